@@ -1,0 +1,93 @@
+"""What reading a document costs: the first time, every later time, and when it was written to be expensive.
+
+Run `python -m bench.documents`; it fails when a hostile document takes longer than the budget.
+"""
+
+import gc
+import statistics
+import sys
+import time
+import timeit
+from collections.abc import Callable
+from functools import partial
+
+from graphql import get_introspection_query
+
+from bench.attacks import attacks, schema
+from hub.engine.document import DocumentError, Documents
+from hub.engine.limits import Limits
+
+BUDGET = 50.0
+
+VIEW = """
+query View($id: ID!, $first: Int = 10) {
+  customer(id: $id) {
+    id column1 column2 column3 column4
+    contacts(first: 20) { nodes { id column1 column2 } }
+    orders(first: $first) { totalCount nodes { id column1 orderitems(first: 20) { nodes { id column1 product { column1 } } } } }
+    interactions(first: 20) { nodes { id column1 staff { column1 } } }
+    scores { nodes { id column1 column2 } }
+  }
+}
+"""
+
+SAMPLES = {
+    "one customer by id": "query($id: ID!) { customer(id: $id) { id column1 column2 column3 column4 column5 } }",
+    "360° view": VIEW,
+    "page of 50 with children": "{ customers(first: 50) { nodes { id column1 orders(first: 3) { nodes { id column1 } } } } }",
+    "GraphiQL's introspection": get_introspection_query(input_value_deprecation=True),
+}
+
+
+def timed(run: Callable[[], object]) -> float:
+    """Milliseconds of this process's own time: others may share the machine."""
+    start = time.process_time()
+    run()
+    return (time.process_time() - start) * 1e3
+
+
+def outcome(documents: Documents, text: str) -> str:
+    try:
+        documents.get(text)
+    except DocumentError as error:
+        return ", ".join(dict.fromkeys(error.codes))
+    return "fine"
+
+
+def ordinary(cold: Documents, warm: Documents) -> None:
+    print(f"{'document':44}{'cold ms':>9}{'warm µs':>9}{'cost() µs':>10}{'KiB':>6}")
+    for name, text in SAMPLES.items():
+        first = statistics.median(timed(partial(cold.get, text)) for _ in range(30))
+        document = warm.get(text)
+        price = document.operation(None).cost
+        again = min(timeit.repeat(lambda text=text: warm.get(text), number=1_000, repeat=5)) * 1e3
+        priced = min(timeit.repeat(lambda price=price: price({"first": 5}), number=1_000, repeat=5)) * 1e3
+        print(f"{name:44}{first:9.2f}{again:9.2f}{priced:10.2f}{document.bytes // 1024:6}")
+
+
+def hostile(cold: Documents, warm: Documents) -> float:
+    print(f"\n{'adversarial':44}{'first ms':>9}{'again ms':>9}  outcome")
+    worst = 0.0
+    for name, expected, text in attacks():
+        first = statistics.median(timed(partial(outcome, cold, text)) for _ in range(5))
+        told = outcome(warm, text)
+        again = timed(partial(outcome, warm, text))
+        worst = max(worst, first)
+        surprise = "" if told.split(",")[0] == (expected or "fine") else f"  (expected {expected or 'fine'})"
+        print(f"{name:44}{first:9.2f}{again:9.2f}  {told}{surprise}")
+    return worst
+
+
+def main() -> int:
+    built = schema()
+    gc.collect()
+    gc.freeze()
+    cold, warm = Documents(built, Limits(), 0), Documents(built, Limits(), 64 << 20)
+    ordinary(cold, warm)
+    worst = hostile(cold, warm)
+    print(f"\nworst {worst:.1f} ms, budget {BUDGET:.0f} ms")
+    return int(worst > BUDGET)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

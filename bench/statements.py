@@ -1,0 +1,32 @@
+"""Asks the hub's engine for the very statements that it would send, so that pgbench can run them alone."""
+
+import orjson
+
+import schema
+from bench.ceiling import Statement
+from bench.facts import Facts
+from bench.workloads import HUB, Workload
+from hub.db.pool import Pool
+from hub.engine.execute import Engine, Request
+from hub.settings import load
+from hub.viewer import ADMIN
+
+DIFFERENT = 16  # values of a workload's variables; each becomes a script of pgbench, and a prepared statement
+
+
+async def of(dsn: str, workloads: tuple[Workload, ...], facts: Facts) -> dict[str, list[Statement]]:
+    """For each workload, its statement with some of its arguments, as sent for an admin key."""
+    settings = load(pool_size=1)
+    pool = await Pool.open(dsn, settings)
+    try:
+        engine = Engine(schema.build(), pool, settings)
+        found: dict[str, list[Statement]] = {}
+        for work in workloads:
+            bodies = [orjson.loads(each) for each in work.bodies(facts, HUB)[:DIFFERENT]]
+            requests = [Request(each["query"], each["variables"], None) for each in bodies]
+            found[work.name] = [
+                Statement(sql, tuple(args)) for sql, args in [engine.explain(each, ADMIN) for each in requests]
+            ]
+        return found
+    finally:
+        await pool.close()

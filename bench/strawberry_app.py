@@ -1,0 +1,248 @@
+"""A contender: the same graph as one writes it by hand with Strawberry, DataLoaders and SQLAlchemy's ORM:
+parser and validation caches, orjson, uvloop and httptools, no transaction around reads, a quiet garbage collector.
+
+Started as a child process by the bench.
+"""
+
+import gc
+import os
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+import orjson
+import sqlalchemy as sa
+import strawberry
+import uvicorn
+from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.websockets import WebSocket
+from strawberry.asgi import GraphQL
+from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.types import Info
+
+from bench.strawberry_rows import (
+    BY_AGE,
+    BY_NAME,
+    NEWEST_INTERACTIONS,
+    NEWEST_ORDERS,
+    NEWEST_SCORES,
+    ContactRow,
+    CustomerRow,
+    InteractionRow,
+    ItemRow,
+    Loaders,
+    OrderRow,
+    ProductRow,
+    ScoreRow,
+    Sessions,
+)
+
+Asked = Info[Loaders, None]
+
+
+@strawberry.type
+class Product:
+    id: strawberry.ID
+    name: str
+
+
+@strawberry.type
+class Item:
+    id: strawberry.ID
+    quantity: int
+    unit_price: Decimal
+
+    @strawberry.field
+    async def product(self, info: Asked) -> Product:
+        found: Product = await info.context.one(ProductRow).load(_column(self, "product_id"))
+        return found
+
+
+@strawberry.type
+class Order:
+    id: strawberry.ID
+    number: str
+    placed_at: datetime
+    total: Decimal
+
+    @strawberry.field
+    async def customer(self, info: Asked) -> "Customer":
+        found: Customer = await info.context.one(CustomerRow).load(_column(self, "customer_id"))
+        return found
+
+    @strawberry.field
+    async def items(self, info: Asked, first: int = 20) -> list[Item]:
+        found: list[Item] = await info.context.many(ItemRow.order_id, BY_AGE, first).load(_column(self, "id"))
+        return found
+
+
+@strawberry.type
+class Contact:
+    id: strawberry.ID
+    name: str
+
+
+@strawberry.type
+class Interaction:
+    id: strawberry.ID
+    kind: str
+    subject: str | None
+    occurred_at: datetime
+
+
+@strawberry.type
+class Score:
+    id: strawberry.ID
+    model: str
+    value: Decimal
+    band: str | None
+    computed_at: datetime
+
+
+@strawberry.type
+class Customer:
+    id: strawberry.ID
+    kind: str
+    name: str
+    status: str
+    stage: str
+    tier: str
+    country: str | None
+    language: str | None
+    currency: str | None
+    created_at: datetime
+
+    @strawberry.field
+    async def contacts(self, info: Asked, first: int = 20) -> list[Contact]:
+        found: list[Contact] = await info.context.many(ContactRow.customer_id, BY_NAME, first).load(_column(self, "id"))
+        return found
+
+    @strawberry.field
+    async def orders(self, info: Asked, first: int = 20) -> list[Order]:
+        loader = info.context.many(OrderRow.customer_id, NEWEST_ORDERS, first)
+        found: list[Order] = await loader.load(_column(self, "id"))
+        return found
+
+    @strawberry.field
+    async def interactions(self, info: Asked, first: int = 20) -> list[Interaction]:
+        loader = info.context.many(InteractionRow.customer_id, NEWEST_INTERACTIONS, first)
+        found: list[Interaction] = await loader.load(_column(self, "id"))
+        return found
+
+    @strawberry.field
+    async def scores(self, info: Asked, first: int = 20, current: bool | None = None) -> list[Score]:
+        loader = info.context.many(ScoreRow.customer_id, NEWEST_SCORES, first, current)
+        found: list[Score] = await loader.load(_column(self, "id"))
+        return found
+
+
+def _column(row: object, name: str) -> UUID:
+    """A column of the ORM's row, which stands where the resolver's `self` does."""
+    value: UUID = getattr(row, name)
+    return value
+
+
+@strawberry.enum
+class CustomerOrder(Enum):
+    NAME = (CustomerRow.name, CustomerRow.id)
+    NEWEST = (CustomerRow.created_at.desc(), CustomerRow.id.desc())
+
+
+@strawberry.type
+class CustomerPage:
+    """One page and, when asked for, the number of all that match."""
+
+    conditions: strawberry.Private[list[sa.ColumnElement[bool]]]
+    order: strawberry.Private[tuple[Any, ...]]
+    first: strawberry.Private[int]
+
+    @strawberry.field
+    async def total_count(self, info: Asked) -> int:
+        async with info.context.sessions() as session:
+            counted = sa.select(sa.func.count()).select_from(CustomerRow).where(*self.conditions)
+            return (await session.scalars(counted)).one()
+
+    @strawberry.field
+    async def nodes(self, info: Asked) -> list[Customer]:
+        async with info.context.sessions() as session:
+            page = sa.select(CustomerRow).where(*self.conditions).order_by(*self.order).limit(self.first)
+            found: list[Any] = list(await session.scalars(page))
+            return found
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    async def customer(self, info: Asked, id: strawberry.ID) -> Customer | None:
+        async with info.context.sessions() as session:
+            found: Any = await session.get(CustomerRow, UUID(id))
+        customer: Customer | None = found
+        return customer
+
+    @strawberry.field
+    def customers(
+        self,
+        order_by: CustomerOrder = CustomerOrder.NAME,
+        first: int = 20,
+        country: str | None = None,
+        stage: str | None = None,
+    ) -> CustomerPage:
+        conditions: list[sa.ColumnElement[bool]] = []
+        if country is not None:
+            conditions.append(CustomerRow.country == country)
+        if stage is not None:
+            conditions.append(CustomerRow.stage == stage)
+        return CustomerPage(conditions=conditions, order=order_by.value, first=first)
+
+    @strawberry.field
+    async def orders(self, info: Asked, first: int = 20) -> list[Order]:
+        async with info.context.sessions() as session:
+            found: list[Any] = list(await session.scalars(sa.select(OrderRow).order_by(*NEWEST_ORDERS).limit(first)))
+            return found
+
+
+class Endpoint(GraphQL[Loaders, None]):
+    """Strawberry's ASGI application with fresh loaders per request and a fast JSON writer."""
+
+    sessions: Sessions
+
+    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Loaders:
+        return Loaders(self.sessions)
+
+    def encode_json(self, data: object) -> bytes:
+        return orjson.dumps(data)
+
+
+def main() -> None:
+    """Serve on loopback until stopped; the bench hands address, port and pool size over in the environment."""
+    engine = create_async_engine(
+        os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+asyncpg://", 1),
+        pool_size=int(os.environ["POOL_SIZE"]),
+        max_overflow=0,
+        isolation_level="AUTOCOMMIT",
+        pool_reset_on_return=None,
+        connect_args={"server_settings": {"application_name": "strawberry"}},
+    )
+    schema = strawberry.Schema(Query, extensions=[ParserCache, ValidationCache])
+    endpoint = Endpoint(schema, graphql_ide=None)
+    endpoint.sessions = async_sessionmaker(engine, expire_on_commit=False)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 1_000)
+    uvicorn.run(
+        endpoint,
+        host="127.0.0.1",
+        port=int(os.environ["PORT"]),
+        loop="uvloop",
+        http="httptools",
+        log_level="warning",
+        access_log=False,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""The tables and the DataLoaders of bench/strawberry_app.py, on SQLAlchemy's ORM.
+
+One batched statement per relation and level, with the limit inside a lateral join so that the indexes are used.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, aliased, mapped_column
+from strawberry.dataloader import DataLoader
+
+Sessions = async_sessionmaker[AsyncSession]
+Moment = sa.DateTime(timezone=True)
+UUIDS = sa.ARRAY(sa.Uuid)
+
+
+class Model(DeclarativeBase):
+    """The tables as the ORM knows them: the columns that the graph offers."""
+
+
+class Key:
+    """The primary key that every table has."""
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
+class CustomerRow(Key, Model):
+    __tablename__ = "customers"
+    kind: Mapped[str]
+    name: Mapped[str]
+    status: Mapped[str]
+    stage: Mapped[str]
+    tier: Mapped[str]
+    country: Mapped[str | None]
+    language: Mapped[str | None]
+    currency: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class ContactRow(Key, Model):
+    __tablename__ = "contacts"
+    customer_id: Mapped[UUID]
+    name: Mapped[str]
+
+
+class ProductRow(Key, Model):
+    __tablename__ = "products"
+    name: Mapped[str]
+
+
+class OrderRow(Key, Model):
+    __tablename__ = "orders"
+    customer_id: Mapped[UUID]
+    number: Mapped[str]
+    placed_at: Mapped[datetime] = mapped_column(Moment)
+    total: Mapped[Decimal]
+
+
+class ItemRow(Key, Model):
+    __tablename__ = "order_items"
+    order_id: Mapped[UUID]
+    product_id: Mapped[UUID]
+    quantity: Mapped[int]
+    unit_price: Mapped[Decimal]
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class InteractionRow(Key, Model):
+    __tablename__ = "interactions"
+    customer_id: Mapped[UUID]
+    kind: Mapped[str]
+    subject: Mapped[str | None]
+    occurred_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class ScoreRow(Key, Model):
+    __tablename__ = "scores"
+    customer_id: Mapped[UUID]
+    model: Mapped[str]
+    value: Mapped[Decimal]
+    band: Mapped[str | None]
+    computed_at: Mapped[datetime] = mapped_column(Moment)
+    current: Mapped[bool]
+
+
+Loader = DataLoader[UUID, Any]
+
+
+class Loaders:
+    """One request's loaders, made when first asked for; each batch takes a session of its own."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self.sessions = sessions
+        self._made: dict[tuple[object, ...], Loader] = {}
+
+    def one(self, row: type[Key]) -> Loader:
+        """Rows by their primary key."""
+        return self._loader((row,), lambda keys: self._one(row, keys))
+
+    def many(
+        self, by: InstrumentedAttribute[UUID], order: tuple[Any, ...], first: int, current: bool | None = None
+    ) -> Loader:
+        """The first rows of each parent."""
+        return self._loader((by, first, current), lambda keys: self._many(by, order, first, current, keys))
+
+    def _loader(self, name: tuple[object, ...], load: Callable[[list[UUID]], Awaitable[list[Any]]]) -> Loader:
+        if name not in self._made:
+            self._made[name] = DataLoader(load)
+        return self._made[name]
+
+    async def _one(self, row: type[Key], keys: list[UUID]) -> list[Any]:
+        async with self.sessions() as session:
+            found = await session.scalars(sa.select(row).where(row.id == sa.func.any(sa.literal(keys, UUIDS))))
+            by_key = {each.id: each for each in found}
+        return [by_key.get(key) for key in keys]
+
+    async def _many(
+        self,
+        by: InstrumentedAttribute[UUID],
+        order: tuple[Any, ...],
+        first: int,
+        current: bool | None,
+        keys: list[UUID],
+    ) -> list[Any]:
+        row = by.class_
+        parents = (
+            sa.func.unnest(sa.literal(keys, UUIDS)).table_valued(sa.column("id", sa.Uuid)).render_derived("parents")
+        )
+        wanted = sa.select(row).where(by == parents.c.id)
+        if current is not None:
+            wanted = wanted.where(row.current.is_(current))
+        newest = aliased(row, wanted.order_by(*order).limit(first).lateral("newest"))
+        # A lateral join is a nested loop: the rows of one parent come in the order of the inner query.
+        statement = sa.select(newest).select_from(parents).join(newest, sa.true())
+        grouped: dict[UUID, list[Any]] = {key: [] for key in keys}
+        async with self.sessions() as session:
+            for each in await session.scalars(statement):
+                grouped[getattr(each, by.key)].append(each)
+        return [grouped[key] for key in keys]
+
+
+NEWEST_ORDERS = (OrderRow.placed_at.desc(), OrderRow.id.desc())
+NEWEST_INTERACTIONS = (InteractionRow.occurred_at.desc(), InteractionRow.id.desc())
+NEWEST_SCORES = (ScoreRow.computed_at.desc(), ScoreRow.id.desc())
+BY_NAME = (ContactRow.name, ContactRow.id)
+BY_AGE = (ItemRow.created_at, ItemRow.id)

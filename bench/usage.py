@@ -1,0 +1,56 @@
+"""CPU time of process trees, read from /proc (Linux only; elsewhere the columns stay empty)."""
+
+import os
+from pathlib import Path
+
+import asyncpg
+
+PROC = Path("/proc")
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def _stat(pid: int) -> list[str] | None:
+    try:
+        text = (PROC / str(pid) / "stat").read_text()
+    except OSError:
+        return None
+    # The second field is the name in parentheses and may hold anything; what follows it is plain.
+    return text[text.rindex(")") + 2 :].split()
+
+
+def parent(pid: int) -> int | None:
+    """The parent of a process of this machine."""
+    fields = _stat(pid)
+    return None if fields is None else int(fields[1])
+
+
+def tree(root: int) -> dict[int, list[str]]:
+    """The process and its descendants, each with its fields of /proc/PID/stat."""
+    every = {int(each.name): _stat(int(each.name)) for each in PROC.iterdir() if each.name.isdecimal()}
+    living = {pid: fields for pid, fields in every.items() if fields is not None}
+    found: dict[int, list[str]] = {}
+    fresh = {root} & living.keys()
+    while fresh:
+        found |= {pid: living[pid] for pid in fresh}
+        fresh = {pid for pid, fields in living.items() if int(fields[1]) in fresh} - found.keys()
+    return found
+
+
+def cpu_seconds(root: int | None) -> float:
+    """Seconds of CPU that the tree has used, ended children included; 0 when it cannot be told."""
+    if root is None or not PROC.is_dir():
+        return 0.0
+    # utime, stime, and those of children that were waited for
+    return sum(sum(map(int, fields[11:15])) for fields in tree(root).values()) / TICK
+
+
+async def postmaster(dsn: str) -> int | None:
+    """The process id of the Postgres behind an address, when it runs on this machine."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        backend = await connection.fetchval("select pg_backend_pid()")
+        fields = _stat(backend)
+        name = (PROC / str(backend) / "comm").read_text().strip() if fields else ""
+        return parent(backend) if name == "postgres" else None
+    finally:
+        await connection.close()

@@ -1,0 +1,212 @@
+"""What is asked: the workloads, one document per contender each, and how answers are brought to one comparable form.
+
+The documents ask for the same facts in the same order; only names and the way to say "the newest ten" differ."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from bench.facts import Facts
+
+HUB, POSTGRAPHILE, STRAWBERRY = "hub", "PostGraphile 5", "Strawberry + ORM"
+ID_DIGITS = 32
+AMOUNTS = ("total", "unitPrice", "value")
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One workload: its documents by contender, and the variables of a run, which differ in how ids are written."""
+
+    name: str
+    title: str
+    documents: Mapping[str, str]
+    variables: Callable[[Facts, str], list[dict[str, Any]]]
+
+    def bodies(self, facts: Facts, contender: str) -> list[bytes]:
+        """The requests' bodies for one contender, in one order for all."""
+        document = self.documents[contender]
+        return [orjson.dumps({"query": document, "variables": each}) for each in self.variables(facts, contender)]
+
+
+def _ids(facts: Facts, contender: str) -> list[dict[str, Any]]:
+    return [{"id": f"cus_{each.hex}" if contender == HUB else str(each)} for each in facts.customers]
+
+
+def _classes(facts: Facts, contender: str) -> list[dict[str, Any]]:
+    return [{"country": country, "stage": stage} for country, stage in facts.classes]
+
+
+def _none(facts: Facts, contender: str) -> list[dict[str, Any]]:
+    return [{}]
+
+
+W1 = Workload(
+    "W1",
+    "one customer by id",
+    {
+        HUB: """query W1($id: ID!) {
+  customer(id: $id) { id name kind status stage tier country language currency createdAt }
+}""",
+        POSTGRAPHILE: """query W1($id: UUID!) {
+  customer(rowId: $id) { id: rowId name kind status stage tier country language currency createdAt }
+}""",
+        STRAWBERRY: """query W1($id: ID!) {
+  customer(id: $id) { id name kind status stage tier country language currency createdAt }
+}""",
+    },
+    _ids,
+)
+
+W2 = Workload(
+    "W2",
+    "360° view of one customer",
+    {
+        HUB: """query W2($id: ID!) {
+  customer(id: $id) {
+    id name stage
+    contacts(first: 10) { nodes { id name } }
+    orders(first: 10) {
+      nodes { id number placedAt total items(first: 20) { nodes { quantity unitPrice product { name } } } }
+    }
+    interactions(first: 20) { nodes { id kind occurredAt subject } }
+    scores(first: 20, filter: {current: {eq: true}}) { nodes { model value band } }
+  }
+}""",
+        POSTGRAPHILE: """query W2($id: UUID!) {
+  customer(rowId: $id) {
+    id: rowId name stage
+    contacts(first: 10, orderBy: [NAME_ASC, ROW_ID_ASC]) { nodes { id: rowId name } }
+    orders(first: 10, orderBy: [PLACED_AT_DESC, ROW_ID_DESC]) {
+      nodes {
+        id: rowId number placedAt total
+        items(first: 20, orderBy: [CREATED_AT_ASC, ROW_ID_ASC]) { nodes { quantity unitPrice product { name } } }
+      }
+    }
+    interactions(first: 20, orderBy: [OCCURRED_AT_DESC, ROW_ID_DESC]) { nodes { id: rowId kind occurredAt subject } }
+    scores(first: 20, filter: {current: {equalTo: true}}, orderBy: [COMPUTED_AT_DESC, ROW_ID_DESC]) {
+      nodes { model value band }
+    }
+  }
+}""",
+        STRAWBERRY: """query W2($id: ID!) {
+  customer(id: $id) {
+    id name stage
+    contacts(first: 10) { id name }
+    orders(first: 10) { id number placedAt total items(first: 20) { quantity unitPrice product { name } } }
+    interactions(first: 20) { id kind occurredAt subject }
+    scores(first: 20, current: true) { model value band }
+  }
+}""",
+    },
+    _ids,
+)
+
+W3 = Workload(
+    "W3",
+    "page of 50 customers, each with 3 orders and the latest score",
+    {
+        HUB: """query W3 {
+  customers(first: 50, orderBy: [{field: NAME}]) {
+    nodes {
+      id name
+      orders(first: 3) { nodes { number total placedAt } }
+      scores(first: 1) { nodes { model value computedAt } }
+    }
+  }
+}""",
+        POSTGRAPHILE: """query W3 {
+  customers(first: 50, orderBy: [NAME_ASC, ROW_ID_ASC]) {
+    nodes {
+      id: rowId name
+      orders(first: 3, orderBy: [PLACED_AT_DESC, ROW_ID_DESC]) { nodes { number total placedAt } }
+      scores(first: 1, orderBy: [COMPUTED_AT_DESC, ROW_ID_DESC]) { nodes { model value computedAt } }
+    }
+  }
+}""",
+        STRAWBERRY: """query W3 {
+  customers(first: 50, orderBy: NAME) {
+    nodes {
+      id name
+      orders(first: 3) { number total placedAt }
+      scores(first: 1) { model value computedAt }
+    }
+  }
+}""",
+    },
+    _none,
+)
+
+W4 = Workload(
+    "W4",
+    "filtered count and the first 20",
+    {
+        HUB: """query W4($country: String!, $stage: Stage!) {
+  customers(
+    filter: {country: {eq: $country}, stage: {eq: $stage}}, first: 20, orderBy: [{field: CREATED_AT, direction: DESC}]
+  ) { totalCount nodes { id name country stage createdAt } }
+}""",
+        POSTGRAPHILE: """query W4($country: String!, $stage: String!) {
+  customers(
+    filter: {country: {equalTo: $country}, stage: {equalTo: $stage}}, first: 20, orderBy: [CREATED_AT_DESC, ROW_ID_DESC]
+  ) { totalCount nodes { id: rowId name country stage createdAt } }
+}""",
+        STRAWBERRY: """query W4($country: String!, $stage: String!) {
+  customers(country: $country, stage: $stage, first: 20, orderBy: NEWEST) {
+    totalCount nodes { id name country stage createdAt }
+  }
+}""",
+    },
+    _classes,
+)
+
+W6 = Workload(
+    "W6",
+    "page of the newest 50 orders with their customers",
+    {
+        HUB: """query W6 {
+  orders(first: 50) { nodes { id number placedAt total customer { name } } }
+}""",
+        POSTGRAPHILE: """query W6 {
+  orders(first: 50, orderBy: [PLACED_AT_DESC, ROW_ID_DESC]) {
+    nodes { id: rowId number placedAt total customer { name } }
+  }
+}""",
+        STRAWBERRY: """query W6 {
+  orders(first: 50) { id number placedAt total customer { name } }
+}""",
+    },
+    _none,
+)
+
+WORKLOADS = (W1, W2, W3, W4, W6)
+
+
+def plain(answer: bytes) -> Any:
+    """An answer's data without what may differ: how ids, times and amounts are written, and Relay's `nodes`."""
+    document = orjson.loads(answer)
+    if document.get("errors") or not document.get("data"):
+        raise ValueError(f"not an answer: {answer[:600]!r}")
+    return _plain(document["data"], "")
+
+
+def _plain(value: Any, name: str) -> Any:
+    if isinstance(value, dict):
+        return (
+            _plain(value["nodes"], name) if value.keys() == {"nodes"} else {k: _plain(v, k) for k, v in value.items()}
+        )
+    if isinstance(value, list):
+        return [_plain(each, name) for each in value]
+    if value is None:
+        return None
+    if name == "id":
+        return UUID(value.replace("-", "")[-ID_DIGITS:])
+    if name.endswith("At"):
+        return datetime.fromisoformat(value)
+    if name in AMOUNTS:
+        return Decimal(value)
+    return value

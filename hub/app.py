@@ -1,0 +1,120 @@
+"""The composition root: settings → pool → schema → engine → routes, and the life of one serving process."""
+
+import gc
+import resource
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+import uvloop
+from starlette.types import ASGIApp
+
+import schema
+from hub import clock, observe
+from hub.db import migrate
+from hub.db.pool import Pool
+from hub.domain import keys
+from hub.engine.execute import Engine
+from hub.errors import Unavailable
+from hub.observe import HubReady, Log, tell
+from hub.settings import Settings
+from hub.web import health, pages, server
+from hub.web.auth import Keyring
+from hub.web.graphql import Executes, GraphQL
+from hub.web.metrics import Metrics
+from hub.web.site import site
+
+_version = sa.table("alembic_version", sa.column("version_num"))
+REVISION = str(sa.select(_version.c.version_num).compile(dialect=sa.make_url("postgresql+asyncpg://").get_dialect()()))
+
+DemoKey = Callable[[], str | None]
+
+
+def nobody() -> None:
+    """No key to hand out."""
+
+
+def keyring(pool: Pool, settings: Settings) -> Keyring:
+    async def find(shown: str) -> keys.KeyFound | None:
+        async with pool.connection() as connection:
+            return await keys.find(connection, shown)
+
+    return Keyring(find, ttl=settings.key_cache_ttl, size=settings.key_cache_size)
+
+
+def build(
+    settings: Settings,
+    engine: Executes,
+    ring: Keyring,
+    *,
+    check: health.Check,
+    metrics: Metrics | None = None,
+    demo_key: DemoKey = nobody,
+) -> ASGIApp:
+    """Everything that answers, from what it answers with. Holds no resource."""
+    routes = health.routes(check, metrics if settings.metrics else None)
+    routes += pages.routes(enabled=settings.graphiql, demo_key=demo_key, bound_to=settings.host)
+    return site(GraphQL(engine, ring, settings), routes)
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, dsn: str, *, demo_key: DemoKey = nobody, shared: Path | None = None
+) -> AsyncIterator[ASGIApp]:
+    """The whole hub on a database, without a socket; workers give the folder in which they share their numbers."""
+    pool = await Pool.open(dsn, settings)
+    try:
+        head = migrate.head()
+
+        async def check() -> None:
+            async with pool.connection() as connection:
+                if await connection.fetchval(REVISION) != head:
+                    raise Unavailable(f"the database is not at revision {head}; run `hub migrate`")
+
+        ring = keyring(pool, settings)
+        metrics = Metrics(shared)
+        unlisten = observe.listen(metrics)
+        try:
+            async with clock.running(clock.chores(pool, ring, metrics)):
+                engine = Engine(schema.build(), pool, settings)
+                yield build(settings, engine, ring, check=check, metrics=metrics, demo_key=demo_key)
+        finally:
+            unlisten()
+    finally:
+        await pool.close()
+
+
+def serve(settings: Settings, dsn: str, bound: socket.socket, demo_key: str | None, shared: Path | None = None) -> None:
+    """The life of a serving process, from the open socket to the last answer."""
+    _open_more_files()
+    uvloop.run(_serve(settings, dsn, bound, demo_key, shared))
+
+
+def work(settings: Settings, dsn: str, bound: socket.socket, demo_key: str | None, shared: Path | None = None) -> None:
+    """The same for one of several processes, which has nobody yet who listens to it."""
+    observe.listen(Log(requests=settings.log_requests))
+    serve(settings, dsn, bound, demo_key, shared)
+
+
+async def _serve(settings: Settings, dsn: str, bound: socket.socket, demo_key: str | None, shared: Path | None) -> None:
+    async with running(settings, dsn, demo_key=lambda: demo_key, shared=shared) as app:
+        _settle()
+        tell(HubReady(server.url(settings, bound)))
+        await server.made(app, settings).serve([bound])
+
+
+def _settle() -> None:
+    """What exists at the start lives for ever, and requests leave few cycles: a collection of all would only cost time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 1_000)
+
+
+def _open_more_files() -> None:
+    """Every connection is a file, and the usual 1024 are soon used up."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

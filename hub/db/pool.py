@@ -1,0 +1,171 @@
+"""Connections to Postgres: few, reused last-in first-out, each with the statements it has prepared. Knows no SQL of its own.
+
+asyncpg's own pool costs as much again as a point query (measured, docs/decisions/0004-own-pool.md)."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import asyncpg
+
+from hub.errors import BadInput, HubError, Unavailable
+from hub.settings import Settings
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+STATEMENTS = 300  # prepared statements kept per connection; each takes some ten KiB of the server's memory
+CONNECT_SECONDS = 5.0
+PLANNING = {True: "set plan_cache_mode = force_custom_plan", False: "set plan_cache_mode = auto"}
+
+
+def _session(settings: Settings) -> dict[str, str]:
+    return {
+        "application_name": "hub",
+        "TimeZone": "UTC",
+        "DateStyle": "ISO",
+        "statement_timeout": str(round(settings.statement_timeout * 1000)),
+        "lock_timeout": str(round(settings.lock_timeout * 1000)),
+        "idle_in_transaction_session_timeout": "5000",
+        "client_connection_check_interval": "1000",
+        "pg_trgm.word_similarity_threshold": "0.35",
+        "jit": "off",
+        "random_page_cost": "1.1",
+    }
+
+
+def fault(error: Exception) -> HubError:
+    """What a client is told of an error of the driver or the server."""
+    state = getattr(error, "sqlstate", None) or ""
+    if state == "57014":
+        return Unavailable(
+            "The database needed longer than one statement may take; ask for less, or filter by what is indexed.",
+            code="STATEMENT_TIMEOUT",
+        )
+    if state == "22023" and "time zone" in str(error):
+        return BadInput(f"timezone: {error}; give an IANA name like Europe/Berlin.", code="TIMEZONE_UNKNOWN")
+    if state.startswith("22") or isinstance(error, asyncpg.DataError):
+        return BadInput("A value is outside what the database can hold; give a smaller or simpler one.")
+    if state in ("", "55P03") or state.startswith(("08", "53", "57")):
+        return Unavailable("The hub cannot reach its database now; try again.", code="UNAVAILABLE")
+    raise error
+
+
+class _Held:
+    """A connection and what it remembers."""
+
+    __slots__ = ("connection", "fresh", "statements")
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.statements: OrderedDict[str, Any] = OrderedDict()
+        self.fresh = False
+
+    async def statement(self, text: str) -> Any:
+        found = self.statements.get(text)
+        if found is not None:
+            self.statements.move_to_end(text)
+            return found
+        found = await self.connection.prepare(text)
+        self.statements[text] = found
+        if len(self.statements) > STATEMENTS:
+            self.statements.popitem(last=False)
+        return found
+
+
+class Pool:
+    """At most `size` connections, opened when they are needed; a broken one is replaced."""
+
+    def __init__(self, dsn: str, settings: Settings) -> None:
+        self._dsn = dsn
+        self._session = _session(settings)
+        self._free = asyncio.Semaphore(settings.pool_size)
+        self._idle: list[_Held] = []
+        self._closing = False
+
+    @classmethod
+    async def open(cls, dsn: str, settings: Settings) -> "Pool":
+        """A pool whose first connection stands; raises Unavailable when the database does not answer."""
+        pool = cls(dsn, settings)
+        pool._idle.append(await pool._connect())
+        return pool
+
+    async def _connect(self) -> _Held:
+        try:
+            connection = await asyncpg.connect(self._dsn, server_settings=self._session, timeout=CONNECT_SECONDS)
+            await connection.set_type_codec(
+                "json", schema="pg_catalog", encoder=lambda raw: raw, decoder=lambda raw: raw, format="binary"
+            )
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            raise Unavailable("The hub cannot reach its database now; try again.", code="UNAVAILABLE") from error
+        return _Held(connection)
+
+    async def _take(self) -> _Held:
+        while self._idle:
+            held = self._idle.pop()
+            if not held.connection.is_closed():
+                return held
+        return await self._connect()
+
+    def _give(self, held: _Held) -> None:
+        if self._closing:
+            held.connection.terminate()
+        elif not held.connection.is_closed():
+            self._idle.append(held)
+
+    async def fetch_json(self, text: str, arguments: Sequence[Any], *, fresh: bool = False) -> bytes:
+        """The one JSON value of a statement, as its bytes; `fresh` has it planned for these very arguments.
+
+        Raises HubError: STATEMENT_TIMEOUT, UNAVAILABLE, or what an argument's value is refused with."""
+        async with self._free:
+            held = await self._take()
+            try:
+                statement = await held.statement(text)
+                if held.fresh is not fresh:
+                    await held.connection.execute(PLANNING[fresh])
+                    held.fresh = fresh
+                answer: bytes = await statement.fetchval(*arguments)
+            except asyncpg.PostgresError as error:
+                self._give(held)
+                raise fault(error) from error
+            except Exception as error:
+                # The driver and the connection may no longer agree on what comes next.
+                held.connection.terminate()
+                raise fault(error) from error
+            except BaseException:
+                held.connection.terminate()
+                raise
+            self._give(held)
+            return answer
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection for statements of the hub's own; not inside a transaction."""
+        async with self._free:
+            held = await self._take()
+            try:
+                yield held.connection
+            except asyncpg.PostgresError:
+                self._give(held)
+                raise
+            except BaseException:
+                held.connection.terminate()
+                raise
+            self._give(held)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A connection inside a transaction, which is committed at the end and rolled back on any error."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    async def close(self) -> None:
+        """Closes what is idle, and what is in use when it comes back."""
+        self._closing = True
+        while self._idle:
+            held = self._idle.pop()
+            try:
+                await held.connection.close(timeout=2)
+            except Exception:
+                held.connection.terminate()

@@ -1,0 +1,31 @@
+"""What the sample data is held to say of a customer's stage and tier. A business of its own sets these itself."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from hub.domain.customers import Stage, Tier
+from hub.domain.scores import MONETARY, Bought, Verdict
+
+ACTIVE_DAYS = 90  # the last order of an active customer is no older
+DORMANT_DAYS = 365  # after that the customer counts as lost
+LOYAL_ORDERS = 10
+
+
+def stage(bought: Bought, contacted: bool, at: datetime) -> Stage:
+    """By the last order and the number of orders; without an order, by whether there was any contact."""
+    days = bought.days(at)
+    if days is None:
+        return Stage.QUALIFIED if contacted else Stage.PROSPECT
+    if days > DORMANT_DAYS:
+        return Stage.LOST
+    if days > ACTIVE_DAYS:
+        return Stage.DORMANT
+    return Stage.LOYAL if bought.orders >= LOYAL_ORDERS else Stage.ACTIVE
+
+
+def tier(verdicts: Iterable[Verdict]) -> Tier:
+    """Platinum is band 5 in all three RFM models; else the monetary band decides: 5 is gold, 4 silver."""
+    bands = {verdict.model: verdict.band for verdict in verdicts}
+    if len(bands) == 3 and set(bands.values()) == {5}:
+        return Tier.PLATINUM
+    return {5: Tier.GOLD, 4: Tier.SILVER}.get(bands[MONETARY], Tier.STANDARD)

@@ -1,0 +1,108 @@
+"""The countries that made-up customers live in, and the names of people, places and trades there, from mimesis."""
+
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+
+from mimesis import Address, Person
+from mimesis.enums import Gender
+from mimesis.locales import Locale
+
+SEED = 1
+GENDERS = (Gender.FEMALE, Gender.MALE)
+
+
+@dataclass(frozen=True, slots=True)
+class Country:
+    """A market's facts; `weight` is its share of the customers in percent, `rate` cents for one US dollar."""
+
+    locale: Locale
+    code: str
+    language: str
+    currency: str
+    rate: int
+    dial: str
+    weight: int
+    company: str  # the pattern of a company's name: {a} and {b} are surnames, {city} a city
+    family_first: bool = False
+
+
+COUNTRIES = (
+    Country(Locale.EN, "US", "en", "USD", 100, "+1", 22, "{a} & {b} Inc."),
+    Country(Locale.EN_GB, "GB", "en", "GBP", 79, "+44", 9, "{a}, {b} & Co. Ltd"),
+    Country(Locale.DE, "DE", "de", "EUR", 92, "+49", 12, "{a} & {b} GmbH"),
+    Country(Locale.FR, "FR", "fr", "EUR", 92, "+33", 10, "Maison {a}-{b} SARL"),
+    Country(Locale.ES, "ES", "es", "EUR", 92, "+34", 6, "{a} y {b}, S.L."),
+    Country(Locale.IT, "IT", "it", "EUR", 92, "+39", 6, "Fratelli {a} e {b} S.r.l."),
+    Country(Locale.NL, "NL", "nl", "EUR", 92, "+31", 3, "{a} en {b} B.V."),
+    Country(Locale.SV, "SE", "sv", "SEK", 1050, "+46", 3, "{a} & {b} AB"),
+    Country(Locale.PL, "PL", "pl", "PLN", 395, "+48", 4, "{a} i {b} Sp. z o.o."),
+    Country(Locale.CS, "CZ", "cs", "CZK", 2300, "+420", 2, "{a} a {b} s.r.o."),
+    Country(Locale.ES_MX, "MX", "es", "MXN", 1700, "+52", 4, "Comercial {a} {b} S.A."),
+    Country(Locale.PT_BR, "BR", "pt", "BRL", 500, "+55", 6, "Comércio {a} e {b} Ltda."),
+    Country(Locale.TR, "TR", "tr", "TRY", 3200, "+90", 2, "{a} {b} A.Ş."),
+    Country(Locale.EL, "GR", "el", "EUR", 92, "+30", 1, "{a} & {b} Α.Ε."),
+    Country(Locale.ZH, "CN", "zh", "CNY", 720, "+86", 5, "{city}{a}{b}贸易有限公司", family_first=True),
+    Country(Locale.JA, "JP", "ja", "JPY", 15000, "+81", 4, "{a}{b}商事株式会社", family_first=True),
+    Country(Locale.KO, "KR", "ko", "KRW", 135000, "+82", 1, "{a}{b}상사(주)", family_first=True),
+)
+WHOLE_UNITS = ("JPY", "KRW")  # these have no cents
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """A country with its names; people and surnames come by gender, in the order of GENDERS."""
+
+    country: Country
+    given: tuple[Sequence[str], ...]
+    surnames: tuple[Sequence[str], ...]
+    titles: Sequence[str]
+    streets: Sequence[str]
+    cities: Sequence[str]
+    regions: Sequence[str]
+    postal_codes: Sequence[str]
+
+    def full_name(self, given: str, surname: str) -> str:
+        return f"{surname}{given}" if self.country.family_first else f"{given} {surname}"
+
+    def price(self, dollar_cents: int) -> int:
+        """A price in the market's currency, in hundredths."""
+        found = dollar_cents * self.country.rate // 100
+        return found - found % 100 if self.country.currency in WHOLE_UNITS else found
+
+
+def _pool(name: Callable[[], str], times: int) -> tuple[str, ...]:
+    """The different names among so many tries, in the order of their coming."""
+    return tuple(dict.fromkeys(name().strip() for _ in range(times)))
+
+
+def _market(country: Country) -> Market:
+    person, address = Person(country.locale, seed=SEED), Address(country.locale, seed=SEED)
+    return Market(
+        country,
+        given=tuple(_pool(partial(person.name, gender=gender), 500) for gender in GENDERS),
+        surnames=tuple(_pool(partial(person.surname, gender=gender), 1000) for gender in GENDERS),
+        titles=_pool(person.occupation, 200),
+        streets=_pool(address.address, 1000),
+        cities=_pool(address.city, 500),
+        regions=_pool(address.region, 100),
+        postal_codes=_pool(address.postal_code, 1000),
+    )
+
+
+@cache
+def markets() -> tuple[Market, ...]:
+    """A hundred places, each country's market in as many of them as its weight says."""
+    return tuple(market for country in COUNTRIES for market in [_market(country)] * country.weight)
+
+
+@cache
+def _letters(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name)
+    return "".join(letter for letter in plain.lower() if letter.isascii() and letter.isalnum())
+
+
+def mail(words: Sequence[str], tail: str) -> str:
+    """An address made of the words as far as ASCII has their letters, and of a tail that makes it unlike others."""
+    return f"{'.'.join(filter(None, map(_letters, words))) or 'mail'}.{tail}@example.com"

@@ -1,0 +1,70 @@
+"""People at or of a customer, how they can be reached, and where things are sent."""
+
+import sqlalchemy as sa
+
+from hub.domain.tables import Choice, choice, entity, owner, same_customer, search_column, search_index
+
+
+class PointKind(Choice):
+    EMAIL = "EMAIL", "An e-mail address."
+    PHONE = "PHONE", "A fixed telephone line."
+    MOBILE = "MOBILE", "A mobile telephone."
+    FAX = "FAX", "A fax line."
+    CHAT = "CHAT", "A handle on a messenger."
+    WEB = "WEB", "A web address."
+
+
+class AddressKind(Choice):
+    MAIN = "MAIN", "The seat or home."
+    BILLING = "BILLING", "Where invoices go."
+    SHIPPING = "SHIPPING", "Where goods go."
+
+
+Contact = entity(
+    "contacts",
+    owner(),
+    sa.Column("name", sa.Text, nullable=False, comment="Full name of the person."),
+    sa.Column("title", sa.Text, comment="Job title or role."),
+    sa.Column("is_primary", sa.Boolean, nullable=False, server_default=sa.false(), comment="The one to ask first."),
+    sa.Column("language", sa.Text, comment="ISO 639 code of the language to be used."),
+    search_column(["name", "title"]),
+    sa.UniqueConstraint("id", "customer_id"),
+    comment="A person at or of a customer.",
+)
+sa.Index("ix_contacts_customer_id_name_id", Contact.c.customer_id, Contact.c.name, Contact.c.id)
+sa.Index("ix_contacts_name_id", Contact.c.name, Contact.c.id)
+sa.Index("ix_contacts_created_at_id", Contact.c.created_at, Contact.c.id)
+search_index(Contact)
+
+ContactPoint = entity(
+    "contact_points",
+    owner(),
+    sa.Column("contact_id", sa.Uuid, nullable=False, comment="The person who is reached."),
+    sa.Column("kind", choice(PointKind), nullable=False, comment="The way of reaching the person."),
+    sa.Column("value", sa.Text, nullable=False, comment="The address or number, as it was given."),
+    sa.Column("country", sa.Text, comment="ISO country code that a national telephone number is read in."),
+    sa.Column("verified", sa.Boolean, nullable=False, server_default=sa.false(), comment="Known to reach the person."),
+    sa.Column("preferred", sa.Boolean, nullable=False, server_default=sa.false(), comment="The way the person prefers."),
+    same_customer("contact_id", "contacts", ondelete="CASCADE"),
+    comment="A way to reach a contact.",
+)
+sa.Index("ix_contact_points_contact_id_created_at_id", ContactPoint.c.contact_id, ContactPoint.c.created_at, ContactPoint.c.id)
+sa.Index("ix_contact_points_customer_id", ContactPoint.c.customer_id)
+sa.Index("ix_contact_points_created_at_id", ContactPoint.c.created_at, ContactPoint.c.id)
+
+Address = entity(
+    "addresses",
+    owner(),
+    sa.Column("contact_id", sa.Uuid, comment="The person at the address, if it is one person's."),
+    sa.Column("kind", choice(AddressKind), nullable=False, comment="What the address is for."),
+    sa.Column("street", sa.Text, nullable=False, comment="Street and number, or what stands for it."),
+    sa.Column("city", sa.Text, nullable=False, comment="Town or city."),
+    sa.Column("region", sa.Text, comment="State, county or province."),
+    sa.Column("postal_code", sa.Text, comment="Postal code, as written in the country."),
+    sa.Column("country", sa.Text, comment="ISO 3166-1 alpha-2 code of the country."),
+    same_customer("contact_id", "contacts"),
+    comment="A postal address of a customer.",
+)
+sa.Index("ix_addresses_customer_id_city_id", Address.c.customer_id, Address.c.city, Address.c.id)
+sa.Index("ix_addresses_contact_id_city_id", Address.c.contact_id, Address.c.city, Address.c.id)
+sa.Index("ix_addresses_city_id", Address.c.city, Address.c.id)

@@ -1,0 +1,139 @@
+"""Scores of customers: every computed value is kept, the current one of each model is one index probe away.
+
+Below the table, the rules of the three RFM models: recency, frequency, monetary value."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from hub.domain.tables import entity, moment, owner
+
+RECENCY, FREQUENCY, MONETARY = "rfm.recency", "rfm.frequency", "rfm.monetary"
+Figure = TypeVar("Figure", int, Decimal)
+
+Score = entity(
+    "scores",
+    owner("The customer who is scored."),
+    sa.Column("model", sa.Text, nullable=False, comment="Name of the model: `rfm.recency`."),
+    sa.Column("value", sa.Numeric(18, 4), nullable=False, comment="The model's figure; its unit is the model's."),
+    sa.Column("band", sa.Text, comment="The figure's class within its model, `1` (worst) to `5` (best) for RFM."),
+    sa.Column(
+        "reasons",
+        JSONB,
+        nullable=False,
+        server_default=sa.text("'[]'"),
+        comment="Why the value is what it is: a list of facts, each with its figure.",
+    ),
+    sa.Column("computed_at", moment(), nullable=False, comment="The moment that the score describes."),
+    sa.Column("superseded_at", moment(), comment="When a newer score of the model took its place."),
+    sa.Column(
+        "current",
+        sa.Boolean,
+        sa.Computed("superseded_at is null", persisted=True),
+        nullable=False,
+        comment="Whether it is the model's latest for the customer.",
+    ),
+    sa.CheckConstraint("jsonb_typeof(reasons) = 'array'", name="reasons_are_a_list"),
+    comment="A figure that a model gave a customer at a moment, with its reasons.",
+)
+sa.Index(
+    "uq_scores_customer_id_model_current",
+    Score.c.customer_id,
+    Score.c.model,
+    unique=True,
+    postgresql_where=Score.c.superseded_at.is_(None),
+)
+sa.Index("ix_scores_customer_id_computed_at_id", Score.c.customer_id, Score.c.computed_at, Score.c.id)
+sa.Index("ix_scores_computed_at_id", Score.c.computed_at, Score.c.id)
+sa.Index("ix_scores_model_value_id", Score.c.model, Score.c.value, Score.c.id)
+
+
+class Bought(NamedTuple):
+    """What one customer has ordered up to a moment, calls-off left out: all that the RFM models look at."""
+
+    orders: int
+    last_at: datetime | None
+    net: Decimal
+    currency: str
+
+    def days(self, at: datetime) -> int | None:
+        """Whole days since the last order; None without one."""
+        return None if self.last_at is None else (at - self.last_at).days
+
+
+class Verdict(NamedTuple):
+    """What a model says of one customer; the columns of a score that are not its circumstances."""
+
+    model: str
+    value: Decimal
+    band: int
+    reasons: list[dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """Where the five bands of each model end. Amounts of different currencies are not compared."""
+
+    recency: tuple[int, ...]
+    frequency: tuple[int, ...]
+    monetary: Mapping[str, tuple[Decimal, ...]]
+
+
+def bought(orders: Iterable[tuple[datetime, Decimal]], currency: str, at: datetime) -> Bought:
+    """Sums up the orders, each its moment and net amount, that were placed up to `at`."""
+    counted = [order for order in orders if order[0] <= at]
+    last_at = max((placed_at for placed_at, _ in counted), default=None)
+    return Bought(len(counted), last_at, sum((net for _, net in counted), Decimal(0)), currency)
+
+
+def quintiles(figures: Iterable[Figure]) -> tuple[Figure, ...]:
+    """The four figures at which a fifth, two, three and four fifths of all are reached, counted from the least."""
+    ranked = sorted(figures)
+    return tuple(ranked[-(-fifth * len(ranked) // 5) - 1] for fifth in (1, 2, 3, 4)) if ranked else ()
+
+
+def band(figure: Figure, cuts: tuple[Figure, ...]) -> int:
+    """1 to 5: one more than the cuts that the figure exceeds. Equal figures get equal bands, the lower one at a cut."""
+    return 1 + bisect_left(cuts, figure)
+
+
+def rfm_cuts(population: Iterable[Bought], at: datetime) -> Cuts:
+    """The cuts of a population as of `at`. Fewer days are better; who never bought has no recency, and counts 0 else."""
+    recency: list[int] = []
+    frequency: list[int] = []
+    monetary: dict[str, list[Decimal]] = {}
+    for each in population:
+        days = each.days(at)
+        if days is not None:
+            recency.append(-days)
+        frequency.append(each.orders)
+        monetary.setdefault(each.currency, []).append(each.net)
+    by_currency = {currency: quintiles(figures) for currency, figures in monetary.items()}
+    return Cuts(quintiles(recency), quintiles(frequency), by_currency)
+
+
+def rfm(customer: Bought, cuts: Cuts, at: datetime) -> list[Verdict]:
+    """The models' verdicts on one customer of the population, as of `at`; without an order there is no recency."""
+    orders: dict[str, object] = {"fact": "orders", "value": customer.orders}
+    net: list[dict[str, object]] = [
+        {"fact": "net", "value": f"{customer.net:.4f}"},
+        {"fact": "currency", "value": customer.currency},
+    ]
+    verdicts = [
+        Verdict(FREQUENCY, Decimal(customer.orders), band(customer.orders, cuts.frequency), [orders]),
+        Verdict(MONETARY, customer.net, band(customer.net, cuts.monetary[customer.currency]), [*net, orders]),
+    ]
+    days = customer.days(at)
+    if days is None or customer.last_at is None:
+        return verdicts
+    reasons: list[dict[str, object]] = [
+        {"fact": "lastOrderAt", "value": f"{customer.last_at:%Y-%m-%dT%H:%M:%SZ}"},
+        {"fact": "days", "value": days},
+    ]
+    return [Verdict(RECENCY, Decimal(days), band(-days, cuts.recency), reasons), *verdicts]

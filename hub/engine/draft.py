@@ -1,0 +1,143 @@
+"""The workbench of one planning: slots as they are made, arguments as they are read, faults with their place.
+
+filters.py, pages.py and planner.py draw on it; it knows no field."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, NoReturn
+from uuid import UUID
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from hub.engine import wire
+from hub.engine.catalog import Catalog, Row
+from hub.engine.given import Leaf, Reader, plain
+from hub.engine.plan import Run, Slot
+from hub.engine.wire import Wire
+from hub.errors import BadInput, LimitExceeded
+
+Convert = Callable[[Any], Any]
+
+
+def refuse(code: str, argument: str, fault: str) -> NoReturn:
+    """Raises BadInput that names the argument, its fault and the remedy."""
+    raise BadInput(f"{argument}: {fault}", code=code, argument=argument)
+
+
+def storable(value: Any, argument: str) -> Any:
+    """A text that Postgres can hold; raises VALUE_INVALID for the two kinds that it cannot."""
+    if isinstance(value, str):
+        if "\0" in value:
+            refuse("VALUE_INVALID", argument, "the text holds a NUL character; remove it.")
+        if not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                refuse("VALUE_INVALID", argument, "the text holds half a surrogate pair; send valid Unicode.")
+    return value
+
+
+@dataclass(slots=True)
+class Draft:
+    """One planning."""
+
+    catalog: Catalog
+    read: Reader
+    page_limit: int
+    slots: list[Slot] = field(default_factory=list)
+
+    def anew(self) -> "Draft":
+        """A fresh bench for a plan beside this one."""
+        return Draft(self.catalog, self.read, self.page_limit)
+
+    def text(self, value: Callable[[Run], Any], argument: str) -> Slot:
+        """A parameter for a text that is made of several values."""
+        return self.slot(sa.Text(), lambda run: storable(plain(value(run)), argument))
+
+    def slot(self, of: sa.types.TypeEngine[Any], value: Callable[[Run], Any]) -> Slot:
+        """A new parameter of the statement."""
+        made = Slot(f"p{len(self.slots)}", of, value)
+        self.slots.append(made)
+        return made
+
+    def value(self, kind: Wire, leaf: Leaf, argument: str, *, prefix: str | None = None) -> Slot:
+        """A parameter for one value of a kind; ids are checked against the prefix."""
+        convert = self._converter(kind, argument, prefix)
+        return self._value(kind.type, leaf, convert)
+
+    def values(self, kind: Wire, leaf: Leaf, argument: str, *, prefix: str | None = None) -> Slot:
+        """A parameter for a list of values of a kind."""
+        convert = self._converter(kind, argument, prefix)
+        return self._value(ARRAY(kind.type), leaf, lambda items: [convert(each) for each in items])
+
+    def _value(self, of: sa.types.TypeEngine[Any], leaf: Leaf, convert: Convert) -> Slot:
+        fetch = leaf.fetch
+        if leaf.constant:
+            constant = convert(fetch({}))
+            return self.slot(of, lambda run: constant)
+        return self.slot(of, lambda run: convert(fetch(run.variables)))
+
+    def _converter(self, kind: Wire, argument: str, prefix: str | None) -> Convert:
+        if kind.name == "ID":
+            return lambda value: self._key(value, argument, prefix)
+        if kind.name == "JSON":
+            return lambda value: orjson.dumps(value).decode()
+        return lambda value: storable(plain(value), argument)
+
+    def _key(self, value: str, argument: str, prefix: str | None) -> UUID:
+        found, key = wire.parse_id(value, argument)
+        if prefix is not None and found != prefix:
+            wanted = self.catalog.prefixes[prefix].name
+            row = self.catalog.prefixes.get(found)
+            fault = f"{value} is the id of {row.name if row else 'no type'}; give the id of a {wanted}, {prefix}_…"
+            refuse("ID_WRONG_TYPE", argument, fault)
+        return key
+
+    def key(self, leaf: Leaf, row: Row, argument: str) -> Slot:
+        """A parameter for the key of a row."""
+        return self.value(wire.ID, leaf, argument, prefix=row.declaration.prefix)
+
+    def moment(self, leaf: Leaf, argument: str) -> Slot:
+        """A parameter for the moment that lies a duration before the request."""
+
+        def ago(run: Run) -> Any:
+            length: timedelta = leaf.fetch(run.variables)
+            try:
+                return run.at - length
+            except OverflowError:
+                refuse("VALUE_INVALID", argument, "the duration reaches back before the calendar; give a shorter one.")
+
+        return self.slot(wire.DATETIME.type, ago)
+
+    def size(self, leaf: Leaf, argument: str) -> int | Slot:
+        """How many rows: a number when it is written in the document, else a parameter."""
+        if leaf.constant:
+            return self._sized(leaf.fetch({}), argument)
+        return self.slot(sa.Integer(), lambda run: self._sized(leaf.fetch(run.variables), argument))
+
+    def _sized(self, number: int, argument: str) -> int:
+        if number < 0:
+            refuse("PAGE_ARGUMENTS", argument, f"{number} rows cannot be given; ask for 0 or more.")
+        if number > self.page_limit:
+            raise LimitExceeded(
+                f"{argument}: {number} rows are more than a page holds; ask for at most {self.page_limit} and page on.",
+                code="PAGE_LIMIT",
+                argument=argument,
+            )
+        return number
+
+
+def leaf_of(given: object, argument: str, code: str = "VALUE_INVALID") -> Leaf:
+    """The given as a leaf; raises when null stands there."""
+    if not isinstance(given, Leaf):
+        refuse(code, argument, "null is no value here; leave it out, or use isNull.")
+    return given
+
+
+def objects(given: object) -> Sequence[dict[str, Any]]:
+    """The given as a list of objects; nulls in it are left out."""
+    items = given if isinstance(given, list) else [given]
+    return [each for each in items if isinstance(each, dict)]

@@ -1,0 +1,311 @@
+"""One request from text to bytes: document → plan → statement → JSON, the stages in order, each timed.
+
+What a client did wrong becomes an answer; only a fault of ours is raised. Rights are the viewer's binding, which is part of
+every plan's key."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any
+
+import orjson
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    FieldNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    VariableNode,
+    Visitor,
+    execute,
+    visit,
+)
+from graphql.execution.values import get_variable_values
+
+from hub.db.pool import Pool
+from hub.engine.document import DocumentError, Documents, Operation
+from hub.engine.given import shape_of
+from hub.engine.limits import Limits
+from hub.engine.pages import words
+from hub.engine.plan import Constant, Null, Plan, Run
+from hub.engine.planner import Planned, Planner
+from hub.engine.resolve import Splicer
+from hub.engine.statement import Statement, written
+from hub.engine.types import Graph
+from hub.errors import BadInput, Forbidden, HubError
+from hub.observe import PlanMade, tell
+from hub.settings import Settings
+from hub.viewer import Viewer
+
+PLANS = 64  # plans kept per operation, one for each shape; more shapes than these are one client's own doing
+DOCUMENT_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a client sent; `at` is the moment that counts as now, `read_only` refuses everything but queries."""
+
+    query: str
+    variables: dict[str, Any] | None
+    operation_name: str | None
+    read_only: bool = False
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back: the whole JSON response, and what is worth telling of it."""
+
+    body: bytes
+    executed: bool
+    operation: str
+    timings: tuple[tuple[str, float], ...]
+    statements: int
+    code: str
+    name: str
+
+
+@dataclass(slots=True)
+class Ready:
+    """An operation planned for one shape of variables and one binding, with its statements."""
+
+    planned: Planned
+    statement: Statement | None
+    keyed: dict[int, Statement] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Trace:
+    """The stages of one request and the time each took, in milliseconds."""
+
+    began: float
+    stages: list[tuple[str, float]] = field(default_factory=list)
+    statements: int = 0
+
+    def stage(self, name: str) -> None:
+        """Ends a stage."""
+        now = perf_counter()
+        self.stages.append((name, (now - self.began) * 1000))
+        self.began = now
+
+
+class Engine:
+    """Answers requests over one schema and one pool."""
+
+    def __init__(self, graph: Graph, pool: Pool, settings: Settings, secret: bytes) -> None:
+        limits = Limits(
+            depth=settings.depth_limit,
+            aliases=settings.alias_limit,
+            fields=settings.field_limit,
+            tokens=settings.token_limit,
+            root_fields=settings.root_field_limit,
+            directives=settings.directive_limit,
+            errors=settings.error_limit,
+            cost=settings.cost_limit,
+            page=settings.page_limit,
+        )
+        self._graph = graph
+        self._pool = pool
+        self._limits = limits
+        self._secret = secret
+        self._documents = Documents(graph.core, limits, DOCUMENT_BYTES)
+
+    async def execute(self, request: Request, viewer: Viewer) -> Answer:
+        """The answer to a request, as this viewer may see it."""
+        trace = Trace(perf_counter())
+        operation: Operation | None = None
+        try:
+            operation = self._documents.get(request.query).operation(request.operation_name)
+            self._allow(operation, request, viewer)
+            variables = self._variables(operation, request.variables or {})
+            operation.cost(variables)
+            trace.stage("parse")
+            if operation.introspection_only:
+                return _answer(self._introspected(operation, variables), operation, trace)
+            ready = self._ready(operation, variables, viewer)
+            run = Run(variables, request.at or datetime.now(UTC), viewer, self._secret)
+            arguments = ready.statement.bind(run) if ready.statement else []
+            trace.stage("plan")
+        except DocumentError as refused:
+            return _refused([error.formatted for error in refused.errors], operation, trace)
+        except HubError as error:
+            return _refused([error.to_graphql()], operation, trace)
+        try:
+            return await self._run(operation, ready, arguments, run, trace)
+        except HubError as error:
+            body = orjson.dumps({"data": None, "errors": [error.to_graphql()]})
+            executed = error.code != "UNAVAILABLE"
+            return Answer(body, executed, operation.kind, tuple(trace.stages), trace.statements, error.code, operation.name)
+
+    def explain(self, request: Request, viewer: Viewer) -> tuple[str, list[Any]]:
+        """The statement that a request becomes, and its arguments; raises HubError or DocumentError."""
+        operation = self._documents.get(request.query).operation(request.operation_name)
+        variables = self._variables(operation, request.variables or {})
+        ready = self._ready(operation, variables, viewer)
+        assert ready.statement is not None
+        return ready.statement.text, ready.statement.bind(
+            Run(variables, request.at or datetime.now(UTC), viewer, self._secret)
+        )
+
+    def _allow(self, operation: Operation, request: Request, viewer: Viewer) -> None:
+        if operation.kind != "query":
+            if request.read_only:
+                raise BadInput(f"A {operation.kind} is not possible over GET; use POST.", code="METHOD_NOT_ALLOWED")
+            raise BadInput(f"This endpoint runs no {operation.kind}s; send a query.", code="OPERATION_UNKNOWN")
+        if operation.has_introspection and not viewer.introspect:
+            raise Forbidden(
+                "This key may not read the schema; use a key that is not bound to a customer.",
+                code="INTROSPECTION_FORBIDDEN",
+            )
+        viewer.require("graph:read")
+
+    def _variables(self, operation: Operation, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        definitions = operation.node.variable_definitions
+        if not definitions:
+            return {}
+        found = get_variable_values(self._graph.core, definitions, dict(given), max_errors=self._limits.errors)
+        if isinstance(found, list):
+            first = found[0]
+            raise BadInput(first.message, code="VARIABLE_INVALID")
+        return found.coerced
+
+    def _ready(self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer) -> Ready:
+        """The operation's plan for this shape: kept, or made now."""
+        plans: OrderedDict[object, Ready] = operation.plans.setdefault("plans", OrderedDict())  # type: ignore[assignment]
+        key = (viewer.binding, *self._shape(operation, variables))
+        ready = plans.get(key)
+        if ready is None:
+            began = perf_counter()
+            planner = Planner(self._graph, variables, operation.fragments, self._limits.page)
+            planned = planner.plan(operation.node.selection_set, viewer.binding)
+            planner.draft.read.forget()
+            stored = any(not isinstance(node, Constant | Null) for _, node in planned.plan.roots)
+            ready = Ready(planned, written(planned.plan, viewer.binding) if stored else None)
+            plans[key] = ready
+            if len(plans) > PLANS:
+                plans.popitem(last=False)
+            tell(PlanMade(operation.name, perf_counter() - began))
+        return ready
+
+    def _shape(self, operation: Operation, variables: Mapping[str, Any]) -> Iterable[object]:
+        searched = operation.plans.get("searched")
+        if searched is None:
+            searched = operation.plans["searched"] = _searched(operation)
+        assert isinstance(searched, frozenset)
+        for variable in operation.variables:
+            name = variable.name
+            if name not in variables:
+                yield False
+            elif name in searched and isinstance(variables[name], str):
+                yield len(words(variables[name]))
+            else:
+                yield shape_of(variables[name], variable.type, self._graph.steering)
+
+    async def _run(
+        self, operation: Operation, ready: Ready, arguments: list[Any], run: Run, trace: Trace
+    ) -> Answer:
+        statement = ready.statement
+        if statement is None:
+            body = orjson.dumps({key: getattr(node, "text", None) for key, node in ready.planned.plan.roots})
+        else:
+            trace.statements += 1
+            body = await self._pool.fetch_json(statement.text, arguments, fresh=statement.fresh)
+        trace.stage("sql")
+        splice = ready.planned.plan.splice
+        if splice is None:
+            return _answer(b'{"data":' + body + b"}", operation, trace)
+        data = orjson.loads(body)
+        splicer = Splicer(run, lambda plan, inner: self._keyed(ready, plan, inner, trace))
+        await splicer.splice(data, splice)
+        response: dict[str, Any] = {"data": data}
+        errors = [error.to_graphql() for error in splicer.errors[: self._limits.errors]]
+        if ready.planned.python:
+            answered = self._python(operation, run.variables, ready.planned.python)
+            data.update({key: (answered.data or {}).get(key) for key in ready.planned.python})
+            errors += [error.formatted for error in answered.errors or ()]
+        if errors:
+            response["errors"] = errors
+        trace.stage("splice")
+        return _answer(orjson.dumps(response), operation, trace)
+
+    async def _keyed(self, ready: Ready, plan: Plan, run: Run, trace: Trace) -> dict[str, Any]:
+        """The rows behind keys that a resolver gave, by key."""
+        statement = ready.keyed.get(id(plan))
+        if statement is None:
+            statement = ready.keyed[id(plan)] = written(plan, run.viewer.binding)
+        trace.statements += 1
+        found = orjson.loads(await self._pool.fetch_json(statement.text, statement.bind(run)))
+        return found["rows"] or {}
+
+    # -- what graphql-core answers --------------------------------------------------------------------------------------
+
+    def _introspected(self, operation: Operation, variables: Mapping[str, Any]) -> bytes:
+        """The answer about the schema; kept with the document when no variable can change it."""
+        kept = operation.plans.get("introspection")
+        if isinstance(kept, bytes):
+            return kept
+        result = self._core(operation, operation.node, variables)
+        body = orjson.dumps(result.formatted)
+        if not operation.variables:
+            operation.plans["introspection"] = body
+        return body
+
+    def _python(self, operation: Operation, variables: Mapping[str, Any], keys: tuple[str, ...]) -> ExecutionResult:
+        """The roots that read nothing stored, in an operation that asks for stored ones too."""
+        wanted = [
+            node
+            for node in _root_fields(operation.node.selection_set, operation)
+            if (node.alias or node.name).value in keys
+        ]
+        node = OperationDefinitionNode(
+            operation=operation.node.operation,
+            name=operation.node.name,
+            variable_definitions=operation.node.variable_definitions,
+            directives=operation.node.directives,
+            selection_set=SelectionSetNode(selections=tuple(wanted)),
+        )
+        return self._core(operation, node, variables)
+
+    def _core(
+        self, operation: Operation, node: OperationDefinitionNode, variables: Mapping[str, Any]
+    ) -> ExecutionResult:
+        tree = DocumentNode(definitions=(node, *operation.fragments.values()))
+        result = execute(self._graph.core, tree, variable_values=dict(variables))
+        assert isinstance(result, ExecutionResult)
+        return result
+
+
+def _root_fields(selection_set: SelectionSetNode, operation: Operation) -> Iterable[FieldNode]:
+    """All root fields of an operation, those inside fragments too."""
+    for node in selection_set.selections:
+        if isinstance(node, FieldNode):
+            yield node
+        else:
+            inner = operation.fragments[node.name.value] if hasattr(node, "name") else node  # type: ignore[union-attr]
+            yield from _root_fields(inner.selection_set, operation)  # type: ignore[union-attr]
+
+
+def _searched(operation: Operation) -> frozenset[str]:
+    """The variables that stand as `search` arguments: how many words they hold is part of a plan's key."""
+    found: set[str] = set()
+
+    class Arguments(Visitor):
+        def enter_argument(self, node: Any, *_: Any) -> None:
+            if node.name.value == "search" and isinstance(node.value, VariableNode):
+                found.add(node.value.name.value)
+
+    for tree in (operation.node, *operation.fragments.values()):
+        visit(tree, Arguments())
+    return frozenset(found)
+
+
+def _answer(body: bytes, operation: Operation, trace: Trace) -> Answer:
+    return Answer(body, True, operation.kind, tuple(trace.stages), trace.statements, "", operation.name)
+
+
+def _refused(errors: list[Any], operation: Operation | None, trace: Trace) -> Answer:
+    kind, name = (operation.kind, operation.name) if operation else ("", "")
+    code = str(errors[0]["extensions"]["code"])
+    return Answer(orjson.dumps({"errors": errors}), False, kind, tuple(trace.stages), trace.statements, code, name)

@@ -1,0 +1,336 @@
+"""How large a document may be: bounds checked on the text, then on the tree, before anything expensive looks at either.
+
+The tree is counted as if its fragments were expanded, yet each fragment is walked once. What an operation's rows cost
+depends on types and variables and lives in cost.py.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from graphlib import CycleError, TopologicalSorter
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLEnumType,
+    GraphQLError,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    Node,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    Source,
+    get_introspection_query,
+    get_named_type,
+    is_abstract_type,
+    parse,
+)
+
+# Counts stop here: a chain of fragments that each spread the next twice would otherwise make numbers of any length.
+MANY = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one document, or one of its operations, may ask for. The settings choose the first lines."""
+
+    depth: int = 15
+    aliases: int = 100
+    fields: int = 500
+    tokens: int = 2_000
+    root_fields: int = 20
+    directives: int = 10
+    errors: int = 5
+    cost: int = 5_000
+    page: int = 100
+    # Postgres cuts identifiers here, so that two long response keys could become one.
+    alias_bytes: int = 63
+    # Characters of text: white space and strings are no tokens, but are read one by one.
+    text: int = 65_536
+    # Brackets open at once, and selection sets inside each other with fragments expanded: what may recurse.
+    nesting: int = 64
+    # Fields, spreads and inline fragments of all operations together: operations that share fragments multiply work.
+    selections: int = 2_500
+    # Steps of comparing fields with one response key, as graphql-core meters them; about 0.5 µs each.
+    overlaps: int = 10_000
+    # How many times the rows that the standard introspection query reads.
+    introspection: int = 2
+    # Rows assumed of a list without a page, and of a page without a number.
+    rows: int = 10
+    default_page: int = 20
+
+
+@dataclass(slots=True)
+class Extent:
+    """What a selection set comes to with its fragments expanded; subtrees of `__schema` and `__type` count apart."""
+
+    depth: int = 0
+    fields: int = 0
+    aliases: int = 0
+    directives: int = 0
+    root_fields: int = 0
+    stored_fields: int = 0
+    selections: int = 0
+    nesting: int = 1
+    introspection: float = 0
+    described: float = 0
+
+    def include(self, other: "Extent") -> None:
+        """Add a fragment spread here: its fields stand on this level."""
+        self.depth = max(self.depth, other.depth)
+        self.fields += other.fields
+        self.root_fields += other.root_fields
+        self.stored_fields += other.stored_fields
+        self.introspection += other.introspection
+        self.described += other.described
+        self._contain(other)
+
+    def select(self, field: FieldNode, inner: "Extent | None", weight: float) -> None:
+        """Add a field with what is selected below it."""
+        name = field.name.value
+        inner = inner or _NOTHING
+        self.root_fields += 1
+        self.aliases += field.alias is not None
+        self.stored_fields += not name.startswith("__")
+        self.described += weight * (1 + inner.described)
+        if name in ("__schema", "__type"):
+            self.depth = max(self.depth, 1)
+            self.introspection += weight * (1 + inner.described)
+        else:
+            self.depth = max(self.depth, 1 + inner.depth)
+            self.fields += 1 + inner.fields
+            self.introspection += inner.introspection
+        self._contain(inner)
+
+    def saturate(self) -> "Extent":
+        for count in _COUNTS:
+            setattr(self, count, min(getattr(self, count), MANY))
+        return self
+
+    def _contain(self, inner: "Extent") -> None:
+        self.aliases += inner.aliases
+        self.directives += inner.directives
+        self.selections += inner.selections
+        self.nesting = max(self.nesting, 1 + inner.nesting)
+
+
+_COUNTS = tuple(field.name for field in fields(Extent))
+_NOTHING = Extent(nesting=0)
+
+# What a limit is called, what it counts, and what to do about it.
+_BOUNDS = (
+    ("depth", "DEPTH_LIMIT", "levels of fields", "Ask for the deeper part in an operation of its own."),
+    ("nesting", "DEPTH_LIMIT", "levels of selections and fragments", "Nest fewer fragments."),
+    ("fields", "FIELD_LIMIT", "fields", "Split it into several operations."),
+    ("aliases", "ALIAS_LIMIT", "aliases", "Use lists and filters, or several operations."),
+    ("root_fields", "ROOT_FIELD_LIMIT", "root fields", "Split it into several operations."),
+    ("directives", "DIRECTIVE_LIMIT", "directives", "Put one on a fragment instead of one on each field."),
+)
+
+# Possessive quantifiers, and a branch for every character and for the end: no text makes this scan a place twice.
+_TOKEN = re.compile(
+    r"""
+    [\ \t\r\n,\ufeff]*+
+    (?: (?P<open> [{(\[] ) | (?P<close> [})\]] ) | (?P<end> \Z )
+      | [_A-Za-z]\w*+ | \.\.\. | -?[0-9][0-9.eE+-]*+
+      | \"\"\" (?: [^"\\] | \\\"\"\" | \\ | "(?!"") )*+ (?: \"\"\" )?
+      | " (?: [^"\\\r\n] | \\. )*+ "?
+      | \# [^\r\n]*+
+      | . )
+    """,
+    re.VERBOSE | re.DOTALL | re.ASCII,
+)
+
+
+def scan(text: str, limits: Limits) -> GraphQLError | None:
+    """What is wrong with the text before it is parsed: too long, too many tokens (a comment is one), too many brackets."""
+    if len(text) > limits.text:
+        told = f"The document has {len(text):,} characters; {limits.text:,} are allowed. Send values as variables."
+        return refusal("TOKEN_LIMIT", told)
+    if not text.isascii() and (at := _half_character(text)) is not None:
+        return refusal("GRAPHQL_SYNTAX", f"The document has half a surrogate pair at character {at}. Send Unicode text.")
+    depth = 0
+    for count, match in enumerate(_TOKEN.finditer(text), start=1):
+        kind = match.lastgroup
+        if kind == "end":
+            break
+        if count > limits.tokens:
+            told = f"The document has more than {limits.tokens:,} tokens. Split it, and send values as variables."
+            return refusal("TOKEN_LIMIT", told)
+        if kind == "open":
+            depth += 1
+            if depth > limits.nesting:
+                told = f"The document nests more than {limits.nesting} brackets. Ask for less depth at once."
+                return refusal("DEPTH_LIMIT", told, source=Source(text), positions=[match.end() - 1])
+        elif kind == "close":
+            depth -= 1
+    return None
+
+
+def _half_character(text: str) -> int | None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return error.start
+    return None
+
+
+class Bounds:
+    """Measures documents against the limits, for one schema."""
+
+    def __init__(self, schema: GraphQLSchema, limits: Limits) -> None:
+        self._limits = limits
+        self._weights = _introspection_weights(schema)
+        standard = parse(get_introspection_query(schema_description=True, input_value_deprecation=True))
+        operations, _ = self.measure(standard)
+        self._introspection = limits.introspection * operations[0].introspection
+
+    def measure(self, document: DocumentNode) -> tuple[list[Extent], list[GraphQLError]]:
+        """The extent of each operation in order, and every limit that the document exceeds."""
+        survey = _Survey(document, self._weights, self._limits.alias_bytes)
+        return survey.operations, survey.errors
+
+    def check(self, document: DocumentNode) -> tuple[list[Extent], list[GraphQLError]]:
+        operations, errors = self.measure(document)
+        nodes = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+        for node, extent in zip(nodes, operations, strict=False):
+            errors.extend(self._exceeded(node, extent))
+        selections = sum(extent.selections for extent in operations)
+        if selections > self._limits.selections and not errors:
+            told = (
+                f"The document's operations select {_number(selections)} fields and fragments in all;"
+                f" {self._limits.selections:,} are allowed. Send fewer operations at once."
+            )
+            errors.append(refusal("FIELD_LIMIT", told))
+        return operations, errors
+
+    def _exceeded(self, node: OperationDefinitionNode, extent: Extent) -> Iterator[GraphQLError]:
+        subject = f"Operation '{node.name.value}'" if node.name else "The operation"
+        for name, code, noun, remedy in _BOUNDS:
+            asked, allowed = getattr(extent, name), getattr(self._limits, name)
+            if asked > allowed:
+                yield refusal(code, f"{subject} has {_number(asked)} {noun}; {allowed:,} are allowed. {remedy}", node)
+        if extent.introspection > self._introspection:
+            told = f"{subject} asks for more of the schema than {self._limits.introspection} standard introspection queries."
+            yield refusal("COST_LIMIT", f"{told} Ask for fewer lists inside lists.", node)
+
+
+class _Survey:
+    """One walk over a document: fragments first, those that others spread before those that spread them."""
+
+    def __init__(self, document: DocumentNode, weights: Mapping[str, float], alias_bytes: int) -> None:
+        self.operations: list[Extent] = []
+        self.errors: list[GraphQLError] = []
+        self._weights = weights
+        self._alias_bytes = alias_bytes
+        self._fragments: dict[str, Extent] = {}
+        definitions = {
+            node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
+        }
+        try:
+            order = list(TopologicalSorter({name: _spreads(node) for name, node in definitions.items()}).static_order())
+        except CycleError as error:
+            self.errors.append(_cycle(error.args[1], definitions))
+            return
+        for name in order:
+            if node := definitions.get(name):
+                self._fragments[name] = self._walk(node.selection_set, node.directives)
+        for definition in document.definitions:
+            if isinstance(definition, OperationDefinitionNode):
+                extent = self._walk(definition.selection_set, definition.directives)
+                for variable in definition.variable_definitions or ():
+                    extent.directives += len(variable.directives or ())
+                self.operations.append(extent)
+
+    def _walk(self, node: SelectionSetNode, directives: tuple[Node, ...] | None) -> Extent:
+        extent = Extent(directives=len(directives or ()))
+        if not node.selections:
+            self.errors.append(refusal("GRAPHQL_SYNTAX", "A selection is empty. Name a field, or drop the braces.", node))
+        for selection in node.selections:
+            extent.selections += 1
+            if isinstance(selection, FieldNode):
+                self._check_key(selection)
+                extent.directives += len(selection.directives or ())
+                below = selection.selection_set
+                inner = self._walk(below, None) if below else None
+                extent.select(selection, inner, self._weights.get(selection.name.value, 1))
+            elif isinstance(selection, InlineFragmentNode):
+                extent.include(self._walk(selection.selection_set, selection.directives))
+            elif isinstance(selection, FragmentSpreadNode):
+                extent.directives += len(selection.directives or ())
+                # An unknown fragment counts nothing here and is refused by validation.
+                extent.include(self._fragments.get(selection.name.value, _NOTHING))
+        return extent.saturate()
+
+    def _check_key(self, field: FieldNode) -> None:
+        node = field.alias or field.name
+        length = len(node.value.encode())
+        if length > self._alias_bytes:
+            told = f"The response key '{node.value[:20]}…' has {length:,} bytes; {self._alias_bytes} are allowed."
+            self.errors.append(refusal("ALIAS_TOO_LONG", f"{told} Choose a shorter alias.", node))
+
+
+def _spreads(fragment: FragmentDefinitionNode) -> list[str]:
+    """The fragments that this one spreads anywhere."""
+    names: list[str] = []
+    open_sets = [fragment.selection_set]
+    while open_sets:
+        for selection in open_sets.pop().selections:
+            if isinstance(selection, FragmentSpreadNode):
+                names.append(selection.name.value)
+            elif isinstance(selection, FieldNode | InlineFragmentNode) and selection.selection_set:
+                open_sets.append(selection.selection_set)
+    return names
+
+
+def _cycle(names: list[str], definitions: Mapping[str, FragmentDefinitionNode]) -> GraphQLError:
+    # The sorter names the cycle from what is spread to what spreads it.
+    path = " → ".join(f"'{name}'" for name in names[::-1][:10])
+    told = f"The fragments {path} spread each other in a circle. Remove one of the spreads."
+    return refusal("GRAPHQL_INVALID", told, definitions[names[0]])
+
+
+def _introspection_weights(schema: GraphQLSchema) -> dict[str, float]:
+    """How many items each list of the introspection types holds in this schema, on average; other fields weigh 1."""
+    types = schema.type_map.values()
+    composite = [t for t in types if isinstance(t, GraphQLObjectType | GraphQLInterfaceType)]
+    fields = [field for t in composite for field in t.fields.values()]
+    arguments = [argument for field in fields for argument in field.args.values()]
+    taken = [t for argument in arguments if isinstance(t := get_named_type(argument.type), GraphQLInputObjectType)]
+    greatest = max(sum(1 + len(field.args) for field in t.fields.values()) for t in composite)
+    weights = {
+        "types": len(types),
+        "directives": len(schema.directives),
+        "fields": len(fields) / len(types),
+        "args": len(arguments) / len(fields),
+        "interfaces": sum(len(t.interfaces) for t in composite) / len(types),
+        "possibleTypes": sum(len(schema.get_possible_types(t)) for t in types if is_abstract_type(t)) / len(types),
+        "inputFields": sum(len(t.fields) for t in taken) / max(1, len(arguments)),
+        "enumValues": sum(len(t.values) for t in types if isinstance(t, GraphQLEnumType)) / len(types),
+        # The standard query follows nine wrappers; a type seldom has more than one.
+        "ofType": 0.5,
+    }
+    # What is asked for by name may be the greatest type of all, and roots often are.
+    named = greatest * len(types) / (len(fields) + len(arguments))
+    return weights | dict.fromkeys(("__type", "queryType", "mutationType", "subscriptionType"), named)
+
+
+def _number(count: int) -> str:
+    return f"{count:,}" if count < MANY else f"more than {MANY:,}"
+
+
+def refusal(
+    code: str,
+    message: str,
+    node: Node | None = None,
+    *,
+    source: Source | None = None,
+    positions: list[int] | None = None,
+) -> GraphQLError:
+    """An error of the document, with its stable code."""
+    return GraphQLError(message, node, source, positions, extensions={"code": code})

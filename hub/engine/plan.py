@@ -1,0 +1,428 @@
+"""The plan of an operation: a tree of frozen records, without behaviour, that says what to read and holds no value.
+
+planner.py makes plans of documents, sql.py makes statements of plans. A value that is known only when the plan runs is a
+Slot: a parameter of the statement and where its value comes from."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from hub.engine.catalog import Column, Row
+from hub.engine.links import Direction, FoundBy, Resolved
+from hub.engine.wire import Wire
+from hub.viewer import Viewer
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a plan is run with: coerced variables, the moment of the request, who asks, the secret that signs cursors.
+
+    `keys` are the rows that a resolver named, when the plan reads those."""
+
+    variables: Mapping[str, Any]
+    at: datetime
+    viewer: Viewer
+    secret: bytes
+    keys: Sequence[UUID] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A parameter of the statement, its type there, and how its value is found in a run."""
+
+    name: str
+    type: sa.types.TypeEngine[Any] = field(compare=False)
+    value: Callable[[Run], Any] = field(compare=False, repr=False)
+
+
+# -- predicates ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A condition on a column: operator and parameter; `isNull` carries its answer instead."""
+
+    column: Column | None
+    wire: Wire
+    operator: str
+    slot: Slot | None
+    wanted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class JsonTest:
+    """A condition on what stands at a path of a JSON column."""
+
+    column: Column
+    path: Slot
+    operator: str
+    slot: Slot | None
+    wanted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Every part holds."""
+
+    parts: tuple["Predicate", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    """At least one part holds."""
+
+    parts: tuple["Predicate", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The part does not hold."""
+
+    part: "Predicate"
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """How rows of `row` are reached: `theirs` of theirs equals `ours` of the row at hand; `check`: may be hidden."""
+
+    row: Row
+    theirs: str
+    ours: str
+    check: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """A joined row meets the part; with `fails`, a joined row does not meet it."""
+
+    join: Join
+    part: "Predicate"
+    fails: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure over the joined rows that meet `where`: a count, or a function of a column, in one currency if it is money."""
+
+    join: Join
+    where: "Predicate"
+    function: Literal["COUNT", "SUM", "AVG", "MIN", "MAX"]
+    column: Column | None
+    currency: Slot | None
+
+
+@dataclass(frozen=True, slots=True)
+class FigureTest:
+    """A condition on a figure."""
+
+    figure: Figure
+    test: Test
+
+
+Predicate = Test | JsonTest | All | Some | Not | Exists | FigureTest
+
+# -- selections ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A text that is known already: `__typename`."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Null:
+    """A place that Python fills, or that stays empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A column's value in its wire form; with a prefix, as an id."""
+
+    column: str
+    wire: Wire
+    prefix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A JSON object over a row: response keys and what stands there."""
+
+    fields: tuple[tuple[str, "Selected"], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A shape of each of several types: the number of the shape in its MergedSource."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """An object over at most one joined row."""
+
+    join: Join
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """The first of several joins whose key is set."""
+
+    choices: tuple[Single, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A sort key: a column of the row, a figure over joined rows, or a rank of the search; never null."""
+
+    key: "SortColumn | Figure | Literal['rank', 'similarity', 'id']"
+    direction: Direction
+
+
+@dataclass(frozen=True, slots=True)
+class SortColumn:
+    """A column to sort by, and what stands for null."""
+
+    column: str
+    missing: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """One end of a page: a parameter for each sort key, taken from a cursor."""
+
+    keys: tuple[Slot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which rows of a list: how many (a number or a parameter), from which end, between which bounds."""
+
+    size: int | Slot
+    backward: bool
+    after: Bound | None
+    before: Bound | None
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is searched: the whole text and its words."""
+
+    text: Slot
+    words: tuple[Slot, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """The rows of a page."""
+
+    shape: Shape | Variant
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """The rows of a page with their cursors; a field is a cursor, a constant or the node's shape."""
+
+    fields: tuple[tuple[str, "Constant | Literal['cursor'] | Shape | Variant"], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PageInfo:
+    """Where the page lies; a field is a constant or the name of a fact."""
+
+    fields: tuple[tuple[str, "Constant | str"], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many rows the whole list has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """A list of amounts by currency; a field is `amount`, `currency` or a constant."""
+
+    fields: tuple[tuple[str, "Constant | str"], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StatFigure:
+    """One figure of `stats`; `money` gives the shape of an amount."""
+
+    function: Literal["sum", "avg", "min", "max"]
+    column: Column
+    money: Money | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Figures over the whole list: nested response keys down to counts and figures."""
+
+    fields: tuple[tuple[str, "Constant | Total | StatFigure | Stats"], ...]
+
+
+Part = Nodes | Edges | PageInfo | Total | Stats | Constant
+
+
+@dataclass(frozen=True, slots=True)
+class Cursors:
+    """What signs and tells apart the cursors of one list: two parameters, the list's mark and its key."""
+
+    mark: Slot
+    key: Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A connection: the rows, their order, the page, and the parts that were asked for."""
+
+    row: Row
+    join: Join | None
+    where: Predicate
+    search: Search | None
+    order: tuple[Order, ...]
+    page: Page
+    cursors: Cursors | None
+    parts: tuple[tuple[str, Part], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MergedSource:
+    """One type of a merged list: its rows, the column of its moment, and its nodes' shapes by part."""
+
+    row: Row
+    at: str
+    shapes: tuple[Shape, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MergedListing:
+    """A connection over several types, newest first; the shapes in `parts` are Variants."""
+
+    by: str
+    sources: tuple[MergedSource, ...]
+    since: Slot | None
+    until: Slot | None
+    page: Page
+    cursors: Cursors | None
+    parts: tuple[tuple[str, Part], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupKey:
+    """One part of a group's key: a column, or the span of a time."""
+
+    column: Column
+    bucket: str | None
+    timezone: Slot | None
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Rows in groups: `parts` are `Total`, constants, or a group's fields."""
+
+    row: Row
+    where: Predicate
+    search: Search | None
+    keys: tuple[GroupKey, ...]
+    by_count: bool
+    size: int | Slot
+    parts: tuple[tuple[str, "Constant | Total | GroupNodes"], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupNodes:
+    """The groups themselves; a field is a constant, the figures, or the key's fields (numbers into the keys, or None)."""
+
+    fields: tuple[tuple[str, "Constant | Stats | GroupKeyFields"], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupKeyFields:
+    """The key object of a group."""
+
+    fields: tuple[tuple[str, "Constant | int | None"], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ById:
+    """A root: the row of an id."""
+
+    row: Row
+    key: Slot
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class ByOther:
+    """A root: the row that a row of another table points at."""
+
+    row: Row
+    found_by: FoundBy
+    arguments: tuple[tuple[str, Slot], ...]
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class ByIds:
+    """A root: rows of any type by ids; one parameter for the types and one for the keys; `single` gives one, not a list."""
+
+    types: Slot
+    keys: Slot
+    shapes: tuple[tuple[Row, Shape], ...]
+    single: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """Rows of one type by a list of keys, as a JSON object from key to row: what a resolver of keys is read with."""
+
+    row: Row
+    keys: Slot
+    shape: Shape
+
+
+Selected = Constant | Null | Read | Shape | Single | Either | Listing | MergedListing
+RootNode = Constant | Null | ById | ByOther | ByIds | Listing | Groups
+
+# -- what Python adds ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """A resolved field in a selection: where it stands, what it needs (hidden keys and their kinds), and the rows behind keys."""
+
+    key: str
+    resolved: Resolved
+    hidden: tuple[tuple[str, str], ...]
+    kinds: tuple[str, ...]
+    arguments: Callable[[Run], Mapping[str, Any]] = field(compare=False, repr=False)
+    keyed: "Plan | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Splice:
+    """Where resolved fields stand below a JSON value: fills of this object, and deeper places by response key.
+
+    Lists on the way are entered; `by_type` tells apart the types behind an interface by a hidden key."""
+
+    fills: tuple[Fill, ...] = ()
+    deeper: tuple[tuple[str, "Splice"], ...] = ()
+    by_type: tuple[tuple[str, "Splice"], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An operation, or a part of one, ready to become a statement."""
+
+    roots: tuple[tuple[str, RootNode | Keyed], ...]
+    slots: tuple[Slot, ...]
+    splice: Splice | None
+    fresh: bool  # planned anew by Postgres at every run, since its best way depends on the values

@@ -1,0 +1,207 @@
+"""Makes a plan into a statement: the roots as SQL, the text, and the order of its parameters.
+
+Here and in sql.py with its helpers is every SELECT that answers a client."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import aggregate_order_by, asyncpg
+
+from hub.engine.figures import EMPTY_LIST, Scan, Tree, Value, json_object, text
+from hub.engine.links import Binding
+from hub.engine.paging import number
+from hub.engine.plan import (
+    All,
+    ById,
+    ByIds,
+    ByOther,
+    Constant,
+    GroupKey,
+    GroupKeyFields,
+    GroupNodes,
+    Groups,
+    Keyed,
+    Listing,
+    Null,
+    Plan,
+    RootNode,
+    Run,
+    Stats,
+    Total,
+)
+from hub.engine.sql import Writer
+from hub.engine.where import Condition, Names, Source, condition, found_by, param
+
+DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """The text of a plan and how its arguments are found in a run; `fresh` is to be planned at every run."""
+
+    text: str
+    arguments: tuple[Callable[[Run], Any], ...]
+    fresh: bool
+
+    def bind(self, run: Run) -> list[Any]:
+        """The arguments of a run; raises BadInput for values that do not fit."""
+        return [argument(run) for argument in self.arguments]
+
+
+def written(plan: Plan, binding: Binding) -> Statement:
+    """The statement of a plan for viewers of a binding."""
+    writer = RootWriter(Names(binding))
+    roots = [(key, writer.root(node)) for key, node in plan.roots]
+    select = sa.select(json_object(roots, writer.names.next()))
+    compiled = select.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
+    sources: dict[str, Callable[[Run], Any]] = {slot.name: slot.value for slot in plan.slots}
+    sources["viewer_unit"] = lambda run: run.viewer.unit_path
+    sources["viewer_customer"] = lambda run: run.viewer.customer_id
+    names: Sequence[str] = compiled.positiontup or ()  # type: ignore[attr-defined]
+    return Statement(str(compiled), tuple(sources[name] for name in names), plan.fresh)
+
+
+class RootWriter(Writer):
+    """Writes the roots of a statement."""
+
+    def root(self, node: RootNode | Keyed) -> Value:
+        """The JSON of a root."""
+        match node:
+            case Constant(told):
+                return text(told)
+            case Null():
+                return sa.literal_column("null")
+            case Listing():
+                return self.listing(node, None)
+            case Groups():
+                return self._groups(node)
+            case ById(row, key, shape):
+                of = self.names.of(row.table)
+                return self.chosen(shape, of, [of.c.id == param(key), *self._seen(row, of)])
+            case ByOther():
+                return self._by_other(node)
+            case ByIds():
+                return self._by_ids(node)
+            case Keyed(row, keys, shape):
+                of = self.names.of(row.table)
+                rows = sa.func.json_object_agg(sa.cast(of.c.id, sa.Text), self.object(shape, of))
+                chosen = sa.select(rows).select_from(of).where(of.c.id == sa.any_(param(keys)), *self._seen(row, of))
+                return chosen.correlate_except(of).scalar_subquery()
+
+    def _seen(self, row: Any, of: sa.FromClause) -> list[Condition]:
+        seen = row.declaration.scope.visible(of, self.names.binding)
+        return [] if seen is None else [seen]
+
+    def _by_other(self, node: ByOther) -> Value:
+        other, of = self.names.of(node.found_by.table), self.names.of(node.row.table)
+        conditions = [other.c[name] == param(slot) for name, slot in node.arguments]
+        order = [other.c[name].desc() if direction == "desc" else other.c[name].asc() for name, direction in node.found_by.prefer]
+        found = sa.select(other.c[node.found_by.key]).select_from(other.join(of, of.c.id == other.c[node.found_by.key]))
+        first = found.where(*conditions, *self._seen(node.row, of)).order_by(*order).limit(sa.literal_column("1"))
+        row = self.names.of(node.row.table)
+        key = first.correlate_except(other, of, other.join(of, sa.true())).scalar_subquery()
+        return self.chosen(node.shape, row, [row.c.id == key])
+
+    def _by_ids(self, node: ByIds) -> Value:
+        wanted = (
+            sa.func.unnest(param(node.types), param(node.keys))
+            .table_valued(sa.column("type", sa.Text), sa.column("key", sa.Uuid), with_ordinality="at")
+            .render_derived(name=self.names.next())
+        )
+        pairs = []
+        for row, shape in node.shapes:
+            of = self.names.of(row.table)
+            found = self.chosen(shape, of, [of.c.id == wanted.c.key, *self._seen(row, of)])
+            pairs.append((wanted.c.type == sa.literal_column(f"'{row.declaration.prefix}'"), found))
+        one = sa.case(*pairs)
+        if node.single:
+            return sa.select(one).select_from(wanted).correlate_except(wanted).scalar_subquery()
+        listed = sa.func.coalesce(sa.func.json_agg(aggregate_order_by(one, wanted.c.at)), EMPTY_LIST)
+        return sa.select(listed).select_from(wanted).correlate_except(wanted).scalar_subquery()
+
+    # -- groups ---------------------------------------------------------------------------------------------------------
+
+    def _groups(self, node: Groups) -> Value:
+        """Groups: a first level by keys (and currency), folded by keys, ordered and cut, then gathered."""
+        source = Source(self.names, self.names.of(node.row.table), grouped=True)
+        conditions = self._seen(node.row, source.row)
+        conditions += [condition(source, node.where)] if node.where != All(()) else []
+        conditions += [found_by(node.search, source.row)] if node.search else []
+        scan = Scan(source.row)
+        trees = {
+            id(part): Tree.of(scan, part)
+            for _, nodes in node.parts
+            if isinstance(nodes, GroupNodes)
+            for _, part in nodes.fields
+            if isinstance(part, Stats)
+        }
+        count = scan.take(sa.func.count())
+        keys = [self._group_value(key, source.row).label(f"k${at}") for at, key in enumerate(node.keys)]
+        currency = [source.row.c.currency.label("currency$")] if scan.by_currency else []
+        by = [key.element for key in keys] + [each.element for each in currency]
+        first = sa.select(*keys, *currency, *scan.columns).select_from(source.tables()).where(*conditions).group_by(*by)
+        level = first.correlate_except(*source.own()).subquery(self.names.next())
+        return self._folded(node, trees, level, level.c[count])
+
+    def _folded(self, node: Groups, trees: dict[int, Tree], level: sa.FromClause, count: Value) -> Value:
+        keys = [level.c[f"k${at}"] for at in range(len(node.keys))]
+        leaves = [leaf for tree in trees.values() for leaf in tree.leaves()]
+        values = [leaf.value(level, self.names.next()).label(f"v${at}") for at, leaf in enumerate(leaves)]
+        select = sa.select(*keys, sa.func.sum(count).label("n$"), *values).select_from(level).group_by(*keys)
+        groups = select.correlate_except(level).cte(self.names.next())
+        order = [groups.c[key.name].asc().nulls_last() for key in keys]
+        order = [groups.c["n$"].desc(), *order] if node.by_count else order
+        page = sa.select(groups).order_by(*order).limit(number(node.size)).subquery(self.names.next())
+        at_hand = {id(leaf): page.c[f"v${at}"] for at, leaf in enumerate(leaves)}
+        fields: list[tuple[str, Value]] = []
+        for key, part in node.parts:
+            if isinstance(part, Constant):
+                fields.append((key, text(part.text)))
+            elif isinstance(part, Total):
+                fields.append((key, sa.select(sa.func.count()).select_from(groups).scalar_subquery()))
+            else:
+                one = self._group(part, node.keys, trees, at_hand, page)
+                listed = sa.select(sa.func.coalesce(sa.func.json_agg(one), EMPTY_LIST)).select_from(page)
+                fields.append((key, listed.correlate_except(page).scalar_subquery()))
+        return json_object(fields, self.names.next())
+
+    def _group(
+        self,
+        part: GroupNodes,
+        keys: Sequence[GroupKey],
+        trees: dict[int, Tree],
+        values: dict[int, Value],
+        page: sa.FromClause,
+    ) -> Value:
+        fields: list[tuple[str, Value]] = []
+        for name, field in part.fields:
+            if isinstance(field, Constant):
+                fields.append((name, text(field.text)))
+            elif isinstance(field, Stats):
+                fields.append((name, trees[id(field)].object(values, self.names.next)))
+            else:
+                fields.append((name, self._group_key(field, keys, page)))
+        return json_object(fields, self.names.next())
+
+    def _group_key(self, part: GroupKeyFields, keys: Sequence[GroupKey], page: sa.FromClause) -> Value:
+        fields: list[tuple[str, Value]] = []
+        for name, field in part.fields:
+            if isinstance(field, Constant):
+                fields.append((name, text(field.text)))
+            elif field is None:
+                fields.append((name, sa.literal_column("null")))
+            else:
+                fields.append((name, keys[field].column.wire.read(page.c[f"k${field}"])))
+        return json_object(fields, self.names.next())
+
+    def _group_value(self, key: GroupKey, row: sa.FromClause) -> Value:
+        value = row.c[key.column.column.name]
+        if key.bucket is None:
+            return value
+        span = sa.literal_column(f"'{key.bucket}'")
+        if key.column.wire.name == "Date":
+            return sa.cast(sa.func.date_trunc(span, sa.cast(value, sa.DateTime())), sa.Date)
+        zone = sa.literal_column("'UTC'") if key.timezone is None else param(key.timezone)
+        return sa.func.date_trunc(span, value, zone)

@@ -1,0 +1,252 @@
+"""Which GraphQL types and roots a catalog gives rise to: objects, connections, statistics, groups.
+
+Everything is derived from the declarations; inputs are in inputs.py, single types are made in build.py."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import strawberry
+from graphql import GraphQLSchema
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types.field import StrawberryField
+from strawberry.types.fields.resolver import StrawberryResolver
+
+from hub.engine import inputs, wire
+from hub.engine.build import Names, Slot
+from hub.engine.catalog import Catalog, Column, Row, camel, shout
+from hub.engine.links import FoundBy, Many, Merged, One, OneOf
+
+RootKind = Literal["one", "list", "groups", "node", "nodes", "found_by"]
+
+PAGE = (
+    Slot("first", "int | None", "How many rows from the start, at most 100; 20 when neither first nor last is given."),
+    Slot("after", "Cursor | None", "Only rows behind this cursor."),
+    Slot("last", "int | None", "How many rows from the end, at most 100."),
+    Slot("before", "Cursor | None", "Only rows ahead of this cursor."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """What a root field of the query type means to the planner."""
+
+    kind: RootKind
+    row: Row | None = None
+    found_by: FoundBy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """The finished schema: Strawberry's (introspection, Python roots), graphql-core's (validation), and the roots' meaning."""
+
+    strawberry: strawberry.Schema
+    core: GraphQLSchema
+    catalog: Catalog
+    roots: dict[str, Root]
+    steering: frozenset[str]
+
+
+def _list_arguments(row: Row) -> tuple[Slot, ...]:
+    search = (Slot("search", "str | None", "Words to find, whatever their case and accents; close spellings count."),)
+    return (
+        *PAGE,
+        Slot("filter", f"{row.name}Filter | None", "Only rows that meet it."),
+        Slot("orderBy", f"list[{row.name}OrderBy] | None", "The order of the rows; ties are broken by id."),
+        *(search if row.declaration.search else ()),
+    )
+
+
+def _merged_arguments(link: Merged) -> tuple[Slot, ...]:
+    return (
+        *PAGE,
+        Slot("types", f"list[{link.interface.name}Type] | None", "Only entries of these types."),
+        Slot("since", "DateTime | None", "Only entries at or after this moment."),
+        Slot("until", "DateTime | None", "Only entries before this moment."),
+    )
+
+
+def _fields(row: Row, catalog: Catalog) -> Iterator[Slot]:
+    yield Slot("id", "ID", f"Unique in the whole graph, `{row.declaration.prefix}_` and 32 hex digits.")
+    for column in row.columns.values():
+        yield Slot(column.name, inputs.annotation(column), str(column.column.comment))
+    for name, interface in row.declaration.implements.items():
+        yield Slot(catalog.interfaces[name].field, "DateTime", catalog.interfaces[name].field_description)
+    for name, link in row.links.items():
+        match link:
+            case One():
+                empty = " | None" if catalog.nullable(row, link) else ""
+                yield Slot(name, catalog.addresses[link.target] + empty, link.description)
+            case Many():
+                target = catalog.target(link.target)
+                yield Slot(name, f"{target.name}Connection", link.description, _list_arguments(target))
+            case OneOf():
+                yield Slot(name, f"{link.union} | None", link.description)
+            case Merged():
+                yield Slot(name, f"{link.interface.name}Connection", link.description, _merged_arguments(link))
+
+
+def _resolved(row: Row, catalog: Catalog, names: Names) -> list[StrawberryField]:
+    made = []
+    for name, how in row.resolved.items():
+        resolver: StrawberryResolver[Any] = StrawberryResolver(how.resolver)
+        field = strawberry.field(resolver=resolver, name=name, description=str(how.resolver.__doc__).strip())
+        returned = f"list[{catalog.addresses[how.keys]}]" if how.keys else how.resolver.__annotations__["return"]
+        field.type_annotation = names.annotation(returned)
+        field.arguments = [each for each in field.arguments if each.python_name not in how.needs]
+        made.append(field)
+    return made
+
+
+def _connection(names: Names, row_name: str, extra: Sequence[Slot]) -> None:
+    names.output(
+        f"{row_name}Edge",
+        f"One entry of a {row_name} list and its place in it.",
+        [Slot("cursor", "Cursor", "The entry's place in this list."), Slot("node", row_name, "The entry itself.")],
+    )
+    names.output(
+        f"{row_name}Connection",
+        f"A page of a {row_name} list.",
+        [
+            Slot("edges", f"list[{row_name}Edge]", "The entries with their cursors."),
+            Slot("nodes", f"list[{row_name}]", "The entries alone."),
+            Slot("pageInfo", "PageInfo", "Whether there is more, and where."),
+            Slot("totalCount", "int", "How many entries the whole filtered list has."),
+            *extra,
+        ],
+    )
+
+
+def _figure(column: Column, *, average: bool) -> str:
+    if column.wire.money:
+        return "list[Money]"
+    return "Amount | None" if average or column.wire.number else inputs.plain(column) + " | None"
+
+
+def _statistics(names: Names, row: Row) -> None:
+    numbers = [each for each in row.aggregable if each.wire.number]
+    slots = [Slot("count", "int", "How many rows.")]
+    parts = [("sum", "Sums", numbers), ("avg", "Averages", numbers), ("min", "Extremes", [*row.aggregable])]
+    for name, suffix, columns in parts:
+        if columns:
+            names.output(
+                f"{row.name}{suffix}",
+                f"{suffix} over {row.name} rows; money is listed by currency.",
+                [Slot(each.name, _figure(each, average=name == "avg"), str(each.column.comment)) for each in columns],
+            )
+            slots.append(
+                Slot(name, f"{row.name}{suffix}", {"sum": "Sums.", "avg": "Averages.", "min": "Least values."}[name])
+            )
+    slots.append(Slot("max", f"{row.name}Extremes", "Greatest values."))
+    names.output(f"{row.name}Stats", f"Figures over a whole set of {row.name} rows.", slots)
+
+
+def _groups(names: Names, row: Row) -> None:
+    keys = inputs.groupable(row)
+    names.output(
+        f"{row.name}GroupKey",
+        "What the rows of a group have in common; a field that was not grouped by is null.",
+        [Slot(each.name, inputs.plain(each) + " | None", str(each.column.comment)) for each in keys],
+    )
+    names.output(
+        f"{row.name}Group",
+        f"{row.name} rows that have the same key.",
+        [
+            Slot("key", f"{row.name}GroupKey", "What they have in common."),
+            Slot("stats", f"{row.name}Stats", "Figures over the group."),
+        ],
+    )
+    names.output(
+        f"{row.name}Groups",
+        f"{row.name} rows in groups.",
+        [
+            Slot("nodes", f"list[{row.name}Group]", "The groups."),
+            Slot("totalCount", "int", "How many groups there are in all."),
+        ],
+    )
+
+
+def _shared(names: Names, catalog: Catalog) -> None:
+    scalars = {"DateTime": wire.DateTime, "Date": wire.Date, "Amount": wire.Amount, "Json": wire.Json}
+    names.known.update(scalars, ID=strawberry.ID, Cursor=wire.Cursor, Duration=wire.Duration)
+    names.interface("Node", "Anything with an id.", [Slot("id", "ID", "Unique in the whole graph.")])
+    names.output(
+        "Money",
+        "An amount in a currency.",
+        [Slot("amount", "Amount", "How much."), Slot("currency", "str", "ISO 4217 code.")],
+    )
+    names.output(
+        "PageInfo",
+        "Where a page lies in its list.",
+        [
+            Slot("hasNextPage", "bool", "Whether entries follow."),
+            Slot("hasPreviousPage", "bool", "Whether entries precede."),
+            Slot("startCursor", "Cursor | None", "Cursor of the first entry."),
+            Slot("endCursor", "Cursor | None", "Cursor of the last entry."),
+        ],
+    )
+    for interface in catalog.interfaces.values():
+        names.interface(
+            interface.name,
+            interface.description,
+            [
+                Slot("id", "ID", "Unique in the whole graph."),
+                Slot(interface.field, "DateTime", interface.field_description),
+            ],
+        )
+
+
+def _objects(names: Names, catalog: Catalog) -> None:
+    for row in catalog.rows.values():
+        inputs.of_row(names, row, catalog)
+        _statistics(names, row)
+        _groups(names, row)
+        names.output(
+            row.name,
+            row.declaration.description,
+            list(_fields(row, catalog)),
+            implements=("Node", *row.declaration.implements),
+            resolved=_resolved(row, catalog, names),
+        )
+        _connection(names, row.name, [Slot("stats", f"{row.name}Stats", "Figures over the whole filtered list.")])
+        for link in row.links.values():
+            if isinstance(link, OneOf):
+                names.union(link.union, link.description, [catalog.addresses[each] for each in link.targets])
+    for interface in catalog.interfaces.values():
+        _connection(names, interface.name, ())
+        kinds = [(shout(row.name), row.declaration.description) for row in catalog.implementing(interface.name)]
+        names.enum(f"{interface.name}Type", f"The types behind {interface.name}.", kinds)
+
+
+def _roots(catalog: Catalog) -> Iterator[tuple[Slot, Root]]:
+    an_id = Slot("id", "ID", "The row's id.")
+    yield Slot("node", "Node | None", "The row of an id, whatever its type.", (an_id,)), Root("node")
+    many_ids = Slot("ids", "list[ID]", "At most 100 ids.")
+    yield Slot("nodes", "list[Node | None]", "The rows of the ids, in their order.", (many_ids,)), Root("nodes")
+    for row in catalog.rows.values():
+        name, plural = row.name[0].lower() + row.name[1:], row.declaration.plural
+        yield Slot(name, f"{row.name} | None", f"The {row.name} of an id.", (an_id,)), Root("one", row)
+        yield Slot(plural, f"{row.name}Connection", f"All {row.name} rows.", _list_arguments(row)), Root("list", row)
+        yield (
+            Slot(f"{plural}Grouped", f"{row.name}Groups", f"{row.name} rows in groups.", inputs.group_arguments(row)),
+            Root("groups", row),
+        )
+        for found in row.declaration.found_by:
+            argument = Slot(camel(found.name), f"{row.name}By{found.name.capitalize()}", found.description)
+            yield Slot(f"{name}By", f"{row.name} | None", found.description, (argument,)), Root("found_by", row, found)
+
+
+def build(catalog: Catalog, extra_roots: Sequence[type] = ()) -> Graph:
+    """The schema of a catalog; `extra_roots` are Strawberry classes whose fields read nothing stored."""
+    names = Names()
+    _shared(names, catalog)
+    inputs.shared(names)
+    _objects(names, catalog)
+    roots = list(_roots(catalog))
+    names.output("Query", "Everything that can be asked.", [slot for slot, _ in roots], bases=tuple(extra_roots))
+    schema = strawberry.Schema(
+        query=names.known["Query"],
+        types=[names.known[row] for row in catalog.rows],
+        config=StrawberryConfig(scalar_map=wire.SCALARS),
+    )
+    return Graph(schema, schema._schema, catalog, {slot.name: root for slot, root in roots}, frozenset(names.steering))

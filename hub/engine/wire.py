@@ -1,0 +1,190 @@
+"""How each kind of value looks on the wire and in a statement: scalars, ids, amounts, times. One table, both ways.
+
+Which operators a filter offers for a kind is here too; how they become SQL is where.py's."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from enum import Enum
+from typing import Any, NewType
+from uuid import UUID
+
+import sqlalchemy as sa
+import strawberry
+from graphql import FloatValueNode, IntValueNode, StringValueNode, ValueNode
+from sqlalchemy.dialects.postgresql import JSONB
+from strawberry.types.scalar import ScalarDefinition
+
+from hub.errors import BadInput
+
+DateTime = NewType("DateTime", datetime)
+Date = NewType("Date", date)
+Amount = NewType("Amount", Decimal)
+Money = NewType("Money", Decimal)
+Json = NewType("Json", object)
+Cursor = NewType("Cursor", str)
+Duration = NewType("Duration", timedelta)
+
+DURATION = re.compile(r"P(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})S)?)?")
+INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)")
+MOST_DIGITS = 40  # of a number in a filter; far above numeric(18,4), far below what would cost time
+
+
+def parse_datetime(value: Any) -> datetime:
+    """RFC 3339 with an offset, at most microseconds; gives UTC."""
+    if not isinstance(value, str) or not INSTANT.fullmatch(value):
+        raise ValueError("a DateTime is written 2026-01-31T12:00:00Z, with an offset and at most six decimals")
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{value} is no moment of the calendar") from None
+
+
+def parse_date(value: Any) -> date:
+    """`2026-01-31`."""
+    try:
+        if isinstance(value, str) and len(value) == 10:
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise ValueError("a Date is written 2026-01-31")
+
+
+def parse_decimal(value: Any) -> Decimal:
+    """A finite number, as text or as a number; never rounded."""
+    try:
+        text = value if isinstance(value, str) else repr(value)
+        if isinstance(value, bool) or len(text) > MOST_DIGITS:
+            raise ValueError
+        number = Decimal(text.strip())
+        if number.is_finite() and abs(number.adjusted()) <= MOST_DIGITS:
+            return number
+    except (InvalidOperation, ValueError):
+        pass
+    raise ValueError(f'a Decimal is written "12.50", with at most {MOST_DIGITS} digits')
+
+
+def parse_duration(value: Any) -> timedelta:
+    """ISO 8601 in weeks, days, hours, minutes and seconds; months and years have no fixed length and are refused."""
+    found = DURATION.fullmatch(value) if isinstance(value, str) else None
+    if found is None or not any(found.groups()):
+        raise ValueError('a Duration is written "P30D" or "PT12H", in weeks, days, hours, minutes and seconds')
+    weeks, days, hours, minutes, seconds = (int(each or 0) for each in found.groups())
+    return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+def parse_cursor(value: Any) -> str:
+    """Opaque text; cursor.py looks inside."""
+    if not isinstance(value, str):
+        raise ValueError("a Cursor is the text that an earlier page gave")
+    return value
+
+
+def _decimal_literal(node: ValueNode, variables: Any = None) -> Decimal:
+    if isinstance(node, IntValueNode | FloatValueNode | StringValueNode):
+        return parse_decimal(node.value)
+    raise ValueError('a Decimal is written "12.50"')
+
+
+def _scalar(name: str, description: str, parse: Callable[[Any], Any], literal: Any = None) -> ScalarDefinition:
+    return strawberry.scalar(name=name, description=description, parse_value=parse, parse_literal=literal)
+
+
+SCALARS: dict[object, ScalarDefinition] = {
+    DateTime: _scalar("DateTime", "A moment, RFC 3339 in UTC with up to microseconds.", parse_datetime),
+    Date: _scalar("Date", "A day, `2026-01-31`.", parse_date),
+    Amount: _scalar("Decimal", 'An exact number as text, `"12.5000"`.', parse_decimal, _decimal_literal),
+    Json: _scalar("JSON", "Any JSON value.", lambda value: value),
+    Cursor: _scalar("Cursor", "A place in one list: opaque, signed, and good for that list alone.", parse_cursor),
+    Duration: _scalar(
+        "Duration", 'A length of time, ISO 8601 in weeks to seconds: `"P30D"`, `"PT12H"`.', parse_duration
+    ),
+}
+
+EQUALITY = ("eq", "ne", "in", "notIn")
+RANGE = ("lt", "lte", "gt", "gte")
+TEXT = ("contains", "startsWith")
+AGE = ("withinLast", "olderThan")
+NULL = ("isNull",)
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """One kind of value: its GraphQL annotation, its type as a parameter, its JSON form, and the operators of a filter."""
+
+    name: str
+    annotation: Any
+    type: sa.types.TypeEngine[Any]
+    operators: tuple[str, ...]
+    read: Callable[[sa.ColumnElement[Any]], sa.ColumnElement[Any]]
+    number: bool = False
+    time: bool = False
+    money: bool = False
+
+
+def _as_is(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    return column
+
+
+def _as_text(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    return sa.cast(column, sa.Text)
+
+
+STRING = Wire("String", str, sa.Text(), EQUALITY + RANGE + TEXT + NULL, _as_is)
+INT = Wire("Int", int, sa.Integer(), EQUALITY + RANGE + NULL, _as_is, number=True)
+BOOLEAN = Wire("Boolean", bool, sa.Boolean(), ("eq", "ne") + NULL, _as_is)
+DECIMAL = Wire("Decimal", Amount, sa.Numeric(), EQUALITY + RANGE + NULL, _as_text, number=True)
+MONEY = Wire("Money", Amount, sa.Numeric(), EQUALITY + RANGE + NULL, _as_text, number=True, money=True)
+DATETIME = Wire("DateTime", DateTime, sa.DateTime(timezone=True), EQUALITY + RANGE + AGE + NULL, _as_is, time=True)
+DATE = Wire("Date", Date, sa.Date(), EQUALITY + RANGE + NULL, _as_is, time=True)
+JSON = Wire("JSON", Json, JSONB(), (), _as_is)
+ID = Wire("ID", strawberry.ID, sa.Uuid(), EQUALITY, _as_is)
+
+PLAIN: dict[Any, Wire] = {
+    str: STRING,
+    int: INT,
+    bool: BOOLEAN,
+    Decimal: DECIMAL,
+    Money: MONEY,
+    datetime: DATETIME,
+    date: DATE,
+    Json: JSON,
+}
+
+
+def wire_of(annotation: Any) -> Wire:
+    """The wire of a column's annotation; raises TypeError for one that has none."""
+    if annotation in PLAIN:
+        return PLAIN[annotation]
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return Wire(annotation.__name__, annotation, sa.Text(), EQUALITY + NULL, _as_is)
+    raise TypeError(f"a column cannot be declared as {annotation!r}")
+
+
+def id_text(prefix: str, key: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """The public id of a key: the type's prefix and 32 hex digits."""
+    return sa.literal_column(f"'{prefix}_'").concat(
+        sa.func.replace(sa.cast(key, sa.Text), sa.literal_column("'-'"), sa.literal_column("''"))
+    )
+
+
+def public_id(prefix: str, key: UUID) -> str:
+    """The same in Python."""
+    return f"{prefix}_{key.hex}"
+
+
+def parse_id(value: str, argument: str) -> tuple[str, UUID]:
+    """An id's prefix and key; raises ID_MALFORMED naming the argument."""
+    prefix, mark, digits = value.partition("_")
+    if mark and len(digits) == 32 and digits.isascii() and digits.islower() | digits.isdigit():
+        try:
+            return prefix, UUID(digits)
+        except ValueError:
+            pass
+    raise BadInput(
+        f"{argument}: {value[:60]!r} is not an id of this hub; give one that the hub gave, like cus_ and 32 hex digits.",
+        code="ID_MALFORMED",
+        argument=argument,
+    )

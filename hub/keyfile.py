@@ -1,0 +1,55 @@
+"""The first key of a hub, kept in the data directory for its owner alone."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+
+from hub.db.pool import Pool
+from hub.domain import keys
+from hub.errors import Misconfigured
+from hub.viewer import ADMIN, Role
+
+NAME = "key"
+
+
+def read(data_dir: Path) -> str | None:
+    """The key in the directory, if there is one that could be right."""
+    try:
+        text = (data_dir / NAME).read_text("utf-8").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unusable(data_dir, error) from None
+    return text if keys.public_id(text) else None
+
+
+async def ensure(pool: Pool, data_dir: Path, at: datetime) -> tuple[str, bool]:
+    """The directory's key, and whether it was made just now: at the first time, or when the database is another."""
+    held = read(data_dir)
+    async with pool.transaction() as tx:
+        if held is not None:
+            found = await keys.find(tx, str(keys.public_id(held)))
+            if found is not None and found.hash == keys.digest(held):
+                return held, False
+        made = await keys.create(tx, ADMIN, keys.NewKey("first key", Role.ADMIN), at)
+        # Before the commit: a key that could not be kept is not issued.
+        _write(data_dir, made)
+    return made, True
+
+
+def _write(data_dir: Path, key: str) -> None:
+    file = data_dir / NAME
+    unfinished = file.with_suffix(".new")
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        unfinished.unlink(missing_ok=True)
+        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as new:
+            new.write(f"{key}\n")
+        unfinished.replace(file)
+    except OSError as error:
+        raise _unusable(data_dir, error) from None
+
+
+def _unusable(data_dir: Path, error: Exception) -> Misconfigured:
+    message = f"HUB_DATA_DIR: {data_dir / NAME} cannot be used ({error}); choose another directory with --data."
+    return Misconfigured(message, code="DATA_DIR_UNUSABLE", argument="HUB_DATA_DIR")

@@ -1,0 +1,48 @@
+"""`python -m hub.postgres DIR PROGRAM …` runs psql, pg_dump or another client on the Postgres in a data directory.
+
+The address and the password are set; a server is started for as long as the program runs, if none runs yet.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from hub.errors import HubError
+from hub.postgres.cluster import DATABASE, ROLE, examine
+from hub.postgres.find import find
+from hub.postgres.pidfile import HOST
+from hub.postgres.places import prepare
+from hub.postgres.server import ensure
+
+USAGE = "usage: python -m hub.postgres DIR PROGRAM [ARGUMENT …], e.g. pg_dump -Fc -f hub.dump"
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) < 2:
+        print(USAGE, file=sys.stderr)
+        return 2
+    data_dir, name, *rest = arguments
+    try:
+        places = prepare(Path(data_dir))
+        programs = find(examine(places))
+        if name not in {path.name for path in programs.bin.iterdir()}:
+            print(f"{name} is not a program of PostgreSQL {programs.version}\n{USAGE}", file=sys.stderr)
+            return 2
+        with ensure(places.root) as server:
+            # `env` adds to the caller's environment, which psql needs for the terminal.
+            address = {
+                "HOST": HOST,
+                "PORT": server.port,
+                "USER": ROLE,
+                "DATABASE": DATABASE,
+                "PASSFILE": places.password,
+            }
+            settings = [f"PG{key}={value}" for key, value in address.items()]
+            return subprocess.run(["env", *settings, programs.path(name), *rest], check=False).returncode
+    except HubError as error:
+        print(error.message, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,152 @@
+"""What a PostgreSQL server, embedded or not, must be like to carry the hub, checked over an asyncpg connection.
+
+Each check is a pure function of what the server told; `examine` asks once and makes them all.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import asyncpg
+
+from hub.postgres.find import OLDEST
+
+EXTENSIONS = ("pg_trgm", "unaccent", "ltree", "btree_gin")
+UTC_NAMES = ("utc", "etc/utc", "universal", "zulu", "gmt", "etc/gmt")
+
+
+class Check(NamedTuple):
+    """One finding. `wrong` and `mend` are empty when all is well."""
+
+    name: str
+    ok: bool
+    wrong: str = ""
+    mend: str = ""
+
+
+class Extension(NamedTuple):
+    """What the server says about one extension."""
+
+    available: bool
+    installed: bool
+    creatable: bool
+
+
+async def examine(connection: asyncpg.Connection, extensions: Sequence[str] = EXTENSIONS) -> tuple[Check, ...]:
+    """Everything about this database that must be right. Changes nothing in it."""
+    told = await connection.fetchrow(FACTS)
+    assert told is not None
+    version = check_version(told["version"])
+    if not version.ok:
+        return (version,)
+    known = {
+        row["name"]: Extension(True, row["installed"], row["creatable"])
+        for row in await connection.fetch(EXTENSION_FACTS, list(extensions))
+    }
+    return (
+        version,
+        check_encoding(told["encoding"]),
+        check_timezone(told["timezone"]),
+        check_rights(told["role"], told["database"], told["schema"], may_create=told["may_create"]),
+        check_extensions({name: known.get(name, Extension(False, False, False)) for name in extensions}),
+        check_trigrams(await _trigrams(connection)),
+    )
+
+
+def check_version(number: int) -> Check:
+    return _check(
+        "version",
+        number >= OLDEST * 10_000,
+        f"the server is PostgreSQL {number // 10_000}",
+        f"use PostgreSQL {OLDEST} or newer, or unset HUB_DATABASE_URL to use the embedded server",
+    )
+
+
+def check_encoding(encoding: str) -> Check:
+    return _check(
+        "encoding",
+        encoding == "UTF8",
+        f"the database stores text as {encoding}",
+        "create it again: CREATE DATABASE hub TEMPLATE template0 ENCODING 'UTF8'",
+    )
+
+
+def check_timezone(timezone: str) -> Check:
+    return _check(
+        "time zone",
+        timezone.lower() in UTC_NAMES,
+        f"sessions begin in {timezone}",
+        "ALTER DATABASE hub SET timezone = 'UTC', with the name of your database",
+    )
+
+
+def check_rights(role: str, database: str, schema: str | None, *, may_create: bool) -> Check:
+    return _check(
+        "rights",
+        may_create and schema is not None,
+        f"{role} may not create tables in the schema {schema or 'that its search_path names'} of {database}",
+        f'make it the owner, as a superuser: ALTER DATABASE "{database}" OWNER TO "{role}"',
+    )
+
+
+def check_extensions(extensions: dict[str, Extension]) -> Check:
+    absent = [name for name, told in extensions.items() if not told.available]
+    barred = [name for name, told in extensions.items() if told.available and not (told.installed or told.creatable)]
+    wrong = [f"the server does not have {', '.join(absent)}"] * bool(absent)
+    wrong += [f"this role may not create {', '.join(barred)}"] * bool(barred)
+    mend = ["install the server's contrib package (Debian: postgresql-contrib)"] * bool(absent)
+    mend += ["as a superuser: " + " ".join(f"CREATE EXTENSION {name};" for name in barred)] * bool(barred)
+    return _check("extensions", not wrong, "; ".join(wrong), "; ".join(mend))
+
+
+def check_trigrams(trigrams: Sequence[str] | None) -> Check:
+    """`trigrams` is what show_trgm makes of three Chinese characters: nothing, where lc_ctype does not know letters."""
+    if trigrams is None:
+        return Check(
+            "trigrams", False, "show_trgm cannot be called", "CREATE EXTENSION pg_trgm in a schema of the search_path"
+        )
+    return _check(
+        "trigrams",
+        len(trigrams) > 0,
+        "search would find no Chinese, Japanese or Korean: lc_ctype is C",
+        "create the database again: CREATE DATABASE hub TEMPLATE template0 ENCODING 'UTF8' "
+        "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'PG_UNICODE_FAST' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'",
+    )
+
+
+def _check(name: str, ok: bool, wrong: str, mend: str) -> Check:
+    return Check(name, True) if ok else Check(name, False, wrong, mend)
+
+
+async def _trigrams(connection: asyncpg.Connection) -> list[str] | None:
+    """What the server makes of Chinese; before the first migration, with an extension that is taken back at once."""
+    installed = await connection.fetchval("select exists (select from pg_extension where extname = 'pg_trgm')")
+    attempt = connection.transaction()
+    await attempt.start()
+    try:
+        if not installed:
+            await connection.execute("create extension pg_trgm")
+        trigrams: list[str] = await connection.fetchval("select show_trgm('王小明')")
+    except asyncpg.PostgresError:
+        return None
+    finally:
+        await attempt.rollback()
+    return trigrams
+
+
+FACTS = """
+select current_setting('server_version_num')::int as version, pg_encoding_to_char(encoding) as encoding,
+       current_setting('timezone') as timezone, current_user::text as role, datname::text as database,
+       current_schema()::text as schema,
+       coalesce(has_schema_privilege(current_schema(), 'create'), false) as may_create
+from pg_database where datname = current_database()
+"""
+
+# A trusted extension may be created by whoever may create in the database, any other by a superuser.
+EXTENSION_FACTS = """
+select e.name, e.installed_version is not null as installed,
+       r.rolsuper or v.trusted and has_database_privilege(current_database(), 'create') as creatable
+from pg_available_extensions e
+join pg_available_extension_versions v on v.name = e.name and v.version = e.default_version
+join pg_roles r on r.rolname = current_user
+where e.name = any($1::text[])
+"""

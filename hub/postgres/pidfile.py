@@ -1,0 +1,78 @@
+"""postmaster.pid: what it says, and whether to believe it. A crash or a restored backup leaves it behind."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+HOST = "127.0.0.1"
+
+
+class Running(NamedTuple):
+    """A server as its own file describes it."""
+
+    pid: int
+    port: int
+    socket_dir: str
+    status: str  # starting, stopping, ready, standby; "" in the first moments
+
+
+def read(cluster: Path) -> Running | None:
+    """What the file says; None when there is none, or none that can be read to its end."""
+    try:
+        lines = (cluster / "postmaster.pid").read_text().splitlines() + [""] * 8
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not re.fullmatch(r"-?\d+", lines[0]) or not re.fullmatch(r"\d*", lines[3]):
+        return None
+    return Running(abs(int(lines[0])), int(lines[3] or 0), lines[4], lines[7].strip())
+
+
+def serving(cluster: Path) -> Running | None:
+    """The server that accepts connections for this cluster at this moment."""
+    running = read(cluster)
+    if running is None or running.status != "ready" or whose(running.pid, cluster) not in ("ours", "perhaps ours"):
+        return None
+    # One killed a moment ago is in the process table until its parent has looked, but accepts nothing.
+    with socket.socket() as probe:
+        return running if probe.connect_ex((HOST, running.port)) == 0 else None
+
+
+def whose(pid: int, cluster: Path) -> Literal["ours", "perhaps ours", "another's", "nobody's"]:
+    """Whether this process is the cluster's server: after a reboot its number may be anyone's."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return "nobody's"
+    except PermissionError:
+        pass
+    status = _status(pid)
+    if status["State"].startswith("Z") or "postgres" not in status["Name"]:
+        return "another's"
+    try:
+        # A postmaster lives in its data directory.
+        return "ours" if os.path.samefile(f"/proc/{pid}/cwd", cluster) else "another's"
+    except OSError:
+        return "perhaps ours"
+
+
+def parent(pid: int) -> int | None:
+    """The process that would take its server along; None where the kernel does not see to that."""
+    return int(_status(pid).get("PPid", -1)) if sys.platform == "linux" else None
+
+
+def _status(pid: int) -> dict[str, str]:
+    """State and Name of a process, on Linux also PPid; empty texts when there is none."""
+    absent = {"State": "", "Name": ""}
+    if sys.platform == "linux":
+        try:
+            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        except OSError:
+            return absent
+        return absent | {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    told = subprocess.run(["ps", "-o", "stat=,comm=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    state, _, name = told.stdout.strip().partition(" ")
+    return {"State": state, "Name": name}

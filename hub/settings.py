@@ -1,0 +1,142 @@
+"""Every knob of the hub: its name, its default and why. Nothing else reads the environment."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from hub.errors import Misconfigured
+
+PREFIX = "HUB_"
+
+
+def _origins(value: object) -> object:
+    return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
+
+
+def _origin(value: str) -> str:
+    scheme, mark, rest = value.partition("://")
+    if value != "*" and (scheme not in ("http", "https") or not mark or not rest or "/" in rest):
+        raise ValueError("an origin is written https://host or https://host:port, without a path")
+    return value
+
+
+def _postgres(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+        raise ValueError("give postgresql://user:password@host:port/database")
+    return value
+
+
+Origin = Annotated[str, AfterValidator(_origin)]
+
+
+class Settings(BaseSettings):
+    """What the keeper of a hub may choose. Read once, at start; passed on as an argument."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
+
+    host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback is open to the network.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
+    data_dir: Path = Field(
+        Path("hub-data"), description="Directory of the embedded Postgres and of the first key, made when missing."
+    )
+    database_url: Annotated[SecretStr | None, AfterValidator(_postgres)] = Field(
+        None,
+        description="PostgreSQL 18 or newer to use instead of the embedded one: `postgresql://user:password@host/db`.",
+    )
+    workers: int = Field(1, ge=1, le=256, description="Processes that serve; each has its own pool.")
+    pool_size: int = Field(
+        5,
+        ge=1,
+        le=500,
+        description="Database connections per process. Best in total: twice the database's cores plus one.",
+    )
+    graphiql: bool = Field(
+        True, description="Serve the GraphiQL page at `/graphiql`. It holds no data and needs a key."
+    )
+    metrics: bool = Field(
+        True, description="Serve Prometheus metrics at `/metrics`, without a key and without secrets."
+    )
+    log_requests: bool = Field(True, description="Write one log line per request to standard error.")
+    allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_origins)] = Field(
+        (), description="Browser origins that may call the hub, separated by commas; `*` allows every one."
+    )
+    key_cache_ttl: float = Field(
+        1.0,
+        ge=0,
+        le=60,
+        description="Seconds for which a looked-up API key is believed: so late is a revocation noticed.",
+    )
+    key_cache_size: int = Field(10_000, ge=1, description="API keys, known or unknown, remembered per process.")
+    compress_from: int = Field(
+        1024, ge=0, description="Bytes from which an answer is compressed, if the client accepts it."
+    )
+
+    depth_limit: int = Field(15, ge=1, description="Levels a selection may be nested; introspection is exempt.")
+    alias_limit: int = Field(100, ge=0, description="Aliases per operation, fragments expanded.")
+    field_limit: int = Field(500, ge=1, description="Fields per operation, fragments expanded.")
+    token_limit: int = Field(2_000, ge=1, description="Tokens per document.")
+    root_field_limit: int = Field(20, ge=1, description="Root fields per operation.")
+    directive_limit: int = Field(10, ge=0, description="Directives per operation.")
+    error_limit: int = Field(5, ge=1, description="Errors told per answer.")
+    cost_limit: int = Field(5_000, ge=1, description="Estimated cost of one operation: rows it could touch.")
+    page_limit: int = Field(100, ge=1, description="Greatest `first` or `last` of a list.")
+    body_limit: int = Field(262_144, ge=1, description="Bytes of a request's body.")
+    header_limit: int = Field(
+        65_536, ge=1024, description="Bytes of a request's line and headers, so also of a GET's query string."
+    )
+    statement_timeout: float = Field(5.0, gt=0, description="Seconds one database statement may take.")
+    lock_timeout: float = Field(2.0, gt=0, description="Seconds a statement may wait for a lock.")
+    request_timeout: float = Field(15.0, gt=0, description="Seconds to receive a request, and again to answer it.")
+    header_timeout: float = Field(5.0, gt=0, description="Seconds for a request's headers to arrive.")
+    keep_alive_timeout: int = Field(5, ge=1, description="Seconds an idle connection is kept open.")
+    drain_timeout: int = Field(10, ge=1, description="Seconds for open requests to end when the hub is stopped.")
+
+
+def load(**chosen: Any) -> Settings:
+    """Settings from the environment; what the command line chose (and is not None) goes before it."""
+    given = {name: value for name, value in chosen.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise _told(error) from None
+
+
+def unknown(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Variables that look like settings of the hub and are none: most likely misspelt."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    return sorted(name for name in environment if name.upper().startswith(PREFIX) and name.upper() not in known)
+
+
+def markdown() -> str:
+    """The page docs/settings.md: every setting, made from the fields above."""
+    lines = [
+        "# Settings",
+        "",
+        "Read from the environment when the hub starts. Made by `hub settings`; edit `hub/settings.py` instead.",
+        "",
+        "| Variable | Default | Meaning |",
+        "|---|---|---|",
+    ]
+    for name, field in Settings.model_fields.items():
+        default = (
+            ""
+            if field.default in (None, ())
+            else f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
+        )
+        lines.append(f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def _told(error: ValidationError) -> Misconfigured:
+    faults = []
+    for fault in error.errors(include_url=False, include_context=False):
+        name = str(fault["loc"][0])
+        # A value that may hold a password is never shown.
+        shown = "" if name == "database_url" else f"{fault['input']!r} cannot be used: "
+        reason = fault["msg"].removeprefix("Value error, ")
+        faults.append(f"{PREFIX}{name.upper()}: {shown}{reason}. {Settings.model_fields[name].description}")
+    return Misconfigured("; ".join(faults), argument=PREFIX + str(error.errors()[0]["loc"][0]).upper())

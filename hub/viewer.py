@@ -1,0 +1,61 @@
+"""Who asks: the role a key carries, what it is bound to, and what a role may do. Which rows that means is domain/scope's."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+from uuid import UUID
+
+from hub.errors import Forbidden
+
+
+class Role(StrEnum):
+    ADMIN = "admin"
+    WRITER = "writer"
+    READER = "reader"
+
+
+# A scope is "subject:verb"; "*" stands for every subject.
+SCOPES: dict[Role, frozenset[str]] = {
+    Role.READER: frozenset({"*:read"}),
+    Role.WRITER: frozenset({"*:read", "*:write"}),
+    Role.ADMIN: frozenset({"*:read", "*:write", "*:admin"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """One asker for one request. Bound to a unit's subtree, to one customer, or to nothing."""
+
+    key_id: UUID | None
+    role: Role
+    unit_path: str | None = None
+    customer_id: UUID | None = None
+
+    @property
+    def binding(self) -> Literal["none", "unit", "customer"]:
+        if self.customer_id is not None:
+            return "customer"
+        return "none" if self.unit_path is None else "unit"
+
+    @property
+    def introspect(self) -> bool:
+        # A customer's own app ships with its queries; nobody who holds such a key needs the whole vocabulary.
+        return self.customer_id is None
+
+    def may(self, scope: str) -> bool:
+        verb = scope.partition(":")[2]
+        # Whoever sees a part only may not hand out keys to the whole.
+        if verb == "admin" and self.binding != "none":
+            return False
+        scopes = SCOPES[self.role]
+        return scope in scopes or f"*:{verb}" in scopes
+
+    def require(self, scope: str) -> None:
+        """Raise Forbidden unless the role has the scope."""
+        if not self.may(scope):
+            bound = "" if self.binding == "none" else f" bound to a {self.binding}"
+            message = f"A key with role {self.role}{bound} may not {scope}; use a key that has that right."
+            raise Forbidden(message, extensions={"scope": scope})
+
+
+ADMIN = Viewer(key_id=None, role=Role.ADMIN)

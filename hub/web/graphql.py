@@ -1,0 +1,206 @@
+"""/graphql over HTTP, as a bare ASGI callable: who asks, what for, the engine's answer, and how it leaves.
+
+The whole path of a request is GraphQL._answer. What an operation means is the engine's."""
+
+import asyncio
+import itertools
+import re
+import secrets
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import NamedTuple, Protocol
+
+from starlette.types import Receive, Scope, Send
+
+from hub.engine.execute import Answer, Request
+from hub.errors import BadInput, HubError, Internal, Unavailable
+from hub.observe import Failed, RequestDone, tell
+from hub.settings import Settings
+from hub.viewer import Viewer
+from hub.web import answers, body, media
+from hub.web.auth import Keyring
+
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+NAME_LENGTH = 64
+GONE = 499  # nobody is told; for the log
+
+_process = secrets.token_hex(4)
+_numbers = itertools.count(1)
+
+
+class Executes(Protocol):
+    """The engine, as far as this room knows it."""
+
+    async def execute(self, request: Request, viewer: Viewer) -> Answer: ...
+
+
+class Visit:
+    """What is known of one request while it is answered."""
+
+    __slots__ = ("began", "headers", "key", "media", "method", "query_string", "received", "request_id")
+
+    def __init__(self, scope: Scope) -> None:
+        self.began = perf_counter()
+        self.method: str = scope["method"]
+        self.query_string: bytes = scope["query_string"]
+        self.headers = _headers(scope["headers"])
+        given = self.headers.get(b"x-request-id")
+        if given is not None and REQUEST_ID.fullmatch(given):
+            self.request_id = given.decode()
+        else:
+            self.request_id = f"{_process}-{next(_numbers):x}"
+        self.media = media.JSON
+        self.key = ""
+        self.received = False
+
+
+def _headers(given: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Headers by name. What is given twice is one list, which no header of which two make no sense then fits."""
+    headers = dict(given)
+    if len(headers) < len(given):
+        headers = {name: b", ".join(value for other, value in given if other == name) for name in headers}
+    return headers
+
+
+class Reply(NamedTuple):
+    """What goes out, and what of the engine's answer is told."""
+
+    status: int
+    body: bytes
+    headers: answers.Headers
+    answer: Answer
+
+
+NOTHING = Answer(body=b"", executed=False, operation="", timings=(), statements=0, code="", name="")
+TYPES = {
+    media.JSON: b"application/json; charset=utf-8",
+    media.RESPONSE: b"application/graphql-response+json; charset=utf-8",
+}
+UNWELL = {"UNAVAILABLE": 503, "INTERNAL": 500}
+UNACCEPTABLE = (
+    "Accept names no type that can be produced; accept application/graphql-response+json or application/json. "
+    "Streams (text/event-stream) are not served."
+)
+
+
+class GraphQL:
+    """The endpoint. One for the process; it keeps nothing of a request."""
+
+    def __init__(self, engine: Executes, keyring: Keyring, settings: Settings) -> None:
+        self.engine = engine
+        self.keyring = keyring
+        self.settings = settings
+        self.cors = answers.Cors(settings.allowed_origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        visit = Visit(scope)
+        status = 0
+        try:
+            async with asyncio.timeout(self.settings.request_timeout):
+                reply = await self._answer(visit, receive)
+        except HubError as error:
+            reply = _refusal(error)
+        except TimeoutError:
+            reply = _refusal(self._late(visit))
+        except (body.ClientGone, asyncio.CancelledError):
+            # The client hung up, and hears nothing; or the hub stops and its patience is over.
+            status = GONE
+            reply = _refusal(Unavailable("The hub is stopping; try again."))
+        except Exception as error:
+            tell(Failed(visit.request_id, "answering a request", error))
+            message = f"The hub failed; tell its keeper the request id {visit.request_id}."
+            reply = _refusal(Internal(message, extensions={"requestId": visit.request_id}))
+        await self._send(visit, reply, send)
+        tell(_done(visit, status or reply.status, reply.answer))
+
+    async def _answer(self, visit: Visit, receive: Receive) -> Reply:
+        headers = visit.headers
+        if visit.method == "OPTIONS":
+            return Reply(204, b"", [(b"allow", answers.METHODS), *self.cors.preflight(headers.get(b"origin"))], NOTHING)
+        accepted = media.answer_type(headers.get(b"accept"))
+        if accepted is None:
+            raise BadInput(UNACCEPTABLE, code="NOT_ACCEPTABLE")
+        visit.media = accepted
+        if visit.method not in ("GET", "POST"):
+            message = f"{visit.method} is not possible here; use POST, or GET to read."
+            raise BadInput(message, code="METHOD_NOT_ALLOWED", extensions={"allow": answers.METHODS.decode()})
+        credential = await self.keyring.credential(headers.get(b"authorization"))
+        visit.key = credential.public_id
+        request = (
+            body.from_query_string(visit.query_string) if visit.method == "GET" else await self._posted(visit, receive)
+        )
+        visit.received = True
+        answer = await self.engine.execute(request, credential.viewer)
+        return _reply(answer, accepted)
+
+    async def _posted(self, visit: Visit, receive: Receive) -> Request:
+        headers = visit.headers
+        if (
+            not media.is_json(headers.get(b"content-type"))
+            or headers.get(b"content-encoding", b"identity") != b"identity"
+        ):
+            message = "The body must be application/json in UTF-8, uncompressed; say so in Content-Type."
+            raise BadInput(message, code="MEDIA_TYPE_UNSUPPORTED")
+        received = await body.read(receive, headers.get(b"content-length"), self.settings.body_limit)
+        return body.from_body(received)
+
+    def _late(self, visit: Visit) -> HubError:
+        seconds = self.settings.request_timeout
+        if visit.received:
+            message = f"The request could not be answered within {seconds:g} s; ask for less, or try again."
+            return Unavailable(message, code="REQUEST_TIMEOUT")
+        return BadInput(f"The request had not arrived after {seconds:g} s; send it faster.", code="REQUEST_TIMEOUT")
+
+    async def _send(self, visit: Visit, reply: Reply, send: Send) -> None:
+        sent = reply.body
+        headers: answers.Headers = [(b"x-request-id", visit.request_id.encode()), *answers.SAFE, *reply.headers]
+        if sent:
+            headers.append((b"content-type", TYPES[visit.media]))
+            headers.append(answers.VARY)
+            if len(sent) >= self.settings.compress_from and media.accepts_gzip(visit.headers.get(b"accept-encoding")):
+                sent = await answers.gzip(sent)
+                headers.append((b"content-encoding", b"gzip"))
+            if reply.answer.timings:
+                headers.append((b"server-timing", _server_timing(reply.answer.timings)))
+        if visit.method != "OPTIONS":
+            headers += self.cors.headers(visit.headers.get(b"origin"))
+            headers.append((b"content-length", b"%d" % len(sent)))
+        if not visit.received and (reply.status == 408 or b"expect" in visit.headers):
+            # The rest of the body may never come, so the connection cannot serve another request.
+            headers.append((b"connection", b"close"))
+        await answers.respond(send, reply.status, headers, sent)
+
+
+def _refusal(error: HubError) -> Reply:
+    told = answers.error_body(error)
+    return Reply(
+        answers.status_of(error), told, answers.headers_of(error), replace(NOTHING, body=told, code=error.code)
+    )
+
+
+def _reply(answer: Answer, accepted: bytes) -> Reply:
+    if answer.executed:
+        return Reply(200, answer.body, [], answer)
+    if answer.code == "METHOD_NOT_ALLOWED":
+        return Reply(405, answer.body, [(b"allow", b"POST")], answer)
+    # The older media type reports what is wrong with an operation under 200; what is wrong with us, under no type.
+    status = UNWELL.get(answer.code, 400 if accepted is media.RESPONSE else 200)
+    return Reply(status, answer.body, [(b"retry-after", b"1")] if status == 503 else [], answer)
+
+
+def _server_timing(timings: tuple[tuple[str, float], ...]) -> bytes:
+    return ", ".join([f"{name};dur={ms:.3f}" for name, ms in timings]).encode()
+
+
+def _done(visit: Visit, status: int, answer: Answer) -> RequestDone:
+    return RequestDone(
+        request_id=visit.request_id,
+        operation=answer.operation,
+        name=answer.name[:NAME_LENGTH],
+        status=status,
+        code=answer.code,
+        key=visit.key,
+        seconds=perf_counter() - visit.began,
+        statements=answer.statements,
+        timings=answer.timings,
+    )

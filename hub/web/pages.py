@@ -1,0 +1,188 @@
+"""The GraphiQL page and its files: security headers, caching, and who is shown the demo's key.
+
+What the page does is written in graphiql/ and built into static/; this file knows its names only from the manifest
+that the build leaves there.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from html import escape
+from ipaddress import ip_address
+from pathlib import Path
+from types import MappingProxyType
+
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+STATIC = Path(__file__).with_name("static")
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; worker-src 'self'; "
+    "font-src 'self' data:; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+SECURITY: Mapping[str, str] = MappingProxyType(
+    {
+        "Content-Security-Policy": POLICY,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+)
+TYPES = {
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+}
+FOR_EVER = "public, max-age=31536000, immutable"
+UNBUILT = "GraphiQL's files are made when the hub is installed. In a checkout, run `pip install --no-deps -e .`\n"
+HOST = re.compile(r"(?:\[(?P<address>[0-9a-fA-F:.]+)\]|(?P<name>[a-zA-Z0-9.-]+))(?::\d+)?")
+# What a proxy adds (a bare one speaks HTTP/1.0, which no browser does). Behind one, every client seems to be local.
+FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What the build made: the names of the page's entry files, and every file as it is and compressed, in memory.
+
+    (2 MB. So a file is served by its name in a table, never by a path, and a rebuild cannot break a running hub.)
+    """
+
+    script: str
+    style: str
+    icon: str
+    files: Mapping[str, tuple[bytes, bytes | None]]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Bundle | None":
+        """The bundle in the folder; None when it was not built, or not completely."""
+        try:
+            made = json.loads((folder / "manifest.json").read_text("utf-8"))
+            files = {
+                name: ((folder / name).read_bytes(), (folder / f"{name}.gz").read_bytes() if compressed else None)
+                for name, compressed in made["files"].items()
+            }
+        except FileNotFoundError:
+            return None
+        return cls(made["script"], made["style"], made["icon"], files)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or the name `localhost` is this machine; no other name is, wherever it may resolve to."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_local(connection: HTTPConnection, bound_to: str) -> bool:
+    """True only for a client on this machine that asks, by a loopback name, a hub that nobody else can reach.
+
+    The name matters: a foreign page can make its own host name resolve to 127.0.0.1, and is then of one origin with us.
+    """
+    if connection.scope["http_version"] == "1.0" or any(name in connection.headers for name in FORWARDED):
+        return False
+    client = connection.client.host if connection.client else ""
+    named = HOST.fullmatch(",".join(connection.headers.getlist("host")))
+    host = (named["address"] or named["name"]) if named else ""
+    return is_loopback(bound_to) and is_loopback(client) and is_loopback(host)
+
+
+def _document(bundle: Bundle, title: str, metas: Mapping[str, str]) -> str:
+    told = "\n".join(f'<meta name="hub:{name}" content="{escape(value)}">' for name, value in metas.items())
+    # Addresses are relative, so that the page works under any prefix that a proxy puts before it.
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+{told}
+<title>{escape(title)}</title>
+<link rel="icon" href="graphiql/static/{bundle.icon}">
+<link rel="stylesheet" href="graphiql/static/{bundle.style}">
+<script type="module" src="graphiql/static/{bundle.script}"></script>
+</head>
+<body>
+<div id="graphiql"></div>
+<noscript>GraphiQL needs JavaScript. The API itself does not: POST to /graphql.</noscript>
+</body>
+</html>
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """The three answers: the page, one of its files, and what only a browser on this machine is told."""
+
+    bundle: Bundle | None
+    demo_key: Callable[[], str | None]
+    bound_to: str
+    title: str
+    metas: Mapping[str, str]
+
+    async def page(self, request: Request) -> Response:
+        if self.bundle is None:
+            return PlainTextResponse(UNBUILT, 503, SECURITY)
+        key_here = is_local(request, self.bound_to) and self.demo_key() is not None
+        metas = {**self.metas, **({"config": "graphiql/config.json"} if key_here else {})}
+        body = _document(self.bundle, self.title, metas).encode()
+        etag = f'"{sha256(body).hexdigest()[:32]}"'
+        headers = {**SECURITY, "Cache-Control": "no-cache", "ETag": etag}
+        if etag in request.headers.get("if-none-match", ""):
+            return Response(None, 304, headers)
+        return Response(body, 200, headers, "text/html")
+
+    async def config(self, request: Request) -> Response:
+        headers = {**SECURITY, "Cache-Control": "no-store"}
+        # A page of another port of this machine is local too, but not ours.
+        ours = request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
+        key = self.demo_key() if ours and is_local(request, self.bound_to) else None
+        if key is None:
+            return PlainTextResponse("not found\n", 404, headers)
+        return JSONResponse({"headers": {"Authorization": f"Bearer {key}"}}, 200, headers)
+
+    async def file(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        found = self.bundle.files.get(name) if self.bundle else None
+        if found is None:
+            return PlainTextResponse("not found\n", 404, {**SECURITY, "Cache-Control": "no-store"})
+        body, compressed = found
+        kind = Path(name).suffix
+        # Every name but that of the licences holds a hash of the content.
+        headers = {**SECURITY, "Cache-Control": "no-cache" if kind == ".txt" else FOR_EVER, "Content-Type": TYPES[kind]}
+        if compressed is None:
+            return Response(body, 200, headers)
+        headers["Vary"] = "Accept-Encoding"
+        if "gzip" not in request.headers.get("accept-encoding", ""):
+            return Response(body, 200, headers)
+        return Response(compressed, 200, {**headers, "Content-Encoding": "gzip"})
+
+
+def routes(
+    *,
+    enabled: bool,
+    demo_key: Callable[[], str | None],
+    bound_to: str,
+    subscriptions: bool = False,
+    title: str = "Customer hub",
+    folder: Path = STATIC,
+) -> list[BaseRoute]:
+    """The routes of /graphiql; none when it is switched off. `bound_to` is the address that the server listens on."""
+    if not enabled:
+        return []
+    metas = {"endpoint": "graphql"} | ({"subscriptions": "graphql"} if subscriptions else {})
+    pages = Pages(Bundle.read(folder), demo_key, bound_to, title, metas)
+    return [
+        Route("/graphiql", pages.page, methods=["GET"]),
+        Route("/graphiql/", RedirectResponse("../graphiql", headers=SECURITY), methods=["GET"]),
+        Route("/graphiql/config.json", pages.config, methods=["GET"]),
+        Route("/graphiql/static/{name}", pages.file, methods=["GET"]),
+    ]

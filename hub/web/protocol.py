@@ -1,0 +1,169 @@
+"""uvicorn's HTTP/1.1 protocol with the deadlines and bounds that it lacks, and with refusals in JSON.
+
+A slow, silent, endless or stalled client costs one socket for a bounded time; one that hangs up ends its request's work."""
+
+import asyncio
+from typing import Any, ClassVar
+
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from hub.errors import BadInput, HubError, LimitExceeded
+from hub.observe import RequestDone, tell
+from hub.settings import Settings
+from hub.web import answers
+
+# What part of a request is awaited.
+NOTHING, HEAD, BODY = range(3)
+
+# A refused body is read and thrown away up to this, so that the client reads the refusal and not a reset.
+THROWN_AWAY = 32 * 1024 * 1024
+
+
+class HeadTooLarge(Exception):
+    """Raised inside the parser, which then stops."""
+
+
+class Bounded(HttpToolsProtocol):
+    """One connection. What uvicorn is given is a subclass made by `bounded_by`."""
+
+    settings: ClassVar[Settings]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.endpoint = self.app
+        self.app = self._run
+        self.awaited = NOTHING
+        self.timer: asyncio.TimerHandle | None = None
+        self.timer_for = NOTHING
+        self.head_size = 0
+        self.thrown_away = 0
+        self.gone = False
+        self.task: asyncio.Task[Any] | None = None
+        self.refusal: HubError = NOT_HTTP
+
+    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.task = asyncio.current_task()
+        try:
+            await self.endpoint(scope, receive, send)
+        except asyncio.CancelledError:
+            if not self.gone:
+                raise
+        finally:
+            self.task = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.gone = True
+        if self.timer is not None:
+            self.timer.cancel()
+        super().connection_lost(exc)
+        if self.task is not None:
+            self.task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self.head_size += len(data)
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self.awaited == HEAD and self.head_size > self.settings.header_limit:
+            self._refuse(self._too_large())
+        elif self.awaited == BODY and self.cycle.response_complete:
+            self.thrown_away += len(data)
+            if self.thrown_away > THROWN_AWAY:
+                self.transport.abort()
+        self._watch()
+
+    def on_message_begin(self) -> None:
+        self.awaited = HEAD
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        # The first number counts whole chunks; only when it is large is it worth counting exactly.
+        limit = self.settings.header_limit
+        if (
+            self.head_size > limit
+            and len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > limit
+        ):
+            self.refusal = self._too_large()
+            raise HeadTooLarge
+        self.awaited = BODY
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self.awaited = NOTHING
+        self.head_size = self.thrown_away = 0
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        unsent = self.transport.get_write_buffer_size()
+        if unsent:
+            self.loop.call_later(self.settings.request_timeout, self._abort_if_stalled, unsent)
+
+    def send_400_response(self, msg: str) -> None:
+        """What the parser's errors come to."""
+        self._refuse(self.refusal)
+
+    def _watch(self) -> None:
+        """Have a timer for what is awaited; none while a request is answered."""
+        idle = self.cycle is None or self.cycle.response_complete
+        wanted = self.awaited or (HEAD if idle else NOTHING)
+        if wanted == self.timer_for:
+            return
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        self.timer_for = wanted
+        if wanted:
+            # A body has its deadline from the endpoint, which can say so; this is for bodies that nobody reads.
+            seconds = self.settings.header_timeout if wanted == HEAD else self.settings.request_timeout + 1
+            self.timer = self.loop.call_later(seconds, self._late)
+
+    def _late(self) -> None:
+        self.timer, self.timer_for = None, NOTHING
+        if self.transport.is_closing():
+            return
+        if self.awaited == HEAD and not self.pipeline:
+            message = f"The headers had not arrived after {self.settings.header_timeout:g} s; send them faster."
+            self._refuse(BadInput(message, code="REQUEST_TIMEOUT"))
+        else:
+            self.transport.close()
+
+    def _refuse(self, error: HubError) -> None:
+        """Answer in the endpoint's place and close; only close where an answer would be taken for another request's."""
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if cycle.response_started or self.awaited != BODY or self.pipeline:
+                self.transport.close()
+                return
+            cycle.disconnected = True
+        status, body = answers.status_of(error), answers.error_body(error)
+        head = b"content-type: application/json; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+        self.transport.write(STATUS_LINE[status] + head % len(body) + body)
+        self.transport.close()
+        tell(RequestDone("", "", "", status, error.code, "", 0.0, 0, ()))
+
+    def _too_large(self) -> HubError:
+        limit = self.settings.header_limit
+        message = f"The request's line and headers are larger than {limit} bytes; send long documents by POST."
+        return LimitExceeded(message, code="HEADERS_TOO_LARGE", extensions={"limit": limit})
+
+    def _abort_if_stalled(self, unsent: int) -> None:
+        """A client that takes its time may have it; one that takes nothing may not hold the answer's memory."""
+        left = self.transport.get_write_buffer_size()
+        if left >= unsent:
+            self.transport.abort()
+        elif left:
+            self.loop.call_later(self.settings.request_timeout, self._abort_if_stalled, left)
+
+
+NOT_HTTP = BadInput("This is not HTTP/1.1; a line, a header or a chunk cannot be read.", code="BODY_MALFORMED")
+
+
+def bounded_by(settings: Settings) -> type[Bounded]:
+    """The protocol class for one hub; uvicorn makes an object of it per connection."""
+    return type("BoundedBySettings", (Bounded,), {"settings": settings})

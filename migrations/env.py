@@ -1,0 +1,65 @@
+"""Runs the migration scripts on the connection that hub/db/migrate.py hands over, or on HUB_DATABASE_URL by hand."""
+
+import asyncio
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import context
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.sql.schema import SchemaItem
+
+import schema
+from hub.db.migrate import alchemy_url
+from hub.domain import keys, vault
+from hub.domain.tables import Ltree, metadata
+from hub.settings import Settings
+
+# Named so that every table stands in the metadata before alembic compares it with the database.
+TABLES = (schema.SUBJECTS, keys.ApiKey, vault.Secret)
+
+
+def render(kind: str, item: Any, autogen: Any) -> str | bool:
+    """The hub's own column types by name, so that a printed migration needs no hand."""
+    if kind == "type" and isinstance(item, Ltree):
+        autogen.imports.add("from hub.domain.tables import Ltree")
+        return "Ltree()"
+    if kind == "type" and isinstance(item, sa.Enum):
+        values = ", ".join(repr(value) for value in item.enums)
+        return f"sa.Enum({values}, name={item.name!r}, native_enum=False, create_constraint=True, length={item.length})"
+    return False
+
+
+def include(item: SchemaItem, name: str | None, kind: str, reflected: bool, compared: SchemaItem | None) -> bool:
+    """Leaves out what the database keeps for itself."""
+    return not (kind == "table" and reflected and name == "alembic_version")
+
+
+def run(connection: sa.Connection) -> None:
+    """Runs what alembic was asked for, on one connection in one transaction."""
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        compare_type=True,
+        compare_server_default=False,
+        render_item=render,
+        include_object=include,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+async def by_hand() -> None:
+    """`alembic …` on a developer's shell."""
+    url = Settings().database_url
+    if url is None:
+        raise SystemExit("set HUB_DATABASE_URL to the server that alembic is to work on")
+    engine = create_async_engine(alchemy_url(url.get_secret_value()))
+    async with engine.begin() as connection:
+        await connection.run_sync(run)
+
+
+handed_over: sa.Connection | None = context.config.attributes.get("connection")
+if handed_over is not None:
+    run(handed_over)
+else:
+    asyncio.run(by_hand())

@@ -1,0 +1,84 @@
+"""Contacts, the ways to reach them, and addresses as clients see them."""
+
+import phonenumbers
+
+from hub.domain import contacts, scope
+from hub.engine.links import many, one, resolved, row
+
+
+@row(
+    contacts.Contact,
+    scope=scope.customer,
+    prefix="con",
+    plural="contacts",
+    sortable=("name", "created_at"),
+    order=("name", "asc"),
+    search=("name", "title"),
+)
+class Contact:
+    """A person at or of a customer."""
+
+    name: str
+    title: str | None
+    is_primary: bool
+    language: str | None
+    customer = one("customers.Customer", by="customer_id", description="The person's customer.")
+    points = many("contacts.ContactPoint", by="contact_id", description="Ways to reach the person.")
+    addresses = many("contacts.Address", by="contact_id", description="The person's own addresses.")
+    orders = many("orders.Order", by="contact_id", description="The orders that the person placed.")
+    interactions = many(
+        "interactions.Interaction",
+        by="contact_id",
+        description="The interactions that the person took part in.",
+    )
+
+
+@row(
+    contacts.ContactPoint,
+    scope=scope.customer,
+    prefix="cpt",
+    plural="contactPoints",
+    sortable=("created_at",),
+    order=("created_at", "asc"),
+)
+class ContactPoint:
+    """A way to reach a contact."""
+
+    kind: contacts.PointKind
+    value: str
+    country: str | None
+    verified: bool
+    preferred: bool
+    contact = one("contacts.Contact", by="contact_id", description="The person who is reached.")
+
+    @resolved(needs=("kind", "value", "country"))
+    def international(self, kind: str, value: str, country: str | None) -> str | None:
+        """A telephone number as it is dialled from abroad, `+44 171 555 7788`; null for all else and for what is no number."""
+        if kind not in ("PHONE", "MOBILE", "FAX"):
+            return None
+        try:
+            number = phonenumbers.parse(value, country)
+        except phonenumbers.NumberParseException:
+            return None
+        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+@row(
+    contacts.Address,
+    scope=scope.customer,
+    prefix="adr",
+    plural="addresses",
+    sortable=("city",),
+    order=("city", "asc"),
+)
+class Address:
+    """A postal address of a customer."""
+
+    kind: contacts.AddressKind
+    street: str
+    city: str
+    region: str | None
+    postal_code: str | None
+    country: str | None
+    customer = one("customers.Customer", by="customer_id", description="The customer at the address.")
+    contact = one("contacts.Contact", by="contact_id", description="The person at the address.")

@@ -1,0 +1,30 @@
+"""Scores as clients see them."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from hub.domain import scope, scores
+from hub.engine.links import one, row
+from hub.engine.wire import Json
+
+
+@row(
+    scores.Score,
+    scope=scope.customer,
+    prefix="sco",
+    plural="scores",
+    sortable=("computed_at",),
+    order=("computed_at", "desc"),
+    implements={"TimelineEntry": "computed_at"},
+)
+class Score:
+    """A figure that a model gave a customer at a moment, with its reasons."""
+
+    model: str
+    value: Decimal
+    band: str | None
+    reasons: Json
+    computed_at: datetime
+    superseded_at: datetime | None
+    current: bool
+    customer = one("customers.Customer", by="customer_id", description="The customer who is scored.")

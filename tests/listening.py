@@ -1,0 +1,189 @@
+"""A hub behind a real socket, with an engine of three fields and keys in a dict: for tests of what surrounds them."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from graphql import ExecutionResult, GraphQLError, build_schema, execute, get_operation_ast, parse, validate
+from starlette.types import ASGIApp
+
+from hub import app, observe
+from hub.domain import keys
+from hub.engine.execute import Answer, Request
+from hub.errors import Unavailable
+from hub.settings import Settings
+from hub.viewer import Role, Viewer
+from hub.web import server
+from hub.web.auth import Keyring
+from hub.web.metrics import Metrics
+
+SCHEMA = build_schema("type Query { echo(text: String): String, wait(seconds: Float): String } type Mutation { change: String }")
+CREATED = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def key_text(shown: str) -> str:
+    return f"hub_{shown}_{shown * 5}abc"
+
+
+KEY = key_text("00000001")
+REVOKED = key_text("00000002")
+EXPIRED = key_text("00000003")
+BEARER = {"authorization": f"Bearer {KEY}"}
+
+
+def stored(shown: str, **more: Any) -> keys.KeyFound:
+    viewer = Viewer(UUID(int=int(shown)), Role.READER)
+    values = {"unit_id": None, "created_at": CREATED, "expires_at": None, "revoked_at": None, "last_used_at": None}
+    return keys.KeyFound(shown, keys.digest(key_text(shown)), "a key", viewer, **values | more)
+
+
+@dataclass
+class Engine:
+    """Runs operations with graphql-core; remembers who asked, and which waits were cut short."""
+
+    viewers: list[Viewer] = field(default_factory=list)
+    cancelled: int = 0
+    waiting: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def execute(self, request: Request, viewer: Viewer) -> Answer:
+        self.viewers.append(viewer)
+        try:
+            document = parse(request.query)
+        except GraphQLError as error:
+            return self._refused(error, "", "GRAPHQL_SYNTAX")
+        errors = validate(SCHEMA, document)
+        if errors:
+            return self._refused(errors[0], "", "GRAPHQL_INVALID")
+        operation = get_operation_ast(document, request.operation_name)
+        if operation is None:
+            return self._refused(GraphQLError("no such operation"), "", "OPERATION_UNKNOWN")
+        if request.read_only and operation.operation.value != "query":
+            return self._refused(GraphQLError("a GET only reads"), operation.operation.value, "METHOD_NOT_ALLOWED")
+        result = execute(SCHEMA, document, self, variable_values=request.variables, operation_name=request.operation_name)
+        result = result if isinstance(result, ExecutionResult) else await result
+        if result.data is None and result.errors:
+            return self._refused(result.errors[0], operation.operation.value, "VARIABLE_INVALID")
+        name = operation.name.value if operation.name else ""
+        body = json.dumps(result.formatted).encode()
+        return Answer(body, True, operation.operation.value, (("parse", 0.25), ("sql", 1.5)), 1, "", name)
+
+    def echo(self, _: Any, text: str = "") -> str:
+        if text == "break":
+            raise SystemError("the secret inside")
+        return text
+
+    async def wait(self, _: Any, seconds: float) -> str:
+        self.waiting.set()
+        try:
+            await asyncio.sleep(seconds)
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return "waited"
+
+    def change(self, _: Any) -> str:
+        return "changed"
+
+    def _refused(self, error: GraphQLError, operation: str, code: str) -> Answer:
+        told = {"errors": [error.formatted | {"extensions": {"code": code}}]}
+        return Answer(json.dumps(told).encode(), False, operation, (), 0, code, "")
+
+
+@dataclass
+class Hub:
+    """A running hub, and what a test may look at or change."""
+
+    settings: Settings
+    engine: Engine = field(default_factory=Engine)
+    looked_up: list[str] = field(default_factory=list)
+    told: list[observe.Record] = field(default_factory=list)
+    unready: str = ""
+    database_down: bool = False
+    stored: dict[str, keys.KeyFound] = field(
+        default_factory=lambda: {
+            "00000001": stored("00000001"),
+            "00000002": stored("00000002", revoked_at=CREATED),
+            "00000003": stored("00000003", expires_at=CREATED + timedelta(days=1)),
+        }
+    )
+    ring: Keyring = field(init=False)
+    app: ASGIApp = field(init=False)
+    metrics: Metrics = field(init=False)
+    port: int = 0
+
+    def __post_init__(self) -> None:
+        self.metrics = Metrics()
+        self.ring = Keyring(self._find, ttl=self.settings.key_cache_ttl, size=self.settings.key_cache_size)
+        self.app = app.build(self.settings, self.engine, self.ring, check=self._check, metrics=self.metrics)
+
+    @property
+    def requests(self) -> list[observe.RequestDone]:
+        return [record for record in self.told if isinstance(record, observe.RequestDone)]
+
+    async def _find(self, shown: str) -> keys.KeyFound | None:
+        self.looked_up.append(shown)
+        await asyncio.sleep(0)
+        if self.database_down:
+            raise ConnectionRefusedError("the database is down")
+        return self.stored.get(shown)
+
+    async def _check(self) -> None:
+        if self.unready:
+            raise Unavailable(self.unready)
+
+    async def raw(self, sent: bytes, *, half_close: bool = False) -> bytes:
+        """All that comes back for some bytes, until the hub closes the connection."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write(sent)
+        if half_close:
+            writer.write_eof()
+        try:
+            return await reader.read(-1)
+        finally:
+            writer.close()
+
+
+@contextmanager
+def heard(hub: Hub) -> Iterator[None]:
+    ends = [observe.listen(hub.told.append), observe.listen(hub.metrics)]
+    try:
+        yield
+    finally:
+        for end in ends:
+            end()
+
+
+@asynccontextmanager
+async def listening(**settings: Any) -> AsyncIterator[Hub]:
+    """A hub on a free port of loopback, in this event loop."""
+    hub = Hub(Settings(**settings))
+    bound = server.bind(replace_port(hub.settings))
+    bound.listen(100)
+    hub.port = bound.getsockname()[1]
+    running = server.made(hub.app, hub.settings)
+    task = asyncio.create_task(running.serve([bound]))
+    with heard(hub):
+        try:
+            yield hub
+        finally:
+            running.should_exit = True
+            await task
+
+
+def replace_port(settings: Settings) -> Settings:
+    return settings.model_copy(update={"port": 0})
+
+
+def post(query: str, **headers: str) -> bytes:
+    """The bytes of one POST."""
+    body = json.dumps({"query": query}).encode()
+    head = {"host": "hub", "content-type": "application/json", **BEARER, "content-length": str(len(body)), **headers}
+    return b"POST /graphql HTTP/1.1\r\n" + "".join(f"{n}: {v}\r\n" for n, v in head.items()).encode() + b"\r\n" + body
+
+
+__all__ = ["BEARER", "EXPIRED", "KEY", "REVOKED", "Hub", "heard", "listening", "post", "replace", "stored"]

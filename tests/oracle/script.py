@@ -1,0 +1,51 @@
+"""Operations as scripts: documents that are run one after the other, later ones with cursors out of earlier answers."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+_MARK = re.compile(r"@@(\d+)@@")
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A value out of an earlier answer of the same side; null when there is nothing."""
+
+    step: int
+    path: tuple[str | int, ...]
+
+    def of(self, answers: Sequence[Any]) -> Any:
+        value = answers[self.step]
+        for part in self.path:
+            try:
+                value = value[part]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A document with its variables. `@@0@@` in the text stands for the first of `literals`, written as a literal."""
+
+    query: str
+    variables: dict[str, Any] = field(default_factory=dict)
+    name: str | None = None
+    literals: tuple[Taken, ...] = ()
+
+    def filled(self, answers: Sequence[Any]) -> "Step":
+        """The step with all that it takes from earlier answers put in."""
+        query = _MARK.sub(lambda mark: json.dumps(self.literals[int(mark[1])].of(answers)), self.query)
+        variables = {n: v.of(answers) if isinstance(v, Taken) else v for n, v in self.variables.items()}
+        return Step(query, variables, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A script with its number among those of a seed, and the features that it makes use of."""
+
+    label: str
+    steps: tuple[Step, ...]
+    features: frozenset[str] = frozenset()
