@@ -68,7 +68,16 @@ Attack = tuple[str, str, str]
 
 
 def attacks() -> list[Attack]:
-    return [*lengths(), *nestings(), *repetitions(), *fragments(), *sharings(), *values(), *mistakes(), *introspections()]
+    return [
+        *lengths(),
+        *nestings(),
+        *repetitions(),
+        *fragments(),
+        *sharings(),
+        *values(),
+        *mistakes(),
+        *introspections(),
+    ]
 
 
 def each(count: int, body: Callable[[int], str]) -> str:
@@ -128,6 +137,8 @@ def fragments() -> list[Attack]:
     names = [f"F{n}" for n in range(28)]
     every = "".join(f"fragment {name} on Query {{ {' '.join(f'...{other}' for other in names)} }} " for name in names)
     flat = each(180, lambda n: f"fragment F{n} on Node {{ id }}")
+    links = each(100, lambda n: f"fragment F{n} on Order {{ order {{ ...F{n + 1} }} order {{ ...F{n + 1} }} }}")
+    unused = f"{links} fragment F100 on Order {{ id }}"
     return [
         ("bomb of 18 fragments", "FIELD_LIMIT", chain(18, 2)),
         ("bomb of 60 fragments", "FIELD_LIMIT", chain(60, 2)),
@@ -136,9 +147,18 @@ def fragments() -> list[Attack]:
         ("bomb without fields", "GRAPHQL_SYNTAX", chain(60, 2, "")),
         ("bomb of 4 fragments, 100 wide", "FIELD_LIMIT", chain(4, 100)),
         ("chain of 55 fragments", "", chain(55, 1)),
-        ("circle of fragments", "GRAPHQL_INVALID", "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }"),
+        ("unused chain of 100 fragments", "DEPTH_LIMIT", "{ node(id: 1) { id } } " + unused),
+        (
+            "circle of fragments",
+            "GRAPHQL_INVALID",
+            "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }",
+        ),
         ("28 fragments, each spreads all", "GRAPHQL_INVALID", "{ ...F0 } " + every),
-        ("180 fragments side by side", "OVERLAP_LIMIT", f"{{ node(id: 1) {{ {each(180, lambda n: f'...F{n}')} }} }} {flat}"),
+        (
+            "180 fragments side by side",
+            "OVERLAP_LIMIT",
+            f"{{ node(id: 1) {{ {each(180, lambda n: f'...F{n}')} }} }} {flat}",
+        ),
     ]
 
 
@@ -188,7 +208,11 @@ def mistakes() -> list[Attack]:
     return [
         ("450 unknown fields", "FIELD_UNKNOWN", "{ customer(id: 1) {" + each(450, lambda n: f"columnn{n}") + "} }"),
         ("90 unknown types", "GRAPHQL_INVALID", "{ node(id: 1) {" + types + "} }"),
-        ("200 unknown arguments", "ARGUMENT_UNKNOWN", "{ customer(id: 1) { orders(" + arguments + ") { totalCount } } }"),
+        (
+            "200 unknown arguments",
+            "ARGUMENT_UNKNOWN",
+            "{ customer(id: 1) { orders(" + arguments + ") { totalCount } } }",
+        ),
         ("of everything, and typos last", "ARGUMENT_UNKNOWN", f"{{ customer(id: 1) {{ {order} }} {lists} {typos} }}"),
     ]
 

@@ -15,7 +15,7 @@ import schema
 from hub import clock, observe
 from hub.db import migrate
 from hub.db.pool import Pool
-from hub.domain import keys
+from hub.domain import keys, vault
 from hub.engine.execute import Engine
 from hub.errors import Unavailable
 from hub.observe import HubReady, Log, tell
@@ -78,7 +78,9 @@ async def running(
         unlisten = observe.listen(metrics)
         try:
             async with clock.running(clock.chores(pool, ring, metrics)):
-                engine = Engine(schema.build(), pool, settings)
+                async with pool.connection() as connection:
+                    secret = await vault.cursor_secret(connection)
+                engine = Engine(schema.build(), pool, settings, secret)
                 yield build(settings, engine, ring, check=check, metrics=metrics, demo_key=demo_key)
         finally:
             unlisten()
@@ -94,8 +96,11 @@ def serve(settings: Settings, dsn: str, bound: socket.socket, demo_key: str | No
 
 def work(settings: Settings, dsn: str, bound: socket.socket, demo_key: str | None, shared: Path | None = None) -> None:
     """The same for one of several processes, which has nobody yet who listens to it."""
-    observe.listen(Log(requests=settings.log_requests))
+    log = Log(requests=settings.log_requests)
+    log.hear_libraries()
+    observe.listen(log)
     serve(settings, dsn, bound, demo_key, shared)
+    log.flush()
 
 
 async def _serve(settings: Settings, dsn: str, bound: socket.socket, demo_key: str | None, shared: Path | None) -> None:
@@ -106,7 +111,7 @@ async def _serve(settings: Settings, dsn: str, bound: socket.socket, demo_key: s
 
 
 def _settle() -> None:
-    """What exists at the start lives for ever, and requests leave few cycles: a collection of all would only cost time."""
+    """What exists at the start lives for ever, and requests leave few cycles: collecting all would only cost time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 50, 1_000)

@@ -1,4 +1,4 @@
-"""What can be wrong with a set-up, and how to mend it. `hub doctor` tells all of it; starting stops at the first fault."""
+"""What can be wrong with a set-up, and how to mend it. `hub doctor` tells it all; starting stops at the first fault."""
 
 import os
 from http.client import HTTPConnection, HTTPException

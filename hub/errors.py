@@ -1,4 +1,4 @@
-"""The one tree of errors and the one table of codes. What status or exit code an error becomes is said by web/ and __main__.
+"""The one tree of errors and the one table of codes. Which status or exit code one becomes is for web/ and __main__.
 
 HubError
 ├── BadInput           what the caller wrote cannot be used as it stands
@@ -24,6 +24,7 @@ CODES: dict[str, str] = {
     "VALUE_INVALID": "A value written in the document does not fit its type.",
     "VARIABLE_INVALID": "A variable is missing, of the wrong type, or its value does not fit.",
     "OVERLAP_LIMIT": "Too many fields share a response key; comparing them all would take too long.",
+    "VARIABLE_LIMIT": "The variables hold too many objects.",
     "OPERATION_UNKNOWN": "The document has no operation, none of this name, or several and no name was given.",
     "INTROSPECTION_FORBIDDEN": "This key may not read the schema.",
     # the limits; HUB_<code> is the setting
@@ -43,6 +44,7 @@ CODES: dict[str, str] = {
     "CURSOR_MALFORMED": "The text is not a cursor of this hub.",
     "CURSOR_WRONG_LIST": "The cursor comes from another list, filter or order.",
     "FILTER_INVALID": "The filter cannot be applied as written.",
+    "FILTER_LIMIT": "The filter has too many conditions, or is nested too deeply.",
     "ORDER_INVALID": "The order cannot be applied as written.",
     "CURRENCY_REQUIRED": "An aggregate of money in a filter or an order must name one currency.",
     "GROUP_INVALID": "The rows cannot be grouped as written.",

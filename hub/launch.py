@@ -1,4 +1,4 @@
-"""From settings to a hub that answers: the address, the database, the first key, the processes. The commands call this."""
+"""From settings to a hub that answers: the address, the database, the first key, the processes. Commands call this."""
 
 import asyncio
 import signal
@@ -27,11 +27,14 @@ Done = TypeVar("Done")
 @contextmanager
 def logging(settings: Settings) -> Iterator[None]:
     """What happens is written down while the body runs."""
-    unlisten = observe.listen(Log(requests=settings.log_requests))
+    log = Log(requests=settings.log_requests)
+    log.hear_libraries()
+    unlisten = observe.listen(log)
     try:
         yield
     finally:
         unlisten()
+        log.flush()
 
 
 @contextmanager

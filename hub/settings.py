@@ -90,7 +90,9 @@ class Settings(BaseSettings):
     )
     statement_timeout: float = Field(5.0, gt=0, description="Seconds one database statement may take.")
     lock_timeout: float = Field(2.0, gt=0, description="Seconds a statement may wait for a lock.")
-    request_timeout: float = Field(15.0, gt=0, description="Seconds to receive a request, and again to answer it.")
+    request_timeout: float = Field(
+        15.0, gt=0, description="Seconds for a whole request, from its headers to its answer."
+    )
     header_timeout: float = Field(5.0, gt=0, description="Seconds for a request's headers to arrive.")
     keep_alive_timeout: int = Field(5, ge=1, description="Seconds an idle connection is kept open.")
     drain_timeout: int = Field(10, ge=1, description="Seconds for open requests to end when the hub is stopped.")

@@ -1,4 +1,4 @@
-"""Who asks: the role a key carries, what it is bound to, and what a role may do. Which rows that means is domain/scope's."""
+"""Who asks: a key's role, what it is bound to, what a role may do. Which rows that means is domain/scope's."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +22,10 @@ SCOPES: dict[Role, frozenset[str]] = {
 }
 
 
+# Bound to nothing, to one unit without units below, to a subtree, to one customer.
+Binding = Literal["none", "leaf", "unit", "customer"]
+
+
 @dataclass(frozen=True, slots=True)
 class Viewer:
     """One asker for one request. Bound to a unit's subtree, to one customer, or to nothing."""
@@ -29,13 +33,17 @@ class Viewer:
     key_id: UUID | None
     role: Role
     unit_path: str | None = None
+    unit_ids: tuple[UUID, ...] = ()  # the units of the subtree, as they were when the key was looked up
     customer_id: UUID | None = None
 
     @property
-    def binding(self) -> Literal["none", "unit", "customer"]:
+    def binding(self) -> Binding:
+        """What kind of predicate cuts the viewer's rows: the shape of its rights, which every plan is made for."""
         if self.customer_id is not None:
             return "customer"
-        return "none" if self.unit_path is None else "unit"
+        if self.unit_path is None:
+            return "none"
+        return "leaf" if len(self.unit_ids) == 1 else "unit"
 
     @property
     def introspect(self) -> bool:

@@ -1,24 +1,27 @@
 """Runs the migration scripts on the connection that hub/db/migrate.py hands over, or on HUB_DATABASE_URL by hand."""
 
 import asyncio
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from alembic import context
+from alembic.autogenerate import rewriter
+from alembic.autogenerate.api import AutogenContext
+from alembic.operations import ops
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.sql.schema import SchemaItem
 
 import schema
 from hub.db.migrate import alchemy_url
 from hub.domain import keys, vault
-from hub.domain.tables import Ltree, metadata
+from hub.domain.tables import PLACED, Ltree, metadata
 from hub.settings import Settings
 
 # Named so that every table stands in the metadata before alembic compares it with the database.
-TABLES = (schema.SUBJECTS, keys.ApiKey, vault.Secret)
+TABLES = (schema.declarations(), keys.ApiKey, vault.Secret)
 
 
-def render(kind: str, item: Any, autogen: Any) -> str | bool:
+def render(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
     """The hub's own column types by name, so that a printed migration needs no hand."""
     if kind == "type" and isinstance(item, Ltree):
         autogen.imports.add("from hub.domain.tables import Ltree")
@@ -27,6 +30,18 @@ def render(kind: str, item: Any, autogen: Any) -> str | bool:
         values = ", ".join(repr(value) for value in item.enums)
         return f"sa.Enum({values}, name={item.name!r}, native_enum=False, create_constraint=True, length={item.length})"
     return False
+
+
+printed = rewriter.Rewriter()
+
+
+@printed.rewrites(ops.CreateTableOp)
+def with_trigger(_: object, __: object, table: ops.CreateTableOp) -> list[ops.MigrateOperation]:
+    """A table whose rows are placed in their customer's unit gets the trigger that does it."""
+    if not any(isinstance(each, sa.Column) and each.info.get(PLACED) for each in table.columns):
+        return [table]
+    when = f"create trigger place before insert or update of customer_id on {table.table_name}"
+    return [table, ops.ExecuteSQLOp(f"{when} for each row execute function hub_place()")]
 
 
 def include(item: SchemaItem, name: str | None, kind: str, reflected: bool, compared: SchemaItem | None) -> bool:
@@ -43,6 +58,7 @@ def run(connection: sa.Connection) -> None:
         compare_server_default=False,
         render_item=render,
         include_object=include,
+        process_revision_directives=printed,
     )
     with context.begin_transaction():
         context.run_migrations()

@@ -1,5 +1,10 @@
-"""${message}"""
-
+"""${message[:1].upper() + message[1:].rstrip(".")}."""
+<%!
+    def plain(commands):
+        """Without the remarks that alembic sets around them."""
+        kept = [line for line in commands.splitlines() if not line.lstrip().startswith("# ###")]
+        return "\n".join(kept).strip()
+%>
 from collections.abc import Sequence
 
 import sqlalchemy as sa
@@ -12,8 +17,8 @@ depends_on: str | Sequence[str] | None = ${repr(depends_on)}
 
 
 def upgrade() -> None:
-    ${upgrades if upgrades else "pass"}
+    ${upgrades if upgrades else "pass" | plain}
 
 
 def downgrade() -> None:
-    ${downgrades if downgrades else "pass"}
+    ${downgrades if downgrades else "pass" | plain}

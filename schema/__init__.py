@@ -1,17 +1,25 @@
-"""The graph: SUBJECTS lists the files that declare it, build() makes the schema of them."""
+"""The graph: SUBJECTS names the files that declare it, build() makes the schema of them."""
 
-from types import ModuleType
+from importlib import import_module
 
 from hub.engine import catalog, types
 from hub.engine.links import Declaration, declaration_of
-from schema import contacts, customers, interactions, orders, org, products, scores
 
-SUBJECTS: tuple[ModuleType, ...] = (customers, contacts, org, products, orders, interactions, scores)
+SUBJECTS = (
+    "customers",
+    "contacts",
+    "org",
+    "products",
+    "orders",
+    "interactions",
+    "scores",
+)
 
 
 def declarations() -> list[Declaration]:
     """Every row that a subject declares, in the order of the files."""
-    classes = (each for subject in SUBJECTS for each in vars(subject).values() if isinstance(each, type))
+    modules = [import_module(f"{__name__}.{subject}") for subject in SUBJECTS]
+    classes = (each for module in modules for each in vars(module).values() if isinstance(each, type))
     return [declaration_of(each) for each in classes if "__row__" in vars(each)]
 
 

@@ -22,7 +22,9 @@ from hub.web import server
 from hub.web.auth import Keyring
 from hub.web.metrics import Metrics
 
-SCHEMA = build_schema("type Query { echo(text: String): String, wait(seconds: Float): String } type Mutation { change: String }")
+SCHEMA = build_schema(
+    "type Query { echo(text: String): String, wait(seconds: Float): String } type Mutation { change: String }"
+)
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -64,7 +66,9 @@ class Engine:
             return self._refused(GraphQLError("no such operation"), "", "OPERATION_UNKNOWN")
         if request.read_only and operation.operation.value != "query":
             return self._refused(GraphQLError("a GET only reads"), operation.operation.value, "METHOD_NOT_ALLOWED")
-        result = execute(SCHEMA, document, self, variable_values=request.variables, operation_name=request.operation_name)
+        result = execute(
+            SCHEMA, document, self, variable_values=request.variables, operation_name=request.operation_name
+        )
         result = result if isinstance(result, ExecutionResult) else await result
         if result.data is None and result.errors:
             return self._refused(result.errors[0], operation.operation.value, "VARIABLE_INVALID")

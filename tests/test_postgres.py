@@ -44,12 +44,20 @@ def refusal(data: Path, **options: Any) -> HubError:
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     data = tmp_path_factory.mktemp("template") / "data"
     with ensure(data, durable=False) as started:
         ask(started.dsn, "create table fact (n int)")
         ask(started.dsn, "insert into fact values (42)")
-    return data
+    yield data
+    shutil.rmtree(data)
+
+
+@pytest.fixture(autouse=True)
+def swept(tmp_path: Path) -> Iterator[None]:
+    """A cluster is 40 MB: too much for every test to leave one behind."""
+    yield
+    shutil.rmtree(tmp_path)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What a server must be like, which programs are taken, and the clients that are run on a data directory."""
 
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from hub.postgres.__main__ import main
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with ensure(tmp_path_factory.mktemp("postgres") / "data", durable=False) as started:
+    base = tmp_path_factory.mktemp("postgres")
+    with ensure(base / "data", durable=False) as started:
         yield started
+    shutil.rmtree(base)
 
 
 @pytest.fixture

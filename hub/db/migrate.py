@@ -1,17 +1,35 @@
-"""Brings a database to the newest schema, and tells where it stands. The scripts themselves are in migrations/."""
+"""Brings a database to the newest schema, tells where it stands, and prints the next script of migrations/."""
 
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
+from typing import TypeVar
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.operations import MigrationScript
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import migrations
 
+Done = TypeVar("Done")
+
 LOCK = 7_269_401_113  # one advisory lock for all who migrate, so that two nodes started at once take turns
+
+# What a printed script goes through before anyone reads it.
+HOOKS = {
+    "hooks": "lint, format",
+    "lint.type": "module",
+    "lint.module": "ruff",
+    "lint.options": "check --fix --quiet REVISION_SCRIPT_FILENAME",
+    "format.type": "module",
+    "format.module": "ruff",
+    "format.options": "format --quiet REVISION_SCRIPT_FILENAME",
+}
 
 
 def alchemy_url(dsn: str) -> str:
@@ -51,31 +69,52 @@ def _check(connection: sa.Connection) -> None:
     command.check(found)
 
 
-async def current(dsn: str) -> str | None:
-    """The revision that the database is at; None before the first migration."""
+def _none_if_empty(_: object, __: object, scripts: list[MigrationScript]) -> None:
+    if all(each.upgrade_ops is None or each.upgrade_ops.is_empty() for each in scripts):
+        scripts.clear()
+
+
+def _write(connection: sa.Connection, message: str) -> Path | None:
+    found = config()
+    found.attributes["connection"] = connection
+    found.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    for name, value in HOOKS.items():
+        found.set_section_option("post_write_hooks", name, value)
+    number = f"{int(head()) + 1:04}"
+    with redirect_stdout(sys.stderr):
+        script = command.revision(
+            found, message, autogenerate=True, rev_id=number, process_revision_directives=_none_if_empty
+        )
+    return Path(script.path) if isinstance(script, Script) else None
+
+
+async def _on(dsn: str, do: Callable[[sa.Connection], Done]) -> Done:
+    """What `do` does on a connection, in one transaction."""
     engine = create_async_engine(alchemy_url(dsn))
     try:
-        async with engine.connect() as connection:
-            return await connection.run_sync(_current)
+        async with engine.begin() as connection:
+            return await connection.run_sync(do)
     finally:
         await engine.dispose()
+
+
+async def current(dsn: str) -> str | None:
+    """The revision that the database is at; None before the first migration."""
+    return await _on(dsn, _current)
 
 
 async def upgrade(dsn: str) -> None:
     """Runs every script that the database has not seen, in one transaction."""
-    engine = create_async_engine(alchemy_url(dsn))
-    try:
-        async with engine.begin() as connection:
-            await connection.run_sync(_upgrade)
-    finally:
-        await engine.dispose()
+    await _on(dsn, _upgrade)
 
 
 async def check(dsn: str) -> None:
     """Raises alembic's CommandError when the tables in the code and in the database differ."""
-    engine = create_async_engine(alchemy_url(dsn))
-    try:
-        async with engine.connect() as connection:
-            await connection.run_sync(_check)
-    finally:
-        await engine.dispose()
+    await _on(dsn, _check)
+
+
+async def write(dsn: str, message: str) -> Path | None:
+    """Prints the script that the tables in the code ask for beyond the newest one; None when they ask for nothing.
+
+    The database must be at the newest revision. Developers call this: it needs ruff, and writes into the checkout."""
+    return await _on(dsn, lambda connection: _write(connection, message))

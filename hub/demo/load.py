@@ -1,7 +1,7 @@
 """Loads the sample data, each set in one transaction, so that a load that was killed leaves nothing behind.
 
-What is there is seen by its keys: Northwind by its root unit, the synthetic set by its customers' numbers. Whoever loads
-holds an advisory lock; a second loader waits, and then finds the work done."""
+What is there is seen by its keys: Northwind by its root unit, the synthetic set by its customers' numbers. Whoever
+loads holds an advisory lock; a second loader waits, and then finds the work done."""
 
 import asyncio
 from collections import Counter
@@ -60,8 +60,8 @@ async def load(dsn: str, customers: int = 0, progress: Progress | None = None) -
         return await _load(connection, customers, tell)
     except asyncpg.IntegrityConstraintViolationError as error:
         raise Misconfigured(
-            f"The sample data does not fit what the database holds already ({error.constraint_name} is broken): sample rows "
-            "were changed, or others bear their numbers. Load it into a new database.",
+            f"The sample data does not fit what the database holds already: it breaks {error.constraint_name}. Sample "
+            "rows were changed, or others bear their numbers. Load it into a new database.",
             code="DATABASE_UNFIT",
         ) from error
     finally:
@@ -73,8 +73,8 @@ async def _load(connection: Connection, customers: int, progress: Progress) -> L
     held = await connection.fetchval(_SYNTHETIC)
     if customers and held is not None and int(held) != customers:
         raise BadInput(
-            f"--customers {customers}: this database holds a synthetic set of {int(held):,} customers already, and a set "
-            f"does not grow. Ask for --customers {int(held)}, or load into a new database.",
+            f"--customers {customers}: this database holds a synthetic set of {int(held):,} customers already, and "
+            f"a set does not grow. Ask for --customers {int(held)}, or load into a new database.",
             argument="customers",
         )
     added: Counter[str] = Counter()
@@ -119,6 +119,8 @@ def _northwind(known: Facts) -> Chunk:
 
 async def _copy(connection: Connection, steps: Iterator[Chunk], added: Counter[str], progress: Progress) -> None:
     async with connection.transaction():
+        # The plans of foreign keys are made while the tables are small and kept while they grow by millions of rows.
+        await connection.execute("set local enable_seqscan = off")
         async for chunk in _ahead(steps):
             for table, columns, rows in chunk.batches:
                 if rows:

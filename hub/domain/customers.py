@@ -72,6 +72,7 @@ Customer = entity(
         comment="Free facts as a JSON object, filterable by path.",
     ),
     search_column(["name"]),
+    sa.UniqueConstraint("id", "unit_id"),
     sa.CheckConstraint("name <> ''", name="name_is_not_empty"),
     sa.CheckConstraint("country ~ '^[A-Z]{2}$'", name="country_is_a_code"),
     sa.CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency_is_a_code"),
@@ -87,6 +88,7 @@ sa.Index(
     Customer.c.stage,
     Customer.c.created_at,
     Customer.c.id,
+    postgresql_include=["unit_id"],
 )
 sa.Index("ix_customers_unit_id_name_id", Customer.c.unit_id, Customer.c.name, Customer.c.id)
 sa.Index("ix_customers_owner_id_name_id", Customer.c.owner_id, Customer.c.name, Customer.c.id)

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from hub.domain.tables import Choice, choice, entity, moment, owner, reference, same_customer
+from hub.domain.tables import Choice, choice, entity, moment, owner, placed, reference, same_customer
 
 
 class Channel(Choice):
@@ -27,6 +27,7 @@ class Direction(Choice):
 Interaction = entity(
     "interactions",
     owner(),
+    *placed(),
     sa.Column("channel", choice(Channel), nullable=False, comment="The way it came about."),
     sa.Column("direction", choice(Direction), nullable=False, comment="Who turned to whom."),
     sa.Column("kind", sa.Text, nullable=False, comment="What happened, in words joined by dots: `order.taken`."),
@@ -43,6 +44,7 @@ Interaction = entity(
 sa.Index(
     "ix_interactions_customer_id_occurred_at_id", Interaction.c.customer_id, Interaction.c.occurred_at, Interaction.c.id
 )
+sa.Index("ix_interactions_unit_id_occurred_at_id", Interaction.c.unit_id, Interaction.c.occurred_at, Interaction.c.id)
 sa.Index("ix_interactions_occurred_at_id", Interaction.c.occurred_at, Interaction.c.id)
 sa.Index("ix_interactions_staff_id_occurred_at_id", Interaction.c.staff_id, Interaction.c.occurred_at, Interaction.c.id)
 sa.Index("ix_interactions_order_id_occurred_at_id", Interaction.c.order_id, Interaction.c.occurred_at, Interaction.c.id)

@@ -84,9 +84,13 @@ def _text(statement: sa.sql.ClauseElement) -> str:
 
 
 _asyncpg = sa.make_url("postgresql+asyncpg://").get_dialect()()
-_columns = sa.select(ApiKey, sa.cast(OrgUnit.c.path, sa.Text).label("unit_path")).outerjoin(
-    OrgUnit, OrgUnit.c.id == ApiKey.c.unit_id
-)
+_below = OrgUnit.alias()
+_units = sa.select(_below.c.id).where(_below.c.path.op("<@")(OrgUnit.c.path)).correlate(OrgUnit)
+_columns = sa.select(
+    ApiKey,
+    sa.cast(OrgUnit.c.path, sa.Text).label("unit_path"),
+    sa.func.array(_units.scalar_subquery()).label("unit_ids"),
+).outerjoin(OrgUnit, OrgUnit.c.id == ApiKey.c.unit_id)
 _FIND = _text(_columns.where(ApiKey.c.public_id == sa.bindparam("public_id")))
 _ALL = _text(_columns.order_by(ApiKey.c.id))
 _INSERT = _text(
@@ -197,6 +201,6 @@ async def unit_named(tx: asyncpg.Connection, text: str) -> UUID:
 
 
 def _found(row: asyncpg.Record) -> KeyFound:
-    viewer = Viewer(row["id"], Role(row["role"]), row["unit_path"], row["customer_id"])
+    viewer = Viewer(row["id"], Role(row["role"]), row["unit_path"], tuple(row["unit_ids"]), row["customer_id"])
     same = ("public_id", "hash", "name", "unit_id", "created_at", "expires_at", "revoked_at", "last_used_at")
     return KeyFound(viewer=viewer, **{name: row[name] for name in same})

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from hub.domain.tables import Choice, choice, entity, moment, money, owner, reference, same_customer
+from hub.domain.tables import Choice, choice, entity, moment, money, owner, placed, reference, same_customer
 
 
 class OrderStatus(Choice):
@@ -16,6 +16,7 @@ class OrderStatus(Choice):
 Order = entity(
     "orders",
     owner(),
+    *placed(),
     sa.Column("number", sa.Text, nullable=False, comment="Number on the order's papers."),
     sa.Column("status", choice(OrderStatus), nullable=False, comment="How far the order has come."),
     sa.Column("placed_at", moment(), nullable=False, comment="When the customer ordered."),
@@ -37,6 +38,7 @@ Order = entity(
 )
 sa.Index("ix_orders_customer_id_placed_at_id", Order.c.customer_id, Order.c.placed_at, Order.c.id)
 sa.Index("ix_orders_placed_at_id", Order.c.placed_at, Order.c.id)
+sa.Index("ix_orders_unit_id_placed_at_id", Order.c.unit_id, Order.c.placed_at, Order.c.id)
 sa.Index("ix_orders_total_id", Order.c.total, Order.c.id)
 sa.Index("ix_orders_staff_id_placed_at_id", Order.c.staff_id, Order.c.placed_at, Order.c.id)
 sa.Index("ix_orders_contact_id_placed_at_id", Order.c.contact_id, Order.c.placed_at, Order.c.id)

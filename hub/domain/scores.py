@@ -104,7 +104,7 @@ def band(figure: Figure, cuts: tuple[Figure, ...]) -> int:
 
 
 def rfm_cuts(population: Iterable[Bought], at: datetime) -> Cuts:
-    """The cuts of a population as of `at`. Fewer days are better; who never bought has no recency, and counts 0 else."""
+    """The cuts of a population as of `at`. Fewer days are better, so they count below zero; without orders there are none."""
     recency: list[int] = []
     frequency: list[int] = []
     monetary: dict[str, list[Decimal]] = {}

@@ -18,6 +18,8 @@ NAMES = {
 }
 metadata = sa.MetaData(naming_convention=NAMES)
 
+PLACED = "placed"  # marks, in its `info`, the column that `placed` makes: its table needs a trigger
+
 
 class Choice(str, Enum):
     """A closed set of values; each member is its stored text and a sentence that explains it."""
@@ -78,6 +80,18 @@ def same_customer(column: str, target: str, *, ondelete: str | None = None) -> s
     """A composite key `(column, customer_id) → target`: the two rows belong to one customer, whoever writes."""
     targets = [f"{target}.id", f"{target}.customer_id"]
     return sa.ForeignKeyConstraint([column, "customer_id"], targets, ondelete=ondelete)
+
+
+def placed() -> tuple[sa.schema.SchemaItem, ...]:
+    """`unit_id`, the customer's own unit once more, for large tables whose lists are cut by unit.
+
+    The database fills it in and moves it along with the customer; see the migrations."""
+    return (
+        sa.Column(
+            "unit_id", sa.Uuid, nullable=False, info={PLACED: True}, comment="The unit that owns the row's customer."
+        ),
+        sa.ForeignKeyConstraint(["customer_id", "unit_id"], ["customers.id", "customers.unit_id"], onupdate="CASCADE"),
+    )
 
 
 def entity(name: str, *items: sa.Column[object] | sa.schema.SchemaItem, comment: str) -> sa.Table:

@@ -2,7 +2,7 @@
 
 An object costs 1. A connection costs its page times what is selected of one row, where `nodes`, `edges` and an edge's
 `node` are that row, and `pageInfo` alone still reads the page. A list without a page costs Limits.rows, or as many as
-its `ids`. Scalars and introspection cost nothing. `extensions["cost"]` of a field is added once, where the field stands.
+its `ids`. Scalars and introspection cost nothing. `extensions["cost"]` of a field is added where the field stands.
 """
 
 from collections.abc import Mapping

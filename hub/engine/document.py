@@ -106,9 +106,10 @@ class Document:
         found = self.operations.get(name)
         if found is None:
             choices = ", ".join(repr(choice) for choice in list(self.operations)[:10] if choice is not None)
+            fault = "has several operations" if name is None else f"has no operation {name[:63]!r}"
+            remedy = f"set operationName to one of {choices}" if choices else "leave operationName out"
             raise BadInput(
-                ("The document has several operations" if name is None else f"The document has no operation {name[:63]!r}")
-                + (f"; set operationName to one of {choices}." if choices else "; leave operationName out."),
+                f"The document {fault}; {remedy}.",
                 code="OPERATION_UNKNOWN",
                 argument="operationName",
             )
@@ -116,7 +117,7 @@ class Document:
 
 
 class Documents:
-    """Reads texts into documents; remembers the good ones, and apart from them, more briefly, what was wrong with others."""
+    """Reads texts into documents; remembers the good ones and, apart from them, what was wrong with others."""
 
     def __init__(self, schema: GraphQLSchema, limits: Limits, cache_bytes: int) -> None:
         assert_valid_schema(schema)
@@ -191,7 +192,8 @@ class Documents:
         for definition in node.variable_definitions or ():
             kind = cast(GraphQLInputType, type_from_ast(self._schema, definition.type))
             value = definition.default_value
-            yield Variable(definition.variable.name.value, kind, coerce_input_literal(value, kind) if value else Undefined)
+            default = coerce_input_literal(value, kind) if value else Undefined
+            yield Variable(definition.variable.name.value, kind, default)
 
 
 class _Shelf(Generic[T]):

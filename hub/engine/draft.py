@@ -48,6 +48,7 @@ class Draft:
     read: Reader
     page_limit: int
     slots: list[Slot] = field(default_factory=list)
+    conditions: int = 0
 
     def anew(self) -> "Draft":
         """A fresh bench for a plan beside this one."""

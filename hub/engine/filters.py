@@ -13,6 +13,9 @@ from hub.engine.wire import Wire
 Function = Literal["COUNT", "SUM", "AVG", "MIN", "MAX"]
 FUNCTIONS: dict[str, Function] = {"sum": "SUM", "avg": "AVG", "min": "MIN", "max": "MAX"}
 EVERYTHING = All(())
+# Far beyond what people write; what is larger would cost Postgres more to plan than to run.
+DEEPEST = 24
+MOST_CONDITIONS = 400
 
 
 def join_of(draft: Draft, row: Row, link: One | Many) -> Join:
@@ -27,6 +30,9 @@ def predicate(draft: Draft, given: Given, row: Row, argument: str) -> Predicate:
     """The predicate of a row's filter object; null or nothing gives one that always holds."""
     if not isinstance(given, dict):
         return EVERYTHING
+    draft.conditions += 1
+    if argument.count(".") > DEEPEST or max(draft.conditions, len(draft.slots)) > MOST_CONDITIONS:
+        refuse("FILTER_LIMIT", argument.partition(".")[0], "it is too large; split it, or send fewer conditions.")
     parts = [_part(draft, name, part, row, f"{argument}.{name}") for name, part in given.items() if part is not None]
     return parts[0] if len(parts) == 1 else All(tuple(parts))
 

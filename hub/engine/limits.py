@@ -148,12 +148,13 @@ _TOKEN = re.compile(
 
 
 def scan(text: str, limits: Limits) -> GraphQLError | None:
-    """What is wrong with the text before it is parsed: too long, too many tokens (a comment is one), too many brackets."""
+    """What is wrong with a text before it is parsed: its length, its tokens (a comment is one), its open brackets."""
     if len(text) > limits.text:
         told = f"The document has {len(text):,} characters; {limits.text:,} are allowed. Send values as variables."
         return refusal("TOKEN_LIMIT", told)
     if not text.isascii() and (at := _half_character(text)) is not None:
-        return refusal("GRAPHQL_SYNTAX", f"The document has half a surrogate pair at character {at}. Send Unicode text.")
+        told = f"The document has half a surrogate pair at character {at}. Send Unicode text."
+        return refusal("GRAPHQL_SYNTAX", told)
     depth = 0
     for count, match in enumerate(_TOKEN.finditer(text), start=1):
         kind = match.lastgroup
@@ -191,11 +192,12 @@ class Bounds:
         self._introspection = limits.introspection * operations[0].introspection
 
     def measure(self, document: DocumentNode) -> tuple[list[Extent], list[GraphQLError]]:
-        """The extent of each operation in order, and every limit that the document exceeds."""
-        survey = _Survey(document, self._weights, self._limits.alias_bytes)
+        """The extent of each operation in order, and what is wrong apart from extents."""
+        survey = _Survey(document, self._weights, self._limits)
         return survey.operations, survey.errors
 
     def check(self, document: DocumentNode) -> tuple[list[Extent], list[GraphQLError]]:
+        """The extent of each operation in order, and every limit that the document exceeds."""
         operations, errors = self.measure(document)
         nodes = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
         for node, extent in zip(nodes, operations, strict=False):
@@ -216,18 +218,18 @@ class Bounds:
             if asked > allowed:
                 yield refusal(code, f"{subject} has {_number(asked)} {noun}; {allowed:,} are allowed. {remedy}", node)
         if extent.introspection > self._introspection:
-            told = f"{subject} asks for more of the schema than {self._limits.introspection} standard introspection queries."
-            yield refusal("COST_LIMIT", f"{told} Ask for fewer lists inside lists.", node)
+            told = f"more than {self._limits.introspection} standard introspection queries"
+            yield refusal("COST_LIMIT", f"{subject} reads {told}. Ask for fewer lists inside lists.", node)
 
 
 class _Survey:
     """One walk over a document: fragments first, those that others spread before those that spread them."""
 
-    def __init__(self, document: DocumentNode, weights: Mapping[str, float], alias_bytes: int) -> None:
+    def __init__(self, document: DocumentNode, weights: Mapping[str, float], limits: Limits) -> None:
         self.operations: list[Extent] = []
         self.errors: list[GraphQLError] = []
         self._weights = weights
-        self._alias_bytes = alias_bytes
+        self._limits = limits
         self._fragments: dict[str, Extent] = {}
         definitions = {
             node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
@@ -239,7 +241,11 @@ class _Survey:
             return
         for name in order:
             if node := definitions.get(name):
-                self._fragments[name] = self._walk(node.selection_set, node.directives)
+                self._fragments[name] = extent = self._walk(node.selection_set, node.directives)
+                if extent.nesting > limits.nesting and not self.errors:
+                    # Validation descends into fragments even where no operation does.
+                    told = f"Fragment '{name}' has more than {limits.nesting} levels of selections and fragments."
+                    self.errors.append(refusal("DEPTH_LIMIT", f"{told} Nest fewer fragments.", node))
         for definition in document.definitions:
             if isinstance(definition, OperationDefinitionNode):
                 extent = self._walk(definition.selection_set, definition.directives)
@@ -250,7 +256,8 @@ class _Survey:
     def _walk(self, node: SelectionSetNode, directives: tuple[Node, ...] | None) -> Extent:
         extent = Extent(directives=len(directives or ()))
         if not node.selections:
-            self.errors.append(refusal("GRAPHQL_SYNTAX", "A selection is empty. Name a field, or drop the braces.", node))
+            told = "A selection is empty. Name a field, or drop the braces."
+            self.errors.append(refusal("GRAPHQL_SYNTAX", told, node))
         for selection in node.selections:
             extent.selections += 1
             if isinstance(selection, FieldNode):
@@ -270,8 +277,10 @@ class _Survey:
     def _check_key(self, field: FieldNode) -> None:
         node = field.alias or field.name
         length = len(node.value.encode())
-        if length > self._alias_bytes:
-            told = f"The response key '{node.value[:20]}…' has {length:,} bytes; {self._alias_bytes} are allowed."
+        if length > self._limits.alias_bytes:
+            told = (
+                f"The response key '{node.value[:20]}…' has {length:,} bytes; {self._limits.alias_bytes} are allowed."
+            )
             self.errors.append(refusal("ALIAS_TOO_LONG", f"{told} Choose a shorter alias.", node))
 
 

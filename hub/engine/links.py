@@ -8,8 +8,9 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import sqlalchemy as sa
 
+from hub.viewer import Binding
+
 Direction = Literal["asc", "desc"]
-Binding = Literal["none", "unit", "customer"]
 T = TypeVar("T")
 
 

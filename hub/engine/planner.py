@@ -72,7 +72,7 @@ class Planner:
                 deeper.append((key, splice))
             roots.append((key, node))
         kinds = {type(node) for _, node in roots}
-        fresh = self.select.searched or (binding != "none" and bool(kinds - {Constant, Null, ById, ByIds, ByOther}))
+        fresh = self.select.searched or (binding == "unit" and bool(kinds - {Constant, Null, ById, ByIds, ByOther}))
         splice = Splice(deeper=tuple(deeper)) if deeper or python else None
         return Planned(Plan(tuple(roots), tuple(self.draft.slots), splice, fresh), tuple(python))
 

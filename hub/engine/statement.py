@@ -57,7 +57,8 @@ def written(plan: Plan, binding: Binding) -> Statement:
     select = sa.select(json_object(roots, writer.names.next()))
     compiled = select.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
     sources: dict[str, Callable[[Run], Any]] = {slot.name: slot.value for slot in plan.slots}
-    sources["viewer_unit"] = lambda run: run.viewer.unit_path
+    sources["viewer_unit"] = lambda run: run.viewer.unit_ids[0]
+    sources["viewer_units"] = lambda run: run.viewer.unit_ids
     sources["viewer_customer"] = lambda run: run.viewer.customer_id
     names: Sequence[str] = compiled.positiontup or ()  # type: ignore[attr-defined]
     return Statement(str(compiled), tuple(sources[name] for name in names), plan.fresh)

@@ -76,7 +76,7 @@ async def respond(send: Send, status: int, headers: Headers, body: bytes) -> Non
 
 @dataclass(frozen=True, slots=True)
 class Cors:
-    """Which browser pages may call. Keys travel in a header and never by themselves, so no credentials mode is needed."""
+    """Which browser pages may call. A key travels in a header and never by itself, so no credentials mode is needed."""
 
     allowed: Sequence[str]
 

@@ -1,4 +1,4 @@
-"""/healthz, /readyz and /metrics: what keepers and their machines ask. Without a key, and so without anything secret."""
+"""/healthz, /readyz and /metrics: what keepers and their machines ask. Without a key, and so without a secret."""
 
 import asyncio
 import time

@@ -25,7 +25,14 @@ def accepts_gzip(encodings: bytes | None) -> bool:
 
 def is_json(content_type: bytes | None) -> bool:
     """Whether a request's body says to be JSON in UTF-8. (Anything a browser's form can send is not.)"""
-    kind, parameters = _parsed((content_type or b"").lower())
+    if not content_type:
+        return False
+    return _json(content_type) if len(content_type) <= _REMEMBERED else _json.__wrapped__(content_type)
+
+
+@lru_cache(maxsize=256)
+def _json(content_type: bytes) -> bool:
+    kind, parameters = _parsed(content_type.lower())
     return kind == JSON and _is_utf8(parameters)
 
 

@@ -1,11 +1,13 @@
 """Counts what observe tells, for Prometheus. Plain numbers on the way in; names, labels and text only when scraped.
 
-Labels come from closed sets, so that no client can make the table grow. Workers of one hub add their numbers up by files."""
+Labels come from closed sets, so that no client can make the table grow. Workers of one hub add up by files."""
 
 import os
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import accumulate
+from operator import add
 from pathlib import Path
 
 import orjson
@@ -21,6 +23,9 @@ BOUNDS = (*(str(bound) for bound in BUCKETS), "+Inf")
 OPERATIONS = ("query", "mutation", "subscription")
 STAGES = ("parse", "validate", "document", "plan", "sql", "resolve", "splice")
 
+LABELS = ("operation", "status", "code")
+Requests = dict[tuple[str, int, str], list[float]]
+
 SIMPLE: dict[type[Record], tuple[str, str]] = {
     StatementSlow: ("hub_slow_statements", "Statements that took longer than they should."),
     PlanMade: ("hub_plans", "Operations of a shape not seen before."),
@@ -32,8 +37,10 @@ class Metrics(Collector):
     """One process's numbers, and the sum of all workers' when there is a folder that they share."""
 
     def __init__(self, shared: Path | None = None) -> None:
-        self.numbers: defaultdict[str, float] = defaultdict(float)
         self._shared = shared
+        # By operation, status and code: how many, their statements, their seconds, and how many per bucket.
+        self._requests: Requests = {}
+        self._counts: dict[str, float] = defaultdict(float)
         self._registry = CollectorRegistry()
         self._registry.register(self)
         if shared is None:
@@ -43,25 +50,27 @@ class Metrics(Collector):
         if isinstance(record, RequestDone):
             self._request(record)
         elif type(record) in SIMPLE:
-            self.numbers[SIMPLE[type(record)][0]] += 1
+            self._counts[SIMPLE[type(record)][0]] += 1
 
     def _request(self, done: RequestDone) -> None:
-        numbers = self.numbers
-        operation = done.operation if done.operation in OPERATIONS else "none"
-        code = done.code if not done.code or done.code in CODES else "OTHER"
-        numbers[f"requests|{operation}|{done.status}|{code}"] += 1
-        numbers[f"bucket|{operation}|{bisect_left(BUCKETS, done.seconds)}"] += 1
-        numbers[f"seconds|{operation}"] += done.seconds
-        numbers["statements"] += done.statements
+        numbers = self._requests.get((done.operation, done.status, done.code))
+        if numbers is None:
+            operation = done.operation if done.operation in OPERATIONS else "none"
+            code = done.code if not done.code or done.code in CODES else "OTHER"
+            numbers = self._requests.setdefault((operation, done.status, code), [0.0] * (3 + len(BOUNDS)))
+        numbers[0] += 1
+        numbers[1] += done.statements
+        numbers[2] += done.seconds
+        numbers[3 + bisect_left(BUCKETS, done.seconds)] += 1
         for stage, ms in done.timings:
-            numbers[f"stage|{stage if stage in STAGES else 'other'}"] += ms / 1000
+            self._counts[stage if stage in STAGES else "other"] += ms
 
     def save(self) -> None:
         """Leave this worker's numbers where the one that is scraped finds them."""
         if self._shared:
             file = self._shared / f"{os.getpid()}.json"
             unfinished = file.with_suffix(".new")
-            unfinished.write_bytes(orjson.dumps(self.numbers))
+            unfinished.write_bytes(orjson.dumps([list(self._requests.items()), self._counts]))
             unfinished.replace(file)
 
     def text(self) -> bytes:
@@ -69,43 +78,43 @@ class Metrics(Collector):
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
-        numbers = self._total()
-        requests = CounterMetricFamily(
-            "hub_requests", "Requests answered or refused.", labels=("operation", "status", "code")
-        )
+        requests, counts = self._total()
+        answered = CounterMetricFamily("hub_requests", "Requests answered or refused.", labels=LABELS)
+        for (operation, status, code), numbers in sorted(requests.items()):
+            answered.add_metric([operation, str(status), code], numbers[0])
+        yield answered
+        yield _histogram(requests)
+        statements = sum(numbers[1] for numbers in requests.values())
+        yield CounterMetricFamily("hub_statements", "SQL statements sent for requests.", statements)
         stages = CounterMetricFamily("hub_stage_seconds", "Time spent per stage of answering.", labels=("stage",))
-        for key, number in sorted(numbers.items()):
-            kind, *labels = key.split("|")
-            if kind == "requests":
-                requests.add_metric(labels, number)
-            elif kind == "stage":
-                stages.add_metric(labels, number)
-        yield requests
+        for stage in (*STAGES, "other"):
+            if stage in counts:
+                stages.add_metric([stage], counts[stage] / 1000)
         yield stages
-        yield _histogram(numbers)
-        yield CounterMetricFamily("hub_statements", "SQL statements sent for requests.", numbers["statements"])
         for name, text in SIMPLE.values():
-            yield CounterMetricFamily(name, text, numbers[name])
+            yield CounterMetricFamily(name, text, counts.get(name, 0))
 
-    def _total(self) -> defaultdict[str, float]:
-        self.save()
+    def _total(self) -> tuple[Requests, dict[str, float]]:
         if not self._shared:
-            return self.numbers
-        total: defaultdict[str, float] = defaultdict(float)
+            return self._requests, self._counts
+        self.save()
+        requests: Requests = {}
+        counts: dict[str, float] = defaultdict(float)
         for file in self._shared.glob("*.json"):
-            for key, number in orjson.loads(file.read_bytes()).items():
-                total[key] += number
-        return total
+            theirs, simple = orjson.loads(file.read_bytes())
+            for key, numbers in theirs:
+                ours = requests.setdefault(tuple(key), [0.0] * len(numbers))
+                ours[:] = map(add, ours, numbers)
+            for name, number in simple.items():
+                counts[name] += number
+        return requests, counts
 
 
-def _histogram(numbers: defaultdict[str, float]) -> Metric:
+def _histogram(requests: Requests) -> Metric:
     family = HistogramMetricFamily("hub_request_seconds", "Time from headers to answer.", labels=("operation",))
     for operation in (*OPERATIONS, "none"):
-        below = 0.0
-        buckets = []
-        for index, bound in enumerate(BOUNDS):
-            below += numbers[f"bucket|{operation}|{index}"]
-            buckets.append((bound, below))
-        if below:
-            family.add_metric([operation], buckets, numbers[f"seconds|{operation}"])
+        found = [numbers for (kind, _, _), numbers in requests.items() if kind == operation]
+        if found:
+            summed = [sum(column) for column in zip(*found, strict=True)]
+            family.add_metric([operation], list(zip(BOUNDS, accumulate(summed[3:]), strict=True)), summed[2])
     return family

@@ -1,8 +1,9 @@
 """uvicorn's HTTP/1.1 protocol with the deadlines and bounds that it lacks, and with refusals in JSON.
 
-A slow, silent, endless or stalled client costs one socket for a bounded time; one that hangs up ends its request's work."""
+A slow, silent, endless or stalled client costs one socket for a while; one that hangs up ends its request's work."""
 
 import asyncio
+import re
 from typing import Any, ClassVar
 
 from starlette.types import Receive, Scope, Send
@@ -13,11 +14,19 @@ from hub.observe import RequestDone, tell
 from hub.settings import Settings
 from hub.web import answers
 
-# What part of a request is awaited.
+# What part of a request a timer waits for.
 NOTHING, HEAD, BODY = range(3)
 
 # A refused body is read and thrown away up to this, so that the client reads the refusal and not a reset.
 THROWN_AWAY = 32 * 1024 * 1024
+
+
+# Seconds in which a refused client may notice.
+LINGER = 1.0
+
+# The parser believes that after a wish for another protocol no HTTP follows, and drops the body that does
+# (Java's own client sends `Upgrade: h2c` with every first POST). As long, so that all lengths stay true.
+UPGRADE = re.compile(rb"(?<=\n)upgrade(?=[ \t]*:[ \t]*(?!websocket))", re.IGNORECASE)
 
 
 class HeadTooLarge(Exception):
@@ -33,12 +42,13 @@ class Bounded(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self.endpoint = self.app
         self.app = self._run
-        self.awaited = NOTHING
+        self.in_body = False
         self.timer: asyncio.TimerHandle | None = None
         self.timer_for = NOTHING
         self.head_size = 0
         self.thrown_away = 0
         self.gone = False
+        self.lingering = False
         self.task: asyncio.Task[Any] | None = None
         self.refusal: HubError = NOT_HTTP
 
@@ -65,21 +75,22 @@ class Bounded(HttpToolsProtocol):
             self.task.cancel()
 
     def data_received(self, data: bytes) -> None:
+        if self.lingering:
+            return
+        if not self.in_body and (b"pgrade" in data or b"PGRADE" in data):
+            data = UPGRADE.sub(b"ignored", data)
         self.head_size += len(data)
         super().data_received(data)
-        if self.transport.is_closing():
+        if self.lingering or self.transport.is_closing():
             return
-        if self.awaited == HEAD and self.head_size > self.settings.header_limit:
+        if self.in_body:
+            if self.cycle.response_complete:
+                self.thrown_away += len(data)
+                if self.thrown_away > THROWN_AWAY:
+                    self.transport.abort()
+        elif self.head_size > self.settings.header_limit:
             self._refuse(self._too_large())
-        elif self.awaited == BODY and self.cycle.response_complete:
-            self.thrown_away += len(data)
-            if self.thrown_away > THROWN_AWAY:
-                self.transport.abort()
         self._watch()
-
-    def on_message_begin(self) -> None:
-        self.awaited = HEAD
-        super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         # The first number counts whole chunks; only when it is large is it worth counting exactly.
@@ -90,11 +101,11 @@ class Bounded(HttpToolsProtocol):
         ):
             self.refusal = self._too_large()
             raise HeadTooLarge
-        self.awaited = BODY
+        self.in_body = True
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self.awaited = NOTHING
+        self.in_body = False
         self.head_size = self.thrown_away = 0
         super().on_message_complete()
 
@@ -110,8 +121,8 @@ class Bounded(HttpToolsProtocol):
 
     def _watch(self) -> None:
         """Have a timer for what is awaited; none while a request is answered."""
-        idle = self.cycle is None or self.cycle.response_complete
-        wanted = self.awaited or (HEAD if idle else NOTHING)
+        answering = self.cycle is not None and not self.cycle.response_complete
+        wanted = BODY if self.in_body else NOTHING if answering else HEAD
         if wanted == self.timer_for:
             return
         if self.timer is not None:
@@ -125,9 +136,9 @@ class Bounded(HttpToolsProtocol):
 
     def _late(self) -> None:
         self.timer, self.timer_for = None, NOTHING
-        if self.transport.is_closing():
+        if self.lingering or self.transport.is_closing():
             return
-        if self.awaited == HEAD and not self.pipeline:
+        if self.head_size and not self.in_body:
             message = f"The headers had not arrived after {self.settings.header_timeout:g} s; send them faster."
             self._refuse(BadInput(message, code="REQUEST_TIMEOUT"))
         else:
@@ -137,14 +148,17 @@ class Bounded(HttpToolsProtocol):
         """Answer in the endpoint's place and close; only close where an answer would be taken for another request's."""
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
-            if cycle.response_started or self.awaited != BODY or self.pipeline:
+            if cycle.response_started or not self.in_body or self.pipeline:
                 self.transport.close()
                 return
             cycle.disconnected = True
         status, body = answers.status_of(error), answers.error_body(error)
         head = b"content-type: application/json; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
         self.transport.write(STATUS_LINE[status] + head % len(body) + body)
-        self.transport.close()
+        # Closing now would reset the connection while the client still sends, and the answer with it.
+        self.lingering = True
+        self.transport.write_eof()
+        self.loop.call_later(LINGER, self.transport.close)
         tell(RequestDone("", "", "", status, error.code, "", 0.0, 0, ()))
 
     def _too_large(self) -> HubError:

@@ -22,7 +22,7 @@ class WorkerDied(Exception):
 
 
 class Workers:
-    """`count` processes that each run `work(*given)`, an importable function that ends on SIGTERM or when its parent is gone."""
+    """`count` processes, each of which runs `work(*given)`: importable, and ended by SIGTERM or its parent's death."""
 
     def __init__(self, count: int, work: Callable[..., None], given: tuple[object, ...], drain: float) -> None:
         self._count, self._work, self._given, self._drain = count, work, given, drain

@@ -278,13 +278,18 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["owner_id"], ["staff.id"], name=op.f("fk_customers_owner_id")),
         sa.ForeignKeyConstraint(["unit_id"], ["org_units.id"], name=op.f("fk_customers_unit_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_customers")),
+        sa.UniqueConstraint("id", "unit_id", name=op.f("uq_customers_id_unit_id")),
         comment="A person or organisation that the business deals with.",
     )
     op.create_index(
         "ix_customers_country_id", "customers", [sa.literal_column("coalesce(country, '')"), "id"], unique=False
     )
     op.create_index(
-        "ix_customers_country_stage_created_at_id", "customers", ["country", "stage", "created_at", "id"], unique=False
+        "ix_customers_country_stage_created_at_id",
+        "customers",
+        ["country", "stage", "created_at", "id"],
+        unique=False,
+        postgresql_include=["unit_id"],
     )
     op.create_index("ix_customers_created_at_id", "customers", ["created_at", "id"], unique=False)
     op.create_index("ix_customers_name_id", "customers", ["name", "id"], unique=False)
@@ -677,6 +682,7 @@ def upgrade() -> None:
         "orders",
         sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False, comment="Unique and for ever."),
         sa.Column("customer_id", sa.Uuid(), nullable=False, comment="The customer that the row belongs to."),
+        sa.Column("unit_id", sa.Uuid(), nullable=False, comment="The unit that owns the row's customer."),
         sa.Column("number", sa.Text(), nullable=False, comment="Number on the order's papers."),
         sa.Column(
             "status",
@@ -760,6 +766,12 @@ def upgrade() -> None:
             name=op.f("fk_orders_contact_id_customer_id"),
         ),
         sa.ForeignKeyConstraint(
+            ["customer_id", "unit_id"],
+            ["customers.id", "customers.unit_id"],
+            name=op.f("fk_orders_customer_id_unit_id"),
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
             ["customer_id"], ["customers.id"], name=op.f("fk_orders_customer_id"), ondelete="CASCADE"
         ),
         sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_orders_staff_id")),
@@ -773,10 +785,12 @@ def upgrade() -> None:
     op.create_index("ix_orders_placed_at_id", "orders", ["placed_at", "id"], unique=False)
     op.create_index("ix_orders_staff_id_placed_at_id", "orders", ["staff_id", "placed_at", "id"], unique=False)
     op.create_index("ix_orders_total_id", "orders", ["total", "id"], unique=False)
+    op.create_index("ix_orders_unit_id_placed_at_id", "orders", ["unit_id", "placed_at", "id"], unique=False)
     op.create_table(
         "interactions",
         sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False, comment="Unique and for ever."),
         sa.Column("customer_id", sa.Uuid(), nullable=False, comment="The customer that the row belongs to."),
+        sa.Column("unit_id", sa.Uuid(), nullable=False, comment="The unit that owns the row's customer."),
         sa.Column(
             "channel",
             sa.Enum(
@@ -846,6 +860,12 @@ def upgrade() -> None:
             name=op.f("fk_interactions_contact_id_customer_id"),
         ),
         sa.ForeignKeyConstraint(
+            ["customer_id", "unit_id"],
+            ["customers.id", "customers.unit_id"],
+            name=op.f("fk_interactions_customer_id_unit_id"),
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
             ["customer_id"], ["customers.id"], name=op.f("fk_interactions_customer_id"), ondelete="CASCADE"
         ),
         sa.ForeignKeyConstraint(
@@ -869,6 +889,9 @@ def upgrade() -> None:
     )
     op.create_index(
         "ix_interactions_staff_id_occurred_at_id", "interactions", ["staff_id", "occurred_at", "id"], unique=False
+    )
+    op.create_index(
+        "ix_interactions_unit_id_occurred_at_id", "interactions", ["unit_id", "occurred_at", "id"], unique=False
     )
     op.create_table(
         "order_items",
@@ -935,6 +958,10 @@ def upgrade() -> None:
     op.create_index("ix_order_items_line_id", "order_items", ["line", "id"], unique=False)
     op.create_index("ix_order_items_order_id_line_id", "order_items", ["order_id", "line", "id"], unique=False)
     op.create_index("ix_order_items_product_id_line_id", "order_items", ["product_id", "line", "id"], unique=False)
+    for table in ("orders", "interactions"):
+        op.execute(
+            f"create trigger place before insert or update of customer_id on {table} for each row execute function hub_place()"
+        )
     op.execute(
         "insert into secrets (name, value)"
         " select 'cursors', string_agg(uuid_send(gen_random_uuid()), '') from generate_series(1, 3)"
@@ -947,12 +974,14 @@ def downgrade() -> None:
     op.drop_index("ix_order_items_line_id", table_name="order_items")
     op.drop_index("ix_order_items_customer_id", table_name="order_items")
     op.drop_table("order_items")
+    op.drop_index("ix_interactions_unit_id_occurred_at_id", table_name="interactions")
     op.drop_index("ix_interactions_staff_id_occurred_at_id", table_name="interactions")
     op.drop_index("ix_interactions_order_id_occurred_at_id", table_name="interactions")
     op.drop_index("ix_interactions_occurred_at_id", table_name="interactions")
     op.drop_index("ix_interactions_customer_id_occurred_at_id", table_name="interactions")
     op.drop_index("ix_interactions_contact_id_occurred_at_id", table_name="interactions")
     op.drop_table("interactions")
+    op.drop_index("ix_orders_unit_id_placed_at_id", table_name="orders")
     op.drop_index("ix_orders_total_id", table_name="orders")
     op.drop_index("ix_orders_staff_id_placed_at_id", table_name="orders")
     op.drop_index("ix_orders_placed_at_id", table_name="orders")
@@ -1000,7 +1029,7 @@ def downgrade() -> None:
     op.drop_index("ix_customers_owner_id_name_id", table_name="customers")
     op.drop_index("ix_customers_name_id", table_name="customers")
     op.drop_index("ix_customers_created_at_id", table_name="customers")
-    op.drop_index("ix_customers_country_stage_created_at_id", table_name="customers")
+    op.drop_index("ix_customers_country_stage_created_at_id", table_name="customers", postgresql_include=["unit_id"])
     op.drop_index("ix_customers_country_id", table_name="customers")
     op.drop_table("customers")
     op.drop_index("ix_staff_unit_id_name_id", table_name="staff")

@@ -2,11 +2,12 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,13 @@ def ask(dsn: str, statement: str) -> Any:
             await connection.close()
 
     return asyncio.run(answer())
+
+
+@pytest.fixture(autouse=True)
+def swept(tmp_path: Path) -> Iterator[None]:
+    """A cluster is 40 MB: too much for every test to leave one behind."""
+    yield
+    shutil.rmtree(tmp_path)
 
 
 def owner(data: Path) -> tuple[subprocess.Popen[str], str]:

@@ -80,7 +80,7 @@ class Data:
     def _cut(self, viewer: Viewer) -> "Data":
         if viewer.unit_path is None and viewer.customer_id is None:
             return self
-        units = {each["id"] for each in self._scoped("unit") if _within(each["path"], viewer.unit_path)}
+        units = {each["id"] for each in self._scoped("unit") if within(each["path"], viewer.unit_path)}
         customers = {each["id"] for each in self._scoped("itself") if each["unit_id"] in units}
         if viewer.customer_id is not None:
             units, customers = set(), {viewer.customer_id}
@@ -98,7 +98,8 @@ class Data:
         return Data(self.catalog, rows)
 
 
-def _within(path: str, top: str | None) -> bool:
+def within(path: str, top: str | None) -> bool:
+    """Whether a unit's path is another's or below it."""
     return top is not None and (path == top or path.startswith(top + "."))
 
 

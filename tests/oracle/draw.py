@@ -23,6 +23,9 @@ from graphql import (
 from oracle.conditions import Conditions
 from oracle.data import Data
 
+from hub.engine.catalog import Row
+from hub.engine.links import Many
+
 T = TypeVar("T")
 _NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,8})(\.\d+)?")
@@ -63,6 +66,17 @@ class Draw:
     def some(self, choices: Sequence[T], least: int, most: int) -> list[T]:
         """Several different ones, in any order."""
         return self.random.sample(choices, min(len(choices), self.random.randint(least, most)))
+
+    def counted(self, row: Row, names: Sequence[str]) -> list[str]:
+        """Links by name, those over rows with numbers three times, for figures are taken of few others."""
+        found = []
+        for name in names:
+            link = row.links[name]
+            numbers = isinstance(link, Many) and any(
+                each.wire.number for each in self.catalog.target(link.target).aggregable
+            )
+            found.extend([name] * (3 if numbers else 1))
+        return found
 
     def spend(self, amount: int) -> bool:
         """Whether there is room left for something of this size, which then is taken."""

@@ -46,14 +46,14 @@ class Filters:
 
     def _any_part(self, row: Row, witness: Record | None, depth: int) -> Filter:
         links = [name for name, link in row.links.items() if isinstance(link, One | Many)]
-        kinds = ["column"] * 7 + ["json"] * 4 + ["id"] + (["link"] * 5 if links and depth < 2 else [])
+        kinds = ["column"] * 7 + ["json"] * 9 * self._holds_json(row) + ["id"] + (["link"] * 6 if links and depth < 2 else [])
         kinds += ["both"] * (2 if depth < 2 else 0)
         match self.draw.pick(kinds):
             case "id":
                 self.draw.use("filter: id")
                 return {"id": self._ids(row, witness)}
             case "link":
-                return self._link(row, self.draw.pick(links), witness, depth)
+                return self._link(row, self.draw.pick(self.draw.counted(row, links)), witness, depth)
             case "both":
                 return self._both(row, witness, depth)
             case "json":
@@ -65,6 +65,9 @@ class Filters:
         column = self.draw.pick(wanted)
         other = witness if witness and self.draw.chance(0.6) else self._anyone(row)
         return {column.name: self._column(row, column, other)} if other else {}
+
+    def _holds_json(self, row: Row) -> bool:
+        return any(each.wire.name == "JSON" for each in row.filterable.values())
 
     def _both(self, row: Row, witness: Record | None, depth: int) -> Filter:
         if self.draw.chance(0.5):
@@ -139,10 +142,11 @@ class Filters:
 
     def _json(self, value: Any) -> Filter:
         paths = list(_paths(value, []))
-        path, found = self.draw.pick(paths) if paths and self.draw.chance(0.85) else (["nowhere", "0"], None)
-        operators = ["eq", "ne", "in", "isNull"]
+        plain = [each for each in paths if isinstance(each[1], str | int | Decimal)]
+        path, found = self.draw.pick([*paths, *plain, *plain]) if self.draw.chance(0.9) else (["nowhere", "0"], None)
+        operators = ["eq", "eq", "ne", "in", "in", "isNull"]
         number = isinstance(found, int | Decimal) and not isinstance(found, bool)
-        operators += [*RANGES] * number + ["contains"] * 3 * isinstance(found, str)
+        operators += [*RANGES] * 3 * number + ["contains"] * 6 * isinstance(found, str)
         operator = self.draw.pick(operators)
         self.draw.use(f"filter: json {'range' if operator in RANGES else operator}")
         return {"path": path, operator: self._json_operand(operator, _loose(found))}
@@ -170,7 +174,7 @@ class Filters:
 
     def _list(self, target: Row, linked: Sequence[Record], depth: int) -> Filter:
         one = self.draw.pick(linked) if linked else self._anyone(target)
-        if self.draw.chance(0.45):
+        if self.draw.chance(0.4):
             word = self.draw.pick(("some", "none", "every"))
             self.draw.use(f"filter: {word}")
             return {word: self.on(target, one, depth + 1)}
@@ -182,7 +186,7 @@ class Filters:
             test = self.draw.conditions.on(target, given["where"])
             chosen = [each for each in linked if test(each)]
         columns = [each for each in target.aggregable]
-        if self.draw.chance(0.3):
+        if self.draw.chance(0.25):
             self.draw.use("filter: count")
             given["count"] = self._bound(len(chosen), int)
         else:

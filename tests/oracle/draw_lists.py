@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from oracle import text
-from oracle.data import Record
+from oracle.data import Record, values_of
 from oracle.draw import Draw
 from oracle.draw_filters import Filters
 from oracle.values import moment_text
@@ -27,7 +27,7 @@ class ListArguments:
     def of(self, row: Row, witness: Record | None, most: int, *, often: float = 0.5) -> Arguments:
         """Filter, order, search and page of a list; `most` rows may be asked for."""
         given = self.page(most)
-        if self.draw.chance(often, "filter"):
+        if self.draw.chance(min(1, often * 1.2), "filter"):
             given["filter"] = self.filters.on(row, witness)
         if self.draw.chance(often * 0.8):
             given["orderBy"] = self.order(row, witness)
@@ -51,7 +51,7 @@ class ListArguments:
         links = [name for name, link in row.links.items() if isinstance(link, Many)]
         keys: list[Arguments] = [{"field": each} for each in self.draw.some(list(row.sort_keys), 0 if links else 1, 2)]
         if links and (not keys or self.draw.chance(0.5)):
-            keys.extend(self._figure(row, name) for name in self.draw.some(links, 1, 2))
+            keys.extend(self._figure(row, name) for name in dict.fromkeys(self.draw.some(self.draw.counted(row, links), 1, 2)))
         self.draw.random.shuffle(keys)
         self.draw.use("order: several keys" if len(keys) > 1 else "order: one key")
         if any("field" in each for each in keys):
@@ -125,7 +125,10 @@ class ListArguments:
         if self.draw.chance(0.5, "timeline: types"):
             known = [each for each, _ in entries] or list(self.draw.schema.type_map[f"{link.interface.name}Type"].values)  # type: ignore[attr-defined]
             given["types"] = list(dict.fromkeys(self.draw.some(known, 1, 3)))
-        moments = sorted(moment for _, moment in entries)
+        rows = self.draw.catalog.implementing(link.interface.name)
+        column = rows[0].declaration.implements[link.interface.name]
+        anyone = self.draw.some(self.draw.data.rows[rows[0].name], 1, 3)
+        moments = sorted(moment for _, moment in entries) or sorted(values_of(anyone, column))
         if moments and self.draw.chance(0.75, "timeline: since or until"):
             middle = moments[len(moments) // 2]
             given |= self.draw.pick(({"since": moment_text(middle)}, {"until": moment_text(moments[-1])}))

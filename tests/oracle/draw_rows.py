@@ -37,8 +37,8 @@ class Rows:
         for name, how in row.resolved.items():
             if self.draw.chance(0.55) and budget >= 10:
                 parts.append(self._resolved(row, name, how, hint, budget, depth, scope))
-        links = list(row.links.items())
-        for name, link in self.draw.some(links, 0, 3 if depth < 3 else 1):
+        links = [pair for pair in row.links.items() for _ in range(2 if isinstance(pair[1], Merged) else 1)]
+        for name, link in dict(self.draw.some(links, 0, 3 if depth < 3 else 1)).items():
             if depth < DEEPEST and self.draw.spend(6):
                 parts.extend(self._link(row, name, link, hint, budget, depth, scope))
         self.draw.random.shuffle(parts)
@@ -87,7 +87,7 @@ class Rows:
             target = self.draw.catalog.target(link.target)
             linked = data.linked(target.name, link.by, hint["id"]) if hint else []
             self.draw.use("link: many")
-            return self.list(scope, kind, name, target, linked, min(budget, 30), depth, often=0.25)
+            return self.list(scope, kind, name, target, linked, min(budget, 30), depth, often=0.4)
         entries = self._entries(link, hint)
         self.draw.use("timeline")
         arguments = self.arguments.timeline(link, entries, min(budget, 30))

@@ -34,7 +34,7 @@ def _alias(draw: Draw, graph: Graph, row: Row) -> str:
 
 
 def _page(draw: Draw, graph: Graph, row: Row) -> str:
-    return _list(row, draw.pick(("first: 101", "last: 1000000000", "first: 1, last: 1", "first: -1", "last: -5")))
+    return _list(row, draw.pick(("first: 101", "last: 150", "first: 1, last: 1", "first: -1", "last: -5")))
 
 
 def _id(draw: Draw, graph: Graph, row: Row) -> str:

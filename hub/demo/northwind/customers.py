@@ -1,7 +1,7 @@
 """Northwind's customers as rows, with what they are known by, whom to ask there, their seats and their scores.
 
 Each has one contact and one address. Who has an owner belongs to one of the owner's territories (facts.py says which),
-who has none to the root. Language and currency are the country's of today; what was ordered is in US dollars all the same."""
+who has none to the root. Language and currency are the country's of today, whatever the orders are in."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -31,6 +31,9 @@ class Customers:
 
     def customer_id(self, key: str) -> UUID:
         return ident(Customer, key, milliseconds(self.facts.since[key]))
+
+    def unit_id(self, key: str) -> UUID:
+        return self.organisation.unit_id(self.facts.outlets.get(key, ROOT))
 
     def contact_id(self, key: str) -> UUID:
         return ident(Contact, key, milliseconds(self.facts.since[key]))
@@ -70,7 +73,7 @@ class Customers:
             "status": CustomerStatus.ACTIVE,
             "stage": rules.stage(self.facts.bought(key, PRESENT), False, PRESENT),
             "tier": rules.tier(verdicts[key]),
-            "unit_id": self.organisation.unit_id(self.facts.outlets.get(key, ROOT)),
+            "unit_id": self.unit_id(key),
             "owner_id": None if owner is None else self.organisation.staff_id(owner),
             "country": country,
             "language": language,

@@ -1,8 +1,8 @@
 """Northwind's orders as rows, their items, and the interactions that they are evidence of.
 
-An order is evidence that a member of staff took it, that it was sent (when the file has a date), and that it was sent late
-(when that date is after the one it was wanted by). By which channel it was taken is not known; a call is assumed, and that the
-customer's only contact made it. An order that was sent has been edited once since it was placed."""
+An order tells that a member of staff took it, that it was sent (if there is a date) and that it was late (if the date is
+after the one it was wanted by). By which channel it was taken is not known: a call by the customer's only contact is
+assumed. An order that was sent has been edited once since it was placed."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -48,6 +48,7 @@ class Trade:
         return {
             "id": self._order_id(order),
             "customer_id": self.customers.customer_id(order["customer_id"]),
+            "unit_id": self.customers.unit_id(order["customer_id"]),
             "number": order["order_id"],
             "status": OrderStatus.SHIPPED if shipped else OrderStatus.PLACED,
             "placed_at": placed,
@@ -95,6 +96,7 @@ class Trade:
         return {
             "id": ident(Interaction, f"{order['order_id']}:{kind}", milliseconds(occurred)),
             "customer_id": self.customers.customer_id(order["customer_id"]),
+            "unit_id": self.customers.unit_id(order["customer_id"]),
             "order_id": self._order_id(order),
             "kind": kind,
             "occurred_at": occurred,
@@ -122,17 +124,14 @@ class Trade:
     def _sent(self, order: Record) -> dict[str, object]:
         shipped, placed = midnight(order["shipped_date"]), midnight(order["order_date"])
         early = (midnight(order["required_date"]) - shipped).days
-        due = (
-            "on the day it was wanted"
-            if early == 0
-            else f"{days(abs(early))} {'before' if early > 0 else 'after'} it was wanted"
-        )
+        due = f"{days(abs(early))} {'before' if early > 0 else 'after'} it was wanted" if early else "just in time"
+        waited = days((shipped - placed).days)
         return self._interaction(order, "shipment.sent", shipped) | {
             "channel": Channel.POST,
             "direction": Direction.OUTBOUND,
             "subject": f"Order {order['order_id']} sent to {order['ship_city']}",
             "body": f"Order {self._named(order)} left for {order['ship_city']}, {order['ship_country']}, "
-            f"with {self.facts.shippers[order['ship_via']]}, {days((shipped - placed).days)} after it was placed, {due}.",
+            f"with {self.facts.shippers[order['ship_via']]}, {waited} after it was placed, {due}.",
             "staff_id": None,
             "contact_id": None,
         }

@@ -39,7 +39,7 @@ def chunks(customers: int, facts: Facts) -> Iterator[Chunk]:
     units = [organisation.unit_id(territory) for territory in territories]
     people = People(deals.accounts, ledger, cuts, units, [helper.id for helper in helpers])
     products = [organisation.product_id(product["product_id"]) for product in facts.products]
-    yield from _written(people, Trade(deals, products, helpers))
+    yield from _written(people, Trade(deals, products, units, helpers))
     numbers = range(0, deals.accounts.known(YEAR_BEFORE), HISTORY_STEP)
     yield from _scored("scores of a year before", ledger_before, numbers, PRESENT)
     yield from _scored("scores", ledger, range(customers), None)

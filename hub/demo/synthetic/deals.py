@@ -1,7 +1,7 @@
 """Made-up orders, and what was said between them: each a function of its number, from 0, in the order of time.
 
-Orders grow more as customers do. One in ten goes to a key account, every 500th customer; the others favour old customers,
-and leave out one customer in five."""
+Orders grow more as customers do. One in ten comes from a key account, every 500th customer; the others come from old
+customers rather than new ones, and never from one customer in five."""
 
 import math
 from collections.abc import Iterator, Sequence

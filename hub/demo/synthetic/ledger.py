@@ -19,7 +19,7 @@ Numbers: TypeAlias = "array[int]"
 
 @dataclass(frozen=True)
 class Ledger:
-    """Per customer number: orders, net in the customer's own currency in ten-thousandths, the last order, any contact."""
+    """By customer number: orders, net in ten-thousandths of the own currency, the last order, and if there was contact."""
 
     accounts: Accounts
     at: int

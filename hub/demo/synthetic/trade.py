@@ -20,7 +20,19 @@ from hub.domain.orders import Order, OrderItem
 from hub.domain.scores import Cuts, Score, rfm
 
 ORDERS = (
-    *("id", "customer_id", "number", "status", "placed_at", "required_at", "shipped_at", "currency", "net", "freight"),
+    *(
+        "id",
+        "customer_id",
+        "unit_id",
+        "number",
+        "status",
+        "placed_at",
+        "required_at",
+        "shipped_at",
+        "currency",
+        "net",
+        "freight",
+    ),
     *("ship_to", "ship_city", "ship_country", "staff_id", "contact_id", "version", "created_at", "updated_at"),
 )
 ITEMS = (
@@ -28,7 +40,7 @@ ITEMS = (
     *("created_at", "updated_at"),
 )
 INTERACTIONS = (
-    *("id", "customer_id", "channel", "direction", "kind", "subject", "body", "occurred_at"),
+    *("id", "customer_id", "unit_id", "channel", "direction", "kind", "subject", "body", "occurred_at"),
     *("staff_id", "order_id", "contact_id", "created_at", "updated_at"),
 )
 SCORES = (
@@ -52,10 +64,11 @@ class Helper:
 
 @dataclass(frozen=True)
 class Trade:
-    """Rows for orders by number, of products by index, taken by staff by index."""
+    """Rows for orders by number, of products, units and staff by index."""
 
     deals: Deals
     products: Sequence[UUID]
+    units: Sequence[UUID]
     staff: Sequence[Helper]
 
     def batches(self, start: int, stop: int) -> list[Batch]:
@@ -83,6 +96,7 @@ class Trade:
         return (
             order_id,
             account.id,
+            self.units[account.outlet],
             _number(deal),
             deal.status,
             deal.placed,
@@ -137,6 +151,7 @@ class Trade:
         return (
             ident(Interaction, f"synthetic:{deal.number}:{word.kind}", when),
             account.id,
+            self.units[account.outlet],
             word.channel,
             word.direction,
             word.kind,

@@ -1,4 +1,4 @@
-"""Extensions, and the two functions that search folds text with."""
+"""Extensions, the two functions that search folds text with, and the trigger that places rows in their customer's unit."""
 
 from collections.abc import Sequence
 
@@ -39,13 +39,27 @@ return (
 """
 
 
+# Rows of a customer that carry its unit get it from the customer, whoever writes them.
+PLACE = """
+create function hub_place() returns trigger
+language plpgsql as $$
+begin
+    select unit_id into new.unit_id from customers where id = new.customer_id;
+    return new;
+end
+$$
+"""
+
+
 def upgrade() -> None:
     for extension in ("pg_trgm", "unaccent", "ltree"):
         op.execute(f"create extension if not exists {extension} with schema public")
     op.execute(FOLD)
     op.execute(PATTERN)
+    op.execute(PLACE)
 
 
 def downgrade() -> None:
+    op.execute("drop function hub_place()")
     op.execute("drop function hub_pattern(text)")
     op.execute("drop function hub_fold(text)")

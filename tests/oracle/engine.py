@@ -1,0 +1,32 @@
+"""The engine as the comparison sees it: steps in, parsed answers out. The one place that knows its interface."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from oracle.compare import Ask, parsed
+from oracle.script import Step
+
+from hub.db.pool import Pool
+from hub.engine.execute import Engine, Request
+from hub.engine.types import Graph
+from hub.settings import Settings
+from hub.viewer import Viewer
+
+
+@asynccontextmanager
+async def engine_on(dsn: str, graph: Graph) -> AsyncIterator[Ask]:
+    """An engine on a database."""
+    settings = Settings()
+    pool = await Pool.open(dsn, settings)
+    engine = Engine(graph, pool, settings, b"a secret of the tests")
+
+    async def ask(step: Step, viewer: Viewer, at: datetime) -> dict[str, Any]:
+        answer = await engine.execute(Request(step.query, step.variables, step.name, at=at), viewer)
+        return parsed(answer.body)
+
+    try:
+        yield ask
+    finally:
+        await pool.close()
