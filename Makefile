@@ -31,9 +31,10 @@ check: $(READY) ## Lint, types, shape, printed files, migrations
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_shape.py tests/test_printed.py
 
-golden: $(READY) ## Print the SDL, the settings page and the golden files anew
+golden: $(READY) ## Print the SDL, the pages made from code and the golden files anew
 	$(BIN)/hub sdl > schema/schema.graphql
 	$(BIN)/hub settings > docs/settings.md
+	$(BIN)/hub errors > docs/errors.md
 	HUB_GOLDEN=write $(BIN)/python -m pytest tests/test_golden.py
 
 migration: $(READY) ## Print the migration that the tables ask for: NAME="what it does"

@@ -19,7 +19,7 @@ async def of(dsn: str, workloads: tuple[Workload, ...], facts: Facts) -> dict[st
     settings = load(pool_size=1)
     pool = await Pool.open(dsn, settings)
     try:
-        engine = Engine(schema.build(), pool, settings)
+        engine = Engine(schema.build(), pool, settings, b"nobody pages on from here")
         found: dict[str, list[Statement]] = {}
         for work in workloads:
             bodies = [orjson.loads(each) for each in work.bodies(facts, HUB)[:DIFFERENT]]

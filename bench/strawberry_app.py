@@ -25,7 +25,7 @@ from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.types import Info
 
 from bench.strawberry_rows import (
-    BY_AGE,
+    BY_LINE,
     BY_NAME,
     NEWEST_INTERACTIONS,
     NEWEST_ORDERS,
@@ -76,7 +76,7 @@ class Order:
 
     @strawberry.field
     async def items(self, info: Asked, first: int = 20) -> list[Item]:
-        found: list[Item] = await info.context.many(ItemRow.order_id, BY_AGE, first).load(_column(self, "id"))
+        found: list[Item] = await info.context.many(ItemRow.order_id, BY_LINE, first).load(_column(self, "id"))
         return found
 
 

@@ -67,7 +67,7 @@ class ItemRow(Key, Model):
     product_id: Mapped[UUID]
     quantity: Mapped[int]
     unit_price: Mapped[Decimal]
-    created_at: Mapped[datetime] = mapped_column(Moment)
+    line: Mapped[int]
 
 
 class InteractionRow(Key, Model):
@@ -148,4 +148,4 @@ NEWEST_ORDERS = (OrderRow.placed_at.desc(), OrderRow.id.desc())
 NEWEST_INTERACTIONS = (InteractionRow.occurred_at.desc(), InteractionRow.id.desc())
 NEWEST_SCORES = (ScoreRow.computed_at.desc(), ScoreRow.id.desc())
 BY_NAME = (ContactRow.name, ContactRow.id)
-BY_AGE = (ItemRow.created_at, ItemRow.id)
+BY_LINE = (ItemRow.line, ItemRow.id)

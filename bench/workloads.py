@@ -84,7 +84,7 @@ W2 = Workload(
     orders(first: 10, orderBy: [PLACED_AT_DESC, ROW_ID_DESC]) {
       nodes {
         id: rowId number placedAt total
-        items(first: 20, orderBy: [CREATED_AT_ASC, ROW_ID_ASC]) { nodes { quantity unitPrice product { name } } }
+        items(first: 20, orderBy: [LINE_ASC, ROW_ID_ASC]) { nodes { quantity unitPrice product { name } } }
       }
     }
     interactions(first: 20, orderBy: [OCCURRED_AT_DESC, ROW_ID_DESC]) { nodes { id: rowId kind occurredAt subject } }

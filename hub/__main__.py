@@ -17,7 +17,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 import schema
-from hub import doctor, launch
+from hub import doctor, errors, launch
 from hub import settings as knobs
 from hub.db.pool import Pool
 from hub.demo.load import load
@@ -35,6 +35,7 @@ Port = Annotated[int | None, typer.Option(help="Port to listen on (HUB_PORT).", 
 Data = Annotated[Path | None, typer.Option(help="Data directory (HUB_DATA_DIR).", show_default=False)]
 Workers = Annotated[int | None, typer.Option(help="Processes that serve (HUB_WORKERS).", show_default=False)]
 Customers = Annotated[int, typer.Option(min=0, help="Synthetic customers to add to the real ones.")]
+Write = Annotated[str | None, typer.Option(help="For developers: what the new migration does.", show_default=False)]
 
 AGE = re.compile(r"(\d{1,5})([hd])")
 WRONG_USAGE = ("SETTING_INVALID", "KEY_INVALID", "ID_MALFORMED")
@@ -60,8 +61,13 @@ def serve(host: Host = None, port: Port = None, data: Data = None, workers: Work
 
 
 @hub.command()
-def migrate(data: Data = None) -> None:
-    """Bring the database's tables to what this version needs."""
+def migrate(data: Data = None, write: Write = None) -> None:
+    """Bring the database's tables to what this version needs; or print the migration that changed tables ask for."""
+    if write is not None:
+        if not write.strip():
+            raise typer.BadParameter('say in a few words what it does: --write "tickets"', param_hint="--write")
+        print(launch.migration(knobs.load(), write) or "The tables ask for no migration.")
+        return
     with launch.database(knobs.load(data_dir=data)) as dsn:
         asyncio.run(launch.migrate_fit(dsn))
 
@@ -76,6 +82,12 @@ def sdl() -> None:
 def settings() -> None:
     """Print every setting with its default and what it is for, as Markdown."""
     print(knobs.markdown(), end="")
+
+
+@hub.command(name="errors")
+def codes() -> None:
+    """Print every error code with what it means, as Markdown."""
+    print(errors.markdown(), end="")
 
 
 @hub.command(name="doctor")

@@ -83,6 +83,23 @@ CODES: dict[str, str] = {
 }
 
 
+def markdown() -> str:
+    """The page docs/errors.md: every code, made from the table above."""
+    lines = [
+        "# Errors",
+        "",
+        "Every error carries one of these codes: in an answer as `extensions.code`, beside a `message` that names the",
+        "argument, the fault and the remedy, and where it can be said `extensions.argument`, `path` and `locations`.",
+        "The command line prints the message and ends with 1, or with 2 when it was used wrongly.",
+        "Made by `hub errors`; edit `hub/errors.py` instead.",
+        "",
+        "| Code | Meaning |",
+        "|---|---|",
+        *(f"| `{code}` | {meaning} |" for code, meaning in CODES.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
 class HubError(Exception):
     """Something a caller is told: the message names the argument, the fault and the remedy."""
 

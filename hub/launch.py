@@ -106,6 +106,15 @@ async def migrate_fit(dsn: str) -> None:
     await migrate.upgrade(dsn)
 
 
+def migration(settings: Settings, message: str) -> Path | None:
+    """A new script of migrations/, printed from the tables in the code; None when they are what the scripts make."""
+    # In a database of its own: a data directory may have seen drafts of scripts that are gone.
+    with tempfile.TemporaryDirectory(prefix="hub-") as scratch:
+        with database(settings.model_copy(update={"data_dir": Path(scratch)})) as dsn:
+            asyncio.run(migrate_fit(dsn))
+            return asyncio.run(migrate.write(dsn, message))
+
+
 def _end(_: int, __: FrameType | None) -> NoReturn:
     """Until the server takes the signals over: leave through every `finally`."""
     raise SystemExit(1)

@@ -8,6 +8,7 @@ from alembic import context
 from alembic.autogenerate import rewriter
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import ops
+from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.sql.schema import SchemaItem
 
@@ -19,6 +20,8 @@ from hub.settings import Settings
 
 # Named so that every table stands in the metadata before alembic compares it with the database.
 TABLES = (schema.declarations(), keys.ApiKey, vault.Secret)
+
+ischema_names["ltree"] = Ltree  # so that alembic knows the type when it meets it in the database
 
 
 def render(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -79,6 +80,12 @@ async def database(new_database: NewDatabase, empty_dsn: str) -> str:
     return await new_database("migrated")
 
 
+@pytest.fixture
+async def northwind(new_database: NewDatabase, demo_dsn: str) -> str:
+    """Northwind of the test's own, to be written to."""
+    return await new_database("northwind")
+
+
 async def key_for(
     dsn: str, role: Role = Role.ADMIN, *, unit_id: UUID | None = None, customer_id: UUID | None = None
 ) -> str:
@@ -133,6 +140,22 @@ async def refused(client: httpx2.AsyncClient, admin_key: str) -> Ask:
         return error
 
     return asked
+
+
+@asynccontextmanager
+async def asking(dsn: str) -> AsyncIterator[Ask]:
+    """Asks a hub on any database, as admin unless a key is given; gives the data, or fails with the errors."""
+    admin_key = await key_for(dsn)
+    async with running(Settings(), dsn) as app:
+        transport = httpx2.ASGITransport(app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://hub") as client:
+
+            async def asked(query: str, variables: dict[str, Any] | None = None, *, key: str = admin_key) -> Any:
+                answer = await posted(client, query, variables, key)
+                assert "errors" not in answer, answer["errors"]
+                return answer["data"]
+
+            yield asked
 
 
 async def posted(client: httpx2.AsyncClient, query: str, variables: dict[str, Any] | None, key: str) -> Any:

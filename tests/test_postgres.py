@@ -9,7 +9,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import asyncpg
 import pytest
 
 from hub.errors import HubError, Misconfigured
-from hub.postgres import Server, ensure, find, places, server
+from hub.postgres import Server, ensure, find, pidfile, places, server, start
 from hub.postgres.account import account
 from hub.postgres.cluster import passwords
 
@@ -117,9 +118,19 @@ def test_a_cluster_is_safe_against_a_crash_of_the_machine_unless_told_otherwise(
 
 
 def test_whoever_comes_second_attaches_and_cannot_stop_it(running: Server) -> None:
+    before = postmaster(running)
     with ensure(running.data_dir) as attached:
         assert (attached.owned, attached.dsn) == (False, running.dsn)
     assert ask(running.dsn, "select n from fact") == 42
+    assert postmaster(running) == before
+
+
+def test_it_runs_on_at_the_same_address_until_the_last_who_wants_it_is_gone(running: Server) -> None:
+    with ensure(running.data_dir, durable=False) as attached:
+        running.stop()
+        assert eventually(lambda: attached.owned and pidfile.serving(running.data_dir / "pg") is not None)
+        assert ask(running.dsn, "select n from fact") == 42
+    assert pidfile.read(running.data_dir / "pg") is None
 
 
 def test_of_many_who_start_at_once_one_starts_and_the_others_attach(tmp_path: Path) -> None:
@@ -160,7 +171,7 @@ def test_it_outlives_the_thread_that_asked_for_it(data: Path) -> None:
 def test_stopping_twice_is_stopping_once(running: Server) -> None:
     running.stop()
     running.stop()
-    assert not (running.data_dir / "pg" / "postmaster.pid").exists()
+    assert pidfile.read(running.data_dir / "pg") is None
 
 
 @pytest.mark.parametrize("name", ["with space", "comma, 'quote' \"double\"", "名", "x" * 120], ids=repr)
@@ -305,7 +316,7 @@ def test_a_port_that_is_taken_between_the_look_and_the_start_is_exchanged(
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = other.getsockname()[1]
         (data / "pg.owner").write_text(f"1 {taken}\n")
-        monkeypatch.setattr(server, "_is_free", lambda port: True)
+        monkeypatch.setattr(start, "is_free", lambda port: True)
         with ensure(data, durable=False) as started:
             assert started.port != taken
 
@@ -319,16 +330,11 @@ def test_a_port_that_was_asked_for_is_that_port_or_an_error(data: Path) -> None:
         assert started.port == taken
 
 
-def test_a_process_file_that_names_a_living_stranger_is_not_believed(data: Path) -> None:
-    (data / "pg" / "postmaster.pid").write_text(f"{os.getpid()}\n{data / 'pg'}\n1\n5432\n\n127.0.0.1\n  1 1\nready\n")
+@pytest.mark.parametrize("text", [f"{os.getpid()}\n/\n1\n5432\n\n127.0.0.1\n  1 1\nready\n", "99999999\n", ""])
+def test_a_process_file_that_names_no_server_is_not_believed(data: Path, text: str) -> None:
+    (data / "pg" / "postmaster.pid").write_text(text)
     with ensure(data, durable=False) as started:
         assert started.owned
-        assert ask(started.dsn, "select n from fact") == 42
-
-
-def test_a_process_file_cut_short_is_not_believed(data: Path) -> None:
-    (data / "pg" / "postmaster.pid").write_text("99999999\n")
-    with ensure(data, durable=False) as started:
         assert ask(started.dsn, "select n from fact") == 42
 
 
@@ -377,6 +383,13 @@ def test_a_long_log_is_set_aside(data: Path) -> None:
         pass
     assert (data / "postgres.log").stat().st_size < 10_000
     assert (data / "postgres.log.1").stat().st_size == places.LOG_LIMIT + 1
+
+
+def eventually(true: Callable[[], bool], seconds: float = 10.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return true()
 
 
 def postmaster(started: Server) -> int:

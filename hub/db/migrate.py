@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import migrations
+from hub.errors import Misconfigured
 
 Done = TypeVar("Done")
 
@@ -116,5 +118,7 @@ async def check(dsn: str) -> None:
 async def write(dsn: str, message: str) -> Path | None:
     """Prints the script that the tables in the code ask for beyond the newest one; None when they ask for nothing.
 
-    The database must be at the newest revision. Developers call this: it needs ruff, and writes into the checkout."""
+    For developers: it writes into the checkout. The database must be at the newest revision."""
+    if find_spec("ruff") is None:
+        raise Misconfigured("A migration is printed in a checkout with its development tools; `make test` sets one up.")
     return await _on(dsn, lambda connection: _write(connection, message))

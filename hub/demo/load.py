@@ -56,7 +56,10 @@ async def load(dsn: str, customers: int = 0, progress: Progress | None = None) -
     tell = progress or (lambda stage, done, total: None)
     connection: Connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute(f"select pg_advisory_lock({LOCK})")
+        if not await connection.fetchval(f"select pg_try_advisory_lock({LOCK})"):
+            tell("waiting for another load", 0, 1)
+            await connection.execute(f"select pg_advisory_lock({LOCK})")
+            tell("waiting for another load", 1, 1)
         return await _load(connection, customers, tell)
     except asyncpg.IntegrityConstraintViolationError as error:
         raise Misconfigured(

@@ -3,6 +3,7 @@
 What a client did wrong becomes an answer; only a fault of ours is raised. Rights are the viewer's binding, which is part of
 every plan's key."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -128,7 +129,9 @@ class Engine:
             operation.cost(variables)
             trace.stage("parse")
             if operation.introspection_only:
-                return _answer(self._introspected(operation, variables), operation, trace)
+                # In a thread: a large schema takes a while to describe, and others wait for the loop meanwhile.
+                described = await asyncio.to_thread(self._introspected, operation, variables)
+                return _answer(described, operation, trace)
             ready = self._ready(operation, variables, viewer)
             run = Run(variables, request.at or datetime.now(UTC), viewer, self._secret)
             arguments = ready.statement.bind(run) if ready.statement else []

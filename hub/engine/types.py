@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import strawberry
-from graphql import GraphQLSchema
+from graphql import GraphQLObjectType, GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import StrawberryResolver
@@ -236,6 +236,17 @@ def _roots(catalog: Catalog) -> Iterator[tuple[Slot, Root]]:
             yield Slot(f"{name}By", f"{row.name} | None", found.description, (argument,)), Root("found_by", row, found)
 
 
+def _price(core: GraphQLSchema) -> None:
+    """What fields cost beside their rows, in rows: figures read a whole list, groups a whole table."""
+    for of in core.type_map.values():
+        if isinstance(of, GraphQLObjectType):
+            for name, field in of.fields.items():
+                if of.name.endswith("Connection") and name in ("totalCount", "stats"):
+                    field.extensions["cost"] = 3
+                elif of.name == "Query" and name.endswith("Grouped"):
+                    field.extensions["cost"] = 100
+
+
 def build(catalog: Catalog, extra_roots: Sequence[type] = ()) -> Graph:
     """The schema of a catalog; `extra_roots` are Strawberry classes whose fields read nothing stored."""
     names = Names()
@@ -249,4 +260,5 @@ def build(catalog: Catalog, extra_roots: Sequence[type] = ()) -> Graph:
         types=[names.known[row] for row in catalog.rows],
         config=StrawberryConfig(scalar_map=wire.SCALARS),
     )
+    _price(schema._schema)
     return Graph(schema, schema._schema, catalog, {slot.name: root for slot, root in roots}, frozenset(names.steering))

@@ -109,9 +109,10 @@ def create(places: Places, tools: Tools, *, durable: bool) -> None:
         f"create role {ROLE} login password '{passwords.role}';\n"
         f"create database {DATABASE} owner {ROLE} template template0;\n",
     )
-    write_private(places.password, _passfile(passwords))
+    write_private(places.password, _passfile(passwords), durable=durable)
     places.fresh.rename(places.cluster)
-    sync_names(places.root)
+    if durable:
+        sync_names(places.root)
 
 
 def renew_passwords(places: Places, tools: Tools) -> None:
@@ -121,7 +122,7 @@ def renew_passwords(places: Places, tools: Tools) -> None:
         f"alter role {role} password '{password}';\n" for role, password in zip((ADMIN, ROLE), passwords, strict=True)
     )
     _single(places.cluster, tools, statements)
-    write_private(places.password, _passfile(passwords))
+    write_private(places.password, _passfile(passwords), durable=True)
 
 
 def passwords(places: Places) -> Passwords:

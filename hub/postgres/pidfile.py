@@ -41,6 +41,12 @@ def serving(cluster: Path) -> Running | None:
         return running if probe.connect_ex((HOST, running.port)) == 0 else None
 
 
+def is_alive(cluster: Path) -> bool:
+    """Whether there is a server, though it be starting, recovering or stopping."""
+    running = read(cluster)
+    return running is not None and whose(running.pid, cluster) in ("ours", "perhaps ours")
+
+
 def whose(pid: int, cluster: Path) -> Literal["ours", "perhaps ours", "another's", "nobody's"]:
     """Whether this process is the cluster's server: after a reboot its number may be anyone's."""
     try:

@@ -103,16 +103,18 @@ def open_private(path: Path, flags: int) -> int:
     return file
 
 
-def write_private(path: Path, text: str) -> None:
-    """Replace the file in one step, so that a crash leaves the old text or the new one."""
+def write_private(path: Path, text: str, *, durable: bool) -> None:
+    """Replace the file in one step: a crash, if durable even of the machine, leaves the old text or the new one."""
     fresh = path.with_name(path.name + ".new")
     fresh.unlink(missing_ok=True)
     with os.fdopen(open_private(fresh, os.O_WRONLY), "w", encoding="ascii") as file:
         file.write(text)
         file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            os.fsync(file.fileno())
     fresh.replace(path)
-    sync_names(path.parent)
+    if durable:
+        sync_names(path.parent)
 
 
 def sync_names(directory: Path) -> None:

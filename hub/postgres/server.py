@@ -118,9 +118,9 @@ def _has_owner(places: Places, running: pidfile.Running) -> bool:
 
 
 def _attached(places: Places, wish: Wish, running: pidfile.Running) -> Server:
-    server = _server(places, running, Watch(partial(command, places, wish, running.port), places, wish.notice))
-    if server.watch is not None:
-        server.watch.inherit()
+    watch = Watch(partial(command, places, wish, running.port), places, wish.notice)
+    server = _server(places, running, watch)
+    watch.inherit()
     return server
 
 
@@ -135,7 +135,6 @@ def _started(places: Places, wish: Wish, lock: int, refused: set[int]) -> Server
         watch = Watch(partial(command, places, wish, port), places, wish.notice)
         watch.own(lock)
     finally:
-        # From here on the lock is held by the server alone, and exactly as long as it lives.
         os.close(lock)
     try:
         running = watch.until_ready()

@@ -6,7 +6,6 @@ import socket
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
 from hub.errors import Misconfigured
@@ -50,7 +49,7 @@ def last(places: Places) -> Last | None:
 def command(places: Places, wish: Wish, port: int, lock: int) -> list[str]:
     """Put everything in place, under the lock, for a launch; with this command."""
     tools = _tools(places, wish, lock)
-    write_private(places.owner, f"{os.getpid()} {port}\n")
+    write_private(places.owner, f"{os.getpid()} {port}\n", durable=False)
     quoted = str(socket_dir(places, tools.user)).replace('"', '""')
     settings = wish.settings | {"logging_collector": "off", "log_destination": "stderr"}
     return tools.command(
@@ -67,10 +66,10 @@ def left_behind(places: Places) -> pidfile.Running | None:
     deadline = time.monotonic() + GRACE
     while True:
         running = pidfile.read(places.cluster)
-        if running is None or pidfile.whose(running.pid, places.cluster) == "nobody's":
+        if running is not None and pidfile.whose(running.pid, places.cluster) == "nobody's":
             return None
-        if not pidfile.is_alive(places.cluster):
-            # Postgres itself takes any living process of its user for a server, and would not start.
+        if running is None or not pidfile.is_alive(places.cluster):
+            # Postgres itself does not start with an empty file, nor with any living process of its user for a server.
             (places.cluster / "postmaster.pid").unlink(missing_ok=True)
             return None
         if pidfile.serving(places.cluster) is not None:

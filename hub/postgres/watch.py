@@ -29,12 +29,10 @@ class Watch(threading.Thread):
     `prepare` puts everything in place under the lock and gives the command of the server.
     """
 
-    def __init__(
-        self, prepare: Callable[[int], Sequence[str]], places: Places, notice: Callable[[str], None]
-    ) -> None:
+    def __init__(self, prepare: Callable[[int], Sequence[str]], places: Places, notice: Callable[[str], None]) -> None:
         super().__init__(name="postgres", daemon=True)
         self._prepare, self._places, self._notice = prepare, places, notice
-        self._launch: tuple[int, Sequence[str]] | None = None
+        self._first: tuple[int, Sequence[str]] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._log_start = 0
         self._launched, self._ready, self._stopping = threading.Event(), threading.Event(), threading.Event()
@@ -46,8 +44,9 @@ class Watch(threading.Thread):
         return self._process is not None and self._process.returncode is None
 
     def own(self, lock: int) -> None:
-        """Launch the server under the lock."""
-        self._launch = lock, self._prepare(lock)
+        """Launch the server under the lock, of which the caller keeps its own descriptor."""
+        command = self._prepare(lock)
+        self._first = os.dup(lock), command
         self.start()
         self._launched.wait()
 
@@ -98,9 +97,68 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         failed = 0
-        if self._launch is not None:
-            self._process = self._launched_with(*self._launch)
-            self._launched.set()
-        while not self._stopping.is_set():
+        launch = self._first or self._next()
+        while launch is not None:
             begun = time.monotonic()
-            ...
+            code = self._serve(*launch)
+            if code is None or self._stopping.is_set() or not self._ready.is_set():
+                return
+            failed = 0 if time.monotonic() - begun > STEADY else failed + 1
+            if failed > ATTEMPTS:
+                self._notice(f"Postgres ended {failed} times in a row, last: {self.last_words()}; giving up")
+                return
+            self._notice(f"Postgres ended unbidden (exit {code})")
+            self._stopping.wait(min(0.1 * 2**failed, 10))
+            launch = self._next()
+
+    def _serve(self, lock: int, command: Sequence[str]) -> int | None:
+        """Run the server to its end; None when it could not be launched, or is not wanted any more."""
+        try:
+            with self._guard:
+                if self._stopping.is_set():
+                    return None
+                process = self._process = self._spawn(lock, command)
+        except OSError as error:
+            self._failure = error
+            self._notice(f"Postgres cannot be started: {error}")
+            return None
+        finally:
+            # From here on the lock is held by the server alone, and exactly as long as any process of it lives.
+            os.close(lock)
+            self._launched.set()
+        return process.wait()
+
+    def _spawn(self, lock: int, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        log = open_log(self._places)
+        try:
+            self._log_start = os.fstat(log).st_size
+            # A session of its own: Ctrl-C is for the hub, which stops the server after its last request.
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(lock,),
+                start_new_session=True,
+                cwd="/",
+            )
+        finally:
+            os.close(log)
+
+    def _next(self) -> tuple[int, Sequence[str]] | None:
+        """What to launch when no server lives any more, our own or another's; None when none is wanted or possible."""
+        while not self._stopping.wait(LOCK_POLL):
+            try:
+                lock = take_lock(self._places)
+                if lock is None:
+                    continue
+                try:
+                    self._notice("Postgres has ended; starting it again")
+                    command = self._prepare(lock)
+                    return os.dup(lock), command
+                finally:
+                    os.close(lock)
+            except (OSError, HubError) as error:
+                self._notice(f"Postgres cannot be started: {error}")
+                return None
+        return None

@@ -2,11 +2,13 @@
 
 import asyncio
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import orjson
-from starlette.types import Send
+from starlette.types import Scope, Send
 
 from hub.errors import HubError, Unavailable
 
@@ -15,6 +17,10 @@ Headers = list[tuple[bytes, bytes]]
 METHODS = b"GET, POST, OPTIONS"
 SAFE: tuple[tuple[bytes, bytes], ...] = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 VARY = (b"vary", b"Accept, Accept-Encoding, Origin")
+
+CLOSE = (b"connection", b"close")
+WHOLE = "hub.answer_whole"  # the ASGI extension that web/protocol.py offers
+NO_EXTENSIONS: Mapping[str, Any] = MappingProxyType({})
 
 # Bodies above this are compressed beside the event loop, which they would hold up for over a millisecond.
 ASIDE = 65_536
@@ -69,9 +75,12 @@ def _gzip(body: bytes) -> bytes:
     return zlib.compress(body, 1, wbits=31)
 
 
-async def respond(send: Send, status: int, headers: Headers, body: bytes) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+async def respond(scope: Scope, send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """Send an answer that is known whole: in one piece where the server can, as ASGI's two messages elsewhere."""
+    whole = scope.get("extensions", NO_EXTENSIONS).get(WHOLE)
+    if whole is None or not whole(status, headers, body):
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
 
 @dataclass(frozen=True, slots=True)

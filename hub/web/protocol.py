@@ -4,10 +4,10 @@ A slow, silent, endless or stalled client costs one socket for a while; one that
 
 import asyncio
 import re
+from functools import partial
 from typing import Any, ClassVar
 
-from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from hub.errors import BadInput, HubError, LimitExceeded
 from hub.observe import RequestDone, tell
@@ -40,34 +40,49 @@ class Bounded(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.endpoint = self.app
-        self.app = self._run
         self.in_body = False
         self.timer: asyncio.TimerHandle | None = None
         self.timer_for = NOTHING
         self.head_size = 0
         self.thrown_away = 0
-        self.gone = False
         self.lingering = False
         self.task: asyncio.Task[Any] | None = None
         self.refusal: HubError = NOT_HTTP
 
-    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.task = asyncio.current_task()
-        try:
-            await self.endpoint(scope, receive, send)
-        except asyncio.CancelledError:
-            if not self.gone:
-                raise
-        finally:
-            self.task = None
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        # Held, so that it can be ended when the client hangs up.
+        self.task = self.loop.create_task(cycle.run_asgi(app))
+        self.tasks.add(self.task)
+        self.task.add_done_callback(self.tasks.discard)
+        cycle.scope["extensions"] = {answers.WHOLE: partial(self._answer_whole, cycle)}
+
+    def _answer_whole(self, cycle: RequestResponseCycle, status: int, headers: answers.Headers, body: bytes) -> bool:
+        """A whole answer in one write, for a fifth of what ASGI's two messages cost; False when it cannot be."""
+        if cycle.response_started or cycle.flow.write_paused or cycle.scope["method"] == "HEAD":
+            return False
+        if cycle.disconnected:
+            return True
+        if answers.CLOSE in headers:
+            cycle.keep_alive = False
+        elif not cycle.keep_alive:
+            headers.append(answers.CLOSE)
+        lines = [STATUS_LINE[status]]
+        for name, value in (*self.server_state.default_headers, *headers):
+            lines += (name, b": ", value, b"\r\n")
+        lines += (b"\r\n", body)
+        self.transport.write(b"".join(lines))
+        cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
+        if not cycle.keep_alive:
+            self.transport.close()
+        cycle.on_response()
+        return True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.gone = True
         if self.timer is not None:
             self.timer.cancel()
         super().connection_lost(exc)

@@ -1,5 +1,7 @@
 """What answers at which path: /graphql bare, since a framework's layers cost it a fifth; the rest through Starlette."""
 
+import asyncio
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -21,8 +23,12 @@ def site(graphql: ASGIApp, routes: list[BaseRoute]) -> ASGIApp:
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == PATH:
             await graphql(scope, receive, send)
-        else:
+            return
+        try:
             await rest(scope, receive, send)
+        except asyncio.CancelledError:
+            # The client hung up: nothing to tell, and nobody to tell it.
+            return
 
     return answer
 

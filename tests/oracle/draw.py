@@ -48,7 +48,7 @@ class Draw:
         self.fragments: list[str] = []
         self.directives = 0
         # How much more may be written; whoever is about to write something optional looks here.
-        self.left = 150
+        self.left = 78
 
     def chance(self, probability: float, feature: str = "") -> bool:
         """True with the probability; the feature then counts as used."""
@@ -68,14 +68,14 @@ class Draw:
         return self.random.sample(choices, min(len(choices), self.random.randint(least, most)))
 
     def counted(self, row: Row, names: Sequence[str]) -> list[str]:
-        """Links by name, those over rows with numbers three times, for figures are taken of few others."""
+        """Links by name, those over rows with numbers several times, for figures are taken of few others."""
         found = []
         for name in names:
             link = row.links[name]
             numbers = isinstance(link, Many) and any(
                 each.wire.number for each in self.catalog.target(link.target).aggregable
             )
-            found.extend([name] * (3 if numbers else 1))
+            found.extend([name] * (5 if numbers else 1))
         return found
 
     def spend(self, amount: int) -> bool:
@@ -89,7 +89,7 @@ class Draw:
         """A variable of this type; `given` says whether the request carries its value."""
         for name, declaration in self.declared.items():
             same = declaration == kind and default is None and given and name in self.variables
-            if same and self.variables[name] == value and type(self.variables[name]) is type(value) and self.chance(0.5):
+            if same and self.variables[name] == value and type(self.variables[name]) is type(value) and self.chance(0.85):
                 self.use("variable used twice")
                 return f"${name}"
         name = f"v{len(self.declared)}"

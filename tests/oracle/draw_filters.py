@@ -12,7 +12,7 @@ from oracle.values import amount_text
 
 from hub.engine.catalog import Column, Row
 from hub.engine.links import Many, One
-from hub.engine.wire import Wire
+from hub.engine.wire import AGE, Wire
 
 Filter = dict[str, Any]
 TRIES = 4
@@ -46,7 +46,7 @@ class Filters:
 
     def _any_part(self, row: Row, witness: Record | None, depth: int) -> Filter:
         links = [name for name, link in row.links.items() if isinstance(link, One | Many)]
-        kinds = ["column"] * 7 + ["json"] * 9 * self._holds_json(row) + ["id"] + (["link"] * 6 if links and depth < 2 else [])
+        kinds = ["column"] * 7 + ["json"] * 14 * self._holds_json(row) + ["id"] + (["link"] * 6 if links and depth < 2 else [])
         kinds += ["both"] * (2 if depth < 2 else 0)
         match self.draw.pick(kinds):
             case "id":
@@ -94,8 +94,8 @@ class Filters:
             self.draw.use("filter: isNull")
             return {"isNull": (value is None) is self.draw.chance(0.9)}
         pool = values_of(self.draw.some(self.draw.data.rows[row.name], 2, 4), column.column.name) or [value]
-        operators = [each for each in column.wire.operators if each != "isNull"]
-        chosen = self.draw.some(operators, 1, 2 if self.draw.chance(0.2) else 1)
+        operators = [each for each in column.wire.operators if each != "isNull" for _ in range(2 if each in AGE else 1)]
+        chosen = list(dict.fromkeys(self.draw.some(operators, 1, 2 if self.draw.chance(0.2) else 1)))
         self.draw.use(*(f"filter: {each}" for each in chosen))
         return {each: self._operand(each, value, pool, column.wire) for each in chosen}
 
@@ -144,9 +144,9 @@ class Filters:
         paths = list(_paths(value, []))
         plain = [each for each in paths if isinstance(each[1], str | int | Decimal)]
         path, found = self.draw.pick([*paths, *plain, *plain]) if self.draw.chance(0.9) else (["nowhere", "0"], None)
-        operators = ["eq", "eq", "ne", "in", "in", "isNull"]
+        operators = ["eq", "eq", "ne", "ne", "in", "in", "isNull", "isNull"]
         number = isinstance(found, int | Decimal) and not isinstance(found, bool)
-        operators += [*RANGES] * 3 * number + ["contains"] * 6 * isinstance(found, str)
+        operators += [*RANGES] * 7 * number + ["contains"] * 8 * isinstance(found, str)
         operator = self.draw.pick(operators)
         self.draw.use(f"filter: json {'range' if operator in RANGES else operator}")
         return {"path": path, operator: self._json_operand(operator, _loose(found))}
@@ -195,7 +195,7 @@ class Filters:
 
     def _figure(self, target: Row, columns: Sequence[Column], chosen: list[Record]) -> Filter:
         numbers = [each for each in columns if each.wire.number]
-        function = self.draw.pick(("sum", "sum", "avg", "avg", "min", "max") if numbers else ("min", "max"))
+        function = self.draw.pick(("sum", "sum", "sum", "avg", "avg", "min", "max") if numbers else ("min", "max"))
         column = self.draw.pick(numbers if function in ("sum", "avg") else columns)
         self.draw.use(f"filter: {function}", *(["filter: money"] if column.wire.money else []))
         currencies = values_of(chosen or self.draw.data.rows[target.name][:9], "currency") if target.currency else []

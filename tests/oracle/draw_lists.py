@@ -31,7 +31,7 @@ class ListArguments:
             given["filter"] = self.filters.on(row, witness)
         if self.draw.chance(often * 0.8):
             given["orderBy"] = self.order(row, witness)
-        if row.declaration.search and self.draw.chance(often * 0.7, "search"):
+        if row.declaration.search and self.draw.chance(often * 0.9, "search"):
             given["search"] = self.query(row, witness)
             self.draw.use("search: ordered" if "orderBy" in given else "search: by rank")
         return given
@@ -50,7 +50,7 @@ class ListArguments:
         """One to three keys, fields and figures over lists."""
         links = [name for name, link in row.links.items() if isinstance(link, Many)]
         keys: list[Arguments] = [{"field": each} for each in self.draw.some(list(row.sort_keys), 0 if links else 1, 2)]
-        if links and (not keys or self.draw.chance(0.5)):
+        if links and (not keys or self.draw.chance(0.8)):
             keys.extend(self._figure(row, name) for name in dict.fromkeys(self.draw.some(self.draw.counted(row, links), 1, 2)))
         self.draw.random.shuffle(keys)
         self.draw.use("order: several keys" if len(keys) > 1 else "order: one key")
@@ -64,7 +64,7 @@ class ListArguments:
         target = self.draw.catalog.target(link.target)
         columns = list(target.aggregable)
         numbers = [each for each in columns if each.wire.number]
-        by = self.draw.pick(("COUNT", "COUNT", "MIN", "MAX", *(("SUM", "AVG") * 3 if numbers else ())))
+        by = self.draw.pick(("COUNT", "COUNT", "MIN", "MIN", "MAX", "MAX", *(("SUM", "AVG", "AVG") * 4 if numbers else ())))
         self.draw.use(f"order: {by}")
         given: Arguments = {"by": by}
         if by != "COUNT":
@@ -72,7 +72,7 @@ class ListArguments:
             given["field"] = column.column.name.upper()
             if column.wire.money:
                 given["currency"] = self.draw.pick(("USD", "USD", "EUR", "JPY"))
-        if self.draw.spend(5) and self.draw.chance(0.35, "order: where"):
+        if self.draw.spend(5) and self.draw.chance(0.45, "order: where"):
             rows = self.draw.data.rows[target.name]
             given["where"] = self.filters.on(target, self.draw.pick(rows) if rows else None, 1)
         return {name: given}
@@ -115,14 +115,14 @@ class ListArguments:
         part: Arguments = {"field": column.column.name.upper()}
         if column.wire.time and self.draw.chance(0.8, "groups: bucket"):
             part["bucket"] = self.draw.pick(BUCKETS)
-            if self.draw.chance(0.6, "groups: timezone"):
+            if self.draw.chance(0.8, "groups: timezone"):
                 part["timezone"] = self.draw.pick(ZONES)
         return part
 
     def timeline(self, link: Merged, entries: Sequence[tuple[str, Any]], most: int) -> Arguments:
         """A page of a merged list, and perhaps the types and times of its entries."""
         given = self.page(most)
-        if self.draw.chance(0.5, "timeline: types"):
+        if self.draw.chance(0.65, "timeline: types"):
             known = [each for each, _ in entries] or list(self.draw.schema.type_map[f"{link.interface.name}Type"].values)  # type: ignore[attr-defined]
             given["types"] = list(dict.fromkeys(self.draw.some(known, 1, 3)))
         rows = self.draw.catalog.implementing(link.interface.name)

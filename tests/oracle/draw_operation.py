@@ -21,7 +21,9 @@ from hub.engine.types import Graph, Root
 
 MISTAKES = 0.07
 PAGED = 0.18
-BUDGET = 240
+BUDGET = 160
+# How much may be written: links cost 6, conditions 4.
+ROOM = 78
 # Where a paged list's arguments and selection are put.
 ARGUMENTS, SELECTION = "@ARGUMENTS@", "@SELECTION@"
 
@@ -61,20 +63,20 @@ class _Roots:
         self.scope = Scope()
 
     def step(self) -> Step:
-        count = self.draw.pick((1, 1, 2, 2, 3, 4))
+        count = self.draw.pick((1, 1, 1, 2, 2, 3))
         if count > 1:
             self.draw.use("several roots")
-        self.draw.left = 150 // count
+        self.draw.left = ROOM // count
         parts: list[str] = []
         for _ in range(count):
             parts.extend(self._root(BUDGET // count))
-            self.draw.left += 150 // count
+            self.draw.left += ROOM // count
         if self.draw.chance(0.08, "__typename"):
             parts.append(self.rows.fields.field(self.scope, self.query, "__typename"))
         return document(self.draw, self.rows.fields.wrap(self.query, parts))
 
     def _root(self, budget: int) -> list[str]:
-        kinds = {"list": 0.5, "groups": 0.16, "one": 0.14, "found_by": 0.05, "node": 0.06, "nodes": 0.09}
+        kinds = {"list": 0.5, "groups": 0.16, "one": 0.14, "found_by": 0.07, "node": 0.08, "nodes": 0.09}
         [wanted] = self.draw.random.choices(list(kinds), list(kinds.values()))
         roots = [(name, root) for name, root in self.graph.roots.items() if root.kind == wanted]
         name, root = self.draw.pick(roots)

@@ -33,16 +33,16 @@ class Rows:
     def row(self, row: Row, hint: Record | None, budget: int, depth: int, scope: Scope) -> str:
         """What is selected of one row; `hint` is a row that may be the one."""
         kind = self.kind(row.name)
-        parts = self.fields.leaves(scope, kind, 1, 4)
+        parts = self.fields.leaves(scope, kind, 1, 3)
         for name, how in row.resolved.items():
-            if self.draw.chance(0.55) and budget >= 10:
+            if self.draw.chance(0.75) and budget >= 10:
                 parts.append(self._resolved(row, name, how, hint, budget, depth, scope))
-        links = [pair for pair in row.links.items() for _ in range(2 if isinstance(pair[1], Merged) else 1)]
-        for name, link in dict(self.draw.some(links, 0, 3 if depth < 3 else 1)).items():
+        links = [pair for pair in row.links.items() for _ in range(4 if isinstance(pair[1], Merged | OneOf) else 1)]
+        for name, link in dict(self.draw.some(links, 0, 3 if depth < 3 else 1 if depth < 7 else 0)).items():
             if depth < DEEPEST and self.draw.spend(6):
                 parts.extend(self._link(row, name, link, hint, budget, depth, scope))
         self.draw.random.shuffle(parts)
-        if self.draw.chance(0.14):
+        if self.draw.chance(0.3):
             parts.extend(self.fields.reused(scope, kind))
         if self.draw.chance(0.05, "fragment: on interface"):
             faces = [self.draw.schema.type_map[each.name] for each in kind.interfaces]
@@ -57,7 +57,7 @@ class Rows:
         kind = self.kind(row.name)
         arguments: dict[str, Any] = {}
         for argument in kind.fields[name].args:
-            if self.draw.chance(0.75, "resolver: argument"):
+            if self.draw.chance(0.9, "resolver: argument"):
                 arguments[argument] = self.draw.pick((0, 1, 3, 7, 100, -1))
         if how.keys is None:
             self.draw.use("resolver: value")

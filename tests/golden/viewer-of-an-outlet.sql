@@ -1,0 +1,182 @@
+WITH t$87 AS 
+(SELECT t$85.k$0 AS k$0, sum(t$85.f$1) AS n$, CAST(coalesce(sum(t$85.f$0), 0) AS BIGINT) AS v$0 
+FROM (SELECT t$84.country AS k$0, count(*) AS f$0, count(*) AS f$1 
+FROM customers AS t$84 
+WHERE t$84.unit_id = $1::UUID GROUP BY t$84.country) AS t$85 GROUP BY t$85.k$0)
+ SELECT (SELECT row_to_json(t$141) AS row_to_json_1 
+FROM (SELECT (SELECT row_to_json(t$14) AS row_to_json_2 
+FROM (SELECT t$12.v$0 AS "totalCount", t$13.l$1 AS nodes 
+FROM (SELECT coalesce(json_agg(t$8), '[]'::json) AS l$1 
+FROM (SELECT t$0.name AS name, (SELECT row_to_json(t$7) AS row_to_json_3 
+FROM (SELECT t$6.v$0 AS "totalCount" 
+FROM (SELECT CAST(coalesce(sum(t$4.f$0), 0) AS BIGINT) AS v$0 
+FROM (SELECT count(*) AS f$0 
+FROM orders AS t$3 
+WHERE t$3.customer_id = t$0.id) AS t$4) AS t$6) AS t$7) AS orders 
+FROM customers AS t$0 
+WHERE t$0.unit_id = $1::UUID ORDER BY t$0.name ASC, t$0.id ASC 
+ LIMIT 3) AS t$8) AS t$13, (SELECT CAST(coalesce(sum(t$10.f$0), 0) AS BIGINT) AS v$0 
+FROM (SELECT count(*) AS f$0 
+FROM customers AS t$9 
+WHERE t$9.unit_id = $1::UUID) AS t$10) AS t$12) AS t$14) AS customers, (SELECT row_to_json(t$29) AS row_to_json_4 
+FROM (SELECT t$25.v$0 AS "totalCount", (SELECT row_to_json(t$28) AS row_to_json_5 
+FROM (SELECT (SELECT row_to_json(t$27) AS row_to_json_6 
+FROM (SELECT t$25.v$1 AS net) AS t$27) AS sum) AS t$28) AS stats, t$26.l$2 AS nodes 
+FROM (SELECT coalesce(json_agg(t$20), '[]'::json) AS l$2 
+FROM (SELECT t$15.number AS number, (SELECT row_to_json(t$17) AS row_to_json_7 
+FROM (SELECT t$16.name AS name 
+FROM customers AS t$16 
+WHERE t$16.id = t$15.customer_id) AS t$17) AS customer, (SELECT row_to_json(t$19) AS row_to_json_8 
+FROM (SELECT t$18.name AS name 
+FROM staff AS t$18 
+WHERE t$18.id = t$15.staff_id AND t$18.unit_id = $1::UUID) AS t$19) AS staff 
+FROM orders AS t$15 
+WHERE t$15.unit_id = $1::UUID ORDER BY t$15.placed_at DESC, t$15.id DESC 
+ LIMIT 2) AS t$20) AS t$26, (SELECT CAST(coalesce(sum(t$22.f$0), 0) AS BIGINT) AS v$0, coalesce(json_agg((SELECT row_to_json(t$24) AS row_to_json_9 
+FROM (SELECT CAST(t$22.f$1 AS TEXT) AS amount) AS t$24) ORDER BY t$22.currency$) FILTER (WHERE t$22.f$1 IS NOT NULL), '[]'::json) AS v$1 
+FROM (SELECT t$21.currency AS currency$, count(*) AS f$0, sum(t$21.net) AS f$1 
+FROM orders AS t$21 
+WHERE t$21.unit_id = $1::UUID GROUP BY t$21.currency) AS t$22) AS t$25) AS t$29) AS orders, (SELECT row_to_json(t$43) AS row_to_json_10 
+FROM (SELECT t$41.v$0 AS "totalCount", t$42.l$1 AS nodes 
+FROM (SELECT coalesce(json_agg(t$37), '[]'::json) AS l$1 
+FROM (SELECT t$30.subject AS subject, (SELECT row_to_json(t$32) AS row_to_json_11 
+FROM (SELECT t$31.name AS name 
+FROM staff AS t$31 
+WHERE t$31.id = t$30.staff_id AND t$31.unit_id = $1::UUID) AS t$32) AS staff, CASE WHEN (t$30.order_id IS NOT NULL) THEN (SELECT row_to_json(t$34) AS row_to_json_12 
+FROM (SELECT 'Order'::text AS __typename 
+FROM orders AS t$33 
+WHERE t$33.id = t$30.order_id) AS t$34) WHEN (t$30.contact_id IS NOT NULL) THEN (SELECT row_to_json(t$36) AS row_to_json_13 
+FROM (SELECT 'Contact'::text AS __typename 
+FROM contacts AS t$35 
+WHERE t$35.id = t$30.contact_id) AS t$36) END AS about 
+FROM interactions AS t$30 
+WHERE t$30.unit_id = $1::UUID ORDER BY t$30.occurred_at DESC, t$30.id DESC 
+ LIMIT 1) AS t$37) AS t$42, (SELECT CAST(coalesce(sum(t$39.f$0), 0) AS BIGINT) AS v$0 
+FROM (SELECT count(*) AS f$0 
+FROM interactions AS t$38 
+WHERE t$38.unit_id = $1::UUID) AS t$39) AS t$41) AS t$43) AS interactions, (SELECT row_to_json(t$53) AS row_to_json_14 
+FROM (SELECT t$51.v$0 AS "totalCount", t$52.l$1 AS nodes 
+FROM (SELECT coalesce(json_agg(t$47), '[]'::json) AS l$1 
+FROM (SELECT t$44.name AS name, (SELECT row_to_json(t$46) AS row_to_json_15 
+FROM (SELECT t$45.name AS name 
+FROM org_units AS t$45 
+WHERE t$45.id = t$44.parent_id AND t$45.id = $1::UUID) AS t$46) AS parent 
+FROM org_units AS t$44 
+WHERE t$44.id = $1::UUID ORDER BY t$44.name ASC, t$44.id ASC 
+ LIMIT 2) AS t$47) AS t$52, (SELECT CAST(coalesce(sum(t$49.f$0), 0) AS BIGINT) AS v$0 
+FROM (SELECT count(*) AS f$0 
+FROM org_units AS t$48 
+WHERE t$48.id = $1::UUID) AS t$49) AS t$51) AS t$53) AS "orgUnits", (SELECT row_to_json(t$68) AS row_to_json_16 
+FROM (SELECT t$66.v$0 AS "totalCount", t$67.l$1 AS nodes 
+FROM (SELECT coalesce(json_agg(t$62), '[]'::json) AS l$1 
+FROM (SELECT t$54.name AS name, (SELECT row_to_json(t$61) AS row_to_json_17 
+FROM (SELECT t$60.v$0 AS "totalCount" 
+FROM (SELECT CAST(coalesce(sum(t$58.f$0), 0) AS BIGINT) AS v$0 
+FROM (SELECT count(*) AS f$0 
+FROM orders AS t$57 
+WHERE t$57.staff_id = t$54.id AND t$57.unit_id = $1::UUID) AS t$58) AS t$60) AS t$61) AS orders 
+FROM staff AS t$54 
+WHERE t$54.unit_id = $1::UUID ORDER BY t$54.name ASC, t$54.id ASC 
+ LIMIT 2) AS t$62) AS t$67, (SELECT CAST(coalesce(sum(t$64.f$0), 0) AS BIGINT) AS v$0 
+FROM (SELECT count(*) AS f$0 
+FROM staff AS t$63 
+WHERE t$63.unit_id = $1::UUID) AS t$64) AS t$66) AS t$68) AS "staffMembers", (SELECT row_to_json(t$83) AS row_to_json_18 
+FROM (SELECT t$81.v$0 AS "totalCount", t$82.l$1 AS nodes 
+FROM (SELECT coalesce(json_agg(t$77), '[]'::json) AS l$1 
+FROM (SELECT t$69.name AS name, (SELECT row_to_json(t$76) AS row_to_json_19 
+FROM (SELECT t$75.v$0 AS "totalCount" 
+FROM (SELECT CAST(coalesce(sum(t$73.f$0), 0) AS BIGINT) AS v$0 
+FROM (SELECT count(*) AS f$0 
+FROM order_items AS t$72 
+WHERE t$72.product_id = t$69.id AND (EXISTS (SELECT * 
+FROM customers AS v$customer 
+WHERE v$customer.id = t$72.customer_id AND v$customer.unit_id = $1::UUID))) AS t$73) AS t$75) AS t$76) AS items 
+FROM products AS t$69 ORDER BY t$69.name ASC, t$69.id ASC 
+ LIMIT 1) AS t$77) AS t$82, (SELECT CAST(coalesce(sum(t$79.f$0), 0) AS BIGINT) AS v$0 
+FROM (SELECT count(*) AS f$0 
+FROM products AS t$78) AS t$79) AS t$81) AS t$83) AS products, (SELECT row_to_json(t$92) AS row_to_json_20 
+FROM (SELECT (SELECT count(*) AS count_1 
+FROM t$87) AS "totalCount", (SELECT coalesce(json_agg((SELECT row_to_json(t$91) AS row_to_json_21 
+FROM (SELECT (SELECT row_to_json(t$89) AS row_to_json_22 
+FROM (SELECT t$88.k$0 AS country) AS t$89) AS key, (SELECT row_to_json(t$90) AS row_to_json_23 
+FROM (SELECT t$88.v$0 AS count) AS t$90) AS stats) AS t$91)), '[]'::json) AS coalesce_1 
+FROM (SELECT t$87.k$0 AS k$0, t$87.n$ AS n$, t$87.v$0 AS v$0 
+FROM t$87 ORDER BY t$87.k$0 ASC NULLS LAST 
+ LIMIT 3) AS t$88) AS nodes) AS t$92) AS "customersGrouped", (SELECT row_to_json(t$98) AS row_to_json_24 
+FROM (SELECT t$97.l$0 AS nodes 
+FROM (SELECT coalesce(json_agg(t$96), '[]'::json) AS l$0 
+FROM (SELECT t$93.name AS name 
+FROM products AS t$93 LEFT OUTER JOIN (SELECT t$94.product_id AS k$, sum(t$94.quantity) AS v$ 
+FROM order_items AS t$94 
+WHERE true AND (EXISTS (SELECT * 
+FROM customers AS v$customer 
+WHERE v$customer.id = t$94.customer_id AND v$customer.unit_id = $1::UUID)) GROUP BY t$94.product_id) AS t$95 ON t$95.k$ = t$93.id ORDER BY coalesce(t$95.v$, 0) DESC, t$93.id DESC 
+ LIMIT 2) AS t$96) AS t$97) AS t$98) AS "bySale", (SELECT row_to_json(t$107) AS row_to_json_25 
+FROM (SELECT t$106.v$0 AS "totalCount" 
+FROM (SELECT CAST(coalesce(sum(t$104.f$0), 0) AS BIGINT) AS v$0 
+FROM (SELECT count(*) AS f$0 
+FROM orders AS t$102 
+WHERE t$102.unit_id = $1::UUID AND (EXISTS (SELECT 1 
+FROM staff AS t$103 
+WHERE t$103.id = t$102.staff_id AND t$103.unit_id = $1::UUID AND t$103.name = $2::VARCHAR))) AS t$104) AS t$106) AS t$107) AS "byStaff", (SELECT CASE WHEN (t$108.type = 'cus') THEN (SELECT row_to_json(t$110) AS row_to_json_26 
+FROM (SELECT 'cus_' || replace(CAST(t$109.id AS TEXT), '-', '') AS id 
+FROM customers AS t$109 
+WHERE t$109.id = t$108.key AND t$109.unit_id = $1::UUID) AS t$110) WHEN (t$108.type = 'idn') THEN (SELECT row_to_json(t$112) AS row_to_json_27 
+FROM (SELECT 'idn_' || replace(CAST(t$111.id AS TEXT), '-', '') AS id 
+FROM identifiers AS t$111 
+WHERE t$111.id = t$108.key AND (EXISTS (SELECT * 
+FROM customers AS v$customer 
+WHERE v$customer.id = t$111.customer_id AND v$customer.unit_id = $1::UUID))) AS t$112) WHEN (t$108.type = 'con') THEN (SELECT row_to_json(t$114) AS row_to_json_28 
+FROM (SELECT 'con_' || replace(CAST(t$113.id AS TEXT), '-', '') AS id 
+FROM contacts AS t$113 
+WHERE t$113.id = t$108.key AND (EXISTS (SELECT * 
+FROM customers AS v$customer 
+WHERE v$customer.id = t$113.customer_id AND v$customer.unit_id = $1::UUID))) AS t$114) WHEN (t$108.type = 'cpt') THEN (SELECT row_to_json(t$116) AS row_to_json_29 
+FROM (SELECT 'cpt_' || replace(CAST(t$115.id AS TEXT), '-', '') AS id 
+FROM contact_points AS t$115 
+WHERE t$115.id = t$108.key AND (EXISTS (SELECT * 
+FROM customers AS v$customer 
+WHERE v$customer.id = t$115.customer_id AND v$customer.unit_id = $1::UUID))) AS t$116) WHEN (t$108.type = 'adr') THEN (SELECT row_to_json(t$118) AS row_to_json_30 
+FROM (SELECT 'adr_' || replace(CAST(t$117.id AS TEXT), '-', '') AS id 
+FROM addresses AS t$117 
+WHERE t$117.id = t$108.key AND (EXISTS (SELECT * 
+FROM customers AS v$customer 
+WHERE v$customer.id = t$117.customer_id AND v$customer.unit_id = $1::UUID))) AS t$118) WHEN (t$108.type = 'unt') THEN (SELECT row_to_json(t$120) AS row_to_json_31 
+FROM (SELECT 'unt_' || replace(CAST(t$119.id AS TEXT), '-', '') AS id 
+FROM org_units AS t$119 
+WHERE t$119.id = t$108.key AND t$119.id = $1::UUID) AS t$120) WHEN (t$108.type = 'stf') THEN (SELECT row_to_json(t$122) AS row_to_json_32 
+FROM (SELECT 'stf_' || replace(CAST(t$121.id AS TEXT), '-', '') AS id 
+FROM staff AS t$121 
+WHERE t$121.id = t$108.key AND t$121.unit_id = $1::UUID) AS t$122) WHEN (t$108.type = 'prd') THEN (SELECT row_to_json(t$124) AS row_to_json_33 
+FROM (SELECT 'prd_' || replace(CAST(t$123.id AS TEXT), '-', '') AS id 
+FROM products AS t$123 
+WHERE t$123.id = t$108.key) AS t$124) WHEN (t$108.type = 'ord') THEN (SELECT row_to_json(t$126) AS row_to_json_34 
+FROM (SELECT 'ord_' || replace(CAST(t$125.id AS TEXT), '-', '') AS id 
+FROM orders AS t$125 
+WHERE t$125.id = t$108.key AND t$125.unit_id = $1::UUID) AS t$126) WHEN (t$108.type = 'itm') THEN (SELECT row_to_json(t$128) AS row_to_json_35 
+FROM (SELECT 'itm_' || replace(CAST(t$127.id AS TEXT), '-', '') AS id 
+FROM order_items AS t$127 
+WHERE t$127.id = t$108.key AND (EXISTS (SELECT * 
+FROM customers AS v$customer 
+WHERE v$customer.id = t$127.customer_id AND v$customer.unit_id = $1::UUID))) AS t$128) WHEN (t$108.type = 'int') THEN (SELECT row_to_json(t$130) AS row_to_json_36 
+FROM (SELECT 'int_' || replace(CAST(t$129.id AS TEXT), '-', '') AS id 
+FROM interactions AS t$129 
+WHERE t$129.id = t$108.key AND t$129.unit_id = $1::UUID) AS t$130) WHEN (t$108.type = 'sco') THEN (SELECT row_to_json(t$132) AS row_to_json_37 
+FROM (SELECT 'sco_' || replace(CAST(t$131.id AS TEXT), '-', '') AS id 
+FROM scores AS t$131 
+WHERE t$131.id = t$108.key AND (EXISTS (SELECT * 
+FROM customers AS v$customer 
+WHERE v$customer.id = t$131.customer_id AND v$customer.unit_id = $1::UUID))) AS t$132) END AS anon_2 
+FROM unnest($3::TEXT[], $4::UUID[]) WITH ORDINALITY AS t$108(type, key, at)) AS node, (SELECT row_to_json(t$136) AS row_to_json_38 
+FROM (SELECT 'cus_' || replace(CAST(t$135.id AS TEXT), '-', '') AS id 
+FROM customers AS t$135 
+WHERE t$135.id = (SELECT t$133.customer_id 
+FROM identifiers AS t$133 JOIN customers AS t$134 ON t$134.id = t$133.customer_id 
+WHERE t$133.kind = $5::VARCHAR AND t$133.normalized = $6::VARCHAR AND t$134.unit_id = $1::UUID ORDER BY t$133.verified DESC, t$133.id ASC 
+ LIMIT 1)) AS t$136) AS "customerBy", (SELECT row_to_json(t$140) AS row_to_json_39 
+FROM (SELECT t$139.l$0 AS nodes 
+FROM (SELECT coalesce(json_agg(t$138), '[]'::json) AS l$0 
+FROM (SELECT t$137.name AS name 
+FROM customers AS t$137 
+WHERE t$137.unit_id = $1::UUID AND (t$137.search_text LIKE hub_pattern($7::VARCHAR) OR (t$137.search_text %> btrim(hub_fold($7::VARCHAR)))) ORDER BY CASE WHEN (t$137.search_text = hub_fold($8::VARCHAR)) THEN 0 WHEN starts_with(t$137.search_text, rtrim(hub_fold($8::VARCHAR))) THEN 1 WHEN (strpos(t$137.search_text, btrim(hub_fold($8::VARCHAR))) > 0) THEN 2 ELSE 3 END ASC, -word_similarity(btrim(hub_fold($8::VARCHAR)), t$137.search_text) ASC, t$137.id ASC 
+ LIMIT 20) AS t$138) AS t$139) AS t$140) AS search) AS t$141) AS anon_1
