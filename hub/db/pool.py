@@ -47,7 +47,7 @@ def fault(error: Exception) -> HubError:
         return BadInput(f"timezone: {error}; give an IANA name like Europe/Berlin.", code="TIMEZONE_UNKNOWN")
     if state.startswith("22") or isinstance(error, asyncpg.DataError):
         return BadInput("A value is outside what the database can hold; give a smaller or simpler one.")
-    if state in ("", "55P03") or state.startswith(("08", "53", "57")):
+    if state in ("", "0A000", "55P03") or state.startswith(("08", "53", "57")):
         return Unavailable("The hub cannot reach its database now; try again.", code="UNAVAILABLE")
     raise error
 
@@ -126,6 +126,9 @@ class Pool:
                     await held.connection.execute(PLANNING[fresh])
                     held.fresh = fresh
                 answer: bytes = await statement.fetchval(*arguments)
+            except asyncpg.InvalidCachedStatementError as error:
+                held.connection.terminate()  # the tables changed under its statements: a migration ran
+                raise fault(error) from error
             except asyncpg.PostgresError as error:
                 self._give(held)
                 raise fault(error) from error

@@ -218,6 +218,12 @@ def _check_links(row: Row, catalog: Catalog, faults: list[str]) -> None:
                 faults.append(f"{place}.{name}: {table.name} has no column {link.by}")
             elif not _leads_index(table, link.by, None):
                 faults.append(f"{place}.{name}: no index of {table.name} begins with {link.by}")
+        elif isinstance(link, Merged):
+            if row.declaration.scope.key != "id":
+                faults.append(f"{place}.{name}: a merged list hangs on the customer itself")
+            for each in catalog.implementing(link.interface.name):
+                if each.declaration.scope.key != link.by:
+                    faults.append(f"{place}.{name}: {each.name} does not belong to the customer by {link.by}")
         elif isinstance(link, OneOf):
             faults.extend(f"{place}.{name} points at {each}" for each in link.targets if each not in catalog.addresses)
         if not link.description:

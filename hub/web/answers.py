@@ -19,8 +19,8 @@ SAFE: tuple[tuple[bytes, bytes], ...] = ((b"cache-control", b"no-store"), (b"x-c
 VARY = (b"vary", b"Accept, Accept-Encoding, Origin")
 
 CLOSE = (b"connection", b"close")
-WHOLE = "hub.answer_whole"  # the ASGI extension that web/protocol.py offers
-NO_EXTENSIONS: Mapping[str, Any] = MappingProxyType({})
+WHOLE = "hub.answer_whole"  # left in the request's state by web/protocol.py
+NO_STATE: Mapping[str, Any] = MappingProxyType({})
 
 # Bodies above this are compressed beside the event loop, which they would hold up for over a millisecond.
 ASIDE = 65_536
@@ -77,7 +77,7 @@ def _gzip(body: bytes) -> bytes:
 
 async def respond(scope: Scope, send: Send, status: int, headers: Headers, body: bytes) -> None:
     """Send an answer that is known whole: in one piece where the server can, as ASGI's two messages elsewhere."""
-    whole = scope.get("extensions", NO_EXTENSIONS).get(WHOLE)
+    whole = scope.get("state", NO_STATE).get(WHOLE)
     if whole is None or not whole(status, headers, body):
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
