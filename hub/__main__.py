@@ -139,7 +139,8 @@ def every(data: Data = None) -> None:
         async with pool.connection() as connection:
             return await keys.every(connection, ADMIN)
 
-    table = Table("id", "name", "role", "bound to", "created", "expires", "last used", "state")
+    table = Table("id", "name", "role", "bound to", "created", "expires", "last used", "state", box=None)
+    table.columns[0].no_wrap = True
     now = datetime.now(UTC)
     for each in _in_database(data, look):
         bound = each.viewer.unit_path or (f"customer {each.viewer.customer_id}" if each.viewer.customer_id else "")
@@ -168,7 +169,8 @@ def _in_database(data: Path | None, do: Callable[[Pool], Awaitable[Done]]) -> Do
 
 
 async def _loaded(dsn: str, customers: int) -> None:
-    with Progress(console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
         bar: dict[str, TaskID] = {}
 
         def tell(stage: str, done: int, total: int) -> None:

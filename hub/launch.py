@@ -43,7 +43,11 @@ def database(settings: Settings) -> Iterator[str]:
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
-    with postgres.ensure(settings.data_dir, notice=lambda text: tell(PostgresNotice(text))) as running:
+    connections = max(100, settings.workers * settings.pool_size + 20)
+    noticed = postgres.ensure(
+        settings.data_dir, max_connections=connections, notice=lambda text: tell(PostgresNotice(text))
+    )
+    with noticed as running:
         tell(PostgresReady(str(running.data_dir), running.owned))
         yield running.dsn
 
@@ -109,10 +113,12 @@ async def migrate_fit(dsn: str) -> None:
 def migration(settings: Settings, message: str) -> Path | None:
     """A new script of migrations/, printed from the tables in the code; None when they are what the scripts make."""
     # In a database of its own: a data directory may have seen drafts of scripts that are gone.
-    with tempfile.TemporaryDirectory(prefix="hub-") as scratch:
-        with database(settings.model_copy(update={"data_dir": Path(scratch)})) as dsn:
-            asyncio.run(migrate_fit(dsn))
-            return asyncio.run(migrate.write(dsn, message))
+    with (
+        tempfile.TemporaryDirectory(prefix="hub-") as scratch,
+        database(settings.model_copy(update={"data_dir": Path(scratch)})) as dsn,
+    ):
+        asyncio.run(migrate_fit(dsn))
+        return asyncio.run(migrate.write(dsn, message))
 
 
 def _end(_: int, __: FrameType | None) -> NoReturn:

@@ -2,13 +2,18 @@
 
 import re
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
+
+import strawberry
 
 from hub.domain import interactions, scope
 from hub.engine.links import one, one_of, resolved, row
 
 ORDER_ID = re.compile(r"\bord_([0-9a-f]{32})\b")
 MOST_MENTIONS = 20
+
+Words = Annotated[int, strawberry.argument(description="How many words, at most.")]
 
 
 @row(
@@ -40,7 +45,7 @@ class Interaction:
     )
 
     @resolved(needs=("body",))
-    def excerpt(self, body: str | None, words: int = 12) -> str | None:
+    def excerpt(self, body: str | None, words: Words = 12) -> str | None:
         """The first words of the body, with an ellipsis when there are more."""
         if body is None:
             return None

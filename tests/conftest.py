@@ -86,6 +86,15 @@ async def northwind(new_database: NewDatabase, demo_dsn: str) -> str:
     return await new_database("northwind")
 
 
+async def execute(dsn: str, statements: str) -> None:
+    """Runs statements in a database."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(statements)
+    finally:
+        await connection.close()
+
+
 async def key_for(
     dsn: str, role: Role = Role.ADMIN, *, unit_id: UUID | None = None, customer_id: UUID | None = None
 ) -> str:

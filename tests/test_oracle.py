@@ -46,7 +46,7 @@ async def dsn(new_database: NewDatabase, demo_dsn: str) -> str:
 
 @pytest.fixture(scope="module")
 async def data(dsn: str, graph: Graph) -> AsyncIterator[Data]:
-    yield await load(dsn, graph.catalog)
+    return await load(dsn, graph.catalog)
 
 
 @pytest.fixture(scope="module")
@@ -80,19 +80,23 @@ async def test_generated_operations_are_answered_as_the_oracle_answers_them(comp
     assert not tally.differences, told(tally)
     assert tally.answered >= FOUND_SHARE * tally.operations
     if OPERATIONS >= 500:
-        assert {} == {each: n for each, n in tally.features.items() if n < FEATURE_SHARE * tally.operations}
+        assert {each: n for each, n in tally.features.items() if n < FEATURE_SHARE * tally.operations} == {}
 
 
 def bound(data: Data, which: str) -> Viewer:
     """A key's viewer: one bound to a leaf of the unit tree, to a unit above it, or to one customer."""
     chance = random.Random(f"{SEED} {which}")
     if which == "customer":
-        owners = {each["customer_id"] for each in data.rows["Order"]} & {each["customer_id"] for each in data.rows["Contact"]}
+        owners = {each["customer_id"] for each in data.rows["Order"]} & {
+            each["customer_id"] for each in data.rows["Contact"]
+        }
         return Viewer(None, Role.READER, customer_id=chance.choice(sorted(owners)))
     units = {each["id"]: each for each in data.rows["OrgUnit"]}
     parents = {each["parent_id"] for each in units.values()}
     owning = [units[each["unit_id"]] for each in data.rows["Customer"]]
-    path = chance.choice(sorted(u["path"] for u in owning if (u["id"] in parents) is (which == "region") and u["parent_id"]))
+    path = chance.choice(
+        sorted(u["path"] for u in owning if (u["id"] in parents) is (which == "region") and u["parent_id"])
+    )
     below = tuple(key for key, unit in units.items() if within(unit["path"], path))
     return Viewer(None, Role.READER, unit_path=path, unit_ids=below)
 
@@ -102,7 +106,9 @@ async def test_a_bound_key_sees_all_of_the_schema_as_the_oracle_cuts_it(comparis
     viewer = bound(comparison.oracle.data, which)
     tally = await comparison.run(walk(comparison.oracle, viewer, AT, SEED), viewer)
     assert not tally.differences, told(tally)
-    made = Generator(comparison.oracle.graph, comparison.oracle.schema, comparison.oracle.data.seen_by(viewer), AT, which)
+    made = Generator(
+        comparison.oracle.graph, comparison.oracle.schema, comparison.oracle.data.seen_by(viewer), AT, which
+    )
     tally = await comparison.run((made.operation(number) for number in range(OPERATIONS // 10)), viewer)
     assert not tally.differences, told(tally)
 

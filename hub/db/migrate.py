@@ -27,7 +27,7 @@ HOOKS = {
     "hooks": "lint, format",
     "lint.type": "module",
     "lint.module": "ruff",
-    "lint.options": "check --fix --quiet REVISION_SCRIPT_FILENAME",
+    "lint.options": "check --select I,F401 --fix --quiet REVISION_SCRIPT_FILENAME",
     "format.type": "module",
     "format.module": "ruff",
     "format.options": "format --quiet REVISION_SCRIPT_FILENAME",

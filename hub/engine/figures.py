@@ -155,7 +155,8 @@ class Figures:
     def columns(self) -> list[sa.Label[Any]]:
         """The first level's columns."""
         currency = [self._scan.row.c.currency.label("currency$")] if self._scan.by_currency else []
-        return [*currency, *self._scan.columns]
+        # Without an aggregate this level would be all the rows, not one.
+        return [*currency, *self._scan.columns] or [sa.func.count().label("f$")]
 
     def groups(self) -> list[Value]:
         """What the first level is grouped by."""

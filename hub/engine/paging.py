@@ -21,6 +21,7 @@ from hub.engine.plan import (
     Page,
     PageInfo,
     Part,
+    Shape,
     Slot,
 )
 from hub.engine.where import Condition, Names, param
@@ -89,7 +90,7 @@ class Wanted:
     numbered: bool
     lookahead: bool
     cursor_keys: bool
-    direct: Nodes | None  # the page's rows are the nodes themselves, and nothing else is asked of them
+    direct: Shape | None  # the page's rows are the nodes themselves, and nothing else is asked of them
 
     @staticmethod
     def by(parts: Sequence[tuple[str, Part]], page: Page) -> "Wanted":
@@ -98,7 +99,8 @@ class Wanted:
         over = "hasPreviousPage" if page.backward else "hasNextPage"
         rows = [part for _, part in parts if isinstance(part, Nodes | Edges | PageInfo)]
         numbered = page.backward or over in facts
-        direct = rows[0] if len(rows) == 1 and isinstance(rows[0], Nodes) and not numbered else None
+        only = rows[0] if len(rows) == 1 and not numbered else None
+        direct = only.shape if isinstance(only, Nodes) and isinstance(only.shape, Shape) else None
         cursors = bool(facts & {"startCursor", "endCursor"})
         return Wanted(number(page.size), page.backward, numbered, over in facts, cursors, direct)
 

@@ -115,8 +115,8 @@ class Writer:
         wanted = Wanted.by(listing.parts, listing.page)
         source, conditions = self.source(listing, outer)
         keys = [self._key(each, listing, source) for each in listing.order]
-        if wanted.direct is not None and isinstance(wanted.direct.shape, Shape):
-            columns = [value.label(key) for key, value in self.columns(wanted.direct.shape, source.row)]
+        if wanted.direct is not None:
+            columns = [value.label(key) for key, value in self.columns(wanted.direct, source.row)]
             columns = columns or [sa.literal_column("1").label("$")]
         else:
             made = row_columns(

@@ -117,10 +117,10 @@ def _connection(names: Names, row_name: str, extra: Sequence[Slot]) -> None:
     )
 
 
-def _figure(column: Column, *, average: bool) -> str:
+def _figure(column: Column, *, extreme: bool) -> str:
     if column.wire.money:
         return "list[Money]"
-    return "Amount | None" if average or column.wire.number else inputs.plain(column) + " | None"
+    return inputs.plain(column) + " | None" if extreme else "Amount | None"  # a sum outgrows its terms' type
 
 
 def _statistics(names: Names, row: Row) -> None:
@@ -132,7 +132,7 @@ def _statistics(names: Names, row: Row) -> None:
             names.output(
                 f"{row.name}{suffix}",
                 f"{suffix} over {row.name} rows; money is listed by currency.",
-                [Slot(each.name, _figure(each, average=name == "avg"), str(each.column.comment)) for each in columns],
+                [Slot(each.name, _figure(each, extreme=name == "min"), str(each.column.comment)) for each in columns],
             )
             slots.append(
                 Slot(name, f"{row.name}{suffix}", {"sum": "Sums.", "avg": "Averages.", "min": "Least values."}[name])
@@ -244,7 +244,7 @@ def _price(core: GraphQLSchema) -> None:
                 if of.name.endswith("Connection") and name in ("totalCount", "stats"):
                     field.extensions["cost"] = 3
                 elif of.name == "Query" and name.endswith("Grouped"):
-                    field.extensions["cost"] = 100
+                    field.extensions["cost"] = 25
 
 
 def build(catalog: Catalog, extra_roots: Sequence[type] = ()) -> Graph:

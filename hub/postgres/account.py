@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 NOBODY = 65534
 CHANGE_USER = 1 << 0 | 1 << 6 | 1 << 7  # CAP_CHOWN, CAP_SETGID, CAP_SETUID
@@ -37,7 +37,7 @@ class Account:
         whole = path.resolve()
         return self.way in ("stay", "map", "search") or all(self._may_pass(each) for each in (whole, *whole.parents))
 
-    def named(self) -> "Account":
+    def named(self) -> Self:
         """The same, as a user with a name."""
         return replace(self, way="map") if self.way == "stay" and not _has_name(self.uid) else self
 

@@ -33,13 +33,13 @@ FROM (SELECT t$23.name AS name, t$23.title AS title
 FROM contacts AS t$23 
 WHERE (EXISTS (SELECT 1 
 FROM customers AS t$24 
-WHERE t$24.id = t$23.customer_id AND t$24.country = $10::VARCHAR)) AND (t$23.search_text LIKE hub_pattern($11::VARCHAR) OR (t$23.search_text %> btrim(hub_fold($11::VARCHAR)))) AND (t$23.search_text LIKE hub_pattern($12::VARCHAR) OR (t$23.search_text %> btrim(hub_fold($12::VARCHAR)))) ORDER BY t$23.name DESC, t$23.id DESC 
+WHERE t$24.id = t$23.customer_id AND t$24.country = ANY ($10::TEXT[]))) AND (t$23.search_text LIKE hub_pattern($11::VARCHAR) OR (t$23.search_text %> btrim(hub_fold($11::VARCHAR)))) AND (t$23.search_text LIKE hub_pattern($12::VARCHAR) OR (t$23.search_text %> btrim(hub_fold($12::VARCHAR)))) ORDER BY t$23.name DESC, t$23.id DESC 
  LIMIT 3) AS t$25) AS t$31, (SELECT CAST(coalesce(sum(t$28.f$0), 0) AS BIGINT) AS v$0 
 FROM (SELECT count(*) AS f$0 
 FROM contacts AS t$26 
 WHERE (EXISTS (SELECT 1 
 FROM customers AS t$27 
-WHERE t$27.id = t$26.customer_id AND t$27.country = $10::VARCHAR)) AND (t$26.search_text LIKE hub_pattern($11::VARCHAR) OR (t$26.search_text %> btrim(hub_fold($11::VARCHAR)))) AND (t$26.search_text LIKE hub_pattern($12::VARCHAR) OR (t$26.search_text %> btrim(hub_fold($12::VARCHAR))))) AS t$28) AS t$30) AS t$32) AS ordered, (SELECT row_to_json(t$40) AS row_to_json_9 
+WHERE t$27.id = t$26.customer_id AND t$27.country = ANY ($10::TEXT[]))) AND (t$26.search_text LIKE hub_pattern($11::VARCHAR) OR (t$26.search_text %> btrim(hub_fold($11::VARCHAR)))) AND (t$26.search_text LIKE hub_pattern($12::VARCHAR) OR (t$26.search_text %> btrim(hub_fold($12::VARCHAR))))) AS t$28) AS t$30) AS t$32) AS ordered, (SELECT row_to_json(t$40) AS row_to_json_9 
 FROM (SELECT t$39.l$0 AS nodes 
 FROM (SELECT coalesce(json_agg(t$38), '[]'::json) AS l$0 
 FROM (SELECT (SELECT row_to_json(t$37) AS row_to_json_10 

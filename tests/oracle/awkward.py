@@ -45,7 +45,7 @@ NAMES = (
     "ﬁne œuvre",
     "Straße 100%",
     "under_score",
-    'quote"s \\ and \'more\'',
+    "quote\"s \\ and 'more'",
     "Ελένη Σίσυφος",
     "Ольга Ёлкина",
     "émigré",
@@ -57,12 +57,36 @@ NAMES = (
     "AAA",
     "-",
 )
-TEXTS = ("", " ", "same", "same", "Same", "Ünïcödé", "a_b%c", "line\nbreak", "tab\there", "\u2028", '{"a":1}', "€ 5", "中文")
+TEXTS = (
+    "",
+    " ",
+    "same",
+    "same",
+    "Same",
+    "Ünïcödé",
+    "a_b%c",
+    "line\nbreak",
+    "tab\there",
+    "\u2028",
+    '{"a":1}',
+    "€ 5",
+    "中文",
+)
+KINDS = customers.IdentifierKind
 CURRENCIES = ("EUR", "USD", "JPY", "CHF")
-MOMENTS = tuple(
-    datetime(1998, 5, 6, tzinfo=UTC) - timedelta(days=days, seconds=seconds, microseconds=micro)
-    for days, seconds, micro in ((0, 0, 0), (0, 1, 0), (1, 0, 1), (3, 0, 100), (3, 0, 100), (9, 7, 123456), (36, 3601, 0))
-) + (
+MOMENTS = (
+    *tuple(
+        datetime(1998, 5, 6, tzinfo=UTC) - timedelta(days=days, seconds=seconds, microseconds=micro)
+        for days, seconds, micro in (
+            (0, 0, 0),
+            (0, 1, 0),
+            (1, 0, 1),
+            (3, 0, 100),
+            (3, 0, 100),
+            (9, 7, 123456),
+            (36, 3601, 0),
+        )
+    ),
     datetime(1998, 5, 6, 0, 0, 0, 1, tzinfo=UTC),
     datetime(1998, 3, 29, 0, 30, tzinfo=UTC),
     datetime(1998, 3, 29, 1, 30, tzinfo=UTC),
@@ -170,16 +194,18 @@ def _customer(rows: Rows, number: int, units: Sequence[UUID], staff: Sequence[UU
         attributes=json.dumps(rows.pick(ATTRIBUTES), ensure_ascii=False),
     )
     key: UUID = made["id"]
-    for kind in ("EMAIL", "PHONE", "LOYALTY_ID"):
+    for kind in (KINDS.EMAIL, KINDS.PHONE, KINDS.LOYALTY_ID):
         # Three customers share each value, told apart by source, so that the verified one and the oldest must be chosen.
         if rows.chance.random() < 0.7:
-            value = {"EMAIL": f"Shared{number // 3}@Example.org", "PHONE": f"+49 30 {number // 3:06}"}.get(kind, f" L{number}")
+            value = {KINDS.EMAIL: f"Shared{number // 3}@Example.org", KINDS.PHONE: f"+49 30 {number // 3:06}"}.get(
+                kind, f" L{number}"
+            )
             rows.add(
                 customers.Identifier,
                 customer_id=key,
-                kind=kind,
+                kind=kind.value,
                 value=value,
-                normalized=customers.normalized(customers.IdentifierKind(kind), value),
+                normalized=customers.normalized(kind, value),
                 verified=rows.pick((True, False)),
                 source=f"s{number % 3}",
             )
@@ -266,7 +292,14 @@ def _history(rows: Rows, customer: UUID, people: list[UUID], own: list[UUID], st
     every = [each["id"] for each in rows.made.get(orders.Order, [])]
     for _ in range(rows.chance.randint(0, 6)):
         mentioned = [*rows.chance.choices([*own, *every, rows.key()], k=rows.chance.randint(0, 4))]
-        words = [rows.pick(NAMES), *(f"ord_{each.hex}" for each in [*mentioned, *mentioned[:1]]), "and", "that", "is", "all."]
+        words = [
+            rows.pick(NAMES),
+            *(f"ord_{each.hex}" for each in [*mentioned, *mentioned[:1]]),
+            "and",
+            "that",
+            "is",
+            "all.",
+        ]
         rows.add(
             interactions.Interaction,
             customer_id=customer,

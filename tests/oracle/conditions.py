@@ -5,15 +5,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from oracle import text
-from oracle.data import Data, Record
-from oracle.faults import Refused
-from oracle.values import at_path, average, duration, exact, inward, is_number, key_of, plus, same_json
-
 from hub.engine import wire
 from hub.engine.catalog import Column, Row
 from hub.engine.links import Many, One
 from hub.engine.wire import Wire
+from oracle import text
+from oracle.data import Data, Record
+from oracle.faults import Refused
+from oracle.values import at_path, average, duration, exact, inward, is_number, key_of, plus, same_json
 
 Test = Callable[[Any], bool]
 FIGURES = ("sum", "avg", "min", "max")
@@ -35,6 +34,14 @@ def _operators(at: datetime) -> Mapping[str, Callable[[Any, Any], bool]]:
         "withinLast": lambda value, given: at - given <= value <= at,
         "olderThan": lambda value, given: value < at - given,
     }
+
+
+def _nothing(wanted: bool) -> Test:
+    return lambda value: (value is None) is wanted
+
+
+def _of(figure: Callable[[list[Record]], Any], test: Test) -> Test:
+    return lambda rows: test(figure(rows))
 
 
 def _every(tests: Sequence[Test]) -> Test:
@@ -74,7 +81,9 @@ class Conditions:
     def _keys(self, row: Row, given: Any) -> Any:
         if given is None:
             return None
-        return [self._keys(row, each) for each in given] if isinstance(given, list) else key_of(given, self._rows, row)[1]
+        return (
+            [self._keys(row, each) for each in given] if isinstance(given, list) else key_of(given, self._rows, row)[1]
+        )
 
     def _column(self, column: Column, given: Mapping[str, Any]) -> Test:
         name = column.column.name
@@ -92,7 +101,7 @@ class Conditions:
             if value is None or (isinstance(value, list) and None in value):
                 raise Refused("FILTER_INVALID", f"{operator} is null")
             if operator == "isNull":
-                tests.append(lambda found, wanted=value: (found is None) is wanted)
+                tests.append(_nothing(value))
             else:
                 tests.append(self._compared(operator, self._comparable(operator, value, kind)))
         return _every(tests)
@@ -153,7 +162,7 @@ class Conditions:
                 continue
             if key == "count":
                 of_count = self._value(value, wire.INT)
-                part.append(lambda rows, test=of_count: test(len(rows)))
+                part.append(_of(len, of_count))
             elif key in FIGURES:
                 part.extend(self._figures(target, key, value))
             else:
@@ -185,7 +194,7 @@ class Conditions:
             column = row.columns[name]
             figure = figure_of(row, key, column, currency)
             test = self._value(value, wire.DECIMAL if column.wire.number else column.wire)
-            tests.append(lambda rows, figure=figure, test=test: test(figure(rows)))
+            tests.append(_of(figure, test))
         return tests
 
 
@@ -194,10 +203,10 @@ def figure_of(row: Row, function: str, column: Column, currency: str | None) -> 
     if column.wire.money and currency is None:
         raise Refused("CURRENCY_REQUIRED", f"{column.name} is money")
     name, money = column.column.name, column.wire.money
-    assert not money or row.currency is not None
+    beside = row.currency or ""
 
     def figure(rows: list[Record]) -> Any:
-        chosen = [each for each in rows if each[row.currency] == currency] if money else rows
+        chosen = [each for each in rows if each[beside] == currency] if money else rows
         values = [each[name] for each in chosen if each[name] is not None]
         if function == "sum":
             return plus(values)

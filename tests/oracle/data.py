@@ -17,8 +17,12 @@ from hub.viewer import Viewer
 Record = dict[str, Any]
 
 
+class JsonObject(dict[str, Any]):
+    """An object of a stored JSON value: its keys have no order, unlike those of an answer."""
+
+
 def _json(text: str) -> Any:
-    return json.loads(text, parse_float=Decimal)
+    return json.loads(text, parse_float=Decimal, object_hook=JsonObject)
 
 
 async def load(dsn: str, catalog: Catalog) -> "Data":
@@ -74,7 +78,10 @@ class Data:
 
     def _scoped(self, scope: str) -> list[Record]:
         return [
-            each for name, row in self.catalog.rows.items() if row.declaration.scope.name == scope for each in self.rows[name]
+            each
+            for name, row in self.catalog.rows.items()
+            if row.declaration.scope.name == scope
+            for each in self.rows[name]
         ]
 
     def _cut(self, viewer: Viewer) -> "Data":

@@ -20,11 +20,11 @@ from graphql import (
     is_non_null_type,
     is_required_input_field,
 )
-from oracle.conditions import Conditions
-from oracle.data import Data
 
 from hub.engine.catalog import Row
 from hub.engine.links import Many
+from oracle.conditions import Conditions
+from oracle.data import Data
 
 T = TypeVar("T")
 _NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
@@ -88,8 +88,8 @@ class Draw:
     def declare(self, kind: str, value: Any, *, default: str | None = None, given: bool = True) -> str:
         """A variable of this type; `given` says whether the request carries its value."""
         for name, declaration in self.declared.items():
-            same = declaration == kind and default is None and given and name in self.variables
-            if same and self.variables[name] == value and type(self.variables[name]) is type(value) and self.chance(0.85):
+            alike = declaration == kind and default is None and given and name in self.variables
+            if alike and repr(self.variables[name]) == repr(value) and self.chance(0.85):
                 self.use("variable used twice")
                 return f"${name}"
         name = f"v{len(self.declared)}"
@@ -112,7 +112,8 @@ class Draw:
 
     def _variable(self, value: Any, kind: GraphQLInputType, place: str) -> str:
         composite = isinstance(get_named_type(kind), GraphQLInputObjectType)
-        what = "list" if is_list_type(getattr(kind, "of_type", kind)) or is_list_type(kind) else "object" if composite else "leaf"
+        listed = is_list_type(kind.of_type if is_non_null_type(kind) else kind)
+        what = "list" if listed else "object" if composite else "leaf"
         self.use(f"variable: {'whole argument' if place == 'argument' and composite else what}")
         loose = str(kind.of_type) if is_non_null_type(kind) else str(kind)
         if writable(value) and self.chance(0.2, "variable: default"):
@@ -135,11 +136,12 @@ class Draw:
             return self._object(value, kind)
         if isinstance(kind, GraphQLEnumType):
             return str(value)
-        if kind.name == "JSON":
+        name = get_named_type(kind).name
+        if name == "JSON":
             return json_literal(value) if writable(value) else self.declare("JSON!", value)
-        if kind.name in _BARE:
+        if name in _BARE:
             return json.dumps(value)
-        if kind.name == "Decimal":
+        if name == "Decimal":
             return str(value) if _NUMBER.fullmatch(str(value)) and self.chance(0.3) else json.dumps(str(value))
         return json.dumps(value, ensure_ascii=self.chance(0.2))
 

@@ -1,5 +1,6 @@
 """Draws selections: fields, aliases, fragments, directives, over rows, connections, figures, interfaces and unions."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,18 +9,22 @@ from graphql import (
     GraphQLField,
     GraphQLInterfaceType,
     GraphQLObjectType,
+    GraphQLString,
     GraphQLUnionType,
     get_named_type,
     is_leaf_type,
 )
+
 from oracle.draw import Draw
 
 Composite = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType
 # Names that a statement is full of, or that fields beside bear: a planner that is careless with names trips over them.
-ALIASES = (
-    *("t1", "t", "t0", "row_to_json", "id", "name", "node", "nodes", "edges", "data", "value", "key", "x", "c", "r", "row"),
-    *("j", "json", "at", "count", "total", "amount", "currency", "customer_id", "search_text", "placed_at", "ctid", "null"),
-    *("select", "from", "order", "cursor", "true", "created_at", "unit_id", "kind", "page", "rows", "sort0", "k0", "_", "__x"),
+ALIASES = tuple(
+    re.findall(
+        r"\S+",
+        "t1 t t0 row_to_json id name node nodes edges data value key x c r row j json at count total amount currency kind page "
+        "customer_id search_text placed_at ctid null select from order cursor true created_at unit_id rows sort0 k0 _",
+    )
 )
 LONG = "a_response_key_that_is_exactly_as_long_as_a_name_may_be_in_sql_"
 Sub = Callable[["Scope"], str]
@@ -45,7 +50,12 @@ class Fields:
         self._kept: list[tuple[str, Composite, list[tuple[str, str]]]] = []
 
     def field(
-        self, scope: Scope, parent: Composite, name: str, arguments: dict[str, Any] | None = None, below: Sub | None = None
+        self,
+        scope: Scope,
+        parent: Composite,
+        name: str,
+        arguments: dict[str, Any] | None = None,
+        below: Sub | None = None,
     ) -> str:
         """One field with its alias, arguments and directive; `below` draws its selection."""
         definition = self._definition(parent, name)
@@ -70,9 +80,10 @@ class Fields:
 
     def _definition(self, parent: Composite, name: str) -> GraphQLField:
         if name == "__typename":
-            return GraphQLField(self.draw.schema.type_map["String"])  # type: ignore[arg-type]
+            return GraphQLField(GraphQLString)
         assert not isinstance(parent, GraphQLUnionType)
-        return parent.fields[name]
+        found: GraphQLField = parent.fields[name]
+        return found
 
     def _key(self, scope: Scope, name: str, meaning: str) -> tuple[str, Scope]:
         wanted = [name]
@@ -81,8 +92,6 @@ class Fields:
         elif self.draw.chance(0.02):
             wanted = [LONG[:62] + self.draw.pick("xyz"), *wanted]
         for key in [*wanted, *(f"other{place}" for place in range(100))]:
-            if key.startswith("__") and key != name:
-                continue
             found = scope.claim(key, meaning)
             if found is not None:
                 if key != name:
@@ -150,11 +159,17 @@ class Fields:
 
     def on(self, kind: str, parts: Sequence[str]) -> str:
         """A fragment that holds for one type of an interface or union."""
-        return self.named(kind, parts) if self.draw.chance(0.3) else f"... on {kind}{self.directive(0.06)} {self.set(parts)}"
+        return (
+            self.named(kind, parts)
+            if self.draw.chance(0.3)
+            else f"... on {kind}{self.directive(0.06)} {self.set(parts)}"
+        )
 
     def leaves(self, scope: Scope, kind: GraphQLObjectType | GraphQLInterfaceType, least: int, most: int) -> list[str]:
         """Some leaf fields without arguments."""
-        names = [name for name, each in kind.fields.items() if is_leaf_type(get_named_type(each.type)) and not each.args]
+        names = [
+            name for name, each in kind.fields.items() if is_leaf_type(get_named_type(each.type)) and not each.args
+        ]
         chosen = self.draw.some(names, least, most)
         parts = []
         if len(chosen) > 1 and self.draw.chance(0.03):

@@ -5,14 +5,13 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+from hub.engine.catalog import Column, Row
+from hub.engine.links import Many, One
+from hub.engine.wire import AGE, Wire
 from oracle.conditions import figure_of
 from oracle.data import Record, public, values_of
 from oracle.draw import Draw
 from oracle.values import amount_text
-
-from hub.engine.catalog import Column, Row
-from hub.engine.links import Many, One
-from hub.engine.wire import AGE, Wire
 
 Filter = dict[str, Any]
 TRIES = 4
@@ -46,7 +45,12 @@ class Filters:
 
     def _any_part(self, row: Row, witness: Record | None, depth: int) -> Filter:
         links = [name for name, link in row.links.items() if isinstance(link, One | Many)]
-        kinds = ["column"] * 7 + ["json"] * 14 * self._holds_json(row) + ["id"] + (["link"] * 6 if links and depth < 2 else [])
+        kinds = (
+            ["column"] * 7
+            + ["json"] * 14 * self._holds_json(row)
+            + ["id"]
+            + (["link"] * 6 if links and depth < 2 else [])
+        )
         kinds += ["both"] * (2 if depth < 2 else 0)
         match self.draw.pick(kinds):
             case "id":
@@ -84,7 +88,9 @@ class Filters:
     def _ids(self, row: Row, witness: Record | None) -> Filter:
         others = [public(self.draw.data, each) for each in self.draw.some(self.draw.data.rows[row.name], 1, 3)]
         own = [public(self.draw.data, witness)] if witness else others[:1]
-        return self.draw.pick(({"eq": own[0]} if own else {}, {"in": [*others, *own]}, {"ne": others[0]}, {"notIn": others}))
+        return self.draw.pick(
+            ({"eq": own[0]} if own else {}, {"in": [*others, *own]}, {"ne": others[0]}, {"notIn": others})
+        )
 
     def _column(self, row: Row, column: Column, of: Record) -> Filter:
         value = of[column.column.name]
@@ -137,13 +143,18 @@ class Filters:
         if isinstance(value, date):
             return value.isoformat()
         if isinstance(value, Decimal):
-            return self.draw.pick((amount_text(value), amount_text(value.normalize()), f" {value}", amount_text(value + 1)))
+            return self.draw.pick(
+                (amount_text(value), amount_text(value.normalize()), f" {value}", amount_text(value + 1))
+            )
         return value + self.draw.pick((0, 0, 1)) if kind.number else value
 
     def _json(self, value: Any) -> Filter:
         paths = list(_paths(value, []))
         plain = [each for each in paths if isinstance(each[1], str | int | Decimal)]
-        path, found = self.draw.pick([*paths, *plain, *plain]) if self.draw.chance(0.9) else (["nowhere", "0"], None)
+        numbers = [each for each in plain if isinstance(each[1], int | Decimal)] * 3
+        path, found = (
+            self.draw.pick([*paths, *plain, *plain, *numbers]) if self.draw.chance(0.9) else (["nowhere", "0"], None)
+        )
         operators = ["eq", "eq", "ne", "ne", "in", "in", "isNull", "isNull"]
         number = isinstance(found, int | Decimal) and not isinstance(found, bool)
         operators += [*RANGES] * 7 * number + ["contains"] * 8 * isinstance(found, str)
@@ -185,7 +196,7 @@ class Filters:
             given["where"] = self.on(target, one, depth + 1)
             test = self.draw.conditions.on(target, given["where"])
             chosen = [each for each in linked if test(each)]
-        columns = [each for each in target.aggregable]
+        columns = list(target.aggregable)
         if self.draw.chance(0.25):
             self.draw.use("filter: count")
             given["count"] = self._bound(len(chosen), int)

@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+from hub.engine.catalog import Row, shout
+from hub.engine.inputs import BUCKETS, groupable
+from hub.engine.links import Many, Merged
 from oracle import text
 from oracle.data import Record, values_of
 from oracle.draw import Draw
 from oracle.draw_filters import Filters
 from oracle.values import moment_text
-
-from hub.engine.catalog import Row
-from hub.engine.inputs import BUCKETS, groupable
-from hub.engine.links import Many, Merged
 
 Arguments = dict[str, Any]
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo", "Asia/Kolkata", "Pacific/Auckland")
@@ -51,12 +50,16 @@ class ListArguments:
         links = [name for name, link in row.links.items() if isinstance(link, Many)]
         keys: list[Arguments] = [{"field": each} for each in self.draw.some(list(row.sort_keys), 0 if links else 1, 2)]
         if links and (not keys or self.draw.chance(0.8)):
-            keys.extend(self._figure(row, name) for name in dict.fromkeys(self.draw.some(self.draw.counted(row, links), 1, 2)))
+            keys.extend(
+                self._figure(row, name) for name in dict.fromkeys(self.draw.some(self.draw.counted(row, links), 1, 2))
+            )
         self.draw.random.shuffle(keys)
         self.draw.use("order: several keys" if len(keys) > 1 else "order: one key")
         if any("field" in each for each in keys):
             self.draw.use("order: field")
-        return [each | ({"direction": self.draw.pick(("ASC", "DESC"))} if self.draw.chance(0.7) else {}) for each in keys]
+        return [
+            each | ({"direction": self.draw.pick(("ASC", "DESC"))} if self.draw.chance(0.7) else {}) for each in keys
+        ]
 
     def _figure(self, row: Row, name: str) -> Arguments:
         link = row.links[name]
@@ -64,7 +67,8 @@ class ListArguments:
         target = self.draw.catalog.target(link.target)
         columns = list(target.aggregable)
         numbers = [each for each in columns if each.wire.number]
-        by = self.draw.pick(("COUNT", "COUNT", "MIN", "MIN", "MAX", "MAX", *(("SUM", "AVG", "AVG") * 4 if numbers else ())))
+        others = ("SUM", "SUM", "AVG", "AVG", "AVG") * 3 if numbers else ()
+        by = self.draw.pick(("COUNT", "MIN", "MAX") * 2 + others)
         self.draw.use(f"order: {by}")
         given: Arguments = {"by": by}
         if by != "COUNT":
@@ -122,10 +126,10 @@ class ListArguments:
     def timeline(self, link: Merged, entries: Sequence[tuple[str, Any]], most: int) -> Arguments:
         """A page of a merged list, and perhaps the types and times of its entries."""
         given = self.page(most)
-        if self.draw.chance(0.65, "timeline: types"):
-            known = [each for each, _ in entries] or list(self.draw.schema.type_map[f"{link.interface.name}Type"].values)  # type: ignore[attr-defined]
-            given["types"] = list(dict.fromkeys(self.draw.some(known, 1, 3)))
         rows = self.draw.catalog.implementing(link.interface.name)
+        if self.draw.chance(0.65, "timeline: types"):
+            known = [each for each, _ in entries] or [shout(row.name) for row in rows]
+            given["types"] = list(dict.fromkeys(self.draw.some(known, 1, 3)))
         column = rows[0].declaration.implements[link.interface.name]
         anyone = self.draw.some(self.draw.data.rows[rows[0].name], 1, 3)
         moments = sorted(moment for _, moment in entries) or sorted(values_of(anyone, column))
@@ -141,9 +145,9 @@ def found_by(draw: Draw, row: Row, witness: Record | None) -> Arguments:
     name = draw.data.of_table(how.table)
     rows = draw.data.linked(name, how.key, witness["id"]) if witness else []
     one = draw.pick(rows or draw.data.rows[name])
-    given = {argument: one[column.name] for argument, (column, needed) in how.arguments.items() if needed or draw.chance(0.5)}
+    given = {
+        argument: one[column.name] for argument, (column, needed) in how.arguments.items() if needed or draw.chance(0.5)
+    }
     if "value" in given:
         given["value"] = draw.pick((one["value"], one["value"].upper(), one.get("normalized", one["value"])))
     return {how.name: given}
-
-

@@ -7,6 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from graphql import GraphQLObjectType, GraphQLSchema
+
+from hub.engine.catalog import Row, camel
+from hub.engine.links import Many, Merged
+from hub.engine.types import Graph, Root
 from oracle.data import Data, Record, public
 from oracle.draw import Draw
 from oracle.draw_fields import Scope
@@ -14,10 +18,6 @@ from oracle.draw_lists import found_by
 from oracle.draw_rows import Rows
 from oracle.mistakes import mistaken
 from oracle.script import Operation, Step, Taken
-
-from hub.engine.catalog import Row, camel
-from hub.engine.links import Many, Merged
-from hub.engine.types import Graph, Root
 
 MISTAKES = 0.07
 PAGED = 0.18
@@ -47,7 +47,7 @@ class Generator:
         elif draw.chance(PAGED, "page: by cursor"):
             steps = _Paged(draw, self.graph).steps()
         else:
-            steps = (_Roots(draw, self.graph).step(),)
+            steps = [_Roots(draw, self.graph).step()]
         return Operation(label, tuple(steps), frozenset(draw.features))
 
 
@@ -152,7 +152,8 @@ class _Paged:
             made = document(self.draw, [_put(parts, text, info)])
             plain = {variable: name for name, variable in ((n, v[1:]) for n, v in names.items())}
             return [
-                Step(made.query, made.variables | {v: turn.get(n) for v, n in plain.items()}, made.name) for turn in turns
+                Step(made.query, made.variables | {v: turn.get(n) for v, n in plain.items()}, made.name)
+                for turn in turns
             ]
         steps = []
         for turn in turns:
@@ -170,7 +171,9 @@ class _Paged:
         turns: list[dict[str, Any]] = [{self.draw.pick(("first", "first", "last")): self.draw.random.randint(2, 7)}]
         for step in range(self.draw.random.randint(1, 3)):
             cursors = [Taken(step, (*path, "pageInfo", "endCursor")), Taken(step, (*path, "pageInfo", "startCursor"))]
-            cursors.append(Taken(self.draw.random.randint(0, step), (*path, "edges", self.draw.random.randint(0, 3), "cursor")))
+            cursors.append(
+                Taken(self.draw.random.randint(0, step), (*path, "edges", self.draw.random.randint(0, 3), "cursor"))
+            )
             turn: dict[str, Any] = {self.draw.pick(("first", "last")): self.draw.random.randint(1, 6)}
             if turns[-1].get("last"):
                 cursors.reverse()
@@ -185,7 +188,9 @@ class _Paged:
 
     def _list(self) -> tuple[tuple[str, ...], str]:
         """Where the list stands in the answer, and its field with marks where arguments and selection go."""
-        name, root = self.draw.pick([(name, root) for name, root in self.roots.graph.roots.items() if root.kind == "list"])
+        name, root = self.draw.pick(
+            [(name, root) for name, root in self.roots.graph.roots.items() if root.kind == "list"]
+        )
         assert root.row is not None
         row, rows = root.row, self.draw.data.rows[root.row.name]
         links = [(each, link) for each, link in row.links.items() if isinstance(link, Many | Merged)]
@@ -221,7 +226,9 @@ class _Paged:
             test = self.draw.conditions.on(row, given["filter"])
             if sum(map(test, rows)) < 3:
                 del given["filter"]
-        arguments = [f"{key}: {self.draw.write(value, parent.fields[name].args[key].type)}" for key, value in given.items()]
+        arguments = [
+            f"{key}: {self.draw.write(value, parent.fields[name].args[key].type)}" for key, value in given.items()
+        ]
         scope = Scope({key: ("", Scope()) for key in ("id", "edges", "pageInfo")})
         entry = partial(self.rows.row, row, None, 20, 3)
         below = self.rows.fields.field(scope, self.rows.kind(f"{row.name}Connection"), "nodes", None, entry)

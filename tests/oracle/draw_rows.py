@@ -5,14 +5,14 @@ from functools import partial
 from typing import Any
 
 from graphql import GraphQLInterfaceType, GraphQLObjectType
+
+from hub.engine.catalog import Row, shout
+from hub.engine.links import Many, Merged, One, OneOf, Resolved
 from oracle.data import Record
 from oracle.draw import Draw
 from oracle.draw_fields import Fields, Scope
 from oracle.draw_filters import Filters
 from oracle.draw_lists import ListArguments
-
-from hub.engine.catalog import Row, shout
-from hub.engine.links import Many, Merged, One, OneOf, Resolved
 
 DEEPEST = 11
 
@@ -92,7 +92,9 @@ class Rows:
         self.draw.use("timeline")
         arguments = self.arguments.timeline(link, entries, min(budget, 30))
         page = _size(arguments)
-        below = partial(self.connection, f"{link.interface.name}Connection", partial(self._entry, link, budget // page), depth)
+        below = partial(
+            self.connection, f"{link.interface.name}Connection", partial(self._entry, link, budget // page), depth
+        )
         return [self.fields.field(scope, kind, name, arguments, below)]
 
     def _entries(self, link: Merged, hint: Record | None) -> list[tuple[str, Any]]:
@@ -147,7 +149,7 @@ class Rows:
         if self.draw.chance(0.35, "totalCount") or not parts:
             parts.append(self.fields.field(scope, kind, "totalCount"))
         if "stats" in kind.fields and self.draw.chance(0.25, "stats"):
-            below = partial(self.stats, kind.fields["stats"].type.of_type)  # type: ignore[union-attr]
+            below = partial(self.stats, kind.fields["stats"].type.of_type)
             parts.append(self.fields.field(scope, kind, "stats", None, below))
         self.draw.random.shuffle(parts)
         return self.fields.set(self.fields.wrap(kind, parts))
@@ -164,7 +166,7 @@ class Rows:
         parts = []
         for name in self.draw.some(list(kind.fields), 1, 3):
             self.draw.use(f"stats: {name}")
-            of = kind.fields[name].type.of_type  # type: ignore[union-attr]
+            of = kind.fields[name].type.of_type
             below = partial(self._figures, of) if isinstance(of, GraphQLObjectType) else None
             parts.append(self.fields.field(scope, kind, name, None, below))
         return self.fields.set(parts)
@@ -174,7 +176,9 @@ class Rows:
         parts = []
         for name in self.draw.some(list(kind.fields), 1, 3):
             text = str(kind.fields[name].type)
-            amounts = (lambda inner: self.fields.set(self.fields.leaves(inner, money, 1, 2))) if "Money" in text else None
+            amounts = (
+                (lambda inner: self.fields.set(self.fields.leaves(inner, money, 1, 2))) if "Money" in text else None
+            )
             parts.append(self.fields.field(scope, kind, name, None, amounts))
         return self.fields.set(parts)
 
@@ -200,11 +204,13 @@ class Rows:
             shared.append(f"... on {other.name} {self.fields.set(self.fields.leaves(scope, other, 1, 2))}")
         return self._abstract(rows, budget, depth, scope, shared)
 
-    def _abstract(
-        self, rows: Sequence[Row], budget: int, depth: int, scope: Scope, shared: Sequence[str] = ()
-    ) -> str:
+    def _abstract(self, rows: Sequence[Row], budget: int, depth: int, scope: Scope, shared: Sequence[str] = ()) -> str:
         self.draw.use("fragment: by type")
-        parts = [*shared, "__typename"] if scope.claim("__typename", "__typename: String") and self.draw.chance(0.4) else [*shared]
+        parts = (
+            [*shared, "__typename"]
+            if scope.claim("__typename", "__typename: String") and self.draw.chance(0.4)
+            else [*shared]
+        )
         for row in rows:
             text = self.row(row, None, budget, depth, scope)
             parts.append(self.fields.on(row.name, [text.removeprefix("{ ").removesuffix(" }")]))

@@ -5,14 +5,13 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from oracle.compare import Ask, parsed
-from oracle.script import Step
-
 from hub.db.pool import Pool
 from hub.engine.execute import Engine, Request
 from hub.engine.types import Graph
 from hub.settings import Settings
 from hub.viewer import Viewer
+from oracle.compare import Ask, parsed
+from oracle.script import Step
 
 
 @asynccontextmanager

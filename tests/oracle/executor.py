@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import Any, TypeAlias
 
+import graphql
 from graphql import (
     DocumentNode,
     FieldNode,
     GraphQLField,
-    GraphQLResolveInfo,
     GraphQLScalarType,
     GraphQLSchema,
     Node,
@@ -26,18 +26,19 @@ from graphql import (
 )
 from graphql.execution import ExecutionResult
 from graphql.type import GraphQLInterfaceType, GraphQLUnionType
+
+from hub.engine.catalog import Catalog, Row, camel, shout
+from hub.engine.links import FoundBy, Interface, Many, Merged, One, OneOf, Resolved
+from hub.engine.types import Graph, Root
+from hub.viewer import Viewer
 from oracle import figures
 from oracle.data import Data, Record
 from oracle.faults import Refused
 from oracle.lists import PAGE_ARGUMENTS, Lists, page
 from oracle.values import exact, key_of, moment, moment_text, outward
 
-from hub.engine.catalog import Catalog, Row, camel, shout
-from hub.engine.links import FoundBy, Interface, Many, Merged, One, OneOf, Resolved
-from hub.engine.types import Graph, Root
-from hub.viewer import Viewer
-
 Resolver = Callable[..., Any]
+Info: TypeAlias = "graphql.GraphQLResolveInfo[Asked]"
 LONGEST_KEY = 63
 MOST_IDS = 100
 
@@ -50,7 +51,7 @@ class Asked:
     lists: Lists
     met: list[bool] = field(default_factory=list)
 
-    def note(self, info: GraphQLResolveInfo, found: object) -> None:
+    def note(self, info: Info, found: object) -> None:
         if info.path.prev is None:
             self.met.append(bool(found))
 
@@ -152,7 +153,7 @@ def _of_row(row: Row, catalog: Catalog) -> Iterator[tuple[str, Resolver]]:
 
 
 def _one(target: Row, by: str) -> Resolver:
-    def resolve(record: Record, info: GraphQLResolveInfo) -> Record | None:
+    def resolve(record: Record, info: Info) -> Record | None:
         asked: Asked = info.context
         return asked.data.get(target.name, record[by])
 
@@ -160,7 +161,7 @@ def _one(target: Row, by: str) -> Resolver:
 
 
 def _one_of(targets: Sequence[tuple[Row, str]]) -> Resolver:
-    def resolve(record: Record, info: GraphQLResolveInfo) -> Record | None:
+    def resolve(record: Record, info: Info) -> Record | None:
         asked: Asked = info.context
         for target, by in targets:
             if record[by] is not None:
@@ -171,7 +172,7 @@ def _one_of(targets: Sequence[tuple[Row, str]]) -> Resolver:
 
 
 def _resolved(how: Resolved, catalog: Catalog) -> Resolver:
-    def resolve(record: Record, info: GraphQLResolveInfo, **arguments: Any) -> Any:
+    def resolve(record: Record, info: Info, **arguments: Any) -> Any:
         asked: Asked = info.context
         found = how.resolver(None, **{need: record[need] for need in how.needs}, **arguments)
         if how.keys is None:
@@ -197,7 +198,7 @@ def _connection(
 
 
 def _many(row: Row, name: str, target: Row, by: str) -> Resolver:
-    def resolve(record: Record, info: GraphQLResolveInfo, **arguments: Any) -> Any:
+    def resolve(record: Record, info: Info, **arguments: Any) -> Any:
         asked: Asked = info.context
         linked = asked.data.linked(target.name, by, record["id"])
         return _connection(asked, target, linked, f"{row.name}.{name}", record, arguments)
@@ -206,17 +207,17 @@ def _many(row: Row, name: str, target: Row, by: str) -> Resolver:
 
 
 def _merged(row: Row, name: str, interface: Interface, by: str) -> Resolver:
-    def resolve(record: Record, info: GraphQLResolveInfo, **arguments: Any) -> Any:
+    def resolve(record: Record, info: Info, **arguments: Any) -> Any:
         asked: Asked = info.context
-        found = []
+        found: list[tuple[datetime, Record]] = []
         for each in asked.data.catalog.implementing(interface.name):
             if arguments.get("types") is None or shout(each.name) in arguments["types"]:
                 column = each.declaration.implements[interface.name]
                 found.extend((entry[column], entry) for entry in asked.data.linked(each.name, by, record["id"]))
-        for argument, fits in (("since", lambda at, m: at >= m), ("until", lambda at, m: at < m)):
-            if arguments.get(argument) is not None:
-                bound = moment(arguments[argument])
-                found = [(at, entry) for at, entry in found if fits(at, bound)]
+        if arguments.get("since") is not None:
+            found = [pair for pair in found if pair[0] >= moment(arguments["since"])]
+        if arguments.get("until") is not None:
+            found = [pair for pair in found if pair[0] < moment(arguments["until"])]
         found.sort(key=lambda pair: (pair[0], pair[1]["id"]), reverse=True)
         entries = [entry for _, entry in found]
         return page(entries, _mark(f"{row.name}.{name}", record, arguments), arguments)
@@ -225,7 +226,7 @@ def _merged(row: Row, name: str, interface: Interface, by: str) -> Resolver:
 
 
 def _of_root(root: Root) -> Resolver:
-    def resolve(source: None, info: GraphQLResolveInfo, **arguments: Any) -> Any:
+    def resolve(source: None, info: Info, **arguments: Any) -> Any:
         asked: Asked = info.context
         found = _root(asked, root, arguments, info.field_name)
         count = found["totalCount"] if root.kind in ("list", "groups") else found

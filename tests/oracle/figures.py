@@ -6,11 +6,10 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from hub.engine.catalog import Column, Row
 from oracle.data import Record, values_of
 from oracle.faults import Refused
 from oracle.values import amount_text, average, outward, plus, rounded
-
-from hub.engine.catalog import Column, Row
 
 MOST_KEYS = 4
 MONTHS = {"MONTH": 1, "QUARTER": 3, "YEAR": 12}

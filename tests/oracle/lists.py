@@ -7,13 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from hub.engine.catalog import Row
+from hub.engine.links import Many
 from oracle import text
 from oracle.conditions import Conditions, figure_of
 from oracle.data import Data, Record
 from oracle.faults import Refused
-
-from hub.engine.catalog import Row
-from hub.engine.links import Many
 
 CURSOR = "oracle:"
 PAGE_ARGUMENTS = ("first", "last", "after", "before")
@@ -131,7 +130,7 @@ def page(rows: Sequence[Record], listed: str, arguments: Mapping[str, Any]) -> d
     first, last, after, before = (arguments.get(name) for name in PAGE_ARGUMENTS)
     if first is not None and last is not None:
         raise Refused("PAGE_ARGUMENTS", "first and last")
-    size = 20 if first is None and last is None else first if last is None else last
+    size: int = next((each for each in (first, last) if each is not None), 20)
     if size < 0:
         raise Refused("PAGE_ARGUMENTS", "a negative page")
     if size > 100:

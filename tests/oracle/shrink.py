@@ -16,6 +16,7 @@ from graphql import (
 )
 from graphql.language.ast import FragmentDefinitionNode
 from graphql.language.visitor import REMOVE
+
 from oracle.script import Step
 
 _DROPPED = ("field", "inline_fragment", "fragment_spread", "argument", "object_field", "directive")
@@ -53,7 +54,9 @@ def smaller(step: Step) -> Iterator[Step]:
         if reduced is not None:
             text = print_ast(reduced)
             names = _names(reduced)
-            yield Step(text, {name: value for name, value in step.variables.items() if name in names.variables}, step.name)
+            yield Step(
+                text, {name: value for name, value in step.variables.items() if name in names.variables}, step.name
+            )
 
 
 def _names(document: DocumentNode) -> _Names:

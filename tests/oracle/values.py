@@ -7,10 +7,9 @@ from decimal import Context, Decimal
 from typing import Any
 from uuid import UUID
 
-from oracle.faults import Refused
-
 from hub.engine.catalog import Row
 from hub.engine.wire import Wire
+from oracle.faults import Refused
 
 _WIDE = Context(prec=200)
 _ID = re.compile(r"([a-z]+)_([0-9a-f]{32})")

@@ -9,15 +9,15 @@ from datetime import datetime
 from typing import Any
 
 from graphql import GraphQLObjectType, get_named_type, is_leaf_type
-from oracle.data import Data, Record, public, values_of
-from oracle.executor import Oracle
-from oracle.script import Operation, Step, Taken
-from oracle.values import amount_text, moment_text
 
 from hub.engine.catalog import Column, Row
 from hub.engine.inputs import groupable
 from hub.engine.links import Many, One, OneOf
 from hub.viewer import Viewer
+from oracle.data import Data, Record, public, values_of
+from oracle.executor import Oracle
+from oracle.script import Operation, Step, Taken
+from oracle.values import moment_text
 
 TOGETHER = 4
 
@@ -105,7 +105,8 @@ class _Walk:
         whole = f"totalCount {self._stats(row)} pageInfo {{ hasNextPage hasPreviousPage }} nodes {{ {leaves} }}"
         yield from self._together(f"{row.name} list", [f"{plural}(first: 100) {{ {whole} }}"])
         yield from self._together(f"{row.name} list", [f"{plural}(last: 100) {{ {whole} }}"])
-        query = f"query($after: Cursor) {{ {plural}(first: 40, after: $after) {{ nodes {{ id }} pageInfo {{ endCursor hasNextPage }} }} }}"
+        shown = "nodes { id } pageInfo { endCursor hasNextPage }"
+        query = f"query($after: Cursor) {{ {plural}(first: 40, after: $after) {{ {shown} }} }}"
         steps = [Step(query, {})]
         steps += [Step(query, {"after": Taken(page, (plural, "pageInfo", "endCursor"))}) for page in range(3)]
         yield Operation(f"{row.name} pages", tuple(steps))
@@ -116,7 +117,8 @@ class _Walk:
         for way in ("first", "last") if single else ("first",):
             size = 100 if single else 25
             yield from self._together(
-                f"{row.name}.{name}", [f"{plural}({way}: {size}) {{ nodes {{ id {self._below(row, name, 5, deep=True)} }} }}"]
+                f"{row.name}.{name}",
+                [f"{plural}({way}: {size}) {{ nodes {{ id {self._below(row, name, 5, deep=True)} }} }}"],
             )
         if isinstance(link, One | Many):
             target = self.catalog.target(link.target)
@@ -184,7 +186,8 @@ class _Walk:
             return
         money = f", currency: {json.dumps(linked[0]['currency'])}" if column.wire.money else ""
         for function in ("sum", "avg", "min", "max") if column.wire.number else ("min", "max"):
-            of = {"sum": sum, "min": min, "max": max}.get(function, lambda all_: sum(all_) / len(all_))(values)
+            of = {"min": min(values), "max": max(values)}.get(function) or sum(values)
+            of = of / len(values) if function == "avg" else of
             yield f"{function}: {{{column.name}: {{gte: {self._literal(of, column)}}}{money}}}"
 
     def _literal(self, value: Any, column: Column) -> str:
@@ -235,11 +238,14 @@ class _Walk:
                 query = json.dumps(self.chance.choice(words) if words else "a")
                 yield f"{row.declaration.plural}(first: 30, search: {query}) {{ totalCount {self._stats(row)} nodes {{ id }} }}"
                 field = groupable(row)[0].column.name.upper()
-                yield f"{row.declaration.plural}Grouped(by: [{{field: {field}}}], search: {query}) {{ nodes {{ {self._stats(row)} }} }}"
+                by = f"by: [{{field: {field}}}]"
+                yield f"{row.declaration.plural}Grouped({by}, search: {query}) {{ nodes {{ {self._stats(row)} }} }}"
         for how in row.declaration.found_by:
             table = self.every.of_table(how.table)
             for each in [*self._some(self.seen, table, 4), *self._some(self.every, table, 12)]:
-                given = [f"{n}: {self._argument(each[c.name], c.type)}" for n, (c, needed) in how.arguments.items() if needed]
+                given = [
+                    f"{n}: {self._argument(each[c.name], c.type)}" for n, (c, needed) in how.arguments.items() if needed
+                ]
                 yield f"{single}By({how.name}: {{{', '.join(given)}}}) {{ {self._leaves(row)} }}"
 
     def _argument(self, value: Any, kind: Any) -> str:
@@ -255,4 +261,3 @@ class _Walk:
             ids = [public(self.every, each) for row in rows for each in self._some(self.every, row.name, 8)]
             self.chance.shuffle(ids)
             yield f"nodes(ids: {json.dumps(ids)}) {{ __typename id {inner} }}"
-

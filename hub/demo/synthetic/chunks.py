@@ -20,6 +20,7 @@ MOST = 9_999_999  # the numbers have seven digits
 
 SUMMED_AT_ONCE = 50_000
 ORDERS_AT_ONCE = 5_000
+CUSTOMERS_AT_ONCE = 1_000
 SCORED_AT_ONCE = 10_000
 HISTORY_STEP = 10  # every tenth customer has scores of a year before as well
 
@@ -60,12 +61,15 @@ def _summed(deals: Deals) -> Generator[Chunk, None, Summed]:
 
 
 def _written(people: People, trade: Trade) -> Iterator[Chunk]:
-    """Each step holds some orders, and before them the customers who came meanwhile."""
+    """Orders, some at once, and before them the customers who came meanwhile."""
     deals, written = trade.deals, 0
     for start in range(0, deals.size, ORDERS_AT_ONCE):
         stop = min(start + ORDERS_AT_ONCE, deals.size)
         known = deals.accounts.known(deals.placed(stop - 1))
-        yield Chunk("orders", stop, deals.size, [*people.batches(written, known), *trade.batches(start, stop)])
+        for first in range(written, known, CUSTOMERS_AT_ONCE):
+            some = people.batches(first, min(first + CUSTOMERS_AT_ONCE, known))
+            yield Chunk("orders", start, deals.size, some)
+        yield Chunk("orders", stop, deals.size, trade.batches(start, stop))
         written = known
 
 

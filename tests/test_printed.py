@@ -1,0 +1,110 @@
+"""What is printed from code is fresh, and the tables, their migrations and the schema say all that they should."""
+
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+
+import asyncpg
+import pytest
+import sqlalchemy as sa
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLNamedType,
+    GraphQLObjectType,
+)
+
+import schema
+from hub import errors, settings
+from hub.db import migrate
+from hub.domain.tables import PLACED, metadata
+from hub.engine.types import Graph
+
+ROOT = Path(__file__).parents[1]
+BASICS = {"id": sa.Uuid, "version": sa.Integer, "created_at": sa.DateTime, "updated_at": sa.DateTime}
+TRIGGERS = "select tgrelid::regclass::text from pg_trigger where tgname = 'place'"
+
+
+@pytest.fixture(scope="module")
+def graph() -> Graph:
+    return schema.build()
+
+
+def tables() -> list[sa.Table]:
+    """The tables of the graph."""
+    return [each.table for each in schema.declarations()]
+
+
+def owned() -> list[sa.Table]:
+    """Those whose rows belong to a customer."""
+    return [each.table for each in schema.declarations() if each.scope.name == "customer"]
+
+
+def test_the_sdl_is_what_the_declarations_say(graph: Graph) -> None:
+    printed = (ROOT / "schema" / "schema.graphql").read_text("utf-8")
+    assert printed == graph.strawberry.as_str() + "\n", "run: make golden"
+
+
+@pytest.mark.parametrize(
+    ("page", "printed"),
+    [("settings.md", settings.markdown), ("errors.md", errors.markdown)],
+    ids=["settings", "errors"],
+)
+def test_a_page_is_what_the_code_says(page: str, printed: Callable[[], str]) -> None:
+    assert (ROOT / "docs" / page).read_text("utf-8") == printed(), "run: make golden"
+
+
+def _described(of: GraphQLNamedType) -> Iterator[tuple[str, str | None]]:
+    yield of.name, of.description
+    if isinstance(of, GraphQLObjectType | GraphQLInterfaceType):
+        for name, field in of.fields.items():
+            yield f"{of.name}.{name}", field.description
+            yield from ((f"{of.name}.{name}({given}:)", each.description) for given, each in field.args.items())
+    elif isinstance(of, GraphQLInputObjectType):
+        yield from ((f"{of.name}.{name}", each.description) for name, each in of.fields.items())
+    elif isinstance(of, GraphQLEnumType):
+        yield from ((f"{of.name}.{name}", each.description) for name, each in of.values.items())
+
+
+def test_everything_public_is_described(graph: Graph) -> None:
+    public = (each for name, each in graph.core.type_map.items() if not name.startswith("__"))
+    places = chain.from_iterable(_described(each) for each in public)
+    assert [name for name, description in places if not (description or "").strip()] == []
+
+
+async def test_the_migrations_make_the_tables_that_the_code_has(empty_dsn: str) -> None:
+    await migrate.check(empty_dsn)
+
+
+async def test_a_table_whose_rows_are_placed_has_the_trigger_that_does_it(empty_dsn: str) -> None:
+    connection = await asyncpg.connect(empty_dsn)
+    try:
+        found = {each[0] for each in await connection.fetch(TRIGGERS)}
+    finally:
+        await connection.close()
+    assert found == {each.name for each in metadata.tables.values() if any(c.info.get(PLACED) for c in each.c)}
+
+
+def test_every_row_has_a_key_a_version_and_two_times() -> None:
+    columns = [(table.name, table.c.get(name), kind) for table in tables() for name, kind in BASICS.items()]
+    faults = [name for name, column, kind in columns if column is None or column.nullable or not _is(column, kind)]
+    assert faults == []
+
+
+def _is(column: sa.Column[object], kind: type[sa.types.TypeEngine[object]]) -> bool:
+    return isinstance(column.type, kind) and (not isinstance(column.type, sa.DateTime) or column.type.timezone)
+
+
+def test_every_row_of_a_customer_names_it() -> None:
+    named = [table for table in owned() if "customer_id" in table.c and not table.c.customer_id.nullable]
+    assert named == owned()
+
+
+def test_two_rows_of_a_customer_are_joined_by_a_key_that_names_it() -> None:
+    keys = [(table, key) for table in owned() for key in table.foreign_key_constraints]
+    assert [
+        f"{table.name}: {', '.join(key.columns.keys())} → {key.referred_table.name}"
+        for table, key in keys
+        if key.referred_table in owned() and "customer_id" not in key.columns
+    ] == []
