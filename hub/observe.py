@@ -118,7 +118,9 @@ class Log:
         if isinstance(record, RequestDone):
             if self.requests:
                 self._later(record)
-        elif isinstance(record, Failed):
+            return
+        self.flush()
+        if isinstance(record, Failed):
             self._log.error("failed", request_id=record.request_id, where=record.where, exception=_trace(record.error))
         elif isinstance(record, StatementSlow):
             self._log.warning("statement_slow", **record._asdict())

@@ -16,7 +16,7 @@ TIMELINE = Interface(
 
 
 def _normalized(given: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**given, "value": customers.normalized(customers.IdentifierKind(given["kind"]), given["value"])}
+    return {**given, "value": customers.normalized(customers.IdentifierKind[given["kind"]], given["value"])}
 
 
 BY_IDENTIFIER = FoundBy(

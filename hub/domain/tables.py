@@ -3,8 +3,9 @@
 Subjects build their tables from these; no subject is named here."""
 
 from collections.abc import Sequence
-from enum import Enum
-from typing import Self
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Self
 
 import sqlalchemy as sa
 from sqlalchemy.types import UserDefinedType
@@ -21,7 +22,7 @@ metadata = sa.MetaData(naming_convention=NAMES)
 PLACED = "placed"  # marks, in its `info`, the column that `placed` makes: its table needs a trigger
 
 
-class Choice(str, Enum):
+class Choice(StrEnum):
     """A closed set of values; each member is its stored text and a sentence that explains it."""
 
     description: str
@@ -38,11 +39,11 @@ class Ltree(UserDefinedType[str]):
 
     cache_ok = True
 
-    def get_col_spec(self) -> str:
+    def get_col_spec(self, **kw: Any) -> str:
         return "LTREE"
 
 
-def money() -> sa.Numeric[object]:
+def money() -> sa.Numeric[Decimal]:
     """An amount: numeric(18,4), never rounded when stored, beside its row's currency."""
     return sa.Numeric(18, 4)
 

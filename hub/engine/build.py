@@ -1,10 +1,10 @@
 """Makes single GraphQL types out of names and annotations, through Strawberry. What types there are is types.py's."""
 
 import types as pytypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Annotated, Any, ForwardRef, Union
+from typing import Annotated, Any, ForwardRef, Union, cast
 
 import strawberry
 from strawberry.annotation import StrawberryAnnotation
@@ -116,4 +116,5 @@ class Names:
     def choices(self, name: str, description: str, values: Sequence[tuple[str, str]]) -> None:
         """An enum type of (value, description) pairs that are values like any other."""
         members = {value: strawberry.enum_value(value, description=text) for value, text in values}
-        self.known[name] = strawberry.enum(Enum(name, members), name=name, description=description)
+        made = cast(Callable[..., type[Enum]], Enum)(name, members)
+        self.known[name] = strawberry.enum(made, name=name, description=description)

@@ -8,15 +8,16 @@ import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from hub.engine import wire
 from hub.engine.links import Declaration, Interface, Many, Merged, One, OneOf, Resolved, Sortable
-from hub.engine.wire import Wire
+from hub.engine.wire import Wire, raw
 
-COMMON: Mapping[str, Any] = {"version": int, "created_at": wire.datetime, "updated_at": wire.datetime}
+COMMON: Mapping[str, Any] = {"version": int, "created_at": datetime, "updated_at": datetime}
 
 
 class DeclarationFault(Exception):
@@ -57,7 +58,7 @@ class SortKey:
     def of(self, row: sa.FromClause) -> sa.ColumnElement[Any]:
         """The key's expression over a row; the same text as in the index."""
         found: sa.ColumnElement[Any] = row.c[self.column.name]
-        return found if self.missing is None else sa.func.coalesce(found, sa.literal_column(f"'{self.missing}'"))
+        return found if self.missing is None else sa.func.coalesce(found, raw(f"'{self.missing}'"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

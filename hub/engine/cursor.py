@@ -13,6 +13,7 @@ import json
 import sqlalchemy as sa
 
 from hub.engine.plan import Cursors
+from hub.engine.wire import raw
 from hub.errors import BadInput
 
 MARK = 6
@@ -37,23 +38,23 @@ def sealed(cursors: Cursors, keys: sa.ColumnElement[str]) -> sa.ColumnElement[st
     """The SQL expression that turns the text of a JSON array of keys into a cursor."""
     mark = sa.bindparam(cursors.mark.name, type_=cursors.mark.type)
     key = sa.bindparam(cursors.key.name, type_=cursors.key.type)
-    payload = sa.func.convert_to(keys, sa.literal_column("'UTF8'"))
+    payload = sa.func.convert_to(keys, raw("'UTF8'"))
     seal = sa.func.substring(
         sa.func.sha256(key.op("||")(sa.func.sha256(key.op("||")(payload)))),
-        sa.literal_column("1"),
-        sa.literal_column(str(SEAL)),
+        raw("1"),
+        raw(str(SEAL)),
     )
-    text = sa.func.encode(mark.op("||")(seal).op("||")(payload), sa.literal_column("'base64'"))
-    return sa.func.translate(text, sa.literal_column("E'+/=\\n'"), sa.literal_column("'-_'"))
+    text = sa.func.encode(mark.op("||")(seal).op("||")(payload), raw("'base64'"))
+    return sa.func.translate(text, raw("E'+/=\\n'"), raw("'-_'"))
 
 
 def opened(text: str, mark: bytes, secret: bytes, argument: str) -> list[str]:
     """The keys inside a cursor; raises CURSOR_MALFORMED or CURSOR_WRONG_LIST naming the argument."""
     try:
-        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        raw = b""
-    found, seal, payload = raw[:MARK], raw[MARK : MARK + SEAL], raw[MARK + SEAL :]
+        packed = b""
+    found, seal, payload = packed[:MARK], packed[MARK : MARK + SEAL], packed[MARK + SEAL :]
     if payload and hmac.compare_digest(seal, _seal(key_of(secret, found), payload)):
         if found == mark:
             keys: list[str] = json.loads(payload)

@@ -16,10 +16,12 @@ from graphql import (
     DocumentNode,
     ExecutionResult,
     FieldNode,
+    FragmentSpreadNode,
     GraphQLID,
     GraphQLInputType,
     GraphQLNonNull,
     GraphQLString,
+    InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
     VariableNode,
@@ -237,7 +239,7 @@ class Engine:
         if ready.planned.python:
             answered = self._python(operation, run.variables, ready.planned.python)
             data.update({key: (answered.data or {}).get(key) for key in ready.planned.python})
-            errors += [error.formatted for error in answered.errors or ()]
+            errors += [dict(error.formatted) for error in answered.errors or ()]
         if errors:
             response["errors"] = errors
         trace.stage("splice")
@@ -311,9 +313,10 @@ def _root_fields(selection_set: SelectionSetNode, operation: Operation) -> Itera
     for node in selection_set.selections:
         if isinstance(node, FieldNode):
             yield node
-        else:
-            inner = operation.fragments[node.name.value] if hasattr(node, "name") else node  # type: ignore[union-attr]
-            yield from _root_fields(inner.selection_set, operation)  # type: ignore[union-attr]
+        elif isinstance(node, FragmentSpreadNode):
+            yield from _root_fields(operation.fragments[node.name.value].selection_set, operation)
+        elif isinstance(node, InlineFragmentNode):
+            yield from _root_fields(node.selection_set, operation)
 
 
 def _searched(operation: Operation) -> frozenset[str]:

@@ -3,7 +3,7 @@
 The scan groups by currency when money is asked for (and by the keys of groups, if there are any); a second level folds the
 currencies into lists and everything else into one value."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,15 +12,16 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from hub.engine.plan import Constant, Money, StatFigure, Stats, Total
 from hub.engine.where import Names
+from hub.engine.wire import raw
 
 Value = sa.ColumnElement[Any]
 TOTAL = Stats((("", Total()),))
-EMPTY_LIST: Value = sa.literal_column("'[]'::json")
+EMPTY_LIST: Value = raw("'[]'::json")
 
 
 def text(value: str) -> Value:
     """A text of our own making (a type's name), written into the statement."""
-    return sa.literal_column(f"'{value}'::text")
+    return raw(f"'{value}'::text")
 
 
 def json_object(columns: Sequence[tuple[str, Value]], name: str, tables: Sequence[sa.FromClause] = ()) -> Value:
@@ -28,7 +29,7 @@ def json_object(columns: Sequence[tuple[str, Value]], name: str, tables: Sequenc
 
     `name` is a fresh alias."""
     if not columns:
-        return sa.literal_column("'{}'::json")
+        return raw("'{}'::json")
     select = sa.select(*(value.label(key) for key, value in columns)).select_from(*tables)
     inner = select.correlate_except(*tables).subquery(name)
     return sa.select(sa.func.row_to_json(inner.table_valued())).correlate_except(inner).scalar_subquery()
@@ -61,7 +62,7 @@ class Folded:
         """The figure's value over the rows of the first level."""
         columns = [level.c[name] for name in self.names]
         if isinstance(self.figure, Total):
-            return sa.cast(sa.func.coalesce(sa.func.sum(columns[0]), sa.literal_column("0")), sa.BigInteger)
+            return sa.cast(sa.func.coalesce(sa.func.sum(columns[0]), raw("0")), sa.BigInteger)
         if self.figure.money is not None:
             return self._money(columns, level, self.figure.money, alias)
         match self.figure.function:
@@ -84,7 +85,7 @@ class Folded:
 
 
 def _average(total: Value, count: Value) -> Value:
-    return sa.cast(sa.func.round(total / sa.func.nullif(count, sa.literal_column("0")), sa.literal_column("4")), sa.Text)
+    return sa.cast(sa.func.round(total / sa.func.nullif(count, raw("0")), raw("4")), sa.Text)
 
 
 def _shown(figure: StatFigure, value: Value) -> Value:
@@ -130,7 +131,7 @@ class Tree:
                 found.append(part)
         return found
 
-    def object(self, values: dict[int, Value], fresh: Any) -> Value:
+    def object(self, values: Mapping[int, Value], fresh: Any) -> Value:
         """The JSON object, once every figure stands in a column (by the figure's identity)."""
         columns: list[tuple[str, Value]] = []
         for key, part in self.fields:

@@ -102,7 +102,7 @@ class Reader:
         if isinstance(of, GraphQLList):
             return self._of_list_node(node, _bare(of.of_type))
         if isinstance(node, ListValueNode | ObjectValueNode):  # a JSON literal, which may hold variables
-            return self._leaf(of, lambda values: value_from_ast(node, of, values))
+            return self._leaf(of, lambda values: value_from_ast(node, of, dict(values)))
         value = value_from_ast(node, of)
         return self._leaf(of, lambda values: value, constant=True)
 

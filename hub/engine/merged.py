@@ -7,8 +7,9 @@ import sqlalchemy as sa
 
 from hub.engine.figures import Value
 from hub.engine.paging import Key, Wanted, assembled, behind, bounds, row_columns
-from hub.engine.plan import Bound, MergedListing, MergedSource, PageInfo, Shape, Total, Variant
+from hub.engine.plan import Bound, MergedListing, MergedSource, PageInfo, Shape, Stats, Total, Variant
 from hub.engine.where import Condition, Names, param
+from hub.engine.wire import raw
 
 Objects = Callable[[Shape, sa.FromClause], Value]
 
@@ -46,7 +47,7 @@ class Totals:
     def __init__(self, level: sa.FromClause) -> None:
         self.level = level
 
-    def value(self, part: Any, names: Names) -> Value:
+    def value(self, part: Total | Stats, names: Names) -> Value:
         """The number."""
         return self.level.c["c$"]
 
@@ -57,7 +58,7 @@ def merged(listing: MergedListing, outer: sa.FromClause, names: Names, objects: 
     branches = [_branch(each, listing, outer, names) for each in listing.sources]
     selects = []
     for at, branch in enumerate(branches):
-        columns = [sa.literal_column(str(at)).label("kind$"), branch.row.c.id, branch.keys[0].value.label("at$")]
+        columns = [raw(str(at)).label("kind$"), branch.row.c.id, branch.keys[0].value.label("at$")]
         chosen = branch.select(*columns).where(*bounds(branch.keys, listing.page)).limit(wanted.limit())
         ordered = chosen.order_by(*(key.ordered(backward=wanted.backward) for key in branch.keys))
         selects.append(ordered.subquery(names.next()).select())
@@ -71,12 +72,12 @@ def merged(listing: MergedListing, outer: sa.FromClause, names: Names, objects: 
             row = names.of(source.row.table)
             shape = source.shapes[variant.number]
             inner = sa.select(objects(shape, row)).select_from(row).where(row.c.id == entries.c.id)
-            pairs.append((entries.c["kind$"] == sa.literal_column(str(at)), inner.correlate_except(row).scalar_subquery()))
-        return sa.case(*pairs) if pairs else sa.literal_column("null::json")
+            pairs.append((entries.c["kind$"] == raw(str(at)), inner.correlate_except(row).scalar_subquery()))
+        return sa.case(*pairs) if pairs else raw("null::json")
 
     columns = [*row_columns(listing.parts, listing.cursors, keys, names, node), *wanted.columns(keys)]
     rows = (
-        sa.select(*(columns or [sa.literal_column("1").label("$")]))
+        sa.select(*(columns or [raw("1").label("$")]))
         .select_from(entries)
         .order_by(*(key.ordered(backward=wanted.backward) for key in keys))
         .limit(wanted.limit())
@@ -89,7 +90,7 @@ def merged(listing: MergedListing, outer: sa.FromClause, names: Names, objects: 
 
 def _nothing(names: Names) -> sa.FromClause:
     columns = (("kind$", "0"), ("id", "null::uuid"), ("at$", "null::timestamptz"))
-    empty = sa.select(*(sa.literal_column(value).label(name) for name, value in columns)).where(sa.false())
+    empty = sa.select(*(raw(value).label(name) for name, value in columns)).where(sa.false())
     return empty.subquery(names.next())
 
 
@@ -99,7 +100,7 @@ def _totals(listing: MergedListing, outer: sa.FromClause, names: Names) -> Total
     counts = [
         _branch(each, listing, outer, names).select(sa.func.count()).scalar_subquery() for each in listing.sources
     ]
-    total: Value = sa.literal_column("0")
+    total: Value = raw("0")
     for count in counts:
         total = total + count
     return Totals(sa.select(total.label("c$")).correlate_except().subquery(names.next()))
@@ -114,7 +115,7 @@ def _more(listing: MergedListing, outer: sa.FromClause, names: Names) -> dict[st
             branch = _branch(source, listing, outer, names)
             assert bound is not None
             branch.conditions.append(behind(branch.keys, bound, ahead=ahead, itself=True))
-            found.append(sa.exists(branch.select(sa.literal_column("1"))))
+            found.append(sa.exists(branch.select(raw("1"))))
         return sa.or_(sa.false(), *found)
 
     if not any(isinstance(part, PageInfo) for _, part in listing.parts):

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from hub.engine.cursor import sealed
-from hub.engine.figures import EMPTY_LIST, Figures, Value, json_object, text
+from hub.engine.figures import EMPTY_LIST, Value, json_object, text
 from hub.engine.links import Direction
 from hub.engine.plan import (
     Bound,
@@ -23,8 +23,11 @@ from hub.engine.plan import (
     Part,
     Shape,
     Slot,
+    Stats,
+    Total,
 )
 from hub.engine.where import Condition, Names, param
+from hub.engine.wire import raw
 
 FLIPPED: Mapping[Direction, Direction] = {"asc": "desc", "desc": "asc"}
 
@@ -49,7 +52,7 @@ class Key:
 
 def number(size: int | Slot) -> sa.ColumnElement[int]:
     """A page's size as it is written: a literal, so that Postgres sees it, or a parameter."""
-    return sa.literal_column(str(size)) if isinstance(size, int) else param(size)
+    return raw(str(size)) if isinstance(size, int) else param(size)
 
 
 def behind(keys: Sequence[Key], bound: Bound, *, ahead: bool = False, itself: bool = False) -> Condition:
@@ -106,7 +109,7 @@ class Wanted:
 
     def limit(self) -> sa.ColumnElement[int]:
         """How many rows the select gives: one more than the page when it must be known whether there are more."""
-        return self.size + sa.literal_column("1") if self.lookahead else self.size
+        return self.size + raw("1") if self.lookahead else self.size
 
     def columns(self, keys: Sequence[Key]) -> list[sa.Label[Any]]:
         """The columns beside the nodes."""
@@ -118,7 +121,7 @@ class Wanted:
             found.append(keys_text(keys).label("k$"))
         return found
 
-    def gathered(self, rows: sa.FromClause, value: Value, gather: Callable[[Value], Value]) -> Value:
+    def gathered(self, rows: sa.FromClause, value: Value, gather: Callable[[Value], sa.FunctionElement[Any]]) -> Value:
         """An aggregate of a column over the page, in the list's order, without the row that looks ahead."""
         ordered = aggregate_order_by(value, rows.c["i$"].desc()) if self.backward else value
         made = gather(ordered)
@@ -151,12 +154,12 @@ def row_columns(
     return found
 
 
-def gathered_columns(parts: Sequence[tuple[str, Part]], wanted: Wanted, rows: sa.FromClause) -> list[sa.Label[Any]]:
+def gathered_columns(parts: Sequence[tuple[str, Part]], wanted: Wanted, rows: sa.Subquery) -> list[sa.Label[Any]]:
     """The page as one row: a JSON list for every part that lists rows, and the facts that `pageInfo` tells."""
     found = []
     for at, (_, part) in enumerate(parts):
         if isinstance(part, Nodes | Edges):
-            value = rows.table_valued() if wanted.direct else rows.c[f"n${at}"]
+            value = raw(rows.name) if wanted.direct else rows.c[f"n${at}"]
             found.append(sa.func.coalesce(wanted.gathered(rows, value, sa.func.json_agg), EMPTY_LIST).label(f"l${at}"))
     if any(isinstance(part, PageInfo) for _, part in parts):
         found.append(sa.func.count().label("c$"))
@@ -180,22 +183,31 @@ def page_info(
         else:
             assert cursors is not None
             keys = sa.type_coerce(gathered.c["a$"], ARRAY(sa.Text))
-            at = sa.literal_column("1") if fact == "startCursor" else sa.func.cardinality(keys)
+            at = raw("1") if fact == "startCursor" else sa.func.cardinality(keys)
             fields.append((key, sealed(cursors, keys[at])))
     return fields
+
+
+class Level(Protocol):
+    """Figures beside a page: the one row that holds them, and the JSON of each part."""
+
+    level: sa.FromClause
+
+    def value(self, part: Total | Stats, names: Names) -> Value:
+        """The JSON of one part."""
 
 
 def assembled(
     listing: Listing | MergedListing,
     wanted: Wanted,
-    rows: sa.FromClause,
-    figures: Figures | None,
+    rows: sa.Subquery,
+    figures: Level | None,
     more: Mapping[str, Value],
     names: Names,
 ) -> Value:
     """The connection's JSON out of the select of its page and its figures."""
     tables: list[sa.FromClause] = []
-    page = rows
+    page: sa.FromClause = rows
     columns = gathered_columns(listing.parts, wanted, rows)
     if columns:
         page = sa.select(*columns).select_from(rows).correlate_except(rows).subquery(names.next())

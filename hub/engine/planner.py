@@ -16,7 +16,7 @@ from hub.engine.catalog import Row
 from hub.engine.draft import Draft, leaf_of, objects, refuse
 from hub.engine.filters import predicate
 from hub.engine.given import Given, Leaf, Reader, plain
-from hub.engine.links import Binding, FoundBy
+from hub.engine.links import FoundBy
 from hub.engine.objects import Selections
 from hub.engine.pages import page, search
 from hub.engine.plan import (
@@ -37,6 +37,7 @@ from hub.engine.plan import (
     Total,
 )
 from hub.engine.types import Graph, Root
+from hub.viewer import Binding
 
 MOST_GROUP_KEYS = 4
 MOST_IDS = 100

@@ -40,7 +40,7 @@ from hub.engine.where import (
     rank,
     visible,
 )
-from hub.engine.wire import id_text
+from hub.engine.wire import id_text, raw
 
 Columns = list[tuple[str, Value]]
 LEAST = {True: "'-infinity'::numeric", False: "'-infinity'::timestamptz"}
@@ -64,10 +64,10 @@ class Writer:
 
     def chosen(self, shape: Shape, row: sa.FromClause, conditions: Sequence[Condition]) -> Value:
         """The object of the row that meets the conditions, or null."""
-        columns = self.columns(shape, row) or [("$", sa.literal_column("1"))]
+        columns = self.columns(shape, row) or [("$", raw("1"))]
         inner = sa.select(*(value.label(key) for key, value in columns)).select_from(row).where(*conditions)
         inside = inner.correlate_except(row).subquery(self.names.next())
-        made = sa.func.row_to_json(inside.table_valued()) if shape.fields else sa.literal_column("'{}'::json")
+        made = sa.func.row_to_json(inside.table_valued()) if shape.fields else raw("'{}'::json")
         return sa.select(made).select_from(inside).correlate_except(inside).scalar_subquery()
 
     def _value(self, part: Selected, row: sa.FromClause) -> Value:
@@ -75,7 +75,7 @@ class Writer:
             case Constant(told):
                 return text(told)
             case Null():
-                return sa.literal_column("null")
+                return raw("null")
             case Read(column, kind, prefix):
                 return kind.read(row.c[column]) if prefix is None else id_text(prefix, row.c[column])
             case Single(join, shape):
@@ -117,12 +117,12 @@ class Writer:
         keys = [self._key(each, listing, source) for each in listing.order]
         if wanted.direct is not None:
             columns = [value.label(key) for key, value in self.columns(wanted.direct, source.row)]
-            columns = columns or [sa.literal_column("1").label("$")]
+            columns = columns or [raw("1").label("$")]
         else:
             made = row_columns(
                 listing.parts, listing.cursors, keys, self.names, lambda shape: self.object(shape, source.row)
             )
-            columns = made + wanted.columns(keys) or [sa.literal_column("1").label("$")]
+            columns = made + wanted.columns(keys) or [raw("1").label("$")]
         rows = (
             sa.select(*columns)
             .select_from(source.tables())
@@ -139,13 +139,13 @@ class Writer:
         match order.key:
             case SortColumn(name, missing):
                 column = source.row.c[name]
-                value = column if missing is None else sa.func.coalesce(column, sa.literal_column(f"'{missing}'"))
+                value: Value = column if missing is None else sa.func.coalesce(column, raw(f"'{missing}'"))
                 return Key(value, order.direction, column.type)
             case Figure() as figure:
                 value = figure_value(source, figure)
                 is_number = figure.column is None or figure.column.wire.number
                 if figure.function in ("AVG", "MIN", "MAX"):
-                    value = sa.func.coalesce(value, sa.literal_column(LEAST[is_number]))
+                    value = sa.func.coalesce(value, raw(LEAST[is_number]))
                 return Key(value, order.direction, sa.Numeric() if is_number else sa.DateTime(timezone=True))
             case "id":
                 return Key(source.row.c.id, order.direction, sa.Uuid())
@@ -163,7 +163,7 @@ class Writer:
             source, conditions = self.source(listing, outer)
             keys = [self._key(each, listing, source) for each in listing.order]
             conditions.append(behind(keys, bound, ahead=ahead, itself=True))
-            one = sa.select(sa.literal_column("1")).select_from(source.tables()).where(*conditions)
+            one = sa.select(raw("1")).select_from(source.tables()).where(*conditions)
             return sa.exists(one.correlate_except(*source.own()))
 
         if not any(isinstance(part, PageInfo) for _, part in listing.parts):

@@ -2,7 +2,7 @@
 
 Here and in sql.py with its helpers is every SELECT that answers a client."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by, asyncpg
 
 from hub.engine.figures import EMPTY_LIST, Scan, Tree, Value, json_object, text
-from hub.engine.links import Binding
 from hub.engine.paging import number
 from hub.engine.plan import (
     All,
@@ -33,6 +32,8 @@ from hub.engine.plan import (
 )
 from hub.engine.sql import Writer
 from hub.engine.where import Condition, Names, Source, condition, found_by, param
+from hub.engine.wire import raw
+from hub.viewer import Binding
 
 DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]
 
@@ -60,7 +61,7 @@ def written(plan: Plan, binding: Binding) -> Statement:
     sources["viewer_unit"] = lambda run: run.viewer.unit_ids[0]
     sources["viewer_units"] = lambda run: run.viewer.unit_ids
     sources["viewer_customer"] = lambda run: run.viewer.customer_id
-    names: Sequence[str] = compiled.positiontup or ()  # type: ignore[attr-defined]
+    names: Sequence[str] = compiled.positiontup or ()
     return Statement(str(compiled), tuple(sources[name] for name in names), plan.fresh)
 
 
@@ -73,7 +74,7 @@ class RootWriter(Writer):
             case Constant(told):
                 return text(told)
             case Null():
-                return sa.literal_column("null")
+                return raw("null")
             case Listing():
                 return self.listing(node, None)
             case Groups():
@@ -100,7 +101,7 @@ class RootWriter(Writer):
         conditions = [other.c[name] == param(slot) for name, slot in node.arguments]
         order = [other.c[name].desc() if direction == "desc" else other.c[name].asc() for name, direction in node.found_by.prefer]
         found = sa.select(other.c[node.found_by.key]).select_from(other.join(of, of.c.id == other.c[node.found_by.key]))
-        first = found.where(*conditions, *self._seen(node.row, of)).order_by(*order).limit(sa.literal_column("1"))
+        first = found.where(*conditions, *self._seen(node.row, of)).order_by(*order).limit(raw("1"))
         row = self.names.of(node.row.table)
         key = first.correlate_except(other, of, other.join(of, sa.true())).scalar_subquery()
         return self.chosen(node.shape, row, [row.c.id == key])
@@ -115,7 +116,7 @@ class RootWriter(Writer):
         for row, shape in node.shapes:
             of = self.names.of(row.table)
             found = self.chosen(shape, of, [of.c.id == wanted.c.key, *self._seen(row, of)])
-            pairs.append((wanted.c.type == sa.literal_column(f"'{row.declaration.prefix}'"), found))
+            pairs.append((wanted.c.type == raw(f"'{row.declaration.prefix}'"), found))
         one = sa.case(*pairs)
         if node.single:
             return sa.select(one).select_from(wanted).correlate_except(wanted).scalar_subquery()
@@ -173,7 +174,7 @@ class RootWriter(Writer):
         part: GroupNodes,
         keys: Sequence[GroupKey],
         trees: dict[int, Tree],
-        values: dict[int, Value],
+        values: Mapping[int, Value],
         page: sa.FromClause,
     ) -> Value:
         fields: list[tuple[str, Value]] = []
@@ -192,7 +193,7 @@ class RootWriter(Writer):
             if isinstance(field, Constant):
                 fields.append((name, text(field.text)))
             elif field is None:
-                fields.append((name, sa.literal_column("null")))
+                fields.append((name, raw("null")))
             else:
                 fields.append((name, keys[field].column.wire.read(page.c[f"k${field}"])))
         return json_object(fields, self.names.next())
@@ -201,8 +202,8 @@ class RootWriter(Writer):
         value = row.c[key.column.column.name]
         if key.bucket is None:
             return value
-        span = sa.literal_column(f"'{key.bucket}'")
+        span = raw(f"'{key.bucket}'")
         if key.column.wire.name == "Date":
             return sa.cast(sa.func.date_trunc(span, sa.cast(value, sa.DateTime())), sa.Date)
-        zone = sa.literal_column("'UTC'") if key.timezone is None else param(key.timezone)
+        zone = raw("'UTC'") if key.timezone is None else param(key.timezone)
         return sa.func.date_trunc(span, value, zone)

@@ -70,7 +70,7 @@ def _fields(row: Row, catalog: Catalog) -> Iterator[Slot]:
     yield Slot("id", "ID", f"Unique in the whole graph, `{row.declaration.prefix}_` and 32 hex digits.")
     for column in row.columns.values():
         yield Slot(column.name, inputs.annotation(column), str(column.column.comment))
-    for name, interface in row.declaration.implements.items():
+    for name in row.declaration.implements:
         yield Slot(catalog.interfaces[name].field, "DateTime", catalog.interfaces[name].field_description)
     for name, link in row.links.items():
         match link:

@@ -8,8 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from hub.engine.links import Binding
 from hub.engine.plan import All, Exists, Figure, FigureTest, Join, JsonTest, Not, Predicate, Search, Slot, Some, Test
+from hub.engine.wire import raw
+from hub.viewer import Binding
 
 Condition = sa.ColumnElement[bool]
 RANGES = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
@@ -126,10 +127,11 @@ def compare(test: Test, value: sa.ColumnElement[Any], *, nullable: bool) -> Cond
 
 
 def _text(test: Test, value: sa.ColumnElement[Any], row: sa.FromClause) -> Condition:
-    assert test.slot is not None and test.column is not None
+    assert test.slot is not None
+    assert test.column is not None
     wanted = pattern(param(test.slot))
     if test.operator == "startsWith":
-        wanted = sa.literal_column("' '").concat(sa.func.ltrim(sa.func.substr(wanted, sa.literal_column("2"))))
+        wanted = raw("' '").concat(sa.func.ltrim(sa.func.substr(wanted, raw("2"))))
     found = fold(value).like(wanted)
     if test.column.searched and test.operator == "contains":
         # What the column holds, search_text holds too: its index narrows the rows down first.
@@ -141,7 +143,7 @@ def _json(test: JsonTest, row: sa.FromClause) -> Condition:
     value = row.c[test.column.column.name].op("#>", return_type=JSONB())(param(test.path))
     kind = sa.func.jsonb_typeof(value)
     if test.operator == "isNull":
-        empty = sa.or_(value.is_(None), kind == sa.literal_column("'null'"))
+        empty = sa.or_(value.is_(None), kind == raw("'null'"))
         return empty if test.wanted else sa.not_(empty)
     assert test.slot is not None
     given = param(test.slot)
@@ -153,12 +155,12 @@ def _json(test: JsonTest, row: sa.FromClause) -> Condition:
         case "in":
             return value.op("=", is_comparison=True)(sa.any_(given))
         case "contains":
-            text = value.op("#>>", return_type=sa.Text())(sa.literal_column("'{}'"))
-            return sa.case((kind == sa.literal_column("'string'"), fold(text).like(pattern(given))))
+            text = value.op("#>>", return_type=sa.Text())(raw("'{}'"))
+            return sa.case((kind == raw("'string'"), fold(text).like(pattern(given))))
         case operator:
             number = sa.cast(value, sa.Numeric)
             found = number.op(RANGES[operator], is_comparison=True)(given)
-            return sa.case((kind == sa.literal_column("'number'"), found))
+            return sa.case((kind == raw("'number'"), found))
 
 
 def _exists(source: Source, part: Exists) -> Condition:
@@ -167,7 +169,7 @@ def _exists(source: Source, part: Exists) -> Condition:
     meets = condition(inner, part.part)
     conditions.append(meets.is_not(sa.true()) if part.fails else meets)
     return sa.exists(
-        sa.select(sa.literal_column("1")).select_from(inner.tables()).where(*conditions).correlate_except(*inner.own())
+        sa.select(raw("1")).select_from(inner.tables()).where(*conditions).correlate_except(*inner.own())
     )
 
 
@@ -186,14 +188,14 @@ def figure_value(source: Source, figure: Figure) -> sa.ColumnElement[Any]:
     else:
         select = sa.select(value).select_from(inner.tables()).where(key == source.row.c[figure.join.ours], *conditions)
         found = select.correlate_except(*inner.own()).scalar_subquery()
-    return sa.func.coalesce(found, sa.literal_column("0")) if figure.function in ("COUNT", "SUM") else found
+    return sa.func.coalesce(found, raw("0")) if figure.function in ("COUNT", "SUM") else found
 
 
 def _aggregate(figure: Figure, row: sa.FromClause) -> sa.ColumnElement[Any]:
     if figure.column is None:
         return sa.func.count()
     function = getattr(sa.func, figure.function.lower())
-    value: sa.ColumnElement[Any] = function(row.c[figure.column.column.name])
+    value: sa.FunctionElement[Any] = function(row.c[figure.column.column.name])
     if figure.currency is None:
         return value
     return sa.type_coerce(sa.funcfilter(value, row.c.currency == param(figure.currency)), sa.Numeric())
@@ -215,9 +217,8 @@ def rank(search: Search, row: sa.FromClause) -> sa.ColumnElement[int]:
     """0 for the searched text itself, 1 for text that begins with it, 2 for text that holds it, 3 for the rest."""
     text, wanted = row.c.search_text, fold(param(search.text))
     begins = sa.func.starts_with(text, sa.func.rtrim(wanted))
-    holds = sa.func.strpos(text, sa.func.btrim(wanted)) > sa.literal_column("0")
-    zero, one, two, three = (sa.literal_column(str(each)) for each in range(4))
-    return sa.case((text == wanted, zero), (begins, one), (holds, two), else_=three)
+    holds = sa.func.strpos(text, sa.func.btrim(wanted)) > raw("0")
+    return sa.case((text == wanted, raw("0")), (begins, raw("1")), (holds, raw("2")), else_=raw("3"))
 
 
 def likeness(search: Search, row: sa.FromClause) -> sa.ColumnElement[float]:

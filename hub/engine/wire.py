@@ -124,6 +124,11 @@ class Wire:
     money: bool = False
 
 
+def raw(sql: str) -> sa.ColumnElement[Any]:
+    """SQL of our own making, as it stands; never a client's text."""
+    return sa.literal_column(sql)
+
+
 def _as_is(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     return column
 
@@ -134,7 +139,7 @@ def _as_text(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 
 STRING = Wire("String", str, sa.Text(), EQUALITY + RANGE + TEXT + NULL, _as_is)
 INT = Wire("Int", int, sa.Integer(), EQUALITY + RANGE + NULL, _as_is, number=True)
-BOOLEAN = Wire("Boolean", bool, sa.Boolean(), ("eq", "ne") + NULL, _as_is)
+BOOLEAN = Wire("Boolean", bool, sa.Boolean(), ("eq", "ne", *NULL), _as_is)
 DECIMAL = Wire("Decimal", Amount, sa.Numeric(), EQUALITY + RANGE + NULL, _as_text, number=True)
 MONEY = Wire("Money", Amount, sa.Numeric(), EQUALITY + RANGE + NULL, _as_text, number=True, money=True)
 DATETIME = Wire("DateTime", DateTime, sa.DateTime(timezone=True), EQUALITY + RANGE + AGE + NULL, _as_is, time=True)
@@ -165,8 +170,8 @@ def wire_of(annotation: Any) -> Wire:
 
 def id_text(prefix: str, key: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """The public id of a key: the type's prefix and 32 hex digits."""
-    return sa.literal_column(f"'{prefix}_'").concat(
-        sa.func.replace(sa.cast(key, sa.Text), sa.literal_column("'-'"), sa.literal_column("''"))
+    return raw(f"'{prefix}_'").concat(
+        sa.func.replace(sa.cast(key, sa.Text), raw("'-'"), raw("''"))
     )
 
 
