@@ -15,6 +15,7 @@ import schema
 from hub import clock, observe
 from hub.db import migrate
 from hub.db.pool import Pool
+from hub.db.text import text
 from hub.domain import keys, vault
 from hub.engine.execute import Engine
 from hub.errors import Unavailable
@@ -27,7 +28,7 @@ from hub.web.metrics import Metrics
 from hub.web.site import site
 
 _version = sa.table("alembic_version", sa.column("version_num"))
-REVISION = str(sa.select(_version.c.version_num).compile(dialect=sa.make_url("postgresql+asyncpg://").get_dialect()()))
+REVISION = text(sa.select(_version.c.version_num))
 
 DemoKey = Callable[[], str | None]
 

@@ -28,13 +28,6 @@ class RequestDone(NamedTuple):
     timings: tuple[tuple[str, float], ...]
 
 
-class StatementSlow(NamedTuple):
-    """A statement took longer than it should; the text holds no values."""
-
-    text: str
-    seconds: float
-
-
 class PlanMade(NamedTuple):
     """An operation of a shape not seen before was planned."""
 
@@ -75,7 +68,7 @@ class HubStopping(NamedTuple):
     reason: str
 
 
-Record = RequestDone | StatementSlow | PlanMade | Failed | PostgresReady | PostgresNotice | HubReady | HubStopping
+Record = RequestDone | PlanMade | Failed | PostgresReady | PostgresNotice | HubReady | HubStopping
 Listener = Callable[[Record], None]
 
 LATER = 0.02
@@ -122,8 +115,6 @@ class Log:
         self.flush()
         if isinstance(record, Failed):
             self._log.error("failed", request_id=record.request_id, where=record.where, exception=_trace(record.error))
-        elif isinstance(record, StatementSlow):
-            self._log.warning("statement_slow", **record._asdict())
         elif not isinstance(record, PlanMade):  # each shape once; a metric, not a line
             self._log.info(_EVENTS[type(record)], **record._asdict())
 

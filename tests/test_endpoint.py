@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: methods, media types, bodies, statuses, headers, CORS; health, readiness, metrics, logs."""
+"""GraphQL over HTTP: methods, media types, bodies, statuses, headers, CORS, compression."""
 
 import asyncio
 import gzip
@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import orjson
 import pytest
 from listening import BEARER, KEY, Hub, heard, listening, post
 
-from hub.observe import Failed, Log, RequestDone
+from hub.observe import Failed
 from hub.settings import Settings
 from hub.web import media
 
@@ -301,81 +300,6 @@ async def test_unknown_paths_are_refused_in_json(client: httpx2.AsyncClient) -> 
 async def test_a_percent_encoded_path_is_the_same_path(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/%67raphql", json={"query": "{ echo }"})
     assert answer.status_code == 200
-
-
-async def test_health_and_readiness(client: httpx2.AsyncClient, hub: Hub) -> None:
-    del client.headers["authorization"]
-    healthy, ready = await client.get("/healthz"), await client.get("/readyz")
-    assert (healthy.status_code, healthy.json()) == (200, {"status": "ok"})
-    assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
-    refused = await client.post("/healthz")
-    assert (refused.status_code, code(refused)) == (405, "METHOD_NOT_ALLOWED")
-
-
-async def test_a_hub_without_its_database_is_healthy_and_not_ready(client: httpx2.AsyncClient, hub: Hub) -> None:
-    hub.unready = "the database is not at revision 7"
-    assert (await client.get("/healthz")).status_code == 200
-    answer = await client.get("/readyz")
-    assert (answer.status_code, answer.json()) == (503, {"status": "unready", "reason": hub.unready})
-
-
-async def test_metrics_count_what_was_answered(client: httpx2.AsyncClient) -> None:
-    await client.post("/graphql", json={"query": "{ echo }"})
-    await client.post("/graphql", json={"query": "{ nothing }"})
-    lines = (await client.get("/metrics")).text.splitlines()
-    assert 'hub_requests_total{code="",operation="query",status="200"} 1.0' in lines
-    assert 'hub_requests_total{code="GRAPHQL_INVALID",operation="none",status="200"} 1.0' in lines
-    assert 'hub_request_seconds_count{operation="query"} 1.0' in lines
-    assert 'hub_stage_seconds_total{stage="sql"} 0.0015' in lines
-    assert "hub_statements_total 1.0" in lines
-
-
-def test_labels_are_a_closed_set(hub: Hub) -> None:
-    before = 0
-    for n in range(50):
-        hub.metrics(RequestDone("", f"o{n}", f"n{n}", 200, f"C{n}", f"k{n}", 0.1, 1, ((f"s{n}", 1.0),)))
-        before = before or len(hub.metrics.text())
-    assert len(hub.metrics.text()) - before < 50
-
-
-async def test_metrics_can_be_switched_off() -> None:
-    made = Hub(Settings(metrics=False))
-    transport = httpx2.ASGITransport(made.app)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://hub") as client:
-        assert (await client.get("/metrics")).status_code == 404
-
-
-async def test_a_request_is_told_once_with_all_that_matters(client: httpx2.AsyncClient, hub: Hub) -> None:
-    await client.post("/graphql", json={"query": "query Find { echo }"}, headers={"x-request-id": "abc"})
-    (done,) = hub.requests
-    assert 0 < done.seconds < 1
-    assert done._replace(seconds=0.0) == RequestDone(
-        "abc", "query", "Find", 200, "", "00000001", 0.0, 1, (("parse", 0.25), ("sql", 1.5))
-    )
-
-
-async def test_a_log_line_is_json_without_the_key(
-    client: httpx2.AsyncClient, hub: Hub, capfd: pytest.CaptureFixture[str]
-) -> None:
-    log = Log()
-    await client.post("/graphql", json={"query": "query Find { echo }"}, headers={"x-request-id": "abc"})
-    log(hub.requests[0])
-    log(Failed("abc", "here", ValueError("bad")))
-    told, failed = map(orjson.loads, capfd.readouterr().err.splitlines())
-    told.pop("timestamp"), told.pop("ms")
-    assert told == {
-        "event": "request",
-        "level": "info",
-        "request_id": "abc",
-        "operation": "query",
-        "name": "Find",
-        "status": 200,
-        "code": "",
-        "key": "00000001",
-        "statements": 1,
-    }
-    assert failed["level"] == "error"
-    assert "ValueError: bad" in failed["exception"]
 
 
 async def test_the_whole_answer_passes_through_a_real_socket() -> None:

@@ -220,9 +220,9 @@ async def _ready(client: httpx2.AsyncClient) -> bool:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("path", OPERATIONS, ids=lambda path: path.stem)
-async def test_a_saved_operation_finds_something_in_the_demo_data(path: Path, demo: httpx2.AsyncClient) -> None:
-    answer = (await demo.post("/graphql", json={"query": path.read_text()})).json()
+@pytest.mark.parametrize("query", [path.read_text() for path in OPERATIONS], ids=[path.stem for path in OPERATIONS])
+async def test_a_saved_operation_finds_something_in_the_demo_data(query: str, demo: httpx2.AsyncClient) -> None:
+    answer = (await demo.post("/graphql", json={"query": query})).json()
     assert "errors" not in answer
     assert [field for field, found in answer["data"].items() if not found or found.get("totalCount") == 0] == []
 
@@ -265,11 +265,10 @@ async def served(schema: GraphQLSchema) -> AsyncIterator[tuple[str, list[str]]]:
 
     routes = pages.routes(enabled=True, demo_key=lambda: KEY, bound_to="127.0.0.1")
     app = Starlette(routes=[Route("/graphql", graphql, methods=["POST"]), *routes])
-    server = uvicorn.Server(uvicorn.Config(app, port=_free_port(), log_level="error", lifespan="off"))
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    yield f"http://127.0.0.1:{server.config.port}", keys
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+    listening = socket.create_server(("127.0.0.1", 0))
+    serving = asyncio.create_task(server.serve([listening]))
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}", keys
     server.should_exit = True
     await serving
 

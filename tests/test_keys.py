@@ -16,9 +16,10 @@ from hub import app, keyfile
 from hub.db.pool import Pool
 from hub.domain import keys
 from hub.domain.keys import NewKey
-from hub.errors import BadInput, Forbidden, HubError, NotFound
+from hub.errors import BadInput, Forbidden, HubError, NotFound, Unavailable
 from hub.settings import Settings
 from hub.viewer import ADMIN, Role, Viewer
+from hub.web import auth
 from hub.web.auth import Keyring
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -160,6 +161,21 @@ async def test_without_a_database_the_hub_says_so(hub: Hub) -> None:
     assert answer.json()["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
     hub.database_down = False
     assert (await asked(hub, f"Bearer {KEY}")).status_code == 200
+
+
+async def test_a_database_that_hangs_is_not_waited_for_by_all_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "PATIENCE", 0.05)
+    hangs = True
+
+    async def find(shown: str) -> keys.KeyFound | None:
+        await asyncio.sleep(60 if hangs else 0)
+        return stored(shown)
+
+    ring = Keyring(find, ttl=1, size=10)
+    with pytest.raises(Unavailable):
+        await ring.credential(f"Bearer {KEY}".encode())
+    hangs = False
+    assert (await ring.credential(f"Bearer {KEY}".encode())).public_id == "00000001"
 
 
 async def test_only_a_hash_is_stored(tx: asyncpg.Connection) -> None:

@@ -169,7 +169,7 @@ async def test_who_hangs_up_ends_the_work() -> None:
         await asyncio.wait_for(hub.engine.waiting.wait(), 5)
         writer.close()
         await until(lambda: bool(hub.requests))
-        assert (hub.engine.cancelled, hub.requests[0].status) == (1, 499)
+        assert (hub.engine.cancelled, hub.requests[0].status, hub.requests[0].code) == (1, 499, "")
 
 
 async def test_a_client_that_closes_its_half_counts_as_gone() -> None:

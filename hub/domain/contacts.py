@@ -44,11 +44,18 @@ ContactPoint = entity(
     sa.Column("value", sa.Text, nullable=False, comment="The address or number, as it was given."),
     sa.Column("country", sa.Text, comment="ISO country code that a national telephone number is read in."),
     sa.Column("verified", sa.Boolean, nullable=False, server_default=sa.false(), comment="Known to reach the person."),
-    sa.Column("preferred", sa.Boolean, nullable=False, server_default=sa.false(), comment="The way the person prefers."),
+    sa.Column(
+        "preferred", sa.Boolean, nullable=False, server_default=sa.false(), comment="The way the person prefers."
+    ),
     same_customer("contact_id", "contacts", ondelete="CASCADE"),
     comment="A way to reach a contact.",
 )
-sa.Index("ix_contact_points_contact_id_created_at_id", ContactPoint.c.contact_id, ContactPoint.c.created_at, ContactPoint.c.id)
+sa.Index(
+    "ix_contact_points_contact_id_created_at_id",
+    ContactPoint.c.contact_id,
+    ContactPoint.c.created_at,
+    ContactPoint.c.id,
+)
 sa.Index("ix_contact_points_customer_id", ContactPoint.c.customer_id)
 sa.Index("ix_contact_points_created_at_id", ContactPoint.c.created_at, ContactPoint.c.id)
 

@@ -100,7 +100,9 @@ Identifier = entity(
     sa.Column("kind", choice(IdentifierKind), nullable=False, comment="What sort of identifier it is."),
     sa.Column("value", sa.Text, nullable=False, comment="As it was received."),
     sa.Column("normalized", sa.Text, nullable=False, comment="In the form that is compared."),
-    sa.Column("verified", sa.Boolean, nullable=False, server_default=sa.false(), comment="Proven to be the customer's."),
+    sa.Column(
+        "verified", sa.Boolean, nullable=False, server_default=sa.false(), comment="Proven to be the customer's."
+    ),
     sa.Column("source", sa.Text, nullable=False, comment="The system that reported it."),
     sa.UniqueConstraint("kind", "normalized", "source"),
     comment="Something a customer is known by: an e-mail address, a telephone number, a key in another system.",

@@ -14,6 +14,7 @@ from uuid import UUID
 import asyncpg
 import sqlalchemy as sa
 
+from hub.db.text import text
 from hub.domain.org import OrgUnit
 from hub.domain.tables import metadata, moment, reference
 from hub.errors import BadInput, NotFound
@@ -78,12 +79,6 @@ class KeyFound:
         return "expired" if self.expires_at is not None and self.expires_at <= at else "living"
 
 
-def _text(statement: sa.sql.ClauseElement) -> str:
-    """A statement as asyncpg takes it; parameters are numbered in the order of its bindparams."""
-    return str(statement.compile(dialect=_asyncpg))
-
-
-_asyncpg = sa.make_url("postgresql+asyncpg://").get_dialect()()
 _below = OrgUnit.alias()
 _units = sa.select(_below.c.id).where(_below.c.path.op("<@")(OrgUnit.c.path)).correlate(OrgUnit)
 _columns = sa.select(
@@ -91,9 +86,9 @@ _columns = sa.select(
     sa.cast(OrgUnit.c.path, sa.Text).label("unit_path"),
     sa.func.array(_units.scalar_subquery()).label("unit_ids"),
 ).outerjoin(OrgUnit, OrgUnit.c.id == ApiKey.c.unit_id)
-_FIND = _text(_columns.where(ApiKey.c.public_id == sa.bindparam("public_id")))
-_ALL = _text(_columns.order_by(ApiKey.c.id))
-_INSERT = _text(
+_FIND = text(_columns.where(ApiKey.c.public_id == sa.bindparam("public_id")))
+_ALL = text(_columns.order_by(ApiKey.c.id))
+_INSERT = text(
     sa.insert(ApiKey).values(
         {
             name: sa.bindparam(name)
@@ -101,18 +96,18 @@ _INSERT = _text(
         }
     )
 )
-_REVOKE = _text(
+_REVOKE = text(
     sa.update(ApiKey)
     .where(ApiKey.c.public_id == sa.bindparam("wanted", type_=sa.Text))
     .values(revoked_at=sa.func.coalesce(ApiKey.c.revoked_at, sa.bindparam("at", type_=moment())))
     .returning(ApiKey.c.revoked_at)
 )
-_USED = _text(
+_USED = text(
     sa.update(ApiKey)
     .where(ApiKey.c.id == sa.bindparam("key_id", type_=sa.Uuid))
     .values(last_used_at=sa.func.greatest(ApiKey.c.last_used_at, sa.bindparam("at", type_=moment())))
 )
-_UNIT = _text(
+_UNIT = text(
     sa.select(OrgUnit.c.id).where(
         sa.or_(sa.cast(OrgUnit.c.id, sa.Text) == sa.bindparam("text"), OrgUnit.c.code == sa.bindparam("text"))
     )

@@ -25,7 +25,9 @@ Order = entity(
     sa.Column("currency", sa.Text, nullable=False, comment="ISO 4217 code of the order's amounts."),
     sa.Column("net", money(), nullable=False, comment="Sum of the items, after discounts, before freight."),
     sa.Column("freight", money(), nullable=False, server_default=sa.text("0"), comment="What sending costs."),
-    sa.Column("total", money(), sa.Computed("net + freight", persisted=True), nullable=False, comment="Net plus freight."),
+    sa.Column(
+        "total", money(), sa.Computed("net + freight", persisted=True), nullable=False, comment="Net plus freight."
+    ),
     sa.Column("ship_to", sa.Text, comment="Name on the parcel."),
     sa.Column("ship_city", sa.Text, comment="City where the goods go."),
     sa.Column("ship_country", sa.Text, comment="ISO 3166-1 alpha-2 code of the country where the goods go."),
@@ -51,7 +53,9 @@ OrderItem = entity(
     reference("product_id", "products.id", "What was ordered."),
     sa.Column("quantity", sa.Integer, nullable=False, comment="How many units."),
     sa.Column("unit_price", money(), nullable=False, comment="Agreed price of one unit."),
-    sa.Column("discount", sa.Numeric(5, 4), nullable=False, server_default=sa.text("0"), comment="Share taken off, 0 to 1."),
+    sa.Column(
+        "discount", sa.Numeric(5, 4), nullable=False, server_default=sa.text("0"), comment="Share taken off, 0 to 1."
+    ),
     sa.Column("currency", sa.Text, nullable=False, comment="ISO 4217 code, the order's own."),
     sa.Column(
         "net",

@@ -91,7 +91,9 @@ def placed() -> tuple[sa.schema.SchemaItem, ...]:
         sa.Column(
             "unit_id", sa.Uuid, nullable=False, info={PLACED: True}, comment="The unit that owns the row's customer."
         ),
-        sa.ForeignKeyConstraint(["customer_id", "unit_id"], ["customers.id", "customers.unit_id"], onupdate="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["customer_id", "unit_id"], ["customers.id", "customers.unit_id"], onupdate="CASCADE", ondelete="CASCADE"
+        ),
     )
 
 
@@ -110,7 +112,11 @@ def entity(name: str, *items: sa.Column[object] | sa.schema.SchemaItem, comment:
             comment="Counts the row's edits, from 1; an update may name the version that it saw.",
         ),
         sa.Column(
-            "created_at", moment(), nullable=False, server_default=sa.func.now(), comment="When the row was first stored."
+            "created_at",
+            moment(),
+            nullable=False,
+            server_default=sa.func.now(),
+            comment="When the row was first stored.",
         ),
         sa.Column(
             "updated_at", moment(), nullable=False, server_default=sa.func.now(), comment="When the row last changed."

@@ -2,8 +2,8 @@
 
 import asyncpg
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import asyncpg as dialect
 
+from hub.db.text import text
 from hub.domain.tables import metadata
 
 Secret = sa.Table(
@@ -16,11 +16,7 @@ Secret = sa.Table(
 )
 CURSORS = "cursors"
 
-_READ = str(
-    sa.select(Secret.c.value)
-    .where(Secret.c.name == sa.bindparam("name"))
-    .compile(dialect=dialect.dialect())  # type: ignore[no-untyped-call]
-)
+_READ = text(sa.select(Secret.c.value).where(Secret.c.name == sa.bindparam("name")))
 
 
 async def cursor_secret(connection: "asyncpg.Connection[asyncpg.Record]") -> bytes:

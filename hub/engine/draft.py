@@ -2,13 +2,15 @@
 
 filters.py, pages.py and planner.py draw on it; it knows no field."""
 
+import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -20,6 +22,7 @@ from hub.engine.wire import Wire
 from hub.errors import BadInput, LimitExceeded
 
 Convert = Callable[[Any], Any]
+NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it, not the six characters behind a backslash
 
 
 def refuse(code: str, argument: str, fault: str) -> NoReturn:
@@ -38,6 +41,17 @@ def storable(value: Any, argument: str) -> Any:
             except UnicodeEncodeError:
                 refuse("VALUE_INVALID", argument, "the text holds half a surrogate pair; send valid Unicode.")
     return value
+
+
+def json_text(value: Any, argument: str) -> str:
+    """A JSON value that Postgres can hold, as text; raises VALUE_INVALID for any other."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        refuse("VALUE_INVALID", argument, "a number in it is too large; give it as a text.")
+    if NUL.search(text):
+        refuse("VALUE_INVALID", argument, "a text in it holds a NUL character; remove it.")
+    return text
 
 
 @dataclass(slots=True)
@@ -85,7 +99,7 @@ class Draft:
         if kind.name == "ID":
             return lambda value: self._key(value, argument, prefix)
         if kind.name == "JSON":
-            return lambda value: orjson.dumps(value).decode()
+            return lambda value: json_text(value, argument)
         return lambda value: storable(plain(value), argument)
 
     def _key(self, value: str, argument: str, prefix: str | None) -> UUID:
@@ -96,6 +110,20 @@ class Draft:
             fault = f"{value} is the id of {row.name if row else 'no type'}; give the id of a {wanted}, {prefix}_…"
             refuse("ID_WRONG_TYPE", argument, fault)
         return key
+
+    def zone(self, leaf: Leaf, argument: str) -> Slot:
+        """A parameter for the name of a time zone; Postgres alone would also take rules like `ABC5`."""
+
+        def known(run: Run) -> str:
+            name = cast(str, storable(leaf.fetch(run.variables), argument))
+            try:
+                return ZoneInfo(name).key
+            except (KeyError, ValueError, OSError):
+                refuse(
+                    "TIMEZONE_UNKNOWN", argument, f"{name[:60]!r} is no IANA time zone; give a name like Europe/Berlin."
+                )
+
+        return self.slot(sa.Text(), known)
 
     def key(self, leaf: Leaf, row: Row, argument: str) -> Slot:
         """A parameter for the key of a row."""

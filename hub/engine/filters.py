@@ -142,7 +142,9 @@ def figure_of(
     if not column.wire.money:
         return Figure(join, where, function, column, None)
     if not isinstance(currency, Leaf):
-        refuse("CURRENCY_REQUIRED", argument, 'amounts of several currencies have no order; add currency: "EUR" beside it.')
+        refuse(
+            "CURRENCY_REQUIRED", argument, 'amounts of several currencies have no order; add currency: "EUR" beside it.'
+        )
     return Figure(join, where, function, column, draft.value(wire.STRING, currency, f"{argument}.currency"))
 
 

@@ -18,6 +18,7 @@ from graphql import (
     ListValueNode,
     NullValueNode,
     ObjectValueNode,
+    Undefined,
     ValueNode,
     VariableNode,
     value_from_ast,
@@ -53,6 +54,15 @@ def _bare(of: GraphQLInputType) -> Any:
 def plain(value: Any) -> Any:
     """An enum's value as text; anything else as it is."""
     return value.value if hasattr(value, "value") and hasattr(value, "name") else value
+
+
+def sent_only(value: Any) -> Any:
+    """A JSON literal without the variables in it that were not sent: absent from objects, null in lists."""
+    if isinstance(value, dict):
+        return {name: sent_only(part) for name, part in value.items() if part is not Undefined}
+    if isinstance(value, list):
+        return [None if part is Undefined else sent_only(part) for part in value]
+    return value
 
 
 class Reader:
@@ -97,12 +107,14 @@ class Reader:
         if isinstance(node, NullValueNode):
             return None
         if isinstance(of, GraphQLInputObjectType) and isinstance(node, ObjectValueNode):
-            parts = {each.name.value: self._of_node(each.value, of.fields[each.name.value].type) for each in node.fields}
+            parts = {
+                each.name.value: self._of_node(each.value, of.fields[each.name.value].type) for each in node.fields
+            }
             return {name: part for name, part in parts.items() if not isinstance(part, Unknown)}
         if isinstance(of, GraphQLList):
             return self._of_list_node(node, _bare(of.of_type))
         if isinstance(node, ListValueNode | ObjectValueNode):  # a JSON literal, which may hold variables
-            return self._leaf(of, lambda values: value_from_ast(node, of, dict(values)))
+            return self._leaf(of, lambda values: sent_only(value_from_ast(node, of, dict(values))))
         value = value_from_ast(node, of)
         return self._leaf(of, lambda values: value, constant=True)
 

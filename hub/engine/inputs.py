@@ -102,7 +102,9 @@ def _enums(names: Names, row: Row) -> None:
         if isinstance(choices, type) and issubclass(choices, Enum) and choices.__name__ not in names.known:
             doc = (choices.__doc__ or "").strip()
             description = doc if doc and "\n" not in doc else str(column.column.comment)
-            names.choices(choices.__name__, description, [(m.value, str(getattr(m, "description", ""))) for m in choices])
+            names.choices(
+                choices.__name__, description, [(m.value, str(getattr(m, "description", ""))) for m in choices]
+            )
             slots = [_operator(column.wire, each) for each in column.wire.operators]
             names.input(f"{choices.__name__}Filter", f"Conditions on a {choices.__name__}; all must hold.", slots)
 

@@ -66,7 +66,9 @@ def order(draft: Draft, given: Given, row: Row, argument: str, *, searched: bool
 def _key(draft: Draft, given: dict[str, Given], row: Row, argument: str) -> Order:
     chosen = {name: part for name, part in given.items() if name != "direction" and part is not None}
     if len(chosen) != 1:
-        refuse("ORDER_INVALID", argument, "name exactly one field or one list to sort by; order several keys as a list.")
+        refuse(
+            "ORDER_INVALID", argument, "name exactly one field or one list to sort by; order several keys as a list."
+        )
     direction: Direction = "desc" if _known(given.get("direction")) == "DESC" else "asc"
     name, part = next(iter(chosen.items()))
     if name == "field":

@@ -179,7 +179,7 @@ class Planner:
             return GroupKey(column, None, None)
         if not column.wire.time:
             refuse("GROUP_INVALID", f"{argument}.bucket", f"{field} is no time; leave the bucket out.")
-        zone = self.draft.value(wire.STRING, timezone, f"{argument}.timezone") if isinstance(timezone, Leaf) else None
+        zone = self.draft.zone(timezone, f"{argument}.timezone") if isinstance(timezone, Leaf) else None
         return GroupKey(column, str(bucket.known).lower(), zone)
 
     def _group_nodes(self, row: Row, keys: Sequence[GroupKey], sets: Sequence[Any]) -> GroupNodes:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import aggregate_order_by, asyncpg
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
+from hub.db.text import DIALECT
 from hub.engine.figures import EMPTY_LIST, Scan, Tree, Value, json_object, text
 from hub.engine.paging import number
 from hub.engine.plan import (
@@ -35,19 +36,22 @@ from hub.engine.where import Condition, Names, Source, condition, found_by, para
 from hub.engine.wire import raw
 from hub.viewer import Binding
 
-DIALECT = asyncpg.dialect()  # type: ignore[no-untyped-call]
-
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """The text of a plan and how its arguments are found in a run; `fresh` is to be planned at every run."""
+    """The text of a plan and how its arguments are found in a run; `fresh` is to be planned at every run.
+
+    `idle` are values that the text has no place for: a bad cursor is bad even where only the count is asked for."""
 
     text: str
     arguments: tuple[Callable[[Run], Any], ...]
+    idle: tuple[Callable[[Run], Any], ...]
     fresh: bool
 
     def bind(self, run: Run) -> list[Any]:
         """The arguments of a run; raises BadInput for values that do not fit."""
+        for value in self.idle:
+            value(run)
         return [argument(run) for argument in self.arguments]
 
 
@@ -62,7 +66,8 @@ def written(plan: Plan, binding: Binding) -> Statement:
     sources["viewer_units"] = lambda run: run.viewer.unit_ids
     sources["viewer_customer"] = lambda run: run.viewer.customer_id
     names: Sequence[str] = compiled.positiontup or ()
-    return Statement(str(compiled), tuple(sources[name] for name in names), plan.fresh)
+    idle = tuple(slot.value for slot in plan.slots if slot.name not in names)
+    return Statement(str(compiled), tuple(sources[name] for name in names), idle, plan.fresh)
 
 
 class RootWriter(Writer):

@@ -170,9 +170,7 @@ def wire_of(annotation: Any) -> Wire:
 
 def id_text(prefix: str, key: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """The public id of a key: the type's prefix and 32 hex digits."""
-    return raw(f"'{prefix}_'").concat(
-        sa.func.replace(sa.cast(key, sa.Text), raw("'-'"), raw("''"))
-    )
+    return raw(f"'{prefix}_'").concat(sa.func.replace(sa.cast(key, sa.Text), raw("'-'"), raw("''")))
 
 
 def public_id(prefix: str, key: UUID) -> str:

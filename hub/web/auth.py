@@ -19,6 +19,8 @@ from hub.observe import Failed, tell
 from hub.viewer import Viewer
 
 BEARER = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +(\S+) *")
+# A look-up serves many and ends with none of them, so it has an end of its own.
+PATIENCE = 5.0
 HOW = "send `Authorization: Bearer hub_…`; `hub key create` makes a key"
 
 Find = Callable[[str], Awaitable[keys.KeyFound | None]]
@@ -87,7 +89,8 @@ class Keyring:
     async def _look_up(self, digest: bytes, key: str) -> Credential | Refusal:
         shown = keys.public_id(key)
         try:
-            row = await self._find(shown) if shown else None
+            async with asyncio.timeout(PATIENCE):
+                row = await self._find(shown) if shown else None
         except Exception as error:
             tell(Failed("", "looking up an API key", error))
             raise Unavailable(

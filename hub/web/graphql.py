@@ -126,7 +126,7 @@ class GraphQL:
             else:
                 # The client hung up, and hears nothing; or the hub stops and its patience is over.
                 status = GONE
-                reply = _refusal(Unavailable("The hub is stopping; try again."))
+                reply = _refusal(Unavailable("The hub is stopping; try again."))._replace(answer=NOTHING)
         except Exception as error:
             tell(Failed(visit.request_id, "answering a request", error))
             message = f"The hub failed; tell its keeper the request id {visit.request_id}."

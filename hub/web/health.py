@@ -10,12 +10,15 @@ from starlette.routing import BaseRoute, Route
 
 from hub.errors import HubError
 from hub.observe import Failed, tell
+from hub.web import answers
 from hub.web.metrics import Metrics
 
 HEALTHY = b'{"status":"ok"}'
 PATIENCE = 1.0
 # Anyone may ask whether the hub is ready, so asking often must not cost the database much.
 BELIEVED = 0.25
+
+SAFE = {name.decode(): value.decode() for name, value in answers.SAFE}
 
 Check = Callable[[], Awaitable[None]]
 
@@ -58,20 +61,19 @@ def routes(check: Check, metrics: Metrics | None) -> list[BaseRoute]:
     readiness = Readiness(check)
 
     async def healthz(_: Request) -> Response:
-        return Response(HEALTHY, media_type="application/json")
+        return Response(HEALTHY, headers=SAFE, media_type="application/json")
 
     async def readyz(_: Request) -> Response:
         reason = await readiness.reason()
-        return (
-            JSONResponse({"status": "unready", "reason": reason}, 503) if reason else JSONResponse({"status": "ready"})
-        )
+        told = {"status": "unready", "reason": reason} if reason else {"status": "ready"}
+        return JSONResponse(told, 503 if reason else 200, SAFE)
 
     found: list[BaseRoute] = [Route("/healthz", healthz, methods=["GET"]), Route("/readyz", readyz, methods=["GET"])]
     if metrics is not None:
         scraped = metrics
 
         async def numbers(_: Request) -> Response:
-            return Response(scraped.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+            return Response(scraped.text(), headers=SAFE, media_type="text/plain; version=0.0.4; charset=utf-8")
 
         found.append(Route("/metrics", numbers, methods=["GET"]))
     return found

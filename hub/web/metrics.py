@@ -16,7 +16,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 from prometheus_client.registry import Collector
 
 from hub.errors import CODES
-from hub.observe import Failed, PlanMade, Record, RequestDone, StatementSlow
+from hub.observe import Failed, PlanMade, Record, RequestDone
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 BOUNDS = (*(str(bound) for bound in BUCKETS), "+Inf")
@@ -27,7 +27,6 @@ LABELS = ("operation", "status", "code")
 Requests = dict[tuple[str, int, str], list[float]]
 
 SIMPLE: dict[type[Record], tuple[str, str]] = {
-    StatementSlow: ("hub_slow_statements", "Statements that took longer than they should."),
     PlanMade: ("hub_plans", "Operations of a shape not seen before."),
     Failed: ("hub_failures", "Faults of the hub itself."),
 }

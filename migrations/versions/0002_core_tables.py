@@ -1,4 +1,4 @@
-"""core tables"""
+"""Core tables."""
 
 from collections.abc import Sequence
 
@@ -770,6 +770,7 @@ def upgrade() -> None:
             ["customers.id", "customers.unit_id"],
             name=op.f("fk_orders_customer_id_unit_id"),
             onupdate="CASCADE",
+            ondelete="CASCADE",
         ),
         sa.ForeignKeyConstraint(
             ["customer_id"], ["customers.id"], name=op.f("fk_orders_customer_id"), ondelete="CASCADE"
@@ -779,6 +780,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("id", "customer_id", name=op.f("uq_orders_id_customer_id")),
         sa.UniqueConstraint("number", name=op.f("uq_orders_number")),
         comment="What a customer ordered, on what terms, and how far it has come.",
+    )
+    op.execute(
+        "create trigger place before insert or update of customer_id on orders for each row execute function hub_place()"
     )
     op.create_index("ix_orders_contact_id_placed_at_id", "orders", ["contact_id", "placed_at", "id"], unique=False)
     op.create_index("ix_orders_customer_id_placed_at_id", "orders", ["customer_id", "placed_at", "id"], unique=False)
@@ -864,6 +868,7 @@ def upgrade() -> None:
             ["customers.id", "customers.unit_id"],
             name=op.f("fk_interactions_customer_id_unit_id"),
             onupdate="CASCADE",
+            ondelete="CASCADE",
         ),
         sa.ForeignKeyConstraint(
             ["customer_id"], ["customers.id"], name=op.f("fk_interactions_customer_id"), ondelete="CASCADE"
@@ -876,6 +881,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_interactions_staff_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_interactions")),
         comment="Something said or done between the business and a customer.",
+    )
+    op.execute(
+        "create trigger place before insert or update of customer_id on interactions for each row execute function hub_place()"
     )
     op.create_index(
         "ix_interactions_contact_id_occurred_at_id", "interactions", ["contact_id", "occurred_at", "id"], unique=False
@@ -958,14 +966,6 @@ def upgrade() -> None:
     op.create_index("ix_order_items_line_id", "order_items", ["line", "id"], unique=False)
     op.create_index("ix_order_items_order_id_line_id", "order_items", ["order_id", "line", "id"], unique=False)
     op.create_index("ix_order_items_product_id_line_id", "order_items", ["product_id", "line", "id"], unique=False)
-    for table in ("orders", "interactions"):
-        op.execute(
-            f"create trigger place before insert or update of customer_id on {table} for each row execute function hub_place()"
-        )
-    op.execute(
-        "insert into secrets (name, value)"
-        " select 'cursors', string_agg(uuid_send(gen_random_uuid()), '') from generate_series(1, 3)"
-    )
 
 
 def downgrade() -> None:

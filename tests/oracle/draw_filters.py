@@ -87,10 +87,10 @@ class Filters:
 
     def _ids(self, row: Row, witness: Record | None) -> Filter:
         others = [public(self.draw.data, each) for each in self.draw.some(self.draw.data.rows[row.name], 1, 3)]
+        if not others:
+            return {"in": []}
         own = [public(self.draw.data, witness)] if witness else others[:1]
-        return self.draw.pick(
-            ({"eq": own[0]} if own else {}, {"in": [*others, *own]}, {"ne": others[0]}, {"notIn": others})
-        )
+        return self.draw.pick(({"eq": own[0]}, {"in": [*others, *own]}, {"ne": others[0]}, {"notIn": others}))
 
     def _column(self, row: Row, column: Column, of: Record) -> Filter:
         value = of[column.column.name]

@@ -78,7 +78,8 @@ class _Roots:
     def _root(self, budget: int) -> list[str]:
         kinds = {"list": 0.5, "groups": 0.16, "one": 0.14, "found_by": 0.07, "node": 0.08, "nodes": 0.09}
         [wanted] = self.draw.random.choices(list(kinds), list(kinds.values()))
-        roots = [(name, root) for name, root in self.graph.roots.items() if root.kind == wanted]
+        roots = [pair for pair in self.graph.roots.items() if pair[1].kind == wanted and self._can_be_found(pair[1])]
+        roots = roots or [pair for pair in self.graph.roots.items() if pair[1].kind == "list"]
         name, root = self.draw.pick(roots)
         self.draw.use(f"root: {root.kind}")
         if root.row is None:
@@ -96,6 +97,10 @@ class _Roots:
             given = found_by(self.draw, root.row, witness)
             arguments = {camel(key): value for key, value in given.items()}
         return [self._one(name, root.row, arguments, witness, budget)]
+
+    def _can_be_found(self, root: Root) -> bool:
+        found_by = root.found_by
+        return found_by is None or bool(self.draw.data.rows[self.draw.data.of_table(found_by.table)])
 
     def _one(self, name: str, row: Row, arguments: dict[str, Any], hint: Record | None, budget: int) -> str:
         below = partial(self.rows.row, row, hint, budget, 1)

@@ -125,7 +125,7 @@ def _nested(draw: Draw, graph: Graph, row: Row) -> str:
     owners = [
         each for each in graph.catalog.rows.values() if any(isinstance(link, Many) for link in each.links.values())
     ]
-    owner = draw.pick(owners)
+    owner = draw.pick([each for each in owners if draw.data.rows[each.name]])
     name = draw.pick([name for name, link in owner.links.items() if isinstance(link, Many)])
     single = owner.name[0].lower() + owner.name[1:]
     key = public(draw.data, draw.pick(draw.data.rows[owner.name]))

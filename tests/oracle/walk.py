@@ -211,11 +211,11 @@ class _Walk:
             yield f"{row.declaration.plural}(first: 30, orderBy: [{{{key}, direction: DESC}}]) {{ nodes {{ id }} }}"
 
     def _groups(self, row: Row) -> Iterator[str]:
-        for column in groupable(row):
-            key = f"key {{ {column.name} }}"
+        for place, column in enumerate(groupable(row)):
+            figures = f"key {{ {column.name} }} {'stats { count }' if place else self._stats(row)}"
             bucket = ", bucket: MONTH" if column.wire.time else ""
             by = f"by: [{{field: {column.column.name.upper()}{bucket}}}]"
-            yield f"{row.declaration.plural}Grouped({by}, first: 25) {{ totalCount nodes {{ {key} {self._stats(row)} }} }}"
+            yield f"{row.declaration.plural}Grouped({by}, first: 15) {{ totalCount nodes {{ {figures} }} }}"
         conditions = [f"{{{name}: {{}}}}" for name, link in row.links.items() if isinstance(link, One | Many)]
         field = groupable(row)[0].column.name.upper()
         for condition in [*self._nested(row), *conditions]:
@@ -236,10 +236,10 @@ class _Walk:
             for each in [*self._some(self.seen, row.name, 3), *self._some(self.every, row.name, 6)]:
                 words = each["search_text"].split()
                 query = json.dumps(self.chance.choice(words) if words else "a")
-                yield f"{row.declaration.plural}(first: 30, search: {query}) {{ totalCount {self._stats(row)} nodes {{ id }} }}"
+                yield f"{row.declaration.plural}(first: 30, search: {query}) {{ totalCount stats {{ count }} nodes {{ id }} }}"
                 field = groupable(row)[0].column.name.upper()
                 by = f"by: [{{field: {field}}}]"
-                yield f"{row.declaration.plural}Grouped({by}, search: {query}) {{ nodes {{ {self._stats(row)} }} }}"
+                yield f"{row.declaration.plural}Grouped({by}, search: {query}) {{ nodes {{ stats {{ count }} }} }}"
         for how in row.declaration.found_by:
             table = self.every.of_table(how.table)
             for each in [*self._some(self.seen, table, 4), *self._some(self.every, table, 12)]:

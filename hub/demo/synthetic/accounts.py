@@ -24,10 +24,10 @@ STAFF_PER_OUTLET = 2
 REGULARS = {11: ("CN", "小明", "王"), 12: ("ES", "José", "García"), 13: ("US", "Mary", "Johnson")}
 
 
-class Person(NamedTuple):
-    """Someone's name, and the two words that it is made of."""
+class Name(NamedTuple):
+    """A person's or a company's name, and the two words that it is made of."""
 
-    name: str
+    text: str
     words: tuple[str, str]
 
 
@@ -39,7 +39,7 @@ class Account(NamedTuple):
     created: int
     kind: CustomerKind
     market: Market
-    self: Person
+    name: Name
     city: str
     outlet: int
     staff: int | None
@@ -70,32 +70,32 @@ class Accounts:
         regular = {number: of_country[code] for number, (code, _, _) in REGULARS.items()}
         count = len(markets())
         return bytes(
-            regular[number % 1000] if number % 1000 in regular else draw(f"market:{number}")[0] % count
+            regular[number % 1000] if number % 1000 in regular else draw(f"market:{number}")[0][0] % count
             for number in range(self.size)
         )
 
     def account(self, number: int) -> Account:
-        outlet, _, _, _, _, _, kind, city, staff, contacts, *names = draw(f"customer:{number}")
+        (outlet, *_), (kind, city, staff, contacts, *names) = draw(f"customer:{number}")
         market = self.market(number)
         created = self.created(number)
         outlet = early(outlet, self.outlets)
         regular = REGULARS.get(number % 1000)
         if regular is None and kind % 10 < 4:
-            person, contacts = company(market, names), 2 + contacts % 4
+            name, contacts = company(market, names), 2 + contacts % 4
             kind_of = CustomerKind.ORGANISATION
         else:
-            person, contacts = person_in(market, names), 1 + contacts % 5 // 4
+            name, contacts = person_in(market, names), 1 + contacts % 5 // 4
             kind_of = CustomerKind.PERSON
         if regular is not None:
             _, given, surname = regular
-            person = Person(market.full_name(given, surname), (given, surname))
+            name = Name(market.full_name(given, surname), (given, surname))
         return Account(
             number,
             ident(Customer, f"synthetic:{number}", created),
             created,
             kind_of,
             market,
-            person,
+            name,
             market.cities[city % len(market.cities)],
             outlet,
             # One customer in twenty is nobody's.
@@ -103,26 +103,26 @@ class Accounts:
             contacts,
         )
 
-    def contact(self, account: Account, index: int) -> Person:
+    def contact(self, account: Account, index: int) -> Name:
         """A natural person is their own first contact."""
         if index == 0 and account.kind is CustomerKind.PERSON:
-            return account.self
-        return person_in(account.market, draw(f"contact:{account.number}:{index}")[6:])
+            return account.name
+        return person_in(account.market, draw(f"contact:{account.number}:{index}")[1])
 
 
 def contact_id(account: Account, index: int) -> UUID:
     return ident(Contact, f"synthetic:{account.number}:{index}", account.created)
 
 
-def person_in(market: Market, names: Sequence[int]) -> Person:
+def person_in(market: Market, names: Sequence[int]) -> Name:
     gender = names[0] % 2
     given, surnames = market.given[gender], market.surnames[gender]
     words = given[names[1] % len(given)], surnames[names[2] % len(surnames)]
-    return Person(market.full_name(*words), words)
+    return Name(market.full_name(*words), words)
 
 
-def company(market: Market, names: Sequence[int]) -> Person:
+def company(market: Market, names: Sequence[int]) -> Name:
     surnames = market.surnames[1]
     words = surnames[names[0] % len(surnames)], surnames[names[1] % len(surnames)]
     city = market.cities[names[2] % len(market.cities)]
-    return Person(market.country.company.format(a=words[0], b=words[1], city=city), words)
+    return Name(market.country.company.format(a=words[0], b=words[1], city=city), words)

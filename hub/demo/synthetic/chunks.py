@@ -83,8 +83,8 @@ def _scored(stage: str, ledger: Ledger, numbers: range, superseded: int | None) 
 
 def _helper(index: int) -> Helper:
     number = f"S{index + 1:03d}"
-    person = person_in(markets()[index % len(markets())], draw(f"staff:{index}"))
-    return Helper(ident(Staff, number, BEGIN), number, person.name, mail(person.words, number.lower()))
+    name = person_in(markets()[index % len(markets())], draw(f"staff:{index}")[1])
+    return Helper(ident(Staff, number, BEGIN), number, name.text, mail(name.words, number.lower()))
 
 
 def _staff(

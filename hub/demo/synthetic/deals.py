@@ -86,37 +86,15 @@ class Deals:
         return (self.deal(number) for number in range(start, stop))
 
     def deal(self, number: int) -> Deal:
-        (
-            buyer,
-            other,
-            wait,
-            pause,
-            first,
-            _,
-            key,
-            foreign,
-            step,
-            count,
-            fate,
-            slow,
-            due,
-            freight,
-            online,
-            word,
-            *rest,
-        ) = draw(f"order:{number}")
+        (buyer, other, wait, pause, first, _), narrow = draw(f"order:{number}")
+        key, foreign, step, count, fate, slow, due, freight, online, word, *rest = narrow
         placed = self.placed(number)
         known = self.accounts.known(placed)
-        customer = buyer % -(-known // KEY_ACCOUNTS) * KEY_ACCOUNTS if key % 10 == 0 else _regular(buyer, known)
+        customer = _key_account(buyer, known) if key % 10 == 0 else _regular(buyer, known)
         market = self.accounts.market(customer)
         abroad = foreign % 40 == 0
-        first = early(first, len(self.prices))
-        lines = [
-            self._line(
-                (first + line * (1 + step % 6)) % len(self.prices), rest[2 * line], rest[2 * line + 1], abroad, market
-            )
-            for line in range(COUNTS[count % len(COUNTS)])
-        ]
+        amounts = rest[: 2 * COUNTS[count % len(COUNTS)]]
+        lines = self._lines(first, 1 + step % 6, amounts, None if abroad else market)
         net = sum(line.net for line in lines)
         # One order in twenty waits weeks longer than the others.
         shipped = placed + DAY // 2 + wait % (9 * DAY) + (20 * DAY if slow % 20 == 0 else 0)
@@ -138,10 +116,22 @@ class Deals:
             min(placed + pause % (20 * DAY), PRESENT),
         )
 
-    def _line(self, product: int, quantity: int, discount: int, abroad: bool, market: Market) -> Line:
-        cents = self.prices[product]
-        price = cents if abroad else market.price(cents)
-        return Line(product, 1 + quantity % 50, price, DISCOUNTS[discount % len(DISCOUNTS)])
+    def _lines(self, first: int, step: int, amounts: Sequence[int], market: Market | None) -> list[Line]:
+        """A line for each two of the amounts, each of another product, at the market's prices or in dollars."""
+        products = len(self.prices)
+        start = early(first, products)
+        lines = []
+        for index in range(0, len(amounts), 2):
+            product = (start + index // 2 * step) % products
+            cents = self.prices[product]
+            price = cents if market is None else market.price(cents)
+            quantity, discount = 1 + amounts[index] % 50, DISCOUNTS[amounts[index + 1] % len(DISCOUNTS)]
+            lines.append(Line(product, quantity, price, discount))
+        return lines
+
+
+def _key_account(buyer: int, known: int) -> int:
+    return buyer % -(-known // KEY_ACCOUNTS) * KEY_ACCOUNTS
 
 
 def _regular(buyer: int, known: int) -> int:

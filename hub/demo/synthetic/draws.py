@@ -4,12 +4,16 @@ import hashlib
 import math
 import struct
 
-_NUMBERS = struct.Struct(">6I20H")
+Numbers = tuple[int, ...]
+
+_WIDE = struct.Struct(">6I40x")
+_NARROW = struct.Struct(">24x20H")
 
 
-def draw(name: str) -> tuple[int, ...]:
-    """Six numbers below 2**32, then twenty below 2**16; nothing but the name decides on them."""
-    return _NUMBERS.unpack(hashlib.blake2b(name.encode()).digest())
+def draw(name: str) -> tuple[Numbers, Numbers]:
+    """Six numbers below 2**32 and twenty below 2**16; nothing but the name decides on them."""
+    digest = hashlib.blake2b(name.encode()).digest()
+    return _WIDE.unpack(digest), _NARROW.unpack(digest)
 
 
 def early(wide: int, bound: int) -> int:

@@ -8,7 +8,7 @@ import orjson
 
 from hub.demo import rules
 from hub.demo.rows import Batch, ident, moment
-from hub.demo.synthetic.accounts import PRESENT, Account, Accounts, Person, contact_id
+from hub.demo.synthetic.accounts import PRESENT, Account, Accounts, Name, contact_id
 from hub.demo.synthetic.draws import draw
 from hub.demo.synthetic.ledger import Ledger
 from hub.demo.synthetic.markets import mail
@@ -39,9 +39,9 @@ def telephone(account: Account, index: int) -> str:
     return f"{account.market.country.dial} {200 + index} {account.number:07d}"
 
 
-def address(account: Account, person: Person, index: int) -> str:
-    """The e-mail address of a person at the customer."""
-    return mail(person.words, f"{account.number}.{index}" if index else f"{account.number}")
+def address(account: Account, name: Name, index: int) -> str:
+    """The e-mail address of someone at the customer."""
+    return mail(name.words, f"{account.number}.{index}" if index else f"{account.number}")
 
 
 def external_id(account: Account) -> str:
@@ -71,12 +71,12 @@ class People:
 
     def _customer(self, account: Account) -> Row:
         country, at = account.market.country, moment(PRESENT)
-        _, _, _, _, _, _, status, unknown, *facts = draw(f"details:{account.number}")
+        _, (status, unknown, *facts) = draw(f"details:{account.number}")
         bought = self.ledger.bought(account.number)
         return (
             account.id,
             account.kind,
-            account.self.name,
+            account.name.text,
             STATUSES[status % len(STATUSES)],
             rules.stage(bought, bool(self.ledger.contacted[account.number]), at),
             rules.tier(rfm(bought, self.cuts, at)),
@@ -93,15 +93,15 @@ class People:
 
     def _contacts(self, account: Account) -> Iterator[Row]:
         titles, language = account.market.titles, account.market.country.language
-        job = draw(f"jobs:{account.number}")
+        jobs, _ = draw(f"jobs:{account.number}")
         for index in range(account.contacts):
-            title = titles[job[index] % len(titles)] if account.kind is CustomerKind.ORGANISATION else None
-            name = self.accounts.contact(account, index).name
+            title = titles[jobs[index] % len(titles)] if account.kind is CustomerKind.ORGANISATION else None
+            name = self.accounts.contact(account, index).text
             yield (*_own(account), contact_id(account, index), name, title, index == 0, language)
 
     def _points(self, account: Account) -> Iterator[Row]:
         for index in range(account.contacts):
-            without_mail, also, mobile, verified, *_ = draw(f"points:{account.number}:{index}")
+            (without_mail, also, mobile, verified, *_), _ = draw(f"points:{account.number}:{index}")
             values = []
             if without_mail % 10:
                 values.append((PointKind.EMAIL, address(account, self.accounts.contact(account, index), index)))
@@ -115,7 +115,7 @@ class People:
 
     def _addresses(self, account: Account) -> Iterator[Row]:
         market, organisation = account.market, account.kind is CustomerKind.ORGANISATION
-        second, kind_of, *places = draw(f"addresses:{account.number}")
+        (second, kind_of, *_), places = draw(f"addresses:{account.number}")
         kinds = [AddressKind.MAIN]
         if organisation and second % 2:
             kinds.append((AddressKind.SHIPPING, AddressKind.BILLING)[kind_of % 2])
@@ -153,10 +153,10 @@ def _attributes(account: Account, segment: int, newsletter: int, age: int) -> st
 
 
 def _identifiers(account: Account) -> Iterator[Row]:
-    mail, telephoned, loyal, verified, *_ = draw(f"identifiers:{account.number}")
+    (mailed, telephoned, loyal, verified, *_), _ = draw(f"identifiers:{account.number}")
     values = [(IdentifierKind.EXTERNAL_ID, external_id(account), True)]
-    if mail % 10 < 6:
-        values.append((IdentifierKind.EMAIL, address(account, account.self, 0), verified % 2 == 0))
+    if mailed % 10 < 6:
+        values.append((IdentifierKind.EMAIL, address(account, account.name, 0), verified % 2 == 0))
     if telephoned % 10 < 4:
         values.append((IdentifierKind.PHONE, telephone(account, 0), verified % 4 == 0))
     if account.kind is CustomerKind.PERSON and loyal % 10 < 3:

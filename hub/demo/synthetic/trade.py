@@ -105,7 +105,7 @@ class Trade:
             deal.currency,
             Decimal(deal.net).scaleb(-4),
             Decimal(deal.freight).scaleb(-4),
-            account.self.name,
+            account.name.text,
             account.city,
             account.market.country.code,
             None if deal.online else self._helper(deal, account).id,
@@ -144,7 +144,7 @@ class Trade:
             "number": _number(deal),
             "order": order_ref(order_id),
             "staff": helper.name,
-            "contact": self.deals.accounts.contact(account, contact).name,
+            "contact": self.deals.accounts.contact(account, contact).text,
             "city": account.city,
             "days": deal.days_late,
         }
