@@ -40,11 +40,13 @@ printed = rewriter.Rewriter()
 
 @printed.rewrites(ops.CreateTableOp)
 def with_trigger(_: object, __: object, table: ops.CreateTableOp) -> list[ops.MigrateOperation]:
-    """A table whose rows are placed in their customer's unit gets the trigger that does it."""
+    """A table whose rows are placed in their customer's unit gets the triggers that do it where a writer does not."""
     if not any(isinstance(each, sa.Column) and each.info.get(PLACED) for each in table.columns):
         return [table]
-    when = f"create trigger place before insert or update of customer_id on {table.table_name}"
-    return [table, ops.ExecuteSQLOp(f"{when} for each row execute function hub_place()")]
+    name, done = table.table_name, "for each row"
+    made = f"create trigger place before insert on {name} {done} when (new.unit_id is null) execute function hub_place()"
+    moved = f"create trigger move before update of customer_id on {name} {done} execute function hub_place()"
+    return [table, ops.ExecuteSQLOp(made), ops.ExecuteSQLOp(moved)]
 
 
 def include(item: SchemaItem, name: str | None, kind: str, reflected: bool, compared: SchemaItem | None) -> bool:

@@ -130,7 +130,7 @@ async def test_an_entity_costs_three_files_and_two_lines(tmp_path: Path, northwi
     files = (*copy.written, *copy.edited, str(migration))
     copy.run("ruff", "check", "--quiet", *files)
     copy.run("ruff", "format", "--check", "--quiet", *files)
-    copy.run("pytest", "tests/test_tickets.py")
+    copy.run("pytest", "tests/test_shape.py", "tests/test_printed.py", "tests/test_tickets.py")
 
     copy.run("hub", "migrate")
     await execute(copy.dsn, TICKETS)

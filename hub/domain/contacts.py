@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from hub.domain.tables import Choice, choice, entity, owner, same_customer, search_column, search_index
+from hub.domain.tables import Choice, choice, entity, owner, part_of, same_customer, search_column, search_index
 
 
 class PointKind(Choice):
@@ -38,8 +38,7 @@ search_index(Contact)
 
 ContactPoint = entity(
     "contact_points",
-    owner(),
-    sa.Column("contact_id", sa.Uuid, nullable=False, comment="The person who is reached."),
+    *part_of("contact_id", "contacts", "The person who is reached."),
     sa.Column("kind", choice(PointKind), nullable=False, comment="The way of reaching the person."),
     sa.Column("value", sa.Text, nullable=False, comment="The address or number, as it was given."),
     sa.Column("country", sa.Text, comment="ISO country code that a national telephone number is read in."),
@@ -47,7 +46,6 @@ ContactPoint = entity(
     sa.Column(
         "preferred", sa.Boolean, nullable=False, server_default=sa.false(), comment="The way the person prefers."
     ),
-    same_customer("contact_id", "contacts", ondelete="CASCADE"),
     comment="A way to reach a contact.",
 )
 sa.Index(

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from hub.domain.tables import Choice, choice, entity, moment, owner, placed, reference, same_customer
+from hub.domain.tables import Choice, choice, entity, moment, placed, reference, same_customer
 
 
 class Channel(Choice):
@@ -26,7 +26,6 @@ class Direction(Choice):
 
 Interaction = entity(
     "interactions",
-    owner(),
     *placed(),
     sa.Column("channel", choice(Channel), nullable=False, comment="The way it came about."),
     sa.Column("direction", choice(Direction), nullable=False, comment="Who turned to whom."),

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from hub.domain.tables import Choice, choice, entity, moment, money, owner, placed, reference, same_customer
+from hub.domain.tables import Choice, choice, entity, moment, money, part_of, placed, reference, same_customer
 
 
 class OrderStatus(Choice):
@@ -15,7 +15,6 @@ class OrderStatus(Choice):
 
 Order = entity(
     "orders",
-    owner(),
     *placed(),
     sa.Column("number", sa.Text, nullable=False, comment="Number on the order's papers."),
     sa.Column("status", choice(OrderStatus), nullable=False, comment="How far the order has come."),
@@ -47,8 +46,7 @@ sa.Index("ix_orders_contact_id_placed_at_id", Order.c.contact_id, Order.c.placed
 
 OrderItem = entity(
     "order_items",
-    owner(),
-    sa.Column("order_id", sa.Uuid, nullable=False, comment="The order that the item is part of."),
+    *part_of("order_id", "orders", "The order that the item is part of."),
     sa.Column("line", sa.Integer, nullable=False, comment="Position on the order's papers, from 1."),
     reference("product_id", "products.id", "What was ordered."),
     sa.Column("quantity", sa.Integer, nullable=False, comment="How many units."),
@@ -64,7 +62,6 @@ OrderItem = entity(
         nullable=False,
         comment="Quantity times price, less the discount.",
     ),
-    same_customer("order_id", "orders", ondelete="CASCADE"),
     sa.UniqueConstraint("order_id", "line"),
     sa.CheckConstraint("quantity > 0", name="quantity_is_positive"),
     sa.CheckConstraint("discount between 0 and 1", name="discount_is_a_share"),

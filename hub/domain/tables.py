@@ -77,6 +77,15 @@ def owner(comment: str = "The customer that the row belongs to.") -> sa.Column[o
     return reference("customer_id", "customers.id", comment, ondelete="CASCADE")
 
 
+def part_of(column: str, target: str, comment: str) -> tuple[sa.schema.SchemaItem, ...]:
+    """A row that is part of another: its key `column`, and `customer_id`, which is that other row's, whoever writes."""
+    return (
+        sa.Column("customer_id", sa.Uuid, nullable=False, comment="The customer that the row belongs to."),
+        sa.Column(column, sa.Uuid, nullable=False, comment=comment),
+        same_customer(column, target, ondelete="CASCADE"),
+    )
+
+
 def same_customer(column: str, target: str, *, ondelete: str | None = None) -> sa.ForeignKeyConstraint:
     """A composite key `(column, customer_id) → target`: the two rows belong to one customer, whoever writes."""
     targets = [f"{target}.id", f"{target}.customer_id"]
@@ -84,12 +93,13 @@ def same_customer(column: str, target: str, *, ondelete: str | None = None) -> s
 
 
 def placed() -> tuple[sa.schema.SchemaItem, ...]:
-    """`unit_id`, the customer's own unit once more, for large tables whose lists are cut by unit.
+    """`customer_id`, and `unit_id`, the customer's own unit once more, for large tables whose lists are cut by unit.
 
-    The database fills it in and moves it along with the customer; see the migrations."""
+    The database fills the unit in where it is not given, proves it right, and moves it along with the customer."""
     return (
+        sa.Column("customer_id", sa.Uuid, nullable=False, comment="The customer that the row belongs to."),
         sa.Column(
-            "unit_id", sa.Uuid, nullable=False, info={PLACED: True}, comment="The unit that owns the row's customer."
+            "unit_id", sa.Uuid, nullable=False, comment="The unit that owns the row's customer.", info={PLACED: True}
         ),
         sa.ForeignKeyConstraint(
             ["customer_id", "unit_id"], ["customers.id", "customers.unit_id"], onupdate="CASCADE", ondelete="CASCADE"

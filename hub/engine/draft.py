@@ -16,8 +16,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine import wire
 from hub.engine.catalog import Catalog, Row
+from hub.engine.conditions import Run, Slot
 from hub.engine.given import Leaf, Reader, plain
-from hub.engine.plan import Run, Slot
 from hub.engine.wire import Wire
 from hub.errors import BadInput, LimitExceeded
 

@@ -32,11 +32,12 @@ from graphql import (
 from graphql.execution.values import get_variable_values
 
 from hub.db.pool import Pool
+from hub.engine.conditions import Run
 from hub.engine.document import DocumentError, Documents, Operation
 from hub.engine.given import shape_of
 from hub.engine.limits import Limits
 from hub.engine.pages import words
-from hub.engine.plan import Constant, Null, Plan, Run
+from hub.engine.plan import Constant, Null, Plan
 from hub.engine.planner import Planned, Planner
 from hub.engine.resolve import Splicer
 from hub.engine.statement import Statement, written
@@ -147,7 +148,9 @@ class Engine:
         except HubError as error:
             body = orjson.dumps({"data": None, "errors": [error.to_graphql()]})
             executed = error.code != "UNAVAILABLE"
-            return Answer(body, executed, operation.kind, tuple(trace.stages), trace.statements, error.code, operation.name)
+            return Answer(
+                body, executed, operation.kind, tuple(trace.stages), trace.statements, error.code, operation.name
+            )
 
     def explain(self, request: Request, viewer: Viewer) -> tuple[str, list[Any]]:
         """The statement that a request becomes, and its arguments; raises HubError or DocumentError."""
@@ -218,9 +221,7 @@ class Engine:
             else:
                 yield shape_of(variables[name], variable.type, self._graph.steering)
 
-    async def _run(
-        self, operation: Operation, ready: Ready, arguments: list[Any], run: Run, trace: Trace
-    ) -> Answer:
+    async def _run(self, operation: Operation, ready: Ready, arguments: list[Any], run: Run, trace: Trace) -> Answer:
         statement = ready.statement
         if statement is None:
             body = orjson.dumps({key: getattr(node, "text", None) for key, node in ready.planned.plan.roots})

@@ -78,9 +78,7 @@ class Folded:
         shown = _average(amount, columns[1]) if len(columns) == 2 else sa.cast(amount, sa.Text)
         parts = {"amount": shown, "currency": level.c["currency$"]}
         fields = [(k, text(v.text) if isinstance(v, Constant) else parts[v]) for k, v in money.fields]
-        listed = sa.func.json_agg(
-            aggregate_order_by(json_object(fields, alias), level.c["currency$"])
-        )
+        listed = sa.func.json_agg(aggregate_order_by(json_object(fields, alias), level.c["currency$"]))
         return sa.func.coalesce(sa.funcfilter(listed, amount.is_not(None)), EMPTY_LIST)
 
 

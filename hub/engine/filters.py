@@ -4,10 +4,10 @@ from typing import Any, Literal, cast
 
 from hub.engine import wire
 from hub.engine.catalog import Column, Row
+from hub.engine.conditions import All, Exists, Figure, FigureTest, Join, JsonTest, Not, Predicate, Some, Test
 from hub.engine.draft import Draft, leaf_of, objects, refuse
 from hub.engine.given import Given, Leaf
 from hub.engine.links import Many, One
-from hub.engine.plan import All, Exists, Figure, FigureTest, Join, JsonTest, Not, Predicate, Some, Test
 from hub.engine.wire import Wire
 
 Function = Literal["COUNT", "SUM", "AVG", "MIN", "MAX"]

@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine import wire
 from hub.engine.catalog import Row, shout
+from hub.engine.conditions import Join, Run
 from hub.engine.draft import Draft
 from hub.engine.filters import join_of, predicate
 from hub.engine.given import Given, Leaf
@@ -30,7 +31,6 @@ from hub.engine.plan import (
     Edges,
     Either,
     Fill,
-    Join,
     Keyed,
     Listing,
     MergedListing,
@@ -43,7 +43,6 @@ from hub.engine.plan import (
     Part,
     Plan,
     Read,
-    Run,
     Selected,
     Shape,
     Single,
@@ -134,7 +133,9 @@ class Selections:
         for each in node.directives or ():
             if each.name.value in ("include", "skip"):
                 condition = each.arguments[0].value
-                value = self._variables[condition.name.value] if isinstance(condition, VariableNode) else condition.value
+                value = (
+                    self._variables[condition.name.value] if isinstance(condition, VariableNode) else condition.value
+                )
                 if bool(value) is (each.name.value == "skip"):
                     return False
         return True

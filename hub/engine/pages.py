@@ -11,11 +11,12 @@ import sqlalchemy as sa
 
 from hub.engine import cursor
 from hub.engine.catalog import Row
+from hub.engine.conditions import Figure, Run, Slot
 from hub.engine.draft import Draft, leaf_of, objects, refuse, storable
 from hub.engine.filters import Function, figure_of, join_of, predicate
 from hub.engine.given import Given, Leaf
 from hub.engine.links import Direction, Many
-from hub.engine.plan import Bound, Cursors, Figure, Order, Page, Run, Search, Slot, SortColumn
+from hub.engine.plan import Bound, Cursors, Order, Page, Search, SortColumn
 
 DEFAULT_PAGE = 20
 MOST_KEYS = 4

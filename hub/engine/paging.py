@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
+from hub.engine.conditions import Slot
 from hub.engine.cursor import sealed
 from hub.engine.figures import EMPTY_LIST, Value, json_object, text
 from hub.engine.links import Direction
@@ -22,7 +23,6 @@ from hub.engine.plan import (
     PageInfo,
     Part,
     Shape,
-    Slot,
     Stats,
     Total,
 )
@@ -169,7 +169,12 @@ def gathered_columns(parts: Sequence[tuple[str, Part]], wanted: Wanted, rows: sa
 
 
 def page_info(
-    part: PageInfo, page: Page, wanted: Wanted, gathered: sa.FromClause, cursors: Cursors | None, more: Mapping[str, Value]
+    part: PageInfo,
+    page: Page,
+    wanted: Wanted,
+    gathered: sa.FromClause,
+    cursors: Cursors | None,
+    more: Mapping[str, Value],
 ) -> list[tuple[str, Value]]:
     """The fields of `pageInfo`; `more` says whether rows lie outside the cursors that bound the page."""
     over = gathered.c["c$"] > wanted.size if wanted.lookahead else sa.false()

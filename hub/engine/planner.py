@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine import wire
 from hub.engine.catalog import Row
+from hub.engine.conditions import Run
 from hub.engine.draft import Draft, leaf_of, objects, refuse
 from hub.engine.filters import predicate
 from hub.engine.given import Given, Leaf, Reader, plain
@@ -31,7 +32,6 @@ from hub.engine.plan import (
     Null,
     Plan,
     RootNode,
-    Run,
     Splice,
     Stats,
     Total,
@@ -54,7 +54,9 @@ class Planned:
 class Planner:
     """Plans one operation for given variables and a binding; the outcome serves all values of the same shape."""
 
-    def __init__(self, graph: Graph, variables: Mapping[str, Any], fragments: Mapping[str, Any], page_limit: int) -> None:
+    def __init__(
+        self, graph: Graph, variables: Mapping[str, Any], fragments: Mapping[str, Any], page_limit: int
+    ) -> None:
         reader = Reader(graph.steering, variables)
         self.graph = graph
         self.draft = Draft(graph.catalog, reader, page_limit)

@@ -13,8 +13,9 @@ from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
+from hub.engine.conditions import Run
 from hub.engine.objects import TYPE
-from hub.engine.plan import Fill, Plan, Run, Splice
+from hub.engine.plan import Fill, Plan, Splice
 from hub.errors import HubError, Internal
 
 Read = Callable[[Plan, Run], Awaitable[dict[str, Any]]]
@@ -63,7 +64,10 @@ class Splicer:
 
     async def _fill(self, row: Row, fill: Fill, path: Path) -> None:
         try:
-            needs = {name: python_value(kind, row[hidden]) for (name, hidden), kind in zip(fill.hidden, fill.kinds, strict=True)}
+            needs = {
+                name: python_value(kind, row[hidden])
+                for (name, hidden), kind in zip(fill.hidden, fill.kinds, strict=True)
+            }
             answer = fill.resolved.resolver(None, **needs, **fill.arguments(self._run))
             if inspect.isawaitable(answer):
                 answer = await answer
@@ -74,7 +78,11 @@ class Splicer:
                 row[fill.key] = [each for each in found if each is not None]
         except Exception as error:
             row[fill.key] = None if fill.keyed is None else []
-            told = error if isinstance(error, HubError) else Internal("The field could not be computed.", code="RESOLVER_FAILED")
+            told = (
+                error
+                if isinstance(error, HubError)
+                else Internal("The field could not be computed.", code="RESOLVER_FAILED")
+            )
             told.path = path
             self.errors.append(told)
 

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from hub.engine.conditions import All, Figure
 from hub.engine.figures import Figures, Value, json_object, text
 from hub.engine.merged import merged
 from hub.engine.paging import Key, Wanted, assembled, behind, bounds, row_columns
 from hub.engine.plan import (
-    All,
     Bound,
     Constant,
     Either,
-    Figure,
     Listing,
     MergedListing,
     Null,
@@ -179,6 +178,8 @@ class Writer:
             return None
         source, conditions = self.source(listing, outer)
         figures = Figures(source.row, wanted)
-        first = sa.select(*figures.columns()).select_from(source.tables()).where(*conditions).group_by(*figures.groups())
+        first = (
+            sa.select(*figures.columns()).select_from(source.tables()).where(*conditions).group_by(*figures.groups())
+        )
         figures.fold(first.correlate_except(*source.own()), self.names)
         return figures

@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from hub.db.text import DIALECT
+from hub.engine.conditions import All, Run
 from hub.engine.figures import EMPTY_LIST, Scan, Tree, Value, json_object, text
 from hub.engine.paging import number
 from hub.engine.plan import (
-    All,
     ById,
     ByIds,
     ByOther,
@@ -27,7 +27,6 @@ from hub.engine.plan import (
     Null,
     Plan,
     RootNode,
-    Run,
     Stats,
     Total,
 )
@@ -104,7 +103,10 @@ class RootWriter(Writer):
     def _by_other(self, node: ByOther) -> Value:
         other, of = self.names.of(node.found_by.table), self.names.of(node.row.table)
         conditions = [other.c[name] == param(slot) for name, slot in node.arguments]
-        order = [other.c[name].desc() if direction == "desc" else other.c[name].asc() for name, direction in node.found_by.prefer]
+        order = [
+            other.c[name].desc() if direction == "desc" else other.c[name].asc()
+            for name, direction in node.found_by.prefer
+        ]
         found = sa.select(other.c[node.found_by.key]).select_from(other.join(of, of.c.id == other.c[node.found_by.key]))
         first = found.where(*conditions, *self._seen(node.row, of)).order_by(*order).limit(raw("1"))
         row = self.names.of(node.row.table)

@@ -8,13 +8,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from hub.engine.plan import All, Exists, Figure, FigureTest, Join, JsonTest, Not, Predicate, Search, Slot, Some, Test
+from hub.engine.conditions import All, Exists, Figure, FigureTest, Join, JsonTest, Not, Predicate, Slot, Some, Test
+from hub.engine.plan import Search
 from hub.engine.wire import raw
 from hub.viewer import Binding
 
 Condition = sa.ColumnElement[bool]
 RANGES = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
-LIKENESS = 0.35  # the least word similarity that a search takes for a spelling of the same word; set on every connection
+LIKENESS = (
+    0.35  # the least word similarity that a search takes for a spelling of the same word; set on every connection
+)
 
 
 def param(slot: Slot) -> sa.BindParameter[Any]:
@@ -168,9 +171,7 @@ def _exists(source: Source, part: Exists) -> Condition:
     inner = Source(source.names, theirs, grouped=False)
     meets = condition(inner, part.part)
     conditions.append(meets.is_not(sa.true()) if part.fails else meets)
-    return sa.exists(
-        sa.select(raw("1")).select_from(inner.tables()).where(*conditions).correlate_except(*inner.own())
-    )
+    return sa.exists(sa.select(raw("1")).select_from(inner.tables()).where(*conditions).correlate_except(*inner.own()))
 
 
 def figure_value(source: Source, figure: Figure) -> sa.ColumnElement[Any]:

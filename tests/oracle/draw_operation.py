@@ -23,7 +23,7 @@ MISTAKES = 0.07
 PAGED = 0.18
 BUDGET = 160
 # How much may be written: links cost 6, conditions 4.
-ROOM = 78
+ROOM = 56
 # Where a paged list's arguments and selection are put.
 ARGUMENTS, SELECTION = "@ARGUMENTS@", "@SELECTION@"
 

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from hub.engine import execute, filters, limits, paging, sql, where
-from hub.engine.plan import All, Not
+from hub.engine.conditions import All, Not
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 

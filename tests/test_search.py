@@ -1,0 +1,191 @@
+"""What a search finds, in which order, and that nothing in a searched text means anything but itself."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import asyncpg
+import httpx2
+import pytest
+from conftest import NewDatabase, key_for, posted
+
+from hub.app import running
+from hub.settings import Settings
+
+Found = Callable[..., Awaitable[list[str]]]
+
+NAMES = (
+    *("王小明", "明小王", "王明", "小王", "李雷", "東京タワー", "김철수"),
+    *("José Álvarez", "Jose Martí Ltd", "Josephine", "Straße 7", "Smørrebrød"),
+    *("Johnson", "Johnson & Sons", "Big Johnson Ltd", "Jonson og co", "John Smith"),
+    *("ＡＢＣ Trading", "Eﬃcient Oﬀice", "№ 5", "ⅷ legions"),
+    *("100% Natural", "under_score", "underXscore", "back\\slash"),
+    "one two three four five six seven eight nine",
+    "  Much   white\tspace  ",
+)
+
+
+@pytest.fixture(scope="module")
+async def dsn(new_database: NewDatabase, empty_dsn: str) -> str:
+    """A database of customers with these names."""
+    made = await new_database(empty_dsn.rpartition("/")[2])
+    connection = await asyncpg.connect(made)
+    unit = "insert into org_units (code, name, kind, path) values ('all', 'All', 'GROUP', 'all') returning id"
+    customer = """
+        insert into customers (name, unit_id, kind, status, stage, tier)
+        values ($1, $2, 'PERSON', 'ACTIVE', 'ACTIVE', 'STANDARD') returning id
+    """
+    unit_id = await connection.fetchval(unit)
+    for name in NAMES:
+        customer_id = await connection.fetchval(customer, name, unit_id)
+    await connection.execute(
+        "insert into contacts (customer_id, name, title) values ($1, 'Zoë', 'Head Baker'), ($1, 'Baker, Max', null)",
+        customer_id,
+    )
+    await connection.close()
+    return made
+
+
+@pytest.fixture(scope="module")
+async def answer(dsn: str) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+    key = await key_for(dsn)
+    async with (
+        running(Settings(), dsn) as app,
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://hub") as client,
+    ):
+
+        async def answered(query: str, **variables: Any) -> Any:
+            return await posted(client, query, variables, key)
+
+        yield answered
+
+
+@pytest.fixture(scope="module")
+async def found(answer: Callable[..., Awaitable[Any]]) -> Found:
+    """The names of the customers whom a search finds, best first."""
+    query = "query($text: String!) { customers(search: $text) { totalCount nodes { name } } }"
+
+    async def names(text: str) -> list[str]:
+        told = (await answer(query, text=text))["data"]["customers"]
+        assert told["totalCount"] == len(told["nodes"])
+        return [node["name"] for node in told["nodes"]]
+
+    return names
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("小明", ["王小明", "明小王"]),
+        ("王小明", ["王小明", "明小王"]),
+        ("明", ["明小王", "王小明", "王明"]),
+        ("李", ["李雷"]),
+        ("京タ", ["東京タワー"]),
+        ("タ", ["東京タワー"]),
+        ("김철수", ["김철수"]),
+        ("雷王", []),
+    ],
+)
+async def test_scripts_without_spaces_are_searched_by_character(found: Found, text: str, names: list[str]) -> None:
+    assert await found(text) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("jose alvarez", ["José Álvarez"]),
+        ("JOSÉ ÁLVAREZ", ["José Álvarez"]),
+        ("Jose\u0301 A\u0301lvarez", ["José Álvarez"]),
+        ("strasse", ["Straße 7"]),
+        ("smorrebrod", ["Smørrebrød"]),
+        ("abc", ["ＡＢＣ Trading"]),
+        ("ｔｒａｄｉｎｇ", ["ＡＢＣ Trading"]),
+        ("efficient office", ["Eﬃcient Oﬀice"]),
+        ("viii", ["ⅷ legions"]),
+        ("no 5", ["№ 5"]),
+        ("white space", ["  Much   white\tspace  "]),
+    ],
+)
+async def test_case_accents_width_and_ligatures_do_not_matter(found: Found, text: str, names: list[str]) -> None:
+    assert await found(text) == names
+
+
+async def test_the_exact_comes_first_then_prefix_then_contained_then_similar(found: Found) -> None:
+    johnsons = ["Johnson", "Johnson & Sons", "Big Johnson Ltd", "Jonson og co", "John Smith"]
+    assert await found("johnson") == johnsons
+    assert (await found("jonson"))[:2] == ["Jonson og co", "Johnson"]
+    assert (await found("jose"))[:3] == ["José Álvarez", "Jose Martí Ltd", "Josephine"]
+
+
+async def test_a_slip_is_forgiven_and_another_word_is_not(found: Found) -> None:
+    assert "Johnson" in await found("jonson")
+    assert "José Álvarez" in await found("alvares")
+    assert await found("zebra") == []
+
+
+async def test_every_word_must_be_found_in_any_order(found: Found) -> None:
+    assert await found("smith john") == ["John Smith"]
+    assert await found("smith zebra") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("%", ["100% Natural"]), ("_", ["under_score"]), ("\\", ["back\\slash"]), ("\\%", []), ("%_", [])],
+)
+async def test_wildcards_stand_for_themselves(
+    found: Found, answer: Callable[..., Awaitable[Any]], text: str, names: list[str]
+) -> None:
+    assert await found(text) == names
+    filtered = "query($text: String!) { customers(filter: { name: { contains: $text } }) { nodes { name } } }"
+    assert [node["name"] for node in (await answer(filtered, text=text))["data"]["customers"]["nodes"]] == names
+
+
+async def test_filters_of_text_mind_wildcards_and_word_starts(answer: Callable[..., Awaitable[Any]]) -> None:
+    async def names(operator: str, text: str) -> list[str]:
+        query = (
+            f"query($text: String!) {{ customers(filter: {{ name: {{ {operator}: $text }} }}) {{ nodes {{ name }} }} }}"
+        )
+        return [node["name"] for node in (await answer(query, text=text))["data"]["customers"]["nodes"]]
+
+    assert await names("contains", "r_s") == ["under_score"]
+    assert await names("contains", "小明") == ["王小明"]
+    assert await names("startsWith", "JOSÉ") == ["Jose Martí Ltd", "Josephine", "José Álvarez"]
+    assert await names("startsWith", "100%") == ["100% Natural"]
+    assert await names("startsWith", "0%") == []
+    assert await names("startsWith", "小") == ["小王"]
+
+
+async def test_eight_words_are_searched_and_nine_are_too_many(
+    found: Found, answer: Callable[..., Awaitable[Any]]
+) -> None:
+    words = NAMES[-2].split()
+    assert await found(" ".join(words[:8])) == [NAMES[-2]]
+    assert await found("\u3000".join(words[:8])) == [NAMES[-2]]
+    refused = await answer("query($text: String) { customers(search: $text) { totalCount } }", text=" ".join(words))
+    assert refused["errors"][0]["extensions"]["code"] == "SEARCH_TOO_LONG"
+    assert await found("王小明王小明王小") == ["王小明", "明小王"]
+
+
+async def test_pages_of_a_search_follow_its_order(answer: Callable[..., Awaitable[Any]]) -> None:
+    query = """
+        query($at: Cursor) {
+          customers(search: "johnson", first: 2, after: $at) { nodes { name } pageInfo { endCursor hasNextPage } }
+        }
+    """
+    names: list[str] = []
+    page: dict[str, Any] = {"pageInfo": {"endCursor": None, "hasNextPage": True}}
+    while page["pageInfo"]["hasNextPage"]:
+        page = (await answer(query, at=page["pageInfo"]["endCursor"]))["data"]["customers"]
+        names += [node["name"] for node in page["nodes"]]
+    assert names == ["Johnson", "Johnson & Sons", "Big Johnson Ltd", "Jonson og co", "John Smith"]
+
+
+async def test_with_an_order_of_its_own_a_search_only_narrows(answer: Callable[..., Awaitable[Any]]) -> None:
+    query = '{ customers(search: "johnson", orderBy: { field: NAME, direction: DESC }, first: 2) { nodes { name } } }'
+    assert (await answer(query))["data"]["customers"]["nodes"] == [{"name": "Jonson og co"}, {"name": "Johnson & Sons"}]
+
+
+async def test_all_columns_that_are_searched_count(answer: Callable[..., Awaitable[Any]]) -> None:
+    query = '{ contacts(search: "baker") { nodes { name } } one: contacts(search: "zoe baker") { nodes { name } } }'
+    assert await answer(query) == {
+        "data": {"contacts": {"nodes": [{"name": "Baker, Max"}, {"name": "Zoë"}]}, "one": {"nodes": [{"name": "Zoë"}]}}
+    }
