@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -32,7 +33,7 @@ NORTHWIND = {
     "interactions": 1676,
 }
 
-Connection = "asyncpg.Connection[asyncpg.Record]"
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 @pytest.fixture
@@ -166,7 +167,8 @@ def test_a_customer_without_orders_has_no_recency() -> None:
         ("rfm.frequency", 1),
         ("rfm.monetary", Decimal("9.5000")),
     ]
-    assert [(each.model, each.value) for each in rfm(nobody, cuts, AT)] == [("rfm.frequency", 0), ("rfm.monetary", 0)]
+    nothing = [("rfm.frequency", Decimal(0)), ("rfm.monetary", Decimal(0))]
+    assert [(each.model, each.value) for each in rfm(nobody, cuts, AT)] == nothing
 
 
 async def test_the_synthetic_set_is_the_same_everywhere(database: str, grown_dsn: str) -> None:

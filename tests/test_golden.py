@@ -15,7 +15,7 @@ ALL = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: docume
 
 
 @pytest.fixture(scope="module")
-async def northwind(demo_dsn: str) -> AsyncIterator[Asked]:
+async def on_northwind(demo_dsn: str) -> AsyncIterator[Asked]:
     async with asked(demo_dsn) as made:
         yield made
 
@@ -28,8 +28,8 @@ def check(path: Path, text: str) -> None:
 
 
 @ALL
-async def test_a_document_gives_its_answer_in_one_statement(northwind: Asked, document: Document) -> None:
-    answer, sent = await northwind.answer(document)
+async def test_a_document_gives_its_answer_in_one_statement(on_northwind: Asked, document: Document) -> None:
+    answer, sent = await on_northwind.answer(document)
     told = json.loads(answer.body)
     assert "errors" not in told
     check(FOLDER / f"{document.name}.json", json.dumps(told, ensure_ascii=False, indent=2) + "\n")

@@ -39,13 +39,13 @@ def graph() -> Graph:
 @pytest.fixture(scope="module")
 async def dsn(new_database: NewDatabase, demo_dsn: str) -> str:
     """Northwind, and rows that trip a planner up."""
-    made = await new_database(demo_dsn.rpartition("/")[2])
+    made = await new_database("northwind")
     await awkward.add(made)
     return made
 
 
 @pytest.fixture(scope="module")
-async def data(dsn: str, graph: Graph) -> AsyncIterator[Data]:
+async def data(dsn: str, graph: Graph) -> Data:
     return await load(dsn, graph.catalog)
 
 

@@ -55,7 +55,7 @@ def texts(count: int) -> list[str]:
     def one() -> str:
         if chance.random() < 0.5:
             return " ".join(chance.choices(WORDS, k=chance.randint(1, 5)))
-        word = chance.choice(WORDS)
+        word: str = chance.choice(WORDS)
         at = chance.randint(0, len(word))
         return word[:at] + "".join(chance.choices(LETTERS, k=chance.randint(0, 9))) + word[at:]
 

@@ -63,7 +63,7 @@ class Analyst:
                 await connection.execute("set plan_cache_mode = auto")
         return found
 
-    def scanned(self, plan: dict[str, Any]) -> set[str]:
+    def scanned(self, plan: dict[str, Any]) -> frozenset[str]:
         """The large tables that a plan reads from end to end."""
         scans = (node["Relation Name"] for node in nodes(plan) if node["Node Type"] == "Seq Scan")
         return self.large.intersection(scans)
@@ -104,7 +104,7 @@ def most_read(plan: dict[str, Any]) -> float:
 @pytest.fixture(scope="session")
 async def large_dsn(new_database: NewDatabase, empty_dsn: str) -> str:
     """Northwind and a synthetic set beside it; to be read, not written to."""
-    dsn = await new_database(empty_dsn.rpartition("/")[2])
+    dsn = await new_database("migrated")
     await load(dsn, CUSTOMERS)
     return dsn
 

@@ -27,7 +27,7 @@ NAMES = (
 @pytest.fixture(scope="module")
 async def dsn(new_database: NewDatabase, empty_dsn: str) -> str:
     """A database of customers with these names."""
-    made = await new_database(empty_dsn.rpartition("/")[2])
+    made = await new_database("migrated")
     connection = await asyncpg.connect(made)
     unit = "insert into org_units (code, name, kind, path) values ('all', 'All', 'GROUP', 'all') returning id"
     customer = """

@@ -82,7 +82,7 @@ SELECTS = {
     "hub/app.py": "asks for the revision, to know whether the hub is ready",
 }
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
-NOT_OURS = {"node_modules", "__pycache__", "static", "results", "hub-data"}
+NOT_OURS = {"node_modules", "__pycache__", "static", "results", "data", "hub-data"}  # made, not written
 LOCKS = {"requirements.lock", "package-lock.json"}
 TEXT = {".py", ".md", ".toml", ".ini", ".mako", ".graphql", ".lock", ".json", ".ts", ".tsx", ".js", ".mjs", ".css", ""}
 

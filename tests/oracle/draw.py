@@ -48,7 +48,7 @@ class Draw:
         self.fragments: list[str] = []
         self.directives = 0
         # How much more may be written; whoever is about to write something optional looks here.
-        self.left = 56
+        self.left = 78
 
     def chance(self, probability: float, feature: str = "") -> bool:
         """True with the probability; the feature then counts as used."""

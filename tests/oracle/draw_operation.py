@@ -21,9 +21,9 @@ from oracle.script import Operation, Step, Taken
 
 MISTAKES = 0.07
 PAGED = 0.18
-BUDGET = 160
+BUDGET = 300
 # How much may be written: links cost 6, conditions 4.
-ROOM = 56
+ROOM = 78
 # Where a paged list's arguments and selection are put.
 ARGUMENTS, SELECTION = "@ARGUMENTS@", "@SELECTION@"
 
@@ -80,7 +80,7 @@ class _Roots:
         [wanted] = self.draw.random.choices(list(kinds), list(kinds.values()))
         roots = [pair for pair in self.graph.roots.items() if pair[1].kind == wanted and self._can_be_found(pair[1])]
         roots = roots or [pair for pair in self.graph.roots.items() if pair[1].kind == "list"]
-        name, root = self.draw.pick(roots)
+        name, root = self.draw.pick([pair for pair in roots for _ in range(self._weight(pair[1].row))])
         self.draw.use(f"root: {root.kind}")
         if root.row is None:
             return [self._node(name, root, budget)]
@@ -97,6 +97,15 @@ class _Roots:
             given = found_by(self.draw, root.row, witness)
             arguments = {camel(key): value for key, value in given.items()}
         return [self._one(name, root.row, arguments, witness, budget)]
+
+    def _weight(self, row: Row | None) -> int:
+        """How often a type is asked for: those that have what others lack come more often."""
+        if row is None:
+            return 1
+        links = [self.draw.catalog.target(link.target) for link in row.links.values() if isinstance(link, Many)]
+        figures = any(each.wire.number for target in links for each in target.aggregable)
+        json = any(each.wire.name == "JSON" for each in row.columns.values())
+        return 2 + 2 * json + bool(row.declaration.search) + figures
 
     def _can_be_found(self, root: Root) -> bool:
         found_by = root.found_by

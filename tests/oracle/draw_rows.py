@@ -38,7 +38,9 @@ class Rows:
             if self.draw.chance(0.75) and budget >= 10:
                 parts.append(self._resolved(row, name, how, hint, budget, depth, scope))
         links = [pair for pair in row.links.items() for _ in range(4 if isinstance(pair[1], Merged | OneOf) else 1)]
-        for name, link in dict(self.draw.some(links, 0, 3 if depth < 3 else 1 if depth < 7 else 0)).items():
+        chosen = dict(self.draw.some(links, 0, 3 if depth < 3 else 1 if depth < 7 else 0))
+        budget //= max(1, len(chosen))
+        for name, link in chosen.items():
             if depth < DEEPEST and self.draw.spend(6):
                 parts.extend(self._link(row, name, link, hint, budget, depth, scope))
         self.draw.random.shuffle(parts)
