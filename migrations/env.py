@@ -44,7 +44,9 @@ def with_trigger(_: object, __: object, table: ops.CreateTableOp) -> list[ops.Mi
     if not any(isinstance(each, sa.Column) and each.info.get(PLACED) for each in table.columns):
         return [table]
     name, done = table.table_name, "for each row"
-    made = f"create trigger place before insert on {name} {done} when (new.unit_id is null) execute function hub_place()"
+    made = (
+        f"create trigger place before insert on {name} {done} when (new.unit_id is null) execute function hub_place()"
+    )
     moved = f"create trigger move before update of customer_id on {name} {done} execute function hub_place()"
     return [table, ops.ExecuteSQLOp(made), ops.ExecuteSQLOp(moved)]
 

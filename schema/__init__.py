@@ -3,7 +3,7 @@
 from importlib import import_module
 
 from hub.engine import catalog, types
-from hub.engine.links import Declaration, declaration_of
+from hub.engine.links import DECLARED, Declaration, declaration_of
 
 SUBJECTS = (
     "customers",
@@ -20,7 +20,7 @@ def declarations() -> list[Declaration]:
     """Every row that a subject declares, in the order of the files."""
     modules = [import_module(f"{__name__}.{subject}") for subject in SUBJECTS]
     classes = (each for module in modules for each in vars(module).values() if isinstance(each, type))
-    return [declaration_of(each) for each in classes if "__row__" in vars(each)]
+    return [declaration_of(each) for each in classes if DECLARED in vars(each)]
 
 
 def build() -> types.Graph:

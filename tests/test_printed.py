@@ -23,7 +23,7 @@ from hub.engine.types import Graph
 
 ROOT = Path(__file__).parents[1]
 BASICS = {"id": sa.Uuid, "version": sa.Integer, "created_at": sa.DateTime, "updated_at": sa.DateTime}
-TRIGGERS = "select tgrelid::regclass::text from pg_trigger where tgname = 'place'"
+TRIGGERS = "select tgrelid::regclass::text, tgname from pg_trigger where tgname in ('place', 'move')"
 
 
 @pytest.fixture(scope="module")
@@ -70,26 +70,28 @@ def _described(of: GraphQLNamedType) -> Iterator[tuple[str, str | None]]:
 def test_everything_public_is_described(graph: Graph) -> None:
     public = (each for name, each in graph.core.type_map.items() if not name.startswith("__"))
     places = chain.from_iterable(_described(each) for each in public)
-    assert [name for name, description in places if not (description or "").strip()] == []
+    bare = [name for name, description in places if not (description or "").strip()]
+    assert not bare, bare
 
 
 async def test_the_migrations_make_the_tables_that_the_code_has(empty_dsn: str) -> None:
     await migrate.check(empty_dsn)
 
 
-async def test_a_table_whose_rows_are_placed_has_the_trigger_that_does_it(empty_dsn: str) -> None:
+async def test_a_table_whose_rows_are_placed_has_the_triggers_that_do_it(empty_dsn: str) -> None:
     connection = await asyncpg.connect(empty_dsn)
     try:
-        found = {each[0] for each in await connection.fetch(TRIGGERS)}
+        found = {tuple(each) for each in await connection.fetch(TRIGGERS)}
     finally:
         await connection.close()
-    assert found == {each.name for each in metadata.tables.values() if any(c.info.get(PLACED) for c in each.c)}
+    placed = [each.name for each in metadata.tables.values() if any(column.info.get(PLACED) for column in each.c)]
+    assert found == {(table, trigger) for table in placed for trigger in ("place", "move")}
 
 
 def test_every_row_has_a_key_a_version_and_two_times() -> None:
     columns = [(table.name, table.c.get(name), kind) for table in tables() for name, kind in BASICS.items()]
     faults = [name for name, column, kind in columns if column is None or column.nullable or not _is(column, kind)]
-    assert faults == []
+    assert not faults, faults
 
 
 def _is(column: sa.Column[object], kind: type[sa.types.TypeEngine[object]]) -> bool:
@@ -97,14 +99,15 @@ def _is(column: sa.Column[object], kind: type[sa.types.TypeEngine[object]]) -> b
 
 
 def test_every_row_of_a_customer_names_it() -> None:
-    named = [table for table in owned() if "customer_id" in table.c and not table.c.customer_id.nullable]
-    assert named == owned()
+    faults = [each.name for each in owned() if "customer_id" not in each.c or each.c.customer_id.nullable]
+    assert not faults, faults
 
 
 def test_two_rows_of_a_customer_are_joined_by_a_key_that_names_it() -> None:
     keys = [(table, key) for table in owned() for key in table.foreign_key_constraints]
-    assert [
+    faults = [
         f"{table.name}: {', '.join(key.columns.keys())} → {key.referred_table.name}"
         for table, key in keys
         if key.referred_table in owned() and "customer_id" not in key.columns
-    ] == []
+    ]
+    assert not faults, faults

@@ -168,7 +168,7 @@ async def test_a_link_to_a_hidden_row_is_empty(see: See, keys: dict[str, str]) -
 
     anne = '{ name: { eq: "Anne Dodsworth" } }'
     unit = {"name": "Rockville", "parent": {"name": "Eastern"}}
-    customer = {"name": HERE, "unit": unit, "owner": {"name": "Margaret Peacock"}}
+    customer: dict[str, Any] = {"name": HERE, "unit": unit, "owner": {"name": "Margaret Peacock"}}
     assert await order("all", anne) == (2, [{"staff": {"name": "Anne Dodsworth"}, "customer": customer}])
     assert await order("region", anne) == (0, [])
     assert await order("region") == (13, [{"staff": None, "customer": customer}])
@@ -256,7 +256,7 @@ async def test_a_search_finds_visible_rows_only(see: See, keys: dict[str, str], 
 
 async def test_mentions_name_visible_orders_only(see: See, rows: asyncpg.Connection, keys: dict[str, str]) -> None:
     order = "select o.id, o.number from orders o join customers c on c.id = o.customer_id where c.name = $1 limit 1"
-    here, near, far = [await rows.fetchrow(order, name) for name in (HERE, NEAR, FAR)]
+    here, near, far = [(await rows.fetch(order, name))[0] for name in (HERE, NEAR, FAR)]
     body = " and ".join(f"ord_{each['id'].hex}" for each in (far, here, near))
     await rows.execute("update interactions set body = $1, subject = 'gossip' where order_id = $2", body, here["id"])
     query = """{

@@ -1,6 +1,4 @@
-"""The environment is read into settings, faults in it are told in one line, and documentation is printed from them."""
-
-from pathlib import Path
+"""The environment is read into settings, and faults in it are told in one line."""
 
 import pytest
 
@@ -8,17 +6,11 @@ from hub import errors, settings
 from hub.errors import CODES, Misconfigured
 from hub.settings import Settings
 
-PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
-
 
 @pytest.fixture(autouse=True)
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.delenv(settings.PREFIX + name.upper(), raising=False)
-
-
-def test_the_documentation_is_what_the_settings_say() -> None:
-    assert PAGE.read_text("utf-8") == settings.markdown(), "run: python -m hub settings > docs/settings.md"
 
 
 def test_every_setting_says_what_it_is_for() -> None:

@@ -15,7 +15,8 @@ from hub.settings import Settings
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-STATEMENTS = 300  # prepared statements kept per connection; each takes some ten KiB of the server's memory
+STATEMENTS = 300  # prepared statements kept per connection
+STATEMENT_TEXT = 2_000_000  # and characters of their texts: the server takes some twelve times as many bytes
 CONNECT_SECONDS = 5.0
 PLANNING = {True: "set plan_cache_mode = force_custom_plan", False: "set plan_cache_mode = auto"}
 
@@ -55,12 +56,13 @@ def fault(error: Exception) -> HubError:
 class _Held:
     """A connection and what it remembers."""
 
-    __slots__ = ("connection", "fresh", "statements")
+    __slots__ = ("connection", "fresh", "length", "statements")
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.statements: OrderedDict[str, Any] = OrderedDict()
         self.fresh = False
+        self.length = 0
 
     async def statement(self, text: str) -> Any:
         found = self.statements.get(text)
@@ -69,8 +71,10 @@ class _Held:
             return found
         found = await self.connection.prepare(text)
         self.statements[text] = found
-        if len(self.statements) > STATEMENTS:
-            self.statements.popitem(last=False)
+        self.length += len(text)
+        while len(self.statements) > 1 and (len(self.statements) > STATEMENTS or self.length > STATEMENT_TEXT):
+            forgotten, _ = self.statements.popitem(last=False)
+            self.length -= len(forgotten)
         return found
 
 

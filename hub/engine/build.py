@@ -8,6 +8,7 @@ from typing import Annotated, Any, ForwardRef, Union, cast
 
 import strawberry
 from strawberry.annotation import StrawberryAnnotation
+from strawberry.types import get_object_definition
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 from strawberry.types.unset import UNSET
@@ -64,7 +65,7 @@ class Names:
 
     def _keep(self, name: str, made: type, slots: Sequence[Slot]) -> None:
         annotations = {slot.name: slot.annotation for slot in slots}
-        for made_field in made.__strawberry_definition__.fields:  # type: ignore[attr-defined]
+        for made_field in get_object_definition(made, strict=True).fields:
             # Strawberry points every field's annotation at the module of its class; ours live in `known`.
             if made_field.graphql_name in annotations:
                 made_field.type_annotation = self.annotation(annotations[made_field.graphql_name])

@@ -4,10 +4,9 @@ Knows graphql-core and one schema; no subject, no SQL, no viewer. What is checke
 operation costs in cost.py.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Literal, TypeVar, cast
+from typing import Literal, cast
 
 from graphql import (
     DocumentNode,
@@ -27,10 +26,10 @@ from graphql import (
 from hub.engine.cost import Cost, Tariff
 from hub.engine.limits import Bounds, Extent, Limits, scan
 from hub.engine.rules import Rules
+from hub.engine.shelf import Shelf
 from hub.errors import BadInput, LimitExceeded
 
 Kind = Literal["query", "mutation", "subscription"]
-T = TypeVar("T")
 
 # Measured: a parsed token with its places takes 320 to 440 bytes; the rest is text, names and the records here.
 _TOKEN_BYTES = 450
@@ -126,8 +125,8 @@ class Documents:
         self._bounds = Bounds(schema, limits)
         self._rules = Rules(schema, limits)
         self._tariff = Tariff(schema, limits)
-        self._documents: _Shelf[Document] = _Shelf(cache_bytes)
-        self._refusals: _Shelf[Sequence[GraphQLError]] = _Shelf(cache_bytes // 16)
+        self._documents: Shelf[Document] = Shelf(cache_bytes)
+        self._refusals: Shelf[Sequence[GraphQLError]] = Shelf(cache_bytes // 16)
 
     def get(self, text: str) -> Document:
         """The document of this text; raises DocumentError."""
@@ -194,31 +193,6 @@ class Documents:
             value = definition.default_value
             default = coerce_input_literal(value, kind) if value else Undefined
             yield Variable(definition.variable.name.value, kind, default)
-
-
-class _Shelf(Generic[T]):
-    """A store that forgets what was longest unused once it holds more than its bytes."""
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._used = 0
-        self._items: OrderedDict[str, tuple[T, int]] = OrderedDict()
-
-    def get(self, key: str) -> T | None:
-        item = self._items.get(key)
-        if item is None:
-            return None
-        self._items.move_to_end(key)
-        return item[0]
-
-    def put(self, key: str, value: T, size: int) -> None:
-        if size > self._capacity:
-            return
-        self._items[key] = value, size
-        self._used += size
-        while self._used > self._capacity:
-            _, (_, freed) = self._items.popitem(last=False)
-            self._used -= freed
 
 
 def _told(errors: list[GraphQLError], most: int) -> list[GraphQLError]:

@@ -19,9 +19,10 @@ from hub.engine.catalog import Catalog, Row
 from hub.engine.conditions import Run, Slot
 from hub.engine.given import Leaf, Reader, plain
 from hub.engine.wire import Wire
-from hub.errors import BadInput, LimitExceeded
+from hub.errors import BadInput, HubError, LimitExceeded
 
 Convert = Callable[[Any], Any]
+Place = tuple[tuple[str | int, ...], tuple[tuple[int, int], ...]]  # path in the response, lines and columns in the text
 NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it, not the six characters behind a backslash
 
 
@@ -54,6 +55,18 @@ def json_text(value: Any, argument: str) -> str:
     return text
 
 
+def _located(value: Callable[[Run], Any], place: Place) -> Callable[[Run], Any]:
+    def found(run: Run) -> Any:
+        try:
+            return value(run)
+        except HubError as fault:
+            if fault.path is None:
+                fault.path, fault.locations = place
+            raise
+
+    return found
+
+
 @dataclass(slots=True)
 class Draft:
     """One planning."""
@@ -63,18 +76,20 @@ class Draft:
     page_limit: int
     slots: list[Slot] = field(default_factory=list)
     conditions: int = 0
+    figures: int = 0
+    place: Place | None = None
 
     def anew(self) -> "Draft":
         """A fresh bench for a plan beside this one."""
-        return Draft(self.catalog, self.read, self.page_limit)
+        return Draft(self.catalog, self.read, self.page_limit, place=self.place)
 
     def text(self, value: Callable[[Run], Any], argument: str) -> Slot:
         """A parameter for a text that is made of several values."""
         return self.slot(sa.Text(), lambda run: storable(plain(value(run)), argument))
 
     def slot(self, of: sa.types.TypeEngine[Any], value: Callable[[Run], Any]) -> Slot:
-        """A new parameter of the statement."""
-        made = Slot(f"p{len(self.slots)}", of, value)
+        """A new parameter of the statement; a fault in its value is told with the field's place."""
+        made = Slot(f"p{len(self.slots)}", of, _located(value, self.place) if self.place else value)
         self.slots.append(made)
         return made
 

@@ -4,7 +4,6 @@ What a client did wrong becomes an answer; only a fault of ours is raised. Right
 every plan's key."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -40,6 +39,7 @@ from hub.engine.pages import words
 from hub.engine.plan import Constant, Null, Plan
 from hub.engine.planner import Planned, Planner
 from hub.engine.resolve import Splicer
+from hub.engine.shelf import Shelf
 from hub.engine.statement import Statement, written
 from hub.engine.types import Graph
 from hub.errors import BadInput, Forbidden, HubError, LimitExceeded
@@ -47,7 +47,8 @@ from hub.observe import PlanMade, tell
 from hub.settings import Settings
 from hub.viewer import Viewer
 
-PLANS = 64  # plans kept per operation, one for each shape; more shapes than these are one client's own doing
+PLAN_BYTES = 64 * 1024 * 1024
+PLAN_BASE, PLAN_FACTOR = 8_192, 12  # about what a plan takes, by the length of its statement (measured with tracemalloc)
 OBJECTS = 1_200
 DOCUMENT_BYTES = 64 * 1024 * 1024
 
@@ -83,6 +84,11 @@ class Ready:
     planned: Planned
     statement: Statement | None
     keyed: dict[int, Statement] = field(default_factory=dict)
+
+    @property
+    def length(self) -> int:
+        """How long the statement's text is."""
+        return len(self.statement.text) if self.statement else 0
 
 
 @dataclass(slots=True)
@@ -120,6 +126,8 @@ class Engine:
         self._limits = limits
         self._secret = secret
         self._documents = Documents(graph.core, limits, DOCUMENT_BYTES)
+        self._plans: Shelf[Ready] = Shelf(PLAN_BYTES)
+        self._describing = asyncio.Lock()
 
     async def execute(self, request: Request, viewer: Viewer) -> Answer:
         """The answer to a request, as this viewer may see it."""
@@ -132,10 +140,11 @@ class Engine:
             operation.cost(variables)
             trace.stage("parse")
             if operation.introspection_only:
-                # In a thread: a large schema takes a while to describe, and others wait for the loop meanwhile.
-                described = await asyncio.to_thread(self._introspected, operation, variables)
+                # In a thread, one at a time: a large schema takes a while to describe, and others wait for the loop.
+                async with self._describing:
+                    described = await asyncio.to_thread(self._introspected, operation, variables)
                 return _answer(described, operation, trace)
-            ready = self._ready(operation, variables, viewer)
+            ready = await self._ready(operation, variables, viewer)
             run = Run(variables, request.at or datetime.now(UTC), viewer, self._secret)
             arguments = ready.statement.bind(run) if ready.statement else []
             trace.stage("plan")
@@ -156,7 +165,7 @@ class Engine:
         """The statement that a request becomes, and its arguments; raises HubError or DocumentError."""
         operation = self._documents.get(request.query).operation(request.operation_name)
         variables = self._variables(operation, request.variables or {})
-        ready = self._ready(operation, variables, viewer)
+        ready = self._planned(operation, variables, viewer)
         assert ready.statement is not None
         return ready.statement.text, ready.statement.bind(
             Run(variables, request.at or datetime.now(UTC), viewer, self._secret)
@@ -181,7 +190,7 @@ class Engine:
         if all(isinstance(given.get(each.name), str) and _is_text(each.type) for each in operation.variables):
             return {each.name: given[each.name] for each in operation.variables}  # nothing to coerce, and most common
         if _objects(given) > OBJECTS:
-            message = f"The variables hold more than {OBJECTS:,} objects; send fewer conditions or rows at once."
+            message = f"The variables hold more than {OBJECTS:,} objects or {OBJECTS * 20:,} values; send fewer at once."
             raise LimitExceeded(message, code="VARIABLE_LIMIT", argument="variables")
         found = get_variable_values(self._graph.core, definitions, dict(given), max_errors=self._limits.errors)
         if isinstance(found, list):
@@ -189,23 +198,23 @@ class Engine:
             raise BadInput(first.message, code="VARIABLE_INVALID")
         return found.coerced
 
-    def _ready(self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer) -> Ready:
-        """The operation's plan for this shape: kept, or made now."""
-        plans: OrderedDict[object, Ready] = operation.plans.setdefault("plans", OrderedDict())  # type: ignore[assignment]
-        key = (viewer.binding, *self._shape(operation, variables))
-        ready = plans.get(key)
+    async def _ready(self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer) -> Ready:
+        """The operation's plan for this shape: kept, or made now, in a thread, since a large one takes its time."""
+        key = (operation, viewer.binding, *self._shape(operation, variables))
+        ready = self._plans.get(key)
         if ready is None:
             began = perf_counter()
-            planner = Planner(self._graph, variables, operation.fragments, self._limits.page)
-            planned = planner.plan(operation.node.selection_set, viewer.binding)
-            planner.draft.read.forget()
-            stored = any(not isinstance(node, Constant | Null) for _, node in planned.plan.roots)
-            ready = Ready(planned, written(planned.plan, viewer.binding) if stored else None)
-            plans[key] = ready
-            if len(plans) > PLANS:
-                plans.popitem(last=False)
+            ready = await asyncio.to_thread(self._planned, operation, variables, viewer)
             tell(PlanMade(operation.name, perf_counter() - began))
+            self._plans.put(key, ready, PLAN_BASE + PLAN_FACTOR * ready.length)
         return ready
+
+    def _planned(self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer) -> Ready:
+        planner = Planner(self._graph, variables, operation.fragments, self._limits.page)
+        planned = planner.plan(operation.node.selection_set, viewer.binding)
+        planner.draft.read.forget()
+        stored = any(not isinstance(node, Constant | Null) for _, node in planned.plan.roots)
+        return Ready(planned, written(planned.plan, viewer.binding) if stored else None)
 
     def _shape(self, operation: Operation, variables: Mapping[str, Any]) -> Iterable[object]:
         searched = operation.plans.get("searched")
@@ -294,14 +303,16 @@ class Engine:
 
 
 def _objects(value: Any) -> int:
-    """How many objects and lists stand in a JSON value; coercing one costs some 30 µs."""
-    found, waiting = 0, [value]
-    while waiting and found <= OBJECTS:
+    """How many objects and lists stand in a JSON value, twenty plain values counting as one: what coercing it costs."""
+    found, plain, waiting = 0, 0, [value]
+    while waiting and found + plain // 20 <= OBJECTS:
         each = waiting.pop()
         if isinstance(each, dict | list):
             found += 1
             waiting.extend(each.values() if isinstance(each, dict) else each)
-    return found
+        else:
+            plain += 1
+    return found + plain // 20
 
 
 def _is_text(of: GraphQLInputType) -> bool:

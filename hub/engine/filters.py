@@ -15,7 +15,8 @@ FUNCTIONS: dict[str, Function] = {"sum": "SUM", "avg": "AVG", "min": "MIN", "max
 EVERYTHING = All(())
 # Far beyond what people write; what is larger would cost Postgres more to plan than to run.
 DEEPEST = 24
-MOST_CONDITIONS = 400
+MOST_CONDITIONS = 150
+MOST_FIGURES = 12
 
 
 def join_of(draft: Draft, row: Row, link: One | Many) -> Join:
@@ -110,6 +111,7 @@ def _list(draft: Draft, given: Given, join: Join, argument: str) -> Predicate:
         if part is None or name == "where":
             continue
         if name == "count":
+            count_figure(draft, place)
             figure = Figure(join, where, "COUNT", None, None)
             parts.append(_figure(draft, figure, part, wire.INT, place))
         elif name in FUNCTIONS:
@@ -135,10 +137,18 @@ def _figures(
     return parts
 
 
+def count_figure(draft: Draft, argument: str) -> None:
+    """Counts the figures of an operation: each may read a whole table."""
+    draft.figures += 1
+    if draft.figures > MOST_FIGURES:
+        refuse("FILTER_LIMIT", argument, f"an operation may compare and sort by {MOST_FIGURES} figures over lists; ask twice.")
+
+
 def figure_of(
     draft: Draft, join: Join, where: Predicate, function: Function, column: Column, currency: Given, argument: str
 ) -> Figure:
     """A figure over joined rows; money needs a currency, else CURRENCY_REQUIRED."""
+    count_figure(draft, argument)
     if not column.wire.money:
         return Figure(join, where, function, column, None)
     if not isinstance(currency, Leaf):

@@ -133,18 +133,18 @@ class Reader:
             return None
         if isinstance(of, GraphQLInputObjectType):
             return {
-                name: self._of_value(part, of.fields[name].type, lambda values, name=name: fetch(values)[name])  # type: ignore[misc]
-                for name, part in value.items()
+                name: self._of_value(part, of.fields[name].type, _inside(fetch, name)) for name, part in value.items()
             }
         if isinstance(of, GraphQLList):
             inner = _bare(of.of_type)
             if isinstance(inner, GraphQLInputObjectType) or self.steers(inner):
-                return [
-                    self._of_value(part, inner, lambda values, at=at: fetch(values)[at])  # type: ignore[misc]
-                    for at, part in enumerate(value)
-                ]
+                return [self._of_value(part, inner, _inside(fetch, at)) for at, part in enumerate(value)]
             return Leaf(fetch)
         return self._leaf(of, fetch)
+
+
+def _inside(fetch: Fetch, key: str | int) -> Fetch:
+    return lambda values: fetch(values)[key]
 
 
 def shape_of(value: Any, of: Any, steering: frozenset[str]) -> Any:
@@ -157,6 +157,7 @@ def shape_of(value: Any, of: Any, steering: frozenset[str]) -> Any:
     if isinstance(of, GraphQLList):
         inner = _bare(of.of_type)
         if isinstance(inner, GraphQLInputObjectType | GraphQLList) or inner.name in steering or inner.name == "Boolean":
-            return tuple(shape_of(part, inner, steering) for part in value)
+            parts = (shape_of(part, inner, steering) for part in value)
+            return tuple(parts) if isinstance(inner, GraphQLInputObjectType) else tuple(dict.fromkeys(parts))
         return True
     return plain(value) if of.name in steering or of.name == "Boolean" else True

@@ -13,6 +13,8 @@ from hub.viewer import Binding
 Direction = Literal["asc", "desc"]
 T = TypeVar("T")
 
+DECLARED = "__row__"  # where `row` leaves what a class declares
+
 
 class Scope(Protocol):
     """Who may see the rows of a table; the one implementation is hub/domain/scope.py."""
@@ -200,7 +202,7 @@ def row(
             implements=dict(implements or {}),
             found_by=tuple(found_by),
         )
-        cls.__row__ = declaration  # type: ignore[attr-defined]
+        setattr(cls, DECLARED, declaration)
         return cls
 
     return declare
@@ -208,6 +210,6 @@ def row(
 
 def declaration_of(cls: type) -> Declaration:
     """The declaration that `row` left on a class."""
-    found = vars(cls)["__row__"]
+    found = vars(cls)[DECLARED]
     assert isinstance(found, Declaration)
     return found

@@ -85,6 +85,7 @@ class Selections:
     def at(self, key: str, node: FieldNode) -> Iterator[None]:
         """Notes the path and the place of a field, for faults raised inside."""
         self._path.append(key)
+        around, self._draft.place = self._draft.place, (tuple(self._path), place_of(node))
         try:
             yield
         except HubError as fault:
@@ -93,6 +94,7 @@ class Selections:
             raise
         finally:
             self._path.pop()
+            self._draft.place = around
 
     def arguments(self, node: FieldNode, type_name: str) -> dict[str, Given]:
         """What was given for a field's arguments."""
@@ -113,14 +115,15 @@ class Selections:
             if isinstance(node, FieldNode):
                 found.setdefault((node.alias or node.name).value, []).append(node)
                 continue
+            fragment: Any = node
             if isinstance(node, FragmentSpreadNode):
                 if node.name.value in seen:
                     continue
                 seen.add(node.name.value)
-                node = self._fragments[node.name.value]
-            condition = node.type_condition  # type: ignore[attr-defined]
+                fragment = self._fragments[node.name.value]
+            condition = fragment.type_condition
             if condition is None or self._applies(condition.name.value, type_name):
-                self._collect(node.selection_set, type_name, found, seen)  # type: ignore[attr-defined]
+                self._collect(fragment.selection_set, type_name, found, seen)
 
     def _applies(self, condition: str, type_name: str) -> bool:
         if condition == type_name:

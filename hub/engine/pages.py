@@ -2,34 +2,41 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache, partial
 from typing import cast
 
 import sqlalchemy as sa
 
 from hub.engine import cursor
-from hub.engine.catalog import Row
+from hub.engine.catalog import Column, Row
 from hub.engine.conditions import Figure, Run, Slot
 from hub.engine.draft import Draft, leaf_of, objects, refuse, storable
-from hub.engine.filters import Function, figure_of, join_of, predicate
+from hub.engine.filters import Function, count_figure, figure_of, join_of, predicate
 from hub.engine.given import Given, Leaf
 from hub.engine.links import Direction, Many
 from hub.engine.plan import Bound, Cursors, Order, Page, Search, SortColumn
+from hub.engine.wire import Wire
 
 DEFAULT_PAGE = 20
 MOST_KEYS = 4
 MOST_WORDS = 8
+MOST_CHARACTERS = 200
 # Scripts written without spaces, as in the database's hub_fold: their characters are words of their own.
 UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+MARK = re.compile("[\u0300-\u036f]")
 WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 
 
-@lru_cache(maxsize=4096)
 def words(text: str) -> tuple[str, ...]:
-    """The words of a search, each to be found by itself."""
-    return tuple(WORD.findall(unicodedata.normalize("NFKC", text)))
+    """The words of a search, each to be found by itself; one too many when the text is too long to be looked at."""
+    return _words(text) if len(text) <= MOST_CHARACTERS else ("",) * (MOST_WORDS + 1)
+
+
+@lru_cache(maxsize=4096)
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(WORD.findall(MARK.sub("", unicodedata.normalize("NFKC", text))))
 
 
 def search(draft: Draft, given: Given, argument: str) -> Search | None:
@@ -41,12 +48,15 @@ def search(draft: Draft, given: Given, argument: str) -> Search | None:
     def text(run: Run) -> str:
         return cast(str, storable(leaf.fetch(run.variables), argument))
 
+    def word(at: int) -> Callable[[Run], str]:
+        return lambda run: words(text(run))[at]
+
     count = len(words(storable(draft.read.peek(leaf), argument)))
     if count == 0:
         refuse("SEARCH_EMPTY", argument, "there is no word in it; leave it out to see all rows.")
     if count > MOST_WORDS:
-        refuse("SEARCH_TOO_LONG", argument, f"{count} words are too many; give at most {MOST_WORDS}.")
-    slots = [draft.slot(sa.Text(), lambda run, at=at: words(text(run))[at]) for at in range(count)]  # type: ignore[misc]
+        refuse("SEARCH_TOO_LONG", argument, f"it is too long; give at most {MOST_WORDS} words and {MOST_CHARACTERS} characters.")
+    slots = [draft.slot(sa.Text(), word(at)) for at in range(count)]
     return Search(draft.slot(sa.Text(), text), tuple(slots))
 
 
@@ -89,6 +99,7 @@ def _figure(draft: Draft, given: dict[str, Given], row: Row, name: str, argument
     if (function == "COUNT") is (field is not None):
         refuse("ORDER_INVALID", argument, "COUNT takes no field, every other figure needs one.")
     if field is None:
+        count_figure(draft, argument)
         return Figure(join, where, "COUNT", None, None)
     column = next(each for each in join.row.aggregable if each.column.name.upper() == field)
     if function in ("SUM", "AVG") and not column.wire.number:
@@ -112,30 +123,38 @@ def page(draft: Draft, given: Mapping[str, Given]) -> tuple[int | Slot, bool]:
 
 @dataclass(frozen=True, slots=True)
 class ListName:
-    """What tells a list from others: where it stands, its order, and the text that is searched, if its order hangs on it."""
+    """What tells a list from others: where it stands, its order, and the values that its order hangs on."""
 
     signature: str
-    searched: Slot | None
+    values: tuple[Slot, ...]
 
     def mark(self, run: Run) -> bytes:
         """The mark that this list's cursors carry in a run."""
-        text = self.searched.value(run) if self.searched else ""
-        return cursor.mark_of(f"{self.signature}\0{text}")
+        return cursor.mark_of("\0".join([self.signature, *(repr(each.value(run)) for each in self.values)]))
 
 
 def list_name(field: str, keys: tuple[Order, ...], searching: Search | None) -> ListName:
     """The name of a list by its field and order."""
-    ranked = searching is not None and keys[0].key == "rank"
-    spelled = ", ".join(f"{_spelled(each.key)} {each.direction}" for each in keys)
-    return ListName(f"{field} by {spelled}", searching.text if ranked and searching else None)
+    values: list[Slot] = []
+    spelled = ", ".join(f"{_spelled(each.key, values)} {each.direction}" for each in keys)
+    if searching is not None and keys[0].key == "rank":
+        values.append(searching.text)
+    return ListName(f"{field} by {spelled}", tuple(values))
 
 
-def _spelled(key: SortColumn | Figure | str) -> str:
-    if isinstance(key, SortColumn):
-        return key.column
-    if isinstance(key, Figure):
-        return f"{key.function} {key.column.name if key.column else ''} of {key.join.row.name}.{key.join.theirs}"
-    return key
+def _spelled(part: object, values: list[Slot]) -> str:
+    """A sort key without the numbers of its slots, whose values are gathered: the same order is spelled the same."""
+    if isinstance(part, Slot):
+        values.append(part)
+        return "?"
+    if isinstance(part, Row | Column | Wire):
+        return part.name
+    if is_dataclass(part):
+        inner = (_spelled(getattr(part, each.name), values) for each in fields(part))
+        return f"{type(part).__name__}({', '.join(inner)})"
+    if isinstance(part, tuple):
+        return f"({', '.join(_spelled(each, values) for each in part)})"
+    return str(part)
 
 
 def cursors(draft: Draft, name: ListName) -> Cursors:

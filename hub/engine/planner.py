@@ -2,7 +2,7 @@
 
 objects.py plans what stands below a root; here are the roots, and the plan as a whole."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
@@ -118,8 +118,11 @@ class Planner:
         def normal(run: Run) -> Mapping[str, Any]:
             return found.normalize({name: plain(leaf.fetch(run.variables)) for name, leaf in leaves.items()})
 
+        def part(name: str) -> Callable[[Run], Any]:
+            return lambda run: normal(run)[name]
+
         slots = tuple(
-            (column.name, self.draft.text(lambda run, name=name: normal(run)[name], f"{argument}.{name}"))  # type: ignore[misc]
+            (column.name, self.draft.text(part(name), f"{argument}.{name}"))
             for name, (column, _) in found.arguments.items()
             if name in leaves
         )

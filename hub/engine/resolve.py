@@ -21,6 +21,7 @@ from hub.errors import HubError, Internal
 Read = Callable[[Plan, Run], Awaitable[dict[str, Any]]]
 Path = tuple[str | int, ...]
 Row = dict[str, Any]
+BREATH = 200  # rows after which a long splice lets others run
 
 
 def python_value(kind: str, value: Any) -> Any:
@@ -45,7 +46,15 @@ class Splicer:
         """Fills a JSON value in place."""
         places: list[tuple[Row, Sequence[Fill], Path]] = []
         self._find(value, splice, path, places)
-        await asyncio.gather(*(self._fill(row, fill, (*at, fill.key)) for row, fills, at in places for fill in fills))
+        for number, (row, fills, at) in enumerate(places):
+            if number % BREATH == BREATH - 1:
+                await asyncio.sleep(0)  # others wait for the loop
+            for fill in fills:
+                if fill.keyed is None:
+                    await self._fill(row, fill, (*at, fill.key))
+        # Keys are asked for all at once, so that each field's rows come in one statement.
+        keyed = [(row, fill, (*at, fill.key)) for row, fills, at in places for fill in fills if fill.keyed]
+        await asyncio.gather(*(self._fill(row, fill, path) for row, fill, path in keyed))
         for row, fills, _ in places:
             for hidden in {hidden for fill in fills for _, hidden in fill.hidden}:
                 row.pop(hidden, None)

@@ -236,8 +236,8 @@ def _roots(catalog: Catalog) -> Iterator[tuple[Slot, Root]]:
             yield Slot(f"{name}By", f"{row.name} | None", found.description, (argument,)), Root("found_by", row, found)
 
 
-def _price(core: GraphQLSchema) -> None:
-    """What fields cost beside their rows, in rows: figures read a whole list, groups a whole table."""
+def _price(core: GraphQLSchema, catalog: Catalog) -> None:
+    """What fields cost beside their rows, in rows: figures read a whole list, groups a whole table, resolvers a value."""
     for of in core.type_map.values():
         if isinstance(of, GraphQLObjectType):
             for name, field in of.fields.items():
@@ -245,6 +245,8 @@ def _price(core: GraphQLSchema) -> None:
                     field.extensions["cost"] = 3
                 elif of.name == "Query" and name.endswith("Grouped"):
                     field.extensions["cost"] = 25
+                elif of.name in catalog.rows and name in catalog.rows[of.name].resolved:
+                    field.extensions["cost"] = 1
 
 
 def build(catalog: Catalog, extra_roots: Sequence[type] = ()) -> Graph:
@@ -260,5 +262,5 @@ def build(catalog: Catalog, extra_roots: Sequence[type] = ()) -> Graph:
         types=[names.known[row] for row in catalog.rows],
         config=StrawberryConfig(scalar_map=wire.SCALARS),
     )
-    _price(schema._schema)
+    _price(schema._schema, catalog)
     return Graph(schema, schema._schema, catalog, {slot.name: root for slot, root in roots}, frozenset(names.steering))

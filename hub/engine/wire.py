@@ -27,8 +27,10 @@ Json = NewType("Json", object)
 Cursor = NewType("Cursor", str)
 Duration = NewType("Duration", timedelta)
 
-DURATION = re.compile(r"P(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})S)?)?")
-INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)")
+DURATION = re.compile(r"P(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})S)?)?", re.ASCII)
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
+DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 MOST_DIGITS = 40  # of a number in a filter; far above numeric(18,4), far below what would cost time
 
 
@@ -45,7 +47,7 @@ def parse_datetime(value: Any) -> datetime:
 def parse_date(value: Any) -> date:
     """`2026-01-31`."""
     try:
-        if isinstance(value, str) and len(value) == 10:
+        if isinstance(value, str) and DAY.fullmatch(value):
             return date.fromisoformat(value)
     except ValueError:
         pass
@@ -56,9 +58,9 @@ def parse_decimal(value: Any) -> Decimal:
     """A finite number, as text or as a number; never rounded."""
     try:
         text = value if isinstance(value, str) else repr(value)
-        if isinstance(value, bool) or len(text) > MOST_DIGITS:
+        if isinstance(value, bool) or len(text) > MOST_DIGITS or not NUMBER.fullmatch(text):
             raise ValueError
-        number = Decimal(text.strip())
+        number = Decimal(text)
         if number.is_finite() and abs(number.adjusted()) <= MOST_DIGITS:
             return number
     except (InvalidOperation, ValueError):

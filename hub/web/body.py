@@ -90,11 +90,11 @@ def _json(text: bytes, what: str, argument: str | None = None) -> Any:
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuses an object with two keys alike: who reads the first and who reads the last would differ."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twin = next(name for name in found if names.count(name) > 1)
-        raise _malformed(f"The key {twin[:64]!r} stands twice in one object; write it once.")
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise _malformed(f"The key {name[:64]!r} stands twice in one object; write it once.")
+        found[name] = value
     return found
 
 

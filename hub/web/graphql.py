@@ -75,9 +75,9 @@ class Visit:
 
 def _headers(given: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Headers by name. What is given twice is one list, which no header of which two make no sense then fits."""
-    headers = dict(given)
-    if len(headers) < len(given):
-        headers = {name: b", ".join(value for other, value in given if other == name) for name in headers}
+    headers: dict[bytes, bytes] = {}
+    for name, value in given:
+        headers[name] = headers[name] + b", " + value if name in headers else value
     return headers
 
 

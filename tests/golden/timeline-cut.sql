@@ -2,7 +2,7 @@ SELECT (SELECT row_to_json(t$50) AS row_to_json_1
 FROM (SELECT (SELECT row_to_json(t$49) AS row_to_json_2 
 FROM (SELECT (SELECT row_to_json(t$15) AS row_to_json_3 
 FROM (SELECT t$13.c$ AS "totalCount", t$14.l$1 AS nodes 
-FROM (SELECT coalesce(json_agg(t$10), '[]'::json) AS l$1 
+FROM (SELECT coalesce(json_agg(t$10.n$1), '[]'::json) AS l$1 
 FROM (SELECT CASE WHEN (t$5.kind$ = 0) THEN (SELECT (SELECT row_to_json(t$7) AS row_to_json_4 
 FROM (SELECT 'Order'::text AS __typename, t$6.placed_at AS at) AS t$7) AS anon_2 
 FROM orders AS t$6 
@@ -70,7 +70,7 @@ WHERE t$36.customer_id = t$0.id ORDER BY t$36.placed_at ASC, t$36.id ASC
  LIMIT 2) AS t$37) AS t$38 ORDER BY t$38.at$ ASC, t$38.id ASC 
  LIMIT 2) AS t$41) AS t$42) AS t$43) AS oldest, (SELECT row_to_json(t$48) AS row_to_json_13 
 FROM (SELECT t$46.c$ AS "totalCount", t$47.l$1 AS nodes 
-FROM (SELECT coalesce(json_agg(t$45), '[]'::json) AS l$1 
+FROM (SELECT coalesce(json_agg(t$45.n$1), '[]'::json) AS l$1 
 FROM (SELECT null::json AS n$1 
 FROM (SELECT 0 AS kind$, null::uuid AS id, null::timestamptz AS at$ 
 WHERE false) AS t$44 ORDER BY t$44.at$ DESC, t$44.id DESC 

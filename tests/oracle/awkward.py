@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from enum import Enum
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -136,8 +137,8 @@ class Rows:
     def amount(self, most: int) -> Decimal:
         return Decimal(self.chance.choice((0, 10_000, 12_345, self.chance.randint(0, most)))).scaleb(-4)
 
-    def member(self, choices: type) -> str:
-        return str(self.pick([each.value for each in choices]))  # type: ignore[attr-defined]
+    def member(self, choices: type[Enum]) -> str:
+        return str(self.pick([each.value for each in choices]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,7 +206,7 @@ class Filters:
 
     def _figure(self, target: Row, columns: Sequence[Column], chosen: list[Record]) -> Filter:
         numbers = [each for each in columns if each.wire.number]
-        function = self.draw.pick(("sum", "sum", "sum", "avg", "avg", "min", "max") if numbers else ("min", "max"))
+        function = self.draw.pick(("sum", "sum", "avg", "avg", "avg", "min", "max") if numbers else ("min", "max"))
         column = self.draw.pick(numbers if function in ("sum", "avg") else columns)
         self.draw.use(f"filter: {function}", *(["filter: money"] if column.wire.money else []))
         currencies = values_of(chosen or self.draw.data.rows[target.name][:9], "currency") if target.currency else []

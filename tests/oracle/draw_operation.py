@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from itertools import count
 from typing import Any
 from uuid import UUID
 
-from graphql import GraphQLObjectType, GraphQLSchema
+from graphql import FragmentDefinitionNode, GraphQLObjectType, GraphQLSchema, OperationDefinitionNode, parse
 
 from hub.engine.catalog import Row, camel
+from hub.engine.cost import Tariff
+from hub.engine.limits import Limits
 from hub.engine.links import Many, Merged
 from hub.engine.types import Graph, Root
 from oracle.data import Data, Record, public
@@ -21,7 +24,9 @@ from oracle.script import Operation, Step, Taken
 
 MISTAKES = 0.07
 PAGED = 0.18
-BUDGET = 300
+BUDGET = 240
+DEAREST = 2_500
+MOST_STEPS = 5
 # How much may be written: links cost 6, conditions 4.
 ROOM = 78
 # Where a paged list's arguments and selection are put.
@@ -37,11 +42,23 @@ class Generator:
         self.data = data
         self.at = at
         self.seed = seed
+        self._tariff = Tariff(graph.core, Limits())
 
     def operation(self, number: int) -> Operation:
-        """The operation of this number."""
+        """The operation of this number: the first of its draws that does not cost too much."""
         label = f"{self.seed}:{number}"
-        draw = Draw(label, self.schema, self.data, self.at)
+        drawn = (self._drawn(label, f"{label} {attempt}") for attempt in count())
+        return next(each for each in drawn if all(self._cost(step) <= DEAREST for step in each.steps))
+
+    def _cost(self, step: Step) -> int:
+        """What the engine will take the operation to cost."""
+        document = parse(step.filled([None] * MOST_STEPS).query, no_location=True)
+        fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
+        operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
+        return max(self._tariff.price(each, fragments).evaluate(step.variables) for each in operations)
+
+    def _drawn(self, label: str, seed: str) -> Operation:
+        draw = Draw(seed, self.schema, self.data, self.at)
         if draw.chance(MISTAKES, "mistake"):
             steps = mistaken(draw, self.graph)
         elif draw.chance(PAGED, "page: by cursor"):

@@ -6,17 +6,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import graphql
 from graphql import (
     DocumentNode,
     FieldNode,
-    GraphQLField,
+    GraphQLObjectType,
     GraphQLScalarType,
     GraphQLSchema,
     Node,
-    ValueNode,
     Visitor,
     build_schema,
     execute,
@@ -119,7 +118,7 @@ def _attach(schema: GraphQLSchema, graph: Graph) -> None:
         if isinstance(each, GraphQLInterfaceType | GraphQLUnionType):
             each.resolve_type = lambda value, info, kind: str(value["$type"])
     for row in graph.catalog.rows.values():
-        fields: dict[str, GraphQLField] = schema.type_map[row.name].fields  # type: ignore[attr-defined]
+        fields = cast(GraphQLObjectType, schema.type_map[row.name]).fields
         for name, resolver in _of_row(row, graph.catalog):
             fields[name].resolve = resolver
     assert schema.query_type is not None
@@ -127,8 +126,8 @@ def _attach(schema: GraphQLSchema, graph: Graph) -> None:
         schema.query_type.fields[name].resolve = _of_root(root)
 
 
-def _decimal_literal(node: ValueNode, variables: Mapping[str, Any] | None = None) -> Decimal:
-    return exact(node.value)  # type: ignore[attr-defined]
+def _decimal_literal(node: Any, variables: Mapping[str, Any] | None = None) -> Decimal:
+    return exact(node.value)
 
 
 def _of_row(row: Row, catalog: Catalog) -> Iterator[tuple[str, Resolver]]:
