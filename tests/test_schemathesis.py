@@ -107,14 +107,15 @@ def examine(
     codes: list[str] = []
 
     def sent(case: Case) -> None:
-        body = orjson.dumps({"query": richer(case.body)})
+        query = richer(case.body)
         headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
-        response = loop.run_until_complete(client.post("/graphql", content=body, headers=headers))
+        posted = client.post("/graphql", content=orjson.dumps({"query": query}), headers=headers)
+        response = loop.run_until_complete(posted)
         answer = response.json()
         found = [str(error["extensions"]["code"]) for error in answer.get("errors", ())]
-        assert response.status_code < 500, answer
-        assert not FAULTS.intersection(found), answer
-        assert found or answer["data"]
+        assert response.status_code < 500, query
+        assert not FAULTS.intersection(found), query
+        assert found or answer["data"], query
         codes.extend(found or ["answered"])
 
     def examined(how: settings) -> None:

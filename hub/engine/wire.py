@@ -57,7 +57,7 @@ def parse_date(value: Any) -> date:
 def parse_decimal(value: Any) -> Decimal:
     """A finite number, as text or as a number; never rounded."""
     try:
-        text = value if isinstance(value, str) else repr(value)
+        text = value.strip() if isinstance(value, str) else repr(value)
         if isinstance(value, bool) or len(text) > MOST_DIGITS or not NUMBER.fullmatch(text):
             raise ValueError
         number = Decimal(text)
