@@ -9,6 +9,8 @@ from conftest import Ask, posted
 
 HEAVY = {"items": {"where": {"product": {"items": {"count": {"gte": 1}}}}, "count": {"gte": 1}}}
 MANY_CONDITIONS: dict[str, Any] = {"or": [{"orders": {"where": HEAVY, "count": {"gte": 1}}} for _ in range(60)]}
+SIXTY_LISTS = " ".join(f"a{n}: orders(filter: $f) {{ totalCount }}" for n in range(60))
+MANY_RESOLVED = " ".join(f"a{n}: international" for n in range(98))
 
 
 @pytest.mark.parametrize(
@@ -16,8 +18,7 @@ MANY_CONDITIONS: dict[str, Any] = {"or": [{"orders": {"where": HEAVY, "count": {
     [
         ("query($f: CustomerFilter) { customers(filter: $f) { totalCount } }", {"f": MANY_CONDITIONS}, "FILTER_LIMIT"),
         (
-            "query($f: OrderFilter) { customers(first: 1) { nodes { %s } } }"
-            % " ".join(f"a{n}: orders(filter: $f) {{ totalCount }}" for n in range(60)),
+            f"query($f: OrderFilter) {{ customers(first: 1) {{ nodes {{ {SIXTY_LISTS} }} }} }}",
             {"f": HEAVY},
             "FILTER_LIMIT",
         ),
@@ -25,8 +26,8 @@ MANY_CONDITIONS: dict[str, Any] = {"or": [{"orders": {"where": HEAVY, "count": {
         ("query($s: String) { customers(search: $s) { totalCount } }", {"s": "x" * 200_000}, "SEARCH_TOO_LONG"),
         ('{ customers(search: "\\u0301") { totalCount } }', None, "SEARCH_EMPTY"),
         (
-            "{ products(first: 9) { nodes { items(first: 100) { nodes { order { contact { points(first: 2) { nodes { %s"
-            " } } } } } } } } }" % " ".join(f"a{n}: international" for n in range(98)),
+            "{ products(first: 9) { nodes { items(first: 100) { nodes { order { contact { points(first: 2) { nodes {"
+            f" {MANY_RESOLVED} }} }} }} }} }} }} }} }} }}",
             None,
             "COST_LIMIT",
         ),
