@@ -2,10 +2,13 @@
 
 import json
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
-from conftest import Ask, posted
+from conftest import Ask, key_for, posted
+
+from hub.viewer import Role
 
 HEAVY = {"items": {"where": {"product": {"items": {"count": {"gte": 1}}}}, "count": {"gte": 1}}}
 MANY_CONDITIONS: dict[str, Any] = {"or": [{"orders": {"where": HEAVY, "count": {"gte": 1}}} for _ in range(60)]}
@@ -87,3 +90,10 @@ async def test_a_bad_value_is_told_with_the_field_that_it_was_given_to(
     query = "query($n: Int) { customers(first: 1) { nodes { id } } more: orders(first: $n) { totalCount } }"
     (error,) = (await posted(client, query, {"n": -5}, admin_key))["errors"]
     assert error["path"] == ["more"]
+
+
+async def test_a_key_that_may_not_read_the_schema_is_told_no_names(refused: Ask, ask: Ask, demo_dsn: str) -> None:
+    found = await ask('{ customerBy(identifier: {kind: EXTERNAL_ID, value: "QUICK"}) { id } }')
+    bound = await key_for(demo_dsn, Role.READER, customer_id=UUID(found["customerBy"]["id"].removeprefix("cus_")))
+    error = await refused("{ customers { nodes { nam } } }", key=bound)
+    assert error["message"] == "Cannot query field 'nam' on type 'Customer'."

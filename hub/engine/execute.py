@@ -16,6 +16,7 @@ from graphql import (
     ExecutionResult,
     FieldNode,
     FragmentSpreadNode,
+    GraphQLError,
     GraphQLID,
     GraphQLInputType,
     GraphQLNonNull,
@@ -149,7 +150,7 @@ class Engine:
             arguments = ready.statement.bind(run) if ready.statement else []
             trace.stage("plan")
         except DocumentError as refused:
-            return _refused([error.formatted for error in refused.errors], operation, trace)
+            return _refused([_told(error, viewer) for error in refused.errors], operation, trace)
         except HubError as error:
             return _refused([error.to_graphql()], operation, trace)
         try:
@@ -343,6 +344,14 @@ def _searched(operation: Operation) -> frozenset[str]:
     for tree in (operation.node, *operation.fragments.values()):
         visit(tree, Arguments())
     return frozenset(found)
+
+
+def _told(error: GraphQLError, viewer: Viewer) -> dict[str, Any]:
+    """An error as it is told: whoever may not read the schema is not told what its names are like either."""
+    told = dict(error.formatted)
+    if not viewer.introspect:
+        told["message"] = error.message.partition(" Did you mean ")[0]
+    return told
 
 
 def _answer(body: bytes, operation: Operation, trace: Trace) -> Answer:

@@ -184,6 +184,8 @@ class Planner:
             return GroupKey(column, None, None)
         if not column.wire.time:
             refuse("GROUP_INVALID", f"{argument}.bucket", f"{field} is no time; leave the bucket out.")
+        if column.wire.name == "Date" and timezone is not None:
+            refuse("GROUP_INVALID", f"{argument}.timezone", f"{field} is a day, the same in every zone; leave it out.")
         zone = self.draft.zone(timezone, f"{argument}.timezone") if isinstance(timezone, Leaf) else None
         return GroupKey(column, str(bucket.known).lower(), zone)
 
