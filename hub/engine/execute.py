@@ -49,7 +49,10 @@ from hub.settings import Settings
 from hub.viewer import Viewer
 
 PLAN_BYTES = 64 * 1024 * 1024
-PLAN_BASE, PLAN_FACTOR = 8_192, 12  # about what a plan takes, by the length of its statement (measured with tracemalloc)
+PLAN_BASE, PLAN_FACTOR = (
+    8_192,
+    12,
+)  # about what a plan takes, by the length of its statement (measured with tracemalloc)
 OBJECTS = 1_200
 DOCUMENT_BYTES = 64 * 1024 * 1024
 
@@ -191,7 +194,9 @@ class Engine:
         if all(isinstance(given.get(each.name), str) and _is_text(each.type) for each in operation.variables):
             return {each.name: given[each.name] for each in operation.variables}  # nothing to coerce, and most common
         if _objects(given) > OBJECTS:
-            message = f"The variables hold more than {OBJECTS:,} objects or {OBJECTS * 20:,} values; send fewer at once."
+            message = (
+                f"The variables hold more than {OBJECTS:,} objects or {OBJECTS * 20:,} values; send fewer at once."
+            )
             raise LimitExceeded(message, code="VARIABLE_LIMIT", argument="variables")
         found = get_variable_values(self._graph.core, definitions, dict(given), max_errors=self._limits.errors)
         if isinstance(found, list):

@@ -141,7 +141,11 @@ def count_figure(draft: Draft, argument: str) -> None:
     """Counts the figures of an operation: each may read a whole table."""
     draft.figures += 1
     if draft.figures > MOST_FIGURES:
-        refuse("FILTER_LIMIT", argument, f"an operation may compare and sort by {MOST_FIGURES} figures over lists; ask twice.")
+        refuse(
+            "FILTER_LIMIT",
+            argument,
+            f"an operation may compare and sort by {MOST_FIGURES} figures over lists; ask twice.",
+        )
 
 
 def figure_of(

@@ -232,5 +232,9 @@ def group_arguments(row: Row) -> tuple[Slot, ...]:
         Slot("filter", f"{row.name}Filter | None", "Only rows that meet it."),
         *search,
         Slot("orderBy", "GroupOrder | None", "The order of the groups; KEY when left out."),
-        Slot("first", "int | None", "How many groups, at most 100; 20 when left out. Groups have no pages: narrow the filter instead."),
+        Slot(
+            "first",
+            "int | None",
+            "How many groups, at most 100; 20 when left out. Groups have no pages: narrow the filter instead.",
+        ),
     )

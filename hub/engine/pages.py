@@ -55,7 +55,11 @@ def search(draft: Draft, given: Given, argument: str) -> Search | None:
     if count == 0:
         refuse("SEARCH_EMPTY", argument, "there is no word in it; leave it out to see all rows.")
     if count > MOST_WORDS:
-        refuse("SEARCH_TOO_LONG", argument, f"it is too long; give at most {MOST_WORDS} words and {MOST_CHARACTERS} characters.")
+        refuse(
+            "SEARCH_TOO_LONG",
+            argument,
+            f"it is too long; give at most {MOST_WORDS} words and {MOST_CHARACTERS} characters.",
+        )
     slots = [draft.slot(sa.Text(), word(at)) for at in range(count)]
     return Search(draft.slot(sa.Text(), text), tuple(slots))
 
