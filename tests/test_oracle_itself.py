@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 import pytest
+from graphql import FieldNode, GraphQLObjectType, Node, TypeInfo, TypeInfoVisitor, Visitor, parse, visit
 from oracle import text
 from oracle.compare import differs
 from oracle.data import load
@@ -19,6 +20,7 @@ from oracle.executor import Oracle, Told
 from oracle.figures import start_of
 from oracle.shrink import smaller
 from oracle.values import average
+from oracle.walk import walk
 
 import schema
 from hub.engine.document import Documents
@@ -153,6 +155,35 @@ async def test_smaller_documents_are_valid_and_differ(northwind: Oracle) -> None
     texts_ = [each.query for each in smaller(step)]
     assert len(set(texts_)) > 5
     assert step.query not in texts_
+
+
+class _Asked(Visitor):
+    """The fields that documents ask for, as (type, field)."""
+
+    def __init__(self, types: TypeInfo) -> None:
+        super().__init__()
+        self.types = types
+        self.found: set[tuple[str, str]] = set()
+
+    def enter_field(self, node: FieldNode, *_: Node) -> None:
+        parent = self.types.get_parent_type()
+        assert parent is not None
+        self.found.add((parent.name, node.name.value))
+
+
+async def test_the_walk_over_the_schema_asks_for_every_field_of_every_type(northwind: Oracle) -> None:
+    types = TypeInfo(northwind.schema)
+    asked_ = _Asked(types)
+    for operation in walk(northwind, ADMIN, AT, "walk"):
+        for step in operation.steps:
+            visit(parse(step.query), TypeInfoVisitor(types, asked_))
+    fields = {
+        (kind.name, name)
+        for kind in northwind.schema.type_map.values()
+        if isinstance(kind, GraphQLObjectType) and not kind.name.startswith("__")
+        for name in kind.fields
+    }
+    assert fields - asked_.found == set()
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ class Analyst:
                 await connection.execute("set plan_cache_mode = auto")
         return found
 
-    def scanned(self, plan: dict[str, Any]) -> set[str]:
+    def scanned(self, plan: dict[str, Any]) -> frozenset[str]:
         """The large tables that a plan reads from end to end."""
         scans = (node["Relation Name"] for node in nodes(plan) if node["Node Type"] == "Seq Scan")
         return self.large.intersection(scans)

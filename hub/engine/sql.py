@@ -162,8 +162,10 @@ class Writer:
             source, conditions = self.source(listing, outer)
             keys = [self._key(each, listing, source) for each in listing.order]
             conditions.append(behind(keys, bound, ahead=ahead, itself=True))
-            one = sa.select(raw("1")).select_from(source.tables()).where(*conditions)
-            return sa.exists(one.correlate_except(*source.own()))
+            one = sa.select(raw("true")).select_from(source.tables()).where(*conditions)
+            # Not `exists`, which drops the order and may read the whole table for a row that stands at its end.
+            nearest = one.order_by(*(key.ordered(backward=ahead) for key in keys)).limit(raw("1"))
+            return nearest.correlate_except(*source.own()).scalar_subquery().is_not(None)
 
         if not any(isinstance(part, PageInfo) for _, part in listing.parts):
             return {}

@@ -19,12 +19,13 @@ from oracle.draw import Draw
 
 Composite = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType
 # Names that a statement is full of, or that fields beside bear: a planner that is careless with names trips over them.
-ALIASES = tuple(
-    re.findall(
+ALIASES = (
+    *(f"t{number}" for number in range(16)),
+    *re.findall(
         r"\S+",
-        "t1 t t0 row_to_json id name node nodes edges data value key x c r row j json at count total amount currency kind page "
-        "customer_id search_text placed_at ctid null select from order cursor true created_at unit_id rows sort0 k0 _",
-    )
+        "t row_to_json id name node nodes edges data value key x c r row j json at count total amount currency kind page _ "
+        "customer_id search_text placed_at ctid null select from order cursor true created_at unit_id rows sort0 k0",
+    ),
 )
 LONG = "a_response_key_that_is_exactly_as_long_as_a_name_may_be_in_sql_"
 Sub = Callable[["Scope"], str]

@@ -119,7 +119,7 @@ class ListArguments:
         part: Arguments = {"field": column.column.name.upper()}
         if column.wire.time and self.draw.chance(0.8, "groups: bucket"):
             part["bucket"] = self.draw.pick(BUCKETS)
-            if self.draw.chance(0.8, "groups: timezone"):
+            if column.wire.name == "DateTime" and self.draw.chance(0.8, "groups: timezone"):
                 part["timezone"] = self.draw.pick(ZONES)
         return part
 

@@ -88,12 +88,14 @@ def _key(row: Row, parts: Sequence[Part], key: tuple[Any, ...]) -> dict[str, Any
 
 def _part(row: Row, given: Mapping[str, Any]) -> Part:
     column = next(each for each in row.filterable.values() if each.column.name.upper() == given["field"])
-    name, bucket = column.column.name, given.get("bucket")
-    zone = _zone(given.get("timezone") or "UTC")
+    name, bucket, timezone = column.column.name, given.get("bucket"), given.get("timezone")
+    if timezone is not None and (bucket is None or column.wire.name == "Date"):
+        raise Refused("GROUP_INVALID", "a time zone is for spans of moments")
     if bucket is None:
         return column, lambda record: record[name]
     if not column.wire.time:
         raise Refused("GROUP_INVALID", f"{column.name} is no time")
+    zone = _zone(timezone or "UTC")
     return column, lambda record: None if record[name] is None else start_of(bucket, record[name], zone)
 
 

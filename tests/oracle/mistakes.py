@@ -100,6 +100,7 @@ def _groups(draw: Draw, graph: Graph, row: Row) -> str:
             f"[{{field: {field}}}, {{field: {field}}}]",
             f"[{{field: {field}, bucket: DAY}}]",
             f'[{{field: {time.column.name.upper()}, bucket: DAY, timezone: "Mars/Olympus"}}]',
+            f'[{{field: {time.column.name.upper()}, timezone: "UTC"}}]',
             "[" + ", ".join(f"{{field: {each.column.name.upper()}}}" for each in columns[:5]) + "]",
         )
     )
@@ -134,6 +135,7 @@ def _nested(draw: Draw, graph: Graph, row: Row) -> str:
 
 
 _MISTAKES: tuple[Callable[[Draw, Graph, Row], Any], ...] = (
+    _alias,
     _alias,
     _page,
     _id,

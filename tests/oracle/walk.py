@@ -20,6 +20,7 @@ from oracle.script import Operation, Step, Taken
 from oracle.values import moment_text
 
 TOGETHER = 4
+PAGE = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } edges { cursor node { id } }"
 
 
 def walk(oracle: Oracle, viewer: Viewer, at: datetime, seed: str) -> Iterator[Operation]:
@@ -96,13 +97,13 @@ class _Walk:
             return f"{name} {{ __typename {' '.join(f'... on {each.name} {{ id }}' for each in targets)} }}"
         targets = self.catalog.implementing(link.interface.name)
         inner = " ".join(f"... on {each.name} {{ version }}" for each in targets)
-        return f"{name}(first: {size}) {{ totalCount nodes {{ __typename id {link.interface.field} {inner} }} }}"
+        return f"{name}(first: {size}) {{ totalCount {PAGE} nodes {{ __typename id {link.interface.field} {inner} }} }}"
 
     # -- lists and links ------------------------------------------------------------------------------------------------
 
     def _lists(self, row: Row) -> Iterator[Operation]:
         plural, leaves = row.declaration.plural, self._leaves(row)
-        whole = f"totalCount {self._stats(row)} pageInfo {{ hasNextPage hasPreviousPage }} nodes {{ {leaves} }}"
+        whole = f"totalCount {self._stats(row)} {PAGE} nodes {{ {leaves} }}"
         yield from self._together(f"{row.name} list", [f"{plural}(first: 100) {{ {whole} }}"])
         yield from self._together(f"{row.name} list", [f"{plural}(last: 100) {{ {whole} }}"])
         shown = "nodes { id } pageInfo { endCursor hasNextPage }"
