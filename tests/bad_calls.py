@@ -104,6 +104,8 @@ VALUES = [
     BadCall("VALUE_INVALID", "'filter.net.eq'", orders("net: { eq: true }")),
     BadCall("VALUE_INVALID", "'filter.net.eq'", orders('net: { eq: "NaN" }')),
     BadCall("VALUE_INVALID", "'filter.net.eq'", orders("net: { eq: 1e400 }")),
+    BadCall("VALUE_INVALID", "'filter.net.eq'", orders('net: { eq: "1_000" }')),
+    BadCall("VALUE_INVALID", "'filter.net.eq'", orders('net: { eq: "١٢" }')),
     BadCall("VALUE_INVALID", "'filter.net.eq'", orders(f"net: {{ eq: {'9' * 5000} }}")),
     BadCall("VALUE_INVALID", "'filter.placedAt.eq'", orders('placedAt: { eq: "1998-05-06" }')),
     BadCall("VALUE_INVALID", "'filter.placedAt.eq'", orders('placedAt: { eq: "1998-02-30T00:00:00Z" }')),
@@ -111,10 +113,14 @@ VALUES = [
     BadCall("VALUE_INVALID", "'filter.placedAt.eq'", orders('placedAt: { eq: "0001-01-01T00:00:00+14:00" }')),
     BadCall("VALUE_INVALID", "'filter.placedAt.withinLast'", orders('placedAt: { withinLast: "30 days" }')),
     BadCall("VALUE_INVALID", "'filter.placedAt.withinLast'", orders('placedAt: { withinLast: "P1M" }')),
+    BadCall("VALUE_INVALID", "'filter.placedAt.withinLast'", orders('placedAt: { withinLast: "P١D" }')),
     BadCall("VALUE_INVALID", "filter.placedAt.withinLast:", orders('placedAt: { withinLast: "P999999W" }')),
     BadCall("VALUE_INVALID", "filter.placedAt.olderThan:", orders('placedAt: { olderThan: "P999999W999999D" }')),
     BadCall(
         "VALUE_INVALID", "'filter.hiredOn.eq'", counted("staffMembers", 'filter: { hiredOn: { eq: "1998-13-01" } }')
+    ),
+    BadCall(
+        "VALUE_INVALID", "'filter.hiredOn.eq'", counted("staffMembers", 'filter: { hiredOn: { eq: "1998-W01-1" } }')
     ),
     BadCall("VALUE_INVALID", "'filter.hiredOn.eq'", counted("staffMembers", "filter: { hiredOn: { eq: 1998 } }")),
     BadCall("VALUE_INVALID", "'filter.attributes.gt'", customers('attributes: { path: ["a"], gt: "x" }')),

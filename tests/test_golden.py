@@ -11,6 +11,7 @@ import pytest
 from documents import DOCUMENTS, FOLDER, Asked, Document, asked
 
 WRITE = os.environ.get("HUB_GOLDEN") == "write"
+CI = bool(os.environ.get("CI"))
 ALL = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
 
 
@@ -22,7 +23,7 @@ async def on_northwind(demo_dsn: str) -> AsyncIterator[Asked]:
 
 def check(path: Path, text: str) -> None:
     """The text is the golden one."""
-    if WRITE and not os.environ.get("CI"):
+    if WRITE and not CI:
         path.write_text(text)
     assert text == path.read_text()
 
@@ -44,4 +45,4 @@ def test_every_golden_file_belongs_to_a_document() -> None:
 
 
 def test_golden_files_are_not_written_in_ci() -> None:
-    assert not (WRITE and os.environ.get("CI")), "unset HUB_GOLDEN"
+    assert not (WRITE and CI), "unset HUB_GOLDEN"

@@ -10,8 +10,8 @@ import { jsonPgSmartTags } from "postgraphile/utils";
 import { PostGraphileAmberPreset } from "postgraphile/presets/amber";
 import { PostGraphileConnectionFilterPreset } from "postgraphile-plugin-connection-filter";
 
-// The link from an order to its items is a two-column key; PostGraphile would leave out a link without an index that
-// covers both columns, so the plain one is declared: one column fewer to compare, and the index on it is used.
+// Some links are two-column keys; PostGraphile would leave out a link without an index that covers both columns, so the
+// plain ones are declared: one column fewer to compare, and the indexes on them are used.
 const tags = jsonPgSmartTags({
   version: 1,
   config: {
@@ -19,6 +19,10 @@ const tags = jsonPgSmartTags({
       order_items: {
         tags: { foreignKey: "(order_id) references orders (id)|@fieldName order|@foreignFieldName items" },
         attribute: { line: { tags: { behavior: ["+attribute:orderBy"] } } },
+      },
+      orders: { tags: { foreignKey: "(customer_id) references customers (id)|@fieldName customer|@foreignFieldName orders" } },
+      interactions: {
+        tags: { foreignKey: "(customer_id) references customers (id)|@fieldName customer|@foreignFieldName interactions" },
       },
       customers: {
         attribute: { country: { tags: { behavior: ["+attribute:filterBy"] } }, stage: { tags: { behavior: ["+attribute:filterBy"] } } },

@@ -103,7 +103,8 @@ class Wanted:
         rows = [part for _, part in parts if isinstance(part, Nodes | Edges | PageInfo)]
         numbered = page.backward or over in facts
         only = rows[0] if len(rows) == 1 and not numbered else None
-        direct = only.shape if isinstance(only, Nodes) and isinstance(only.shape, Shape) else None
+        shape = only.shape if isinstance(only, Nodes) else None
+        direct = shape if isinstance(shape, Shape) and shape.fields else None
         cursors = bool(facts & {"startCursor", "endCursor"})
         return Wanted(number(page.size), page.backward, numbered, over in facts, cursors, direct)
 

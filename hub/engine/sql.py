@@ -116,7 +116,6 @@ class Writer:
         keys = [self._key(each, listing, source) for each in listing.order]
         if wanted.direct is not None:
             columns = [value.label(key) for key, value in self.columns(wanted.direct, source.row)]
-            columns = columns or [raw("1").label("$")]
         else:
             made = row_columns(
                 listing.parts, listing.cursors, keys, self.names, lambda shape: self.object(shape, source.row)
