@@ -42,7 +42,7 @@ CODES: dict[str, str] = {
     "ID_MALFORMED": "The text is not an id of this hub.",
     "ID_WRONG_TYPE": "The id is well formed, but belongs to another type than the argument wants.",
     "CURSOR_MALFORMED": "The text is not a cursor of this hub.",
-    "CURSOR_WRONG_LIST": "The cursor comes from another list, filter or order.",
+    "CURSOR_WRONG_LIST": "The cursor comes from another list, order or search.",
     "FILTER_INVALID": "The filter cannot be applied as written.",
     "FILTER_LIMIT": "The filter has too many conditions, or is nested too deeply.",
     "ORDER_INVALID": "The order cannot be applied as written.",
