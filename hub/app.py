@@ -16,7 +16,7 @@ from hub import clock, observe
 from hub.db import migrate
 from hub.db.pool import Pool
 from hub.db.text import text
-from hub.domain import keys, vault
+from hub.domain import answers, keys, vault
 from hub.engine.execute import Engine
 from hub.errors import Unavailable
 from hub.observe import HubReady, Log, tell
@@ -81,7 +81,7 @@ async def running(
             async with clock.running(clock.chores(pool, ring, metrics)):
                 async with pool.connection() as connection:
                     secret = await vault.cursor_secret(connection)
-                engine = Engine(schema.build(), pool, settings, secret)
+                engine = Engine(schema.build(), pool, settings, secret, answers.Memory())
                 yield build(settings, engine, ring, check=check, metrics=metrics, demo_key=demo_key)
         finally:
             unlisten()

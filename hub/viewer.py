@@ -22,6 +22,15 @@ SCOPES: dict[Role, frozenset[str]] = {
 }
 
 
+# What a viewer who is bound may write at all, whatever the role: what is shared with others is not theirs to change, and a
+# customer does not say of itself who it is, what it bought or what it is worth.
+WRITABLE: dict[str, frozenset[str]] = {
+    "unit": frozenset(
+        f"{each}:write" for each in ("customers", "contacts", "orders", "interactions", "scores", "consents")
+    ),
+    "customer": frozenset(f"{each}:write" for each in ("contacts", "interactions", "consents")),
+}
+
 # Bound to nothing, to one unit without units below, to a subtree, to one customer.
 Binding = Literal["none", "leaf", "unit", "customer"]
 
@@ -54,6 +63,9 @@ class Viewer:
         verb = scope.partition(":")[2]
         # Whoever sees a part only may not hand out keys to the whole.
         if verb == "admin" and self.binding != "none":
+            return False
+        bound = "unit" if self.binding == "leaf" else self.binding
+        if verb == "write" and scope not in WRITABLE.get(bound, (scope,)):
             return False
         scopes = SCOPES[self.role]
         return scope in scopes or f"*:{verb}" in scopes

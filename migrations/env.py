@@ -14,12 +14,12 @@ from sqlalchemy.sql.schema import SchemaItem
 
 import schema
 from hub.db.migrate import alchemy_url
-from hub.domain import keys, vault
+from hub.domain import answers, keys, vault
 from hub.domain.tables import PLACED, Ltree, metadata
 from hub.settings import Settings
 
 # Named so that every table stands in the metadata before alembic compares it with the database.
-TABLES = (schema.declarations(), keys.ApiKey, vault.Secret)
+TABLES = (schema.declarations(), answers.Kept, keys.ApiKey, vault.Secret)
 
 ischema_names["ltree"] = Ltree  # so that alembic knows the type when it meets it in the database
 
@@ -38,22 +38,39 @@ def render(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False
 printed = rewriter.Rewriter()
 
 
+def _captures(name: str) -> list[ops.MigrateOperation]:
+    """The statement that writes the triggers of a table of the graph: those have a version."""
+    known = metadata.tables.get(name)
+    return [ops.ExecuteSQLOp(f"select hub_capture('{name}')")] if known is not None and "version" in known.c else []
+
+
 @printed.rewrites(ops.CreateTableOp)
-def with_trigger(_: object, __: object, table: ops.CreateTableOp) -> list[ops.MigrateOperation]:
-    """A table whose rows are placed in their customer's unit gets the triggers that do it where a writer does not."""
+def with_triggers(_: object, __: object, table: ops.CreateTableOp) -> list[ops.MigrateOperation]:
+    """A new table of the graph has its changes captured; rows that are placed in their customer's unit, placed."""
+    return [table, *_placing(table), *_captures(table.table_name)]
+
+
+@printed.rewrites(ops.ModifyTableOps)
+def with_columns(_: object, __: object, changes: ops.ModifyTableOps) -> list[ops.MigrateOperation]:
+    """When columns come or go, the triggers that compare them are written anew."""
+    columns = any(isinstance(each, ops.AddColumnOp | ops.DropColumnOp) for each in changes.ops)
+    return [changes, *(_captures(changes.table_name) if columns else [])]
+
+
+def _placing(table: ops.CreateTableOp) -> list[ops.MigrateOperation]:
     if not any(isinstance(each, sa.Column) and each.info.get(PLACED) for each in table.columns):
-        return [table]
+        return []
     name, done = table.table_name, "for each row"
     made = (
         f"create trigger place before insert on {name} {done} when (new.unit_id is null) execute function hub_place()"
     )
     moved = f"create trigger move before update of customer_id on {name} {done} execute function hub_place()"
-    return [table, ops.ExecuteSQLOp(made), ops.ExecuteSQLOp(moved)]
+    return [ops.ExecuteSQLOp(made), ops.ExecuteSQLOp(moved)]
 
 
 def include(item: SchemaItem, name: str | None, kind: str, reflected: bool, compared: SchemaItem | None) -> bool:
     """Leaves out what the database keeps for itself."""
-    return not (kind == "table" and reflected and name == "alembic_version")
+    return not (kind == "table" and reflected and str(name).startswith(("alembic_version", "change_")))
 
 
 def run(connection: sa.Connection) -> None:

@@ -14,6 +14,7 @@ from hub.engine.links import many, one, resolved, row
     sortable=("name", "created_at"),
     order=("name", "asc"),
     search=("name", "title"),
+    writes=contacts.CONTACTS,
 )
 class Contact:
     """A person at or of a customer."""
@@ -40,6 +41,7 @@ class Contact:
     plural="contactPoints",
     sortable=("created_at",),
     order=("created_at", "asc"),
+    writes=contacts.POINTS,
 )
 class ContactPoint:
     """A way to reach a contact."""
@@ -70,6 +72,7 @@ class ContactPoint:
     plural="addresses",
     sortable=("city",),
     order=("city", "asc"),
+    writes=contacts.ADDRESSES,
 )
 class Address:
     """A postal address of a customer."""

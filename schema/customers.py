@@ -1,11 +1,13 @@
 """Customers and their identifiers as clients see them, with everything that hangs on a customer."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from hub.domain import customers, scope
+from hub.domain import customers, keys, known, lifecycle, scope
 from hub.engine.links import FoundBy, Interface, Sortable, many, merged, one, row
 from hub.engine.wire import Json
+from hub.engine.writes import verb
 
 TIMELINE = Interface(
     "TimelineEntry",
@@ -43,6 +45,7 @@ BY_IDENTIFIER = FoundBy(
     order=("name", "asc"),
     search=("name",),
     found_by=(BY_IDENTIFIER,),
+    writes=known.CUSTOMERS,
 )
 class Customer:
     """A person or organisation that the business deals with."""
@@ -68,6 +71,9 @@ class Customer:
         description="What was said and done between the customer and the business.",
     )
     scores = many("scores.Score", by="customer_id", description="The customer's scores, past and current.")
+    stage_moves = many("customers.StageMove", by="customer_id", description="The customer's moves between stages.")
+    consents = many("consents.Consent", by="customer_id", description="What the customer allows.")
+    reviews = many("identity.IdentityReview", by="customer_id", description="Doubts whether the customer is another.")
     timeline = merged(TIMELINE, by="customer_id", description="Everything that happened, latest first.")
 
 
@@ -78,6 +84,7 @@ class Customer:
     plural="identifiers",
     sortable=("created_at",),
     order=("created_at", "asc"),
+    writes=customers.IDENTIFIERS,
 )
 class Identifier:
     """Something a customer is known by: an e-mail address, a telephone number, a key in another system."""
@@ -88,3 +95,28 @@ class Identifier:
     verified: bool
     source: str
     customer = one("customers.Customer", by="customer_id", description="The customer who is known by it.")
+
+
+@row(
+    lifecycle.StageMove,
+    scope=scope.customer,
+    prefix="stm",
+    plural="stageMoves",
+    sortable=("moved_at",),
+    order=("moved_at", "desc"),
+    implements={"TimelineEntry": "moved_at"},
+    writes=lifecycle.MOVES,
+)
+class StageMove:
+    """A customer's move from one stage of the lifecycle to another."""
+
+    from_stage: customers.Stage
+    to_stage: customers.Stage
+    reason: str
+    moved_at: datetime
+    customer = one("customers.Customer", by="customer_id", description="The customer who moved.")
+
+
+stage_move = verb("customerStageMove", lifecycle.stage_move, many="customersStageMove")
+assign = verb("customerAssign", lifecycle.assign, many="customersAssign")
+key_mint = verb("customerKeyMint", keys.mint)

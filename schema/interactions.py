@@ -9,6 +9,7 @@ import strawberry
 
 from hub.domain import interactions, scope
 from hub.engine.links import one, one_of, resolved, row
+from hub.engine.writes import verb
 
 ORDER_ID = re.compile(r"\bord_([0-9a-f]{32})\b")
 MOST_MENTIONS = 20
@@ -24,6 +25,7 @@ Words = Annotated[int, strawberry.argument(description="How many words, at most.
     sortable=("occurred_at",),
     order=("occurred_at", "desc"),
     implements={"TimelineEntry": "occurred_at"},
+    writes=interactions.INTERACTIONS,
 )
 class Interaction:
     """Something said or done between the business and a customer."""
@@ -57,3 +59,6 @@ class Interaction:
         """Orders whose ids stand in the subject or the body, in their order, at most 20."""
         found = dict.fromkeys(ORDER_ID.findall(f"{subject} {body}"))
         return [UUID(digits) for digits in found][:MOST_MENTIONS]
+
+
+record = verb("interactionRecord", interactions.record, many="interactionsRecord")

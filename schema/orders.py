@@ -6,6 +6,7 @@ from decimal import Decimal
 from hub.domain import orders, scope
 from hub.engine.links import many, one, row
 from hub.engine.wire import Money
+from hub.engine.writes import verb
 
 
 @row(
@@ -16,6 +17,7 @@ from hub.engine.wire import Money
     sortable=("placed_at", "total"),
     order=("placed_at", "desc"),
     implements={"TimelineEntry": "placed_at"},
+    writes=orders.ORDERS,
 )
 class Order:
     """What a customer ordered, on what terms, and how far it has come."""
@@ -46,6 +48,7 @@ class Order:
     plural="orderItems",
     sortable=("line",),
     order=("line", "asc"),
+    writes=orders.ITEMS,
 )
 class OrderItem:
     """One line of an order."""
@@ -58,3 +61,6 @@ class OrderItem:
     net: Money
     order = one("orders.Order", by="order_id", description="The order that the line is part of.")
     product = one("products.Product", by="product_id", description="What was ordered.")
+
+
+status_move = verb("orderStatusMove", orders.status_move, many="ordersStatusMove")

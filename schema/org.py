@@ -4,9 +4,18 @@ from datetime import date
 
 from hub.domain import org, scope
 from hub.engine.links import many, one, row
+from hub.engine.writes import verb
 
 
-@row(org.OrgUnit, scope=scope.unit, prefix="unt", plural="orgUnits", sortable=("name",), order=("name", "asc"))
+@row(
+    org.OrgUnit,
+    scope=scope.unit,
+    prefix="unt",
+    plural="orgUnits",
+    sortable=("name",),
+    order=("name", "asc"),
+    writes=org.UNITS,
+)
 class OrgUnit:
     """A unit of the organisation: group, company, branch or outlet."""
 
@@ -19,7 +28,15 @@ class OrgUnit:
     customers = many("customers.Customer", by="unit_id", description="The customers that the unit owns.")
 
 
-@row(org.Staff, scope=scope.staff, prefix="stf", plural="staffMembers", sortable=("name",), order=("name", "asc"))
+@row(
+    org.Staff,
+    scope=scope.staff,
+    prefix="stf",
+    plural="staffMembers",
+    sortable=("name",),
+    order=("name", "asc"),
+    writes=org.STAFF,
+)
 class Staff:
     """A person of the organisation who may own customers."""
 
@@ -38,3 +55,7 @@ class Staff:
         by="staff_id",
         description="The interactions that the person took part in.",
     )
+
+
+unit_create = verb("orgUnitCreate", org.unit_create, many="orgUnitsCreate")
+unit_move = verb("orgUnitMove", org.unit_move)

@@ -13,6 +13,7 @@ from hub.engine.wire import Money
     sortable=("name", "unit_price"),
     order=("name", "asc"),
     search=("name", "category"),
+    writes=products.PRODUCTS,
 )
 class Product:
     """A thing on the price list."""

@@ -6,6 +6,7 @@ from decimal import Decimal
 from hub.domain import scope, scores
 from hub.engine.links import one, row
 from hub.engine.wire import Json
+from hub.engine.writes import verb
 
 
 @row(
@@ -16,6 +17,7 @@ from hub.engine.wire import Json
     sortable=("computed_at",),
     order=("computed_at", "desc"),
     implements={"TimelineEntry": "computed_at"},
+    writes=scores.SCORES,
 )
 class Score:
     """A figure that a model gave a customer at a moment, with its reasons."""
@@ -28,3 +30,6 @@ class Score:
     superseded_at: datetime | None
     current: bool
     customer = one("customers.Customer", by="customer_id", description="The customer who is scored.")
+
+
+record = verb("scoreRecord", scores.record, many="scoresRecord")

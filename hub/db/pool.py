@@ -3,6 +3,7 @@
 asyncpg's own pool costs as much again as a point query (measured, docs/decisions/0004-own-pool.md)."""
 
 import asyncio
+import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 STATEMENTS = 300  # prepared statements kept per connection
 STATEMENT_TEXT = 2_000_000  # and characters of their texts: the server takes some twelve times as many bytes
 CONNECT_SECONDS = 5.0
+MARK = re.compile(r"[A-Za-z0-9._:-]{1,100}")  # what stands in a script between quotes
 PLANNING = {True: "set plan_cache_mode = force_custom_plan", False: "set plan_cache_mode = auto"}
 
 
@@ -48,6 +50,8 @@ def fault(error: Exception) -> HubError:
         return BadInput(f"timezone: {error}; give an IANA name like Europe/Berlin.", code="TIMEZONE_UNKNOWN")
     if state.startswith("22") or isinstance(error, asyncpg.DataError):
         return BadInput("A value is outside what the database can hold; give a smaller or simpler one.")
+    if state in ("40001", "40P01"):
+        return Unavailable("Others were writing the same rows; try again.", code="UNAVAILABLE")
     if state in ("", "0A000", "55P03") or state.startswith(("08", "53", "57")):
         return Unavailable("The hub cannot reach its database now; try again.", code="UNAVAILABLE")
     raise error
@@ -76,6 +80,28 @@ class _Held:
             forgotten, _ = self.statements.popitem(last=False)
             self.length -= len(forgotten)
         return found
+
+
+class Work:
+    """A transaction that a mutation is done in: commands write on `connection`, payloads are read on prepared statements."""
+
+    __slots__ = ("_held", "committed", "connection")
+
+    def __init__(self, held: _Held) -> None:
+        self._held = held
+        self.connection = held.connection
+        self.committed = False
+
+    async def fetch_json(self, text: str, arguments: Sequence[Any]) -> bytes:
+        """The one JSON value of a statement, as this transaction sees it."""
+        statement = await self._held.statement(text)
+        answer: bytes = await statement.fetchval(*arguments)
+        return answer
+
+    async def commit(self, last: str = "") -> None:
+        """Runs a last statement of the hub's own making, if there is one, and commits, in one round trip."""
+        await self.connection.execute(f"{last}; commit" if last else "commit")
+        self.committed = True
 
 
 class Pool:
@@ -166,6 +192,42 @@ class Pool:
         """A connection inside a transaction, which is committed at the end and rolled back on any error."""
         async with self.connection() as connection, connection.transaction():
             yield connection
+
+    @asynccontextmanager
+    async def work(self, actor: str, request_id: str) -> AsyncIterator["Work"]:
+        """A transaction that tells who writes, for the log of changes; rolled back unless its `commit` was called.
+
+        Raises HubError for what the server or the line did."""
+        if not (MARK.fullmatch(actor) and MARK.fullmatch(request_id)):
+            raise ValueError("an actor and a request are told in letters, digits and ._:-")
+        async with self._free:
+            held = await self._take()
+            try:
+                await held.connection.execute(
+                    f"begin; set local hub.actor = '{actor}'; set local hub.request = '{request_id}'"
+                )
+                work = Work(held)
+                yield work
+                if not work.committed:
+                    await held.connection.execute("rollback")
+            except (HubError, asyncpg.PostgresError) as error:
+                if isinstance(error, asyncpg.InvalidCachedStatementError):
+                    held.connection.terminate()
+                elif not held.connection.is_closed():
+                    await self._rolled_back(held)
+                self._give(held)
+                raise
+            except BaseException:
+                held.connection.terminate()
+                raise
+            self._give(held)
+
+    @staticmethod
+    async def _rolled_back(held: _Held) -> None:
+        try:
+            await held.connection.execute("rollback")
+        except Exception:
+            held.connection.terminate()
 
     async def close(self) -> None:
         """Closes what is idle, and what is in use when it comes back."""

@@ -129,6 +129,7 @@ def _northwind(known: Facts) -> Chunk:
 async def _copy(connection: Connection, steps: Iterator[Chunk], added: Counter[str], progress: Progress) -> None:
     async with connection.transaction():
         await connection.execute("set local default_statistics_target = 10")  # for planning, until the load is done
+        await connection.execute("set local hub.capture = 'off'")  # sample data have no history to tell
         number = 0
         async for chunk in _ahead(steps):
             for table, columns, rows in chunk.batches:

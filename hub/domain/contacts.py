@@ -1,8 +1,15 @@
 """People at or of a customer, how they can be reached, and where things are sent."""
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
 import sqlalchemy as sa
 
+from hub.domain import scope, values
 from hub.domain.tables import Choice, choice, entity, owner, part_of, same_customer, search_column, search_index
+from hub.domain.writing import Kind, Part
+from hub.errors import BadInput
 
 
 class PointKind(Choice):
@@ -73,3 +80,58 @@ Address = entity(
 sa.Index("ix_addresses_customer_id_city_id", Address.c.customer_id, Address.c.city, Address.c.id)
 sa.Index("ix_addresses_contact_id_city_id", Address.c.contact_id, Address.c.city, Address.c.id)
 sa.Index("ix_addresses_city_id", Address.c.city, Address.c.id)
+
+NUMBERS = (PointKind.PHONE, PointKind.MOBILE, PointKind.FAX)
+
+
+def _contact(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    return values.checked(given, {"name": values.line, "title": values.line, "language": values.language})
+
+
+def _point(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    found = values.checked(given, {"value": values.line, "country": values.country})
+    if "value" not in found:
+        return found
+    kind = PointKind[found["kind"]]
+    try:
+        if kind is PointKind.EMAIL:
+            found["value"] = values.email(found["value"])
+        elif kind in NUMBERS:
+            found["value"] = values.phone(found["value"], found.get("country"))
+    except ValueError as fault:
+        raise BadInput(f"value: {fault}.", argument="value") from None
+    return found
+
+
+def _address(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    lines = ("street", "city", "region", "postal_code")
+    return values.checked(given, {**dict.fromkeys(lines, values.line), "country": values.country})
+
+
+POINTS = Kind(
+    ContactPoint,
+    subject="contacts",
+    scope=scope.customer,
+    creates=("contact_id", "kind", "value", "country", "verified", "preferred"),
+    updates=("verified", "preferred"),
+    prepare=_point,
+    inherits={"contact_id": ("customer_id",)},
+)
+CONTACTS = Kind(
+    Contact,
+    subject="contacts",
+    scope=scope.customer,
+    creates=("customer_id", "name", "title", "is_primary", "language"),
+    updates=("name", "title", "is_primary", "language"),
+    prepare=_contact,
+    parts={"points": Part(POINTS, by="contact_id")},
+)
+PLACE = ("kind", "street", "city", "region", "postal_code", "country")
+ADDRESSES = Kind(
+    Address,
+    subject="contacts",
+    scope=scope.customer,
+    creates=("customer_id", "contact_id", *PLACE),
+    updates=("contact_id", *PLACE),
+    prepare=_address,
+)

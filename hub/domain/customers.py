@@ -1,9 +1,17 @@
 """Customers and the identifiers that they are known by."""
 
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+from hub.domain import scope, values
 from hub.domain.tables import Choice, choice, entity, owner, reference, search_column, search_index
+from hub.domain.writing import Kind
+from hub.errors import BadInput
 
 
 class CustomerKind(Choice):
@@ -44,12 +52,38 @@ class IdentifierKind(Choice):
     ANONYMOUS_ID = "ANONYMOUS_ID", "A visitor whose name is not known yet."
 
 
+JUNK = re.compile(
+    r"[0-]*|-?1|(null|none|nil|undefined|anonymous|unknown|test|n/?a|guest|\[object object\])(@.*)?", re.IGNORECASE
+)
+NUMBERS = (IdentifierKind.PHONE, IdentifierKind.FAX)
+
+
 def normalized(kind: IdentifierKind, value: str) -> str:
     """The form in which an identifier is compared: addresses in lower case, numbers as their digits."""
     plain = value.strip()
-    if kind in (IdentifierKind.PHONE, IdentifierKind.FAX):
+    if kind in NUMBERS:
         return "".join(each for each in plain if each.isdigit())
     return plain.lower() if kind is IdentifierKind.EMAIL else plain
+
+
+def identifying(kind: IdentifierKind, value: str) -> str:
+    """The compared form of a value that shall identify someone; raises BadInput for what identifies nobody."""
+    try:
+        plain = values.line(value)
+        if JUNK.fullmatch(plain) or plain.lower().endswith(("@example.com", "@test.com")):
+            message = f"value: {value[:60]!r} is a placeholder that many share; leave the identifier out."
+            raise BadInput(message, code="IDENTIFIER_JUNK", argument="value")
+        if kind is IdentifierKind.EMAIL:
+            values.email(plain)
+        if kind in NUMBERS:
+            plain = values.phone(plain)
+    except ValueError as fault:
+        raise BadInput(f"value: {fault}.", argument="value") from None
+    compared = normalized(kind, plain)
+    if JUNK.fullmatch(compared):
+        message = f"value: {value[:60]!r} is a placeholder that many share; leave the identifier out."
+        raise BadInput(message, code="IDENTIFIER_JUNK", argument="value")
+    return compared
 
 
 Customer = entity(
@@ -109,3 +143,33 @@ Identifier = entity(
 )
 sa.Index("ix_identifiers_customer_id_kind_id", Identifier.c.customer_id, Identifier.c.kind, Identifier.c.id)
 sa.Index("ix_identifiers_created_at_id", Identifier.c.created_at, Identifier.c.id)
+
+CHECKS: Mapping[str, values.Check] = {
+    "name": values.line,
+    "country": values.country,
+    "language": values.language,
+    "currency": values.currency,
+    "attributes": values.facts,
+}
+
+
+def prepared(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    """A customer's values in their one form; raises BadInput."""
+    return values.checked(given, CHECKS)
+
+
+def _identifier(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    found = values.checked(given, {"source": values.line})
+    if "value" in found:
+        found["normalized"] = identifying(IdentifierKind[found["kind"]], found["value"])
+    return found
+
+
+IDENTIFIERS = Kind(
+    Identifier,
+    subject="customers",
+    scope=scope.customer,
+    creates=("customer_id", "kind", "value", "verified", "source"),
+    updates=("verified",),
+    prepare=_identifier,
+)

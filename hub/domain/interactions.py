@@ -1,8 +1,22 @@
 """Everything said and done between the business and a customer, whatever the channel."""
 
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any, NamedTuple
+from uuid import UUID
+
 import sqlalchemy as sa
 
+from hub.domain import scope, values, writing
+from hub.domain.contacts import Contact
+from hub.domain.customers import Customer
+from hub.domain.known import Known, known
+from hub.domain.orders import Order
+from hub.domain.org import Staff
 from hub.domain.tables import Choice, choice, entity, moment, placed, reference, same_customer
+from hub.domain.writing import Kind, Tx
+from hub.errors import BadInput
+from hub.viewer import Viewer
 
 
 class Channel(Choice):
@@ -50,3 +64,70 @@ sa.Index("ix_interactions_order_id_occurred_at_id", Interaction.c.order_id, Inte
 sa.Index(
     "ix_interactions_contact_id_occurred_at_id", Interaction.c.contact_id, Interaction.c.occurred_at, Interaction.c.id
 )
+
+AHEAD = timedelta(days=1)  # clocks differ; what lies further ahead has not happened
+CHECKS: Mapping[str, values.Check] = {"kind": values.words, "subject": values.line, "body": values.body}
+
+
+def prepared(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    """The values of an interaction by its rules; raises BadInput."""
+    found = values.checked(given, CHECKS)
+    occurred_at = found.get("occurred_at")
+    if occurred_at is not None and occurred_at > at + AHEAD:
+        raise BadInput("occurred_at: it has not happened yet; give a moment that is past.", argument="occurred_at")
+    return found
+
+
+INTERACTIONS = Kind(
+    Interaction,
+    subject="interactions",
+    scope=scope.customer,
+    updates=("subject", "body"),
+    prepare=prepared,
+)
+
+
+class Recorded(NamedTuple):
+    """What a record gives."""
+
+    interaction: Annotated[UUID, Interaction, "What was recorded."]
+
+
+async def record(
+    tx: Tx,
+    viewer: Viewer,
+    *,
+    customer_id: Annotated[UUID | None, Customer, "The customer who took part; or name an identifier."] = None,
+    identifier: Annotated[Known | None, "What the customer is known by."] = None,
+    channel: Annotated[Channel, "The way it came about."],
+    direction: Annotated[Direction, "Who turned to whom."],
+    kind: Annotated[str, "What happened, in small words joined by dots: `order.taken`."],
+    subject: Annotated[str | None, "What it was about, in one line."] = None,
+    body: Annotated[str | None, "What was said, in full."] = None,
+    occurred_at: Annotated[datetime | None, "When it happened; now when left out."] = None,
+    staff_id: Annotated[UUID | None, Staff, "Who took part for the business."] = None,
+    order_id: Annotated[UUID | None, Order, "The order that it was about, one of the customer's."] = None,
+    contact_id: Annotated[UUID | None, Contact, "The person who took part for the customer."] = None,
+    at: datetime,
+) -> Recorded:
+    """Records something said or done between the business and a customer, who is named by id or by an identifier."""
+    viewer.require("interactions:write")
+    if (customer_id is None) is (identifier is None):
+        message = "customer_id: name the customer by its id or by an identifier, one of them."
+        raise BadInput(message, code="ARGUMENT_MISSING", argument="customer_id")
+    if identifier is not None:
+        customer_id = await writing.within("identifier", known(tx, viewer, identifier))
+        if customer_id is None:
+            raise writing.absent("identifier")
+    given = {"kind": kind, "subject": subject, "body": body, "occurred_at": occurred_at or at}
+    links = {"staff_id": staff_id, "order_id": order_id, "contact_id": contact_id}
+    row = {
+        "customer_id": customer_id,
+        "channel": channel,
+        "direction": direction,
+        **prepared(given, at),
+        **{name: key for name, key in links.items() if key is not None},
+        "created_at": at,
+        "updated_at": at,
+    }
+    return Recorded(await writing.insert(tx, viewer, Interaction, row))

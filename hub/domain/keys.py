@@ -7,21 +7,31 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Annotated, Literal, NamedTuple
 from uuid import UUID
 
 import asyncpg
 import sqlalchemy as sa
 
 from hub.db.text import text
+from hub.domain.customers import Customer
 from hub.domain.org import OrgUnit
-from hub.domain.tables import metadata, moment, reference
+from hub.domain.tables import Choice, metadata, moment, reference
 from hub.errors import BadInput, NotFound
 from hub.viewer import Role, Viewer
 
 KEY = re.compile(r"hub_([0-9a-f]{8})_[A-Za-z0-9_-]{43}")
 NAME_LENGTH = 100
+MOST_MINUTES = 24 * 60  # that a minted key lives
+
+
+class CustomerRole(Choice):
+    """What a key that is bound to a customer may do."""
+
+    READER = "READER", "See what is the customer's."
+    WRITER = "WRITER", "See it, and write contacts, interactions and consents."
+
 
 ApiKey = sa.Table(
     "api_keys",
@@ -80,7 +90,9 @@ class KeyFound:
 
 
 _below = OrgUnit.alias()
-_units = sa.select(_below.c.id).where(_below.c.path.op("<@")(OrgUnit.c.path)).correlate(OrgUnit)
+_units = (  # the unit itself first
+    sa.select(_below.c.id).where(_below.c.path.op("<@")(OrgUnit.c.path)).order_by(_below.c.path).correlate(OrgUnit)
+)
 _columns = sa.select(
     ApiKey,
     sa.cast(OrgUnit.c.path, sa.Text).label("unit_path"),
@@ -147,6 +159,37 @@ async def create(tx: asyncpg.Connection, viewer: Viewer, wanted: NewKey, at: dat
         message = f"{argument}: there is no {argument} with this id; look it up with a key that sees it."
         raise NotFound(message, argument=argument) from None
     return key
+
+
+class Minted(NamedTuple):
+    """What a new key gives."""
+
+    key: Annotated[str, "The key itself; it is told this once."]
+    expires_at: Annotated[datetime, "From when it is refused."]
+
+
+async def mint(
+    tx: asyncpg.Connection,
+    viewer: Viewer,
+    *,
+    customer_id: Annotated[UUID, Customer, "The only customer whom the key sees."],
+    role: Annotated[CustomerRole, "What it may do."] = CustomerRole.READER,
+    minutes: Annotated[int, "For how long it opens the API: 1 to 1440, 15 when left out."] = 15,
+    name: Annotated[str, "What its keeper calls it."] = "minted",
+    at: datetime,
+) -> Minted:
+    """Issues a short-lived key bound to one customer: how the backend of a mobile app logs its user in."""
+    viewer.require("keys:admin")
+    if not 1 <= minutes <= MOST_MINUTES:
+        raise BadInput(f"minutes: give 1 to {MOST_MINUTES}.", code="KEY_INVALID", argument="minutes")
+    expires_at = at + timedelta(minutes=minutes)
+    wanted = NewKey(name, Role(role.lower()), customer_id=customer_id, expires_at=expires_at)
+    try:
+        return Minted(await create(tx, viewer, wanted, at), expires_at)
+    except NotFound:
+        raise NotFound(
+            "customer_id: there is no such row, or this key may not see it.", argument="customer_id"
+        ) from None
 
 
 def _check(wanted: NewKey, at: datetime) -> None:

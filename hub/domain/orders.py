@@ -1,8 +1,19 @@
 """Orders and their items. Amounts keep four decimals and stand beside their currency."""
 
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Annotated, Any, NamedTuple
+from uuid import UUID
+
 import sqlalchemy as sa
 
+from hub.db.text import text
+from hub.domain import scope, values, writing
 from hub.domain.tables import Choice, choice, entity, moment, money, part_of, placed, reference, same_customer
+from hub.domain.writing import Kind, Part, Tx
+from hub.errors import BadInput
+from hub.viewer import Viewer
 
 
 class OrderStatus(Choice):
@@ -71,3 +82,128 @@ sa.Index("ix_order_items_order_id_line_id", OrderItem.c.order_id, OrderItem.c.li
 sa.Index("ix_order_items_product_id_line_id", OrderItem.c.product_id, OrderItem.c.line, OrderItem.c.id)
 sa.Index("ix_order_items_customer_id", OrderItem.c.customer_id)
 sa.Index("ix_order_items_line_id", OrderItem.c.line, OrderItem.c.id)
+
+CENT = Decimal("0.0001")
+CHECKS: Mapping[str, values.Check] = {
+    "number": values.line,
+    "currency": values.currency,
+    "net": values.amount,
+    "freight": values.amount,
+    "ship_to": values.line,
+    "ship_city": values.line,
+    "ship_country": values.country,
+}
+
+
+def line_net(item: Mapping[str, Any]) -> Decimal:
+    """What a line comes to, rounded as the database rounds it: quantity × price × (1 − discount), to four decimals."""
+    net: Decimal = item["unit_price"] * item["quantity"] * (1 - Decimal(item.get("discount") or 0))
+    return net.quantize(CENT, ROUND_HALF_UP)
+
+
+def _prepared(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    found = values.checked(given, CHECKS)
+    items = found.get("items")
+    if items:
+        if found.get("net") is not None:
+            raise BadInput("net: the items say what it is; leave it out.", argument="net")
+        found["items"] = [{"line": number, **item} for number, item in enumerate(items, 1)]
+        for item in items:
+            _within_bounds(item)
+        found["net"] = sum((line_net(item) for item in items), Decimal(0))
+    if "customer_id" in found:  # which is given to new orders alone
+        found = {"placed_at": at, "net": Decimal(0), **{k: v for k, v in found.items() if v is not None}}
+    return found
+
+
+def _within_bounds(item: Mapping[str, Any]) -> None:
+    if not 0 < item["quantity"] <= 1_000_000:
+        raise BadInput("items.quantity: give 1 to 1,000,000 units.", argument="items.quantity")
+    if not 0 <= (item.get("discount") or 0) <= 1:
+        raise BadInput("items.discount: give a share from 0 to 1, like 0.15.", argument="items.discount")
+
+
+def _item(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    return values.checked(given, {"unit_price": values.amount})
+
+
+_SETTLE = text(
+    sa.update(Order)
+    .where(Order.c.id == sa.bindparam("order", type_=sa.Uuid))
+    .values(
+        net=sa.select(sa.func.coalesce(sa.func.sum(OrderItem.c.net), sa.literal_column("0")))
+        .where(OrderItem.c.order_id == Order.c.id)
+        .scalar_subquery(),
+        version=Order.c.version + sa.literal_column("1"),
+        updated_at=sa.bindparam("at", type_=moment()),
+    )
+)
+
+
+async def _settle(tx: Tx, order: UUID, at: datetime) -> None:
+    """The order's net follows its items."""
+    await tx.execute(_SETTLE, at, order)
+
+
+ITEM = ("line", "product_id", "quantity", "unit_price", "discount")
+ITEMS = Kind(
+    OrderItem,
+    subject="orders",
+    scope=scope.customer,
+    creates=("order_id", *ITEM),
+    updates=ITEM,
+    prepare=_item,
+    filled=("line",),
+    inherits={"order_id": ("customer_id", "currency")},
+    settle=_settle,
+)
+SHIPPING = ("required_at", "freight", "ship_to", "ship_city", "ship_country", "staff_id", "contact_id")
+ORDERS = Kind(
+    Order,
+    subject="orders",
+    scope=scope.customer,
+    creates=("customer_id", "number", "status", "placed_at", "shipped_at", "currency", "net", *SHIPPING),
+    updates=("number", *SHIPPING),
+    prepare=_prepared,
+    natural=("number",),
+    defaults={"status": OrderStatus.PLACED},
+    filled=("placed_at", "net"),
+    parts={"items": Part(ITEMS, by="order_id")},
+)
+
+
+# From where to where; what has been sent comes back, and what is called off stays so.
+ALLOWED: Mapping[OrderStatus, tuple[OrderStatus, ...]] = {
+    OrderStatus.DRAFT: (OrderStatus.PLACED, OrderStatus.CANCELLED),
+    OrderStatus.PLACED: (OrderStatus.SHIPPED, OrderStatus.CANCELLED),
+    OrderStatus.SHIPPED: (OrderStatus.RETURNED,),
+    OrderStatus.CANCELLED: (),
+    OrderStatus.RETURNED: (),
+}
+
+
+class StatusMoved(NamedTuple):
+    """What a move gives."""
+
+    order: Annotated[UUID, Order, "The order as it is now."]
+
+
+async def status_move(
+    tx: Tx,
+    viewer: Viewer,
+    *,
+    id: Annotated[UUID, Order, "The order."],
+    status: Annotated[OrderStatus, "How far the order has come."],
+    at: datetime,
+) -> StatusMoved:
+    """Moves an order on: from DRAFT to PLACED, SHIPPED and RETURNED, or to CANCELLED as long as it is not sent."""
+    viewer.require("orders:write")
+    row = await writing.lock(tx, viewer, Order, id, "id")
+    current = OrderStatus[row["status"]]
+    if status not in ALLOWED[current]:
+        remedy = f"it may become {' or '.join(ALLOWED[current])}" if ALLOWED[current] else "it stays so"
+        message = f"status: an order that is {current} does not become {status}; {remedy}."
+        raise BadInput(message, code="STATUS_MOVE_INVALID", argument="status")
+    shipped = {"shipped_at": at} if status is OrderStatus.SHIPPED and row["shipped_at"] is None else {}
+    await writing.change(tx, viewer, Order, id, {"status": status, **shipped}, at)
+    return StatusMoved(id)

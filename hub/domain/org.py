@@ -1,8 +1,18 @@
 """The organisation that runs the hub: its tree of units and its staff. Rights are cut along the tree (see scope.py)."""
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple
+from uuid import UUID
+
 import sqlalchemy as sa
 
+from hub.db.text import text
+from hub.domain import scope, values, writing
 from hub.domain.tables import Choice, Ltree, choice, entity, reference
+from hub.domain.writing import Kind, Tx
+from hub.errors import BadInput
+from hub.viewer import Viewer
 
 
 class UnitKind(Choice):
@@ -45,3 +55,85 @@ Staff = entity(
 sa.Index("ix_staff_unit_id_name_id", Staff.c.unit_id, Staff.c.name, Staff.c.id)
 sa.Index("ix_staff_reports_to_id_name_id", Staff.c.reports_to_id, Staff.c.name, Staff.c.id)
 sa.Index("ix_staff_name_id", Staff.c.name, Staff.c.id)
+
+
+def _unit(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    return values.checked(given, {"name": values.line})
+
+
+def _staff(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    lines = ("number", "name", "title")
+    return values.checked(given, {**dict.fromkeys(lines, values.line), "email": values.email})
+
+
+UNITS = Kind(OrgUnit, subject="org", scope=scope.unit, updates=("name", "kind"), prepare=_unit)
+PERSON = ("name", "title", "email", "hired_on", "unit_id", "reports_to_id")
+STAFF = Kind(
+    Staff,
+    subject="org",
+    scope=scope.staff,
+    creates=("number", *PERSON),
+    updates=PERSON,
+    prepare=_staff,
+    natural=("number",),
+)
+
+_PATH = text(sa.select(sa.cast(OrgUnit.c.path, sa.Text)).where(OrgUnit.c.id == sa.bindparam("wanted", type_=sa.Uuid)))
+_LOCK = "select pg_advisory_xact_lock(hashtextextended('org_units', 0))"
+# Every path below the old place, with the new one before it; the unit's own parent goes along.
+_MOVE = """
+update org_units set path = case when path = $1::text::ltree then ($2::text)::ltree
+        else ($2::text)::ltree || subpath(path, nlevel($1::text::ltree)) end,
+    parent_id = case when id = $3 then $4 else parent_id end, version = version + 1, updated_at = $5
+where path <@ $1::text::ltree
+"""
+
+
+class UnitMade(NamedTuple):
+    """What a new unit gives."""
+
+    org_unit: Annotated[UUID, OrgUnit, "The unit as it is now."]
+
+
+async def _path(tx: Tx, viewer: Viewer, key: UUID, argument: str) -> str:
+    await writing.require_seen(tx, viewer, OrgUnit, key, argument)
+    path: str = await tx.fetchval(_PATH, key)
+    return path
+
+
+async def unit_create(
+    tx: Tx,
+    viewer: Viewer,
+    *,
+    code: Annotated[str, "Short unique name: letters, digits and underscores."],
+    name: Annotated[str, "What people call the unit."],
+    kind: Annotated[UnitKind, "Level in the tree."],
+    parent_id: Annotated[UUID | None, OrgUnit, "The unit above; none for a root."] = None,
+    at: datetime,
+) -> UnitMade:
+    """Makes a unit of the organisation, below another one or as a root."""
+    viewer.require("org:write")
+    found = values.checked({"code": code, "name": name}, {"code": values.code, "name": values.line})
+    await tx.execute(_LOCK)  # nobody moves the branch meanwhile
+    above = None if parent_id is None else await _path(tx, viewer, parent_id, "parent_id")
+    path = found["code"] if above is None else f"{above}.{found['code']}"
+    row = found | {"kind": kind, "parent_id": parent_id, "path": path, "created_at": at, "updated_at": at}
+    return UnitMade(await writing.insert(tx, viewer, OrgUnit, row))
+
+
+async def unit_move(
+    tx: Tx,
+    viewer: Viewer,
+    *,
+    id: Annotated[UUID, OrgUnit, "The unit."],
+    parent_id: Annotated[UUID, OrgUnit, "The unit that it shall stand below."],
+    at: datetime,
+) -> UnitMade:
+    """Moves a unit, with all below it, to another place in the tree; rights follow at once."""
+    viewer.require("org:write")
+    await tx.execute(_LOCK)
+    old, above = await _path(tx, viewer, id, "id"), await _path(tx, viewer, parent_id, "parent_id")
+    if f"{above}.".startswith(f"{old}."):
+        raise BadInput("parent_id: it stands below the unit itself; name another one.", argument="parent_id")
+    await tx.execute(_MOVE, old, f"{above}.{old.rpartition('.')[2]}", id, parent_id, at)
+    return UnitMade(id)

@@ -1,8 +1,14 @@
 """What is sold. Products belong to no customer and are seen by everyone who holds a key."""
 
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
 import sqlalchemy as sa
 
+from hub.domain import scope, values
 from hub.domain.tables import entity, money, search_column, search_index
+from hub.domain.writing import Kind
 
 Product = entity(
     "products",
@@ -21,3 +27,28 @@ Product = entity(
 sa.Index("ix_products_name_id", Product.c.name, Product.c.id)
 sa.Index("ix_products_unit_price_id", Product.c.unit_price, Product.c.id)
 search_index(Product)
+
+CHECKS: Mapping[str, values.Check] = {
+    "sku": values.line,
+    "name": values.line,
+    "category": values.line,
+    "packaging": values.line,
+    "unit_price": values.amount,
+    "currency": values.currency,
+}
+
+
+def _prepared(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    return values.checked(given, CHECKS)
+
+
+DETAILS = ("name", "category", "packaging", "unit_price", "currency", "discontinued")
+PRODUCTS = Kind(
+    Product,
+    subject="products",
+    scope=scope.everyone,
+    creates=("sku", *DETAILS),
+    updates=DETAILS,
+    prepare=_prepared,
+    natural=("sku",),
+)

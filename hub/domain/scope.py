@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from hub.domain.customers import Customer
+from hub.domain.tables import metadata
 from hub.viewer import Binding
 
 Predicate = sa.ColumnElement[bool]
@@ -28,7 +28,7 @@ def _among(unit_id: sa.ColumnElement[object], binding: Binding) -> Predicate:
 def _of_customer_among(row: sa.FromClause, binding: Binding) -> Predicate:
     if "unit_id" in row.c:
         return _among(row.c.unit_id, binding)
-    owner = Customer.alias("v$customer")
+    owner = metadata.tables["customers"].alias("v$customer")  # by name: what customers do needs this file
     return sa.exists().where(owner.c.id == row.c.customer_id, _among(owner.c.unit_id, binding))
 
 
@@ -69,3 +69,10 @@ itself = Scope(
 unit = Scope("unit", key=None, of_units=lambda row, binding: _among(row.c.id, binding), of_customer=_nothing)
 staff = Scope("staff", key=None, of_units=lambda row, binding: _among(row.c.unit_id, binding), of_customer=_nothing)
 everyone = Scope("everyone", key=None, of_units=lambda row, binding: None, of_customer=lambda row: None)
+
+SCOPES: dict[sa.Table, Scope] = {}  # of the tables that are written; each kind of rows (writing.py) enters its own
+
+
+def of(table: sa.Table) -> Scope:
+    """The scope of a table's rows; a table that no kind is declared for has none, and nobody may name its rows."""
+    return SCOPES[table]

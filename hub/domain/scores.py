@@ -7,12 +7,19 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+from hub.db.text import text
+from hub.domain import scope, values, writing
+from hub.domain.customers import Customer
 from hub.domain.tables import entity, moment, owner
+from hub.domain.writing import Kind, Tx
+from hub.errors import BadInput
+from hub.viewer import Viewer
 
 RECENCY, FREQUENCY, MONETARY = "rfm.recency", "rfm.frequency", "rfm.monetary"
 Figure = TypeVar("Figure", int, Decimal)
@@ -52,6 +59,61 @@ sa.Index(
 sa.Index("ix_scores_customer_id_computed_at_id", Score.c.customer_id, Score.c.computed_at, Score.c.id)
 sa.Index("ix_scores_computed_at_id", Score.c.computed_at, Score.c.id)
 sa.Index("ix_scores_model_value_id", Score.c.model, Score.c.value, Score.c.id)
+
+SCORES = Kind(Score, subject="scores", scope=scope.customer)
+MOST_REASONS = 50
+
+_SUPERSEDE = text(
+    sa.update(Score)
+    .where(
+        Score.c.customer_id == sa.bindparam("customer", type_=sa.Uuid),
+        Score.c.model == sa.bindparam("by", type_=sa.Text),
+        Score.c.superseded_at.is_(None),
+    )
+    .values(
+        superseded_at=sa.bindparam("computed", type_=moment()),
+        version=Score.c.version + sa.literal_column("1"),
+        updated_at=sa.bindparam("at", type_=moment()),
+    )
+    .returning(Score.c.computed_at)
+)
+
+
+class Scored(NamedTuple):
+    """What a score gives."""
+
+    score: Annotated[UUID, Score, "The score that is current from now on."]
+
+
+async def record(
+    tx: Tx,
+    viewer: Viewer,
+    *,
+    customer_id: Annotated[UUID, Customer, "The customer who is scored."],
+    model: Annotated[str, "Name of the model, in small words joined by dots: `churn.risk`."],
+    value: Annotated[Decimal, "The model's figure."],
+    band: Annotated[str | None, "The figure's class within its model."] = None,
+    reasons: Annotated[list[dict[str, Any]] | None, "Why: facts, each with its figure."] = None,
+    computed_at: Annotated[datetime | None, "The moment that the score describes; now when left out."] = None,
+    at: datetime,
+) -> Scored:
+    """Records what a model says of a customer; its last score is superseded, not lost."""
+    viewer.require("scores:write")
+    found = values.checked({"model": model, "band": band}, {"model": values.words, "band": values.line})
+    computed = computed_at or at
+    if abs(value) >= 10**14:
+        raise BadInput("value: give a figure of at most 14 digits before the point.", argument="value")
+    if computed > at:
+        raise BadInput("computed_at: it lies ahead; give a moment that is past.", argument="computed_at")
+    if reasons is not None and len(reasons) > MOST_REASONS:
+        raise BadInput(f"reasons: give at most {MOST_REASONS}.", argument="reasons")
+    await writing.lock(tx, viewer, Customer, customer_id, "customer_id")
+    last: datetime | None = await tx.fetchval(_SUPERSEDE, computed, at, customer_id, found["model"])
+    if last is not None and last > computed:
+        message = f"computed_at: the model's score of {last:%Y-%m-%dT%H:%M:%SZ} is later; give a later moment."
+        raise BadInput(message, argument="computed_at")
+    row = found | {"customer_id": customer_id, "value": value, "reasons": reasons or [], "computed_at": computed}
+    return Scored(await writing.insert(tx, viewer, Score, row | {"created_at": at, "updated_at": at}))
 
 
 class Bought(NamedTuple):

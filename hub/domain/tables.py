@@ -53,11 +53,13 @@ def moment() -> sa.DateTime:
     return sa.DateTime(timezone=True)
 
 
-def choice(of: type[Choice]) -> sa.Enum:
-    """A column type that holds exactly the values of `of`, kept by a CHECK (adding a value is one small migration)."""
+def choice(of: type[Choice], name: str | None = None) -> sa.Enum:
+    """A column type that holds exactly the values of `of`, kept by a CHECK (adding a value is one small migration).
+
+    `name` tells apart the checks of two such columns in one table."""
     return sa.Enum(
         of,
-        name=of.__name__.lower(),
+        name=name or of.__name__.lower(),
         native_enum=False,
         create_constraint=True,
         length=32,

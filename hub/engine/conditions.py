@@ -20,13 +20,14 @@ from hub.viewer import Viewer
 class Run:
     """What a plan is run with: coerced variables, the moment of the request, who asks, the secret that signs cursors.
 
-    `keys` are the rows that a resolver named, when the plan reads those."""
+    `keys` are the rows that a resolver named, when the plan reads those; `outcome` is what a command gave, when it reads that."""
 
     variables: Mapping[str, Any]
     at: datetime
     viewer: Viewer
     secret: bytes
     keys: Sequence[UUID] = ()
+    outcome: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,22 +24,20 @@ from graphql import (
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
-    VariableNode,
-    Visitor,
     execute,
-    visit,
 )
 from graphql.execution.values import get_variable_values
 
 from hub.db.pool import Pool
 from hub.engine.conditions import Run
 from hub.engine.document import DocumentError, Documents, Operation
-from hub.engine.given import shape_of
 from hub.engine.limits import Limits
-from hub.engine.pages import words
+from hub.engine.mutate import Mutator
+from hub.engine.perform import Answers, Performer
 from hub.engine.plan import Constant, Null, Plan
 from hub.engine.planner import Planned, Planner
 from hub.engine.resolve import Splicer
+from hub.engine.shapes import shape
 from hub.engine.shelf import Shelf
 from hub.engine.statement import Statement, written
 from hub.engine.types import Graph
@@ -59,13 +57,16 @@ DOCUMENT_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client sent; `at` is the moment that counts as now, `read_only` refuses everything but queries."""
+    """What a client sent; `at` is the moment that counts as now, `read_only` refuses everything but queries.
+
+    `request_id` is what the log of changes remembers it by."""
 
     query: str
     variables: dict[str, Any] | None
     operation_name: str | None
     read_only: bool = False
     at: datetime | None = None
+    request_id: str = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ class Trace:
 class Engine:
     """Answers requests over one schema and one pool."""
 
-    def __init__(self, graph: Graph, pool: Pool, settings: Settings, secret: bytes) -> None:
+    def __init__(self, graph: Graph, pool: Pool, settings: Settings, secret: bytes, answers: Answers) -> None:
         limits = Limits(
             depth=settings.depth_limit,
             aliases=settings.alias_limit,
@@ -131,6 +132,7 @@ class Engine:
         self._secret = secret
         self._documents = Documents(graph.core, limits, DOCUMENT_BYTES)
         self._plans: Shelf[Ready] = Shelf(PLAN_BYTES)
+        self._mutator = Mutator(graph, limits, Performer(graph, pool, answers, limits.errors))
         self._describing = asyncio.Lock()
 
     async def execute(self, request: Request, viewer: Viewer) -> Answer:
@@ -148,6 +150,8 @@ class Engine:
                 async with self._describing:
                     described = await asyncio.to_thread(self._introspected, operation, variables)
                 return _answer(described, operation, trace)
+            if operation.kind == "mutation":
+                return await self._mutated(operation, variables, request, viewer, trace)
             ready = await self._ready(operation, variables, viewer)
             run = Run(variables, request.at or datetime.now(UTC), viewer, self._secret)
             arguments = ready.statement.bind(run) if ready.statement else []
@@ -159,11 +163,7 @@ class Engine:
         try:
             return await self._run(operation, ready, arguments, run, trace)
         except HubError as error:
-            body = orjson.dumps({"data": None, "errors": [error.to_graphql()]})
-            executed = error.code != "UNAVAILABLE"
-            return Answer(
-                body, executed, operation.kind, tuple(trace.stages), trace.statements, error.code, operation.name
-            )
+            return _failed(error, operation, trace)
 
     def explain(self, request: Request, viewer: Viewer) -> tuple[str, list[Any]]:
         """The statement that a request becomes, and its arguments; raises HubError or DocumentError."""
@@ -176,10 +176,10 @@ class Engine:
         )
 
     def _allow(self, operation: Operation, request: Request, viewer: Viewer) -> None:
-        if operation.kind != "query":
-            if request.read_only:
-                raise BadInput(f"A {operation.kind} is not possible over GET; use POST.", code="METHOD_NOT_ALLOWED")
-            raise BadInput(f"This endpoint runs no {operation.kind}s; send a query.", code="OPERATION_UNKNOWN")
+        if operation.kind != "query" and request.read_only:
+            raise BadInput(f"A {operation.kind} is not possible over GET; use POST.", code="METHOD_NOT_ALLOWED")
+        if operation.kind == "subscription":
+            raise BadInput("This endpoint runs no subscriptions; send a query.", code="OPERATION_UNKNOWN")
         if operation.has_introspection and not viewer.introspect:
             raise Forbidden(
                 "This key may not read the schema; use a key that is not bound to a customer.",
@@ -206,7 +206,7 @@ class Engine:
 
     async def _ready(self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer) -> Ready:
         """The operation's plan for this shape: kept, or made now, in a thread, since a large one takes its time."""
-        key = (operation, viewer.binding, *self._shape(operation, variables))
+        key = (operation, viewer.binding, *shape(operation, variables, self._graph.steering))
         ready = self._plans.get(key)
         if ready is None:
             began = perf_counter()
@@ -222,19 +222,20 @@ class Engine:
         stored = any(not isinstance(node, Constant | Null) for _, node in planned.plan.roots)
         return Ready(planned, written(planned.plan, viewer.binding) if stored else None)
 
-    def _shape(self, operation: Operation, variables: Mapping[str, Any]) -> Iterable[object]:
-        searched = operation.plans.get("searched")
-        if searched is None:
-            searched = operation.plans["searched"] = _searched(operation)
-        assert isinstance(searched, frozenset)
-        for variable in operation.variables:
-            name = variable.name
-            if name not in variables:
-                yield False
-            elif name in searched and isinstance(variables[name], str):
-                yield len(words(variables[name]))
-            else:
-                yield shape_of(variables[name], variable.type, self._graph.steering)
+    async def _mutated(
+        self, operation: Operation, variables: Mapping[str, Any], request: Request, viewer: Viewer, trace: Trace
+    ) -> Answer:
+        """The answer to a mutation; what a command refuses is an answer without data."""
+        acts = await self._mutator.planned(operation, variables, viewer)
+        trace.stage("plan")
+        run = Run(variables, request.at or datetime.now(UTC), viewer, self._secret)
+        told = (request.query, request.operation_name, request.variables)
+        try:
+            body = await self._mutator.performed(acts, run, request.request_id, told)
+        except HubError as error:
+            return _failed(error, operation, trace)
+        trace.stage("sql")
+        return _answer(body, operation, trace)
 
     async def _run(self, operation: Operation, ready: Ready, arguments: list[Any], run: Run, trace: Trace) -> Answer:
         statement = ready.statement
@@ -337,20 +338,6 @@ def _root_fields(selection_set: SelectionSetNode, operation: Operation) -> Itera
             yield from _root_fields(node.selection_set, operation)
 
 
-def _searched(operation: Operation) -> frozenset[str]:
-    """The variables that stand as `search` arguments: how many words they hold is part of a plan's key."""
-    found: set[str] = set()
-
-    class Arguments(Visitor):
-        def enter_argument(self, node: Any, *_: Any) -> None:
-            if node.name.value == "search" and isinstance(node.value, VariableNode):
-                found.add(node.value.name.value)
-
-    for tree in (operation.node, *operation.fragments.values()):
-        visit(tree, Arguments())
-    return frozenset(found)
-
-
 def _told(error: GraphQLError, viewer: Viewer) -> dict[str, Any]:
     """An error as it is told: whoever may not read the schema is not told what its names are like either."""
     told = dict(error.formatted)
@@ -361,6 +348,13 @@ def _told(error: GraphQLError, viewer: Viewer) -> dict[str, Any]:
 
 def _answer(body: bytes, operation: Operation, trace: Trace) -> Answer:
     return Answer(body, True, operation.kind, tuple(trace.stages), trace.statements, "", operation.name)
+
+
+def _failed(error: HubError, operation: Operation, trace: Trace) -> Answer:
+    """The answer of an operation that was run and came to nothing; unless it could not be run at all now."""
+    body = orjson.dumps({"data": None, "errors": [error.to_graphql()]})
+    executed = error.code != "UNAVAILABLE"
+    return Answer(body, executed, operation.kind, tuple(trace.stages), trace.statements, error.code, operation.name)
 
 
 def _refused(errors: list[Any], operation: Operation | None, trace: Trace) -> Answer:

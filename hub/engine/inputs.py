@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from enum import Enum
+from typing import Any
 
 from hub.engine import wire
 from hub.engine.build import Names, Slot
@@ -51,6 +52,11 @@ def plain(column: Column) -> str:
     return _plain(column.wire)
 
 
+def plain_of(of: Any) -> str:
+    """A Python type as annotation text; raises TypeError for one that has no wire."""
+    return _plain(wire.wire_of(of))
+
+
 def _plain(kind: Wire) -> str:
     text = {"String": "str", "Int": "int", "Boolean": "bool", "Decimal": "Amount", "Money": "Amount", "JSON": "Json"}
     return text.get(kind.name, kind.name)
@@ -96,17 +102,20 @@ def shared(names: Names) -> None:
     names.enum("GroupOrder", "The order of groups.", [("KEY", "By their keys."), ("COUNT", "Largest first.")])
 
 
+def choices(names: Names, of: type[Enum], description: str) -> None:
+    """The enum type of a closed set, described by its docstring or else as given."""
+    doc = (of.__doc__ or "").strip()
+    told = doc if doc and "\n" not in doc else description
+    names.choices(of.__name__, told, [(each.value, str(getattr(each, "description", ""))) for each in of])
+
+
 def _enums(names: Names, row: Row) -> None:
     for column in row.columns.values():
-        choices = column.wire.annotation
-        if isinstance(choices, type) and issubclass(choices, Enum) and choices.__name__ not in names.known:
-            doc = (choices.__doc__ or "").strip()
-            description = doc if doc and "\n" not in doc else str(column.column.comment)
-            names.choices(
-                choices.__name__, description, [(m.value, str(getattr(m, "description", ""))) for m in choices]
-            )
+        of = column.wire.annotation
+        if isinstance(of, type) and issubclass(of, Enum) and of.__name__ not in names.known:
+            choices(names, of, str(column.column.comment))
             slots = [_operator(column.wire, each) for each in column.wire.operators]
-            names.input(f"{choices.__name__}Filter", f"Conditions on a {choices.__name__}; all must hold.", slots)
+            names.input(f"{of.__name__}Filter", f"Conditions on a {of.__name__}; all must hold.", slots)
 
 
 def _filter_slots(row: Row, catalog: Catalog) -> Iterator[Slot]:

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import sqlalchemy as sa
 
+from hub.engine.writes import Writes
 from hub.viewer import Binding
 
 Direction = Literal["asc", "desc"]
@@ -128,6 +129,7 @@ class Declaration:
     resolved: Mapping[str, Resolved]
     implements: Mapping[str, str] = field(default_factory=dict)
     found_by: tuple[FoundBy, ...] = ()
+    writes: Writes | None = None
 
     @property
     def address(self) -> str:
@@ -176,11 +178,13 @@ def row(
     search: Sequence[str] = (),
     implements: Mapping[str, str] | None = None,
     found_by: Sequence[FoundBy] = (),
+    writes: Writes | None = None,
 ) -> Callable[[type[T]], type[T]]:
     """Declares the class as the GraphQL type of `table`'s rows.
 
     `plural` names the root list, `order` the default sort, `filterable` the columns that filters may name (None: all),
-    `search` the columns inside `search_text`, `implements` an interface's field and the column that answers it."""
+    `search` the columns inside `search_text`, `implements` an interface's field and the column that answers it,
+    `writes` how rows are created, updated and deleted (None: not by this API)."""
 
     def declare(cls: type[T]) -> type[T]:
         words = vars(cls)
@@ -201,6 +205,7 @@ def row(
             resolved={n: v for n, v in words.items() if isinstance(v, Resolved)},
             implements=dict(implements or {}),
             found_by=tuple(found_by),
+            writes=writes,
         )
         setattr(cls, DECLARED, declaration)
         return cls

@@ -75,7 +75,7 @@ class Selections:
 
     def __init__(self, graph: Graph, draft: Draft, fragments: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
         self._graph = graph
-        self._draft = draft
+        self.draft = draft
         self._fragments = fragments
         self._variables = variables
         self._path: list[str] = []
@@ -85,7 +85,7 @@ class Selections:
     def at(self, key: str, node: FieldNode) -> Iterator[None]:
         """Notes the path and the place of a field, for faults raised inside."""
         self._path.append(key)
-        around, self._draft.place = self._draft.place, (tuple(self._path), place_of(node))
+        around, self.draft.place = self.draft.place, (tuple(self._path), place_of(node))
         try:
             yield
         except HubError as fault:
@@ -94,12 +94,12 @@ class Selections:
             raise
         finally:
             self._path.pop()
-            self._draft.place = around
+            self.draft.place = around
 
     def arguments(self, node: FieldNode, type_name: str) -> dict[str, Given]:
         """What was given for a field's arguments."""
         of = cast(GraphQLObjectType, self._graph.core.type_map[type_name])
-        return self._draft.read.arguments(node, of.fields[node.name.value].args)
+        return self.draft.read.arguments(node, of.fields[node.name.value].args)
 
     def fields(self, sets: Sets, type_name: str) -> Fields:
         """The fields selected on a concrete type, by response key, in order."""
@@ -186,14 +186,14 @@ class Selections:
         sets = [node.selection_set for node in nodes]
         match row.links.get(name):
             case One() as link:
-                join = join_of(self._draft, row, link)
+                join = join_of(self.draft, row, link)
                 shape, splice = self.shape(join.row, sets)
                 return Single(join, shape), splice
             case OneOf() as link:
                 return self._either(row, link, sets)
             case Many() as link:
                 given = self.arguments(nodes[0], row.name)
-                join = join_of(self._draft, row, link)
+                join = join_of(self.draft, row, link)
                 return self.listing(join.row, join, sets, given, f"{row.name}.{name}")
             case Merged() as link:
                 return self._merged(row, link, sets, self.arguments(nodes[0], row.name), f"{row.name}.{name}")
@@ -205,7 +205,7 @@ class Selections:
 
     def _either(self, row: Row, link: OneOf, sets: Sets) -> tuple[Selected, Splice | None]:
         ones = [One(target, by, link.description) for target, by in link.targets.items()]
-        joins = [join_of(self._draft, row, one) for one in ones]
+        joins = [join_of(self.draft, row, one) for one in ones]
         shapes, splice = self.shapes([join.row for join in joins], sets)
         return Either(tuple(Single(join, shape) for join, (_, shape) in zip(joins, shapes, strict=True))), splice
 
@@ -228,11 +228,15 @@ class Selections:
         kinds = tuple(hidden[HIDDEN + need].wire.name for need in how.needs)
         return Fill(key, how, tuple(needs), kinds, arguments, keyed)
 
+    def apart(self) -> "Selections":
+        """The same for a plan of its own."""
+        return Selections(self._graph, self.draft.anew(), self._fragments, self._variables)
+
     def _keyed(self, row: Row, sets: Sets) -> Plan:
-        inner = Selections(self._graph, self._draft.anew(), self._fragments, self._variables)
+        inner = self.apart()
         shape, splice = inner.shape(row, sets)
-        keys = inner._draft.slot(ARRAY(sa.Uuid()), lambda run: run.keys)
-        return Plan((("rows", Keyed(row, keys, shape)),), tuple(inner._draft.slots), splice, fresh=False)
+        keys = inner.draft.slot(ARRAY(sa.Uuid()), lambda run: run.keys)
+        return Plan((("rows", Keyed(row, keys, shape)),), tuple(inner.draft.slots), splice, fresh=False)
 
     # -- lists ----------------------------------------------------------------------------------------------------------
 
@@ -240,15 +244,15 @@ class Selections:
         self, row: Row, join: Join | None, sets: Sets, given: dict[str, Given], field: str
     ) -> tuple[Listing, Splice | None]:
         """A connection over rows."""
-        searching = search(self._draft, given.get("search"), "search")
+        searching = search(self.draft, given.get("search"), "search")
         self.searched |= searching is not None
-        where = predicate(self._draft, given.get("filter"), row, "filter")
-        keys = order(self._draft, given.get("orderBy"), row, "orderBy", searched=searching is not None)
+        where = predicate(self.draft, given.get("filter"), row, "filter")
+        keys = order(self.draft, given.get("orderBy"), row, "orderBy", searched=searching is not None)
         name = list_name(field, keys, searching)
-        page = page_of(self._draft, given, name, len(keys))
+        page = page_of(self.draft, given, name, len(keys))
         node_type = {row.name: row}
         parts, splice, uses_cursors, _ = self._parts(row.name, node_type, sets)
-        made = cursors(self._draft, name) if uses_cursors else None
+        made = cursors(self.draft, name) if uses_cursors else None
         return Listing(row, join, where, searching, keys, page, made, parts), splice
 
     def _parts(
@@ -355,15 +359,15 @@ class Selections:
         ]
         keys = (Order(SortColumn("at", None), "desc"), Order("id", "desc"))
         name = list_name(field, keys, None)
-        page = page_of(self._draft, given, name, len(keys))
+        page = page_of(self.draft, given, name, len(keys))
         parts, splice, uses_cursors, shapes = self._parts(interface, {each.name: each for each in rows}, sets)
         sources = tuple(
             MergedSource(each, each.declaration.implements[interface], tuple(made[at][1] for made in shapes))
             for at, each in enumerate(rows)
         )
         since, until = (
-            self._draft.value(wire.DATETIME, part, argument) if isinstance(part := given.get(argument), Leaf) else None
+            self.draft.value(wire.DATETIME, part, argument) if isinstance(part := given.get(argument), Leaf) else None
             for argument in ("since", "until")
         )
-        made = cursors(self._draft, name) if uses_cursors else None
+        made = cursors(self.draft, name) if uses_cursors else None
         return MergedListing(link.by, sources, since, until, page, made, parts), splice

@@ -276,8 +276,40 @@ class Keyed:
     shape: Shape
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A value that a command gave: a parameter of JSON text."""
+
+    value: Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The row of a result, by the number of its key among the keys of Results."""
+
+    row: Row
+    number: int
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """A list of results: arrays of keys, one of JSON objects; a field is a row, a constant, or (None) the object's own."""
+
+    keys: tuple[Slot, ...]
+    told: Slot
+    fields: tuple[tuple[str, "Constant | Chosen | None"], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A root of a mutation: the rows and values that its command's outcome names."""
+
+    fields: tuple[tuple[str, Constant | Told | ById | Results], ...]
+
+
 Selected = Constant | Null | Read | Shape | Single | Either | Listing | MergedListing
-RootNode = Constant | Null | ById | ByOther | ByIds | Listing | Groups
+RootNode = Constant | Null | ById | ByOther | ByIds | Listing | Groups | Payload
 
 # -- what Python adds ---------------------------------------------------------------------------------------------------
 

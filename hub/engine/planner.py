@@ -18,8 +18,10 @@ from hub.engine.draft import Draft, leaf_of, objects, refuse
 from hub.engine.filters import predicate
 from hub.engine.given import Given, Leaf, Reader, plain
 from hub.engine.links import FoundBy
+from hub.engine.mutations import Mutation
 from hub.engine.objects import Selections
 from hub.engine.pages import page, search
+from hub.engine.payloads import payload
 from hub.engine.plan import (
     ById,
     ByIds,
@@ -51,6 +53,16 @@ class Planned:
     python: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A root of a mutation: its response key, its field, and the plan that reads its payload; none for `__typename`."""
+
+    key: str
+    node: FieldNode
+    mutation: Mutation | None = None
+    plan: Plan | None = None
+
+
 class Planner:
     """Plans one operation for given variables and a binding; the outcome serves all values of the same shape."""
 
@@ -78,6 +90,23 @@ class Planner:
         fresh = self.select.searched or (binding == "unit" and bool(kinds - {Constant, Null, ById, ByIds, ByOther}))
         splice = Splice(deeper=tuple(deeper)) if deeper or python else None
         return Planned(Plan(tuple(roots), tuple(self.draft.slots), splice, fresh), tuple(python))
+
+    def acts(self, selection_set: Any) -> list[Act]:
+        """The roots of a mutation in their order, each with a plan of its own, since each is run before the next."""
+        found = []
+        for key, nodes in self.select.fields([selection_set], "Mutation").items():
+            name = nodes[0].name.value
+            if name == "__typename":
+                found.append(Act(key, nodes[0]))
+                continue
+            mutation = self.graph.mutations[name]
+            with self.select.at(key, nodes[0]):
+                inner = self.select.apart()
+                node, splice = payload(inner, mutation, [each.selection_set for each in nodes])
+            above = Splice(deeper=((key, splice),)) if splice else None
+            plan = Plan(((key, node),), tuple(inner.draft.slots), above, inner.searched)
+            found.append(Act(key, nodes[0], mutation, plan))
+        return found
 
     def _root(self, key: str, nodes: Sequence[FieldNode]) -> tuple[RootNode, Splice | None]:
         name = nodes[0].name.value

@@ -25,9 +25,12 @@ from hub.engine.plan import (
     Keyed,
     Listing,
     Null,
+    Payload,
     Plan,
+    Results,
     RootNode,
     Stats,
+    Told,
     Total,
 )
 from hub.engine.sql import Writer
@@ -90,11 +93,41 @@ class RootWriter(Writer):
                 return self._by_other(node)
             case ByIds():
                 return self._by_ids(node)
+            case Payload(fields):
+                return json_object([(key, self._paid(part)) for key, part in fields], self.names.next())
             case Keyed(row, keys, shape):
                 of = self.names.of(row.table)
                 rows = sa.func.json_object_agg(sa.cast(of.c.id, sa.Text), self.object(shape, of))
                 chosen = sa.select(rows).select_from(of).where(of.c.id == sa.any_(param(keys)), *self._seen(row, of))
                 return chosen.correlate_except(of).scalar_subquery()
+
+    # -- payloads -------------------------------------------------------------------------------------------------------
+
+    def _paid(self, part: Constant | Told | ById | Results) -> Value:
+        if isinstance(part, Told):
+            return sa.cast(param(part.value), sa.JSON)
+        return self._results(part) if isinstance(part, Results) else self.root(part)
+
+    def _results(self, node: Results) -> Value:
+        """A list of results: the keys' rows and what else is told, in their order."""
+        keys = [sa.column(f"k{number}", sa.Uuid) for number in range(len(node.keys))]
+        given = sa.func.unnest(*(param(slot) for slot in node.keys), param(node.told))
+        named = (*keys, sa.column("told", sa.Text))
+        result = given.table_valued(*named, with_ordinality="at").render_derived(name=self.names.next())
+        told = sa.cast(result.c.told, sa.JSON)
+        fields: list[tuple[str, Value]] = []
+        for key, field in node.fields:
+            if isinstance(field, Constant):
+                fields.append((key, text(field.text)))
+            elif field is None:
+                fields.append((key, told.op("->", return_type=sa.JSON())(raw("'" + key + "'"))))
+            else:
+                of = self.names.of(field.row.table)
+                conditions = [of.c.id == result.c[f"k{field.number}"], *self._seen(field.row, of)]
+                fields.append((key, self.chosen(field.shape, of, conditions)))
+        one = json_object(fields, self.names.next())
+        listed = sa.func.coalesce(sa.func.json_agg(aggregate_order_by(one, result.c.at)), EMPTY_LIST)
+        return sa.select(listed).select_from(result).correlate_except(result).scalar_subquery()
 
     def _seen(self, row: Any, of: sa.FromClause) -> list[Condition]:
         seen = row.declaration.scope.visible(of, self.names.binding)

@@ -2,7 +2,7 @@
 
 Everything is derived from the declarations; inputs are in inputs.py, single types are made in build.py."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +16,9 @@ from hub.engine import inputs, wire
 from hub.engine.build import Names, Slot
 from hub.engine.catalog import Catalog, Column, Row, camel, shout
 from hub.engine.links import FoundBy, Many, Merged, One, OneOf
+from hub.engine.mutations import Mutation, Mutations, derived
+from hub.engine.signatures import Input
+from hub.engine.writes import Verb
 
 RootKind = Literal["one", "list", "groups", "node", "nodes", "found_by"]
 
@@ -24,6 +27,21 @@ PAGE = (
     Slot("after", "Cursor | None", "Only rows behind this cursor."),
     Slot("last", "int | None", "How many rows from the end, at most 100."),
     Slot("before", "Cursor | None", "Only rows ahead of this cursor."),
+)
+
+
+POLICIES = {
+    "REJECT_ALL": "Nothing is written; the error lists the rows.",
+    "REJECT_FAILED_ROWS": "The others are written; each row's result says what became of it.",
+}
+ROW_ERROR = (
+    ("code", "str", "The stable code, as in the errors of an answer."),
+    ("message", "str", "The argument, the fault and the remedy."),
+    ("argument", "str | None", "Path of the argument at fault."),
+)
+COUNTS = (("succeeded", "int", "How many rows were written."), ("failed", "int", "How many rows were refused."))
+REPLAY = (
+    "Makes the operation happen once: for 48 hours the same key and body get the same answer. At most 255 characters."
 )
 
 
@@ -45,6 +63,7 @@ class Graph:
     catalog: Catalog
     roots: dict[str, Root]
     steering: frozenset[str]
+    mutations: Mapping[str, Mutation]
 
 
 def _list_arguments(row: Row) -> tuple[Slot, ...]:
@@ -245,22 +264,77 @@ def _price(core: GraphQLSchema, catalog: Catalog) -> None:
                     field.extensions["cost"] = 3
                 elif of.name == "Query" and name.endswith("Grouped"):
                     field.extensions["cost"] = 25
+                elif of.name == "Mutation":
+                    field.extensions["cost"] = 10
                 elif of.name in catalog.rows and name in catalog.rows[of.name].resolved:
                     field.extensions["cost"] = 1
 
 
-def build(catalog: Catalog, extra_roots: Sequence[type] = ()) -> Graph:
-    """The schema of a catalog; `extra_roots` are Strawberry classes whose fields read nothing stored."""
+def _input(names: Names, made: Input) -> None:
+    for each in made.fields:
+        if each.inner is not None and each.inner.name not in names.known:
+            _input(names, each.inner)
+    slots = [Slot(f.name, f.annotation + ("" if f.required else " | None"), f.description) for f in made.fields]
+    names.input(made.name, made.description, slots)
+
+
+def _result(names: Names, mutation: Mutation) -> Slot:
+    """The type of one row's result, and the payload's field of them all."""
+    gives = [
+        Slot(each.name, each.annotation.removesuffix(" | None") + " | None", each.description)
+        for each in mutation.gives
+    ]
+    error = Slot("error", "RowError | None", "Why the row was refused; null when it was not.")
+    names.output(mutation.result, f"What became of one row of {mutation.name}.", [*gives, error])
+    return Slot("results", f"list[{mutation.result}]", "What became of each row, in their order.")
+
+
+def _mutations(names: Names, mutations: Mutations) -> list[Slot]:
+    """The types of all mutations; gives the fields of the root."""
+    for name, of in mutations.choices.items():
+        if name not in names.known:
+            inputs.choices(names, of, "One of a closed set.")
+    names.choices("ErrorPolicy", "What becomes of the others when a row of many is refused.", list(POLICIES.items()))
+    names.output("RowError", "Why a row was refused.", [Slot(*each) for each in ROW_ERROR])
+    slots = []
+    for each in mutations.by_name.values():
+        if each.input.name not in names.known:
+            _input(names, each.input)
+        gives = [Slot(part.name, part.annotation, part.description) for part in each.gives]
+        if each.many:
+            gives = [_result(names, each), *(Slot(*count) for count in COUNTS)]
+        names.output(each.payload, f"What {each.name} gives.", gives)
+        arguments = (
+            Slot("input", each.input.name, "What to do."),
+            Slot("idempotencyKey", "str | None", REPLAY),
+        )
+        slots.append(Slot(each.name, each.payload, each.description, arguments))
+    return slots
+
+
+def build(catalog: Catalog, verbs: Sequence[Verb] = (), extra_roots: Sequence[type] = ()) -> Graph:
+    """The schema of a catalog and its verbs; `extra_roots` are Strawberry classes whose fields read nothing stored."""
     names = Names()
     _shared(names, catalog)
     inputs.shared(names)
     _objects(names, catalog)
     roots = list(_roots(catalog))
     names.output("Query", "Everything that can be asked.", [slot for slot, _ in roots], bases=tuple(extra_roots))
+    mutations = derived(catalog, verbs)
+    if mutations.by_name:
+        names.output("Mutation", "Everything that can be done.", _mutations(names, mutations))
     schema = strawberry.Schema(
         query=names.known["Query"],
+        mutation=names.known.get("Mutation"),
         types=[names.known[row] for row in catalog.rows],
         config=StrawberryConfig(scalar_map=wire.SCALARS),
     )
     _price(schema._schema, catalog)
-    return Graph(schema, schema._schema, catalog, {slot.name: root for slot, root in roots}, frozenset(names.steering))
+    return Graph(
+        schema,
+        schema._schema,
+        catalog,
+        {slot.name: root for slot, root in roots},
+        frozenset(names.steering),
+        mutations.by_name,
+    )

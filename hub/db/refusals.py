@@ -1,0 +1,65 @@
+"""What a constraint of the database refuses, told as what a caller did wrong: the column, its fault, the remedy.
+
+Constraints carry the names of hub/domain/tables.py's convention, so that each leads back to its columns."""
+
+import asyncpg
+import sqlalchemy as sa
+
+from hub.errors import BadInput, HubError, NotFound
+
+FOLLOWING = ("customer_id", "unit_id")  # in a composite key, what the row's other column brings along
+
+
+def refusal(error: asyncpg.PostgresError, metadata: sa.MetaData) -> HubError | None:
+    """The refusal behind an integrity error; None for any other error."""
+    table = metadata.tables.get(error.table_name or "")
+    name = error.constraint_name or ""
+    if isinstance(error, asyncpg.NotNullViolationError):
+        column = error.column_name or ""
+        return BadInput(f"{column}: null is no value here; give one.", argument=column)
+    if table is None:
+        return None
+    if isinstance(error, asyncpg.UniqueViolationError):
+        columns = _columns(table, name)
+        message = (
+            f"{columns[0]}: another {_words(table)} has this {' and '.join(columns)}; change that one, or give another."
+        )
+        return BadInput(message, code="ALREADY_EXISTS", argument=columns[0])
+    if isinstance(error, asyncpg.ForeignKeyViolationError):
+        if "still referenced" in (error.detail or ""):
+            message = f"id: rows of {_words(table)} still name it; change or delete those first."
+            return BadInput(message, code="IN_USE", argument="id")
+        column = _pointing(table, name)
+        return NotFound(f"{column}: there is no such row, or this key may not see it.", argument=column)
+    if isinstance(error, asyncpg.CheckViolationError):
+        rule = name.removeprefix(f"ck_{table.name}_")
+        column = max((each.name for each in table.c if rule.startswith(each.name)), key=len, default="")
+        words = rule.replace("_", " ")
+        return BadInput(
+            f"{column or rule}: the rule that {words} is broken; give another value.", argument=column or None
+        )
+    return None
+
+
+def _words(table: sa.Table) -> str:
+    return f"row of {table.name.replace('_', ' ')}"
+
+
+def _columns(table: sa.Table, constraint: str) -> list[str]:
+    """The columns of a unique constraint or index; the key when it is none that is known."""
+    for each in table.constraints:
+        if each.name == constraint and isinstance(each, sa.UniqueConstraint | sa.PrimaryKeyConstraint):
+            return [column.name for column in each.columns]
+    for index in table.indexes:
+        if index.name == constraint:
+            return [column.name for column in index.columns]
+    return ["id"]
+
+
+def _pointing(table: sa.Table, constraint: str) -> str:
+    for each in table.foreign_key_constraints:
+        if each.name == constraint:
+            names = [column.name for column in each.columns]
+            return next((name for name in names if name not in FOLLOWING), names[0])
+    rest = constraint.removeprefix(f"fk_{table.name}_")
+    return rest or "id"

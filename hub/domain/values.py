@@ -1,0 +1,132 @@
+"""The forms that values of the trade must have: codes of countries, currencies and languages, addresses, numbers, texts.
+
+Each function gives the value in its one form, or raises ValueError with the fault and the remedy; whoever calls it adds
+the argument's name. The lists behind them are those of well-kept libraries."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import phonenumbers
+import pycountry
+from email_validator import EmailNotValidError, validate_email
+
+from hub.errors import BadInput
+
+MOST_TEXT = 65_536  # characters of a body
+MOST_LINE = 200  # of a name, a title, a subject
+MOST_JSON = 16_384  # bytes of free facts
+CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+WORDS = re.compile(r"[a-z0-9_]{1,40}(\.[a-z0-9_]{1,40}){0,4}")
+CODE = re.compile(r"[A-Za-z0-9_]{1,63}")
+
+Check = Callable[[Any], Any]
+
+
+def country(value: str) -> str:
+    """ISO 3166-1 alpha-2, in capitals."""
+    code = value.strip().upper()
+    if pycountry.countries.get(alpha_2=code) is None:
+        raise ValueError(f"{value[:20]!r} is no ISO 3166-1 country; give two letters like DE")
+    return code
+
+
+def currency(value: str) -> str:
+    """ISO 4217, in capitals."""
+    code = value.strip().upper()
+    if pycountry.currencies.get(alpha_3=code) is None:
+        raise ValueError(f"{value[:20]!r} is no ISO 4217 currency; give three letters like EUR")
+    return code
+
+
+def language(value: str) -> str:
+    """ISO 639, two letters or three, in small ones; a region may follow, as in `de-CH`."""
+    code, mark, region = value.strip().partition("-")
+    code = code.lower()
+    known = pycountry.languages.get(**({"alpha_2": code} if len(code) == 2 else {"alpha_3": code}))
+    if known is None:
+        raise ValueError(f"{value[:20]!r} is no ISO 639 language; give two letters like de, or de-CH")
+    return f"{code}-{country(region)}" if mark else code
+
+
+def email(value: str) -> str:
+    """An address that mail can be sent to, as the standards write it; nobody is asked whether it exists."""
+    try:
+        return str(validate_email(value.strip(), check_deliverability=False, allow_smtputf8=True).normalized)
+    except EmailNotValidError as error:
+        raise ValueError(
+            f"{value[:60]!r} is no e-mail address ({str(error).rstrip('.')}); give one like ada@example.net"
+        ) from None
+
+
+def phone(value: str, region: str | None = None) -> str:
+    """E.164, `+4930123456`; without the country's prefix it is read in `region`."""
+    try:
+        number = phonenumbers.parse(value, region)
+    except phonenumbers.NumberParseException:
+        number = None
+    if number is None or not phonenumbers.is_possible_number(number):
+        raise ValueError(f"{value[:40]!r} is no telephone number; give it with its country, like +49 30 123456")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def line(value: str) -> str:
+    """A text of one line, without what stands around it."""
+    text = value.strip()
+    if not text:
+        raise ValueError("the text is empty; give at least one character")
+    if len(text) > MOST_LINE or CONTROLS.search(text) or "\n" in text or "\r" in text:
+        raise ValueError(f"give one line of at most {MOST_LINE} characters")
+    return text
+
+
+def body(value: str) -> str:
+    """A text of many lines."""
+    if len(value) > MOST_TEXT or CONTROLS.search(value):
+        raise ValueError(f"give at most {MOST_TEXT} characters, none of them invisible")
+    return value
+
+
+def words(value: str) -> str:
+    """What happened, in small words joined by dots: `order.taken`."""
+    if not WORDS.fullmatch(value):
+        raise ValueError(f"{value[:40]!r} is not written in small words joined by dots; give one like order.taken")
+    return value
+
+
+def code(value: str) -> str:
+    """A short name of letters, digits and underscores."""
+    if not CODE.fullmatch(value):
+        raise ValueError(f"{value[:40]!r} is no short name; give letters, digits and underscores")
+    return value
+
+
+def facts(value: Any) -> Any:
+    """A JSON object of bounded size."""
+    if not isinstance(value, dict):
+        raise ValueError('free facts are a JSON object; give one like {"floor": 3}')
+    if len(json.dumps(value)) > MOST_JSON:
+        raise ValueError(f"free facts take at most {MOST_JSON} bytes; give fewer")
+    return value
+
+
+def amount(value: Any) -> Any:
+    """A sum of money that is not below nothing, and fits numeric(18,4)."""
+    if not 0 <= value < 10**14:
+        raise ValueError("the amount must not be negative, nor have more than 14 digits before the point")
+    if value != round(value, 4):
+        raise ValueError("amounts have at most four decimals, and are never rounded here; round it yourself")
+    return value
+
+
+def checked(values: Mapping[str, Any], checks: Mapping[str, Check]) -> dict[str, Any]:
+    """The values in their one form; null clears and is not looked at. Raises BadInput naming the argument."""
+    found = dict(values)
+    for name, check in checks.items():
+        if found.get(name) is not None:
+            try:
+                found[name] = check(found[name])
+            except ValueError as fault:
+                raise BadInput(f"{name}: {fault}.", argument=name) from None
+    return found

@@ -1,0 +1,265 @@
+"""How rows are written, alike for every kind: create, update, upsert, delete, within what the viewer sees.
+
+A kind says which columns a caller may give and what its rules make of them; the rules are the subjects' own."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias, TypeVar
+from uuid import UUID
+
+import asyncpg
+import sqlalchemy as sa
+
+from hub.db import changes
+from hub.domain import scope, statements
+from hub.domain.scope import Scope
+from hub.errors import BadInput, HubError, NotFound
+from hub.viewer import Viewer
+
+Tx: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+T = TypeVar("T")
+Values = Mapping[str, Any]
+Prepare = Callable[[Values, datetime], dict[str, Any]]
+Settle = Callable[[Tx, UUID, datetime], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows that are made along with the row that they are part of; `by` is the column that names it."""
+
+    kind: "Kind"
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to find the row of an upsert through other rows: `find` locks what it is found by, `claim` ties it to a new row."""
+
+    given: type[Any]
+    description: str
+    find: Callable[[Tx, Viewer, Any], Awaitable[UUID | None]]
+    claim: Callable[[Tx, Viewer, UUID, Any, datetime], Awaitable[None]]
+
+
+def _as_given(values: Values, at: datetime) -> dict[str, Any]:
+    return dict(values)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kind:
+    """One kind of rows: whose they are, what may be given, and the rules that it goes through.
+
+    A new row that is not given a column of `defaults` has that value; columns that are `filled` are seen to by the rules
+    or the viewer. `inherits` are columns that a row takes over from the row that a foreign key names: the row that it is
+    part of. That one is told to `settle` after each write. Parts stand in the values under their names."""
+
+    table: sa.Table
+    subject: str
+    scope: Scope
+    creates: Sequence[str] = ()
+    updates: Sequence[str] = ()
+    deletes: bool = True
+    prepare: Prepare = _as_given
+    natural: Sequence[str] = ()
+    ways: Mapping[str, Way] = field(default_factory=dict)
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    filled: Sequence[str] = ()
+    inherits: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    settle: Settle | None = None
+
+    def __post_init__(self) -> None:
+        scope.SCOPES[self.table] = self.scope
+
+    @property
+    def optional(self) -> Sequence[str]:
+        return (*self.defaults, *self.filled)
+
+    async def create(self, tx: Tx, viewer: Viewer, values: Values, at: datetime) -> UUID:
+        """Makes a row and its parts; gives its key. Raises BadInput, NotFound for keys that the viewer does not see."""
+        viewer.require(f"{self.subject}:write")
+        key = await self._made(tx, viewer, values, at)
+        await self._settled(tx, await self._owner(tx, key), at)
+        return key
+
+    async def _made(self, tx: Tx, viewer: Viewer, values: Values, at: datetime) -> UUID:
+        ready = self.prepare({**self.defaults, **values}, at)
+        if "unit_id" in self.creates and ready.get("unit_id") is None and viewer.unit_ids:
+            ready["unit_id"] = viewer.unit_ids[0]
+        parts = {name: ready.pop(name) for name in self.parts if name in ready}
+        missing = next((name for name in self._required() if ready.get(name) is None), None)
+        if missing is not None:
+            raise BadInput(f"{missing}: a new row needs one; give it.", code="ARGUMENT_MISSING", argument=missing)
+        stamped = ready | {"created_at": at, "updated_at": at}
+        key = await insert(tx, viewer, self.table, stamped, self._inherits)
+        for name, rows in parts.items():
+            part = self.parts[name]
+            for number, each in enumerate(rows or ()):
+                await within(f"{name}[{number}]", part.kind._made(tx, viewer, {**each, part.by: key}, at))
+        return key
+
+    @property
+    def _inherits(self) -> statements.Inherits:
+        return tuple((name, tuple(columns)) for name, columns in self.inherits.items())
+
+    def _required(self) -> list[str]:
+        return [
+            name
+            for name in self.creates
+            if not (self.table.c[name].nullable or self.table.c[name].server_default is not None)
+        ]
+
+    async def update(
+        self, tx: Tx, viewer: Viewer, key: UUID, values: Values, version: int | None, at: datetime
+    ) -> UUID:
+        """Changes what is given. An edit based on an older version stands if later edits left these columns alone."""
+        viewer.require(f"{self.subject}:write")
+        ready = self.prepare(values, at)
+        for name in ready:
+            await _require_target(tx, viewer, self.table, name, ready[name])
+        if version is not None:
+            await self._require_version(tx, viewer, key, ready, version)
+        await change(tx, viewer, self.table, key, ready, at)
+        await self._settled(tx, await self._owner(tx, key), at)
+        return key
+
+    async def _require_version(self, tx: Tx, viewer: Viewer, key: UUID, values: Values, version: int) -> None:
+        """Locks the row; raises VERSION_CONFLICT when one of the columns was changed after that version."""
+        row = await lock(tx, viewer, self.table, key, "id")
+        current: int = row["version"]
+        if version == current:
+            return
+        edited = await changes.edited_since(tx, self.table.name, key, version) if version < current else None
+        clash = sorted(values if edited is None else edited & values.keys())
+        if not clash:
+            return
+        names = ", ".join(clash)
+        raise BadInput(
+            f"expected_version: {names} changed after version {version}, which is now {current}; read the row again.",
+            code="VERSION_CONFLICT",
+            argument="expected_version",
+            extensions={"currentVersion": current, "current": {name: row[name] for name in clash}},
+        )
+
+    async def upsert(
+        self, tx: Tx, viewer: Viewer, by: Values, values: Values, version: int | None, at: datetime
+    ) -> tuple[UUID, bool]:
+        """Changes the row that is found, or makes it; gives its key and whether it was made."""
+        viewer.require(f"{self.subject}:write")
+        if len(by) != 1 or None in by.values():
+            raise BadInput("by: give exactly one thing to find the row by.", code="UPSERT_AMBIGUOUS", argument="by")
+        ((name, wanted),) = by.items()
+        if name == "id":
+            return await self._changed(tx, viewer, wanted, values, version, at), False
+        if name in self.ways:
+            way = self.ways[name]
+            key = await within(f"by.{name}", way.find(tx, viewer, wanted))
+            if key is None:
+                key = await self.create(tx, viewer, values, at)
+                await within(f"by.{name}", way.claim(tx, viewer, key, wanted, at))
+                return key, True
+            return await self._changed(tx, viewer, key, values, version, at), False
+        return await self._by_natural(tx, viewer, name, {**values, name: wanted}, version, at)
+
+    async def _by_natural(
+        self, tx: Tx, viewer: Viewer, name: str, values: Values, version: int | None, at: datetime
+    ) -> tuple[UUID, bool]:
+        wanted = self.prepare({name: values[name]}, at)[name]
+        await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"{self.table.name}.{name}={wanted}")
+        statement = statements.named(self.table, name, viewer.binding)
+        key: UUID | None = await tx.fetchval(statement.text, *statement.bind({"wanted": wanted}, viewer))
+        if key is None:
+            return await self.create(tx, viewer, values, at), True
+        return await self._changed(tx, viewer, key, values, version, at), False
+
+    async def _changed(
+        self, tx: Tx, viewer: Viewer, key: UUID, values: Values, version: int | None, at: datetime
+    ) -> UUID:
+        """An upsert's change: of what may be changed, what is given; parts are those of new rows only."""
+        kept = {name: value for name, value in values.items() if name in self.updates}
+        return await self.update(tx, viewer, key, kept, version, at)
+
+    async def delete(self, tx: Tx, viewer: Viewer, key: UUID, version: int | None, at: datetime) -> None:
+        """Deletes a row and what is part of it; raises NotFound, VERSION_CONFLICT when it was changed since."""
+        viewer.require(f"{self.subject}:write")
+        owner = await self._owner(tx, key)
+        if version is not None:
+            await self._require_version(tx, viewer, key, dict.fromkeys(self.updates), version)
+        statement = statements.delete(self.table, viewer.binding)
+        if await tx.fetchval(statement.text, *statement.bind({"wanted": key}, viewer)) is None:
+            raise absent("id")
+        await self._settled(tx, owner, at)
+
+    async def _owner(self, tx: Tx, key: UUID) -> UUID | None:
+        """The row that this one is part of, if it has one that must be settled."""
+        if self.settle is None or not self.inherits:
+            return None
+        (name,) = self.inherits
+        owner: UUID | None = await tx.fetchval(statements.owning(self.table, name), key)
+        return owner
+
+    async def _settled(self, tx: Tx, owner: UUID | None, at: datetime) -> None:
+        if self.settle is not None and owner is not None:
+            await self.settle(tx, owner, at)
+
+
+def absent(argument: str) -> NotFound:
+    """The refusal of a key that names no row, or a hidden one."""
+    return NotFound(f"{argument}: there is no such row, or this key may not see it.", argument=argument)
+
+
+def inside(argument: str, error: HubError) -> HubError:
+    """The refusal of a nested value, told with where it stands."""
+    if error.argument is not None:
+        error.message = f"{argument}.{error.message}"
+        error.argument = f"{argument}.{error.argument}"
+    return error
+
+
+async def within(argument: str, doing: Awaitable[T]) -> T:
+    """What `doing` gives; its refusals name where the nested value stands."""
+    try:
+        return await doing
+    except HubError as error:
+        raise inside(argument, error) from None
+
+
+async def insert(tx: Tx, viewer: Viewer, table: sa.Table, values: Values, inherits: statements.Inherits = ()) -> UUID:
+    """Inserts a row; gives its key. Raises NotFound when it names a row that the viewer does not see."""
+    statement = statements.insert(table, tuple(values), inherits, viewer.binding)
+    key: UUID | None = await tx.fetchval(statement.text, *statement.bind(values, viewer))
+    if key is None:
+        for name in values:
+            await _require_target(tx, viewer, table, name, values[name])
+        raise absent("id")
+    return key
+
+
+async def _require_target(tx: Tx, viewer: Viewer, table: sa.Table, name: str, key: UUID | None) -> None:
+    target = statements.target_of(table.c[name])
+    if target is not None and key is not None:
+        await require_seen(tx, viewer, target, key, name)
+
+
+async def change(tx: Tx, viewer: Viewer, table: sa.Table, key: UUID, values: Values, at: datetime) -> None:
+    """Changes columns of a row; raises NotFound for one that the viewer does not see."""
+    statement = statements.update(table, tuple(values), viewer.binding)
+    if await tx.fetchval(statement.text, *statement.bind({**values, "wanted": key, "at": at}, viewer)) is None:
+        raise absent("id")
+
+
+async def lock(tx: Tx, viewer: Viewer, table: sa.Table, key: UUID, argument: str) -> asyncpg.Record:
+    """The row, locked until the transaction ends; raises NotFound for one that the viewer does not see."""
+    statement = statements.locked(table, viewer.binding)
+    row = await tx.fetchrow(statement.text, *statement.bind({"wanted": key}, viewer))
+    if row is None:
+        raise absent(argument)
+    return row
+
+
+async def require_seen(tx: Tx, viewer: Viewer, table: sa.Table, key: UUID, argument: str) -> None:
+    """Raises NotFound unless the viewer sees the row; absent and hidden are the same."""
+    statement = statements.named(table, "id", viewer.binding)
+    if await tx.fetchval(statement.text, *statement.bind({"wanted": key}, viewer)) is None:
+        raise absent(argument)

@@ -1,0 +1,279 @@
+"""Runs a mutation: one transaction for the operation, each root's command and then its payload, one commit, one answer.
+
+Any fault rolls all back. An operation with an idempotency key leaves its answer with what it did, and a twin gets that."""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+import asyncpg
+import orjson
+from graphql import Undefined, value_from_ast
+
+from hub.db.pool import Connection, Pool, Work, fault
+from hub.db.refusals import refusal
+from hub.engine.catalog import camel
+from hub.engine.conditions import Run
+from hub.engine.mutations import Mutation
+from hub.engine.objects import place_of
+from hub.engine.planner import Act
+from hub.engine.resolve import Splicer
+from hub.engine.statement import Statement
+from hub.engine.types import Graph
+from hub.errors import BadInput, HubError, LimitExceeded, Unavailable
+
+MOST_ROWS = 500
+KEY_LENGTH = 255
+ATTEMPTS = 4
+SECONDS = 0.02  # before the second attempt; each further one waits twice as long, and a random part more
+AGAIN = ("40001", "40P01")  # serialisation failure, deadlock
+NOBODY = UUID(int=0)
+
+
+class Answers(Protocol):
+    """The answers that idempotency keys are kept with; the one implementation is hub/domain/answers.py."""
+
+    async def find(self, tx: Connection, owner: UUID, key: str) -> tuple[bytes, bytes] | None:
+        """The fingerprint of the operation and its answer."""
+
+    def keeping(self, owner: UUID, key: str, fingerprint: bytes, answer: bytes, at: datetime) -> str:
+        """A statement that keeps them, which fails when the key is taken; it holds no text of a client's as it stands."""
+
+    def taken(self, error: asyncpg.PostgresError) -> bool:
+        """Whether that is how the statement failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A root of a mutation with the statement of its payload."""
+
+    act: Act
+    statement: Statement | None
+    read: Callable[[Work, Run, Any], Awaitable[dict[str, Any]]]  # rows behind keys that a resolver gives
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks, for the log of changes, and what tells this operation from any other."""
+
+    actor: str
+    request_id: str
+    fingerprint: Callable[[], bytes]
+
+
+def fingerprint(query: str, name: str | None, variables: Mapping[str, Any] | None) -> bytes:
+    """What tells operations apart: the same text, name and variables give the same."""
+    told = orjson.dumps([query, name, variables or {}], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(told).digest()
+
+
+class Performer:
+    """Runs mutations over one schema and one pool."""
+
+    def __init__(self, graph: Graph, pool: Pool, answers: Answers, errors: int) -> None:
+        self._graph = graph
+        self._pool = pool
+        self._answers = answers
+        self._errors = errors
+        self._metadata = next(iter(graph.catalog.rows.values())).table.metadata
+
+    async def perform(self, roots: Sequence[Ready], run: Run, asked: Asked) -> bytes:
+        """The answer to a mutation; raises HubError with the path of the root that was refused."""
+        given = [self._arguments(root.act, run.variables) for root in roots]
+        key = _key_of(roots, given)
+        owner = run.viewer.key_id or NOBODY
+        try:
+            return await self._repeated(roots, given, run, asked, key)
+        except HubError:
+            kept = None if key is None else await self._kept(owner, key)
+            if key is None or kept is None:
+                raise
+        except asyncpg.PostgresError as error:
+            if key is None or not self._answers.taken(error):
+                raise fault(error) from error
+            kept = await self._kept(owner, key)
+            if kept is None:  # it was kept by a twin, and has been forgotten since
+                raise Unavailable("The operation was being repeated; try again.") from error
+        if kept[0] != asked.fingerprint():
+            message = (
+                f"idempotencyKey: {key[:60]!r} was used for another operation; give each operation a key of its own."
+            )
+            raise BadInput(message, code="IDEMPOTENCY_KEY_REUSED", argument="idempotencyKey")
+        return kept[1]
+
+    async def _kept(self, owner: UUID, key: str) -> tuple[bytes, bytes] | None:
+        async with self._pool.connection() as connection:
+            return await self._answers.find(connection, owner, key)
+
+    async def _repeated(
+        self, roots: Sequence[Ready], given: Sequence[Mapping[str, Any]], run: Run, asked: Asked, key: str | None
+    ) -> bytes:
+        """Deadlocks and failures to serialise are nobody's fault: the same once more."""
+        for attempt in range(ATTEMPTS):
+            try:
+                return await self._once(roots, given, run, asked, key)
+            except asyncpg.PostgresError as error:
+                if error.sqlstate not in AGAIN or attempt == ATTEMPTS - 1:
+                    if key is not None and self._answers.taken(error):
+                        raise
+                    raise fault(error) from error
+            except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+                # The line broke, and whether it had been committed is not known: with a key it can be asked again.
+                raise Unavailable(
+                    "The hub lost its database while it wrote; try again with an idempotencyKey."
+                ) from error
+            await asyncio.sleep(SECONDS * 2**attempt * (1 + random.random()))
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _once(
+        self, roots: Sequence[Ready], given: Sequence[Mapping[str, Any]], run: Run, asked: Asked, key: str | None
+    ) -> bytes:
+        parts: list[bytes] = []
+        errors: list[HubError] = []
+        async with self._pool.work(asked.actor, asked.request_id) as work:
+            for root, values in zip(roots, given, strict=True):
+                try:
+                    parts.append(await self._root(work, root, values, run, errors))
+                except HubError as refused:
+                    refused.path = refused.path or (root.act.key,)
+                    refused.locations = refused.locations or place_of(root.act.node)
+                    raise
+            answer = b'{"data":{' + b",".join(parts) + b"}"
+            if errors:
+                answer += b',"errors":' + orjson.dumps([error.to_graphql() for error in errors[: self._errors]])
+            answer += b"}"
+            keeping = ""
+            if key is not None:
+                owner = run.viewer.key_id or NOBODY
+                keeping = self._answers.keeping(owner, key, asked.fingerprint(), answer, run.at)
+            await work.commit(keeping)
+        return answer
+
+    async def _root(self, work: Work, root: Ready, given: Mapping[str, Any], run: Run, errors: list[HubError]) -> bytes:
+        """The member of `data` that a root becomes."""
+        mutation = root.act.mutation
+        if mutation is None or root.statement is None or root.act.plan is None:
+            return b'"%s":"Mutation"' % root.act.key.encode()
+        done = self._many if mutation.many else self._one
+        run = replace(run, outcome=await done(work, mutation, given["input"], run))
+        body = await work.fetch_json(root.statement.text, root.statement.bind(run))
+        if root.act.plan.splice is not None:
+            data = orjson.loads(body)
+            splicer = Splicer(run, lambda plan, inner: root.read(work, inner, plan))
+            await splicer.splice(data, root.act.plan.splice)
+            errors += splicer.errors
+            body = orjson.dumps(data)
+        return body.strip()[1:-1]
+
+    async def _one(self, work: Work, mutation: Mutation, given: Any, run: Run) -> Mapping[str, Any]:
+        values = mutation.input.read(given, "input")
+        return await self._called(work, mutation, values, run, "input")
+
+    async def _called(self, work: Work, mutation: Mutation, values: Any, run: Run, argument: str) -> Mapping[str, Any]:
+        try:
+            return await mutation.call(work.connection, run.viewer, values, run.at)
+        except asyncpg.PostgresError as error:
+            refused = refusal(error, self._metadata)
+            if refused is None:
+                raise
+            raise _named(refused, argument) from error
+        except HubError as error:
+            _named(error, argument)
+            if "current" in error.extensions:
+                error.extensions = {**error.extensions, "current": _current(error, mutation)}
+            raise
+
+    async def _many(self, work: Work, mutation: Mutation, given: Any, run: Run) -> Mapping[str, Any]:
+        """Each row within a savepoint, so that one that is refused leaves no trace."""
+        rows, policy = given["rows"], given.get("errorPolicy")
+        if len(rows) > MOST_ROWS:
+            message = (
+                f"input.rows: {len(rows)} rows are too many; give at most {MOST_ROWS} and send the rest after them."
+            )
+            raise LimitExceeded(message, code="BULK_LIMIT", argument="input.rows")
+        results: list[Mapping[str, Any]] = []
+        inner = next(each for each in mutation.input.fields if each.name == "rows").inner
+        assert inner is not None
+        for at, row in enumerate(rows):
+            await work.connection.execute("savepoint row")
+            argument = f"input.rows[{at}]"
+            try:
+                results.append(await self._called(work, mutation, inner.read(row, argument), run, argument))
+                await work.connection.execute("release savepoint row")
+            except (HubError, asyncpg.PostgresError) as error:
+                if isinstance(error, asyncpg.PostgresError) and error.sqlstate in AGAIN:
+                    raise
+                told = error if isinstance(error, HubError) else fault(error)
+                if isinstance(told, Unavailable):
+                    raise
+                await work.connection.execute("rollback to savepoint row")
+                results.append({"error": _row_error(told)})
+        failed = [(at, result["error"]) for at, result in enumerate(results) if "error" in result]
+        if failed and (policy is None or getattr(policy, "value", policy) == "REJECT_ALL"):
+            first = failed[0][1]
+            message = (
+                f"{len(failed)} of {len(rows)} rows were refused, so none was written. The first: {first['message']}"
+            )
+            told_rows = [{"row": at, **error} for at, error in failed]
+            raise BadInput(message, code="BULK_REJECTED", argument=first["argument"], extensions={"rows": told_rows})
+        return {"results": results, "succeeded": len(results) - len(failed), "failed": len(failed)}
+
+    def _arguments(self, act: Act, variables: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The arguments of a root as they were coerced."""
+        if act.mutation is None:
+            return {}
+        declared = self._graph.core.mutation_type
+        assert declared is not None
+        found = {}
+        for each in act.node.arguments or ():
+            of = declared.fields[act.node.name.value].args[each.name.value].type
+            value = value_from_ast(each.value, of, dict(variables))
+            if value is not Undefined:
+                found[each.name.value] = value
+        return found
+
+
+def _key_of(roots: Sequence[Ready], given: Sequence[Mapping[str, Any]]) -> str | None:
+    """The idempotency key of an operation: the one that its roots name, on one of them or alike on several."""
+    keys = {values["idempotencyKey"] for values in given if values.get("idempotencyKey") is not None}
+    if not keys:
+        return None
+    if len(keys) > 1:
+        _bad_key("the operation names several keys; give the operation one", roots)
+    (key,) = keys
+    if not 1 <= len(key) <= KEY_LENGTH or "\0" in key or not key.isprintable():
+        _bad_key(f"a key has 1 to {KEY_LENGTH} printable characters; a UUID is a good one", roots)
+    return str(key)
+
+
+def _bad_key(fault_and_remedy: str, roots: Sequence[Ready]) -> None:
+    error = BadInput(f"idempotencyKey: {fault_and_remedy}.", code="IDEMPOTENCY_KEY_INVALID", argument="idempotencyKey")
+    error.path, error.locations = (roots[0].act.key,), place_of(roots[0].act.node)
+    raise error
+
+
+def _named(error: HubError, argument: str) -> HubError:
+    """The error with the whole path of the argument that a command named in its own words."""
+    if error.argument is not None:
+        shown = f"{argument}.{'.'.join(camel(part) for part in error.argument.split('.'))}"
+        error.message = shown + error.message.removeprefix(error.argument)
+        error.argument = shown
+    return error
+
+
+def _current(error: HubError, mutation: Mutation) -> dict[str, Any]:
+    """The state that an edit clashes with, under the names of the input's fields."""
+    (inner,) = (
+        [each.inner for each in mutation.input.fields if each.name == "rows"] if mutation.many else [mutation.input]
+    )
+    current: Any = error.extensions["current"]
+    return {each.name: each.shown(current[each.key]) for each in inner.fields if each.key in current} if inner else {}
+
+
+def _row_error(error: HubError) -> dict[str, Any]:
+    return {"code": error.code, "message": error.message, "argument": error.argument, **error.extensions}

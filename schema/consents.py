@@ -1,0 +1,36 @@
+"""Consents as clients see them."""
+
+from datetime import datetime
+
+from hub.domain import consents, interactions, scope
+from hub.engine.links import one, row
+from hub.engine.wire import Json
+from hub.engine.writes import verb
+
+
+@row(
+    consents.Consent,
+    scope=scope.customer,
+    prefix="cns",
+    plural="consents",
+    sortable=("given_at",),
+    order=("given_at", "desc"),
+    implements={"TimelineEntry": "given_at"},
+    writes=consents.CONSENTS,
+)
+class Consent:
+    """What a customer answered when asked whether data may be used."""
+
+    purpose: str
+    channel: interactions.Channel | None
+    status: consents.ConsentStatus
+    evidence: Json
+    source: str
+    given_at: datetime
+    expires_at: datetime | None
+    superseded_at: datetime | None
+    current: bool
+    customer = one("customers.Customer", by="customer_id", description="The customer who was asked.")
+
+
+consent_set = verb("consentSet", consents.consent_set, many="consentsSet")
