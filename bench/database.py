@@ -46,6 +46,7 @@ def filled(where: Place, customers: int, standard: int) -> str:
     """The address of a database with that many customers, made and loaded if need be."""
     address = where.address(customers, standard)
     asyncio.run(_create(where, address))
+    asyncio.run(migrate.upgrade(address))
     if asyncio.run(_count(address)) < customers:
         asyncio.run(_load(address, customers))
     return address
@@ -72,7 +73,6 @@ async def _count(address: str) -> int:
 
 
 async def _load(address: str, customers: int) -> None:
-    await migrate.upgrade(address)
     await load(address, customers=customers)
     connection = await asyncpg.connect(address)
     try:

@@ -14,6 +14,8 @@ HEAD_END = b"\r\n\r\n"
 LENGTHS = (b"\r\ncontent-length: ", b"\r\nContent-Length: ")
 ANSWER = 1 << 20  # the largest answer that is taken, in bytes
 POLL = 0.25
+COUNTED = "bench-"  # behind it stand 16 digits that are others in every request: an idempotency key
+MARK, DIGITS = COUNTED.encode(), 16
 GRACE = 20.0  # seconds the answers that are under way may still take
 
 
@@ -123,11 +125,18 @@ def _run(by_file: dict[int, Connection], requests: Sequence[bytes], seconds: flo
     poll = select.epoll()
     clock = time.perf_counter
     latencies: list[float] = []
+    at = requests[0].find(MARK) + len(MARK) if MARK in requests[0] else 0
+    first = time.time_ns()
+
+    def upcoming(turn: int) -> bytes:
+        request = requests[turn % len(requests)]
+        return b"%b%016x%b" % (request[:at], first + turn, request[at + DIGITS :]) if at else request
+
     busy, turn, begun, cpu = len(by_file), 0, clock(), time.process_time()
     with poll:
         for number, connection in by_file.items():
             poll.register(number, select.EPOLLIN)
-            connection.ask(requests[turn % len(requests)])
+            connection.ask(upcoming(turn))
             turn += 1
         until, last = begun + seconds, begun
         while busy:
@@ -141,7 +150,7 @@ def _run(by_file: dict[int, Connection], requests: Sequence[bytes], seconds: flo
                 latencies.append(last - connection.sent)
                 connection.check()
                 if last < until:
-                    connection.ask(requests[turn % len(requests)])
+                    connection.ask(upcoming(turn))
                     turn += 1
                 else:
                     busy -= 1

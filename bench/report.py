@@ -102,7 +102,11 @@ def leads(found: Medians, names: Sequence[str]) -> list[str]:
     """The geometric mean and the least of the hub's lead over W1–W4, one line per contender."""
     lines = []
     for name in names:
-        each = [by[HUB].rate / by[name].rate for work, by in found.items() if work != "W6" and {HUB, name} <= by.keys()]
+        each = [
+            by[HUB].rate / by[name].rate
+            for work, by in found.items()
+            if work not in ("W5", "W6") and {HUB, name} <= by.keys()
+        ]
         if each and name != PGBENCH:
             mean = prod(each) ** (1 / len(each))
             lines.append(f"hub ÷ {name}, W1–W4: geometric mean {mean:.2f}, least {min(each):.2f}")
@@ -113,7 +117,7 @@ def slowed(found: Medians, workloads: Sequence[Workload], base: str) -> Table:
     """One server under several keys: requests per second, and how many times slower than the first key."""
     names = list(next(iter(found.values())))
     table = _table("The hub by key: req/s (times slower than the admin key's)", ["", "workload", *names])
-    for work in workloads:
+    for work in (each for each in workloads if each.name in found):
         by_name = found[work.name]
         cells = (
             _number(each.rate) + ("" if name == base else f" ({by_name[base].rate / each.rate:.2f}×)")

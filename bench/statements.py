@@ -7,6 +7,7 @@ from bench.ceiling import Statement
 from bench.facts import Facts
 from bench.workloads import HUB, Workload
 from hub.db.pool import Pool
+from hub.domain.answers import Memory
 from hub.engine.execute import Engine, Request
 from hub.settings import load
 from hub.viewer import ADMIN
@@ -19,9 +20,9 @@ async def of(dsn: str, workloads: tuple[Workload, ...], facts: Facts) -> dict[st
     settings = load(pool_size=1)
     pool = await Pool.open(dsn, settings)
     try:
-        engine = Engine(schema.build(), pool, settings, b"nobody pages on from here")
+        engine = Engine(schema.build(), pool, settings, b"nobody pages on from here", Memory())
         found: dict[str, list[Statement]] = {}
-        for work in workloads:
+        for work in (each for each in workloads if not each.writes):
             bodies = [orjson.loads(each) for each in work.bodies(facts, HUB)[:DIFFERENT]]
             requests = [Request(each["query"], each["variables"], None) for each in bodies]
             found[work.name] = [

@@ -89,6 +89,8 @@ class Contact:
 @strawberry.type
 class Interaction:
     id: strawberry.ID
+    channel: str
+    direction: str
     kind: str
     subject: str | None
     occurred_at: datetime
@@ -205,6 +207,32 @@ class Query:
             return found
 
 
+@strawberry.input
+class InteractionInput:
+    customer_id: strawberry.ID
+    channel: str
+    direction: str
+    kind: str
+    subject: str
+    occurred_at: datetime
+
+
+@strawberry.type
+class Recorded:
+    interaction: Interaction
+
+
+@strawberry.type
+class Mutation:
+    @strawberry.mutation
+    async def record_interaction(self, info: Asked, input: InteractionInput) -> Recorded:
+        row: Any = InteractionRow(**{**vars(input), "customer_id": UUID(input.customer_id)})
+        async with info.context.sessions() as session:
+            session.add(row)
+            await session.commit()
+        return Recorded(interaction=row)
+
+
 class Endpoint(GraphQL[Loaders, None]):
     """Strawberry's ASGI application with fresh loaders per request and a fast JSON writer."""
 
@@ -227,7 +255,7 @@ def main() -> None:
         pool_reset_on_return=None,
         connect_args={"server_settings": {"application_name": "strawberry"}},
     )
-    schema = strawberry.Schema(Query, extensions=[ParserCache, ValidationCache])
+    schema = strawberry.Schema(Query, Mutation, extensions=[ParserCache, ValidationCache])
     endpoint = Endpoint(schema, graphql_ide=None)
     endpoint.sessions = async_sessionmaker(engine, expire_on_commit=False)
     gc.collect()

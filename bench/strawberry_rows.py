@@ -26,7 +26,7 @@ class Model(DeclarativeBase):
 class Key:
     """The primary key that every table has."""
 
-    id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=sa.FetchedValue())
 
 
 class CustomerRow(Key, Model):
@@ -73,6 +73,8 @@ class ItemRow(Key, Model):
 class InteractionRow(Key, Model):
     __tablename__ = "interactions"
     customer_id: Mapped[UUID]
+    channel: Mapped[str]
+    direction: Mapped[str]
     kind: Mapped[str]
     subject: Mapped[str | None]
     occurred_at: Mapped[datetime] = mapped_column(Moment)

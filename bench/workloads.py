@@ -12,6 +12,7 @@ from uuid import UUID
 import orjson
 
 from bench.facts import Facts
+from bench.load import COUNTED
 
 HUB, POSTGRAPHILE, STRAWBERRY = "hub", "PostGraphile 5", "Strawberry + ORM"
 ID_DIGITS = 32
@@ -26,6 +27,7 @@ class Workload:
     title: str
     documents: Mapping[str, str]
     variables: Callable[[Facts, str], list[dict[str, Any]]]
+    writes: bool = False
 
     def bodies(self, facts: Facts, contender: str) -> list[bytes]:
         """The requests' bodies for one contender, in one order for all."""
@@ -164,6 +166,49 @@ W4 = Workload(
     _classes,
 )
 
+
+def _records(facts: Facts, contender: str) -> list[dict[str, Any]]:
+    """One interaction of each customer; the load generator makes every idempotency key another one."""
+    if contender == HUB:
+        return [
+            {"input": {"customerId": f"cus_{each.hex}", **SEEN}, "key": f"{COUNTED}{number:016x}"}
+            for number, each in enumerate(facts.customers)
+        ]
+    return [{"input": {"customerId": str(each), **SEEN}} for each in facts.customers]
+
+
+SEEN = {
+    "channel": "WEB",
+    "direction": "INBOUND",
+    "kind": "bench.seen",
+    "subject": "A page was seen",
+    "occurredAt": "2026-01-31T12:00:00Z",
+}
+
+W5 = Workload(
+    "W5",
+    "one interaction recorded and returned",
+    {
+        HUB: """mutation W5($input: InteractionRecordInput!, $key: String) {
+  recorded: interactionRecord(input: $input, idempotencyKey: $key) {
+    interaction { kind channel direction subject occurredAt }
+  }
+}""",
+        POSTGRAPHILE: """mutation W5($input: InteractionInput!) {
+  recorded: createInteraction(input: {interaction: $input}) {
+    interaction { kind channel direction subject occurredAt }
+  }
+}""",
+        STRAWBERRY: """mutation W5($input: InteractionInput!) {
+  recorded: recordInteraction(input: $input) {
+    interaction { kind channel direction subject occurredAt }
+  }
+}""",
+    },
+    _records,
+    writes=True,
+)
+
 W6 = Workload(
     "W6",
     "page of the newest 50 orders with their customers",
@@ -183,7 +228,7 @@ W6 = Workload(
     _none,
 )
 
-WORKLOADS = (W1, W2, W3, W4, W6)
+WORKLOADS = (W1, W2, W3, W4, W5, W6)
 
 
 def plain(answer: bytes) -> Any:

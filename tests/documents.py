@@ -14,6 +14,7 @@ from conftest import key_for
 import schema
 from hub.db.pool import Pool
 from hub.domain import keys
+from hub.domain.answers import Memory
 from hub.engine.execute import Answer, Engine, Request
 from hub.settings import Settings
 from hub.viewer import ADMIN, Role, Viewer
@@ -105,6 +106,6 @@ async def asked(dsn: str) -> AsyncIterator[Asked]:
     pool = await Recorder.open(dsn, settings)
     assert isinstance(pool, Recorder)
     try:
-        yield Asked(Engine(schema.build(), pool, settings, b"a secret of the tests"), pool, dsn)
+        yield Asked(Engine(schema.build(), pool, settings, b"a secret of the tests", Memory()), pool, dsn)
     finally:
         await pool.close()

@@ -23,6 +23,7 @@ const tags = jsonPgSmartTags({
       orders: { tags: { foreignKey: "(customer_id) references customers (id)|@fieldName customer|@foreignFieldName orders" } },
       interactions: {
         tags: { foreignKey: "(customer_id) references customers (id)|@fieldName customer|@foreignFieldName interactions" },
+        attribute: { unit_id: { tags: { behavior: ["-attribute:insert"] } } }, // a trigger fills it in
       },
       customers: {
         attribute: { country: { tags: { behavior: ["+attribute:filterBy"] } }, stage: { tags: { behavior: ["+attribute:filterBy"] } } },

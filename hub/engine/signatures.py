@@ -18,6 +18,7 @@ from hub.engine import inputs, wire
 from hub.engine.catalog import Row, camel
 from hub.engine.draft import json_text, refuse, storable
 from hub.engine.given import plain
+from hub.engine.links import One
 
 Read = Callable[[Any, str], Any]
 
@@ -105,9 +106,9 @@ class Types:
     def column(self, row: Row, column: sa.Column[Any], required: bool) -> Field:
         """The input field of a column: a key of another row is an id."""
         name, text = camel(column.name), str(column.comment)
-        target = next((key.column.table for key in column.foreign_keys), None)
-        if target is not None:
-            row = self.rows[target]
+        link = next((each for each in row.links.values() if isinstance(each, One) and each.by == column.name), None)
+        if link is not None:
+            row = next(each for each in self.rows.values() if each.declaration.address == link.target)
             return Field(name, column.name, "ID", required, text, self.key(row), prefix=row.declaration.prefix)
         shown = next(each for each in row.columns.values() if each.column is column)
         read = _as_json if shown.wire.name == "JSON" else as_given

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from hub.db.pool import Pool
+from hub.domain.answers import Memory
 from hub.engine.execute import Engine, Request
 from hub.engine.types import Graph
 from hub.settings import Settings
@@ -19,7 +20,7 @@ async def engine_on(dsn: str, graph: Graph) -> AsyncIterator[Ask]:
     """An engine on a database."""
     settings = Settings()
     pool = await Pool.open(dsn, settings)
-    engine = Engine(graph, pool, settings, b"a secret of the tests")
+    engine = Engine(graph, pool, settings, b"a secret of the tests", Memory())
 
     async def ask(step: Step, viewer: Viewer, at: datetime) -> dict[str, Any]:
         try:

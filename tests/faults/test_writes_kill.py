@@ -1,0 +1,116 @@
+"""One idempotency key, many clients, and the hub or its database killed in the middle: one effect, identical answers."""
+
+import asyncio
+import os
+import random
+import signal
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx2
+from conftest import key_for
+
+from hub.db import migrate
+from hub.postgres import ensure, pidfile
+
+ROOT = Path(__file__).resolve().parents[2]
+CLIENTS, KILLS = 32, 3
+MAKE = """mutation ($sku: String!, $key: String) {
+    productCreate(input: {sku: $sku, name: "Nail", category: "Iron", unitPrice: "1", currency: "EUR"}, idempotencyKey: $key) {
+        product { id sku createdAt }
+    }
+}"""
+
+
+def free_port() -> int:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port: int = bound.getsockname()[1]
+        return port
+
+
+async def served(dsn: str, port: int) -> Process:
+    """A hub that answers."""
+    environment = {**os.environ, "HUB_DATABASE_URL": dsn}
+    command = [sys.executable, "-m", "hub", "serve", "--port", str(port)]
+    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment, stdout=DEVNULL, stderr=DEVNULL)
+    async with httpx2.AsyncClient() as client:
+        while True:
+            try:
+                if (await client.get(f"http://127.0.0.1:{port}/readyz")).status_code == 200:
+                    return process
+            except httpx2.TransportError:
+                pass
+            await asyncio.sleep(0.02)
+
+
+async def answered(url: str, key: str, variables: dict[str, Any]) -> Any:
+    """The answer, asked for until there is one."""
+    async with httpx2.AsyncClient(timeout=20) as client:
+        while True:
+            try:
+                sent = {"query": MAKE, "variables": variables}
+                response = await client.post(url, json=sent, headers={"authorization": f"Bearer {key}"})
+                if response.status_code == 200 and response.json().get("data"):
+                    return response.json()
+            except httpx2.TransportError:
+                pass
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def place(folder: Path) -> AsyncIterator[tuple[str, str]]:
+    """A migrated database on a server that is started again when it dies, and an admin's key."""
+    with ensure(folder, durable=False) as started:
+        await migrate.upgrade(started.dsn)
+        yield started.dsn, await key_for(started.dsn)
+
+
+async def one_effect(folder: Path, kill: Callable[[Process, str, int], Awaitable[Process]]) -> None:
+    """Rounds of clients with one key each, and what `kill` does in the middle of them."""
+    seed = random.randrange(10**9)
+    print(f"seed {seed}")
+    draw = random.Random(seed)
+    async with place(folder) as (dsn, key):
+        port = free_port()
+        hub = await served(dsn, port)
+        try:
+            for number in range(KILLS):
+                variables = {"sku": f"S-{number}", "key": f"k-{number}"}
+                url = f"http://127.0.0.1:{port}/graphql"
+                asking = [asyncio.create_task(answered(url, key, variables)) for _ in range(CLIENTS)]
+                await asyncio.sleep(draw.uniform(0.005, 0.08))
+                hub = await kill(hub, dsn, port)
+                found = await asyncio.gather(*asking)
+                assert found == [found[0]] * CLIENTS
+                connection = await asyncpg.connect(dsn)
+                assert await connection.fetchval("select count(*) from products where sku = $1", variables["sku"]) == 1
+                await connection.close()
+        finally:
+            hub.kill()
+            await hub.wait()
+
+
+async def test_when_the_hub_is_killed(tmp_path: Path) -> None:
+    async def kill(hub: Process, dsn: str, port: int) -> Process:
+        hub.send_signal(signal.SIGKILL)
+        await hub.wait()
+        return await served(dsn, port)
+
+    await one_effect(tmp_path, kill)
+
+
+async def test_when_postgres_is_killed(tmp_path: Path) -> None:
+    async def kill(hub: Process, dsn: str, port: int) -> Process:
+        running = pidfile.read(tmp_path / "pg")
+        assert running is not None
+        os.kill(running.pid, signal.SIGKILL)
+        return hub
+
+    await one_effect(tmp_path, kill)

@@ -1,0 +1,93 @@
+"""Operations with an idempotency key happen once: the same answer for the same body, a refusal for another."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from conftest import NewDatabase, key_for
+from writing import Writer, writing
+
+from hub.domain import answers
+
+MAKE = """mutation ($sku: String!, $key: String) {
+    productCreate(input: {sku: $sku, name: "Nail", category: "Iron", unitPrice: "1", currency: "EUR"}, idempotencyKey: $key) {
+        product { id sku }
+    }
+}"""
+
+
+@pytest.fixture(scope="module")
+async def writer(new_database: NewDatabase, empty_dsn: str) -> AsyncIterator[Writer]:
+    async with writing(await new_database("migrated")) as made:
+        yield made
+
+
+async def test_the_same_operation_is_answered_and_not_done_again(writer: Writer) -> None:
+    first = await writer.answer(MAKE, {"sku": "A", "key": "a"})
+    assert await writer.answer(MAKE, {"sku": "A", "key": "a"}) == first
+    assert (await writer.do('{ products(filter: {sku: {eq: "A"}}) { totalCount } }'))["products"]["totalCount"] == 1
+
+
+async def test_twins_wait_and_get_the_same_answer(writer: Writer) -> None:
+    found = await asyncio.gather(*(writer.answer(MAKE, {"sku": "B", "key": "b"}) for _ in range(32)))
+    assert found == [found[0]] * 32
+    assert found[0]["data"]["productCreate"]["product"]["sku"] == "B"
+
+
+async def test_another_body_under_the_same_key_is_refused(writer: Writer) -> None:
+    await writer.do(MAKE, {"sku": "C", "key": "c"})
+    for variables in ({"sku": "D", "key": "c"}, {"key": "c", "sku": "C", "more": 1}):
+        error = await writer.refused(MAKE, variables)
+        assert (error["code"], error["argument"]) == ("IDEMPOTENCY_KEY_REUSED", "idempotencyKey")
+
+
+async def test_a_refused_operation_keeps_no_answer(writer: Writer) -> None:
+    refused = await writer.refused(MAKE, {"sku": " ", "key": "e"})
+    assert refused["code"] == "VALUE_INVALID"
+    assert (await writer.do(MAKE, {"sku": "E", "key": "e"}))["productCreate"]["product"]["sku"] == "E"
+
+
+async def test_a_key_is_its_holder_s_own(writer: Writer) -> None:
+    other = await key_for(writer.dsn)
+    await writer.do(MAKE, {"sku": "F", "key": "f"})
+    made = await writer.do(MAKE, {"sku": "G", "key": "f"}, key=other)
+    assert made["productCreate"]["product"]["sku"] == "G"
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\nb", "\u200b"])
+async def test_a_key_is_a_short_text_that_can_be_seen(writer: Writer, key: str) -> None:
+    error = await writer.refused(MAKE, {"sku": "H", "key": key})
+    assert (error["code"], error["argument"]) == ("IDEMPOTENCY_KEY_INVALID", "idempotencyKey")
+
+
+async def test_any_text_of_a_key_is_a_key_and_nothing_else(writer: Writer) -> None:
+    key = "'); drop table kept_answers; -- \\ é"
+    first = await writer.answer(MAKE, {"sku": "I'); --", "key": key})
+    assert await writer.answer(MAKE, {"sku": "I'); --", "key": key}) == first
+
+
+async def test_one_key_covers_an_operation_of_several_roots(writer: Writer) -> None:
+    document = """mutation {
+        a: productCreate(input: {sku: "J", name: "J", category: "J", unitPrice: 1, currency: "EUR"}, idempotencyKey: "j") {
+            product { sku }
+        }
+        b: productUpdate(input: {id: "prd_00000000000000000000000000000000", name: "K"}, idempotencyKey: "%s") { product { sku } }
+    }"""
+    error = await writer.refused(document % "k")
+    assert error["code"] == "IDEMPOTENCY_KEY_INVALID"
+    assert (await writer.refused(document % "j"))["path"] == ["b"]
+    assert (await writer.do('{ products(filter: {sku: {eq: "J"}}) { totalCount } }'))["products"]["totalCount"] == 0
+
+
+async def test_an_answer_is_forgotten_after_two_days(writer: Writer) -> None:
+    await writer.do(MAKE, {"sku": "L", "key": "l"})
+    connection: Any = await asyncpg.connect(writer.dsn)
+    count = "select count(*) from kept_answers where key = 'l'"
+    await answers.forget(connection, datetime.now(UTC) + timedelta(hours=47))
+    assert await connection.fetchval(count) == 1
+    await answers.forget(connection, datetime.now(UTC) + timedelta(hours=49))
+    assert await connection.fetchval(count) == 0
+    await connection.close()

@@ -1,0 +1,153 @@
+"""Who is it: customers found or made behind identifiers, whoever asks and however many at once."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+from conftest import NewDatabase, key_for
+from writing import Writer, writing
+
+from hub.viewer import Role
+
+IDENTIFY = """mutation ($input: IdentifyInput!) { identify(input: $input) {
+    customer { id name country identifiers { nodes { kind normalized source verified } } } outcome reasons review { id status }
+} }"""
+UPSERT = "mutation ($input: CustomerUpsertInput!) { customerUpsert(input: $input) { created customer { id } } }"
+COUNT = """query ($value: String!) {
+    customers(filter: {identifiers: {some: {normalized: {eq: $value}}}}) { totalCount }
+}"""
+ROUNDS, AT_ONCE = 100, 64
+
+
+@pytest.fixture(scope="module")
+async def writer(new_database: NewDatabase, empty_dsn: str) -> AsyncIterator[Writer]:
+    async with writing(await new_database("migrated")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+async def units(writer: Writer) -> tuple[str, str]:
+    """Two units of the organisation."""
+    document = (
+        "mutation ($input: OrgUnitsCreateInput!) { orgUnitsCreate(input: $input) { results { orgUnit { id } } } }"
+    )
+    given = [{"code": code, "name": code, "kind": "GROUP"} for code in ("east", "west")]
+    results = (await writer.do(document, {"input": {"rows": given}}))["orgUnitsCreate"]["results"]
+    east, west = (each["orgUnit"]["id"] for each in results)
+    return east, west
+
+
+def asked(unit: str | None, source: str, *identifiers: tuple[str, str, bool], **traits: Any) -> dict[str, Any]:
+    """The variables of a question."""
+    given = [{"kind": kind, "value": value, "verified": verified} for kind, value, verified in identifiers]
+    return {"input": {"identifiers": given, "source": source, "traits": {"unitId": unit, **traits}}}
+
+
+async def identified(writer: Writer, *args: Any, key: str | None = None, **traits: Any) -> Any:
+    return (await writer.do(IDENTIFY, asked(*args, **traits), key=key))["identify"]
+
+
+async def test_a_customer_is_made_and_then_matched(writer: Writer, units: tuple[str, str]) -> None:
+    email = ("EMAIL", "Ann@Home.org", False)
+    made = await identified(writer, units[0], "shop", email, name="Ann")
+    again = await identified(writer, units[0], "shop", ("EMAIL", "ann@home.org", True), name="Anna", country="de")
+    known = {"kind": "EMAIL", "normalized": "ann@home.org", "source": "shop", "verified": True}
+    assert (made["outcome"], again["outcome"]) == ("CREATED", "MATCHED")
+    customer = {"id": made["customer"]["id"], "name": "Ann", "country": "DE", "identifiers": {"nodes": [known]}}
+    assert again["customer"] == customer
+    assert again["reasons"] == ["EMAIL ann@home.org is known to be the customer's"]
+
+
+async def test_an_address_that_was_only_typed_joins_no_two_sources(writer: Writer, units: tuple[str, str]) -> None:
+    email = ("EMAIL", "bob@home.org", False)
+    first = await identified(writer, units[0], "shop", email, name="Bob")
+    second = await identified(writer, units[0], "helpdesk", email, name="Mallory")
+    assert second["outcome"] == "QUEUED_FOR_REVIEW"
+    assert second["customer"]["id"] != first["customer"]["id"]
+    assert second["review"]["status"] == "OPEN"
+    third = await identified(writer, units[0], "helpdesk", email)
+    assert (third["outcome"], third["customer"]["id"]) == ("MATCHED", second["customer"]["id"])
+    assert third["review"] == second["review"]
+
+
+async def test_an_address_verified_on_both_sides_joins_them(writer: Writer, units: tuple[str, str]) -> None:
+    email = ("EMAIL", "cyd@home.org", True)
+    first = await identified(writer, units[0], "shop", email)
+    second = await identified(writer, units[0], "helpdesk", email)
+    assert (second["outcome"], second["customer"]["id"]) == ("MATCHED", first["customer"]["id"])
+
+
+async def test_the_key_of_another_system_goes_before_an_address(writer: Writer, units: tuple[str, str]) -> None:
+    one = await identified(writer, units[0], "erp", ("EXTERNAL_ID", "E-1", True), ("EMAIL", "dee@home.org", True))
+    two = await identified(writer, units[0], "erp", ("EXTERNAL_ID", "E-2", True), ("EMAIL", "dee@home.org", True))
+    assert (one["outcome"], two["outcome"]) == ("CREATED", "QUEUED_FOR_REVIEW")
+    assert one["customer"]["id"] != two["customer"]["id"]
+
+
+async def test_a_customer_keeps_no_more_than_so_many_addresses(writer: Writer, units: tuple[str, str]) -> None:
+    loyalty = ("LOYALTY_ID", "L-77", True)
+    for number in range(7):
+        found = await identified(writer, units[0], "shop", loyalty, ("EMAIL", f"m{number}@home.org", False))
+    assert len([each for each in found["customer"]["identifiers"]["nodes"] if each["kind"] == "EMAIL"]) == 5
+    assert found["reasons"][-1] == "EMAIL m6@home.org was not kept: the customer has 5 of the kind"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("EMAIL", "test@gmail.com"),
+        ("EMAIL", "someone@example.com"),
+        ("EXTERNAL_ID", "null"),
+        ("EXTERNAL_ID", "000-000"),
+        ("EXTERNAL_ID", "-1"),
+        ("DEVICE_ID", "undefined"),
+        ("DEVICE_ID", "[object Object]"),
+        ("ANONYMOUS_ID", "anonymous"),
+        ("PHONE", "+0000000000"),
+    ],
+)
+async def test_a_placeholder_identifies_nobody(writer: Writer, units: tuple[str, str], kind: str, value: str) -> None:
+    error = await writer.refused(
+        IDENTIFY, asked(units[0], "shop", ("EMAIL", "ok@home.org", False), (kind, value, False))
+    )
+    assert error["code"] in ("IDENTIFIER_JUNK", "VALUE_INVALID")
+    assert error["argument"] == "input.identifiers[1].value"
+
+
+async def test_a_hidden_customer_is_neither_matched_nor_told(
+    writer: Writer, units: tuple[str, str], new_database: NewDatabase
+) -> None:
+    connection = await asyncpg.connect(writer.dsn)
+    west = await connection.fetchval("select id from org_units where code = 'west'")
+    await connection.close()
+    key = await key_for(writer.dsn, Role.WRITER, unit_id=west)
+    await identified(writer, units[0], "shop", ("EMAIL", "eli@home.org", True), ("LOYALTY_ID", "L-1", True))
+    beside = await identified(
+        writer, None, "shop", ("EMAIL", "eli@home.org", True), ("PHONE", "+4930123456", True), key=key
+    )
+    assert beside["outcome"] == "CREATED"
+    assert [each["kind"] for each in beside["customer"]["identifiers"]["nodes"]] == ["PHONE"]
+    error = await writer.refused(IDENTIFY, asked(None, "shop", ("LOYALTY_ID", "L-1", True)), key=key)
+    assert (error["code"], error["argument"]) == ("ALREADY_EXISTS", "input.identifiers")
+
+
+async def test_many_who_ask_at_once_get_one_customer(writer: Writer, units: tuple[str, str]) -> None:
+    """64 questions for one person beside 64 upserts of another, 100 rounds; the seed is printed."""
+    seed = random.randrange(10**9)
+    print(f"seed {seed}")
+    draw = random.Random(seed)
+    for _ in range(ROUNDS):
+        name = f"{draw.getrandbits(64):x}"
+        question = asked(units[0], "shop", ("EMAIL", f"{name}@one.org", False), ("LOYALTY_ID", name, False), name="One")
+        by = {"identifier": {"kind": "EMAIL", "value": f"{name}@two.org"}}
+        upsert = {"input": {"by": by, "kind": "PERSON", "name": "Two", "unitId": units[0]}}
+        doing = [(IDENTIFY, question)] * AT_ONCE + [(UPSERT, upsert)] * AT_ONCE
+        draw.shuffle(doing)
+        answers = await asyncio.gather(*(writer.do(document, variables) for document, variables in doing))
+        for root in ("identify", "customerUpsert"):
+            assert len({answer[root]["customer"]["id"] for answer in answers if root in answer}) == 1
+        for address in (f"{name}@one.org", f"{name}@two.org"):
+            assert await writer.do(COUNT, {"value": address}) == {"customers": {"totalCount": 1}}
