@@ -21,6 +21,7 @@ from hub.settings import Settings
 # Named so that every table stands in the metadata before alembic compares it with the database.
 TABLES = (schema.declarations(), answers.Kept, keys.ApiKey, vault.Secret)
 
+ischema_names["xid8"] = sa.BigInteger  # of the log of changes, which is not compared
 ischema_names["ltree"] = Ltree  # so that alembic knows the type when it meets it in the database
 
 

@@ -1,6 +1,7 @@
 """Every bad call gets its own code and a message that names the argument, under a status below 500, and no data."""
 
 import json
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,9 @@ import asyncpg
 import httpx2
 import pytest
 from bad_calls import BAD_CALLS, CUS, BadCall
-from conftest import Ask, key_for, posted
+from bad_writes import BAD_WRITES, BadWrite
+from conftest import Ask, NewDatabase, key_for, posted
+from writing import Writer, writing
 
 from hub.app import running
 from hub.domain import keys
@@ -20,13 +23,21 @@ from hub.viewer import ADMIN, Role
 JSON = {"content-type": "application/json"}
 NOW = datetime.now(UTC)
 
+
+@pytest.fixture(scope="module")
+async def writer(new_database: NewDatabase, demo_dsn: str) -> AsyncIterator[Writer]:
+    """A hub on Northwind of this module's own."""
+    async with writing(await new_database("northwind")) as made:
+        yield made
+
+
 # Codes without a bad call here: who tests them, or why no client can cause them.
 ELSEWHERE = {
     "HEADERS_TOO_LARGE": "needs a socket: test_limits_http.py",
     "REQUEST_TIMEOUT": "needs a socket: test_limits_http.py",
-    "NOT_FOUND": "a path that is not served: test_endpoint.py; rows that are absent are null",
-    "KEY_INVALID": "keys are made on the command line: test_keys.py",
-    "FORBIDDEN": "every role may read; what needs more is on the command line: test_keys.py",
+    "FORBIDDEN": "a reader that writes: test_writes.py",
+    "IN_USE": "needs a row that is named: test_writes.py",
+    "IDEMPOTENCY_KEY_REUSED": "needs two operations: test_idempotency.py",
     "RESOLVER_FAILED": "a fault of ours",
     "UNAVAILABLE": "the database is away: faults/",
     "INTERNAL": "a fault of ours",
@@ -268,9 +279,30 @@ async def test_a_statement_that_takes_too_long_is_ended(database: str) -> None:
     assert "ask for less" in error["message"]
 
 
+@pytest.mark.parametrize("call", BAD_WRITES, ids=lambda call: f"{call.code}-{call.root}-{call.argument}")
+async def test_a_bad_write_is_told_what_is_wrong_and_leaves_no_trace(writer: Writer, call: BadWrite) -> None:
+    before = await traces(writer)
+    error = await writer.refused(call.document, {"input": call.input, "key": call.key})
+    assert (error["code"], error["argument"], error["path"]) == (call.code, call.argument, [call.root])
+    assert error["message"].startswith(f"{call.argument}: ") or call.code == "BULK_REJECTED"
+    assert await traces(writer) == before
+
+
+async def traces(writer: Writer) -> object:
+    """How much the log of changes and the kept answers hold."""
+    connection = await asyncpg.connect(writer.dsn)
+    try:
+        return await connection.fetchrow(
+            "select (select count(*) from change_log), (select count(*) from kept_answers)"
+        )
+    finally:
+        await connection.close()
+
+
 def test_every_code_that_a_client_can_cause_is_caused() -> None:
     caused = {call.code for call in BAD_CALLS} | {"CURSOR_WRONG_LIST", "INTROSPECTION_FORBIDDEN", "STATEMENT_TIMEOUT"}
     caused |= {"UNAUTHENTICATED", "KEY_UNKNOWN", "KEY_REVOKED", "KEY_EXPIRED"}
+    caused |= {call.code for call in BAD_WRITES}
     caused |= {"BODY_MALFORMED", "BATCH_UNSUPPORTED", "BODY_TOO_LARGE"}
     caused |= {"METHOD_NOT_ALLOWED", "MEDIA_TYPE_UNSUPPORTED", "NOT_ACCEPTABLE"}
     assert caused & ELSEWHERE.keys() == set()

@@ -76,6 +76,7 @@ COMMITS = {
 SELECTS = {
     "hub/engine/": "answers clients",
     "hub/domain/": "commands look before they write",
+    "hub/db/changes.py": "tells commands what was edited since",
     "hub/db/migrate.py": "takes a lock",
     "hub/demo/load.py": "takes a lock, and looks what is loaded already",
     "hub/postgres/doctor.py": "looks at the server",

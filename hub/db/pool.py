@@ -3,7 +3,6 @@
 asyncpg's own pool costs as much again as a point query (measured, docs/decisions/0004-own-pool.md)."""
 
 import asyncio
-import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -19,8 +18,11 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 STATEMENTS = 300  # prepared statements kept per connection
 STATEMENT_TEXT = 2_000_000  # and characters of their texts: the server takes some twelve times as many bytes
 CONNECT_SECONDS = 5.0
-MARK = re.compile(r"[A-Za-z0-9._:-]{1,100}")  # what stands in a script between quotes
 PLANNING = {True: "set plan_cache_mode = force_custom_plan", False: "set plan_cache_mode = auto"}
+
+
+class Contended(Unavailable):
+    """A deadlock, or a failure to serialise: nobody's fault, and gone when it is tried again."""
 
 
 def _session(settings: Settings) -> dict[str, str]:
@@ -51,13 +53,13 @@ def fault(error: Exception) -> HubError:
     if state.startswith("22") or isinstance(error, asyncpg.DataError):
         return BadInput("A value is outside what the database can hold; give a smaller or simpler one.")
     if state in ("40001", "40P01"):
-        return Unavailable("Others were writing the same rows; try again.", code="UNAVAILABLE")
+        return Contended("Others were writing the same rows; try again.")
     if state in ("", "0A000", "55P03") or state.startswith(("08", "53", "57")):
         return Unavailable("The hub cannot reach its database now; try again.", code="UNAVAILABLE")
     raise error
 
 
-class _Held:
+class Held:
     """A connection and what it remembers."""
 
     __slots__ = ("connection", "fresh", "length", "statements")
@@ -82,28 +84,6 @@ class _Held:
         return found
 
 
-class Work:
-    """A transaction that a mutation is done in: commands write on `connection`, payloads are read on prepared statements."""
-
-    __slots__ = ("_held", "committed", "connection")
-
-    def __init__(self, held: _Held) -> None:
-        self._held = held
-        self.connection = held.connection
-        self.committed = False
-
-    async def fetch_json(self, text: str, arguments: Sequence[Any]) -> bytes:
-        """The one JSON value of a statement, as this transaction sees it."""
-        statement = await self._held.statement(text)
-        answer: bytes = await statement.fetchval(*arguments)
-        return answer
-
-    async def commit(self, last: str = "") -> None:
-        """Runs a last statement of the hub's own making, if there is one, and commits, in one round trip."""
-        await self.connection.execute(f"{last}; commit" if last else "commit")
-        self.committed = True
-
-
 class Pool:
     """At most `size` connections, opened when they are needed; a broken one is replaced."""
 
@@ -111,7 +91,7 @@ class Pool:
         self._dsn = dsn
         self._session = _session(settings)
         self._free = asyncio.Semaphore(settings.pool_size)
-        self._idle: list[_Held] = []
+        self._idle: list[Held] = []
         self._closing = False
 
     @classmethod
@@ -121,7 +101,7 @@ class Pool:
         pool._idle.append(await pool._connect())
         return pool
 
-    async def _connect(self) -> _Held:
+    async def _connect(self) -> Held:
         try:
             connection = await asyncpg.connect(self._dsn, server_settings=self._session, timeout=CONNECT_SECONDS)
             await connection.set_type_codec(
@@ -129,16 +109,16 @@ class Pool:
             )
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
             raise Unavailable("The hub cannot reach its database now; try again.", code="UNAVAILABLE") from error
-        return _Held(connection)
+        return Held(connection)
 
-    async def _take(self) -> _Held:
+    async def _take(self) -> Held:
         while self._idle:
             held = self._idle.pop()
             if not held.connection.is_closed():
                 return held
         return await self._connect()
 
-    def _give(self, held: _Held) -> None:
+    def _give(self, held: Held) -> None:
         if self._closing:
             held.connection.terminate()
         elif not held.connection.is_closed():
@@ -194,40 +174,19 @@ class Pool:
             yield connection
 
     @asynccontextmanager
-    async def work(self, actor: str, request_id: str) -> AsyncIterator["Work"]:
-        """A transaction that tells who writes, for the log of changes; rolled back unless its `commit` was called.
-
-        Raises HubError for what the server or the line did."""
-        if not (MARK.fullmatch(actor) and MARK.fullmatch(request_id)):
-            raise ValueError("an actor and a request are told in letters, digits and ._:-")
+    async def held(self) -> AsyncIterator[Held]:
+        """A connection with its prepared statements, for work.py; whoever takes it ends what it begins."""
         async with self._free:
             held = await self._take()
             try:
-                await held.connection.execute(
-                    f"begin; set local hub.actor = '{actor}'; set local hub.request = '{request_id}'"
-                )
-                work = Work(held)
-                yield work
-                if not work.committed:
-                    await held.connection.execute("rollback")
-            except (HubError, asyncpg.PostgresError) as error:
-                if isinstance(error, asyncpg.InvalidCachedStatementError):
-                    held.connection.terminate()
-                elif not held.connection.is_closed():
-                    await self._rolled_back(held)
+                yield held
+            except HubError:
                 self._give(held)
                 raise
             except BaseException:
                 held.connection.terminate()
                 raise
             self._give(held)
-
-    @staticmethod
-    async def _rolled_back(held: _Held) -> None:
-        try:
-            await held.connection.execute("rollback")
-        except Exception:
-            held.connection.terminate()
 
     async def close(self) -> None:
         """Closes what is idle, and what is in use when it comes back."""

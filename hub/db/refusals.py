@@ -16,6 +16,8 @@ def refusal(error: asyncpg.PostgresError, metadata: sa.MetaData) -> HubError | N
     name = error.constraint_name or ""
     if isinstance(error, asyncpg.NotNullViolationError):
         column = error.column_name or ""
+        if column in FOLLOWING:  # it would have come from the customer, if there were one
+            return NotFound("customer_id: there is no such row, or this key may not see it.", argument="customer_id")
         return BadInput(f"{column}: null is no value here; give one.", argument=column)
     if table is None:
         return None

@@ -31,7 +31,6 @@ _FIND = text(
     )
 )
 _FORGET = text(sa.delete(Kept).where(Kept.c.kept_at < sa.bindparam("before", type_=moment())))
-TAKEN = "pk_kept_answers"
 
 
 def _hex(value: bytes) -> str:
@@ -53,10 +52,6 @@ class Memory:
         name = f"convert_from({_hex(key.encode())}, 'UTF8')"
         values = f"'{owner}', {name}, {_hex(fingerprint)}, {_hex(answer)}, '{at.isoformat()}'"
         return f"insert into kept_answers (owner_id, key, fingerprint, answer, kept_at) values ({values})"
-
-    def taken(self, error: asyncpg.PostgresError) -> bool:
-        """Whether an error says that the key is taken."""
-        return isinstance(error, asyncpg.UniqueViolationError) and error.constraint_name == TAKEN
 
 
 async def forget(tx: "asyncpg.Connection[asyncpg.Record]", at: datetime) -> None:

@@ -84,6 +84,7 @@ sa.Index("ix_order_items_customer_id", OrderItem.c.customer_id)
 sa.Index("ix_order_items_line_id", OrderItem.c.line, OrderItem.c.id)
 
 CENT = Decimal("0.0001")
+MOST_UNITS = 1_000_000  # of one line
 CHECKS: Mapping[str, values.Check] = {
     "number": values.line,
     "currency": values.currency,
@@ -108,22 +109,24 @@ def _prepared(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
         if found.get("net") is not None:
             raise BadInput("net: the items say what it is; leave it out.", argument="net")
         found["items"] = [{"line": number, **item} for number, item in enumerate(items, 1)]
-        for item in items:
-            _within_bounds(item)
+        for number, item in enumerate(items):
+            _within_bounds(item, f"items[{number}]")
         found["net"] = sum((line_net(item) for item in items), Decimal(0))
     if "customer_id" in found:  # which is given to new orders alone
         found = {"placed_at": at, "net": Decimal(0), **{k: v for k, v in found.items() if v is not None}}
     return found
 
 
-def _within_bounds(item: Mapping[str, Any]) -> None:
-    if not 0 < item["quantity"] <= 1_000_000:
-        raise BadInput("items.quantity: give 1 to 1,000,000 units.", argument="items.quantity")
+def _within_bounds(item: Mapping[str, Any], place: str = "") -> None:
+    quantity, discount = f"{place}.quantity".lstrip("."), f"{place}.discount".lstrip(".")
+    if not 0 < item.get("quantity", 1) <= MOST_UNITS:
+        raise BadInput(f"{quantity}: give 1 to {MOST_UNITS:,} units.", argument=quantity)
     if not 0 <= (item.get("discount") or 0) <= 1:
-        raise BadInput("items.discount: give a share from 0 to 1, like 0.15.", argument="items.discount")
+        raise BadInput(f"{discount}: give a share from 0 to 1, like 0.15.", argument=discount)
 
 
 def _item(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+    _within_bounds(given)
     return values.checked(given, {"unit_price": values.amount})
 
 

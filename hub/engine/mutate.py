@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from hub.db.pool import Work
+from hub.db.work import Work
 from hub.engine.conditions import Run
 from hub.engine.document import Operation
 from hub.engine.limits import Limits

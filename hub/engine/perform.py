@@ -11,12 +11,11 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-import asyncpg
 import orjson
 from graphql import Undefined, value_from_ast
 
-from hub.db.pool import Connection, Pool, Work, fault
-from hub.db.refusals import refusal
+from hub.db.pool import Connection, Contended, Pool
+from hub.db.work import KEEP, SAVE, UNDO, Taken, Work, working
 from hub.engine.catalog import camel
 from hub.engine.conditions import Run
 from hub.engine.mutations import Mutation
@@ -31,7 +30,6 @@ MOST_ROWS = 500
 KEY_LENGTH = 255
 ATTEMPTS = 4
 SECONDS = 0.02  # before the second attempt; each further one waits twice as long, and a random part more
-AGAIN = ("40001", "40P01")  # serialisation failure, deadlock
 NOBODY = UUID(int=0)
 
 
@@ -43,9 +41,6 @@ class Answers(Protocol):
 
     def keeping(self, owner: UUID, key: str, fingerprint: bytes, answer: bytes, at: datetime) -> str:
         """A statement that keeps them, which fails when the key is taken; it holds no text of a client's as it stands."""
-
-    def taken(self, error: asyncpg.PostgresError) -> bool:
-        """Whether that is how the statement failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +84,12 @@ class Performer:
         owner = run.viewer.key_id or NOBODY
         try:
             return await self._repeated(roots, given, run, asked, key)
-        except HubError:
+        except HubError as error:
             kept = None if key is None else await self._kept(owner, key)
             if key is None or kept is None:
+                if isinstance(error, Taken):  # it was kept by a twin, and has been forgotten since
+                    raise Unavailable("The operation was being repeated; try again.") from error
                 raise
-        except asyncpg.PostgresError as error:
-            if key is None or not self._answers.taken(error):
-                raise fault(error) from error
-            kept = await self._kept(owner, key)
-            if kept is None:  # it was kept by a twin, and has been forgotten since
-                raise Unavailable("The operation was being repeated; try again.") from error
         if kept[0] != asked.fingerprint():
             message = (
                 f"idempotencyKey: {key[:60]!r} was used for another operation; give each operation a key of its own."
@@ -117,16 +108,9 @@ class Performer:
         for attempt in range(ATTEMPTS):
             try:
                 return await self._once(roots, given, run, asked, key)
-            except asyncpg.PostgresError as error:
-                if error.sqlstate not in AGAIN or attempt == ATTEMPTS - 1:
-                    if key is not None and self._answers.taken(error):
-                        raise
-                    raise fault(error) from error
-            except (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
-                # The line broke, and whether it had been committed is not known: with a key it can be asked again.
-                raise Unavailable(
-                    "The hub lost its database while it wrote; try again with an idempotencyKey."
-                ) from error
+            except Contended:
+                if attempt == ATTEMPTS - 1:
+                    raise
             await asyncio.sleep(SECONDS * 2**attempt * (1 + random.random()))
         raise AssertionError("the last attempt returns or raises")
 
@@ -135,7 +119,7 @@ class Performer:
     ) -> bytes:
         parts: list[bytes] = []
         errors: list[HubError] = []
-        async with self._pool.work(asked.actor, asked.request_id) as work:
+        async with working(self._pool, self._metadata, asked.actor, asked.request_id) as work:
             for root, values in zip(roots, given, strict=True):
                 try:
                     parts.append(await self._root(work, root, values, run, errors))
@@ -151,7 +135,7 @@ class Performer:
             if key is not None:
                 owner = run.viewer.key_id or NOBODY
                 keeping = self._answers.keeping(owner, key, asked.fingerprint(), answer, run.at)
-            await work.commit(keeping)
+            await work.keep(keeping)
         return answer
 
     async def _root(self, work: Work, root: Ready, given: Mapping[str, Any], run: Run, errors: list[HubError]) -> bytes:
@@ -176,12 +160,8 @@ class Performer:
 
     async def _called(self, work: Work, mutation: Mutation, values: Any, run: Run, argument: str) -> Mapping[str, Any]:
         try:
-            return await mutation.call(work.connection, run.viewer, values, run.at)
-        except asyncpg.PostgresError as error:
-            refused = refusal(error, self._metadata)
-            if refused is None:
-                raise
-            raise _named(refused, argument) from error
+            async with work.told():
+                return await mutation.call(work.connection, run.viewer, values, run.at)
         except HubError as error:
             _named(error, argument)
             if "current" in error.extensions:
@@ -200,19 +180,16 @@ class Performer:
         inner = next(each for each in mutation.input.fields if each.name == "rows").inner
         assert inner is not None
         for at, row in enumerate(rows):
-            await work.connection.execute("savepoint row")
+            await work.run(SAVE)
             argument = f"input.rows[{at}]"
             try:
                 results.append(await self._called(work, mutation, inner.read(row, argument), run, argument))
-                await work.connection.execute("release savepoint row")
-            except (HubError, asyncpg.PostgresError) as error:
-                if isinstance(error, asyncpg.PostgresError) and error.sqlstate in AGAIN:
-                    raise
-                told = error if isinstance(error, HubError) else fault(error)
-                if isinstance(told, Unavailable):
-                    raise
-                await work.connection.execute("rollback to savepoint row")
-                results.append({"error": _row_error(told)})
+                await work.run(KEEP)
+            except Unavailable:
+                raise
+            except HubError as error:
+                await work.run(UNDO)
+                results.append({"error": _row_error(error)})
         failed = [(at, result["error"]) for at, result in enumerate(results) if "error" in result]
         if failed and (policy is None or getattr(policy, "value", policy) == "REJECT_ALL"):
             first = failed[0][1]

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
-import asyncpg
 import sqlalchemy as sa
 
+from hub.db.pool import Connection
 from hub.viewer import Viewer
 
-Tx: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Tx: TypeAlias = Connection
 Values = Mapping[str, Any]
 
 

@@ -1,42 +1,51 @@
-SELECT (SELECT row_to_json(t$27) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$33) AS row_to_json_1 
 FROM (SELECT (SELECT CASE WHEN (t$0.type = 'cus') THEN (SELECT row_to_json(t$2) AS row_to_json_2 
 FROM (SELECT 'Customer'::text AS __typename, 'cus_' || replace(CAST(t$1.id AS TEXT), '-', '') AS id, t$1.name AS name 
 FROM customers AS t$1 
 WHERE t$1.id = t$0.key) AS t$2) WHEN (t$0.type = 'idn') THEN (SELECT row_to_json(t$4) AS row_to_json_3 
 FROM (SELECT 'Identifier'::text AS __typename, 'idn_' || replace(CAST(t$3.id AS TEXT), '-', '') AS id 
 FROM identifiers AS t$3 
-WHERE t$3.id = t$0.key) AS t$4) WHEN (t$0.type = 'con') THEN (SELECT row_to_json(t$6) AS row_to_json_4 
-FROM (SELECT 'Contact'::text AS __typename, 'con_' || replace(CAST(t$5.id AS TEXT), '-', '') AS id 
-FROM contacts AS t$5 
-WHERE t$5.id = t$0.key) AS t$6) WHEN (t$0.type = 'cpt') THEN (SELECT row_to_json(t$8) AS row_to_json_5 
-FROM (SELECT 'ContactPoint'::text AS __typename, 'cpt_' || replace(CAST(t$7.id AS TEXT), '-', '') AS id 
-FROM contact_points AS t$7 
-WHERE t$7.id = t$0.key) AS t$8) WHEN (t$0.type = 'adr') THEN (SELECT row_to_json(t$10) AS row_to_json_6 
-FROM (SELECT 'Address'::text AS __typename, 'adr_' || replace(CAST(t$9.id AS TEXT), '-', '') AS id 
-FROM addresses AS t$9 
-WHERE t$9.id = t$0.key) AS t$10) WHEN (t$0.type = 'unt') THEN (SELECT row_to_json(t$12) AS row_to_json_7 
-FROM (SELECT 'OrgUnit'::text AS __typename, 'unt_' || replace(CAST(t$11.id AS TEXT), '-', '') AS id 
-FROM org_units AS t$11 
-WHERE t$11.id = t$0.key) AS t$12) WHEN (t$0.type = 'stf') THEN (SELECT row_to_json(t$14) AS row_to_json_8 
-FROM (SELECT 'Staff'::text AS __typename, 'stf_' || replace(CAST(t$13.id AS TEXT), '-', '') AS id 
-FROM staff AS t$13 
-WHERE t$13.id = t$0.key) AS t$14) WHEN (t$0.type = 'prd') THEN (SELECT row_to_json(t$16) AS row_to_json_9 
-FROM (SELECT 'Product'::text AS __typename, 'prd_' || replace(CAST(t$15.id AS TEXT), '-', '') AS id 
-FROM products AS t$15 
-WHERE t$15.id = t$0.key) AS t$16) WHEN (t$0.type = 'ord') THEN (SELECT row_to_json(t$20) AS row_to_json_10 
-FROM (SELECT 'Order'::text AS __typename, 'ord_' || replace(CAST(t$17.id AS TEXT), '-', '') AS id, t$17.number AS number, (SELECT row_to_json(t$19) AS row_to_json_11 
-FROM (SELECT t$18.name AS name 
-FROM customers AS t$18 
-WHERE t$18.id = t$17.customer_id) AS t$19) AS customer, t$17.placed_at AS at 
-FROM orders AS t$17 
-WHERE t$17.id = t$0.key) AS t$20) WHEN (t$0.type = 'itm') THEN (SELECT row_to_json(t$22) AS row_to_json_12 
-FROM (SELECT 'OrderItem'::text AS __typename, 'itm_' || replace(CAST(t$21.id AS TEXT), '-', '') AS id 
-FROM order_items AS t$21 
-WHERE t$21.id = t$0.key) AS t$22) WHEN (t$0.type = 'int') THEN (SELECT row_to_json(t$24) AS row_to_json_13 
-FROM (SELECT 'Interaction'::text AS __typename, 'int_' || replace(CAST(t$23.id AS TEXT), '-', '') AS id, t$23.occurred_at AS at 
-FROM interactions AS t$23 
-WHERE t$23.id = t$0.key) AS t$24) WHEN (t$0.type = 'sco') THEN (SELECT row_to_json(t$26) AS row_to_json_14 
-FROM (SELECT 'Score'::text AS __typename, 'sco_' || replace(CAST(t$25.id AS TEXT), '-', '') AS id, t$25.computed_at AS at 
-FROM scores AS t$25 
-WHERE t$25.id = t$0.key) AS t$26) END AS anon_2 
-FROM unnest($1::TEXT[], $2::UUID[]) WITH ORDINALITY AS t$0(type, key, at)) AS node) AS t$27) AS anon_1
+WHERE t$3.id = t$0.key) AS t$4) WHEN (t$0.type = 'stm') THEN (SELECT row_to_json(t$6) AS row_to_json_4 
+FROM (SELECT 'StageMove'::text AS __typename, 'stm_' || replace(CAST(t$5.id AS TEXT), '-', '') AS id, t$5.moved_at AS at 
+FROM stage_moves AS t$5 
+WHERE t$5.id = t$0.key) AS t$6) WHEN (t$0.type = 'con') THEN (SELECT row_to_json(t$8) AS row_to_json_5 
+FROM (SELECT 'Contact'::text AS __typename, 'con_' || replace(CAST(t$7.id AS TEXT), '-', '') AS id 
+FROM contacts AS t$7 
+WHERE t$7.id = t$0.key) AS t$8) WHEN (t$0.type = 'cpt') THEN (SELECT row_to_json(t$10) AS row_to_json_6 
+FROM (SELECT 'ContactPoint'::text AS __typename, 'cpt_' || replace(CAST(t$9.id AS TEXT), '-', '') AS id 
+FROM contact_points AS t$9 
+WHERE t$9.id = t$0.key) AS t$10) WHEN (t$0.type = 'adr') THEN (SELECT row_to_json(t$12) AS row_to_json_7 
+FROM (SELECT 'Address'::text AS __typename, 'adr_' || replace(CAST(t$11.id AS TEXT), '-', '') AS id 
+FROM addresses AS t$11 
+WHERE t$11.id = t$0.key) AS t$12) WHEN (t$0.type = 'unt') THEN (SELECT row_to_json(t$14) AS row_to_json_8 
+FROM (SELECT 'OrgUnit'::text AS __typename, 'unt_' || replace(CAST(t$13.id AS TEXT), '-', '') AS id 
+FROM org_units AS t$13 
+WHERE t$13.id = t$0.key) AS t$14) WHEN (t$0.type = 'stf') THEN (SELECT row_to_json(t$16) AS row_to_json_9 
+FROM (SELECT 'Staff'::text AS __typename, 'stf_' || replace(CAST(t$15.id AS TEXT), '-', '') AS id 
+FROM staff AS t$15 
+WHERE t$15.id = t$0.key) AS t$16) WHEN (t$0.type = 'prd') THEN (SELECT row_to_json(t$18) AS row_to_json_10 
+FROM (SELECT 'Product'::text AS __typename, 'prd_' || replace(CAST(t$17.id AS TEXT), '-', '') AS id 
+FROM products AS t$17 
+WHERE t$17.id = t$0.key) AS t$18) WHEN (t$0.type = 'ord') THEN (SELECT row_to_json(t$22) AS row_to_json_11 
+FROM (SELECT 'Order'::text AS __typename, 'ord_' || replace(CAST(t$19.id AS TEXT), '-', '') AS id, t$19.number AS number, (SELECT row_to_json(t$21) AS row_to_json_12 
+FROM (SELECT t$20.name AS name 
+FROM customers AS t$20 
+WHERE t$20.id = t$19.customer_id) AS t$21) AS customer, t$19.placed_at AS at 
+FROM orders AS t$19 
+WHERE t$19.id = t$0.key) AS t$22) WHEN (t$0.type = 'itm') THEN (SELECT row_to_json(t$24) AS row_to_json_13 
+FROM (SELECT 'OrderItem'::text AS __typename, 'itm_' || replace(CAST(t$23.id AS TEXT), '-', '') AS id 
+FROM order_items AS t$23 
+WHERE t$23.id = t$0.key) AS t$24) WHEN (t$0.type = 'int') THEN (SELECT row_to_json(t$26) AS row_to_json_14 
+FROM (SELECT 'Interaction'::text AS __typename, 'int_' || replace(CAST(t$25.id AS TEXT), '-', '') AS id, t$25.occurred_at AS at 
+FROM interactions AS t$25 
+WHERE t$25.id = t$0.key) AS t$26) WHEN (t$0.type = 'sco') THEN (SELECT row_to_json(t$28) AS row_to_json_15 
+FROM (SELECT 'Score'::text AS __typename, 'sco_' || replace(CAST(t$27.id AS TEXT), '-', '') AS id, t$27.computed_at AS at 
+FROM scores AS t$27 
+WHERE t$27.id = t$0.key) AS t$28) WHEN (t$0.type = 'cns') THEN (SELECT row_to_json(t$30) AS row_to_json_16 
+FROM (SELECT 'Consent'::text AS __typename, 'cns_' || replace(CAST(t$29.id AS TEXT), '-', '') AS id, t$29.given_at AS at 
+FROM consents AS t$29 
+WHERE t$29.id = t$0.key) AS t$30) WHEN (t$0.type = 'rvw') THEN (SELECT row_to_json(t$32) AS row_to_json_17 
+FROM (SELECT 'IdentityReview'::text AS __typename, 'rvw_' || replace(CAST(t$31.id AS TEXT), '-', '') AS id 
+FROM identity_reviews AS t$31 
+WHERE t$31.id = t$0.key) AS t$32) END AS anon_2 
+FROM unnest($1::TEXT[], $2::UUID[]) WITH ORDINALITY AS t$0(type, key, at)) AS node) AS t$33) AS anon_1

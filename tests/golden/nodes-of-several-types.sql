@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$32) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$38) AS row_to_json_1 
 FROM (SELECT (SELECT coalesce(json_agg(CASE WHEN (t$0.type = 'cus') THEN (SELECT row_to_json(t$9) AS row_to_json_2 
 FROM (SELECT 'Customer'::text AS __typename, 'cus_' || replace(CAST(t$1.id AS TEXT), '-', '') AS id, t$1.name AS name, (SELECT row_to_json(t$8) AS row_to_json_3 
 FROM (SELECT t$7.v$0 AS "totalCount" 
@@ -10,35 +10,44 @@ FROM customers AS t$1
 WHERE t$1.id = t$0.key) AS t$9) WHEN (t$0.type = 'idn') THEN (SELECT row_to_json(t$11) AS row_to_json_4 
 FROM (SELECT 'Identifier'::text AS __typename, 'idn_' || replace(CAST(t$10.id AS TEXT), '-', '') AS id 
 FROM identifiers AS t$10 
-WHERE t$10.id = t$0.key) AS t$11) WHEN (t$0.type = 'con') THEN (SELECT row_to_json(t$13) AS row_to_json_5 
-FROM (SELECT 'Contact'::text AS __typename, 'con_' || replace(CAST(t$12.id AS TEXT), '-', '') AS id 
-FROM contacts AS t$12 
-WHERE t$12.id = t$0.key) AS t$13) WHEN (t$0.type = 'cpt') THEN (SELECT row_to_json(t$15) AS row_to_json_6 
-FROM (SELECT 'ContactPoint'::text AS __typename, 'cpt_' || replace(CAST(t$14.id AS TEXT), '-', '') AS id 
-FROM contact_points AS t$14 
-WHERE t$14.id = t$0.key) AS t$15) WHEN (t$0.type = 'adr') THEN (SELECT row_to_json(t$17) AS row_to_json_7 
-FROM (SELECT 'Address'::text AS __typename, 'adr_' || replace(CAST(t$16.id AS TEXT), '-', '') AS id 
-FROM addresses AS t$16 
-WHERE t$16.id = t$0.key) AS t$17) WHEN (t$0.type = 'unt') THEN (SELECT row_to_json(t$19) AS row_to_json_8 
-FROM (SELECT 'OrgUnit'::text AS __typename, 'unt_' || replace(CAST(t$18.id AS TEXT), '-', '') AS id 
-FROM org_units AS t$18 
-WHERE t$18.id = t$0.key) AS t$19) WHEN (t$0.type = 'stf') THEN (SELECT row_to_json(t$21) AS row_to_json_9 
-FROM (SELECT 'Staff'::text AS __typename, 'stf_' || replace(CAST(t$20.id AS TEXT), '-', '') AS id 
-FROM staff AS t$20 
-WHERE t$20.id = t$0.key) AS t$21) WHEN (t$0.type = 'prd') THEN (SELECT row_to_json(t$23) AS row_to_json_10 
-FROM (SELECT 'Product'::text AS __typename, 'prd_' || replace(CAST(t$22.id AS TEXT), '-', '') AS id, t$22.name AS name, t$22.category AS category 
-FROM products AS t$22 
-WHERE t$22.id = t$0.key) AS t$23) WHEN (t$0.type = 'ord') THEN (SELECT row_to_json(t$25) AS row_to_json_11 
-FROM (SELECT 'Order'::text AS __typename, 'ord_' || replace(CAST(t$24.id AS TEXT), '-', '') AS id 
-FROM orders AS t$24 
-WHERE t$24.id = t$0.key) AS t$25) WHEN (t$0.type = 'itm') THEN (SELECT row_to_json(t$27) AS row_to_json_12 
-FROM (SELECT 'OrderItem'::text AS __typename, 'itm_' || replace(CAST(t$26.id AS TEXT), '-', '') AS id 
-FROM order_items AS t$26 
-WHERE t$26.id = t$0.key) AS t$27) WHEN (t$0.type = 'int') THEN (SELECT row_to_json(t$29) AS row_to_json_13 
-FROM (SELECT 'Interaction'::text AS __typename, 'int_' || replace(CAST(t$28.id AS TEXT), '-', '') AS id 
-FROM interactions AS t$28 
-WHERE t$28.id = t$0.key) AS t$29) WHEN (t$0.type = 'sco') THEN (SELECT row_to_json(t$31) AS row_to_json_14 
-FROM (SELECT 'Score'::text AS __typename, 'sco_' || replace(CAST(t$30.id AS TEXT), '-', '') AS id 
-FROM scores AS t$30 
-WHERE t$30.id = t$0.key) AS t$31) END ORDER BY t$0.at), '[]'::json) AS coalesce_1 
-FROM unnest($1::TEXT[], $2::UUID[]) WITH ORDINALITY AS t$0(type, key, at)) AS nodes) AS t$32) AS anon_1
+WHERE t$10.id = t$0.key) AS t$11) WHEN (t$0.type = 'stm') THEN (SELECT row_to_json(t$13) AS row_to_json_5 
+FROM (SELECT 'StageMove'::text AS __typename, 'stm_' || replace(CAST(t$12.id AS TEXT), '-', '') AS id 
+FROM stage_moves AS t$12 
+WHERE t$12.id = t$0.key) AS t$13) WHEN (t$0.type = 'con') THEN (SELECT row_to_json(t$15) AS row_to_json_6 
+FROM (SELECT 'Contact'::text AS __typename, 'con_' || replace(CAST(t$14.id AS TEXT), '-', '') AS id 
+FROM contacts AS t$14 
+WHERE t$14.id = t$0.key) AS t$15) WHEN (t$0.type = 'cpt') THEN (SELECT row_to_json(t$17) AS row_to_json_7 
+FROM (SELECT 'ContactPoint'::text AS __typename, 'cpt_' || replace(CAST(t$16.id AS TEXT), '-', '') AS id 
+FROM contact_points AS t$16 
+WHERE t$16.id = t$0.key) AS t$17) WHEN (t$0.type = 'adr') THEN (SELECT row_to_json(t$19) AS row_to_json_8 
+FROM (SELECT 'Address'::text AS __typename, 'adr_' || replace(CAST(t$18.id AS TEXT), '-', '') AS id 
+FROM addresses AS t$18 
+WHERE t$18.id = t$0.key) AS t$19) WHEN (t$0.type = 'unt') THEN (SELECT row_to_json(t$21) AS row_to_json_9 
+FROM (SELECT 'OrgUnit'::text AS __typename, 'unt_' || replace(CAST(t$20.id AS TEXT), '-', '') AS id 
+FROM org_units AS t$20 
+WHERE t$20.id = t$0.key) AS t$21) WHEN (t$0.type = 'stf') THEN (SELECT row_to_json(t$23) AS row_to_json_10 
+FROM (SELECT 'Staff'::text AS __typename, 'stf_' || replace(CAST(t$22.id AS TEXT), '-', '') AS id 
+FROM staff AS t$22 
+WHERE t$22.id = t$0.key) AS t$23) WHEN (t$0.type = 'prd') THEN (SELECT row_to_json(t$25) AS row_to_json_11 
+FROM (SELECT 'Product'::text AS __typename, 'prd_' || replace(CAST(t$24.id AS TEXT), '-', '') AS id, t$24.name AS name, t$24.category AS category 
+FROM products AS t$24 
+WHERE t$24.id = t$0.key) AS t$25) WHEN (t$0.type = 'ord') THEN (SELECT row_to_json(t$27) AS row_to_json_12 
+FROM (SELECT 'Order'::text AS __typename, 'ord_' || replace(CAST(t$26.id AS TEXT), '-', '') AS id 
+FROM orders AS t$26 
+WHERE t$26.id = t$0.key) AS t$27) WHEN (t$0.type = 'itm') THEN (SELECT row_to_json(t$29) AS row_to_json_13 
+FROM (SELECT 'OrderItem'::text AS __typename, 'itm_' || replace(CAST(t$28.id AS TEXT), '-', '') AS id 
+FROM order_items AS t$28 
+WHERE t$28.id = t$0.key) AS t$29) WHEN (t$0.type = 'int') THEN (SELECT row_to_json(t$31) AS row_to_json_14 
+FROM (SELECT 'Interaction'::text AS __typename, 'int_' || replace(CAST(t$30.id AS TEXT), '-', '') AS id 
+FROM interactions AS t$30 
+WHERE t$30.id = t$0.key) AS t$31) WHEN (t$0.type = 'sco') THEN (SELECT row_to_json(t$33) AS row_to_json_15 
+FROM (SELECT 'Score'::text AS __typename, 'sco_' || replace(CAST(t$32.id AS TEXT), '-', '') AS id 
+FROM scores AS t$32 
+WHERE t$32.id = t$0.key) AS t$33) WHEN (t$0.type = 'cns') THEN (SELECT row_to_json(t$35) AS row_to_json_16 
+FROM (SELECT 'Consent'::text AS __typename, 'cns_' || replace(CAST(t$34.id AS TEXT), '-', '') AS id 
+FROM consents AS t$34 
+WHERE t$34.id = t$0.key) AS t$35) WHEN (t$0.type = 'rvw') THEN (SELECT row_to_json(t$37) AS row_to_json_17 
+FROM (SELECT 'IdentityReview'::text AS __typename, 'rvw_' || replace(CAST(t$36.id AS TEXT), '-', '') AS id 
+FROM identity_reviews AS t$36 
+WHERE t$36.id = t$0.key) AS t$37) END ORDER BY t$0.at), '[]'::json) AS coalesce_1 
+FROM unnest($1::TEXT[], $2::UUID[]) WITH ORDINALITY AS t$0(type, key, at)) AS nodes) AS t$38) AS anon_1

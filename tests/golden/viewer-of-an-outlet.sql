@@ -3,7 +3,7 @@ WITH t$87 AS
 FROM (SELECT t$84.country AS k$0, count(*) AS f$0, count(*) AS f$1 
 FROM customers AS t$84 
 WHERE t$84.unit_id = $1::UUID GROUP BY t$84.country) AS t$85 GROUP BY t$85.k$0)
- SELECT (SELECT row_to_json(t$141) AS row_to_json_1 
+ SELECT (SELECT row_to_json(t$147) AS row_to_json_1 
 FROM (SELECT (SELECT row_to_json(t$14) AS row_to_json_2 
 FROM (SELECT t$12.v$0 AS "totalCount", t$13.l$1 AS nodes 
 FROM (SELECT coalesce(json_agg(t$8), '[]'::json) AS l$1 
@@ -126,57 +126,72 @@ FROM (SELECT 'idn_' || replace(CAST(t$111.id AS TEXT), '-', '') AS id
 FROM identifiers AS t$111 
 WHERE t$111.id = t$108.key AND (EXISTS (SELECT * 
 FROM customers AS v$customer 
-WHERE v$customer.id = t$111.customer_id AND v$customer.unit_id = $1::UUID))) AS t$112) WHEN (t$108.type = 'con') THEN (SELECT row_to_json(t$114) AS row_to_json_28 
-FROM (SELECT 'con_' || replace(CAST(t$113.id AS TEXT), '-', '') AS id 
-FROM contacts AS t$113 
+WHERE v$customer.id = t$111.customer_id AND v$customer.unit_id = $1::UUID))) AS t$112) WHEN (t$108.type = 'stm') THEN (SELECT row_to_json(t$114) AS row_to_json_28 
+FROM (SELECT 'stm_' || replace(CAST(t$113.id AS TEXT), '-', '') AS id 
+FROM stage_moves AS t$113 
 WHERE t$113.id = t$108.key AND (EXISTS (SELECT * 
 FROM customers AS v$customer 
-WHERE v$customer.id = t$113.customer_id AND v$customer.unit_id = $1::UUID))) AS t$114) WHEN (t$108.type = 'cpt') THEN (SELECT row_to_json(t$116) AS row_to_json_29 
-FROM (SELECT 'cpt_' || replace(CAST(t$115.id AS TEXT), '-', '') AS id 
-FROM contact_points AS t$115 
+WHERE v$customer.id = t$113.customer_id AND v$customer.unit_id = $1::UUID))) AS t$114) WHEN (t$108.type = 'con') THEN (SELECT row_to_json(t$116) AS row_to_json_29 
+FROM (SELECT 'con_' || replace(CAST(t$115.id AS TEXT), '-', '') AS id 
+FROM contacts AS t$115 
 WHERE t$115.id = t$108.key AND (EXISTS (SELECT * 
 FROM customers AS v$customer 
-WHERE v$customer.id = t$115.customer_id AND v$customer.unit_id = $1::UUID))) AS t$116) WHEN (t$108.type = 'adr') THEN (SELECT row_to_json(t$118) AS row_to_json_30 
-FROM (SELECT 'adr_' || replace(CAST(t$117.id AS TEXT), '-', '') AS id 
-FROM addresses AS t$117 
+WHERE v$customer.id = t$115.customer_id AND v$customer.unit_id = $1::UUID))) AS t$116) WHEN (t$108.type = 'cpt') THEN (SELECT row_to_json(t$118) AS row_to_json_30 
+FROM (SELECT 'cpt_' || replace(CAST(t$117.id AS TEXT), '-', '') AS id 
+FROM contact_points AS t$117 
 WHERE t$117.id = t$108.key AND (EXISTS (SELECT * 
 FROM customers AS v$customer 
-WHERE v$customer.id = t$117.customer_id AND v$customer.unit_id = $1::UUID))) AS t$118) WHEN (t$108.type = 'unt') THEN (SELECT row_to_json(t$120) AS row_to_json_31 
-FROM (SELECT 'unt_' || replace(CAST(t$119.id AS TEXT), '-', '') AS id 
-FROM org_units AS t$119 
-WHERE t$119.id = t$108.key AND t$119.id = $1::UUID) AS t$120) WHEN (t$108.type = 'stf') THEN (SELECT row_to_json(t$122) AS row_to_json_32 
-FROM (SELECT 'stf_' || replace(CAST(t$121.id AS TEXT), '-', '') AS id 
-FROM staff AS t$121 
-WHERE t$121.id = t$108.key AND t$121.unit_id = $1::UUID) AS t$122) WHEN (t$108.type = 'prd') THEN (SELECT row_to_json(t$124) AS row_to_json_33 
-FROM (SELECT 'prd_' || replace(CAST(t$123.id AS TEXT), '-', '') AS id 
-FROM products AS t$123 
-WHERE t$123.id = t$108.key) AS t$124) WHEN (t$108.type = 'ord') THEN (SELECT row_to_json(t$126) AS row_to_json_34 
-FROM (SELECT 'ord_' || replace(CAST(t$125.id AS TEXT), '-', '') AS id 
-FROM orders AS t$125 
-WHERE t$125.id = t$108.key AND t$125.unit_id = $1::UUID) AS t$126) WHEN (t$108.type = 'itm') THEN (SELECT row_to_json(t$128) AS row_to_json_35 
-FROM (SELECT 'itm_' || replace(CAST(t$127.id AS TEXT), '-', '') AS id 
-FROM order_items AS t$127 
-WHERE t$127.id = t$108.key AND (EXISTS (SELECT * 
+WHERE v$customer.id = t$117.customer_id AND v$customer.unit_id = $1::UUID))) AS t$118) WHEN (t$108.type = 'adr') THEN (SELECT row_to_json(t$120) AS row_to_json_31 
+FROM (SELECT 'adr_' || replace(CAST(t$119.id AS TEXT), '-', '') AS id 
+FROM addresses AS t$119 
+WHERE t$119.id = t$108.key AND (EXISTS (SELECT * 
 FROM customers AS v$customer 
-WHERE v$customer.id = t$127.customer_id AND v$customer.unit_id = $1::UUID))) AS t$128) WHEN (t$108.type = 'int') THEN (SELECT row_to_json(t$130) AS row_to_json_36 
-FROM (SELECT 'int_' || replace(CAST(t$129.id AS TEXT), '-', '') AS id 
-FROM interactions AS t$129 
-WHERE t$129.id = t$108.key AND t$129.unit_id = $1::UUID) AS t$130) WHEN (t$108.type = 'sco') THEN (SELECT row_to_json(t$132) AS row_to_json_37 
-FROM (SELECT 'sco_' || replace(CAST(t$131.id AS TEXT), '-', '') AS id 
-FROM scores AS t$131 
-WHERE t$131.id = t$108.key AND (EXISTS (SELECT * 
+WHERE v$customer.id = t$119.customer_id AND v$customer.unit_id = $1::UUID))) AS t$120) WHEN (t$108.type = 'unt') THEN (SELECT row_to_json(t$122) AS row_to_json_32 
+FROM (SELECT 'unt_' || replace(CAST(t$121.id AS TEXT), '-', '') AS id 
+FROM org_units AS t$121 
+WHERE t$121.id = t$108.key AND t$121.id = $1::UUID) AS t$122) WHEN (t$108.type = 'stf') THEN (SELECT row_to_json(t$124) AS row_to_json_33 
+FROM (SELECT 'stf_' || replace(CAST(t$123.id AS TEXT), '-', '') AS id 
+FROM staff AS t$123 
+WHERE t$123.id = t$108.key AND t$123.unit_id = $1::UUID) AS t$124) WHEN (t$108.type = 'prd') THEN (SELECT row_to_json(t$126) AS row_to_json_34 
+FROM (SELECT 'prd_' || replace(CAST(t$125.id AS TEXT), '-', '') AS id 
+FROM products AS t$125 
+WHERE t$125.id = t$108.key) AS t$126) WHEN (t$108.type = 'ord') THEN (SELECT row_to_json(t$128) AS row_to_json_35 
+FROM (SELECT 'ord_' || replace(CAST(t$127.id AS TEXT), '-', '') AS id 
+FROM orders AS t$127 
+WHERE t$127.id = t$108.key AND t$127.unit_id = $1::UUID) AS t$128) WHEN (t$108.type = 'itm') THEN (SELECT row_to_json(t$130) AS row_to_json_36 
+FROM (SELECT 'itm_' || replace(CAST(t$129.id AS TEXT), '-', '') AS id 
+FROM order_items AS t$129 
+WHERE t$129.id = t$108.key AND (EXISTS (SELECT * 
 FROM customers AS v$customer 
-WHERE v$customer.id = t$131.customer_id AND v$customer.unit_id = $1::UUID))) AS t$132) END AS anon_2 
-FROM unnest($3::TEXT[], $4::UUID[]) WITH ORDINALITY AS t$108(type, key, at)) AS node, (SELECT row_to_json(t$136) AS row_to_json_38 
-FROM (SELECT 'cus_' || replace(CAST(t$135.id AS TEXT), '-', '') AS id 
-FROM customers AS t$135 
-WHERE t$135.id = (SELECT t$133.customer_id 
-FROM identifiers AS t$133 JOIN customers AS t$134 ON t$134.id = t$133.customer_id 
-WHERE t$133.kind = $5::VARCHAR AND t$133.normalized = $6::VARCHAR AND t$134.unit_id = $1::UUID ORDER BY t$133.verified DESC, t$133.id ASC 
- LIMIT 1)) AS t$136) AS "customerBy", (SELECT row_to_json(t$140) AS row_to_json_39 
-FROM (SELECT t$139.l$0 AS nodes 
-FROM (SELECT coalesce(json_agg(t$138), '[]'::json) AS l$0 
-FROM (SELECT t$137.name AS name 
-FROM customers AS t$137 
-WHERE t$137.unit_id = $1::UUID AND (t$137.search_text LIKE hub_pattern($7::VARCHAR) OR (t$137.search_text %> btrim(hub_fold($7::VARCHAR)))) ORDER BY CASE WHEN (t$137.search_text = hub_fold($8::VARCHAR)) THEN 0 WHEN starts_with(t$137.search_text, rtrim(hub_fold($8::VARCHAR))) THEN 1 WHEN (strpos(t$137.search_text, btrim(hub_fold($8::VARCHAR))) > 0) THEN 2 ELSE 3 END ASC, -word_similarity(btrim(hub_fold($8::VARCHAR)), t$137.search_text) ASC, t$137.id ASC 
- LIMIT 20) AS t$138) AS t$139) AS t$140) AS search) AS t$141) AS anon_1
+WHERE v$customer.id = t$129.customer_id AND v$customer.unit_id = $1::UUID))) AS t$130) WHEN (t$108.type = 'int') THEN (SELECT row_to_json(t$132) AS row_to_json_37 
+FROM (SELECT 'int_' || replace(CAST(t$131.id AS TEXT), '-', '') AS id 
+FROM interactions AS t$131 
+WHERE t$131.id = t$108.key AND t$131.unit_id = $1::UUID) AS t$132) WHEN (t$108.type = 'sco') THEN (SELECT row_to_json(t$134) AS row_to_json_38 
+FROM (SELECT 'sco_' || replace(CAST(t$133.id AS TEXT), '-', '') AS id 
+FROM scores AS t$133 
+WHERE t$133.id = t$108.key AND (EXISTS (SELECT * 
+FROM customers AS v$customer 
+WHERE v$customer.id = t$133.customer_id AND v$customer.unit_id = $1::UUID))) AS t$134) WHEN (t$108.type = 'cns') THEN (SELECT row_to_json(t$136) AS row_to_json_39 
+FROM (SELECT 'cns_' || replace(CAST(t$135.id AS TEXT), '-', '') AS id 
+FROM consents AS t$135 
+WHERE t$135.id = t$108.key AND (EXISTS (SELECT * 
+FROM customers AS v$customer 
+WHERE v$customer.id = t$135.customer_id AND v$customer.unit_id = $1::UUID))) AS t$136) WHEN (t$108.type = 'rvw') THEN (SELECT row_to_json(t$138) AS row_to_json_40 
+FROM (SELECT 'rvw_' || replace(CAST(t$137.id AS TEXT), '-', '') AS id 
+FROM identity_reviews AS t$137 
+WHERE t$137.id = t$108.key AND (EXISTS (SELECT * 
+FROM customers AS v$customer 
+WHERE v$customer.id = t$137.customer_id AND v$customer.unit_id = $1::UUID))) AS t$138) END AS anon_2 
+FROM unnest($3::TEXT[], $4::UUID[]) WITH ORDINALITY AS t$108(type, key, at)) AS node, (SELECT row_to_json(t$142) AS row_to_json_41 
+FROM (SELECT 'cus_' || replace(CAST(t$141.id AS TEXT), '-', '') AS id 
+FROM customers AS t$141 
+WHERE t$141.id = (SELECT t$139.customer_id 
+FROM identifiers AS t$139 JOIN customers AS t$140 ON t$140.id = t$139.customer_id 
+WHERE t$139.kind = $5::VARCHAR AND t$139.normalized = $6::VARCHAR AND t$140.unit_id = $1::UUID ORDER BY t$139.verified DESC, t$139.id ASC 
+ LIMIT 1)) AS t$142) AS "customerBy", (SELECT row_to_json(t$146) AS row_to_json_42 
+FROM (SELECT t$145.l$0 AS nodes 
+FROM (SELECT coalesce(json_agg(t$144), '[]'::json) AS l$0 
+FROM (SELECT t$143.name AS name 
+FROM customers AS t$143 
+WHERE t$143.unit_id = $1::UUID AND (t$143.search_text LIKE hub_pattern($7::VARCHAR) OR (t$143.search_text %> btrim(hub_fold($7::VARCHAR)))) ORDER BY CASE WHEN (t$143.search_text = hub_fold($8::VARCHAR)) THEN 0 WHEN starts_with(t$143.search_text, rtrim(hub_fold($8::VARCHAR))) THEN 1 WHEN (strpos(t$143.search_text, btrim(hub_fold($8::VARCHAR))) > 0) THEN 2 ELSE 3 END ASC, -word_similarity(btrim(hub_fold($8::VARCHAR)), t$143.search_text) ASC, t$143.id ASC 
+ LIMIT 20) AS t$144) AS t$145) AS t$146) AS search) AS t$147) AS anon_1
