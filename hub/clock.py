@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from hub.db.pool import Pool
-from hub.domain import keys
+from hub.domain import answers, keys
 from hub.observe import Failed, tell
 from hub.web.auth import Keyring
 from hub.web.metrics import Metrics
@@ -32,7 +32,15 @@ def chores(pool: Pool, keyring: Keyring, metrics: Metrics) -> tuple[Chore, ...]:
     async def share_numbers() -> None:
         metrics.save()
 
-    return (Chore("remembering used keys", 60.0, remember_used_keys), Chore("sharing numbers", 1.0, share_numbers))
+    async def forget_answers() -> None:
+        async with pool.transaction() as tx:
+            await answers.forget(tx, datetime.now(UTC))
+
+    return (
+        Chore("remembering used keys", 60.0, remember_used_keys),
+        Chore("forgetting old answers", 600.0, forget_answers),
+        Chore("sharing numbers", 1.0, share_numbers),
+    )
 
 
 @asynccontextmanager

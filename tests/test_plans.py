@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from conftest import NewDatabase
+from conftest import NewDatabase, execute
 from documents import DOCUMENTS, Asked, Document, Sent, asked
 
 import schema
@@ -105,11 +105,25 @@ def touched(node: dict[str, Any]) -> float:
     return float(node.get("Actual Rows", 0) + node.get("Rows Removed by Filter", 0))
 
 
+# What no sample data tells of: every customer was asked, has moved, and may be the one made next.
+BESIDE = """
+insert into consents (customer_id, purpose, status, source, given_at)
+    select id, 'newsletter', 'GRANTED', 'shop', created_at from customers;
+insert into stage_moves (customer_id, from_stage, to_stage, reason, moved_at)
+    select id, 'PROSPECT', 'ACTIVE', 'ordered', created_at + n * interval '1 day' from customers, generate_series(1, 2) as n;
+insert into identity_reviews (customer_id, other_id, reason)
+    select id, other, 'the same name' from (select id, lead(id) over (order by id) as other from customers) as pairs
+    where other is not null;
+analyze;
+"""
+
+
 @pytest.fixture(scope="session")
 async def large_dsn(new_database: NewDatabase, empty_dsn: str) -> str:
     """Northwind and a synthetic set beside it; to be read, not written to."""
     dsn = await new_database("migrated")
     await load(dsn, CUSTOMERS)
+    await execute(dsn, BESIDE)
     return dsn
 
 

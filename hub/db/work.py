@@ -16,7 +16,7 @@ BROKEN = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 SAVE, KEEP, UNDO = "savepoint row", "release savepoint row", "rollback to savepoint row"
 
 
-class Taken(HubError):
+class Taken(Unavailable):
     """What was to be kept along with the commit is there already: a twin was faster."""
 
 

@@ -1,25 +1,30 @@
 """The answers that idempotency keys are kept with, so that an operation that is repeated happens once.
 
-When they are kept and looked up is hub/engine/perform.py's."""
+An answer may hold a secret (a new API key), so it is kept as a box that only its idempotency key opens, and of that key a
+hash. When they are kept and looked up is hub/engine/perform.py's."""
 
+import hashlib
+import secrets
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import asyncpg
 import sqlalchemy as sa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hub.db.text import text
 from hub.domain.tables import metadata, moment
 
 KEPT_FOR = timedelta(hours=48)
+NONCE = 12  # bytes, drawn anew for every box
 
 Kept = sa.Table(
     "kept_answers",
     metadata,
     sa.Column("owner_id", sa.Uuid, primary_key=True, comment="The API key that the operation came with."),
-    sa.Column("key", sa.Text, primary_key=True, comment="The idempotency key that its client chose."),
+    sa.Column("key", sa.LargeBinary, primary_key=True, comment="SHA-256 of the idempotency key that its client chose."),
     sa.Column("fingerprint", sa.LargeBinary, nullable=False, comment="SHA-256 of document, operation and variables."),
-    sa.Column("answer", sa.LargeBinary, nullable=False, comment="The whole answer, as it was first given."),
+    sa.Column("answer", sa.LargeBinary, nullable=False, comment="The answer, in a box that the key opens."),
     sa.Column("kept_at", moment(), nullable=False, comment="When it was given; it is forgotten 48 hours later."),
     comment="Answers to operations with an idempotency key, kept in the transaction that did the work.",
 )
@@ -27,7 +32,8 @@ sa.Index("ix_kept_answers_kept_at", Kept.c.kept_at)
 
 _FIND = text(
     sa.select(Kept.c.fingerprint, Kept.c.answer).where(
-        Kept.c.owner_id == sa.bindparam("owner", type_=sa.Uuid), Kept.c.key == sa.bindparam("key_", type_=sa.Text)
+        Kept.c.owner_id == sa.bindparam("owner", type_=sa.Uuid),
+        Kept.c.key == sa.bindparam("key_", type_=sa.LargeBinary),
     )
 )
 _FORGET = text(sa.delete(Kept).where(Kept.c.kept_at < sa.bindparam("before", type_=moment())))
@@ -37,20 +43,32 @@ def _hex(value: bytes) -> str:
     return f"'\\x{value.hex()}'::bytea"
 
 
+def _name(key: str) -> bytes:
+    return hashlib.sha256(b"name" + key.encode()).digest()
+
+
+def _box(key: str) -> AESGCM:
+    return AESGCM(hashlib.sha256(b"box" + key.encode()).digest())
+
+
 class Memory:
     """Keeps answers and finds them again."""
 
     async def find(self, tx: "asyncpg.Connection[asyncpg.Record]", owner: UUID, key: str) -> tuple[bytes, bytes] | None:
         """The fingerprint and the answer that a key was used for."""
-        found = await tx.fetchrow(_FIND, owner, key)
-        return None if found is None else (found["fingerprint"], found["answer"])
+        found = await tx.fetchrow(_FIND, owner, _name(key))
+        if found is None:
+            return None
+        boxed: bytes = found["answer"]
+        return found["fingerprint"], _box(key).decrypt(boxed[:NONCE], boxed[NONCE:], owner.bytes)
 
     def keeping(self, owner: UUID, key: str, fingerprint: bytes, answer: bytes, at: datetime) -> str:
         """The statement that keeps an answer: all that a client chose stands in it as hexadecimal digits.
 
         As a text it can be sent along with the commit, which saves every such operation a round trip."""
-        name = f"convert_from({_hex(key.encode())}, 'UTF8')"
-        values = f"'{owner}', {name}, {_hex(fingerprint)}, {_hex(answer)}, '{at.isoformat()}'"
+        nonce = secrets.token_bytes(NONCE)
+        boxed = nonce + _box(key).encrypt(nonce, answer, owner.bytes)
+        values = f"'{owner}', {_hex(_name(key))}, {_hex(fingerprint)}, {_hex(boxed)}, '{at.isoformat()}'"
         return f"insert into kept_answers (owner_id, key, fingerprint, answer, kept_at) values ({values})"
 
 

@@ -1,4 +1,4 @@
-"""Writes."""
+"""Writes: kept answers, consents, moves between stages, doubts about identity."""
 
 from collections.abc import Sequence
 
@@ -16,11 +16,13 @@ def upgrade() -> None:
     op.create_table(
         "kept_answers",
         sa.Column("owner_id", sa.Uuid(), nullable=False, comment="The API key that the operation came with."),
-        sa.Column("key", sa.Text(), nullable=False, comment="The idempotency key that its client chose."),
+        sa.Column(
+            "key", sa.LargeBinary(), nullable=False, comment="SHA-256 of the idempotency key that its client chose."
+        ),
         sa.Column(
             "fingerprint", sa.LargeBinary(), nullable=False, comment="SHA-256 of document, operation and variables."
         ),
-        sa.Column("answer", sa.LargeBinary(), nullable=False, comment="The whole answer, as it was first given."),
+        sa.Column("answer", sa.LargeBinary(), nullable=False, comment="The answer, in a box that the key opens."),
         sa.Column(
             "kept_at",
             sa.DateTime(timezone=True),

@@ -6,7 +6,7 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any, TypeAlias
@@ -15,97 +15,22 @@ from uuid import UUID
 import asyncpg
 import sqlalchemy as sa
 
-from hub.domain import contacts, customers, interactions, orders, org, products, scores
+from hub.domain import (
+    consents,
+    contacts,
+    customers,
+    identity,
+    interactions,
+    lifecycle,
+    orders,
+    org,
+    products,
+    scores,
+)
+from oracle.oddities import ATTRIBUTES, CURRENCIES, KINDS, MOMENTS, NAMES, TEXTS, UNITS
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Values = dict[str, Any]
-
-# One code is the beginning of another, and one is a wildcard to `like`.
-UNITS = {
-    "AWK": None,
-    "AWK_N": "AWK",
-    "AWK_N2": "AWK",
-    "AWK_a": "AWK_N",
-    "AWK_b": "AWK_N",
-    "AWK_c": "AWK_N2",
-    "AWK__": "AWK_N2",
-}
-NAMES = (
-    "Zwilling",
-    "Zwilling",
-    "zwilling",
-    "Żwilling & Söhne",
-    "王小明",
-    "小明商店",
-    "株式会社ラーメン王",
-    "José García",
-    "JOSE GARCIA",
-    "Johnson",
-    "Jonsson-Ødegård",
-    "Ｆｕｌｌ　Ｗｉｄｔｈ",
-    "ﬁne œuvre",
-    "Straße 100%",
-    "under_score",
-    "quote\"s \\ and 'more'",
-    "Ελένη Σίσυφος",
-    "Ольга Ёлкина",
-    "émigré",
-    "e\u0301migre\u0301",
-    "😀 smile",
-    "  spaced   out  ",
-    "null",
-    "Åre",
-    "AAA",
-    "-",
-)
-TEXTS = (
-    "",
-    " ",
-    "same",
-    "same",
-    "Same",
-    "Ünïcödé",
-    "a_b%c",
-    "line\nbreak",
-    "tab\there",
-    "\u2028",
-    '{"a":1}',
-    "€ 5",
-    "中文",
-)
-KINDS = customers.IdentifierKind
-CURRENCIES = ("EUR", "USD", "JPY", "CHF")
-MOMENTS = (
-    *tuple(
-        datetime(1998, 5, 6, tzinfo=UTC) - timedelta(days=days, seconds=seconds, microseconds=micro)
-        for days, seconds, micro in (
-            (0, 0, 0),
-            (0, 1, 0),
-            (1, 0, 1),
-            (3, 0, 100),
-            (3, 0, 100),
-            (9, 7, 123456),
-            (36, 3601, 0),
-        )
-    ),
-    datetime(1998, 5, 6, 0, 0, 0, 1, tzinfo=UTC),
-    datetime(1998, 3, 29, 0, 30, tzinfo=UTC),
-    datetime(1998, 3, 29, 1, 30, tzinfo=UTC),
-    datetime(1997, 10, 26, 0, 30, tzinfo=UTC),
-    datetime(1997, 10, 26, 1, 30, tzinfo=UTC),
-    datetime(1997, 12, 31, 23, 30, tzinfo=UTC),
-    datetime(1970, 1, 1, tzinfo=UTC),
-    datetime(2038, 1, 19, 3, 14, 8, 500000, tzinfo=UTC),
-)
-ATTRIBUTES: tuple[Any, ...] = (
-    {},
-    {"tags": ["a", "b"], "points": 10},
-    {"tags": [], "points": 10.5},
-    {"tags": ["vip"], "points": "10", "nested": {"deep": [1, {"x": None}]}},
-    {"points": 1e2, "flag": True, "": "empty key"},
-    {"points": None, "flag": False, "name": "Ünïcödé Name", "0": "zero"},
-    {"tags": "none", "points": -3, "nested": {"deep": [], "t$0": 1}},
-)
 
 
 @dataclass(slots=True)
@@ -314,6 +239,7 @@ def _history(rows: Rows, customer: UUID, people: list[UUID], own: list[UUID], st
             order_id=rows.maybe(own),
             contact_id=rows.maybe(people),
         )
+    _answers(rows, customer)
     for model in ("rfm.recency", "awkward"):
         for age in range(rows.chance.randint(0, 2)):
             rows.add(
@@ -326,6 +252,42 @@ def _history(rows: Rows, customer: UUID, people: list[UUID], own: list[UUID], st
                 computed_at=rows.pick(MOMENTS),
                 superseded_at=rows.pick(MOMENTS) if age else None,
             )
+
+
+def _answers(rows: Rows, customer: UUID) -> None:
+    """What the customer allows, its moves between stages, and doubts whether it is another one."""
+    for purpose in ("newsletter", "profiling"):
+        for age in range(rows.chance.randint(0, 2)):
+            rows.add(
+                consents.Consent,
+                customer_id=customer,
+                purpose=purpose,
+                channel=rows.pick((None, "EMAIL", "PHONE")) if age else "SMS",
+                status=rows.member(consents.ConsentStatus),
+                evidence=json.dumps(rows.pick(ATTRIBUTES)),
+                source=rows.pick(("shop", "Shop", "")),
+                given_at=rows.pick(MOMENTS),
+                expires_at=rows.maybe((datetime(2040, 1, 1, tzinfo=UTC),)),
+                superseded_at=rows.pick(MOMENTS) if age else None,
+            )
+    for _ in range(rows.chance.randint(0, 3)):
+        rows.add(
+            lifecycle.StageMove,
+            customer_id=customer,
+            from_stage=rows.member(customers.Stage),
+            to_stage=rows.member(customers.Stage),
+            reason=rows.pick(NAMES),
+            moved_at=rows.pick(MOMENTS),
+        )
+    others = [each["id"] for each in rows.made[customers.Customer] if each["id"] != customer]
+    for other in rows.chance.sample(others, min(len(others), rows.chance.randint(0, 2))):
+        rows.add(
+            identity.Review,
+            customer_id=customer,
+            other_id=other,
+            reason=rows.pick(NAMES),
+            status=rows.member(identity.ReviewStatus),
+        )
 
 
 def make(seed: int, held: Held, count: int) -> dict[sa.Table, list[Values]]:
