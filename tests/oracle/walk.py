@@ -5,7 +5,7 @@ Meant for bound keys: wherever a hidden row could show, be counted, found, summe
 import json
 import random
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from graphql import GraphQLObjectType, get_named_type, is_leaf_type
@@ -159,7 +159,7 @@ class _Walk:
     def _since(self, row: Row) -> str:
         """A condition that about half of the rows meet, hidden ones too."""
         moments = sorted(values_of(self.every.rows[row.name], "created_at"))
-        middle = moments[len(moments) // 2] if moments else datetime.min
+        middle = moments[len(moments) // 2] if moments else datetime(1970, 1, 1, tzinfo=UTC)
         return f'{{createdAt: {{gte: "{moment_text(middle)}"}}}}'
 
     def _nested(self, row: Row) -> Iterator[str]:
