@@ -90,7 +90,9 @@ class Traits(NamedTuple):
 
     name: Annotated[str | None, "Full or company name."] = None
     kind: Annotated[CustomerKind | None, "A person or an organisation; a person when left out."] = None
-    unit_id: Annotated[UUID | None, OrgUnit, "The unit that shall own a new customer."] = None
+    unit_id: Annotated[
+        UUID | None, OrgUnit, "The unit that shall own a new customer; the key's own or the root when left out."
+    ] = None
     country: Annotated[str | None, "ISO 3166-1 alpha-2 code."] = None
     language: Annotated[str | None, "ISO 639 code."] = None
     currency: Annotated[str | None, "ISO 4217 code."] = None

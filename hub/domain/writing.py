@@ -22,6 +22,7 @@ T = TypeVar("T")
 Values = Mapping[str, Any]
 Prepare = Callable[[Values, datetime], dict[str, Any]]
 Settle = Callable[[Tx, UUID, datetime], Awaitable[None]]
+_ROOTS = "select id from org_units where parent_id is null limit 2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,8 @@ class Kind:
 
     async def _made(self, tx: Tx, viewer: Viewer, values: Values, at: datetime) -> UUID:
         ready = self.prepare({**self.defaults, **values}, at)
-        if "unit_id" in self.creates and ready.get("unit_id") is None and viewer.unit_ids:
-            ready["unit_id"] = viewer.unit_ids[0]
+        if "unit_id" in self.filled and ready.get("unit_id") is None:
+            ready["unit_id"] = await _home(tx, viewer)
         parts = {name: ready.pop(name) for name in self.parts if name in ready}
         missing = next((name for name in self._required() if ready.get(name) is None), None)
         if missing is not None:
@@ -202,6 +203,14 @@ class Kind:
     async def _settled(self, tx: Tx, owner: UUID | None, at: datetime) -> None:
         if self.settle is not None and owner is not None:
             await self.settle(tx, owner, at)
+
+
+async def _home(tx: Tx, viewer: Viewer) -> UUID | None:
+    """The unit of a row that names none: the viewer's own, else the organisation's root; None when it has several."""
+    if viewer.unit_ids:
+        return viewer.unit_ids[0]
+    roots = await tx.fetch(_ROOTS)
+    return roots[0]["id"] if len(roots) == 1 else None
 
 
 def absent(argument: str) -> NotFound:
