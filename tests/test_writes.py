@@ -166,6 +166,23 @@ async def test_an_order_is_made_with_its_items(hub_: Writer, unit: str, rows: as
     assert (again["code"], again["argument"]) == ("ALREADY_EXISTS", "input.number")
 
 
+async def test_an_order_may_name_its_customer_by_an_identifier(hub_: Writer, unit: str) -> None:
+    known = {"kind": "EMAIL", "value": "orders@home.org", "source": "shop"}
+    await made(hub_, unit, identifiers=[known])
+    document = "mutation ($input: OrderCreateInput!) { orderCreate(input: $input) { order { customer { name } } } }"
+    given = {"identifier": {"kind": "EMAIL", "value": "Orders@home.org"}, "number": "N-3", "currency": "EUR"}
+    assert (await hub_.do(document, {"input": given}))["orderCreate"]["order"] == {"customer": {"name": "Ada"}}
+    nobody = {**given, "identifier": {"kind": "EMAIL", "value": "nobody@home.org"}}
+    error = await hub_.refused(document, {"input": nobody})
+    assert (error["code"], error["argument"]) == ("NOT_FOUND", "input.identifier")
+
+
+async def test_a_customer_that_is_given_no_unit_belongs_to_the_root(hub_: Writer) -> None:
+    document = "mutation ($input: CustomerCreateInput!) { customerCreate(input: $input) { customer { unit { code } } } }"
+    found = await hub_.do(document, {"input": {"kind": "PERSON", "name": "Rootless"}})
+    assert found["customerCreate"]["customer"]["unit"] == {"code": "northwind"}
+
+
 async def test_an_order_s_net_follows_its_items(hub_: Writer, unit: str, rows: asyncpg.Connection) -> None:
     key = await made(hub_, unit)
     product = "prd_" + (await rows.fetchval("select id from products limit 1")).hex

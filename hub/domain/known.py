@@ -20,7 +20,7 @@ from hub.domain.customers import (
     identifying,
     prepared,
 )
-from hub.domain.writing import Kind, Part, Tx, Way
+from hub.domain.writing import Kind, Naming, Part, Tx, Way
 from hub.viewer import Binding, Viewer
 
 
@@ -110,6 +110,7 @@ async def _claim_external(tx: Tx, viewer: Viewer, key: UUID, by: External, at: d
     await _claim_known(tx, viewer, key, _as_known(by), at)
 
 
+BY_IDENTIFIER = Naming("customer_id", Known, "What the customer is known by, in place of its id.", known)
 WAYS = {
     "identifier": Way(Known, "An identifier; a verified one is preferred.", _find_known, _claim_known),
     "external": Way(External, "Its key in another system.", _find_external, _claim_external),

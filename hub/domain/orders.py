@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from hub.db.text import text
 from hub.domain import scope, values, writing
+from hub.domain.known import BY_IDENTIFIER
 from hub.domain.tables import Choice, choice, entity, moment, money, part_of, placed, reference, same_customer
 from hub.domain.writing import Kind, Part, Tx
 from hub.errors import BadInput
@@ -170,7 +171,8 @@ ORDERS = Kind(
     prepare=_prepared,
     natural=("number",),
     defaults={"status": OrderStatus.PLACED},
-    filled=("placed_at", "net"),
+    filled=("customer_id", "placed_at", "net"),
+    namings={"identifier": BY_IDENTIFIER},
     parts={"items": Part(ITEMS, by="order_id")},
 )
 

@@ -43,6 +43,16 @@ class Way:
     claim: Callable[[Tx, Viewer, UUID, Any, datetime], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """Another way for a new row to say which row its foreign key `column` points at; `find` gives None for no row."""
+
+    column: str
+    given: type[Any]
+    description: str
+    find: Callable[[Tx, Viewer, Any], Awaitable[UUID | None]]
+
+
 def _as_given(values: Values, at: datetime) -> dict[str, Any]:
     return dict(values)
 
@@ -64,6 +74,7 @@ class Kind:
     prepare: Prepare = _as_given
     natural: Sequence[str] = ()
     ways: Mapping[str, Way] = field(default_factory=dict)
+    namings: Mapping[str, Naming] = field(default_factory=dict)
     parts: Mapping[str, Part] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     filled: Sequence[str] = ()
@@ -85,7 +96,7 @@ class Kind:
         return key
 
     async def _made(self, tx: Tx, viewer: Viewer, values: Values, at: datetime) -> UUID:
-        ready = self.prepare({**self.defaults, **values}, at)
+        ready = self.prepare({**self.defaults, **await self._named(tx, viewer, values)}, at)
         if "unit_id" in self.filled and ready.get("unit_id") is None:
             ready["unit_id"] = await _home(tx, viewer)
         parts = {name: ready.pop(name) for name in self.parts if name in ready}
@@ -99,6 +110,22 @@ class Kind:
             for number, each in enumerate(rows or ()):
                 await within(f"{name}[{number}]", part.kind._made(tx, viewer, {**each, part.by: key}, at))
         return key
+
+    async def _named(self, tx: Tx, viewer: Viewer, values: Values) -> dict[str, Any]:
+        """The values with the keys of rows that were named in another way."""
+        found = dict(values)
+        for name, naming in self.namings.items():
+            wanted = found.pop(name, None)
+            if wanted is None:
+                continue
+            if found.get(naming.column) is not None:
+                message = f"{name}: {naming.column} says it already; give one of the two."
+                raise BadInput(message, argument=name)
+            key = await within(name, naming.find(tx, viewer, wanted))
+            if key is None:
+                raise absent(name)
+            found[naming.column] = key
+        return found
 
     @property
     def _inherits(self) -> statements.Inherits:

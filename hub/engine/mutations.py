@@ -98,7 +98,11 @@ def _of_row(row: Row, writes: Writes, types: Types) -> Iterator[Mutation]:
 def _singles(name: str, row: Row, writes: Writes, types: Types) -> Iterator[Mutation]:
     gives = Gives(name, "key", f"{row.name} | None", "The row as it is now.", row)
     if writes.creates:
-        creates = (*_columns(row, writes, writes.creates, types, fresh=True), *_parts(row, writes, types))
+        creates = (
+            *_columns(row, writes, writes.creates, types, fresh=True),
+            *_namings(row, writes, types),
+            *_parts(row, writes, types),
+        )
         yield _mutation(f"{name}Create", f"Makes a {row.name}.", creates, (gives,), partial(_create, writes))
     an_id = Field("id", "id", "ID", True, "Its id.", types.key(row))
     if writes.updates:
@@ -107,7 +111,11 @@ def _singles(name: str, row: Row, writes: Writes, types: Types) -> Iterator[Muta
         yield _mutation(f"{name}Update", text, updates, (gives,), partial(_update, writes))
     if writes.creates and (writes.natural or writes.ways):
         by = _by(row, writes, an_id, types)
-        rest = [*_columns(row, writes, writes.creates, types, fresh=False), *_parts(row, writes, types)]
+        rest = [
+            *_columns(row, writes, writes.creates, types, fresh=False),
+            *_namings(row, writes, types),
+            *_parts(row, writes, types),
+        ]
         made = Gives("created", "created", "bool", "Whether it was made now.")
         text = f"Changes the {row.name} that is found, or makes it."
         given = (
@@ -135,6 +143,12 @@ def _columns(row: Row, writes: Writes, names: Sequence[str], types: Types, *, fr
         column = writes.table.c[name]
         required = fresh and not (column.nullable or column.server_default is not None or name in writes.optional)
         yield types.column(row, column, required)
+
+
+def _namings(row: Row, writes: Writes, types: Types) -> Iterator[Field]:
+    for name, naming in writes.namings.items():
+        inner = record(naming.given, types, row.name)
+        yield Field(camel(name), name, inner.name, False, naming.description, inner.read, inner)
 
 
 def _parts(row: Row, writes: Writes, types: Types) -> Iterator[Field]:

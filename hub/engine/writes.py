@@ -38,6 +38,19 @@ class Way(Protocol):
     def description(self) -> str: ...
 
 
+class Naming(Protocol):
+    """Another way to say which row a foreign key column points at; `given` is a NamedTuple class."""
+
+    @property
+    def column(self) -> str: ...
+
+    @property
+    def given(self) -> type[Any]: ...
+
+    @property
+    def description(self) -> str: ...
+
+
 class Writes(Protocol):
     """How the rows of one table are written; the one implementation is hub/domain/writing.py.
 
@@ -64,6 +77,9 @@ class Writes(Protocol):
 
     @property
     def ways(self) -> Mapping[str, Way]: ...
+
+    @property
+    def namings(self) -> Mapping[str, Naming]: ...
 
     @property
     def parts(self) -> Mapping[str, Part]: ...
