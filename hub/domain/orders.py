@@ -131,16 +131,15 @@ def _item(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
     return values.checked(given, {"unit_price": values.amount})
 
 
+_net = (
+    sa.select(sa.func.coalesce(sa.func.sum(OrderItem.c.net), sa.literal_column("0")))
+    .where(OrderItem.c.order_id == Order.c.id)
+    .scalar_subquery()
+)
 _SETTLE = text(
     sa.update(Order)
-    .where(Order.c.id == sa.bindparam("order", type_=sa.Uuid))
-    .values(
-        net=sa.select(sa.func.coalesce(sa.func.sum(OrderItem.c.net), sa.literal_column("0")))
-        .where(OrderItem.c.order_id == Order.c.id)
-        .scalar_subquery(),
-        version=Order.c.version + sa.literal_column("1"),
-        updated_at=sa.bindparam("at", type_=moment()),
-    )
+    .where(Order.c.id == sa.bindparam("order", type_=sa.Uuid), Order.c.net != _net)
+    .values(net=_net, version=Order.c.version + sa.literal_column("1"), updated_at=sa.bindparam("at", type_=moment()))
 )
 
 

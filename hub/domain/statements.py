@@ -72,7 +72,8 @@ FOLLOWING = ("customer_id", "unit_id")
 
 
 def _value(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    return sa.bindparam(column.name, type_=column.type)
+    # Of a closed set only the text is given; typed as one, since Postgres would take it for two types where it stands twice.
+    return sa.bindparam(column.name, type_=sa.Text() if isinstance(column.type, sa.Enum) else column.type)
 
 
 @cache
@@ -102,10 +103,19 @@ def insert(table: sa.Table, names: tuple[str, ...], inherits: Inherits, binding:
 
 @cache
 def update(table: sa.Table, names: tuple[str, ...], binding: Binding) -> Statement:
-    """Changes columns of the row whose key is `wanted`; the version goes up."""
+    """Changes columns of the row whose key is `wanted`; the version goes up, unless all of it is as it was."""
     values: dict[str, Any] = {name: _value(table.c[name]) for name in names}
-    values |= {"version": table.c.version + sa.literal_column("1"), "updated_at": sa.bindparam("at", type_=moment())}
+    values |= edited(table, sa.or_(sa.false(), *(table.c[name].is_distinct_from(values[name]) for name in names)))
     return made(sa.update(table).where(*_one(table, "id", binding)).values(values).returning(table.c.id), table)
+
+
+def edited(table: sa.Table, differs: sa.ColumnElement[bool]) -> dict[str, sa.ColumnElement[Any]]:
+    """What an edit does to version and time if it `differs`: one that changes nothing is none, and the log has none."""
+    at = sa.bindparam("at", type_=moment())
+    return {
+        "version": sa.case((differs, table.c.version + sa.literal_column("1")), else_=table.c.version),
+        "updated_at": sa.case((differs, at), else_=table.c.updated_at),
+    }
 
 
 @cache
