@@ -119,4 +119,4 @@ class StageMove:
 
 stage_move = verb("customerStageMove", lifecycle.stage_move, many="customersStageMove")
 assign = verb("customerAssign", lifecycle.assign, many="customersAssign")
-key_mint = verb("customerKeyMint", keys.mint)
+key_mint = verb("customerKeyMint", keys.mint, secret=True)

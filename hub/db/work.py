@@ -3,6 +3,8 @@
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any, NoReturn
+from uuid import UUID
 
 import asyncpg
 import sqlalchemy as sa
@@ -18,6 +20,30 @@ SAVE, KEEP, UNDO = "savepoint row", "release savepoint row", "rollback to savepo
 
 class Taken(Unavailable):
     """What was to be kept along with the commit is there already: a twin was faster."""
+
+
+class Several(Exception):
+    """A command wants more than one insert, and so a transaction."""
+
+
+class Noted:
+    """Stands in for a connection while a command makes one insert and asks for nothing: it is noted, to be done later."""
+
+    __slots__ = ("arguments", "text")
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.arguments: Sequence[Any] = ()
+
+    async def fetchval(self, text: str, *arguments: Any) -> UUID:
+        """Notes the insert; its row has no key yet, and nobody asks for it before it is done."""
+        if self.text or not text.startswith("INSERT INTO "):
+            raise Several
+        self.text, self.arguments = text, arguments
+        return UUID(int=0)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise Several
 
 
 class Work:
@@ -62,6 +88,18 @@ class Work:
                 await self.connection.execute(f"{last}; commit" if last else "commit")
             except asyncpg.UniqueViolationError as error:
                 raise Taken("it is kept already") from error
+
+
+async def alone(pool: Pool, text: str, arguments: Sequence[Any], keeps: str) -> bytes | None:
+    """The one JSON value of a statement that is a whole transaction; Taken is raised when the table `keeps` holds its row.
+
+    Raises Several when a constraint refuses it: what is at fault is told best where it is done step by step."""
+    try:
+        return await pool.fetch_json(text, arguments)
+    except asyncpg.IntegrityConstraintViolationError as error:
+        if isinstance(error, asyncpg.UniqueViolationError) and error.table_name == keeps:
+            raise Taken("it is kept already") from error
+        raise Several from error
 
 
 @asynccontextmanager

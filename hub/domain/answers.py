@@ -1,7 +1,7 @@
 """The answers that idempotency keys are kept with, so that an operation that is repeated happens once.
 
-An answer may hold a secret (a new API key), so it is kept as a box that only its idempotency key opens, and of that key a
-hash. When they are kept and looked up is hub/engine/perform.py's."""
+An answer that holds a secret (a new API key) is kept as a box that only its idempotency key opens, and of any key a hash
+is kept. When they are kept and looked up is hub/engine/perform.py's."""
 
 import hashlib
 import secrets
@@ -24,19 +24,24 @@ Kept = sa.Table(
     sa.Column("owner_id", sa.Uuid, primary_key=True, comment="The API key that the operation came with."),
     sa.Column("key", sa.LargeBinary, primary_key=True, comment="SHA-256 of the idempotency key that its client chose."),
     sa.Column("fingerprint", sa.LargeBinary, nullable=False, comment="SHA-256 of document, operation and variables."),
-    sa.Column("answer", sa.LargeBinary, nullable=False, comment="The answer, in a box that the key opens."),
+    sa.Column("answer", sa.LargeBinary, nullable=False, comment="The answer."),
+    sa.Column("boxed", sa.Boolean, nullable=False, comment="Whether the answer lies in a box that the key opens."),
     sa.Column("kept_at", moment(), nullable=False, comment="When it was given; it is forgotten 48 hours later."),
     comment="Answers to operations with an idempotency key, kept in the transaction that did the work.",
 )
 sa.Index("ix_kept_answers_kept_at", Kept.c.kept_at)
 
 _FIND = text(
-    sa.select(Kept.c.fingerprint, Kept.c.answer).where(
+    sa.select(Kept.c.fingerprint, Kept.c.answer, Kept.c.boxed).where(
         Kept.c.owner_id == sa.bindparam("owner", type_=sa.Uuid),
         Kept.c.key == sa.bindparam("key_", type_=sa.LargeBinary),
     )
 )
 _FORGET = text(sa.delete(Kept).where(Kept.c.kept_at < sa.bindparam("before", type_=moment())))
+
+
+_KEEP = "insert into kept_answers (owner_id, key, fingerprint, answer, boxed, kept_at)"
+ANSWER = "answer$"  # the column of the statement around that holds the answer's bytes
 
 
 def _hex(value: bytes) -> str:
@@ -54,22 +59,36 @@ def _box(key: str) -> AESGCM:
 class Memory:
     """Keeps answers and finds them again."""
 
+    table = Kept.name
+
     async def find(self, tx: "asyncpg.Connection[asyncpg.Record]", owner: UUID, key: str) -> tuple[bytes, bytes] | None:
         """The fingerprint and the answer that a key was used for."""
         found = await tx.fetchrow(_FIND, owner, _name(key))
         if found is None:
             return None
-        boxed: bytes = found["answer"]
-        return found["fingerprint"], _box(key).decrypt(boxed[:NONCE], boxed[NONCE:], owner.bytes)
+        answer: bytes = found["answer"]
+        if found["boxed"]:
+            answer = _box(key).decrypt(answer[:NONCE], answer[NONCE:], owner.bytes)
+        return found["fingerprint"], answer
 
-    def keeping(self, owner: UUID, key: str, fingerprint: bytes, answer: bytes, at: datetime) -> str:
+    def keeping(self, owner: UUID, key: str, fingerprint: bytes, answer: bytes, at: datetime, *, secret: bool) -> str:
         """The statement that keeps an answer: all that a client chose stands in it as hexadecimal digits.
 
         As a text it can be sent along with the commit, which saves every such operation a round trip."""
-        nonce = secrets.token_bytes(NONCE)
-        boxed = nonce + _box(key).encrypt(nonce, answer, owner.bytes)
-        values = f"'{owner}', {_hex(_name(key))}, {_hex(fingerprint)}, {_hex(boxed)}, '{at.isoformat()}'"
-        return f"insert into kept_answers (owner_id, key, fingerprint, answer, kept_at) values ({values})"
+        if secret:
+            nonce = secrets.token_bytes(NONCE)
+            answer = nonce + _box(key).encrypt(nonce, answer, owner.bytes)
+        values = f"'{owner}', {_hex(_name(key))}, {_hex(fingerprint)}, {_hex(answer)}, {secret}, '{at.isoformat()}'"
+        return f"{_KEEP} values ({values})"
+
+    def keeping_within(self, first: int) -> str:
+        """The same inside the statement that makes the answer: it follows `select`, with parameters from `$first` on."""
+        given = f"${first}::uuid, ${first + 1}::bytea, ${first + 2}::bytea, {ANSWER}, false, ${first + 3}::timestamptz"
+        return f"{_KEEP} select {given}"
+
+    def kept_with(self, owner: UUID, key: str, fingerprint: bytes, at: datetime) -> tuple[object, ...]:
+        """The arguments of `keeping_within`."""
+        return owner, _name(key), fingerprint, at
 
 
 async def forget(tx: "asyncpg.Connection[asyncpg.Record]", at: datetime) -> None:

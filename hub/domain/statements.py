@@ -78,7 +78,9 @@ def _value(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
 
 @cache
 def insert(table: sa.Table, names: tuple[str, ...], inherits: Inherits, binding: Binding) -> Statement:
-    """Inserts unless the viewer does not see a row that is named; what is inherited comes from such a row."""
+    """Inserts unless the viewer does not see a row that is named; what is inherited comes from such a row.
+
+    It gives the whole row, key first, since it may stand inside a statement that reads it."""
     inherited = dict(inherits)
     values: dict[str, sa.ColumnElement[Any]] = {name: _value(table.c[name]) for name in names}
     conditions: list[sa.ColumnElement[bool]] = []
@@ -98,7 +100,7 @@ def insert(table: sa.Table, names: tuple[str, ...], inherits: Inherits, binding:
             conditions.append(exists if not table.c[name].nullable else values[name].is_(None) | exists)
     chosen = sa.select(*(value.label(name) for name, value in values.items())).where(*conditions)
     chosen = chosen if source is None else chosen.select_from(source)
-    return made(sa.insert(table).from_select(list(values), chosen).returning(table.c.id), table)
+    return made(sa.insert(table).from_select(list(values), chosen).returning(*table.c), table)
 
 
 @cache

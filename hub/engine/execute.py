@@ -51,7 +51,7 @@ PLAN_BASE, PLAN_FACTOR = (
     8_192,
     12,
 )  # about what a plan takes, by the length of its statement (measured with tracemalloc)
-OBJECTS = 1_200
+OBJECTS, FEW = 1_200, 20
 DOCUMENT_BYTES = 64 * 1024 * 1024
 
 
@@ -193,11 +193,15 @@ class Engine:
             return {}
         if all(isinstance(given.get(each.name), str) and _is_text(each.type) for each in operation.variables):
             return {each.name: given[each.name] for each in operation.variables}  # nothing to coerce, and most common
-        if _objects(given) > OBJECTS:
+        objects = _objects(given)
+        if objects > OBJECTS:
             message = (
                 f"The variables hold more than {OBJECTS:,} objects or {OBJECTS * 20:,} values; send fewer at once."
             )
             raise LimitExceeded(message, code="VARIABLE_LIMIT", argument="variables")
+        coerced = operation.coerced(given) if objects <= FEW else None  # few objects are not nested deeply either
+        if coerced is not None:
+            return coerced
         found = get_variable_values(self._graph.core, definitions, dict(given), max_errors=self._limits.errors)
         if isinstance(found, list):
             first = found[0]

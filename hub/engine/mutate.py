@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from hub.db.work import Work
+from hub.engine.alone import alone
 from hub.engine.conditions import Run
 from hub.engine.document import Operation
 from hub.engine.limits import Limits
@@ -78,4 +79,7 @@ class Mutator:
             found = orjson.loads(await work.fetch_json(statement.text, statement.bind(run)))
             return found["rows"] or {}
 
-        return Acts(tuple(Ready(act, written(act.plan, viewer.binding) if act.plan else None, read) for act in acts))
+        single = alone(acts[0], viewer.binding) if len(acts) == 1 else None
+        return Acts(
+            tuple(Ready(act, written(act.plan, viewer.binding) if act.plan else None, read, single) for act in acts)
+        )

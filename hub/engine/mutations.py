@@ -3,7 +3,7 @@
 GraphQL types are made of these in types.py; what is read of a payload is the planner's, running them is perform.py's."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from functools import partial
@@ -48,6 +48,7 @@ class Mutation:
     gives: tuple[Gives, ...]
     call: Call
     many: bool = False
+    secret: bool = False
 
     @property
     def type(self) -> str:
@@ -214,7 +215,7 @@ def _of_verb(verb: Verb, types: Types) -> Mutation:
         outcome: Outcome = (await verb.command(tx, viewer, **given, at=at))._asdict()
         return outcome
 
-    return _mutation(verb.name, text, fields, gives, call, clears=False)
+    return replace(_mutation(verb.name, text, fields, gives, call, clears=False), secret=verb.secret)
 
 
 def _many(one: Mutation, name: str) -> Mutation:
@@ -227,4 +228,4 @@ def _many(one: Mutation, name: str) -> Mutation:
     )
     text = f"{one.description} For up to 500 rows, each with its result."
     made = Input(f"{name[0].upper()}{name[1:]}Input", text, fields)
-    return Mutation(name, text, made, one.gives, one.call, many=True)
+    return Mutation(name, text, made, one.gives, one.call, many=True, secret=one.secret)

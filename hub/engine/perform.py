@@ -8,14 +8,15 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 import orjson
 from graphql import Undefined, value_from_ast
 
 from hub.db.pool import Connection, Contended, Pool
-from hub.db.work import KEEP, SAVE, UNDO, Taken, Work, working
+from hub.db.work import KEEP, SAVE, UNDO, Noted, Several, Taken, Work, alone, working
+from hub.engine.alone import Alone, combined
 from hub.engine.catalog import camel
 from hub.engine.conditions import Run
 from hub.engine.mutations import Mutation
@@ -39,8 +40,18 @@ class Answers(Protocol):
     async def find(self, tx: Connection, owner: UUID, key: str) -> tuple[bytes, bytes] | None:
         """The fingerprint of the operation and its answer."""
 
-    def keeping(self, owner: UUID, key: str, fingerprint: bytes, answer: bytes, at: datetime) -> str:
+    def keeping(self, owner: UUID, key: str, fingerprint: bytes, answer: bytes, at: datetime, *, secret: bool) -> str:
         """A statement that keeps them, which fails when the key is taken; it holds no text of a client's as it stands."""
+
+    def keeping_within(self, first: int) -> str:
+        """`insert … select …` for the column `answer$` of what it is put before, with parameters from `$first` on."""
+
+    def kept_with(self, owner: UUID, key: str, fingerprint: bytes, at: datetime) -> tuple[object, ...]:
+        """The arguments of `keeping_within`."""
+
+    @property
+    def table(self) -> str:
+        """The table that keeps them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,7 @@ class Ready:
     act: Act
     statement: Statement | None
     read: Callable[[Work, Run, Any], Awaitable[dict[str, Any]]]  # rows behind keys that a resolver gives
+    alone: Alone | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +119,43 @@ class Performer:
         """Deadlocks and failures to serialise are nobody's fault: the same once more."""
         for attempt in range(ATTEMPTS):
             try:
-                return await self._once(roots, given, run, asked, key)
+                done = await self._alone(roots[0], given[0], run, asked, key)
+                return done or await self._once(roots, given, run, asked, key)
             except Contended:
                 if attempt == ATTEMPTS - 1:
                     raise
             await asyncio.sleep(SECONDS * 2**attempt * (1 + random.random()))
         raise AssertionError("the last attempt returns or raises")
+
+    async def _alone(
+        self, root: Ready, given: Mapping[str, Any], run: Run, asked: Asked, key: str | None
+    ) -> bytes | None:
+        """The answer if the command comes down to one insert; None if it needs a transaction, or is to be refused."""
+        mutation, noted = root.act.mutation, Noted()
+        if root.alone is None or mutation is None:
+            return None
+        try:
+            values = mutation.input.read(given["input"], "input")
+            run = replace(run, outcome=await mutation.call(cast(Connection, noted), run.viewer, values, run.at))
+        except (Several, HubError):
+            return None
+        if not noted.text.startswith(f"INSERT INTO {root.alone.table} "):
+            return None
+        arguments = [*root.alone.payload.bind(run), *noted.arguments, asked.actor, asked.request_id]
+        keeping = None
+        if key is not None:
+            keeping = self._answers.keeping_within(len(arguments) + 1)
+            arguments += self._answers.kept_with(run.viewer.key_id or NOBODY, key, asked.fingerprint(), run.at)
+        text = combined(
+            root.alone.payload.text, len(root.alone.payload.arguments), noted.text, len(noted.arguments), keeping
+        )
+        try:
+            body = await alone(self._pool, text, arguments, self._answers.table)
+        except Unavailable:
+            raise
+        except (Several, HubError):
+            return None  # told with its argument by the way of all others
+        return None if body is None else b'{"data":' + body + b"}"
 
     async def _once(
         self, roots: Sequence[Ready], given: Sequence[Mapping[str, Any]], run: Run, asked: Asked, key: str | None
@@ -134,7 +177,8 @@ class Performer:
             keeping = ""
             if key is not None:
                 owner = run.viewer.key_id or NOBODY
-                keeping = self._answers.keeping(owner, key, asked.fingerprint(), answer, run.at)
+                secret = any(root.act.mutation is not None and root.act.mutation.secret for root in roots)
+                keeping = self._answers.keeping(owner, key, asked.fingerprint(), answer, run.at, secret=secret)
             await work.keep(keeping)
         return answer
 

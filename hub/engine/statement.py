@@ -57,9 +57,9 @@ class Statement:
         return [argument(run) for argument in self.arguments]
 
 
-def written(plan: Plan, binding: Binding) -> Statement:
-    """The statement of a plan for viewers of a binding."""
-    writer = RootWriter(Names(binding))
+def written(plan: Plan, binding: Binding, fresh_row: str | None = None) -> Statement:
+    """The statement of a plan for viewers of a binding; `fresh_row` names where a payload's row stands, if not in its table."""
+    writer = RootWriter(Names(binding), fresh_row)
     roots = [(key, writer.root(node)) for key, node in plan.roots]
     select = sa.select(json_object(roots, writer.names.next()))
     compiled = select.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
@@ -74,6 +74,10 @@ def written(plan: Plan, binding: Binding) -> Statement:
 
 class RootWriter(Writer):
     """Writes the roots of a statement."""
+
+    def __init__(self, names: Names, fresh_row: str | None = None) -> None:
+        super().__init__(names)
+        self._fresh_row = fresh_row
 
     def root(self, node: RootNode | Keyed) -> Value:
         """The JSON of a root."""
@@ -106,7 +110,13 @@ class RootWriter(Writer):
     def _paid(self, part: Constant | Told | ById | Results) -> Value:
         if isinstance(part, Told):
             return sa.cast(param(part.value), sa.JSON)
-        return self._results(part) if isinstance(part, Results) else self.root(part)
+        if isinstance(part, Results):
+            return self._results(part)
+        if self._fresh_row is None or not isinstance(part, ById):
+            return self.root(part)
+        row = sa.table(self._fresh_row, *(sa.column(each.name, each.type) for each in part.row.table.c))
+        of = self.names.of(row)
+        return self.chosen(part.shape, of, self._seen(part.row, of))
 
     def _results(self, node: Results) -> Value:
         """A list of results: the keys' rows and what else is told, in their order."""

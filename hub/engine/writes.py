@@ -108,13 +108,14 @@ Command = Callable[..., Awaitable[Any]]
 class Verb:
     """A mutation that is a command of the domain: its signature is the input, what it returns the payload.
 
-    `many` names its bulk form, if there is one."""
+    `many` names its bulk form, if there is one; `secret` says that what it gives is nowhere to be kept in the clear."""
 
     name: str
     command: Command
     many: str | None
+    secret: bool
 
 
-def verb(name: str, command: Command, *, many: str | None = None) -> Verb:
+def verb(name: str, command: Command, *, many: str | None = None, secret: bool = False) -> Verb:
     """Declares a mutation: `async def command(tx, viewer, *, …, at) -> NamedTuple`."""
-    return Verb(name, command, many)
+    return Verb(name, command, many, secret)

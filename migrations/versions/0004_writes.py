@@ -22,7 +22,10 @@ def upgrade() -> None:
         sa.Column(
             "fingerprint", sa.LargeBinary(), nullable=False, comment="SHA-256 of document, operation and variables."
         ),
-        sa.Column("answer", sa.LargeBinary(), nullable=False, comment="The answer, in a box that the key opens."),
+        sa.Column("answer", sa.LargeBinary(), nullable=False, comment="The answer."),
+        sa.Column(
+            "boxed", sa.Boolean(), nullable=False, comment="Whether the answer lies in a box that the key opens."
+        ),
         sa.Column(
             "kept_at",
             sa.DateTime(timezone=True),
