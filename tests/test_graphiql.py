@@ -222,9 +222,48 @@ async def _ready(client: httpx2.AsyncClient) -> bool:
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("query", [path.read_text() for path in OPERATIONS], ids=[path.stem for path in OPERATIONS])
 async def test_a_saved_operation_finds_something_in_the_demo_data(query: str, demo: httpx2.AsyncClient) -> None:
-    answer = (await demo.post("/graphql", json={"query": query})).json()
-    assert "errors" not in answer
-    assert [field for field, found in answer["data"].items() if not found or found.get("totalCount") == 0] == []
+    for _ in range(2):  # a click may come twice
+        answer = (await demo.post("/graphql", json={"query": query})).json()
+        if "TooLate" in query:
+            (error,) = answer["errors"]
+            assert (answer["data"], error["path"], error["extensions"]["code"]) == (
+                None,
+                ["second"],
+                "VERSION_CONFLICT",
+            )
+            assert error["extensions"]["current"] == {"name": "Alfreds Futterkiste GmbH"}
+            continue
+        assert "errors" not in answer
+        assert [field for field, found in answer["data"].items() if not found or found.get("totalCount") == 0] == []
+
+
+WRITES = {
+    "A new customer": '"stage": "PROSPECT"',
+    "Better terms for a customer": '"tier": "GOLD"',
+    "An edit that comes too late, and is told so": '"code": "VERSION_CONFLICT"',
+    "Who is it? Found, or made": '"outcome": "MATCHED"',
+}
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, from the system's packages")
+@pytest.mark.skipif(not pages.STATIC.is_dir(), reason="needs the built page: pip install --no-deps -e .")
+@pytest.mark.asyncio(loop_scope="module")
+async def test_saved_operations_write_in_a_browser(demo: httpx2.AsyncClient, tmp_path: Path) -> None:
+    """Creates, updates, conflicts and identifies on the demo data, by clicks alone."""
+    identify = next(path.read_text() for path in OPERATIONS if "WhoIsIt" in path.read_text())
+    await demo.post("/graphql", json={"query": identify})
+    async with opened(str(CHROMIUM), tmp_path) as page:
+        await page.send("Page.navigate", url=f"{demo.base_url}/graphiql")
+        await page.see(f"document.querySelectorAll('.saved-operations button').length == {len(OPERATIONS)}")
+        for title, told in WRITES.items():
+            wanted = json.dumps(title)
+            await page.click(
+                f"[...document.querySelectorAll('.saved-operations button')].find(b => b.innerText == {wanted})"
+            )
+            await page.see(f"({EDITOR % '.graphiql-query-editor'})?.includes({wanted})")
+            await page.click("document.querySelector('.graphiql-execute-button')")
+            await page.see(f"({EDITOR % '.result-window'})?.includes({json.dumps(told)})")
+    assert page.complaints == []
 
 
 def _free_port() -> int:

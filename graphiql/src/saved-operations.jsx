@@ -1,5 +1,6 @@
 // The panel of saved operations: a click opens one in a tab, going back to it if it is open already.
 import { useEditorContext } from "@graphiql/react";
+import { parse } from "graphql";
 import { useEffect, useState } from "react";
 
 function Icon() {
@@ -14,11 +15,15 @@ function SavedOperations({ operations }) {
   const { queryEditor, variableEditor, tabs, activeTabIndex, addTab, changeTab } = useEditorContext({ nonNull: true });
   const [opening, setOpening] = useState(null);
 
-  // A new tab is filled once it is there: adding it resets the editors.
+  // A tab is filled once it is there, since adding it resets the editors, and once the editors are there.
   useEffect(() => {
-    if (opening === null || opening.tab !== activeTabIndex) return;
+    if (opening === null || opening.tab !== activeTabIndex || !queryEditor || !variableEditor) return;
     queryEditor.setValue(opening.text);
     variableEditor.setValue("");
+    // GraphiQL learns what a text holds a moment after it changed; until then it would run the former operation's name.
+    const { definitions } = (queryEditor.documentAST = parse(opening.text));
+    queryEditor.operations = definitions;
+    queryEditor.operationName = definitions[0].name.value;
     setOpening(null);
   }, [opening, activeTabIndex, queryEditor, variableEditor]);
 
@@ -28,7 +33,7 @@ function SavedOperations({ operations }) {
       if (there !== activeTabIndex) changeTab(there);
       return;
     }
-    const current = queryEditor.getValue();
+    const current = queryEditor?.getValue() ?? "";
     if (current.trim() === "" || operations.some((operation) => operation.text === current)) {
       setOpening({ text, tab: activeTabIndex });
     } else {

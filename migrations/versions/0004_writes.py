@@ -35,7 +35,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("owner_id", "key", name=op.f("pk_kept_answers")),
         comment="Answers to operations with an idempotency key, kept in the transaction that did the work.",
     )
-    op.create_index("ix_kept_answers_kept_at", "kept_answers", ["kept_at"], unique=False)
+    op.create_index("ix_kept_answers_kept_at", "kept_answers", ["kept_at"], unique=False, postgresql_using="brin")
     op.create_table(
         "consents",
         sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False, comment="Unique and for ever."),
