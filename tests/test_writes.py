@@ -178,7 +178,9 @@ async def test_an_order_may_name_its_customer_by_an_identifier(hub_: Writer, uni
 
 
 async def test_a_customer_that_is_given_no_unit_belongs_to_the_root(hub_: Writer) -> None:
-    document = "mutation ($input: CustomerCreateInput!) { customerCreate(input: $input) { customer { unit { code } } } }"
+    document = (
+        "mutation ($input: CustomerCreateInput!) { customerCreate(input: $input) { customer { unit { code } } } }"
+    )
     found = await hub_.do(document, {"input": {"kind": "PERSON", "name": "Rootless"}})
     assert found["customerCreate"]["customer"]["unit"] == {"code": "northwind"}
 
