@@ -112,6 +112,8 @@ VALUES = [
     BadCall("VALUE_INVALID", "'filter.placedAt.eq'", orders('placedAt: { eq: "1998-02-30T00:00:00Z" }')),
     BadCall("VALUE_INVALID", "'filter.placedAt.eq'", orders('placedAt: { eq: "10000-01-01T00:00:00Z" }')),
     BadCall("VALUE_INVALID", "'filter.placedAt.eq'", orders('placedAt: { eq: "0001-01-01T00:00:00+14:00" }')),
+    BadCall("VALUE_INVALID", "'filter.placedAt.eq'", orders('placedAt: { eq: "0001-01-01T00:00:00Z" }')),
+    BadCall("VALUE_INVALID", "'filter.placedAt.eq'", orders('placedAt: { eq: "9999-12-31T23:59:59.999999Z" }')),
     BadCall("VALUE_INVALID", "'filter.placedAt.withinLast'", orders('placedAt: { withinLast: "30 days" }')),
     BadCall("VALUE_INVALID", "'filter.placedAt.withinLast'", orders('placedAt: { withinLast: "P1M" }')),
     BadCall("VALUE_INVALID", "'filter.placedAt.withinLast'", orders('placedAt: { withinLast: "P١D" }')),

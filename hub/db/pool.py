@@ -22,7 +22,7 @@ PLANNING = {True: "set plan_cache_mode = force_custom_plan", False: "set plan_ca
 
 
 class Contended(Unavailable):
-    """A deadlock, or a failure to serialise: nobody's fault, and gone when it is tried again."""
+    """A deadlock, a lock that took too long, a failure to serialise: nobody's fault, and gone when it is tried again."""
 
 
 def _session(settings: Settings) -> dict[str, str]:
@@ -52,9 +52,9 @@ def fault(error: Exception) -> HubError:
         return BadInput(f"timezone: {error}; give an IANA name like Europe/Berlin.", code="TIMEZONE_UNKNOWN")
     if state.startswith("22") or isinstance(error, asyncpg.DataError):
         return BadInput("A value is outside what the database can hold; give a smaller or simpler one.")
-    if state in ("40001", "40P01"):
+    if state in ("40001", "40P01", "55P03"):
         return Contended("Others were writing the same rows; try again.")
-    if state in ("", "0A000", "55P03") or state.startswith(("08", "53", "57")):
+    if state in ("", "0A000") or state.startswith(("08", "53", "57")):
         return Unavailable("The hub cannot reach its database now; try again.", code="UNAVAILABLE")
     raise error
 

@@ -31,6 +31,7 @@ DURATION = re.compile(r"P(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?:(\d{1,6})H)?(?:(\d
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+FIRST, LAST = date.min, date.max  # the driver takes these two for minus and plus infinity
 MOST_DIGITS = 40  # of a number in a filter; far above numeric(18,4), far below what would cost time
 
 
@@ -39,19 +40,26 @@ def parse_datetime(value: Any) -> datetime:
     if not isinstance(value, str) or not INSTANT.fullmatch(value):
         raise ValueError("a DateTime is written 2026-01-31T12:00:00Z, with an offset and at most six decimals")
     try:
-        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        found = datetime.fromisoformat(value.upper()).astimezone(UTC)
+        if FIRST < found.date() < LAST:
+            return found
     except (ValueError, OverflowError):
-        raise ValueError(f"{value} is no moment of the calendar") from None
+        pass
+    raise ValueError(
+        f"{value} is no moment of the calendar, which goes from year 1 to 9999 but for their outermost days"
+    )
 
 
 def parse_date(value: Any) -> date:
     """`2026-01-31`."""
     try:
         if isinstance(value, str) and DAY.fullmatch(value):
-            return date.fromisoformat(value)
+            found = date.fromisoformat(value)
+            if FIRST < found < LAST:
+                return found
     except ValueError:
         pass
-    raise ValueError("a Date is written 2026-01-31")
+    raise ValueError("a Date is written 2026-01-31, in years 1 to 9999 but for their outermost days")
 
 
 def parse_decimal(value: Any) -> Decimal:
