@@ -213,27 +213,28 @@ class Performer:
             raise
 
     async def _many(self, work: Work, mutation: Mutation, given: Any, run: Run) -> Mapping[str, Any]:
-        """Each row within a savepoint, so that one that is refused leaves no trace."""
+        """Each row within a savepoint, so that one that is refused leaves no trace; results come in the order of the rows."""
         rows, policy = given["rows"], given.get("errorPolicy")
         if len(rows) > MOST_ROWS:
             message = (
                 f"input.rows: {len(rows)} rows are too many; give at most {MOST_ROWS} and send the rest after them."
             )
             raise LimitExceeded(message, code="BULK_LIMIT", argument="input.rows")
-        results: list[Mapping[str, Any]] = []
+        results: list[Mapping[str, Any]] = [{}] * len(rows)
         inner = next(each for each in mutation.input.fields if each.name == "rows").inner
         assert inner is not None
-        for at, row in enumerate(rows):
+        for at in _turns(rows):
             await work.run(SAVE)
             argument = f"input.rows[{at}]"
             try:
-                results.append(await self._called(work, mutation, inner.read(row, argument), run, argument))
+                values = inner.read(rows[at], argument)
+                results[at] = await self._called(work, mutation, values, run, argument)
                 await work.run(KEEP)
             except Unavailable:
                 raise
             except HubError as error:
                 await work.run(UNDO)
-                results.append({"error": _row_error(error)})
+                results[at] = {"error": _row_error(error)}
         failed = [(at, result["error"]) for at, result in enumerate(results) if "error" in result]
         if failed and (policy is None or getattr(policy, "value", policy) == "REJECT_ALL"):
             first = failed[0][1]
@@ -257,6 +258,13 @@ class Performer:
             if value is not Undefined:
                 found[each.name.value] = value
         return found
+
+
+def _turns(rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """The order in which rows are done: by what they are found by, so that two who write the same rows do not block each other.
+
+    Rows that are found by the same keep their order."""
+    return sorted(range(len(rows)), key=lambda at: str(rows[at].get("id") or rows[at].get("by") or ""))
 
 
 def _key_of(roots: Sequence[Ready], given: Sequence[Mapping[str, Any]]) -> str | None:
