@@ -261,10 +261,10 @@ class Performer:
 
 
 def _turns(rows: Sequence[Mapping[str, Any]]) -> list[int]:
-    """The order in which rows are done: by what they are found by, so that two who write the same rows do not block each other.
+    """The order in which rows are done: those of ids by id, so that two who write the same rows do not block each other.
 
-    Rows that are found by the same keep their order."""
-    return sorted(range(len(rows)), key=lambda at: str(rows[at].get("id") or rows[at].get("by") or ""))
+    Rows of one id, and rows without, keep their order."""
+    return sorted(range(len(rows)), key=lambda at: str(rows[at].get("id") or ""))
 
 
 def _key_of(roots: Sequence[Ready], given: Sequence[Mapping[str, Any]]) -> str | None:
