@@ -134,12 +134,13 @@ async def test_an_entity_costs_three_files_and_two_lines(tmp_path: Path, northwi
 
     copy.run("hub", "migrate")
     await execute(copy.dsn, TICKETS)
-    everything = copy.run("hub", "key", "create", "--role", "reader").strip()
+    everything = copy.run("hub", "key", "create", "--role", "admin").strip()
     one_unit = copy.run("hub", "key", "create", "--role", "reader", "--unit", "01581").strip()
     async with copy.serving() as ask:
         await the_customer_lists_them(ask, everything)
         await the_roots_and_filters_know_them(ask, everything)
         await a_unit_sees_its_own(ask, one_unit, everything)
+        await they_are_written(ask, everything)
 
 
 async def the_customer_lists_them(ask: Ask, key: str) -> None:
@@ -174,3 +175,16 @@ async def a_unit_sees_its_own(ask: Ask, key: str, everything: str) -> None:
     (hidden,) = (await ask(everything, foreign))["tickets"]["nodes"]
     both = "query ($id: ID!) { ticket(id: $id) { subject } node(id: $id) { id } }"
     assert await ask(key, both, **hidden) == {"ticket": None, "node": None}
+
+
+async def they_are_written(ask: Ask, key: str) -> None:
+    (customer,) = (await ask(key, '{ customers(filter: {name: {eq: "QUICK-Stop"}}) { nodes { id } } }'))["customers"][
+        "nodes"
+    ]
+    create = 'mutation ($c: ID!) { ticketCreate(input: {customerId: $c, subject: " New "}) { ticket { id subject status } } }'
+    ticket = (await ask(key, create, c=customer["id"]))["ticketCreate"]["ticket"]
+    assert (ticket["subject"], ticket["status"]) == ("New", "OPEN")
+    update = "mutation ($id: ID!) { ticketsUpdate(input: {rows: [{id: $id, status: SOLVED}]}) { results { ticket { status } } } }"
+    assert await ask(key, update, id=ticket["id"]) == {"ticketsUpdate": {"results": [{"ticket": {"status": "SOLVED"}}]}}
+    delete = "mutation ($id: ID!) { ticketDelete(input: {id: $id}) { deletedId } }"
+    assert await ask(key, delete, id=ticket["id"]) == {"ticketDelete": {"deletedId": ticket["id"]}}
