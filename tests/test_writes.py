@@ -248,21 +248,28 @@ async def test_rows_that_are_refused_leave_the_others_alone(hub_: Writer) -> Non
     assert found["results"][1]["error"]["argument"] == "input.rows[1].sku"
 
 
-async def test_those_who_write_the_same_rows_in_opposite_orders_all_succeed(hub_: Writer) -> None:
-    rows = [{"kind": "PERSON", "name": f"Both {number}"} for number in range(40)]
+UPDATES = "mutation ($input: CustomersUpdateInput!) { done: customersUpdate(input: $input) { succeeded } }"
+UPSERTS = "mutation ($input: CustomersUpsertInput!) { done: customersUpsert(input: $input) { succeeded } }"
+
+
+@pytest.mark.parametrize("by", ["id", "identifier"])
+async def test_those_who_write_the_same_rows_in_opposite_orders_all_succeed(hub_: Writer, by: str) -> None:
     document = (
         "mutation ($input: CustomersCreateInput!) { customersCreate(input: $input) { results { customer { id } } } }"
     )
-    made_ = (await hub_.do(document, {"input": {"rows": rows}}))["customersCreate"]["results"]
-    ids = [each["customer"]["id"] for each in made_]
-    document = "mutation ($input: CustomersUpdateInput!) { customersUpdate(input: $input) { succeeded } }"
+    made_ = await hub_.do(document, {"input": {"rows": [{"kind": "PERSON", "name": f"Both {n}"} for n in range(40)]}})
+    ids = [{"id": each["customer"]["id"]} for each in made_["customersCreate"]["results"]]
+    known = [
+        {"by": {"identifier": {"kind": "EMAIL", "value": f"both{n}@home.org"}}, "kind": "PERSON"} for n in range(40)
+    ]
+    rows, document = (ids, UPDATES) if by == "id" else (known, UPSERTS)
 
     async def edited(number: int) -> Any:
-        order = ids if number % 2 else ids[::-1]
-        return await hub_.do(document, {"input": {"rows": [{"id": key, "name": f"Edit {number}"} for key in order]}})
+        order = rows if number % 2 else rows[::-1]
+        return await hub_.do(document, {"input": {"rows": [{**each, "name": f"Edit {number}"} for each in order]}})
 
     answers = await asyncio.gather(*(edited(number) for number in range(4)))
-    assert answers == [{"customersUpdate": {"succeeded": 40}}] * 4
+    assert answers == [{"done": {"succeeded": 40}}] * 4
 
 
 async def test_too_many_rows_are_refused(hub_: Writer) -> None:

@@ -15,6 +15,8 @@ from hub.errors import HubError, Unavailable
 
 MARK = re.compile(r"[A-Za-z0-9._:-]{1,100}")  # what stands in a script between quotes
 BROKEN = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+# Those who got in each other's way go on one at a time: the lock that they take turns by, and a wait that outlasts a turn.
+TURN = "; set local lock_timeout = '5s'; select pg_advisory_xact_lock(7269401114)"
 SAVE, KEEP, UNDO = "savepoint row", "release savepoint row", "rollback to savepoint row"
 
 
@@ -103,14 +105,19 @@ async def alone(pool: Pool, text: str, arguments: Sequence[Any], keeps: str) -> 
 
 
 @asynccontextmanager
-async def working(pool: Pool, metadata: sa.MetaData, actor: str, request_id: str) -> AsyncIterator[Work]:
-    """A transaction that tells the log of changes who writes; rolled back unless the block ends well, after `keep`."""
+async def working(
+    pool: Pool, metadata: sa.MetaData, actor: str, request_id: str, *, in_turn: bool = False
+) -> AsyncIterator[Work]:
+    """A transaction that tells the log of changes who writes; rolled back unless the block ends well, after `keep`.
+
+    With `in_turn` it waits for others that are repeated, so that two of them do not block each other again."""
     if not (MARK.fullmatch(actor) and MARK.fullmatch(request_id)):
         raise ValueError("an actor and a request are told in letters, digits and ._:-")
     async with pool.held() as held:
         work = Work(held, metadata)
         try:
-            await work.run(f"begin; set local hub.actor = '{actor}'; set local hub.request = '{request_id}'")
+            told = f"begin; set local hub.actor = '{actor}'; set local hub.request = '{request_id}'"
+            await work.run(told + (TURN if in_turn else ""))
             yield work
         except HubError:
             await _rolled_back(held)

@@ -120,7 +120,7 @@ class Performer:
         for attempt in range(ATTEMPTS):
             try:
                 done = await self._alone(roots[0], given[0], run, asked, key)
-                return done or await self._once(roots, given, run, asked, key)
+                return done or await self._once(roots, given, run, asked, key, in_turn=attempt > 0)
             except Contended:
                 if attempt == ATTEMPTS - 1:
                     raise
@@ -158,11 +158,18 @@ class Performer:
         return None if body is None else b'{"data":' + body + b"}"
 
     async def _once(
-        self, roots: Sequence[Ready], given: Sequence[Mapping[str, Any]], run: Run, asked: Asked, key: str | None
+        self,
+        roots: Sequence[Ready],
+        given: Sequence[Mapping[str, Any]],
+        run: Run,
+        asked: Asked,
+        key: str | None,
+        *,
+        in_turn: bool,
     ) -> bytes:
         parts: list[bytes] = []
         errors: list[HubError] = []
-        async with working(self._pool, self._metadata, asked.actor, asked.request_id) as work:
+        async with working(self._pool, self._metadata, asked.actor, asked.request_id, in_turn=in_turn) as work:
             for root, values in zip(roots, given, strict=True):
                 try:
                     parts.append(await self._root(work, root, values, run, errors))
