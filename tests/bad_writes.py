@@ -50,6 +50,7 @@ BAD_WRITES = [
     BadWrite("ID_MALFORMED", "input.id", "customerUpdate", {"id": "ALFKI"}),
     BadWrite("IDEMPOTENCY_KEY_INVALID", "idempotencyKey", "customerUpdate", {"id": CUS}, ""),
     BadWrite("NOT_FOUND", "input.id", "customerUpdate", {"id": NOBODY, "name": "x"}),
+    BadWrite("NOT_FOUND", "input.by.id", "customerUpsert", {"by": {"id": NOBODY}, "name": "x"}),
     BadWrite("NOT_FOUND", "input.customerId", "interactionRecord", {**SEEN, "customerId": NOBODY}),
     BadWrite(
         "NOT_FOUND", "input.orderId", "interactionRecord", {**SEEN, "customerId": CUS, "orderId": "ord_" + "1" * 32}
@@ -65,6 +66,12 @@ BAD_WRITES = [
         "input.items[0].quantity",
         "orderCreate",
         {**ORDER, "items": [{"productId": "prd_" + "0" * 32, "quantity": 0, "unitPrice": "1"}]},
+    ),
+    BadWrite(
+        "VALUE_INVALID",
+        "input.items[0].discount",
+        "orderCreate",
+        {**ORDER, "items": [{"productId": "prd_" + "0" * 32, "quantity": 1, "unitPrice": "1", "discount": "0.12345"}]},
     ),
     BadWrite("VALUE_INVALID", "input.freight", "orderCreate", {**ORDER, "freight": "1.23456"}),
     BadWrite(

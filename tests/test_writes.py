@@ -122,6 +122,19 @@ async def test_a_conflict_names_the_fields_and_shows_the_current_state(hub_: Wri
     assert (error["currentVersion"], error["current"]) == (2, {"name": "Bea"})
 
 
+async def test_a_delete_clashes_with_any_later_edit(hub_: Writer, unit: str) -> None:
+    key = await made(hub_, unit)
+    move = 'mutation ($id: ID!) { customerStageMove(input: {id: $id, stage: LOST, reason: "gone"}) { customer { version } } }'
+    await hub_.do(move, {"id": key})
+    error = await hub_.refused(
+        "mutation ($id: ID!) { customerDelete(input: {id: $id, expectedVersion: 1}) { deletedId } }", {"id": key}
+    )
+    assert (error["code"], error["message"].split(" after")[0]) == (
+        "VERSION_CONFLICT",
+        "input.expectedVersion: stage changed",
+    )
+
+
 async def test_an_edit_by_another_writer_counts_too(hub_: Writer, unit: str, rows: asyncpg.Connection) -> None:
     key = await made(hub_, unit)
     await rows.execute("update customers set name = 'Psql' where id = $1", key.removeprefix("cus_"))
@@ -198,6 +211,8 @@ async def test_an_order_s_net_follows_its_items(hub_: Writer, unit: str, rows: a
     given = {"orderId": made_["orderCreate"]["order"]["id"], "line": 1, "productId": product}
     item = (await hub_.do(add, {"input": {**given, "quantity": 2, "unitPrice": "3"}}))["orderItemCreate"]["orderItem"]
     assert item == {"id": item["id"], "currency": "EUR", "order": {"net": "6.0000"}}
+    none = "mutation ($id: ID!) { orderItemUpdate(input: {id: $id, quantity: null}) { orderItem { id } } }"
+    assert (await hub_.refused(none, {"id": item["id"]}))["code"] == "VALUE_INVALID"
     await hub_.do("mutation ($id: ID!) { orderItemDelete(input: {id: $id}) { deletedId } }", {"id": item["id"]})
     net = await hub_.do("query ($id: ID!) { order(id: $id) { net } }", {"id": given["orderId"]})
     assert net == {"order": {"net": "0.0000"}}

@@ -120,10 +120,11 @@ def _prepared(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
 
 def _within_bounds(item: Mapping[str, Any], place: str = "") -> None:
     quantity, discount = f"{place}.quantity".lstrip("."), f"{place}.discount".lstrip(".")
-    if not 0 < item.get("quantity", 1) <= MOST_UNITS:
+    units, share = item.get("quantity"), item.get("discount") or 0
+    if units is not None and not 0 < units <= MOST_UNITS:
         raise BadInput(f"{quantity}: give 1 to {MOST_UNITS:,} units.", argument=quantity)
-    if not 0 <= (item.get("discount") or 0) <= 1:
-        raise BadInput(f"{discount}: give a share from 0 to 1, like 0.15.", argument=discount)
+    if not 0 <= share <= 1 or share != round(share, 4):
+        raise BadInput(f"{discount}: give a share from 0 to 1 of at most four decimals, like 0.15.", argument=discount)
 
 
 def _item(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:

@@ -22,6 +22,7 @@ T = TypeVar("T")
 Values = Mapping[str, Any]
 Prepare = Callable[[Values, datetime], dict[str, Any]]
 Settle = Callable[[Tx, UUID, datetime], Awaitable[None]]
+UNTOLD = ("id", "version", "created_at", "updated_at", "search_text")  # columns that no edit is about
 _ROOTS = "select id from org_units where parent_id is null limit 2"
 
 
@@ -179,6 +180,7 @@ class Kind:
             raise BadInput("by: give exactly one thing to find the row by.", code="UPSERT_AMBIGUOUS", argument="by")
         ((name, wanted),) = by.items()
         if name == "id":
+            await within("by", require_seen(tx, viewer, self.table, wanted, "id"))
             return await self._changed(tx, viewer, wanted, values, version, at), False
         if name in self.ways:
             way = self.ways[name]
@@ -213,7 +215,9 @@ class Kind:
         viewer.require(f"{self.subject}:write")
         owner = await self._owner(tx, key)
         if version is not None:
-            await self._require_version(tx, viewer, key, dict.fromkeys(self.updates), version)
+            # Nothing of it is left to merge with, so any later edit counts, also of what updates do not take.
+            told = {each.name: None for each in self.table.c if each.name not in UNTOLD}
+            await self._require_version(tx, viewer, key, told, version)
         statement = statements.delete(self.table, viewer.binding)
         if await tx.fetchval(statement.text, *statement.bind({"wanted": key}, viewer)) is None:
             raise absent("id")

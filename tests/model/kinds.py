@@ -116,8 +116,8 @@ class Kind:
 
     def delete(self, world: World, given: Row) -> Outcome:
         row = world.need(self.table, key_of(self.table, given["id"]))
-        if given.get("expectedVersion") is not None:
-            world.require_version(row, self.updates, given["expectedVersion"])
+        if given.get("expectedVersion") not in (None, row["version"]):
+            raise Refused("VERSION_CONFLICT")
         self.leaving(world, row)
         world.remove(self.table, row)
         self.settle(world, row)
