@@ -30,10 +30,18 @@ SDL = ROOT / "schema" / "schema.graphql"
 OPERATIONS = sorted((ROOT / "graphiql" / "src" / "operations").glob("*.graphql"))
 KEY = "hub_01234567_not-a-real-key"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+in_a_browser = pytest.mark.skipif(
+    CHROMIUM is None or not pages.STATIC.is_dir(),
+    reason="needs chromium, from the system's packages, and the built page: pip install --no-deps -e .",
+)
 HERE = {"host": "127.0.0.1:8000"}
 
 # What a CodeMirror editor holds, once it holds something.
 EDITOR = "document.querySelector('%s .CodeMirror')?.CodeMirror.getValue()"
+QUERY, RESULT = EDITOR % ".graphiql-query-editor", EDITOR % ".result-window"
+# The button of a saved operation, by its title as JSON.
+BUTTON = "[...document.querySelectorAll('.saved-operations button')].find(b => b.innerText == %s)"
+RUN = "document.querySelector('.graphiql-execute-button')"
 
 Visit = Callable[..., TestClient]
 
@@ -237,40 +245,67 @@ async def test_a_saved_operation_finds_something_in_the_demo_data(query: str, de
         assert [field for field, found in answer["data"].items() if not found or found.get("totalCount") == 0] == []
 
 
-WRITES = {
-    "A new customer": '"stage": "PROSPECT"',
-    "Better terms for a customer": '"tier": "GOLD"',
-    "An edit that comes too late, and is told so": '"code": "VERSION_CONFLICT"',
-    "Who is it? Found, or made": '"outcome": "MATCHED"',
-}
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(
+    ("name", "made"), {"NewCustomer": 2, "WhoIsIt": 1, "RecordACall": 1, "FromTheShop": 1, "AnOrderIsSent": 1}.items()
+)
+async def test_a_second_click_makes_only_a_customer_anew(name: str, made: int, demo: httpx2.AsyncClient) -> None:
+    query = next(text for path in OPERATIONS if name in (text := path.read_text()))
+    answers = [(await demo.post("/graphql", json={"query": query})).text for _ in range(2)]
+    found = [re.findall(r'"(?:id|number)":"(\w+)"', answer) for answer in answers]
+    assert all(found)
+    assert len({keys[0] for keys in found}) == made
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, from the system's packages")
-@pytest.mark.skipif(not pages.STATIC.is_dir(), reason="needs the built page: pip install --no-deps -e .")
+SEEN = """query($email: String!) {
+  made: customers(filter: { name: { eq: "Ana Sousa" } }) { totalCount }
+  better: customerBy(identifier: { kind: EXTERNAL_ID, value: "ALFKI" }) { name tier }
+  known: customerBy(identifier: { kind: EMAIL, value: $email }) { id }
+}"""
+PLAIN = """mutation {
+  customerUpsert(input: { by: { identifier: { kind: EXTERNAL_ID, value: "ALFKI" } }, tier: STANDARD }) { created }
+}"""
+DELETED = "mutation($id: ID!) { customerDelete(input: { id: $id }) { deletedId } }"
+WRITES = [
+    ("A new customer", '"stage": "PROSPECT"', '"name": "Ana Sousa"'),
+    ("Better terms for a customer", '"tier": "GOLD"'),
+    ("An edit that comes too late, and is told so", '"code": "VERSION_CONFLICT"', '"current": {', '"currentVersion":'),
+    ("Who is it? Found, or made", '"outcome": "CREATED"'),
+    ("Who is it? Found, or made", '"outcome": "MATCHED"'),
+]
+
+
+@in_a_browser
 @pytest.mark.asyncio(loop_scope="module")
 async def test_saved_operations_write_in_a_browser(demo: httpx2.AsyncClient, tmp_path: Path) -> None:
     """Creates, updates, conflicts and identifies on the demo data, by clicks alone."""
-    identify = next(path.read_text() for path in OPERATIONS if "WhoIsIt" in path.read_text())
-    await demo.post("/graphql", json={"query": identify})
+
+    async def ask(query: str, **variables: str) -> Any:
+        return (await demo.post("/graphql", json={"query": query, "variables": variables})).json()["data"]
+
+    await ask(PLAIN)
+    before = await ask(SEEN, email="ines@sousa.pt")
+    if before["known"]:
+        await ask(DELETED, id=before["known"]["id"])
     async with opened(str(CHROMIUM), tmp_path) as page:
         await page.send("Page.navigate", url=f"{demo.base_url}/graphiql")
         await page.see(f"document.querySelectorAll('.saved-operations button').length == {len(OPERATIONS)}")
-        for title, told in WRITES.items():
-            wanted = json.dumps(title)
-            await page.click(
-                f"[...document.querySelectorAll('.saved-operations button')].find(b => b.innerText == {wanted})"
-            )
-            await page.see(f"({EDITOR % '.graphiql-query-editor'})?.includes({wanted})")
-            await page.click("document.querySelector('.graphiql-execute-button')")
-            await page.see(f"({EDITOR % '.result-window'})?.includes({json.dumps(told)})")
+        for title, *told in WRITES:
+            await page.click(BUTTON % json.dumps(title))
+            await page.see(f"({QUERY})?.includes({json.dumps(title)})")
+            await page.click(RUN)
+            await page.see(f"{json.dumps(told)}.every(told => ({RESULT})?.includes(told))")
     assert page.complaints == []
+    after = await ask(SEEN, email="ines@sousa.pt")
+    assert after["made"]["totalCount"] == before["made"]["totalCount"] + 1
+    assert after["better"] == {"name": before["better"]["name"], "tier": "GOLD"}  # the late edit left the name alone
+    assert after["known"]
 
 
 def _free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
+        return int(found.getsockname()[1])
 
 
 def _anything(kind: Any) -> Any:
@@ -312,8 +347,7 @@ async def served(schema: GraphQLSchema) -> AsyncIterator[tuple[str, list[str]]]:
     await serving
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium, from the system's packages")
-@pytest.mark.skipif(not pages.STATIC.is_dir(), reason="needs the built page: pip install --no-deps -e .")
+@in_a_browser
 async def test_the_page_works_in_a_browser_without_a_network(served: tuple[str, list[str]], tmp_path: Path) -> None:
     """Opens a saved operation, runs it, reads the docs, explores, opens the dialogs; nothing is fetched or violated."""
     address, keys = served
@@ -322,12 +356,10 @@ async def test_the_page_works_in_a_browser_without_a_network(served: tuple[str, 
         await page.send("Page.navigate", url=f"{address}/graphiql")
         assert await page.see("document.querySelectorAll('.saved-operations button').length") == len(OPERATIONS)
         assert f"Bearer {KEY}" in await page.see(EDITOR % ".graphiql-editor-tool .graphiql-editor:not(.hidden)")
-        await page.click(
-            f"[...document.querySelectorAll('.saved-operations button')].find(b => b.innerText == {title})"
-        )
-        await page.see(f"({EDITOR % '.graphiql-query-editor'}).includes({title})")
-        await page.click("document.querySelector('.graphiql-execute-button')")
-        assert '"data"' in await page.see(EDITOR % ".result-window")
+        await page.click(BUTTON % title)
+        await page.see(f"({QUERY}).includes({title})")
+        await page.click(RUN)
+        assert '"data"' in await page.see(RESULT)
         await page.click("document.querySelector('[aria-label=\"Show Documentation Explorer\"]')")
         await page.see("document.querySelector('.graphiql-doc-explorer')?.innerText.includes('Query')")
         await page.click("document.querySelector('[aria-label=\"Show GraphiQL Explorer\"]')")
@@ -340,3 +372,27 @@ async def test_the_page_works_in_a_browser_without_a_network(served: tuple[str, 
     assert page.complaints == []
     assert [url for url in page.requested if not url.startswith((f"{address}/graph", "data:"))] == []
     assert set(keys) == {f"Bearer {KEY}"}
+
+
+@in_a_browser
+async def test_clicks_in_a_hurry_run_what_is_shown(served: tuple[str, list[str]], tmp_path: Path) -> None:
+    """A click before there are editors leaves what was typed; one that goes back to a tab can be followed by a run."""
+    title = json.dumps(OPERATIONS[2].read_text().split("\n", 1)[0].removeprefix("# "))
+    mine, watch = "query Mine { customers { totalCount } }", "observe(document, {childList: true, subtree: true})"
+    type_mine = f"!!document.querySelector('.CodeMirror')?.CodeMirror.setValue({json.dumps(mine)}) || {QUERY}"
+    tabs = "[...document.querySelectorAll('.graphiql-tab-button')]"
+    async with opened(str(CHROMIUM), tmp_path) as page:
+        await page.send("Page.navigate", url=f"{served[0]}/graphiql")
+        assert await page.see(f"({QUERY}) && {type_mine}") == mine
+        await page.see("localStorage['graphiql:tabState']?.includes('Mine')")
+        early = f"const b = {BUTTON % title}; if (b) {{window.early = !({QUERY}); seen.disconnect(); b.click()}}"
+        source = f"new MutationObserver((_, seen) => {{{early}}}).{watch}"
+        await page.send("Page.addScriptToEvaluateOnNewDocument", source=source)
+        await page.send("Page.navigate", url=f"{served[0]}/graphiql")
+        assert await page.see(f"({QUERY})?.includes({title}) && {tabs}.length == 2 && window.early")
+        await page.see(f"{tabs}[1].innerText == 'CustomersWithoutOrders'")
+        await page.click(f"{tabs}[0]")
+        await page.see(f"({QUERY}) == {json.dumps(mine)} && localStorage['graphiql:operationName'] == 'Mine'")
+        await page.see(f"[({BUTTON % title}).click(), setTimeout(() => {RUN}.click(), 20)]")
+        await page.see(f"({RESULT})?.includes('totalCount') && ({QUERY}).includes({title})")
+    assert page.complaints == []

@@ -1,6 +1,6 @@
 // The panel of saved operations: a click opens one in a tab, going back to it if it is open already.
 import { useEditorContext } from "@graphiql/react";
-import { parse } from "graphql";
+import { Kind, parse } from "graphql";
 import { useEffect, useState } from "react";
 
 function Icon() {
@@ -11,44 +11,63 @@ function Icon() {
   );
 }
 
+// GraphiQL learns what a text holds a moment after it changed; until then it would run the former operation's name.
+function learn(editor, change) {
+  if (change?.origin !== "setValue") return; // GraphiQL signals changes of its own, without saying which
+  try {
+    editor.documentAST = parse(editor.getValue());
+  } catch {
+    return;
+  }
+  editor.operations = editor.documentAST.definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
+  editor.operationName = editor.operations[0]?.name?.value ?? null;
+}
+
 function SavedOperations({ operations }) {
   const { queryEditor, variableEditor, tabs, activeTabIndex, addTab, changeTab } = useEditorContext({ nonNull: true });
   const [opening, setOpening] = useState(null);
 
-  // A tab is filled once it is there, since adding it resets the editors, and once the editors are there.
   useEffect(() => {
-    if (opening === null || opening.tab !== activeTabIndex || !queryEditor || !variableEditor) return;
-    queryEditor.setValue(opening.text);
-    variableEditor.setValue("");
-    // GraphiQL learns what a text holds a moment after it changed; until then it would run the former operation's name.
-    const { definitions } = (queryEditor.documentAST = parse(opening.text));
-    queryEditor.operations = definitions;
-    queryEditor.operationName = definitions[0].name.value;
-    setOpening(null);
+    queryEditor?.on("change", learn);
+    return () => queryEditor?.off("change", learn);
+  }, [queryEditor]);
+
+  // A click waits for the editors, and a tab is filled once it is there, since adding it resets them.
+  useEffect(() => {
+    if (opening === null || !queryEditor || !variableEditor) return;
+    if (opening.tab === undefined) {
+      setOpening(place(opening.text));
+    } else if (opening.tab === activeTabIndex) {
+      queryEditor.setValue(opening.text);
+      variableEditor.setValue("");
+      setOpening(null);
+    }
   }, [opening, activeTabIndex, queryEditor, variableEditor]);
 
-  function open({ text }) {
-    const there = tabs.findIndex((tab) => tab.query === text);
+  // The tab that is to be filled with a text, or null if one holds it already.
+  function place(text) {
+    const current = queryEditor.getValue();
+    if (current === text) return null;
+    // What GraphiQL knows of the tab in front may be older than its editor.
+    const there = tabs.findIndex((tab, index) => index !== activeTabIndex && tab.query === text);
     if (there >= 0) {
-      if (there !== activeTabIndex) changeTab(there);
-      return;
+      changeTab(there);
+      return null;
     }
-    const current = queryEditor?.getValue() ?? "";
     if (current.trim() === "" || operations.some((operation) => operation.text === current)) {
-      setOpening({ text, tab: activeTabIndex });
-    } else {
-      setOpening({ text, tab: tabs.length });
-      addTab();
+      return { text, tab: activeTabIndex };
     }
+    addTab();
+    return { text, tab: tabs.length };
   }
 
   return (
     <section aria-label="Saved operations" className="saved-operations">
       <div className="saved-operations-title">Saved operations</div>
       <ul>
-        {operations.map((operation) => (
-          <li key={operation.title}>
-            <button type="button" className="graphiql-un-styled" onClick={() => open(operation)}>{operation.title}</button>
+        {operations.map(({ title, text }) => (
+          <li key={title}>
+            <button type="button" className="graphiql-un-styled" onClick={() => setOpening({ text })}>{title}</button>
           </li>
         ))}
       </ul>
