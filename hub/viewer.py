@@ -26,7 +26,7 @@ SCOPES: dict[Role, frozenset[str]] = {
 # customer does not say of itself who it is, what it bought or what it is worth.
 WRITABLE: dict[str, frozenset[str]] = {
     "unit": frozenset(
-        f"{each}:write" for each in ("customers", "contacts", "orders", "interactions", "scores", "consents")
+        f"{each}:write" for each in ("customers", "contacts", "orders", "interactions", "records", "scores", "consents")
     ),
     "customer": frozenset(f"{each}:write" for each in ("contacts", "interactions", "consents")),
 }

@@ -117,6 +117,18 @@ async def test_a_placeholder_identifies_nobody(writer: Writer, units: tuple[str,
     assert error["argument"] == "input.identifiers[1].value"
 
 
+async def test_one_address_in_two_forms_is_one(writer: Writer, units: tuple[str, str]) -> None:
+    first = await identified(writer, units[0], "shop", ("EMAIL", "u@bücher.de", False))
+    second = await identified(writer, units[0], "shop", ("EMAIL", "u@xn--bcher-kva.de", False))
+    assert (second["outcome"], second["customer"]["id"]) == ("MATCHED", first["customer"]["id"])
+
+
+async def test_a_source_is_one_line(writer: Writer) -> None:
+    by = {"external": {"source": "x" * 20_000, "externalId": "E-1"}}
+    error = await writer.refused(UPSERT, {"input": {"by": by, "kind": "PERSON", "name": "x"}})
+    assert (error["code"], error["argument"]) == ("VALUE_INVALID", "input.by.external.source")
+
+
 async def test_a_hidden_customer_is_neither_matched_nor_told(
     writer: Writer, units: tuple[str, str], new_database: NewDatabase
 ) -> None:

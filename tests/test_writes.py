@@ -263,28 +263,33 @@ async def test_rows_that_are_refused_leave_the_others_alone(hub_: Writer) -> Non
     assert found["results"][1]["error"]["argument"] == "input.rows[1].sku"
 
 
-UPDATES = "mutation ($input: CustomersUpdateInput!) { done: customersUpdate(input: $input) { succeeded } }"
-UPSERTS = "mutation ($input: CustomersUpsertInput!) { done: customersUpsert(input: $input) { succeeded } }"
-
-
-@pytest.mark.parametrize("by", ["id", "identifier"])
-async def test_those_who_write_the_same_rows_in_opposite_orders_all_succeed(hub_: Writer, by: str) -> None:
-    document = (
-        "mutation ($input: CustomersCreateInput!) { customersCreate(input: $input) { results { customer { id } } } }"
-    )
-    made_ = await hub_.do(document, {"input": {"rows": [{"kind": "PERSON", "name": f"Both {n}"} for n in range(40)]}})
-    ids = [{"id": each["customer"]["id"]} for each in made_["customersCreate"]["results"]]
-    known = [
-        {"by": {"identifier": {"kind": "EMAIL", "value": f"both{n}@home.org"}}, "kind": "PERSON"} for n in range(40)
+async def test_rows_are_counted_over_all_roots(hub_: Writer) -> None:
+    rows = [
+        {"sku": f"S{number}", "name": "S", "category": "S", "unitPrice": "1", "currency": "EUR"}
+        for number in range(251)
     ]
-    rows, document = (ids, UPDATES) if by == "id" else (known, UPSERTS)
+    document = """mutation ($rows: [ProductCreateInput!]!) {
+        a: productsCreate(input: {rows: $rows}) { succeeded } b: productsCreate(input: {rows: $rows}) { succeeded }
+    }"""
+    error = await hub_.refused(document, {"rows": rows})
+    assert (error["code"], error["path"], error["argument"]) == ("BULK_LIMIT", ["b"], "input.rows")
 
-    async def edited(number: int) -> Any:
-        order = rows if number % 2 else rows[::-1]
-        return await hub_.do(document, {"input": {"rows": [{**each, "name": f"Edit {number}"} for each in order]}})
 
-    answers = await asyncio.gather(*(edited(number) for number in range(4)))
-    assert answers == [{"done": {"succeeded": 40}}] * 4
+async def test_an_old_answer_that_comes_late_does_not_count(hub_: Writer, unit: str) -> None:
+    key = await made(hub_, unit)
+    document = "mutation ($input: ConsentSetInput!) { consentSet(input: $input) { consent { current supersededAt } } }"
+    given = {"customerId": key, "purpose": "a.late", "source": "shop"}
+    times = ("2020-01-01T00:00:00+00:00", "2024-01-01T00:00:00+00:00", "2022-01-01T00:00:00+00:00")
+    for status, at in zip(("GRANTED", "WITHDRAWN", "GRANTED"), times, strict=True):
+        last = await hub_.do(document, {"input": {**given, "status": status, "givenAt": at}})
+    assert last["consentSet"]["consent"] == {"current": False, "supersededAt": times[1]}
+    read = "query ($id: ID!) { customer(id: $id) { consents(last: 9) { nodes { status current supersededAt } } } }"
+    found = (await hub_.do(read, {"id": key}))["customer"]["consents"]["nodes"]
+    assert sorted((each["status"], each["current"], str(each["supersededAt"])) for each in found) == [
+        ("GRANTED", False, times[2]),
+        ("GRANTED", False, times[1]),
+        ("WITHDRAWN", True, "None"),
+    ]
 
 
 async def test_too_many_rows_are_refused(hub_: Writer) -> None:
@@ -357,6 +362,13 @@ async def test_a_customer_s_own_key_writes_little(hub_: Writer, unit: str) -> No
     }"""
     assert await hub_.do(record, {"id": key}, key=minted) == {"interactionRecord": {"interaction": {"kind": "a.b"}}}
     assert (await hub_.refused(UPDATE, {"input": {"id": key, "name": "Bea"}}, key=minted))["code"] == "FORBIDDEN"
+    outbound = await hub_.refused(record.replace("INBOUND", "OUTBOUND"), {"id": key}, key=minted)
+    assert (outbound["code"], outbound["argument"]) == ("FORBIDDEN", "input.direction")
+    (note,) = (await hub_.do("query ($id: ID!) { customer(id: $id) { interactions { nodes { id } } } }", {"id": key}))[
+        "customer"
+    ]["interactions"]["nodes"]
+    forget = "mutation ($id: ID!) { interactionDelete(input: {id: $id}) { deletedId } }"
+    assert (await hub_.refused(forget, note, key=minted))["code"] == "FORBIDDEN"
     other = await made(hub_, unit)
     assert (await hub_.refused(record, {"id": other}, key=minted))["code"] == "NOT_FOUND"
     assert (await hub_.refused(mint, {"id": key}, key=minted))["code"] == "FORBIDDEN"

@@ -50,6 +50,8 @@ def fault(error: Exception) -> HubError:
         )
     if state == "22023" and "time zone" in str(error):
         return BadInput(f"timezone: {error}; give an IANA name like Europe/Berlin.", code="TIMEZONE_UNKNOWN")
+    if state.startswith("54"):
+        return BadInput("A value is too long for the database; give a shorter one.")
     if state.startswith("22") or isinstance(error, asyncpg.DataError):
         return BadInput("A value is outside what the database can hold; give a smaller or simpler one.")
     if state in ("40001", "40P01", "55P03"):
@@ -57,6 +59,11 @@ def fault(error: Exception) -> HubError:
     if state in ("", "0A000") or state.startswith(("08", "53", "57")):
         return Unavailable("The hub cannot reach its database now; try again.", code="UNAVAILABLE")
     raise error
+
+
+def dying(error: asyncpg.PostgresError) -> bool:
+    """Whether the server said with the error that the connection is at its end."""
+    return (error.sqlstate or "").startswith(("08", "57P"))
 
 
 class Held:
@@ -124,6 +131,13 @@ class Pool:
         elif not held.connection.is_closed():
             self._idle.append(held)
 
+    def _ended(self, held: Held, error: asyncpg.PostgresError) -> None:
+        """Takes back a connection on which a statement failed, unless it goes down with it."""
+        if dying(error):
+            held.connection.terminate()
+        else:
+            self._give(held)
+
     async def fetch_json(self, text: str, arguments: Sequence[Any], *, fresh: bool = False) -> bytes:
         """The one JSON value of a statement, as its bytes; `fresh` has it planned for these very arguments.
 
@@ -140,7 +154,7 @@ class Pool:
                 held.connection.terminate()  # the tables changed under its statements: a migration ran
                 raise fault(error) from error
             except asyncpg.PostgresError as error:
-                self._give(held)
+                self._ended(held, error)
                 raise fault(error) from error
             except Exception as error:
                 # The driver and the connection may no longer agree on what comes next.
@@ -159,8 +173,8 @@ class Pool:
             held = await self._take()
             try:
                 yield held.connection
-            except asyncpg.PostgresError:
-                self._give(held)
+            except asyncpg.PostgresError as error:
+                self._ended(held, error)
                 raise
             except BaseException:
                 held.connection.terminate()

@@ -9,14 +9,17 @@ from uuid import UUID
 import asyncpg
 import sqlalchemy as sa
 
-from hub.db.pool import Connection, Held, Pool, fault
+from hub.db.pool import Connection, Held, Pool, dying, fault
 from hub.db.refusals import refusal
 from hub.errors import HubError, Unavailable
 
 MARK = re.compile(r"[A-Za-z0-9._:-]{1,100}")  # what stands in a script between quotes
 BROKEN = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 # Those who got in each other's way go on one at a time: the lock that they take turns by, and a wait that outlasts a turn.
-TURN = "; set local lock_timeout = '5s'; select pg_advisory_xact_lock(7269401114)"
+TURN = """
+; set local lock_timeout = '5s'; set local statement_timeout = '6s'; select pg_advisory_xact_lock(7269401114)
+; set local lock_timeout to default; set local statement_timeout to default
+"""
 SAVE, KEEP, UNDO = "savepoint row", "release savepoint row", "rollback to savepoint row"
 
 
@@ -64,6 +67,8 @@ class Work:
         try:
             yield
         except asyncpg.PostgresError as error:
+            if dying(error):
+                self.connection.terminate()
             raise refusal(error, self._metadata) or fault(error) from error
         except BROKEN as error:
             # Whether what was under way is done is not known: with an idempotency key it can be asked again.
@@ -102,6 +107,15 @@ async def alone(pool: Pool, text: str, arguments: Sequence[Any], keeps: str) -> 
         if isinstance(error, asyncpg.UniqueViolationError) and error.table_name == keeps:
             raise Taken("it is kept already") from error
         raise Several from error
+
+
+@asynccontextmanager
+async def looking(pool: Pool, metadata: sa.MetaData) -> AsyncIterator[Connection]:
+    """A connection to look something up on, with its faults told."""
+    async with pool.held() as held:
+        work = Work(held, metadata)
+        async with work.told():
+            yield work.connection
 
 
 @asynccontextmanager

@@ -64,26 +64,33 @@ sa.Index("ix_consents_given_at_id", Consent.c.given_at, Consent.c.id)
 
 CONSENTS = Kind(Consent, subject="consents", scope=scope.customer, deletes=False)
 
+_same = (
+    Consent.c.customer_id == sa.bindparam("customer", type_=sa.Uuid),
+    Consent.c.purpose == sa.bindparam("what_for", type_=sa.Text),
+    Consent.c.channel.is_not_distinct_from(sa.bindparam("through", type_=sa.Text)),
+)
+_given = sa.bindparam("given", type_=moment())
+# An answer counts from when it was given until the next one was, in whatever order the two are reported.
 _SUPERSEDE = text(
     sa.update(Consent)
     .where(
-        Consent.c.customer_id == sa.bindparam("customer", type_=sa.Uuid),
-        Consent.c.purpose == sa.bindparam("what_for", type_=sa.Text),
-        Consent.c.channel.is_not_distinct_from(sa.bindparam("through", type_=sa.Text)),
-        Consent.c.superseded_at.is_(None),
+        *_same,
+        Consent.c.given_at <= _given,
+        sa.or_(Consent.c.superseded_at.is_(None), Consent.c.superseded_at > _given),
     )
     .values(
-        superseded_at=sa.bindparam("given", type_=moment()),
+        superseded_at=_given,
         version=Consent.c.version + sa.literal_column("1"),
         updated_at=sa.bindparam("at", type_=moment()),
     )
 )
+_NEXT = text(sa.select(sa.func.min(Consent.c.given_at)).where(*_same, Consent.c.given_at > _given))
 
 
 class ConsentGiven(NamedTuple):
     """What an answer gives."""
 
-    consent: Annotated[UUID, Consent, "The answer that counts from now on."]
+    consent: Annotated[UUID, Consent, "The answer; it counts unless a later one is known already."]
 
 
 async def consent_set(
@@ -120,6 +127,7 @@ async def consent_set(
         "evidence": evidence or {},
         "given_at": moment_given,
         "expires_at": expires_at,
+        "superseded_at": await tx.fetchval(_NEXT, customer_id, found["purpose"], channel, moment_given),
     }
     key = await writing.insert(tx, viewer, Consent, row | {"created_at": at, "updated_at": at})
     return ConsentGiven(key)

@@ -1,7 +1,7 @@
 """Customers and the identifiers that they are known by."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from hub.domain import scope, values
 from hub.domain.tables import Choice, choice, entity, owner, reference, search_column, search_index
-from hub.domain.writing import Kind
+from hub.domain.writing import Kind, Tx
 from hub.errors import BadInput
 
 
@@ -74,7 +74,7 @@ def identifying(kind: IdentifierKind, value: str) -> str:
             message = f"value: {value[:60]!r} is a placeholder that many share; leave the identifier out."
             raise BadInput(message, code="IDENTIFIER_JUNK", argument="value")
         if kind is IdentifierKind.EMAIL:
-            values.email(plain)
+            plain = values.email(plain)
         if kind in NUMBERS:
             plain = values.phone(plain)
     except ValueError as fault:
@@ -158,6 +158,23 @@ def prepared(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
     return values.checked(given, CHECKS)
 
 
+# Sorted, so that two who lock the same do so in the same order.
+_LOCK = """
+select pg_advisory_xact_lock(key) from (
+    select distinct hashtextextended(name, 0) as key from unnest($1::text[]) as name order by 1
+) as keys
+"""
+
+
+async def lock(tx: Tx, names: Iterable[tuple[IdentifierKind, str]]) -> None:
+    """Keeps others from looking up or giving out the same identifiers until the transaction ends."""
+    await tx.execute(_LOCK, sorted({f"{kind}:{normalized}" for kind, normalized in names}))
+
+
+async def _locked(tx: Tx, row: Mapping[str, Any]) -> None:
+    await lock(tx, [(IdentifierKind[row["kind"]], row["normalized"])])
+
+
 def _identifier(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
     found = values.checked(given, {"source": values.line})
     if "value" in found:
@@ -172,4 +189,5 @@ IDENTIFIERS = Kind(
     creates=("customer_id", "kind", "value", "verified", "source"),
     updates=("verified",),
     prepare=_identifier,
+    before=_locked,
 )

@@ -16,8 +16,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from hub.db.text import text
 from hub.domain import customers, scope, statements, values, writing
-from hub.domain.customers import Customer, CustomerKind, Identifier, IdentifierKind, identifying
-from hub.domain.known import CUSTOMERS, lock
+from hub.domain.customers import Customer, CustomerKind, Identifier, IdentifierKind, identifying, lock
+from hub.domain.known import CUSTOMERS
 from hub.domain.org import OrgUnit
 from hub.domain.tables import Choice, choice, entity, moment, owner, reference
 from hub.domain.writing import Kind, Tx
@@ -196,6 +196,8 @@ async def identify(
     matched = await _decided(tx, hits, signs, source)
     reasons = [_told(hit, matched) for hit in hits]
     others = list(dict.fromkeys(hit.customer for hit in hits if hit.customer != matched))
+    if matched is not None:  # what it is known by is counted below
+        await writing.lock(tx, viewer, Customer, matched, "identifiers")
     key = matched or await _make(tx, viewer, traits or Traits(), signs, at)
     attached = await _attach(tx, key, signs, source, at, reasons)
     if matched is None and not attached:
@@ -293,7 +295,10 @@ async def _attach(tx: Tx, key: UUID, signs: Sequence[Sign], source: str, at: dat
             reasons.append(f"{sign.kind} {sign.value} was not kept: the customer has {of_kind} of the kind")
             continue
         made = await tx.fetchval(_ATTACH, key, sign.kind, sign.value, sign.normalized, sign.verified, source, at, at)
-        attached += made is not None
+        if made is None:
+            reasons.append(f"{sign.kind} {sign.value} was not kept: {source} has it of another customer")
+            continue
+        attached += 1
         known.append((sign.kind, sign.normalized, source))
     return attached
 

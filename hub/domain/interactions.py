@@ -15,7 +15,7 @@ from hub.domain.orders import Order
 from hub.domain.org import Staff
 from hub.domain.tables import Choice, choice, entity, moment, placed, reference, same_customer
 from hub.domain.writing import Kind, Tx
-from hub.errors import BadInput
+from hub.errors import BadInput, Forbidden
 from hub.viewer import Viewer
 
 
@@ -80,7 +80,7 @@ def prepared(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
 
 INTERACTIONS = Kind(
     Interaction,
-    subject="interactions",
+    subject="records",  # a right of its own: whoever may record something need not be free to rewrite what others did
     scope=scope.customer,
     updates=("subject", "body"),
     prepare=prepared,
@@ -112,6 +112,9 @@ async def record(
 ) -> Recorded:
     """Records something said or done between the business and a customer, who is named by id or by an identifier."""
     viewer.require("interactions:write")
+    if viewer.binding == "customer" and direction is not Direction.INBOUND:
+        message = "direction: a key bound to a customer speaks for the customer, so it records what is INBOUND."
+        raise Forbidden(message, argument="direction")
     if (customer_id is None) is (identifier is None):
         message = "customer_id: name the customer by its id or by an identifier, one of them."
         raise BadInput(message, code="ARGUMENT_MISSING", argument="customer_id")

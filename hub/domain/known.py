@@ -1,6 +1,5 @@
 """Finding a customer by what it is known by, under a lock that keeps others from making the same customer meanwhile."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 from typing import Annotated, NamedTuple
@@ -8,7 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from hub.domain import scope, statements, writing
+from hub.domain import scope, statements, values, writing
 from hub.domain.customers import (
     IDENTIFIERS,
     Customer,
@@ -18,6 +17,7 @@ from hub.domain.customers import (
     Stage,
     Tier,
     identifying,
+    lock,
     prepared,
 )
 from hub.domain.writing import Kind, Naming, Part, Tx, Way
@@ -37,19 +37,6 @@ class External(NamedTuple):
 
     source: Annotated[str, "The other system."]
     external_id: Annotated[str, "The key there."]
-
-
-# Sorted, so that two who lock the same do so in the same order.
-_LOCK = """
-select pg_advisory_xact_lock(key) from (
-    select distinct hashtextextended(name, 0) as key from unnest($1::text[]) as name order by 1
-) as keys
-"""
-
-
-async def lock(tx: Tx, names: Iterable[tuple[IdentifierKind, str]]) -> None:
-    """Keeps others from looking up the same identifiers until the transaction ends."""
-    await tx.execute(_LOCK, sorted({f"{kind}:{normalized}" for kind, normalized in names}))
 
 
 @cache
@@ -73,11 +60,17 @@ def _find(binding: Binding, *, sourced: bool) -> statements.Statement:
 
 async def known(tx: Tx, viewer: Viewer, by: Known) -> UUID | None:
     """The customer who is known by an identifier, a verified one first; None when there is none that the viewer sees."""
-    normalized = identifying(by.kind, by.value)
-    statement = _find(viewer.binding, sourced=by.source is not None)
-    given = {"kind": by.kind, "normalized": normalized, "source": by.source}
+    normalized, source = identifying(by.kind, by.value), _source(by)
+    statement = _find(viewer.binding, sourced=source is not None)
+    given = {"kind": by.kind, "normalized": normalized, "source": source}
     key: UUID | None = await tx.fetchval(statement.text, *statement.bind(given, viewer))
     return key
+
+
+def _source(by: Known) -> str | None:
+    """The system that reported an identifier, as it is kept."""
+    found: str | None = values.checked({"source": by.source}, {"source": values.line})["source"]
+    return found
 
 
 async def _find_known(tx: Tx, viewer: Viewer, by: Known) -> UUID | None:
@@ -91,7 +84,7 @@ async def _claim_known(tx: Tx, viewer: Viewer, key: UUID, by: Known, at: datetim
         "kind": by.kind,
         "value": by.value,
         "normalized": identifying(by.kind, by.value),
-        "source": by.source or "hub",
+        "source": _source(by) or "hub",
         "created_at": at,
         "updated_at": at,
     }

@@ -144,8 +144,14 @@ _SETTLE = text(
 )
 
 
+_HOLD = text(
+    sa.select(Order.c.id).where(Order.c.id == sa.bindparam("order", type_=sa.Uuid)).with_for_update(key_share=True)
+)
+
+
 async def _settle(tx: Tx, order: UUID, at: datetime) -> None:
-    """The order's net follows its items."""
+    """The order's net follows its items: locked first, since a sum sees only what was done before it begins."""
+    await tx.fetchval(_HOLD, order)
     await tx.execute(_SETTLE, at, order)
 
 

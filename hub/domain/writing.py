@@ -64,7 +64,8 @@ class Kind:
 
     A new row that is not given a column of `defaults` has that value; columns that are `filled` are seen to by the rules
     or the viewer. `inherits` are columns that a row takes over from the row that a foreign key names: the row that it is
-    part of. That one is told to `settle` after each write. Parts stand in the values under their names."""
+    part of. That one is told to `settle` after each write. `before` sees a new row that is ready, before it is stored. Parts
+    stand in the values under their names."""
 
     table: sa.Table
     subject: str
@@ -81,6 +82,7 @@ class Kind:
     filled: Sequence[str] = ()
     inherits: Mapping[str, Sequence[str]] = field(default_factory=dict)
     settle: Settle | None = None
+    before: Callable[[Tx, Values], Awaitable[None]] | None = None
 
     def __post_init__(self) -> None:
         scope.SCOPES[self.table] = self.scope
@@ -104,6 +106,8 @@ class Kind:
         missing = next((name for name in self._required() if ready.get(name) is None), None)
         if missing is not None:
             raise BadInput(f"{missing}: a new row needs one; give it.", code="ARGUMENT_MISSING", argument=missing)
+        if self.before is not None:
+            await self.before(tx, ready)
         stamped = ready | {"created_at": at, "updated_at": at}
         key = await insert(tx, viewer, self.table, stamped, self._inherits)
         for name, rows in parts.items():

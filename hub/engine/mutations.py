@@ -49,6 +49,7 @@ class Mutation:
     call: Call
     many: bool = False
     secret: bool = False
+    turns: str | None = None  # the field whose id the rows of the bulk form are done by, in its order
 
     @property
     def type(self) -> str:
@@ -109,7 +110,7 @@ def _singles(name: str, row: Row, writes: Writes, types: Types) -> Iterator[Muta
     if writes.updates:
         updates = (an_id, VERSION, *_columns(row, writes, writes.updates, types, fresh=False))
         text = f"Changes a {row.name}: what is absent stays, what is null is cleared."
-        yield _mutation(f"{name}Update", text, updates, (gives,), partial(_update, writes))
+        yield replace(_mutation(f"{name}Update", text, updates, (gives,), partial(_update, writes)), turns="id")
     if writes.creates and (writes.natural or writes.ways):
         by = _by(row, writes, an_id, types)
         rest = [
@@ -129,7 +130,8 @@ def _singles(name: str, row: Row, writes: Writes, types: Types) -> Iterator[Muta
         gone = Gives("deletedId", "deleted", "ID", "The id that it had.")
         prefix = row.declaration.prefix
         text = f"Deletes a {row.name} and what is part of it."
-        yield _mutation(f"{name}Delete", text, (an_id, VERSION), (gone,), partial(_delete, writes, prefix))
+        call = partial(_delete, writes, prefix)
+        yield replace(_mutation(f"{name}Delete", text, (an_id, VERSION), (gone,), call), turns="id")
 
 
 def _mutation(
@@ -215,7 +217,9 @@ def _of_verb(verb: Verb, types: Types) -> Mutation:
         outcome: Outcome = (await verb.command(tx, viewer, **given, at=at))._asdict()
         return outcome
 
-    return replace(_mutation(verb.name, text, fields, gives, call, clears=False), secret=verb.secret)
+    made = _mutation(verb.name, text, fields, gives, call, clears=False)
+    done_to = next((each.name for each in made.input.fields if each.annotation == "ID"), None)
+    return replace(made, secret=verb.secret, turns=done_to)
 
 
 def _many(one: Mutation, name: str) -> Mutation:
@@ -228,4 +232,4 @@ def _many(one: Mutation, name: str) -> Mutation:
     )
     text = f"{one.description} For up to 500 rows, each with its result."
     made = Input(f"{name[0].upper()}{name[1:]}Input", text, fields)
-    return Mutation(name, text, made, one.gives, one.call, many=True, secret=one.secret)
+    return Mutation(name, text, made, one.gives, one.call, many=True, secret=one.secret, turns=one.turns)

@@ -15,7 +15,7 @@ import orjson
 from graphql import Undefined, value_from_ast
 
 from hub.db.pool import Connection, Contended, Pool
-from hub.db.work import KEEP, SAVE, UNDO, Noted, Several, Taken, Work, alone, working
+from hub.db.work import KEEP, SAVE, UNDO, Noted, Several, Taken, Work, alone, looking, working
 from hub.engine.alone import Alone, combined
 from hub.engine.catalog import camel
 from hub.engine.conditions import Run
@@ -87,11 +87,13 @@ class Performer:
         self._pool = pool
         self._answers = answers
         self._errors = errors
+        self._turn = asyncio.Lock()
         self._metadata = next(iter(graph.catalog.rows.values())).table.metadata
 
     async def perform(self, roots: Sequence[Ready], run: Run, asked: Asked) -> bytes:
         """The answer to a mutation; raises HubError with the path of the root that was refused."""
         given = [self._arguments(root.act, run.variables) for root in roots]
+        _bound_rows(roots, given)
         key = _key_of(roots, given)
         owner = run.viewer.key_id or NOBODY
         try:
@@ -110,7 +112,7 @@ class Performer:
         return kept[1]
 
     async def _kept(self, owner: UUID, key: str) -> tuple[bytes, bytes] | None:
-        async with self._pool.connection() as connection:
+        async with looking(self._pool, self._metadata) as connection:
             return await self._answers.find(connection, owner, key)
 
     async def _repeated(
@@ -120,7 +122,12 @@ class Performer:
         for attempt in range(ATTEMPTS):
             try:
                 done = await self._alone(roots[0], given[0], run, asked, key)
-                return done or await self._once(roots, given, run, asked, key, in_turn=attempt > 0)
+                if done is not None:
+                    return done
+                if attempt == 0:
+                    return await self._once(roots, given, run, asked, key, in_turn=False)
+                async with self._turn:  # so that those who wait hold one connection and not all of them
+                    return await self._once(roots, given, run, asked, key, in_turn=True)
             except Contended:
                 if attempt == ATTEMPTS - 1:
                     raise
@@ -222,15 +229,10 @@ class Performer:
     async def _many(self, work: Work, mutation: Mutation, given: Any, run: Run) -> Mapping[str, Any]:
         """Each row within a savepoint, so that one that is refused leaves no trace; results come in the order of the rows."""
         rows, policy = given["rows"], given.get("errorPolicy")
-        if len(rows) > MOST_ROWS:
-            message = (
-                f"input.rows: {len(rows)} rows are too many; give at most {MOST_ROWS} and send the rest after them."
-            )
-            raise LimitExceeded(message, code="BULK_LIMIT", argument="input.rows")
         results: list[Mapping[str, Any]] = [{}] * len(rows)
         inner = next(each for each in mutation.input.fields if each.name == "rows").inner
         assert inner is not None
-        for at in _turns(rows):
+        for at in _turns(rows, mutation.turns):
             await work.run(SAVE)
             argument = f"input.rows[{at}]"
             try:
@@ -267,11 +269,29 @@ class Performer:
         return found
 
 
-def _turns(rows: Sequence[Mapping[str, Any]]) -> list[int]:
-    """The order in which rows are done: those of ids by id, so that two who write the same rows do not block each other.
+def _bound_rows(roots: Sequence[Ready], given: Sequence[Mapping[str, Any]]) -> None:
+    """Refuses more rows than one operation may write, over all of its roots."""
+    several = [
+        (root, values)
+        for root, values in zip(roots, given, strict=True)
+        if root.act.mutation and root.act.mutation.many
+    ]
+    count = sum(len(values["input"]["rows"]) for _, values in several)
+    if count > MOST_ROWS:
+        message = (
+            f"input.rows: {count} rows are too many; give an operation at most {MOST_ROWS} and send the rest after it."
+        )
+        error = LimitExceeded(message, code="BULK_LIMIT", argument="input.rows")
+        node = several[-1][0].act
+        error.path, error.locations = (node.key,), place_of(node.node)
+        raise error
+
+
+def _turns(rows: Sequence[Mapping[str, Any]], by: str | None) -> list[int]:
+    """The order in which rows are done: by an id that they are done to, so that two who do the same do not block each other.
 
     Rows of one id, and rows without, keep their order."""
-    return sorted(range(len(rows)), key=lambda at: str(rows[at].get("id") or ""))
+    return sorted(range(len(rows)), key=lambda at: str(rows[at].get(by) or "") if by else "")
 
 
 def _key_of(roots: Sequence[Ready], given: Sequence[Mapping[str, Any]]) -> str | None:
