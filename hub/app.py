@@ -20,6 +20,7 @@ from hub.domain import answers, keys, vault
 from hub.engine.execute import Engine
 from hub.errors import Unavailable
 from hub.observe import HubReady, Log, tell
+from hub.publish.sequencer import Sequencer
 from hub.settings import Settings
 from hub.web import health, pages, server
 from hub.web.auth import Keyring
@@ -78,7 +79,8 @@ async def running(
         metrics = Metrics(shared)
         unlisten = observe.listen(metrics)
         try:
-            async with clock.running(clock.chores(pool, ring, metrics)):
+            doing = clock.chores(pool, ring, metrics)
+            async with clock.running(doing), Sequencer(dsn, settings).running():
                 async with pool.connection() as connection:
                     secret = await vault.cursor_secret(connection)
                 engine = Engine(schema.build(), pool, settings, secret, answers.Memory())

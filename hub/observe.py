@@ -68,7 +68,37 @@ class HubStopping(NamedTuple):
     reason: str
 
 
-Record = RequestDone | PlanMade | Failed | PostgresReady | PostgresNotice | HubReady | HubStopping
+class LeadTaken(NamedTuple):
+    """This process gives changes their positions from now on."""
+
+    settled: int  # the id up to which it has nothing to look for
+
+
+class LeadLost(NamedTuple):
+    """It does so no longer, against its will; another process takes over, or this one again."""
+
+    reason: str
+
+
+class Placed(NamedTuple):
+    """Changes got their positions."""
+
+    changes: int
+    seconds: float  # since the oldest of them was made
+
+
+Record = (
+    RequestDone
+    | PlanMade
+    | Failed
+    | PostgresReady
+    | PostgresNotice
+    | HubReady
+    | HubStopping
+    | LeadTaken
+    | LeadLost
+    | Placed
+)
 Listener = Callable[[Record], None]
 
 LATER = 0.02
@@ -115,7 +145,7 @@ class Log:
         self.flush()
         if isinstance(record, Failed):
             self._log.error("failed", request_id=record.request_id, where=record.where, exception=_trace(record.error))
-        elif not isinstance(record, PlanMade):  # each shape once; a metric, not a line
+        elif not isinstance(record, PlanMade | Placed):  # too many for lines; metrics
             self._log.info(_EVENTS[type(record)], **record._asdict())
 
     def _later(self, done: RequestDone) -> None:
@@ -156,6 +186,8 @@ _EVENTS: dict[type[Record], str] = {
     HubStopping: "stopping",
     PostgresReady: "postgres_ready",
     PostgresNotice: "postgres",
+    LeadTaken: "lead_taken",
+    LeadLost: "lead_lost",
 }
 
 

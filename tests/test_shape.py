@@ -78,6 +78,7 @@ SELECTS = {
     "hub/domain/": "commands look before they write",
     "hub/db/changes.py": "tells commands what was edited since",
     "hub/db/migrate.py": "takes a lock",
+    "hub/db/positions.py": "gives changes their positions, and reads the log by them",
     "hub/demo/load.py": "takes a lock, and looks what is loaded already",
     "hub/postgres/doctor.py": "looks at the server",
     "hub/app.py": "asks for the revision, to know whether the hub is ready",

@@ -66,6 +66,22 @@ def dying(error: asyncpg.PostgresError) -> bool:
     return (error.sqlstate or "").startswith(("08", "57P"))
 
 
+async def _connected(dsn: str, session: dict[str, str]) -> Connection:
+    try:
+        connection = await asyncpg.connect(dsn, server_settings=session, timeout=CONNECT_SECONDS)
+        await connection.set_type_codec(
+            "json", schema="pg_catalog", encoder=lambda raw: raw, decoder=lambda raw: raw, format="binary"
+        )
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+        raise Unavailable("The hub cannot reach its database now; try again.", code="UNAVAILABLE") from error
+    return connection
+
+
+async def own(dsn: str, settings: Settings, session: dict[str, str]) -> Connection:
+    """A connection outside any pool, for who must keep one: a lock lives as long as it. `session` goes before the usual."""
+    return await _connected(dsn, {**_session(settings), "application_name": "hub-sequencer", **session})
+
+
 class Held:
     """A connection and what it remembers."""
 
@@ -109,14 +125,7 @@ class Pool:
         return pool
 
     async def _connect(self) -> Held:
-        try:
-            connection = await asyncpg.connect(self._dsn, server_settings=self._session, timeout=CONNECT_SECONDS)
-            await connection.set_type_codec(
-                "json", schema="pg_catalog", encoder=lambda raw: raw, decoder=lambda raw: raw, format="binary"
-            )
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
-            raise Unavailable("The hub cannot reach its database now; try again.", code="UNAVAILABLE") from error
-        return Held(connection)
+        return Held(await _connected(self._dsn, self._session))
 
     async def _take(self) -> Held:
         while self._idle:

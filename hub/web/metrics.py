@@ -16,7 +16,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 from prometheus_client.registry import Collector
 
 from hub.errors import CODES
-from hub.observe import Failed, PlanMade, Record, RequestDone
+from hub.observe import Failed, LeadLost, LeadTaken, Placed, PlanMade, Record, RequestDone
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 BOUNDS = (*(str(bound) for bound in BUCKETS), "+Inf")
@@ -29,6 +29,14 @@ Requests = dict[tuple[str, int, str], list[float]]
 SIMPLE: dict[type[Record], tuple[str, str]] = {
     PlanMade: ("hub_plans", "Operations of a shape not seen before."),
     Failed: ("hub_failures", "Faults of the hub itself."),
+    LeadTaken: ("hub_leads_taken", "Times that a process began to give changes their positions."),
+    LeadLost: ("hub_leads_lost", "Times that it lost the lead against its will."),
+}
+
+PLACING = {
+    "hub_changes_placed": "Changes that got their position.",
+    "hub_change_moves": "Moves that gave positions.",
+    "hub_change_lag_seconds": "Age of the oldest change of each of these moves, added up.",
 }
 
 
@@ -48,6 +56,10 @@ class Metrics(Collector):
     def __call__(self, record: Record) -> None:
         if isinstance(record, RequestDone):
             self._request(record)
+        elif isinstance(record, Placed):
+            self._counts["hub_changes_placed"] += record.changes
+            self._counts["hub_change_lag_seconds"] += record.seconds
+            self._counts["hub_change_moves"] += 1
         elif type(record) in SIMPLE:
             self._counts[SIMPLE[type(record)][0]] += 1
 
@@ -91,6 +103,8 @@ class Metrics(Collector):
                 stages.add_metric([stage], counts[stage] / 1000)
         yield stages
         for name, text in SIMPLE.values():
+            yield CounterMetricFamily(name, text, counts.get(name, 0))
+        for name, text in PLACING.items():
             yield CounterMetricFamily(name, text, counts.get(name, 0))
 
     def _total(self) -> tuple[Requests, dict[str, float]]:

@@ -1,0 +1,113 @@
+"""Gives every change its position, in one of all processes at a time: the one whose connection holds the lock.
+
+Whoever loses the connection leads no longer, and another one takes over. Where a move looks is horizon.py's; why positions
+are what they promise to be, docs/decisions/0010-positions.md."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import monotonic
+
+from hub.db import positions
+from hub.db.pool import Connection, own
+from hub.observe import LeadLost, LeadTaken, Placed, tell
+from hub.publish.horizon import Horizon
+from hub.settings import Settings
+
+LIMIT = 5_000  # changes per move, so that each stays short
+BUSY, IDLE, SLOWER = 0.01, 0.05, 1.5  # seconds between moves, and how fast they become longer when nothing happens
+CANDIDATE = 0.5  # seconds after which one that does not lead tries again
+MARKING = 0.2  # seconds between marks: what is looked through again and again is what was written since the last one
+WRITING = 5.0  # seconds between notes of what is settled: each is a dead row for as long as an old snapshot is open
+FAREWELL = 2.0
+
+
+class Sequencer:
+    """Leads, or waits for its turn to."""
+
+    def __init__(self, dsn: str, settings: Settings) -> None:
+        self._dsn = dsn
+        self._settings = settings
+        self._woken = asyncio.Event()
+        self._stopping = False
+        self.leads = False
+
+    def wake(self) -> None:
+        """Something was committed: look at once. Positions come without it too, a little later."""
+        if self.leads:
+            self._woken.set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Sequencer"]:
+        """Leads or stands by while the body runs, which does not wait for it."""
+        task = asyncio.create_task(self._run())
+        try:
+            yield self
+        finally:
+            self._stopping = True
+            self._woken.set()
+            await asyncio.wait((task,), timeout=FAREWELL)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while not self._stopping:
+            try:
+                connection = await own(self._dsn, self._settings, positions.SESSION)
+            except Exception:
+                # The database is away, and everybody who asks it is told so; here it is enough to try again.
+                await self._pause(CANDIDATE)
+                continue
+            try:
+                await self._stand(connection)
+                await connection.close(timeout=1)
+            except Exception as error:
+                # Whatever it was, this connection is not to be trusted any more, and with it goes the lock.
+                if self.leads:
+                    tell(LeadLost(str(error) or type(error).__name__))
+                self.leads = False
+                connection.terminate()
+                await self._pause(CANDIDATE)
+            except BaseException:
+                connection.terminate()
+                raise
+
+    async def _stand(self, connection: Connection) -> None:
+        """Asks for the lead until it has it, then leads; returns when it is to stop."""
+        while not self._stopping:
+            if await positions.led(connection):
+                horizon = Horizon(await positions.settled(connection))
+                self.leads = True
+                tell(LeadTaken(horizon.settled))
+                await self._lead(connection, horizon)
+                self.leads = False
+                return
+            await self._pause(CANDIDATE)
+
+    async def _lead(self, connection: Connection, horizon: Horizon) -> None:
+        marked = written = monotonic()
+        noted, pause = horizon.settled, BUSY
+        while not self._stopping:
+            moved = await positions.move(connection, horizon, LIMIT)
+            horizon.learn(moved, LIMIT)
+            if moved.age is not None:
+                tell(Placed(moved.changes, moved.age))
+            if moved.drawn > horizon.marked and monotonic() - marked >= MARKING:
+                horizon.mark(await positions.mark(connection))
+                marked = monotonic()
+            if horizon.settled > noted and monotonic() - written >= WRITING:
+                await positions.settle(connection, horizon.settled)
+                noted, written = horizon.settled, monotonic()
+            pause = BUSY if moved.changes else min(IDLE, pause * SLOWER)
+            if moved.changes < LIMIT:
+                await self._pause(pause)
+        await positions.settle(connection, horizon.settled)
+
+    async def _pause(self, seconds: float) -> None:
+        if self._stopping:
+            return
+        try:
+            await asyncio.wait_for(self._woken.wait(), seconds)
+        except TimeoutError:
+            return
+        self._woken.clear()
