@@ -79,7 +79,7 @@ async def running(
         metrics = Metrics(shared)
         unlisten = observe.listen(metrics)
         try:
-            doing = clock.chores(pool, ring, metrics)
+            doing = clock.chores(pool, ring, metrics, settings)
             async with clock.running(doing), Sequencer(dsn, settings).running():
                 async with pool.connection() as connection:
                     secret = await vault.cursor_secret(connection)

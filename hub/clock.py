@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+from hub.db import days
 from hub.db.pool import Pool
 from hub.domain import answers, keys
 from hub.observe import Failed, tell
+from hub.settings import Settings
 from hub.web.auth import Keyring
 from hub.web.metrics import Metrics
 
@@ -22,7 +24,7 @@ class Chore(NamedTuple):
     do: Callable[[], Awaitable[None]]
 
 
-def chores(pool: Pool, keyring: Keyring, metrics: Metrics) -> tuple[Chore, ...]:
+def chores(pool: Pool, keyring: Keyring, metrics: Metrics, settings: Settings) -> tuple[Chore, ...]:
     async def remember_used_keys() -> None:
         used: dict[UUID, datetime] = keyring.take_used()
         if used:
@@ -36,9 +38,15 @@ def chores(pool: Pool, keyring: Keyring, metrics: Metrics) -> tuple[Chore, ...]:
         async with pool.transaction() as tx:
             await answers.forget(tx, datetime.now(UTC))
 
+    async def keep_days() -> None:
+        today = datetime.now(UTC).date()
+        await days.make(pool, today)
+        await days.forget(pool, today - timedelta(days=settings.change_retention))
+
     return (
         Chore("remembering used keys", 60.0, remember_used_keys),
         Chore("forgetting old answers", 600.0, forget_answers),
+        Chore("making and dropping days of the log", 600.0, keep_days),
         Chore("sharing numbers", 1.0, share_numbers),
     )
 

@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     compress_from: int = Field(
         1024, ge=0, description="Bytes from which an answer is compressed, if the client accepts it."
     )
+    change_retention: int = Field(
+        7, ge=1, le=3650, description="Days for which changes can be read again; older ones are dropped day by day."
+    )
 
     depth_limit: int = Field(15, ge=1, description="Levels a selection may be nested; introspection is exempt.")
     alias_limit: int = Field(100, ge=0, description="Aliases per operation, fragments expanded.")

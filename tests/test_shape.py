@@ -79,6 +79,7 @@ SELECTS = {
     "hub/db/changes.py": "tells commands what was edited since",
     "hub/db/migrate.py": "takes a lock",
     "hub/db/positions.py": "gives changes their positions, and reads the log by them",
+    "hub/db/days.py": "looks which days of the log can go",
     "hub/demo/load.py": "takes a lock, and looks what is loaded already",
     "hub/postgres/doctor.py": "looks at the server",
     "hub/app.py": "asks for the revision, to know whether the hub is ready",
