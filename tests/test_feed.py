@@ -1,0 +1,290 @@
+"""Changes get their positions: nothing lost, dense, in order, whoever is slow and whoever is killed."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from conftest import asking
+from feeding import ADD, Step, by_position, connected, until, wrestle
+
+from hub import observe
+from hub.db import days, positions
+from hub.db.pool import Connection, Pool
+from hub.db.positions import Forgotten, Mark, Moved
+from hub.publish import sequencer
+from hub.publish.horizon import MOST, Horizon
+from hub.publish.sequencer import Sequencer
+from hub.settings import Settings
+
+LEADER = """
+select pid from pg_locks where locktype = 'advisory'
+and database = (select oid from pg_database where datname = current_database())
+"""
+UNPLACED = "select count(*) from change_log where id not in (select id from change_order)"
+PLACE = "select position from change_order where id = (select max(id) from change_log where row_id = $1)"
+XMAX = "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+OLD = """
+insert into change_log (day, table_name, row_id, version, operation, changed)
+select current_date - $1::int, 'products', uuidv7(), 1, 'CREATE', '{}' from generate_series(1, $2)
+"""
+MAKE = """mutation { productCreate(input: {sku: "A", name: "Nail", category: "Iron", unitPrice: "1", currency: "EUR"}) {
+    product { sku }
+} }"""
+
+
+@pytest.fixture
+async def connection(database: str) -> AsyncIterator[Connection]:
+    async with connected(database, 1) as (made,):
+        yield made
+
+
+@pytest.fixture
+def seed() -> int:
+    """Printed by pytest when the test fails."""
+    drawn = random.randrange(10**6)
+    print("seed", drawn)
+    return drawn
+
+
+async def placed(connection: Connection) -> None:
+    """Waits until every change that is committed has its position."""
+
+    async def all_are() -> bool:
+        left: int = await connection.fetchval(UNPLACED)
+        return left == 0
+
+    await until(all_are)
+
+
+async def place_of(connection: Connection, row: object) -> int:
+    async def it_has_one() -> int | None:
+        found: int | None = await connection.fetchval(PLACE, row)
+        return found
+
+    found: int = await until(it_has_one)
+    return found
+
+
+# -- what is promised -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", [5_000, 3])
+async def test_nothing_is_lost_and_everything_is_in_order(
+    database: str, seed: int, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sequencer, "LIMIT", limit)
+    monkeypatch.setattr(sequencer, "MARKING", 0.005)
+    async with Sequencer(database, Settings()).running():
+        ledger = await wrestle(database, seed, by_position)
+    assert (ledger.faults(), len(ledger.read) > 200) == (set(), True)
+
+
+async def test_killing_leaders_changes_nothing(database: str, seed: int, connection: Connection) -> None:
+    async def kill() -> None:
+        while True:
+            await asyncio.sleep(0.15)
+            await connection.fetch(f"select pg_terminate_backend(pid) from ({LEADER}) as leader")
+
+    async with Sequencer(database, Settings()).running(), Sequencer(database, Settings()).running():
+        await until(lambda: connection.fetchval(LEADER))
+        killing = asyncio.create_task(kill())
+        try:
+            ledger = await wrestle(database, seed, by_position, transactions=100)
+        finally:
+            killing.cancel()
+            await asyncio.gather(killing, return_exceptions=True)
+    assert ledger.faults() == set()
+
+
+# -- the oracle finds what it is there for ----------------------------------------------------------------------------------
+
+
+def _by_sequence() -> Step:
+    last = 0
+
+    async def step(connection: Connection, after: int) -> list[Any]:
+        nonlocal last
+        found = await connection.fetch("select * from change_log where id > $1 order by id", last)
+        last = found[-1]["id"] if found else last
+        return [{**each, "position": after + n} for n, each in enumerate(found, 1)]
+
+    return step
+
+
+async def _by_transaction(connection: Connection, after: int) -> list[Any]:
+    await connection.execute(
+        "insert into change_order select $1 + row_number() over (order by transaction_id, id), id from change_log"
+        " where transaction_id < pg_snapshot_xmin(pg_current_snapshot()) and id not in (select id from change_order)",
+        await connection.fetchval("select coalesce(max(position), 0) from change_order"),
+    )
+    return await by_position(connection, after)
+
+
+@pytest.mark.parametrize(
+    ("step", "fault"), [(_by_sequence(), "lost"), (_by_transaction, "row out of order"), (_by_transaction, "overtaken")]
+)
+async def test_the_oracle_finds_a_wrong_order(database: str, seed: int, step: Step, fault: str) -> None:
+    assert fault in (await wrestle(database, seed, step, transactions=20)).faults()
+
+
+async def test_the_oracle_finds_an_acknowledgement_before_the_commit(database: str, seed: int) -> None:
+    async with Sequencer(database, Settings()).running():
+        assert "lost" in (await wrestle(database, seed, by_position, transactions=20, early=True)).faults()
+
+
+# -- one who is slow --------------------------------------------------------------------------------------------------------
+
+
+async def test_an_open_transaction_stalls_nobody_and_loses_nothing(database: str, connection: Connection) -> None:
+    async with connected(database, 1) as (slow,), Sequencer(database, Settings()).running():
+        await place_of(connection, await connection.fetchval(ADD, "first"))
+        held = slow.transaction()
+        await held.start()
+        late = await slow.fetchval(ADD, "slow")
+        # The slow one has the newest number of all: no snapshot's xmax is beyond it until a mark is drawn.
+        number = await slow.fetchval("select pg_current_xact_id()::text::bigint")
+        await until(lambda: _beyond(connection, number + 1))
+        places = [await place_of(connection, await connection.fetchval(ADD, f"quick {n}")) for n in range(10)]
+        assert places == list(range(2, 12))
+        await held.commit()
+        assert await place_of(connection, late) == 12
+
+
+async def _beyond(connection: Connection, number: int) -> bool:
+    found: int = await connection.fetchval(XMAX)
+    return found > number
+
+
+async def test_a_new_leader_finds_what_the_old_one_left_open(database: str, connection: Connection) -> None:
+    async with connected(database, 1) as (slow,):
+        held = slow.transaction()
+        async with Sequencer(database, Settings()).running():
+            await held.start()
+            late = await slow.fetchval(ADD, "slow")
+            await place_of(connection, await connection.fetchval(ADD, "quick"))
+        await held.commit()
+        async with Sequencer(database, Settings()).running():
+            assert await place_of(connection, late) == 2
+
+
+async def test_the_lead_goes_on_within_seconds(database: str, connection: Connection) -> None:
+    told: list[observe.Record] = []
+    unlisten = observe.listen(told.append)
+    try:
+        async with asking(database) as ask, Sequencer(database, Settings()).running():
+            leader = await until(lambda: connection.fetchval(LEADER))
+            await connection.execute(f"select pg_terminate_backend({leader})")
+            await ask(MAKE)
+            await placed(connection)
+            assert await connection.fetchval(LEADER) != leader
+    finally:
+        unlisten()
+    leads = [type(each) for each in told if isinstance(each, observe.LeadTaken | observe.LeadLost)]
+    assert leads == [observe.LeadTaken, observe.LeadLost, observe.LeadTaken]
+    assert sum(each.changes for each in told if isinstance(each, observe.Placed)) == 1
+    (change,) = await positions.read(connection, 0, 10)
+    assert (change["position"], change["table_name"], change["operation"]) == (1, "products", "CREATE")
+
+
+def test_a_mark_settles_when_nobody_below_it_is_open() -> None:
+    horizon, big = Horizon(0), 2**32  # numbers go on beyond 32 bits
+    horizon.mark(Mark(10, big + 5))
+    horizon.learn(Moved(1, 9, f"{big + 3}:{big + 6}:{big + 3}", 10, 0.0), 5)
+    assert (horizon.settled, horizon.marks) == (0, [Mark(10, big + 5)])
+    horizon.mark(Mark(20, big + 8))
+    horizon.learn(Moved(0, None, f"{big + 7}:{big + 9}:{big + 7}", 20, None), 5)
+    assert (horizon.settled, horizon.marks) == (10, [Mark(20, big + 8)])
+
+
+def test_a_full_move_settles_only_as_far_as_it_came() -> None:
+    horizon = Horizon(0)
+    horizon.mark(Mark(10, 5))
+    horizon.learn(Moved(5, 7, "6:6:", 10, 0.0), 5)
+    assert (horizon.settled, horizon.reached) == (0, 7)
+    horizon.learn(Moved(3, 10, "6:6:", 10, 0.0), 5)
+    assert (horizon.settled, horizon.reached) == (10, MOST)
+
+
+def test_marks_do_not_pile_up_behind_an_open_transaction() -> None:
+    horizon = Horizon(0)
+    for n in range(1, 100):
+        horizon.mark(Mark(n * 10, 100 + n))
+        horizon.learn(Moved(0, None, f"50:{101 + n}:50", n * 10, None), 5)
+    assert horizon.marks == [Mark(990, 199)]
+
+
+# -- days -------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[Pool]:
+    made = await Pool.open(database, Settings())
+    yield made
+    await made.close()
+
+
+async def settle(connection: Connection) -> None:
+    """Waits until all that was written is known to be settled."""
+
+    async def it_is() -> bool:
+        found: bool = await connection.fetchval(
+            "select settled = (select last_value from change_log_id) from change_feed"
+        )
+        return found
+
+    await until(it_is)
+
+
+async def test_old_days_go_and_who_reads_them_is_told(
+    database: str, connection: Connection, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sequencer, "WRITING", 0.0)
+    today = datetime.now(UTC).date()
+    await connection.fetchval("select hub_make_day(current_date - 9)")
+    await connection.execute(OLD, 9, 20)  # in a partition of its own
+    await connection.execute(OLD, 8, 10)  # in the default one
+    await days.forget(pool, today - timedelta(days=7))
+    assert await connection.fetchval("select count(*) from change_log") == 30, "without a position nothing goes"
+    async with Sequencer(database, Settings()).running():
+        await settle(connection)
+        await days.forget(pool, today - timedelta(days=7))
+        assert await connection.fetchval("select count(*) from change_log") == 0
+        assert await connection.fetchval("select count(*) from change_order") == 0
+        assert (
+            await connection.fetchval("select to_regclass('change_log_' || to_char(current_date - 9, 'YYYYMMDD'))")
+            is None
+        )
+        assert await place_of(connection, await connection.fetchval(ADD, "new")) == 31
+    with pytest.raises(Forgotten):
+        await positions.read(connection, 29, 10)
+    assert [each["position"] for each in await positions.read(connection, 30, 10)] == [31]
+    assert await positions.read(connection, 31, 10) == []
+
+
+async def test_days_are_made_ahead_unless_their_rows_lie_in_the_default_partition(
+    connection: Connection, pool: Pool
+) -> None:
+    today = datetime.now(UTC).date() + timedelta(days=5)
+    await connection.execute(OLD, -6, 1)
+    await days.make(pool, today)
+    await days.make(pool, today)
+    found = await connection.fetch(
+        "select right(relname, 8) as day from pg_class where relname ~ '^change_log_\\d{8}$'"
+    )
+    made = {each["day"] for each in found}
+    assert [f"{today + timedelta(days=n):%Y%m%d}" in made for n in range(3)] == [True, False, True]
+
+
+async def test_a_day_that_is_in_use_is_left_for_later(database: str, connection: Connection, pool: Pool) -> None:
+    await connection.fetchval("select hub_make_day(current_date - 9)")
+    async with connected(database, 1) as (reader,), reader.transaction():
+        await reader.fetchval("select count(*) from change_log")
+        await days.forget(pool, datetime.now(UTC).date())
+        await connection.fetchval(ADD, "nobody waits")
+    await days.forget(pool, datetime.now(UTC).date())
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await connection.execute(f"table change_log_{datetime.now(UTC) - timedelta(days=9):%Y%m%d}")
