@@ -52,7 +52,8 @@ class Settings(BaseSettings):
         5,
         ge=1,
         le=500,
-        description="Database connections per process. Best in total: twice the database's cores plus one.",
+        description="Database connections per process, besides one for the order of changes. "
+        "Best in total: twice the database's cores plus one.",
     )
     graphiql: bool = Field(
         True, description="Serve the GraphiQL page at `/graphiql`. It holds no data and needs a key."

@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -99,7 +100,9 @@ async def until(is_so: Callable[[], Awaitable[Any]], seconds: float = 5.0) -> An
             await asyncio.sleep(0.005)
 
 
-async def wrestle(dsn: str, seed: int, step: Step, *, transactions: int = 40, early: bool = False) -> Ledger:
+async def wrestle(
+    dsn: str, seed: int, step: Step, *, transactions: int = 40, early: bool = False, patience: float = 3.0
+) -> Ledger:
     """Writers write and one reads along, until all that was written is read or nothing more comes."""
     ledger = Ledger()
     async with connected(dsn, WRITERS + 2) as (reader, first, *others):
@@ -114,8 +117,9 @@ async def wrestle(dsn: str, seed: int, step: Step, *, transactions: int = 40, ea
             await _read(reader, ledger, step)
             await asyncio.sleep(0.001)
         await writing
-        for _ in range(200):  # a leader may have been killed meanwhile
-            if not await _read(reader, ledger, step) and "lost" not in ledger.faults():
+        end = monotonic() + patience  # a leader may have been killed meanwhile
+        while True:
+            if not await _read(reader, ledger, step) and ("lost" not in ledger.faults() or monotonic() > end):
                 break
             await asyncio.sleep(0.01)
     return ledger

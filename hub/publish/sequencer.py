@@ -5,12 +5,12 @@ are what they promise to be, docs/decisions/0010-positions.md."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from time import monotonic
 
 from hub.db import positions
 from hub.db.pool import Connection, own
-from hub.observe import LeadLost, LeadTaken, Placed, tell
+from hub.observe import LeadLost, LeadTaken, Placed, Record, RequestDone, listen, tell
 from hub.publish.horizon import Horizon
 from hub.settings import Settings
 
@@ -33,17 +33,23 @@ class Sequencer:
         self.leads = False
 
     def wake(self) -> None:
-        """Something was committed: look at once. Positions come without it too, a little later."""
+        """Something was committed: look soon. Positions come without it too, a little later."""
         if self.leads:
             self._woken.set()
+
+    def _hear(self, record: Record) -> None:
+        if isinstance(record, RequestDone) and record.operation == "mutation":
+            self.wake()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Sequencer"]:
         """Leads or stands by while the body runs, which does not wait for it."""
         task = asyncio.create_task(self._run())
+        unlisten = listen(self._hear)
         try:
             yield self
         finally:
+            unlisten()
             self._stopping = True
             self._woken.set()
             await asyncio.wait((task,), timeout=FAREWELL)
@@ -104,10 +110,9 @@ class Sequencer:
         await positions.settle(connection, horizon.settled)
 
     async def _pause(self, seconds: float) -> None:
-        if self._stopping:
-            return
-        try:
-            await asyncio.wait_for(self._woken.wait(), seconds)
-        except TimeoutError:
-            return
+        """Waits that long, or until it is woken; a little in any case, so that many who wake it do not keep it busy."""
+        await asyncio.sleep(min(seconds, BUSY))
+        if seconds > BUSY and not self._stopping:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), seconds - BUSY)
         self._woken.clear()
