@@ -94,7 +94,7 @@ async def test_killing_leaders_changes_nothing(database: str, seed: int, connect
         await until(lambda: connection.fetchval(LEADER))
         killing = asyncio.create_task(kill())
         try:
-            ledger = await wrestle(database, seed, by_position, transactions=100)
+            ledger = await wrestle(database, seed, by_position, transactions=60)
         finally:
             killing.cancel()
             await asyncio.gather(killing, return_exceptions=True)

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from listening import BEARER, Hub, heard
 
-from hub.observe import Failed, Log, RequestDone
+from hub.observe import Failed, LeadTaken, Log, Placed, RequestDone
 from hub.settings import Settings
 
 
@@ -51,6 +51,16 @@ async def test_metrics_count_what_was_answered(client: httpx2.AsyncClient) -> No
     assert 'hub_request_seconds_count{operation="query"} 1.0' in lines
     assert 'hub_stage_seconds_total{stage="sql"} 0.0015' in lines
     assert "hub_statements_total 1.0" in lines
+
+
+def test_metrics_tell_of_positions(hub: Hub) -> None:
+    hub.metrics(LeadTaken(0))
+    hub.metrics(Placed(3, 0.5))
+    hub.metrics(Placed(1, 0.25))
+    lines = hub.metrics.text().decode().splitlines()
+    assert "hub_leads_taken_total 1.0" in lines
+    assert "hub_changes_placed_total 4.0" in lines
+    assert "hub_change_lag_seconds_total 0.75" in lines
 
 
 def test_labels_are_a_closed_set(hub: Hub) -> None:

@@ -10,7 +10,7 @@ from time import monotonic
 
 from hub.db import positions
 from hub.db.pool import Connection, own
-from hub.observe import LeadLost, LeadTaken, Placed, Record, RequestDone, listen, tell
+from hub.observe import Failed, LeadLost, LeadTaken, Placed, Record, RequestDone, listen, tell
 from hub.publish.horizon import Horizon
 from hub.settings import Settings
 
@@ -69,8 +69,9 @@ class Sequencer:
                 await connection.close(timeout=1)
             except Exception as error:
                 # Whatever it was, this connection is not to be trusted any more, and with it goes the lock.
-                if self.leads:
-                    tell(LeadLost(str(error) or type(error).__name__))
+                tell(
+                    LeadLost(str(error) or type(error).__name__) if self.leads else Failed("", "asking to lead", error)
+                )
                 self.leads = False
                 connection.terminate()
                 await self._pause(CANDIDATE)
