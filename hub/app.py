@@ -67,6 +67,9 @@ async def running(
 ) -> AsyncIterator[ASGIApp]:
     """The whole hub on a database, without a socket; workers give the folder in which they share their numbers."""
     pool = await Pool.open(dsn, settings)
+    door = Pool(
+        dsn, settings.model_copy(update={"pool_size": 1})
+    )  # whoever comes is let in, however busy the others are
     try:
         head = migrate.head()
 
@@ -75,7 +78,7 @@ async def running(
                 if await connection.fetchval(REVISION) != head:
                     raise Unavailable(f"the database is not at revision {head}; run `hub migrate`")
 
-        ring = keyring(pool, settings)
+        ring = keyring(door, settings)
         metrics = Metrics(shared)
         unlisten = observe.listen(metrics)
         try:
@@ -88,6 +91,7 @@ async def running(
         finally:
             unlisten()
     finally:
+        await door.close()
         await pool.close()
 
 

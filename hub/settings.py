@@ -52,7 +52,7 @@ class Settings(BaseSettings):
         5,
         ge=1,
         le=500,
-        description="Database connections per process, besides one for the order of changes. "
+        description="Database connections per process, besides one for keys and one for the order of changes. "
         "Best in total: twice the database's cores plus one.",
     )
     graphiql: bool = Field(
