@@ -178,7 +178,8 @@ async def test_the_lead_goes_on_within_seconds(database: str, connection: Connec
     unlisten = observe.listen(told.append)
     try:
         async with asking(database) as ask, Sequencer(database, Settings()).running():
-            leader = await until(lambda: connection.fetchval(LEADER))
+            await until(lambda: _told_of(told, observe.LeadTaken))
+            leader = await connection.fetchval(LEADER)
             await connection.execute(f"select pg_terminate_backend({leader})")
             await ask(MAKE)
             await placed(connection)
@@ -190,6 +191,10 @@ async def test_the_lead_goes_on_within_seconds(database: str, connection: Connec
     assert sum(each.changes for each in told if isinstance(each, observe.Placed)) == 1
     (change,) = await positions.read(connection, 0, 10)
     assert (change["position"], change["table_name"], change["operation"]) == (1, "products", "CREATE")
+
+
+async def _told_of(told: list[observe.Record], of: type) -> bool:
+    return any(isinstance(each, of) for each in told)
 
 
 async def test_a_leader_that_hangs_is_put_off(
