@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -173,12 +174,16 @@ async def test_a_new_leader_finds_what_the_old_one_left_open(database: str, conn
             assert await place_of(connection, late) == 2
 
 
+async def taken(told: list[observe.Record]) -> bool:
+    return any(isinstance(each, observe.LeadTaken) for each in told)
+
+
 async def test_the_lead_goes_on_within_seconds(database: str, connection: Connection) -> None:
     told: list[observe.Record] = []
     unlisten = observe.listen(told.append)
     try:
         async with asking(database) as ask, Sequencer(database, Settings()).running():
-            await until(lambda: _told_of(told, observe.LeadTaken))
+            await until(partial(taken, told))
             leader = await connection.fetchval(LEADER)
             await connection.execute(f"select pg_terminate_backend({leader})")
             await ask(MAKE)
@@ -191,10 +196,6 @@ async def test_the_lead_goes_on_within_seconds(database: str, connection: Connec
     assert sum(each.changes for each in told if isinstance(each, observe.Placed)) == 1
     (change,) = await positions.read(connection, 0, 10)
     assert (change["position"], change["table_name"], change["operation"]) == (1, "products", "CREATE")
-
-
-async def _told_of(told: list[observe.Record], of: type) -> bool:
-    return any(isinstance(each, of) for each in told)
 
 
 async def test_a_leader_that_hangs_is_put_off(

@@ -1,4 +1,4 @@
-"""The positions of changes: giving them, and reading by them. Who gives them and when is publish/'s.
+"""The positions of changes: giving them, reading by them, and in which epoch they mean what. Who gives them is publish/'s.
 
 Statements here need no transaction of their own: each is one, on a connection that is handed over."""
 
@@ -11,14 +11,15 @@ from hub.errors import BadInput
 
 LEAD = 7_269_401_115  # the advisory lock whose holder gives positions
 
-# The leader's connection. Statistics of a log that grows by the second mislead: both tables are only ever walked along
-# their indexes. A leader whose process hangs says nothing for five seconds, and its lock goes to another one.
+# The connection of one who reads along. Statistics of a log that grows by the second mislead: its tables are only ever walked
+# along their indexes. Planning for all the days that the log is kept in costs more than most pages.
+READING = {"enable_seqscan": "off", "enable_bitmapscan": "off", "plan_cache_mode": "force_generic_plan"}
+
+# The leader's. If its process hangs, it says nothing for five seconds, and its lock goes to another one.
 SESSION = {
-    "enable_seqscan": "off",
+    **READING,
     "enable_hashjoin": "off",
     "enable_nestloop": "off",
-    "enable_bitmapscan": "off",
-    "plan_cache_mode": "force_generic_plan",
     "statement_timeout": "60000",  # the first look after a takeover walks along all that is not settled
     "idle_session_timeout": "5000",
     "tcp_keepalives_idle": "5",
@@ -29,6 +30,24 @@ SESSION = {
 _TRY = f"select pg_try_advisory_lock({LEAD})"
 _SETTLED = "select settled from change_feed"
 _SETTLE = "update change_feed set settled = $1 where settled < $1"
+
+_NEWEST = "select epoch from change_epochs order by began desc, at desc limit 1"
+_HEAD = "greatest((select max(position) from change_order), feed.least_position - 1)"
+
+# A clock that was set back must not make an older epoch the newest.
+_BEGIN = f"""
+with newest as (select * from change_epochs where epoch = ({_NEWEST}))
+insert into change_epochs (epoch, origin, began, at)
+select random(1, 281474976710655), hub_origin(), {_HEAD},
+    greatest(clock_timestamp(), (select at + interval '1 microsecond' from newest))
+from change_feed as feed where hub_origin() is distinct from (select origin from newest)
+"""
+
+_STANDING = f"""
+select {_HEAD} as head, feed.least_position, epochs.* from change_feed as feed, (
+    select array_agg(epoch order by began, at) as epochs, array_agg(began order by began, at) as begins from change_epochs
+) as epochs
+"""
 
 # The number is drawn after the sequence is read, so that it is greater than that of any transaction which drew an id up
 # to then: the next one that will be given out (a snapshot's xmax is only one more than the last that has ended).
@@ -67,17 +86,21 @@ select count(*) as changes, max(id) as last, pg_current_snapshot()::text as snap
 from placed
 """
 
-# Each partition is looked into once for the whole page, not once for each change.
-_READ = """
+# Each partition is looked into once for the whole page, not once for each change. The epoch is of the same snapshot: one that
+# shows a position shows the epoch that it was given in.
+_PAGE = f"""
 with page as materialized (
     select position, id from change_order where position > $1 order by position limit $2
 )
-select feed.least_position, page.position, l.*
+select feed.least_position, ({_NEWEST}) as epoch, page.position, {{}}
 from change_feed as feed left join (
     page join change_log as l on l.id = page.id and l.id = any(array(select id from page))
 ) on true
 order by page.position
 """
+_READ = _PAGE.format("l.*")
+_NEWS = f"select {_HEAD} as head, feed.least_position from change_feed as feed"
+_HEADS = _PAGE.format("l.table_name, l.row_id, l.customer_id, l.operation, l.changed")
 
 
 class Mark(NamedTuple):
@@ -106,14 +129,45 @@ class Known(Protocol):
     snapshot: str | None  # of the move before
 
 
+class Standing(NamedTuple):
+    """What a reader must know of the whole, to go on from a position that somebody remembers."""
+
+    epoch: int
+    head: int  # the greatest position
+    least_position: int  # the first that can still be read
+    ended: dict[int, int]  # older epochs, oldest first: the greatest position at which each still holds
+
+    def epoch_of(self, position: int) -> int:
+        """The epoch in which it was given; so whoever tells of a position tells of it alike, whenever it is."""
+        found = self.epoch
+        for epoch, end in reversed(self.ended.items()):
+            if position > end:
+                break
+            found = epoch
+        return found
+
+
 class Forgotten(BadInput):
-    """The changes after this position are no longer kept."""
+    """The changes after a position are no longer kept."""
+
+    code = "CURSOR_EXPIRED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "after: the changes after this cursor are no longer kept; read the rows anew, then go on from a new cursor.",
+            argument="after",
+        )
 
 
 async def led(connection: Connection) -> bool:
     """Whether this connection leads from now on, until it is closed."""
     won: bool = await connection.fetchval(_TRY)
     return won
+
+
+async def begin_epoch(connection: Connection) -> None:
+    """Begins an epoch, unless this server, as it was started, has begun one already: before any position is given."""
+    await connection.execute(_BEGIN)
 
 
 async def settled(connection: Connection) -> int:
@@ -142,12 +196,34 @@ async def move(connection: Connection, known: Known, limit: int) -> Moved:
     return Moved(found["changes"], found["last"], found["snapshot"], found["drawn"], found["age"])
 
 
+async def standing(connection: Connection) -> Standing:
+    """Where the order of changes stands now."""
+    found = await connection.fetchrow(_STANDING)
+    assert found is not None
+    *older, epoch = found["epochs"]
+    return Standing(epoch, found["head"], found["least_position"], dict(zip(older, found["begins"][1:], strict=True)))
+
+
 async def read(connection: Connection, after: int, limit: int) -> list[asyncpg.Record]:
-    """The changes at the positions that follow, with all that the log knows of them.
+    """The changes at the positions that follow, with all that the log knows of them, and the newest epoch.
 
     Raises Forgotten when the first of them is no longer kept."""
-    found = await connection.fetch(_READ, after, limit)
+    return await _page(connection, _READ, after, limit)
+
+
+async def heads(connection: Connection, after: int, limit: int) -> list[asyncpg.Record]:
+    """The same changes, as far as it takes to know whom they concern: without their images.
+
+    For who asks again and again: the days of the log are opened only when there is something in them."""
+    news = await connection.fetchrow(_NEWS)
+    assert news is not None
+    if news["head"] <= after and after + 1 >= news["least_position"]:
+        return []
+    return await _page(connection, _HEADS, after, limit)
+
+
+async def _page(connection: Connection, statement: str, after: int, limit: int) -> list[asyncpg.Record]:
+    found = await connection.fetch(statement, after, limit)
     if after + 1 < found[0]["least_position"]:
-        least = found[0]["least_position"]
-        raise Forgotten(f"after: changes before position {least} are no longer kept; read the rows anew, then go on.")
+        raise Forgotten
     return [each for each in found if each["position"] is not None]

@@ -30,7 +30,8 @@ def key_of(secret: bytes, mark: bytes) -> bytes:
     return hmac.digest(secret, mark, "sha256")
 
 
-def _seal(key: bytes, payload: bytes) -> bytes:
+def seal(key: bytes, payload: bytes) -> bytes:
+    """What nobody can write who does not have the key."""
     return hashlib.sha256(key + hashlib.sha256(key + payload).digest()).digest()[:SEAL]
 
 
@@ -50,15 +51,20 @@ def sealed(cursors: Cursors, keys: sa.ColumnElement[str]) -> sa.ColumnElement[st
 
 def opened(text: str, mark: bytes, secret: bytes, argument: str) -> list[str]:
     """The keys inside a cursor; raises CURSOR_MALFORMED or CURSOR_WRONG_LIST naming the argument."""
+    keys: list[str] = json.loads(unsealed(text, mark, secret, argument))
+    return keys
+
+
+def unsealed(text: str, mark: bytes, secret: bytes, argument: str) -> bytes:
+    """What is inside a cursor, whatever it is; raises the same."""
     try:
         packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         packed = b""
-    found, seal, payload = packed[:MARK], packed[MARK : MARK + SEAL], packed[MARK + SEAL :]
-    if payload and hmac.compare_digest(seal, _seal(key_of(secret, found), payload)):
+    found, sealing, payload = packed[:MARK], packed[MARK : MARK + SEAL], packed[MARK + SEAL :]
+    if payload and hmac.compare_digest(sealing, seal(key_of(secret, found), payload)):
         if found == mark:
-            keys: list[str] = json.loads(payload)
-            return keys
+            return payload
         raise BadInput(
             f"{argument}: the cursor comes from another list, order or search; use it where it was given.",
             code="CURSOR_WRONG_LIST",

@@ -83,6 +83,7 @@ class Sequencer:
         """Asks for the lead until it has it, then leads; returns when it is to stop."""
         while not self._stopping:
             if await positions.led(connection):
+                await positions.begin_epoch(connection)
                 horizon = Horizon(await positions.settled(connection))
                 self.leads = True
                 tell(LeadTaken(horizon.settled))

@@ -1,4 +1,4 @@
-"""The order of all changes: positions, how far the log is settled, and the days that the log is cut into."""
+"""The order of all changes: positions, epochs, how far the log is settled, and the days that the log is cut into."""
 
 from collections.abc import Sequence
 
@@ -15,14 +15,34 @@ comment on table change_order is 'The position of every change that has one: den
 create table change_feed (
     settled bigint not null default 0 check (settled >= 0),
     least_position bigint not null default 1 check (least_position >= 1),
-    epoch integer not null default 1,
     one boolean primary key default true check (one)
 );
 comment on table change_feed is 'One row: what is known of the log and of its positions as a whole.';
 comment on column change_feed.settled is 'Ids up to this one have a position, or will never appear.';
 comment on column change_feed.least_position is 'The first position that can still be read.';
-comment on column change_feed.epoch is 'Raised when positions begin to mean other changes: after a restore.';
 insert into change_feed default values;
+"""
+
+# What was restored, copied or promoted goes on from where it was, while the one it came from may have gone on as well: from
+# there on a position means two changes. Each of them runs in a server that was started after, and as something else; a plain
+# copy of the files as nothing else, so the start counts too. Numbers are random, so that what was lost with the newest epochs
+# is not given out anew.
+EPOCHS = """
+create function hub_origin() returns text
+language sql stable as $$
+    select concat_ws('/',
+        (select system_identifier from pg_control_system()),
+        substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8),
+        (select oid from pg_database where datname = current_database()),
+        extract(epoch from pg_postmaster_start_time()))
+$$;
+create table change_epochs (
+    epoch bigint primary key, origin text not null, began bigint not null, at timestamptz not null default now()
+);
+comment on table change_epochs is 'Spans in which a position can have one meaning only; a start of the server begins one.';
+comment on column change_epochs.origin is 'Server, timeline, database and start, as hub_origin() tells them.';
+comment on column change_epochs.began is 'The greatest position when it began: up to there, the epochs before it hold.';
+insert into change_epochs (epoch, origin, began) values (random(1, 281474976710655), hub_origin(), 0);
 """
 
 # A day whose rows lie in the default partition already stays there: the two cannot be told apart afterwards. Attaching
@@ -76,7 +96,7 @@ $$
 
 
 def upgrade() -> None:
-    for statement in ORDER.split(";\n"):
+    for statement in (ORDER + EPOCHS).split(";\n"):
         if statement.strip():
             op.execute(statement)
     op.execute(MAKE)
@@ -88,5 +108,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("drop function hub_drop_day(date, bigint)")
     op.execute("drop function hub_make_day(date)")
+    op.execute("drop table change_epochs")
+    op.execute("drop function hub_origin()")
     op.execute("drop table change_feed")
     op.execute("drop table change_order")
