@@ -9,6 +9,8 @@ from bench.workloads import HUB, Workload
 from hub.db.pool import Pool
 from hub.domain.answers import Memory
 from hub.engine.execute import Engine, Request
+from hub.publish.cursors import Cursors
+from hub.publish.feed import Feed
 from hub.settings import load
 from hub.viewer import ADMIN
 
@@ -20,7 +22,9 @@ async def of(dsn: str, workloads: tuple[Workload, ...], facts: Facts) -> dict[st
     settings = load(pool_size=1)
     pool = await Pool.open(dsn, settings)
     try:
-        engine = Engine(schema.build(), pool, settings, b"nobody pages on from here", Memory())
+        engine = Engine(
+            schema.build(), pool, settings, b"nobody pages on from here", Memory(), Feed(pool, Cursors(b""))
+        )
         found: dict[str, list[Statement]] = {}
         for work in (each for each in workloads if not each.writes):
             bodies = [orjson.loads(each) for each in work.bodies(facts, HUB)[:DIFFERENT]]

@@ -20,7 +20,10 @@ from hub.domain import answers, keys, vault
 from hub.engine.execute import Engine
 from hub.errors import Unavailable
 from hub.observe import HubReady, Log, tell
+from hub.publish.cursors import Cursors
+from hub.publish.feed import Feed
 from hub.publish.sequencer import Sequencer
+from hub.publish.streams import Streams
 from hub.settings import Settings
 from hub.web import health, pages, server
 from hub.web.auth import Keyring
@@ -70,6 +73,7 @@ async def running(
     door = Pool(
         dsn, settings.model_copy(update={"pool_size": 1})
     )  # whoever comes is let in, however busy the others are
+    aside = Pool(dsn, settings.model_copy(update={"pool_size": settings.stream_pool_size}))
     try:
         head = migrate.head()
 
@@ -86,12 +90,15 @@ async def running(
             async with clock.running(doing), Sequencer(dsn, settings).running():
                 async with pool.connection() as connection:
                     secret = await vault.cursor_secret(connection)
-                engine = Engine(schema.build(), pool, settings, secret, answers.Memory())
-                yield build(settings, engine, ring, check=check, metrics=metrics, demo_key=demo_key)
+                cursors = Cursors(secret)
+                engine = Engine(schema.build(), pool, settings, secret, answers.Memory(), Feed(pool, cursors))
+                async with Streams(engine, Feed(aside, cursors), settings.live_limit).running():
+                    yield build(settings, engine, ring, check=check, metrics=metrics, demo_key=demo_key)
         finally:
             unlisten()
     finally:
         await door.close()
+        await aside.close()
         await pool.close()
 
 

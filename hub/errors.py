@@ -67,6 +67,9 @@ CODES: dict[str, str] = {
     "IDENTIFIER_LIMIT": "No identifier was given, or too many.",
     "STAGE_MOVE_INVALID": "The customer cannot move to this stage.",
     "STATUS_MOVE_INVALID": "The order cannot take this status now.",
+    # streams
+    "LIVE_LIMIT": "Too many different live answers are kept alive already.",
+    "STREAM_ENDED": "The hub ended the stream; `reason` says why. Subscribe again.",
     # the key
     "UNAUTHENTICATED": "The request carries no API key.",
     "KEY_UNKNOWN": "The API key is malformed or was never issued.",

@@ -43,7 +43,7 @@ def database(settings: Settings) -> Iterator[str]:
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
-    connections = max(100, settings.workers * (settings.pool_size + 2) + 20)
+    connections = max(100, settings.workers * (settings.pool_size + settings.stream_pool_size + 2) + 20)
     noticed = postgres.ensure(
         settings.data_dir, max_connections=connections, notice=lambda text: tell(PostgresNotice(text))
     )

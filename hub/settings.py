@@ -52,8 +52,14 @@ class Settings(BaseSettings):
         5,
         ge=1,
         le=500,
-        description="Database connections per process, besides one for keys and one for the order of changes. "
+        description="Database connections per process, besides those of streams, one for keys and one for the order of changes. "
         "Best in total: twice the database's cores plus one.",
+    )
+    stream_pool_size: int = Field(
+        3, ge=1, le=100, description="Database connections per process that streams are told through, beside requests."
+    )
+    live_limit: int = Field(
+        1_000, ge=1, le=100_000, description="Different live answers that one process keeps alive at once."
     )
     graphiql: bool = Field(
         True, description="Serve the GraphiQL page at `/graphiql`. It holds no data and needs a key."

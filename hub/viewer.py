@@ -55,6 +55,11 @@ class Viewer:
         return "leaf" if len(self.unit_ids) == 1 else "unit"
 
     @property
+    def actor(self) -> str:
+        """What the log of changes knows this viewer by."""
+        return f"key:{self.key_id}" if self.key_id else "hub"
+
+    @property
     def introspect(self) -> bool:
         # A customer's own app ships with its queries; nobody who holds such a key needs the whole vocabulary.
         return self.customer_id is None

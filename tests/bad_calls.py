@@ -66,7 +66,7 @@ DOCUMENTS = [
     BadCall("GRAPHQL_INVALID", "Fields 'a' conflict", "{ a: customers { totalCount } a: orders { totalCount } }"),
     BadCall("FIELD_UNKNOWN", "'customerForget'", "mutation { customerForget { id } }"),
     BadCall("ARGUMENT_MISSING", "customerUpsert(input:)", "mutation { customerUpsert { created } }"),
-    BadCall("GRAPHQL_INVALID", "subscription", "subscription { changes { id } }"),
+    BadCall("GRAPHQL_INVALID", "Unused", "fragment Unused on Customer { id } { customers { totalCount } }"),
     BadCall("FIELD_UNKNOWN", "'nme'", "{ customers { nodes { nme } } }"),
     BadCall("FIELD_UNKNOWN", "'nothing'", "{ __schema { nothing } }"),
     BadCall("ARGUMENT_UNKNOWN", "'name'", f'{{ customer(id: "{CUS}", name: "x") {{ id }} }}'),

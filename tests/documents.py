@@ -16,6 +16,8 @@ from hub.db.pool import Pool
 from hub.domain import keys
 from hub.domain.answers import Memory
 from hub.engine.execute import Answer, Engine, Request
+from hub.publish.cursors import Cursors
+from hub.publish.feed import Feed
 from hub.settings import Settings
 from hub.viewer import ADMIN, Role, Viewer
 
@@ -106,6 +108,17 @@ async def asked(dsn: str) -> AsyncIterator[Asked]:
     pool = await Recorder.open(dsn, settings)
     assert isinstance(pool, Recorder)
     try:
-        yield Asked(Engine(schema.build(), pool, settings, b"a secret of the tests", Memory()), pool, dsn)
+        yield Asked(
+            Engine(
+                schema.build(),
+                pool,
+                settings,
+                b"a secret of the tests",
+                Memory(),
+                Feed(pool, Cursors(b"a secret of the tests")),
+            ),
+            pool,
+            dsn,
+        )
     finally:
         await pool.close()

@@ -38,6 +38,8 @@ ELSEWHERE = {
     "FORBIDDEN": "a reader that writes: test_writes.py",
     "IN_USE": "needs a row that is named: test_writes.py",
     "IDEMPOTENCY_KEY_REUSED": "needs two operations: test_idempotency.py",
+    "LIVE_LIMIT": "of streams: test_streams.py",
+    "STREAM_ENDED": "of streams: test_streams.py",
     "CURSOR_EXPIRED": "of changes: test_epochs.py",
     "CURSOR_AHEAD": "of changes: test_epochs.py",
     "CURSOR_FORKED": "of changes: test_epochs.py",

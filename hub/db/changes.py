@@ -5,7 +5,7 @@ from uuid import UUID
 
 import asyncpg
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from hub.db.text import text
 
@@ -19,6 +19,7 @@ LOG = sa.table(
     sa.column("version", sa.Integer),
     sa.column("operation", sa.Text),
     sa.column("changed", ARRAY(sa.Text)),
+    sa.column("before", JSONB),
 )
 
 _SINCE = text(

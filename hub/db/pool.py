@@ -4,7 +4,7 @@ asyncpg's own pool costs as much again as a point query (measured, docs/decision
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
 
@@ -107,6 +107,19 @@ class Held:
         return found
 
 
+Form = Callable[[Any, Sequence[Any]], Awaitable[Any]]
+
+
+def _value(statement: Any, arguments: Sequence[Any]) -> Awaitable[Any]:
+    found: Awaitable[Any] = statement.fetchval(*arguments)
+    return found
+
+
+def _rows(statement: Any, arguments: Sequence[Any]) -> Awaitable[Any]:
+    found: Awaitable[Any] = statement.fetch(*arguments)
+    return found
+
+
 class Pool:
     """At most `size` connections, opened when they are needed; a broken one is replaced."""
 
@@ -151,6 +164,15 @@ class Pool:
         """The one JSON value of a statement, as its bytes; `fresh` has it planned for these very arguments.
 
         Raises HubError: STATEMENT_TIMEOUT, UNAVAILABLE, or what an argument's value is refused with."""
+        answer: bytes = await self._asked(text, arguments, fresh, _value)
+        return answer
+
+    async def fetch(self, text: str, arguments: Sequence[Any], *, fresh: bool = False) -> list[asyncpg.Record]:
+        """The rows of a statement, with JSON as its bytes; raises what fetch_json does."""
+        rows: list[asyncpg.Record] = await self._asked(text, arguments, fresh, _rows)
+        return rows
+
+    async def _asked(self, text: str, arguments: Sequence[Any], fresh: bool, form: Form) -> Any:
         async with self._free:
             held = await self._take()
             try:
@@ -158,7 +180,7 @@ class Pool:
                 if held.fresh is not fresh:
                     await held.connection.execute(PLANNING[fresh])
                     held.fresh = fresh
-                answer: bytes = await statement.fetchval(*arguments)
+                answer = await form(statement, arguments)
             except asyncpg.InvalidCachedStatementError as error:
                 held.connection.terminate()  # the tables changed under its statements: a migration ran
                 raise fault(error) from error
@@ -189,6 +211,17 @@ class Pool:
                 held.connection.terminate()
                 raise
             self._give(held)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Connection]:
+        """The same for who answers clients: what goes wrong is raised as HubError."""
+        try:
+            async with self.connection() as connection:
+                yield connection
+        except HubError:
+            raise
+        except Exception as error:
+            raise fault(error) from error
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

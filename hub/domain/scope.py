@@ -5,10 +5,12 @@ that customer's. The predicates name three parameters, which hub.engine fills fr
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from hub.db import changes
 from hub.domain.tables import metadata
 from hub.viewer import Binding
 
@@ -21,8 +23,16 @@ UNITS = sa.bindparam("viewer_units", type_=ARRAY(sa.Uuid()))
 CUSTOMER = sa.bindparam("viewer_customer", type_=sa.Uuid())
 
 
-def _among(unit_id: sa.ColumnElement[object], binding: Binding) -> Predicate:
+def _among(unit_id: sa.ColumnElement[Any], binding: Binding) -> Predicate:
     return unit_id == UNIT if binding == "leaf" else unit_id == sa.any_(UNITS)
+
+
+def _of_customer_gone(row: sa.FromClause, binding: Binding) -> Predicate:
+    """Whether the row's customer was deleted while it was among the viewer's."""
+    gone = changes.LOG.alias("g$log")
+    unit = sa.cast(gone.c.before.op("->>")(sa.literal_column("'unit_id'")), sa.Uuid())
+    deleted = (gone.c.table_name == sa.literal_column("'customers'"), gone.c.operation == sa.literal_column("'DELETE'"))
+    return sa.exists().where(gone.c.row_id == row.c.customer_id, *deleted, _among(unit, binding))
 
 
 def _of_customer_among(row: sa.FromClause, binding: Binding) -> Predicate:
@@ -48,6 +58,13 @@ class Scope:
         if binding == "none":
             return None
         return self.of_customer(row) if binding == "customer" else self.of_units(row, binding)
+
+    def was_visible(self, row: sa.FromClause, binding: Binding) -> Predicate | None:
+        """The same over an image of a row: what went with its customer is told to who saw the customer."""
+        found = self.visible(row, binding)
+        if found is None or self.key != "customer_id" or binding == "customer" or "unit_id" in row.c:
+            return found
+        return sa.or_(found, _of_customer_gone(row, binding))
 
 
 def _nothing(row: sa.FromClause) -> Predicate:

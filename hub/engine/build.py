@@ -13,7 +13,7 @@ from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
 from strawberry.types.unset import UNSET
 
-KEYWORDS = {"in", "not", "and", "or"}
+KEYWORDS = {"in", "not", "and", "or", "from"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,8 @@ class Names:
     def union(self, name: str, description: str, members: Sequence[str]) -> None:
         """A union of object types."""
         self.known[name] = Annotated[
-            Union[tuple(ForwardRef(each) for each in members)],  # noqa: UP007
+            # By name only where there is no type yet: typing remembers unions of names, with what they once stood for.
+            Union[tuple(self.known.get(each) or ForwardRef(each) for each in members)],  # noqa: UP007
             strawberry.union(name, description=description),
         ]
 

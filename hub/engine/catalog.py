@@ -82,6 +82,11 @@ class Row:
         return self.declaration.table
 
     @property
+    def entity(self) -> str:
+        """The type as a value of the EntityType enum."""
+        return shout(self.name)
+
+    @property
     def aggregable(self) -> Iterator[Column]:
         """Columns that sums, averages and extremes make sense of."""
         return (
@@ -97,6 +102,11 @@ class Catalog:
     addresses: Mapping[str, str]
     interfaces: Mapping[str, Interface]
     prefixes: Mapping[str, Row] = field(default_factory=dict)
+
+    @property
+    def owner(self) -> Row:
+        """The row that others belong to: the one whose own key is its customer."""
+        return next(row for row in self.rows.values() if row.declaration.scope.key == "id")
 
     def target(self, address: str) -> Row:
         """The row that a link's text names."""

@@ -20,7 +20,9 @@ from hub.viewer import Viewer
 class Run:
     """What a plan is run with: coerced variables, the moment of the request, who asks, the secret that signs cursors.
 
-    `keys` are the rows that a resolver named, when the plan reads those; `outcome` is what a command gave, when it reads that."""
+    `keys` are the rows that a resolver named, when the plan reads those; `outcome` is what a command gave, when it reads that;
+    `positions` and `cursors` are those of the changes to be told, and `mark` is what stands for a cursor that only the sender
+    knows."""
 
     variables: Mapping[str, Any]
     at: datetime
@@ -28,6 +30,9 @@ class Run:
     secret: bytes
     keys: Sequence[UUID] = ()
     outcome: Mapping[str, Any] = field(default_factory=dict)
+    positions: Sequence[int] = ()
+    cursors: Sequence[str] = ()
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

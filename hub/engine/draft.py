@@ -78,10 +78,12 @@ class Draft:
     conditions: int = 0
     figures: int = 0
     place: Place | None = None
+    timed: bool = False  # the answer may become another one by time alone
+    imaged: bool = False  # what is planned stands below an image of the log, which the viewer may not see any more
 
     def anew(self) -> "Draft":
         """A fresh bench for a plan beside this one."""
-        return Draft(self.catalog, self.read, self.page_limit, place=self.place)
+        return Draft(self.catalog, self.read, self.page_limit, place=self.place, imaged=self.imaged)
 
     def text(self, value: Callable[[Run], Any], argument: str) -> Slot:
         """A parameter for a text that is made of several values."""
@@ -146,6 +148,7 @@ class Draft:
 
     def moment(self, leaf: Leaf, argument: str) -> Slot:
         """A parameter for the moment that lies a duration before the request."""
+        self.timed = True
 
         def ago(run: Run) -> Any:
             length: timedelta = leaf.fetch(run.variables)

@@ -17,18 +17,14 @@ from graphql import (
     FieldNode,
     FragmentSpreadNode,
     GraphQLError,
-    GraphQLID,
-    GraphQLInputType,
-    GraphQLNonNull,
-    GraphQLString,
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
     execute,
 )
-from graphql.execution.values import get_variable_values
 
 from hub.db.pool import Pool
+from hub.engine import watching
 from hub.engine.conditions import Run
 from hub.engine.document import DocumentError, Documents, Operation
 from hub.engine.limits import Limits
@@ -41,7 +37,9 @@ from hub.engine.shapes import shape
 from hub.engine.shelf import Shelf
 from hub.engine.statement import Statement, written
 from hub.engine.types import Graph
-from hub.errors import BadInput, Forbidden, HubError, LimitExceeded
+from hub.engine.variables import coerced
+from hub.engine.watching import Pages, Watch
+from hub.errors import BadInput, Forbidden, HubError
 from hub.observe import PlanMade, tell
 from hub.settings import Settings
 from hub.viewer import Viewer
@@ -51,7 +49,6 @@ PLAN_BASE, PLAN_FACTOR = (
     8_192,
     12,
 )  # about what a plan takes, by the length of its statement (measured with tracemalloc)
-OBJECTS, FEW = 1_200, 20
 DOCUMENT_BYTES = 64 * 1024 * 1024
 
 
@@ -67,6 +64,7 @@ class Request:
     read_only: bool = False
     at: datetime | None = None
     request_id: str = "-"
+    resume: str | None = None  # where a stream goes on, instead of its `after`
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +86,13 @@ class Ready:
 
     planned: Planned
     statement: Statement | None
+    told: tuple[watching.Ready, ...]
     keyed: dict[int, Statement] = field(default_factory=dict)
 
     @property
     def length(self) -> int:
-        """How long the statement's text is."""
-        return len(self.statement.text) if self.statement else 0
+        """How long the statements' texts are."""
+        return (len(self.statement.text) if self.statement else 0) + sum(each.length for each in self.told)
 
 
 @dataclass(slots=True)
@@ -114,7 +113,9 @@ class Trace:
 class Engine:
     """Answers requests over one schema and one pool."""
 
-    def __init__(self, graph: Graph, pool: Pool, settings: Settings, secret: bytes, answers: Answers) -> None:
+    def __init__(
+        self, graph: Graph, pool: Pool, settings: Settings, secret: bytes, answers: Answers, pages: Pages
+    ) -> None:
         limits = Limits(
             depth=settings.depth_limit,
             aliases=settings.alias_limit,
@@ -132,6 +133,8 @@ class Engine:
         self._secret = secret
         self._documents = Documents(graph.core, limits, DOCUMENT_BYTES)
         self._plans: Shelf[Ready] = Shelf(PLAN_BYTES)
+        self._pages = pages
+        self._watched: Shelf[watching.Ready] = Shelf(PLAN_BYTES // 4)
         self._mutator = Mutator(graph, limits, Performer(graph, pool, answers, limits.errors))
         self._describing = asyncio.Lock()
 
@@ -141,6 +144,8 @@ class Engine:
         operation: Operation | None = None
         try:
             operation = self._documents.get(request.query).operation(request.operation_name)
+            if operation.kind == "subscription":
+                raise BadInput("This endpoint runs no subscriptions; send a query.", code="OPERATION_UNKNOWN")
             self._allow(operation, request, viewer)
             variables = self._variables(operation, request.variables or {})
             operation.cost(variables)
@@ -157,7 +162,7 @@ class Engine:
             arguments = ready.statement.bind(run) if ready.statement else []
             trace.stage("plan")
         except DocumentError as refused:
-            return _refused([_told(error, viewer) for error in refused.errors], operation, trace)
+            return _refused(errors_of(refused, viewer), operation, trace)
         except HubError as error:
             return _refused([error.to_graphql()], operation, trace)
         try:
@@ -178,8 +183,6 @@ class Engine:
     def _allow(self, operation: Operation, request: Request, viewer: Viewer) -> None:
         if operation.kind != "query" and request.read_only:
             raise BadInput(f"A {operation.kind} is not possible over GET; use POST.", code="METHOD_NOT_ALLOWED")
-        if operation.kind == "subscription":
-            raise BadInput("This endpoint runs no subscriptions; send a query.", code="OPERATION_UNKNOWN")
         if operation.has_introspection and not viewer.introspect:
             raise Forbidden(
                 "This key may not read the schema; use a key that is not bound to a customer.",
@@ -188,25 +191,7 @@ class Engine:
         viewer.require("graph:read")
 
     def _variables(self, operation: Operation, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        definitions = operation.node.variable_definitions
-        if not definitions:
-            return {}
-        if all(isinstance(given.get(each.name), str) and _is_text(each.type) for each in operation.variables):
-            return {each.name: given[each.name] for each in operation.variables}  # nothing to coerce, and most common
-        objects = _objects(given)
-        if objects > OBJECTS:
-            message = (
-                f"The variables hold more than {OBJECTS:,} objects or {OBJECTS * 20:,} values; send fewer at once."
-            )
-            raise LimitExceeded(message, code="VARIABLE_LIMIT", argument="variables")
-        coerced = operation.coerced(given) if objects <= FEW else None  # few objects are not nested deeply either
-        if coerced is not None:
-            return coerced
-        found = get_variable_values(self._graph.core, definitions, dict(given), max_errors=self._limits.errors)
-        if isinstance(found, list):
-            first = found[0]
-            raise BadInput(first.message, code="VARIABLE_INVALID")
-        return found.coerced
+        return coerced(self._graph.core, operation, given, self._limits.errors)
 
     async def _ready(self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer) -> Ready:
         """The operation's plan for this shape: kept, or made now, in a thread, since a large one takes its time."""
@@ -224,7 +209,30 @@ class Engine:
         planned = planner.plan(operation.node.selection_set, viewer.binding)
         planner.draft.read.forget()
         stored = any(not isinstance(node, Constant | Null) for _, node in planned.plan.roots)
-        return Ready(planned, written(planned.plan, viewer.binding) if stored else None)
+        owner = self._graph.catalog.owner
+        told = tuple(watching.ready(each, viewer.binding, owner) for each in planned.told)
+        return Ready(planned, written(planned.plan, viewer.binding) if stored else None, told)
+
+    async def watch(self, request: Request, viewer: Viewer) -> Watch:
+        """What a subscription is to be told with; raises DocumentError or HubError when it cannot be."""
+        operation = self._documents.get(request.query).operation(request.operation_name)
+        if operation.kind != "subscription":
+            raise BadInput(f"A {operation.kind} has one answer and is no stream.", code="OPERATION_UNKNOWN")
+        self._allow(operation, request, viewer)
+        variables = self._variables(operation, request.variables or {})
+        operation.cost(variables)
+        key = (operation, viewer.binding, *shape(operation, variables, self._graph.steering))
+        ready = self._watched.get(key)
+        if ready is None:
+            ready = await asyncio.to_thread(self._streamed, operation, variables, viewer)
+            self._watched.put(key, ready, PLAN_BASE + PLAN_FACTOR * ready.length)
+        return Watch(ready, Run(variables, request.at or datetime.now(UTC), viewer, self._secret))
+
+    def _streamed(self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer) -> watching.Ready:
+        planner = Planner(self._graph, variables, operation.fragments, self._limits.page)
+        root = planner.stream(operation.node.selection_set, viewer.binding)
+        planner.draft.read.forget()
+        return watching.ready(root, viewer.binding, self._graph.catalog.owner)
 
     async def _mutated(
         self, operation: Operation, variables: Mapping[str, Any], request: Request, viewer: Viewer, trace: Trace
@@ -250,11 +258,15 @@ class Engine:
             body = await self._pool.fetch_json(statement.text, arguments, fresh=statement.fresh)
         trace.stage("sql")
         splice = ready.planned.plan.splice
+        told = {each.root.key: await self._page(each, run) for each in ready.told}
+        if splice is None and told:
+            body = orjson.dumps({**_raw(body), **told})
         if splice is None:
             return _answer(b'{"data":' + body + b"}", operation, trace)
         data = orjson.loads(body)
         splicer = Splicer(run, lambda plan, inner: self._keyed(ready, plan, inner, trace))
         await splicer.splice(data, splice)
+        data.update(told)
         response: dict[str, Any] = {"data": data}
         errors = [error.to_graphql() for error in splicer.errors[: self._limits.errors]]
         if ready.planned.python:
@@ -265,6 +277,15 @@ class Engine:
             response["errors"] = errors
         trace.stage("splice")
         return _answer(orjson.dumps(response), operation, trace)
+
+    async def _page(self, told: watching.Ready, run: Run) -> orjson.Fragment:
+        """A page of changes, as it stands."""
+        try:
+            messages = await self._pages.page(Watch(told, run))
+        except HubError as error:
+            error.path = error.path or (told.root.key,)
+            raise
+        return orjson.Fragment(b"[" + b",".join(messages) + b"]")
 
     async def _keyed(self, ready: Ready, plan: Plan, run: Run, trace: Trace) -> dict[str, Any]:
         """The rows behind keys that a resolver gave, by key."""
@@ -313,22 +334,9 @@ class Engine:
         return result
 
 
-def _objects(value: Any) -> int:
-    """How many objects and lists stand in a JSON value, twenty plain values counting as one: what coercing it costs."""
-    found, plain, waiting = 0, 0, [value]
-    while waiting and found + plain // 20 <= OBJECTS:
-        each = waiting.pop()
-        if isinstance(each, dict | list):
-            found += 1
-            waiting.extend(each.values() if isinstance(each, dict) else each)
-        else:
-            plain += 1
-    return found + plain // 20
-
-
-def _is_text(of: GraphQLInputType) -> bool:
-    bare = of.of_type if isinstance(of, GraphQLNonNull) else of
-    return bare is GraphQLID or bare is GraphQLString
+def _raw(body: bytes) -> dict[str, orjson.Fragment]:
+    """An answer's roots by key, each of which may be left as it stands."""
+    return {key: orjson.Fragment(orjson.dumps(value)) for key, value in orjson.loads(body).items()}
 
 
 def _root_fields(selection_set: SelectionSetNode, operation: Operation) -> Iterable[FieldNode]:
@@ -340,6 +348,11 @@ def _root_fields(selection_set: SelectionSetNode, operation: Operation) -> Itera
             yield from _root_fields(operation.fragments[node.name.value].selection_set, operation)
         elif isinstance(node, InlineFragmentNode):
             yield from _root_fields(node.selection_set, operation)
+
+
+def errors_of(refused: DocumentError, viewer: Viewer) -> list[dict[str, Any]]:
+    """What is wrong with a document, as it stands in a response."""
+    return [_told(error, viewer) for error in refused.errors]
 
 
 def _told(error: GraphQLError, viewer: Viewer) -> dict[str, Any]:

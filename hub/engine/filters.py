@@ -20,11 +20,11 @@ MOST_FIGURES = 12
 
 
 def join_of(draft: Draft, row: Row, link: One | Many) -> Join:
-    """How a link's rows are reached; rows that keep the customer of a visible row are visible too."""
+    """How a link's rows are reached; rows that keep the customer of a visible row are visible too, unless it is an image."""
     target = draft.catalog.target(link.target)
     kept = draft.catalog.keeps_customer(draft.catalog.column(row, link))
     theirs, ours = ("id", link.by) if isinstance(link, One) else (link.by, "id")
-    return Join(target, theirs, ours, check=not kept)
+    return Join(target, theirs, ours, check=draft.imaged or not kept)
 
 
 def predicate(draft: Draft, given: Given, row: Row, argument: str) -> Predicate:

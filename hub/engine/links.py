@@ -30,6 +30,9 @@ class Scope(Protocol):
     def visible(self, row: sa.FromClause, binding: Binding) -> sa.ColumnElement[bool] | None:
         """The predicate for a viewer of that binding; None where everything is visible."""
 
+    def was_visible(self, row: sa.FromClause, binding: Binding) -> sa.ColumnElement[bool] | None:
+        """The same over an image of a row, whose customer may be gone."""
+
 
 @dataclass(frozen=True, slots=True)
 class One:

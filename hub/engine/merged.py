@@ -22,6 +22,8 @@ def _branch(source: MergedSource, listing: MergedListing, outer: sa.FromClause, 
     row = names.of(source.row.table)
     at = row.c[source.at]
     conditions: list[Condition] = [row.c[listing.by] == outer.c.id]
+    seen = source.row.declaration.scope.visible(row, names.binding) if listing.check else None
+    conditions += [] if seen is None else [seen]
     conditions += [at >= param(listing.since)] if listing.since else []
     conditions += [at < param(listing.until)] if listing.until else []
     return Branch(row, at, conditions)

@@ -63,8 +63,9 @@ class Mutator:
 
     async def performed(self, acts: Acts, run: Run, request_id: str, told: Told) -> bytes:
         """The answer; `told` is the request as it came, for the fingerprint of an idempotency key."""
-        actor = f"key:{run.viewer.key_id}" if run.viewer.key_id else "hub"
-        return await self._performer.perform(acts.roots, run, Asked(actor, request_id, lambda: fingerprint(*told)))
+        return await self._performer.perform(
+            acts.roots, run, Asked(run.viewer.actor, request_id, lambda: fingerprint(*told))
+        )
 
     def _made(self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer) -> Acts:
         planner = Planner(self._graph, variables, operation.fragments, self._limits.page)

@@ -370,4 +370,4 @@ class Selections:
             for argument in ("since", "until")
         )
         made = cursors(self.draft, name) if uses_cursors else None
-        return MergedListing(link.by, sources, since, until, page, made, parts), splice
+        return MergedListing(link.by, sources, since, until, page, made, parts, self.draft.imaged), splice

@@ -200,6 +200,7 @@ class MergedListing:
     page: Page
     cursors: Cursors | None
     parts: tuple[tuple[str, Part], ...]
+    check: bool  # the rows may be hidden although the one that they hang on is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,8 +309,51 @@ class Payload:
     fields: tuple[tuple[str, Constant | Told | ById | Results], ...]
 
 
+MessageFields = tuple[tuple[str, str], ...]  # response keys, and the fields of the message that stand there
+
+
+@dataclass(frozen=True, slots=True)
+class Imaged:
+    """Changes of one type: the objects over its images by response key, the filter, the columns that count (None: all).
+
+    `names` gives the field that shows each column."""
+
+    row: Row
+    shapes: tuple[tuple[str, Shape], ...]
+    where: Predicate
+    watched: tuple[str, ...] | None
+    names: Mapping[str, str] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Conditions on what the log says of a change; `changed` has a parameter for each type."""
+
+    operations: Slot | None
+    keys: Slot | None
+    customer: Slot | None
+    changed: Mapping[str, Slot] = field(compare=False)
+    exclude_own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """A root: changes at given positions; `messages` says what of each kind of message is told."""
+
+    types: tuple[Imaged, ...]
+    listed: Listed
+    messages: Mapping[str, MessageFields] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A root of a live query: an answer, and the place in the order of changes that it is true for, by response key."""
+
+    fields: tuple[tuple[str, "Constant | Literal['cursor'] | RootNode"], ...]
+
+
 Selected = Constant | Null | Read | Shape | Single | Either | Listing | MergedListing
-RootNode = Constant | Null | ById | ByOther | ByIds | Listing | Groups | Payload
+RootNode = Constant | Null | ById | ByOther | ByIds | Listing | Groups | Payload | Frame
 
 # -- what Python adds ---------------------------------------------------------------------------------------------------
 
@@ -341,7 +385,7 @@ class Splice:
 class Plan:
     """An operation, or a part of one, ready to become a statement."""
 
-    roots: tuple[tuple[str, RootNode | Keyed], ...]
+    roots: tuple[tuple[str, RootNode | Keyed | Changes], ...]
     slots: tuple[Slot, ...]
     splice: Splice | None
     fresh: bool  # planned anew by Postgres at every run, since its best way depends on the values

@@ -13,7 +13,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine import wire
 from hub.engine.catalog import Row
-from hub.engine.conditions import Run
+from hub.engine.changes import changes
+from hub.engine.conditions import Run, Slot
 from hub.engine.draft import Draft, leaf_of, objects, refuse
 from hub.engine.filters import predicate
 from hub.engine.given import Given, Leaf, Reader, plain
@@ -27,6 +28,7 @@ from hub.engine.plan import (
     ByIds,
     ByOther,
     Constant,
+    Frame,
     GroupKey,
     GroupKeyFields,
     GroupNodes,
@@ -39,6 +41,7 @@ from hub.engine.plan import (
     Total,
 )
 from hub.engine.types import Graph, Root
+from hub.errors import BadInput
 from hub.viewer import Binding
 
 MOST_GROUP_KEYS = 4
@@ -46,11 +49,31 @@ MOST_IDS = 100
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """A root that tells changes: its response key, the plan of its messages, where it begins, how many it tells."""
+
+    key: str
+    plan: Plan
+    after: Callable[[Run], str] | None
+    size: Callable[[Run], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A root that is kept alive: its response key, and the plan of its frames; `timed`: time alone may change them."""
+
+    key: str
+    plan: Plan
+    timed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Planned:
-    """An operation's plan, and the response keys of roots that Python answers."""
+    """An operation's plan, the response keys of roots that Python answers, and the roots that tell changes."""
 
     plan: Plan
     python: tuple[str, ...]
+    told: tuple[Told, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +102,12 @@ class Planner:
         roots: list[tuple[str, RootNode]] = []
         deeper: list[tuple[str, Splice]] = []
         python: list[str] = []
+        told: list[Told] = []
         for key, nodes in self.select.fields([selection_set], "Query").items():
             node, splice = self._root(key, nodes)
-            if isinstance(node, Null):
+            if nodes[0].name.value == "changes":
+                told.append(self._told(key, nodes, "Query"))
+            elif isinstance(node, Null):
                 python.append(key)
             if splice is not None:
                 deeper.append((key, splice))
@@ -89,7 +115,52 @@ class Planner:
         kinds = {type(node) for _, node in roots}
         fresh = self.select.searched or (binding == "unit" and bool(kinds - {Constant, Null, ById, ByIds, ByOther}))
         splice = Splice(deeper=tuple(deeper)) if deeper or python else None
-        return Planned(Plan(tuple(roots), tuple(self.draft.slots), splice, fresh), tuple(python))
+        return Planned(Plan(tuple(roots), tuple(self.draft.slots), splice, fresh), tuple(python), tuple(told))
+
+    def stream(self, selection_set: Any, binding: Binding) -> Told | Live:
+        """The plan of a subscription, which has one root."""
+        roots = self.select.fields([selection_set], "Subscription")
+        if len(roots) != 1:
+            message = "A subscription has exactly one root field; @skip and @include have left none, or several."
+            raise BadInput(message, code="GRAPHQL_INVALID")
+        ((key, nodes),) = roots.items()
+        root = self.graph.streams[nodes[0].name.value]
+        if root.kind == "changes":
+            return self._told(key, nodes, "Subscription")
+        deeper: list[tuple[str, Splice]] = []
+        fields: list[tuple[str, Any]] = []
+        with self.select.at(key, nodes[0]):
+            given = self.select.arguments(nodes[0], "Subscription")
+            for name, below in self.select.fields([node.selection_set for node in nodes], root.frame).items():
+                field = below[0].name.value
+                if field != root.query:
+                    fields.append((name, "cursor" if field == "cursor" else Constant(root.frame)))
+                    continue
+                with self.select.at(name, below[0]):
+                    answer, splice = self._planned(self.graph.roots[root.query], root.query, below, given)
+                fields.append((name, answer))
+                deeper += [(name, splice)] if splice else []
+        above = Splice(deeper=tuple(deeper)) if deeper else None
+        fresh = self.select.searched or (binding == "unit" and self.graph.roots[root.query].kind == "list")
+        plan = Plan(((key, Frame(tuple(fields))),), tuple(self.draft.slots), above, fresh)
+        return Live(key, plan, self.draft.timed)
+
+    def _told(self, key: str, nodes: Sequence[FieldNode], root: str) -> Told:
+        """A `changes` root: a plan of its own, since its messages are read by their positions."""
+        with self.select.at(key, nodes[0]):
+            given = self.select.arguments(nodes[0], root)
+            inner = self.select.apart()
+            node, splice = changes(inner, [each.selection_set for each in nodes], given)
+            size, _ = page(inner.draft, {"first": given["first"]} if given.get("first") else {})
+            after = given.get("after")
+            fetch = after.fetch if isinstance(after, Leaf) else None
+        plan = Plan(((key, node),), tuple(inner.draft.slots), splice, inner.searched)
+        return Told(
+            key,
+            plan,
+            None if fetch is None else lambda run: cast(str, fetch(run.variables)),
+            (lambda run: cast(int, size.value(run))) if isinstance(size, Slot) else lambda run: size,
+        )
 
     def acts(self, selection_set: Any) -> list[Act]:
         """The roots of a mutation in their order, each with a plan of its own, since each is run before the next."""
@@ -113,7 +184,7 @@ class Planner:
         if name == "__typename":
             return Constant("Query"), None
         root = self.graph.roots.get(name)
-        if root is None:
+        if root is None or root.kind == "changes":
             return Null(), None
         with self.select.at(key, nodes[0]):
             given = self.select.arguments(nodes[0], "Query")

@@ -12,12 +12,15 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from hub.db.text import DIALECT
 from hub.engine.conditions import All, Run
 from hub.engine.figures import EMPTY_LIST, Scan, Tree, Value, json_object, text
+from hub.engine.images import ALWAYS, MARK, ImageWriter
 from hub.engine.paging import number
 from hub.engine.plan import (
     ById,
     ByIds,
     ByOther,
+    Changes,
     Constant,
+    Frame,
     GroupKey,
     GroupKeyFields,
     GroupNodes,
@@ -37,6 +40,8 @@ from hub.engine.sql import Writer
 from hub.engine.where import Condition, Names, Source, condition, found_by, param
 from hub.engine.wire import raw
 from hub.viewer import Binding
+
+STANDING = "coalesce((select max(position) from change_order), (select least_position - 1 from change_feed))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +66,27 @@ def written(plan: Plan, binding: Binding, fresh_row: str | None = None) -> State
     """The statement of a plan for viewers of a binding; `fresh_row` names where a payload's row stands, if not in its table."""
     writer = RootWriter(Names(binding), fresh_row)
     roots = [(key, writer.root(node)) for key, node in plan.roots]
-    select = sa.select(json_object(roots, writer.names.next()))
+    return _compiled(sa.select(json_object(roots, writer.names.next())), plan)
+
+
+def told(plan: Plan, binding: Binding, owner: str) -> Statement:
+    """The statement of a plan whose one root is `changes`: rows of positions and messages (images.py)."""
+    ((_, changes),) = plan.roots
+    assert isinstance(changes, Changes)
+    names = Names(binding)
+    return _compiled(ImageWriter(names, Writer(names), owner, plan.splice is not None).select(changes), plan)
+
+
+def framed(plan: Plan, binding: Binding) -> Statement:
+    """The statement of a live query: its answer, and the last position that the same snapshot shows."""
+    ((_, frame),) = plan.roots
+    assert isinstance(frame, Frame)
+    return _compiled(sa.select(RootWriter(Names(binding)).root(frame), raw(STANDING)), plan)
+
+
+def _compiled(select: sa.Select[Any], plan: Plan) -> Statement:
     compiled = select.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
-    sources: dict[str, Callable[[Run], Any]] = {slot.name: slot.value for slot in plan.slots}
+    sources: dict[str, Callable[[Run], Any]] = {slot.name: slot.value for slot in (*ALWAYS, *plan.slots)}
     sources["viewer_unit"] = lambda run: run.viewer.unit_ids[0]
     sources["viewer_units"] = lambda run: run.viewer.unit_ids
     sources["viewer_customer"] = lambda run: run.viewer.customer_id
@@ -79,8 +102,9 @@ class RootWriter(Writer):
         super().__init__(names)
         self._fresh_row = fresh_row
 
-    def root(self, node: RootNode | Keyed) -> Value:
+    def root(self, node: RootNode | Keyed | Changes) -> Value:
         """The JSON of a root."""
+        assert not isinstance(node, Changes)  # which is a statement of its own
         match node:
             case Constant(told):
                 return text(told)
@@ -90,6 +114,9 @@ class RootWriter(Writer):
                 return self.listing(node, None)
             case Groups():
                 return self._groups(node)
+            case Frame(fields):
+                inner = [(key, param(MARK) if part == "cursor" else self.root(part)) for key, part in fields]
+                return json_object(inner, self.names.next())
             case ById(row, key, shape):
                 of = self.names.of(row.table)
                 return self.chosen(shape, of, [of.c.id == param(key), *self._seen(row, of)])

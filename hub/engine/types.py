@@ -12,15 +12,16 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import StrawberryResolver
 
-from hub.engine import inputs, wire
+from hub.engine import inputs, stream_types, wire
 from hub.engine.build import Names, Slot
 from hub.engine.catalog import Catalog, Column, Row, camel, shout
 from hub.engine.links import FoundBy, Many, Merged, One, OneOf
 from hub.engine.mutations import Mutation, Mutations, derived
 from hub.engine.signatures import Input
+from hub.engine.stream_types import StreamRoot
 from hub.engine.writes import Verb
 
-RootKind = Literal["one", "list", "groups", "node", "nodes", "found_by"]
+RootKind = Literal["one", "list", "groups", "node", "nodes", "found_by", "changes"]
 
 PAGE = (
     Slot("first", "int | None", "How many rows from the start, at most 100; 20 when neither first nor last is given."),
@@ -64,6 +65,7 @@ class Graph:
     roots: dict[str, Root]
     steering: frozenset[str]
     mutations: Mapping[str, Mutation]
+    streams: Mapping[str, StreamRoot]
 
 
 def _list_arguments(row: Row) -> tuple[Slot, ...]:
@@ -318,7 +320,10 @@ def build(catalog: Catalog, verbs: Sequence[Verb] = (), extra_roots: Sequence[ty
     _shared(names, catalog)
     inputs.shared(names)
     _objects(names, catalog)
-    roots = list(_roots(catalog))
+    roots = [*_roots(catalog), (stream_types.changes(names, catalog), Root("changes"))]
+    kept_alive = (slot for slot, root in roots if root.kind in ("one", "list"))
+    streams = list(stream_types.live(names, catalog, kept_alive))
+    names.output("Subscription", "Everything that can be watched.", [slot for slot, _ in streams])
     names.output("Query", "Everything that can be asked.", [slot for slot, _ in roots], bases=tuple(extra_roots))
     mutations = derived(catalog, verbs)
     if mutations.by_name:
@@ -326,6 +331,7 @@ def build(catalog: Catalog, verbs: Sequence[Verb] = (), extra_roots: Sequence[ty
     schema = strawberry.Schema(
         query=names.known["Query"],
         mutation=names.known.get("Mutation"),
+        subscription=names.known["Subscription"],
         types=[names.known[row] for row in catalog.rows],
         config=StrawberryConfig(scalar_map=wire.SCALARS),
     )
@@ -337,4 +343,5 @@ def build(catalog: Catalog, verbs: Sequence[Verb] = (), extra_roots: Sequence[ty
         {slot.name: root for slot, root in roots},
         frozenset(names.steering),
         mutations.by_name,
+        {slot.name: root for slot, root in streams},
     )

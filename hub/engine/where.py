@@ -136,7 +136,7 @@ def _text(test: Test, value: sa.ColumnElement[Any], row: sa.FromClause) -> Condi
     if test.operator == "startsWith":
         wanted = raw("' '").concat(sa.func.ltrim(sa.func.substr(wanted, raw("2"))))
     found = fold(value).like(wanted)
-    if test.column.searched and test.operator == "contains":
+    if test.column.searched and test.operator == "contains" and "search_text" in row.c:
         # What the column holds, search_text holds too: its index narrows the rows down first.
         return sa.and_(row.c.search_text.like(pattern(param(test.slot))), found)
     return found

@@ -9,6 +9,8 @@ from hub.db.pool import Pool
 from hub.domain.answers import Memory
 from hub.engine.execute import Engine, Request
 from hub.engine.types import Graph
+from hub.publish.cursors import Cursors
+from hub.publish.feed import Feed
 from hub.settings import Settings
 from hub.viewer import Viewer
 from oracle.compare import Ask, parsed
@@ -20,7 +22,9 @@ async def engine_on(dsn: str, graph: Graph) -> AsyncIterator[Ask]:
     """An engine on a database."""
     settings = Settings()
     pool = await Pool.open(dsn, settings)
-    engine = Engine(graph, pool, settings, b"a secret of the tests", Memory())
+    engine = Engine(
+        graph, pool, settings, b"a secret of the tests", Memory(), Feed(pool, Cursors(b"a secret of the tests"))
+    )
 
     async def ask(step: Step, viewer: Viewer, at: datetime) -> dict[str, Any]:
         try:

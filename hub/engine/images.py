@@ -1,0 +1,162 @@
+"""Writes what is told of changes as SQL: the log's rows at given positions, their images in place of the table's rows.
+
+The statement gives one row per message: its position, and the JSON of the `changes` root for it. Cursors are handed in with the
+positions, and a mark stands where the cursor before belongs, which only the sender knows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from hub.engine.conditions import All, Slot
+from hub.engine.figures import Value, json_object, text
+from hub.engine.objects import TYPE
+from hub.engine.plan import Changes, Imaged, MessageFields
+from hub.engine.sql import Writer
+from hub.engine.where import Condition, Names, Source, condition, param
+from hub.engine.wire import id_text, raw
+
+PAGE = "page$"
+CREATE, DELETE = raw("'CREATE'"), raw("'DELETE'")
+LOG = (
+    ("row_id", sa.Uuid()),
+    ("version", sa.Integer()),
+    ("operation", sa.Text()),
+    ("changed", ARRAY(sa.Text())),
+    ("before", JSONB()),
+    ("after", JSONB()),
+    ("customer_id", sa.Uuid()),
+    ("actor", sa.Text()),
+    ("request", sa.Text()),
+    ("transaction_id", sa.Text()),
+    ("at", sa.DateTime(timezone=True)),
+)
+POSITIONS = Slot("positions", ARRAY(sa.BigInteger()), lambda run: run.positions)
+CURSORS = Slot("cursors", ARRAY(sa.Text()), lambda run: run.cursors)
+MARK = Slot("mark", sa.Text(), lambda run: run.mark)
+ACTOR = Slot("own", sa.Text(), lambda run: run.viewer.actor)
+ALWAYS = (POSITIONS, CURSORS, MARK, ACTOR)
+
+
+def image(names: Names, table: sa.Table, value: Value) -> sa.FromClause:
+    """An image of the log as a row of its table, but for what only the table has."""
+    columns = (sa.column(each.name, each.type) for each in table.c if each.name != "search_text")
+    made = sa.func.jsonb_populate_record(raw(f"null::{table.name}"), value)
+    return made.table_valued(*columns, name=names.next())
+
+
+@dataclass(frozen=True, slots=True)
+class ImageWriter:
+    """Writes the changes of one statement; `owner` is the prefix of the ids of customers."""
+
+    names: Names
+    writer: Writer
+    owner: str
+    spliced: bool
+
+    def select(self, changes: Changes) -> sa.Select[Any]:
+        """The whole statement."""
+        page = sa.table(PAGE, sa.column("position", sa.BigInteger), *(sa.column(name, of) for name, of in LOG))
+        page.append_column(sa.column("cursor", sa.Text))
+        page.append_column(sa.column("table_name", sa.Text))
+        branches = [self._branch(each, changes, page) for each in changes.types]
+        told = sa.union_all(*branches).subquery(self.names.next())
+        found = sa.select(told.c["p$"], told.c["m$"]).order_by(told.c["p$"])
+        return found.add_cte(self._page(changes))
+
+    def _page(self, changes: Changes) -> sa.CTE:
+        """The log's rows at the positions, each partition being looked into once."""
+        placed = sa.table("change_order", sa.column("position", sa.BigInteger), sa.column("id", sa.BigInteger))
+        log = sa.table("change_log", sa.column("id", sa.BigInteger), sa.column("table_name", sa.Text))
+        for name, of in LOG:
+            log.append_column(sa.column(name, of))
+        given = sa.func.unnest(param(POSITIONS), param(CURSORS))
+        wanted = given.table_valued(sa.column("position", sa.BigInteger), sa.column("cursor", sa.Text)).render_derived(
+            name="given$"
+        )
+        ids = sa.select(placed.c.id).where(placed.c.position == sa.any_(param(POSITIONS)))
+        columns = [wanted.c.position, wanted.c.cursor, log.c.table_name, *(log.c[name] for name, _ in LOG)]
+        joined = wanted.join(placed, placed.c.position == wanted.c.position).join(log, log.c.id == placed.c.id)
+        found = sa.select(*columns).select_from(joined)
+        conditions: list[Condition] = [log.c.id == sa.any_(sa.func.array(ids.scalar_subquery()))]
+        listed = changes.listed
+        conditions += [log.c.row_id == sa.any_(param(listed.keys))] if listed.keys else []
+        conditions += [log.c.customer_id == param(listed.customer)] if listed.customer else []
+        conditions += [log.c.actor != param(ACTOR)] if listed.exclude_own else []
+        return found.where(*conditions).cte(PAGE)
+
+    def _branch(self, imaged: Imaged, changes: Changes, page: sa.TableClause) -> sa.Select[Any]:
+        """The messages of one type: which of them are told, then what is told of them."""
+        after, before = self._shown(imaged, page.c.after), self._shown(imaged, page.c.before)
+        sides = sa.select(*page.c, after.label("a$"), before.label("b$")).select_from(page)
+        of = sides.where(page.c.table_name == raw(f"'{imaged.row.table.name}'")).subquery(self.names.next())
+        now, was = of.c["a$"], of.c["b$"]
+        operation: Value = sa.case(
+            (of.c.operation.in_([CREATE, DELETE]), of.c.operation),
+            (sa.and_(now, was), raw("'UPDATE'")),
+            (now, raw("'ENTER'")),
+            else_=raw("'LEAVE'"),
+        )
+        row = image(self.names, imaged.row.table, sa.case((now, of.c.after), else_=of.c.before))
+        conditions: list[Condition] = [sa.or_(now, was)]
+        if imaged.watched is not None:
+            columns = ", ".join(f"'{each}'" for each in imaged.watched)
+            overlap = of.c.changed.op("&&", is_comparison=True)(raw(f"array[{columns}]"))
+            conditions.append(sa.or_(sa.not_(sa.and_(now, was)), overlap))
+        listed = changes.listed
+        conditions += [operation == sa.any_(param(listed.operations))] if listed.operations else []
+        if listed.changed:
+            slot = listed.changed[imaged.row.name]
+            conditions.append(of.c.changed.op("&&", is_comparison=True)(param(slot)))
+        told = self._told(imaged, changes.messages["Change"], of, row, operation)
+        return sa.select(of.c.position.label("p$"), told.label("m$")).select_from(of, row).where(*conditions)
+
+    def _shown(self, imaged: Imaged, value: Value) -> Condition:
+        """Whether the viewer may see an image and the filter is met."""
+        there: Condition = value.is_not(None)
+        row = image(self.names, imaged.row.table, value)
+        seen = imaged.row.declaration.scope.was_visible(row, self.names.binding)
+        source = Source(self.names, row, grouped=False)
+        conditions = [] if seen is None else [seen]
+        conditions += [condition(source, imaged.where)] if imaged.where != All(()) else []
+        if not conditions:
+            return there
+        select = sa.select(raw("1")).select_from(source.tables()).where(*conditions)
+        return sa.and_(there, sa.exists(select.correlate_except(*source.own())))
+
+    def _told(
+        self, imaged: Imaged, fields: MessageFields, of: sa.Subquery, row: sa.FromClause, operation: Value
+    ) -> Value:
+        values: dict[str, Callable[[], Value]] = {
+            "__typename": lambda: text("Change"),
+            "cursor": lambda: of.c.cursor,
+            "previousCursor": lambda: param(MARK),
+            "operation": lambda: operation,
+            "entity": lambda: text(imaged.row.entity),
+            "entityId": lambda: id_text(imaged.row.declaration.prefix, of.c.row_id),
+            "customerId": lambda: id_text(self.owner, of.c.customer_id),
+            "version": lambda: of.c.version,
+            "changedFields": lambda: self._changed(imaged, of),
+            "actor": lambda: of.c.actor,
+            "requestId": lambda: of.c.request,
+            "transactionId": lambda: sa.cast(of.c.transaction_id, sa.Text),
+            "at": lambda: of.c.at,
+        }
+        shapes = dict(imaged.shapes)
+        parts = [
+            (key, self.writer.object(shapes[key], row) if key in shapes else values[name]()) for key, name in fields
+        ]
+        parts += [(TYPE, text(imaged.row.name))] if self.spliced else []
+        return json_object(parts, self.names.next())
+
+    def _changed(self, imaged: Imaged, of: sa.Subquery) -> Value:
+        """The fields that show the changed columns, in the order of the type's."""
+        listed = ", ".join(f"('{column}', '{field}', {at})" for at, (column, field) in enumerate(imaged.names.items()))
+        name = self.names.next()
+        field = raw(f'"{name}".field')
+        rows = sa.text(f'(values {listed}) as "{name}" (name, field, at)')
+        gathered = sa.func.coalesce(sa.func.json_agg(field), raw("'[]'::json"))
+        changed = raw(f'"{name}".name') == sa.any_(of.c.changed)
+        return sa.select(gathered).select_from(rows).where(changed).correlate(of).scalar_subquery()

@@ -1,0 +1,54 @@
+"""Which tables a plan reads: what a live query must look at again when it changes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+from hub.engine.catalog import Row
+from hub.engine.conditions import Join
+from hub.engine.plan import ById, Listing, Plan, Splice
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The tables of which any row may matter, and those of which only rows of the one customer do who is asked for."""
+
+    anywhere: frozenset[str]
+    of_customer: frozenset[str]
+
+
+def reach_of(plan: Plan) -> Reach:
+    """What a plan reads: in selections, filters, sort keys, look-ups, and behind keys that resolvers give."""
+    found = dict.fromkeys(_behind(plan.splice), False) if plan.splice else {}
+    for table, kept in _tables(plan.roots, kept=False):
+        found[table] = kept and found.get(table, True)
+    anywhere = frozenset(table for table, kept in found.items() if not kept)
+    return Reach(anywhere, frozenset(found) - anywhere)
+
+
+def _tables(part: Any, *, kept: bool) -> Iterator[tuple[str, bool]]:
+    """Each table, and whether its rows belong to the customer of the root: joins that need no check keep it."""
+    if isinstance(part, Row):
+        yield part.table.name, kept
+    elif isinstance(part, tuple):
+        for each in part:
+            yield from _tables(each, kept=kept)
+    elif is_dataclass(part):
+        join = getattr(part, "join", None)
+        if isinstance(join, Join):
+            kept = kept and not join.check
+        elif isinstance(part, Listing):
+            kept = False
+        elif isinstance(part, ById):
+            kept = part.row.declaration.scope.key == "id"
+        for each in fields(part):
+            yield from _tables(getattr(part, each.name), kept=kept)
+
+
+def _behind(splice: Splice) -> Iterator[str]:
+    for fill in splice.fills:
+        if fill.keyed is not None:
+            reach = reach_of(fill.keyed)
+            yield from reach.anywhere | reach.of_customer
+    for _, deeper in (*splice.deeper, *splice.by_type):
+        yield from _behind(deeper)

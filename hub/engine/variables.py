@@ -1,0 +1,50 @@
+"""The values of an operation's variables: coerced, bounded, and by the shortest way that fits."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from graphql import GraphQLID, GraphQLInputType, GraphQLNonNull, GraphQLSchema, GraphQLString
+from graphql.execution.values import get_variable_values
+
+from hub.engine.document import Operation
+from hub.errors import BadInput, LimitExceeded
+
+OBJECTS, FEW = 1_200, 20
+
+
+def coerced(schema: GraphQLSchema, operation: Operation, given: Mapping[str, Any], most: int) -> Mapping[str, Any]:
+    """The coerced values; raises VARIABLE_LIMIT for too many and VARIABLE_INVALID for the first of `most` misfits."""
+    definitions = operation.node.variable_definitions
+    if not definitions:
+        return {}
+    if all(isinstance(given.get(each.name), str) and _is_text(each.type) for each in operation.variables):
+        return {each.name: given[each.name] for each in operation.variables}  # nothing to coerce, and most common
+    objects = _objects(given)
+    if objects > OBJECTS:
+        message = f"The variables hold more than {OBJECTS:,} objects or {OBJECTS * 20:,} values; send fewer at once."
+        raise LimitExceeded(message, code="VARIABLE_LIMIT", argument="variables")
+    quick = operation.coerced(given) if objects <= FEW else None  # few objects are not nested deeply either
+    if quick is not None:
+        return quick
+    found = get_variable_values(schema, definitions, dict(given), max_errors=most)
+    if isinstance(found, list):
+        raise BadInput(found[0].message, code="VARIABLE_INVALID")
+    return found.coerced
+
+
+def _objects(value: Any) -> int:
+    """How many objects and lists stand in a JSON value, twenty plain values counting as one: what coercing it costs."""
+    found, plain, waiting = 0, 0, [value]
+    while waiting and found + plain // 20 <= OBJECTS:
+        each = waiting.pop()
+        if isinstance(each, dict | list):
+            found += 1
+            waiting.extend(each.values() if isinstance(each, dict) else each)
+        else:
+            plain += 1
+    return found + plain // 20
+
+
+def _is_text(of: GraphQLInputType) -> bool:
+    bare = of.of_type if isinstance(of, GraphQLNonNull) else of
+    return bare is GraphQLID or bare is GraphQLString

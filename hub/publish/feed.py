@@ -1,0 +1,103 @@
+"""Reads changes in their order: pages of them for queries, and what streams go on from. Who gives positions is sequencer.py's.
+
+A cursor is opened, checked and written here; what is told of a change is the engine's."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from hub.db import positions
+from hub.db.pool import Pool
+from hub.db.positions import Standing
+from hub.engine.watching import Watch
+from hub.publish import messages
+from hub.publish.cursors import Cursors, resumed
+
+SCAN = 2_000  # changes looked at at once, to find those that concern a stream
+RUN = 200  # and told at once
+MOST_SCANNED = 100_000  # per page, if the page can say how far it came
+
+
+class Head(NamedTuple):
+    """A change without its images: what it takes to know whom it concerns."""
+
+    position: int
+    table: str
+    row: UUID
+    customer: UUID | None
+
+
+def concerns(watch: Watch, head: Head) -> bool:
+    """Whether a change may have to be told; the statement decides."""
+    reach, keys, customer = watch.reach, watch.keys, watch.customer
+    if head.table not in reach.anywhere:
+        return False
+    if keys is not None and head.row not in keys:
+        return False
+    return customer is None or head.customer == customer or (head.customer is None and watch.bound)
+
+
+class Feed:
+    """The order of changes, as one process reads it. `mark` stands for a cursor that is not known yet; nobody is told it."""
+
+    def __init__(self, pool: Pool, cursors: Cursors) -> None:
+        self.pool = pool
+        self.mark = secrets.token_hex(16)
+        self._cursors = cursors
+        self._standing = Standing(0, 0, 1, {})
+
+    async def refresh(self) -> Standing:
+        """Where the order stands now."""
+        async with self.pool.reading() as connection:
+            self._standing = await positions.standing(connection)
+        return self._standing
+
+    async def behind(self, cursor: str | None) -> int:
+        """The position that a cursor stands for; without one, the last there is. Raises BadInput for one that is no good."""
+        found = self._cursors.opened(cursor, "after") if cursor is not None else None
+        standing = await self.refresh()
+        return standing.head if found is None else resumed(standing, *found)
+
+    def cursor(self, position: int) -> str:
+        """The cursor of a position; always the same."""
+        return self._cursors.sealed(self._standing.epoch_of(position), position)
+
+    async def since(self, position: int, limit: int = SCAN) -> list[Head]:
+        """The changes behind a position; raises Forgotten when they are no longer kept."""
+        async with self.pool.reading() as connection:
+            rows = await positions.heads(connection, position, limit)
+        return [Head(each["position"], each["table_name"], each["row_id"], each["customer_id"]) for each in rows]
+
+    async def told(self, watch: Watch, wanted: Sequence[int]) -> list[tuple[int, bytes]]:
+        """The messages of the changes at some positions, with marks in them."""
+        cursors = [self.cursor(each) for each in wanted]
+        return await watch.told(self.pool, wanted, cursors, self.mark, datetime.now(UTC))
+
+    def marked(self, message: bytes, cursor: str) -> bytes:
+        """The message with the cursor that was not known."""
+        return message.replace(self.mark.encode(), cursor.encode())
+
+    async def page(self, watch: Watch) -> list[bytes]:
+        """A page of messages; of all changes that are kept when it begins behind no cursor."""
+        position = await self.behind(watch.after)
+        if watch.after is None:
+            position = self._standing.least_position - 1
+        previous, found, scanned = self.cursor(position), list[bytes](), 0
+        while len(found) < watch.size:
+            heads = await self.since(position)
+            if not heads:
+                return [*found, *messages.ready(watch.messages, self.cursor(position))]
+            wanted = [head.position for head in heads if concerns(watch, head)]
+            for at in range(0, len(wanted), RUN):
+                for position, message in await self.told(watch, wanted[at : at + RUN]):
+                    found.append(self.marked(message, previous))
+                    previous = self.cursor(position)
+                    if len(found) == watch.size:
+                        return found
+            position = heads[-1].position
+            scanned += len(heads)
+            if scanned >= MOST_SCANNED and (told := messages.progress(watch.messages, self.cursor(position))):
+                return [*found, *told]
+        return found
