@@ -3,13 +3,12 @@
 import gc
 import resource
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
 import uvloop
-from starlette.types import ASGIApp
 
 import schema
 from hub import clock, observe
@@ -24,12 +23,13 @@ from hub.publish.cursors import Cursors
 from hub.publish.feed import Feed
 from hub.publish.sequencer import Sequencer
 from hub.publish.streams import Streams
+from hub.publish.subscriptions import Subscriptions
 from hub.settings import Settings
 from hub.web import health, pages, server
 from hub.web.auth import Keyring
-from hub.web.graphql import Executes, GraphQL
+from hub.web.desk import Desk, Executes
 from hub.web.metrics import Metrics
-from hub.web.site import site
+from hub.web.site import Site
 
 _version = sa.table("alembic_version", sa.column("version_num"))
 REVISION = text(sa.select(_version.c.version_num))
@@ -42,9 +42,9 @@ def nobody() -> None:
 
 
 def keyring(pool: Pool, settings: Settings) -> Keyring:
-    async def find(shown: str) -> keys.KeyFound | None:
+    async def find(shown: Sequence[str]) -> list[keys.KeyFound]:
         async with pool.connection() as connection:
-            return await keys.find(connection, shown)
+            return await keys.find_all(connection, shown)
 
     return Keyring(find, ttl=settings.key_cache_ttl, size=settings.key_cache_size)
 
@@ -53,21 +53,22 @@ def build(
     settings: Settings,
     engine: Executes,
     ring: Keyring,
+    streams: Streams,
     *,
     check: health.Check,
     metrics: Metrics | None = None,
     demo_key: DemoKey = nobody,
-) -> ASGIApp:
+) -> Site:
     """Everything that answers, from what it answers with. Holds no resource."""
     routes = health.routes(check, metrics if settings.metrics else None)
     routes += pages.routes(enabled=settings.graphiql, demo_key=demo_key, bound_to=settings.host)
-    return site(GraphQL(engine, ring, settings), routes)
+    return Site(Desk(engine, ring, streams, settings), routes)
 
 
 @asynccontextmanager
 async def running(
     settings: Settings, dsn: str, *, demo_key: DemoKey = nobody, shared: Path | None = None
-) -> AsyncIterator[ASGIApp]:
+) -> AsyncIterator[Site]:
     """The whole hub on a database, without a socket; workers give the folder in which they share their numbers."""
     pool = await Pool.open(dsn, settings)
     door = Pool(
@@ -92,8 +93,8 @@ async def running(
                     secret = await vault.cursor_secret(connection)
                 cursors = Cursors(secret)
                 engine = Engine(schema.build(), pool, settings, secret, answers.Memory(), Feed(pool, cursors))
-                async with Streams(engine, Feed(aside, cursors), settings.live_limit).running():
-                    yield build(settings, engine, ring, check=check, metrics=metrics, demo_key=demo_key)
+                async with Subscriptions(engine, Feed(aside, cursors), settings.live_limit).running() as streams:
+                    yield build(settings, engine, ring, streams, check=check, metrics=metrics, demo_key=demo_key)
         finally:
             unlisten()
     finally:

@@ -37,6 +37,8 @@ CODES: dict[str, str] = {
     "DIRECTIVE_LIMIT": "The operation has too many directives.",
     "PAGE_LIMIT": "The page asked for is too large.",
     "ALIAS_TOO_LONG": "A response key is longer than 63 bytes.",
+    "STREAM_LIMIT": "The socket has too many operations open.",
+    "SOCKET_LIMIT": "The key holds too many sockets and streams open.",
     # arguments that many fields share
     "PAGE_ARGUMENTS": "first, last, after and before do not go together this way.",
     "ID_MALFORMED": "The text is not an id of this hub.",
@@ -87,6 +89,9 @@ CODES: dict[str, str] = {
     "METHOD_NOT_ALLOWED": "This method is not possible here.",
     "NOT_ACCEPTABLE": "None of the media types asked for can be produced.",
     "REQUEST_TIMEOUT": "The request was not received, or not answered, in the time one request may take.",
+    # streams
+    "STREAM_TRANSPORT": "A subscription needs a WebSocket or server-sent events.",
+    "HANDSHAKE_INVALID": "The request cannot open a WebSocket.",
     # while answering
     "RESOLVER_FAILED": "A field that is computed could not be; the rest of the answer stands.",
     "STATEMENT_TIMEOUT": "The database needed longer than one statement may take.",

@@ -87,6 +87,45 @@ class Placed(NamedTuple):
     seconds: float  # since the oldest of them was made
 
 
+class SocketOpened(NamedTuple):
+    """A WebSocket passed its handshake."""
+
+
+class SocketClosed(NamedTuple):
+    """It is gone."""
+
+    key: str  # public id of the API key; "" when none was shown
+    code: int  # that the hub or else the client closed it with; 1006 when it broke off
+    seconds: float
+
+
+class StreamOpened(NamedTuple):
+    """A subscription runs."""
+
+    request_id: str
+    name: str
+    key: str
+    transport: str  # socket or events
+
+
+class StreamClosed(NamedTuple):
+    """It has ended."""
+
+    request_id: str
+    name: str
+    key: str
+    transport: str
+    reason: str  # complete, stopped (by the client), gone, or the code that it was cut or refused with
+    seconds: float
+    messages: int
+
+
+class Delivered(NamedTuple):
+    """Messages were sent through streams, since the last time that this was told."""
+
+    messages: int
+
+
 Record = (
     RequestDone
     | PlanMade
@@ -98,6 +137,11 @@ Record = (
     | LeadTaken
     | LeadLost
     | Placed
+    | SocketOpened
+    | SocketClosed
+    | StreamOpened
+    | StreamClosed
+    | Delivered
 )
 Listener = Callable[[Record], None]
 
@@ -142,10 +186,12 @@ class Log:
             if self.requests:
                 self._later(record)
             return
+        if isinstance(record, SocketClosed | StreamClosed) and not self.requests:
+            return
         self.flush()
         if isinstance(record, Failed):
             self._log.error("failed", request_id=record.request_id, where=record.where, exception=_trace(record.error))
-        elif not isinstance(record, PlanMade | Placed):  # too many for lines; metrics
+        elif not isinstance(record, UNWRITTEN):
             self._log.info(_EVENTS[type(record)], **record._asdict())
 
     def _later(self, done: RequestDone) -> None:
@@ -181,7 +227,11 @@ class Log:
             self._lines.msg(b"\n".join(lines))
 
 
+# Too many for lines, or told again at their end; metrics count them.
+UNWRITTEN = (PlanMade, Placed, SocketOpened, StreamOpened, Delivered)
 _EVENTS: dict[type[Record], str] = {
+    SocketClosed: "socket",
+    StreamClosed: "stream",
     HubReady: "ready",
     HubStopping: "stopping",
     PostgresReady: "postgres_ready",

@@ -105,6 +105,38 @@ class Settings(BaseSettings):
     )
     header_timeout: float = Field(5.0, gt=0, description="Seconds for a request's headers to arrive.")
     keep_alive_timeout: int = Field(5, ge=1, description="Seconds an idle connection is kept open.")
+    socket_total: int = Field(20_000, ge=1, description="WebSockets open at once per process, with a key or without.")
+    socket_limit: int = Field(
+        100, ge=1, description="WebSockets and streams of server-sent events that one key may hold open, per process."
+    )
+    socket_init_limit: int = Field(
+        2_000, ge=1, description="WebSockets per process that have not shown a key yet; more are refused for a while."
+    )
+    socket_init_timeout: float = Field(
+        5.0, gt=0, description="Seconds for a new WebSocket to show its key (`connection_init`)."
+    )
+    socket_concurrency: int = Field(
+        10, ge=1, description="Operations of one WebSocket that run at once; others wait for their turn."
+    )
+    socket_ping: float = Field(
+        30.0, gt=0, description="Seconds between pings of a WebSocket; one that is silent until the next is dropped."
+    )
+    frame_limit: int = Field(65_536, ge=1024, description="Bytes of one message that comes through a WebSocket.")
+    stream_limit: int = Field(
+        50, ge=1, description="Operations open at once on one WebSocket, streams and those that wait among them."
+    )
+    stream_buffer: int = Field(
+        262_144, ge=4096, description="Bytes that are kept for a client that reads slowly before its streams wait."
+    )
+    stream_patience: float = Field(
+        30.0, gt=0, description="Seconds that a client's buffer may stay full before its streams are cut."
+    )
+    stream_keepalive: float = Field(
+        15.0, gt=0, description="Seconds of silence after which server-sent events send a comment."
+    )
+    key_recheck: float = Field(
+        3.0, gt=0, le=5, description="Seconds after which the keys of open sockets and streams are looked up again."
+    )
     drain_timeout: int = Field(10, ge=1, description="Seconds for open requests to end when the hub is stopped.")
 
 

@@ -2,29 +2,43 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from graphql import ExecutionResult, GraphQLError, build_schema, execute, get_operation_ast, parse, validate
-from starlette.types import ASGIApp
+from graphql import (
+    ExecutionResult,
+    FieldNode,
+    GraphQLError,
+    build_schema,
+    execute,
+    get_argument_values,
+    get_operation_ast,
+    parse,
+    validate,
+)
 
 from hub import app, observe
 from hub.domain import keys
+from hub.engine.document import DocumentError, Kind
 from hub.engine.execute import Answer, Request
-from hub.errors import Unavailable
+from hub.errors import BadInput, Unavailable
+from hub.publish.streams import Refused, Sink, Stream
 from hub.settings import Settings
 from hub.viewer import Role, Viewer
 from hub.web import server
 from hub.web.auth import Keyring
 from hub.web.metrics import Metrics
+from hub.web.site import Site
 
-SCHEMA = build_schema(
-    "type Query { echo(text: String): String, wait(seconds: Float): String } type Mutation { change: String }"
-)
+SCHEMA = build_schema("""
+    type Query { echo(text: String): String, wait(seconds: Float): String }
+    type Mutation { change: String }
+    type Subscription { ticks(count: Int): Int, idle: Int, flood(size: Int): String, broken(how: String): Int }
+""")
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -52,6 +66,15 @@ class Engine:
     cancelled: int = 0
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def kind(self, request: Request) -> Kind:
+        try:
+            operation = get_operation_ast(parse(request.query), request.operation_name)
+        except GraphQLError as error:
+            raise DocumentError([error]) from None
+        if operation is None:
+            raise BadInput("no such operation", code="OPERATION_UNKNOWN")
+        return operation.operation.value
+
     async def execute(self, request: Request, viewer: Viewer) -> Answer:
         self.viewers.append(viewer)
         try:
@@ -64,6 +87,8 @@ class Engine:
         operation = get_operation_ast(document, request.operation_name)
         if operation is None:
             return self._refused(GraphQLError("no such operation"), "", "OPERATION_UNKNOWN")
+        if operation.operation.value == "subscription":
+            return self._refused(GraphQLError("use a socket"), "subscription", "STREAM_TRANSPORT")
         if request.read_only and operation.operation.value != "query":
             return self._refused(GraphQLError("a GET only reads"), operation.operation.value, "METHOD_NOT_ALLOWED")
         result = execute(
@@ -98,12 +123,92 @@ class Engine:
         return Answer(json.dumps(told).encode(), False, operation, (), 0, code, "")
 
 
+class Ticker:
+    """One stream of the fake room that publishes; the argument of its field says what it does."""
+
+    def __init__(self, sink: Sink, request: Request, viewer: Viewer) -> None:
+        self.sink = sink
+        self.request = request
+        self.viewer = viewer
+        self.stopped = False
+        self.cuts: list[str] = []
+        self.sent = 0
+        self.task: asyncio.Task[None] | None = None
+
+    def stop(self) -> None:
+        self.stopped = True
+        if self.task is not None:
+            self.task.cancel()
+
+    def cut(self, reason: str) -> None:
+        self.cuts.append(reason)
+        self.stop()
+        self.sink.send(b'{"data":{"gap":"%s"}}' % reason.encode(), None)
+        self.sink.end()
+
+    def tick(self) -> None:
+        self.sent += 1
+        self.sink.send(b'{"data":{"ticks":%d}}' % self.sent, b"c%d" % self.sent)
+
+    async def flood(self, size: int) -> None:
+        message = json.dumps({"data": {"flood": "x" * size}}).encode()
+        while True:
+            self.sink.send(message, None)
+            self.sent += 1
+            await (self.sink.room() if self.sink.full else asyncio.sleep(0))
+
+
+@dataclass
+class Tickers:
+    """Opens streams that count, idle, flood or break; remembers all of them."""
+
+    opened: list[Ticker] = field(default_factory=list)
+
+    async def open(self, request: Request, viewer: Viewer, sink: Sink) -> Stream:
+        operation = get_operation_ast(parse(request.query), request.operation_name)
+        assert operation is not None
+        node = operation.selection_set.selections[0]
+        assert isinstance(node, FieldNode)
+        errors = validate(SCHEMA, parse(request.query))
+        if errors:
+            raise Refused([errors[0].formatted | {"extensions": {"code": "GRAPHQL_INVALID"}}])
+        assert SCHEMA.subscription_type is not None
+        arguments = get_argument_values(SCHEMA.subscription_type.fields[node.name.value], node)
+        ticker = Ticker(sink, request, viewer)
+        self.opened.append(ticker)
+        match node.name.value:
+            case "ticks":
+                for _ in range(arguments["count"]):
+                    ticker.tick()
+                sink.end()
+            case "flood":
+                ticker.task = asyncio.create_task(ticker.flood(arguments["size"]))
+            case "broken":
+                await self._break(arguments["how"], sink)
+        return ticker
+
+    async def _break(self, how: str, sink: Sink) -> None:
+        match how:
+            case "refused":
+                raise Refused([{"message": "not this", "extensions": {"code": "CURSOR_MALFORMED"}}])
+            case "unavailable":
+                raise Unavailable("not now")
+            case "fault":
+                raise RuntimeError("the secret inside")
+            case "slow":
+                await asyncio.sleep(60)
+            case "later":
+                sink.send(b'{"data":{"broken":1}}', None)
+                sink.end([{"message": "no more", "extensions": {"code": "UNAVAILABLE"}}])
+
+
 @dataclass
 class Hub:
     """A running hub, and what a test may look at or change."""
 
     settings: Settings
     engine: Engine = field(default_factory=Engine)
+    streams: Tickers = field(default_factory=Tickers)
     looked_up: list[str] = field(default_factory=list)
     told: list[observe.Record] = field(default_factory=list)
     unready: str = ""
@@ -116,25 +221,27 @@ class Hub:
         }
     )
     ring: Keyring = field(init=False)
-    app: ASGIApp = field(init=False)
+    app: Site = field(init=False)
     metrics: Metrics = field(init=False)
     port: int = 0
 
     def __post_init__(self) -> None:
         self.metrics = Metrics()
         self.ring = Keyring(self._find, ttl=self.settings.key_cache_ttl, size=self.settings.key_cache_size)
-        self.app = app.build(self.settings, self.engine, self.ring, check=self._check, metrics=self.metrics)
+        self.app = app.build(
+            self.settings, self.engine, self.ring, self.streams, check=self._check, metrics=self.metrics
+        )
 
     @property
     def requests(self) -> list[observe.RequestDone]:
         return [record for record in self.told if isinstance(record, observe.RequestDone)]
 
-    async def _find(self, shown: str) -> keys.KeyFound | None:
-        self.looked_up.append(shown)
+    async def _find(self, shown: Sequence[str]) -> list[keys.KeyFound]:
+        self.looked_up += shown
         await asyncio.sleep(0)
         if self.database_down:
             raise ConnectionRefusedError("the database is down")
-        return self.stored.get(shown)
+        return [self.stored[each] for each in shown if each in self.stored]
 
     async def _check(self) -> None:
         if self.unready:

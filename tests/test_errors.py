@@ -34,6 +34,10 @@ async def writer(new_database: NewDatabase, demo_dsn: str) -> AsyncIterator[Writ
 # Codes without a bad call here: who tests them, or why no client can cause them.
 ELSEWHERE = {
     "HEADERS_TOO_LARGE": "needs a socket: test_limits_http.py",
+    "STREAM_LIMIT": "needs a socket: test_socket_limits.py",
+    "SOCKET_LIMIT": "needs a socket: test_socket_limits.py",
+    "STREAM_TRANSPORT": "needs a subscription: test_events.py",
+    "HANDSHAKE_INVALID": "needs a socket: test_sockets.py",
     "REQUEST_TIMEOUT": "needs a socket: test_limits_http.py",
     "FORBIDDEN": "a reader that writes: test_writes.py",
     "IN_USE": "needs a row that is named: test_writes.py",

@@ -1,7 +1,7 @@
 """API keys: what opens the hub and what does not, what is stored, what is remembered, and the first key's file."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -124,8 +124,8 @@ async def test_what_is_not_formed_like_a_key_is_never_looked_up(hub: Hub) -> Non
 async def test_a_revocation_is_noticed_when_the_memory_ends() -> None:
     known = {"00000001": stored("00000001")}
 
-    async def find(shown: str) -> keys.KeyFound | None:
-        return known.get(shown)
+    async def find(shown: Sequence[str]) -> list[keys.KeyFound]:
+        return [known[each] for each in shown]
 
     ring = Keyring(find, ttl=0.05, size=10)
     header = f"Bearer {KEY}".encode()
@@ -167,9 +167,9 @@ async def test_a_database_that_hangs_is_not_waited_for_by_all_to_come(monkeypatc
     monkeypatch.setattr(auth, "PATIENCE", 0.05)
     hangs = True
 
-    async def find(shown: str) -> keys.KeyFound | None:
+    async def find(shown: Sequence[str]) -> list[keys.KeyFound]:
         await asyncio.sleep(60 if hangs else 0)
-        return stored(shown)
+        return [stored(each) for each in shown]
 
     ring = Keyring(find, ttl=1, size=10)
     with pytest.raises(Unavailable):

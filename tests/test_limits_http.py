@@ -226,8 +226,6 @@ async def test_a_wish_for_another_protocol_is_ignored() -> None:
     async with listening() as hub:
         answer = await hub.raw(post("{ echo }", connection="Upgrade, HTTP2-Settings, close", Upgrade="h2c"))
         assert parts(answer)[2] == {"data": {"echo": ""}}
-        line = b"GET /healthz HTTP/1.1\r\nhost: hub\r\nconnection: upgrade, close\r\nupgrade: websocket\r\n\r\n"
-        assert parts(await hub.raw(line))[0] == 200
 
 
 async def test_a_key_in_another_place_than_its_header_opens_nothing() -> None:

@@ -56,6 +56,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "strawberry": ("hub.engine", "schema"),
     "starlette": ("hub.web", "hub.app"),
     "uvicorn": ("hub.web",),
+    "websockets": ("hub.web",),
     "alembic": ("hub.db", "migrations"),
     "sqlalchemy": ("hub.app", "hub.domain", "hub.engine", "hub.db", "hub.demo", "migrations"),
     "asyncpg": ("hub.db", "hub.domain", "hub.demo", "hub.doctor", "hub.postgres"),

@@ -5,7 +5,7 @@ Finding the viewer behind a key fast, many times a second, is web/auth.py's."""
 import hashlib
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, NamedTuple
@@ -98,7 +98,7 @@ _columns = sa.select(
     sa.cast(OrgUnit.c.path, sa.Text).label("unit_path"),
     sa.func.array(_units.scalar_subquery()).label("unit_ids"),
 ).outerjoin(OrgUnit, OrgUnit.c.id == ApiKey.c.unit_id)
-_FIND = text(_columns.where(ApiKey.c.public_id == sa.bindparam("public_id")))
+_FIND = text(_columns.where(ApiKey.c.public_id == sa.func.any(sa.bindparam("public_ids", type_=sa.ARRAY(sa.Text)))))
 _ALL = text(_columns.order_by(ApiKey.c.id))
 _INSERT = text(
     sa.insert(ApiKey).values(
@@ -221,8 +221,12 @@ async def every(tx: asyncpg.Connection, viewer: Viewer) -> list[KeyFound]:
 
 async def find(tx: asyncpg.Connection, shown: str) -> KeyFound | None:
     """The key of this public id; whether the caller holds it is for the caller of this to compare."""
-    row = await tx.fetchrow(_FIND, shown)
-    return None if row is None else _found(row)
+    return next(iter(await find_all(tx, (shown,))), None)
+
+
+async def find_all(tx: asyncpg.Connection, shown: Sequence[str]) -> list[KeyFound]:
+    """The keys of these public ids, in any order; likewise."""
+    return [_found(row) for row in await tx.fetch(_FIND, shown)]
 
 
 async def mark_used(tx: asyncpg.Connection, used: Mapping[UUID, datetime]) -> None:

@@ -26,7 +26,7 @@ from graphql import (
 from hub.db.pool import Pool
 from hub.engine import watching
 from hub.engine.conditions import Run
-from hub.engine.document import DocumentError, Documents, Operation
+from hub.engine.document import DocumentError, Documents, Kind, Operation
 from hub.engine.limits import Limits
 from hub.engine.mutate import Mutator
 from hub.engine.perform import Answers, Performer
@@ -56,7 +56,7 @@ DOCUMENT_BYTES = 64 * 1024 * 1024
 class Request:
     """What a client sent; `at` is the moment that counts as now, `read_only` refuses everything but queries.
 
-    `request_id` is what the log of changes remembers it by."""
+    `request_id` is what the log of changes remembers it by; `resume` is where a stream goes on, instead of its `after`."""
 
     query: str
     variables: dict[str, Any] | None
@@ -138,6 +138,10 @@ class Engine:
         self._mutator = Mutator(graph, limits, Performer(graph, pool, answers, limits.errors))
         self._describing = asyncio.Lock()
 
+    def kind(self, request: Request) -> Kind:
+        """What kind of operation is asked for; raises HubError or DocumentError when none can be run."""
+        return self._documents.get(request.query).operation(request.operation_name).kind
+
     async def execute(self, request: Request, viewer: Viewer) -> Answer:
         """The answer to a request, as this viewer may see it."""
         trace = Trace(perf_counter())
@@ -145,7 +149,8 @@ class Engine:
         try:
             operation = self._documents.get(request.query).operation(request.operation_name)
             if operation.kind == "subscription":
-                raise BadInput("This endpoint runs no subscriptions; send a query.", code="OPERATION_UNKNOWN")
+                message = "A subscription has many answers; use a WebSocket, or send `Accept: text/event-stream`."
+                raise BadInput(message, code="STREAM_TRANSPORT")
             self._allow(operation, request, viewer)
             variables = self._variables(operation, request.variables or {})
             operation.cost(variables)
@@ -181,8 +186,8 @@ class Engine:
         )
 
     def _allow(self, operation: Operation, request: Request, viewer: Viewer) -> None:
-        if operation.kind != "query" and request.read_only:
-            raise BadInput(f"A {operation.kind} is not possible over GET; use POST.", code="METHOD_NOT_ALLOWED")
+        if operation.kind == "mutation" and request.read_only:
+            raise BadInput("A mutation is not possible over GET; use POST.", code="METHOD_NOT_ALLOWED")
         if operation.has_introspection and not viewer.introspect:
             raise Forbidden(
                 "This key may not read the schema; use a key that is not bound to a customer.",

@@ -16,7 +16,7 @@ from hub.errors import HubError, Internal, Unavailable
 from hub.observe import Failed, tell
 from hub.publish import messages
 from hub.publish.feed import RUN, Feed, Head, concerns
-from hub.publish.sink import Sink
+from hub.publish.streams import Sink
 
 AWAY = 0.5  # seconds until it is tried again, when the database is away
 QUIET = 15.0  # seconds after which a stream gives a sign of life

@@ -10,7 +10,7 @@ from hub.errors import HubError, Internal, Unavailable
 from hub.observe import Failed, tell
 from hub.publish.changes import AWAY, framed
 from hub.publish.feed import Feed, Head
-from hub.publish.sink import Sink
+from hub.publish.streams import Sink
 
 EVERY = 0.25  # seconds between two runs of the same statement, at least
 TIMED = 10.0  # and at most, where time alone may change the answer

@@ -37,6 +37,7 @@ STATUS = {
     "REQUEST_TIMEOUT": 408,
     "BODY_TOO_LARGE": 413,
     "MEDIA_TYPE_UNSUPPORTED": 415,
+    "SOCKET_LIMIT": 429,
     "HEADERS_TOO_LARGE": 431,
     "INTERNAL": 500,
     "UNAVAILABLE": 503,
@@ -63,7 +64,9 @@ def headers_of(error: HubError) -> Headers:
         return [(b"www-authenticate", b'Bearer realm="hub"' + invalid)]
     if status == 405:
         return [(b"allow", str(error.extensions.get("allow", "GET")).encode())]
-    return [(b"retry-after", b"1")] if status == 503 else []
+    if error.code == "HANDSHAKE_INVALID":
+        return [(b"sec-websocket-version", b"13")]
+    return [(b"retry-after", b"1")] if status in (429, 503) else []
 
 
 async def gzip(body: bytes) -> bytes:
@@ -103,9 +106,16 @@ class Cors:
         return [
             (b"access-control-allow-origin", b"*" if "*" in self.allowed else origin),
             (b"access-control-allow-methods", METHODS),
-            (b"access-control-allow-headers", b"Accept, Authorization, Content-Type, X-Request-Id"),
+            (b"access-control-allow-headers", b"Accept, Authorization, Content-Type, Last-Event-ID, X-Request-Id"),
             (b"access-control-max-age", b"600"),
         ]
+
+    def admits(self, origin: str, host: str) -> bool:
+        """Whether a page of this origin may open a socket at this host: its own pages may, and those that may call."""
+        scheme, _, place = origin.lower().partition("://")
+        port = {"http": ":80", "https": ":443"}.get(scheme, "")
+        same = place.removesuffix(port) == host.lower().removesuffix(port)
+        return (bool(port) and same) or self._allows(origin.encode("latin-1"))
 
     def _allows(self, origin: bytes) -> bool:
         return "*" in self.allowed or origin.decode("latin-1") in self.allowed

@@ -8,13 +8,13 @@ import math
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
 from hub.domain import keys
-from hub.errors import Unauthenticated, Unavailable
+from hub.errors import HubError, Unauthenticated, Unavailable
 from hub.observe import Failed, tell
 from hub.viewer import Viewer
 
@@ -23,7 +23,7 @@ BEARER = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +(\S+) *")
 PATIENCE = 5.0
 HOW = "send `Authorization: Bearer hub_…`; `hub key create` makes a key"
 
-Find = Callable[[str], Awaitable[keys.KeyFound | None]]
+Find = Callable[[Sequence[str]], Awaitable[Iterable[keys.KeyFound]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Credential:
     """A living key and its holder."""
 
     public_id: str
+    digest: bytes
     key_id: UUID
     viewer: Viewer
     expires: float  # seconds since 1970; infinity for never
@@ -73,6 +74,12 @@ class Keyring:
         self._used[found.key_id] = now
         return found
 
+    async def again(self, held: Sequence[Credential]) -> list[Credential | HubError]:
+        """What has become of keys: who holds each now, or why it opens nothing. Looked up anew, with one question for all."""
+        rows = {row.public_id: row for row in await self._rows([each.public_id for each in held])}
+        found = [self._judged(rows.get(each.public_id), each.digest) for each in held]
+        return [_refused(each.code) if isinstance(each, Refusal) else each for each in found]
+
     def take_used(self) -> dict[UUID, datetime]:
         """The keys used since the last call, and when."""
         used, self._used = self._used, {}
@@ -88,23 +95,32 @@ class Keyring:
 
     async def _look_up(self, digest: bytes, key: str) -> Credential | Refusal:
         shown = keys.public_id(key)
+        rows = await self._rows([shown]) if shown else ()
+        return self._judged(next(iter(rows), None), digest)
+
+    async def _rows(self, shown: Sequence[str]) -> Iterable[keys.KeyFound]:
         try:
             async with asyncio.timeout(PATIENCE):
-                row = await self._find(shown) if shown else None
+                return await self._find(shown)
         except Exception as error:
             tell(Failed("", "looking up an API key", error))
             raise Unavailable(
                 "The hub cannot look up API keys now, since its database does not answer; try again."
             ) from None
+
+    def _judged(self, row: keys.KeyFound | None, digest: bytes) -> Credential | Refusal:
+        """What the table says of the key with this hash, remembered."""
         until = time.monotonic() + self._ttl
         found: Credential | Refusal
         if row is None or row.viewer.key_id is None or not hmac.compare_digest(row.hash, digest):
             found = Refusal("KEY_UNKNOWN", until)
         elif row.revoked_at is not None:
             found = Refusal("KEY_REVOKED", until)
+        elif row.expires_at is not None and row.expires_at.timestamp() <= time.time():
+            found = Refusal("KEY_EXPIRED", until)
         else:
             expires = row.expires_at.timestamp() if row.expires_at else math.inf
-            found = Credential(row.public_id, row.viewer.key_id, row.viewer, expires, until)
+            found = Credential(row.public_id, digest, row.viewer.key_id, row.viewer, expires, until)
         self._known[digest] = found
         self._known.move_to_end(digest)
         if len(self._known) > self._size:
@@ -117,6 +133,11 @@ REFUSALS = {
     "KEY_REVOKED": "This API key was revoked",
     "KEY_EXPIRED": "This API key has expired",
 }
+
+
+def expired() -> Unauthenticated:
+    """Why a key opens nothing from a certain moment on."""
+    return _refused("KEY_EXPIRED")
 
 
 def _refused(code: str) -> Unauthenticated:

@@ -42,19 +42,19 @@ def too_large(limit: int) -> HubError:
     return LimitExceeded(message, code="BODY_TOO_LARGE", extensions={"limit": limit})
 
 
-def from_body(body: bytes) -> Request:
+def from_body(body: bytes, request_id: str) -> Request:
     """The operation in a JSON body."""
-    asked = _json(body, "The body")
+    asked = read_json(body, "The body")
     if isinstance(asked, list):
         raise BadInput(
             "The body is a list; send one operation per request, as an object with `query`.", code="BATCH_UNSUPPORTED"
         )
     if not isinstance(asked, dict):
         raise _malformed("The body must be a JSON object with `query`.")
-    return _request(asked, read_only=False)
+    return operation(asked, request_id)
 
 
-def from_query_string(query_string: bytes) -> Request:
+def from_query_string(query_string: bytes, request_id: str) -> Request:
     """The operation in the parameters of a GET; it may only read."""
     asked: dict[str, Any] = {}
     try:
@@ -69,13 +69,14 @@ def from_query_string(query_string: bytes) -> Request:
         raise _malformed("The query string has more than 100 parameters.") from None
     for name in ("variables", "extensions"):
         if asked.get(name):
-            asked[name] = _json(asked[name].encode(), name, name)
+            asked[name] = read_json(asked[name].encode(), name, name)
         else:
             asked[name] = None
-    return _request(asked, read_only=True)
+    return operation(asked, request_id, read_only=True)
 
 
-def _json(text: bytes, what: str, argument: str | None = None) -> Any:
+def read_json(text: bytes, what: str, argument: str | None = None) -> Any:
+    """The value of a JSON text; refuses two keys alike and what is nested too deeply."""
     try:
         value = orjson.loads(text)
         # Most clients write JSON as compactly as we would: then it holds no key twice, and need not be read again.
@@ -98,7 +99,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _request(asked: Mapping[str, Any], *, read_only: bool) -> Request:
+def operation(asked: Mapping[str, Any], request_id: str, *, read_only: bool = False) -> Request:
+    """The operation that the parameters of GraphQL over HTTP say, which are those of a socket's `subscribe` too."""
     query, name, variables, extensions = map(asked.get, PARAMETERS)
     if query is None:
         raise _malformed("query is missing; give the GraphQL document as a text.", "query")
@@ -110,7 +112,7 @@ def _request(asked: Mapping[str, Any], *, read_only: bool) -> Request:
         raise _malformed("variables must be an object or null.", "variables")
     if extensions is not None and not isinstance(extensions, dict):
         raise _malformed("extensions must be an object or null.", "extensions")
-    return Request(query, variables, name or None, read_only)
+    return Request(query, variables, name or None, read_only, None, request_id)
 
 
 def _malformed(message: str, argument: str | None = None) -> HubError:

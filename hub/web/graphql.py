@@ -3,35 +3,23 @@
 The whole path of a request is GraphQL._answer. What an operation means is the engine's."""
 
 import asyncio
-import itertools
 import re
-import secrets
 from dataclasses import replace
 from time import perf_counter
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
 from hub.engine.execute import Answer, Request
 from hub.errors import BadInput, HubError, Internal, Unavailable
 from hub.observe import Failed, RequestDone, tell
-from hub.settings import Settings
-from hub.viewer import Viewer
 from hub.web import answers, body, media
-from hub.web.auth import Keyring
+from hub.web.desk import Desk
+from hub.web.seats import NAME_LENGTH, new_request_id
 
+PATH = "/graphql"
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-NAME_LENGTH = 64
 GONE = 499  # nobody is told; for the log
-
-_process = secrets.token_hex(4)
-_numbers = itertools.count(1)
-
-
-class Executes(Protocol):
-    """The engine, as far as this room knows it."""
-
-    async def execute(self, request: Request, viewer: Viewer) -> Answer: ...
 
 
 class Visit:
@@ -59,7 +47,7 @@ class Visit:
         if given is not None and REQUEST_ID.fullmatch(given):
             self.request_id = given.decode()
         else:
-            self.request_id = f"{_process}-{next(_numbers):x}"
+            self.request_id = new_request_id()
         self.media = media.JSON
         self.key = ""
         self.received = False
@@ -105,11 +93,12 @@ UNACCEPTABLE = (
 class GraphQL:
     """The endpoint. One for the process; it keeps nothing of a request."""
 
-    def __init__(self, engine: Executes, keyring: Keyring, settings: Settings) -> None:
-        self.engine = engine
-        self.keyring = keyring
-        self.settings = settings
-        self.cors = answers.Cors(settings.allowed_origins)
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.engine = desk.engine
+        self.keyring = desk.keyring
+        self.settings = desk.settings
+        self.cors = answers.Cors(desk.settings.allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         visit = Visit(scope)
@@ -148,9 +137,10 @@ class GraphQL:
             raise BadInput(message, code="METHOD_NOT_ALLOWED", extensions={"allow": answers.METHODS.decode()})
         credential = await self.keyring.credential(headers.get(b"authorization"))
         visit.key = credential.public_id
-        request = (
-            body.from_query_string(visit.query_string) if visit.method == "GET" else await self._posted(visit, receive)
-        )
+        if visit.method == "GET":
+            request = body.from_query_string(visit.query_string, visit.request_id)
+        else:
+            request = await self._posted(visit, receive)
         visit.received = True
         answer = await self.engine.execute(request, credential.viewer)
         return _reply(answer, accepted)
@@ -164,7 +154,7 @@ class GraphQL:
             message = "The body must be application/json in UTF-8, uncompressed; say so in Content-Type."
             raise BadInput(message, code="MEDIA_TYPE_UNSUPPORTED")
         received = await body.read(receive, headers.get(b"content-length"), self.settings.body_limit)
-        return body.from_body(received)
+        return body.from_body(received, visit.request_id)
 
     def _late(self, visit: Visit) -> HubError:
         seconds = self.settings.request_timeout

@@ -3,6 +3,7 @@
 Labels come from closed sets, so that no client can make the table grow. Workers of one hub add up by files."""
 
 import os
+import time
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
@@ -12,16 +13,33 @@ from pathlib import Path
 
 import orjson
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from hub.errors import CODES
-from hub.observe import Failed, LeadLost, LeadTaken, Placed, PlanMade, Record, RequestDone
+from hub.observe import (
+    Delivered,
+    Failed,
+    LeadLost,
+    LeadTaken,
+    Placed,
+    PlanMade,
+    Record,
+    RequestDone,
+    SocketClosed,
+    SocketOpened,
+    StreamClosed,
+    StreamOpened,
+)
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 BOUNDS = (*(str(bound) for bound in BUCKETS), "+Inf")
 OPERATIONS = ("query", "mutation", "subscription")
 STAGES = ("parse", "validate", "document", "plan", "sql", "resolve", "splice")
+
+ALIVE = (
+    10.0  # seconds after which a worker that has left no numbers, as it does every second, is gone with all it had open
+)
 
 LABELS = ("operation", "status", "code")
 Requests = dict[tuple[str, int, str], list[float]]
@@ -32,6 +50,16 @@ SIMPLE: dict[type[Record], tuple[str, str]] = {
     LeadTaken: ("hub_leads_taken", "Times that a process began to give changes their positions."),
     LeadLost: ("hub_leads_lost", "Times that it lost the lead against its will."),
 }
+
+# What is open: one up, one down.
+OPEN: dict[type[Record], tuple[str, int]] = {
+    SocketOpened: ("hub_sockets_open", 1),
+    SocketClosed: ("hub_sockets_open", -1),
+    StreamOpened: ("hub_streams_open", 1),
+    StreamClosed: ("hub_streams_open", -1),
+}
+OPENED = {"hub_sockets_open": "WebSockets open now.", "hub_streams_open": "Subscriptions open now."}
+CUT = ("SLOW_CONSUMER", "PERMISSIONS_CHANGED", "STOPPING")
 
 PLACING = {
     "hub_changes_placed": "Changes that got their position.",
@@ -48,6 +76,7 @@ class Metrics(Collector):
         # By operation, status and code: how many, their statements, their seconds, and how many per bucket.
         self._requests: Requests = {}
         self._counts: dict[str, float] = defaultdict(float)
+        self._open: dict[str, int] = dict.fromkeys(OPENED, 0)
         self._registry = CollectorRegistry()
         self._registry.register(self)
         if shared is None:
@@ -60,6 +89,13 @@ class Metrics(Collector):
             self._counts["hub_changes_placed"] += record.changes
             self._counts["hub_change_lag_seconds"] += record.seconds
             self._counts["hub_change_moves"] += 1
+        elif isinstance(record, Delivered):
+            self._counts["hub_stream_messages"] += record.messages
+        elif type(record) in OPEN:
+            name, step = OPEN[type(record)]
+            self._open[name] += step
+            if isinstance(record, StreamClosed) and record.reason in CUT:
+                self._counts[f"hub_streams_cut {record.reason}"] += 1
         elif type(record) in SIMPLE:
             self._counts[SIMPLE[type(record)][0]] += 1
 
@@ -81,7 +117,7 @@ class Metrics(Collector):
         if self._shared:
             file = self._shared / f"{os.getpid()}.json"
             unfinished = file.with_suffix(".new")
-            unfinished.write_bytes(orjson.dumps([list(self._requests.items()), self._counts]))
+            unfinished.write_bytes(orjson.dumps([list(self._requests.items()), self._counts, self._open]))
             unfinished.replace(file)
 
     def text(self) -> bytes:
@@ -89,7 +125,7 @@ class Metrics(Collector):
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
-        requests, counts = self._total()
+        requests, counts, opened = self._total()
         answered = CounterMetricFamily("hub_requests", "Requests answered or refused.", labels=LABELS)
         for (operation, status, code), numbers in sorted(requests.items()):
             answered.add_metric([operation, str(status), code], numbers[0])
@@ -106,21 +142,36 @@ class Metrics(Collector):
             yield CounterMetricFamily(name, text, counts.get(name, 0))
         for name, text in PLACING.items():
             yield CounterMetricFamily(name, text, counts.get(name, 0))
+        for name, text in OPENED.items():
+            yield GaugeMetricFamily(name, text, opened[name])
+        yield CounterMetricFamily(
+            "hub_stream_messages",
+            "Messages sent through subscriptions and sockets.",
+            counts.get("hub_stream_messages", 0),
+        )
+        cut = CounterMetricFamily("hub_streams_cut", "Subscriptions that the hub ended, by reason.", labels=("reason",))
+        for reason in CUT:
+            cut.add_metric([reason], counts.get(f"hub_streams_cut {reason}", 0))
+        yield cut
 
-    def _total(self) -> tuple[Requests, dict[str, float]]:
+    def _total(self) -> tuple[Requests, dict[str, float], dict[str, int]]:
         if not self._shared:
-            return self._requests, self._counts
+            return self._requests, self._counts, self._open
         self.save()
         requests: Requests = {}
         counts: dict[str, float] = defaultdict(float)
+        opened = dict.fromkeys(OPENED, 0)
         for file in self._shared.glob("*.json"):
-            theirs, simple = orjson.loads(file.read_bytes())
+            theirs, simple, open_there = orjson.loads(file.read_bytes())
+            if time.time() - file.stat().st_mtime < ALIVE:
+                for name, number in open_there.items():
+                    opened[name] += number
             for key, numbers in theirs:
                 ours = requests.setdefault(tuple(key), [0.0] * len(numbers))
                 ours[:] = map(add, ours, numbers)
             for name, number in simple.items():
                 counts[name] += number
-        return requests, counts
+        return requests, counts, opened
 
 
 def _histogram(requests: Requests) -> Metric:

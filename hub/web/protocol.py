@@ -5,14 +5,17 @@ A slow, silent, endless or stalled client costs one socket for a while; one that
 import asyncio
 import re
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from hub.errors import BadInput, HubError, LimitExceeded
 from hub.observe import RequestDone, tell
 from hub.settings import Settings
 from hub.web import answers
+from hub.web.handshake import shaken
+from hub.web.sockets import Socket
 
 # What part of a request a timer waits for.
 NOTHING, HEAD, BODY = range(3)
@@ -26,7 +29,7 @@ LINGER = 1.0
 
 # The parser believes that after a wish for another protocol no HTTP follows, and drops the body that does
 # (Java's own client sends `Upgrade: h2c` with every first POST). As long, so that all lengths stay true.
-UPGRADE = re.compile(rb"(?<=\n)upgrade(?=[ \t]*:[ \t]*(?!websocket))", re.IGNORECASE)
+UPGRADE = re.compile(rb"(?<=\n)upgrade(?=[ \t]*:(?![ \t]*websocket))", re.IGNORECASE)
 
 
 class HeadTooLarge(Exception):
@@ -37,6 +40,7 @@ class Bounded(HttpToolsProtocol):
     """One connection. What uvicorn is given is a subclass made by `bounded_by`."""
 
     settings: ClassVar[Settings]
+    cors: ClassVar[answers.Cors]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -95,7 +99,15 @@ class Bounded(HttpToolsProtocol):
         if not self.in_body and (b"pgrade" in data or b"PGRADE" in data):
             data = UPGRADE.sub(b"ignored", data)
         self.head_size += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._should_upgrade():
+                self._upgrade(data[upgrade.args[0] :])
+                return
+        except httptools.HttpParserError:
+            self._refuse(self.refusal)
         if self.lingering or self.transport.is_closing():
             return
         if self.in_body:
@@ -130,9 +142,32 @@ class Bounded(HttpToolsProtocol):
         if unsent:
             self.loop.call_later(self.settings.request_timeout, self._abort_if_stalled, unsent)
 
-    def send_400_response(self, msg: str) -> None:
-        """What the parser's errors come to."""
-        self._refuse(self.refusal)
+    def _should_upgrade(self) -> bool:
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        return method == b"GET" and version == "1.1" and bool(self._get_upgrade() == b"websocket")
+
+    def _upgrade(self, rest: bytes) -> None:
+        """The connection becomes a WebSocket's, with all that came behind the request; or the request is refused."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            # An earlier request is not answered yet, and a refusal would be taken for its answer.
+            self.transport.close()
+            return
+        try:
+            parser, answer, authorization = shaken(self.url, self.headers, self.cors, self.settings.frame_limit)
+            made = cast(type[Socket], self.ws_protocol_class)
+            socket = made(self.config, self.server_state, {})
+            socket.open(self.transport, parser, answer, authorization)
+        except HubError as error:
+            self._refuse(error)
+            return
+        self.connections.discard(self)
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        # The two would hold each other.
+        self.parser = None  # type: ignore[assignment]
+        if rest:
+            socket.data_received(rest)
 
     def _watch(self) -> None:
         """Have a timer for what is awaited; none while a request is answered."""
@@ -168,8 +203,9 @@ class Bounded(HttpToolsProtocol):
                 return
             cycle.disconnected = True
         status, body = answers.status_of(error), answers.error_body(error)
+        lines = b"".join(b"%s: %s\r\n" % header for header in (*answers.SAFE, *answers.headers_of(error)))
         head = b"content-type: application/json; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-        self.transport.write(STATUS_LINE[status] + head % len(body) + body)
+        self.transport.write(STATUS_LINE[status] + lines + head % len(body) + body)
         # Closing now would reset the connection while the client still sends, and the answer with it.
         self.lingering = True
         self.transport.write_eof()
@@ -183,6 +219,8 @@ class Bounded(HttpToolsProtocol):
 
     def _abort_if_stalled(self, unsent: int) -> None:
         """A client that takes its time may have it; one that takes nothing may not hold the answer's memory."""
+        if self.parser is None:
+            return  # the connection is a WebSocket's now, or gone
         left = self.transport.get_write_buffer_size()
         if left >= unsent:
             self.transport.abort()
@@ -195,4 +233,4 @@ NOT_HTTP = BadInput("This is not HTTP/1.1; a line, a header or a chunk cannot be
 
 def bounded_by(settings: Settings) -> type[Bounded]:
     """The protocol class for one hub; uvicorn makes an object of it per connection."""
-    return type("BoundedBySettings", (Bounded,), {"settings": settings})
+    return type("BoundedBySettings", (Bounded,), {"settings": settings, "cors": answers.Cors(settings.allowed_origins)})

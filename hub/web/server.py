@@ -8,12 +8,14 @@ import socket
 from collections.abc import Iterator
 
 import uvicorn
-from starlette.types import ASGIApp
 
 from hub.errors import Misconfigured
 from hub.observe import HubStopping, tell
 from hub.settings import Settings
+from hub.web.presence import Presence
 from hub.web.protocol import bounded_by
+from hub.web.site import Site
+from hub.web.sockets import sockets_of
 
 BACKLOG = 2048
 STOPS = (signal.SIGINT, signal.SIGTERM)
@@ -49,6 +51,14 @@ def url(settings: Settings, bound: socket.socket) -> str:
 class Server(uvicorn.Server):
     """uvicorn's server, stopped by signals without dying of them, and, in a worker, when the process above is gone."""
 
+    def __init__(self, config: uvicorn.Config, presence: Presence) -> None:
+        super().__init__(config)
+        self.presence = presence
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.presence.stop()
+        await super().shutdown(sockets)
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
@@ -73,12 +83,12 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def made(app: ASGIApp, settings: Settings) -> Server:
+def made(site: Site, settings: Settings) -> Server:
     """A server that answers requests until a signal, and then ends those that are open, for a while."""
     config = uvicorn.Config(
-        app,
+        site,
         http=bounded_by(settings),
-        ws="none",
+        ws=sockets_of(site.desk),
         lifespan="off",
         access_log=False,
         log_config=None,
@@ -88,4 +98,4 @@ def made(app: ASGIApp, settings: Settings) -> Server:
         timeout_keep_alive=settings.keep_alive_timeout,
         timeout_graceful_shutdown=settings.drain_timeout,
     )
-    return Server(config)
+    return Server(config, site.desk.presence)

@@ -7,30 +7,32 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from hub.errors import BadInput, HubError, Internal, NotFound
 from hub.web import answers
+from hub.web.desk import Desk
+from hub.web.graphql import PATH, GraphQL
 
-PATH = "/graphql"
 
+class Site:
+    """The one ASGI callable of the hub, and the desk that its sockets share with it."""
 
-def site(graphql: ASGIApp, routes: list[BaseRoute]) -> ASGIApp:
-    """The one ASGI callable of the hub."""
-    rest = Starlette(routes=routes, exception_handlers={HTTPException: _refused, Exception: _failed})
-    rest.router.redirect_slashes = False
+    def __init__(self, desk: Desk, routes: list[BaseRoute]) -> None:
+        self.desk = desk
+        self._graphql = GraphQL(desk)
+        self._rest = Starlette(routes=routes, exception_handlers={HTTPException: _refused, Exception: _failed})
+        self._rest.router.redirect_slashes = False
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == PATH:
-            await graphql(scope, receive, send)
+            await self._graphql(scope, receive, send)
             return
         try:
-            await rest(scope, receive, send)
+            await self._rest(scope, receive, send)
         except asyncio.CancelledError:
             # The client hung up: nothing to tell, and nobody to tell it.
             return
-
-    return answer
 
 
 def _refused(request: Request, error: Exception) -> Response:

@@ -1,0 +1,154 @@
+"""Who is subscribed: opens streams for the transports of web/, follows the order of changes, and tells groups what concerns them.
+
+Subscribers of the same document, values and rights are a group, for which everything is run once. How changes are told is
+changes.py's, how live answers are, live.py's."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Protocol
+
+from hub.engine.document import DocumentError
+from hub.engine.execute import Request, errors_of
+from hub.engine.watching import Watch
+from hub.errors import HubError, LimitExceeded
+from hub.observe import Failed, Placed, Record, listen, tell
+from hub.publish.changes import AWAY, ChangeGroup
+from hub.publish.feed import SCAN, Feed
+from hub.publish.live import LiveGroup
+from hub.publish.routes import Group, Routes
+from hub.publish.streams import Refused, Sink, Stream
+from hub.viewer import Viewer
+
+POLL = 0.01  # seconds between looks for new changes; what is placed by this very process is looked at at once
+LIFE = 5.0  # seconds between looks at who has been quiet
+
+
+class Watches(Protocol):
+    """The engine, as far as this room knows it."""
+
+    async def watch(self, request: Request, viewer: Viewer) -> Watch: ...
+
+
+class Subscriptions:
+    """All subscriptions of one process; at most `most_live` different live answers."""
+
+    def __init__(self, engine: Watches, feed: Feed, most_live: int) -> None:
+        self.feed = feed
+        self.head = 0
+        self._engine = engine
+        self._most_live = most_live
+        self._groups: dict[tuple[str, ...], Group] = {}
+        self._routes = Routes()
+        self._woken = asyncio.Event()
+        self._anybody = asyncio.Event()
+
+    async def open(self, request: Request, viewer: Viewer, sink: Sink) -> Stream:
+        """Begins a subscription; raises Refused when it cannot be run."""
+        try:
+            watch = await self._engine.watch(request, viewer)
+            if watch.live:
+                return await self._live(watch, sink)
+            position = await self.feed.behind(request.resume or watch.after)
+            return await self._changes(watch, sink, position)
+        except DocumentError as refused:
+            raise Refused(errors_of(refused, viewer)) from None
+        except HubError as error:
+            raise Refused([error.to_graphql()]) from None
+
+    async def _changes(self, watch: Watch, sink: Sink, position: int) -> Stream:
+        await self._follow()
+        group = self._groups.get(watch.same)
+        if not isinstance(group, ChangeGroup):
+            group = ChangeGroup(watch, self)
+            self._enter(group)
+        return group.subscribe(watch, sink, position)
+
+    async def _live(self, watch: Watch, sink: Sink) -> Stream:
+        await self._follow()
+        group = self._groups.get(watch.same)
+        if not isinstance(group, LiveGroup):
+            if sum(isinstance(each, LiveGroup) for each in self._groups.values()) >= self._most_live:
+                message = (
+                    f"{self._most_live} different live answers are kept here already; poll, or share one's variables."
+                )
+                raise LimitExceeded(message, code="LIVE_LIMIT", extensions={"limit": self._most_live})
+            group = LiveGroup(watch, self)
+            self._enter(group)
+        return group.subscribe(sink)
+
+    def _enter(self, group: Group) -> None:
+        self._groups[group.watch.same] = group
+        self._routes.add(group)
+
+    def leave(self, group: Group) -> None:
+        """The group is empty."""
+        if self._groups.pop(group.watch.same, None) is not None:
+            self._routes.remove(group)
+        if not self._groups:
+            self._anybody.clear()
+
+    async def _follow(self) -> None:
+        """Follows from now on, if it does not yet: the head is known before anybody joins a group."""
+        if not self._anybody.is_set():
+            head = (await self.feed.refresh()).head
+            if not self._anybody.is_set():
+                self.head = head
+                self._anybody.set()
+
+    # -- following ------------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Subscriptions"]:
+        """Follows the order of changes while the body runs and somebody is subscribed."""
+        tasks = [asyncio.create_task(self._followed()), asyncio.create_task(self._look_after())]
+        unlisten = listen(self._hear)
+        try:
+            yield self
+        finally:
+            unlisten()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _hear(self, record: Record) -> None:
+        if isinstance(record, Placed):
+            self._woken.set()
+
+    async def _followed(self) -> None:
+        while True:
+            await self._anybody.wait()
+            try:
+                more = await self._look()
+            except HubError:
+                more = False
+                await asyncio.sleep(AWAY)
+            except Exception as error:
+                # The database is away, or we are at fault: either way whoever is subscribed waits, and loses nothing.
+                tell(Failed("", "following the order of changes", error))
+                more = False
+                await asyncio.sleep(AWAY)
+            if not more:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), POLL)
+            self._woken.clear()
+
+    async def _look(self) -> bool:
+        """Tells the groups of what is new; whether there may be more."""
+        heads = await self.feed.since(self.head)
+        hearing: set[Group] = set()
+        for head in heads:
+            for group in self._routes.concerned(head):
+                group.hear(head)
+                hearing.add(group)
+        if heads:
+            self.head = heads[-1].position
+        for group in hearing:
+            group.run()
+        return len(heads) == SCAN
+
+    async def _look_after(self) -> None:
+        while True:
+            await asyncio.sleep(LIFE)
+            for group in tuple(self._groups.values()):
+                group.quiet(self.head)

@@ -1,0 +1,56 @@
+"""From a request that wants a WebSocket to a parser of its frames and the answer, or to a refusal. Opens nothing."""
+
+import logging
+from collections.abc import Sequence
+from urllib.parse import unquote
+
+import httptools
+from websockets.datastructures import Headers
+from websockets.http11 import Request
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+
+from hub.errors import BadInput, Forbidden, NotFound
+from hub.web.answers import Cors
+from hub.web.graphql import PATH
+from hub.web.transport_ws import SUBPROTOCOL
+
+OURS = Subprotocol(SUBPROTOCOL)
+LOG = logging.getLogger("hub.websockets")
+
+
+def shaken(
+    url: bytes, given: Sequence[tuple[bytes, bytes]], cors: Cors, limit: int
+) -> tuple[ServerProtocol, bytes, bytes | None]:
+    """The parser, the answer's bytes, and the request's authorization; raises HubError. (An open socket may yet have
+    offered no sub-protocol that is spoken here: then the parser's is None.)"""
+    path = _path(url)
+    if path != PATH:
+        raise NotFound(f"There is no WebSocket at {path[:64]!r}; the API is at {PATH}.")
+    headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in given])
+    hosts, origins = headers.get_all("Host"), headers.get_all("Origin")
+    if origins and (len(origins) != 1 or len(hosts) != 1 or not cors.admits(origins[0], hosts[0])):
+        message = (
+            f"Pages of {origins[0][:64]!r} may not call this hub; its keeper allows origins by HUB_ALLOWED_ORIGINS."
+        )
+        raise Forbidden(message)
+    parser = ServerProtocol(state=State.OPEN, select_subprotocol=_select, max_size=limit, logger=LOG)
+    answer = parser.accept(Request(url.decode("latin-1"), headers))
+    if answer.status_code != 101:
+        message = f"No WebSocket of RFC 6455, version 13, can be opened: {str(parser.handshake_exc)[:200]}."
+        raise BadInput(message, code="HANDSHAKE_INVALID")
+    authorization = headers.get_all("Authorization")
+    return parser, answer.serialize(), authorization[0].encode("latin-1") if len(authorization) == 1 else None
+
+
+def _path(url: bytes) -> str:
+    try:
+        path: bytes = httptools.parse_url(url).path or b""
+        return unquote(path.decode("ascii"), errors="strict")
+    except (httptools.HttpParserError, UnicodeDecodeError):
+        return ""
+
+
+def _select(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    return OURS if OURS in offered else None
