@@ -1,0 +1,60 @@
+"""Changes as a client pages through them, once all that was written before has its position."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+from feeding import until
+from writing import Writer
+
+PAGE = "query ($after: Cursor, $first: Int) { changes(after: $after, first: $first%s) { __typename %s } }"
+UNPLACED = "select count(*) from change_log where id not in (select id from change_order)"
+
+
+async def placed(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Waits until every change that is committed has its position."""
+
+    async def all_are() -> bool:
+        left: int = await connection.fetchval(UNPLACED)
+        return left == 0
+
+    await until(all_are)
+
+
+@dataclass
+class Reader:
+    """Who reads changes of one database."""
+
+    writer: Writer
+    rows: "asyncpg.Connection[asyncpg.Record]"
+    start: str | None = None  # the cursor behind which pages begin, unless another is named
+
+    async def write(self, *statements: str) -> None:
+        """Writes past the hub, each statement as a transaction of its own."""
+        for each in statements:
+            await self.rows.execute(each)
+
+    async def now(self) -> str:
+        """The cursor behind all that was written so far."""
+        await placed(self.rows)
+        after = self.start
+        while True:
+            page = await self.page("... on Change { cursor } ... on StreamReady { cursor }", after=after, first=100)
+            after = page[-1]["cursor"]
+            if page[-1]["__typename"] == "StreamReady":
+                return str(after)
+
+    async def page(
+        self, selection: str, *, filter: str = "", after: str | None = None, first: int = 100, key: str | None = None
+    ) -> Any:
+        """One page of messages."""
+        await placed(self.rows)
+        query = PAGE % (f", filter: {filter}" if filter else "", selection)
+        found = await self.writer.do(query, {"after": after or self.start, "first": first}, key=key)
+        return found["changes"]
+
+    async def told(self, selection: str, *, filter: str = "", after: str | None = None, key: str | None = None) -> Any:
+        """What a page tells of changes; at most a hundred."""
+        page = await self.page(f"... on Change {{ {selection} }}", filter=filter, after=after, key=key)
+        assert page[-1] == {"__typename": "StreamReady"}
+        return [{name: value for name, value in each.items() if name != "__typename"} for each in page[:-1]]
