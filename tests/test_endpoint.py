@@ -100,8 +100,9 @@ def test_gzip_is_used_when_it_is_accepted(accepted: str | None, taken: bool) -> 
 
 
 async def test_a_type_that_cannot_be_produced_is_refused(client: httpx2.AsyncClient) -> None:
-    answer = await client.post("/graphql", json={"query": "{ echo }"}, headers={"accept": "text/event-stream"})
+    answer = await client.post("/graphql", json={"query": "{ echo }"}, headers={"accept": "text/html"})
     assert (answer.status_code, code(answer)) == (406, "NOT_ACCEPTABLE")
+    assert "text/event-stream for a stream" in answer.text
 
 
 @pytest.mark.parametrize(("accept", "status"), [("application/json", 200), (RESPONSE, 400)])

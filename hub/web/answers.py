@@ -20,6 +20,7 @@ VARY = (b"vary", b"Accept, Accept-Encoding, Origin")
 
 CLOSE = (b"connection", b"close")
 WHOLE = "hub.answer_whole"  # left in the request's state by web/protocol.py
+ABORT = "hub.abort"  # likewise: ends the connection at once, and nobody minds that the answer is not whole
 NO_STATE: Mapping[str, Any] = MappingProxyType({})
 
 # Bodies above this are compressed beside the event loop, which they would hold up for over a millisecond.

@@ -8,14 +8,17 @@ from dataclasses import replace
 from time import perf_counter
 from typing import NamedTuple
 
+import orjson
 from starlette.types import Receive, Scope, Send
 
 from hub.engine.execute import Answer, Request
 from hub.errors import BadInput, HubError, Internal, Unavailable
 from hub.observe import Failed, RequestDone, tell
+from hub.publish.streams import Refused
 from hub.web import answers, body, media
 from hub.web.desk import Desk
-from hub.web.seats import NAME_LENGTH, new_request_id
+from hub.web.events import Events, opened
+from hub.web.seats import NAME_LENGTH, code_of, new_request_id
 
 PATH = "/graphql"
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -76,6 +79,7 @@ class Reply(NamedTuple):
     body: bytes
     headers: answers.Headers
     answer: Answer
+    events: Events | None = None  # instead of the body
 
 
 NOTHING = Answer(body=b"", executed=False, operation="", timings=(), statements=0, code="", name="")
@@ -85,8 +89,8 @@ TYPES = {
 }
 UNWELL = {"UNAVAILABLE": 503, "INTERNAL": 500}
 UNACCEPTABLE = (
-    "Accept names no type that can be produced; accept application/graphql-response+json or application/json. "
-    "Streams (text/event-stream) are not served."
+    "Accept names no type that can be produced; accept application/graphql-response+json or application/json, "
+    "or text/event-stream for a stream of answers."
 )
 
 
@@ -109,6 +113,8 @@ class GraphQL:
             reply = await self._answer(visit, receive)
         except HubError as error:
             reply = _refusal(error)
+        except Refused as refused:
+            reply = _stream_refusal(refused)
         except (body.ClientGone, asyncio.CancelledError):
             if visit.expired:
                 reply = _refusal(self._late(visit))
@@ -121,17 +127,22 @@ class GraphQL:
             message = f"The hub failed; tell its keeper the request id {visit.request_id}."
             reply = _refusal(Internal(message, extensions={"requestId": visit.request_id}))
         deadline.cancel()
-        await self._send(visit, reply, scope, send)
-        tell(_done(visit, status or reply.status, reply.answer))
+        if reply.events is None:
+            await self._send(visit, reply, scope, send)
+        else:
+            await reply.events.run(self._common(visit), scope, send)
+        if reply.events is None or reply.answer is not NOTHING:
+            tell(_done(visit, status or reply.status, reply.answer))
 
     async def _answer(self, visit: Visit, receive: Receive) -> Reply:
         headers = visit.headers
         if visit.method == "OPTIONS":
             return Reply(204, b"", [(b"allow", answers.METHODS), *self.cors.preflight(headers.get(b"origin"))], NOTHING)
         accepted = media.answer_type(headers.get(b"accept"))
-        if accepted is None:
+        events = media.accepts_events(headers.get(b"accept"))
+        if accepted is None and not events:
             raise BadInput(UNACCEPTABLE, code="NOT_ACCEPTABLE")
-        visit.media = accepted
+        visit.media = accepted or media.JSON
         if visit.method not in ("GET", "POST"):
             message = f"{visit.method} is not possible here; use POST, or GET to read."
             raise BadInput(message, code="METHOD_NOT_ALLOWED", extensions={"allow": answers.METHODS.decode()})
@@ -142,8 +153,14 @@ class GraphQL:
         else:
             request = await self._posted(visit, receive)
         visit.received = True
+        if events and self.desk.is_stream(request):
+            resume = headers.get(b"last-event-id", b"").decode("latin-1")
+            stream = await opened(self.desk, replace(request, resume=resume or None), credential)
+            return Reply(200, b"", [], NOTHING, stream)
         answer = await self.engine.execute(request, credential.viewer)
-        return _reply(answer, accepted)
+        if accepted is None and answer.executed:
+            return Reply(200, b"", [], answer, Events.of(self.desk, request, answer.body))
+        return _reply(answer, accepted or media.RESPONSE)
 
     async def _posted(self, visit: Visit, receive: Receive) -> Request:
         headers = visit.headers
@@ -163,9 +180,14 @@ class GraphQL:
             return Unavailable(message, code="REQUEST_TIMEOUT")
         return BadInput(f"The request had not arrived after {seconds:g} s; send it faster.", code="REQUEST_TIMEOUT")
 
+    def _common(self, visit: Visit) -> answers.Headers:
+        """The headers of every answer."""
+        headers = [(b"x-request-id", visit.request_id.encode()), *answers.SAFE]
+        return headers if visit.method == "OPTIONS" else headers + self.cors.headers(visit.headers.get(b"origin"))
+
     async def _send(self, visit: Visit, reply: Reply, scope: Scope, send: Send) -> None:
         sent = reply.body
-        headers: answers.Headers = [(b"x-request-id", visit.request_id.encode()), *answers.SAFE, *reply.headers]
+        headers = [*self._common(visit), *reply.headers]
         if sent:
             headers.append((b"content-type", TYPES[visit.media]))
             headers.append(answers.VARY)
@@ -175,7 +197,6 @@ class GraphQL:
             if reply.answer.timings:
                 headers.append((b"server-timing", _server_timing(reply.answer.timings)))
         if visit.method != "OPTIONS":
-            headers += self.cors.headers(visit.headers.get(b"origin"))
             headers.append((b"content-length", b"%d" % len(sent)))
         if not visit.received and (reply.status == 408 or b"expect" in visit.headers):
             # The rest of the body may never come, so the connection cannot serve another request.
@@ -188,6 +209,13 @@ def _refusal(error: HubError) -> Reply:
     return Reply(
         answers.status_of(error), told, answers.headers_of(error), replace(NOTHING, body=told, code=error.code)
     )
+
+
+def _stream_refusal(refused: Refused) -> Reply:
+    code = code_of(refused.errors)
+    told = orjson.dumps({"errors": refused.errors})
+    answer = replace(NOTHING, body=told, operation="subscription", code=code)
+    return Reply(UNWELL.get(code, answers.STATUS.get(code, 400)), told, [], answer)
 
 
 def _reply(answer: Answer, accepted: bytes) -> Reply:

@@ -4,6 +4,7 @@ from functools import lru_cache
 
 JSON = b"application/json"
 RESPONSE = b"application/graphql-response+json"
+EVENTS = b"text/event-stream"
 
 # Longer values are legal but are not remembered, lest a client fill the memory with them.
 _REMEMBERED = 256
@@ -14,6 +15,13 @@ def answer_type(accept: bytes | None) -> bytes | None:
     if not accept:
         return JSON
     return _chosen(accept) if len(accept) <= _REMEMBERED else _chosen.__wrapped__(accept)
+
+
+def accepts_events(accept: bytes | None) -> bool:
+    """Whether the client takes server-sent events; a wildcard does not say so."""
+    if not accept or b"event-stream" not in accept.lower():
+        return False
+    return any(kind == EVENTS and _q(parameters) > 0 for kind, parameters in map(_parsed, accept.lower().split(b",")))
 
 
 def accepts_gzip(encodings: bytes | None) -> bool:

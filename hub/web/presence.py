@@ -27,7 +27,7 @@ class Guest(Protocol):
     def change(self, credential: Credential) -> None:
         """The key's holder is another now, or sees other things."""
 
-    def stop(self) -> None:
+    def shut(self) -> None:
         """The hub stops."""
 
 
@@ -99,7 +99,7 @@ class Presence:
         """The hub stops: everybody is told, and nobody comes in any more."""
         self.stopping = True
         for guest in [*self._strangers, *(guest for party in self._parties.values() for guest in party.guests)]:
-            guest.stop()
+            guest.shut()
 
     # -- by itself ------------------------------------------------------------------------------------------------------
 

@@ -108,7 +108,7 @@ class Socket(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """uvicorn stops."""
-        self.session.stop()
+        self.session.shut()
         self.loop.call_later(self.desk.settings.drain_timeout / 2, self.close, 1012, "STOPPING")
 
     def beat(self) -> None:

@@ -101,7 +101,7 @@ class Session:
         self.credential = credential
         self.cut("PERMISSIONS_CHANGED")
 
-    def stop(self) -> None:
+    def shut(self) -> None:
         """The hub stops: streams are cut, what runs may end, and then the socket is closed."""
         self.stopping = True
         for operation in list(self.waiting or ()):
