@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 from conftest import asking
-from feeding import ADD, Step, by_position, connected, until, wrestle
+from feeding import ADD, LEADER, Step, by_position, connected, place_of, placed, until, wrestle
 
 from hub import observe
 from hub.db import days, positions
@@ -22,12 +22,6 @@ from hub.publish.horizon import MOST, Horizon
 from hub.publish.sequencer import Sequencer
 from hub.settings import Settings
 
-LEADER = """
-select pid from pg_locks where locktype = 'advisory'
-and database = (select oid from pg_database where datname = current_database())
-"""
-UNPLACED = "select count(*) from change_log where id not in (select id from change_order)"
-PLACE = "select position from change_order where id = (select max(id) from change_log where row_id = $1)"
 XMAX = "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 OLD = """
 insert into change_log (day, table_name, row_id, version, operation, changed)
@@ -50,25 +44,6 @@ def seed() -> int:
     drawn = random.randrange(10**6)
     print("seed", drawn)
     return drawn
-
-
-async def placed(connection: Connection) -> None:
-    """Waits until every change that is committed has its position."""
-
-    async def all_are() -> bool:
-        left: int = await connection.fetchval(UNPLACED)
-        return left == 0
-
-    await until(all_are)
-
-
-async def place_of(connection: Connection, row: object) -> int:
-    async def it_has_one() -> int | None:
-        found: int | None = await connection.fetchval(PLACE, row)
-        return found
-
-    found: int = await until(it_has_one)
-    return found
 
 
 # -- what is promised -----------------------------------------------------------------------------------------------------

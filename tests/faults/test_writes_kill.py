@@ -4,9 +4,7 @@ import asyncio
 import os
 import random
 import signal
-import socket
-import sys
-from asyncio.subprocess import DEVNULL, Process
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,39 +13,17 @@ from typing import Any
 import asyncpg
 import httpx2
 from conftest import key_for
+from serving import free_port, served
 
 from hub.db import migrate
 from hub.postgres import ensure, pidfile
 
-ROOT = Path(__file__).resolve().parents[2]
 CLIENTS, KILLS = 32, 3
 MAKE = """mutation ($sku: String!, $key: String) {
     productCreate(input: {sku: $sku, name: "Nail", category: "Iron", unitPrice: "1", currency: "EUR"}, idempotencyKey: $key) {
         product { id sku createdAt }
     }
 }"""
-
-
-def free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port: int = bound.getsockname()[1]
-        return port
-
-
-async def served(dsn: str, port: int) -> Process:
-    """A hub that answers."""
-    environment = {**os.environ, "HUB_DATABASE_URL": dsn}
-    command = [sys.executable, "-m", "hub", "serve", "--port", str(port)]
-    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment, stdout=DEVNULL, stderr=DEVNULL)
-    async with httpx2.AsyncClient() as client:
-        while True:
-            try:
-                if (await client.get(f"http://127.0.0.1:{port}/readyz")).status_code == 200:
-                    return process
-            except httpx2.TransportError:
-                pass
-            await asyncio.sleep(0.02)
 
 
 async def answered(url: str, key: str, variables: dict[str, Any]) -> Any:
