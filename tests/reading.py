@@ -36,13 +36,18 @@ class Reader:
 
     async def now(self) -> str:
         """The cursor behind all that was written so far."""
-        await placed(self.rows)
+        *_, last = await self.every("cursor")
+        return str(last["cursor"])
+
+    async def every(self, selection: str, *, key: str | None = None) -> list[Any]:
+        """What is told of all changes, page by page, and the message that says that these were all."""
+        found: list[Any] = []
         after = self.start
-        while True:
-            page = await self.page("... on Change { cursor } ... on StreamReady { cursor }", after=after, first=100)
-            after = page[-1]["cursor"]
-            if page[-1]["__typename"] == "StreamReady":
-                return str(after)
+        while not found or found[-1]["__typename"] != "StreamReady":
+            selected = f"... on Change {{ cursor {selection} }} ... on StreamReady {{ cursor }}"
+            found += await self.page(selected, after=after, key=key)
+            after = found[-1]["cursor"]
+        return found
 
     async def page(
         self, selection: str, *, filter: str = "", after: str | None = None, first: int = 100, key: str | None = None

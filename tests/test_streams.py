@@ -1,0 +1,297 @@
+"""Subscriptions on a whole hub, through real sockets: changes as they happen, and answers that are kept alive.
+
+Which changes are told is test_changes.py's; what sockets do, test_sockets.py's."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from conftest import NewDatabase, key_for
+from reading import placed
+from streaming import Streaming, streaming
+
+from hub.engine.watching import Watch
+from hub.publish import changes, feed, live, subscriptions
+from hub.viewer import Role
+
+HERE, FAR = "Around the Horn", "Folk och fä HB"
+STAGES = """subscription ($after: Cursor) { changes(after: $after, filter: {types: [CUSTOMER]}) {
+    __typename
+    ... on Change { cursor previousCursor operation node { ... on Customer { name stage } } }
+    ... on StreamReady { cursor }
+} }"""
+LIVE = "subscription ($id: ID!) { customerLive(id: $id) { customer { stage orders { totalCount } } } }"
+LIST = """subscription ($stage: Stage!) {
+    customersLive(filter: {stage: {eq: $stage}}, first: 3) { cursor customers { totalCount nodes { name } } }
+}"""
+
+
+@pytest.fixture(scope="module")
+async def shared(new_database: NewDatabase, demo_dsn: str) -> AsyncIterator[Streaming]:
+    async with streaming(await new_database("northwind")) as made:
+        yield made
+
+
+@pytest.fixture
+async def hub(shared: Streaming) -> Streaming:
+    """A hub on Northwind, with what tests change as it was."""
+    await shared.rows.execute("update customers set stage = 'ACTIVE'")
+    await placed(shared.rows)
+    return shared
+
+
+async def set_stage(hub: Streaming, name: str, stage: str) -> None:
+    await hub.rows.execute("update customers set stage = $1 where name = $2", stage, name)
+
+
+async def ready(subscription: Any) -> str:
+    """Waits until what follows is new; the cursor there."""
+    while True:
+        found = await subscription.next()
+        if found["__typename"] == "StreamReady":
+            return str(found["cursor"])
+
+
+# -- changes --------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_change_is_told_as_it_happens(hub: Streaming) -> None:
+    async with hub.subscribed(STAGES) as subscription:
+        at = await ready(subscription)
+        await set_stage(hub, HERE, "LOST")
+        told = await subscription.next()
+        assert told == {
+            "__typename": "Change",
+            "cursor": told["cursor"],
+            "previousCursor": at,
+            "operation": "UPDATE",
+            "node": {"name": HERE, "stage": "LOST"},
+        }
+
+
+async def test_a_mutation_is_told_too(hub: Streaming) -> None:
+    async with hub.subscribed(STAGES) as subscription:
+        await ready(subscription)
+        move = 'mutation ($id: ID!) { customerStageMove(input: {id: $id, stage: LOYAL, reason: "x"}) { customer { stage } } }'
+        await hub.ask(move, {"id": await hub.id_of(HERE)})
+        assert (await subscription.next())["node"] == {"name": HERE, "stage": "LOYAL"}
+
+
+async def test_who_comes_back_with_a_cursor_is_told_all_in_between(hub: Streaming) -> None:
+    async with hub.subscribed(STAGES) as subscription:
+        await ready(subscription)
+        await set_stage(hub, HERE, "LOST")
+        last = (await subscription.next())["cursor"]
+    for stage in ("LOYAL", "DORMANT", "PROSPECT"):
+        await set_stage(hub, HERE, stage)
+    async with hub.subscribed(STAGES, {"after": last}) as subscription:
+        seen = []
+        for _ in range(3):
+            told = await subscription.next()
+            seen.append(told["node"]["stage"])
+            assert told["previousCursor"] == last
+            last = told["cursor"]
+        assert seen == ["LOYAL", "DORMANT", "PROSPECT"]
+        assert await ready(subscription) == last
+
+
+async def test_subscribers_of_the_same_are_each_told_their_own_chain(hub: Streaming) -> None:
+    async with hub.subscribed(STAGES) as first:
+        await ready(first)
+        await set_stage(hub, HERE, "LOST")
+        told = await first.next()
+        async with hub.subscribed(STAGES) as second:
+            at = await ready(second)
+            await set_stage(hub, HERE, "LOYAL")
+            one, other = await first.next(), await second.next()
+    assert (one["previousCursor"], other["previousCursor"]) == (told["cursor"], at)
+    assert one["cursor"] == other["cursor"]
+
+
+async def test_the_cursor_of_a_page_goes_on_as_a_stream(hub: Streaming) -> None:
+    await set_stage(hub, HERE, "LOST")
+    query = STAGES.replace("subscription ($after: Cursor) { changes(", "query ($after: Cursor) { changes(first: 100, ")
+    async with hub.subscribed(STAGES) as subscription:
+        at = await ready(subscription)
+    page = (await hub.ask(query, {"after": at}))["changes"]
+    assert [each["__typename"] for each in page] == ["StreamReady"]
+    async with hub.subscribed(STAGES, {"after": page[-1]["cursor"]}) as subscription:
+        await ready(subscription)
+        await set_stage(hub, HERE, "LOYAL")
+        assert (await subscription.next())["node"]["stage"] == "LOYAL"
+
+
+async def test_a_quiet_stream_says_how_far_it_is(hub: Streaming, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "QUIET", 0.0)
+    quiet = """subscription { changes(filter: {types: [PRODUCT]}) {
+        __typename ... on Change { previousCursor } ... on StreamProgress { cursor } } }"""
+    monkeypatch.setattr(subscriptions, "LIFE", 0.05)
+    async with hub.subscribed(quiet) as subscription:
+        assert (await subscription.next())["__typename"] == "StreamReady"
+        while (told := await subscription.next())["__typename"] == "StreamProgress":
+            last = told["cursor"]
+            if told["cursor"] == last:
+                await hub.rows.execute("update products set unit_price = unit_price + 1 where name = 'Chai'")
+        assert told["previousCursor"] == last
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ('subscription { changes(after: "x") { __typename } }', "CURSOR_MALFORMED"),
+        ("subscription { changes { nothing } }", "FIELD_UNKNOWN"),
+        ("subscription { a: changes { __typename } b: changes { __typename } }", "GRAPHQL_INVALID"),
+        ("subscription ($no: Boolean = false) { changes @include(if: $no) { __typename } }", "GRAPHQL_INVALID"),
+        ('subscription { customerLive(id: "x") { customer { id } } }', "ID_MALFORMED"),
+        ("subscription { customersLive(first: 101) { customers { totalCount } } }", "PAGE_LIMIT"),
+    ],
+)
+async def test_a_subscription_that_cannot_run_is_refused(hub: Streaming, query: str, code: str) -> None:
+    async with hub.subscribed(query) as subscription:
+        told = await subscription.message()
+        assert (told["type"], told["payload"][0]["extensions"]["code"]) == ("error", code)
+
+
+async def test_a_burst_is_told_in_order_and_whole(hub: Streaming, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "SCAN", 7)
+    monkeypatch.setattr(changes, "RUN", 3)
+    async with hub.subscribed(STAGES) as subscription:
+        await ready(subscription)
+        await hub.rows.execute("update customers set stage = 'LOST'")
+        told = [await subscription.next() for _ in range(91)]
+    chain = [each["cursor"] for each in told]
+    assert [each["previousCursor"] for each in told[1:]] == chain[:-1]
+    assert len({each["node"]["name"] for each in told}) == 91
+
+
+async def test_a_key_of_one_customer_is_told_of_that_one(hub: Streaming) -> None:
+    customer = await hub.rows.fetchval("select id from customers where name = $1", HERE)
+    key = await key_for(hub.dsn, Role.READER, customer_id=customer)
+    async with hub.subscribed(STAGES, key=key) as subscription:
+        await ready(subscription)
+        await set_stage(hub, FAR, "LOST")
+        await set_stage(hub, HERE, "LOST")
+        assert (await subscription.next())["node"]["name"] == HERE
+
+
+# -- live answers -----------------------------------------------------------------------------------------------------------
+
+
+async def test_an_answer_comes_at_once_and_again_when_it_is_another(hub: Streaming) -> None:
+    async with hub.subscribed(LIVE, {"id": await hub.id_of(HERE)}) as subscription:
+        assert await subscription.next() == {"customer": {"stage": "ACTIVE", "orders": {"totalCount": 13}}}
+        await set_stage(hub, HERE, "LOST")
+        assert await subscription.next() == {"customer": {"stage": "LOST", "orders": {"totalCount": 13}}}
+        await hub.rows.execute(
+            "insert into orders (number, customer_id, status, placed_at, currency, net, freight)"
+            " select 'N1', id, 'PLACED', now(), 'EUR', 0, 0 from customers where name = $1",
+            HERE,
+        )
+        assert await subscription.next() == {"customer": {"stage": "LOST", "orders": {"totalCount": 14}}}
+        await hub.rows.execute("delete from orders where number = 'N1'")
+        assert await subscription.next() == {"customer": {"stage": "LOST", "orders": {"totalCount": 13}}}
+
+
+async def test_an_answer_that_stays_the_same_is_not_told_again(hub: Streaming) -> None:
+    async with hub.subscribed(LIVE, {"id": await hub.id_of(HERE)}) as subscription:
+        await subscription.next()
+        await hub.rows.execute("update customers set country = 'FR' where name = $1", HERE)
+        await set_stage(hub, FAR, "LOST")
+        assert await subscription.quiet(3 * live.EVERY)
+
+
+async def test_a_live_list_follows_its_filter(hub: Streaming) -> None:
+    async with hub.subscribed(LIST, {"stage": "LOST"}) as subscription:
+        assert (await subscription.next())["customers"] == {"totalCount": 0, "nodes": []}
+        await set_stage(hub, HERE, "LOST")
+        assert (await subscription.next())["customers"] == {"totalCount": 1, "nodes": [{"name": HERE}]}
+        await set_stage(hub, HERE, "LOYAL")
+        assert (await subscription.next())["customers"] == {"totalCount": 0, "nodes": []}
+
+
+async def test_changes_go_on_behind_the_cursor_of_a_frame(hub: Streaming) -> None:
+    async with hub.subscribed(LIST, {"stage": "LOST"}) as subscription:
+        at = (await subscription.next())["cursor"]
+    await set_stage(hub, HERE, "LOST")
+    async with hub.subscribed(STAGES, {"after": at}) as subscription:
+        stages = []
+        while "LOST" not in stages:
+            stages.append((await subscription.next())["node"]["stage"])
+
+
+async def test_a_row_that_is_gone_is_null(hub: Streaming) -> None:
+    await hub.rows.execute(
+        "insert into products (sku, name, category, unit_price, currency) values ('L', 'Lamp', 'Iron', 1, 'EUR')"
+    )
+    key = await hub.rows.fetchval("select id from products where sku = 'L'")
+    watch = "subscription ($id: ID!) { productLive(id: $id) { product { name } } }"
+    async with hub.subscribed(watch, {"id": f"prd_{key.hex}"}) as subscription:
+        assert await subscription.next() == {"product": {"name": "Lamp"}}
+        await hub.rows.execute("delete from products where sku = 'L'")
+        assert await subscription.next() == {"product": None}
+
+
+async def test_a_key_is_kept_to_its_customers_when_one_moves_away(hub: Streaming) -> None:
+    unit = await hub.rows.fetchval("select id from org_units where code = 'eastern'")
+    key = await key_for(hub.dsn, Role.READER, unit_id=unit)
+    watch = "subscription ($id: ID!) { customerLive(id: $id) { customer { name } } }"
+    moved = "update customers set unit_id = (select id from org_units where code = $1) where name = $2"
+    async with hub.subscribed(watch, {"id": await hub.id_of(HERE)}, key=key) as subscription:
+        assert await subscription.next() == {"customer": {"name": HERE}}
+        await hub.rows.execute(moved, "northern", HERE)
+        assert await subscription.next() == {"customer": None}
+        await hub.rows.execute(moved, "20852", HERE)
+        assert await subscription.next() == {"customer": {"name": HERE}}
+
+
+async def test_time_alone_changes_an_answer(hub: Streaming, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "TIMED", 0.1)
+    await set_stage(hub, HERE, "LOST")
+    watch = 'subscription { customersLive(filter: {updatedAt: {withinLast: "PT2S"}}) { customers { totalCount } } }'
+    async with hub.subscribed(watch) as subscription:
+        counts = [(await subscription.next())["customers"]["totalCount"]]
+        while counts[-1]:
+            counts.append((await subscription.next())["customers"]["totalCount"])
+        assert counts == sorted(counts, reverse=True)
+
+
+async def test_the_same_answer_is_run_once_for_all_who_listen(hub: Streaming, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = 0
+    run = Watch.frame
+
+    async def counted(*given: Any) -> Any:
+        nonlocal runs
+        runs += 1
+        return await run(*given)
+
+    monkeypatch.setattr(Watch, "frame", counted)
+    variables = {"id": await hub.id_of(HERE)}
+    async with hub.subscribed(LIVE, variables) as one, hub.subscribed(LIVE, variables) as two:
+        await asyncio.gather(one.next(), two.next())
+        before = runs
+        await set_stage(hub, HERE, "LOST")
+        assert await one.next() == await two.next()
+        assert runs == before + 1
+
+
+async def test_live_answers_are_bounded(northwind: str) -> None:
+    async with streaming(northwind, live_limit=1) as hub, hub.subscribed(LIST, {"stage": "LOST"}) as first:
+        told = await first.next()
+        async with hub.subscribed(LIST, {"stage": "LOST"}) as same, hub.subscribed(LIST, {"stage": "LOYAL"}) as other:
+            assert await same.next() == told
+            refused = await other.message()
+    assert refused["payload"][0]["extensions"] == {"code": "LIVE_LIMIT", "limit": 1}
+
+
+async def test_a_live_answer_that_is_cut_says_why(northwind: str) -> None:
+    async with streaming(northwind) as hub, hub.subscribed(LIST, {"stage": "LOST"}) as subscription:
+        await subscription.next()
+        hub_stops = asyncio.create_task(_stopped(hub))
+        told = await subscription.message()
+        await hub_stops
+    assert told["payload"][0]["extensions"] == {"code": "STREAM_ENDED", "reason": "STOPPING"}
+
+
+async def _stopped(hub: Streaming) -> None:
+    hub.serving.should_exit = True
