@@ -111,6 +111,7 @@ async def test_subscribers_of_the_same_are_each_told_their_own_chain(hub: Stream
 
 async def test_the_cursor_of_a_page_goes_on_as_a_stream(hub: Streaming) -> None:
     await set_stage(hub, HERE, "LOST")
+    await placed(hub.rows)
     query = STAGES.replace("subscription ($after: Cursor) { changes(", "query ($after: Cursor) { changes(first: 100, ")
     async with hub.subscribed(STAGES) as subscription:
         at = await ready(subscription)
@@ -214,6 +215,7 @@ async def test_changes_go_on_behind_the_cursor_of_a_frame(hub: Streaming) -> Non
     async with hub.subscribed(LIST, {"stage": "LOST"}) as subscription:
         at = (await subscription.next())["cursor"]
     await set_stage(hub, HERE, "LOST")
+    await placed(hub.rows)
     async with hub.subscribed(STAGES, {"after": at}) as subscription:
         stages = []
         while "LOST" not in stages:
