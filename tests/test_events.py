@@ -220,16 +220,29 @@ async def test_json_over_several_lines_is_one_event() -> None:
     assert event(b'{\r\n"data":\n1}', b"c") == b'event: next\nid: c\ndata: {\ndata: "data":\ndata: 1}\n\n'
 
 
-async def test_who_takes_nothing_is_cut_and_dropped() -> None:
-    async with listening(stream_patience=0.3, drain_timeout=1) as hub:
+FLOOD = (
+    f"POST /graphql HTTP/1.1\r\nhost: hub\r\nauthorization: Bearer {KEY}\r\naccept: text/event-stream\r\n"
+    "connection: close\r\ncontent-type: application/json\r\ncontent-length: 47\r\n\r\n"
+    '{"query":"subscription { flood(size: 50000) }"}'
+).encode()
+
+
+async def test_who_takes_nothing_is_cut_and_told_why() -> None:
+    async with listening(stream_patience=0.3) as hub:
         reader, writer = await asyncio.open_connection("127.0.0.1", hub.port, limit=1024)
-        body = b'{"query":"subscription { flood(size: 50000) }"}'
-        head = f"POST /graphql HTTP/1.1\r\nhost: hub\r\nauthorization: Bearer {KEY}\r\naccept: text/event-stream\r\n"
-        writer.write(head.encode() + b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        writer.write(FLOOD)
         await until(lambda: hub.streams.opened and hub.streams.opened[0].cuts)
-        ticker = hub.streams.opened[0]
-        assert ticker.cuts == ["SLOW_CONSUMER"]
-        assert END.encode() in (await reader.read(-1))[-200:]
+        assert hub.streams.opened[0].cuts == ["SLOW_CONSUMER"]
+        assert f'{{"data":{{"gap":"SLOW_CONSUMER"}}}}\n\n{END}'.encode() in (await reader.read())[-200:]
+        writer.close()
+
+
+async def test_who_does_not_even_take_that_is_dropped() -> None:
+    async with listening(stream_patience=0.1, drain_timeout=1) as hub:
+        _, writer = await asyncio.open_connection("127.0.0.1", hub.port, limit=1024)
+        writer.write(FLOOD)
+        await until(lambda: hub.streams.opened and hub.streams.opened[0].cuts)
+        await until(lambda: not hub.app.desk.presence._parties)
         writer.close()
 
 

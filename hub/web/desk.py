@@ -31,6 +31,8 @@ class Desk:
         self.settings = settings
         self.presence = Presence(keyring, settings)
         self.wheel = Wheel(settings.socket_ping)
+        # Seconds in which a client that is said goodbye to may take what was sent, and close, too.
+        self.farewell = min(5.0, settings.drain_timeout * 0.4)
 
     def is_stream(self, request: Request) -> bool:
         """Whether it asks for a subscription. What cannot be run at all is not one: the engine's answer says why."""

@@ -22,7 +22,6 @@ HEADERS: answers.Headers = [
 ]
 COMMENT = b":\n\n"
 COMPLETE = b"event: complete\ndata:\n\n"
-CLOSING = 5.0  # seconds in which a client that was too slow may take what was sent
 
 
 class Events(Seat):
@@ -90,9 +89,7 @@ class Events(Seat):
 
     def refuse(self, error: HubError) -> None:
         """The key opens nothing any more."""
-        self.end([error.to_graphql()])
-        if self.stream is not None:
-            self._safely(self.stream.stop)
+        self.refuse_with([error.to_graphql()])
 
     def change(self, credential: Credential) -> None:
         """The key's rights are others now; the client asks again, and is answered by them."""
@@ -115,7 +112,7 @@ class Events(Seat):
                 else:
                     self._woken.clear()
                     await self._woken.wait()
-            async with asyncio.timeout(CLOSING):
+            async with asyncio.timeout(self._desk.farewell):
                 await send({"type": "http.response.body", "body": b""})
         except (TimeoutError, asyncio.CancelledError):
             # It takes nothing, is gone, or the hub's patience with it is over.
@@ -143,7 +140,7 @@ class Events(Seat):
             self.cut("SLOW_CONSUMER")
             chunk += b"".join(self._pending)
             self._pending.clear()
-            async with asyncio.timeout(CLOSING):
+            async with asyncio.timeout(self._desk.farewell):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
         self._size = sum(map(len, self._pending))
         self._let_send()

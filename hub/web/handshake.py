@@ -20,6 +20,13 @@ OURS = Subprotocol(SUBPROTOCOL)
 LOG = logging.getLogger("hub.websockets")
 
 
+class Parser(ServerProtocol):
+    """Speaks one sub-protocol, or none."""
+
+    def select_subprotocol(self, subprotocols: Sequence[Subprotocol]) -> Subprotocol | None:
+        return OURS if OURS in subprotocols else None
+
+
 def shaken(
     url: bytes, given: Sequence[tuple[bytes, bytes]], cors: Cors, limit: int
 ) -> tuple[ServerProtocol, bytes, bytes | None]:
@@ -35,13 +42,23 @@ def shaken(
             f"Pages of {origins[0][:64]!r} may not call this hub; its keeper allows origins by HUB_ALLOWED_ORIGINS."
         )
         raise Forbidden(message)
-    parser = ServerProtocol(state=State.OPEN, select_subprotocol=_select, max_size=limit, logger=LOG)
+    parser = Parser(state=State.OPEN, max_size=limit, logger=LOG)
     answer = parser.accept(Request(url.decode("latin-1"), headers))
-    if answer.status_code != 101:
+    if parser.handshake_exc is not None:
         message = f"No WebSocket of RFC 6455, version 13, can be opened: {str(parser.handshake_exc)[:200]}."
+        _let_go(parser)
         raise BadInput(message, code="HANDSHAKE_INVALID")
     authorization = headers.get_all("Authorization")
     return parser, answer.serialize(), authorization[0].encode("latin-1") if len(authorization) == 1 else None
+
+
+def _let_go(parser: ServerProtocol) -> None:
+    """Ends what a refused handshake leaves behind: traces that know the parser, and a parser that knows itself."""
+    fault: BaseException | None = parser.handshake_exc
+    while fault is not None:
+        fault.__traceback__ = None
+        fault = fault.__cause__
+    parser.parser.close()
 
 
 def _path(url: bytes) -> str:
@@ -50,7 +67,3 @@ def _path(url: bytes) -> str:
         return unquote(path.decode("ascii"), errors="strict")
     except (httptools.HttpParserError, UnicodeDecodeError):
         return ""
-
-
-def _select(_: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    return OURS if OURS in offered else None

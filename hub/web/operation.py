@@ -108,9 +108,7 @@ class Operation(Seat):
 
     def refuse(self, errors: Errors) -> None:
         """It may go on no longer: the client is told why."""
-        self.end(errors)
-        if self.stream is not None:
-            self._safely(self.stream.stop)
+        self.refuse_with(errors)
         if self.task is not None:
             self.task.cancel()
 
@@ -142,7 +140,7 @@ class Operation(Seat):
             errors = errors_of(error, self.request_id, "running an operation of a socket")
         if errors:
             self.end(errors)
-        if self.stream is None:
+        if answer is not None or errors or status == GONE:  # else it is a stream, which is told of in other records
             self._tell_request(answer, errors, status)
 
     async def _answered(self, credential: Credential) -> Answer | None:

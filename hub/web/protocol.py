@@ -51,10 +51,12 @@ class Bounded(HttpToolsProtocol):
         self.thrown_away = 0
         self.lingering = False
         self.task: asyncio.Task[Any] | None = None
+        self.answering: RequestResponseCycle | None = None  # uvicorn's `cycle` is the last that was read
         self.refusal: HubError = NOT_HTTP
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         # Held, so that it can be ended when the client hangs up.
+        self.answering = cycle
         self.task = self.loop.create_task(cycle.run_asgi(app))
         self.tasks.add(self.task)
         self.task.add_done_callback(self.tasks.discard)
@@ -82,6 +84,7 @@ class Bounded(HttpToolsProtocol):
         if not cycle.keep_alive:
             self.transport.close()
         cycle.on_response()
+        cycle.scope["state"].clear()
         return True
 
     def _abort(self, cycle: RequestResponseCycle) -> None:
@@ -96,8 +99,17 @@ class Bounded(HttpToolsProtocol):
         if self.timer is not None:
             self.timer.cancel()
         super().connection_lost(exc)
+        if self.answering is not None:
+            self.answering.disconnected = True
         if self.task is not None:
             self.task.cancel()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Forgets what knows this object, too: collections that find such circles are seldom."""
+        if self.scope is not None:
+            self.scope["state"].clear()
+        self.parser = self.cycle = self.scope = self.answering = None  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
         if self.lingering:
@@ -170,8 +182,7 @@ class Bounded(HttpToolsProtocol):
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
-        # The two would hold each other.
-        self.parser = None  # type: ignore[assignment]
+        self._let_go()
         if rest:
             socket.data_received(rest)
 

@@ -60,25 +60,34 @@ class Seat:
 
     def take(self, stream: Stream) -> None:
         """The stream is open; it may have sent or ended already."""
-        self.stream = stream
         tell(StreamOpened(self.request_id, self.name, self.key, self.transport))
         if self.closed:
             self._tell()
-        elif self.doomed:
+            return
+        self.stream = stream
+        if self.doomed:
             self.cut(self.doomed)
 
     def cut(self, reason: str) -> None:
         """The stream says so to its client, and ends; one that is still being opened does when it is open."""
-        self.doomed = reason
-        if self.stream is not None and not self.closed:
-            stream = self.stream
+        stream, self.doomed = self.stream, reason
+        if stream is not None:
             self._safely(lambda: stream.cut(reason))
             self.end()
 
     def stop(self, reason: str) -> None:
         """The client wants no more, is gone, or may not have more: nothing is sent from now on."""
-        if self.close(reason) and self.stream is not None:
-            self._safely(self.stream.stop)
+        stream = self.stream
+        self.close(reason)
+        if stream is not None:
+            self._safely(stream.stop)
+
+    def refuse_with(self, errors: Errors) -> None:
+        """It may go on no longer: the client is told why."""
+        stream = self.stream
+        self.end(errors)
+        if stream is not None:
+            self._safely(stream.stop)
 
     def end(self, errors: Errors = ()) -> None:
         """Overridden by each transport, which sends its last message if `close` says that it is the first end."""
@@ -91,6 +100,7 @@ class Seat:
         self.closed = reason
         if self.stream is not None:
             self._tell()
+            self.stream = None  # which knows its sink: the two would hold each other
         return True
 
     def _tell(self) -> None:

@@ -20,7 +20,6 @@ from hub.web.transport_ws import Session
 SLICE = (
     16_384  # bytes parsed at once, so that many small frames do not all become objects before the first is looked at
 )
-CLOSING = 5.0  # seconds in which a client may take what was sent and close, too
 ABNORMAL = 1006
 
 
@@ -92,7 +91,7 @@ class Socket(asyncio.Protocol):
     def eof_received(self) -> None:
         """A client that closes its half is gone; the transport sends what there is, if it may, and closes the other."""
         self._end("gone")
-        self.loop.call_later(CLOSING, self.transport.abort)
+        self.loop.call_later(self.desk.farewell, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end("gone")
@@ -102,6 +101,7 @@ class Socket(asyncio.Protocol):
             self.patience.cancel()
         # Else the parser would hold itself, and wait for a collection that seldom comes.
         self.parser.parser.close()
+        self.parser.parser_exc = None
         credential = self.session.credential
         tell(SocketClosed(credential.public_id if credential else "", self.code, perf_counter() - self.began))
         del self.session  # which knows this socket, and would be collected as seldom
@@ -227,7 +227,7 @@ class Socket(asyncio.Protocol):
     def _finish(self, last: bytes) -> None:
         self._end(str(self.code))
         self.transport.write(last)
-        self.loop.call_later(min(CLOSING, self.desk.settings.drain_timeout * 0.4), self.transport.abort)
+        self.loop.call_later(self.desk.farewell, self.transport.abort)
         if self.paused:
             # While it did not read, it was not read from; now what is to be heard is its end.
             self.transport.resume_reading()
