@@ -85,6 +85,7 @@ async def test_who_comes_back_with_a_cursor_is_told_all_in_between(hub: Streamin
         last = (await subscription.next())["cursor"]
     for stage in ("LOYAL", "DORMANT", "PROSPECT"):
         await set_stage(hub, HERE, stage)
+    await placed(hub.rows)
     async with hub.subscribed(STAGES, {"after": last}) as subscription:
         seen = []
         for _ in range(3):
