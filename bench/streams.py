@@ -63,13 +63,10 @@ def resident(pid: int) -> float:
 
 async def _keys(dsn: str, customers: Sequence[UUID] | None) -> list[str]:
     connection = await asyncpg.connect(dsn)
+    bound: Sequence[UUID | None] = customers or [None]
+    wanted = [keys.NewKey(name="bench", role=Role.READER, customer_id=each) for each in bound]
     try:
-        return [
-            await keys.create(
-                connection, ADMIN, keys.NewKey(name="bench", role=Role.READER, customer_id=each), at=datetime.now(UTC)
-            )
-            for each in (customers or [None])
-        ]
+        return [await keys.create(connection, ADMIN, each, at=datetime.now(UTC)) for each in wanted]
     finally:
         await connection.close()
 
@@ -121,7 +118,8 @@ def run(dsn: str, folder: Path, scene: Scene, seconds: float) -> dict[str, Any]:
         told = {"port": port, "number": scene.subscribers, "query": scene.query, "keys": held, "variables": variables}
         command = [sys.executable, "-m", "bench.subscribers"]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
-            assert client.stdin is not None and client.stdout is not None
+            assert client.stdin is not None
+            assert client.stdout is not None
             try:
                 client.stdin.write(json.dumps(told) + "\n")
                 client.stdin.flush()
@@ -146,7 +144,8 @@ def run(dsn: str, folder: Path, scene: Scene, seconds: float) -> dict[str, Any]:
 
 
 def _take(client: "subprocess.Popen[str]") -> dict[str, Any]:
-    assert client.stdin is not None and client.stdout is not None
+    assert client.stdin is not None
+    assert client.stdout is not None
     client.stdin.write("take\n")
     client.stdin.flush()
     found: dict[str, Any] = json.loads(client.stdout.readline())

@@ -1,4 +1,4 @@
-"""Many subscribers in one process: `python -m bench.subscribers`, told on standard input what to do, answering on standard output.
+"""Many subscribers in one process, `python -m bench.subscribers`: told on standard input what to do, answers on standard output.
 
 Reads frames as bytes: the only thing it looks for is the moment that the writer put into the row."""
 
