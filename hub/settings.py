@@ -109,7 +109,7 @@ class Settings(BaseSettings):
     socket_limit: int = Field(
         100, ge=1, description="WebSockets and streams of server-sent events that one key may hold open, per process."
     )
-    socket_init_limit: int = Field(
+    socket_init_total: int = Field(
         2_000, ge=1, description="WebSockets per process that have not shown a key yet; more are refused for a while."
     )
     socket_init_timeout: float = Field(

@@ -270,20 +270,27 @@ def heard(hub: Hub) -> Iterator[None]:
 
 
 @asynccontextmanager
+async def served(site: Site, settings: Settings) -> AsyncIterator[int]:
+    """A site behind a socket, in this event loop; gives the port, which is a free one of loopback."""
+    bound = server.bind(replace_port(settings))
+    bound.listen(100)
+    port = bound.getsockname()[1]
+    running = server.made(site, settings)
+    task = asyncio.create_task(running.serve([bound]))
+    try:
+        yield port
+    finally:
+        running.should_exit = True
+        await task
+
+
+@asynccontextmanager
 async def listening(**settings: Any) -> AsyncIterator[Hub]:
     """A hub on a free port of loopback, in this event loop."""
     hub = Hub(Settings(**settings))
-    bound = server.bind(replace_port(hub.settings))
-    bound.listen(100)
-    hub.port = bound.getsockname()[1]
-    running = server.made(hub.app, hub.settings)
-    task = asyncio.create_task(running.serve([bound]))
     with heard(hub):
-        try:
+        async with served(hub.app, hub.settings) as hub.port:
             yield hub
-        finally:
-            running.should_exit = True
-            await task
 
 
 def replace_port(settings: Settings) -> Settings:
@@ -297,4 +304,4 @@ def post(query: str, **headers: str) -> bytes:
     return b"POST /graphql HTTP/1.1\r\n" + "".join(f"{n}: {v}\r\n" for n, v in head.items()).encode() + b"\r\n" + body
 
 
-__all__ = ["BEARER", "EXPIRED", "KEY", "REVOKED", "Hub", "heard", "listening", "post", "replace", "stored"]
+__all__ = ["BEARER", "EXPIRED", "KEY", "REVOKED", "Hub", "heard", "listening", "post", "replace", "served", "stored"]

@@ -56,10 +56,11 @@ class Client:
 
 @asynccontextmanager
 async def connected(
-    hub: Hub, *, protocols: Sequence[str] = (PROTOCOL,), init: bool = True, **headers: str
+    hub: Hub | int, *, protocols: Sequence[str] = (PROTOCOL,), init: bool = True, **headers: str
 ) -> AsyncIterator[Client]:
     """A client, and its key shown unless it shall not be."""
-    address = f"ws://127.0.0.1:{hub.port}/graphql"
+    port = hub if isinstance(hub, int) else hub.port
+    address = f"ws://127.0.0.1:{port}/graphql"
     offered = [Subprotocol(each) for each in protocols]
     async with connect(
         address, subprotocols=offered or None, additional_headers=headers, compression=None, ping_interval=None

@@ -3,7 +3,10 @@
 import asyncio
 import gc
 import json
+import resource
+import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,6 +65,8 @@ BAD = [
     ("a close with a code that is none", INIT + frame(b"\x03\xe7", CLOSE), 1002),
     ("HTTP", INIT + b"GET / HTTP/1.1\r\nhost: hub\r\n\r\n", 1002),
     ("noise", INIT + bytes(range(256)) * 64, 1002),
+    ("no JSON and then a reserved bit", INIT + frame("{") + frame("{}", bits=0x40), 1002),
+    ("no JSON and then a close", INIT + frame("{") + frame(b"\x03\xe8", CLOSE), 1000),
     ("a close", INIT + frame(b"\x03\xe8bye", CLOSE), 1000),
 ]
 PAYLOADS: list[Any] = [
@@ -177,6 +182,22 @@ def held() -> list[Any]:
     return [each for each in gc.get_objects() if isinstance(each, Socket | Session | ServerProtocol | Bounded)]
 
 
+async def test_a_flood_of_small_frames_does_not_keep_others_waiting() -> None:
+    async with listening() as hub, raw(hub, INIT) as client, connected(hub) as other:
+        flood = frame(b"", PONG) * 40_000
+        for _ in range(3):
+            client.writer.write(flood)
+        longest = 0.0
+        for _ in range(20):
+            began = time.perf_counter()
+            await other.send(type="ping")
+            await other.receive()
+            longest = max(longest, time.perf_counter() - began)
+        assert longest < 0.1
+        client.writer.write(message(type="ping"))
+        assert [await client.frame() for _ in range(2)][1] == (TEXT, b'{"type":"pong"}')
+
+
 async def test_closed_sockets_leave_nothing_behind() -> None:
     async with listening(socket_init_timeout=0.05) as hub:
         before = held()
@@ -196,6 +217,30 @@ async def test_closed_sockets_leave_nothing_behind() -> None:
             await until(lambda: not [each for each in held() if id(each) not in known])
         finally:
             gc.enable()
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the machine does not tell of memory in this way")
+async def test_the_memory_stays_flat() -> None:
+    async with listening(socket_init_timeout=0.1, drain_timeout=1) as hub:
+
+        async def misbehave(sent: bytes) -> None:
+            async with raw(hub, sent) as bad:
+                await bad.closed()
+
+        async def everybody() -> None:
+            for case in BAD:
+                await asyncio.gather(*(misbehave(case[1]) for _ in range(8)))
+            hub.told.clear()
+
+        await everybody()
+        before = resident()
+        for _ in range(3):
+            await everybody()
+        assert resident() - before < 8_000_000
 
 
 async def test_others_are_served_while_many_misbehave() -> None:

@@ -54,7 +54,7 @@ async def test_streams_of_events_count_as_sockets() -> None:
         assert b"\r\nretry-after: 1\r\n" in answer
 
 
-@pytest.mark.parametrize("settings", [{"socket_init_limit": 2}, {"socket_total": 2}])
+@pytest.mark.parametrize("settings", [{"socket_init_total": 2}, {"socket_total": 2}])
 async def test_so_many_sockets_and_no_more_are_opened(settings: dict[str, int]) -> None:
     async with listening(**settings) as hub:
         async with raw(hub), raw(hub):
@@ -65,7 +65,7 @@ async def test_so_many_sockets_and_no_more_are_opened(settings: dict[str, int]) 
 
 
 async def test_who_has_shown_its_key_does_not_count_among_those_who_have_not() -> None:
-    async with listening(socket_init_limit=1) as hub, connected(hub), connected(hub):
+    async with listening(socket_init_total=1) as hub, connected(hub), connected(hub):
         pass
 
 
@@ -105,6 +105,9 @@ async def test_who_reads_slowly_is_waited_for() -> None:
         before = ticker.sent
         await asyncio.sleep(0.1)
         assert ticker.sent == before
+        assert hub.app.desk.presence.sockets == 1
+        (session,) = next(iter(hub.app.desk.presence._parties.values())).guests
+        assert session.wire.transport.get_write_buffer_size() < 100_000 + 21_000  # type: ignore[attr-defined]
         while ticker.sent == before:
             await slow.frame()
         assert hub.streams.opened[0].cuts == []

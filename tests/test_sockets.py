@@ -6,10 +6,13 @@ from typing import Any
 from unittest.mock import ANY
 
 import pytest
-from listening import BEARER, EXPIRED, REVOKED, listening, post
+from conftest import key_for
+from listening import BEARER, EXPIRED, REVOKED, listening, post, served
 from socket_client import CONTINUED, INIT, PROTOCOL, TEXT, connected, frame, handshake, message, raw
 
+from hub.app import running
 from hub.observe import RequestDone, SocketClosed, SocketOpened, StreamClosed, StreamOpened
+from hub.settings import Settings
 
 
 def next_of(name: str, payload: Any) -> dict[str, Any]:
@@ -203,6 +206,22 @@ async def test_a_fault_of_ours_shows_a_request_id_and_nothing_else(monkeypatch: 
         assert "secret" not in json.dumps(error)
         await client.send(type="ping")
         assert await client.receive() == {"type": "pong"}
+
+
+async def test_the_whole_hub_answers_over_a_socket(northwind: str) -> None:
+    key, settings = await key_for(northwind), Settings()
+    async with (
+        running(settings, northwind) as site,
+        served(site, settings) as port,
+        connected(port, init=False) as client,
+    ):
+        await client.init({"authorization": f"Bearer {key}"})
+        await client.subscribe("a", '{ customerBy(identifier: {kind: EXTERNAL_ID, value: "QUICK"}) { name } }')
+        assert await client.receive() == next_of("a", {"data": {"customerBy": {"name": "QUICK-Stop"}}})
+        assert await client.receive() == complete("a")
+        for query, code in (("{ customers(first: 101) { totalCount } }", "PAGE_LIMIT"), ("{", "GRAPHQL_SYNTAX")):
+            await client.subscribe("a", query)
+            assert (await client.receive())["payload"][0]["extensions"]["code"] == code
 
 
 async def test_an_operation_has_the_time_of_a_request() -> None:

@@ -61,7 +61,7 @@ class Presence:
         """Remembers one who has not shown a key yet; raises Unavailable when there is no place."""
         if self.stopping:
             raise Unavailable("The hub is stopping; connect again.")
-        if len(self._strangers) >= self._settings.socket_init_limit or self.sockets >= self._settings.socket_total:
+        if len(self._strangers) >= self._settings.socket_init_total or self.sockets >= self._settings.socket_total:
             raise Unavailable("Too many sockets are open now; connect again, a little later.")
         self._strangers.add(guest)
 

@@ -63,6 +63,7 @@ class Seat:
         tell(StreamOpened(self.request_id, self.name, self.key, self.transport))
         if self.closed:
             self._tell()
+            self._safely(stream.stop)
             return
         self.stream = stream
         if self.doomed:

@@ -17,9 +17,8 @@ from hub.web import frames
 from hub.web.desk import Desk
 from hub.web.transport_ws import Session
 
-SLICE = (
-    16_384  # bytes parsed at once, so that many small frames do not all become objects before the first is looked at
-)
+# Bytes parsed at once: thousands of small frames in one read would keep everybody else waiting.
+SLICE = 4_096
 ABNORMAL = 1006
 
 
@@ -39,6 +38,7 @@ class Socket(asyncio.Protocol):
         "paused",
         "session",
         "transport",
+        "unread",
         "writable",
     )
     desk: ClassVar[Desk]
@@ -51,6 +51,7 @@ class Socket(asyncio.Protocol):
         self.loop = asyncio.get_running_loop()
         self.began = perf_counter()
         self.partial: bytearray | None = None  # of a text message in several frames
+        self.unread = b""  # what came and is not parsed yet; while there is some, no more is taken
         self.paused = self.closing = False
         self.heard = True  # since the last beat
         self.code = ABNORMAL
@@ -81,12 +82,12 @@ class Socket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.heard = True
-        for at in range(0, len(data), SLICE):
-            self.parser.receive_data(data[at : at + SLICE] if len(data) > SLICE else data)
-            for event in self.parser.events_received():
-                if not self.closing:
-                    self._receive(cast(Frame, event))
-            self._answer()
+        if len(data) <= SLICE:
+            self._read(data)
+        else:
+            self.transport.pause_reading()
+            self.unread = data
+            self._read_on()
 
     def eof_received(self) -> None:
         """A client that closes its half is gone; the transport sends what there is, if it may, and closes the other."""
@@ -120,6 +121,28 @@ class Socket(asyncio.Protocol):
             self.transport.write(frames.PING)
 
     # -- in -------------------------------------------------------------------------------------------------------------
+
+    def _read_on(self) -> None:
+        """Parses a slice; the next when the loop has looked after everybody else."""
+        if (self.paused and not self.closing) or self.transport.is_closing():
+            return
+        slice_, self.unread = self.unread[:SLICE], self.unread[SLICE:]
+        self._read(slice_)
+        self._listen()
+
+    def _listen(self) -> None:
+        """Goes on with what was read, or else takes more."""
+        if self.unread:
+            self.loop.call_soon(self._read_on)
+        elif not self.transport.is_closing() and (self.closing or not self.paused):
+            self.transport.resume_reading()
+
+    def _read(self, data: bytes) -> None:
+        self.parser.receive_data(data)
+        for event in self.parser.events_received():
+            if not self.closing:
+                self._receive(cast(Frame, event))
+        self._answer()
 
     def _receive(self, frame: Frame) -> None:
         if frame.opcode is Opcode.BINARY:
@@ -201,8 +224,7 @@ class Socket(asyncio.Protocol):
             self.patience.cancel()
             self.patience = None
         self._let_write()
-        if not self.transport.is_closing():
-            self.transport.resume_reading()
+        self._listen()
 
     def _let_write(self) -> None:
         if self.writable is not None:
@@ -220,9 +242,10 @@ class Socket(asyncio.Protocol):
         """The last message; the client has a while to take it and to close, too."""
         if self.closing:
             return
-        self.code = code
-        self.parser.send_close(code, frames.reason(reason))
-        self._finish(b"".join(self.parser.data_to_send()))
+        # Else the parser has read on to a frame that ends it all, and has its own close frame ready.
+        if self.parser.state is State.OPEN:
+            self.parser.send_close(code, frames.reason(reason))
+        self._answer()
 
     def _finish(self, last: bytes) -> None:
         self._end(str(self.code))
@@ -230,7 +253,7 @@ class Socket(asyncio.Protocol):
         self.loop.call_later(self.desk.farewell, self.transport.abort)
         if self.paused:
             # While it did not read, it was not read from; now what is to be heard is its end.
-            self.transport.resume_reading()
+            self._listen()
 
     def _end(self, reason: str) -> None:
         self.closing = True

@@ -110,9 +110,11 @@ class Session:
         self._close_if_stopped()
 
     def cut(self, reason: str) -> None:
-        """Ends every stream for a reason."""
+        """Ends every stream for a reason, also those that are being opened."""
+        waiting = self.waiting or ()
         for operation in list(self.open.values()):
-            operation.cut(reason)
+            if operation not in waiting:
+                operation.cut(reason)
 
     # -- operations -----------------------------------------------------------------------------------------------------
 
