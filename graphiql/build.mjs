@@ -1,5 +1,5 @@
 // Bundles src/ into the folder named on the command line: files with content hashes in their names, one
-// manifest.json that says which of them the page loads, and the licences of everything that was bundled.
+// manifest.json that says which of them each page loads, and the licences of everything that was bundled.
 import { build } from "esbuild";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
@@ -10,6 +10,7 @@ import { gzipSync } from "node:zlib";
 const here = dirname(fileURLToPath(import.meta.url));
 const out = process.argv[2] ?? join(here, "..", "hub", "web", "static");
 const sources = process.argv[3] ?? "";
+const PAGES = { graphiql: "src/graphiql.jsx", live: "src/live/live.js" };
 
 // `import operations from "saved-operations"`: every file of src/operations, in the order of their names.
 const savedOperations = {
@@ -39,7 +40,7 @@ function licences(inputs) {
 mkdirSync(out, { recursive: true });
 const { metafile } = await build({
   absWorkingDir: here,
-  entryPoints: { graphiql: "src/graphiql.jsx" },
+  entryPoints: PAGES,
   outdir: out,
   bundle: true,
   splitting: true,
@@ -50,7 +51,7 @@ const { metafile } = await build({
   define: { "process.env.NODE_ENV": '"production"' },
   entryNames: "[name]-[hash]",
   chunkNames: "[name]-[hash]",
-  loader: { ".woff2": "dataurl", ".ttf": "dataurl" },
+  loader: { ".graphql": "text", ".woff2": "dataurl", ".ttf": "dataurl" },
   legalComments: "none",
   metafile: true,
   alias: { "react-style-singleton": "./src/style-singleton.js" },
@@ -63,7 +64,10 @@ writeFileSync(join(out, iconName), icon);
 writeFileSync(join(out, "licences.txt"), licences(Object.keys(metafile.inputs)));
 
 const bundles = Object.entries(metafile.outputs);
-const [script, entry] = bundles.find(([, output]) => output.entryPoint === "src/graphiql.jsx");
+function entry(source) {
+  const [script, { cssBundle }] = bundles.find(([, output]) => output.entryPoint === source);
+  return { script: basename(script), style: basename(cssBundle) };
+}
 const files = [...bundles.map(([path]) => basename(path)), iconName, "licences.txt"].sort();
 for (const name of files) {
   const whole = readFileSync(join(out, name));
@@ -72,8 +76,7 @@ for (const name of files) {
 }
 const manifest = {
   sources,
-  script: basename(script),
-  style: basename(entry.cssBundle),
+  pages: Object.fromEntries(Object.entries(PAGES).map(([name, source]) => [name, entry(source)])),
   icon: iconName,
   files: Object.fromEntries(files.map((name) => [name, existsSync(join(out, `${name}.gz`))])),
 };

@@ -77,6 +77,7 @@ def up(settings: Settings, load: Callable[[str], Awaitable[object]] | None = Non
             print(f"key  {key}")
         if settings.graphiql:
             print(f"GraphiQL  {server.url(settings, bound)}/graphiql")
+            print(f"Live  {server.url(settings, bound)}/live")
         sys.stdout.flush()
         run(settings, dsn, bound, key if pages.is_loopback(settings.host) else None)
 

@@ -62,7 +62,7 @@ class Settings(BaseSettings):
         1_000, ge=1, le=100_000, description="Different live answers that one process keeps alive at once."
     )
     graphiql: bool = Field(
-        True, description="Serve the GraphiQL page at `/graphiql`. It holds no data and needs a key."
+        True, description="Serve the pages `/graphiql` and `/live`. They hold no data and need a key."
     )
     metrics: bool = Field(
         True, description="Serve Prometheus metrics at `/metrics`, without a key and without secrets."

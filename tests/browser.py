@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
 from websockets.asyncio.client import ClientConnection, connect
+
+from hub.web import pages
 
 # No name resolves and no address but loopback is reached: the network is cut.
 FLAGS = (
@@ -23,6 +27,11 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--window-size=1400,900",
     "--remote-debugging-port=0",
+)
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+in_a_browser = pytest.mark.skipif(
+    CHROMIUM is None or not pages.STATIC.is_dir(),
+    reason="needs chromium, from the system's packages, and the built pages: pip install --no-deps -e .",
 )
 COMPLAINTS = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded", "Audits.issueAdded")
 # What a browser would have authors of forms do better. Breaches of the policy have other names.
@@ -85,7 +94,7 @@ class Page:
 
     async def click(self, element: str) -> None:
         """A press of the mouse on the element that a JavaScript expression finds."""
-        rectangle = f"(({element}) || null)?.getBoundingClientRect()"
+        rectangle = f"(e => (e?.scrollIntoView({{block: 'nearest'}}), e?.getBoundingClientRect()))(({element}) || null)"
         centre = await self.see(f"(r => r && r.width && [r.x + r.width / 2, r.y + r.height / 2])({rectangle})")
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
             x, y = centre
@@ -93,10 +102,10 @@ class Page:
 
 
 @asynccontextmanager
-async def opened(chromium: str, profile: Path) -> AsyncIterator[Page]:
+async def opened(profile: Path) -> AsyncIterator[Page]:
     """A new browser with an empty profile and one empty tab; it ends with the block."""
     process = await asyncio.create_subprocess_exec(
-        chromium,
+        str(CHROMIUM),
         *FLAGS,
         f"--user-data-dir={profile}",
         stdout=asyncio.subprocess.DEVNULL,

@@ -62,7 +62,7 @@ async def started(*arguments: str, **settings: str) -> AsyncIterator[tuple[async
     assert hub.stdout is not None
     lines: list[str] = []
     try:
-        while not lines or not lines[-1].startswith("GraphiQL"):
+        while not lines or not lines[-1].startswith("Live"):
             line = (await asyncio.wait_for(hub.stdout.readline(), 60)).decode()
             assert line, (await hub.communicate())[1].decode()
             lines.append(line.rstrip("\n"))
@@ -76,12 +76,13 @@ async def started(*arguments: str, **settings: str) -> AsyncIterator[tuple[async
 async def test_up_makes_all_that_is_missing_once(database: str, tmp_path: Path) -> None:
     data = tmp_path / "data"
     async with started("up", "--data", str(data), HUB_DATABASE_URL=database) as (hub, lines):
-        key, page = lines
+        key, page, live = lines
         assert key.startswith("key  hub_")
         assert page.startswith("GraphiQL  http://127.0.0.1:")
         assert (data / "key").read_text() == key.removeprefix("key  ") + "\n"
         assert stat.S_IMODE((data / "key").stat().st_mode) == 0o600
         base = page.removeprefix("GraphiQL  ").removesuffix("/graphiql")
+        assert live == f"Live  {base}/live"
         async with httpx2.AsyncClient(base_url=base) as client:
             assert (await client.get("/readyz")).status_code == 200
             headers = {"authorization": f"Bearer {key.removeprefix('key  ')}"}
@@ -96,9 +97,9 @@ async def test_up_makes_all_that_is_missing_once(database: str, tmp_path: Path) 
         assert [each for each in events if each != "lead_taken"] == ["ready", "request", "stopping"]
         assert key.removeprefix("key  ").encode() not in errors
     async with started("up", "--data", str(data), HUB_DATABASE_URL=database) as (hub, lines):
-        assert [line.split()[0] for line in lines] == ["GraphiQL"]
+        assert [line.split()[0] for line in lines] == ["GraphiQL", "Live"]
         async with httpx2.AsyncClient() as client:
-            assert (await client.get(lines[0].removeprefix("GraphiQL  "))).status_code == 200
+            assert [(await client.get(line.split()[1])).status_code for line in lines] == [200, 200]
         hub.send_signal(signal.SIGINT)
         await asyncio.wait_for(hub.wait(), 20)
         assert hub.returncode == 0
@@ -108,7 +109,7 @@ async def test_the_demo_key_is_shown_to_loopback_alone(database: str, tmp_path: 
     given = {"HUB_DATABASE_URL": database, "HUB_DATA_DIR": str(tmp_path)}
     for host, status in (("127.0.0.1", 200), ("0.0.0.0", 404)):
         async with started("up", "--host", host, **given) as (_, lines):
-            base = lines[-1].removeprefix("GraphiQL  ").removesuffix("/graphiql")
+            base = lines[-1].removeprefix("Live  ").removesuffix("/live")
             async with httpx2.AsyncClient(base_url=base) as client:
                 assert (await client.get("/graphiql/config.json")).status_code == status
 
@@ -116,7 +117,7 @@ async def test_the_demo_key_is_shown_to_loopback_alone(database: str, tmp_path: 
 async def test_several_workers_answer_and_stop_together(database: str, tmp_path: Path) -> None:
     given = {"HUB_DATABASE_URL": database, "HUB_DATA_DIR": str(tmp_path), "HUB_WORKERS": "2"}
     async with started("up", **given) as (hub, lines):
-        base = lines[-1].removeprefix("GraphiQL  ").removesuffix("/graphiql")
+        base = lines[-1].removeprefix("Live  ").removesuffix("/live")
         async with httpx2.AsyncClient(base_url=base, timeout=30) as client:
             for _ in range(10):
                 assert (await client.get("/readyz", headers={"connection": "close"})).status_code == 200

@@ -1,5 +1,4 @@
-// The page at /graphiql: GraphiQL with the explorer and the saved operations. What the server has to say comes
-// in <meta> elements, so that the page needs no inline script.
+// The page at /graphiql: GraphiQL with the explorer and the saved operations.
 import { DOC_EXPLORER_PLUGIN, DocExplorerContextProvider } from "@graphiql/plugin-doc-explorer";
 import { explorerPlugin } from "@graphiql/plugin-explorer";
 import { HISTORY_PLUGIN, HistoryContextProvider } from "@graphiql/plugin-history";
@@ -10,46 +9,33 @@ import { useRef } from "react";
 import { createRoot } from "react-dom/client";
 import operations from "saved-operations";
 import { Headers } from "./headers.jsx";
+import { endpoint, givenHeaders } from "./page.js";
 import { savedOperationsPlugin } from "./saved-operations.jsx";
+import { isSubscription, subscription } from "./subscriptions.js";
 import "graphiql/style.css";
 import "@graphiql/plugin-explorer/style.css";
 import "./graphiql.css";
 
-function meta(name) {
-  const content = document.querySelector(`meta[name="hub:${name}"]`)?.content;
-  return content ? new URL(content, document.baseURI) : null;
-}
-
-// Only a page opened on the hub's own machine is told of this address, and only there does it answer.
-async function defaultHeaders() {
-  const address = meta("config");
-  const response = address && (await fetch(address, { cache: "no-store" }));
-  return response?.ok ? (await response.json()).headers : undefined;
-}
-
-function socketAddress() {
-  const address = meta("subscriptions");
-  if (!address) return undefined;
-  address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
-  return address.href;
-}
-
-// Header names are of any case; the socket's connection_init, which is sent the same object, wants lower case.
+// Header names are of any case; the key is looked for in lower case.
 function lowerCased(headers) {
   return Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
 function fetcher(defaults) {
   const fetchOperation = createGraphiQLFetcher({
-    url: meta("endpoint").href,
-    subscriptionUrl: socketAddress(),
+    url: endpoint.href,
     headers: { accept: "application/graphql-response+json, application/json;q=0.9" },
     enableIncrementalDelivery: false,
   });
   return (operation, options) => {
     // The schema is asked for before the headers editor is there to be read.
     const unnamed = operation.operationName === "IntrospectionQuery" ? defaults : undefined;
-    return fetchOperation(operation, { ...options, headers: lowerCased(options?.headers ?? unnamed) });
+    const headers = lowerCased(options?.headers ?? unnamed);
+    const document = options?.documentAST;
+    if (document && isSubscription(operation, document)) {
+      return subscription(operation, document, headers.authorization);
+    }
+    return fetchOperation(operation, { ...options, headers });
   };
 }
 
@@ -64,13 +50,13 @@ function Interface({ headers }) {
   appeared.current ||= visiblePlugin !== null;
   return appeared.current && (
     <GraphiQLInterface defaultEditorToolsVisibility="headers" showPersistHeadersSettings={false}>
-      <GraphiQL.Logo>{document.title}</GraphiQL.Logo>
+      <GraphiQL.Logo>{document.title} <a href="live">Live</a></GraphiQL.Logo>
       <Headers defaults={headers} />
     </GraphiQLInterface>
   );
 }
 
-const defaults = await defaultHeaders();
+const defaults = await givenHeaders();
 const headers = defaults ? JSON.stringify(defaults, null, 2) : "";
 
 createRoot(document.getElementById("graphiql")).render(

@@ -13,6 +13,7 @@ from html import escape
 from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
@@ -40,21 +41,27 @@ TYPES = {
     ".txt": "text/plain; charset=utf-8",
 }
 FOR_EVER = "public, max-age=31536000, immutable"
-UNBUILT = "GraphiQL's files are made when the hub is installed. In a checkout, run `pip install --no-deps -e .`\n"
+UNBUILT = "The pages' files are made when the hub is installed. In a checkout, run `pip install --no-deps -e .`\n"
 HOST = re.compile(r"(?:\[(?P<address>[0-9a-fA-F:.]+)\]|(?P<name>[a-zA-Z0-9.-]+))(?::\d+)?")
 # What a proxy adds (a bare one speaks HTTP/1.0, which no browser does). Behind one, every client seems to be local.
 FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 
 
+class Entry(NamedTuple):
+    """The files that a page begins with."""
+
+    script: str
+    style: str
+
+
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What the build made: the names of the page's entry files, and every file as it is and compressed, in memory.
+    """What the build made: the names of each page's entry files, and every file as it is and compressed, in memory.
 
     (2 MB. So a file is served by its name in a table, never by a path, and a rebuild cannot break a running hub.)
     """
 
-    script: str
-    style: str
+    pages: Mapping[str, Entry]
     icon: str
     files: Mapping[str, tuple[bytes, bytes | None]]
 
@@ -69,7 +76,7 @@ class Bundle:
             }
         except FileNotFoundError:
             return None
-        return cls(made["script"], made["style"], made["icon"], files)
+        return cls({name: Entry(**entry) for name, entry in made["pages"].items()}, made["icon"], files)
 
 
 def is_loopback(host: str) -> bool:
@@ -95,7 +102,8 @@ def is_local(connection: HTTPConnection, bound_to: str) -> bool:
     return is_loopback(bound_to) and is_loopback(client) and is_loopback(host)
 
 
-def _document(bundle: Bundle, title: str, metas: Mapping[str, str]) -> str:
+def _document(bundle: Bundle, name: str, title: str, metas: Mapping[str, str]) -> str:
+    script, style = bundle.pages[name]
     told = "\n".join(f'<meta name="hub:{name}" content="{escape(value)}">' for name, value in metas.items())
     # Addresses are relative, so that the page works under any prefix that a proxy puts before it.
     return f"""<!doctype html>
@@ -107,12 +115,12 @@ def _document(bundle: Bundle, title: str, metas: Mapping[str, str]) -> str:
 {told}
 <title>{escape(title)}</title>
 <link rel="icon" href="graphiql/static/{bundle.icon}">
-<link rel="stylesheet" href="graphiql/static/{bundle.style}">
-<script type="module" src="graphiql/static/{bundle.script}"></script>
+<link rel="stylesheet" href="graphiql/static/{style}">
+<script type="module" src="graphiql/static/{script}"></script>
 </head>
 <body>
-<div id="graphiql"></div>
-<noscript>GraphiQL needs JavaScript. The API itself does not: POST to /graphql.</noscript>
+<div id="{name}"></div>
+<noscript>This page needs JavaScript. The API itself does not: POST to /graphql.</noscript>
 </body>
 </html>
 """
@@ -120,20 +128,25 @@ def _document(bundle: Bundle, title: str, metas: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """The three answers: the page, one of its files, and what only a browser on this machine is told."""
+    """The answers: the pages, one of their files, and what only a browser on this machine is told."""
 
     bundle: Bundle | None
     demo_key: Callable[[], str | None]
     bound_to: str
     title: str
-    metas: Mapping[str, str]
 
-    async def page(self, request: Request) -> Response:
+    async def graphiql(self, request: Request) -> Response:
+        return self._page("graphiql", self.title, request)
+
+    async def live(self, request: Request) -> Response:
+        return self._page("live", f"{self.title}, live", request)
+
+    def _page(self, name: str, title: str, request: Request) -> Response:
         if self.bundle is None:
             return PlainTextResponse(UNBUILT, 503, SECURITY)
         key_here = is_local(request, self.bound_to) and self.demo_key() is not None
-        metas = {**self.metas, **({"config": "graphiql/config.json"} if key_here else {})}
-        body = _document(self.bundle, self.title, metas).encode()
+        metas = {"endpoint": "graphql"} | ({"config": "graphiql/config.json"} if key_here else {})
+        body = _document(self.bundle, name, title, metas).encode()
         etag = f'"{sha256(body).hexdigest()[:32]}"'
         headers = {**SECURITY, "Cache-Control": "no-cache", "ETag": etag}
         if etag in request.headers.get("if-none-match", ""):
@@ -171,17 +184,17 @@ def routes(
     enabled: bool,
     demo_key: Callable[[], str | None],
     bound_to: str,
-    subscriptions: bool = False,
     title: str = "Customer hub",
     folder: Path = STATIC,
 ) -> list[BaseRoute]:
-    """The routes of /graphiql; none when it is switched off. `bound_to` is the address that the server listens on."""
+    """The routes of /graphiql and /live; none when they are switched off. `bound_to` is the address that is listened on."""
     if not enabled:
         return []
-    metas = {"endpoint": "graphql"} | ({"subscriptions": "graphql"} if subscriptions else {})
-    pages = Pages(Bundle.read(folder), demo_key, bound_to, title, metas)
+    pages = Pages(Bundle.read(folder), demo_key, bound_to, title)
     return [
-        Route("/graphiql", pages.page, methods=["GET"]),
+        Route("/graphiql", pages.graphiql, methods=["GET"]),
+        Route("/live", pages.live, methods=["GET"]),
+        Route("/live/", RedirectResponse("../live", headers=SECURITY), methods=["GET"]),
         Route("/graphiql/", RedirectResponse("../graphiql", headers=SECURITY), methods=["GET"]),
         Route("/graphiql/config.json", pages.config, methods=["GET"]),
         Route("/graphiql/static/{name}", pages.file, methods=["GET"]),

@@ -1,0 +1,58 @@
+// Elements, made and kept up to date without a framework. Text is set as text and never as markup; what becomes another
+// after it was first shown is marked for a moment.
+
+export function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+// Shapes come from here alone.
+export function icon(path) {
+  const space = "http://www.w3.org/2000/svg";
+  const drawing = document.createElementNS(space, "svg");
+  drawing.setAttribute("viewBox", "0 0 16 16");
+  drawing.setAttribute("aria-hidden", "true");
+  const line = document.createElementNS(space, "path");
+  line.setAttribute("d", path);
+  drawing.append(line);
+  return drawing;
+}
+
+const MARK = "changed";
+const known = new WeakSet(); // elements that have shown something before
+const kept = new WeakMap(); // the rows of each list, by id
+
+export function mark(element) {
+  element.classList.remove(MARK);
+  element.getBoundingClientRect(); // so that the animation begins anew
+  element.classList.add(MARK);
+}
+
+addEventListener("animationend", ({ animationName, target }) => {
+  if (animationName === MARK) target.classList.remove(MARK);
+});
+
+// Gives an element its text.
+export function show(element, text) {
+  const before = element.textContent;
+  if (before !== text) element.textContent = text;
+  if (before !== text && known.has(element)) mark(element);
+  known.add(element);
+}
+
+// Gives a list its rows. `makeRow` makes the element of a new one, and what fills it from then on.
+export function showRows(list, rows, makeRow) {
+  const first = !kept.has(list);
+  const before = kept.get(list) ?? new Map();
+  const now = new Map(rows.map((row) => [row.id, before.get(row.id) ?? makeRow()]));
+  kept.set(list, now);
+  for (const [id, { element }] of before) if (!now.has(id)) element.remove();
+  rows.forEach((row, place) => {
+    const { element, fill } = now.get(row.id);
+    fill(row);
+    if (list.children[place] !== element) list.insertBefore(element, list.children[place] ?? null);
+    if (!first && !before.has(row.id)) mark(element);
+  });
+}

@@ -1,0 +1,117 @@
+// Subscriptions that outlive their connection: a lost socket is opened again, later each time; a stream that the hub
+// ended for a reason that passes is begun again; changes go on behind the last cursor, and none between is missed.
+import { createClient } from "graphql-ws";
+
+const NORMAL = 1000;
+const FORBIDDEN = 4403; // what the hub closes a socket with whose key opens nothing
+const PASSING = new Set(["STREAM_ENDED", "UNAVAILABLE", "REQUEST_TIMEOUT"]);
+const SHORTEST = 500; // milliseconds between two attempts
+const LONGEST = 5_000;
+const HEARTBEAT = 10_000; // a socket can die without a word: it is asked this often,
+const PATIENCE = 5_000; // and has this long to answer
+
+// A wait that ends early when the network comes back.
+function pause(milliseconds) {
+  return new Promise((over) => {
+    const waiting = new AbortController();
+    const end = () => {
+      waiting.abort();
+      over();
+    };
+    setTimeout(end, milliseconds);
+    addEventListener("online", end, { signal: waiting.signal });
+  });
+}
+
+// A client of the socket, which is open while something runs. `told` hears how it stands: "connecting", "open", "lost",
+// or "closed", when nothing runs.
+export function connect(address, authorization, told) {
+  let answer;
+  const client = createClient({
+    url: address.href,
+    connectionParams: authorization ? { authorization } : {},
+    connectionAckWaitTimeout: PATIENCE,
+    keepAlive: HEARTBEAT,
+    retryAttempts: Infinity,
+    shouldRetry: ({ code }) => code !== FORBIDDEN,
+    retryWait: (times) => pause(Math.min(LONGEST, SHORTEST * 2 ** times) * (0.75 + Math.random() / 2)),
+    on: {
+      connecting: (again) => again || told("connecting"),
+      connected: () => told("open"),
+      ping: (received) => received || (answer = setTimeout(() => client.terminate(), PATIENCE)),
+      pong: (received) => received && clearTimeout(answer),
+      closed({ code }) {
+        clearTimeout(answer);
+        told(code === NORMAL ? "closed" : "lost");
+      },
+    },
+  });
+  return client;
+}
+
+// What ended a stream, as GraphQL errors.
+function errorsOf(problem) {
+  if (Array.isArray(problem)) return problem;
+  const { code, reason, message } = problem;
+  const closed = code === FORBIDDEN ? "The hub refuses this key." : `The hub closed the connection: ${code} ${reason}`;
+  return [{ message: message ?? closed.trim(), extensions: { code: code === FORBIDDEN ? "FORBIDDEN" : code } }];
+}
+
+// Runs a subscription until the function that is returned is called, or until `told.end` hears errors that do not pass.
+// `after` is the name of the variable that says behind which cursor changes begin, if the operation has one.
+export function follow(client, { query, operationName, variables }, after, told) {
+  let cursor = variables?.[after] ?? null;
+  let stop;
+  let waiting;
+  const payload = {
+    query,
+    operationName,
+    // Read whenever it is sent, which the client does anew on every socket.
+    get variables() {
+      return after && cursor ? { ...variables, [after]: cursor } : variables;
+    },
+  };
+
+  function beginAgain(milliseconds) {
+    stop();
+    clearTimeout(waiting);
+    waiting = setTimeout(begin, milliseconds);
+  }
+
+  function next(answer) {
+    const [message] = Object.values(answer.data ?? {});
+    if (after && message) {
+      const { cursor: now, previousCursor: before, to } = message;
+      if (before && cursor && before !== cursor) {
+        beginAgain(SHORTEST); // a message was lost: it is told again
+        return;
+      }
+      cursor = now ?? to ?? cursor;
+    }
+    told.next(answer);
+  }
+
+  function begin() {
+    let over = false;
+    const end = client.subscribe(payload, {
+      next: (answer) => over || next(answer),
+      error(problem) {
+        if (over) return;
+        const errors = errorsOf(problem);
+        if (PASSING.has(errors[0].extensions?.code)) beginAgain(SHORTEST * 2);
+        else told.end(errors);
+      },
+      complete: () => over || beginAgain(SHORTEST * 2),
+    });
+    stop = () => {
+      over = true;
+      end();
+    };
+  }
+
+  begin();
+  return () => {
+    clearTimeout(waiting);
+    stop();
+  };
+}

@@ -1,0 +1,163 @@
+"""The pages /graphiql and /live as they are served: their headers, their files, who is shown the demo's key."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.testclient import TestClient
+
+from hub.web import pages
+
+KEY = "hub_01234567_not-a-real-key"
+HERE = {"host": "127.0.0.1:8000"}
+
+Visit = Callable[..., TestClient]
+
+
+@pytest.fixture
+def visit(tmp_path: Path) -> Visit:
+    """A client of a small made-up bundle; the arguments say what the hub is and where the client sits."""
+    names = {"graphiql-AAAA.js": True, "graphiql-BBBB.css": False, "icon-CCCC.svg": False, "licences.txt": False}
+    entries = {name: {"script": f"{name}-AAAA.js", "style": f"{name}-BBBB.css"} for name in ("graphiql", "live")}
+    manifest = {"pages": entries, "icon": "icon-CCCC.svg", "files": names}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    for name in names:
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "graphiql-AAAA.js.gz").write_bytes(b"\x1f\x8b")
+
+    def client(sits: str = "127.0.0.1", bound_to: str = "127.0.0.1", key: str | None = KEY, **more: Any) -> TestClient:
+        settings: dict[str, Any] = {"enabled": True, "folder": tmp_path} | more
+        app = Starlette(routes=pages.routes(demo_key=lambda: key, bound_to=bound_to, **settings))
+        return TestClient(app, base_url="http://127.0.0.1:8000", client=(sits, 50000))
+
+    return client
+
+
+def test_every_answer_forbids_what_does_not_come_from_the_hub(visit: Visit) -> None:
+    files = ("/graphiql/config.json", "/graphiql/static/graphiql-BBBB.css", "/graphiql/static/absent")
+    for path in ("/graphiql", "/live", *files):
+        headers = visit().get(path).headers
+        assert headers["content-security-policy"] == (
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; worker-src 'self'; "
+            "font-src 'self' data:; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        )
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["cross-origin-opener-policy"] == "same-origin"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+
+
+@pytest.mark.parametrize(
+    ("name", "title"), [("graphiql", "A &amp; &quot;B&quot;"), ("live", "A &amp; &quot;B&quot;, live")]
+)
+def test_a_page_has_no_inline_code_and_tells_everything_in_metas(visit: Visit, name: str, title: str) -> None:
+    page = visit(title='A & "B"').get(f"/{name}").text
+    assert re.findall(r"<script.*", page) == [f'<script type="module" src="graphiql/static/{name}-AAAA.js"></script>']
+    assert re.findall(r'<link rel="stylesheet".*', page) == [
+        f'<link rel="stylesheet" href="graphiql/static/{name}-BBBB.css">'
+    ]
+    assert re.findall(r"<style|style=| on\w+=|https?:", page) == []
+    metas = {"endpoint": "graphql", "config": "graphiql/config.json"}
+    assert dict(re.findall(r'<meta name="hub:(\w+)" content="(.*?)">', page)) == metas
+    assert f"<title>{title}</title>" in page
+
+
+def test_the_page_is_asked_for_anew_and_answered_with_304_while_it_is_the_same(visit: Visit) -> None:
+    first = visit().get("/graphiql")
+    assert first.headers["cache-control"] == "no-cache"
+    again = visit().get("/graphiql", headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    other = visit(title="Other").get("/graphiql", headers={"if-none-match": first.headers["etag"]})
+    assert other.status_code == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "LOCALHOST:8000", "[::1]:8000", "127.9.9.9"])
+def test_a_browser_on_the_hubs_machine_gets_the_demo_key(visit: Visit, host: str) -> None:
+    config = visit().get("/graphiql/config.json", headers={"host": host, "sec-fetch-site": "same-origin"})
+    assert config.json() == {"headers": {"Authorization": f"Bearer {KEY}"}}
+    assert config.headers["cache-control"] == "no-store"
+    for page in ("/graphiql", "/live"):
+        assert 'name="hub:config"' in visit().get(page, headers={"host": host}).text
+
+
+REFUSED: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
+    "a name that resolves to loopback": ({}, [("host", "evil.example:8000")]),
+    "a name that begins like loopback": ({}, [("host", "127.0.0.1.evil.example")]),
+    "a name that ends like localhost": ({}, [("host", "evil.localhost")]),
+    "two hosts": ({}, [("host", "localhost"), ("host", "evil.example")]),
+    "a broken host": ({}, [("host", "localhost:8000@evil.example")]),
+    "no host": ({}, [("host", "")]),
+    "a client elsewhere": ({"sits": "192.0.2.7"}, [*HERE.items()]),
+    "a hub open to the network": ({"bound_to": "0.0.0.0"}, [*HERE.items()]),
+    "no demo key": ({"key": None}, [*HERE.items()]),
+    "a proxy": ({}, [*HERE.items(), ("x-forwarded-for", "192.0.2.7")]),
+    "another proxy": ({}, [*HERE.items(), ("forwarded", "for=192.0.2.7")]),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_nobody_else_gets_the_demo_key_nor_is_told_of_it(visit: Visit, case: str) -> None:
+    where, headers = REFUSED[case]
+    config = visit(**where).get("/graphiql/config.json", headers=headers)
+    assert (config.status_code, config.text) == (404, "not found\n")
+    for page in ("/graphiql", "/live"):
+        assert "hub:config" not in visit(**where).get(page, headers=headers).text
+
+
+@pytest.mark.parametrize("site", ["same-site", "cross-site"])
+def test_a_page_of_another_origin_does_not_get_the_demo_key(visit: Visit, site: str) -> None:
+    assert visit().get("/graphiql/config.json", headers={"sec-fetch-site": site}).status_code == 404
+
+
+async def test_a_bare_proxy_on_the_same_machine_does_not_get_the_demo_key() -> None:
+    scope = {
+        "type": "http",
+        "http_version": "1.0",
+        "client": ("127.0.0.1", 1),
+        "headers": [(b"host", b"127.0.0.1:8000")],
+    }
+    assert not pages.is_local(Request(scope), "127.0.0.1")
+    assert pages.is_local(Request(scope | {"http_version": "1.1"}), "127.0.0.1")
+    assert not pages.is_local(Request(scope | {"http_version": "1.1", "client": None}), "127.0.0.1")
+
+
+def test_files_are_kept_for_ever_and_sent_compressed_to_those_who_can(visit: Visit) -> None:
+    plain = visit().get("/graphiql/static/graphiql-AAAA.js", headers={"accept-encoding": "identity"})
+    assert plain.content == b"graphiql-AAAA.js"
+    assert plain.headers["content-type"] == "text/javascript; charset=utf-8"
+    assert plain.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert plain.headers["vary"] == "Accept-Encoding"
+    small = visit().head("/graphiql/static/graphiql-AAAA.js", headers={"accept-encoding": "gzip"})
+    assert (small.headers["content-encoding"], small.headers["content-length"]) == ("gzip", "2")
+    assert visit().get("/graphiql/static/licences.txt").headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["manifest.json", "graphiql-AAAA.js.gz", "..%2fpages.py", "%2e%2e/pages.py", "..%5cpages.py", "%00", "", "a/b"],
+)
+def test_only_files_of_the_bundle_are_served(visit: Visit, name: str) -> None:
+    assert visit().get(f"/graphiql/static/{name}").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["graphiql", "live"])
+def test_a_slash_too_many_leads_to_the_page(visit: Visit, name: str) -> None:
+    answer = visit().get(f"/{name}/", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (307, f"../{name}")
+
+
+def test_the_pages_can_be_switched_off(visit: Visit) -> None:
+    for path in ("/graphiql", "/live", "/graphiql/config.json", "/graphiql/static/graphiql-AAAA.js"):
+        assert visit(enabled=False).get(path).status_code == 404
+
+
+def test_a_checkout_that_was_not_installed_says_what_to_do(visit: Visit, tmp_path: Path) -> None:
+    (tmp_path / "graphiql-BBBB.css").unlink()
+    page = visit().get("/graphiql")
+    assert (page.status_code, "pip install" in page.text) == (503, True)
+    assert visit().get("/graphiql/static/graphiql-AAAA.js").status_code == 404
