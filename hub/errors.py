@@ -48,6 +48,8 @@ CODES: dict[str, str] = {
     "CURSOR_EXPIRED": "The changes after the cursor are no longer kept.",
     "CURSOR_AHEAD": "The cursor is beyond the last change.",
     "CURSOR_FORKED": "The cursor comes from a time that the database has lost: it was restored, or another took over.",
+    "AS_OF_LINK": "A link cannot be read as it was; ask for the row as it is beside it.",
+    "AS_OF_EXPIRED": "The moment lies before what the log of changes still keeps.",
     "FILTER_INVALID": "The filter cannot be applied as written.",
     "FILTER_LIMIT": "The filter has too many conditions, or is nested too deeply.",
     "ORDER_INVALID": "The order cannot be applied as written.",

@@ -206,6 +206,12 @@ IDS = [
     ),
 ]
 
+PAST = [
+    BadCall("VALUE_INVALID", "'asOf'", f'{{ customer(id: "{CUS}", asOf: "yesterday") {{ id }} }}'),
+    BadCall("VALUE_INVALID", "asOf:", f'{{ customer(id: "{CUS}", asOf: "9000-01-01T00:00:00Z") {{ id }} }}'),
+    BadCall("AS_OF_LINK", "unit:", f'{{ customer(id: "{CUS}", asOf: "1998-01-01T00:00:00Z") {{ unit {{ id }} }} }}'),
+]
+
 LISTS = [
     BadCall("PAGE_ARGUMENTS", "first:", paged("first: -1")),
     BadCall("PAGE_ARGUMENTS", "last:", paged("last: -5")),
@@ -288,4 +294,4 @@ LIMITS = [
     BadCall("ALIAS_TOO_LONG", "'aaaaaaaaaaaaaaaaaaaa…'", f"{{ customers {{ {LONG}: totalCount }} }}"),
 ]
 
-BAD_CALLS: list[Any] = [*DOCUMENTS, *VALUES, *VARIABLES, *IDS, *LISTS, *LIMITS]
+BAD_CALLS: list[Any] = [*DOCUMENTS, *VALUES, *VARIABLES, *IDS, *PAST, *LISTS, *LIMITS]

@@ -20,9 +20,12 @@ where inhparent = 'change_log'::regclass and relname ~ '^change_log_\d{8}$'
 order by day
 """
 _LATEST = """
-select max(o.position) from change_log as l join change_order as o on o.id = l.id where l.day < $1 and l.id <= $2
+select max(o.position) as position, max(l.at) as at
+from change_log as l join change_order as o on o.id = l.id where l.day < $1 and l.id <= $2
 """
-_RAISE = "update change_feed set least_position = $1 where least_position < $1"
+_RAISE = """
+update change_feed set least_position = greatest(least_position, $1), forgotten = greatest(forgotten, $2)
+"""
 _SWEEP_LOG = f"""
 delete from change_log_default where ctid = any(array(
     select ctid from change_log_default where day < $1 and id <= $2 limit {SWEEP}
@@ -50,9 +53,9 @@ async def forget(pool: Pool, before: date) -> None:
     async with pool.transaction() as tx:
         await tx.execute(_PATIENCE)
         settled: int = await tx.fetchval(_SETTLED)
-        latest: int | None = await tx.fetchval(_LATEST, before, settled)
-        if latest is not None:
-            await tx.execute(_RAISE, latest + 1)
+        latest = await tx.fetchrow(_LATEST, before, settled)
+        if latest is not None and latest["position"] is not None:
+            await tx.execute(_RAISE, latest["position"] + 1, latest["at"])
     async with pool.connection() as connection:
         for old in await connection.fetch(_OLD, before):
             await connection.fetchval(_DROP, old["day"], settled)

@@ -50,6 +50,8 @@ def fault(error: Exception) -> HubError:
         )
     if state == "22023" and "time zone" in str(error):
         return BadInput(f"timezone: {error}; give an IANA name like Europe/Berlin.", code="TIMEZONE_UNKNOWN")
+    if state == "HB001":  # of our own function hub_as_of
+        return BadInput(f"asOf: {error}; name a later moment.", code="AS_OF_EXPIRED", argument="asOf")
     if state.startswith("54"):
         return BadInput("A value is too long for the database; give a shorter one.")
     if state.startswith("22") or isinstance(error, asyncpg.DataError):

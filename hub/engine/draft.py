@@ -4,9 +4,10 @@ filters.py, pages.py and planner.py draw on it; it knows no field."""
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NoReturn, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -23,6 +24,7 @@ from hub.errors import BadInput, HubError, LimitExceeded
 
 Convert = Callable[[Any], Any]
 Place = tuple[tuple[str | int, ...], tuple[tuple[int, int], ...]]  # path in the response, lines and columns in the text
+AHEAD = timedelta(minutes=1)  # by which the clock of the database may be ahead of the hub's
 NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it, not the six characters behind a backslash
 
 
@@ -79,11 +81,34 @@ class Draft:
     figures: int = 0
     place: Place | None = None
     timed: bool = False  # the answer may become another one by time alone
+    past: bool = False  # what is planned is read as it was, so nothing can be reached from it
     imaged: bool = False  # what is planned stands below an image of the log, which the viewer may not see any more
 
     def anew(self) -> "Draft":
         """A fresh bench for a plan beside this one."""
         return Draft(self.catalog, self.read, self.page_limit, place=self.place, imaged=self.imaged)
+
+    @contextmanager
+    def looking_back(self, *, back: bool = True) -> Iterator[None]:
+        """What is planned inside is read as it was."""
+        around, self.past = self.past, back
+        try:
+            yield
+        finally:
+            self.past = around
+
+    def passed(self, leaf: Leaf, argument: str) -> Slot:
+        """A parameter for a moment that has passed."""
+
+        def moment(run: Run) -> datetime:
+            found: datetime = leaf.fetch(run.variables)
+            if found > run.at + AHEAD:
+                refuse(
+                    "VALUE_INVALID", argument, f"{found.isoformat()} has not come yet; name a moment that has passed."
+                )
+            return found
+
+        return self.slot(wire.DATETIME.type, moment)
 
     def text(self, value: Callable[[Run], Any], argument: str) -> Slot:
         """A parameter for a text that is made of several values."""

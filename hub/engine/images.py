@@ -8,43 +8,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from hub.engine.conditions import All, Slot
+from hub.engine.conditions import Slot
 from hub.engine.figures import Value, json_object, text
 from hub.engine.objects import TYPE
+from hub.engine.past import CHANGES, LOG, image, shown
 from hub.engine.plan import Changes, Imaged, MessageFields
 from hub.engine.sql import Writer
-from hub.engine.where import Condition, Names, Source, condition, param
+from hub.engine.where import Condition, Names, param
 from hub.engine.wire import id_text, raw
 
 PAGE = "page$"
 CREATE, DELETE = raw("'CREATE'"), raw("'DELETE'")
-LOG = (
-    ("row_id", sa.Uuid()),
-    ("version", sa.Integer()),
-    ("operation", sa.Text()),
-    ("changed", ARRAY(sa.Text())),
-    ("before", JSONB()),
-    ("after", JSONB()),
-    ("customer_id", sa.Uuid()),
-    ("actor", sa.Text()),
-    ("request", sa.Text()),
-    ("transaction_id", sa.Text()),
-    ("at", sa.DateTime(timezone=True)),
-)
 POSITIONS = Slot("positions", ARRAY(sa.BigInteger()), lambda run: run.positions)
 CURSORS = Slot("cursors", ARRAY(sa.Text()), lambda run: run.cursors)
 MARK = Slot("mark", sa.Text(), lambda run: run.mark)
 ACTOR = Slot("own", sa.Text(), lambda run: run.viewer.actor)
 ALWAYS = (POSITIONS, CURSORS, MARK, ACTOR)
-
-
-def image(names: Names, table: sa.Table, value: Value) -> sa.FromClause:
-    """An image of the log as a row of its table, but for what only the table has."""
-    columns = (sa.column(each.name, each.type) for each in table.c if each.name != "search_text")
-    made = sa.func.jsonb_populate_record(raw(f"null::{table.name}"), value)
-    return made.table_valued(*columns, name=names.next())
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,27 +50,24 @@ class ImageWriter:
     def _page(self, changes: Changes) -> sa.CTE:
         """The log's rows at the positions, each partition being looked into once."""
         placed = sa.table("change_order", sa.column("position", sa.BigInteger), sa.column("id", sa.BigInteger))
-        log = sa.table("change_log", sa.column("id", sa.BigInteger), sa.column("table_name", sa.Text))
-        for name, of in LOG:
-            log.append_column(sa.column(name, of))
         given = sa.func.unnest(param(POSITIONS), param(CURSORS))
         wanted = given.table_valued(sa.column("position", sa.BigInteger), sa.column("cursor", sa.Text)).render_derived(
             name="given$"
         )
         ids = sa.select(placed.c.id).where(placed.c.position == sa.any_(param(POSITIONS)))
-        columns = [wanted.c.position, wanted.c.cursor, log.c.table_name, *(log.c[name] for name, _ in LOG)]
-        joined = wanted.join(placed, placed.c.position == wanted.c.position).join(log, log.c.id == placed.c.id)
+        columns = [wanted.c.position, wanted.c.cursor, CHANGES.c.table_name, *(CHANGES.c[name] for name, _ in LOG)]
+        joined = wanted.join(placed, placed.c.position == wanted.c.position).join(CHANGES, CHANGES.c.id == placed.c.id)
         found = sa.select(*columns).select_from(joined)
-        conditions: list[Condition] = [log.c.id == sa.any_(sa.func.array(ids.scalar_subquery()))]
+        conditions: list[Condition] = [CHANGES.c.id == sa.any_(sa.func.array(ids.scalar_subquery()))]
         listed = changes.listed
-        conditions += [log.c.row_id == sa.any_(param(listed.keys))] if listed.keys else []
-        conditions += [log.c.customer_id == param(listed.customer)] if listed.customer else []
-        conditions += [log.c.actor != param(ACTOR)] if listed.exclude_own else []
+        conditions += [CHANGES.c.row_id == sa.any_(param(listed.keys))] if listed.keys else []
+        conditions += [CHANGES.c.customer_id == param(listed.customer)] if listed.customer else []
+        conditions += [CHANGES.c.actor != param(ACTOR)] if listed.exclude_own else []
         return found.where(*conditions).cte(PAGE)
 
     def _branch(self, imaged: Imaged, changes: Changes, page: sa.TableClause) -> sa.Select[Any]:
         """The messages of one type: which of them are told, then what is told of them."""
-        after, before = self._shown(imaged, page.c.after), self._shown(imaged, page.c.before)
+        after, before = (shown(self.names, imaged.row, page.c[side], imaged.where) for side in ("after", "before"))
         sides = sa.select(*page.c, after.label("a$"), before.label("b$")).select_from(page)
         of = sides.where(page.c.table_name == raw(f"'{imaged.row.table.name}'")).subquery(self.names.next())
         now, was = of.c["a$"], of.c["b$"]
@@ -112,19 +90,6 @@ class ImageWriter:
             conditions.append(of.c.changed.op("&&", is_comparison=True)(param(slot)))
         told = self._told(imaged, changes.messages["Change"], of, row, operation)
         return sa.select(of.c.position.label("p$"), told.label("m$")).select_from(of, row).where(*conditions)
-
-    def _shown(self, imaged: Imaged, value: Value) -> Condition:
-        """Whether the viewer may see an image and the filter is met."""
-        there: Condition = value.is_not(None)
-        row = image(self.names, imaged.row.table, value)
-        seen = imaged.row.declaration.scope.was_visible(row, self.names.binding)
-        source = Source(self.names, row, grouped=False)
-        conditions = [] if seen is None else [seen]
-        conditions += [condition(source, imaged.where)] if imaged.where != All(()) else []
-        if not conditions:
-            return there
-        select = sa.select(raw("1")).select_from(source.tables()).where(*conditions)
-        return sa.and_(there, sa.exists(select.correlate_except(*source.own())))
 
     def _told(
         self, imaged: Imaged, fields: MessageFields, of: sa.Subquery, row: sa.FromClause, operation: Value

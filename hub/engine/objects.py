@@ -54,7 +54,7 @@ from hub.engine.plan import (
     Variant,
 )
 from hub.engine.types import Graph
-from hub.errors import HubError
+from hub.errors import BadInput, HubError
 
 Sets = Sequence[SelectionSetNode | None]
 Fields = dict[str, list[FieldNode]]
@@ -152,8 +152,12 @@ class Selections:
         deeper: list[tuple[str, Splice]] = []
         hidden: dict[str, Read] = {}
         for key, nodes in self.fields(sets, row.name).items():
-            how = row.resolved.get(nodes[0].name.value)
+            name = nodes[0].name.value
+            how = row.resolved.get(name)
             with self.at(key, nodes[0]):
+                if self.draft.past and (name in row.links or (how and how.keys)):
+                    fault = "a link cannot be read as it was; ask for the row as it is beside it."
+                    raise BadInput(f"{name}: {fault}", code="AS_OF_LINK")
                 if how is not None:
                     fills.append(self._fill(row, key, how, nodes, hidden))
                     fields.append((key, Null()))

@@ -241,11 +241,12 @@ class GroupKeyFields:
 
 @dataclass(frozen=True, slots=True)
 class ById:
-    """A root: the row of an id."""
+    """A root: the row of an id; with `moment`, as it was then."""
 
     row: Row
     key: Slot
     shape: Shape
+    moment: Slot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +267,7 @@ class ByIds:
     keys: Slot
     shapes: tuple[tuple[Row, Shape], ...]
     single: bool
+    moment: Slot | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,9 +204,15 @@ class Planner:
         if root.kind == "found_by":
             assert root.found_by is not None
             return self._by_other(root.row, root.found_by, sets, given)
-        key = self.draft.key(leaf_of(given.get("id"), "id"), root.row, "id")
-        shape, splice = self.select.shape(root.row, sets)
-        return ById(root.row, key, shape), splice
+        key, moment = self.draft.key(leaf_of(given.get("id"), "id"), root.row, "id"), self._moment(given)
+        with self.draft.looking_back(back=moment is not None):
+            shape, splice = self.select.shape(root.row, sets)
+        return ById(root.row, key, shape, moment), splice
+
+    def _moment(self, given: dict[str, Given]) -> Slot | None:
+        """The moment as of which a row is asked for; none: as it is."""
+        leaf = given.get("asOf")
+        return self.draft.passed(leaf, "asOf") if isinstance(leaf, Leaf) else None
 
     def _by_other(
         self, row: Row, found: FoundBy, sets: Sequence[Any], given: dict[str, Given]
@@ -245,8 +251,10 @@ class Planner:
 
         types = self.draft.slot(ARRAY(sa.Text()), lambda run: [prefix for prefix, _ in parsed(run)])
         keys = self.draft.slot(ARRAY(sa.Uuid()), lambda run: [key for _, key in parsed(run)])
-        shapes, splice = self.select.shapes(list(self.draft.catalog.rows.values()), sets)
-        return ByIds(types, keys, tuple(shapes), single), splice
+        moment = self._moment(given)
+        with self.draft.looking_back(back=moment is not None):
+            shapes, splice = self.select.shapes(list(self.draft.catalog.rows.values()), sets)
+        return ByIds(types, keys, tuple(shapes), single, moment), splice
 
     def _groups(self, row: Row, sets: Sequence[Any], given: dict[str, Given]) -> Groups:
         keys = tuple(self._group_key(row, each, f"by[{at}]") for at, each in enumerate(objects(given["by"])))

@@ -10,10 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from hub.db.text import DIALECT
-from hub.engine.conditions import All, Run
+from hub.engine.catalog import Row
+from hub.engine.conditions import All, Run, Slot
 from hub.engine.figures import EMPTY_LIST, Scan, Tree, Value, json_object, text
 from hub.engine.images import ALWAYS, MARK, ImageWriter
 from hub.engine.paging import number
+from hub.engine.past import as_of, beside, kept, logged
 from hub.engine.plan import (
     ById,
     ByIds,
@@ -117,9 +119,12 @@ class RootWriter(Writer):
             case Frame(fields):
                 inner = [(key, param(MARK) if part == "cursor" else self.root(part)) for key, part in fields]
                 return json_object(inner, self.names.next())
-            case ById(row, key, shape):
+            case ById(row, key, shape, moment):
                 of = self.names.of(row.table)
-                return self.chosen(shape, of, [of.c.id == param(key), *self._seen(row, of)])
+                if moment is None:
+                    return self.chosen(shape, of, [of.c.id == param(key), *self._seen(row, of)])
+                of_log = logged(self.names, text(row.table.name), param(key), moment)
+                return kept(moment, self.chosen(shape, *as_of(self.names, row, param(key), moment, of_log)))
             case ByOther():
                 return self._by_other(node)
             case ByIds():
@@ -166,7 +171,7 @@ class RootWriter(Writer):
         listed = sa.func.coalesce(sa.func.json_agg(aggregate_order_by(one, result.c.at)), EMPTY_LIST)
         return sa.select(listed).select_from(result).correlate_except(result).scalar_subquery()
 
-    def _seen(self, row: Any, of: sa.FromClause) -> list[Condition]:
+    def _seen(self, row: Row, of: sa.FromClause) -> list[Condition]:
         seen = row.declaration.scope.visible(of, self.names.binding)
         return [] if seen is None else [seen]
 
@@ -189,6 +194,8 @@ class RootWriter(Writer):
             .table_valued(sa.column("type", sa.Text), sa.column("key", sa.Uuid), with_ordinality="at")
             .render_derived(name=self.names.next())
         )
+        if node.moment is not None:
+            return self._by_id_then(node, wanted, node.moment)
         pairs = []
         for row, shape in node.shapes:
             of = self.names.of(row.table)
@@ -199,6 +206,18 @@ class RootWriter(Writer):
             return sa.select(one).select_from(wanted).correlate_except(wanted).scalar_subquery()
         listed = sa.func.coalesce(sa.func.json_agg(aggregate_order_by(one, wanted.c.at)), EMPTY_LIST)
         return sa.select(listed).select_from(wanted).correlate_except(wanted).scalar_subquery()
+
+    def _by_id_then(self, node: ByIds, wanted: sa.FromClause, moment: Slot) -> Value:
+        """The row of an id of any type, as it was at a moment."""
+        types = [(wanted.c.type == text(row.declaration.prefix), row) for row, _ in node.shapes]
+        table = sa.case(*((of, text(row.table.name)) for of, row in types))
+        other, of_log = beside(self.names, logged(self.names, table, wanted.c.key, moment))
+        pairs = [
+            (of, self.chosen(shape, *as_of(self.names, row, wanted.c.key, moment, of_log)))
+            for (of, row), (_, shape) in zip(types, node.shapes, strict=True)
+        ]
+        one = sa.select(sa.case(*pairs)).select_from(wanted, other).correlate_except(wanted, other)
+        return kept(moment, one.scalar_subquery())
 
     # -- groups ---------------------------------------------------------------------------------------------------------
 

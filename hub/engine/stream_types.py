@@ -124,7 +124,8 @@ def live(names: Names, catalog: Catalog, queries: Iterator[Slot]) -> Iterator[tu
         names.output(frame, described, slots)
         root = StreamRoot("live", query.name, query.name, frame)
         text = f"The answer of `{query.name}` now, and again whenever it becomes another."
-        yield Slot(f"{query.name}Live", frame, text, query.arguments), root
+        lasting = tuple(each for each in query.arguments if each.name != "asOf")  # what was stays as it was
+        yield Slot(f"{query.name}Live", frame, text, lasting), root
 
 
 __all__ = ["MESSAGES", "StreamRoot", "changes", "field_of", "live"]

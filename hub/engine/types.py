@@ -31,6 +31,12 @@ PAGE = (
 )
 
 
+AS_OF = Slot(
+    "asOf",
+    "DateTime | None",
+    "The row's own fields as they were at this moment, if the key may see the row today and what it was then. Links cannot be"
+    " asked for beside it. How far back the past is known is the hub's HUB_CHANGE_RETENTION.",
+)
 POLICIES = {
     "REJECT_ALL": "Nothing is written; the error lists the rows.",
     "REJECT_FAILED_ROWS": "The others are written; each row's result says what became of it.",
@@ -241,12 +247,12 @@ def _objects(names: Names, catalog: Catalog) -> None:
 
 def _roots(catalog: Catalog) -> Iterator[tuple[Slot, Root]]:
     an_id = Slot("id", "ID", "The row's id.")
-    yield Slot("node", "Node | None", "The row of an id, whatever its type.", (an_id,)), Root("node")
+    yield Slot("node", "Node | None", "The row of an id, whatever its type.", (an_id, AS_OF)), Root("node")
     many_ids = Slot("ids", "list[ID]", "At most 100 ids.")
     yield Slot("nodes", "list[Node | None]", "The rows of the ids, in their order.", (many_ids,)), Root("nodes")
     for row in catalog.rows.values():
         name, plural = row.name[0].lower() + row.name[1:], row.declaration.plural
-        yield Slot(name, f"{row.name} | None", f"The {row.name} of an id.", (an_id,)), Root("one", row)
+        yield Slot(name, f"{row.name} | None", f"The {row.name} of an id.", (an_id, AS_OF)), Root("one", row)
         yield Slot(plural, f"{row.name}Connection", f"All {row.name} rows.", _list_arguments(row)), Root("list", row)
         yield (
             Slot(f"{plural}Grouped", f"{row.name}Groups", f"{row.name} rows in groups.", inputs.group_arguments(row)),

@@ -1,0 +1,123 @@
+"""Writes what rows were as SQL: images of the log in place of a table's row, and which of them a viewer may see.
+
+What is read of the past is what is seen today: the row must be, and so must the image, or the one is as absent as the other."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from hub.engine.catalog import Row
+from hub.engine.conditions import All, Predicate, Slot
+from hub.engine.figures import Value
+from hub.engine.where import Condition, Names, Source, condition, param
+from hub.engine.wire import raw
+
+NOTHING = raw("'{}'::jsonb")  # the image of a row that was not there
+LOG = (
+    ("row_id", sa.Uuid()),
+    ("version", sa.Integer()),
+    ("operation", sa.Text()),
+    ("changed", ARRAY(sa.Text())),
+    ("before", JSONB()),
+    ("after", JSONB()),
+    ("customer_id", sa.Uuid()),
+    ("actor", sa.Text()),
+    ("request", sa.Text()),
+    ("transaction_id", sa.Text()),
+    ("at", sa.DateTime(timezone=True)),
+)
+CHANGES = sa.table("change_log", sa.column("id", sa.BigInteger), sa.column("table_name", sa.Text))
+for _name, _type in LOG:
+    CHANGES.append_column(sa.column(_name, _type))
+
+
+def image(names: Names, table: sa.Table, value: Value) -> sa.FromClause:
+    """An image of the log as a row of its table, but for what only the table has."""
+    columns = (sa.column(each.name, each.type) for each in table.c if each.name != "search_text")
+    made = sa.func.jsonb_populate_record(raw(f"null::{table.name}"), value)
+    return made.table_valued(*columns, name=names.next())
+
+
+def shown(names: Names, row: Row, value: Value, where: Predicate) -> Condition:
+    """Whether there is an image, the viewer may see it, and it meets the predicate."""
+    there: Condition = value.is_not(None)
+    of = image(names, row.table, value)
+    seen = row.declaration.scope.was_visible(of, names.binding)
+    source = Source(names, of, grouped=False)
+    conditions = [] if seen is None else [seen]
+    conditions += [condition(source, where)] if where != All(()) else []
+    if not conditions:
+        return there
+    select = sa.select(raw("1")).select_from(source.tables()).where(*conditions)
+    return sa.and_(there, sa.exists(select.correlate_except(*source.own())))
+
+
+# -- a row at a moment ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """What the log says of a row: its image at a moment (null when it never changed), and what it was at last."""
+
+    then: Value
+    last: Value
+
+
+def logged(names: Names, table: Value, key: Value, moment: Slot) -> Logged:
+    """Looks a row up: the last change up to the moment left it so; without one, the first change behind found it so.
+
+    Clocks may be set back: of one row, the order of the log's ids is that of its changes."""
+
+    def change(side: str, *, newest: bool, at: Callable[[Value], Condition] | None = None) -> Value:
+        log = names.of(CHANGES)
+        conditions = [log.c.row_id == key, log.c.table_name == table, *([at(log.c.at)] if at else [])]
+        found = sa.select(sa.func.coalesce(log.c[side], NOTHING)).where(*conditions)
+        ordered = found.order_by(log.c.id.desc() if newest else log.c.id).limit(raw("1"))
+        return ordered.correlate_except(log).scalar_subquery()
+
+    then = change("after", newest=True, at=lambda at: at <= param(moment))
+    behind = change("before", newest=False, at=lambda at: at > param(moment))
+    return Logged(sa.func.coalesce(then, behind), change("before", newest=True))
+
+
+def beside(names: Names, logged: Logged) -> tuple[sa.FromClause, Logged]:
+    """The same looked up once for rows of several types, in a table beside that of the keys."""
+    columns = (logged.then.label("then$"), logged.last.label("last$"))
+    table = sa.select(*columns[: 1 if names.binding == "none" else 2]).offset(raw("0")).lateral(names.next())
+    return table, Logged(table.c["then$"], table.c.get("last$", raw("null")))
+
+
+def as_of(names: Names, row: Row, key: Value, moment: Slot, logged: Logged) -> tuple[sa.FromClause, list[Condition]]:
+    """A row as it was, in place of its table, and the conditions that it must meet to be told."""
+    table = row.table.alias(names.next())
+    now = sa.select(sa.func.to_jsonb(table.table_valued())).where(table.c.id == key).correlate_except(table)
+    of = image(names, row.table, sa.func.coalesce(logged.then, now.scalar_subquery()))
+    conditions: list[Condition] = [of.c.id == key, of.c.created_at <= param(moment)]
+    seen = row.declaration.scope.was_visible(of, names.binding)
+    return of, conditions if seen is None else [*conditions, seen, _seen_today(names, row, key, logged.last)]
+
+
+def kept(moment: Slot, value: Value) -> Value:
+    """The value, unless the log no longer reaches back to the moment: then the statement fails, whatever it would find."""
+    return sa.case((sa.func.hub_as_of(param(moment)), value))
+
+
+def _seen_today(names: Names, row: Row, key: Value, last: Value) -> Condition:
+    """Whether the viewer sees the row; one that is gone is judged by what it was at last."""
+
+    def exists(of: sa.FromClause, *conditions: Any) -> Condition:
+        return sa.exists(sa.select(raw("1")).select_from(of).where(*conditions).correlate_except(of))
+
+    scope, here, other, gone = (
+        row.declaration.scope,
+        names.of(row.table),
+        names.of(row.table),
+        image(names, row.table, last),
+    )
+    return sa.or_(
+        exists(here, here.c.id == key, scope.visible(here, names.binding)),
+        sa.and_(sa.not_(exists(other, other.c.id == key)), exists(gone, scope.was_visible(gone, names.binding))),
+    )
