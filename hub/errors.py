@@ -72,7 +72,7 @@ CODES: dict[str, str] = {
     "STAGE_MOVE_INVALID": "The customer cannot move to this stage.",
     "STATUS_MOVE_INVALID": "The order cannot take this status now.",
     # streams
-    "LIVE_LIMIT": "Too many different live answers are kept alive already.",
+    "LIVE_LIMIT": "Too many different live answers or streams of whole tables are told here already.",
     "STREAM_ENDED": "The hub ended the stream; `reason` says why. Subscribe again.",
     # the key
     "UNAUTHENTICATED": "The request carries no API key.",

@@ -59,7 +59,11 @@ class Settings(BaseSettings):
         3, ge=1, le=100, description="Database connections per process that streams are told through, beside requests."
     )
     live_limit: int = Field(
-        1_000, ge=1, le=100_000, description="Different live answers that one process keeps alive at once."
+        1_000,
+        ge=1,
+        le=100_000,
+        description="Different live answers, and streams of whole tables, that one process tells at once."
+        " More would cost the database a statement each whenever a row changes.",
     )
     graphiql: bool = Field(
         True, description="Serve the pages `/graphiql` and `/live`. They hold no data and need a key."

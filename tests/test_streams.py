@@ -298,3 +298,15 @@ async def test_a_live_answer_that_is_cut_says_why(northwind: str) -> None:
 
 async def _stopped(hub: Streaming) -> None:
     hub.serving.should_exit = True
+
+
+async def test_streams_of_whole_tables_are_bounded_and_those_of_a_customer_are_not(northwind: str) -> None:
+    wide = "subscription ($stage: Stage!) { changes(filter: {customer: {stage: {eq: $stage}}}) { __typename } }"
+    narrow = "subscription ($id: ID!) { changes(filter: {customerId: $id}) { __typename } }"
+    async with streaming(northwind, live_limit=1) as hub, hub.subscribed(wide, {"stage": "LOST"}) as first:
+        await first.next()
+        async with hub.subscribed(narrow, {"id": await hub.id_of(HERE)}) as one:
+            assert await one.next() == {"__typename": "StreamReady"}
+        async with hub.subscribed(wide, {"stage": "LOYAL"}) as other:
+            refused = await other.message()
+    assert refused["payload"][0]["extensions"] == {"code": "LIVE_LIMIT", "limit": 1}

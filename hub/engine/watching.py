@@ -86,6 +86,11 @@ class Watch:
         return None, of_viewer or (kept.pop() if kept else None)
 
     @property
+    def wide(self) -> bool:
+        """Whether any change of a table may concern it, whoever's row it is."""
+        return self.keys is None and self.customer is None
+
+    @property
     def live(self) -> bool:
         """Whether whole answers are told, and not changes."""
         return isinstance(self._ready.root, Live)

@@ -108,10 +108,10 @@ class Subscriber:
     async def _page(self) -> bool:
         """One page of the log; whether that was the last, and the group tells the rest."""
         desk = self._group.desk
-        heads = await desk.feed.since(self.position)
-        if not heads and self.position >= desk.head:
+        if self.position >= desk.head:  # what comes after it, the group will hear
             self._join()
             return True
+        heads = await desk.feed.since(self.position)
         wanted = [head.position for head in heads if concerns(self._watch, head)]
         for at in range(0, len(wanted), RUN):
             for position, message in await desk.feed.told(self._watch, wanted[at : at + RUN]):

@@ -54,11 +54,10 @@ class Feed:
             self._standing = await positions.standing(connection)
         return self._standing
 
-    async def behind(self, cursor: str | None) -> int:
-        """The position that a cursor stands for; without one, the last there is. Raises BadInput for one that is no good."""
-        found = self._cursors.opened(cursor, "after") if cursor is not None else None
-        standing = await self.refresh()
-        return standing.head if found is None else resumed(standing, *found)
+    async def behind(self, cursor: str) -> int:
+        """The position that a cursor stands for. Raises BadInput for one that is no good."""
+        epoch, position = self._cursors.opened(cursor, "after")
+        return resumed(await self.refresh(), epoch, position)
 
     def cursor(self, position: int) -> str:
         """The cursor of a position; always the same."""
@@ -81,9 +80,8 @@ class Feed:
 
     async def page(self, watch: Watch) -> list[bytes]:
         """A page of messages; of all changes that are kept when it begins behind no cursor."""
-        position = await self.behind(watch.after)
-        if watch.after is None:
-            position = self._standing.least_position - 1
+        after = watch.after
+        position = (await self.refresh()).least_position - 1 if after is None else await self.behind(after)
         previous, found, scanned = self.cursor(position), list[bytes](), 0
         while len(found) < watch.size:
             heads = await self.since(position)

@@ -31,7 +31,7 @@ class Watches(Protocol):
 
 
 class Subscriptions:
-    """All subscriptions of one process; at most `most_live` different live answers."""
+    """All subscriptions of one process; `most_live` bounds the groups that are run for any change of a table."""
 
     def __init__(self, engine: Watches, feed: Feed, most_live: int) -> None:
         self.feed = feed
@@ -39,6 +39,7 @@ class Subscriptions:
         self._engine = engine
         self._most_live = most_live
         self._groups: dict[tuple[str, ...], Group] = {}
+        self._wide: set[tuple[str, ...]] = set()
         self._routes = Routes()
         self._woken = asyncio.Event()
         self._anybody = asyncio.Event()
@@ -49,41 +50,46 @@ class Subscriptions:
             watch = await self._engine.watch(request, viewer)
             if watch.live:
                 return await self._live(watch, sink)
-            position = await self.feed.behind(request.resume or watch.after)
-            return await self._changes(watch, sink, position)
+            return await self._changes(watch, sink, request.resume or watch.after)
         except DocumentError as refused:
             raise Refused(errors_of(refused, viewer)) from None
         except HubError as error:
             raise Refused([error.to_graphql()]) from None
 
-    async def _changes(self, watch: Watch, sink: Sink, position: int) -> Stream:
+    async def _changes(self, watch: Watch, sink: Sink, after: str | None) -> Stream:
         await self._follow()
+        position = self.head if after is None else await self.feed.behind(after)
         group = self._groups.get(watch.same)
         if not isinstance(group, ChangeGroup):
             group = ChangeGroup(watch, self)
-            self._enter(group)
+            self._enter(group, wide=watch.wide)
         return group.subscribe(watch, sink, position)
 
     async def _live(self, watch: Watch, sink: Sink) -> Stream:
         await self._follow()
         group = self._groups.get(watch.same)
         if not isinstance(group, LiveGroup):
-            if sum(isinstance(each, LiveGroup) for each in self._groups.values()) >= self._most_live:
-                message = (
-                    f"{self._most_live} different live answers are kept here already; poll, or share one's variables."
-                )
-                raise LimitExceeded(message, code="LIVE_LIMIT", extensions={"limit": self._most_live})
             group = LiveGroup(watch, self)
-            self._enter(group)
+            self._enter(group, wide=True)
         return group.subscribe(sink)
 
-    def _enter(self, group: Group) -> None:
+    def _enter(self, group: Group, *, wide: bool) -> None:
+        """A new group; raises LIVE_LIMIT for one too many of those for which every change of a table costs a statement."""
+        if wide:
+            if len(self._wide) >= self._most_live:
+                message = (
+                    f"{self._most_live} different live answers and streams of whole tables are told here already;"
+                    " name a customer or ids, or share one's document and variables."
+                )
+                raise LimitExceeded(message, code="LIVE_LIMIT", extensions={"limit": self._most_live})
+            self._wide.add(group.watch.same)
         self._groups[group.watch.same] = group
         self._routes.add(group)
 
     def leave(self, group: Group) -> None:
         """The group is empty."""
         if self._groups.pop(group.watch.same, None) is not None:
+            self._wide.discard(group.watch.same)
             self._routes.remove(group)
         if not self._groups:
             self._anybody.clear()
