@@ -35,6 +35,11 @@ def shout(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper()
 
 
+def a(name: str) -> str:
+    """`Order` → `an Order`."""
+    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Column:
     """A field that is a column."""

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine import wire
-from hub.engine.catalog import Catalog, Row
+from hub.engine.catalog import Catalog, Row, a
 from hub.engine.conditions import Run, Slot
 from hub.engine.given import Leaf, Reader, plain
 from hub.engine.wire import Wire
@@ -149,7 +149,7 @@ class Draft:
         if prefix is not None and found != prefix:
             wanted = self.catalog.prefixes[prefix].name
             row = self.catalog.prefixes.get(found)
-            fault = f"{value} is the id of {row.name if row else 'no type'}; give the id of a {wanted}, {prefix}_…"
+            fault = f"{value} is the id of {row.name if row else 'no type'}; give the id of {a(wanted)}, {prefix}_…"
             refuse("ID_WRONG_TYPE", argument, fault)
         return key
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from hub.engine import wire
 from hub.engine.build import Names, Slot
-from hub.engine.catalog import Catalog, Column, Row
+from hub.engine.catalog import Catalog, Column, Row, a
 from hub.engine.links import Many, One
 from hub.engine.wire import Wire
 
@@ -92,7 +92,7 @@ def shared(names: Names) -> None:
     for kind in (wire.ID, *dict.fromkeys(wire.PLAIN.values())):
         if kind.operators and not kind.money:
             slots = [_operator(kind, each) for each in kind.operators]
-            names.input(f"{kind.name}Filter", f"Conditions on a {kind.name}; all must hold.", slots)
+            names.input(f"{kind.name}Filter", f"Conditions on {a(kind.name)}; all must hold.", slots)
     names.input("JSONFilter", "Conditions on what stands at a path of a JSON value; all must hold.", JSON_OPERATORS)
     names.enum("SortDirection", "Which end comes first.", [("ASC", "Least first."), ("DESC", "Greatest first.")])
     names.enum(
@@ -115,7 +115,7 @@ def _enums(names: Names, row: Row) -> None:
         if isinstance(of, type) and issubclass(of, Enum) and of.__name__ not in names.known:
             choices(names, of, str(column.column.comment))
             slots = [_operator(column.wire, each) for each in column.wire.operators]
-            names.input(f"{of.__name__}Filter", f"Conditions on a {of.__name__}; all must hold.", slots)
+            names.input(f"{of.__name__}Filter", f"Conditions on {a(of.__name__)}; all must hold.", slots)
 
 
 def _filter_slots(row: Row, catalog: Catalog) -> Iterator[Slot]:

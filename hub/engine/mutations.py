@@ -11,13 +11,14 @@ from typing import Any
 from uuid import UUID
 
 from hub.engine import wire
-from hub.engine.catalog import Catalog, Row, camel
+from hub.engine.catalog import Catalog, Row, a, camel
 from hub.engine.signatures import Field, Input, Types, arguments_of, given_by, record
 from hub.engine.writes import Tx, Verb, Writes
 from hub.viewer import Viewer
 
 Outcome = Mapping[str, Any]
 Call = Callable[[Tx, Viewer, Mapping[str, Any], datetime], Awaitable[Outcome]]
+NEW = " Only a new row takes it; one that is found keeps its own."
 VERSION = Field(
     "expectedVersion",
     "version",
@@ -105,11 +106,11 @@ def _singles(name: str, row: Row, writes: Writes, types: Types) -> Iterator[Muta
             *_namings(row, writes, types),
             *_parts(row, writes, types),
         )
-        yield _mutation(f"{name}Create", f"Makes a {row.name}.", creates, (gives,), partial(_create, writes))
+        yield _mutation(f"{name}Create", f"Makes {a(row.name)}.", creates, (gives,), partial(_create, writes))
     an_id = Field("id", "id", "ID", True, "Its id.", types.key(row))
     if writes.updates:
         updates = (an_id, VERSION, *_columns(row, writes, writes.updates, types, fresh=False))
-        text = f"Changes a {row.name}: what is absent stays, what is null is cleared."
+        text = f"Changes {a(row.name)}: what is absent stays, what is null is cleared."
         yield replace(_mutation(f"{name}Update", text, updates, (gives,), partial(_update, writes)), turns="id")
     if writes.creates and (writes.natural or writes.ways):
         by = _by(row, writes, an_id, types)
@@ -123,13 +124,16 @@ def _singles(name: str, row: Row, writes: Writes, types: Types) -> Iterator[Muta
         given = (
             Field("by", "by", by.name, True, "What it is found by; exactly one of them.", by.read, by),
             VERSION,
-            *rest,
+            *(
+                each if each.key in writes.updates else replace(each, description=each.description + NEW)
+                for each in rest
+            ),
         )
         yield _mutation(f"{name}Upsert", text, given, (gives, made), partial(_upsert, writes))
     if writes.deletes:
         gone = Gives("deletedId", "deleted", "ID", "The id that it had.")
         prefix = row.declaration.prefix
-        text = f"Deletes a {row.name} and what is part of it."
+        text = f"Deletes {a(row.name)} and what is part of it."
         call = partial(_delete, writes, prefix)
         yield replace(_mutation(f"{name}Delete", text, (an_id, VERSION), (gone,), call), turns="id")
 
@@ -174,7 +178,7 @@ def _by(row: Row, writes: Writes, an_id: Field, types: Types) -> Input:
     for name, way in writes.ways.items():
         inner = record(way.given, types, f"{row.name}Upsert")
         fields.append(Field(camel(name), name, inner.name, False, way.description, inner.read, inner))
-    return Input(f"{row.name}UpsertBy", f"What a {row.name} is found by; give exactly one.", tuple(fields))
+    return Input(f"{row.name}UpsertBy", f"What {a(row.name)} is found by; give exactly one.", tuple(fields))
 
 
 async def _create(writes: Writes, tx: Tx, viewer: Viewer, given: Mapping[str, Any], at: datetime) -> Outcome:

@@ -15,7 +15,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from hub.engine import inputs, wire
-from hub.engine.catalog import Row, camel
+from hub.engine.catalog import Row, a, camel
 from hub.engine.draft import json_text, refuse, storable
 from hub.engine.given import plain
 from hub.engine.links import One
@@ -97,7 +97,9 @@ class Types:
             found, key = wire.parse_id(value, argument)
             if found != prefix:
                 refuse(
-                    "ID_WRONG_TYPE", argument, f"{value} is not the id of a {row.name}; give one that begins {prefix}_."
+                    "ID_WRONG_TYPE",
+                    argument,
+                    f"{value} is not the id of {a(row.name)}; give one that begins {prefix}_.",
                 )
             return key
 

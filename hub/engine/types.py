@@ -14,7 +14,7 @@ from strawberry.types.fields.resolver import StrawberryResolver
 
 from hub.engine import inputs, stream_types, wire
 from hub.engine.build import Names, Slot
-from hub.engine.catalog import Catalog, Column, Row, camel, shout
+from hub.engine.catalog import Catalog, Column, Row, a, camel, shout
 from hub.engine.links import FoundBy, Many, Merged, One, OneOf
 from hub.engine.mutations import Mutation, Mutations, derived
 from hub.engine.signatures import Input
@@ -128,12 +128,12 @@ def _resolved(row: Row, catalog: Catalog, names: Names) -> list[StrawberryField]
 def _connection(names: Names, row_name: str, extra: Sequence[Slot]) -> None:
     names.output(
         f"{row_name}Edge",
-        f"One entry of a {row_name} list and its place in it.",
+        f"One entry of {a(row_name)} list and its place in it.",
         [Slot("cursor", "Cursor", "The entry's place in this list."), Slot("node", row_name, "The entry itself.")],
     )
     names.output(
         f"{row_name}Connection",
-        f"A page of a {row_name} list.",
+        f"A page of {a(row_name)} list.",
         [
             Slot("edges", f"list[{row_name}Edge]", "The entries with their cursors."),
             Slot("nodes", f"list[{row_name}]", "The entries alone."),
