@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from hub.domain import customers, keys, known, lifecycle, scope
+from hub.domain import customers, erasure, keys, known, lifecycle, scope
 from hub.engine.links import FoundBy, Interface, Sortable, many, merged, one, row
 from hub.engine.wire import Json
 from hub.engine.writes import verb
@@ -119,4 +119,5 @@ class StageMove:
 
 stage_move = verb("customerStageMove", lifecycle.stage_move, many="customersStageMove")
 assign = verb("customerAssign", lifecycle.assign, many="customersAssign")
+erase = verb("customerErase", erasure.erase)
 key_mint = verb("customerKeyMint", keys.mint, secret=True)

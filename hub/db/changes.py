@@ -1,4 +1,5 @@
-"""Reading the log of changes by row. The triggers that write it are in migrations/, the order of all changes is publish/'s."""
+"""The log of changes by row: what was edited since, and forgetting a customer. Triggers of migrations/ write it; the order of all
+changes is publish/'s."""
 
 from typing import TypeAlias
 from uuid import UUID
@@ -42,3 +43,22 @@ async def edited_since(tx: Tx, table: str, row: UUID, seen: int) -> frozenset[st
     if not edits or [edit["version"] for edit in edits] != list(range(seen + 1, seen + 1 + len(edits))):
         return None
     return frozenset(column for edit in edits for column in edit["changed"])
+
+
+# What rights are cut by stays in the image of a deleted row, so that whoever saw it is told that it is gone.
+_ERASE = """
+update change_log set after = null, before = case when operation = 'DELETE' then (
+    select jsonb_object_agg(key, value) from jsonb_each(before) where key in ('id', 'customer_id', 'unit_id')
+) || '{"erased": true}' end
+where customer_id = $1
+"""
+_PATIENCE = "set local statement_timeout = '60s'"  # the log is looked through for it: it has no index by customer
+
+
+async def erase(tx: Tx, customer: UUID) -> int:
+    """Empties the images of a customer's rows, all of which are deleted; gives of how many changes.
+
+    Positions stay. The change that deleted a row is told as before, without what the row was."""
+    await tx.execute(_PATIENCE)
+    emptied: str = await tx.execute(_ERASE, customer)
+    return int(emptied.removeprefix("UPDATE "))

@@ -13,8 +13,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from hub.engine.conditions import Slot
 from hub.engine.figures import Value, json_object, text
 from hub.engine.objects import TYPE
-from hub.engine.past import CHANGES, LOG, image, shown
-from hub.engine.plan import Changes, Imaged, MessageFields
+from hub.engine.past import CHANGES, LOG, erased, image, shown
+from hub.engine.plan import Changes, Imaged, MessageFields, Shape
 from hub.engine.sql import Writer
 from hub.engine.where import Condition, Names, param
 from hub.engine.wire import id_text, raw
@@ -110,11 +110,13 @@ class ImageWriter:
             "at": lambda: of.c.at,
         }
         shapes = dict(imaged.shapes)
-        parts = [
-            (key, self.writer.object(shapes[key], row) if key in shapes else values[name]()) for key, name in fields
-        ]
+        parts = [(key, self._node(shapes[key], of, row) if key in shapes else values[name]()) for key, name in fields]
         parts += [(TYPE, text(imaged.row.name))] if self.spliced else []
         return json_object(parts, self.names.next())
+
+    def _node(self, shape: Shape, of: sa.Subquery, row: sa.FromClause) -> Value:
+        gone = sa.and_(of.c.operation == DELETE, erased(of.c.before))
+        return sa.case((gone, raw("null::json")), else_=self.writer.object(shape, row))
 
     def _changed(self, imaged: Imaged, of: sa.Subquery) -> Value:
         """The fields that show the changed columns, in the order of the type's."""

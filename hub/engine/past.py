@@ -41,6 +41,11 @@ def image(names: Names, table: sa.Table, value: Value) -> sa.FromClause:
     return made.table_valued(*columns, name=names.next())
 
 
+def erased(value: Value) -> Condition:
+    """Whether what an image held was erased (hub/db/changes.py)."""
+    return value.op("?", is_comparison=True)(raw("'erased'"))
+
+
 def shown(names: Names, row: Row, value: Value, where: Predicate) -> Condition:
     """Whether there is an image, the viewer may see it, and it meets the predicate."""
     there: Condition = value.is_not(None)
@@ -48,7 +53,9 @@ def shown(names: Names, row: Row, value: Value, where: Predicate) -> Condition:
     seen = row.declaration.scope.was_visible(of, names.binding)
     source = Source(names, of, grouped=False)
     conditions = [] if seen is None else [seen]
-    conditions += [condition(source, where)] if where != All(()) else []
+    if where != All(()):
+        # What was erased may have met it: whoever was told of the row is told that it is gone.
+        conditions.append(sa.or_(condition(source, where), erased(value)))
     if not conditions:
         return there
     select = sa.select(raw("1")).select_from(source.tables()).where(*conditions)

@@ -24,6 +24,10 @@ REASONS = (
     ("PERMISSIONS_CHANGED", "The key sees other rows than before."),
     ("STOPPING", "The hub stops; connect again."),
 )
+NODE = (
+    "The row as the change left it; of a DELETE or LEAVE, as it was. Links are read as they are now. Null when what the row was"
+    " has been erased since."
+)
 CHANGE = (
     Slot("cursor", "Cursor", "The change's place in the order of all; `after` goes on behind it."),
     Slot(
@@ -35,11 +39,7 @@ CHANGE = (
     Slot("customerId", "ID | None", "The customer whom the row belongs to."),
     Slot("version", "int", "The row's version after the change; of a deleted row, its last one."),
     Slot("changedFields", "list[str]", "The fields that the change gave another value."),
-    Slot(
-        "node",
-        "Node",
-        "The row as the change left it; of a DELETE or LEAVE, as it was. Links are read as they are now.",
-    ),
+    Slot("node", "Node | None", NODE),
     Slot("actor", "str", "Who made the change: `key:` and the key's id, `hub`, or `db:` and a role of the database."),
     Slot("requestId", "str | None", "The request that made it."),
     Slot("transactionId", "str", "Changes that were made together have the same; they need not be adjacent."),

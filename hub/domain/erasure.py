@@ -1,0 +1,28 @@
+"""Erasing a customer: the rows, and what the log of changes remembers of them."""
+
+from datetime import datetime
+from typing import Annotated, NamedTuple
+from uuid import UUID
+
+from hub.db import changes
+from hub.domain import writing
+from hub.domain.customers import Customer
+from hub.domain.known import CUSTOMERS
+from hub.domain.writing import Tx
+from hub.viewer import Viewer
+
+
+class Erased(NamedTuple):
+    """What an erasure gives."""
+
+    entries: Annotated[int, "How many entries of the log of changes were emptied."]
+
+
+async def erase(tx: Tx, viewer: Viewer, *, id: Annotated[UUID, Customer, "The customer."], at: datetime) -> Erased:
+    """Deletes a customer with everything that belongs to it, and empties what the log of changes holds of it.
+
+    Those who follow changes are told that the rows are gone, and nothing of what they were; nobody can undo it."""
+    viewer.require("customers:admin")
+    await writing.lock(tx, viewer, Customer, id, "id")
+    await CUSTOMERS.delete(tx, viewer, id, None, at)
+    return Erased(await changes.erase(tx, id))

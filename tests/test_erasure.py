@@ -1,0 +1,70 @@
+"""Erasing a customer: nothing of it stays, in rows or in the log, and those who follow changes are told that it is gone."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from conftest import key_for
+from reading import Reader
+from writing import writing
+
+from hub.viewer import Role
+
+HERE = "Around the Horn"
+ERASE = "mutation ($id: ID!) { customerErase(input: {id: $id}) { entries } }"
+
+
+@pytest.fixture
+async def reader(northwind: str) -> AsyncIterator[Reader]:
+    connection = await asyncpg.connect(northwind)
+    async with writing(northwind) as writer:
+        yield Reader(writer, connection)
+    await connection.close()
+
+
+async def edited(reader: Reader) -> str:
+    """The id of a customer whose edits the log remembers."""
+    await reader.write(
+        f"update customers set stage = 'LOST', attributes = '{{\"secret\": \"canary\"}}' where name = '{HERE}'",
+        f"update contacts set name = 'Canary' where customer_id = (select id from customers where name = '{HERE}')",
+    )
+    return f"cus_{(await reader.rows.fetchval('select id from customers where name = $1', HERE)).hex}"
+
+
+async def test_nothing_of_an_erased_customer_stays_in_the_log(reader: Reader) -> None:
+    key = await edited(reader)
+    assert await reader.rows.fetchval("select count(*) from change_log where after::text ~ '[cC]anary'") == 2
+    given = await reader.writer.do(ERASE, {"id": key})
+    held = await reader.rows.fetch("select after, before, customer_id from change_log")
+    assert given["customerErase"]["entries"] == len(held)
+    assert all(each["after"] is None for each in held)
+    assert await reader.rows.fetchval("select count(*) from change_log where before::text ~ '[cC]anary|Around'") == 0
+    assert await reader.rows.fetchval("select count(*) from customers where name = $1", HERE) == 0
+
+
+async def test_who_follows_is_told_that_it_is_gone_and_no_more(reader: Reader) -> None:
+    await reader.writer.do(ERASE, {"id": await edited(reader)})
+    filtered = "{types: [CUSTOMER], customer: {stage: {eq: LOST}}}"
+    told = await reader.told("operation node { id ... on Customer { name } }", filter=filtered)
+    assert told == [{"operation": "DELETE", "node": None}]
+
+
+async def test_it_is_told_to_who_saw_it_and_to_nobody_else(reader: Reader) -> None:
+    units = {each["code"]: each["id"] for each in await reader.rows.fetch("select code, id from org_units")}
+    near = await key_for(reader.writer.dsn, Role.READER, unit_id=units["eastern"])
+    far = await key_for(reader.writer.dsn, Role.READER, unit_id=units["northern"])
+    await reader.writer.do(ERASE, {"id": await edited(reader)})
+    entities = {each["entity"] for each in await reader.told("operation entity", key=near)}
+    assert {"CUSTOMER", "CONTACT", "ORDER", "ORDER_ITEM", "INTERACTION"} <= entities
+    assert await reader.told("entity", key=far) == []
+
+
+async def test_only_admins_erase(reader: Reader) -> None:
+    key = await key_for(reader.writer.dsn, Role.WRITER)
+    refused = await reader.writer.refused(ERASE, {"id": await edited(reader)}, key=key)
+    assert (refused["code"], refused["scope"]) == ("FORBIDDEN", "customers:admin")
+
+
+async def test_what_is_absent_cannot_be_erased(reader: Reader) -> None:
+    refused = await reader.writer.refused(ERASE, {"id": "cus_" + "0" * 32})
+    assert (refused["code"], refused["argument"]) == ("NOT_FOUND", "input.id")
