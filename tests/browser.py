@@ -100,6 +100,13 @@ class Page:
             x, y = centre
             await self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
+    async def press(self, key: str) -> None:
+        """A key of the keyboard, wherever the focus is."""
+        text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
+        code = {"Enter": 13, "Escape": 27}.get(key, 0)
+        await self.send("Input.dispatchKeyEvent", type="keyDown", key=key, text=text, windowsVirtualKeyCode=code)
+        await self.send("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
+
 
 @asynccontextmanager
 async def opened(profile: Path) -> AsyncIterator[Page]:

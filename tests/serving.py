@@ -19,16 +19,21 @@ def free_port() -> int:
         return port
 
 
-async def served(dsn: str, port: int) -> Process:
-    """A hub that answers."""
+async def served(dsn: str, port: int, *command: str) -> Process:
+    """A hub that answers; `hub serve` unless another command is given."""
     environment = {**os.environ, "HUB_DATABASE_URL": dsn}
-    command = [sys.executable, "-m", "hub", "serve", "--port", str(port)]
-    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment, stdout=DEVNULL, stderr=DEVNULL)
-    async with httpx2.AsyncClient() as client:
-        while True:
-            try:
-                if (await client.get(f"http://127.0.0.1:{port}/readyz")).status_code == 200:
-                    return process
-            except httpx2.TransportError:
-                pass
+    whole = [sys.executable, "-m", "hub", *(command or ("serve",)), "--port", str(port)]
+    process = await asyncio.create_subprocess_exec(*whole, cwd=ROOT, env=environment, stdout=DEVNULL, stderr=DEVNULL)
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        while not await ready(client):
+            assert process.returncode is None, f"hub {whole[3]} ended"
             await asyncio.sleep(0.02)
+    return process
+
+
+async def ready(client: httpx2.AsyncClient) -> bool:
+    """Whether a hub answers."""
+    try:
+        return (await client.get("/readyz")).status_code == 200
+    except httpx2.TransportError:
+        return False

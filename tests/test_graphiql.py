@@ -16,6 +16,7 @@ import uvicorn
 from browser import in_a_browser, opened
 from graphql import GraphQLSchema, build_schema, graphql_sync, parse, validate
 from graphql.type import is_enum_type, is_list_type, is_non_null_type, is_scalar_type
+from serving import free_port, ready
 from socket_client import PROTOCOL, Client
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -62,12 +63,12 @@ def test_a_saved_operation_has_a_title_and_fits_the_schema(path: Path, schema: G
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def demo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of `hub demo`, run as a person would, with the key that it left in its directory."""
-    data, port = tmp_path_factory.mktemp("demo"), _free_port()
+    data, port = tmp_path_factory.mktemp("demo"), free_port()
     command = (sys.executable, "-m", "hub", "demo", "--port", str(port), "--data", str(data))
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
     try:
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client, asyncio.timeout(120):
-            while not await _ready(client):
+            while not await ready(client):
                 assert process.returncode is None, "hub demo ended"
                 await asyncio.sleep(0.2)
             client.headers["authorization"] = f"Bearer {(data / 'key').read_text().strip()}"
@@ -76,13 +77,6 @@ async def demo(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx2
         if process.returncode is None:
             process.terminate()
         await process.wait()
-
-
-async def _ready(client: httpx2.AsyncClient) -> bool:
-    try:
-        return (await client.get("/readyz")).status_code == 200
-    except httpx2.TransportError:
-        return False
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -189,12 +183,6 @@ async def test_saved_operations_write_in_a_browser(demo: httpx2.AsyncClient, tmp
     assert after["known"]
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 def _anything(kind: Any) -> Any:
     """Some value of a type: one element of a list, the first word of an enum."""
     if is_non_null_type(kind):
@@ -254,7 +242,7 @@ async def test_the_page_works_in_a_browser_without_a_network(served: tuple[str, 
         for dialog in ("Open short keys dialog", "Open settings dialog"):
             await page.click(f"document.querySelector('[aria-label=\"{dialog}\"]')")
             await page.see("document.querySelector('[role=dialog]')")
-            await page.send("Input.dispatchKeyEvent", type="keyDown", key="Escape", windowsVirtualKeyCode=27)
+            await page.press("Escape")
             await page.see("!document.querySelector('[role=dialog]')")
     assert page.complaints == []
     assert [url for url in page.requested if not url.startswith((f"{address}/graph", "data:"))] == []

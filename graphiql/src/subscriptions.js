@@ -17,6 +17,11 @@ function cursorVariable({ operationName }, documentAST) {
   return after?.value?.kind === Kind.VARIABLE ? after.value.name.value : undefined;
 }
 
+// GraphiQL shows one message: a sign of life leaves the last change in its place.
+function tellsNothing({ data }) {
+  return ["StreamReady", "StreamProgress"].includes(Object.values(data ?? {})[0]?.__typename);
+}
+
 export function subscription(operation, documentAST, authorization) {
   return {
     subscribe(sink) {
@@ -29,8 +34,8 @@ export function subscription(operation, documentAST, authorization) {
       });
       const stop = follow(client, operation, cursorVariable(operation, documentAST), {
         next(answer) {
-          shown = answer;
-          sink.next(answer);
+          if (!shown.data || !tellsNothing(answer)) shown = answer;
+          sink.next(shown);
         },
         end(errors) {
           sink.next({ errors });

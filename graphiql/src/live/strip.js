@@ -20,8 +20,10 @@ function title({ entity, node: { id, version, ...named } }) {
 }
 
 function changeRow({ operation, entity, changedFields, actor, at, node }) {
-  const sign = make("span", { class: `sign ${operation.toLowerCase()}`, title: word(operation) }, SIGNS[operation]);
-  const kind = make("p", { class: "kind" }, word(entity), make("time", { datetime: at, title: exactly(at) }, time(at)));
+  const sign = make("span", { class: `sign ${operation.toLowerCase()}`, role: "img" }, SIGNS[operation]);
+  sign.title = sign.ariaLabel = word(operation);
+  const moment = make("time", { datetime: at, title: exactly(at) }, time(at));
+  const kind = make("p", { class: "kind" }, make("span", {}, word(entity)), moment);
   const fields = operation === "UPDATE" ? changedFields.map((name) => make("code", {}, name)) : [];
   return make(
     "li",
@@ -31,9 +33,9 @@ function changeRow({ operation, entity, changedFields, actor, at, node }) {
       "div",
       {},
       kind,
-      make("p", {}, make("span", { class: "spoken" }, `${word(operation)}: `), title({ entity, node })),
+      make("p", { class: "what" }, title({ entity, node })),
       make("p", { class: "fields" }, ...fields),
-      make("p", { class: "small" }, actor),
+      make("p", { class: "small actor", title: actor }, actor),
     ),
   );
 }
