@@ -98,7 +98,7 @@ def _run(command: Command, folder: Path, fault: str) -> None:
 
 def _stop(fault: str) -> NoReturn:
     raise SystemExit(
-        f"\nThe hub was not installed: its page, GraphiQL, could not be built, because {fault}.\n"
+        f"\nThe hub was not installed: its pages could not be built, because {fault}.\n"
         "The build needs the npm registry, once. Check the network, the proxy and `npm config get registry`, then\n"
-        "install again; or install a wheel of the hub, which has the page in it.\n"
+        "install again; or install a wheel of the hub, which has the pages in it.\n"
     )
