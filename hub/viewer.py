@@ -44,6 +44,7 @@ class Viewer:
     unit_path: str | None = None
     unit_ids: tuple[UUID, ...] = ()  # the units of the subtree, as they were when the key was looked up
     customer_id: UUID | None = None
+    shown: str = ""  # the key's public id
 
     @property
     def binding(self) -> Binding:
@@ -57,7 +58,7 @@ class Viewer:
     @property
     def actor(self) -> str:
         """What the log of changes knows this viewer by."""
-        return f"key:{self.key_id}" if self.key_id else "hub"
+        return f"key:{self.shown}" if self.shown else "hub"
 
     @property
     def introspect(self) -> bool:

@@ -288,16 +288,14 @@ async def test_live_answers_are_bounded(northwind: str) -> None:
 
 
 async def test_a_live_answer_that_is_cut_says_why(northwind: str) -> None:
-    async with streaming(northwind) as hub, hub.subscribed(LIST, {"stage": "LOST"}) as subscription:
+    async with (
+        streaming(northwind, key_recheck=0.05, key_cache_ttl=0) as hub,
+        hub.subscribed(LIST, {"stage": "LOST"}) as subscription,
+    ):
         await subscription.next()
-        hub_stops = asyncio.create_task(_stopped(hub))
+        await hub.rows.execute("update api_keys set role = 'reader'")
         told = await subscription.message()
-        await hub_stops
-    assert told["payload"][0]["extensions"] == {"code": "STREAM_ENDED", "reason": "STOPPING"}
-
-
-async def _stopped(hub: Streaming) -> None:
-    hub.serving.should_exit = True
+    assert told["payload"][0]["extensions"] == {"code": "STREAM_ENDED", "reason": "PERMISSIONS_CHANGED"}
 
 
 async def test_streams_of_whole_tables_are_bounded_and_those_of_a_customer_are_not(northwind: str) -> None:

@@ -243,6 +243,7 @@ async def unit_named(tx: asyncpg.Connection, text: str) -> UUID:
 
 
 def _found(row: asyncpg.Record) -> KeyFound:
-    viewer = Viewer(row["id"], Role(row["role"]), row["unit_path"], tuple(row["unit_ids"]), row["customer_id"])
+    bound = (row["unit_path"], tuple(row["unit_ids"]), row["customer_id"])
+    viewer = Viewer(row["id"], Role(row["role"]), *bound, row["public_id"])
     same = ("public_id", "hash", "name", "unit_id", "created_at", "expires_at", "revoked_at", "last_used_at")
     return KeyFound(viewer=viewer, **{name: row[name] for name in same})

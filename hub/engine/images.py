@@ -120,10 +120,12 @@ class ImageWriter:
 
     def _changed(self, imaged: Imaged, of: sa.Subquery) -> Value:
         """The fields that show the changed columns, in the order of the type's."""
-        listed = ", ".join(f"('{column}', '{field}', {at})" for at, (column, field) in enumerate(imaged.names.items()))
+        fields: dict[str, list[str]] = {}
+        for column, field in imaged.names.items():
+            fields.setdefault(field, []).append(f"'{column}'")
+        listed = ", ".join(f"('{field}', array[{', '.join(columns)}])" for field, columns in fields.items())
         name = self.names.next()
-        field = raw(f'"{name}".field')
-        rows = sa.text(f'(values {listed}) as "{name}" (name, field, at)')
-        gathered = sa.func.coalesce(sa.func.json_agg(field), raw("'[]'::json"))
-        changed = raw(f'"{name}".name') == sa.any_(of.c.changed)
+        rows = sa.text(f'(values {listed}) as "{name}" (field, columns)')
+        gathered = sa.func.coalesce(sa.func.json_agg(raw(f'"{name}".field')), raw("'[]'::json"))
+        changed = of.c.changed.op("&&", is_comparison=True)(raw(f'"{name}".columns'))
         return sa.select(gathered).select_from(rows).where(changed).correlate(of).scalar_subquery()

@@ -22,11 +22,11 @@ REASONS = (
     ("RETENTION", "The changes between are no longer kept."),
     ("SLOW_CONSUMER", "The client did not take what was sent."),
     ("PERMISSIONS_CHANGED", "The key sees other rows than before."),
-    ("STOPPING", "The hub stops; connect again."),
 )
 NODE = (
     "The row as the change left it; of a DELETE or LEAVE, as it was. Links are read as they are now. Null when what the row was"
-    " has been erased since."
+    " has been erased since. What is selected here decides what is told: an UPDATE that left all selected columns as they were is"
+    " not (select `version` to be told of every one), and neither is any change of a type for which nothing is selected."
 )
 CHANGE = (
     Slot("cursor", "Cursor", "The change's place in the order of all; `after` goes on behind it."),
@@ -40,7 +40,11 @@ CHANGE = (
     Slot("version", "int", "The row's version after the change; of a deleted row, its last one."),
     Slot("changedFields", "list[str]", "The fields that the change gave another value."),
     Slot("node", "Node | None", NODE),
-    Slot("actor", "str", "Who made the change: `key:` and the key's id, `hub`, or `db:` and a role of the database."),
+    Slot(
+        "actor",
+        "str",
+        "Who made the change: `key:` and the key's public id, `hub`, or `db:` and a role of the database.",
+    ),
     Slot("requestId", "str | None", "The request that made it."),
     Slot("transactionId", "str", "Changes that were made together have the same; they need not be adjacent."),
     Slot("at", "DateTime", "When the change was made."),
@@ -58,7 +62,8 @@ MESSAGES = {
     "StreamProgress": ("A sign of life of a quiet stream, with a cursor to go on from.", PROGRESS),
     "StreamGap": ("Something could not be told: read the rows anew, then go on from `to`.", GAP),
 }
-AFTER = Slot("after", "Cursor | None", "Only what lies behind this cursor; without it, a stream begins now.")
+BEHIND = Slot("after", "Cursor | None", "Only what lies behind this cursor; without it, all that the log still keeps.")
+AFTER = Slot("after", "Cursor | None", "Only what lies behind this cursor; without it, what happens from now on.")
 FIRST = Slot("first", "int | None", "How many messages at most; 20 without it.")
 
 
@@ -106,12 +111,15 @@ def changes(names: Names, catalog: Catalog) -> Slot:
         " name. The last message is a StreamReady when nothing more has happened, else go on from the last cursor."
     )
     which = Slot("filter", "ChangeFilter | None", "Which changes are told.")
-    return Slot("changes", "list[StreamMessage]", described, (AFTER, FIRST, which))
+    return Slot("changes", "list[StreamMessage]", described, (BEHIND, FIRST, which))
 
 
 def live(names: Names, catalog: Catalog, queries: Iterator[Slot]) -> Iterator[tuple[Slot, StreamRoot]]:
     """The subscription roots: changes, and a live one for each root of the query type that is a row or a list."""
-    told = "Changes as they happen, each once, in the order that is the same for all, from `after` on."
+    told = (
+        "Changes as they happen, each once, in the order that is the same for all, from `after` on. Updates that leave what is"
+        " selected under `node` as it was are not told."
+    )
     which = Slot("filter", "ChangeFilter | None", "Which changes are told.")
     yield Slot("changes", "StreamMessage", told, (AFTER, which)), StreamRoot("changes")
     for query in queries:

@@ -41,7 +41,7 @@ class Stream(Protocol):
         """The client wants no more: nothing is sent after this."""
 
     def cut(self, reason: str) -> None:
-        """Ends it for "SLOW_CONSUMER", "PERMISSIONS_CHANGED" or "STOPPING": a StreamGap where that makes sense, then
+        """Ends it for "SLOW_CONSUMER" or "PERMISSIONS_CHANGED": a StreamGap where that makes sense, then
         the sink's end."""
 
 

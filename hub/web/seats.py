@@ -70,9 +70,13 @@ class Seat:
             self.cut(self.doomed)
 
     def cut(self, reason: str) -> None:
-        """The stream says so to its client, and ends; one that is still being opened does when it is open."""
+        """The stream says so to its client, and ends; one that is still being opened does when it is open.
+
+        When the hub stops it says nothing: clients take an end for the end, and a lost connection for what it is."""
         stream, self.doomed = self.stream, reason
-        if stream is not None:
+        if stream is not None and reason == "STOPPING":
+            self.stop(reason)
+        elif stream is not None:
             self._safely(lambda: stream.cut(reason))
             self.end()
 
