@@ -196,7 +196,7 @@ class Match:
             if turn >= self.transactions and (self.meanwhile is None or self.meanwhile.done()):
                 break
             try:
-                await self._transaction(await line.connection(), draw, f"{who}-{turn}")
+                await self._transaction(await line.connection(), draw, f"{self.seed}-{who}-{turn}")
             except BROKEN:
                 line.broken()
         await line.close()

@@ -2,9 +2,13 @@
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
@@ -19,15 +23,22 @@ def free_port() -> int:
         return port
 
 
-async def served(dsn: str, port: int, *command: str) -> Process:
+async def served(dsn: str, port: int, *command: str, **settings: object) -> Process:
     """A hub that answers; `hub serve` unless another command is given."""
-    environment = {**os.environ, "HUB_DATABASE_URL": dsn}
+    chosen = {f"HUB_{name.upper()}": str(value) for name, value in settings.items()}
+    environment = {**os.environ, "HUB_DATABASE_URL": dsn, **chosen}
     whole = [sys.executable, "-m", "hub", *(command or ("serve",)), "--port", str(port)]
     process = await asyncio.create_subprocess_exec(*whole, cwd=ROOT, env=environment, stdout=DEVNULL, stderr=DEVNULL)
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-        while not await ready(client):
-            assert process.returncode is None, f"hub {whole[3]} ended"
-            await asyncio.sleep(0.02)
+    try:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            while not await ready(client):
+                assert process.returncode is None, f"hub {whole[3]} ended"
+                await asyncio.sleep(0.02)
+    except BaseException:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        raise
     return process
 
 
@@ -37,3 +48,50 @@ async def ready(client: httpx2.AsyncClient) -> bool:
         return (await client.get("/readyz")).status_code == 200
     except httpx2.TransportError:
         return False
+
+
+@dataclass
+class Hubs:
+    """Some hubs on one database, by their ports, which stay the same."""
+
+    dsn: str
+    settings: dict[str, object]
+    running: dict[int, Process] = field(default_factory=dict)
+
+    @property
+    def ports(self) -> list[int]:
+        """Where they are."""
+        return list(self.running)
+
+    async def start(self, port: int) -> None:
+        """Starts the one at a port; returns once it answers."""
+        self.running[port] = await served(self.dsn, port, **self.settings)
+
+    async def kill(self, port: int) -> None:
+        """As if by a fault."""
+        await self.end(port, signal.SIGKILL)
+
+    async def end(self, port: int, number: signal.Signals) -> int:
+        """Ends the one at a port; its exit code."""
+        hub = self.running[port]
+        if hub.returncode is None:
+            hub.send_signal(number)
+        return await hub.wait()
+
+    async def restart(self, port: int, number: signal.Signals = signal.SIGKILL) -> None:
+        """Ends the one at a port, and starts it again."""
+        await self.end(port, number)
+        await self.start(port)
+
+
+@asynccontextmanager
+async def hubs(dsn: str, number: int, **settings: object) -> AsyncIterator[Hubs]:
+    """So many, one after the other, so that the first one leads."""
+    made = Hubs(dsn, settings)
+    try:
+        for _ in range(number):
+            await made.start(free_port())
+        yield made
+    finally:
+        for port in made.ports:
+            await made.kill(port)

@@ -1,0 +1,174 @@
+"""A subscriber that outlives hubs: it connects again to any of several, behind its last cursor, and keeps all that it is told.
+
+What that must have been is delivery.py's."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import cycle
+from time import monotonic
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+from streaming import PROTOCOL
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
+
+CHANGES = """subscription ($after: Cursor) { changes(after: $after, filter: {types: [PRODUCT, CUSTOMER]}) {
+    __typename
+    ... on Change {
+        cursor previousCursor entityId version node { ... on Product { token: name } ... on Customer { token: name } }
+    }
+    ... on StreamReady { cursor } ... on StreamProgress { cursor } ... on StreamGap { from to reason }
+} }"""
+AGAIN = 0.1  # seconds between two attempts
+PATIENCE = 5.0  # for a hub that takes the connection and says nothing
+PASSING = {"CURSOR_AHEAD", "UNAVAILABLE", "STATEMENT_TIMEOUT", "REQUEST_TIMEOUT", "STREAM_ENDED"}
+GONE = (OSError, TimeoutError, ConnectionClosed, InvalidHandshake, InvalidMessage)
+
+Wait = Callable[[], Awaitable[None]]
+
+
+class Told(NamedTuple):
+    """A change as a subscriber was told it."""
+
+    cursor: str
+    row: UUID
+    version: int
+    token: str
+
+
+class Refused(Exception):
+    """The hub will not go on from where the subscriber is, and says that it never will."""
+
+
+async def _at_once() -> None:
+    """A subscriber that keeps up."""
+
+
+@dataclass(eq=False)
+class Subscriber:
+    """One stream of changes, whatever becomes of the hubs. `pace` is awaited after each message."""
+
+    ports: Sequence[int]
+    key: str
+    pace: Wait = _at_once
+    cursor: str | None = None
+    told: list[Told] = field(default_factory=list)
+    jumps: list[Any] = field(default_factory=list)  # messages that do not follow the one before
+    ends: Counter[str] = field(default_factory=Counter)  # how connections and streams came to their ends
+    away: list[float] = field(default_factory=list)  # seconds from each end until the stream went on
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    socket: ClientConnection | None = None
+    _lost: float | None = None
+
+    async def run(self) -> None:
+        """For ever; raises Refused when the cursor is no good any more."""
+        for port in cycle(self.ports):
+            try:
+                await self._listen(port)
+            except GONE as error:
+                self._ended(_name(error))
+            await asyncio.sleep(AGAIN)
+
+    async def until_ready(self, seconds: float = 20.0) -> None:
+        """Waits until what follows is new."""
+        await asyncio.wait_for(self.ready.wait(), seconds)
+
+    async def again(self, seconds: float = 20.0) -> None:
+        """Waits until the stream goes on, if it does not."""
+        if self._lost is not None:
+            self.ready.clear()
+            await self.until_ready(seconds)
+
+    async def _listen(self, port: int) -> None:
+        async with connect(
+            f"ws://127.0.0.1:{port}/graphql",
+            subprotocols=[PROTOCOL],
+            compression=None,
+            ping_interval=None,
+            open_timeout=PATIENCE,
+            close_timeout=0.1,
+            max_size=None,
+        ) as self.socket:
+            await _said(self.socket, type="connection_init", payload={"authorization": f"Bearer {self.key}"})
+            await asyncio.wait_for(self.socket.recv(), PATIENCE)
+            payload = {"query": CHANGES, "variables": {"after": self.cursor}}
+            await _said(self.socket, type="subscribe", id="1", payload=payload)
+            async for text in self.socket:
+                message = orjson.loads(text)
+                if message["type"] != "next":
+                    self._over(message)
+                    return
+                self._hear(message["payload"]["data"]["changes"])
+                await self.pace()
+
+    def _over(self, message: Any) -> None:
+        """The stream ends, though the socket may not."""
+        if message["type"] == "complete":
+            self._ended("complete")
+            return
+        code = message["payload"][0]["extensions"]["code"]
+        self._ended(code)
+        if code not in PASSING:
+            raise Refused(message["payload"])
+
+    def _hear(self, message: Any) -> None:
+        kind = message["__typename"]
+        if self._lost is not None:
+            self.away.append(monotonic() - self._lost)
+            self._lost = None
+        if kind == "StreamGap":
+            self.ends[message["reason"]] += 1
+            if message["from"] != message["to"] or message["from"] != self.cursor:
+                self.jumps.append(message)
+            self.cursor = message["to"]
+            return
+        if kind == "Change":
+            if message["previousCursor"] != self.cursor and self.cursor is not None:
+                self.jumps.append(message)
+            row = UUID(message["entityId"].partition("_")[2])
+            self.told.append(Told(message["cursor"], row, message["version"], message["node"]["token"]))
+        elif kind == "StreamReady":
+            self.ready.set()
+        self.cursor = message["cursor"]
+
+    def _ended(self, how: str) -> None:
+        """Seconds are counted from the first of several ends."""
+        self.ends[how] += 1
+        if self._lost is None:
+            self._lost = monotonic()
+
+
+def _name(error: Exception) -> str:
+    """How a connection ended: with what code, if it was closed; else by what."""
+    if isinstance(error, ConnectionClosed):
+        return str(error.rcvd.code) if error.rcvd is not None else "broken"
+    return "refused" if isinstance(error, OSError) else type(error).__name__
+
+
+async def _said(socket: ClientConnection, **message: Any) -> None:
+    await socket.send(json.dumps(message))
+
+
+@asynccontextmanager
+async def subscribed(
+    number: int, ports: Sequence[int], key: str, *, pace: Wait = _at_once
+) -> AsyncIterator[list[Subscriber]]:
+    """So many subscribers, spread over the ports, who are told of everything from now on."""
+    made = [Subscriber([*ports[n % len(ports) :], *ports[: n % len(ports)]], key, pace) for n in range(number)]
+    tasks = [asyncio.create_task(each.run()) for each in made]
+    try:
+        await asyncio.gather(*(each.until_ready() for each in made))
+        yield made
+        failed = [task for task in tasks if task.done()]
+        await asyncio.gather(*failed)
+    finally:
+        for task in tasks:
+            task.cancel()
+        with suppress(Refused):
+            await asyncio.gather(*tasks, return_exceptions=True)
