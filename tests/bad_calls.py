@@ -210,6 +210,11 @@ PAST = [
     BadCall("VALUE_INVALID", "'asOf'", f'{{ customer(id: "{CUS}", asOf: "yesterday") {{ id }} }}'),
     BadCall("VALUE_INVALID", "asOf:", f'{{ customer(id: "{CUS}", asOf: "9000-01-01T00:00:00Z") {{ id }} }}'),
     BadCall("AS_OF_LINK", "unit:", f'{{ customer(id: "{CUS}", asOf: "1998-01-01T00:00:00Z") {{ unit {{ id }} }} }}'),
+    BadCall(
+        "AS_OF_LINK", "orders:", "{ customers { nodes { history { nodes { after { orders { totalCount } } } } } } }"
+    ),
+    BadCall("FIELD_UNKNOWN", "fields:", '{ customers { nodes { history(fields: "nme") { totalCount } } } }'),
+    BadCall("COST_LIMIT", "rows", "{ customers(first: 100) { nodes { history(first: 50) { nodes { at } } } } }"),
 ]
 
 LISTS = [

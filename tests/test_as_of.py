@@ -131,6 +131,21 @@ async def test_what_python_makes_of_a_row_is_made_of_what_it_was(hub_: Writer, r
     assert found == {"interaction": {"excerpt": "one two…", "body": "one two three"}}
 
 
+async def test_of_who_was_erased_there_is_no_past(hub_: Writer, rows: asyncpg.Connection) -> None:
+    ids = "select c.id, s.id from customers c join scores s on s.customer_id = c.id where c.name = 'QUICK-Stop' limit 1"
+    ((key, score),) = await rows.fetch(ids)
+    await rows.execute("update customers set name = 'Quick' where id = $1", key)
+    at = (await moment(rows)).isoformat()
+    query = f"""{{
+        customer(id: "cus_{key.hex}", asOf: "{at}") {{ name }}
+        score(id: "sco_{score.hex}", asOf: "{at}") {{ model }}
+        node(id: "sco_{score.hex}", asOf: "{at}") {{ id }}
+    }}"""
+    assert None not in (await hub_.do(query)).values()
+    await hub_.do(f'mutation {{ customerErase(input: {{ id: "cus_{key.hex}" }}) {{ entries }} }}')
+    assert set((await hub_.do(query)).values()) == {None}
+
+
 async def test_an_id_of_no_row_was_none_either(hub_: Writer, rows: asyncpg.Connection) -> None:
     for query in (THEN, NODE):
         variables = {"id": f"prd_{'0' * 32}", "at": (await moment(rows)).isoformat()}

@@ -17,6 +17,7 @@ from hub.engine import wire
 from hub.engine.links import Declaration, Interface, Many, Merged, One, OneOf, Resolved, Sortable
 from hub.engine.wire import Wire, raw
 
+HISTORY = "history"  # the field of every type that tells a row's changes
 COMMON: Mapping[str, Any] = {"version": int, "created_at": datetime, "updated_at": datetime}
 
 
@@ -90,6 +91,17 @@ class Row:
     def entity(self) -> str:
         """The type as a value of the EntityType enum."""
         return shout(self.name)
+
+    @property
+    def shows(self) -> Mapping[str, str]:
+        """The field that shows each column: the column's own, or that of the link behind it."""
+        found = {each.column.name: name for name, each in self.columns.items()}
+        for name, link in self.links.items():
+            if isinstance(link, One):
+                found[link.by] = name
+            elif isinstance(link, OneOf):
+                found |= dict.fromkeys(link.targets.values(), name)
+        return found
 
     @property
     def aggregable(self) -> Iterator[Column]:
@@ -208,6 +220,8 @@ def _row(declaration: Declaration, faults: list[str]) -> Row:
         faults.extend(
             f"{declaration.address}.{name} needs {need}, which is no column" for need in how.needs if need not in names
         )
+    if HISTORY in {*names, *declaration.links, *declaration.resolved}:
+        faults.append(f"{declaration.address}.{HISTORY}: every type has a field of this name, that tells its changes")
     if declaration.search and "search_text" not in declaration.table.c:
         faults.append(f"{declaration.address} is searched, but its table has no search_text")
     return Row(

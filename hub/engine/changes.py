@@ -15,7 +15,6 @@ from hub.engine.conditions import Run, Slot
 from hub.engine.draft import leaf_of, refuse
 from hub.engine.filters import predicate
 from hub.engine.given import Given, Leaf, plain
-from hub.engine.links import One, OneOf
 from hub.engine.objects import Selections
 from hub.engine.plan import Changes, Either, Imaged, Listed, MessageFields, Read, Shape, Single, Splice
 from hub.engine.stream_types import MESSAGES, field_of
@@ -43,7 +42,7 @@ def changes(select: Selections, sets: Sequence[Any], given: Mapping[str, Given])
             imaged.append(one)
             splices |= {row.name: splice} if splice else {}
     draft = select.draft
-    columns = {each.row.name: each.names for each in imaged}
+    columns = {each.row.name: each.row.shows for each in imaged}
     listed = Listed(
         operations=_texts(select, wanted, "operations"),
         keys=_keys(select, wanted),
@@ -56,17 +55,6 @@ def changes(select: Selections, sets: Sequence[Any], given: Mapping[str, Given])
     draft.imaged = False
     splice = Splice(by_type=tuple((row.name, splices.get(row.name, Splice())) for row in chosen)) if splices else None
     return Changes(tuple(imaged), listed, messages), splice
-
-
-def names_of(row: Row) -> Mapping[str, str]:
-    """The field that shows each column of a row: the column's own, or that of the link behind it."""
-    found = {each.column.name: name for name, each in row.columns.items()}
-    for name, link in row.links.items():
-        if isinstance(link, One):
-            found[link.by] = name
-        elif isinstance(link, OneOf):
-            found |= dict.fromkeys(link.targets.values(), name)
-    return found
 
 
 def _has(given: Mapping[str, Given], name: str) -> bool:
@@ -105,7 +93,7 @@ def _imaged(
         deeper += [(key, splice)] if splice else []
     name = field_of(row)
     where = predicate(select.draft, wanted.get(name), row, f"filter.{name}")
-    made = Imaged(row, tuple(shapes), where, _watched([shape for _, shape in shapes]), names_of(row))
+    made = Imaged(row, tuple(shapes), where, _watched([shape for _, shape in shapes]))
     return made, Splice(deeper=tuple(deeper)) if deeper else None
 
 

@@ -12,7 +12,7 @@ import json
 
 import sqlalchemy as sa
 
-from hub.engine.plan import Cursors
+from hub.engine.lists import Cursors
 from hub.engine.wire import raw
 from hub.errors import BadInput
 

@@ -13,14 +13,13 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from hub.engine.conditions import Slot
 from hub.engine.figures import Value, json_object, text
 from hub.engine.objects import TYPE
-from hub.engine.past import CHANGES, LOG, erased, image, shown
+from hub.engine.past import CHANGES, LOG, erased, facts, image, operation, shown
 from hub.engine.plan import Changes, Imaged, MessageFields, Shape
 from hub.engine.sql import Writer
 from hub.engine.where import Condition, Names, param
 from hub.engine.wire import id_text, raw
 
 PAGE = "page$"
-CREATE, DELETE = raw("'CREATE'"), raw("'DELETE'")
 POSITIONS = Slot("positions", ARRAY(sa.BigInteger()), lambda run: run.positions)
 CURSORS = Slot("cursors", ARRAY(sa.Text()), lambda run: run.cursors)
 MARK = Slot("mark", sa.Text(), lambda run: run.mark)
@@ -71,12 +70,7 @@ class ImageWriter:
         sides = sa.select(*page.c, after.label("a$"), before.label("b$")).select_from(page)
         of = sides.where(page.c.table_name == raw(f"'{imaged.row.table.name}'")).subquery(self.names.next())
         now, was = of.c["a$"], of.c["b$"]
-        operation: Value = sa.case(
-            (of.c.operation.in_([CREATE, DELETE]), of.c.operation),
-            (sa.and_(now, was), raw("'UPDATE'")),
-            (now, raw("'ENTER'")),
-            else_=raw("'LEAVE'"),
-        )
+        became = operation(of, was, now)
         row = image(self.names, imaged.row.table, sa.case((now, of.c.after), else_=of.c.before))
         conditions: list[Condition] = [sa.or_(now, was)]
         if imaged.watched is not None:
@@ -84,48 +78,28 @@ class ImageWriter:
             overlap = of.c.changed.op("&&", is_comparison=True)(raw(f"array[{columns}]"))
             conditions.append(sa.or_(sa.not_(sa.and_(now, was)), overlap))
         listed = changes.listed
-        conditions += [operation == sa.any_(param(listed.operations))] if listed.operations else []
+        conditions += [became == sa.any_(param(listed.operations))] if listed.operations else []
         if listed.changed:
             slot = listed.changed[imaged.row.name]
             conditions.append(of.c.changed.op("&&", is_comparison=True)(param(slot)))
-        told = self._told(imaged, changes.messages["Change"], of, row, operation)
+        told = self._told(imaged, changes.messages["Change"], of, row, became)
         return sa.select(of.c.position.label("p$"), told.label("m$")).select_from(of, row).where(*conditions)
 
-    def _told(
-        self, imaged: Imaged, fields: MessageFields, of: sa.Subquery, row: sa.FromClause, operation: Value
-    ) -> Value:
+    def _told(self, imaged: Imaged, fields: MessageFields, of: sa.Subquery, row: sa.FromClause, became: Value) -> Value:
         values: dict[str, Callable[[], Value]] = {
             "__typename": lambda: text("Change"),
             "cursor": lambda: of.c.cursor,
             "previousCursor": lambda: param(MARK),
-            "operation": lambda: operation,
+            "operation": lambda: became,
             "entity": lambda: text(imaged.row.entity),
             "entityId": lambda: id_text(imaged.row.declaration.prefix, of.c.row_id),
             "customerId": lambda: id_text(self.owner, of.c.customer_id),
-            "version": lambda: of.c.version,
-            "changedFields": lambda: self._changed(imaged, of),
-            "actor": lambda: of.c.actor,
-            "requestId": lambda: of.c.request,
-            "transactionId": lambda: sa.cast(of.c.transaction_id, sa.Text),
-            "at": lambda: of.c.at,
-        }
+        } | facts(self.names, imaged.row, of)
         shapes = dict(imaged.shapes)
         parts = [(key, self._node(shapes[key], of, row) if key in shapes else values[name]()) for key, name in fields]
         parts += [(TYPE, text(imaged.row.name))] if self.spliced else []
         return json_object(parts, self.names.next())
 
     def _node(self, shape: Shape, of: sa.Subquery, row: sa.FromClause) -> Value:
-        gone = sa.and_(of.c.operation == DELETE, erased(of.c.before))
+        gone = sa.and_(of.c.operation == raw("'DELETE'"), erased(of.c.before))
         return sa.case((gone, raw("null::json")), else_=self.writer.object(shape, row))
-
-    def _changed(self, imaged: Imaged, of: sa.Subquery) -> Value:
-        """The fields that show the changed columns, in the order of the type's."""
-        fields: dict[str, list[str]] = {}
-        for column, field in imaged.names.items():
-            fields.setdefault(field, []).append(f"'{column}'")
-        listed = ", ".join(f"('{field}', array[{', '.join(columns)}])" for field, columns in fields.items())
-        name = self.names.next()
-        rows = sa.text(f'(values {listed}) as "{name}" (field, columns)')
-        gathered = sa.func.coalesce(sa.func.json_agg(raw(f'"{name}".field')), raw("'[]'::json"))
-        changed = of.c.changed.op("&&", is_comparison=True)(raw(f'"{name}".columns'))
-        return sa.select(gathered).select_from(rows).where(changed).correlate(of).scalar_subquery()

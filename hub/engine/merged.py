@@ -6,8 +6,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub.engine.figures import Value
+from hub.engine.lists import Bound
 from hub.engine.paging import Key, Wanted, assembled, behind, bounds, row_columns
-from hub.engine.plan import Bound, MergedListing, MergedSource, PageInfo, Shape, Stats, Total, Variant
+from hub.engine.plan import MergedListing, MergedSource, PageInfo, Shape, Stats, Total, Variant
 from hub.engine.where import Condition, Names, param
 from hub.engine.wire import raw
 

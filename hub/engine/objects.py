@@ -4,6 +4,7 @@ Fields are collected as GraphQL says (fragments, @include, @skip, merged selecti
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -19,12 +20,13 @@ from graphql import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine import wire
-from hub.engine.catalog import Row, shout
+from hub.engine.catalog import HISTORY, Row, shout
 from hub.engine.conditions import Join, Run
 from hub.engine.draft import Draft
 from hub.engine.filters import join_of, predicate
 from hub.engine.given import Given, Leaf
 from hub.engine.links import Many, Merged, One, OneOf, Resolved
+from hub.engine.lists import Order, SortColumn
 from hub.engine.pages import cursors, list_name, order, page_of, search
 from hub.engine.plan import (
     Constant,
@@ -38,7 +40,6 @@ from hub.engine.plan import (
     Money,
     Nodes,
     Null,
-    Order,
     PageInfo,
     Part,
     Plan,
@@ -46,13 +47,13 @@ from hub.engine.plan import (
     Selected,
     Shape,
     Single,
-    SortColumn,
     Splice,
     StatFigure,
     Stats,
     Total,
     Variant,
 )
+from hub.engine.revisions import NodesOf, history
 from hub.engine.types import Graph
 from hub.errors import BadInput, HubError
 
@@ -155,7 +156,7 @@ class Selections:
             name = nodes[0].name.value
             how = row.resolved.get(name)
             with self.at(key, nodes[0]):
-                if self.draft.past and (name in row.links or (how and how.keys)):
+                if self.draft.past and (name in row.links or name == HISTORY or (how and how.keys)):
                     fault = "a link cannot be read as it was; ask for the row as it is beside it."
                     raise BadInput(f"{name}: {fault}", code="AS_OF_LINK")
                 if how is not None:
@@ -187,6 +188,8 @@ class Selections:
         column = row.columns.get(name)
         if column is not None:
             return Read(column.column.name, column.wire), None
+        if name == HISTORY:
+            return history(self, row, nodes)
         sets = [node.selection_set for node in nodes]
         match row.links.get(name):
             case One() as link:
@@ -254,27 +257,17 @@ class Selections:
         keys = order(self.draft, given.get("orderBy"), row, "orderBy", searched=searching is not None)
         name = list_name(field, keys, searching)
         page = page_of(self.draft, given, name, len(keys))
-        node_type = {row.name: row}
-        parts, splice, uses_cursors, _ = self._parts(row.name, node_type, sets)
+        parts, splice, uses_cursors = self.parts(row.name, sets, partial(self.shape, row), row)
         made = cursors(self.draft, name) if uses_cursors else None
         return Listing(row, join, where, searching, keys, page, made, parts), splice
 
-    def _parts(
-        self, name: str, rows: Mapping[str, Row], sets: Sets
-    ) -> tuple[tuple[tuple[str, Part], ...], Splice | None, bool, list[list[tuple[Row, Shape]]]]:
-        """The parts of a connection; `name` is its node type, an interface when there are several rows."""
+    def parts(
+        self, name: str, sets: Sets, nodes_of: NodesOf, row: Row | None = None
+    ) -> tuple[tuple[tuple[str, Part], ...], Splice | None, bool]:
+        """The parts of a connection, and whether they tell cursors; `name` is its node type, `row` what figures are over."""
         parts: list[tuple[str, Part]] = []
         deeper: list[tuple[str, Splice]] = []
-        shapes: list[list[tuple[Row, Shape]]] = []
         uses_cursors = False
-
-        def nodes_of(inner: Sets) -> tuple[Shape | Variant, Splice | None]:
-            if name in rows:
-                return self.shape(rows[name], inner)
-            made, splice = self.shapes(list(rows.values()), inner)
-            shapes.append(made)
-            return Variant(len(shapes) - 1), splice
-
         for key, nodes in self.fields(sets, f"{name}Connection").items():
             inner = [node.selection_set for node in nodes]
             splice: Splice | None = None
@@ -285,7 +278,8 @@ class Selections:
                     case "totalCount":
                         part = Total()
                     case "stats":
-                        part = self.stats(rows[name], inner)
+                        assert row is not None
+                        part = self.stats(row, inner)
                     case "pageInfo":
                         part = self._page_info(inner)
                         uses_cursors |= any(fact in ("startCursor", "endCursor") for _, fact in part.fields)
@@ -298,9 +292,9 @@ class Selections:
             parts.append((key, part))
             if splice is not None:
                 deeper.append((key, splice))
-        return tuple(parts), Splice(deeper=tuple(deeper)) if deeper else None, uses_cursors, shapes
+        return tuple(parts), Splice(deeper=tuple(deeper)) if deeper else None, uses_cursors
 
-    def _edges(self, name: str, sets: Sets, nodes_of: Any) -> tuple[Edges, Splice | None]:
+    def _edges(self, name: str, sets: Sets, nodes_of: NodesOf) -> tuple[Edges, Splice | None]:
         fields: list[tuple[str, Any]] = []
         deeper: list[tuple[str, Splice]] = []
         for key, nodes in self.fields(sets, f"{name}Edge").items():
@@ -364,7 +358,14 @@ class Selections:
         keys = (Order(SortColumn("at", None), "desc"), Order("id", "desc"))
         name = list_name(field, keys, None)
         page = page_of(self.draft, given, name, len(keys))
-        parts, splice, uses_cursors, shapes = self._parts(interface, {each.name: each for each in rows}, sets)
+        shapes: list[list[tuple[Row, Shape]]] = []
+
+        def nodes_of(inner: Sets) -> tuple[Variant, Splice | None]:
+            made, splice = self.shapes(rows, inner)
+            shapes.append(made)
+            return Variant(len(shapes) - 1), splice
+
+        parts, splice, uses_cursors = self.parts(interface, sets, nodes_of)
         sources = tuple(
             MergedSource(each, each.declaration.implements[interface], tuple(made[at][1] for made in shapes))
             for at, each in enumerate(rows)

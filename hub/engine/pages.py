@@ -16,7 +16,7 @@ from hub.engine.draft import Draft, leaf_of, objects, refuse, storable
 from hub.engine.filters import Function, count_figure, figure_of, join_of, predicate
 from hub.engine.given import Given, Leaf
 from hub.engine.links import Direction, Many
-from hub.engine.plan import Bound, Cursors, Order, Page, Search, SortColumn
+from hub.engine.lists import Bound, Cursors, Order, Page, Search, SortColumn
 from hub.engine.wire import Wire
 
 DEFAULT_PAGE = 20

@@ -11,15 +11,14 @@ from hub.engine.conditions import Slot
 from hub.engine.cursor import sealed
 from hub.engine.figures import EMPTY_LIST, Value, json_object, text
 from hub.engine.links import Direction
+from hub.engine.lists import Bound, Cursors, Page
 from hub.engine.plan import (
-    Bound,
     Constant,
-    Cursors,
     Edges,
+    History,
     Listing,
     MergedListing,
     Nodes,
-    Page,
     PageInfo,
     Part,
     Shape,
@@ -204,7 +203,7 @@ class Level(Protocol):
 
 
 def assembled(
-    listing: Listing | MergedListing,
+    listing: Listing | MergedListing | History,
     wanted: Wanted,
     rows: sa.Subquery,
     figures: Level | None,

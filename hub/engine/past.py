@@ -11,10 +11,14 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from hub.engine.catalog import Row
 from hub.engine.conditions import All, Predicate, Slot
-from hub.engine.figures import Value
+from hub.engine.figures import Value, json_object, text
+from hub.engine.merged import Totals
+from hub.engine.paging import Key, Wanted, assembled, behind, bounds, row_columns
+from hub.engine.plan import Constant, History, Image, Revision, Shape, Total
 from hub.engine.where import Condition, Names, Source, condition, param
 from hub.engine.wire import raw
 
+Objects = Callable[[Shape, sa.FromClause], Value]
 NOTHING = raw("'{}'::jsonb")  # the image of a row that was not there
 LOG = (
     ("row_id", sa.Uuid()),
@@ -60,6 +64,41 @@ def shown(names: Names, row: Row, value: Value, where: Predicate) -> Condition:
         return there
     select = sa.select(raw("1")).select_from(source.tables()).where(*conditions)
     return sa.and_(there, sa.exists(select.correlate_except(*source.own())))
+
+
+def operation(of: sa.FromClause, before: Condition, after: Condition) -> Value:
+    """What became of the row, for one to whom these of its images are shown."""
+    return sa.case(
+        (of.c.operation.in_([raw("'CREATE'"), raw("'DELETE'")]), of.c.operation),
+        (sa.and_(after, before), raw("'UPDATE'")),
+        (after, raw("'ENTER'")),
+        else_=raw("'LEAVE'"),
+    )
+
+
+def facts(names: Names, row: Row, of: sa.FromClause) -> dict[str, Callable[[], Value]]:
+    """What the log says of a change, by the names of fields."""
+    return {
+        "version": lambda: of.c.version,
+        "changedFields": lambda: _changed(names, row, of),
+        "actor": lambda: of.c.actor,
+        "requestId": lambda: of.c.request,
+        "transactionId": lambda: sa.cast(of.c.transaction_id, sa.Text),
+        "at": lambda: of.c.at,
+    }
+
+
+def _changed(names: Names, row: Row, of: sa.FromClause) -> Value:
+    """The fields that show the changed columns, in the order of the type's."""
+    fields: dict[str, list[str]] = {}
+    for column, field in row.shows.items():
+        fields.setdefault(field, []).append(f"'{column}'")
+    listed = ", ".join(f"('{field}', array[{', '.join(columns)}])" for field, columns in fields.items())
+    name = names.next()
+    rows = sa.text(f'(values {listed}) as "{name}" (field, columns)')
+    gathered = sa.func.coalesce(sa.func.json_agg(raw(f'"{name}".field')), raw("'[]'::json"))
+    changed = of.c.changed.op("&&", is_comparison=True)(raw(f'"{name}".columns'))
+    return sa.select(gathered).select_from(rows).where(changed).correlate(of).scalar_subquery()
 
 
 # -- a row at a moment ----------------------------------------------------------------------------------------------------
@@ -128,3 +167,82 @@ def _seen_today(names: Names, row: Row, key: Value, last: Value) -> Condition:
         exists(here, here.c.id == key, scope.visible(here, names.binding)),
         sa.and_(sa.not_(exists(other, other.c.id == key)), exists(gone, scope.was_visible(gone, names.binding))),
     )
+
+
+# -- a row's history ------------------------------------------------------------------------------------------------------
+
+
+def history(listing: History, outer: sa.FromClause, names: Names, objects: Objects) -> Value:
+    """The connection's JSON; `objects` writes the object of a shape over a row."""
+    wanted = Wanted.by(listing.parts, listing.page)
+    changes = _changes(listing, outer, names)
+    keys = _keys(changes)
+
+    def node(revision: Revision) -> Value:
+        values = facts(names, listing.row, changes)
+        values["operation"] = lambda: operation(changes, changes.c["before$"], changes.c["after$"])
+        fields: list[tuple[str, Value]] = []
+        for key, part in revision.fields:
+            if isinstance(part, Constant):
+                fields.append((key, text(part.text)))
+            elif isinstance(part, Image):
+                of = image(names, listing.row.table, changes.c[part.side])
+                one = sa.select(objects(part.shape, of)).select_from(of).correlate_except(of)
+                told = sa.and_(changes.c[f"{part.side}$"], sa.not_(erased(changes.c[part.side])))
+                fields.append((key, sa.case((told, one.scalar_subquery()))))
+            else:
+                fields.append((key, values[part]()))
+        return json_object(fields, names.next())
+
+    columns = [*row_columns(listing.parts, listing.cursors, keys, names, node), *wanted.columns(keys)]
+    rows = (
+        sa.select(*(columns or [raw("1").label("$")]))
+        .select_from(changes)
+        .where(*bounds(keys, listing.page))
+        .order_by(*(key.ordered(backward=False) for key in keys))
+        .limit(wanted.limit())
+        .correlate_except(changes)
+        .subquery(names.next())
+    )
+    return assembled(listing, wanted, rows, _total(listing, outer, names), _more(listing, outer, names), names)
+
+
+def _keys(changes: sa.FromClause) -> list[Key]:
+    return [Key(changes.c.id, "desc", sa.BigInteger())]
+
+
+def _changes(listing: History, outer: sa.FromClause, names: Names) -> sa.Subquery:
+    """The changes of the row that are told, with which of their images are shown."""
+    row, log = listing.row, names.of(CHANGES)
+    sides = {side: shown(names, row, log.c[side], All(())) for side in ("before", "after")}
+    conditions: list[Condition] = [log.c.row_id == outer.c.id, log.c.table_name == text(row.table.name)]
+    conditions += [log.c.changed.op("&&", is_comparison=True)(param(listing.changed))] if listing.changed else []
+    conditions += [log.c.at >= param(listing.since)] if listing.since else []
+    conditions += [log.c.at < param(listing.until)] if listing.until else []
+    conditions.append(sa.or_(*sides.values()))
+    if listing.check:
+        here = names.of(row.table)
+        seen = row.declaration.scope.visible(here, names.binding)
+        today = sa.select(raw("1")).select_from(here).where(here.c.id == outer.c.id)
+        conditions.append(sa.exists((today if seen is None else today.where(seen)).correlate_except(here)))
+    columns = [log.c.id, *(log.c[name] for name, _ in LOG), *(each.label(f"{side}$") for side, each in sides.items())]
+    return sa.select(*columns).where(*conditions).correlate_except(log).subquery(names.next())
+
+
+def _total(listing: History, outer: sa.FromClause, names: Names) -> Totals | None:
+    if not any(isinstance(part, Total) for _, part in listing.parts):
+        return None
+    changes = _changes(listing, outer, names)
+    count = sa.select(sa.func.count().label("c$")).select_from(changes).correlate_except(changes)
+    return Totals(count.subquery(names.next()))
+
+
+def _more(listing: History, outer: sa.FromClause, names: Names) -> dict[str, Value]:
+    """Whether changes lie outside the cursor that bounds the page."""
+    found: dict[str, Value] = {"hasNextPage": sa.false(), "hasPreviousPage": sa.false()}
+    if listing.page.after is not None:
+        changes = _changes(listing, outer, names)
+        newer = behind(_keys(changes), listing.page.after, ahead=True, itself=True)
+        one = sa.select(raw("1")).select_from(changes).where(newer).correlate_except(changes)
+        found["hasPreviousPage"] = sa.exists(one)
+    return found

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from hub.engine.catalog import Column, Row
-from hub.engine.conditions import Figure, Join, Predicate, Run, Slot
-from hub.engine.links import Direction, FoundBy, Resolved
+from hub.engine.conditions import Join, Predicate, Run, Slot
+from hub.engine.links import FoundBy, Resolved
+from hub.engine.lists import Cursors, Order, Page, Search
 from hub.engine.wire import Wire
 
 # -- selections ---------------------------------------------------------------------------------------------------------
@@ -66,58 +67,17 @@ class Either:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """A sort key: a column of the row, a figure over joined rows, or a rank of the search; never null."""
-
-    key: "SortColumn | Figure | Literal['rank', 'similarity', 'id']"
-    direction: Direction
-
-
-@dataclass(frozen=True, slots=True)
-class SortColumn:
-    """A column to sort by, and what stands for null."""
-
-    column: str
-    missing: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """One end of a page: a parameter for each sort key, taken from a cursor."""
-
-    keys: tuple[Slot, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Which rows of a list: how many (a number or a parameter), from which end, between which bounds."""
-
-    size: int | Slot
-    backward: bool
-    after: Bound | None
-    before: Bound | None
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """What is searched: the whole text and its words."""
-
-    text: Slot
-    words: tuple[Slot, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Nodes:
     """The rows of a page."""
 
-    shape: Shape | Variant
+    shape: "Shape | Variant | Revision"
 
 
 @dataclass(frozen=True, slots=True)
 class Edges:
     """The rows of a page with their cursors; a field is a cursor, a constant or the node's shape."""
 
-    fields: tuple[tuple[str, "Constant | Literal['cursor'] | Shape | Variant"], ...]
+    fields: tuple[tuple[str, "Constant | Literal['cursor'] | Shape | Variant | Revision"], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +119,6 @@ Part = Nodes | Edges | PageInfo | Total | Stats | Constant
 
 
 @dataclass(frozen=True, slots=True)
-class Cursors:
-    """What signs and tells apart the cursors of one list: two parameters, the list's mark and its key."""
-
-    mark: Slot
-    key: Slot
-
-
-@dataclass(frozen=True, slots=True)
 class Listing:
     """A connection: the rows, their order, the page, and the parts that were asked for."""
 
@@ -201,6 +153,35 @@ class MergedListing:
     cursors: Cursors | None
     parts: tuple[tuple[str, Part], ...]
     check: bool  # the rows may be hidden although the one that they hang on is not
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The object of a row as a change found it, or as it left it: `before` or `after`."""
+
+    side: str
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """The object of one change of a row: constants, what the log says of the change by the field's name, and images."""
+
+    fields: tuple[tuple[str, "Constant | str | Image"], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A connection over the changes of a row, newest first; the shapes in `parts` are Revisions."""
+
+    row: Row
+    changed: Slot | None  # only changes of one of these columns
+    since: Slot | None
+    until: Slot | None
+    page: Page
+    cursors: Cursors | None
+    parts: tuple[tuple[str, Part], ...]
+    check: bool  # the row may be hidden today
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,15 +297,12 @@ MessageFields = tuple[tuple[str, str], ...]  # response keys, and the fields of 
 
 @dataclass(frozen=True, slots=True)
 class Imaged:
-    """Changes of one type: the objects over its images by response key, the filter, the columns that count (None: all).
-
-    `names` gives the field that shows each column."""
+    """Changes of one type: the objects over its images by response key, the filter, the columns that count (None: all)."""
 
     row: Row
     shapes: tuple[tuple[str, Shape], ...]
     where: Predicate
     watched: tuple[str, ...] | None
-    names: Mapping[str, str] = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +332,7 @@ class Frame:
     fields: tuple[tuple[str, "Constant | Literal['cursor'] | RootNode"], ...]
 
 
-Selected = Constant | Null | Read | Shape | Single | Either | Listing | MergedListing
+Selected = Constant | Null | Read | Shape | Single | Either | Listing | MergedListing | History
 RootNode = Constant | Null | ById | ByOther | ByIds | Listing | Groups | Payload | Frame
 
 # -- what Python adds ---------------------------------------------------------------------------------------------------

@@ -8,22 +8,22 @@ import sqlalchemy as sa
 
 from hub.engine.conditions import All, Figure
 from hub.engine.figures import Figures, Value, json_object, text
+from hub.engine.lists import Bound, Order, SortColumn
 from hub.engine.merged import merged
 from hub.engine.paging import Key, Wanted, assembled, behind, bounds, row_columns
+from hub.engine.past import history
 from hub.engine.plan import (
-    Bound,
     Constant,
     Either,
+    History,
     Listing,
     MergedListing,
     Null,
-    Order,
     PageInfo,
     Read,
     Selected,
     Shape,
     Single,
-    SortColumn,
     Stats,
     Total,
 )
@@ -87,6 +87,8 @@ class Writer:
                 return self.listing(part, row)
             case MergedListing():
                 return merged(part, row, self.names, self.object)
+            case History():
+                return history(part, row, self.names, self.object)
             case Shape():
                 return self.object(part, row)
 

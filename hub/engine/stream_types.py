@@ -13,10 +13,10 @@ StreamKind = Literal["changes", "live"]
 
 OPERATIONS = (
     ("CREATE", "The row was made."),
-    ("UPDATE", "The row was edited; it met the filter and the key's rights before and after."),
-    ("DELETE", "The row was deleted; `node` is what it was."),
-    ("ENTER", "An edit brought the row into what this stream shows: by its filter, or by the key's rights."),
-    ("LEAVE", "An edit took the row out of what this stream shows; `node` is what it was before."),
+    ("UPDATE", "The row was edited; it was shown before and after."),
+    ("DELETE", "The row was deleted; what is told of it is what it was."),
+    ("ENTER", "An edit brought the row into what is shown: by the stream's filter, or by the key's rights."),
+    ("LEAVE", "An edit took the row out of what is shown; what is told of it is what it was before."),
 )
 REASONS = (
     ("RETENTION", "The changes between are no longer kept."),

@@ -12,9 +12,9 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import StrawberryResolver
 
-from hub.engine import inputs, stream_types, wire
+from hub.engine import inputs, revision_types, stream_types, wire
 from hub.engine.build import Names, Slot
-from hub.engine.catalog import Catalog, Column, Row, a, camel, shout
+from hub.engine.catalog import HISTORY, Catalog, Column, Row, a, camel, shout
 from hub.engine.links import FoundBy, Many, Merged, One, OneOf
 from hub.engine.mutations import Mutation, Mutations, derived
 from hub.engine.signatures import Input
@@ -111,6 +111,7 @@ def _fields(row: Row, catalog: Catalog) -> Iterator[Slot]:
                 yield Slot(name, f"{link.union} | None", link.description)
             case Merged():
                 yield Slot(name, f"{link.interface.name}Connection", link.description, _merged_arguments(link))
+    yield revision_types.history(row)
 
 
 def _resolved(row: Row, catalog: Catalog, names: Names) -> list[StrawberryField]:
@@ -236,6 +237,9 @@ def _objects(names: Names, catalog: Catalog) -> None:
             resolved=_resolved(row, catalog, names),
         )
         _connection(names, row.name, [Slot("stats", f"{row.name}Stats", "Figures over the whole filtered list.")])
+        revision = revision_types.revision_of(row)
+        names.output(revision, f"A change to one {row.name} row.", revision_types.revision(row))
+        _connection(names, revision, ())
         for link in row.links.values():
             if isinstance(link, OneOf):
                 names.union(link.union, link.description, [catalog.addresses[each] for each in link.targets])
@@ -264,7 +268,8 @@ def _roots(catalog: Catalog) -> Iterator[tuple[Slot, Root]]:
 
 
 def _price(core: GraphQLSchema, catalog: Catalog) -> None:
-    """What fields cost beside their rows, in rows: figures read a whole list, groups a whole table, resolvers a value."""
+    """What fields cost beside their rows, in rows: figures read a whole list, groups a whole table, resolvers a
+    value, a history looks into each day of the log."""
     for of in core.type_map.values():
         if isinstance(of, GraphQLObjectType):
             for name, field in of.fields.items():
@@ -276,6 +281,8 @@ def _price(core: GraphQLSchema, catalog: Catalog) -> None:
                     field.extensions["cost"] = 10
                 elif of.name in catalog.rows and name in catalog.rows[of.name].resolved:
                     field.extensions["cost"] = 1
+                elif of.name in catalog.rows and name == HISTORY:
+                    field.extensions["cost"] = 10
 
 
 def _input(names: Names, made: Input) -> None:

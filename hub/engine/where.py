@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from hub.engine.conditions import All, Exists, Figure, FigureTest, Join, JsonTest, Not, Predicate, Slot, Some, Test
-from hub.engine.plan import Search
+from hub.engine.lists import Search
 from hub.engine.wire import raw
 from hub.viewer import Binding
 
