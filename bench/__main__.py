@@ -9,9 +9,9 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from bench import report, runs
+from bench import capture, report, runs
 from bench.children import Failed
-from bench.database import filled, place
+from bench.database import Place, filled, place
 from bench.load import BadAnswer
 from bench.measure import Turns
 from bench.runs import CONTENDERS, Plan
@@ -26,6 +26,7 @@ class Part(StrEnum):
     CONTENDERS = "contenders"
     KEYS = "keys"
     SIZE = "size"
+    CAPTURE = "capture"
 
 
 Parts = Annotated[list[Part] | None, typer.Argument(help="What to run; contenders and keys when nothing is given.")]
@@ -57,24 +58,33 @@ def main(
     only: Only = None,
     who: Who = None,
 ) -> None:
-    """Measure the hub beside others, by key, or by size of the data."""
+    """Measure the hub beside others, by key, by size of the data, or what the log of changes costs."""
     names = _chosen(only, [each.name for each in WORKLOADS], "--only")
     plan = Plan(rounds, seconds, connections, tuple(each for each in WORKLOADS if each.name in names))
     rivals = _chosen(who, list(CONTENDERS), "--who")
     wanted = parts or [Part.CONTENDERS, Part.KEYS]
     taken: dict[str, Turns] = {}
     with place(url, data) as where:
-        dsn = filled(where, customers, customers)
-        if Part.CONTENDERS in wanted:
-            taken |= runs.contest(dsn, plan, rivals)
-        if Part.KEYS in wanted:
-            taken |= runs.by_key(dsn, plan)
-        if Part.SIZE in wanted:
-            larger = customers * LARGER
-            taken |= runs.by_size({customers: dsn, larger: filled(where, larger, customers)}, plan)
+        if Part.CAPTURE in wanted:
+            taken |= capture.run(where, plan)
+        if {*wanted} - {Part.CAPTURE}:
+            taken |= _read(where, wanted, plan, customers, rivals)
     facts = report.machine(customers=customers, rounds=rounds, seconds=seconds, connections=connections)
     report.show(", ".join(f"{name} {value}" for name, value in facts.items()))
     report.show(f"every sample: bench/results/{report.keep('-'.join(wanted), facts, taken).name}")
+
+
+def _read(where: Place, wanted: list[Part], plan: Plan, customers: int, rivals: list[str]) -> dict[str, Turns]:
+    """The parts that ask a hub."""
+    dsn, taken = filled(where, customers, customers), dict[str, Turns]()
+    if Part.CONTENDERS in wanted:
+        taken |= runs.contest(dsn, plan, rivals)
+    if Part.KEYS in wanted:
+        taken |= runs.by_key(dsn, plan)
+    if Part.SIZE in wanted:
+        larger = customers * LARGER
+        taken |= runs.by_size({customers: dsn, larger: filled(where, larger, customers)}, plan)
+    return taken
 
 
 def _end(_: int, __: FrameType | None) -> NoReturn:

@@ -81,15 +81,28 @@ class Ran:
 
 def run(program: Path, dsn: str, statements: Sequence[Statement], seconds: int, work: Path) -> Ran:
     """Run the statements in equal shares for some seconds, prepared, on as many connections as a contender has."""
-    arguments = [str(program), *OPTIONS, "-T", str(seconds + WARM_UP)]
+    arguments: list[str] = []
     for number, statement in enumerate(statements):
         script, values = statement.script(number)
-        file = work / f"{number}.sql"
-        file.write_text(script)
-        arguments += ["-f", str(file)]
+        arguments += ["-f", _file(work, number, script)]
         arguments += [part for name, value in values.items() for part in ("-D", f"{name}={value}")]
+    return _run(program, dsn, arguments, seconds)
+
+
+def run_script(program: Path, dsn: str, script: str, seconds: int, work: Path) -> Ran:
+    """Run a script of pgbench's own in the same way."""
+    return _run(program, dsn, ["-f", _file(work, 0, script)], seconds)
+
+
+def _file(work: Path, number: int, script: str) -> str:
+    file = work / f"{number}.sql"
+    file.write_text(script)
+    return str(file)
+
+
+def _run(program: Path, dsn: str, arguments: Sequence[str], seconds: int) -> Ran:
     done = subprocess.run(
-        arguments,
+        [str(program), *OPTIONS, "-T", str(seconds + WARM_UP), *arguments],
         env=environment(**dict(_connection(dsn))),
         capture_output=True,
         text=True,

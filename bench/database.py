@@ -25,11 +25,13 @@ class Place:
     fixed: bool  # the address names the very database to use for the first set
 
     def address(self, customers: int, standard: int) -> str:
-        if self.fixed and customers == standard:
-            return self.pattern
+        return self.pattern if self.fixed and customers == standard else self.named(str(customers))
+
+    def named(self, name: str) -> str:
+        """The address of a database beside the first."""
         parts = urlsplit(self.pattern)
-        name = f"{parts.path.strip('/')}_{customers}" if self.fixed else f"bench_{customers}"
-        return urlunsplit(parts._replace(path=f"/{name}"))
+        stem = parts.path.strip("/") if self.fixed else "bench"
+        return urlunsplit(parts._replace(path=f"/{stem}_{name}"))
 
 
 @contextmanager
@@ -49,6 +51,14 @@ def filled(where: Place, customers: int, standard: int) -> str:
     asyncio.run(migrate.upgrade(address))
     if asyncio.run(_count(address)) < customers:
         asyncio.run(_load(address, customers))
+    return address
+
+
+def empty(where: Place, name: str) -> str:
+    """The address of a migrated database beside the others, made if need be."""
+    address = where.named(name)
+    asyncio.run(_create(where, address))
+    asyncio.run(migrate.upgrade(address))
     return address
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from math import prod
 from pathlib import Path
+from statistics import median
 
 import orjson
 from rich import box
@@ -139,4 +140,17 @@ def grown(found: Mapping[int, Medians], workloads: Sequence[Workload], small: st
                 ratio = "" if name == small else f"{mean / base:.2f}"
                 cells = (_number(sample.p50, 2), _number(sample.p99, 2), _number(mean, 2), ratio)
                 table.add_row(work.name, str(connections), name, *cells)
+    return table
+
+
+def costs(taken: Turns, titles: Mapping[str, str], dear: str, cheap: str) -> Table:
+    """What one way of doing things costs beside the other: medians of the rounds' own ratios, so that both saw the same."""
+    columns = ("", "", f"rows/s {dear}", cheap, "fewer", "time ×", f"Postgres µs {dear}", cheap)
+    table = _table("What the log of changes costs", columns)
+    for work, by_name in taken.items():
+        pairs = list(zip(by_name[dear], by_name[cheap], strict=True))
+        times = median(bare.rate / logged.rate for logged, bare in pairs)
+        middle = [Sample.median(by_name[name]) for name in (dear, cheap)]
+        rates, cpu = [_number(each.rate) for each in middle], [_number(each.postgres) for each in middle]
+        table.add_row(work, titles[work], *rates, f"{1 - 1 / times:.0%}", f"{times:.2f}", *cpu)
     return table

@@ -17,7 +17,7 @@ from hub.settings import Settings
 LIMIT = 5_000  # changes per move, so that each stays short
 BUSY, IDLE, SLOWER = 0.01, 0.05, 1.5  # seconds between moves, and how fast they become longer when nothing happens
 CANDIDATE = 0.5  # seconds after which one that does not lead tries again
-MARKING = 0.2  # seconds between marks: what is looked through again and again is what was written since the last one
+MARKING = 0.05  # seconds between marks: what was written since the last one is looked through again by every move
 WRITING = 5.0  # seconds between notes of what is settled: each is a dead row for as long as an old snapshot is open
 FAREWELL = 2.0
 
