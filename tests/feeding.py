@@ -176,6 +176,7 @@ class Match:
     meanwhile: asyncio.Future[None] | None
     ledger: Ledger = field(default_factory=Ledger)
     rows: list[UUID] = field(default_factory=list)
+    pause: float = 0.0  # seconds between two transactions of a writer
 
     async def read(self, line: Line) -> int:
         """How many more there were to read."""
@@ -199,6 +200,7 @@ class Match:
                 await self._transaction(await line.connection(), draw, f"{self.seed}-{who}-{turn}")
             except BROKEN:
                 line.broken()
+            await asyncio.sleep(self.pause)
         await line.close()
 
     async def _transaction(self, connection: Connection, draw: random.Random, name: str) -> None:

@@ -50,6 +50,12 @@ async def ready(client: httpx2.AsyncClient) -> bool:
         return False
 
 
+def resident(pid: int) -> float:
+    """MiB of memory of a process."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+
 @dataclass
 class Hubs:
     """Some hubs on one database, by their ports, which stay the same."""

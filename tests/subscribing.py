@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
+from feeding import until
 from streaming import PROTOCOL
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
@@ -81,9 +82,16 @@ class Subscriber:
 
     async def again(self, seconds: float = 20.0) -> None:
         """Waits until the stream goes on, if it does not."""
-        if self._lost is not None:
-            self.ready.clear()
-            await self.until_ready(seconds)
+
+        async def it_does() -> bool:
+            return self._lost is None
+
+        await until(it_does, seconds)
+
+    async def leave(self) -> None:
+        """Closes its socket, to come back at once."""
+        if self.socket is not None:
+            await self.socket.close()
 
     async def _listen(self, port: int) -> None:
         async with connect(
@@ -101,21 +109,22 @@ class Subscriber:
             await _said(self.socket, type="subscribe", id="1", payload=payload)
             async for text in self.socket:
                 message = orjson.loads(text)
-                if message["type"] != "next":
-                    self._over(message)
+                if message["type"] == "complete":
+                    self._ended("complete")
+                    await asyncio.wait_for(self.socket.wait_closed(), PATIENCE)
+                    self.ends[str(self.socket.close_code)] += 1
+                    return
+                if message["type"] == "error":
+                    self._refused(message["payload"])
                     return
                 self._hear(message["payload"]["data"]["changes"])
                 await self.pace()
 
-    def _over(self, message: Any) -> None:
-        """The stream ends, though the socket may not."""
-        if message["type"] == "complete":
-            self._ended("complete")
-            return
-        code = message["payload"][0]["extensions"]["code"]
+    def _refused(self, errors: Any) -> None:
+        code = errors[0]["extensions"]["code"]
         self._ended(code)
         if code not in PASSING:
-            raise Refused(message["payload"])
+            raise Refused(errors)
 
     def _hear(self, message: Any) -> None:
         kind = message["__typename"]

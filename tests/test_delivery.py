@@ -13,7 +13,7 @@ from subscribing import subscribed
 
 from hub.db import positions
 from hub.db.pool import Connection
-from hub.db.positions import Known, Moved
+from hub.db.positions import Moved
 from hub.publish.changes import ChangeGroup, Subscriber
 from hub.web.operation import Operation
 
@@ -55,10 +55,12 @@ async def hub(shared: Streaming) -> Streaming:
     return shared
 
 
-async def faults(hub: Streaming, seed: int, **given: Any) -> set[str]:
+async def faults(hub: Streaming, seed: int, *, transactions: int = 10, **given: Any) -> set[str]:
     """What the oracle finds."""
     async with subscribed(SUBSCRIBERS, [hub.port], hub.key) as subscribers:
-        return (await played(hub.dsn, [hub.port], hub.key, subscribers, seed=seed, transactions=10, **given)).faults()
+        return (
+            await played(hub.dsn, [hub.port], hub.key, subscribers, seed=seed, transactions=transactions, **given)
+        ).faults()
 
 
 async def test_everybody_is_told_everything_in_one_order(hub: Streaming, seed: int) -> None:
@@ -114,14 +116,14 @@ def _hiding(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
 async def test_the_oracle_finds_a_wrong_order(
     database: str, seed: int, statement: str, expected: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def move(connection: Connection, _: Known, __: int) -> Moved:
+    async def move(connection: Connection, *_: Any, **__: Any) -> Moved:
         found = await connection.fetchrow(statement)
         assert found is not None
         return Moved(*found.values())
 
     monkeypatch.setattr(positions, "move", move)
     async with streaming(database) as hub:
-        assert expected <= await faults(hub, seed, patience=0.3)
+        assert expected <= await faults(hub, seed, transactions=20)
 
 
 @pytest.mark.parametrize(("plant", "other"), [(_skipping, "another order"), (_hiding, "chain broken")])
@@ -129,7 +131,7 @@ async def test_the_oracle_finds_a_hub_that_keeps_messages_back(
     hub: Streaming, seed: int, plant: Plant, other: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(monkeypatch, seed)
-    assert await faults(hub, seed, patience=0.3) == {"lost", other}
+    assert await faults(hub, seed, patience=1.0) == {"lost", other}
 
 
 async def test_the_oracle_finds_an_acknowledgement_before_the_commit(hub: Streaming, seed: int) -> None:

@@ -275,6 +275,22 @@ async def test_a_stopping_hub_ends_what_it_has_begun() -> None:
     assert parts(await answer)[2] == {"data": {"wait": "waited"}}
 
 
+async def test_a_stopping_hub_answers_who_does_not_know_yet() -> None:
+    async def asked_late(hub: Hub, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        await until(lambda: hub.app.desk.presence.stopping)
+        writer.write(post("{ wait(seconds: 0) }"))
+        return await reader.read()
+
+    async with listening() as hub:
+        reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+        writer.write(post("{ echo }"))
+        await reader.readuntil(b"}}")
+        late = asyncio.create_task(asked_late(hub, reader, writer))
+    status, headers, answer = parts(await late)
+    assert (status, headers["connection"], answer) == (200, "close", {"data": {"wait": "waited"}})
+    writer.close()
+
+
 async def test_a_stopping_hub_does_not_wait_for_ever() -> None:
     async with listening(drain_timeout=1) as hub:
         answer = asyncio.create_task(hub.raw(post("{ wait(seconds: 60) }")))

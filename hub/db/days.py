@@ -9,7 +9,7 @@ from hub.db.pool import Connection, Pool
 AHEAD = 3  # today and the next two
 SWEEP = 10_000  # rows deleted at once
 
-_PATIENCE = "set local statement_timeout = '60s'"  # a day may hold millions
+_PATIENCE, LONGEST = "set local statement_timeout = '60s'", 61.0  # a day may hold millions
 _MAKE = "select hub_make_day($1)"
 _DROP = "select hub_drop_day($1, $2)"
 _SETTLED = "select settled from change_feed"
@@ -53,7 +53,7 @@ async def forget(pool: Pool, before: date) -> None:
     async with pool.transaction() as tx:
         await tx.execute(_PATIENCE)
         settled: int = await tx.fetchval(_SETTLED)
-        latest = await tx.fetchrow(_LATEST, before, settled)
+        latest = await tx.fetchrow(_LATEST, before, settled, timeout=LONGEST)
         if latest is not None and latest["position"] is not None:
             await tx.execute(_RAISE, latest["position"] + 1, latest["at"])
     async with pool.connection() as connection:

@@ -2,7 +2,6 @@
 
 asyncpg's own pool costs as much again as a point query (measured, docs/decisions/0004-own-pool.md)."""
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -10,6 +9,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
+from hub.db.turns import Turns
 from hub.errors import BadInput, HubError, Unavailable
 from hub.settings import Settings
 
@@ -18,6 +18,9 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 STATEMENTS = 300  # prepared statements kept per connection
 STATEMENT_TEXT = 2_000_000  # and characters of their texts: the server takes some twelve times as many bytes
 CONNECT_SECONDS = 5.0
+# A server says itself that a statement takes too long. One that does not even say that so much later stands still, or is cut off.
+SILENT = 0.5
+AWAY = "The hub cannot reach its database now; try again."
 PLANNING = {True: "set plan_cache_mode = force_custom_plan", False: "set plan_cache_mode = auto"}
 
 
@@ -59,7 +62,7 @@ def fault(error: Exception) -> HubError:
     if state in ("40001", "40P01", "55P03"):
         return Contended("Others were writing the same rows; try again.")
     if state in ("", "0A000") or state.startswith(("08", "53", "57")):
-        return Unavailable("The hub cannot reach its database now; try again.", code="UNAVAILABLE")
+        return away()
     raise error
 
 
@@ -68,20 +71,27 @@ def dying(error: asyncpg.PostgresError) -> bool:
     return (error.sqlstate or "").startswith(("08", "57P"))
 
 
-async def _connected(dsn: str, session: dict[str, str]) -> Connection:
+def away() -> Unavailable:
+    """What those are told whom the database does not answer."""
+    return Unavailable(AWAY, code="UNAVAILABLE")
+
+
+async def _connected(dsn: str, settings: Settings, session: dict[str, str]) -> Connection:
+    # Who waits for a connection waits no longer than for an answer.
+    patience, longest = min(CONNECT_SECONDS, settings.statement_timeout + SILENT), settings.statement_timeout + SILENT
     try:
-        connection = await asyncpg.connect(dsn, server_settings=session, timeout=CONNECT_SECONDS)
+        connection = await asyncpg.connect(dsn, server_settings=session, timeout=patience, command_timeout=longest)
         await connection.set_type_codec(
             "json", schema="pg_catalog", encoder=lambda raw: raw, decoder=lambda raw: raw, format="binary"
         )
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
-        raise Unavailable("The hub cannot reach its database now; try again.", code="UNAVAILABLE") from error
+        raise away() from error
     return connection
 
 
 async def own(dsn: str, settings: Settings, session: dict[str, str]) -> Connection:
     """A connection outside any pool, for who must keep one: a lock lives as long as it. `session` goes before the usual."""
-    return await _connected(dsn, {**_session(settings), "application_name": "hub-sequencer", **session})
+    return await _connected(dsn, settings, {**_session(settings), "application_name": "hub-sequencer", **session})
 
 
 class Held:
@@ -127,8 +137,9 @@ class Pool:
 
     def __init__(self, dsn: str, settings: Settings) -> None:
         self._dsn = dsn
+        self._settings = settings
         self._session = _session(settings)
-        self._free = asyncio.Semaphore(settings.pool_size)
+        self._turns = Turns(settings.pool_size)
         self._idle: list[Held] = []
         self._closing = False
 
@@ -140,7 +151,11 @@ class Pool:
         return pool
 
     async def _connect(self) -> Held:
-        return Held(await _connected(self._dsn, self._session))
+        try:
+            return Held(await _connected(self._dsn, self._settings, self._session))
+        except Unavailable as error:
+            self._learn(error.__cause__)
+            raise
 
     async def _take(self) -> Held:
         while self._idle:
@@ -162,6 +177,13 @@ class Pool:
         else:
             self._give(held)
 
+    def _learn(self, error: BaseException | None) -> None:
+        """Takes in what went wrong: where one was not answered in time, others wait in vain, and for what else is open, too."""
+        if isinstance(error, TimeoutError):
+            self._turns.send_away(away)
+            while self._idle:
+                self._idle.pop().connection.terminate()
+
     async def fetch_json(self, text: str, arguments: Sequence[Any], *, fresh: bool = False) -> bytes:
         """The one JSON value of a statement, as its bytes; `fresh` has it planned for these very arguments.
 
@@ -175,7 +197,7 @@ class Pool:
         return rows
 
     async def _asked(self, text: str, arguments: Sequence[Any], fresh: bool, form: Form) -> Any:
-        async with self._free:
+        async with self._turns:
             held = await self._take()
             try:
                 statement = await held.statement(text)
@@ -192,6 +214,7 @@ class Pool:
             except Exception as error:
                 # The driver and the connection may no longer agree on what comes next.
                 held.connection.terminate()
+                self._learn(error)
                 raise fault(error) from error
             except BaseException:
                 held.connection.terminate()
@@ -202,15 +225,16 @@ class Pool:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """A connection for statements of the hub's own; not inside a transaction."""
-        async with self._free:
+        async with self._turns:
             held = await self._take()
             try:
                 yield held.connection
             except asyncpg.PostgresError as error:
                 self._ended(held, error)
                 raise
-            except BaseException:
+            except BaseException as error:
                 held.connection.terminate()
+                self._learn(error)
                 raise
             self._give(held)
 
@@ -234,15 +258,17 @@ class Pool:
     @asynccontextmanager
     async def held(self) -> AsyncIterator[Held]:
         """A connection with its prepared statements, for work.py; whoever takes it ends what it begins."""
-        async with self._free:
+        async with self._turns:
             held = await self._take()
             try:
                 yield held
-            except HubError:
+            except HubError as error:
                 self._give(held)
+                self._learn(error.__cause__)
                 raise
-            except BaseException:
+            except BaseException as error:
                 held.connection.terminate()
+                self._learn(error)
                 raise
             self._give(held)
 

@@ -188,10 +188,13 @@ async def mark(connection: Connection) -> Mark:
     return Mark(found["id"], found["xid"])
 
 
-async def move(connection: Connection, known: Known, limit: int) -> Moved:
-    """Gives the next positions to the lowest ids that are committed and have none; what is known tells where to look."""
+async def move(connection: Connection, known: Known, limit: int, *, seconds: float | None = None) -> Moved:
+    """Gives the next positions to the lowest ids that are committed and have none; what is known tells where to look.
+
+    It may take longer than other statements if it is said how long."""
     ids, xids = [each.id for each in known.marks], [str(each.xid) for each in known.marks]
-    found = await connection.fetchrow(_MOVE, known.settled, known.reached, ids, xids, known.snapshot, limit)
+    given = known.settled, known.reached, ids, xids, known.snapshot, limit
+    found = await connection.fetchrow(_MOVE, *given, timeout=seconds)
     assert found is not None
     return Moved(found["changes"], found["last"], found["snapshot"], found["drawn"], found["age"])
 

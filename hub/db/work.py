@@ -20,6 +20,7 @@ TURN = """
 ; set local lock_timeout = '5s'; set local statement_timeout = '6s'; select pg_advisory_xact_lock(7269401114)
 ; set local lock_timeout to default; set local statement_timeout to default
 """
+LONGEST_TURN = 7.0  # seconds
 SAVE, KEEP, UNDO = "savepoint row", "release savepoint row", "rollback to savepoint row"
 
 
@@ -83,10 +84,10 @@ class Work:
             answer: bytes = await statement.fetchval(*arguments)
             return answer
 
-    async def run(self, script: str) -> None:
-        """Statements of the hub's own making, in one round trip."""
+    async def run(self, script: str, seconds: float | None = None) -> None:
+        """Statements of the hub's own making, in one round trip; they may take longer than usual if it is said how long."""
         async with self.told():
-            await self.connection.execute(script)
+            await self.connection.execute(script, timeout=seconds)
 
     async def keep(self, last: str) -> None:
         """Runs a last statement, if there is one, and commits; raises Taken when it would keep what is kept."""
@@ -131,7 +132,7 @@ async def working(
         work = Work(held, metadata)
         try:
             told = f"begin; set local hub.actor = '{actor}'; set local hub.request = '{request_id}'"
-            await work.run(told + (TURN if in_turn else ""))
+            await (work.run(told + TURN, LONGEST_TURN) if in_turn else work.run(told))
             yield work
         except HubError:
             await _rolled_back(held)

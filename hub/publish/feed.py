@@ -60,14 +60,29 @@ class Feed:
         return resumed(await self.refresh(), epoch, position)
 
     def cursor(self, position: int) -> str:
-        """The cursor of a position; always the same."""
+        """The cursor of a position that was read here; always the same."""
         return self._cursors.sealed(self._standing.epoch_of(position), position)
+
+    async def cursor_at(self, position: int) -> str:
+        """The same for a position that was read elsewhere: it may be of an epoch that began since."""
+        if position > self._standing.head:
+            await self.refresh()
+        return self.cursor(position)
 
     async def since(self, position: int, limit: int = SCAN) -> list[Head]:
         """The changes behind a position; raises Forgotten when they are no longer kept."""
         async with self.pool.reading() as connection:
             rows = await positions.heads(connection, position, limit)
+        if rows:
+            await self._learn(rows[-1]["epoch"], rows[-1]["position"])
         return [Head(each["position"], each["table_name"], each["row_id"], each["customer_id"]) for each in rows]
+
+    async def _learn(self, epoch: int, head: int) -> None:
+        """A server that was started again has begun another epoch, in which the positions since then are given."""
+        if epoch != self._standing.epoch:
+            await self.refresh()
+        elif head > self._standing.head:
+            self._standing = self._standing._replace(head=head)
 
     async def told(self, watch: Watch, wanted: Sequence[int]) -> list[tuple[int, bytes]]:
         """The messages of the changes at some positions, with marks in them."""

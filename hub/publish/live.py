@@ -122,13 +122,14 @@ class LiveGroup:
                 feed = self._desk.feed
                 try:
                     position, body = await self.watch.frame(feed.pool, feed.mark, datetime.now(UTC))
+                    cursor = await feed.cursor_at(position)
                 except Unavailable:
                     self._due = True
                     await asyncio.sleep(AWAY)
                     continue
                 if body != self._body:
                     self._body, self._number = body, self._number + 1
-                self._frame = framed(self.watch, feed.marked(body, feed.cursor(position)))
+                self._frame = framed(self.watch, feed.marked(body, cursor))
                 for each in tuple(self._listeners):
                     self.show(each)
                 if self.watch.timed:

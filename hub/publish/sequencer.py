@@ -20,6 +20,7 @@ CANDIDATE = 0.5  # seconds after which one that does not lead tries again
 MARKING = 0.05  # seconds between marks: what was written since the last one is looked through again by every move
 WRITING = 5.0  # seconds between notes of what is settled: each is a dead row for as long as an old snapshot is open
 FAREWELL = 2.0
+FIRST = 61.0  # seconds that the first move of a lead may take, which looks through all that came since; later ones are short
 
 
 class Sequencer:
@@ -95,8 +96,10 @@ class Sequencer:
     async def _lead(self, connection: Connection, horizon: Horizon) -> None:
         marked = written = monotonic()
         noted, pause = horizon.settled, BUSY
+        seconds: float | None = FIRST
         while not self._stopping:
-            moved = await positions.move(connection, horizon, LIMIT)
+            moved = await positions.move(connection, horizon, LIMIT, seconds=seconds)
+            seconds = None
             horizon.learn(moved, LIMIT)
             if moved.age is not None:
                 tell(Placed(moved.changes, moved.age))

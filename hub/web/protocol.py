@@ -50,6 +50,7 @@ class Bounded(HttpToolsProtocol):
         self.head_size = 0
         self.thrown_away = 0
         self.lingering = False
+        self.stopping = False
         self.task: asyncio.Task[Any] | None = None
         self.answering: RequestResponseCycle | None = None  # uvicorn's `cycle` is the last that was read
         self.refusal: HubError = NOT_HTTP
@@ -148,6 +149,8 @@ class Bounded(HttpToolsProtocol):
             raise HeadTooLarge
         self.in_body = True
         super().on_headers_complete()
+        if self.stopping and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         self.in_body = False
@@ -159,6 +162,14 @@ class Bounded(HttpToolsProtocol):
         unsent = self.transport.get_write_buffer_size()
         if unsent:
             self.loop.call_later(self.settings.request_timeout, self._abort_if_stalled, unsent)
+
+    def shutdown(self) -> None:
+        """uvicorn stops. A client that does not know may be sending its next request: it is answered, as the last one here.
+
+        A connection on which nothing comes is left to the timer that closes idle ones at any time."""
+        self.stopping = True
+        if self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def _should_upgrade(self) -> bool:
         method, version = self.parser.get_method(), self.parser.get_http_version()

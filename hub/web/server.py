@@ -56,6 +56,11 @@ class Server(uvicorn.Server):
         self.presence = presence
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Whoever connects now would be cut off: so nobody can any more, before many are said goodbye to.
+        for each in self.servers:
+            each.close()
+        for bound in sockets or ():
+            bound.close()
         self.presence.stop()
         await super().shutdown(sockets)
 
