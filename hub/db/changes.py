@@ -50,9 +50,10 @@ _ERASE = """
 update change_log set after = null, before = case when operation = 'DELETE' then (
     select jsonb_object_agg(key, value) from jsonb_each(before) where key in ('id', 'customer_id', 'unit_id')
 ) || '{"erased": true}' end
-where customer_id = $1
+where customer_id = $1 or before ->> 'customer_id' = $1::text
 """
-_PATIENCE = "set local statement_timeout = '60s'"  # the log is looked through for it: it has no index by customer
+LONGEST = 60.0  # seconds: the log is looked through for it, and has no index by customer
+_PATIENCE = "set local statement_timeout = '60s'"
 
 
 async def erase(tx: Tx, customer: UUID) -> int:
@@ -60,5 +61,5 @@ async def erase(tx: Tx, customer: UUID) -> int:
 
     Positions stay. The change that deleted a row is told as before, without what the row was."""
     await tx.execute(_PATIENCE)
-    emptied: str = await tx.execute(_ERASE, customer)
+    emptied: str = await tx.execute(_ERASE, customer, timeout=LONGEST)
     return int(emptied.removeprefix("UPDATE "))
