@@ -4,7 +4,7 @@ import gc
 import resource
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -24,6 +24,8 @@ from hub.publish.feed import Feed
 from hub.publish.sequencer import Sequencer
 from hub.publish.streams import Streams
 from hub.publish.subscriptions import Subscriptions
+from hub.publish.webhooks import work as webhooks
+from hub.publish.webhooks.documents import Documents, Trials
 from hub.settings import Settings
 from hub.web import health, pages, server
 from hub.web.auth import Keyring
@@ -65,6 +67,18 @@ def build(
     return Site(Desk(engine, ring, streams, settings), routes)
 
 
+async def engine_on(settings: Settings, pool: Pool, aside: Pool) -> tuple[Engine, Cursors, vault.Boxes]:
+    """The engine on a database, and the secrets that it shares with others; its commands look at the log `aside`."""
+    chosen = settings.secret_key.get_secret_value() if settings.secret_key else None
+    async with pool.connection() as connection:
+        secret, boxes = await vault.cursor_secret(connection), await vault.boxes(connection, chosen)
+    cursors = Cursors(secret)
+    tools: dict[str, object] = {"boxes": boxes}
+    engine = Engine(schema.build(), pool, settings, secret, answers.Memory(), Feed(pool, cursors), tools)
+    tools["subscriptions"] = Trials(Documents(engine), Feed(aside, cursors))  # which ask the engine themselves
+    return engine, cursors, boxes
+
+
 @asynccontextmanager
 async def running(
     settings: Settings, dsn: str, *, demo_key: DemoKey = nobody, shared: Path | None = None
@@ -89,11 +103,11 @@ async def running(
         try:
             doing = clock.chores(pool, ring, metrics, settings)
             async with clock.running(doing), Sequencer(dsn, settings).running():
-                async with pool.connection() as connection:
-                    secret = await vault.cursor_secret(connection)
-                cursors = Cursors(secret)
-                engine = Engine(schema.build(), pool, settings, secret, answers.Memory(), Feed(pool, cursors))
-                async with Subscriptions(engine, Feed(aside, cursors), settings.live_limit).running() as streams:
+                engine, cursors, boxes = await engine_on(settings, pool, aside)
+                async with (
+                    Subscriptions(engine, Feed(aside, cursors), settings.live_limit).running() as streams,
+                    webhooks.working(settings, dsn, engine, cursors, boxes) if settings.webhooks else nullcontext(),
+                ):
                     yield build(settings, engine, ring, streams, check=check, metrics=metrics, demo_key=demo_key)
         finally:
             unlisten()

@@ -9,11 +9,13 @@ from uuid import UUID
 
 from hub.db import days
 from hub.db.pool import Pool
-from hub.domain import answers, keys
+from hub.domain import answers, keys, webhook_queue
 from hub.observe import Failed, tell
 from hub.settings import Settings
 from hub.web.auth import Keyring
 from hub.web.metrics import Metrics
+
+SWEEP = 1_000  # old deliveries deleted at once
 
 
 class Chore(NamedTuple):
@@ -43,10 +45,17 @@ def chores(pool: Pool, keyring: Keyring, metrics: Metrics, settings: Settings) -
         await days.make(pool, today)
         await days.forget(pool, today - timedelta(days=settings.change_retention))
 
+    async def forget_deliveries() -> None:
+        before, done = datetime.now(UTC) - timedelta(days=settings.webhook_retention), SWEEP
+        while done == SWEEP:
+            async with pool.transaction() as tx:
+                done = await webhook_queue.forget(tx, before, SWEEP)
+
     return (
         Chore("remembering used keys", 60.0, remember_used_keys),
         Chore("forgetting old answers", 600.0, forget_answers),
         Chore("making and dropping days of the log", 600.0, keep_days),
+        Chore("forgetting old deliveries", 600.0, forget_deliveries),
         Chore("sharing numbers", 1.0, share_numbers),
     )
 

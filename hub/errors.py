@@ -71,6 +71,9 @@ CODES: dict[str, str] = {
     "IDENTIFIER_LIMIT": "No identifier was given, or too many.",
     "STAGE_MOVE_INVALID": "The customer cannot move to this stage.",
     "STATUS_MOVE_INVALID": "The order cannot take this status now.",
+    # webhooks
+    "WEBHOOK_INVALID": "The webhook cannot be made, or changed, this way.",
+    "WEBHOOK_LOOP": "A webhook is not told of webhooks: each delivery would make others.",
     # streams
     "LIVE_LIMIT": "Too many different live answers or streams of whole tables are told here already.",
     "STREAM_ENDED": "The hub ended the stream; `reason` says why. Subscribe again.",

@@ -17,6 +17,7 @@ from hub.db import migrate
 from hub.db.pool import Pool
 from hub.errors import HubError
 from hub.observe import Log, PostgresNotice, PostgresReady, tell
+from hub.publish.webhooks import work as webhooks
 from hub.settings import Settings
 from hub.web import pages, server
 from hub.web.workers import Workers
@@ -43,7 +44,9 @@ def database(settings: Settings) -> Iterator[str]:
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
-    connections = max(100, settings.workers * (settings.pool_size + settings.stream_pool_size + 2) + 20)
+    connections = max(
+        100, settings.workers * (settings.pool_size + settings.stream_pool_size + 2 + webhooks.CONNECTIONS) + 20
+    )
     noticed = postgres.ensure(
         settings.data_dir, max_connections=connections, notice=lambda text: tell(PostgresNotice(text))
     )

@@ -1,7 +1,9 @@
 """Every knob of the hub: its name, its default and why. Nothing else reads the environment."""
 
 import os
+import re
 from collections.abc import Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,9 +13,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from hub.errors import Misconfigured
 
 PREFIX = "HUB_"
+HOST = re.compile(r"[A-Za-z0-9._-]{1,253}")
 
 
-def _origins(value: object) -> object:
+def _listed(value: object) -> object:
     return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
 
 
@@ -24,6 +27,15 @@ def _origin(value: str) -> str:
     return value
 
 
+def _target(value: str) -> str:
+    try:
+        ip_network(value, strict=False)
+    except ValueError:
+        if not HOST.fullmatch(value):
+            raise ValueError("give a network like 10.1.0.0/16, or a host without scheme, port and path") from None
+    return value
+
+
 def _postgres(value: SecretStr | None) -> SecretStr | None:
     if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
         raise ValueError("give postgresql://user:password@host:port/database")
@@ -31,6 +43,7 @@ def _postgres(value: SecretStr | None) -> SecretStr | None:
 
 
 Origin = Annotated[str, AfterValidator(_origin)]
+Target = Annotated[str, AfterValidator(_target)]
 
 
 class Settings(BaseSettings):
@@ -72,7 +85,7 @@ class Settings(BaseSettings):
         True, description="Serve Prometheus metrics at `/metrics`, without a key and without secrets."
     )
     log_requests: bool = Field(True, description="Write one log line per request to standard error.")
-    allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_origins)] = Field(
+    allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_listed)] = Field(
         (), description="Browser origins that may call the hub, separated by commas; `*` allows every one."
     )
     key_cache_ttl: float = Field(
@@ -87,6 +100,24 @@ class Settings(BaseSettings):
     )
     change_retention: int = Field(
         7, ge=1, le=3650, description="Days for which changes can be read again; older ones are dropped day by day."
+    )
+
+    webhooks: bool = Field(
+        True, description="Send webhooks from serving processes too; turn it off where `hub worker` runs beside them."
+    )
+    webhook_allow: Annotated[tuple[Target, ...], NoDecode, BeforeValidator(_listed)] = Field(
+        (),
+        description="Hosts and networks that webhooks may reach although they are inside or without TLS, separated by "
+        "commas: `10.1.0.0/16,receiver.internal`.",
+    )
+    webhook_retention: int = Field(
+        14, ge=1, le=3650, description="Days for which deliveries and their attempts are kept."
+    )
+    secret_key: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="At least 32 random characters that secrets in the database are encrypted with; the same on all nodes. "
+        "Without it the database holds that key too.",
     )
 
     depth_limit: int = Field(15, ge=1, description="Levels a selection may be nested; introspection is exempt.")
@@ -184,7 +215,7 @@ def _told(error: ValidationError) -> Misconfigured:
     for fault in error.errors(include_url=False, include_context=False):
         name = str(fault["loc"][0])
         # A value that may hold a password is never shown.
-        shown = "" if name == "database_url" else f"{fault['input']!r} cannot be used: "
+        shown = "" if name in ("database_url", "secret_key") else f"{fault['input']!r} cannot be used: "
         reason = fault["msg"].removeprefix("Value error, ")
         faults.append(f"{PREFIX}{name.upper()}: {shown}{reason}. {Settings.model_fields[name].description}")
     return Misconfigured("; ".join(faults), argument=PREFIX + str(error.errors()[0]["loc"][0]).upper())

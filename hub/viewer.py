@@ -26,7 +26,17 @@ SCOPES: dict[Role, frozenset[str]] = {
 # customer does not say of itself who it is, what it bought or what it is worth.
 WRITABLE: dict[str, frozenset[str]] = {
     "unit": frozenset(
-        f"{each}:write" for each in ("customers", "contacts", "orders", "interactions", "records", "scores", "consents")
+        f"{each}:write"
+        for each in (
+            "customers",
+            "contacts",
+            "orders",
+            "interactions",
+            "records",
+            "scores",
+            "consents",
+            "webhooks",
+        )
     ),
     "customer": frozenset(f"{each}:write" for each in ("contacts", "interactions", "consents")),
 }

@@ -17,6 +17,7 @@ SUBJECTS = (
     "scores",
     "consents",
     "identity",
+    "webhooks",
 )
 
 

@@ -2,6 +2,7 @@
 
 Statements here need no transaction of their own: each is one, on a connection that is handed over."""
 
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 import asyncpg
@@ -100,6 +101,10 @@ order by page.position
 """
 _READ = _PAGE.format("l.*")
 _NEWS = f"select {_HEAD} as head, feed.least_position from change_feed as feed"
+# The log's ids and times are drawn together, so that one can be looked for by the other.
+_NEAR = "select id, at from change_log where id >= $1 order by id limit 1"
+_ENDS = "select min(id) as first, max(id) as last from change_log"
+_PLACE = "select min(position) from (select position from change_order where id >= $1 order by id limit 10000) as near"
 _HEADS = _PAGE.format("l.table_name, l.row_id, l.customer_id, l.operation, l.changed")
 
 
@@ -223,6 +228,25 @@ async def heads(connection: Connection, after: int, limit: int) -> list[asyncpg.
     if news["head"] <= after and after + 1 >= news["least_position"]:
         return []
     return await _page(connection, _HEADS, after, limit)
+
+
+async def since(connection: Connection, moment: datetime) -> int:
+    """The position behind which the changes lie that were made since a moment, as far as they are kept."""
+    ends = await connection.fetchrow(_ENDS)
+    assert ends is not None
+    low, high = ends["first"] or 0, (ends["last"] or 0) + 1
+    while low < high:
+        middle = (low + high) // 2
+        found = await connection.fetchrow(_NEAR, middle)
+        if found is None or found["at"] >= moment:
+            high = middle
+        else:
+            low = found["id"] + 1
+    place: int | None = await connection.fetchval(_PLACE, low)
+    news = await connection.fetchrow(_NEWS)
+    assert news is not None
+    least: int = news["least_position"] - 1
+    return max(news["head"] if place is None else place - 1, least)
 
 
 async def _page(connection: Connection, statement: str, after: int, limit: int) -> list[asyncpg.Record]:

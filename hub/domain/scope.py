@@ -1,7 +1,7 @@
 """Who may see what: the one builder of visibility predicates. A row outside a viewer's binding is as good as absent.
 
 A viewer without binding sees everything, one bound to a unit what belongs to its subtree, one bound to a customer what is
-that customer's. The predicates name three parameters, which hub.engine fills from the viewer, and hold no values."""
+that customer's. The predicates name four parameters, which hub.engine fills from the viewer, and hold no values."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ Predicate = sa.ColumnElement[bool]
 UNIT = sa.bindparam("viewer_unit", type_=sa.Uuid())
 UNITS = sa.bindparam("viewer_units", type_=ARRAY(sa.Uuid()))
 CUSTOMER = sa.bindparam("viewer_customer", type_=sa.Uuid())
+KEY = sa.bindparam("viewer_key", type_=sa.Uuid())
 
 
 def _among(unit_id: sa.ColumnElement[Any], binding: Binding) -> Predicate:
@@ -40,6 +41,12 @@ def _of_customer_among(row: sa.FromClause, binding: Binding) -> Predicate:
         return _among(row.c.unit_id, binding)
     owner = metadata.tables["customers"].alias("v$customer")  # by name: what customers do needs this file
     return sa.exists().where(owner.c.id == row.c.customer_id, _among(owner.c.unit_id, binding))
+
+
+def _of_own_key(row: sa.FromClause) -> Predicate:
+    """Whether the row's owner is the key that asks."""
+    own = metadata.tables["api_keys"].alias("v$key")
+    return sa.exists().where(own.c.id == KEY, own.c.public_id == row.c.owner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +93,9 @@ itself = Scope(
 unit = Scope("unit", key=None, of_units=lambda row, binding: _among(row.c.id, binding), of_customer=_nothing)
 staff = Scope("staff", key=None, of_units=lambda row, binding: _among(row.c.unit_id, binding), of_customer=_nothing)
 everyone = Scope("everyone", key=None, of_units=lambda row, binding: None, of_customer=lambda row: None)
+
+# What belongs to who keeps the hub; of the others, to the key that made it.
+keeper = Scope("keeper", key=None, of_units=lambda row, binding: _of_own_key(row), of_customer=_nothing)
 
 SCOPES: dict[sa.Table, Scope] = {}  # of the tables that are written; each kind of rows (writing.py) enters its own
 

@@ -40,6 +40,8 @@ class Statement:
             return viewer.unit_ids
         if name == "viewer_customer":
             return viewer.customer_id
+        if name == "viewer_key":
+            return viewer.key_id
         return json.dumps(values[name]) if name in self.json and values[name] is not None else values[name]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import perf_counter
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -114,7 +115,14 @@ class Engine:
     """Answers requests over one schema and one pool."""
 
     def __init__(
-        self, graph: Graph, pool: Pool, settings: Settings, secret: bytes, answers: Answers, pages: Pages
+        self,
+        graph: Graph,
+        pool: Pool,
+        settings: Settings,
+        secret: bytes,
+        answers: Answers,
+        pages: Pages,
+        tools: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         limits = Limits(
             depth=settings.depth_limit,
@@ -135,7 +143,7 @@ class Engine:
         self._plans: Shelf[Ready] = Shelf(PLAN_BYTES)
         self._pages = pages
         self._watched: Shelf[watching.Ready] = Shelf(PLAN_BYTES // 4)
-        self._mutator = Mutator(graph, limits, Performer(graph, pool, answers, limits.errors))
+        self._mutator = Mutator(graph, limits, Performer(graph, pool, answers, limits.errors, tools))
         self._describing = asyncio.Lock()
 
     def kind(self, request: Request) -> Kind:

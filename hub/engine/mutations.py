@@ -12,7 +12,7 @@ from uuid import UUID
 
 from hub.engine import wire
 from hub.engine.catalog import Catalog, Row, a, camel
-from hub.engine.signatures import Field, Input, Types, arguments_of, given_by, record
+from hub.engine.signatures import Field, Input, Types, arguments_of, given_by, record, tools_of
 from hub.engine.writes import Tx, Verb, Writes
 from hub.viewer import Viewer
 
@@ -51,6 +51,7 @@ class Mutation:
     many: bool = False
     secret: bool = False
     turns: str | None = None  # the field whose id the rows of the bulk form are done by, in its order
+    tools: tuple[str, ...] = ()  # what the command is handed besides its input
 
     @property
     def type(self) -> str:
@@ -223,7 +224,7 @@ def _of_verb(verb: Verb, types: Types) -> Mutation:
 
     made = _mutation(verb.name, text, fields, gives, call, clears=False)
     done_to = next((each.name for each in made.input.fields if each.annotation == "ID"), None)
-    return replace(made, secret=verb.secret, turns=done_to)
+    return replace(made, secret=verb.secret, turns=done_to, tools=tuple(tools_of(verb.command)))
 
 
 def _many(one: Mutation, name: str) -> Mutation:
@@ -236,4 +237,6 @@ def _many(one: Mutation, name: str) -> Mutation:
     )
     text = f"{one.description} For up to 500 rows, each with its result."
     made = Input(f"{name[0].upper()}{name[1:]}Input", text, fields)
-    return Mutation(name, text, made, one.gives, one.call, many=True, secret=one.secret, turns=one.turns)
+    return Mutation(
+        name, text, made, one.gives, one.call, many=True, secret=one.secret, turns=one.turns, tools=one.tools
+    )

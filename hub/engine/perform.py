@@ -8,6 +8,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Protocol, cast
 from uuid import UUID
 
@@ -82,8 +83,16 @@ def fingerprint(query: str, name: str | None, variables: Mapping[str, Any] | Non
 class Performer:
     """Runs mutations over one schema and one pool."""
 
-    def __init__(self, graph: Graph, pool: Pool, answers: Answers, errors: int) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        pool: Pool,
+        answers: Answers,
+        errors: int,
+        tools: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
         self._graph = graph
+        self._tools = tools
         self._pool = pool
         self._answers = answers
         self._errors = errors
@@ -139,7 +148,7 @@ class Performer:
     ) -> bytes | None:
         """The answer if the command comes down to one insert; None if it needs a transaction, or is to be refused."""
         mutation, noted = root.act.mutation, Noted()
-        if root.alone is None or mutation is None:
+        if root.alone is None or mutation is None or mutation.tools:
             return None
         try:
             values = mutation.input.read(given["input"], "input")
@@ -217,9 +226,10 @@ class Performer:
         return await self._called(work, mutation, values, run, "input")
 
     async def _called(self, work: Work, mutation: Mutation, values: Any, run: Run, argument: str) -> Mapping[str, Any]:
+        tools = {name: self._tools[name] for name in mutation.tools}
         try:
             async with work.told():
-                return await mutation.call(work.connection, run.viewer, values, run.at)
+                return await mutation.call(work.connection, run.viewer, {**values, **tools}, run.at)
         except HubError as error:
             _named(error, argument)
             if "current" in error.extensions:

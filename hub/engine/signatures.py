@@ -169,11 +169,19 @@ def _field(name: str, annotation: Any, required: bool, types: Types, owner: str)
 
 
 def arguments_of(command: Callable[..., Any], types: Types) -> Iterator[Field]:
-    """The input fields of a command: its keyword parameters but for `at`, which is the moment of the request."""
+    """The input fields of a command: its keyword parameters but for `at`, the moment of the request, and its tools."""
+    tools = set(tools_of(command))
     for name, parameter in inspect.signature(command).parameters.items():
-        if parameter.kind is parameter.KEYWORD_ONLY and name != "at":
+        if parameter.kind is parameter.KEYWORD_ONLY and name != "at" and name not in tools:
             required = parameter.default is parameter.empty
             yield _field(name, parameter.annotation, required, types, command.__name__)
+
+
+def tools_of(command: Callable[..., Any]) -> Iterator[str]:
+    """The parameters that are no input but what the hub hands to a command: those whose type is a protocol."""
+    for name, parameter in inspect.signature(command).parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY and getattr(parameter.annotation, "_is_protocol", False):
+            yield name
 
 
 def given_by(command: Callable[..., Any], types: Types) -> Iterator[tuple[str, str, str, Row | None]]:

@@ -92,6 +92,7 @@ def _compiled(select: sa.Select[Any], plan: Plan) -> Statement:
     sources["viewer_unit"] = lambda run: run.viewer.unit_ids[0]
     sources["viewer_units"] = lambda run: run.viewer.unit_ids
     sources["viewer_customer"] = lambda run: run.viewer.customer_id
+    sources["viewer_key"] = lambda run: run.viewer.key_id
     names: Sequence[str] = compiled.positiontup or ()
     idle = tuple(slot.value for slot in plan.slots if slot.name not in names)
     return Statement(str(compiled), tuple(sources[name] for name in names), idle, plan.fresh)

@@ -97,6 +97,7 @@ class Data:
             "staff": lambda each: each["unit_id"] in units,
             "itself": lambda each: each["id"] in customers,
             "customer": lambda each: each["customer_id"] in customers,
+            "keeper": lambda each: False,
         }
         rows = {
             name: [each for each in self.rows[name] if sees[row.declaration.scope.name](each)]

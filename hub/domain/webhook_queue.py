@@ -1,0 +1,290 @@
+"""The statements that webhooks are worked off with: whose turn it is, what is queued, what is leased, what came of it.
+
+Each takes its moment as an argument, so that a lease or a schedule means the same on every node and in every test."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from hub.domain.writing import Tx
+
+Row = asyncpg.Record
+Rows = list[Row]
+LEASE = timedelta(seconds=30)
+
+_ACTOR = "set local hub.actor = 'hub'"
+_AWAITED = "select exists (select from webhooks where status = 'ACTIVE')"
+_OWNERS = "select id, owner from webhooks where status = 'ACTIVE'"
+_TURNS = """
+select w.id, w.version, w.owner, w.query, w.variables, w.operation_name, w.coalesce_seconds, p.position, p.told
+from webhook_progress as p join webhooks as w on w.id = p.webhook_id
+where w.status = 'ACTIVE' and p.position < $1 and (
+    select count(*) from (
+        select from webhook_queue as q where q.webhook_id = w.id and q.due_at is not null limit $2
+    ) as waiting
+) < $2
+order by p.position, p.webhook_id limit $3 for update of p skip locked
+"""
+_PROGRESS = """
+update webhook_progress as p set position = g.position, told = g.told
+from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as g (webhook_id, position, told) where p.webhook_id = g.webhook_id
+"""
+# Of several changes of a row that nobody has begun to send, the last is sent, when the first would have been.
+_FOLD = """
+with folded as (
+    delete from webhook_queue as q using unnest($1::uuid[], $2::uuid[], $3::bigint[]) as g (webhook_id, row_id, position)
+    where q.webhook_id = g.webhook_id and q.row_id = g.row_id and q.position < g.position
+        and q.attempts = 0 and q.lease is null and q.due_at is not null
+    returning q.delivery_id, q.webhook_id, q.row_id, q.due_at
+), told as (
+    update webhook_deliveries as d set status = 'FOLDED', next_attempt_at = null, version = d.version + 1, updated_at = $4
+    from folded where d.id = folded.delivery_id
+)
+select webhook_id, row_id, min(due_at) as due_at from folded group by webhook_id, row_id
+"""
+_ADD = """
+with given as (
+    select g.*, case when g.wait = 0 then $11 else coalesce(g.folded, (
+        select min(q.due_at) from webhook_queue as q where q.webhook_id = g.webhook_id and q.lane = g.lane
+            and q.attempts = 0 and q.lease is null and q.due_at > $11
+    ), $11 + make_interval(secs => g.wait)) end as due_at
+    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::bigint[], $7::text[], $8::bytea[], $9::int[],
+        $10::timestamptz[]) as g (id, webhook_id, owner, lane, row_id, position, cursor, body, wait, folded)
+), told as (
+    insert into webhook_deliveries as d
+        (id, owner, webhook_id, customer_id, cursor, status, next_attempt_at, created_at, updated_at)
+    select g.id, g.owner, g.webhook_id, c.id, g.cursor, 'PENDING', g.due_at, $11, $11
+    from given as g left join customers as c on c.id = g.lane
+    on conflict (id) do update
+        set status = 'PENDING', next_attempt_at = excluded.next_attempt_at, reason = null,
+            version = d.version + 1, updated_at = $11
+        where d.status in ('DELIVERED', 'DEAD', 'FOLDED')
+)
+insert into webhook_queue as q (delivery_id, webhook_id, lane, row_id, position, due_at, body)
+select g.id, g.webhook_id, g.lane, g.row_id, g.position, g.due_at, g.body from given as g
+on conflict (delivery_id) do update set due_at = excluded.due_at, attempts = 0, body = excluded.body where q.due_at is null
+"""
+_UNWRITTEN = """
+select q.delivery_id, q.position, w.id, w.version, w.owner, w.query, w.variables, w.operation_name
+from webhook_queue as q join webhooks as w on w.id = q.webhook_id
+where q.body is null and q.due_at is not null and w.status = 'ACTIVE' limit $1 for update of q skip locked
+"""
+_WRITE = "update webhook_queue set body = $2 where delivery_id = $1"
+_FORSAKE = """
+with dropped as (delete from webhook_queue where delivery_id = $1)
+update webhook_deliveries set status = 'DEAD', next_attempt_at = null, reason = $2, version = version + 1, updated_at = $3
+where id = $1
+"""
+# A lane is one webhook's changes of one customer: only its first is ever sent. Webhooks take turns: each gives at most as
+# many as it has room for, whatever the others hold.
+_CLAIM = """
+with chosen as (
+    select due.delivery_id from webhooks as w
+    left join unnest($2::uuid[], $3::int[]) as own (id, room) on own.id = w.id
+    cross join lateral (
+        select q.delivery_id, q.due_at, q.position from webhook_queue as q
+        where q.webhook_id = w.id and q.due_at <= $1 and q.body is not null and not exists (
+            select from webhook_queue as before where before.webhook_id = q.webhook_id and before.lane = q.lane
+                and before.position < q.position and before.due_at is not null
+        )
+        order by q.due_at, q.position limit coalesce(own.room, $4) for update of q skip locked
+    ) as due
+    where w.status = 'ACTIVE' and coalesce(own.room, $4) > 0
+    order by due.due_at, due.position limit $5
+)
+update webhook_queue as q set due_at = $1 + $7::interval, lease = $6, attempts = q.attempts + 1
+from chosen, webhooks as w where q.delivery_id = chosen.delivery_id and w.id = q.webhook_id
+returning q.delivery_id, q.webhook_id, q.attempts, q.body, w.url
+"""
+_RECORD = """
+with given as (
+    select * from unnest(
+        $1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::int[], $6::int[], $7::text[], $8::text[]
+    ) as g (delivery_id, status, due_at, at, code, milliseconds, error, answer)
+), held as (
+    select g.*, q.webhook_id, q.lane, q.position from given as g
+    join webhook_queue as q on q.delivery_id = g.delivery_id and q.lease = $9 for update of q
+), done as (
+    delete from webhook_queue as q using held where q.delivery_id = held.delivery_id and held.status = 'DELIVERED'
+), later as (
+    update webhook_queue as q set due_at = held.due_at, lease = null
+    from held where q.delivery_id = held.delivery_id and held.status <> 'DELIVERED'
+), told as (
+    update webhook_deliveries as d set status = held.status, attempts = d.attempts + 1, next_attempt_at = held.due_at,
+        delivered_at = case when held.status = 'DELIVERED' then held.at else d.delivered_at end,
+        reason = case when held.status <> 'DELIVERED'
+            then coalesce(held.error, 'The receiver answered ' || held.code || '.') end,
+        version = d.version + 1, updated_at = held.at
+    from held where d.id = held.delivery_id
+    returning d.id, d.owner, d.attempts, held.at, held.code, held.milliseconds, held.error, held.answer
+), tried as (
+    insert into webhook_attempts (owner, delivery_id, number, status_code, milliseconds, error, answer, created_at, updated_at)
+    select owner, id, attempts, code, milliseconds, error, answer, at, at from told
+)
+select webhook_id, lane, position, status, due_at from held
+"""
+# What waits behind one that is tried again later need not be looked at until then.
+_WAIT = """
+update webhook_queue as q set due_at = g.due_at
+from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[]) as g (webhook_id, lane, position, due_at)
+where q.webhook_id = g.webhook_id and q.lane = g.lane and q.position > g.position and q.due_at < g.due_at and q.lease is null
+"""
+_WELL = "update webhook_progress set failing_since = null where webhook_id = any($1) and failing_since is not null"
+_ILL = """
+update webhook_progress set failing_since = coalesce(failing_since, $2) where webhook_id = any($1)
+returning webhook_id, failing_since
+"""
+_RELEASE = """
+update webhook_queue set due_at = $3, lease = null, attempts = attempts - 1 where delivery_id = any($1) and lease = $2
+"""
+_STOP = """
+update webhooks set status = $2, status_reason = $3, version = version + 1, updated_at = $4 where id = $1 and status = 'ACTIVE'
+returning id
+"""
+_NOTE = "update webhooks set status_reason = $2, version = version + 1, updated_at = $3 where id = $1"
+_FORGET = """
+delete from webhook_deliveries where id = any(array(
+    select id from webhook_deliveries where created_at < $1 and status in ('DELIVERED', 'FOLDED', 'DEAD') limit $2
+))
+"""
+
+
+class Told(NamedTuple):
+    """A change that is told to a webhook, with the bytes to send."""
+
+    id: UUID
+    webhook: UUID
+    owner: str
+    lane: UUID
+    row: UUID
+    position: int
+    cursor: str
+    body: bytes
+    wait: int
+
+
+class Result(NamedTuple):
+    """What came of an attempt; `due_at` is when the next one is, if there is one."""
+
+    delivery: UUID
+    status: str
+    due_at: datetime | None
+    at: datetime
+    code: int | None
+    milliseconds: int
+    error: str | None
+    answer: str | None
+
+
+class Recorded(NamedTuple):
+    """A result that was written down."""
+
+    webhook: UUID
+    lane: UUID
+    position: int
+    status: str
+    due_at: datetime | None
+
+
+async def awaited(tx: Tx) -> bool:
+    """Whether there is any webhook to work for."""
+    found: bool = await tx.fetchval(_AWAITED)
+    return found
+
+
+async def owners(tx: Tx) -> dict[UUID, str]:
+    """The public id of the key that owns each active webhook."""
+    return {row["id"]: row["owner"] for row in await tx.fetch(_OWNERS)}
+
+
+async def turns(tx: Tx, head: int, most_waiting: int, limit: int) -> Rows:
+    """Webhooks that are behind, locked until the transaction ends; those with too much in the queue wait."""
+    return await tx.fetch(_TURNS, head, most_waiting, limit)
+
+
+async def add(tx: Tx, told: Sequence[Told], at: datetime) -> None:
+    """Queues what is told. What was told before is sent again, unless it still waits."""
+    await tx.execute(_ACTOR)
+    last = {(each.webhook, each.row): each.position for each in told if each.wait}
+    since: dict[tuple[UUID, UUID], datetime] = {}
+    if last:
+        rows = await tx.fetch(_FOLD, [key[0] for key in last], [key[1] for key in last], list(last.values()), at)
+        since = {(row["webhook_id"], row["row_id"]): row["due_at"] for row in rows}
+        told = [each for each in told if not each.wait or last[each.webhook, each.row] == each.position]
+    folded = [since.get((each.webhook, each.row)) for each in told]
+    await tx.execute(_ADD, *map(list, zip(*told, strict=True)), folded, at)
+
+
+async def advance(tx: Tx, places: dict[UUID, tuple[int, int]]) -> None:
+    """Writes down how far webhooks have come: the position, and that of what was told last."""
+    found = list(places.values())
+    await tx.execute(_PROGRESS, list(places), [each[0] for each in found], [each[1] for each in found])
+
+
+async def unwritten(tx: Tx, limit: int) -> Rows:
+    """Deliveries that are to be sent again and have no bytes any more, locked until the transaction ends."""
+    return await tx.fetch(_UNWRITTEN, limit)
+
+
+async def write(tx: Tx, delivery: UUID, body: bytes) -> None:
+    """Gives a delivery its bytes."""
+    await tx.execute(_WRITE, delivery, body)
+
+
+async def forsake(tx: Tx, delivery: UUID, reason: str, at: datetime) -> None:
+    """A delivery for which there is nothing to send."""
+    await tx.execute(_ACTOR)
+    await tx.execute(_FORSAKE, delivery, reason, at)
+
+
+async def claim(tx: Tx, at: datetime, rooms: dict[UUID, int], usual: int, limit: int, lease: UUID) -> Rows:
+    """Leases what is due: of each webhook as much as it has room for, the first of each lane alone."""
+    return await tx.fetch(_CLAIM, at, list(rooms), list(rooms.values()), usual, limit, lease, LEASE)
+
+
+async def record(tx: Tx, lease: UUID, results: Sequence[Result]) -> list[Recorded]:
+    """Writes results down, as far as the lease still holds."""
+    await tx.execute(_ACTOR)
+    rows = await tx.fetch(_RECORD, *map(list, zip(*results, strict=True)), lease)
+    return [Recorded(*row) for row in rows]
+
+
+async def wait(tx: Tx, behind: Sequence[Recorded]) -> None:
+    """What stands behind deliveries in their lanes waits with them."""
+    told = [(each.webhook, each.lane, each.position, each.due_at) for each in behind]
+    await tx.execute(_WAIT, *map(list, zip(*told, strict=True)))
+
+
+async def release(tx: Tx, lease: UUID, deliveries: Sequence[UUID], due_at: datetime) -> None:
+    """Gives back what was leased and not sent."""
+    await tx.execute(_RELEASE, deliveries, lease, due_at)
+
+
+async def fared(tx: Tx, well: Sequence[UUID], ill: Sequence[UUID], at: datetime) -> dict[UUID, datetime]:
+    """Remembers which webhooks were taken and which failed; gives since when the latter do."""
+    if well:
+        await tx.execute(_WELL, well)
+    rows = await tx.fetch(_ILL, ill, at) if ill else []
+    return {row["webhook_id"]: row["failing_since"] for row in rows}
+
+
+async def stop(tx: Tx, webhook: UUID, status: str, reason: str, at: datetime) -> bool:
+    """Stops sending for a webhook, unless that was done already."""
+    await tx.execute(_ACTOR)
+    return await tx.fetchval(_STOP, webhook, status, reason, at) is not None
+
+
+async def note(tx: Tx, webhook: UUID, reason: str, at: datetime) -> None:
+    """Tells what could not be sent, of a webhook that goes on."""
+    await tx.execute(_ACTOR)
+    await tx.execute(_NOTE, webhook, reason, at)
+
+
+async def forget(tx: Tx, before: datetime, limit: int) -> int:
+    """Deletes old deliveries that wait for nothing, without a word in the log of changes."""
+    await tx.execute("set local hub.capture = off")
+    done: str = await tx.execute(_FORGET, before, limit)
+    return int(done.rpartition(" ")[2])

@@ -1,0 +1,222 @@
+"""Delivers: leases what is due, posts it signed, writes down what came of it. Any number of processes do so at once.
+
+A process that dies gives its leases back by their end, and the same bytes are sent again with the same id."""
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+from hub.db.pool import Pool
+from hub.domain import webhook_queue as queue
+from hub.domain import webhook_secrets
+from hub.domain.webhook_queue import Recorded, Result
+from hub.engine.wire import public_id
+from hub.errors import HubError
+from hub.observe import Failed, tell
+from hub.publish.webhooks import schedule, signing
+from hub.publish.webhooks.expand import Clock, now
+from hub.publish.webhooks.post import Answer, Poster
+from hub.publish.webhooks.pressure import USUAL, Breaker, Window
+
+SLOTS = 256  # requests of one process under way at once
+POLL = 0.2  # seconds between looks for what has become due; what is queued here is looked for at once
+GATHER = 0.004  # seconds that results wait for others, to be written down together
+AWAY = 0.5
+FAREWELL = 5.0  # seconds for what is under way, when the process is to end
+PREFIX = "dlv"
+STOPS = {
+    "GONE": "The receiver answered 410.",
+    "FAILING": "Nothing was taken for five days; mend the receiver, then resume.",
+}
+
+
+class Deliverer:
+    """Sends what is due."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        poster: Poster,
+        boxes: webhook_secrets.Boxes,
+        clock: Clock = now,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._pool = pool
+        self._poster = poster
+        self._boxes = boxes
+        self._clock = clock
+        self._draw = draw
+        self._lease = uuid4()
+        self._windows: defaultdict[UUID, Window] = defaultdict(Window)
+        self._breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
+        self._hosts: dict[UUID, str] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._results: list[Result] = []
+        self._gone: set[UUID] = set()
+        self._woken = asyncio.Event()
+        self._heard = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something was queued."""
+        self._woken.set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Deliverer"]:
+        """Works while the body runs; what is under way at its end may come to its own."""
+        sending, writing = asyncio.create_task(self._send()), asyncio.create_task(self._write())
+        try:
+            yield self
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=FAREWELL)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+            with suppress(Exception):
+                await self._recorded()
+            self._poster.close()
+
+    async def _send(self) -> None:
+        while True:
+            try:
+                sent = await self._claim()
+            except Exception as error:
+                # The database is away, or we are at fault: what is due stays so.
+                if not isinstance(error, HubError):
+                    tell(Failed("", "claiming deliveries", error))
+                sent = 0
+                await asyncio.sleep(AWAY)
+            if not sent:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._woken.wait(), POLL)
+            self._woken.clear()
+
+    async def _claim(self) -> int:
+        """Begins to send what is due, as far as there is room; how many that is."""
+        room = SLOTS - len(self._tasks)
+        if room <= 0:
+            return 0
+        at = self._clock()
+        async with self._pool.transaction() as tx:
+            rows = await queue.claim(tx, at, self._rooms(at), USUAL, room, self._lease)
+            webhooks = list({row["webhook_id"] for row in rows})
+            secrets = await webhook_secrets.living(tx, self._boxes, webhooks, at) if rows else {}
+        held = []
+        for row in rows:
+            webhook = row["webhook_id"]
+            host = self._hosts[webhook] = _host(row["url"])
+            if self._breakers[host].resting(at):
+                held.append(row["delivery_id"])
+                continue
+            self._windows[webhook].flying += 1
+            task = asyncio.create_task(self._attempt(row, host, secrets.get(webhook, [])))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        if held:
+            async with self._pool.transaction() as tx:
+                await queue.release(tx, self._lease, held, at + schedule.WAITS[0])
+        return len(rows) - len(held)
+
+    def _rooms(self, at: datetime) -> dict[UUID, int]:
+        """How many may be sent for each webhook that was sent something before."""
+        rooms = {}
+        for webhook, window in self._windows.items():
+            breaker = self._breakers[self._hosts[webhook]]
+            rooms[webhook] = 0 if breaker.resting(at) else window.room
+            if not breaker.closed(at):
+                rooms[webhook] = min(rooms[webhook], 1 - min(1, window.flying))
+        return rooms
+
+    async def _attempt(self, row: Any, host: str, secrets: Sequence[bytes]) -> None:
+        webhook, id, body = row["webhook_id"], public_id(PREFIX, row["delivery_id"]), row["body"]
+        at = self._clock()
+        try:
+            signed = signing.headers(secrets, id, int(at.timestamp()), body)
+            answer = await self._poster.post(row["url"], {**HEADERS, **signed}, body)
+        except Exception as error:
+            tell(Failed("", "posting a delivery", error))
+            answer = Answer(None, "the hub failed; its log says why", b"", None, 0.0)
+        finally:
+            window = self._windows[webhook]
+            window.flying -= 1
+        result = self._judged(row, answer, at)
+        window.learn(taken=result.status == "DELIVERED")
+        self._breakers[host].learn(at, well=answer.status is not None and answer.status < 500 and answer.status != 429)
+        self._results.append(result)
+        self._heard.set()
+
+    def _judged(self, row: Any, answer: Answer, at: datetime) -> Result:
+        taken = answer.status is not None and 200 <= answer.status < 300
+        due = None
+        if answer.status == schedule.GONE:
+            self._gone.add(row["webhook_id"])
+        elif not taken:
+            due = schedule.next_attempt(row["attempts"], at, self._draw(), answer.retry_after)
+        status = "DELIVERED" if taken else "DEAD" if due is None else "RETRYING"
+        shown = answer.body.decode("utf-8", "replace").replace("\0", "") if answer.status is not None else None
+        spent = round(answer.seconds * 1000)
+        return Result(row["delivery_id"], status, due, at, answer.status, spent, answer.error, shown)
+
+    # -- what came of it ------------------------------------------------------------------------------------------------
+
+    async def _write(self) -> None:
+        while True:
+            await self._heard.wait()
+            self._heard.clear()
+            await asyncio.sleep(GATHER)
+            try:
+                await self._recorded()
+            except Exception as error:
+                if not isinstance(error, HubError):
+                    tell(Failed("", "recording deliveries", error))
+                await asyncio.sleep(AWAY)
+                self._heard.set()
+            self._woken.set()
+
+    async def _recorded(self) -> None:
+        """Writes down what has come in; it is tried again when that fails, until the leases end."""
+        results, gone = self._results, self._gone
+        if not results:
+            return
+        self._results, self._gone = [], set()
+        try:
+            async with self._pool.transaction() as tx:
+                found = await queue.record(tx, self._lease, results)
+                await self._concluded(tx, found, gone)
+        except BaseException:
+            least = self._clock() - queue.LEASE
+            self._results[:0] = [each for each in results if each.at > least]
+            self._gone |= gone
+            raise
+
+    async def _concluded(self, tx: Any, found: Sequence[Recorded], gone: set[UUID]) -> None:
+        """What results mean for what waits behind them, and for the webhook as a whole."""
+        at = self._clock()
+        later = [each for each in found if each.status == "RETRYING"]
+        if later:
+            await queue.wait(tx, later)
+        well = {each.webhook for each in found if each.status == "DELIVERED"}
+        ill = {each.webhook for each in found} - well
+        failing = await queue.fared(tx, list(well), list(ill), at)
+        for webhook in gone:
+            await queue.stop(tx, webhook, "GONE", STOPS["GONE"], at)
+        for webhook, since in failing.items():
+            if schedule.given_up(since, at):
+                await queue.stop(tx, webhook, "FAILING", STOPS["FAILING"], at)
+
+
+HEADERS = {"content-type": "application/json; charset=utf-8", "user-agent": "hub-webhooks/1"}
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.lower()

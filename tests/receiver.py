@@ -1,0 +1,96 @@
+"""A receiver of webhooks in a process of its own: it captures what is posted, and misbehaves as it is told.
+
+`PUT /` takes {path: [action, …]} and begins anew; actions are taken one by one, the last one stays. `GET /` gives what was
+captured. An action is a status, or one of hang, reset, cut, junk, flood; or a list of status, headers and body."""
+
+import asyncio
+import base64
+import json
+import socket
+import struct
+import sys
+import time
+from typing import Any
+
+Action = Any
+REASONS = {200: "OK"}
+
+
+class Receiver:
+    """What was captured, and what is to be done next."""
+
+    def __init__(self) -> None:
+        self.captured: list[dict[str, Any]] = []
+        self.actions: dict[str, list[Action]] = {}
+        self.open = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        self.open += 1
+        try:
+            while await self.one(reader, writer):
+                pass
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self.open -= 1
+            writer.close()
+
+    async def one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """One request; whether another may follow."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")[:-2]
+        method, path, _ = first.split(" ")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        body = await reader.readexactly(int(headers.get("content-length", "0")))
+        if method == "PUT":
+            self.captured, self.actions = [], json.loads(body)
+            return self.answer(writer, 200, {}, b"{}")
+        if method == "GET":
+            return self.answer(writer, 200, {}, json.dumps(self.captured).encode())
+        told = {"path": path, "headers": headers, "body": base64.b64encode(body).decode(), "at": time.time()}
+        self.captured.append(told)
+        actions = self.actions.get(path, [200])
+        action = actions.pop(0) if len(actions) > 1 else actions[0]
+        told["action"] = action
+        return await self.act(writer, action)
+
+    async def act(self, writer: asyncio.StreamWriter, action: Action) -> bool:
+        """Answers as it was told to."""
+        if isinstance(action, int):
+            return self.answer(writer, action, {}, b"ok" if action < 300 else b"no")
+        if isinstance(action, list):
+            status, headers, body = action
+            return self.answer(writer, status, headers, body.encode())
+        if action == "hang":
+            await asyncio.sleep(3600)
+        elif action == "reset":
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        elif action == "junk":
+            writer.write(b"SSH-2.0-OpenSSH_9.9\r\n")
+            await writer.drain()
+        elif action == "flood":
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000000\r\n\r\n")
+            while True:
+                writer.write(b"x" * 65_536)
+                await writer.drain()
+        return False
+
+    def answer(self, writer: asyncio.StreamWriter, status: int, headers: dict[str, str], body: bytes) -> bool:
+        """Writes an answer."""
+        told = {"content-length": str(len(body)), **headers}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+        writer.write(f"HTTP/1.1 {status} {REASONS.get(status, 'Told')}\r\n{lines}\r\n".encode() + body)
+        return True
+
+
+async def main(port: int) -> None:
+    """Serves until it is killed; says where on standard output."""
+    server = await asyncio.start_server(Receiver().serve, "127.0.0.1", port, limit=2**20, backlog=1_000)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1])))
