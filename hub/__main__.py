@@ -6,6 +6,7 @@ import asyncio
 import re
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -21,14 +22,17 @@ from hub import doctor, errors, launch
 from hub import settings as knobs
 from hub.db.pool import Pool
 from hub.demo.load import load
-from hub.domain import keys
+from hub.domain import keys, webhook_secrets
 from hub.errors import BadInput, HubError
 from hub.postgres.doctor import Check
+from hub.publish.webhooks import listen as listener
 from hub.viewer import ADMIN, Role
 
 hub = typer.Typer(name="hub", help="One GraphQL graph over your customers.", no_args_is_help=True, add_completion=False)
 key = typer.Typer(help="Issue, list and revoke API keys.", no_args_is_help=True)
+webhook = typer.Typer(help="Help for who receives webhooks.", no_args_is_help=True)
 hub.add_typer(key, name="key")
+hub.add_typer(webhook, name="webhook")
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on (HUB_HOST).", show_default=False)]
 Port = Annotated[int | None, typer.Option(help="Port to listen on (HUB_PORT).", show_default=False)]
@@ -58,6 +62,12 @@ def demo(host: Host = None, port: Port = None, data: Data = None, customers: Cus
 def serve(host: Host = None, port: Port = None, data: Data = None, workers: Workers = None) -> None:
     """Serve only: the tables and a key are there already."""
     launch.serve(knobs.load(host=host, port=port, data_dir=data, workers=workers))
+
+
+@hub.command()
+def worker(data: Data = None) -> None:
+    """Send webhooks only, beside serving processes or in their place (HUB_WEBHOOKS=false); start as many as you need."""
+    launch.send(knobs.load(data_dir=data))
 
 
 @hub.command()
@@ -160,6 +170,23 @@ def revoke(
             return await keys.revoke(tx, ADMIN, id, datetime.now(UTC))
 
     print(f"{id} is refused since {_shown(_in_database(data, end))}")
+
+
+@webhook.command()
+def listen(
+    secret: Annotated[
+        str, typer.Option(prompt=True, hide_input=True, help="The webhook's secret; asked for if left out.")
+    ],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of this machine; 0 takes any free one.")] = 8787,
+) -> None:
+    """Take deliveries on this machine, check their signatures and show them. The hub must be allowed to reach it."""
+    try:
+        known = webhook_secrets.key_of(secret)
+    except ValueError:
+        message = "--secret: this is no secret of a webhook; give it as the hub told it, whsec_ and 44 characters."
+        raise BadInput(message, code="KEY_INVALID", argument="secret") from None
+    with suppress(KeyboardInterrupt):
+        asyncio.run(listener.listen(port, known, lambda text: print(text, flush=True)))
 
 
 def _in_database(data: Path | None, do: Callable[[Pool], Awaitable[Done]]) -> Done:

@@ -1,5 +1,6 @@
 """The composition root: settings → pool → schema → engine → routes, and the life of one serving process."""
 
+import asyncio
 import gc
 import resource
 import socket
@@ -18,7 +19,7 @@ from hub.db.text import text
 from hub.domain import answers, keys, vault
 from hub.engine.execute import Engine
 from hub.errors import Unavailable
-from hub.observe import HubReady, Log, tell
+from hub.observe import HubReady, HubStopping, Log, tell
 from hub.publish.cursors import Cursors
 from hub.publish.feed import Feed
 from hub.publish.sequencer import Sequencer
@@ -26,6 +27,7 @@ from hub.publish.streams import Streams
 from hub.publish.subscriptions import Subscriptions
 from hub.publish.webhooks import work as webhooks
 from hub.publish.webhooks.documents import Documents, Trials
+from hub.publish.webhooks.expand import Clock, now
 from hub.settings import Settings
 from hub.web import health, pages, server
 from hub.web.auth import Keyring
@@ -115,6 +117,34 @@ async def running(
         await door.close()
         await aside.close()
         await pool.close()
+
+
+@asynccontextmanager
+async def sending(settings: Settings, dsn: str, clock: Clock = now) -> AsyncIterator[None]:
+    """What sends webhooks, without anything that answers; it also gives changes their order, if nobody else does."""
+    pool = await Pool.open(dsn, settings)
+    try:
+        engine, cursors, boxes = await engine_on(settings, pool, pool)
+        async with Sequencer(dsn, settings).running(), webhooks.working(settings, dsn, engine, cursors, boxes, clock):
+            yield
+    finally:
+        await pool.close()
+
+
+def send(settings: Settings, dsn: str) -> None:
+    """The life of a process that sends webhooks, until a signal."""
+    uvloop.run(_send(settings, dsn))
+
+
+async def _send(settings: Settings, dsn: str) -> None:
+    stopping = asyncio.Event()
+    for number in server.STOPS:
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    async with sending(settings, dsn):
+        _settle()
+        tell(HubReady("it sends webhooks"))
+        await stopping.wait()
+        tell(HubStopping("a signal"))
 
 
 def serve(settings: Settings, dsn: str, bound: socket.socket, demo_key: str | None, shared: Path | None = None) -> None:

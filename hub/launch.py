@@ -93,6 +93,14 @@ def serve(settings: Settings) -> None:
         run(settings, dsn, bound, None)
 
 
+def send(settings: Settings) -> None:
+    """Send webhooks until a signal."""
+    signal.signal(signal.SIGTERM, _end)
+    with logging(settings), database(settings) as dsn:
+        doctor.require(asyncio.run(doctor.database(dsn)))
+        app.send(settings, dsn)
+
+
 def run(settings: Settings, dsn: str, bound: socket.socket, demo_key: str | None) -> None:
     """Serve in this process, or in several below it."""
     if settings.workers == 1:

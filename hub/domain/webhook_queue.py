@@ -67,8 +67,13 @@ insert into webhook_queue as q (delivery_id, webhook_id, lane, row_id, position,
 select g.id, g.webhook_id, g.lane, g.row_id, g.position, g.due_at, g.body from given as g
 on conflict (delivery_id) do update set due_at = excluded.due_at, attempts = 0, body = excluded.body where q.due_at is null
 """
+# Deliveries have ids in the order of changes, so the one that was told before stands before.
 _UNWRITTEN = """
-select q.delivery_id, q.position, w.id, w.version, w.owner, w.query, w.variables, w.operation_name
+select q.delivery_id, q.position, w.id, w.version, w.owner, w.query, w.variables, w.operation_name, (
+    select near.cursor from (
+        select d.webhook_id, d.cursor from webhook_deliveries as d where d.id < q.delivery_id order by d.id desc limit 1000
+    ) as near where near.webhook_id = q.webhook_id limit 1
+) as previous
 from webhook_queue as q join webhooks as w on w.id = q.webhook_id
 where q.body is null and q.due_at is not null and w.status = 'ACTIVE' limit $1 for update of q skip locked
 """

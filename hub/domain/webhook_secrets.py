@@ -44,8 +44,8 @@ class Boxes(Protocol):
 
 
 def key_of(shown: str) -> bytes:
-    """The bytes of a secret as it is told."""
-    return base64.b64decode(shown.removeprefix(PREFIX))
+    """The bytes of a secret as it is told; raises ValueError for what is none."""
+    return base64.b64decode(shown.removeprefix(PREFIX), validate=True)
 
 
 async def make(tx: Tx, boxes: Boxes, webhook: UUID) -> str:

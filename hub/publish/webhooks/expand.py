@@ -205,7 +205,7 @@ class Expander:
             before = row["told"]
             for position, message in messages:
                 head, cursor = heads[position], self._feed.cursor(position)
-                body = self._body(watch, position, message, before)
+                body = self._body(watch, position, message, self._feed.cursor(before))
                 lane = head.customer or head.row
                 key = delivery_id(row["id"], position, cursor)
                 wait = row["coalesce_seconds"]
@@ -214,8 +214,8 @@ class Expander:
             places[row["id"]] = (page.end, before)
         return found
 
-    def _body(self, watch: Watch, position: int, message: bytes, before: int) -> bytes:
-        body = framed(watch, self._feed.marked(message, self._feed.cursor(before)))
+    def _body(self, watch: Watch, position: int, message: bytes, before: str) -> bytes:
+        body = framed(watch, self._feed.marked(message, before))
         if len(body) <= LARGEST:
             return body
         return thin(self._feed.cursor(position), self._feed.cursor(position - 1), len(body))
@@ -231,7 +231,8 @@ class Expander:
             messages = await self._feed.told(watch, [row["position"]])
             if messages:
                 ((position, message),) = messages
-                await queue.write(tx, row["delivery_id"], self._body(watch, position, message, position - 1))
+                before = row["previous"] or self._feed.cursor(position - 1)
+                await queue.write(tx, row["delivery_id"], self._body(watch, position, message, before))
             else:
                 await queue.forsake(tx, row["delivery_id"], "The subscription does not tell this change any more.", at)
         return bool(rows)
