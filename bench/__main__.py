@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from bench import capture, report, runs
+from bench import capture, report, runs, webhooks
 from bench.children import Failed
 from bench.database import Place, filled, place
 from bench.load import BadAnswer
@@ -27,6 +27,7 @@ class Part(StrEnum):
     KEYS = "keys"
     SIZE = "size"
     CAPTURE = "capture"
+    WEBHOOKS = "webhooks"
 
 
 Parts = Annotated[list[Part] | None, typer.Argument(help="What to run; contenders and keys when nothing is given.")]
@@ -67,8 +68,12 @@ def main(
     with place(url, data) as where:
         if Part.CAPTURE in wanted:
             taken |= capture.run(where, plan)
-        if {*wanted} - {Part.CAPTURE}:
+        if {*wanted} - {Part.CAPTURE, Part.WEBHOOKS}:
             taken |= _read(where, wanted, plan, customers, rivals)
+        if Part.WEBHOOKS in wanted:
+            dsn = filled(where, customers, customers)
+            for name, found in webhooks.run(dsn, data, rounds, max(seconds, 10.0)).items():
+                report.show(f"{name}: {found}")
     facts = report.machine(customers=customers, rounds=rounds, seconds=seconds, connections=connections)
     report.show(", ".join(f"{name} {value}" for name, value in facts.items()))
     report.show(f"every sample: bench/results/{report.keep('-'.join(wanted), facts, taken).name}")

@@ -23,12 +23,17 @@ def free_port() -> int:
         return port
 
 
+def environment(**given: str) -> dict[str, str]:
+    """This process's environment, and settings."""
+    return {**os.environ, **given}
+
+
 async def served(dsn: str, port: int, *command: str, **settings: object) -> Process:
     """A hub that answers; `hub serve` unless another command is given."""
     chosen = {f"HUB_{name.upper()}": str(value) for name, value in settings.items()}
-    environment = {**os.environ, "HUB_DATABASE_URL": dsn, **chosen}
+    given = environment(HUB_DATABASE_URL=dsn, **chosen)
     whole = [sys.executable, "-m", "hub", *(command or ("serve",)), "--port", str(port)]
-    process = await asyncio.create_subprocess_exec(*whole, cwd=ROOT, env=environment, stdout=DEVNULL, stderr=DEVNULL)
+    process = await asyncio.create_subprocess_exec(*whole, cwd=ROOT, env=given, stdout=DEVNULL, stderr=DEVNULL)
     try:
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
             while not await ready(client):

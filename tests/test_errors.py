@@ -33,6 +33,8 @@ async def writer(new_database: NewDatabase, demo_dsn: str) -> AsyncIterator[Writ
 
 # Codes without a bad call here: who tests them, or why no client can cause them.
 ELSEWHERE = {
+    "WEBHOOK_INVALID": "test_webhook_life.py",
+    "WEBHOOK_LOOP": "test_webhook_life.py",
     "HEADERS_TOO_LARGE": "needs a socket: test_limits_http.py",
     "STREAM_LIMIT": "needs a socket: test_socket_limits.py",
     "SOCKET_LIMIT": "needs a socket: test_socket_limits.py",

@@ -3,8 +3,9 @@
 asyncpg's own pool costs as much again as a point query (measured, docs/decisions/0004-own-pool.md)."""
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -135,10 +136,10 @@ def _rows(statement: Any, arguments: Sequence[Any]) -> Awaitable[Any]:
 class Pool:
     """At most `size` connections, opened when they are needed; a broken one is replaced."""
 
-    def __init__(self, dsn: str, settings: Settings) -> None:
+    def __init__(self, dsn: str, settings: Settings, session: Mapping[str, str] = MappingProxyType({})) -> None:
         self._dsn = dsn
         self._settings = settings
-        self._session = _session(settings)
+        self._session = {**_session(settings), **session}  # what is given goes before the usual
         self._turns = Turns(settings.pool_size)
         self._idle: list[Held] = []
         self._closing = False

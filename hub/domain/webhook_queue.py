@@ -15,7 +15,17 @@ Row = asyncpg.Record
 Rows = list[Row]
 LEASE = timedelta(seconds=30)
 
-_ACTOR = "set local hub.actor = 'hub'"
+# The queue is empty when its statistics are taken and long when it matters: it is only ever walked along its indexes.
+# What the last moments before a crash of the database wrote may be lost, cursors and all: it is sent again then.
+SESSION = {
+    "hub.actor": "hub",
+    "synchronous_commit": "off",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
+
 _AWAITED = "select exists (select from webhooks where status = 'ACTIVE')"
 _OWNERS = "select id, owner from webhooks where status = 'ACTIVE'"
 _TURNS = """
@@ -35,13 +45,19 @@ from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as g (webhook_id, position, 
 # Of several changes of a row that nobody has begun to send, the last is sent, when the first would have been.
 _FOLD = """
 with folded as (
-    delete from webhook_queue as q using unnest($1::uuid[], $2::uuid[], $3::bigint[]) as g (webhook_id, row_id, position)
-    where q.webhook_id = g.webhook_id and q.row_id = g.row_id and q.position < g.position
-        and q.attempts = 0 and q.lease is null and q.due_at is not null
+    delete from webhook_queue as q where q.delivery_id = any(array(
+        select b.delivery_id
+        from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[]) as g (webhook_id, lane, row_id, position)
+        cross join lateral (
+            select b.delivery_id from webhook_queue as b
+            where b.webhook_id = g.webhook_id and b.lane = g.lane and b.row_id = g.row_id and b.position < g.position
+                and b.attempts = 0 and b.lease is null and b.due_at is not null
+        ) as b
+    ))
     returning q.delivery_id, q.webhook_id, q.row_id, q.due_at
 ), told as (
-    update webhook_deliveries as d set status = 'FOLDED', next_attempt_at = null, version = d.version + 1, updated_at = $4
-    from folded where d.id = folded.delivery_id
+    update webhook_deliveries as d set status = 'FOLDED', next_attempt_at = null, version = d.version + 1, updated_at = $5
+    where d.id = any(array(select delivery_id from folded))
 )
 select webhook_id, row_id, min(due_at) as due_at from folded group by webhook_id, row_id
 """
@@ -91,9 +107,10 @@ with chosen as (
     left join unnest($2::uuid[], $3::int[]) as own (id, room) on own.id = w.id
     cross join lateral (
         select q.delivery_id, q.due_at, q.position from webhook_queue as q
-        where q.webhook_id = w.id and q.due_at <= $1 and q.body is not null and not exists (
-            select from webhook_queue as before where before.webhook_id = q.webhook_id and before.lane = q.lane
-                and before.position < q.position and before.due_at is not null
+        where q.webhook_id = w.id and q.due_at <= $1 and q.body is not null and q.position = (
+            select first.position from webhook_queue as first
+            where first.webhook_id = q.webhook_id and first.lane = q.lane and first.due_at is not null
+            order by first.position limit 1
         )
         order by q.due_at, q.position limit coalesce(own.room, $4) for update of q skip locked
     ) as due
@@ -101,41 +118,53 @@ with chosen as (
     order by due.due_at, due.position limit $5
 )
 update webhook_queue as q set due_at = $1 + $7::interval, lease = $6, attempts = q.attempts + 1
-from chosen, webhooks as w where q.delivery_id = chosen.delivery_id and w.id = q.webhook_id
-returning q.delivery_id, q.webhook_id, q.attempts, q.body, w.url
+from webhooks as w where q.delivery_id = any(array(select delivery_id from chosen)) and w.id = q.webhook_id
+returning q.delivery_id, q.webhook_id, q.attempts, q.body, w.url, array(
+    select s.box from webhook_secrets as s where s.webhook_id = q.webhook_id and (s.ends_at is null or s.ends_at > $1)
+    order by s.id desc
+) as boxes
 """
+# Rows are looked up by a list of keys, and what belongs to each by its place in that list: no plan for a join of the two
+# can be trusted, since the tables are never as long as their statistics say.
 _RECORD = """
-with given as (
-    select * from unnest(
-        $1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::int[], $6::int[], $7::text[], $8::text[]
-    ) as g (delivery_id, status, due_at, at, code, milliseconds, error, answer)
-), held as (
-    select g.*, q.webhook_id, q.lane, q.position from given as g
-    join webhook_queue as q on q.delivery_id = g.delivery_id and q.lease = $9 for update of q
+with held as (
+    select q.delivery_id, q.webhook_id, q.lane, q.position, array_position($1::uuid[], q.delivery_id) as n
+    from webhook_queue as q where q.delivery_id = any($1) and q.lease = $9 for update
 ), done as (
-    delete from webhook_queue as q using held where q.delivery_id = held.delivery_id and held.status = 'DELIVERED'
+    delete from webhook_queue as q
+    where q.delivery_id = any(array(select delivery_id from held where ($2::text[])[n] = 'DELIVERED'))
 ), later as (
-    update webhook_queue as q set due_at = held.due_at, lease = null
-    from held where q.delivery_id = held.delivery_id and held.status <> 'DELIVERED'
+    update webhook_queue as q set due_at = ($3::timestamptz[])[array_position($1, q.delivery_id)], lease = null
+    where q.delivery_id = any(array(select delivery_id from held where ($2)[n] <> 'DELIVERED'))
 ), told as (
-    update webhook_deliveries as d set status = held.status, attempts = d.attempts + 1, next_attempt_at = held.due_at,
-        delivered_at = case when held.status = 'DELIVERED' then held.at else d.delivered_at end,
-        reason = case when held.status <> 'DELIVERED'
-            then coalesce(held.error, 'The receiver answered ' || held.code || '.') end,
-        version = d.version + 1, updated_at = held.at
-    from held where d.id = held.delivery_id
-    returning d.id, d.owner, d.attempts, held.at, held.code, held.milliseconds, held.error, held.answer
+    update webhook_deliveries as d set status = ($2)[array_position($1, d.id)], attempts = d.attempts + 1,
+        next_attempt_at = ($3)[array_position($1, d.id)],
+        delivered_at = case ($2)[array_position($1, d.id)]
+            when 'DELIVERED' then ($4::timestamptz[])[array_position($1, d.id)] else d.delivered_at end,
+        reason = case when ($2)[array_position($1, d.id)] <> 'DELIVERED' then coalesce(
+            ($7::text[])[array_position($1, d.id)], 'The receiver answered ' || ($5::int[])[array_position($1, d.id)] || '.'
+        ) end,
+        version = d.version + 1, updated_at = ($4)[array_position($1, d.id)]
+    where d.id = any(array(select delivery_id from held))
+    returning d.id, d.owner, d.attempts, array_position($1, d.id) as n
 ), tried as (
     insert into webhook_attempts (owner, delivery_id, number, status_code, milliseconds, error, answer, created_at, updated_at)
-    select owner, id, attempts, code, milliseconds, error, answer, at, at from told
+    select owner, id, attempts, ($5)[n], ($6::int[])[n], ($7)[n], ($8::text[])[n], ($4)[n], ($4)[n] from told
 )
-select webhook_id, lane, position, status, due_at from held
+select webhook_id, lane, position, ($2)[n] as status, ($3)[n] as due_at from held
 """
 # What waits behind one that is tried again later need not be looked at until then.
 _WAIT = """
-update webhook_queue as q set due_at = g.due_at
-from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[]) as g (webhook_id, lane, position, due_at)
-where q.webhook_id = g.webhook_id and q.lane = g.lane and q.position > g.position and q.due_at < g.due_at and q.lease is null
+update webhook_queue as q
+set due_at = (select max(g.due_at) from unnest($2::uuid[], $4::timestamptz[]) as g (lane, due_at) where g.lane = q.lane)
+where q.delivery_id = any(array(
+    select b.delivery_id
+    from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[]) as g (webhook_id, lane, position, due_at)
+    cross join lateral (
+        select b.delivery_id from webhook_queue as b where b.webhook_id = g.webhook_id and b.lane = g.lane
+            and b.position > g.position and b.due_at < g.due_at and b.lease is null
+    ) as b
+))
 """
 _WELL = "update webhook_progress set failing_since = null where webhook_id = any($1) and failing_since is not null"
 _ILL = """
@@ -212,13 +241,12 @@ async def turns(tx: Tx, head: int, most_waiting: int, limit: int) -> Rows:
 
 async def add(tx: Tx, told: Sequence[Told], at: datetime) -> None:
     """Queues what is told. What was told before is sent again, unless it still waits."""
-    await tx.execute(_ACTOR)
-    last = {(each.webhook, each.row): each.position for each in told if each.wait}
+    last = {(each.webhook, each.lane, each.row): each.position for each in told if each.wait}
     since: dict[tuple[UUID, UUID], datetime] = {}
     if last:
-        rows = await tx.fetch(_FOLD, [key[0] for key in last], [key[1] for key in last], list(last.values()), at)
+        rows = await tx.fetch(_FOLD, *map(list, zip(*last, strict=True)), list(last.values()), at)
         since = {(row["webhook_id"], row["row_id"]): row["due_at"] for row in rows}
-        told = [each for each in told if not each.wait or last[each.webhook, each.row] == each.position]
+        told = [each for each in told if not each.wait or last[each.webhook, each.lane, each.row] == each.position]
     folded = [since.get((each.webhook, each.row)) for each in told]
     await tx.execute(_ADD, *map(list, zip(*told, strict=True)), folded, at)
 
@@ -241,7 +269,6 @@ async def write(tx: Tx, delivery: UUID, body: bytes) -> None:
 
 async def forsake(tx: Tx, delivery: UUID, reason: str, at: datetime) -> None:
     """A delivery for which there is nothing to send."""
-    await tx.execute(_ACTOR)
     await tx.execute(_FORSAKE, delivery, reason, at)
 
 
@@ -252,7 +279,6 @@ async def claim(tx: Tx, at: datetime, rooms: dict[UUID, int], usual: int, limit:
 
 async def record(tx: Tx, lease: UUID, results: Sequence[Result]) -> list[Recorded]:
     """Writes results down, as far as the lease still holds."""
-    await tx.execute(_ACTOR)
     rows = await tx.fetch(_RECORD, *map(list, zip(*results, strict=True)), lease)
     return [Recorded(*row) for row in rows]
 
@@ -278,13 +304,11 @@ async def fared(tx: Tx, well: Sequence[UUID], ill: Sequence[UUID], at: datetime)
 
 async def stop(tx: Tx, webhook: UUID, status: str, reason: str, at: datetime) -> bool:
     """Stops sending for a webhook, unless that was done already."""
-    await tx.execute(_ACTOR)
     return await tx.fetchval(_STOP, webhook, status, reason, at) is not None
 
 
 async def note(tx: Tx, webhook: UUID, reason: str, at: datetime) -> None:
     """Tells what could not be sent, of a webhook that goes on."""
-    await tx.execute(_ACTOR)
     await tx.execute(_NOTE, webhook, reason, at)
 
 

@@ -2,7 +2,6 @@
 
 import base64
 import secrets
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -27,11 +26,6 @@ _END = text(
     sa.update(Secret)
     .where(Secret.c.webhook_id == _webhook, Secret.c.ends_at.is_(None))
     .values(ends_at=sa.bindparam("until", type_=moment()))
-)
-_OF_ALL = text(
-    sa.select(Secret.c.webhook_id, Secret.c.box)
-    .where(Secret.c.webhook_id == sa.any_(sa.bindparam("webhooks", type_=sa.ARRAY(sa.Uuid))), _living)
-    .order_by(Secret.c.id.desc())
 )
 
 
@@ -63,11 +57,3 @@ async def rotate(tx: Tx, boxes: Boxes, webhook: UUID, until: datetime, at: datet
         raise BadInput(message, code="WEBHOOK_INVALID", argument="id")
     await tx.execute(_END, until, webhook)
     return await make(tx, boxes, webhook)
-
-
-async def living(tx: Tx, boxes: Boxes, webhooks: Sequence[UUID], at: datetime) -> dict[UUID, list[bytes]]:
-    """The secrets that sign for each webhook, the newest first."""
-    found: dict[UUID, list[bytes]] = {}
-    for row in await tx.fetch(_OF_ALL, webhooks, at):
-        found.setdefault(row["webhook_id"], []).append(boxes.opened(row["box"], row["webhook_id"].bytes))
-    return found

@@ -132,7 +132,13 @@ Queue = sa.Table(
     comment="What waits to be sent.",
 )
 _waiting = Queue.c.due_at.is_not(None)
-sa.Index("ix_webhook_queue_webhook_id_due_at", Queue.c.webhook_id, Queue.c.due_at, postgresql_where=_waiting)
+sa.Index(
+    "ix_webhook_queue_webhook_id_due_at_position",
+    Queue.c.webhook_id,
+    Queue.c.due_at,
+    Queue.c.position,
+    postgresql_where=_waiting,
+)
 sa.Index(
     "ix_webhook_queue_webhook_id_lane_position",
     Queue.c.webhook_id,

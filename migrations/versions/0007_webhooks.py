@@ -284,9 +284,9 @@ def upgrade() -> None:
         postgresql_where=sa.text("body IS NULL"),
     )
     op.create_index(
-        "ix_webhook_queue_webhook_id_due_at",
+        "ix_webhook_queue_webhook_id_due_at_position",
         "webhook_queue",
-        ["webhook_id", "due_at"],
+        ["webhook_id", "due_at", "position"],
         unique=False,
         postgresql_where=sa.text("due_at IS NOT NULL"),
     )
@@ -311,7 +311,9 @@ def downgrade() -> None:
         postgresql_where=sa.text("due_at IS NOT NULL"),
     )
     op.drop_index(
-        "ix_webhook_queue_webhook_id_due_at", table_name="webhook_queue", postgresql_where=sa.text("due_at IS NOT NULL")
+        "ix_webhook_queue_webhook_id_due_at_position",
+        table_name="webhook_queue",
+        postgresql_where=sa.text("due_at IS NOT NULL"),
     )
     op.drop_index("ix_webhook_queue_unwritten", table_name="webhook_queue", postgresql_where=sa.text("body IS NULL"))
     op.drop_table("webhook_queue")

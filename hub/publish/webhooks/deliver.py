@@ -8,11 +8,13 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from functools import lru_cache
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
-from hub.db.pool import Pool
+from hub.db.pool import Connection, Pool
 from hub.domain import webhook_queue as queue
 from hub.domain import webhook_secrets
 from hub.domain.webhook_queue import Recorded, Result
@@ -28,6 +30,7 @@ SLOTS = 256  # requests of one process under way at once
 POLL = 0.2  # seconds between looks for what has become due; what is queued here is looked for at once
 GATHER = 0.004  # seconds that results wait for others, to be written down together
 AWAY = 0.5
+BELIEVED = 60.0  # seconds for which it need not be written down again that a webhook is well
 FAREWELL = 5.0  # seconds for what is under way, when the process is to end
 PREFIX = "dlv"
 STOPS = {
@@ -49,7 +52,6 @@ class Deliverer:
     ) -> None:
         self._pool = pool
         self._poster = poster
-        self._boxes = boxes
         self._clock = clock
         self._draw = draw
         self._lease = uuid4()
@@ -59,6 +61,8 @@ class Deliverer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._results: list[Result] = []
         self._gone: set[UUID] = set()
+        self._opened = lru_cache(1_000)(boxes.opened)
+        self._well_until: dict[UUID, float] = {}
         self._woken = asyncio.Event()
         self._heard = asyncio.Event()
 
@@ -107,10 +111,8 @@ class Deliverer:
         if room <= 0:
             return 0
         at = self._clock()
-        async with self._pool.transaction() as tx:
-            rows = await queue.claim(tx, at, self._rooms(at), USUAL, room, self._lease)
-            webhooks = list({row["webhook_id"] for row in rows})
-            secrets = await webhook_secrets.living(tx, self._boxes, webhooks, at) if rows else {}
+        async with self._pool.connection() as connection:
+            rows = await queue.claim(connection, at, self._rooms(at), USUAL, room, self._lease)
         held = []
         for row in rows:
             webhook = row["webhook_id"]
@@ -119,12 +121,12 @@ class Deliverer:
                 held.append(row["delivery_id"])
                 continue
             self._windows[webhook].flying += 1
-            task = asyncio.create_task(self._attempt(row, host, secrets.get(webhook, [])))
+            task = asyncio.create_task(self._attempt(row, host))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         if held:
-            async with self._pool.transaction() as tx:
-                await queue.release(tx, self._lease, held, at + schedule.WAITS[0])
+            async with self._pool.connection() as connection:
+                await queue.release(connection, self._lease, held, at + schedule.WAITS[0])
         return len(rows) - len(held)
 
     def _rooms(self, at: datetime) -> dict[UUID, int]:
@@ -137,10 +139,11 @@ class Deliverer:
                 rooms[webhook] = min(rooms[webhook], 1 - min(1, window.flying))
         return rooms
 
-    async def _attempt(self, row: Any, host: str, secrets: Sequence[bytes]) -> None:
+    async def _attempt(self, row: Any, host: str) -> None:
         webhook, id, body = row["webhook_id"], public_id(PREFIX, row["delivery_id"]), row["body"]
         at = self._clock()
         try:
+            secrets = [self._opened(box, webhook.bytes) for box in row["boxes"]]
             signed = signing.headers(secrets, id, int(at.timestamp()), body)
             answer = await self._poster.post(row["url"], {**HEADERS, **signed}, body)
         except Exception as error:
@@ -190,16 +193,16 @@ class Deliverer:
             return
         self._results, self._gone = [], set()
         try:
-            async with self._pool.transaction() as tx:
-                found = await queue.record(tx, self._lease, results)
-                await self._concluded(tx, found, gone)
+            async with self._pool.connection() as connection:
+                found = await queue.record(connection, self._lease, results)
+                await self._concluded(connection, found, gone)
         except BaseException:
             least = self._clock() - queue.LEASE
             self._results[:0] = [each for each in results if each.at > least]
             self._gone |= gone
             raise
 
-    async def _concluded(self, tx: Any, found: Sequence[Recorded], gone: set[UUID]) -> None:
+    async def _concluded(self, tx: Connection, found: Sequence[Recorded], gone: set[UUID]) -> None:
         """What results mean for what waits behind them, and for the webhook as a whole."""
         at = self._clock()
         later = [each for each in found if each.status == "RETRYING"]
@@ -207,7 +210,11 @@ class Deliverer:
             await queue.wait(tx, later)
         well = {each.webhook for each in found if each.status == "DELIVERED"}
         ill = {each.webhook for each in found} - well
-        failing = await queue.fared(tx, list(well), list(ill), at)
+        news = [each for each in well if self._well_until.get(each, 0.0) < monotonic()]
+        self._well_until |= dict.fromkeys(news, monotonic() + BELIEVED)
+        for webhook in ill:
+            self._well_until.pop(webhook, None)
+        failing = await queue.fared(tx, sorted(news), sorted(ill), at)
         for webhook in gone:
             await queue.stop(tx, webhook, "GONE", STOPS["GONE"], at)
         for webhook, since in failing.items():

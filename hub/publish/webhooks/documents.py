@@ -78,7 +78,7 @@ class Trials:
 
     async def behind(self, cursor: str | None) -> int:
         """The position of a cursor; without one, of the last change."""
-        return await self._feed.behind(cursor)
+        return await self._feed.behind(cursor) if cursor is not None else (await self._feed.refresh()).head
 
     async def since(self, moment: datetime) -> int:
         """The position behind which the changes since a moment lie."""

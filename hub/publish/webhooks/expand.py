@@ -28,6 +28,7 @@ from hub.publish.webhooks.documents import Documents, told
 from hub.publish.webhooks.owners import Owners
 
 POLL = 0.025  # seconds between looks for new changes; what is placed by this very process is looked at at once
+LEAST = 0.005
 IDLE = 1.0  # seconds between looks for webhooks that are behind for other reasons: resumed, rewound, or held up
 PAGE = 500  # changes looked at for a webhook in one turn
 TURNS = 20  # webhooks in one turn, so that its transaction stays short
@@ -112,6 +113,7 @@ class Expander:
                 if not isinstance(error, Unavailable):
                     tell(Failed("", "expanding webhooks", error))
                 pause = AWAY
+            await asyncio.sleep(LEAST)  # so that many who wake it do not keep it busy
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), pause)
             self._woken.clear()

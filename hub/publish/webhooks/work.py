@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from hub.db.pool import Pool
+from hub.domain.webhook_queue import SESSION
 from hub.domain.webhook_secrets import Boxes
 from hub.publish.cursors import Cursors
 from hub.publish.feed import Feed
@@ -23,7 +24,7 @@ async def working(
     settings: Settings, dsn: str, engine: Watches, cursors: Cursors, boxes: Boxes, clock: Clock = now
 ) -> AsyncIterator[None]:
     """Expands and delivers while the body runs."""
-    pool = Pool(dsn, settings.model_copy(update={"pool_size": CONNECTIONS}))
+    pool = Pool(dsn, settings.model_copy(update={"pool_size": CONNECTIONS}), SESSION)
     deliverer = Deliverer(pool, Poster(Egress(settings.webhook_allow)), boxes, clock)
     expander = Expander(pool, Feed(pool, cursors), Documents(engine), deliverer.wake, clock)
     try:
