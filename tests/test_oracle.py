@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 from conftest import NewDatabase
-from oracle import awkward
+from oracle import awkward, sent
 from oracle.compare import Comparison, Tally
 from oracle.data import Data, load, within
 from oracle.draw_operation import Generator
@@ -41,6 +41,7 @@ async def dsn(new_database: NewDatabase, demo_dsn: str) -> str:
     """Northwind, and rows that trip a planner up."""
     made = await new_database("northwind")
     await awkward.add(made)
+    await sent.add(made)
     return made
 
 

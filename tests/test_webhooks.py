@@ -69,3 +69,27 @@ async def test_changes_of_a_customer_come_in_their_order_and_form_a_chain(ask: A
     changes = [json.loads(sent.body)["data"]["changes"] for sent in await receiver.until(6)]
     assert [each["version"] for each in changes] == [1, 2, 3, 4, 5, 6]
     assert [each["previousCursor"] for each in changes[1:]] == [each["cursor"] for each in changes[:-1]]
+
+
+async def test_what_becomes_of_deliveries_is_itself_a_stream(ask: Ask, receiver: Receiver) -> None:
+    await hooked(ask, receiver.url())
+    ada = await customer(ask)
+    (sent,) = await receiver.until(1)
+    page = """query ($after: Cursor) { changes(after: $after, filter: {types: [WEBHOOK_DELIVERY, WEBHOOK_ATTEMPT]}) {
+        ... on Change { operation actor node {
+            ... on WebhookDelivery { status customer { id } } ... on WebhookAttempt { number statusCode }
+        } }
+    } }"""
+    delivery = {"status": "PENDING", "customer": {"id": ada}}
+    expected = [
+        {"operation": "CREATE", "actor": "hub", "node": delivery},
+        {"operation": "UPDATE", "actor": "hub", "node": delivery | {"status": "DELIVERED"}},
+        {"operation": "CREATE", "actor": "hub", "node": {"number": 1, "statusCode": 200}},
+    ]
+    after = json.loads(sent.body)["data"]["changes"]["cursor"]
+
+    async def told() -> bool:
+        found = (await ask(page, {"after": after}))["changes"]
+        return [each for each in found if each] in (expected, [expected[0], expected[2], expected[1]])
+
+    await until(told)

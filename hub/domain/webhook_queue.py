@@ -20,6 +20,7 @@ LEASE = timedelta(seconds=30)
 SESSION = {
     "hub.actor": "hub",
     "synchronous_commit": "off",
+    "idle_in_transaction_session_timeout": "20000",  # while documents are answered on another connection
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
     "enable_hashjoin": "off",

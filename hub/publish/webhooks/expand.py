@@ -136,8 +136,10 @@ class Expander:
 
     async def _news(self) -> tuple[Page, bool]:
         """What came since the last look, without what webhooks changed; whether there may be more."""
-        head = (await self._feed.refresh()).head
-        if self._looked < 0:
+        standing = await self._feed.refresh()
+        head = standing.head
+        # So it is at first, after a long sleep, and in a database that was restored.
+        if not standing.least_position - 1 <= self._looked <= head:
             self._base = self._looked = head
         heads = await self._feed.since(self._looked, PAGE) if head > self._looked else []
         others = [each for each in heads if each.table not in OWN_NAMES]
@@ -165,7 +167,10 @@ class Expander:
             places: dict[UUID, tuple[int, int]] = {}
             for (start, _), members in groups.items():
                 page = pages[start] = pages.get(start) or await self._page(tx, start, members, at)
-                found += await self._told(page, members, places)
+                try:
+                    found += await self._told(page, members, places)
+                except HubError as error:
+                    await self._halt(tx, [row["id"] for row, _ in members], error, at)
             if found:
                 await queue.add(tx, found, at)
             if places:
@@ -230,7 +235,11 @@ class Expander:
             watch = await self._watch(tx, row, viewers[row["owner"]], at)
             if watch is None:
                 continue
-            messages = await self._feed.told(watch, [row["position"]])
+            try:
+                messages = await self._feed.told(watch, [row["position"]])
+            except HubError as error:
+                await self._halt(tx, [row["id"]], error, at)
+                continue
             if messages:
                 ((position, message),) = messages
                 before = row["previous"] or self._feed.cursor(position - 1)
@@ -238,6 +247,13 @@ class Expander:
             else:
                 await queue.forsake(tx, row["delivery_id"], "The subscription does not tell this change any more.", at)
         return bool(rows)
+
+    async def _halt(self, tx: Connection, webhooks: Sequence[UUID], error: HubError, at: datetime) -> None:
+        """Pauses webhooks whose document cannot be answered, so that the others go on; not when nothing can be."""
+        if error.code == "UNAVAILABLE":
+            raise error
+        for each in webhooks:
+            await queue.stop(tx, each, "PAUSED", error.message, at)
 
     # -- with whose rights ----------------------------------------------------------------------------------------------
 

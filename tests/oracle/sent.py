@@ -1,0 +1,35 @@
+"""Webhooks, deliveries and attempts as if there had been some, for the oracle's data: paused, so that nobody works on them."""
+
+import asyncpg
+
+ADD = """
+insert into webhooks (name, url, query, variables, operation_name, status, status_reason, owner, created_at)
+select 'hook ' || n, 'https://example.net/' || n, 'subscription { changes { __typename } }', jsonb_build_object('n', n),
+    case when n % 3 = 0 then 'Op' end, (array['PAUSED', 'FAILING', 'GONE'])[1 + n % 3], case when n % 2 = 0 then 'Tea.' end,
+    (array['00000001', '0000000a'])[1 + n % 2], timestamptz '1998-01-01' + n % 5 * interval '9 days'
+from generate_series(1, 12) as n;
+insert into webhook_deliveries (
+    owner, webhook_id, customer_id, cursor, status, attempts, next_attempt_at, delivered_at, reason, created_at
+)
+select w.owner, w.id, (select id from customers order by id offset n % 40 limit 1), 'cursor ' || n % 7,
+    (array['PENDING', 'RETRYING', 'DELIVERED', 'DEAD', 'FOLDED'])[1 + n % 5], n % 11,
+    case when n % 4 = 0 then timestamptz '1998-05-01' + n * interval '1 hour' end,
+    case when n % 3 = 0 then timestamptz '1998-04-01' + n * interval '1 minute' end,
+    case when n % 5 = 1 then 'The receiver answered 503.' end, timestamptz '1998-02-01' + n % 9 * interval '3 days'
+from webhooks as w, generate_series(1, 8) as n;
+insert into webhook_attempts (owner, delivery_id, number, status_code, milliseconds, error, answer, created_at)
+select d.owner, d.id, n, case when n % 3 > 0 then 200 + n * 100 end, n * 17,
+    case when n % 3 = 0 then 'the connection broke off' end, case when n % 3 > 0 then 'né ' || n end,
+    d.created_at + n % 2 * interval '5 minutes'
+from webhook_deliveries as d, generate_series(1, 3) as n
+"""
+
+
+async def add(dsn: str) -> None:
+    """Stores them."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(ADD)
+        await connection.execute("analyze")
+    finally:
+        await connection.close()
