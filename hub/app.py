@@ -71,7 +71,7 @@ def build(
 
 async def engine_on(settings: Settings, pool: Pool, aside: Pool) -> tuple[Engine, Cursors, vault.Boxes]:
     """The engine on a database, and the secrets that it shares with others; its commands look at the log `aside`."""
-    chosen = settings.secret_key.get_secret_value() if settings.secret_key else None
+    chosen = settings.encryption_key.get_secret_value() if settings.encryption_key else None
     async with pool.connection() as connection:
         secret, boxes = await vault.cursor_secret(connection), await vault.boxes(connection, chosen)
     cursors = Cursors(secret)

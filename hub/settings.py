@@ -113,7 +113,7 @@ class Settings(BaseSettings):
     webhook_retention: int = Field(
         14, ge=1, le=3650, description="Days for which deliveries and their attempts are kept."
     )
-    secret_key: SecretStr | None = Field(
+    encryption_key: SecretStr | None = Field(
         None,
         min_length=32,
         description="At least 32 random characters that secrets in the database are encrypted with; the same on all nodes. "
@@ -215,7 +215,7 @@ def _told(error: ValidationError) -> Misconfigured:
     for fault in error.errors(include_url=False, include_context=False):
         name = str(fault["loc"][0])
         # A value that may hold a password is never shown.
-        shown = "" if name in ("database_url", "secret_key") else f"{fault['input']!r} cannot be used: "
+        shown = "" if name in ("database_url", "encryption_key") else f"{fault['input']!r} cannot be used: "
         reason = fault["msg"].removeprefix("Value error, ")
         faults.append(f"{PREFIX}{name.upper()}: {shown}{reason}. {Settings.model_fields[name].description}")
     return Misconfigured("; ".join(faults), argument=PREFIX + str(error.errors()[0]["loc"][0]).upper())

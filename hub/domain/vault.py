@@ -1,6 +1,6 @@
 """Secrets that all nodes of a hub share, made by the database when it is set up, and boxes for secrets that are kept for others.
 
-A box is opened by the keeper's own key (HUB_SECRET_KEY), which the database never sees, or else by one that it made."""
+A box is opened by the keeper's own key (HUB_ENCRYPTION_KEY), which the database never sees, or else by one that it made."""
 
 import hashlib
 import secrets
@@ -50,8 +50,8 @@ class Boxes:
         """What a box holds; raises Misconfigured when the key that closed it is not there."""
         key = self._keys.get(box[:MARK])
         if key is None:
-            message = "HUB_SECRET_KEY: secrets were closed with another key; give that one, or rotate the secrets."
-            raise Misconfigured(message, argument="HUB_SECRET_KEY")
+            message = "HUB_ENCRYPTION_KEY: secrets were closed with another key; give that one, or rotate the secrets."
+            raise Misconfigured(message, argument="HUB_ENCRYPTION_KEY")
         return key.decrypt(box[MARK : MARK + NONCE], box[MARK + NONCE :], label)
 
 

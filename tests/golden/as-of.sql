@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$112) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$130) AS row_to_json_1 
 FROM (SELECT CASE WHEN hub_as_of($1::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$9) AS row_to_json_2 
 FROM (SELECT 'cus_' || replace(CAST(t$5.id AS TEXT), '-', '') AS id, t$5.name AS name, t$5.stage AS stage, t$5.created_at AS "createdAt" 
 FROM jsonb_populate_record(null::customers, coalesce(coalesce((SELECT coalesce(t$1.after, '{}'::jsonb) AS coalesce_1 
@@ -268,35 +268,86 @@ WHERE (EXISTS (SELECT *
 FROM customers AS v$customer 
 WHERE v$customer.id = t$100.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
 FROM change_log AS g$log 
-WHERE g$log.row_id = t$100.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[]))))))) AS t$101) END AS anon_2 
-FROM unnest($5::TEXT[], $6::UUID[]) WITH ORDINALITY AS t$10(type, key, at), LATERAL (SELECT coalesce((SELECT coalesce(t$11.after, '{}'::jsonb) AS coalesce_4 
+WHERE g$log.row_id = t$100.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[]))))))) AS t$101) WHEN (t$10.type = 'whk'::text) THEN (SELECT row_to_json(t$107) AS row_to_json_18 
+FROM (SELECT 'Webhook'::text AS __typename, 'whk_' || replace(CAST(t$103.id AS TEXT), '-', '') AS id, 'Webhook'::text AS "$type" 
+FROM jsonb_populate_record(null::webhooks, coalesce(t$14.then$, (SELECT to_jsonb(t$102) AS to_jsonb_17 
+FROM webhooks AS t$102 
+WHERE t$102.id = t$10.key))) AS t$103 
+WHERE t$103.id = t$10.key AND t$103.created_at <= $4::TIMESTAMP WITH TIME ZONE AND (EXISTS (SELECT * 
+FROM api_keys AS v$key 
+WHERE v$key.id = $5::UUID AND v$key.public_id = t$103.owner)) AND ((EXISTS (SELECT 1 
+FROM webhooks AS t$104 
+WHERE t$104.id = t$10.key AND (EXISTS (SELECT * 
+FROM api_keys AS v$key 
+WHERE v$key.id = $5::UUID AND v$key.public_id = t$104.owner)))) OR NOT (EXISTS (SELECT 1 
+FROM webhooks AS t$105 
+WHERE t$105.id = t$10.key)) AND (EXISTS (SELECT 1 
+FROM jsonb_populate_record(null::webhooks, t$14.last$) AS t$106 
+WHERE EXISTS (SELECT * 
+FROM api_keys AS v$key 
+WHERE v$key.id = $5::UUID AND v$key.public_id = t$106.owner))))) AS t$107) WHEN (t$10.type = 'dlv'::text) THEN (SELECT row_to_json(t$113) AS row_to_json_19 
+FROM (SELECT 'WebhookDelivery'::text AS __typename, 'dlv_' || replace(CAST(t$109.id AS TEXT), '-', '') AS id, 'WebhookDelivery'::text AS "$type" 
+FROM jsonb_populate_record(null::webhook_deliveries, coalesce(t$14.then$, (SELECT to_jsonb(t$108) AS to_jsonb_18 
+FROM webhook_deliveries AS t$108 
+WHERE t$108.id = t$10.key))) AS t$109 
+WHERE t$109.id = t$10.key AND t$109.created_at <= $4::TIMESTAMP WITH TIME ZONE AND (EXISTS (SELECT * 
+FROM api_keys AS v$key 
+WHERE v$key.id = $5::UUID AND v$key.public_id = t$109.owner)) AND ((EXISTS (SELECT 1 
+FROM webhook_deliveries AS t$110 
+WHERE t$110.id = t$10.key AND (EXISTS (SELECT * 
+FROM api_keys AS v$key 
+WHERE v$key.id = $5::UUID AND v$key.public_id = t$110.owner)))) OR NOT (EXISTS (SELECT 1 
+FROM webhook_deliveries AS t$111 
+WHERE t$111.id = t$10.key)) AND (EXISTS (SELECT 1 
+FROM jsonb_populate_record(null::webhook_deliveries, t$14.last$) AS t$112 
+WHERE EXISTS (SELECT * 
+FROM api_keys AS v$key 
+WHERE v$key.id = $5::UUID AND v$key.public_id = t$112.owner))))) AS t$113) WHEN (t$10.type = 'wat'::text) THEN (SELECT row_to_json(t$119) AS row_to_json_20 
+FROM (SELECT 'WebhookAttempt'::text AS __typename, 'wat_' || replace(CAST(t$115.id AS TEXT), '-', '') AS id, 'WebhookAttempt'::text AS "$type" 
+FROM jsonb_populate_record(null::webhook_attempts, coalesce(t$14.then$, (SELECT to_jsonb(t$114) AS to_jsonb_19 
+FROM webhook_attempts AS t$114 
+WHERE t$114.id = t$10.key))) AS t$115 
+WHERE t$115.id = t$10.key AND t$115.created_at <= $4::TIMESTAMP WITH TIME ZONE AND (EXISTS (SELECT * 
+FROM api_keys AS v$key 
+WHERE v$key.id = $5::UUID AND v$key.public_id = t$115.owner)) AND ((EXISTS (SELECT 1 
+FROM webhook_attempts AS t$116 
+WHERE t$116.id = t$10.key AND (EXISTS (SELECT * 
+FROM api_keys AS v$key 
+WHERE v$key.id = $5::UUID AND v$key.public_id = t$116.owner)))) OR NOT (EXISTS (SELECT 1 
+FROM webhook_attempts AS t$117 
+WHERE t$117.id = t$10.key)) AND (EXISTS (SELECT 1 
+FROM jsonb_populate_record(null::webhook_attempts, t$14.last$) AS t$118 
+WHERE EXISTS (SELECT * 
+FROM api_keys AS v$key 
+WHERE v$key.id = $5::UUID AND v$key.public_id = t$118.owner))))) AS t$119) END AS anon_2 
+FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$10(type, key, at), LATERAL (SELECT coalesce((SELECT coalesce(t$11.after, '{}'::jsonb) AS coalesce_4 
 FROM change_log AS t$11 
-WHERE t$11.row_id = t$10.key AND t$11.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text END AND t$11.at <= $4::TIMESTAMP WITH TIME ZONE ORDER BY t$11.id DESC 
+WHERE t$11.row_id = t$10.key AND t$11.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text END AND t$11.at <= $4::TIMESTAMP WITH TIME ZONE ORDER BY t$11.id DESC 
  LIMIT 1), (SELECT coalesce(t$12.before, '{}'::jsonb) AS coalesce_5 
 FROM change_log AS t$12 
-WHERE t$12.row_id = t$10.key AND t$12.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text END AND t$12.at > $4::TIMESTAMP WITH TIME ZONE ORDER BY t$12.id 
+WHERE t$12.row_id = t$10.key AND t$12.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text END AND t$12.at > $4::TIMESTAMP WITH TIME ZONE ORDER BY t$12.id 
  LIMIT 1)) AS then$, (SELECT coalesce(t$13.before, '{}'::jsonb) AS coalesce_6 
 FROM change_log AS t$13 
-WHERE t$13.row_id = t$10.key AND t$13.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text END ORDER BY t$13.id DESC 
+WHERE t$13.row_id = t$10.key AND t$13.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text END ORDER BY t$13.id DESC 
  LIMIT 1) AS last$
- LIMIT ALL OFFSET 0) AS t$14) END AS node, CASE WHEN hub_as_of($7::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$111) AS row_to_json_18 
-FROM (SELECT t$107.name AS name 
-FROM jsonb_populate_record(null::customers, coalesce(coalesce((SELECT coalesce(t$103.after, '{}'::jsonb) AS coalesce_7 
-FROM change_log AS t$103 
-WHERE t$103.row_id = $8::UUID AND t$103.table_name = 'customers'::text AND t$103.at <= $7::TIMESTAMP WITH TIME ZONE ORDER BY t$103.id DESC 
- LIMIT 1), (SELECT coalesce(t$104.before, '{}'::jsonb) AS coalesce_8 
-FROM change_log AS t$104 
-WHERE t$104.row_id = $8::UUID AND t$104.table_name = 'customers'::text AND t$104.at > $7::TIMESTAMP WITH TIME ZONE ORDER BY t$104.id 
- LIMIT 1)), (SELECT to_jsonb(t$106) AS to_jsonb_17 
-FROM customers AS t$106 
-WHERE t$106.id = $8::UUID))) AS t$107 
-WHERE t$107.id = $8::UUID AND t$107.created_at <= $7::TIMESTAMP WITH TIME ZONE AND t$107.unit_id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
-FROM customers AS t$108 
-WHERE t$108.id = $8::UUID AND t$108.unit_id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
-FROM customers AS t$109 
-WHERE t$109.id = $8::UUID)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::customers, (SELECT coalesce(t$105.before, '{}'::jsonb) AS coalesce_9 
-FROM change_log AS t$105 
-WHERE t$105.row_id = $8::UUID AND t$105.table_name = 'customers'::text ORDER BY t$105.id DESC 
- LIMIT 1)) AS t$110 
-WHERE t$110.unit_id = ANY ($3::UUID[]))))) AS t$111) END AS never) AS t$112) AS anon_1
+ LIMIT ALL OFFSET 0) AS t$14) END AS node, CASE WHEN hub_as_of($8::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$129) AS row_to_json_21 
+FROM (SELECT t$125.name AS name 
+FROM jsonb_populate_record(null::customers, coalesce(coalesce((SELECT coalesce(t$121.after, '{}'::jsonb) AS coalesce_7 
+FROM change_log AS t$121 
+WHERE t$121.row_id = $9::UUID AND t$121.table_name = 'customers'::text AND t$121.at <= $8::TIMESTAMP WITH TIME ZONE ORDER BY t$121.id DESC 
+ LIMIT 1), (SELECT coalesce(t$122.before, '{}'::jsonb) AS coalesce_8 
+FROM change_log AS t$122 
+WHERE t$122.row_id = $9::UUID AND t$122.table_name = 'customers'::text AND t$122.at > $8::TIMESTAMP WITH TIME ZONE ORDER BY t$122.id 
+ LIMIT 1)), (SELECT to_jsonb(t$124) AS to_jsonb_20 
+FROM customers AS t$124 
+WHERE t$124.id = $9::UUID))) AS t$125 
+WHERE t$125.id = $9::UUID AND t$125.created_at <= $8::TIMESTAMP WITH TIME ZONE AND t$125.unit_id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
+FROM customers AS t$126 
+WHERE t$126.id = $9::UUID AND t$126.unit_id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
+FROM customers AS t$127 
+WHERE t$127.id = $9::UUID)) AND (EXISTS (SELECT 1 
+FROM jsonb_populate_record(null::customers, (SELECT coalesce(t$123.before, '{}'::jsonb) AS coalesce_9 
+FROM change_log AS t$123 
+WHERE t$123.row_id = $9::UUID AND t$123.table_name = 'customers'::text ORDER BY t$123.id DESC 
+ LIMIT 1)) AS t$128 
+WHERE t$128.unit_id = ANY ($3::UUID[]))))) AS t$129) END AS never) AS t$130) AS anon_1

@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$33) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$39) AS row_to_json_1 
 FROM (SELECT (SELECT CASE WHEN (t$0.type = 'cus') THEN (SELECT row_to_json(t$2) AS row_to_json_2 
 FROM (SELECT 'Customer'::text AS __typename, 'cus_' || replace(CAST(t$1.id AS TEXT), '-', '') AS id, t$1.name AS name 
 FROM customers AS t$1 
@@ -47,5 +47,14 @@ FROM consents AS t$29
 WHERE t$29.id = t$0.key) AS t$30) WHEN (t$0.type = 'rvw') THEN (SELECT row_to_json(t$32) AS row_to_json_17 
 FROM (SELECT 'IdentityReview'::text AS __typename, 'rvw_' || replace(CAST(t$31.id AS TEXT), '-', '') AS id 
 FROM identity_reviews AS t$31 
-WHERE t$31.id = t$0.key) AS t$32) END AS anon_2 
-FROM unnest($1::TEXT[], $2::UUID[]) WITH ORDINALITY AS t$0(type, key, at)) AS node) AS t$33) AS anon_1
+WHERE t$31.id = t$0.key) AS t$32) WHEN (t$0.type = 'whk') THEN (SELECT row_to_json(t$34) AS row_to_json_18 
+FROM (SELECT 'Webhook'::text AS __typename, 'whk_' || replace(CAST(t$33.id AS TEXT), '-', '') AS id 
+FROM webhooks AS t$33 
+WHERE t$33.id = t$0.key) AS t$34) WHEN (t$0.type = 'dlv') THEN (SELECT row_to_json(t$36) AS row_to_json_19 
+FROM (SELECT 'WebhookDelivery'::text AS __typename, 'dlv_' || replace(CAST(t$35.id AS TEXT), '-', '') AS id 
+FROM webhook_deliveries AS t$35 
+WHERE t$35.id = t$0.key) AS t$36) WHEN (t$0.type = 'wat') THEN (SELECT row_to_json(t$38) AS row_to_json_20 
+FROM (SELECT 'WebhookAttempt'::text AS __typename, 'wat_' || replace(CAST(t$37.id AS TEXT), '-', '') AS id 
+FROM webhook_attempts AS t$37 
+WHERE t$37.id = t$0.key) AS t$38) END AS anon_2 
+FROM unnest($1::TEXT[], $2::UUID[]) WITH ORDINALITY AS t$0(type, key, at)) AS node) AS t$39) AS anon_1

@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$38) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$44) AS row_to_json_1 
 FROM (SELECT (SELECT coalesce(json_agg(CASE WHEN (t$0.type = 'cus') THEN (SELECT row_to_json(t$9) AS row_to_json_2 
 FROM (SELECT 'Customer'::text AS __typename, 'cus_' || replace(CAST(t$1.id AS TEXT), '-', '') AS id, t$1.name AS name, (SELECT row_to_json(t$8) AS row_to_json_3 
 FROM (SELECT t$7.v$0 AS "totalCount" 
@@ -49,5 +49,14 @@ FROM consents AS t$34
 WHERE t$34.id = t$0.key) AS t$35) WHEN (t$0.type = 'rvw') THEN (SELECT row_to_json(t$37) AS row_to_json_17 
 FROM (SELECT 'IdentityReview'::text AS __typename, 'rvw_' || replace(CAST(t$36.id AS TEXT), '-', '') AS id 
 FROM identity_reviews AS t$36 
-WHERE t$36.id = t$0.key) AS t$37) END ORDER BY t$0.at), '[]'::json) AS coalesce_1 
-FROM unnest($1::TEXT[], $2::UUID[]) WITH ORDINALITY AS t$0(type, key, at)) AS nodes) AS t$38) AS anon_1
+WHERE t$36.id = t$0.key) AS t$37) WHEN (t$0.type = 'whk') THEN (SELECT row_to_json(t$39) AS row_to_json_18 
+FROM (SELECT 'Webhook'::text AS __typename, 'whk_' || replace(CAST(t$38.id AS TEXT), '-', '') AS id 
+FROM webhooks AS t$38 
+WHERE t$38.id = t$0.key) AS t$39) WHEN (t$0.type = 'dlv') THEN (SELECT row_to_json(t$41) AS row_to_json_19 
+FROM (SELECT 'WebhookDelivery'::text AS __typename, 'dlv_' || replace(CAST(t$40.id AS TEXT), '-', '') AS id 
+FROM webhook_deliveries AS t$40 
+WHERE t$40.id = t$0.key) AS t$41) WHEN (t$0.type = 'wat') THEN (SELECT row_to_json(t$43) AS row_to_json_20 
+FROM (SELECT 'WebhookAttempt'::text AS __typename, 'wat_' || replace(CAST(t$42.id AS TEXT), '-', '') AS id 
+FROM webhook_attempts AS t$42 
+WHERE t$42.id = t$0.key) AS t$43) END ORDER BY t$0.at), '[]'::json) AS coalesce_1 
+FROM unnest($1::TEXT[], $2::UUID[]) WITH ORDINALITY AS t$0(type, key, at)) AS nodes) AS t$44) AS anon_1

@@ -3,7 +3,7 @@ WITH t$87 AS
 FROM (SELECT t$84.country AS k$0, count(*) AS f$0, count(*) AS f$1 
 FROM customers AS t$84 
 WHERE t$84.id = $1::UUID GROUP BY t$84.country) AS t$85 GROUP BY t$85.k$0)
- SELECT (SELECT row_to_json(t$147) AS row_to_json_1 
+ SELECT (SELECT row_to_json(t$153) AS row_to_json_1 
 FROM (SELECT (SELECT row_to_json(t$14) AS row_to_json_2 
 FROM (SELECT t$12.v$0 AS "totalCount", t$13.l$1 AS nodes 
 FROM (SELECT coalesce(json_agg(t$8), '[]'::json) AS l$1 
@@ -159,17 +159,26 @@ FROM consents AS t$135
 WHERE t$135.id = t$108.key AND t$135.customer_id = $1::UUID) AS t$136) WHEN (t$108.type = 'rvw') THEN (SELECT row_to_json(t$138) AS row_to_json_40 
 FROM (SELECT 'rvw_' || replace(CAST(t$137.id AS TEXT), '-', '') AS id 
 FROM identity_reviews AS t$137 
-WHERE t$137.id = t$108.key AND t$137.customer_id = $1::UUID) AS t$138) END AS anon_2 
-FROM unnest($2::TEXT[], $3::UUID[]) WITH ORDINALITY AS t$108(type, key, at)) AS node, (SELECT row_to_json(t$142) AS row_to_json_41 
-FROM (SELECT 'cus_' || replace(CAST(t$141.id AS TEXT), '-', '') AS id 
-FROM customers AS t$141 
-WHERE t$141.id = (SELECT t$139.customer_id 
-FROM identifiers AS t$139 JOIN customers AS t$140 ON t$140.id = t$139.customer_id 
-WHERE t$139.kind = $4::VARCHAR AND t$139.normalized = $5::VARCHAR AND t$140.id = $1::UUID ORDER BY t$139.verified DESC, t$139.id ASC 
- LIMIT 1)) AS t$142) AS "customerBy", (SELECT row_to_json(t$146) AS row_to_json_42 
-FROM (SELECT t$145.l$0 AS nodes 
-FROM (SELECT coalesce(json_agg(t$144), '[]'::json) AS l$0 
-FROM (SELECT t$143.name AS name 
-FROM customers AS t$143 
-WHERE t$143.id = $1::UUID AND (t$143.search_text LIKE hub_pattern($6::VARCHAR) OR (t$143.search_text %> btrim(hub_fold($6::VARCHAR)))) ORDER BY CASE WHEN (t$143.search_text = hub_fold($7::VARCHAR)) THEN 0 WHEN starts_with(t$143.search_text, rtrim(hub_fold($7::VARCHAR))) THEN 1 WHEN (strpos(t$143.search_text, btrim(hub_fold($7::VARCHAR))) > 0) THEN 2 ELSE 3 END ASC, -word_similarity(btrim(hub_fold($7::VARCHAR)), t$143.search_text) ASC, t$143.id ASC 
- LIMIT 20) AS t$144) AS t$145) AS t$146) AS search) AS t$147) AS anon_1
+WHERE t$137.id = t$108.key AND t$137.customer_id = $1::UUID) AS t$138) WHEN (t$108.type = 'whk') THEN (SELECT row_to_json(t$140) AS row_to_json_41 
+FROM (SELECT 'whk_' || replace(CAST(t$139.id AS TEXT), '-', '') AS id 
+FROM webhooks AS t$139 
+WHERE false) AS t$140) WHEN (t$108.type = 'dlv') THEN (SELECT row_to_json(t$142) AS row_to_json_42 
+FROM (SELECT 'dlv_' || replace(CAST(t$141.id AS TEXT), '-', '') AS id 
+FROM webhook_deliveries AS t$141 
+WHERE false) AS t$142) WHEN (t$108.type = 'wat') THEN (SELECT row_to_json(t$144) AS row_to_json_43 
+FROM (SELECT 'wat_' || replace(CAST(t$143.id AS TEXT), '-', '') AS id 
+FROM webhook_attempts AS t$143 
+WHERE false) AS t$144) END AS anon_2 
+FROM unnest($2::TEXT[], $3::UUID[]) WITH ORDINALITY AS t$108(type, key, at)) AS node, (SELECT row_to_json(t$148) AS row_to_json_44 
+FROM (SELECT 'cus_' || replace(CAST(t$147.id AS TEXT), '-', '') AS id 
+FROM customers AS t$147 
+WHERE t$147.id = (SELECT t$145.customer_id 
+FROM identifiers AS t$145 JOIN customers AS t$146 ON t$146.id = t$145.customer_id 
+WHERE t$145.kind = $4::VARCHAR AND t$145.normalized = $5::VARCHAR AND t$146.id = $1::UUID ORDER BY t$145.verified DESC, t$145.id ASC 
+ LIMIT 1)) AS t$148) AS "customerBy", (SELECT row_to_json(t$152) AS row_to_json_45 
+FROM (SELECT t$151.l$0 AS nodes 
+FROM (SELECT coalesce(json_agg(t$150), '[]'::json) AS l$0 
+FROM (SELECT t$149.name AS name 
+FROM customers AS t$149 
+WHERE t$149.id = $1::UUID AND (t$149.search_text LIKE hub_pattern($6::VARCHAR) OR (t$149.search_text %> btrim(hub_fold($6::VARCHAR)))) ORDER BY CASE WHEN (t$149.search_text = hub_fold($7::VARCHAR)) THEN 0 WHEN starts_with(t$149.search_text, rtrim(hub_fold($7::VARCHAR))) THEN 1 WHEN (strpos(t$149.search_text, btrim(hub_fold($7::VARCHAR))) > 0) THEN 2 ELSE 3 END ASC, -word_similarity(btrim(hub_fold($7::VARCHAR)), t$149.search_text) ASC, t$149.id ASC 
+ LIMIT 20) AS t$150) AS t$151) AS t$152) AS search) AS t$153) AS anon_1
