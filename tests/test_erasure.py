@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 from conftest import key_for
+from feeding import until
 from reading import Reader
 from writing import writing
 
@@ -57,6 +58,18 @@ async def test_it_is_told_to_who_saw_it_and_to_nobody_else(reader: Reader) -> No
     entities = {each["entity"] for each in await reader.told("operation entity", key=near)}
     assert {"CUSTOMER", "CONTACT", "ORDER", "ORDER_ITEM", "INTERACTION"} <= entities
     assert await reader.told("entity", key=far) == []
+
+
+async def test_nothing_of_it_waits_to_be_sent(reader: Reader) -> None:
+    query = "subscription { changes(filter: {types: [CUSTOMER]}) { ... on Change { node { ... on Customer { attributes } } } } }"
+    given = {"name": "all", "url": "https://receiver.invalid/", "query": query}
+    create = "mutation ($input: WebhookCreateInput!) { webhookCreate(input: $input) { webhook { id } } }"
+    await reader.writer.do(create, {"input": given})
+    key = await edited(reader)
+    held = "select count(*) from webhook_queue where convert_from(body, 'UTF8') like '%canary%'"
+    await until(lambda: reader.rows.fetchval(held))
+    await reader.writer.do(ERASE, {"id": key})
+    assert await reader.rows.fetchval(held) == 0
 
 
 async def test_only_admins_erase(reader: Reader) -> None:

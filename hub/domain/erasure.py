@@ -1,11 +1,11 @@
-"""Erasing a customer: the rows, and what the log of changes remembers of them."""
+"""Erasing a customer: the rows, what the log of changes remembers of them, and what waits to be sent of it."""
 
 from datetime import datetime
 from typing import Annotated, NamedTuple
 from uuid import UUID
 
 from hub.db import changes
-from hub.domain import writing
+from hub.domain import webhook_queue, writing
 from hub.domain.customers import Customer
 from hub.domain.known import CUSTOMERS
 from hub.domain.writing import Tx
@@ -24,5 +24,6 @@ async def erase(tx: Tx, viewer: Viewer, *, id: Annotated[UUID, Customer, "The cu
     Those who follow changes are told that the rows are gone, and nothing of what they were; nobody can undo it."""
     viewer.require("customers:admin")
     await writing.lock(tx, viewer, Customer, id, "id")
+    await webhook_queue.erase(tx, id)
     await CUSTOMERS.delete(tx, viewer, id, None, at)
     return Erased(await changes.erase(tx, id))

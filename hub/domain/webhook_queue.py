@@ -95,6 +95,7 @@ from webhook_queue as q join webhooks as w on w.id = q.webhook_id
 where q.body is null and q.due_at is not null and w.status = 'ACTIVE' limit $1 for update of q skip locked
 """
 _WRITE = "update webhook_queue set body = $2 where delivery_id = $1"
+_ERASE = "delete from webhook_deliveries where customer_id = $1"
 _FORSAKE = """
 with dropped as (delete from webhook_queue where delivery_id = $1)
 update webhook_deliveries set status = 'DEAD', next_attempt_at = null, reason = $2, version = version + 1, updated_at = $3
@@ -311,6 +312,11 @@ async def stop(tx: Tx, webhook: UUID, status: str, reason: str, at: datetime) ->
 async def note(tx: Tx, webhook: UUID, reason: str, at: datetime) -> None:
     """Tells what could not be sent, of a webhook that goes on."""
     await tx.execute(_NOTE, webhook, reason, at)
+
+
+async def erase(tx: Tx, customer: UUID) -> None:
+    """Drops what waits or is remembered of a customer's changes, bytes and answers included. That it is gone is told yet."""
+    await tx.execute(_ERASE, customer)
 
 
 async def forget(tx: Tx, before: datetime, limit: int) -> int:

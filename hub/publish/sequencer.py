@@ -118,6 +118,7 @@ class Sequencer:
         """Waits that long, or until it is woken; a little in any case, so that many who wake it do not keep it busy."""
         await asyncio.sleep(min(seconds, BUSY))
         if seconds > BUSY and not self._stopping:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), seconds - BUSY)
+            with suppress(TimeoutError):  # not wait_for, which may swallow that the task is cancelled
+                async with asyncio.timeout(seconds - BUSY):
+                    await self._woken.wait()
         self._woken.clear()

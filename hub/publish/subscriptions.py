@@ -135,8 +135,9 @@ class Subscriptions:
                 more = False
                 await asyncio.sleep(AWAY)
             if not more:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), POLL)
+                with suppress(TimeoutError):  # not wait_for, which may swallow that the task is cancelled
+                    async with asyncio.timeout(POLL):
+                        await self._woken.wait()
             self._woken.clear()
 
     async def _look(self) -> bool:

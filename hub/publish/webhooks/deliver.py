@@ -101,8 +101,9 @@ class Deliverer:
                 sent = 0
                 await asyncio.sleep(AWAY)
             if not sent:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), POLL)
+                with suppress(TimeoutError):  # not wait_for, which may swallow that the task is cancelled
+                    async with asyncio.timeout(POLL):
+                        await self._woken.wait()
             self._woken.clear()
 
     async def _claim(self) -> int:

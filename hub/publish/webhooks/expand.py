@@ -114,8 +114,9 @@ class Expander:
                     tell(Failed("", "expanding webhooks", error))
                 pause = AWAY
             await asyncio.sleep(LEAST)  # so that many who wake it do not keep it busy
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), pause)
+            with suppress(TimeoutError):  # not wait_for, which may swallow that the task is cancelled
+                async with asyncio.timeout(pause):
+                    await self._woken.wait()
             self._woken.clear()
 
     async def step(self) -> bool:
