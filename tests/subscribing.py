@@ -6,10 +6,12 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import cycle
-from time import monotonic
+from socket import SO_RCVBUF, SOL_SOCKET
+from socket import socket as Socket
+from time import monotonic, time
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -26,6 +28,7 @@ CHANGES = """subscription ($after: Cursor) { changes(after: $after, filter: {typ
     }
     ... on StreamReady { cursor } ... on StreamProgress { cursor } ... on StreamGap { from to reason }
 } }"""
+TOKEN = 60  # letters of it that are kept
 AGAIN = 0.1  # seconds between two attempts
 PATIENCE = 5.0  # for a hub that takes the connection and says nothing
 PASSING = {"CURSOR_AHEAD", "UNAVAILABLE", "STATEMENT_TIMEOUT", "REQUEST_TIMEOUT", "STREAM_ENDED"}
@@ -58,8 +61,10 @@ class Subscriber:
     ports: Sequence[int]
     key: str
     pace: Wait = _at_once
+    window: int | None = None  # bytes that may be on their way to it
     cursor: str | None = None
     told: list[Told] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)  # when that was, by the clock
     jumps: list[Any] = field(default_factory=list)  # messages that do not follow the one before
     ends: Counter[str] = field(default_factory=Counter)  # how connections and streams came to their ends
     away: list[float] = field(default_factory=list)  # seconds from each end until the stream went on
@@ -76,7 +81,7 @@ class Subscriber:
                 self._ended(_name(error))
             await asyncio.sleep(AGAIN)
 
-    async def until_ready(self, seconds: float = 20.0) -> None:
+    async def until_ready(self, seconds: float = 60.0) -> None:
         """Waits until what follows is new."""
         await asyncio.wait_for(self.ready.wait(), seconds)
 
@@ -91,11 +96,13 @@ class Subscriber:
     async def leave(self) -> None:
         """Closes its socket, to come back at once."""
         if self.socket is not None:
+            self._ended("left")
             await self.socket.close()
 
     async def _listen(self, port: int) -> None:
         async with connect(
             f"ws://127.0.0.1:{port}/graphql",
+            sock=await self._socket(port),
             subprotocols=[PROTOCOL],
             compression=None,
             ping_interval=None,
@@ -105,8 +112,7 @@ class Subscriber:
         ) as self.socket:
             await _said(self.socket, type="connection_init", payload={"authorization": f"Bearer {self.key}"})
             await asyncio.wait_for(self.socket.recv(), PATIENCE)
-            payload = {"query": CHANGES, "variables": {"after": self.cursor}}
-            await _said(self.socket, type="subscribe", id="1", payload=payload)
+            await _said(self.socket, type="subscribe", id="1", payload=self._asked())
             async for text in self.socket:
                 message = orjson.loads(text)
                 if message["type"] == "complete":
@@ -117,8 +123,26 @@ class Subscriber:
                 if message["type"] == "error":
                     self._refused(message["payload"])
                     return
-                self._hear(message["payload"]["data"]["changes"])
+                if self._lost is not None:
+                    self.away.append(monotonic() - self._lost)
+                    self._lost = None
+                (told,) = message["payload"]["data"].values()
+                self._hear(told)
                 await self.pace()
+
+    async def _socket(self, port: int) -> Socket | None:
+        """One whose window is set before it connects; None for the usual."""
+        if self.window is None:
+            return None
+        made = Socket()
+        made.setsockopt(SOL_SOCKET, SO_RCVBUF, self.window)
+        made.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(made, ("127.0.0.1", port))
+        except OSError:
+            made.close()
+            raise
+        return made
 
     def _refused(self, errors: Any) -> None:
         code = errors[0]["extensions"]["code"]
@@ -126,11 +150,11 @@ class Subscriber:
         if code not in PASSING:
             raise Refused(errors)
 
+    def _asked(self) -> Any:
+        return {"query": CHANGES, "variables": {"after": self.cursor}}
+
     def _hear(self, message: Any) -> None:
         kind = message["__typename"]
-        if self._lost is not None:
-            self.away.append(monotonic() - self._lost)
-            self._lost = None
         if kind == "StreamGap":
             self.ends[message["reason"]] += 1
             if message["from"] != message["to"] or message["from"] != self.cursor:
@@ -141,7 +165,8 @@ class Subscriber:
             if message["previousCursor"] != self.cursor and self.cursor is not None:
                 self.jumps.append(message)
             row = UUID(message["entityId"].partition("_")[2])
-            self.told.append(Told(message["cursor"], row, message["version"], message["node"]["token"]))
+            self.told.append(Told(message["cursor"], row, message["version"], message["node"]["token"][:TOKEN]))
+            self.times.append(time())
         elif kind == "StreamReady":
             self.ready.set()
         self.cursor = message["cursor"]
@@ -165,19 +190,24 @@ async def _said(socket: ClientConnection, **message: Any) -> None:
 
 
 @asynccontextmanager
+async def running(subscribers: Sequence[Subscriber]) -> AsyncIterator[None]:
+    """Subscribers run, and none of them is refused for ever, while the body does."""
+    tasks = [asyncio.create_task(each.run()) for each in subscribers]
+    try:
+        await asyncio.gather(*(each.until_ready() for each in subscribers))
+        yield
+        await asyncio.gather(*(task for task in tasks if task.done()))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
 async def subscribed(
     number: int, ports: Sequence[int], key: str, *, pace: Wait = _at_once
 ) -> AsyncIterator[list[Subscriber]]:
     """So many subscribers, spread over the ports, who are told of everything from now on."""
     made = [Subscriber([*ports[n % len(ports) :], *ports[: n % len(ports)]], key, pace) for n in range(number)]
-    tasks = [asyncio.create_task(each.run()) for each in made]
-    try:
-        await asyncio.gather(*(each.until_ready() for each in made))
+    async with running(made):
         yield made
-        failed = [task for task in tasks if task.done()]
-        await asyncio.gather(*failed)
-    finally:
-        for task in tasks:
-            task.cancel()
-        with suppress(Refused):
-            await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,82 @@
+"""Random writes, random live lists, hubs restarted in every way: in the end each list is what a query of it answers."""
+
+import asyncio
+import random
+import signal
+from datetime import UTC, datetime
+from itertools import islice
+
+import pytest
+from conftest import key_for
+from feeding import connected, placed
+from live_lists import Scribbler, Watcher, differences, drawn
+from oracle.data import load
+from serving import Hubs, hubs
+from streaming import streaming
+from subscribing import running
+
+import schema
+from hub.engine import watching
+from hub.engine.reach import Reach
+
+WRITES = 30  # statements between two restarts, and once more at the end
+RESTARTS = {"graceful": (signal.SIGTERM, 1), "brutal": (signal.SIGKILL, 1), "rolling": (signal.SIGTERM, 2)}
+
+
+@pytest.fixture
+def seed() -> int:
+    """Printed by pytest when the test fails."""
+    drawn = random.randrange(10**6)
+    print("seed", drawn)
+    return drawn
+
+
+async def restarted(hub: Hubs, how: str) -> None:
+    number, hubs_of_them = RESTARTS[how]
+    for port in hub.ports[:hubs_of_them]:
+        await hub.restart(port, number)
+
+
+@pytest.mark.parametrize(
+    ("lists", "ways"),
+    [(30, ["graceful", "brutal"]), pytest.param(90, [*RESTARTS] * 10, marks=pytest.mark.soak)],
+    ids=["short", "long"],
+)
+async def test_every_live_list_ends_as_a_query_of_it_answers(
+    northwind: str, seed: int, lists: int, ways: list[str]
+) -> None:
+    graph, key = schema.build(), await key_for(northwind)
+    data = await load(northwind, graph.catalog)
+    wanted = islice(drawn(graph, data, datetime.now(UTC), str(seed)), lists)
+    async with hubs(northwind, 2) as hub, connected(northwind, 1) as (rows,):
+        ports = hub.ports
+        watchers = [Watcher([ports[n % 2], ports[1 - n % 2]], key, watched=each) for n, each in enumerate(wanted)]
+        scribbler = Scribbler(rows, graph.catalog, str(seed))
+        async with running(watchers):
+            before = [each.view for each in watchers]
+            for how in [*ways, "end"]:
+                restarting = asyncio.create_task(restarted(hub, how) if how in RESTARTS else asyncio.sleep(0))
+                for _ in range(WRITES):
+                    await scribbler.scribble()
+                    await asyncio.sleep(0.01)
+                await restarting
+            await placed(rows)
+            different = await differences(watchers, hub.ports[0], key)
+        moved = sum(each.view != view for each, view in zip(watchers, before, strict=True))
+    assert different == []
+    assert moved >= lists // 4
+
+
+async def test_a_hub_that_does_not_look_where_a_list_reads_is_found(
+    northwind: str, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "reach_of", lambda _: Reach(frozenset({"staff"}), frozenset()))
+    async with streaming(northwind) as hub:
+        graph = schema.build()
+        wanted = islice(drawn(graph, await load(northwind, graph.catalog), datetime.now(UTC), str(seed)), 10)
+        watchers = [Watcher([hub.port], hub.key, watched=each) for each in wanted]
+        async with running(watchers):
+            await hub.rows.execute("delete from order_items")
+            await hub.rows.execute("update customers set name = name || '!'")
+            await placed(hub.rows)
+            assert await differences(watchers, hub.port, hub.key, seconds=0.5) != []
