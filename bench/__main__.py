@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from bench import capture, report, runs, webhooks
+from bench import capture, report, runs, streams, webhooks
 from bench.children import Failed
 from bench.database import Place, filled, place
 from bench.load import BadAnswer
@@ -28,6 +28,7 @@ class Part(StrEnum):
     SIZE = "size"
     CAPTURE = "capture"
     WEBHOOKS = "webhooks"
+    STREAMS = "streams"
 
 
 Parts = Annotated[list[Part] | None, typer.Argument(help="What to run; contenders and keys when nothing is given.")]
@@ -68,8 +69,12 @@ def main(
     with place(url, data) as where:
         if Part.CAPTURE in wanted:
             taken |= capture.run(where, plan)
-        if {*wanted} - {Part.CAPTURE, Part.WEBHOOKS}:
+        if {*wanted} - {Part.CAPTURE, Part.WEBHOOKS, Part.STREAMS}:
             taken |= _read(where, wanted, plan, customers, rivals)
+        if Part.STREAMS in wanted:
+            dsn = filled(where, customers, customers)
+            for scene in streams.SCENES:
+                report.show(str(streams.run(dsn, data, scene, max(seconds, 10.0))))
         if Part.WEBHOOKS in wanted:
             dsn = filled(where, customers, customers)
             for name, found in webhooks.run(dsn, data, rounds, max(seconds, 10.0)).items():
