@@ -158,6 +158,7 @@ async def played(
     seed: int,
     transactions: int = 20,
     writers: int = WRITERS,
+    clients: int = WRITERS,
     pause: float = 0.0,
     early: bool = False,
     patience: float = 20.0,
@@ -176,6 +177,7 @@ async def played(
         async with asyncio.TaskGroup() as group:
             for n in range(writers):
                 group.create_task(match.write(n))
+            for n in range(clients):
                 group.create_task(play.mutate(n))
     finally:
         await client.close()

@@ -138,6 +138,28 @@ async def test_a_quiet_stream_says_how_far_it_is(hub: Streaming, monkeypatch: py
         assert told["previousCursor"] == last
 
 
+FORK = """
+with lost as (delete from change_order where position > $1 returning 1)
+insert into change_epochs (epoch, origin, began, at) select 7, origin, $1, now() from change_epochs order by at desc limit 1
+"""
+HEAD = "select coalesce(max(position), 0) from change_order"
+
+
+async def test_who_was_told_what_the_database_has_lost_hears_so_and_others_go_on(northwind: str) -> None:
+    products = STAGES.replace("CUSTOMER", "PRODUCT").replace("Customer { name stage }", "Product { name }")
+    async with streaming(northwind) as hub, hub.subscribed(STAGES) as told, hub.subscribed(products) as other:
+        await ready(told)
+        await ready(other)
+        head = await hub.rows.fetchval(HEAD)
+        await set_stage(hub, HERE, "LOST")
+        await told.next()
+        await hub.rows.execute(FORK.replace("$1", str(head)))
+        await hub.rows.execute("update products set name = name || '!' where name in ('Chai', 'Tofu')")
+        refused = await told.message()
+        assert refused["payload"][0]["extensions"]["code"] == "CURSOR_FORKED"
+        assert [(await other.next())["operation"] for _ in range(2)] == ["UPDATE", "UPDATE"]
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [

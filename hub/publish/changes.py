@@ -15,6 +15,7 @@ from hub.engine.watching import Watch
 from hub.errors import HubError, Internal, Unavailable
 from hub.observe import Failed, tell
 from hub.publish import messages
+from hub.publish.cursors import forked
 from hub.publish.feed import RUN, Feed, Head, concerns
 from hub.publish.streams import Sink
 
@@ -173,6 +174,10 @@ class ChangeGroup:
     def run(self) -> None:
         if self._heard and self._task is None:
             self._task = asyncio.create_task(self._run())
+
+    def forked(self, end: int) -> None:
+        for each in [one for one in self._subscribers if one.position > end]:
+            each.fail(forked())
 
     def quiet(self, head: int) -> None:
         if self._task is None:

@@ -37,11 +37,7 @@ def resumed(standing: Standing, epoch: int, position: int) -> int:
 
     Only a standing that was read after the cursor was handed in refuses: an older one may not know yet what has come since."""
     if epoch != standing.epoch and position > standing.ended.get(epoch, -1):
-        raise BadInput(
-            f"after: this cursor comes from a time that the database has lost; {ANEW}",
-            code="CURSOR_FORKED",
-            argument="after",
-        )
+        raise forked()
     if position > standing.head:
         raise BadInput(
             f"after: this cursor is beyond the last change; if it still is in a second, {ANEW}",
@@ -51,3 +47,9 @@ def resumed(standing: Standing, epoch: int, position: int) -> int:
     if position < standing.least_position - 1:
         raise Forgotten
     return position
+
+
+def forked() -> BadInput:
+    """What those are told who know of changes that the database has lost."""
+    message = f"after: this cursor comes from a time that the database has lost; {ANEW}"
+    return BadInput(message, code="CURSOR_FORKED", argument="after")

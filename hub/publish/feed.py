@@ -3,7 +3,7 @@
 A cursor is opened, checked and written here; what is told of a change is the engine's."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -39,6 +39,10 @@ def concerns(watch: Watch, head: Head) -> bool:
     return customer is None or head.customer == customer or (head.customer is None and watch.bound)
 
 
+def nobody(_: int) -> None:
+    """Nobody has to know."""
+
+
 class Feed:
     """The order of changes, as one process reads it. `mark` stands for a cursor that is not known yet; nobody is told it."""
 
@@ -47,12 +51,16 @@ class Feed:
         self.mark = secrets.token_hex(16)
         self._cursors = cursors
         self._standing = Standing(0, 0, 1, {})
+        self.forked: Callable[[int], None] = nobody  # told behind which position changes are lost that were known here
 
     async def refresh(self) -> Standing:
         """Where the order stands now."""
         async with self.pool.reading() as connection:
-            self._standing = await positions.standing(connection)
-        return self._standing
+            found = await positions.standing(connection)
+        before, self._standing = self._standing, found
+        if found.epoch != before.epoch and before.head > (end := found.ended.get(before.epoch, -1)):
+            self.forked(end)
+        return found
 
     async def behind(self, cursor: str) -> int:
         """The position that a cursor stands for. Raises BadInput for one that is no good."""

@@ -107,6 +107,9 @@ class LiveGroup:
         if self._due and self._task is None:
             self._task = asyncio.create_task(self._run())
 
+    def forked(self, end: int) -> None:
+        self._refresh()
+
     def quiet(self, head: int) -> None:
         """A live answer needs no sign of life: it is whole whenever it comes."""
 

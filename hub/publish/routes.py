@@ -20,6 +20,9 @@ class Group(Protocol):
     def run(self) -> None:
         """Everything that was new is heard: tell it."""
 
+    def forked(self, end: int) -> None:
+        """The changes behind this position are lost, and their positions will be given again."""
+
     def quiet(self, head: int) -> None:
         """Gives a sign of life to who has not heard for long; `head` is the last position that was looked at."""
 

@@ -43,6 +43,7 @@ class Subscriptions:
         self._routes = Routes()
         self._woken = asyncio.Event()
         self._anybody = asyncio.Event()
+        feed.forked = self._forked
 
     async def open(self, request: Request, viewer: Viewer, sink: Sink) -> Stream:
         """Begins a subscription; raises Refused when it cannot be run."""
@@ -142,7 +143,10 @@ class Subscriptions:
 
     async def _look(self) -> bool:
         """Tells the groups of what is new; whether there may be more."""
-        heads = await self.feed.since(self.head)
+        asked = self.head
+        heads = await self.feed.since(asked)
+        if self.head != asked:
+            return True  # it was set back meanwhile
         hearing: set[Group] = set()
         for head in heads:
             for group in self._routes.concerned(head):
@@ -153,6 +157,12 @@ class Subscriptions:
         for group in hearing:
             group.run()
         return len(heads) == SCAN
+
+    def _forked(self, end: int) -> None:
+        """The database was put back under this hub: whoever was told more is told so, the others go on from there."""
+        self.head = min(self.head, max(end, 0))
+        for group in tuple(self._groups.values()):
+            group.forked(end)
 
     async def _look_after(self) -> None:
         while True:

@@ -19,8 +19,9 @@ import schema
 from hub.engine import watching
 from hub.engine.reach import Reach
 
-WRITES = 30  # statements between two restarts, and once more at the end
-RESTARTS = {"graceful": (signal.SIGTERM, 1), "brutal": (signal.SIGKILL, 1), "rolling": (signal.SIGTERM, 2)}
+WRITES = 60  # statements between two restarts, and once more at the end
+TERM, KILL = signal.SIGTERM, signal.SIGKILL
+RESTARTS = {"graceful": [TERM], "brutal": [KILL], "rolling": [TERM, TERM], "mixed": [TERM, KILL]}
 
 
 @pytest.fixture
@@ -32,14 +33,18 @@ def seed() -> int:
 
 
 async def restarted(hub: Hubs, how: str) -> None:
-    number, hubs_of_them = RESTARTS[how]
-    for port in hub.ports[:hubs_of_them]:
-        await hub.restart(port, number)
+    """Those that are restarted are so one after the other, or in a mixed way at once."""
+    restarts = [hub.restart(port, number) for port, number in zip(hub.ports, RESTARTS[how], strict=False)]
+    if how == "mixed":
+        await asyncio.gather(*restarts)
+        return
+    for each in restarts:
+        await each
 
 
 @pytest.mark.parametrize(
     ("lists", "ways"),
-    [(30, ["graceful", "brutal"]), pytest.param(90, [*RESTARTS] * 10, marks=pytest.mark.soak)],
+    [(30, ["mixed"]), pytest.param(90, [*RESTARTS] * 10, marks=pytest.mark.soak)],
     ids=["short", "long"],
 )
 async def test_every_live_list_ends_as_a_query_of_it_answers(
