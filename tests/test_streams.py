@@ -3,7 +3,7 @@
 Which changes are told is test_changes.py's; what sockets do, test_sockets.py's."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from streaming import Streaming, streaming
 from hub.engine.watching import Watch
 from hub.publish import changes, feed, live, subscriptions
 from hub.viewer import Role
+from hub.web.operation import Operation
 
 HERE, FAR = "Around the Horn", "Folk och fä HB"
 STAGES = """subscription ($after: Cursor) { changes(after: $after, filter: {types: [CUSTOMER]}) {
@@ -136,6 +137,31 @@ async def test_a_quiet_stream_says_how_far_it_is(hub: Streaming, monkeypatch: py
             if told["cursor"] == last:
                 await hub.rows.execute("update products set unit_price = unit_price + 1 where name = 'Chai'")
         assert told["previousCursor"] == last
+
+
+async def test_what_a_slow_client_has_no_room_for_is_read_again_later(
+    hub: Streaming, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, room, read = list[int](), asyncio.Event(), feed.Feed.told
+
+    async def told(self: feed.Feed, watch: Watch, wanted: Sequence[int]) -> list[tuple[int, bytes]]:
+        asked.append(len(wanted))
+        return await read(self, watch, wanted)
+
+    async with hub.subscribed(STAGES) as subscription:
+        at = await ready(subscription)
+    await hub.rows.execute("update customers set stage = 'LOST'")
+    await placed(hub.rows)
+    monkeypatch.setattr(feed.Feed, "told", told)
+    monkeypatch.setattr(Operation, "full", property(lambda self: self.sent >= 3 and not room.is_set()))
+    monkeypatch.setattr(Operation, "room", lambda _: room.wait())
+    async with hub.subscribed(STAGES, {"after": at}) as subscription:
+        names = [(await subscription.next())["node"]["name"] for _ in range(3)]
+        assert await subscription.quiet(0.05)
+        room.set()
+        names += [(await subscription.next())["node"]["name"] for _ in range(88)]
+        assert (await subscription.next())["__typename"] == "StreamReady"
+    assert (len(set(names)), asked) == (91, [91, 10, 20, 40, 18])
 
 
 FORK = """

@@ -19,6 +19,7 @@ from hub.publish.cursors import forked
 from hub.publish.feed import RUN, Feed, Head, concerns
 from hub.publish.streams import Sink
 
+LEAST = 10  # changes that are told at once to who has room for few
 AWAY = 0.5  # seconds until it is tried again, when the database is away
 QUIET = 15.0  # seconds after which a stream gives a sign of life
 
@@ -46,6 +47,7 @@ class Subscriber:
         self.position = position  # everything up to here is told, or does not concern it
         self.previous = group.desk.feed.cursor(position)
         self.told_at = monotonic()
+        self._run = RUN
         self._ready = False
         self._task: asyncio.Task[None] | None = None
 
@@ -114,12 +116,17 @@ class Subscriber:
             return True
         heads = await desk.feed.since(self.position)
         wanted = [head.position for head in heads if concerns(self._watch, head)]
-        for at in range(0, len(wanted), RUN):
-            for position, message in await desk.feed.told(self._watch, wanted[at : at + RUN]):
+        while wanted:
+            some, wanted = wanted[: self._run], wanted[self._run :]
+            told = await desk.feed.told(self._watch, some)
+            for number, (position, message) in enumerate(told):
                 if self.sink.full:
-                    await self.sink.room()
+                    # What there is no room for is not kept, however long it takes: it is read again then, a little at a time.
+                    self._run = max(LEAST, number)
+                    return False
                 frame = framed(self._watch, desk.feed.marked(message, self.previous))
                 self.tell(frame, position, desk.feed.cursor(position))
+            self._run = min(RUN, 2 * self._run)
         if heads:
             self.position = heads[-1].position
         return False
