@@ -25,7 +25,7 @@ from graphql import (
     parse,
     visit,
 )
-from oracle import awkward, text
+from oracle import awkward, sent, text
 from oracle.compare import differs
 from oracle.data import load
 from oracle.draw_operation import Generator
@@ -71,6 +71,7 @@ async def every_type(new_database: NewDatabase, demo_dsn: str) -> Oracle:
     """Rows of every type there is."""
     dsn = await new_database("northwind")
     await awkward.add(dsn)
+    await sent.add(dsn)
     graph = schema.build()
     return Oracle(graph, await load(dsn, graph.catalog))
 

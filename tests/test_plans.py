@@ -114,6 +114,13 @@ insert into stage_moves (customer_id, from_stage, to_stage, reason, moved_at)
 insert into identity_reviews (customer_id, other_id, reason)
     select id, other, 'the same name' from (select id, lead(id) over (order by id) as other from customers) as pairs
     where other is not null;
+insert into webhooks (owner, name, url, query, status, created_at)
+    select 'nobody', n::text, 'https://receiver.example/', 'subscription { changes { __typename } }', 'PAUSED',
+        now() - n * interval '1 minute' from generate_series(1, 11000) as n;
+insert into webhook_deliveries (owner, webhook_id, cursor, status, created_at)
+    select owner, id, name, 'DELIVERED', created_at from webhooks, generate_series(1, 2);
+insert into webhook_attempts (owner, delivery_id, number, milliseconds, created_at)
+    select owner, id, n, 1, created_at from webhook_deliveries, generate_series(1, 2) as n;
 analyze;
 """
 
