@@ -228,22 +228,3 @@ async def test_dead_letters_are_kept_and_sent_again_by_hand(sender: Sender, rece
     )
     await sender.ask(again, {"rows": [{"id": each["id"]} for each in dead]})
     assert {each.id for each in await receiver.until(3)} == {each["id"] for each in dead}
-
-
-async def test_after_five_days_of_failure_it_is_paused_and_goes_on_when_it_is_resumed(
-    sender: Sender, receiver: Receiver
-) -> None:
-    await receiver.script(hook=[500])
-    webhook, _ = await hooked(sender.ask, receiver.url())
-    ada = await customer(sender.ask)
-    await receiver.until(1)
-    await sender.pass_by(timedelta(days=4))
-    await renamed(sender.ask, ada, "Ada II")
-    await receiver.until(11)
-    await sender.pass_by(timedelta(days=2))
-    assert (await sender.state(webhook))[0] == "FAILING"
-    await renamed(sender.ask, ada, "Ada III")
-    await receiver.script(hook=[200])
-    await sender.ask("mutation ($id: ID!) { webhookResume(input: {id: $id}) { webhook { id } } }", {"id": webhook})
-    assert names(await receiver.until(2)) == ["Ada II", "Ada III"]
-    assert await sender.state(webhook) == ("ACTIVE", None)
