@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 from uuid import UUID
 
 from bench.children import POOL, Failed, environment
@@ -118,9 +118,10 @@ def _run(program: Path, dsn: str, arguments: Sequence[str], seconds: int) -> Ran
 def _connection(dsn: str) -> Iterator[tuple[str, str]]:
     """An address as libpq's variables: a password does not belong on a command line."""
     parts = urlsplit(dsn)
+    near = dict(parse_qsl(parts.query))
     found = {
-        "PGHOST": parts.hostname,
-        "PGPORT": str(parts.port or 5432),
+        "PGHOST": parts.hostname or near.get("host"),
+        "PGPORT": str(parts.port or near.get("port", 5432)),
         "PGUSER": parts.username,
         "PGPASSWORD": parts.password,
         "PGDATABASE": parts.path.strip("/"),

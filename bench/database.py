@@ -41,7 +41,7 @@ def place(url: str | None, data_dir: Path) -> Iterator[Place]:
         yield Place(url, url, fixed=True)
         return
     with postgres.ensure(data_dir, shared_buffers=SHARED_BUFFERS) as server:
-        yield Place(server.dsn, server.admin_dsn, fixed=False)
+        yield Place(server.near_dsn, server.admin_dsn, fixed=False)
 
 
 def filled(where: Place, customers: int, standard: int) -> str:

@@ -52,7 +52,7 @@ def database(settings: Settings) -> Iterator[str]:
     )
     with noticed as running:
         tell(PostgresReady(str(running.data_dir), running.owned))
-        yield running.dsn
+        yield running.near_dsn
 
 
 async def with_pool(settings: Settings, dsn: str, do: Callable[[Pool], Awaitable[Done]]) -> Done:

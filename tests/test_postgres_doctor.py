@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import asyncpg
@@ -47,6 +48,13 @@ async def test_the_embedded_server_is_sound_before_the_first_migration_and_stays
     hub = await asyncpg.connect(server.dsn)
     assert await hub.fetchval("select count(*) from pg_extension") == 1
     await hub.close()
+
+
+async def test_who_may_use_the_socket_goes_through_it(server: Server, tmp_path: Path) -> None:
+    hub = await asyncpg.connect(server.near_dsn)
+    assert await hub.fetchval("select inet_client_addr() is null")
+    await hub.close()
+    assert replace(server, socket_dir=tmp_path).near_dsn == server.dsn
 
 
 async def test_a_database_made_without_care_is_told_what_it_lacks(server: Server, admin: asyncpg.Connection) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 from conftest import Ask, NewDatabase, execute
-from feeding import until
+from feeding import placed, until
 from receiving import LOCAL, QUIET, SILENT, UNIT, Clock, Receiver, customer, hooked, hub_on, receiving, renamed
 
 from hub import app
@@ -17,8 +17,9 @@ from hub.publish.webhooks import deliver, schedule
 from hub.publish.webhooks.pressure import LEAST_FAILURES, REST, Breaker, Window
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-NEXT = "select min(due_at) from webhook_queue where lease is null"
-FLYING = "select exists (select from webhook_queue where lease is not null or due_at <= $1)"
+QUEUED = "from webhook_queue as q join webhooks as w on w.id = q.webhook_id and w.status = 'ACTIVE'"
+NEXT = f"select min(q.due_at) {QUEUED} where q.lease is null"
+FLYING = f"select exists (select {QUEUED} where q.lease is not null or q.due_at <= $1)"
 TRIED = "select array_agg(created_at order by created_at) from webhook_attempts where delivery_id = any($1) group by delivery_id"
 STATUSES = "select status, count(*)::int from webhook_deliveries where webhook_id = any($1) group by status"
 OWN = "select array_agg(id) from webhooks where status_reason is distinct from 'The test is over.'"
@@ -87,6 +88,7 @@ async def shared(new_database: NewDatabase, empty_dsn: str) -> AsyncIterator[Sen
 async def sender(shared: Sender, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sender]:
     monkeypatch.setattr(deliver, "POLL", 0.01)
     yield shared
+    await placed(shared.rows)  # so that the next test's webhooks begin behind what this one wrote
     await shared.rows.execute(QUIET)
 
 
@@ -228,3 +230,22 @@ async def test_dead_letters_are_kept_and_sent_again_by_hand(sender: Sender, rece
     )
     await sender.ask(again, {"rows": [{"id": each["id"]} for each in dead]})
     assert {each.id for each in await receiver.until(3)} == {each["id"] for each in dead}
+
+
+async def test_after_five_days_of_failure_it_is_paused_and_goes_on_when_it_is_resumed(
+    sender: Sender, receiver: Receiver
+) -> None:
+    await receiver.script(hook=[500])
+    webhook, _ = await hooked(sender.ask, receiver.url())
+    ada = await customer(sender.ask)
+    await receiver.until(1)
+    await sender.pass_by(timedelta(days=4))
+    await renamed(sender.ask, ada, "Ada II")
+    await receiver.until(11)
+    await sender.pass_by(timedelta(days=2))
+    assert (await sender.state(webhook))[0] == "FAILING"
+    await renamed(sender.ask, ada, "Ada III")
+    await receiver.script(hook=[200])
+    await sender.ask("mutation ($id: ID!) { webhookResume(input: {id: $id}) { webhook { id } } }", {"id": webhook})
+    assert names(await receiver.until(2)) == ["Ada II", "Ada III"]
+    assert await sender.state(webhook) == ("ACTIVE", None)

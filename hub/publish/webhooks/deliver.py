@@ -194,9 +194,8 @@ class Deliverer:
             return
         self._results, self._gone = [], set()
         try:
-            async with self._pool.connection() as connection:
-                found = await queue.record(connection, self._lease, results)
-                await self._concluded(connection, found, gone)
+            async with self._pool.transaction() as tx:
+                await self._concluded(tx, await queue.record(tx, self._lease, results), gone)
         except BaseException:
             least = self._clock() - queue.LEASE
             self._results[:0] = [each for each in results if each.at > least]
