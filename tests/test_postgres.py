@@ -330,9 +330,9 @@ def test_a_port_that_was_asked_for_is_that_port_or_an_error(data: Path) -> None:
         assert started.port == taken
 
 
-@pytest.mark.parametrize("text", [f"{os.getpid()}\n/\n1\n5432\n\n127.0.0.1\n  1 1\nready\n", "99999999\n", ""])
+@pytest.mark.parametrize("text", ["{us}\n/\n1\n5432\n\n127.0.0.1\n  1 1\nready\n", "99999999\n", ""])
 def test_a_process_file_that_names_no_server_is_not_believed(data: Path, text: str) -> None:
-    (data / "pg" / "postmaster.pid").write_text(text)
+    (data / "pg" / "postmaster.pid").write_text(text.format(us=os.getpid()))
     with ensure(data, durable=False) as started:
         assert started.owned
         assert ask(started.dsn, "select n from fact") == 42

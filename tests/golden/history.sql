@@ -19,7 +19,7 @@ WHERE t$2.unit_id = ANY ($3::UUID[]))) AS before$, t$1.after IS NOT NULL AND (EX
 FROM jsonb_populate_record(null::customers, t$1.after) AS t$3 
 WHERE t$3.unit_id = ANY ($3::UUID[]))) AS after$ 
 FROM change_log AS t$1 
-WHERE t$0.id = t$1.row_id AND t$1.table_name = 'customers'::text AND (t$1.changed && $4::TEXT[]) AND t$1.at >= $5::TIMESTAMP WITH TIME ZONE AND (t$1.before IS NOT NULL AND (EXISTS (SELECT 1 
+WHERE t$1.row_id = t$0.id AND t$1.table_name = 'customers'::text AND (t$1.changed && $4::TEXT[]) AND t$1.at >= $5::TIMESTAMP WITH TIME ZONE AND (t$1.before IS NOT NULL AND (EXISTS (SELECT 1 
 FROM jsonb_populate_record(null::customers, t$1.before) AS t$2 
 WHERE t$2.unit_id = ANY ($3::UUID[]))) OR t$1.after IS NOT NULL AND (EXISTS (SELECT 1 
 FROM jsonb_populate_record(null::customers, t$1.after) AS t$3 
@@ -31,7 +31,7 @@ WHERE t$14.unit_id = ANY ($3::UUID[]))) AS before$, t$13.after IS NOT NULL AND (
 FROM jsonb_populate_record(null::customers, t$13.after) AS t$15 
 WHERE t$15.unit_id = ANY ($3::UUID[]))) AS after$ 
 FROM change_log AS t$13 
-WHERE t$0.id = t$13.row_id AND t$13.table_name = 'customers'::text AND (t$13.changed && $4::TEXT[]) AND t$13.at >= $5::TIMESTAMP WITH TIME ZONE AND (t$13.before IS NOT NULL AND (EXISTS (SELECT 1 
+WHERE t$13.row_id = t$0.id AND t$13.table_name = 'customers'::text AND (t$13.changed && $4::TEXT[]) AND t$13.at >= $5::TIMESTAMP WITH TIME ZONE AND (t$13.before IS NOT NULL AND (EXISTS (SELECT 1 
 FROM jsonb_populate_record(null::customers, t$13.before) AS t$14 
 WHERE t$14.unit_id = ANY ($3::UUID[]))) OR t$13.after IS NOT NULL AND (EXISTS (SELECT 1 
 FROM jsonb_populate_record(null::customers, t$13.after) AS t$15 
@@ -59,7 +59,7 @@ WHERE v$customer.id = t$24.customer_id AND v$customer.unit_id = ANY ($3::UUID[])
 FROM change_log AS g$log 
 WHERE g$log.row_id = t$24.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[]))))) AS after$ 
 FROM change_log AS t$22 
-WHERE t$21.id = t$22.row_id AND t$22.table_name = 'scores'::text AND (t$22.before IS NOT NULL AND (EXISTS (SELECT 1 
+WHERE t$22.row_id = t$21.id AND t$22.table_name = 'scores'::text AND (t$22.before IS NOT NULL AND (EXISTS (SELECT 1 
 FROM jsonb_populate_record(null::scores, t$22.before) AS t$23 
 WHERE (EXISTS (SELECT * 
 FROM customers AS v$customer 

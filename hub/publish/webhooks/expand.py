@@ -30,6 +30,7 @@ from hub.publish.webhooks.owners import Owners
 POLL = 0.025  # seconds between looks for new changes; what is placed by this very process is looked at at once
 LEAST = 0.005
 IDLE = 1.0  # seconds between looks for webhooks that are behind for other reasons: resumed, rewound, or held up
+SOON = 0.1  # seconds after a mutation, which may have made one
 PAGE = 500  # changes looked at for a webhook in one turn
 TURNS = 20  # webhooks in one turn, so that its transaction stays short
 MOST_WAITING = 10_000  # deliveries of one webhook in the queue; the log is the queue of the rest
@@ -97,8 +98,9 @@ class Expander:
 
     def _hear(self, record: Record) -> None:
         if isinstance(record, RequestDone) and record.operation == "mutation":
-            self._forced = 0.0
-        if isinstance(record, Placed) or self._forced == 0.0:
+            self._forced = min(self._forced, monotonic() + SOON)
+            self._woken.set()
+        elif isinstance(record, Placed):
             self._woken.set()
 
     async def _run(self) -> None:
@@ -107,7 +109,7 @@ class Expander:
             try:
                 if await self.step():
                     continue
-                pause = POLL if self._awaited else IDLE
+                pause = POLL if self._awaited else max(0.0, self._forced - monotonic())
             except Exception as error:
                 # The database is away, or we are at fault: the cursors stand where they stood, and nothing is lost.
                 if not isinstance(error, Unavailable):
