@@ -105,6 +105,8 @@ async def refused(ask: Ask, call: str, **variables: Any) -> str:
             {"query": "subscription { changes(filter: {types: [WEBHOOK_DELIVERY]}) { ... on Change { cursor } } }"},
             "WEBHOOK_LOOP input.query: a webhook is not told of webhooks",
         ),
+        ({"variables": ["DE"]}, "VALUE_INVALID input.variables: give an object"),
+        ({"variables": "DE"}, "VALUE_INVALID input.variables: give an object"),
         ({"url": "ftp://example.net/"}, "VALUE_INVALID input.url: 'ftp://example.net/' is no URL of the web"),
         (
             {"url": "https://name:word@example.net/"},

@@ -46,6 +46,10 @@ class Documents:
         """The subscription of a document with these rights; raises BadInput when there is none, or it is no webhook's."""
         if len(query) > MOST_DOCUMENT:
             raise BadInput(f"query: give at most {MOST_DOCUMENT} characters.", argument="query")
+        if not isinstance(variables, dict | None):
+            raise BadInput(
+                "variables: give an object, with a value for each variable of the query.", argument="variables"
+            )
         try:
             watch = await self._engine.watch(Request(query, variables, operation_name), viewer)
         except DocumentError as refused:
