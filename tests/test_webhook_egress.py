@@ -198,3 +198,24 @@ async def test_an_environment_with_a_proxy_changes_nothing(monkeypatch: pytest.M
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
         await post(Egress(("127.0.0.1",)), f"http://127.0.0.1:{canary.port}/")
         assert (proxy.knocks, canary.knocks) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("begin", "status"), [(b"x: ", None), (b"\r\n", 200), (b"transfer-encoding: chunked\r\n\r\n0\r\nx: ", 200)]
+)
+async def test_an_answer_without_end_is_not_read_to_its_end(begin: bytes, status: int | None) -> None:
+    sent = 0
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(b"HTTP/1.1 200 OK\r\n" + begin)
+        while not writer.is_closing():
+            writer.write(b"x" * 65_536)
+            sent += 65_536
+            await writer.drain()
+
+    server = await asyncio.start_server(flood, "127.0.0.1", 0)
+    async with server:
+        answer = await post(Egress(("127.0.0.1",)), f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+    assert (answer.status, answer.error is None) == (status, status == 200)
+    assert (answer.seconds < 2, sent < 64 * 2**20) == (True, True)

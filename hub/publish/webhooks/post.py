@@ -17,7 +17,7 @@ from hub.publish.webhooks.egress import Barred, Egress, Target
 CONNECT, TOTAL = 3.0, 15.0  # seconds
 KEPT = 30.0  # seconds that an idle connection is kept
 MOST_KEPT = 64  # per place
-MOST_READ = 65_536  # bytes of an answer; more of it ends the connection
+MOST_READ = 65_536  # bytes of an answer, headers and all; more of it ends the connection
 SHOWN = 1_024  # bytes of it that are kept
 CLOSED = "the connection was closed before there was an answer"
 
@@ -69,6 +69,10 @@ class Line(asyncio.Protocol):
             self._end("the answer is not HTTP")
         except httptools.HttpParserUpgrade:
             self._end("the answer changes the protocol")
+        self.length += len(data)
+        if self.length > MOST_READ:
+            self._end(None if self.status >= 200 else "the headers of the answer have no end")
+            self.close()
 
     def connection_lost(self, error: Exception | None) -> None:
         self.open = False
@@ -83,12 +87,8 @@ class Line(asyncio.Protocol):
             self.retry_after = value[:64].decode("latin-1")
 
     def on_body(self, body: bytes) -> None:
-        self.length += len(body)
         if len(self.body) < SHOWN:
             self.body += body[: SHOWN - len(self.body)]
-        if self.length > MOST_READ:
-            self._end(None)
-            self.close()
 
     def on_message_complete(self) -> None:
         parser = self._parser
