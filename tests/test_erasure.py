@@ -7,6 +7,7 @@ import pytest
 from conftest import key_for
 from feeding import until
 from reading import Reader
+from receiving import customer, hooked, hub_on, receiving
 from writing import writing
 
 from hub.viewer import Role
@@ -70,6 +71,21 @@ async def test_nothing_of_it_waits_to_be_sent(reader: Reader) -> None:
     await until(lambda: reader.rows.fetchval(held))
     await reader.writer.do(ERASE, {"id": key})
     assert await reader.rows.fetchval(held) == 0
+
+
+async def test_nothing_that_a_receiver_answered_stays_in_the_log(northwind: str) -> None:
+    connection = await asyncpg.connect(northwind)
+    async with receiving() as receiver, hub_on(northwind) as ask:
+        await receiver.script(hook=[[500, {}, "I do not know a Canary."]])
+        hook, _ = await hooked(ask, receiver.url())
+        key = await customer(ask, "Canary")
+        held = "select count(*) from change_log where concat(before, after) ~ 'Canary'"
+        answers = f"{held} and table_name = 'webhook_attempts'"
+        await until(lambda: connection.fetchval(answers))
+        await ask("mutation ($id: ID!) { webhookDelete(input: {id: $id}) { deletedId } }", {"id": hook})
+        await ask(ERASE, {"id": key})
+    assert await connection.fetchval(held) == 0
+    await connection.close()
 
 
 async def test_only_admins_erase(reader: Reader) -> None:

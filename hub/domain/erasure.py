@@ -26,4 +26,6 @@ async def erase(tx: Tx, viewer: Viewer, *, id: Annotated[UUID, Customer, "The cu
     await writing.lock(tx, viewer, Customer, id, "id")
     await webhook_queue.erase(tx, id)
     await CUSTOMERS.delete(tx, viewer, id, None, at)
-    return Erased(await changes.erase(tx, id))
+    entries = await changes.erase(tx, id)
+    await webhook_queue.silence(tx, id, seconds=changes.LONGEST)
+    return Erased(entries)

@@ -96,6 +96,13 @@ where q.body is null and q.due_at is not null and w.status = 'ACTIVE' limit $1 f
 """
 _WRITE = "update webhook_queue set body = $2 where delivery_id = $1"
 _ERASE = "delete from webhook_deliveries where customer_id = $1"
+# What a receiver answered may be what it was sent. An attempt names no customer, but the delivery that it was for.
+_SILENCE = """
+update change_log set before = before - 'answer', after = after - 'answer'
+where table_name = 'webhook_attempts' and (coalesce(after, before) ->> 'delivery_id')::uuid in (
+    select row_id from change_log where table_name = 'webhook_deliveries' and customer_id = $1
+)
+"""
 _FORSAKE = """
 with dropped as (delete from webhook_queue where delivery_id = $1)
 update webhook_deliveries set status = 'DEAD', next_attempt_at = null, reason = $2, version = version + 1, updated_at = $3
@@ -317,6 +324,11 @@ async def note(tx: Tx, webhook: UUID, reason: str, at: datetime) -> None:
 async def erase(tx: Tx, customer: UUID) -> None:
     """Drops what waits or is remembered of a customer's changes, bytes and answers included. That it is gone is told yet."""
     await tx.execute(_ERASE, customer)
+
+
+async def silence(tx: Tx, customer: UUID, *, seconds: float) -> None:
+    """Takes what receivers answered to a customer's changes out of the log of changes, which is looked through for it."""
+    await tx.execute(_SILENCE, customer, timeout=seconds)
 
 
 async def forget(tx: Tx, before: datetime, limit: int) -> int:
