@@ -192,6 +192,7 @@ async def test_heads_tell_whom_changes_concern(database: str) -> None:
                 "table_name": "products",
                 "row_id": row["id"],
                 "customer_id": None,
+                "former": None,
                 "operation": "CREATE",
             },
         )

@@ -105,7 +105,10 @@ _NEWS = f"select {_HEAD} as head, feed.least_position from change_feed as feed"
 _NEAR = "select id, at from change_log where id >= $1 order by id limit 1"
 _ENDS = "select min(id) as first, max(id) as last from change_log"
 _PLACE = "select min(position) from (select position from change_order where id >= $1 order by id limit 10000) as near"
-_HEADS = _PAGE.format("l.table_name, l.row_id, l.customer_id, l.operation, l.changed")
+_FORMER = (
+    "case when l.operation = 'UPDATE' and 'customer_id' = any(l.changed) then (l.before ->> 'customer_id')::uuid end"
+)
+_HEADS = _PAGE.format(f"l.table_name, l.row_id, l.customer_id, {_FORMER} as former, l.operation, l.changed")
 
 
 class Mark(NamedTuple):

@@ -60,13 +60,18 @@ class ImageWriter:
         conditions: list[Condition] = [CHANGES.c.id == sa.any_(sa.func.array(ids.scalar_subquery()))]
         listed = changes.listed
         conditions += [CHANGES.c.row_id == sa.any_(param(listed.keys))] if listed.keys else []
-        conditions += [CHANGES.c.customer_id == param(listed.customer)] if listed.customer else []
+        conditions += [_of_customer(param(listed.customer))] if listed.customer else []
         conditions += [CHANGES.c.actor != param(ACTOR)] if listed.exclude_own else []
         return found.where(*conditions).cte(PAGE)
 
     def _branch(self, imaged: Imaged, changes: Changes, page: sa.TableClause) -> sa.Select[Any]:
         """The messages of one type: which of them are told, then what is told of them."""
         after, before = (shown(self.names, imaged.row, page.c[side], imaged.where) for side in ("after", "before"))
+        if changes.listed.customer and "customer_id" in imaged.row.table.c:
+            owner = sa.cast(param(changes.listed.customer), sa.Text)
+            after, before = (
+                sa.and_(seen, _owner(page.c[side]) == owner) for seen, side in ((after, "after"), (before, "before"))
+            )
         sides = sa.select(*page.c, after.label("a$"), before.label("b$")).select_from(page)
         of = sides.where(page.c.table_name == raw(f"'{imaged.row.table.name}'")).subquery(self.names.next())
         now, was = of.c["a$"], of.c["b$"]
@@ -93,7 +98,7 @@ class ImageWriter:
             "operation": lambda: became,
             "entity": lambda: text(imaged.row.entity),
             "entityId": lambda: id_text(imaged.row.declaration.prefix, of.c.row_id),
-            "customerId": lambda: id_text(self.owner, of.c.customer_id),
+            "customerId": lambda: id_text(self.owner, _whose(of)),
         } | facts(self.names, imaged.row, of)
         shapes = dict(imaged.shapes)
         parts = [(key, self._node(shapes[key], of, row) if key in shapes else values[name]()) for key, name in fields]
@@ -103,3 +108,22 @@ class ImageWriter:
     def _node(self, shape: Shape, of: sa.Subquery, row: sa.FromClause) -> Value:
         gone = sa.and_(of.c.operation == raw("'DELETE'"), erased(of.c.before))
         return sa.case((gone, raw("null::json")), else_=self.writer.object(shape, row))
+
+
+def _owner(value: Value) -> Value:
+    """Whose row an image is of, as text; null where rows belong to nobody, and for a customer itself."""
+    return value.op("->>")(raw("'customer_id'"))
+
+
+def _of_customer(customer: Value) -> Condition:
+    """Whether a change is of a customer's row, or of one that it took away from the customer."""
+    taken = sa.and_(
+        raw("'customer_id'") == sa.any_(CHANGES.c.changed), _owner(CHANGES.c.before) == sa.cast(customer, sa.Text)
+    )
+    return sa.or_(CHANGES.c.customer_id == customer, taken)
+
+
+def _whose(of: sa.FromClause) -> Value:
+    """The customer whose row it was when the viewer saw it last: what has become of it since is not told."""
+    was = sa.cast(_owner(of.c.before), sa.Uuid())
+    return sa.case((of.c["a$"], of.c.customer_id), else_=sa.func.coalesce(was, of.c.customer_id))

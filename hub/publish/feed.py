@@ -27,6 +27,7 @@ class Head(NamedTuple):
     table: str
     row: UUID
     customer: UUID | None
+    former: UUID | None  # whose the row was, if this change made it another's
 
 
 def concerns(watch: Watch, head: Head) -> bool:
@@ -36,7 +37,7 @@ def concerns(watch: Watch, head: Head) -> bool:
         return False
     if keys is not None and head.row not in keys:
         return False
-    return customer is None or head.customer == customer or (head.customer is None and watch.bound)
+    return customer in (None, head.customer, head.former) or (head.customer is None and watch.bound)
 
 
 def nobody(_: int) -> None:
@@ -83,7 +84,10 @@ class Feed:
             rows = await positions.heads(connection, position, limit)
         if rows:
             await self._learn(rows[-1]["epoch"], rows[-1]["position"])
-        return [Head(each["position"], each["table_name"], each["row_id"], each["customer_id"]) for each in rows]
+        return [
+            Head(*(each[name] for name in ("position", "table_name", "row_id", "customer_id", "former")))
+            for each in rows
+        ]
 
     async def _learn(self, epoch: int, head: int) -> None:
         """A server that was started again has begun another epoch, in which the positions since then are given."""

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Hashable, Iterator
 from typing import Protocol
-from uuid import UUID
 
 from hub.engine.watching import Watch
 from hub.publish.feed import Head
@@ -65,11 +64,12 @@ class Routes:
         """The groups that a change may concern."""
         found = {*self._at("row", head.row), *self._at("table", head.table)}
         if head.customer is None:
-            return found.union(self._at("unowned", head.table))
-        reached = (group for group in self._at("customer", head.customer) if _reads(group.watch, head.table))
-        return found.union(reached)
+            found |= self._at("unowned", head.table)
+        for customer in {head.customer, head.former} - {None}:
+            found.update(group for group in self._at("customer", customer) if _reads(group.watch, head.table))
+        return found
 
-    def _at(self, kind: str, key: UUID | str) -> set[Group]:
+    def _at(self, kind: str, key: Hashable) -> set[Group]:
         return self._found.get((kind, key), set())
 
 
