@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+import httpx2
 import pytest
 from conftest import NewDatabase, key_for
 from reading import placed
@@ -324,6 +325,33 @@ async def test_the_same_answer_is_run_once_for_all_who_listen(hub: Streaming, mo
         await set_stage(hub, HERE, "LOST")
         assert await one.next() == await two.next()
         assert runs == before + 1
+
+
+async def first_event(hub: Streaming, **headers: str) -> dict[str, str]:
+    """The first event of a response, which is left then."""
+    wanted = {"authorization": f"Bearer {hub.key}", "accept": "text/event-stream", **headers}
+    url = f"http://127.0.0.1:{hub.port}/graphql"
+    found: dict[str, str] = {}
+    async with (
+        httpx2.AsyncClient(timeout=10) as client,
+        client.stream("POST", url, json={"query": STAGES}, headers=wanted) as answer,
+    ):
+        async for line in answer.aiter_lines():
+            name, _, value = line.partition(": ")
+            if name in ("event", "id", "data"):
+                found[name] = value
+            elif found:
+                break
+    return found
+
+
+async def test_events_are_gone_on_from_also_when_nothing_had_happened_yet(hub: Streaming) -> None:
+    ready = await first_event(hub)
+    assert f'"cursor":"{ready["id"]}"' in ready["data"]
+    await set_stage(hub, HERE, "LOST")
+    await placed(hub.rows)
+    told = await first_event(hub, **{"last-event-id": ready["id"]})
+    assert f'"name":"{HERE}","stage":"LOST"' in told["data"]
 
 
 async def test_live_answers_are_bounded(northwind: str) -> None:

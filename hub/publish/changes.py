@@ -64,7 +64,7 @@ class Subscriber:
     def cut(self, reason: str) -> None:
         """Ends it with what the client can go on from."""
         self.stop()
-        self._say(messages.gap(self._watch.messages, self.previous, self.previous, reason))
+        self._say(messages.gap(self._watch.messages, self.previous, self.previous, reason), self.previous)
         self.sink.end()
 
     def fail(self, error: HubError) -> None:
@@ -81,13 +81,13 @@ class Subscriber:
         """A sign of life, with how far nothing concerned it."""
         self.position, self.told_at = position, monotonic()
         cursor = self._group.desk.feed.cursor(position)
-        if self._say(messages.progress(self._watch.messages, cursor)):
-            self.previous = cursor
+        self._say(messages.progress(self._watch.messages, cursor), cursor)
 
-    def _say(self, said: list[bytes]) -> bool:
+    def _say(self, said: list[bytes], cursor: str) -> None:
+        """What tells no change; whoever was told it can go on from its cursor."""
         for each in said:
-            self.sink.send(framed(self._watch, each), None)
-        return bool(said)
+            self.sink.send(framed(self._watch, each), cursor.encode())
+            self.previous = cursor
 
     async def _catch_up(self) -> None:
         while True:
@@ -136,8 +136,7 @@ class Subscriber:
         if not self._ready:
             self._ready = True
             cursor = self._group.desk.feed.cursor(self.position)
-            if self._say(messages.ready(self._watch.messages, cursor)):
-                self.previous = cursor
+            self._say(messages.ready(self._watch.messages, cursor), cursor)
         self._group.keeping_up.add(self)
 
     async def _skip(self) -> None:
@@ -145,7 +144,7 @@ class Subscriber:
         standing = await self._group.desk.feed.refresh()
         self.position = standing.least_position - 1
         cursor = self._group.desk.feed.cursor(self.position)
-        self._say(messages.gap(self._watch.messages, self.previous, cursor, "RETENTION"))
+        self._say(messages.gap(self._watch.messages, self.previous, cursor, "RETENTION"), cursor)
         self.previous = cursor
 
 
