@@ -94,10 +94,8 @@ class Subscriber:
             try:
                 if self.sink.full:
                     await self.sink.room()
-                if await self._page():
+                if await self._step():
                     return
-            except Forgotten:
-                await self._skip()
             except Unavailable:
                 await asyncio.sleep(AWAY)
             except HubError as error:
@@ -107,6 +105,14 @@ class Subscriber:
                 tell(Failed("", "reading changes for a stream", error))
                 self.fail(Internal("The hub failed; its log says why."))
                 return
+
+    async def _step(self) -> bool:
+        """A page, or a word that there is none; whether that was the last."""
+        try:
+            return await self._page()
+        except Forgotten:
+            await self._skip()
+            return False
 
     async def _page(self) -> bool:
         """One page of the log; whether that was the last, and the group tells the rest."""

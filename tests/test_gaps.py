@@ -1,0 +1,48 @@
+"""A stream whose next changes are no longer kept says so and goes on, whatever the database does meanwhile."""
+
+from typing import Any
+
+import pytest
+from conftest import NewDatabase
+from reading import placed
+from streaming import streaming
+
+from hub.db.positions import Forgotten
+from hub.errors import Unavailable
+from hub.publish.feed import Feed, Head
+
+WATCH = """subscription ($after: Cursor) { changes(after: $after, filter: {types: [CUSTOMER]}) {
+    __typename ... on StreamGap { from to reason } ... on StreamReady { cursor }
+} }"""
+
+
+async def test_a_gap_is_told_also_when_the_database_is_away_just_then(
+    new_database: NewDatabase, demo_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    since, refresh = Feed.since, Feed.refresh
+    to_come: list[bool] = []  # whether the database is away when it is asked next
+
+    async def gone(feed: Feed, position: int, *given: int) -> list[Head]:
+        if position == 1:
+            raise Forgotten
+        return await since(feed, position, *given)
+
+    async def away(feed: Feed) -> Any:
+        if to_come and to_come.pop():
+            raise Unavailable("The database is away.")
+        return await refresh(feed)
+
+    async with streaming(await new_database("northwind")) as hub:
+        await hub.rows.execute("update customers set stage = 'LOST' where country = 'DE'")
+        await placed(hub.rows)
+        page = await hub.ask("{ changes(first: 1) { ... on Change { cursor } } }")
+        after = page["changes"][0]["cursor"]  # of position 1
+        monkeypatch.setattr(Feed, "since", gone)
+        monkeypatch.setattr(Feed, "refresh", away)
+        to_come[:] = [True, False, False]  # it answers who subscribes and begins to follow
+        async with hub.subscribed(WATCH, {"after": after}) as subscription:
+            told = await subscription.next()
+            assert (told["__typename"], told["from"], told["reason"]) == ("StreamGap", after, "RETENTION")
+            while (await subscription.next())["__typename"] != "StreamReady":
+                pass
+        assert to_come == []
