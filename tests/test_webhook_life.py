@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -248,6 +249,32 @@ async def test_a_delivery_is_sent_once_more(ask: Ask, receiver: Receiver) -> Non
     await ask(RESEND, {"id": bob.id})
     *_, again = await receiver.until(3)
     assert (again.id, again.body) == (bob.id, bob.body)
+
+
+async def test_a_dead_letter_is_sent_again_also_when_its_change_is_no_longer_kept(
+    ask: Ask, receiver: Receiver, rows: Rows
+) -> None:
+    await receiver.script(hook=[200, 410, 200])
+    webhook, _ = await hooked(ask, receiver.url())
+    await customer(ask, "Ada")
+    (ada,) = await receiver.until(1)
+    await customer(ask, "Bob")
+    _, bob = await receiver.until(2)
+    status = "select status from webhook_deliveries where id = $1"
+    await until(lambda: _is(rows, status, bob, "DEAD"))
+    await rows.execute("update change_feed set least_position = (select max(position) + 1 from change_order)")
+    await ask("mutation ($id: ID!) { webhookResume(input: {id: $id}) { webhook { id } } }", {"id": webhook})
+    await ask(RESEND, {"id": bob.id})
+    *_, again = await receiver.until(3)
+    assert (again.id, again.body) == (bob.id, bob.body)
+    assert await refused(ask, RESEND, id=ada.id) == (
+        "CURSOR_EXPIRED input.id: the change that it tells of is no longer kept, so it cannot be written anew;"
+        " read the row itself."
+    )
+
+
+async def _is(rows: Rows, query: str, posted: Posted, value: str) -> bool:
+    return bool(await rows.fetchval(query, UUID(posted.id.removeprefix("dlv_"))) == value)
 
 
 async def test_what_is_paused_goes_on_where_it_stood(ask: Ask, receiver: Receiver) -> None:

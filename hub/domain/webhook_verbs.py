@@ -35,6 +35,7 @@ _DUE = text(
     .where(Queue.c.webhook_id == _id, Queue.c.due_at > _at, Queue.c.lease.is_(None))
     .values(due_at=_at, attempts=sa.literal_column("0"))
 )
+_HELD = "select position from webhook_queue where delivery_id = $1"
 _AGAIN = """
 insert into webhook_queue (delivery_id, webhook_id, lane, row_id, position, due_at) values ($1, $2, $3, $1, $4, $5)
 on conflict (delivery_id) do update set due_at = $5, attempts = 0 where webhook_queue.lease is null
@@ -273,7 +274,15 @@ async def resend(
     """Sends a delivery once more, with the same `webhook-id`: a dead letter as it is, another written anew from the log."""
     viewer.require("webhooks:write")
     row = await writing.lock(tx, viewer, Delivery, id, "id")
-    place = await subscriptions.behind(row["cursor"])
+    place = await tx.fetchval(_HELD, id)
+    if place is None:
+        try:
+            place = await subscriptions.behind(row["cursor"])
+        except BadInput as refused:
+            message = (
+                "id: the change that it tells of is no longer kept, so it cannot be written anew; read the row itself."
+            )
+            raise BadInput(message, code=refused.code, argument="id") from None
     await tx.execute(_AGAIN, id, row["webhook_id"], row["customer_id"] or id, place, at)
     changed = {"status": DeliveryStatus.PENDING, "next_attempt_at": at, "reason": None}
     await writing.change(tx, viewer, Delivery, id, changed, at)
