@@ -251,6 +251,21 @@ async def test_a_delivery_is_sent_once_more(ask: Ask, receiver: Receiver) -> Non
     assert (again.id, again.body) == (bob.id, bob.body)
 
 
+async def test_what_is_being_sent_is_not_folded_any_more(ask: Ask, receiver: Receiver, dsn: str, rows: Rows) -> None:
+    await hooked(ask, receiver.url(), wait=3_600)
+    ada = await customer(ask, "Ada")
+    lane, queued = UUID(ada[4:]), "select count(*) from webhook_queue where lane = $1"
+    await until(lambda: rows.fetchval(queued, lane))
+    sender = await asyncpg.connect(dsn)
+    async with sender.transaction():
+        await sender.execute("update webhook_queue set lease = gen_random_uuid(), attempts = 1 where lane = $1", lane)
+        await renamed(ask, ada, "Ada II")
+        waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%folded%'"
+        await until(lambda: rows.fetchval(waiting))
+    await sender.close()
+    await until(lambda: _is(rows, queued, lane, 2))
+
+
 async def test_a_dead_letter_is_sent_again_also_when_its_change_is_no_longer_kept(
     ask: Ask, receiver: Receiver, rows: Rows
 ) -> None:
@@ -261,7 +276,7 @@ async def test_a_dead_letter_is_sent_again_also_when_its_change_is_no_longer_kep
     await customer(ask, "Bob")
     _, bob = await receiver.until(2)
     status = "select status from webhook_deliveries where id = $1"
-    await until(lambda: _is(rows, status, bob, "DEAD"))
+    await until(lambda: _is(rows, status, UUID(bob.id[4:]), "DEAD"))
     await rows.execute("update change_feed set least_position = (select max(position) + 1 from change_order)")
     await ask("mutation ($id: ID!) { webhookResume(input: {id: $id}) { webhook { id } } }", {"id": webhook})
     await ask(RESEND, {"id": bob.id})
@@ -273,8 +288,8 @@ async def test_a_dead_letter_is_sent_again_also_when_its_change_is_no_longer_kep
     )
 
 
-async def _is(rows: Rows, query: str, posted: Posted, value: str) -> bool:
-    return bool(await rows.fetchval(query, UUID(posted.id.removeprefix("dlv_"))) == value)
+async def _is(rows: Rows, query: str, key: UUID, value: object) -> bool:
+    return bool(await rows.fetchval(query, key) == value)
 
 
 async def test_what_is_paused_goes_on_where_it_stood(ask: Ask, receiver: Receiver) -> None:

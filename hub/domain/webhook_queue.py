@@ -54,7 +54,7 @@ with folded as (
             where b.webhook_id = g.webhook_id and b.lane = g.lane and b.row_id = g.row_id and b.position < g.position
                 and b.attempts = 0 and b.lease is null and b.due_at is not null
         ) as b
-    ))
+    )) and q.lease is null  -- it may have been begun to be sent while this waited for it
     returning q.delivery_id, q.webhook_id, q.row_id, q.due_at
 ), told as (
     update webhook_deliveries as d set status = 'FOLDED', next_attempt_at = null, version = d.version + 1, updated_at = $5
