@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -181,6 +182,27 @@ async def test_a_name_that_leads_elsewhere_the_second_time_is_asked_once() -> No
         assert target.addresses == ("10.255.255.1",)
         answer = await post(egress, f"http://example.net:{canary.port}/")
         assert ("leads to an address inside" in (answer.error or ""), canary.knocks) == (True, 0)
+
+
+async def test_hosts_that_are_slow_to_be_found_hold_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, asked = threading.Event(), list[str]()
+
+    def slow(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        asked.append(host)
+        if host == "slow.example.net":
+            found.wait(10)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("1.1.1.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    egress = Egress()
+    waiting = [asyncio.create_task(egress.target("https://slow.example.net/")) for _ in range(100)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    async with asyncio.timeout(2):
+        assert (await egress.target("https://quick.example.net/")).addresses == ("1.1.1.1",)
+    found.set()
+    assert {(await each).host for each in waiting[1:]} == {"slow.example.net"}
+    assert asked == ["slow.example.net", "quick.example.net"]
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -5,6 +5,7 @@ A host is resolved here and every address looked at; the caller connects to one 
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -48,6 +49,7 @@ INSIDE_6 = tuple(
         "3fff::/20",
     )
 )
+THREADS = 64  # hosts that may be slow to be found before others wait for them
 LEAST_PORT = 1_024  # below it only that of https
 
 
@@ -75,18 +77,38 @@ def public(address: Address) -> bool:
     return not any(address in each for each in INSIDE)
 
 
-async def resolve(host: str, port: int) -> Sequence[str]:
-    """The addresses of a host, by the system's resolver."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+class Resolver:
+    """The system's resolver: a thread waits for each host, however many ask for it."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(THREADS, "resolver")
+        self._asked: dict[tuple[str, int], asyncio.Future[Sequence[str]]] = {}
+
+    async def __call__(self, host: str, port: int) -> Sequence[str]:
+        """The addresses of a host."""
+        asked = self._asked.get((host, port))
+        if asked is None:
+            asked = asyncio.get_running_loop().run_in_executor(self._threads, _resolved, host, port)
+            self._asked[host, port] = asked
+            asked.add_done_callback(lambda done: self._answered((host, port), done))
+        return await asyncio.shield(asked)
+
+    def _answered(self, place: tuple[str, int], done: asyncio.Future[Sequence[str]]) -> None:
+        del self._asked[place]
+        if not done.cancelled():
+            done.exception()  # perhaps nobody waits any more
+
+
+def _resolved(host: str, port: int) -> Sequence[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     return [str(each[4][0]) for each in found]
 
 
 class Egress:
     """What may be reached. `allowed` names networks, or hosts of whatever address, that may be reached too, also without TLS."""
 
-    def __init__(self, allowed: Sequence[str] = (), resolve: Resolve = resolve) -> None:
-        self._resolve = resolve
+    def __init__(self, allowed: Sequence[str] = (), resolve: Resolve | None = None) -> None:
+        self._resolve = resolve or Resolver()
         self._networks: list[Network] = []
         self._hosts: set[str] = set()
         for each in allowed:
