@@ -294,8 +294,10 @@ class DryRun(NamedTuple):
 
     deliveries: Annotated[int, "How many deliveries it would have been."]
     samples: Annotated[list[dict[str, object]], "The bodies of the last three."]
-    complete: Annotated[bool, "Whether all changes were looked at; if not, those since `since` were."]
-    since: Annotated[datetime, "The changes from then on were looked at."]
+    complete: Annotated[
+        bool, "Whether all changes were looked at; if not, the oldest were, as many as a trial has time for."
+    ]
+    since: Annotated[datetime, "The moment from which on changes were looked at."]
 
 
 async def dry_run(

@@ -230,7 +230,9 @@ class Engine:
         """What a subscription is to be told with; raises DocumentError or HubError when it cannot be."""
         operation = self._documents.get(request.query).operation(request.operation_name)
         if operation.kind != "subscription":
-            raise BadInput(f"A {operation.kind} has one answer and is no stream.", code="OPERATION_UNKNOWN")
+            raise BadInput(
+                f"A {operation.kind} has one answer and is no stream; give a subscription.", code="OPERATION_UNKNOWN"
+            )
         self._allow(operation, request, viewer)
         variables = self._variables(operation, request.variables or {})
         operation.cost(variables)
