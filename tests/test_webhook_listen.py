@@ -34,8 +34,9 @@ async def test_it_shows_what_comes_and_whether_it_holds() -> None:
         await process.communicate()
 
 
-async def test_what_is_no_secret_is_refused() -> None:
-    process = await asyncio.create_subprocess_exec(*COMMAND, "whsec_?", cwd=ROOT, stdin=DEVNULL, stderr=PIPE)
+@pytest.mark.parametrize("given", ["whsec_?", "whsec_", SECRET[:-8], SECRET.removeprefix("whsec_")])
+async def test_what_is_no_secret_is_refused(given: str) -> None:
+    process = await asyncio.create_subprocess_exec(*COMMAND, given, cwd=ROOT, stdin=DEVNULL, stderr=PIPE)
     _, told = await process.communicate()
     assert (process.returncode, b"--secret: this is no secret of a webhook" in told) == (2, True)
 

@@ -39,7 +39,10 @@ class Boxes(Protocol):
 
 def key_of(shown: str) -> bytes:
     """The bytes of a secret as it is told; raises ValueError for what is none."""
-    return base64.b64decode(shown.removeprefix(PREFIX), validate=True)
+    key = base64.b64decode(shown.removeprefix(PREFIX), validate=True)
+    if not shown.startswith(PREFIX) or len(key) != BYTES:
+        raise ValueError
+    return key
 
 
 async def make(tx: Tx, boxes: Boxes, webhook: UUID) -> str:
