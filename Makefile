@@ -2,6 +2,7 @@
 PYTHON ?= python3
 PORT ?= 8000
 DATA ?= .hub
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -22,8 +23,8 @@ $(READY): requirements.lock pyproject.toml hatch_build.py $(wildcard graphiql/pa
 demo: $(READY) ## Start the hub with the sample data: PORT= and DATA= choose where
 	$(BIN)/hub demo --port $(PORT) --data $(DATA)
 
-test: $(READY) ## Run all tests against a Postgres of their own
-	$(BIN)/python -m pytest
+test: $(READY) ## Run all tests, file by file in JOBS= processes, each with a Postgres of its own
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 check: $(READY) ## Lint, types, shape, printed files, migrations
 	$(BIN)/ruff check .
