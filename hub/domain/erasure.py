@@ -21,8 +21,10 @@ class Erased(NamedTuple):
 async def erase(tx: Tx, viewer: Viewer, *, id: Annotated[UUID, Customer, "The customer."], at: datetime) -> Erased:
     """Deletes a customer with everything that belongs to it, and empties what the log of changes holds of it.
 
-    Those who follow changes are told that the rows are gone, and nothing of what they were; nobody can undo it."""
+    Those who follow changes are told that the rows are gone, and nothing of what they were; nobody can undo it.
+    Answers that are kept for idempotency keys are forgotten 48 hours after they were given."""
     viewer.require("customers:admin")
+    await webhook_queue.still(tx)
     await writing.lock(tx, viewer, Customer, id, "id")
     await webhook_queue.erase(tx, id)
     await CUSTOMERS.delete(tx, viewer, id, None, at)

@@ -29,6 +29,9 @@ SESSION = {
 
 _AWAITED = "select exists (select from webhooks where status = 'ACTIVE')"
 _OWNERS = "select id, owner from webhooks where status = 'ACTIVE'"
+# Who erases waits for those who are about to queue what they have read, and they wait for it.
+_READS = "select pg_advisory_xact_lock_shared(hashtextextended('webhook turns', 0))"
+_ERASES = "select pg_advisory_xact_lock(hashtextextended('webhook turns', 0))"
 _TURNS = """
 select w.id, w.version, w.owner, w.query, w.variables, w.operation_name, w.coalesce_seconds, p.position, p.told
 from webhook_progress as p join webhooks as w on w.id = p.webhook_id
@@ -245,6 +248,7 @@ async def owners(tx: Tx) -> dict[UUID, str]:
 
 async def turns(tx: Tx, head: int, most_waiting: int, limit: int) -> Rows:
     """Webhooks that are behind, locked until the transaction ends; those with too much in the queue wait."""
+    await tx.execute(_READS)
     return await tx.fetch(_TURNS, head, most_waiting, limit)
 
 
@@ -319,6 +323,11 @@ async def stop(tx: Tx, webhook: UUID, status: str, reason: str, at: datetime) ->
 async def note(tx: Tx, webhook: UUID, reason: str, at: datetime) -> None:
     """Tells what could not be sent, of a webhook that goes on."""
     await tx.execute(_NOTE, webhook, reason, at)
+
+
+async def still(tx: Tx) -> None:
+    """Nobody queues anything until the transaction ends; to be asked for before any row is locked."""
+    await tx.execute(_ERASES)
 
 
 async def erase(tx: Tx, customer: UUID) -> None:

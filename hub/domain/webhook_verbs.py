@@ -126,7 +126,9 @@ async def create(
     operation_name: Annotated[str | None, "Which operation of the document it is, if there are several."] = None,
     after: Annotated[str | None, "The cursor to begin behind; without it, it begins now."] = None,
     coalesce_seconds: Annotated[
-        int, "For how long a customer's changes wait, so that several of one row become one: 0 to 3600."
+        int,
+        "For how long a customer's changes wait, so that of several of one row only the last is sent, as what it was: "
+        "0 to 3600. A row may then be heard of first by an UPDATE, and `previousCursor` may name what was not sent.",
     ] = 0,
     at: datetime,
     subscriptions: Subscriptions,
