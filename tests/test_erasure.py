@@ -1,5 +1,6 @@
 """Erasing a customer: nothing of it stays, in rows or in the log, and those who follow changes are told that it is gone."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -71,6 +72,17 @@ async def test_nothing_of_it_waits_to_be_sent(reader: Reader) -> None:
     await until(lambda: reader.rows.fetchval(held))
     await reader.writer.do(ERASE, {"id": key})
     assert await reader.rows.fetchval(held) == 0
+
+
+async def test_who_erases_waits_for_webhooks_that_are_being_read(reader: Reader) -> None:
+    key = await edited(reader)
+    waiting = "select exists (select from pg_locks where locktype = 'advisory' and not granted)"
+    async with reader.rows.transaction():
+        await reader.rows.execute("select pg_advisory_xact_lock_shared(hashtextextended('webhook turns', 0))")
+        erasing = asyncio.create_task(reader.writer.do(ERASE, {"id": key}))
+        await until(lambda: reader.rows.fetchval(waiting))
+        assert not erasing.done()
+    assert (await erasing)["customerErase"]["entries"] > 0
 
 
 async def test_nothing_that_a_receiver_answered_stays_in_the_log(northwind: str) -> None:
