@@ -153,6 +153,11 @@ async def taken(told: list[observe.Record]) -> bool:
     return any(isinstance(each, observe.LeadTaken) for each in told)
 
 
+async def led(told: list[observe.Record], wanted: dict[type, int]) -> bool:
+    """Whether the lead was taken and lost so often."""
+    return Counter(type(each) for each in told if isinstance(each, observe.LeadTaken | observe.LeadLost)) == wanted
+
+
 async def test_the_lead_goes_on_within_seconds(database: str, connection: Connection) -> None:
     told: list[observe.Record] = []
     unlisten = observe.listen(told.append)
@@ -164,10 +169,9 @@ async def test_the_lead_goes_on_within_seconds(database: str, connection: Connec
             await ask(MAKE)
             await placed(connection)
             assert await connection.fetchval(LEADER) != leader
+            await until(partial(led, told, {observe.LeadTaken: 2, observe.LeadLost: 1}))
     finally:
         unlisten()
-    leads = Counter(type(each) for each in told if isinstance(each, observe.LeadTaken | observe.LeadLost))
-    assert leads == {observe.LeadTaken: 2, observe.LeadLost: 1}
     assert sum(each.changes for each in told if isinstance(each, observe.Placed)) == 1
     (change,) = await positions.read(connection, 0, 10)
     assert (change["position"], change["table_name"], change["operation"]) == (1, "products", "CREATE")

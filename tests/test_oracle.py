@@ -84,8 +84,8 @@ async def test_generated_operations_are_answered_as_the_oracle_answers_them(
     tally = await comparison.run((made.operation(number) for number in range(operations)), ADMIN)
     assert not tally.differences, told(tally)
     assert tally.answered >= FOUND_SHARE * tally.operations
-    if operations >= FEW:
-        assert {each: n for each, n in tally.features.items() if n < FEATURE_SHARE * tally.operations} == {}
+    least = FEATURE_SHARE * tally.operations / (1 if operations > FEW else 2)  # a small sample varies
+    assert {each: n for each, n in tally.features.items() if n < least} == {}
 
 
 def bound(data: Data, which: str) -> Viewer:
