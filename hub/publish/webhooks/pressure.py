@@ -3,7 +3,7 @@
 from collections import deque
 from datetime import datetime, timedelta
 
-USUAL, MOST = 8, 64  # requests at once to one webhook: at first, and at most
+USUAL, MOST = 8, 32  # requests at once to one webhook: at first, and at most
 ILL = 5  # failures in a row, after which one request at a time is enough to find out
 SPAN, REST = timedelta(minutes=5), timedelta(minutes=2)
 LEAST_FAILURES, LEAST_SHARE = 20, 0.5
