@@ -1,6 +1,6 @@
 """The engine against the oracle: operations from a seed, all of the schema under bound keys, and faults planted in the engine.
 
-HUB_ORACLE_SEED replays a run, HUB_ORACLE_OPERATIONS makes the long one shorter or longer."""
+HUB_ORACLE_SEED replays a run, HUB_ORACLE_OPERATIONS makes it shorter or longer."""
 
 import gc
 import os
@@ -25,7 +25,6 @@ from hub.viewer import ADMIN, Role, Viewer
 
 SEED = os.environ.get("HUB_ORACLE_SEED", "1998")
 OPERATIONS = int(os.environ.get("HUB_ORACLE_OPERATIONS", "2000"))
-FEW, FEWER = 500, 50
 AT = datetime(1998, 5, 6, tzinfo=UTC)
 FEATURE_SHARE = 0.05
 FOUND_SHARE = 0.8
@@ -76,16 +75,13 @@ def told(tally: Tally) -> str:
     return f"seed {SEED}\n" + "\n\n".join(map(str, tally.differences))
 
 
-@pytest.mark.parametrize("operations", [FEW, pytest.param(OPERATIONS, marks=pytest.mark.soak)], ids=["short", "long"])
-async def test_generated_operations_are_answered_as_the_oracle_answers_them(
-    comparison: Comparison, operations: int
-) -> None:
+async def test_generated_operations_are_answered_as_the_oracle_answers_them(comparison: Comparison) -> None:
     made = generator(comparison)
-    tally = await comparison.run((made.operation(number) for number in range(operations)), ADMIN)
+    tally = await comparison.run((made.operation(number) for number in range(OPERATIONS)), ADMIN)
     assert not tally.differences, told(tally)
     assert tally.answered >= FOUND_SHARE * tally.operations
-    least = FEATURE_SHARE * tally.operations / (1 if operations > FEW else 2)  # a small sample varies
-    assert {each: n for each, n in tally.features.items() if n < least} == {}
+    if OPERATIONS >= 500:
+        assert {each: n for each, n in tally.features.items() if n < FEATURE_SHARE * tally.operations} == {}
 
 
 def bound(data: Data, which: str) -> Viewer:
@@ -114,7 +110,7 @@ async def test_a_bound_key_sees_all_of_the_schema_as_the_oracle_cuts_it(comparis
     made = Generator(
         comparison.oracle.graph, comparison.oracle.schema, comparison.oracle.data.seen_by(viewer), AT, which
     )
-    tally = await comparison.run((made.operation(number) for number in range(FEWER)), viewer)
+    tally = await comparison.run((made.operation(number) for number in range(OPERATIONS // 10)), viewer)
     assert not tally.differences, told(tally)
 
 
