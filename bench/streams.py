@@ -125,6 +125,7 @@ def run(dsn: str, folder: Path, scene: Scene, seconds: float) -> dict[str, Any]:
                 client.stdin.flush()
                 connected = json.loads(client.stdout.readline())
                 asyncio.run(write(dsn, topics, scene.rate, 3))
+                time.sleep(1)
                 _take(client)
                 before, cpu = resident(pid), cpu_seconds(pid)
                 written = asyncio.run(write(dsn, topics, scene.rate, seconds))

@@ -229,8 +229,9 @@ async def test_rights_that_change_while_a_stream_is_opened_cut_it_then(monkeypat
         monkeypatch.setattr(hub.streams, "open", slow)
         await client.subscribe("a", "subscription { idle }")
         await opening.wait()
-        ((session, credential),) = next(iter(hub.app.desk.presence._parties.values())).guests.items()
-        session.change(credential)
+        (party,) = hub.app.desk.presence._parties.values()
+        (session,) = party.guests
+        session.change(party.credential)
         assert await client.receive() == next_of("a", {"data": {"gap": "PERMISSIONS_CHANGED"}})
         assert await client.receive() == complete("a")
 

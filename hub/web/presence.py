@@ -12,6 +12,7 @@ from typing import Protocol
 from hub.errors import HubError, LimitExceeded, Unavailable
 from hub.observe import Delivered, Failed, tell
 from hub.settings import Settings
+from hub.viewer import Viewer
 from hub.web.auth import Credential, Keyring, expired
 
 BATCH = 500  # keys per look-up
@@ -36,9 +37,8 @@ class Party:
     """All guests of one key."""
 
     credential: Credential
-    guests: dict[Guest, Credential] = field(
-        default_factory=dict
-    )  # with what each came, in the order in which they came
+    viewer: Viewer  # the one object that all guests hold who see what the key sees now: thousands are compared by it
+    guests: dict[Guest, Viewer] = field(default_factory=dict)  # in the order in which they came
     expiry: asyncio.TimerHandle | None = None
 
 
@@ -72,13 +72,13 @@ class Presence:
         limit = self._settings.socket_limit
         party = self._parties.get(credential.digest)
         if party is None:
-            party = self._parties[credential.digest] = Party(credential)
+            party = self._parties[credential.digest] = Party(credential, credential.viewer)
             self._arm(party)
         elif len(party.guests) >= limit:
             message = f"The key holds {limit} sockets and streams open already; close some, or use several keys."
             raise LimitExceeded(message, code="SOCKET_LIMIT", extensions={"limit": limit})
         self._strangers.discard(guest)
-        party.guests[guest] = credential
+        party.guests[guest] = party.viewer if credential.viewer == party.viewer else credential.viewer
         if self._timer is None:
             self._checked = time.monotonic()
             self._tick()
@@ -139,9 +139,11 @@ class Presence:
         party.credential = now
         if renewed:
             self._arm(party)
-        for guest, came in list(party.guests.items()):
-            if came.viewer != now.viewer:
-                party.guests[guest] = now
+        if party.viewer != now.viewer:
+            party.viewer = now.viewer
+        for guest, seen in [each for each in party.guests.items() if each[1] is not party.viewer]:
+            party.guests[guest] = party.viewer
+            if seen != party.viewer:
                 guest.change(now)
 
     def _arm(self, party: Party) -> None:

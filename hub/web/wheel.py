@@ -3,7 +3,7 @@
 import asyncio
 from typing import Protocol
 
-SPOKES = 30
+SPOKES = 300
 
 
 class Beats(Protocol):
