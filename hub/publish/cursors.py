@@ -3,6 +3,7 @@
 They are written as those of lists are, so that each is told from the other when it is passed in the wrong place."""
 
 import binascii
+from functools import lru_cache
 
 from hub.db.positions import Forgotten, Standing
 from hub.engine.cursor import key_of, mark_of, seal, unsealed
@@ -10,6 +11,7 @@ from hub.errors import BadInput
 
 MARK = mark_of("changes")
 EPOCH, POSITION = 6, 8  # bytes; with mark and seal they make 40 letters without padding
+RECENT = 2_048  # cursors that are known by heart: everybody asks for the latest, and for the one before
 LETTERS = bytes.maketrans(b"+/", b"-_")
 ANEW = "read the rows anew, then go on from a new cursor."
 
@@ -20,8 +22,9 @@ class Cursors:
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
         self._key = key_of(secret, MARK)
+        self.sealed = lru_cache(RECENT)(self._sealed)
 
-    def sealed(self, epoch: int, position: int) -> str:
+    def _sealed(self, epoch: int, position: int) -> str:
         """The cursor, which has the same length whatever it holds."""
         payload = epoch.to_bytes(EPOCH) + position.to_bytes(POSITION)
         return binascii.b2a_base64(MARK + seal(self._key, payload) + payload, newline=False).translate(LETTERS).decode()

@@ -78,10 +78,10 @@ class Feed:
             await self.refresh()
         return self.cursor(position)
 
-    async def since(self, position: int, limit: int = SCAN) -> list[Head]:
-        """The changes behind a position; raises Forgotten when they are no longer kept."""
+    async def since(self, position: int, limit: int = SCAN, *, placed: bool = False) -> list[Head]:
+        """The changes behind a position, told quicker if some are sure to be; raises Forgotten when they are no longer kept."""
         async with self.pool.reading() as connection:
-            rows = await positions.heads(connection, position, limit)
+            rows = await positions.heads(connection, position, limit, placed=placed)
         if rows:
             await self._learn(rows[-1]["epoch"], rows[-1]["position"])
         return [

@@ -125,8 +125,10 @@ class Subscriptions:
     async def _followed(self) -> None:
         while True:
             await self._anybody.wait()
+            placed = self._woken.is_set()
+            self._woken.clear()
             try:
-                more = await self._look()
+                more = await self._look(placed=placed)
             except HubError:
                 more = False
                 await asyncio.sleep(AWAY)
@@ -139,12 +141,11 @@ class Subscriptions:
                 with suppress(TimeoutError):  # not wait_for, which may swallow that the task is cancelled
                     async with asyncio.timeout(POLL):
                         await self._woken.wait()
-            self._woken.clear()
 
-    async def _look(self) -> bool:
+    async def _look(self, *, placed: bool) -> bool:
         """Tells the groups of what is new; whether there may be more."""
         asked = self.head
-        heads = await self.feed.since(asked)
+        heads = await self.feed.since(asked, placed=placed)
         if self.head != asked:
             return True  # it was set back meanwhile
         hearing: set[Group] = set()
