@@ -1,6 +1,7 @@
 """The graph: SUBJECTS names the files that declare it, build() makes the schema of them."""
 
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 
 from hub.engine import catalog, types
@@ -36,6 +37,7 @@ def verbs() -> list[Verb]:
     return [each for each in _declared() if isinstance(each, Verb)]
 
 
+@cache
 def build() -> types.Graph:
-    """The checked catalog and its GraphQL schema; raises DeclarationFault when a declaration cannot stand."""
+    """The checked catalog and its GraphQL schema, never changed; raises DeclarationFault when a declaration cannot stand."""
     return types.build(catalog.build(declarations()), verbs())

@@ -107,6 +107,13 @@ async def test_a_bound_key_sees_all_of_the_schema_as_the_oracle_cuts_it(comparis
     viewer = bound(comparison.oracle.data, which)
     tally = await comparison.run(walk(comparison.oracle, viewer, AT, SEED), viewer)
     assert not tally.differences, told(tally)
+
+
+@pytest.mark.parametrize("which", ["leaf", "region", "customer"])
+async def test_generated_operations_of_a_bound_key_are_answered_as_the_oracle_answers_them(
+    comparison: Comparison, which: str
+) -> None:
+    viewer = bound(comparison.oracle.data, which)
     made = Generator(
         comparison.oracle.graph, comparison.oracle.schema, comparison.oracle.data.seen_by(viewer), AT, which
     )

@@ -5,9 +5,10 @@ than a document within the limits deserves. How large a document may be is in li
 """
 
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from difflib import get_close_matches
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, NamedTuple, cast
 
 from graphql import (
     SKIP,
@@ -44,6 +45,7 @@ from graphql import (
     visit,
 )
 from graphql.language.ast import QUERY_DOCUMENT_KEYS
+from graphql.language.visitor import EnterLeaveVisitor
 from graphql.pyutils import did_you_mean
 from graphql.validation.validate import ValidationAbortedError
 
@@ -176,6 +178,64 @@ def _overlaps(steps: int) -> type[ASTValidationRule]:
     return Overlaps
 
 
+class _Methods(NamedTuple):
+    """By the number of each rule that has one: the names of what it does when a node is entered, and when it is left."""
+
+    enter: tuple[tuple[int, str], ...]
+    leave: tuple[tuple[int, str], ...]
+
+
+class _Together(ParallelVisitor):
+    """All rules at each node. Like the library's, which asks every rule of every document for methods that few have.
+
+    What rules may do here is less: go on, or skip what is below a node; none of them ends the visit or edits."""
+
+    def __init__(self, rules: Sequence[ASTValidationRule], methods: dict[str, _Methods]) -> None:
+        super().__init__(rules)
+        self._rules = rules
+        self._methods = methods  # by kind of node, the same for all documents
+        self._skipped: list[int] = []  # rules, in the order in which they began to skip
+
+    def get_enter_leave_for_kind(self, kind: str) -> EnterLeaveVisitor:
+        found = self.enter_leave_map.get(kind)
+        if found is None:
+            found = self.enter_leave_map[kind] = self._joined(kind)
+        return found
+
+    def _joined(self, kind: str) -> EnterLeaveVisitor:
+        names = self._methods.get(kind)
+        if names is None:
+            names = self._methods[kind] = _methods([type(each) for each in self._rules], kind)
+        entering = [(number, getattr(self._rules[number], name)) for number, name in names.enter]
+        leaving = [(number, getattr(self._rules[number], name)) for number, name in names.leave]
+        if not entering and not leaving:
+            return EnterLeaveVisitor(None, None)
+        skipping, skipped = self.skipping, self._skipped
+
+        def enter(node: Node, *where: Any) -> None:
+            for number, do in entering:
+                if skipping[number] is None and do(node, *where) is SKIP:
+                    skipping[number] = node
+                    skipped.append(number)
+
+        def leave(node: Node, *where: Any) -> None:
+            for number, do in leaving:
+                if skipping[number] is None:
+                    do(node, *where)
+            while skipped and skipping[skipped[-1]] is node:
+                skipping[skipped.pop()] = None
+
+        return EnterLeaveVisitor(enter, leave)
+
+
+def _methods(rules: Sequence[type[ASTValidationRule]], kind: str) -> _Methods:
+    def named(*names: str) -> tuple[tuple[int, str], ...]:
+        had = [next((name for name in names if getattr(rule, name, None)), None) for rule in rules]
+        return tuple((number, name) for number, name in enumerate(had) if name)
+
+    return _Methods(named(f"enter_{kind}", "enter"), named(f"leave_{kind}", "leave"))
+
+
 class Rules:
     """Validates documents that are within the limits, for one schema."""
 
@@ -188,14 +248,15 @@ class Rules:
         self._schema = schema
         self._enough = limits.errors
         self._rules = tuple(own.get(rule) or _coded(rule) for rule in specified_rules)
+        self._methods: dict[str, _Methods] = {}
 
     def check(self, document: DocumentNode) -> list[GraphQLError]:
         """What is wrong with the document: no error, or at most as many as will be told."""
         types = TypeInfo(self._schema)
         context = _Context(self._schema, document, types, self._enough)
-        visitors = ParallelVisitor([rule(context) for rule in self._rules])
+        together = _Together([rule(context) for rule in self._rules], self._methods)
         try:
-            visit(document, TypeInfoVisitor(types, visitors), _KEYS)
+            visit(document, TypeInfoVisitor(types, together), _KEYS)
         except _Enough:
             pass
         except ValidationAbortedError:

@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from graphql import FragmentDefinitionNode, GraphQLObjectType, GraphQLSchema, OperationDefinitionNode, parse
+from graphql import FragmentDefinitionNode, GraphQLObjectType, GraphQLSchema, OperationDefinitionNode
 
 from hub.engine.catalog import Row, camel
 from hub.engine.cost import Tariff
@@ -20,7 +20,7 @@ from oracle.draw_fields import Scope
 from oracle.draw_lists import found_by
 from oracle.draw_rows import Rows
 from oracle.mistakes import mistaken
-from oracle.script import Operation, Step, Taken
+from oracle.script import Operation, Step, Taken, read
 
 MISTAKES = 0.07
 PAGED = 0.18
@@ -52,7 +52,7 @@ class Generator:
 
     def _cost(self, step: Step) -> int:
         """What the engine will take the operation to cost."""
-        document = parse(step.filled([None] * MOST_STEPS).query, no_location=True)
+        document = read(step.filled([None] * MOST_STEPS).query)
         fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
         operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
         return max(self._tariff.price(each, fragments).evaluate(step.variables) for each in operations)

@@ -19,7 +19,6 @@ from graphql import (
     Visitor,
     build_schema,
     execute,
-    parse,
     print_schema,
     visit,
 )
@@ -34,6 +33,7 @@ from oracle import figures
 from oracle.data import Data, Record
 from oracle.faults import Refused
 from oracle.lists import PAGE_ARGUMENTS, Lists, page
+from oracle.script import read
 from oracle.values import exact, key_of, moment, moment_text, outward
 
 Resolver = Callable[..., Any]
@@ -77,7 +77,7 @@ class Oracle:
         self, query: str, variables: Mapping[str, Any] | None, viewer: Viewer, at: datetime, name: str | None = None
     ) -> Told:
         """What the API must answer."""
-        document = parse(query)
+        document = read(query)
         if _longest_key(document) > LONGEST_KEY:
             return Told(None, (("ALIAS_TOO_LONG", ""),), False)
         seen = self.data.seen_by(viewer)
