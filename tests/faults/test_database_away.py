@@ -43,7 +43,7 @@ class Scale:
     settings: dict[str, object]
 
 
-SHORT = Scale(2, 6.0, 5, 5.0, {"statement_timeout": 1})
+SHORT = Scale(2, 4.0, 5, 2.5, {"statement_timeout": 1})
 LONG = Scale(3, 30.0, 300, 6.0, {})
 
 
