@@ -251,6 +251,16 @@ async def test_a_delivery_is_sent_once_more(ask: Ask, receiver: Receiver) -> Non
     assert (again.id, again.body) == (bob.id, bob.body)
 
 
+async def test_a_delivery_that_is_being_sent_is_sent_once_more_at_once(ask: Ask, receiver: Receiver) -> None:
+    await receiver.script(hook=["hang", 200])
+    await hooked(ask, receiver.url())
+    await customer(ask, "Ada")
+    (ada,) = await receiver.until(1)
+    await ask(RESEND, {"id": ada.id})
+    _, again = await receiver.until(2)
+    assert (again.id, again.body) == (ada.id, ada.body)
+
+
 async def test_what_is_being_sent_is_not_folded_any_more(ask: Ask, receiver: Receiver, dsn: str, rows: Rows) -> None:
     await hooked(ask, receiver.url(), wait=3_600)
     ada = await customer(ask, "Ada")

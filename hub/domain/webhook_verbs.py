@@ -36,9 +36,10 @@ _DUE = text(
     .values(due_at=_at, attempts=sa.literal_column("0"))
 )
 _HELD = "select position from webhook_queue where delivery_id = $1"
+# One that is being sent gives up its lease: what comes of that attempt is not written down, so that it does not end there.
 _AGAIN = """
 insert into webhook_queue (delivery_id, webhook_id, lane, row_id, position, due_at) values ($1, $2, $3, $1, $4, $5)
-on conflict (delivery_id) do update set due_at = $5, attempts = 0 where webhook_queue.lease is null
+on conflict (delivery_id) do update set due_at = $5, attempts = 0, lease = null
 """
 
 
