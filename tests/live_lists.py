@@ -11,6 +11,7 @@ import asyncpg
 import httpx2
 from feeding import until
 from graphql import FieldNode, OperationDefinitionNode, parse, print_ast, validate
+from oracle.compare import apart
 from oracle.data import Data
 from oracle.draw import Draw
 from oracle.draw_fields import Scope
@@ -111,9 +112,9 @@ class Scribbler:
 
 async def differences(
     watchers: list[Watcher], port: int, key: str, *, seconds: float = SETTLED
-) -> list[tuple[LiveList, Any, Any]]:
-    """The lists whose last view is not what a query answers, also a while later."""
-    found: list[tuple[LiveList, Any, Any]] = []
+) -> list[tuple[list[str], LiveList]]:
+    """The lists whose last view is not what a query answers, also a while later, and where the two differ."""
+    found: list[tuple[list[str], LiveList]] = []
     headers = {"authorization": f"Bearer {key}"}
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=20) as client:
         for each in watchers:
@@ -126,5 +127,5 @@ async def differences(
                 await until(same, seconds)
             except TimeoutError:
                 answer = (await client.post("/graphql", json=asked)).json()
-                found.append((each.watched, answer, each.view))
+                found.append((list(apart(answer["data"], each.view, "")), each.watched))
     return found

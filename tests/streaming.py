@@ -88,6 +88,11 @@ class Streaming:
         return f"cus_{(await self.rows.fetchval('select id from customers where name = $1', name)).hex}"
 
 
+async def set_stage(hub: Streaming, name: str, stage: str) -> None:
+    """Writes past the hub."""
+    await hub.rows.execute("update customers set stage = $1 where name = $2", stage, name)
+
+
 @asynccontextmanager
 async def streaming(dsn: str, **given: Any) -> AsyncIterator[Streaming]:
     """A hub on a free port of loopback."""

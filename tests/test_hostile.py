@@ -68,6 +68,18 @@ async def test_a_cursor_of_another_figure_is_refused(ask: Ask, refused: Ask) -> 
     assert (await refused(other))["extensions"]["code"] == "CURSOR_WRONG_LIST"
 
 
+async def test_a_list_by_a_figure_of_the_last_days_is_paged_a_moment_later(ask: Ask) -> None:
+    query = """query ($after: Cursor) {
+        customers(first: 2, after: $after, orderBy: {orders: {by: COUNT, where: {placedAt: {withinLast: "P20000D"}}}}) {
+            nodes { name } pageInfo { endCursor }
+        }
+    }"""
+    first = (await ask(query))["customers"]
+    second = (await ask(query, {"after": first["pageInfo"]["endCursor"]}))["customers"]
+    whole = (await ask(query.replace("first: 2", "first: 4")))["customers"]
+    assert [*first["nodes"], *second["nodes"]] == whole["nodes"]
+
+
 async def test_many_headers_cost_no_more_than_reading_them(client: httpx2.AsyncClient) -> None:
     headers = [(str(n), "") for n in range(9_000)] + [("0", "")]
     response = await client.post("/graphql", json={"query": "{ __typename }"}, headers=headers)

@@ -1,6 +1,6 @@
-"""Subscriptions on a whole hub, through real sockets: changes as they happen, and answers that are kept alive.
+"""Subscriptions on a whole hub, through real sockets: changes as they happen.
 
-Which changes are told is test_changes.py's; what sockets do, test_sockets.py's."""
+Which changes are told is test_changes.py's; what sockets do, test_sockets.py's; answers kept alive, test_live_answers.py's."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -10,10 +10,10 @@ import httpx2
 import pytest
 from conftest import NewDatabase, key_for
 from reading import placed
-from streaming import Streaming, streaming
+from streaming import Streaming, set_stage, streaming
 
 from hub.engine.watching import Watch
-from hub.publish import changes, feed, live, subscriptions
+from hub.publish import changes, feed, subscriptions
 from hub.viewer import Role
 from hub.web.operation import Operation
 
@@ -23,10 +23,6 @@ STAGES = """subscription ($after: Cursor) { changes(after: $after, filter: {type
     ... on Change { cursor previousCursor operation node { ... on Customer { name stage } } }
     ... on StreamReady { cursor }
 } }"""
-LIVE = "subscription ($id: ID!) { customerLive(id: $id) { customer { stage orders { totalCount } } } }"
-LIST = """subscription ($stage: Stage!) {
-    customersLive(filter: {stage: {eq: $stage}}, first: 3) { cursor customers { totalCount nodes { name } } }
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -43,19 +39,12 @@ async def hub(shared: Streaming) -> Streaming:
     return shared
 
 
-async def set_stage(hub: Streaming, name: str, stage: str) -> None:
-    await hub.rows.execute("update customers set stage = $1 where name = $2", stage, name)
-
-
 async def ready(subscription: Any) -> str:
     """Waits until what follows is new; the cursor there."""
     while True:
         found = await subscription.next()
         if found["__typename"] == "StreamReady":
             return str(found["cursor"])
-
-
-# -- changes --------------------------------------------------------------------------------------------------------------
 
 
 async def test_a_change_is_told_as_it_happens(hub: Streaming) -> None:
@@ -226,107 +215,6 @@ async def test_a_key_of_one_customer_is_told_of_that_one(hub: Streaming) -> None
         assert (await subscription.next())["node"]["name"] == HERE
 
 
-# -- live answers -----------------------------------------------------------------------------------------------------------
-
-
-async def test_an_answer_comes_at_once_and_again_when_it_is_another(hub: Streaming) -> None:
-    async with hub.subscribed(LIVE, {"id": await hub.id_of(HERE)}) as subscription:
-        assert await subscription.next() == {"customer": {"stage": "ACTIVE", "orders": {"totalCount": 13}}}
-        await set_stage(hub, HERE, "LOST")
-        assert await subscription.next() == {"customer": {"stage": "LOST", "orders": {"totalCount": 13}}}
-        await hub.rows.execute(
-            "insert into orders (number, customer_id, status, placed_at, currency, net, freight)"
-            " select 'N1', id, 'PLACED', now(), 'EUR', 0, 0 from customers where name = $1",
-            HERE,
-        )
-        assert await subscription.next() == {"customer": {"stage": "LOST", "orders": {"totalCount": 14}}}
-        await hub.rows.execute("delete from orders where number = 'N1'")
-        assert await subscription.next() == {"customer": {"stage": "LOST", "orders": {"totalCount": 13}}}
-
-
-async def test_an_answer_that_stays_the_same_is_not_told_again(hub: Streaming) -> None:
-    async with hub.subscribed(LIVE, {"id": await hub.id_of(HERE)}) as subscription:
-        await subscription.next()
-        await hub.rows.execute("update customers set country = 'FR' where name = $1", HERE)
-        await set_stage(hub, FAR, "LOST")
-        assert await subscription.quiet(3 * live.EVERY)
-
-
-async def test_a_live_list_follows_its_filter(hub: Streaming) -> None:
-    async with hub.subscribed(LIST, {"stage": "LOST"}) as subscription:
-        assert (await subscription.next())["customers"] == {"totalCount": 0, "nodes": []}
-        await set_stage(hub, HERE, "LOST")
-        assert (await subscription.next())["customers"] == {"totalCount": 1, "nodes": [{"name": HERE}]}
-        await set_stage(hub, HERE, "LOYAL")
-        assert (await subscription.next())["customers"] == {"totalCount": 0, "nodes": []}
-
-
-async def test_changes_go_on_behind_the_cursor_of_a_frame(hub: Streaming) -> None:
-    async with hub.subscribed(LIST, {"stage": "LOST"}) as subscription:
-        at = (await subscription.next())["cursor"]
-    await set_stage(hub, HERE, "LOST")
-    await placed(hub.rows)
-    async with hub.subscribed(STAGES, {"after": at}) as subscription:
-        stages = []
-        while "LOST" not in stages:
-            stages.append((await subscription.next())["node"]["stage"])
-
-
-async def test_a_row_that_is_gone_is_null(hub: Streaming) -> None:
-    await hub.rows.execute(
-        "insert into products (sku, name, category, unit_price, currency) values ('L', 'Lamp', 'Iron', 1, 'EUR')"
-    )
-    key = await hub.rows.fetchval("select id from products where sku = 'L'")
-    watch = "subscription ($id: ID!) { productLive(id: $id) { product { name } } }"
-    async with hub.subscribed(watch, {"id": f"prd_{key.hex}"}) as subscription:
-        assert await subscription.next() == {"product": {"name": "Lamp"}}
-        await hub.rows.execute("delete from products where sku = 'L'")
-        assert await subscription.next() == {"product": None}
-
-
-async def test_a_key_is_kept_to_its_customers_when_one_moves_away(hub: Streaming) -> None:
-    unit = await hub.rows.fetchval("select id from org_units where code = 'eastern'")
-    key = await key_for(hub.dsn, Role.READER, unit_id=unit)
-    watch = "subscription ($id: ID!) { customerLive(id: $id) { customer { name } } }"
-    moved = "update customers set unit_id = (select id from org_units where code = $1) where name = $2"
-    async with hub.subscribed(watch, {"id": await hub.id_of(HERE)}, key=key) as subscription:
-        assert await subscription.next() == {"customer": {"name": HERE}}
-        await hub.rows.execute(moved, "northern", HERE)
-        assert await subscription.next() == {"customer": None}
-        await hub.rows.execute(moved, "20852", HERE)
-        assert await subscription.next() == {"customer": {"name": HERE}}
-
-
-async def test_time_alone_changes_an_answer(hub: Streaming, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "TIMED", 0.1)
-    await set_stage(hub, HERE, "LOST")
-    watch = 'subscription { customersLive(filter: {updatedAt: {withinLast: "PT2S"}}) { customers { totalCount } } }'
-    async with hub.subscribed(watch) as subscription:
-        counts = [(await subscription.next())["customers"]["totalCount"]]
-        while counts[-1]:
-            counts.append((await subscription.next())["customers"]["totalCount"])
-        assert counts == sorted(counts, reverse=True)
-
-
-async def test_the_same_answer_is_run_once_for_all_who_listen(hub: Streaming, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = 0
-    run = Watch.frame
-
-    async def counted(*given: Any) -> Any:
-        nonlocal runs
-        runs += 1
-        return await run(*given)
-
-    monkeypatch.setattr(Watch, "frame", counted)
-    variables = {"id": await hub.id_of(HERE)}
-    async with hub.subscribed(LIVE, variables) as one, hub.subscribed(LIVE, variables) as two:
-        await asyncio.gather(one.next(), two.next())
-        before = runs
-        await set_stage(hub, HERE, "LOST")
-        assert await one.next() == await two.next()
-        assert runs == before + 1
-
-
 async def first_event(hub: Streaming, **headers: str) -> dict[str, str]:
     """The first event of a response, which is left then."""
     wanted = {"authorization": f"Bearer {hub.key}", "accept": "text/event-stream", **headers}
@@ -352,26 +240,6 @@ async def test_events_are_gone_on_from_also_when_nothing_had_happened_yet(hub: S
     await placed(hub.rows)
     told = await first_event(hub, **{"last-event-id": ready["id"]})
     assert f'"name":"{HERE}","stage":"LOST"' in told["data"]
-
-
-async def test_live_answers_are_bounded(northwind: str) -> None:
-    async with streaming(northwind, live_limit=1) as hub, hub.subscribed(LIST, {"stage": "LOST"}) as first:
-        told = await first.next()
-        async with hub.subscribed(LIST, {"stage": "LOST"}) as same, hub.subscribed(LIST, {"stage": "LOYAL"}) as other:
-            assert await same.next() == told
-            refused = await other.message()
-    assert refused["payload"][0]["extensions"] == {"code": "LIVE_LIMIT", "limit": 1}
-
-
-async def test_a_live_answer_that_is_cut_says_why(northwind: str) -> None:
-    async with (
-        streaming(northwind, key_recheck=0.05, key_cache_ttl=0) as hub,
-        hub.subscribed(LIST, {"stage": "LOST"}) as subscription,
-    ):
-        await subscription.next()
-        await hub.rows.execute("update api_keys set role = 'reader'")
-        told = await subscription.message()
-    assert told["payload"][0]["extensions"] == {"code": "STREAM_ENDED", "reason": "PERMISSIONS_CHANGED"}
 
 
 async def test_streams_of_whole_tables_are_bounded_and_those_of_a_customer_are_not(northwind: str) -> None:

@@ -5,7 +5,7 @@ the statement and where its value comes from."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from hub.engine.catalog import Column, Row
 from hub.engine.wire import Wire
 from hub.viewer import Viewer
+
+ANY_MOMENT = datetime(9999, 12, 31, tzinfo=UTC)  # stands for the moment of a request where all of them are alike
 
 
 @dataclass(frozen=True, slots=True)

@@ -242,6 +242,7 @@ class Selections:
     def _keyed(self, row: Row, sets: Sets) -> Plan:
         inner = self.apart()
         shape, splice = inner.shape(row, sets)
+        self.draft.timed |= inner.draft.timed
         keys = inner.draft.slot(ARRAY(sa.Uuid()), lambda run: run.keys)
         return Plan((("rows", Keyed(row, keys, shape)),), tuple(inner.draft.slots), splice, fresh=False)
 

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import lru_cache, partial
 from typing import cast
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from hub.engine import cursor
 from hub.engine.catalog import Column, Row
-from hub.engine.conditions import Figure, Run, Slot
+from hub.engine.conditions import ANY_MOMENT, Figure, Run, Slot
 from hub.engine.draft import Draft, leaf_of, objects, refuse, storable
 from hub.engine.filters import Function, count_figure, figure_of, join_of, predicate
 from hub.engine.given import Given, Leaf
@@ -133,8 +133,9 @@ class ListName:
     values: tuple[Slot, ...]
 
     def mark(self, run: Run) -> bytes:
-        """The mark that this list's cursors carry in a run."""
-        return cursor.mark_of("\0".join([self.signature, *(repr(each.value(run)) for each in self.values)]))
+        """The mark that this list's cursors carry in a run. An age is spelled the same at every moment."""
+        still = replace(run, at=ANY_MOMENT) if self.values else run
+        return cursor.mark_of("\0".join([self.signature, *(repr(each.value(still)) for each in self.values)]))
 
 
 def list_name(field: str, keys: tuple[Order, ...], searching: Search | None) -> ListName:

@@ -1,4 +1,4 @@
-"""Which tables a plan reads: what a live query must look at again when it changes."""
+"""What a plan reads: its tables, which a live query must look at again when they change, and the plans behind its keys."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
@@ -19,7 +19,7 @@ class Reach:
 
 def reach_of(plan: Plan) -> Reach:
     """What a plan reads: in selections, filters, sort keys, look-ups, and behind keys that resolvers give."""
-    found = dict.fromkeys(_behind(plan.splice), False) if plan.splice else {}
+    found = {table: False for each in behind_keys(plan.splice) for table, _ in _tables(each.roots, kept=False)}
     for table, kept in _tables(plan.roots, kept=False):
         found[table] = kept and found.get(table, True)
     anywhere = frozenset(table for table, kept in found.items() if not kept)
@@ -45,10 +45,13 @@ def _tables(part: Any, *, kept: bool) -> Iterator[tuple[str, bool]]:
             yield from _tables(getattr(part, each.name), kept=kept)
 
 
-def _behind(splice: Splice) -> Iterator[str]:
+def behind_keys(splice: Splice | None) -> Iterator[Plan]:
+    """The plans of the rows behind keys that resolvers give, and of those behind theirs."""
+    if splice is None:
+        return
     for fill in splice.fills:
         if fill.keyed is not None:
-            reach = reach_of(fill.keyed)
-            yield from reach.anywhere | reach.of_customer
+            yield fill.keyed
+            yield from behind_keys(fill.keyed.splice)
     for _, deeper in (*splice.deeper, *splice.by_type):
-        yield from _behind(deeper)
+        yield from behind_keys(deeper)

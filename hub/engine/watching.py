@@ -2,9 +2,9 @@
 
 Nothing here knows when to ask: that is publish/'s, and so are cursors."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -12,25 +12,23 @@ import orjson
 
 from hub.db.pool import Pool
 from hub.engine.catalog import Row
-from hub.engine.conditions import Run
-from hub.engine.plan import ById, Changes, Frame, MessageFields, Plan
+from hub.engine.conditions import ANY_MOMENT, Run
+from hub.engine.plan import ById, Changes, Frame, MessageFields, Plan, Splice
 from hub.engine.planner import Live, Told
-from hub.engine.reach import Reach, reach_of
+from hub.engine.reach import Reach, behind_keys, reach_of
 from hub.engine.resolve import Splicer
 from hub.engine.statement import Statement, framed, told, written
 from hub.viewer import Binding
 
-ANY_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
 
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Ready:
     """A root that is told or kept alive, with its statements; serves all runs of its shape."""
 
     root: Told | Live
     statement: Statement | None  # none when no type is told
     reach: Reach
-    keyed: dict[int, Statement] = field(default_factory=dict)
+    keyed: Mapping[int, Statement]  # of the plans behind keys that resolvers give, by their identity
 
     @property
     def plan(self) -> Plan:
@@ -39,20 +37,21 @@ class Ready:
 
     @property
     def length(self) -> int:
-        """How long the statement's text is."""
-        return len(self.statement.text) if self.statement else 0
+        """How long the statements' texts are."""
+        return sum(len(each.text) for each in (self.statement, *self.keyed.values()) if each)
 
 
 def ready(root: Told | Live, binding: Binding, owner: Row) -> Ready:
     """A root with the statement that it becomes for a kind of binding; `owner` is the row that others belong to."""
     ((_, node),) = root.plan.roots
+    keyed = {id(plan): written(plan, binding) for plan in behind_keys(root.plan.splice)}
     if isinstance(node, Changes):
         statement = told(root.plan, binding, owner.declaration.prefix) if node.types else None
-        return Ready(root, statement, Reach(frozenset(each.row.table.name for each in node.types), frozenset()))
+        return Ready(root, statement, Reach(frozenset(each.row.table.name for each in node.types), frozenset()), keyed)
     reach = reach_of(root.plan)
     if binding in ("leaf", "unit"):  # a customer who moves to another unit takes all of its rows along
         reach = Reach(reach.anywhere | {owner.table.name}, reach.of_customer)
-    return Ready(root, framed(root.plan, binding), reach)
+    return Ready(root, framed(root.plan, binding), reach, keyed)
 
 
 class Watch:
@@ -68,9 +67,23 @@ class Watch:
         self.reach = ready.reach
         self.bound = run.viewer.customer_id is not None  # the viewer sees the rows of one customer alone
         self.keys, self.customer = self._concerned()
-        values = ready.statement.bind(replace(run, at=ANY_MOMENT)) if ready.statement else []
-        text = ready.statement.text if ready.statement else ""
-        self.same: tuple[str, ...] = (self.key, text, repr(values), repr(self.customer), repr(self.keys))
+        still = replace(run, at=ANY_MOMENT)
+        asked = _asked(ready.statement, still) if ready.statement else ()
+        added = self._added(ready.root.plan.splice, still)
+        self.same: tuple[str, ...] = (self.key, *asked, *added, repr(self.customer), repr(self.keys))
+
+    def _added(self, splice: Splice | None, run: Run) -> Iterator[str]:
+        """What Python adds to an answer: where, by which resolver with which arguments, and what is read behind its keys."""
+        if splice is None:
+            return
+        for fill in splice.fills:
+            yield repr((fill.key, fill.resolved.resolver, fill.arguments(run)))
+            if fill.keyed is not None:
+                yield from _asked(self._ready.keyed[id(fill.keyed)], run)
+                yield from self._added(fill.keyed.splice, run)
+        for key, deeper in (*splice.deeper, *splice.by_type):
+            yield key
+            yield from self._added(deeper, run)
 
     def _concerned(self) -> tuple[frozenset[UUID] | None, UUID | None]:
         """The only rows that matter, and the one customer whose rows do, beside those that belong to none; None for any."""
@@ -153,11 +166,13 @@ class Watch:
         return [orjson.dumps(value) for value in values]
 
     async def _keyed(self, pool: Pool, plan: Plan, run: Run) -> dict[str, Any]:
-        statement = self._ready.keyed.get(id(plan))
-        if statement is None:
-            statement = self._ready.keyed[id(plan)] = written(plan, run.viewer.binding)
+        statement = self._ready.keyed[id(plan)]
         found = orjson.loads(await pool.fetch_json(statement.text, statement.bind(run)))
         return found["rows"] or {}
+
+
+def _asked(statement: Statement, run: Run) -> tuple[str, str]:
+    return statement.text, repr(statement.bind(run))
 
 
 class Pages(Protocol):

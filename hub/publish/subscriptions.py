@@ -88,8 +88,9 @@ class Subscriptions:
         self._routes.add(group)
 
     def leave(self, group: Group) -> None:
-        """The group is empty."""
-        if self._groups.pop(group.watch.same, None) is not None:
+        """The group is empty; said again later, it must not take along another one that was made since."""
+        if self._groups.get(group.watch.same) is group:
+            del self._groups[group.watch.same]
             self._wide.discard(group.watch.same)
             self._routes.remove(group)
         if not self._groups:

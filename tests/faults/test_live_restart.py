@@ -20,6 +20,7 @@ from hub.engine import watching
 from hub.engine.reach import Reach
 
 WRITES = 60  # statements between two restarts, and once more at the end
+COST = 100_000  # what an operation may: lists are drawn within a budget of rows, not of what they are priced at
 TERM, KILL = signal.SIGTERM, signal.SIGKILL
 RESTARTS = {"graceful": [TERM], "brutal": [KILL], "rolling": [TERM, TERM], "mixed": [TERM, KILL]}
 
@@ -53,7 +54,7 @@ async def test_every_live_list_ends_as_a_query_of_it_answers(
     graph, key = schema.build(), await key_for(northwind)
     data = await load(northwind, graph.catalog)
     wanted = islice(drawn(graph, data, datetime.now(UTC), str(seed)), lists)
-    async with hubs(northwind, 2) as hub, connected(northwind, 1) as (rows,):
+    async with hubs(northwind, 2, cost_limit=COST) as hub, connected(northwind, 1) as (rows,):
         ports = hub.ports
         watchers = [Watcher([ports[n % 2], ports[1 - n % 2]], key, watched=each) for n, each in enumerate(wanted)]
         scribbler = Scribbler(rows, graph.catalog, str(seed))
@@ -78,7 +79,7 @@ async def test_a_hub_that_does_not_look_where_a_list_reads_is_found(
     northwind: str, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watching, "reach_of", lambda _: Reach(frozenset({"staff"}), frozenset()))
-    async with streaming(northwind) as hub:
+    async with streaming(northwind, cost_limit=COST) as hub:
         graph = schema.build()
         wanted = islice(drawn(graph, await load(northwind, graph.catalog), datetime.now(UTC), str(seed)), 10)
         watchers = [Watcher([hub.port], hub.key, watched=each) for each in wanted]

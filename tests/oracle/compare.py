@@ -144,7 +144,7 @@ def differs(told: Told, answer: dict[str, Any]) -> str | None:
     errors = answer.get("errors") or []
     if told.errors or errors:
         return _errors_differ(told, errors)
-    return next(_differences(told.data, answer.get("data"), ""), None)
+    return next(apart(told.data, answer.get("data"), ""), None)
 
 
 def _errors_differ(told: Told, errors: Sequence[dict[str, Any]]) -> str | None:
@@ -161,18 +161,19 @@ def _errors_differ(told: Told, errors: Sequence[dict[str, Any]]) -> str | None:
     return None
 
 
-def _differences(expected: Any, got: Any, place: str) -> Iterator[str]:
+def apart(expected: Any, got: Any, place: str) -> Iterator[str]:
+    """Each place where two answers differ."""
     if isinstance(expected, dict) and isinstance(got, dict) and not isinstance(expected, JsonObject):
         if list(expected) != list(got):
             yield f"keys: at {place or 'the top'}: expected {list(expected)}, got {list(got)}"
             return
         for key, value in expected.items():
-            yield from _differences(value, got[key], f"{place}.{key}")
+            yield from apart(value, got[key], f"{place}.{key}")
     elif isinstance(expected, list) and isinstance(got, list):
         if len(expected) != len(got):
             yield f"length: at {place}: expected {len(expected)}, got {len(got)}"
         for index, (one, other) in enumerate(zip(expected, got, strict=False)):
-            yield from _differences(one, other, f"{place}[{index}]")
+            yield from apart(one, other, f"{place}[{index}]")
     elif isinstance(expected, str) and expected.startswith(CURSOR):
         if not isinstance(got, str) or not got:
             yield f"cursor: at {place}: got {got!r}"
