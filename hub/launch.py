@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn, TypeVar
 
+import schema
 from hub import app, doctor, keyfile, observe, postgres
 from hub.db import migrate
 from hub.db.pool import Pool
@@ -75,6 +76,8 @@ def up(settings: Settings, load: Callable[[str], Awaitable[object]] | None = Non
             asyncio.run(_loaded(load, dsn))
         now = datetime.now(UTC)
         key, made = asyncio.run(with_pool(settings, dsn, lambda pool: keyfile.ensure(pool, settings.data_dir, now)))
+        if settings.workers == 1:
+            schema.build()  # which takes longest: whoever follows what is printed now is answered soon
         bound.listen(server.BACKLOG)
         if made:
             print(f"key  {key}")
