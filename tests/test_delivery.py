@@ -123,7 +123,7 @@ async def test_the_oracle_finds_a_wrong_order(
 
     monkeypatch.setattr(positions, "move", move)
     async with streaming(database) as hub:
-        assert expected <= await faults(hub, seed, transactions=60)
+        assert expected <= await faults(hub, seed, transactions=120)
 
 
 @pytest.mark.parametrize(("plant", "other"), [(_skipping, "another order"), (_hiding, "chain broken")])

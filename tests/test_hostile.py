@@ -56,6 +56,28 @@ async def test_a_list_of_steering_values_is_one_shape(ask: Ask) -> None:
     assert await ask(query, {"t": ["ORDER"] * 5_000}) == once
 
 
+@pytest.mark.parametrize("first", [{}, {"given": False}])
+async def test_a_variable_that_is_left_out_is_not_one_that_says_no(ask: Ask, first: dict[str, Any]) -> None:
+    name = f"Asked{len(first)}"  # a document of its own, which nobody has planned
+    query = f"query {name}($given: Boolean) {{ orders(filter: {{shippedAt: {{isNull: $given}}}}) {{ totalCount }} }}"
+    await ask(query, first)
+    told = [(await ask(query, each))["orders"]["totalCount"] for each in ({}, {"given": False}, {"given": True})]
+    assert told == [830, 809, 21]
+
+
+async def test_a_search_that_is_left_out_is_not_one_for_nothing(ask: Ask, refused: Ask) -> None:
+    query = "query ($words: String) { customers(search: $words) { totalCount } }"
+    assert (await ask(query))["customers"]["totalCount"] == 91
+    assert (await refused(query, {"words": ""}))["extensions"]["code"] == "SEARCH_EMPTY"
+
+
+async def test_the_schema_is_told_beside_rows_that_an_enum_filters(ask: Ask) -> None:
+    query = """query ($stage: Stage!) {
+        __type(name: "Query") { name } customers(filter: {stage: {eq: $stage}}, first: 0) { totalCount }
+    }"""
+    assert (await ask(query, {"stage": "LOST"}))["__type"] == {"name": "Query"}
+
+
 async def test_a_cursor_of_another_figure_is_refused(ask: Ask, refused: Ask) -> None:
     def ordered(where: str, after: str = "") -> str:
         return (

@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 from conftest import NewDatabase, key_for
+from feeding import until
 from reading import placed
 from streaming import Streaming, set_stage, streaming
 
@@ -99,6 +100,36 @@ async def test_subscribers_of_the_same_are_each_told_their_own_chain(hub: Stream
             one, other = await first.next(), await second.next()
     assert (one["previousCursor"], other["previousCursor"]) == (told["cursor"], at)
     assert one["cursor"] == other["cursor"]
+
+
+async def test_who_comes_back_while_the_last_one_leaves_misses_nothing(
+    northwind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind, waiting, gone = feed.Feed.behind, asyncio.Event(), asyncio.Event()
+
+    async def slowly(self: feed.Feed, cursor: str) -> int:
+        found = await behind(self, cursor)
+        waiting.set()
+        await gone.wait()
+        return found
+
+    monkeypatch.setattr(feed.Feed, "behind", slowly)
+    async with streaming(northwind) as hub:
+        async with hub.subscribed(STAGES) as last:
+            at = await ready(last)
+            again = asyncio.create_task(_next_stage(hub, at))
+            await waiting.wait()
+        await until(lambda: asyncio.sleep(0, hub.serving.presence.sockets == 1))
+        gone.set()
+        assert await again == "LOST"
+
+
+async def _next_stage(hub: Streaming, after: str) -> str:
+    """The stage that the first change behind a cursor tells, which is made once the stream is ready."""
+    async with hub.subscribed(STAGES, {"after": after}) as subscription:
+        await ready(subscription)
+        await set_stage(hub, HERE, "LOST")
+        return str((await subscription.next())["node"]["stage"])
 
 
 async def test_the_cursor_of_a_page_goes_on_as_a_stream(hub: Streaming) -> None:

@@ -45,9 +45,11 @@ async def edited_since(tx: Tx, table: str, row: UUID, seen: int) -> frozenset[st
     return frozenset(column for edit in edits for column in edit["changed"])
 
 
-# What rights are cut by stays in the image of a deleted row, so that whoever saw it is told that it is gone.
+# What rights are cut by stays in the image of a row that was deleted or taken away, so that whoever saw it is told that it is
+# gone. What it became under another customer is that one's.
 _ERASE = """
-update change_log set after = null, before = case when operation = 'DELETE' then (
+update change_log set after = case when customer_id <> $1 then after end,
+before = case when operation = 'DELETE' or changed && array['customer_id', 'unit_id'] then (
     select jsonb_object_agg(key, value) from jsonb_each(before) where key in ('id', 'customer_id', 'unit_id')
 ) || '{"erased": true}' end
 where customer_id = $1 or before ->> 'customer_id' = $1::text

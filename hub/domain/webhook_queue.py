@@ -99,6 +99,13 @@ where q.body is null and q.due_at is not null and w.status = 'ACTIVE' limit $1 f
 """
 _WRITE = "update webhook_queue set body = $2 where delivery_id = $1"
 _ERASE = "delete from webhook_deliveries where customer_id = $1"
+# A row that was taken away from a customer waits in the lane of another: it is written anew, from what the log holds then.
+_REWRITE = """
+update webhook_queue set body = null where delivery_id in (
+    select q.delivery_id from webhook_queue as q join change_order as o on o.position = q.position
+    join change_log as l on l.id = o.id where l.before ->> 'customer_id' = $1::uuid::text
+)
+"""
 # What a receiver answered may be what it was sent. An attempt names no customer, but the delivery that it was for.
 _SILENCE = """
 update change_log set before = before - 'answer', after = after - 'answer'
@@ -116,7 +123,7 @@ where id = $1
 _CLAIM = """
 with chosen as (
     select due.delivery_id from webhooks as w
-    left join unnest($2::uuid[], $3::int[]) as own (id, room) on own.id = w.id
+    left join unnest($2::uuid[], $3::text[], $4::int[]) as own (id, url, room) on own.id = w.id and own.url = w.url
     cross join lateral (
         select q.delivery_id, q.due_at, q.position from webhook_queue as q
         where q.webhook_id = w.id and q.due_at <= $1 and q.body is not null and q.position = (
@@ -124,14 +131,14 @@ with chosen as (
             where first.webhook_id = q.webhook_id and first.lane = q.lane and first.due_at is not null
             order by first.position limit 1
         )
-        order by q.due_at, q.position limit coalesce(own.room, $4) for update of q skip locked
+        order by q.due_at, q.position limit coalesce(own.room, $5) for update of q skip locked
     ) as due
-    where w.status = 'ACTIVE' and coalesce(own.room, $4) > 0
-    order by due.due_at, due.position limit $5
+    where w.status = 'ACTIVE' and coalesce(own.room, $5) > 0
+    order by due.due_at, due.position limit $6
 )
-update webhook_queue as q set due_at = $1 + $7::interval, lease = $6, attempts = q.attempts + 1
+update webhook_queue as q set due_at = $1 + $8::interval, lease = $7, attempts = q.attempts + 1
 from webhooks as w where q.delivery_id = any(array(select delivery_id from chosen)) and w.id = q.webhook_id
-returning q.delivery_id, q.webhook_id, q.attempts, q.body, w.url, array(
+returning q.delivery_id, q.webhook_id, q.lease, q.attempts, q.body, w.url, array(
     select s.box from webhook_secrets as s where s.webhook_id = q.webhook_id and (s.ends_at is null or s.ends_at > $1)
     order by s.id desc
 ) as boxes
@@ -141,7 +148,8 @@ returning q.delivery_id, q.webhook_id, q.attempts, q.body, w.url, array(
 _RECORD = """
 with held as (
     select q.delivery_id, q.webhook_id, q.lane, q.position, array_position($1::uuid[], q.delivery_id) as n
-    from webhook_queue as q where q.delivery_id = any($1) and q.lease = $9 for update
+    from webhook_queue as q
+    where q.delivery_id = any($1) and q.lease = ($9::uuid[])[array_position($1, q.delivery_id)] for update
 ), done as (
     delete from webhook_queue as q
     where q.delivery_id = any(array(select delivery_id from held where ($2::text[])[n] = 'DELIVERED'))
@@ -162,6 +170,9 @@ with held as (
 ), tried as (
     insert into webhook_attempts (owner, delivery_id, number, status_code, milliseconds, error, answer, created_at, updated_at)
     select owner, id, attempts, ($5)[n], ($6::int[])[n], ($7)[n], ($8::text[])[n], ($4)[n], ($4)[n] from told
+), well as (
+    update webhook_progress set failing_since = null where failing_since is not null
+        and webhook_id = any(array(select webhook_id from held where ($2)[n] = 'DELIVERED'))
 )
 select webhook_id, lane, position, ($2)[n] as status, ($3)[n] as due_at from held
 """
@@ -178,7 +189,6 @@ where q.delivery_id = any(array(
     ) as b
 ))
 """
-_WELL = "update webhook_progress set failing_since = null where webhook_id = any($1) and failing_since is not null"
 _ILL = """
 update webhook_progress set failing_since = coalesce(failing_since, $2) where webhook_id = any($1)
 returning webhook_id, failing_since
@@ -187,7 +197,8 @@ _RELEASE = """
 update webhook_queue set due_at = $3, lease = null, attempts = attempts - 1 where delivery_id = any($1) and lease = $2
 """
 _STOP = """
-update webhooks set status = $2, status_reason = $3, version = version + 1, updated_at = $4 where id = $1 and status = 'ACTIVE'
+update webhooks set status = $2, status_reason = $3, version = version + 1, updated_at = $4
+where id = $1 and status = 'ACTIVE' and url = coalesce($5, url)
 returning id
 """
 _NOTE = "update webhooks set status_reason = $2, version = version + 1, updated_at = $3 where id = $1"
@@ -196,6 +207,14 @@ delete from webhook_deliveries where id = any(array(
     select id from webhook_deliveries where created_at < $1 and status in ('DELIVERED', 'FOLDED', 'DEAD') limit $2
 ))
 """
+
+
+class Room(NamedTuple):
+    """How many may be sent at once for a webhook to its address."""
+
+    webhook: UUID
+    url: str
+    free: int
 
 
 class Told(NamedTuple):
@@ -223,6 +242,7 @@ class Result(NamedTuple):
     milliseconds: int
     error: str | None
     answer: str | None
+    lease: UUID
 
 
 class Recorded(NamedTuple):
@@ -285,14 +305,15 @@ async def forsake(tx: Tx, delivery: UUID, reason: str, at: datetime) -> None:
     await tx.execute(_FORSAKE, delivery, reason, at)
 
 
-async def claim(tx: Tx, at: datetime, rooms: dict[UUID, int], usual: int, limit: int, lease: UUID) -> Rows:
-    """Leases what is due: of each webhook as much as it has room for, the first of each lane alone."""
-    return await tx.fetch(_CLAIM, at, list(rooms), list(rooms.values()), usual, limit, lease, LEASE)
+async def claim(tx: Tx, at: datetime, rooms: Sequence[Room], usual: int, limit: int, lease: UUID) -> Rows:
+    """Leases what is due: of each webhook as much as there is room for at its address, the first of each lane alone."""
+    ids, urls, free = [list(each) for each in zip(*rooms, strict=True)] or [[], [], []]
+    return await tx.fetch(_CLAIM, at, ids, urls, free, usual, limit, lease, LEASE)
 
 
-async def record(tx: Tx, lease: UUID, results: Sequence[Result]) -> list[Recorded]:
-    """Writes results down, as far as the lease still holds."""
-    rows = await tx.fetch(_RECORD, *map(list, zip(*results, strict=True)), lease)
+async def record(tx: Tx, results: Sequence[Result]) -> list[Recorded]:
+    """Writes results down, one for each delivery, as far as the leases still hold."""
+    rows = await tx.fetch(_RECORD, *map(list, zip(*results, strict=True)))
     return [Recorded(*row) for row in rows]
 
 
@@ -307,17 +328,15 @@ async def release(tx: Tx, lease: UUID, deliveries: Sequence[UUID], due_at: datet
     await tx.execute(_RELEASE, deliveries, lease, due_at)
 
 
-async def fared(tx: Tx, well: Sequence[UUID], ill: Sequence[UUID], at: datetime) -> dict[UUID, datetime]:
-    """Remembers which webhooks were taken and which failed; gives since when the latter do."""
-    if well:
-        await tx.execute(_WELL, well)
-    rows = await tx.fetch(_ILL, ill, at) if ill else []
+async def ill(tx: Tx, webhooks: Sequence[UUID], at: datetime) -> dict[UUID, datetime]:
+    """Remembers which webhooks failed; gives since when they do."""
+    rows = await tx.fetch(_ILL, webhooks, at) if webhooks else []
     return {row["webhook_id"]: row["failing_since"] for row in rows}
 
 
-async def stop(tx: Tx, webhook: UUID, status: str, reason: str, at: datetime) -> bool:
-    """Stops sending for a webhook, unless that was done already."""
-    return await tx.fetchval(_STOP, webhook, status, reason, at) is not None
+async def stop(tx: Tx, webhook: UUID, status: str, reason: str, at: datetime, url: str | None = None) -> bool:
+    """Stops sending for a webhook, unless that was done already, or it has another address than the one that is named."""
+    return await tx.fetchval(_STOP, webhook, status, reason, at, url) is not None
 
 
 async def note(tx: Tx, webhook: UUID, reason: str, at: datetime) -> None:
@@ -333,6 +352,7 @@ async def still(tx: Tx) -> None:
 async def erase(tx: Tx, customer: UUID) -> None:
     """Drops what waits or is remembered of a customer's changes, bytes and answers included. That it is gone is told yet."""
     await tx.execute(_ERASE, customer)
+    await tx.execute(_REWRITE, customer)
 
 
 async def silence(tx: Tx, customer: UUID, *, seconds: float) -> None:

@@ -15,7 +15,8 @@ from hub.engine.catalog import Column, Row
 from hub.engine.wire import Wire
 from hub.viewer import Viewer
 
-ANY_MOMENT = datetime(9999, 12, 31, tzinfo=UTC)  # stands for the moment of a request where all of them are alike
+# Stand for the moment of a request where all of them are alike; by two of them an age and a moment that is written differ.
+MOMENTS = (datetime(9999, 12, 31, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True)

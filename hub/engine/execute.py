@@ -38,7 +38,7 @@ from hub.engine.shapes import shape
 from hub.engine.shelf import Shelf
 from hub.engine.statement import Statement, written
 from hub.engine.types import Graph
-from hub.engine.variables import coerced
+from hub.engine.variables import as_sent, coerced
 from hub.engine.watching import Pages, Watch
 from hub.errors import BadInput, Forbidden, HubError
 from hub.observe import PlanMade, tell
@@ -334,7 +334,7 @@ class Engine:
         node = OperationDefinitionNode(
             operation=operation.node.operation,
             name=operation.node.name,
-            variable_definitions=operation.node.variable_definitions,
+            variable_definitions=as_sent(operation),  # of no others can these roots make use
             directives=operation.node.directives,
             selection_set=SelectionSetNode(selections=tuple(wanted)),
         )

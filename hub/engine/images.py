@@ -106,7 +106,7 @@ class ImageWriter:
         return json_object(parts, self.names.next())
 
     def _node(self, shape: Shape, of: sa.Subquery, row: sa.FromClause) -> Value:
-        gone = sa.and_(of.c.operation == raw("'DELETE'"), erased(of.c.before))
+        gone = sa.and_(sa.not_(of.c["a$"]), erased(of.c.before))
         return sa.case((gone, raw("null::json")), else_=self.writer.object(shape, row))
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from hub.engine import cursor
 from hub.engine.catalog import Column, Row
-from hub.engine.conditions import ANY_MOMENT, Figure, Run, Slot
+from hub.engine.conditions import MOMENTS, Figure, Join, Run, Slot
 from hub.engine.draft import Draft, leaf_of, objects, refuse, storable
 from hub.engine.filters import Function, count_figure, figure_of, join_of, predicate
 from hub.engine.given import Given, Leaf
@@ -134,7 +134,7 @@ class ListName:
 
     def mark(self, run: Run) -> bytes:
         """The mark that this list's cursors carry in a run. An age is spelled the same at every moment."""
-        still = replace(run, at=ANY_MOMENT) if self.values else run
+        still = replace(run, at=MOMENTS[0]) if self.values else run
         return cursor.mark_of("\0".join([self.signature, *(repr(each.value(still)) for each in self.values)]))
 
 
@@ -154,6 +154,8 @@ def _spelled(part: object, values: list[Slot]) -> str:
         return "?"
     if isinstance(part, Row | Column | Wire):
         return part.name
+    if isinstance(part, Join):  # whether it is checked is not part of the order
+        return f"Join({part.row.name}, {part.theirs}, {part.ours})"
     if is_dataclass(part):
         inner = (_spelled(getattr(part, each.name), values) for each in fields(part))
         return f"{type(part).__name__}({', '.join(inner)})"

@@ -47,6 +47,7 @@ class Selecting(Protocol):
 def history(select: Selecting, row: Row, nodes: Sequence[FieldNode]) -> tuple[History, Splice | None]:
     """The plan of a row's history."""
     draft, given = select.draft, select.arguments(nodes[0], row.name)
+    draft.timed = True  # that days of the log are dropped is no change
     name = list_name(f"{row.name}.{HISTORY}", (Order("id", "desc"),), None)
     page = page_of(draft, given, name, 1)
     sets = [node.selection_set for node in nodes]

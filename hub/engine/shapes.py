@@ -18,7 +18,7 @@ def shape(operation: Operation, variables: Mapping[str, Any], steering: frozense
         if name in commanding:
             continue
         if name not in variables:
-            yield False
+            yield ...  # which equals no shape of any value
         elif name in searched and isinstance(variables[name], str):
             yield len(words(variables[name]))
         else:

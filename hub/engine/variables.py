@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from graphql import GraphQLID, GraphQLInputType, GraphQLNonNull, GraphQLSchema, GraphQLString
+from graphql import (
+    GraphQLBoolean,
+    GraphQLID,
+    GraphQLInputType,
+    GraphQLNonNull,
+    GraphQLSchema,
+    GraphQLString,
+    VariableDefinitionNode,
+)
 from graphql.execution.values import get_variable_values
 
 from hub.engine.document import Operation
@@ -32,6 +40,13 @@ def coerced(schema: GraphQLSchema, operation: Operation, given: Mapping[str, Any
     return found.coerced
 
 
+def as_sent(operation: Operation) -> tuple[VariableDefinitionNode, ...]:
+    """The variables whose values may be coerced once more, since that leaves them as they were sent: texts and flags."""
+    definitions = operation.node.variable_definitions or ()
+    pairs = zip(definitions, operation.variables, strict=True)
+    return tuple(node for node, each in pairs if _bare(each.type) in (GraphQLString, GraphQLBoolean))
+
+
 def _objects(value: Any) -> int:
     """How many objects and lists stand in a JSON value, twenty plain values counting as one: what coercing it costs."""
     found, plain, waiting = 0, 0, [value]
@@ -46,5 +61,8 @@ def _objects(value: Any) -> int:
 
 
 def _is_text(of: GraphQLInputType) -> bool:
-    bare = of.of_type if isinstance(of, GraphQLNonNull) else of
-    return bare is GraphQLID or bare is GraphQLString
+    return _bare(of) in (GraphQLID, GraphQLString)
+
+
+def _bare(of: GraphQLInputType) -> GraphQLInputType:
+    return of.of_type if isinstance(of, GraphQLNonNull) else of

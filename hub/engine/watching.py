@@ -12,7 +12,7 @@ import orjson
 
 from hub.db.pool import Pool
 from hub.engine.catalog import Row
-from hub.engine.conditions import ANY_MOMENT, Run
+from hub.engine.conditions import MOMENTS, Run
 from hub.engine.plan import ById, Changes, Frame, MessageFields, Plan, Splice
 from hub.engine.planner import Live, Told
 from hub.engine.reach import Reach, behind_keys, reach_of
@@ -67,9 +67,8 @@ class Watch:
         self.reach = ready.reach
         self.bound = run.viewer.customer_id is not None  # the viewer sees the rows of one customer alone
         self.keys, self.customer = self._concerned()
-        still = replace(run, at=ANY_MOMENT)
-        asked = _asked(ready.statement, still) if ready.statement else ()
-        added = self._added(ready.root.plan.splice, still)
+        asked = _asked(ready.statement, run) if ready.statement else ()
+        added = self._added(ready.root.plan.splice, run)
         self.same: tuple[str, ...] = (self.key, *asked, *added, repr(self.customer), repr(self.keys))
 
     def _added(self, splice: Splice | None, run: Run) -> Iterator[str]:
@@ -171,8 +170,8 @@ class Watch:
         return found["rows"] or {}
 
 
-def _asked(statement: Statement, run: Run) -> tuple[str, str]:
-    return statement.text, repr(statement.bind(run))
+def _asked(statement: Statement, run: Run) -> tuple[str, ...]:
+    return statement.text, *(repr(statement.bind(replace(run, at=each))) for each in MOMENTS)
 
 
 class Pages(Protocol):

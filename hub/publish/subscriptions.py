@@ -58,13 +58,13 @@ class Subscriptions:
             raise Refused([error.to_graphql()]) from None
 
     async def _changes(self, watch: Watch, sink: Sink, after: str | None) -> Stream:
-        await self._follow()
-        position = self.head if after is None else await self.feed.behind(after)
+        position = None if after is None else await self.feed.behind(after)
+        await self._follow()  # at last: who leaves while something else is awaited may have been the only one
         group = self._groups.get(watch.same)
         if not isinstance(group, ChangeGroup):
             group = ChangeGroup(watch, self)
             self._enter(group, wide=watch.wide)
-        return group.subscribe(watch, sink, position)
+        return group.subscribe(watch, sink, self.head if position is None else position)
 
     async def _live(self, watch: Watch, sink: Sink) -> Stream:
         await self._follow()

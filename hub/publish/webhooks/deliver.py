@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from functools import lru_cache
-from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
@@ -17,7 +16,7 @@ from uuid import UUID, uuid4
 from hub.db.pool import Connection, Pool
 from hub.domain import webhook_queue as queue
 from hub.domain import webhook_secrets
-from hub.domain.webhook_queue import Recorded, Result
+from hub.domain.webhook_queue import Recorded, Result, Room
 from hub.engine.wire import public_id
 from hub.errors import HubError
 from hub.observe import Failed, tell
@@ -30,7 +29,6 @@ SLOTS = 256  # requests of one process under way at once
 POLL = 0.2  # seconds between looks for what has become due; what is queued here is looked for at once
 GATHER = 0.004  # seconds that results wait for others, to be written down together
 AWAY = 0.5
-BELIEVED = 60.0  # seconds for which it need not be written down again that a webhook is well
 FAREWELL = 5.0  # seconds for what is under way, when the process is to end
 PREFIX = "dlv"
 STOPS = {
@@ -54,15 +52,13 @@ class Deliverer:
         self._poster = poster
         self._clock = clock
         self._draw = draw
-        self._lease = uuid4()
         self._windows: defaultdict[UUID, Window] = defaultdict(Window)
         self._breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
-        self._hosts: dict[UUID, str] = {}
+        self._urls: dict[UUID, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._results: list[Result] = []
-        self._gone: set[UUID] = set()
+        self._gone: set[tuple[UUID, str]] = set()
         self._opened = lru_cache(1_000)(boxes.opened)
-        self._well_until: dict[UUID, float] = {}
         self._woken = asyncio.Event()
         self._heard = asyncio.Event()
 
@@ -111,13 +107,14 @@ class Deliverer:
         room = SLOTS - len(self._tasks)
         if room <= 0:
             return 0
-        at = self._clock()
+        at, lease = self._clock(), uuid4()
         async with self._pool.connection() as connection:
-            rows = await queue.claim(connection, at, self._rooms(at), USUAL, room, self._lease)
+            rows = await queue.claim(connection, at, self._rooms(at), USUAL, room, lease)
         held = []
         for row in rows:
             webhook = row["webhook_id"]
-            host = self._hosts[webhook] = _host(row["url"])
+            self._urls[webhook] = row["url"]
+            host = _host(row["url"])
             if self._breakers[host].resting(at):
                 held.append(row["delivery_id"])
                 continue
@@ -127,17 +124,17 @@ class Deliverer:
             task.add_done_callback(self._tasks.discard)
         if held:
             async with self._pool.connection() as connection:
-                await queue.release(connection, self._lease, held, at + schedule.WAITS[0])
+                await queue.release(connection, lease, held, at + schedule.WAITS[0])
         return len(rows) - len(held)
 
-    def _rooms(self, at: datetime) -> dict[UUID, int]:
-        """How many may be sent for each webhook that was sent something before."""
-        rooms = {}
+    def _rooms(self, at: datetime) -> list[Room]:
+        """How many may be sent for each webhook that was sent something before, where that was."""
+        rooms = []
         for webhook, window in self._windows.items():
-            breaker = self._breakers[self._hosts[webhook]]
-            rooms[webhook] = 0 if breaker.resting(at) else window.room
-            if not breaker.closed(at):
-                rooms[webhook] = min(rooms[webhook], 1 - min(1, window.flying))
+            url = self._urls[webhook]
+            breaker = self._breakers[_host(url)]
+            free = 0 if breaker.resting(at) else window.room
+            rooms.append(Room(webhook, url, free if breaker.closed(at) else min(free, 1 - min(1, window.flying))))
         return rooms
 
     async def _attempt(self, row: Any, host: str) -> None:
@@ -163,13 +160,13 @@ class Deliverer:
         taken = answer.status is not None and 200 <= answer.status < 300
         due = None
         if answer.status == schedule.GONE:
-            self._gone.add(row["webhook_id"])
+            self._gone.add((row["webhook_id"], row["url"]))
         elif not taken:
             due = schedule.next_attempt(row["attempts"], at, self._draw(), answer.retry_after)
         status = "DELIVERED" if taken else "DEAD" if due is None else "RETRYING"
         shown = answer.body.decode("utf-8", "replace").replace("\0", "") if answer.status is not None else None
         spent = round(answer.seconds * 1000)
-        return Result(row["delivery_id"], status, due, at, answer.status, spent, answer.error, shown)
+        return Result(row["delivery_id"], status, due, at, answer.status, spent, answer.error, shown, row["lease"])
 
     # -- what came of it ------------------------------------------------------------------------------------------------
 
@@ -184,39 +181,38 @@ class Deliverer:
                 if not isinstance(error, HubError):
                     tell(Failed("", "recording deliveries", error))
                 await asyncio.sleep(AWAY)
+            if self._results:
                 self._heard.set()
             self._woken.set()
 
     async def _recorded(self) -> None:
         """Writes down what has come in; it is tried again when that fails, until the leases end."""
-        results, gone = self._results, self._gone
-        if not results:
+        if not self._results:
             return
-        self._results, self._gone = [], set()
+        # One that was sent again meanwhile may have come to two results, of which one still counts: each has its turn.
+        first: dict[UUID, Result] = {}
+        rest = [each for each in self._results if first.setdefault(each.delivery, each) is not each]
+        results, gone = list(first.values()), self._gone
+        self._results, self._gone = rest, set()
         try:
             async with self._pool.transaction() as tx:
-                await self._concluded(tx, await queue.record(tx, self._lease, results), gone)
+                await self._concluded(tx, await queue.record(tx, results), gone)
         except BaseException:
             least = self._clock() - queue.LEASE
             self._results[:0] = [each for each in results if each.at > least]
             self._gone |= gone
             raise
 
-    async def _concluded(self, tx: Connection, found: Sequence[Recorded], gone: set[UUID]) -> None:
+    async def _concluded(self, tx: Connection, found: Sequence[Recorded], gone: set[tuple[UUID, str]]) -> None:
         """What results mean for what waits behind them, and for the webhook as a whole."""
         at = self._clock()
         later = [each for each in found if each.status == "RETRYING"]
         if later:
             await queue.wait(tx, later)
         well = {each.webhook for each in found if each.status == "DELIVERED"}
-        ill = {each.webhook for each in found} - well
-        news = [each for each in well if self._well_until.get(each, 0.0) < monotonic()]
-        self._well_until |= dict.fromkeys(news, monotonic() + BELIEVED)
-        for webhook in ill:
-            self._well_until.pop(webhook, None)
-        failing = await queue.fared(tx, sorted(news), sorted(ill), at)
-        for webhook in gone:
-            await queue.stop(tx, webhook, "GONE", STOPS["GONE"], at)
+        failing = await queue.ill(tx, sorted({each.webhook for each in found} - well), at)
+        for webhook, url in gone:
+            await queue.stop(tx, webhook, "GONE", STOPS["GONE"], at, url)
         for webhook, since in failing.items():
             if schedule.given_up(since, at):
                 await queue.stop(tx, webhook, "FAILING", STOPS["FAILING"], at)

@@ -34,6 +34,7 @@ SOON = 0.1  # seconds after a mutation, which may have made one
 PAGE = 500  # changes looked at for a webhook in one turn
 TURNS = 20  # webhooks in one turn, so that its transaction stays short
 MOST_WAITING = 10_000  # deliveries of one webhook in the queue; the log is the queue of the rest
+LOST = "Some changes were not sent: they are no longer kept."
 LARGEST = 262_144  # bytes of a body; of a larger one it is told how to read it
 
 Clock = Callable[[], datetime]
@@ -49,6 +50,7 @@ class Page(NamedTuple):
 
     heads: Sequence[Head]
     end: int
+    lost: bool = False  # what comes before it is no longer kept
 
 
 def delivery_id(webhook: UUID, position: int, cursor: str) -> UUID:
@@ -169,7 +171,9 @@ class Expander:
             found: list[Told] = []
             places: dict[UUID, tuple[int, int]] = {}
             for (start, _), members in groups.items():
-                page = pages[start] = pages.get(start) or await self._page(tx, start, members, at)
+                page = pages[start] = pages.get(start) or await self._page(start)
+                for row, _ in members if page.lost else ():
+                    await queue.note(tx, row["id"], LOST, at)
                 try:
                     found += await self._told(page, members, places)
                 except HubError as error:
@@ -191,14 +195,11 @@ class Expander:
     def _start(self, position: int) -> int:
         return self._looked if self._base <= position <= self._looked else position
 
-    async def _page(self, tx: Connection, start: int, members: Sequence[tuple[queue.Row, Watch]], at: datetime) -> Page:
+    async def _page(self, start: int) -> Page:
         try:
             heads = await self._feed.since(start, PAGE)
         except Forgotten:
-            place = (await self._feed.refresh()).least_position - 1
-            for row, _ in members:
-                await queue.note(tx, row["id"], "Some changes were not sent: they are no longer kept.", at)
-            return Page((), place)
+            return Page((), (await self._feed.refresh()).least_position - 1, lost=True)
         return Page(heads, heads[-1].position if heads else start)
 
     async def _told(
