@@ -1,7 +1,10 @@
 """Erasing a customer: nothing of it stays, in rows or in the log, and those who follow changes are told that it is gone."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -60,6 +63,58 @@ async def test_it_is_told_to_who_saw_it_and_to_nobody_else(reader: Reader) -> No
     entities = {each["entity"] for each in await reader.told("operation entity", key=near)}
     assert {"CUSTOMER", "CONTACT", "ORDER", "ORDER_ITEM", "INTERACTION"} <= entities
     assert await reader.told("entity", key=far) == []
+
+
+async def test_who_lost_sight_of_it_before_is_told_so_still(reader: Reader) -> None:
+    eastern = await reader.rows.fetchval("select id from org_units where code = 'eastern'")
+    near = await key_for(reader.writer.dsn, Role.READER, unit_id=eastern)
+    key = await edited(reader)
+    await reader.write(
+        f"update customers set unit_id = (select id from org_units where code = 'northern') where name = '{HERE}'"
+    )
+    await reader.writer.do(ERASE, {"id": key})
+    told = await reader.told("operation node { id }", filter="{types: [CUSTOMER]}", key=near)
+    assert told == [{"operation": "LEAVE", "node": None}]
+
+
+TAKEN = """
+update interactions set customer_id = (select id from customers where name = 'Folk och fä HB'), order_id = null,
+    contact_id = null
+where id = (select id from interactions where customer_id = $1 order by id limit 1) returning id
+"""
+
+
+async def test_what_became_another_ones_before_stays_so(reader: Reader) -> None:
+    key = await edited(reader)
+    taken = await reader.rows.fetchval(TAKEN, UUID(key[4:]))
+    given = {"id": f"int_{taken.hex}", "at": datetime.now(UTC).isoformat()}
+    query = """query ($id: ID!, $at: DateTime!) {
+        interaction(id: $id, asOf: $at) { kind } now: interaction(id: $id) { history { nodes { operation before { kind } } } }
+    }"""
+    before = await reader.writer.do(query, given)
+    await reader.writer.do(ERASE, {"id": key})
+    after = await reader.writer.do(query, given)
+    assert after["interaction"] == before["interaction"]
+    assert after["now"]["history"]["nodes"] == [{"operation": "UPDATE", "before": None}]
+
+
+async def test_nothing_of_what_was_taken_from_it_waits_to_be_sent(reader: Reader) -> None:
+    key = await edited(reader)
+    await reader.write(f"update interactions set subject = 'Canary' where customer_id = '{UUID(key[4:])}'")
+    query = f"""subscription {{ changes(filter: {{types: [INTERACTION], customerId: "{key}"}}) {{
+        ... on Change {{ operation node {{ ... on Interaction {{ subject }} }} }}
+    }} }}"""
+    given = {"name": "all", "url": "https://receiver.invalid/", "query": query}
+    create = "mutation ($input: WebhookCreateInput!) { webhookCreate(input: $input) { webhook { id } } }"
+    await reader.writer.do(create, {"input": given})
+    await reader.rows.fetchval(TAKEN, UUID(key[4:]))
+    held = "select count(*) from webhook_queue where convert_from(body, 'UTF8') like '%Canary%'"
+    await until(lambda: reader.rows.fetchval(held))
+    await reader.writer.do(ERASE, {"id": key})
+    assert await reader.rows.fetchval(held) == 0
+    told = "select convert_from(body, 'UTF8') from webhook_queue where body is not null"
+    await until(lambda: reader.rows.fetchval(told))
+    assert json.loads(await reader.rows.fetchval(told))["data"]["changes"] == {"operation": "LEAVE", "node": None}
 
 
 async def test_nothing_of_it_waits_to_be_sent(reader: Reader) -> None:

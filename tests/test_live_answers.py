@@ -151,6 +151,21 @@ async def test_time_alone_changes_what_stands_behind_keys(hub: Streaming, monkey
             assert await subscription.next() == {"interactions": {"nodes": [told]}}
 
 
+async def test_history_that_is_forgotten_is_an_answer_that_time_changes(
+    hub: Streaming, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "TIMED", 0.1)
+    await set_stage(hub, HERE, "LOST")
+    await placed(hub.rows)
+    watch = (
+        "subscription ($id: ID!) { customerLive(id: $id) { customer { history(first: 1) { nodes { operation } } } } }"
+    )
+    async with hub.subscribed(watch, {"id": await hub.id_of(HERE)}) as subscription:
+        assert await subscription.next() == {"customer": {"history": {"nodes": [{"operation": "UPDATE"}]}}}
+        await hub.rows.execute("truncate change_log")
+        assert await subscription.next() == {"customer": {"history": {"nodes": []}}}
+
+
 async def test_the_order_of_a_list_by_what_is_recent_is_not_told_again(
     hub: Streaming, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,6 +132,23 @@ async def _next_stage(hub: Streaming, after: str) -> str:
         return str((await subscription.next())["node"]["stage"])
 
 
+async def test_a_cursor_below_a_change_goes_on_in_a_query(hub: Streaming) -> None:
+    page = (
+        "orders(first: 2, %sorderBy: {items: {by: COUNT}, direction: DESC}) { nodes { number } pageInfo { endCursor } }"
+    )
+    watch = f"""subscription {{ changes(filter: {{types: [CUSTOMER]}}) {{
+        __typename ... on Change {{ node {{ ... on Customer {{ stage {page % ""} }} }} }} ... on StreamReady {{ cursor }}
+    }} }}"""
+    async with hub.subscribed(watch) as subscription:
+        await ready(subscription)
+        await set_stage(hub, HERE, "LOST")
+        first = (await subscription.next())["node"]["orders"]
+    query = f"query ($id: ID!, $after: Cursor!) {{ customer(id: $id) {{ {page % 'after: $after, '} }} }}"
+    given = {"id": await hub.id_of(HERE), "after": first["pageInfo"]["endCursor"]}
+    second = (await hub.ask(query, given))["customer"]["orders"]
+    assert len({each["number"] for each in (*first["nodes"], *second["nodes"])}) == 4
+
+
 async def test_the_cursor_of_a_page_goes_on_as_a_stream(hub: Streaming) -> None:
     await set_stage(hub, HERE, "LOST")
     await placed(hub.rows)

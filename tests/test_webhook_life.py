@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 from conftest import Ask, NewDatabase, execute, key_for
-from feeding import until
+from feeding import placed, until
 from receiving import (
     CHANGES,
     CREATE,
@@ -296,6 +296,27 @@ async def test_a_dead_letter_is_sent_again_also_when_its_change_is_no_longer_kep
         "CURSOR_EXPIRED input.id: the change that it tells of is no longer kept, so it cannot be written anew;"
         " read the row itself."
     )
+
+
+async def test_every_webhook_is_told_of_changes_that_are_no_longer_kept(
+    ask: Ask, receiver: Receiver, rows: Rows
+) -> None:
+    other = "subscription { changes(filter: {types: [CUSTOMER]}) { ... on Change { operation } } }"
+    hooks = [(await hooked(ask, receiver.url(), query))[0] for query in (CHANGES, other)]
+    ids = [UUID(each[4:]) for each in hooks]
+    await rows.execute("update webhooks set status = 'PAUSED' where id = any($1)", ids)
+    for name in ("Ada", "Bob"):
+        await customer(ask, name)
+        await placed(rows)
+    await rows.execute("update webhook_progress set position = 1 where webhook_id = any($1)", ids)
+    await rows.execute("update change_feed set least_position = (select max(position) from change_order)")
+    await rows.execute("update webhooks set status = 'ACTIVE' where id = any($1)", ids)
+    told = "select count(*) from webhooks where id = any($1) and status_reason ~ 'no longer kept'"
+
+    async def both() -> bool:
+        return bool(await rows.fetchval(told, ids) == 2)
+
+    await until(both)
 
 
 async def _is(rows: Rows, query: str, key: UUID, value: object) -> bool:

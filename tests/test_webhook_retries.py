@@ -1,10 +1,13 @@
 """What is not taken is tried again: when, in which order, and when no more. The sender's clock is moved on by the tests."""
 
+import asyncio
 import json
+from asyncio import Future
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -14,6 +17,7 @@ from receiving import LOCAL, QUIET, SILENT, UNIT, Clock, Receiver, customer, hoo
 
 from hub import app
 from hub.publish.webhooks import deliver, schedule
+from hub.publish.webhooks.post import Answer, Poster
 from hub.publish.webhooks.pressure import LEAST_FAILURES, REST, Breaker, Window
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -24,6 +28,9 @@ TRIED = "select array_agg(created_at order by created_at) from webhook_attempts 
 STATUSES = "select status, count(*)::int from webhook_deliveries where webhook_id = any($1) group by status"
 OWN = "select array_agg(id) from webhooks where status_reason is distinct from 'The test is over.'"
 OF = "select array_agg(id) from webhook_deliveries where webhook_id = any($1)"
+SINCE = "select failing_since from webhook_progress where webhook_id = $1"
+RESUME = "mutation ($id: ID!) { webhookResume(input: {id: $id}) { webhook { id } } }"
+RESEND = "mutation ($id: ID!) { webhookDeliveryResend(input: {id: $id}) { webhookDelivery { id } } }"
 STATE = "query ($id: ID!) { webhook(id: $id) { status statusReason } }"
 
 
@@ -249,3 +256,56 @@ async def test_after_five_days_of_failure_it_is_paused_and_goes_on_when_it_is_re
     await sender.ask("mutation ($id: ID!) { webhookResume(input: {id: $id}) { webhook { id } } }", {"id": webhook})
     assert names(await receiver.until(2)) == ["Ada II", "Ada III"]
     assert await sender.state(webhook) == ("ACTIVE", None)
+
+
+async def test_a_delivery_that_is_taken_ends_a_failure_that_another_process_saw(
+    sender: Sender, receiver: Receiver
+) -> None:
+    await receiver.script(hook=[200])
+    webhook, _ = await hooked(sender.ask, receiver.url())
+    ada = await customer(sender.ask, "Ada")
+    await receiver.until(1)
+    await sender.calm()
+    await sender.rows.execute(
+        "update webhook_progress set failing_since = $2 where webhook_id = $1", UUID(webhook[4:]), AT
+    )
+    await renamed(sender.ask, ada, "Ada II")
+    await receiver.until(2)
+    await sender.calm()
+    assert await sender.rows.fetchval(SINCE, UUID(webhook[4:])) is None
+
+
+async def test_another_address_does_not_wait_for_the_former_ones_rest(sender: Sender) -> None:
+    update = "mutation ($id: ID!, $url: String!) { webhookUpdate(input: {id: $id, url: $url}) { webhook { id } } }"
+    async with receiving() as ill, receiving() as well:
+        await ill.script(hook=[500])
+        webhook, _ = await hooked(sender.ask, ill.url())
+        for n in range(LEAST_FAILURES):
+            await customer(sender.ask, f"Customer {n}")
+        await ill.until(LEAST_FAILURES)
+        await sender.ask(update, {"id": webhook, "url": well.url()})
+        await sender.ask(RESUME, {"id": webhook})
+        assert len(await well.until(LEAST_FAILURES)) == LEAST_FAILURES
+
+
+async def test_what_comes_of_an_attempt_that_was_overtaken_does_not_count(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, posted = [Future[int](), Future[int]()], 0
+
+    async def post(*_: Any) -> Answer:
+        nonlocal posted
+        posted += 1
+        return Answer(await answers[posted - 1], None, b"", None, 0.0)
+
+    monkeypatch.setattr(Poster, "post", post)
+    await hooked(sender.ask, "http://127.0.0.1:9/hook")
+    await customer(sender.ask)
+    await until(lambda: asyncio.sleep(0, posted == 1))
+    (delivery,) = await sender.rows.fetchval(OF, await sender.rows.fetchval(OWN))
+    await sender.ask(RESEND, {"id": f"dlv_{delivery.hex}"})
+    await until(lambda: asyncio.sleep(0, posted == 2))
+    for answer, status in zip(answers, (500, 200), strict=True):
+        answer.set_result(status)
+    assert await sender.calm() is None
+    assert (posted, await sender.statuses()) == (2, {"DELIVERED": 1})

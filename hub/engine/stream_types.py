@@ -15,8 +15,15 @@ OPERATIONS = (
     ("CREATE", "The row was made."),
     ("UPDATE", "The row was edited; it was shown before and after."),
     ("DELETE", "The row was deleted; what is told of it is what it was."),
-    ("ENTER", "An edit brought the row into what is shown: by the stream's filter, or by the key's rights."),
-    ("LEAVE", "An edit took the row out of what is shown; what is told of it is what it was before."),
+    (
+        "ENTER",
+        "An edit brought the row into what is shown: by the stream's filter, or by the key's rights. Rows without a unit of"
+        " their own come and go with the row that they belong to, of which alone it is told when it moves to another unit.",
+    ),
+    (
+        "LEAVE",
+        "An edit took the row out of what is shown; what is told of it is what it was before. See ENTER for what goes along.",
+    ),
 )
 REASONS = (
     ("RETENTION", "The changes between are no longer kept."),
