@@ -182,6 +182,7 @@ async def test_heads_tell_whom_changes_concern(database: str) -> None:
     standing = await written(database, 3, "row")
     async with connected(database, 1) as (connection,):
         found = await positions.heads(connection, 1, 1)
+        assert found is not None
         (row,) = await connection.fetch("select id from products where sku = 'row 1'")
         columns = {name: value for name, value in found[0].items() if name not in ("least_position", "changed")}
         assert (len(found), columns) == (
@@ -197,6 +198,7 @@ async def test_heads_tell_whom_changes_concern(database: str) -> None:
             },
         )
         assert await positions.heads(connection, 3, 10) == []
+        assert await positions.heads(connection, 4, 10) is None
 
 
 async def test_heads_that_are_no_longer_kept_are_told_of(database: str) -> None:

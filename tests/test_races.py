@@ -5,10 +5,15 @@ import random
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
+import asyncpg
 import pytest
 from conftest import NewDatabase
+from feeding import until
 from writing import Writer, writing
+
+from hub.engine import perform
 
 CREATE = "mutation ($input: CustomerCreateInput!) { customerCreate(input: $input) { customer { id } } }"
 IDENTIFY = "mutation ($input: IdentifyInput!) { identify(input: $input) { customer { id } outcome reasons } }"
@@ -26,6 +31,50 @@ async def writer(new_database: NewDatabase, demo_dsn: str) -> AsyncIterator[Writ
 async def customer(writer: Writer, name: str) -> str:
     made = await writer.do(CREATE, {"input": {"kind": "PERSON", "name": name}})
     return str(made["customerCreate"]["customer"]["id"])
+
+
+async def test_an_order_for_a_customer_on_its_way_to_another_unit_waits_for_it(writer: Writer) -> None:
+    moved = await customer(writer, "Moved")
+    document = "mutation ($input: OrderCreateInput!) { orderCreate(input: $input) { order { id } } }"
+    given = {"customerId": moved, "number": "M-1", "currency": "EUR"}
+    rows = await asyncpg.connect(writer.dsn)
+    async with rows.transaction():
+        move = "update customers set unit_id = (select id from org_units where code = 'northern') where id = $1"
+        await rows.execute(move, UUID(moved[4:]))
+        made = asyncio.create_task(writer.do(document, {"input": given}))
+        await until(lambda: rows.fetchval("select exists (select from pg_locks where not granted)"))
+    assert (await made)["orderCreate"]["order"]["id"].startswith("ord_")
+    await rows.close()
+
+
+SAID = """mutation ($input: InteractionRecordInput!) {
+    interactionRecord(input: $input) { interaction { a: mentions { number } b: mentions { items(first: 1) { totalCount } } } }
+}"""
+
+
+async def said(writer: Writer, kind: str) -> dict[str, Any]:
+    """An interaction that names an order."""
+    order = (await writer.do("{ orders(first: 1) { nodes { id customer { id } } } }"))["orders"]["nodes"][0]
+    sent = {"customerId": order["customer"]["id"], "channel": "WEB", "direction": "INBOUND"}
+    return {**sent, "kind": kind, "body": f"Where is {order['id']}?"}
+
+
+async def test_a_payload_reads_behind_several_keys_one_after_the_other(writer: Writer) -> None:
+    told = await writer.do(SAID, {"input": await said(writer, "said.once")})
+    (number,), (items,) = told["interactionRecord"]["interaction"].values()
+    assert (list(number), list(items)) == (["number"], ["items"])
+
+
+async def test_what_could_not_be_committed_is_not_told_as_done(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(perform, "ATTEMPTS", 1)
+    given = await said(writer, "said.in.vain")
+    rows = await asyncpg.connect(writer.dsn)
+    async with rows.transaction():
+        await rows.execute("lock table order_items in access exclusive mode")
+        refused = await writer.refused(SAID, {"input": given})
+    assert refused["code"] == "UNAVAILABLE"
+    assert await rows.fetchval("select count(*) from interactions where kind = 'said.in.vain'") == 0
+    await rows.close()
 
 
 async def test_an_order_comes_to_what_all_its_items_come_to(writer: Writer) -> None:

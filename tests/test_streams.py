@@ -203,25 +203,30 @@ async def test_what_a_slow_client_has_no_room_for_is_read_again_later(
 
 
 FORK = """
-with lost as (delete from change_order where position > $1 returning 1)
+with lost as (delete from change_order where position > $1 returning id),
+    gone as (delete from change_log where id = any(array(select id from lost)))
 insert into change_epochs (epoch, origin, began, at) select 7, origin, $1, now() from change_epochs order by at desc limit 1
 """
 HEAD = "select coalesce(max(position), 0) from change_order"
 
 
-async def test_who_was_told_what_the_database_has_lost_hears_so_and_others_go_on(northwind: str) -> None:
+@pytest.mark.parametrize(("lost", "names"), [(1, ["Chai", "Tofu"]), (3, ["Chai"])], ids=["few", "more than are made"])
+async def test_who_was_told_what_the_database_has_lost_hears_so_and_others_go_on(
+    northwind: str, lost: int, names: list[str]
+) -> None:
     products = STAGES.replace("CUSTOMER", "PRODUCT").replace("Customer { name stage }", "Product { name }")
     async with streaming(northwind) as hub, hub.subscribed(STAGES) as told, hub.subscribed(products) as other:
         await ready(told)
         await ready(other)
         head = await hub.rows.fetchval(HEAD)
-        await set_stage(hub, HERE, "LOST")
-        await told.next()
+        for stage in ("LOST", "LOYAL", "DORMANT")[:lost]:
+            await set_stage(hub, HERE, stage)
+            await told.next()
         await hub.rows.execute(FORK.replace("$1", str(head)))
-        await hub.rows.execute("update products set name = name || '!' where name in ('Chai', 'Tofu')")
+        await hub.rows.execute("update products set name = name || '!' where name = any($1)", names)
         refused = await told.message()
         assert refused["payload"][0]["extensions"]["code"] == "CURSOR_FORKED"
-        assert [(await other.next())["operation"] for _ in range(2)] == ["UPDATE", "UPDATE"]
+        assert [(await other.next())["operation"] for _ in names] == ["UPDATE"] * len(names)
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,7 @@ def test_a_wait_is_drawn_from_a_fifth_less_to_a_fifth_more(drawn: float, factor:
         ("Thu, 01 Jan 2026 00:10:00 GMT", 600),
         ("Thu, 01 Jan 2025 00:10:00 GMT", 5),
         ("soon", 5),
+        ("Thu, 01 Jan 3000000000 00:00:00 GMT", 5),
         ("-7", 5),
     ],
 )
@@ -309,3 +310,17 @@ async def test_what_comes_of_an_attempt_that_was_overtaken_does_not_count(
         answer.set_result(status)
     assert await sender.calm() is None
     assert (posted, await sender.statuses()) == (2, {"DELIVERED": 1})
+
+
+async def test_what_waited_behind_one_that_is_sent_again_waits_no_longer(sender: Sender) -> None:
+    async with receiving() as own:
+        await own.script(hook=[500])
+        await hooked(sender.ask, own.url())
+        ada = await customer(sender.ask, "Ada")
+        await own.until(1)
+        await renamed(sender.ask, ada, "Ada II")
+        await sender.pass_by(timedelta(hours=12))
+        await own.script(hook=[200])
+        first = min(await sender.rows.fetchval(OF, await sender.rows.fetchval(OWN)))
+        await sender.ask(RESEND, {"id": f"dlv_{first.hex}"})
+        assert names(await own.until(2)) == ["Ada", "Ada II"]

@@ -222,14 +222,17 @@ async def read(connection: Connection, after: int, limit: int) -> list[asyncpg.R
     return await _page(connection, _READ, after, limit)
 
 
-async def heads(connection: Connection, after: int, limit: int, *, placed: bool = False) -> list[asyncpg.Record]:
-    """The same changes, as far as it takes to know whom they concern: without their images.
+async def heads(connection: Connection, after: int, limit: int, *, placed: bool = False) -> list[asyncpg.Record] | None:
+    """The same changes, as far as it takes to know whom they concern: without their images. None when there is no such
+    position any more: the database was put back.
 
     For who asks again and again: the days of the log are opened only when there is something in them, or when it is
     known that something was placed."""
     if not placed:
         news = await connection.fetchrow(_NEWS)
         assert news is not None
+        if news["head"] < after:
+            return None
         if news["head"] <= after and after + 1 >= news["least_position"]:
             return []
     return await _page(connection, _HEADS, after, limit)

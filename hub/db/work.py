@@ -1,5 +1,6 @@
 """A transaction that a mutation is done in: who writes, savepoints, the end; and what its faults are told as."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -55,12 +56,14 @@ class Noted:
 class Work:
     """One transaction: commands write on `connection`, payloads are read on prepared statements."""
 
-    __slots__ = ("_held", "_metadata", "connection")
+    __slots__ = ("_failed", "_held", "_metadata", "_one", "connection")
 
     def __init__(self, held: Held, metadata: sa.MetaData) -> None:
         self._held = held
         self._metadata = metadata
         self.connection: Connection = held.connection
+        self._one = asyncio.Lock()  # a connection does one thing at a time
+        self._failed: HubError | None = None
 
     @asynccontextmanager
     async def told(self) -> AsyncIterator[None]:
@@ -79,10 +82,14 @@ class Work:
 
     async def fetch_json(self, text: str, arguments: Sequence[object]) -> bytes:
         """The one JSON value of a statement, as this transaction sees it."""
-        async with self.told():
-            statement = await self._held.statement(text)
-            answer: bytes = await statement.fetchval(*arguments)
-            return answer
+        try:
+            async with self._one, self.told():
+                statement = await self._held.statement(text)
+                answer: bytes = await statement.fetchval(*arguments)
+                return answer
+        except HubError as error:
+            self._failed = error  # whoever goes on in spite of it has no transaction any more
+            raise
 
     async def run(self, script: str, seconds: float | None = None) -> None:
         """Statements of the hub's own making, in one round trip; they may take longer than usual if it is said how long."""
@@ -91,6 +98,8 @@ class Work:
 
     async def keep(self, last: str) -> None:
         """Runs a last statement, if there is one, and commits; raises Taken when it would keep what is kept."""
+        if self._failed is not None:
+            raise self._failed
         async with self.told():
             try:
                 await self.connection.execute(f"{last}; commit" if last else "commit")

@@ -205,7 +205,7 @@ _NOTE = "update webhooks set status_reason = $2, version = version + 1, updated_
 _FORGET = """
 delete from webhook_deliveries where id = any(array(
     select id from webhook_deliveries where created_at < $1 and status in ('DELIVERED', 'FOLDED', 'DEAD') limit $2
-))
+)) and status in ('DELIVERED', 'FOLDED', 'DEAD')
 """
 
 

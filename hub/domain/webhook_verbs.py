@@ -41,6 +41,12 @@ _AGAIN = """
 insert into webhook_queue (delivery_id, webhook_id, lane, row_id, position, due_at) values ($1, $2, $3, $1, $4, $5)
 on conflict (delivery_id) do update set due_at = $5, attempts = 0, lease = null
 """
+# What waits behind it waits no longer for the attempt that it would have had.
+_BEHIND = """
+update webhook_queue as q set due_at = $2 from webhook_queue as first
+where first.delivery_id = $1 and q.webhook_id = first.webhook_id and q.lane = first.lane
+    and q.position > first.position and q.due_at > $2 and q.lease is null
+"""
 
 
 class Rehearsed(NamedTuple):
@@ -287,6 +293,7 @@ async def resend(
             )
             raise BadInput(message, code=refused.code, argument="id") from None
     await tx.execute(_AGAIN, id, row["webhook_id"], row["customer_id"] or id, place, at)
+    await tx.execute(_BEHIND, id, at)
     changed = {"status": DeliveryStatus.PENDING, "next_attempt_at": at, "reason": None}
     await writing.change(tx, viewer, Delivery, id, changed, at)
     return Resent(id)

@@ -40,7 +40,7 @@ def concerns(watch: Watch, head: Head) -> bool:
     return customer in (None, head.customer, head.former) or (head.customer is None and watch.bound)
 
 
-def nobody(_: int) -> None:
+def nobody(_: int, __: int) -> None:
     """Nobody has to know."""
 
 
@@ -52,15 +52,20 @@ class Feed:
         self.mark = secrets.token_hex(16)
         self._cursors = cursors
         self._standing = Standing(0, 0, 1, {})
-        self.forked: Callable[[int], None] = nobody  # told behind which position changes are lost that were known here
+        # Told behind which position changes are lost that were known here, and the first that can still be read.
+        self.forked: Callable[[int, int], None] = nobody
 
     async def refresh(self) -> Standing:
         """Where the order stands now."""
         async with self.pool.reading() as connection:
             found = await positions.standing(connection)
-        before, self._standing = self._standing, found
-        if found.epoch != before.epoch and before.head > (end := found.ended.get(before.epoch, -1)):
-            self.forked(end)
+        before = self._standing
+        if found.epoch in before.ended:
+            return found  # it was read before the newest epoch began, and came late
+        same = found.epoch == before.epoch
+        self._standing = found._replace(head=max(found.head, before.head)) if same else found
+        if not same and before.head > (end := found.ended.get(before.epoch, -1)):
+            self.forked(end, found.least_position)
         return found
 
     async def behind(self, cursor: str) -> int:
@@ -82,6 +87,9 @@ class Feed:
         """The changes behind a position, told quicker if some are sure to be; raises Forgotten when they are no longer kept."""
         async with self.pool.reading() as connection:
             rows = await positions.heads(connection, position, limit, placed=placed)
+        if rows is None:  # the database was put back
+            await self.refresh()
+            return []
         if rows:
             await self._learn(rows[-1]["epoch"], rows[-1]["position"])
         return [

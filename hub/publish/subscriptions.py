@@ -21,7 +21,7 @@ from hub.publish.streams import Refused, Sink, Stream
 from hub.viewer import Viewer
 
 POLL = 0.01  # seconds between looks for new changes; what is placed by this very process is looked at at once
-LIFE = 5.0  # seconds between looks at who has been quiet
+LIFE = 5.0  # seconds between looks at who has been quiet, and at whether the order is still the one that was followed
 
 
 class Watches(Protocol):
@@ -160,14 +160,16 @@ class Subscriptions:
             group.run()
         return len(heads) == SCAN
 
-    def _forked(self, end: int) -> None:
+    def _forked(self, end: int, least: int) -> None:
         """The database was put back under this hub: whoever was told more is told so, the others go on from there."""
-        self.head = min(self.head, max(end, 0))
+        self.head = min(self.head, max(end, least - 1))
         for group in tuple(self._groups.values()):
             group.forked(end)
 
     async def _look_after(self) -> None:
         while True:
             await asyncio.sleep(LIFE)
+            with suppress(HubError):  # a database that was put back may have come just as far again
+                await self.feed.refresh()
             for group in tuple(self._groups.values()):
                 group.quiet(self.head)

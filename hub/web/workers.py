@@ -48,6 +48,8 @@ class Workers:
         process = spawn.Process(target=self._work, args=self._given)
         process.start()
         self._running[process] = time.monotonic()
+        if self._stopping is not None:  # it was told to meanwhile, and told this one nothing
+            process.terminate()
 
     def _stop(self) -> None:
         self._stopping = self._stopping or time.monotonic()

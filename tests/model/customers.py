@@ -4,7 +4,7 @@ from typing import Any
 
 from model import kinds
 from model.kinds import Kind, Outcome, Verb
-from model.world import Ref, Refused, Row, World, key_of
+from model.world import Cell, Ref, Refused, Row, World, key_of
 
 # What addresses and numbers the model knows, and the form in which the hub compares them.
 NORMALIZED = {
@@ -146,6 +146,11 @@ def assign(world: World, given: Row) -> Outcome:
     return {"customer": Ref("customers", row["id"])}
 
 
+def _when(moment: Cell | str) -> str:
+    """A moment as text: one that is not known yet is this operation's, and later than all others."""
+    return moment.value or AHEAD if isinstance(moment, Cell) else moment
+
+
 def consent_set(world: World, given: Row) -> Outcome:
     key = key_of("customers", given["customerId"])
     evidence = kinds.facts(given.get("evidence") or {})
@@ -154,9 +159,17 @@ def consent_set(world: World, given: Row) -> Outcome:
     if given_at == AHEAD or given.get("expiresAt") == LONG_AGO:
         raise Refused("VALUE_INVALID")
     row = world.need("customers", key)
-    for each in world.of("consents", "customer", row["id"]):
-        if each["current"] and (each["purpose"], each["channel"]) == (purpose, given.get("channel")):
+    same = [
+        each
+        for each in world.of("consents", "customer", row["id"])
+        if (each["purpose"], each["channel"]) == (purpose, given.get("channel"))
+    ]
+    for each in same:
+        ends = each["supersededAt"]
+        if _when(each["givenAt"]) <= _when(given_at) and (ends is None or _when(ends) > _when(given_at)):
             world.change(each, {"supersededAt": given_at, "current": False})
+    later = [each["givenAt"] for each in same if _when(each["givenAt"]) > _when(given_at)]
+    superseded_at = min(later, key=_when, default=None)
     made = {
         "customerId": row["id"],
         "purpose": purpose,
@@ -166,8 +179,8 @@ def consent_set(world: World, given: Row) -> Outcome:
         "source": source,
         "givenAt": given_at,
         "expiresAt": given.get("expiresAt"),
-        "supersededAt": None,
-        "current": True,
+        "supersededAt": superseded_at,
+        "current": superseded_at is None,
     }
     return {"consent": Ref("consents", world.add("consents", made)["id"])}
 

@@ -61,6 +61,7 @@ class Deliverer:
         self._opened = lru_cache(1_000)(boxes.opened)
         self._woken = asyncio.Event()
         self._heard = asyncio.Event()
+        self._stopping = False
 
     def wake(self) -> None:
         """Something was queued."""
@@ -73,6 +74,9 @@ class Deliverer:
         try:
             yield self
         finally:
+            self._stopping = True  # a claim that was cancelled may have been made, and nobody would send what it leased
+            self._woken.set()
+            await asyncio.wait((sending,), timeout=FAREWELL)
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
             if self._tasks:
@@ -87,7 +91,7 @@ class Deliverer:
             self._poster.close()
 
     async def _send(self) -> None:
-        while True:
+        while not self._stopping:
             try:
                 sent = await self._claim()
             except Exception as error:

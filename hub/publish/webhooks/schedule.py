@@ -36,7 +36,7 @@ def asked_for(retry_after: str | None, at: datetime) -> timedelta | None:
         return timedelta(seconds=min(int(text[:9]), 10**8))
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max((when if when.tzinfo else when.replace(tzinfo=UTC)) - at, timedelta(0))
 
