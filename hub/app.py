@@ -15,6 +15,7 @@ import schema
 from hub import clock, observe
 from hub.db import migrate
 from hub.db.pool import Pool
+from hub.db.positions import READING
 from hub.db.text import text
 from hub.domain import answers, keys, vault
 from hub.engine.execute import Engine
@@ -37,6 +38,8 @@ from hub.web.site import Site
 
 _version = sa.table("alembic_version", sa.column("version_num"))
 REVISION = text(sa.select(_version.c.version_num))
+
+LOOKING = 2  # connections that the order of changes is read through, for streams
 
 DemoKey = Callable[[], str | None]
 
@@ -91,6 +94,7 @@ async def running(
         dsn, settings.model_copy(update={"pool_size": 1})
     )  # whoever comes is let in, however busy the others are
     aside = Pool(dsn, settings.model_copy(update={"pool_size": settings.stream_pool_size}))
+    log = Pool(dsn, settings.model_copy(update={"pool_size": LOOKING}), READING)
     try:
         head = migrate.head()
 
@@ -107,7 +111,7 @@ async def running(
             async with clock.running(doing), Sequencer(dsn, settings).running():
                 engine, cursors, boxes = await engine_on(settings, pool, aside)
                 async with (
-                    Subscriptions(engine, Feed(aside, cursors), settings.live_limit).running() as streams,
+                    Subscriptions(engine, Feed(aside, cursors, log), settings.live_limit).running() as streams,
                     webhooks.working(settings, dsn, engine, cursors, boxes) if settings.webhooks else nullcontext(),
                 ):
                     yield build(settings, engine, ring, streams, check=check, metrics=metrics, demo_key=demo_key)
@@ -115,6 +119,7 @@ async def running(
             unlisten()
     finally:
         await door.close()
+        await log.close()
         await aside.close()
         await pool.close()
 

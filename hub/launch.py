@@ -46,7 +46,7 @@ def database(settings: Settings) -> Iterator[str]:
         yield settings.database_url.get_secret_value()
         return
     connections = max(
-        100, settings.workers * (settings.pool_size + settings.stream_pool_size + 2 + webhooks.CONNECTIONS) + 20
+        100, settings.workers * (settings.pool_size + settings.stream_pool_size + 4 + webhooks.CONNECTIONS) + 20
     )
     noticed = postgres.ensure(
         settings.data_dir, max_connections=connections, notice=lambda text: tell(PostgresNotice(text))

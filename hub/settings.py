@@ -65,7 +65,7 @@ class Settings(BaseSettings):
         5,
         ge=1,
         le=500,
-        description="Database connections per process, besides those of streams, one for keys and one for the order of changes. "
+        description="Database connections per process, besides those of streams, one for keys and three for the order of changes. "
         "Best in total: twice the database's cores plus one.",
     )
     stream_pool_size: int = Field(

@@ -20,15 +20,18 @@ async def test_a_gap_is_told_also_when_the_database_is_away_just_then(
     new_database: NewDatabase, demo_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     since, refresh = Feed.since, Feed.refresh
-    to_come: list[bool] = []  # whether the database is away when it is asked next
+    away: list[str] = ["not yet"]  # whether the database is away when it is asked next
 
     async def gone(feed: Feed, position: int, *given: int) -> list[Head]:
         if position == 1:
+            if away == ["not yet"]:
+                away[:] = ["now"]
             raise Forgotten
         return await since(feed, position, *given)
 
-    async def away(feed: Feed) -> Any:
-        if to_come and to_come.pop():
+    async def refreshed(feed: Feed) -> Any:
+        if away == ["now"]:
+            away.clear()
             raise Unavailable("The database is away.")
         return await refresh(feed)
 
@@ -38,11 +41,10 @@ async def test_a_gap_is_told_also_when_the_database_is_away_just_then(
         page = await hub.ask("{ changes(first: 1) { ... on Change { cursor } } }")
         after = page["changes"][0]["cursor"]  # of position 1
         monkeypatch.setattr(Feed, "since", gone)
-        monkeypatch.setattr(Feed, "refresh", away)
-        to_come[:] = [True, False, False]  # it answers who subscribes and begins to follow
+        monkeypatch.setattr(Feed, "refresh", refreshed)
         async with hub.subscribed(WATCH, {"after": after}) as subscription:
             told = await subscription.next()
             assert (told["__typename"], told["from"], told["reason"]) == ("StreamGap", after, "RETENTION")
             while (await subscription.next())["__typename"] != "StreamReady":
                 pass
-        assert to_come == []
+        assert away == []

@@ -45,10 +45,13 @@ def nobody(_: int, __: int) -> None:
 
 
 class Feed:
-    """The order of changes, as one process reads it. `mark` stands for a cursor that is not known yet; nobody is told it."""
+    """The order of changes, as one process reads it. `mark` stands for a cursor that is not known yet; nobody is told it.
 
-    def __init__(self, pool: Pool, cursors: Cursors) -> None:
+    Who looks again and again does so through a `log` of its own, whose session is `positions.READING`."""
+
+    def __init__(self, pool: Pool, cursors: Cursors, log: Pool | None = None) -> None:
         self.pool = pool
+        self._log = log or pool
         self.mark = secrets.token_hex(16)
         self._cursors = cursors
         self._standing = Standing(0, 0, 1, {})
@@ -57,7 +60,7 @@ class Feed:
 
     async def refresh(self) -> Standing:
         """Where the order stands now."""
-        async with self.pool.reading() as connection:
+        async with self._log.reading() as connection:
             found = await positions.standing(connection)
         before = self._standing
         if found.epoch in before.ended:
@@ -85,7 +88,7 @@ class Feed:
 
     async def since(self, position: int, limit: int = SCAN, *, placed: bool = False) -> list[Head]:
         """The changes behind a position, told quicker if some are sure to be; raises Forgotten when they are no longer kept."""
-        async with self.pool.reading() as connection:
+        async with self._log.reading() as connection:
             rows = await positions.heads(connection, position, limit, placed=placed)
         if rows is None:  # the database was put back
             await self.refresh()

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from hub.db.pool import Pool
+from hub.db.positions import READING
 from hub.domain.webhook_queue import SESSION
 from hub.domain.webhook_secrets import Boxes
 from hub.publish.cursors import Cursors
@@ -16,7 +17,7 @@ from hub.publish.webhooks.expand import Clock, Expander, now
 from hub.publish.webhooks.post import Poster
 from hub.settings import Settings
 
-CONNECTIONS = 4  # of the database, opened when there is something to do
+CONNECTIONS = 5  # of the database, opened when there is something to do; one of them looks for changes
 
 
 @asynccontextmanager
@@ -24,11 +25,13 @@ async def working(
     settings: Settings, dsn: str, engine: Watches, cursors: Cursors, boxes: Boxes, clock: Clock = now
 ) -> AsyncIterator[None]:
     """Expands and delivers while the body runs."""
-    pool = Pool(dsn, settings.model_copy(update={"pool_size": CONNECTIONS}), SESSION)
+    pool = Pool(dsn, settings.model_copy(update={"pool_size": CONNECTIONS - 1}), SESSION)
+    log = Pool(dsn, settings.model_copy(update={"pool_size": 1}), READING)
     deliverer = Deliverer(pool, Poster(Egress(settings.webhook_allow)), boxes, clock)
-    expander = Expander(pool, Feed(pool, cursors), Documents(engine), deliverer.wake, clock)
+    expander = Expander(pool, Feed(pool, cursors, log), Documents(engine), deliverer.wake, clock)
     try:
         async with deliverer.running(), expander.running():
             yield
     finally:
+        await log.close()
         await pool.close()
