@@ -65,8 +65,8 @@ class Settings(BaseSettings):
         5,
         ge=1,
         le=500,
-        description="Database connections per process, besides those of streams, one for keys and three for the order of changes. "
-        "Best in total: twice the database's cores plus one.",
+        description="Database connections per process, besides those of streams, one for keys and three for the order of "
+        "changes. Best in total: twice the database's cores plus one.",
     )
     stream_pool_size: int = Field(
         3, ge=1, le=100, description="Database connections per process that streams are told through, beside requests."

@@ -98,16 +98,16 @@ def _skipping(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
 
 def _hiding(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     """One message in fifty is sent to nobody, as if it had been."""
-    draw, deliver = random.Random(seed), ChangeGroup._deliver
+    draw, deliver = random.Random(seed), ChangeGroup.deliver
 
-    def some(self: ChangeGroup, position: int, message: bytes) -> None:
+    def some(self: ChangeGroup, those: set[Subscriber], position: int, message: bytes) -> None:
         if draw.random() > 0.02:
-            deliver(self, position, message)
+            deliver(self, those, position, message)
             return
-        for each in self.keeping_up:
+        for each in those:
             each.previous = self.desk.feed.cursor(position)
 
-    monkeypatch.setattr(ChangeGroup, "_deliver", some)
+    monkeypatch.setattr(ChangeGroup, "deliver", some)
 
 
 @pytest.mark.parametrize(

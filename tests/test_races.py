@@ -14,6 +14,7 @@ from feeding import until
 from writing import Writer, writing
 
 from hub.engine import perform
+from hub.observe import PlanMade, Record, listen
 
 CREATE = "mutation ($input: CustomerCreateInput!) { customerCreate(input: $input) { customer { id } } }"
 IDENTIFY = "mutation ($input: IdentifyInput!) { identify(input: $input) { customer { id } outcome reasons } }"
@@ -45,6 +46,24 @@ async def test_an_order_for_a_customer_on_its_way_to_another_unit_waits_for_it(w
         await until(lambda: rows.fetchval("select exists (select from pg_locks where not granted)"))
     assert (await made)["orderCreate"]["order"]["id"].startswith("ord_")
     await rows.close()
+
+
+CROWD = (
+    "query Crowd { customers(first: 3) { nodes { name tier } } }",
+    'mutation Crowd { productCreate(input: {sku: "", name: "a", category: "a", currency: "EUR", unitPrice: "1"}) {'
+    " product { sku } } }",
+)
+
+
+@pytest.mark.parametrize("document", CROWD, ids=("query", "mutation"))
+async def test_what_a_crowd_asks_for_at_once_is_planned_once(writer: Writer, document: str) -> None:
+    planned: list[Record] = []
+    unlisten = listen(planned.append)
+    try:
+        await asyncio.gather(*(writer.answer(document, {}) for _ in range(10)))
+    finally:
+        unlisten()
+    assert [each.operation for each in planned if isinstance(each, PlanMade)] == ["Crowd"]
 
 
 SAID = """mutation ($input: InteractionRecordInput!) {

@@ -4,6 +4,7 @@ Which changes are told is test_changes.py's; what sockets do, test_sockets.py's;
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx2
@@ -18,6 +19,7 @@ from hub.publish import changes, feed, subscriptions
 from hub.viewer import Role
 from hub.web.operation import Operation
 
+CROWD = 20
 HERE, FAR = "Around the Horn", "Folk och fä HB"
 STAGES = """subscription ($after: Cursor) { changes(after: $after, filter: {types: [CUSTOMER]}) {
     __typename
@@ -122,6 +124,42 @@ async def test_who_comes_back_while_the_last_one_leaves_misses_nothing(
         await until(lambda: asyncio.sleep(0, hub.serving.presence.sockets == 1))
         gone.set()
         assert await again == "LOST"
+
+
+async def test_those_who_come_back_together_are_read_to_at_once(
+    hub: Streaming, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with hub.subscribed(STAGES) as subscription:
+        before = await ready(subscription)
+    for stage in ("LOST", "DORMANT"):
+        await set_stage(hub, HERE, stage)
+    await placed(hub.rows)
+    subscribe, since, tell = changes.ChangeGroup.subscribe, feed.Feed.since, feed.Feed.told
+    asked, told, there = 0, list[Sequence[int]](), asyncio.Event()
+
+    def subscribed(*given: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked == CROWD:
+            there.set()
+        return subscribe(*given)
+
+    async def looked(*given: Any, **named: Any) -> Any:
+        await there.wait()
+        return await since(*given, **named)
+
+    async def counted(of: feed.Feed, watch: Watch, wanted: Sequence[int]) -> Any:
+        told.append(wanted)
+        return await tell(of, watch, wanted)
+
+    monkeypatch.setattr(changes.ChangeGroup, "subscribe", subscribed)
+    monkeypatch.setattr(feed.Feed, "since", looked)
+    monkeypatch.setattr(feed.Feed, "told", counted)
+    async with AsyncExitStack() as stack:
+        crowd = [await stack.enter_async_context(hub.subscribed(STAGES, {"after": before})) for _ in range(CROWD)]
+        for each in crowd:
+            assert [(await each.next())["node"]["stage"] for _ in range(2)] == ["LOST", "DORMANT"]
+    assert [len(each) for each in told] == [2]
 
 
 async def _next_stage(hub: Streaming, after: str) -> str:

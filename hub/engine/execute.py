@@ -209,13 +209,14 @@ class Engine:
     async def _ready(self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer) -> Ready:
         """The operation's plan for this shape: kept, or made now, in a thread, since a large one takes its time."""
         key = (operation, viewer.binding, *shape(operation, variables, self._graph.steering))
-        ready = self._plans.get(key)
-        if ready is None:
+
+        async def make() -> tuple[Ready, int]:
             began = perf_counter()
             ready = await asyncio.to_thread(self._planned, operation, variables, viewer)
             tell(PlanMade(operation.name, perf_counter() - began))
-            self._plans.put(key, ready, PLAN_BASE + PLAN_FACTOR * ready.length)
-        return ready
+            return ready, PLAN_BASE + PLAN_FACTOR * ready.length
+
+        return self._plans.get(key) or await self._plans.made(key, make)
 
     def _planned(self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer) -> Ready:
         planner = Planner(self._graph, variables, operation.fragments, self._limits.page)
@@ -237,10 +238,12 @@ class Engine:
         variables = self._variables(operation, request.variables or {})
         operation.cost(variables)
         key = (operation, viewer.binding, *shape(operation, variables, self._graph.steering))
-        ready = self._watched.get(key)
-        if ready is None:
+
+        async def make() -> tuple[watching.Ready, int]:
             ready = await asyncio.to_thread(self._streamed, operation, variables, viewer)
-            self._watched.put(key, ready, PLAN_BASE + PLAN_FACTOR * ready.length)
+            return ready, PLAN_BASE + PLAN_FACTOR * ready.length
+
+        ready = self._watched.get(key) or await self._watched.made(key, make)
         return Watch(ready, Run(variables, request.at or datetime.now(UTC), viewer, self._secret))
 
     def _streamed(self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer) -> watching.Ready:

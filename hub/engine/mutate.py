@@ -53,13 +53,14 @@ class Mutator:
     async def planned(self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer) -> Acts:
         """The mutation's plan: kept, or made now, in a thread."""
         key = (operation, viewer.binding, *shape(operation, variables, self._graph.steering))
-        acts = self._acts.get(key)
-        if acts is None:
+
+        async def make() -> tuple[Acts, int]:
             began = perf_counter()
             acts = await asyncio.to_thread(self._made, operation, variables, viewer)
             tell(PlanMade(operation.name, perf_counter() - began))
-            self._acts.put(key, acts, acts.bytes)
-        return acts
+            return acts, acts.bytes
+
+        return self._acts.get(key) or await self._acts.made(key, make)
 
     async def performed(self, acts: Acts, run: Run, request_id: str, told: Told) -> bytes:
         """The answer; `told` is the request as it came, for the fingerprint of an idempotency key."""

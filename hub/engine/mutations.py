@@ -236,6 +236,8 @@ def _many(one: Mutation, name: str) -> Mutation:
         ),
     )
     text = f"{one.description} For up to 500 rows, each with its result."
+    if one.turns is not None:
+        text += f" They are done in the order of their `{one.turns}`, so that two such lists never block each other."
     made = Input(f"{name[0].upper()}{name[1:]}Input", text, fields)
     return Mutation(
         name, text, made, one.gives, one.call, many=True, secret=one.secret, turns=one.turns, tools=one.tools

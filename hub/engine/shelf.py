@@ -1,7 +1,8 @@
 """A store bounded by bytes, for what is costly to make and cheap to forget: documents, plans."""
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -14,6 +15,7 @@ class Shelf(Generic[T]):
         self._capacity = capacity
         self._used = 0
         self._items: OrderedDict[Hashable, tuple[T, int]] = OrderedDict()
+        self._making: dict[Hashable, asyncio.Task[T]] = {}
 
     def get(self, key: Hashable) -> T | None:
         """What is kept under the key."""
@@ -22,6 +24,22 @@ class Shelf(Generic[T]):
             return None
         self._items.move_to_end(key)
         return item[0]
+
+    async def made(self, key: Hashable, make: Callable[[], Awaitable[tuple[T, int]]]) -> T:
+        """What is made for the key, with its size, and kept: once, however many ask for it meanwhile, or cease to."""
+        making = self._making.get(key)
+        if making is None:
+            making = self._making[key] = asyncio.create_task(self._make(key, make))
+            making.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to be told
+        return await asyncio.shield(making)
+
+    async def _make(self, key: Hashable, make: Callable[[], Awaitable[tuple[T, int]]]) -> T:
+        try:
+            value, size = await make()
+            self.put(key, value, size)
+            return value
+        finally:
+            del self._making[key]
 
     def put(self, key: Hashable, value: T, size: int) -> None:
         """Keeps a value of a size in bytes."""

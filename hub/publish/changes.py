@@ -1,10 +1,11 @@
 """Tells changes to those who subscribed to them: each once, in order, from the cursor that was named.
 
 The log is the queue. Who keeps up is told what the group's statement gives, as it comes; who does not is left alone until there
-is room again, and then reads on from the log by himself."""
+is room again, and then reads on from the log, along with others who stand near."""
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from time import monotonic
 from typing import Protocol
 
@@ -19,7 +20,8 @@ from hub.publish.cursors import forked
 from hub.publish.feed import RUN, Feed, Head, concerns
 from hub.publish.streams import Sink
 
-LEAST = 10  # changes that are told at once to who has room for few
+LEAST = 10  # changes that are read at once for who has room for few
+NEAR = 500  # changes that whoever joins others waits for at most
 AWAY = 0.5  # seconds until it is tried again, when the database is away
 QUIET = 15.0  # seconds after which a stream gives a sign of life
 
@@ -47,18 +49,28 @@ class Subscriber:
         self.position = position  # everything up to here is told, or does not concern it
         self.previous = group.desk.feed.cursor(position)
         self.told_at = monotonic()
-        self._run = RUN
+        self.reader: Reader | None = None
         self._ready = False
-        self._task: asyncio.Task[None] | None = None
+        self._waiting: asyncio.Task[None] | None = None
 
     def read_on(self) -> None:
-        """Reads on from the log until it has caught up with the group."""
-        self._task = asyncio.create_task(self._catch_up())
+        """Is told what is in the log, as soon as there is room for it, until it has caught up with the group."""
+        self.reader = None
+        if self.sink.full:
+            self._waiting = asyncio.create_task(self._wait())
+        else:
+            self._group.read(self, RUN)
+
+    async def _wait(self) -> None:
+        with suppress(ConnectionError):  # it is gone, and will be stopped
+            await self.sink.room()
+            # What there is no room for is not kept, however long it takes: it is read again then, a little at a time.
+            self._group.read(self, LEAST)
 
     def stop(self) -> None:
         """Ends it without a word."""
-        if self._task is not None:
-            self._task.cancel()
+        if self._waiting is not None:
+            self._waiting.cancel()
         self._group.leave(self)
 
     def cut(self, reason: str) -> None:
@@ -89,78 +101,107 @@ class Subscriber:
             self.sink.send(framed(self._watch, each), cursor.encode())
             self.previous = cursor
 
-    async def _catch_up(self) -> None:
-        while True:
-            try:
-                if self.sink.full:
-                    await self.sink.room()
-                if await self._step():
-                    return
-            except Unavailable:
-                await asyncio.sleep(AWAY)
-            except HubError as error:
-                self.fail(error)
-                return
-            except Exception as error:
-                tell(Failed("", "reading changes for a stream", error))
-                self.fail(Internal("The hub failed; its log says why."))
-                return
-
-    async def _step(self) -> bool:
-        """A page, or a word that there is none; whether that was the last."""
-        try:
-            return await self._page()
-        except Forgotten:
-            await self._skip()
-            return False
-
-    async def _page(self) -> bool:
-        """One page of the log; whether that was the last, and the group tells the rest."""
-        desk = self._group.desk
-        if self.position >= desk.head:  # what comes after it, the group will hear
-            self._join()
-            return True
-        heads = await desk.feed.since(self.position)
-        wanted = [head.position for head in heads if concerns(self._watch, head)]
-        while wanted:
-            some, wanted = wanted[: self._run], wanted[self._run :]
-            told = await desk.feed.told(self._watch, some)
-            for number, (position, message) in enumerate(told):
-                if self.sink.full:
-                    # What there is no room for is not kept, however long it takes: it is read again then, a little at a time.
-                    self._run = max(LEAST, number)
-                    return False
-                frame = framed(self._watch, desk.feed.marked(message, self.previous))
-                self.tell(frame, position, desk.feed.cursor(position))
-            self._run = min(RUN, 2 * self._run)
-        if heads:
-            self.position = heads[-1].position
-        return False
-
-    def _join(self) -> None:
-        self._task = None
+    def join(self) -> None:
+        """It has caught up: the group tells it the rest."""
+        self.reader = None
         if not self._ready:
             self._ready = True
             cursor = self._group.desk.feed.cursor(self.position)
             self._say(messages.ready(self._watch.messages, cursor), cursor)
         self._group.keeping_up.add(self)
 
-    async def _skip(self) -> None:
-        """What it should read next is no longer kept: say so, and go on with what is."""
-        standing = await self._group.desk.feed.refresh()
-        self.position = standing.least_position - 1
-        cursor = self._group.desk.feed.cursor(self.position)
+    def skip(self, position: int, cursor: str) -> None:
+        """What it should be told next is no longer kept: say so, and go on with what is."""
         self._say(messages.gap(self._watch.messages, self.previous, cursor, "RETENTION"), cursor)
-        self.previous = cursor
+        self.position, self.previous = position, cursor
+
+
+class Reader:
+    """Reads on from the log, once for all of a group who are behind and stand near each other, until they have caught up."""
+
+    def __init__(self, group: "ChangeGroup", position: int, run: int) -> None:
+        self.members: set[Subscriber] = set()
+        self._group = group
+        self._position = position  # everybody here was told all that there is up to it
+        self._run = run
+        self._task = asyncio.create_task(self._read())
+
+    def takes(self, position: int) -> bool:
+        """Whether whoever stands there misses nothing here, and need not wait for long."""
+        return self._position <= position < self._position + NEAR
+
+    def leave(self, subscriber: Subscriber) -> None:
+        """One less."""
+        self.members.discard(subscriber)
+        if not self.members:
+            self._group.readers.discard(self)
+            self._task.cancel()
+
+    async def _read(self) -> None:
+        while self.members:
+            try:
+                await self._step()
+            except Unavailable:
+                await asyncio.sleep(AWAY)
+            except Exception as error:
+                self._fail(error)
+        self._group.readers.discard(self)
+
+    async def _step(self) -> None:
+        """A page, or a word that there is none."""
+        try:
+            await self._page()
+        except Forgotten:
+            await self._skip()
+
+    async def _page(self) -> None:
+        """One page of the log; where it ends, the group tells the rest."""
+        desk = self._group.desk
+        if self._position >= desk.head:  # what comes after it, the group will hear
+            while self.members:
+                self.members.pop().join()
+            return
+        heads = await desk.feed.since(self._position)
+        wanted = [head.position for head in heads if concerns(self._group.watch, head)]
+        while wanted and self.members:
+            some, wanted = wanted[: self._run], wanted[self._run :]
+            for position, message in await desk.feed.told(self._group.watch, some):
+                self._position = position  # who has no room for it does not come back here
+                self._group.deliver(self.members, position, message)
+            self._come_to(some[-1])
+            self._run = min(RUN, 2 * self._run)
+        if heads:
+            self._come_to(heads[-1].position)
+
+    def _come_to(self, position: int) -> None:
+        self._position = position
+        for each in self.members:
+            each.position = max(each.position, position)
+
+    async def _skip(self) -> None:
+        standing = await self._group.desk.feed.refresh()
+        self._position = standing.least_position - 1
+        cursor = self._group.desk.feed.cursor(self._position)
+        for each in tuple(self.members):
+            if each.position < self._position:
+                each.skip(self._position, cursor)
+
+    def _fail(self, error: Exception) -> None:
+        if not isinstance(error, HubError):
+            tell(Failed("", "reading changes for streams", error))
+            error = Internal("The hub failed; its log says why.")
+        for each in tuple(self.members):
+            each.fail(error)
 
 
 class ChangeGroup:
-    """Those who are told the same changes: the statement is run once for all who keep up."""
+    """Those who are told the same changes: the statement is run once for all who keep up, and for those who catch up together."""
 
     def __init__(self, watch: Watch, desk: Desk) -> None:
         self.watch = watch
         self.desk = desk
         self.keeping_up: set[Subscriber] = set()
+        self.readers: set[Reader] = set()
         self._subscribers: set[Subscriber] = set()
         self._heard: deque[int] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -172,9 +213,20 @@ class ChangeGroup:
         made.read_on()
         return made
 
+    def read(self, subscriber: Subscriber, run: int) -> None:
+        """Who is behind is told what is in the log, along with others who are; so many changes at once, at first."""
+        reader = next((each for each in self.readers if each.takes(subscriber.position)), None)
+        if reader is None:
+            reader = Reader(self, subscriber.position, run)
+            self.readers.add(reader)
+        reader.members.add(subscriber)
+        subscriber.reader = reader
+
     def leave(self, subscriber: Subscriber) -> None:
         """One less."""
         self.keeping_up.discard(subscriber)
+        if subscriber.reader is not None:
+            subscriber.reader.leave(subscriber)
         self._subscribers.discard(subscriber)
         if not self._subscribers:
             self.desk.leave(self)
@@ -207,7 +259,7 @@ class ChangeGroup:
                     await asyncio.sleep(AWAY)
                     continue
                 for position, message in told:
-                    self._deliver(position, message)
+                    self.deliver(self.keeping_up, position, message)
                 for _ in wanted:
                     self._heard.popleft()
             self._heard.clear()
@@ -221,15 +273,16 @@ class ChangeGroup:
         finally:
             self._task = None
 
-    def _deliver(self, position: int, message: bytes) -> None:
+    def deliver(self, those: set[Subscriber], position: int, message: bytes) -> None:
+        """One change to those of them who were not told it yet; who has no room for it is left to read on by itself."""
         feed = self.desk.feed
         cursor = feed.cursor(position)
         frames: dict[str, bytes] = {}
-        for each in tuple(self.keeping_up):
+        for each in tuple(those):
             if position <= each.position:
                 continue
             if each.sink.full:
-                self.keeping_up.discard(each)
+                those.discard(each)
                 each.read_on()
                 continue
             frame = frames.get(each.previous)

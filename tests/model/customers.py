@@ -58,9 +58,8 @@ def known_by(world: World, customer: Any, given: Row) -> Row:
 
 
 def create(world: World, given: Row) -> Outcome:
-    for name, table in LINKS.items():
-        if given.get(name) is not None:
-            key_of(table, given[name])
+    kinds.storable(given)
+    kinds.ids(given, LINKS)
     return _made(world, given)
 
 
@@ -99,11 +98,11 @@ def upsert(world: World, given: Row) -> Outcome:
     values = {name: value for name, value in given.items() if name not in ("by", "expectedVersion")}
     if given["by"].get("id") is not None:
         key_of("customers", given["by"]["id"])
-    for name, table in LINKS.items():
-        if given.get(name) is not None:
-            key_of(table, given[name])
+    kinds.storable(given)
+    kinds.ids(given, LINKS)
     way, by = kinds.one_way(given["by"])
     if way == "id":
+        world.need("customers", by)
         return CUSTOMERS.changed(world, by, given) | {"created": False}
     if way == "external":
         by = {"kind": "EXTERNAL_ID", "value": by["externalId"], "source": by["source"]}

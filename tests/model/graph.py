@@ -60,6 +60,13 @@ class Root:
         return self.input if self.policy is None else {"rows": self.input, "errorPolicy": self.policy}
 
     @property
+    def turns(self) -> list[int]:
+        """The rows in the order in which they are done: by the id that they are done to, those of one as they stand."""
+        by = "customerId" if self.verb in ("interactionRecord", "consentSet") else "id"
+        new = self.verb.endswith(("Create", "Upsert"))
+        return sorted(range(len(self.input)), key=lambda at: "" if new else str(self.input[at].get(by) or ""))
+
+    @property
     def selection(self) -> str:
         inner = " ".join(_selected(name) for name in self.gives)
         return inner if self.policy is None else f"results {{ {inner} error {{ code }} }} succeeded failed"
@@ -111,14 +118,14 @@ def expected(world: World, roots: Sequence[Root]) -> dict[str, Any]:
 def _done(world: World, root: Root) -> dict[str, Any]:
     if root.policy is None:
         return _told(world, root, VERBS[root.verb](world, root.input))
-    results: list[Outcome | str] = []
-    for row in root.input:
+    results: list[Outcome | str] = [""] * len(root.input)
+    for at in root.turns:
         tried = world.copy()
         try:
-            results.append(VERBS[root.verb](tried, row))
+            results[at] = VERBS[root.verb](tried, root.input[at])
             world.become(tried)
         except Refused as refused:
-            results.append(refused.code)
+            results[at] = refused.code
     failed = [(number, code) for number, code in enumerate(results) if isinstance(code, str)]
     if failed and root.policy == "REJECT_ALL":
         raise Refused("BULK_REJECTED", failed)

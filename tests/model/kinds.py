@@ -22,9 +22,16 @@ def line(value: str) -> str:
 
 
 def storable(given: Row) -> None:
-    """A text that no database can hold is seen as soon as it is read, before anything is looked up."""
+    """A text that no database can hold is seen as soon as it is read, in the input's order, before anything is looked up."""
     if any(isinstance(each, str) and "\0" in each for each in given.values()):
         raise Refused("VALUE_INVALID")
+
+
+def ids(given: Row, links: Mapping[str, str]) -> None:
+    """Reads the ids that are given."""
+    for name, table in links.items():
+        if given.get(name) is not None:
+            key_of(table, given[name])
 
 
 def among(values: Sequence[str], *, capitals: bool = True) -> Check:
@@ -81,12 +88,6 @@ class Kind:
     settle: Callable[[World, Row], None] = nothing
     leaving: Callable[[World, Row], None] = nothing
 
-    def keys(self, given: Row) -> None:
-        """Reads the ids that are given, in the input's order."""
-        for name, table in self.links.items():
-            if given.get(name) is not None:
-                key_of(table, given[name])
-
     def changed(self, world: World, key: Any, given: Row) -> Outcome:
         """The row with what is given; links are looked at first, then the version, then each value."""
         values = checked({name: given[name] for name in self.updates if name in given}, self.checks)
@@ -111,7 +112,8 @@ class Kind:
 
     def update(self, world: World, given: Row) -> Outcome:
         key = key_of(self.table, given["id"])
-        self.keys(given)
+        storable(given)
+        ids(given, self.links)
         return self.changed(world, key, given)
 
     def delete(self, world: World, given: Row) -> Outcome:

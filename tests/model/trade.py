@@ -62,6 +62,7 @@ def product_upsert(world: World, given: Row) -> Outcome:
         if found is None:
             return product_create(world, {**values, "sku": sku}) | {"created": True}
         wanted = found["id"]
+    world.need("products", wanted)
     return PRODUCTS.changed(world, wanted, given) | {"created": False}
 
 
@@ -153,12 +154,11 @@ def _named(world: World, given: Row) -> Row:
 
 
 def order_create(world: World, given: Row) -> Outcome:
-    for name, table in (("customerId", "customers"), ("staffId", "staff")):
-        if given.get(name) is not None:
-            key_of(table, given[name])
+    kinds.ids(given, {"customerId": "customers"})
+    kinds.storable(given)
+    kinds.ids(given, {"staffId": "staff"})
     for each in given.get("items") or ():
         key_of("products", each["productId"])
-    kinds.storable(given)
     values = kinds.checked(_named(world, {"status": "PLACED", **given}), ORDERS.checks)
     items = values.pop("items", None) or ()
     for each in items:
@@ -203,14 +203,12 @@ def status_move(world: World, given: Row) -> Outcome:
 
 
 INTERACTIONS = Kind("interactions", "interaction", ("subject", "body"), (), {"subject": kinds.line})
-TAKES_PART = {"customerId": "customers", "staffId": "staff", "orderId": "orders"}
 
 
 def record(world: World, given: Row) -> Outcome:
-    for name, table in TAKES_PART.items():
-        if given.get(name) is not None:
-            key_of(table, given[name])
+    kinds.ids(given, {"customerId": "customers"})
     kinds.storable(given)
+    kinds.ids(given, {"staffId": "staff", "orderId": "orders"})
     identifier, key = given.get("identifier"), given.get("customerId")
     if (key is None) is (identifier is None):
         raise Refused("ARGUMENT_MISSING")
