@@ -1,4 +1,4 @@
-"""A stream whose next changes are no longer kept says so and goes on, whatever the database does meanwhile."""
+"""A stream whose next changes are no longer kept says so and goes on, whatever the database or the hub does meanwhile."""
 
 from typing import Any
 
@@ -46,3 +46,29 @@ async def test_a_gap_is_told_also_when_the_database_is_away_just_then(
             while (await subscription.next())["__typename"] != "StreamReady":
                 pass
         assert away == []
+
+
+async def test_a_hub_that_slept_for_longer_than_changes_are_kept_says_so(
+    new_database: NewDatabase, demo_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    since, asleep = Feed.since, [False]
+
+    async def looked(feed: Feed, *given: Any, **named: Any) -> list[Head]:
+        if asleep[0]:
+            raise Unavailable("The hub sleeps.")
+        return await since(feed, *given, **named)
+
+    monkeypatch.setattr(Feed, "since", looked)
+    async with streaming(await new_database("northwind")) as hub, hub.subscribed(WATCH) as subscription:
+        before = (await subscription.next())["cursor"]
+        asleep[0] = True
+        await hub.rows.execute("update customers set stage = 'LOST' where country = 'DE'")
+        await placed(hub.rows)
+        await hub.rows.execute("update change_feed set least_position = (select max(position) + 1 from change_order)")
+        asleep[0] = False
+        told = await subscription.next()
+        assert (told["__typename"], told["from"], told["reason"]) == ("StreamGap", before, "RETENTION")
+        await hub.rows.execute(
+            "update customers set stage = 'LOYAL' where id = (select min(id::text)::uuid from customers)"
+        )
+        assert (await subscription.next())["__typename"] == "Change"

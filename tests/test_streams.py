@@ -267,6 +267,34 @@ async def test_who_was_told_what_the_database_has_lost_hears_so_and_others_go_on
         assert [(await other.next())["operation"] for _ in names] == ["UPDATE"] * len(names)
 
 
+async def test_what_the_database_loses_while_it_is_read_is_not_told(
+    northwind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell, read, lost = feed.Feed.told, asyncio.Event(), asyncio.Event()
+
+    async def slow(of: feed.Feed, watch: Watch, wanted: Sequence[int]) -> Any:
+        told = await tell(of, watch, wanted)
+        if len(wanted) == 2:
+            read.set()
+            await lost.wait()
+        return told
+
+    monkeypatch.setattr(feed.Feed, "told", slow)
+    async with streaming(northwind) as hub, hub.subscribed(STAGES) as other:
+        before = await ready(other)
+        for stage in ("LOST", "DORMANT"):
+            await set_stage(hub, HERE, stage)
+            await other.next()
+        async with hub.subscribed(STAGES, {"after": before}) as behind:
+            await read.wait()
+            await hub.rows.execute(FORK.replace("$1", str(await hub.rows.fetchval(HEAD) - 1)))
+            assert (await other.message())["payload"][0]["extensions"]["code"] == "CURSOR_FORKED"
+            await set_stage(hub, HERE, "LOYAL")
+            await placed(hub.rows)
+            lost.set()
+            assert [(await behind.next())["node"]["stage"] for _ in range(2)] == ["LOST", "LOYAL"]
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [

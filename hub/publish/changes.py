@@ -12,6 +12,7 @@ from typing import Protocol
 import orjson
 
 from hub.db.positions import Forgotten
+from hub.db.turns import Turns
 from hub.engine.watching import Watch
 from hub.errors import HubError, Internal, Unavailable
 from hub.observe import Failed, tell
@@ -22,6 +23,7 @@ from hub.publish.streams import Sink
 
 LEAST = 10  # changes that are read at once for who has room for few
 NEAR = 500  # changes that whoever joins others waits for at most
+CROWD = 200  # who are told a change before others in the process have their turn
 AWAY = 0.5  # seconds until it is tried again, when the database is away
 QUIET = 15.0  # seconds after which a stream gives a sign of life
 
@@ -30,6 +32,7 @@ class Desk(Protocol):
     """What a group needs of the whole."""
 
     feed: Feed
+    line: Turns  # of those who read on from the log, so that whoever keeps up never waits for all of them
 
     @property
     def head(self) -> int:
@@ -91,8 +94,8 @@ class Subscriber:
 
     def alive(self, position: int) -> None:
         """A sign of life, with how far nothing concerned it."""
-        self.position, self.told_at = position, monotonic()
-        cursor = self._group.desk.feed.cursor(position)
+        self.position, self.told_at = max(self.position, position), monotonic()
+        cursor = self._group.desk.feed.cursor(self.position)
         self._say(messages.progress(self._watch.messages, cursor), cursor)
 
     def _say(self, said: list[bytes], cursor: str) -> None:
@@ -137,11 +140,17 @@ class Reader:
             self._group.readers.discard(self)
             self._task.cancel()
 
+    def begin_anew(self) -> None:
+        """What it is reading may be of a time that the database has lost."""
+        self._task.cancel()
+        self._task = asyncio.create_task(self._read())
+
     async def _read(self) -> None:
         while self.members:
             try:
                 await self._step()
             except Unavailable:
+                self._run = max(1, self._run // 2)  # it may be too much at once
                 await asyncio.sleep(AWAY)
             except Exception as error:
                 self._fail(error)
@@ -161,17 +170,22 @@ class Reader:
             while self.members:
                 self.members.pop().join()
             return
-        heads = await desk.feed.since(self._position)
+        async with desk.line:
+            heads = await desk.feed.since(self._position)
+        if not heads:  # the database was put back, and nobody gives positions yet
+            await asyncio.sleep(AWAY)
+            return
         wanted = [head.position for head in heads if concerns(self._group.watch, head)]
         while wanted and self.members:
             some, wanted = wanted[: self._run], wanted[self._run :]
             for position, message in await desk.feed.told(self._group.watch, some):
                 self._position = position  # who has no room for it does not come back here
                 self._group.deliver(self.members, position, message)
+                if len(self.members) > CROWD:
+                    await asyncio.sleep(0)
             self._come_to(some[-1])
             self._run = min(RUN, 2 * self._run)
-        if heads:
-            self._come_to(heads[-1].position)
+        self._come_to(heads[-1].position)
 
     def _come_to(self, position: int) -> None:
         self._position = position
@@ -215,7 +229,8 @@ class ChangeGroup:
 
     def read(self, subscriber: Subscriber, run: int) -> None:
         """Who is behind is told what is in the log, along with others who are; so many changes at once, at first."""
-        reader = next((each for each in self.readers if each.takes(subscriber.position)), None)
+        near = (each for each in self.readers if each.takes(subscriber.position))
+        reader = next(near, None) if subscriber.position < self.desk.head else None  # there is nothing to wait for
         if reader is None:
             reader = Reader(self, subscriber.position, run)
             self.readers.add(reader)
@@ -242,6 +257,18 @@ class ChangeGroup:
     def forked(self, end: int) -> None:
         for each in [one for one in self._subscribers if one.position > end]:
             each.fail(forked())
+        for reader in tuple(self.readers):
+            reader.begin_anew()
+        self._heard = deque(position for position in self._heard if position <= end)
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+            self.run()
+
+    def forgotten(self) -> None:
+        for each in tuple(self.keeping_up):
+            self.keeping_up.discard(each)
+            each.read_on()
 
     def quiet(self, head: int) -> None:
         if self._task is None:
@@ -260,6 +287,8 @@ class ChangeGroup:
                     continue
                 for position, message in told:
                     self.deliver(self.keeping_up, position, message)
+                    if len(self.keeping_up) > CROWD:
+                        await asyncio.sleep(0)
                 for _ in wanted:
                     self._heard.popleft()
             self._heard.clear()
@@ -271,7 +300,8 @@ class ChangeGroup:
             for each in tuple(self._subscribers):
                 each.fail(error)
         finally:
-            self._task = None
+            if self._task is asyncio.current_task():
+                self._task = None
 
     def deliver(self, those: set[Subscriber], position: int, message: bytes) -> None:
         """One change to those of them who were not told it yet; who has no room for it is left to read on by itself."""

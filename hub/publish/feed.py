@@ -2,6 +2,7 @@
 
 A cursor is opened, checked and written here; what is told of a change is the engine's."""
 
+import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -55,6 +56,8 @@ class Feed:
         self.mark = secrets.token_hex(16)
         self._cursors = cursors
         self._standing = Standing(0, 0, 1, {})
+        self._looking = asyncio.Lock()
+        self._next: asyncio.Task[Standing] | None = None
         # Told behind which position changes are lost that were known here, and the first that can still be read.
         self.forked: Callable[[int, int], None] = nobody
 
@@ -74,7 +77,21 @@ class Feed:
     async def behind(self, cursor: str) -> int:
         """The position that a cursor stands for. Raises BadInput for one that is no good."""
         epoch, position = self._cursors.opened(cursor, "after")
-        return resumed(await self.refresh(), epoch, position)
+        return resumed(await self._looked(), epoch, position)
+
+    async def _looked(self) -> Standing:
+        """Where the order stands after this was asked for: a crowd that asks at once waits for the same look."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._look())
+            self._next.add_done_callback(
+                lambda done: done.cancelled() or done.exception()
+            )  # nobody may be left to be told
+        return await asyncio.shield(self._next)
+
+    async def _look(self) -> Standing:
+        async with self._looking:  # the look before has ended
+            self._next = None  # whoever asks from now on waits for the next one
+            return await self.refresh()
 
     def cursor(self, position: int) -> str:
         """The cursor of a position that was read here; always the same."""

@@ -110,6 +110,9 @@ class LiveGroup:
     def forked(self, end: int) -> None:
         self._refresh()
 
+    def forgotten(self) -> None:
+        self._refresh()
+
     def quiet(self, head: int) -> None:
         """A live answer needs no sign of life: it is whole whenever it comes."""
 

@@ -22,6 +22,9 @@ class Group(Protocol):
     def forked(self, end: int) -> None:
         """The changes behind this position are lost, and their positions will be given again."""
 
+    def forgotten(self) -> None:
+        """What would be heard next is no longer kept."""
+
     def quiet(self, head: int) -> None:
         """Gives a sign of life to who has not heard for long; `head` is the last position that was looked at."""
 

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
+from hub.db.positions import Forgotten
+from hub.db.turns import Turns
 from hub.engine.document import DocumentError
 from hub.engine.execute import Request, errors_of
 from hub.engine.watching import Watch
@@ -36,6 +38,7 @@ class Subscriptions:
     def __init__(self, engine: Watches, feed: Feed, most_live: int) -> None:
         self.feed = feed
         self.head = 0
+        self.line = Turns(1)
         self._engine = engine
         self._most_live = most_live
         self._groups: dict[tuple[str, ...], Group] = {}
@@ -146,7 +149,11 @@ class Subscriptions:
     async def _look(self, *, placed: bool) -> bool:
         """Tells the groups of what is new; whether there may be more."""
         asked = self.head
-        heads = await self.feed.since(asked, placed=placed)
+        try:
+            heads = await self.feed.since(asked, placed=placed)
+        except Forgotten:
+            await self._forgotten()
+            return True
         if self.head != asked:
             return True  # it was set back meanwhile
         hearing: set[Group] = set()
@@ -166,10 +173,19 @@ class Subscriptions:
         for group in tuple(self._groups.values()):
             group.forked(end)
 
+    async def _forgotten(self) -> None:
+        """This hub slept for longer than changes are kept: everybody reads on from the log, and is told of the gap."""
+        self.head = (await self.feed.refresh()).least_position - 1
+        for group in tuple(self._groups.values()):
+            group.forgotten()
+
     async def _look_after(self) -> None:
         while True:
             await asyncio.sleep(LIFE)
-            with suppress(HubError):  # a database that was put back may have come just as far again
-                await self.feed.refresh()
+            try:
+                await self.feed.refresh()  # a database that was put back may have come just as far again
+            except Exception as error:
+                if not isinstance(error, HubError):
+                    tell(Failed("", "looking after streams", error))
             for group in tuple(self._groups.values()):
                 group.quiet(self.head)
