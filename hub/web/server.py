@@ -5,7 +5,8 @@ import contextlib
 import multiprocessing
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import cast
 
 import uvicorn
 
@@ -48,6 +49,14 @@ def url(settings: Settings, bound: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{bound.getsockname()[1]}"
 
 
+def _accepted(bound: socket.socket) -> Iterator[socket.socket]:
+    """The connections that wait to be accepted."""
+    bound.setblocking(False)
+    with contextlib.suppress(OSError):  # there is none any more
+        while True:
+            yield bound.accept()[0]
+
+
 class Server(uvicorn.Server):
     """uvicorn's server, stopped by signals without dying of them, and, in a worker, when the process above is gone."""
 
@@ -56,13 +65,21 @@ class Server(uvicorn.Server):
         self.presence = presence
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # Whoever connects now would be cut off: so nobody can any more, before many are said goodbye to.
+        # Whoever connects now would be cut off: so nobody can any more, before many are said goodbye to. Whom the kernel has
+        # let in already, and who may have sent a request, is answered like the others.
+        waiting = [accepted for bound in sockets or () for accepted in _accepted(bound)]
         for each in self.servers:
             each.close()
         for bound in sockets or ():
             bound.close()
+        for accepted in waiting:
+            await asyncio.get_running_loop().connect_accepted_socket(self._connection, accepted)
         self.presence.stop()
         await super().shutdown(sockets)
+
+    def _connection(self) -> asyncio.Protocol:
+        kind = cast(Callable[..., asyncio.Protocol], self.config.http_protocol_class)
+        return kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Two hubs restarted one after the other under mutations that must not be repeated: none fails, and streams go on elsewhere."""
+"""Hubs that are restarted one after the other: no mutation fails, though none may be repeated, and streams go on elsewhere."""
 
 import asyncio
 import random
@@ -58,3 +58,34 @@ async def test_a_rolling_restart_fails_no_request(database: str, seed: int, subs
     assert max(drained) < DRAINED
     assert play.away < RESUMED
     assert set(ends) == {"1012"}
+
+
+async def test_who_was_let_in_as_the_hub_stops_is_answered(database: str) -> None:
+    body = b'{"query":"{ customers(first: 1) { totalCount } }"}'
+    head = f"authorization: Bearer {await key_for(database)}\r\ncontent-type: application/json\r\nconnection: close\r\n"
+    sent = f"POST /graphql HTTP/1.1\r\nhost: hub\r\n{head}content-length: {len(body)}\r\n\r\n".encode() + body
+    answers = Counter[bytes]()
+
+    async def ask(port: int) -> None:
+        """Again and again, each time on a connection of its own, until nobody is let in."""
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                return
+            writer.write(sent)
+            try:
+                answers[(await reader.read())[:12]] += 1
+            except OSError:
+                answers[b"reset"] += 1
+            writer.close()
+
+    async with hubs(database, 1) as hub:
+        (port,) = hub.ports
+        for _ in range(3):
+            asking = [asyncio.create_task(ask(port)) for _ in range(CLIENTS)]
+            await asyncio.sleep(0.5)
+            assert await hub.end(port, signal.SIGTERM) == 0
+            await asyncio.gather(*asking)
+            await hub.start(port)
+    assert set(answers) == {b"HTTP/1.1 200"}
