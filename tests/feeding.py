@@ -171,7 +171,7 @@ class Match:
     dsn: str
     seed: int
     step: Step
-    transactions: int  # of each writer, and more until `meanwhile` is done
+    transactions: int  # of each writer that nothing broke, and more until `meanwhile` is done
     early: bool  # acknowledge before the commit, as nobody should
     meanwhile: asyncio.Future[None] | None
     ledger: Ledger = field(default_factory=Ledger)
@@ -192,12 +192,13 @@ class Match:
         return len(found)
 
     async def write(self, who: int) -> None:
-        line, draw = Line(self.dsn), random.Random(f"{self.seed} {who}")
+        line, draw, ended = Line(self.dsn), random.Random(f"{self.seed} {who}"), 0
         for turn in count():
-            if turn >= self.transactions and (self.meanwhile is None or self.meanwhile.done()):
+            if ended >= self.transactions and (self.meanwhile is None or self.meanwhile.done()):
                 break
             try:
                 await self._transaction(await line.connection(), draw, f"{self.seed}-{who}-{turn}")
+                ended += 1
             except BROKEN:
                 line.broken()
             await asyncio.sleep(self.pause)

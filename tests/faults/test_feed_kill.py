@@ -77,7 +77,7 @@ async def test_when_the_hub_that_leads_is_killed_the_other_one_goes_on(database:
 
         try:
             killing = asyncio.create_task(kill())
-            ledger = await wrestle(database, seed, by_position, transactions=10, patience=10, meanwhile=killing)
+            ledger = await wrestle(database, seed, by_position, transactions=30, patience=10, meanwhile=killing)
             await killing
         finally:
             for hub in hubs:
@@ -112,7 +112,7 @@ async def test_when_postgres_is_killed_all_that_was_acknowledged_comes(folder: P
         try:
             async with Sequencer(server.dsn, Settings()).running():
                 killing = asyncio.create_task(kill())
-                ledger = await wrestle(server.dsn, seed, by_position, transactions=10, patience=10, meanwhile=killing)
+                ledger = await wrestle(server.dsn, seed, by_position, transactions=30, patience=10, meanwhile=killing)
                 await killing
         finally:
             unlisten()
