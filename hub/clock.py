@@ -15,47 +15,55 @@ from hub.settings import Settings
 from hub.web.auth import Keyring
 from hub.web.metrics import Metrics
 
-SWEEP = 1_000  # old deliveries deleted at once
+SWEEP = 1_000  # deliveries deleted at once
 
 
 class Chore(NamedTuple):
-    """Something done every so many seconds, and once more before the hub stops."""
+    """Something done every so many seconds, until it says that nothing is left, and once more before the hub stops."""
 
     name: str
     every: float
-    do: Callable[[], Awaitable[None]]
+    do: Callable[[], Awaitable[bool]]
 
 
 def chores(pool: Pool, keyring: Keyring, metrics: Metrics, settings: Settings) -> tuple[Chore, ...]:
-    async def remember_used_keys() -> None:
+    async def remember_used_keys() -> bool:
         used: dict[UUID, datetime] = keyring.take_used()
         if used:
             async with pool.transaction() as tx:
                 await keys.mark_used(tx, used)
+        return False
 
-    async def share_numbers() -> None:
+    async def share_numbers() -> bool:
         metrics.save()
+        return False
 
-    async def forget_answers() -> None:
+    async def forget_answers() -> bool:
         async with pool.transaction() as tx:
             await answers.forget(tx, datetime.now(UTC))
+        return False
 
-    async def keep_days() -> None:
+    async def keep_days() -> bool:
         today = datetime.now(UTC).date()
         await days.make(pool, today)
         await days.forget(pool, today - timedelta(days=settings.change_retention))
+        return False
 
-    async def forget_deliveries() -> None:
-        before, done = datetime.now(UTC) - timedelta(days=settings.webhook_retention), SWEEP
-        while done == SWEEP:
-            async with pool.transaction() as tx:
-                done = await webhook_queue.forget(tx, before, SWEEP)
+    async def forget_deliveries() -> bool:
+        before = datetime.now(UTC) - timedelta(days=settings.webhook_retention)
+        async with pool.transaction() as tx:
+            return await webhook_queue.forget(tx, before, SWEEP)
+
+    async def clear_webhooks() -> bool:
+        async with pool.transaction() as tx:
+            return await webhook_queue.clear(tx, SWEEP)
 
     return (
         Chore("remembering used keys", 60.0, remember_used_keys),
         Chore("forgetting old answers", 600.0, forget_answers),
         Chore("making and dropping days of the log", 600.0, keep_days),
         Chore("forgetting old deliveries", 600.0, forget_deliveries),
+        Chore("clearing up after deleted webhooks", 60.0, clear_webhooks),
         Chore("sharing numbers", 1.0, share_numbers),
     )
 
@@ -76,12 +84,14 @@ async def running(doing: tuple[Chore, ...]) -> AsyncIterator[None]:
 async def _repeat(chore: Chore) -> None:
     while True:
         await asyncio.sleep(chore.every)
-        await _once(chore)
+        while await _once(chore):
+            pass
 
 
-async def _once(chore: Chore) -> None:
+async def _once(chore: Chore) -> bool:
     try:
-        await chore.do()
+        return await chore.do()
     except Exception as error:
         # The next time may do better; a chore must not take the hub down.
         tell(Failed("", chore.name, error))
+        return False

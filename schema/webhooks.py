@@ -51,7 +51,9 @@ class WebhookDelivery:
     next_attempt_at: datetime | None
     delivered_at: datetime | None
     reason: str | None
-    webhook = one("webhooks.Webhook", by="webhook_id", description="The webhook.")
+    webhook = one(
+        "webhooks.Webhook", by="webhook_id", description="The webhook; empty once it is deleted, until this goes, too."
+    )
     customer = one("customers.Customer", by="customer_id", description="The customer whose row changed.")
     tries = many("webhooks.WebhookAttempt", by="delivery_id", description="Every attempt to send it.")
 

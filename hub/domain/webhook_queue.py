@@ -207,6 +207,15 @@ delete from webhook_deliveries where id = any(array(
     select id from webhook_deliveries where created_at < $1 and status in ('DELIVERED', 'FOLDED', 'DEAD') limit $2
 )) and status in ('DELIVERED', 'FOLDED', 'DEAD')
 """
+# A webhook's progress outlives it until nothing of what was sent is left; its lock keeps those away who queue yet.
+_DELETED = """
+select p.webhook_id from webhook_progress as p where not exists (select from webhooks as w where w.id = p.webhook_id)
+order by p.webhook_id limit 1 for update of p skip locked
+"""
+_SENT = "select array(select id from webhook_deliveries where webhook_id = $1 limit $2)"
+_UNTRY = "delete from webhook_attempts where delivery_id = any($1)"
+_UNSEND = "delete from webhook_deliveries where id = any($1)"
+_END = "delete from webhook_progress where webhook_id = $1"
 
 
 class Room(NamedTuple):
@@ -360,8 +369,22 @@ async def silence(tx: Tx, customer: UUID, *, seconds: float) -> None:
     await tx.execute(_SILENCE, customer, timeout=seconds)
 
 
-async def forget(tx: Tx, before: datetime, limit: int) -> int:
-    """Deletes old deliveries that wait for nothing, without a word in the log of changes."""
+async def forget(tx: Tx, before: datetime, limit: int) -> bool:
+    """Deletes some old deliveries that wait for nothing, without a word in the log of changes. Whether there may be more."""
     await tx.execute("set local hub.capture = off")
     done: str = await tx.execute(_FORGET, before, limit)
-    return int(done.rpartition(" ")[2])
+    return done == f"DELETE {limit}"
+
+
+async def clear(tx: Tx, limit: int) -> bool:
+    """Deletes some of what was sent for a webhook that is deleted. Whether there is more to do."""
+    webhook: UUID | None = await tx.fetchval(_DELETED)
+    if webhook is None:
+        return False
+    sent: list[UUID] = await tx.fetchval(_SENT, webhook, limit)
+    # Not left to the keys between the tables: those would ask for the attempts of each delivery by themselves.
+    await tx.execute(_UNTRY, sent)
+    await tx.execute(_UNSEND, sent)
+    if len(sent) < limit:
+        await tx.execute(_END, webhook)
+    return True

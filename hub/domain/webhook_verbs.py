@@ -15,7 +15,7 @@ from hub.domain.tables import moment
 from hub.domain.webhook_secrets import Boxes
 from hub.domain.webhooks import Delivery, DeliveryStatus, Progress, Queue, Webhook, WebhookStatus
 from hub.domain.writing import Tx
-from hub.errors import BadInput, Forbidden
+from hub.errors import BadInput, Forbidden, NotFound
 from hub.viewer import Viewer
 
 MOST_URL = 2_048
@@ -35,6 +35,7 @@ _DUE = text(
     .where(Queue.c.webhook_id == _id, Queue.c.due_at > _at, Queue.c.lease.is_(None))
     .values(due_at=_at, attempts=sa.literal_column("0"))
 )
+_STANDS = "select exists (select from webhooks where id = $1)"
 _HELD = "select position from webhook_queue where delivery_id = $1"
 # One that is being sent gives up its lease: what comes of that attempt is not written down, so that it does not end there.
 _AGAIN = """
@@ -283,6 +284,8 @@ async def resend(
     """Sends a delivery once more, with the same `webhook-id`: a dead letter as it is, another written anew from the log."""
     viewer.require("webhooks:write")
     row = await writing.lock(tx, viewer, Delivery, id, "id")
+    if not await tx.fetchval(_STANDS, row["webhook_id"]):
+        raise NotFound("id: its webhook was deleted, so there is nobody to send it to.", argument="id")
     place = await tx.fetchval(_HELD, id)
     if place is None:
         try:
