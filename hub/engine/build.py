@@ -14,6 +14,7 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.unset import UNSET
 
 KEYWORDS = {"in", "not", "and", "or", "from"}
+LATER = StrawberryAnnotation(Any)  # while a type is made, when not all names are known; then each field gets its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +33,22 @@ class Names:
 
     known: dict[str, Any] = field(default_factory=dict)
     steering: set[str] = field(default_factory=set)
+    annotations: dict[str, StrawberryAnnotation] = field(default_factory=dict)
 
     def annotation(self, text: str) -> StrawberryAnnotation:
-        """An annotation that is looked up when the schema is built, so that types may name each other freely."""
-        return StrawberryAnnotation(text, namespace=self.known)
+        """An annotation that is looked up when the schema is built, so that types may name each other freely.
+
+        Fields of one annotation share it: looking it up takes longer than all else that is done for a field."""
+        if text not in self.annotations:
+            self.annotations[text] = StrawberryAnnotation(text, namespace=self.known)
+        return self.annotations[text]
 
     def _field(self, slot: Slot, *, is_input: bool) -> StrawberryField:
         python_name = f"{slot.name}_" if slot.name in KEYWORDS else slot.name
         made = StrawberryField(
             python_name=python_name,
             graphql_name=slot.name,
-            type_annotation=self.annotation(slot.annotation),
+            type_annotation=LATER,
             description=slot.description,
             **({"default": UNSET} if is_input and slot.annotation.endswith("| None") else {}),
         )
