@@ -48,7 +48,7 @@ bench: $(READY) ## Measure the hub beside PostGraphile, Strawberry and Postgres 
 	$(BIN)/python -m bench
 
 soak: $(READY) ## The long runs: many generated operations, many hostile requests
-	$(BIN)/python -m pytest -m soak
+	$(BIN)/python -m pytest -m soak -o faulthandler_timeout=14400
 
 fix: $(READY) ## Let the linter mend what it can
 	$(BIN)/ruff check --fix .

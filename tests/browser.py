@@ -119,7 +119,8 @@ async def opened(profile: Path) -> AsyncIterator[Page]:
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        address = await asyncio.wait_for(_address(process), 30)
+        async with asyncio.timeout(30):
+            address = await _address(process)
         async with connect(address, max_size=None) as socket:
             page = Page(socket)
             listening = asyncio.create_task(page.listen())

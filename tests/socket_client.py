@@ -34,7 +34,8 @@ class Client:
         await self.send(type="subscribe", id=name, payload={"query": query, **more})
 
     async def receive(self) -> Any:
-        return json.loads(await asyncio.wait_for(self.socket.recv(), 5))
+        async with asyncio.timeout(5):
+            return json.loads(await self.socket.recv())
 
     async def closed(self) -> tuple[int, str]:
         """How the hub closes the socket; messages that come before are dropped."""
@@ -147,7 +148,8 @@ async def raw(hub: Hub, sent: bytes = b"", *, limit: int = 65_536) -> AsyncItera
     reader, writer = await asyncio.open_connection("127.0.0.1", hub.port, limit=limit)
     try:
         writer.write(handshake())
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        async with asyncio.timeout(5):
+            head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101 "), head
         writer.write(sent)
         yield Raw(reader, writer)

@@ -29,7 +29,8 @@ class Subscription:
 
     async def message(self) -> Any:
         """What comes next, whatever it is."""
-        return json.loads(await asyncio.wait_for(self.socket.recv(), PATIENCE))
+        async with asyncio.timeout(PATIENCE):
+            return json.loads(await self.socket.recv())
 
     async def next(self) -> Any:
         """The root field of the next answer."""
@@ -42,7 +43,8 @@ class Subscription:
     async def quiet(self, seconds: float) -> bool:
         """Whether nothing comes for so long."""
         try:
-            await asyncio.wait_for(self.socket.recv(), seconds)
+            async with asyncio.timeout(seconds):
+                await self.socket.recv()
         except TimeoutError:
             return True
         return False

@@ -83,7 +83,8 @@ class Subscriber:
 
     async def until_ready(self, seconds: float = 60.0) -> None:
         """Waits until what follows is new."""
-        await asyncio.wait_for(self.ready.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await self.ready.wait()
 
     async def again(self, seconds: float = 20.0) -> None:
         """Waits until the stream goes on, if it does not."""
@@ -111,13 +112,15 @@ class Subscriber:
             max_size=None,
         ) as self.socket:
             await _said(self.socket, type="connection_init", payload={"authorization": f"Bearer {self.key}"})
-            await asyncio.wait_for(self.socket.recv(), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                await self.socket.recv()
             await _said(self.socket, type="subscribe", id="1", payload=self._asked())
             async for text in self.socket:
                 message = orjson.loads(text)
                 if message["type"] == "complete":
                     self._ended("complete")
-                    await asyncio.wait_for(self.socket.wait_closed(), PATIENCE)
+                    async with asyncio.timeout(PATIENCE):
+                        await self.socket.wait_closed()
                     self.ends[str(self.socket.close_code)] += 1
                     return
                 if message["type"] == "error":

@@ -63,7 +63,8 @@ async def started(*arguments: str, **settings: str) -> AsyncIterator[tuple[async
     lines: list[str] = []
     try:
         while not lines or not lines[-1].startswith("Live"):
-            line = (await asyncio.wait_for(hub.stdout.readline(), 60)).decode()
+            async with asyncio.timeout(60):
+                line = (await hub.stdout.readline()).decode()
             assert line, (await hub.communicate())[1].decode()
             lines.append(line.rstrip("\n"))
         yield hub, lines
@@ -89,7 +90,8 @@ async def test_up_makes_all_that_is_missing_once(database: str, tmp_path: Path) 
             answer = await client.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
             assert answer.json() == {"data": {"__typename": "Query"}}
         hub.send_signal(signal.SIGTERM)
-        output, errors = await asyncio.wait_for(hub.communicate(), 20)
+        async with asyncio.timeout(20):
+            output, errors = await hub.communicate()
         assert (hub.returncode, output) == (0, b"")
         told = [json.loads(line) for line in errors.splitlines()]
         events = [each["event"] for each in told]
@@ -101,7 +103,8 @@ async def test_up_makes_all_that_is_missing_once(database: str, tmp_path: Path) 
         async with httpx2.AsyncClient() as client:
             assert [(await client.get(line.split()[1])).status_code for line in lines] == [200, 200]
         hub.send_signal(signal.SIGINT)
-        await asyncio.wait_for(hub.wait(), 20)
+        async with asyncio.timeout(20):
+            await hub.wait()
         assert hub.returncode == 0
 
 
@@ -122,7 +125,8 @@ async def test_several_workers_answer_and_stop_together(database: str, tmp_path:
             for _ in range(10):
                 assert (await client.get("/readyz", headers={"connection": "close"})).status_code == 200
         hub.send_signal(signal.SIGTERM)
-        await asyncio.wait_for(hub.wait(), 20)
+        async with asyncio.timeout(20):
+            await hub.wait()
         assert hub.returncode == 0
 
 

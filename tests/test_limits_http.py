@@ -166,7 +166,8 @@ async def test_who_hangs_up_ends_the_work() -> None:
     async with listening() as hub:
         _, writer = await asyncio.open_connection("127.0.0.1", hub.port)
         writer.write(post("{ wait(seconds: 60) }"))
-        await asyncio.wait_for(hub.engine.waiting.wait(), 5)
+        async with asyncio.timeout(5):
+            await hub.engine.waiting.wait()
         writer.close()
         await until(lambda: bool(hub.requests))
         assert (hub.engine.cancelled, hub.requests[0].status, hub.requests[0].code) == (1, 499, "")
@@ -244,7 +245,8 @@ async def test_who_takes_no_answer_does_not_hold_it_for_ever() -> None:
             writer.write(one)
         before = time.perf_counter()
         with suppress(ConnectionError):
-            await asyncio.wait_for(writer.drain(), 10)
+            async with asyncio.timeout(10):
+                await writer.drain()
             async with asyncio.timeout(10):
                 while True:
                     writer.write(b"\r\n")

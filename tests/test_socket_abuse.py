@@ -136,7 +136,8 @@ async def test_a_client_that_is_half_closed_counts_as_gone() -> None:
         await until(lambda: hub.streams.opened)
         client.writer.write_eof()
         await until(lambda: hub.streams.opened[0].stopped)
-        assert await asyncio.wait_for(client.reader.read(), 2) == b""
+        async with asyncio.timeout(2):
+            assert await client.reader.read() == b""
 
 
 async def test_pings_are_answered_at_any_time() -> None:
@@ -172,7 +173,8 @@ async def test_a_flood_of_pings_does_not_grow_the_memory() -> None:
             while sent < 200_000_000:
                 client.writer.write(flood)
                 sent += len(flood)
-                await asyncio.wait_for(client.writer.drain(), 0.5)
+                async with asyncio.timeout(0.5):
+                    await client.writer.drain()
         assert sent < 100_000_000, "the hub reads on, although its answers are not read"
         (session,) = next(iter(hub.app.desk.presence._parties.values())).guests
         assert session.wire.transport.get_write_buffer_size() < 1_000_000  # type: ignore[attr-defined]

@@ -151,7 +151,8 @@ async def test_a_stream_waits_for_room_no_longer_than_its_client_is_there() -> N
             slow.writer.transport.abort()
             hub.app.desk.wheel._spokes[0].copy().pop().transport.abort()  # type: ignore[attr-defined]
         with pytest.raises(ConnectionError):
-            await asyncio.wait_for(waiting, 2)
+            async with asyncio.timeout(2):
+                await waiting
 
 
 # -- silence ------------------------------------------------------------------------------------------------------------
@@ -161,7 +162,8 @@ async def test_sockets_are_pinged_and_those_that_do_not_answer_dropped() -> None
     async with listening(socket_ping=0.3) as hub, connected(hub) as polite, raw(hub, INIT) as silent:
         assert (await silent.frame())[0] == 1
         assert await silent.frame() == (PING, b"")
-        assert await asyncio.wait_for(silent.reader.read(), 2) == b""
+        async with asyncio.timeout(2):
+            assert await silent.reader.read() == b""
         await polite.send(type="ping")
         assert await polite.receive() == {"type": "pong"}
 

@@ -106,7 +106,8 @@ async def slow(scene: Scene) -> AsyncIterator[list[Subscriber]]:
 
     async def pace() -> None:
         with suppress(TimeoutError):
-            await asyncio.wait_for(hasty.wait(), 1)
+            async with asyncio.timeout(1):
+                await hasty.wait()
 
     made = [Subscriber(scene.hub.ports, scene.key, pace, window=4_096) for _ in range(SLOW)]
     async with running(made):
