@@ -175,10 +175,9 @@ async def _serve(settings: Settings, dsn: str, bound: socket.socket, demo_key: s
 
 
 def _settle() -> None:
-    """What exists at the start lives for ever, and requests leave few cycles: collecting all would only cost time."""
+    """What exists now lives for ever: it is not looked through again for circles."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 50, 1_000)
 
 
 def _open_more_files() -> None:
