@@ -11,6 +11,7 @@ from conftest import NewDatabase, execute
 from documents import DOCUMENTS, Asked, Document, Sent, asked
 
 import schema
+from hub.db.pool import Planning
 from hub.demo.load import load
 from hub.engine import catalog
 from hub.engine.links import Many
@@ -54,7 +55,7 @@ class Analyst:
         async with self.asked.pool.connection() as connection:
             told = await connection.fetchval(f"explain (analyze, timing off, format json) {sent.text}", *sent.arguments)
             found = [json.loads(told)[0]["Plan"]]
-            if not sent.fresh:
+            if sent.planning is not Planning.EVERY_RUN:
                 prepared = await connection.prepare(sent.text)
                 nulls = ", ".join("null" for _ in prepared.get_parameters())
                 execute = f"execute {prepared.get_name()}" + (f" ({nulls})" if nulls else "")
