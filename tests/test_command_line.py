@@ -137,9 +137,9 @@ async def test_a_key_is_made_shown_and_revoked(run: Run, database: str) -> None:
     assert keys.KEY.fullmatch(key.removesuffix("\n"))
     code, listed, _ = await run("key", "list")
     assert code == 0
-    assert [part in listed for part in (key[4:12], "app", "reader", "living", key[13:-1])] == [True] * 4 + [False]
-    code, said, _ = await run("key", "revoke", key[4:12])
-    assert (code, said.startswith(f"{key[4:12]} is refused since ")) == (0, True)
+    assert [part in listed for part in (key[4:20], "app", "reader", "living", key[21:-1])] == [True] * 4 + [False]
+    code, said, _ = await run("key", "revoke", key[4:20])
+    assert (code, said.startswith(f"{key[4:20]} is refused since ")) == (0, True)
     assert "revoked" in (await run("key", "list"))[1]
 
 

@@ -287,6 +287,15 @@ async def test_days_are_made_ahead_unless_their_rows_lie_in_the_default_partitio
     assert [f"{today + timedelta(days=n):%Y%m%d}" in made for n in range(3)] == [True, False, True]
 
 
+async def test_nobody_gathers_statistics_of_images(connection: Connection, pool: Pool) -> None:
+    await days.make(pool, datetime.now(UTC).date() + timedelta(days=5))
+    found = await connection.fetch("""
+        select distinct attname, attstattarget from pg_inherits join pg_attribute on attrelid = inhrelid
+        where inhparent = 'change_log'::regclass and attname in ('before', 'after') order by attname
+    """)
+    assert [tuple(each) for each in found] == [("after", 0), ("before", 0)]
+
+
 async def test_a_day_that_is_in_use_is_left_for_later(database: str, connection: Connection, pool: Pool) -> None:
     await connection.fetchval("select hub_make_day(current_date - 9)")
     async with connected(database, 1) as (reader,), reader.transaction():

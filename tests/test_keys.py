@@ -183,7 +183,7 @@ async def test_only_a_hash_is_stored(tx: asyncpg.Connection) -> None:
     row = dict(await tx.fetchrow("select * from api_keys") or {})
     assert row.pop("id").version == 7
     assert row == {
-        "public_id": key[4:12],
+        "public_id": key[4:20],
         "hash": keys.digest(key),
         "name": "app",
         "role": "reader",
@@ -198,6 +198,7 @@ async def test_only_a_hash_is_stored(tx: asyncpg.Connection) -> None:
 
 async def test_no_two_keys_are_alike(tx: asyncpg.Connection) -> None:
     made = {await keys.create(tx, ADMIN, READER, NOW) for _ in range(20)}
+    assert {len(str(keys.public_id(key))) for key in made} == {16}
     assert len(made) == 20
     assert all(keys.KEY.fullmatch(key) for key in made)
 
@@ -208,7 +209,7 @@ async def test_a_key_is_found_with_its_units_path(northwind: str) -> None:
     assert unit is not None
     assert await keys.unit_named(tx, unit["code"]) == await keys.unit_named(tx, str(unit["id"])) == unit["id"]
     key = await keys.create(tx, ADMIN, replace(READER, unit_id=unit["id"]), NOW)
-    found = await keys.find(tx, key[4:12])
+    found = await keys.find(tx, key[4:20])
     assert found is not None
     assert (found.viewer.unit_path, found.viewer.binding) == (unit["path"], "unit")
     await tx.close()
@@ -219,7 +220,7 @@ async def test_a_key_goes_with_what_it_is_bound_to(tx: asyncpg.Connection) -> No
     unit = await tx.fetchval(f"insert into org_units (code, name, kind, path) {values} returning id")
     key = await keys.create(tx, ADMIN, replace(READER, unit_id=unit), NOW)
     await tx.execute("delete from org_units")
-    assert await keys.find(tx, key[4:12]) is None
+    assert await keys.find(tx, key[4:20]) is None
 
 
 @pytest.mark.parametrize(
@@ -267,8 +268,8 @@ async def test_only_who_sees_all_hands_out_keys(tx: asyncpg.Connection, viewer: 
 
 async def test_a_revocation_keeps_its_first_time(tx: asyncpg.Connection) -> None:
     key = await keys.create(tx, ADMIN, READER, NOW)
-    assert await keys.revoke(tx, ADMIN, key[4:12], NOW) == NOW
-    assert await keys.revoke(tx, ADMIN, key[4:12], NOW + timedelta(days=1)) == NOW
+    assert await keys.revoke(tx, ADMIN, key[4:20], NOW) == NOW
+    assert await keys.revoke(tx, ADMIN, key[4:20], NOW + timedelta(days=1)) == NOW
     assert [found.state(NOW) for found in await keys.every(tx, ADMIN)] == ["revoked"]
     with pytest.raises(NotFound):
         await keys.revoke(tx, ADMIN, "ffffffff", NOW)
@@ -291,7 +292,7 @@ async def test_a_real_hub_knows_its_keys_and_when_they_were_used(database: str) 
 
 async def test_an_older_use_does_not_hide_a_newer(tx: asyncpg.Connection) -> None:
     key = await keys.create(tx, ADMIN, READER, NOW)
-    found = await keys.find(tx, key[4:12])
+    found = await keys.find(tx, key[4:20])
     assert found is not None
     assert found.viewer.key_id is not None
     for at in (NOW, NOW - timedelta(days=1)):
@@ -307,7 +308,7 @@ async def test_the_first_key_is_made_once_and_kept_for_its_owner(database: str, 
     assert (folder / "key").stat().st_mode & 0o777 == 0o600
     assert (folder / "key").read_text() == f"{key}\n"
     async with pool.connection() as connection:
-        await keys.revoke(connection, ADMIN, key[4:12], NOW)
+        await keys.revoke(connection, ADMIN, key[4:20], NOW)
     assert await keyfile.ensure(pool, folder, NOW) == (key, False), "a revoked first key is not made again"
     (folder / "key").write_text(key_text("00000001"))
     other, made = await keyfile.ensure(pool, folder, NOW)

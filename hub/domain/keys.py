@@ -21,7 +21,8 @@ from hub.domain.tables import Choice, metadata, moment, reference
 from hub.errors import BadInput, NotFound
 from hub.viewer import Role, Viewer
 
-KEY = re.compile(r"hub_([0-9a-f]{8})_[A-Za-z0-9_-]{43}")
+# The shown part was eight digits once: too few for a hub that mints a key at every login.
+KEY = re.compile(r"hub_((?:[0-9a-f]{8}){1,2})_[A-Za-z0-9_-]{43}")
 NAME_LENGTH = 100
 MOST_MINUTES = 24 * 60  # that a minted key lives
 
@@ -140,7 +141,7 @@ async def create(tx: asyncpg.Connection, viewer: Viewer, wanted: NewKey, at: dat
     """Issue a key and return its text, which is nowhere kept."""
     viewer.require("keys:admin")
     _check(wanted, at)
-    shown = secrets.token_hex(4)
+    shown = secrets.token_hex(8)
     key = f"hub_{shown}_{secrets.token_urlsafe(32)}"
     try:
         await tx.execute(
