@@ -73,8 +73,8 @@ def main(
             taken |= _read(where, wanted, plan, customers, rivals)
         if Part.STREAMS in wanted:
             dsn = filled(where, customers, customers)
-            for scene in streams.SCENES:
-                report.show(str(streams.run(dsn, data, scene, max(seconds, 10.0))))
+            for found in streams.rounds(dsn, data, rounds, max(seconds, 10.0)):
+                report.show(str(found))
         if Part.WEBHOOKS in wanted:
             dsn = filled(where, customers, customers)
             for name, found in webhooks.run(dsn, data, rounds, max(seconds, 10.0)).items():

@@ -11,7 +11,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
+from statistics import median
 from typing import Any
 from uuid import UUID
 
@@ -142,6 +144,18 @@ def run(dsn: str, folder: Path, scene: Scene, seconds: float) -> dict[str, Any]:
                 }
             finally:
                 client.kill()
+
+
+def rounds(dsn: str, folder: Path, number: int, seconds: float) -> Iterator[dict[str, Any]]:
+    """What every scene came to in every round, in turns; then each scene's 99th percentiles, and their median."""
+    found: dict[str, list[float]] = {scene.name: [] for scene in SCENES}
+    for _ in range(number):
+        for scene in SCENES:
+            taken = run(dsn, folder, scene, seconds)
+            found[scene.name].append(taken["at"].get("990", inf))
+            yield taken
+    for name, at in found.items():
+        yield {"scene": name, "p99 of each round": [round(each, 1) for each in at], "median": round(median(at), 1)}
 
 
 def _take(client: "subprocess.Popen[str]") -> dict[str, Any]:
