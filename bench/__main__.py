@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
+from rich.text import Text
 
 from bench import capture, report, runs, streams, webhooks
 from bench.children import Failed
@@ -74,7 +75,7 @@ def main(
         if Part.STREAMS in wanted:
             dsn = filled(where, customers, customers)
             for found in streams.rounds(dsn, data, rounds, max(seconds, 10.0)):
-                report.show(str(found))
+                report.show(Text(str(found)))
         if Part.WEBHOOKS in wanted:
             dsn = filled(where, customers, customers)
             for name, found in webhooks.run(dsn, data, rounds, max(seconds, 10.0)).items():

@@ -15,7 +15,7 @@ import schema
 from hub import clock, observe
 from hub.db import migrate
 from hub.db.pool import Pool
-from hub.db.positions import READING
+from hub.db.positions import READING, TELLING
 from hub.db.text import text
 from hub.domain import answers, keys, vault
 from hub.engine.execute import Engine
@@ -94,6 +94,7 @@ async def running(
         dsn, settings.model_copy(update={"pool_size": 1})
     )  # whoever comes is let in, however busy the others are
     aside = Pool(dsn, settings.model_copy(update={"pool_size": settings.stream_pool_size}))
+    telling = Pool(dsn, settings.model_copy(update={"pool_size": settings.stream_pool_size}), TELLING)
     log = Pool(dsn, settings.model_copy(update={"pool_size": LOOKING}), READING)
     try:
         head = migrate.head()
@@ -111,7 +112,7 @@ async def running(
             async with clock.running(doing), Sequencer(dsn, settings).running():
                 engine, cursors, boxes = await engine_on(settings, pool, aside)
                 async with (
-                    Subscriptions(engine, Feed(aside, cursors, log), settings.live_limit).running() as streams,
+                    Subscriptions(engine, Feed(aside, cursors, log, telling), settings.live_limit).running() as streams,
                     webhooks.working(settings, dsn, engine, cursors, boxes) if settings.webhooks else nullcontext(),
                 ):
                     yield build(settings, engine, ring, streams, check=check, metrics=metrics, demo_key=demo_key)
@@ -120,6 +121,7 @@ async def running(
     finally:
         await door.close()
         await log.close()
+        await telling.close()
         await aside.close()
         await pool.close()
 

@@ -69,7 +69,11 @@ class Settings(BaseSettings):
         "changes. Best in total: twice the database's cores plus one.",
     )
     stream_pool_size: int = Field(
-        3, ge=1, le=100, description="Database connections per process that streams are told through, beside requests."
+        3,
+        ge=1,
+        le=100,
+        description="Database connections per process that changes are told through, and as many for live answers, beside "
+        "requests; each is opened when it is first needed.",
     )
     live_limit: int = Field(
         1_000,

@@ -12,7 +12,7 @@ from uuid import UUID
 from conftest import key_for
 
 import schema
-from hub.db.pool import Planning, Pool
+from hub.db.pool import Pool
 from hub.domain import keys
 from hub.domain.answers import Memory
 from hub.engine.execute import Answer, Engine, Request
@@ -56,11 +56,11 @@ DOCUMENTS = [read(path) for path in sorted(FOLDER.glob("*.graphql"))]
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A statement as it was sent to Postgres."""
+    """A statement as it was sent to Postgres; `fresh` ones are planned for these very arguments."""
 
     text: str
     arguments: Sequence[Any]
-    planning: Planning
+    fresh: bool
 
 
 class Recorder(Pool):
@@ -70,9 +70,9 @@ class Recorder(Pool):
         super().__init__(dsn, settings)
         self.sent: list[Sent] = []
 
-    async def fetch_json(self, text: str, arguments: Sequence[Any], planning: Planning = Planning.AUTO) -> bytes:
-        self.sent.append(Sent(text, arguments, planning))
-        return await super().fetch_json(text, arguments, planning)
+    async def fetch_json(self, text: str, arguments: Sequence[Any], *, fresh: bool = False) -> bytes:
+        self.sent.append(Sent(text, arguments, fresh))
+        return await super().fetch_json(text, arguments, fresh=fresh)
 
 
 @dataclass(frozen=True, slots=True)

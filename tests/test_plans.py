@@ -9,14 +9,26 @@ from typing import Any
 import pytest
 from conftest import NewDatabase, execute
 from documents import DOCUMENTS, Asked, Document, Sent, asked
+from feeding import ADD, connected, until
+from streaming import streaming
 
 import schema
-from hub.db.pool import Planning
 from hub.demo.load import load
 from hub.engine import catalog
 from hub.engine.links import Many
 from hub.engine.wire import public_id
 
+PRODUCTS = """subscription { changes(filter: {types: [PRODUCT]}) {
+    __typename
+    ... on Change { node { ... on Product { name } } }
+    ... on StreamReady { cursor }
+} }"""
+ALONE = (
+    "select count(*) = 1 from pg_stat_activity where datname = current_database() and backend_type = 'client backend'"
+)
+SCANNED = """
+select sum(seq_tup_read)::int, sum(idx_scan) > 0 from pg_stat_user_tables where relname ~ '^change_log_\\d{8}$'
+"""
 CUSTOMERS = 10_000  # with Northwind's, all tables that must not be read as a whole then have more than LARGE rows
 LARGE = 10_000
 CATALOG = catalog.build(schema.declarations())
@@ -55,7 +67,7 @@ class Analyst:
         async with self.asked.pool.connection() as connection:
             told = await connection.fetchval(f"explain (analyze, timing off, format json) {sent.text}", *sent.arguments)
             found = [json.loads(told)[0]["Plan"]]
-            if sent.planning is not Planning.EVERY_RUN:
+            if not sent.fresh:
                 prepared = await connection.prepare(sent.text)
                 nulls = ", ".join("null" for _ in prepared.get_parameters())
                 execute = f"execute {prepared.get_name()}" + (f" ({nulls})" if nulls else "")
@@ -218,3 +230,21 @@ async def test_a_page_of_a_linked_list_is_found_by_an_index(
                 "", f"{{ {row.declaration.plural}(first: 20) {{ pageInfo {{ endCursor }} nodes {{ {inner} }} }} }}"
             )
         )
+
+
+async def test_a_day_that_was_empty_when_it_was_analysed_is_not_read_from_end_to_end(database: str) -> None:
+    async with streaming(database) as hub, hub.subscribed(PRODUCTS) as subscription:
+        await hub.rows.execute("analyze")
+        assert (await subscription.next())["__typename"] == "StreamReady"
+        for name in ("one", "two", "three"):
+            await hub.rows.fetchval(ADD, name)
+            assert (await subscription.next())["node"] == {"name": name}
+    async with connected(database, 1) as (rows,):
+
+        async def alone() -> bool:
+            found: bool = await rows.fetchval(ALONE)  # who goes writes down what it has read
+            return found
+
+        await until(alone)
+        read = await rows.fetch(SCANNED)
+    assert [tuple(each) for each in read] == [(0, True)]

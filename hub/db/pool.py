@@ -5,7 +5,6 @@ asyncpg's own pool costs as much again as a point query (measured, docs/decision
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -23,14 +22,7 @@ CONNECT_SECONDS = 5.0
 # A server says itself that a statement takes too long. One that does not even say that so much later stands still, or is cut off.
 SILENT = 0.5
 AWAY = "The hub cannot reach its database now; try again."
-
-
-class Planning(StrEnum):
-    """When the server plans a prepared statement: as it sees fit, for every run's values, or once for all."""
-
-    AUTO = "auto"
-    EVERY_RUN = "force_custom_plan"
-    ONCE = "force_generic_plan"
+PLANNING = {True: "set plan_cache_mode = force_custom_plan", False: "reset plan_cache_mode"}
 
 
 class Contended(Unavailable):
@@ -106,12 +98,12 @@ async def own(dsn: str, settings: Settings, session: dict[str, str]) -> Connecti
 class Held:
     """A connection and what it remembers."""
 
-    __slots__ = ("connection", "length", "planning", "statements")
+    __slots__ = ("connection", "fresh", "length", "statements")
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.statements: OrderedDict[str, Any] = OrderedDict()
-        self.planning = Planning.AUTO
+        self.fresh = False
         self.length = 0
 
     async def statement(self, text: str) -> Any:
@@ -193,28 +185,26 @@ class Pool:
             while self._idle:
                 self._idle.pop().connection.terminate()
 
-    async def fetch_json(self, text: str, arguments: Sequence[Any], planning: Planning = Planning.AUTO) -> bytes:
-        """The one JSON value of a statement, as its bytes.
+    async def fetch_json(self, text: str, arguments: Sequence[Any], *, fresh: bool = False) -> bytes:
+        """The one JSON value of a statement, as its bytes; `fresh` has it planned for these very arguments.
 
         Raises HubError: STATEMENT_TIMEOUT, UNAVAILABLE, or what an argument's value is refused with."""
-        answer: bytes = await self._asked(text, arguments, planning, _value)
+        answer: bytes = await self._asked(text, arguments, fresh, _value)
         return answer
 
-    async def fetch(
-        self, text: str, arguments: Sequence[Any], planning: Planning = Planning.AUTO
-    ) -> list[asyncpg.Record]:
+    async def fetch(self, text: str, arguments: Sequence[Any], *, fresh: bool = False) -> list[asyncpg.Record]:
         """The rows of a statement, with JSON as its bytes; raises what fetch_json does."""
-        rows: list[asyncpg.Record] = await self._asked(text, arguments, planning, _rows)
+        rows: list[asyncpg.Record] = await self._asked(text, arguments, fresh, _rows)
         return rows
 
-    async def _asked(self, text: str, arguments: Sequence[Any], planning: Planning, form: Form) -> Any:
+    async def _asked(self, text: str, arguments: Sequence[Any], fresh: bool, form: Form) -> Any:
         async with self._turns:
             held = await self._take()
             try:
                 statement = await held.statement(text)
-                if held.planning is not planning:
-                    await held.connection.execute(f"set plan_cache_mode = {planning}")
-                    held.planning = planning
+                if held.fresh is not fresh:
+                    await held.connection.execute(PLANNING[fresh])
+                    held.fresh = fresh
                 answer = await form(statement, arguments)
             except asyncpg.InvalidCachedStatementError as error:
                 held.connection.terminate()  # the tables changed under its statements: a migration ran

@@ -15,7 +15,8 @@ Row = asyncpg.Record
 Rows = list[Row]
 LEASE = timedelta(seconds=30)
 
-# The queue is empty when its statistics are taken and long when it matters: it is only ever walked along its indexes.
+# The queue is empty when its statistics are taken and long when it matters: it is only ever walked along its indexes. The
+# same connections tell of changes, and are better off planning once (positions.TELLING).
 # What the last moments before a crash of the database wrote may be lost, cursors and all: it is sent again then.
 SESSION = {
     "hub.actor": "hub",
@@ -25,6 +26,7 @@ SESSION = {
     "enable_bitmapscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    "plan_cache_mode": "force_generic_plan",
 }
 
 _AWAITED = "select exists (select from webhooks where status = 'ACTIVE')"

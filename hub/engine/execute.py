@@ -273,7 +273,7 @@ class Engine:
             body = orjson.dumps({key: getattr(node, "text", None) for key, node in ready.planned.plan.roots})
         else:
             trace.statements += 1
-            body = await self._pool.fetch_json(statement.text, arguments, statement.planning)
+            body = await self._pool.fetch_json(statement.text, arguments, fresh=statement.fresh)
         trace.stage("sql")
         splice = ready.planned.plan.splice
         told = {each.root.key: await self._page(each, run) for each in ready.told}

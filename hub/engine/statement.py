@@ -9,7 +9,6 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from hub.db.pool import Planning
 from hub.db.text import DIALECT
 from hub.engine.catalog import Row
 from hub.engine.conditions import All, Run, Slot
@@ -49,14 +48,14 @@ STANDING = "coalesce((select max(position) from change_order), (select least_pos
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """The text of a plan and how its arguments are found in a run, and when the server is to plan it.
+    """The text of a plan and how its arguments are found in a run; `fresh` is to be planned at every run.
 
     `idle` are values that the text has no place for: a bad cursor is bad even where only the count is asked for."""
 
     text: str
     arguments: tuple[Callable[[Run], Any], ...]
     idle: tuple[Callable[[Run], Any], ...]
-    planning: Planning
+    fresh: bool
 
     def bind(self, run: Run) -> list[Any]:
         """The arguments of a run; raises BadInput for values that do not fit."""
@@ -73,15 +72,11 @@ def written(plan: Plan, binding: Binding, fresh_row: str | None = None) -> State
 
 
 def told(plan: Plan, binding: Binding, owner: str) -> Statement:
-    """The statement of a plan whose one root is `changes`: rows of positions and messages (images.py).
-
-    It walks from positions along keys, whatever their values: planning it for each change, with every day of the log looked
-    at, took the server five times as long as running it."""
+    """The statement of a plan whose one root is `changes`: rows of positions and messages (images.py)."""
     ((_, changes),) = plan.roots
     assert isinstance(changes, Changes)
     names = Names(binding)
-    select = ImageWriter(names, Writer(names), owner, plan.splice is not None).select(changes)
-    return _compiled(select, plan, Planning.ONCE)
+    return _compiled(ImageWriter(names, Writer(names), owner, plan.splice is not None).select(changes), plan)
 
 
 def framed(plan: Plan, binding: Binding) -> Statement:
@@ -91,7 +86,7 @@ def framed(plan: Plan, binding: Binding) -> Statement:
     return _compiled(sa.select(RootWriter(Names(binding)).root(frame), raw(STANDING)), plan)
 
 
-def _compiled(select: sa.Select[Any], plan: Plan, planning: Planning = Planning.AUTO) -> Statement:
+def _compiled(select: sa.Select[Any], plan: Plan) -> Statement:
     compiled = select.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
     sources: dict[str, Callable[[Run], Any]] = {slot.name: slot.value for slot in (*ALWAYS, *plan.slots)}
     sources["viewer_unit"] = lambda run: run.viewer.unit_ids[0]
@@ -99,9 +94,8 @@ def _compiled(select: sa.Select[Any], plan: Plan, planning: Planning = Planning.
     sources["viewer_customer"] = lambda run: run.viewer.customer_id
     sources["viewer_key"] = lambda run: run.viewer.key_id
     names: Sequence[str] = compiled.positiontup or ()
-    planning = Planning.EVERY_RUN if plan.fresh else planning
     idle = tuple(slot.value for slot in plan.slots if slot.name not in names)
-    return Statement(str(compiled), tuple(sources[name] for name in names), idle, planning)
+    return Statement(str(compiled), tuple(sources[name] for name in names), idle, plan.fresh)
 
 
 class RootWriter(Writer):

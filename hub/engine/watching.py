@@ -138,7 +138,7 @@ class Watch:
         if statement is None:
             return []
         run = replace(self._run, positions=positions, cursors=cursors, mark=mark, at=at)
-        rows = await pool.fetch(statement.text, statement.bind(run), statement.planning)
+        rows = await pool.fetch(statement.text, statement.bind(run), fresh=statement.fresh)
         return [
             (row[0], body)
             for row, body in zip(rows, await self._spliced(pool, [row[1] for row in rows], run), strict=True)
@@ -149,7 +149,7 @@ class Watch:
         statement = self._ready.statement
         assert statement is not None
         run = replace(self._run, mark=mark, at=at)
-        (row,) = await pool.fetch(statement.text, statement.bind(run), statement.planning)
+        (row,) = await pool.fetch(statement.text, statement.bind(run), fresh=statement.fresh)
         (body,) = await self._spliced(pool, [row[0]], run)
         return row[1], body
 

@@ -48,11 +48,13 @@ def nobody(_: int, __: int) -> None:
 class Feed:
     """The order of changes, as one process reads it. `mark` stands for a cursor that is not known yet; nobody is told it.
 
-    Who looks again and again does so through a `log` of its own, whose session is `positions.READING`."""
+    Who looks again and again does so through a `log` of its own, whose session is `positions.READING`, and tells of what
+    there is through another pool, whose session is `positions.TELLING`."""
 
-    def __init__(self, pool: Pool, cursors: Cursors, log: Pool | None = None) -> None:
+    def __init__(self, pool: Pool, cursors: Cursors, log: Pool | None = None, telling: Pool | None = None) -> None:
         self.pool = pool
         self._log = log or pool
+        self._telling = telling or pool
         self.mark = secrets.token_hex(16)
         self._cursors = cursors
         self._standing = Standing(0, 0, 1, {})
@@ -127,7 +129,7 @@ class Feed:
     async def told(self, watch: Watch, wanted: Sequence[int]) -> list[tuple[int, bytes]]:
         """The messages of the changes at some positions, with marks in them."""
         cursors = [self.cursor(each) for each in wanted]
-        return await watch.told(self.pool, wanted, cursors, self.mark, datetime.now(UTC))
+        return await watch.told(self._telling, wanted, cursors, self.mark, datetime.now(UTC))
 
     def marked(self, message: bytes, cursor: str) -> bytes:
         """The message with the cursor that was not known."""

@@ -41,6 +41,7 @@ begin
     for day in select inhrelid::regclass from pg_inherits where inhparent = 'change_log'::regclass loop
         execute format('alter table %s alter before set statistics {0}, alter after set statistics {0}', day);
     end loop;
+    alter table only change_log alter before set statistics {0}, alter after set statistics {0};
 end
 $$
 """
