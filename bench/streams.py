@@ -81,6 +81,15 @@ async def _topics(dsn: str, number: int) -> list[UUID]:
         await connection.close()
 
 
+async def _vacuumed(dsn: str) -> None:
+    """What the rounds before have left is cleared away before, and not beside, the next one."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute("vacuum (analyze) customers, api_keys, change_log, change_order, change_feed")
+    finally:
+        await connection.close()
+
+
 async def write(dsn: str, topics: Sequence[UUID], rate: int, seconds: float) -> int:
     """Writes one change at a time, evenly; gives how many."""
     connection = await asyncpg.connect(dsn)
@@ -115,6 +124,7 @@ def run(dsn: str, folder: Path, scene: Scene, seconds: float) -> dict[str, Any]:
     """One scene: connect, warm up, measure."""
     topics = asyncio.run(_topics(dsn, scene.topics))
     held = asyncio.run(_keys(dsn, topics if scene.bound else None))
+    asyncio.run(_vacuumed(dsn))
     variables = [{}] if scene.bound else [{"id": f"cus_{each.hex}"} for each in topics]
     with serving(dsn, folder, held[0]) as (port, pid):
         told = {"port": port, "number": scene.subscribers, "query": scene.query, "keys": held, "variables": variables}
