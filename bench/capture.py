@@ -27,6 +27,7 @@ Found = TypeVar("Found")
 
 LOGGED, BARE = "with the log", "without"
 ROWS = 100_000
+OFTEN = 3  # turns of a write that is one of many, for each of one that is a whole turn: they are short, and vary most
 REAPED = 0.1  # seconds after which the CPU time of processes that have ended is their parent's
 
 # Ids that can be made from a number, so that finding one costs neither side anything.
@@ -109,7 +110,7 @@ class Writer:
             if not await connection.fetchval(UNPLACED):
                 break
             await asyncio.sleep(REAPED)
-        await connection.execute(f"vacuum {self.write.table}")
+        await connection.execute(f"vacuum (analyze) {self.write.table}, change_log, change_order")
 
     async def _timed(self, connection: Connection) -> float:
         begun = perf_counter()
@@ -155,15 +156,19 @@ def _led(dsn: str) -> Iterator[None]:
 
 
 def run(where: Place, plan: Plan) -> Mapping[str, Turns]:
-    """Every write with the log and without, in turns."""
+    """Every write with the log and without, in turns: first those of one row, which vacuum after 100,000 would disturb."""
     dsn, program = empty(where, "capture"), Path(find().path("pgbench"))
     _on(dsn, _ready)
     with tempfile.TemporaryDirectory(prefix="hub-bench-") as work, _led(dsn):
-        runners: dict[str, list[Runner]] = {
-            write.name: [Writer(name, write, program, dsn, Path(work)) for name in (LOGGED, BARE)] for write in WRITES
-        }
         turn = Turn(plan.seconds, plan.connections, asyncio.run(usage.postmaster(dsn)))
-        with report.progress("capture", 2 * len(WRITES) * (plan.rounds + 1)) as tell:
-            taken = rounds(runners, plan.rounds, turn, tell)
+        taken: Turns = {}
+        for alone, count in ((False, OFTEN * plan.rounds), (True, plan.rounds)):
+            runners: dict[str, list[Runner]] = {
+                write.name: [Writer(name, write, program, dsn, Path(work)) for name in (LOGGED, BARE)]
+                for write in WRITES
+                if write.alone is alone
+            }
+            with report.progress("capture", 2 * len(runners) * (count + 1)) as tell:
+                taken |= rounds(runners, count, turn, tell)
     report.show(report.costs(taken, {write.name: write.title for write in WRITES}, LOGGED, BARE))
     return {"capture": taken}

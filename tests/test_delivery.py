@@ -25,7 +25,8 @@ with placed as (
     insert into change_order select coalesce((select max(position) from change_order), 0) + row_number() over (order by {0}), id
     from change_log where {1} returning id
 )
-select count(*) as changes, max(id) as last, pg_current_snapshot()::text as snapshot, 0 as drawn, 0.0 as age from placed
+select count(*) as changes, max(id) as last, pg_current_snapshot()::text as snapshot, 0 as drawn, null as xid, 0.0 as age
+from placed
 """
 BY_SEQUENCE = PLACE.format("id", "id > (select coalesce(max(id), 0) from change_order)")
 BY_TRANSACTION = PLACE.format(

@@ -19,7 +19,7 @@ from hub.db.pool import Connection, Pool, own
 from hub.db.positions import Forgotten, Mark, Moved
 from hub.publish import sequencer
 from hub.publish.horizon import MOST, Horizon
-from hub.publish.sequencer import Sequencer
+from hub.publish.sequencer import Sequencer, pace
 from hub.settings import Settings
 
 XMAX = "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
@@ -54,7 +54,6 @@ async def test_nothing_is_lost_and_everything_is_in_order(
     database: str, seed: int, limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sequencer, "LIMIT", limit)
-    monkeypatch.setattr(sequencer, "MARKING", 0.005)
     async with Sequencer(database, Settings()).running():
         ledger = await wrestle(database, seed, by_position)
     assert (ledger.faults(), len(ledger.read) > 200) == (set(), True)
@@ -200,29 +199,31 @@ async def test_who_mutates_wakes_the_leader(database: str, monkeypatch: pytest.M
 
 def test_a_mark_settles_when_nobody_below_it_is_open() -> None:
     horizon, big = Horizon(0), 2**32  # numbers go on beyond 32 bits
-    horizon.mark(Mark(10, big + 5))
-    horizon.learn(Moved(1, 9, f"{big + 3}:{big + 6}:{big + 3}", 10, 0.0), 5)
-    assert (horizon.settled, horizon.marks) == (0, [Mark(10, big + 5)])
-    horizon.mark(Mark(20, big + 8))
-    horizon.learn(Moved(0, None, f"{big + 7}:{big + 9}:{big + 7}", 20, None), 5)
-    assert (horizon.settled, horizon.marks) == (10, [Mark(20, big + 8)])
+    horizon.learn(Moved(1, 9, f"{big + 3}:{big + 6}:{big + 3}", 10, big + 6, 0.0), 5)
+    assert (horizon.settled, horizon.marks) == (0, [Mark(10, big + 6)])
+    horizon.learn(Moved(0, None, f"{big + 7}:{big + 9}:{big + 7}", 20, big + 9, None), 5)
+    assert (horizon.settled, horizon.marks) == (10, [Mark(20, big + 9)])
 
 
 def test_a_full_move_settles_only_as_far_as_it_came() -> None:
     horizon = Horizon(0)
-    horizon.mark(Mark(10, 5))
-    horizon.learn(Moved(5, 7, "6:6:", 10, 0.0), 5)
+    horizon.learn(Moved(1, 1, "5:5:", 10, 5, 0.0), 5)
+    horizon.learn(Moved(5, 7, "6:6:", 10, 6, 0.0), 5)
     assert (horizon.settled, horizon.reached) == (0, 7)
-    horizon.learn(Moved(3, 10, "6:6:", 10, 0.0), 5)
+    horizon.learn(Moved(3, 10, "7:7:", 10, 7, 0.0), 5)
     assert (horizon.settled, horizon.reached) == (10, MOST)
 
 
 def test_marks_do_not_pile_up_behind_an_open_transaction() -> None:
     horizon = Horizon(0)
     for n in range(1, 100):
-        horizon.mark(Mark(n * 10, 100 + n))
-        horizon.learn(Moved(0, None, f"50:{101 + n}:50", n * 10, None), 5)
-    assert horizon.marks == [Mark(990, 199)]
+        horizon.learn(Moved(0, None, f"50:{101 + n}:50", n * 10, 101 + n, None), 5)
+    assert horizon.marks == [Mark(980, 199), Mark(990, 200)]
+
+
+@pytest.mark.parametrize(("changes", "seconds", "pause"), [(1, 0.05, 0.01), (20, 0.02, 0.02), (5_000, 0.01, 0.05)])
+def test_the_leader_looks_less_often_when_there_is_more_to_place(changes: int, seconds: float, pause: float) -> None:
+    assert pace(changes, seconds) == pytest.approx(pause)
 
 
 # -- days -------------------------------------------------------------------------------------------------------------------

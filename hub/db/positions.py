@@ -53,16 +53,13 @@ select {_HEAD} as head, feed.least_position, epochs.* from change_feed as feed, 
 ) as epochs
 """
 
-# The number is drawn after the sequence is read, so that it is greater than that of any transaction which drew an id up
-# to then: the next one that will be given out (a snapshot's xmax is only one more than the last that has ended).
-_MARK = """
-with drawn as materialized (select case when is_called then last_value else last_value - 1 end as id from change_log_id)
-select id, pg_current_xact_id()::text::bigint as xid from drawn
-"""
-
-# All in one statement, and so in one snapshot: where something may have appeared, what has, and its positions.
+# All in one statement, and so in one snapshot: where something may have appeared, what has, and its positions. The number is
+# drawn after the sequence is read, so that it is greater than that of any transaction which drew an id up to then: hence both
+# places where nothing happens before `drawn` is there. (A snapshot's xmax is only one more than the last that has ended.)
 _MOVE = """
-with low as materialized (
+with drawn as materialized (
+    select case when is_called then last_value else last_value - 1 end as id from change_log_id
+), low as materialized (
     select least($2::bigint, coalesce((
         select max(mark.id) from unnest($3::bigint[], $4::text[]) as mark (id, xid)
         where mark.xid::xid8 < (
@@ -81,11 +78,12 @@ with low as materialized (
     insert into change_order (position, id)
     select greatest((select max(position) from change_order), feed.least_position - 1) + row_number() over (order by found.id),
         found.id
-    from found cross join change_feed as feed
+    from found cross join change_feed as feed cross join drawn
     returning id
 )
-select count(*) as changes, max(id) as last, pg_current_snapshot()::text as snapshot,
-    (select case when is_called then last_value else last_value - 1 end from change_log_id) as drawn,
+select count(*) as changes, max(id) as last, pg_current_snapshot()::text as snapshot, (select id from drawn) as drawn,
+    case when (select id from drawn) is not null and (count(*) > 0 or $7)
+        then pg_current_xact_id()::text::bigint end as xid,
     (select extract(epoch from clock_timestamp() - min(at))::float from found) as age
 from placed
 """
@@ -128,6 +126,7 @@ class Moved(NamedTuple):
     last: int | None  # the greatest id among them
     snapshot: str
     drawn: int  # the last id that was given out to anybody
+    xid: int | None  # drawn after that, if it was
     age: float | None  # seconds since the oldest of them was made
 
 
@@ -192,22 +191,18 @@ async def settle(connection: Connection, id: int) -> None:
     await connection.execute(_SETTLE, id)
 
 
-async def mark(connection: Connection) -> Mark:
-    """Where the log stands now."""
-    found = await connection.fetchrow(_MARK)
-    assert found is not None
-    return Mark(found["id"], found["xid"])
-
-
-async def move(connection: Connection, known: Known, limit: int, *, seconds: float | None = None) -> Moved:
+async def move(
+    connection: Connection, known: Known, limit: int, *, marking: bool = False, seconds: float | None = None
+) -> Moved:
     """Gives the next positions to the lowest ids that are committed and have none; what is known tells where to look.
 
-    It may take longer than other statements if it is said how long."""
+    It tells where the log stands by a number of its own, if it gives any or is asked to. It may take longer than other
+    statements if it is said how long."""
     ids, xids = [each.id for each in known.marks], [str(each.xid) for each in known.marks]
-    given = known.settled, known.reached, ids, xids, known.snapshot, limit
+    given = known.settled, known.reached, ids, xids, known.snapshot, limit, marking
     found = await connection.fetchrow(_MOVE, *given, timeout=seconds)
     assert found is not None
-    return Moved(found["changes"], found["last"], found["snapshot"], found["drawn"], found["age"])
+    return Moved(*found.values())
 
 
 async def standing(connection: Connection) -> Standing:

@@ -36,11 +36,6 @@ class Horizon:
         """The last id that needs no mark any more."""
         return self.marks[-1].id if self.marks else self.settled
 
-    def mark(self, mark: Mark) -> None:
-        """Remembers where the log stood."""
-        if mark.id > self.marked:
-            self.marks.append(mark)
-
     def learn(self, moved: Moved, limit: int) -> None:
         """Takes in what a move saw and did."""
         seen = Snapshot.of(moved.snapshot)
@@ -50,6 +45,8 @@ class Horizon:
         for mark in self.marks:
             if mark.xid < oldest and mark.id <= self.reached:
                 self.settled = mark.id
+        if moved.xid is not None and moved.drawn > self.marked:
+            self.marks.append(Mark(moved.drawn, moved.xid))
         self.marks = [each for each in _telling(self.marks, seen) if each.id > self.settled]
 
 

@@ -16,11 +16,18 @@ from hub.settings import Settings
 
 LIMIT = 5_000  # changes per move, so that each stays short
 BUSY, IDLE, SLOWER = 0.01, 0.05, 1.5  # seconds between moves, and how fast they become longer when nothing happens
+PACE = (
+    50_000  # changes per second that a pause of a second is for: the more there are, the more share what a move costs
+)
 CANDIDATE = 0.5  # seconds after which one that does not lead tries again
-MARKING = 0.05  # seconds between marks: what was written since the last one is looked through again by every move
 WRITING = 5.0  # seconds between notes of what is settled: each is a dead row for as long as an old snapshot is open
 FAREWELL = 2.0
 FIRST = 61.0  # seconds that the first move of a lead may take, which looks through all that came since; later ones are short
+
+
+def pace(changes: int, seconds: float) -> float:
+    """Seconds to wait after a move that found so many changes of so long a time."""
+    return min(IDLE, max(BUSY, changes / max(seconds, BUSY) / PACE))
 
 
 class Sequencer:
@@ -94,22 +101,22 @@ class Sequencer:
             await self._pause(CANDIDATE)
 
     async def _lead(self, connection: Connection, horizon: Horizon) -> None:
-        marked = written = monotonic()
+        written = looked = monotonic()
         noted, pause = horizon.settled, BUSY
         seconds: float | None = FIRST
+        marking = False
         while not self._stopping:
-            moved = await positions.move(connection, horizon, LIMIT, seconds=seconds)
+            looked, before = monotonic(), looked
+            moved = await positions.move(connection, horizon, LIMIT, marking=marking, seconds=seconds)
             seconds = None
             horizon.learn(moved, LIMIT)
             if moved.age is not None:
                 tell(Placed(moved.changes, moved.age))
-            if moved.drawn > horizon.marked and monotonic() - marked >= MARKING:
-                horizon.mark(await positions.mark(connection))
-                marked = monotonic()
+            marking = moved.drawn > horizon.marked
             if horizon.settled > noted and monotonic() - written >= WRITING:
                 await positions.settle(connection, horizon.settled)
                 noted, written = horizon.settled, monotonic()
-            pause = BUSY if moved.changes else min(IDLE, pause * SLOWER)
+            pause = pace(moved.changes, looked - before) if moved.changes else min(IDLE, pause * SLOWER)
             if moved.changes < LIMIT:
                 await self._pause(pause)
         await positions.settle(connection, horizon.settled)

@@ -56,7 +56,6 @@ async def test_one_who_is_slow_delays_nobody(
 ) -> None:
     # Each note of what is settled leaves a dead row: as many as there would be in an hour or more.
     monkeypatch.setattr(sequencer, "WRITING", 0.0)
-    monkeypatch.setattr(sequencer, "MARKING", 0.005)
     async with connected(database, 1) as (connection,), Sequencer(database, Settings()).running():
         before = await waits(connection, "before")
         async with held(database, what):
