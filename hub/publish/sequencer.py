@@ -116,16 +116,17 @@ class Sequencer:
             if horizon.settled > noted and monotonic() - written >= WRITING:
                 await positions.settle(connection, horizon.settled)
                 noted, written = horizon.settled, monotonic()
-            pause = pace(moved.changes, looked - before) if moved.changes else min(IDLE, pause * SLOWER)
+            least = pace(moved.changes, looked - before)
+            pause = least if moved.changes else min(IDLE, pause * SLOWER)
             if moved.changes < LIMIT:
-                await self._pause(pause)
+                await self._pause(pause, least)
         await positions.settle(connection, horizon.settled)
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self, seconds: float, least: float = BUSY) -> None:
         """Waits that long, or until it is woken; a little in any case, so that many who wake it do not keep it busy."""
-        await asyncio.sleep(min(seconds, BUSY))
-        if seconds > BUSY and not self._stopping:
+        await asyncio.sleep(least)
+        if seconds > least and not self._stopping:
             with suppress(TimeoutError):  # not wait_for, which may swallow that the task is cancelled
-                async with asyncio.timeout(seconds - BUSY):
+                async with asyncio.timeout(seconds - least):
                     await self._woken.wait()
         self._woken.clear()
