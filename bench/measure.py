@@ -95,7 +95,7 @@ class Pgbench:
         return Sample(found.rate, None, None, None, per, None)
 
 
-Turns = dict[str, dict[str, list[Sample]]]  # workload → runner → one sample per round
+Turns = dict[str, dict[str, list[Sample]]]  # workload → runner → one sample per turn
 
 
 def rounds(runners: dict[str, list[Runner]], count: int, turn: Turn, tell: Callable[[], None]) -> Turns:

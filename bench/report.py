@@ -144,7 +144,7 @@ def grown(found: Mapping[int, Medians], workloads: Sequence[Workload], small: st
 
 
 def costs(taken: Turns, titles: Mapping[str, str], dear: str, cheap: str) -> Table:
-    """What one way of doing things costs beside the other: medians of the rounds' own ratios, so that both saw the same."""
+    """What one way of doing things costs beside the other: medians of the turns' own ratios, so that both saw the same."""
     columns = ("", "", f"rows/s {dear}", cheap, "fewer", "time ×", f"Postgres µs {dear}", cheap)
     table = _table("What the log of changes costs", columns)
     for work, by_name in taken.items():

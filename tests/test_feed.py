@@ -27,6 +27,16 @@ OLD = """
 insert into change_log (day, table_name, row_id, version, operation, changed)
 select current_date - $1::int, 'products', uuidv7(), 1, 'CREATE', '{}' from generate_series(1, $2)
 """
+# Whoever gets a number draws an id with it.
+MEANWHILE = """
+create schema meanwhile;
+create function meanwhile.pg_current_xact_id() returns xid8 language plpgsql as $$
+begin perform nextval('public.change_log_id'); return pg_catalog.pg_current_xact_id(); end $$;
+create function meanwhile.draw() returns trigger language plpgsql as $$
+begin perform nextval('public.change_log_id'); return new; end $$;
+create trigger draw before insert on change_order for each row execute function meanwhile.draw();
+set search_path = meanwhile, pg_catalog, public
+"""
 MAKE = """mutation { productCreate(input: {sku: "A", name: "Nail", category: "Iron", unitPrice: "1", currency: "EUR"}) {
     product { sku }
 } }"""
@@ -195,6 +205,18 @@ async def test_who_mutates_wakes_the_leader(database: str, monkeypatch: pytest.M
         await asyncio.sleep(0.05)  # now it would pause for a minute
         await ask(MAKE)
         await placed(connection)
+
+
+@pytest.mark.parametrize("finds", [True, False])
+async def test_the_sequence_is_read_before_a_number_is_drawn(connection: Connection, finds: bool) -> None:
+    if finds:
+        await connection.fetchval(ADD, "one")
+    else:
+        await connection.fetchval("select nextval('change_log_id')")
+    await connection.execute(MEANWHILE)
+    moved = await positions.move(connection, Horizon(0), 10, marking=not finds)
+    assert (moved.changes, moved.drawn, moved.xid is not None) == (int(finds), 1, True)
+    assert await connection.fetchval("select last_value from change_log_id") > 1  # the trap worked
 
 
 def test_a_mark_settles_when_nobody_below_it_is_open() -> None:

@@ -56,9 +56,10 @@ select {_HEAD} as head, feed.least_position, epochs.* from change_feed as feed, 
 # All in one statement, and so in one snapshot: where something may have appeared, what has, and its positions. The number is
 # drawn after the sequence is read, so that it is greater than that of any transaction which drew an id up to then: hence both
 # places where nothing happens before `drawn` is there. (A snapshot's xmax is only one more than the last that has ended.)
+# Read as a table, a sequence may show for a moment what it logs ahead, 32 too many: the function waits for its page.
 _MOVE = """
 with drawn as materialized (
-    select case when is_called then last_value else last_value - 1 end as id from change_log_id
+    select coalesce(pg_sequence_last_value('change_log_id'), 0) as id
 ), low as materialized (
     select least($2::bigint, coalesce((
         select max(mark.id) from unnest($3::bigint[], $4::text[]) as mark (id, xid)

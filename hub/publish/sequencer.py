@@ -15,7 +15,7 @@ from hub.publish.horizon import Horizon
 from hub.settings import Settings
 
 LIMIT = 5_000  # changes per move, so that each stays short
-BUSY, IDLE, SLOWER = 0.01, 0.05, 1.5  # seconds between moves, and how fast they become longer when nothing happens
+BUSY, IDLE, SLOWER = 0.01, 0.05, 1.5  # least and most seconds between moves; how fast they grow when nothing happens
 PACE = (
     50_000  # changes per second that a pause of a second is for: the more there are, the more share what a move costs
 )
@@ -123,7 +123,7 @@ class Sequencer:
         await positions.settle(connection, horizon.settled)
 
     async def _pause(self, seconds: float, least: float = BUSY) -> None:
-        """Waits that long, or until it is woken; a little in any case, so that many who wake it do not keep it busy."""
+        """Waits that long, or until it is woken; some of it in any case, so that many who wake it do not keep it busy."""
         await asyncio.sleep(least)
         if seconds > least and not self._stopping:
             with suppress(TimeoutError):  # not wait_for, which may swallow that the task is cancelled
