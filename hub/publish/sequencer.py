@@ -16,9 +16,7 @@ from hub.settings import Settings
 
 LIMIT = 5_000  # changes per move, so that each stays short
 BUSY, IDLE, SLOWER = 0.01, 0.05, 1.5  # least and most seconds between moves; how fast they grow when nothing happens
-PACE = (
-    50_000  # changes per second that a pause of a second is for: the more there are, the more share what a move costs
-)
+PACE = 50_000  # changes a second for each second of pause: the more there are, the more of them share what a move costs
 CANDIDATE = 0.5  # seconds after which one that does not lead tries again
 WRITING = 5.0  # seconds between notes of what is settled: each is a dead row for as long as an old snapshot is open
 FAREWELL = 2.0
