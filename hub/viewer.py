@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Literal
 from uuid import UUID
 
@@ -76,15 +77,7 @@ class Viewer:
         return self.customer_id is None
 
     def may(self, scope: str) -> bool:
-        verb = scope.partition(":")[2]
-        # Whoever sees a part only may not hand out keys to the whole.
-        if verb == "admin" and self.binding != "none":
-            return False
-        bound = "unit" if self.binding == "leaf" else self.binding
-        if verb == "write" and scope not in WRITABLE.get(bound, (scope,)):
-            return False
-        scopes = SCOPES[self.role]
-        return scope in scopes or f"*:{verb}" in scopes
+        return _may(self.role, self.binding, scope)
 
     def require(self, scope: str) -> None:
         """Raise Forbidden unless the role has the scope."""
@@ -92,6 +85,19 @@ class Viewer:
             bound = "" if self.binding == "none" else f" bound to a {self.binding}"
             message = f"A key with role {self.role}{bound} may not {scope}; use a key that has that right."
             raise Forbidden(message, extensions={"scope": scope})
+
+
+@cache
+def _may(role: Role, binding: Binding, scope: str) -> bool:
+    verb = scope.partition(":")[2]
+    # Whoever sees a part only may not hand out keys to the whole.
+    if verb == "admin" and binding != "none":
+        return False
+    bound = "unit" if binding == "leaf" else binding
+    if verb == "write" and scope not in WRITABLE.get(bound, (scope,)):
+        return False
+    scopes = SCOPES[role]
+    return scope in scopes or f"*:{verb}" in scopes
 
 
 ADMIN = Viewer(key_id=None, role=Role.ADMIN)

@@ -22,6 +22,7 @@ TURN = """
 ; set local lock_timeout to default; set local statement_timeout to default
 """
 LONGEST_TURN = 7.0  # seconds
+NONE_YET = UUID(int=0)
 SAVE, KEEP, UNDO = "savepoint row", "release savepoint row", "rollback to savepoint row"
 
 
@@ -47,7 +48,7 @@ class Noted:
         if self.text or not text.startswith("INSERT INTO "):
             raise Several
         self.text, self.arguments = text, arguments
-        return UUID(int=0)
+        return NONE_YET
 
     def __getattr__(self, name: str) -> NoReturn:
         raise Several

@@ -59,11 +59,15 @@ sa.Index(
 )
 sa.Index("ix_interactions_unit_id_occurred_at_id", Interaction.c.unit_id, Interaction.c.occurred_at, Interaction.c.id)
 sa.Index("ix_interactions_occurred_at_id", Interaction.c.occurred_at, Interaction.c.id)
-sa.Index("ix_interactions_staff_id_occurred_at_id", Interaction.c.staff_id, Interaction.c.occurred_at, Interaction.c.id)
-sa.Index("ix_interactions_order_id_occurred_at_id", Interaction.c.order_id, Interaction.c.occurred_at, Interaction.c.id)
-sa.Index(
-    "ix_interactions_contact_id_occurred_at_id", Interaction.c.contact_id, Interaction.c.occurred_at, Interaction.c.id
-)
+for link in (Interaction.c.staff_id, Interaction.c.order_id, Interaction.c.contact_id):
+    # Most interactions name none of the three, and three indexes that do not list them are a tenth of an insert's cost.
+    sa.Index(
+        f"ix_interactions_{link.name}_occurred_at_id",
+        link,
+        Interaction.c.occurred_at,
+        Interaction.c.id,
+        postgresql_where=link.is_not(None),
+    )
 
 AHEAD = timedelta(days=1)  # clocks differ; what lies further ahead has not happened
 CHECKS: Mapping[str, values.Check] = {"kind": values.words, "subject": values.line, "body": values.body}

@@ -65,12 +65,12 @@ def combined(payload: str, parameters: int, insert: str, inserted: int, keeping:
         # A `$` without a number behind it is the end of an alias.
         moved.append(f"{int(piece[:digits]) + parameters}{piece[digits:]}" if digits else piece)
     actor = parameters + inserted + 1
-    keeps = f", kept$ as ({keeping} from told$ where exists (select from {ROW}))" if keeping else ""
-    told = f"set_config('hub.actor', ${actor}, true), set_config('hub.request', ${actor + 1}, true)"
+    # Made here, since what stands twice in the statement would be evaluated twice.
+    answer = """select convert_to('{"data":' || body || '}', 'UTF8') as answer$ from told$"""
+    keeps = f", kept$ as ({keeping} from ({answer}) as answered$)" if keeping else ""
+    who = f"select set_config('hub.actor', ${actor}, true), set_config('hub.request', ${actor + 1}, true)"
+    # Where the insert finds nothing to insert, nothing is told. Triggers that ask who writes fire at the statement's end.
     return (
-        f"with who$ as materialized (select {told}), "
-        f"{ROW} as ({'$'.join(moved)}), "
-        f"""told$ as (select body, convert_to('{{"data":' || body || '}}', 'UTF8') as answer$ """
-        f"from (select ({payload})::text as body from who$) as paid$){keeps} "
-        f"select case when exists (select from {ROW}) then body::json end from told$"
+        f"with {ROW} as ({'$'.join(moved)}), told$ as (select ({payload})::text as body from {ROW}){keeps} "
+        f"select body::json from told$, ({who}) as who$"
     )

@@ -6,7 +6,8 @@ the statement and where its value comes from."""
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -17,10 +18,10 @@ from hub.viewer import Viewer
 
 # Stand for the moment of a request where all of them are alike; by two of them an age and a moment that is written differ.
 MOMENTS = (datetime(9999, 12, 31, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """What a plan is run with: coerced variables, the moment of the request, who asks, the secret that signs cursors.
 
     `keys` are the rows that a resolver named, when the plan reads those; `outcome` is what a command gave, when it reads that;
@@ -32,7 +33,7 @@ class Run:
     viewer: Viewer
     secret: bytes
     keys: Sequence[UUID] = ()
-    outcome: Mapping[str, Any] = field(default_factory=dict)
+    outcome: Mapping[str, Any] = NOTHING
     positions: Sequence[int] = ()
     cursors: Sequence[str] = ()
     mark: str = ""

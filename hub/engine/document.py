@@ -20,11 +20,11 @@ from graphql import (
     Undefined,
     assert_valid_schema,
     coerce_input_literal,
-    coerce_input_value,
     parse,
     type_from_ast,
 )
 
+from hub.engine.coercion import Coerce, Coercers
 from hub.engine.cost import Cost, Tariff
 from hub.engine.limits import Bounds, Extent, Limits, scan
 from hub.engine.rules import Rules
@@ -59,6 +59,7 @@ class Variable:
     name: str
     type: GraphQLInputType
     default: object
+    coerce: Coerce
 
 
 @dataclass(slots=True, eq=False)
@@ -92,13 +93,11 @@ class Operation:
         return requested
 
     def coerced(self, given: Mapping[str, object]) -> Mapping[str, object] | None:
-        """The variables' values if all of them fit; None otherwise, where graphql-core tells best what is wrong.
-
-        graphql-core works out every variable's type anew for each request, which costs as much as coercing its value."""
+        """The variables' values if all of them fit; None otherwise, where graphql-core tells best what is wrong."""
         found: dict[str, object] = {}
         for each in self.variables:
             value = given.get(each.name, Undefined)
-            value = each.default if value is Undefined else coerce_input_value(value, each.type)
+            value = each.default if value is Undefined else each.coerce(value)
             if value is not Undefined:
                 found[each.name] = value
             elif each.name in given or isinstance(each.type, GraphQLNonNull):
@@ -141,6 +140,7 @@ class Documents:
         self._bounds = Bounds(schema, limits)
         self._rules = Rules(schema, limits)
         self._tariff = Tariff(schema, limits)
+        self._coercers = Coercers()
         self._documents: Shelf[Document] = Shelf(cache_bytes)
         self._refusals: Shelf[Sequence[GraphQLError]] = Shelf(cache_bytes // 16)
 
@@ -208,7 +208,7 @@ class Documents:
             kind = cast(GraphQLInputType, type_from_ast(self._schema, definition.type))
             value = definition.default_value
             default = coerce_input_literal(value, kind) if value else Undefined
-            yield Variable(definition.variable.name.value, kind, default)
+            yield Variable(definition.variable.name.value, kind, default, self._coercers.of(kind))
 
 
 def _told(errors: list[GraphQLError], most: int) -> list[GraphQLError]:

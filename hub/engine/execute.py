@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import perf_counter
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from graphql import (
@@ -53,8 +53,7 @@ PLAN_BASE, PLAN_FACTOR = (
 DOCUMENT_BYTES = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """What a client sent; `at` is the moment that counts as now, `read_only` refuses everything but queries.
 
     `request_id` is what the log of changes remembers it by; `resume` is where a stream goes on, instead of its `after`."""
@@ -65,11 +64,10 @@ class Request:
     read_only: bool = False
     at: datetime | None = None
     request_id: str = "-"
-    resume: str | None = None  # where a stream goes on, instead of its `after`
+    resume: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What goes back: the whole JSON response, and what is worth telling of it."""
 
     body: bytes

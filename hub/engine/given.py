@@ -5,6 +5,7 @@ Boolean says. Everything else is a Leaf, whose value is fetched when the plan ru
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from graphql import (
@@ -53,7 +54,7 @@ def _bare(of: GraphQLInputType) -> Any:
 
 def plain(value: Any) -> Any:
     """An enum's value as text; anything else as it is."""
-    return value.value if hasattr(value, "value") and hasattr(value, "name") else value
+    return value.value if isinstance(value, Enum) else value
 
 
 def sent_only(value: Any) -> Any:

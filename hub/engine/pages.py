@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache, partial
 from typing import cast
 
@@ -134,7 +134,7 @@ class ListName:
 
     def mark(self, run: Run) -> bytes:
         """The mark that this list's cursors carry in a run. An age is spelled the same at every moment."""
-        still = replace(run, at=MOMENTS[0]) if self.values else run
+        still = run._replace(at=MOMENTS[0]) if self.values else run
         return cursor.mark_of("\0".join([self.signature, *(repr(each.value(still)) for each in self.values)]))
 
 

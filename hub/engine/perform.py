@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Protocol, cast
@@ -152,7 +152,7 @@ class Performer:
             return None
         try:
             values = mutation.input.read(given["input"], "input")
-            run = replace(run, outcome=await mutation.call(cast(Connection, noted), run.viewer, values, run.at))
+            run = run._replace(outcome=await mutation.call(cast(Connection, noted), run.viewer, values, run.at))
         except (Several, HubError):
             return None
         if not noted.text.startswith(f"INSERT INTO {root.alone.table} "):
@@ -211,7 +211,7 @@ class Performer:
         if mutation is None or root.statement is None or root.act.plan is None:
             return b'"%s":"Mutation"' % root.act.key.encode()
         done = self._many if mutation.many else self._one
-        run = replace(run, outcome=await done(work, mutation, given["input"], run))
+        run = run._replace(outcome=await done(work, mutation, given["input"], run))
         body = await work.fetch_json(root.statement.text, root.statement.bind(run))
         if root.act.plan.splice is not None:
             data = orjson.loads(body)

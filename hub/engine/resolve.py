@@ -5,7 +5,6 @@ Rows behind keys are read through a DataLoader per resolver field and level, one
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -102,7 +101,7 @@ class Splicer:
         if loader is None:
 
             async def load(keys: list[UUID]) -> list[Row | None]:
-                rows = await self._read(plan, replace(self._run, keys=keys))
+                rows = await self._read(plan, self._run._replace(keys=keys))
                 if plan.splice is not None:
                     await Splicer(self._run, self._read).splice(list(rows.values()), plan.splice)
                 return [rows.get(str(key)) for key in keys]

@@ -1,6 +1,7 @@
 """The values of an operation's variables: coerced, bounded, and by the shortest way that fits."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from graphql import (
@@ -17,7 +18,8 @@ from graphql.execution.values import get_variable_values
 from hub.engine.document import Operation
 from hub.errors import BadInput, LimitExceeded
 
-OBJECTS, FEW = 1_200, 20
+OBJECTS = 1_200
+JOINING = (dict, list)
 
 
 def coerced(schema: GraphQLSchema, operation: Operation, given: Mapping[str, Any], most: int) -> Mapping[str, Any]:
@@ -27,13 +29,13 @@ def coerced(schema: GraphQLSchema, operation: Operation, given: Mapping[str, Any
         return {}
     if all(isinstance(given.get(each.name), str) and _is_text(each.type) for each in operation.variables):
         return {each.name: given[each.name] for each in operation.variables}  # nothing to coerce, and most common
-    objects = _objects(given)
-    if objects > OBJECTS:
+    if _objects(given) > OBJECTS:
         message = f"The variables hold more than {OBJECTS:,} objects or {OBJECTS * 20:,} values; send fewer at once."
         raise LimitExceeded(message, code="VARIABLE_LIMIT", argument="variables")
-    quick = operation.coerced(given) if objects <= FEW else None  # few objects are not nested deeply either
-    if quick is not None:
-        return quick
+    with suppress(RecursionError):  # graphql-core has words for it
+        quick = operation.coerced(given)
+        if quick is not None:
+            return quick
     found = get_variable_values(schema, definitions, dict(given), max_errors=most)
     if isinstance(found, list):
         raise BadInput(found[0].message, code="VARIABLE_INVALID")
@@ -49,14 +51,12 @@ def as_sent(operation: Operation) -> tuple[VariableDefinitionNode, ...]:
 
 def _objects(value: Any) -> int:
     """How many objects and lists stand in a JSON value, twenty plain values counting as one: what coercing it costs."""
-    found, plain, waiting = 0, 0, [value]
-    while waiting and found + plain // 20 <= OBJECTS:
-        each = waiting.pop()
-        if isinstance(each, dict | list):
-            found += 1
-            waiting.extend(each.values() if isinstance(each, dict) else each)
-        else:
-            plain += 1
+    found, plain, level = 0, 0, [value]
+    while level and found + plain // 20 <= OBJECTS:
+        parts = [part for each in level for part in (each.values() if isinstance(each, dict) else each)]
+        found += len(level)
+        level = [part for part in parts if isinstance(part, JOINING)]
+        plain += len(parts) - len(level)
     return found + plain // 20
 
 

@@ -3,7 +3,7 @@
 Nothing here knows when to ask: that is publish/'s, and so are cursors."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -137,7 +137,7 @@ class Watch:
         statement = self._ready.statement
         if statement is None:
             return []
-        run = replace(self._run, positions=positions, cursors=cursors, mark=mark, at=at)
+        run = self._run._replace(positions=positions, cursors=cursors, mark=mark, at=at)
         rows = await pool.fetch(statement.text, statement.bind(run), fresh=statement.fresh)
         return [
             (row[0], body)
@@ -148,7 +148,7 @@ class Watch:
         """The answer now, and the position that it is true for."""
         statement = self._ready.statement
         assert statement is not None
-        run = replace(self._run, mark=mark, at=at)
+        run = self._run._replace(mark=mark, at=at)
         (row,) = await pool.fetch(statement.text, statement.bind(run), fresh=statement.fresh)
         (body,) = await self._spliced(pool, [row[0]], run)
         return row[1], body
@@ -171,7 +171,7 @@ class Watch:
 
 
 def _asked(statement: Statement, run: Run) -> tuple[str, ...]:
-    return statement.text, *(repr(statement.bind(replace(run, at=each))) for each in MOMENTS)
+    return statement.text, *(repr(statement.bind(run._replace(at=each))) for each in MOMENTS)
 
 
 class Pages(Protocol):

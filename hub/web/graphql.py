@@ -4,7 +4,6 @@ The whole path of a request is GraphQL._answer. What an operation means is the e
 
 import asyncio
 import re
-from dataclasses import replace
 from time import perf_counter
 from typing import NamedTuple
 
@@ -155,7 +154,7 @@ class GraphQL:
         visit.received = True
         if events and self.desk.is_stream(request):
             resume = headers.get(b"last-event-id", b"").decode("latin-1")
-            stream = await opened(self.desk, replace(request, resume=resume or None), credential)
+            stream = await opened(self.desk, request._replace(resume=resume or None), credential)
             return Reply(200, b"", [], NOTHING, stream)
         answer = await self.engine.execute(request, credential.viewer)
         if accepted is None and answer.executed:
@@ -207,14 +206,14 @@ class GraphQL:
 def _refusal(error: HubError) -> Reply:
     told = answers.error_body(error)
     return Reply(
-        answers.status_of(error), told, answers.headers_of(error), replace(NOTHING, body=told, code=error.code)
+        answers.status_of(error), told, answers.headers_of(error), NOTHING._replace(body=told, code=error.code)
     )
 
 
 def _stream_refusal(refused: Refused) -> Reply:
     code = code_of(refused.errors)
     told = orjson.dumps({"errors": refused.errors})
-    answer = replace(NOTHING, body=told, operation="subscription", code=code)
+    answer = NOTHING._replace(body=told, operation="subscription", code=code)
     return Reply(UNWELL.get(code, answers.STATUS.get(code, 400)), told, [], answer)
 
 
