@@ -90,7 +90,7 @@ def contest(dsn: str, plan: Plan, wanted: Sequence[str]) -> Mapping[str, Turns]:
                 report.show(f"left out: {error}")
         compare(servers, plan.workloads, found)
         runners: dict[str, list[Runner]] = {
-            work.name: [Http(each.name, each, each.requests(work.bodies(found, each.name))) for each in servers]
+            work.name: [Http(each.name, each, each.requests(each.bodies(work, found))) for each in servers]
             for work in plan.workloads
         }
         if "hub" in wanted:
@@ -111,6 +111,7 @@ CONTENDERS: dict[str, Start] = {
     "hub": contenders.hub,
     "postgraphile": contenders.postgraphile,
     "strawberry": contenders.strawberry,
+    "strawberry-tuned": contenders.strawberry_tuned,
 }
 
 
@@ -123,7 +124,7 @@ def logs() -> Path:
 def compare(servers: Sequence[Contender], workloads: Sequence[Workload], found: Facts) -> None:
     """Raise Failed unless all give the same answers."""
     for work in workloads:
-        bodies = [work.bodies(found, server.name)[:COMPARED] for server in servers]
+        bodies = [server.bodies(work, found)[:COMPARED] for server in servers]
         for asked in zip(*bodies, strict=True):
             answers = [plain(server.answer(body)) for server, body in zip(servers, asked, strict=True)]
             for server, answer in zip(servers[1:], answers[1:], strict=True):
@@ -163,7 +164,7 @@ def by_key(dsn: str, plan: Plan) -> Mapping[str, Turns]:
         runners: dict[str, list[Runner]] = {}
         for work in (each for each in plan.workloads if not each.writes):
             for name, holder, visible in holders:
-                bodies = work.bodies(visible, holder.name)
+                bodies = holder.bodies(work, visible)
                 if plain(holder.answer(bodies[0])) == {"customer": None}:
                     raise Failed(f"{work.name}: the key for {name} does not see the customer that it asks for")
                 runners.setdefault(work.name, []).append(Http(name, holder, holder.requests(bodies)))
@@ -180,7 +181,7 @@ def by_size(dsns: Mapping[int, str], plan: Plan) -> Mapping[str, Turns]:
         for name, dsn in zip(names, dsns.values(), strict=True):
             server, found = stack.enter_context(contenders.hub(dsn, logs())), _facts(dsn)
             for work in (W1, W2):
-                requests = server.requests(work.bodies(found, server.name))
+                requests = server.requests(server.bodies(work, found))
                 runners.setdefault(work.name, []).append(Http(name, server, requests))
         postmaster = asyncio.run(usage.postmaster(next(iter(dsns.values()))))
         taken = {

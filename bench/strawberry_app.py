@@ -1,5 +1,5 @@
 """A contender: the same graph as one writes it by hand with Strawberry, DataLoaders and SQLAlchemy's ORM:
-parser and validation caches, orjson, uvloop and httptools, no transaction around reads, a quiet garbage collector.
+parser and validation caches, orjson, uvloop and httptools. Tuned, it has no transactions and a quiet garbage collector, too.
 
 Started as a child process by the bench.
 """
@@ -247,20 +247,21 @@ class Endpoint(GraphQL[Loaders, None]):
 
 def main() -> None:
     """Serve on loopback until stopped; the bench hands address, port and pool size over in the environment."""
+    tuned = bool(os.environ["TUNED"])
     engine = create_async_engine(
         os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+asyncpg://", 1),
         pool_size=int(os.environ["POOL_SIZE"]),
         max_overflow=0,
-        isolation_level="AUTOCOMMIT",
-        pool_reset_on_return=None,
         connect_args={"server_settings": {"application_name": "strawberry"}},
+        **({"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None} if tuned else {}),
     )
     schema = strawberry.Schema(Query, Mutation, extensions=[ParserCache, ValidationCache])
     endpoint = Endpoint(schema, graphql_ide=None)
     endpoint.sessions = async_sessionmaker(engine, expire_on_commit=False)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 1_000)
+    if tuned:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(100_000, 50, 1_000)
     uvicorn.run(
         endpoint,
         host="127.0.0.1",

@@ -1,5 +1,6 @@
 """Values of variables are coerced as graphql-core does it, for every input type of the schema, whether they fit or not."""
 
+from functools import partial
 from typing import Any
 
 from graphql import (
@@ -51,7 +52,7 @@ def values(of: GraphQLInputType, depth: int) -> st.SearchStrategy[Any]:
 
 def objects(of: GraphQLInputObjectType, depth: int) -> st.SearchStrategy[dict[str, Any]]:
     """Objects with the fields that must be there, some others, and seldom one that is unknown."""
-    fields = {name: st.deferred(lambda each=each: values(each.type, depth)) for name, each in of.fields.items()}
+    fields = {name: st.deferred(partial(values, each.type, depth)) for name, each in of.fields.items()}
     must = {name: part for name, part in fields.items() if isinstance(of.fields[name].type, GraphQLNonNull)}
     may = {name: part for name, part in fields.items() if name not in must} | {
         "unknown": st.nothing() if depth else JUNK
