@@ -1,6 +1,6 @@
 """Values of variables are coerced as graphql-core does it, for every input type of the schema, whether they fit or not."""
 
-from functools import partial
+from functools import cache
 from typing import Any
 
 from graphql import (
@@ -36,6 +36,7 @@ TEXTS = ("2026-01-31T12:00:00Z", "2026-01-31", "12.50", "P1D", "cus_" + "0" * 31
 JUNK = st.sampled_from([None, True, 0, -1, 2**40, 1.5, [], [None], {}, {"id": 1}, "NONE_OF_THEM", *TEXTS])
 
 
+@cache
 def values(of: GraphQLInputType, depth: int) -> st.SearchStrategy[Any]:
     """Mostly what fits a type, sometimes what does not."""
     if isinstance(of, GraphQLNonNull):
@@ -50,9 +51,10 @@ def values(of: GraphQLInputType, depth: int) -> st.SearchStrategy[Any]:
     return JUNK
 
 
+@cache
 def objects(of: GraphQLInputObjectType, depth: int) -> st.SearchStrategy[dict[str, Any]]:
     """Objects with the fields that must be there, some others, and seldom one that is unknown."""
-    fields = {name: st.deferred(partial(values, each.type, depth)) for name, each in of.fields.items()}
+    fields = {name: values(each.type, depth) for name, each in of.fields.items()}
     must = {name: part for name, part in fields.items() if isinstance(of.fields[name].type, GraphQLNonNull)}
     may = {name: part for name, part in fields.items() if name not in must} | {
         "unknown": st.nothing() if depth else JUNK

@@ -6,7 +6,15 @@ with a value that does not fit is told by graphql-core alone."""
 from collections.abc import Callable
 from typing import Any
 
-from graphql import GraphQLInputField, GraphQLInputObjectType, GraphQLInputType, GraphQLList, GraphQLNonNull, Undefined
+from graphql import (
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLList,
+    GraphQLNamedInputType,
+    GraphQLNonNull,
+    Undefined,
+)
 from graphql.utilities.coerce_input_value import coerce_default_value
 
 Coerce = Callable[[Any], Any]  # gives Undefined for a value that does not fit
@@ -16,23 +24,19 @@ class Coercers:
     """The functions of one schema. Types that hold themselves are why each looks up its fields' when it is first called."""
 
     def __init__(self) -> None:
-        self._made: dict[GraphQLInputType, Coerce] = {}
+        self._made: dict[GraphQLNamedInputType, Coerce] = {}
 
     def of(self, kind: GraphQLInputType) -> Coerce:
-        """The function of a type."""
-        found = self._made.get(kind)
-        if found is None:
-            found = self._made[kind] = self._make(kind)
-        return found
-
-    def _make(self, kind: GraphQLInputType) -> Coerce:
+        """The function of a type. Only those of named types are kept: what wraps them is another object in every document."""
         if isinstance(kind, GraphQLNonNull):
             return _given(self.of(kind.of_type))
         if isinstance(kind, GraphQLList):
             return _list(self.of(kind.of_type))
-        if isinstance(kind, GraphQLInputObjectType):
-            return self._object(kind)
-        return _leaf(kind.coerce_input_value)
+        found = self._made.get(kind)
+        if found is None:
+            made = self._object(kind) if isinstance(kind, GraphQLInputObjectType) else _leaf(kind.coerce_input_value)
+            found = self._made[kind] = made
+        return found
 
     def _object(self, kind: GraphQLInputObjectType) -> Coerce:
         fields: list[tuple[str, str, Coerce, Any]] = []
