@@ -4,10 +4,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import orjson
 
 from bench import load
 from bench.children import HOST, POOL, Failed, child, environment, free_port, post, until_ready
@@ -15,6 +18,7 @@ from bench.facts import Facts
 from bench.workloads import HUB, POSTGRAPHILE, STRAWBERRY, Workload
 
 HERE = Path(__file__).parent
+BARE = "bare, hub's SQL"
 NODE_PROJECT = HERE / "postgraphile"
 NODE_AT_LEAST = 22
 INSTALL = 600.0  # seconds npm may take
@@ -95,6 +99,17 @@ def strawberry(dsn: str, logs: Path, tuned: str = "") -> Iterator[Contender]:
 def strawberry_tuned(dsn: str, logs: Path) -> AbstractContextManager[Contender]:
     """The same with all that is known to make it faster."""
     return strawberry(dsn, logs, ", tuned")
+
+
+@contextmanager
+def bare(dsn: str, logs: Path, asked: Mapping[str, tuple[str, Sequence[Any]]]) -> Iterator[Contender]:
+    """bench/bare_app.py, with the statements that it is to send."""
+    port, log = free_port(), logs / "bare.log"
+    statements = orjson.dumps(asked).decode()
+    env = environment(DATABASE_URL=dsn, POOL_SIZE=POOL, PORT=str(port), STATEMENTS=statements)
+    with child([sys.executable, "-m", "bench.bare_app"], env, log, HERE.parent) as process:
+        until_ready(process, (HOST, port), "/", None, log)
+        yield Contender(BARE, process.pid, (HOST, port), "/", speaks=HUB)
 
 
 @contextmanager

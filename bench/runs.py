@@ -95,6 +95,9 @@ def contest(dsn: str, plan: Plan, wanted: Sequence[str]) -> Mapping[str, Turns]:
         }
         if "hub" in wanted:
             program, asked = Path(find().path("pgbench")), asyncio.run(statements.of(dsn, plan.workloads, found))
+            bare = stack.enter_context(contenders.bare(dsn, logs(), statements.templates(asked, plan.workloads, found)))
+            for work in (each for each in plan.workloads if each.name in asked):
+                runners[work.name].append(Http(bare.name, bare, bare.requests(bare.bodies(work, found))))
             for name, some in asked.items():
                 place = scripts / name
                 place.mkdir()

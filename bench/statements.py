@@ -1,5 +1,9 @@
 """Asks the hub's engine for the very statements that it would send, so that pgbench can run them alone."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
 import orjson
 
 import schema
@@ -14,7 +18,20 @@ from hub.publish.feed import Feed
 from hub.settings import load
 from hub.viewer import ADMIN
 
+Templates = dict[str, tuple[str, list[Any]]]
+ID = "cus_"
 DIFFERENT = 16  # values of a workload's variables; each becomes a script of pgbench, and a prepared statement
+
+
+def templates(asked: Mapping[str, Sequence[Statement]], workloads: Sequence[Workload], facts: Facts) -> Templates:
+    """By workload, its statement and its arguments: names of variables, or lists with the value that all requests give."""
+    found = {}
+    for work in (each for each in workloads if each.name in asked):
+        first, variables = asked[work.name][0], work.variables(facts, HUB)[0]
+        names = {str(value).removeprefix(ID): name for name, value in variables.items()}
+        arguments = [names.get(each.hex if isinstance(each, UUID) else str(each), [each]) for each in first.arguments]
+        found[work.name] = (first.sql, arguments)
+    return found
 
 
 async def of(dsn: str, workloads: tuple[Workload, ...], facts: Facts) -> dict[str, list[Statement]]:

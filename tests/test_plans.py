@@ -42,6 +42,7 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
     ),
     "filter-choices-flags-and-ids": ({"customers"}, "most customers meet `ne` and `notIn`"),
     "filter-json-paths": ({"customers", "scores"}, "paths of JSON have no index"),
+    "filter-by-links-that-may-be-absent": ({"orders"}, "the interactions of all orders are counted, along their index"),
     "filter-numbers-and-money": ({"order_items"}, "quantities and discounts have no index"),
     "filter-text": ({"contacts", "addresses"}, "titles and regions have no index of their own"),
     "filter-times": ({"orders"}, "most orders meet `ne` and `notIn`; the day of sending has no index"),

@@ -14,6 +14,7 @@ from graphql import (
     GraphQLNamedType,
     GraphQLObjectType,
 )
+from sqlalchemy.ext.asyncio import create_async_engine
 
 import schema
 from hub import errors, settings
@@ -21,6 +22,7 @@ from hub.db import migrate
 from hub.domain.tables import PLACED, metadata
 from hub.engine.types import Graph
 
+INDEXES = "select schemaname, indexname, indexdef from pg_indexes where schemaname in ('twin', 'public')"
 ROOT = Path(__file__).parents[1]
 BASICS = {"id": sa.Uuid, "version": sa.Integer, "created_at": sa.DateTime, "updated_at": sa.DateTime}
 TRIGGERS = "select tgrelid::regclass::text, tgname from pg_trigger where tgname in ('place', 'move')"
@@ -76,6 +78,20 @@ def test_everything_public_is_described(graph: Graph) -> None:
 
 async def test_the_migrations_make_the_tables_that_the_code_has(empty_dsn: str) -> None:
     await migrate.check(empty_dsn)
+
+
+async def test_the_migrations_make_the_indexes_that_the_code_has(empty_dsn: str) -> None:
+    """Alembic does not look at which rows an index lists."""
+    engine = create_async_engine(empty_dsn.replace("postgresql://", "postgresql+asyncpg://", 1))
+    async with engine.connect() as connection:
+        await connection.execute(sa.text("create schema twin"))
+        await connection.execute(sa.text("set local search_path = twin, public"))
+        await connection.run_sync(metadata.create_all, checkfirst=False)
+        rows = (await connection.execute(sa.text(INDEXES))).all()
+        await connection.rollback()
+    await engine.dispose()
+    twins = {name: made.replace(" ON twin.", " ON public.") for place, name, made in rows if place == "twin"}
+    assert twins == {name: made for place, name, made in rows if place == "public" and name in twins}
 
 
 async def test_a_table_whose_rows_are_placed_has_the_triggers_that_do_it(empty_dsn: str) -> None:

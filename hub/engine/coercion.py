@@ -47,7 +47,7 @@ class Coercers:
             if not isinstance(value, dict):
                 return Undefined
             if not fields:
-                fields.extend(self._field(name, each) for name, each in kind.fields.items())
+                fields[:] = [self._field(name, each) for name, each in kind.fields.items()]
             found, known = {}, 0
             for name, key, of, default in fields:
                 if name in value:

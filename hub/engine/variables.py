@@ -1,7 +1,6 @@
 """The values of an operation's variables: coerced, bounded, and by the shortest way that fits."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from graphql import (
@@ -19,6 +18,7 @@ from hub.engine.document import Operation
 from hub.errors import BadInput, LimitExceeded
 
 OBJECTS = 1_200
+LEVELS = 100  # for deeper ones graphql-core has words
 JOINING = (dict, list)
 
 
@@ -29,13 +29,13 @@ def coerced(schema: GraphQLSchema, operation: Operation, given: Mapping[str, Any
         return {}
     if all(isinstance(given.get(each.name), str) and _is_text(each.type) for each in operation.variables):
         return {each.name: given[each.name] for each in operation.variables}  # nothing to coerce, and most common
-    if _objects(given) > OBJECTS:
+    objects, levels = _extent(given)
+    if objects > OBJECTS:
         message = f"The variables hold more than {OBJECTS:,} objects or {OBJECTS * 20:,} values; send fewer at once."
         raise LimitExceeded(message, code="VARIABLE_LIMIT", argument="variables")
-    with suppress(RecursionError):  # graphql-core has words for it
-        quick = operation.coerced(given)
-        if quick is not None:
-            return quick
+    quick = operation.coerced(given) if levels <= LEVELS else None
+    if quick is not None:
+        return quick
     found = get_variable_values(schema, definitions, dict(given), max_errors=most)
     if isinstance(found, list):
         raise BadInput(found[0].message, code="VARIABLE_INVALID")
@@ -49,15 +49,18 @@ def as_sent(operation: Operation) -> tuple[VariableDefinitionNode, ...]:
     return tuple(node for node, each in pairs if _bare(each.type) in (GraphQLString, GraphQLBoolean))
 
 
-def _objects(value: Any) -> int:
-    """How many objects and lists stand in a JSON value, twenty plain values counting as one: what coercing it costs."""
-    found, plain, level = 0, 0, [value]
-    while level and found + plain // 20 <= OBJECTS:
+def _extent(value: Any) -> tuple[int, int]:
+    """How many objects and lists stand in a JSON value, twenty plain values counting as one, as coercing them costs; and how
+    deep they do. What costs too much is not looked through to its end."""
+    found, plain, levels, level = 0, 0, 0, [value]
+    while level:
+        found, levels = found + len(level), levels + 1
+        if found + (plain + sum(map(len, level))) // 20 > OBJECTS:
+            return OBJECTS + 1, levels
         parts = [part for each in level for part in (each.values() if isinstance(each, dict) else each)]
-        found += len(level)
         level = [part for part in parts if isinstance(part, JOINING)]
         plain += len(parts) - len(level)
-    return found + plain // 20
+    return found + plain // 20, levels
 
 
 def _is_text(of: GraphQLInputType) -> bool:

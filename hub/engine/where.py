@@ -93,6 +93,12 @@ def visible(names: Names, join: Join, theirs: sa.FromClause) -> list[Condition]:
     return [] if seen is None else [seen]
 
 
+def _there(join: Join, theirs: sa.FromClause) -> list[Condition]:
+    """That a joined row has its key, which an equal one implies. But Postgres sees that only where it looks for a single key,
+    and else does not use an index that lists only rows with one."""
+    return [theirs.c[join.theirs].is_not(None)] if join.row.table.c[join.theirs].nullable else []
+
+
 def condition(source: Source, part: Predicate) -> Condition:
     """The SQL condition of a predicate over the source's rows; figures may add joins to the source."""
     match part:
@@ -177,7 +183,7 @@ def _exists(source: Source, part: Exists) -> Condition:
     theirs, conditions = joined(source.names, part.join, source.row)
     inner = Source(source.names, theirs, grouped=False)
     meets = condition(inner, part.part)
-    conditions.append(meets.is_not(sa.true()) if part.fails else meets)
+    conditions += [*_there(part.join, theirs), meets.is_not(sa.true()) if part.fails else meets]
     return sa.exists(sa.select(raw("1")).select_from(inner.tables()).where(*conditions).correlate_except(*inner.own()))
 
 
@@ -189,6 +195,7 @@ def figure_value(source: Source, figure: Figure) -> sa.ColumnElement[Any]:
     key, value = theirs.c[figure.join.theirs], _aggregate(figure, theirs)
     if source.grouped:
         columns = [key.label("k$"), value.label("v$")]
+        conditions += _there(figure.join, theirs)
         groups = sa.select(*columns).select_from(inner.tables()).where(*conditions).group_by(key)
         joined_groups = groups.subquery(source.names.next())
         source.joins.append((joined_groups, joined_groups.c["k$"] == source.row.c[figure.join.ours]))

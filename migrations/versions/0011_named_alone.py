@@ -14,11 +14,18 @@ LINKS = ("staff_id", "order_id", "contact_id")
 
 
 def _make(named_alone: Sequence[str]) -> None:
+    # The new ones first, which leaves readers alone; nobody can read while the old ones are taken away.
     for link in LINKS:
-        name = f"ix_interactions_{link}_occurred_at_id"
         where = sa.text(f"{link} is not null") if link in named_alone else None
-        op.drop_index(name, table_name="interactions")
-        op.create_index(name, "interactions", [link, "occurred_at", "id"], unique=False, postgresql_where=where)
+        columns = [link, "occurred_at", "id"]
+        op.create_index(f"{_name(link)}_new", "interactions", columns, unique=False, postgresql_where=where)
+    for link in LINKS:
+        op.drop_index(_name(link), table_name="interactions")
+        op.execute(f"alter index {_name(link)}_new rename to {_name(link)}")
+
+
+def _name(link: str) -> str:
+    return f"ix_interactions_{link}_occurred_at_id"
 
 
 def upgrade() -> None:

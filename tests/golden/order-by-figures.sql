@@ -12,7 +12,7 @@ FROM (SELECT coalesce(json_agg(t$9), '[]'::json) AS l$0
 FROM (SELECT t$6.name AS name 
 FROM staff AS t$6 LEFT OUTER JOIN (SELECT t$7.staff_id AS k$, count(*) AS v$ 
 FROM orders AS t$7 
-WHERE t$7.ship_country = $2::VARCHAR GROUP BY t$7.staff_id) AS t$8 ON t$8.k$ = t$6.id ORDER BY coalesce(t$8.v$, 0) DESC, t$6.name ASC, t$6.id ASC 
+WHERE t$7.ship_country = $2::VARCHAR AND t$7.staff_id IS NOT NULL GROUP BY t$7.staff_id) AS t$8 ON t$8.k$ = t$6.id ORDER BY coalesce(t$8.v$, 0) DESC, t$6.name ASC, t$6.id ASC 
  LIMIT 3) AS t$9) AS t$10) AS t$11) AS "staffMembers", (SELECT row_to_json(t$17) AS row_to_json_4 
 FROM (SELECT t$16.l$0 AS nodes 
 FROM (SELECT coalesce(json_agg(t$15), '[]'::json) AS l$0 
