@@ -12,8 +12,9 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-import uvicorn
 from starlette.types import Receive, Scope, Send
+
+from bench.children import serve
 
 NAME = slice(6, 8)  # of a workload, in `query W1(…`
 NOTHING = b'{"data":{}}'
@@ -72,15 +73,7 @@ def _value(given: str) -> UUID | str:
 
 def main() -> None:
     """Serve on loopback until stopped; the bench hands all of it over in the environment."""
-    uvicorn.run(
-        Bare(orjson.loads(os.environ["STATEMENTS"])),
-        host="127.0.0.1",
-        port=int(os.environ["PORT"]),
-        loop="uvloop",
-        http="httptools",
-        log_level="warning",
-        access_log=False,
-    )
+    serve(Bare(orjson.loads(os.environ["STATEMENTS"])))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import uvicorn
 
 from bench.load import BadAnswer, fetch
 
@@ -43,6 +46,14 @@ def post(path: str, body: bytes, key: str | None) -> bytes:
         f"{authorization}Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
+
+
+def serve(application: Any) -> None:
+    """In such a child: serve an ASGI application on loopback until stopped, as all in Python are."""
+    port = int(os.environ["PORT"])
+    uvicorn.run(
+        application, host=HOST, port=port, loop="uvloop", http="httptools", log_level="warning", access_log=False
+    )
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from uuid import UUID
 import orjson
 import sqlalchemy as sa
 import strawberry
-import uvicorn
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,6 +23,7 @@ from strawberry.asgi import GraphQL
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.types import Info
 
+from bench.children import serve
 from bench.strawberry_rows import (
     BY_LINE,
     BY_NAME,
@@ -262,15 +262,7 @@ def main() -> None:
         gc.collect()
         gc.freeze()
         gc.set_threshold(100_000, 50, 1_000)
-    uvicorn.run(
-        endpoint,
-        host="127.0.0.1",
-        port=int(os.environ["PORT"]),
-        loop="uvloop",
-        http="httptools",
-        log_level="warning",
-        access_log=False,
-    )
+    serve(endpoint)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""A mutation that comes down to one insert, as one statement and one round trip: who writes, the row, its payload, the kept
-answer. Which command does is seen by letting it note what it would do; perform.py has the way for all others."""
+"""A mutation that comes down to one insert, as one statement and one round trip: the row, its payload, the kept answer, who
+writes. Which command does is seen by letting it note what it would do; perform.py has the way for all others."""
 
 from dataclasses import dataclass
 from functools import lru_cache
