@@ -15,7 +15,7 @@ from hub.settings import Settings
 from hub.web.auth import Keyring
 from hub.web.metrics import Metrics
 
-SWEEP = 1_000  # deliveries deleted at once
+SWEEP = 1_000  # rows deleted at once
 
 
 class Chore(NamedTuple):
@@ -33,6 +33,10 @@ def chores(pool: Pool, keyring: Keyring, metrics: Metrics, settings: Settings) -
             async with pool.transaction() as tx:
                 await keys.mark_used(tx, used)
         return False
+
+    async def forget_keys() -> bool:
+        async with pool.transaction() as tx:
+            return await keys.forget(tx, datetime.now(UTC), SWEEP)
 
     async def share_numbers() -> bool:
         metrics.save()
@@ -60,6 +64,7 @@ def chores(pool: Pool, keyring: Keyring, metrics: Metrics, settings: Settings) -
 
     return (
         Chore("remembering used keys", 60.0, remember_used_keys),
+        Chore("forgetting ended keys of customers", 600.0, forget_keys),
         Chore("forgetting old answers", 600.0, forget_answers),
         Chore("making and dropping days of the log", 600.0, keep_days),
         Chore("forgetting old deliveries", 600.0, forget_deliveries),

@@ -223,6 +223,33 @@ async def test_a_key_goes_with_what_it_is_bound_to(tx: asyncpg.Connection) -> No
     assert await keys.find(tx, key[4:20]) is None
 
 
+async def test_only_customers_keys_that_ended_long_ago_are_forgotten(tx: asyncpg.Connection) -> None:
+    customer = await tx.fetchval(
+        """with unit as (insert into org_units (code, name, kind, path) values ('a', 'A', 'GROUP', 'a') returning id)
+        insert into customers (kind, name, unit_id, status, stage, tier)
+        select 'PERSON', 'Ada', id, 'ACTIVE', 'PROSPECT', 'STANDARD' from unit returning id"""
+    )
+    ended, end = NOW + timedelta(minutes=1), NOW + timedelta(days=1)
+    minted = [
+        await keys.create(tx, ADMIN, replace(READER, name=name, customer_id=customer, expires_at=at), NOW)
+        for name, at in (("a", ended), ("b", ended), ("c", end))
+    ]
+    await keys.create(tx, ADMIN, replace(READER, name="a partner's", expires_at=ended), NOW)
+    await keys.create(tx, ADMIN, replace(READER, name="a customer's for ever", customer_id=customer), NOW)
+    at = ended + timedelta(days=7, seconds=1)
+
+    async def names() -> list[str]:
+        return [each.name for each in await keys.every(tx, ADMIN)]
+
+    assert not await keys.forget(tx, ended + timedelta(days=7), 10)
+    assert await names() == ["a", "b", "c", "a partner's", "a customer's for ever"]
+    assert await keys.forget(tx, at, 1), "there is another"
+    assert await keys.forget(tx, at, 1)
+    assert not await keys.forget(tx, at, 1)
+    assert await names() == ["c", "a partner's", "a customer's for ever"]
+    assert [await keys.find(tx, each[4:20]) is None for each in minted] == [True, True, False]
+
+
 @pytest.mark.parametrize(
     ("wanted", "argument"),
     [

@@ -25,6 +25,7 @@ from hub.viewer import Role, Viewer
 KEY = re.compile(r"hub_((?:[0-9a-f]{8}){1,2})_[A-Za-z0-9_-]{43}")
 NAME_LENGTH = 100
 MOST_MINUTES = 24 * 60  # that a minted key lives
+KEPT_FOR = timedelta(days=7)  # after its end, so that who still shows it is told what it is
 
 
 class CustomerRole(Choice):
@@ -120,6 +121,12 @@ _USED = text(
     .where(ApiKey.c.id == sa.bindparam("key_id", type_=sa.Uuid))
     .values(last_used_at=sa.func.greatest(ApiKey.c.last_used_at, sa.bindparam("at", type_=moment())))
 )
+_ended = (
+    sa.select(ApiKey.c.id)
+    .where(ApiKey.c.customer_id.is_not(None), ApiKey.c.expires_at < sa.bindparam("before", type_=moment()))
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+_FORGET = text(sa.delete(ApiKey).where(ApiKey.c.id.in_(_ended)))
 _UNIT = text(
     sa.select(OrgUnit.c.id).where(
         sa.or_(sa.cast(OrgUnit.c.id, sa.Text) == sa.bindparam("text"), OrgUnit.c.code == sa.bindparam("text"))
@@ -233,6 +240,12 @@ async def find_all(tx: asyncpg.Connection, shown: Sequence[str]) -> list[KeyFoun
 async def mark_used(tx: asyncpg.Connection, used: Mapping[UUID, datetime]) -> None:
     """Remember when keys were last used."""
     await tx.executemany(_USED, [(at, key_id) for key_id, at in sorted(used.items())])
+
+
+async def forget(tx: asyncpg.Connection, at: datetime, most: int) -> bool:
+    """Deletes keys of customers that ended long ago: there is one for every login. Whether there may be more."""
+    done: str = await tx.execute(_FORGET, at - KEPT_FOR, most)
+    return done == f"DELETE {most}"
 
 
 async def unit_named(tx: asyncpg.Connection, text: str) -> UUID:

@@ -129,7 +129,7 @@ class Keyring:
 
 
 REFUSALS = {
-    "KEY_UNKNOWN": "This API key was never issued",
+    "KEY_UNKNOWN": "This API key is not known",
     "KEY_REVOKED": "This API key was revoked",
     "KEY_EXPIRED": "This API key has expired",
 }

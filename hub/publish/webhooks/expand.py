@@ -100,9 +100,11 @@ class Expander:
 
     def _hear(self, record: Record) -> None:
         if isinstance(record, RequestDone) and record.operation == "mutation":
-            self._forced = min(self._forced, monotonic() + SOON)
-            self._woken.set()
-        elif isinstance(record, Placed):
+            soon = monotonic() + SOON
+            if soon < self._forced:  # not for each of a crowd: one look sees what all of them have made
+                self._forced = soon
+                self._woken.set()
+        elif isinstance(record, Placed) and self._awaited:
             self._woken.set()
 
     async def _run(self) -> None:
