@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -144,6 +145,50 @@ async def test_a_hidden_customer_is_neither_matched_nor_told(
     assert [each["kind"] for each in beside["customer"]["identifiers"]["nodes"]] == ["PHONE"]
     error = await writer.refused(IDENTIFY, asked(None, "shop", ("LOYALTY_ID", "L-1", True)), key=key)
     assert (error["code"], error["argument"]) == ("ALREADY_EXISTS", "input.identifiers")
+
+
+async def _while_deleting(writer: Writer, table: str, row: str, document: str, variables: dict[str, Any]) -> Any:
+    """The answer to a mutation that finds a row and then waits for it while it is deleted by somebody else."""
+    deleting, watching = await asyncpg.connect(writer.dsn), await asyncpg.connect(writer.dsn)
+    waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    async with deleting.transaction():
+        await deleting.execute(f"delete from {table} where id = $1", UUID(row[4:]))
+        answer = asyncio.create_task(writer.do(document, variables))
+        while not await watching.fetchval(waiting):
+            assert not answer.done(), await answer
+            await asyncio.sleep(0.01)
+    await deleting.close()
+    await watching.close()
+    return await answer
+
+
+async def test_a_customer_who_is_being_deleted_is_made_anew(writer: Writer, units: tuple[str, str]) -> None:
+    question = asked(units[0], "shop", ("EMAIL", "fay@home.org", True), name="Fay")
+    first = (await writer.do(IDENTIFY, question))["identify"]["customer"]["id"]
+    second = (await _while_deleting(writer, "customers", first, IDENTIFY, question))["identify"]
+    assert second["outcome"] == "CREATED"
+    by = {"identifier": {"kind": "EMAIL", "value": "fay@home.org"}}
+    upsert = {"input": {"by": by, "kind": "PERSON", "name": "Fay", "unitId": units[0]}}
+    found = second["customer"]["id"]
+    third = (await _while_deleting(writer, "customers", found, UPSERT, upsert))["customerUpsert"]
+    assert third["created"]
+    assert len({first, found, third["customer"]["id"]}) == 3
+
+
+async def test_nobody_is_taken_for_a_customer_who_is_being_deleted(writer: Writer, units: tuple[str, str]) -> None:
+    known = asked(units[0], "shop", ("EMAIL", "gus@home.org", False), name="Gus")
+    doubtful = asked(units[0], "helpdesk", ("EMAIL", "gus@home.org", False), name="Gus")
+    first = (await writer.do(IDENTIFY, known))["identify"]["customer"]["id"]
+    assert (await _while_deleting(writer, "customers", first, IDENTIFY, doubtful))["identify"]["outcome"] == "CREATED"
+
+
+async def test_a_product_that_is_being_deleted_is_made_anew(writer: Writer) -> None:
+    upsert = "mutation ($input: ProductUpsertInput!) { productUpsert(input: $input) { created product { id } } }"
+    given = {"input": {"by": {"sku": "D-1"}, "name": "D", "category": "D", "unitPrice": "1", "currency": "EUR"}}
+    first = (await writer.do(upsert, given))["productUpsert"]
+    second = (await _while_deleting(writer, "products", first["product"]["id"], upsert, given))["productUpsert"]
+    assert (first["created"], second["created"]) == (True, True)
+    assert first["product"]["id"] != second["product"]["id"]
 
 
 async def test_many_who_ask_at_once_get_one_customer(writer: Writer, units: tuple[str, str]) -> None:

@@ -26,7 +26,7 @@ PLANNING = {True: "set plan_cache_mode = force_custom_plan", False: "reset plan_
 
 
 class Contended(Unavailable):
-    """A deadlock, a lock that took too long, a failure to serialise: nobody's fault, and gone when it is tried again."""
+    """A deadlock, a lock that took too long, a row that went while it was waited for: gone when all of it is tried again."""
 
 
 def _session(settings: Settings) -> dict[str, str]:
@@ -61,10 +61,15 @@ def fault(error: Exception) -> HubError:
     if state.startswith("22") or isinstance(error, asyncpg.DataError):
         return BadInput("A value is outside what the database can hold; give a smaller or simpler one.")
     if state in ("40001", "40P01", "55P03"):
-        return Contended("Others were writing the same rows; try again.")
+        return contended()
     if state in ("", "0A000") or state.startswith(("08", "53", "57")):
         return away()
     raise error
+
+
+def contended() -> Contended:
+    """What those are told whom others got in the way of, if it goes on."""
+    return Contended("Others were writing the same rows; try again.")
 
 
 def dying(error: asyncpg.PostgresError) -> bool:

@@ -14,6 +14,7 @@ import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
+from hub.db.pool import contended
 from hub.db.text import text
 from hub.domain import customers, scope, statements, values, writing
 from hub.domain.customers import Customer, CustomerKind, Identifier, IdentifierKind, identifying, lock
@@ -21,7 +22,7 @@ from hub.domain.known import CUSTOMERS
 from hub.domain.org import OrgUnit
 from hub.domain.tables import Choice, choice, entity, moment, owner, reference
 from hub.domain.writing import Kind, Tx
-from hub.errors import BadInput
+from hub.errors import BadInput, NotFound
 from hub.viewer import Binding, Viewer
 
 MOST_IDENTIFIERS = 20
@@ -197,7 +198,7 @@ async def identify(
     reasons = [_told(hit, matched) for hit in hits]
     others = list(dict.fromkeys(hit.customer for hit in hits if hit.customer != matched))
     if matched is not None:  # what it is known by is counted below
-        await writing.lock(tx, viewer, Customer, matched, "identifiers")
+        await writing.looked_up(writing.lock(tx, viewer, Customer, matched, "id"))
     key = matched or await _make(tx, viewer, traits or Traits(), signs, at)
     attached = await _attach(tx, key, signs, source, at, reasons)
     if matched is None and not attached:
@@ -305,7 +306,7 @@ async def _attach(tx: Tx, key: UUID, signs: Sequence[Sign], source: str, at: dat
 
 async def _complete(tx: Tx, viewer: Viewer, key: UUID, traits: Traits, at: datetime) -> None:
     """Fills in what the customer lacks; what it has stays, whoever says otherwise."""
-    row = await writing.lock(tx, viewer, Customer, key, "identifiers")
+    row = await writing.lock(tx, viewer, Customer, key, "id")
     given = {name: getattr(traits, name) for name in ("country", "language", "currency")}
     found = {name: value for name, value in given.items() if value is not None and row[name] is None}
     try:
@@ -322,4 +323,7 @@ async def _review(tx: Tx, viewer: Viewer, key: UUID, other: UUID, reasons: Seque
     if found is not None:
         return found
     row = {"customer_id": key, "other_id": other, "reason": "; ".join(reasons)[:1000], "status": ReviewStatus.OPEN}
-    return await writing.insert(tx, viewer, Review, row | {"created_at": at, "updated_at": at})
+    try:
+        return await writing.insert(tx, viewer, Review, row | {"created_at": at, "updated_at": at})
+    except (asyncpg.ForeignKeyViolationError, NotFound) as error:
+        raise contended() from error  # the other one was deleted since it was found

@@ -12,6 +12,7 @@ import asyncpg
 import sqlalchemy as sa
 
 from hub.db import changes
+from hub.db.pool import contended
 from hub.domain import scope, statements
 from hub.domain.scope import Scope
 from hub.errors import BadInput, HubError, NotFound
@@ -193,7 +194,7 @@ class Kind:
                 key = await self.create(tx, viewer, values, at)
                 await within(f"by.{name}", way.claim(tx, viewer, key, wanted, at))
                 return key, True
-            return await self._changed(tx, viewer, key, values, version, at), False
+            return await looked_up(self._changed(tx, viewer, key, values, version, at)), False
         return await self._by_natural(tx, viewer, name, {**values, name: wanted}, version, at)
 
     async def _by_natural(
@@ -205,7 +206,7 @@ class Kind:
         key: UUID | None = await tx.fetchval(statement.text, *statement.bind({"wanted": wanted}, viewer))
         if key is None:
             return await self.create(tx, viewer, values, at), True
-        return await self._changed(tx, viewer, key, values, version, at), False
+        return await looked_up(self._changed(tx, viewer, key, values, version, at)), False
 
     async def _changed(
         self, tx: Tx, viewer: Viewer, key: UUID, values: Values, version: int | None, at: datetime
@@ -267,6 +268,16 @@ async def within(argument: str, doing: Awaitable[T]) -> T:
         return await doing
     except HubError as error:
         raise inside(argument, error) from None
+
+
+async def looked_up(doing: Awaitable[T]) -> T:
+    """What is done to a row that was looked up; Contended, so that it is looked up again, if it went meanwhile."""
+    try:
+        return await doing
+    except NotFound as error:
+        if error.argument != "id":
+            raise
+        raise contended() from error
 
 
 async def insert(tx: Tx, viewer: Viewer, table: sa.Table, values: Values, inherits: statements.Inherits = ()) -> UUID:
