@@ -288,7 +288,7 @@ LIMITS = [
         "VARIABLE_LIMIT",
         "variables",
         customers("and: $x", "$x: [CustomerFilter!]"),
-        f'{{"x": [{", ".join([MANY] * 9)}]}}',
+        f'{{"x": [{", ".join([MANY] * 30)}]}}',
     ),
     BadCall("ALIAS_LIMIT", "aliases", "{ customers { " + " ".join(f"a{n}: totalCount" for n in range(101)) + " } }"),
     BadCall("FIELD_LIMIT", "fields", "{ customers { " + "totalCount " * 501 + "} }"),

@@ -337,6 +337,14 @@ async def test_a_reader_may_not_write(hub_: Writer, unit: str) -> None:
     assert error["code"] == "FORBIDDEN"
 
 
+async def test_five_hundred_rows_may_have_their_parts(hub_: Writer, unit: str) -> None:
+    document = "mutation ($input: CustomersCreateInput!) { customersCreate(input: $input) { succeeded failed } }"
+    parts = [[{"kind": "LOYALTY_ID", "value": f"L-{at}-{n}", "source": "till"} for n in range(3)] for at in range(500)]
+    rows = [{"kind": "PERSON", "name": "Ada", "unitId": unit, "identifiers": each} for each in parts]
+    answer = await hub_.do(document, {"input": {"rows": rows}})
+    assert answer == {"customersCreate": {"succeeded": 500, "failed": 0}}
+
+
 async def test_what_a_key_does_not_see_it_cannot_touch(hub_: Writer, unit: str, rows: asyncpg.Connection) -> None:
     key = await made(hub_, unit)
     other = await rows.fetchval("select id from org_units where code = 'northern'")

@@ -17,7 +17,7 @@ from graphql.execution.values import get_variable_values
 from hub.engine.document import Operation
 from hub.errors import BadInput, LimitExceeded
 
-OBJECTS = 1_200
+OBJECTS = 4_000  # a bulk of 500 rows with four parts each has room
 LEVELS = 100  # for deeper ones graphql-core has words
 JOINING = (dict, list)
 
