@@ -44,8 +44,7 @@ def chores(pool: Pool, keyring: Keyring, metrics: Metrics, settings: Settings) -
 
     async def forget_answers() -> bool:
         async with pool.transaction() as tx:
-            await answers.forget(tx, datetime.now(UTC))
-        return False
+            return await answers.forget(tx, datetime.now(UTC), SWEEP)
 
     async def keep_days() -> bool:
         today = datetime.now(UTC).date()

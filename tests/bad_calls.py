@@ -277,6 +277,12 @@ LIMITS = [
         '{"x": 100}',
     ),
     BadCall("COST_LIMIT", "(first, last)", paged("first: 1000000000")),
+    BadCall(
+        "VALUE_INVALID",
+        "filter.attributes.eq",
+        customers('attributes: { path: ["a"], eq: { x: $x } }', "$x: DateTime!"),
+        '{"x": "2026-01-01T00:00:00Z"}',
+    ),
     BadCall("FILTER_LIMIT", "filter:", customers("not: { " * 30 + "} " * 30)),
     BadCall(
         "FILTER_LIMIT",

@@ -11,6 +11,7 @@ from conftest import NewDatabase, key_for
 from writing import Writer, writing
 
 from hub.domain import answers
+from hub.postgres import Server
 
 MAKE = """mutation ($sku: String!, $key: String) {
     productCreate(input: {sku: $sku, name: "Nail", category: "Iron", unitPrice: "1", currency: "EUR"}, idempotencyKey: $key) {
@@ -57,6 +58,16 @@ async def test_a_key_is_its_holder_s_own(writer: Writer) -> None:
     assert made["productCreate"]["product"]["sku"] == "G"
 
 
+async def test_what_is_answered_again_stands_in_no_log(writer: Writer, server: Server) -> None:
+    document = """mutation ($sku: String!) { productUpsert(
+        input: {by: {sku: $sku}, name: "Canary", category: "Bird", unitPrice: "1", currency: "EUR"}, idempotencyKey: "log"
+    ) { product { name } } }"""
+    first = await writer.answer(document, {"sku": "log"})
+    assert await writer.answer(document, {"sku": "log"}) == first
+    log = (server.data_dir / "postgres.log").read_text()
+    assert [word for word in ("Canary", b"Canary".hex()) if word in log] == []
+
+
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\nb", "\u200b"])
 async def test_a_key_is_a_short_text_that_can_be_seen(writer: Writer, key: str) -> None:
     error = await writer.refused(MAKE, {"sku": "H", "key": key})
@@ -87,9 +98,9 @@ async def test_an_answer_is_forgotten_after_two_days(writer: Writer) -> None:
     connection: Any = await asyncpg.connect(writer.dsn)
     count = "select count(*) from kept_answers"
     before = await connection.fetchval(count)
-    await answers.forget(connection, datetime.now(UTC) + timedelta(hours=47))
+    await answers.forget(connection, datetime.now(UTC) + timedelta(hours=47), 10)
     assert await connection.fetchval(count) == before > 0
-    await answers.forget(connection, datetime.now(UTC) + timedelta(hours=49))
+    await answers.forget(connection, datetime.now(UTC) + timedelta(hours=49), 10)
     assert await connection.fetchval(count) == 0
     await connection.close()
 

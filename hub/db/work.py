@@ -97,15 +97,11 @@ class Work:
         async with self.told():
             await self.connection.execute(script, timeout=seconds)
 
-    async def keep(self, last: str) -> None:
-        """Runs a last statement, if there is one, and commits; raises Taken when it would keep what is kept."""
+    async def commit(self) -> None:
+        """The end of the transaction, if nothing failed in it."""
         if self._failed is not None:
             raise self._failed
-        async with self.told():
-            try:
-                await self.connection.execute(f"{last}; commit" if last else "commit")
-            except asyncpg.UniqueViolationError as error:
-                raise Taken("it is kept already") from error
+        await self.run("commit")
 
 
 async def alone(pool: Pool, text: str, arguments: Sequence[Any], keeps: str) -> bytes | None:
@@ -133,7 +129,7 @@ async def looking(pool: Pool, metadata: sa.MetaData) -> AsyncIterator[Connection
 async def working(
     pool: Pool, metadata: sa.MetaData, actor: str, request_id: str, *, in_turn: bool = False
 ) -> AsyncIterator[Work]:
-    """A transaction that tells the log of changes who writes; rolled back unless the block ends well, after `keep`.
+    """A transaction that tells the log of changes who writes; rolled back unless the block ends well, after `commit`.
 
     With `in_turn` it waits for others that are repeated, so that two of them do not block each other again."""
     if not (MARK.fullmatch(actor) and MARK.fullmatch(request_id)):

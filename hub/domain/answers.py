@@ -6,6 +6,7 @@ is kept. When they are kept and looked up is hub/engine/perform.py's."""
 import hashlib
 import secrets
 from datetime import datetime, timedelta
+from typing import TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -14,6 +15,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hub.db.text import text
 from hub.domain.tables import metadata, moment
+
+Tx: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 KEPT_FOR = timedelta(hours=48)
 NONCE = 12  # bytes, drawn anew for every box
@@ -37,15 +40,18 @@ _FIND = text(
         Kept.c.key == sa.bindparam("key_", type_=sa.LargeBinary),
     )
 )
-_FORGET = text(sa.delete(Kept).where(Kept.c.kept_at < sa.bindparam("before", type_=moment())))
+_name_of = (Kept.c.owner_id, Kept.c.key)
+_old = (
+    sa.select(*_name_of)
+    .where(Kept.c.kept_at < sa.bindparam("before", type_=moment()))
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+_FORGET = text(sa.delete(Kept).where(sa.tuple_(*_name_of).in_(_old)))
 
 
 _KEEP = "insert into kept_answers (owner_id, key, fingerprint, answer, boxed, kept_at)"
+_KEEP_ONE = f"{_KEEP} values ($1, $2, $3, $4, $5, $6) on conflict do nothing returning true"
 ANSWER = "answer$"  # the column of the statement around that holds the answer's bytes
-
-
-def _hex(value: bytes) -> str:
-    return f"'\\x{value.hex()}'::bytea"
 
 
 def _name(key: str) -> bytes:
@@ -61,7 +67,7 @@ class Memory:
 
     table = Kept.name
 
-    async def find(self, tx: "asyncpg.Connection[asyncpg.Record]", owner: UUID, key: str) -> tuple[bytes, bytes] | None:
+    async def find(self, tx: Tx, owner: UUID, key: str) -> tuple[bytes, bytes] | None:
         """The fingerprint and the answer that a key was used for."""
         found = await tx.fetchrow(_FIND, owner, _name(key))
         if found is None:
@@ -71,18 +77,22 @@ class Memory:
             answer = _box(key).decrypt(answer[:NONCE], answer[NONCE:], owner.bytes)
         return found["fingerprint"], answer
 
-    def keeping(self, owner: UUID, key: str, fingerprint: bytes, answer: bytes, at: datetime, *, secret: bool) -> str:
-        """The statement that keeps an answer: all that a client chose stands in it as hexadecimal digits.
+    async def keep(
+        self, tx: Tx, owner: UUID, key: str, fingerprint: bytes, answer: bytes, at: datetime, *, secret: bool
+    ) -> bool:
+        """Keeps an answer; False where a twin's is kept already, for whose end it waits.
 
-        As a text it can be sent along with the commit, which saves every such operation a round trip."""
+        It is a parameter and never part of the text: Postgres writes the text of what fails into its log."""
         if secret:
             nonce = secrets.token_bytes(NONCE)
             answer = nonce + _box(key).encrypt(nonce, answer, owner.bytes)
-        values = f"'{owner}', {_hex(_name(key))}, {_hex(fingerprint)}, {_hex(answer)}, {secret}, '{at.isoformat()}'"
-        return f"{_KEEP} values ({values})"
+        kept = await tx.fetchval(_KEEP_ONE, owner, _name(key), fingerprint, answer, secret, at)
+        return kept is not None
 
     def keeping_within(self, first: int) -> str:
-        """The same inside the statement that makes the answer: it follows `select`, with parameters from `$first` on."""
+        """What keeps one inside the statement that makes it: it follows `select`, with parameters from `$first` on.
+
+        It fails where a twin's is kept."""
         given = f"${first}::uuid, ${first + 1}::bytea, ${first + 2}::bytea, {ANSWER}, false, ${first + 3}::timestamptz"
         return f"{_KEEP} select {given}"
 
@@ -91,6 +101,7 @@ class Memory:
         return owner, _name(key), fingerprint, at
 
 
-async def forget(tx: "asyncpg.Connection[asyncpg.Record]", at: datetime) -> None:
-    """Forgets what has been kept for long enough."""
-    await tx.execute(_FORGET, at - KEPT_FOR)
+async def forget(tx: Tx, at: datetime, most: int) -> bool:
+    """Forgets what has been kept for long enough. Whether there may be more."""
+    done: str = await tx.execute(_FORGET, at - KEPT_FOR, most)
+    return done == f"DELETE {most}"

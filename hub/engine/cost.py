@@ -1,8 +1,8 @@
 """What an operation could touch, in rows: a sum of products of page sizes, which new variable values only re-evaluate.
 
-An object costs 1. A connection costs its page times what is selected of one row, where `nodes`, `edges` and an edge's
-`node` are that row, and `pageInfo` alone still reads the page. A list without a page costs Limits.rows, or as many as
-its `ids`. Scalars and introspection cost nothing. `extensions["cost"]` of a field is added where the field stands.
+An object costs 1. A connection costs its page times what is selected of one row, where `nodes`, `edges` and an edge's `node`
+are that row, and `pageInfo` alone still reads the page; so do the `results` of as many `rows` as a mutation is given. Another
+list costs Limits.rows, or as many as its `ids`. Leaves cost nothing. `extensions["cost"]` of a field is added where it stands.
 """
 
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from graphql import (
     FragmentSpreadNode,
     GraphQLArgument,
     GraphQLField,
+    GraphQLInputObjectType,
     GraphQLInterfaceType,
     GraphQLNamedType,
     GraphQLObjectType,
@@ -23,6 +24,7 @@ from graphql import (
     IntValueNode,
     ListValueNode,
     NullValueNode,
+    ObjectValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
     Undefined,
@@ -106,7 +108,7 @@ class Tariff:
         self._limits = limits
         composite = [t for t in schema.type_map.values() if isinstance(t, _Composite)]
         fields = [definition for t in composite for definition in t.fields.values()]
-        connections = {get_named_type(d.type) for d in fields if _paged(d) and not _is_list(d.type)}
+        connections = {get_named_type(d.type) for d in fields if (_paged(d) and not _is_list(d.type)) or _bulk(d)}
         for t in composite:
             if isinstance(t, GraphQLInterfaceType) and connections.issuperset(schema.get_possible_types(t)):
                 connections.add(t)
@@ -145,10 +147,10 @@ class Tariff:
         return {product: min(n * rows, PRICELESS) for product, n in terms.items()}
 
     def _factor(self, definition: GraphQLField, node: FieldNode) -> Factor:
-        names = _PAGE if _paged(definition) else ("ids",)
-        arguments = [argument for argument in node.arguments or () if argument.name.value in names]
-        variables = tuple(a.value.name.value for a in arguments if isinstance(a.value, VariableNode))
-        written = [rows for a in arguments if (rows := _written(a.value)) is not None]
+        names = _PAGE if _paged(definition) else ("input",) if _bulk(definition) else ("ids",)
+        given = [_counted(argument.value) for argument in node.arguments or () if argument.name.value in names]
+        variables = tuple(value.name.value for value in given if isinstance(value, VariableNode))
+        written = [rows for value in given if (rows := _written(value)) is not None]
         defaults = [rows for name in names if (rows := _default(definition.args.get(name))) is not None]
         assumed = self._limits.default_page if names is _PAGE else self._limits.rows
         return Factor(variables, max(written, default=None), max(defaults, default=assumed))
@@ -201,6 +203,20 @@ def _paged(definition: GraphQLField) -> bool:
     return "first" in definition.args or "last" in definition.args
 
 
+def _bulk(definition: GraphQLField) -> bool:
+    """Whether it is a mutation of many rows, which are given to it as `rows` of its input."""
+    given = definition.args.get("input")
+    of = get_nullable_type(given.type) if given is not None else None
+    return isinstance(of, GraphQLInputObjectType) and "rows" in of.fields
+
+
+def _counted(value: ValueNode) -> ValueNode:
+    """What says how many rows there are: the value itself, or the `rows` of an input that is written out."""
+    if isinstance(value, ObjectValueNode):
+        return next((each.value for each in value.fields if each.name.value == "rows"), value)
+    return value
+
+
 def _is_list(kind: GraphQLOutputType) -> bool:
     return is_list_type(get_nullable_type(kind))
 
@@ -211,7 +227,9 @@ def _add(terms: Terms, more: Terms) -> None:
 
 
 def _rows(value: object) -> int | None:
-    """How many rows a value of `first`, `last` or `ids` stands for; a single id may stand for a list of one."""
+    """How many rows a value of `first`, `last`, `ids` or `rows` stands for; a single one may stand for a list of one."""
+    if isinstance(value, dict) and "rows" in value:
+        value = value["rows"]
     if value is None:
         return None
     if isinstance(value, list | tuple):

@@ -52,6 +52,8 @@ def json_text(value: Any, argument: str) -> str:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except ValueError:
         refuse("VALUE_INVALID", argument, "a number in it is too large; give it as a text.")
+    except TypeError:
+        refuse("VALUE_INVALID", argument, "a variable in it is absent or no JSON; give it, and declare it as JSON.")
     if NUL.search(text):
         refuse("VALUE_INVALID", argument, "a text in it holds a NUL character; remove it.")
     return text

@@ -13,7 +13,7 @@ from typing import Any, Protocol, cast
 from uuid import UUID
 
 import orjson
-from graphql import Undefined, value_from_ast
+from graphql import GraphQLNonNull, Undefined, value_from_ast
 
 from hub.db.pool import Connection, Contended, Pool
 from hub.db.work import KEEP, SAVE, UNDO, Noted, Several, Taken, Work, alone, looking, working
@@ -29,6 +29,7 @@ from hub.engine.types import Graph
 from hub.errors import BadInput, HubError, LimitExceeded, Unavailable
 
 MOST_ROWS = 500
+KEY = ("idempotencyKey", "IDEMPOTENCY_KEY_INVALID")
 KEY_LENGTH = 255
 ATTEMPTS = 4
 SECONDS = 0.02  # before the second attempt; each further one waits twice as long, and a random part more
@@ -41,11 +42,15 @@ class Answers(Protocol):
     async def find(self, tx: Connection, owner: UUID, key: str) -> tuple[bytes, bytes] | None:
         """The fingerprint of the operation and its answer."""
 
-    def keeping(self, owner: UUID, key: str, fingerprint: bytes, answer: bytes, at: datetime, *, secret: bool) -> str:
-        """A statement that keeps them, which fails when the key is taken; it holds no text of a client's as it stands."""
+    async def keep(
+        self, tx: Connection, owner: UUID, key: str, fingerprint: bytes, answer: bytes, at: datetime, *, secret: bool
+    ) -> bool:
+        """Keeps them; False when the key is taken."""
 
     def keeping_within(self, first: int) -> str:
-        """`insert … select …` for the column `answer$` of what it is put before, with parameters from `$first` on."""
+        """`insert … select …` for the column `answer$` of what it is put before, with parameters from `$first` on.
+
+        It fails when the key is taken."""
 
     def kept_with(self, owner: UUID, key: str, fingerprint: bytes, at: datetime) -> tuple[object, ...]:
         """The arguments of `keeping_within`."""
@@ -101,6 +106,8 @@ class Performer:
 
     async def perform(self, roots: Sequence[Ready], run: Run, asked: Asked) -> bytes:
         """The answer to a mutation; raises HubError with the path of the root that was refused."""
+        if not roots:  # all of them are skipped
+            return b'{"data":{}}'
         given = [self._arguments(root.act, run.variables) for root in roots]
         _bound_rows(roots, given)
         key = _key_of(roots, given)
@@ -197,12 +204,13 @@ class Performer:
             if errors:
                 answer += b',"errors":' + orjson.dumps([error.to_graphql() for error in errors[: self._errors]])
             answer += b"}"
-            keeping = ""
             if key is not None:
-                owner = run.viewer.key_id or NOBODY
                 secret = any(root.act.mutation is not None and root.act.mutation.secret for root in roots)
-                keeping = self._answers.keeping(owner, key, asked.fingerprint(), answer, run.at, secret=secret)
-            await work.keep(keeping)
+                named = (run.viewer.key_id or NOBODY, key, asked.fingerprint())
+                async with work.told():
+                    if not await self._answers.keep(work.connection, *named, answer, run.at, secret=secret):
+                        raise Taken("it is kept already")
+            await work.commit()
         return answer
 
     async def _root(self, work: Work, root: Ready, given: Mapping[str, Any], run: Run, errors: list[HubError]) -> bytes:
@@ -276,6 +284,10 @@ class Performer:
             value = value_from_ast(each.value, of, dict(variables))
             if value is not Undefined:
                 found[each.name.value] = value
+            elif isinstance(of, GraphQLNonNull):
+                # A variable may be null where it has a default, also where null is no value.
+                fault = "a variable in it is null where a value is needed; give it one"
+                raise _about(act, each.name.value, "VARIABLE_INVALID", fault)
         return found
 
 
@@ -310,17 +322,18 @@ def _key_of(roots: Sequence[Ready], given: Sequence[Mapping[str, Any]]) -> str |
     if not keys:
         return None
     if len(keys) > 1:
-        _bad_key("the operation names several keys; give the operation one", roots)
+        raise _about(roots[0].act, *KEY, "the operation names several keys; give the operation one")
     (key,) = keys
     if not 1 <= len(key) <= KEY_LENGTH or "\0" in key or not key.isprintable():
-        _bad_key(f"a key has 1 to {KEY_LENGTH} printable characters; a UUID is a good one", roots)
+        raise _about(roots[0].act, *KEY, f"a key has 1 to {KEY_LENGTH} printable characters; a UUID is a good one")
     return str(key)
 
 
-def _bad_key(fault_and_remedy: str, roots: Sequence[Ready]) -> None:
-    error = BadInput(f"idempotencyKey: {fault_and_remedy}.", code="IDEMPOTENCY_KEY_INVALID", argument="idempotencyKey")
-    error.path, error.locations = (roots[0].act.key,), place_of(roots[0].act.node)
-    raise error
+def _about(act: Act, argument: str, code: str, fault_and_remedy: str) -> BadInput:
+    """The refusal of an argument of a root."""
+    error = BadInput(f"{argument}: {fault_and_remedy}.", code=code, argument=argument)
+    error.path, error.locations = (act.key,), place_of(act.node)
+    return error
 
 
 def _named(error: HubError, argument: str) -> HubError:
