@@ -337,62 +337,6 @@ async def test_a_reader_may_not_write(hub_: Writer, unit: str) -> None:
     assert error["code"] == "FORBIDDEN"
 
 
-async def test_roots_that_are_skipped_do_nothing(hub_: Writer, unit: str) -> None:
-    document = """mutation ($input: CustomerCreateInput!, $no: Boolean!) {
-        customerCreate(input: $input) @include(if: $no) { customer { id } }
-    }"""
-    assert await hub_.do(document, {"input": {"kind": "PERSON", "name": "Ada", "unitId": unit}, "no": False}) == {}
-
-
-NAIL = '{sku: "N", name: %s, category: "N", unitPrice: 1, currency: "EUR"}'
-
-
-@pytest.mark.parametrize(
-    ("declared", "root"),
-    [
-        ('String = "N"', f"productCreate(input: {NAIL % '$x'}) {{ product {{ id }} }}"),
-        ("ProductCreateInput = " + NAIL % '"N"', "productsCreate(input: {rows: [$x]}) { succeeded }"),
-    ],
-)
-async def test_null_in_place_of_a_default_is_refused_where_it_is_no_value(
-    hub_: Writer, declared: str, root: str
-) -> None:
-    error = await hub_.refused(f"mutation ($x: {declared}) {{ {root} }}", {"x": None})
-    assert (error["code"], error["argument"], error["path"]) == ("VARIABLE_INVALID", "input", [root.partition("(")[0]])
-
-
-@pytest.mark.parametrize(
-    ("kind", "value"), [("DateTime!", "2026-01-01T00:00:00Z"), ("Decimal!", "1.5"), ("Tier!", "GOLD"), ("JSON", None)]
-)
-async def test_only_json_stands_inside_json(hub_: Writer, unit: str, kind: str, value: Any) -> None:
-    document = f"""mutation ($unit: ID!, $x: {kind}) {{ customerCreate(
-        input: {{kind: PERSON, name: "Ada", unitId: $unit, attributes: {{since: $x}}}}
-    ) {{ customer {{ id }} }} }}"""
-    error = await hub_.refused(document, {"unit": unit, **({"x": value} if value else {})})
-    assert (error["code"], error["argument"]) == ("VALUE_INVALID", "input.attributes")
-
-
-async def test_a_bulk_costs_its_rows(hub_: Writer) -> None:
-    document = """mutation ($input: ProductsUpdateInput!) { productsUpdate(input: $input) {
-        succeeded results { product { items(first: 100) { nodes { id } } } }
-    } }"""
-    rows = [{"id": "prd_" + "0" * 32}] * 50
-    error = await hub_.refused(document, {"input": {"rows": rows}})
-    assert (error["code"], error["requested"]) == ("COST_LIMIT", 10 + 50 * (1 + 1 + 100))
-    written = document.replace("($input: ProductsUpdateInput!)", "").replace("$input", "{rows: [%s]}")
-    row = '{id: "prd_00000000000000000000000000000000"}'
-    assert (await hub_.refused(written % ", ".join([row] * 50)))["requested"] == error["requested"]
-    assert (await hub_.refused(written % row))["code"] == "BULK_REJECTED"
-
-
-async def test_five_hundred_rows_may_have_their_parts(hub_: Writer, unit: str) -> None:
-    document = "mutation ($input: CustomersCreateInput!) { customersCreate(input: $input) { succeeded failed } }"
-    parts = [[{"kind": "LOYALTY_ID", "value": f"L-{at}-{n}", "source": "till"} for n in range(3)] for at in range(500)]
-    rows = [{"kind": "PERSON", "name": "Ada", "unitId": unit, "identifiers": each} for each in parts]
-    answer = await hub_.do(document, {"input": {"rows": rows}})
-    assert answer == {"customersCreate": {"succeeded": 500, "failed": 0}}
-
-
 async def test_what_a_key_does_not_see_it_cannot_touch(hub_: Writer, unit: str, rows: asyncpg.Connection) -> None:
     key = await made(hub_, unit)
     other = await rows.fetchval("select id from org_units where code = 'northern'")

@@ -97,8 +97,8 @@ class Work:
         async with self.told():
             await self.connection.execute(script, timeout=seconds)
 
-    async def commit(self) -> None:
-        """The end of the transaction, if nothing failed in it."""
+    async def end(self) -> None:
+        """Commits, if nothing failed in it."""
         if self._failed is not None:
             raise self._failed
         await self.run("commit")
@@ -129,7 +129,7 @@ async def looking(pool: Pool, metadata: sa.MetaData) -> AsyncIterator[Connection
 async def working(
     pool: Pool, metadata: sa.MetaData, actor: str, request_id: str, *, in_turn: bool = False
 ) -> AsyncIterator[Work]:
-    """A transaction that tells the log of changes who writes; rolled back unless the block ends well, after `commit`.
+    """A transaction that tells the log of changes who writes; rolled back unless the block ends well, after `end`.
 
     With `in_turn` it waits for others that are repeated, so that two of them do not block each other again."""
     if not (MARK.fullmatch(actor) and MARK.fullmatch(request_id)):

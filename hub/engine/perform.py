@@ -210,7 +210,7 @@ class Performer:
                 async with work.told():
                     if not await self._answers.keep(work.connection, *named, answer, run.at, secret=secret):
                         raise Taken("it is kept already")
-            await work.commit()
+            await work.end()
         return answer
 
     async def _root(self, work: Work, root: Ready, given: Mapping[str, Any], run: Run, errors: list[HubError]) -> bytes:
