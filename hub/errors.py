@@ -79,7 +79,7 @@ CODES: dict[str, str] = {
     "STREAM_ENDED": "The hub ended the stream; `reason` says why. Subscribe again.",
     # the key
     "UNAUTHENTICATED": "The request carries no API key.",
-    "KEY_UNKNOWN": "The API key is malformed, was never issued, or was a customer's and ended over a week ago.",
+    "KEY_UNKNOWN": "The API key is malformed, was never issued, or is forgotten: a customer's, a week after its end.",
     "KEY_REVOKED": "The API key was revoked.",
     "KEY_EXPIRED": "The API key has expired.",
     "KEY_INVALID": "An API key with these properties cannot be made.",

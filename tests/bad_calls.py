@@ -191,6 +191,7 @@ IDS = [
     BadCall("ID_MALFORMED", "id:", one("12")),
     BadCall("ID_MALFORMED", "id:", one(f'"{CUS.upper()}"')),
     BadCall("ID_MALFORMED", "id:", one(f'"{CUS[:-1]}g"')),
+    BadCall("ID_MALFORMED", "id:", one(f'"{CUS[:6]}_{CUS[7:]}"')),
     BadCall("ID_MALFORMED", "id:", one('"cus_00c36468-9c00-7d7d-8745-b0e028f79e31"')),
     BadCall("ID_MALFORMED", "id:", '{ node(id: "x") { id } }'),
     BadCall("ID_MALFORMED", "ids:", f'{{ nodes(ids: ["{CUS}", "x"]) {{ id }} }}'),

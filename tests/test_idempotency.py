@@ -43,6 +43,7 @@ async def test_another_body_under_the_same_key_is_refused(writer: Writer) -> Non
     for variables in ({"sku": "D", "key": "c"}, {"key": "c", "sku": "C", "more": 1}):
         error = await writer.refused(MAKE, variables)
         assert (error["code"], error["argument"]) == ("IDEMPOTENCY_KEY_REUSED", "idempotencyKey")
+        assert error["path"] == ["productCreate"]
 
 
 async def test_a_refused_operation_keeps_no_answer(writer: Writer) -> None:

@@ -121,10 +121,8 @@ class Performer:
                     raise Unavailable("The operation was being repeated; try again.") from error
                 raise
         if kept[0] != asked.fingerprint():
-            message = (
-                f"idempotencyKey: {key[:60]!r} was used for another operation; give each operation a key of its own."
-            )
-            raise BadInput(message, code="IDEMPOTENCY_KEY_REUSED", argument="idempotencyKey")
+            fault = f"{key[:60]!r} was used for another operation; give each operation a key of its own"
+            raise _about(roots[0].act, "idempotencyKey", "IDEMPOTENCY_KEY_REUSED", fault)
         return kept[1]
 
     async def _kept(self, owner: UUID, key: str) -> tuple[bytes, bytes] | None:

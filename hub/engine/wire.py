@@ -19,6 +19,8 @@ from strawberry.types.scalar import ScalarDefinition
 
 from hub.errors import BadInput
 
+_ID = re.compile(r"([^_]*)_([0-9a-f]{32})")
+
 DateTime = NewType("DateTime", datetime)
 Date = NewType("Date", date)
 Amount = NewType("Amount", Decimal)
@@ -190,12 +192,9 @@ def public_id(prefix: str, key: UUID) -> str:
 
 def parse_id(value: str, argument: str) -> tuple[str, UUID]:
     """An id's prefix and key; raises ID_MALFORMED naming the argument."""
-    prefix, mark, digits = value.partition("_")
-    if mark and len(digits) == 32 and digits.isascii() and digits.islower() | digits.isdigit():
-        try:
-            return prefix, UUID(digits)
-        except ValueError:
-            pass
+    found = _ID.fullmatch(value)
+    if found is not None:
+        return found[1], UUID(found[2])
     raise BadInput(
         f"{argument}: {value[:60]!r} is not an id of this hub; give one that the hub gave, like cus_ and 32 hex digits.",
         code="ID_MALFORMED",
