@@ -1,5 +1,6 @@
 """The life of a webhook: what it may be, whose rights it has, its secrets, what is sent again, tried out, folded or too large."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -348,6 +349,17 @@ async def test_a_dry_run_counts_and_shows_what_would_have_been_sent(ask: Ask, re
     assert (tried["deliveries"], tried["complete"]) == (4, True)
     assert [each["data"]["changes"]["node"]["name"] for each in tried["samples"]] == ["Tried 1", "Tried 2", "Tried 3"]
     assert tried["samples"][0]["data"]["changes"]["cursor"] == change(sent[1])["cursor"]
+
+
+async def test_few_try_at_once_so_that_others_are_answered(ask: Ask, rows: Rows) -> None:
+    async with rows.transaction():
+        await rows.execute("lock table change_order")
+        tries = [asyncio.ensure_future(ask(TRY, {"query": CHANGES})) for _ in range(3)]
+        (first,), waiting = await asyncio.wait(tries, return_when=asyncio.FIRST_COMPLETED)
+    with pytest.raises(Refused) as refused:
+        await first
+    assert [each["extensions"]["code"] for each in refused.value.errors] == ["UNAVAILABLE"]
+    assert [answer["webhookDryRun"]["complete"] for answer in await asyncio.gather(*waiting)] == [True, True]
 
 
 async def test_changes_of_a_row_fold_into_the_last_within_the_window(ask: Ask, receiver: Receiver) -> None:

@@ -17,7 +17,7 @@ from hub.domain.webhooks import OWN_NAMES
 from hub.engine.document import DocumentError
 from hub.engine.execute import Request, errors_of
 from hub.engine.watching import Watch
-from hub.errors import BadInput
+from hub.errors import BadInput, Unavailable
 from hub.publish.changes import framed
 from hub.publish.feed import RUN, Feed, Head, concerns
 from hub.publish.subscriptions import Watches
@@ -25,6 +25,7 @@ from hub.viewer import Viewer
 
 SAMPLES = 3
 PATIENCE = 3.0  # seconds that a trial may take, in which a transaction waits
+AT_ONCE = 2  # trials; each has one of the connections that everybody is answered with
 MOST_DOCUMENT = 65_536
 
 
@@ -73,6 +74,7 @@ class Trials:
     def __init__(self, documents: Documents, feed: Feed) -> None:
         self._documents = documents
         self._feed = feed
+        self._trying = 0
 
     async def check(
         self, query: str, variables: dict[str, Any] | None, operation_name: str | None, viewer: Viewer
@@ -97,8 +99,17 @@ class Trials:
         viewer: Viewer,
         since: datetime,
     ) -> Rehearsed:
-        """What it would have told since then; the latest are kept as samples."""
+        """What it would have told since then; the latest are kept as samples. Raises Unavailable beside others."""
         watch = await self._documents.watch(query, variables, operation_name, viewer)
+        if self._trying >= AT_ONCE:
+            raise Unavailable("Others try their subscriptions now; try again in a few seconds.")
+        self._trying += 1
+        try:
+            return await self._rehearsed(watch, since)
+        finally:
+            self._trying -= 1
+
+    async def _rehearsed(self, watch: Watch, since: datetime) -> Rehearsed:
         await self._feed.refresh()
         place, until = await self.since(since), monotonic() + PATIENCE
         count, latest = 0, deque[tuple[int, bytes]](maxlen=SAMPLES)
