@@ -56,6 +56,23 @@ async def test_only_json_stands_inside_json(hub_: Writer, unit: str, kind: str, 
     assert (error["code"], error["argument"]) == ("VALUE_INVALID", "input.attributes")
 
 
+async def test_a_conflict_shows_what_is_there_whatever_was_to_be_done(hub_: Writer) -> None:
+    make = """mutation { productCreate(input: {sku: "C", name: "Old", category: "C", unitPrice: 1, currency: "EUR"}) {
+        product { id }
+    } }"""
+    given = {"id": (await hub_.do(make))["productCreate"]["product"]["id"]}
+    rename = 'mutation ($id: ID!) { productUpdate(input: {id: $id, name: "New"}) { product { version } } }'
+    assert await hub_.do(rename, given) == {"productUpdate": {"product": {"version": 2}}}
+    one = "mutation ($id: ID!) { productDelete(input: {id: $id, expectedVersion: 1}) { deletedId } }"
+    error = await hub_.refused(one, given)
+    assert (error["code"], error["currentVersion"], error["current"]) == ("VERSION_CONFLICT", 2, {"name": "New"})
+    many = """mutation ($id: ID!) { productsDelete(
+        input: {rows: [{id: $id, expectedVersion: 1}], errorPolicy: REJECT_FAILED_ROWS}
+    ) { results { error { code currentVersion current } } } }"""
+    told = {"code": "VERSION_CONFLICT", "currentVersion": 2, "current": {"name": "New"}}
+    assert await hub_.do(many, given) == {"productsDelete": {"results": [{"error": told}]}}
+
+
 async def test_a_bulk_costs_its_rows(hub_: Writer) -> None:
     document = """mutation ($input: ProductsUpdateInput!) { productsUpdate(input: $input) {
         succeeded results { product { items(first: 100) { nodes { id } } } }

@@ -52,6 +52,7 @@ class Mutation:
     secret: bool = False
     turns: str | None = None  # the field whose id the rows of the bulk form are done by, in its order
     tools: tuple[str, ...] = ()  # what the command is handed besides its input
+    columns: tuple[Field, ...] = ()  # as which a conflict shows the row's state
 
     @property
     def type(self) -> str:
@@ -94,7 +95,10 @@ def derived(catalog: Catalog, verbs: Sequence[Verb]) -> Mutations:
 
 def _of_row(row: Row, writes: Writes, types: Types) -> Iterator[Mutation]:
     name, plural = row.name[0].lower() + row.name[1:], row.declaration.plural
-    for one in _singles(name, row, writes, types):
+    names = dict.fromkeys((*writes.creates, *writes.updates))
+    columns = tuple(_columns(row, writes, tuple(names), types, fresh=False))
+    for single in _singles(name, row, writes, types):
+        one = replace(single, columns=columns)
         yield one
         yield _many(one, plural + one.name.removeprefix(name))
 
@@ -239,6 +243,4 @@ def _many(one: Mutation, name: str) -> Mutation:
     if one.turns is not None:
         text += f" They are done in the order of their `{one.turns}`, so that two such lists never block each other."
     made = Input(f"{name[0].upper()}{name[1:]}Input", text, fields)
-    return Mutation(
-        name, text, made, one.gives, one.call, many=True, secret=one.secret, turns=one.turns, tools=one.tools
-    )
+    return replace(one, name=name, description=text, input=made, many=True)

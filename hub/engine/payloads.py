@@ -114,6 +114,6 @@ def _error(select: Selections, sets: Sets) -> Tell:
 
     def tell(result: Mapping[str, Any]) -> Any:
         error = result.get("error")
-        return error and {key: "RowError" if name == "__typename" else error[name] for key, name in wanted}
+        return error and {key: "RowError" if name == "__typename" else error.get(name) for key, name in wanted}
 
     return tell

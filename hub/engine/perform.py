@@ -344,12 +344,9 @@ def _named(error: HubError, argument: str) -> HubError:
 
 
 def _current(error: HubError, mutation: Mutation) -> dict[str, Any]:
-    """The state that an edit clashes with, under the names of the input's fields."""
-    (inner,) = (
-        [each.inner for each in mutation.input.fields if each.name == "rows"] if mutation.many else [mutation.input]
-    )
+    """The state that an edit clashes with, under the names of the fields."""
     current: Any = error.extensions["current"]
-    return {each.name: each.shown(current[each.key]) for each in inner.fields if each.key in current} if inner else {}
+    return {each.name: each.shown(current[each.key]) for each in mutation.columns if each.key in current}
 
 
 def _row_error(error: HubError) -> dict[str, Any]:

@@ -45,6 +45,8 @@ ROW_ERROR = (
     ("code", "str", "The stable code, as in the errors of an answer."),
     ("message", "str", "The argument, the fault and the remedy."),
     ("argument", "str | None", "Path of the argument at fault."),
+    ("currentVersion", "int | None", "After a conflict, the row's version."),
+    ("current", "Json | None", "After a conflict, what the fields at fault hold."),
 )
 COUNTS = (("succeeded", "int", "How many rows were written."), ("failed", "int", "How many rows were refused."))
 REPLAY = (
