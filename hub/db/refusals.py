@@ -2,6 +2,8 @@
 
 Constraints carry the names of hub/domain/tables.py's convention, so that each leads back to its columns."""
 
+from typing import Any
+
 import asyncpg
 import sqlalchemy as sa
 
@@ -23,10 +25,13 @@ def refusal(error: asyncpg.PostgresError, metadata: sa.MetaData) -> HubError | N
         return None
     if isinstance(error, asyncpg.UniqueViolationError):
         columns = _columns(table, name)
+        names = [column.name for column in columns]
+        # What a row is part of is given once for all of its rows: at fault is what tells them apart.
+        own = next((column.name for column in columns if not column.foreign_keys), names[0])
         message = (
-            f"{columns[0]}: another {_words(table)} has this {' and '.join(columns)}; change that one, or give another."
+            f"{own}: another row of {_words(table)} has this {' and '.join(names)}; change that one, or give another."
         )
-        return BadInput(message, code="ALREADY_EXISTS", argument=columns[0])
+        return BadInput(message, code="ALREADY_EXISTS", argument=own)
     if isinstance(error, asyncpg.ForeignKeyViolationError):
         if "still referenced" in (error.detail or ""):
             message = f"id: rows of {_words(table)} still name it; change or delete those first."
@@ -44,18 +49,18 @@ def refusal(error: asyncpg.PostgresError, metadata: sa.MetaData) -> HubError | N
 
 
 def _words(table: sa.Table) -> str:
-    return f"row of {table.name.replace('_', ' ')}"
+    return table.name.replace("_", " ")
 
 
-def _columns(table: sa.Table, constraint: str) -> list[str]:
+def _columns(table: sa.Table, constraint: str) -> list[sa.Column[Any]]:
     """The columns of a unique constraint or index; the key when it is none that is known."""
     for each in table.constraints:
         if each.name == constraint and isinstance(each, sa.UniqueConstraint | sa.PrimaryKeyConstraint):
-            return [column.name for column in each.columns]
+            return list(each.columns)
     for index in table.indexes:
         if index.name == constraint:
-            return [column.name for column in index.columns]
-    return ["id"]
+            return list(index.columns)
+    return [table.c.id]
 
 
 def _pointing(table: sa.Table, constraint: str) -> str:

@@ -1,6 +1,6 @@
 """Orders and their items. Amounts keep four decimals and stand beside their currency."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Any, NamedTuple
@@ -86,6 +86,7 @@ sa.Index("ix_order_items_line_id", OrderItem.c.line, OrderItem.c.id)
 
 CENT = Decimal("0.0001")
 MOST_UNITS = 1_000_000  # of one line
+MOST_LINES = 1_000_000  # of one order
 CHECKS: Mapping[str, values.Check] = {
     "number": values.line,
     "currency": values.currency,
@@ -94,6 +95,32 @@ CHECKS: Mapping[str, values.Check] = {
     "ship_to": values.line,
     "ship_city": values.line,
     "ship_country": values.country,
+}
+
+
+def _line(value: int) -> int:
+    if not 0 < value <= MOST_LINES:
+        raise ValueError(f"lines count from 1; give 1 to {MOST_LINES:,}")
+    return value
+
+
+def _units(value: int) -> int:
+    if not 0 < value <= MOST_UNITS:
+        raise ValueError(f"give 1 to {MOST_UNITS:,} units")
+    return value
+
+
+def _share(value: Decimal) -> Decimal:
+    if not 0 <= value <= 1 or value != round(value, 4):
+        raise ValueError("give a share from 0 to 1 of at most four decimals, like 0.15")
+    return value
+
+
+ITEM_CHECKS: Mapping[str, values.Check] = {
+    "line": _line,
+    "quantity": _units,
+    "unit_price": values.amount,
+    "discount": _share,
 }
 
 
@@ -110,26 +137,36 @@ def _prepared(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
         if found.get("net") is not None:
             raise BadInput("net: the items say what it is; leave it out.", argument="net")
         found["items"] = [{"line": number, **item} for number, item in enumerate(items, 1)]
-        for number, item in enumerate(items):
-            _within_bounds(item, f"items[{number}]")
-        found["net"] = sum((line_net(item) for item in items), Decimal(0))
+        found["net"] = _sum(items)
     if "customer_id" in found:  # which is given to new orders alone
         found = {"placed_at": at, "net": Decimal(0), **{k: v for k, v in found.items() if v is not None}}
     return found
 
 
-def _within_bounds(item: Mapping[str, Any], place: str = "") -> None:
-    quantity, discount = f"{place}.quantity".lstrip("."), f"{place}.discount".lstrip(".")
-    units, share = item.get("quantity"), item.get("discount") or 0
-    if units is not None and not 0 < units <= MOST_UNITS:
-        raise BadInput(f"{quantity}: give 1 to {MOST_UNITS:,} units.", argument=quantity)
-    if not 0 <= share <= 1 or share != round(share, 4):
-        raise BadInput(f"{discount}: give a share from 0 to 1 of at most four decimals, like 0.15.", argument=discount)
+def _sum(items: Sequence[Mapping[str, Any]]) -> Decimal:
+    """What the items come to. Each is looked at first: the order that it is part of is stored before it."""
+    net = Decimal(0)
+    for number, item in enumerate(items):
+        try:
+            net += line_net(_checked(item))
+        except BadInput as error:
+            raise writing.inside(f"items[{number}]", error) from None
+    if net >= values.MOST_AMOUNT:
+        raise BadInput("items: together they have more than 14 digits before the point; give less.", argument="items")
+    return net
+
+
+def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
+    found = values.checked(given, ITEM_CHECKS)
+    whole = found.get("unit_price") is not None and found.get("quantity") is not None
+    if whole and line_net(found) >= values.MOST_AMOUNT:
+        message = "unit_price: times the quantity it has more than 14 digits before the point; give less."
+        raise BadInput(message, argument="unit_price")
+    return found
 
 
 def _item(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
-    _within_bounds(given)
-    return values.checked(given, {"unit_price": values.amount})
+    return _checked(given)
 
 
 _net = (
@@ -149,6 +186,20 @@ _HOLD = text(
 )
 
 
+_LAST = text(
+    sa.select(sa.func.max(OrderItem.c.line)).where(OrderItem.c.order_id == sa.bindparam("order", type_=sa.Uuid))
+)
+
+
+async def _next_line(tx: Tx, item: Mapping[str, Any]) -> dict[str, Any]:
+    """The line after the last of the order, which is locked so that two do not take the same; nothing where one is given."""
+    if item.get("line") is not None or item.get("order_id") is None:
+        return {}
+    await tx.fetchval(_HOLD, item["order_id"])
+    last: int = await tx.fetchval(_LAST, item["order_id"]) or 0
+    return values.checked({"line": last + 1}, ITEM_CHECKS)
+
+
 async def _settle(tx: Tx, order: UUID, at: datetime) -> None:
     """The order's net follows its items: locked first, since a sum sees only what was done before it begins."""
     await tx.fetchval(_HOLD, order)
@@ -164,8 +215,10 @@ ITEMS = Kind(
     updates=ITEM,
     prepare=_item,
     filled=("line",),
+    complete=_next_line,
     inherits={"order_id": ("customer_id", "currency")},
     settle=_settle,
+    amounts=("unit_price", "quantity", "discount"),
 )
 SHIPPING = ("required_at", "freight", "ship_to", "ship_city", "ship_country", "staff_id", "contact_id")
 ORDERS = Kind(
@@ -180,6 +233,7 @@ ORDERS = Kind(
     filled=("customer_id", "placed_at", "net"),
     namings={"identifier": BY_IDENTIFIER},
     parts={"items": Part(ITEMS, by="order_id")},
+    amounts=("freight", "net"),
 )
 
 

@@ -101,12 +101,15 @@ async def record(
     viewer.require("scores:write")
     found = values.checked({"model": model, "band": band}, {"model": values.words, "band": values.line})
     computed = computed_at or at
-    if abs(value) >= 10**14:
-        raise BadInput("value: give a figure of at most 14 digits before the point.", argument="value")
+    if abs(value) >= values.MOST_AMOUNT or value != round(value, 4):
+        message = "value: give a figure of at most 14 digits before the point and four behind it."
+        raise BadInput(message, argument="value")
     if computed > at:
         raise BadInput("computed_at: it lies ahead; give a moment that is past.", argument="computed_at")
     if reasons is not None and len(reasons) > MOST_REASONS:
         raise BadInput(f"reasons: give at most {MOST_REASONS}.", argument="reasons")
+    told = {f"reasons[{number}]": reason for number, reason in enumerate(reasons or ())}
+    values.checked(told, dict.fromkeys(told, values.facts))
     await writing.lock(tx, viewer, Customer, customer_id, "customer_id")
     last: datetime | None = await tx.fetchval(_SUPERSEDE, computed, at, customer_id, found["model"])
     if last is not None and last > computed:

@@ -17,6 +17,7 @@ from hub.errors import BadInput
 MOST_TEXT = 65_536  # characters of a body
 MOST_LINE = 200  # of a name, a title, a subject
 MOST_JSON = 16_384  # bytes of free facts
+MOST_AMOUNT = 10**14  # which no amount reaches
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 WORDS = re.compile(r"[a-z0-9_]{1,40}(\.[a-z0-9_]{1,40}){0,4}")
 CODE = re.compile(r"[A-Za-z0-9_]{1,63}")
@@ -113,7 +114,7 @@ def facts(value: Any) -> Any:
 
 def amount(value: Any) -> Any:
     """A sum of money that is not below nothing, and fits numeric(18,4)."""
-    if not 0 <= value < 10**14:
+    if not 0 <= value < MOST_AMOUNT:
         raise ValueError("the amount must not be negative, nor have more than 14 digits before the point")
     if value != round(value, 4):
         raise ValueError("amounts have at most four decimals, and are never rounded here; round it yourself")

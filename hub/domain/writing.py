@@ -2,6 +2,7 @@
 
 A kind says which columns a caller may give and what its rules make of them; the rules are the subjects' own."""
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,11 +11,14 @@ from uuid import UUID
 
 import asyncpg
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
 from hub.db import changes
 from hub.db.pool import contended
+from hub.db.refusals import refusal
 from hub.domain import scope, statements
 from hub.domain.scope import Scope
+from hub.domain.tables import metadata
 from hub.errors import BadInput, HubError, NotFound
 from hub.viewer import Viewer
 
@@ -64,9 +68,10 @@ class Kind:
     """One kind of rows: whose they are, what may be given, and the rules that it goes through.
 
     A new row that is not given a column of `defaults` has that value; columns that are `filled` are seen to by the rules
-    or the viewer. `inherits` are columns that a row takes over from the row that a foreign key names: the row that it is
-    part of. That one is told to `settle` after each write. `before` sees a new row that is ready, before it is stored. Parts
-    stand in the values under their names."""
+    or the viewer; `complete` gives those that other rows say. `inherits` are columns that a row takes over from the row
+    that a foreign key names: the row that it is part of. That one is told to `settle` after each write. `before` sees a
+    new row that is ready, before it is stored. Parts stand in the values under their names. `amounts` are columns that
+    the database computes others from."""
 
     table: sa.Table
     subject: str
@@ -83,7 +88,9 @@ class Kind:
     filled: Sequence[str] = ()
     inherits: Mapping[str, Sequence[str]] = field(default_factory=dict)
     settle: Settle | None = None
+    complete: Callable[[Tx, Values], Awaitable[Values]] | None = None
     before: Callable[[Tx, Values], Awaitable[None]] | None = None
+    amounts: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         scope.SCOPES[self.table] = self.scope
@@ -96,13 +103,15 @@ class Kind:
         """Makes a row and its parts; gives its key. Raises BadInput, NotFound for keys that the viewer does not see."""
         viewer.require(f"{self.subject}:write")
         key = await self._made(tx, viewer, values, at)
-        await self._settled(tx, await self._owner(tx, key), at)
+        await self._fitting(values, self._settled(tx, await self._owner(tx, key), at))
         return key
 
     async def _made(self, tx: Tx, viewer: Viewer, values: Values, at: datetime) -> UUID:
         ready = self.prepare({**self.defaults, **await self._named(tx, viewer, values)}, at)
         if "unit_id" in self.filled and ready.get("unit_id") is None:
             ready["unit_id"] = await _home(tx, viewer)
+        if self.complete is not None:
+            ready |= await self.complete(tx, ready)
         parts = {name: ready.pop(name) for name in self.parts if name in ready}
         missing = next((name for name in self._required() if ready.get(name) is None), None)
         if missing is not None:
@@ -110,7 +119,7 @@ class Kind:
         if self.before is not None:
             await self.before(tx, ready)
         stamped = ready | {"created_at": at, "updated_at": at}
-        key = await insert(tx, viewer, self.table, stamped, self._inherits)
+        key = await self._fitting(ready, insert(tx, viewer, self.table, stamped, self._inherits))
         for name, rows in parts.items():
             part = self.parts[name]
             for number, each in enumerate(rows or ()):
@@ -154,9 +163,20 @@ class Kind:
             await _require_target(tx, viewer, self.table, name, ready[name])
         if version is not None:
             await self._require_version(tx, viewer, key, ready, version)
-        await change(tx, viewer, self.table, key, ready, at)
-        await self._settled(tx, await self._owner(tx, key), at)
+        await self._fitting(ready, change(tx, viewer, self.table, key, ready, at))
+        await self._fitting(ready, self._settled(tx, await self._owner(tx, key), at))
         return key
+
+    async def _fitting(self, values: Values, doing: Awaitable[T]) -> T:
+        """What `doing` gives; when an amount that comes of these values does not fit, the refusal names one of them."""
+        try:
+            return await doing
+        except asyncpg.NumericValueOutOfRangeError as error:
+            name = next((each for each in self.amounts if values.get(each) is not None), None)
+            if name is None:
+                raise
+            message = f"{name}: what comes of it has more than 14 digits before the point; give less."
+            raise BadInput(message, argument=name) from error
 
     async def _require_version(self, tx: Tx, viewer: Viewer, key: UUID, values: Values, version: int) -> None:
         """Locks the row; raises VERSION_CONFLICT when one of the columns was changed after that version."""
@@ -173,8 +193,21 @@ class Kind:
             f"expected_version: {names} changed after version {version}, which is now {current}; read the row again.",
             code="VERSION_CONFLICT",
             argument="expected_version",
-            extensions={"currentVersion": current, "current": {name: row[name] for name in clash}},
+            extensions={
+                "currentVersion": current,
+                "current": {name: await self._shown(tx, viewer, name, row[name]) for name in clash},
+            },
         )
+
+    async def _shown(self, tx: Tx, viewer: Viewer, name: str, value: Any) -> Any:
+        """What stands in a column, as the viewer would read it: the key of a hidden row is null to it."""
+        column = self.table.c[name]
+        if value is None:
+            return None
+        if isinstance(column.type, JSONB):
+            return json.loads(value)
+        target = statements.target_of(column)
+        return value if target is None or await _sees(tx, viewer, target, value) else None
 
     async def upsert(
         self, tx: Tx, viewer: Viewer, by: Values, values: Values, version: int | None, at: datetime
@@ -191,22 +224,49 @@ class Kind:
             way = self.ways[name]
             key = await within(f"by.{name}", way.find(tx, viewer, wanted))
             if key is None:
-                key = await self.create(tx, viewer, values, at)
-                await within(f"by.{name}", way.claim(tx, viewer, key, wanted, at))
+                key = await self._new(tx, viewer, values, version, at)
+                await self._claimed(name, way.claim(tx, viewer, key, wanted, at))
                 return key, True
             return await looked_up(self._changed(tx, viewer, key, values, version, at)), False
-        return await self._by_natural(tx, viewer, name, {**values, name: wanted}, version, at)
+        return await self._by_natural(tx, viewer, name, wanted, values, version, at)
 
     async def _by_natural(
-        self, tx: Tx, viewer: Viewer, name: str, values: Values, version: int | None, at: datetime
+        self, tx: Tx, viewer: Viewer, name: str, by: Any, values: Values, version: int | None, at: datetime
     ) -> tuple[UUID, bool]:
-        wanted = self.prepare({name: values[name]}, at)[name]
+        try:
+            wanted = self.prepare({name: by}, at)[name]
+        except BadInput as error:
+            raise inside("by", error) from None
+        if self.prepare({name: values.get(name, by)}, at)[name] != wanted:
+            message = f"{name}: by.{name} says another one; leave it out, or give the same."
+            raise BadInput(message, argument=name)
+        values = {**values, name: wanted}
         await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"{self.table.name}.{name}={wanted}")
         statement = statements.named(self.table, name, viewer.binding)
         key: UUID | None = await tx.fetchval(statement.text, *statement.bind({"wanted": wanted}, viewer))
         if key is None:
-            return await self.create(tx, viewer, values, at), True
+            return await self._new(tx, viewer, values, version, at), True
         return await looked_up(self._changed(tx, viewer, key, values, version, at)), False
+
+    async def _new(self, tx: Tx, viewer: Viewer, values: Values, version: int | None, at: datetime) -> UUID:
+        """An upsert's new row. An edit that is based on a version was one of a row that is gone, and makes none in its place."""
+        if version is not None:
+            message = "expected_version: the row that had it is gone; leave it out to make a new one."
+            raise NotFound(message, argument="expected_version")
+        return await self.create(tx, viewer, values, at)
+
+    async def _claimed(self, name: str, doing: Awaitable[None]) -> None:
+        """Ties a new row to what it was not found by, which may be another's that the viewer does not see, or a part's."""
+        try:
+            await within(f"by.{name}", doing)
+        except BadInput as error:
+            if error.code != "ALREADY_EXISTS":
+                raise
+            # What a way is given by need not have the columns of the row that it makes: it is named as a whole.
+            message = (
+                f"by.{name}: another row, or a part of this one, has it already; give another, or leave the part out."
+            )
+            raise BadInput(message, code=error.code, argument=f"by.{name}") from error
 
     async def _changed(
         self, tx: Tx, viewer: Viewer, key: UUID, values: Values, version: int | None, at: datetime
@@ -263,11 +323,16 @@ def inside(argument: str, error: HubError) -> HubError:
 
 
 async def within(argument: str, doing: Awaitable[T]) -> T:
-    """What `doing` gives; its refusals name where the nested value stands."""
+    """What `doing` gives; its refusals, and those of the database, name where the nested value stands."""
     try:
         return await doing
     except HubError as error:
         raise inside(argument, error) from None
+    except asyncpg.IntegrityConstraintViolationError as error:
+        told = refusal(error, metadata)
+        if told is None:
+            raise
+        raise inside(argument, told) from error
 
 
 async def looked_up(doing: Awaitable[T]) -> T:
@@ -315,6 +380,10 @@ async def lock(tx: Tx, viewer: Viewer, table: sa.Table, key: UUID, argument: str
 
 async def require_seen(tx: Tx, viewer: Viewer, table: sa.Table, key: UUID, argument: str) -> None:
     """Raises NotFound unless the viewer sees the row; absent and hidden are the same."""
-    statement = statements.named(table, "id", viewer.binding)
-    if await tx.fetchval(statement.text, *statement.bind({"wanted": key}, viewer)) is None:
+    if not await _sees(tx, viewer, table, key):
         raise absent(argument)
+
+
+async def _sees(tx: Tx, viewer: Viewer, table: sa.Table, key: UUID) -> bool:
+    statement = statements.named(table, "id", viewer.binding)
+    return await tx.fetchval(statement.text, *statement.bind({"wanted": key}, viewer)) is not None

@@ -109,6 +109,7 @@ def upsert(world: World, given: Row) -> Outcome:
     key = known(world, by)
     if key is not None:
         return CUSTOMERS.changed(world, key, given) | {"created": False}
+    kinds.unversioned(given)
     outcome = _made(world, values)
     known_by(world, outcome["customer"].id, {**by, "source": by.get("source") or "hub"})
     return outcome | {"created": True}

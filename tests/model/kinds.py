@@ -133,6 +133,12 @@ def seen(world: World, table: str, key: str) -> None:
         raise Refused("NOT_FOUND")
 
 
+def unversioned(given: Row) -> None:
+    """Refuses to make a row in place of one that an edit is based on."""
+    if given.get("expectedVersion") is not None:
+        raise Refused("NOT_FOUND")
+
+
 def one_way(by: Row) -> tuple[str, Any]:
     """The one thing that an upsert finds its row by."""
     given = [(name, value) for name, value in by.items() if value is not None]

@@ -60,6 +60,7 @@ def product_upsert(world: World, given: Row) -> Outcome:
         sku = kinds.line(wanted)
         found = next((row for row in world.rows["products"] if row["sku"] == sku), None)
         if found is None:
+            kinds.unversioned(given)
             return product_create(world, {**values, "sku": sku}) | {"created": True}
         wanted = found["id"]
     world.need("products", wanted)
