@@ -1,5 +1,6 @@
 """What writes are refused with: the argument at fault by its whole path, in orders and their items, in parts, in upserts."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -118,6 +119,8 @@ async def test_an_item_that_names_no_line_takes_the_next(hub_: Writer, customer:
     new = {"orderId": key, "productId": product, **ITEM}
     for line in (8, 9):
         assert await hub_.do(ADD, {"input": new}) == {"orderItemCreate": {"orderItem": {"line": line}}}
+    at_once = await asyncio.gather(*(hub_.do(ADD, {"input": new}) for _ in range(6)))
+    assert sorted(each["orderItemCreate"]["orderItem"]["line"] for each in at_once) == [10, 11, 12, 13, 14, 15]
     empty, _ = await ordered(hub_, customer, "R-5")
     assert await hub_.do(ADD, {"input": {**new, "orderId": empty}}) == {"orderItemCreate": {"orderItem": {"line": 1}}}
     error = await hub_.refused(ADD, {"input": {**new, "orderId": "ord_" + "0" * 32}})
