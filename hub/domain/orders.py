@@ -137,18 +137,18 @@ def _prepared(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
         if found.get("net") is not None:
             raise BadInput("net: the items say what it is; leave it out.", argument="net")
         found["items"] = [{"line": number, **item} for number, item in enumerate(items, 1)]
-        found["net"] = _sum(items)
+        found["net"] = _sum(items, at)
     if "customer_id" in found:  # which is given to new orders alone
         found = {"placed_at": at, "net": Decimal(0), **{k: v for k, v in found.items() if v is not None}}
     return found
 
 
-def _sum(items: Sequence[Mapping[str, Any]]) -> Decimal:
+def _sum(items: Sequence[Mapping[str, Any]], at: datetime) -> Decimal:
     """What the items come to. Each is looked at first: the order that it is part of is stored before it."""
     net = Decimal(0)
     for number, item in enumerate(items):
         try:
-            net += line_net(_checked(item))
+            net += line_net(_item(item, at))
         except BadInput as error:
             raise writing.inside(f"items[{number}]", error) from None
     if net >= values.MOST_AMOUNT:
@@ -156,17 +156,13 @@ def _sum(items: Sequence[Mapping[str, Any]]) -> Decimal:
     return net
 
 
-def _checked(given: Mapping[str, Any]) -> dict[str, Any]:
+def _item(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
     found = values.checked(given, ITEM_CHECKS)
     whole = found.get("unit_price") is not None and found.get("quantity") is not None
     if whole and line_net(found) >= values.MOST_AMOUNT:
         message = "unit_price: times the quantity it has more than 14 digits before the point; give less."
         raise BadInput(message, argument="unit_price")
     return found
-
-
-def _item(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
-    return _checked(given)
 
 
 _net = (
