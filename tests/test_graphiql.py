@@ -144,7 +144,7 @@ SEEN = """query($email: String!) {
   known: customerBy(identifier: { kind: EMAIL, value: $email }) { id }
 }"""
 PLAIN = """mutation {
-  customerUpsert(input: { by: { identifier: { kind: EXTERNAL_ID, value: "ALFKI" } }, tier: STANDARD }) { created }
+  customerUpsert(input: { by: { external: { source: "northwind", externalId: "ALFKI" } }, tier: STANDARD }) { created }
 }"""
 DELETED = "mutation($id: ID!) { customerDelete(input: { id: $id }) { deletedId } }"
 WRITES = [

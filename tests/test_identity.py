@@ -130,6 +130,33 @@ async def test_a_source_is_one_line(writer: Writer) -> None:
     assert (error["code"], error["argument"]) == ("VALUE_INVALID", "input.by.external.source")
 
 
+RECORD = "mutation ($input: InteractionRecordInput!) { interactionRecord(input: $input) { interaction { id } } }"
+ORDER = "mutation ($input: OrderCreateInput!) { orderCreate(input: $input) { order { id } } }"
+
+
+@pytest.mark.parametrize("kind", ["EXTERNAL_ID", "DEVICE_ID", "ANONYMOUS_ID"])
+async def test_what_means_something_in_its_source_alone_is_looked_for_there_alone(
+    writer: Writer, units: tuple[str, str], kind: str
+) -> None:
+    for source in ("erp", "shop"):
+        await identified(writer, units[0], source, (kind, f"{kind}-42", False), name=source)
+    identifier: dict[str, Any] = {"kind": kind, "value": f"{kind}-42"}
+    said = f"source: {kind} means something within one system alone; give the system that it is of."
+    recorded = {"channel": "WEB", "direction": "INBOUND", "kind": "page.seen"}
+    for document, path, given in (
+        (RECORD, "input.identifier", {"identifier": identifier, **recorded}),
+        (ORDER, "input.identifier", {"identifier": identifier, "number": kind, "currency": "EUR"}),
+        (UPSERT, "input.by.identifier", {"by": {"identifier": identifier}, "name": "Nobody"}),
+    ):
+        error = await writer.refused(document, {"input": given})
+        assert (error["code"], error["argument"]) == ("ARGUMENT_MISSING", f"{path}.source")
+        assert error["message"] == f"{path}.{said}"
+    given = {"by": {"identifier": {**identifier, "source": "shop"}}, "tier": "GOLD"}
+    assert (await writer.do(UPSERT, {"input": given}))["customerUpsert"]["created"] is False
+    gold = "{ customers(filter: {tier: {eq: GOLD}}) { nodes { name } } }"
+    assert {each["name"] for each in (await writer.do(gold))["customers"]["nodes"]} == {"shop"}
+
+
 async def test_a_hidden_customer_is_neither_matched_nor_told(
     writer: Writer, units: tuple[str, str], new_database: NewDatabase
 ) -> None:

@@ -56,6 +56,8 @@ JUNK = re.compile(
     r"[0-]*|-?1|(null|none|nil|undefined|anonymous|unknown|test|n/?a|guest|\[object object\])(@.*)?", re.IGNORECASE
 )
 NUMBERS = (IdentifierKind.PHONE, IdentifierKind.FAX)
+# Keys of another system, devices and visitors mean something within their source alone.
+SOURCED = (IdentifierKind.EXTERNAL_ID, IdentifierKind.DEVICE_ID, IdentifierKind.ANONYMOUS_ID)
 
 
 def normalized(kind: IdentifierKind, value: str) -> str:

@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from hub.db.pool import contended
 from hub.db.text import text
 from hub.domain import customers, scope, statements, values, writing
-from hub.domain.customers import Customer, CustomerKind, Identifier, IdentifierKind, identifying, lock
+from hub.domain.customers import SOURCED, Customer, CustomerKind, Identifier, IdentifierKind, identifying, lock
 from hub.domain.known import CUSTOMERS
 from hub.domain.org import OrgUnit
 from hub.domain.tables import Choice, choice, entity, moment, owner, reference
@@ -237,9 +237,8 @@ async def _found(tx: Tx, viewer: Viewer, signs: Sequence[Sign], source: str) -> 
 
 
 def _hit(sign: Sign, row: asyncpg.Record, source: str) -> Hit | None:
-    """Keys of another system, devices and visitors mean something within their source alone."""
     same = row["source"] == source
-    if sign.kind in (IdentifierKind.EXTERNAL_ID, IdentifierKind.DEVICE_ID, IdentifierKind.ANONYMOUS_ID) and not same:
+    if sign.kind in SOURCED and not same:
         return None
     return Hit(row["customer_id"], sign, same or (sign.verified and row["verified"]))
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from hub.domain import scope, statements, values, writing
 from hub.domain.customers import (
     IDENTIFIERS,
+    SOURCED,
     Customer,
     CustomerStatus,
     Identifier,
@@ -21,6 +22,7 @@ from hub.domain.customers import (
     prepared,
 )
 from hub.domain.writing import Kind, Naming, Part, Tx, Way
+from hub.errors import BadInput
 from hub.viewer import Binding, Viewer
 
 
@@ -29,7 +31,10 @@ class Known(NamedTuple):
 
     kind: Annotated[IdentifierKind, "What sort of identifier it is."]
     value: Annotated[str, "The identifier itself."]
-    source: Annotated[str | None, "The system that reported it; any when left out."] = None
+    source: Annotated[
+        str | None,
+        "The system that reported it; any when left out. EXTERNAL_ID, DEVICE_ID and ANONYMOUS_ID need it.",
+    ] = None
 
 
 class External(NamedTuple):
@@ -68,8 +73,11 @@ async def known(tx: Tx, viewer: Viewer, by: Known) -> UUID | None:
 
 
 def _source(by: Known) -> str | None:
-    """The system that reported an identifier, as it is kept."""
+    """The system that reported an identifier, as it is kept; raises BadInput where the identifier says nothing without it."""
     found: str | None = values.checked({"source": by.source}, {"source": values.line})["source"]
+    if found is None and by.kind in SOURCED:
+        message = f"source: {by.kind} means something within one system alone; give the system that it is of."
+        raise BadInput(message, code="ARGUMENT_MISSING", argument="source")
     return found
 
 

@@ -84,6 +84,8 @@ def _made(world: World, given: Row) -> Outcome:
 def known(world: World, given: Row) -> Any:
     """The customer who is known by an identifier, a verified one first, then the oldest."""
     compared = normalized(given["kind"], given["value"])
+    if given["kind"] == "EXTERNAL_ID" and given.get("source") is None:
+        raise Refused("ARGUMENT_MISSING")
     found = [
         each
         for each in world.rows["identifiers"]
