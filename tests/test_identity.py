@@ -157,6 +157,49 @@ async def test_what_means_something_in_its_source_alone_is_looked_for_there_alon
     assert {each["name"] for each in (await writer.do(gold))["customers"]["nodes"]} == {"shop"}
 
 
+CONTACT = """mutation ($input: ContactCreateInput!) { contactCreate(input: $input) {
+    contact { id points { nodes { id verified } } }
+} }"""
+POINT = (
+    "mutation ($input: ContactPointCreateInput!) { contactPointCreate(input: $input) { contactPoint { id verified } } }"
+)
+EDIT = "mutation ($input: ContactPointUpdateInput!) { contactPointUpdate(input: $input) { contactPoint { verified preferred } } }"
+MANY = """mutation ($input: ContactPointsCreateInput!) { contactPointsCreate(input: $input) {
+    results { contactPoint { id } }
+} }"""
+
+
+async def test_a_customer_does_not_prove_its_own_addresses(writer: Writer, units: tuple[str, str]) -> None:
+    customer = (await identified(writer, units[0], "shop", ("EMAIL", "hal@home.org", False), name="Hal"))["customer"]
+    key = await key_for(writer.dsn, Role.WRITER, customer_id=UUID(customer["id"][4:]))
+    point = {"kind": "EMAIL", "value": "ceo@bank.org"}
+    contact = {"customerId": customer["id"], "name": "Hal", "points": [point]}
+    made = (await writer.do(CONTACT, {"input": contact}, key=key))["contactCreate"]["contact"]
+    (kept,) = made["points"]["nodes"]
+    assert kept["verified"] is False
+    proven = {**point, "verified": True}
+    refusals = [
+        (CONTACT, {**contact, "points": [point, proven]}, "input.points[1].verified"),
+        (POINT, {**proven, "contactId": made["id"]}, "input.verified"),
+        (EDIT, {"id": kept["id"], "verified": True}, "input.verified"),
+    ]
+    for document, given, argument in refusals:
+        error = await writer.refused(document, {"input": given}, key=key)
+        assert (error["code"], error["argument"]) == ("FORBIDDEN", argument)
+        assert (
+            error["message"] == f"{argument}: a key bound to a customer proves nothing of the customer; leave it out."
+        )
+    rows = [{**point, "contactId": made["id"]}, {**proven, "contactId": made["id"]}]
+    error = await writer.refused(MANY, {"input": {"rows": rows}}, key=key)
+    assert (error["code"], error["argument"]) == ("BULK_REJECTED", "input.rows[1].verified")
+    assert [(each["row"], each["code"]) for each in error["rows"]] == [(1, "FORBIDDEN")]
+    edited = {"id": kept["id"], "verified": False, "preferred": True}
+    answer = await writer.do(EDIT, {"input": edited}, key=key)
+    assert answer["contactPointUpdate"]["contactPoint"] == {"verified": False, "preferred": True}
+    answer = await writer.do(EDIT, {"input": {"id": kept["id"], "verified": True}})
+    assert answer["contactPointUpdate"]["contactPoint"]["verified"] is True
+
+
 async def test_a_hidden_customer_is_neither_matched_nor_told(
     writer: Writer, units: tuple[str, str], new_database: NewDatabase
 ) -> None:

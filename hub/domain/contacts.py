@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
 from hub.domain import scope, values
 from hub.domain.tables import Choice, choice, entity, owner, part_of, same_customer, search_column, search_index
-from hub.domain.writing import Kind, Part
-from hub.errors import BadInput
+from hub.domain.writing import Kind, Part, Tx, Values
+from hub.errors import BadInput, Forbidden
+from hub.viewer import Viewer
 
 
 class PointKind(Choice):
@@ -108,7 +110,29 @@ def _address(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
     return values.checked(given, {**dict.fromkeys(lines, values.line), "country": values.country})
 
 
-POINTS = Kind(
+def _require_proof(viewer: Viewer, given: Values) -> None:
+    """Raises Forbidden for a customer who says of itself that an address is its own."""
+    if viewer.binding == "customer" and given.get("verified"):
+        message = "verified: a key bound to a customer proves nothing of the customer; leave it out."
+        raise Forbidden(message, argument="verified")
+
+
+class _Points(Kind):
+    """Ways to reach people, which others than the customer verify."""
+
+    async def _made(self, tx: Tx, viewer: Viewer, values: Values, at: datetime) -> UUID:
+        _require_proof(viewer, values)
+        return await super()._made(tx, viewer, values, at)
+
+    async def update(
+        self, tx: Tx, viewer: Viewer, key: UUID, values: Values, version: int | None, at: datetime
+    ) -> UUID:
+        """Changes what is given, as for all rows."""
+        _require_proof(viewer, values)
+        return await super().update(tx, viewer, key, values, version, at)
+
+
+POINTS = _Points(
     ContactPoint,
     subject="contacts",
     scope=scope.customer,
