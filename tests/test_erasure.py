@@ -14,6 +14,7 @@ from reading import Reader
 from receiving import customer, hooked, hub_on, receiving
 from writing import writing
 
+from hub.settings import Settings
 from hub.viewer import Role
 
 HERE = "Around the Horn"
@@ -153,6 +154,78 @@ async def test_nothing_that_a_receiver_answered_stays_in_the_log(northwind: str)
         await ask(ERASE, {"id": key})
     assert await connection.fetchval(held) == 0
     await connection.close()
+
+
+SLOW = """
+create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(1.5); return null; end $$;
+create trigger slow after delete on interactions for each statement execute function slow()
+"""
+DELETE = "mutation ($id: ID!) { customerDelete(input: {id: $id}) { deletedId } }"
+
+
+@pytest.mark.parametrize("document", [DELETE, ERASE])
+async def test_a_customer_who_has_much_is_deleted_however_long_it_takes(northwind: str, document: str) -> None:
+    connection = await asyncpg.connect(northwind)
+    await connection.execute(SLOW)
+    key = await connection.fetchval("select id from customers where name = $1", HERE)
+    async with writing(northwind, Settings(statement_timeout=0.5)) as writer:
+        await writer.do(document, {"id": f"cus_{key.hex}"})
+    assert await connection.fetchval("select count(*) from interactions where customer_id = $1", key) == 0
+    await connection.close()
+
+
+IDENTIFY = """mutation ($input: IdentifyInput!) { identify(input: $input) { customer { id } review { id } } }"""
+SECRET = "canary@home.org"
+
+
+async def doubted(reader: Reader) -> tuple[str, str, str]:
+    """The ids of two customers who may be one, and of the doubt, which belongs to the second."""
+    unit = await reader.rows.fetchval("select id from org_units where parent_id is null")
+    given = {
+        "identifiers": [{"kind": "EMAIL", "value": SECRET}],
+        "traits": {"unitId": f"unt_{unit.hex}", "name": "Gil"},
+    }
+    first, second = [
+        (await reader.writer.do(IDENTIFY, {"input": {**given, "source": source}}))["identify"] for source in ("a", "b")
+    ]
+    return first["customer"]["id"], second["customer"]["id"], second["review"]["id"]
+
+
+async def test_no_doubt_about_another_customer_tells_of_it(reader: Reader) -> None:
+    first, second, review = await doubted(reader)
+    other = UUID(second[4:])
+    settle = (
+        "mutation ($id: ID!) { identityReviewUpdate(input: {id: $id, status: NOT_SAME}) { identityReview { id } } }"
+    )
+    await reader.writer.do(settle, {"id": review})
+    await reader.writer.do(ERASE, {"id": first})
+    log = "select operation, before, after from change_log where row_id = $1 order by id"
+    told = [tuple(each) for each in await reader.rows.fetch(log, UUID(review[4:]))]
+    gone = {"id": str(UUID(review[4:])), "erased": True, "customer_id": str(other)}
+    assert [(operation, before and json.loads(before), after) for operation, before, after in told] == [
+        ("CREATE", None, None),
+        ("UPDATE", None, None),
+        ("DELETE", gone, None),
+    ]
+    named = "select count(*) from change_log where concat(before, after) ~ $1"
+    assert await reader.rows.fetchval(f"{named} and table_name = 'identity_reviews'", SECRET) == 0
+    assert await reader.rows.fetchval(f"{named} and customer_id = $2", SECRET, other) == 1  # its own address
+    seen = await reader.told("operation node { id }", filter="{types: [IDENTITY_REVIEW]}")
+    assert seen == [{"operation": "DELETE", "node": None}]
+
+
+async def test_no_doubt_that_names_it_waits_to_be_sent(reader: Reader) -> None:
+    query = """subscription { changes(filter: {types: [IDENTITY_REVIEW]}) {
+        ... on Change { operation node { ... on IdentityReview { reason } } }
+    } }"""
+    given = {"name": "all", "url": "https://receiver.invalid/", "query": query}
+    create = "mutation ($input: WebhookCreateInput!) { webhookCreate(input: $input) { webhook { id } } }"
+    await reader.writer.do(create, {"input": given})
+    first, *_ = await doubted(reader)
+    held = "select count(*) from webhook_queue where convert_from(body, 'UTF8') like '%canary%'"
+    await until(lambda: reader.rows.fetchval(held))
+    await reader.writer.do(ERASE, {"id": first})
+    assert await reader.rows.fetchval(held) == 0
 
 
 async def test_only_admins_erase(reader: Reader) -> None:

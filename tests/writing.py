@@ -39,9 +39,9 @@ class Writer:
 
 
 @asynccontextmanager
-async def writing(dsn: str) -> AsyncIterator[Writer]:
+async def writing(dsn: str, settings: Settings | None = None) -> AsyncIterator[Writer]:
     """A hub on a database of the caller's own."""
-    async with running(Settings(), dsn) as app:
+    async with running(settings or Settings(), dsn) as app:
         transport = httpx2.ASGITransport(app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://hub", timeout=30) as client:
             yield Writer(dsn, client, await key_for(dsn))

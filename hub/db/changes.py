@@ -46,22 +46,29 @@ async def edited_since(tx: Tx, table: str, row: UUID, seen: int) -> frozenset[st
 
 
 # What rights are cut by stays in the image of a row that was deleted or taken away, so that whoever saw it is told that it is
-# gone. What it became under another customer is that one's.
+# gone. What it became under another customer is that one's. A doubt that names the customer as the other one went with it.
 _ERASE = """
-update change_log set after = case when customer_id <> $1 then after end,
+update change_log set after = case when customer_id <> $1 and after ->> 'other_id' is distinct from $1::text then after end,
 before = case when operation = 'DELETE' or changed && array['customer_id', 'unit_id'] then (
     select jsonb_object_agg(key, value) from jsonb_each(before) where key in ('id', 'customer_id', 'unit_id')
 ) || '{"erased": true}' end
 where customer_id = $1 or before ->> 'customer_id' = $1::text
+    or table_name = 'identity_reviews' and coalesce(after, before) ->> 'other_id' = $1::text
 """
-LONGEST = 60.0  # seconds: the log is looked through for it, and has no index by customer
+LONGEST = (
+    60.0  # seconds: the log is looked through for a customer, and has no index by it; of one, there may be many rows
+)
 _PATIENCE = "set local statement_timeout = '60s'"
+
+
+async def wait_long(tx: Tx) -> None:
+    """Lets the transaction's statements take up to LONGEST from here on; the driver must be told so with each of them."""
+    await tx.execute(_PATIENCE)
 
 
 async def erase(tx: Tx, customer: UUID) -> int:
     """Empties the images of a customer's rows, all of which are deleted; gives of how many changes.
 
     Positions stay. The change that deleted a row is told as before, without what the row was."""
-    await tx.execute(_PATIENCE)
     emptied: str = await tx.execute(_ERASE, customer, timeout=LONGEST)
     return int(emptied.removeprefix("UPDATE "))

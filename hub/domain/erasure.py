@@ -24,9 +24,10 @@ async def erase(tx: Tx, viewer: Viewer, *, id: Annotated[UUID, Customer, "The cu
     Those who follow changes are told that the rows are gone, and nothing of what they were; nobody can undo it.
     Answers that are kept for idempotency keys are forgotten 48 hours after they were given."""
     viewer.require("customers:admin")
+    await changes.wait_long(tx)
     await webhook_queue.still(tx)
     await writing.lock(tx, viewer, Customer, id, "id")
-    await webhook_queue.erase(tx, id)
+    await webhook_queue.erase(tx, id, seconds=changes.LONGEST)
     await CUSTOMERS.delete(tx, viewer, id, None, at)
     entries = await changes.erase(tx, id)
     await webhook_queue.silence(tx, id, seconds=changes.LONGEST)

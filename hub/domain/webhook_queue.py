@@ -101,11 +101,13 @@ where q.body is null and q.due_at is not null and w.status = 'ACTIVE' limit $1 f
 """
 _WRITE = "update webhook_queue set body = $2 where delivery_id = $1"
 _ERASE = "delete from webhook_deliveries where customer_id = $1"
-# A row that was taken away from a customer waits in the lane of another: it is written anew, from what the log holds then.
+# A row that was taken away from a customer waits in the lane of another, as does a doubt that names the customer: it is
+# written anew, from what the log holds then.
 _REWRITE = """
 update webhook_queue set body = null where delivery_id in (
     select q.delivery_id from webhook_queue as q join change_order as o on o.position = q.position
     join change_log as l on l.id = o.id where l.before ->> 'customer_id' = $1::uuid::text
+        or l.table_name = 'identity_reviews' and coalesce(l.after, l.before) ->> 'other_id' = $1::uuid::text
 )
 """
 # What a receiver answered may be what it was sent. An attempt names no customer, but the delivery that it was for.
@@ -360,10 +362,10 @@ async def still(tx: Tx) -> None:
     await tx.execute(_ERASES)
 
 
-async def erase(tx: Tx, customer: UUID) -> None:
+async def erase(tx: Tx, customer: UUID, *, seconds: float) -> None:
     """Drops what waits or is remembered of a customer's changes, bytes and answers included. That it is gone is told yet."""
-    await tx.execute(_ERASE, customer)
-    await tx.execute(_REWRITE, customer)
+    await tx.execute(_ERASE, customer, timeout=seconds)
+    await tx.execute(_REWRITE, customer, timeout=seconds)
 
 
 async def silence(tx: Tx, customer: UUID, *, seconds: float) -> None:
