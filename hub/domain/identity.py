@@ -3,6 +3,7 @@
 An identifier is strong evidence when it was verified on both sides, or comes from the system that reported it before:
 an address that somebody merely typed never joins what two systems know (anyone can type anyone's address)."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -87,7 +88,9 @@ class IdentifierGiven(NamedTuple):
 
 
 class Traits(NamedTuple):
-    """What is known of the customer beside; a customer who is found keeps what it has, and gets what it lacks."""
+    """What is known of the customer beside; a customer who is found keeps what it has, and gets what it lacks.
+
+    A name is lacking while the customer is called by an identifier."""
 
     name: Annotated[str | None, "Full or company name."] = None
     kind: Annotated[CustomerKind | None, "A person or an organisation; a person when left out."] = None
@@ -150,6 +153,8 @@ _SOURCED = text(
         Identifier.c.customer_id == sa.bindparam("customer", type_=sa.Uuid)
     )
 )
+# Who was made of identifiers alone is named by one of them.
+_NAMED = "select exists (select from identifiers where customer_id = $1 and value = $2)"
 _PAIR = """
 select id from identity_reviews where (customer_id = $1 and other_id = $2) or (customer_id = $2 and other_id = $1)
 """
@@ -195,7 +200,7 @@ async def identify(
     await lock(tx, [(sign.kind, sign.normalized) for sign in signs])
     hits = await _found(tx, viewer, signs, source)
     matched = await _decided(tx, hits, signs, source)
-    reasons = [_told(hit, matched) for hit in hits]
+    reasons = list(dict.fromkeys(_told(hit, matched) for hit in hits))  # several systems may have one address
     others = list(dict.fromkeys(hit.customer for hit in hits if hit.customer != matched))
     if matched is not None:  # what it is known by is counted below
         await writing.looked_up(writing.lock(tx, viewer, Customer, matched, "id"))
@@ -286,13 +291,13 @@ async def _attach(tx: Tx, key: UUID, signs: Sequence[Sign], source: str, at: dat
             if sign.verified:
                 await tx.execute(_VERIFY, at, key, sign.kind, sign.normalized, source)
             continue
-        of_kind = sum(
-            1
-            for kind, _, system in known
+        of_kind = {
+            normalized
+            for kind, normalized, system in known
             if kind == sign.kind and (sign.kind is not IdentifierKind.EXTERNAL_ID or system == source)
-        )
-        if of_kind >= LIMITS[sign.kind]:
-            reasons.append(f"{sign.kind} {sign.value} was not kept: the customer has {of_kind} of the kind")
+        }
+        if sign.normalized not in of_kind and len(of_kind) >= LIMITS[sign.kind]:
+            reasons.append(f"{sign.kind} {sign.value} was not kept: the customer has {len(of_kind)} of the kind")
             continue
         made = await tx.fetchval(_ATTACH, key, sign.kind, sign.value, sign.normalized, sign.verified, source, at, at)
         if made is None:
@@ -306,14 +311,19 @@ async def _attach(tx: Tx, key: UUID, signs: Sequence[Sign], source: str, at: dat
 async def _complete(tx: Tx, viewer: Viewer, key: UUID, traits: Traits, at: datetime) -> None:
     """Fills in what the customer lacks; what it has stays, whoever says otherwise."""
     row = await writing.lock(tx, viewer, Customer, key, "id")
-    given = {name: getattr(traits, name) for name in ("country", "language", "currency")}
-    found = {name: value for name, value in given.items() if value is not None and row[name] is None}
     try:
-        ready = customers.prepared(found, at)
+        given = customers.prepared({name: value for name, value in traits._asdict().items() if value is not None}, at)
+        lacking = [name for name in ("country", "language", "currency") if row[name] is None]
+        if "name" in given and await tx.fetchval(_NAMED, key, row["name"]):
+            lacking.append("name")
+        found = {name: given[name] for name in lacking if name in given}
+        facts = json.loads(row["attributes"])
+        if given.get("attributes", {}).keys() - facts.keys():
+            found |= customers.prepared({"attributes": given["attributes"] | facts}, at)
     except BadInput as error:
         raise writing.inside("traits", error) from None
-    if ready:
-        await writing.change(tx, viewer, Customer, key, ready, at)
+    if found:
+        await writing.change(tx, viewer, Customer, key, found, at)
 
 
 async def _review(tx: Tx, viewer: Viewer, key: UUID, other: UUID, reasons: Sequence[str], at: datetime) -> UUID:
