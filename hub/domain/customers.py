@@ -53,7 +53,7 @@ class IdentifierKind(Choice):
 
 
 JUNK = re.compile(
-    r"[0-]*|-?1|(null|none|nil|undefined|anonymous|unknown|test|n/?a|guest|\[object object\])(@.*)?", re.IGNORECASE
+    r"[0-]*|-1|(null|none|nil|undefined|anonymous|unknown|test|n/?a|guest|\[object object\])(@.*)?", re.IGNORECASE
 )
 NUMBERS = (IdentifierKind.PHONE, IdentifierKind.FAX)
 # Keys of another system, devices and visitors mean something within their source alone.
