@@ -96,6 +96,79 @@ async def test_a_customer_keeps_no_more_than_so_many_addresses(writer: Writer, u
     assert found["reasons"][-1] == "EMAIL m6@home.org was not kept: the customer has 5 of the kind"
 
 
+async def test_one_address_of_many_systems_is_one(writer: Writer, units: tuple[str, str]) -> None:
+    email = ("EMAIL", "ida@home.org", True)
+    for number in range(7):
+        found = await identified(writer, units[0], f"system {number}", email)
+    assert [each["source"] for each in found["customer"]["identifiers"]["nodes"]] == [f"system {n}" for n in range(7)]
+    assert found["reasons"] == ["EMAIL ida@home.org is known to be the customer's"]
+    for number in range(5):
+        found = await identified(writer, units[0], "shop", email, ("EMAIL", f"ida{number}@home.org", False))
+    assert found["reasons"][1:] == ["EMAIL ida4@home.org was not kept: the customer has 5 of the kind"]
+
+
+STATE = "query ($id: ID!) { customer(id: $id) { name kind country attributes version } }"
+
+
+async def test_who_is_found_gets_what_is_lacking_and_keeps_the_rest(writer: Writer, units: tuple[str, str]) -> None:
+    email = ("EMAIL", "tee@home.org", False)
+    key = (await identified(writer, None, "shop", email, unitId=units[0]))["customer"]["id"]
+
+    async def state(**traits: Any) -> Any:
+        assert (await identified(writer, None, "shop", email, **traits))["outcome"] == "MATCHED"
+        return (await writer.do(STATE, {"id": key}))["customer"]
+
+    rest = {"kind": "PERSON", "country": None}
+    assert await state() == {"name": "tee@home.org", "attributes": {}, "version": 1, **rest}
+    taken = {"name": "Tee Two", "attributes": {"floor": 3}, **rest}
+    assert await state(name=" Tee Two", kind="ORGANISATION", attributes={"floor": 3}) == {**taken, "version": 2}
+    assert await state(name="Tee Three", attributes={"floor": 4}) == {**taken, "version": 2}
+    more = {**taken, "attributes": {"floor": 3, "door": None}, "country": "DE", "version": 3}
+    assert await state(attributes={"floor": 4, "door": None}, country="de") == more
+    assert await state(attributes={"door": 1}, country="FR") == more
+    for traits, argument in (
+        ({"country": "QQ"}, "country"),
+        ({"name": " "}, "name"),
+        ({"language": "x"}, "language"),
+        ({"attributes": {"floor": "x" * 17_000}}, "attributes"),
+    ):
+        error = await writer.refused(IDENTIFY, asked(None, "shop", email, **traits))
+        assert (error["code"], error["argument"]) == ("VALUE_INVALID", f"input.traits.{argument}")
+    assert (await writer.do(STATE, {"id": key}))["customer"] == more
+
+
+@pytest.mark.parametrize("kind", ["EXTERNAL_ID", "LOYALTY_ID", "DEVICE_ID", "TAX_ID"])
+async def test_the_first_row_of_a_source_is_somebody(writer: Writer, units: tuple[str, str], kind: str) -> None:
+    assert (await identified(writer, units[0], "serial", (kind, "1", False), name="One"))["outcome"] == "CREATED"
+
+
+@pytest.mark.parametrize("kind", ["PHONE", "FAX"])
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("+1 212 555 0123 ext. 5", "has an extension, which is not kept; give a number that reaches without one."),
+        ("+1 212 555 0123;ext=6", "has an extension, which is not kept; give a number that reaches without one."),
+        ("+1 000 000 0000", "is no telephone number; give it with its country, like +49 30 123456."),
+        ("+49 0000000", "is no telephone number; give it with its country, like +49 30 123456."),
+        ("+1 555 0100", "is no telephone number; give it with its country, like +49 30 123456."),
+    ],
+)
+async def test_a_number_that_may_be_many_peoples_is_nobodys(
+    writer: Writer, units: tuple[str, str], kind: str, value: str, told: str
+) -> None:
+    error = await writer.refused(IDENTIFY, asked(units[0], "shop", (kind, value, False)))
+    assert (error["code"], error["argument"]) == ("VALUE_INVALID", "input.identifiers[0].value")
+    assert error["message"] == f"input.identifiers[0].value: {value!r} {told}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("country", "ß"), ("country", "ﬁ"), ("currency", "uſd"), ("language", "\N{KELVIN SIGN}o")]
+)
+async def test_a_code_is_of_plain_letters(writer: Writer, units: tuple[str, str], name: str, value: str) -> None:
+    error = await writer.refused(IDENTIFY, asked(units[0], "shop", ("LOYALTY_ID", "L-9", False), **{name: value}))
+    assert (error["code"], error["argument"]) == ("VALUE_INVALID", f"input.traits.{name}")
+
+
 @pytest.mark.parametrize(
     ("kind", "value"),
     [

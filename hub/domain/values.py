@@ -25,9 +25,14 @@ CODE = re.compile(r"[A-Za-z0-9_]{1,63}")
 Check = Callable[[Any], Any]
 
 
+def _ascii(value: str) -> str:
+    """What stands in a code; nothing if it has other letters, of which capitals may be plain ones: `ß` is no SS."""
+    return value.strip() if value.isascii() else ""
+
+
 def country(value: str) -> str:
     """ISO 3166-1 alpha-2, in capitals."""
-    code = value.strip().upper()
+    code = _ascii(value).upper()
     if pycountry.countries.get(alpha_2=code) is None:
         raise ValueError(f"{value[:20]!r} is no ISO 3166-1 country; give two letters like DE")
     return code
@@ -35,7 +40,7 @@ def country(value: str) -> str:
 
 def currency(value: str) -> str:
     """ISO 4217, in capitals."""
-    code = value.strip().upper()
+    code = _ascii(value).upper()
     if pycountry.currencies.get(alpha_3=code) is None:
         raise ValueError(f"{value[:20]!r} is no ISO 4217 currency; give three letters like EUR")
     return code
@@ -43,7 +48,7 @@ def currency(value: str) -> str:
 
 def language(value: str) -> str:
     """ISO 639, two letters or three, in small ones; a region may follow, as in `de-CH`."""
-    code, mark, region = value.strip().partition("-")
+    code, mark, region = _ascii(value).partition("-")
     code = code.lower()
     known = pycountry.languages.get(**({"alpha_2": code} if len(code) == 2 else {"alpha_3": code}))
     if known is None:
@@ -67,9 +72,17 @@ def phone(value: str, region: str | None = None) -> str:
         number = phonenumbers.parse(value, region)
     except phonenumbers.NumberParseException:
         number = None
-    if number is None or not phonenumbers.is_possible_number(number):
+    if number is None or not _reached(number):
         raise ValueError(f"{value[:40]!r} is no telephone number; give it with its country, like +49 30 123456")
+    if number.extension:
+        raise ValueError(f"{value[:40]!r} has an extension, which is not kept; give a number that reaches without one")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _reached(number: phonenumbers.PhoneNumber) -> bool:
+    """Whether a number may reach somebody from anywhere: what is dialled within a town alone, and zeros, do not."""
+    whole = phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE
+    return whole and number.national_number != 0
 
 
 def line(value: str) -> str:
