@@ -55,9 +55,7 @@ before = case when operation = 'DELETE' or changed && array['customer_id', 'unit
 where customer_id = $1 or before ->> 'customer_id' = $1::text
     or table_name = 'identity_reviews' and coalesce(after, before) ->> 'other_id' = $1::text
 """
-LONGEST = (
-    60.0  # seconds: the log is looked through for a customer, and has no index by it; of one, there may be many rows
-)
+LONGEST = 60.0  # seconds: a customer may have much, and the log is looked through for it without an index
 _PATIENCE = "set local statement_timeout = '60s'"
 
 

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 
 from hub.domain import scope, values
 from hub.domain.tables import Choice, choice, entity, owner, part_of, same_customer, search_column, search_index
-from hub.domain.writing import Kind, Part, Tx, Values
+from hub.domain.writing import Kind, Part, Values
 from hub.errors import BadInput, Forbidden
 from hub.viewer import Viewer
 
@@ -117,25 +116,11 @@ def _require_proof(viewer: Viewer, given: Values) -> None:
         raise Forbidden(message, argument="verified")
 
 
-class _Points(Kind):
-    """Ways to reach people, which others than the customer verify."""
-
-    async def _made(self, tx: Tx, viewer: Viewer, values: Values, at: datetime) -> UUID:
-        _require_proof(viewer, values)
-        return await super()._made(tx, viewer, values, at)
-
-    async def update(
-        self, tx: Tx, viewer: Viewer, key: UUID, values: Values, version: int | None, at: datetime
-    ) -> UUID:
-        """Changes what is given, as for all rows."""
-        _require_proof(viewer, values)
-        return await super().update(tx, viewer, key, values, version, at)
-
-
-POINTS = _Points(
+POINTS = Kind(
     ContactPoint,
     subject="contacts",
     scope=scope.customer,
+    allow=_require_proof,
     creates=("contact_id", "kind", "value", "country", "verified", "preferred"),
     updates=("verified", "preferred"),
     prepare=_point,

@@ -7,7 +7,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from hub.db import changes
 from hub.domain import scope, statements, values, writing
 from hub.domain.customers import (
     IDENTIFIERS,
@@ -112,29 +111,13 @@ async def _claim_external(tx: Tx, viewer: Viewer, key: UUID, by: External, at: d
     await _claim_known(tx, viewer, key, _as_known(by), at)
 
 
-class _Customers(Kind):
-    """Customers, of whom one may have so much that its deletion takes long."""
-
-    async def delete(self, tx: Tx, viewer: Viewer, key: UUID, version: int | None, at: datetime) -> None:
-        """Deletes a customer and what belongs to it; raises NotFound, VERSION_CONFLICT when it was changed since."""
-        viewer.require(f"{self.subject}:write")
-        if version is not None:
-            told = {each.name: None for each in self.table.c if each.name not in writing.UNTOLD}
-            await self._require_version(tx, viewer, key, told, version)
-        await changes.wait_long(tx)
-        statement = statements.delete(self.table, viewer.binding)
-        arguments = statement.bind({"wanted": key}, viewer)
-        if await tx.fetchval(statement.text, *arguments, timeout=changes.LONGEST) is None:
-            raise writing.absent("id")
-
-
 BY_IDENTIFIER = Naming("customer_id", Known, "What the customer is known by, in place of its id.", known)
 WAYS = {
     "identifier": Way(Known, "An identifier; a verified one is preferred.", _find_known, _claim_known),
     "external": Way(External, "Its key in another system.", _find_external, _claim_external),
 }
 DETAILS = ("kind", "name", "status", "tier", "country", "language", "currency", "attributes")
-CUSTOMERS = _Customers(
+CUSTOMERS = Kind(
     Customer,
     subject="customers",
     scope=scope.itself,
@@ -145,4 +128,5 @@ CUSTOMERS = _Customers(
     filled=("unit_id",),
     ways=WAYS,
     parts={"identifiers": Part(IDENTIFIERS, by="customer_id")},
+    patient=True,
 )

@@ -71,7 +71,8 @@ class Kind:
     or the viewer; `complete` gives those that other rows say. `inherits` are columns that a row takes over from the row
     that a foreign key names: the row that it is part of. That one is told to `settle` after each write. `before` sees a
     new row that is ready, before it is stored. Parts stand in the values under their names. `amounts` are columns that
-    the database computes others from."""
+    the database computes others from. `allow` refuses what a viewer may not say. With `patient`, a row of which much else
+    is part may take long to delete."""
 
     table: sa.Table
     subject: str
@@ -91,6 +92,8 @@ class Kind:
     complete: Callable[[Tx, Values], Awaitable[Values]] | None = None
     before: Callable[[Tx, Values], Awaitable[None]] | None = None
     amounts: Sequence[str] = ()
+    allow: Callable[[Viewer, Values], None] | None = None
+    patient: bool = False
 
     def __post_init__(self) -> None:
         scope.SCOPES[self.table] = self.scope
@@ -107,6 +110,8 @@ class Kind:
         return key
 
     async def _made(self, tx: Tx, viewer: Viewer, values: Values, at: datetime) -> UUID:
+        if self.allow is not None:
+            self.allow(viewer, values)
         ready = self.prepare({**self.defaults, **await self._named(tx, viewer, values)}, at)
         if "unit_id" in self.filled and ready.get("unit_id") is None:
             ready["unit_id"] = await _home(tx, viewer)
@@ -158,6 +163,8 @@ class Kind:
     ) -> UUID:
         """Changes what is given. An edit based on an older version stands if later edits left these columns alone."""
         viewer.require(f"{self.subject}:write")
+        if self.allow is not None:
+            self.allow(viewer, values)
         ready = self.prepare(values, at)
         for name in ready:
             await _require_target(tx, viewer, self.table, name, ready[name])
@@ -283,8 +290,11 @@ class Kind:
             # Nothing of it is left to merge with, so any later edit counts, also of what updates do not take.
             told = {each.name: None for each in self.table.c if each.name not in UNTOLD}
             await self._require_version(tx, viewer, key, told, version)
+        if self.patient:
+            await changes.wait_long(tx)
         statement = statements.delete(self.table, viewer.binding)
-        if await tx.fetchval(statement.text, *statement.bind({"wanted": key}, viewer)) is None:
+        longest = changes.LONGEST if self.patient else None
+        if await tx.fetchval(statement.text, *statement.bind({"wanted": key}, viewer), timeout=longest) is None:
             raise absent("id")
         await self._settled(tx, owner, at)
 
