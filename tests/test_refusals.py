@@ -183,7 +183,7 @@ async def test_an_upsert_of_what_is_gone_makes_no_other(hub_: Writer) -> None:
     nail = {"name": "Nail", "category": "Iron", "unitPrice": "1", "currency": "EUR"}
     for document, given in (
         (UPSERT, {"by": {"external": {"source": "erp", "externalId": "gone"}}, "kind": "PERSON", "name": "Ada"}),
-        (UPSERT, {"by": {"identifier": {"kind": "DEVICE_ID", "value": "gone"}}, "kind": "PERSON", "name": "Ada"}),
+        (UPSERT, {"by": {"identifier": {"kind": "LOYALTY_ID", "value": "gone"}}, "kind": "PERSON", "name": "Ada"}),
         (product, {"by": {"sku": "gone"}, **nail}),
     ):
         error = await hub_.refused(document, {"input": {**given, "expectedVersion": 7}})

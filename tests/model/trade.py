@@ -163,7 +163,7 @@ def order_create(world: World, given: Row) -> Outcome:
     values = kinds.checked(_named(world, {"status": "PLACED", **given}), ORDERS.checks)
     items = values.pop("items", None) or ()
     for each in items:
-        kinds.checked(each, {"quantity": _units, "discount": _share})
+        kinds.checked(each, ITEMS.checks)
     if items and values.get("net") is not None:
         raise Refused("VALUE_INVALID")
     if values["status"] is None or values.get("customerId") is None:
