@@ -113,7 +113,8 @@ async def test_nothing_of_what_was_taken_from_it_waits_to_be_sent(reader: Reader
     await until(lambda: reader.rows.fetchval(held))
     await reader.writer.do(ERASE, {"id": key})
     assert await reader.rows.fetchval(held) == 0
-    told = "select convert_from(body, 'UTF8') from webhook_queue where body is not null"
+    other = "(select id from customers where name = 'Folk och fä HB')"
+    told = f"select convert_from(body, 'UTF8') from webhook_queue where body is not null and lane = {other}"
     await until(lambda: reader.rows.fetchval(told))
     assert json.loads(await reader.rows.fetchval(told))["data"]["changes"] == {"operation": "LEAVE", "node": None}
 

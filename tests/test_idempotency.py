@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -12,6 +13,7 @@ from writing import Writer, writing
 
 from hub.domain import answers
 from hub.postgres import Server
+from hub.settings import Settings
 
 MAKE = """mutation ($sku: String!, $key: String) {
     productCreate(input: {sku: $sku, name: "Nail", category: "Iron", unitPrice: "1", currency: "EUR"}, idempotencyKey: $key) {
@@ -103,6 +105,29 @@ async def test_an_answer_is_forgotten_after_two_days(writer: Writer) -> None:
     assert await connection.fetchval(count) == before > 0
     await answers.forget(connection, datetime.now(UTC) + timedelta(hours=49), 10)
     assert await connection.fetchval(count) == 0
+    await connection.close()
+
+
+async def test_what_could_not_be_read_for_the_answer_keeps_nothing(writer: Writer) -> None:
+    unit = 'mutation { orgUnitCreate(input: {code: "q", name: "Q", kind: GROUP}) { orgUnit { id } } }'
+    made = (await writer.do(unit))["orgUnitCreate"]["orgUnit"]["id"]
+    document = 'mutation ($u: ID!) { customerCreate(input: {kind: PERSON, name: "Q", unitId: $u}) { customer { id } } }'
+    customer = (await writer.do(document, {"u": made}))["customerCreate"]["customer"]["id"]
+    record = """mutation ($c: ID!, $subject: String) { interactionRecord(
+        input: {customerId: $c, channel: WEB, direction: INBOUND, kind: "a.b", subject: $subject}, idempotencyKey: "unread"
+    ) { interaction { mentions { items { nodes { line } } } } } }"""
+    given = {"c": customer, "subject": "ord_" + "1" * 32}
+    connection: Any = await asyncpg.connect(writer.dsn)
+    async with writing(writer.dsn, Settings(lock_timeout=0.1)) as impatient:
+        async with connection.transaction():
+            await connection.execute("lock table order_items")
+            error = await impatient.refused(record, given)
+        assert error["code"] == "UNAVAILABLE"
+        assert (
+            await connection.fetchval("select count(*) from interactions where customer_id = $1", UUID(customer[4:]))
+            == 0
+        )
+        assert await impatient.do(record, given) == {"interactionRecord": {"interaction": {"mentions": []}}}
     await connection.close()
 
 

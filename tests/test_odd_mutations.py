@@ -73,6 +73,35 @@ async def test_a_conflict_shows_what_is_there_whatever_was_to_be_done(hub_: Writ
     assert await hub_.do(many, given) == {"productsDelete": {"results": [{"error": told}]}}
 
 
+async def test_a_conflict_shows_facts_as_they_stand(hub_: Writer, unit: str) -> None:
+    make = """mutation ($unit: ID!) { customerCreate(
+        input: {kind: PERSON, name: "Ada", unitId: $unit, attributes: {n: 1}}
+    ) { customer { id } } }"""
+    given = {"id": (await hub_.do(make, {"unit": unit}))["customerCreate"]["customer"]["id"]}
+    edit = """mutation ($id: ID!) { customerUpdate(input: {id: $id, attributes: {n: 123456789012345678901234567890}%s}) {
+        customer { version }
+    } }"""
+    assert await hub_.do(edit % "", given) == {"customerUpdate": {"customer": {"version": 2}}}
+    error = await hub_.refused(edit.replace("890}", "891}") % ", expectedVersion: 1", given)
+    assert (error["code"], error["current"]) == (
+        "VERSION_CONFLICT",
+        {"attributes": {"n": 123456789012345678901234567890}},
+    )
+
+
+async def test_items_that_name_no_line_have_the_first_that_are_free(hub_: Writer) -> None:
+    found = await hub_.do("{ customers(first: 1) { nodes { id } } products(first: 1) { nodes { id } } }")
+    product = found["products"]["nodes"][0]["id"]
+    lines: list[dict[str, Any]] = [{"line": 2}, {}, {"line": None}]
+    items = [{"productId": product, "quantity": 1, "unitPrice": "1", **line} for line in lines]
+    given = {"customerId": found["customers"]["nodes"][0]["id"], "number": "lines", "currency": "EUR", "items": items}
+    document = """mutation ($input: OrderCreateInput!) { orderCreate(input: $input) {
+        order { items(orderBy: [{field: LINE}]) { nodes { line } } }
+    } }"""
+    made = (await hub_.do(document, {"input": given}))["orderCreate"]["order"]
+    assert [each["line"] for each in made["items"]["nodes"]] == [1, 2, 3]
+
+
 async def test_a_bulk_costs_its_rows(hub_: Writer) -> None:
     document = """mutation ($input: ProductsUpdateInput!) { productsUpdate(input: $input) {
         succeeded results { product { items(first: 100) { nodes { id } } } }

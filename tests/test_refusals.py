@@ -71,7 +71,7 @@ ITEM: dict[str, Any] = {"quantity": 1, "unitPrice": "1"}
         ({"items": [{**ITEM, "discount": "1e40"}]}, "VALUE_INVALID", "input.items[0].discount"),
         ({"items": [{**ITEM, "discount": None}]}, "VALUE_INVALID", "input.items[0].discount"),
         ({"items": [{**ITEM, "line": 0}]}, "VALUE_INVALID", "input.items[0].line"),
-        ({"items": [ITEM, {**ITEM, "line": 1}]}, "ALREADY_EXISTS", "input.items[1].line"),
+        ({"items": [{**ITEM, "line": 1}] * 2}, "ALREADY_EXISTS", "input.items[1].line"),
         ({"items": [ITEM, {**ITEM, "productId": "prd_" + "0" * 32}]}, "NOT_FOUND", "input.items[1].productId"),
     ],
 )

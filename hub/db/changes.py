@@ -1,6 +1,8 @@
 """The log of changes by row: what was edited since, and forgetting a customer. Triggers of migrations/ write it; the order of all
 changes is publish/'s."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TypeAlias
 from uuid import UUID
 
@@ -55,13 +57,16 @@ before = case when operation = 'DELETE' or changed && array['customer_id', 'unit
 where customer_id = $1 or before ->> 'customer_id' = $1::text
     or table_name = 'identity_reviews' and coalesce(after, before) ->> 'other_id' = $1::text
 """
-LONGEST = 60.0  # seconds: a customer may have much, and the log is looked through for it without an index
-_PATIENCE = "set local statement_timeout = '60s'"
+LONGEST = 61.0  # seconds: a customer may have much, and the log is looked through for it without an index
+_PATIENCE = "set local statement_timeout = '60s'"  # so that it is the server who ends them
 
 
-async def wait_long(tx: Tx) -> None:
-    """Lets the transaction's statements take up to LONGEST from here on; the driver must be told so with each of them."""
+@asynccontextmanager
+async def patience(tx: Tx) -> AsyncIterator[None]:
+    """The statements of the block may take up to LONGEST, which the driver must be told with each of them."""
     await tx.execute(_PATIENCE)
+    yield
+    await tx.execute("set local statement_timeout to default")
 
 
 async def erase(tx: Tx, customer: UUID) -> int:

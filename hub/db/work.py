@@ -27,7 +27,7 @@ SAVE, KEEP, UNDO = "savepoint row", "release savepoint row", "rollback to savepo
 
 
 class Taken(Unavailable):
-    """What was to be kept along with the commit is there already: a twin was faster."""
+    """The answer that was to be kept is there already: a twin was faster."""
 
 
 class Several(Exception):
@@ -97,10 +97,14 @@ class Work:
         async with self.told():
             await self.connection.execute(script, timeout=seconds)
 
-    async def end(self) -> None:
-        """Commits, if nothing failed in it."""
+    def require_sound(self) -> None:
+        """Raises what failed in it, also where somebody went on in spite of that."""
         if self._failed is not None:
             raise self._failed
+
+    async def end(self) -> None:
+        """Commits, if nothing failed in it."""
+        self.require_sound()
         await self.run("commit")
 
 

@@ -25,11 +25,12 @@ async def erase(tx: Tx, viewer: Viewer, *, id: Annotated[UUID, Customer, "The cu
     Answers that are kept for idempotency keys are forgotten 48 hours after they were given.
     Some 20,000 rows of the customer's take a second: HUB_REQUEST_TIMEOUT must leave the time."""
     viewer.require("customers:admin")
-    await changes.wait_long(tx)
     await webhook_queue.still(tx)
     await writing.lock(tx, viewer, Customer, id, "id")
-    await webhook_queue.erase(tx, id, seconds=changes.LONGEST)
+    async with changes.patience(tx):
+        await webhook_queue.erase(tx, id, seconds=changes.LONGEST)
     await CUSTOMERS.delete(tx, viewer, id, None, at)
-    entries = await changes.erase(tx, id)
-    await webhook_queue.silence(tx, id, seconds=changes.LONGEST)
+    async with changes.patience(tx):
+        entries = await changes.erase(tx, id)
+        await webhook_queue.silence(tx, id, seconds=changes.LONGEST)
     return Erased(entries)

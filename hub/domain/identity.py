@@ -27,6 +27,7 @@ from hub.errors import BadInput, NotFound
 from hub.viewer import Binding, Viewer
 
 MOST_IDENTIFIERS = 20
+MOST_KEPT = 100  # of one kind, by whatever systems
 
 # In the order in which they decide, and how many a customer has at most (of one source, for keys of other systems).
 LIMITS: Mapping[IdentifierKind, int] = {
@@ -210,7 +211,7 @@ async def identify(
         message = "identifiers: they belong to a customer whom this key does not see; ask with a key that does."
         raise BadInput(message, code="ALREADY_EXISTS", argument="identifiers")
     if matched is not None and traits is not None:
-        await _complete(tx, viewer, key, traits, at)
+        await _complete(tx, viewer, key, traits, at, reasons)
     reviews = [await _review(tx, viewer, key, other, reasons, at) for other in others]
     outcome = Outcome.MATCHED if matched else Outcome.QUEUED_FOR_REVIEW if others else Outcome.CREATED
     return Identified(key, outcome, reasons, reviews[0] if reviews else None)
@@ -291,13 +292,9 @@ async def _attach(tx: Tx, key: UUID, signs: Sequence[Sign], source: str, at: dat
             if sign.verified:
                 await tx.execute(_VERIFY, at, key, sign.kind, sign.normalized, source)
             continue
-        of_kind = {
-            normalized
-            for kind, normalized, system in known
-            if kind == sign.kind and (sign.kind is not IdentifierKind.EXTERNAL_ID or system == source)
-        }
-        if sign.normalized not in of_kind and len(of_kind) >= LIMITS[sign.kind]:
-            reasons.append(f"{sign.kind} {sign.value} was not kept: the customer has {len(of_kind)} of the kind")
+        count = _counted(known, sign, source)
+        if count is not None:
+            reasons.append(f"{sign.kind} {sign.value} was not kept: the customer has {count} of the kind")
             continue
         made = await tx.fetchval(_ATTACH, key, sign.kind, sign.value, sign.normalized, sign.verified, source, at, at)
         if made is None:
@@ -308,7 +305,18 @@ async def _attach(tx: Tx, key: UUID, signs: Sequence[Sign], source: str, at: dat
     return attached
 
 
-async def _complete(tx: Tx, viewer: Viewer, key: UUID, traits: Traits, at: datetime) -> None:
+def _counted(known: Sequence[tuple[str, str, str]], sign: Sign, source: str) -> int | None:
+    """How many of its kind a customer has, where that is too many for one more. What many systems know is one."""
+    alike = [(normalized, system) for kind, normalized, system in known if kind == sign.kind]
+    if len(alike) >= MOST_KEPT:
+        return len(alike)
+    if sign.kind is IdentifierKind.EXTERNAL_ID:
+        alike = [each for each in alike if each[1] == source]
+    values = {each if sign.kind in SOURCED else each[0] for each in alike}
+    return len(values) if sign.normalized not in values and len(values) >= LIMITS[sign.kind] else None
+
+
+async def _complete(tx: Tx, viewer: Viewer, key: UUID, traits: Traits, at: datetime, reasons: list[str]) -> None:
     """Fills in what the customer lacks; what it has stays, whoever says otherwise."""
     row = await writing.lock(tx, viewer, Customer, key, "id")
     try:
@@ -317,11 +325,14 @@ async def _complete(tx: Tx, viewer: Viewer, key: UUID, traits: Traits, at: datet
         if "name" in given and await tx.fetchval(_NAMED, key, row["name"]):
             lacking.append("name")
         found = {name: given[name] for name in lacking if name in given}
-        facts = json.loads(row["attributes"])
-        if given.get("attributes", {}).keys() - facts.keys():
-            found |= customers.prepared({"attributes": given["attributes"] | facts}, at)
     except BadInput as error:
         raise writing.inside("traits", error) from None
+    facts = json.loads(row["attributes"])
+    if given.get("attributes", {}).keys() - facts.keys():
+        try:
+            found |= customers.prepared({"attributes": given["attributes"] | facts}, at)
+        except BadInput:
+            reasons.append("the attributes were not taken: the customer would have too many")
     if found:
         await writing.change(tx, viewer, Customer, key, found, at)
 

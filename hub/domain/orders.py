@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import count
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
@@ -136,11 +137,18 @@ def _prepared(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
     if items:
         if found.get("net") is not None:
             raise BadInput("net: the items say what it is; leave it out.", argument="net")
-        found["items"] = [{"line": number, **item} for number, item in enumerate(items, 1)]
+        found["items"] = _numbered(items)
         found["net"] = _sum(items, at)
     if "customer_id" in found:  # which is given to new orders alone
         found = {"placed_at": at, "net": Decimal(0), **{k: v for k, v in found.items() if v is not None}}
     return found
+
+
+def _numbered(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Items that name no line have the first that are free."""
+    taken = {item.get("line") for item in items}
+    free = (number for number in count(1) if number not in taken)
+    return [item if item.get("line") is not None else {**item, "line": next(free)} for item in items]
 
 
 def _sum(items: Sequence[Mapping[str, Any]], at: datetime) -> Decimal:
@@ -187,10 +195,11 @@ _LAST = text(
 )
 
 
-async def _next_line(tx: Tx, item: Mapping[str, Any]) -> dict[str, Any]:
+async def _next_line(tx: Tx, viewer: Viewer, item: Mapping[str, Any]) -> dict[str, Any]:
     """The line after the last of the order, which is locked so that two do not take the same; nothing where one is given."""
     if item.get("line") is not None or item.get("order_id") is None:
         return {}
+    await writing.require_seen(tx, viewer, Order, item["order_id"], "order_id")
     await tx.fetchval(_HOLD, item["order_id"])
     last: int = await tx.fetchval(_LAST, item["order_id"]) or 0
     return values.checked({"line": last + 1}, ITEM_CHECKS)

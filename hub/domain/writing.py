@@ -2,14 +2,15 @@
 
 A kind says which columns a caller may give and what its rules make of them; the rules are the subjects' own."""
 
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 import asyncpg
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -89,7 +90,7 @@ class Kind:
     filled: Sequence[str] = ()
     inherits: Mapping[str, Sequence[str]] = field(default_factory=dict)
     settle: Settle | None = None
-    complete: Callable[[Tx, Values], Awaitable[Values]] | None = None
+    complete: Callable[[Tx, Viewer, Values], Awaitable[Values]] | None = None
     before: Callable[[Tx, Values], Awaitable[None]] | None = None
     amounts: Sequence[str] = ()
     allow: Callable[[Viewer, Values], None] | None = None
@@ -116,7 +117,7 @@ class Kind:
         if "unit_id" in self.filled and ready.get("unit_id") is None:
             ready["unit_id"] = await _home(tx, viewer)
         if self.complete is not None:
-            ready |= await self.complete(tx, ready)
+            ready |= await self.complete(tx, viewer, ready)
         parts = {name: ready.pop(name) for name in self.parts if name in ready}
         missing = next((name for name in self._required() if ready.get(name) is None), None)
         if missing is not None:
@@ -212,7 +213,7 @@ class Kind:
         if value is None:
             return None
         if isinstance(column.type, JSONB):
-            return json.loads(value)
+            return orjson.Fragment(value)  # as it stands: it may hold numbers that orjson would not write
         target = statements.target_of(column)
         return value if target is None or await _sees(tx, viewer, target, value) else None
 
@@ -270,9 +271,7 @@ class Kind:
             if error.code != "ALREADY_EXISTS":
                 raise
             # What a way is given by need not have the columns of the row that it makes: it is named as a whole.
-            message = (
-                f"by.{name}: another row, or a part of this one, has it already; give another, or leave the part out."
-            )
+            message = f"by.{name}: another row or a part of this one has it; give another, or leave the part out."
             raise BadInput(message, code=error.code, argument=f"by.{name}") from error
 
     async def _changed(
@@ -290,11 +289,11 @@ class Kind:
             # Nothing of it is left to merge with, so any later edit counts, also of what updates do not take.
             told = {each.name: None for each in self.table.c if each.name not in UNTOLD}
             await self._require_version(tx, viewer, key, told, version)
-        if self.patient:
-            await changes.wait_long(tx)
         statement = statements.delete(self.table, viewer.binding)
-        longest = changes.LONGEST if self.patient else None
-        if await tx.fetchval(statement.text, *statement.bind({"wanted": key}, viewer), timeout=longest) is None:
+        arguments = statement.bind({"wanted": key}, viewer)
+        async with changes.patience(tx) if self.patient else nullcontext():
+            gone = await tx.fetchval(statement.text, *arguments, timeout=changes.LONGEST if self.patient else None)
+        if gone is None:
             raise absent("id")
         await self._settled(tx, owner, at)
 

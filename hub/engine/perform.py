@@ -202,6 +202,7 @@ class Performer:
             if errors:
                 answer += b',"errors":' + orjson.dumps([error.to_graphql() for error in errors[: self._errors]])
             answer += b"}"
+            work.require_sound()
             if key is not None:
                 secret = any(root.act.mutation is not None and root.act.mutation.secret for root in roots)
                 named = (run.viewer.key_id or NOBODY, key, asked.fingerprint())

@@ -1,6 +1,7 @@
 """Products, orders with their items, and interactions, in the model."""
 
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import count
 
 from model import kinds
 from model.customers import AHEAD, known
@@ -175,7 +176,8 @@ def order_create(world: World, given: Row) -> Outcome:
     if values["staffId"] is not None:
         kinds.seen(world, "staff", values["staffId"])
     order = world.add("orders", {**values, "customerId": customer["id"], "total": NOTHING})
-    made = [_item(world, order, {"line": number, **each}) for number, each in enumerate(items, 1)]
+    free = (number for number in count(1) if number not in {each.get("line") for each in items})
+    made = [_item(world, order, each if "line" in each else {"line": next(free), **each}) for each in items]
     order["net"] = sum((each["net"] for each in made), order["net"])
     order["total"] = order["net"] + order["freight"]
     return {"order": Ref("orders", order["id"])}

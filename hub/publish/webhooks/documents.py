@@ -25,7 +25,7 @@ from hub.viewer import Viewer
 
 SAMPLES = 3
 PATIENCE = 3.0  # seconds that a trial may take, in which a transaction waits
-AT_ONCE = 2  # trials; each has one of the connections that everybody is answered with
+AT_ONCE = 2  # trials per process; each has one of the connections that everybody is answered with
 MOST_DOCUMENT = 65_536
 
 
