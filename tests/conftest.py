@@ -22,6 +22,8 @@ from hub.postgres import Server, ensure
 from hub.settings import Settings
 from hub.viewer import ADMIN, Role
 
+pytest_plugins = ("own_northwind",)
+
 Ask = Callable[..., Awaitable[Any]]
 NewDatabase = Callable[[str], Awaitable[str]]
 _numbers = count()

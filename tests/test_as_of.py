@@ -1,13 +1,11 @@
 """A row as it was at a moment: what the log knows of it, what is refused, and what anybody's random edits leave behind."""
 
 import random
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
-from conftest import NewDatabase
 from feeding import connected, until
 from writing import Writer, writing
 
@@ -24,21 +22,6 @@ insert into products (sku, name, category, unit_price, currency) values ($1, $2,
 RENAME = "update products set name = $2 where id = $1"
 THEN = "query ($id: ID!, $at: DateTime) { product(id: $id, asOf: $at) { name version } }"
 NODE = "query ($id: ID!, $at: DateTime) { node(id: $id, asOf: $at) { ... on Product { name version } } }"
-
-
-@pytest.fixture(scope="module")
-async def hub_(new_database: NewDatabase, demo_dsn: str) -> AsyncIterator[Writer]:
-    """A hub on Northwind of this module's own, to be written to."""
-    async with writing(await new_database("northwind")) as writer:
-        yield writer
-
-
-@pytest.fixture(scope="module")
-async def rows(hub_: Writer) -> AsyncIterator[asyncpg.Connection]:
-    """The same database by itself."""
-    connection = await asyncpg.connect(hub_.dsn)
-    yield connection
-    await connection.close()
 
 
 async def moment(rows: asyncpg.Connection) -> datetime:

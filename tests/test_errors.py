@@ -1,7 +1,6 @@
 """Every bad call gets its own code and a message that names the argument, under a status below 500, and no data."""
 
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,8 +9,8 @@ import httpx2
 import pytest
 from bad_calls import BAD_CALLS, CUS, BadCall
 from bad_writes import BAD_WRITES, BadWrite
-from conftest import Ask, NewDatabase, key_for, posted
-from writing import Writer, writing
+from conftest import Ask, key_for, posted
+from writing import Writer
 
 from hub.app import running
 from hub.domain import keys
@@ -22,13 +21,6 @@ from hub.viewer import ADMIN, Role
 
 JSON = {"content-type": "application/json"}
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture(scope="module")
-async def writer(new_database: NewDatabase, demo_dsn: str) -> AsyncIterator[Writer]:
-    """A hub on Northwind of this module's own."""
-    async with writing(await new_database("northwind")) as made:
-        yield made
 
 
 # Codes without a bad call here: who tests them, or why no client can cause them.
@@ -292,12 +284,12 @@ async def test_a_statement_that_takes_too_long_is_ended(database: str) -> None:
 
 
 @pytest.mark.parametrize("call", BAD_WRITES, ids=lambda call: f"{call.code}-{call.root}-{call.argument}")
-async def test_a_bad_write_is_told_what_is_wrong_and_leaves_no_trace(writer: Writer, call: BadWrite) -> None:
-    before = await traces(writer)
-    error = await writer.refused(call.document, {"input": call.input, "key": call.key})
+async def test_a_bad_write_is_told_what_is_wrong_and_leaves_no_trace(hub_: Writer, call: BadWrite) -> None:
+    before = await traces(hub_)
+    error = await hub_.refused(call.document, {"input": call.input, "key": call.key})
     assert (error["code"], error["argument"], error["path"]) == (call.code, call.argument, [call.root])
     assert error["message"].startswith(f"{call.argument}: ") or call.code == "BULK_REJECTED"
-    assert await traces(writer) == before
+    assert await traces(hub_) == before
 
 
 async def traces(writer: Writer) -> object:

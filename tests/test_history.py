@@ -1,17 +1,16 @@
 """The changes of a row: which are told, what of each, in which order, how far back, and beside what."""
 
 import dataclasses
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import pytest
-from conftest import NewDatabase, execute
+from conftest import execute
 from documents import asked
 from streaming import streaming
-from writing import Writer, writing
+from writing import Writer
 
 import schema
 from hub.engine.catalog import DeclarationFault, build
@@ -24,21 +23,6 @@ insert into products (sku, name, category, unit_price, currency) values ($1, 'Na
 """
 WRITTEN = ["sku", "name", "category", "packaging", "unitPrice", "currency", "discontinued"]
 SHOWN = "operation version changedFields before { name category } after { name category }"
-
-
-@pytest.fixture(scope="module")
-async def hub_(new_database: NewDatabase, demo_dsn: str) -> AsyncIterator[Writer]:
-    """A hub on Northwind of this module's own, to be written to."""
-    async with writing(await new_database("northwind")) as writer:
-        yield writer
-
-
-@pytest.fixture(scope="module")
-async def rows(hub_: Writer) -> AsyncIterator[asyncpg.Connection]:
-    """The same database by itself."""
-    connection = await asyncpg.connect(hub_.dsn)
-    yield connection
-    await connection.close()
 
 
 async def product(rows: asyncpg.Connection, sku: str, *edits: str) -> str:

@@ -1,17 +1,9 @@
 """Mutations that are odd or large: roots that are skipped, nulls and variables in strange places, bulks and what they cost."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from conftest import NewDatabase
-from writing import Writer, writing
-
-
-@pytest.fixture(scope="module")
-async def hub_(new_database: NewDatabase, demo_dsn: str) -> AsyncIterator[Writer]:
-    async with writing(await new_database("northwind")) as writer:
-        yield writer
+from writing import Writer
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,12 @@
 """What writes are refused with: the argument at fault by its whole path, in orders and their items, in parts, in upserts."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
 import pytest
-from conftest import NewDatabase, key_for
-from writing import Writer, writing
+from conftest import key_for
+from writing import Writer
 
 from hub.viewer import Role
 
@@ -19,21 +18,6 @@ ADD = "mutation ($input: OrderItemCreateInput!) { orderItemCreate(input: $input)
 CHANGE = "mutation ($input: OrderItemUpdateInput!) { orderItemUpdate(input: $input) { orderItem { line } } }"
 SCORE = "mutation ($input: ScoreRecordInput!) { scoreRecord(input: $input) { score { value } } }"
 MOST = "99999999999999.9999"
-
-
-@pytest.fixture(scope="module")
-async def hub_(new_database: NewDatabase, demo_dsn: str) -> AsyncIterator[Writer]:
-    """A hub on Northwind of this module's own, to be written to."""
-    async with writing(await new_database("northwind")) as writer:
-        yield writer
-
-
-@pytest.fixture(scope="module")
-async def rows(hub_: Writer) -> AsyncIterator[asyncpg.Connection]:
-    """The same database by itself."""
-    connection = await asyncpg.connect(hub_.dsn)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,12 @@
 """Mutations through the front door: rows made, changed, found or made, deleted, alone and many at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
 import pytest
-from conftest import NewDatabase, key_for
-from writing import Writer, writing
+from conftest import key_for
+from writing import Writer
 
 from hub.viewer import Role
 
@@ -29,21 +28,6 @@ ORDER = """mutation ($input: OrderCreateInput!) { orderCreate(input: $input) {
 BULK = """mutation ($input: ProductsCreateInput!) { productsCreate(input: $input) {
     succeeded failed results { product { sku } error { code argument message } }
 } }"""
-
-
-@pytest.fixture(scope="module")
-async def hub_(new_database: NewDatabase, demo_dsn: str) -> AsyncIterator[Writer]:
-    """A hub on Northwind of this module's own, to be written to."""
-    async with writing(await new_database("northwind")) as writer:
-        yield writer
-
-
-@pytest.fixture(scope="module")
-async def rows(hub_: Writer) -> AsyncIterator[asyncpg.Connection]:
-    """The same database by itself."""
-    connection = await asyncpg.connect(hub_.dsn)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture(scope="module")
