@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## What there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | sort
 
-$(READY): requirements.lock pyproject.toml hatch_build.py $(wildcard graphiql/package-lock.json graphiql/build.mjs graphiql/src/*)
+$(READY): requirements.lock pyproject.toml hatch_build.py $(wildcard ui/package-lock.json ui/build.mjs ui/src/*/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "The hub needs Python 3.11 or newer; name one: make PYTHON=python3.12 …" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
@@ -33,13 +33,13 @@ check: $(READY) ## Lint, types, shape, printed files, migrations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/test_shape.py tests/test_printed.py
+	$(BIN)/python -m pytest tests/architecture/test_rules.py tests/architecture/test_generated_files.py
 
 golden: $(READY) ## Print the SDL, the pages made from code and the golden files anew
 	$(BIN)/hub sdl > schema/schema.graphql
 	$(BIN)/hub settings > docs/settings.md
 	$(BIN)/hub errors > docs/errors.md
-	HUB_GOLDEN=write $(BIN)/python -m pytest tests/test_golden.py
+	HUB_GOLDEN=write $(BIN)/python -m pytest tests/queries/test_golden.py
 
 migration: $(READY) ## Print the migration that the tables ask for: NAME="what it does"
 	$(BIN)/hub migrate --write "$(NAME)"

@@ -1,4 +1,4 @@
-"""Builds the pages of graphiql/ into hub/web/static when the hub is installed, so that installing needs only Python.
+"""Builds the pages of ui/ into hub/web/static when the hub is installed, so that installing needs only Python.
 
 Runs before every wheel, editable or not, and does nothing when the sources are those of the last build. A wheel
 without the pages never comes out: what cannot be built stops the installation and says why.
@@ -35,7 +35,7 @@ class PagesHook(BuildHookInterface[Any]):
 
     def _folders(self) -> tuple[Path, Path]:
         root = Path(self.root)
-        return root / "graphiql", root / "hub" / "web" / "static"
+        return root / "ui", root / "hub" / "web" / "static"
 
 
 def build(sources: Path, target: Path) -> None:
@@ -45,7 +45,7 @@ def build(sources: Path, target: Path) -> None:
         return
     node, npm = _own_node() or _node_of_wheel()
     with tempfile.TemporaryDirectory() as scratch:
-        work, made = Path(scratch, "graphiql"), Path(scratch, "static")
+        work, made = Path(scratch, "ui"), Path(scratch, "static")
         shutil.copytree(sources, work, ignore=shutil.ignore_patterns("node_modules"))
         _run([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], work, "npm could not fetch its packages")
         _run([*node, "build.mjs", str(made), state], work, "esbuild could not bundle the pages")

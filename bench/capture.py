@@ -18,9 +18,9 @@ from bench import ceiling, report, usage
 from bench.database import Place, empty
 from bench.measure import MICRO, Runner, Sample, Turn, Turns, rounds
 from bench.runs import SINGLE, Plan
+from hub.changefeed.sequencer import Sequencer
 from hub.db.pool import Connection
-from hub.postgres.find import find
-from hub.publish.sequencer import Sequencer
+from hub.postgres.binaries import find
 from hub.settings import Settings
 
 Found = TypeVar("Found")

@@ -14,8 +14,8 @@ from functools import partial
 from graphql import get_introspection_query
 
 from bench.attacks import attacks, schema
-from hub.engine.document import DocumentError, Documents
-from hub.engine.limits import Limits
+from hub.engine.document.documents import DocumentError, Documents
+from hub.engine.document.limits import Limits
 
 BUDGET = 50.0
 

@@ -16,7 +16,7 @@ from bench.contenders import Contender
 from bench.facts import Bound, Facts
 from bench.measure import PGBENCH, Http, Pgbench, Runner, Turn, Turns, medians, rounds
 from bench.workloads import W1, W2, WORKLOADS, Workload, plain
-from hub.postgres.find import find
+from hub.postgres.binaries import find
 
 COMPARED = 25  # answers of each workload that are compared before anything is measured
 ADMIN_KEY = "admin"

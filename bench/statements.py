@@ -6,15 +6,15 @@ from uuid import UUID
 
 import orjson
 
-import schema
 from bench.ceiling import Statement
 from bench.facts import Facts
 from bench.workloads import HUB, Workload
+from hub import schema
+from hub.changefeed.cursors import Cursors
+from hub.changefeed.feed import Feed
 from hub.db.pool import Pool
-from hub.domain.answers import Memory
-from hub.engine.execute import Engine, Request
-from hub.publish.cursors import Cursors
-from hub.publish.feed import Feed
+from hub.engine.engine import Engine, Request
+from hub.model.idempotency import Memory
 from hub.settings import load
 from hub.viewer import ADMIN
 

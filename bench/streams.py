@@ -21,7 +21,7 @@ import asyncpg
 
 from bench.children import HOST, environment, free_port, until_ready
 from bench.usage import PROC, cpu_seconds
-from hub.domain import keys
+from hub.domain.access import api_keys
 from hub.viewer import ADMIN, Role
 
 FLAT = "... on Change { cursor node { ... on Customer { attributes } } } ... on StreamReady { __typename }"
@@ -66,9 +66,9 @@ def resident(pid: int) -> float:
 async def _keys(dsn: str, customers: Sequence[UUID] | None) -> list[str]:
     connection = await asyncpg.connect(dsn)
     bound: Sequence[UUID | None] = customers or [None]
-    wanted = [keys.NewKey(name="bench", role=Role.READER, customer_id=each) for each in bound]
+    wanted = [api_keys.NewKey(name="bench", role=Role.READER, customer_id=each) for each in bound]
     try:
-        return [await keys.create(connection, ADMIN, each, at=datetime.now(UTC)) for each in wanted]
+        return [await api_keys.create(connection, ADMIN, each, at=datetime.now(UTC)) for each in wanted]
     finally:
         await connection.close()
 

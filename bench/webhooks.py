@@ -21,7 +21,7 @@ import httpx2
 from bench.children import HOST, environment, free_port, until_ready
 from bench.streams import write
 from bench.usage import cpu_seconds
-from hub.domain import keys
+from hub.domain.access import api_keys
 from hub.viewer import ADMIN, Role
 
 QUERY = """subscription { changes(filter: {types: [CUSTOMER]}) { ... on Change {
@@ -196,7 +196,7 @@ def _shown(waits: Sequence[float]) -> dict[str, float]:
 async def _key(dsn: str) -> str:
     connection = await asyncpg.connect(dsn)
     try:
-        return await keys.create(connection, ADMIN, keys.NewKey("bench", Role.ADMIN), at=datetime.now(UTC))
+        return await api_keys.create(connection, ADMIN, api_keys.NewKey("bench", Role.ADMIN), at=datetime.now(UTC))
     finally:
         await connection.close()
 

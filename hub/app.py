@@ -11,30 +11,30 @@ from pathlib import Path
 import sqlalchemy as sa
 import uvloop
 
-import schema
-from hub import clock, observe
+from hub import observability, scheduler, schema
+from hub.changefeed.cursors import Cursors
+from hub.changefeed.feed import Feed
+from hub.changefeed.sequencer import Sequencer
 from hub.db import migrate
+from hub.db.change_positions import READING, TELLING
 from hub.db.pool import Pool
-from hub.db.positions import READING, TELLING
-from hub.db.text import text
-from hub.domain import answers, keys, vault
-from hub.engine.execute import Engine
+from hub.db.sql_text import text
+from hub.domain.access import api_keys, secrets
+from hub.engine.engine import Engine
 from hub.errors import Unavailable
-from hub.observe import HubReady, HubStopping, Log, tell
-from hub.publish.cursors import Cursors
-from hub.publish.feed import Feed
-from hub.publish.sequencer import Sequencer
-from hub.publish.streams import Streams
-from hub.publish.subscriptions import Subscriptions
-from hub.publish.webhooks import work as webhooks
-from hub.publish.webhooks.documents import Documents, Trials
-from hub.publish.webhooks.expand import Clock, now
+from hub.model import idempotency
+from hub.observability import HubReady, HubStopping, Log, tell
 from hub.settings import Settings
+from hub.subscriptions.interfaces import Streams
+from hub.subscriptions.registry import Subscriptions
 from hub.web import health, pages, server
+from hub.web.asgi import Site
 from hub.web.auth import Keyring
-from hub.web.desk import Desk, Executes
+from hub.web.context import Desk, Executes
 from hub.web.metrics import Metrics
-from hub.web.site import Site
+from hub.webhooks import worker as webhooks
+from hub.webhooks.documents import Documents, Trials
+from hub.webhooks.expander import Clock, now
 
 _version = sa.table("alembic_version", sa.column("version_num"))
 REVISION = text(sa.select(_version.c.version_num))
@@ -49,9 +49,9 @@ def nobody() -> None:
 
 
 def keyring(pool: Pool, settings: Settings) -> Keyring:
-    async def find(shown: Sequence[str]) -> list[keys.KeyFound]:
+    async def find(shown: Sequence[str]) -> list[api_keys.KeyFound]:
         async with pool.connection() as connection:
-            return await keys.find_all(connection, shown)
+            return await api_keys.find_all(connection, shown)
 
     return Keyring(find, ttl=settings.key_cache_ttl, size=settings.key_cache_size)
 
@@ -72,14 +72,14 @@ def build(
     return Site(Desk(engine, ring, streams, settings), routes)
 
 
-async def engine_on(settings: Settings, pool: Pool, aside: Pool) -> tuple[Engine, Cursors, vault.Boxes]:
+async def engine_on(settings: Settings, pool: Pool, aside: Pool) -> tuple[Engine, Cursors, secrets.Boxes]:
     """The engine on a database, and the secrets that it shares with others; its commands look at the log `aside`."""
     chosen = settings.encryption_key.get_secret_value() if settings.encryption_key else None
     async with pool.connection() as connection:
-        secret, boxes = await vault.cursor_secret(connection), await vault.boxes(connection, chosen)
+        secret, boxes = await secrets.cursor_secret(connection), await secrets.boxes(connection, chosen)
     cursors = Cursors(secret)
     tools: dict[str, object] = {"boxes": boxes}
-    engine = Engine(schema.build(), pool, settings, secret, answers.Memory(), Feed(pool, cursors), tools)
+    engine = Engine(schema.build(), pool, settings, secret, idempotency.Memory(), Feed(pool, cursors), tools)
     tools["subscriptions"] = Trials(Documents(engine), Feed(aside, cursors))  # which ask the engine themselves
     return engine, cursors, boxes
 
@@ -106,10 +106,10 @@ async def running(
 
         ring = keyring(door, settings)
         metrics = Metrics(shared)
-        unlisten = observe.listen(metrics)
+        unlisten = observability.listen(metrics)
         try:
-            doing = clock.chores(pool, ring, metrics, settings)
-            async with clock.running(doing), Sequencer(dsn, settings).running():
+            doing = scheduler.chores(pool, ring, metrics, settings)
+            async with scheduler.running(doing), Sequencer(dsn, settings).running():
                 engine, cursors, boxes = await engine_on(settings, pool, aside)
                 async with (
                     Subscriptions(engine, Feed(aside, cursors, log, telling), settings.live_limit).running() as streams,
@@ -164,7 +164,7 @@ def work(settings: Settings, dsn: str, bound: socket.socket, demo_key: str | Non
     """The same for one of several processes, which has nobody yet who listens to it."""
     log = Log(requests=settings.log_requests)
     log.hear_libraries()
-    observe.listen(log)
+    observability.listen(log)
     serve(settings, dsn, bound, demo_key, shared)
     log.flush()
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from hub.db.pool import Pool
-from hub.domain import keys
+from hub.domain.access import api_keys
 from hub.errors import Misconfigured
 from hub.viewer import ADMIN, Role
 
@@ -20,7 +20,7 @@ def read(data_dir: Path) -> str | None:
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise _unusable(data_dir, error) from None
-    return text if keys.public_id(text) else None
+    return text if api_keys.public_id(text) else None
 
 
 async def ensure(pool: Pool, data_dir: Path, at: datetime) -> tuple[str, bool]:
@@ -28,10 +28,10 @@ async def ensure(pool: Pool, data_dir: Path, at: datetime) -> tuple[str, bool]:
     held = read(data_dir)
     async with pool.transaction() as tx:
         if held is not None:
-            found = await keys.find(tx, str(keys.public_id(held)))
-            if found is not None and found.hash == keys.digest(held):
+            found = await api_keys.find(tx, str(api_keys.public_id(held)))
+            if found is not None and found.hash == api_keys.digest(held):
                 return held, False
-        made = await keys.create(tx, ADMIN, keys.NewKey("first key", Role.ADMIN), at)
+        made = await api_keys.create(tx, ADMIN, api_keys.NewKey("first key", Role.ADMIN), at)
         # Before the commit: a key that could not be kept is not issued.
         _write(data_dir, made)
     return made, True

@@ -12,16 +12,15 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn, TypeVar
 
-import schema
-from hub import app, doctor, keyfile, observe, postgres
+from hub import app, doctor, keyfile, observability, postgres, schema
 from hub.db import migrate
 from hub.db.pool import Pool
 from hub.errors import HubError
-from hub.observe import Log, PostgresNotice, PostgresReady, tell
-from hub.publish.webhooks import work as webhooks
+from hub.observability import Log, PostgresNotice, PostgresReady, tell
 from hub.settings import Settings
 from hub.web import pages, server
 from hub.web.workers import Workers
+from hub.webhooks import worker as webhooks
 
 Done = TypeVar("Done")
 
@@ -31,7 +30,7 @@ def logging(settings: Settings) -> Iterator[None]:
     """What happens is written down while the body runs."""
     log = Log(requests=settings.log_requests)
     log.hear_libraries()
-    unlisten = observe.listen(log)
+    unlisten = observability.listen(log)
     try:
         yield
     finally:

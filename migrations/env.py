@@ -12,14 +12,15 @@ from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.sql.schema import SchemaItem
 
-import schema
+from hub import schema
 from hub.db.migrate import alchemy_url
-from hub.domain import answers, keys, vault
-from hub.domain.tables import PLACED, Ltree, metadata
+from hub.domain.access import api_keys, secrets
+from hub.model import idempotency
+from hub.model.columns import PLACED, Ltree, metadata
 from hub.settings import Settings
 
 # Named so that every table stands in the metadata before alembic compares it with the database.
-TABLES = (schema.declarations(), answers.Kept, keys.ApiKey, vault.Secret)
+TABLES = (schema.declarations(), idempotency.Kept, api_keys.ApiKey, secrets.Secret)
 
 ischema_names["xid8"] = sa.BigInteger  # of the log of changes, which is not compared
 ischema_names["ltree"] = Ltree  # so that alembic knows the type when it meets it in the database

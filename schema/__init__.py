@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 
-from hub.engine import catalog, types
-from hub.engine.links import DECLARED, Declaration, declaration_of
-from hub.engine.writes import Verb
+from hub.engine.catalog import catalog
+from hub.engine.graphql_types import schema_builder
+from hub.model.commands import Verb
+from hub.model.declarations import DECLARED, Declaration, declaration_of
 
 SUBJECTS = (
     "customers",
@@ -38,6 +39,6 @@ def verbs() -> list[Verb]:
 
 
 @cache
-def build() -> types.Graph:
+def build() -> schema_builder.Graph:
     """The checked catalog and its GraphQL schema, never changed; raises DeclarationFault when a declaration cannot stand."""
-    return types.build(catalog.build(declarations()), verbs())
+    return schema_builder.build(catalog.build(declarations()), verbs())

@@ -2,15 +2,17 @@
 
 from datetime import datetime
 
-from hub.domain import consents, interactions, scope
-from hub.engine.links import one, row
-from hub.engine.wire import Json
-from hub.engine.writes import verb
+from hub.domain.engagement import interactions
+from hub.domain.privacy import consents
+from hub.engine.catalog.scalars import Json
+from hub.model import scopes
+from hub.model.commands import verb
+from hub.model.declarations import one, row
 
 
 @row(
     consents.Consent,
-    scope=scope.customer,
+    scope=scopes.customer,
     prefix="cns",
     plural="consents",
     sortable=("given_at",),

@@ -2,13 +2,14 @@
 
 import phonenumbers
 
-from hub.domain import contacts, scope
-from hub.engine.links import many, one, resolved, row
+from hub.domain.customers import contacts
+from hub.model import scopes
+from hub.model.declarations import many, one, resolved, row
 
 
 @row(
     contacts.Contact,
-    scope=scope.customer,
+    scope=scopes.customer,
     prefix="con",
     plural="contacts",
     sortable=("name", "created_at"),
@@ -36,7 +37,7 @@ class Contact:
 
 @row(
     contacts.ContactPoint,
-    scope=scope.customer,
+    scope=scopes.customer,
     prefix="cpt",
     plural="contactPoints",
     sortable=("created_at",),
@@ -67,7 +68,7 @@ class ContactPoint:
 
 @row(
     contacts.Address,
-    scope=scope.customer,
+    scope=scopes.customer,
     prefix="adr",
     plural="addresses",
     sortable=("city",),

@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from hub.domain import customers, erasure, keys, known, lifecycle, scope
-from hub.engine.links import FoundBy, Interface, Sortable, many, merged, one, row
-from hub.engine.wire import Json
-from hub.engine.writes import verb
+from hub.domain.access import api_keys
+from hub.domain.customers import customers, lifecycle, lookup
+from hub.domain.privacy import erasure
+from hub.engine.catalog.scalars import Json
+from hub.model import scopes
+from hub.model.commands import verb
+from hub.model.declarations import FoundBy, Interface, Sortable, many, merged, one, row
 
 TIMELINE = Interface(
     "TimelineEntry",
@@ -38,14 +41,14 @@ BY_IDENTIFIER = FoundBy(
 
 @row(
     customers.Customer,
-    scope=scope.itself,
+    scope=scopes.itself,
     prefix="cus",
     plural="customers",
     sortable=("name", "created_at", Sortable("country", missing="")),
     order=("name", "asc"),
     search=("name",),
     found_by=(BY_IDENTIFIER,),
-    writes=known.CUSTOMERS,
+    writes=lookup.CUSTOMERS,
 )
 class Customer:
     """A person or organisation that the business deals with."""
@@ -79,7 +82,7 @@ class Customer:
 
 @row(
     customers.Identifier,
-    scope=scope.customer,
+    scope=scopes.customer,
     prefix="idn",
     plural="identifiers",
     sortable=("created_at",),
@@ -99,7 +102,7 @@ class Identifier:
 
 @row(
     lifecycle.StageMove,
-    scope=scope.customer,
+    scope=scopes.customer,
     prefix="stm",
     plural="stageMoves",
     sortable=("moved_at",),
@@ -120,4 +123,4 @@ class StageMove:
 stage_move = verb("customerStageMove", lifecycle.stage_move, many="customersStageMove")
 assign = verb("customerAssign", lifecycle.assign, many="customersAssign")
 erase = verb("customerErase", erasure.erase)
-key_mint = verb("customerKeyMint", keys.mint, secret=True)
+key_mint = verb("customerKeyMint", api_keys.mint, secret=True)

@@ -7,9 +7,10 @@ from uuid import UUID
 
 import strawberry
 
-from hub.domain import interactions, scope
-from hub.engine.links import one, one_of, resolved, row
-from hub.engine.writes import verb
+from hub.domain.engagement import interactions
+from hub.model import scopes
+from hub.model.commands import verb
+from hub.model.declarations import one, one_of, resolved, row
 
 ORDER_ID = re.compile(r"\bord_([0-9a-f]{32})\b")
 MOST_MENTIONS = 20
@@ -19,7 +20,7 @@ Words = Annotated[int, strawberry.argument(description="How many words, at most.
 
 @row(
     interactions.Interaction,
-    scope=scope.customer,
+    scope=scopes.customer,
     prefix="int",
     plural="interactions",
     sortable=("occurred_at",),

@@ -3,15 +3,16 @@
 from datetime import datetime
 from decimal import Decimal
 
-from hub.domain import orders, scope
-from hub.engine.links import many, one, row
-from hub.engine.wire import Money
-from hub.engine.writes import verb
+from hub.domain.sales import orders
+from hub.engine.catalog.scalars import Money
+from hub.model import scopes
+from hub.model.commands import verb
+from hub.model.declarations import many, one, row
 
 
 @row(
     orders.Order,
-    scope=scope.customer,
+    scope=scopes.customer,
     prefix="ord",
     plural="orders",
     sortable=("placed_at", "total"),
@@ -43,7 +44,7 @@ class Order:
 
 @row(
     orders.OrderItem,
-    scope=scope.customer,
+    scope=scopes.customer,
     prefix="itm",
     plural="orderItems",
     sortable=("line",),

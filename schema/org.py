@@ -2,26 +2,27 @@
 
 from datetime import date
 
-from hub.domain import org, scope
-from hub.engine.links import many, one, row
-from hub.engine.writes import verb
+from hub.domain.organisation import organisation
+from hub.model import scopes
+from hub.model.commands import verb
+from hub.model.declarations import many, one, row
 
 
 @row(
-    org.OrgUnit,
-    scope=scope.unit,
+    organisation.OrgUnit,
+    scope=scopes.unit,
     prefix="unt",
     plural="orgUnits",
     sortable=("name",),
     order=("name", "asc"),
-    writes=org.UNITS,
+    writes=organisation.UNITS,
 )
 class OrgUnit:
     """A unit of the organisation: group, company, branch or outlet."""
 
     code: str
     name: str
-    kind: org.UnitKind
+    kind: organisation.UnitKind
     parent = one("org.OrgUnit", by="parent_id", description="The unit above.")
     units = many("org.OrgUnit", by="parent_id", description="The units right below.")
     staff = many("org.Staff", by="unit_id", description="The people who work in the unit.")
@@ -29,13 +30,13 @@ class OrgUnit:
 
 
 @row(
-    org.Staff,
-    scope=scope.staff,
+    organisation.Staff,
+    scope=scopes.staff,
     prefix="stf",
     plural="staffMembers",
     sortable=("name",),
     order=("name", "asc"),
-    writes=org.STAFF,
+    writes=organisation.STAFF,
 )
 class Staff:
     """A person of the organisation who may own customers."""
@@ -57,5 +58,5 @@ class Staff:
     )
 
 
-unit_create = verb("orgUnitCreate", org.unit_create, many="orgUnitsCreate")
-unit_move = verb("orgUnitMove", org.unit_move)
+unit_create = verb("orgUnitCreate", organisation.unit_create, many="orgUnitsCreate")
+unit_move = verb("orgUnitMove", organisation.unit_move)

@@ -1,13 +1,14 @@
 """Products as clients see them."""
 
-from hub.domain import products, scope
-from hub.engine.links import many, row
-from hub.engine.wire import Money
+from hub.domain.sales import products
+from hub.engine.catalog.scalars import Money
+from hub.model import scopes
+from hub.model.declarations import many, row
 
 
 @row(
     products.Product,
-    scope=scope.everyone,
+    scope=scopes.everyone,
     prefix="prd",
     plural="products",
     sortable=("name", "unit_price"),

@@ -3,15 +3,16 @@
 from datetime import datetime
 from decimal import Decimal
 
-from hub.domain import scope, scores
-from hub.engine.links import one, row
-from hub.engine.wire import Json
-from hub.engine.writes import verb
+from hub.domain.scoring import scores
+from hub.engine.catalog.scalars import Json
+from hub.model import scopes
+from hub.model.commands import verb
+from hub.model.declarations import one, row
 
 
 @row(
     scores.Score,
-    scope=scope.customer,
+    scope=scopes.customer,
     prefix="sco",
     plural="scores",
     sortable=("computed_at",),

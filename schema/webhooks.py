@@ -2,15 +2,16 @@
 
 from datetime import datetime
 
-from hub.domain import scope, webhook_verbs, webhooks
-from hub.engine.links import many, one, row
-from hub.engine.wire import Json
-from hub.engine.writes import verb
+from hub.domain.webhooks import commands, webhooks
+from hub.engine.catalog.scalars import Json
+from hub.model import scopes
+from hub.model.commands import verb
+from hub.model.declarations import many, one, row
 
 
 @row(
     webhooks.Webhook,
-    scope=scope.keeper,
+    scope=scopes.keeper,
     prefix="whk",
     plural="webhooks",
     sortable=("created_at",),
@@ -34,7 +35,7 @@ class Webhook:
 
 @row(
     webhooks.Delivery,
-    scope=scope.keeper,
+    scope=scopes.keeper,
     prefix="dlv",
     plural="webhookDeliveries",
     sortable=("created_at",),
@@ -60,7 +61,7 @@ class WebhookDelivery:
 
 @row(
     webhooks.Attempt,
-    scope=scope.keeper,
+    scope=scopes.keeper,
     prefix="wat",
     plural="webhookAttempts",
     sortable=("created_at",),
@@ -79,11 +80,11 @@ class WebhookAttempt:
     delivery = one("webhooks.WebhookDelivery", by="delivery_id", description="What was sent.")
 
 
-create = verb("webhookCreate", webhook_verbs.create, secret=True)
-update = verb("webhookUpdate", webhook_verbs.update)
-pause = verb("webhookPause", webhook_verbs.pause)
-resume = verb("webhookResume", webhook_verbs.resume)
-rotate_secret = verb("webhookSecretRotate", webhook_verbs.rotate_secret, secret=True)
-rewind = verb("webhookRewind", webhook_verbs.rewind)
-resend = verb("webhookDeliveryResend", webhook_verbs.resend, many="webhookDeliveriesResend")
-dry_run = verb("webhookDryRun", webhook_verbs.dry_run)
+create = verb("webhookCreate", commands.create, secret=True)
+update = verb("webhookUpdate", commands.update)
+pause = verb("webhookPause", commands.pause)
+resume = verb("webhookResume", commands.resume)
+rotate_secret = verb("webhookSecretRotate", commands.rotate_secret, secret=True)
+rewind = verb("webhookRewind", commands.rewind)
+resend = verb("webhookDeliveryResend", commands.resend, many="webhookDeliveriesResend")
+dry_run = verb("webhookDryRun", commands.dry_run)

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from hub.app import running
 from hub.db import migrate
 from hub.demo.load import load
-from hub.domain import keys
+from hub.domain.access import api_keys
 from hub.postgres import Server, ensure
 from hub.settings import Settings
 from hub.viewer import ADMIN, Role
@@ -102,8 +102,8 @@ async def key_for(
     """A new API key."""
     connection = await asyncpg.connect(dsn)
     try:
-        wanted = keys.NewKey(name="test", role=role, unit_id=unit_id, customer_id=customer_id)
-        return await keys.create(connection, ADMIN, wanted, at=datetime.now(UTC))
+        wanted = api_keys.NewKey(name="test", role=role, unit_id=unit_id, customer_id=customer_id)
+        return await api_keys.create(connection, ADMIN, wanted, at=datetime.now(UTC))
     finally:
         await connection.close()
 

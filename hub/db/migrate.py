@@ -15,7 +15,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 
-import migrations
+from hub import migrations
 from hub.errors import Misconfigured
 
 Done = TypeVar("Done")

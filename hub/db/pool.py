@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
-from hub.db.turns import Turns
+from hub.db.semaphore import Turns
 from hub.errors import BadInput, HubError, Unavailable
 from hub.settings import Settings
 

@@ -13,16 +13,16 @@ import asyncpg
 import sqlalchemy as sa
 
 from hub.demo.northwind.customers import Customers
-from hub.demo.northwind.facts import Facts, facts
+from hub.demo.northwind.orders import Trade
 from hub.demo.northwind.organisation import ROOT, Organisation
-from hub.demo.northwind.trade import Trade
+from hub.demo.northwind.source import Facts, facts
 from hub.demo.rows import Chunk, postgres_moment
-from hub.demo.synthetic.chunks import MOST, chunks
+from hub.demo.synthetic.batches import MOST, chunks
 from hub.demo.synthetic.people import SOURCE
-from hub.domain.contacts import Contact
-from hub.domain.customers import Customer, Identifier, IdentifierKind
-from hub.domain.orders import Order
-from hub.domain.org import OrgUnit
+from hub.domain.customers.contacts import Contact
+from hub.domain.customers.customers import Customer, Identifier, IdentifierKind
+from hub.domain.organisation.organisation import OrgUnit
+from hub.domain.sales.orders import Order
 from hub.errors import BadInput, Misconfigured
 
 Progress = Callable[[str, int, int], None]

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from hub.domain.customers import Stage, Tier
-from hub.domain.scores import MONETARY, Bought, Verdict
+from hub.domain.customers.customers import Stage, Tier
+from hub.domain.scoring.scores import MONETARY, Bought, Verdict
 
 ACTIVE_DAYS = 90  # the last order of an active customer is no older
 DORMANT_DAYS = 365  # after that the customer counts as lost

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 from hub.errors import HubError
+from hub.postgres.binaries import find
 from hub.postgres.cluster import DATABASE, ROLE, examine
-from hub.postgres.find import find
+from hub.postgres.data_dir import prepare
 from hub.postgres.pidfile import HOST
-from hub.postgres.places import prepare
 from hub.postgres.server import ensure
 
 USAGE = "usage: python -m hub.postgres DIR PROGRAM [ARGUMENT …], e.g. pg_dump -Fc -f hub.dump"

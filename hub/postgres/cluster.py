@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hub.errors import Misconfigured
-from hub.postgres.account import Account
-from hub.postgres.find import Programs
-from hub.postgres.places import Places, open_private, sync_names, unusable, write_private
+from hub.postgres.binaries import Programs
+from hub.postgres.data_dir import Places, open_private, sync_names, unusable, write_private
+from hub.postgres.os_user import Account
 
 ADMIN, ROLE, DATABASE = "postgres", "hub", "hub"
 # Written into postgresql.conf once, for the machine's keeper to change. cluster_name marks the cluster as the hub's.

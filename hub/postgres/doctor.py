@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import asyncpg
 
-from hub.postgres.find import OLDEST
+from hub.postgres.binaries import OLDEST
 
 EXTENSIONS = ("pg_trgm", "unaccent", "ltree", "btree_gin")
 UTC_NAMES = ("utc", "etc/utc", "universal", "zulu", "gmt", "etc/gmt")

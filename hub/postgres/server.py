@@ -12,10 +12,10 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from hub.errors import Misconfigured
 from hub.postgres import cluster, pidfile
+from hub.postgres.data_dir import Places, explained, prepare, take_lock, unusable
+from hub.postgres.launch_options import Notice, Wish, choose_port, command, last, left_behind
 from hub.postgres.pidfile import HOST
-from hub.postgres.places import Places, explained, prepare, take_lock, unusable
-from hub.postgres.start import Notice, Wish, choose_port, command, last, left_behind
-from hub.postgres.watch import Watch
+from hub.postgres.supervisor import Watch
 
 POLL = 0.01
 PATIENCE = 120.0  # seconds another process may hold the directory without a server that lives

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from hub.domain import keys
+from hub.domain.access import api_keys
 from hub.errors import HubError, Unauthenticated, Unavailable
-from hub.observe import Failed, tell
+from hub.observability import Failed, tell
 from hub.viewer import Viewer
 
 BEARER = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +(\S+) *")
@@ -23,7 +23,7 @@ BEARER = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +(\S+) *")
 PATIENCE = 5.0
 HOW = "send `Authorization: Bearer hub_…`; `hub key create` makes a key"
 
-Find = Callable[[Sequence[str]], Awaitable[Iterable[keys.KeyFound]]]
+Find = Callable[[Sequence[str]], Awaitable[Iterable[api_keys.KeyFound]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Keyring:
     async def credential(self, authorization: bytes | None) -> Credential:
         """Who presents this header; raises Unauthenticated when nobody living does."""
         key = _bearer(authorization)
-        digest = keys.digest(key)
+        digest = api_keys.digest(key)
         found = self._known.get(digest)
         if found is None or found.until < time.monotonic():
             found = await self._fetch(digest, key)
@@ -94,11 +94,11 @@ class Keyring:
         return await asyncio.shield(task)
 
     async def _look_up(self, digest: bytes, key: str) -> Credential | Refusal:
-        shown = keys.public_id(key)
+        shown = api_keys.public_id(key)
         rows = await self._rows([shown]) if shown else ()
         return self._judged(next(iter(rows), None), digest)
 
-    async def _rows(self, shown: Sequence[str]) -> Iterable[keys.KeyFound]:
+    async def _rows(self, shown: Sequence[str]) -> Iterable[api_keys.KeyFound]:
         try:
             async with asyncio.timeout(PATIENCE):
                 return await self._find(shown)
@@ -108,7 +108,7 @@ class Keyring:
                 "The hub cannot look up API keys now, since its database does not answer; try again."
             ) from None
 
-    def _judged(self, row: keys.KeyFound | None, digest: bytes) -> Credential | Refusal:
+    def _judged(self, row: api_keys.KeyFound | None, digest: bytes) -> Credential | Refusal:
         """What the table says of the key with this hash, remembered."""
         until = time.monotonic() + self._ttl
         found: Credential | Refusal

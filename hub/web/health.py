@@ -9,8 +9,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from hub.errors import HubError
-from hub.observe import Failed, tell
-from hub.web import answers
+from hub.observability import Failed, tell
+from hub.web.http import responses
 from hub.web.metrics import Metrics
 
 HEALTHY = b'{"status":"ok"}'
@@ -18,7 +18,7 @@ PATIENCE = 1.0
 # Anyone may ask whether the hub is ready, so asking often must not cost the database much.
 BELIEVED = 0.25
 
-SAFE = {name.decode(): value.decode() for name, value in answers.SAFE}
+SAFE = {name.decode(): value.decode() for name, value in responses.SAFE}
 
 Check = Callable[[], Awaitable[None]]
 

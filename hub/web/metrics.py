@@ -17,7 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from hub.errors import CODES
-from hub.observe import (
+from hub.observability import (
     Delivered,
     Failed,
     LeadLost,

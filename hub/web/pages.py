@@ -1,6 +1,6 @@
 """The GraphiQL page and its files: security headers, caching, and who is shown the demo's key.
 
-What the page does is written in graphiql/ and built into static/; this file knows its names only from the manifest
+What the page does is written in ui/ and built into static/; this file knows its names only from the manifest
 that the build leaves there.
 """
 

@@ -11,12 +11,12 @@ from typing import cast
 import uvicorn
 
 from hub.errors import Misconfigured
-from hub.observe import HubStopping, tell
+from hub.observability import HubStopping, tell
 from hub.settings import Settings
-from hub.web.presence import Presence
-from hub.web.protocol import bounded_by
-from hub.web.site import Site
-from hub.web.sockets import sockets_of
+from hub.web.asgi import Site
+from hub.web.connection_registry import Presence
+from hub.web.http_protocol import bounded_by
+from hub.web.websocket.connection import sockets_of
 
 BACKLOG = 2048
 STOPS = (signal.SIGINT, signal.SIGTERM)

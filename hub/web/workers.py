@@ -6,7 +6,7 @@ from collections.abc import Callable
 from multiprocessing import connection, get_context
 from multiprocessing.context import SpawnProcess
 
-from hub.observe import Failed, tell
+from hub.observability import Failed, tell
 from hub.web.server import STOPS
 
 # A worker that ends sooner than this never worked; starting it again would end the same way.

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from hub.domain.tables import Ltree
+from hub.model.columns import Ltree
 
 revision: str = "0002"
 down_revision: str | None = "0001"

@@ -16,12 +16,12 @@ from typing import Any
 
 import httpx2
 import pytest
+from change_workload import until
 from conftest import key_for
-from delivery import Play, played
-from feeding import until
-from proxy import Proxy, proxied
-from serving import Hubs, hubs, resident
-from subscribing import subscribed
+from delivery_workload import Play, played
+from hub_process import Hubs, hubs, resident
+from reconnecting_subscriber import subscribed
+from tcp_proxy import Proxy, proxied
 
 from hub.db import migrate
 from hub.postgres import ensure, pidfile

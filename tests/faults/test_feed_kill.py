@@ -11,16 +11,16 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from feeding import LEADER, by_position, connected, until, wrestle
-from serving import free_port, served
+from change_workload import LEADER, by_position, connected, until, wrestle
+from hub_process import free_port, served
 
-from hub import observe
-from hub.db import migrate, positions
+from hub import observability
+from hub.changefeed.cursors import resumed
+from hub.changefeed.sequencer import Sequencer
+from hub.db import change_positions, migrate
+from hub.db.change_positions import Standing
 from hub.db.pool import Connection
-from hub.db.positions import Standing
 from hub.postgres import ensure, pidfile
-from hub.publish.cursors import resumed
-from hub.publish.sequencer import Sequencer
 from hub.settings import Settings
 
 KILLS = 3
@@ -43,7 +43,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 async def standing(dsn: str) -> Standing:
     async with connected(dsn, 1) as (connection,):
-        return await positions.standing(connection)
+        return await change_positions.standing(connection)
 
 
 # -- the hub ----------------------------------------------------------------------------------------------------------------
@@ -91,10 +91,10 @@ async def test_when_the_hub_that_leads_is_killed_the_other_one_goes_on(database:
 
 
 async def test_when_postgres_is_killed_all_that_was_acknowledged_comes(folder: Path, seed: int) -> None:
-    told: list[type[observe.Record]] = []
+    told: list[type[observability.Record]] = []
 
     async def led(times: int) -> bool:
-        return Counter(told)[observe.LeadTaken] == times
+        return Counter(told)[observability.LeadTaken] == times
 
     async def kill() -> None:
         for times in range(KILLS):
@@ -108,7 +108,7 @@ async def test_when_postgres_is_killed_all_that_was_acknowledged_comes(folder: P
     with ensure(folder, durable=False) as server:
         await migrate.upgrade(server.dsn)
         first = await standing(server.dsn)
-        unlisten = observe.listen(lambda record: told.append(type(record)))
+        unlisten = observability.listen(lambda record: told.append(type(record)))
         try:
             async with Sequencer(server.dsn, Settings()).running():
                 killing = asyncio.create_task(kill())

@@ -6,12 +6,12 @@ from statistics import median
 from time import monotonic
 
 import pytest
+from change_workload import ADD, LEADER, connected, place_of, placed, until
 from conftest import asking
-from feeding import ADD, LEADER, connected, place_of, placed, until
 
+from hub.changefeed import sequencer
+from hub.changefeed.sequencer import Sequencer
 from hub.db.pool import Connection
-from hub.publish import sequencer
-from hub.publish.sequencer import Sequencer
 from hub.settings import Settings
 
 SAMPLES = 20

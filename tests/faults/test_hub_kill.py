@@ -6,9 +6,9 @@ from time import monotonic
 
 import pytest
 from conftest import key_for
-from delivery import played
-from serving import hubs
-from subscribing import subscribed
+from delivery_workload import played
+from hub_process import hubs
+from reconnecting_subscriber import subscribed
 
 RESUMED = 3.0  # seconds from a hub that answers until every stream goes on
 

@@ -8,9 +8,9 @@ from time import monotonic
 
 import pytest
 from conftest import key_for
-from delivery import Careful, played
-from serving import hubs
-from subscribing import subscribed
+from delivery_workload import Careful, played
+from hub_process import hubs
+from reconnecting_subscriber import subscribed
 
 DRAINED, RESUMED = 10.0, 3.0
 CLIENTS, PAUSE = 10, 0.09  # some hundred mutations per second

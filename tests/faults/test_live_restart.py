@@ -7,17 +7,17 @@ from datetime import UTC, datetime
 from itertools import islice
 
 import pytest
+from change_workload import connected, placed
 from conftest import key_for
-from feeding import connected, placed
-from live_lists import Scribbler, Watcher, differences, drawn
+from hub_process import Hubs, hubs
+from live_query_workload import Scribbler, Watcher, differences, drawn
 from oracle.data import load
-from serving import Hubs, hubs
-from streaming import streaming
-from subscribing import running
+from reconnecting_subscriber import running
+from socket_hub import streaming
 
-import schema
-from hub.engine import watching
-from hub.engine.reach import Reach
+from hub import schema
+from hub.engine.execution import subscriptions
+from hub.engine.plan.dependencies import Reach
 
 WRITES = 60  # statements between two restarts, and once more at the end
 COST = 100_000  # what an operation may: lists are drawn within a budget of rows, not of what they are priced at
@@ -78,7 +78,7 @@ async def test_every_live_list_ends_as_a_query_of_it_answers(
 async def test_a_hub_that_does_not_look_where_a_list_reads_is_found(
     northwind: str, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "reach_of", lambda _: Reach(frozenset({"staff"}), frozenset()))
+    monkeypatch.setattr(subscriptions, "reach_of", lambda _: Reach(frozenset({"staff"}), frozenset()))
     async with streaming(northwind, cost_limit=COST) as hub:
         graph = schema.build()
         wanted = islice(drawn(graph, await load(northwind, graph.catalog), datetime.now(UTC), str(seed)), 10)

@@ -16,7 +16,7 @@ import asyncpg
 import pytest
 
 from hub.errors import Misconfigured
-from hub.postgres import ensure, pidfile, watch
+from hub.postgres import ensure, pidfile, supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNER = """
@@ -142,7 +142,7 @@ def test_when_its_owner_is_killed_another_hub_that_uses_it_takes_over(tmp_path: 
 
 
 def test_a_server_that_cannot_be_started_again_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "ATTEMPTS", 1)
+    monkeypatch.setattr(supervisor, "ATTEMPTS", 1)
     told: list[str] = []
     with ensure(tmp_path, durable=False, notice=told.append):
         with (tmp_path / "pg" / "postgresql.conf").open("a") as configuration:

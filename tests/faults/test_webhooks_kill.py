@@ -15,12 +15,12 @@ from typing import Any
 
 import asyncpg
 import pytest
+from change_workload import until
 from conftest import NewDatabase, execute
-from feeding import until
-from receiving import SILENT, UNIT, Posted, Receiver, customer, hooked, hub_on, receiving, renamed
-from serving import ROOT, environment
+from hub_process import ROOT, environment
+from webhook_client import SILENT, UNIT, Posted, Receiver, customer, hooked, hub_on, receiving, renamed
 
-from hub.domain.webhook_queue import LEASE
+from hub.domain.webhooks.queue import LEASE
 
 ENDPOINTS, CUSTOMERS, KILLS = 5, 40, 5
 AT_ONCE = 256  # deliveries that one worker has under way, at most

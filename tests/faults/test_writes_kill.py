@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 import httpx2
 from conftest import key_for
-from serving import free_port, served
+from hub_process import free_port, served
 
 from hub.db import migrate
 from hub.postgres import ensure, pidfile

@@ -11,12 +11,19 @@ from uuid import UUID
 import orjson
 
 from hub.demo import rules
-from hub.demo.northwind.facts import COUNTRIES, PRESENT, YEAR_BEFORE, Facts, Record
 from hub.demo.northwind.organisation import ROOT, Organisation
+from hub.demo.northwind.source import COUNTRIES, PRESENT, YEAR_BEFORE, Facts, Record
 from hub.demo.rows import Batch, batch, ident, milliseconds
-from hub.domain.contacts import Address, AddressKind, Contact, ContactPoint, PointKind
-from hub.domain.customers import Customer, CustomerKind, CustomerStatus, Identifier, IdentifierKind, normalized
-from hub.domain.scores import Score, Verdict, rfm, rfm_cuts
+from hub.domain.customers.contacts import Address, AddressKind, Contact, ContactPoint, PointKind
+from hub.domain.customers.customers import (
+    Customer,
+    CustomerKind,
+    CustomerStatus,
+    Identifier,
+    IdentifierKind,
+    normalized,
+)
+from hub.domain.scoring.scores import Score, Verdict, rfm, rfm_cuts
 
 SOURCE = "northwind"
 NUMBERS = ("phone", "fax")

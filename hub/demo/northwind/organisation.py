@@ -5,10 +5,10 @@ The units are as old as the first hire, staff as their own, products as the orde
 from decimal import Decimal
 from uuid import UUID
 
-from hub.demo.northwind.facts import BEGIN, CURRENCY, Facts, Record, midnight
+from hub.demo.northwind.source import BEGIN, CURRENCY, Facts, Record, midnight
 from hub.demo.rows import Batch, batch, ident, milliseconds
-from hub.domain.org import OrgUnit, Staff, UnitKind
-from hub.domain.products import Product
+from hub.domain.organisation.organisation import OrgUnit, Staff, UnitKind
+from hub.domain.sales.products import Product
 
 ROOT = "northwind"
 

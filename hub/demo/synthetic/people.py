@@ -8,13 +8,20 @@ import orjson
 
 from hub.demo import rules
 from hub.demo.rows import Batch, ident, moment
-from hub.demo.synthetic.accounts import PRESENT, Account, Accounts, Name, contact_id
-from hub.demo.synthetic.draws import draw
-from hub.demo.synthetic.ledger import Ledger
-from hub.demo.synthetic.markets import mail
-from hub.domain.contacts import Address, AddressKind, Contact, ContactPoint, PointKind
-from hub.domain.customers import Customer, CustomerKind, CustomerStatus, Identifier, IdentifierKind, normalized
-from hub.domain.scores import Cuts, rfm
+from hub.demo.synthetic.countries import mail
+from hub.demo.synthetic.customers import PRESENT, Account, Accounts, Name, contact_id
+from hub.demo.synthetic.order_totals import Ledger
+from hub.demo.synthetic.random_draws import draw
+from hub.domain.customers.contacts import Address, AddressKind, Contact, ContactPoint, PointKind
+from hub.domain.customers.customers import (
+    Customer,
+    CustomerKind,
+    CustomerStatus,
+    Identifier,
+    IdentifierKind,
+    normalized,
+)
+from hub.domain.scoring.scores import Cuts, rfm
 
 SOURCE = "synthetic"
 

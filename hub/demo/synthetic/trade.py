@@ -9,15 +9,15 @@ from uuid import UUID
 import orjson
 
 from hub.demo.rows import Batch, ident, moment, order_ref
-from hub.demo.synthetic import words
-from hub.demo.synthetic.accounts import Account, contact_id
-from hub.demo.synthetic.deals import Deal, Deals
-from hub.demo.synthetic.ledger import Ledger
-from hub.demo.synthetic.words import Word
-from hub.domain.customers import Customer
-from hub.domain.interactions import Interaction
-from hub.domain.orders import Order, OrderItem
-from hub.domain.scores import Cuts, Score, rfm
+from hub.demo.synthetic import interaction_texts
+from hub.demo.synthetic.customers import Account, contact_id
+from hub.demo.synthetic.interaction_texts import Word
+from hub.demo.synthetic.order_totals import Ledger
+from hub.demo.synthetic.orders import Deal, Deals
+from hub.domain.customers.customers import Customer
+from hub.domain.engagement.interactions import Interaction
+from hub.domain.sales.orders import Order, OrderItem
+from hub.domain.scoring.scores import Cuts, Score, rfm
 
 ORDERS = (
     *(
@@ -132,9 +132,9 @@ class Trade:
             )
 
     def _interactions(self, deal: Deal, account: Account, order_id: UUID) -> Iterator[Row]:
-        yield self._interaction(words.first(deal), deal.placed, deal, account, order_id)
-        word = words.following(deal)
-        when = deal.next_at if deal.shipped is None or word in words.OTHERS else deal.shipped
+        yield self._interaction(interaction_texts.first(deal), deal.placed, deal, account, order_id)
+        word = interaction_texts.following(deal)
+        when = deal.next_at if deal.shipped is None or word in interaction_texts.OTHERS else deal.shipped
         other = account if word.about_order else self.deals.accounts.account(deal.next_customer)
         yield self._interaction(word, when, deal, other, order_id)
 

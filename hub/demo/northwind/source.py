@@ -1,0 +1,157 @@
+"""Northwind's files as they are, read once, and what every derived row needs of them. Writes no rows.
+
+The data ends on 1998-05-06: that day is its present. Dates are midnights in UTC; all amounts are US dollars."""
+
+import csv
+import io
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cached_property
+from importlib import resources
+
+from hub.domain.scoring.scores import Bought, bought
+
+Record = Mapping[str, str]
+
+CURRENCY = "USD"
+BEGIN = datetime(1996, 7, 1, tzinfo=UTC)  # of the month of the first order
+PRESENT = datetime(1998, 5, 6, tzinfo=UTC)
+YEAR_BEFORE = datetime(1997, 5, 6, tzinfo=UTC)
+
+# Name in the files: ISO country, ISO language and ISO currency of today.
+COUNTRIES = {
+    "Argentina": ("AR", "es", "ARS"),
+    "Austria": ("AT", "de", "EUR"),
+    "Belgium": ("BE", "nl", "EUR"),
+    "Brazil": ("BR", "pt", "BRL"),
+    "Canada": ("CA", "en", "CAD"),
+    "Denmark": ("DK", "da", "DKK"),
+    "Finland": ("FI", "fi", "EUR"),
+    "France": ("FR", "fr", "EUR"),
+    "Germany": ("DE", "de", "EUR"),
+    "Ireland": ("IE", "en", "EUR"),
+    "Italy": ("IT", "it", "EUR"),
+    "Mexico": ("MX", "es", "MXN"),
+    "Norway": ("NO", "nb", "NOK"),
+    "Poland": ("PL", "pl", "PLN"),
+    "Portugal": ("PT", "pt", "EUR"),
+    "Spain": ("ES", "es", "EUR"),
+    "Sweden": ("SE", "sv", "SEK"),
+    "Switzerland": ("CH", "de", "CHF"),
+    "UK": ("GB", "en", "GBP"),
+    "USA": ("US", "en", "USD"),
+    "Venezuela": ("VE", "es", "VES"),
+}
+
+
+def read(name: str) -> list[Record]:
+    """The records of a file, each value without blanks around it."""
+    text = resources.files("hub.demo").joinpath("northwind", f"{name}.csv").read_text("utf-8")
+    return [
+        {key: value.strip() for key, value in record.items()}
+        for record in csv.DictReader(io.StringIO(text, newline=""))
+    ]
+
+
+def midnight(date: str) -> datetime:
+    return datetime.fromisoformat(date).replace(tzinfo=UTC)
+
+
+def net(item: Record) -> Decimal:
+    """Quantity times price, less the discount; exact."""
+    return Decimal(item["unit_price"]) * int(item["quantity"]) * (1 - Decimal(item["discount"]))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The files, and per order and customer what follows from them."""
+
+    customers: Sequence[Record]
+    employees: Sequence[Record]
+    territories: Sequence[Record]
+    regions: Sequence[Record]
+    placements: Sequence[Record]
+    products: Sequence[Record]
+    categories: Mapping[str, str]
+    shippers: Mapping[str, str]
+    orders: Sequence[Record]
+    items: Mapping[str, Sequence[Record]]
+
+    @cached_property
+    def orders_of(self) -> Mapping[str, Sequence[Record]]:
+        """A customer's orders, oldest first."""
+        found = defaultdict(list)
+        for order in sorted(self.orders, key=lambda order: (order["order_date"], int(order["order_id"]))):
+            found[order["customer_id"]].append(order)
+        return found
+
+    @cached_property
+    def territories_of(self) -> Mapping[str, Sequence[str]]:
+        """An employee's territories, lowest number first."""
+        found = defaultdict(list)
+        for placement in sorted(self.placements, key=lambda placement: placement["territory_id"]):
+            found[placement["employee_id"]].append(placement["territory_id"])
+        return found
+
+    @cached_property
+    def owners(self) -> Mapping[str, str]:
+        """Who looks after a customer: the employee who took most of the orders, then who took the latest, then the
+        lowest number. Customers without orders have no owner."""
+        found = {}
+        for customer_id, orders in self.orders_of.items():
+            taken = Counter(order["employee_id"] for order in orders)
+            latest = {order["employee_id"]: order["order_date"] for order in orders}
+            found[customer_id] = max(taken, key=lambda number: (taken[number], latest[number], -int(number)))
+        return found
+
+    @cached_property
+    def outlets(self) -> Mapping[str, str]:
+        """Which territory a customer belongs to: the customers of an owner, in the order of their ids, are dealt out
+        to the owner's territories in the order of theirs."""
+        dealt: Counter[str] = Counter()
+        found = {}
+        for customer_id, number in sorted(self.owners.items()):
+            territories = self.territories_of[number]
+            found[customer_id] = territories[dealt[number] % len(territories)]
+            dealt[number] += 1
+        return found
+
+    @cached_property
+    def since(self) -> Mapping[str, datetime]:
+        """Since when a customer is known: the first order; without one, the beginning of the data."""
+        return {
+            customer["customer_id"]: midnight(orders[0]["order_date"])
+            if (orders := self.orders_of.get(customer["customer_id"]))
+            else BEGIN
+            for customer in self.customers
+        }
+
+    def net(self, order_id: str) -> Decimal:
+        return sum((net(item) for item in self.items[order_id]), Decimal(0))
+
+    def bought(self, customer_id: str, at: datetime) -> Bought:
+        orders = self.orders_of.get(customer_id, ())
+        amounts = [(midnight(order["order_date"]), self.net(order["order_id"])) for order in orders]
+        return bought(amounts, CURRENCY, at)
+
+
+def facts() -> Facts:
+    """Everything that the files hold and the hub has a place for."""
+    items = defaultdict(list)
+    for item in read("order_details"):
+        items[item["order_id"]].append(item)
+    return Facts(
+        customers=read("customers"),
+        employees=read("employees"),
+        territories=read("territories"),
+        regions=read("region"),
+        placements=read("employee_territories"),
+        products=read("products"),
+        categories={category["category_id"]: category["category_name"] for category in read("categories")},
+        shippers={shipper["shipper_id"]: shipper["company_name"] for shipper in read("shippers")},
+        orders=read("orders"),
+        items=items,
+    )

@@ -1,0 +1,62 @@
+"""Secrets that all nodes of a hub share, made by the database when it is set up, and boxes for secrets that are kept for others.
+
+A box is opened by the keeper's own key (HUB_ENCRYPTION_KEY), which the database never sees, or else by one that it made."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+
+import asyncpg
+import sqlalchemy as sa
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from hub.db.sql_text import text
+from hub.errors import Misconfigured
+from hub.model.columns import metadata
+
+Secret = sa.Table(
+    "secrets",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True, comment="What the secret is for."),
+    sa.Column("value", sa.LargeBinary, nullable=False, comment="32 random bytes."),
+    sa.CheckConstraint("octet_length(value) >= 32", name="value_is_long_enough"),
+    comment="Secrets of the hub itself. Whoever can read this table can forge cursors, though never rights.",
+)
+CURSORS, BOXES = "cursors", "boxes"
+MARK, NONCE = 4, 12  # bytes: which key closes a box, and what is drawn anew for every one
+
+_READ = text(sa.select(Secret.c.value).where(Secret.c.name == sa.bindparam("name")))
+
+
+async def cursor_secret(connection: "asyncpg.Connection[asyncpg.Record]") -> bytes:
+    """The secret that cursors are signed with; the migrations made it."""
+    value: bytes = await connection.fetchval(_READ, CURSORS)
+    return value
+
+
+class Boxes:
+    """Closes boxes with the first key, opens them with whichever closed them. AES-256-GCM; `label` tells one use from another."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self._keys = {hashlib.sha256(b"mark" + key).digest()[:MARK]: AESGCM(key) for key in keys}
+
+    def closed(self, secret: bytes, label: bytes) -> bytes:
+        """A box that holds the secret."""
+        mark, key = next(iter(self._keys.items()))
+        nonce = secrets.token_bytes(NONCE)
+        return mark + nonce + key.encrypt(nonce, secret, label)
+
+    def opened(self, box: bytes, label: bytes) -> bytes:
+        """What a box holds; raises Misconfigured when the key that closed it is not there."""
+        key = self._keys.get(box[:MARK])
+        if key is None:
+            message = "HUB_ENCRYPTION_KEY: secrets were closed with another key; give that one, or rotate the secrets."
+            raise Misconfigured(message, argument="HUB_ENCRYPTION_KEY")
+        return key.decrypt(box[MARK : MARK + NONCE], box[MARK + NONCE :], label)
+
+
+async def boxes(connection: "asyncpg.Connection[asyncpg.Record]", chosen: str | None) -> Boxes:
+    """The boxes of this hub: closed with the key that its keeper chose, if there is one, else with the database's."""
+    own: bytes = await connection.fetchval(_READ, BOXES)
+    keys = [hashlib.sha256(own).digest()]
+    return Boxes([hashlib.sha256(chosen.encode()).digest(), *keys] if chosen else keys)

@@ -1,0 +1,1 @@
+"""Customers: identifiers, lookup, identify, lifecycle, contacts, addresses."""

@@ -1,0 +1,1 @@
+"""Interactions between the business and its customers."""

@@ -1,0 +1,1 @@
+"""Scores of customers and the RFM models."""

@@ -1,0 +1,1 @@
+"""Webhooks: their tables, commands, delivery queue and signing secrets."""

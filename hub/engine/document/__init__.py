@@ -1,0 +1,1 @@
+"""A document's way from text to a validated, priced operation: parsing, limits, cost, variables."""

@@ -1,0 +1,1 @@
+"""Execution: mutations in transactions, resolver fields, the sources of subscriptions."""

@@ -1,0 +1,1 @@
+"""Planning: an operation and the catalog become a tree of frozen nodes without values."""

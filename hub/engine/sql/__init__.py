@@ -1,0 +1,1 @@
+"""Compilation: a plan becomes one SQL statement, built with SQLAlchemy Core."""

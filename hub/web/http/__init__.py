@@ -1,0 +1,1 @@
+"""GraphQL over HTTP: negotiation, request bodies, the endpoint, responses, server-sent events."""

@@ -1,0 +1,1 @@
+"""GraphQL over WebSocket: handshake, frames, connection, session, operations."""

@@ -1,0 +1,174 @@
+"""Whatever Schemathesis makes up, fitting the schema or breaking it, is answered or refused, and never a fault of the hub.
+
+What answers are right is test_oracle.py's to say, and what refusals say test_errors.py's."""
+
+import asyncio
+import re
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import asyncpg
+import httpx2
+import orjson
+import pytest
+import schemathesis
+from conftest import NewDatabase, key_for
+from graphql import ValueNode
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from schemathesis import Case, GenerationMode
+from schemathesis.core.result import Ok
+from schemathesis.graphql import nodes
+from writer_client import Writer, writing
+
+from hub.viewer import Role
+
+SDL = Path(__file__).parents[2] / "schema" / "schema.graphql"
+FAULTS = {"INTERNAL", "RESOLVER_FAILED", "STATEMENT_TIMEOUT", "UNAVAILABLE"}
+IDS = (
+    "cus_00c364689c007d7d8745b0e028f79e31",
+    "ord_00d03f2840007c19b627248d7d19e02b",
+    "prd_00c2b02a0800709eb8fab9c86fd73afa",
+    "unt_00a3779c48007a0e8d875b9d8f5d43cb",
+    "cus_00000000000000000000000000000000",
+)
+
+T = TypeVar("T")
+Call: TypeAlias = "Case[Any]"
+Send = Callable[[str], Awaitable[httpx2.Response]]
+
+
+def mostly(usual: st.SearchStrategy[T], odd: st.SearchStrategy[T]) -> st.SearchStrategy[T]:
+    return st.sampled_from([usual] * 9 + [odd]).flatmap(lambda chosen: chosen)
+
+
+def texts(*usual: str) -> st.SearchStrategy[ValueNode]:
+    """Telling texts, and now and then any."""
+    return mostly(st.sampled_from(usual), st.text(max_size=30)).map(nodes.String)
+
+
+def numbers() -> st.SearchStrategy[ValueNode]:
+    return mostly(st.integers(0, 30), st.one_of(st.integers(-(2**31), 2**31 - 1), st.integers())).map(nodes.Int)
+
+
+@pytest.fixture(scope="module")
+def cases() -> list[tuple[st.SearchStrategy[Call], int]]:
+    """Calls of every root, a quarter of them wrong on purpose, and their shares; with values that lead far."""
+    json: st.SearchStrategy[ValueNode] = st.recursive(
+        st.one_of(
+            numbers(), texts("QUICK", "\0", ""), st.floats(allow_nan=False, allow_infinity=False).map(nodes.Float)
+        ),
+        lambda inner: st.lists(inner, max_size=3).map(nodes.List),
+        max_leaves=5,
+    )
+    scalars: dict[str, st.SearchStrategy[ValueNode]] = {
+        "ID": texts(*IDS),
+        "Int": numbers(),
+        "String": texts("EUR", "USD", "Europe/Berlin", "northwind", "a", "小明", "%"),
+        "Decimal": st.one_of(numbers(), texts("12.50", "-0", "1e9", "1e-9", "1000.0001")),
+        "Date": st.one_of(st.dates().map(str).map(nodes.String), texts("1993-10-17", "9999-12-31")),
+        "DateTime": texts("1998-05-06T00:00:00Z", "1996-07-04T00:00:00.000001-08:00", "9999-12-31T23:59:59Z"),
+        "Duration": texts("P30D", "PT12H", "P99999W", "P9W"),
+        "Cursor": st.one_of(st.just(nodes.Null), st.just(nodes.Null), texts("AAAA")),
+        "JSON": json,
+    }
+    for name, strategy in scalars.items():
+        schemathesis.graphql.scalar(name, strategy)
+    schema = schemathesis.graphql.from_file(SDL.read_text())
+    operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
+    modes = ((GenerationMode.POSITIVE, 3), (GenerationMode.NEGATIVE, 1))
+    return [(each.as_strategy(generation_mode=mode), share) for each in operations for mode, share in modes]
+
+
+COUNT = "\n    totalCount\n"
+LAST = re.compile(r"(\n    first: -?\d+(?:\n    after: .+)?)\n    last: -?\d+")
+PAGE = " edges { cursor node { __typename id } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }\n"
+
+
+def richer(query: str) -> str:
+    """A query that seldom asks a list for more than its count, asking for the rest of it too, and from one end only."""
+    more = " nodes { stats { count } }\n" if "Grouped(" in query else PAGE
+    return LAST.sub(r"\1", query.replace(COUNT, COUNT + more))
+
+
+@pytest.fixture(scope="module")
+async def writer(new_database: NewDatabase, demo_dsn: str) -> AsyncIterator[Writer]:
+    """A hub on a Northwind of its own, which mutations may change."""
+    async with writing(await new_database("northwind")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+async def loop(writer: Writer) -> asyncio.AbstractEventLoop:
+    """The loop that the hub runs in; it stands still while a test that is not async runs."""
+    return asyncio.get_running_loop()
+
+
+@pytest.fixture(scope="module", params=["admin", "region"])
+async def key(request: pytest.FixtureRequest, writer: Writer) -> str:
+    if request.param == "admin":
+        return writer.key
+    connection = await asyncpg.connect(writer.dsn)
+    unit = await connection.fetchval("select id from org_units where code = 'eastern'")
+    await connection.close()
+    return await key_for(writer.dsn, Role.WRITER, unit_id=unit)
+
+
+@pytest.fixture
+def examine(
+    writer: Writer,
+    cases: list[tuple[st.SearchStrategy[Call], int]],
+    loop: asyncio.AbstractEventLoop,
+    key: str,
+) -> Iterator[Callable[[int, int], None]]:
+    """Sends cases, so many for each root and share, from a seed; some of either kind must have been answered."""
+    codes: dict[str, Counter[str]] = {"query": Counter(), "mutation": Counter()}
+
+    def sent(case: Call) -> None:
+        query = richer(str(case.body))
+        headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+        posted = writer.client.post("/graphql", content=orjson.dumps({"query": query}), headers=headers)
+        response = loop.run_until_complete(posted)
+        answer = response.json()
+        found = [str(error["extensions"]["code"]) for error in answer.get("errors", ())]
+        assert response.status_code < 500, query
+        assert not FAULTS.intersection(found), query
+        assert found or answer["data"], query
+        codes["mutation" if query.startswith("mutation") else "query"].update(found or ["answered"])
+
+    def examined(times: int, chosen: int) -> None:
+        # A run by itself for each root: a long one dwells on variations of what it has drawn already.
+        for number, (strategy, share) in enumerate(cases):
+
+            @seed(chosen + number)
+            @settings(COMMON, max_examples=times * share)
+            @given(case=strategy)
+            def run(case: Call) -> None:
+                sent(case)
+
+            run()
+
+    yield examined
+    for kind, share in ANSWERED.items():
+        assert codes[kind]["answered"] > codes[kind].total() * share, codes
+
+
+ANSWERED = {"query": 0.1, "mutation": 0.02}  # a made-up mutation seldom meets the rules of the trade
+COMMON = settings(
+    deadline=None,
+    database=None,
+    phases=[Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
+
+
+def test_some_hundred_cases_find_no_fault(examine: Callable[[int, int], None]) -> None:
+    examine(2, 1998)
+
+
+@pytest.mark.soak
+def test_five_thousand_cases_find_no_fault(examine: Callable[[int, int], None]) -> None:
+    examine(17, time.time_ns())

@@ -1,0 +1,223 @@
+"""The commands as people and tools use them: what is printed where, exit codes, starting and stopping."""
+
+import asyncio
+import json
+import os
+import signal
+import stat
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import httpx2
+import pytest
+from conftest import NewDatabase
+
+from hub import doctor
+from hub.cli import main
+from hub.domain.access import api_keys
+from hub.errors import Misconfigured
+from hub.settings import Settings
+from hub.web import server
+
+Run = Callable[..., Awaitable[tuple[int, str, str]]]
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """A command that ends, run beside the test's own event loop: exit code, output, errors."""
+    for name in set(os.environ) & {f"HUB_{field.upper()}" for field in Settings.model_fields}:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HUB_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("HUB_PORT", "0")
+
+    async def ended(*arguments: str, **settings: str) -> tuple[int, str, str]:
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(sys, "argv", ["hub", *arguments])
+        code = await asyncio.to_thread(_code)
+        return code, *capfd.readouterr()
+
+    return ended
+
+
+def _code() -> int:
+    try:
+        main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+@asynccontextmanager
+async def started(*arguments: str, **settings: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, list[str]]]:
+    """A hub that serves, and the lines that it had printed until then."""
+    hub = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "hub", *arguments, "--port", "0"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={name: value for name, value in os.environ.items() if not name.startswith("HUB_")} | settings,
+    )
+    assert hub.stdout is not None
+    lines: list[str] = []
+    try:
+        while not lines or not lines[-1].startswith("Live"):
+            async with asyncio.timeout(60):
+                line = (await hub.stdout.readline()).decode()
+            assert line, (await hub.communicate())[1].decode()
+            lines.append(line.rstrip("\n"))
+        yield hub, lines
+    finally:
+        if hub.returncode is None:
+            hub.kill()
+        await hub.communicate()
+
+
+async def test_up_makes_all_that_is_missing_once(database: str, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with started("up", "--data", str(data), HUB_DATABASE_URL=database) as (hub, lines):
+        key, page, live = lines
+        assert key.startswith("key  hub_")
+        assert page.startswith("GraphiQL  http://127.0.0.1:")
+        assert (data / "key").read_text() == key.removeprefix("key  ") + "\n"
+        assert stat.S_IMODE((data / "key").stat().st_mode) == 0o600
+        base = page.removeprefix("GraphiQL  ").removesuffix("/graphiql")
+        assert live == f"Live  {base}/live"
+        async with httpx2.AsyncClient(base_url=base) as client:
+            assert (await client.get("/readyz")).status_code == 200
+            headers = {"authorization": f"Bearer {key.removeprefix('key  ')}"}
+            answer = await client.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
+            assert answer.json() == {"data": {"__typename": "Query"}}
+        hub.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(20):
+            output, errors = await hub.communicate()
+        assert (hub.returncode, output) == (0, b"")
+        told = [json.loads(line) for line in errors.splitlines()]
+        events = [each["event"] for each in told]
+        assert events.count("lead_taken") == 1
+        assert [each for each in events if each != "lead_taken"] == ["ready", "request", "stopping"]
+        assert key.removeprefix("key  ").encode() not in errors
+    async with started("up", "--data", str(data), HUB_DATABASE_URL=database) as (hub, lines):
+        assert [line.split()[0] for line in lines] == ["GraphiQL", "Live"]
+        async with httpx2.AsyncClient() as client:
+            assert [(await client.get(line.split()[1])).status_code for line in lines] == [200, 200]
+        hub.send_signal(signal.SIGINT)
+        async with asyncio.timeout(20):
+            await hub.wait()
+        assert hub.returncode == 0
+
+
+async def test_the_demo_key_is_shown_to_loopback_alone(database: str, tmp_path: Path) -> None:
+    given = {"HUB_DATABASE_URL": database, "HUB_DATA_DIR": str(tmp_path)}
+    for host, status in (("127.0.0.1", 200), ("0.0.0.0", 404)):
+        async with started("up", "--host", host, **given) as (_, lines):
+            base = lines[-1].removeprefix("Live  ").removesuffix("/live")
+            async with httpx2.AsyncClient(base_url=base) as client:
+                assert (await client.get("/graphiql/config.json")).status_code == status
+
+
+async def test_several_workers_answer_and_stop_together(database: str, tmp_path: Path) -> None:
+    given = {"HUB_DATABASE_URL": database, "HUB_DATA_DIR": str(tmp_path), "HUB_WORKERS": "2"}
+    async with started("up", **given) as (hub, lines):
+        base = lines[-1].removeprefix("Live  ").removesuffix("/live")
+        async with httpx2.AsyncClient(base_url=base, timeout=30) as client:
+            for _ in range(10):
+                assert (await client.get("/readyz", headers={"connection": "close"})).status_code == 200
+        hub.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(20):
+            await hub.wait()
+        assert hub.returncode == 0
+
+
+async def test_a_key_is_made_shown_and_revoked(run: Run, database: str) -> None:
+    create = ("key", "create", "--role", "reader", "--name", "app", "--expires", "90d")
+    code, key, errors = await run(*create, HUB_DATABASE_URL=database)
+    assert (code, errors) == (0, "")
+    assert api_keys.KEY.fullmatch(key.removesuffix("\n"))
+    code, listed, _ = await run("key", "list")
+    assert code == 0
+    assert [part in listed for part in (key[4:20], "app", "reader", "living", key[21:-1])] == [True] * 4 + [False]
+    code, said, _ = await run("key", "revoke", key[4:20])
+    assert (code, said.startswith(f"{key[4:20]} is refused since ")) == (0, True)
+    assert "revoked" in (await run("key", "list"))[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["key", "create", "--role", "king"], 2, "Invalid value for '--role'"),
+        (["key", "create", "--role", "reader", "--expires", "soon"], 2, "--expires: 'soon' is not a time"),
+        (["key", "create", "--role", "reader", "--expires", "1999-01-01"], 2, "expires: 1999-01-01"),
+        (["key", "create", "--role", "reader", "--customer", "Ana"], 2, "--customer: 'Ana' is not an id"),
+        (["key", "create", "--role", "reader", "--unit", "NOWHERE"], 1, "no unit has the id or code 'NOWHERE'"),
+        (["key", "revoke", "ffffffff"], 1, "no key has the id 'ffffffff'"),
+        (["dance"], 2, "No such command 'dance'"),
+        (["up", "--port", "70000"], 2, "HUB_PORT: 70000"),
+        (["serve", "--workers", "0"], 2, "HUB_WORKERS: 0"),
+    ],
+)
+async def test_a_fault_is_told_without_a_traceback(
+    run: Run, database: str, arguments: list[str], code: int, said: str
+) -> None:
+    ended, output, errors = await run(*arguments, HUB_DATABASE_URL=database)
+    assert (ended, output, said in errors, "Traceback" in errors) == (code, "", True, False)
+
+
+@pytest.mark.parametrize(
+    ("host", "code", "said"),
+    [
+        ("203.0.113.7", "PORT_IN_USE", "HUB_PORT: cannot listen on 203.0.113.7:8000 ("),
+        ("no.such.host.invalid", "SETTING_INVALID", "HUB_HOST: 'no.such.host.invalid' is not an address"),
+    ],
+)
+def test_an_address_of_another_machine_is_told(host: str, code: str, said: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        server.bind(Settings(host=host))
+    assert (caught.value.code, caught.value.message.startswith(said)) == (code, True)
+
+
+def test_a_taken_port_is_told() -> None:
+    with closing(server.bind(Settings(port=0))) as taken:
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(Misconfigured) as caught:
+            server.bind(Settings(port=port))
+    assert caught.value.message == (
+        f"HUB_PORT: cannot listen on 127.0.0.1:{port} (Address already in use); choose another with --host and --port."
+    )
+
+
+@pytest.mark.parametrize("command", ["migrate", "doctor"])
+async def test_a_database_that_does_not_answer_is_told_without_its_password(run: Run, command: str) -> None:
+    code, output, errors = await run(command, HUB_DATABASE_URL="postgresql://hub:hunter2@127.0.0.1:1/hub")
+    assert code == 1
+    assert "HUB_DATABASE_URL" in output + errors
+    assert "hunter2" not in output + errors
+    assert "Traceback" not in errors
+
+
+async def test_a_database_without_tables_is_told_and_mended(run: Run, new_database: NewDatabase) -> None:
+    dsn = await new_database("template0")
+    with pytest.raises(Misconfigured) as caught:
+        doctor.require(await doctor.database(dsn))
+    assert caught.value.message.startswith("migrations: the database has no tables yet, this hub needs ")
+    assert caught.value.message.endswith("; run `hub migrate`.")
+    assert (await run("migrate", HUB_DATABASE_URL=dsn))[0] == 0
+    assert (await run("doctor"))[0] == 0
+
+
+async def test_doctor_names_what_is_wrong(run: Run, database: str, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("x")
+    (tmp_path / "key").chmod(0o644)
+    code, output, _ = await run("doctor", HUB_DATABASE_URL=database, HUB_PROT="1")
+    told = " ".join(output.split())
+    assert code == 1
+    assert "HUB_PROT: no such setting" in told
+    assert "chmod 600" in told
+
+
+async def test_what_is_printed_for_files_is_only_that(run: Run) -> None:
+    for command, first in (("sdl", '"""'), ("settings", "# Settings"), ("errors", "# Errors")):
+        code, output, errors = await run(command)
+        assert (code, output.startswith(first), errors) == (0, True, "")

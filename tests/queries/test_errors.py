@@ -1,0 +1,313 @@
+"""Every bad call gets its own code and a message that names the argument, under a status below 500, and no data."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import httpx2
+import pytest
+from bad_requests import BAD_CALLS, CUS, BadCall
+from bad_writes import BAD_WRITES, BadWrite
+from conftest import Ask, key_for, posted
+from writer_client import Writer
+
+from hub.app import running
+from hub.domain.access import api_keys
+from hub.domain.access.api_keys import NewKey
+from hub.errors import CODES
+from hub.settings import Settings
+from hub.viewer import ADMIN, Role
+
+JSON = {"content-type": "application/json"}
+NOW = datetime.now(UTC)
+
+
+# Codes without a bad call here: who tests them, or why no client can cause them.
+ELSEWHERE = {
+    "WEBHOOK_INVALID": "test_webhook_life.py",
+    "WEBHOOK_LOOP": "test_webhook_life.py",
+    "HEADERS_TOO_LARGE": "needs a socket: test_limits_http.py",
+    "STREAM_LIMIT": "needs a socket: test_socket_limits.py",
+    "SOCKET_LIMIT": "needs a socket: test_socket_limits.py",
+    "STREAM_TRANSPORT": "needs a subscription: test_events.py",
+    "HANDSHAKE_INVALID": "needs a socket: test_sockets.py",
+    "REQUEST_TIMEOUT": "needs a socket: test_limits_http.py",
+    "FORBIDDEN": "a reader that writes: test_writes.py",
+    "IN_USE": "needs a row that is named: test_writes.py",
+    "IDEMPOTENCY_KEY_REUSED": "needs two operations: test_idempotency.py",
+    "LIVE_LIMIT": "of streams: test_streams.py",
+    "STREAM_ENDED": "of streams: test_streams.py",
+    "AS_OF_EXPIRED": "needs a log that was cut: test_as_of.py",
+    "CURSOR_EXPIRED": "of changes: test_epochs.py",
+    "CURSOR_AHEAD": "of changes: test_epochs.py",
+    "CURSOR_FORKED": "of changes: test_epochs.py",
+    "RESOLVER_FAILED": "a fault of ours",
+    "UNAVAILABLE": "the database is away: faults/",
+    "INTERNAL": "a fault of ours",
+    "SETTING_INVALID": "the keeper's: test_settings.py",
+    "PORT_IN_USE": "the keeper's: test_command_line.py",
+    "DATA_DIR_UNUSABLE": "the keeper's: test_postgres.py",
+    "DATABASE_UNREACHABLE": "the keeper's: test_postgres_doctor.py",
+    "DATABASE_UNFIT": "the keeper's: test_postgres_doctor.py",
+    "POSTGRES_FAILED": "the keeper's: test_postgres.py",
+}
+
+
+def error_of(response: httpx2.Response) -> Any:
+    """The first error of an answer that has no data."""
+    answer = response.json()
+    assert set(answer) == {"errors"}
+    return answer["errors"][0]
+
+
+async def sent(
+    client: httpx2.AsyncClient, key: str, call: BadCall, accept: str = "application/json"
+) -> httpx2.Response:
+    body = f'{{"query": {json.dumps(call.query)}, "variables": {call.variables or "null"}}}'
+    headers = {**JSON, "accept": accept, "authorization": f"Bearer {key}"}
+    return await client.post("/graphql", content=body.encode(), headers=headers)
+
+
+@pytest.mark.parametrize("call", BAD_CALLS, ids=lambda call: f"{call.code} {call.query[:60]}")
+async def test_a_bad_call_is_told_its_code_and_its_argument(
+    client: httpx2.AsyncClient, admin_key: str, call: BadCall
+) -> None:
+    response = await sent(client, admin_key, call)
+    error = error_of(response)
+    assert (response.status_code, error["extensions"]["code"]) == (200, call.code)
+    assert call.named in error["message"]
+    assert len(error["message"]) < 500
+
+
+async def test_under_the_newer_media_type_a_bad_call_has_status_400(client: httpx2.AsyncClient, admin_key: str) -> None:
+    for call in BAD_CALLS:
+        response = await sent(client, admin_key, call, "application/graphql-response+json")
+        assert (response.status_code, error_of(response)["extensions"]["code"]) == (400, call.code), call
+
+
+@pytest.mark.parametrize(
+    ("query", "argument", "path", "message"),
+    [
+        (
+            f'{{ customer(id: "{CUS.replace("cus", "ord")}") {{ id }} }}',
+            "id",
+            ["customer"],
+            f"id: {CUS.replace('cus', 'ord')} is the id of Order; give the id of a Customer, cus_…",
+        ),
+        (
+            '{ customers { nodes { orders(after: "x") { nodes { id } } } } }',
+            "after",
+            ["customers", "nodes", "orders"],
+            "after: 'x' is not a cursor of this hub; pass a cursor of an earlier page unchanged.",
+        ),
+        (
+            "{ customers { nodes { orders(first: 101) { nodes { id } } } } }",
+            "first",
+            ["customers", "nodes", "orders"],
+            "first: 101 rows are more than a page holds; ask for at most 100 and page on.",
+        ),
+        (
+            "{ orders(filter: { net: { gt: null } }) { totalCount } }",
+            "filter.net.gt",
+            ["orders"],
+            "filter.net.gt: null is no value here; leave it out, or use isNull.",
+        ),
+        (
+            "{ customers { nodes { nme } } }",
+            None,
+            None,
+            "Cannot query field 'nme' on type 'Customer'. Did you mean 'name'?",
+        ),
+    ],
+)
+async def test_an_error_says_what_where_and_what_to_do(
+    refused: Ask, query: str, argument: str | None, path: list[str] | None, message: str
+) -> None:
+    error = await refused(query)
+    assert (error["extensions"].get("argument"), error.get("path"), error["message"]) == (argument, path, message)
+
+
+# -- cursors ------------------------------------------------------------------------------------------------------------
+
+CURSOR = "{ %s(first: 1, orderBy: %s) { pageInfo { endCursor } } }"
+
+
+async def cursor(ask: Ask, root: str = "customers", order: str = "{ field: NAME }") -> str:
+    data = await ask(CURSOR % (root, order))
+    return str(data[root]["pageInfo"]["endCursor"])
+
+
+@pytest.mark.parametrize(
+    "list_",
+    [
+        "contacts(after: $at)",
+        "customers(after: $at, orderBy: { field: CREATED_AT })",
+        "customers(before: $at, orderBy: { field: NAME, direction: DESC })",
+        "customers(after: $at, orderBy: [{ field: NAME }, { field: COUNTRY }])",
+        'customers(after: $at, search: "a")',
+        f'customer(id: "{CUS}") {{ orders(after: $at)',
+        f'customer(id: "{CUS}") {{ timeline(after: $at)',
+    ],
+)
+async def test_a_cursor_is_good_for_its_own_list_and_order_only(ask: Ask, refused: Ask, list_: str) -> None:
+    at = await cursor(ask)
+    closed = " }" if list_.startswith("customer(") else ""
+    error = await refused(f"query($at: Cursor) {{ {list_} {{ nodes {{ id }} }}{closed} }}", {"at": at})
+    assert error["extensions"]["code"] == "CURSOR_WRONG_LIST"
+    assert error["message"].startswith(
+        f"{'before' if 'before' in list_ else 'after'}: the cursor comes from another list"
+    )
+
+
+async def test_a_cursor_of_one_search_is_no_good_for_another(ask: Ask, refused: Ask) -> None:
+    query = "query($text: String, $at: Cursor) { customers(search: $text, first: 1, after: $at) { pageInfo { endCursor } } }"
+    data = await ask(query, {"text": "a"})
+    error = await refused(query, {"text": "o", "at": data["customers"]["pageInfo"]["endCursor"]})
+    assert error["extensions"]["code"] == "CURSOR_WRONG_LIST"
+
+
+async def test_a_cursor_that_was_tampered_with_is_malformed(ask: Ask, refused: Ask) -> None:
+    at = await cursor(ask)
+    for place in range(0, len(at), 7):
+        changed = at[:place] + ("A" if at[place] != "A" else "B") + at[place + 1 :]
+        error = await refused("query($at: Cursor) { customers(after: $at) { nodes { id } } }", {"at": changed})
+        assert error["extensions"]["code"] == "CURSOR_MALFORMED"
+
+
+# -- keys ---------------------------------------------------------------------------------------------------------------
+
+
+async def made(dsn: str, *, expires: datetime | None = None, revoked: bool = False) -> str:
+    connection = await asyncpg.connect(dsn)
+    try:
+        long_ago = NOW - timedelta(days=30)
+        key = await api_keys.create(connection, ADMIN, NewKey("test", Role.READER, expires_at=expires), at=long_ago)
+        if revoked:
+            await api_keys.revoke(connection, ADMIN, str(api_keys.public_id(key)), at=NOW)
+    finally:
+        await connection.close()
+    return key
+
+
+async def test_each_bad_key_has_its_own_code(client: httpx2.AsyncClient, demo_dsn: str, admin_key: str) -> None:
+    revoked, expired = await made(demo_dsn, revoked=True), await made(demo_dsn, expires=NOW - timedelta(days=1))
+    headers = {
+        "UNAUTHENTICATED": {},
+        "KEY_UNKNOWN": {"authorization": f"Bearer {admin_key[:-1]}{'A' if admin_key[-1] != 'A' else 'B'}"},
+        "KEY_REVOKED": {"authorization": f"Bearer {revoked}"},
+        "KEY_EXPIRED": {"authorization": f"Bearer {expired}"},
+    }
+    for code, header in headers.items():
+        response = await client.post("/graphql", json={"query": "{ customers { totalCount } }"}, headers=header)
+        assert (response.status_code, error_of(response)["extensions"]["code"]) == (401, code)
+        assert "Authorization: Bearer hub_" in error_of(response)["message"]
+
+
+async def test_a_key_bound_to_a_customer_may_not_read_the_schema(ask: Ask, refused: Ask, demo_dsn: str) -> None:
+    connection = await asyncpg.connect(demo_dsn)
+    customer = await connection.fetchval("select id from customers limit 1")
+    await connection.close()
+    key = await key_for(demo_dsn, Role.READER, customer_id=customer)
+    for query in ("{ __schema { types { name } } }", '{ __type(name: "Customer") { name } }'):
+        assert (await refused(query, key=key))["extensions"]["code"] == "INTROSPECTION_FORBIDDEN"
+    assert await ask("{ __typename customers { __typename } }", key=key) == {
+        "__typename": "Query",
+        "customers": {"__typename": "CustomerConnection"},
+    }
+
+
+# -- requests -----------------------------------------------------------------------------------------------------------
+
+QUERY = b'{"query": "{ customers { totalCount } }"'
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "named", "body"),
+    [
+        (400, "BODY_MALFORMED", "JSON", b""),
+        (400, "BODY_MALFORMED", "JSON", QUERY),
+        (400, "BODY_MALFORMED", "UTF-8", b'{"query": "\xff"}'),
+        (400, "BODY_MALFORMED", "UTF-8", b'{"query": "\\ud800"}'),
+        (400, "BODY_MALFORMED", "UTF-8", QUERY + b', "variables": {"x": "\\ud800"}}'),
+        (400, "BODY_MALFORMED", "JSON", QUERY + b', "variables": {"x": 1e400}}'),
+        (400, "BODY_MALFORMED", "nested", QUERY + b', "variables": {"x": ' + b"[" * 300 + b"]" * 300 + b"}}"),
+        (400, "BODY_MALFORMED", "depth", QUERY + b', "variables": {"x": ' + b"[" * 9_999 + b"]" * 9_999 + b"}}"),
+        (400, "BODY_MALFORMED", "'x' stands twice", QUERY + b', "variables": {"x": 1, "x": 2}}'),
+        (400, "BODY_MALFORMED", "query", b'{"variables": {}}'),
+        (400, "BODY_MALFORMED", "query", b'{"query": 3}'),
+        (400, "BODY_MALFORMED", "variables", QUERY + b', "variables": []}'),
+        (400, "BODY_MALFORMED", "operationName", QUERY + b', "operationName": 3}'),
+        (400, "BODY_MALFORMED", "extensions", QUERY + b', "extensions": "x"}'),
+        (400, "BATCH_UNSUPPORTED", "list", b"[" + QUERY + b"}]"),
+        (413, "BODY_TOO_LARGE", "262144", QUERY + b"}" + b" " * 262_144),
+        (200, "OPERATION_UNKNOWN", "'Other'", QUERY + b', "operationName": "Other"}'),
+    ],
+)
+async def test_a_bad_body_is_told_what_is_wrong_with_it(
+    client: httpx2.AsyncClient, admin_key: str, status: int, code: str, named: str, body: bytes
+) -> None:
+    response = await client.post("/graphql", content=body, headers={**JSON, "authorization": f"Bearer {admin_key}"})
+    error = error_of(response)
+    assert (response.status_code, error["extensions"]["code"]) == (status, code)
+    assert named in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status", "code"),
+    [
+        ("PUT", {}, 405, "METHOD_NOT_ALLOWED"),
+        ("POST", {"content-type": "text/plain"}, 415, "MEDIA_TYPE_UNSUPPORTED"),
+        ("POST", {"accept": "text/html"}, 406, "NOT_ACCEPTABLE"),
+    ],
+)
+async def test_a_bad_request_has_its_status(
+    client: httpx2.AsyncClient, admin_key: str, method: str, headers: dict[str, str], status: int, code: str
+) -> None:
+    given = {**JSON, "authorization": f"Bearer {admin_key}", **headers}
+    response = await client.request(method, "/graphql", content=QUERY + b"}", headers=given)
+    assert (response.status_code, error_of(response)["extensions"]["code"]) == (status, code)
+
+
+async def test_a_statement_that_takes_too_long_is_ended(database: str) -> None:
+    key = await key_for(database)
+    blocker = await asyncpg.connect(database)
+    async with running(Settings(statement_timeout=0.2), database) as app, blocker.transaction():
+        await blocker.execute("lock table products")
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://hub") as client:
+            answer = await posted(client, "{ products { totalCount } }", None, key)
+    await blocker.close()
+    (error,) = answer["errors"]
+    assert answer["data"] is None
+    assert error["extensions"]["code"] == "STATEMENT_TIMEOUT"
+    assert "ask for less" in error["message"]
+
+
+@pytest.mark.parametrize("call", BAD_WRITES, ids=lambda call: f"{call.code}-{call.root}-{call.argument}")
+async def test_a_bad_write_is_told_what_is_wrong_and_leaves_no_trace(hub_: Writer, call: BadWrite) -> None:
+    before = await traces(hub_)
+    error = await hub_.refused(call.document, {"input": call.input, "key": call.key})
+    assert (error["code"], error["argument"], error["path"]) == (call.code, call.argument, [call.root])
+    assert error["message"].startswith(f"{call.argument}: ") or call.code == "BULK_REJECTED"
+    assert await traces(hub_) == before
+
+
+async def traces(writer: Writer) -> object:
+    """How much the log of changes and the kept answers hold."""
+    connection = await asyncpg.connect(writer.dsn)
+    try:
+        return await connection.fetchrow(
+            "select (select count(*) from change_log), (select count(*) from kept_answers)"
+        )
+    finally:
+        await connection.close()
+
+
+def test_every_code_that_a_client_can_cause_is_caused() -> None:
+    caused = {call.code for call in BAD_CALLS} | {"CURSOR_WRONG_LIST", "INTROSPECTION_FORBIDDEN", "STATEMENT_TIMEOUT"}
+    caused |= {"UNAUTHENTICATED", "KEY_UNKNOWN", "KEY_REVOKED", "KEY_EXPIRED"}
+    caused |= {call.code for call in BAD_WRITES}
+    caused |= {"BODY_MALFORMED", "BATCH_UNSUPPORTED", "BODY_TOO_LARGE"}
+    caused |= {"METHOD_NOT_ALLOWED", "MEDIA_TYPE_UNSUPPORTED", "NOT_ACCEPTABLE"}
+    assert caused & ELSEWHERE.keys() == set()
+    assert caused | ELSEWHERE.keys() == CODES.keys()

@@ -1,0 +1,251 @@
+"""How Postgres goes about the statements, on tables of tens of thousands of rows: what a key, a page or an index bounds is
+never read from end to end, neither in a plan made for the values at hand nor in the one that serves all values."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from change_workload import ADD, connected, until
+from conftest import NewDatabase, execute
+from golden_documents import DOCUMENTS, Asked, Document, Sent, asked
+from socket_hub import streaming
+
+from hub import schema
+from hub.demo.load import load
+from hub.engine.catalog import catalog
+from hub.engine.catalog.scalars import public_id
+from hub.model.declarations import Many
+
+PRODUCTS = """subscription { changes(filter: {types: [PRODUCT]}) {
+    __typename
+    ... on Change { node { ... on Product { name } } }
+    ... on StreamReady { cursor }
+} }"""
+ALONE = (
+    "select count(*) = 1 from pg_stat_activity where datname = current_database() and backend_type = 'client backend'"
+)
+SCANNED = """
+select sum(seq_tup_read)::int, sum(idx_scan) > 0 from pg_stat_user_tables where relname ~ '^change_log_\\d{8}$'
+"""
+CUSTOMERS = 10_000  # with Northwind's, all tables that must not be read as a whole then have more than LARGE rows
+LARGE = 10_000
+CATALOG = catalog.build(schema.declarations())
+
+# Documents that may read a large table from end to end, which ones, and why there is no better way.
+ALLOWED: dict[str, tuple[set[str], str]] = {
+    "filter-by-figures": ({"orders", "order_items"}, "the figures of all customers and orders are compared"),
+    "filter-by-lists": (
+        {"orders"},
+        "customers without orders, and those of whom all are sent, are known from all orders",
+    ),
+    "filter-choices-flags-and-ids": ({"customers"}, "most customers meet `ne` and `notIn`"),
+    "filter-json-paths": ({"customers", "scores"}, "paths of JSON have no index"),
+    "filter-by-links-that-may-be-absent": ({"orders"}, "the interactions of all orders are counted, along their index"),
+    "filter-numbers-and-money": ({"order_items"}, "quantities and discounts have no index"),
+    "filter-text": ({"contacts", "addresses"}, "titles and regions have no index of their own"),
+    "filter-times": ({"orders"}, "most orders meet `ne` and `notIn`; the day of sending has no index"),
+    "groups-by-month-in-a-time-zone": ({"orders"}, "all orders are counted"),
+    "groups-largest-first": ({"customers"}, "all customers are counted"),
+    "order-by-figures": ({"orders", "order_items"}, "the figures of all customers and products are sorted"),
+    "stats-inside-a-page": ({"orders"}, "the counts of all customers are sorted"),
+    "stats-with-money": ({"orders"}, "the figures of the orders since a day are those of many orders"),
+    "type-names-everywhere": ({"orders"}, "all orders are counted"),
+    "viewer-of-a-region": ({"orders", "order_items", "interactions"}, "a region holds half of everything"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Analyst:
+    """An engine on a large database, and the tables in it that are large."""
+
+    asked: Asked
+    large: frozenset[str]
+
+    async def plans(self, sent: Sent) -> list[dict[str, Any]]:
+        """The plan for these arguments, run; and, unless the statement is always planned anew, the plan for any."""
+        async with self.asked.pool.connection() as connection:
+            told = await connection.fetchval(f"explain (analyze, timing off, format json) {sent.text}", *sent.arguments)
+            found = [json.loads(told)[0]["Plan"]]
+            if not sent.fresh:
+                prepared = await connection.prepare(sent.text)
+                nulls = ", ".join("null" for _ in prepared.get_parameters())
+                execute = f"execute {prepared.get_name()}" + (f" ({nulls})" if nulls else "")
+                await connection.execute("set plan_cache_mode = force_generic_plan")
+                found.append(json.loads(await connection.fetchval(f"explain (format json) {execute}"))[0]["Plan"])
+                await connection.execute("set plan_cache_mode = auto")
+        return found
+
+    def scanned(self, plan: dict[str, Any]) -> frozenset[str]:
+        """The large tables that a plan reads from end to end."""
+        scans = (node["Relation Name"] for node in nodes(plan) if node["Node Type"] == "Seq Scan")
+        return self.large.intersection(scans)
+
+    def faults(self, plan: dict[str, Any]) -> Iterator[str]:
+        """What no page may cost."""
+        yield from (f"reads {table} from end to end" for table in self.scanned(plan))
+        for node in nodes(plan):
+            if node["Node Type"] == "Sort" and (rows := given(node["Plans"][0])) > LARGE:
+                yield f"sorts {rows} rows by {node['Sort Key']}"
+            if "Relation Name" in node and (rows := touched(node)) > LARGE:
+                yield f"touches {rows} rows of {node['Relation Name']} at a time"
+
+    async def page(self, document: Document) -> Any:
+        """Asks for a page, which must be found without much reading; gives what it tells of itself."""
+        answer, (sent,) = await self.asked.answer(document)
+        for plan in await self.plans(sent):
+            assert list(self.faults(plan)) == [], f"{document.text}\n{sent.text}"
+        data = json.loads(answer.body)["data"]
+        while "pageInfo" not in data:
+            data = next(iter(data.values()))
+        return data["pageInfo"]
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A plan's nodes from the top."""
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from nodes(part)
+
+
+def given(node: dict[str, Any]) -> float:
+    """The rows that a node gave, or is expected to give where the plan was not run."""
+    return float(node.get("Actual Rows", node["Plan Rows"]))
+
+
+def touched(node: dict[str, Any]) -> float:
+    """The rows that a scan gave and threw away; 0 where the plan was not run."""
+    return float(node.get("Actual Rows", 0) + node.get("Rows Removed by Filter", 0))
+
+
+# What no sample data tells of: every customer was asked, has moved, and may be the one made next.
+BESIDE = """
+insert into consents (customer_id, purpose, status, source, given_at)
+    select id, 'newsletter', 'GRANTED', 'shop', created_at from customers;
+insert into stage_moves (customer_id, from_stage, to_stage, reason, moved_at)
+    select id, 'PROSPECT', 'ACTIVE', 'ordered', created_at + n * interval '1 day' from customers, generate_series(1, 2) as n;
+insert into identity_reviews (customer_id, other_id, reason)
+    select id, other, 'the same name' from (select id, lead(id) over (order by id) as other from customers) as pairs
+    where other is not null;
+insert into webhooks (owner, name, url, query, status, created_at)
+    select 'nobody', n::text, 'https://receiver.example/', 'subscription { changes { __typename } }', 'PAUSED',
+        now() - n * interval '1 minute' from generate_series(1, 11000) as n;
+insert into webhook_deliveries (owner, webhook_id, cursor, status, created_at)
+    select owner, id, name, 'DELIVERED', created_at from webhooks, generate_series(1, 2);
+insert into webhook_attempts (owner, delivery_id, number, milliseconds, created_at)
+    select owner, id, n, 1, created_at from webhook_deliveries, generate_series(1, 2) as n;
+analyze;
+"""
+
+
+@pytest.fixture(scope="session")
+async def large_dsn(new_database: NewDatabase, empty_dsn: str) -> str:
+    """Northwind and a synthetic set beside it; to be read, not written to."""
+    dsn = await new_database("migrated")
+    await load(dsn, CUSTOMERS)
+    await execute(dsn, BESIDE)
+    return dsn
+
+
+@pytest.fixture(scope="module")
+async def analyst(large_dsn: str) -> AsyncIterator[Analyst]:
+    async with asked(large_dsn) as made:
+        async with made.pool.connection() as connection:
+            counts = await connection.fetch(f"select relname from pg_class where relkind = 'r' and reltuples > {LARGE}")
+        yield Analyst(made, frozenset(name for (name,) in counts))
+
+
+async def test_the_tables_are_large(analyst: Analyst) -> None:
+    small = {"org_units", "staff", "products"}
+    assert {row.table.name for row in CATALOG.rows.values()} - analyst.large == small
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+async def test_a_document_reads_no_large_table_from_end_to_end(analyst: Analyst, document: Document) -> None:
+    _, sent = await analyst.asked.answer(document)
+    allowed, _ = ALLOWED.get(document.name, (set(), ""))
+    for statement in sent:
+        for plan in await analyst.plans(statement):
+            assert analyst.scanned(plan) <= allowed, statement.text
+
+
+def test_only_documents_that_exist_are_excepted() -> None:
+    assert set(ALLOWED) <= {document.name for document in DOCUMENTS}
+
+
+FACTS = "{ nodes { id } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } }"
+DIRECTIONS = pytest.mark.parametrize("direction", ["ASC", "DESC"])
+ROOTS = [(row.name, key) for row in CATALOG.rows.values() for key in row.sort_keys]
+LINKS = [
+    (row.name, name, key)
+    for row in CATALOG.rows.values()
+    for name, link in row.links.items()
+    if isinstance(link, Many)
+    for key in CATALOG.target(link.target).sort_keys
+]
+
+
+async def walk(analyst: Analyst, listed: str, order: str) -> None:
+    """Both ends of a list, and from near both ends both ways on; `%s` stands for the list's arguments."""
+
+    async def page(arguments: str) -> Any:
+        return await analyst.page(Document("", listed % f"{arguments}, orderBy: {order}"))
+
+    near = (await page("first: 50"))["endCursor"]
+    far = (await page("last: 50"))["startCursor"]
+    for cursor in (near, far):
+        await page(f'first: 20, after: "{cursor}"')
+        await page(f'last: 20, before: "{cursor}"')
+
+
+@DIRECTIONS
+@pytest.mark.parametrize(("name", "key"), ROOTS)
+async def test_a_page_of_a_root_list_is_found_by_an_index(
+    analyst: Analyst, name: str, key: str, direction: str
+) -> None:
+    listed = f"{{ {CATALOG.rows[name].declaration.plural}(%s) {FACTS} }}"
+    await walk(analyst, listed, f"{{ field: {key}, direction: {direction} }}")
+
+
+@DIRECTIONS
+@pytest.mark.parametrize(("name", "link", "key"), LINKS)
+async def test_a_page_of_a_linked_list_is_found_by_an_index(
+    analyst: Analyst, name: str, link: str, key: str, direction: str
+) -> None:
+    row = CATALOG.rows[name]
+    how = row.links[link]
+    assert isinstance(how, Many)
+    by = CATALOG.column(row, how)
+    async with analyst.asked.pool.connection() as connection:
+        largest = await connection.fetchval(
+            f"select {by.name} from {by.table.name} group by {by.name} order by count({by.name}) desc limit 1"
+        )
+    order = f"{{ field: {key}, direction: {direction} }}"
+    one = f'{name[0].lower()}{name[1:]}(id: "{public_id(row.declaration.prefix, largest)}")'
+    await walk(analyst, f"{{ {one} {{ {link}(%s) {FACTS} }} }}", order)
+    for end in ("first", "last"):
+        inner = f"{link}({end}: 3, orderBy: {order}) {FACTS}"
+        await analyst.page(
+            Document(
+                "", f"{{ {row.declaration.plural}(first: 20) {{ pageInfo {{ endCursor }} nodes {{ {inner} }} }} }}"
+            )
+        )
+
+
+async def test_a_day_that_was_empty_when_it_was_analysed_is_not_read_from_end_to_end(database: str) -> None:
+    async with streaming(database) as hub, hub.subscribed(PRODUCTS) as subscription:
+        await hub.rows.execute("analyze")
+        assert (await subscription.next())["__typename"] == "StreamReady"
+        for name in ("one", "two", "three"):
+            await hub.rows.fetchval(ADD, name)
+            assert (await subscription.next())["node"] == {"name": name}
+    async with connected(database, 1) as (rows,):
+
+        async def alone() -> bool:
+            found: bool = await rows.fetchval(ALONE)  # who goes writes down what it has read
+            return found
+
+        await until(alone)
+        read = await rows.fetch(SCANNED)
+    assert [tuple(each) for each in read] == [(0, True)]

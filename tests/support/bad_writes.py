@@ -1,0 +1,100 @@
+"""Mutations of Northwind that are refused: by the code that they get, the argument that is named, root and input."""
+
+from typing import Any, NamedTuple
+
+from bad_requests import CUS, ORD
+
+NAIL = {"name": "Nail", "category": "Iron", "unitPrice": "1", "currency": "EUR"}
+SEEN = {"channel": "WEB", "direction": "INBOUND", "kind": "page.seen"}
+ORDER = {"customerId": CUS, "number": "N-1", "currency": "EUR"}
+NOBODY = "cus_" + "0" * 32
+AHEAD = "2999-01-01T00:00:00Z"
+
+
+class BadWrite(NamedTuple):
+    """A mutation, the code of its one error and the argument that it names."""
+
+    code: str
+    argument: str | None
+    root: str
+    input: dict[str, Any]
+    key: str | None = None
+
+    @property
+    def document(self) -> str:
+        """The mutation, with its input and idempotency key as variables."""
+        name = self.root[0].upper() + self.root[1:]
+        return (
+            f"mutation ($input: {name}Input!, $key: String)"
+            f" {{ {self.root}(input: $input, idempotencyKey: $key) {{ __typename }} }}"
+        )
+
+
+def update(code: str, argument: str, **values: Any) -> BadWrite:
+    return BadWrite(code, f"input.{argument}", "customerUpdate", {"id": CUS, **values})
+
+
+def identify(code: str, argument: str, *identifiers: tuple[str, str]) -> BadWrite:
+    given = [{"kind": kind, "value": value} for kind, value in identifiers]
+    return BadWrite(code, f"input.{argument}", "identify", {"source": "shop", "identifiers": given})
+
+
+BAD_WRITES = [
+    BadWrite("ALREADY_EXISTS", "input.number", "orderCreate", {**ORDER, "number": "10248"}),
+    BadWrite("ARGUMENT_MISSING", "input.name", "productUpsert", {"by": {"sku": "none"}}),
+    BadWrite("ARGUMENT_MISSING", "input.customerId", "interactionRecord", SEEN),
+    BadWrite("ARGUMENT_MISSING", "input.unitId", "customerAssign", {"id": CUS}),
+    BadWrite("BULK_LIMIT", "input.rows", "productsCreate", {"rows": [{**NAIL, "sku": "x"}] * 501}),
+    BadWrite("BULK_REJECTED", "input.rows[1].sku", "productsCreate", {"rows": [{**NAIL, "sku": "x"}] * 2}),
+    BadWrite("ID_WRONG_TYPE", "input.id", "customerUpdate", {"id": ORD}),
+    BadWrite("ID_MALFORMED", "input.id", "customerUpdate", {"id": "ALFKI"}),
+    BadWrite("IDEMPOTENCY_KEY_INVALID", "idempotencyKey", "customerUpdate", {"id": CUS}, ""),
+    BadWrite("NOT_FOUND", "input.id", "customerUpdate", {"id": NOBODY, "name": "x"}),
+    BadWrite("NOT_FOUND", "input.by.id", "customerUpsert", {"by": {"id": NOBODY}, "name": "x"}),
+    BadWrite("NOT_FOUND", "input.customerId", "interactionRecord", {**SEEN, "customerId": NOBODY}),
+    BadWrite(
+        "NOT_FOUND", "input.orderId", "interactionRecord", {**SEEN, "customerId": CUS, "orderId": "ord_" + "1" * 32}
+    ),
+    BadWrite("NOT_FOUND", "input.customerId", "customerKeyMint", {"customerId": NOBODY}),
+    BadWrite("KEY_INVALID", "input.minutes", "customerKeyMint", {"customerId": CUS, "minutes": 0}),
+    BadWrite("STAGE_MOVE_INVALID", "input.stage", "customerStageMove", {"id": CUS, "stage": "LOYAL", "reason": "x"}),
+    BadWrite("STATUS_MOVE_INVALID", "input.status", "orderStatusMove", {"id": ORD, "status": "DRAFT"}),
+    BadWrite("UPSERT_AMBIGUOUS", "input.by", "productUpsert", {"by": {}}),
+    BadWrite("UPSERT_AMBIGUOUS", "input.by", "orderUpsert", {"by": {"id": ORD, "number": "10248"}}),
+    BadWrite(
+        "VALUE_INVALID",
+        "input.items[0].quantity",
+        "orderCreate",
+        {**ORDER, "items": [{"productId": "prd_" + "0" * 32, "quantity": 0, "unitPrice": "1"}]},
+    ),
+    BadWrite(
+        "VALUE_INVALID",
+        "input.items[0].discount",
+        "orderCreate",
+        {**ORDER, "items": [{"productId": "prd_" + "0" * 32, "quantity": 1, "unitPrice": "1", "discount": "0.12345"}]},
+    ),
+    BadWrite("VALUE_INVALID", "input.freight", "orderCreate", {**ORDER, "freight": "1.23456"}),
+    BadWrite(
+        "VALUE_INVALID", "input.occurredAt", "interactionRecord", {**SEEN, "customerId": CUS, "occurredAt": AHEAD}
+    ),
+    BadWrite("VALUE_INVALID", "input.kind", "interactionRecord", {**SEEN, "customerId": CUS, "kind": "Page Seen"}),
+    BadWrite("VALUE_INVALID", "input.reason", "customerStageMove", {"id": CUS, "stage": "LOST", "reason": " "}),
+    BadWrite(
+        "VALUE_INVALID",
+        "input.computedAt",
+        "scoreRecord",
+        {"customerId": CUS, "model": "a.b", "value": 1, "computedAt": AHEAD},
+    ),
+    BadWrite(
+        "VALUE_INVALID",
+        "input.expiresAt",
+        "consentSet",
+        {"customerId": CUS, "purpose": "a.b", "status": "GRANTED", "source": "x", "expiresAt": "1999-01-01T00:00:00Z"},
+    ),
+    update("VALUE_INVALID", "name", name="a\nb"),
+    update("VALUE_INVALID", "name", name="\0"),
+    update("VERSION_CONFLICT", "expectedVersion", name="x", expectedVersion=0),
+    identify("IDENTIFIER_LIMIT", "identifiers"),
+    identify("IDENTIFIER_JUNK", "identifiers[0].value", ("EXTERNAL_ID", "null")),
+    identify("VALUE_INVALID", "identifiers[0].value", ("EMAIL", "nobody")),
+]

@@ -1,0 +1,80 @@
+// The page at /graphiql: GraphiQL with the explorer and the saved operations.
+import { DOC_EXPLORER_PLUGIN, DocExplorerContextProvider } from "@graphiql/plugin-doc-explorer";
+import { explorerPlugin } from "@graphiql/plugin-explorer";
+import { HISTORY_PLUGIN, HistoryContextProvider } from "@graphiql/plugin-history";
+import { usePluginStore } from "@graphiql/react";
+import { createGraphiQLFetcher } from "@graphiql/toolkit";
+import { GraphiQL, GraphiQLInterface, GraphiQLProvider } from "graphiql";
+import { useRef } from "react";
+import { createRoot } from "react-dom/client";
+import operations from "saved-operations";
+import { Headers } from "./headers.jsx";
+import { endpoint, givenHeaders } from "../shared/endpoints.js";
+import { savedOperationsPlugin } from "./saved-operations.jsx";
+import { isSubscription, subscription } from "./subscriptions.js";
+import "graphiql/style.css";
+import "@graphiql/plugin-explorer/style.css";
+import "./graphiql.css";
+
+// Header names are of any case; the key is looked for in lower case.
+function lowerCased(headers) {
+  return Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+function fetcher(defaults) {
+  const fetchOperation = createGraphiQLFetcher({
+    url: endpoint.href,
+    headers: { accept: "application/graphql-response+json, application/json;q=0.9" },
+    enableIncrementalDelivery: false,
+  });
+  return (operation, options) => {
+    // The schema is asked for before the headers editor is there to be read.
+    const unnamed = operation.operationName === "IntrospectionQuery" ? defaults : undefined;
+    const headers = lowerCased(options?.headers ?? unnamed);
+    const document = options?.documentAST;
+    if (document && isSubscription(operation, document)) {
+      return subscription(operation, document, headers.authorization);
+    }
+    return fetchOperation(operation, { ...options, headers });
+  };
+}
+
+const savedOperations = savedOperationsPlugin(operations);
+const plugins = [savedOperations, DOC_EXPLORER_PLUGIN, explorerPlugin(), HISTORY_PLUGIN];
+
+// GraphiQL decides when it first appears whether a panel is open, and the provider opens one only after that: so it
+// appears a moment later.
+function Interface({ headers }) {
+  const { visiblePlugin } = usePluginStore();
+  const appeared = useRef(false);
+  appeared.current ||= visiblePlugin !== null;
+  return appeared.current && (
+    <GraphiQLInterface defaultEditorToolsVisibility="headers" showPersistHeadersSettings={false}>
+      <GraphiQL.Logo>{document.title} <a href="live">Live</a></GraphiQL.Logo>
+      <Headers defaults={headers} />
+    </GraphiQLInterface>
+  );
+}
+
+const defaults = await givenHeaders();
+const headers = defaults ? JSON.stringify(defaults, null, 2) : "";
+
+createRoot(document.getElementById("graphiql")).render(
+  <GraphiQLProvider
+    defaultHeaders={headers}
+    defaultTabs={[{ query: operations[0].text, headers }]}
+    fetcher={fetcher(defaults)}
+    inputValueDeprecation
+    plugins={plugins}
+    referencePlugin={DOC_EXPLORER_PLUGIN}
+    schemaDescription
+    shouldPersistHeaders={false}
+    visiblePlugin={savedOperations.title}
+  >
+    <HistoryContextProvider>
+      <DocExplorerContextProvider>
+        <Interface headers={headers} />
+      </DocExplorerContextProvider>
+    </HistoryContextProvider>
+  </GraphiQLProvider>,
+);

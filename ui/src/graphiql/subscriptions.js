@@ -1,0 +1,48 @@
+// Runs GraphiQL's subscriptions, as the observables that it knows: each over a socket of its own, since each run may
+// have another key.
+import { getOperationAST, Kind, OperationTypeNode } from "graphql";
+import { socket } from "../shared/endpoints.js";
+import { connect, follow } from "../shared/subscriptions-client.js";
+
+const LOST = { connection: "lost; trying again" };
+
+export function isSubscription({ operationName }, documentAST) {
+  return getOperationAST(documentAST, operationName)?.operation === OperationTypeNode.SUBSCRIPTION;
+}
+
+// The variable that says behind which cursor changes begin.
+function cursorVariable({ operationName }, documentAST) {
+  const [field] = getOperationAST(documentAST, operationName).selectionSet.selections;
+  const after = field.name?.value === "changes" && field.arguments.find(({ name }) => name.value === "after");
+  return after?.value?.kind === Kind.VARIABLE ? after.value.name.value : undefined;
+}
+
+// GraphiQL shows one message: a sign of life leaves the last change in its place.
+function tellsNothing({ data }) {
+  return ["StreamReady", "StreamProgress"].includes(Object.values(data ?? {})[0]?.__typename);
+}
+
+export function subscription(operation, documentAST, authorization) {
+  return {
+    subscribe(sink) {
+      let shown = {};
+      let lost = false;
+      const client = connect(socket, authorization, (state) => {
+        if (state === "lost") sink.next({ ...shown, extensions: LOST });
+        else if (lost) sink.next(shown);
+        lost = state === "lost";
+      });
+      const stop = follow(client, operation, cursorVariable(operation, documentAST), {
+        next(answer) {
+          if (!shown.data || !tellsNothing(answer)) shown = answer;
+          sink.next(shown);
+        },
+        end(errors) {
+          sink.next({ errors });
+          sink.complete();
+        },
+      });
+      return { unsubscribe: stop };
+    },
+  };
+}

@@ -1,0 +1,79 @@
+// The latest changes of a customer, newest first, each linked to the one before by its cursor. What could not be told is
+// shown as what it is: a gap.
+import { follow } from "../shared/subscriptions-client.js";
+import CHANGES from "./changes.graphql";
+import { make, mark } from "./dom.js";
+import { exactly, time, word } from "./format.js";
+
+const MOST = 50;
+const SIGNS = { CREATE: "+", UPDATE: "~", DELETE: "−", ENTER: "→", LEAVE: "←" };
+// Other gaps are none: the stream goes on from where it was.
+const REASONS = {
+  RETENTION: "Changes before this are no longer kept.",
+  PERMISSIONS_CHANGED: "This key sees other rows than before.",
+};
+
+// What a row is called: whichever of the names that changes.graphql asks for it has.
+function title({ entity, node: { id, version, ...named } }) {
+  const name = Object.values(named)[0];
+  return typeof name === "string" ? name : (name?.name ?? word(entity));
+}
+
+function changeRow({ operation, entity, changedFields, actor, at, node }) {
+  const sign = make("span", { class: `sign ${operation.toLowerCase()}`, role: "img" }, SIGNS[operation]);
+  sign.title = sign.ariaLabel = word(operation);
+  const moment = make("time", { datetime: at, title: exactly(at) }, time(at));
+  const kind = make("p", { class: "kind" }, make("span", {}, word(entity)), moment);
+  const fields = operation === "UPDATE" ? changedFields.map((name) => make("code", {}, name)) : [];
+  return make(
+    "li",
+    {},
+    sign,
+    make(
+      "div",
+      {},
+      kind,
+      make("p", { class: "what" }, title({ entity, node })),
+      make("p", { class: "fields" }, ...fields),
+      make("p", { class: "small actor", title: actor }, actor),
+    ),
+  );
+}
+
+export function changesStrip() {
+  const rows = make("ol", { role: "log", "aria-label": "Changes", tabindex: "0" });
+  const unbroken = make("p", { class: "small" });
+  const element = make("aside", { class: "panel changes", "aria-label": "Changes" }, make("h2", {}, "Changes"), rows, unbroken);
+
+  function add(row) {
+    rows.prepend(row);
+    mark(row);
+    while (rows.children.length > MOST) rows.lastChild.remove();
+  }
+
+  function gap(told) {
+    add(make("li", { class: "gap" }, make("p", {}, told)));
+    begun();
+  }
+
+  // A chain of cursors without a gap begins here.
+  function begun() {
+    unbroken.textContent = `No change missed since ${time(Date.now())}`;
+  }
+
+  // Follows the changes of a customer from a cursor on; `fail` hears why it cannot.
+  function watch(client, id, after, fail) {
+    begun();
+    return follow(client, { query: CHANGES, operationName: "Changes", variables: { id, after } }, "after", {
+      next({ data, errors }) {
+        if (errors) fail(errors);
+        const message = data?.changes;
+        if (message?.__typename === "Change") add(changeRow(message));
+        if (REASONS[message?.reason]) gap(REASONS[message.reason]);
+      },
+      end: fail,
+    });
+  }
+
+  return { element, gap, watch };
+}

@@ -1,0 +1,112 @@
+// The search box: words become customers by the API's own search; arrows, Enter and Escape work as in any such box.
+import { endpoint } from "../shared/endpoints.js";
+import { make } from "./dom.js";
+import SEARCH from "./search.graphql";
+import { country } from "./format.js";
+
+const WAIT = 120; // milliseconds without a key pressed, until it is asked
+
+async function found(words, authorization, signal) {
+  const response = await fetch(endpoint, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...(authorization && { authorization }) },
+    body: JSON.stringify({ query: SEARCH, variables: { words: words || null } }),
+    signal,
+  });
+  const { data, errors } = await response.json();
+  if (errors) throw new Error(errors[0].message);
+  return data.customers.nodes;
+}
+
+export function searchBox(authorization, pick) {
+  const options = make("ul", { id: "found", role: "listbox", "aria-label": "Customers" });
+  const told = make("p", { class: "told", role: "status" });
+  const list = make("div", { class: "found", hidden: "" }, options, told);
+  const field = make("input", {
+    type: "search",
+    role: "combobox",
+    "aria-label": "Find a customer",
+    "aria-autocomplete": "list",
+    "aria-controls": "found",
+    "aria-expanded": "false",
+    autocomplete: "off",
+    spellcheck: "false",
+  });
+  field.placeholder = "Find a customer";
+  let asking = new AbortController();
+  let chosen = -1;
+  let hurried = false; // Enter was pressed before the answer was there
+
+  function open(shown) {
+    list.hidden = !shown;
+    field.setAttribute("aria-expanded", String(shown));
+  }
+
+  function choose(place) {
+    const all = [...options.children];
+    chosen = place < all.length ? place : 0;
+    all.forEach((option, at) => option.setAttribute("aria-selected", String(at === chosen)));
+    if (chosen < 0) field.removeAttribute("aria-activedescendant");
+    else field.setAttribute("aria-activedescendant", all[chosen].id);
+    all[chosen]?.scrollIntoView({ block: "nearest" });
+  }
+
+  function option({ id, name, country: code, unit }, at) {
+    const where = make("span", { class: "where" }, [code && country(code), unit?.name].filter(Boolean).join(" · "));
+    const element = make("li", { id: `found-${at}`, role: "option", "aria-selected": "false" }, name, where);
+    element.addEventListener("pointerdown", (event) => event.preventDefault()); // the field keeps the focus
+    element.addEventListener("click", () => take(id));
+    element.take = () => take(id);
+    return element;
+  }
+
+  function take(id) {
+    open(false);
+    field.value = "";
+    field.blur();
+    pick(id);
+  }
+
+  async function ask(wait) {
+    asking.abort();
+    asking = new AbortController();
+    hurried = false;
+    choose(-1);
+    const { signal } = asking;
+    try {
+      await new Promise((over) => setTimeout(over, wait));
+      if (signal.aborted) return;
+      const customers = await found(field.value.trim(), authorization, signal);
+      options.replaceChildren(...customers.map(option));
+      told.textContent = customers.length ? "" : "Nobody is found by these words.";
+    } catch (error) {
+      if (signal.aborted) return;
+      options.replaceChildren();
+      told.textContent = `The search failed: ${error.message}`;
+    }
+    open(document.activeElement === field);
+    choose(field.value.trim() ? 0 : -1);
+    if (hurried) options.children[0]?.take();
+  }
+
+  const keys = {
+    ArrowDown: () => choose(chosen + 1),
+    ArrowUp: () => choose((chosen < 1 ? options.children.length : chosen) - 1),
+    Enter: () => (chosen < 0 ? (hurried = true) : options.children[chosen]?.take()),
+    Escape: () => (list.hidden ? field.blur() : open(false)),
+  };
+  field.addEventListener("keydown", (event) => {
+    if (!keys[event.key]) return;
+    event.preventDefault();
+    keys[event.key]();
+  });
+  field.addEventListener("input", () => ask(WAIT));
+  field.addEventListener("focus", () => ask(0));
+  field.addEventListener("blur", () => open(false));
+  addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.target.closest("input, dialog")) return;
+    event.preventDefault();
+    field.focus();
+  });
+  return { element: make("div", { class: "search", role: "search" }, field, list), focus: () => field.focus() };
+}
