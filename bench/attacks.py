@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from graphql import GraphQLSchema, build_schema
 
-SUBJECTS = [
+TYPE_NAMES = [
     "Customer",
     "Contact",
     "Order",
@@ -33,18 +33,18 @@ SUFFIXES = [
 ]
 
 
-def subject(name: str) -> str:
+def type_definitions(name: str) -> str:
     columns = " ".join(f"column{n}: String" for n in range(30))
     page = f"first: Int = 20 last: Int after: String before: String filter: {name}Filter"
-    links = " ".join(f"{other.lower()}s({page}): {other}Connection! {other.lower()}: {other}" for other in SUBJECTS)
+    links = " ".join(f"{other.lower()}s({page}): {other}Connection! {other.lower()}: {other}" for other in TYPE_NAMES)
     filters = " ".join(f"column{n}Matches: {name}Filter" for n in range(30))
-    spare = " ".join(f"type {name}{suffix}Details {{ {columns} }}" for suffix in SUFFIXES)
+    detail_types = " ".join(f"type {name}{suffix}Details {{ {columns} }}" for suffix in SUFFIXES)
     return f"""
         type {name} implements Node {{ id: ID! {columns} {links} }}
         type {name}Edge {{ node: {name}! cursor: String! }}
         type {name}Connection {{ nodes: [{name}!]! edges: [{name}Edge!]! pageInfo: PageInfo! totalCount: Int! }}
         input {name}Filter {{ and: [{name}Filter!] or: [{name}Filter!] eq: String in: [Int!] json: JSON {filters} }}
-        {spare}
+        {detail_types}
     """
 
 
@@ -52,14 +52,14 @@ def schema() -> GraphQLSchema:
     page = "first: Int = 20 last: Int after: String before: String"
     roots = " ".join(
         f"{name.lower()}s({page} filter: {name}Filter): {name}Connection! {name.lower()}(id: ID!): {name}"
-        for name in SUBJECTS
+        for name in TYPE_NAMES
     )
     return build_schema(f"""
         scalar JSON
         interface Node {{ id: ID! }}
         type PageInfo {{ hasNextPage: Boolean! endCursor: String }}
         type Query {{ node(id: ID!): Node nodes(ids: [ID!]!): [Node]! {roots} }}
-        {"".join(map(subject, SUBJECTS))}
+        {"".join(map(type_definitions, TYPE_NAMES))}
     """)
 
 
@@ -73,14 +73,14 @@ def attacks() -> list[Attack]:
         *nestings(),
         *repetitions(),
         *fragments(),
-        *sharings(),
+        *shared_fragments(),
         *values(),
         *mistakes(),
         *introspections(),
     ]
 
 
-def each(count: int, body: Callable[[int], str]) -> str:
+def repeated(count: int, body: Callable[[int], str]) -> str:
     return " ".join(body(n) for n in range(count))
 
 
@@ -115,8 +115,8 @@ def nestings() -> list[Attack]:
 def repetitions() -> list[Attack]:
     lists = ("customers(first: 1) { nodes {" + "order { id }" * 12 + "}}") * 12
     return [
-        ("1,000 aliases", "TOKEN_LIMIT", "{" + each(1_000, lambda n: f"a{n}: b") + "}"),
-        ("450 aliases", "ALIAS_LIMIT", "{ node(id: 1) {" + each(450, lambda n: f"a{n}: id") + "} }"),
+        ("1,000 aliases", "TOKEN_LIMIT", "{" + repeated(1_000, lambda n: f"a{n}: b") + "}"),
+        ("450 aliases", "ALIAS_LIMIT", "{ node(id: 1) {" + repeated(450, lambda n: f"a{n}: id") + "} }"),
         ("1,000 directives", "TOKEN_LIMIT", "{ node(id: 1) { id " + "@a " * 1_000 + "} }"),
         ("900 directives", "DIRECTIVE_LIMIT", "{ node(id: 1) { id " + "@a " * 900 + "} }"),
         ("501 duplicate fields", "FIELD_LIMIT", "{ node(id: 1) { " + "id " * 501 + "} }"),
@@ -129,15 +129,17 @@ def repetitions() -> list[Attack]:
 
 
 def page(lists: int, columns: int) -> str:
-    body = each(columns, lambda n: f"column{n}")
-    return "{" + each(lists, lambda n: f"l{n}: customers(first: 10) {{ nodes {{ {body} }} }}") + "}"
+    body = repeated(columns, lambda n: f"column{n}")
+    return "{" + repeated(lists, lambda n: f"l{n}: customers(first: 10) {{ nodes {{ {body} }} }}") + "}"
 
 
 def fragments() -> list[Attack]:
     names = [f"F{n}" for n in range(28)]
-    every = "".join(f"fragment {name} on Query {{ {' '.join(f'...{other}' for other in names)} }} " for name in names)
-    flat = each(180, lambda n: f"fragment F{n} on Node {{ id }}")
-    links = each(100, lambda n: f"fragment F{n} on Order {{ order {{ ...F{n + 1} }} order {{ ...F{n + 1} }} }}")
+    spread_all = "".join(
+        f"fragment {name} on Query {{ {' '.join(f'...{other}' for other in names)} }} " for name in names
+    )
+    flat = repeated(180, lambda n: f"fragment F{n} on Node {{ id }}")
+    links = repeated(100, lambda n: f"fragment F{n} on Order {{ order {{ ...F{n + 1} }} order {{ ...F{n + 1} }} }}")
     unused = f"{links} fragment F100 on Order {{ id }}"
     return [
         ("bomb of 18 fragments", "FIELD_LIMIT", chain(18, 2)),
@@ -153,11 +155,11 @@ def fragments() -> list[Attack]:
             "GRAPHQL_INVALID",
             "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }",
         ),
-        ("28 fragments, each spreads all", "GRAPHQL_INVALID", "{ ...F0 } " + every),
+        ("28 fragments, each spreads all", "GRAPHQL_INVALID", "{ ...F0 } " + spread_all),
         (
             "180 fragments side by side",
             "OVERLAP_LIMIT",
-            f"{{ node(id: 1) {{ {each(180, lambda n: f'...F{n}')} }} }} {flat}",
+            f"{{ node(id: 1) {{ {repeated(180, lambda n: f'...F{n}')} }} }} {flat}",
         ),
     ]
 
@@ -167,23 +169,23 @@ def chain(length: int, times: int, body: str = "id") -> str:
     return f"{{ customer(id: 1) {{ ...F0 }} }} {spreads} fragment F{length} on Customer {{ {body} }}"
 
 
-def sharings() -> list[Attack]:
-    unused = each(450, lambda n: f"$a{n}: Int")
-    declared = each(95, lambda n: f"$a{n}: Int")
-    used = each(95, lambda n: f"a{n}: orders(first: $a{n}) {{ totalCount }}")
+def shared_fragments() -> list[Attack]:
+    unused = repeated(450, lambda n: f"$a{n}: Int")
+    declared = repeated(95, lambda n: f"$a{n}: Int")
+    used = repeated(95, lambda n: f"a{n}: orders(first: $a{n}) {{ totalCount }}")
     return [
-        ("100 operations sharing 60 fragments", "FIELD_LIMIT", shared(100, 60)),
-        ("25 operations sharing 55 fragments", "", shared(25, 55)),
-        ("150 operations", "", each(150, lambda n: f"query Q{n} {{ node(id: 1) {{ id }} }}")),
+        ("100 operations sharing 60 fragments", "FIELD_LIMIT", operations_sharing(100, 60)),
+        ("25 operations sharing 55 fragments", "", operations_sharing(25, 55)),
+        ("150 operations", "", repeated(150, lambda n: f"query Q{n} {{ node(id: 1) {{ id }} }}")),
         ("450 unused variables", "VARIABLE_INVALID", f"query({unused}) {{ node(id: 1) {{ id }} }}"),
         ("95 used variables", "", f"query({declared}) {{ customer(id: 1) {{ {used} }} }}"),
     ]
 
 
-def shared(operations: int, length: int) -> str:
-    heads = "".join(f"query Q{n} {{ node(id: 1) {{ ...F{n % length} }} }} " for n in range(operations))
+def operations_sharing(operations: int, length: int) -> str:
+    queries = "".join(f"query Q{n} {{ node(id: 1) {{ ...F{n % length} }} }} " for n in range(operations))
     links = "".join(f"fragment F{n} on Node {{ id ...F{n + 1} }} " for n in range(length))
-    return f"{heads}{links} fragment F{length} on Node {{ id }}"
+    return f"{queries}{links} fragment F{length} on Node {{ id }}"
 
 
 def values() -> list[Attack]:
@@ -194,19 +196,19 @@ def values() -> list[Attack]:
             ("1,900 wrong values", "VALUE_INVALID", f"in: [{'A ' * 1_900}]"),
             ("1,900 numbers in JSON", "", f"json: [{'1 ' * 1_900}]"),
             ("370 objects", "", "or: [" + '{ eq: "" } ' * 370 + "]"),
-            ("400 unknown fields", "ARGUMENT_UNKNOWN", each(400, lambda n: f"column9Matchez{n}: 1")),
+            ("400 unknown fields", "ARGUMENT_UNKNOWN", repeated(400, lambda n: f"column9Matchez{n}: 1")),
         )
     ]
 
 
 def mistakes() -> list[Attack]:
-    arguments = each(200, lambda n: f"firsst{n}: 1")
-    types = each(90, lambda n: f"... on InteractionListFilterDetail{n} {{ a{n}: id }}")
-    typos = each(5, lambda n: f"z{n}: customers(filter: {{ column9Matchezmatch{n}: 1 }}) {{ totalCount }}")
-    lists = each(12, lambda n: f"a{n}: customers {{ nodes {{ {each(20, lambda i: f'column{i}')} }} }}")
+    arguments = repeated(200, lambda n: f"firsst{n}: 1")
+    types = repeated(90, lambda n: f"... on InteractionListFilterDetail{n} {{ a{n}: id }}")
+    typos = repeated(5, lambda n: f"z{n}: customers(filter: {{ column9Matchezmatch{n}: 1 }}) {{ totalCount }}")
+    lists = repeated(12, lambda n: f"a{n}: customers {{ nodes {{ {repeated(20, lambda i: f'column{i}')} }} }}")
     order = "order { id } " * 50
     return [
-        ("450 unknown fields", "FIELD_UNKNOWN", "{ customer(id: 1) {" + each(450, lambda n: f"columnn{n}") + "} }"),
+        ("450 unknown fields", "FIELD_UNKNOWN", "{ customer(id: 1) {" + repeated(450, lambda n: f"columnn{n}") + "} }"),
         ("90 unknown types", "GRAPHQL_INVALID", "{ node(id: 1) {" + types + "} }"),
         (
             "200 unknown arguments",
@@ -219,8 +221,8 @@ def mistakes() -> list[Attack]:
 
 def introspections() -> list[Attack]:
     types = "types { fields { args { type { name } } type { name } } inputFields { type { name } } }"
-    copies = each(19, lambda n: f"a{n}: __schema {{ ...T }}")
-    aliased = each(101, lambda n: f"a{n}: types {{ name }}")
+    copies = repeated(19, lambda n: f"a{n}: __schema {{ ...T }}")
+    aliased = repeated(101, lambda n: f"a{n}: types {{ name }}")
     deep = "{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }"
     return [
         ("introspection, 3 lists deep", "COST_LIMIT", deep),

@@ -17,36 +17,37 @@ from starlette.types import Receive, Scope, Send
 from bench.children import serve
 
 NAME = slice(6, 8)  # of a workload, in `query W1(…`
-NOTHING = b'{"data":{}}'
+EMPTY_RESPONSE = b'{"data":{}}'
 ID = "cus_"
 
 
-class Bare:
-    """An ASGI application. By name, `asked` has a statement and its arguments: names of variables, or values in lists."""
+class BareApp:
+    """An ASGI application. By name, `statements` has a statement and its arguments: names of variables, or values in lists."""
 
-    def __init__(self, asked: Mapping[str, tuple[str, Sequence[Any]]]) -> None:
-        self._asked = asked
+    def __init__(self, statements: Mapping[str, tuple[str, Sequence[Any]]]) -> None:
+        self._statements = statements
         self._idle: asyncio.LifoQueue[Mapping[str, Any]] = asyncio.LifoQueue()
 
     async def _open(self) -> None:
         for _ in range(int(os.environ["POOL_SIZE"])):
             connection = await asyncpg.connect(os.environ["DATABASE_URL"], server_settings={"jit": "off"})
             await connection.set_type_codec("json", schema="pg_catalog", encoder=bytes, decoder=bytes, format="binary")
-            self._idle.put_nowait({name: await connection.prepare(sql) for name, (sql, _) in self._asked.items()})
+            self._idle.put_nowait({name: await connection.prepare(sql) for name, (sql, _) in self._statements.items()})
         gc.collect()
         gc.freeze()
 
-    async def _answer(self, request: Any) -> bytes:
+    async def _respond(self, request: Any) -> bytes:
         name = request["query"][NAME]
-        if name not in self._asked:
-            return NOTHING
+        if name not in self._statements:
+            return EMPTY_RESPONSE
         values = [
-            _value(request["variables"][each]) if isinstance(each, str) else each[0] for each in self._asked[name][1]
+            _value(request["variables"][argument]) if isinstance(argument, str) else argument[0]
+            for argument in self._statements[name][1]
         ]
         statements = await self._idle.get()
-        found: bytes = await statements[name].fetchval(*values)
+        data: bytes = await statements[name].fetchval(*values)
         self._idle.put_nowait(statements)
-        return b'{"data":' + found + b"}"
+        return b'{"data":' + data + b"}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -61,19 +62,19 @@ class Bare:
         while message["more_body"]:
             message = await receive()
             body += message["body"]
-        answer = await self._answer(orjson.loads(body))
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
+        response = await self._respond(orjson.loads(body))
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(response))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": answer})
+        await send({"type": "http.response.body", "body": response})
 
 
-def _value(given: str) -> UUID | str:
-    return UUID(given.removeprefix(ID)) if given.startswith(ID) else given
+def _value(value: str) -> UUID | str:
+    return UUID(value.removeprefix(ID)) if value.startswith(ID) else value
 
 
 def main() -> None:
     """Serve on loopback until stopped; the bench hands all of it over in the environment."""
-    serve(Bare(orjson.loads(os.environ["STATEMENTS"])))
+    serve(BareApp(orjson.loads(os.environ["STATEMENTS"])))
 
 
 if __name__ == "__main__":

@@ -12,16 +12,16 @@ from typing import Any
 
 import uvicorn
 
-from bench.load import BadAnswer, fetch
+from bench.load import InvalidResponse, fetch
 
 HOST = "127.0.0.1"
 POOL = "5"  # database connections of every contender
-READY = 60.0  # seconds a contender may take to answer for the first time
-STOP = 10.0
+READY_TIMEOUT = 60.0  # seconds a contender may take to answer for the first time
+STOP_TIMEOUT = 10.0
 PROBE = b'{"query":"{__typename}"}'
 
 
-class Failed(Exception):
+class BenchmarkError(Exception):
     """A child did not come up or ended early; the message tells its last words."""
 
 
@@ -38,14 +38,14 @@ def environment(**extra: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("HUB_")} | extra
 
 
-def post(path: str, body: bytes, key: str | None) -> bytes:
+def http_request(path: str, body: bytes, key: str | None) -> bytes:
     """One whole request, ready to be sent again and again."""
     authorization = f"Authorization: Bearer {key}\r\n" if key else ""
-    head = (
+    headers = (
         f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\nAccept: application/json\r\n"
         f"{authorization}Content-Length: {len(body)}\r\n\r\n"
     )
-    return head.encode() + body
+    return headers.encode() + body
 
 
 def serve(application: Any) -> None:
@@ -57,38 +57,42 @@ def serve(application: Any) -> None:
 
 
 @contextmanager
-def child(
+def child_process(
     arguments: Sequence[str], env: Mapping[str, str], log: Path, cwd: Path | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A process for the duration of the block; what it says goes to `log`."""
-    with log.open("wb") as out:
+    with log.open("wb") as output:
         process = subprocess.Popen(
-            arguments, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT
+            arguments, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
     try:
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(STOP)
+            process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
-def until_ready(
+def wait_until_ready(
     process: subprocess.Popen[bytes], address: tuple[str, int], path: str, key: str | None, log: Path
 ) -> None:
     """Return once the child answers a GraphQL request."""
-    until = time.monotonic() + READY
-    trouble = "no answer"
-    while time.monotonic() < until:
+    deadline = time.monotonic() + READY_TIMEOUT
+    last_error = "no answer"
+    while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise Failed(f"{log.stem} ended with code {process.returncode}: {log.read_text(errors='replace')[-2000:]}")
+            raise BenchmarkError(
+                f"{log.stem} ended with code {process.returncode}: {log.read_text(errors='replace')[-2000:]}"
+            )
         try:
-            fetch(address, post(path, PROBE, key), patience=5)
+            fetch(address, http_request(path, PROBE, key), timeout=5)
             return
-        except (OSError, BadAnswer) as error:
-            trouble = str(error)
+        except (OSError, InvalidResponse) as error:
+            last_error = str(error)
         time.sleep(0.1)
-    raise Failed(f"{log.stem} was not ready after {READY:.0f} s: {trouble}\n{log.read_text(errors='replace')[-2000:]}")
+    raise BenchmarkError(
+        f"{log.stem} was not ready after {READY_TIMEOUT:.0f} s: {last_error}\n{log.read_text(errors='replace')[-2000:]}"
+    )

@@ -17,7 +17,7 @@ SHARED_BUFFERS = "1GB"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BenchServer:
     """A server, and the address from which a database's own is made by putting its name in."""
 
     pattern: str
@@ -25,9 +25,9 @@ class Place:
     fixed: bool  # the address names the very database to use for the first set
 
     def address(self, customers: int, standard: int) -> str:
-        return self.pattern if self.fixed and customers == standard else self.named(str(customers))
+        return self.pattern if self.fixed and customers == standard else self.database_address(str(customers))
 
-    def named(self, name: str) -> str:
+    def database_address(self, name: str) -> str:
         """The address of a database beside the first."""
         parts = urlsplit(self.pattern)
         stem = parts.path.strip("/") if self.fixed else "bench"
@@ -35,36 +35,36 @@ class Place:
 
 
 @contextmanager
-def place(url: str | None, data_dir: Path) -> Iterator[Place]:
+def bench_server(url: str | None, data_dir: Path) -> Iterator[BenchServer]:
     """The server at `url`, or an embedded one in `data_dir` for the duration of the block."""
     if url is not None:
-        yield Place(url, url, fixed=True)
+        yield BenchServer(url, url, fixed=True)
         return
     with postgres.ensure(data_dir, shared_buffers=SHARED_BUFFERS) as server:
-        yield Place(server.near_dsn, server.admin_dsn, fixed=False)
+        yield BenchServer(server.socket_dsn, server.admin_dsn, fixed=False)
 
 
-def filled(where: Place, customers: int, standard: int) -> str:
+def loaded_database(server: BenchServer, customers: int, standard: int) -> str:
     """The address of a database with that many customers, made and loaded if need be."""
-    address = where.address(customers, standard)
-    asyncio.run(_create(where, address))
+    address = server.address(customers, standard)
+    asyncio.run(_create(server, address))
     asyncio.run(migrate.upgrade(address))
     if asyncio.run(_count(address)) < customers:
         asyncio.run(_load(address, customers))
     return address
 
 
-def empty(where: Place, name: str) -> str:
+def empty_database(server: BenchServer, name: str) -> str:
     """The address of a migrated database beside the others, made if need be."""
-    address = where.named(name)
-    asyncio.run(_create(where, address))
+    address = server.database_address(name)
+    asyncio.run(_create(server, address))
     asyncio.run(migrate.upgrade(address))
     return address
 
 
-async def _create(where: Place, address: str) -> None:
+async def _create(server: BenchServer, address: str) -> None:
     name, owner = urlsplit(address).path.strip("/"), urlsplit(address).username
-    connection = await asyncpg.connect(where.admin)
+    connection = await asyncpg.connect(server.admin)
     try:
         if not await connection.fetchval("select exists(select from pg_database where datname = $1)", name):
             await connection.execute(f'create database "{name}" owner "{owner}" template template0')
@@ -75,8 +75,8 @@ async def _create(where: Place, address: str) -> None:
 async def _count(address: str) -> int:
     connection = await asyncpg.connect(address)
     try:
-        known = await connection.fetchval("select to_regclass('customers') is not null")
-        count: int = await connection.fetchval("select count(*) from customers") if known else 0
+        exists = await connection.fetchval("select to_regclass('customers') is not null")
+        count: int = await connection.fetchval("select count(*) from customers") if exists else 0
         return count
     finally:
         await connection.close()

@@ -14,7 +14,7 @@ from functools import partial
 from graphql import get_introspection_query
 
 from bench.attacks import attacks, schema
-from hub.engine.document.documents import DocumentError, Documents
+from hub.engine.document.documents import DocumentStore, InvalidDocument
 from hub.engine.document.limits import Limits
 
 BUDGET = 50.0
@@ -41,52 +41,52 @@ SAMPLES = {
 }
 
 
-def timed(run: Callable[[], object]) -> float:
+def cpu_milliseconds(run: Callable[[], object]) -> float:
     """Milliseconds of this process's own time: others may share the machine."""
     start = time.process_time()
     run()
     return (time.process_time() - start) * 1e3
 
 
-def outcome(documents: Documents, text: str) -> str:
+def outcome(documents: DocumentStore, text: str) -> str:
     try:
         documents.get(text)
-    except DocumentError as error:
+    except InvalidDocument as error:
         return ", ".join(dict.fromkeys(error.codes))
     return "fine"
 
 
-def ordinary(cold: Documents, warm: Documents) -> None:
+def report_ordinary(cold: DocumentStore, warm: DocumentStore) -> None:
     print(f"{'document':44}{'cold ms':>9}{'warm µs':>9}{'cost() µs':>10}{'KiB':>6}")
     for name, text in SAMPLES.items():
-        first = statistics.median(timed(partial(cold.get, text)) for _ in range(30))
+        first = statistics.median(cpu_milliseconds(partial(cold.get, text)) for _ in range(30))
         document = warm.get(text)
-        price = document.operation(None).cost
-        again = min(timeit.repeat(partial(warm.get, text), number=1_000, repeat=5)) * 1e3
-        priced = min(timeit.repeat(partial(price, {"first": 5}), number=1_000, repeat=5)) * 1e3
-        print(f"{name:44}{first:9.2f}{again:9.2f}{priced:10.2f}{document.bytes // 1024:6}")
+        cost = document.operation(None).cost
+        warm_time = min(timeit.repeat(partial(warm.get, text), number=1_000, repeat=5)) * 1e3
+        cost_time = min(timeit.repeat(partial(cost, {"first": 5}), number=1_000, repeat=5)) * 1e3
+        print(f"{name:44}{first:9.2f}{warm_time:9.2f}{cost_time:10.2f}{document.bytes // 1024:6}")
 
 
-def hostile(cold: Documents, warm: Documents) -> float:
+def report_hostile(cold: DocumentStore, warm: DocumentStore) -> float:
     print(f"\n{'adversarial':44}{'first ms':>9}{'again ms':>9}  outcome")
     worst = 0.0
     for name, expected, text in attacks():
-        first = statistics.median(timed(partial(outcome, cold, text)) for _ in range(5))
-        told = outcome(warm, text)
-        again = timed(partial(outcome, warm, text))
+        first = statistics.median(cpu_milliseconds(partial(outcome, cold, text)) for _ in range(5))
+        actual = outcome(warm, text)
+        again = cpu_milliseconds(partial(outcome, warm, text))
         worst = max(worst, first)
-        surprise = "" if told.split(",")[0] == (expected or "fine") else f"  (expected {expected or 'fine'})"
-        print(f"{name:44}{first:9.2f}{again:9.2f}  {told}{surprise}")
+        mismatch = "" if actual.split(",")[0] == (expected or "fine") else f"  (expected {expected or 'fine'})"
+        print(f"{name:44}{first:9.2f}{again:9.2f}  {actual}{mismatch}")
     return worst
 
 
 def main() -> int:
-    built = schema()
+    graphql_schema = schema()
     gc.collect()
     gc.freeze()
-    cold, warm = Documents(built, Limits(), 0), Documents(built, Limits(), 64 << 20)
-    ordinary(cold, warm)
-    worst = hostile(cold, warm)
+    cold, warm = DocumentStore(graphql_schema, Limits(), 0), DocumentStore(graphql_schema, Limits(), 64 << 20)
+    report_ordinary(cold, warm)
+    worst = report_hostile(cold, warm)
     print(f"\nworst {worst:.1f} ms, budget {BUDGET:.0f} ms")
     return int(worst > BUDGET)
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import asyncpg
 
 CUSTOMERS = 5_000
-CLASSES = 12
+COUNTRY_STAGES = 12
 
 # Ordering by a digest of the key is a draw that comes out the same each time.
 _CUSTOMERS = """
@@ -14,16 +14,16 @@ select c.id from customers c join org_units u on u.id = c.unit_id
 where $1::text is null or u.path <@ $1::text::ltree
 order by md5(c.id::text) limit $2
 """
-_CLASSES = """
+_COUNTRY_STAGES = """
 select country, stage from customers where country is not null
 group by country, stage having count(*) >= 20 order by md5(country || stage) limit $1
 """
-_LEAF = """
+_LEAF_UNITS = """
 select u.path::text from org_units u join customers c on c.unit_id = u.id
 where not exists (select from org_units below where below.parent_id = u.id)
 group by u.id order by count(*), u.path
 """
-_TYPICAL = """
+_ROW_COUNTS = """
 select c.id, (select count(*) from orders o where o.customer_id = c.id) as orders,
        (select count(*) from interactions i where i.customer_id = c.id) as interactions
 from customers c where c.id = any($1) order by orders, interactions, c.id
@@ -31,36 +31,36 @@ from customers c where c.id = any($1) order by orders, interactions, c.id
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class WorkloadInputs:
     """What the workloads' variables are filled with."""
 
     customers: list[UUID]
-    classes: list[tuple[str, str]]
+    country_stages: list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class KeyBindings:
     """What the bound keys of the viewers' table are bound to."""
 
-    leaf: str
-    middle: str
+    leaf_unit: str
+    region_unit: str
     customer: UUID
 
 
-async def read(connection: asyncpg.Connection, unit: str | None = None) -> Facts:
+async def read_inputs(connection: asyncpg.Connection, unit: str | None = None) -> WorkloadInputs:
     """Ids of customers, of one unit's subtree if a path is given, and classes that hold at least one page."""
     customers = [row["id"] for row in await connection.fetch(_CUSTOMERS, unit, CUSTOMERS)]
-    classes = [(row["country"], row["stage"]) for row in await connection.fetch(_CLASSES, CLASSES)]
-    if not customers or not classes:
+    country_stages = [(row["country"], row["stage"]) for row in await connection.fetch(_COUNTRY_STAGES, COUNTRY_STAGES)]
+    if not customers or not country_stages:
         raise SystemExit("the data set holds no customers to ask for; load it first (see bench/README.md)")
-    return Facts(customers, classes)
+    return WorkloadInputs(customers, country_stages)
 
 
-async def bound(connection: asyncpg.Connection, facts: Facts) -> Bound:
+async def read_bindings(connection: asyncpg.Connection, inputs: WorkloadInputs) -> KeyBindings:
     """The leaf unit of median size, the region it is in, and a customer with a typical number of orders."""
-    leaves = [row["path"] for row in await connection.fetch(_LEAF)]
+    leaves = [row["path"] for row in await connection.fetch(_LEAF_UNITS)]
     leaf = leaves[len(leaves) // 2]
-    typical = await connection.fetch(_TYPICAL, facts.customers)
+    typical = await connection.fetch(_ROW_COUNTS, inputs.customers)
     labels = leaf.split(".")
     region = ".".join(labels[: max(1, min(2, len(labels) - 1))])
-    return Bound(leaf, region, typical[len(typical) // 2]["id"])
+    return KeyBindings(leaf, region, typical[len(typical) // 2]["id"])

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any, Protocol
 
 from bench import ceiling, load
-from bench.ceiling import Statement
+from bench.ceiling import PgbenchStatement
 from bench.contenders import Contender
 from bench.usage import cpu_seconds
 
@@ -30,15 +30,15 @@ class Sample:
     def median(cls, samples: Sequence["Sample"]) -> "Sample":
         """The median of each figure on its own."""
 
-        def middle(name: str) -> Any:
-            values = [getattr(each, name) for each in samples]
+        def median_of(name: str) -> Any:
+            values = [getattr(sample, name) for sample in samples]
             return None if None in values else median(values)
 
-        return cls(**{each.name: middle(each.name) for each in fields(cls)})
+        return cls(**{field.name: median_of(field.name) for field in fields(cls)})
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class TurnOptions:
     """How long a turn is, over how many connections, beside which Postgres (None when it is not on this machine)."""
 
     seconds: float
@@ -52,67 +52,74 @@ class Runner(Protocol):
     @property
     def name(self) -> str: ...
 
-    def take(self, turn: Turn) -> Sample: ...
+    def measure(self, options: TurnOptions) -> Sample: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Http:
+class HttpRunner:
     """A contender with the requests of one workload."""
 
     name: str
     server: Contender
     requests: list[bytes]
 
-    def take(self, turn: Turn) -> Sample:
-        app, postgres = cpu_seconds(self.server.pid), cpu_seconds(turn.postmaster)
-        found = load.run(self.server.address, self.requests, turn.seconds, turn.connections)
-        app, postgres = cpu_seconds(self.server.pid) - app, cpu_seconds(turn.postmaster) - postgres
+    def measure(self, options: TurnOptions) -> Sample:
+        app, postgres = cpu_seconds(self.server.pid), cpu_seconds(options.postmaster)
+        result = load.run(self.server.address, self.requests, options.seconds, options.connections)
+        app, postgres = cpu_seconds(self.server.pid) - app, cpu_seconds(options.postmaster) - postgres
         return Sample(
-            rate=found.rate,
-            p50=found.percentile(0.5),
-            p99=found.percentile(0.99),
-            app=app / found.requests * MICRO,
-            postgres=postgres / found.requests * MICRO if turn.postmaster else None,
-            generator=found.generator / found.seconds,
+            rate=result.rate,
+            p50=result.percentile(0.5),
+            p99=result.percentile(0.99),
+            app=app / result.requests * MICRO,
+            postgres=postgres / result.requests * MICRO if options.postmaster else None,
+            generator=result.generator_cpu / result.seconds,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Pgbench:
+class PgbenchRunner:
     """Postgres alone with the hub's statements of one workload."""
 
     name: str
     program: Path
     dsn: str
-    statements: list[Statement]
-    work: Path
+    statements: list[PgbenchStatement]
+    folder: Path
 
-    def take(self, turn: Turn) -> Sample:
-        before = cpu_seconds(turn.postmaster)
-        found = ceiling.run(self.program, self.dsn, self.statements, max(1, round(turn.seconds)), self.work)
-        used = cpu_seconds(turn.postmaster) - before
-        per = used / found.transactions * MICRO if turn.postmaster else None
-        return Sample(found.rate, None, None, None, per, None)
-
-
-Turns = dict[str, dict[str, list[Sample]]]  # workload → runner → one sample per turn
+    def measure(self, options: TurnOptions) -> Sample:
+        before = cpu_seconds(options.postmaster)
+        result = ceiling.run(self.program, self.dsn, self.statements, max(1, round(options.seconds)), self.folder)
+        used = cpu_seconds(options.postmaster) - before
+        cpu_per_transaction = used / result.transactions * MICRO if options.postmaster else None
+        return Sample(result.rate, None, None, None, cpu_per_transaction, None)
 
 
-def rounds(runners: dict[str, list[Runner]], count: int, turn: Turn, tell: Callable[[], None]) -> Turns:
-    """Each runner once per round and workload, after one turn that does not count; `tell` is called after each turn."""
-    taken: Turns = {workload: {each.name: [] for each in some} for workload, some in runners.items()}
-    for some in runners.values():
-        for runner in some:
-            runner.take(turn)
-            tell()
+SamplesByWorkload = dict[str, dict[str, list[Sample]]]  # workload → runner → one sample per turn
+
+
+def rounds(
+    runners: dict[str, list[Runner]], count: int, options: TurnOptions, advance: Callable[[], None]
+) -> SamplesByWorkload:
+    """Each runner once per round and workload, after one turn that does not count; `advance` is called after each turn."""
+    samples: SamplesByWorkload = {
+        workload: {candidate.name: [] for candidate in group} for workload, group in runners.items()
+    }
+    for group in runners.values():
+        for runner in group:
+            runner.measure(options)
+            advance()
     for number in range(count):
-        for workload, some in runners.items():
-            first = number % len(some)
-            for runner in some[first:] + some[:first]:
-                taken[workload][runner.name].append(runner.take(turn))
-                tell()
-    return taken
+        for workload, group in runners.items():
+            first = number % len(group)
+            for runner in group[first:] + group[:first]:
+                samples[workload][runner.name].append(runner.measure(options))
+                advance()
+    return samples
 
 
-def medians(taken: Turns) -> dict[str, dict[str, Sample]]:
-    return {work: {name: Sample.median(each) for name, each in by_name.items()} for work, by_name in taken.items()}
+def medians(samples_by_workload: SamplesByWorkload) -> dict[str, dict[str, Sample]]:
+    return {
+        workload: {name: Sample.median(samples) for name, samples in by_name.items()}
+        for workload, by_name in samples_by_workload.items()
+    }

@@ -14,13 +14,13 @@ import uvloop
 
 STAMP = re.compile(rb'"t": ?(\d+)')
 LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
-TAKEN = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+OK_RESPONSE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
-waits: defaultdict[str, list[float]] = defaultdict(list)
+latencies: defaultdict[str, list[float]] = defaultdict(list)
 arrivals: list[float] = []
 
 
-class Receiver(asyncio.Protocol):
+class ReceiverProtocol(asyncio.Protocol):
     """One connection."""
 
     def __init__(self) -> None:
@@ -33,15 +33,15 @@ class Receiver(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.buffer += data
         while True:
-            head, mark, rest = self.buffer.partition(b"\r\n\r\n")
-            found = LENGTH.search(head)
-            length = int(found[1]) if found else 0
-            if not mark or len(rest) < length:
+            headers, separator, rest = self.buffer.partition(b"\r\n\r\n")
+            length_match = LENGTH.search(headers)
+            length = int(length_match[1]) if length_match else 0
+            if not separator or len(rest) < length:
                 return
             self.buffer = rest[length:]
-            self.take(head.split(b" ", 2)[1].decode(), rest[:length])
+            self.record(headers.split(b" ", 2)[1].decode(), rest[:length])
 
-    def take(self, path: str, body: bytes) -> None:
+    def record(self, path: str, body: bytes) -> None:
         """One delivery."""
         if path.startswith("/dead"):
             return
@@ -49,20 +49,24 @@ class Receiver(asyncio.Protocol):
         arrivals.append(now / 1e9)
         stamp = STAMP.search(body)
         if stamp:
-            waits[path].append((now - int(stamp[1])) / 1e6)
-        cast(asyncio.Transport, self.transport).write(TAKEN)
+            latencies[path].append((now - int(stamp[1])) / 1e6)
+        cast(asyncio.Transport, self.transport).write(OK_RESPONSE)
 
 
 async def main() -> None:
     """Serves until the input ends."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Receiver, "127.0.0.1", 0, backlog=1_000)
+    server = await loop.create_server(ReceiverProtocol, "127.0.0.1", 0, backlog=1_000)
     print(server.sockets[0].getsockname()[1], flush=True)
     while await asyncio.to_thread(sys.stdin.readline):
-        told = {"count": len(arrivals), "span": arrivals[-1] - arrivals[0] if arrivals else 0, "waits": dict(waits)}
+        report = {
+            "count": len(arrivals),
+            "span": arrivals[-1] - arrivals[0] if arrivals else 0,
+            "latencies": dict(latencies),
+        }
         arrivals.clear()
-        waits.clear()
-        print(json.dumps(told), flush=True)
+        latencies.clear()
+        print(json.dumps(report), flush=True)
 
 
 if __name__ == "__main__":

@@ -11,20 +11,20 @@ from typing import Any
 import asyncpg
 
 from bench import contenders, facts, report, statements, usage
-from bench.children import Failed
+from bench.children import BenchmarkError
 from bench.contenders import Contender
-from bench.facts import Bound, Facts
-from bench.measure import PGBENCH, Http, Pgbench, Runner, Turn, Turns, medians, rounds
-from bench.workloads import W1, W2, WORKLOADS, Workload, plain
-from hub.postgres.binaries import find
+from bench.facts import KeyBindings, WorkloadInputs
+from bench.measure import PGBENCH, HttpRunner, PgbenchRunner, Runner, SamplesByWorkload, TurnOptions, medians, rounds
+from bench.workloads import W1, W2, WORKLOADS, Workload, normalized_data
+from hub.postgres.binaries import find_programs
 
-COMPARED = 25  # answers of each workload that are compared before anything is measured
+COMPARED_RESPONSES = 25  # answers of each workload that are compared before anything is measured
 ADMIN_KEY = "admin"
 SINGLE = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BenchPlan:
     """How much is measured."""
 
     rounds: int
@@ -33,29 +33,29 @@ class Plan:
     workloads: tuple[Workload, ...] = WORKLOADS
 
 
-def _facts(dsn: str, unit: str | None = None) -> Facts:
-    async def read() -> Facts:
+def _inputs(dsn: str, unit: str | None = None) -> WorkloadInputs:
+    async def read() -> WorkloadInputs:
         connection = await asyncpg.connect(dsn)
         try:
-            return await facts.read(connection, unit)
+            return await facts.read_inputs(connection, unit)
         finally:
             await connection.close()
 
     return asyncio.run(read())
 
 
-def _bound(dsn: str, found: Facts) -> Bound:
-    async def read() -> Bound:
+def _bindings(dsn: str, inputs: WorkloadInputs) -> KeyBindings:
+    async def read() -> KeyBindings:
         connection = await asyncpg.connect(dsn)
         try:
-            return await facts.bound(connection, found)
+            return await facts.read_bindings(connection, inputs)
         finally:
             await connection.close()
 
     return asyncio.run(read())
 
 
-async def _swept(dsn: str) -> None:
+async def _delete_written_rows(dsn: str) -> None:
     """Takes away what W5 wrote, so that the data set stays what it is."""
     connection = await asyncpg.connect(dsn)
     try:
@@ -69,48 +69,63 @@ async def _swept(dsn: str) -> None:
         await connection.close()
 
 
-def _rounds(what: str, runners: dict[str, list[Runner]], plan: Plan, postmaster: int | None, connections: int) -> Turns:
+def _rounds(
+    what: str, runners: dict[str, list[Runner]], plan: BenchPlan, postmaster: int | None, connections: int
+) -> SamplesByWorkload:
     turns = sum(map(len, runners.values())) * (plan.rounds + 1)
-    with report.progress(what, turns) as tell:
-        return rounds(runners, plan.rounds, Turn(plan.seconds, connections, postmaster), tell)
+    with report.progress(what, turns) as advance:
+        return rounds(runners, plan.rounds, TurnOptions(plan.seconds, connections, postmaster), advance)
 
 
-def contest(dsn: str, plan: Plan, wanted: Sequence[str]) -> Mapping[str, Turns]:
+def compare_contenders(dsn: str, plan: BenchPlan, contender_names: Sequence[str]) -> Mapping[str, SamplesByWorkload]:
     """Contenders and pgbench beside each other; their answers are compared first."""
-    found = _facts(dsn)
+    inputs = _inputs(dsn)
     with ExitStack() as stack:
         scripts = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hub-bench-")))
         servers = []
-        for name in wanted:
+        for name in contender_names:
             try:
-                servers.append(stack.enter_context(CONTENDERS[name](dsn, logs())))
-            except Failed as error:
+                servers.append(stack.enter_context(CONTENDERS[name](dsn, log_folder())))
+            except BenchmarkError as error:
                 if name == "hub":
                     raise
                 report.show(f"left out: {error}")
-        compare(servers, plan.workloads, found)
+        require_equal_responses(servers, plan.workloads, inputs)
         runners: dict[str, list[Runner]] = {
-            work.name: [Http(each.name, each, each.requests(each.bodies(work, found))) for each in servers]
-            for work in plan.workloads
+            workload.name: [
+                HttpRunner(contender.name, contender, contender.requests(contender.bodies(workload, inputs)))
+                for contender in servers
+            ]
+            for workload in plan.workloads
         }
-        if "hub" in wanted:
-            program, asked = Path(find().path("pgbench")), asyncio.run(statements.of(dsn, plan.workloads, found))
-            bare = stack.enter_context(contenders.bare(dsn, logs(), statements.templates(asked, plan.workloads, found)))
-            for work in (each for each in plan.workloads if each.name in asked):
-                runners[work.name].append(Http(bare.name, bare, bare.requests(bare.bodies(work, found))))
-            for name, some in asked.items():
-                place = scripts / name
-                place.mkdir()
-                runners[name].append(Pgbench(PGBENCH, program, dsn, some, place))
-        taken = _rounds("contenders", runners, plan, asyncio.run(usage.postmaster(dsn)), plan.connections)
-    asyncio.run(_swept(dsn))
-    table = medians(taken)
-    report.show(report.compared(table, plan.workloads), *report.leads(table, [each.name for each in servers[1:]]))
-    return {"contenders": taken}
+        if "hub" in contender_names:
+            program, hub_statements = (
+                Path(find_programs().path("pgbench")),
+                asyncio.run(statements.sample_statements(dsn, plan.workloads, inputs)),
+            )
+            bare = stack.enter_context(
+                contenders.bare(
+                    dsn, log_folder(), statements.statement_templates(hub_statements, plan.workloads, inputs)
+                )
+            )
+            for workload in (candidate for candidate in plan.workloads if candidate.name in hub_statements):
+                runners[workload.name].append(HttpRunner(bare.name, bare, bare.requests(bare.bodies(workload, inputs))))
+            for name, pgbench_statements in hub_statements.items():
+                script_folder = scripts / name
+                script_folder.mkdir()
+                runners[name].append(PgbenchRunner(PGBENCH, program, dsn, pgbench_statements, script_folder))
+        samples = _rounds("contenders", runners, plan, asyncio.run(usage.postmaster(dsn)), plan.connections)
+    asyncio.run(_delete_written_rows(dsn))
+    medians_by_workload = medians(samples)
+    report.show(
+        report.comparison_table(medians_by_workload, plan.workloads),
+        *report.lead_lines(medians_by_workload, [contender.name for contender in servers[1:]]),
+    )
+    return {"contenders": samples}
 
 
-Start = Callable[[str, Path], Any]
-CONTENDERS: dict[str, Start] = {
+StartContender = Callable[[str, Path], Any]
+CONTENDERS: dict[str, StartContender] = {
     "hub": contenders.hub,
     "postgraphile": contenders.postgraphile,
     "strawberry": contenders.strawberry,
@@ -118,23 +133,29 @@ CONTENDERS: dict[str, Start] = {
 }
 
 
-def logs() -> Path:
+def log_folder() -> Path:
     """Where children write what they say."""
     report.RESULTS.mkdir(exist_ok=True)
     return report.RESULTS
 
 
-def compare(servers: Sequence[Contender], workloads: Sequence[Workload], found: Facts) -> None:
+def require_equal_responses(
+    servers: Sequence[Contender], workloads: Sequence[Workload], inputs: WorkloadInputs
+) -> None:
     """Raise Failed unless all give the same answers."""
-    for work in workloads:
-        bodies = [server.bodies(work, found)[:COMPARED] for server in servers]
-        for asked in zip(*bodies, strict=True):
-            answers = [plain(server.answer(body)) for server, body in zip(servers, asked, strict=True)]
-            for server, answer in zip(servers[1:], answers[1:], strict=True):
-                where = difference(answers[0], answer, "data")
-                if where:
-                    raise Failed(f"{work.name}: {servers[0].name} and {server.name} differ at {where}")
-    report.show(f"answers compared: {', '.join(each.name for each in servers)} agree")
+    for workload in workloads:
+        bodies = [server.bodies(workload, inputs)[:COMPARED_RESPONSES] for server in servers]
+        for request_bodies in zip(*bodies, strict=True):
+            responses = [
+                normalized_data(server.execute(body)) for server, body in zip(servers, request_bodies, strict=True)
+            ]
+            for server, response in zip(servers[1:], responses[1:], strict=True):
+                first_difference = difference(responses[0], response, "data")
+                if first_difference:
+                    raise BenchmarkError(
+                        f"{workload.name}: {servers[0].name} and {server.name} differ at {first_difference}"
+                    )
+    report.show(f"answers compared: {', '.join(contender.name for contender in servers)} agree")
 
 
 def difference(one: Any, other: Any, path: str) -> str | None:
@@ -142,54 +163,66 @@ def difference(one: Any, other: Any, path: str) -> str | None:
     if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
         steps = [difference(one[name], other[name], f"{path}.{name}") for name in one]
     elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        steps = [difference(a, b, f"{path}[{at}]") for at, (a, b) in enumerate(zip(one, other, strict=True))]
+        steps = [difference(a, b, f"{path}[{index}]") for index, (a, b) in enumerate(zip(one, other, strict=True))]
     else:
         return None if one == other else f"{path}: {one!r} ≠ {other!r}"
     return next(filter(None, steps), None)
 
 
-def by_key(dsn: str, plan: Plan) -> Mapping[str, Turns]:
+def by_key(dsn: str, plan: BenchPlan) -> Mapping[str, SamplesByWorkload]:
     """One hub, asked with an unbound key and with keys bound to a leaf unit, to a region and to one customer."""
-    every = _facts(dsn)
-    bound = _bound(dsn, every)
-    leaf, region = (path.rpartition(".")[2] for path in (bound.leaf, bound.middle))
+    all_inputs = _inputs(dsn)
+    bindings = _bindings(dsn, all_inputs)
+    leaf_code, region_code = (path.rpartition(".")[2] for path in (bindings.leaf_unit, bindings.region_unit))
     with ExitStack() as stack:
-        server = stack.enter_context(contenders.hub(dsn, logs()))
+        server = stack.enter_context(contenders.hub(dsn, log_folder()))
         keys = {
-            f"leaf unit {leaf}": (("--unit", leaf), _facts(dsn, bound.leaf)),
-            f"region {region}": (("--unit", region), _facts(dsn, bound.middle)),
-            "one customer": (("--customer", str(bound.customer)), Facts([bound.customer], every.classes)),
+            f"leaf unit {leaf_code}": (("--unit", leaf_code), _inputs(dsn, bindings.leaf_unit)),
+            f"region {region_code}": (("--unit", region_code), _inputs(dsn, bindings.region_unit)),
+            "one customer": (
+                ("--customer", str(bindings.customer)),
+                WorkloadInputs([bindings.customer], all_inputs.country_stages),
+            ),
         }
-        holders = [(ADMIN_KEY, server, every)]
-        for name, (binding, visible) in keys.items():
+        holders = [(ADMIN_KEY, server, all_inputs)]
+        for name, (binding, visible_inputs) in keys.items():
             key = stack.enter_context(contenders.admin_key(dsn, *binding))
-            holders.append((name, server.holding(key), visible))
+            holders.append((name, server.with_key(key), visible_inputs))
         runners: dict[str, list[Runner]] = {}
-        for work in (each for each in plan.workloads if not each.writes):
-            for name, holder, visible in holders:
-                bodies = holder.bodies(work, visible)
-                if plain(holder.answer(bodies[0])) == {"customer": None}:
-                    raise Failed(f"{work.name}: the key for {name} does not see the customer that it asks for")
-                runners.setdefault(work.name, []).append(Http(name, holder, holder.requests(bodies)))
-        taken = _rounds("keys", runners, plan, asyncio.run(usage.postmaster(dsn)), plan.connections)
-    report.show(report.slowed(medians(taken), plan.workloads, ADMIN_KEY))
-    return {"keys": taken}
+        for workload in (candidate for candidate in plan.workloads if not candidate.writes):
+            for name, contender, visible_inputs in holders:
+                bodies = contender.bodies(workload, visible_inputs)
+                if normalized_data(contender.execute(bodies[0])) == {"customer": None}:
+                    raise BenchmarkError(
+                        f"{workload.name}: the key for {name} does not see the customer that it asks for"
+                    )
+                runners.setdefault(workload.name, []).append(HttpRunner(name, contender, contender.requests(bodies)))
+        samples = _rounds("keys", runners, plan, asyncio.run(usage.postmaster(dsn)), plan.connections)
+    report.show(report.key_table(medians(samples), plan.workloads, ADMIN_KEY))
+    return {"keys": samples}
 
 
-def by_size(dsns: Mapping[int, str], plan: Plan) -> Mapping[str, Turns]:
+def by_size(dsns: Mapping[int, str], plan: BenchPlan) -> Mapping[str, SamplesByWorkload]:
     """A hub on each of two data sets: latency of one customer and of the 360° view, alone and under load."""
     names = [f"{size:,} customers" for size in dsns]
     with ExitStack() as stack:
         runners: dict[str, list[Runner]] = {}
         for name, dsn in zip(names, dsns.values(), strict=True):
-            server, found = stack.enter_context(contenders.hub(dsn, logs())), _facts(dsn)
-            for work in (W1, W2):
-                requests = server.requests(server.bodies(work, found))
-                runners.setdefault(work.name, []).append(Http(name, server, requests))
+            server, inputs = stack.enter_context(contenders.hub(dsn, log_folder())), _inputs(dsn)
+            for workload in (W1, W2):
+                requests = server.requests(server.bodies(workload, inputs))
+                runners.setdefault(workload.name, []).append(HttpRunner(name, server, requests))
         postmaster = asyncio.run(usage.postmaster(next(iter(dsns.values()))))
-        taken = {
+        samples = {
             connections: _rounds(f"{connections} connections", runners, plan, postmaster, connections)
             for connections in (SINGLE, plan.connections)
         }
-    report.show(report.grown({each: medians(turns) for each, turns in taken.items()}, (W1, W2), names[0], names[1]))
-    return {f"{connections} connections": turns for connections, turns in taken.items()}
+    report.show(
+        report.size_table(
+            {connection_count: medians(turns) for connection_count, turns in samples.items()},
+            (W1, W2),
+            names[0],
+            names[1],
+        )
+    )
+    return {f"{connections} connections": turns for connections, turns in samples.items()}

@@ -6,49 +6,61 @@ from uuid import UUID
 
 import orjson
 
-from bench.ceiling import Statement
-from bench.facts import Facts
+from bench.ceiling import PgbenchStatement
+from bench.facts import WorkloadInputs
 from bench.workloads import HUB, Workload
 from hub import schema
-from hub.changefeed.cursors import Cursors
-from hub.changefeed.feed import Feed
+from hub.changefeed.cursors import ChangeCursors
+from hub.changefeed.feed import ChangeFeed
 from hub.db.pool import Pool
-from hub.engine.engine import Engine, Request
-from hub.model.idempotency import Memory
+from hub.engine.engine import Engine, GraphQLRequest
+from hub.model.idempotency import IdempotencyStore
 from hub.settings import load
 from hub.viewer import ADMIN
 
-Templates = dict[str, tuple[str, list[Any]]]
+StatementTemplates = dict[str, tuple[str, list[Any]]]
 ID = "cus_"
-DIFFERENT = 16  # values of a workload's variables; each becomes a script of pgbench, and a prepared statement
+MAX_VARIANTS = 16  # values of a workload's variables; each becomes a script of pgbench, and a prepared statement
 
 
-def templates(asked: Mapping[str, Sequence[Statement]], workloads: Sequence[Workload], facts: Facts) -> Templates:
+def statement_templates(
+    statements: Mapping[str, Sequence[PgbenchStatement]], workloads: Sequence[Workload], inputs: WorkloadInputs
+) -> StatementTemplates:
     """By workload, its statement and its arguments: names of variables, or lists with the value that all requests give."""
-    found = {}
-    for work in (each for each in workloads if each.name in asked):
-        first, variables = asked[work.name][0], work.variables(facts, HUB)[0]
+    templates = {}
+    for workload in (candidate for candidate in workloads if candidate.name in statements):
+        first_statement, variables = statements[workload.name][0], workload.variables(inputs, HUB)[0]
         names = {str(value).removeprefix(ID): name for name, value in variables.items()}
-        arguments = [names.get(each.hex if isinstance(each, UUID) else str(each), [each]) for each in first.arguments]
-        found[work.name] = (first.sql, arguments)
-    return found
+        arguments = [
+            names.get(argument.hex if isinstance(argument, UUID) else str(argument), [argument])
+            for argument in first_statement.arguments
+        ]
+        templates[workload.name] = (first_statement.sql, arguments)
+    return templates
 
 
-async def of(dsn: str, workloads: tuple[Workload, ...], facts: Facts) -> dict[str, list[Statement]]:
+async def sample_statements(
+    dsn: str, workloads: tuple[Workload, ...], inputs: WorkloadInputs
+) -> dict[str, list[PgbenchStatement]]:
     """For each workload, its statement with some of its arguments, as sent for an admin key."""
     settings = load(pool_size=1)
     pool = await Pool.open(dsn, settings)
     try:
         engine = Engine(
-            schema.build(), pool, settings, b"nobody pages on from here", Memory(), Feed(pool, Cursors(b""))
+            schema.build(),
+            pool,
+            settings,
+            b"nobody pages on from here",
+            IdempotencyStore(),
+            ChangeFeed(pool, ChangeCursors(b"")),
         )
-        found: dict[str, list[Statement]] = {}
-        for work in (each for each in workloads if not each.writes):
-            bodies = [orjson.loads(each) for each in work.bodies(facts, HUB)[:DIFFERENT]]
-            requests = [Request(each["query"], each["variables"], None) for each in bodies]
-            found[work.name] = [
-                Statement(sql, tuple(args)) for sql, args in [engine.explain(each, ADMIN) for each in requests]
+        statements: dict[str, list[PgbenchStatement]] = {}
+        for workload in (candidate for candidate in workloads if not candidate.writes):
+            bodies = [orjson.loads(body) for body in workload.bodies(inputs, HUB)[:MAX_VARIANTS]]
+            requests = [GraphQLRequest(body["query"], body["variables"], None) for body in bodies]
+            statements[workload.name] = [
+                PgbenchStatement(sql, tuple(args)) for sql, args in [engine.explain(item, ADMIN) for item in requests]
             ]
-        return found
+        return statements
     finally:
         await pool.close()

@@ -41,53 +41,53 @@ from bench.strawberry_rows import (
     Sessions,
 )
 
-Asked = Info[Loaders, None]
+LoaderInfo = Info[Loaders, None]
 
 
 @strawberry.type
-class Product:
+class ProductNode:
     id: strawberry.ID
     name: str
 
 
 @strawberry.type
-class Item:
+class ItemNode:
     id: strawberry.ID
     quantity: int
     unit_price: Decimal
 
     @strawberry.field
-    async def product(self, info: Asked) -> Product:
-        found: Product = await info.context.one(ProductRow).load(_column(self, "product_id"))
-        return found
+    async def product(self, info: LoaderInfo) -> ProductNode:
+        product: ProductNode = await info.context.one(ProductRow).load(_column(self, "product_id"))
+        return product
 
 
 @strawberry.type
-class Order:
+class OrderNode:
     id: strawberry.ID
     number: str
     placed_at: datetime
     total: Decimal
 
     @strawberry.field
-    async def customer(self, info: Asked) -> "Customer":
-        found: Customer = await info.context.one(CustomerRow).load(_column(self, "customer_id"))
-        return found
+    async def customer(self, info: LoaderInfo) -> "CustomerNode":
+        customer: CustomerNode = await info.context.one(CustomerRow).load(_column(self, "customer_id"))
+        return customer
 
     @strawberry.field
-    async def items(self, info: Asked, first: int = 20) -> list[Item]:
-        found: list[Item] = await info.context.many(ItemRow.order_id, BY_LINE, first).load(_column(self, "id"))
-        return found
+    async def items(self, info: LoaderInfo, first: int = 20) -> list[ItemNode]:
+        items: list[ItemNode] = await info.context.many(ItemRow.order_id, BY_LINE, first).load(_column(self, "id"))
+        return items
 
 
 @strawberry.type
-class Contact:
+class ContactNode:
     id: strawberry.ID
     name: str
 
 
 @strawberry.type
-class Interaction:
+class InteractionNode:
     id: strawberry.ID
     channel: str
     direction: str
@@ -97,7 +97,7 @@ class Interaction:
 
 
 @strawberry.type
-class Score:
+class ScoreNode:
     id: strawberry.ID
     model: str
     value: Decimal
@@ -106,7 +106,7 @@ class Score:
 
 
 @strawberry.type
-class Customer:
+class CustomerNode:
     id: strawberry.ID
     kind: str
     name: str
@@ -119,27 +119,29 @@ class Customer:
     created_at: datetime
 
     @strawberry.field
-    async def contacts(self, info: Asked, first: int = 20) -> list[Contact]:
-        found: list[Contact] = await info.context.many(ContactRow.customer_id, BY_NAME, first).load(_column(self, "id"))
-        return found
+    async def contacts(self, info: LoaderInfo, first: int = 20) -> list[ContactNode]:
+        contacts: list[ContactNode] = await info.context.many(ContactRow.customer_id, BY_NAME, first).load(
+            _column(self, "id")
+        )
+        return contacts
 
     @strawberry.field
-    async def orders(self, info: Asked, first: int = 20) -> list[Order]:
+    async def orders(self, info: LoaderInfo, first: int = 20) -> list[OrderNode]:
         loader = info.context.many(OrderRow.customer_id, NEWEST_ORDERS, first)
-        found: list[Order] = await loader.load(_column(self, "id"))
-        return found
+        orders: list[OrderNode] = await loader.load(_column(self, "id"))
+        return orders
 
     @strawberry.field
-    async def interactions(self, info: Asked, first: int = 20) -> list[Interaction]:
+    async def interactions(self, info: LoaderInfo, first: int = 20) -> list[InteractionNode]:
         loader = info.context.many(InteractionRow.customer_id, NEWEST_INTERACTIONS, first)
-        found: list[Interaction] = await loader.load(_column(self, "id"))
-        return found
+        interactions: list[InteractionNode] = await loader.load(_column(self, "id"))
+        return interactions
 
     @strawberry.field
-    async def scores(self, info: Asked, first: int = 20, current: bool | None = None) -> list[Score]:
+    async def scores(self, info: LoaderInfo, first: int = 20, current: bool | None = None) -> list[ScoreNode]:
         loader = info.context.many(ScoreRow.customer_id, NEWEST_SCORES, first, current)
-        found: list[Score] = await loader.load(_column(self, "id"))
-        return found
+        scores: list[ScoreNode] = await loader.load(_column(self, "id"))
+        return scores
 
 
 def _column(row: object, name: str) -> UUID:
@@ -163,26 +165,26 @@ class CustomerPage:
     first: strawberry.Private[int]
 
     @strawberry.field
-    async def total_count(self, info: Asked) -> int:
+    async def total_count(self, info: LoaderInfo) -> int:
         async with info.context.sessions() as session:
-            counted = sa.select(sa.func.count()).select_from(CustomerRow).where(*self.conditions)
-            return (await session.scalars(counted)).one()
+            statement = sa.select(sa.func.count()).select_from(CustomerRow).where(*self.conditions)
+            return (await session.scalars(statement)).one()
 
     @strawberry.field
-    async def nodes(self, info: Asked) -> list[Customer]:
+    async def nodes(self, info: LoaderInfo) -> list[CustomerNode]:
         async with info.context.sessions() as session:
             page = sa.select(CustomerRow).where(*self.conditions).order_by(*self.order).limit(self.first)
-            found: list[Any] = list(await session.scalars(page))
-            return found
+            customers: list[Any] = list(await session.scalars(page))
+            return customers
 
 
 @strawberry.type
-class Query:
+class ContenderQuery:
     @strawberry.field
-    async def customer(self, info: Asked, id: strawberry.ID) -> Customer | None:
+    async def customer(self, info: LoaderInfo, id: strawberry.ID) -> CustomerNode | None:
         async with info.context.sessions() as session:
-            found: Any = await session.get(CustomerRow, UUID(id))
-        customer: Customer | None = found
+            row: Any = await session.get(CustomerRow, UUID(id))
+        customer: CustomerNode | None = row
         return customer
 
     @strawberry.field
@@ -201,10 +203,10 @@ class Query:
         return CustomerPage(conditions=conditions, order=order_by.value, first=first)
 
     @strawberry.field
-    async def orders(self, info: Asked, first: int = 20) -> list[Order]:
+    async def orders(self, info: LoaderInfo, first: int = 20) -> list[OrderNode]:
         async with info.context.sessions() as session:
-            found: list[Any] = list(await session.scalars(sa.select(OrderRow).order_by(*NEWEST_ORDERS).limit(first)))
-            return found
+            orders: list[Any] = list(await session.scalars(sa.select(OrderRow).order_by(*NEWEST_ORDERS).limit(first)))
+            return orders
 
 
 @strawberry.input
@@ -218,22 +220,22 @@ class InteractionInput:
 
 
 @strawberry.type
-class Recorded:
-    interaction: Interaction
+class RecordInteractionPayload:
+    interaction: InteractionNode
 
 
 @strawberry.type
-class Mutation:
+class ContenderMutation:
     @strawberry.mutation
-    async def record_interaction(self, info: Asked, input: InteractionInput) -> Recorded:
+    async def record_interaction(self, info: LoaderInfo, input: InteractionInput) -> RecordInteractionPayload:
         row: Any = InteractionRow(**{**vars(input), "customer_id": UUID(input.customer_id)})
         async with info.context.sessions() as session:
             session.add(row)
             await session.commit()
-        return Recorded(interaction=row)
+        return RecordInteractionPayload(interaction=row)
 
 
-class Endpoint(GraphQL[Loaders, None]):
+class StrawberryEndpoint(GraphQL[Loaders, None]):
     """Strawberry's ASGI application with fresh loaders per request and a fast JSON writer."""
 
     sessions: Sessions
@@ -255,8 +257,8 @@ def main() -> None:
         connect_args={"server_settings": {"application_name": "strawberry"}},
         **({"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None} if tuned else {}),
     )
-    schema = strawberry.Schema(Query, Mutation, extensions=[ParserCache, ValidationCache])
-    endpoint = Endpoint(schema, graphql_ide=None)
+    schema = strawberry.Schema(ContenderQuery, ContenderMutation, extensions=[ParserCache, ValidationCache])
+    endpoint = StrawberryEndpoint(schema, graphql_ide=None)
     endpoint.sessions = async_sessionmaker(engine, expire_on_commit=False)
     if tuned:
         gc.collect()

@@ -15,21 +15,21 @@ from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, alias
 from strawberry.dataloader import DataLoader
 
 Sessions = async_sessionmaker[AsyncSession]
-Moment = sa.DateTime(timezone=True)
+Timestamp = sa.DateTime(timezone=True)
 UUIDS = sa.ARRAY(sa.Uuid)
 
 
-class Model(DeclarativeBase):
+class OrmBase(DeclarativeBase):
     """The tables as the ORM knows them: the columns that the graph offers."""
 
 
-class Key:
+class PrimaryKeyMixin:
     """The primary key that every table has."""
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=sa.FetchedValue())
 
 
-class CustomerRow(Key, Model):
+class CustomerRow(PrimaryKeyMixin, OrmBase):
     __tablename__ = "customers"
     kind: Mapped[str]
     name: Mapped[str]
@@ -39,29 +39,29 @@ class CustomerRow(Key, Model):
     country: Mapped[str | None]
     language: Mapped[str | None]
     currency: Mapped[str | None]
-    created_at: Mapped[datetime] = mapped_column(Moment)
+    created_at: Mapped[datetime] = mapped_column(Timestamp)
 
 
-class ContactRow(Key, Model):
+class ContactRow(PrimaryKeyMixin, OrmBase):
     __tablename__ = "contacts"
     customer_id: Mapped[UUID]
     name: Mapped[str]
 
 
-class ProductRow(Key, Model):
+class ProductRow(PrimaryKeyMixin, OrmBase):
     __tablename__ = "products"
     name: Mapped[str]
 
 
-class OrderRow(Key, Model):
+class OrderRow(PrimaryKeyMixin, OrmBase):
     __tablename__ = "orders"
     customer_id: Mapped[UUID]
     number: Mapped[str]
-    placed_at: Mapped[datetime] = mapped_column(Moment)
+    placed_at: Mapped[datetime] = mapped_column(Timestamp)
     total: Mapped[Decimal]
 
 
-class ItemRow(Key, Model):
+class ItemRow(PrimaryKeyMixin, OrmBase):
     __tablename__ = "order_items"
     order_id: Mapped[UUID]
     product_id: Mapped[UUID]
@@ -70,27 +70,27 @@ class ItemRow(Key, Model):
     line: Mapped[int]
 
 
-class InteractionRow(Key, Model):
+class InteractionRow(PrimaryKeyMixin, OrmBase):
     __tablename__ = "interactions"
     customer_id: Mapped[UUID]
     channel: Mapped[str]
     direction: Mapped[str]
     kind: Mapped[str]
     subject: Mapped[str | None]
-    occurred_at: Mapped[datetime] = mapped_column(Moment)
+    occurred_at: Mapped[datetime] = mapped_column(Timestamp)
 
 
-class ScoreRow(Key, Model):
+class ScoreRow(PrimaryKeyMixin, OrmBase):
     __tablename__ = "scores"
     customer_id: Mapped[UUID]
     model: Mapped[str]
     value: Mapped[Decimal]
     band: Mapped[str | None]
-    computed_at: Mapped[datetime] = mapped_column(Moment)
+    computed_at: Mapped[datetime] = mapped_column(Timestamp)
     current: Mapped[bool]
 
 
-Loader = DataLoader[UUID, Any]
+RowLoader = DataLoader[UUID, Any]
 
 
 class Loaders:
@@ -98,27 +98,27 @@ class Loaders:
 
     def __init__(self, sessions: Sessions) -> None:
         self.sessions = sessions
-        self._made: dict[tuple[object, ...], Loader] = {}
+        self._loaders: dict[tuple[object, ...], RowLoader] = {}
 
-    def one(self, row: type[Key]) -> Loader:
+    def one(self, row: type[PrimaryKeyMixin]) -> RowLoader:
         """Rows by their primary key."""
         return self._loader((row,), lambda keys: self._one(row, keys))
 
     def many(
         self, by: InstrumentedAttribute[UUID], order: tuple[Any, ...], first: int, current: bool | None = None
-    ) -> Loader:
+    ) -> RowLoader:
         """The first rows of each parent."""
         return self._loader((by, first, current), lambda keys: self._many(by, order, first, current, keys))
 
-    def _loader(self, name: tuple[object, ...], load: Callable[[list[UUID]], Awaitable[list[Any]]]) -> Loader:
-        if name not in self._made:
-            self._made[name] = DataLoader(load)
-        return self._made[name]
+    def _loader(self, name: tuple[object, ...], load: Callable[[list[UUID]], Awaitable[list[Any]]]) -> RowLoader:
+        if name not in self._loaders:
+            self._loaders[name] = DataLoader(load)
+        return self._loaders[name]
 
-    async def _one(self, row: type[Key], keys: list[UUID]) -> list[Any]:
+    async def _one(self, row: type[PrimaryKeyMixin], keys: list[UUID]) -> list[Any]:
         async with self.sessions() as session:
-            found = await session.scalars(sa.select(row).where(row.id == sa.func.any(sa.literal(keys, UUIDS))))
-            by_key = {each.id: each for each in found}
+            records = await session.scalars(sa.select(row).where(row.id == sa.func.any(sa.literal(keys, UUIDS))))
+            by_key = {record.id: record for record in records}
         return [by_key.get(key) for key in keys]
 
     async def _many(
@@ -133,16 +133,16 @@ class Loaders:
         parents = (
             sa.func.unnest(sa.literal(keys, UUIDS)).table_valued(sa.column("id", sa.Uuid)).render_derived("parents")
         )
-        wanted = sa.select(row).where(by == parents.c.id)
+        children = sa.select(row).where(by == parents.c.id)
         if current is not None:
-            wanted = wanted.where(row.current.is_(current))
-        newest = aliased(row, wanted.order_by(*order).limit(first).lateral("newest"))
+            children = children.where(row.current.is_(current))
+        newest = aliased(row, children.order_by(*order).limit(first).lateral("newest"))
         # A lateral join is a nested loop: the rows of one parent come in the order of the inner query.
         statement = sa.select(newest).select_from(parents).join(newest, sa.true())
         grouped: dict[UUID, list[Any]] = {key: [] for key in keys}
         async with self.sessions() as session:
-            for each in await session.scalars(statement):
-                grouped[getattr(each, by.key)].append(each)
+            for record in await session.scalars(statement):
+                grouped[getattr(record, by.key)].append(record)
         return [grouped[key] for key in keys]
 
 

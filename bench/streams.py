@@ -19,7 +19,7 @@ from uuid import UUID
 
 import asyncpg
 
-from bench.children import HOST, environment, free_port, until_ready
+from bench.children import HOST, environment, free_port, wait_until_ready
 from bench.usage import PROC, cpu_seconds
 from hub.domain.access import api_keys
 from hub.viewer import ADMIN, Role
@@ -33,7 +33,7 @@ WRITE = "update customers set attributes = jsonb_build_object('t', $1::bigint) w
 
 
 @dataclass(frozen=True)
-class Scene:
+class StreamScenario:
     """So many subscribers, with so many keys and topics, of a document; so many changes each second."""
 
     name: str
@@ -51,9 +51,9 @@ class Scene:
         return f"subscription ($id: ID!) {{ changes(filter: {{customerId: $id}}) {{ {self.selection} }} }}"
 
 
-SCENES = (
-    Scene("10,000 subscribers, each told of 1 change in 100", 10_000, 100, False, FLAT, 200),
-    Scene("2,000 subscribers with keys of 2,000 customers, nested", 2_000, 2_000, True, NESTED, 200),
+SCENARIOS = (
+    StreamScenario("10,000 subscribers, each told of 1 change in 100", 10_000, 100, False, FLAT, 200),
+    StreamScenario("2,000 subscribers with keys of 2,000 customers, nested", 2_000, 2_000, True, NESTED, 200),
 )
 
 
@@ -65,10 +65,12 @@ def resident(pid: int) -> float:
 
 async def _keys(dsn: str, customers: Sequence[UUID] | None) -> list[str]:
     connection = await asyncpg.connect(dsn)
-    bound: Sequence[UUID | None] = customers or [None]
-    wanted = [api_keys.NewKey(name="bench", role=Role.READER, customer_id=each) for each in bound]
+    customer_ids: Sequence[UUID | None] = customers or [None]
+    new_keys = [
+        api_keys.NewKey(name="bench", role=Role.READER, customer_id=customer_id) for customer_id in customer_ids
+    ]
     try:
-        return [await api_keys.create(connection, ADMIN, each, at=datetime.now(UTC)) for each in wanted]
+        return [await api_keys.create(connection, ADMIN, new_key, now=datetime.now(UTC)) for new_key in new_keys]
     finally:
         await connection.close()
 
@@ -81,7 +83,7 @@ async def _topics(dsn: str, number: int) -> list[UUID]:
         await connection.close()
 
 
-async def _vacuumed(dsn: str) -> None:
+async def _vacuum(dsn: str) -> None:
     """What the rounds before have left is cleared away before, and not beside, the next one."""
     connection = await asyncpg.connect(dsn)
     try:
@@ -93,12 +95,12 @@ async def _vacuumed(dsn: str) -> None:
 async def write(dsn: str, topics: Sequence[UUID], rate: int, seconds: float) -> int:
     """Writes one change at a time, evenly; gives how many."""
     connection = await asyncpg.connect(dsn)
-    written, began = 0, time.monotonic()
+    written, started_at = 0, time.monotonic()
     try:
-        while time.monotonic() - began < seconds:
+        while time.monotonic() - started_at < seconds:
             await connection.execute(WRITE, time.time_ns(), topics[written % len(topics)])
             written += 1
-            ahead = began + written / rate - time.monotonic()
+            ahead = started_at + written / rate - time.monotonic()
             if ahead > 0:
                 await asyncio.sleep(ahead)
     finally:
@@ -107,48 +109,57 @@ async def write(dsn: str, topics: Sequence[UUID], rate: int, seconds: float) -> 
 
 
 @contextmanager
-def serving(dsn: str, folder: Path, key: str) -> Iterator[tuple[int, int]]:
+def serving_hub(dsn: str, folder: Path, key: str) -> Iterator[tuple[int, int]]:
     """A hub of one process: its port and its pid."""
     port, log = free_port(), folder / "streams-hub.log"
-    own = environment(HUB_DATABASE_URL=dsn, HUB_SOCKET_LIMIT="20000", HUB_SOCKET_INIT_LIMIT="5000")
+    env = environment(HUB_DATABASE_URL=dsn, HUB_SOCKET_LIMIT="20000", HUB_SOCKET_INIT_TOTAL="5000")
     command = [sys.executable, "-m", "hub", "serve", "--port", str(port)]
-    with log.open("wb") as out, subprocess.Popen(command, env=own, stdout=out, stderr=subprocess.STDOUT) as process:
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(command, env=env, stdout=output, stderr=subprocess.STDOUT) as process,
+    ):
         try:
-            until_ready(process, (HOST, port), "/graphql", key, log)
+            wait_until_ready(process, (HOST, port), "/graphql", key, log)
             yield port, process.pid
         finally:
             process.terminate()
 
 
-def run(dsn: str, folder: Path, scene: Scene, seconds: float) -> dict[str, Any]:
+def run(dsn: str, folder: Path, scenario: StreamScenario, seconds: float) -> dict[str, Any]:
     """One scene: connect, warm up, measure."""
-    topics = asyncio.run(_topics(dsn, scene.topics))
-    held = asyncio.run(_keys(dsn, topics if scene.bound else None))
-    asyncio.run(_vacuumed(dsn))
-    variables = [{}] if scene.bound else [{"id": f"cus_{each.hex}"} for each in topics]
-    with serving(dsn, folder, held[0]) as (port, pid):
-        told = {"port": port, "number": scene.subscribers, "query": scene.query, "keys": held, "variables": variables}
+    topics = asyncio.run(_topics(dsn, scenario.topics))
+    api_keys = asyncio.run(_keys(dsn, topics if scenario.bound else None))
+    asyncio.run(_vacuum(dsn))
+    variables = [{}] if scenario.bound else [{"id": f"cus_{topic.hex}"} for topic in topics]
+    with serving_hub(dsn, folder, api_keys[0]) as (port, pid):
+        instructions = {
+            "port": port,
+            "number": scenario.subscribers,
+            "query": scenario.query,
+            "keys": api_keys,
+            "variables": variables,
+        }
         command = [sys.executable, "-m", "bench.subscribers"]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
             assert client.stdin is not None
             assert client.stdout is not None
             try:
-                client.stdin.write(json.dumps(told) + "\n")
+                client.stdin.write(json.dumps(instructions) + "\n")
                 client.stdin.flush()
                 connected = json.loads(client.stdout.readline())
-                asyncio.run(write(dsn, topics, scene.rate, 3))
+                asyncio.run(write(dsn, topics, scenario.rate, 3))
                 time.sleep(1)
-                _take(client)
+                _read_latencies(client)
                 before, cpu = resident(pid), cpu_seconds(pid)
-                written = asyncio.run(write(dsn, topics, scene.rate, seconds))
+                written = asyncio.run(write(dsn, topics, scenario.rate, seconds))
                 time.sleep(1)
-                taken = _take(client)
+                latencies = _read_latencies(client)
                 return {
-                    "scene": scene.name,
+                    "scene": scenario.name,
                     "connected in s": round(connected["connected"], 1),
                     "changes": written,
-                    "expected": written * scene.subscribers // scene.topics,
-                    **taken,
+                    "expected": written * scenario.subscribers // scenario.topics,
+                    **latencies,
                     "hub CPU s per s": round((cpu_seconds(pid) - cpu) / (seconds + 1), 2),
                     "MiB before and after": (round(before), round(resident(pid))),
                 }
@@ -158,20 +169,24 @@ def run(dsn: str, folder: Path, scene: Scene, seconds: float) -> dict[str, Any]:
 
 def rounds(dsn: str, folder: Path, number: int, seconds: float) -> Iterator[dict[str, Any]]:
     """What every scene came to in every round, in turns; then each scene's 99th percentiles, and their median."""
-    found: dict[str, list[float]] = {scene.name: [] for scene in SCENES}
+    p99s: dict[str, list[float]] = {scenario.name: [] for scenario in SCENARIOS}
     for _ in range(number):
-        for scene in SCENES:
-            taken = run(dsn, folder, scene, seconds)
-            found[scene.name].append(taken["at"].get("990", inf))
-            yield taken
-    for name, at in found.items():
-        yield {"scene": name, "p99 of each round": [round(each, 1) for each in at], "median": round(median(at), 1)}
+        for scenario in SCENARIOS:
+            result = run(dsn, folder, scenario, seconds)
+            p99s[scenario.name].append(result["percentiles"].get("990", inf))
+            yield result
+    for name, values in p99s.items():
+        yield {
+            "scene": name,
+            "p99 of each round": [round(value, 1) for value in values],
+            "median": round(median(values), 1),
+        }
 
 
-def _take(client: "subprocess.Popen[str]") -> dict[str, Any]:
+def _read_latencies(client: "subprocess.Popen[str]") -> dict[str, Any]:
     assert client.stdin is not None
     assert client.stdout is not None
     client.stdin.write("take\n")
     client.stdin.flush()
-    found: dict[str, Any] = json.loads(client.stdout.readline())
-    return found
+    latencies: dict[str, Any] = json.loads(client.stdout.readline())
+    return latencies

@@ -15,13 +15,15 @@ from itertools import cycle
 from typing import Any
 
 STAMP = re.compile(rb'"t": ?(\d+)')
-HEAD = (
+HANDSHAKE = (
     "GET /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
 )
-AT_ONCE = 200  # connections opened at the same time
-MOST = 65_536  # bytes read at once
-NAP = 0.001  # seconds between looks at all sockets, which count as latency; waking up for each message would cost more
+CONNECT_BATCH = 200  # connections opened at the same time
+READ_SIZE = 65_536  # bytes read at once
+POLL_DELAY = (
+    0.001  # seconds between looks at all sockets, which count as latency; waking up for each message would cost more
+)
 
 
 def frame(message: Any) -> bytes:
@@ -31,7 +33,7 @@ def frame(message: Any) -> bytes:
     return b"\x81" + length + b"\0\0\0\0" + data
 
 
-class Subscribers:
+class SubscriberClients:
     """All sockets, with one subscription each."""
 
     def __init__(self, port: int, query: str) -> None:
@@ -40,29 +42,31 @@ class Subscribers:
         self._poll = select.epoll()
         self._sockets: list[socket.socket] = []
         self._joining: dict[int, bytes] = {}  # by the socket's number: what it sends next
-        self._came: list[tuple[int, bytes]] = []
+        self._received: list[tuple[int, bytes]] = []
 
-    def join(self, each: Iterator[tuple[int, str, Any]]) -> None:
+    def connect(self, subscriptions: Iterator[tuple[int, str, Any]]) -> None:
         """Opens them, and returns when every stream is ready; raises ConnectionError when the hub refuses one."""
-        for _, key, variables in each:
+        for _, key, variables in subscriptions:
             self._open(key, variables)
-            while len(self._joining) >= AT_ONCE:
-                self._greet()
+            while len(self._joining) >= CONNECT_BATCH:
+                self._advance_handshakes()
         while self._joining:
-            self._greet()
+            self._advance_handshakes()
 
     def _open(self, key: str, variables: Any) -> None:
-        made = socket.create_connection(("127.0.0.1", self._port))
-        made.sendall(HEAD.encode() + frame({"type": "connection_init", "payload": {"authorization": f"Bearer {key}"}}))
-        made.setblocking(False)
-        self._poll.register(made, select.EPOLLIN)
-        self._sockets.append(made)
+        connection = socket.create_connection(("127.0.0.1", self._port))
+        connection.sendall(
+            HANDSHAKE.encode() + frame({"type": "connection_init", "payload": {"authorization": f"Bearer {key}"}})
+        )
+        connection.setblocking(False)
+        self._poll.register(connection, select.EPOLLIN)
+        self._sockets.append(connection)
         payload = {"query": self._query, "variables": variables}
-        self._joining[made.fileno()] = frame({"type": "subscribe", "id": "1", "payload": payload})
+        self._joining[connection.fileno()] = frame({"type": "subscribe", "id": "1", "payload": payload})
 
-    def _greet(self) -> None:
+    def _advance_handshakes(self) -> None:
         for number, _ in self._poll.poll():
-            data = os.read(number, MOST)
+            data = os.read(number, READ_SIZE)
             if not data:
                 raise ConnectionError("the hub closed the socket")
             if b"connection_ack" in data:
@@ -70,44 +74,55 @@ class Subscribers:
             if b"StreamReady" in data:
                 self._joining.pop(number, None)
 
-    def listen(self) -> None:
+    def receive(self) -> None:
         """Notes what comes until there is a line of input."""
-        told = sys.stdin.fileno()
-        self._poll.register(told, select.EPOLLIN)
+        stdin_number = sys.stdin.fileno()
+        self._poll.register(stdin_number, select.EPOLLIN)
         try:
             while True:
                 for number, _ in self._poll.poll(maxevents=len(self._sockets) + 1):
-                    if number == told:
+                    if number == stdin_number:
                         return
-                    data = os.read(number, MOST)
+                    data = os.read(number, READ_SIZE)
                     if not data:
                         raise ConnectionError("the hub closed a socket")
-                    self._came.append((time.time_ns(), data))
-                time.sleep(NAP)
+                    self._received.append((time.time_ns(), data))
+                time.sleep(POLL_DELAY)
         finally:
-            self._poll.unregister(told)
+            self._poll.unregister(stdin_number)
 
-    def take(self) -> list[float]:
+    def latencies(self) -> list[float]:
         """Milliseconds from each moment that the writer put into a row to that row's arrival, the least first."""
-        came, self._came = self._came, []
-        return sorted((at - int(found[1])) / 1e6 for at, data in came for found in STAMP.finditer(data))
+        received, self._received = self._received, []
+        return sorted(
+            (received_at - int(stamp[1])) / 1e6 for received_at, data in received for stamp in STAMP.finditer(data)
+        )
 
 
 def main() -> None:
     """Joins, then listens between two lines of input."""
     gc.disable()  # looking through all that came would hold up what comes
-    told = json.loads(sys.stdin.readline())
-    everyone = Subscribers(told["port"], told["query"])
-    began = time.monotonic()
-    everyone.join(zip(range(told["number"]), cycle(told["keys"]), cycle(told["variables"])))
-    print(json.dumps({"connected": time.monotonic() - began}), flush=True)
+    instructions = json.loads(sys.stdin.readline())
+    clients = SubscriberClients(instructions["port"], instructions["query"])
+    started_at = time.monotonic()
+    clients.connect(zip(range(instructions["number"]), cycle(instructions["keys"]), cycle(instructions["variables"])))
+    print(json.dumps({"connected": time.monotonic() - started_at}), flush=True)
     while True:
-        everyone.listen()
+        clients.receive()
         if not sys.stdin.readline():
             return
-        taken = everyone.take()
-        at = {str(part): taken[int(len(taken) * part / 1000)] for part in (500, 900, 990, 999)} if taken else {}
-        print(json.dumps({"delivered": len(taken), "at": at, "most": taken[-1] if taken else None}), flush=True)
+        latencies = clients.latencies()
+        percentiles = (
+            {str(per_mille): latencies[int(len(latencies) * per_mille / 1000)] for per_mille in (500, 900, 990, 999)}
+            if latencies
+            else {}
+        )
+        print(
+            json.dumps(
+                {"delivered": len(latencies), "percentiles": percentiles, "most": latencies[-1] if latencies else None}
+            ),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -26,14 +26,14 @@ def parent(pid: int) -> int | None:
 
 def tree(root: int) -> dict[int, list[str]]:
     """The process and its descendants, each with its fields of /proc/PID/stat."""
-    every = {int(each.name): _stat(int(each.name)) for each in PROC.iterdir() if each.name.isdecimal()}
-    living = {pid: fields for pid, fields in every.items() if fields is not None}
-    found: dict[int, list[str]] = {}
-    fresh = {root} & living.keys()
-    while fresh:
-        found |= {pid: living[pid] for pid in fresh}
-        fresh = {pid for pid, fields in living.items() if int(fields[1]) in fresh} - found.keys()
-    return found
+    all_processes = {int(folder.name): _stat(int(folder.name)) for folder in PROC.iterdir() if folder.name.isdecimal()}
+    living = {pid: fields for pid, fields in all_processes.items() if fields is not None}
+    descendants: dict[int, list[str]] = {}
+    frontier = {root} & living.keys()
+    while frontier:
+        descendants |= {pid: living[pid] for pid in frontier}
+        frontier = {pid for pid, fields in living.items() if int(fields[1]) in frontier} - descendants.keys()
+    return descendants
 
 
 def cpu_seconds(root: int | None) -> float:

@@ -11,8 +11,8 @@ from uuid import UUID
 
 import orjson
 
-from bench.facts import Facts
-from bench.load import COUNTED
+from bench.facts import WorkloadInputs
+from bench.load import IDEMPOTENCY_PREFIX
 
 HUB, POSTGRAPHILE, STRAWBERRY = "hub", "PostGraphile 5", "Strawberry + ORM"
 ID_DIGITS = 32
@@ -26,24 +26,28 @@ class Workload:
     name: str
     title: str
     documents: Mapping[str, str]
-    variables: Callable[[Facts, str], list[dict[str, Any]]]
+    variables: Callable[[WorkloadInputs, str], list[dict[str, Any]]]
     writes: bool = False
 
-    def bodies(self, facts: Facts, contender: str) -> list[bytes]:
+    def bodies(self, inputs: WorkloadInputs, contender: str) -> list[bytes]:
         """The requests' bodies for one contender, in one order for all."""
         document = self.documents[contender]
-        return [orjson.dumps({"query": document, "variables": each}) for each in self.variables(facts, contender)]
+        return [
+            orjson.dumps({"query": document, "variables": variables}) for variables in self.variables(inputs, contender)
+        ]
 
 
-def _ids(facts: Facts, contender: str) -> list[dict[str, Any]]:
-    return [{"id": f"cus_{each.hex}" if contender == HUB else str(each)} for each in facts.customers]
+def _ids(inputs: WorkloadInputs, contender: str) -> list[dict[str, Any]]:
+    return [
+        {"id": f"cus_{customer_id.hex}" if contender == HUB else str(customer_id)} for customer_id in inputs.customers
+    ]
 
 
-def _classes(facts: Facts, contender: str) -> list[dict[str, Any]]:
-    return [{"country": country, "stage": stage} for country, stage in facts.classes]
+def _country_stages(inputs: WorkloadInputs, contender: str) -> list[dict[str, Any]]:
+    return [{"country": country, "stage": stage} for country, stage in inputs.country_stages]
 
 
-def _none(facts: Facts, contender: str) -> list[dict[str, Any]]:
+def _no_variables(inputs: WorkloadInputs, contender: str) -> list[dict[str, Any]]:
     return [{}]
 
 
@@ -140,7 +144,7 @@ W3 = Workload(
   }
 }""",
     },
-    _none,
+    _no_variables,
 )
 
 W4 = Workload(
@@ -163,21 +167,24 @@ W4 = Workload(
   }
 }""",
     },
-    _classes,
+    _country_stages,
 )
 
 
-def _records(facts: Facts, contender: str) -> list[dict[str, Any]]:
+def _interactions(inputs: WorkloadInputs, contender: str) -> list[dict[str, Any]]:
     """One interaction of each customer; the load generator makes every idempotency key another one."""
     if contender == HUB:
         return [
-            {"input": {"customerId": f"cus_{each.hex}", **SEEN}, "key": f"{COUNTED}{number:016x}"}
-            for number, each in enumerate(facts.customers)
+            {
+                "input": {"customerId": f"cus_{customer_id.hex}", **INTERACTION_VALUES},
+                "key": f"{IDEMPOTENCY_PREFIX}{number:016x}",
+            }
+            for number, customer_id in enumerate(inputs.customers)
         ]
-    return [{"input": {"customerId": str(each), **SEEN}} for each in facts.customers]
+    return [{"input": {"customerId": str(customer_id), **INTERACTION_VALUES}} for customer_id in inputs.customers]
 
 
-SEEN = {
+INTERACTION_VALUES = {
     "channel": "WEB",
     "direction": "INBOUND",
     "kind": "bench.seen",
@@ -205,7 +212,7 @@ W5 = Workload(
   }
 }""",
     },
-    _records,
+    _interactions,
     writes=True,
 )
 
@@ -225,27 +232,29 @@ W6 = Workload(
   orders(first: 50) { id number placedAt total customer { name } }
 }""",
     },
-    _none,
+    _no_variables,
 )
 
 WORKLOADS = (W1, W2, W3, W4, W5, W6)
 
 
-def plain(answer: bytes) -> Any:
+def normalized_data(answer: bytes) -> Any:
     """An answer's data without what may differ: how ids, times and amounts are written, and Relay's `nodes`."""
-    document = orjson.loads(answer)
-    if document.get("errors") or not document.get("data"):
+    payload = orjson.loads(answer)
+    if payload.get("errors") or not payload.get("data"):
         raise ValueError(f"not an answer: {answer[:600]!r}")
-    return _plain(document["data"], "")
+    return _normalized(payload["data"], "")
 
 
-def _plain(value: Any, name: str) -> Any:
+def _normalized(value: Any, name: str) -> Any:
     if isinstance(value, dict):
         return (
-            _plain(value["nodes"], name) if value.keys() == {"nodes"} else {k: _plain(v, k) for k, v in value.items()}
+            _normalized(value["nodes"], name)
+            if value.keys() == {"nodes"}
+            else {key: _normalized(item_value, key) for key, item_value in value.items()}
         )
     if isinstance(value, list):
-        return [_plain(each, name) for each in value]
+        return [_normalized(item, name) for item in value]
     if value is None:
         return None
     if name == "id":

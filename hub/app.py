@@ -12,179 +12,211 @@ import sqlalchemy as sa
 import uvloop
 
 from hub import observability, scheduler, schema
-from hub.changefeed.cursors import Cursors
-from hub.changefeed.feed import Feed
+from hub.changefeed.cursors import ChangeCursors
+from hub.changefeed.feed import ChangeFeed
 from hub.changefeed.sequencer import Sequencer
 from hub.db import migrate
-from hub.db.change_positions import READING, TELLING
+from hub.db.change_positions import CHANGEFEED_SESSION, MESSAGE_SESSION
 from hub.db.pool import Pool
-from hub.db.sql_text import text
+from hub.db.sql_text import to_sql
 from hub.domain.access import api_keys, secrets
 from hub.engine.engine import Engine
 from hub.errors import Unavailable
 from hub.model import idempotency
-from hub.observability import HubReady, HubStopping, Log, tell
+from hub.observability import HubReady, HubStopping, Log, emit
 from hub.settings import Settings
-from hub.subscriptions.interfaces import Streams
-from hub.subscriptions.registry import Subscriptions
+from hub.subscriptions.interfaces import SubscriptionOpener
+from hub.subscriptions.registry import SubscriptionRegistry
 from hub.web import health, pages, server
-from hub.web.asgi import Site
-from hub.web.auth import Keyring
-from hub.web.context import Desk, Executes
+from hub.web.asgi import AsgiApp
+from hub.web.auth import ApiKeyCache
+from hub.web.context import GatewayContext, GraphQLExecutor
 from hub.web.metrics import Metrics
 from hub.webhooks import worker as webhooks
-from hub.webhooks.documents import Documents, Trials
-from hub.webhooks.expander import Clock, now
+from hub.webhooks.documents import DryRuns, WebhookDocuments
+from hub.webhooks.expander import UtcClock, utc_now
 
 _version = sa.table("alembic_version", sa.column("version_num"))
-REVISION = text(sa.select(_version.c.version_num))
+REVISION_SQL = to_sql(sa.select(_version.c.version_num))
 
-LOOKING = 2  # connections that the order of changes is read through, for streams
+CHANGEFEED_CONNECTIONS = 2  # connections that the order of changes is read through, for streams
 
 DemoKey = Callable[[], str | None]
 
 
-def nobody() -> None:
+def no_demo_key() -> None:
     """No key to hand out."""
 
 
-def keyring(pool: Pool, settings: Settings) -> Keyring:
-    async def find(shown: Sequence[str]) -> list[api_keys.KeyFound]:
+def create_key_cache(pool: Pool, settings: Settings) -> ApiKeyCache:
+    async def find(public_ids: Sequence[str]) -> list[api_keys.StoredKey]:
         async with pool.connection() as connection:
-            return await api_keys.find_all(connection, shown)
+            return await api_keys.find_keys(connection, public_ids)
 
-    return Keyring(find, ttl=settings.key_cache_ttl, size=settings.key_cache_size)
+    return ApiKeyCache(find, ttl=settings.key_cache_ttl, size=settings.key_cache_size)
 
 
-def build(
+def create_app(
     settings: Settings,
-    engine: Executes,
-    ring: Keyring,
-    streams: Streams,
+    engine: GraphQLExecutor,
+    key_cache: ApiKeyCache,
+    streams: SubscriptionOpener,
     *,
-    check: health.Check,
+    probe_database: health.DatabaseProbe,
     metrics: Metrics | None = None,
-    demo_key: DemoKey = nobody,
-) -> Site:
+    demo_key: DemoKey = no_demo_key,
+) -> AsgiApp:
     """Everything that answers, from what it answers with. Holds no resource."""
-    routes = health.routes(check, metrics if settings.metrics else None)
+    routes = health.routes(probe_database, metrics if settings.metrics else None)
     routes += pages.routes(enabled=settings.graphiql, demo_key=demo_key, bound_to=settings.host)
-    return Site(Desk(engine, ring, streams, settings), routes)
+    return AsgiApp(GatewayContext(engine, key_cache, streams, settings), routes)
 
 
-async def engine_on(settings: Settings, pool: Pool, aside: Pool) -> tuple[Engine, Cursors, secrets.Boxes]:
-    """The engine on a database, and the secrets that it shares with others; its commands look at the log `aside`."""
-    chosen = settings.encryption_key.get_secret_value() if settings.encryption_key else None
+async def build_graphql_engine(
+    settings: Settings, pool: Pool, changefeed_pool: Pool
+) -> tuple[Engine, ChangeCursors, secrets.Encryptor]:
+    """The engine on a database, and the secrets that it shares with others.
+
+    Its commands look at the log through `changefeed_pool`."""
+    encryption_key = settings.encryption_key.get_secret_value() if settings.encryption_key else None
     async with pool.connection() as connection:
-        secret, boxes = await secrets.cursor_secret(connection), await secrets.boxes(connection, chosen)
-    cursors = Cursors(secret)
-    tools: dict[str, object] = {"boxes": boxes}
-    engine = Engine(schema.build(), pool, settings, secret, idempotency.Memory(), Feed(pool, cursors), tools)
-    tools["subscriptions"] = Trials(Documents(engine), Feed(aside, cursors))  # which ask the engine themselves
-    return engine, cursors, boxes
+        secret, encryptor = (
+            await secrets.cursor_secret(connection),
+            await secrets.load_encryptor(connection, encryption_key),
+        )
+    cursors = ChangeCursors(secret)
+    injected: dict[str, object] = {"encryptor": encryptor}
+    engine = Engine(
+        schema.build(), pool, settings, secret, idempotency.IdempotencyStore(), ChangeFeed(pool, cursors), injected
+    )
+    injected["subscriptions"] = DryRuns(
+        WebhookDocuments(engine), ChangeFeed(changefeed_pool, cursors)
+    )  # which ask the engine themselves
+    return engine, cursors, encryptor
 
 
 @asynccontextmanager
-async def running(
-    settings: Settings, dsn: str, *, demo_key: DemoKey = nobody, shared: Path | None = None
-) -> AsyncIterator[Site]:
+async def lifespan(
+    settings: Settings, dsn: str, *, demo_key: DemoKey = no_demo_key, shared: Path | None = None
+) -> AsyncIterator[AsgiApp]:
     """The whole hub on a database, without a socket; workers give the folder in which they share their numbers."""
     pool = await Pool.open(dsn, settings)
-    door = Pool(
+    auth_pool = Pool(
         dsn, settings.model_copy(update={"pool_size": 1})
     )  # whoever comes is let in, however busy the others are
-    aside = Pool(dsn, settings.model_copy(update={"pool_size": settings.stream_pool_size}))
-    telling = Pool(dsn, settings.model_copy(update={"pool_size": settings.stream_pool_size}), TELLING)
-    log = Pool(dsn, settings.model_copy(update={"pool_size": LOOKING}), READING)
+    stream_pool = Pool(dsn, settings.model_copy(update={"pool_size": settings.stream_pool_size}))
+    message_pool = Pool(dsn, settings.model_copy(update={"pool_size": settings.stream_pool_size}), MESSAGE_SESSION)
+    changefeed_pool = Pool(dsn, settings.model_copy(update={"pool_size": CHANGEFEED_CONNECTIONS}), CHANGEFEED_SESSION)
     try:
-        head = migrate.head()
+        expected_revision = migrate.head_revision()
 
-        async def check() -> None:
+        async def probe_database() -> None:
             async with pool.connection() as connection:
-                if await connection.fetchval(REVISION) != head:
-                    raise Unavailable(f"the database is not at revision {head}; run `hub migrate`")
+                if await connection.fetchval(REVISION_SQL) != expected_revision:
+                    raise Unavailable(f"the database is not at revision {expected_revision}; run `hub migrate`")
 
-        ring = keyring(door, settings)
+        key_cache = create_key_cache(auth_pool, settings)
         metrics = Metrics(shared)
-        unlisten = observability.listen(metrics)
+        remove_handler = observability.add_handler(metrics)
         try:
-            doing = scheduler.chores(pool, ring, metrics, settings)
-            async with scheduler.running(doing), Sequencer(dsn, settings).running():
-                engine, cursors, boxes = await engine_on(settings, pool, aside)
+            periodic = scheduler.periodic_tasks(pool, key_cache, metrics, settings)
+            async with scheduler.run_periodic_tasks(periodic), Sequencer(dsn, settings).running():
+                engine, cursors, encryptor = await build_graphql_engine(settings, pool, stream_pool)
                 async with (
-                    Subscriptions(engine, Feed(aside, cursors, log, telling), settings.live_limit).running() as streams,
-                    webhooks.working(settings, dsn, engine, cursors, boxes) if settings.webhooks else nullcontext(),
+                    SubscriptionRegistry(
+                        engine, ChangeFeed(stream_pool, cursors, changefeed_pool, message_pool), settings.live_limit
+                    ).running() as streams,
+                    webhooks.webhook_worker(settings, dsn, engine, cursors, encryptor)
+                    if settings.webhooks
+                    else nullcontext(),
                 ):
-                    yield build(settings, engine, ring, streams, check=check, metrics=metrics, demo_key=demo_key)
+                    yield create_app(
+                        settings,
+                        engine,
+                        key_cache,
+                        streams,
+                        probe_database=probe_database,
+                        metrics=metrics,
+                        demo_key=demo_key,
+                    )
         finally:
-            unlisten()
+            remove_handler()
     finally:
-        await door.close()
-        await log.close()
-        await telling.close()
-        await aside.close()
+        await auth_pool.close()
+        await changefeed_pool.close()
+        await message_pool.close()
+        await stream_pool.close()
         await pool.close()
 
 
 @asynccontextmanager
-async def sending(settings: Settings, dsn: str, clock: Clock = now) -> AsyncIterator[None]:
+async def webhook_worker_lifespan(settings: Settings, dsn: str, clock: UtcClock = utc_now) -> AsyncIterator[None]:
     """What sends webhooks, without anything that answers; it also gives changes their order, if nobody else does."""
     pool = await Pool.open(dsn, settings)
     try:
-        engine, cursors, boxes = await engine_on(settings, pool, pool)
-        async with Sequencer(dsn, settings).running(), webhooks.working(settings, dsn, engine, cursors, boxes, clock):
+        engine, cursors, encryptor = await build_graphql_engine(settings, pool, pool)
+        async with (
+            Sequencer(dsn, settings).running(),
+            webhooks.webhook_worker(settings, dsn, engine, cursors, encryptor, clock),
+        ):
             yield
     finally:
         await pool.close()
 
 
-def send(settings: Settings, dsn: str) -> None:
+def run_worker_process(settings: Settings, dsn: str) -> None:
     """The life of a process that sends webhooks, until a signal."""
-    uvloop.run(_send(settings, dsn))
+    uvloop.run(_run_worker_process(settings, dsn))
 
 
-async def _send(settings: Settings, dsn: str) -> None:
+async def _run_worker_process(settings: Settings, dsn: str) -> None:
     stopping = asyncio.Event()
-    for number in server.STOPS:
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    async with sending(settings, dsn):
-        _settle()
-        tell(HubReady("it sends webhooks"))
+    for signal_number in server.STOP_SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(signal_number, stopping.set)
+    async with webhook_worker_lifespan(settings, dsn):
+        freeze_gc()
+        emit(HubReady("it sends webhooks"))
         await stopping.wait()
-        tell(HubStopping("a signal"))
+        emit(HubStopping("a signal"))
 
 
-def serve(settings: Settings, dsn: str, bound: socket.socket, demo_key: str | None, shared: Path | None = None) -> None:
+def serve(
+    settings: Settings, dsn: str, server_socket: socket.socket, demo_key: str | None, shared: Path | None = None
+) -> None:
     """The life of a serving process, from the open socket to the last answer."""
-    _open_more_files()
-    uvloop.run(_serve(settings, dsn, bound, demo_key, shared))
+    _raise_file_limit()
+    uvloop.run(_serve(settings, dsn, server_socket, demo_key, shared))
 
 
-def work(settings: Settings, dsn: str, bound: socket.socket, demo_key: str | None, shared: Path | None = None) -> None:
+def serve_worker(
+    settings: Settings, dsn: str, server_socket: socket.socket, demo_key: str | None, shared: Path | None = None
+) -> None:
     """The same for one of several processes, which has nobody yet who listens to it."""
     log = Log(requests=settings.log_requests)
-    log.hear_libraries()
-    observability.listen(log)
-    serve(settings, dsn, bound, demo_key, shared)
+    log.capture_stdlib_logging()
+    observability.add_handler(log)
+    serve(settings, dsn, server_socket, demo_key, shared)
     log.flush()
 
 
-async def _serve(settings: Settings, dsn: str, bound: socket.socket, demo_key: str | None, shared: Path | None) -> None:
-    async with running(settings, dsn, demo_key=lambda: demo_key, shared=shared) as app:
-        _settle()
-        tell(HubReady(server.url(settings, bound)))
-        await server.made(app, settings).serve([bound])
+async def _serve(
+    settings: Settings, dsn: str, server_socket: socket.socket, demo_key: str | None, shared: Path | None
+) -> None:
+    async with lifespan(settings, dsn, demo_key=lambda: demo_key, shared=shared) as app:
+        freeze_gc()
+        emit(HubReady(server.url(settings, server_socket)))
+        await server.create_server(app, settings).serve([server_socket])
 
 
-def _settle() -> None:
+def freeze_gc() -> None:
     """What exists now lives for ever: it is not looked through again for circles."""
     gc.collect()
     gc.freeze()
 
 
-def _open_more_files() -> None:
+def _raise_file_limit() -> None:
     """Every connection is a file, and the usual 1024 are soon used up."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    target = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    if soft != resource.RLIM_INFINITY and soft < target:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))

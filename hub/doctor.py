@@ -9,107 +9,111 @@ import asyncpg
 from hub import keyfile, settings
 from hub.db import migrate
 from hub.errors import HubError, Misconfigured
-from hub.postgres.doctor import Check, examine
+from hub.postgres.doctor import Check, run_checks
 from hub.settings import Settings
 from hub.web import pages, server
-from hub.web.health import HEALTHY
+from hub.web.health import HEALTHY_BODY
 
-PATIENCE = 5.0
+CONNECT_TIMEOUT = 5.0
 
 
 async def connect(dsn: str) -> asyncpg.Connection:
     """A connection, or one line that says why there is none; the password is in neither."""
     try:
-        return await asyncpg.connect(dsn, timeout=PATIENCE)
+        return await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
-        reason = str(error) or f"no answer within {PATIENCE:g} s"
+        reason = str(error) or f"no answer within {CONNECT_TIMEOUT:g} s"
         message = f"HUB_DATABASE_URL: the database does not let the hub in: {reason}. Start it, or mend the address."
         raise Misconfigured(message, code="DATABASE_UNREACHABLE", argument="HUB_DATABASE_URL") from None
 
 
-async def database(dsn: str) -> list[Check]:
+async def check_database(dsn: str) -> list[Check]:
     """What the database is like, and whether its tables are those that this code expects."""
-    found = await server_of(dsn)
-    if all(check.ok for check in found):
-        found.append(_migrated(await migrate.current(dsn), migrate.head()))
-    return found
+    checks = await check_server(dsn)
+    if all(check.ok for check in checks):
+        checks.append(_check_migrations(await migrate.current_revision(dsn), migrate.head_revision()))
+    return checks
 
 
-async def server_of(dsn: str) -> list[Check]:
+async def check_server(dsn: str) -> list[Check]:
     """What the database is like, whatever is in it."""
     connection = await connect(dsn)
     try:
-        return list(await examine(connection))
+        return list(await run_checks(connection))
     finally:
         await connection.close()
 
 
-def require(checks: list[Check]) -> None:
+def require_all_ok(checks: list[Check]) -> None:
     """Raise at the first that would make answers wrong or impossible."""
     for check in checks:
         if not check.ok:
-            raise Misconfigured(f"{check.name}: {check.wrong}; {check.mend}.", code="DATABASE_UNFIT")
+            raise Misconfigured(f"{check.name}: {check.problem}; {check.fix}.", code="DATABASE_UNFIT")
 
 
-def _migrated(at: str | None, head: str) -> Check:
-    if at == head:
+def _check_migrations(current: str | None, expected: str) -> Check:
+    if current == expected:
         return Check("migrations", True)
-    stands = "has no tables yet" if at is None else f"is at revision {at}"
-    return Check("migrations", False, f"the database {stands}, this hub needs {head}", "run `hub migrate`")
+    state = "has no tables yet" if current is None else f"is at revision {current}"
+    return Check("migrations", False, f"the database {state}, this hub needs {expected}", "run `hub migrate`")
 
 
-def machine(chosen: Settings) -> list[Check]:
+def check_machine(configuration: Settings) -> list[Check]:
     """What can be seen without a database."""
     return [
-        _variables(),
-        _data_dir(chosen.data_dir),
-        _key_file(chosen.data_dir / keyfile.NAME),
-        _address(chosen),
-        _pages(),
+        _check_variables(),
+        _check_data_dir(configuration.data_dir),
+        _check_key_file(configuration.data_dir / keyfile.FILE_NAME),
+        _check_address(configuration),
+        _check_pages(),
     ]
 
 
-def _variables() -> Check:
-    strange = settings.unknown()
-    return _check("settings", not strange, f"{', '.join(strange)}: no such setting", "`hub settings` lists them")
+def _check_variables() -> Check:
+    unknown = settings.unknown_variables()
+    return _make_check("settings", not unknown, f"{', '.join(unknown)}: no such setting", "`hub settings` lists them")
 
 
-def _data_dir(path: Path) -> Check:
+def _check_data_dir(path: Path) -> Check:
     # What is not there yet is made, if its nearest parent that is there lets us.
-    there = next(each for each in (path, *path.absolute().parents) if each.exists())
-    usable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
-    return _check("data directory", usable, f"{there} cannot be written", "choose another with --data or HUB_DATA_DIR")
+    nearest = next(candidate for candidate in (path, *path.absolute().parents) if candidate.exists())
+    usable = nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+    return _make_check(
+        "data directory", usable, f"{nearest} cannot be written", "choose another with --data or HUB_DATA_DIR"
+    )
 
 
-def _key_file(path: Path) -> Check:
+def _check_key_file(path: Path) -> Check:
     private = not path.exists() or not path.stat().st_mode & 0o077
-    return _check("key file", private, f"others may read {path}", f"chmod 600 {path}")
+    return _make_check("key file", private, f"others may read {path}", f"chmod 600 {path}")
 
 
-def _address(chosen: Settings) -> Check:
+def _check_address(configuration: Settings) -> Check:
     try:
-        server.bind(chosen).close()
+        server.bind(configuration).close()
     except HubError as error:
-        return Check("address", _answers(chosen), error.message, "stop what listens there, or choose another")
+        return Check(
+            "address", _is_hub_listening(configuration), error.message, "stop what listens there, or choose another"
+        )
     return Check("address", True)
 
 
-def _answers(chosen: Settings) -> bool:
+def _is_hub_listening(configuration: Settings) -> bool:
     """Whether it is a hub that listens there."""
-    asked = HTTPConnection(chosen.host, chosen.port, timeout=1)
+    connection = HTTPConnection(configuration.host, configuration.port, timeout=1)
     try:
-        asked.request("GET", "/healthz")
-        return asked.getresponse().read() == HEALTHY
+        connection.request("GET", "/healthz")
+        return connection.getresponse().read() == HEALTHY_BODY
     except (OSError, HTTPException):
         return False
     finally:
-        asked.close()
+        connection.close()
 
 
-def _pages() -> Check:
-    built = pages.Bundle.read(pages.STATIC) is not None
-    return _check("GraphiQL", built, "its files were not built", "install the hub again, with the network up")
+def _check_pages() -> Check:
+    built = pages.Bundle.read(pages.STATIC_FOLDER) is not None
+    return _make_check("GraphiQL", built, "its files were not built", "install the hub again, with the network up")
 
 
-def _check(name: str, ok: bool, wrong: str, mend: str) -> Check:
-    return Check(name, True) if ok else Check(name, False, wrong, mend)
+def _make_check(name: str, ok: bool, problem: str, fix: str) -> Check:
+    return Check(name, True) if ok else Check(name, False, problem, fix)

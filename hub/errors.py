@@ -1,4 +1,4 @@
-"""The one tree of errors and the one table of codes. Which status or exit code one becomes is for web/ and __main__.
+"""The one tree of errors and the one table of codes. Which status or exit code one becomes is for web/ and cli.py.
 
 HubError
 ├── BadInput           what the caller wrote cannot be used as it stands
@@ -157,12 +157,12 @@ class HubError(Exception):
         extensions: dict[str, object] = {"code": self.code}
         if self.argument is not None:
             extensions["argument"] = self.argument
-        told: dict[str, object] = {"message": self.message}
+        error: dict[str, object] = {"message": self.message}
         if self.locations:
-            told["locations"] = [{"line": line, "column": column} for line, column in self.locations]
+            error["locations"] = [{"line": line, "column": column} for line, column in self.locations]
         if self.path is not None:
-            told["path"] = list(self.path)
-        return told | {"extensions": extensions | dict(self.extensions)}
+            error["path"] = list(self.path)
+        return error | {"extensions": extensions | dict(self.extensions)}
 
 
 class BadInput(HubError):

@@ -9,47 +9,47 @@ from hub.domain.access import api_keys
 from hub.errors import Misconfigured
 from hub.viewer import ADMIN, Role
 
-NAME = "key"
+FILE_NAME = "key"
 
 
 def read(data_dir: Path) -> str | None:
     """The key in the directory, if there is one that could be right."""
     try:
-        text = (data_dir / NAME).read_text("utf-8").strip()
+        text = (data_dir / FILE_NAME).read_text("utf-8").strip()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, UnicodeDecodeError) as error:
         raise _unusable(data_dir, error) from None
-    return text if api_keys.public_id(text) else None
+    return text if api_keys.extract_public_id(text) else None
 
 
-async def ensure(pool: Pool, data_dir: Path, at: datetime) -> tuple[str, bool]:
+async def ensure(pool: Pool, data_dir: Path, now: datetime) -> tuple[str, bool]:
     """The directory's key, and whether it was made just now: at the first time, or when the database is another."""
-    held = read(data_dir)
+    file_key = read(data_dir)
     async with pool.transaction() as tx:
-        if held is not None:
-            found = await api_keys.find(tx, str(api_keys.public_id(held)))
-            if found is not None and found.hash == api_keys.digest(held):
-                return held, False
-        made = await api_keys.create(tx, ADMIN, api_keys.NewKey("first key", Role.ADMIN), at)
+        if file_key is not None:
+            stored_key = await api_keys.find_key(tx, str(api_keys.extract_public_id(file_key)))
+            if stored_key is not None and stored_key.hash == api_keys.digest(file_key):
+                return file_key, False
+        new_key = await api_keys.create(tx, ADMIN, api_keys.NewKey("first key", Role.ADMIN), now)
         # Before the commit: a key that could not be kept is not issued.
-        _write(data_dir, made)
-    return made, True
+        _write(data_dir, new_key)
+    return new_key, True
 
 
 def _write(data_dir: Path, key: str) -> None:
-    file = data_dir / NAME
-    unfinished = file.with_suffix(".new")
+    file = data_dir / FILE_NAME
+    temporary = file.with_suffix(".new")
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        unfinished.unlink(missing_ok=True)
-        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as new:
-            new.write(f"{key}\n")
-        unfinished.replace(file)
+        temporary.unlink(missing_ok=True)
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as output:
+            output.write(f"{key}\n")
+        temporary.replace(file)
     except OSError as error:
         raise _unusable(data_dir, error) from None
 
 
 def _unusable(data_dir: Path, error: Exception) -> Misconfigured:
-    message = f"HUB_DATA_DIR: {data_dir / NAME} cannot be used ({error}); choose another directory with --data."
+    message = f"HUB_DATA_DIR: {data_dir / FILE_NAME} cannot be used ({error}); choose another directory with --data."
     return Misconfigured(message, code="DATA_DIR_UNUSABLE", argument="HUB_DATA_DIR")

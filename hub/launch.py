@@ -16,30 +16,30 @@ from hub import app, doctor, keyfile, observability, postgres, schema
 from hub.db import migrate
 from hub.db.pool import Pool
 from hub.errors import HubError
-from hub.observability import Log, PostgresNotice, PostgresReady, tell
+from hub.observability import Log, PostgresNotice, PostgresReady, emit
 from hub.settings import Settings
 from hub.web import pages, server
 from hub.web.workers import Workers
 from hub.webhooks import worker as webhooks
 
-Done = TypeVar("Done")
+PoolResult = TypeVar("PoolResult")
 
 
 @contextmanager
-def logging(settings: Settings) -> Iterator[None]:
+def logging_events(settings: Settings) -> Iterator[None]:
     """What happens is written down while the body runs."""
     log = Log(requests=settings.log_requests)
-    log.hear_libraries()
-    unlisten = observability.listen(log)
+    log.capture_stdlib_logging()
+    remove_handler = observability.add_handler(log)
     try:
         yield
     finally:
-        unlisten()
+        remove_handler()
         log.flush()
 
 
 @contextmanager
-def database(settings: Settings) -> Iterator[str]:
+def running_database(settings: Settings) -> Iterator[str]:
     """The address of the database: that of HUB_DATABASE_URL, or of the embedded one, which runs while the body does."""
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
@@ -47,94 +47,94 @@ def database(settings: Settings) -> Iterator[str]:
     connections = max(
         100, settings.workers * (settings.pool_size + settings.stream_pool_size + 4 + webhooks.CONNECTIONS) + 20
     )
-    noticed = postgres.ensure(
-        settings.data_dir, max_connections=connections, notice=lambda text: tell(PostgresNotice(text))
+    ensured = postgres.ensure(
+        settings.data_dir, max_connections=connections, notice=lambda text: emit(PostgresNotice(text))
     )
-    with noticed as running:
-        tell(PostgresReady(str(running.data_dir), running.owned))
-        yield running.near_dsn
+    with ensured as postgres_server:
+        emit(PostgresReady(str(postgres_server.data_dir), postgres_server.owned))
+        yield postgres_server.socket_dsn
 
 
-async def with_pool(settings: Settings, dsn: str, do: Callable[[Pool], Awaitable[Done]]) -> Done:
-    """What `do` does with a pool that is there for it alone."""
+async def with_pool(settings: Settings, dsn: str, function: Callable[[Pool], Awaitable[PoolResult]]) -> PoolResult:
+    """What `function` does with a pool that is there for it alone."""
     (await doctor.connect(dsn)).terminate()
     pool = await Pool.open(dsn, settings)
     try:
-        return await do(pool)
+        return await function(pool)
     finally:
         await pool.close()
 
 
 def up(settings: Settings, load: Callable[[str], Awaitable[object]] | None = None) -> None:
     """Make all that is missing, then serve until a signal."""
-    signal.signal(signal.SIGTERM, _end)
+    signal.signal(signal.SIGTERM, _exit_on_signal)
     # The address comes first: that it is taken is the likeliest fault, and the cheapest to find.
-    with logging(settings), closing(server.bind(settings)) as bound, database(settings) as dsn:
-        asyncio.run(migrate_fit(dsn))
+    with logging_events(settings), closing(server.bind(settings)) as server_socket, running_database(settings) as dsn:
+        asyncio.run(migrate_to_head(dsn))
         if load is not None:
-            asyncio.run(_loaded(load, dsn))
+            asyncio.run(_run_loader(load, dsn))
         now = datetime.now(UTC)
-        key, made = asyncio.run(with_pool(settings, dsn, lambda pool: keyfile.ensure(pool, settings.data_dir, now)))
+        key, is_new = asyncio.run(with_pool(settings, dsn, lambda pool: keyfile.ensure(pool, settings.data_dir, now)))
         if settings.workers == 1:
             schema.build()  # which takes longest: whoever follows what is printed now is answered soon
-        bound.listen(server.BACKLOG)
-        if made:
+        server_socket.listen(server.BACKLOG)
+        if is_new:
             print(f"key  {key}")
         if settings.graphiql:
-            print(f"GraphiQL  {server.url(settings, bound)}/graphiql")
-            print(f"Live  {server.url(settings, bound)}/live")
+            print(f"GraphiQL  {server.url(settings, server_socket)}/graphiql")
+            print(f"Live  {server.url(settings, server_socket)}/live")
         sys.stdout.flush()
-        run(settings, dsn, bound, key if pages.is_loopback(settings.host) else None)
+        serve_processes(settings, dsn, server_socket, key if pages.is_loopback(settings.host) else None)
 
 
 def serve(settings: Settings) -> None:
     """Serve what others have made."""
-    signal.signal(signal.SIGTERM, _end)
-    with logging(settings), closing(server.bind(settings)) as bound, database(settings) as dsn:
-        doctor.require(asyncio.run(doctor.database(dsn)))
-        run(settings, dsn, bound, None)
+    signal.signal(signal.SIGTERM, _exit_on_signal)
+    with logging_events(settings), closing(server.bind(settings)) as server_socket, running_database(settings) as dsn:
+        doctor.require_all_ok(asyncio.run(doctor.check_database(dsn)))
+        serve_processes(settings, dsn, server_socket, None)
 
 
-def send(settings: Settings) -> None:
+def start_webhook_worker(settings: Settings) -> None:
     """Send webhooks until a signal."""
-    signal.signal(signal.SIGTERM, _end)
-    with logging(settings), database(settings) as dsn:
-        doctor.require(asyncio.run(doctor.database(dsn)))
-        app.send(settings, dsn)
+    signal.signal(signal.SIGTERM, _exit_on_signal)
+    with logging_events(settings), running_database(settings) as dsn:
+        doctor.require_all_ok(asyncio.run(doctor.check_database(dsn)))
+        app.run_worker_process(settings, dsn)
 
 
-def run(settings: Settings, dsn: str, bound: socket.socket, demo_key: str | None) -> None:
+def serve_processes(settings: Settings, dsn: str, server_socket: socket.socket, demo_key: str | None) -> None:
     """Serve in this process, or in several below it."""
     if settings.workers == 1:
-        app.serve(settings, dsn, bound, demo_key)
+        app.serve(settings, dsn, server_socket, demo_key)
         return
-    with tempfile.TemporaryDirectory(prefix="hub-") as shared:
-        given = (settings, dsn, bound, demo_key, Path(shared))
-        if not Workers(settings.workers, app.work, given, settings.drain_timeout).run():
+    with tempfile.TemporaryDirectory(prefix="hub-") as shared_folder:
+        arguments = (settings, dsn, server_socket, demo_key, Path(shared_folder))
+        if not Workers(settings.workers, app.serve_worker, arguments, settings.drain_timeout).run():
             raise HubError("The workers end as soon as they start; the log above says why.", code="INTERNAL")
 
 
-async def _loaded(load: Callable[[str], Awaitable[object]], dsn: str) -> None:
+async def _run_loader(load: Callable[[str], Awaitable[object]], dsn: str) -> None:
     await load(dsn)
 
 
-async def migrate_fit(dsn: str) -> None:
+async def migrate_to_head(dsn: str) -> None:
     """Bring a database that can carry the hub to the newest schema."""
-    doctor.require(await doctor.server_of(dsn))
+    doctor.require_all_ok(await doctor.check_server(dsn))
     await migrate.upgrade(dsn)
 
 
-def migration(settings: Settings, message: str) -> Path | None:
+def generate_migration(settings: Settings, message: str) -> Path | None:
     """A new script of migrations/, printed from the tables in the code; None when they are what the scripts make."""
     # In a database of its own: a data directory may have seen drafts of scripts that are gone.
     with (
         tempfile.TemporaryDirectory(prefix="hub-") as scratch,
-        database(settings.model_copy(update={"data_dir": Path(scratch)})) as dsn,
+        running_database(settings.model_copy(update={"data_dir": Path(scratch)})) as dsn,
     ):
-        asyncio.run(migrate_fit(dsn))
-        return asyncio.run(migrate.write(dsn, message))
+        asyncio.run(migrate_to_head(dsn))
+        return asyncio.run(migrate.write_revision(dsn, message))
 
 
-def _end(_: int, __: FrameType | None) -> NoReturn:
+def _exit_on_signal(_: int, __: FrameType | None) -> NoReturn:
     """Until the server takes the signals over: leave through every `finally`."""
     raise SystemExit(1)

@@ -28,14 +28,14 @@ class RequestDone(NamedTuple):
     timings: tuple[tuple[str, float], ...]
 
 
-class PlanMade(NamedTuple):
+class PlanCompiled(NamedTuple):
     """An operation of a shape not seen before was planned."""
 
     operation: str
     seconds: float
 
 
-class Failed(NamedTuple):
+class InternalFailure(NamedTuple):
     """A fault of ours. The client was told the request id; the traceback goes to the log alone."""
 
     request_id: str
@@ -68,23 +68,23 @@ class HubStopping(NamedTuple):
     reason: str
 
 
-class LeadTaken(NamedTuple):
+class LeadershipAcquired(NamedTuple):
     """This process gives changes their positions from now on."""
 
     settled: int  # the id up to which it has nothing to look for
 
 
-class LeadLost(NamedTuple):
+class LeadershipLost(NamedTuple):
     """It does so no longer, against its will; another process takes over, or this one again."""
 
     reason: str
 
 
-class Placed(NamedTuple):
+class ChangesSequenced(NamedTuple):
     """Changes got their positions."""
 
     changes: int
-    seconds: float  # since the oldest of them was made
+    max_lag: float  # since the oldest of them was made
 
 
 class SocketOpened(NamedTuple):
@@ -120,45 +120,45 @@ class StreamClosed(NamedTuple):
     messages: int
 
 
-class Delivered(NamedTuple):
+class MessagesSent(NamedTuple):
     """Messages were sent through streams, since the last time that this was told."""
 
     messages: int
 
 
-Record = (
+Event = (
     RequestDone
-    | PlanMade
-    | Failed
+    | PlanCompiled
+    | InternalFailure
     | PostgresReady
     | PostgresNotice
     | HubReady
     | HubStopping
-    | LeadTaken
-    | LeadLost
-    | Placed
+    | LeadershipAcquired
+    | LeadershipLost
+    | ChangesSequenced
     | SocketOpened
     | SocketClosed
     | StreamOpened
     | StreamClosed
-    | Delivered
+    | MessagesSent
 )
-Listener = Callable[[Record], None]
+EventHandler = Callable[[Event], None]
 
-LATER = 0.02
+FLUSH_DELAY = 0.02
 
-_listeners: list[Listener] = []
+_handlers: list[EventHandler] = []
 
 
-def listen(listener: Listener) -> Callable[[], None]:
+def add_handler(handler: EventHandler) -> Callable[[], None]:
     """Tell `listener` everything from now on; calling the result ends that."""
-    _listeners.append(listener)
-    return lambda: _listeners.remove(listener)
+    _handlers.append(handler)
+    return lambda: _handlers.remove(handler)
 
 
-def tell(record: Record) -> None:
-    for listener in _listeners:
-        listener(record)
+def emit(event: Event) -> None:
+    for handler in _handlers:
+        handler(event)
 
 
 class Log:
@@ -166,97 +166,107 @@ class Log:
 
     def __init__(self, *, requests: bool = True) -> None:
         self.requests = requests
-        self._waiting: list[tuple[float, RequestDone]] = []
-        self._processors: list[Any] = [_json]
+        self._buffered: list[tuple[float, RequestDone]] = []
+        self._processors: list[Any] = [_encode_json]
         if sys.stderr.isatty():
-            stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=True)
-            self._processors = [structlog.processors.add_log_level, stamp, structlog.dev.ConsoleRenderer(), _encoded]
-        self._lines = _Lines()
+            timestamper = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=True)
+            self._processors = [
+                structlog.processors.add_log_level,
+                timestamper,
+                structlog.dev.ConsoleRenderer(),
+                _encode_text,
+            ]
+        self._writer = _StderrWriter()
         wrapper = structlog.make_filtering_bound_logger(logging.INFO)
-        self._log = structlog.wrap_logger(self._lines, processors=self._processors, wrapper_class=wrapper).bind()
+        self._log = structlog.wrap_logger(self._writer, processors=self._processors, wrapper_class=wrapper).bind()
 
-    def hear_libraries(self) -> None:
+    def capture_stdlib_logging(self) -> None:
         """Let in what asyncio and other libraries write to Python's own log, if it is a warning or worse."""
-        logging.basicConfig(level=logging.WARNING, handlers=[_Libraries(self._log)], force=True)
-        # Its warnings are about requests that web/protocol.py refuses, and tells of.
+        logging.basicConfig(level=logging.WARNING, handlers=[_StdlibLogHandler(self._log)], force=True)
+        # Its warnings are about requests that web/http_protocol.py refuses, and tells of.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
-    def __call__(self, record: Record) -> None:
-        if isinstance(record, RequestDone):
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RequestDone):
             if self.requests:
-                self._later(record)
+                self._buffer(event)
             return
-        if isinstance(record, SocketClosed | StreamClosed) and not self.requests:
+        if isinstance(event, SocketClosed | StreamClosed) and not self.requests:
             return
         self.flush()
-        if isinstance(record, Failed):
-            self._log.error("failed", request_id=record.request_id, where=record.where, exception=_trace(record.error))
-        elif not isinstance(record, UNWRITTEN):
-            self._log.info(_EVENTS[type(record)], **record._asdict())
+        if isinstance(event, InternalFailure):
+            self._log.error(
+                "internal_failure",
+                request_id=event.request_id,
+                where=event.where,
+                exception=_format_traceback(event.error),
+            )
+        elif not isinstance(event, METRICS_ONLY):
+            self._log.info(_EVENT_NAMES[type(event)], **event._asdict())
 
-    def _later(self, done: RequestDone) -> None:
+    def _buffer(self, request: RequestDone) -> None:
         """Requests are written in bunches, soon: between two others a line costs twice as much."""
-        self._waiting.append((time.time(), done))
-        if len(self._waiting) == 1:
+        self._buffered.append((time.time(), request))
+        if len(self._buffered) == 1:
             try:
-                asyncio.get_running_loop().call_later(LATER, self.flush)
+                asyncio.get_running_loop().call_later(FLUSH_DELAY, self.flush)
             except RuntimeError:
                 self.flush()
 
     def flush(self) -> None:
         """Write what waits; by the same steps as any other line, without the logger's own, which cost more than they."""
-        waiting, self._waiting = self._waiting, []
+        buffered, self._buffered = self._buffered, []
         lines = []
-        for at, done in waiting:
+        for logged_at, request in buffered:
             line: Any = {
                 "event": "request",
-                "timestamp": datetime.fromtimestamp(at, UTC),
-                "request_id": done.request_id,
-                "operation": done.operation,
-                "name": done.name,
-                "status": done.status,
-                "code": done.code,
-                "key": done.key,
-                "ms": round(done.seconds * 1000, 3),
-                "statements": done.statements,
+                "timestamp": datetime.fromtimestamp(logged_at, UTC),
+                "request_id": request.request_id,
+                "operation": request.operation,
+                "name": request.name,
+                "status": request.status,
+                "code": request.code,
+                "key": request.key,
+                "ms": round(request.seconds * 1000, 3),
+                "statements": request.statements,
             }
-            for process in self._processors:
-                line = process(None, "info", line)
+            for processor in self._processors:
+                line = processor(None, "info", line)
             lines.append(line)
         if lines:
-            self._lines.msg(b"\n".join(lines))
+            self._writer.msg(b"\n".join(lines))
 
 
 # Too many for lines, or told again at their end; metrics count them.
-UNWRITTEN = (PlanMade, Placed, SocketOpened, StreamOpened, Delivered)
-_EVENTS: dict[type[Record], str] = {
+METRICS_ONLY = (PlanCompiled, ChangesSequenced, SocketOpened, StreamOpened, MessagesSent)
+_EVENT_NAMES: dict[type[Event], str] = {
     SocketClosed: "socket",
     StreamClosed: "stream",
     HubReady: "ready",
     HubStopping: "stopping",
     PostgresReady: "postgres_ready",
     PostgresNotice: "postgres",
-    LeadTaken: "lead_taken",
-    LeadLost: "lead_lost",
+    LeadershipAcquired: "leadership_acquired",
+    LeadershipLost: "leadership_lost",
 }
 
 
-def _json(_: object, level: str, event: MutableMapping[str, Any]) -> bytes:
+def _encode_json(_: object, level: str, event_dict: MutableMapping[str, Any]) -> bytes:
     # One step instead of structlog's four, which cost a request twice as much.
-    event["level"] = level
-    event.setdefault("timestamp", datetime.now(UTC))
-    return orjson.dumps(event, default=repr, option=orjson.OPT_UTC_Z)
+    event_dict["level"] = level
+    event_dict.setdefault("timestamp", datetime.now(UTC))
+    return orjson.dumps(event_dict, default=repr, option=orjson.OPT_UTC_Z)
 
 
-def _encoded(_: object, __: str, line: str) -> bytes:
+def _encode_text(_: object, __: str, line: str) -> bytes:
     return line.encode()
 
 
-def _trace(error: BaseException | None) -> str | None:
+def _format_traceback(error: BaseException | None) -> str | None:
     return None if error is None else "".join(traceback.format_exception(error))
 
 
-class _Lines:
+class _StderrWriter:
     """Past Python's buffers: a line is written whole, whichever process writes beside us."""
 
     def __init__(self) -> None:
@@ -272,7 +282,7 @@ class _Lines:
     info = warning = error = critical = msg
 
 
-class _Libraries(logging.Handler):
+class _StdlibLogHandler(logging.Handler):
     """Python's own log, passed on."""
 
     def __init__(self, log: Any) -> None:
@@ -281,4 +291,4 @@ class _Libraries(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        self.log.log(record.levelno, record.getMessage(), logger=record.name, exception=_trace(error))
+        self.log.log(record.levelno, record.getMessage(), logger=record.name, exception=_format_traceback(error))

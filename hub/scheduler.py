@@ -12,92 +12,94 @@ from hub.db.pool import Pool
 from hub.domain.access import api_keys
 from hub.domain.webhooks import queue
 from hub.model import idempotency
-from hub.observability import Failed, tell
+from hub.observability import InternalFailure, emit
 from hub.settings import Settings
-from hub.web.auth import Keyring
+from hub.web.auth import ApiKeyCache
 from hub.web.metrics import Metrics
 
-SWEEP = 1_000  # rows deleted at once
+PURGE_BATCH = 1_000  # rows deleted at once
 
 
-class Chore(NamedTuple):
+class PeriodicTask(NamedTuple):
     """Something done every so many seconds, until it says that nothing is left, and once more before the hub stops."""
 
     name: str
-    every: float
-    do: Callable[[], Awaitable[bool]]
+    interval: float
+    run: Callable[[], Awaitable[bool]]
 
 
-def chores(pool: Pool, keyring: Keyring, metrics: Metrics, settings: Settings) -> tuple[Chore, ...]:
-    async def remember_used_keys() -> bool:
-        used: dict[UUID, datetime] = keyring.take_used()
-        if used:
+def periodic_tasks(
+    pool: Pool, key_cache: ApiKeyCache, metrics: Metrics, settings: Settings
+) -> tuple[PeriodicTask, ...]:
+    async def flush_key_usage() -> bool:
+        last_used_at: dict[UUID, datetime] = key_cache.drain_usage()
+        if last_used_at:
             async with pool.transaction() as tx:
-                await api_keys.mark_used(tx, used)
+                await api_keys.record_usage(tx, last_used_at)
         return False
 
-    async def forget_keys() -> bool:
+    async def purge_expired_keys() -> bool:
         async with pool.transaction() as tx:
-            return await api_keys.forget(tx, datetime.now(UTC), SWEEP)
+            return await api_keys.purge_expired(tx, datetime.now(UTC), PURGE_BATCH)
 
-    async def share_numbers() -> bool:
+    async def flush_metrics() -> bool:
         metrics.save()
         return False
 
-    async def forget_answers() -> bool:
+    async def purge_idempotency_records() -> bool:
         async with pool.transaction() as tx:
-            return await idempotency.forget(tx, datetime.now(UTC), SWEEP)
+            return await idempotency.purge(tx, datetime.now(UTC), PURGE_BATCH)
 
-    async def keep_days() -> bool:
+    async def rotate_log_partitions() -> bool:
         today = datetime.now(UTC).date()
-        await log_partitions.make(pool, today)
-        await log_partitions.forget(pool, today - timedelta(days=settings.change_retention))
+        await log_partitions.create_partitions(pool, today)
+        await log_partitions.drop_partitions(pool, today - timedelta(days=settings.change_retention))
         return False
 
-    async def forget_deliveries() -> bool:
+    async def purge_deliveries() -> bool:
         before = datetime.now(UTC) - timedelta(days=settings.webhook_retention)
         async with pool.transaction() as tx:
-            return await queue.forget(tx, before, SWEEP)
+            return await queue.purge(tx, before, PURGE_BATCH)
 
-    async def clear_webhooks() -> bool:
+    async def purge_deleted_webhooks() -> bool:
         async with pool.transaction() as tx:
-            return await queue.clear(tx, SWEEP)
+            return await queue.purge_deleted_webhooks(tx, PURGE_BATCH)
 
     return (
-        Chore("remembering used keys", 60.0, remember_used_keys),
-        Chore("forgetting ended keys of customers", 600.0, forget_keys),
-        Chore("forgetting old answers", 600.0, forget_answers),
-        Chore("making and dropping days of the log", 600.0, keep_days),
-        Chore("forgetting old deliveries", 600.0, forget_deliveries),
-        Chore("clearing up after deleted webhooks", 60.0, clear_webhooks),
-        Chore("sharing numbers", 1.0, share_numbers),
+        PeriodicTask("flush key usage", 60.0, flush_key_usage),
+        PeriodicTask("purge expired keys", 600.0, purge_expired_keys),
+        PeriodicTask("purge idempotency records", 600.0, purge_idempotency_records),
+        PeriodicTask("rotate log partitions", 600.0, rotate_log_partitions),
+        PeriodicTask("purge deliveries", 600.0, purge_deliveries),
+        PeriodicTask("purge deleted webhooks", 60.0, purge_deleted_webhooks),
+        PeriodicTask("flush metrics", 1.0, flush_metrics),
     )
 
 
 @asynccontextmanager
-async def running(doing: tuple[Chore, ...]) -> AsyncIterator[None]:
+async def run_periodic_tasks(periodic: tuple[PeriodicTask, ...]) -> AsyncIterator[None]:
     """The chores are done while the body runs."""
-    tasks = [asyncio.create_task(_repeat(chore)) for chore in doing]
+    tasks = [asyncio.create_task(_repeat(periodic_task)) for periodic_task in periodic]
     try:
         yield
     finally:
         for task in tasks:
             task.cancel()
-        for chore in doing:
-            await _once(chore)
+        for periodic_task in periodic:
+            await _run_once(periodic_task)
 
 
-async def _repeat(chore: Chore) -> None:
+async def _repeat(periodic_task: PeriodicTask) -> None:
     while True:
-        await asyncio.sleep(chore.every)
-        while await _once(chore):
+        await asyncio.sleep(periodic_task.interval)
+        while await _run_once(periodic_task):
             pass
 
 
-async def _once(chore: Chore) -> bool:
+async def _run_once(periodic_task: PeriodicTask) -> bool:
     try:
-        return await chore.do()
+        return await periodic_task.run()
     except Exception as error:
         # The next time may do better; a chore must not take the hub down.
-        tell(Failed("", chore.name, error))
+        emit(InternalFailure("", periodic_task.name, error))
         return False

@@ -12,51 +12,51 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from hub.errors import Misconfigured
 
-PREFIX = "HUB_"
-HOST = re.compile(r"[A-Za-z0-9._-]{1,253}")
+ENV_PREFIX = "HUB_"
+HOST_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,253}")
 
 
-def _listed(value: object) -> object:
+def _split_commas(value: object) -> object:
     return tuple(filter(None, (part.strip() for part in value.split(",")))) if isinstance(value, str) else value
 
 
-def _origin(value: str) -> str:
-    scheme, mark, rest = value.partition("://")
-    if value != "*" and (scheme not in ("http", "https") or not mark or not rest or "/" in rest):
+def _validate_origin(value: str) -> str:
+    scheme, separator, rest = value.partition("://")
+    if value != "*" and (scheme not in ("http", "https") or not separator or not rest or "/" in rest):
         raise ValueError("an origin is written https://host or https://host:port, without a path")
     return value
 
 
-def _target(value: str) -> str:
+def _validate_target(value: str) -> str:
     try:
         ip_network(value, strict=False)
     except ValueError:
-        if not HOST.fullmatch(value):
+        if not HOST_PATTERN.fullmatch(value):
             raise ValueError("give a network like 10.1.0.0/16, or a host without scheme, port and path") from None
     return value
 
 
-def _postgres(value: SecretStr | None) -> SecretStr | None:
+def _validate_dsn(value: SecretStr | None) -> SecretStr | None:
     if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
         raise ValueError("give postgresql://user:password@host:port/database")
     return value
 
 
-Origin = Annotated[str, AfterValidator(_origin)]
-Target = Annotated[str, AfterValidator(_target)]
+Origin = Annotated[str, AfterValidator(_validate_origin)]
+AllowedTarget = Annotated[str, AfterValidator(_validate_target)]
 
 
 class Settings(BaseSettings):
     """What the keeper of a hub may choose. Read once, at start; passed on as an argument."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
 
     host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback is open to the network.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
     data_dir: Path = Field(
         Path("hub-data"), description="Directory of the embedded Postgres and of the first key, made when missing."
     )
-    database_url: Annotated[SecretStr | None, AfterValidator(_postgres)] = Field(
+    database_url: Annotated[SecretStr | None, AfterValidator(_validate_dsn)] = Field(
         None,
         description="PostgreSQL 18 or newer to use instead of the embedded one: `postgresql://user:password@host/db`.",
     )
@@ -89,7 +89,7 @@ class Settings(BaseSettings):
         True, description="Serve Prometheus metrics at `/metrics`, without a key and without secrets."
     )
     log_requests: bool = Field(True, description="Write one log line per request to standard error.")
-    allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_listed)] = Field(
+    allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
         (), description="Browser origins that may call the hub, separated by commas; `*` allows every one."
     )
     key_cache_ttl: float = Field(
@@ -99,7 +99,7 @@ class Settings(BaseSettings):
         description="Seconds for which a looked-up API key is believed: so late is a revocation noticed.",
     )
     key_cache_size: int = Field(10_000, ge=1, description="API keys, known or unknown, remembered per process.")
-    compress_from: int = Field(
+    compress_min_bytes: int = Field(
         1024, ge=0, description="Bytes from which an answer is compressed, if the client accepts it."
     )
     change_retention: int = Field(
@@ -109,7 +109,7 @@ class Settings(BaseSettings):
     webhooks: bool = Field(
         True, description="Send webhooks from serving processes too; turn it off where `hub worker` runs beside them."
     )
-    webhook_allow: Annotated[tuple[Target, ...], NoDecode, BeforeValidator(_listed)] = Field(
+    webhook_allow: Annotated[tuple[AllowedTarget, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
         (),
         description="Hosts and networks that webhooks may reach although they are inside or without TLS, separated by "
         "commas: `10.1.0.0/16,receiver.internal`.",
@@ -167,31 +167,33 @@ class Settings(BaseSettings):
     stream_buffer: int = Field(
         262_144, ge=4096, description="Bytes that are kept for a client that reads slowly before its streams wait."
     )
-    stream_patience: float = Field(
+    stream_backpressure_timeout: float = Field(
         30.0, gt=0, description="Seconds that a client's buffer may stay full before its streams are cut."
     )
     stream_keepalive: float = Field(
         15.0, gt=0, description="Seconds of silence after which server-sent events send a comment."
     )
-    key_recheck: float = Field(
+    key_recheck_interval: float = Field(
         3.0, gt=0, le=5, description="Seconds after which the keys of open sockets and streams are looked up again."
     )
     drain_timeout: int = Field(10, ge=1, description="Seconds for open requests to end when the hub is stopped.")
 
 
-def load(**chosen: Any) -> Settings:
+def load(**overrides: Any) -> Settings:
     """Settings from the environment; what the command line chose (and is not None) goes before it."""
-    given = {name: value for name, value in chosen.items() if value is not None}
+    values = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(**given)
+        return Settings(**values)
     except ValidationError as error:
-        raise _told(error) from None
+        raise _format_errors(error) from None
 
 
-def unknown(environment: Mapping[str, str] = os.environ) -> list[str]:
+def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
     """Variables that look like settings of the hub and are none: most likely misspelt."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
-    return sorted(name for name in environment if name.upper().startswith(PREFIX) and name.upper() not in known)
+    known_variables = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
+    return sorted(
+        name for name in environment if name.upper().startswith(ENV_PREFIX) and name.upper() not in known_variables
+    )
 
 
 def markdown() -> str:
@@ -210,16 +212,16 @@ def markdown() -> str:
             if field.default in (None, ())
             else f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
         )
-        lines.append(f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |")
+        lines.append(f"| `{ENV_PREFIX}{name.upper()}` | {default} | {field.description} |")
     return "\n".join(lines) + "\n"
 
 
-def _told(error: ValidationError) -> Misconfigured:
-    faults = []
-    for fault in error.errors(include_url=False, include_context=False):
-        name = str(fault["loc"][0])
+def _format_errors(error: ValidationError) -> Misconfigured:
+    messages = []
+    for detail in error.errors(include_url=False, include_context=False):
+        name = str(detail["loc"][0])
         # A value that may hold a password is never shown.
-        shown = "" if name in ("database_url", "encryption_key") else f"{fault['input']!r} cannot be used: "
-        reason = fault["msg"].removeprefix("Value error, ")
-        faults.append(f"{PREFIX}{name.upper()}: {shown}{reason}. {Settings.model_fields[name].description}")
-    return Misconfigured("; ".join(faults), argument=PREFIX + str(error.errors()[0]["loc"][0]).upper())
+        prefix = "" if name in ("database_url", "encryption_key") else f"{detail['input']!r} cannot be used: "
+        reason = detail["msg"].removeprefix("Value error, ")
+        messages.append(f"{ENV_PREFIX}{name.upper()}: {prefix}{reason}. {Settings.model_fields[name].description}")
+    return Misconfigured("; ".join(messages), argument=ENV_PREFIX + str(error.errors()[0]["loc"][0]).upper())

@@ -1,4 +1,4 @@
-"""Who asks: a key's role, what it is bound to, what a role may do. Which rows that means is domain/scope's."""
+"""Who asks: a key's role, what it is bound to, what a role may do. Which rows that means is hub/model/scopes.py's."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +16,7 @@ class Role(StrEnum):
 
 
 # A scope is "subject:verb"; "*" stands for every subject.
-SCOPES: dict[Role, frozenset[str]] = {
+ROLE_SCOPES: dict[Role, frozenset[str]] = {
     Role.READER: frozenset({"*:read"}),
     Role.WRITER: frozenset({"*:read", "*:write"}),
     Role.ADMIN: frozenset({"*:read", "*:write", "*:admin"}),
@@ -27,8 +27,8 @@ SCOPES: dict[Role, frozenset[str]] = {
 # customer does not say of itself who it is, what it bought or what it is worth.
 WRITABLE: dict[str, frozenset[str]] = {
     "unit": frozenset(
-        f"{each}:write"
-        for each in (
+        f"{subject}:write"
+        for subject in (
             "customers",
             "contacts",
             "orders",
@@ -39,11 +39,11 @@ WRITABLE: dict[str, frozenset[str]] = {
             "webhooks",
         )
     ),
-    "customer": frozenset(f"{each}:write" for each in ("contacts", "interactions", "consents")),
+    "customer": frozenset(f"{subject}:write" for subject in ("contacts", "interactions", "consents")),
 }
 
 # Bound to nothing, to one unit without units below, to a subtree, to one customer.
-Binding = Literal["none", "leaf", "unit", "customer"]
+Binding = Literal["unrestricted", "single_unit", "unit_subtree", "customer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Viewer:
     unit_path: str | None = None
     unit_ids: tuple[UUID, ...] = ()  # the units of the subtree, as they were when the key was looked up
     customer_id: UUID | None = None
-    shown: str = ""  # the key's public id
+    key_public_id: str = ""  # the key's public id
 
     @property
     def binding(self) -> Binding:
@@ -63,16 +63,16 @@ class Viewer:
         if self.customer_id is not None:
             return "customer"
         if self.unit_path is None:
-            return "none"
-        return "leaf" if len(self.unit_ids) == 1 else "unit"
+            return "unrestricted"
+        return "single_unit" if len(self.unit_ids) == 1 else "unit_subtree"
 
     @property
     def actor(self) -> str:
         """What the log of changes knows this viewer by."""
-        return f"key:{self.shown}" if self.shown else "hub"
+        return f"key:{self.key_public_id}" if self.key_public_id else "hub"
 
     @property
-    def introspect(self) -> bool:
+    def can_introspect(self) -> bool:
         # A customer's own app ships with its queries; nobody who holds such a key needs the whole vocabulary.
         return self.customer_id is None
 
@@ -82,7 +82,7 @@ class Viewer:
     def require(self, scope: str) -> None:
         """Raise Forbidden unless the role has the scope."""
         if not self.may(scope):
-            bound = "" if self.binding == "none" else f" bound to a {self.binding}"
+            bound = {"unrestricted": "", "customer": " bound to a customer"}.get(self.binding, " bound to a unit")
             message = f"A key with role {self.role}{bound} may not {scope}; use a key that has that right."
             raise Forbidden(message, extensions={"scope": scope})
 
@@ -91,12 +91,12 @@ class Viewer:
 def _may(role: Role, binding: Binding, scope: str) -> bool:
     verb = scope.partition(":")[2]
     # Whoever sees a part only may not hand out keys to the whole.
-    if verb == "admin" and binding != "none":
+    if verb == "admin" and binding != "unrestricted":
         return False
-    bound = "unit" if binding == "leaf" else binding
+    bound = "unit" if binding in ("single_unit", "unit_subtree") else binding
     if verb == "write" and scope not in WRITABLE.get(bound, (scope,)):
         return False
-    scopes = SCOPES[role]
+    scopes = ROLE_SCOPES[role]
     return scope in scopes or f"*:{verb}" in scopes
 
 

@@ -16,63 +16,63 @@ from hub import schema
 from hub.db.migrate import alchemy_url
 from hub.domain.access import api_keys, secrets
 from hub.model import idempotency
-from hub.model.columns import PLACED, Ltree, metadata
+from hub.model.columns import DENORMALIZED_UNIT, Ltree, metadata
 from hub.settings import Settings
 
 # Named so that every table stands in the metadata before alembic compares it with the database.
-TABLES = (schema.declarations(), idempotency.Kept, api_keys.ApiKey, secrets.Secret)
+TABLES = (schema.declarations(), idempotency.IdempotencyRecord, api_keys.ApiKey, secrets.HubSecret)
 
 ischema_names["xid8"] = sa.BigInteger  # of the log of changes, which is not compared
 ischema_names["ltree"] = Ltree  # so that alembic knows the type when it meets it in the database
 
 
-def render(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
+def render(type_: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
     """The hub's own column types by name, so that a printed migration needs no hand."""
-    if kind == "type" and isinstance(item, Ltree):
-        autogen.imports.add("from hub.domain.tables import Ltree")
+    if type_ == "type" and isinstance(item, Ltree):
+        autogen.imports.add("from hub.model.columns import Ltree")
         return "Ltree()"
-    if kind == "type" and isinstance(item, sa.Enum):
+    if type_ == "type" and isinstance(item, sa.Enum):
         values = ", ".join(repr(value) for value in item.enums)
         return f"sa.Enum({values}, name={item.name!r}, native_enum=False, create_constraint=True, length={item.length})"
     return False
 
 
-printed = rewriter.Rewriter()
+directive_rewriter = rewriter.Rewriter()
 
 
-def _captures(name: str) -> list[ops.MigrateOperation]:
+def _capture_triggers(name: str) -> list[ops.MigrateOperation]:
     """The statement that writes the triggers of a table of the graph: those have a version."""
-    known = metadata.tables.get(name)
-    return [ops.ExecuteSQLOp(f"select hub_capture('{name}')")] if known is not None and "version" in known.c else []
+    table = metadata.tables.get(name)
+    return [ops.ExecuteSQLOp(f"select hub_capture('{name}')")] if table is not None and "version" in table.c else []
 
 
-@printed.rewrites(ops.CreateTableOp)
+@directive_rewriter.rewrites(ops.CreateTableOp)
 def with_triggers(_: object, __: object, table: ops.CreateTableOp) -> list[ops.MigrateOperation]:
     """A new table of the graph has its changes captured; rows that are placed in their customer's unit, placed."""
-    return [table, *_placing(table), *_captures(table.table_name)]
+    return [table, *_denormalization_triggers(table), *_capture_triggers(table.table_name)]
 
 
-@printed.rewrites(ops.ModifyTableOps)
-def with_columns(_: object, __: object, changes: ops.ModifyTableOps) -> list[ops.MigrateOperation]:
+@directive_rewriter.rewrites(ops.ModifyTableOps)
+def with_recreated_triggers(_: object, __: object, changes: ops.ModifyTableOps) -> list[ops.MigrateOperation]:
     """When columns come or go, the triggers that compare them are written anew."""
-    columns = any(isinstance(each, ops.AddColumnOp | ops.DropColumnOp) for each in changes.ops)
-    return [changes, *(_captures(changes.table_name) if columns else [])]
+    columns = any(isinstance(operation, ops.AddColumnOp | ops.DropColumnOp) for operation in changes.ops)
+    return [changes, *(_capture_triggers(changes.table_name) if columns else [])]
 
 
-def _placing(table: ops.CreateTableOp) -> list[ops.MigrateOperation]:
-    if not any(isinstance(each, sa.Column) and each.info.get(PLACED) for each in table.columns):
+def _denormalization_triggers(table: ops.CreateTableOp) -> list[ops.MigrateOperation]:
+    if not any(isinstance(column, sa.Column) and column.info.get(DENORMALIZED_UNIT) for column in table.columns):
         return []
-    name, done = table.table_name, "for each row"
-    made = (
-        f"create trigger place before insert on {name} {done} when (new.unit_id is null) execute function hub_place()"
+    name, timing = table.table_name, "for each row"
+    insert_trigger = (
+        f"create trigger place before insert on {name} {timing} when (new.unit_id is null) execute function hub_place()"
     )
-    moved = f"create trigger move before update of customer_id on {name} {done} execute function hub_place()"
-    return [ops.ExecuteSQLOp(made), ops.ExecuteSQLOp(moved)]
+    update_trigger = f"create trigger move before update of customer_id on {name} {timing} execute function hub_place()"
+    return [ops.ExecuteSQLOp(insert_trigger), ops.ExecuteSQLOp(update_trigger)]
 
 
-def include(item: SchemaItem, name: str | None, kind: str, reflected: bool, compared: SchemaItem | None) -> bool:
+def include(item: SchemaItem, name: str | None, type_: str, reflected: bool, compared: SchemaItem | None) -> bool:
     """Leaves out what the database keeps for itself."""
-    return not (kind == "table" and reflected and str(name).startswith(("alembic_version", "change_")))
+    return not (type_ == "table" and reflected and str(name).startswith(("alembic_version", "change_")))
 
 
 def run(connection: sa.Connection) -> None:
@@ -84,13 +84,13 @@ def run(connection: sa.Connection) -> None:
         compare_server_default=False,
         render_item=render,
         include_object=include,
-        process_revision_directives=printed,
+        process_revision_directives=directive_rewriter,
     )
     with context.begin_transaction():
         context.run_migrations()
 
 
-async def by_hand() -> None:
+async def run_standalone() -> None:
     """`alembic …` on a developer's shell."""
     url = Settings().database_url
     if url is None:
@@ -100,8 +100,8 @@ async def by_hand() -> None:
         await connection.run_sync(run)
 
 
-handed_over: sa.Connection | None = context.config.attributes.get("connection")
-if handed_over is not None:
-    run(handed_over)
+shared_connection: sa.Connection | None = context.config.attributes.get("connection")
+if shared_connection is not None:
+    run(shared_connection)
 else:
-    asyncio.run(by_hand())
+    asyncio.run(run_standalone())

@@ -6,19 +6,19 @@ from hub.domain.engagement import interactions
 from hub.domain.privacy import consents
 from hub.engine.catalog.scalars import Json
 from hub.model import scopes
-from hub.model.commands import verb
-from hub.model.declarations import one, row
+from hub.model.commands import command
+from hub.model.declarations import graphql_type, to_one
 
 
-@row(
+@graphql_type(
     consents.Consent,
-    scope=scopes.customer,
+    scope=scopes.customer_owned,
     prefix="cns",
     plural="consents",
     sortable=("given_at",),
     order=("given_at", "desc"),
     implements={"TimelineEntry": "given_at"},
-    writes=consents.CONSENTS,
+    writer=consents.CONSENT_WRITER,
 )
 class Consent:
     """What a customer answered when asked whether data may be used."""
@@ -32,7 +32,7 @@ class Consent:
     expires_at: datetime | None
     superseded_at: datetime | None
     current: bool
-    customer = one("customers.Customer", by="customer_id", description="The customer who was asked.")
+    customer = to_one("customers.Customer", by="customer_id", description="The customer who was asked.")
 
 
-consent_set = verb("consentSet", consents.consent_set, many="consentsSet")
+consent_set = command("consentSet", consents.consent_set, bulk_name="consentsSet")

@@ -9,8 +9,8 @@ from hub.domain.customers import customers, lifecycle, lookup
 from hub.domain.privacy import erasure
 from hub.engine.catalog.scalars import Json
 from hub.model import scopes
-from hub.model.commands import verb
-from hub.model.declarations import FoundBy, Interface, Sortable, many, merged, one, row
+from hub.model.commands import command
+from hub.model.declarations import Interface, Lookup, Sortable, graphql_type, merged_connection, to_many, to_one
 
 TIMELINE = Interface(
     "TimelineEntry",
@@ -20,11 +20,14 @@ TIMELINE = Interface(
 )
 
 
-def _normalized(given: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**given, "value": customers.normalized(customers.IdentifierKind[given["kind"]], given["value"])}
+def _normalize_arguments(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {
+        **arguments,
+        "value": customers.normalize_identifier(customers.IdentifierKind[arguments["kind"]], arguments["value"]),
+    }
 
 
-BY_IDENTIFIER = FoundBy(
+IDENTIFIER_LOOKUP = Lookup(
     name="identifier",
     table=customers.Identifier,
     key="customer_id",
@@ -33,22 +36,22 @@ BY_IDENTIFIER = FoundBy(
         "value": (customers.Identifier.c.normalized, True),
         "source": (customers.Identifier.c.source, False),
     },
-    normalize=_normalized,
+    normalize=_normalize_arguments,
     prefer=(("verified", "desc"), ("id", "asc")),
     description="The customer who is known by an identifier; a verified one is preferred, then the oldest.",
 )
 
 
-@row(
+@graphql_type(
     customers.Customer,
-    scope=scopes.itself,
+    scope=scopes.customer_itself,
     prefix="cus",
     plural="customers",
-    sortable=("name", "created_at", Sortable("country", missing="")),
+    sortable=("name", "created_at", Sortable("country", null_as="")),
     order=("name", "asc"),
     search=("name",),
-    found_by=(BY_IDENTIFIER,),
-    writes=lookup.CUSTOMERS,
+    lookups=(IDENTIFIER_LOOKUP,),
+    writer=lookup.CUSTOMER_WRITER,
 )
 class Customer:
     """A person or organisation that the business deals with."""
@@ -62,32 +65,34 @@ class Customer:
     language: str | None
     currency: str | None
     attributes: Json
-    unit = one("org.OrgUnit", by="unit_id", description="The unit that owns the customer.")
-    owner = one("org.Staff", by="owner_id", description="Who looks after the customer.")
-    identifiers = many("customers.Identifier", by="customer_id", description="What the customer is known by.")
-    contacts = many("contacts.Contact", by="customer_id", description="People at or of the customer.")
-    addresses = many("contacts.Address", by="customer_id", description="The customer's addresses.")
-    orders = many("orders.Order", by="customer_id", description="The customer's orders.")
-    interactions = many(
+    unit = to_one("org.OrgUnit", by="unit_id", description="The unit that owns the customer.")
+    owner = to_one("org.Staff", by="owner_id", description="Who looks after the customer.")
+    identifiers = to_many("customers.Identifier", by="customer_id", description="What the customer is known by.")
+    contacts = to_many("contacts.Contact", by="customer_id", description="People at or of the customer.")
+    addresses = to_many("contacts.Address", by="customer_id", description="The customer's addresses.")
+    orders = to_many("orders.Order", by="customer_id", description="The customer's orders.")
+    interactions = to_many(
         "interactions.Interaction",
         by="customer_id",
         description="What was said and done between the customer and the business.",
     )
-    scores = many("scores.Score", by="customer_id", description="The customer's scores, past and current.")
-    stage_moves = many("customers.StageMove", by="customer_id", description="The customer's moves between stages.")
-    consents = many("consents.Consent", by="customer_id", description="What the customer allows.")
-    reviews = many("identity.IdentityReview", by="customer_id", description="Doubts whether the customer is another.")
-    timeline = merged(TIMELINE, by="customer_id", description="Everything that happened, latest first.")
+    scores = to_many("scores.Score", by="customer_id", description="The customer's scores, past and current.")
+    stage_moves = to_many("customers.StageMove", by="customer_id", description="The customer's moves between stages.")
+    consents = to_many("consents.Consent", by="customer_id", description="What the customer allows.")
+    reviews = to_many(
+        "identity.IdentityReview", by="customer_id", description="Doubts whether the customer is another."
+    )
+    timeline = merged_connection(TIMELINE, by="customer_id", description="Everything that happened, latest first.")
 
 
-@row(
+@graphql_type(
     customers.Identifier,
-    scope=scopes.customer,
+    scope=scopes.customer_owned,
     prefix="idn",
     plural="identifiers",
     sortable=("created_at",),
     order=("created_at", "asc"),
-    writes=customers.IDENTIFIERS,
+    writer=customers.IDENTIFIER_WRITER,
 )
 class Identifier:
     """Something a customer is known by: an e-mail address, a telephone number, a key in another system."""
@@ -97,18 +102,18 @@ class Identifier:
     normalized: str
     verified: bool
     source: str
-    customer = one("customers.Customer", by="customer_id", description="The customer who is known by it.")
+    customer = to_one("customers.Customer", by="customer_id", description="The customer who is known by it.")
 
 
-@row(
+@graphql_type(
     lifecycle.StageMove,
-    scope=scopes.customer,
+    scope=scopes.customer_owned,
     prefix="stm",
     plural="stageMoves",
     sortable=("moved_at",),
     order=("moved_at", "desc"),
     implements={"TimelineEntry": "moved_at"},
-    writes=lifecycle.MOVES,
+    writer=lifecycle.STAGE_MOVE_WRITER,
 )
 class StageMove:
     """A customer's move from one stage of the lifecycle to another."""
@@ -117,10 +122,10 @@ class StageMove:
     to_stage: customers.Stage
     reason: str
     moved_at: datetime
-    customer = one("customers.Customer", by="customer_id", description="The customer who moved.")
+    customer = to_one("customers.Customer", by="customer_id", description="The customer who moved.")
 
 
-stage_move = verb("customerStageMove", lifecycle.stage_move, many="customersStageMove")
-assign = verb("customerAssign", lifecycle.assign, many="customersAssign")
-erase = verb("customerErase", erasure.erase)
-key_mint = verb("customerKeyMint", api_keys.mint, secret=True)
+stage_move = command("customerStageMove", lifecycle.stage_move, bulk_name="customersStageMove")
+assign = command("customerAssign", lifecycle.assign, bulk_name="customersAssign")
+erase = command("customerErase", erasure.erase_customer)
+key_mint = command("customerKeyMint", api_keys.mint_customer_key, secret=True)

@@ -1,20 +1,20 @@
 """Products as clients see them."""
 
 from hub.domain.sales import products
-from hub.engine.catalog.scalars import Money
+from hub.engine.catalog.scalars import MoneyAmount
 from hub.model import scopes
-from hub.model.declarations import many, row
+from hub.model.declarations import graphql_type, to_many
 
 
-@row(
+@graphql_type(
     products.Product,
-    scope=scopes.everyone,
+    scope=scopes.any_key,
     prefix="prd",
     plural="products",
     sortable=("name", "unit_price"),
     order=("name", "asc"),
     search=("name", "category"),
-    writes=products.PRODUCTS,
+    writer=products.PRODUCT_WRITER,
 )
 class Product:
     """A thing on the price list."""
@@ -23,7 +23,7 @@ class Product:
     name: str
     category: str
     packaging: str | None
-    unit_price: Money
+    unit_price: MoneyAmount
     currency: str
     discontinued: bool
-    items = many("orders.OrderItem", by="product_id", description="The order lines that name the product.")
+    items = to_many("orders.OrderItem", by="product_id", description="The order lines that name the product.")

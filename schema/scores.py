@@ -6,19 +6,19 @@ from decimal import Decimal
 from hub.domain.scoring import scores
 from hub.engine.catalog.scalars import Json
 from hub.model import scopes
-from hub.model.commands import verb
-from hub.model.declarations import one, row
+from hub.model.commands import command
+from hub.model.declarations import graphql_type, to_one
 
 
-@row(
+@graphql_type(
     scores.Score,
-    scope=scopes.customer,
+    scope=scopes.customer_owned,
     prefix="sco",
     plural="scores",
     sortable=("computed_at",),
     order=("computed_at", "desc"),
     implements={"TimelineEntry": "computed_at"},
-    writes=scores.SCORES,
+    writer=scores.SCORE_WRITER,
 )
 class Score:
     """A figure that a model gave a customer at a moment, with its reasons."""
@@ -30,7 +30,7 @@ class Score:
     computed_at: datetime
     superseded_at: datetime | None
     current: bool
-    customer = one("customers.Customer", by="customer_id", description="The customer who is scored.")
+    customer = to_one("customers.Customer", by="customer_id", description="The customer who is scored.")
 
 
-record = verb("scoreRecord", scores.record, many="scoresRecord")
+record = command("scoreRecord", scores.record, bulk_name="scoresRecord")

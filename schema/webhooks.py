@@ -5,18 +5,18 @@ from datetime import datetime
 from hub.domain.webhooks import commands, webhooks
 from hub.engine.catalog.scalars import Json
 from hub.model import scopes
-from hub.model.commands import verb
-from hub.model.declarations import many, one, row
+from hub.model.commands import command
+from hub.model.declarations import graphql_type, to_many, to_one
 
 
-@row(
+@graphql_type(
     webhooks.Webhook,
-    scope=scopes.keeper,
+    scope=scopes.key_owned,
     prefix="whk",
     plural="webhooks",
     sortable=("created_at",),
     order=("created_at", "desc"),
-    writes=webhooks.WEBHOOKS,
+    writer=webhooks.WEBHOOK_WRITER,
 )
 class Webhook:
     """A subscription with an address: what it tells is posted there, signed, until it is taken."""
@@ -30,17 +30,17 @@ class Webhook:
     status: webhooks.WebhookStatus
     status_reason: str | None
     owner: str
-    deliveries = many("webhooks.WebhookDelivery", by="webhook_id", description="What was and is to be sent.")
+    deliveries = to_many("webhooks.WebhookDelivery", by="webhook_id", description="What was and is to be sent.")
 
 
-@row(
+@graphql_type(
     webhooks.Delivery,
-    scope=scopes.keeper,
+    scope=scopes.key_owned,
     prefix="dlv",
     plural="webhookDeliveries",
     sortable=("created_at",),
     order=("created_at", "desc"),
-    writes=webhooks.DELIVERIES,
+    writer=webhooks.DELIVERY_WRITER,
 )
 class WebhookDelivery:
     """One change that is sent for a webhook. Its id is the `webhook-id`: the same for every attempt and replay."""
@@ -52,21 +52,21 @@ class WebhookDelivery:
     next_attempt_at: datetime | None
     delivered_at: datetime | None
     reason: str | None
-    webhook = one(
+    webhook = to_one(
         "webhooks.Webhook", by="webhook_id", description="The webhook; empty once it is deleted, until this goes, too."
     )
-    customer = one("customers.Customer", by="customer_id", description="The customer whose row changed.")
-    tries = many("webhooks.WebhookAttempt", by="delivery_id", description="Every attempt to send it.")
+    customer = to_one("customers.Customer", by="customer_id", description="The customer whose row changed.")
+    tries = to_many("webhooks.WebhookAttempt", by="delivery_id", description="Every attempt to send it.")
 
 
-@row(
+@graphql_type(
     webhooks.Attempt,
-    scope=scopes.keeper,
+    scope=scopes.key_owned,
     prefix="wat",
     plural="webhookAttempts",
     sortable=("created_at",),
     order=("created_at", "desc"),
-    writes=webhooks.ATTEMPTS,
+    writer=webhooks.ATTEMPT_WRITER,
 )
 class WebhookAttempt:
     """One attempt to send a delivery."""
@@ -77,14 +77,14 @@ class WebhookAttempt:
     milliseconds: int
     error: str | None
     answer: str | None
-    delivery = one("webhooks.WebhookDelivery", by="delivery_id", description="What was sent.")
+    delivery = to_one("webhooks.WebhookDelivery", by="delivery_id", description="What was sent.")
 
 
-create = verb("webhookCreate", commands.create, secret=True)
-update = verb("webhookUpdate", commands.update)
-pause = verb("webhookPause", commands.pause)
-resume = verb("webhookResume", commands.resume)
-rotate_secret = verb("webhookSecretRotate", commands.rotate_secret, secret=True)
-rewind = verb("webhookRewind", commands.rewind)
-resend = verb("webhookDeliveryResend", commands.resend, many="webhookDeliveriesResend")
-dry_run = verb("webhookDryRun", commands.dry_run)
+create = command("webhookCreate", commands.create, secret=True)
+update = command("webhookUpdate", commands.update)
+pause = command("webhookPause", commands.pause)
+resume = command("webhookResume", commands.resume)
+rotate_secret = command("webhookSecretRotate", commands.rotate_secret, secret=True)
+rewind = command("webhookRewind", commands.rewind)
+resend = command("webhookDeliveryResend", commands.resend, bulk_name="webhookDeliveriesResend")
+dry_run = command("webhookDryRun", commands.dry_run)

@@ -1,5 +1,6 @@
 """A Postgres of the suite's own, databases in it, and a hub on the sample data to ask through its front door."""
 
+import random
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -14,80 +15,88 @@ import httpx2
 import pytest
 from starlette.types import ASGIApp
 
-from hub.app import running
+from hub.app import lifespan
 from hub.db import migrate
 from hub.demo.load import load
 from hub.domain.access import api_keys
-from hub.postgres import Server, ensure
+from hub.postgres import PostgresServer, ensure
 from hub.settings import Settings
 from hub.viewer import ADMIN, Role
 
 pytest_plugins = ("own_northwind",)
 
-Ask = Callable[..., Awaitable[Any]]
-NewDatabase = Callable[[str], Awaitable[str]]
+RunQuery = Callable[..., Awaitable[Any]]
+CreateDatabase = Callable[[str], Awaitable[str]]
 _numbers = count()
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
+def postgres_server() -> Iterator[PostgresServer]:
     """A throwaway server."""
     with tempfile.TemporaryDirectory(prefix="hub-tests-") as folder, ensure(Path(folder), durable=False) as started:
         yield started
 
 
 @pytest.fixture(scope="session")
-async def new_database(server: Server) -> NewDatabase:
+async def create_database(postgres_server: PostgresServer) -> CreateDatabase:
     """Makes a database, a copy of the named one, and gives its address."""
 
-    async def make(template: str) -> str:
-        return await _made(server, f"{template}_{next(_numbers)}", template)
+    async def create(template: str) -> str:
+        return await _create_database(postgres_server, f"{template}_{next(_numbers)}", template)
 
-    return make
+    return create
 
 
-def in_database(dsn: str, name: str) -> str:
+def with_database(dsn: str, name: str) -> str:
     """The address of another database on the same server."""
     return dsn.rpartition("/")[0] + "/" + name
 
 
-async def _made(server: Server, name: str, template: str) -> str:
-    connection = await asyncpg.connect(server.admin_dsn)
+async def _create_database(postgres_server: PostgresServer, name: str, template: str) -> str:
+    connection = await asyncpg.connect(postgres_server.admin_dsn)
     try:
         await connection.execute(f'create database "{name}" owner hub template "{template}"')
     finally:
         await connection.close()
-    return in_database(server.dsn, name)
+    return with_database(postgres_server.dsn, name)
 
 
 @pytest.fixture(scope="session")
-async def empty_dsn(server: Server) -> str:
+async def empty_dsn(postgres_server: PostgresServer) -> str:
     """A migrated database without a row; to be copied, not written to."""
-    dsn = await _made(server, "migrated", "template0")
+    dsn = await _create_database(postgres_server, "migrated", "template0")
     await migrate.upgrade(dsn)
     return dsn
 
 
 @pytest.fixture(scope="session")
-async def demo_dsn(server: Server, empty_dsn: str) -> str:
+async def demo_dsn(postgres_server: PostgresServer, empty_dsn: str) -> str:
     """Northwind; to be read, not written to. Copies are made of `northwind`, to which nobody stays connected."""
-    await load(await _made(server, "northwind", "migrated"))
-    return await _made(server, "demo", "northwind")
+    await load(await _create_database(postgres_server, "northwind", "migrated"))
+    return await _create_database(postgres_server, "demo", "northwind")
 
 
 @pytest.fixture
-async def database(new_database: NewDatabase, empty_dsn: str) -> str:
+async def database_dsn(create_database: CreateDatabase, empty_dsn: str) -> str:
     """A migrated database of the test's own."""
-    return await new_database("migrated")
+    return await create_database("migrated")
 
 
 @pytest.fixture
-async def northwind(new_database: NewDatabase, demo_dsn: str) -> str:
+async def northwind_dsn(create_database: CreateDatabase, demo_dsn: str) -> str:
     """Northwind of the test's own, to be written to."""
-    return await new_database("northwind")
+    return await create_database("northwind")
 
 
-async def execute(dsn: str, statements: str) -> None:
+@pytest.fixture
+def seed() -> int:
+    """A seed of the test's own; pytest prints it when the test fails."""
+    value = random.randrange(10**6)
+    print("seed", value)
+    return value
+
+
+async def execute_sql(dsn: str, statements: str) -> None:
     """Runs statements in a database."""
     connection = await asyncpg.connect(dsn)
     try:
@@ -96,82 +105,82 @@ async def execute(dsn: str, statements: str) -> None:
         await connection.close()
 
 
-async def key_for(
+async def create_api_key(
     dsn: str, role: Role = Role.ADMIN, *, unit_id: UUID | None = None, customer_id: UUID | None = None
 ) -> str:
     """A new API key."""
     connection = await asyncpg.connect(dsn)
     try:
-        wanted = api_keys.NewKey(name="test", role=role, unit_id=unit_id, customer_id=customer_id)
-        return await api_keys.create(connection, ADMIN, wanted, at=datetime.now(UTC))
+        new_key = api_keys.NewKey(name="test", role=role, unit_id=unit_id, customer_id=customer_id)
+        return await api_keys.create(connection, ADMIN, new_key, now=datetime.now(UTC))
     finally:
         await connection.close()
 
 
 @pytest.fixture(scope="session")
-async def hub(demo_dsn: str) -> AsyncIterator[ASGIApp]:
+async def app(demo_dsn: str) -> AsyncIterator[ASGIApp]:
     """A whole hub on Northwind, without a socket."""
-    async with running(Settings(), demo_dsn) as app:
+    async with lifespan(Settings(), demo_dsn) as app:
         yield app
 
 
 @pytest.fixture(scope="session")
 async def admin_key(demo_dsn: str) -> str:
     """A key that sees all of Northwind."""
-    return await key_for(demo_dsn)
+    return await create_api_key(demo_dsn)
 
 
 @pytest.fixture(scope="session")
-async def client(hub: ASGIApp) -> AsyncIterator[httpx2.AsyncClient]:
+async def http_client(app: ASGIApp) -> AsyncIterator[httpx2.AsyncClient]:
     """An HTTP client of the hub on Northwind, without a key."""
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(hub), base_url="http://hub") as made:
-        yield made
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://hub") as http_client:
+        yield http_client
 
 
 @pytest.fixture(scope="session")
-async def ask(client: httpx2.AsyncClient, admin_key: str) -> Ask:
+async def run_query(http_client: httpx2.AsyncClient, admin_key: str) -> RunQuery:
     """Asks the hub on Northwind, as admin unless a key is given; gives the data, or fails with the errors."""
 
-    async def asked(query: str, variables: dict[str, Any] | None = None, *, key: str = admin_key) -> Any:
-        answer = await posted(client, query, variables, key)
-        assert "errors" not in answer, answer["errors"]
-        return answer["data"]
+    async def query_data(query: str, variables: dict[str, Any] | None = None, *, key: str = admin_key) -> Any:
+        response = await post_query(http_client, query, variables, key)
+        assert "errors" not in response, response["errors"]
+        return response["data"]
 
-    return asked
+    return query_data
 
 
 @pytest.fixture(scope="session")
-async def refused(client: httpx2.AsyncClient, admin_key: str) -> Ask:
+async def expect_error(http_client: httpx2.AsyncClient, admin_key: str) -> RunQuery:
     """Asks for what must be refused; gives the one error."""
 
-    async def asked(query: str, variables: dict[str, Any] | None = None, *, key: str = admin_key) -> Any:
-        answer = await posted(client, query, variables, key)
-        (error,) = answer["errors"]
+    async def query_error(query: str, variables: dict[str, Any] | None = None, *, key: str = admin_key) -> Any:
+        response = await post_query(http_client, query, variables, key)
+        (error,) = response["errors"]
         return error
 
-    return asked
+    return query_error
 
 
 @asynccontextmanager
-async def asking(dsn: str) -> AsyncIterator[Ask]:
+async def open_query_client(dsn: str) -> AsyncIterator[RunQuery]:
     """Asks a hub on any database, as admin unless a key is given; gives the data, or fails with the errors."""
-    admin_key = await key_for(dsn)
-    async with running(Settings(), dsn) as app:
+    admin_key = await create_api_key(dsn)
+    async with lifespan(Settings(), dsn) as app:
         transport = httpx2.ASGITransport(app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://hub") as client:
 
-            async def asked(query: str, variables: dict[str, Any] | None = None, *, key: str = admin_key) -> Any:
-                answer = await posted(client, query, variables, key)
-                assert "errors" not in answer, answer["errors"]
-                return answer["data"]
+            async def query_data(query: str, variables: dict[str, Any] | None = None, *, key: str = admin_key) -> Any:
+                response = await post_query(client, query, variables, key)
+                assert "errors" not in response, response["errors"]
+                return response["data"]
 
-            yield asked
+            yield query_data
 
 
-async def posted(client: httpx2.AsyncClient, query: str, variables: dict[str, Any] | None, key: str) -> Any:
+async def post_query(http_client: httpx2.AsyncClient, query: str, variables: dict[str, Any] | None, key: str) -> Any:
     """The JSON answer to a query."""
-    sent = {"query": query, "variables": variables}
-    response = await client.post("/graphql", json=sent, headers={"authorization": f"Bearer {key}"})
+    body = {"query": query, "variables": variables}
+    response = await http_client.post("/graphql", json=body, headers={"authorization": f"Bearer {key}"})
     return response.json()
 
 

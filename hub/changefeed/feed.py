@@ -10,149 +10,163 @@ from typing import NamedTuple
 from uuid import UUID
 
 from hub.changefeed import control_messages
-from hub.changefeed.cursors import Cursors, resumed
+from hub.changefeed.cursors import ChangeCursors, resume_position
 from hub.db import change_positions
-from hub.db.change_positions import Standing
+from hub.db.change_positions import FeedState
 from hub.db.pool import Pool
-from hub.engine.execution.subscriptions import Watch
+from hub.engine.execution.subscriptions import SubscriptionSource
 
-SCAN = 2_000  # changes looked at at once, to find those that concern a stream
-RUN = 200  # and told at once
-MOST_SCANNED = 100_000  # per page, if the page can say how far it came
+SCAN_BATCH = 2_000  # changes looked at at once, to find those that concern a stream
+RENDER_BATCH = 200  # and told at once
+MAX_SCANNED = 100_000  # per page, if the page can say how far it came
 
 
-class Head(NamedTuple):
+class ChangeHeader(NamedTuple):
     """A change without its images: what it takes to know whom it concerns."""
 
     position: int
     table: str
-    row: UUID
-    customer: UUID | None
-    former: UUID | None  # whose the row was, if this change made it another's
+    row_id: UUID
+    customer_id: UUID | None
+    former_customer_id: UUID | None  # whose the row was, if this change made it another's
 
 
-def concerns(watch: Watch, head: Head) -> bool:
+def may_concern(source: SubscriptionSource, header: ChangeHeader) -> bool:
     """Whether a change may have to be told; the statement decides."""
-    reach, keys, customer = watch.reach, watch.keys, watch.customer
-    if head.table not in reach.anywhere:
+    dependencies, row_ids, customer_id = source.dependencies, source.row_ids, source.customer_id
+    if header.table not in dependencies.any_row:
         return False
-    if keys is not None and head.row not in keys:
+    if row_ids is not None and header.row_id not in row_ids:
         return False
-    return customer in (None, head.customer, head.former) or (head.customer is None and watch.bound)
+    return customer_id in (None, header.customer_id, header.former_customer_id) or (
+        header.customer_id is None and source.bound
+    )
 
 
-def nobody(_: int, __: int) -> None:
+def ignore(_: int, __: int) -> None:
     """Nobody has to know."""
 
 
-class Feed:
-    """The order of changes, as one process reads it. `mark` stands for a cursor that is not known yet; nobody is told it.
+class ChangeFeed:
+    """The order of changes, as one process reads it.
 
-    Who looks again and again does so through a `log` of its own, whose session is `positions.READING`, and tells of what
-    there is through another pool, whose session is `positions.TELLING`."""
+    `previous_cursor_placeholder` stands for a cursor that is not known yet; nobody is told it.
 
-    def __init__(self, pool: Pool, cursors: Cursors, log: Pool | None = None, telling: Pool | None = None) -> None:
+    Who looks again and again does so through a `log_pool`, whose session is `change_positions.CHANGEFEED_SESSION`,
+    and tells of what there is through a `render_pool`, whose session is `change_positions.MESSAGE_SESSION`."""
+
+    def __init__(
+        self, pool: Pool, cursors: ChangeCursors, log_pool: Pool | None = None, render_pool: Pool | None = None
+    ) -> None:
         self.pool = pool
-        self._log = log or pool
-        self._telling = telling or pool
-        self.mark = secrets.token_hex(16)
+        self._log_pool = log_pool or pool
+        self._render_pool = render_pool or pool
+        self.previous_cursor_placeholder = secrets.token_hex(16)
         self._cursors = cursors
-        self._standing = Standing(0, 0, 1, {})
-        self._looking = asyncio.Lock()
-        self._next: asyncio.Task[Standing] | None = None
+        self._state = FeedState(0, 0, 1, {})
+        self._refresh_lock = asyncio.Lock()
+        self._next_refresh: asyncio.Task[FeedState] | None = None
         # Told behind which position changes are lost that were known here, and the first that can still be read.
-        self.forked: Callable[[int, int], None] = nobody
+        self.on_fork: Callable[[int, int], None] = ignore
 
-    async def refresh(self) -> Standing:
+    async def refresh(self) -> FeedState:
         """Where the order stands now."""
-        async with self._log.reading() as connection:
-            found = await change_positions.standing(connection)
-        before = self._standing
-        if found.epoch in before.ended:
-            return found  # it was read before the newest epoch began, and came late
-        same = found.epoch == before.epoch
-        self._standing = found._replace(head=max(found.head, before.head)) if same else found
-        if not same and before.head > (end := found.ended.get(before.epoch, -1)):
-            self.forked(end, found.least_position)
-        return found
+        async with self._log_pool.client_connection() as connection:
+            state = await change_positions.feed_state(connection)
+        previous = self._state
+        if state.epoch in previous.epoch_ends:
+            return state  # it was read before the newest epoch began, and came late
+        same_epoch = state.epoch == previous.epoch
+        self._state = (
+            state._replace(last_position=max(state.last_position, previous.last_position)) if same_epoch else state
+        )
+        if not same_epoch and previous.last_position > (epoch_end := state.epoch_ends.get(previous.epoch, -1)):
+            self.on_fork(epoch_end, state.least_position)
+        return state
 
-    async def behind(self, cursor: str) -> int:
+    async def position_at_cursor(self, cursor: str) -> int:
         """The position that a cursor stands for. Raises BadInput for one that is no good."""
-        epoch, position = self._cursors.opened(cursor, "after")
-        return resumed(await self._looked(), epoch, position)
+        epoch, position = self._cursors.decode(cursor, "after")
+        return resume_position(await self._shared_refresh(), epoch, position)
 
-    async def _looked(self) -> Standing:
+    async def _shared_refresh(self) -> FeedState:
         """Where the order stands after this was asked for: a crowd that asks at once waits for the same look."""
-        if self._next is None:
-            self._next = asyncio.create_task(self._look())
-            self._next.add_done_callback(
-                lambda done: done.cancelled() or done.exception()
+        if self._next_refresh is None:
+            self._next_refresh = asyncio.create_task(self._exclusive_refresh())
+            self._next_refresh.add_done_callback(
+                lambda refresh: refresh.cancelled() or refresh.exception()
             )  # nobody may be left to be told
-        return await asyncio.shield(self._next)
+        return await asyncio.shield(self._next_refresh)
 
-    async def _look(self) -> Standing:
-        async with self._looking:  # the look before has ended
-            self._next = None  # whoever asks from now on waits for the next one
+    async def _exclusive_refresh(self) -> FeedState:
+        async with self._refresh_lock:  # the look before has ended
+            self._next_refresh = None  # whoever asks from now on waits for the next one
             return await self.refresh()
 
     def cursor(self, position: int) -> str:
         """The cursor of a position that was read here; always the same."""
-        return self._cursors.sealed(self._standing.epoch_of(position), position)
+        return self._cursors.encode(self._state.epoch_of(position), position)
 
     async def cursor_at(self, position: int) -> str:
         """The same for a position that was read elsewhere: it may be of an epoch that began since."""
-        if position > self._standing.head:
+        if position > self._state.last_position:
             await self.refresh()
         return self.cursor(position)
 
-    async def since(self, position: int, limit: int = SCAN, *, placed: bool = False) -> list[Head]:
+    async def headers_after(
+        self, position: int, limit: int = SCAN_BATCH, *, sequenced: bool = False
+    ) -> list[ChangeHeader]:
         """The changes behind a position, told quicker if some are sure to be; raises Forgotten when they are no longer kept."""
-        async with self._log.reading() as connection:
-            rows = await change_positions.heads(connection, position, limit, placed=placed)
+        async with self._log_pool.client_connection() as connection:
+            rows = await change_positions.read_headers(connection, position, limit, assigned=sequenced)
         if rows is None:  # the database was put back
             await self.refresh()
             return []
         if rows:
-            await self._learn(rows[-1]["epoch"], rows[-1]["position"])
+            await self._note_last_position(rows[-1]["epoch"], rows[-1]["position"])
         return [
-            Head(*(each[name] for name in ("position", "table_name", "row_id", "customer_id", "former")))
-            for each in rows
+            ChangeHeader(*(row[name] for name in ("position", "table_name", "row_id", "customer_id", "former")))
+            for row in rows
         ]
 
-    async def _learn(self, epoch: int, head: int) -> None:
+    async def _note_last_position(self, epoch: int, last_position: int) -> None:
         """A server that was started again has begun another epoch, in which the positions since then are given."""
-        if epoch != self._standing.epoch:
+        if epoch != self._state.epoch:
             await self.refresh()
-        elif head > self._standing.head:
-            self._standing = self._standing._replace(head=head)
+        elif last_position > self._state.last_position:
+            self._state = self._state._replace(last_position=last_position)
 
-    async def told(self, watch: Watch, wanted: Sequence[int]) -> list[tuple[int, bytes]]:
-        """The messages of the changes at some positions, with marks in them."""
-        cursors = [self.cursor(each) for each in wanted]
-        return await watch.told(self._telling, wanted, cursors, self.mark, datetime.now(UTC))
+    async def render(self, source: SubscriptionSource, log_positions: Sequence[int]) -> list[tuple[int, bytes]]:
+        """The messages of the changes at some positions, with placeholders in them."""
+        cursors = [self.cursor(position) for position in log_positions]
+        return await source.change_messages(
+            self._render_pool, log_positions, cursors, self.previous_cursor_placeholder, datetime.now(UTC)
+        )
 
-    def marked(self, message: bytes, cursor: str) -> bytes:
+    def with_previous_cursor(self, message: bytes, cursor: str) -> bytes:
         """The message with the cursor that was not known."""
-        return message.replace(self.mark.encode(), cursor.encode())
+        return message.replace(self.previous_cursor_placeholder.encode(), cursor.encode())
 
-    async def page(self, watch: Watch) -> list[bytes]:
+    async def page(self, source: SubscriptionSource) -> list[bytes]:
         """A page of messages; of all changes that are kept when it begins behind no cursor."""
-        after = watch.after
-        position = (await self.refresh()).least_position - 1 if after is None else await self.behind(after)
-        previous, found, scanned = self.cursor(position), list[bytes](), 0
-        while len(found) < watch.size:
-            heads = await self.since(position)
-            if not heads:
-                return [*found, *control_messages.ready(watch.messages, self.cursor(position))]
-            wanted = [head.position for head in heads if concerns(watch, head)]
-            for at in range(0, len(wanted), RUN):
-                for position, message in await self.told(watch, wanted[at : at + RUN]):
-                    found.append(self.marked(message, previous))
+        after = source.after
+        position = (await self.refresh()).least_position - 1 if after is None else await self.position_at_cursor(after)
+        previous, page, scanned = self.cursor(position), list[bytes](), 0
+        while len(page) < source.page_size:
+            headers = await self.headers_after(position)
+            if not headers:
+                return [*page, *control_messages.ready(source.message_fields, self.cursor(position))]
+            relevant_positions = [header.position for header in headers if may_concern(source, header)]
+            for start in range(0, len(relevant_positions), RENDER_BATCH):
+                for position, message in await self.render(source, relevant_positions[start : start + RENDER_BATCH]):
+                    page.append(self.with_previous_cursor(message, previous))
                     previous = self.cursor(position)
-                    if len(found) == watch.size:
-                        return found
-            position = heads[-1].position
-            scanned += len(heads)
-            if scanned >= MOST_SCANNED and (told := control_messages.progress(watch.messages, self.cursor(position))):
-                return [*found, *told]
-        return found
+                    if len(page) == source.page_size:
+                        return page
+            position = headers[-1].position
+            scanned += len(headers)
+            if scanned >= MAX_SCANNED and (
+                progress := control_messages.progress(source.message_fields, self.cursor(position))
+            ):
+                return [*page, *progress]
+        return page

@@ -1,20 +1,17 @@
 """The log of changes by row: what was edited since, and forgetting a customer. Triggers of migrations/ write it; the order of all
-changes is publish/'s."""
+changes is hub/changefeed's."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypeAlias
 from uuid import UUID
 
-import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from hub.db.sql_text import text
+from hub.db.pool import Connection
+from hub.db.sql_text import to_sql
 
-Tx: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-
-LOG = sa.table(
+CHANGE_LOG = sa.table(
     "change_log",
     sa.column("id", sa.BigInteger),
     sa.column("table_name", sa.Text),
@@ -25,31 +22,33 @@ LOG = sa.table(
     sa.column("before", JSONB),
 )
 
-_SINCE = text(
-    sa.select(LOG.c.version, LOG.c.changed)
+_UPDATES_SINCE_VERSION = to_sql(
+    sa.select(CHANGE_LOG.c.version, CHANGE_LOG.c.changed)
     .where(
-        LOG.c.row_id == sa.bindparam("row", type_=sa.Uuid),
-        LOG.c.table_name == sa.bindparam("of", type_=sa.Text),
-        LOG.c.version > sa.bindparam("seen", type_=sa.Integer),
-        LOG.c.operation == sa.literal_column("'UPDATE'"),
+        CHANGE_LOG.c.row_id == sa.bindparam("row", type_=sa.Uuid),
+        CHANGE_LOG.c.table_name == sa.bindparam("table_name", type_=sa.Text),
+        CHANGE_LOG.c.version > sa.bindparam("seen", type_=sa.Integer),
+        CHANGE_LOG.c.operation == sa.literal_column("'UPDATE'"),
     )
-    .order_by(LOG.c.id)
+    .order_by(CHANGE_LOG.c.id)
 )
 
 
-async def edited_since(tx: Tx, table: str, row: UUID, seen: int) -> frozenset[str] | None:
-    """The columns that edits after version `seen` changed; None when the log does not reach back so far.
+async def edited_since(tx: Connection, table: str, row_id: UUID, known_version: int) -> frozenset[str] | None:
+    """The columns that edits after `known_version` changed; None when the log does not reach back so far.
 
     The caller holds the row's lock, so that the last version in the log is the row's own."""
-    edits = await tx.fetch(_SINCE, row, table, seen)
-    if not edits or [edit["version"] for edit in edits] != list(range(seen + 1, seen + 1 + len(edits))):
+    updates = await tx.fetch(_UPDATES_SINCE_VERSION, row_id, table, known_version)
+    if not updates or [update["version"] for update in updates] != list(
+        range(known_version + 1, known_version + 1 + len(updates))
+    ):
         return None
-    return frozenset(column for edit in edits for column in edit["changed"])
+    return frozenset(column for update in updates for column in update["changed"])
 
 
 # What rights are cut by stays in the image of a row that was deleted or taken away, so that whoever saw it is told that it is
 # gone. What it became under another customer is that one's. A doubt that names the customer as the other one went with it.
-_ERASE = """
+_REDACT = """
 update change_log set after = case when customer_id <> $1 and after ->> 'other_id' is distinct from $1::text then after end,
 before = case when operation = 'DELETE' or changed && array['customer_id', 'unit_id'] then (
     select jsonb_object_agg(key, value) from jsonb_each(before) where key in ('id', 'customer_id', 'unit_id')
@@ -57,21 +56,22 @@ before = case when operation = 'DELETE' or changed && array['customer_id', 'unit
 where customer_id = $1 or before ->> 'customer_id' = $1::text
     or table_name = 'identity_reviews' and coalesce(after, before) ->> 'other_id' = $1::text
 """
-LONGEST = 61.0  # seconds: a customer may have much, and the log is looked through for it without an index
-_PATIENCE = "set local statement_timeout = '60s'"  # so that it is the server who ends them
+# A customer may have much, and the log is looked through for it without an index.
+LONG_STATEMENT_SECONDS = 61.0
+_RAISE_STATEMENT_TIMEOUT = "set local statement_timeout = '60s'"  # so that it is the server who ends them
 
 
 @asynccontextmanager
-async def patience(tx: Tx) -> AsyncIterator[None]:
-    """The statements of the block may take up to LONGEST, which the driver must be told with each of them."""
-    await tx.execute(_PATIENCE)
+async def long_statement_timeout(tx: Connection) -> AsyncIterator[None]:
+    """The statements of the block may take up to LONG_STATEMENT_SECONDS, which the driver must be told with each of them."""
+    await tx.execute(_RAISE_STATEMENT_TIMEOUT)
     yield
     await tx.execute("set local statement_timeout to default")
 
 
-async def erase(tx: Tx, customer: UUID) -> int:
+async def redact_customer(tx: Connection, customer_id: UUID) -> int:
     """Empties the images of a customer's rows, all of which are deleted; gives of how many changes.
 
     Positions stay. The change that deleted a row is told as before, without what the row was."""
-    emptied: str = await tx.execute(_ERASE, customer, timeout=LONGEST)
-    return int(emptied.removeprefix("UPDATE "))
+    command_tag: str = await tx.execute(_REDACT, customer_id, timeout=LONG_STATEMENT_SECONDS)
+    return int(command_tag.removeprefix("UPDATE "))

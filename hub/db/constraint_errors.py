@@ -1,6 +1,6 @@
 """What a constraint of the database refuses, told as what a caller did wrong: the column, its fault, the remedy.
 
-Constraints carry the names of hub/domain/tables.py's convention, so that each leads back to its columns."""
+Constraints carry the names of hub/model/columns.py's convention, so that each leads back to its columns."""
 
 from typing import Any
 
@@ -9,16 +9,16 @@ import sqlalchemy as sa
 
 from hub.errors import BadInput, HubError, NotFound
 
-FOLLOWING = ("customer_id", "unit_id")  # in a composite key, what the row's other column brings along
+DENORMALIZED_KEYS = ("customer_id", "unit_id")  # in a composite key, what the row's other column brings along
 
 
-def refusal(error: asyncpg.PostgresError, metadata: sa.MetaData) -> HubError | None:
+def to_hub_error(error: asyncpg.PostgresError, metadata: sa.MetaData) -> HubError | None:
     """The refusal behind an integrity error; None for any other error."""
     table = metadata.tables.get(error.table_name or "")
     name = error.constraint_name or ""
     if isinstance(error, asyncpg.NotNullViolationError):
         column = error.column_name or ""
-        if column in FOLLOWING:  # it would have come from the customer, if there were one
+        if column in DENORMALIZED_KEYS:  # it would have come from the customer, if there were one
             return NotFound("customer_id: there is no such row, or this key may not see it.", argument="customer_id")
         return BadInput(f"{column}: null is no value here; give one.", argument=column)
     if table is None:
@@ -27,46 +27,49 @@ def refusal(error: asyncpg.PostgresError, metadata: sa.MetaData) -> HubError | N
         columns = _columns(table, name)
         names = [column.name for column in columns]
         # What a row is part of is given once for all of its rows: at fault is what tells them apart.
-        own = next((column.name for column in columns if not column.foreign_keys), names[0])
-        message = (
-            f"{own}: another row of {_words(table)} has this {' and '.join(names)}; change that one, or give another."
-        )
-        return BadInput(message, code="ALREADY_EXISTS", argument=own)
+        own_column = next((column.name for column in columns if not column.foreign_keys), names[0])
+        joined_names = " and ".join(names)
+        message = f"{own_column}: another row of {_table_label(table)} has this {joined_names}; change that one, or give another."
+        return BadInput(message, code="ALREADY_EXISTS", argument=own_column)
     if isinstance(error, asyncpg.ForeignKeyViolationError):
         if "still referenced" in (error.detail or ""):
-            message = f"id: rows of {_words(table)} still name it; change or delete those first."
+            message = f"id: rows of {_table_label(table)} still name it; change or delete those first."
             return BadInput(message, code="IN_USE", argument="id")
-        column = _pointing(table, name)
+        column = _referencing_column(table, name)
         return NotFound(f"{column}: there is no such row, or this key may not see it.", argument=column)
     if isinstance(error, asyncpg.CheckViolationError):
         rule = name.removeprefix(f"ck_{table.name}_")
-        column = max((each.name for each in table.c if rule.startswith(each.name)), key=len, default="")
-        words = rule.replace("_", " ")
+        column = max(
+            (table_column.name for table_column in table.c if rule.startswith(table_column.name)), key=len, default=""
+        )
+        rule_text = rule.replace("_", " ")
         return BadInput(
-            f"{column or rule}: the rule that {words} is broken; give another value.", argument=column or None
+            f"{column or rule}: the rule that {rule_text} is broken; give another value.", argument=column or None
         )
     return None
 
 
-def _words(table: sa.Table) -> str:
+def _table_label(table: sa.Table) -> str:
     return table.name.replace("_", " ")
 
 
 def _columns(table: sa.Table, constraint: str) -> list[sa.Column[Any]]:
     """The columns of a unique constraint or index; the key when it is none that is known."""
-    for each in table.constraints:
-        if each.name == constraint and isinstance(each, sa.UniqueConstraint | sa.PrimaryKeyConstraint):
-            return list(each.columns)
+    for table_constraint in table.constraints:
+        if table_constraint.name == constraint and isinstance(
+            table_constraint, sa.UniqueConstraint | sa.PrimaryKeyConstraint
+        ):
+            return list(table_constraint.columns)
     for index in table.indexes:
         if index.name == constraint:
             return list(index.columns)
     return [table.c.id]
 
 
-def _pointing(table: sa.Table, constraint: str) -> str:
-    for each in table.foreign_key_constraints:
-        if each.name == constraint:
-            names = [column.name for column in each.columns]
-            return next((name for name in names if name not in FOLLOWING), names[0])
-    rest = constraint.removeprefix(f"fk_{table.name}_")
-    return rest or "id"
+def _referencing_column(table: sa.Table, constraint: str) -> str:
+    for foreign_key in table.foreign_key_constraints:
+        if foreign_key.name == constraint:
+            names = [column.name for column in foreign_key.columns]
+            return next((name for name in names if name not in DENORMALIZED_KEYS), names[0])
+    suffix = constraint.removeprefix(f"fk_{table.name}_")
+    return suffix or "id"

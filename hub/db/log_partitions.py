@@ -1,4 +1,4 @@
-"""The days that the log of changes is cut into: made ahead, dropped when they are old. When is hub/clock.py's.
+"""The days that the log of changes is cut into: made ahead, dropped when they are old. When is hub/scheduler.py's.
 
 The tables themselves are made and dropped by functions of migrations/, which wait for no lock for long."""
 
@@ -6,63 +6,63 @@ from datetime import date, timedelta
 
 from hub.db.pool import Connection, Pool
 
-AHEAD = 3  # today and the next two
-SWEEP = 10_000  # rows deleted at once
+DAYS_AHEAD = 3  # today and the next two
+DELETE_BATCH = 10_000  # rows deleted at once
 
-_PATIENCE, LONGEST = "set local statement_timeout = '60s'", 61.0  # a day may hold millions
-_MAKE = "select hub_make_day($1)"
-_DROP = "select hub_drop_day($1, $2)"
-_SETTLED = "select settled from change_feed"
-_OLD = r"""
+_RAISE_STATEMENT_TIMEOUT, MAINTENANCE_SECONDS = "set local statement_timeout = '60s'", 61.0  # a day may hold millions
+_CREATE_PARTITION = "select hub_make_day($1)"
+_DROP_PARTITION = "select hub_drop_day($1, $2)"
+_READ_WATERMARK = "select settled from change_feed"
+_OLD_PARTITIONS = r"""
 select to_date(right(relname, 8), 'YYYYMMDD') as day from pg_inherits join pg_class on pg_class.oid = inhrelid
 where inhparent = 'change_log'::regclass and relname ~ '^change_log_\d{8}$'
     and to_date(right(relname, 8), 'YYYYMMDD') < $1
 order by day
 """
-_LATEST = """
+_LAST_DROPPED = """
 select max(o.position) as position, max(l.at) as at
 from change_log as l join change_order as o on o.id = l.id where l.day < $1 and l.id <= $2
 """
-_RAISE = """
+_RAISE_LEAST_POSITION = """
 update change_feed set least_position = greatest(least_position, $1), forgotten = greatest(forgotten, $2)
 """
-_SWEEP_LOG = f"""
+_DELETE_OLD_CHANGES = f"""
 delete from change_log_default where ctid = any(array(
-    select ctid from change_log_default where day < $1 and id <= $2 limit {SWEEP}
+    select ctid from change_log_default where day < $1 and id <= $2 limit {DELETE_BATCH}
 ))
 """
-_SWEEP_ORDER = f"""
+_DELETE_OLD_POSITIONS = f"""
 delete from change_order where position in (
     select o.position from change_order as o, change_feed as feed
-    where o.position < feed.least_position and o.id <= $1 order by o.position limit {SWEEP}
+    where o.position < feed.least_position and o.id <= $1 order by o.position limit {DELETE_BATCH}
 )
 """
 
 
-async def make(pool: Pool, today: date) -> None:
+async def create_partitions(pool: Pool, today: date) -> None:
     """Makes today and the days ahead, as far as no row of theirs lies in the default partition already."""
     async with pool.connection() as connection:
-        for ahead in range(AHEAD):
-            await connection.fetchval(_MAKE, today + timedelta(days=ahead))
+        for offset in range(DAYS_AHEAD):
+            await connection.fetchval(_CREATE_PARTITION, today + timedelta(days=offset))
 
 
-async def forget(pool: Pool, before: date) -> None:
+async def drop_partitions(pool: Pool, before: date) -> None:
     """Drops the changes of older days, as far as they have their positions; who reads is told so first.
 
     Every step looks only at ids up to what was settled at the beginning, so that nothing goes that has no position."""
     async with pool.transaction() as tx:
-        await tx.execute(_PATIENCE)
-        settled: int = await tx.fetchval(_SETTLED)
-        latest = await tx.fetchrow(_LATEST, before, settled, timeout=LONGEST)
-        if latest is not None and latest["position"] is not None:
-            await tx.execute(_RAISE, latest["position"] + 1, latest["at"])
+        await tx.execute(_RAISE_STATEMENT_TIMEOUT)
+        watermark: int = await tx.fetchval(_READ_WATERMARK)
+        last_dropped = await tx.fetchrow(_LAST_DROPPED, before, watermark, timeout=MAINTENANCE_SECONDS)
+        if last_dropped is not None and last_dropped["position"] is not None:
+            await tx.execute(_RAISE_LEAST_POSITION, last_dropped["position"] + 1, last_dropped["at"])
     async with pool.connection() as connection:
-        for old in await connection.fetch(_OLD, before):
-            await connection.fetchval(_DROP, old["day"], settled)
-        await _swept(connection, _SWEEP_LOG, before, settled)
-        await _swept(connection, _SWEEP_ORDER, settled)
+        for partition in await connection.fetch(_OLD_PARTITIONS, before):
+            await connection.fetchval(_DROP_PARTITION, partition["day"], watermark)
+        await _delete_in_batches(connection, _DELETE_OLD_CHANGES, before, watermark)
+        await _delete_in_batches(connection, _DELETE_OLD_POSITIONS, watermark)
 
 
-async def _swept(connection: Connection, delete: str, *arguments: object) -> None:
-    while await connection.execute(delete, *arguments) == f"DELETE {SWEEP}":
+async def _delete_in_batches(connection: Connection, delete_sql: str, *arguments: object) -> None:
+    while await connection.execute(delete_sql, *arguments) == f"DELETE {DELETE_BATCH}":
         pass

@@ -18,12 +18,12 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from hub import migrations
 from hub.errors import Misconfigured
 
-Done = TypeVar("Done")
+MigrationResult = TypeVar("MigrationResult")
 
-LOCK = 7_269_401_113  # one advisory lock for all who migrate, so that two nodes started at once take turns
+MIGRATE = 7_269_401_113  # one advisory lock for all who migrate, so that two nodes started at once take turns
 
 # What a printed script goes through before anyone reads it.
-HOOKS = {
+POST_WRITE_HOOKS = {
     "hooks": "lint, format",
     "lint.type": "module",
     "lint.module": "ruff",
@@ -42,83 +42,83 @@ def alchemy_url(dsn: str) -> str:
 
 def config() -> Config:
     """Alembic's configuration without a file, so that an installed wheel can migrate too."""
-    found = Config()
-    found.set_main_option("script_location", str(Path(migrations.__file__).parent).replace("%", "%%"))
-    return found
+    alembic_config = Config()
+    alembic_config.set_main_option("script_location", str(Path(migrations.__file__).parent).replace("%", "%%"))
+    return alembic_config
 
 
-def head() -> str:
+def head_revision() -> str:
     """The revision that this code expects."""
     revision = ScriptDirectory.from_config(config()).get_current_head()
     assert revision is not None, "migrations/versions holds no script"
     return revision
 
 
-def _current(connection: sa.Connection) -> str | None:
+def _current_revision(connection: sa.Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
 def _upgrade(connection: sa.Connection) -> None:
-    connection.execute(sa.text(f"select pg_advisory_xact_lock({LOCK})"))
-    found = config()
-    found.attributes["connection"] = connection
-    command.upgrade(found, "head")
+    connection.execute(sa.text(f"select pg_advisory_xact_lock({MIGRATE})"))
+    alembic_config = config()
+    alembic_config.attributes["connection"] = connection
+    command.upgrade(alembic_config, "head")
 
 
 def _check(connection: sa.Connection) -> None:
-    found = config()
-    found.attributes["connection"] = connection
-    command.check(found)
+    alembic_config = config()
+    alembic_config.attributes["connection"] = connection
+    command.check(alembic_config)
 
 
-def _none_if_empty(_: object, __: object, scripts: list[MigrationScript]) -> None:
-    if all(each.upgrade_ops is None or each.upgrade_ops.is_empty() for each in scripts):
+def _skip_if_empty(_: object, __: object, scripts: list[MigrationScript]) -> None:
+    if all(script.upgrade_ops is None or script.upgrade_ops.is_empty() for script in scripts):
         scripts.clear()
 
 
-def _write(connection: sa.Connection, message: str) -> Path | None:
-    found = config()
-    found.attributes["connection"] = connection
-    found.set_main_option("file_template", "%%(rev)s_%%(slug)s")
-    for name, value in HOOKS.items():
-        found.set_section_option("post_write_hooks", name, value)
-    number = f"{int(head()) + 1:04}"
+def _write_revision(connection: sa.Connection, message: str) -> Path | None:
+    alembic_config = config()
+    alembic_config.attributes["connection"] = connection
+    alembic_config.set_main_option("file_template", "%%(rev)s_%%(slug)s")
+    for name, value in POST_WRITE_HOOKS.items():
+        alembic_config.set_section_option("post_write_hooks", name, value)
+    number = f"{int(head_revision()) + 1:04}"
     with redirect_stdout(sys.stderr):
         script = command.revision(
-            found, message, autogenerate=True, rev_id=number, process_revision_directives=_none_if_empty
+            alembic_config, message, autogenerate=True, rev_id=number, process_revision_directives=_skip_if_empty
         )
     return Path(script.path) if isinstance(script, Script) else None
 
 
-async def _on(dsn: str, do: Callable[[sa.Connection], Done]) -> Done:
-    """What `do` does on a connection, in one transaction."""
+async def _run_sync(dsn: str, function: Callable[[sa.Connection], MigrationResult]) -> MigrationResult:
+    """What `function` does on a connection, in one transaction."""
     engine = create_async_engine(alchemy_url(dsn))
     try:
         async with engine.begin() as connection:
-            return await connection.run_sync(do)
+            return await connection.run_sync(function)
     finally:
         await engine.dispose()
 
 
-async def current(dsn: str) -> str | None:
+async def current_revision(dsn: str) -> str | None:
     """The revision that the database is at; None before the first migration."""
-    return await _on(dsn, _current)
+    return await _run_sync(dsn, _current_revision)
 
 
 async def upgrade(dsn: str) -> None:
     """Runs every script that the database has not seen, in one transaction."""
-    await _on(dsn, _upgrade)
+    await _run_sync(dsn, _upgrade)
 
 
 async def check(dsn: str) -> None:
     """Raises alembic's CommandError when the tables in the code and in the database differ."""
-    await _on(dsn, _check)
+    await _run_sync(dsn, _check)
 
 
-async def write(dsn: str, message: str) -> Path | None:
+async def write_revision(dsn: str, message: str) -> Path | None:
     """Prints the script that the tables in the code ask for beyond the newest one; None when they ask for nothing.
 
     For developers: it writes into the checkout. The database must be at the newest revision."""
     if find_spec("ruff") is None:
         raise Misconfigured("A migration is printed in a checkout with its development tools; `make test` sets one up.")
-    return await _on(dsn, lambda connection: _write(connection, message))
+    return await _run_sync(dsn, lambda connection: _write_revision(connection, message))

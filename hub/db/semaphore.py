@@ -5,40 +5,40 @@ from collections import deque
 from collections.abc import Callable
 
 
-class Turns:
+class FifoSemaphore:
     """A block under `async with` is one's turn."""
 
-    def __init__(self, number: int) -> None:
-        self._free = number
-        self._line: deque[asyncio.Future[None]] = deque()
+    def __init__(self, limit: int) -> None:
+        self._free = limit
+        self._waiters: deque[asyncio.Future[None]] = deque()
 
     async def __aenter__(self) -> None:
         if self._free:
             self._free -= 1
             return
-        turn = asyncio.get_running_loop().create_future()
-        self._line.append(turn)
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
         try:
-            await turn
+            await waiter
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self._next()  # it came too late
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self._release()  # it came too late
             raise
 
     async def __aexit__(self, *_: object) -> None:
-        self._next()
+        self._release()
 
-    def _next(self) -> None:
-        while self._line:
-            turn = self._line.popleft()
-            if not turn.done():
-                turn.set_result(None)
+    def _release(self) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
                 return
         self._free += 1
 
-    def send_away(self, error: Callable[[], Exception]) -> None:
+    def reject_waiters(self, create_error: Callable[[], Exception]) -> None:
         """Everybody in the line gets an error."""
-        for turn in self._line:
-            if not turn.done():
-                turn.set_exception(error())
-        self._line.clear()
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(create_error())
+        self._waiters.clear()

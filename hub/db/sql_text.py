@@ -5,6 +5,6 @@ import sqlalchemy as sa
 DIALECT = sa.make_url("postgresql+asyncpg://").get_dialect()()
 
 
-def text(statement: sa.ClauseElement) -> str:
+def to_sql(statement: sa.ClauseElement) -> str:
     """A statement's text."""
     return str(statement.compile(dialect=DIALECT))

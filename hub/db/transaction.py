@@ -10,31 +10,32 @@ from uuid import UUID
 import asyncpg
 import sqlalchemy as sa
 
-from hub.db.constraint_errors import refusal
-from hub.db.pool import Connection, Held, Pool, dying, fault
+from hub.db.constraint_errors import to_hub_error
+from hub.db.pool import Connection, Pool, PooledConnection, is_connection_fatal, translate_error
 from hub.errors import HubError, Unavailable
 
-MARK = re.compile(r"[A-Za-z0-9._:-]{1,100}")  # what stands in a script between quotes
-BROKEN = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+SAFE_LITERAL = re.compile(r"[A-Za-z0-9._:-]{1,100}")  # what stands in a script between quotes
+CONNECTION_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 # Those who got in each other's way go on one at a time: the lock that they take turns by, and a wait that outlasts a turn.
-TURN = """
-; set local lock_timeout = '5s'; set local statement_timeout = '6s'; select pg_advisory_xact_lock(7269401114)
+RETRY = 7_269_401_114  # the advisory lock of those who are repeated
+SERIALIZE_RETRIES_SQL = f"""
+; set local lock_timeout = '5s'; set local statement_timeout = '6s'; select pg_advisory_xact_lock({RETRY})
 ; set local lock_timeout to default; set local statement_timeout to default
 """
-LONGEST_TURN = 7.0  # seconds
-NONE_YET = UUID(int=0)
-SAVE, KEEP, UNDO = "savepoint row", "release savepoint row", "rollback to savepoint row"
+SERIALIZE_SECONDS = 7.0
+UNKNOWN_KEY = UUID(int=0)
+SAVEPOINT, RELEASE, ROLLBACK_TO = "savepoint row", "release savepoint row", "rollback to savepoint row"
 
 
-class Taken(Unavailable):
+class IdempotencyConflict(Unavailable):
     """The answer that was to be kept is there already: a twin was faster."""
 
 
-class Several(Exception):
+class NotASingleInsert(Exception):
     """A command wants more than one insert, and so a transaction."""
 
 
-class Noted:
+class RecordingConnection:
     """Stands in for a connection while a command makes one insert and asks for nothing: it is noted, to be done later."""
 
     __slots__ = ("arguments", "text")
@@ -46,36 +47,36 @@ class Noted:
     async def fetchval(self, text: str, *arguments: Any) -> UUID:
         """Notes the insert; its row has no key yet, and nobody asks for it before it is done."""
         if self.text or not text.startswith("INSERT INTO "):
-            raise Several
+            raise NotASingleInsert
         self.text, self.arguments = text, arguments
-        return NONE_YET
+        return UNKNOWN_KEY
 
     def __getattr__(self, name: str) -> NoReturn:
-        raise Several
+        raise NotASingleInsert
 
 
-class Work:
+class Transaction:
     """One transaction: commands write on `connection`, payloads are read on prepared statements."""
 
-    __slots__ = ("_failed", "_held", "_metadata", "_one", "connection")
+    __slots__ = ("_failed", "_metadata", "_pooled", "_query_lock", "connection")
 
-    def __init__(self, held: Held, metadata: sa.MetaData) -> None:
-        self._held = held
+    def __init__(self, pooled: PooledConnection, metadata: sa.MetaData) -> None:
+        self._pooled = pooled
         self._metadata = metadata
-        self.connection: Connection = held.connection
-        self._one = asyncio.Lock()  # a connection does one thing at a time
+        self.connection: Connection = pooled.connection
+        self._query_lock = asyncio.Lock()  # a connection does one thing at a time
         self._failed: HubError | None = None
 
     @asynccontextmanager
-    async def told(self) -> AsyncIterator[None]:
+    async def translate_errors(self) -> AsyncIterator[None]:
         """Faults of the driver and the server in the block are raised as what a caller is told of them."""
         try:
             yield
         except asyncpg.PostgresError as error:
-            if dying(error):
+            if is_connection_fatal(error):
                 self.connection.terminate()
-            raise refusal(error, self._metadata) or fault(error) from error
-        except BROKEN as error:
+            raise to_hub_error(error, self._metadata) or translate_error(error) from error
+        except CONNECTION_LOST as error:
             # Whether what was under way is done is not known: with an idempotency key it can be asked again.
             self.connection.terminate()
             message = "The hub lost its database while it wrote; try again, best with an idempotencyKey."
@@ -84,75 +85,78 @@ class Work:
     async def fetch_json(self, text: str, arguments: Sequence[object]) -> bytes:
         """The one JSON value of a statement, as this transaction sees it."""
         try:
-            async with self._one, self.told():
-                statement = await self._held.statement(text)
-                answer: bytes = await statement.fetchval(*arguments)
-                return answer
+            async with self._query_lock, self.translate_errors():
+                statement = await self._pooled.statement(text)
+                value: bytes = await statement.fetchval(*arguments)
+                return value
         except HubError as error:
             self._failed = error  # whoever goes on in spite of it has no transaction any more
             raise
 
-    async def run(self, script: str, seconds: float | None = None) -> None:
+    async def run(self, sql: str, timeout_seconds: float | None = None) -> None:
         """Statements of the hub's own making, in one round trip; they may take longer than usual if it is said how long."""
-        async with self.told():
-            await self.connection.execute(script, timeout=seconds)
+        async with self.translate_errors():
+            await self.connection.execute(sql, timeout=timeout_seconds)
 
-    def require_sound(self) -> None:
+    def raise_if_failed(self) -> None:
         """Raises what failed in it, also where somebody went on in spite of that."""
         if self._failed is not None:
             raise self._failed
 
-    async def end(self) -> None:
+    async def finish(self) -> None:
         """Commits, if nothing failed in it."""
-        self.require_sound()
+        self.raise_if_failed()
         await self.run("commit")
 
 
-async def alone(pool: Pool, text: str, arguments: Sequence[Any], keeps: str) -> bytes | None:
-    """The one JSON value of a statement that is a whole transaction; Taken is raised when the table `keeps` holds its row.
+async def execute_single_statement(
+    pool: Pool, text: str, arguments: Sequence[Any], idempotency_table: str
+) -> bytes | None:
+    """The one JSON value of a statement that is a whole transaction; IdempotencyConflict is raised when
+    `idempotency_table` holds its row.
 
-    Raises Several when a constraint refuses it: what is at fault is told best where it is done step by step."""
+    Raises NotASingleInsert when a constraint refuses it: what is at fault is told best where it is done step by step."""
     try:
         return await pool.fetch_json(text, arguments)
     except asyncpg.IntegrityConstraintViolationError as error:
-        if isinstance(error, asyncpg.UniqueViolationError) and error.table_name == keeps:
-            raise Taken("it is kept already") from error
-        raise Several from error
+        if isinstance(error, asyncpg.UniqueViolationError) and error.table_name == idempotency_table:
+            raise IdempotencyConflict("it is kept already") from error
+        raise NotASingleInsert from error
 
 
 @asynccontextmanager
-async def looking(pool: Pool, metadata: sa.MetaData) -> AsyncIterator[Connection]:
+async def read_only_connection(pool: Pool, metadata: sa.MetaData) -> AsyncIterator[Connection]:
     """A connection to look something up on, with its faults told."""
-    async with pool.held() as held:
-        work = Work(held, metadata)
-        async with work.told():
-            yield work.connection
+    async with pool.checkout() as pooled:
+        tx = Transaction(pooled, metadata)
+        async with tx.translate_errors():
+            yield tx.connection
 
 
 @asynccontextmanager
-async def working(
-    pool: Pool, metadata: sa.MetaData, actor: str, request_id: str, *, in_turn: bool = False
-) -> AsyncIterator[Work]:
-    """A transaction that tells the log of changes who writes; rolled back unless the block ends well, after `end`.
+async def transaction(
+    pool: Pool, metadata: sa.MetaData, actor: str, request_id: str, *, serialized: bool = False
+) -> AsyncIterator[Transaction]:
+    """A transaction that tells the log of changes who writes; rolled back unless the block ends well, after `finish`.
 
-    With `in_turn` it waits for others that are repeated, so that two of them do not block each other again."""
-    if not (MARK.fullmatch(actor) and MARK.fullmatch(request_id)):
+    With `serialized` it waits for others that are repeated, so that two of them do not block each other again."""
+    if not (SAFE_LITERAL.fullmatch(actor) and SAFE_LITERAL.fullmatch(request_id)):
         raise ValueError("an actor and a request are told in letters, digits and ._:-")
-    async with pool.held() as held:
-        work = Work(held, metadata)
+    async with pool.checkout() as pooled:
+        tx = Transaction(pooled, metadata)
         try:
-            told = f"begin; set local hub.actor = '{actor}'; set local hub.request = '{request_id}'"
-            await (work.run(told + TURN, LONGEST_TURN) if in_turn else work.run(told))
-            yield work
+            begin_sql = f"begin; set local hub.actor = '{actor}'; set local hub.request = '{request_id}'"
+            await (tx.run(begin_sql + SERIALIZE_RETRIES_SQL, SERIALIZE_SECONDS) if serialized else tx.run(begin_sql))
+            yield tx
         except HubError:
-            await _rolled_back(held)
+            await _roll_back(pooled)
             raise
 
 
-async def _rolled_back(held: Held) -> None:
-    if held.connection.is_closed():
+async def _roll_back(pooled: PooledConnection) -> None:
+    if pooled.connection.is_closed():
         return
     try:
-        await held.connection.execute("rollback")
+        await pooled.connection.execute("rollback")
     except Exception:
-        held.connection.terminate()
+        pooled.connection.terminate()

@@ -7,17 +7,17 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import asyncpg
 import sqlalchemy as sa
 
-from hub.demo.northwind.customers import Customers
-from hub.demo.northwind.orders import Trade
-from hub.demo.northwind.organisation import ROOT, Organisation
-from hub.demo.northwind.source import Facts, facts
-from hub.demo.rows import Chunk, postgres_moment
-from hub.demo.synthetic.batches import MOST, chunks
+from hub.db.pool import Connection
+from hub.demo.northwind.customers import NorthwindCustomers
+from hub.demo.northwind.orders import NorthwindOrders
+from hub.demo.northwind.organisation import ROOT, NorthwindOrganisation
+from hub.demo.northwind.source import NorthwindSource, read_source
+from hub.demo.rows import LoadStep, to_postgres_timestamp
+from hub.demo.synthetic.batches import MAX_CUSTOMERS, load_steps
 from hub.demo.synthetic.people import SOURCE
 from hub.domain.customers.contacts import Contact
 from hub.domain.customers.customers import Customer, Identifier, IdentifierKind
@@ -25,25 +25,24 @@ from hub.domain.organisation.organisation import OrgUnit
 from hub.domain.sales.orders import Order
 from hub.errors import BadInput, Misconfigured
 
-Progress = Callable[[str, int, int], None]
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+LoadProgress = Callable[[str, int, int], None]
 
-LOCK = 7_269_401_114
+DEMO_LOAD = 7_269_401_114
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedRows:
     """How many rows a load added, by table; nothing when all was there."""
 
     rows: Mapping[str, int]
 
 
-def _text(statement: sa.ClauseElement) -> str:
+def _literal_sql(statement: sa.ClauseElement) -> str:
     return str(statement.compile(compile_kwargs={"literal_binds": True}))
 
 
-_NORTHWIND = _text(sa.select(OrgUnit.c.id).where(OrgUnit.c.code == ROOT))
-_SYNTHETIC = _text(
+_FIND_NORTHWIND = _literal_sql(sa.select(OrgUnit.c.id).where(OrgUnit.c.code == ROOT))
+_FIND_SYNTHETIC = _literal_sql(
     sa.select(Identifier.c.normalized)
     .where(Identifier.c.kind == IdentifierKind.EXTERNAL_ID, Identifier.c.source == SOURCE)
     .order_by(Identifier.c.normalized.desc())
@@ -55,18 +54,20 @@ _SYNTHETIC = _text(
 _ANALYZE = f"analyze {', '.join(table.name for table in (Customer, Contact, Order))}"
 
 
-async def load(dsn: str, customers: int = 0, progress: Progress | None = None) -> Loaded:
+async def load(dsn: str, customers: int = 0, progress: LoadProgress | None = None) -> LoadedRows:
     """Northwind, and `customers` synthetic ones beside it, into a migrated database. Loading again changes nothing."""
-    if not 0 <= customers <= MOST:
-        raise BadInput(f"--customers {customers}: a synthetic set has 0 to {MOST:,} customers.", argument="customers")
-    tell = progress or (lambda stage, done, total: None)
+    if not 0 <= customers <= MAX_CUSTOMERS:
+        raise BadInput(
+            f"--customers {customers}: a synthetic set has 0 to {MAX_CUSTOMERS:,} customers.", argument="customers"
+        )
+    report = progress or (lambda stage, done, total: None)
     connection: Connection = await asyncpg.connect(dsn)
     try:
-        if not await connection.fetchval(f"select pg_try_advisory_lock({LOCK})"):
-            tell("waiting for another load", 0, 1)
-            await connection.execute(f"select pg_advisory_lock({LOCK})")
-            tell("waiting for another load", 1, 1)
-        return await _load(connection, customers, tell)
+        if not await connection.fetchval(f"select pg_try_advisory_lock({DEMO_LOAD})"):
+            report("waiting for another load", 0, 1)
+            await connection.execute(f"select pg_advisory_lock({DEMO_LOAD})")
+            report("waiting for another load", 1, 1)
+        return await _load(connection, customers, report)
     except asyncpg.IntegrityConstraintViolationError as error:
         raise Misconfigured(
             f"The sample data does not fit what the database holds already: it breaks {error.constraint_name}. Sample "
@@ -77,30 +78,30 @@ async def load(dsn: str, customers: int = 0, progress: Progress | None = None) -
         await connection.close()
 
 
-async def _load(connection: Connection, customers: int, progress: Progress) -> Loaded:
-    await _teach(connection)
-    held = await connection.fetchval(_SYNTHETIC)
-    if customers and held is not None and int(held) != customers:
+async def _load(connection: Connection, customers: int, progress: LoadProgress) -> LoadedRows:
+    await _register_codecs(connection)
+    existing = await connection.fetchval(_FIND_SYNTHETIC)
+    if customers and existing is not None and int(existing) != customers:
         raise BadInput(
-            f"--customers {customers}: this database holds a synthetic set of {int(held):,} customers already, and "
-            f"a set does not grow. Ask for --customers {int(held)}, or load into a new database.",
+            f"--customers {customers}: this database holds a synthetic set of {int(existing):,} customers already, and "
+            f"a set does not grow. Ask for --customers {int(existing)}, or load into a new database.",
             argument="customers",
         )
     added: Counter[str] = Counter()
-    known = facts()
-    if await connection.fetchval(_NORTHWIND) is None:
-        await _copy(connection, iter([_northwind(known)]), added, progress)
-    if customers and held is None:
-        await _copy(connection, chunks(customers, known), added, progress)
+    source = read_source()
+    if await connection.fetchval(_FIND_NORTHWIND) is None:
+        await _copy(connection, iter([_northwind(source)]), added, progress)
+    if customers and existing is None:
+        await _copy(connection, load_steps(customers, source), added, progress)
     if added:
         progress("statistics", 0, 1)
         # Also sets the visibility map, without which no scan is index-only.
         await connection.execute(f"vacuum (analyze) {', '.join(added)}")
         progress("statistics", 1, 1)
-    return Loaded(dict(added))
+    return LoadedRows(dict(added))
 
 
-async def _teach(connection: Connection) -> None:
+async def _register_codecs(connection: Connection) -> None:
     """How COPY is to write the types that asyncpg does not know, or knows too slowly for millions of rows."""
     await connection.set_type_codec(
         "ltree",
@@ -112,40 +113,40 @@ async def _teach(connection: Connection) -> None:
     await connection.set_type_codec(
         "timestamptz",
         schema="pg_catalog",
-        encoder=postgres_moment,
+        encoder=to_postgres_timestamp,
         decoder=lambda microseconds: microseconds,
         format="tuple",
     )
 
 
-def _northwind(known: Facts) -> Chunk:
-    organisation = Organisation(known)
-    customers = Customers(known, organisation)
-    trade = Trade(known, organisation, customers)
-    batches = [*organisation.batches(), *customers.batches(), *trade.batches()]
-    return Chunk("Northwind", 1, 1, batches)
+def _northwind(source: NorthwindSource) -> LoadStep:
+    organisation = NorthwindOrganisation(source)
+    customers = NorthwindCustomers(source, organisation)
+    orders = NorthwindOrders(source, organisation, customers)
+    batches = [*organisation.batches(), *customers.batches(), *orders.batches()]
+    return LoadStep("Northwind", 1, 1, batches)
 
 
-async def _copy(connection: Connection, steps: Iterator[Chunk], added: Counter[str], progress: Progress) -> None:
+async def _copy(connection: Connection, steps: Iterator[LoadStep], added: Counter[str], progress: LoadProgress) -> None:
     async with connection.transaction():
         await connection.execute("set local default_statistics_target = 10")  # for planning, until the load is done
         await connection.execute("set local hub.capture = 'off'")  # sample data have no history to tell
-        number = 0
-        async for chunk in _ahead(steps):
-            for table, columns, rows in chunk.batches:
+        step_count = 0
+        async for step in _prefetched(steps):
+            for table, columns, rows in step.batches:
                 if rows:
                     await connection.copy_records_to_table(table.name, records=rows, columns=columns)
                     added[table.name] += len(rows)
-            if chunk.batches:
-                number += 1
-                if number.bit_count() == 1:
+            if step.batches:
+                step_count += 1
+                if step_count.bit_count() == 1:
                     await connection.execute(_ANALYZE)
-            progress(chunk.stage, chunk.done, chunk.total)
+            progress(step.stage, step.done, step.total)
 
 
-async def _ahead(steps: Iterator[Chunk]) -> AsyncIterator[Chunk]:
+async def _prefetched(steps: Iterator[LoadStep]) -> AsyncIterator[LoadStep]:
     """The steps, each made in a thread while the database is busy with the one before."""
     upcoming = asyncio.ensure_future(asyncio.to_thread(next, steps, None))
-    while (chunk := await upcoming) is not None:
+    while (step := await upcoming) is not None:
         upcoming = asyncio.ensure_future(asyncio.to_thread(next, steps, None))
-        yield chunk
+        yield step

@@ -11,31 +11,31 @@ QUARTERS = 4
 
 
 @contextmanager
-def shown(stream: TextIO) -> Iterator[Callable[[str, int, int], None]]:
+def progress_reporter(stream: TextIO) -> Iterator[Callable[[str, int, int], None]]:
     """Gives what to call with a stage, how much of it is done and how much there is; the bars go away at the end."""
     if not stream.isatty():
-        yield _lines(stream)
+        yield _line_reporter(stream)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(file=stream), transient=True) as bars:
         tasks: dict[str, TaskID] = {}
 
-        def tell(stage: str, done: int, total: int) -> None:
+        def report(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
                 tasks[stage] = bars.add_task(stage, total=total)
             bars.update(tasks[stage], completed=done)
 
-        yield tell
+        yield report
 
 
-def _lines(stream: TextIO) -> Callable[[str, int, int], None]:
+def _line_reporter(stream: TextIO) -> Callable[[str, int, int], None]:
     """One line for each quarter of a stage."""
-    told: dict[str, int] = {}
+    reported: dict[str, int] = {}
 
-    def tell(stage: str, done: int, total: int) -> None:
+    def report(stage: str, done: int, total: int) -> None:
         quarter = done * QUARTERS // total
-        if quarter > told.get(stage, 0):
-            told[stage] = quarter
+        if quarter > reported.get(stage, 0):
+            reported[stage] = quarter
             print(f"{stage}: {done:,} of {total:,}", file=stream, flush=True)
 
-    return tell
+    return report

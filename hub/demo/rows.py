@@ -9,14 +9,14 @@ from uuid import UUID
 import sqlalchemy as sa
 
 # asyncpg's own, an eighth of the standard one's price.
-from asyncpg.pgproto.pgproto import UUID as QuickUUID
+from asyncpg.pgproto.pgproto import UUID as FastUUID
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 POSTGRES_EPOCH = 946_684_800_000_000
 
 _RANDOM = (1 << 80) - 1 ^ 0xF << 76 ^ 0x3 << 62
-_MARKS = 0x7 << 76 | 0x2 << 62
+_VERSION_BITS = 0x7 << 76 | 0x2 << 62
 
 
 class Batch(NamedTuple):
@@ -27,7 +27,7 @@ class Batch(NamedTuple):
     rows: Sequence[tuple[object, ...]]
 
 
-class Chunk(NamedTuple):
+class LoadStep(NamedTuple):
     """A step of a load: what is written in it, and how far its stage has come with it."""
 
     stage: str
@@ -42,25 +42,25 @@ def batch(table: sa.Table, rows: Sequence[Mapping[str, object]]) -> Batch:
     return Batch(table, columns, [tuple(row[name] for name in columns) for row in rows])
 
 
-def ident(table: sa.Table, key: str, milliseconds: int) -> UUID:
+def sample_id(table: sa.Table, key: str, milliseconds: int) -> UUID:
     """A UUIDv7 whose time is the row's own and whose random part is the hash of its table and key."""
     random = int.from_bytes(hashlib.sha256(f"{table.name}:{key}".encode()).digest()[:10], "big")
-    return QuickUUID((milliseconds << 80 | random & _RANDOM | _MARKS).to_bytes(16, "big"))
+    return FastUUID((milliseconds << 80 | random & _RANDOM | _VERSION_BITS).to_bytes(16, "big"))
 
 
-def milliseconds(at: datetime) -> int:
-    return (at - EPOCH) // MILLISECOND
+def to_milliseconds(timestamp: datetime) -> int:
+    return (timestamp - EPOCH) // MILLISECOND
 
 
-def moment(milliseconds: int) -> datetime:
+def to_datetime(milliseconds: int) -> datetime:
     return EPOCH + timedelta(milliseconds=milliseconds)
 
 
-def postgres_moment(at: datetime | int) -> tuple[int]:
+def to_postgres_timestamp(timestamp: datetime | int) -> tuple[int]:
     """A moment as Postgres keeps it: microseconds of the year 2000."""
-    return ((milliseconds(at) if isinstance(at, datetime) else at) * 1000 - POSTGRES_EPOCH,)
+    return ((to_milliseconds(timestamp) if isinstance(timestamp, datetime) else timestamp) * 1000 - POSTGRES_EPOCH,)
 
 
-def order_ref(order_id: UUID) -> str:
+def order_api_id(order_id: UUID) -> str:
     """The order's id as the API writes it, which readers of a text can follow."""
     return f"ord_{order_id.hex}"

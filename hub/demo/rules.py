@@ -4,28 +4,28 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from hub.domain.customers.customers import Stage, Tier
-from hub.domain.scoring.scores import MONETARY, Bought, Verdict
+from hub.domain.scoring.scores import MONETARY, ModelScore, OrderSummary
 
 ACTIVE_DAYS = 90  # the last order of an active customer is no older
 DORMANT_DAYS = 365  # after that the customer counts as lost
 LOYAL_ORDERS = 10
 
 
-def stage(bought: Bought, contacted: bool, at: datetime) -> Stage:
+def stage(order_summary: OrderSummary, contacted: bool, as_of: datetime) -> Stage:
     """By the last order and the number of orders; without an order, by whether there was any contact."""
-    days = bought.days(at)
+    days = order_summary.days(as_of)
     if days is None:
         return Stage.QUALIFIED if contacted else Stage.PROSPECT
     if days > DORMANT_DAYS:
         return Stage.LOST
     if days > ACTIVE_DAYS:
         return Stage.DORMANT
-    return Stage.LOYAL if bought.orders >= LOYAL_ORDERS else Stage.ACTIVE
+    return Stage.LOYAL if order_summary.orders >= LOYAL_ORDERS else Stage.ACTIVE
 
 
-def tier(verdicts: Iterable[Verdict]) -> Tier:
+def tier(model_scores: Iterable[ModelScore]) -> Tier:
     """Platinum is band 5 in all three RFM models; else the monetary band decides: 5 is gold, 4 silver."""
-    bands = {verdict.model: verdict.band for verdict in verdicts}
+    bands = {model_score.model: model_score.band for model_score in model_scores}
     if len(bands) == 3 and set(bands.values()) == {5}:
         return Tier.PLATINUM
     return {5: Tier.GOLD, 4: Tier.SILVER}.get(bands[MONETARY], Tier.STANDARD)

@@ -8,14 +8,14 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Shelf(Generic[T]):
+class ByteBudgetCache(Generic[T]):
     """Forgets what was longest unused once it holds more than its bytes; what alone is larger is not kept at all."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._used = 0
         self._items: OrderedDict[Hashable, tuple[T, int]] = OrderedDict()
-        self._making: dict[Hashable, asyncio.Task[T]] = {}
+        self._pending: dict[Hashable, asyncio.Task[T]] = {}
 
     def get(self, key: Hashable) -> T | None:
         """What is kept under the key."""
@@ -25,21 +25,23 @@ class Shelf(Generic[T]):
         self._items.move_to_end(key)
         return item[0]
 
-    async def made(self, key: Hashable, make: Callable[[], Awaitable[tuple[T, int]]]) -> T:
+    async def get_or_create(self, key: Hashable, create: Callable[[], Awaitable[tuple[T, int]]]) -> T:
         """What is made for the key, with its size, and kept: once, however many ask for it meanwhile, or cease to."""
-        making = self._making.get(key)
-        if making is None:
-            making = self._making[key] = asyncio.create_task(self._make(key, make))
-            making.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to be told
-        return await asyncio.shield(making)
+        task = self._pending.get(key)
+        if task is None:
+            task = self._pending[key] = asyncio.create_task(self._create(key, create))
+            task.add_done_callback(
+                lambda finished: finished.cancelled() or finished.exception()
+            )  # nobody may be left to be told
+        return await asyncio.shield(task)
 
-    async def _make(self, key: Hashable, make: Callable[[], Awaitable[tuple[T, int]]]) -> T:
+    async def _create(self, key: Hashable, create: Callable[[], Awaitable[tuple[T, int]]]) -> T:
         try:
-            value, size = await make()
+            value, size = await create()
             self.put(key, value, size)
             return value
         finally:
-            del self._making[key]
+            del self._pending[key]
 
     def put(self, key: Hashable, value: T, size: int) -> None:
         """Keeps a value of a size in bytes."""

@@ -1,8 +1,8 @@
 """Cursors: the sort keys of a row, signed, and marked with the list that they belong to.
 
-A cursor is base64url(mark ‖ seal ‖ keys): the mark tells lists apart, the seal is 10 bytes of a nested SHA-256 under a key
-that is derived for the list, the keys are a JSON array of texts. Cursors are written by the statement (see
-`sealed`) and opened here."""
+A cursor is base64url(fingerprint ‖ signature ‖ keys): the fingerprint tells lists apart, the signature is 10 bytes of
+a nested SHA-256 under a key that is derived for the list, the keys are a JSON array of texts. Cursors are written by the
+statement (see `signed_cursor_expression`) and opened here."""
 
 import base64
 import binascii
@@ -12,61 +12,65 @@ import json
 
 import sqlalchemy as sa
 
-from hub.engine.catalog.scalars import raw
-from hub.engine.plan.list_nodes import Cursors
+from hub.engine.catalog.scalars import sql_literal
+from hub.engine.plan.list_nodes import CursorSigning
 from hub.errors import BadInput
 
-MARK = 6
-SEAL = 10
+FINGERPRINT_BYTES = 6
+SIGNATURE_BYTES = 10
 
 
-def mark_of(signature: str) -> bytes:
+def list_fingerprint(list_signature: str) -> bytes:
     """What tells a list's cursors from those of others; the signature names the list, its order and its search."""
-    return hashlib.sha256(signature.encode()).digest()[:MARK]
+    return hashlib.sha256(list_signature.encode()).digest()[:FINGERPRINT_BYTES]
 
 
-def key_of(secret: bytes, mark: bytes) -> bytes:
+def signing_key(secret: bytes, fingerprint: bytes) -> bytes:
     """The list's own signing key."""
-    return hmac.digest(secret, mark, "sha256")
+    return hmac.digest(secret, fingerprint, "sha256")
 
 
-def seal(key: bytes, payload: bytes) -> bytes:
+def sign(key: bytes, payload: bytes) -> bytes:
     """What nobody can write who does not have the key."""
-    return hashlib.sha256(key + hashlib.sha256(key + payload).digest()).digest()[:SEAL]
+    return hashlib.sha256(key + hashlib.sha256(key + payload).digest()).digest()[:SIGNATURE_BYTES]
 
 
-def sealed(cursors: Cursors, keys: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
+def signed_cursor_expression(cursor_signing: CursorSigning, keys: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
     """The SQL expression that turns the text of a JSON array of keys into a cursor."""
-    mark = sa.bindparam(cursors.mark.name, type_=cursors.mark.type)
-    key = sa.bindparam(cursors.key.name, type_=cursors.key.type)
-    payload = sa.func.convert_to(keys, raw("'UTF8'"))
-    seal = sa.func.substring(
+    fingerprint = sa.bindparam(cursor_signing.list_fingerprint.name, type_=cursor_signing.list_fingerprint.type)
+    key = sa.bindparam(cursor_signing.signing_key.name, type_=cursor_signing.signing_key.type)
+    payload = sa.func.convert_to(keys, sql_literal("'UTF8'"))
+    signature = sa.func.substring(
         sa.func.sha256(key.op("||")(sa.func.sha256(key.op("||")(payload)))),
-        raw("1"),
-        raw(str(SEAL)),
+        sql_literal("1"),
+        sql_literal(str(SIGNATURE_BYTES)),
     )
-    text = sa.func.encode(mark.op("||")(seal).op("||")(payload), raw("'base64'"))
-    return sa.func.translate(text, raw("E'+/=\\n'"), raw("'-_'"))
+    text = sa.func.encode(fingerprint.op("||")(signature).op("||")(payload), sql_literal("'base64'"))
+    return sa.func.translate(text, sql_literal("E'+/=\\n'"), sql_literal("'-_'"))
 
 
-def opened(text: str, mark: bytes, secret: bytes, argument: str) -> list[str]:
+def decode(text: str, fingerprint: bytes, secret: bytes, argument: str) -> list[str]:
     """The keys inside a cursor; raises CURSOR_MALFORMED or CURSOR_WRONG_LIST naming the argument."""
-    keys: list[str] = json.loads(unsealed(text, mark, secret, argument))
+    keys: list[str] = json.loads(verify(text, fingerprint, secret, argument))
     return keys
 
 
-def unsealed(text: str, mark: bytes, secret: bytes, argument: str) -> bytes:
+def verify(text: str, fingerprint: bytes, secret: bytes, argument: str) -> bytes:
     """What is inside a cursor, whatever it is; raises the same."""
     try:
-        packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        packed = b""
-    found, sealing, payload = packed[:MARK], packed[MARK : MARK + SEAL], packed[MARK + SEAL :]
-    if payload and hmac.compare_digest(sealing, seal(key_of(secret, found), payload)):
-        if found == mark:
+        decoded = b""
+    cursor_fingerprint, signature, payload = (
+        decoded[:FINGERPRINT_BYTES],
+        decoded[FINGERPRINT_BYTES : FINGERPRINT_BYTES + SIGNATURE_BYTES],
+        decoded[FINGERPRINT_BYTES + SIGNATURE_BYTES :],
+    )
+    if payload and hmac.compare_digest(signature, sign(signing_key(secret, cursor_fingerprint), payload)):
+        if cursor_fingerprint == fingerprint:
             return payload
         raise BadInput(
-            f"{argument}: the cursor comes from another list, order or search; use it where it was given.",
+            f"{argument}: the cursor comes from another list, order or search; use it in the list that it comes from.",
             code="CURSOR_WRONG_LIST",
             argument=argument,
         )

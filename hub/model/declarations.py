@@ -1,6 +1,8 @@
-"""The words a schema file declares its rows with: row, one, many, one_of, merged, found_by, resolved.
+"""The words a schema file declares its rows with: graphql_type, to_one, to_many, union, merged, lookup,
+resolver.
 
-Declarations are plain data; catalog.py checks them, types.py turns them into GraphQL types, planner.py reads them."""
+Declarations are plain data; catalog.py checks them, schema_builder.py turns them into
+GraphQL types, plan/operations.py reads them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,34 +10,34 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import sqlalchemy as sa
 
-from hub.model.commands import Writes
+from hub.model.commands import EntityWriter
 from hub.viewer import Binding
 
-Direction = Literal["asc", "desc"]
+AscDesc = Literal["asc", "desc"]
 T = TypeVar("T")
 
-DECLARED = "__row__"  # where `row` leaves what a class declares
+DECLARATION_ATTR = "__row__"  # where `graphql_type` leaves what a class declares
 
 
 class Scope(Protocol):
-    """Who may see the rows of a table; the one implementation is hub/domain/scope.py."""
+    """Who may see the rows of a table; the one implementation is hub/model/scopes.py."""
 
     @property
     def name(self) -> str: ...
 
     @property
-    def key(self) -> str | None:
+    def customer_column(self) -> str | None:
         """The column that holds a row's customer, if there is one."""
 
-    def visible(self, row: sa.FromClause, binding: Binding) -> sa.ColumnElement[bool] | None:
+    def predicate(self, row: sa.FromClause, binding: Binding) -> sa.ColumnElement[bool] | None:
         """The predicate for a viewer of that binding; None where everything is visible."""
 
-    def was_visible(self, row: sa.FromClause, binding: Binding) -> sa.ColumnElement[bool] | None:
+    def image_predicate(self, row: sa.FromClause, binding: Binding) -> sa.ColumnElement[bool] | None:
         """The same over an image of a row, whose customer may be gone."""
 
 
 @dataclass(frozen=True, slots=True)
-class One:
+class ToOne:
     """A link to at most one row: `by` names the foreign key column of the declaring table."""
 
     target: str
@@ -44,7 +46,7 @@ class One:
 
 
 @dataclass(frozen=True, slots=True)
-class Many:
+class ToMany:
     """A link to many rows: `by` names the foreign key column of the target's table."""
 
     target: str
@@ -53,10 +55,10 @@ class Many:
 
 
 @dataclass(frozen=True, slots=True)
-class OneOf:
+class UnionLink:
     """A link to one row of several types, a union: the first foreign key that is set decides."""
 
-    union: str
+    name: str
     targets: Mapping[str, str]
     description: str
 
@@ -72,7 +74,7 @@ class Interface:
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
+class MergedConnection:
     """A list that merges the rows of all types that implement `interface`, latest first; `by` is their shared key's name."""
 
     interface: Interface
@@ -81,18 +83,18 @@ class Merged:
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
+class FieldResolver:
     """A field that Python answers; with `keys`, it answers the keys of rows of that type.
 
     Parameters named in `needs` are filled from the row's columns, the others are the field's arguments."""
 
-    resolver: Callable[..., Any]
+    function: Callable[..., Any]
     needs: tuple[str, ...]
     keys: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class FoundBy:
+class Lookup:
     """A root that finds a row through a row of another table: each argument names a column; `normalize` sees them all."""
 
     name: str
@@ -100,16 +102,16 @@ class FoundBy:
     key: str
     arguments: Mapping[str, tuple[sa.Column[Any], bool]]
     normalize: Callable[[Mapping[str, Any]], Mapping[str, Any]]
-    prefer: Sequence[tuple[str, Direction]]
+    prefer: Sequence[tuple[str, AscDesc]]
     description: str
 
 
 @dataclass(frozen=True, slots=True)
 class Sortable:
-    """A column that lists may be sorted by. A nullable one needs `missing`, the value that stands for null in its index."""
+    """A column that lists may be sorted by. A nullable one needs `null_as`, the value that stands for null in its index."""
 
     column: str
-    missing: str | None = None
+    null_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,73 +126,73 @@ class Declaration:
     prefix: str
     plural: str
     sortable: tuple[Sortable, ...]
-    order: tuple[str, Direction]
+    order: tuple[str, AscDesc]
     filterable: tuple[str, ...] | None
     search: tuple[str, ...]
     annotations: Mapping[str, Any]
-    links: Mapping[str, One | Many | OneOf | Merged]
-    resolved: Mapping[str, Resolved]
+    links: Mapping[str, ToOne | ToMany | UnionLink | MergedConnection]
+    resolvers: Mapping[str, FieldResolver]
     implements: Mapping[str, str] = field(default_factory=dict)
-    found_by: tuple[FoundBy, ...] = ()
-    writes: Writes | None = None
+    lookups: tuple[Lookup, ...] = ()
+    writer: EntityWriter | None = None
 
     @property
-    def address(self) -> str:
+    def type_path(self) -> str:
         """`subject.Type`, the text that links name their target by."""
         return f"{self.subject}.{self.name}"
 
 
-def one(target: str, *, by: str, description: str) -> One:
+def to_one(target: str, *, by: str, description: str) -> ToOne:
     """Declares a link to at most one row."""
-    return One(target, by, description)
+    return ToOne(target, by, description)
 
 
-def many(target: str, *, by: str, description: str) -> Many:
+def to_many(target: str, *, by: str, description: str) -> ToMany:
     """Declares a link to many rows, read as a connection."""
-    return Many(target, by, description)
+    return ToMany(target, by, description)
 
 
-def one_of(union: str, targets: Mapping[str, str], *, description: str) -> OneOf:
+def union(name: str, targets: Mapping[str, str], *, description: str) -> UnionLink:
     """Declares a link to one row of several types; `targets` names each type's foreign key column."""
-    return OneOf(union, dict(targets), description)
+    return UnionLink(name, dict(targets), description)
 
 
-def merged(interface: Interface, *, by: str, description: str) -> Merged:
+def merged_connection(interface: Interface, *, by: str, description: str) -> MergedConnection:
     """Declares a list over all types whose rows say that they implement `interface`."""
-    return Merged(interface, by, description)
+    return MergedConnection(interface, by, description)
 
 
-def resolved(*, needs: Sequence[str], keys: str | None = None) -> Callable[[Callable[..., Any]], Resolved]:
+def resolver(*, needs: Sequence[str], keys: str | None = None) -> Callable[[Callable[..., Any]], FieldResolver]:
     """Declares a field that Python answers; its docstring is the field's description."""
 
-    def mark(resolver: Callable[..., Any]) -> Resolved:
-        return Resolved(resolver, tuple(needs), keys)
+    def decorate(function: Callable[..., Any]) -> FieldResolver:
+        return FieldResolver(function, tuple(needs), keys)
 
-    return mark
+    return decorate
 
 
-def row(
+def graphql_type(
     table: sa.Table,
     *,
     scope: Scope,
     prefix: str,
     plural: str,
     sortable: Sequence[str | Sortable],
-    order: tuple[str, Direction],
+    order: tuple[str, AscDesc],
     filterable: Sequence[str] | None = None,
     search: Sequence[str] = (),
     implements: Mapping[str, str] | None = None,
-    found_by: Sequence[FoundBy] = (),
-    writes: Writes | None = None,
+    lookups: Sequence[Lookup] = (),
+    writer: EntityWriter | None = None,
 ) -> Callable[[type[T]], type[T]]:
     """Declares the class as the GraphQL type of `table`'s rows.
 
     `plural` names the root list, `order` the default sort, `filterable` the columns that filters may name (None: all),
     `search` the columns inside `search_text`, `implements` an interface's field and the column that answers it,
-    `writes` how rows are created, updated and deleted (None: not by this API)."""
+    `writer` how rows are created, updated and deleted (None: not by this API)."""
 
     def declare(cls: type[T]) -> type[T]:
-        words = vars(cls)
+        members = vars(cls)
         declaration = Declaration(
             name=cls.__name__,
             subject=cls.__module__.rpartition(".")[2],
@@ -199,25 +201,29 @@ def row(
             scope=scope,
             prefix=prefix,
             plural=plural,
-            sortable=tuple(Sortable(each) if isinstance(each, str) else each for each in sortable),
+            sortable=tuple(Sortable(column) if isinstance(column, str) else column for column in sortable),
             order=order,
             filterable=None if filterable is None else tuple(filterable),
             search=tuple(search),
             annotations=dict(cls.__annotations__),
-            links={n: v for n, v in words.items() if isinstance(v, One | Many | OneOf | Merged)},
-            resolved={n: v for n, v in words.items() if isinstance(v, Resolved)},
+            links={
+                name: member
+                for name, member in members.items()
+                if isinstance(member, ToOne | ToMany | UnionLink | MergedConnection)
+            },
+            resolvers={name: member for name, member in members.items() if isinstance(member, FieldResolver)},
             implements=dict(implements or {}),
-            found_by=tuple(found_by),
-            writes=writes,
+            lookups=tuple(lookups),
+            writer=writer,
         )
-        setattr(cls, DECLARED, declaration)
+        setattr(cls, DECLARATION_ATTR, declaration)
         return cls
 
     return declare
 
 
 def declaration_of(cls: type) -> Declaration:
-    """The declaration that `row` left on a class."""
-    found = vars(cls)[DECLARED]
-    assert isinstance(found, Declaration)
-    return found
+    """The declaration that `graphql_type` left on a class."""
+    declaration = vars(cls)[DECLARATION_ATTR]
+    assert isinstance(declaration, Declaration)
+    return declaration

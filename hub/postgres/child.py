@@ -1,6 +1,6 @@
 """Between the hub and a Postgres program: gives up root, asks to be stopped when the hub dies, becomes the program.
 
-Run by its path, `python -I -S child.py WAY UID GID PARENT PROGRAM …`, because between fork and exec of a process with
+Run by its path, `python -I -S child.py STRATEGY UID GID PARENT PROGRAM …`, because between fork and exec of a process with
 threads none of this would be safe. It imports nothing of the hub, and after `drop` nothing at all: the user it has
 become may be unable to read Python's own files.
 """
@@ -21,35 +21,35 @@ REMEDY = "start the hub as an ordinary user with a name, or set HUB_DATABASE_URL
 ENVIRONMENT = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C", "TZ": "UTC"}
 
 
-def main(way: str, uid: int, gid: int, parent: int, command: list[str]) -> None:
+def main(strategy: str, uid: int, gid: int, parent: int, command: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if way in ("drop", "search"):
-        drop(uid, gid, search=way == "search")
-    elif way == "map":
-        look_like(uid, gid)
+    if strategy in ("drop", "search"):
+        drop_privileges(uid, gid, search=strategy == "search")
+    elif strategy == "map":
+        become(uid, gid)
     if sys.platform == "linux":
         # After every change of identity, each of which clears it. SIGINT is Postgres's fast stop.
-        check(libc().prctl(PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0), "prctl")
+        require_success(libc().prctl(PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0), "prctl")
         if os.getppid() != parent:
             sys.exit("the hub died while Postgres was being started")
     os.execve(command[0], command, ENVIRONMENT)
 
 
-def drop(uid: int, gid: int, *, search: bool) -> None:
+def drop_privileges(uid: int, gid: int, *, search: bool) -> None:
     """Become an ordinary user; with `search`, one who may still pass through directories that are closed to it."""
-    mine = permitted()
+    permitted_set = permitted()
     if search:
-        check(libc().prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "prctl")
+        require_success(libc().prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "prctl")
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)
     if search:
-        kept = next((cap for cap in (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE) if mine >> cap & 1), None)
-        if kept is None:
+        capability = next((cap for cap in (CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE) if permitted_set >> cap & 1), None)
+        if capability is None:
             sys.exit(f"root of this container may not pass through closed directories; {REMEDY}")
-        header, data = struct.pack("=Ii", CAPABILITY_VERSION_3, 0), struct.pack("=6I", *[1 << kept] * 3, 0, 0, 0)
-        check(libc().capset(header, data), "capset")
-        check(libc().prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, kept, 0, 0), "prctl")
+        header, data = struct.pack("=Ii", CAPABILITY_VERSION_3, 0), struct.pack("=6I", *[1 << capability] * 3, 0, 0, 0)
+        require_success(libc().capset(header, data), "capset")
+        require_success(libc().prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0), "prctl")
 
 
 def permitted() -> int:
@@ -57,12 +57,18 @@ def permitted() -> int:
         return next((int(line.split()[1], 16) for line in status if line.startswith(b"CapPrm:")), 0)
 
 
-def look_like(uid: int, gid: int) -> None:
+def become(uid: int, gid: int) -> None:
     """Stay who we are, but be seen by Postgres as another user: one that is not root, and has a name."""
-    own = os.getuid(), os.getgid()
-    told = "Postgres does not run as root" if own[0] == 0 else f"user {own[0]} has no name in /etc/passwd"
-    check(libc().unshare(CLONE_NEWUSER), f"{told}, and this container lets nobody look like another user; {REMEDY}")
-    for name, line in (("setgroups", "deny"), ("uid_map", f"{uid} {own[0]} 1"), ("gid_map", f"{gid} {own[1]} 1")):
+    own_ids = os.getuid(), os.getgid()
+    reason = "Postgres does not run as root" if own_ids[0] == 0 else f"user {own_ids[0]} has no name in /etc/passwd"
+    require_success(
+        libc().unshare(CLONE_NEWUSER), f"{reason}, and this container lets nobody look like another user; {REMEDY}"
+    )
+    for name, line in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{uid} {own_ids[0]} 1"),
+        ("gid_map", f"{gid} {own_ids[1]} 1"),
+    ):
         with open(f"/proc/self/{name}", "wb") as file:
             file.write(line.encode())
 
@@ -71,9 +77,9 @@ def libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 
-def check(result: int, told: str) -> None:
+def require_success(result: int, error_message: str) -> None:
     if result != 0:
-        sys.exit(f"{told} ({os.strerror(ctypes.get_errno())})")
+        sys.exit(f"{error_message} ({os.strerror(ctypes.get_errno())})")
 
 
 if __name__ == "__main__":

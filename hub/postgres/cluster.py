@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from hub.errors import Misconfigured
 from hub.postgres.binaries import Programs
-from hub.postgres.data_dir import Places, open_private, sync_names, unusable, write_private
-from hub.postgres.os_user import Account
+from hub.postgres.data_dir import DataDirectory, open_private, sync_directory, unusable, write_private
+from hub.postgres.os_user import PostgresUser
 
 ADMIN, ROLE, DATABASE = "postgres", "hub", "hub"
 # Written into postgresql.conf once, for the machine's keeper to change. cluster_name marks the cluster as the hub's.
@@ -50,7 +50,7 @@ class Tools:
     """The programs, whom to run them as, and the lock, which each inherits: even a dying one keeps others away."""
 
     programs: Programs
-    user: Account
+    user: PostgresUser
     lock: int
 
     def command(self, program: str, arguments: Sequence[str]) -> list[str]:
@@ -59,7 +59,7 @@ class Tools:
     def run(self, program: str, arguments: Sequence[str], stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a program that makes or mends a cluster: those insist on a user with a name."""
         return subprocess.run(
-            self.user.named().command(self.programs.path(program), arguments),
+            self.user.as_named_user().command(self.programs.path(program), arguments),
             input=stdin,
             capture_output=True,
             text=True,
@@ -69,15 +69,15 @@ class Tools:
         )
 
 
-def examine(places: Places) -> int | None:
+def cluster_version(directory: DataDirectory) -> int | None:
     """The major version of the hub's cluster here; None when there is none yet. Anything else is refused."""
-    cluster = places.cluster
+    cluster = directory.cluster
     if not cluster.exists() or (cluster.is_dir() and not any(cluster.iterdir())):
         return None
     version = cluster / "PG_VERSION"
     if not version.is_file():
         raise unusable(f"{cluster} is not a PostgreSQL cluster; move it away, or choose another data directory")
-    if not places.password.exists() and not _is_marked(cluster):
+    if not directory.password_file.exists() and not _has_cluster_name(cluster):
         raise unusable(
             f"{cluster} is a cluster that the hub did not make; "
             f"choose another data directory, or start that cluster and set HUB_DATABASE_URL"
@@ -88,60 +88,60 @@ def examine(places: Places) -> int | None:
     return int(text)
 
 
-def check_owner(places: Places, account: Account) -> None:
+def check_owner(directory: DataDirectory, user: PostgresUser) -> None:
     """Postgres starts only as the owner of its cluster; say so before it does, with the command."""
-    owner = places.cluster.stat().st_uid
-    if owner != account.uid:
+    owner = directory.cluster.stat().st_uid
+    if owner != user.uid:
         raise unusable(
-            f"{places.cluster} belongs to user {owner}, but Postgres would run as user {account.uid}; "
-            f"start the hub as that user, or `chown -R {account.uid}:{account.gid} {places.cluster}`"
+            f"{directory.cluster} belongs to user {owner}, but Postgres would run as user {user.uid}; "
+            f"start the hub as that user, or `chown -R {user.uid}:{user.gid} {directory.cluster}`"
         )
 
 
-def create(places: Places, tools: Tools, *, durable: bool) -> None:
+def create(directory: DataDirectory, tools: Tools, *, durable: bool) -> None:
     """Make the cluster, its role and its database aside, then put all in place in one step."""
-    if places.fresh.exists():
-        shutil.rmtree(places.fresh)
-    places.fresh.mkdir(mode=0o700)
-    tools.user.own(places.fresh)
+    if directory.new_cluster.exists():
+        shutil.rmtree(directory.new_cluster)
+    directory.new_cluster.mkdir(mode=0o700)
+    tools.user.give_ownership(directory.new_cluster)
     passwords = Passwords(secrets.token_urlsafe(24), secrets.token_urlsafe(24))
-    _initdb(places, tools, passwords, durable=durable)
-    _single(
-        places.fresh,
+    _initdb(directory, tools, passwords, durable=durable)
+    _run_single_user(
+        directory.new_cluster,
         tools,
         f"create role {ROLE} login password '{passwords.role}';\n"
         f"create database {DATABASE} owner {ROLE} template template0;\n",
     )
-    write_private(places.password, _passfile(passwords), durable=durable)
-    places.fresh.rename(places.cluster)
+    write_private(directory.password_file, _passfile(passwords), durable=durable)
+    directory.new_cluster.rename(directory.cluster)
     if durable:
-        sync_names(places.root)
+        sync_directory(directory.root)
 
 
-def renew_passwords(places: Places, tools: Tools) -> None:
+def renew_passwords(directory: DataDirectory, tools: Tools) -> None:
     """Where the cluster came back from a backup without its password file: its owner may set new ones."""
     passwords = Passwords(secrets.token_urlsafe(24), secrets.token_urlsafe(24))
     statements = "".join(
         f"alter role {role} password '{password}';\n" for role, password in zip((ADMIN, ROLE), passwords, strict=True)
     )
-    _single(places.cluster, tools, statements)
-    write_private(places.password, _passfile(passwords), durable=True)
+    _run_single_user(directory.cluster, tools, statements)
+    write_private(directory.password_file, _passfile(passwords), durable=True)
 
 
-def passwords(places: Places) -> Passwords:
-    known = {}
-    if not places.password.exists():
+def passwords(directory: DataDirectory) -> Passwords:
+    by_role = {}
+    if not directory.password_file.exists():
         raise unusable(
-            f"{places.password} is missing; stop the server there: the hub sets new passwords when it starts it itself"
+            f"{directory.password_file} is missing; stop the server there: the hub sets new passwords when it starts it itself"
         )
-    for line in places.password.read_text(encoding="ascii").splitlines():
+    for line in directory.password_file.read_text(encoding="ascii").splitlines():
         *_, role, password = line.split(":")
-        known[role] = password
-    if ADMIN not in known or ROLE not in known:
+        by_role[role] = password
+    if ADMIN not in by_role or ROLE not in by_role:
         raise unusable(
-            f"{places.password} lacks a password; remove the file, and the hub sets new ones at its next start"
+            f"{directory.password_file} lacks a password; remove the file, and the hub sets new ones at its next start"
         )
-    return Passwords(known[ADMIN], known[ROLE])
+    return Passwords(by_role[ADMIN], by_role[ROLE])
 
 
 def _passfile(passwords: Passwords) -> str:
@@ -149,51 +149,51 @@ def _passfile(passwords: Passwords) -> str:
     return f"*:*:*:{ADMIN}:{passwords.admin}\n*:*:*:{ROLE}:{passwords.role}\n"
 
 
-def _is_marked(cluster: Path) -> bool:
+def _has_cluster_name(cluster: Path) -> bool:
     configuration = cluster / "postgresql.conf"
-    mark = re.compile(rf"^cluster_name\s*=\s*'?{SETTINGS['cluster_name']}\b", re.MULTILINE)
-    return configuration.is_file() and mark.search(configuration.read_text(errors="replace")) is not None
+    pattern = re.compile(rf"^cluster_name\s*=\s*'?{SETTINGS['cluster_name']}\b", re.MULTILINE)
+    return configuration.is_file() and pattern.search(configuration.read_text(errors="replace")) is not None
 
 
-def _initdb(places: Places, tools: Tools, passwords: Passwords, *, durable: bool) -> None:
-    secret = places.fresh.with_name("pg.secret")
+def _initdb(directory: DataDirectory, tools: Tools, passwords: Passwords, *, durable: bool) -> None:
+    secret = directory.new_cluster.with_name("pg.secret")
     secret.unlink(missing_ok=True)
     file = open_private(secret, os.O_WRONLY)
-    settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+    settings = [argument for name, value in SETTINGS.items() for argument in ("-c", f"{name}={value}")]
     try:
-        tools.user.own(file)
-        with open(file, "w", encoding="ascii") as opened:
-            opened.write(passwords.admin)
+        tools.user.give_ownership(file)
+        with open(file, "w", encoding="ascii") as password_file:
+            password_file.write(passwords.admin)
         for locale in UTF8_LOCALES:
-            done = tools.run(
+            completed = tools.run(
                 "initdb",
                 [
-                    *("-D", str(places.fresh), "-U", ADMIN, "-A", "scram-sha-256", f"--pwfile={secret}"),
+                    *("-D", str(directory.new_cluster), "-U", ADMIN, "-A", "scram-sha-256", f"--pwfile={secret}"),
                     *(*LOCALE, f"--lc-ctype={locale}", "-T", "simple", "--no-instructions"),
                     *([] if durable else ["--no-sync"]),
                     *settings,
                 ],
             )
-            if done.returncode == 0 or "invalid locale name" not in done.stderr:
+            if completed.returncode == 0 or "invalid locale name" not in completed.stderr:
                 break
     finally:
         secret.unlink(missing_ok=True)
-    if done.returncode != 0:
-        raise _failed("initdb", done.stderr)
+    if completed.returncode != 0:
+        raise _creation_error("initdb", completed.stderr)
 
 
-def _single(cluster: Path, tools: Tools, statements: str) -> None:
+def _run_single_user(cluster: Path, tools: Tools, statements: str) -> None:
     """Run statements with no server that anyone could reach; by standard input, so that no command line shows them."""
     options = ("exit_on_error=on", "log_min_error_statement=panic", "log_min_messages=error")
-    done = tools.run(
+    completed = tools.run(
         "postgres",
-        ["--single", "-D", str(cluster), *(part for option in options for part in ("-c", option)), ADMIN],
+        ["--single", "-D", str(cluster), *(argument for option in options for argument in ("-c", option)), ADMIN],
         stdin=statements,
     )
-    if done.returncode != 0:
-        raise _failed("postgres --single", done.stderr)
+    if completed.returncode != 0:
+        raise _creation_error("postgres --single", completed.stderr)
 
 
-def _failed(program: str, errors: str) -> Misconfigured:
-    said = " / ".join(line for line in errors.splitlines()[-6:] if line)
-    return Misconfigured(f"{program} could not make the cluster: {said}", code="POSTGRES_FAILED")
+def _creation_error(program: str, errors: str) -> Misconfigured:
+    last_lines = " / ".join(line for line in errors.splitlines()[-6:] if line)
+    return Misconfigured(f"{program} could not make the cluster: {last_lines}", code="POSTGRES_FAILED")

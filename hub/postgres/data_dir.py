@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hub.errors import Misconfigured
-from hub.postgres.os_user import Account
+from hub.postgres.os_user import PostgresUser
 
 SOCKET_PATH_LIMIT = 103  # bytes; Linux allows 107, macOS 103
-SHORT = Path("/tmp")
+SHORT_SOCKET_ROOT = Path("/tmp")
 PATH_LIMIT = 900  # Postgres cuts paths at 1024 and adds its own names
 LOG_LIMIT = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """A data directory by its parts. The cluster is made as `fresh` and becomes `cluster` in one step."""
+class DataDirectory:
+    """A data directory by its parts. The cluster is made as `new_cluster` and becomes `cluster` in one step."""
 
     root: Path
 
@@ -27,32 +27,32 @@ class Places:
         return self.root / "pg"
 
     @property
-    def fresh(self) -> Path:
+    def new_cluster(self) -> Path:
         return self.root / "pg.new"
 
     @property
-    def password(self) -> Path:
+    def password_file(self) -> Path:
         return self.root / "pg.password"
 
     @property
-    def owner(self) -> Path:
+    def owner_file(self) -> Path:
         """Which process started the last server, and at which port."""
         return self.root / "pg.owner"
 
     @property
-    def lock(self) -> Path:
+    def lock_file(self) -> Path:
         return self.root / "pg.lock"
 
     @property
-    def run(self) -> Path:
+    def run_dir(self) -> Path:
         return self.root / "run"
 
     @property
-    def log(self) -> Path:
+    def log_file(self) -> Path:
         return self.root / "postgres.log"
 
     @property
-    def programs(self) -> Path:
+    def programs_dir(self) -> Path:
         return self.root / "server"
 
 
@@ -60,26 +60,26 @@ def unusable(message: str) -> Misconfigured:
     return Misconfigured(message, code="DATA_DIR_UNUSABLE", argument="HUB_DATA_DIR")
 
 
-def prepare(data_dir: Path) -> Places:
+def prepare(data_dir: Path) -> DataDirectory:
     """The data directory, made when missing."""
-    places = Places(Path(os.path.abspath(data_dir.expanduser())))
-    if len(os.fsencode(places.root)) > PATH_LIMIT:
+    directory = DataDirectory(Path(os.path.abspath(data_dir.expanduser())))
+    if len(os.fsencode(directory.root)) > PATH_LIMIT:
         raise unusable(f"the path of the data directory has more than {PATH_LIMIT} bytes; choose a shorter one")
-    if not places.root.exists():
-        places.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not directory.root.exists():
+        directory.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         if os.geteuid() == 0:
             # Root's server is another user, who must pass through. What is private in here is so by its own mode.
-            places.root.chmod(0o711)
-    if (places.root / "PG_VERSION").exists():
+            directory.root.chmod(0o711)
+    if (directory.root / "PG_VERSION").exists():
         raise unusable(
-            f"{places.root} is itself a PostgreSQL cluster; name an empty or a new directory, or one of the hub"
+            f"{directory.root} is itself a PostgreSQL cluster; name an empty or a new directory, or one of the hub"
         )
-    return places
+    return directory
 
 
-def take_lock(places: Places) -> int | None:
+def take_lock(directory: DataDirectory) -> int | None:
     """The lock that the server inherits and holds for as long as any of its processes lives; None while it is held."""
-    lock = open_private(places.lock, os.O_RDWR)
+    lock = open_private(directory.lock_file, os.O_RDWR)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -105,60 +105,60 @@ def open_private(path: Path, flags: int) -> int:
 
 def write_private(path: Path, text: str, *, durable: bool) -> None:
     """Replace the file in one step: a crash, if durable even of the machine, leaves the old text or the new one."""
-    fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(open_private(fresh, os.O_WRONLY), "w", encoding="ascii") as file:
+    temporary = path.with_name(path.name + ".new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(open_private(temporary, os.O_WRONLY), "w", encoding="ascii") as file:
         file.write(text)
         file.flush()
         if durable:
             os.fsync(file.fileno())
-    fresh.replace(path)
+    temporary.replace(path)
     if durable:
-        sync_names(path.parent)
+        sync_directory(path.parent)
 
 
-def sync_names(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
     """Make what was renamed in the directory outlast a crash of the machine."""
-    opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(opened)
+        os.fsync(descriptor)
     finally:
-        os.close(opened)
+        os.close(descriptor)
 
 
-def open_log(places: Places) -> int:
+def open_log(directory: DataDirectory) -> int:
     """The log, open to append; a long one is set aside first."""
-    log = open_private(places.log, os.O_WRONLY | os.O_APPEND)
+    log = open_private(directory.log_file, os.O_WRONLY | os.O_APPEND)
     if os.fstat(log).st_size <= LOG_LIMIT:
         return log
     os.close(log)
-    places.log.replace(places.log.with_name("postgres.log.1"))
-    return open_private(places.log, os.O_WRONLY | os.O_APPEND)
+    directory.log_file.replace(directory.log_file.with_name("postgres.log.1"))
+    return open_private(directory.log_file, os.O_WRONLY | os.O_APPEND)
 
 
-def socket_dir(places: Places, account: Account) -> Path:
+def socket_dir(directory: DataDirectory, user: PostgresUser) -> Path:
     """An empty directory only the server may enter, with a path that the kernel takes for a socket."""
-    path = places.run
+    path = directory.run_dir
     if len(os.fsencode(path / ".s.PGSQL.65535")) > SOCKET_PATH_LIMIT:
-        path = SHORT / f"hub-{hashlib.sha256(os.fsencode(places.root)).hexdigest()[:16]}"
-    _make_private(path, account)
-    for left in path.glob(".s.PGSQL.*"):
+        path = SHORT_SOCKET_ROOT / f"hub-{hashlib.sha256(os.fsencode(directory.root)).hexdigest()[:16]}"
+    _make_private(path, user)
+    for stale_socket in path.glob(".s.PGSQL.*"):
         # From a server that was killed: its process number may be someone else's by now, and would be believed.
-        left.unlink()
+        stale_socket.unlink()
     return path
 
 
-def _make_private(path: Path, account: Account) -> None:
+def _make_private(path: Path, user: PostgresUser) -> None:
     try:
         path.mkdir(mode=0o700)
-        account.own(path)
+        user.give_ownership(path)
     except FileExistsError:
         state = path.lstat()
-        if not path.is_dir() or path.is_symlink() or (state.st_uid, state.st_mode & 0o777) != (account.uid, 0o700):
+        if not path.is_dir() or path.is_symlink() or (state.st_uid, state.st_mode & 0o777) != (user.uid, 0o700):
             raise unusable(f"{path} is in the way: the hub keeps a private directory there; move it") from None
 
 
-def explained(error: OSError, places: Places) -> Misconfigured:
+def data_dir_error(error: OSError, directory: DataDirectory) -> Misconfigured:
     """What the operating system refused, with what to do about it."""
     remedy = {
         errno.ENOSPC: "free some space there",
@@ -167,5 +167,5 @@ def explained(error: OSError, places: Places) -> Misconfigured:
         errno.ENOLCK: "its file system knows no locks; choose a directory on a local disk",
         errno.ELOOP: "a symbolic link stands where the hub keeps a file of its own; remove it",
     }.get(error.errno or 0, "the hub's user must own it, or choose another directory")
-    where = f" ({error.filename})" if error.filename else ""
-    return unusable(f"the data directory {places.root} cannot be used: {error.strerror}{where}; {remedy}")
+    file_name = f" ({error.filename})" if error.filename else ""
+    return unusable(f"the data directory {directory.root} cannot be used: {error.strerror}{file_name}; {remedy}")

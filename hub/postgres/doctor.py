@@ -1,6 +1,6 @@
 """What a PostgreSQL server, embedded or not, must be like to carry the hub, checked over an asyncpg connection.
 
-Each check is a pure function of what the server told; `examine` asks once and makes them all.
+Each check is a pure function of what the server told; `run_checks` asks once and makes them all.
 """
 
 from collections.abc import Sequence
@@ -8,19 +8,19 @@ from typing import NamedTuple
 
 import asyncpg
 
-from hub.postgres.binaries import OLDEST
+from hub.postgres.binaries import MIN_MAJOR
 
 EXTENSIONS = ("pg_trgm", "unaccent", "ltree", "btree_gin")
 UTC_NAMES = ("utc", "etc/utc", "universal", "zulu", "gmt", "etc/gmt")
 
 
 class Check(NamedTuple):
-    """One finding. `wrong` and `mend` are empty when all is well."""
+    """One finding. `problem` and `fix` are empty when all is well."""
 
     name: str
     ok: bool
-    wrong: str = ""
-    mend: str = ""
+    problem: str = ""
+    fix: str = ""
 
 
 class Extension(NamedTuple):
@@ -31,23 +31,23 @@ class Extension(NamedTuple):
     creatable: bool
 
 
-async def examine(connection: asyncpg.Connection, extensions: Sequence[str] = EXTENSIONS) -> tuple[Check, ...]:
+async def run_checks(connection: asyncpg.Connection, extensions: Sequence[str] = EXTENSIONS) -> tuple[Check, ...]:
     """Everything about this database that must be right. Changes nothing in it."""
-    told = await connection.fetchrow(FACTS)
-    assert told is not None
-    version = check_version(told["version"])
+    server = await connection.fetchrow(SERVER_SQL)
+    assert server is not None
+    version = check_version(server["version"])
     if not version.ok:
         return (version,)
-    known = {
+    by_name = {
         row["name"]: Extension(True, row["installed"], row["creatable"])
-        for row in await connection.fetch(EXTENSION_FACTS, list(extensions))
+        for row in await connection.fetch(EXTENSIONS_SQL, list(extensions))
     }
     return (
         version,
-        check_encoding(told["encoding"]),
-        check_timezone(told["timezone"]),
-        check_rights(told["role"], told["database"], told["schema"], may_create=told["may_create"]),
-        check_extensions({name: known.get(name, Extension(False, False, False)) for name in extensions}),
+        check_encoding(server["encoding"]),
+        check_timezone(server["timezone"]),
+        check_rights(server["role"], server["database"], server["schema"], may_create=server["may_create"]),
+        check_extensions({name: by_name.get(name, Extension(False, False, False)) for name in extensions}),
         check_trigrams(await _trigrams(connection)),
     )
 
@@ -55,9 +55,9 @@ async def examine(connection: asyncpg.Connection, extensions: Sequence[str] = EX
 def check_version(number: int) -> Check:
     return _check(
         "version",
-        number >= OLDEST * 10_000,
+        number >= MIN_MAJOR * 10_000,
         f"the server is PostgreSQL {number // 10_000}",
-        f"use PostgreSQL {OLDEST} or newer, or unset HUB_DATABASE_URL to use the embedded server",
+        f"use PostgreSQL {MIN_MAJOR} or newer, or unset HUB_DATABASE_URL to use the embedded server",
     )
 
 
@@ -89,13 +89,17 @@ def check_rights(role: str, database: str, schema: str | None, *, may_create: bo
 
 
 def check_extensions(extensions: dict[str, Extension]) -> Check:
-    absent = [name for name, told in extensions.items() if not told.available]
-    barred = [name for name, told in extensions.items() if told.available and not (told.installed or told.creatable)]
-    wrong = [f"the server does not have {', '.join(absent)}"] * bool(absent)
-    wrong += [f"this role may not create {', '.join(barred)}"] * bool(barred)
-    mend = ["install the server's contrib package (Debian: postgresql-contrib)"] * bool(absent)
-    mend += ["as a superuser: " + " ".join(f"CREATE EXTENSION {name};" for name in barred)] * bool(barred)
-    return _check("extensions", not wrong, "; ".join(wrong), "; ".join(mend))
+    unavailable = [name for name, extension in extensions.items() if not extension.available]
+    forbidden = [
+        name
+        for name, extension in extensions.items()
+        if extension.available and not (extension.installed or extension.creatable)
+    ]
+    problems = [f"the server does not have {', '.join(unavailable)}"] * bool(unavailable)
+    problems += [f"this role may not create {', '.join(forbidden)}"] * bool(forbidden)
+    fixes = ["install the server's contrib package (Debian: postgresql-contrib)"] * bool(unavailable)
+    fixes += ["as a superuser: " + " ".join(f"CREATE EXTENSION {name};" for name in forbidden)] * bool(forbidden)
+    return _check("extensions", not problems, "; ".join(problems), "; ".join(fixes))
 
 
 def check_trigrams(trigrams: Sequence[str] | None) -> Check:
@@ -113,15 +117,15 @@ def check_trigrams(trigrams: Sequence[str] | None) -> Check:
     )
 
 
-def _check(name: str, ok: bool, wrong: str, mend: str) -> Check:
-    return Check(name, True) if ok else Check(name, False, wrong, mend)
+def _check(name: str, ok: bool, problem: str, fix: str) -> Check:
+    return Check(name, True) if ok else Check(name, False, problem, fix)
 
 
 async def _trigrams(connection: asyncpg.Connection) -> list[str] | None:
     """What the server makes of Chinese; before the first migration, with an extension that is taken back at once."""
     installed = await connection.fetchval("select exists (select from pg_extension where extname = 'pg_trgm')")
-    attempt = connection.transaction()
-    await attempt.start()
+    transaction = connection.transaction()
+    await transaction.start()
     try:
         if not installed:
             await connection.execute("create extension pg_trgm")
@@ -129,11 +133,11 @@ async def _trigrams(connection: asyncpg.Connection) -> list[str] | None:
     except asyncpg.PostgresError:
         return None
     finally:
-        await attempt.rollback()
+        await transaction.rollback()
     return trigrams
 
 
-FACTS = """
+SERVER_SQL = """
 select current_setting('server_version_num')::int as version, pg_encoding_to_char(encoding) as encoding,
        current_setting('timezone') as timezone, current_user::text as role, datname::text as database,
        current_schema()::text as schema,
@@ -142,7 +146,7 @@ from pg_database where datname = current_database()
 """
 
 # A trusted extension may be created by whoever may create in the database, any other by a superuser.
-EXTENSION_FACTS = """
+EXTENSIONS_SQL = """
 select e.name, e.installed_version is not null as installed,
        r.rolsuper or v.trusted and has_database_privilege(current_database(), 'create') as creatable
 from pg_available_extensions e

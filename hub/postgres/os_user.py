@@ -10,60 +10,64 @@ from pathlib import Path
 from typing import Literal, Self
 
 NOBODY = 65534
-CHANGE_USER = 1 << 0 | 1 << 6 | 1 << 7  # CAP_CHOWN, CAP_SETGID, CAP_SETUID
-CHILD = Path(__file__).with_name("child.py")
-Way = Literal["stay", "drop", "search", "map"]
+CHANGE_USER_CAPABILITIES = 1 << 0 | 1 << 6 | 1 << 7  # CAP_CHOWN, CAP_SETGID, CAP_SETUID
+CHILD_SCRIPT = Path(__file__).with_name("child.py")
+IdentityStrategy = Literal["stay", "drop", "search", "map"]
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class PostgresUser:
     """`stay`: the hub's own user. `drop`: another, root given up. `search`: so too, but let through closed directories.
 
     `map`: still the hub's own, but seen as another one in a user namespace: for a root that can become nobody else, and
     for initdb, which refuses users without a name, as containers have them.
     """
 
-    way: Way
+    strategy: IdentityStrategy
     uid: int
     gid: int
 
-    def own(self, path: Path | int) -> None:
+    def give_ownership(self, path: Path | int) -> None:
         """Give what this process has just made to the server."""
-        if self.way in ("drop", "search"):
+        if self.strategy in ("drop", "search"):
             os.chown(path, self.uid, self.gid, follow_symlinks=isinstance(path, int))
 
-    def reaches(self, path: Path) -> bool:
+    def can_reach(self, path: Path) -> bool:
         """Whether the server may pass through every directory to `path` and, if it is one, through itself."""
-        whole = path.resolve()
-        return self.way in ("stay", "map", "search") or all(self._may_pass(each) for each in (whole, *whole.parents))
+        resolved = path.resolve()
+        return self.strategy in ("stay", "map", "search") or all(
+            self._can_traverse(directory) for directory in (resolved, *resolved.parents)
+        )
 
-    def named(self) -> Self:
+    def as_named_user(self) -> Self:
         """The same, as a user with a name."""
-        return replace(self, way="map") if self.way == "stay" and not _has_name(self.uid) else self
+        return replace(self, strategy="map") if self.strategy == "stay" and not _has_name(self.uid) else self
 
     def command(self, program: str, arguments: Sequence[str]) -> list[str]:
-        uid, gid = (_any_named_uid(),) * 2 if self.way == "map" else (self.uid, self.gid)
+        uid, gid = (_any_named_uid(),) * 2 if self.strategy == "map" else (self.uid, self.gid)
         return [
-            *(sys.executable, "-I", "-S", str(CHILD), self.way, str(uid), str(gid), str(os.getpid())),
+            *(sys.executable, "-I", "-S", str(CHILD_SCRIPT), self.strategy, str(uid), str(gid), str(os.getpid())),
             *(program, *arguments),
         ]
 
-    def _may_pass(self, path: Path) -> bool:
+    def _can_traverse(self, path: Path) -> bool:
         state = path.stat()
-        mine = {self.uid: stat.S_IXUSR}.get(state.st_uid, {self.gid: stat.S_IXGRP}.get(state.st_gid, stat.S_IXOTH))
-        return bool(state.st_mode & mine)
+        execute_bit = {self.uid: stat.S_IXUSR}.get(
+            state.st_uid, {self.gid: stat.S_IXGRP}.get(state.st_gid, stat.S_IXOTH)
+        )
+        return bool(state.st_mode & execute_bit)
 
 
-def account(data_dir: Path) -> Account:
+def postgres_user(data_dir: Path) -> PostgresUser:
     """The hub's own user; for root the owner of the cluster or of its directory, or nobody where that is root too."""
     if os.geteuid() != 0:
-        return Account("stay", os.geteuid(), os.getegid())
+        return PostgresUser("stay", os.geteuid(), os.getegid())
     cluster = data_dir / "pg"
     for path in (cluster, data_dir):
         state = path.stat() if path.exists() else None
         if state is not None and state.st_uid != 0 and (path is cluster or _has_name(state.st_uid)):
-            return Account("drop", state.st_uid, state.st_gid)
-    return Account("drop", NOBODY, NOBODY) if _may_become_another() else Account("map", 0, 0)
+            return PostgresUser("drop", state.st_uid, state.st_gid)
+    return PostgresUser("drop", NOBODY, NOBODY) if _can_change_user() else PostgresUser("map", 0, 0)
 
 
 def _has_name(uid: int) -> bool:
@@ -77,12 +81,12 @@ def _any_named_uid() -> int:
     return NOBODY if _has_name(NOBODY) else next((user.pw_uid for user in pwd.getpwall() if user.pw_uid != 0), NOBODY)
 
 
-def _may_become_another() -> bool:
+def _can_change_user() -> bool:
     """Whether this root knows any other user and has the rights to become one; some containers give it neither."""
     users, status = Path("/proc/self/uid_map"), Path("/proc/self/status")
     if not users.exists():
         return True
     ranges = [tuple(map(int, line.split())) for line in users.read_text().splitlines()]
     effective = next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("CapEff:"))
-    known = any(first <= NOBODY < first + count for first, _, count in ranges)
-    return known and int(effective, 16) & CHANGE_USER == CHANGE_USER
+    nobody_is_mapped = any(first <= NOBODY < first + count for first, _, count in ranges)
+    return nobody_is_mapped and int(effective, 16) & CHANGE_USER_CAPABILITIES == CHANGE_USER_CAPABILITIES

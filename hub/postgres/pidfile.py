@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 HOST = "127.0.0.1"
 
 
-class Running(NamedTuple):
+class RunningServer(NamedTuple):
     """A server as its own file describes it."""
 
     pid: int
@@ -20,7 +20,7 @@ class Running(NamedTuple):
     status: str  # starting, stopping, ready, standby; "" in the first moments
 
 
-def read(cluster: Path) -> Running | None:
+def read(cluster: Path) -> RunningServer | None:
     """What the file says; None when there is none, or none that can be read to its end."""
     try:
         lines = (cluster / "postmaster.pid").read_text().splitlines() + [""] * 8
@@ -28,13 +28,17 @@ def read(cluster: Path) -> Running | None:
         return None
     if not re.fullmatch(r"-?\d+", lines[0]) or not re.fullmatch(r"\d*", lines[3]):
         return None
-    return Running(abs(int(lines[0])), int(lines[3] or 0), lines[4], lines[7].strip())
+    return RunningServer(abs(int(lines[0])), int(lines[3] or 0), lines[4], lines[7].strip())
 
 
-def serving(cluster: Path) -> Running | None:
+def serving_server(cluster: Path) -> RunningServer | None:
     """The server that accepts connections for this cluster at this moment."""
     running = read(cluster)
-    if running is None or running.status != "ready" or whose(running.pid, cluster) not in ("ours", "perhaps ours"):
+    if (
+        running is None
+        or running.status != "ready"
+        or process_owner(running.pid, cluster) not in ("ours", "perhaps ours")
+    ):
         return None
     # One killed a moment ago is in the process table until its parent has looked, but accepts nothing.
     with socket.socket() as probe:
@@ -44,10 +48,10 @@ def serving(cluster: Path) -> Running | None:
 def is_alive(cluster: Path) -> bool:
     """Whether there is a server, though it be starting, recovering or stopping."""
     running = read(cluster)
-    return running is not None and whose(running.pid, cluster) in ("ours", "perhaps ours")
+    return running is not None and process_owner(running.pid, cluster) in ("ours", "perhaps ours")
 
 
-def whose(pid: int, cluster: Path) -> Literal["ours", "perhaps ours", "another's", "nobody's"]:
+def process_owner(pid: int, cluster: Path) -> Literal["ours", "perhaps ours", "another's", "nobody's"]:
     """Whether this process is the cluster's server: after a reboot its number may be anyone's."""
     try:
         os.kill(pid, 0)
@@ -72,13 +76,13 @@ def parent(pid: int) -> int | None:
 
 def _status(pid: int) -> dict[str, str]:
     """State and Name of a process, on Linux also PPid; empty texts when there is none."""
-    absent = {"State": "", "Name": ""}
+    unknown = {"State": "", "Name": ""}
     if sys.platform == "linux":
         try:
             lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         except OSError:
-            return absent
-        return absent | {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    told = subprocess.run(["ps", "-o", "stat=,comm=", "-p", str(pid)], capture_output=True, text=True, check=False)
-    state, _, name = told.stdout.strip().partition(" ")
+            return unknown
+        return unknown | {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    completed = subprocess.run(["ps", "-o", "stat=,comm=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    state, _, name = completed.stdout.strip().partition(" ")
     return {"State": state, "Name": name}

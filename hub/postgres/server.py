@@ -1,4 +1,4 @@
-"""The door: a running server for a data directory, attached to or started. watch.py keeps a started one running."""
+"""The door: a running server for a data directory, attached to or started. supervisor.py keeps a started one running."""
 
 import os
 import time
@@ -12,24 +12,31 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from hub.errors import Misconfigured
 from hub.postgres import cluster, pidfile
-from hub.postgres.data_dir import Places, explained, prepare, take_lock, unusable
-from hub.postgres.launch_options import Notice, Wish, choose_port, command, last, left_behind
+from hub.postgres.data_dir import DataDirectory, data_dir_error, prepare, take_lock, unusable
+from hub.postgres.launch_options import (
+    LaunchOptions,
+    NoticeHandler,
+    choose_port,
+    prepare_command,
+    read_last_start,
+    stale_server,
+)
 from hub.postgres.pidfile import HOST
-from hub.postgres.supervisor import Watch
+from hub.postgres.supervisor import Supervisor
 
-POLL = 0.01
-PATIENCE = 120.0  # seconds another process may hold the directory without a server that lives
-TOLD_EVERY = 10.0
+POLL_INTERVAL = 0.01
+LOCK_HOLDER_TIMEOUT = 120.0  # seconds another process may hold the directory without a server that lives
+NOTICE_INTERVAL = 10.0
 # For tests: a crash of the machine loses such a cluster, a crash of Postgres loses nothing.
 VOLATILE = {"fsync": "off", "full_page_writes": "off"}
 
 
-def silent(_: str) -> None:
+def ignore_notice(_: str) -> None:
     """Nobody listens."""
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class PostgresServer:
     """A running Postgres, which goes on running, at this address, until the last process that wants it has stopped it."""
 
     data_dir: Path
@@ -37,27 +44,27 @@ class Server:
     socket_dir: Path
     dsn: str = field(repr=False)  # holds the password
     admin_dsn: str = field(repr=False)
-    watch: Watch | None = field(repr=False)
+    supervisor: Supervisor | None = field(repr=False)
 
     @property
-    def near_dsn(self) -> str:
+    def socket_dsn(self) -> str:
         """The same database through the socket, where we may use it: a fifth less work per statement."""
         if not os.access(self.socket_dir / f".s.PGSQL.{self.port}", os.W_OK):
             return self.dsn  # somebody else started it
         parts = urlsplit(self.dsn)
-        place = urlencode({"host": self.socket_dir, "port": self.port})
-        return urlunsplit(parts._replace(netloc=f"{parts.username}:{parts.password}@", query=place))
+        query = urlencode({"host": self.socket_dir, "port": self.port})
+        return urlunsplit(parts._replace(netloc=f"{parts.username}:{parts.password}@", query=query))
 
     @property
     def owned(self) -> bool:
         """Whether this process started it, and stops it; another may have, and when that one ends, this one follows."""
-        return self.watch is not None and self.watch.owns
+        return self.supervisor is not None and self.supervisor.owns
 
     def stop(self) -> None:
         """Want it no longer: stop it, fast and cleanly, if it is ours."""
         owned = self.owned
-        if self.watch is not None:
-            self.watch.stop()
+        if self.supervisor is not None:
+            self.supervisor.stop()
         if owned and self.socket_dir.parent != self.data_dir:
             with suppress(OSError):
                 self.socket_dir.rmdir()
@@ -66,7 +73,7 @@ class Server:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, exc_traceback: TracebackType | None
     ) -> None:
         self.stop()
 
@@ -78,92 +85,96 @@ def ensure(
     port: int | None = None,
     shared_buffers: str = "256MB",
     max_connections: int = 100,
-    notice: Notice = silent,
-) -> Server:
+    notice: NoticeHandler = ignore_notice,
+) -> PostgresServer:
     """A server for this directory: the one that runs, or a new one, with a cluster made at the first time."""
     settings = {"shared_buffers": shared_buffers, "max_connections": str(max_connections)}
-    wish = Wish(durable, port, settings if durable else settings | VOLATILE, notice)
-    places = Places(data_dir)
+    options = LaunchOptions(durable, port, settings if durable else settings | VOLATILE, notice)
+    directory = DataDirectory(data_dir)
     try:
-        places = prepare(data_dir)
-        return _ensure(places, wish)
+        directory = prepare(data_dir)
+        return _ensure(directory, options)
     except OSError as error:
-        raise explained(error, places) from error
+        raise data_dir_error(error, directory) from error
 
 
-def _ensure(places: Places, wish: Wish) -> Server:
+def _ensure(directory: DataDirectory, options: LaunchOptions) -> PostgresServer:
     """Whoever gets the lock starts the server, which then holds it; all others wait until that one is ready."""
-    refused: set[int] = set()
-    patience = time.monotonic() + PATIENCE
-    told = time.monotonic() + TOLD_EVERY
+    refused_ports: set[int] = set()
+    deadline = time.monotonic() + LOCK_HOLDER_TIMEOUT
+    next_notice = time.monotonic() + NOTICE_INTERVAL
     while True:
-        lock = take_lock(places)
+        lock = take_lock(directory)
         if lock is not None:
-            server = _started(places, wish, lock, refused)
+            server = _start(directory, options, lock, refused_ports)
             if server is not None:
                 return server
             continue
-        cluster.examine(places)
-        running = pidfile.serving(places.cluster)
-        if running is not None and _has_owner(places, running):
-            return _attached(places, wish, running)
+        cluster.cluster_version(directory)
+        running = pidfile.serving_server(directory.cluster)
+        if running is not None and _has_owner(directory, running):
+            return _attach(directory, options, running)
         now = time.monotonic()
-        if pidfile.is_alive(places.cluster):
-            patience = now + PATIENCE
-        if now > patience:
+        if pidfile.is_alive(directory.cluster):
+            deadline = now + LOCK_HOLDER_TIMEOUT
+        if now > deadline:
             raise unusable(
-                f"another process, perhaps in another container, holds {places.root} and has no server ready; "
+                f"another process, perhaps in another container, holds {directory.root} and has no server ready; "
                 f"stop it, or choose another data directory"
             )
-        if now > told:
-            told = now + TOLD_EVERY
-            wish.notice(f"waiting for the Postgres of {places.root}, which another process is starting or stopping")
-        time.sleep(POLL)
+        if now > next_notice:
+            next_notice = now + NOTICE_INTERVAL
+            options.notice(
+                f"waiting for the Postgres of {directory.root}, which another process is starting or stopping"
+            )
+        time.sleep(POLL_INTERVAL)
 
 
-def _has_owner(places: Places, running: pidfile.Running) -> bool:
+def _has_owner(directory: DataDirectory, running: pidfile.RunningServer) -> bool:
     """False in the moment when the owner of a server has died, and the server is about to notice."""
-    parent, before = pidfile.parent(running.pid), last(places)
-    return parent is None or (before is not None and before.owner == parent)
+    parent, previous = pidfile.parent(running.pid), read_last_start(directory)
+    return parent is None or (previous is not None and previous.owner == parent)
 
 
-def _attached(places: Places, wish: Wish, running: pidfile.Running) -> Server:
-    watch = Watch(partial(command, places, wish, running.port), places, wish.notice)
-    server = _server(places, running, watch)
-    watch.inherit()
+def _attach(directory: DataDirectory, options: LaunchOptions, running: pidfile.RunningServer) -> PostgresServer:
+    supervisor = Supervisor(partial(prepare_command, directory, options, running.port), directory, options.notice)
+    server = _server(directory, running, supervisor)
+    supervisor.take_over()
     return server
 
 
-def _started(places: Places, wish: Wish, lock: int, refused: set[int]) -> Server | None:
+def _start(
+    directory: DataDirectory, options: LaunchOptions, lock: int, refused_ports: set[int]
+) -> PostgresServer | None:
     """Start the server under the lock; None when its port was taken meanwhile."""
     try:
-        cluster.examine(places)
-        running = left_behind(places)
+        cluster.cluster_version(directory)
+        running = stale_server(directory)
         if running is not None:
-            return _server(places, running, None)
-        port = choose_port(places, wish, refused)
-        watch = Watch(partial(command, places, wish, port), places, wish.notice)
-        watch.own(lock)
+            return _server(directory, running, None)
+        port = choose_port(directory, options, refused_ports)
+        supervisor = Supervisor(partial(prepare_command, directory, options, port), directory, options.notice)
+        supervisor.launch(lock)
     finally:
         os.close(lock)
     try:
-        running = watch.until_ready()
+        running = supervisor.wait_until_ready()
         if running is not None:
-            return _server(places, running, watch)
+            return _server(directory, running, supervisor)
     except BaseException:
-        watch.stop()
+        supervisor.stop()
         raise
-    if wish.port is None and "could not create any TCP/IP sockets" in watch.log_since_start():
-        refused.add(port)
+    if options.port is None and "could not create any TCP/IP sockets" in supervisor.log_since_start():
+        refused_ports.add(port)
         return None
     raise Misconfigured(
-        f"Postgres did not start in {places.root}: {watch.last_words()} (all of it: {places.log})",
+        f"Postgres did not start in {directory.root}: {supervisor.last_log_lines()} (all of it: {directory.log_file})",
         code="POSTGRES_FAILED",
     )
 
 
-def _server(places: Places, running: pidfile.Running, watch: Watch | None) -> Server:
-    secret = cluster.passwords(places)
+def _server(directory: DataDirectory, running: pidfile.RunningServer, supervisor: Supervisor | None) -> PostgresServer:
+    secret = cluster.passwords(directory)
     dsn, admin_dsn = (
         f"postgresql://{role}:{password}@{HOST}:{running.port}/{database}"
         for role, password, database in (
@@ -171,4 +182,4 @@ def _server(places: Places, running: pidfile.Running, watch: Watch | None) -> Se
             (cluster.ADMIN, secret.admin, cluster.ADMIN),
         )
     )
-    return Server(places.root, running.port, Path(running.socket_dir), dsn, admin_dsn, watch)
+    return PostgresServer(directory.root, running.port, Path(running.socket_dir), dsn, admin_dsn, supervisor)

@@ -12,135 +12,138 @@ from typing import Protocol
 import orjson
 
 from hub.changefeed import control_messages
-from hub.changefeed.cursors import forked
-from hub.changefeed.feed import RUN, Feed, Head, concerns
-from hub.db.change_positions import Forgotten
-from hub.db.semaphore import Turns
-from hub.engine.execution.subscriptions import Watch
+from hub.changefeed.cursors import cursor_forked
+from hub.changefeed.feed import RENDER_BATCH, ChangeFeed, ChangeHeader, may_concern
+from hub.db.change_positions import CursorExpired
+from hub.db.semaphore import FifoSemaphore
+from hub.engine.execution.subscriptions import SubscriptionSource
 from hub.errors import HubError, Internal, Unavailable
-from hub.observability import Failed, tell
-from hub.subscriptions.interfaces import Sink
+from hub.observability import InternalFailure, emit
+from hub.subscriptions.interfaces import MessageSink
 
-LEAST = 10  # changes that are read at once for who has room for few
-NEAR = 500  # changes that whoever joins others waits for at most
-CROWD = 200  # who are told a change before others in the process have their turn
-AWAY = 0.5  # seconds until it is tried again, when the database is away
-QUIET = 15.0  # seconds after which a stream gives a sign of life
+SLOW_BATCH = 10  # changes that are read at once for who has room for few
+SHARED_READER_RANGE = 500  # changes that whoever joins others waits for at most
+YIELD_ABOVE = 200  # who are told a change before others in the process have their turn
+RETRY_DELAY = 0.5  # seconds until it is tried again, when the database is away
+PROGRESS_INTERVAL = 15.0  # seconds after which a stream gives a sign of life
 
 
-class Desk(Protocol):
+class GroupContext(Protocol):
     """What a group needs of the whole."""
 
-    feed: Feed
-    line: Turns  # of those who read on from the log, so that whoever keeps up never waits for all of them
+    feed: ChangeFeed
+    # Of those who read on from the log, so that whoever keeps up never waits for all of them.
+    catch_up_lock: FifoSemaphore
 
     @property
-    def head(self) -> int:
+    def last_position(self) -> int:
         """The last position that all groups were told of."""
 
-    def leave(self, group: "ChangeGroup") -> None:
+    def remove_group(self, group: "StreamGroup") -> None:
         """Nobody is in the group any more."""
 
 
-class Subscriber:
+class StreamSubscriber:
     """One stream of changes: how far it was told."""
 
-    def __init__(self, group: "ChangeGroup", watch: Watch, sink: Sink, position: int) -> None:
+    def __init__(self, group: "StreamGroup", source: SubscriptionSource, sink: MessageSink, position: int) -> None:
         self._group = group
-        self._watch = watch
+        self._source = source
         self.sink = sink
         self.position = position  # everything up to here is told, or does not concern it
-        self.previous = group.desk.feed.cursor(position)
-        self.told_at = monotonic()
-        self.reader: Reader | None = None
-        self._ready = False
-        self._waiting: asyncio.Task[None] | None = None
+        self.previous_cursor = group.context.feed.cursor(position)
+        self.last_sent_at = monotonic()
+        self.reader: CatchUpReader | None = None
+        self._ready_sent = False
+        self._drain_task: asyncio.Task[None] | None = None
 
-    def read_on(self) -> None:
+    def catch_up(self) -> None:
         """Is told what is in the log, as soon as there is room for it, until it has caught up with the group."""
         self.reader = None
-        if self.sink.full:
-            self._waiting = asyncio.create_task(self._wait())
+        if self.sink.is_backpressured:
+            self._drain_task = asyncio.create_task(self._catch_up_when_drained())
         else:
-            self._group.read(self, RUN)
+            self._group.catch_up(self, RENDER_BATCH)
 
-    async def _wait(self) -> None:
+    async def _catch_up_when_drained(self) -> None:
         with suppress(ConnectionError):  # it is gone, and will be stopped
-            await self.sink.room()
+            await self.sink.drained()
             # What there is no room for is not kept, however long it takes: it is read again then, a little at a time.
-            self._group.read(self, LEAST)
+            self._group.catch_up(self, SLOW_BATCH)
 
-    def stop(self) -> None:
+    def cancel(self) -> None:
         """Ends it without a word."""
-        if self._waiting is not None:
-            self._waiting.cancel()
-        self._group.leave(self)
+        if self._drain_task is not None:
+            self._drain_task.cancel()
+        self._group.remove(self)
 
-    def cut(self, reason: str) -> None:
+    def close_with_reason(self, reason: str) -> None:
         """Ends it with what the client can go on from."""
-        self.stop()
-        self._say(control_messages.gap(self._watch.messages, self.previous, self.previous, reason), self.previous)
+        self.cancel()
+        cursor = self.previous_cursor
+        self._send_control(control_messages.gap(self._source.message_fields, cursor, cursor, reason), cursor)
         self.sink.end()
 
     def fail(self, error: HubError) -> None:
         """Ends it with an error."""
-        self.stop()
+        self.cancel()
         self.sink.end([error.to_graphql()])
 
-    def tell(self, frame: bytes, position: int, cursor: str) -> None:
+    def send(self, payload: bytes, position: int, cursor: str) -> None:
         """One message, which must be the next that concerns it."""
-        self.sink.send(frame, cursor.encode())
-        self.position, self.previous, self.told_at = position, cursor, monotonic()
+        self.sink.send(payload, cursor.encode())
+        self.position, self.previous_cursor, self.last_sent_at = position, cursor, monotonic()
 
-    def alive(self, position: int) -> None:
+    def send_progress(self, position: int) -> None:
         """A sign of life, with how far nothing concerned it."""
-        self.position, self.told_at = max(self.position, position), monotonic()
-        cursor = self._group.desk.feed.cursor(self.position)
-        self._say(control_messages.progress(self._watch.messages, cursor), cursor)
+        self.position, self.last_sent_at = max(self.position, position), monotonic()
+        cursor = self._group.context.feed.cursor(self.position)
+        self._send_control(control_messages.progress(self._source.message_fields, cursor), cursor)
 
-    def _say(self, said: list[bytes], cursor: str) -> None:
+    def _send_control(self, messages: list[bytes], cursor: str) -> None:
         """What tells no change; whoever was told it can go on from its cursor."""
-        for each in said:
-            self.sink.send(framed(self._watch, each), cursor.encode())
-            self.previous = cursor
+        for message in messages:
+            self.sink.send(response_payload(self._source, message), cursor.encode())
+            self.previous_cursor = cursor
 
-    def join(self) -> None:
+    def switch_to_live(self) -> None:
         """It has caught up: the group tells it the rest."""
         self.reader = None
-        if not self._ready:
-            self._ready = True
-            cursor = self._group.desk.feed.cursor(self.position)
-            self._say(control_messages.ready(self._watch.messages, cursor), cursor)
-        self._group.keeping_up.add(self)
+        if not self._ready_sent:
+            self._ready_sent = True
+            cursor = self._group.context.feed.cursor(self.position)
+            self._send_control(control_messages.ready(self._source.message_fields, cursor), cursor)
+        self._group.live_subscribers.add(self)
 
-    def skip(self, position: int, cursor: str) -> None:
+    def skip_expired(self, position: int, cursor: str) -> None:
         """What it should be told next is no longer kept: say so, and go on with what is."""
-        self._say(control_messages.gap(self._watch.messages, self.previous, cursor, "RETENTION"), cursor)
-        self.position, self.previous = position, cursor
+        messages = control_messages.gap(self._source.message_fields, self.previous_cursor, cursor, "RETENTION")
+        self._send_control(messages, cursor)
+        self.position, self.previous_cursor = position, cursor
 
 
-class Reader:
+class CatchUpReader:
     """Reads on from the log, once for all of a group who are behind and stand near each other, until they have caught up."""
 
-    def __init__(self, group: "ChangeGroup", position: int, run: int) -> None:
-        self.members: set[Subscriber] = set()
+    def __init__(self, group: "StreamGroup", position: int, batch_size: int) -> None:
+        self.members: set[StreamSubscriber] = set()
         self._group = group
         self._position = position  # everybody here was told all that there is up to it
-        self._run = run
+        self._batch_size = batch_size
         self._task = asyncio.create_task(self._read())
 
-    def takes(self, position: int) -> bool:
+    def covers(self, position: int) -> bool:
         """Whether whoever stands there misses nothing here, and need not wait for long."""
-        return self._position <= position < self._position + NEAR
+        return self._position <= position < self._position + SHARED_READER_RANGE
 
-    def leave(self, subscriber: Subscriber) -> None:
+    def remove(self, subscriber: StreamSubscriber) -> None:
         """One less."""
         self.members.discard(subscriber)
         if not self.members:
             self._group.readers.discard(self)
             self._task.cancel()
 
-    def begin_anew(self) -> None:
+    def restart(self) -> None:
         """What it is reading may be of a time that the database has lost."""
         self._task.cancel()
         self._task = asyncio.create_task(self._read())
@@ -148,179 +151,182 @@ class Reader:
     async def _read(self) -> None:
         while self.members:
             try:
-                await self._step()
+                await self._read_step()
             except Unavailable:
-                self._run = max(1, self._run // 2)  # it may be too much at once
-                await asyncio.sleep(AWAY)
+                self._batch_size = max(1, self._batch_size // 2)  # it may be too much at once
+                await asyncio.sleep(RETRY_DELAY)
             except Exception as error:
                 self._fail(error)
         self._group.readers.discard(self)
 
-    async def _step(self) -> None:
+    async def _read_step(self) -> None:
         """A page, or a word that there is none."""
         try:
-            await self._page()
-        except Forgotten:
-            await self._skip()
+            await self._read_page()
+        except CursorExpired:
+            await self._skip_expired()
 
-    async def _page(self) -> None:
+    async def _read_page(self) -> None:
         """One page of the log; where it ends, the group tells the rest."""
-        desk = self._group.desk
-        if self._position >= desk.head:  # what comes after it, the group will hear
+        context = self._group.context
+        if self._position >= context.last_position:  # what comes after it, the group will hear
             while self.members:
-                self.members.pop().join()
+                self.members.pop().switch_to_live()
             return
-        async with desk.line:
-            heads = await desk.feed.since(self._position)
-        if not heads:  # the database was put back, and nobody gives positions yet
-            await asyncio.sleep(AWAY)
+        async with context.catch_up_lock:
+            headers = await context.feed.headers_after(self._position)
+        if not headers:  # the database was put back, and nobody gives positions yet
+            await asyncio.sleep(RETRY_DELAY)
             return
-        wanted = [head.position for head in heads if concerns(self._group.watch, head)]
-        while wanted and self.members:
-            some, wanted = wanted[: self._run], wanted[self._run :]
-            for position, message in await desk.feed.told(self._group.watch, some):
+        positions = [header.position for header in headers if may_concern(self._group.source, header)]
+        while positions and self.members:
+            batch, positions = positions[: self._batch_size], positions[self._batch_size :]
+            for position, message in await context.feed.render(self._group.source, batch):
                 self._position = position  # who has no room for it does not come back here
-                self._group.deliver(self.members, position, message)
-                if len(self.members) > CROWD:
+                self._group.fan_out(self.members, position, message)
+                if len(self.members) > YIELD_ABOVE:
                     await asyncio.sleep(0)
-            self._come_to(some[-1])
-            self._run = min(RUN, 2 * self._run)
-        self._come_to(heads[-1].position)
+            self._advance_to(batch[-1])
+            self._batch_size = min(RENDER_BATCH, 2 * self._batch_size)
+        self._advance_to(headers[-1].position)
 
-    def _come_to(self, position: int) -> None:
+    def _advance_to(self, position: int) -> None:
         self._position = position
-        for each in self.members:
-            each.position = max(each.position, position)
+        for member in self.members:
+            member.position = max(member.position, position)
 
-    async def _skip(self) -> None:
-        standing = await self._group.desk.feed.refresh()
-        self._position = standing.least_position - 1
-        cursor = self._group.desk.feed.cursor(self._position)
-        for each in tuple(self.members):
-            if each.position < self._position:
-                each.skip(self._position, cursor)
+    async def _skip_expired(self) -> None:
+        state = await self._group.context.feed.refresh()
+        self._position = state.least_position - 1
+        cursor = self._group.context.feed.cursor(self._position)
+        for member in tuple(self.members):
+            if member.position < self._position:
+                member.skip_expired(self._position, cursor)
 
     def _fail(self, error: Exception) -> None:
         if not isinstance(error, HubError):
-            tell(Failed("", "reading changes for streams", error))
+            emit(InternalFailure("", "reading changes for streams", error))
             error = Internal("The hub failed; its log says why.")
-        for each in tuple(self.members):
-            each.fail(error)
+        for member in tuple(self.members):
+            member.fail(error)
 
 
-class ChangeGroup:
+class StreamGroup:
     """Those who are told the same changes: the statement is run once for all who keep up, and for those who catch up together."""
 
-    def __init__(self, watch: Watch, desk: Desk) -> None:
-        self.watch = watch
-        self.desk = desk
-        self.keeping_up: set[Subscriber] = set()
-        self.readers: set[Reader] = set()
-        self._subscribers: set[Subscriber] = set()
-        self._heard: deque[int] = deque()
+    def __init__(self, source: SubscriptionSource, context: GroupContext) -> None:
+        self.source = source
+        self.context = context
+        self.live_subscribers: set[StreamSubscriber] = set()
+        self.readers: set[CatchUpReader] = set()
+        self._subscribers: set[StreamSubscriber] = set()
+        self._pending: deque[int] = deque()
         self._task: asyncio.Task[None] | None = None
 
-    def subscribe(self, watch: Watch, sink: Sink, position: int) -> Subscriber:
+    def subscribe(self, source: SubscriptionSource, sink: MessageSink, position: int) -> StreamSubscriber:
         """A new stream behind a position."""
-        made = Subscriber(self, watch, sink, position)
-        self._subscribers.add(made)
-        made.read_on()
-        return made
+        subscriber = StreamSubscriber(self, source, sink, position)
+        self._subscribers.add(subscriber)
+        subscriber.catch_up()
+        return subscriber
 
-    def read(self, subscriber: Subscriber, run: int) -> None:
+    def catch_up(self, subscriber: StreamSubscriber, batch_size: int) -> None:
         """Who is behind is told what is in the log, along with others who are; so many changes at once, at first."""
-        near = (each for each in self.readers if each.takes(subscriber.position))
-        reader = next(near, None) if subscriber.position < self.desk.head else None  # there is nothing to wait for
+        reader = None
+        if subscriber.position < self.context.last_position:  # else there is nothing to wait for
+            reader = next((other for other in self.readers if other.covers(subscriber.position)), None)
         if reader is None:
-            reader = Reader(self, subscriber.position, run)
+            reader = CatchUpReader(self, subscriber.position, batch_size)
             self.readers.add(reader)
         reader.members.add(subscriber)
         subscriber.reader = reader
 
-    def leave(self, subscriber: Subscriber) -> None:
+    def remove(self, subscriber: StreamSubscriber) -> None:
         """One less."""
-        self.keeping_up.discard(subscriber)
+        self.live_subscribers.discard(subscriber)
         if subscriber.reader is not None:
-            subscriber.reader.leave(subscriber)
+            subscriber.reader.remove(subscriber)
         self._subscribers.discard(subscriber)
         if not self._subscribers:
-            self.desk.leave(self)
+            self.context.remove_group(self)
 
-    def hear(self, head: Head) -> None:
-        if self.keeping_up:
-            self._heard.append(head.position)
+    def enqueue(self, header: ChangeHeader) -> None:
+        if self.live_subscribers:
+            self._pending.append(header.position)
 
-    def run(self) -> None:
-        if self._heard and self._task is None:
-            self._task = asyncio.create_task(self._run())
+    def flush(self) -> None:
+        if self._pending and self._task is None:
+            self._task = asyncio.create_task(self._flush_pending())
 
-    def forked(self, end: int) -> None:
-        for each in [one for one in self._subscribers if one.position > end]:
-            each.fail(forked())
+    def on_fork(self, last_valid_position: int) -> None:
+        for subscriber in [candidate for candidate in self._subscribers if candidate.position > last_valid_position]:
+            subscriber.fail(cursor_forked())
         for reader in tuple(self.readers):
-            reader.begin_anew()
-        self._heard = deque(position for position in self._heard if position <= end)
+            reader.restart()
+        self._pending = deque(position for position in self._pending if position <= last_valid_position)
         if self._task is not None:
             self._task.cancel()
             self._task = None
-            self.run()
+            self.flush()
 
-    def forgotten(self) -> None:
-        for each in tuple(self.keeping_up):
-            self.keeping_up.discard(each)
-            each.read_on()
+    def on_retention_gap(self) -> None:
+        for subscriber in tuple(self.live_subscribers):
+            self.live_subscribers.discard(subscriber)
+            subscriber.catch_up()
 
-    def quiet(self, head: int) -> None:
+    def keep_alive(self, last_position: int) -> None:
         if self._task is None:
-            late = monotonic() - QUIET
-            for each in [one for one in self.keeping_up if one.told_at < late]:
-                each.alive(head)
+            deadline = monotonic() - PROGRESS_INTERVAL
+            for subscriber in [candidate for candidate in self.live_subscribers if candidate.last_sent_at < deadline]:
+                subscriber.send_progress(last_position)
 
-    async def _run(self) -> None:
+    async def _flush_pending(self) -> None:
         try:
-            while self._heard and self.keeping_up:
-                wanted = [self._heard[at] for at in range(min(RUN, len(self._heard)))]
+            while self._pending and self.live_subscribers:
+                positions = [self._pending[index] for index in range(min(RENDER_BATCH, len(self._pending)))]
                 try:
-                    told = await self.desk.feed.told(self.watch, wanted)
+                    rendered = await self.context.feed.render(self.source, positions)
                 except Unavailable:
-                    await asyncio.sleep(AWAY)
+                    await asyncio.sleep(RETRY_DELAY)
                     continue
-                for position, message in told:
-                    self.deliver(self.keeping_up, position, message)
-                    if len(self.keeping_up) > CROWD:
+                for position, message in rendered:
+                    self.fan_out(self.live_subscribers, position, message)
+                    if len(self.live_subscribers) > YIELD_ABOVE:
                         await asyncio.sleep(0)
-                for _ in wanted:
-                    self._heard.popleft()
-            self._heard.clear()
+                for _ in positions:
+                    self._pending.popleft()
+            self._pending.clear()
         except Exception as error:
             if not isinstance(error, HubError):
-                tell(Failed("", "telling changes to subscribers", error))
+                emit(InternalFailure("", "telling changes to subscribers", error))
                 error = Internal("The hub failed; its log says why.")
-            self._heard.clear()
-            for each in tuple(self._subscribers):
-                each.fail(error)
+            self._pending.clear()
+            for subscriber in tuple(self._subscribers):
+                subscriber.fail(error)
         finally:
             if self._task is asyncio.current_task():
                 self._task = None
 
-    def deliver(self, those: set[Subscriber], position: int, message: bytes) -> None:
+    def fan_out(self, recipients: set[StreamSubscriber], position: int, message: bytes) -> None:
         """One change to those of them who were not told it yet; who has no room for it is left to read on by itself."""
-        feed = self.desk.feed
+        feed = self.context.feed
         cursor = feed.cursor(position)
-        frames: dict[str, bytes] = {}
-        for each in tuple(those):
-            if position <= each.position:
+        payloads: dict[str, bytes] = {}
+        for subscriber in tuple(recipients):
+            if position <= subscriber.position:
                 continue
-            if each.sink.full:
-                those.discard(each)
-                each.read_on()
+            if subscriber.sink.is_backpressured:
+                recipients.discard(subscriber)
+                subscriber.catch_up()
                 continue
-            frame = frames.get(each.previous)
-            if frame is None:
-                frame = frames[each.previous] = framed(self.watch, feed.marked(message, each.previous))
-            each.tell(frame, position, cursor)
+            payload = payloads.get(subscriber.previous_cursor)
+            if payload is None:
+                payload = payloads[subscriber.previous_cursor] = response_payload(
+                    self.source, feed.with_previous_cursor(message, subscriber.previous_cursor)
+                )
+            subscriber.send(payload, position, cursor)
 
 
-def framed(watch: Watch, message: bytes) -> bytes:
+def response_payload(source: SubscriptionSource, message: bytes) -> bytes:
     """A message as a whole response."""
-    return b'{"data":{' + orjson.dumps(watch.key) + b":" + message + b"}}"
+    return b'{"data":{' + orjson.dumps(source.response_key) + b":" + message + b"}}"

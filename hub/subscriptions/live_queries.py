@@ -5,151 +5,153 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Protocol
 
-from hub.changefeed.feed import Feed, Head
-from hub.engine.execution.subscriptions import Watch
+from hub.changefeed.feed import ChangeFeed, ChangeHeader
+from hub.engine.execution.subscriptions import SubscriptionSource
 from hub.errors import HubError, Internal, Unavailable
-from hub.observability import Failed, tell
-from hub.subscriptions.change_streams import AWAY, framed
-from hub.subscriptions.interfaces import Sink
+from hub.observability import InternalFailure, emit
+from hub.subscriptions.change_streams import RETRY_DELAY, response_payload
+from hub.subscriptions.interfaces import MessageSink
 
-EVERY = 0.25  # seconds between two runs of the same statement, at least
-TIMED = 10.0  # and at most, where time alone may change the answer
-ENDED = "The hub ended this stream ({}); subscribe again."
+MIN_RERUN_INTERVAL = 0.25  # seconds between two runs of the same statement, at least
+TIME_DEPENDENT_INTERVAL = 10.0  # and at most, where time alone may change the answer
+STREAM_ENDED_MESSAGE = "The hub ended this stream ({}); subscribe again."
 
 
-class Desk(Protocol):
+class LiveGroupContext(Protocol):
     """What a group needs of the whole."""
 
-    feed: Feed
+    feed: ChangeFeed
 
-    def leave(self, group: "LiveGroup") -> None:
+    def remove_group(self, group: "LiveQueryGroup") -> None:
         """Nobody is in the group any more."""
 
 
-class Listener:
+class LiveQuerySubscriber:
     """One subscriber of a live answer: which frame it was told last."""
 
-    def __init__(self, group: "LiveGroup", sink: Sink) -> None:
+    def __init__(self, group: "LiveQueryGroup", sink: MessageSink) -> None:
         self._group = group
         self.sink = sink
-        self.told = 0  # the number of the frame; 0 for none
+        self.last_sent_version = 0  # the number of the frame; 0 for none
         self._task: asyncio.Task[None] | None = None
 
-    def stop(self) -> None:
+    def cancel(self) -> None:
         """Ends it without a word."""
         if self._task is not None:
             self._task.cancel()
-        self._group.leave(self)
+        self._group.remove(self)
 
-    def cut(self, reason: str) -> None:
+    def close_with_reason(self, reason: str) -> None:
         """Ends it with an error: whoever subscribes again is told the answer anew, so that nothing is lost."""
-        error = Unavailable(ENDED.format(reason), code="STREAM_ENDED", extensions={"reason": reason})
+        error = Unavailable(STREAM_ENDED_MESSAGE.format(reason), code="STREAM_ENDED", extensions={"reason": reason})
         self.fail(error)
 
     def fail(self, error: HubError) -> None:
         """Ends it with an error."""
-        self.stop()
+        self.cancel()
         self.sink.end([error.to_graphql()])
 
-    def tell(self, frame: bytes, number: int) -> None:
+    def send(self, payload: bytes, version: int) -> None:
         """The newest frame; left out while the client does not keep up, who is told the newest when there is room."""
-        if not self.sink.full:
-            self.sink.send(frame, None)
-            self.told = number
+        if not self.sink.is_backpressured:
+            self.sink.send(payload, None)
+            self.last_sent_version = version
         elif self._task is None:
-            self._task = asyncio.create_task(self._later())
+            self._task = asyncio.create_task(self._send_when_drained())
 
-    async def _later(self) -> None:
-        await self.sink.room()
+    async def _send_when_drained(self) -> None:
+        await self.sink.drained()
         self._task = None
-        self._group.show(self)
+        self._group.send_latest(self)
 
 
-class LiveGroup:
+class LiveQueryGroup:
     """Those who are told the same answer: one run, the same bytes for all."""
 
-    def __init__(self, watch: Watch, desk: Desk) -> None:
-        self.watch = watch
-        self._desk = desk
-        self._listeners: set[Listener] = set()
+    def __init__(self, source: SubscriptionSource, context: LiveGroupContext) -> None:
+        self.source = source
+        self._context = context
+        self._subscribers: set[LiveQuerySubscriber] = set()
         self._body = b""
-        self._frame = b""
-        self._number = 0
+        self._payload = b""
+        self._version = 0
         self._due = False
-        self._ran = -EVERY
+        self._last_run = -MIN_RERUN_INTERVAL
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def subscribe(self, sink: Sink) -> Listener:
-        """A new listener, who is told the answer as it is now."""
-        made = Listener(self, sink)
-        self._listeners.add(made)
+    def subscribe(self, sink: MessageSink) -> LiveQuerySubscriber:
+        """A new subscriber, who is told the answer as it is now."""
+        subscriber = LiveQuerySubscriber(self, sink)
+        self._subscribers.add(subscriber)
         self._refresh()
-        return made
+        return subscriber
 
-    def leave(self, listener: Listener) -> None:
+    def remove(self, subscriber: LiveQuerySubscriber) -> None:
         """One less."""
-        self._listeners.discard(listener)
-        if not self._listeners:
+        self._subscribers.discard(subscriber)
+        if not self._subscribers:
             if self._timer is not None:
                 self._timer.cancel()
-            self._desk.leave(self)
+            self._context.remove_group(self)
 
-    def show(self, listener: Listener) -> None:
+    def send_latest(self, subscriber: LiveQuerySubscriber) -> None:
         """The newest frame, unless it has it."""
-        if listener.told < self._number:
-            listener.tell(self._frame, self._number)
+        if subscriber.last_sent_version < self._version:
+            subscriber.send(self._payload, self._version)
 
-    def hear(self, head: Head) -> None:
+    def enqueue(self, header: ChangeHeader) -> None:
         self._due = True
 
-    def run(self) -> None:
+    def flush(self) -> None:
         if self._due and self._task is None:
-            self._task = asyncio.create_task(self._run())
+            self._task = asyncio.create_task(self._rerun())
 
-    def forked(self, end: int) -> None:
+    def on_fork(self, last_valid_position: int) -> None:
         self._refresh()
 
-    def forgotten(self) -> None:
+    def on_retention_gap(self) -> None:
         self._refresh()
 
-    def quiet(self, head: int) -> None:
+    def keep_alive(self, last_position: int) -> None:
         """A live answer needs no sign of life: it is whole whenever it comes."""
 
     def _refresh(self) -> None:
         self._due = True
-        self.run()
+        self.flush()
 
-    async def _run(self) -> None:
+    async def _rerun(self) -> None:
         try:
-            while self._due and self._listeners:
-                await asyncio.sleep(max(0.0, self._ran + EVERY - monotonic()))
-                self._due, self._ran = False, monotonic()
-                feed = self._desk.feed
+            while self._due and self._subscribers:
+                await asyncio.sleep(max(0.0, self._last_run + MIN_RERUN_INTERVAL - monotonic()))
+                self._due, self._last_run = False, monotonic()
+                feed = self._context.feed
                 try:
-                    position, body = await self.watch.frame(feed.pool, feed.mark, datetime.now(UTC))
+                    position, body = await self.source.answer(
+                        feed.pool, feed.previous_cursor_placeholder, datetime.now(UTC)
+                    )
                     cursor = await feed.cursor_at(position)
                 except Unavailable:
                     self._due = True
-                    await asyncio.sleep(AWAY)
+                    await asyncio.sleep(RETRY_DELAY)
                     continue
                 if body != self._body:
-                    self._body, self._number = body, self._number + 1
-                self._frame = framed(self.watch, feed.marked(body, cursor))
-                for each in tuple(self._listeners):
-                    self.show(each)
-                if self.watch.timed:
-                    self._wait()
+                    self._body, self._version = body, self._version + 1
+                self._payload = response_payload(self.source, feed.with_previous_cursor(body, cursor))
+                for subscriber in tuple(self._subscribers):
+                    self.send_latest(subscriber)
+                if self.source.time_dependent:
+                    self._schedule_rerun()
         except Exception as error:
             if not isinstance(error, HubError):
-                tell(Failed("", "running a live answer", error))
+                emit(InternalFailure("", "running a live answer", error))
                 error = Internal("The hub failed; its log says why.")
-            for each in tuple(self._listeners):
-                each.fail(error)
+            for subscriber in tuple(self._subscribers):
+                subscriber.fail(error)
         finally:
             self._task = None
 
-    def _wait(self) -> None:
+    def _schedule_rerun(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(TIMED, self._refresh)
+        self._timer = asyncio.get_running_loop().call_later(TIME_DEPENDENT_INTERVAL, self._refresh)

@@ -1,191 +1,192 @@
 """Who is subscribed: opens streams for the transports of web/, follows the order of changes, and tells groups what concerns them.
 
 Subscribers of the same document, values and rights are a group, for which everything is run once. How changes are told is
-changes.py's, how live answers are, live.py's."""
+change_streams.py's, how live answers are, live_queries.py's."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
-from hub.changefeed.feed import SCAN, Feed
-from hub.db.change_positions import Forgotten
-from hub.db.semaphore import Turns
-from hub.engine.document.documents import DocumentError
-from hub.engine.engine import Request, errors_of
-from hub.engine.execution.subscriptions import Watch
+from hub.changefeed.feed import SCAN_BATCH, ChangeFeed
+from hub.db.change_positions import CursorExpired
+from hub.db.semaphore import FifoSemaphore
+from hub.engine.document.documents import InvalidDocument
+from hub.engine.engine import GraphQLRequest, formatted_errors
+from hub.engine.execution.subscriptions import SubscriptionSource
 from hub.errors import HubError, LimitExceeded
-from hub.observability import Failed, Placed, Record, listen, tell
-from hub.subscriptions.change_streams import AWAY, ChangeGroup
-from hub.subscriptions.interfaces import Refused, Sink, Stream
-from hub.subscriptions.live_queries import LiveGroup
-from hub.subscriptions.routing import Group, Routes
+from hub.observability import ChangesSequenced, Event, InternalFailure, add_handler, emit
+from hub.subscriptions.change_streams import RETRY_DELAY, StreamGroup
+from hub.subscriptions.interfaces import MessageSink, OpenSubscription, SubscriptionRejected
+from hub.subscriptions.live_queries import LiveQueryGroup
+from hub.subscriptions.routing import SubscriberGroup, SubscriptionIndex
 from hub.viewer import Viewer
 
-POLL = 0.01  # seconds between looks for new changes; what is placed by this very process is looked at at once
-LIFE = 5.0  # seconds between looks at who has been quiet, and at whether the order is still the one that was followed
+POLL = 0.01  # seconds between looks for new changes; what is sequenced by this very process is looked at at once
+# Seconds between looks at who has been quiet, and at whether the order is still the one that was followed.
+KEEPALIVE_INTERVAL = 5.0
 
 
-class Watches(Protocol):
-    """The engine, as far as this room knows it."""
+class SubscriptionCompiler(Protocol):
+    """The engine, as far as this package knows it."""
 
-    async def watch(self, request: Request, viewer: Viewer) -> Watch: ...
+    async def subscription_source(self, request: GraphQLRequest, viewer: Viewer) -> SubscriptionSource: ...
 
 
-class Subscriptions:
-    """All subscriptions of one process; `most_live` bounds the groups that are run for any change of a table."""
+class SubscriptionRegistry:
+    """All subscriptions of one process; `max_unselective` bounds the groups that are run for any change of a table."""
 
-    def __init__(self, engine: Watches, feed: Feed, most_live: int) -> None:
+    def __init__(self, engine: SubscriptionCompiler, feed: ChangeFeed, max_unselective: int) -> None:
         self.feed = feed
-        self.head = 0
-        self.line = Turns(1)
+        self.last_position = 0
+        self.catch_up_lock = FifoSemaphore(1)
         self._engine = engine
-        self._most_live = most_live
-        self._groups: dict[tuple[str, ...], Group] = {}
-        self._wide: set[tuple[str, ...]] = set()
-        self._routes = Routes()
-        self._woken = asyncio.Event()
-        self._anybody = asyncio.Event()
-        feed.forked = self._forked
+        self._max_unselective = max_unselective
+        self._groups: dict[tuple[str, ...], SubscriberGroup] = {}
+        self._unselective: set[tuple[str, ...]] = set()
+        self._index = SubscriptionIndex()
+        self._wakeup = asyncio.Event()
+        self._has_subscribers = asyncio.Event()
+        feed.on_fork = self._on_fork
 
-    async def open(self, request: Request, viewer: Viewer, sink: Sink) -> Stream:
-        """Begins a subscription; raises Refused when it cannot be run."""
+    async def open(self, request: GraphQLRequest, viewer: Viewer, sink: MessageSink) -> OpenSubscription:
+        """Begins a subscription; raises SubscriptionRejected when it cannot be run."""
         try:
-            watch = await self._engine.watch(request, viewer)
-            if watch.live:
-                return await self._live(watch, sink)
-            return await self._changes(watch, sink, request.resume or watch.after)
-        except DocumentError as refused:
-            raise Refused(errors_of(refused, viewer)) from None
+            source = await self._engine.subscription_source(request, viewer)
+            if source.is_live:
+                return await self._open_live(source, sink)
+            return await self._open_changes(source, sink, request.resume or source.after)
+        except InvalidDocument as document_error:
+            raise SubscriptionRejected(formatted_errors(document_error, viewer)) from None
         except HubError as error:
-            raise Refused([error.to_graphql()]) from None
+            raise SubscriptionRejected([error.to_graphql()]) from None
 
-    async def _changes(self, watch: Watch, sink: Sink, after: str | None) -> Stream:
-        position = None if after is None else await self.feed.behind(after)
-        await self._follow()  # at last: who leaves while something else is awaited may have been the only one
-        group = self._groups.get(watch.same)
-        if not isinstance(group, ChangeGroup):
-            group = ChangeGroup(watch, self)
-            self._enter(group, wide=watch.wide)
-        return group.subscribe(watch, sink, self.head if position is None else position)
+    async def _open_changes(self, source: SubscriptionSource, sink: MessageSink, after: str | None) -> OpenSubscription:
+        position = None if after is None else await self.feed.position_at_cursor(after)
+        await self._ensure_following()  # at last: who leaves while something else is awaited may have been the only one
+        group = self._groups.get(source.group_key)
+        if not isinstance(group, StreamGroup):
+            group = StreamGroup(source, self)
+            self._add_group(group, unselective=source.is_unselective)
+        return group.subscribe(source, sink, self.last_position if position is None else position)
 
-    async def _live(self, watch: Watch, sink: Sink) -> Stream:
-        await self._follow()
-        group = self._groups.get(watch.same)
-        if not isinstance(group, LiveGroup):
-            group = LiveGroup(watch, self)
-            self._enter(group, wide=True)
+    async def _open_live(self, source: SubscriptionSource, sink: MessageSink) -> OpenSubscription:
+        await self._ensure_following()
+        group = self._groups.get(source.group_key)
+        if not isinstance(group, LiveQueryGroup):
+            group = LiveQueryGroup(source, self)
+            self._add_group(group, unselective=True)
         return group.subscribe(sink)
 
-    def _enter(self, group: Group, *, wide: bool) -> None:
+    def _add_group(self, group: SubscriberGroup, *, unselective: bool) -> None:
         """A new group; raises LIVE_LIMIT for one too many of those for which every change of a table costs a statement."""
-        if wide:
-            if len(self._wide) >= self._most_live:
+        if unselective:
+            if len(self._unselective) >= self._max_unselective:
                 message = (
-                    f"{self._most_live} different live answers and streams of whole tables are told here already;"
+                    f"{self._max_unselective} different live answers and streams of whole tables are told here already;"
                     " name a customer or ids, or share one's document and variables."
                 )
-                raise LimitExceeded(message, code="LIVE_LIMIT", extensions={"limit": self._most_live})
-            self._wide.add(group.watch.same)
-        self._groups[group.watch.same] = group
-        self._routes.add(group)
+                raise LimitExceeded(message, code="LIVE_LIMIT", extensions={"limit": self._max_unselective})
+            self._unselective.add(group.source.group_key)
+        self._groups[group.source.group_key] = group
+        self._index.add(group)
 
-    def leave(self, group: Group) -> None:
+    def remove_group(self, group: SubscriberGroup) -> None:
         """The group is empty; said again later, it must not take along another one that was made since."""
-        if self._groups.get(group.watch.same) is group:
-            del self._groups[group.watch.same]
-            self._wide.discard(group.watch.same)
-            self._routes.remove(group)
+        if self._groups.get(group.source.group_key) is group:
+            del self._groups[group.source.group_key]
+            self._unselective.discard(group.source.group_key)
+            self._index.remove(group)
         if not self._groups:
-            self._anybody.clear()
+            self._has_subscribers.clear()
 
-    async def _follow(self) -> None:
-        """Follows from now on, if it does not yet: the head is known before anybody joins a group."""
-        if not self._anybody.is_set():
-            head = (await self.feed.refresh()).head
-            if not self._anybody.is_set():
-                self.head = head
-                self._anybody.set()
+    async def _ensure_following(self) -> None:
+        """Follows from now on, if it does not yet: the last position is known before anybody joins a group."""
+        if not self._has_subscribers.is_set():
+            last_position = (await self.feed.refresh()).last_position
+            if not self._has_subscribers.is_set():
+                self.last_position = last_position
+                self._has_subscribers.set()
 
     # -- following ------------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator["Subscriptions"]:
+    async def running(self) -> AsyncIterator["SubscriptionRegistry"]:
         """Follows the order of changes while the body runs and somebody is subscribed."""
-        tasks = [asyncio.create_task(self._followed()), asyncio.create_task(self._look_after())]
-        unlisten = listen(self._hear)
+        tasks = [asyncio.create_task(self._follow_loop()), asyncio.create_task(self._keepalive_loop())]
+        remove_handler = add_handler(self._on_event)
         try:
             yield self
         finally:
-            unlisten()
+            remove_handler()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _hear(self, record: Record) -> None:
-        if isinstance(record, Placed):
-            self._woken.set()
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, ChangesSequenced):
+            self._wakeup.set()
 
-    async def _followed(self) -> None:
+    async def _follow_loop(self) -> None:
         while True:
-            await self._anybody.wait()
-            placed = self._woken.is_set()
-            self._woken.clear()
+            await self._has_subscribers.wait()
+            sequenced = self._wakeup.is_set()
+            self._wakeup.clear()
             try:
-                more = await self._look(placed=placed)
+                more = await self._dispatch_new(sequenced=sequenced)
             except HubError:
                 more = False
-                await asyncio.sleep(AWAY)
+                await asyncio.sleep(RETRY_DELAY)
             except Exception as error:
                 # The database is away, or we are at fault: either way whoever is subscribed waits, and loses nothing.
-                tell(Failed("", "following the order of changes", error))
+                emit(InternalFailure("", "following the order of changes", error))
                 more = False
-                await asyncio.sleep(AWAY)
+                await asyncio.sleep(RETRY_DELAY)
             if not more:
                 with suppress(TimeoutError):  # not wait_for, which may swallow that the task is cancelled
                     async with asyncio.timeout(POLL):
-                        await self._woken.wait()
+                        await self._wakeup.wait()
 
-    async def _look(self, *, placed: bool) -> bool:
+    async def _dispatch_new(self, *, sequenced: bool) -> bool:
         """Tells the groups of what is new; whether there may be more."""
-        asked = self.head
+        start_position = self.last_position
         try:
-            heads = await self.feed.since(asked, placed=placed)
-        except Forgotten:
-            await self._forgotten()
+            headers = await self.feed.headers_after(start_position, sequenced=sequenced)
+        except CursorExpired:
+            await self._on_retention_gap()
             return True
-        if self.head != asked:
+        if self.last_position != start_position:
             return True  # it was set back meanwhile
-        hearing: set[Group] = set()
-        for head in heads:
-            for group in self._routes.concerned(head):
-                group.hear(head)
-                hearing.add(group)
-        if heads:
-            self.head = heads[-1].position
-        for group in hearing:
-            group.run()
-        return len(heads) == SCAN
+        notified: set[SubscriberGroup] = set()
+        for header in headers:
+            for group in self._index.matching_groups(header):
+                group.enqueue(header)
+                notified.add(group)
+        if headers:
+            self.last_position = headers[-1].position
+        for group in notified:
+            group.flush()
+        return len(headers) == SCAN_BATCH
 
-    def _forked(self, end: int, least: int) -> None:
+    def _on_fork(self, last_valid_position: int, first_available_position: int) -> None:
         """The database was put back under this hub: whoever was told more is told so, the others go on from there."""
-        self.head = min(self.head, max(end, least - 1))
+        self.last_position = min(self.last_position, max(last_valid_position, first_available_position - 1))
         for group in tuple(self._groups.values()):
-            group.forked(end)
+            group.on_fork(last_valid_position)
 
-    async def _forgotten(self) -> None:
+    async def _on_retention_gap(self) -> None:
         """This hub slept for longer than changes are kept: everybody reads on from the log, and is told of the gap."""
-        self.head = (await self.feed.refresh()).least_position - 1
+        self.last_position = (await self.feed.refresh()).least_position - 1
         for group in tuple(self._groups.values()):
-            group.forgotten()
+            group.on_retention_gap()
 
-    async def _look_after(self) -> None:
+    async def _keepalive_loop(self) -> None:
         while True:
-            await asyncio.sleep(LIFE)
+            await asyncio.sleep(KEEPALIVE_INTERVAL)
             try:
                 await self.feed.refresh()  # a database that was put back may have come just as far again
             except Exception as error:
                 if not isinstance(error, HubError):
-                    tell(Failed("", "looking after streams", error))
+                    emit(InternalFailure("", "looking after streams", error))
             for group in tuple(self._groups.values()):
-                group.quiet(self.head)
+                group.keep_alive(self.last_position)

@@ -4,77 +4,77 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator
 from typing import Protocol
 
-from hub.changefeed.feed import Head
-from hub.engine.execution.subscriptions import Watch
+from hub.changefeed.feed import ChangeHeader
+from hub.engine.execution.subscriptions import SubscriptionSource
 
 
-class Group(Protocol):
+class SubscriberGroup(Protocol):
     """Subscribers who are told the same."""
 
-    watch: Watch
+    source: SubscriptionSource
 
-    def hear(self, head: Head) -> None:
+    def enqueue(self, header: ChangeHeader) -> None:
         """A change that may concern them."""
 
-    def run(self) -> None:
+    def flush(self) -> None:
         """Everything that was new is heard: tell it."""
 
-    def forked(self, end: int) -> None:
+    def on_fork(self, last_valid_position: int) -> None:
         """The changes behind this position are lost, and their positions will be given again."""
 
-    def forgotten(self) -> None:
+    def on_retention_gap(self) -> None:
         """What would be heard next is no longer kept."""
 
-    def quiet(self, head: int) -> None:
-        """Gives a sign of life to who has not heard for long; `head` is the last position that was looked at."""
+    def keep_alive(self, last_position: int) -> None:
+        """Gives a sign of life to who has not heard for long; `last_position` is the last that was looked at."""
 
 
 # What a group is found by: a row, a customer, a table, or a table whose rows have no customer.
-Place = tuple[str, Hashable]
+IndexKey = tuple[str, Hashable]
 
 
-def _places(watch: Watch) -> Iterator[Place]:
-    reach, customer = watch.reach, watch.customer
-    if watch.keys is not None:
-        yield from (("row", key) for key in watch.keys)
+def _index_keys(source: SubscriptionSource) -> Iterator[IndexKey]:
+    dependencies, customer = source.dependencies, source.customer_id
+    if source.row_ids is not None:
+        yield from (("row", key) for key in source.row_ids)
         return
-    for table in reach.anywhere | reach.of_customer:
-        anybody = customer is None or (watch.live and not watch.bound and table in reach.anywhere)
-        yield ("table" if anybody else "unowned", table)
+    for table in dependencies.any_row | dependencies.customer_rows:
+        any_customer = customer is None or (source.is_live and not source.bound and table in dependencies.any_row)
+        yield ("table" if any_customer else "unowned", table)
     if customer is not None:
         yield "customer", customer
 
 
-class Routes:
+class SubscriptionIndex:
     """The groups of one process, by where they are found."""
 
     def __init__(self) -> None:
-        self._found: defaultdict[Place, set[Group]] = defaultdict(set)
+        self._groups: defaultdict[IndexKey, set[SubscriberGroup]] = defaultdict(set)
 
-    def add(self, group: Group) -> None:
+    def add(self, group: SubscriberGroup) -> None:
         """From now on it is found."""
-        for place in _places(group.watch):
-            self._found[place].add(group)
+        for index_key in _index_keys(group.source):
+            self._groups[index_key].add(group)
 
-    def remove(self, group: Group) -> None:
+    def remove(self, group: SubscriberGroup) -> None:
         """And no longer."""
-        for place in _places(group.watch):
-            self._found[place].discard(group)
-            if not self._found[place]:
-                del self._found[place]
+        for index_key in _index_keys(group.source):
+            self._groups[index_key].discard(group)
+            if not self._groups[index_key]:
+                del self._groups[index_key]
 
-    def concerned(self, head: Head) -> set[Group]:
+    def matching_groups(self, header: ChangeHeader) -> set[SubscriberGroup]:
         """The groups that a change may concern."""
-        found = {*self._at("row", head.row), *self._at("table", head.table)}
-        if head.customer is None:
-            found |= self._at("unowned", head.table)
-        for customer in {head.customer, head.former} - {None}:
-            found.update(group for group in self._at("customer", customer) if _reads(group.watch, head.table))
-        return found
+        groups = {*self._lookup("row", header.row_id), *self._lookup("table", header.table)}
+        if header.customer_id is None:
+            groups |= self._lookup("unowned", header.table)
+        for customer in {header.customer_id, header.former_customer_id} - {None}:
+            groups.update(group for group in self._lookup("customer", customer) if _reads(group.source, header.table))
+        return groups
 
-    def _at(self, kind: str, key: Hashable) -> set[Group]:
-        return self._found.get((kind, key), set())
+    def _lookup(self, dimension: str, key: Hashable) -> set[SubscriberGroup]:
+        return self._groups.get((dimension, key), set())
 
 
-def _reads(watch: Watch, table: str) -> bool:
-    return table in watch.reach.anywhere or table in watch.reach.of_customer
+def _reads(source: SubscriptionSource, table: str) -> bool:
+    return table in source.dependencies.any_row or table in source.dependencies.customer_rows

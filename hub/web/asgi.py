@@ -10,32 +10,34 @@ from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from hub.errors import BadInput, HubError, Internal, NotFound
-from hub.web.context import Desk
+from hub.web.context import GatewayContext
 from hub.web.http import responses
-from hub.web.http.endpoint import PATH, GraphQL
+from hub.web.http.endpoint import PATH, GraphQLEndpoint
 
 
-class Site:
-    """The one ASGI callable of the hub, and the desk that its sockets share with it."""
+class AsgiApp:
+    """The one ASGI callable of the hub, and the context that its sockets share with it."""
 
-    def __init__(self, desk: Desk, routes: list[BaseRoute]) -> None:
-        self.desk = desk
-        self._graphql = GraphQL(desk)
-        self._rest = Starlette(routes=routes, exception_handlers={HTTPException: _refused, Exception: _failed})
-        self._rest.router.redirect_slashes = False
+    def __init__(self, context: GatewayContext, routes: list[BaseRoute]) -> None:
+        self.context = context
+        self._endpoint = GraphQLEndpoint(context)
+        self._starlette = Starlette(
+            routes=routes, exception_handlers={HTTPException: _http_error, Exception: _internal_error}
+        )
+        self._starlette.router.redirect_slashes = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == PATH:
-            await self._graphql(scope, receive, send)
+            await self._endpoint(scope, receive, send)
             return
         try:
-            await self._rest(scope, receive, send)
+            await self._starlette(scope, receive, send)
         except asyncio.CancelledError:
             # The client hung up: nothing to tell, and nobody to tell it.
             return
 
 
-def _refused(request: Request, error: Exception) -> Response:
+def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     path = request.url.path[:64]
     if error.status_code == 404:
@@ -44,10 +46,11 @@ def _refused(request: Request, error: Exception) -> Response:
     return _response(BadInput(message, code="METHOD_NOT_ALLOWED"), error.status_code, dict(error.headers or {}))
 
 
-def _failed(_: Request, __: Exception) -> Response:
+def _internal_error(_: Request, __: Exception) -> Response:
     return _response(Internal("The hub failed; its log says why."), 500)
 
 
 def _response(error: HubError, status: int, headers: dict[str, str] | None = None) -> Response:
-    safe = {name.decode(): value.decode() for name, value in responses.SAFE}
-    return Response(responses.error_body(error), status, {**safe, **(headers or {})}, "application/json")
+    return Response(
+        responses.error_body(error), status, {**responses.TEXT_SECURITY_HEADERS, **(headers or {})}, "application/json"
+    )

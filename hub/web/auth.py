@@ -1,6 +1,6 @@
 """From the Authorization header to the viewer: look-ups are remembered briefly, made once, and never hold a key's text.
 
-What a key is and where it is stored is domain/keys.py's."""
+What a key is and where it is stored is domain/access/api_keys.py's."""
 
 import asyncio
 import hmac
@@ -15,15 +15,15 @@ from uuid import UUID
 
 from hub.domain.access import api_keys
 from hub.errors import HubError, Unauthenticated, Unavailable
-from hub.observability import Failed, tell
+from hub.observability import InternalFailure, emit
 from hub.viewer import Viewer
 
-BEARER = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +(\S+) *")
+BEARER_PATTERN = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +(\S+) *")
 # A look-up serves many and ends with none of them, so it has an end of its own.
-PATIENCE = 5.0
-HOW = "send `Authorization: Bearer hub_…`; `hub key create` makes a key"
+LOOKUP_TIMEOUT = 5.0
+HELP = "send `Authorization: Bearer hub_…`; `hub key create` makes a key"
 
-Find = Callable[[Sequence[str]], Awaitable[Iterable[api_keys.KeyFound]]]
+FindKeys = Callable[[Sequence[str]], Awaitable[Iterable[api_keys.StoredKey]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,57 +35,57 @@ class Credential:
     key_id: UUID
     viewer: Viewer
     expires: float  # seconds since 1970; infinity for never
-    until: float  # monotonic time until which this is believed
+    cached_until: float  # monotonic time until which this is believed
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RejectedKey:
     """A key that opens nothing, and the code that says why."""
 
     code: str
-    until: float
+    cached_until: float
 
 
-class Keyring:
+class ApiKeyCache:
     """Every key used lately, known or unknown. One look-up serves all who wait for it."""
 
-    def __init__(self, find: Find, *, ttl: float, size: int) -> None:
+    def __init__(self, find: FindKeys, *, ttl: float, size: int) -> None:
         self._find = find
         self._ttl = ttl
         self._size = size
-        self._known: OrderedDict[bytes, Credential | Refusal] = OrderedDict()
-        self._pending: dict[bytes, asyncio.Task[Credential | Refusal]] = {}
-        self._used: dict[UUID, float] = {}
+        self._entries: OrderedDict[bytes, Credential | RejectedKey] = OrderedDict()
+        self._pending: dict[bytes, asyncio.Task[Credential | RejectedKey]] = {}
+        self._usage: dict[UUID, float] = {}
 
     async def credential(self, authorization: bytes | None) -> Credential:
         """Who presents this header; raises Unauthenticated when nobody living does."""
         key = _bearer(authorization)
         digest = api_keys.digest(key)
-        found = self._known.get(digest)
-        if found is None or found.until < time.monotonic():
-            found = await self._fetch(digest, key)
+        entry = self._entries.get(digest)
+        if entry is None or entry.cached_until < time.monotonic():
+            entry = await self._fetch(digest, key)
         else:
-            self._known.move_to_end(digest)
-        if isinstance(found, Refusal):
-            raise _refused(found.code)
+            self._entries.move_to_end(digest)
+        if isinstance(entry, RejectedKey):
+            raise _rejection(entry.code)
         now = time.time()
-        if found.expires <= now:
-            raise _refused("KEY_EXPIRED")
-        self._used[found.key_id] = now
-        return found
+        if entry.expires <= now:
+            raise _rejection("KEY_EXPIRED")
+        self._usage[entry.key_id] = now
+        return entry
 
-    async def again(self, held: Sequence[Credential]) -> list[Credential | HubError]:
+    async def recheck(self, credentials: Sequence[Credential]) -> list[Credential | HubError]:
         """What has become of keys: who holds each now, or why it opens nothing. Looked up anew, with one question for all."""
-        rows = {row.public_id: row for row in await self._rows([each.public_id for each in held])}
-        found = [self._judged(rows.get(each.public_id), each.digest) for each in held]
-        return [_refused(each.code) if isinstance(each, Refusal) else each for each in found]
+        rows = {row.public_id: row for row in await self._rows([credential.public_id for credential in credentials])}
+        entries = [self._cache_row(rows.get(credential.public_id), credential.digest) for credential in credentials]
+        return [_rejection(entry.code) if isinstance(entry, RejectedKey) else entry for entry in entries]
 
-    def take_used(self) -> dict[UUID, datetime]:
+    def drain_usage(self) -> dict[UUID, datetime]:
         """The keys used since the last call, and when."""
-        used, self._used = self._used, {}
-        return {key_id: datetime.fromtimestamp(at, UTC) for key_id, at in used.items()}
+        usage, self._usage = self._usage, {}
+        return {key_id: datetime.fromtimestamp(used_at, UTC) for key_id, used_at in usage.items()}
 
-    async def _fetch(self, digest: bytes, key: str) -> Credential | Refusal:
+    async def _fetch(self, digest: bytes, key: str) -> Credential | RejectedKey:
         task = self._pending.get(digest)
         if task is None:
             task = self._pending[digest] = asyncio.create_task(self._look_up(digest, key))
@@ -93,62 +93,62 @@ class Keyring:
         # Shielded, since the first to ask may leave while others wait.
         return await asyncio.shield(task)
 
-    async def _look_up(self, digest: bytes, key: str) -> Credential | Refusal:
-        shown = api_keys.public_id(key)
-        rows = await self._rows([shown]) if shown else ()
-        return self._judged(next(iter(rows), None), digest)
+    async def _look_up(self, digest: bytes, key: str) -> Credential | RejectedKey:
+        public_id = api_keys.extract_public_id(key)
+        rows = await self._rows([public_id]) if public_id else ()
+        return self._cache_row(next(iter(rows), None), digest)
 
-    async def _rows(self, shown: Sequence[str]) -> Iterable[api_keys.KeyFound]:
+    async def _rows(self, public_ids: Sequence[str]) -> Iterable[api_keys.StoredKey]:
         try:
-            async with asyncio.timeout(PATIENCE):
-                return await self._find(shown)
+            async with asyncio.timeout(LOOKUP_TIMEOUT):
+                return await self._find(public_ids)
         except Exception as error:
-            tell(Failed("", "looking up an API key", error))
+            emit(InternalFailure("", "looking up an API key", error))
             raise Unavailable(
                 "The hub cannot look up API keys now, since its database does not answer; try again."
             ) from None
 
-    def _judged(self, row: api_keys.KeyFound | None, digest: bytes) -> Credential | Refusal:
+    def _cache_row(self, row: api_keys.StoredKey | None, digest: bytes) -> Credential | RejectedKey:
         """What the table says of the key with this hash, remembered."""
-        until = time.monotonic() + self._ttl
-        found: Credential | Refusal
+        cached_until = time.monotonic() + self._ttl
+        entry: Credential | RejectedKey
         if row is None or row.viewer.key_id is None or not hmac.compare_digest(row.hash, digest):
-            found = Refusal("KEY_UNKNOWN", until)
+            entry = RejectedKey("KEY_UNKNOWN", cached_until)
         elif row.revoked_at is not None:
-            found = Refusal("KEY_REVOKED", until)
+            entry = RejectedKey("KEY_REVOKED", cached_until)
         elif row.expires_at is not None and row.expires_at.timestamp() <= time.time():
-            found = Refusal("KEY_EXPIRED", until)
+            entry = RejectedKey("KEY_EXPIRED", cached_until)
         else:
             expires = row.expires_at.timestamp() if row.expires_at else math.inf
-            found = Credential(row.public_id, digest, row.viewer.key_id, row.viewer, expires, until)
-        self._known[digest] = found
-        self._known.move_to_end(digest)
-        if len(self._known) > self._size:
-            self._known.popitem(last=False)
-        return found
+            entry = Credential(row.public_id, digest, row.viewer.key_id, row.viewer, expires, cached_until)
+        self._entries[digest] = entry
+        self._entries.move_to_end(digest)
+        if len(self._entries) > self._size:
+            self._entries.popitem(last=False)
+        return entry
 
 
-REFUSALS = {
+REJECTION_TEXT = {
     "KEY_UNKNOWN": "This API key is not known",
     "KEY_REVOKED": "This API key was revoked",
     "KEY_EXPIRED": "This API key has expired",
 }
 
 
-def expired() -> Unauthenticated:
+def key_expired() -> Unauthenticated:
     """Why a key opens nothing from a certain moment on."""
-    return _refused("KEY_EXPIRED")
+    return _rejection("KEY_EXPIRED")
 
 
-def _refused(code: str) -> Unauthenticated:
-    return Unauthenticated(f"{REFUSALS[code]}; {HOW}.", code=code)
+def _rejection(code: str) -> Unauthenticated:
+    return Unauthenticated(f"{REJECTION_TEXT[code]}; {HELP}.", code=code)
 
 
 def _bearer(authorization: bytes | None) -> str:
     if not authorization:
-        raise Unauthenticated(f"The request carries no API key; {HOW}.")
-    found = BEARER.fullmatch(authorization)
-    if found is None:
-        raise Unauthenticated(f"Authorization does not hold a bearer key; {HOW}.")
+        raise Unauthenticated(f"The request carries no API key; {HELP}.")
+    match = BEARER_PATTERN.fullmatch(authorization)
+    if match is None:
+        raise Unauthenticated(f"Authorization does not hold a bearer key; {HELP}.")
     # Whatever the bytes are, they become some text; only well-formed keys are looked up.
-    return found[1].decode("latin-1")
+    return match[1].decode("latin-1")

@@ -1,6 +1,6 @@
 """Who is connected for long, by key: counted, checked again, told when a key's rights change and when the hub stops.
 
-Knows guests, and neither sockets nor what they are sent."""
+Knows connections, and neither sockets nor what they are sent."""
 
 import asyncio
 import time
@@ -10,157 +10,175 @@ from itertools import islice
 from typing import Protocol
 
 from hub.errors import HubError, LimitExceeded, Unavailable
-from hub.observability import Delivered, Failed, tell
+from hub.observability import InternalFailure, MessagesSent, emit
 from hub.settings import Settings
 from hub.viewer import Viewer
-from hub.web.auth import Credential, Keyring, expired
+from hub.web.auth import ApiKeyCache, Credential, key_expired
 
-BATCH = 500  # keys per look-up
-COUNTED = 1.0  # seconds between two tellings of how many messages were sent
+KEYS_PER_LOOKUP = 500  # keys per look-up
+MESSAGE_COUNT_INTERVAL = 1.0  # seconds between two tellings of how many messages were sent
 
 
-class Guest(Protocol):
+class RegisteredConnection(Protocol):
     """Whoever stays."""
 
-    def refuse(self, error: HubError) -> None:
+    def on_key_rejected(self, error: HubError) -> None:
         """The key opens nothing any more."""
 
-    def change(self, credential: Credential) -> None:
+    def on_rights_changed(self, credential: Credential) -> None:
         """The key's holder is another now, or sees other things."""
 
-    def shut(self) -> None:
+    def on_shutdown(self) -> None:
         """The hub stops."""
 
 
 @dataclass(slots=True)
-class Party:
-    """All guests of one key."""
+class KeyConnections:
+    """All connections of one key."""
 
     credential: Credential
-    viewer: Viewer  # the one object that all guests hold who see what the key sees now: thousands are compared by it
-    guests: dict[Guest, Viewer] = field(default_factory=dict)  # in the order in which they came
-    expiry: asyncio.TimerHandle | None = None
+    viewer: (
+        Viewer  # the one object that all connections hold that see what the key sees now: thousands are compared by it
+    )
+    connections: dict[RegisteredConnection, Viewer] = field(default_factory=dict)  # in the order in which they came
+    expiry_timer: asyncio.TimerHandle | None = None
 
 
-class Presence:
-    """All guests of this process."""
+class ConnectionRegistry:
+    """All connections of this process."""
 
-    def __init__(self, keyring: Keyring, settings: Settings) -> None:
-        self._keyring = keyring
+    def __init__(self, key_cache: ApiKeyCache, settings: Settings) -> None:
+        self._key_cache = key_cache
         self._settings = settings
-        self._parties: dict[bytes, Party] = {}
-        self._strangers: set[Guest] = set()
+        self._by_key: dict[bytes, KeyConnections] = {}
+        self._unauthenticated: set[RegisteredConnection] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._checking: asyncio.Task[None] | None = None
-        self._checked = 0.0
+        self._recheck_task: asyncio.Task[None] | None = None
+        self._rechecked_at = 0.0
         self.stopping = False
-        self.sockets = 0  # open ones, for whoever opens them to keep
-        self.sent = 0  # messages since they were last told
+        self.open_sockets = 0  # open ones, for whoever opens them to keep
+        self.messages_sent = 0  # messages since they were last told
 
-    def let_in(self, guest: Guest) -> None:
+    def admit_unauthenticated(self, connection: RegisteredConnection) -> None:
         """Remembers one who has not shown a key yet; raises Unavailable when there is no place."""
         if self.stopping:
             raise Unavailable("The hub is stopping; connect again.")
-        if len(self._strangers) >= self._settings.socket_init_total or self.sockets >= self._settings.socket_total:
+        if (
+            len(self._unauthenticated) >= self._settings.socket_init_total
+            or self.open_sockets >= self._settings.socket_total
+        ):
             raise Unavailable("Too many sockets are open now; connect again, a little later.")
-        self._strangers.add(guest)
+        self._unauthenticated.add(connection)
 
-    def enter(self, guest: Guest, credential: Credential) -> None:
-        """Counts a guest to its key; raises LimitExceeded when the key has too many, Unavailable when the hub stops."""
+    def register(self, connection: RegisteredConnection, credential: Credential) -> None:
+        """Counts a connection to its key; raises LimitExceeded when the key has too many, Unavailable when the hub stops."""
         if self.stopping:
             raise Unavailable("The hub is stopping; connect again.")
         limit = self._settings.socket_limit
-        party = self._parties.get(credential.digest)
-        if party is None:
-            party = self._parties[credential.digest] = Party(credential, credential.viewer)
-            self._arm(party)
-        elif len(party.guests) >= limit:
+        key_connections = self._by_key.get(credential.digest)
+        if key_connections is None:
+            key_connections = self._by_key[credential.digest] = KeyConnections(credential, credential.viewer)
+            self._schedule_expiry(key_connections)
+        elif len(key_connections.connections) >= limit:
             message = f"The key holds {limit} sockets and streams open already; close some, or use several keys."
             raise LimitExceeded(message, code="SOCKET_LIMIT", extensions={"limit": limit})
-        self._strangers.discard(guest)
-        party.guests[guest] = party.viewer if credential.viewer == party.viewer else credential.viewer
+        self._unauthenticated.discard(connection)
+        shared_viewer = key_connections.viewer
+        key_connections.connections[connection] = (
+            shared_viewer if credential.viewer == shared_viewer else credential.viewer
+        )
         if self._timer is None:
-            self._checked = time.monotonic()
+            self._rechecked_at = time.monotonic()
             self._tick()
 
-    def leave(self, guest: Guest, credential: Credential | None) -> None:
-        """Forgets a guest."""
-        self._strangers.discard(guest)
-        party = self._parties.get(credential.digest) if credential else None
-        if party is None or guest not in party.guests:
+    def unregister(self, connection: RegisteredConnection, credential: Credential | None) -> None:
+        """Forgets a connection."""
+        self._unauthenticated.discard(connection)
+        key_connections = self._by_key.get(credential.digest) if credential else None
+        if key_connections is None or connection not in key_connections.connections:
             return
-        del party.guests[guest]
-        if not party.guests:
-            if party.expiry is not None:
-                party.expiry.cancel()
-            del self._parties[party.credential.digest]
+        del key_connections.connections[connection]
+        if not key_connections.connections:
+            if key_connections.expiry_timer is not None:
+                key_connections.expiry_timer.cancel()
+            del self._by_key[key_connections.credential.digest]
 
-    def stop(self) -> None:
+    def shutdown(self) -> None:
         """The hub stops: everybody is told, and nobody comes in any more."""
         self.stopping = True
-        for guest in [*self._strangers, *(guest for party in self._parties.values() for guest in party.guests)]:
-            guest.shut()
+        for connection in [
+            *self._unauthenticated,
+            *(connection for key_connections in self._by_key.values() for connection in key_connections.connections),
+        ]:
+            connection.on_shutdown()
 
     # -- by itself ------------------------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
         """Every second while somebody is there."""
-        if self.sent:
-            tell(Delivered(self.sent))
-            self.sent = 0
-        if not self._parties:
+        if self.messages_sent:
+            emit(MessagesSent(self.messages_sent))
+            self.messages_sent = 0
+        if not self._by_key:
             self._timer = None
             return
-        every = min(COUNTED, self._settings.key_recheck)
-        self._timer = asyncio.get_running_loop().call_later(every, self._tick)
-        if self._checking is None and time.monotonic() - self._checked >= self._settings.key_recheck - every / 2:
-            self._checked = time.monotonic()
-            self._checking = asyncio.create_task(self._check())
+        interval = min(MESSAGE_COUNT_INTERVAL, self._settings.key_recheck_interval)
+        self._timer = asyncio.get_running_loop().call_later(interval, self._tick)
+        if (
+            self._recheck_task is None
+            and time.monotonic() - self._rechecked_at >= self._settings.key_recheck_interval - interval / 2
+        ):
+            self._rechecked_at = time.monotonic()
+            self._recheck_task = asyncio.create_task(self._recheck())
 
-    async def _check(self) -> None:
+    async def _recheck(self) -> None:
         try:
-            for held in _batches(list(self._parties.values())):
-                found = await self._keyring.again([party.credential for party in held])
-                for party, now in zip(held, found, strict=True):
-                    self._learn(party, now)
+            for batch in _batches(list(self._by_key.values())):
+                results = await self._key_cache.recheck([key_connections.credential for key_connections in batch])
+                for key_connections, result in zip(batch, results, strict=True):
+                    self._apply_recheck(key_connections, result)
         except Unavailable:
             # Told already. Who is in stays: without a database there is nothing to be seen either.
             return
         except Exception as error:
-            tell(Failed("", "looking at the keys of open sockets", error))
+            emit(InternalFailure("", "looking at the keys of open sockets", error))
         finally:
-            self._checking = None
+            self._recheck_task = None
 
-    def _learn(self, party: Party, now: Credential | HubError) -> None:
-        if isinstance(now, HubError):
-            self._send_away(party, now)
+    def _apply_recheck(self, key_connections: KeyConnections, result: Credential | HubError) -> None:
+        if isinstance(result, HubError):
+            self._reject_all(key_connections, result)
             return
-        renewed = now.expires != party.credential.expires
-        party.credential = now
-        if renewed:
-            self._arm(party)
-        if party.viewer != now.viewer:
-            party.viewer = now.viewer
-        for guest, seen in [each for each in party.guests.items() if each[1] is not party.viewer]:
-            party.guests[guest] = party.viewer
-            if seen != party.viewer:
-                guest.change(now)
+        expiry_changed = result.expires != key_connections.credential.expires
+        key_connections.credential = result
+        if expiry_changed:
+            self._schedule_expiry(key_connections)
+        if key_connections.viewer != result.viewer:
+            key_connections.viewer = result.viewer
+        for connection, known_viewer in tuple(key_connections.connections.items()):
+            if known_viewer is key_connections.viewer:
+                continue
+            key_connections.connections[connection] = key_connections.viewer
+            if known_viewer != key_connections.viewer:
+                connection.on_rights_changed(result)
 
-    def _arm(self, party: Party) -> None:
+    def _schedule_expiry(self, key_connections: KeyConnections) -> None:
         """A key that expires does so at its moment."""
-        if party.expiry is not None:
-            party.expiry.cancel()
-            party.expiry = None
-        if party.credential.expires != float("inf"):
-            left = max(0.0, party.credential.expires - time.time())
-            party.expiry = asyncio.get_running_loop().call_later(left, self._send_away, party, expired())
+        if key_connections.expiry_timer is not None:
+            key_connections.expiry_timer.cancel()
+            key_connections.expiry_timer = None
+        if key_connections.credential.expires != float("inf"):
+            remaining = max(0.0, key_connections.credential.expires - time.time())
+            key_connections.expiry_timer = asyncio.get_running_loop().call_later(
+                remaining, self._reject_all, key_connections, key_expired()
+            )
 
-    def _send_away(self, party: Party, error: HubError) -> None:
-        for guest in list(party.guests):
-            guest.refuse(error)
+    def _reject_all(self, key_connections: KeyConnections, error: HubError) -> None:
+        for connection in list(key_connections.connections):
+            connection.on_key_rejected(error)
 
 
-def _batches(parties: list[Party]) -> Iterator[list[Party]]:
-    waiting = iter(parties)
-    while held := list(islice(waiting, BATCH)):
-        yield held
+def _batches(groups: list[KeyConnections]) -> Iterator[list[KeyConnections]]:
+    remaining = iter(groups)
+    while batch := list(islice(remaining, KEYS_PER_LOOKUP)):
+        yield batch

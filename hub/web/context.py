@@ -2,41 +2,43 @@
 
 from typing import Protocol
 
-from hub.engine.document.documents import DocumentError, Kind
-from hub.engine.engine import Answer, Request
+from hub.engine.document.documents import InvalidDocument, OperationType
+from hub.engine.engine import GraphQLRequest, GraphQLResponse
 from hub.errors import HubError
 from hub.settings import Settings
-from hub.subscriptions.interfaces import Streams
+from hub.subscriptions.interfaces import SubscriptionOpener
 from hub.viewer import Viewer
-from hub.web.auth import Keyring
-from hub.web.connection_registry import Presence
-from hub.web.heartbeat import Wheel
+from hub.web.auth import ApiKeyCache
+from hub.web.connection_registry import ConnectionRegistry
+from hub.web.heartbeat import TimingWheel
 
 
-class Executes(Protocol):
-    """The engine, as far as this room knows it."""
+class GraphQLExecutor(Protocol):
+    """The engine, as far as this package knows it."""
 
-    def kind(self, request: Request) -> Kind: ...
+    def operation_type(self, request: GraphQLRequest) -> OperationType: ...
 
-    async def execute(self, request: Request, viewer: Viewer) -> Answer: ...
+    async def execute(self, request: GraphQLRequest, viewer: Viewer) -> GraphQLResponse: ...
 
 
-class Desk:
+class GatewayContext:
     """One for the process. Holds no resource."""
 
-    def __init__(self, engine: Executes, keyring: Keyring, streams: Streams, settings: Settings) -> None:
+    def __init__(
+        self, engine: GraphQLExecutor, key_cache: ApiKeyCache, subscriptions: SubscriptionOpener, settings: Settings
+    ) -> None:
         self.engine = engine
-        self.keyring = keyring
-        self.streams = streams
+        self.key_cache = key_cache
+        self.subscriptions = subscriptions
         self.settings = settings
-        self.presence = Presence(keyring, settings)
-        self.wheel = Wheel(settings.socket_ping)
+        self.connection_registry = ConnectionRegistry(key_cache, settings)
+        self.timing_wheel = TimingWheel(settings.socket_ping)
         # Seconds in which a client that is said goodbye to may take what was sent, and close, too.
-        self.farewell = min(5.0, settings.drain_timeout * 0.4)
+        self.close_timeout = min(5.0, settings.drain_timeout * 0.4)
 
-    def is_stream(self, request: Request) -> bool:
+    def is_subscription(self, request: GraphQLRequest) -> bool:
         """Whether it asks for a subscription. What cannot be run at all is not one: the engine's answer says why."""
         try:
-            return self.engine.kind(request) == "subscription"
-        except (DocumentError, HubError):
+            return self.engine.operation_type(request) == "subscription"
+        except (InvalidDocument, HubError):
             return False

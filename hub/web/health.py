@@ -9,71 +9,76 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from hub.errors import HubError
-from hub.observability import Failed, tell
+from hub.observability import InternalFailure, emit
 from hub.web.http import responses
 from hub.web.metrics import Metrics
 
-HEALTHY = b'{"status":"ok"}'
-PATIENCE = 1.0
+HEALTHY_BODY = b'{"status":"ok"}'
+PROBE_TIMEOUT = 1.0
 # Anyone may ask whether the hub is ready, so asking often must not cost the database much.
-BELIEVED = 0.25
+CACHE_TTL = 0.25
 
-SAFE = {name.decode(): value.decode() for name, value in responses.SAFE}
-
-Check = Callable[[], Awaitable[None]]
+DatabaseProbe = Callable[[], Awaitable[None]]
 
 
 class Readiness:
-    """Whether the hub can answer; `check` raises when it cannot. Those who ask at once share one look."""
+    """Whether the hub can answer; `probe` raises when it cannot. Those who ask at once share one look."""
 
-    def __init__(self, check: Check) -> None:
-        self._check = check
-        self._looking: asyncio.Task[str] | None = None
-        self._looked = 0.0
+    def __init__(self, probe: DatabaseProbe) -> None:
+        self._probe = probe
+        self._probe_task: asyncio.Task[str] | None = None
+        self._probed_at = 0.0
         self._reason = ""
 
     async def reason(self) -> str:
         """Why not; "" when ready."""
-        if self._looking is None and time.monotonic() - self._looked < BELIEVED:
+        if self._probe_task is None and time.monotonic() - self._probed_at < CACHE_TTL:
             return self._reason
-        if self._looking is None:
-            self._looking = asyncio.create_task(self._look())
-        return await asyncio.shield(self._looking)
+        if self._probe_task is None:
+            self._probe_task = asyncio.create_task(self._run_probe())
+        return await asyncio.shield(self._probe_task)
 
-    async def _look(self) -> str:
+    async def _run_probe(self) -> str:
         try:
-            async with asyncio.timeout(PATIENCE):
-                await self._check()
+            async with asyncio.timeout(PROBE_TIMEOUT):
+                await self._probe()
             self._reason = ""
         except TimeoutError:
-            self._reason = f"the database has not answered within {PATIENCE:g} s"
+            self._reason = f"the database has not answered within {PROBE_TIMEOUT:g} s"
         except HubError as error:
             self._reason = error.message
         except Exception as error:
-            tell(Failed("", "looking whether the hub is ready", error))
+            emit(InternalFailure("", "looking whether the hub is ready", error))
             self._reason = "the database does not answer"
-        self._looked, self._looking = time.monotonic(), None
+        self._probed_at, self._probe_task = time.monotonic(), None
         return self._reason
 
 
-def routes(check: Check, metrics: Metrics | None) -> list[BaseRoute]:
+def routes(probe: DatabaseProbe, metrics: Metrics | None) -> list[BaseRoute]:
     """The routes; without /metrics when it is switched off."""
-    readiness = Readiness(check)
+    readiness = Readiness(probe)
 
     async def healthz(_: Request) -> Response:
-        return Response(HEALTHY, headers=SAFE, media_type="application/json")
+        return Response(HEALTHY_BODY, headers=responses.TEXT_SECURITY_HEADERS, media_type="application/json")
 
     async def readyz(_: Request) -> Response:
         reason = await readiness.reason()
-        told = {"status": "unready", "reason": reason} if reason else {"status": "ready"}
-        return JSONResponse(told, 503 if reason else 200, SAFE)
+        body = {"status": "unready", "reason": reason} if reason else {"status": "ready"}
+        return JSONResponse(body, 503 if reason else 200, responses.TEXT_SECURITY_HEADERS)
 
-    found: list[BaseRoute] = [Route("/healthz", healthz, methods=["GET"]), Route("/readyz", readyz, methods=["GET"])]
+    endpoints: list[BaseRoute] = [
+        Route("/healthz", healthz, methods=["GET"]),
+        Route("/readyz", readyz, methods=["GET"]),
+    ]
     if metrics is not None:
         scraped = metrics
 
-        async def numbers(_: Request) -> Response:
-            return Response(scraped.text(), headers=SAFE, media_type="text/plain; version=0.0.4; charset=utf-8")
+        async def metrics_page(_: Request) -> Response:
+            return Response(
+                scraped.exposition(),
+                headers=responses.TEXT_SECURITY_HEADERS,
+                media_type="text/plain; version=0.0.4; charset=utf-8",
+            )
 
-        found.append(Route("/metrics", numbers, methods=["GET"]))
-    return found
+        endpoints.append(Route("/metrics", metrics_page, methods=["GET"]))
+    return endpoints

@@ -3,43 +3,43 @@
 import asyncio
 from typing import Protocol
 
-SPOKES = 300
+SLOTS = 300
 
 
-class Beats(Protocol):
+class HasHeartbeat(Protocol):
     """Whoever has a turn now and then."""
 
-    def beat(self) -> None:
+    def on_heartbeat(self) -> None:
         """The turn."""
 
 
-class Wheel:
+class TimingWheel:
     """Turns while it has members."""
 
     def __init__(self, period: float) -> None:
-        self._every = period / SPOKES
-        self._spokes: list[set[Beats]] = [set() for _ in range(SPOKES)]
-        self._at: dict[Beats, int] = {}
-        self._now = 0
+        self._slot_interval = period / SLOTS
+        self._slots: list[set[HasHeartbeat]] = [set() for _ in range(SLOTS)]
+        self._slot_of_member: dict[HasHeartbeat, int] = {}
+        self._current_slot = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def join(self, member: Beats) -> None:
+    def add(self, member: HasHeartbeat) -> None:
         """Its first turn comes after a whole period."""
-        self._at[member] = self._now
-        self._spokes[self._now].add(member)
+        self._slot_of_member[member] = self._current_slot
+        self._slots[self._current_slot].add(member)
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._every, self._turn)
+            self._timer = asyncio.get_running_loop().call_later(self._slot_interval, self._advance)
 
-    def leave(self, member: Beats) -> None:
-        at = self._at.pop(member, None)
-        if at is not None:
-            self._spokes[at].discard(member)
+    def remove(self, member: HasHeartbeat) -> None:
+        slot = self._slot_of_member.pop(member, None)
+        if slot is not None:
+            self._slots[slot].discard(member)
 
-    def _turn(self) -> None:
-        if not self._at:
+    def _advance(self) -> None:
+        if not self._slot_of_member:
             self._timer = None
             return
-        self._timer = asyncio.get_running_loop().call_later(self._every, self._turn)
-        self._now = (self._now + 1) % SPOKES
-        for member in list(self._spokes[self._now]):
-            member.beat()
+        self._timer = asyncio.get_running_loop().call_later(self._slot_interval, self._advance)
+        self._current_slot = (self._current_slot + 1) % SLOTS
+        for member in list(self._slots[self._current_slot]):
+            member.on_heartbeat()

@@ -11,33 +11,33 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from hub.errors import BadInput, HubError, LimitExceeded
-from hub.observability import RequestDone, tell
+from hub.observability import RequestDone, emit
 from hub.settings import Settings
 from hub.web.http import responses
-from hub.web.websocket.connection import Socket
-from hub.web.websocket.handshake import shaken
+from hub.web.websocket.connection import WebSocketConnection
+from hub.web.websocket.handshake import accept_handshake
 
 # What part of a request a timer waits for.
-NOTHING, HEAD, BODY = range(3)
+NO_TIMER, HEADER_TIMER, BODY_TIMER = range(3)
 
 # A refused body is read and thrown away up to this, so that the client reads the refusal and not a reset.
-THROWN_AWAY = 32 * 1024 * 1024
+MAX_DISCARDED = 32 * 1024 * 1024
 
 
 # Seconds in which a refused client may notice.
-LINGER = 1.0
+GRACEFUL_CLOSE_SECONDS = 1.0
 
 # The parser believes that after a wish for another protocol no HTTP follows, and drops the body that does
 # (Java's own client sends `Upgrade: h2c` with every first POST). As long, so that all lengths stay true.
-UPGRADE = re.compile(rb"(?<=\n)upgrade(?=[ \t]*:(?![ \t]*websocket))", re.IGNORECASE)
+UPGRADE_HEADER = re.compile(rb"(?<=\n)upgrade(?=[ \t]*:(?![ \t]*websocket))", re.IGNORECASE)
 
 
-class HeadTooLarge(Exception):
+class HeadersTooLarge(Exception):
     """Raised inside the parser, which then stops."""
 
 
-class Bounded(HttpToolsProtocol):
-    """One connection. What uvicorn is given is a subclass made by `bounded_by`."""
+class LimitedHttpProtocol(HttpToolsProtocol):
+    """One connection. What uvicorn is given is a subclass made by `limited_by`."""
 
     settings: ClassVar[Settings]
     cors: ClassVar[responses.Cors]
@@ -46,35 +46,37 @@ class Bounded(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self.in_body = False
         self.timer: asyncio.TimerHandle | None = None
-        self.timer_for = NOTHING
-        self.head_size = 0
-        self.thrown_away = 0
-        self.lingering = False
+        self.timer_phase = NO_TIMER
+        self.header_bytes = 0
+        self.discarded = 0
+        self.closing_gracefully = False
         self.stopping = False
         self.task: asyncio.Task[Any] | None = None
-        self.answering: RequestResponseCycle | None = None  # uvicorn's `cycle` is the last that was read
-        self.refusal: HubError = NOT_HTTP
+        self.active_cycle: RequestResponseCycle | None = None  # uvicorn's `cycle` is the last that was read
+        self.parse_error: HubError = NOT_HTTP_ERROR
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         # Held, so that it can be ended when the client hangs up.
-        self.answering = cycle
+        self.active_cycle = cycle
         self.task = self.loop.create_task(cycle.run_asgi(app))
         self.tasks.add(self.task)
         self.task.add_done_callback(self.tasks.discard)
         state = cycle.scope["state"]
-        state[responses.WHOLE] = partial(self._answer_whole, cycle)
-        state[responses.ABORT] = partial(self._abort, cycle)
+        state[responses.WHOLE_RESPONSE] = partial(self._send_whole_response, cycle)
+        state[responses.ABORT_CONNECTION] = partial(self._abort, cycle)
 
-    def _answer_whole(self, cycle: RequestResponseCycle, status: int, headers: responses.Headers, body: bytes) -> bool:
+    def _send_whole_response(
+        self, cycle: RequestResponseCycle, status: int, headers: responses.HeaderList, body: bytes
+    ) -> bool:
         """A whole answer in one write, for a fifth of what ASGI's two messages cost; False when it cannot be."""
         if cycle.response_started or cycle.flow.write_paused or cycle.scope["method"] == "HEAD":
             return False
         if cycle.disconnected:
             return True
-        if responses.CLOSE in headers:
+        if responses.CLOSE_CONNECTION in headers:
             cycle.keep_alive = False
         elif not cycle.keep_alive:
-            headers.append(responses.CLOSE)
+            headers.append(responses.CLOSE_CONNECTION)
         lines = [STATUS_LINE[status]]
         for name, value in (*self.server_state.default_headers, *headers):
             lines += (name, b": ", value, b"\r\n")
@@ -94,30 +96,30 @@ class Bounded(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._watch()
+        self._arm_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self.timer is not None:
             self.timer.cancel()
         super().connection_lost(exc)
-        if self.answering is not None:
-            self.answering.disconnected = True
+        if self.active_cycle is not None:
+            self.active_cycle.disconnected = True
         if self.task is not None:
             self.task.cancel()
-        self._let_go()
+        self._break_cycles()
 
-    def _let_go(self) -> None:
+    def _break_cycles(self) -> None:
         """Forgets what knows this object, too: collections that find such circles are seldom."""
         if self.scope is not None:
             self.scope["state"].clear()
-        self.parser = self.cycle = self.scope = self.answering = None  # type: ignore[assignment]
+        self.parser = self.cycle = self.scope = self.active_cycle = None  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
-        if self.lingering:
+        if self.closing_gracefully:
             return
         if not self.in_body and (b"pgrade" in data or b"PGRADE" in data):
-            data = UPGRADE.sub(b"ignored", data)
-        self.head_size += len(data)
+            data = UPGRADE_HEADER.sub(b"ignored", data)
+        self.header_bytes += len(data)
         self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)
@@ -126,27 +128,27 @@ class Bounded(HttpToolsProtocol):
                 self._upgrade(data[upgrade.args[0] :])
                 return
         except httptools.HttpParserError:
-            self._refuse(self.refusal)
-        if self.lingering or self.transport.is_closing():
+            self._reject(self.parse_error)
+        if self.closing_gracefully or self.transport.is_closing():
             return
         if self.in_body:
             if self.cycle.response_complete:
-                self.thrown_away += len(data)
-                if self.thrown_away > THROWN_AWAY:
+                self.discarded += len(data)
+                if self.discarded > MAX_DISCARDED:
                     self.transport.abort()
-        elif self.head_size > self.settings.header_limit:
-            self._refuse(self._too_large())
-        self._watch()
+        elif self.header_bytes > self.settings.header_limit:
+            self._reject(self._headers_too_large())
+        self._arm_timer()
 
     def on_headers_complete(self) -> None:
         # The first number counts whole chunks; only when it is large is it worth counting exactly.
         limit = self.settings.header_limit
         if (
-            self.head_size > limit
+            self.header_bytes > limit
             and len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > limit
         ):
-            self.refusal = self._too_large()
-            raise HeadTooLarge
+            self.parse_error = self._headers_too_large()
+            raise HeadersTooLarge
         self.in_body = True
         super().on_headers_complete()
         if self.stopping and self.cycle is not None:
@@ -154,7 +156,7 @@ class Bounded(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self.in_body = False
-        self.head_size = self.thrown_away = 0
+        self.header_bytes = self.discarded = 0
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -182,47 +184,49 @@ class Bounded(HttpToolsProtocol):
             self.transport.close()
             return
         try:
-            parser, answer, authorization = shaken(self.url, self.headers, self.cors, self.settings.frame_limit)
-            made = cast(type[Socket], self.ws_protocol_class)
-            socket = made(self.config, self.server_state, {})
-            socket.open(self.transport, parser, answer, authorization)
+            parser, handshake_response, authorization = accept_handshake(
+                self.url, self.headers, self.cors, self.settings.frame_limit
+            )
+            protocol_class = cast(type[WebSocketConnection], self.ws_protocol_class)
+            socket = protocol_class(self.config, self.server_state, {})
+            socket.open(self.transport, parser, handshake_response, authorization)
         except HubError as error:
-            self._refuse(error)
+            self._reject(error)
             return
         self.connections.discard(self)
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
-        self._let_go()
+        self._break_cycles()
         if rest:
             socket.data_received(rest)
 
-    def _watch(self) -> None:
+    def _arm_timer(self) -> None:
         """Have a timer for what is awaited; none while a request is answered."""
-        answering = self.cycle is not None and not self.cycle.response_complete
-        wanted = BODY if self.in_body else NOTHING if answering else HEAD
-        if wanted == self.timer_for:
+        responding = self.cycle is not None and not self.cycle.response_complete
+        phase = BODY_TIMER if self.in_body else NO_TIMER if responding else HEADER_TIMER
+        if phase == self.timer_phase:
             return
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
-        self.timer_for = wanted
-        if wanted:
+        self.timer_phase = phase
+        if phase:
             # A body has its deadline from the endpoint, which can say so; this is for bodies that nobody reads.
-            seconds = self.settings.header_timeout if wanted == HEAD else self.settings.request_timeout + 1
-            self.timer = self.loop.call_later(seconds, self._late)
+            seconds = self.settings.header_timeout if phase == HEADER_TIMER else self.settings.request_timeout + 1
+            self.timer = self.loop.call_later(seconds, self._on_timeout)
 
-    def _late(self) -> None:
-        self.timer, self.timer_for = None, NOTHING
-        if self.lingering or self.transport.is_closing():
+    def _on_timeout(self) -> None:
+        self.timer, self.timer_phase = None, NO_TIMER
+        if self.closing_gracefully or self.transport.is_closing():
             return
-        if self.head_size and not self.in_body:
+        if self.header_bytes and not self.in_body:
             message = f"The headers had not arrived after {self.settings.header_timeout:g} s; send them faster."
-            self._refuse(BadInput(message, code="REQUEST_TIMEOUT"))
+            self._reject(BadInput(message, code="REQUEST_TIMEOUT"))
         else:
             self.transport.close()
 
-    def _refuse(self, error: HubError) -> None:
+    def _reject(self, error: HubError) -> None:
         """Answer in the endpoint's place and close; only close where an answer would be taken for another request's."""
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
@@ -231,16 +235,20 @@ class Bounded(HttpToolsProtocol):
                 return
             cycle.disconnected = True
         status, body = responses.status_of(error), responses.error_body(error)
-        lines = b"".join(b"%s: %s\r\n" % header for header in (*responses.SAFE, *responses.headers_of(error)))
-        head = b"content-type: application/json; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
-        self.transport.write(STATUS_LINE[status] + lines + head % len(body) + body)
+        lines = b"".join(
+            b"%s: %s\r\n" % pair for pair in (*responses.SECURITY_HEADERS, *responses.error_headers(error))
+        )
+        header_template = (
+            b"content-type: application/json; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(STATUS_LINE[status] + lines + header_template % len(body) + body)
         # Closing now would reset the connection while the client still sends, and the answer with it.
-        self.lingering = True
+        self.closing_gracefully = True
         self.transport.write_eof()
-        self.loop.call_later(LINGER, self.transport.close)
-        tell(RequestDone("", "", "", status, error.code, "", 0.0, 0, ()))
+        self.loop.call_later(GRACEFUL_CLOSE_SECONDS, self.transport.close)
+        emit(RequestDone("", "", "", status, error.code, "", 0.0, 0, ()))
 
-    def _too_large(self) -> HubError:
+    def _headers_too_large(self) -> HubError:
         limit = self.settings.header_limit
         message = f"The request's line and headers are larger than {limit} bytes; send long documents by POST."
         return LimitExceeded(message, code="HEADERS_TOO_LARGE", extensions={"limit": limit})
@@ -249,18 +257,20 @@ class Bounded(HttpToolsProtocol):
         """A client that takes its time may have it; one that takes nothing may not hold the answer's memory."""
         if self.parser is None:
             return  # the connection is a WebSocket's now, or gone
-        left = self.transport.get_write_buffer_size()
-        if left >= unsent:
+        remaining = self.transport.get_write_buffer_size()
+        if remaining >= unsent:
             self.transport.abort()
-        elif left:
-            self.loop.call_later(self.settings.request_timeout, self._abort_if_stalled, left)
+        elif remaining:
+            self.loop.call_later(self.settings.request_timeout, self._abort_if_stalled, remaining)
 
 
-NOT_HTTP = BadInput("This is not HTTP/1.1; a line, a header or a chunk cannot be read.", code="BODY_MALFORMED")
+NOT_HTTP_ERROR = BadInput("This is not HTTP/1.1; a line, a header or a chunk cannot be read.", code="BODY_MALFORMED")
 
 
-def bounded_by(settings: Settings) -> type[Bounded]:
+def limited_by(settings: Settings) -> type[LimitedHttpProtocol]:
     """The protocol class for one hub; uvicorn makes an object of it per connection."""
     return type(
-        "BoundedBySettings", (Bounded,), {"settings": settings, "cors": responses.Cors(settings.allowed_origins)}
+        "ConfiguredHttpProtocol",
+        (LimitedHttpProtocol,),
+        {"settings": settings, "cors": responses.Cors(settings.allowed_origins)},
     )

@@ -1,4 +1,4 @@
-"""Counts what observe tells, for Prometheus. Plain numbers on the way in; names, labels and text only when scraped.
+"""Counts what observability tells, for Prometheus. Plain numbers on the way in; names, labels and text only when scraped.
 
 Labels come from closed sets, so that no client can make the table grow. Workers of one hub add up by files."""
 
@@ -18,13 +18,13 @@ from prometheus_client.registry import Collector
 
 from hub.errors import CODES
 from hub.observability import (
-    Delivered,
-    Failed,
-    LeadLost,
-    LeadTaken,
-    Placed,
-    PlanMade,
-    Record,
+    ChangesSequenced,
+    Event,
+    InternalFailure,
+    LeadershipAcquired,
+    LeadershipLost,
+    MessagesSent,
+    PlanCompiled,
     RequestDone,
     SocketClosed,
     SocketOpened,
@@ -32,153 +32,156 @@ from hub.observability import (
     StreamOpened,
 )
 
-BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-BOUNDS = (*(str(bound) for bound in BUCKETS), "+Inf")
+LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+BUCKET_LABELS = (*(str(bound) for bound in LATENCY_BUCKETS), "+Inf")
 OPERATIONS = ("query", "mutation", "subscription")
 STAGES = ("parse", "validate", "document", "plan", "sql", "resolve", "splice")
 
-ALIVE = (
-    10.0  # seconds after which a worker that has left no numbers, as it does every second, is gone with all it had open
-)
+# Seconds after which a worker that has left no numbers, as it does every second, is gone with all it had open.
+WORKER_TTL = 10.0
 
-LABELS = ("operation", "status", "code")
-Requests = dict[tuple[str, int, str], list[float]]
+REQUEST_LABELS = ("operation", "status", "code")
+RequestCounts = dict[tuple[str, int, str], list[float]]
 
-SIMPLE: dict[type[Record], tuple[str, str]] = {
-    PlanMade: ("hub_plans", "Operations of a shape not seen before."),
-    Failed: ("hub_failures", "Faults of the hub itself."),
-    LeadTaken: ("hub_leads_taken", "Times that a process began to give changes their positions."),
-    LeadLost: ("hub_leads_lost", "Times that it lost the lead against its will."),
+EVENT_COUNTERS: dict[type[Event], tuple[str, str]] = {
+    PlanCompiled: ("hub_plans", "Operations of a shape not seen before."),
+    InternalFailure: ("hub_failures", "Faults of the hub itself."),
+    LeadershipAcquired: ("hub_leadership_acquired", "Times that this process became the sequencer's leader."),
+    LeadershipLost: ("hub_leadership_lost", "Times that it lost leadership unexpectedly."),
 }
 
 # What is open: one up, one down.
-OPEN: dict[type[Record], tuple[str, int]] = {
+GAUGE_STEPS: dict[type[Event], tuple[str, int]] = {
     SocketOpened: ("hub_sockets_open", 1),
     SocketClosed: ("hub_sockets_open", -1),
     StreamOpened: ("hub_streams_open", 1),
     StreamClosed: ("hub_streams_open", -1),
 }
-OPENED = {"hub_sockets_open": "WebSockets open now.", "hub_streams_open": "Subscriptions open now."}
-CUT = ("SLOW_CONSUMER", "PERMISSIONS_CHANGED", "STOPPING")
+GAUGES = {"hub_sockets_open": "WebSockets open now.", "hub_streams_open": "Subscriptions open now."}
+CLOSE_REASONS = ("SLOW_CONSUMER", "PERMISSIONS_CHANGED", "STOPPING")
 
-PLACING = {
-    "hub_changes_placed": "Changes that got their position.",
-    "hub_change_moves": "Moves that gave positions.",
-    "hub_change_lag_seconds": "Age of the oldest change of each of these moves, added up.",
+SEQUENCING_COUNTERS = {
+    "hub_changes_sequenced": "Changes that were assigned a position.",
+    "hub_sequencer_batches": "Batches of assigned positions.",
+    "hub_change_lag_seconds": "Age of the oldest change of each batch, summed.",
 }
 
 
 class Metrics(Collector):
     """One process's numbers, and the sum of all workers' when there is a folder that they share."""
 
-    def __init__(self, shared: Path | None = None) -> None:
-        self._shared = shared
+    def __init__(self, shared_folder: Path | None = None) -> None:
+        self._shared_folder = shared_folder
         # By operation, status and code: how many, their statements, their seconds, and how many per bucket.
-        self._requests: Requests = {}
+        self._requests: RequestCounts = {}
         self._counts: dict[str, float] = defaultdict(float)
-        self._open: dict[str, int] = dict.fromkeys(OPENED, 0)
+        self._gauges: dict[str, int] = dict.fromkeys(GAUGES, 0)
         self._registry = CollectorRegistry()
         self._registry.register(self)
-        if shared is None:
+        if shared_folder is None:
             ProcessCollector(registry=self._registry)
 
-    def __call__(self, record: Record) -> None:
-        if isinstance(record, RequestDone):
-            self._request(record)
-        elif isinstance(record, Placed):
-            self._counts["hub_changes_placed"] += record.changes
-            self._counts["hub_change_lag_seconds"] += record.seconds
-            self._counts["hub_change_moves"] += 1
-        elif isinstance(record, Delivered):
-            self._counts["hub_stream_messages"] += record.messages
-        elif type(record) in OPEN:
-            name, step = OPEN[type(record)]
-            self._open[name] += step
-            if isinstance(record, StreamClosed) and record.reason in CUT:
-                self._counts[f"hub_streams_cut {record.reason}"] += 1
-        elif type(record) in SIMPLE:
-            self._counts[SIMPLE[type(record)][0]] += 1
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RequestDone):
+            self._count_request(event)
+        elif isinstance(event, ChangesSequenced):
+            self._counts["hub_changes_sequenced"] += event.changes
+            self._counts["hub_change_lag_seconds"] += event.max_lag
+            self._counts["hub_sequencer_batches"] += 1
+        elif isinstance(event, MessagesSent):
+            self._counts["hub_stream_messages"] += event.messages
+        elif type(event) in GAUGE_STEPS:
+            name, step = GAUGE_STEPS[type(event)]
+            self._gauges[name] += step
+            if isinstance(event, StreamClosed) and event.reason in CLOSE_REASONS:
+                self._counts[f"hub_streams_closed {event.reason}"] += 1
+        elif type(event) in EVENT_COUNTERS:
+            self._counts[EVENT_COUNTERS[type(event)][0]] += 1
 
-    def _request(self, done: RequestDone) -> None:
-        numbers = self._requests.get((done.operation, done.status, done.code))
+    def _count_request(self, event: RequestDone) -> None:
+        numbers = self._requests.get((event.operation, event.status, event.code))
         if numbers is None:
-            operation = done.operation if done.operation in OPERATIONS else "none"
-            code = done.code if not done.code or done.code in CODES else "OTHER"
-            numbers = self._requests.setdefault((operation, done.status, code), [0.0] * (3 + len(BOUNDS)))
+            operation = event.operation if event.operation in OPERATIONS else "none"
+            code = event.code if not event.code or event.code in CODES else "OTHER"
+            numbers = self._requests.setdefault((operation, event.status, code), [0.0] * (3 + len(BUCKET_LABELS)))
         numbers[0] += 1
-        numbers[1] += done.statements
-        numbers[2] += done.seconds
-        numbers[3 + bisect_left(BUCKETS, done.seconds)] += 1
-        for stage, ms in done.timings:
+        numbers[1] += event.statements
+        numbers[2] += event.seconds
+        numbers[3 + bisect_left(LATENCY_BUCKETS, event.seconds)] += 1
+        for stage, ms in event.timings:
             self._counts[stage if stage in STAGES else "other"] += ms
 
     def save(self) -> None:
         """Leave this worker's numbers where the one that is scraped finds them."""
-        if self._shared:
-            file = self._shared / f"{os.getpid()}.json"
-            unfinished = file.with_suffix(".new")
-            unfinished.write_bytes(orjson.dumps([list(self._requests.items()), self._counts, self._open]))
-            unfinished.replace(file)
+        if self._shared_folder:
+            file = self._shared_folder / f"{os.getpid()}.json"
+            temporary = file.with_suffix(".new")
+            temporary.write_bytes(orjson.dumps([list(self._requests.items()), self._counts, self._gauges]))
+            temporary.replace(file)
 
-    def text(self) -> bytes:
+    def exposition(self) -> bytes:
         """The page that Prometheus reads."""
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
-        requests, counts, opened = self._total()
-        answered = CounterMetricFamily("hub_requests", "Requests answered or refused.", labels=LABELS)
+        requests, counts, gauges = self._totals()
+        request_counter = CounterMetricFamily("hub_requests", "Requests answered or refused.", labels=REQUEST_LABELS)
         for (operation, status, code), numbers in sorted(requests.items()):
-            answered.add_metric([operation, str(status), code], numbers[0])
-        yield answered
+            request_counter.add_metric([operation, str(status), code], numbers[0])
+        yield request_counter
         yield _histogram(requests)
-        statements = sum(numbers[1] for numbers in requests.values())
-        yield CounterMetricFamily("hub_statements", "SQL statements sent for requests.", statements)
-        stages = CounterMetricFamily("hub_stage_seconds", "Time spent per stage of answering.", labels=("stage",))
+        statement_count = sum(numbers[1] for numbers in requests.values())
+        yield CounterMetricFamily("hub_statements", "SQL statements sent for requests.", statement_count)
+        stage_counter = CounterMetricFamily(
+            "hub_stage_seconds", "Time spent per stage of answering.", labels=("stage",)
+        )
         for stage in (*STAGES, "other"):
             if stage in counts:
-                stages.add_metric([stage], counts[stage] / 1000)
-        yield stages
-        for name, text in SIMPLE.values():
-            yield CounterMetricFamily(name, text, counts.get(name, 0))
-        for name, text in PLACING.items():
-            yield CounterMetricFamily(name, text, counts.get(name, 0))
-        for name, text in OPENED.items():
-            yield GaugeMetricFamily(name, text, opened[name])
+                stage_counter.add_metric([stage], counts[stage] / 1000)
+        yield stage_counter
+        for name, description in EVENT_COUNTERS.values():
+            yield CounterMetricFamily(name, description, counts.get(name, 0))
+        for name, description in SEQUENCING_COUNTERS.items():
+            yield CounterMetricFamily(name, description, counts.get(name, 0))
+        for name, description in GAUGES.items():
+            yield GaugeMetricFamily(name, description, gauges[name])
         yield CounterMetricFamily(
             "hub_stream_messages",
             "Messages sent through subscriptions and sockets.",
             counts.get("hub_stream_messages", 0),
         )
-        cut = CounterMetricFamily("hub_streams_cut", "Subscriptions that the hub ended, by reason.", labels=("reason",))
-        for reason in CUT:
-            cut.add_metric([reason], counts.get(f"hub_streams_cut {reason}", 0))
-        yield cut
+        close_counter = CounterMetricFamily(
+            "hub_streams_closed", "Subscriptions closed by the hub, by reason.", labels=("reason",)
+        )
+        for reason in CLOSE_REASONS:
+            close_counter.add_metric([reason], counts.get(f"hub_streams_closed {reason}", 0))
+        yield close_counter
 
-    def _total(self) -> tuple[Requests, dict[str, float], dict[str, int]]:
-        if not self._shared:
-            return self._requests, self._counts, self._open
+    def _totals(self) -> tuple[RequestCounts, dict[str, float], dict[str, int]]:
+        if not self._shared_folder:
+            return self._requests, self._counts, self._gauges
         self.save()
-        requests: Requests = {}
+        requests: RequestCounts = {}
         counts: dict[str, float] = defaultdict(float)
-        opened = dict.fromkeys(OPENED, 0)
-        for file in self._shared.glob("*.json"):
-            theirs, simple, open_there = orjson.loads(file.read_bytes())
-            if time.time() - file.stat().st_mtime < ALIVE:
-                for name, number in open_there.items():
-                    opened[name] += number
-            for key, numbers in theirs:
-                ours = requests.setdefault(tuple(key), [0.0] * len(numbers))
-                ours[:] = map(add, ours, numbers)
-            for name, number in simple.items():
-                counts[name] += number
-        return requests, counts, opened
+        gauges = dict.fromkeys(GAUGES, 0)
+        for file in self._shared_folder.glob("*.json"):
+            other_requests, other_counts, other_gauges = orjson.loads(file.read_bytes())
+            if time.time() - file.stat().st_mtime < WORKER_TTL:
+                for name, value in other_gauges.items():
+                    gauges[name] += value
+            for key, numbers in other_requests:
+                totals = requests.setdefault(tuple(key), [0.0] * len(numbers))
+                totals[:] = map(add, totals, numbers)
+            for name, value in other_counts.items():
+                counts[name] += value
+        return requests, counts, gauges
 
 
-def _histogram(requests: Requests) -> Metric:
+def _histogram(requests: RequestCounts) -> Metric:
     family = HistogramMetricFamily("hub_request_seconds", "Time from headers to answer.", labels=("operation",))
     for operation in (*OPERATIONS, "none"):
-        found = [numbers for (kind, _, _), numbers in requests.items() if kind == operation]
-        if found:
-            summed = [sum(column) for column in zip(*found, strict=True)]
-            family.add_metric([operation], list(zip(BOUNDS, accumulate(summed[3:]), strict=True)), summed[2])
+        samples = [numbers for (operation_type, _, _), numbers in requests.items() if operation_type == operation]
+        if samples:
+            totals = [sum(column) for column in zip(*samples, strict=True)]
+            family.add_metric([operation], list(zip(BUCKET_LABELS, accumulate(totals[3:]), strict=True)), totals[2])
     return family

@@ -19,35 +19,35 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-STATIC = Path(__file__).with_name("static")
+STATIC_FOLDER = Path(__file__).with_name("static")
 
-POLICY = (
+CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; worker-src 'self'; "
     "font-src 'self' data:; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-SECURITY: Mapping[str, str] = MappingProxyType(
+PAGE_SECURITY_HEADERS: Mapping[str, str] = MappingProxyType(
     {
-        "Content-Security-Policy": POLICY,
+        "Content-Security-Policy": CONTENT_SECURITY_POLICY,
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
     }
 )
-TYPES = {
+CONTENT_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
-FOR_EVER = "public, max-age=31536000, immutable"
-UNBUILT = "The pages' files are made when the hub is installed. In a checkout, run `pip install --no-deps -e .`\n"
-HOST = re.compile(r"(?:\[(?P<address>[0-9a-fA-F:.]+)\]|(?P<name>[a-zA-Z0-9.-]+))(?::\d+)?")
+CACHE_FOREVER = "public, max-age=31536000, immutable"
+NOT_BUILT = "The pages' files are made when the hub is installed. In a checkout, run `pip install --no-deps -e .`\n"
+HOST_PATTERN = re.compile(r"(?:\[(?P<address>[0-9a-fA-F:.]+)\]|(?P<name>[a-zA-Z0-9.-]+))(?::\d+)?")
 # What a proxy adds (a bare one speaks HTTP/1.0, which no browser does). Behind one, every client seems to be local.
-FORWARDED = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
+FORWARDING_HEADERS = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 
 
-class Entry(NamedTuple):
+class PageEntry(NamedTuple):
     """The files that a page begins with."""
 
     script: str
@@ -61,7 +61,7 @@ class Bundle:
     (2 MB. So a file is served by its name in a table, never by a path, and a rebuild cannot break a running hub.)
     """
 
-    pages: Mapping[str, Entry]
+    pages: Mapping[str, PageEntry]
     icon: str
     files: Mapping[str, tuple[bytes, bytes | None]]
 
@@ -69,14 +69,14 @@ class Bundle:
     def read(cls, folder: Path) -> "Bundle | None":
         """The bundle in the folder; None when it was not built, or not completely."""
         try:
-            made = json.loads((folder / "manifest.json").read_text("utf-8"))
+            manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
             files = {
                 name: ((folder / name).read_bytes(), (folder / f"{name}.gz").read_bytes() if compressed else None)
-                for name, compressed in made["files"].items()
+                for name, compressed in manifest["files"].items()
             }
         except FileNotFoundError:
             return None
-        return cls({name: Entry(**entry) for name, entry in made["pages"].items()}, made["icon"], files)
+        return cls({name: PageEntry(**entry) for name, entry in manifest["pages"].items()}, manifest["icon"], files)
 
 
 def is_loopback(host: str) -> bool:
@@ -94,17 +94,17 @@ def is_local(connection: HTTPConnection, bound_to: str) -> bool:
 
     The name matters: a foreign page can make its own host name resolve to 127.0.0.1, and is then of one origin with us.
     """
-    if connection.scope["http_version"] == "1.0" or any(name in connection.headers for name in FORWARDED):
+    if connection.scope["http_version"] == "1.0" or any(name in connection.headers for name in FORWARDING_HEADERS):
         return False
     client = connection.client.host if connection.client else ""
-    named = HOST.fullmatch(",".join(connection.headers.getlist("host")))
-    host = (named["address"] or named["name"]) if named else ""
+    host_match = HOST_PATTERN.fullmatch(",".join(connection.headers.getlist("host")))
+    host = (host_match["address"] or host_match["name"]) if host_match else ""
     return is_loopback(bound_to) and is_loopback(client) and is_loopback(host)
 
 
-def _document(bundle: Bundle, name: str, title: str, metas: Mapping[str, str]) -> str:
+def _html(bundle: Bundle, name: str, title: str, metas: Mapping[str, str]) -> str:
     script, style = bundle.pages[name]
-    told = "\n".join(f'<meta name="hub:{name}" content="{escape(value)}">' for name, value in metas.items())
+    meta_tags = "\n".join(f'<meta name="hub:{name}" content="{escape(value)}">' for name, value in metas.items())
     # Addresses are relative, so that the page works under any prefix that a proxy puts before it.
     return f"""<!doctype html>
 <html lang="en">
@@ -112,7 +112,7 @@ def _document(bundle: Bundle, name: str, title: str, metas: Mapping[str, str]) -
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
-{told}
+{meta_tags}
 <title>{escape(title)}</title>
 <link rel="icon" href="graphiql/static/{bundle.icon}">
 <link rel="stylesheet" href="graphiql/static/{style}">
@@ -143,34 +143,38 @@ class Pages:
 
     def _page(self, name: str, title: str, request: Request) -> Response:
         if self.bundle is None:
-            return PlainTextResponse(UNBUILT, 503, SECURITY)
-        key_here = is_local(request, self.bound_to) and self.demo_key() is not None
-        metas = {"endpoint": "graphql"} | ({"config": "graphiql/config.json"} if key_here else {})
-        body = _document(self.bundle, name, title, metas).encode()
+            return PlainTextResponse(NOT_BUILT, 503, PAGE_SECURITY_HEADERS)
+        has_demo_key = is_local(request, self.bound_to) and self.demo_key() is not None
+        metas = {"endpoint": "graphql"} | ({"config": "graphiql/config.json"} if has_demo_key else {})
+        body = _html(self.bundle, name, title, metas).encode()
         etag = f'"{sha256(body).hexdigest()[:32]}"'
-        headers = {**SECURITY, "Cache-Control": "no-cache", "ETag": etag}
+        headers = {**PAGE_SECURITY_HEADERS, "Cache-Control": "no-cache", "ETag": etag}
         if etag in request.headers.get("if-none-match", ""):
             return Response(None, 304, headers)
         return Response(body, 200, headers, "text/html")
 
     async def config(self, request: Request) -> Response:
-        headers = {**SECURITY, "Cache-Control": "no-store"}
+        headers = {**PAGE_SECURITY_HEADERS, "Cache-Control": "no-store"}
         # A page of another port of this machine is local too, but not ours.
-        ours = request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
-        key = self.demo_key() if ours and is_local(request, self.bound_to) else None
+        same_origin = request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
+        key = self.demo_key() if same_origin and is_local(request, self.bound_to) else None
         if key is None:
             return PlainTextResponse("not found\n", 404, headers)
         return JSONResponse({"headers": {"Authorization": f"Bearer {key}"}}, 200, headers)
 
     async def file(self, request: Request) -> Response:
         name = request.path_params["name"]
-        found = self.bundle.files.get(name) if self.bundle else None
-        if found is None:
-            return PlainTextResponse("not found\n", 404, {**SECURITY, "Cache-Control": "no-store"})
-        body, compressed = found
-        kind = Path(name).suffix
+        contents = self.bundle.files.get(name) if self.bundle else None
+        if contents is None:
+            return PlainTextResponse("not found\n", 404, {**PAGE_SECURITY_HEADERS, "Cache-Control": "no-store"})
+        body, compressed = contents
+        suffix = Path(name).suffix
         # Every name but that of the licences holds a hash of the content.
-        headers = {**SECURITY, "Cache-Control": "no-cache" if kind == ".txt" else FOR_EVER, "Content-Type": TYPES[kind]}
+        headers = {
+            **PAGE_SECURITY_HEADERS,
+            "Cache-Control": "no-cache" if suffix == ".txt" else CACHE_FOREVER,
+            "Content-Type": CONTENT_TYPES[suffix],
+        }
         if compressed is None:
             return Response(body, 200, headers)
         headers["Vary"] = "Accept-Encoding"
@@ -185,7 +189,7 @@ def routes(
     demo_key: Callable[[], str | None],
     bound_to: str,
     title: str = "Customer hub",
-    folder: Path = STATIC,
+    folder: Path = STATIC_FOLDER,
 ) -> list[BaseRoute]:
     """The routes of /graphiql and /live; none when they are switched off. `bound_to` is the address that is listened on."""
     if not enabled:
@@ -194,8 +198,8 @@ def routes(
     return [
         Route("/graphiql", pages.graphiql, methods=["GET"]),
         Route("/live", pages.live, methods=["GET"]),
-        Route("/live/", RedirectResponse("../live", headers=SECURITY), methods=["GET"]),
-        Route("/graphiql/", RedirectResponse("../graphiql", headers=SECURITY), methods=["GET"]),
+        Route("/live/", RedirectResponse("../live", headers=PAGE_SECURITY_HEADERS), methods=["GET"]),
+        Route("/graphiql/", RedirectResponse("../graphiql", headers=PAGE_SECURITY_HEADERS), methods=["GET"]),
         Route("/graphiql/config.json", pages.config, methods=["GET"]),
         Route("/graphiql/static/{name}", pages.file, methods=["GET"]),
     ]

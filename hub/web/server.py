@@ -11,28 +11,28 @@ from typing import cast
 import uvicorn
 
 from hub.errors import Misconfigured
-from hub.observability import HubStopping, tell
+from hub.observability import HubStopping, emit
 from hub.settings import Settings
-from hub.web.asgi import Site
-from hub.web.connection_registry import Presence
-from hub.web.http_protocol import bounded_by
-from hub.web.websocket.connection import sockets_of
+from hub.web.asgi import AsgiApp
+from hub.web.connection_registry import ConnectionRegistry
+from hub.web.http_protocol import limited_by
+from hub.web.websocket.connection import connections_for
 
 BACKLOG = 2048
-STOPS = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def bind(settings: Settings) -> socket.socket:
     """Take the address. Nobody is let in before `listen`, so that no client waits for a hub that is still starting."""
     host, port = settings.host, settings.port
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
+        family, socket_type, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except OSError:
         message = f"HUB_HOST: {host!r} is not an address of this machine; give one, such as 127.0.0.1, with --host."
         raise Misconfigured(message, argument="HUB_HOST") from None
-    bound = socket.socket(family, kind, protocol)
+    bound = socket.socket(family, socket_type, protocol)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind(address)
@@ -49,7 +49,7 @@ def url(settings: Settings, bound: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{bound.getsockname()[1]}"
 
 
-def _accepted(bound: socket.socket) -> Iterator[socket.socket]:
+def _pending_connections(bound: socket.socket) -> Iterator[socket.socket]:
     """The connections that wait to be accepted."""
     bound.setblocking(False)
     with contextlib.suppress(OSError):  # there is none any more
@@ -57,60 +57,60 @@ def _accepted(bound: socket.socket) -> Iterator[socket.socket]:
             yield bound.accept()[0]
 
 
-class Server(uvicorn.Server):
+class HttpServer(uvicorn.Server):
     """uvicorn's server, stopped by signals without dying of them, and, in a worker, when the process above is gone."""
 
-    def __init__(self, config: uvicorn.Config, presence: Presence) -> None:
+    def __init__(self, config: uvicorn.Config, connection_registry: ConnectionRegistry) -> None:
         super().__init__(config)
-        self.presence = presence
+        self.connection_registry = connection_registry
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         # Whoever connects now would be cut off: so nobody can any more, before many are said goodbye to. Whom the kernel has
         # let in already, and who may have sent a request, is answered like the others.
-        waiting = [accepted for bound in sockets or () for accepted in _accepted(bound)]
-        for each in self.servers:
-            each.close()
+        pending = [accepted for bound in sockets or () for accepted in _pending_connections(bound)]
+        for server in self.servers:
+            server.close()
         for bound in sockets or ():
             bound.close()
-        for accepted in waiting:
-            await asyncio.get_running_loop().connect_accepted_socket(self._connection, accepted)
-        self.presence.stop()
+        for accepted in pending:
+            await asyncio.get_running_loop().connect_accepted_socket(self._create_protocol, accepted)
+        self.connection_registry.shutdown()
         await super().shutdown(sockets)
 
-    def _connection(self) -> asyncio.Protocol:
-        kind = cast(Callable[..., asyncio.Protocol], self.config.http_protocol_class)
-        return kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+    def _create_protocol(self) -> asyncio.Protocol:
+        protocol_class = cast(Callable[..., asyncio.Protocol], self.config.http_protocol_class)
+        return protocol_class(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        for number in STOPS:
-            loop.add_signal_handler(number, self._stop, signal.Signals(number).name)
-        above = multiprocessing.parent_process()
-        if above is not None:
-            loop.add_reader(above.sentinel, self._orphaned, above.sentinel)
+        for signal_number in STOP_SIGNALS:
+            loop.add_signal_handler(signal_number, self._begin_shutdown, signal.Signals(signal_number).name)
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            loop.add_reader(parent.sentinel, self._on_parent_exit, parent.sentinel)
         try:
             yield
         finally:
-            for number in STOPS:
-                loop.remove_signal_handler(number)
+            for signal_number in STOP_SIGNALS:
+                loop.remove_signal_handler(signal_number)
 
-    def _orphaned(self, sentinel: int) -> None:
+    def _on_parent_exit(self, sentinel: int) -> None:
         asyncio.get_running_loop().remove_reader(sentinel)
-        self._stop("the process above is gone")
+        self._begin_shutdown("the process above is gone")
 
-    def _stop(self, reason: str) -> None:
+    def _begin_shutdown(self, reason: str) -> None:
         if not self.should_exit:
-            tell(HubStopping(reason))
+            emit(HubStopping(reason))
         self.should_exit = True
 
 
-def made(site: Site, settings: Settings) -> Server:
+def create_server(app: AsgiApp, settings: Settings) -> HttpServer:
     """A server that answers requests until a signal, and then ends those that are open, for a while."""
     config = uvicorn.Config(
-        site,
-        http=bounded_by(settings),
-        ws=sockets_of(site.desk),
+        app,
+        http=limited_by(settings),
+        ws=connections_for(app.context),
         lifespan="off",
         access_log=False,
         log_config=None,
@@ -120,4 +120,4 @@ def made(site: Site, settings: Settings) -> Server:
         timeout_keep_alive=settings.keep_alive_timeout,
         timeout_graceful_shutdown=settings.drain_timeout,
     )
-    return Server(config, site.desk.presence)
+    return HttpServer(config, app.context.connection_registry)

@@ -6,15 +6,15 @@ from collections.abc import Callable
 from multiprocessing import connection, get_context
 from multiprocessing.context import SpawnProcess
 
-from hub.observability import Failed, tell
-from hub.web.server import STOPS
+from hub.observability import InternalFailure, emit
+from hub.web.server import STOP_SIGNALS
 
 # A worker that ends sooner than this never worked; starting it again would end the same way.
-WORKED = 5.0
+MIN_UPTIME = 5.0
 # Seconds that a worker has, beyond its requests' time to drain, to end by itself.
-GRACE = 5.0
+KILL_GRACE = 5.0
 # Not forked: the process above may have threads.
-spawn = get_context("spawn")
+spawn_context = get_context("spawn")
 
 
 class WorkerDied(Exception):
@@ -22,30 +22,34 @@ class WorkerDied(Exception):
 
 
 class Workers:
-    """`count` processes, each of which runs `work(*given)`: importable, and ended by SIGTERM or its parent's death."""
+    """`count` processes, each of which runs `target(*arguments)`: importable, and ended by SIGTERM or its parent's death."""
 
-    def __init__(self, count: int, work: Callable[..., None], given: tuple[object, ...], drain: float) -> None:
-        self._count, self._work, self._given, self._drain = count, work, given, drain
+    def __init__(
+        self, count: int, target: Callable[..., None], arguments: tuple[object, ...], drain_timeout: float
+    ) -> None:
+        self._count, self._target, self._arguments, self._drain_timeout = count, target, arguments, drain_timeout
         self._running: dict[SpawnProcess, float] = {}
         self._stopping: float | None = None
 
     def run(self) -> bool:
         """Until all have ended; true when they did because a signal told them to."""
-        before = {number: signal.signal(number, lambda *_: self._stop()) for number in STOPS}
+        previous_handlers = {
+            signal_number: signal.signal(signal_number, lambda *_: self._stop()) for signal_number in STOP_SIGNALS
+        }
         stopped_by_signal = True
         try:
             for _ in range(self._count):
                 self._start()
             while self._running:
                 connection.wait([process.sentinel for process in self._running], timeout=0.5)
-                stopped_by_signal = self._look() and stopped_by_signal
+                stopped_by_signal = self._check_processes() and stopped_by_signal
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for signal_number, handler in previous_handlers.items():
+                signal.signal(signal_number, handler)
         return stopped_by_signal
 
     def _start(self) -> None:
-        process = spawn.Process(target=self._work, args=self._given)
+        process = spawn_context.Process(target=self._target, args=self._arguments)
         process.start()
         self._running[process] = time.monotonic()
         if self._stopping is not None:  # it was told to meanwhile, and told this one nothing
@@ -56,22 +60,26 @@ class Workers:
         for process in self._running:
             process.terminate()
 
-    def _look(self) -> bool:
+    def _check_processes(self) -> bool:
         """False when a worker could not be started at all, and so all are stopped."""
-        now, well = time.monotonic(), True
-        for process, since in list(self._running.items()):
+        now, healthy = time.monotonic(), True
+        for process, started_at in list(self._running.items()):
             if process.exitcode is None:
                 continue
             del self._running[process]
             if self._stopping is not None:
                 continue
-            tell(Failed("", "running a worker", WorkerDied(f"process {process.pid} ended with {process.exitcode}")))
-            if now - since < WORKED:
-                well = False
+            emit(
+                InternalFailure(
+                    "", "running a worker", WorkerDied(f"process {process.pid} ended with {process.exitcode}")
+                )
+            )
+            if now - started_at < MIN_UPTIME:
+                healthy = False
                 self._stop()
             else:
                 self._start()
-        if self._stopping is not None and now - self._stopping > self._drain + GRACE:
+        if self._stopping is not None and now - self._stopping > self._drain_timeout + KILL_GRACE:
             for process in self._running:
                 process.kill()
-        return well
+        return healthy

@@ -14,24 +14,23 @@ from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from hub.db.pool import Connection, Pool
-from hub.domain.webhooks import queue as queue
-from hub.domain.webhooks import signing_secrets
-from hub.domain.webhooks.queue import Recorded, Result, Room
-from hub.engine.catalog.scalars import public_id
+from hub.domain.webhooks import queue, signing_secrets
+from hub.domain.webhooks.queue import AttemptResult, Capacity, StoredResult
+from hub.engine.catalog.scalars import encode_id
 from hub.errors import HubError
-from hub.observability import Failed, tell
+from hub.observability import InternalFailure, emit
+from hub.subscriptions.change_streams import RETRY_DELAY
 from hub.webhooks import retry_schedule, signing
-from hub.webhooks.backpressure import USUAL, Breaker, Window
-from hub.webhooks.expander import Clock, now
-from hub.webhooks.http_client import Answer, Poster
+from hub.webhooks.backpressure import INITIAL_WINDOW, CircuitBreaker, ConcurrencyWindow
+from hub.webhooks.expander import UtcClock, utc_now
+from hub.webhooks.http_client import HttpClient, HttpResponse
 
-SLOTS = 256  # requests of one process under way at once
+MAX_IN_FLIGHT = 256  # requests of one process under way at once
 POLL = 0.2  # seconds between looks for what has become due; what is queued here is looked for at once
-GATHER = 0.004  # seconds that results wait for others, to be written down together
-AWAY = 0.5
-FAREWELL = 5.0  # seconds for what is under way, when the process is to end
-PREFIX = "dlv"
-STOPS = {
+RESULT_BATCH_WINDOW = 0.004  # seconds that results wait for others, to be written down together
+SHUTDOWN_TIMEOUT = 5.0  # seconds for what is under way, when the process is to end
+DELIVERY_ID_PREFIX = "dlv"
+PAUSE_REASONS = {
     "GONE": "The receiver answered 410.",
     "FAILING": "Nothing was taken for five days; mend the receiver, then resume.",
 }
@@ -43,186 +42,206 @@ class Deliverer:
     def __init__(
         self,
         pool: Pool,
-        poster: Poster,
-        boxes: signing_secrets.Boxes,
-        clock: Clock = now,
-        draw: Callable[[], float] = random.random,
+        http_client: HttpClient,
+        encryptor: signing_secrets.SecretCipher,
+        clock: UtcClock = utc_now,
+        random_fraction: Callable[[], float] = random.random,
     ) -> None:
         self._pool = pool
-        self._poster = poster
+        self._http_client = http_client
         self._clock = clock
-        self._draw = draw
-        self._windows: defaultdict[UUID, Window] = defaultdict(Window)
-        self._breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
+        self._random_fraction = random_fraction
+        self._windows: defaultdict[UUID, ConcurrencyWindow] = defaultdict(ConcurrencyWindow)
+        self._breakers: defaultdict[str, CircuitBreaker] = defaultdict(CircuitBreaker)
         self._urls: dict[UUID, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._results: list[Result] = []
-        self._gone: set[tuple[UUID, str]] = set()
-        self._opened = lru_cache(1_000)(boxes.opened)
-        self._woken = asyncio.Event()
-        self._heard = asyncio.Event()
+        self._results: list[AttemptResult] = []
+        self._gone_urls: set[tuple[UUID, str]] = set()
+        self._decrypt = lru_cache(1_000)(encryptor.decrypt)
+        self._wakeup = asyncio.Event()
+        self._results_ready = asyncio.Event()
         self._stopping = False
 
     def wake(self) -> None:
         """Something was queued."""
-        self._woken.set()
+        self._wakeup.set()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Deliverer"]:
         """Works while the body runs; what is under way at its end may come to its own."""
-        sending, writing = asyncio.create_task(self._send()), asyncio.create_task(self._write())
+        sending, writing = asyncio.create_task(self._send_loop()), asyncio.create_task(self._write_loop())
         try:
             yield self
         finally:
             self._stopping = True  # a claim that was cancelled may have been made, and nobody would send what it leased
-            self._woken.set()
-            await asyncio.wait((sending,), timeout=FAREWELL)
+            self._wakeup.set()
+            await asyncio.wait((sending,), timeout=SHUTDOWN_TIMEOUT)
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
             if self._tasks:
-                await asyncio.wait(self._tasks, timeout=FAREWELL)
+                await asyncio.wait(self._tasks, timeout=SHUTDOWN_TIMEOUT)
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
             with suppress(Exception):
-                await self._recorded()
-            self._poster.close()
+                await self._flush_results()
+            self._http_client.close()
 
-    async def _send(self) -> None:
+    async def _send_loop(self) -> None:
         while not self._stopping:
             try:
-                sent = await self._claim()
+                sent = await self._lease_due()
             except Exception as error:
                 # The database is away, or we are at fault: what is due stays so.
                 if not isinstance(error, HubError):
-                    tell(Failed("", "claiming deliveries", error))
+                    emit(InternalFailure("", "claiming deliveries", error))
                 sent = 0
-                await asyncio.sleep(AWAY)
+                await asyncio.sleep(RETRY_DELAY)
             if not sent:
                 with suppress(TimeoutError):  # not wait_for, which may swallow that the task is cancelled
                     async with asyncio.timeout(POLL):
-                        await self._woken.wait()
-            self._woken.clear()
+                        await self._wakeup.wait()
+            self._wakeup.clear()
 
-    async def _claim(self) -> int:
+    async def _lease_due(self) -> int:
         """Begins to send what is due, as far as there is room; how many that is."""
-        room = SLOTS - len(self._tasks)
-        if room <= 0:
+        capacity = MAX_IN_FLIGHT - len(self._tasks)
+        if capacity <= 0:
             return 0
-        at, lease = self._clock(), uuid4()
+        now, lease = self._clock(), uuid4()
         async with self._pool.connection() as connection:
-            rows = await queue.claim(connection, at, self._rooms(at), USUAL, room, lease)
-        held = []
+            rows = await queue.lease(connection, now, self._capacities(now), INITIAL_WINDOW, capacity, lease)
+        postponed = []
         for row in rows:
             webhook = row["webhook_id"]
             self._urls[webhook] = row["url"]
             host = _host(row["url"])
-            if self._breakers[host].resting(at):
-                held.append(row["delivery_id"])
+            if self._breakers[host].is_open(now):
+                postponed.append(row["delivery_id"])
                 continue
-            self._windows[webhook].flying += 1
+            self._windows[webhook].in_flight += 1
             task = asyncio.create_task(self._attempt(row, host))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        if held:
+        if postponed:
             async with self._pool.connection() as connection:
-                await queue.release(connection, lease, held, at + retry_schedule.WAITS[0])
-        return len(rows) - len(held)
+                await queue.release_lease(connection, lease, postponed, now + retry_schedule.BACKOFF[0])
+        return len(rows) - len(postponed)
 
-    def _rooms(self, at: datetime) -> list[Room]:
+    def _capacities(self, now: datetime) -> list[Capacity]:
         """How many may be sent for each webhook that was sent something before, where that was."""
-        rooms = []
+        capacities = []
         for webhook, window in self._windows.items():
             url = self._urls[webhook]
             breaker = self._breakers[_host(url)]
-            free = 0 if breaker.resting(at) else window.room
-            rooms.append(Room(webhook, url, free if breaker.closed(at) else min(free, 1 - min(1, window.flying))))
-        return rooms
+            available = 0 if breaker.is_open(now) else window.available
+            if not breaker.is_closed(now):
+                available = min(available, 1 - min(1, window.in_flight))
+            capacities.append(Capacity(webhook, url, available))
+        return capacities
 
     async def _attempt(self, row: Any, host: str) -> None:
-        webhook, id, body = row["webhook_id"], public_id(PREFIX, row["delivery_id"]), row["body"]
-        at = self._clock()
+        webhook, message_id, body = row["webhook_id"], encode_id(DELIVERY_ID_PREFIX, row["delivery_id"]), row["body"]
+        now = self._clock()
         try:
-            secrets = [self._opened(box, webhook.bytes) for box in row["boxes"]]
-            signed = signing.headers(secrets, id, int(at.timestamp()), body)
-            answer = await self._poster.post(row["url"], {**HEADERS, **signed}, body)
+            secrets = [self._decrypt(encrypted_secret, webhook.bytes) for encrypted_secret in row["boxes"]]
+            signature_headers = signing.headers(secrets, message_id, int(now.timestamp()), body)
+            response = await self._http_client.post(row["url"], {**REQUEST_HEADERS, **signature_headers}, body)
         except Exception as error:
-            tell(Failed("", "posting a delivery", error))
-            answer = Answer(None, "the hub failed; its log says why", b"", None, 0.0)
+            emit(InternalFailure("", "posting a delivery", error))
+            response = HttpResponse(None, "the hub failed; its log says why", b"", None, 0.0)
         finally:
             window = self._windows[webhook]
-            window.flying -= 1
-        result = self._judged(row, answer, at)
-        window.learn(taken=result.status == "DELIVERED")
-        self._breakers[host].learn(at, well=answer.status is not None and answer.status < 500 and answer.status != 429)
+            window.in_flight -= 1
+        result = self._to_result(row, response, now)
+        window.record(delivered=result.status == "DELIVERED")
+        self._breakers[host].record(
+            now, success=response.status is not None and response.status < 500 and response.status != 429
+        )
         self._results.append(result)
-        self._heard.set()
+        self._results_ready.set()
 
-    def _judged(self, row: Any, answer: Answer, at: datetime) -> Result:
-        taken = answer.status is not None and 200 <= answer.status < 300
+    def _to_result(self, row: Any, response: HttpResponse, now: datetime) -> AttemptResult:
+        delivered = response.status is not None and 200 <= response.status < 300
         due = None
-        if answer.status == retry_schedule.GONE:
-            self._gone.add((row["webhook_id"], row["url"]))
-        elif not taken:
-            due = retry_schedule.next_attempt(row["attempts"], at, self._draw(), answer.retry_after)
-        status = "DELIVERED" if taken else "DEAD" if due is None else "RETRYING"
-        shown = answer.body.decode("utf-8", "replace").replace("\0", "") if answer.status is not None else None
-        spent = round(answer.seconds * 1000)
-        return Result(row["delivery_id"], status, due, at, answer.status, spent, answer.error, shown, row["lease"])
+        if response.status == retry_schedule.HTTP_GONE:
+            self._gone_urls.add((row["webhook_id"], row["url"]))
+        elif not delivered:
+            due = retry_schedule.next_attempt(row["attempts"], now, self._random_fraction(), response.retry_after)
+        status = "DELIVERED" if delivered else "DEAD" if due is None else "RETRYING"
+        body_excerpt = (
+            response.body.decode("utf-8", "replace").replace("\0", "") if response.status is not None else None
+        )
+        milliseconds = round(response.seconds * 1000)
+        return AttemptResult(
+            row["delivery_id"],
+            status,
+            due,
+            now,
+            response.status,
+            milliseconds,
+            response.error,
+            body_excerpt,
+            row["lease"],
+        )
 
     # -- what came of it ------------------------------------------------------------------------------------------------
 
-    async def _write(self) -> None:
+    async def _write_loop(self) -> None:
         while True:
-            await self._heard.wait()
-            self._heard.clear()
-            await asyncio.sleep(GATHER)
+            await self._results_ready.wait()
+            self._results_ready.clear()
+            await asyncio.sleep(RESULT_BATCH_WINDOW)
             try:
-                await self._recorded()
+                await self._flush_results()
             except Exception as error:
                 if not isinstance(error, HubError):
-                    tell(Failed("", "recording deliveries", error))
-                await asyncio.sleep(AWAY)
+                    emit(InternalFailure("", "recording deliveries", error))
+                await asyncio.sleep(RETRY_DELAY)
             if self._results:
-                self._heard.set()
-            self._woken.set()
+                self._results_ready.set()
+            self._wakeup.set()
 
-    async def _recorded(self) -> None:
+    async def _flush_results(self) -> None:
         """Writes down what has come in; it is tried again when that fails, until the leases end."""
         if not self._results:
             return
         # One that was sent again meanwhile may have come to two results, of which one still counts: each has its turn.
-        first: dict[UUID, Result] = {}
-        rest = [each for each in self._results if first.setdefault(each.delivery, each) is not each]
-        results, gone = list(first.values()), self._gone
-        self._results, self._gone = rest, set()
+        first_results: dict[UUID, AttemptResult] = {}
+        remaining = [
+            result for result in self._results if first_results.setdefault(result.delivery, result) is not result
+        ]
+        results, gone_urls = list(first_results.values()), self._gone_urls
+        self._results, self._gone_urls = remaining, set()
         try:
             async with self._pool.transaction() as tx:
-                await self._concluded(tx, await queue.record(tx, results), gone)
+                await self._apply_consequences(tx, await queue.store_results(tx, results), gone_urls)
         except BaseException:
-            least = self._clock() - queue.LEASE
-            self._results[:0] = [each for each in results if each.at > least]
-            self._gone |= gone
+            oldest_lease = self._clock() - queue.LEASE_DURATION
+            self._results[:0] = [result for result in results if result.attempted_at > oldest_lease]
+            self._gone_urls |= gone_urls
             raise
 
-    async def _concluded(self, tx: Connection, found: Sequence[Recorded], gone: set[tuple[UUID, str]]) -> None:
+    async def _apply_consequences(
+        self, tx: Connection, results: Sequence[StoredResult], gone_urls: set[tuple[UUID, str]]
+    ) -> None:
         """What results mean for what waits behind them, and for the webhook as a whole."""
-        at = self._clock()
-        later = [each for each in found if each.status == "RETRYING"]
-        if later:
-            await queue.wait(tx, later)
-        well = {each.webhook for each in found if each.status == "DELIVERED"}
-        failing = await queue.ill(tx, sorted({each.webhook for each in found} - well), at)
-        for webhook, url in gone:
-            await queue.stop(tx, webhook, "GONE", STOPS["GONE"], at, url)
-        for webhook, since in failing.items():
-            if retry_schedule.given_up(since, at):
-                await queue.stop(tx, webhook, "FAILING", STOPS["FAILING"], at)
+        now = self._clock()
+        retrying = [result for result in results if result.status == "RETRYING"]
+        if retrying:
+            await queue.delay_ordering_key(tx, retrying)
+        delivered = {result.webhook for result in results if result.status == "DELIVERED"}
+        failing = await queue.mark_failing(tx, sorted({result.webhook for result in results} - delivered), now)
+        for webhook, url in gone_urls:
+            await queue.pause(tx, webhook, "GONE", PAUSE_REASONS["GONE"], now, url)
+        for webhook, failing_since in failing.items():
+            if retry_schedule.should_pause(failing_since, now):
+                await queue.pause(tx, webhook, "FAILING", PAUSE_REASONS["FAILING"], now)
 
 
-HEADERS = {"content-type": "application/json; charset=utf-8", "user-agent": "hub-webhooks/1"}
+REQUEST_HEADERS = {"content-type": "application/json; charset=utf-8", "user-agent": "hub-webhooks/1"}
 
 
 def _host(url: str) -> str:

@@ -12,17 +12,17 @@ from urllib.parse import urlsplit
 
 import httptools
 
-from hub.webhooks.egress import Barred, Egress, Target
+from hub.webhooks.egress import EgressDenied, EgressPolicy, EgressTarget
 
-CONNECT, TOTAL = 3.0, 15.0  # seconds
-KEPT = 30.0  # seconds that an idle connection is kept
-MOST_KEPT = 64  # per place
-MOST_READ = 65_536  # bytes of an answer, headers and all; more of it ends the connection
-SHOWN = 1_024  # bytes of it that are kept
-CLOSED = "the connection was closed before there was an answer"
+CONNECT_TIMEOUT, TOTAL_TIMEOUT = 3.0, 15.0  # seconds
+IDLE_CONNECTION_TTL = 30.0  # seconds that an idle connection is kept
+MAX_IDLE_CONNECTIONS = 64  # per place
+MAX_RESPONSE_BYTES = 65_536  # bytes of an answer, headers and all; more of it ends the connection
+MAX_BODY_EXCERPT = 1_024  # bytes of it that are kept
+CLOSED_MESSAGE = "the connection was closed before there was an answer"
 
 
-class Answer(NamedTuple):
+class HttpResponse(NamedTuple):
     """What came of a request: a status, or else an error."""
 
     status: int | None
@@ -32,11 +32,11 @@ class Answer(NamedTuple):
     seconds: float
 
 
-class Broken(Exception):
+class ConnectionBroken(Exception):
     """There is no answer; the message tells why."""
 
 
-class Line(asyncio.Protocol):
+class HttpConnection(asyncio.Protocol):
     """A connection that carries one request at a time."""
 
     def __init__(self) -> None:
@@ -45,12 +45,12 @@ class Line(asyncio.Protocol):
         self.used = False
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = None
-        self._done: asyncio.Future[None] | None = None
+        self._completed: asyncio.Future[None] | None = None
         self._error: str | None = None
         self.status = 0
         self.body = bytearray()
         self.retry_after: str | None = None
-        self.length = 0
+        self.received_bytes = 0
         self.open = False
 
     # -- the transport ------------------------------------------------------------------------------------------------
@@ -69,8 +69,8 @@ class Line(asyncio.Protocol):
             self._end("the answer is not HTTP")
         except httptools.HttpParserUpgrade:
             self._end("the answer changes the protocol")
-        self.length += len(data)
-        if self.length > MOST_READ:
+        self.received_bytes += len(data)
+        if self.received_bytes > MAX_RESPONSE_BYTES:
             self._end(None if self.status >= 200 else "the headers of the answer have no end")
             self.close()
 
@@ -78,7 +78,7 @@ class Line(asyncio.Protocol):
         self.open = False
         if self.status >= 200:
             self._end(None)  # an answer may end with the connection
-        self._end(CLOSED if error is None else "the connection broke off")
+        self._end(CLOSED_MESSAGE if error is None else "the connection broke off")
 
     # -- the parser ---------------------------------------------------------------------------------------------------
 
@@ -87,8 +87,8 @@ class Line(asyncio.Protocol):
             self.retry_after = value[:64].decode("latin-1")
 
     def on_body(self, body: bytes) -> None:
-        if len(self.body) < SHOWN:
-            self.body += body[: SHOWN - len(self.body)]
+        if len(self.body) < MAX_BODY_EXCERPT:
+            self.body += body[: MAX_BODY_EXCERPT - len(self.body)]
 
     def on_message_complete(self) -> None:
         parser = self._parser
@@ -96,9 +96,9 @@ class Line(asyncio.Protocol):
         self.status = parser.get_status_code()
         if 100 <= self.status < 200:
             return  # an interim answer; the one that counts follows
-        keep = parser.should_keep_alive()
+        keep_alive = parser.should_keep_alive()
         self._end(None)
-        if not keep:
+        if not keep_alive:
             self.close()
 
     def on_headers_complete(self) -> None:
@@ -108,27 +108,27 @@ class Line(asyncio.Protocol):
     # -- one request --------------------------------------------------------------------------------------------------
 
     async def send(self, request: bytes) -> None:
-        """Sends a request and waits for the whole answer; raises Broken when there is none."""
+        """Sends a request and waits for the whole answer; raises ConnectionBroken when there is none."""
         assert self._transport is not None
-        self.status, self.length, self.retry_after, self._error = 0, 0, None, None
+        self.status, self.received_bytes, self.retry_after, self._error = 0, 0, None, None
         self.body = bytearray()
         self._parser = httptools.HttpResponseParser(self)
-        self._done = asyncio.get_running_loop().create_future()
+        self._completed = asyncio.get_running_loop().create_future()
         if not self.open:
-            raise Broken(CLOSED)
+            raise ConnectionBroken(CLOSED_MESSAGE)
         self._transport.write(request)
         try:
-            await self._done
+            await self._completed
         finally:
-            self._parser = self._done = None
+            self._parser = self._completed = None
             self.used = True
         if self._error is not None:
-            raise Broken(self._error)
+            raise ConnectionBroken(self._error)
 
     def _end(self, error: str | None) -> None:
-        if self._done is not None and not self._done.done():
+        if self._completed is not None and not self._completed.done():
             self._error = error
-            self._done.set_result(None)
+            self._completed.set_result(None)
 
     def close(self) -> None:
         self.open = False
@@ -136,99 +136,101 @@ class Line(asyncio.Protocol):
             self._transport.abort()
 
 
-class Poster:
+class HttpClient:
     """Posts to whatever the egress lets through; keeps connections."""
 
-    def __init__(self, egress: Egress, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, egress: EgressPolicy, context: ssl.SSLContext | None = None) -> None:
         self._egress = egress
         self._context = context or ssl.create_default_context()
-        self._kept: defaultdict[tuple[object, ...], list[Line]] = defaultdict(list)
+        self._idle_connections: defaultdict[tuple[object, ...], list[HttpConnection]] = defaultdict(list)
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> HttpResponse:
         """One attempt. Never raises for what the other side does."""
-        began = monotonic()
-        line: Line | None = None
+        started_at = monotonic()
+        connection: HttpConnection | None = None
         try:
-            async with asyncio.timeout(TOTAL):
+            async with asyncio.timeout(TOTAL_TIMEOUT):
                 target = await self._egress.target(url)
-                line = await self._line(target)
-                request, before = _request(url, headers, body), line.used
+                connection = await self._connection(target)
+                request, reused = _request(url, headers, body), connection.used
                 try:
-                    await line.send(request)
-                except Broken:
-                    if not before or line.status:
+                    await connection.send(request)
+                except ConnectionBroken:
+                    if not reused or connection.status:
                         raise
                     # Kept for the next request, it may have been closed in the very moment that this one was sent.
-                    line = await self._connected(target)
-                    await line.send(request)
+                    connection = await self._connect(target)
+                    await connection.send(request)
         except TimeoutError:
-            return self._failed(line, began, f"there was no answer within {TOTAL:.0f} s")
-        except (Barred, Broken) as error:
-            return self._failed(line, began, str(error))
+            return self._failure(connection, started_at, f"there was no answer within {TOTAL_TIMEOUT:.0f} s")
+        except (EgressDenied, ConnectionBroken) as error:
+            return self._failure(connection, started_at, str(error))
         finally:
-            if line is not None and line.used and line.open:
-                self._keep(target, line)
-            elif line is not None:
-                line.close()
-        return Answer(line.status, None, bytes(line.body), line.retry_after, monotonic() - began)
+            if connection is not None and connection.used and connection.open:
+                self._store_idle(target, connection)
+            elif connection is not None:
+                connection.close()
+        return HttpResponse(
+            connection.status, None, bytes(connection.body), connection.retry_after, monotonic() - started_at
+        )
 
     def close(self) -> None:
         """Ends what is kept."""
-        for lines in self._kept.values():
-            for line in lines:
-                line.close()
-        self._kept.clear()
+        for connections in self._idle_connections.values():
+            for connection in connections:
+                connection.close()
+        self._idle_connections.clear()
 
-    def _failed(self, line: Line | None, began: float, error: str) -> Answer:
-        if line is not None:
-            line.close()
-        return Answer(None, error, b"", None, monotonic() - began)
+    def _failure(self, connection: HttpConnection | None, started_at: float, error: str) -> HttpResponse:
+        if connection is not None:
+            connection.close()
+        return HttpResponse(None, error, b"", None, monotonic() - started_at)
 
-    async def _line(self, target: Target) -> Line:
+    async def _connection(self, target: EgressTarget) -> HttpConnection:
         """A connection to one of the target's addresses, kept from before if there is one."""
         for address in target.addresses:
-            lines = self._kept.get((target.host, target.port, target.secure, address), [])
-            while lines:
-                line = lines.pop()
-                if line.open and monotonic() - line.idle_since < KEPT:
-                    return line
-                line.close()
-        return await self._connected(target)
+            connections = self._idle_connections.get((target.host, target.port, target.secure, address), [])
+            while connections:
+                connection = connections.pop()
+                if connection.open and monotonic() - connection.idle_since < IDLE_CONNECTION_TTL:
+                    return connection
+                connection.close()
+        return await self._connect(target)
 
-    async def _connected(self, target: Target) -> Line:
+    async def _connect(self, target: EgressTarget) -> HttpConnection:
         loop = asyncio.get_running_loop()
-        context, name = (self._context, target.host) if target.secure else (None, None)
+        context, server_name = (self._context, target.host) if target.secure else (None, None)
         error = ""
         try:
-            async with asyncio.timeout(CONNECT):
+            async with asyncio.timeout(CONNECT_TIMEOUT):
                 for address in target.addresses:
                     try:
-                        _, line = await loop.create_connection(
-                            Line, address, target.port, ssl=context, server_hostname=name
+                        _, connection = await loop.create_connection(
+                            HttpConnection, address, target.port, ssl=context, server_hostname=server_name
                         )
-                    except OSError as fault:
-                        error = _told(fault)
+                    except OSError as cause:
+                        error = _connect_error(cause)
                     else:
-                        line.address = address
-                        return line
+                        connection.address = address
+                        return connection
         except TimeoutError:
-            error = f"there was no connection within {CONNECT:.0f} s"
-        raise Broken(error)
+            error = f"there was no connection within {CONNECT_TIMEOUT:.0f} s"
+        raise ConnectionBroken(error)
 
-    def _keep(self, target: Target, line: Line) -> None:
-        lines = self._kept[target.host, target.port, target.secure, line.address]
-        if len(lines) < MOST_KEPT:
-            line.idle_since = monotonic()
-            lines.append(line)
+    def _store_idle(self, target: EgressTarget, connection: HttpConnection) -> None:
+        connections = self._idle_connections[target.host, target.port, target.secure, connection.address]
+        if len(connections) < MAX_IDLE_CONNECTIONS:
+            connection.idle_since = monotonic()
+            connections.append(connection)
         else:
-            line.close()
+            connection.close()
 
 
-def _told(fault: OSError) -> str:
+def _connect_error(error: OSError) -> str:
     """Why there is no connection, without anything that the other side says of itself."""
-    if isinstance(fault, ssl.SSLError):
-        return f"TLS failed: {getattr(fault, 'verify_message', '') or fault.reason or 'no handshake'}"
-    return "the connection was refused" if isinstance(fault, ConnectionRefusedError) else "there was no connection"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {getattr(error, 'verify_message', '') or error.reason or 'no handshake'}"
+    return "the connection was refused" if isinstance(error, ConnectionRefusedError) else "there was no connection"
 
 
 def _request(url: str, headers: Mapping[str, str], body: bytes) -> bytes:

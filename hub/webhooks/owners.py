@@ -8,37 +8,39 @@ from hub.domain.access import api_keys
 from hub.errors import HubError
 from hub.viewer import Viewer
 
-BELIEVED = timedelta(seconds=3)
-LOST = {"revoked": "was revoked", "expired": "has expired"}
+CACHE_TTL = timedelta(seconds=3)
+KEY_STATE_TEXT = {"revoked": "was revoked", "expired": "has expired"}
 
 
-class Owners:
+class OwnerViewers:
     """The viewers behind owners, or why there is none."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Viewer | str] = {}
-        self._until: dict[str, datetime] = {}
+        self._viewers: dict[str, Viewer | str] = {}
+        self._cached_until: dict[str, datetime] = {}
 
-    async def look(self, connection: Connection, owners: Iterable[str], at: datetime) -> dict[str, Viewer | str]:
+    async def resolve(self, connection: Connection, owners: Iterable[str], now: datetime) -> dict[str, Viewer | str]:
         """Each owner's viewer, or the reason why nothing is told to it."""
-        wanted = set(owners)
-        stale = [each for each in wanted if self._until.get(each, at) <= at]
+        requested = set(owners)
+        stale = [owner for owner in requested if self._cached_until.get(owner, now) <= now]
         if stale:
-            found = {each.public_id: each for each in await api_keys.find_all(connection, stale)}
-            for each in stale:
-                self._known[each] = _judged(each, found.get(each), at)
-                self._until[each] = at + BELIEVED
-        return {each: self._known[each] for each in wanted}
+            stored_keys = {
+                stored_key.public_id: stored_key for stored_key in await api_keys.find_keys(connection, stale)
+            }
+            for owner in stale:
+                self._viewers[owner] = _viewer_or_reason(owner, stored_keys.get(owner), now)
+                self._cached_until[owner] = now + CACHE_TTL
+        return {owner: self._viewers[owner] for owner in requested}
 
 
-def _judged(owner: str, found: api_keys.KeyFound | None, at: datetime) -> Viewer | str:
-    if found is None:
+def _viewer_or_reason(owner: str, stored_key: api_keys.StoredKey | None, now: datetime) -> Viewer | str:
+    if stored_key is None:
         return f"The key {owner}, with whose rights it was told, is gone."
-    state = found.state(at)
+    state = stored_key.state(now)
     if state != "living":
-        return f"The key {owner}, with whose rights it was told, {LOST[state]}."
+        return f"The key {owner}, with whose rights it was told, {KEY_STATE_TEXT[state]}."
     try:
-        found.viewer.require("webhooks:write")
+        stored_key.viewer.require("webhooks:write")
     except HubError as error:
         return error.message
-    return found.viewer
+    return stored_key.viewer

@@ -6,28 +6,32 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 # Between one attempt and the next; ten attempts in 75 hours and 35 minutes.
-WAITS = tuple(timedelta(seconds=each) for each in (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400))
-ATTEMPTS = len(WAITS) + 1
+BACKOFF = tuple(
+    timedelta(seconds=seconds) for seconds in (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
+)
+MAX_ATTEMPTS = len(BACKOFF) + 1
 JITTER = 0.2
-LONGEST_ASKED = timedelta(hours=1)
-GIVEN_UP = timedelta(days=5)
+MAX_RETRY_AFTER = timedelta(hours=1)
+PAUSE_AFTER = timedelta(days=5)
 
-GONE = 410
+HTTP_GONE = 410
 THROTTLED = frozenset((429, 502, 503, 504))
 
 
-def next_attempt(attempts: int, at: datetime, drawn: float, retry_after: str | None = None) -> datetime | None:
-    """When to try again after so many attempts; None for never. `drawn` is a random number from 0 to 1.
+def next_attempt(
+    attempts: int, now: datetime, random_fraction: float, retry_after: str | None = None
+) -> datetime | None:
+    """When to try again after so many attempts; None for never. `random_fraction` is a random number from 0 to 1.
 
     What the receiver asks for may put it off for an hour more than the schedule does, never move it up."""
-    if attempts >= ATTEMPTS:
+    if attempts >= MAX_ATTEMPTS:
         return None
-    due = at + WAITS[attempts - 1] * (1 + JITTER * (2 * drawn - 1))
-    asked = asked_for(retry_after, at)
-    return due if asked is None else max(due, at + min(asked, LONGEST_ASKED))
+    due = now + BACKOFF[attempts - 1] * (1 + JITTER * (2 * random_fraction - 1))
+    requested_delay = parse_retry_after(retry_after, now)
+    return due if requested_delay is None else max(due, now + min(requested_delay, MAX_RETRY_AFTER))
 
 
-def asked_for(retry_after: str | None, at: datetime) -> timedelta | None:
+def parse_retry_after(retry_after: str | None, now: datetime) -> timedelta | None:
     """How long a Retry-After header asks to wait, in seconds or as a date; None when it says nothing sensible."""
     if retry_after is None:
         return None
@@ -35,12 +39,12 @@ def asked_for(retry_after: str | None, at: datetime) -> timedelta | None:
     if text.isascii() and text.isdecimal():
         return timedelta(seconds=min(int(text[:9]), 10**8))
     try:
-        when = parsedate_to_datetime(text)
+        retry_at = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
-    return max((when if when.tzinfo else when.replace(tzinfo=UTC)) - at, timedelta(0))
+    return max((retry_at if retry_at.tzinfo else retry_at.replace(tzinfo=UTC)) - now, timedelta(0))
 
 
-def given_up(failing_since: datetime | None, at: datetime) -> bool:
+def should_pause(failing_since: datetime | None, now: datetime) -> bool:
     """Whether a webhook has failed for so long that it is paused."""
-    return failing_since is not None and at - failing_since >= GIVEN_UP
+    return failing_since is not None and now - failing_since >= PAUSE_AFTER

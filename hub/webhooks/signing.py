@@ -8,23 +8,23 @@ from collections.abc import Mapping, Sequence
 TOLERANCE = 300.0  # seconds that a signature's time may be off
 
 
-def signature(secret: bytes, id: str, timestamp: int, body: bytes) -> str:
+def signature(secret: bytes, message_id: str, timestamp: int, body: bytes) -> str:
     """One signature, with the version of its scheme before it."""
-    told = hmac.new(secret, f"{id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
-    return "v1," + base64.b64encode(told).decode()
+    digest = hmac.new(secret, f"{message_id}.{timestamp}.".encode() + body, hashlib.sha256).digest()
+    return "v1," + base64.b64encode(digest).decode()
 
 
-def headers(secrets: Sequence[bytes], id: str, timestamp: int, body: bytes) -> dict[str, str]:
+def headers(secrets: Sequence[bytes], message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
     """The three headers of a delivery; the signatures of all secrets stand beside each other."""
-    signed = " ".join(signature(each, id, timestamp, body) for each in secrets)
-    return {"webhook-id": id, "webhook-timestamp": str(timestamp), "webhook-signature": signed}
+    signatures = " ".join(signature(secret, message_id, timestamp, body) for secret in secrets)
+    return {"webhook-id": message_id, "webhook-timestamp": str(timestamp), "webhook-signature": signatures}
 
 
-def verified(secret: bytes, given: Mapping[str, str], body: bytes, now: float) -> bool:
+def verify(secret: bytes, request_headers: Mapping[str, str], body: bytes, now: float) -> bool:
     """Whether a delivery was signed with this secret, not long ago; header names are in small letters."""
-    stamp = given.get("webhook-timestamp", "")
-    if not stamp.isdecimal() or abs(now - int(stamp)) > TOLERANCE:
+    timestamp = request_headers.get("webhook-timestamp", "")
+    if not timestamp.isdecimal() or abs(now - int(timestamp)) > TOLERANCE:
         return False
-    expected = signature(secret, given.get("webhook-id", ""), int(stamp), body)
-    shown = given.get("webhook-signature", "").split()
-    return any(hmac.compare_digest(expected.encode(), each.encode()) for each in shown)
+    expected = signature(secret, request_headers.get("webhook-id", ""), int(timestamp), body)
+    signatures = request_headers.get("webhook-signature", "").split()
+    return any(hmac.compare_digest(expected.encode(), candidate.encode()) for candidate in signatures)

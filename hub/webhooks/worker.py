@@ -3,35 +3,42 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from hub.changefeed.cursors import Cursors
-from hub.changefeed.feed import Feed
-from hub.db.change_positions import READING
+from hub.changefeed.cursors import ChangeCursors
+from hub.changefeed.feed import ChangeFeed
+from hub.db.change_positions import CHANGEFEED_SESSION
 from hub.db.pool import Pool
-from hub.domain.webhooks.queue import SESSION
-from hub.domain.webhooks.signing_secrets import Boxes
+from hub.domain.webhooks.queue import SESSION_SETTINGS
+from hub.domain.webhooks.signing_secrets import SecretCipher
 from hub.settings import Settings
-from hub.subscriptions.registry import Watches
+from hub.subscriptions.registry import SubscriptionCompiler
 from hub.webhooks.deliverer import Deliverer
-from hub.webhooks.documents import Documents
-from hub.webhooks.egress import Egress
-from hub.webhooks.expander import Clock, Expander, now
-from hub.webhooks.http_client import Poster
+from hub.webhooks.documents import WebhookDocuments
+from hub.webhooks.egress import EgressPolicy
+from hub.webhooks.expander import UtcClock, WebhookExpander, utc_now
+from hub.webhooks.http_client import HttpClient
 
 CONNECTIONS = 5  # of the database, opened when there is something to do; one of them looks for changes
 
 
 @asynccontextmanager
-async def working(
-    settings: Settings, dsn: str, engine: Watches, cursors: Cursors, boxes: Boxes, clock: Clock = now
+async def webhook_worker(
+    settings: Settings,
+    dsn: str,
+    engine: SubscriptionCompiler,
+    cursors: ChangeCursors,
+    encryptor: SecretCipher,
+    clock: UtcClock = utc_now,
 ) -> AsyncIterator[None]:
     """Expands and delivers while the body runs."""
-    pool = Pool(dsn, settings.model_copy(update={"pool_size": CONNECTIONS - 1}), SESSION)
-    log = Pool(dsn, settings.model_copy(update={"pool_size": 1}), READING)
-    deliverer = Deliverer(pool, Poster(Egress(settings.webhook_allow)), boxes, clock)
-    expander = Expander(pool, Feed(pool, cursors, log), Documents(engine), deliverer.wake, clock)
+    pool = Pool(dsn, settings.model_copy(update={"pool_size": CONNECTIONS - 1}), SESSION_SETTINGS)
+    changefeed_pool = Pool(dsn, settings.model_copy(update={"pool_size": 1}), CHANGEFEED_SESSION)
+    deliverer = Deliverer(pool, HttpClient(EgressPolicy(settings.webhook_allow)), encryptor, clock)
+    expander = WebhookExpander(
+        pool, ChangeFeed(pool, cursors, changefeed_pool), WebhookDocuments(engine), deliverer.wake, clock
+    )
     try:
         async with deliverer.running(), expander.running():
             yield
     finally:
-        await log.close()
+        await changefeed_pool.close()
         await pool.close()

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 import httpx2
 import pytest
-from fake_engine_hub import EXPIRED, KEY, REVOKED, Hub, heard, key_text, stored
+from fake_engine_hub import EXPIRED, KEY, REVOKED, FakeEngineHub, capture_events, key_text, stored_key
 
 from hub import app, keyfile
 from hub.db.pool import Pool
@@ -20,29 +20,29 @@ from hub.errors import BadInput, Forbidden, HubError, NotFound, Unavailable
 from hub.settings import Settings
 from hub.viewer import ADMIN, Role, Viewer
 from hub.web import auth
-from hub.web.auth import Keyring
+from hub.web.auth import ApiKeyCache
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 READER = NewKey("app", Role.READER)
 
 
 @pytest.fixture
-async def hub() -> AsyncIterator[Hub]:
-    made = Hub(Settings(key_cache_size=10))
-    with heard(made):
-        yield made
+async def fake_hub() -> AsyncIterator[FakeEngineHub]:
+    fake_hub = FakeEngineHub(Settings(key_cache_size=10))
+    with capture_events(fake_hub):
+        yield fake_hub
 
 
 @pytest.fixture
-async def tx(database: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database)
+async def connection(database_dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database_dsn)
     yield connection
     await connection.close()
 
 
-async def asked(hub: Hub, authorization: str | None) -> httpx2.Response:
+async def send_query(fake_hub: FakeEngineHub, authorization: str | None) -> httpx2.Response:
     headers = {} if authorization is None else {"authorization": authorization}
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(hub.app), base_url="http://hub") as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(fake_hub.app), base_url="http://hub") as client:
         return await client.post("/graphql", json={"query": "{ echo }"}, headers=headers)
 
 
@@ -65,122 +65,124 @@ async def asked(hub: Hub, authorization: str | None) -> httpx2.Response:
         (f"Bearer {EXPIRED}", "KEY_EXPIRED"),
     ],
 )
-async def test_what_is_no_living_key_is_refused_by_name(hub: Hub, authorization: str | None, code: str) -> None:
-    answer = await asked(hub, authorization)
+async def test_what_is_no_living_key_is_refused_by_name(
+    fake_hub: FakeEngineHub, authorization: str | None, code: str
+) -> None:
+    answer = await send_query(fake_hub, authorization)
     assert (answer.status_code, answer.json()["errors"][0]["extensions"]["code"]) == (401, code)
     challenge = 'Bearer realm="hub"' + ("" if code == "UNAUTHENTICATED" else ', error="invalid_token"')
     assert answer.headers["www-authenticate"] == challenge
-    assert hub.engine.viewers == []
+    assert fake_hub.engine.viewers == []
 
 
 @pytest.mark.parametrize("authorization", [f"Bearer {KEY}", f"bearer  {KEY} ", f"BEARER {KEY}"])
-async def test_a_living_key_opens(hub: Hub, authorization: str) -> None:
-    assert (await asked(hub, authorization)).status_code == 200
-    assert hub.engine.viewers == [Viewer(UUID(int=1), Role.READER)]
+async def test_a_living_key_opens(fake_hub: FakeEngineHub, authorization: str) -> None:
+    assert (await send_query(fake_hub, authorization)).status_code == 200
+    assert fake_hub.engine.viewers == [Viewer(UUID(int=1), Role.READER)]
 
 
-async def test_two_authorization_headers_open_nothing(hub: Hub) -> None:
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(hub.app), base_url="http://hub") as client:
+async def test_two_authorization_headers_open_nothing(fake_hub: FakeEngineHub) -> None:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(fake_hub.app), base_url="http://hub") as client:
         twice = [("authorization", f"Bearer {KEY}"), ("authorization", f"Bearer {REVOKED}")]
         answer = await client.post("/graphql", json={"query": "{ echo }"}, headers=twice)
     assert answer.status_code == 401
 
 
-async def test_a_key_is_nowhere_told(hub: Hub) -> None:
+async def test_a_key_appears_in_no_answer_and_no_event(fake_hub: FakeEngineHub) -> None:
     for key in (KEY, REVOKED, key_text("00000009")):
-        answer = await asked(hub, f"Bearer {key}")
+        answer = await send_query(fake_hub, f"Bearer {key}")
         assert key not in answer.text
-    assert not any(key in repr(hub.told) for key in (KEY, REVOKED))
-    assert [request.key for request in hub.requests] == ["00000001", "", ""]
+    assert not any(key in repr(fake_hub.events) for key in (KEY, REVOKED))
+    assert [request.key for request in fake_hub.requests] == ["00000001", "", ""]
 
 
-async def test_those_who_come_at_once_share_one_look_up(hub: Hub) -> None:
-    answers = await asyncio.gather(*(asked(hub, f"Bearer {KEY}") for _ in range(20)))
+async def test_those_who_come_at_once_share_one_look_up(fake_hub: FakeEngineHub) -> None:
+    answers = await asyncio.gather(*(send_query(fake_hub, f"Bearer {KEY}") for _ in range(20)))
     assert {answer.status_code for answer in answers} == {200}
-    assert hub.looked_up == ["00000001"]
+    assert fake_hub.lookups == ["00000001"]
 
 
-async def test_the_first_to_ask_may_leave_while_others_wait(hub: Hub) -> None:
-    first = asyncio.create_task(hub.ring.credential(f"Bearer {KEY}".encode()))
-    second = asyncio.create_task(hub.ring.credential(f"Bearer {KEY}".encode()))
+async def test_the_first_to_ask_may_leave_while_others_wait(fake_hub: FakeEngineHub) -> None:
+    first = asyncio.create_task(fake_hub.key_cache.credential(f"Bearer {KEY}".encode()))
+    second = asyncio.create_task(fake_hub.key_cache.credential(f"Bearer {KEY}".encode()))
     await asyncio.sleep(0)
     first.cancel()
     assert (await second).public_id == "00000001"
-    assert hub.looked_up == ["00000001"]
+    assert fake_hub.lookups == ["00000001"]
 
 
-async def test_an_unknown_key_is_remembered_too(hub: Hub) -> None:
+async def test_an_unknown_key_is_cached_too(fake_hub: FakeEngineHub) -> None:
     for _ in range(3):
-        await asked(hub, f"Bearer {key_text('00000009')}")
-    assert hub.looked_up == ["00000009"]
+        await send_query(fake_hub, f"Bearer {key_text('00000009')}")
+    assert fake_hub.lookups == ["00000009"]
 
 
-async def test_what_is_not_formed_like_a_key_is_never_looked_up(hub: Hub) -> None:
+async def test_what_is_not_formed_like_a_key_is_never_looked_up(fake_hub: FakeEngineHub) -> None:
     for key in ("x", "hub_0000000g_" + "a" * 43, "hub_00000001_" + "$" * 43, "'; drop table api_keys; --"):
-        await asked(hub, f"Bearer {key}")
-    assert hub.looked_up == []
+        await send_query(fake_hub, f"Bearer {key}")
+    assert fake_hub.lookups == []
 
 
-async def test_a_revocation_is_noticed_when_the_memory_ends() -> None:
-    known = {"00000001": stored("00000001")}
+async def test_a_revocation_is_noticed_when_the_cache_entry_expires() -> None:
+    stored_keys = {"00000001": stored_key("00000001")}
 
-    async def find(shown: Sequence[str]) -> list[api_keys.KeyFound]:
-        return [known[each] for each in shown]
+    async def find(public_ids: Sequence[str]) -> list[api_keys.StoredKey]:
+        return [stored_keys[public_id] for public_id in public_ids]
 
-    ring = Keyring(find, ttl=0.05, size=10)
+    key_cache = ApiKeyCache(find, ttl=0.05, size=10)
     header = f"Bearer {KEY}".encode()
-    await ring.credential(header)
-    known["00000001"] = replace(known["00000001"], revoked_at=NOW)
-    await ring.credential(header)
+    await key_cache.credential(header)
+    stored_keys["00000001"] = replace(stored_keys["00000001"], revoked_at=NOW)
+    await key_cache.credential(header)
     await asyncio.sleep(0.06)
     with pytest.raises(HubError) as caught:
-        await ring.credential(header)
+        await key_cache.credential(header)
     assert caught.value.code == "KEY_REVOKED"
 
 
-async def test_a_key_expires_also_while_it_is_remembered(hub: Hub) -> None:
-    hub.stored["00000001"] = stored("00000001", expires_at=datetime.now(UTC) + timedelta(seconds=0.05))
-    assert (await asked(hub, f"Bearer {KEY}")).status_code == 200
+async def test_a_key_expires_also_while_it_is_cached(fake_hub: FakeEngineHub) -> None:
+    fake_hub.stored_keys["00000001"] = stored_key("00000001", expires_at=datetime.now(UTC) + timedelta(seconds=0.05))
+    assert (await send_query(fake_hub, f"Bearer {KEY}")).status_code == 200
     await asyncio.sleep(0.06)
-    assert (await asked(hub, f"Bearer {KEY}")).json()["errors"][0]["extensions"]["code"] == "KEY_EXPIRED"
-    assert hub.looked_up == ["00000001"]
+    assert (await send_query(fake_hub, f"Bearer {KEY}")).json()["errors"][0]["extensions"]["code"] == "KEY_EXPIRED"
+    assert fake_hub.lookups == ["00000001"]
 
 
-async def test_the_memory_is_bounded_and_keeps_who_comes_often(hub: Hub) -> None:
+async def test_the_cache_is_bounded_and_retains_frequent_keys(fake_hub: FakeEngineHub) -> None:
     for n in range(30):
-        await asked(hub, f"Bearer {KEY}")
-        await asked(hub, f"Bearer {key_text(f'{n + 100:08d}')}")
-    assert hub.looked_up.count("00000001") == 1
-    assert len(hub.ring._known) == 10
+        await send_query(fake_hub, f"Bearer {KEY}")
+        await send_query(fake_hub, f"Bearer {key_text(f'{n + 100:08d}')}")
+    assert fake_hub.lookups.count("00000001") == 1
+    assert len(fake_hub.key_cache._entries) == 10
 
 
-async def test_without_a_database_the_hub_says_so(hub: Hub) -> None:
-    hub.database_down = True
-    answer = await asked(hub, f"Bearer {KEY}")
+async def test_without_a_database_the_hub_says_so(fake_hub: FakeEngineHub) -> None:
+    fake_hub.database_down = True
+    answer = await send_query(fake_hub, f"Bearer {KEY}")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     assert answer.json()["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
-    hub.database_down = False
-    assert (await asked(hub, f"Bearer {KEY}")).status_code == 200
+    fake_hub.database_down = False
+    assert (await send_query(fake_hub, f"Bearer {KEY}")).status_code == 200
 
 
 async def test_a_database_that_hangs_is_not_waited_for_by_all_to_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth, "PATIENCE", 0.05)
+    monkeypatch.setattr(auth, "LOOKUP_TIMEOUT", 0.05)
     hangs = True
 
-    async def find(shown: Sequence[str]) -> list[api_keys.KeyFound]:
+    async def find(public_ids: Sequence[str]) -> list[api_keys.StoredKey]:
         await asyncio.sleep(60 if hangs else 0)
-        return [stored(each) for each in shown]
+        return [stored_key(public_id) for public_id in public_ids]
 
-    ring = Keyring(find, ttl=1, size=10)
+    key_cache = ApiKeyCache(find, ttl=1, size=10)
     with pytest.raises(Unavailable):
-        await ring.credential(f"Bearer {KEY}".encode())
+        await key_cache.credential(f"Bearer {KEY}".encode())
     hangs = False
-    assert (await ring.credential(f"Bearer {KEY}".encode())).public_id == "00000001"
+    assert (await key_cache.credential(f"Bearer {KEY}".encode())).public_id == "00000001"
 
 
-async def test_only_a_hash_is_stored(tx: asyncpg.Connection) -> None:
-    key = await api_keys.create(tx, ADMIN, READER, NOW)
-    row = dict(await tx.fetchrow("select * from api_keys") or {})
+async def test_only_a_hash_is_stored(connection: asyncpg.Connection) -> None:
+    key = await api_keys.create(connection, ADMIN, READER, NOW)
+    row = dict(await connection.fetchrow("select * from api_keys") or {})
     assert row.pop("id").version == 7
     assert row == {
         "public_id": key[4:20],
@@ -196,62 +198,64 @@ async def test_only_a_hash_is_stored(tx: asyncpg.Connection) -> None:
     }
 
 
-async def test_no_two_keys_are_alike(tx: asyncpg.Connection) -> None:
-    made = {await api_keys.create(tx, ADMIN, READER, NOW) for _ in range(20)}
-    assert {len(str(api_keys.public_id(key))) for key in made} == {16}
-    assert len(made) == 20
-    assert all(api_keys.KEY.fullmatch(key) for key in made)
+async def test_no_two_keys_are_alike(connection: asyncpg.Connection) -> None:
+    created = {await api_keys.create(connection, ADMIN, READER, NOW) for _ in range(20)}
+    assert {len(str(api_keys.extract_public_id(key))) for key in created} == {16}
+    assert len(created) == 20
+    assert all(api_keys.KEY_PATTERN.fullmatch(key) for key in created)
 
 
-async def test_a_key_is_found_with_its_units_path(northwind: str) -> None:
-    tx = await asyncpg.connect(northwind)
+async def test_a_key_is_looked_up_with_its_units_path(northwind_dsn: str) -> None:
+    tx = await asyncpg.connect(northwind_dsn)
     unit = await tx.fetchrow("select id, code, path::text from org_units where nlevel(path) = 2 limit 1")
     assert unit is not None
-    assert await api_keys.unit_named(tx, unit["code"]) == await api_keys.unit_named(tx, str(unit["id"])) == unit["id"]
+    assert await api_keys.find_unit(tx, unit["code"]) == await api_keys.find_unit(tx, str(unit["id"])) == unit["id"]
     key = await api_keys.create(tx, ADMIN, replace(READER, unit_id=unit["id"]), NOW)
-    found = await api_keys.find(tx, key[4:20])
-    assert found is not None
-    assert (found.viewer.unit_path, found.viewer.binding) == (unit["path"], "unit")
+    key_record = await api_keys.find_key(tx, key[4:20])
+    assert key_record is not None
+    assert (key_record.viewer.unit_path, key_record.viewer.binding) == (unit["path"], "unit_subtree")
     await tx.close()
 
 
-async def test_a_key_goes_with_what_it_is_bound_to(tx: asyncpg.Connection) -> None:
+async def test_a_key_goes_with_what_it_is_bound_to(connection: asyncpg.Connection) -> None:
     values = "values ('a', 'A', 'GROUP', 'a')"
-    unit = await tx.fetchval(f"insert into org_units (code, name, kind, path) {values} returning id")
-    key = await api_keys.create(tx, ADMIN, replace(READER, unit_id=unit), NOW)
-    await tx.execute("delete from org_units")
-    assert await api_keys.find(tx, key[4:20]) is None
+    unit = await connection.fetchval(f"insert into org_units (code, name, kind, path) {values} returning id")
+    key = await api_keys.create(connection, ADMIN, replace(READER, unit_id=unit), NOW)
+    await connection.execute("delete from org_units")
+    assert await api_keys.find_key(connection, key[4:20]) is None
 
 
-async def test_only_customers_keys_that_ended_long_ago_are_forgotten(tx: asyncpg.Connection) -> None:
-    customer = await tx.fetchval(
+async def test_only_long_expired_customer_keys_are_purged(connection: asyncpg.Connection) -> None:
+    customer = await connection.fetchval(
         """with unit as (insert into org_units (code, name, kind, path) values ('a', 'A', 'GROUP', 'a') returning id)
         insert into customers (kind, name, unit_id, status, stage, tier)
         select 'PERSON', 'Ada', id, 'ACTIVE', 'PROSPECT', 'STANDARD' from unit returning id"""
     )
     ended, end = NOW + timedelta(minutes=1), NOW + timedelta(days=1)
     minted = [
-        await api_keys.create(tx, ADMIN, replace(READER, name=name, customer_id=customer, expires_at=at), NOW)
-        for name, at in (("a", ended), ("b", ended), ("c", end))
+        await api_keys.create(
+            connection, ADMIN, replace(READER, name=name, customer_id=customer, expires_at=moment), NOW
+        )
+        for name, moment in (("a", ended), ("b", ended), ("c", end))
     ]
-    await api_keys.create(tx, ADMIN, replace(READER, name="a partner's", expires_at=ended), NOW)
-    await api_keys.create(tx, ADMIN, replace(READER, name="a customer's for ever", customer_id=customer), NOW)
-    at = ended + timedelta(days=7, seconds=1)
+    await api_keys.create(connection, ADMIN, replace(READER, name="a partner's", expires_at=ended), NOW)
+    await api_keys.create(connection, ADMIN, replace(READER, name="a customer's for ever", customer_id=customer), NOW)
+    moment = ended + timedelta(days=7, seconds=1)
 
     async def names() -> list[str]:
-        return [each.name for each in await api_keys.every(tx, ADMIN)]
+        return [key.name for key in await api_keys.list_keys(connection, ADMIN)]
 
-    assert not await api_keys.forget(tx, ended + timedelta(days=7), 10)
+    assert not await api_keys.purge_expired(connection, ended + timedelta(days=7), 10)
     assert await names() == ["a", "b", "c", "a partner's", "a customer's for ever"]
-    assert await api_keys.forget(tx, at, 1), "there is another"
-    assert await api_keys.forget(tx, at, 1)
-    assert not await api_keys.forget(tx, at, 1)
+    assert await api_keys.purge_expired(connection, moment, 1), "there is another"
+    assert await api_keys.purge_expired(connection, moment, 1)
+    assert not await api_keys.purge_expired(connection, moment, 1)
     assert await names() == ["c", "a partner's", "a customer's for ever"]
-    assert [await api_keys.find(tx, each[4:20]) is None for each in minted] == [True, True, False]
+    assert [await api_keys.find_key(connection, key[4:20]) is None for key in minted] == [True, True, False]
 
 
 @pytest.mark.parametrize(
-    ("wanted", "argument"),
+    ("new_key", "argument"),
     [
         (replace(READER, unit_id=UUID(int=1), customer_id=UUID(int=1)), "customer"),
         (replace(READER, expires_at=NOW), "expires"),
@@ -259,19 +263,19 @@ async def test_only_customers_keys_that_ended_long_ago_are_forgotten(tx: asyncpg
         (replace(READER, name="a" * 101), "name"),
     ],
 )
-async def test_a_key_that_makes_no_sense_is_not_made(tx: asyncpg.Connection, wanted: NewKey, argument: str) -> None:
+async def test_an_invalid_key_is_not_created(connection: asyncpg.Connection, new_key: NewKey, argument: str) -> None:
     with pytest.raises(BadInput) as caught:
-        await api_keys.create(tx, ADMIN, wanted, NOW)
+        await api_keys.create(connection, ADMIN, new_key, NOW)
     assert (caught.value.code, caught.value.argument) == ("KEY_INVALID", argument)
 
 
-async def test_a_key_is_bound_to_what_there_is(tx: asyncpg.Connection) -> None:
-    for wanted, argument in (
+async def test_a_key_is_bound_to_what_there_is(connection: asyncpg.Connection) -> None:
+    for new_key, argument in (
         (replace(READER, unit_id=UUID(int=1)), "unit"),
         (replace(READER, customer_id=UUID(int=1)), "customer"),
     ):
         with pytest.raises(NotFound) as caught:
-            await api_keys.create(tx, ADMIN, wanted, NOW)
+            await api_keys.create(connection, ADMIN, new_key, NOW)
         assert caught.value.argument == argument
 
 
@@ -284,28 +288,28 @@ async def test_a_key_is_bound_to_what_there_is(tx: asyncpg.Connection) -> None:
         Viewer(None, Role.ADMIN, customer_id=UUID(int=1)),
     ],
 )
-async def test_only_who_sees_all_hands_out_keys(tx: asyncpg.Connection, viewer: Viewer) -> None:
+async def test_only_who_sees_all_hands_out_keys(connection: asyncpg.Connection, viewer: Viewer) -> None:
     with pytest.raises(Forbidden):
-        await api_keys.create(tx, viewer, READER, NOW)
+        await api_keys.create(connection, viewer, READER, NOW)
     with pytest.raises(Forbidden):
-        await api_keys.revoke(tx, viewer, "00000001", NOW)
+        await api_keys.revoke(connection, viewer, "00000001", NOW)
     with pytest.raises(Forbidden):
-        await api_keys.every(tx, viewer)
+        await api_keys.list_keys(connection, viewer)
 
 
-async def test_a_revocation_keeps_its_first_time(tx: asyncpg.Connection) -> None:
-    key = await api_keys.create(tx, ADMIN, READER, NOW)
-    assert await api_keys.revoke(tx, ADMIN, key[4:20], NOW) == NOW
-    assert await api_keys.revoke(tx, ADMIN, key[4:20], NOW + timedelta(days=1)) == NOW
-    assert [found.state(NOW) for found in await api_keys.every(tx, ADMIN)] == ["revoked"]
+async def test_a_revocation_keeps_its_first_time(connection: asyncpg.Connection) -> None:
+    key = await api_keys.create(connection, ADMIN, READER, NOW)
+    assert await api_keys.revoke(connection, ADMIN, key[4:20], NOW) == NOW
+    assert await api_keys.revoke(connection, ADMIN, key[4:20], NOW + timedelta(days=1)) == NOW
+    assert [key_record.state(NOW) for key_record in await api_keys.list_keys(connection, ADMIN)] == ["revoked"]
     with pytest.raises(NotFound):
-        await api_keys.revoke(tx, ADMIN, "ffffffff", NOW)
+        await api_keys.revoke(connection, ADMIN, "ffffffff", NOW)
 
 
-async def test_a_real_hub_knows_its_keys_and_when_they_were_used(database: str) -> None:
-    tx = await asyncpg.connect(database)
+async def test_a_real_hub_knows_its_keys_and_when_they_were_used(database_dsn: str) -> None:
+    tx = await asyncpg.connect(database_dsn)
     key = await api_keys.create(tx, ADMIN, READER, NOW)
-    async with app.running(Settings(), database) as hub:
+    async with app.lifespan(Settings(), database_dsn) as hub:
         async with httpx2.AsyncClient(transport=httpx2.ASGITransport(hub), base_url="http://hub") as client:
             headers = {"authorization": f"Bearer {key}"}
             answer = await client.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
@@ -317,39 +321,39 @@ async def test_a_real_hub_knows_its_keys_and_when_they_were_used(database: str) 
     await tx.close()
 
 
-async def test_an_older_use_does_not_hide_a_newer(tx: asyncpg.Connection) -> None:
-    key = await api_keys.create(tx, ADMIN, READER, NOW)
-    found = await api_keys.find(tx, key[4:20])
-    assert found is not None
-    assert found.viewer.key_id is not None
-    for at in (NOW, NOW - timedelta(days=1)):
-        await api_keys.mark_used(tx, {found.viewer.key_id: at})
-    assert await tx.fetchval("select last_used_at from api_keys") == NOW
+async def test_an_older_use_does_not_hide_a_newer(connection: asyncpg.Connection) -> None:
+    key = await api_keys.create(connection, ADMIN, READER, NOW)
+    key_record = await api_keys.find_key(connection, key[4:20])
+    assert key_record is not None
+    assert key_record.viewer.key_id is not None
+    for used_at in (NOW, NOW - timedelta(days=1)):
+        await api_keys.record_usage(connection, {key_record.viewer.key_id: used_at})
+    assert await connection.fetchval("select last_used_at from api_keys") == NOW
 
 
-async def test_the_first_key_is_made_once_and_kept_for_its_owner(database: str, tmp_path: Path) -> None:
-    pool = await Pool.open(database, Settings())
+async def test_the_first_key_is_created_once_and_stored_for_its_owner(database_dsn: str, tmp_path: Path) -> None:
+    pool = await Pool.open(database_dsn, Settings())
     folder = tmp_path / "new"
-    key, made = await keyfile.ensure(pool, folder, NOW)
-    assert (made, await keyfile.ensure(pool, folder, NOW)) == (True, (key, False))
+    key, created = await keyfile.ensure(pool, folder, NOW)
+    assert (created, await keyfile.ensure(pool, folder, NOW)) == (True, (key, False))
     assert (folder / "key").stat().st_mode & 0o777 == 0o600
     assert (folder / "key").read_text() == f"{key}\n"
     async with pool.connection() as connection:
         await api_keys.revoke(connection, ADMIN, key[4:20], NOW)
     assert await keyfile.ensure(pool, folder, NOW) == (key, False), "a revoked first key is not made again"
     (folder / "key").write_text(key_text("00000001"))
-    other, made = await keyfile.ensure(pool, folder, NOW)
-    assert made
+    other, created = await keyfile.ensure(pool, folder, NOW)
+    assert created
     assert other != key
     await pool.close()
 
 
-async def test_a_key_that_cannot_be_kept_is_not_issued(database: str, tmp_path: Path) -> None:
-    pool = await Pool.open(database, Settings())
+async def test_a_key_that_cannot_be_stored_is_not_issued(database_dsn: str, tmp_path: Path) -> None:
+    pool = await Pool.open(database_dsn, Settings())
     (tmp_path / "file").write_text("")
     with pytest.raises(HubError) as caught:
         await keyfile.ensure(pool, tmp_path / "file", NOW)
     assert caught.value.code == "DATA_DIR_UNUSABLE"
     async with pool.connection() as connection:
-        assert await api_keys.every(connection, ADMIN) == []
+        assert await api_keys.list_keys(connection, ADMIN) == []
     await pool.close()

@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
-from change_reader import placed
-from conftest import NewDatabase, key_for
-from socket_hub import Streaming, Subscription, streaming
+from change_reader import wait_until_sequenced
+from conftest import CreateDatabase, create_api_key
+from socket_hub import SocketHub, SocketSubscription, run_socket_hub
 
 from hub.viewer import Role
 
-HERE, FAR = "Around the Horn", "Folk och fä HB"
+EASTERN_CUSTOMER, NORTHERN_CUSTOMER = "Around the Horn", "Folk och fä HB"
 WATCH = """subscription ($customer: ID) { changes(filter: {customerId: $customer, types: [INTERACTION]}) {
     ... on Change { operation customerId node { ... on Interaction { subject } } } ... on StreamReady { cursor }
 } }"""
@@ -26,38 +26,40 @@ returning subject
 
 
 @pytest.fixture
-async def hub(new_database: NewDatabase, demo_dsn: str) -> AsyncIterator[Streaming]:
-    async with streaming(await new_database("northwind")) as made:
-        yield made
+async def socket_hub(create_database: CreateDatabase, demo_dsn: str) -> AsyncIterator[SocketHub]:
+    async with run_socket_hub(await create_database("northwind")) as streaming_hub:
+        yield streaming_hub
 
 
-async def test_whose_it_was_and_whose_it_is_are_told(hub: Streaming) -> None:
-    here, far = await hub.id_of(HERE), await hub.id_of(FAR)
-    own = await key_for(
-        hub.dsn, Role.READER, customer_id=await hub.rows.fetchval("select id from customers where name = $1", HERE)
+async def test_a_reassigned_row_leaves_its_customer_and_enters_the_other(socket_hub: SocketHub) -> None:
+    here, far = await socket_hub.customer_id(EASTERN_CUSTOMER), await socket_hub.customer_id(NORTHERN_CUSTOMER)
+    own = await create_api_key(
+        socket_hub.dsn,
+        Role.READER,
+        customer_id=await socket_hub.connection.fetchval("select id from customers where name = $1", EASTERN_CUSTOMER),
     )
     async with AsyncExitStack() as stack:
 
-        async def begun(
+        async def subscribe(
             query: str, *, key: str | None = None, **variables: str
-        ) -> tuple[Subscription, dict[str, object]]:
-            made = await stack.enter_async_context(hub.subscribed(query, variables, key=key))
-            return made, await made.next()
+        ) -> tuple[SocketSubscription, dict[str, object]]:
+            subscription = await stack.enter_async_context(socket_hub.subscribe(query, variables, key=key))
+            return subscription, await subscription.next_root()
 
         (leaving, _), (bound, _), (coming, _) = (
-            await begun(WATCH, customer=here),
-            await begun(WATCH, key=own),
-            await begun(WATCH, customer=far),
+            await subscribe(WATCH, customer=here),
+            await subscribe(WATCH, key=own),
+            await subscribe(WATCH, customer=far),
         )
-        live, first = await begun(LIVE, id=here)
-        subject = await hub.rows.fetchval(MOVE, HERE, FAR)
+        live, first = await subscribe(LIVE, id=here)
+        subject = await socket_hub.connection.fetchval(MOVE, EASTERN_CUSTOMER, NORTHERN_CUSTOMER)
         gone = {"operation": "LEAVE", "customerId": here, "node": {"subject": subject}}
-        assert (await leaving.next(), await bound.next()) == (gone, gone)
-        assert await coming.next() == {"operation": "ENTER", "customerId": far, "node": {"subject": subject}}
+        assert (await leaving.next_root(), await bound.next_root()) == (gone, gone)
+        assert await coming.next_root() == {"operation": "ENTER", "customerId": far, "node": {"subject": subject}}
         count = first["customer"]["interactions"]["totalCount"]  # type: ignore[index]
-        assert await live.next() == {"customer": {"interactions": {"totalCount": count - 1}}}
-    await placed(hub.rows)
+        assert await live.next_root() == {"customer": {"interactions": {"totalCount": count - 1}}}
+    await wait_until_sequenced(socket_hub.connection)
     for key, customer in ((None, here), (own, None)):
-        assert {"operation": "LEAVE", "customerId": here} in (await hub.ask(PAGE, {"customer": customer}, key=key))[
-            "changes"
-        ]
+        assert {"operation": "LEAVE", "customerId": here} in (
+            await socket_hub.query(PAGE, {"customer": customer}, key=key)
+        )["changes"]

@@ -18,8 +18,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from hub import errors, schema, settings
 from hub.db import migrate
-from hub.engine.graphql_types.schema_builder import Graph
-from hub.model.columns import PLACED, metadata
+from hub.engine.graphql_types.schema_builder import Schema
+from hub.model.columns import DENORMALIZED_UNIT, metadata
 
 INDEXES = "select schemaname, indexname, indexdef from pg_indexes where schemaname in ('twin', 'public')"
 ROOT = Path(__file__).parents[2]
@@ -28,23 +28,23 @@ TRIGGERS = "select tgrelid::regclass::text, tgname from pg_trigger where tgname 
 
 
 @pytest.fixture(scope="module")
-def graph() -> Graph:
+def engine_schema() -> Schema:
     return schema.build()
 
 
-def tables() -> list[sa.Table]:
+def entity_tables() -> list[sa.Table]:
     """The tables of the graph."""
-    return [each.table for each in schema.declarations()]
+    return [declaration.table for declaration in schema.declarations()]
 
 
-def owned() -> list[sa.Table]:
+def customer_tables() -> list[sa.Table]:
     """Those whose rows belong to a customer."""
-    return [each.table for each in schema.declarations() if each.scope.name == "customer"]
+    return [declaration.table for declaration in schema.declarations() if declaration.scope.name == "customer_owned"]
 
 
-def test_the_sdl_is_what_the_declarations_say(graph: Graph) -> None:
+def test_the_sdl_is_what_the_declarations_say(engine_schema: Schema) -> None:
     printed = (ROOT / "schema" / "schema.graphql").read_text("utf-8")
-    assert printed == graph.strawberry.as_str() + "\n", "run: make golden"
+    assert printed == engine_schema.strawberry.as_str() + "\n", "run: make golden"
 
 
 @pytest.mark.parametrize(
@@ -56,22 +56,25 @@ def test_a_page_is_what_the_code_says(page: str, printed: Callable[[], str]) -> 
     assert (ROOT / "docs" / page).read_text("utf-8") == printed(), "run: make golden"
 
 
-def _described(of: GraphQLNamedType) -> Iterator[tuple[str, str | None]]:
-    yield of.name, of.description
-    if isinstance(of, GraphQLObjectType | GraphQLInterfaceType):
-        for name, field in of.fields.items():
-            yield f"{of.name}.{name}", field.description
-            yield from ((f"{of.name}.{name}({given}:)", each.description) for given, each in field.args.items())
-    elif isinstance(of, GraphQLInputObjectType):
-        yield from ((f"{of.name}.{name}", each.description) for name, each in of.fields.items())
-    elif isinstance(of, GraphQLEnumType):
-        yield from ((f"{of.name}.{name}", each.description) for name, each in of.values.items())
+def _described(type_: GraphQLNamedType) -> Iterator[tuple[str, str | None]]:
+    yield type_.name, type_.description
+    if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
+        for name, field in type_.fields.items():
+            yield f"{type_.name}.{name}", field.description
+            yield from (
+                (f"{type_.name}.{name}({argument_name}:)", member.description)
+                for argument_name, member in field.args.items()
+            )
+    elif isinstance(type_, GraphQLInputObjectType):
+        yield from ((f"{type_.name}.{name}", member.description) for name, member in type_.fields.items())
+    elif isinstance(type_, GraphQLEnumType):
+        yield from ((f"{type_.name}.{name}", member.description) for name, member in type_.values.items())
 
 
-def test_everything_public_is_described(graph: Graph) -> None:
-    public = (each for name, each in graph.core.type_map.items() if not name.startswith("__"))
-    places = chain.from_iterable(_described(each) for each in public)
-    bare = [name for name, description in places if not (description or "").strip()]
+def test_everything_public_is_described(engine_schema: Schema) -> None:
+    public = (type_ for name, type_ in engine_schema.core.type_map.items() if not name.startswith("__"))
+    descriptions = chain.from_iterable(_described(type_) for type_ in public)
+    bare = [name for name, description in descriptions if not (description or "").strip()]
     assert not bare, bare
 
 
@@ -89,40 +92,56 @@ async def test_the_migrations_make_the_indexes_that_the_code_has(empty_dsn: str)
         rows = (await connection.execute(sa.text(INDEXES))).all()
         await connection.rollback()
     await engine.dispose()
-    twins = {name: made.replace(" ON twin.", " ON public.") for place, name, made in rows if place == "twin"}
-    assert twins == {name: made for place, name, made in rows if place == "public" and name in twins}
+    twins = {
+        name: definition.replace(" ON twin.", " ON public.")
+        for schema_name, name, definition in rows
+        if schema_name == "twin"
+    }
+    assert twins == {
+        name: definition for schema_name, name, definition in rows if schema_name == "public" and name in twins
+    }
 
 
-async def test_a_table_whose_rows_are_placed_has_the_triggers_that_do_it(empty_dsn: str) -> None:
+async def test_a_table_with_denormalized_keys_has_the_triggers_that_maintain_them(empty_dsn: str) -> None:
     connection = await asyncpg.connect(empty_dsn)
     try:
-        found = {tuple(each) for each in await connection.fetch(TRIGGERS)}
+        triggers = {tuple(item) for item in await connection.fetch(TRIGGERS)}
     finally:
         await connection.close()
-    placed = [each.name for each in metadata.tables.values() if any(column.info.get(PLACED) for column in each.c)]
-    assert found == {(table, trigger) for table in placed for trigger in ("place", "move")}
+    table_names = [
+        item.name for item in metadata.tables.values() if any(column.info.get(DENORMALIZED_UNIT) for column in item.c)
+    ]
+    assert triggers == {(table, trigger) for table in table_names for trigger in ("place", "move")}
 
 
 def test_every_row_has_a_key_a_version_and_two_times() -> None:
-    columns = [(table.name, table.c.get(name), kind) for table in tables() for name, kind in BASICS.items()]
-    faults = [name for name, column, kind in columns if column is None or column.nullable or not _is(column, kind)]
+    columns = [
+        (table.name, table.c.get(name), column_type)
+        for table in entity_tables()
+        for name, column_type in BASICS.items()
+    ]
+    faults = [
+        name
+        for name, column, column_type in columns
+        if column is None or column.nullable or not _has_type(column, column_type)
+    ]
     assert not faults, faults
 
 
-def _is(column: sa.Column[object], kind: type[sa.types.TypeEngine[object]]) -> bool:
-    return isinstance(column.type, kind) and (not isinstance(column.type, sa.DateTime) or column.type.timezone)
+def _has_type(column: sa.Column[object], column_type: type[sa.types.TypeEngine[object]]) -> bool:
+    return isinstance(column.type, column_type) and (not isinstance(column.type, sa.DateTime) or column.type.timezone)
 
 
 def test_every_row_of_a_customer_names_it() -> None:
-    faults = [each.name for each in owned() if "customer_id" not in each.c or each.c.customer_id.nullable]
+    faults = [table.name for table in customer_tables() if "customer_id" not in table.c or table.c.customer_id.nullable]
     assert not faults, faults
 
 
 def test_two_rows_of_a_customer_are_joined_by_a_key_that_names_it() -> None:
-    keys = [(table, key) for table in owned() for key in table.foreign_key_constraints]
+    keys = [(table, key) for table in customer_tables() for key in table.foreign_key_constraints]
     faults = [
         f"{table.name}: {', '.join(key.columns.keys())} → {key.referred_table.name}"
         for table, key in keys
-        if key.referred_table in owned() and "customer_id" not in key.columns
+        if key.referred_table in customer_tables() and "customer_id" not in key.columns
     ]
     assert not faults, faults

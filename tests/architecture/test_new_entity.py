@@ -16,7 +16,7 @@ from textwrap import dedent
 from typing import Any
 
 import httpx2
-from conftest import execute, posted
+from conftest import execute_sql, post_query
 
 ROOT = Path(__file__).parents[2]
 NOT_COPIED = shutil.ignore_patterns(".*", "node_modules", "__pycache__", "static", "results", "data", "hub-data")
@@ -29,16 +29,16 @@ select customer_id, subject, status, due_at, placed_at from identifiers join (va
     ('QUICK', 'Too late', 'OPEN', null, '1998-05-02'),
     ('QUICK', 'Here!', 'SOLVED', null, '1998-05-03'),
     ('ALFKI', 'Wrong colour', 'OPEN', null, '1998-05-04')
-) as given (name, subject, status, due_at, placed_at) on value = given.name
+) as ticket_rows (name, subject, status, due_at, placed_at) on value = ticket_rows.name
 """
 QUICK = 'customerBy(identifier: {kind: EXTERNAL_ID, value: "QUICK"})'
 COUNTS = "tickets { totalCount } ticketsGrouped(by: [{field: STATUS}]) { nodes { key { status } stats { count } } }"
 
-Ask = Callable[..., Awaitable[Any]]
+AskCopy = Callable[..., Awaitable[Any]]
 
 
 @dataclass
-class Copy:
+class RepositoryCopy:
     """A copy of the repository, a database for it, and what was done to it by hand."""
 
     root: Path
@@ -53,16 +53,16 @@ class Copy:
 
     def follow(self, page: str) -> None:
         """Write the files and make the edits that a page tells."""
-        for path, kind, block in STEP.findall(page):
-            place, block = self.root / path, dedent(block)
-            if kind == "python":
-                assert not place.exists()
-                place.write_text(block + "\n")
+        for path, language, block in STEP.findall(page):
+            target, block = self.root / path, dedent(block)
+            if language == "python":
+                assert not target.exists()
+                target.write_text(block + "\n")
                 self.written.append(path)
             else:
                 before, added = block.splitlines()
-                assert (before[0], added[0], place.read_text().count(before[1:] + "\n")) == (" ", "+", 1)
-                place.write_text(place.read_text().replace(before[1:], f"{before[1:]}\n{added[1:]}"))
+                assert (before[0], added[0], target.read_text().count(before[1:] + "\n")) == (" ", "+", 1)
+                target.write_text(target.read_text().replace(before[1:], f"{before[1:]}\n{added[1:]}"))
                 self.edited[path] = self.edited.get(path, 0) + 1
 
     def run(self, *command: str) -> str:
@@ -73,7 +73,7 @@ class Copy:
         return done.stdout
 
     @asynccontextmanager
-    async def serving(self) -> AsyncIterator[Ask]:
+    async def serving(self) -> AsyncIterator[AskCopy]:
         """Asks the copy's hub, with a key, through its socket."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
@@ -84,7 +84,7 @@ class Copy:
                 await _ready(client, process)
 
                 async def ask(key: str, query: str, **variables: Any) -> Any:
-                    answer = await posted(client, query, variables, key)
+                    answer = await post_query(client, query, variables, key)
                     assert "errors" not in answer, answer["errors"]
                     return answer["data"]
 
@@ -94,10 +94,10 @@ class Copy:
             await process.wait()
 
 
-async def _ready(client: httpx2.AsyncClient, process: Process) -> None:
+async def _ready(http_client: httpx2.AsyncClient, process: Process) -> None:
     while process.returncode is None:
         try:
-            if (await client.get("/readyz")).status_code == 200:
+            if (await http_client.get("/readyz")).status_code == 200:
                 return
         except httpx2.TransportError:
             pass
@@ -105,7 +105,7 @@ async def _ready(client: httpx2.AsyncClient, process: Process) -> None:
     raise AssertionError("the copy's hub ended at once")
 
 
-def changed(copy: Path) -> set[str]:
+def changed_files(copy: Path) -> set[str]:
     """The files of a copy that the repository does not have, or has otherwise; not those that tools keep."""
     names = (path.relative_to(copy) for path in copy.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     seen = (name for name in names if not name.parts[0].startswith("."))
@@ -116,8 +116,8 @@ def _differ(one: Path, other: Path) -> bool:
     return one.read_bytes() != other.read_bytes()
 
 
-async def test_an_entity_costs_three_files_and_two_lines(tmp_path: Path, northwind: str) -> None:
-    copy = Copy(tmp_path / "copy", northwind)
+async def test_an_entity_costs_three_files_and_two_lines(tmp_path: Path, northwind_dsn: str) -> None:
+    copy = RepositoryCopy(tmp_path / "copy", northwind_dsn)
     shutil.copytree(ROOT, copy.root, ignore=NOT_COPIED)
     copy.follow((ROOT / "CONTRIBUTING.md").read_text())
     assert copy.written == ["hub/domain/tickets.py", "schema/tickets.py", "tests/test_tickets.py"]
@@ -126,14 +126,19 @@ async def test_an_entity_costs_three_files_and_two_lines(tmp_path: Path, northwi
     migration = Path(copy.run("hub", "migrate", "--write", "tickets").strip())
     (copy.root / "schema/schema.graphql").write_text(copy.run("hub", "sdl"))
     printed = {str(migration.relative_to(copy.root)), "schema/schema.graphql"}
-    assert changed(copy.root) == {*copy.written, *copy.edited, *printed}
+    assert changed_files(copy.root) == {*copy.written, *copy.edited, *printed}
     files = (*copy.written, *copy.edited, str(migration))
     copy.run("ruff", "check", "--quiet", *files)
     copy.run("ruff", "format", "--check", "--quiet", *files)
-    copy.run("pytest", "tests/test_shape.py", "tests/test_printed.py", "tests/test_tickets.py")
+    copy.run(
+        "pytest",
+        "tests/architecture/test_rules.py",
+        "tests/architecture/test_generated_files.py",
+        "tests/test_tickets.py",
+    )
 
     copy.run("hub", "migrate")
-    await execute(copy.dsn, TICKETS)
+    await execute_sql(copy.dsn, TICKETS)
     everything = copy.run("hub", "key", "create", "--role", "admin").strip()
     one_unit = copy.run("hub", "key", "create", "--role", "reader", "--unit", "01581").strip()
     async with copy.serving() as ask:
@@ -143,7 +148,7 @@ async def test_an_entity_costs_three_files_and_two_lines(tmp_path: Path, northwi
         await they_are_written(ask, everything)
 
 
-async def the_customer_lists_them(ask: Ask, key: str) -> None:
+async def the_customer_lists_them(ask: AskCopy, key: str) -> None:
     page = "filter: {status: {eq: OPEN}}, orderBy: [{field: CREATED_AT}], first: 1"
     listed = "totalCount pageInfo { hasNextPage endCursor } nodes { id subject dueAt customer { name } }"
     data = await ask(key, f"{{ {QUICK} {{ tickets({page}) {{ {listed} }} }} }}")
@@ -158,7 +163,7 @@ async def the_customer_lists_them(ask: Ask, key: str) -> None:
     assert await ask(key, by_id, id=ticket) == expected
 
 
-async def the_roots_and_filters_know_them(ask: Ask, key: str) -> None:
+async def the_roots_and_filters_know_them(ask: AskCopy, key: str) -> None:
     grouped = [{"key": {"status": "OPEN"}, "stats": {"count": 3}}, {"key": {"status": "SOLVED"}, "stats": {"count": 1}}]
     assert await ask(key, f"{{ {COUNTS} }}") == {"tickets": {"totalCount": 4}, "ticketsGrouped": {"nodes": grouped}}
     many = "{ customers(filter: {tickets: {count: {gte: 2}}}) { nodes { name } } }"
@@ -168,7 +173,7 @@ async def the_roots_and_filters_know_them(ask: Ask, key: str) -> None:
     assert await ask(key, most) == {"customers": {"nodes": names}}
 
 
-async def a_unit_sees_its_own(ask: Ask, key: str, everything: str) -> None:
+async def a_unit_sees_its_own(ask: AskCopy, key: str, everything: str) -> None:
     grouped = [{"key": {"status": "OPEN"}, "stats": {"count": 2}}, {"key": {"status": "SOLVED"}, "stats": {"count": 1}}]
     assert await ask(key, f"{{ {COUNTS} }}") == {"tickets": {"totalCount": 3}, "ticketsGrouped": {"nodes": grouped}}
     foreign = '{ tickets(filter: {subject: {eq: "Wrong colour"}}) { nodes { id } } }'
@@ -177,7 +182,7 @@ async def a_unit_sees_its_own(ask: Ask, key: str, everything: str) -> None:
     assert await ask(key, both, **hidden) == {"ticket": None, "node": None}
 
 
-async def they_are_written(ask: Ask, key: str) -> None:
+async def they_are_written(ask: AskCopy, key: str) -> None:
     (customer,) = (await ask(key, '{ customers(filter: {name: {eq: "QUICK-Stop"}}) { nodes { id } } }'))["customers"][
         "nodes"
     ]

@@ -1,4 +1,4 @@
-"""The rules of the house, one test each. What cannot be seen in the text of the files is in test_printed.py."""
+"""The rules of the house, one test each. What cannot be seen in the text of the files is in test_generated_files.py."""
 
 import ast
 import os
@@ -14,28 +14,28 @@ import pytest
 from hub import schema
 
 ROOT = Path(__file__).parents[2]
-MOST_LINES, MOST_IN_A_FUNCTION, MOST_IN_A_DOCSTRING, MOST_ON_THE_MAP = 400, 50, 5, 150
+MAX_LINES, MAX_FUNCTION_LINES, MAX_DOCSTRING_LINES, MAX_ARCHITECTURE_LINES = 400, 50, 5, 150
 PRINTED = "migrations/versions/"  # by alembic, as long as it takes
 
 # -- who may import whom ------------------------------------------------------------------------------------------------
 
 # Each package, and the packages below that it may import. Its own files it always may.
-FLOOR = ("hub.settings", "hub.errors", "hub.viewer", "hub.observability")
-DECLARED = ("hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FLOOR)
+FOUNDATION = ("hub.settings", "hub.errors", "hub.viewer", "hub.observability")
+DECLARED = ("hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION)
 PUBLISHING = ("hub.webhooks", "hub.subscriptions", "hub.changefeed")
 TOP = ("hub.__main__", "hub.cli", "hub.launch", "hub.app", "hub.scheduler", "hub.doctor", "hub.keyfile")
-ROOMS: dict[str, tuple[str, ...]] = {
+ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(TOP, (*TOP, "hub.web", *PUBLISHING, *DECLARED, "hub.demo", "hub.postgres")),
     "hub.web": (*PUBLISHING, *DECLARED),
     "hub.webhooks": ("hub.subscriptions", "hub.changefeed", *DECLARED),
     "hub.subscriptions": ("hub.changefeed", *DECLARED),
     "hub.changefeed": DECLARED,
-    "hub.schema": ("hub.domain", "hub.engine", "hub.model", "hub.db", *FLOOR),
-    "hub.domain": ("hub.model", "hub.db", *FLOOR),
-    "hub.engine": ("hub.model", "hub.db", *FLOOR),
-    "hub.model": ("hub.db", *FLOOR),
-    "hub.db": FLOOR,
-    "hub.demo": ("hub.domain", "hub.model", "hub.db", *FLOOR),
+    "hub.schema": ("hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION),
+    "hub.domain": ("hub.model", "hub.db", *FOUNDATION),
+    "hub.engine": ("hub.model", "hub.db", *FOUNDATION),
+    "hub.model": ("hub.db", *FOUNDATION),
+    "hub.db": FOUNDATION,
+    "hub.demo": ("hub.domain", "hub.model", "hub.db", *FOUNDATION),
     "hub.postgres": ("hub.settings", "hub.errors"),
     "hub.settings": ("hub.errors",),
     "hub.viewer": ("hub.errors",),
@@ -49,7 +49,7 @@ IMPORT_EXCEPTIONS = {
 }
 
 # Names of subjects that the engine uses in another sense.
-ENGLISH = {
+HOMONYMS = {
     "Order": "what a list is sorted by",
     "addresses": "the texts by which links name their targets",
 }
@@ -100,7 +100,7 @@ LONG_DOCSTRINGS = {"hub/errors.py": "draws the tree of errors"}
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceFile:
     """A Python file."""
 
     path: str
@@ -112,7 +112,7 @@ class Source:
         name = self.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         return f"hub.{name}" if name.partition(".")[0] in LINKED else name
 
-    def at(self, node: ast.AST) -> str:
+    def location(self, node: ast.AST) -> str:
         line: int = getattr(node, "lineno", 1)
         return f"{self.path}:{line}: {self.text.splitlines()[line - 1].strip()}"
 
@@ -120,98 +120,104 @@ class Source:
         """Every call, and the text of what is called."""
         return ((node, ast.unparse(node.func)) for node in ast.walk(self.tree) if isinstance(node, ast.Call))
 
-    def words(self) -> Iterator[ast.Constant]:
+    def string_literals(self) -> Iterator[ast.Constant]:
         """Every text that is not a docstring."""
-        said = {id(node.value) for node in ast.walk(self.tree) if isinstance(node, ast.Expr)}
+        docstrings = {id(node.value) for node in ast.walk(self.tree) if isinstance(node, ast.Expr)}
         for node in ast.walk(self.tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in said:
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
                 yield node
 
 
 @cache
-def sources(*rooms: str) -> tuple[Source, ...]:
-    inside = tuple(ROOT / room for room in rooms)
-    found = [path for path in texts() if path.suffix == ".py" and any(room in path.parents for room in inside)]
-    return tuple(_read(path) for path in found)
+def sources(*packages: str) -> tuple[SourceFile, ...]:
+    folders = tuple(ROOT / package for package in packages)
+    paths = [path for path in texts() if path.suffix == ".py" and any(package in path.parents for package in folders)]
+    return tuple(_read(path) for path in paths)
 
 
 @cache
-def _read(path: Path) -> Source:
+def _read(path: Path) -> SourceFile:
     text = path.read_text("utf-8")
-    return Source(path.relative_to(ROOT).as_posix(), text, ast.parse(text))
+    return SourceFile(path.relative_to(ROOT).as_posix(), text, ast.parse(text))
 
 
 @cache
 def texts() -> tuple[Path, ...]:
     """Every file that people or tools have written as text, and that is kept."""
-    found = []
+    paths = []
     for folder, below, names in os.walk(ROOT):
-        below[:] = sorted(each for each in below if each not in NOT_OURS and (each[0] != "." or each == ".ci"))
-        found += [Path(folder, name) for name in sorted(names) if Path(name).suffix in TEXT and name != ".git"]
-    return tuple(found)
+        below[:] = sorted(
+            subfolder
+            for subfolder in below
+            if subfolder not in NOT_OURS and (subfolder[0] != "." or subfolder == ".ci")
+        )
+        paths += [Path(folder, name) for name in sorted(names) if Path(name).suffix in TEXT and name != ".git"]
+    return tuple(paths)
 
 
-def product() -> tuple[Source, ...]:
+def product() -> tuple[SourceFile, ...]:
     return sources("hub", "schema", "migrations")
 
 
-def everything() -> tuple[Source, ...]:
+def everything() -> tuple[SourceFile, ...]:
     return sources("hub", "schema", "migrations", "bench", "tests")
 
 
-def allowed(source: Source, places: dict[str, str]) -> bool:
-    return any(source.path == place or (place.endswith("/") and source.path.startswith(place)) for place in places)
+def allowed(source: SourceFile, exceptions: dict[str, str]) -> bool:
+    return any(
+        source.path == prefix or (prefix.endswith("/") and source.path.startswith(prefix)) for prefix in exceptions
+    )
 
 
 @cache
-def imports(source: Source) -> tuple[tuple[ast.stmt, str], ...]:
+def imports(source: SourceFile) -> tuple[tuple[ast.stmt, str], ...]:
     """Every import statement with the module that it loads."""
-    known = {each.module for each in everything()}
-    found: list[tuple[ast.stmt, str]] = []
+    known = {item.module for item in everything()}
+    imported: list[tuple[ast.stmt, str]] = []
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Import):
-            found += [(node, each.name) for each in node.names]
+            imported += [(node, item.name) for item in node.names]
         elif isinstance(node, ast.ImportFrom):
-            inner = ((f"{node.module}.{each.name}", node.module or ".") for each in node.names)
-            found += [(node, name if name in known else base) for name, base in inner]
-    return tuple(found)
+            inner = ((f"{node.module}.{item.name}", node.module or ".") for item in node.names)
+            imported += [(node, name if name in known else base) for name, base in inner]
+    return tuple(imported)
 
 
-def room_of(module: str) -> str:
-    return max((room for room in ROOMS if f"{module}.".startswith(f"{room}.")), key=len)
+def package_of(module: str) -> str:
+    return max((package for package in ALLOWED_IMPORTS if f"{module}.".startswith(f"{package}.")), key=len)
 
 
-def _within(module: str, rooms: tuple[str, ...]) -> bool:
-    return any(f"{module}.".startswith(f"{room}.") for room in rooms)
+def _within(module: str, packages: tuple[str, ...]) -> bool:
+    return any(f"{module}.".startswith(f"{package}.") for package in packages)
 
 
-def none(offences: Iterable[str]) -> None:
-    found = list(offences)
-    assert not found, "\n".join(["", *found])
+def assert_none(violations: Iterable[str]) -> None:
+    reported = list(violations)
+    assert not reported, "\n".join(["", *reported])
 
 
 # -- the rules ----------------------------------------------------------------------------------------------------------
 
 
 def test_imports_point_down_only() -> None:
-    ours = {each.module for each in everything()}
-    none(
-        source.at(node)
+    ours = {source_file.module for source_file in everything()}
+    assert_none(
+        source.location(node)
         for source in product()
         for node, name in imports(source)
         if name in ours
-        and not _within(name, (room_of(source.module), *ROOMS[room_of(source.module)]))
+        and not _within(name, (package_of(source.module), *ALLOWED_IMPORTS[package_of(source.module)]))
         and (source.module, name) not in IMPORT_EXCEPTIONS
     )
 
 
-def test_every_module_belongs_to_a_room() -> None:
-    none(source.path for source in product() if room_of(source.module) == "hub" != source.module)
+def test_every_module_belongs_to_a_package() -> None:
+    assert_none(source.path for source in product() if package_of(source.module) == "hub" != source.module)
 
 
-def test_a_library_stays_in_its_rooms() -> None:
-    none(
-        source.at(node)
+def test_a_library_stays_in_its_packages() -> None:
+    assert_none(
+        source.location(node)
         for source in product()
         for node, name in imports(source)
         if not _within(source.module, LIBRARIES.get(name.partition(".")[0], (source.module,)))
@@ -229,67 +235,77 @@ def test_there_is_no_import_cycle() -> None:
 def test_nothing_is_imported_inside_a_function() -> None:
     functions = ((s, f) for s in everything() for f in ast.walk(s.tree) if isinstance(f, FUNCTION))
     inner = ((source, node) for source, function in functions for node in ast.walk(function))
-    none(source.at(node) for source, node in inner if isinstance(node, ast.Import | ast.ImportFrom))
+    assert_none(source.location(node) for source, node in inner if isinstance(node, ast.Import | ast.ImportFrom))
 
 
 def test_no_module_is_loaded_by_its_name() -> None:
     loads = [
         (s, node) for s in product() for node, name in s.calls() if re.search(r"\b(import_module|__import__)$", name)
     ]
-    none(source.at(node) for source, node in loads if not allowed(source, LOADED_BY_NAME))
+    assert_none(source.location(node) for source, node in loads if not allowed(source, LOADED_BY_NAME))
 
 
 def test_no_import_is_for_type_checkers_alone() -> None:
-    none(_names("TYPE_CHECKING", everything()))
+    assert_none(_names("TYPE_CHECKING", everything()))
 
 
 def test_only_the_settings_read_the_environment() -> None:
     bare = tuple(source for source in product() if not allowed(source, ENVIRONMENT))
-    none(place for word in ("environ", "environb", "getenv", "putenv") for place in _names(word, bare))
+    assert_none(location for word in ("environ", "environb", "getenv", "putenv") for location in _names(word, bare))
 
 
 def test_a_file_ends_before_line_400() -> None:
     long = ((source, source.text.count("\n")) for source in everything() if not source.path.startswith(PRINTED))
-    none(f"{source.path}: {lines} lines" for source, lines in long if lines > MOST_LINES)
+    assert_none(f"{source.path}: {lines} lines" for source, lines in long if lines > MAX_LINES)
 
 
 def test_a_function_has_at_most_50_lines() -> None:
     long = ((s, f) for s in everything() if not s.path.startswith(PRINTED) for f in ast.walk(s.tree))
-    none(s.at(f) for s, f in long if isinstance(f, FUNCTION) and _length(f) > MOST_IN_A_FUNCTION)
+    assert_none(s.location(f) for s, f in long if isinstance(f, FUNCTION) and _length(f) > MAX_FUNCTION_LINES)
 
 
 def test_a_module_says_in_one_to_five_lines_what_it_holds() -> None:
     said = [(source, ast.get_docstring(source.tree) or "") for source in everything()]
-    none(
+    assert_none(
         f"{source.path}: {text.count(chr(10)) + 1 if text else 'no'} lines"
         for source, text in said
-        if not text or (text.count("\n") >= MOST_IN_A_DOCSTRING and source.path not in LONG_DOCSTRINGS)
+        if not text or (text.count("\n") >= MAX_DOCSTRING_LINES and source.path not in LONG_DOCSTRINGS)
     )
 
 
 def test_nothing_is_left_for_later() -> None:
     words = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|X" + r"XX|NotImplemented" + r"Error)\b")
-    none(_lines(words, lambda path: path.suffix in (".py", ".md", ".ts", ".tsx", ".js", ".mjs")))
+    assert_none(_lines(words, lambda path: path.suffix in (".py", ".md", ".ts", ".tsx", ".js", ".mjs")))
 
 
-def test_the_engine_names_no_subject() -> None:
+def test_the_engine_names_no_entity() -> None:
     rows = schema.declarations()
-    names = {name for each in rows for name in (each.name, each.subject, each.table.name, each.plural)} - set(ENGLISH)
-    said = [(s, node, set(re.findall(r"\w+", str(node.value)))) for s in sources("hub/engine") for node in s.words()]
-    none(source.at(node) for source, node, words in said if words & names)
-    none(place for name in names for place in _names(name, sources("hub/engine")))
+    names = {
+        name
+        for declaration in rows
+        for name in (declaration.name, declaration.subject, declaration.table.name, declaration.plural)
+    } - set(HOMONYMS)
+    said = [
+        (s, node, set(re.findall(r"\w+", str(node.value))))
+        for s in sources("hub/engine")
+        for node in s.string_literals()
+    ]
+    assert_none(source.location(node) for source, node, words in said if words & names)
+    assert_none(location for name in names for location in _names(name, sources("hub/engine")))
 
 
-def test_schema_files_do_not_import_each_other() -> None:
-    none(s.at(node) for s in sources("schema") for node, name in imports(s) if _within(name, ("hub.schema",)))
+def test_schema_files_do_not_import_one_another() -> None:
+    assert_none(
+        s.location(node) for s in sources("schema") for node, name in imports(s) if _within(name, ("hub.schema",))
+    )
 
 
 def test_only_migrations_make_tables() -> None:
     makes = re.compile(r"(?i)^\s*(create|alter|drop)\s+(unlogged\s+)?(table|type|index|function|trigger)\b")
-    texts = [(source, node) for source in sources("hub", "schema") for node in source.words()]
-    none(source.at(node) for source, node in texts if makes.search(str(node.value)))
+    texts = [(source, node) for source in sources("hub", "schema") for node in source.string_literals()]
+    assert_none(source.location(node) for source, node in texts if makes.search(str(node.value)))
     calls = [(source, node, name) for source in sources("hub", "schema") for node, name in source.calls()]
-    none(source.at(node) for source, node, name in calls if name.endswith((".create_all", ".drop_all")))
+    assert_none(source.location(node) for source, node, name in calls if name.endswith((".create_all", ".drop_all")))
 
 
 def test_the_pool_alone_commits() -> None:
@@ -297,31 +313,31 @@ def test_the_pool_alone_commits() -> None:
         (source, node, name) for source in product() if not allowed(source, COMMITS) for node, name in source.calls()
     ]
     ends = re.compile(r"(?<!pool)\.(transaction|begin|commit)$")
-    none(source.at(node) for source, node, name in calls if ends.search(name))
+    assert_none(source.location(node) for source, node, name in calls if ends.search(name))
 
 
 def test_the_engine_alone_selects_for_clients() -> None:
     bare = [source for source in sources("hub", "schema") if not allowed(source, SELECTS)]
-    calls = [source.at(node) for source in bare for node, name in source.calls() if re.search(r"\bselect$", name)]
-    texts = [(source, node) for source in bare for node in source.words()]
-    none(calls + [s.at(node) for s, node in texts if re.match(r"(?i)\s*(select|with)\s", str(node.value))])
+    calls = [source.location(node) for source in bare for node, name in source.calls() if re.search(r"\bselect$", name)]
+    texts = [(source, node) for source in bare for node in source.string_literals()]
+    assert_none(calls + [s.location(node) for s, node in texts if re.match(r"(?i)\s*(select|with)\s", str(node.value))])
 
 
 def test_no_file_knows_the_machine_it_was_written_on() -> None:
     known = re.compile(r"(?<![\w.])/(home|root|Users|work)/\w|\b(pypi|pythonhosted|npmjs|yarnpkg)\.(org|com|io)\b")
-    none(_lines(known, lambda path: path.name != "NOTICES.txt"))
+    assert_none(_lines(known, lambda path: path.name != "NOTICES.txt"))
 
 
 def test_locks_hold_hashes_and_no_address() -> None:
     assert {path.name for path in texts()} >= LOCKS
-    none(_lines(re.compile("://"), lambda path: path.name in LOCKS))
+    assert_none(_lines(re.compile("://"), lambda path: path.name in LOCKS))
     pinned = (ROOT / "requirements.lock").read_text().split("\n")
-    bare = [at for at, line in enumerate(pinned) if "==" in line and "--hash=sha256:" not in pinned[at + 1]]
-    none(pinned[at] for at in bare)
+    bare = [index for index, line in enumerate(pinned) if "==" in line and "--hash=sha256:" not in pinned[index + 1]]
+    assert_none(pinned[index] for index in bare)
 
 
-def test_the_map_fits_on_a_page_or_two() -> None:
-    assert (ROOT / "ARCHITECTURE.md").read_text().count("\n") <= MOST_ON_THE_MAP
+def test_the_architecture_page_is_short() -> None:
+    assert (ROOT / "ARCHITECTURE.md").read_text().count("\n") <= MAX_ARCHITECTURE_LINES
 
 
 def _length(function: ast.AST) -> int:
@@ -330,20 +346,20 @@ def _length(function: ast.AST) -> int:
     return last - first + 1
 
 
-def _names(word: str, files: tuple[Source, ...]) -> list[str]:
+def _names(word: str, files: tuple[SourceFile, ...]) -> list[str]:
     """Where a name is read, taken from a module or imported."""
-    found = []
+    locations = []
     for source in files:
         for node in ast.walk(source.tree):
             said = [getattr(node, "id", None), getattr(node, "attr", None)]
-            said += [each.name for each in node.names] if isinstance(node, ast.ImportFrom) else []
-            found += [source.at(node)] if word in said else []
-    return found
+            said += [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else []
+            locations += [source.location(node)] if word in said else []
+    return locations
 
 
-def _lines(wanted: re.Pattern[str], of: Callable[[Path], bool]) -> Iterator[str]:
+def _lines(pattern: re.Pattern[str], accepts: Callable[[Path], bool]) -> Iterator[str]:
     """Every line of the repository's texts in which a pattern occurs."""
-    for path in filter(of, texts()):
+    for path in filter(accepts, texts()):
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
-            if wanted.search(line):
+            if pattern.search(line):
                 yield f"{path.relative_to(ROOT)}:{number}: {line.strip()[:150]}"

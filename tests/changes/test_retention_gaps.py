@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from change_reader import placed
-from conftest import NewDatabase
-from socket_hub import streaming
+from change_reader import wait_until_sequenced
+from conftest import CreateDatabase
+from socket_hub import run_socket_hub
 
-from hub.changefeed.feed import Feed, Head
+from hub.changefeed.feed import ChangeFeed, ChangeHeader
 from hub.errors import Unavailable
 
 WATCH = """subscription ($after: Cursor) { changes(after: $after, filter: {types: [CUSTOMER]}) {
@@ -15,60 +15,62 @@ WATCH = """subscription ($after: Cursor) { changes(after: $after, filter: {types
 } }"""
 
 
-async def test_a_gap_is_told_also_when_the_database_is_away_just_then(
-    new_database: NewDatabase, demo_dsn: str, monkeypatch: pytest.MonkeyPatch
+async def test_a_gap_is_reported_even_if_the_database_is_unavailable_meanwhile(
+    create_database: CreateDatabase, demo_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    since, refresh = Feed.since, Feed.refresh
+    since, refresh = ChangeFeed.headers_after, ChangeFeed.refresh
     away: list[str] = ["not yet"]  # whether the database is away when it is asked next
 
-    async def looked(feed: Feed, position: int, *given: int) -> list[Head]:
+    async def since_then_fail(feed: ChangeFeed, position: int, *limit: int) -> list[ChangeHeader]:
         if away == ["not yet"]:
             away[:] = ["now"]
-            await hub.rows.execute("update change_feed set least_position = 4")
-        return await since(feed, position, *given)
+            await hub.connection.execute("update change_feed set least_position = 4")
+        return await since(feed, position, *limit)
 
-    async def refreshed(feed: Feed) -> Any:
+    async def failing_refresh(feed: ChangeFeed) -> Any:
         if away == ["now"]:
             away.clear()
             raise Unavailable("The database is away.")
         return await refresh(feed)
 
-    async with streaming(await new_database("northwind")) as hub:
-        await hub.rows.execute("update customers set stage = 'LOST' where country = 'DE'")
-        await placed(hub.rows)
-        page = await hub.ask("{ changes(first: 1) { ... on Change { cursor } } }")
+    async with run_socket_hub(await create_database("northwind")) as hub:
+        await hub.connection.execute("update customers set stage = 'LOST' where country = 'DE'")
+        await wait_until_sequenced(hub.connection)
+        page = await hub.query("{ changes(first: 1) { ... on Change { cursor } } }")
         after = page["changes"][0]["cursor"]  # of position 1
-        monkeypatch.setattr(Feed, "since", looked)
-        monkeypatch.setattr(Feed, "refresh", refreshed)
-        async with hub.subscribed(WATCH, {"after": after}) as subscription:
-            told = await subscription.next()
-            assert (told["__typename"], told["from"], told["reason"]) == ("StreamGap", after, "RETENTION")
-            while (await subscription.next())["__typename"] != "StreamReady":
+        monkeypatch.setattr(ChangeFeed, "headers_after", since_then_fail)
+        monkeypatch.setattr(ChangeFeed, "refresh", failing_refresh)
+        async with hub.subscribe(WATCH, {"after": after}) as subscription:
+            message = await subscription.next_root()
+            assert (message["__typename"], message["from"], message["reason"]) == ("StreamGap", after, "RETENTION")
+            while (await subscription.next_root())["__typename"] != "StreamReady":
                 pass
         assert away == []
 
 
-async def test_a_hub_that_slept_for_longer_than_changes_are_kept_says_so(
-    new_database: NewDatabase, demo_dsn: str, monkeypatch: pytest.MonkeyPatch
+async def test_a_hub_paused_beyond_the_retention_reports_a_gap(
+    create_database: CreateDatabase, demo_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    since, asleep = Feed.since, [False]
+    since, asleep = ChangeFeed.headers_after, [False]
 
-    async def looked(feed: Feed, *given: Any, **named: Any) -> list[Head]:
+    async def since_unless_asleep(feed: ChangeFeed, *args: Any, **kwargs: Any) -> list[ChangeHeader]:
         if asleep[0]:
             raise Unavailable("The hub sleeps.")
-        return await since(feed, *given, **named)
+        return await since(feed, *args, **kwargs)
 
-    monkeypatch.setattr(Feed, "since", looked)
-    async with streaming(await new_database("northwind")) as hub, hub.subscribed(WATCH) as subscription:
-        before = (await subscription.next())["cursor"]
+    monkeypatch.setattr(ChangeFeed, "headers_after", since_unless_asleep)
+    async with run_socket_hub(await create_database("northwind")) as hub, hub.subscribe(WATCH) as subscription:
+        before = (await subscription.next_root())["cursor"]
         asleep[0] = True
-        await hub.rows.execute("update customers set stage = 'LOST' where country = 'DE'")
-        await placed(hub.rows)
-        await hub.rows.execute("update change_feed set least_position = (select max(position) + 1 from change_order)")
+        await hub.connection.execute("update customers set stage = 'LOST' where country = 'DE'")
+        await wait_until_sequenced(hub.connection)
+        await hub.connection.execute(
+            "update change_feed set least_position = (select max(position) + 1 from change_order)"
+        )
         asleep[0] = False
-        told = await subscription.next()
-        assert (told["__typename"], told["from"], told["reason"]) == ("StreamGap", before, "RETENTION")
-        await hub.rows.execute(
+        message = await subscription.next_root()
+        assert (message["__typename"], message["from"], message["reason"]) == ("StreamGap", before, "RETENTION")
+        await hub.connection.execute(
             "update customers set stage = 'LOYAL' where id = (select min(id::text)::uuid from customers)"
         )
-        assert (await subscription.next())["__typename"] == "Change"
+        assert (await subscription.next_root())["__typename"] == "Change"

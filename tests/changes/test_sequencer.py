@@ -1,7 +1,6 @@
 """Changes get their positions: nothing lost, dense, in order, whoever is slow and whoever is killed."""
 
 import asyncio
-import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -10,16 +9,26 @@ from typing import Any
 
 import asyncpg
 import pytest
-from change_workload import ADD, LEADER, Step, by_position, connected, place_of, placed, until, wrestle
-from conftest import asking
+from change_workload import (
+    INSERT_PRODUCT,
+    LEADER_PID_SQL,
+    ReadNextChanges,
+    open_connections,
+    read_by_position,
+    run_change_workload,
+    wait_for_position,
+    wait_until,
+    wait_until_sequenced,
+)
+from conftest import open_query_client
 
 from hub import observability
 from hub.changefeed import sequencer
-from hub.changefeed.sequencer import Sequencer, pace
-from hub.changefeed.watermark import MOST, Horizon
+from hub.changefeed.sequencer import Sequencer, poll_interval
+from hub.changefeed.watermark import MAX_BIGINT, Watermark
 from hub.db import change_positions, log_partitions
-from hub.db.change_positions import Forgotten, Mark, Moved
-from hub.db.pool import Connection, Pool, own
+from hub.db.change_positions import AssignedBatch, CursorExpired, XidWatermark
+from hub.db.pool import Connection, Pool, connect_dedicated
 from hub.settings import Settings
 
 XMAX = "select pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
@@ -28,7 +37,7 @@ insert into change_log (day, table_name, row_id, version, operation, changed)
 select current_date - $1::int, 'products', uuidv7(), 1, 'CREATE', '{}' from generate_series(1, $2)
 """
 # Whoever gets a number draws an id with it.
-MEANWHILE = """
+RACE_SEQUENCE = """
 create schema meanwhile;
 create function meanwhile.pg_current_xact_id() returns xid8 language plpgsql as $$
 begin perform nextval('public.change_log_id'); return pg_catalog.pg_current_xact_id(); end $$;
@@ -37,23 +46,15 @@ begin perform nextval('public.change_log_id'); return new; end $$;
 create trigger draw before insert on change_order for each row execute function meanwhile.draw();
 set search_path = meanwhile, pg_catalog, public
 """
-MAKE = """mutation { productCreate(input: {sku: "A", name: "Nail", category: "Iron", unitPrice: "1", currency: "EUR"}) {
+CREATE_PRODUCT = """mutation { productCreate(input: {sku: "A", name: "Nail", category: "Iron", unitPrice: "1", currency: "EUR"}) {
     product { sku }
 } }"""
 
 
 @pytest.fixture
-async def connection(database: str) -> AsyncIterator[Connection]:
-    async with connected(database, 1) as (made,):
-        yield made
-
-
-@pytest.fixture
-def seed() -> int:
-    """Printed by pytest when the test fails."""
-    drawn = random.randrange(10**6)
-    print("seed", drawn)
-    return drawn
+async def connection(database_dsn: str) -> AsyncIterator[Connection]:
+    async with open_connections(database_dsn, 1) as (opened,):
+        yield opened
 
 
 # -- what is promised -----------------------------------------------------------------------------------------------------
@@ -61,42 +62,42 @@ def seed() -> int:
 
 @pytest.mark.parametrize("limit", [5_000, 3])
 async def test_nothing_is_lost_and_everything_is_in_order(
-    database: str, seed: int, limit: int, monkeypatch: pytest.MonkeyPatch
+    database_dsn: str, seed: int, limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sequencer, "LIMIT", limit)
-    async with Sequencer(database, Settings()).running():
-        ledger = await wrestle(database, seed, by_position)
-    assert (ledger.faults(), len(ledger.read) > 200) == (set(), True)
+    monkeypatch.setattr(sequencer, "BATCH_LIMIT", limit)
+    async with Sequencer(database_dsn, Settings()).running():
+        ledger = await run_change_workload(database_dsn, seed, read_by_position)
+    assert (ledger.broken_promises(), len(ledger.read) > 200) == (set(), True)
 
 
-async def test_killing_leaders_changes_nothing(database: str, seed: int, connection: Connection) -> None:
+async def test_killing_leaders_changes_nothing(database_dsn: str, seed: int, connection: Connection) -> None:
     async def kill() -> None:
         while True:
             await asyncio.sleep(0.15)
-            await connection.fetch(f"select pg_terminate_backend(pid) from ({LEADER}) as leader")
+            await connection.fetch(f"select pg_terminate_backend(pid) from ({LEADER_PID_SQL}) as leader")
 
-    async with Sequencer(database, Settings()).running(), Sequencer(database, Settings()).running():
-        await until(lambda: connection.fetchval(LEADER))
+    async with Sequencer(database_dsn, Settings()).running(), Sequencer(database_dsn, Settings()).running():
+        await wait_until(lambda: connection.fetchval(LEADER_PID_SQL))
         killing = asyncio.create_task(kill())
         try:
-            ledger = await wrestle(database, seed, by_position, transactions=60)
+            ledger = await run_change_workload(database_dsn, seed, read_by_position, transactions=60)
         finally:
             killing.cancel()
             await asyncio.gather(killing, return_exceptions=True)
-    assert ledger.faults() == set()
+    assert ledger.broken_promises() == set()
 
 
 # -- the oracle finds what it is there for ----------------------------------------------------------------------------------
 
 
-def _by_sequence() -> Step:
+def _by_sequence() -> ReadNextChanges:
     last = 0
 
     async def step(connection: Connection, after: int) -> list[Any]:
         nonlocal last
-        found = await connection.fetch("select * from change_log where id > $1 order by id", last)
-        last = found[-1]["id"] if found else last
-        return [{**each, "position": after + n} for n, each in enumerate(found, 1)]
+        rows = await connection.fetch("select * from change_log where id > $1 order by id", last)
+        last = rows[-1]["id"] if rows else last
+        return [{**row, "position": after + n} for n, row in enumerate(rows, 1)]
 
     return step
 
@@ -107,227 +108,248 @@ async def _by_transaction(connection: Connection, after: int) -> list[Any]:
         " where transaction_id < pg_snapshot_xmin(pg_current_snapshot()) and id not in (select id from change_order)",
         await connection.fetchval("select coalesce(max(position), 0) from change_order"),
     )
-    return await by_position(connection, after)
+    return await read_by_position(connection, after)
 
 
 @pytest.mark.parametrize(
     ("step", "fault"), [(_by_sequence(), "lost"), (_by_transaction, "row out of order"), (_by_transaction, "overtaken")]
 )
-async def test_the_oracle_finds_a_wrong_order(database: str, seed: int, step: Step, fault: str) -> None:
-    assert fault in (await wrestle(database, seed, step, transactions=20, patience=0.1)).faults()
+async def test_the_oracle_finds_a_wrong_order(database_dsn: str, seed: int, step: ReadNextChanges, fault: str) -> None:
+    assert (
+        fault
+        in (await run_change_workload(database_dsn, seed, step, transactions=20, drain_timeout=0.1)).broken_promises()
+    )
 
 
-async def test_the_oracle_finds_an_acknowledgement_before_the_commit(database: str, seed: int) -> None:
-    async with Sequencer(database, Settings()).running():
-        ledger = await wrestle(database, seed, by_position, transactions=20, early=True, patience=0.3)
-    assert "lost" in ledger.faults()
+async def test_the_oracle_finds_an_acknowledgement_before_the_commit(database_dsn: str, seed: int) -> None:
+    async with Sequencer(database_dsn, Settings()).running():
+        ledger = await run_change_workload(
+            database_dsn, seed, read_by_position, transactions=20, acknowledge_early=True, drain_timeout=0.3
+        )
+    assert "lost" in ledger.broken_promises()
 
 
 # -- one who is slow --------------------------------------------------------------------------------------------------------
 
 
-async def test_an_open_transaction_stalls_nobody_and_loses_nothing(database: str, connection: Connection) -> None:
-    async with connected(database, 1) as (slow,), Sequencer(database, Settings()).running():
-        await place_of(connection, await connection.fetchval(ADD, "first"))
-        held = slow.transaction()
-        await held.start()
-        late = await slow.fetchval(ADD, "slow")
+async def test_an_open_transaction_stalls_nobody_and_loses_nothing(database_dsn: str, connection: Connection) -> None:
+    async with open_connections(database_dsn, 1) as (slow,), Sequencer(database_dsn, Settings()).running():
+        await wait_for_position(connection, await connection.fetchval(INSERT_PRODUCT, "first"))
+        transaction = slow.transaction()
+        await transaction.start()
+        late = await slow.fetchval(INSERT_PRODUCT, "slow")
         # The slow one has the newest number of all: no snapshot's xmax is beyond it until a mark is drawn.
         number = await slow.fetchval("select pg_current_xact_id()::text::bigint")
-        await until(lambda: _beyond(connection, number + 1))
-        places = [await place_of(connection, await connection.fetchval(ADD, f"quick {n}")) for n in range(10)]
-        assert places == list(range(2, 12))
-        await held.commit()
-        assert await place_of(connection, late) == 12
+        await wait_until(lambda: _xmax_is_past(connection, number + 1))
+        positions_after = [
+            await wait_for_position(connection, await connection.fetchval(INSERT_PRODUCT, f"quick {n}"))
+            for n in range(10)
+        ]
+        assert positions_after == list(range(2, 12))
+        await transaction.commit()
+        assert await wait_for_position(connection, late) == 12
 
 
-async def _beyond(connection: Connection, number: int) -> bool:
-    found: int = await connection.fetchval(XMAX)
-    return found > number
+async def _xmax_is_past(connection: Connection, number: int) -> bool:
+    xmax: int = await connection.fetchval(XMAX)
+    return xmax > number
 
 
-async def test_a_new_leader_finds_what_the_old_one_left_open(database: str, connection: Connection) -> None:
-    async with connected(database, 1) as (slow,):
-        held = slow.transaction()
-        async with Sequencer(database, Settings()).running():
-            await held.start()
-            late = await slow.fetchval(ADD, "slow")
-            await place_of(connection, await connection.fetchval(ADD, "quick"))
-        await held.commit()
-        async with Sequencer(database, Settings()).running():
-            assert await place_of(connection, late) == 2
+async def test_a_new_leader_finds_what_the_old_one_left_open(database_dsn: str, connection: Connection) -> None:
+    async with open_connections(database_dsn, 1) as (slow,):
+        transaction = slow.transaction()
+        async with Sequencer(database_dsn, Settings()).running():
+            await transaction.start()
+            late = await slow.fetchval(INSERT_PRODUCT, "slow")
+            await wait_for_position(connection, await connection.fetchval(INSERT_PRODUCT, "quick"))
+        await transaction.commit()
+        async with Sequencer(database_dsn, Settings()).running():
+            assert await wait_for_position(connection, late) == 2
 
 
-async def taken(told: list[observability.Record]) -> bool:
-    return any(isinstance(each, observability.LeadTaken) for each in told)
+async def leadership_acquired(events: list[observability.Event]) -> bool:
+    return any(isinstance(event, observability.LeadershipAcquired) for event in events)
 
 
-async def led(told: list[observability.Record], wanted: dict[type, int]) -> bool:
+async def leadership_changes_match(events: list[observability.Event], expected: dict[type, int]) -> bool:
     """Whether the lead was taken and lost so often."""
     return (
-        Counter(type(each) for each in told if isinstance(each, observability.LeadTaken | observability.LeadLost))
-        == wanted
+        Counter(
+            type(event)
+            for event in events
+            if isinstance(event, observability.LeadershipAcquired | observability.LeadershipLost)
+        )
+        == expected
     )
 
 
-async def test_the_lead_goes_on_within_seconds(database: str, connection: Connection) -> None:
-    told: list[observability.Record] = []
-    unlisten = observability.listen(told.append)
+async def test_the_lead_goes_on_within_seconds(database_dsn: str, connection: Connection) -> None:
+    events: list[observability.Event] = []
+    unlisten = observability.add_handler(events.append)
     try:
-        async with asking(database) as ask, Sequencer(database, Settings()).running():
-            await until(partial(taken, told))
-            leader = await connection.fetchval(LEADER)
+        async with open_query_client(database_dsn) as run_query, Sequencer(database_dsn, Settings()).running():
+            await wait_until(partial(leadership_acquired, events))
+            leader = await connection.fetchval(LEADER_PID_SQL)
             await connection.execute(f"select pg_terminate_backend({leader})")
-            await ask(MAKE)
-            await placed(connection)
-            assert await connection.fetchval(LEADER) != leader
-            await until(partial(led, told, {observability.LeadTaken: 2, observability.LeadLost: 1}))
+            await run_query(CREATE_PRODUCT)
+            await wait_until_sequenced(connection)
+            assert await connection.fetchval(LEADER_PID_SQL) != leader
+            await wait_until(
+                partial(
+                    leadership_changes_match,
+                    events,
+                    {observability.LeadershipAcquired: 2, observability.LeadershipLost: 1},
+                )
+            )
     finally:
         unlisten()
-    assert sum(each.changes for each in told if isinstance(each, observability.Placed)) == 1
-    (change,) = await change_positions.read(connection, 0, 10)
+    assert sum(event.changes for event in events if isinstance(event, observability.ChangesSequenced)) == 1
+    (change,) = await change_positions.read_changes(connection, 0, 10)
     assert (change["position"], change["table_name"], change["operation"]) == (1, "products", "CREATE")
 
 
-async def test_a_leader_that_hangs_is_put_off(
-    database: str, connection: Connection, monkeypatch: pytest.MonkeyPatch
+async def test_a_hanging_leader_is_replaced(
+    database_dsn: str, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(change_positions.SESSION, "idle_session_timeout", "300")
-    hanging = await own(database, Settings(), change_positions.SESSION)
-    assert await change_positions.led(hanging)
-    async with Sequencer(database, Settings()).running():
-        assert await place_of(connection, await connection.fetchval(ADD, "one")) == 1
+    monkeypatch.setitem(change_positions.SEQUENCER_SESSION, "idle_session_timeout", "300")
+    hanging = await connect_dedicated(database_dsn, Settings(), change_positions.SEQUENCER_SESSION)
+    assert await change_positions.try_lead(hanging)
+    async with Sequencer(database_dsn, Settings()).running():
+        assert await wait_for_position(connection, await connection.fetchval(INSERT_PRODUCT, "one")) == 1
     hanging.terminate()
 
 
-async def test_who_mutates_wakes_the_leader(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sequencer, "IDLE", 60.0)
-    monkeypatch.setattr(sequencer, "SLOWER", 1e6)
-    async with connected(database, 1) as (connection,), asking(database) as ask:
-        await until(lambda: connection.fetchval(LEADER))
+async def test_who_mutates_wakes_the_leader(database_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sequencer, "MAX_INTERVAL", 60.0)
+    monkeypatch.setattr(sequencer, "BACKOFF_FACTOR", 1e6)
+    async with open_connections(database_dsn, 1) as (connection,), open_query_client(database_dsn) as run_query:
+        await wait_until(lambda: connection.fetchval(LEADER_PID_SQL))
         await asyncio.sleep(0.05)  # now it would pause for a minute
-        await ask(MAKE)
-        await placed(connection)
+        await run_query(CREATE_PRODUCT)
+        await wait_until_sequenced(connection)
 
 
 @pytest.mark.parametrize("finds", [True, False])
 async def test_the_sequence_is_read_before_a_number_is_drawn(connection: Connection, finds: bool) -> None:
     if finds:
-        await connection.fetchval(ADD, "one")
+        await connection.fetchval(INSERT_PRODUCT, "one")
     else:
         await connection.fetchval("select nextval('change_log_id')")
-    await connection.execute(MEANWHILE)
-    moved = await change_positions.move(connection, Horizon(0), 10, marking=not finds)
+    await connection.execute(RACE_SEQUENCE)
+    moved = await change_positions.assign_positions(connection, Watermark(0), 10, draw_xid=not finds)
     assert (moved.changes, moved.drawn, moved.xid is not None) == (int(finds), 1, True)
     assert await connection.fetchval("select last_value from change_log_id") > 1  # the trap worked
 
 
 def test_a_mark_settles_when_nobody_below_it_is_open() -> None:
-    horizon, big = Horizon(0), 2**32  # numbers go on beyond 32 bits
-    horizon.learn(Moved(1, 9, f"{big + 3}:{big + 6}:{big + 3}", 10, big + 6, 0.0), 5)
-    assert (horizon.settled, horizon.marks) == (0, [Mark(10, big + 6)])
-    horizon.learn(Moved(0, None, f"{big + 7}:{big + 9}:{big + 7}", 20, big + 9, None), 5)
-    assert (horizon.settled, horizon.marks) == (10, [Mark(20, big + 9)])
+    watermark, epoch_offset = Watermark(0), 2**32  # numbers go on beyond 32 bits
+    watermark.update(
+        AssignedBatch(1, 9, f"{epoch_offset + 3}:{epoch_offset + 6}:{epoch_offset + 3}", 10, epoch_offset + 6, 0.0), 5
+    )
+    assert (watermark.settled, watermark.xid_watermarks) == (0, [XidWatermark(10, epoch_offset + 6)])
+    watermark.update(
+        AssignedBatch(0, None, f"{epoch_offset + 7}:{epoch_offset + 9}:{epoch_offset + 7}", 20, epoch_offset + 9, None),
+        5,
+    )
+    assert (watermark.settled, watermark.xid_watermarks) == (10, [XidWatermark(20, epoch_offset + 9)])
 
 
 def test_a_full_move_settles_only_as_far_as_it_came() -> None:
-    horizon = Horizon(0)
-    horizon.learn(Moved(1, 1, "5:5:", 10, 5, 0.0), 5)
-    horizon.learn(Moved(5, 7, "6:6:", 10, 6, 0.0), 5)
-    assert (horizon.settled, horizon.reached) == (0, 7)
-    horizon.learn(Moved(3, 10, "7:7:", 10, 7, 0.0), 5)
-    assert (horizon.settled, horizon.reached) == (10, MOST)
+    watermark = Watermark(0)
+    watermark.update(AssignedBatch(1, 1, "5:5:", 10, 5, 0.0), 5)
+    watermark.update(AssignedBatch(5, 7, "6:6:", 10, 6, 0.0), 5)
+    assert (watermark.settled, watermark.fully_assigned_to) == (0, 7)
+    watermark.update(AssignedBatch(3, 10, "7:7:", 10, 7, 0.0), 5)
+    assert (watermark.settled, watermark.fully_assigned_to) == (10, MAX_BIGINT)
 
 
 def test_marks_do_not_pile_up_behind_an_open_transaction() -> None:
-    horizon = Horizon(0)
+    watermark = Watermark(0)
     for n in range(1, 100):
-        horizon.learn(Moved(0, None, f"50:{101 + n}:50", n * 10, 101 + n, None), 5)
-    assert horizon.marks == [Mark(980, 199), Mark(990, 200)]
+        watermark.update(AssignedBatch(0, None, f"50:{101 + n}:50", n * 10, 101 + n, None), 5)
+    assert watermark.xid_watermarks == [XidWatermark(980, 199), XidWatermark(990, 200)]
 
 
 @pytest.mark.parametrize(("changes", "seconds", "pause"), [(1, 0.05, 0.01), (20, 0.02, 0.02), (5_000, 0.01, 0.05)])
-def test_the_leader_looks_less_often_when_there_is_more_to_place(changes: int, seconds: float, pause: float) -> None:
-    assert pace(changes, seconds) == pytest.approx(pause)
+def test_the_leader_polls_less_often_when_there_is_more_to_assign(changes: int, seconds: float, pause: float) -> None:
+    assert poll_interval(changes, seconds) == pytest.approx(pause)
 
 
 # -- days -------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-async def pool(database: str) -> AsyncIterator[Pool]:
-    made = await Pool.open(database, Settings())
-    yield made
-    await made.close()
+async def pool(database_dsn: str) -> AsyncIterator[Pool]:
+    opened = await Pool.open(database_dsn, Settings())
+    yield opened
+    await opened.close()
 
 
-async def settle(connection: Connection) -> None:
+async def wait_until_settled(connection: Connection) -> None:
     """Waits until all that was written is known to be settled."""
 
-    async def it_is() -> bool:
-        found: bool = await connection.fetchval(
+    async def is_settled() -> bool:
+        settled: bool = await connection.fetchval(
             "select settled = (select last_value from change_log_id) from change_feed"
         )
-        return found
+        return settled
 
-    await until(it_is)
+    await wait_until(is_settled)
 
 
-async def test_old_days_go_and_who_reads_them_is_told(
-    database: str, connection: Connection, pool: Pool, monkeypatch: pytest.MonkeyPatch
+async def test_old_partitions_are_dropped_and_reading_them_is_refused(
+    database_dsn: str, connection: Connection, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sequencer, "WRITING", 0.0)
+    monkeypatch.setattr(sequencer, "WATERMARK_SAVE_INTERVAL", 0.0)
     today = datetime.now(UTC).date()
     await connection.fetchval("select hub_make_day(current_date - 9)")
     await connection.execute(OLD, 9, 20)  # in a partition of its own
     await connection.execute(OLD, 8, 10)  # in the default one
-    await log_partitions.forget(pool, today - timedelta(days=7))
+    await log_partitions.drop_partitions(pool, today - timedelta(days=7))
     assert await connection.fetchval("select count(*) from change_log") == 30, "without a position nothing goes"
-    async with Sequencer(database, Settings()).running():
-        await settle(connection)
-        await log_partitions.forget(pool, today - timedelta(days=7))
+    async with Sequencer(database_dsn, Settings()).running():
+        await wait_until_settled(connection)
+        await log_partitions.drop_partitions(pool, today - timedelta(days=7))
         assert await connection.fetchval("select count(*) from change_log") == 0
         assert await connection.fetchval("select count(*) from change_order") == 0
         assert (
             await connection.fetchval("select to_regclass('change_log_' || to_char(current_date - 9, 'YYYYMMDD'))")
             is None
         )
-        assert await place_of(connection, await connection.fetchval(ADD, "new")) == 31
-    with pytest.raises(Forgotten):
-        await change_positions.read(connection, 29, 10)
-    assert [each["position"] for each in await change_positions.read(connection, 30, 10)] == [31]
-    assert await change_positions.read(connection, 31, 10) == []
+        assert await wait_for_position(connection, await connection.fetchval(INSERT_PRODUCT, "new")) == 31
+    with pytest.raises(CursorExpired):
+        await change_positions.read_changes(connection, 29, 10)
+    assert [change["position"] for change in await change_positions.read_changes(connection, 30, 10)] == [31]
+    assert await change_positions.read_changes(connection, 31, 10) == []
 
 
-async def test_days_are_made_ahead_unless_their_rows_lie_in_the_default_partition(
+async def test_partitions_are_created_ahead_unless_their_rows_lie_in_the_default_one(
     connection: Connection, pool: Pool
 ) -> None:
     today = datetime.now(UTC).date() + timedelta(days=5)
     await connection.execute(OLD, -6, 1)
-    await log_partitions.make(pool, today)
-    await log_partitions.make(pool, today)
-    found = await connection.fetch(
-        "select right(relname, 8) as day from pg_class where relname ~ '^change_log_\\d{8}$'"
-    )
-    made = {each["day"] for each in found}
-    assert [f"{today + timedelta(days=n):%Y%m%d}" in made for n in range(3)] == [True, False, True]
+    await log_partitions.create_partitions(pool, today)
+    await log_partitions.create_partitions(pool, today)
+    rows = await connection.fetch("select right(relname, 8) as day from pg_class where relname ~ '^change_log_\\d{8}$'")
+    partitions = {row["day"] for row in rows}
+    assert [f"{today + timedelta(days=n):%Y%m%d}" in partitions for n in range(3)] == [True, False, True]
 
 
 async def test_nobody_gathers_statistics_of_images(connection: Connection, pool: Pool) -> None:
-    await log_partitions.make(pool, datetime.now(UTC).date() + timedelta(days=5))
-    found = await connection.fetch("""
+    await log_partitions.create_partitions(pool, datetime.now(UTC).date() + timedelta(days=5))
+    columns = await connection.fetch("""
         select distinct attname, attstattarget from pg_inherits join pg_attribute on attrelid = inhrelid
         where inhparent = 'change_log'::regclass and attname in ('before', 'after') order by attname
     """)
-    assert [tuple(each) for each in found] == [("after", 0), ("before", 0)]
+    assert [tuple(column) for column in columns] == [("after", 0), ("before", 0)]
 
 
-async def test_a_day_that_is_in_use_is_left_for_later(database: str, connection: Connection, pool: Pool) -> None:
+async def test_a_partition_in_use_is_dropped_later(database_dsn: str, connection: Connection, pool: Pool) -> None:
     await connection.fetchval("select hub_make_day(current_date - 9)")
-    async with connected(database, 1) as (reader,), reader.transaction():
+    async with open_connections(database_dsn, 1) as (reader,), reader.transaction():
         await reader.fetchval("select count(*) from change_log")
-        await log_partitions.forget(pool, datetime.now(UTC).date())
-        await connection.fetchval(ADD, "nobody waits")
-    await log_partitions.forget(pool, datetime.now(UTC).date())
+        await log_partitions.drop_partitions(pool, datetime.now(UTC).date())
+        await connection.fetchval(INSERT_PRODUCT, "nobody waits")
+    await log_partitions.drop_partitions(pool, datetime.now(UTC).date())
     with pytest.raises(asyncpg.UndefinedTableError):
         await connection.execute(f"table change_log_{datetime.now(UTC) - timedelta(days=9):%Y%m%d}")

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import random
 import signal
 import tempfile
 from asyncio.subprocess import Process
@@ -16,191 +15,188 @@ from typing import Any
 
 import httpx2
 import pytest
-from change_workload import until
-from conftest import key_for
-from delivery_workload import Play, played
-from hub_process import Hubs, hubs, resident
-from reconnecting_subscriber import subscribed
-from tcp_proxy import Proxy, proxied
+from change_workload import wait_until
+from conftest import create_api_key
+from delivery_workload import DeliveryWorkload, run_delivery_workload
+from hub_process import HubProcesses, resident_mib, run_hubs
+from reconnecting_subscriber import open_subscribers
+from tcp_proxy import TcpProxy, run_proxy
 
 from hub.db import migrate
 from hub.postgres import ensure, pidfile
 
-SUBSCRIBERS, WAITING = 6, 100
-BACK, NOTICED = 3.0, 10.0  # seconds until all is as before; until connections that are dead are known to be
-REFUSED = {"UNAVAILABLE", "STATEMENT_TIMEOUT"}
-LOOK = '{ products(filter: {name: {eq: "none"}}) { totalCount } }'
+SUBSCRIBERS, CONCURRENT_REQUESTS = 6, 100
+RECOVERY_TIMEOUT, DEAD_CONNECTION_TIMEOUT = (
+    3.0,
+    10.0,
+)  # seconds until all is as before; until connections that are dead are known to be
+REJECTION_CODES = {"UNAVAILABLE", "STATEMENT_TIMEOUT"}
+PROBE_QUERY = '{ products(filter: {name: {eq: "none"}}) { totalCount } }'
 
 
 @dataclass(frozen=True)
-class Scale:
+class OutageScale:
     """How much of everything, and in how many seconds a request is refused when the database is away."""
 
     kills: int
-    away: float
+    outage_seconds: float
     transactions: int
-    refused: float
+    rejected_within: float
     settings: dict[str, object]
 
 
-SHORT = Scale(2, 4.0, 5, 2.5, {"statement_timeout": 1})
-LONG = Scale(3, 30.0, 300, 6.0, {})
+SHORT = OutageScale(2, 4.0, 5, 2.5, {"statement_timeout": 1})
+LONG = OutageScale(3, 30.0, 300, 6.0, {})
 
 
 @dataclass(frozen=True)
-class Scene:
+class ProxiedHub:
     """A hub whose way to its own Postgres can be cut."""
 
-    scale: Scale
+    scale: OutageScale
     folder: Path
     dsn: str
-    proxy: Proxy
-    hub: Hubs
+    proxy: TcpProxy
+    processes: HubProcesses
     key: str
     client: httpx2.AsyncClient
 
     @property
     def process(self) -> Process:
         """The hub's."""
-        return self.hub.running[self.hub.ports[0]]
+        return self.processes.processes[self.processes.ports[0]]
 
-    async def play(self, seed: int, doing: Any, *, part: bool) -> Play:
+    async def run_workload(self, seed: int, outage: Any, *, reconnect: bool) -> DeliveryWorkload:
         """Writers and subscribers while something is done; some subscribers come back after it if they shall `part`."""
-        async with subscribed(SUBSCRIBERS, self.hub.ports, self.key) as told:
+        async with open_subscribers(SUBSCRIBERS, self.processes.ports, self.key) as subscribers:
 
-            async def do() -> None:
+            async def cause_outage() -> None:
                 await asyncio.sleep(0.3)
-                await doing
-                await self.answers()
-                for each in told[: SUBSCRIBERS // 2 if part else 0]:
-                    await each.leave()
+                await outage
+                await self.wait_answered()
+                for subscriber in subscribers[: SUBSCRIBERS // 2 if reconnect else 0]:
+                    await subscriber.disconnect()
 
-            meanwhile = asyncio.create_task(do())
-            play = await played(
+            meanwhile = asyncio.create_task(cause_outage())
+            workload = await run_delivery_workload(
                 self.dsn,
-                self.hub.ports,
+                self.processes.ports,
                 self.key,
-                told,
+                subscribers,
                 seed=seed,
                 transactions=self.scale.transactions,
                 meanwhile=meanwhile,
             )
             await meanwhile
-        return play
+        return workload
 
-    async def ask(self, query: str = LOOK) -> tuple[str, float]:
+    async def probe(self, query: str = PROBE_QUERY) -> tuple[str, float]:
         """The code that a request is refused with, "" for none; and after how many seconds."""
-        began = monotonic()
-        answer = (await self.client.post("/graphql", json={"query": query})).json()
-        code = answer["errors"][0]["extensions"]["code"] if "errors" in answer else ""
-        return code, monotonic() - began
+        started_at = monotonic()
+        response = (await self.client.post("/graphql", json={"query": query})).json()
+        code = response["errors"][0]["extensions"]["code"] if "errors" in response else ""
+        return code, monotonic() - started_at
 
-    async def answers(self, seconds: float = BACK) -> None:
+    async def wait_answered(self, seconds: float = RECOVERY_TIMEOUT) -> None:
         """Waits until requests are answered."""
 
-        async def it_does() -> bool:
-            return (await self.ask())[0] == ""
+        async def is_answered() -> bool:
+            return (await self.probe())[0] == ""
 
-        await until(it_does, seconds)
+        await wait_until(is_answered, seconds)
 
-    async def refuses(self, seconds: float) -> None:
+    async def assert_rejected(self, seconds: float) -> None:
         """While the database is away: many ask at once, again and again, and all are refused in time."""
-        end, before = monotonic() + seconds, resident(self.process.pid)
+        end, before = monotonic() + seconds, resident_mib(self.process.pid)
         while monotonic() < end:
-            found = await asyncio.gather(*(self.ask() for _ in range(WAITING)))
-            assert {code for code, _ in found} <= REFUSED
-            assert max(after for _, after in found) < self.scale.refused
-        assert resident(self.process.pid) < before + 50
+            results = await asyncio.gather(*(self.probe() for _ in range(CONCURRENT_REQUESTS)))
+            assert {code for code, _ in results} <= REJECTION_CODES
+            assert max(after for _, after in results) < self.scale.rejected_within
+        assert resident_mib(self.process.pid) < before + 50
 
 
 @pytest.fixture(scope="module", params=[SHORT, pytest.param(LONG, marks=pytest.mark.soak)], ids=["short", "long"])
-async def scene(request: pytest.FixtureRequest) -> AsyncIterator[Scene]:
-    scale: Scale = request.param
+async def proxied_hub(request: pytest.FixtureRequest) -> AsyncIterator[ProxiedHub]:
+    scale: OutageScale = request.param
     with tempfile.TemporaryDirectory() as folder, ensure(Path(folder), durable=False) as server:
         await migrate.upgrade(server.dsn)
-        async with proxied("127.0.0.1", server.port) as proxy:
+        async with run_proxy("127.0.0.1", server.port) as proxy:
             through = server.dsn.replace(f":{server.port}/", f":{proxy.port}/")
-            async with hubs(through, 1, **scale.settings) as hub:
-                key, address = await key_for(server.dsn), f"http://127.0.0.1:{hub.ports[0]}"
+            async with run_hubs(through, 1, **scale.settings) as hub:
+                key, address = await create_api_key(server.dsn), f"http://127.0.0.1:{hub.ports[0]}"
                 headers = {"authorization": f"Bearer {key}"}
                 async with httpx2.AsyncClient(base_url=address, headers=headers, timeout=30) as client:
-                    yield Scene(scale, Path(folder), server.dsn, proxy, hub, key, client)
+                    yield ProxiedHub(scale, Path(folder), server.dsn, proxy, hub, key, client)
 
 
-@pytest.fixture
-def seed() -> int:
-    """Printed by pytest when the test fails."""
-    drawn = random.randrange(10**6)
-    print("seed", drawn)
-    return drawn
-
-
-async def test_postgres_is_killed_again_and_again(scene: Scene, seed: int) -> None:
+async def test_postgres_is_killed_repeatedly(proxied_hub: ProxiedHub, seed: int) -> None:
     async def kill() -> None:
-        for _ in range(scene.scale.kills):
-            killed = postmaster(scene.folder)
+        for _ in range(proxied_hub.scale.kills):
+            killed = postmaster_pid(proxied_hub.folder)
             os.kill(killed, signal.SIGKILL)
-            await until(partial(_another, scene.folder, killed), 20)
-            await scene.answers(5.0)
+            await wait_until(partial(_is_replaced, proxied_hub.folder, killed), 20)
+            await proxied_hub.wait_answered(5.0)
 
-    play = await scene.play(seed, kill(), part=True)
-    assert play.faults() == set()
-    assert [dict(each.ends) for each in play.subscribers[SUBSCRIBERS // 2 :]] == [{}] * (SUBSCRIBERS // 2)
-    assert scene.process.returncode is None
+    workload = await proxied_hub.run_workload(seed, kill(), reconnect=True)
+    assert workload.broken_promises() == set()
+    assert [dict(subscriber.end_reasons) for subscriber in workload.subscribers[SUBSCRIBERS // 2 :]] == [{}] * (
+        SUBSCRIBERS // 2
+    )
+    assert proxied_hub.process.returncode is None
 
 
-async def test_postgres_is_stopped_for_a_while(scene: Scene, seed: int) -> None:
+async def test_postgres_is_suspended(proxied_hub: ProxiedHub, seed: int) -> None:
     async def stop() -> None:
-        with stopped(postmaster(scene.folder)):
-            await scene.refuses(scene.scale.away)
+        with suspended(postmaster_pid(proxied_hub.folder)):
+            await proxied_hub.assert_rejected(proxied_hub.scale.outage_seconds)
 
-    play = await scene.play(seed, stop(), part=False)
-    assert play.faults() == set()
-    assert [dict(each.ends) for each in play.subscribers] == [{}] * SUBSCRIBERS
+    workload = await proxied_hub.run_workload(seed, stop(), reconnect=False)
+    assert workload.broken_promises() == set()
+    assert [dict(subscriber.end_reasons) for subscriber in workload.subscribers] == [{}] * SUBSCRIBERS
 
 
-async def test_the_hub_is_cut_off_and_its_connections_reset(scene: Scene, seed: int) -> None:
+async def test_the_hub_is_cut_off_and_its_connections_reset(proxied_hub: ProxiedHub, seed: int) -> None:
     async def cut() -> None:
-        scene.proxy.cut()
+        proxied_hub.proxy.block()
         try:
-            await scene.refuses(scene.scale.away)
+            await proxied_hub.assert_rejected(proxied_hub.scale.outage_seconds)
         finally:
-            scene.proxy.reset()
+            proxied_hub.proxy.reset()
 
-    play = await scene.play(seed, cut(), part=True)
-    assert play.faults() == set()
-
-
-async def test_connections_die_without_a_word(scene: Scene, seed: int) -> None:
-    async def strand() -> None:
-        scene.proxy.strand()
-        await scene.answers(NOTICED)
-
-    play = await scene.play(seed, strand(), part=False)
-    assert play.faults() == set()
-    assert [dict(each.ends) for each in play.subscribers] == [{}] * SUBSCRIBERS
+    workload = await proxied_hub.run_workload(seed, cut(), reconnect=True)
+    assert workload.broken_promises() == set()
 
 
-def postmaster(folder: Path) -> int:
+async def test_connections_die_silently(proxied_hub: ProxiedHub, seed: int) -> None:
+    async def freeze() -> None:
+        proxied_hub.proxy.freeze_existing()
+        await proxied_hub.wait_answered(DEAD_CONNECTION_TIMEOUT)
+
+    workload = await proxied_hub.run_workload(seed, freeze(), reconnect=False)
+    assert workload.broken_promises() == set()
+    assert [dict(subscriber.end_reasons) for subscriber in workload.subscribers] == [{}] * SUBSCRIBERS
+
+
+def postmaster_pid(folder: Path) -> int:
     running = pidfile.read(folder / "pg")
     assert running is not None
     return running.pid
 
 
-async def _another(folder: Path, killed: int) -> bool:
+async def _is_replaced(folder: Path, killed: int) -> bool:
     running = pidfile.read(folder / "pg")
     return running is not None and running.pid != killed
 
 
 @contextmanager
-def stopped(pid: int) -> Iterator[None]:
+def suspended(pid: int) -> Iterator[None]:
     """A process and all its children stand still."""
     os.kill(pid, signal.SIGSTOP)
     family = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
     try:
-        for each in family[1:]:
-            os.kill(each, signal.SIGSTOP)
+        for process_id in family[1:]:
+            os.kill(process_id, signal.SIGSTOP)
         yield
     finally:
-        for each in reversed(family):
-            os.kill(each, signal.SIGCONT)
+        for process_id in reversed(family):
+            os.kill(process_id, signal.SIGCONT)

@@ -6,8 +6,15 @@ from statistics import median
 from time import monotonic
 
 import pytest
-from change_workload import ADD, LEADER, connected, place_of, placed, until
-from conftest import asking
+from change_workload import (
+    INSERT_PRODUCT,
+    LEADER_PID_SQL,
+    open_connections,
+    wait_for_position,
+    wait_until,
+    wait_until_sequenced,
+)
+from conftest import open_query_client
 
 from hub.changefeed import sequencer
 from hub.changefeed.sequencer import Sequencer
@@ -15,62 +22,62 @@ from hub.db.pool import Connection
 from hub.settings import Settings
 
 SAMPLES = 20
-MORE, MOST_MORE = (
+MEDIAN_SLACK, MAX_SLACK = (
     0.05,
     0.25,
 )  # seconds that the usual and the longest wait may grow by, on a machine that does other things
-MANY = """
+INSERT_MANY = """
 insert into products (sku, name, category, unit_price, currency)
 select $1 || ' ' || n, 'n', 'c', 1, 'EUR' from generate_series(1, 5000) as n
 """
-MAKE = """mutation { productCreate(input: {sku: "A", name: "Nail", category: "Iron", unitPrice: "1", currency: "EUR"}) {
+CREATE_PRODUCT = """mutation { productCreate(input: {sku: "A", name: "Nail", category: "Iron", unitPrice: "1", currency: "EUR"}) {
     product { sku }
 } }"""
 
 
-async def waits(connection: Connection, name: str) -> list[float]:
+async def sequencing_delays(connection: Connection, name: str) -> list[float]:
     """Seconds from a commit to its position, sorted."""
-    found = []
+    delays = []
     for n in range(SAMPLES):
-        row = await connection.fetchval(ADD, f"{name} {n}")
-        begun = monotonic()
-        await place_of(connection, row)
-        found.append(monotonic() - begun)
-    return sorted(found)
+        row = await connection.fetchval(INSERT_PRODUCT, f"{name} {n}")
+        started_at = monotonic()
+        await wait_for_position(connection, row)
+        delays.append(monotonic() - started_at)
+    return sorted(delays)
 
 
 @asynccontextmanager
-async def held(dsn: str, what: str) -> AsyncIterator[None]:
+async def open_transaction(dsn: str, what: str) -> AsyncIterator[None]:
     """Somebody who has begun, and does not end while the body runs."""
-    async with connected(dsn, 1) as (slow,), slow.transaction(isolation="repeatable_read"):
+    async with open_connections(dsn, 1) as (slow,), slow.transaction(isolation="repeatable_read"):
         await slow.fetchval("select count(*) from products")
         if what == "transaction":
-            await slow.fetchval(ADD, "slow")
+            await slow.fetchval(INSERT_PRODUCT, "slow")
         yield
 
 
 @pytest.mark.parametrize("what", ["snapshot", "transaction"])
 @pytest.mark.parametrize("changes", [100_000, pytest.param(1_000_000, marks=pytest.mark.soak)])
-async def test_one_who_is_slow_delays_nobody(
-    database: str, what: str, changes: int, monkeypatch: pytest.MonkeyPatch
+async def test_open_snapshots_and_transactions_do_not_delay_sequencing(
+    database_dsn: str, what: str, changes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Each note of what is settled leaves a dead row: as many as there would be in an hour or more.
-    monkeypatch.setattr(sequencer, "WRITING", 0.0)
-    async with connected(database, 1) as (connection,), Sequencer(database, Settings()).running():
-        before = await waits(connection, "before")
-        async with held(database, what):
+    monkeypatch.setattr(sequencer, "WATERMARK_SAVE_INTERVAL", 0.0)
+    async with open_connections(database_dsn, 1) as (connection,), Sequencer(database_dsn, Settings()).running():
+        before = await sequencing_delays(connection, "before")
+        async with open_transaction(database_dsn, what):
             for n in range(changes // 5_000):
-                await connection.execute(MANY, f"many {n}")
-            await placed(connection, 60)
-            during = await waits(connection, "during")
-        after = await waits(connection, "after")
-    assert max(median(during), median(after)) < median(before) + MORE
-    assert during[-2] < before[-2] + MOST_MORE
+                await connection.execute(INSERT_MANY, f"many {n}")
+            await wait_until_sequenced(connection, 60)
+            during = await sequencing_delays(connection, "during")
+        after = await sequencing_delays(connection, "after")
+    assert max(median(during), median(after)) < median(before) + MEDIAN_SLACK
+    assert during[-2] < before[-2] + MAX_SLACK
 
 
-async def test_a_wake_up_that_is_lost_is_made_up_for(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_lost_wake_up_does_not_delay_sequencing(database_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Sequencer, "wake", lambda _: None)
-    async with connected(database, 1) as (connection,), asking(database) as ask:
-        await until(lambda: connection.fetchval(LEADER))
-        await ask(MAKE)
-        await placed(connection, 1.0)
+    async with open_connections(database_dsn, 1) as (connection,), open_query_client(database_dsn) as run_query:
+        await wait_until(lambda: connection.fetchval(LEADER_PID_SQL))
+        await run_query(CREATE_PRODUCT)
+        await wait_until_sequenced(connection, 1.0)

@@ -1,79 +1,70 @@
 """Hubs killed under writers and subscribers: whoever comes back is told all that was acknowledged, once and in order."""
 
 import asyncio
-import random
 from time import monotonic
 
 import pytest
-from conftest import key_for
-from delivery_workload import played
-from hub_process import hubs
-from reconnecting_subscriber import subscribed
+from conftest import create_api_key
+from delivery_workload import run_delivery_workload
+from hub_process import run_hubs
+from reconnecting_subscriber import open_subscribers
 
-RESUMED = 3.0  # seconds from a hub that answers until every stream goes on
-
-
-@pytest.fixture
-def seed() -> int:
-    """Printed by pytest when the test fails."""
-    drawn = random.randrange(10**6)
-    print("seed", drawn)
-    return drawn
+RESUME_TIMEOUT = 3.0  # seconds from a hub that answers until every stream goes on
 
 
 @pytest.mark.parametrize(
     ("subscribers", "kills", "pause"), [(10, 1, 0.0), pytest.param(50, 5, 0.2, marks=pytest.mark.soak)]
 )
-async def test_one_hub_is_killed_and_started_again(
-    database: str, seed: int, subscribers: int, kills: int, pause: float
+async def test_a_single_hub_is_killed_and_restarted(
+    database_dsn: str, seed: int, subscribers: int, kills: int, pause: float
 ) -> None:
-    key, down = await key_for(database), [0.0]
-    async with hubs(database, 1) as hub, subscribed(subscribers, hub.ports, key) as told:
+    key, down = await create_api_key(database_dsn), [0.0]
+    async with run_hubs(database_dsn, 1) as processes, open_subscribers(subscribers, processes.ports, key) as streams:
 
         async def kill() -> None:
             for _ in range(kills):
                 await asyncio.sleep(0.5)
-                began = monotonic()
-                await hub.restart(hub.ports[0])
-                down.append(monotonic() - began)
-                await asyncio.gather(*(each.again() for each in told))
+                started_at = monotonic()
+                await processes.restart(processes.ports[0])
+                down.append(monotonic() - started_at)
+                await asyncio.gather(*(stream.wait_resumed() for stream in streams))
 
         killing = asyncio.create_task(kill())
         number = 500 if pause else 5
-        play = await played(
-            database, hub.ports, key, told, seed=seed, transactions=number, pause=pause, meanwhile=killing
+        workload = await run_delivery_workload(
+            database_dsn, processes.ports, key, streams, seed=seed, transactions=number, pause=pause, meanwhile=killing
         )
         await killing
-    print("away", play.away, "down", max(down), "written", len(play.ledger.acknowledged))
-    assert play.faults() == set()
-    assert {each.ends["broken"] for each in told} == {kills}
-    assert play.away < max(down) + RESUMED
+    print("away", workload.longest_gap, "down", max(down), "written", len(workload.ledger.acknowledged))
+    assert workload.broken_promises() == set()
+    assert {stream.end_reasons["broken"] for stream in streams} == {kills}
+    assert workload.longest_gap < max(down) + RESUME_TIMEOUT
 
 
 @pytest.mark.parametrize(
     ("subscribers", "kills", "pause"), [(10, 1, 0.0), pytest.param(50, 6, 0.2, marks=pytest.mark.soak)]
 )
 async def test_one_of_two_hubs_is_killed_and_the_other_goes_on(
-    database: str, seed: int, subscribers: int, kills: int, pause: float
+    database_dsn: str, seed: int, subscribers: int, kills: int, pause: float
 ) -> None:
-    key = await key_for(database)
-    async with hubs(database, 2) as hub, subscribed(subscribers, hub.ports, key) as told:
+    key = await create_api_key(database_dsn)
+    async with run_hubs(database_dsn, 2) as processes, open_subscribers(subscribers, processes.ports, key) as streams:
 
         async def kill() -> None:
             for n in range(kills):
                 if n:
-                    await hub.start(hub.ports[(n - 1) % 2])
+                    await processes.start(processes.ports[(n - 1) % 2])
                 await asyncio.sleep(0.5)
-                await hub.kill(hub.ports[n % 2])
-                await asyncio.gather(*(each.again() for each in told))
+                await processes.kill(processes.ports[n % 2])
+                await asyncio.gather(*(stream.wait_resumed() for stream in streams))
 
         killing = asyncio.create_task(kill())
         number = 500 if pause else 5
-        play = await played(
-            database, hub.ports, key, told, seed=seed, transactions=number, pause=pause, meanwhile=killing
+        workload = await run_delivery_workload(
+            database_dsn, processes.ports, key, streams, seed=seed, transactions=number, pause=pause, meanwhile=killing
         )
         await killing
-    print("away", play.away, "written", len(play.ledger.acknowledged))
-    assert play.faults() == set()
-    assert sum(each.ends["broken"] for each in told) >= kills * subscribers // 2
-    assert play.away < RESUMED
+    print("away", workload.longest_gap, "written", len(workload.ledger.acknowledged))
+    assert workload.broken_promises() == set()
+    assert sum(stream.end_reasons["broken"] for stream in streams) >= kills * subscribers // 2
+    assert workload.longest_gap < RESUME_TIMEOUT

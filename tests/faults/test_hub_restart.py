@@ -1,91 +1,85 @@
 """Hubs that are restarted one after the other: no mutation fails, though none may be repeated, and streams go on elsewhere."""
 
 import asyncio
-import random
 import signal
 from collections import Counter
 from time import monotonic
 
 import pytest
-from conftest import key_for
-from delivery_workload import Careful, played
-from hub_process import hubs
-from reconnecting_subscriber import subscribed
+from conftest import create_api_key
+from delivery_workload import SafeRetryClient, run_delivery_workload
+from hub_process import run_hubs
+from reconnecting_subscriber import open_subscribers
 
-DRAINED, RESUMED = 10.0, 3.0
+DRAIN_TIMEOUT, RESUME_TIMEOUT = 10.0, 3.0
 CLIENTS, PAUSE = 10, 0.09  # some hundred mutations per second
 
 
-@pytest.fixture
-def seed() -> int:
-    """Printed by pytest when the test fails."""
-    drawn = random.randrange(10**6)
-    print("seed", drawn)
-    return drawn
-
-
 @pytest.mark.parametrize(("subscribers", "rounds"), [(10, 1), pytest.param(50, 10, marks=pytest.mark.soak)])
-async def test_a_rolling_restart_fails_no_request(database: str, seed: int, subscribers: int, rounds: int) -> None:
-    key, drained = await key_for(database), list[float]()
-    async with hubs(database, 2) as hub, subscribed(subscribers, hub.ports, key) as told:
+async def test_a_rolling_restart_fails_no_request(database_dsn: str, seed: int, subscribers: int, rounds: int) -> None:
+    key, drained = await create_api_key(database_dsn), list[float]()
+    async with run_hubs(database_dsn, 2) as processes, open_subscribers(subscribers, processes.ports, key) as streams:
 
         async def roll() -> None:
-            for port in hub.ports * rounds:
+            for port in processes.ports * rounds:
                 await asyncio.sleep(0.5)
-                began = monotonic()
-                assert await hub.end(port, signal.SIGTERM) == 0
-                drained.append(monotonic() - began)
-                await hub.start(port)
+                started_at = monotonic()
+                assert await processes.stop(port, signal.SIGTERM) == 0
+                drained.append(monotonic() - started_at)
+                await processes.start(port)
 
         rolling = asyncio.create_task(roll())
-        play = await played(
-            database,
-            hub.ports,
+        workload = await run_delivery_workload(
+            database_dsn,
+            processes.ports,
             key,
-            told,
+            streams,
             seed=seed,
             transactions=5,
             writers=2,
             clients=CLIENTS,
             pause=PAUSE,
             meanwhile=rolling,
-            kind=Careful,
+            client_type=SafeRetryClient,
         )
         await rolling
-    ends = sum((each.ends for each in told), Counter[str]())
-    print("drained", max(drained), "away", play.away, dict(ends))
-    assert play.faults() == set()
-    assert max(drained) < DRAINED
-    assert play.away < RESUMED
+    ends = sum((stream.end_reasons for stream in streams), Counter[str]())
+    print("drained", max(drained), "away", workload.longest_gap, dict(ends))
+    assert workload.broken_promises() == set()
+    assert max(drained) < DRAIN_TIMEOUT
+    assert workload.longest_gap < RESUME_TIMEOUT
     assert set(ends) == {"1012"}
 
 
-async def test_who_was_let_in_as_the_hub_stops_is_answered(database: str) -> None:
+async def test_connections_accepted_during_shutdown_are_answered(database_dsn: str) -> None:
     body = b'{"query":"{ customers(first: 1) { totalCount } }"}'
-    head = f"authorization: Bearer {await key_for(database)}\r\ncontent-type: application/json\r\nconnection: close\r\n"
-    sent = f"POST /graphql HTTP/1.1\r\nhost: hub\r\n{head}content-length: {len(body)}\r\n\r\n".encode() + body
-    answers = Counter[bytes]()
+    key = await create_api_key(database_dsn)
+    header_lines = f"authorization: Bearer {key}\r\ncontent-type: application/json\r\nconnection: close\r\n"
+    request = (
+        f"POST /graphql HTTP/1.1\r\nhost: hub\r\n{header_lines}content-length: {len(body)}\r\n\r\n".encode() + body
+    )
+    status_lines = Counter[bytes]()
 
-    async def ask(port: int) -> None:
+    async def send_until_closed(port: int) -> None:
         """Again and again, each time on a connection of its own, until nobody is let in."""
         while True:
             try:
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
             except OSError:
                 return
-            writer.write(sent)
+            writer.write(request)
             try:
-                answers[(await reader.read())[:12]] += 1
+                status_lines[(await reader.read())[:12]] += 1
             except OSError:
-                answers[b"reset"] += 1
+                status_lines[b"reset"] += 1
             writer.close()
 
-    async with hubs(database, 1) as hub:
-        (port,) = hub.ports
+    async with run_hubs(database_dsn, 1) as processes:
+        (port,) = processes.ports
         for _ in range(3):
-            asking = [asyncio.create_task(ask(port)) for _ in range(CLIENTS)]
+            requests = [asyncio.create_task(send_until_closed(port)) for _ in range(CLIENTS)]
             await asyncio.sleep(0.5)
-            assert await hub.end(port, signal.SIGTERM) == 0
-            await asyncio.gather(*asking)
-            await hub.start(port)
-    assert set(answers) == {b"HTTP/1.1 200"}
+            assert await processes.stop(port, signal.SIGTERM) == 0
+            await asyncio.gather(*requests)
+            await processes.start(port)
+    assert set(status_lines) == {b"HTTP/1.1 200"}

@@ -1,46 +1,37 @@
 """Random writes, random live lists, hubs restarted in every way: in the end each list is what a query of it answers."""
 
 import asyncio
-import random
 import signal
 from datetime import UTC, datetime
 from itertools import islice
 
 import pytest
-from change_workload import connected, placed
-from conftest import key_for
-from hub_process import Hubs, hubs
-from live_query_workload import Scribbler, Watcher, differences, drawn
+from change_workload import open_connections, wait_until_sequenced
+from conftest import create_api_key
+from hub_process import HubProcesses, run_hubs
+from live_query_workload import LiveListSubscriber, RandomWriter, generate_live_queries, live_query_differences
 from oracle.data import load
-from reconnecting_subscriber import running
-from socket_hub import streaming
+from reconnecting_subscriber import run_subscribers
+from socket_hub import run_socket_hub
 
 from hub import schema
 from hub.engine.execution import subscriptions
-from hub.engine.plan.dependencies import Reach
+from hub.engine.plan.dependencies import TableDependencies
 
 WRITES = 60  # statements between two restarts, and once more at the end
-COST = 100_000  # what an operation may: lists are drawn within a budget of rows, not of what they are priced at
+COST_LIMIT = 100_000  # what an operation may: lists are drawn within a budget of rows, not of what they are priced at
 TERM, KILL = signal.SIGTERM, signal.SIGKILL
 RESTARTS = {"graceful": [TERM], "brutal": [KILL], "rolling": [TERM, TERM], "mixed": [TERM, KILL]}
 
 
-@pytest.fixture
-def seed() -> int:
-    """Printed by pytest when the test fails."""
-    drawn = random.randrange(10**6)
-    print("seed", drawn)
-    return drawn
-
-
-async def restarted(hub: Hubs, how: str) -> None:
+async def restart_hubs(processes: HubProcesses, how: str) -> None:
     """Those that are restarted are so one after the other, or in a mixed way at once."""
-    restarts = [hub.restart(port, number) for port, number in zip(hub.ports, RESTARTS[how], strict=False)]
+    restarts = [processes.restart(port, number) for port, number in zip(processes.ports, RESTARTS[how], strict=False)]
     if how == "mixed":
         await asyncio.gather(*restarts)
         return
-    for each in restarts:
-        await each
+    for restart in restarts:
+        await restart
 
 
 @pytest.mark.parametrize(
@@ -48,47 +39,60 @@ async def restarted(hub: Hubs, how: str) -> None:
     [(30, ["mixed"]), pytest.param(90, [*RESTARTS] * 10, marks=pytest.mark.soak)],
     ids=["short", "long"],
 )
-async def test_every_live_list_ends_as_a_query_of_it_answers(
-    northwind: str, seed: int, lists: int, ways: list[str]
+async def test_every_live_query_ends_with_the_answer_of_its_query(
+    northwind_dsn: str, seed: int, lists: int, ways: list[str]
 ) -> None:
-    graph, key = schema.build(), await key_for(northwind)
-    data = await load(northwind, graph.catalog)
-    wanted = islice(drawn(graph, data, datetime.now(UTC), str(seed)), lists)
-    async with hubs(northwind, 2, cost_limit=COST) as hub, connected(northwind, 1) as (rows,):
-        ports = hub.ports
-        watchers = [Watcher([ports[n % 2], ports[1 - n % 2]], key, watched=each) for n, each in enumerate(wanted)]
-        scribbler = Scribbler(rows, graph.catalog, str(seed))
-        async with running(watchers):
-            before = [each.view for each in watchers]
+    graph, key = schema.build(), await create_api_key(northwind_dsn)
+    data = await load(northwind_dsn, graph.catalog)
+    live_queries = islice(generate_live_queries(graph, data, datetime.now(UTC), str(seed)), lists)
+    async with (
+        run_hubs(northwind_dsn, 2, cost_limit=COST_LIMIT) as processes,
+        open_connections(northwind_dsn, 1) as (rows,),
+    ):
+        ports = processes.ports
+        subscribers = [
+            LiveListSubscriber([ports[n % 2], ports[1 - n % 2]], key, live_query=live_list)
+            for n, live_list in enumerate(live_queries)
+        ]
+        random_writer = RandomWriter(rows, graph.catalog, str(seed))
+        async with run_subscribers(subscribers):
+            before = [live_list.latest for live_list in subscribers]
             for how in [*ways, "end"]:
-                restarting = asyncio.create_task(restarted(hub, how) if how in RESTARTS else asyncio.sleep(0))
+                restarting = asyncio.create_task(restart_hubs(processes, how) if how in RESTARTS else asyncio.sleep(0))
                 for _ in range(WRITES):
-                    await scribbler.scribble()
+                    await random_writer.write_once()
                     await asyncio.sleep(0.01)
                 await restarting
             async with asyncio.timeout(30):
-                while sum(each.view != view for each, view in zip(watchers, before, strict=True)) < lists // 4:
-                    await scribbler.scribble()
+                while (
+                    sum(live_list.latest != answer for live_list, answer in zip(subscribers, before, strict=True))
+                    < lists // 4
+                ):
+                    await random_writer.write_once()
                     await asyncio.sleep(0.01)
-            await placed(rows)
-            different = await differences(watchers, hub.ports[0], key)
+            await wait_until_sequenced(rows)
+            different = await live_query_differences(subscribers, processes.ports[0], key)
     assert different == []
 
 
-async def test_a_hub_that_does_not_look_where_a_list_reads_is_found(
-    northwind: str, seed: int, monkeypatch: pytest.MonkeyPatch
+async def test_wrong_table_dependencies_are_detected(
+    northwind_dsn: str, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subscriptions, "reach_of", lambda _: Reach(frozenset({"staff"}), frozenset()))
-    async with streaming(northwind, cost_limit=COST) as hub:
+    monkeypatch.setattr(
+        subscriptions, "table_dependencies", lambda _: TableDependencies(frozenset({"staff"}), frozenset())
+    )
+    async with run_socket_hub(northwind_dsn, cost_limit=COST_LIMIT) as hub:
         graph = schema.build()
-        wanted = islice(drawn(graph, await load(northwind, graph.catalog), datetime.now(UTC), str(seed)), 10)
-        watchers = [Watcher([hub.port], hub.key, watched=each) for each in wanted]
-        scribbler = Scribbler(hub.rows, graph.catalog, str(seed))
-        async with running(watchers), asyncio.timeout(60):
+        live_queries = islice(
+            generate_live_queries(graph, await load(northwind_dsn, graph.catalog), datetime.now(UTC), str(seed)), 10
+        )
+        subscribers = [LiveListSubscriber([hub.port], hub.key, live_query=live_query) for live_query in live_queries]
+        random_writer = RandomWriter(hub.connection, graph.catalog, str(seed))
+        async with run_subscribers(subscribers), asyncio.timeout(60):
             # What is drawn may have nothing to do with what is written: until something has.
             different = False
             while not different:
                 for _ in range(WRITES):
-                    await scribbler.scribble()
-                await placed(hub.rows)
-                different = bool(await differences(watchers, hub.port, hub.key, seconds=2))
+                    await random_writer.write_once()
+                await wait_until_sequenced(hub.connection)
+                different = bool(await live_query_differences(subscribers, hub.port, hub.key, seconds=2))

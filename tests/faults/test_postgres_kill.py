@@ -19,7 +19,7 @@ from hub.errors import Misconfigured
 from hub.postgres import ensure, pidfile, supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
-OWNER = """
+OWNER_SCRIPT = """
 import sys
 from pathlib import Path
 from hub.postgres import ensure
@@ -29,142 +29,142 @@ with ensure(Path(sys.argv[1]), durable=False) as started:
 """
 
 
-def ask(dsn: str, statement: str) -> Any:
-    async def answer() -> Any:
+def fetch_value(dsn: str, statement: str) -> Any:
+    async def fetch() -> Any:
         connection = await asyncpg.connect(dsn)
         try:
             return await connection.fetchval(statement)
         finally:
             await connection.close()
 
-    return asyncio.run(answer())
+    return asyncio.run(fetch())
 
 
 @pytest.fixture(autouse=True)
-def swept(tmp_path: Path) -> Iterator[None]:
+def remove_cluster(tmp_path: Path) -> Iterator[None]:
     """A cluster is 40 MB: too much for every test to leave one behind."""
     yield
     shutil.rmtree(tmp_path)
 
 
-def owner(data: Path) -> tuple[subprocess.Popen[str], str]:
+def start_owner(data: Path) -> tuple[subprocess.Popen[str], str]:
     """A hub of its own, with a running server that holds one row; and its address."""
     hub = subprocess.Popen(
-        [sys.executable, "-c", OWNER, data], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", OWNER_SCRIPT, data], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert hub.stdout is not None
     dsn = hub.stdout.readline().strip()
-    ask(dsn, "create table if not exists fact (n int)")
-    ask(dsn, "insert into fact values (42)")
+    fetch_value(dsn, "create table if not exists fact (n int)")
+    fetch_value(dsn, "insert into fact values (42)")
     return hub, dsn
 
 
-def end(hub: subprocess.Popen[str], number: signal.Signals) -> None:
+def stop_owner(hub: subprocess.Popen[str], number: signal.Signals) -> None:
     hub.send_signal(number)
     hub.communicate()
 
 
-def eventually(true: Callable[[], bool], seconds: float = 10.0) -> bool:
+def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
     deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:
+    while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
-    return true()
+    return condition()
 
 
-def postmaster(data: Path) -> int:
+def postmaster_pid(data: Path) -> int:
     running = pidfile.read(data / "pg")
     assert running is not None
     return running.pid
 
 
-def log(data: Path) -> str:
+def server_log(data: Path) -> str:
     return (data / "postgres.log").read_text()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_when_its_owner_is_killed_it_stops_cleanly_and_starts_again(tmp_path: Path, number: signal.Signals) -> None:
-    hub, dsn = owner(tmp_path)
-    ask(dsn, "insert into fact select generate_series(1, 100000)")
-    end(hub, number)
+def test_postgres_stops_cleanly_when_its_owner_is_killed(tmp_path: Path, number: signal.Signals) -> None:
+    hub, dsn = start_owner(tmp_path)
+    fetch_value(dsn, "insert into fact select generate_series(1, 100000)")
+    stop_owner(hub, number)
     with ensure(tmp_path, durable=False) as started:
         assert started.owned
-        assert ask(started.dsn, "select count(*) from fact") == 100_001
-    assert "received fast shutdown request" in log(tmp_path)
-    assert "was not properly shut down" not in log(tmp_path)
+        assert fetch_value(started.dsn, "select count(*) from fact") == 100_001
+    assert "received fast shutdown request" in server_log(tmp_path)
+    assert "was not properly shut down" not in server_log(tmp_path)
 
 
-def back(dsn: str, folder: Path, killed: int) -> bool:
+def is_restarted(dsn: str, folder: Path, killed: int) -> bool:
     """Whether another server than the killed one answers."""
-    return answers(dsn) and postmaster(folder) != killed
+    return is_answering(dsn) and postmaster_pid(folder) != killed
 
 
-def test_when_it_is_killed_its_owner_starts_it_again_at_the_same_address(tmp_path: Path) -> None:
-    told: list[str] = []
-    with ensure(tmp_path, durable=False, notice=told.append) as started:
-        ask(started.dsn, "create table fact as select generate_series(1, 100000) as n")
+def test_the_owner_restarts_a_killed_postgres_at_the_same_address(tmp_path: Path) -> None:
+    notices: list[str] = []
+    with ensure(tmp_path, durable=False, notice=notices.append) as started:
+        fetch_value(started.dsn, "create table fact as select generate_series(1, 100000) as n")
         for _ in range(3):
-            killed = postmaster(tmp_path)
+            killed = postmaster_pid(tmp_path)
             os.kill(killed, signal.SIGKILL)
-            assert eventually(partial(back, started.dsn, tmp_path, killed))
-        assert ask(started.dsn, "select count(*) from fact") == 100_000
-    assert told[1:] == ["Postgres ended unbidden (exit -9)", "Postgres has ended; starting it again"] * 3
-    assert log(tmp_path).count("automatic recovery in progress") == 3
-    assert pidfile.whose(killed, tmp_path / "pg") == "nobody's"
+            assert eventually(partial(is_restarted, started.dsn, tmp_path, killed))
+        assert fetch_value(started.dsn, "select count(*) from fact") == 100_000
+    assert notices[1:] == ["Postgres ended unbidden (exit -9)", "Postgres has ended; starting it again"] * 3
+    assert server_log(tmp_path).count("automatic recovery in progress") == 3
+    assert pidfile.process_owner(killed, tmp_path / "pg") == "nobody's"
 
 
-def answers(dsn: str) -> bool:
+def is_answering(dsn: str) -> bool:
     try:
-        return bool(ask(dsn, "select true"))
+        return bool(fetch_value(dsn, "select true"))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return False
 
 
-def test_when_both_are_killed_the_next_start_recovers(tmp_path: Path) -> None:
-    hub, dsn = owner(tmp_path)
-    ask(dsn, "insert into fact select generate_series(1, 100000)")
+def test_the_next_start_recovers_when_both_were_killed(tmp_path: Path) -> None:
+    hub, dsn = start_owner(tmp_path)
+    fetch_value(dsn, "insert into fact select generate_series(1, 100000)")
     hub.send_signal(signal.SIGSTOP)
-    os.kill(postmaster(tmp_path), signal.SIGKILL)
-    end(hub, signal.SIGKILL)
+    os.kill(postmaster_pid(tmp_path), signal.SIGKILL)
+    stop_owner(hub, signal.SIGKILL)
     with ensure(tmp_path, durable=False) as started:
         assert started.owned
-        assert ask(started.dsn, "select count(*) from fact") == 100_001
-    assert log(tmp_path).count("automatic recovery in progress") == 1
+        assert fetch_value(started.dsn, "select count(*) from fact") == 100_001
+    assert server_log(tmp_path).count("automatic recovery in progress") == 1
 
 
-def test_when_its_owner_is_killed_another_hub_that_uses_it_takes_over(tmp_path: Path) -> None:
-    hub, dsn = owner(tmp_path)
+def test_another_hub_takes_over_postgres_when_its_owner_is_killed(tmp_path: Path) -> None:
+    hub, dsn = start_owner(tmp_path)
     with ensure(tmp_path, durable=False) as attached:
         assert (attached.owned, attached.dsn) == (False, dsn)
-        end(hub, signal.SIGKILL)
-        assert eventually(lambda: attached.owned and answers(dsn))
-        assert ask(dsn, "select n from fact") == 42
+        stop_owner(hub, signal.SIGKILL)
+        assert eventually(lambda: attached.owned and is_answering(dsn))
+        assert fetch_value(dsn, "select n from fact") == 42
 
 
-def test_a_server_that_cannot_be_started_again_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "ATTEMPTS", 1)
-    told: list[str] = []
-    with ensure(tmp_path, durable=False, notice=told.append):
+def test_the_owner_stops_restarting_a_server_that_cannot_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "MAX_FAILED_STARTS", 1)
+    notices: list[str] = []
+    with ensure(tmp_path, durable=False, notice=notices.append):
         with (tmp_path / "pg" / "postgresql.conf").open("a") as configuration:
             configuration.write("work_mem = lots\n")
-        os.kill(postmaster(tmp_path), signal.SIGKILL)
-        assert eventually(lambda: len(told) == 4)
-    assert told[3].startswith("Postgres ended 2 times in a row, last: ")
-    assert 'invalid value for parameter "work_mem": "lots"' in told[3]
+        os.kill(postmaster_pid(tmp_path), signal.SIGKILL)
+        assert eventually(lambda: len(notices) == 4)
+    assert notices[3].startswith("Postgres ended 2 times in a row, last: ")
+    assert 'invalid value for parameter "work_mem": "lots"' in notices[3]
 
 
-def test_a_cluster_whose_making_was_killed_is_made_at_the_next_start(tmp_path: Path) -> None:
-    hub = subprocess.Popen([sys.executable, "-c", OWNER, tmp_path], cwd=ROOT, stdin=subprocess.PIPE)
+def test_an_interrupted_initdb_is_repeated_at_the_next_start(tmp_path: Path) -> None:
+    hub = subprocess.Popen([sys.executable, "-c", OWNER_SCRIPT, tmp_path], cwd=ROOT, stdin=subprocess.PIPE)
     assert eventually(lambda: (tmp_path / "pg.new" / "PG_VERSION").exists())
     hub.kill()
     hub.communicate()
     with ensure(tmp_path, durable=False) as started:
-        assert ask(started.dsn, "select 1") == 1
+        assert fetch_value(started.dsn, "select 1") == 1
     assert not (tmp_path / "pg.new").exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
-def test_a_full_disk_is_said_to_be_full(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(small)]

@@ -12,27 +12,27 @@ from typing import Any
 
 import asyncpg
 import httpx2
-from conftest import key_for
-from hub_process import free_port, served
+from conftest import create_api_key
+from hub_process import free_port, start_hub
 
 from hub.db import migrate
 from hub.postgres import ensure, pidfile
 
 CLIENTS, KILLS = 32, 3
-MAKE = """mutation ($sku: String!, $key: String) {
+CREATE_PRODUCT = """mutation ($sku: String!, $key: String) {
     productCreate(input: {sku: $sku, name: "Nail", category: "Iron", unitPrice: "1", currency: "EUR"}, idempotencyKey: $key) {
         product { id sku createdAt }
     }
 }"""
 
 
-async def answered(url: str, key: str, variables: dict[str, Any]) -> Any:
+async def post_until_answered(url: str, key: str, variables: dict[str, Any]) -> Any:
     """The answer, asked for until there is one."""
     async with httpx2.AsyncClient(timeout=20) as client:
         while True:
             try:
-                sent = {"query": MAKE, "variables": variables}
-                response = await client.post(url, json=sent, headers={"authorization": f"Bearer {key}"})
+                body = {"query": CREATE_PRODUCT, "variables": variables}
+                response = await client.post(url, json=body, headers={"authorization": f"Bearer {key}"})
                 if response.status_code == 200 and response.json().get("data"):
                     return response.json()
             except httpx2.TransportError:
@@ -41,30 +41,30 @@ async def answered(url: str, key: str, variables: dict[str, Any]) -> Any:
 
 
 @asynccontextmanager
-async def place(folder: Path) -> AsyncIterator[tuple[str, str]]:
+async def migrated_server(folder: Path) -> AsyncIterator[tuple[str, str]]:
     """A migrated database on a server that is started again when it dies, and an admin's key."""
     with ensure(folder, durable=False) as started:
         await migrate.upgrade(started.dsn)
-        yield started.dsn, await key_for(started.dsn)
+        yield started.dsn, await create_api_key(started.dsn)
 
 
-async def one_effect(folder: Path, kill: Callable[[Process, str, int], Awaitable[Process]]) -> None:
+async def assert_one_effect(folder: Path, kill: Callable[[Process, str, int], Awaitable[Process]]) -> None:
     """Rounds of clients with one key each, and what `kill` does in the middle of them."""
     seed = random.randrange(10**9)
     print(f"seed {seed}")
     draw = random.Random(seed)
-    async with place(folder) as (dsn, key):
+    async with migrated_server(folder) as (dsn, key):
         port = free_port()
-        hub = await served(dsn, port)
+        hub = await start_hub(dsn, port)
         try:
             for number in range(KILLS):
                 variables = {"sku": f"S-{number}", "key": f"k-{number}"}
                 url = f"http://127.0.0.1:{port}/graphql"
-                asking = [asyncio.create_task(answered(url, key, variables)) for _ in range(CLIENTS)]
+                requests = [asyncio.create_task(post_until_answered(url, key, variables)) for _ in range(CLIENTS)]
                 await asyncio.sleep(draw.uniform(0.005, 0.08))
                 hub = await kill(hub, dsn, port)
-                found = await asyncio.gather(*asking)
-                assert found == [found[0]] * CLIENTS
+                responses = await asyncio.gather(*requests)
+                assert responses == [responses[0]] * CLIENTS
                 connection = await asyncpg.connect(dsn)
                 assert await connection.fetchval("select count(*) from products where sku = $1", variables["sku"]) == 1
                 await connection.close()
@@ -77,9 +77,9 @@ async def test_when_the_hub_is_killed(tmp_path: Path) -> None:
     async def kill(hub: Process, dsn: str, port: int) -> Process:
         hub.send_signal(signal.SIGKILL)
         await hub.wait()
-        return await served(dsn, port)
+        return await start_hub(dsn, port)
 
-    await one_effect(tmp_path, kill)
+    await assert_one_effect(tmp_path, kill)
 
 
 async def test_when_postgres_is_killed(tmp_path: Path) -> None:
@@ -89,4 +89,4 @@ async def test_when_postgres_is_killed(tmp_path: Path) -> None:
         os.kill(running.pid, signal.SIGKILL)
         return hub
 
-    await one_effect(tmp_path, kill)
+    await assert_one_effect(tmp_path, kill)

@@ -320,7 +320,7 @@ FROM jsonb_populate_record(null::webhook_attempts, t$14.last$) AS t$118
 WHERE EXISTS (SELECT * 
 FROM api_keys AS v$key 
 WHERE v$key.id = $5::UUID AND v$key.public_id = t$118.owner))))) AS t$119) END AS anon_2 
-FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$10(type, key, at), LATERAL (SELECT coalesce((SELECT coalesce(t$11.after, '{}'::jsonb) AS coalesce_4 
+FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$10(type, key, ordinality), LATERAL (SELECT coalesce((SELECT coalesce(t$11.after, '{}'::jsonb) AS coalesce_4 
 FROM change_log AS t$11 
 WHERE t$11.row_id = t$10.key AND t$11.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text END AND t$11.at <= $4::TIMESTAMP WITH TIME ZONE ORDER BY t$11.id DESC 
  LIMIT 1), (SELECT coalesce(t$12.before, '{}'::jsonb) AS coalesce_5 

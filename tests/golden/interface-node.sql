@@ -57,4 +57,4 @@ WHERE t$35.id = t$0.key) AS t$36) WHEN (t$0.type = 'wat') THEN (SELECT row_to_js
 FROM (SELECT 'WebhookAttempt'::text AS __typename, 'wat_' || replace(CAST(t$37.id AS TEXT), '-', '') AS id 
 FROM webhook_attempts AS t$37 
 WHERE t$37.id = t$0.key) AS t$38) END AS anon_2 
-FROM unnest($1::TEXT[], $2::UUID[]) WITH ORDINALITY AS t$0(type, key, at)) AS node) AS t$39) AS anon_1
+FROM unnest($1::TEXT[], $2::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS node) AS t$39) AS anon_1

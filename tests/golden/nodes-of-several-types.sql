@@ -58,5 +58,5 @@ FROM webhook_deliveries AS t$40
 WHERE t$40.id = t$0.key) AS t$41) WHEN (t$0.type = 'wat') THEN (SELECT row_to_json(t$43) AS row_to_json_20 
 FROM (SELECT 'WebhookAttempt'::text AS __typename, 'wat_' || replace(CAST(t$42.id AS TEXT), '-', '') AS id 
 FROM webhook_attempts AS t$42 
-WHERE t$42.id = t$0.key) AS t$43) END ORDER BY t$0.at), '[]'::json) AS coalesce_1 
-FROM unnest($1::TEXT[], $2::UUID[]) WITH ORDINALITY AS t$0(type, key, at)) AS nodes) AS t$44) AS anon_1
+WHERE t$42.id = t$0.key) AS t$43) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
+FROM unnest($1::TEXT[], $2::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$44) AS anon_1

@@ -5,46 +5,46 @@ FROM (SELECT t$31.c$ AS "totalCount", t$32.l$1 AS edges, (SELECT row_to_json(t$3
 FROM (SELECT t$32.c$ > 6 OR false AS "hasNextPage", false AS "hasPreviousPage", translate(encode(($1::BYTEA || SUBSTRING(sha256($2::BYTEA || sha256($2::BYTEA || convert_to(t$32.a$[cardinality(t$32.a$)], 'UTF8'))) FROM 1 FOR 10)) || convert_to(t$32.a$[cardinality(t$32.a$)], 'UTF8'), 'base64'), E'+/=\n', '-_') AS "endCursor") AS t$33) AS "pageInfo" 
 FROM (SELECT coalesce(json_agg(t$25.n$1) FILTER (WHERE t$25.i$ <= 6), '[]'::json) AS l$1, count(*) AS c$, array_agg(t$25.k$) FILTER (WHERE t$25.i$ <= 6) AS a$ 
 FROM (SELECT (SELECT row_to_json(t$24) AS row_to_json_5 
-FROM (SELECT translate(encode(($1::BYTEA || SUBSTRING(sha256($2::BYTEA || sha256($2::BYTEA || convert_to(CAST(json_build_array(CAST(t$11.at$ AS TEXT), CAST(t$11.id AS TEXT)) AS TEXT), 'UTF8'))) FROM 1 FOR 10)) || convert_to(CAST(json_build_array(CAST(t$11.at$ AS TEXT), CAST(t$11.id AS TEXT)) AS TEXT), 'UTF8'), 'base64'), E'+/=\n', '-_') AS cursor, CASE WHEN (t$11.kind$ = 0) THEN (SELECT (SELECT row_to_json(t$13) AS row_to_json_6 
+FROM (SELECT translate(encode(($1::BYTEA || SUBSTRING(sha256($2::BYTEA || sha256($2::BYTEA || convert_to(CAST(json_build_array(CAST(t$11.time$ AS TEXT), CAST(t$11.id AS TEXT)) AS TEXT), 'UTF8'))) FROM 1 FOR 10)) || convert_to(CAST(json_build_array(CAST(t$11.time$ AS TEXT), CAST(t$11.id AS TEXT)) AS TEXT), 'UTF8'), 'base64'), E'+/=\n', '-_') AS cursor, CASE WHEN (t$11.source$ = 0) THEN (SELECT (SELECT row_to_json(t$13) AS row_to_json_6 
 FROM (SELECT 'StageMove'::text AS __typename, 'stm_' || replace(CAST(t$12.id AS TEXT), '-', '') AS id, t$12.moved_at AS at) AS t$13) AS anon_2 
 FROM stage_moves AS t$12 
-WHERE t$12.id = t$11.id) WHEN (t$11.kind$ = 1) THEN (SELECT (SELECT row_to_json(t$15) AS row_to_json_7 
+WHERE t$12.id = t$11.id) WHEN (t$11.source$ = 1) THEN (SELECT (SELECT row_to_json(t$15) AS row_to_json_7 
 FROM (SELECT 'Order'::text AS __typename, 'ord_' || replace(CAST(t$14.id AS TEXT), '-', '') AS id, t$14.placed_at AS at, t$14.number AS number, CAST(t$14.total AS TEXT) AS total) AS t$15) AS anon_3 
 FROM orders AS t$14 
-WHERE t$14.id = t$11.id) WHEN (t$11.kind$ = 2) THEN (SELECT (SELECT row_to_json(t$19) AS row_to_json_8 
+WHERE t$14.id = t$11.id) WHEN (t$11.source$ = 2) THEN (SELECT (SELECT row_to_json(t$19) AS row_to_json_8 
 FROM (SELECT 'Interaction'::text AS __typename, 'int_' || replace(CAST(t$16.id AS TEXT), '-', '') AS id, t$16.occurred_at AS at, t$16.subject AS subject, (SELECT row_to_json(t$18) AS row_to_json_9 
 FROM (SELECT t$17.number AS number 
 FROM orders AS t$17 
 WHERE t$17.id = t$16.order_id) AS t$18) AS "order") AS t$19) AS anon_4 
 FROM interactions AS t$16 
-WHERE t$16.id = t$11.id) WHEN (t$11.kind$ = 3) THEN (SELECT (SELECT row_to_json(t$21) AS row_to_json_10 
+WHERE t$16.id = t$11.id) WHEN (t$11.source$ = 3) THEN (SELECT (SELECT row_to_json(t$21) AS row_to_json_10 
 FROM (SELECT 'Score'::text AS __typename, 'sco_' || replace(CAST(t$20.id AS TEXT), '-', '') AS id, t$20.computed_at AS at, t$20.model AS model, CAST(t$20.value AS TEXT) AS value) AS t$21) AS anon_5 
 FROM scores AS t$20 
-WHERE t$20.id = t$11.id) WHEN (t$11.kind$ = 4) THEN (SELECT (SELECT row_to_json(t$23) AS row_to_json_11 
+WHERE t$20.id = t$11.id) WHEN (t$11.source$ = 4) THEN (SELECT (SELECT row_to_json(t$23) AS row_to_json_11 
 FROM (SELECT 'Consent'::text AS __typename, 'cns_' || replace(CAST(t$22.id AS TEXT), '-', '') AS id, t$22.given_at AS at) AS t$23) AS anon_6 
 FROM consents AS t$22 
-WHERE t$22.id = t$11.id) END AS node) AS t$24) AS n$1, row_number() OVER (ORDER BY t$11.at$ DESC, t$11.id DESC) AS i$, CAST(json_build_array(CAST(t$11.at$ AS TEXT), CAST(t$11.id AS TEXT)) AS TEXT) AS k$ 
-FROM (SELECT t$6.kind$ AS kind$, t$6.id AS id, t$6.at$ AS at$ 
-FROM (SELECT 0 AS kind$, t$1.id AS id, t$1.moved_at AS at$ 
+WHERE t$22.id = t$11.id) END AS node) AS t$24) AS n$1, row_number() OVER (ORDER BY t$11.time$ DESC, t$11.id DESC) AS i$, CAST(json_build_array(CAST(t$11.time$ AS TEXT), CAST(t$11.id AS TEXT)) AS TEXT) AS k$ 
+FROM (SELECT t$6.source$ AS source$, t$6.id AS id, t$6.time$ AS time$ 
+FROM (SELECT 0 AS source$, t$1.id AS id, t$1.moved_at AS time$ 
 FROM stage_moves AS t$1 
 WHERE t$1.customer_id = t$0.id ORDER BY t$1.moved_at DESC, t$1.id DESC 
- LIMIT 6 + 1) AS t$6 UNION ALL SELECT t$7.kind$ AS kind$, t$7.id AS id, t$7.at$ AS at$ 
-FROM (SELECT 1 AS kind$, t$2.id AS id, t$2.placed_at AS at$ 
+ LIMIT 6 + 1) AS t$6 UNION ALL SELECT t$7.source$ AS source$, t$7.id AS id, t$7.time$ AS time$ 
+FROM (SELECT 1 AS source$, t$2.id AS id, t$2.placed_at AS time$ 
 FROM orders AS t$2 
 WHERE t$2.customer_id = t$0.id ORDER BY t$2.placed_at DESC, t$2.id DESC 
- LIMIT 6 + 1) AS t$7 UNION ALL SELECT t$8.kind$ AS kind$, t$8.id AS id, t$8.at$ AS at$ 
-FROM (SELECT 2 AS kind$, t$3.id AS id, t$3.occurred_at AS at$ 
+ LIMIT 6 + 1) AS t$7 UNION ALL SELECT t$8.source$ AS source$, t$8.id AS id, t$8.time$ AS time$ 
+FROM (SELECT 2 AS source$, t$3.id AS id, t$3.occurred_at AS time$ 
 FROM interactions AS t$3 
 WHERE t$3.customer_id = t$0.id ORDER BY t$3.occurred_at DESC, t$3.id DESC 
- LIMIT 6 + 1) AS t$8 UNION ALL SELECT t$9.kind$ AS kind$, t$9.id AS id, t$9.at$ AS at$ 
-FROM (SELECT 3 AS kind$, t$4.id AS id, t$4.computed_at AS at$ 
+ LIMIT 6 + 1) AS t$8 UNION ALL SELECT t$9.source$ AS source$, t$9.id AS id, t$9.time$ AS time$ 
+FROM (SELECT 3 AS source$, t$4.id AS id, t$4.computed_at AS time$ 
 FROM scores AS t$4 
 WHERE t$4.customer_id = t$0.id ORDER BY t$4.computed_at DESC, t$4.id DESC 
- LIMIT 6 + 1) AS t$9 UNION ALL SELECT t$10.kind$ AS kind$, t$10.id AS id, t$10.at$ AS at$ 
-FROM (SELECT 4 AS kind$, t$5.id AS id, t$5.given_at AS at$ 
+ LIMIT 6 + 1) AS t$9 UNION ALL SELECT t$10.source$ AS source$, t$10.id AS id, t$10.time$ AS time$ 
+FROM (SELECT 4 AS source$, t$5.id AS id, t$5.given_at AS time$ 
 FROM consents AS t$5 
 WHERE t$5.customer_id = t$0.id ORDER BY t$5.given_at DESC, t$5.id DESC 
- LIMIT 6 + 1) AS t$10) AS t$11 ORDER BY t$11.at$ DESC, t$11.id DESC 
+ LIMIT 6 + 1) AS t$10) AS t$11 ORDER BY t$11.time$ DESC, t$11.id DESC 
  LIMIT 6 + 1) AS t$25) AS t$32, (SELECT 0 + (SELECT count(*) AS count_1 
 FROM stage_moves AS t$26 
 WHERE t$26.customer_id = t$0.id) + (SELECT count(*) AS count_2 

@@ -197,7 +197,7 @@ FROM webhook_attempts AS t$143
 WHERE t$143.id = t$108.key AND (EXISTS (SELECT * 
 FROM api_keys AS v$key 
 WHERE v$key.id = $3::UUID AND v$key.public_id = t$143.owner))) AS t$144) END AS anon_2 
-FROM unnest($4::TEXT[], $5::UUID[]) WITH ORDINALITY AS t$108(type, key, at)) AS node, (SELECT row_to_json(t$148) AS row_to_json_44 
+FROM unnest($4::TEXT[], $5::UUID[]) WITH ORDINALITY AS t$108(type, key, ordinality)) AS node, (SELECT row_to_json(t$148) AS row_to_json_44 
 FROM (SELECT 'cus_' || replace(CAST(t$147.id AS TEXT), '-', '') AS id 
 FROM customers AS t$147 
 WHERE t$147.id = (SELECT t$145.customer_id 

@@ -169,7 +169,7 @@ WHERE false) AS t$142) WHEN (t$108.type = 'wat') THEN (SELECT row_to_json(t$144)
 FROM (SELECT 'wat_' || replace(CAST(t$143.id AS TEXT), '-', '') AS id 
 FROM webhook_attempts AS t$143 
 WHERE false) AS t$144) END AS anon_2 
-FROM unnest($2::TEXT[], $3::UUID[]) WITH ORDINALITY AS t$108(type, key, at)) AS node, (SELECT row_to_json(t$148) AS row_to_json_44 
+FROM unnest($2::TEXT[], $3::UUID[]) WITH ORDINALITY AS t$108(type, key, ordinality)) AS node, (SELECT row_to_json(t$148) AS row_to_json_44 
 FROM (SELECT 'cus_' || replace(CAST(t$147.id AS TEXT), '-', '') AS id 
 FROM customers AS t$147 
 WHERE t$147.id = (SELECT t$145.customer_id 

@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from fake_engine_hub import BEARER, KEY, Hub, heard, listening, post
+from fake_engine_hub import BEARER, KEY, FakeEngineHub, capture_events, post_bytes, run_fake_engine_hub
 
-from hub.observability import Failed
+from hub.observability import InternalFailure
 from hub.settings import Settings
 from hub.web.http import negotiation
 
@@ -22,16 +22,16 @@ RESPONSE = "application/graphql-response+json"
 
 
 @pytest.fixture
-async def hub() -> AsyncIterator[Hub]:
-    made = Hub(Settings(allowed_origins=("https://crm.example",)))
-    with heard(made):
-        yield made
+async def fake_hub() -> AsyncIterator[FakeEngineHub]:
+    fake_hub = FakeEngineHub(Settings(allowed_origins=("https://crm.example",)))
+    with capture_events(fake_hub):
+        yield fake_hub
 
 
 @pytest.fixture
-async def client(hub: Hub) -> AsyncIterator[httpx2.AsyncClient]:
+async def fake_hub_client(fake_hub: FakeEngineHub) -> AsyncIterator[httpx2.AsyncClient]:
     async with httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(hub.app), base_url="http://hub", headers=BEARER
+        transport=httpx2.ASGITransport(fake_hub.app), base_url="http://hub", headers=BEARER
     ) as opened:
         yield opened
 
@@ -42,8 +42,8 @@ def code(answer: httpx2.Response) -> str:
     return str(error["extensions"]["code"])
 
 
-async def test_a_posted_query_is_answered_with_headers_that_say_all(client: httpx2.AsyncClient) -> None:
-    answer = await client.post("/graphql", json={"query": '{ echo(text: "José") }'})
+async def test_a_posted_query_is_answered_with_headers_that_say_all(fake_hub_client: httpx2.AsyncClient) -> None:
+    answer = await fake_hub_client.post("/graphql", json={"query": '{ echo(text: "José") }'})
     assert (answer.status_code, answer.json()) == (200, {"data": {"echo": "José"}})
     headers = dict(answer.headers)
     assert headers.pop("x-request-id")
@@ -79,9 +79,9 @@ async def test_a_posted_query_is_answered_with_headers_that_say_all(client: http
         (", ;;=,", None),
     ],
 )
-def test_the_media_type_is_the_one_that_is_wanted_most(accept: str | None, chosen: str | None) -> None:
-    given = None if accept is None else accept.encode()
-    assert negotiation.answer_type(given) == (None if chosen is None else chosen.encode())
+def test_the_media_type_with_the_highest_quality_is_chosen(accept: str | None, chosen: str | None) -> None:
+    header = None if accept is None else accept.encode()
+    assert negotiation.response_type(header) == (None if chosen is None else chosen.encode())
 
 
 @pytest.mark.parametrize(
@@ -99,23 +99,23 @@ def test_gzip_is_used_when_it_is_accepted(accepted: str | None, taken: bool) -> 
     assert negotiation.accepts_gzip(None if accepted is None else accepted.encode()) is taken
 
 
-async def test_a_type_that_cannot_be_produced_is_refused(client: httpx2.AsyncClient) -> None:
-    answer = await client.post("/graphql", json={"query": "{ echo }"}, headers={"accept": "text/html"})
+async def test_a_type_that_cannot_be_produced_is_refused(fake_hub_client: httpx2.AsyncClient) -> None:
+    answer = await fake_hub_client.post("/graphql", json={"query": "{ echo }"}, headers={"accept": "text/html"})
     assert (answer.status_code, code(answer)) == (406, "NOT_ACCEPTABLE")
     assert "text/event-stream for a stream" in answer.text
 
 
 @pytest.mark.parametrize(("accept", "status"), [("application/json", 200), (RESPONSE, 400)])
 async def test_what_is_wrong_with_a_document_has_the_status_of_its_media_type(
-    client: httpx2.AsyncClient, accept: str, status: int
+    fake_hub_client: httpx2.AsyncClient, accept: str, status: int
 ) -> None:
-    answer = await client.post("/graphql", json={"query": "{ nothing }"}, headers={"accept": accept})
+    answer = await fake_hub_client.post("/graphql", json={"query": "{ nothing }"}, headers={"accept": accept})
     assert (answer.status_code, code(answer)) == (status, "GRAPHQL_INVALID")
     assert answer.headers["content-type"] == f"{accept}; charset=utf-8"
 
 
 @pytest.mark.parametrize(
-    ("kind", "status"),
+    ("content_type", "status"),
     [
         ("application/json", 200),
         ('application/json; charset="UTF-8"', 200),
@@ -128,15 +128,17 @@ async def test_what_is_wrong_with_a_document_has_the_status_of_its_media_type(
         ("", 415),
     ],
 )
-async def test_only_json_in_utf8_is_read(client: httpx2.AsyncClient, kind: str, status: int) -> None:
-    answer = await client.post("/graphql", content=b'{"query": "{ echo }"}', headers={"content-type": kind})
+async def test_only_json_in_utf8_is_read(fake_hub_client: httpx2.AsyncClient, content_type: str, status: int) -> None:
+    answer = await fake_hub_client.post(
+        "/graphql", content=b'{"query": "{ echo }"}', headers={"content-type": content_type}
+    )
     assert answer.status_code == status
     assert status == 200 or code(answer) == "MEDIA_TYPE_UNSUPPORTED"
 
 
-async def test_a_compressed_body_is_not_read(client: httpx2.AsyncClient) -> None:
+async def test_a_compressed_body_is_not_read(fake_hub_client: httpx2.AsyncClient) -> None:
     headers = {"content-type": "application/json", "content-encoding": "gzip"}
-    answer = await client.post("/graphql", content=gzip.compress(b'{"query": "{ echo }"}'), headers=headers)
+    answer = await fake_hub_client.post("/graphql", content=gzip.compress(b'{"query": "{ echo }"}'), headers=headers)
     assert (answer.status_code, code(answer)) == (415, "MEDIA_TYPE_UNSUPPORTED")
 
 
@@ -166,22 +168,24 @@ async def test_a_compressed_body_is_not_read(client: httpx2.AsyncClient) -> None
     ],
 )
 async def test_a_body_that_is_no_request_is_refused(
-    client: httpx2.AsyncClient, body: bytes, expected: str, argument: str | None
+    fake_hub_client: httpx2.AsyncClient, body: bytes, expected: str, argument: str | None
 ) -> None:
-    answer = await client.post("/graphql", content=body, headers={"content-type": "application/json"})
+    answer = await fake_hub_client.post("/graphql", content=body, headers={"content-type": "application/json"})
     assert (answer.status_code, code(answer)) == (400, expected)
     assert answer.json()["errors"][0]["extensions"].get("argument") == argument
 
 
-async def test_the_twin_of_a_key_is_named(client: httpx2.AsyncClient) -> None:
+async def test_the_twin_of_a_key_is_named(fake_hub_client: httpx2.AsyncClient) -> None:
     headers = {"content-type": "application/json"}
-    answer = await client.post("/graphql", content=b'{"query":"{ echo }","variables":{"b":1,"b":2}}', headers=headers)
+    answer = await fake_hub_client.post(
+        "/graphql", content=b'{"query":"{ echo }","variables":{"b":1,"b":2}}', headers=headers
+    )
     assert answer.json()["errors"][0]["message"] == "The key 'b' stands twice in one object; write it once."
 
 
-async def test_a_get_reads(client: httpx2.AsyncClient) -> None:
+async def test_a_get_reads(fake_hub_client: httpx2.AsyncClient) -> None:
     asked = {"query": "query Q($t: String) { echo(text: $t) }", "variables": '{"t": "é & +%"}', "operationName": "Q"}
-    answer = await client.get("/graphql", params=asked)
+    answer = await fake_hub_client.get("/graphql", params=asked)
     assert (answer.status_code, answer.json()) == (200, {"data": {"echo": "é & +%"}})
 
 
@@ -198,55 +202,61 @@ async def test_a_get_reads(client: httpx2.AsyncClient) -> None:
     ],
 )
 async def test_a_get_that_is_no_request_is_refused(
-    client: httpx2.AsyncClient, query_string: str, argument: str | None
+    fake_hub_client: httpx2.AsyncClient, query_string: str, argument: str | None
 ) -> None:
-    answer = await client.get(f"/graphql?{query_string}")
+    answer = await fake_hub_client.get(f"/graphql?{query_string}")
     assert (answer.status_code, code(answer)) == (400, "BODY_MALFORMED")
     assert answer.json()["errors"][0]["extensions"].get("argument") == argument
 
 
-async def test_a_get_does_not_change_anything(client: httpx2.AsyncClient) -> None:
-    answer = await client.get("/graphql", params={"query": "mutation { change }"})
+async def test_a_get_does_not_change_anything(fake_hub_client: httpx2.AsyncClient) -> None:
+    answer = await fake_hub_client.get("/graphql", params={"query": "mutation { change }"})
     assert (answer.status_code, code(answer), answer.headers["allow"]) == (405, "METHOD_NOT_ALLOWED", "POST")
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "BREW"])
-async def test_other_methods_are_refused_with_those_that_are_possible(client: httpx2.AsyncClient, method: str) -> None:
-    answer = await client.request(method, "/graphql", json={"query": "{ echo }"})
+async def test_other_methods_are_refused_with_those_that_are_possible(
+    fake_hub_client: httpx2.AsyncClient, method: str
+) -> None:
+    answer = await fake_hub_client.request(method, "/graphql", json={"query": "{ echo }"})
     assert (answer.status_code, code(answer)) == (405, "METHOD_NOT_ALLOWED")
     assert answer.headers["allow"] == "GET, POST, OPTIONS"
 
 
-async def test_a_page_of_an_allowed_origin_may_ask(client: httpx2.AsyncClient) -> None:
+async def test_a_page_of_an_allowed_origin_may_ask(fake_hub_client: httpx2.AsyncClient) -> None:
     preflight = {"origin": "https://crm.example", "access-control-request-method": "POST"}
-    allowed = await client.options("/graphql", headers=preflight)
+    allowed = await fake_hub_client.options("/graphql", headers=preflight)
     assert (allowed.status_code, allowed.content) == (204, b"")
     assert allowed.headers["access-control-allow-origin"] == "https://crm.example"
     assert "Authorization" in allowed.headers["access-control-allow-headers"]
-    answer = await client.post("/graphql", json={"query": "{ echo }"}, headers={"origin": "https://crm.example"})
+    answer = await fake_hub_client.post(
+        "/graphql", json={"query": "{ echo }"}, headers={"origin": "https://crm.example"}
+    )
     assert answer.headers["access-control-allow-origin"] == "https://crm.example"
     assert "access-control-allow-credentials" not in answer.headers
 
 
-async def test_a_page_of_another_origin_may_not(client: httpx2.AsyncClient) -> None:
+async def test_a_page_of_another_origin_may_not(fake_hub_client: httpx2.AsyncClient) -> None:
     for origin in ("https://evil.example", "null", "https://crm.example.evil.example", "https://crm.example:444"):
         for method in ("OPTIONS", "POST"):
-            answer = await client.request(method, "/graphql", json={"query": "{ echo }"}, headers={"origin": origin})
+            answer = await fake_hub_client.request(
+                method, "/graphql", json={"query": "{ echo }"}, headers={"origin": origin}
+            )
             assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
-async def test_a_refusal_can_be_read_by_an_allowed_page(client: httpx2.AsyncClient) -> None:
+async def test_a_refusal_can_be_read_by_an_allowed_page(fake_hub_client: httpx2.AsyncClient) -> None:
     headers = {"origin": "https://crm.example", "authorization": ""}
-    answer = await client.post("/graphql", json={"query": "{ echo }"}, headers=headers)
+    answer = await fake_hub_client.post("/graphql", json={"query": "{ echo }"}, headers=headers)
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (401, "https://crm.example")
 
 
-async def test_a_long_answer_is_compressed_for_who_accepts_it(client: httpx2.AsyncClient) -> None:
+async def test_a_long_answer_is_compressed_for_who_accepts_it(fake_hub_client: httpx2.AsyncClient) -> None:
     text = "x" * 100_000
     asked = {"query": "query($t: String) { echo(text: $t) }", "variables": {"t": text}}
-    plain = await client.post("/graphql", json=asked, headers={"accept-encoding": "identity"})
-    packed = await client.post("/graphql", json=asked, headers={"accept-encoding": "gzip"})
-    short = await client.post("/graphql", json={"query": "{ echo }"}, headers={"accept-encoding": "gzip"})
+    plain = await fake_hub_client.post("/graphql", json=asked, headers={"accept-encoding": "identity"})
+    packed = await fake_hub_client.post("/graphql", json=asked, headers={"accept-encoding": "gzip"})
+    short = await fake_hub_client.post("/graphql", json={"query": "{ echo }"}, headers={"accept-encoding": "gzip"})
     assert plain.json() == packed.json() == {"data": {"echo": text}}
     assert "content-encoding" not in plain.headers
     assert "content-encoding" not in short.headers
@@ -254,30 +264,34 @@ async def test_a_long_answer_is_compressed_for_who_accepts_it(client: httpx2.Asy
     assert int(packed.headers["content-length"]) < 2000
 
 
-async def test_a_request_id_is_kept_if_it_is_sane(client: httpx2.AsyncClient, hub: Hub) -> None:
-    for given in ("order-17.a_B", "0" * 64):
-        answer = await client.post("/graphql", json={"query": "{ echo }"}, headers={"x-request-id": given})
-        assert answer.headers["x-request-id"] == hub.requests[-1].request_id == given
-    made = set()
-    for given in ("", "0" * 65, "a b", 'a"b', "<script>"):
-        answer = await client.post("/graphql", json={"query": "{ echo }"}, headers={"x-request-id": given})
-        made.add(answer.headers["x-request-id"])
-    assert len(made) == 5
-    assert all(media_safe(each) for each in made)
+async def test_a_valid_request_id_is_echoed(fake_hub_client: httpx2.AsyncClient, fake_hub: FakeEngineHub) -> None:
+    for request_id in ("order-17.a_B", "0" * 64):
+        answer = await fake_hub_client.post(
+            "/graphql", json={"query": "{ echo }"}, headers={"x-request-id": request_id}
+        )
+        assert answer.headers["x-request-id"] == fake_hub.requests[-1].request_id == request_id
+    generated = set()
+    for request_id in ("", "0" * 65, "a b", 'a"b', "<script>"):
+        answer = await fake_hub_client.post(
+            "/graphql", json={"query": "{ echo }"}, headers={"x-request-id": request_id}
+        )
+        generated.add(answer.headers["x-request-id"])
+    assert len(generated) == 5
+    assert all(is_safe_id(generated_id) for generated_id in generated)
 
 
-def media_safe(text: str) -> bool:
+def is_safe_id(text: str) -> bool:
     return text.replace("-", "").isalnum()
 
 
 async def test_a_fault_of_ours_shows_a_request_id_and_nothing_else(
-    client: httpx2.AsyncClient, hub: Hub, monkeypatch: pytest.MonkeyPatch
+    fake_hub_client: httpx2.AsyncClient, fake_hub: FakeEngineHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*_: object) -> None:
         raise RuntimeError("the secret inside")
 
-    monkeypatch.setattr(hub.engine, "execute", broken)
-    answer = await client.post("/graphql", json={"query": "{ echo }"}, headers={"x-request-id": "abc"})
+    monkeypatch.setattr(fake_hub.engine, "execute", broken)
+    answer = await fake_hub_client.post("/graphql", json={"query": "{ echo }"}, headers={"x-request-id": "abc"})
     assert answer.status_code == 500
     assert answer.json() == {
         "errors": [
@@ -287,27 +301,27 @@ async def test_a_fault_of_ours_shows_a_request_id_and_nothing_else(
             }
         ]
     }
-    failed = next(record for record in hub.told if isinstance(record, Failed))
+    failed = next(record for record in fake_hub.events if isinstance(record, InternalFailure))
     assert (failed.request_id, str(failed.error)) == ("abc", "the secret inside")
 
 
-async def test_unknown_paths_are_refused_in_json(client: httpx2.AsyncClient) -> None:
+async def test_unknown_paths_are_refused_in_json(fake_hub_client: httpx2.AsyncClient) -> None:
     for path in ("/", "/graphql/", "/GRAPHQL", "/graphql%00", "/..%2fgraphql", "/%ff", "/" + "a" * 3000):
-        answer = await client.get(path)
+        answer = await fake_hub_client.get(path)
         assert (answer.status_code, code(answer)) == (404, "NOT_FOUND")
         assert len(answer.content) < 300
 
 
-async def test_a_percent_encoded_path_is_the_same_path(client: httpx2.AsyncClient) -> None:
-    answer = await client.post("/%67raphql", json={"query": "{ echo }"})
+async def test_a_percent_encoded_path_is_the_same_path(fake_hub_client: httpx2.AsyncClient) -> None:
+    answer = await fake_hub_client.post("/%67raphql", json={"query": "{ echo }"})
     assert answer.status_code == 200
 
 
 async def test_the_whole_answer_passes_through_a_real_socket() -> None:
-    async with listening() as hub:
-        answer = await hub.raw(post("{ echo }", connection="close"))
-        head, _, body = answer.partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    async with run_fake_engine_hub() as hub:
+        answer = await hub.send_bytes(post_bytes("{ echo }", connection="close"))
+        response_head, _, body = answer.partition(b"\r\n\r\n")
+        assert response_head.startswith(b"HTTP/1.1 200 OK\r\n")
         assert json.loads(body) == {"data": {"echo": ""}}
 
 
@@ -315,14 +329,14 @@ async def test_the_whole_answer_passes_through_a_real_socket() -> None:
 async def test_every_audit_of_graphql_over_http_passes() -> None:
     script = f"""
         const {{ auditServer }} = require({json.dumps(str(AUDITS))});
-        const ask = (url, asked = {{}}) =>
-            fetch(url, {{ ...asked, headers: {{ ...asked.headers, authorization: "Bearer {KEY}" }} }});
-        auditServer({{ url: process.argv[1], fetchFn: ask }}).then((found) =>
-            console.log(JSON.stringify(found.map((each) => [each.id, each.status]))));
+        const ask = (url, options = {{}}) =>
+            fetch(url, {{ ...options, headers: {{ ...options.headers, authorization: "Bearer {KEY}" }} }});
+        auditServer({{ url: process.argv[1], fetchFn: ask }}).then((results) =>
+            console.log(JSON.stringify(results.map((result) => [result.id, result.status]))));
     """
-    async with listening() as hub:
+    async with run_fake_engine_hub() as hub:
         url = f"http://127.0.0.1:{hub.port}/graphql"
         ran = await asyncio.to_thread(subprocess.run, ["node", "-e", script, url], capture_output=True, timeout=60)
-        found: list[Any] = json.loads(ran.stdout)
-        assert len(found) == 61
-        assert [each for each in found if each[1] != "ok"] == []
+        results: list[Any] = json.loads(ran.stdout)
+        assert len(results) == 61
+        assert [result for result in results if result[1] != "ok"] == []

@@ -7,42 +7,47 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from fake_engine_hub import BEARER, Hub, listening, post
+from fake_engine_hub import BEARER, FakeEngineHub, post_bytes, run_fake_engine_hub
 
 from hub.settings import Settings
 
 AUTHORIZED = f"authorization: {BEARER['authorization']}\r\n".encode()
-HEAD = b"POST /graphql HTTP/1.1\r\nhost: hub\r\ncontent-type: application/json\r\n" + AUTHORIZED
-QUICK: dict[str, Any] = {"header_timeout": 0.3, "request_timeout": 0.6, "keep_alive_timeout": 1}
+REQUEST_HEAD = b"POST /graphql HTTP/1.1\r\nhost: hub\r\ncontent-type: application/json\r\n" + AUTHORIZED
+SHORT_TIMEOUTS: dict[str, Any] = {"header_timeout": 0.3, "request_timeout": 0.6, "keep_alive_timeout": 1}
 
 
-def parts(answer: bytes) -> tuple[int, dict[str, str], Any]:
+def parse_response(answer: bytes) -> tuple[int, dict[str, str], Any]:
     """Status, headers and JSON of the first answer among some bytes."""
-    head, _, rest = answer.partition(b"\r\n\r\n")
-    line, *lines = head.decode().split("\r\n")
-    headers = {name.lower(): value for name, value in (each.split(": ", 1) for each in lines)}
+    response_head, _, rest = answer.partition(b"\r\n\r\n")
+    line, *lines = response_head.decode().split("\r\n")
+    headers = {name.lower(): value for name, value in (header.split(": ", 1) for header in lines)}
     body = rest[: int(headers.get("content-length", 0))]
     return int(line.split()[1]), headers, json.loads(body) if body else None
 
 
 def code(answer: bytes) -> tuple[int, str]:
-    status, _, body = parts(answer)
+    status, _, body = parse_response(answer)
     return status, body["errors"][0]["extensions"]["code"]
 
 
 async def test_a_body_over_the_limit_is_refused_at_once() -> None:
-    async with listening() as hub:
+    async with run_fake_engine_hub() as hub:
         began = time.perf_counter()
-        answer = await hub.raw(HEAD + b"content-length: 262145\r\nconnection: close\r\n\r\n")
+        answer = await hub.send_bytes(REQUEST_HEAD + b"content-length: 262145\r\nconnection: close\r\n\r\n")
         assert code(answer) == (413, "BODY_TOO_LARGE")
         assert time.perf_counter() - began < 0.05
 
 
 async def test_ten_megabytes_are_refused_and_the_connection_goes_on() -> None:
-    async with listening() as hub:
+    async with run_fake_engine_hub() as hub:
         reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
         size = 10 * 1024 * 1024
-        writer.write(HEAD + b"content-length: %d\r\n\r\n" % size + b"x" * size + post("{ echo }", connection="close"))
+        writer.write(
+            REQUEST_HEAD
+            + b"content-length: %d\r\n\r\n" % size
+            + b"x" * size
+            + post_bytes("{ echo }", connection="close")
+        )
         answers = await reader.read(-1)
         assert code(answers) == (413, "BODY_TOO_LARGE")
         assert answers.endswith(b'{"data": {"echo": ""}}')
@@ -50,32 +55,32 @@ async def test_ten_megabytes_are_refused_and_the_connection_goes_on() -> None:
 
 
 async def test_a_chunked_body_is_counted() -> None:
-    async with listening() as hub:
+    async with run_fake_engine_hub() as hub:
         chunk = b"8000\r\n" + b" " * 0x8000 + b"\r\n"
-        answer = await hub.raw(
-            HEAD + b"transfer-encoding: chunked\r\nconnection: close\r\n\r\n" + chunk * 9 + b"0\r\n\r\n"
+        answer = await hub.send_bytes(
+            REQUEST_HEAD + b"transfer-encoding: chunked\r\nconnection: close\r\n\r\n" + chunk * 9 + b"0\r\n\r\n"
         )
         assert code(answer) == (413, "BODY_TOO_LARGE")
 
 
 async def test_a_body_at_the_limit_is_read() -> None:
-    async with listening(body_limit=1000) as hub:
+    async with run_fake_engine_hub(body_limit=1000) as hub:
         query = "{ echo }" + " " * (1000 - len('{"query": "{ echo }"}'))
-        assert parts(await hub.raw(post(query, connection="close")))[0] == 200
-        assert code(await hub.raw(post(query + " ", connection="close"))) == (413, "BODY_TOO_LARGE")
+        assert parse_response(await hub.send_bytes(post_bytes(query, connection="close")))[0] == 200
+        assert code(await hub.send_bytes(post_bytes(query + " ", connection="close"))) == (413, "BODY_TOO_LARGE")
 
 
-async def test_who_waits_to_be_asked_for_the_body_is_told_before_sending_it() -> None:
-    async with listening() as hub:
-        answer = await hub.raw(HEAD + b"expect: 100-continue\r\ncontent-length: 10000000\r\n\r\n")
+async def test_expect_100_continue_is_refused_before_the_body() -> None:
+    async with run_fake_engine_hub() as hub:
+        answer = await hub.send_bytes(REQUEST_HEAD + b"expect: 100-continue\r\ncontent-length: 10000000\r\n\r\n")
         assert code(answer) == (413, "BODY_TOO_LARGE")
-        assert parts(answer)[1]["connection"] == "close"
+        assert parse_response(answer)[1]["connection"] == "close"
 
 
 async def test_a_body_that_never_ends_is_not_read_for_ever() -> None:
-    async with listening() as hub:
+    async with run_fake_engine_hub() as hub:
         _, writer = await asyncio.open_connection("127.0.0.1", hub.port)
-        writer.write(HEAD + b"content-length: 1000000000\r\n\r\n")
+        writer.write(REQUEST_HEAD + b"content-length: 1000000000\r\n\r\n")
         sent = 0
         with suppress(ConnectionError):
             while sent < 200_000_000:
@@ -87,7 +92,7 @@ async def test_a_body_that_never_ends_is_not_read_for_ever() -> None:
 
 
 @pytest.mark.parametrize(
-    "head",
+    "request_head",
     [
         b"POST /graphql HTTP/1.1\r\nhost: hub\r\nx-long: " + b"a" * 70_000 + b"\r\n\r\n",
         b"POST /graphql HTTP/1.1\r\n" + b"x-many: a\r\n" * 10_000 + b"\r\n",
@@ -96,76 +101,76 @@ async def test_a_body_that_never_ends_is_not_read_for_ever() -> None:
         b"GET / HTTP/1.1\r\nx: " + b"a" * 400_000,
     ],
 )
-async def test_headers_over_the_limit_are_refused(head: bytes) -> None:
-    async with listening() as hub:
-        answer = await hub.raw(head)
+async def test_headers_over_the_limit_are_refused(request_head: bytes) -> None:
+    async with run_fake_engine_hub() as hub:
+        answer = await hub.send_bytes(request_head)
         assert code(answer) == (431, "HEADERS_TOO_LARGE")
 
 
 async def test_headers_under_the_limit_are_read_though_much_was_sent_before() -> None:
-    async with listening() as hub:
-        large = post("{ echo }" + " " * 60_000, **{"x-large": "a" * 60_000})
-        answers = await hub.raw(large * 3 + post("{ echo }", connection="close"))
+    async with run_fake_engine_hub() as hub:
+        large = post_bytes("{ echo }" + " " * 60_000, **{"x-large": "a" * 60_000})
+        answers = await hub.send_bytes(large * 3 + post_bytes("{ echo }", connection="close"))
         assert answers.count(b"HTTP/1.1 200 OK") == 4
 
 
 async def test_a_silent_client_is_hung_up_on() -> None:
-    async with listening(**QUICK) as hub:
+    async with run_fake_engine_hub(**SHORT_TIMEOUTS) as hub:
         began = time.perf_counter()
-        assert await hub.raw(b"") == b""
+        assert await hub.send_bytes(b"") == b""
         assert 0.25 < time.perf_counter() - began < 0.6
 
 
-@pytest.mark.parametrize("start", [b"P", b"POST /graphql HTTP/1.1\r\nhost: h", HEAD])
-async def test_headers_that_do_not_end_are_given_up(start: bytes) -> None:
-    async with listening(**QUICK) as hub:
+@pytest.mark.parametrize("start", [b"P", b"POST /graphql HTTP/1.1\r\nhost: h", REQUEST_HEAD])
+async def test_headers_that_do_not_end_time_out(start: bytes) -> None:
+    async with run_fake_engine_hub(**SHORT_TIMEOUTS) as hub:
         began = time.perf_counter()
-        assert code(await hub.raw(start)) == (408, "REQUEST_TIMEOUT")
+        assert code(await hub.send_bytes(start)) == (408, "REQUEST_TIMEOUT")
         assert 0.25 < time.perf_counter() - began < 0.6
 
 
 async def test_a_header_every_now_and_then_does_not_extend_the_time() -> None:
-    async with listening(**QUICK) as hub:
+    async with run_fake_engine_hub(**SHORT_TIMEOUTS) as hub:
         began = time.perf_counter()
-        assert code(await dripped(hub, HEAD, b"x: y\r\n")) == (408, "REQUEST_TIMEOUT")
+        assert code(await drip(hub, REQUEST_HEAD, b"x: y\r\n")) == (408, "REQUEST_TIMEOUT")
         assert time.perf_counter() - began < 0.6
 
 
 async def test_empty_lines_do_not_keep_a_connection() -> None:
-    async with listening(**QUICK) as hub:
+    async with run_fake_engine_hub(**SHORT_TIMEOUTS) as hub:
         began = time.perf_counter()
-        assert await dripped(hub, post("{ echo }"), b"\r\n") != b""
+        assert await drip(hub, post_bytes("{ echo }"), b"\r\n") != b""
         assert time.perf_counter() - began < 0.8
 
 
-async def test_a_body_that_does_not_end_is_given_up_and_told() -> None:
-    async with listening(**QUICK) as hub:
+async def test_a_body_that_does_not_end_times_out_with_an_answer() -> None:
+    async with run_fake_engine_hub(**SHORT_TIMEOUTS) as hub:
         began = time.perf_counter()
-        answer = await dripped(hub, HEAD + b"content-length: 1000\r\n\r\n", b"{")
+        answer = await drip(hub, REQUEST_HEAD + b"content-length: 1000\r\n\r\n", b"{")
         assert code(answer) == (408, "REQUEST_TIMEOUT")
-        assert parts(answer)[1]["connection"] == "close"
+        assert parse_response(answer)[1]["connection"] == "close"
         assert 0.5 < time.perf_counter() - began < 1.0
         assert (hub.requests[0].status, hub.requests[0].code) == (408, "REQUEST_TIMEOUT")
 
 
-async def test_a_slow_answer_is_given_up_and_its_work_ended() -> None:
-    async with listening(**QUICK) as hub:
-        answer = await hub.raw(post("{ wait(seconds: 60) }", connection="close"))
+async def test_a_slow_answer_times_out_and_its_work_is_cancelled() -> None:
+    async with run_fake_engine_hub(**SHORT_TIMEOUTS) as hub:
+        answer = await hub.send_bytes(post_bytes("{ wait(seconds: 60) }", connection="close"))
         assert code(answer) == (503, "REQUEST_TIMEOUT")
         assert hub.engine.cancelled == 1
 
 
 async def test_an_idle_connection_is_closed() -> None:
-    async with listening(**QUICK) as hub:
+    async with run_fake_engine_hub(**SHORT_TIMEOUTS) as hub:
         began = time.perf_counter()
-        assert parts(await hub.raw(post("{ echo }")))[0] == 200
+        assert parse_response(await hub.send_bytes(post_bytes("{ echo }")))[0] == 200
         assert 0.9 < time.perf_counter() - began < 1.4
 
 
 async def test_who_hangs_up_ends_the_work() -> None:
-    async with listening() as hub:
+    async with run_fake_engine_hub() as hub:
         _, writer = await asyncio.open_connection("127.0.0.1", hub.port)
-        writer.write(post("{ wait(seconds: 60) }"))
+        writer.write(post_bytes("{ wait(seconds: 60) }"))
         async with asyncio.timeout(5):
             await hub.engine.waiting.wait()
         writer.close()
@@ -174,30 +179,34 @@ async def test_who_hangs_up_ends_the_work() -> None:
 
 
 async def test_a_client_that_closes_its_half_counts_as_gone() -> None:
-    async with listening() as hub:
-        assert await hub.raw(post("{ wait(seconds: 60) }"), half_close=True) == b""
+    async with run_fake_engine_hub() as hub:
+        assert await hub.send_bytes(post_bytes("{ wait(seconds: 60) }"), half_close=True) == b""
         await until(lambda: bool(hub.requests))
         assert hub.requests[0].status == 499
 
 
 async def test_requests_in_a_row_are_answered_in_their_order() -> None:
-    async with listening() as hub:
-        asked = [post(f'{{ echo(text: "{n}") }}') for n in range(9)] + [post('{ echo(text: "9") }', connection="close")]
-        answers = await hub.raw(post("{ wait(seconds: 0.1) }") + b"".join(asked))
+    async with run_fake_engine_hub() as hub:
+        asked = [post_bytes(f'{{ echo(text: "{n}") }}') for n in range(9)] + [
+            post_bytes('{ echo(text: "9") }', connection="close")
+        ]
+        answers = await hub.send_bytes(post_bytes("{ wait(seconds: 0.1) }") + b"".join(asked))
         assert answers.index(b"waited") < answers.index(b'"0"')
         assert [answers.index(b'"%d"' % n) for n in range(10)] == sorted(answers.index(b'"%d"' % n) for n in range(10))
 
 
 async def test_a_head_is_refused_without_a_body() -> None:
-    async with listening() as hub:
-        answer = await hub.raw(b"HEAD /graphql HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n" + AUTHORIZED + b"\r\n")
+    async with run_fake_engine_hub() as hub:
+        answer = await hub.send_bytes(
+            b"HEAD /graphql HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n" + AUTHORIZED + b"\r\n"
+        )
         assert answer.startswith(b"HTTP/1.1 405 ")
         assert answer.endswith(b"\r\n\r\n")
 
 
 async def test_a_head_of_health_has_no_body() -> None:
-    async with listening() as hub:
-        answer = await hub.raw(b"HEAD /healthz HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n")
+    async with run_fake_engine_hub() as hub:
+        answer = await hub.send_bytes(b"HEAD /healthz HTTP/1.1\r\nhost: hub\r\nconnection: close\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert answer.endswith(b"\r\n\r\n")
 
@@ -213,33 +222,37 @@ async def test_a_head_of_health_has_no_body() -> None:
         b"POST /graphql HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
         b"POST /graphql HTTP/1.1\r\ncontent-length: -1\r\n\r\n",
         b"CONNECT hub:443 HTTP/1.1\r\nhost: hub\r\n\r\n",
-        HEAD + b"transfer-encoding: chunked\r\n\r\nZZ\r\n",
+        REQUEST_HEAD + b"transfer-encoding: chunked\r\n\r\nZZ\r\n",
     ],
 )
 async def test_what_is_not_http_is_refused(nonsense: bytes) -> None:
-    async with listening(**QUICK) as hub:
-        answer = await hub.raw(nonsense)
+    async with run_fake_engine_hub(**SHORT_TIMEOUTS) as hub:
+        answer = await hub.send_bytes(nonsense)
         assert code(answer) == (400, "BODY_MALFORMED")
-        assert parts(answer)[1]["connection"] == "close"
+        assert parse_response(answer)[1]["connection"] == "close"
 
 
 async def test_a_wish_for_another_protocol_is_ignored() -> None:
-    async with listening() as hub:
-        answer = await hub.raw(post("{ echo }", connection="Upgrade, HTTP2-Settings, close", Upgrade="h2c"))
-        assert parts(answer)[2] == {"data": {"echo": ""}}
+    async with run_fake_engine_hub() as hub:
+        answer = await hub.send_bytes(
+            post_bytes("{ echo }", connection="Upgrade, HTTP2-Settings, close", Upgrade="h2c")
+        )
+        assert parse_response(answer)[2] == {"data": {"echo": ""}}
 
 
 async def test_a_key_in_another_place_than_its_header_opens_nothing() -> None:
-    async with listening() as hub:
-        head = b"GET /graphql?query=%7Becho%7D&key=x HTTP/1.1\r\nhost: hub\r\ncookie: a=b\r\nconnection: close\r\n\r\n"
-        assert code(await hub.raw(head)) == (401, "UNAUTHENTICATED")
+    async with run_fake_engine_hub() as hub:
+        request_head = (
+            b"GET /graphql?query=%7Becho%7D&key=x HTTP/1.1\r\nhost: hub\r\ncookie: a=b\r\nconnection: close\r\n\r\n"
+        )
+        assert code(await hub.send_bytes(request_head)) == (401, "UNAUTHENTICATED")
 
 
 async def test_who_takes_no_answer_does_not_hold_it_for_ever() -> None:
-    async with listening(request_timeout=0.3, keep_alive_timeout=1) as hub:
+    async with run_fake_engine_hub(request_timeout=0.3, keep_alive_timeout=1) as hub:
         text = "x" * 200_000
         body = json.dumps({"query": "query($t: String) { echo(text: $t) }", "variables": {"t": text}}).encode()
-        one = HEAD + b"content-length: %d\r\n\r\n" % len(body) + body
+        one = REQUEST_HEAD + b"content-length: %d\r\n\r\n" % len(body) + body
         reader, writer = await asyncio.open_connection("127.0.0.1", hub.port, limit=1024)
         for _ in range(60):
             writer.write(one)
@@ -257,66 +270,67 @@ async def test_who_takes_no_answer_does_not_hold_it_for_ever() -> None:
 
 
 async def test_others_are_served_while_many_dawdle() -> None:
-    async with listening(**QUICK) as hub:
+    async with run_fake_engine_hub(**SHORT_TIMEOUTS) as hub:
         slow = [
-            asyncio.create_task(hub.raw(start)) for start in (b"", b"POST", HEAD + b"content-length: 9\r\n\r\n{") * 60
+            asyncio.create_task(hub.send_bytes(start))
+            for start in (b"", b"POST", REQUEST_HEAD + b"content-length: 9\r\n\r\n{") * 60
         ]
         await asyncio.sleep(0.05)
         began = time.perf_counter()
         for _ in range(50):
-            assert parts(await hub.raw(post("{ echo }", connection="close")))[0] == 200
+            assert parse_response(await hub.send_bytes(post_bytes("{ echo }", connection="close")))[0] == 200
         assert (time.perf_counter() - began) / 50 < 0.05
         await asyncio.gather(*slow)
         assert {request.status for request in hub.requests} == {200, 408}
 
 
 async def test_a_stopping_hub_ends_what_it_has_begun() -> None:
-    async with listening() as hub:
-        answer = asyncio.create_task(hub.raw(post("{ wait(seconds: 0.3) }")))
+    async with run_fake_engine_hub() as hub:
+        answer = asyncio.create_task(hub.send_bytes(post_bytes("{ wait(seconds: 0.3) }")))
         await hub.engine.waiting.wait()
-    assert parts(await answer)[2] == {"data": {"wait": "waited"}}
+    assert parse_response(await answer)[2] == {"data": {"wait": "waited"}}
 
 
 async def test_a_stopping_hub_answers_who_does_not_know_yet() -> None:
-    async def asked_late(hub: Hub, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-        await until(lambda: hub.app.desk.presence.stopping)
-        writer.write(post("{ wait(seconds: 0) }"))
+    async def asked_late(hub: FakeEngineHub, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        await until(lambda: hub.app.context.connection_registry.stopping)
+        writer.write(post_bytes("{ wait(seconds: 0) }"))
         return await reader.read()
 
-    async with listening() as hub:
+    async with run_fake_engine_hub() as hub:
         reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
-        writer.write(post("{ echo }"))
+        writer.write(post_bytes("{ echo }"))
         await reader.readuntil(b"}}")
         late = asyncio.create_task(asked_late(hub, reader, writer))
-    status, headers, answer = parts(await late)
+    status, headers, answer = parse_response(await late)
     assert (status, headers["connection"], answer) == (200, "close", {"data": {"wait": "waited"}})
     writer.close()
 
 
 async def test_a_stopping_hub_does_not_wait_for_ever() -> None:
-    async with listening(drain_timeout=1) as hub:
-        answer = asyncio.create_task(hub.raw(post("{ wait(seconds: 60) }")))
+    async with run_fake_engine_hub(drain_timeout=1) as hub:
+        answer = asyncio.create_task(hub.send_bytes(post_bytes("{ wait(seconds: 60) }")))
         await hub.engine.waiting.wait()
         began = time.perf_counter()
     assert time.perf_counter() - began < 2
     assert code(await answer) == (503, "UNAVAILABLE")
 
 
-async def dripped(hub: Hub, first: bytes, then: bytes) -> bytes:
+async def drip(hub: FakeEngineHub, first: bytes, chunk: bytes) -> bytes:
     """What comes back to a client that sends a little every 50 ms."""
     reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
     writer.write(first)
     answer = asyncio.create_task(reader.read(-1))
     while not answer.done():
-        writer.write(then)
+        writer.write(chunk)
         await asyncio.sleep(0.05)
     writer.close()
     return answer.result()
 
 
-async def until(true: Any) -> None:
+async def until(condition: Any) -> None:
     for _ in range(500):
-        if true():
+        if condition():
             return
         await asyncio.sleep(0.01)
     raise TimeoutError

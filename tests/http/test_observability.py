@@ -5,47 +5,49 @@ from collections.abc import AsyncIterator
 import httpx2
 import orjson
 import pytest
-from fake_engine_hub import BEARER, Hub, heard
+from fake_engine_hub import BEARER, FakeEngineHub, capture_events
 
-from hub.observability import Failed, LeadTaken, Log, Placed, RequestDone
+from hub.observability import ChangesSequenced, InternalFailure, LeadershipAcquired, Log, RequestDone
 from hub.settings import Settings
 
 
 @pytest.fixture
-async def hub() -> AsyncIterator[Hub]:
-    made = Hub(Settings())
-    with heard(made):
-        yield made
+async def fake_hub() -> AsyncIterator[FakeEngineHub]:
+    fake_hub = FakeEngineHub(Settings())
+    with capture_events(fake_hub):
+        yield fake_hub
 
 
 @pytest.fixture
-async def client(hub: Hub) -> AsyncIterator[httpx2.AsyncClient]:
-    transport = httpx2.ASGITransport(hub.app)
+async def fake_hub_client(fake_hub: FakeEngineHub) -> AsyncIterator[httpx2.AsyncClient]:
+    transport = httpx2.ASGITransport(fake_hub.app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://hub", headers=BEARER) as opened:
         yield opened
 
 
-async def test_health_and_readiness(client: httpx2.AsyncClient, hub: Hub) -> None:
-    del client.headers["authorization"]
-    healthy, ready = await client.get("/healthz"), await client.get("/readyz")
+async def test_health_and_readiness(fake_hub_client: httpx2.AsyncClient, fake_hub: FakeEngineHub) -> None:
+    del fake_hub_client.headers["authorization"]
+    healthy, ready = await fake_hub_client.get("/healthz"), await fake_hub_client.get("/readyz")
     assert (healthy.status_code, healthy.json()) == (200, {"status": "ok"})
     assert healthy.headers["cache-control"] == "no-store"
     assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
-    refused = await client.post("/healthz")
+    refused = await fake_hub_client.post("/healthz")
     assert (refused.status_code, refused.json()["errors"][0]["extensions"]) == (405, {"code": "METHOD_NOT_ALLOWED"})
 
 
-async def test_a_hub_without_its_database_is_healthy_and_not_ready(client: httpx2.AsyncClient, hub: Hub) -> None:
-    hub.unready = "the database is not at revision 7"
-    assert (await client.get("/healthz")).status_code == 200
-    answer = await client.get("/readyz")
-    assert (answer.status_code, answer.json()) == (503, {"status": "unready", "reason": hub.unready})
+async def test_a_hub_without_its_database_is_healthy_and_not_ready(
+    fake_hub_client: httpx2.AsyncClient, fake_hub: FakeEngineHub
+) -> None:
+    fake_hub.not_ready_reason = "the database is not at revision 7"
+    assert (await fake_hub_client.get("/healthz")).status_code == 200
+    answer = await fake_hub_client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"status": "unready", "reason": fake_hub.not_ready_reason})
 
 
-async def test_metrics_count_what_was_answered(client: httpx2.AsyncClient) -> None:
-    await client.post("/graphql", json={"query": "{ echo }"})
-    await client.post("/graphql", json={"query": "{ nothing }"})
-    lines = (await client.get("/metrics")).text.splitlines()
+async def test_metrics_count_what_was_answered(fake_hub_client: httpx2.AsyncClient) -> None:
+    await fake_hub_client.post("/graphql", json={"query": "{ echo }"})
+    await fake_hub_client.post("/graphql", json={"query": "{ nothing }"})
+    lines = (await fake_hub_client.get("/metrics")).text.splitlines()
     assert 'hub_requests_total{code="",operation="query",status="200"} 1.0' in lines
     assert 'hub_requests_total{code="GRAPHQL_INVALID",operation="none",status="200"} 1.0' in lines
     assert 'hub_request_seconds_count{operation="query"} 1.0' in lines
@@ -53,34 +55,34 @@ async def test_metrics_count_what_was_answered(client: httpx2.AsyncClient) -> No
     assert "hub_statements_total 1.0" in lines
 
 
-def test_metrics_tell_of_positions(hub: Hub) -> None:
-    hub.metrics(LeadTaken(0))
-    hub.metrics(Placed(3, 0.5))
-    hub.metrics(Placed(1, 0.25))
-    lines = hub.metrics.text().decode().splitlines()
-    assert "hub_leads_taken_total 1.0" in lines
-    assert "hub_changes_placed_total 4.0" in lines
+def test_metrics_count_sequenced_changes(fake_hub: FakeEngineHub) -> None:
+    fake_hub.metrics(LeadershipAcquired(0))
+    fake_hub.metrics(ChangesSequenced(3, 0.5))
+    fake_hub.metrics(ChangesSequenced(1, 0.25))
+    lines = fake_hub.metrics.exposition().decode().splitlines()
+    assert "hub_leadership_acquired_total 1.0" in lines
+    assert "hub_changes_sequenced_total 4.0" in lines
     assert "hub_change_lag_seconds_total 0.75" in lines
 
 
-def test_labels_are_a_closed_set(hub: Hub) -> None:
+def test_labels_are_a_closed_set(fake_hub: FakeEngineHub) -> None:
     before = 0
     for n in range(50):
-        hub.metrics(RequestDone("", f"o{n}", f"n{n}", 200, f"C{n}", f"k{n}", 0.1, 1, ((f"s{n}", 1.0),)))
-        before = before or len(hub.metrics.text())
-    assert len(hub.metrics.text()) - before < 50
+        fake_hub.metrics(RequestDone("", f"o{n}", f"n{n}", 200, f"C{n}", f"k{n}", 0.1, 1, ((f"s{n}", 1.0),)))
+        before = before or len(fake_hub.metrics.exposition())
+    assert len(fake_hub.metrics.exposition()) - before < 50
 
 
 async def test_metrics_can_be_switched_off() -> None:
-    made = Hub(Settings(metrics=False))
-    transport = httpx2.ASGITransport(made.app)
+    fake_hub = FakeEngineHub(Settings(metrics=False))
+    transport = httpx2.ASGITransport(fake_hub.app)
     async with httpx2.AsyncClient(transport=transport, base_url="http://hub") as client:
         assert (await client.get("/metrics")).status_code == 404
 
 
-async def test_a_request_is_told_once_with_all_that_matters(client: httpx2.AsyncClient, hub: Hub) -> None:
-    await client.post("/graphql", json={"query": "query Find { echo }"}, headers={"x-request-id": "abc"})
-    (done,) = hub.requests
+async def test_a_request_emits_one_complete_event(fake_hub_client: httpx2.AsyncClient, fake_hub: FakeEngineHub) -> None:
+    await fake_hub_client.post("/graphql", json={"query": "query Find { echo }"}, headers={"x-request-id": "abc"})
+    (done,) = fake_hub.requests
     assert 0 < done.seconds < 1
     assert done._replace(seconds=0.0) == RequestDone(
         "abc", "query", "Find", 200, "", "00000001", 0.0, 1, (("parse", 0.25), ("sql", 1.5))
@@ -88,15 +90,15 @@ async def test_a_request_is_told_once_with_all_that_matters(client: httpx2.Async
 
 
 async def test_a_log_line_is_json_without_the_key(
-    client: httpx2.AsyncClient, hub: Hub, capfd: pytest.CaptureFixture[str]
+    fake_hub_client: httpx2.AsyncClient, fake_hub: FakeEngineHub, capfd: pytest.CaptureFixture[str]
 ) -> None:
     log = Log()
-    await client.post("/graphql", json={"query": "query Find { echo }"}, headers={"x-request-id": "abc"})
-    log(hub.requests[0])
-    log(Failed("abc", "here", ValueError("bad")))
-    told, failed = map(orjson.loads, capfd.readouterr().err.splitlines())
-    told.pop("timestamp"), told.pop("ms")
-    assert told == {
+    await fake_hub_client.post("/graphql", json={"query": "query Find { echo }"}, headers={"x-request-id": "abc"})
+    log(fake_hub.requests[0])
+    log(InternalFailure("abc", "here", ValueError("bad")))
+    request_line, failure_line = map(orjson.loads, capfd.readouterr().err.splitlines())
+    request_line.pop("timestamp"), request_line.pop("ms")
+    assert request_line == {
         "event": "request",
         "level": "info",
         "request_id": "abc",
@@ -107,5 +109,5 @@ async def test_a_log_line_is_json_without_the_key(
         "key": "00000001",
         "statements": 1,
     }
-    assert failed["level"] == "error"
-    assert "ValueError: bad" in failed["exception"]
+    assert failure_line["level"] == "error"
+    assert "ValueError: bad" in failure_line["exception"]

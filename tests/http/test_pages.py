@@ -16,11 +16,11 @@ from hub.web import pages
 KEY = "hub_01234567_not-a-real-key"
 HERE = {"host": "127.0.0.1:8000"}
 
-Visit = Callable[..., TestClient]
+MakeClient = Callable[..., TestClient]
 
 
 @pytest.fixture
-def visit(tmp_path: Path) -> Visit:
+def make_client(tmp_path: Path) -> MakeClient:
     """A client of a small made-up bundle; the arguments say what the hub is and where the client sits."""
     names = {"graphiql-AAAA.js": True, "graphiql-BBBB.css": False, "icon-CCCC.svg": False, "licences.txt": False}
     entries = {name: {"script": f"{name}-AAAA.js", "style": f"{name}-BBBB.css"} for name in ("graphiql", "live")}
@@ -38,10 +38,10 @@ def visit(tmp_path: Path) -> Visit:
     return client
 
 
-def test_every_answer_forbids_what_does_not_come_from_the_hub(visit: Visit) -> None:
+def test_every_answer_forbids_what_does_not_come_from_the_hub(make_client: MakeClient) -> None:
     files = ("/graphiql/config.json", "/graphiql/static/graphiql-BBBB.css", "/graphiql/static/absent")
     for path in ("/graphiql", "/live", *files):
-        headers = visit().get(path).headers
+        headers = make_client().get(path).headers
         assert headers["content-security-policy"] == (
             "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; worker-src 'self'; "
             "font-src 'self' data:; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -55,8 +55,10 @@ def test_every_answer_forbids_what_does_not_come_from_the_hub(visit: Visit) -> N
 @pytest.mark.parametrize(
     ("name", "title"), [("graphiql", "A &amp; &quot;B&quot;"), ("live", "A &amp; &quot;B&quot;, live")]
 )
-def test_a_page_has_no_inline_code_and_tells_everything_in_metas(visit: Visit, name: str, title: str) -> None:
-    page = visit(title='A & "B"').get(f"/{name}").text
+def test_a_page_has_no_inline_code_and_tells_everything_in_metas(
+    make_client: MakeClient, name: str, title: str
+) -> None:
+    page = make_client(title='A & "B"').get(f"/{name}").text
     assert re.findall(r"<script.*", page) == [f'<script type="module" src="graphiql/static/{name}-AAAA.js"></script>']
     assert re.findall(r'<link rel="stylesheet".*', page) == [
         f'<link rel="stylesheet" href="graphiql/static/{name}-BBBB.css">'
@@ -67,22 +69,22 @@ def test_a_page_has_no_inline_code_and_tells_everything_in_metas(visit: Visit, n
     assert f"<title>{title}</title>" in page
 
 
-def test_the_page_is_asked_for_anew_and_answered_with_304_while_it_is_the_same(visit: Visit) -> None:
-    first = visit().get("/graphiql")
+def test_the_page_is_asked_for_anew_and_answered_with_304_while_it_is_the_same(make_client: MakeClient) -> None:
+    first = make_client().get("/graphiql")
     assert first.headers["cache-control"] == "no-cache"
-    again = visit().get("/graphiql", headers={"if-none-match": first.headers["etag"]})
+    again = make_client().get("/graphiql", headers={"if-none-match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
-    other = visit(title="Other").get("/graphiql", headers={"if-none-match": first.headers["etag"]})
+    other = make_client(title="Other").get("/graphiql", headers={"if-none-match": first.headers["etag"]})
     assert other.status_code == 200
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "LOCALHOST:8000", "[::1]:8000", "127.9.9.9"])
-def test_a_browser_on_the_hubs_machine_gets_the_demo_key(visit: Visit, host: str) -> None:
-    config = visit().get("/graphiql/config.json", headers={"host": host, "sec-fetch-site": "same-origin"})
+def test_a_browser_on_the_hubs_machine_gets_the_demo_key(make_client: MakeClient, host: str) -> None:
+    config = make_client().get("/graphiql/config.json", headers={"host": host, "sec-fetch-site": "same-origin"})
     assert config.json() == {"headers": {"Authorization": f"Bearer {KEY}"}}
     assert config.headers["cache-control"] == "no-store"
     for page in ("/graphiql", "/live"):
-        assert 'name="hub:config"' in visit().get(page, headers={"host": host}).text
+        assert 'name="hub:config"' in make_client().get(page, headers={"host": host}).text
 
 
 REFUSED: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
@@ -101,17 +103,17 @@ REFUSED: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_nobody_else_gets_the_demo_key_nor_is_told_of_it(visit: Visit, case: str) -> None:
+def test_the_demo_key_is_hidden_from_everybody_else(make_client: MakeClient, case: str) -> None:
     where, headers = REFUSED[case]
-    config = visit(**where).get("/graphiql/config.json", headers=headers)
+    config = make_client(**where).get("/graphiql/config.json", headers=headers)
     assert (config.status_code, config.text) == (404, "not found\n")
     for page in ("/graphiql", "/live"):
-        assert "hub:config" not in visit(**where).get(page, headers=headers).text
+        assert "hub:config" not in make_client(**where).get(page, headers=headers).text
 
 
 @pytest.mark.parametrize("site", ["same-site", "cross-site"])
-def test_a_page_of_another_origin_does_not_get_the_demo_key(visit: Visit, site: str) -> None:
-    assert visit().get("/graphiql/config.json", headers={"sec-fetch-site": site}).status_code == 404
+def test_a_page_of_another_origin_does_not_get_the_demo_key(make_client: MakeClient, site: str) -> None:
+    assert make_client().get("/graphiql/config.json", headers={"sec-fetch-site": site}).status_code == 404
 
 
 async def test_a_bare_proxy_on_the_same_machine_does_not_get_the_demo_key() -> None:
@@ -126,38 +128,38 @@ async def test_a_bare_proxy_on_the_same_machine_does_not_get_the_demo_key() -> N
     assert not pages.is_local(Request(scope | {"http_version": "1.1", "client": None}), "127.0.0.1")
 
 
-def test_files_are_kept_for_ever_and_sent_compressed_to_those_who_can(visit: Visit) -> None:
-    plain = visit().get("/graphiql/static/graphiql-AAAA.js", headers={"accept-encoding": "identity"})
+def test_static_files_are_immutable_and_sent_compressed_if_accepted(make_client: MakeClient) -> None:
+    plain = make_client().get("/graphiql/static/graphiql-AAAA.js", headers={"accept-encoding": "identity"})
     assert plain.content == b"graphiql-AAAA.js"
     assert plain.headers["content-type"] == "text/javascript; charset=utf-8"
     assert plain.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert plain.headers["vary"] == "Accept-Encoding"
-    small = visit().head("/graphiql/static/graphiql-AAAA.js", headers={"accept-encoding": "gzip"})
+    small = make_client().head("/graphiql/static/graphiql-AAAA.js", headers={"accept-encoding": "gzip"})
     assert (small.headers["content-encoding"], small.headers["content-length"]) == ("gzip", "2")
-    assert visit().get("/graphiql/static/licences.txt").headers["cache-control"] == "no-cache"
+    assert make_client().get("/graphiql/static/licences.txt").headers["cache-control"] == "no-cache"
 
 
 @pytest.mark.parametrize(
     "name",
     ["manifest.json", "graphiql-AAAA.js.gz", "..%2fpages.py", "%2e%2e/pages.py", "..%5cpages.py", "%00", "", "a/b"],
 )
-def test_only_files_of_the_bundle_are_served(visit: Visit, name: str) -> None:
-    assert visit().get(f"/graphiql/static/{name}").status_code == 404
+def test_only_files_of_the_bundle_are_served(make_client: MakeClient, name: str) -> None:
+    assert make_client().get(f"/graphiql/static/{name}").status_code == 404
 
 
 @pytest.mark.parametrize("name", ["graphiql", "live"])
-def test_a_slash_too_many_leads_to_the_page(visit: Visit, name: str) -> None:
-    answer = visit().get(f"/{name}/", follow_redirects=False)
+def test_a_slash_too_many_leads_to_the_page(make_client: MakeClient, name: str) -> None:
+    answer = make_client().get(f"/{name}/", follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (307, f"../{name}")
 
 
-def test_the_pages_can_be_switched_off(visit: Visit) -> None:
+def test_the_pages_can_be_switched_off(make_client: MakeClient) -> None:
     for path in ("/graphiql", "/live", "/graphiql/config.json", "/graphiql/static/graphiql-AAAA.js"):
-        assert visit(enabled=False).get(path).status_code == 404
+        assert make_client(enabled=False).get(path).status_code == 404
 
 
-def test_a_checkout_that_was_not_installed_says_what_to_do(visit: Visit, tmp_path: Path) -> None:
+def test_a_checkout_that_was_not_installed_says_what_to_do(make_client: MakeClient, tmp_path: Path) -> None:
     (tmp_path / "graphiql-BBBB.css").unlink()
-    page = visit().get("/graphiql")
+    page = make_client().get("/graphiql")
     assert (page.status_code, "pip install" in page.text) == (503, True)
-    assert visit().get("/graphiql/static/graphiql-AAAA.js").status_code == 404
+    assert make_client().get("/graphiql/static/graphiql-AAAA.js").status_code == 404

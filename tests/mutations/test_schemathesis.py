@@ -15,14 +15,14 @@ import httpx2
 import orjson
 import pytest
 import schemathesis
-from conftest import NewDatabase, key_for
+from conftest import CreateDatabase, create_api_key
 from graphql import ValueNode
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
 from schemathesis.core.result import Ok
 from schemathesis.graphql import nodes
-from writer_client import Writer, writing
+from writer_client import HubClient, open_hub_client
 
 from hub.viewer import Role
 
@@ -37,8 +37,8 @@ IDS = (
 )
 
 T = TypeVar("T")
-Call: TypeAlias = "Case[Any]"
-Send = Callable[[str], Awaitable[httpx2.Response]]
+GeneratedCase: TypeAlias = "Case[Any]"
+SendQuery = Callable[[str], Awaitable[httpx2.Response]]
 
 
 def mostly(usual: st.SearchStrategy[T], odd: st.SearchStrategy[T]) -> st.SearchStrategy[T]:
@@ -55,7 +55,7 @@ def numbers() -> st.SearchStrategy[ValueNode]:
 
 
 @pytest.fixture(scope="module")
-def cases() -> list[tuple[st.SearchStrategy[Call], int]]:
+def cases() -> list[tuple[st.SearchStrategy[GeneratedCase], int]]:
     """Calls of every root, a quarter of them wrong on purpose, and their shares; with values that lead far."""
     json: st.SearchStrategy[ValueNode] = st.recursive(
         st.one_of(
@@ -78,9 +78,9 @@ def cases() -> list[tuple[st.SearchStrategy[Call], int]]:
     for name, strategy in scalars.items():
         schemathesis.graphql.scalar(name, strategy)
     schema = schemathesis.graphql.from_file(SDL.read_text())
-    operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
+    operations = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
     modes = ((GenerationMode.POSITIVE, 3), (GenerationMode.NEGATIVE, 1))
-    return [(each.as_strategy(generation_mode=mode), share) for each in operations for mode, share in modes]
+    return [(operation.as_strategy(generation_mode=mode), share) for operation in operations for mode, share in modes]
 
 
 COUNT = "\n    totalCount\n"
@@ -95,65 +95,65 @@ def richer(query: str) -> str:
 
 
 @pytest.fixture(scope="module")
-async def writer(new_database: NewDatabase, demo_dsn: str) -> AsyncIterator[Writer]:
+async def hub_client(create_database: CreateDatabase, demo_dsn: str) -> AsyncIterator[HubClient]:
     """A hub on a Northwind of its own, which mutations may change."""
-    async with writing(await new_database("northwind")) as made:
-        yield made
+    async with open_hub_client(await create_database("northwind")) as hub_writer:
+        yield hub_writer
 
 
 @pytest.fixture(scope="module")
-async def loop(writer: Writer) -> asyncio.AbstractEventLoop:
+async def loop(hub_client: HubClient) -> asyncio.AbstractEventLoop:
     """The loop that the hub runs in; it stands still while a test that is not async runs."""
     return asyncio.get_running_loop()
 
 
 @pytest.fixture(scope="module", params=["admin", "region"])
-async def key(request: pytest.FixtureRequest, writer: Writer) -> str:
+async def key(request: pytest.FixtureRequest, hub_client: HubClient) -> str:
     if request.param == "admin":
-        return writer.key
-    connection = await asyncpg.connect(writer.dsn)
+        return hub_client.key
+    connection = await asyncpg.connect(hub_client.dsn)
     unit = await connection.fetchval("select id from org_units where code = 'eastern'")
     await connection.close()
-    return await key_for(writer.dsn, Role.WRITER, unit_id=unit)
+    return await create_api_key(hub_client.dsn, Role.WRITER, unit_id=unit)
 
 
 @pytest.fixture
-def examine(
-    writer: Writer,
-    cases: list[tuple[st.SearchStrategy[Call], int]],
+def run_cases(
+    hub_client: HubClient,
+    cases: list[tuple[st.SearchStrategy[GeneratedCase], int]],
     loop: asyncio.AbstractEventLoop,
     key: str,
 ) -> Iterator[Callable[[int, int], None]]:
     """Sends cases, so many for each root and share, from a seed; some of either kind must have been answered."""
     codes: dict[str, Counter[str]] = {"query": Counter(), "mutation": Counter()}
 
-    def sent(case: Call) -> None:
+    def send_case(case: GeneratedCase) -> None:
         query = richer(str(case.body))
         headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
-        posted = writer.client.post("/graphql", content=orjson.dumps({"query": query}), headers=headers)
+        posted = hub_client.http_client.post("/graphql", content=orjson.dumps({"query": query}), headers=headers)
         response = loop.run_until_complete(posted)
         answer = response.json()
-        found = [str(error["extensions"]["code"]) for error in answer.get("errors", ())]
+        error_codes = [str(error["extensions"]["code"]) for error in answer.get("errors", ())]
         assert response.status_code < 500, query
-        assert not FAULTS.intersection(found), query
-        assert found or answer["data"], query
-        codes["mutation" if query.startswith("mutation") else "query"].update(found or ["answered"])
+        assert not FAULTS.intersection(error_codes), query
+        assert error_codes or answer["data"], query
+        codes["mutation" if query.startswith("mutation") else "query"].update(error_codes or ["answered"])
 
-    def examined(times: int, chosen: int) -> None:
+    def run_cases(times: int, chosen: int) -> None:
         # A run by itself for each root: a long one dwells on variations of what it has drawn already.
         for number, (strategy, share) in enumerate(cases):
 
             @seed(chosen + number)
             @settings(COMMON, max_examples=times * share)
             @given(case=strategy)
-            def run(case: Call) -> None:
-                sent(case)
+            def run(case: GeneratedCase) -> None:
+                send_case(case)
 
             run()
 
-    yield examined
-    for kind, share in ANSWERED.items():
-        assert codes[kind]["answered"] > codes[kind].total() * share, codes
+    yield run_cases
+    for operation_type, share in ANSWERED.items():
+        assert codes[operation_type]["answered"] > codes[operation_type].total() * share, codes
 
 
 ANSWERED = {"query": 0.1, "mutation": 0.02}  # a made-up mutation seldom meets the rules of the trade
@@ -165,10 +165,10 @@ COMMON = settings(
 )
 
 
-def test_some_hundred_cases_find_no_fault(examine: Callable[[int, int], None]) -> None:
-    examine(2, 1998)
+def test_some_hundred_cases_find_no_fault(run_cases: Callable[[int, int], None]) -> None:
+    run_cases(2, 1998)
 
 
 @pytest.mark.soak
-def test_five_thousand_cases_find_no_fault(examine: Callable[[int, int], None]) -> None:
-    examine(17, time.time_ns())
+def test_five_thousand_cases_find_no_fault(run_cases: Callable[[int, int], None]) -> None:
+    run_cases(17, time.time_ns())

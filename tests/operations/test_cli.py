@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from conftest import NewDatabase
+from conftest import CreateDatabase
 
 from hub import doctor
 from hub.cli import main
@@ -21,28 +21,28 @@ from hub.errors import Misconfigured
 from hub.settings import Settings
 from hub.web import server
 
-Run = Callable[..., Awaitable[tuple[int, str, str]]]
+RunCommand = Callable[..., Awaitable[tuple[int, str, str]]]
 
 
 @pytest.fixture
-def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+def run_command(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> RunCommand:
     """A command that ends, run beside the test's own event loop: exit code, output, errors."""
     for name in set(os.environ) & {f"HUB_{field.upper()}" for field in Settings.model_fields}:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HUB_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("HUB_PORT", "0")
 
-    async def ended(*arguments: str, **settings: str) -> tuple[int, str, str]:
+    async def run_command(*arguments: str, **settings: str) -> tuple[int, str, str]:
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr(sys, "argv", ["hub", *arguments])
-        code = await asyncio.to_thread(_code)
+        code = await asyncio.to_thread(_exit_code)
         return code, *capfd.readouterr()
 
-    return ended
+    return run_command
 
 
-def _code() -> int:
+def _exit_code() -> int:
     try:
         main()
     except SystemExit as end:
@@ -51,7 +51,7 @@ def _code() -> int:
 
 
 @asynccontextmanager
-async def started(*arguments: str, **settings: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, list[str]]]:
+async def started_hub(*arguments: str, **settings: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, list[str]]]:
     """A hub that serves, and the lines that it had printed until then."""
     hub = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "hub", *arguments, "--port", "0"),
@@ -74,9 +74,9 @@ async def started(*arguments: str, **settings: str) -> AsyncIterator[tuple[async
         await hub.communicate()
 
 
-async def test_up_makes_all_that_is_missing_once(database: str, tmp_path: Path) -> None:
+async def test_up_makes_all_that_is_missing_once(database_dsn: str, tmp_path: Path) -> None:
     data = tmp_path / "data"
-    async with started("up", "--data", str(data), HUB_DATABASE_URL=database) as (hub, lines):
+    async with started_hub("up", "--data", str(data), HUB_DATABASE_URL=database_dsn) as (hub, lines):
         key, page, live = lines
         assert key.startswith("key  hub_")
         assert page.startswith("GraphiQL  http://127.0.0.1:")
@@ -93,12 +93,12 @@ async def test_up_makes_all_that_is_missing_once(database: str, tmp_path: Path) 
         async with asyncio.timeout(20):
             output, errors = await hub.communicate()
         assert (hub.returncode, output) == (0, b"")
-        told = [json.loads(line) for line in errors.splitlines()]
-        events = [each["event"] for each in told]
-        assert events.count("lead_taken") == 1
-        assert [each for each in events if each != "lead_taken"] == ["ready", "request", "stopping"]
+        log_events = [json.loads(line) for line in errors.splitlines()]
+        events = [event["event"] for event in log_events]
+        assert events.count("leadership_acquired") == 1
+        assert [event for event in events if event != "leadership_acquired"] == ["ready", "request", "stopping"]
         assert key.removeprefix("key  ").encode() not in errors
-    async with started("up", "--data", str(data), HUB_DATABASE_URL=database) as (hub, lines):
+    async with started_hub("up", "--data", str(data), HUB_DATABASE_URL=database_dsn) as (hub, lines):
         assert [line.split()[0] for line in lines] == ["GraphiQL", "Live"]
         async with httpx2.AsyncClient() as client:
             assert [(await client.get(line.split()[1])).status_code for line in lines] == [200, 200]
@@ -108,18 +108,18 @@ async def test_up_makes_all_that_is_missing_once(database: str, tmp_path: Path) 
         assert hub.returncode == 0
 
 
-async def test_the_demo_key_is_shown_to_loopback_alone(database: str, tmp_path: Path) -> None:
-    given = {"HUB_DATABASE_URL": database, "HUB_DATA_DIR": str(tmp_path)}
+async def test_the_demo_key_is_shown_to_loopback_alone(database_dsn: str, tmp_path: Path) -> None:
+    environment = {"HUB_DATABASE_URL": database_dsn, "HUB_DATA_DIR": str(tmp_path)}
     for host, status in (("127.0.0.1", 200), ("0.0.0.0", 404)):
-        async with started("up", "--host", host, **given) as (_, lines):
+        async with started_hub("up", "--host", host, **environment) as (_, lines):
             base = lines[-1].removeprefix("Live  ").removesuffix("/live")
             async with httpx2.AsyncClient(base_url=base) as client:
                 assert (await client.get("/graphiql/config.json")).status_code == status
 
 
-async def test_several_workers_answer_and_stop_together(database: str, tmp_path: Path) -> None:
-    given = {"HUB_DATABASE_URL": database, "HUB_DATA_DIR": str(tmp_path), "HUB_WORKERS": "2"}
-    async with started("up", **given) as (hub, lines):
+async def test_several_workers_answer_and_stop_together(database_dsn: str, tmp_path: Path) -> None:
+    environment = {"HUB_DATABASE_URL": database_dsn, "HUB_DATA_DIR": str(tmp_path), "HUB_WORKERS": "2"}
+    async with started_hub("up", **environment) as (hub, lines):
         base = lines[-1].removeprefix("Live  ").removesuffix("/live")
         async with httpx2.AsyncClient(base_url=base, timeout=30) as client:
             for _ in range(10):
@@ -130,17 +130,17 @@ async def test_several_workers_answer_and_stop_together(database: str, tmp_path:
         assert hub.returncode == 0
 
 
-async def test_a_key_is_made_shown_and_revoked(run: Run, database: str) -> None:
+async def test_a_key_is_created_listed_and_revoked(run_command: RunCommand, database_dsn: str) -> None:
     create = ("key", "create", "--role", "reader", "--name", "app", "--expires", "90d")
-    code, key, errors = await run(*create, HUB_DATABASE_URL=database)
+    code, key, errors = await run_command(*create, HUB_DATABASE_URL=database_dsn)
     assert (code, errors) == (0, "")
-    assert api_keys.KEY.fullmatch(key.removesuffix("\n"))
-    code, listed, _ = await run("key", "list")
+    assert api_keys.KEY_PATTERN.fullmatch(key.removesuffix("\n"))
+    code, listed, _ = await run_command("key", "list")
     assert code == 0
     assert [part in listed for part in (key[4:20], "app", "reader", "living", key[21:-1])] == [True] * 4 + [False]
-    code, said, _ = await run("key", "revoke", key[4:20])
+    code, said, _ = await run_command("key", "revoke", key[4:20])
     assert (code, said.startswith(f"{key[4:20]} is refused since ")) == (0, True)
-    assert "revoked" in (await run("key", "list"))[1]
+    assert "revoked" in (await run_command("key", "list"))[1]
 
 
 @pytest.mark.parametrize(
@@ -157,11 +157,11 @@ async def test_a_key_is_made_shown_and_revoked(run: Run, database: str) -> None:
         (["serve", "--workers", "0"], 2, "HUB_WORKERS: 0"),
     ],
 )
-async def test_a_fault_is_told_without_a_traceback(
-    run: Run, database: str, arguments: list[str], code: int, said: str
+async def test_an_error_is_printed_without_a_traceback(
+    run_command: RunCommand, database_dsn: str, arguments: list[str], code: int, said: str
 ) -> None:
-    ended, output, errors = await run(*arguments, HUB_DATABASE_URL=database)
-    assert (ended, output, said in errors, "Traceback" in errors) == (code, "", True, False)
+    exit_code, output, errors = await run_command(*arguments, HUB_DATABASE_URL=database_dsn)
+    assert (exit_code, output, said in errors, "Traceback" in errors) == (code, "", True, False)
 
 
 @pytest.mark.parametrize(
@@ -171,13 +171,13 @@ async def test_a_fault_is_told_without_a_traceback(
         ("no.such.host.invalid", "SETTING_INVALID", "HUB_HOST: 'no.such.host.invalid' is not an address"),
     ],
 )
-def test_an_address_of_another_machine_is_told(host: str, code: str, said: str) -> None:
+def test_an_address_of_another_machine_is_reported(host: str, code: str, said: str) -> None:
     with pytest.raises(Misconfigured) as caught:
         server.bind(Settings(host=host))
     assert (caught.value.code, caught.value.message.startswith(said)) == (code, True)
 
 
-def test_a_taken_port_is_told() -> None:
+def test_a_port_in_use_is_reported() -> None:
     with closing(server.bind(Settings(port=0))) as taken:
         taken.listen()
         port = taken.getsockname()[1]
@@ -189,35 +189,37 @@ def test_a_taken_port_is_told() -> None:
 
 
 @pytest.mark.parametrize("command", ["migrate", "doctor"])
-async def test_a_database_that_does_not_answer_is_told_without_its_password(run: Run, command: str) -> None:
-    code, output, errors = await run(command, HUB_DATABASE_URL="postgresql://hub:hunter2@127.0.0.1:1/hub")
+async def test_an_unreachable_database_is_reported_without_its_password(run_command: RunCommand, command: str) -> None:
+    code, output, errors = await run_command(command, HUB_DATABASE_URL="postgresql://hub:hunter2@127.0.0.1:1/hub")
     assert code == 1
     assert "HUB_DATABASE_URL" in output + errors
     assert "hunter2" not in output + errors
     assert "Traceback" not in errors
 
 
-async def test_a_database_without_tables_is_told_and_mended(run: Run, new_database: NewDatabase) -> None:
-    dsn = await new_database("template0")
+async def test_a_database_without_tables_is_reported_and_migrated(
+    run_command: RunCommand, create_database: CreateDatabase
+) -> None:
+    dsn = await create_database("template0")
     with pytest.raises(Misconfigured) as caught:
-        doctor.require(await doctor.database(dsn))
+        doctor.require_all_ok(await doctor.check_database(dsn))
     assert caught.value.message.startswith("migrations: the database has no tables yet, this hub needs ")
     assert caught.value.message.endswith("; run `hub migrate`.")
-    assert (await run("migrate", HUB_DATABASE_URL=dsn))[0] == 0
-    assert (await run("doctor"))[0] == 0
+    assert (await run_command("migrate", HUB_DATABASE_URL=dsn))[0] == 0
+    assert (await run_command("doctor"))[0] == 0
 
 
-async def test_doctor_names_what_is_wrong(run: Run, database: str, tmp_path: Path) -> None:
+async def test_doctor_names_what_is_wrong(run_command: RunCommand, database_dsn: str, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("x")
     (tmp_path / "key").chmod(0o644)
-    code, output, _ = await run("doctor", HUB_DATABASE_URL=database, HUB_PROT="1")
-    told = " ".join(output.split())
+    code, output, _ = await run_command("doctor", HUB_DATABASE_URL=database_dsn, HUB_PROT="1")
+    report = " ".join(output.split())
     assert code == 1
-    assert "HUB_PROT: no such setting" in told
-    assert "chmod 600" in told
+    assert "HUB_PROT: no such setting" in report
+    assert "chmod 600" in report
 
 
-async def test_what_is_printed_for_files_is_only_that(run: Run) -> None:
+async def test_what_is_printed_for_files_is_only_that(run_command: RunCommand) -> None:
     for command, first in (("sdl", '"""'), ("settings", "# Settings"), ("errors", "# Errors")):
-        code, output, errors = await run(command)
+        code, output, errors = await run_command(command)
         assert (code, output.startswith(first), errors) == (0, True, "")

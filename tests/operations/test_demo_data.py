@@ -9,15 +9,15 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from conftest import NewDatabase
+from conftest import CreateDatabase
 
 from hub.demo.load import load
-from hub.domain.scoring.scores import Bought, band, bought, quintiles, rfm, rfm_cuts
+from hub.domain.scoring.scores import OrderSummary, band, quintiles, rfm, rfm_cuts, summarize_orders
 from hub.errors import BadInput, Misconfigured
 
 QUICK = UUID("00c36468-9c00-7d7d-8745-b0e028f79e31")
-AT = datetime(1998, 5, 6, tzinfo=UTC)
-GROWN = 300
+NOW = datetime(1998, 5, 6, tzinfo=UTC)
+SYNTHETIC_CUSTOMERS = 300
 NORTHWIND = {
     "org_units": 58,
     "staff": 9,
@@ -37,22 +37,22 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 @pytest.fixture
-async def northwind(demo_dsn: str) -> AsyncIterator[Connection]:
+async def northwind_connection(demo_dsn: str) -> AsyncIterator[Connection]:
     connection = await asyncpg.connect(demo_dsn)
     yield connection
     await connection.close()
 
 
 @pytest.fixture(scope="module")
-async def grown_dsn(new_database: NewDatabase, empty_dsn: str) -> str:
-    dsn = await new_database("migrated")
-    await load(dsn, GROWN)
+async def synthetic_dsn(create_database: CreateDatabase, empty_dsn: str) -> str:
+    dsn = await create_database("migrated")
+    await load(dsn, SYNTHETIC_CUSTOMERS)
     return dsn
 
 
 @pytest.fixture
-async def grown(grown_dsn: str) -> AsyncIterator[Connection]:
-    connection = await asyncpg.connect(grown_dsn)
+async def synthetic_connection(synthetic_dsn: str) -> AsyncIterator[Connection]:
+    connection = await asyncpg.connect(synthetic_dsn)
     yield connection
     await connection.close()
 
@@ -69,27 +69,27 @@ async def fingerprint(dsn: str) -> dict[str, str]:
     """A hash over all rows of each table."""
     connection = await asyncpg.connect(dsn)
     try:
-        text = "select md5(string_agg(each::text, '|' order by id)) from {} each"
+        text = "select md5(string_agg(t::text, '|' order by id)) from {} as t"
         return {table: await connection.fetchval(text.format(table)) for table in NORTHWIND}
     finally:
         await connection.close()
 
 
-async def test_loading_tells_what_it_added_and_adds_nothing_again(database: str) -> None:
-    assert (await load(database)).rows == NORTHWIND
-    assert await counts(database) == NORTHWIND
-    before = await fingerprint(database)
-    assert (await load(database)).rows == {}
-    assert await fingerprint(database) == before
+async def test_loading_tells_what_it_added_and_adds_nothing_again(database_dsn: str) -> None:
+    assert (await load(database_dsn)).rows == NORTHWIND
+    assert await counts(database_dsn) == NORTHWIND
+    before = await fingerprint(database_dsn)
+    assert (await load(database_dsn)).rows == {}
+    assert await fingerprint(database_dsn) == before
 
 
-async def test_ids_are_the_same_everywhere(northwind: Connection) -> None:
-    found = await northwind.fetchval("select customer_id from identifiers where normalized = 'QUICK'")
-    assert found == QUICK
+async def test_ids_are_the_same_everywhere(northwind_connection: Connection) -> None:
+    customer_id = await northwind_connection.fetchval("select customer_id from identifiers where normalized = 'QUICK'")
+    assert customer_id == QUICK
 
 
-async def test_an_owner_took_most_of_the_customers_orders(northwind: Connection) -> None:
-    rows = await northwind.fetch(
+async def test_an_owner_took_most_of_the_customers_orders(northwind_connection: Connection) -> None:
+    rows = await northwind_connection.fetch(
         """select c.id from customers c join orders o on o.customer_id = c.id
         group by c.id, c.owner_id
         having count(*) filter (where o.staff_id = c.owner_id)
@@ -98,8 +98,8 @@ async def test_an_owner_took_most_of_the_customers_orders(northwind: Connection)
     assert rows == []
 
 
-async def test_who_has_no_orders_has_no_owner_and_belongs_to_the_root(northwind: Connection) -> None:
-    rows = await northwind.fetch(
+async def test_who_has_no_orders_has_no_owner_and_belongs_to_the_root(northwind_connection: Connection) -> None:
+    rows = await northwind_connection.fetch(
         """select c.name, u.path::text, c.stage from customers c join org_units u on u.id = c.unit_id
         where c.owner_id is null order by c.name"""
     )
@@ -109,8 +109,8 @@ async def test_who_has_no_orders_has_no_owner_and_belongs_to_the_root(northwind:
     ]
 
 
-async def test_customers_live_in_territories_of_their_owners_region(northwind: Connection) -> None:
-    rows = await northwind.fetch(
+async def test_customers_live_in_territories_of_their_owners_region(northwind_connection: Connection) -> None:
+    rows = await northwind_connection.fetch(
         """select count(distinct c.unit_id) units, bool_and(u.kind = 'OUTLET') outlets, bool_and(u.path <@ w.path) below
         from customers c join org_units u on u.id = c.unit_id
         join staff s on s.id = c.owner_id join org_units w on w.id = s.unit_id"""
@@ -118,29 +118,31 @@ async def test_customers_live_in_territories_of_their_owners_region(northwind: C
     assert [tuple(row) for row in rows] == [(34, True, True)]
 
 
-async def test_shipments_after_the_required_date_are_told_as_late(northwind: Connection) -> None:
-    rows = await northwind.fetch("select kind, count(*) from interactions group by kind order by kind")
+async def test_shipments_after_the_required_date_are_recorded_as_late(northwind_connection: Connection) -> None:
+    rows = await northwind_connection.fetch("select kind, count(*) from interactions group by kind order by kind")
     assert [tuple(row) for row in rows] == [("order.taken", 830), ("shipment.late", 37), ("shipment.sent", 809)]
-    subject = await northwind.fetchval(
+    subject = await northwind_connection.fetchval(
         "select i.subject from interactions i join orders o on o.id = i.order_id where i.kind = 'shipment.late'"
         " and o.number = '10264'"
     )
     assert subject == "Order 10264 sent 2 days late"
 
 
-async def test_every_word_about_an_order_names_it_as_the_api_does(northwind: Connection, grown: Connection) -> None:
+async def test_every_word_about_an_order_names_it_as_the_api_does(
+    northwind_connection: Connection, synthetic_connection: Connection
+) -> None:
     text = """select count(*) from interactions where order_id is not null
         and body not like '%ord\\_' || replace(order_id::text, '-', '') || '%'"""
-    assert [await northwind.fetchval(text), await grown.fetchval(text)] == [0, 0]
+    assert [await northwind_connection.fetchval(text), await synthetic_connection.fetchval(text)] == [0, 0]
 
 
-async def test_scores_of_the_present_replace_those_of_a_year_before(northwind: Connection) -> None:
-    rows = await northwind.fetch(
+async def test_scores_of_the_present_replace_those_of_a_year_before(northwind_connection: Connection) -> None:
+    rows = await northwind_connection.fetch(
         "select model, value, band, computed_at, superseded_at from scores where customer_id = $1"
         " order by model, computed_at",
         QUICK,
     )
-    before, now = datetime(1997, 5, 6, tzinfo=UTC), AT
+    before, now = datetime(1997, 5, 6, tzinfo=UTC), NOW
     assert [tuple(row) for row in rows] == [
         ("rfm.frequency", Decimal(10), "5", before, now),
         ("rfm.frequency", Decimal(28), "5", now, None),
@@ -158,27 +160,34 @@ def test_equal_figures_get_equal_bands() -> None:
 
 
 def test_a_customer_without_orders_has_no_recency() -> None:
-    someone = bought([(AT - timedelta(days=3), Decimal("9.5000")), (AT + timedelta(days=1), Decimal(1))], "USD", AT)
-    nobody = bought([], "USD", AT)
-    assert someone == Bought(1, AT - timedelta(days=3), Decimal("9.5000"), "USD")
-    cuts = rfm_cuts([someone, nobody], AT)
-    assert [(each.model, each.value) for each in rfm(someone, cuts, AT)] == [
+    someone = summarize_orders(
+        [(NOW - timedelta(days=3), Decimal("9.5000")), (NOW + timedelta(days=1), Decimal(1))], "USD", NOW
+    )
+    nobody = summarize_orders([], "USD", NOW)
+    assert someone == OrderSummary(1, NOW - timedelta(days=3), Decimal("9.5000"), "USD")
+    cuts = rfm_cuts([someone, nobody], NOW)
+    assert [(score.model, score.value) for score in rfm(someone, cuts, NOW)] == [
         ("rfm.recency", 3),
         ("rfm.frequency", 1),
         ("rfm.monetary", Decimal("9.5000")),
     ]
     nothing = [("rfm.frequency", Decimal(0)), ("rfm.monetary", Decimal(0))]
-    assert [(each.model, each.value) for each in rfm(nobody, cuts, AT)] == nothing
+    assert [(score.model, score.value) for score in rfm(nobody, cuts, NOW)] == nothing
 
 
-async def test_the_synthetic_set_is_the_same_everywhere(database: str, grown_dsn: str) -> None:
-    await load(database, GROWN)
-    assert await fingerprint(database) == await fingerprint(grown_dsn)
+async def test_the_synthetic_set_is_the_same_everywhere(database_dsn: str, synthetic_dsn: str) -> None:
+    await load(database_dsn, SYNTHETIC_CUSTOMERS)
+    assert await fingerprint(database_dsn) == await fingerprint(synthetic_dsn)
 
 
-async def test_a_synthetic_order_is_worth_its_items_and_shipped_to_its_customer(grown: Connection) -> None:
-    assert await grown.fetchval("select count(*) from orders where number like 'S%'") == 5 * GROWN
-    wrong = await grown.fetch(
+async def test_a_synthetic_order_is_worth_its_items_and_shipped_to_its_customer(
+    synthetic_connection: Connection,
+) -> None:
+    assert (
+        await synthetic_connection.fetchval("select count(*) from orders where number like 'S%'")
+        == 5 * SYNTHETIC_CUSTOMERS
+    )
+    wrong = await synthetic_connection.fetch(
         """select o.id from orders o join customers c on c.id = o.customer_id
         join order_items i on i.order_id = o.id where o.number like 'S%'
         group by o.id, c.id having sum(i.net) <> o.net or o.ship_to <> c.name or o.placed_at < c.created_at"""
@@ -186,13 +195,13 @@ async def test_a_synthetic_order_is_worth_its_items_and_shipped_to_its_customer(
     assert wrong == []
 
 
-async def test_synthetic_rows_lie_in_the_order_of_time(grown: Connection) -> None:
-    text = "select count(*) from (select created_at < lag(created_at) over (order by ctid) as back from {}) each where back"
-    assert [await grown.fetchval(text.format(table)) for table in ("orders", "order_items")] == [0, 0]
+async def test_synthetic_rows_lie_in_the_order_of_time(synthetic_connection: Connection) -> None:
+    text = "select count(*) from (select created_at < lag(created_at) over (order by ctid) as back from {}) as t where back"
+    assert [await synthetic_connection.fetchval(text.format(table)) for table in ("orders", "order_items")] == [0, 0]
 
 
-async def test_synthetic_scores_follow_from_the_rows(grown: Connection) -> None:
-    wrong = await grown.fetch(
+async def test_synthetic_scores_follow_from_the_rows(synthetic_connection: Connection) -> None:
+    wrong = await synthetic_connection.fetch(
         """select c.id from customers c
         join scores n on n.customer_id = c.id and n.model = 'rfm.frequency' and n.current
         join scores m on m.customer_id = c.id and m.model = 'rfm.monetary' and m.current
@@ -204,18 +213,18 @@ async def test_synthetic_scores_follow_from_the_rows(grown: Connection) -> None:
 
 
 @pytest.mark.parametrize("name", ["王小明", "José García", "Mary Johnson"])
-async def test_every_set_has_the_names_that_searches_look_for(grown: Connection, name: str) -> None:
-    assert await grown.fetchval("select count(*) from customers where name = $1", name) == 1
+async def test_every_set_has_the_names_that_searches_look_for(synthetic_connection: Connection, name: str) -> None:
+    assert await synthetic_connection.fetchval("select count(*) from customers where name = $1", name) == 1
 
 
-async def test_a_set_does_not_grow(grown_dsn: str) -> None:
-    before = await counts(grown_dsn)
+async def test_a_set_does_not_grow(synthetic_dsn: str) -> None:
+    before = await counts(synthetic_dsn)
     with pytest.raises(BadInput, match=r"--customers 400: .* holds a synthetic set of 300 customers") as refused:
-        await load(grown_dsn, 400)
+        await load(synthetic_dsn, 400)
     assert refused.value.argument == "customers"
-    assert (await load(grown_dsn)).rows == {}
-    assert (await load(grown_dsn, GROWN)).rows == {}
-    assert await counts(grown_dsn) == before
+    assert (await load(synthetic_dsn)).rows == {}
+    assert (await load(synthetic_dsn, SYNTHETIC_CUSTOMERS)).rows == {}
+    assert await counts(synthetic_dsn) == before
 
 
 @pytest.mark.parametrize("customers", [-1, 10_000_000])
@@ -224,30 +233,30 @@ async def test_a_size_out_of_bounds_is_refused(demo_dsn: str, customers: int) ->
         await load(demo_dsn, customers)
 
 
-async def test_a_load_that_ends_midway_leaves_nothing_half_written(database: str) -> None:
+async def test_a_load_that_ends_midway_leaves_nothing_half_written(database_dsn: str) -> None:
     def stop(stage: str, done: int, total: int) -> None:
         if stage == "scores":
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        await load(database, 20, stop)
-    assert await counts(database) == NORTHWIND
-    assert (await load(database, 20)).rows["customers"] == 20
+        await load(database_dsn, 20, stop)
+    assert await counts(database_dsn) == NORTHWIND
+    assert (await load(database_dsn, 20)).rows["customers"] == 20
 
 
-async def test_two_loads_at_once_add_one_set(database: str) -> None:
-    first, second = await asyncio.gather(load(database, 20), load(database, 20))
+async def test_two_loads_at_once_add_one_set(database_dsn: str) -> None:
+    first, second = await asyncio.gather(load(database_dsn, 20), load(database_dsn, 20))
     assert sorted([dict(first.rows), dict(second.rows)], key=len)[0] == {}
-    assert (await counts(database))["customers"] == 91 + 20
+    assert (await counts(database_dsn))["customers"] == 91 + 20
 
 
-async def test_rows_in_the_way_are_told_of(database: str) -> None:
-    connection = await asyncpg.connect(database)
+async def test_conflicting_rows_are_reported(database_dsn: str) -> None:
+    connection = await asyncpg.connect(database_dsn)
     await connection.execute(
         "insert into products (sku, name, category, unit_price, currency) values ('NW-001', 'Chai', 'Tea', 1, 'EUR')"
     )
     await connection.close()
     with pytest.raises(Misconfigured, match="uq_products_sku") as refused:
-        await load(database)
+        await load(database_dsn)
     assert refused.value.code == "DATABASE_UNFIT"
-    assert (await counts(database))["customers"] == 0
+    assert (await counts(database_dsn))["customers"] == 0

@@ -8,9 +8,9 @@ from hub.settings import Settings
 
 
 @pytest.fixture(autouse=True)
-def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
-        monkeypatch.delenv(settings.PREFIX + name.upper(), raising=False)
+        monkeypatch.delenv(settings.ENV_PREFIX + name.upper(), raising=False)
 
 
 def test_every_setting_says_what_it_is_for() -> None:
@@ -56,7 +56,7 @@ def test_what_the_command_line_says_goes_before(monkeypatch: pytest.MonkeyPatch)
         ("HUB_DATABASE_URL", "mysql://u:secret@h/d"),
     ],
 )
-def test_a_wrong_value_is_told_with_its_name_and_what_it_is_for(
+def test_an_invalid_value_is_reported_with_its_name_and_description(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -69,9 +69,9 @@ def test_a_wrong_value_is_told_with_its_name_and_what_it_is_for(
     assert "\n" not in caught.value.message
 
 
-def test_a_misspelt_variable_is_found() -> None:
+def test_a_misspelt_variable_is_detected() -> None:
     environment = {"HUB_PROT": "1", "HUB_PORT": "1", "PATH": "", "hub_host": ""}
-    assert settings.unknown(environment) == ["HUB_PROT"]
+    assert settings.unknown_variables(environment) == ["HUB_PROT"]
 
 
 def test_every_error_has_a_known_code() -> None:
@@ -80,9 +80,13 @@ def test_every_error_has_a_known_code() -> None:
         *errors.HubError.__subclasses__(),
         *errors.BadInput.__subclasses__(),
     ]
-    assert [kind.__name__ for kind in tree if kind.code not in CODES] == []
+    assert [error_type.__name__ for error_type in tree if error_type.code not in CODES] == []
 
 
-def test_the_tree_at_the_head_is_the_tree() -> None:
+def test_the_error_tree_in_the_docstring_is_complete() -> None:
     drawn = str(errors.__doc__)
-    assert [kind.__name__ for kind in errors.HubError.__subclasses__() if f"── {kind.__name__} " not in drawn] == []
+    assert [
+        error_type.__name__
+        for error_type in errors.HubError.__subclasses__()
+        if f"── {error_type.__name__} " not in drawn
+    ] == []

@@ -26,9 +26,9 @@ from graphql import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.engine.document.cost import PRICELESS, Tariff
-from hub.engine.document.limits import MANY, Bounds, Limits
-from hub.engine.document.validation import Rules
+from hub.engine.document.cost import COST_CAP, CostModel
+from hub.engine.document.limits import COUNT_CAP, LimitChecker, Limits
+from hub.engine.document.validation import DocumentValidator
 
 SCHEMA = build_schema("""
   interface Thing { id: ID! }
@@ -43,13 +43,13 @@ SCHEMA = build_schema("""
 """)
 OWN = {("AConnection", "total"): 5, ("AConnection", "sum"): 7, ("A", "list"): 2}
 LIMITS = Limits()
-Composite = GraphQLObjectType | GraphQLInterfaceType
+SelectableType = GraphQLObjectType | GraphQLInterfaceType
 
 
-def composite(name: str) -> Composite:
-    found = SCHEMA.type_map[name]
-    assert isinstance(found, Composite)
-    return found
+def composite(name: str) -> SelectableType:
+    type_ = SCHEMA.type_map[name]
+    assert isinstance(type_, SelectableType)
+    return type_
 
 
 for (owner, field_name), own_cost in OWN.items():
@@ -70,10 +70,10 @@ def texts(draw: st.DrawFn, typos: bool = False) -> str:
     # Where no directive may stand, it is counted all the same.
     misplaced = st.just("") if typos else DIRECTIVES
     text = f"{draw(misplaced)} {draw(selections('Query', FRAGMENTS, typos, 4))}"
-    for at, (name, kind) in enumerate(FRAGMENTS):
-        body = draw(selections(kind, FRAGMENTS[at + 1 :], typos, 2))
+    for index, (name, type_name) in enumerate(FRAGMENTS):
+        body = draw(selections(type_name, FRAGMENTS[index + 1 :], typos, 2))
         if f"...{name} " in text or (typos and draw(RARELY)):
-            text += f" fragment {name} on {kind} {draw(misplaced)} {body}"
+            text += f" fragment {name} on {type_name} {draw(misplaced)} {body}"
     used = [variable for name, variable in VARIABLES.items() if name in text or (typos and draw(RARELY))]
     declared = [f"{variable} {draw(misplaced)}" for variable in used]
     return f"query Q{'(' + ' '.join(declared) + ')' if declared else ''} {text}"
@@ -84,24 +84,24 @@ DIRECTIVES = st.sampled_from(["", "", "", "@skip(if: false)", "@include(if: true
 
 
 @st.composite
-def selections(draw: st.DrawFn, kind: str, fragments: list[tuple[str, str]], typos: bool, depth: int) -> str:
-    fields = st.sampled_from([*composite(kind).fields, "__typename"])
+def selections(draw: st.DrawFn, type_name: str, fragments: list[tuple[str, str]], typos: bool, depth: int) -> str:
+    fields = st.sampled_from([*composite(type_name).fields, "__typename"])
     wrong = typos and draw(RARELY)
-    near = [name for name, on in fragments if wrong or on == kind or (kind == "Thing" and on in ("A", "B"))]
+    near = [name for name, on in fragments if wrong or on == type_name or (type_name == "Thing" and on in ("A", "B"))]
     spreads = st.sampled_from([f"...{name}" for name in near]) if near else st.nothing()
-    inner = [f"... on {kind} ", "... "] + ["... on A ", "... on B "] * (kind == "Thing")
+    inner = [f"... on {type_name} ", "... "] + ["... on A ", "... on B "] * (type_name == "Thing")
     inline = st.sampled_from(inner) if depth else st.nothing()
     items = [
-        draw(item(kind, draw(fields | spreads | inline), fragments, typos, depth))
+        draw(item(type_name, draw(fields | spreads | inline), fragments, typos, depth))
         for _ in range(draw(st.integers(1, 4)))
     ]
     return "{ " + " ".join(items) + " }"
 
 
 @st.composite
-def item(draw: st.DrawFn, kind: str, name: str, fragments: list[tuple[str, str]], typos: bool, depth: int) -> str:
+def item(draw: st.DrawFn, type_name: str, name: str, fragments: list[tuple[str, str]], typos: bool, depth: int) -> str:
     if name.startswith("..."):
-        inner = name.split()[-1] if name.startswith("... on") else kind
+        inner = name.split()[-1] if name.startswith("... on") else type_name
         body = draw(selections(inner, fragments, typos, depth - 1)) if name.endswith(" ") else ""
         return f"{name} {draw(DIRECTIVES)} {body}"
     alias = f"a{draw(st.integers(0, 10**6))}: " if draw(st.booleans()) else ""
@@ -109,36 +109,38 @@ def item(draw: st.DrawFn, kind: str, name: str, fragments: list[tuple[str, str]]
         alias = draw(st.sampled_from(["", "x: "]))
     if name == "__typename":
         return alias + name
-    definition = composite(kind).fields[name]
+    definition = composite(type_name).fields[name]
     named = get_named_type(definition.type)
     if not is_leaf_type(named) and not depth:
         return alias + "__typename"
-    given = "".join(
+    arguments = "".join(
         f"{argument}: {draw(IDS if argument == 'ids' else ROWS)} "
         for argument in definition.args
         if argument == "ids" or draw(st.booleans())
     )
-    if given and not alias:
+    if arguments and not alias:
         alias = f"b{draw(st.integers(0, 10**6))}: "
     typo = "z" if typos and draw(RARELY) else ""
     body = "" if is_leaf_type(named) else draw(selections(named.name, fragments, typos, depth - 1))
-    return f"{alias}{name}{typo}{f'({given})' if given else ''} {draw(DIRECTIVES)} {body}"
+    return f"{alias}{name}{typo}{f'({arguments})' if arguments else ''} {draw(DIRECTIVES)} {body}"
 
 
 # the naive way
 
-Fragments = Mapping[str, FragmentDefinitionNode]
-Values = Mapping[str, object]
-Occurrence = tuple[SelectionNode | FragmentDefinitionNode, int]
+FragmentDefinitions = Mapping[str, FragmentDefinitionNode]
+VariableValues = Mapping[str, object]
+SelectionOccurrence = tuple[SelectionNode | FragmentDefinitionNode, int]
 
 
-def parsed(text: str) -> tuple[DocumentNode, OperationDefinitionNode, Fragments]:
+def parsed(text: str) -> tuple[DocumentNode, OperationDefinitionNode, FragmentDefinitions]:
     document = parse(text)
     (operation,) = (node for node in document.definitions if isinstance(node, OperationDefinitionNode))
     return document, operation, {n.name.value: n for n in document.definitions if isinstance(n, FragmentDefinitionNode)}
 
 
-def occurrences(node: SelectionSetNode, fragments: Fragments, level: int = 1) -> Iterator[Occurrence]:
+def occurrences(
+    node: SelectionSetNode, fragments: FragmentDefinitions, level: int = 1
+) -> Iterator[SelectionOccurrence]:
     """Everything that is selected, as often as it is, with the number of fields on the way to it."""
     for selection in node.selections:
         yield selection, level
@@ -152,47 +154,55 @@ def occurrences(node: SelectionSetNode, fragments: Fragments, level: int = 1) ->
             yield from occurrences(selection.selection_set, fragments, level + 1)
 
 
-def fields_of(node: SelectionSetNode, kind: Composite, fragments: Fragments) -> Iterator[tuple[FieldNode, Composite]]:
+def fields_of(
+    node: SelectionSetNode, parent_type: SelectableType, fragments: FragmentDefinitions
+) -> Iterator[tuple[FieldNode, SelectableType]]:
     """The fields selected on one object, each with the type on which it stands."""
     for selection in node.selections:
         if isinstance(selection, FragmentSpreadNode):
             fragment = fragments[selection.name.value]
             yield from fields_of(fragment.selection_set, composite(fragment.type_condition.name.value), fragments)
         elif isinstance(selection, InlineFragmentNode):
-            inner = composite(selection.type_condition.name.value) if selection.type_condition else kind
+            inner = composite(selection.type_condition.name.value) if selection.type_condition else parent_type
             yield from fields_of(selection.selection_set, inner, fragments)
         elif isinstance(selection, FieldNode) and selection.name.value != "__typename":
-            yield selection, kind
+            yield selection, parent_type
 
 
-def touched(node: SelectionSetNode, kind: Composite, fragments: Fragments, values: Values, page: int) -> int:
+def rows_touched(
+    node: SelectionSetNode,
+    parent_type: SelectableType,
+    fragments: FragmentDefinitions,
+    values: VariableValues,
+    page: int,
+) -> int:
     """Rows touched below an object of this kind; `page` is how many rows it has when it is a connection."""
-    fields = list(fields_of(node, kind, fragments))
+    fields = list(fields_of(node, parent_type, fragments))
     names = {field.name.value for field, _ in fields}
     total = page if "page" in names and not names & {"nodes", "edges"} else 0
     for field, owner in fields:
         total += OWN.get((owner.name, field.name.value), 0)
         definition = owner.fields[field.name.value].type
         named = get_named_type(definition)
-        if field.selection_set is None or not isinstance(named, Composite):
+        if field.selection_set is None or not isinstance(named, SelectableType):
             continue
-        rows = asked(field, owner, values)
-        below = touched(field.selection_set, named, fragments, values, rows)
+        rows = rows_requested(field, owner, values)
+        below = rows_touched(field.selection_set, named, fragments, values, rows)
         row = 0 if owner.name.endswith("Edge") or named.name.endswith("Connection") or named.name == "Page" else 1
         many = is_list_type(definition.of_type if is_non_null_type(definition) else definition)
         total += (1 if not many else page if owner.name.endswith("Connection") else rows) * (row + below)
     return total
 
 
-def asked(field: FieldNode, kind: Composite, values: Values) -> int:
-    given = {a.name.value: value_from_ast_untyped(a.value, dict(values)) for a in field.arguments or ()}
+def rows_requested(field: FieldNode, parent_type: SelectableType, values: VariableValues) -> int:
+    arguments = {a.name.value: value_from_ast_untyped(a.value, dict(values)) for a in field.arguments or ()}
     if field.name.value == "many":
-        ids = given["ids"]
+        ids = arguments["ids"]
         return LIMITS.rows if ids is None else len(ids) if isinstance(ids, list) else 1
     if field.name.value == "list":
         return LIMITS.rows
-    pages = [max(0, given[name]) for name in ("first", "last") if isinstance(given.get(name), int)]
-    default = 6 if (kind.name, field.name.value) == ("Query", "aa") else LIMITS.default_page
+    pages = [max(0, arguments[name]) for name in ("first", "last") if isinstance(arguments.get(name), int)]
+    default = 6 if (parent_type.name, field.name.value) == ("Query", "aa") else LIMITS.default_page
     return max(pages, default=default)
 
 
@@ -201,38 +211,40 @@ def asked(field: FieldNode, kind: Composite, values: Values) -> int:
 
 @settings(max_examples=80, deadline=None)
 @given(texts())
-def test_an_extent_counts_what_expansion_counts(text: str) -> None:
+def test_document_size_counts_what_expansion_counts(text: str) -> None:
     document, operation, fragments = parsed(text)
-    (extent,), _ = Bounds(SCHEMA, LIMITS).measure(document)
-    found = list(occurrences(operation.selection_set, fragments))
-    fields = [(node, level) for node, level in found if isinstance(node, FieldNode)]
-    heads = [operation, *(operation.variable_definitions or ()), *(node for node, _ in found)]
-    assert extent.fields == len(fields)
-    assert extent.depth == max(level for _, level in fields)
-    assert extent.root_fields == sum(level == 1 for _, level in fields)
-    assert extent.aliases == sum(node.alias is not None for node, _ in fields)
-    assert extent.directives == sum(len(node.directives or ()) for node in heads)
-    assert extent.selections == sum(not isinstance(node, FragmentDefinitionNode) for node, _ in found)
+    (size,), _ = LimitChecker(SCHEMA, LIMITS).measure(document)
+    selected = list(occurrences(operation.selection_set, fragments))
+    fields = [(node, level) for node, level in selected if isinstance(node, FieldNode)]
+    directive_holders = [operation, *(operation.variable_definitions or ()), *(node for node, _ in selected)]
+    assert size.fields == len(fields)
+    assert size.depth == max(level for _, level in fields)
+    assert size.root_fields == sum(level == 1 for _, level in fields)
+    assert size.aliases == sum(node.alias is not None for node, _ in fields)
+    assert size.directives == sum(len(node.directives or ()) for node in directive_holders)
+    assert size.selections == sum(not isinstance(node, FragmentDefinitionNode) for node, _ in selected)
 
 
 @settings(max_examples=80, deadline=None)
 @given(texts(), st.integers(-1, 9), st.none() | st.integers(-1, 9), st.lists(st.text(max_size=1), max_size=3))
-def test_a_price_is_the_rows_that_expansion_touches(text: str, n: int, m: int | None, ids: list[str]) -> None:
+def test_the_cost_is_the_rows_that_expansion_touches(text: str, n: int, m: int | None, ids: list[str]) -> None:
     _, operation, fragments = parsed(text)
     values = {"n": n, "m": m, "ids": ids}
-    price = Tariff(SCHEMA, LIMITS).price(operation, fragments)
-    expected = touched(operation.selection_set, composite("Query"), fragments, values, 0)
-    assert price.evaluate(values) == min(expected, PRICELESS)
+    cost = CostModel(SCHEMA, LIMITS).cost_of(operation, fragments)
+    expected = rows_touched(operation.selection_set, composite("Query"), fragments, values, 0)
+    assert cost.evaluate(values) == min(expected, COST_CAP)
 
 
 @settings(max_examples=80, deadline=None)
 @given(texts(typos=True))
-def test_a_verdict_is_that_of_the_stock_rules(text: str) -> None:
+def test_validation_agrees_with_the_stock_rules(text: str) -> None:
     document = parse(text)
-    found = Rules(SCHEMA, Limits(errors=1_000, overlaps=500_000)).check(document)
-    stock = validate(SCHEMA, document, max_errors=1_000)
-    assert bool(found) == bool(stock)
-    assert {error.locations[0] for error in found if error.locations} <= {e.locations[0] for e in stock if e.locations}
+    errors = DocumentValidator(SCHEMA, Limits(errors=1_000, overlaps=500_000)).check(document)
+    stock_errors = validate(SCHEMA, document, max_errors=1_000)
+    assert bool(errors) == bool(stock_errors)
+    assert {error.locations[0] for error in errors if error.locations} <= {
+        e.locations[0] for e in stock_errors if e.locations
+    }
 
 
 @settings(max_examples=20, deadline=None)
@@ -240,18 +252,18 @@ def test_a_verdict_is_that_of_the_stock_rules(text: str) -> None:
 def test_introspection_is_counted_apart(times: int) -> None:
     copies = " ".join(f"a{n}: __schema {{ types {{ ...T }} }}" for n in range(times))
     document = parse(f"{{ n {copies} }} fragment T on __Type {{ name kind }}")
-    (extent,), _ = Bounds(SCHEMA, LIMITS).measure(document)
-    assert (extent.depth, extent.fields, extent.aliases, extent.stored_fields) == (1, 1, times, 1)
-    assert extent.introspection == times * (1 + len(SCHEMA.type_map) * 3)
+    (size,), _ = LimitChecker(SCHEMA, LIMITS).measure(document)
+    assert (size.depth, size.fields, size.aliases, size.stored_fields) == (1, 1, times, 1)
+    assert size.introspection == times * (1 + len(SCHEMA.type_map) * 3)
 
 
 def test_counts_of_a_bomb_stop_growing() -> None:
     links = " ".join(f"fragment F{n} on Query {{ ...F{n + 1} ...F{n + 1} }}" for n in range(1_000))
-    (extent,), _ = Bounds(SCHEMA, LIMITS).measure(parse(f"{{ ...F0 }} {links} fragment F1000 on Query {{ n }}"))
-    assert (extent.fields, extent.depth, extent.nesting) == (MANY, 1, 1_002)
+    (size,), _ = LimitChecker(SCHEMA, LIMITS).measure(parse(f"{{ ...F0 }} {links} fragment F1000 on Query {{ n }}"))
+    assert (size.fields, size.depth, size.nesting) == (COUNT_CAP, 1, 1_002)
 
 
 def test_the_standard_introspection_is_within_its_own_bound() -> None:
-    extents, errors = Bounds(SCHEMA, LIMITS).check(parse(get_introspection_query()))
+    sizes, errors = LimitChecker(SCHEMA, LIMITS).check(parse(get_introspection_query()))
     assert errors == []
-    assert (extents[0].fields, extents[0].depth) == (0, 1)
+    assert (sizes[0].fields, sizes[0].depth) == (0, 1)

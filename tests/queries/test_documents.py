@@ -8,7 +8,7 @@ from graphql import GraphQLInt, GraphQLObjectType, GraphQLSchema, Undefined, bui
 
 from bench.attacks import attacks
 from bench.attacks import schema as wide_schema
-from hub.engine.document.documents import DocumentError, Documents
+from hub.engine.document.documents import DocumentStore, InvalidDocument
 from hub.engine.document.limits import Limits
 from hub.errors import CODES, HubError
 
@@ -50,35 +50,35 @@ def schema() -> GraphQLSchema:
     built = build_schema(SDL)
     for owner, name, cost in (("CustomerConnection", "totalCount", 5), ("OrderConnection", "totalCount", 5),
                               ("OrderConnection", "stats", 7), ("Customer", "likes", 3)):  # fmt: skip
-        kind = built.type_map[owner]
-        assert isinstance(kind, GraphQLObjectType)
-        kind.fields[name].extensions = {"cost": cost}
+        object_type = built.type_map[owner]
+        assert isinstance(object_type, GraphQLObjectType)
+        object_type.fields[name].extensions = {"cost": cost}
     return built
 
 
 @pytest.fixture
-def documents() -> Documents:
-    return Documents(schema(), Limits(), cache_bytes=1 << 20)
+def documents() -> DocumentStore:
+    return DocumentStore(schema(), Limits(), cache_bytes=1 << 20)
 
 
-def refused(documents: Documents, text: str) -> DocumentError:
-    with pytest.raises(DocumentError) as caught:
+def refused(documents: DocumentStore, text: str) -> InvalidDocument:
+    with pytest.raises(InvalidDocument) as caught:
         documents.get(text)
     return caught.value
 
 
-def cost(documents: Documents, text: str, **variables: object) -> int:
+def cost(documents: DocumentStore, text: str, **variables: object) -> int:
     return documents.get(text).operation(None).cost(variables)
 
 
 # what is accepted
 
 
-def test_a_document_holds_its_operations_ready_to_plan(documents: Documents) -> None:
+def test_a_document_holds_its_operations_ready_to_plan(documents: DocumentStore) -> None:
     document = documents.get("query A($n: Int = 3, $m: Int) { customers(first: $n, last: $m) { ...F } }"
                              " mutation B { rename(id: 1, name: \"x\") { id } } subscription C { changed { id } }"
                              " fragment F on CustomerConnection { totalCount }")  # fmt: skip
-    assert [(operation.name, operation.kind) for operation in document.operations.values()] == [
+    assert [(operation.name, operation.operation_type) for operation in document.operations.values()] == [
         ("A", "query"), ("B", "mutation"), ("C", "subscription"),
     ]  # fmt: skip
     operation = document.operation("A")
@@ -86,26 +86,28 @@ def test_a_document_holds_its_operations_ready_to_plan(documents: Documents) -> 
         ("n", GraphQLInt, 3), ("m", GraphQLInt, Undefined),
     ]  # fmt: skip
     assert list(operation.fragments) == ["F"]
-    assert operation.plans == {}
+    assert operation.cache == {}
 
 
-def test_the_only_operation_needs_no_name(documents: Documents) -> None:
+def test_the_only_operation_needs_no_name(documents: DocumentStore) -> None:
     assert documents.get("{ count }").operation(None).name == ""
     assert documents.get("query Q { count }").operation(None).name == "Q"
 
 
-@pytest.mark.parametrize(("text", "name", "told"), [
+@pytest.mark.parametrize(("text", "name", "message"), [
     ("query A { count } query B { count }", None,
      "The document has several operations; set operationName to one of 'A', 'B'."),
     ("query A { count }", "C", "The document has no operation 'C'; set operationName to one of 'A'."),
     ("{ count }", "C", "The document has no operation 'C'; leave operationName out."),
 ])  # fmt: skip
-def test_an_unknown_operation_is_told_the_choices(documents: Documents, text: str, name: str | None, told: str) -> None:
+def test_an_unknown_operation_is_refused_with_the_known_names(
+    documents: DocumentStore, text: str, name: str | None, message: str
+) -> None:
     with pytest.raises(HubError) as caught:
         documents.get(text).operation(name)
     assert (caught.value.code, caught.value.message, caught.value.argument) == (
         "OPERATION_UNKNOWN",
-        told,
+        message,
         "operationName",
     )
 
@@ -116,22 +118,22 @@ def test_an_unknown_operation_is_told_the_choices(documents: Documents, text: st
     ("{ __schema { queryType { name } } count }", True, False),
     ("{ __typename }", False, False),
 ])  # fmt: skip
-def test_introspection_is_noticed(documents: Documents, text: str, has: bool, only: bool) -> None:
+def test_introspection_is_noticed(documents: DocumentStore, text: str, has: bool, only: bool) -> None:
     operation = documents.get(text).operation(None)
     assert (operation.has_introspection, operation.introspection_only) == (has, only)
     assert operation.cost({}) == 0
 
 
-def test_the_fullest_standard_introspection_passes_the_limits(documents: Documents) -> None:
+def test_the_fullest_standard_introspection_passes_the_limits(documents: DocumentStore) -> None:
     text = get_introspection_query(True, True, True, True, True, one_of=True)
     assert documents.get(text).operation(None).introspection_only
-    assert Documents(wide_schema(), Limits(), 0).get(text).operation(None).introspection_only
+    assert DocumentStore(wide_schema(), Limits(), 0).get(text).operation(None).introspection_only
 
 
 # what is refused
 
 
-@pytest.mark.parametrize(("text", "code", "argument", "told"), [
+@pytest.mark.parametrize(("text", "code", "argument", "message"), [
     ("{", "GRAPHQL_SYNTAX", None, "Syntax Error: Expected Name, found <EOF>."),
     ("", "GRAPHQL_SYNTAX", None, "Syntax Error: Unexpected <EOF>."),
     ("{ customer(id: 1) { } }", "GRAPHQL_SYNTAX", None, "A selection is empty. Name a field, or drop the braces."),
@@ -173,25 +175,25 @@ def test_the_fullest_standard_introspection_passes_the_limits(documents: Documen
      ("Variable '$n' of type 'String' used in position expecting type 'Int'."
       " Declare each variable that is used, once, with the type of its place.")),
 ])  # fmt: skip
-def test_what_is_wrong_is_told_with_its_code(
-    documents: Documents, text: str, code: str, argument: str, told: str
+def test_an_invalid_document_is_refused_with_its_code(
+    documents: DocumentStore, text: str, code: str, argument: str, message: str
 ) -> None:
     (error,) = refused(documents, text).errors
     extensions = error.extensions or {}
-    assert (extensions["code"], extensions.get("argument"), error.message) == (code, argument, told)
+    assert (extensions["code"], extensions.get("argument"), error.message) == (code, argument, message)
     assert code in CODES
 
 
-def test_an_error_says_where_and_no_more_than_five_are_told(documents: Documents) -> None:
+def test_errors_have_locations_and_at_most_five_are_reported(documents: DocumentStore) -> None:
     error = refused(documents, "{\n  a b c\n  d e f g }")
     assert error.codes == ["FIELD_UNKNOWN"] * 5
-    assert [told.formatted["locations"] for told in error.errors[2:4]] == [
+    assert [graphql_error.formatted["locations"] for graphql_error in error.errors[2:4]] == [
         [{"line": 2, "column": 7}],
         [{"line": 3, "column": 3}],
     ]
 
 
-def test_a_description_of_a_variable_is_not_its_default(documents: Documents) -> None:
+def test_a_description_of_a_variable_is_not_its_default(documents: DocumentStore) -> None:
     assert documents.get('query("how many" $n: Int) { customers(first: $n) { totalCount } }')
 
 
@@ -199,22 +201,22 @@ def levels(depth: int) -> str:
     return "{ customer(id: 1) " + "{ parent " * (depth - 2) + "{ id }" + " }" * (depth - 1)
 
 
-def many(count: int, text: str) -> str:
+def repeated(count: int, text: str) -> str:
     return " ".join(text.replace("#", str(n)) for n in range(count))
 
 
-@pytest.mark.parametrize(("code", "fits", "exceeds", "told"), [
+@pytest.mark.parametrize(("code", "fits", "exceeds", "message"), [
     ("DEPTH_LIMIT", levels(15), levels(16), "The operation has 16 levels of fields; 15 are allowed."),
-    ("ALIAS_LIMIT", "{ customer(id: 1) { ...F ...F } } fragment F on Customer { " + many(50, "a#: id") + "}",
-     "{ customer(id: 1) { ...F ...F a: id } } fragment F on Customer { " + many(50, "a#: id") + "}",
+    ("ALIAS_LIMIT", "{ customer(id: 1) { ...F ...F } } fragment F on Customer { " + repeated(50, "a#: id") + "}",
+     "{ customer(id: 1) { ...F ...F a: id } } fragment F on Customer { " + repeated(50, "a#: id") + "}",
      "The operation has 101 aliases; 100 are allowed."),
     ("FIELD_LIMIT",
-     "{ customer(id: 1) { ...F ...F } } fragment F on Customer {" + many(83, "orders { nodes { id } }") + "}",
-     "{ customer(id: 1) { ...F ...F } } fragment F on Customer {" + many(84, "orders { nodes { id } }") + "}",
+     "{ customer(id: 1) { ...F ...F } } fragment F on Customer {" + repeated(83, "orders { nodes { id } }") + "}",
+     "{ customer(id: 1) { ...F ...F } } fragment F on Customer {" + repeated(84, "orders { nodes { id } }") + "}",
      "The operation has 505 fields; 500 are allowed."),
     ("ROOT_FIELD_LIMIT",
-     "{ ...F ... { " + many(10, "a#: count") + "} } fragment F on Query {" + many(10, "a#: count") + "}",
-     "{ ...F ... { " + many(11, "a#: count") + "} } fragment F on Query {" + many(10, "a#: count") + "}",
+     "{ ...F ... { " + repeated(10, "a#: count") + "} } fragment F on Query {" + repeated(10, "a#: count") + "}",
+     "{ ...F ... { " + repeated(11, "a#: count") + "} } fragment F on Query {" + repeated(10, "a#: count") + "}",
      "The operation has 21 root fields; 20 are allowed."),
     ("DIRECTIVE_LIMIT",
      "query($a: ID! @d) @d { ...F @d ...F @d ... @d { node(id: $a) @d { id } } } fragment F on Query @d { count @d}",
@@ -225,12 +227,10 @@ def many(count: int, text: str) -> str:
     ("ALIAS_TOO_LONG", "{ " + "x" * 63 + ": count }", "{ " + "x" * 64 + ": count }",
      "The response key 'xxxxxxxxxxxxxxxxxxxx…' has 64 bytes; 63 are allowed. Choose a shorter alias."),
 ])  # fmt: skip
-def test_each_limit_allows_what_it_says_and_no_more(
-    documents: Documents, code: str, fits: str, exceeds: str, told: str
-) -> None:
+def test_limits_are_exact(documents: DocumentStore, code: str, fits: str, exceeds: str, message: str) -> None:
     error = refused(documents, exceeds)
     assert error.codes[0] == code
-    assert error.errors[0].message.startswith(told)
+    assert error.errors[0].message.startswith(message)
     if code in ("FIELD_LIMIT", "TOKEN_LIMIT"):
         # As many as this are all alike, or unknown, and refused for that.
         assert code not in refused(documents, fits).codes
@@ -238,27 +238,27 @@ def test_each_limit_allows_what_it_says_and_no_more(
         assert documents.get(fits).text == fits
 
 
-def test_brackets_in_strings_and_comments_are_no_nesting(documents: Documents) -> None:
+def test_brackets_in_strings_and_comments_are_no_nesting(documents: DocumentStore) -> None:
     assert documents.get('{ node(id: """{{""\\"""[((' + "{" * 100 + '""") { id } } # ' + "(" * 100)
     assert documents.get('{ node(id: "\\"' + "{" * 100 + '") { id } }')
 
 
 @pytest.mark.parametrize(("code", "text"), [pytest.param(*attack[1:], id=attack[0]) for attack in attacks()])
-def test_no_document_is_expensive_to_refuse(wide: Documents, code: str, text: str) -> None:
+def test_no_document_is_expensive_to_refuse(wide_documents: DocumentStore, code: str, text: str) -> None:
     """That this ends is the point; how soon is measured by bench/documents.py."""
     if code:
-        assert refused(wide, text).codes[0] == code
-        assert all(told in CODES for told in refused(wide, text).codes)
+        assert refused(wide_documents, text).codes[0] == code
+        assert all(error_code in CODES for error_code in refused(wide_documents, text).codes)
     else:
-        assert wide.get(text).text == text
+        assert wide_documents.get(text).text == text
 
 
 @pytest.fixture(scope="module")
-def wide() -> Documents:
-    return Documents(wide_schema(), Limits(), cache_bytes=1 << 20)
+def wide_documents() -> DocumentStore:
+    return DocumentStore(wide_schema(), Limits(), cache_bytes=1 << 20)
 
 
-def test_messages_are_cut_to_length(documents: Documents) -> None:
+def test_messages_are_cut_to_length(documents: DocumentStore) -> None:
     (error,) = refused(documents, '{ customers(first: "' + "x" * 60_000 + '") { totalCount } }').errors
     assert (len(error.message), error.message[-1]) == (401, "…")
 
@@ -291,11 +291,11 @@ def test_messages_are_cut_to_length(documents: Documents) -> None:
     ("{ a: count ... @skip(if: true) { customer(id: 1) { id } } }", 1),
     ("mutation { rename(id: 1, name: \"x\") { parent { id } } }", 2),
 ])  # fmt: skip
-def test_the_cost_is_the_rows_an_operation_could_touch(documents: Documents, text: str, expected: int) -> None:
+def test_the_cost_is_the_rows_an_operation_could_touch(documents: DocumentStore, text: str, expected: int) -> None:
     assert cost(documents, text) == expected
 
 
-def test_new_variable_values_only_reprice(documents: Documents) -> None:
+def test_new_variable_values_only_reprice(documents: DocumentStore) -> None:
     text = """query($a: Int = 2, $b: Int, $ids: [ID!] = [1]) {
       customers(first: $a) { nodes { orders(first: $b) { nodes { id } } } }
       latest(last: $a) { id }
@@ -308,7 +308,7 @@ def test_new_variable_values_only_reprice(documents: Documents) -> None:
     assert len(documents.get(text).operation(None)._cost._products) == 3
 
 
-def test_too_high_a_cost_names_what_is_requested_and_allowed(documents: Documents) -> None:
+def test_too_high_a_cost_names_what_is_requested_and_allowed(documents: DocumentStore) -> None:
     text = "query($n: Int) { customers(first: 100) { nodes { orders(first: $n) { nodes { id } } } } }"
     assert cost(documents, text, n=49) == 5_000
     with pytest.raises(HubError) as caught:
@@ -320,15 +320,15 @@ def test_too_high_a_cost_names_what_is_requested_and_allowed(documents: Document
 # what is remembered
 
 
-def test_a_text_is_read_once_whether_good_or_bad(documents: Documents) -> None:
+def test_a_text_is_read_once_whether_good_or_bad(documents: DocumentStore) -> None:
     assert documents.get("{ count }") is documents.get("{ " + "count }")
     first, again = refused(documents, "{ cont }"), refused(documents, "{ cont" + " }")
     assert first.errors[0] is again.errors[0]
 
 
 def test_the_longest_unused_document_is_forgotten_first() -> None:
-    size = Documents(schema(), Limits(), 1 << 20).get("{ a: count }").bytes
-    documents = Documents(schema(), Limits(), cache_bytes=2 * size)
+    size = DocumentStore(schema(), Limits(), 1 << 20).get("{ a: count }").bytes
+    documents = DocumentStore(schema(), Limits(), cache_bytes=2 * size)
     a, b = documents.get("{ a: count }"), documents.get("{ b: count }")
     assert documents.get("{ a: count }") is a
     documents.get("{ c: count }")
@@ -337,7 +337,7 @@ def test_the_longest_unused_document_is_forgotten_first() -> None:
 
 
 def test_bad_documents_do_not_displace_good_ones() -> None:
-    documents = Documents(schema(), Limits(), cache_bytes=200_000)
+    documents = DocumentStore(schema(), Limits(), cache_bytes=200_000)
     good = documents.get("{ count }")
     first = refused(documents, "{ wrong }").errors[0]
     for n in range(20):
@@ -348,20 +348,20 @@ def test_bad_documents_do_not_displace_good_ones() -> None:
 
 @pytest.mark.parametrize("count", [1, 30, 300])
 def test_the_footprint_of_a_document_is_estimated_well(count: int) -> None:
-    documents = Documents(schema(), Limits(aliases=1_000, root_fields=1_000), cache_bytes=1 << 24)
+    documents = DocumentStore(schema(), Limits(aliases=1_000, root_fields=1_000), cache_bytes=1 << 24)
     texts = [
-        f"query Q{n}($n: Int) {{ customers(first: $n) {{ id: totalCount }} {many(count, 'a#: count')} }}"
+        f"query Q{n}($n: Int) {{ customers(first: $n) {{ id: totalCount }} {repeated(count, 'a#: count')} }}"
         for n in range(20)
     ]
     tracemalloc.start()
     estimated = sum(documents.get(text).bytes for text in texts)
-    used = traced()
+    used = traced_memory()
     del documents
-    used -= traced()
+    used -= traced_memory()
     tracemalloc.stop()
     assert 0.4 * estimated < used < estimated
 
 
-def traced() -> int:
+def traced_memory() -> int:
     gc.collect()
     return tracemalloc.get_traced_memory()[0]

@@ -8,17 +8,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from golden_documents import DOCUMENTS, FOLDER, Asked, Document, asked
+from golden_documents import GOLDEN_DOCUMENTS, GOLDEN_FOLDER, GoldenDocument, GoldenEngine, open_golden_engine
 
 WRITE = os.environ.get("HUB_GOLDEN") == "write"
 CI = bool(os.environ.get("CI"))
-ALL = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+ALL = pytest.mark.parametrize("document", GOLDEN_DOCUMENTS, ids=lambda document: document.name)
 
 
 @pytest.fixture(scope="module")
-async def on_northwind(demo_dsn: str) -> AsyncIterator[Asked]:
-    async with asked(demo_dsn) as made:
-        yield made
+async def northwind_engine(demo_dsn: str) -> AsyncIterator[GoldenEngine]:
+    async with open_golden_engine(demo_dsn) as harness:
+        yield harness
 
 
 def check(path: Path, text: str) -> None:
@@ -29,19 +29,21 @@ def check(path: Path, text: str) -> None:
 
 
 @ALL
-async def test_a_document_gives_its_answer_in_one_statement(on_northwind: Asked, document: Document) -> None:
-    answer, sent = await on_northwind.answer(document)
-    told = json.loads(answer.body)
-    assert "errors" not in told
-    check(FOLDER / f"{document.name}.json", json.dumps(told, ensure_ascii=False, indent=2) + "\n")
-    check(FOLDER / f"{document.name}.sql", "\n\n".join(statement.text for statement in sent) + "\n")
+async def test_a_document_gives_its_answer_in_one_statement(
+    northwind_engine: GoldenEngine, document: GoldenDocument
+) -> None:
+    answer, sent = await northwind_engine.run(document)
+    response = json.loads(answer.body)
+    assert "errors" not in response
+    check(GOLDEN_FOLDER / f"{document.name}.json", json.dumps(response, ensure_ascii=False, indent=2) + "\n")
+    check(GOLDEN_FOLDER / f"{document.name}.sql", "\n\n".join(statement.text for statement in sent) + "\n")
     assert (answer.statements, len(sent)) == (document.statements, document.statements)
 
 
 def test_every_golden_file_belongs_to_a_document() -> None:
-    names = {document.name for document in DOCUMENTS}
-    assert {path.stem for path in FOLDER.iterdir()} == names
-    assert {path.suffix for path in FOLDER.iterdir()} == {".graphql", ".sql", ".json"}
+    names = {document.name for document in GOLDEN_DOCUMENTS}
+    assert {path.stem for path in GOLDEN_FOLDER.iterdir()} == names
+    assert {path.suffix for path in GOLDEN_FOLDER.iterdir()} == {".graphql", ".sql", ".json"}
 
 
 def test_golden_files_are_not_written_in_ci() -> None:

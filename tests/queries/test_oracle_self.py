@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 import pytest
-from conftest import NewDatabase
+from conftest import CreateDatabase
 from graphql import (
     FieldNode,
     GraphQLAbstractType,
@@ -26,24 +26,24 @@ from graphql import (
     visit,
 )
 from oracle import edge_rows, text, webhook_rows
-from oracle.compare import differs
+from oracle.compare import response_difference
 from oracle.data import load
-from oracle.enumerate_operations import walk
-from oracle.executor import Oracle, Told
-from oracle.figures import start_of
-from oracle.generate_operation import Generator
-from oracle.shrink import smaller
+from oracle.enumerate_operations import enumerate_operations
+from oracle.executor import ExpectedResponse, Oracle
+from oracle.figures import bucket_start
+from oracle.generate_operation import OperationGenerator
+from oracle.shrink import smaller_steps
 from oracle.values import average
 
 from hub import schema
 from hub.engine.catalog.catalog import HISTORY
-from hub.engine.document.documents import Documents
+from hub.engine.document.documents import DocumentStore
 from hub.engine.document.limits import Limits
-from hub.engine.graphql_types.inputs import BUCKETS
-from hub.engine.graphql_types.subscription_types import MESSAGES
+from hub.engine.graphql_types.inputs import TIME_BUCKETS
+from hub.engine.graphql_types.subscription_types import MESSAGE_TYPES
 from hub.viewer import ADMIN
 
-AT = datetime(1998, 5, 6, tzinfo=UTC)
+NOW = datetime(1998, 5, 6, tzinfo=UTC)
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 WORDS = re.findall(
     r"[^|]+",
@@ -55,21 +55,21 @@ LETTERS = "abcdeéèêüßøłñçžšțǎ王小明カなαβγΩЖжйё0129 -_
 
 @pytest.fixture(scope="module")
 async def connection(demo_dsn: str) -> AsyncIterator[Connection]:
-    made: Connection = await asyncpg.connect(demo_dsn)
-    yield made
-    await made.close()
+    opened: Connection = await asyncpg.connect(demo_dsn)
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture(scope="module")
-async def northwind(demo_dsn: str) -> Oracle:
+async def northwind_oracle(demo_dsn: str) -> Oracle:
     graph = schema.build()
     return Oracle(graph, await load(demo_dsn, graph.catalog))
 
 
 @pytest.fixture(scope="module")
-async def every_type(new_database: NewDatabase, demo_dsn: str) -> Oracle:
+async def every_type(create_database: CreateDatabase, demo_dsn: str) -> Oracle:
     """Rows of every type there is."""
-    dsn = await new_database("northwind")
+    dsn = await create_database("northwind")
     await edge_rows.add(dsn)
     await webhook_rows.add(dsn)
     graph = schema.build()
@@ -77,63 +77,61 @@ async def every_type(new_database: NewDatabase, demo_dsn: str) -> Oracle:
 
 
 def texts(count: int) -> list[str]:
-    chance = random.Random(7)
+    rng = random.Random(7)
 
     def one() -> str:
-        if chance.random() < 0.5:
-            return " ".join(chance.choices(WORDS, k=chance.randint(1, 5)))
-        word: str = chance.choice(WORDS)
-        at = chance.randint(0, len(word))
-        return word[:at] + "".join(chance.choices(LETTERS, k=chance.randint(0, 9))) + word[at:]
+        if rng.random() < 0.5:
+            return " ".join(rng.choices(WORDS, k=rng.randint(1, 5)))
+        word: str = rng.choice(WORDS)
+        index = rng.randint(0, len(word))
+        return word[:index] + "".join(rng.choices(LETTERS, k=rng.randint(0, 9))) + word[index:]
 
     return list(dict.fromkeys(one() for _ in range(count)))
 
 
 async def test_folding_is_the_databases(connection: Connection) -> None:
-    found = await connection.fetch("select t, hub_fold(t) as folded from unnest($1::text[]) t", texts(6_000))
-    assert {each["t"]: each["folded"] for each in found if text.fold(each["t"]) != each["folded"]} == {}
+    rows = await connection.fetch("select t, hub_fold(t) as folded from unnest($1::text[]) t", texts(6_000))
+    assert {row["t"]: row["folded"] for row in rows if text.fold(row["t"]) != row["folded"]} == {}
 
 
 async def test_word_similarity_is_the_databases(connection: Connection) -> None:
-    chance = random.Random(8)
-    folded = [text.fold(each) for each in texts(3_000)]
-    needles, among = [each.strip() for each in chance.choices(folded, k=6_000)], chance.choices(folded, k=6_000)
+    rng = random.Random(8)
+    folded = [text.fold(item) for item in texts(3_000)]
+    needles, among = [item.strip() for item in rng.choices(folded, k=6_000)], rng.choices(folded, k=6_000)
     query = "select a, b, word_similarity(a, b) as s from unnest($1::text[], $2::text[]) u(a, b)"
-    found = await connection.fetch(query, needles, among)
-    assert sum(each["s"] > 0 for each in found) > 1_000
-    assert [tuple(each) for each in found if text.word_similarity(each["a"], each["b"]) != each["s"]] == []
+    results = await connection.fetch(query, needles, among)
+    assert sum(item["s"] > 0 for item in results) > 1_000
+    assert [tuple(item) for item in results if text.word_similarity(item["a"], item["b"]) != item["s"]] == []
 
 
 async def test_averages_are_the_databases_to_the_last_decimal(connection: Connection) -> None:
-    chance = random.Random(9)
+    rng = random.Random(9)
     for _ in range(300):
-        size = chance.choice((1, 10, 10_000, 10**12))
-        values = [Decimal(chance.randint(-size, size) * 1250).scaleb(-4) for _ in range(chance.randint(1, 12))]
-        found = await connection.fetchval("select avg(v::numeric(18,4)) from unnest($1::numeric[]) v", values)
-        assert average(values) == found, values
+        size = rng.choice((1, 10, 10_000, 10**12))
+        values = [Decimal(rng.randint(-size, size) * 1250).scaleb(-4) for _ in range(rng.randint(1, 12))]
+        expected = await connection.fetchval("select avg(v::numeric(18,4)) from unnest($1::numeric[]) v", values)
+        assert average(values) == expected, values
 
 
 async def test_spans_begin_where_the_databases_do(connection: Connection) -> None:
-    chance = random.Random(10)
+    rng = random.Random(10)
     for zone in ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Auckland"):
-        for bucket in BUCKETS:
-            moments = [
-                datetime(1990, 1, 1, tzinfo=UTC) + timedelta(seconds=chance.randint(0, 10**9)) for _ in range(60)
-            ]
+        for bucket in TIME_BUCKETS:
+            moments = [datetime(1990, 1, 1, tzinfo=UTC) + timedelta(seconds=rng.randint(0, 10**9)) for _ in range(60)]
             query = "select m, date_trunc($2, m, $3) as s from unnest($1::timestamptz[]) m"
-            found = await connection.fetch(query, moments, bucket, zone)
-            assert [tuple(each) for each in found if start_of(bucket, each["m"], ZoneInfo(zone)) != each["s"]] == []
+            rows = await connection.fetch(query, moments, bucket, zone)
+            assert [tuple(row) for row in rows if bucket_start(bucket, row["m"], ZoneInfo(zone)) != row["s"]] == []
 
 
-def asked(oracle: Oracle, query: str) -> Any:
-    told = oracle.answer(query, None, ADMIN, AT)
-    assert told.errors == ()
-    return told.data
+def oracle_data(oracle: Oracle, query: str) -> Any:
+    answer = oracle.answer(query, None, ADMIN, NOW)
+    assert answer.errors == ()
+    return answer.data
 
 
-async def test_the_oracle_knows_northwind(northwind: Oracle) -> None:
-    quick = asked(
-        northwind,
+async def test_the_oracle_knows_northwind(northwind_oracle: Oracle) -> None:
+    quick = oracle_data(
+        northwind_oracle,
         """{
           customers(filter: {identifiers: {some: {value: {eq: "QUICK"}}}}) {
             nodes { name orders { totalCount stats { sum { net { amount currency } } } } }
@@ -159,70 +157,78 @@ async def test_the_oracle_knows_northwind(northwind: Oracle) -> None:
     }
 
 
-async def test_a_number_is_the_nth_of_its_seed_and_valid_and_within_the_limits(northwind: Oracle) -> None:
-    documents = Documents(northwind.graph.core, Limits(), 10**7)
+async def test_a_number_is_the_nth_of_its_seed_and_valid_and_within_the_limits(northwind_oracle: Oracle) -> None:
+    documents = DocumentStore(northwind_oracle.graph.core, Limits(), 10**7)
     for number in range(100):
         one, other = (
-            Generator(northwind.graph, northwind.schema, northwind.data, AT, "valid").operation(number)
+            OperationGenerator(
+                northwind_oracle.graph, northwind_oracle.schema, northwind_oracle.data, NOW, "valid"
+            ).operation(number)
             for _ in range(2)
         )
         assert one == other
         if "mistake" not in one.features:
             for step in one.steps:
-                documents.get(step.filled([None] * 9).query).operation(step.name).cost({})
+                documents.get(step.resolve([None] * 9).query).operation(step.name).cost({})
 
 
-async def test_smaller_documents_are_valid_and_differ(northwind: Oracle) -> None:
-    made = Generator(northwind.graph, northwind.schema, northwind.data, AT, "smaller")
-    [step] = next(
-        op.steps for op in map(made.operation, range(50)) if len(op.steps) == 1 and not op.features & {"mistake"}
+async def test_smaller_documents_are_valid_and_differ(northwind_oracle: Oracle) -> None:
+    operation_generator = OperationGenerator(
+        northwind_oracle.graph, northwind_oracle.schema, northwind_oracle.data, NOW, "smaller"
     )
-    texts_ = [each.query for each in smaller(step)]
+    [step] = next(
+        op.steps
+        for op in map(operation_generator.operation, range(50))
+        if len(op.steps) == 1 and not op.features & {"mistake"}
+    )
+    texts_ = [reduced.query for reduced in smaller_steps(step)]
     assert len(set(texts_)) > 5
     assert step.query not in texts_
 
 
-class _Asked(Visitor):
+class _RequestedFields(Visitor):
     """The fields that documents ask for, as (type, field)."""
 
     def __init__(self, types: TypeInfo) -> None:
         super().__init__()
         self.types = types
-        self.found: set[tuple[str, str]] = set()
+        self.requested: set[tuple[str, str]] = set()
 
     def enter_field(self, node: FieldNode, *_: Node) -> None:
         parent = self.types.get_parent_type()
         assert parent is not None
-        self.found.add((parent.name, node.name.value))
+        self.requested.add((parent.name, node.name.value))
 
 
 def read_types(schema: GraphQLSchema) -> set[GraphQLObjectType]:
     """The object types that a query can meet: all but what mutations alone give."""
-    found: set[GraphQLObjectType] = set()
-    waiting: list[Any] = [schema.query_type]
-    while waiting:
-        kind = get_named_type(waiting.pop())
-        if isinstance(kind, GraphQLAbstractType):
-            waiting += schema.get_possible_types(kind)
-        elif isinstance(kind, GraphQLObjectType) and kind not in found:
-            found.add(kind)
-            waiting += [field.type for field in kind.fields.values()]
-    return found
+    object_types: set[GraphQLObjectType] = set()
+    pending: list[Any] = [schema.query_type]
+    while pending:
+        type_ = get_named_type(pending.pop())
+        if isinstance(type_, GraphQLAbstractType):
+            pending += schema.get_possible_types(type_)
+        elif isinstance(type_, GraphQLObjectType) and type_ not in object_types:
+            object_types.add(type_)
+            pending += [field.type for field in type_.fields.values()]
+    return object_types
 
 
 async def test_the_walk_over_the_schema_asks_for_every_field_of_every_type(every_type: Oracle) -> None:
     types = TypeInfo(every_type.schema)
-    asked_ = _Asked(types)
-    for operation in walk(every_type, ADMIN, AT, "walk"):
+    collector = _RequestedFields(types)
+    for operation in enumerate_operations(every_type, ADMIN, NOW, "walk"):
         for step in operation.steps:
-            visit(parse(step.query), TypeInfoVisitor(types, asked_))
-    rows = every_type.graph.catalog.rows
-    kinds = {
-        kind for kind in read_types(every_type.schema) if kind.name not in MESSAGES and "Revision" not in kind.name
+            visit(parse(step.query), TypeInfoVisitor(types, collector))
+    entities = every_type.graph.catalog.entities
+    object_types = {
+        type_
+        for type_ in read_types(every_type.schema)
+        if type_.name not in MESSAGE_TYPES and "Revision" not in type_.name
     }
-    fields = {(kind.name, name) for kind in kinds for name in kind.fields}
-    # What is told of changes is asked for elsewhere: by test_changes.py and test_past_rights.py.
-    assert fields - asked_.found == {("Query", "changes"), *((row, HISTORY) for row in rows)}
+    fields = {(type_.name, name) for type_ in object_types for name in type_.fields}
+    # What is told of changes is asked for elsewhere: by test_changes_query.py and test_history_visibility.py.
+    assert fields - collector.requested == {("Query", "changes"), *((name, HISTORY) for name in entities)}
 
 
 @pytest.mark.parametrize(
@@ -236,5 +242,5 @@ async def test_the_walk_over_the_schema_asks_for_every_field_of_every_type(every
 )
 def test_a_difference_is_seen(wrong: dict[str, Any], reason: str) -> None:
     right = {"b": "x", "a": 1}
-    assert differs(Told(right, (), True), {"data": right}) is None
-    assert str(differs(Told(right, (), True), {"data": wrong})).startswith(reason)
+    assert response_difference(ExpectedResponse(right, (), True), {"data": right}) is None
+    assert str(response_difference(ExpectedResponse(right, (), True), {"data": wrong})).startswith(reason)

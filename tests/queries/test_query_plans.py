@@ -7,31 +7,31 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from change_workload import ADD, connected, until
-from conftest import NewDatabase, execute
-from golden_documents import DOCUMENTS, Asked, Document, Sent, asked
-from socket_hub import streaming
+from change_workload import INSERT_PRODUCT, open_connections, wait_until
+from conftest import CreateDatabase, execute_sql
+from golden_documents import GOLDEN_DOCUMENTS, GoldenDocument, GoldenEngine, SentStatement, open_golden_engine
+from socket_hub import run_socket_hub
 
 from hub import schema
 from hub.demo.load import load
 from hub.engine.catalog import catalog
-from hub.engine.catalog.scalars import public_id
-from hub.model.declarations import Many
+from hub.engine.catalog.scalars import encode_id
+from hub.model.declarations import ToMany
 
 PRODUCTS = """subscription { changes(filter: {types: [PRODUCT]}) {
     __typename
     ... on Change { node { ... on Product { name } } }
     ... on StreamReady { cursor }
 } }"""
-ALONE = (
+NO_OTHER_CLIENT = (
     "select count(*) = 1 from pg_stat_activity where datname = current_database() and backend_type = 'client backend'"
 )
-SCANNED = """
+PARTITION_SCANS = """
 select sum(seq_tup_read)::int, sum(idx_scan) > 0 from pg_stat_user_tables where relname ~ '^change_log_\\d{8}$'
 """
 CUSTOMERS = 10_000  # with Northwind's, all tables that must not be read as a whole then have more than LARGE rows
 LARGE = 10_000
-CATALOG = catalog.build(schema.declarations())
+CATALOG = catalog.build_catalog(schema.declarations())
 
 # Documents that may read a large table from end to end, which ones, and why there is no better way.
 ALLOWED: dict[str, tuple[set[str], str]] = {
@@ -57,25 +57,29 @@ ALLOWED: dict[str, tuple[set[str], str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Analyst:
+class PlanInspector:
     """An engine on a large database, and the tables in it that are large."""
 
-    asked: Asked
+    harness: GoldenEngine
     large: frozenset[str]
 
-    async def plans(self, sent: Sent) -> list[dict[str, Any]]:
+    async def plans(self, sent: SentStatement) -> list[dict[str, Any]]:
         """The plan for these arguments, run; and, unless the statement is always planned anew, the plan for any."""
-        async with self.asked.pool.connection() as connection:
-            told = await connection.fetchval(f"explain (analyze, timing off, format json) {sent.text}", *sent.arguments)
-            found = [json.loads(told)[0]["Plan"]]
-            if not sent.fresh:
+        async with self.harness.pool.connection() as connection:
+            explained = await connection.fetchval(
+                f"explain (analyze, timing off, format json) {sent.text}", *sent.arguments
+            )
+            explained_plans = [json.loads(explained)[0]["Plan"]]
+            if not sent.custom_plan:
                 prepared = await connection.prepare(sent.text)
                 nulls = ", ".join("null" for _ in prepared.get_parameters())
                 execute = f"execute {prepared.get_name()}" + (f" ({nulls})" if nulls else "")
                 await connection.execute("set plan_cache_mode = force_generic_plan")
-                found.append(json.loads(await connection.fetchval(f"explain (format json) {execute}"))[0]["Plan"])
+                explained_plans.append(
+                    json.loads(await connection.fetchval(f"explain (format json) {execute}"))[0]["Plan"]
+                )
                 await connection.execute("set plan_cache_mode = auto")
-        return found
+        return explained_plans
 
     def scanned(self, plan: dict[str, Any]) -> frozenset[str]:
         """The large tables that a plan reads from end to end."""
@@ -86,14 +90,14 @@ class Analyst:
         """What no page may cost."""
         yield from (f"reads {table} from end to end" for table in self.scanned(plan))
         for node in nodes(plan):
-            if node["Node Type"] == "Sort" and (rows := given(node["Plans"][0])) > LARGE:
+            if node["Node Type"] == "Sort" and (rows := rows_returned(node["Plans"][0])) > LARGE:
                 yield f"sorts {rows} rows by {node['Sort Key']}"
-            if "Relation Name" in node and (rows := touched(node)) > LARGE:
+            if "Relation Name" in node and (rows := rows_touched(node)) > LARGE:
                 yield f"touches {rows} rows of {node['Relation Name']} at a time"
 
-    async def page(self, document: Document) -> Any:
+    async def page(self, document: GoldenDocument) -> Any:
         """Asks for a page, which must be found without much reading; gives what it tells of itself."""
-        answer, (sent,) = await self.asked.answer(document)
+        answer, (sent,) = await self.harness.run(document)
         for plan in await self.plans(sent):
             assert list(self.faults(plan)) == [], f"{document.text}\n{sent.text}"
         data = json.loads(answer.body)["data"]
@@ -109,18 +113,18 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(part)
 
 
-def given(node: dict[str, Any]) -> float:
+def rows_returned(node: dict[str, Any]) -> float:
     """The rows that a node gave, or is expected to give where the plan was not run."""
     return float(node.get("Actual Rows", node["Plan Rows"]))
 
 
-def touched(node: dict[str, Any]) -> float:
+def rows_touched(node: dict[str, Any]) -> float:
     """The rows that a scan gave and threw away; 0 where the plan was not run."""
     return float(node.get("Actual Rows", 0) + node.get("Rows Removed by Filter", 0))
 
 
 # What no sample data tells of: every customer was asked, has moved, and may be the one made next.
-BESIDE = """
+EXTRA_ROWS = """
 insert into consents (customer_id, purpose, status, source, given_at)
     select id, 'newsletter', 'GRANTED', 'shop', created_at from customers;
 insert into stage_moves (customer_id, from_stage, to_stage, reason, moved_at)
@@ -140,57 +144,59 @@ analyze;
 
 
 @pytest.fixture(scope="session")
-async def large_dsn(new_database: NewDatabase, empty_dsn: str) -> str:
+async def large_dsn(create_database: CreateDatabase, empty_dsn: str) -> str:
     """Northwind and a synthetic set beside it; to be read, not written to."""
-    dsn = await new_database("migrated")
+    dsn = await create_database("migrated")
     await load(dsn, CUSTOMERS)
-    await execute(dsn, BESIDE)
+    await execute_sql(dsn, EXTRA_ROWS)
     return dsn
 
 
 @pytest.fixture(scope="module")
-async def analyst(large_dsn: str) -> AsyncIterator[Analyst]:
-    async with asked(large_dsn) as made:
-        async with made.pool.connection() as connection:
+async def inspector(large_dsn: str) -> AsyncIterator[PlanInspector]:
+    async with open_golden_engine(large_dsn) as harness:
+        async with harness.pool.connection() as connection:
             counts = await connection.fetch(f"select relname from pg_class where relkind = 'r' and reltuples > {LARGE}")
-        yield Analyst(made, frozenset(name for (name,) in counts))
+        yield PlanInspector(harness, frozenset(name for (name,) in counts))
 
 
-async def test_the_tables_are_large(analyst: Analyst) -> None:
+async def test_the_tables_are_large(inspector: PlanInspector) -> None:
     small = {"org_units", "staff", "products"}
-    assert {row.table.name for row in CATALOG.rows.values()} - analyst.large == small
+    assert {entity.table.name for entity in CATALOG.entities.values()} - inspector.large == small
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
-async def test_a_document_reads_no_large_table_from_end_to_end(analyst: Analyst, document: Document) -> None:
-    _, sent = await analyst.asked.answer(document)
+@pytest.mark.parametrize("document", GOLDEN_DOCUMENTS, ids=lambda document: document.name)
+async def test_a_document_reads_no_large_table_from_end_to_end(
+    inspector: PlanInspector, document: GoldenDocument
+) -> None:
+    _, sent = await inspector.harness.run(document)
     allowed, _ = ALLOWED.get(document.name, (set(), ""))
     for statement in sent:
-        for plan in await analyst.plans(statement):
-            assert analyst.scanned(plan) <= allowed, statement.text
+        for plan in await inspector.plans(statement):
+            assert inspector.scanned(plan) <= allowed, statement.text
 
 
 def test_only_documents_that_exist_are_excepted() -> None:
-    assert set(ALLOWED) <= {document.name for document in DOCUMENTS}
+    assert set(ALLOWED) <= {document.name for document in GOLDEN_DOCUMENTS}
 
 
-FACTS = "{ nodes { id } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } }"
+PAGE_SELECTION = "{ nodes { id } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } }"
 DIRECTIONS = pytest.mark.parametrize("direction", ["ASC", "DESC"])
-ROOTS = [(row.name, key) for row in CATALOG.rows.values() for key in row.sort_keys]
+ROOTS = [(entity.name, key) for entity in CATALOG.entities.values() for key in entity.sort_keys]
 LINKS = [
-    (row.name, name, key)
-    for row in CATALOG.rows.values()
-    for name, link in row.links.items()
-    if isinstance(link, Many)
+    (entity.name, name, key)
+    for entity in CATALOG.entities.values()
+    for name, link in entity.links.items()
+    if isinstance(link, ToMany)
     for key in CATALOG.target(link.target).sort_keys
 ]
 
 
-async def walk(analyst: Analyst, listed: str, order: str) -> None:
+async def walk_list(inspector: PlanInspector, listed: str, order: str) -> None:
     """Both ends of a list, and from near both ends both ways on; `%s` stands for the list's arguments."""
 
     async def page(arguments: str) -> Any:
-        return await analyst.page(Document("", listed % f"{arguments}, orderBy: {order}"))
+        return await inspector.page(GoldenDocument("", listed % f"{arguments}, orderBy: {order}"))
 
     near = (await page("first: 50"))["endCursor"]
     far = (await page("last: 50"))["startCursor"]
@@ -201,51 +207,51 @@ async def walk(analyst: Analyst, listed: str, order: str) -> None:
 
 @DIRECTIONS
 @pytest.mark.parametrize(("name", "key"), ROOTS)
-async def test_a_page_of_a_root_list_is_found_by_an_index(
-    analyst: Analyst, name: str, key: str, direction: str
+async def test_a_page_of_a_root_list_is_read_by_an_index(
+    inspector: PlanInspector, name: str, key: str, direction: str
 ) -> None:
-    listed = f"{{ {CATALOG.rows[name].declaration.plural}(%s) {FACTS} }}"
-    await walk(analyst, listed, f"{{ field: {key}, direction: {direction} }}")
+    listed = f"{{ {CATALOG.entities[name].declaration.plural}(%s) {PAGE_SELECTION} }}"
+    await walk_list(inspector, listed, f"{{ field: {key}, direction: {direction} }}")
 
 
 @DIRECTIONS
 @pytest.mark.parametrize(("name", "link", "key"), LINKS)
-async def test_a_page_of_a_linked_list_is_found_by_an_index(
-    analyst: Analyst, name: str, link: str, key: str, direction: str
+async def test_a_page_of_a_linked_list_is_read_by_an_index(
+    inspector: PlanInspector, name: str, link: str, key: str, direction: str
 ) -> None:
-    row = CATALOG.rows[name]
-    how = row.links[link]
-    assert isinstance(how, Many)
-    by = CATALOG.column(row, how)
-    async with analyst.asked.pool.connection() as connection:
+    entity = CATALOG.entities[name]
+    relation = entity.links[link]
+    assert isinstance(relation, ToMany)
+    by = CATALOG.column(entity, relation)
+    async with inspector.harness.pool.connection() as connection:
         largest = await connection.fetchval(
             f"select {by.name} from {by.table.name} group by {by.name} order by count({by.name}) desc limit 1"
         )
     order = f"{{ field: {key}, direction: {direction} }}"
-    one = f'{name[0].lower()}{name[1:]}(id: "{public_id(row.declaration.prefix, largest)}")'
-    await walk(analyst, f"{{ {one} {{ {link}(%s) {FACTS} }} }}", order)
+    one = f'{name[0].lower()}{name[1:]}(id: "{encode_id(entity.declaration.prefix, largest)}")'
+    await walk_list(inspector, f"{{ {one} {{ {link}(%s) {PAGE_SELECTION} }} }}", order)
     for end in ("first", "last"):
-        inner = f"{link}({end}: 3, orderBy: {order}) {FACTS}"
-        await analyst.page(
-            Document(
-                "", f"{{ {row.declaration.plural}(first: 20) {{ pageInfo {{ endCursor }} nodes {{ {inner} }} }} }}"
+        inner = f"{link}({end}: 3, orderBy: {order}) {PAGE_SELECTION}"
+        await inspector.page(
+            GoldenDocument(
+                "", f"{{ {entity.declaration.plural}(first: 20) {{ pageInfo {{ endCursor }} nodes {{ {inner} }} }} }}"
             )
         )
 
 
-async def test_a_day_that_was_empty_when_it_was_analysed_is_not_read_from_end_to_end(database: str) -> None:
-    async with streaming(database) as hub, hub.subscribed(PRODUCTS) as subscription:
-        await hub.rows.execute("analyze")
-        assert (await subscription.next())["__typename"] == "StreamReady"
+async def test_a_partition_that_was_empty_when_analysed_is_not_scanned(database_dsn: str) -> None:
+    async with run_socket_hub(database_dsn) as hub, hub.subscribe(PRODUCTS) as subscription:
+        await hub.connection.execute("analyze")
+        assert (await subscription.next_root())["__typename"] == "StreamReady"
         for name in ("one", "two", "three"):
-            await hub.rows.fetchval(ADD, name)
-            assert (await subscription.next())["node"] == {"name": name}
-    async with connected(database, 1) as (rows,):
+            await hub.connection.fetchval(INSERT_PRODUCT, name)
+            assert (await subscription.next_root())["node"] == {"name": name}
+    async with open_connections(database_dsn, 1) as (rows,):
 
-        async def alone() -> bool:
-            found: bool = await rows.fetchval(ALONE)  # who goes writes down what it has read
-            return found
+        async def no_other_client() -> bool:
+            is_alone: bool = await rows.fetchval(NO_OTHER_CLIENT)  # who goes writes down what it has read
+            return is_alone
 
-        await until(alone)
-        read = await rows.fetch(SCANNED)
-    assert [tuple(each) for each in read] == [(0, True)]
+        await wait_until(no_other_client)
+        read = await rows.fetch(PARTITION_SCANS)
+    assert [tuple(row) for row in read] == [(0, True)]

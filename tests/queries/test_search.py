@@ -6,12 +6,12 @@ from typing import Any
 import asyncpg
 import httpx2
 import pytest
-from conftest import NewDatabase, key_for, posted
+from conftest import CreateDatabase, create_api_key, post_query
 
-from hub.app import running
+from hub.app import lifespan
 from hub.settings import Settings
 
-Found = Callable[..., Awaitable[list[str]]]
+SearchNames = Callable[..., Awaitable[list[str]]]
 
 NAMES = (
     *("王小明", "明小王", "王明", "小王", "李雷", "東京タワー", "김철수"),
@@ -25,10 +25,10 @@ NAMES = (
 
 
 @pytest.fixture(scope="module")
-async def dsn(new_database: NewDatabase, empty_dsn: str) -> str:
+async def dsn(create_database: CreateDatabase, empty_dsn: str) -> str:
     """A database of customers with these names."""
-    made = await new_database("migrated")
-    connection = await asyncpg.connect(made)
+    new_dsn = await create_database("migrated")
+    connection = await asyncpg.connect(new_dsn)
     unit = "insert into org_units (code, name, kind, path) values ('all', 'All', 'GROUP', 'all') returning id"
     customer = """
         insert into customers (name, unit_id, kind, status, stage, tier)
@@ -42,32 +42,32 @@ async def dsn(new_database: NewDatabase, empty_dsn: str) -> str:
         customer_id,
     )
     await connection.close()
-    return made
+    return new_dsn
 
 
 @pytest.fixture(scope="module")
-async def answer(dsn: str) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
-    key = await key_for(dsn)
+async def execute(dsn: str) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+    key = await create_api_key(dsn)
     async with (
-        running(Settings(), dsn) as app,
+        lifespan(Settings(), dsn) as app,
         httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://hub") as client,
     ):
 
         async def answered(query: str, **variables: Any) -> Any:
-            return await posted(client, query, variables, key)
+            return await post_query(client, query, variables, key)
 
         yield answered
 
 
 @pytest.fixture(scope="module")
-async def found(answer: Callable[..., Awaitable[Any]]) -> Found:
+async def search_names(execute: Callable[..., Awaitable[Any]]) -> SearchNames:
     """The names of the customers whom a search finds, best first."""
     query = "query($text: String!) { customers(search: $text) { totalCount nodes { name } } }"
 
     async def names(text: str) -> list[str]:
-        told = (await answer(query, text=text))["data"]["customers"]
-        assert told["totalCount"] == len(told["nodes"])
-        return [node["name"] for node in told["nodes"]]
+        connection = (await execute(query, text=text))["data"]["customers"]
+        assert connection["totalCount"] == len(connection["nodes"])
+        return [node["name"] for node in connection["nodes"]]
 
     return names
 
@@ -85,8 +85,10 @@ async def found(answer: Callable[..., Awaitable[Any]]) -> Found:
         ("雷王", []),
     ],
 )
-async def test_scripts_without_spaces_are_searched_by_character(found: Found, text: str, names: list[str]) -> None:
-    assert await found(text) == names
+async def test_scripts_without_spaces_are_searched_by_character(
+    search_names: SearchNames, text: str, names: list[str]
+) -> None:
+    assert await search_names(text) == names
 
 
 @pytest.mark.parametrize(
@@ -105,26 +107,28 @@ async def test_scripts_without_spaces_are_searched_by_character(found: Found, te
         ("white space", ["  Much   white\tspace  "]),
     ],
 )
-async def test_case_accents_width_and_ligatures_do_not_matter(found: Found, text: str, names: list[str]) -> None:
-    assert await found(text) == names
+async def test_case_accents_width_and_ligatures_do_not_matter(
+    search_names: SearchNames, text: str, names: list[str]
+) -> None:
+    assert await search_names(text) == names
 
 
-async def test_the_exact_comes_first_then_prefix_then_contained_then_similar(found: Found) -> None:
+async def test_the_exact_comes_first_then_prefix_then_contained_then_similar(search_names: SearchNames) -> None:
     johnsons = ["Johnson", "Johnson & Sons", "Big Johnson Ltd", "Jonson og co", "John Smith"]
-    assert await found("johnson") == johnsons
-    assert (await found("jonson"))[:2] == ["Jonson og co", "Johnson"]
-    assert (await found("jose"))[:3] == ["José Álvarez", "Jose Martí Ltd", "Josephine"]
+    assert await search_names("johnson") == johnsons
+    assert (await search_names("jonson"))[:2] == ["Jonson og co", "Johnson"]
+    assert (await search_names("jose"))[:3] == ["José Álvarez", "Jose Martí Ltd", "Josephine"]
 
 
-async def test_a_slip_is_forgiven_and_another_word_is_not(found: Found) -> None:
-    assert "Johnson" in await found("jonson")
-    assert "José Álvarez" in await found("alvares")
-    assert await found("zebra") == []
+async def test_a_slip_is_forgiven_and_another_word_is_not(search_names: SearchNames) -> None:
+    assert "Johnson" in await search_names("jonson")
+    assert "José Álvarez" in await search_names("alvares")
+    assert await search_names("zebra") == []
 
 
-async def test_every_word_must_be_found_in_any_order(found: Found) -> None:
-    assert await found("smith john") == ["John Smith"]
-    assert await found("smith zebra") == []
+async def test_every_word_must_match_in_any_order(search_names: SearchNames) -> None:
+    assert await search_names("smith john") == ["John Smith"]
+    assert await search_names("smith zebra") == []
 
 
 @pytest.mark.parametrize(
@@ -132,19 +136,19 @@ async def test_every_word_must_be_found_in_any_order(found: Found) -> None:
     [("%", ["100% Natural"]), ("_", ["under_score"]), ("\\", ["back\\slash"]), ("\\%", []), ("%_", [])],
 )
 async def test_wildcards_stand_for_themselves(
-    found: Found, answer: Callable[..., Awaitable[Any]], text: str, names: list[str]
+    search_names: SearchNames, execute: Callable[..., Awaitable[Any]], text: str, names: list[str]
 ) -> None:
-    assert await found(text) == names
+    assert await search_names(text) == names
     filtered = "query($text: String!) { customers(filter: { name: { contains: $text } }) { nodes { name } } }"
-    assert [node["name"] for node in (await answer(filtered, text=text))["data"]["customers"]["nodes"]] == names
+    assert [node["name"] for node in (await execute(filtered, text=text))["data"]["customers"]["nodes"]] == names
 
 
-async def test_filters_of_text_mind_wildcards_and_word_starts(answer: Callable[..., Awaitable[Any]]) -> None:
+async def test_filters_of_text_mind_wildcards_and_word_starts(execute: Callable[..., Awaitable[Any]]) -> None:
     async def names(operator: str, text: str) -> list[str]:
         query = (
             f"query($text: String!) {{ customers(filter: {{ name: {{ {operator}: $text }} }}) {{ nodes {{ name }} }} }}"
         )
-        return [node["name"] for node in (await answer(query, text=text))["data"]["customers"]["nodes"]]
+        return [node["name"] for node in (await execute(query, text=text))["data"]["customers"]["nodes"]]
 
     assert await names("contains", "r_s") == ["under_score"]
     assert await names("contains", "小明") == ["王小明"]
@@ -155,17 +159,17 @@ async def test_filters_of_text_mind_wildcards_and_word_starts(answer: Callable[.
 
 
 async def test_eight_words_are_searched_and_nine_are_too_many(
-    found: Found, answer: Callable[..., Awaitable[Any]]
+    search_names: SearchNames, execute: Callable[..., Awaitable[Any]]
 ) -> None:
     words = NAMES[-2].split()
-    assert await found(" ".join(words[:8])) == [NAMES[-2]]
-    assert await found("\u3000".join(words[:8])) == [NAMES[-2]]
-    refused = await answer("query($text: String) { customers(search: $text) { totalCount } }", text=" ".join(words))
+    assert await search_names(" ".join(words[:8])) == [NAMES[-2]]
+    assert await search_names("\u3000".join(words[:8])) == [NAMES[-2]]
+    refused = await execute("query($text: String) { customers(search: $text) { totalCount } }", text=" ".join(words))
     assert refused["errors"][0]["extensions"]["code"] == "SEARCH_TOO_LONG"
-    assert await found("王小明王小明王小") == ["王小明", "明小王"]
+    assert await search_names("王小明王小明王小") == ["王小明", "明小王"]
 
 
-async def test_pages_of_a_search_follow_its_order(answer: Callable[..., Awaitable[Any]]) -> None:
+async def test_pages_of_a_search_follow_its_order(execute: Callable[..., Awaitable[Any]]) -> None:
     query = """
         query($at: Cursor) {
           customers(search: "johnson", first: 2, after: $at) { nodes { name } pageInfo { endCursor hasNextPage } }
@@ -174,18 +178,21 @@ async def test_pages_of_a_search_follow_its_order(answer: Callable[..., Awaitabl
     names: list[str] = []
     page: dict[str, Any] = {"pageInfo": {"endCursor": None, "hasNextPage": True}}
     while page["pageInfo"]["hasNextPage"]:
-        page = (await answer(query, at=page["pageInfo"]["endCursor"]))["data"]["customers"]
+        page = (await execute(query, at=page["pageInfo"]["endCursor"]))["data"]["customers"]
         names += [node["name"] for node in page["nodes"]]
     assert names == ["Johnson", "Johnson & Sons", "Big Johnson Ltd", "Jonson og co", "John Smith"]
 
 
-async def test_with_an_order_of_its_own_a_search_only_narrows(answer: Callable[..., Awaitable[Any]]) -> None:
+async def test_with_an_order_of_its_own_a_search_only_narrows(execute: Callable[..., Awaitable[Any]]) -> None:
     query = '{ customers(search: "johnson", orderBy: { field: NAME, direction: DESC }, first: 2) { nodes { name } } }'
-    assert (await answer(query))["data"]["customers"]["nodes"] == [{"name": "Jonson og co"}, {"name": "Johnson & Sons"}]
+    assert (await execute(query))["data"]["customers"]["nodes"] == [
+        {"name": "Jonson og co"},
+        {"name": "Johnson & Sons"},
+    ]
 
 
-async def test_all_columns_that_are_searched_count(answer: Callable[..., Awaitable[Any]]) -> None:
+async def test_all_columns_that_are_searched_count(execute: Callable[..., Awaitable[Any]]) -> None:
     query = '{ contacts(search: "baker") { nodes { name } } one: contacts(search: "zoe baker") { nodes { name } } }'
-    assert await answer(query) == {
+    assert await execute(query) == {
         "data": {"contacts": {"nodes": [{"name": "Baker, Max"}, {"name": "Zoë"}]}, "one": {"nodes": [{"name": "Zoë"}]}}
     }

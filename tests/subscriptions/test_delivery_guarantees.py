@@ -5,135 +5,139 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from change_reader import placed
-from conftest import NewDatabase
-from delivery_workload import played
-from reconnecting_subscriber import subscribed
-from socket_hub import Streaming, streaming
+from change_reader import wait_until_sequenced
+from conftest import CreateDatabase
+from delivery_workload import run_delivery_workload
+from reconnecting_subscriber import open_subscribers
+from socket_hub import SocketHub, run_socket_hub
 
 from hub.db import change_positions
-from hub.db.change_positions import Moved
+from hub.db.change_positions import AssignedBatch
 from hub.db.pool import Connection
-from hub.subscriptions.change_streams import ChangeGroup, Subscriber
-from hub.web.websocket.operation import Operation
+from hub.subscriptions.change_streams import StreamGroup, StreamSubscriber
+from hub.web.websocket.operation import SocketOperation
 
-Plant = Callable[[pytest.MonkeyPatch, int], None]
+FaultInjector = Callable[[pytest.MonkeyPatch, int], None]
 
 SUBSCRIBERS = 4
-PLACE = """
-with placed as (
+ASSIGN_POSITIONS = """
+with assigned as (
     insert into change_order select coalesce((select max(position) from change_order), 0) + row_number() over (order by {0}), id
     from change_log where {1} returning id
 )
 select count(*) as changes, max(id) as last, pg_current_snapshot()::text as snapshot, 0 as drawn, null as xid, 0.0 as age
-from placed
+from assigned
 """
-BY_SEQUENCE = PLACE.format("id", "id > (select coalesce(max(id), 0) from change_order)")
-BY_TRANSACTION = PLACE.format(
+BY_SEQUENCE = ASSIGN_POSITIONS.format("id", "id > (select coalesce(max(id), 0) from change_order)")
+BY_TRANSACTION = ASSIGN_POSITIONS.format(
     "transaction_id, id",
     "transaction_id < pg_snapshot_xmin(pg_current_snapshot()) and id not in (select id from change_order)",
 )
 
 
-@pytest.fixture
-def seed() -> int:
-    """Printed by pytest when the test fails."""
-    drawn = random.randrange(10**6)
-    print("seed", drawn)
-    return drawn
-
-
 @pytest.fixture(scope="module")
-async def shared(new_database: NewDatabase, empty_dsn: str) -> AsyncIterator[Streaming]:
-    async with streaming(await new_database("migrated")) as made:
-        yield made
+async def shared_hub(create_database: CreateDatabase, empty_dsn: str) -> AsyncIterator[SocketHub]:
+    async with run_socket_hub(await create_database("migrated")) as hub:
+        yield hub
 
 
 @pytest.fixture
-async def hub(shared: Streaming) -> Streaming:
+async def socket_hub(shared_hub: SocketHub) -> SocketHub:
     """A hub that has nothing more to tell."""
-    await placed(shared.rows)
-    return shared
+    await wait_until_sequenced(shared_hub.connection)
+    return shared_hub
 
 
-async def faults(hub: Streaming, seed: int, *, transactions: int = 10, **given: Any) -> set[str]:
+async def oracle_faults(socket_hub: SocketHub, seed: int, *, transactions: int = 10, **options: Any) -> set[str]:
     """What the oracle finds."""
-    async with subscribed(SUBSCRIBERS, [hub.port], hub.key) as subscribers:
+    async with open_subscribers(SUBSCRIBERS, [socket_hub.port], socket_hub.key) as subscribers:
         return (
-            await played(hub.dsn, [hub.port], hub.key, subscribers, seed=seed, transactions=transactions, **given)
-        ).faults()
+            await run_delivery_workload(
+                socket_hub.dsn,
+                [socket_hub.port],
+                socket_hub.key,
+                subscribers,
+                seed=seed,
+                transactions=transactions,
+                **options,
+            )
+        ).broken_promises()
 
 
-async def test_everybody_is_told_everything_in_one_order(hub: Streaming, seed: int) -> None:
-    assert await faults(hub, seed) == set()
+async def test_every_subscriber_receives_every_change_in_one_order(socket_hub: SocketHub, seed: int) -> None:
+    assert await oracle_faults(socket_hub, seed) == set()
 
 
-async def test_so_is_who_falls_behind_now_and_then(hub: Streaming, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    _stumbling(monkeypatch, seed)
-    assert await faults(hub, seed) == set()
+async def test_slow_subscribers_receive_every_change_in_order(
+    socket_hub: SocketHub, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _inject_backpressure(monkeypatch, seed)
+    assert await oracle_faults(socket_hub, seed) == set()
 
 
 # -- the oracle finds what it is there for ----------------------------------------------------------------------------------
 
 
-def _stumbling(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+def _inject_backpressure(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     """Every client seems not to keep up now and then."""
-    draw = random.Random(seed)
-    monkeypatch.setattr(Operation, "full", property(lambda _: draw.random() < 0.1))
+    rng = random.Random(seed)
+    monkeypatch.setattr(SocketOperation, "is_backpressured", property(lambda _: rng.random() < 0.1))
 
 
-def _skipping(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+def _inject_skipped_catch_up(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     """Whoever does not keep up is told what is new, and never what came before that."""
-    read_on = Subscriber.read_on
+    catch_up = StreamSubscriber.catch_up
 
-    def skip(self: Subscriber) -> None:
+    def skip_catch_up(self: StreamSubscriber) -> None:
         group = self._group
-        if self._ready:
-            group.keeping_up.add(self)
+        if self._ready_sent:
+            group.live_subscribers.add(self)
         else:
-            read_on(self)
+            catch_up(self)
 
-    _stumbling(monkeypatch, seed)
-    monkeypatch.setattr(Subscriber, "read_on", skip)
+    _inject_backpressure(monkeypatch, seed)
+    monkeypatch.setattr(StreamSubscriber, "catch_up", skip_catch_up)
 
 
-def _hiding(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+def _inject_lost_messages(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
     """One message in fifty is sent to nobody, as if it had been."""
-    draw, deliver = random.Random(seed), ChangeGroup.deliver
+    rng, fan_out = random.Random(seed), StreamGroup.fan_out
 
-    def some(self: ChangeGroup, those: set[Subscriber], position: int, message: bytes) -> None:
-        if draw.random() > 0.02:
-            deliver(self, those, position, message)
+    def deliver_most(self: StreamGroup, subscribers: set[StreamSubscriber], position: int, message: bytes) -> None:
+        if rng.random() > 0.02:
+            fan_out(self, subscribers, position, message)
             return
-        for each in those:
-            each.previous = self.desk.feed.cursor(position)
+        for subscriber in subscribers:
+            subscriber.previous_cursor = self.context.feed.cursor(position)
 
-    monkeypatch.setattr(ChangeGroup, "deliver", some)
+    monkeypatch.setattr(StreamGroup, "fan_out", deliver_most)
 
 
 @pytest.mark.parametrize(
     ("statement", "expected"), [(BY_SEQUENCE, {"lost"}), (BY_TRANSACTION, {"row out of order", "overtaken"})]
 )
 async def test_the_oracle_finds_a_wrong_order(
-    database: str, seed: int, statement: str, expected: set[str], monkeypatch: pytest.MonkeyPatch
+    database_dsn: str, seed: int, statement: str, expected: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def move(connection: Connection, *_: Any, **__: Any) -> Moved:
-        found = await connection.fetchrow(statement)
-        assert found is not None
-        return Moved(*found.values())
+    async def assign_out_of_order(connection: Connection, *_: Any, **__: Any) -> AssignedBatch:
+        row = await connection.fetchrow(statement)
+        assert row is not None
+        return AssignedBatch(*row.values())
 
-    monkeypatch.setattr(change_positions, "move", move)
-    async with streaming(database) as hub:
-        assert expected <= await faults(hub, seed, transactions=120)
+    monkeypatch.setattr(change_positions, "assign_positions", assign_out_of_order)
+    async with run_socket_hub(database_dsn) as hub:
+        assert expected <= await oracle_faults(hub, seed, transactions=120)
 
 
-@pytest.mark.parametrize(("plant", "other"), [(_skipping, "another order"), (_hiding, "chain broken")])
+@pytest.mark.parametrize(
+    ("inject", "fault"), [(_inject_skipped_catch_up, "another order"), (_inject_lost_messages, "chain broken")]
+)
 async def test_the_oracle_finds_a_hub_that_keeps_messages_back(
-    hub: Streaming, seed: int, plant: Plant, other: str, monkeypatch: pytest.MonkeyPatch
+    socket_hub: SocketHub, seed: int, inject: FaultInjector, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plant(monkeypatch, seed)
-    assert await faults(hub, seed, patience=1.0) == {"lost", other}
+    inject(monkeypatch, seed)
+    assert await oracle_faults(socket_hub, seed, drain_timeout=1.0) == {"lost", fault}
 
 
-async def test_the_oracle_finds_an_acknowledgement_before_the_commit(hub: Streaming, seed: int) -> None:
-    assert "lost" in await faults(hub, seed, early=True)
+async def test_the_oracle_finds_an_acknowledgement_before_the_commit(socket_hub: SocketHub, seed: int) -> None:
+    assert "lost" in await oracle_faults(socket_hub, seed, acknowledge_early=True)

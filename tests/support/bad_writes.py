@@ -4,11 +4,11 @@ from typing import Any, NamedTuple
 
 from bad_requests import CUS, ORD
 
-NAIL = {"name": "Nail", "category": "Iron", "unitPrice": "1", "currency": "EUR"}
-SEEN = {"channel": "WEB", "direction": "INBOUND", "kind": "page.seen"}
+PRODUCT = {"name": "Nail", "category": "Iron", "unitPrice": "1", "currency": "EUR"}
+INTERACTION = {"channel": "WEB", "direction": "INBOUND", "kind": "page.seen"}
 ORDER = {"customerId": CUS, "number": "N-1", "currency": "EUR"}
-NOBODY = "cus_" + "0" * 32
-AHEAD = "2999-01-01T00:00:00Z"
+ABSENT_CUSTOMER = "cus_" + "0" * 32
+FAR_FUTURE = "2999-01-01T00:00:00Z"
 
 
 class BadWrite(NamedTuple):
@@ -35,27 +35,30 @@ def update(code: str, argument: str, **values: Any) -> BadWrite:
 
 
 def identify(code: str, argument: str, *identifiers: tuple[str, str]) -> BadWrite:
-    given = [{"kind": kind, "value": value} for kind, value in identifiers]
-    return BadWrite(code, f"input.{argument}", "identify", {"source": "shop", "identifiers": given})
+    identifier_inputs = [{"kind": identifier_kind, "value": value} for identifier_kind, value in identifiers]
+    return BadWrite(code, f"input.{argument}", "identify", {"source": "shop", "identifiers": identifier_inputs})
 
 
 BAD_WRITES = [
     BadWrite("ALREADY_EXISTS", "input.number", "orderCreate", {**ORDER, "number": "10248"}),
     BadWrite("ARGUMENT_MISSING", "input.name", "productUpsert", {"by": {"sku": "none"}}),
-    BadWrite("ARGUMENT_MISSING", "input.customerId", "interactionRecord", SEEN),
+    BadWrite("ARGUMENT_MISSING", "input.customerId", "interactionRecord", INTERACTION),
     BadWrite("ARGUMENT_MISSING", "input.unitId", "customerAssign", {"id": CUS}),
-    BadWrite("BULK_LIMIT", "input.rows", "productsCreate", {"rows": [{**NAIL, "sku": "x"}] * 501}),
-    BadWrite("BULK_REJECTED", "input.rows[1].sku", "productsCreate", {"rows": [{**NAIL, "sku": "x"}] * 2}),
+    BadWrite("BULK_LIMIT", "input.rows", "productsCreate", {"rows": [{**PRODUCT, "sku": "x"}] * 501}),
+    BadWrite("BULK_REJECTED", "input.rows[1].sku", "productsCreate", {"rows": [{**PRODUCT, "sku": "x"}] * 2}),
     BadWrite("ID_WRONG_TYPE", "input.id", "customerUpdate", {"id": ORD}),
     BadWrite("ID_MALFORMED", "input.id", "customerUpdate", {"id": "ALFKI"}),
     BadWrite("IDEMPOTENCY_KEY_INVALID", "idempotencyKey", "customerUpdate", {"id": CUS}, ""),
-    BadWrite("NOT_FOUND", "input.id", "customerUpdate", {"id": NOBODY, "name": "x"}),
-    BadWrite("NOT_FOUND", "input.by.id", "customerUpsert", {"by": {"id": NOBODY}, "name": "x"}),
-    BadWrite("NOT_FOUND", "input.customerId", "interactionRecord", {**SEEN, "customerId": NOBODY}),
+    BadWrite("NOT_FOUND", "input.id", "customerUpdate", {"id": ABSENT_CUSTOMER, "name": "x"}),
+    BadWrite("NOT_FOUND", "input.by.id", "customerUpsert", {"by": {"id": ABSENT_CUSTOMER}, "name": "x"}),
+    BadWrite("NOT_FOUND", "input.customerId", "interactionRecord", {**INTERACTION, "customerId": ABSENT_CUSTOMER}),
     BadWrite(
-        "NOT_FOUND", "input.orderId", "interactionRecord", {**SEEN, "customerId": CUS, "orderId": "ord_" + "1" * 32}
+        "NOT_FOUND",
+        "input.orderId",
+        "interactionRecord",
+        {**INTERACTION, "customerId": CUS, "orderId": "ord_" + "1" * 32},
     ),
-    BadWrite("NOT_FOUND", "input.customerId", "customerKeyMint", {"customerId": NOBODY}),
+    BadWrite("NOT_FOUND", "input.customerId", "customerKeyMint", {"customerId": ABSENT_CUSTOMER}),
     BadWrite("KEY_INVALID", "input.minutes", "customerKeyMint", {"customerId": CUS, "minutes": 0}),
     BadWrite("STAGE_MOVE_INVALID", "input.stage", "customerStageMove", {"id": CUS, "stage": "LOYAL", "reason": "x"}),
     BadWrite("STATUS_MOVE_INVALID", "input.status", "orderStatusMove", {"id": ORD, "status": "DRAFT"}),
@@ -75,15 +78,20 @@ BAD_WRITES = [
     ),
     BadWrite("VALUE_INVALID", "input.freight", "orderCreate", {**ORDER, "freight": "1.23456"}),
     BadWrite(
-        "VALUE_INVALID", "input.occurredAt", "interactionRecord", {**SEEN, "customerId": CUS, "occurredAt": AHEAD}
+        "VALUE_INVALID",
+        "input.occurredAt",
+        "interactionRecord",
+        {**INTERACTION, "customerId": CUS, "occurredAt": FAR_FUTURE},
     ),
-    BadWrite("VALUE_INVALID", "input.kind", "interactionRecord", {**SEEN, "customerId": CUS, "kind": "Page Seen"}),
+    BadWrite(
+        "VALUE_INVALID", "input.kind", "interactionRecord", {**INTERACTION, "customerId": CUS, "kind": "Page Seen"}
+    ),
     BadWrite("VALUE_INVALID", "input.reason", "customerStageMove", {"id": CUS, "stage": "LOST", "reason": " "}),
     BadWrite(
         "VALUE_INVALID",
         "input.computedAt",
         "scoreRecord",
-        {"customerId": CUS, "model": "a.b", "value": 1, "computedAt": AHEAD},
+        {"customerId": CUS, "model": "a.b", "value": 1, "computedAt": FAR_FUTURE},
     ),
     BadWrite(
         "VALUE_INVALID",

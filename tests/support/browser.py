@@ -29,46 +29,46 @@ FLAGS = (
     "--remote-debugging-port=0",
 )
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-in_a_browser = pytest.mark.skipif(
-    CHROMIUM is None or not pages.STATIC.is_dir(),
+requires_browser = pytest.mark.skipif(
+    CHROMIUM is None or not pages.STATIC_FOLDER.is_dir(),
     reason="needs chromium, from the system's packages, and the built pages: pip install --no-deps -e .",
 )
-COMPLAINTS = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded", "Audits.issueAdded")
+CONSOLE_EVENTS = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded", "Audits.issueAdded")
 # What a browser would have authors of forms do better. Breaches of the policy have other names.
-ADVICE = '"code":"GenericIssue"'
+FORM_ADVICE = '"code":"GenericIssue"'
 
 
-class Page:
+class BrowserTab:
     """One tab. `requested` are the addresses it asked for, `complaints` all it wrote to the console or the issues."""
 
     def __init__(self, socket: ClientConnection) -> None:
-        self.requested: list[str] = []
-        self.complaints: list[str] = []
+        self.requested_urls: list[str] = []
+        self.console_messages: list[str] = []
         self._socket = socket
         self._session: str | None = None
         self._numbers = count(1)
-        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._pending: dict[int, asyncio.Future[dict[str, Any]]] = {}
 
     async def listen(self) -> None:
         async for text in self._socket:
-            told = json.loads(text)
-            if "id" in told:
-                self._waiting.pop(told["id"]).set_result(told)
-            elif told["method"] == "Network.requestWillBeSent":
-                self.requested.append(told["params"]["request"]["url"])
-            elif told["method"] == "Network.webSocketCreated":
-                self.requested.append(told["params"]["url"])
-            elif told["method"] in COMPLAINTS and ADVICE not in text:
-                self.complaints.append(json.dumps(told["params"])[:2000])
+            event = json.loads(text)
+            if "id" in event:
+                self._pending.pop(event["id"]).set_result(event)
+            elif event["method"] == "Network.requestWillBeSent":
+                self.requested_urls.append(event["params"]["request"]["url"])
+            elif event["method"] == "Network.webSocketCreated":
+                self.requested_urls.append(event["params"]["url"])
+            elif event["method"] in CONSOLE_EVENTS and FORM_ADVICE not in text:
+                self.console_messages.append(json.dumps(event["params"])[:2000])
 
     async def send(self, method: str, **params: Any) -> dict[str, Any]:
         number = next(self._numbers)
-        waiting = self._waiting[number] = asyncio.get_running_loop().create_future()
+        reply = self._pending[number] = asyncio.get_running_loop().create_future()
         session = {"sessionId": self._session} if self._session else {}
         await self._socket.send(json.dumps({"id": number, "method": method, "params": params} | session))
-        told = await waiting
-        assert "error" not in told, f"{method}: {told['error']}"
-        result: dict[str, Any] = told["result"]
+        response = await reply
+        assert "error" not in response, f"{method}: {response['error']}"
+        result: dict[str, Any] = response["result"]
         return result
 
     async def attach(self) -> None:
@@ -78,27 +78,29 @@ class Page:
         for domain in ("Page", "Runtime", "Network", "Log", "Audits"):
             await self.send(f"{domain}.enable")
 
-    async def see(self, expression: str) -> Any:
+    async def wait_for(self, expression: str) -> Any:
         """The value of a JavaScript expression, as soon as it is true."""
-        waited = f"""new Promise((found, missed) => {{
-            const look = () => {{
+        script = f"""new Promise((resolve, reject) => {{
+            const poll = () => {{
                 const value = ({expression});
-                if (value) found(value instanceof Node || value); else setTimeout(look, 25);
+                if (value) resolve(value instanceof Node || value); else setTimeout(poll, 25);
             }};
-            setTimeout(() => missed(new Error("never true")), 20000);
-            look();
+            setTimeout(() => reject(new Error("never true")), 20000);
+            poll();
         }})"""
-        told = await self.send("Runtime.evaluate", expression=waited, awaitPromise=True, returnByValue=True)
-        assert "exceptionDetails" not in told, f"{expression}: {told['exceptionDetails']} {self.complaints}"
-        return told["result"]["value"]
+        response = await self.send("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in response, (
+            f"{expression}: {response['exceptionDetails']} {self.console_messages}"
+        )
+        return response["result"]["value"]
 
     async def click(self, element: str) -> None:
         """A press of the mouse on the element that a JavaScript expression finds."""
         rectangle = f"(e => (e?.scrollIntoView({{block: 'nearest'}}), e?.getBoundingClientRect()))(({element}) || null)"
-        centre = await self.see(f"(r => r && r.width && [r.x + r.width / 2, r.y + r.height / 2])({rectangle})")
-        for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
+        centre = await self.wait_for(f"(r => r && r.width && [r.x + r.width / 2, r.y + r.height / 2])({rectangle})")
+        for event_type in ("mouseMoved", "mousePressed", "mouseReleased"):
             x, y = centre
-            await self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+            await self.send("Input.dispatchMouseEvent", type=event_type, x=x, y=y, button="left", clickCount=1)
 
     async def press(self, key: str) -> None:
         """A key of the keyboard, wherever the focus is."""
@@ -109,7 +111,7 @@ class Page:
 
 
 @asynccontextmanager
-async def opened(profile: Path) -> AsyncIterator[Page]:
+async def open_browser(profile: Path) -> AsyncIterator[BrowserTab]:
     """A new browser with an empty profile and one empty tab; it ends with the block."""
     process = await asyncio.create_subprocess_exec(
         str(CHROMIUM),
@@ -122,7 +124,7 @@ async def opened(profile: Path) -> AsyncIterator[Page]:
         async with asyncio.timeout(30):
             address = await _address(process)
         async with connect(address, max_size=None) as socket:
-            page = Page(socket)
+            page = BrowserTab(socket)
             listening = asyncio.create_task(page.listen())
             try:
                 await page.attach()

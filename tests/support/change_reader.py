@@ -4,62 +4,64 @@ from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
-from change_workload import until
-from writer_client import Writer
+from change_workload import wait_until
+from writer_client import HubClient
 
-PAGE = "query ($after: Cursor, $first: Int) { changes(after: $after, first: $first%s) { __typename %s } }"
-UNPLACED = "select count(*) from change_log where id not in (select id from change_order)"
+CHANGES_PAGE = "query ($after: Cursor, $first: Int) { changes(after: $after, first: $first%s) { __typename %s } }"
+UNASSIGNED_COUNT_SQL = "select count(*) from change_log where id not in (select id from change_order)"
 
 
-async def placed(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+async def wait_until_sequenced(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     """Waits until every change that is committed has its position."""
 
-    async def all_are() -> bool:
-        left: int = await connection.fetchval(UNPLACED)
-        return left == 0
+    async def all_assigned() -> bool:
+        unassigned: int = await connection.fetchval(UNASSIGNED_COUNT_SQL)
+        return unassigned == 0
 
-    await until(all_are)
+    await wait_until(all_assigned)
 
 
 @dataclass
-class Reader:
+class ChangeReader:
     """Who reads changes of one database."""
 
-    writer: Writer
-    rows: "asyncpg.Connection[asyncpg.Record]"
+    client: HubClient
+    connection: "asyncpg.Connection[asyncpg.Record]"
     start: str | None = None  # the cursor behind which pages begin, unless another is named
 
     async def write(self, *statements: str) -> None:
         """Writes past the hub, each statement as a transaction of its own."""
-        for each in statements:
-            await self.rows.execute(each)
+        for statement in statements:
+            await self.connection.execute(statement)
 
-    async def now(self) -> str:
+    async def current_cursor(self) -> str:
         """The cursor behind all that was written so far."""
-        *_, last = await self.every("cursor")
+        *_, last = await self.all_messages("cursor")
         return str(last["cursor"])
 
-    async def every(self, selection: str, *, key: str | None = None) -> list[Any]:
+    async def all_messages(self, selection: str, *, key: str | None = None) -> list[Any]:
         """What is told of all changes, page by page, and the message that says that these were all."""
-        found: list[Any] = []
+        messages: list[Any] = []
         after = self.start
-        while not found or found[-1]["__typename"] != "StreamReady":
+        while not messages or messages[-1]["__typename"] != "StreamReady":
             selected = f"... on Change {{ cursor {selection} }} ... on StreamReady {{ cursor }}"
-            found += await self.page(selected, after=after, key=key)
-            after = found[-1]["cursor"]
-        return found
+            messages += await self.page(selected, after=after, key=key)
+            after = messages[-1]["cursor"]
+        return messages
 
     async def page(
         self, selection: str, *, filter: str = "", after: str | None = None, first: int = 100, key: str | None = None
     ) -> Any:
         """One page of messages."""
-        await placed(self.rows)
-        query = PAGE % (f", filter: {filter}" if filter else "", selection)
-        found = await self.writer.do(query, {"after": after or self.start, "first": first}, key=key)
-        return found["changes"]
+        await wait_until_sequenced(self.connection)
+        query = CHANGES_PAGE % (f", filter: {filter}" if filter else "", selection)
+        data = await self.client.query(query, {"after": after or self.start, "first": first}, key=key)
+        return data["changes"]
 
-    async def told(self, selection: str, *, filter: str = "", after: str | None = None, key: str | None = None) -> Any:
+    async def changes(
+        self, selection: str, *, filter: str = "", after: str | None = None, key: str | None = None
+    ) -> Any:
         """What a page tells of changes; at most a hundred."""
         page = await self.page(f"... on Change {{ {selection} }}", filter=filter, after=after, key=key)
         assert page[-1] == {"__typename": "StreamReady"}
-        return [{name: value for name, value in each.items() if name != "__typename"} for each in page[:-1]]
+        return [{name: value for name, value in message.items() if name != "__typename"} for message in page[:-1]]

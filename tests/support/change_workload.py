@@ -17,21 +17,25 @@ import asyncpg
 from hub.db import change_positions
 from hub.db.pool import Connection
 
-WRITERS, ROWS = 6, 5
-LEADER = """
+WRITER_COUNT, ROW_COUNT = 6, 5
+LEADER_PID_SQL = """
 select pid from pg_locks where locktype = 'advisory'
 and database = (select oid from pg_database where datname = current_database())
 """
-UNPLACED = "select count(*) from change_log as l where not exists (select from change_order as o where o.id = l.id)"
-PLACE = "select position from change_order where id = (select max(id) from change_log where row_id = $1)"
-ADD = "insert into products (sku, name, category, unit_price, currency) values ($1, $1, 'c', 1, 'EUR') returning id"
+UNASSIGNED_COUNT_SQL = (
+    "select count(*) from change_log as l where not exists (select from change_order as o where o.id = l.id)"
+)
+LAST_POSITION_SQL = "select position from change_order where id = (select max(id) from change_log where row_id = $1)"
+INSERT_PRODUCT = (
+    "insert into products (sku, name, category, unit_price, currency) values ($1, $1, 'c', 1, 'EUR') returning id"
+)
 # Locked in one order, so that writers wait for each other and never for ever.
-EDIT = """
+RENAME_PRODUCTS = """
 with locked as (select id from products where id = any($1::uuid[]) order by id for update)
 update products set name = $2 from locked where products.id = locked.id
 """
 
-BROKEN = (
+CONNECTION_ERRORS = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
@@ -40,15 +44,15 @@ BROKEN = (
 )
 
 
-class Written(NamedTuple):
+class WrittenChange(NamedTuple):
     """A change as its writer knows it."""
 
     row: UUID
     token: str
-    known: int  # how many changes had been acknowledged to anybody when its statement was sent
+    acknowledged_before: int  # how many changes had been acknowledged to anybody when its statement was sent
 
 
-class Read(NamedTuple):
+class ReadChange(NamedTuple):
     """A change as the one who reads along was given it."""
 
     position: int
@@ -58,211 +62,223 @@ class Read(NamedTuple):
 
 
 @dataclass
-class Ledger:
+class ChangeLedger:
     """What writers were told, and what came out."""
 
-    acknowledged: list[Written] = field(default_factory=list)
-    unanswered: list[Written] = field(default_factory=list)  # whose writers were not told whether they are committed
-    read: list[Read] = field(default_factory=list)
+    acknowledged: list[WrittenChange] = field(default_factory=list)
+    unanswered: list[WrittenChange] = field(
+        default_factory=list
+    )  # whose writers were not told whether they are committed
+    read: list[ReadChange] = field(default_factory=list)
 
-    def faults(self) -> set[str]:
+    def broken_promises(self) -> set[str]:
         """The promises that were broken."""
-        places = {(each.row, each.token): each.position for each in self.read}
-        written = {(each.row, each.token) for each in self.acknowledged}
-        found = {
-            "lost": not written <= places.keys(),
-            "invented": not places.keys() <= written | {(each.row, each.token) for each in self.unanswered},
-            "twice": len(places) != len(self.read),
-            "not dense": [each.position for each in self.read] != list(range(1, len(self.read) + 1)),
+        position_of = {(change.row, change.token): change.position for change in self.read}
+        written = {(change.row, change.token) for change in self.acknowledged}
+        checks = {
+            "lost": not written <= position_of.keys(),
+            "invented": not position_of.keys() <= written | {(change.row, change.token) for change in self.unanswered},
+            "twice": len(position_of) != len(self.read),
+            "not dense": [change.position for change in self.read] != list(range(1, len(self.read) + 1)),
         }
         versions: dict[UUID, int] = {}
-        for each in self.read:
-            found["row out of order"] = found.get("row out of order", False) or each.version <= versions.get(
-                each.row, 0
+        for change in self.read:
+            checks["row out of order"] = checks.get("row out of order", False) or change.version <= versions.get(
+                change.row, 0
             )
-            versions[each.row] = each.version
-        return {name for name, is_so in found.items() if is_so} | self._overtaken(places)
+            versions[change.row] = change.version
+        return {name for name, is_broken in checks.items() if is_broken} | self._overtaken(position_of)
 
-    def _overtaken(self, places: dict[tuple[UUID, str], int]) -> set[str]:
+    def _overtaken(self, position_of: dict[tuple[UUID, str], int]) -> set[str]:
         greatest = [0]
-        for each in self.acknowledged:
-            greatest.append(max(greatest[-1], places.get((each.row, each.token), 0)))
-        late = [w for w in self.acknowledged if places.get((w.row, w.token), greatest[-1] + 1) <= greatest[w.known]]
+        for change in self.acknowledged:
+            greatest.append(max(greatest[-1], position_of.get((change.row, change.token), 0)))
+        late = [
+            late_change
+            for late_change in self.acknowledged
+            if position_of.get((late_change.row, late_change.token), greatest[-1] + 1)
+            <= greatest[late_change.acknowledged_before]
+        ]
         return {"overtaken"} if late else set()
 
 
-Step = Callable[[Connection, int], Awaitable[list[Any]]]
+ReadNextChanges = Callable[[Connection, int], Awaitable[list[Any]]]
 
 
-async def by_position(connection: Connection, after: int) -> list[Any]:
+async def read_by_position(connection: Connection, after: int) -> list[Any]:
     """The next changes, as any reader gets them."""
-    return await change_positions.read(connection, after, 50)
+    return await change_positions.read_changes(connection, after, 50)
 
 
 @asynccontextmanager
-async def connected(dsn: str, number: int) -> AsyncIterator[list[Connection]]:
+async def open_connections(dsn: str, number: int) -> AsyncIterator[list[Connection]]:
     async with AsyncExitStack() as stack:
-        made = [await asyncpg.connect(dsn) for _ in range(number)]
-        for each in made:
-            stack.push_async_callback(each.close)
-        yield made
+        connections = [await asyncpg.connect(dsn) for _ in range(number)]
+        for connection in connections:
+            stack.push_async_callback(connection.close)
+        yield connections
 
 
-async def until(is_so: Callable[[], Awaitable[Any]], seconds: float = 5.0) -> Any:
+async def wait_until(condition: Callable[[], Awaitable[Any]], seconds: float = 5.0) -> Any:
     """What a condition gives once it is true."""
     async with asyncio.timeout(seconds):
         while True:
-            found = await is_so()
-            if found:
-                return found
+            result = await condition()
+            if result:
+                return result
             await asyncio.sleep(0.005)
 
 
-async def placed(connection: Connection, seconds: float = 5.0) -> None:
+async def wait_until_sequenced(connection: Connection, seconds: float = 5.0) -> None:
     """Waits until every change that is committed has its position."""
 
-    async def all_are() -> bool:
-        left: int = await connection.fetchval(UNPLACED)
-        return left == 0
+    async def all_assigned() -> bool:
+        unassigned: int = await connection.fetchval(UNASSIGNED_COUNT_SQL)
+        return unassigned == 0
 
-    await until(all_are, seconds)
+    await wait_until(all_assigned, seconds)
 
 
-async def place_of(connection: Connection, row: object, seconds: float = 5.0) -> int:
+async def wait_for_position(connection: Connection, row: object, seconds: float = 5.0) -> int:
     """The position of a row's last change, once it has one."""
 
-    async def it_has_one() -> int | None:
-        found: int | None = await connection.fetchval(PLACE, row)
-        return found
+    async def read_position() -> int | None:
+        position: int | None = await connection.fetchval(LAST_POSITION_SQL, row)
+        return position
 
-    found: int = await until(it_has_one, seconds)
-    return found
+    position: int = await wait_until(read_position, seconds)
+    return position
 
 
-class Line:
+class ReconnectingConnection:
     """A connection that is made anew when it is broken."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
-        self._made: Connection | None = None
+        self._connection: Connection | None = None
 
-    async def connection(self) -> Connection:
-        if self._made is None or self._made.is_closed():
-            self._made = await until(self._connected, 30)
-        return self._made
+    async def get(self) -> Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await wait_until(self._connect, 30)
+        return self._connection
 
-    async def _connected(self) -> Any:
-        with suppress(*BROKEN):
+    async def _connect(self) -> Any:
+        with suppress(*CONNECTION_ERRORS):
             return await asyncpg.connect(self._dsn)
 
-    def broken(self) -> None:
-        if self._made is not None:
-            self._made.terminate()
+    def discard(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
 
     async def close(self) -> None:
-        if self._made is not None:
-            await self._made.close()
+        if self._connection is not None:
+            await self._connection.close()
 
 
 @dataclass
-class Match:
+class ChangeWorkload:
     """Writers and one who reads along, in one database."""
 
     dsn: str
     seed: int
-    step: Step
+    read_next: ReadNextChanges
     transactions: int  # of each writer that nothing broke, and more until `meanwhile` is done
-    early: bool  # acknowledge before the commit, as nobody should
+    acknowledge_early: bool  # acknowledge before the commit, as nobody should
     meanwhile: asyncio.Future[None] | None
-    ledger: Ledger = field(default_factory=Ledger)
+    ledger: ChangeLedger = field(default_factory=ChangeLedger)
     rows: list[UUID] = field(default_factory=list)
     pause: float = 0.0  # seconds between two transactions of a writer
 
-    async def read(self, line: Line) -> int:
+    async def read_more(self, connection: ReconnectingConnection) -> int:
         """How many more there were to read."""
         ledger = self.ledger
         try:
-            found = await self.step(await line.connection(), ledger.read[-1].position if ledger.read else 0)
-        except BROKEN:
-            line.broken()
+            changes = await self.read_next(await connection.get(), ledger.read[-1].position if ledger.read else 0)
+        except CONNECTION_ERRORS:
+            connection.discard()
             return 1  # who knows?
-        for each in found:
-            name = each["after"].partition('"name": "')[2].partition('"')[0]
-            ledger.read.append(Read(each["position"], each["row_id"], each["version"], name))
-        return len(found)
+        for change in changes:
+            name = change["after"].partition('"name": "')[2].partition('"')[0]
+            ledger.read.append(ReadChange(change["position"], change["row_id"], change["version"], name))
+        return len(changes)
 
-    async def write(self, who: int) -> None:
-        line, draw, ended = Line(self.dsn), random.Random(f"{self.seed} {who}"), 0
+    async def write(self, number: int) -> None:
+        connection, draw, committed = ReconnectingConnection(self.dsn), random.Random(f"{self.seed} {number}"), 0
         for turn in count():
-            if ended >= self.transactions and (self.meanwhile is None or self.meanwhile.done()):
+            if committed >= self.transactions and (self.meanwhile is None or self.meanwhile.done()):
                 break
             try:
-                await self._transaction(await line.connection(), draw, f"{self.seed}-{who}-{turn}")
-                ended += 1
-            except BROKEN:
-                line.broken()
+                await self._transaction(await connection.get(), draw, f"{self.seed}-{number}-{turn}")
+                committed += 1
+            except CONNECTION_ERRORS:
+                connection.discard()
             await asyncio.sleep(self.pause)
-        await line.close()
+        await connection.close()
 
     async def _transaction(self, connection: Connection, draw: random.Random, name: str) -> None:
-        kept: list[Written] = []
-        whole = connection.transaction()
-        await whole.start()
+        written: list[WrittenChange] = []
+        outer = connection.transaction()
+        await outer.start()
         # Rows are locked in one order across the statements too.
-        chosen = sorted(draw.sample(self.rows, draw.randint(1, 3)))
-        cut = draw.randint(0, len(chosen))
-        for part, some in enumerate((chosen[:cut], chosen[cut:])):
-            token, known = f"{name}-{part}", len(self.ledger.acknowledged)
+        row_ids = sorted(draw.sample(self.rows, draw.randint(1, 3)))
+        cut = draw.randint(0, len(row_ids))
+        for part, part_rows in enumerate((row_ids[:cut], row_ids[cut:])):
+            token, acknowledged_before = f"{name}-{part}", len(self.ledger.acknowledged)
             inner = connection.transaction()
             await inner.start()
             if draw.random() < 0.3:
-                some = [*some, await connection.fetchval(ADD, f"new {token}")]
-            await connection.execute(EDIT, some, token)
+                part_rows = [*part_rows, await connection.fetchval(INSERT_PRODUCT, f"new {token}")]
+            await connection.execute(RENAME_PRODUCTS, part_rows, token)
             await asyncio.sleep(draw.random() * 0.004)
             if draw.random() < 0.25:
                 await inner.rollback()
                 continue
             await inner.commit()
-            kept += [Written(row, token, known) for row in some]
-            kept += [Written(row, f"new {token}", known) for row in some if row not in self.rows]
-        if self.early:
-            self.ledger.acknowledged += kept
+            written += [WrittenChange(row, token, acknowledged_before) for row in part_rows]
+            written += [
+                WrittenChange(row, f"new {token}", acknowledged_before) for row in part_rows if row not in self.rows
+            ]
+        if self.acknowledge_early:
+            self.ledger.acknowledged += written
         if draw.random() < 0.2:
-            await whole.rollback()
+            await outer.rollback()
             return
         try:
-            await whole.commit()
-        except BROKEN:
-            self.ledger.unanswered += kept
+            await outer.commit()
+        except CONNECTION_ERRORS:
+            self.ledger.unanswered += written
             raise
-        if not self.early:
-            self.ledger.acknowledged += kept
+        if not self.acknowledge_early:
+            self.ledger.acknowledged += written
 
 
-async def wrestle(
+async def run_change_workload(
     dsn: str,
     seed: int,
-    step: Step,
+    read_next: ReadNextChanges,
     *,
     transactions: int = 40,
-    early: bool = False,
-    patience: float = 3.0,
+    acknowledge_early: bool = False,
+    drain_timeout: float = 3.0,
     meanwhile: asyncio.Future[None] | None = None,
-) -> Ledger:
+) -> ChangeLedger:
     """Writers write and one reads along, until all that was written is read or nothing more comes."""
-    match, reader = Match(dsn, seed, step, transactions, early, meanwhile), Line(dsn)
-    ledger = match.ledger
-    async with connected(dsn, 1) as (first,):
-        match.rows += [await first.fetchval(ADD, f"row {n}") for n in range(ROWS)]
-    ledger.acknowledged += [Written(row, f"row {n}", n) for n, row in enumerate(match.rows)]
-    writing = asyncio.gather(*(match.write(n) for n in range(WRITERS)))
-    while not writing.done():
-        await match.read(reader)
+    workload, reader = (
+        ChangeWorkload(dsn, seed, read_next, transactions, acknowledge_early, meanwhile),
+        ReconnectingConnection(dsn),
+    )
+    ledger = workload.ledger
+    async with open_connections(dsn, 1) as (first,):
+        workload.rows += [await first.fetchval(INSERT_PRODUCT, f"row {n}") for n in range(ROW_COUNT)]
+    ledger.acknowledged += [WrittenChange(row, f"row {n}", n) for n, row in enumerate(workload.rows)]
+    writers = asyncio.gather(*(workload.write(n) for n in range(WRITER_COUNT)))
+    while not writers.done():
+        await workload.read_more(reader)
         await asyncio.sleep(0.001)
-    await writing
-    end = monotonic() + patience  # a leader may have been killed meanwhile
+    await writers
+    end = monotonic() + drain_timeout  # a leader may have been killed meanwhile
     while True:
-        if not await match.read(reader) and ("lost" not in ledger.faults() or monotonic() > end):
+        if not await workload.read_more(reader) and ("lost" not in ledger.broken_promises() or monotonic() > end):
             break
         await asyncio.sleep(0.01)
     await reader.close()

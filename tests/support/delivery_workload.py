@@ -13,31 +13,33 @@ from uuid import UUID
 
 import httpx2
 from change_workload import (
-    ADD,
-    BROKEN,
-    ROWS,
-    WRITERS,
-    Ledger,
-    Line,
-    Match,
-    Read,
-    Written,
-    by_position,
-    connected,
-    until,
+    CONNECTION_ERRORS,
+    INSERT_PRODUCT,
+    ROW_COUNT,
+    WRITER_COUNT,
+    ChangeLedger,
+    ChangeWorkload,
+    ReadChange,
+    ReconnectingConnection,
+    WrittenChange,
+    open_connections,
+    read_by_position,
+    wait_until,
 )
-from reconnecting_subscriber import Subscriber, Told
+from reconnecting_subscriber import ReceivedChange, ReconnectingSubscriber
 
-UNIT = """insert into org_units (code, name, kind, path) values ($1, 'All', 'COMPANY', $1::text::ltree) returning id"""
-MAKE = """mutation ($id: ID!, $token: String!, $key: String) {
-    made: customerCreate(input: {kind: PERSON, name: $token, unitId: $id}, idempotencyKey: $key) { row: customer { id } } }"""
-EDIT = """mutation ($id: ID!, $token: String!, $key: String) {
-    made: productUpdate(input: {id: $id, name: $token}, idempotencyKey: $key) { row: product { id } } }"""
-PASSING = {"UNAVAILABLE", "CONTENDED", "STATEMENT_TIMEOUT", "REQUEST_TIMEOUT"}
-LONGEST = 60.0  # seconds until a hub that does not come back is given up
+INSERT_UNIT = (
+    """insert into org_units (code, name, kind, path) values ($1, 'All', 'COMPANY', $1::text::ltree) returning id"""
+)
+CREATE_CUSTOMER = """mutation ($id: ID!, $token: String!, $key: String) {
+    written: customerCreate(input: {kind: PERSON, name: $token, unitId: $id}, idempotencyKey: $key) { row: customer { id } } }"""
+RENAME_PRODUCT = """mutation ($id: ID!, $token: String!, $key: String) {
+    written: productUpdate(input: {id: $id, name: $token}, idempotencyKey: $key) { row: product { id } } }"""
+TRANSIENT_CODES = {"UNAVAILABLE", "CONTENDED", "STATEMENT_TIMEOUT", "REQUEST_TIMEOUT"}
+GIVE_UP_AFTER = 60.0  # seconds until a hub that does not come back is given up
 
 
-class Client:
+class RetryingClient:
     """Asks one hub after the other, the same thing with the same key, until it is answered."""
 
     def __init__(self, ports: Sequence[int], key: str) -> None:
@@ -45,154 +47,159 @@ class Client:
         self._ports = cycle(ports)
         self._port = next(self._ports)
 
-    async def done(self, query: str, variables: dict[str, Any]) -> Any:
+    async def execute(self, query: str, variables: dict[str, Any]) -> Any:
         """The data."""
-        end = monotonic() + LONGEST
+        end = monotonic() + GIVE_UP_AFTER
         while monotonic() < end:
-            data = await self._asked({"query": query, "variables": variables})
+            data = await self._attempt({"query": query, "variables": variables})
             if data is not None:
                 return data
             self._port = next(self._ports)
             await asyncio.sleep(0.02)
         raise TimeoutError("no hub has done it")
 
-    async def _asked(self, sent: Any) -> Any:
+    async def _attempt(self, body: Any) -> Any:
         """The data, if it was answered."""
         try:
-            return self._answer(await self._posted(sent))
+            return self._data(await self._post(body))
         except httpx2.TransportError:
             return None
 
-    async def _posted(self, sent: Any) -> httpx2.Response:
-        return await self._http.post(f"http://127.0.0.1:{self._port}/graphql", json=sent)
+    async def _post(self, body: Any) -> httpx2.Response:
+        return await self._http.post(f"http://127.0.0.1:{self._port}/graphql", json=body)
 
-    def _answer(self, response: httpx2.Response) -> Any:
-        answer = response.json()
-        assert answer.get("data") or answer["errors"][0]["extensions"]["code"] in PASSING, answer
-        return answer.get("data")
+    def _data(self, response: httpx2.Response) -> Any:
+        body = response.json()
+        assert body.get("data") or body["errors"][0]["extensions"]["code"] in TRANSIENT_CODES, body
+        return body.get("data")
 
     async def close(self) -> None:
         await self._http.aclose()
 
 
-class Careful(Client):
+class SafeRetryClient(RetryingClient):
     """Asks without a key, and again only where nothing can have been done: the hub was not there, or said that it stops."""
 
-    async def _asked(self, sent: Any) -> Any:
-        sent["variables"]["key"] = None
+    async def _attempt(self, body: Any) -> Any:
+        body["variables"]["key"] = None
         try:
-            response = await self._posted(sent)
+            response = await self._post(body)
         except httpx2.ConnectError:
             return None
-        return None if response.status_code == 503 else self._answer(response)
+        return None if response.status_code == 503 else self._data(response)
 
 
 @dataclass
-class Play:
+class DeliveryWorkload:
     """Who writes and who is told, in one database."""
 
-    match: Match
-    subscribers: list[Subscriber]
-    client: Client
+    workload: ChangeWorkload
+    subscribers: list[ReconnectingSubscriber]
+    client: RetryingClient
     unit: UUID
-    began: float = field(default_factory=monotonic)
+    started_at: float = field(default_factory=monotonic)
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> ChangeLedger:
         """What writers were answered."""
-        return self.match.ledger
+        return self.workload.ledger
 
-    async def mutate(self, who: int) -> None:
+    async def mutate(self, number: int) -> None:
         """Writes through the hubs' front door, each time with an idempotency key."""
-        match, draw = self.match, random.Random(f"{self.match.seed} mutations {who}")
+        workload, draw = self.workload, random.Random(f"{self.workload.seed} mutations {number}")
         for turn in count():
-            if turn >= match.transactions and (match.meanwhile is None or match.meanwhile.done()):
+            if turn >= workload.transactions and (workload.meanwhile is None or workload.meanwhile.done()):
                 return
-            token, known = f"{match.seed}-m{who}-{turn}", len(match.ledger.acknowledged)
-            row = draw.choice(match.rows)
-            query, subject = (MAKE, f"unt_{self.unit.hex}") if turn % 2 else (EDIT, f"prd_{row.hex}")
-            answer = await self.client.done(query, {"id": subject, "token": token, "key": token})
-            written = UUID(answer["made"]["row"]["id"].partition("_")[2])
-            match.ledger.acknowledged.append(Written(written, token, known))
-            await asyncio.sleep(match.pause)
+            token, acknowledged_before = f"{workload.seed}-m{number}-{turn}", len(workload.ledger.acknowledged)
+            row = draw.choice(workload.rows)
+            query, subject = (
+                (CREATE_CUSTOMER, f"unt_{self.unit.hex}") if turn % 2 else (RENAME_PRODUCT, f"prd_{row.hex}")
+            )
+            response = await self.client.execute(query, {"id": subject, "token": token, "key": token})
+            written_row = UUID(response["written"]["row"]["id"].partition("_")[2])
+            workload.ledger.acknowledged.append(WrittenChange(written_row, token, acknowledged_before))
+            await asyncio.sleep(workload.pause)
 
-    async def end(self, patience: float) -> None:
+    async def wait_until_delivered(self, seconds: float) -> None:
         """Waits until everybody was told of a last row, before which all others must have come."""
-        line, last = Line(self.match.dsn), f"end {self.match.seed}"
+        connection, marker = ReconnectingConnection(self.workload.dsn), f"end {self.workload.seed}"
 
-        async def written() -> bool:
+        async def marker_written() -> bool:
             try:
-                await (await line.connection()).fetchval(
-                    f"{ADD[: ADD.index(' returning')]} on conflict do nothing", last
+                await (await connection.get()).fetchval(
+                    f"{INSERT_PRODUCT[: INSERT_PRODUCT.index(' returning')]} on conflict do nothing", marker
                 )
-            except BROKEN:
-                line.broken()
+            except CONNECTION_ERRORS:
+                connection.discard()
                 return False
             return True
 
-        async def told() -> bool:
-            return all(last in (each.token for each in reversed(sub.told[-100:])) for sub in self.subscribers)
+        async def marker_received() -> bool:
+            return all(
+                marker in (change.token for change in reversed(subscriber.changes[-100:]))
+                for subscriber in self.subscribers
+            )
 
-        await until(written, 30)
-        await line.close()
+        await wait_until(marker_written, 30)
+        await connection.close()
         try:
-            await until(told, patience)
+            await wait_until(marker_received, seconds)
         except TimeoutError:
             return  # the oracle says what is missing
 
-    def faults(self) -> set[str]:
+    def broken_promises(self) -> set[str]:
         """The promises that were broken to any of the subscribers."""
-        found: set[str] = set()
-        heard = [_until(each.told, f"end {self.match.seed}") for each in self.subscribers]
-        for each, told in zip(self.subscribers, heard, strict=True):
-            reads = [Read(n, change.row, change.version, change.token) for n, change in enumerate(told, 1)]
-            found |= replace(self.ledger, read=reads).faults()
-            found |= {"chain broken"} if each.jumps else set()
-        return found | ({"another order"} if any(told != heard[0] for told in heard) else set())
+        broken: set[str] = set()
+        received = [_before_marker(subscriber.changes, f"end {self.workload.seed}") for subscriber in self.subscribers]
+        for subscriber, changes in zip(self.subscribers, received, strict=True):
+            reads = [ReadChange(n, change.row, change.version, change.token) for n, change in enumerate(changes, 1)]
+            broken |= replace(self.ledger, read=reads).broken_promises()
+            broken |= {"chain broken"} if subscriber.cursor_breaks else set()
+        return broken | ({"another order"} if any(changes != received[0] for changes in received) else set())
 
     @property
-    def away(self) -> float:
+    def longest_gap(self) -> float:
         """The longest time in seconds that a subscriber's stream did not go on."""
-        return max((seconds for each in self.subscribers for seconds in each.away), default=0.0)
+        return max((seconds for subscriber in self.subscribers for seconds in subscriber.gaps), default=0.0)
 
 
-def _until(told: list[Told], last: str) -> list[Told]:
+def _before_marker(changes: list[ReceivedChange], marker: str) -> list[ReceivedChange]:
     """What was told before the last row."""
-    tokens = [each.token for each in told]
-    return told[: tokens.index(last)] if last in tokens else told
+    tokens = [change.token for change in changes]
+    return changes[: tokens.index(marker)] if marker in tokens else changes
 
 
-async def played(
+async def run_delivery_workload(
     dsn: str,
     ports: Sequence[int],
     key: str,
-    subscribers: list[Subscriber],
+    subscribers: list[ReconnectingSubscriber],
     *,
     seed: int,
     transactions: int = 20,
-    writers: int = WRITERS,
-    clients: int = WRITERS,
+    writers: int = WRITER_COUNT,
+    clients: int = WRITER_COUNT,
     pause: float = 0.0,
-    early: bool = False,
-    patience: float = 20.0,
+    acknowledge_early: bool = False,
+    drain_timeout: float = 20.0,
     meanwhile: asyncio.Future[None] | None = None,
-    kind: type[Client] = Client,
-) -> Play:
+    client_type: type[RetryingClient] = RetryingClient,
+) -> DeliveryWorkload:
     """Writes through statements and through mutations, more until `meanwhile` is done; then waits until all is told."""
-    match = Match(dsn, seed, by_position, transactions, early, meanwhile, pause=pause)
-    client = kind(ports, key)
-    async with connected(dsn, 1) as (first,):
-        unit = await first.fetchval(UNIT, f"u{seed}")
-        match.rows += [await first.fetchval(ADD, f"row {seed}-{n}") for n in range(ROWS)]
-    match.ledger.acknowledged += [Written(row, f"row {seed}-{n}", n) for n, row in enumerate(match.rows)]
-    play = Play(match, subscribers, client, unit)
+    workload = ChangeWorkload(dsn, seed, read_by_position, transactions, acknowledge_early, meanwhile, pause=pause)
+    client = client_type(ports, key)
+    async with open_connections(dsn, 1) as (first,):
+        unit = await first.fetchval(INSERT_UNIT, f"u{seed}")
+        workload.rows += [await first.fetchval(INSERT_PRODUCT, f"row {seed}-{n}") for n in range(ROW_COUNT)]
+    workload.ledger.acknowledged += [WrittenChange(row, f"row {seed}-{n}", n) for n, row in enumerate(workload.rows)]
+    delivery = DeliveryWorkload(workload, subscribers, client, unit)
     try:
         async with asyncio.TaskGroup() as group:
             for n in range(writers):
-                group.create_task(match.write(n))
+                group.create_task(workload.write(n))
             for n in range(clients):
-                group.create_task(play.mutate(n))
+                group.create_task(delivery.mutate(n))
     finally:
         await client.close()
-    await play.end(patience)
-    return play
+    await delivery.wait_until_delivered(drain_timeout)
+    return delivery

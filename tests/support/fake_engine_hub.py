@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -23,15 +23,15 @@ from graphql import (
 
 from hub import app, observability
 from hub.domain.access import api_keys
-from hub.engine.document.documents import DocumentError, Kind
-from hub.engine.engine import Answer, Request
+from hub.engine.document.documents import InvalidDocument, OperationType
+from hub.engine.engine import GraphQLRequest, GraphQLResponse
 from hub.errors import BadInput, Unavailable
 from hub.settings import Settings
-from hub.subscriptions.interfaces import Refused, Sink, Stream
+from hub.subscriptions.interfaces import MessageSink, OpenSubscription, SubscriptionRejected
 from hub.viewer import Role, Viewer
 from hub.web import server
-from hub.web.asgi import Site
-from hub.web.auth import Keyring
+from hub.web.asgi import AsgiApp
+from hub.web.auth import ApiKeyCache
 from hub.web.metrics import Metrics
 
 SCHEMA = build_schema("""
@@ -42,8 +42,8 @@ SCHEMA = build_schema("""
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def key_text(shown: str) -> str:
-    return f"hub_{shown}_{shown * 5}abc"
+def key_text(public_id: str) -> str:
+    return f"hub_{public_id}_{public_id * 5}abc"
 
 
 KEY = key_text("00000001")
@@ -52,54 +52,56 @@ EXPIRED = key_text("00000003")
 BEARER = {"authorization": f"Bearer {KEY}"}
 
 
-def stored(shown: str, **more: Any) -> api_keys.KeyFound:
-    viewer = Viewer(UUID(int=int(shown)), Role.READER)
+def stored_key(public_id: str, **more: Any) -> api_keys.StoredKey:
+    viewer = Viewer(UUID(int=int(public_id)), Role.READER)
     values = {"unit_id": None, "created_at": CREATED, "expires_at": None, "revoked_at": None, "last_used_at": None}
-    return api_keys.KeyFound(shown, api_keys.digest(key_text(shown)), "a key", viewer, **values | more)
+    return api_keys.StoredKey(public_id, api_keys.digest(key_text(public_id)), "a key", viewer, **values | more)
 
 
 @dataclass
-class Engine:
+class FakeEngine:
     """Runs operations with graphql-core; remembers who asked, and which waits were cut short."""
 
     viewers: list[Viewer] = field(default_factory=list)
     cancelled: int = 0
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def kind(self, request: Request) -> Kind:
+    def operation_type(self, request: GraphQLRequest) -> OperationType:
         try:
             operation = get_operation_ast(parse(request.query), request.operation_name)
         except GraphQLError as error:
-            raise DocumentError([error]) from None
+            raise InvalidDocument([error]) from None
         if operation is None:
             raise BadInput("no such operation", code="OPERATION_UNKNOWN")
         return operation.operation.value
 
-    async def execute(self, request: Request, viewer: Viewer) -> Answer:
+    async def execute(self, request: GraphQLRequest, viewer: Viewer) -> GraphQLResponse:
         self.viewers.append(viewer)
         try:
             document = parse(request.query)
         except GraphQLError as error:
-            return self._refused(error, "", "GRAPHQL_SYNTAX")
+            return self._error_response(error, "", "GRAPHQL_SYNTAX")
         errors = validate(SCHEMA, document)
         if errors:
-            return self._refused(errors[0], "", "GRAPHQL_INVALID")
+            return self._error_response(errors[0], "", "GRAPHQL_INVALID")
         operation = get_operation_ast(document, request.operation_name)
         if operation is None:
-            return self._refused(GraphQLError("no such operation"), "", "OPERATION_UNKNOWN")
+            return self._error_response(GraphQLError("no such operation"), "", "OPERATION_UNKNOWN")
         if operation.operation.value == "subscription":
-            return self._refused(GraphQLError("use a socket"), "subscription", "STREAM_TRANSPORT")
+            return self._error_response(GraphQLError("use a socket"), "subscription", "STREAM_TRANSPORT")
         if request.read_only and operation.operation.value != "query":
-            return self._refused(GraphQLError("a GET only reads"), operation.operation.value, "METHOD_NOT_ALLOWED")
+            return self._error_response(
+                GraphQLError("a GET only reads"), operation.operation.value, "METHOD_NOT_ALLOWED"
+            )
         result = execute(
             SCHEMA, document, self, variable_values=request.variables, operation_name=request.operation_name
         )
         result = result if isinstance(result, ExecutionResult) else await result
         if result.data is None and result.errors:
-            return self._refused(result.errors[0], operation.operation.value, "VARIABLE_INVALID")
+            return self._error_response(result.errors[0], operation.operation.value, "VARIABLE_INVALID")
         name = operation.name.value if operation.name else ""
         body = json.dumps(result.formatted).encode()
-        return Answer(body, True, operation.operation.value, (("parse", 0.25), ("sql", 1.5)), 1, "", name)
+        return GraphQLResponse(body, True, operation.operation.value, (("parse", 0.25), ("sql", 1.5)), 1, "", name)
 
     def echo(self, _: Any, text: str = "") -> str:
         if text == "break":
@@ -118,31 +120,31 @@ class Engine:
     def change(self, _: Any) -> str:
         return "changed"
 
-    def _refused(self, error: GraphQLError, operation: str, code: str) -> Answer:
-        told = {"errors": [error.formatted | {"extensions": {"code": code}}]}
-        return Answer(json.dumps(told).encode(), False, operation, (), 0, code, "")
+    def _error_response(self, error: GraphQLError, operation: str, code: str) -> GraphQLResponse:
+        body = {"errors": [error.formatted | {"extensions": {"code": code}}]}
+        return GraphQLResponse(json.dumps(body).encode(), False, operation, (), 0, code, "")
 
 
-class Ticker:
+class FakeSubscription:
     """One stream of the fake room that publishes; the argument of its field says what it does."""
 
-    def __init__(self, sink: Sink, request: Request, viewer: Viewer) -> None:
+    def __init__(self, sink: MessageSink, request: GraphQLRequest, viewer: Viewer) -> None:
         self.sink = sink
         self.request = request
         self.viewer = viewer
-        self.stopped = False
-        self.cuts: list[str] = []
+        self.cancelled = False
+        self.close_reasons: list[str] = []
         self.sent = 0
         self.task: asyncio.Task[None] | None = None
 
-    def stop(self) -> None:
-        self.stopped = True
+    def cancel(self) -> None:
+        self.cancelled = True
         if self.task is not None:
             self.task.cancel()
 
-    def cut(self, reason: str) -> None:
-        self.cuts.append(reason)
-        self.stop()
+    def close_with_reason(self, reason: str) -> None:
+        self.close_reasons.append(reason)
+        self.cancel()
         self.sink.send(b'{"data":{"gap":"%s"}}' % reason.encode(), None)
         self.sink.end()
 
@@ -155,26 +157,26 @@ class Ticker:
         while True:
             self.sink.send(message, None)
             self.sent += 1
-            await (self.sink.room() if self.sink.full else asyncio.sleep(0))
+            await (self.sink.drained() if self.sink.is_backpressured else asyncio.sleep(0))
 
 
 @dataclass
-class Tickers:
+class FakeSubscriptions:
     """Opens streams that count, idle, flood or break; remembers all of them."""
 
-    opened: list[Ticker] = field(default_factory=list)
+    opened: list[FakeSubscription] = field(default_factory=list)
 
-    async def open(self, request: Request, viewer: Viewer, sink: Sink) -> Stream:
+    async def open(self, request: GraphQLRequest, viewer: Viewer, sink: MessageSink) -> OpenSubscription:
         operation = get_operation_ast(parse(request.query), request.operation_name)
         assert operation is not None
         node = operation.selection_set.selections[0]
         assert isinstance(node, FieldNode)
         errors = validate(SCHEMA, parse(request.query))
         if errors:
-            raise Refused([errors[0].formatted | {"extensions": {"code": "GRAPHQL_INVALID"}}])
+            raise SubscriptionRejected([errors[0].formatted | {"extensions": {"code": "GRAPHQL_INVALID"}}])
         assert SCHEMA.subscription_type is not None
         arguments = get_argument_values(SCHEMA.subscription_type.fields[node.name.value], node)
-        ticker = Ticker(sink, request, viewer)
+        ticker = FakeSubscription(sink, request, viewer)
         self.opened.append(ticker)
         match node.name.value:
             case "ticks":
@@ -187,10 +189,10 @@ class Tickers:
                 await self._break(arguments["how"], sink)
         return ticker
 
-    async def _break(self, how: str, sink: Sink) -> None:
-        match how:
+    async def _break(self, fault: str, sink: MessageSink) -> None:
+        match fault:
             case "refused":
-                raise Refused([{"message": "not this", "extensions": {"code": "CURSOR_MALFORMED"}}])
+                raise SubscriptionRejected([{"message": "not this", "extensions": {"code": "CURSOR_MALFORMED"}}])
             case "unavailable":
                 raise Unavailable("not now")
             case "fault":
@@ -203,54 +205,59 @@ class Tickers:
 
 
 @dataclass
-class Hub:
+class FakeEngineHub:
     """A running hub, and what a test may look at or change."""
 
     settings: Settings
-    engine: Engine = field(default_factory=Engine)
-    streams: Tickers = field(default_factory=Tickers)
-    looked_up: list[str] = field(default_factory=list)
-    told: list[observability.Record] = field(default_factory=list)
-    unready: str = ""
+    engine: FakeEngine = field(default_factory=FakeEngine)
+    subscriptions: FakeSubscriptions = field(default_factory=FakeSubscriptions)
+    lookups: list[str] = field(default_factory=list)
+    events: list[observability.Event] = field(default_factory=list)
+    not_ready_reason: str = ""
     database_down: bool = False
-    stored: dict[str, api_keys.KeyFound] = field(
+    stored_keys: dict[str, api_keys.StoredKey] = field(
         default_factory=lambda: {
-            "00000001": stored("00000001"),
-            "00000002": stored("00000002", revoked_at=CREATED),
-            "00000003": stored("00000003", expires_at=CREATED + timedelta(days=1)),
+            "00000001": stored_key("00000001"),
+            "00000002": stored_key("00000002", revoked_at=CREATED),
+            "00000003": stored_key("00000003", expires_at=CREATED + timedelta(days=1)),
         }
     )
-    ring: Keyring = field(init=False)
-    app: Site = field(init=False)
+    key_cache: ApiKeyCache = field(init=False)
+    app: AsgiApp = field(init=False)
     metrics: Metrics = field(init=False)
     port: int = 0
 
     def __post_init__(self) -> None:
         self.metrics = Metrics()
-        self.ring = Keyring(self._find, ttl=self.settings.key_cache_ttl, size=self.settings.key_cache_size)
-        self.app = app.build(
-            self.settings, self.engine, self.ring, self.streams, check=self._check, metrics=self.metrics
+        self.key_cache = ApiKeyCache(self._find, ttl=self.settings.key_cache_ttl, size=self.settings.key_cache_size)
+        self.app = app.create_app(
+            self.settings,
+            self.engine,
+            self.key_cache,
+            self.subscriptions,
+            probe_database=self._check,
+            metrics=self.metrics,
         )
 
     @property
     def requests(self) -> list[observability.RequestDone]:
-        return [record for record in self.told if isinstance(record, observability.RequestDone)]
+        return [event for event in self.events if isinstance(event, observability.RequestDone)]
 
-    async def _find(self, shown: Sequence[str]) -> list[api_keys.KeyFound]:
-        self.looked_up += shown
+    async def _find(self, public_ids: Sequence[str]) -> list[api_keys.StoredKey]:
+        self.lookups += public_ids
         await asyncio.sleep(0)
         if self.database_down:
             raise ConnectionRefusedError("the database is down")
-        return [self.stored[each] for each in shown if each in self.stored]
+        return [self.stored_keys[public_id] for public_id in public_ids if public_id in self.stored_keys]
 
     async def _check(self) -> None:
-        if self.unready:
-            raise Unavailable(self.unready)
+        if self.not_ready_reason:
+            raise Unavailable(self.not_ready_reason)
 
-    async def raw(self, sent: bytes, *, half_close: bool = False) -> bytes:
+    async def send_bytes(self, data: bytes, *, half_close: bool = False) -> bytes:
         """All that comes back for some bytes, until the hub closes the connection."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        writer.write(sent)
+        writer.write(data)
         if half_close:
             writer.write_eof()
         try:
@@ -260,48 +267,81 @@ class Hub:
 
 
 @contextmanager
-def heard(hub: Hub) -> Iterator[None]:
-    ends = [observability.listen(hub.told.append), observability.listen(hub.metrics)]
+def capture_events(hub: FakeEngineHub) -> Iterator[None]:
+    removals = [observability.add_handler(hub.events.append), observability.add_handler(hub.metrics)]
     try:
         yield
     finally:
-        for end in ends:
-            end()
+        for remove in removals:
+            remove()
 
 
 @asynccontextmanager
-async def served(site: Site, settings: Settings) -> AsyncIterator[int]:
+async def serve_app(asgi_app: AsgiApp, settings: Settings) -> AsyncIterator[int]:
     """A site behind a socket, in this event loop; gives the port, which is a free one of loopback."""
-    bound = server.bind(replace_port(settings))
-    bound.listen(100)
-    port = bound.getsockname()[1]
-    running = server.made(site, settings)
-    task = asyncio.create_task(running.serve([bound]))
+    listener = server.bind(with_free_port(settings))
+    listener.listen(100)
+    port = listener.getsockname()[1]
+    uvicorn_server = server.create_server(asgi_app, settings)
+    task = asyncio.create_task(uvicorn_server.serve([listener]))
     try:
         yield port
     finally:
-        running.should_exit = True
+        uvicorn_server.should_exit = True
         await task
 
 
 @asynccontextmanager
-async def listening(**settings: Any) -> AsyncIterator[Hub]:
+async def run_fake_engine_hub(**settings: Any) -> AsyncIterator[FakeEngineHub]:
     """A hub on a free port of loopback, in this event loop."""
-    hub = Hub(Settings(**settings))
-    with heard(hub):
-        async with served(hub.app, hub.settings) as hub.port:
+    hub = FakeEngineHub(Settings(**settings))
+    with capture_events(hub):
+        async with serve_app(hub.app, hub.settings) as hub.port:
             yield hub
 
 
-def replace_port(settings: Settings) -> Settings:
+def with_free_port(settings: Settings) -> Settings:
     return settings.model_copy(update={"port": 0})
 
 
-def post(query: str, **headers: str) -> bytes:
+def post_bytes(query: str, **headers: str) -> bytes:
     """The bytes of one POST."""
     body = json.dumps({"query": query}).encode()
-    head = {"host": "hub", "content-type": "application/json", **BEARER, "content-length": str(len(body)), **headers}
-    return b"POST /graphql HTTP/1.1\r\n" + "".join(f"{n}: {v}\r\n" for n, v in head.items()).encode() + b"\r\n" + body
+    header_fields = {
+        "host": "hub",
+        "content-type": "application/json",
+        **BEARER,
+        "content-length": str(len(body)),
+        **headers,
+    }
+    return (
+        b"POST /graphql HTTP/1.1\r\n"
+        + "".join(f"{n}: {v}\r\n" for n, v in header_fields.items()).encode()
+        + b"\r\n"
+        + body
+    )
 
 
-__all__ = ["BEARER", "EXPIRED", "KEY", "REVOKED", "Hub", "heard", "listening", "post", "replace", "served", "stored"]
+async def until(condition: Callable[[], Any]) -> None:
+    """Returns once a condition holds, within five seconds."""
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise TimeoutError
+
+
+__all__ = [
+    "BEARER",
+    "EXPIRED",
+    "KEY",
+    "REVOKED",
+    "FakeEngineHub",
+    "capture_events",
+    "post_bytes",
+    "replace",
+    "run_fake_engine_hub",
+    "serve_app",
+    "until",
+    "stored_key",
+]

@@ -9,24 +9,24 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from conftest import key_for
+from conftest import create_api_key
 
 from hub import schema
-from hub.changefeed.cursors import Cursors
-from hub.changefeed.feed import Feed
+from hub.changefeed.cursors import ChangeCursors
+from hub.changefeed.feed import ChangeFeed
 from hub.db.pool import Pool
 from hub.domain.access import api_keys
-from hub.engine.engine import Answer, Engine, Request
-from hub.model.idempotency import Memory
+from hub.engine.engine import Engine, GraphQLRequest, GraphQLResponse
+from hub.model.idempotency import IdempotencyStore
 from hub.settings import Settings
 from hub.viewer import ADMIN, Role, Viewer
 
-FOLDER = Path(__file__).parents[1] / "golden"
-AT = datetime(1998, 5, 6, tzinfo=UTC)
+GOLDEN_FOLDER = Path(__file__).parents[1] / "golden"
+NOW = datetime(1998, 5, 6, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class GoldenDocument:
     """A document and what its first line, a comment with a JSON object, says of it.
 
     `viewer` is {"unit": code} or {"customer": id}; `statements` is 1, and one more for each resolver of keys and level."""
@@ -39,51 +39,51 @@ class Document:
     statements: int = 1
 
     @property
-    def request(self) -> Request:
-        return Request(self.text, self.variables, self.operation, at=AT)
+    def request(self) -> GraphQLRequest:
+        return GraphQLRequest(self.text, self.variables, self.operation, now=NOW)
 
 
-def read(path: Path) -> Document:
+def read_document(path: Path) -> GoldenDocument:
     """The document in a file."""
     text = path.read_text()
     first, _, rest = text.partition("\n")
-    told = json.loads(first.removeprefix("# ")) if first.startswith("# {") else {}
-    return Document(path.stem, rest if told else text, **told)
+    header = json.loads(first.removeprefix("# ")) if first.startswith("# {") else {}
+    return GoldenDocument(path.stem, rest if header else text, **header)
 
 
-DOCUMENTS = [read(path) for path in sorted(FOLDER.glob("*.graphql"))]
+GOLDEN_DOCUMENTS = [read_document(path) for path in sorted(GOLDEN_FOLDER.glob("*.graphql"))]
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentStatement:
     """A statement as it was sent to Postgres; `fresh` ones are planned for these very arguments."""
 
     text: str
     arguments: Sequence[Any]
-    fresh: bool
+    custom_plan: bool
 
 
-class Recorder(Pool):
+class RecordingPool(Pool):
     """A pool that remembers what it was asked."""
 
     def __init__(self, dsn: str, settings: Settings) -> None:
         super().__init__(dsn, settings)
-        self.sent: list[Sent] = []
+        self.sent: list[SentStatement] = []
 
-    async def fetch_json(self, text: str, arguments: Sequence[Any], *, fresh: bool = False) -> bytes:
-        self.sent.append(Sent(text, arguments, fresh))
-        return await super().fetch_json(text, arguments, fresh=fresh)
+    async def fetch_json(self, text: str, arguments: Sequence[Any], *, custom_plan: bool = False) -> bytes:
+        self.sent.append(SentStatement(text, arguments, custom_plan))
+        return await super().fetch_json(text, arguments, custom_plan=custom_plan)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class GoldenEngine:
     """An engine on one database, with a secret that makes cursors the same at every run."""
 
     engine: Engine
-    pool: Recorder
+    pool: RecordingPool
     dsn: str
 
-    async def answer(self, document: Document) -> tuple[Answer, list[Sent]]:
+    async def run(self, document: GoldenDocument) -> tuple[GraphQLResponse, list[SentStatement]]:
         """A document's answer, and the statements that were sent for it."""
         viewer = await self._viewer(**document.viewer)
         self.pool.sent = []
@@ -93,29 +93,29 @@ class Asked:
         if unit is None and customer is None:
             return ADMIN
         async with self.pool.connection() as connection:
-            unit_id = await api_keys.unit_named(connection, unit) if unit else None
+            unit_id = await api_keys.find_unit(connection, unit) if unit else None
             customer_id = UUID(customer.removeprefix("cus_")) if customer else None
-            key = await key_for(self.dsn, Role.READER, unit_id=unit_id, customer_id=customer_id)
-            found = await api_keys.find(connection, str(api_keys.public_id(key)))
-        assert found is not None
-        return found.viewer
+            key = await create_api_key(self.dsn, Role.READER, unit_id=unit_id, customer_id=customer_id)
+            stored_key = await api_keys.find_key(connection, str(api_keys.extract_public_id(key)))
+        assert stored_key is not None
+        return stored_key.viewer
 
 
 @asynccontextmanager
-async def asked(dsn: str) -> AsyncIterator[Asked]:
+async def open_golden_engine(dsn: str) -> AsyncIterator[GoldenEngine]:
     """An engine on a database."""
     settings = Settings()
-    pool = await Recorder.open(dsn, settings)
-    assert isinstance(pool, Recorder)
+    pool = await RecordingPool.open(dsn, settings)
+    assert isinstance(pool, RecordingPool)
     try:
-        yield Asked(
+        yield GoldenEngine(
             Engine(
                 schema.build(),
                 pool,
                 settings,
                 b"a secret of the tests",
-                Memory(),
-                Feed(pool, Cursors(b"a secret of the tests")),
+                IdempotencyStore(),
+                ChangeFeed(pool, ChangeCursors(b"a secret of the tests")),
             ),
             pool,
             dsn,

@@ -23,21 +23,21 @@ def free_port() -> int:
         return port
 
 
-def environment(**given: str) -> dict[str, str]:
+def environment(**variables: str) -> dict[str, str]:
     """This process's environment, and settings."""
-    return {**os.environ, **given}
+    return {**os.environ, **variables}
 
 
-async def served(dsn: str, port: int, *command: str, **settings: object) -> Process:
+async def start_hub(dsn: str, port: int, *command: str, **settings: object) -> Process:
     """A hub that answers; `hub serve` unless another command is given."""
-    chosen = {f"HUB_{name.upper()}": str(value) for name, value in settings.items()}
-    given = environment(HUB_DATABASE_URL=dsn, **chosen)
-    whole = [sys.executable, "-m", "hub", *(command or ("serve",)), "--port", str(port)]
-    process = await asyncio.create_subprocess_exec(*whole, cwd=ROOT, env=given, stdout=DEVNULL, stderr=DEVNULL)
+    setting_variables = {f"HUB_{name.upper()}": str(value) for name, value in settings.items()}
+    env = environment(HUB_DATABASE_URL=dsn, **setting_variables)
+    command_line = [sys.executable, "-m", "hub", *(command or ("serve",)), "--port", str(port)]
+    process = await asyncio.create_subprocess_exec(*command_line, cwd=ROOT, env=env, stdout=DEVNULL, stderr=DEVNULL)
     try:
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
-            while not await ready(client):
-                assert process.returncode is None, f"hub {whole[3]} ended"
+            while not await is_ready(client):
+                assert process.returncode is None, f"hub {command_line[3]} ended"
                 await asyncio.sleep(0.02)
     except BaseException:
         if process.returncode is None:
@@ -47,64 +47,64 @@ async def served(dsn: str, port: int, *command: str, **settings: object) -> Proc
     return process
 
 
-async def ready(client: httpx2.AsyncClient) -> bool:
+async def is_ready(http_client: httpx2.AsyncClient) -> bool:
     """Whether a hub answers."""
     try:
-        return (await client.get("/readyz")).status_code == 200
+        return (await http_client.get("/readyz")).status_code == 200
     except httpx2.TransportError:
         return False
 
 
-def resident(pid: int) -> float:
+def resident_mib(pid: int) -> float:
     """MiB of memory of a process."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 
 
 @dataclass
-class Hubs:
+class HubProcesses:
     """Some hubs on one database, by their ports, which stay the same."""
 
     dsn: str
     settings: dict[str, object]
     ports: list[int]
-    running: dict[int, Process] = field(default_factory=dict)
+    processes: dict[int, Process] = field(default_factory=dict)
 
     async def start(self, port: int) -> None:
         """Starts the one at a port; returns once it answers."""
-        self.running[port] = await served(self.dsn, port, **self.settings)
+        self.processes[port] = await start_hub(self.dsn, port, **self.settings)
 
     async def kill(self, port: int) -> None:
         """As if by a fault."""
-        await self.end(port, signal.SIGKILL)
+        await self.stop(port, signal.SIGKILL)
 
-    async def end(self, port: int, number: signal.Signals) -> int:
+    async def stop(self, port: int, signal_number: signal.Signals) -> int:
         """Ends the one at a port; its exit code."""
-        hub = self.running[port]
+        hub = self.processes[port]
         if hub.returncode is None:
-            hub.send_signal(number)
+            hub.send_signal(signal_number)
         return await hub.wait()
 
-    async def restart(self, port: int, number: signal.Signals = signal.SIGKILL) -> None:
+    async def restart(self, port: int, signal_number: signal.Signals = signal.SIGKILL) -> None:
         """Ends the one at a port, and starts it again."""
-        await self.end(port, number)
+        await self.stop(port, signal_number)
         await self.start(port)
 
 
 @asynccontextmanager
-async def hubs(dsn: str, number: int, **settings: object) -> AsyncIterator[Hubs]:
+async def run_hubs(dsn: str, count: int, **settings: object) -> AsyncIterator[HubProcesses]:
     """So many, the first one a little before the others, so that it leads."""
-    made = Hubs(dsn, settings, [free_port() for _ in range(number)])
+    processes = HubProcesses(dsn, settings, [free_port() for _ in range(count)])
 
-    async def begin(port: int, after: float) -> None:
-        await asyncio.sleep(after)
-        await made.start(port)
+    async def start_after(port: int, delay: float) -> None:
+        await asyncio.sleep(delay)
+        await processes.start(port)
 
     try:
         async with asyncio.TaskGroup() as group:
-            for n, port in enumerate(made.ports):
-                group.create_task(begin(port, n * 0.3))
-        yield made
+            for n, port in enumerate(processes.ports):
+                group.create_task(start_after(port, n * 0.3))
+        yield processes
     finally:
-        for port in made.running:
-            await made.kill(port)
+        for port in processes.processes:
+            await processes.kill(port)

@@ -9,32 +9,32 @@ from typing import Any
 
 import asyncpg
 import httpx2
-from change_workload import until
+from change_workload import wait_until
 from graphql import FieldNode, OperationDefinitionNode, parse, print_ast, validate
-from oracle.compare import apart
-from oracle.data import Data
-from oracle.generate import Draw
-from oracle.generate_fields import Scope
-from oracle.generate_rows import Rows
-from reconnecting_subscriber import Subscriber
+from oracle.compare import value_differences
+from oracle.data import Dataset
+from oracle.generate import OperationDraw
+from oracle.generate_fields import ResponseScope
+from oracle.generate_rows import RowSelectionGenerator
+from reconnecting_subscriber import ReconnectingSubscriber
 
 from hub.engine.catalog.catalog import Catalog
-from hub.engine.graphql_types.schema_builder import Graph
+from hub.engine.graphql_types.schema_builder import Schema
 
-SETTLED = 15.0  # seconds; what time alone changes is looked at again every ten
-BUDGET = 300  # what a list may cost
+SETTLE_TIMEOUT = 15.0  # seconds; what time alone changes is looked at again every ten
+ROW_BUDGET = 300  # what a list may cost
 COLUMNS = """
 select attname::text as name from pg_attribute where attrelid = $1::text::regclass and attnum > 0 and not attisdropped
     and attgenerated = '' and attname not in ('id', 'version', 'created_at', 'updated_at')
 """
-ONE = "(select id from {0} order by random() limit 1)"
-UPDATE = "update {0} set {1} = (select {1} from {0} order by random() limit 1) where id = " + ONE
+RANDOM_ID = "(select id from {0} order by random() limit 1)"
+UPDATE = "update {0} set {1} = (select {1} from {0} order by random() limit 1) where id = " + RANDOM_ID
 COPY = "insert into {0} ({1}) select {1} from {0} order by random() limit 1"
-DELETE = "delete from {0} where id = " + ONE
+DELETE = "delete from {0} where id = " + RANDOM_ID
 
 
 @dataclass(frozen=True)
-class LiveList:
+class GeneratedLiveQuery:
     """A list as a query, and the same kept alive."""
 
     query: str
@@ -42,90 +42,100 @@ class LiveList:
     variables: dict[str, Any]
 
 
-def drawn(graph: Graph, data: Data, at: datetime, seed: str) -> Iterator[LiveList]:
+def generate_live_queries(graph: Schema, data: Dataset, now: datetime, seed: str) -> Iterator[GeneratedLiveQuery]:
     """Lists without end."""
-    roots = [(name, root.row) for name, root in graph.roots.items() if root.kind == "list" and root.row is not None]
+    roots = [
+        (name, root.entity) for name, root in graph.roots.items() if root.category == "list" and root.entity is not None
+    ]
     assert graph.core.query_type is not None
     for number in count():
-        draw = Draw(f"{seed} {number}", graph.core, data, at)
+        draw = OperationDraw(f"{seed} {number}", graph.core, data, now)
         name, row = draw.pick(roots)
-        parts = Rows(draw).list(Scope(), graph.core.query_type, name, row, data.rows[row.name], BUDGET, 0, often=0.75)
-        query, subscription = _alive(" ".join([f"{draw.header(None)} {{ {' '.join(parts)} }}", *draw.fragments]))
+        parts = RowSelectionGenerator(draw).list_field(
+            ResponseScope(), graph.core.query_type, name, row, data.rows[row.name], ROW_BUDGET, 0, probability=0.75
+        )
+        query, subscription = _to_live_query(
+            " ".join([f"{draw.header(None)} {{ {' '.join(parts)} }}", *draw.fragments])
+        )
         # Who takes one list out of several may leave a variable or a fragment behind that nobody uses.
         if not validate(graph.core, parse(subscription)):
-            yield LiveList(query, subscription, draw.variables)
+            yield GeneratedLiveQuery(query, subscription, draw.variables)
 
 
-def _alive(text: str) -> tuple[str, str]:
+def _to_live_query(text: str) -> tuple[str, str]:
     """The first list of a query, and its live form: the arguments stand at the field around it."""
     operation, *fragments = parse(text).definitions
     assert isinstance(operation, OperationDefinitionNode)
-    one = next(each for each in operation.selection_set.selections if isinstance(each, FieldNode))
-    selection, arguments = print_ast(one.selection_set) if one.selection_set else "", one.arguments
-    given = f"({', '.join(map(print_ast, arguments))})" if arguments else ""
+    root = next(
+        selection_node for selection_node in operation.selection_set.selections if isinstance(selection_node, FieldNode)
+    )
+    selection, arguments = print_ast(root.selection_set) if root.selection_set else "", root.arguments
+    arguments_text = f"({', '.join(map(print_ast, arguments))})" if arguments else ""
     variables = ", ".join(map(print_ast, operation.variable_definitions or ()))
-    head, rest = f"({variables})" if variables else "", "\n".join(map(print_ast, fragments))
-    name = one.name.value
+    header, rest = f"({variables})" if variables else "", "\n".join(map(print_ast, fragments))
+    name = root.name.value
     return (
-        f"query {head} {{ {name}{given} {selection} }}\n{rest}",
-        f"subscription {head} {{ {name}Live{given} {{ {name} {selection} }} }}\n{rest}",
+        f"query {header} {{ {name}{arguments_text} {selection} }}\n{rest}",
+        f"subscription {header} {{ {name}Live{arguments_text} {{ {name} {selection} }} }}\n{rest}",
     )
 
 
 @dataclass(eq=False)
-class Watcher(Subscriber):
+class LiveListSubscriber(ReconnectingSubscriber):
     """One who keeps the newest answer of a live list."""
 
-    watched: LiveList = field(default_factory=lambda: LiveList("", "", {}))
-    view: Any = None
+    live_query: GeneratedLiveQuery = field(default_factory=lambda: GeneratedLiveQuery("", "", {}))
+    latest: Any = None
 
-    def _asked(self) -> Any:
-        return {"query": self.watched.subscription, "variables": self.watched.variables}
+    def _subscribe_payload(self) -> Any:
+        return {"query": self.live_query.subscription, "variables": self.live_query.variables}
 
-    def _hear(self, message: Any) -> None:
-        self.view = message
+    def _on_message(self, message: Any) -> None:
+        self.latest = message
         self.ready.set()
 
 
-class Scribbler:
+class RandomWriter:
     """Writes what the tables let him: copies rows and values from elsewhere, and deletes."""
 
     def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", catalog: Catalog, seed: str) -> None:
         self._connection = connection
         self._draw = random.Random(seed)
-        self._tables = sorted({row.table.name for row in catalog.rows.values()})
+        self._tables = sorted({row.table.name for row in catalog.entities.values()})
         self._columns: dict[str, list[str]] = {}
 
-    async def scribble(self) -> bool:
+    async def write_once(self) -> bool:
         """One statement; whether it was allowed and changed something."""
         table = self._draw.choice(self._tables)
         if table not in self._columns:
-            self._columns[table] = [each["name"] for each in await self._connection.fetch(COLUMNS, table)]
+            self._columns[table] = [row["name"] for row in await self._connection.fetch(COLUMNS, table)]
         columns = self._columns[table]
-        form = self._draw.choices((UPDATE, COPY, DELETE), (6, 3, 1))[0]
-        written = ", ".join(columns) if form is COPY else self._draw.choice(columns)
+        statement = self._draw.choices((UPDATE, COPY, DELETE), (6, 3, 1))[0]
+        written = ", ".join(columns) if statement is COPY else self._draw.choice(columns)
         try:
-            return not (await self._connection.execute(form.format(table, written))).endswith(" 0")
+            return not (await self._connection.execute(statement.format(table, written))).endswith(" 0")
         except (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, asyncpg.FeatureNotSupportedError):
             return False
 
 
-async def differences(
-    watchers: list[Watcher], port: int, key: str, *, seconds: float = SETTLED
-) -> list[tuple[list[str], LiveList]]:
+async def live_query_differences(
+    subscribers: list[LiveListSubscriber], port: int, key: str, *, seconds: float = SETTLE_TIMEOUT
+) -> list[tuple[list[str], GeneratedLiveQuery]]:
     """The lists whose last view is not what a query answers, also a while later, and where the two differ."""
-    found: list[tuple[list[str], LiveList]] = []
+    different: list[tuple[list[str], GeneratedLiveQuery]] = []
     headers = {"authorization": f"Bearer {key}"}
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=20) as client:
-        for each in watchers:
-            asked = {"query": each.watched.query, "variables": each.watched.variables}
+        for subscriber in subscribers:
+            request_body = {"query": subscriber.live_query.query, "variables": subscriber.live_query.variables}
 
-            async def same(watcher: Watcher = each, asked: Any = asked) -> bool:
-                return bool((await client.post("/graphql", json=asked)).json()["data"] == watcher.view)
+            async def is_current(current: LiveListSubscriber = subscriber, body: Any = request_body) -> bool:
+                return bool((await client.post("/graphql", json=body)).json()["data"] == current.latest)
 
             try:
-                await until(same, seconds)
+                await wait_until(is_current, seconds)
             except TimeoutError:
-                answer = (await client.post("/graphql", json=asked)).json()
-                found.append((list(apart(answer["data"], each.view, "")), each.watched))
-    return found
+                answer = (await client.post("/graphql", json=request_body)).json()
+                different.append(
+                    (list(value_differences(answer["data"], subscriber.latest, "")), subscriber.live_query)
+                )
+    return different

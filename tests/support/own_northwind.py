@@ -4,20 +4,20 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
-from conftest import NewDatabase
-from writer_client import Writer, writing
+from conftest import CreateDatabase
+from writer_client import HubClient, open_hub_client
 
 
 @pytest.fixture(scope="module")
-async def hub_(new_database: NewDatabase, demo_dsn: str) -> AsyncIterator[Writer]:
+async def northwind_client(create_database: CreateDatabase, demo_dsn: str) -> AsyncIterator[HubClient]:
     """A hub on Northwind of this module's own, to be written to."""
-    async with writing(await new_database("northwind")) as writer:
-        yield writer
+    async with open_hub_client(await create_database("northwind")) as hub_client:
+        yield hub_client
 
 
 @pytest.fixture(scope="module")
-async def rows(hub_: Writer) -> AsyncIterator[asyncpg.Connection]:
+async def connection(northwind_client: HubClient) -> AsyncIterator[asyncpg.Connection]:
     """The same database by itself."""
-    connection = await asyncpg.connect(hub_.dsn)
+    connection = await asyncpg.connect(northwind_client.dsn)
     yield connection
     await connection.close()

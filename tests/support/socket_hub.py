@@ -9,38 +9,38 @@ from typing import Any
 
 import asyncpg
 import httpx2
-from conftest import key_for
+from conftest import create_api_key
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from hub.app import running
+from hub.app import lifespan
 from hub.settings import Settings
 from hub.web import server
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
-PATIENCE = 8.0
+RECEIVE_TIMEOUT = 8.0
 
 
 @dataclass
-class Subscription:
+class SocketSubscription:
     """One subscription on a socket of its own."""
 
     socket: ClientConnection
 
-    async def message(self) -> Any:
+    async def next_message(self) -> Any:
         """What comes next, whatever it is."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(RECEIVE_TIMEOUT):
             return json.loads(await self.socket.recv())
 
-    async def next(self) -> Any:
+    async def next_root(self) -> Any:
         """The root field of the next answer."""
-        found = await self.message()
-        assert found["type"] == "next", found
-        assert "errors" not in found["payload"], found
-        (root,) = found["payload"]["data"].values()
+        message = await self.next_message()
+        assert message["type"] == "next", message
+        assert "errors" not in message["payload"], message
+        (root,) = message["payload"]["data"].values()
         return root
 
-    async def quiet(self, seconds: float) -> bool:
+    async def is_silent(self, seconds: float) -> bool:
         """Whether nothing comes for so long."""
         try:
             async with asyncio.timeout(seconds):
@@ -51,19 +51,19 @@ class Subscription:
 
 
 @dataclass
-class Streaming:
+class SocketHub:
     """A hub to subscribe to; `rows` writes past it."""
 
     port: int
     dsn: str
     key: str
-    rows: "asyncpg.Connection[asyncpg.Record]"
-    serving: server.Server
+    connection: "asyncpg.Connection[asyncpg.Record]"
+    http_server: server.HttpServer
 
     @asynccontextmanager
-    async def subscribed(
+    async def subscribe(
         self, query: str, variables: dict[str, Any] | None = None, *, key: str | None = None
-    ) -> AsyncIterator[Subscription]:
+    ) -> AsyncIterator[SocketSubscription]:
         """A subscription, as admin unless a key is given."""
         address = f"ws://127.0.0.1:{self.port}/graphql"
         async with connect(
@@ -72,44 +72,44 @@ class Streaming:
             payload = {"authorization": f"Bearer {key or self.key}"}
             await socket.send(json.dumps({"type": "connection_init", "payload": payload}))
             assert json.loads(await socket.recv()) == {"type": "connection_ack"}
-            sent = {"query": query, "variables": variables}
-            await socket.send(json.dumps({"type": "subscribe", "id": "1", "payload": sent}))
-            yield Subscription(socket)
+            body = {"query": query, "variables": variables}
+            await socket.send(json.dumps({"type": "subscribe", "id": "1", "payload": body}))
+            yield SocketSubscription(socket)
 
-    async def ask(self, query: str, variables: dict[str, Any] | None = None, *, key: str | None = None) -> Any:
+    async def query(self, query: str, variables: dict[str, Any] | None = None, *, key: str | None = None) -> Any:
         """The data of a query or a mutation, over HTTP."""
         async with httpx2.AsyncClient(timeout=20) as client:
-            sent = {"query": query, "variables": variables}
+            body = {"query": query, "variables": variables}
             headers = {"authorization": f"Bearer {key or self.key}"}
-            answer = (await client.post(f"http://127.0.0.1:{self.port}/graphql", json=sent, headers=headers)).json()
-        assert "errors" not in answer, answer["errors"]
-        return answer["data"]
+            response = (await client.post(f"http://127.0.0.1:{self.port}/graphql", json=body, headers=headers)).json()
+        assert "errors" not in response, response["errors"]
+        return response["data"]
 
-    async def id_of(self, name: str) -> str:
+    async def customer_id(self, name: str) -> str:
         """The id of a customer."""
-        return f"cus_{(await self.rows.fetchval('select id from customers where name = $1', name)).hex}"
+        return f"cus_{(await self.connection.fetchval('select id from customers where name = $1', name)).hex}"
 
 
-async def set_stage(hub: Streaming, name: str, stage: str) -> None:
+async def set_stage(hub: SocketHub, name: str, stage: str) -> None:
     """Writes past the hub."""
-    await hub.rows.execute("update customers set stage = $1 where name = $2", stage, name)
+    await hub.connection.execute("update customers set stage = $1 where name = $2", stage, name)
 
 
 @asynccontextmanager
-async def streaming(dsn: str, **given: Any) -> AsyncIterator[Streaming]:
+async def run_socket_hub(dsn: str, **overrides: Any) -> AsyncIterator[SocketHub]:
     """A hub on a free port of loopback."""
-    settings = Settings(port=0, **given)
-    rows = await asyncpg.connect(dsn)
+    settings = Settings(port=0, **overrides)
+    connection = await asyncpg.connect(dsn)
     try:
-        async with running(settings, dsn) as app:
-            bound = server.bind(settings)
-            bound.listen(1000)
-            serving = server.made(app, settings)
-            task = asyncio.create_task(serving.serve([bound]))
+        async with lifespan(settings, dsn) as app:
+            listener = server.bind(settings)
+            listener.listen(1000)
+            http_server = server.create_server(app, settings)
+            task = asyncio.create_task(http_server.serve([listener]))
             try:
-                yield Streaming(bound.getsockname()[1], dsn, await key_for(dsn), rows, serving)
+                yield SocketHub(listener.getsockname()[1], dsn, await create_api_key(dsn), connection, http_server)
             finally:
-                serving.should_exit = True
+                http_server.should_exit = True
                 await task
     finally:
-        await rows.close()
+        await connection.close()

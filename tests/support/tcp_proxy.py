@@ -5,68 +5,68 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 
-class Proxy:
+class TcpProxy:
     """Passes on to one address."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = host, port
-        self._held: asyncio.Event | None = None  # what those wait for who connect while nothing goes through
-        self._lines: dict[asyncio.Task[None], Line] = {}
+        self._unblocked: asyncio.Event | None = None  # what those wait for who connect while nothing goes through
+        self._connections: dict[asyncio.Task[None], ProxiedConnection] = {}
         self.port = 0
 
-    def strand(self) -> None:
+    def freeze_existing(self) -> None:
         """What is connected hears nothing any more, and nobody tells it; new connections are good."""
-        for line in self._lines.values():
-            line.open.clear()
+        for connection in self._connections.values():
+            connection.flowing.clear()
 
-    def cut(self) -> None:
+    def block(self) -> None:
         """Nothing goes through at all, though connections are taken."""
-        self.strand()
-        self._held = asyncio.Event()
+        self.freeze_existing()
+        self._unblocked = asyncio.Event()
 
-    def mend(self) -> None:
+    def unblock(self) -> None:
         """All goes through again, also what was sent meanwhile."""
-        if self._held is not None:
-            self._held.set()
-            self._held = None
-        for line in self._lines.values():
-            line.open.set()
+        if self._unblocked is not None:
+            self._unblocked.set()
+            self._unblocked = None
+        for connection in self._connections.values():
+            connection.flowing.set()
 
     def reset(self) -> None:
         """Every connection breaks off, with what was sent on it; new ones are good."""
-        for line in self._lines.values():
-            line.abort()
-        self.mend()
+        for connection in self._connections.values():
+            connection.abort()
+        self.unblock()
 
-    async def _taken(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        line = Line(reader, writer)
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = ProxiedConnection(reader, writer)
         task = asyncio.current_task()
         assert task is not None
-        self._lines[task] = line
+        self._connections[task] = connection
         try:
-            if self._held is not None:
-                line.open.clear()
-                await self._held.wait()
-            await line.carry(*self._target)
+            if self._unblocked is not None:
+                connection.flowing.clear()
+                await self._unblocked.wait()
+            await connection.relay(*self._target)
         finally:
-            del self._lines[task]
+            del self._connections[task]
 
     async def _stop(self) -> None:
-        for task in (lines := list(self._lines)):
+        for task in (tasks := list(self._connections)):
             task.cancel()
-        await asyncio.gather(*lines, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-class Line:
+class ProxiedConnection:
     """One connection, and its other half."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.open = asyncio.Event()
-        self.open.set()
+        self.flowing = asyncio.Event()
+        self.flowing.set()
         self._reader = reader
         self._writers = [writer]
 
-    async def carry(self, host: str, port: int) -> None:
+    async def relay(self, host: str, port: int) -> None:
         """Until one side is at its end."""
         try:
             with suppress(OSError):
@@ -78,10 +78,10 @@ class Line:
 
     async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):
-            await self.open.wait()
+            await self.flowing.wait()
             writer.write(data)
             await writer.drain()
-        await self.open.wait()
+        await self.flowing.wait()
         raise ConnectionResetError("one side is at its end, and so is the other")
 
     def abort(self) -> None:
@@ -90,14 +90,14 @@ class Line:
 
 
 @asynccontextmanager
-async def proxied(host: str, port: int) -> AsyncIterator[Proxy]:
+async def run_proxy(host: str, port: int) -> AsyncIterator[TcpProxy]:
     """A proxy of an address, on a port of its own."""
-    made = Proxy(host, port)
-    server = await asyncio.start_server(made._taken, "127.0.0.1", 0)
-    made.port = server.sockets[0].getsockname()[1]
+    proxy = TcpProxy(host, port)
+    server = await asyncio.start_server(proxy._accept, "127.0.0.1", 0)
+    proxy.port = server.sockets[0].getsockname()[1]
     try:
-        yield made
+        yield proxy
     finally:
         server.close()
-        made.mend()
-        await made._stop()
+        proxy.unblock()
+        await proxy._stop()

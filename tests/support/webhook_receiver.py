@@ -12,23 +12,23 @@ import sys
 import time
 from typing import Any
 
-Action = Any
+ScriptedAction = Any
 REASONS = {200: "OK"}
 
 
-class Receiver:
+class ScriptedReceiver:
     """What was captured, and what is to be done next."""
 
     def __init__(self) -> None:
         self.captured: list[dict[str, Any]] = []
-        self.actions: dict[str, list[Action]] = {}
+        self.actions: dict[str, list[ScriptedAction]] = {}
         self.open = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
         self.open += 1
         try:
-            while await self.one(reader, writer):
+            while await self.handle_request(reader, writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
@@ -36,32 +36,37 @@ class Receiver:
             self.open -= 1
             writer.close()
 
-    async def one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def handle_request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """One request; whether another may follow."""
-        head = await reader.readuntil(b"\r\n\r\n")
-        first, *lines = head.decode("latin-1").split("\r\n")[:-2]
+        header_block = await reader.readuntil(b"\r\n\r\n")
+        first, *lines = header_block.decode("latin-1").split("\r\n")[:-2]
         method, path, _ = first.split(" ")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         if method == "PUT":
             self.captured, self.actions = [], json.loads(body)
-            return self.answer(writer, 200, {}, b"{}")
+            return self.respond(writer, 200, {}, b"{}")
         if method == "GET":
-            return self.answer(writer, 200, {}, json.dumps(self.captured).encode())
-        told = {"path": path, "headers": headers, "body": base64.b64encode(body).decode(), "at": time.time()}
-        self.captured.append(told)
+            return self.respond(writer, 200, {}, json.dumps(self.captured).encode())
+        request = {
+            "path": path,
+            "headers": headers,
+            "body": base64.b64encode(body).decode(),
+            "received_at": time.time(),
+        }
+        self.captured.append(request)
         actions = self.actions.get(path, [200])
         action = actions.pop(0) if len(actions) > 1 else actions[0]
-        told["action"] = action
-        return await self.act(writer, action)
+        request["action"] = action
+        return await self.perform(writer, action)
 
-    async def act(self, writer: asyncio.StreamWriter, action: Action) -> bool:
+    async def perform(self, writer: asyncio.StreamWriter, action: ScriptedAction) -> bool:
         """Answers as it was told to."""
         if isinstance(action, int):
-            return self.answer(writer, action, {}, b"ok" if action < 300 else b"no")
+            return self.respond(writer, action, {}, b"ok" if action < 300 else b"no")
         if isinstance(action, list):
             status, headers, body = action
-            return self.answer(writer, status, headers, body.encode())
+            return self.respond(writer, status, headers, body.encode())
         if action == "hang":
             await asyncio.sleep(3600)
         elif action == "reset":
@@ -77,17 +82,17 @@ class Receiver:
                 await writer.drain()
         return False
 
-    def answer(self, writer: asyncio.StreamWriter, status: int, headers: dict[str, str], body: bytes) -> bool:
+    def respond(self, writer: asyncio.StreamWriter, status: int, headers: dict[str, str], body: bytes) -> bool:
         """Writes an answer."""
-        told = {"content-length": str(len(body)), **headers}
-        lines = "".join(f"{name}: {value}\r\n" for name, value in told.items())
-        writer.write(f"HTTP/1.1 {status} {REASONS.get(status, 'Told')}\r\n{lines}\r\n".encode() + body)
+        response_headers = {"content-length": str(len(body)), **headers}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in response_headers.items())
+        writer.write(f"HTTP/1.1 {status} {REASONS.get(status, 'Scripted')}\r\n{lines}\r\n".encode() + body)
         return True
 
 
 async def main(port: int) -> None:
     """Serves until it is killed; says where on standard output."""
-    server = await asyncio.start_server(Receiver().serve, "127.0.0.1", port, limit=2**20, backlog=1_000)
+    server = await asyncio.start_server(ScriptedReceiver().serve, "127.0.0.1", port, limit=2**20, backlog=1_000)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from fake_engine_hub import BEARER, Hub
+from fake_engine_hub import BEARER, FakeEngineHub
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
@@ -17,7 +17,7 @@ PROTOCOL = Subprotocol("graphql-transport-ws")
 TEXT, BINARY, CONTINUED, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
 
 
-class Client:
+class WebSocketClient:
     """Speaks graphql-transport-ws."""
 
     def __init__(self, socket: ClientConnection) -> None:
@@ -37,7 +37,7 @@ class Client:
         async with asyncio.timeout(5):
             return json.loads(await self.socket.recv())
 
-    async def closed(self) -> tuple[int, str]:
+    async def wait_closed(self) -> tuple[int, str]:
         """How the hub closes the socket; messages that come before are dropped."""
         async with asyncio.timeout(8):
             with suppress(ConnectionClosed):
@@ -45,28 +45,28 @@ class Client:
                     await self.socket.recv()
         return self.socket.close_code or 0, self.socket.close_reason or ""
 
-    async def until_closed(self) -> list[Any]:
+    async def receive_until_closed(self) -> list[Any]:
         """All messages until then."""
-        found = []
+        messages = []
         try:
             while True:
-                found.append(await self.receive())
+                messages.append(await self.receive())
         except ConnectionClosed:
-            return found
+            return messages
 
 
 @asynccontextmanager
-async def connected(
-    hub: Hub | int, *, protocols: Sequence[str] = (PROTOCOL,), init: bool = True, **headers: str
-) -> AsyncIterator[Client]:
+async def open_websocket(
+    hub: FakeEngineHub | int, *, protocols: Sequence[str] = (PROTOCOL,), init: bool = True, **headers: str
+) -> AsyncIterator[WebSocketClient]:
     """A client, and its key shown unless it shall not be."""
     port = hub if isinstance(hub, int) else hub.port
     address = f"ws://127.0.0.1:{port}/graphql"
-    offered = [Subprotocol(each) for each in protocols]
+    offered = [Subprotocol(protocol) for protocol in protocols]
     async with connect(
         address, subprotocols=offered or None, additional_headers=headers, compression=None, ping_interval=None
     ) as socket:
-        client = Client(socket)
+        client = WebSocketClient(socket)
         if init:
             await client.init()
         yield client
@@ -74,7 +74,7 @@ async def connected(
 
 def handshake(path: str = "/graphql", **headers: str) -> bytes:
     """The bytes of a request for a WebSocket; an empty header is left out."""
-    given = {
+    header_fields = {
         "host": "hub",
         "connection": "Upgrade",
         "upgrade": "websocket",
@@ -83,47 +83,47 @@ def handshake(path: str = "/graphql", **headers: str) -> bytes:
         "sec-websocket-protocol": PROTOCOL,
         **{name.replace("_", "-"): value for name, value in headers.items()},
     }
-    lines = "".join(f"{name}: {value}\r\n" for name, value in given.items() if value)
+    lines = "".join(f"{name}: {value}\r\n" for name, value in header_fields.items() if value)
     return f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode()
 
 
-def frame(
+def encode_frame(
     payload: bytes | str = b"", opcode: int = TEXT, *, fin: bool = True, mask: bool = True, bits: int = 0
 ) -> bytes:
     """The bytes of one frame of a client."""
     data = payload.encode() if isinstance(payload, str) else payload
-    head = bytes(((0x80 if fin else 0) | bits | opcode,))
-    marked = 0x80 if mask else 0
+    header = bytes(((0x80 if fin else 0) | bits | opcode,))
+    mask_bit = 0x80 if mask else 0
     if len(data) < 126:
-        head += bytes((marked | len(data),))
+        header += bytes((mask_bit | len(data),))
     elif len(data) < 65_536:
-        head += struct.pack("!BH", marked | 126, len(data))
+        header += struct.pack("!BH", mask_bit | 126, len(data))
     else:
-        head += struct.pack("!BQ", marked | 127, len(data))
+        header += struct.pack("!BQ", mask_bit | 127, len(data))
     if not mask:
-        return head + data
+        return header + data
     key = os.urandom(4)
-    repeated = (key * (len(data) // 4 + 1))[: len(data)]
-    masked = (int.from_bytes(data, "big") ^ int.from_bytes(repeated, "big")).to_bytes(len(data), "big")
-    return head + key + masked
+    repeated_key = (key * (len(data) // 4 + 1))[: len(data)]
+    masked = (int.from_bytes(data, "big") ^ int.from_bytes(repeated_key, "big")).to_bytes(len(data), "big")
+    return header + key + masked
 
 
-def message(**content: Any) -> bytes:
+def encode_message(**content: Any) -> bytes:
     """The bytes of one message."""
-    return frame(json.dumps(content))
+    return encode_frame(json.dumps(content))
 
 
-INIT = message(type="connection_init", payload=BEARER)
+INIT = encode_message(type="connection_init", payload=BEARER)
 
 
-class Raw:
+class RawWebSocketClient:
     """Sends any bytes, and reads frames."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
 
-    async def frame(self) -> tuple[int, bytes]:
+    async def read_frame(self) -> tuple[int, bytes]:
         """The next frame."""
         async with asyncio.timeout(8):
             first, second = await self.reader.readexactly(2)
@@ -134,24 +134,42 @@ class Raw:
                 (length,) = struct.unpack("!Q", await self.reader.readexactly(8))
             return first & 0x0F, await self.reader.readexactly(length)
 
-    async def closed(self) -> tuple[int, str]:
+    async def wait_closed(self) -> tuple[int, str]:
         """How the hub closes the socket."""
         while True:
-            opcode, payload = await self.frame()
+            opcode, payload = await self.read_frame()
             if opcode == CLOSE:
                 return int.from_bytes(payload[:2], "big"), payload[2:].decode()
 
 
 @asynccontextmanager
-async def raw(hub: Hub, sent: bytes = b"", *, limit: int = 65_536) -> AsyncIterator[Raw]:
+async def open_raw_websocket(
+    hub: FakeEngineHub, sent: bytes = b"", *, limit: int = 65_536
+) -> AsyncIterator[RawWebSocketClient]:
     """A socket whose handshake is done, and some bytes behind it."""
     reader, writer = await asyncio.open_connection("127.0.0.1", hub.port, limit=limit)
     try:
         writer.write(handshake())
         async with asyncio.timeout(5):
-            head = await reader.readuntil(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 101 "), head
+            response_head = await reader.readuntil(b"\r\n\r\n")
+        assert response_head.startswith(b"HTTP/1.1 101 "), response_head
         writer.write(sent)
-        yield Raw(reader, writer)
+        yield RawWebSocketClient(reader, writer)
     finally:
         writer.close()
+
+
+def next_of(name: str, payload: Any) -> dict[str, Any]:
+    """The message that carries a result."""
+    return {"id": name, "type": "next", "payload": payload}
+
+
+def complete(name: str) -> dict[str, Any]:
+    """The message that ends an operation."""
+    return {"id": name, "type": "complete"}
+
+
+def status_and_code(answer: bytes) -> tuple[int, str]:
+    """What a refused handshake is answered: the HTTP status and the code of its error."""
+    response_head, _, body = answer.partition(b"\r\n\r\n")
+    return int(response_head.split()[1]), json.loads(body)["errors"][0]["extensions"]["code"]

@@ -6,42 +6,42 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
-from conftest import key_for, posted
+from conftest import create_api_key, post_query
 
-from hub.app import running
+from hub.app import lifespan
 from hub.settings import Settings
 
 
 @dataclass
-class Writer:
+class HubClient:
     """A client of a hub on one database, as admin unless a key is given."""
 
     dsn: str
-    client: httpx2.AsyncClient
+    http_client: httpx2.AsyncClient
     key: str
 
-    async def answer(self, query: str, variables: dict[str, Any] | None = None, *, key: str | None = None) -> Any:
+    async def execute(self, query: str, variables: dict[str, Any] | None = None, *, key: str | None = None) -> Any:
         """The whole answer."""
-        return await posted(self.client, query, variables, key or self.key)
+        return await post_query(self.http_client, query, variables, key or self.key)
 
-    async def do(self, query: str, variables: dict[str, Any] | None = None, *, key: str | None = None) -> Any:
+    async def query(self, query: str, variables: dict[str, Any] | None = None, *, key: str | None = None) -> Any:
         """The data; fails on errors."""
-        answer = await self.answer(query, variables, key=key)
-        assert "errors" not in answer, answer["errors"]
-        return answer["data"]
+        response = await self.execute(query, variables, key=key)
+        assert "errors" not in response, response["errors"]
+        return response["data"]
 
-    async def refused(self, query: str, variables: dict[str, Any] | None = None, *, key: str | None = None) -> Any:
+    async def error(self, query: str, variables: dict[str, Any] | None = None, *, key: str | None = None) -> Any:
         """The one error of an answer without data: code, message and argument beside the rest of its extensions."""
-        answer = await self.answer(query, variables, key=key)
-        assert answer.get("data") is None, answer
-        (error,) = answer["errors"]
+        response = await self.execute(query, variables, key=key)
+        assert response.get("data") is None, response
+        (error,) = response["errors"]
         return {"message": error["message"], "path": error.get("path"), **error["extensions"]}
 
 
 @asynccontextmanager
-async def writing(dsn: str, settings: Settings | None = None) -> AsyncIterator[Writer]:
+async def open_hub_client(dsn: str, settings: Settings | None = None) -> AsyncIterator[HubClient]:
     """A hub on a database of the caller's own."""
-    async with running(settings or Settings(), dsn) as app:
+    async with lifespan(settings or Settings(), dsn) as app:
         transport = httpx2.ASGITransport(app)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://hub", timeout=30) as client:
-            yield Writer(dsn, client, await key_for(dsn))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://hub", timeout=30) as http_client:
+            yield HubClient(dsn, http_client, await create_api_key(dsn))

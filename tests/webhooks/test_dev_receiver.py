@@ -25,7 +25,9 @@ async def test_it_shows_what_comes_and_whether_it_holds() -> None:
         key = base64.b64decode(SECRET.removeprefix("whsec_"))
         good = signing.headers([key], "dlv_1", int(time.time()), body)
         async with httpx2.AsyncClient() as client:
-            statuses = [(await client.post(address, content=each, headers=good)).status_code for each in (body, b"{}")]
+            statuses = [
+                (await client.post(address, content=content, headers=good)).status_code for content in (body, b"{}")
+            ]
         shown = [(await process.stdout.readline()).decode().strip() for _ in range(5)]
         assert statuses == [200, 401]
         assert shown == ["dlv_1  verified", "{", '"data": 1', "}", "dlv_1  NOT VERIFIED"]
@@ -34,14 +36,14 @@ async def test_it_shows_what_comes_and_whether_it_holds() -> None:
         await process.communicate()
 
 
-@pytest.mark.parametrize("given", ["whsec_?", "whsec_", SECRET[:-8], SECRET.removeprefix("whsec_")])
-async def test_what_is_no_secret_is_refused(given: str) -> None:
-    process = await asyncio.create_subprocess_exec(*COMMAND, given, cwd=ROOT, stdin=DEVNULL, stderr=PIPE)
-    _, told = await process.communicate()
-    assert (process.returncode, b"--secret: this is no secret of a webhook" in told) == (2, True)
+@pytest.mark.parametrize("secret", ["whsec_?", "whsec_", SECRET[:-8], SECRET.removeprefix("whsec_")])
+async def test_what_is_no_secret_is_refused(secret: str) -> None:
+    process = await asyncio.create_subprocess_exec(*COMMAND, secret, cwd=ROOT, stdin=DEVNULL, stderr=PIPE)
+    _, errors = await process.communicate()
+    assert (process.returncode, b"--secret: this is no secret of a webhook" in errors) == (2, True)
 
 
 @pytest.mark.parametrize("stamp", ["", "soon", "1"])
 def test_a_time_that_is_far_off_does_not_hold(stamp: str) -> None:
-    given = signing.headers([b"key"], "dlv_1", 1, b"{}") | {"webhook-timestamp": stamp}
-    assert not signing.verified(b"key", given, b"{}", time.time())
+    headers = signing.headers([b"key"], "dlv_1", 1, b"{}") | {"webhook-timestamp": stamp}
+    assert not signing.verify(b"key", headers, b"{}", time.time())

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from hub.webhooks.egress import Barred, Egress, Resolve
-from hub.webhooks.http_client import Answer, Poster
+from hub.webhooks.egress import EgressDenied, EgressPolicy, ResolveHost
+from hub.webhooks.http_client import HttpClient, HttpResponse
 
 FORBIDDEN = (
     "0.0.0.0",
@@ -60,15 +60,25 @@ ALLOWED = (
     "2606:4700:4700::1111",
     "2a00:1450::1",
 )
-DRESSED = ("2130706433", "0x7f000001", "0x7f.1", "017700000001", "127.1", "0177.0.0.1", "0", "localhost", "LOCALHOST.")
+DISGUISED = (
+    "2130706433",
+    "0x7f000001",
+    "0x7f.1",
+    "017700000001",
+    "127.1",
+    "0177.0.0.1",
+    "0",
+    "localhost",
+    "LOCALHOST.",
+)
 
 
-def answering(*answers: Sequence[str]) -> Resolve:
+def answering(*answers: Sequence[str]) -> ResolveHost:
     """A resolver that gives one answer after the other; the last one stays."""
-    left = list(answers)
+    remaining = list(answers)
 
     async def resolve(host: str, port: int) -> Sequence[str]:
-        return left.pop(0) if len(left) > 1 else left[0]
+        return remaining.pop(0) if len(remaining) > 1 else remaining[0]
 
     return resolve
 
@@ -79,24 +89,24 @@ def url_of(address: str) -> str:
 
 @pytest.mark.parametrize("address", FORBIDDEN)
 async def test_an_address_inside_is_barred(address: str) -> None:
-    with pytest.raises(Barred, match="leads to an address inside"):
-        await Egress().target(url_of(address))
-    with pytest.raises(Barred, match="leads to an address inside"):
-        await Egress((), answering([address])).target("https://example.net/")
-    with pytest.raises(Barred, match="leads to an address inside"):
-        await Egress((), answering(["1.1.1.1", address])).target("https://example.net/")
+    with pytest.raises(EgressDenied, match="leads to an address inside"):
+        await EgressPolicy().target(url_of(address))
+    with pytest.raises(EgressDenied, match="leads to an address inside"):
+        await EgressPolicy((), answering([address])).target("https://example.net/")
+    with pytest.raises(EgressDenied, match="leads to an address inside"):
+        await EgressPolicy((), answering(["1.1.1.1", address])).target("https://example.net/")
 
 
 @pytest.mark.parametrize("address", ALLOWED)
 async def test_an_address_outside_is_not(address: str) -> None:
-    assert (await Egress().target(url_of(address))).addresses == (address,)
-    assert (await Egress((), answering([address])).target("https://example.net/")).addresses == (address,)
+    assert (await EgressPolicy().target(url_of(address))).addresses == (address,)
+    assert (await EgressPolicy((), answering([address])).target("https://example.net/")).addresses == (address,)
 
 
-@pytest.mark.parametrize("host", DRESSED)
+@pytest.mark.parametrize("host", DISGUISED)
 async def test_a_host_is_judged_by_what_it_leads_to(host: str) -> None:
-    with pytest.raises(Barred):
-        await Egress().target(f"https://{host}/")
+    with pytest.raises(EgressDenied):
+        await EgressPolicy().target(f"https://{host}/")
 
 
 @pytest.mark.parametrize(
@@ -109,7 +119,7 @@ async def test_a_host_is_judged_by_what_it_leads_to(host: str) -> None:
     ],
 )
 async def test_what_the_keeper_names_may_be_reached(allowed: str, url: str) -> None:
-    assert (await Egress((allowed,), answering(["10.1.2.3"])).target(url)).addresses
+    assert (await EgressPolicy((allowed,), answering(["10.1.2.3"])).target(url)).addresses
 
 
 @pytest.mark.parametrize(
@@ -122,31 +132,31 @@ async def test_what_the_keeper_names_may_be_reached(allowed: str, url: str) -> N
     ],
 )
 async def test_and_what_else_is_barred(url: str, why: str) -> None:
-    with pytest.raises(Barred, match=why):
-        await Egress().target(url)
+    with pytest.raises(EgressDenied, match=why):
+        await EgressPolicy().target(url)
 
 
-class Canary:
+class CanaryServer:
     """Listens on every address of this machine, and counts who knocks."""
 
     def __init__(self) -> None:
-        self.knocks = 0
+        self.connections = 0
         self.port = 0
         self.answer = b""
 
-    async def hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.knocks += 1
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         await reader.readuntil(b"\r\n\r\n")
         writer.write(self.answer)
         writer.close()
 
 
 @asynccontextmanager
-async def listening(answer: bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n") -> AsyncIterator[Canary]:
-    canary = Canary()
+async def canary_server(answer: bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n") -> AsyncIterator[CanaryServer]:
+    canary = CanaryServer()
     canary.answer = answer
     both = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
-    server = await asyncio.start_server(canary.hear, sock=both)
+    server = await asyncio.start_server(canary.handle, sock=both)
     canary.port = both.getsockname()[1]
     try:
         yield canary
@@ -155,8 +165,8 @@ async def listening(answer: bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r
         await server.wait_closed()
 
 
-async def post(egress: Egress, url: str) -> Answer:
-    poster = Poster(egress)
+async def post(egress: EgressPolicy, url: str) -> HttpResponse:
+    poster = HttpClient(egress)
     try:
         return await poster.post(url, {"content-type": "application/json"}, json.dumps({"data": 1}).encode())
     finally:
@@ -164,62 +174,62 @@ async def post(egress: Egress, url: str) -> Answer:
 
 
 async def test_the_canary_hears_nobody() -> None:
-    hosts = [*DRESSED, "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "[::]", "127.1.2.3"]
-    async with listening() as canary:
+    hosts = [*DISGUISED, "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "[::]", "127.1.2.3"]
+    async with canary_server() as canary:
         for host in hosts:
             for scheme in ("http", "https"):
-                answer = await post(Egress(), f"{scheme}://{host}:{canary.port}/")
-                assert (answer.status, canary.knocks) == (None, 0), host
-        assert (await post(Egress(("127.0.0.1",)), f"http://127.0.0.1:{canary.port}/")).status == 200
-        assert canary.knocks == 1  # it does hear
+                answer = await post(EgressPolicy(), f"{scheme}://{host}:{canary.port}/")
+                assert (answer.status, canary.connections) == (None, 0), host
+        assert (await post(EgressPolicy(("127.0.0.1",)), f"http://127.0.0.1:{canary.port}/")).status == 200
+        assert canary.connections == 1  # it does hear
 
 
 async def test_a_name_that_leads_elsewhere_the_second_time_is_asked_once() -> None:
-    async with listening() as canary:
-        egress = Egress(("10.255.255.1",), answering(["10.255.255.1"], ["127.0.0.1"]))
+    async with canary_server() as canary:
+        egress = EgressPolicy(("10.255.255.1",), answering(["10.255.255.1"], ["127.0.0.1"]))
         # The first answer may be reached, so it is what is connected to, in vain; the second is never asked for.
         target = await egress.target(f"http://example.net:{canary.port}/")
         assert target.addresses == ("10.255.255.1",)
         answer = await post(egress, f"http://example.net:{canary.port}/")
-        assert ("leads to an address inside" in (answer.error or ""), canary.knocks) == (True, 0)
+        assert ("leads to an address inside" in (answer.error or ""), canary.connections) == (True, 0)
 
 
-async def test_hosts_that_are_slow_to_be_found_hold_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    found, asked = threading.Event(), list[str]()
+async def test_slow_name_resolution_delays_no_other_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolved, lookups = threading.Event(), list[str]()
 
     def slow(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
-        asked.append(host)
+        lookups.append(host)
         if host == "slow.example.net":
-            found.wait(10)
+            resolved.wait(10)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("1.1.1.1", port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
-    egress = Egress()
+    egress = EgressPolicy()
     waiting = [asyncio.create_task(egress.target("https://slow.example.net/")) for _ in range(100)]
     await asyncio.sleep(0)
     waiting[0].cancel()
     async with asyncio.timeout(2):
         assert (await egress.target("https://quick.example.net/")).addresses == ("1.1.1.1",)
-    found.set()
-    assert {(await each).host for each in waiting[1:]} == {"slow.example.net"}
-    assert asked == ["slow.example.net", "quick.example.net"]
+    resolved.set()
+    assert {(await task).host for task in waiting[1:]} == {"slow.example.net"}
+    assert lookups == ["slow.example.net", "quick.example.net"]
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 async def test_a_redirect_is_an_answer_and_no_way(status: int) -> None:
-    async with listening() as inside:
+    async with canary_server() as inside:
         where = f"location: http://127.0.0.2:{inside.port}/latest/meta-data\r\ncontent-length: 0\r\n\r\n"
-        async with listening(f"HTTP/1.1 {status} Moved\r\n{where}".encode()) as canary:
-            answer = await post(Egress(("127.0.0.0/8",)), f"http://127.0.0.1:{canary.port}/")
-        assert (answer.status, inside.knocks) == (status, 0)
+        async with canary_server(f"HTTP/1.1 {status} Moved\r\n{where}".encode()) as canary:
+            answer = await post(EgressPolicy(("127.0.0.0/8",)), f"http://127.0.0.1:{canary.port}/")
+        assert (answer.status, inside.connections) == (status, 0)
 
 
 async def test_an_environment_with_a_proxy_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with listening() as proxy, listening() as canary:
+    async with canary_server() as proxy, canary_server() as canary:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
-        await post(Egress(("127.0.0.1",)), f"http://127.0.0.1:{canary.port}/")
-        assert (proxy.knocks, canary.knocks) == (0, 1)
+        await post(EgressPolicy(("127.0.0.1",)), f"http://127.0.0.1:{canary.port}/")
+        assert (proxy.connections, canary.connections) == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -238,6 +248,6 @@ async def test_an_answer_without_end_is_not_read_to_its_end(begin: bytes, status
 
     server = await asyncio.start_server(flood, "127.0.0.1", 0)
     async with server:
-        answer = await post(Egress(("127.0.0.1",)), f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        answer = await post(EgressPolicy(("127.0.0.1",)), f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
     assert (answer.status, answer.error is None) == (status, status == 200)
     assert (answer.seconds < 2, sent < 64 * 2**20) == (True, True)

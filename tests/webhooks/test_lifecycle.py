@@ -9,58 +9,58 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from change_workload import placed, until
-from conftest import Ask, NewDatabase, execute, key_for
+from change_workload import wait_until, wait_until_sequenced
+from conftest import CreateDatabase, RunQuery, create_api_key, execute_sql
 from webhook_client import (
     CHANGES,
-    CREATE,
-    QUIET,
-    UNIT,
-    Posted,
-    Receiver,
-    Refused,
-    customer,
-    hooked,
-    hub_on,
-    receiving,
-    renamed,
+    CREATE_WEBHOOK,
+    INSERT_UNIT,
+    RESEND,
+    STOP_WEBHOOKS_SQL,
+    QueryFailed,
+    ReceivedRequest,
+    ReceiverProcess,
+    create_customer,
+    create_webhook,
+    open_webhook_hub,
+    rename_customer,
+    run_receiver,
 )
 
 from hub.viewer import Role
 
-Rows = asyncpg.Connection
+TableConnection = asyncpg.Connection
 NAMES = "subscription { changes(filter: {types: [CUSTOMER]}) { ... on Change { cursor node { ... on Customer { name } } } } }"
 STATE = "query ($id: ID!) { webhook(id: $id) { status statusReason } }"
 REWIND = """mutation ($id: ID!, $after: String, $since: DateTime) {
     webhookRewind(input: {id: $id, after: $after, since: $since}) { webhook { id } }
 }"""
 ROTATE = "mutation ($id: ID!, $hours: Int) { webhookSecretRotate(input: {id: $id, overlapHours: $hours}) { secret } }"
-RESEND = "mutation ($id: ID!) { webhookDeliveryResend(input: {id: $id}) { webhookDelivery { id status } } }"
-TRY = "mutation ($query: String!) { webhookDryRun(input: {query: $query}) { deliveries samples complete } }"
+DRY_RUN = "mutation ($query: String!) { webhookDryRun(input: {query: $query}) { deliveries samples complete } }"
 
 
 @pytest.fixture(scope="module")
-async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as made:
-        yield made
+async def receiver() -> AsyncIterator[ReceiverProcess]:
+    async with run_receiver() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
-async def dsn(new_database: NewDatabase, empty_dsn: str) -> str:
-    made = await new_database("migrated")
-    await execute(made, UNIT)
-    return made
+async def dsn(create_database: CreateDatabase, empty_dsn: str) -> str:
+    new_dsn = await create_database("migrated")
+    await execute_sql(new_dsn, INSERT_UNIT)
+    return new_dsn
 
 
 @pytest.fixture(scope="module")
-async def shared(dsn: str) -> AsyncIterator[Ask]:
+async def shared_run_query(dsn: str) -> AsyncIterator[RunQuery]:
     """For all tests of this module; each leaves its webhooks paused."""
-    async with hub_on(dsn) as made:
-        yield made
+    async with open_webhook_hub(dsn) as run_query:
+        yield run_query
 
 
 @pytest.fixture(scope="module")
-async def rows(dsn: str) -> AsyncIterator[Rows]:
+async def connection(dsn: str) -> AsyncIterator[TableConnection]:
     """The tables themselves."""
     connection = await asyncpg.connect(dsn)
     yield connection
@@ -68,33 +68,33 @@ async def rows(dsn: str) -> AsyncIterator[Rows]:
 
 
 @pytest.fixture
-async def ask(shared: Ask, dsn: str, receiver: Receiver) -> AsyncIterator[Ask]:
-    await receiver.script()
-    yield shared
-    await execute(dsn, QUIET)
+async def run_query(shared_run_query: RunQuery, dsn: str, receiver: ReceiverProcess) -> AsyncIterator[RunQuery]:
+    await receiver.set_actions()
+    yield shared_run_query
+    await execute_sql(dsn, STOP_WEBHOOKS_SQL)
 
 
-def change(posted: Posted) -> Any:
+def change(posted: ReceivedRequest) -> Any:
     return json.loads(posted.body)["data"]["changes"]
 
 
-def names(posted: list[Posted]) -> list[str]:
-    return [change(each)["node"]["name"] for each in posted]
+def names(posted: list[ReceivedRequest]) -> list[str]:
+    return [change(delivery)["node"]["name"] for delivery in posted]
 
 
-async def refused(ask: Ask, call: str, **variables: Any) -> str:
+async def refused(run_query: RunQuery, call: str, **variables: Any) -> str:
     """The code and the message of the one error."""
-    with pytest.raises(Refused) as error:
-        await ask(call, variables)
-    (told,) = error.value.errors
-    return f"{told['extensions']['code']} {told['message']}"
+    with pytest.raises(QueryFailed) as error:
+        await run_query(call, variables)
+    (graphql_error,) = error.value.errors
+    return f"{graphql_error['extensions']['code']} {graphql_error['message']}"
 
 
 # -- what it may be -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("values", "expected"),
     [
         ({"query": "subscription { nothing }"}, "FIELD_UNKNOWN input.query: "),
         ({"query": "{ customers { nodes { id } } }"}, "OPERATION_UNKNOWN input.query: A query has one answer"),
@@ -119,34 +119,37 @@ async def refused(ask: Ask, call: str, **variables: Any) -> str:
         ({"after": "yesterday"}, "CURSOR_MALFORMED input.after: "),
     ],
 )
-async def test_what_is_no_webhook_is_refused(ask: Ask, given: dict[str, Any], told: str) -> None:
-    message = await refused(ask, CREATE, **{"url": "https://example.net/", "query": CHANGES, **given})
-    assert message.startswith(told)
+async def test_what_is_no_webhook_is_refused(run_query: RunQuery, values: dict[str, Any], expected: str) -> None:
+    message = await refused(run_query, CREATE_WEBHOOK, **{"url": "https://example.net/", "query": CHANGES, **values})
+    assert message.startswith(expected)
 
 
-async def test_one_that_wants_everything_is_told_of_all_but_webhooks(ask: Ask, receiver: Receiver) -> None:
-    await hooked(ask, receiver.url(), "subscription { changes { ... on Change { cursor entity } } }")
-    await customer(ask, "Ada")
-    await receiver.until(1)
-    await customer(ask, "Bob")
-    await receiver.until(2)
-    assert [change(each)["entity"] for each in await receiver.captured()] == ["CUSTOMER", "CUSTOMER"]
+async def test_an_unfiltered_webhook_gets_all_changes_but_those_of_webhooks(
+    run_query: RunQuery, receiver: ReceiverProcess
+) -> None:
+    await create_webhook(run_query, receiver.url(), "subscription { changes { ... on Change { cursor entity } } }")
+    await create_customer(run_query, "Ada")
+    await receiver.wait_for_requests(1)
+    await create_customer(run_query, "Bob")
+    await receiver.wait_for_requests(2)
+    assert [change(delivery)["entity"] for delivery in await receiver.captured()] == ["CUSTOMER", "CUSTOMER"]
 
 
-async def test_a_field_that_is_not_selected_is_silent(ask: Ask, receiver: Receiver) -> None:
-    await hooked(ask, receiver.url(), NAMES)
-    ada = await customer(ask, "Ada")
+async def test_a_field_that_is_not_selected_is_silent(run_query: RunQuery, receiver: ReceiverProcess) -> None:
+    await create_webhook(run_query, receiver.url(), NAMES)
+    ada = await create_customer(run_query, "Ada")
     silent = 'mutation ($id: ID!) { customerUpdate(input: {id: $id, country: "DE"}) { customer { id } } }'
-    await ask(silent, {"id": ada})
-    await renamed(ask, ada, "Ada II")
-    assert names(await receiver.until(2)) == ["Ada", "Ada II"]
+    await run_query(silent, {"id": ada})
+    await rename_customer(run_query, ada, "Ada II")
+    assert names(await receiver.wait_for_requests(2)) == ["Ada", "Ada II"]
 
 
 # -- whose rights it has --------------------------------------------------------------------------------------------------
 
 BRANCHES = """
 insert into org_units (code, name, kind, path, parent_id)
-select each, each, 'BRANCH', ('all.' || each)::ltree, id from org_units, unnest(array['north', 'south']) as each
+select unit_code, unit_code, 'BRANCH', ('all.' || unit_code)::ltree, id
+from org_units, unnest(array['north', 'south']) as unit_code
 where code = 'all' on conflict do nothing
 """
 ADD = """mutation ($name: String!, $unit: ID!) {
@@ -154,236 +157,254 @@ ADD = """mutation ($name: String!, $unit: ID!) {
 }"""
 
 
-async def test_it_is_told_what_its_owner_sees_until_the_owner_is_gone(
-    ask: Ask, receiver: Receiver, dsn: str, rows: Rows
+async def test_a_webhook_gets_what_its_owner_sees_until_the_owner_is_revoked(
+    run_query: RunQuery, receiver: ReceiverProcess, dsn: str, connection: TableConnection
 ) -> None:
-    await execute(dsn, BRANCHES)
-    units = await rows.fetch("select id from org_units where code in ('north', 'south') order by code")
-    key = await key_for(dsn, Role.WRITER, unit_id=units[0]["id"])
-    north, south = [f"unt_{each['id'].hex}" for each in units]
-    made = await ask(CREATE, {"url": receiver.url(), "query": NAMES}, key=key)
-    webhook = made["webhookCreate"]["webhook"]["id"]
-    await ask(ADD, {"name": "of the south", "unit": south})
-    await ask(ADD, {"name": "of the north", "unit": north})
-    assert names(await receiver.until(1)) == ["of the north"]
-    await rows.execute("update api_keys set revoked_at = now() where public_id = $1", key.split("_")[1])
+    await execute_sql(dsn, BRANCHES)
+    units = await connection.fetch("select id from org_units where code in ('north', 'south') order by code")
+    key = await create_api_key(dsn, Role.WRITER, unit_id=units[0]["id"])
+    north, south = [f"unt_{unit['id'].hex}" for unit in units]
+    data = await run_query(CREATE_WEBHOOK, {"url": receiver.url(), "query": NAMES}, key=key)
+    webhook = data["webhookCreate"]["webhook"]["id"]
+    await run_query(ADD, {"name": "of the south", "unit": south})
+    await run_query(ADD, {"name": "of the north", "unit": north})
+    assert names(await receiver.wait_for_requests(1)) == ["of the north"]
+    await connection.execute("update api_keys set revoked_at = now() where public_id = $1", key.split("_")[1])
 
     async def paused() -> bool:
-        return bool((await ask(STATE, {"id": webhook}))["webhook"]["status"] == "PAUSED")
+        return bool((await run_query(STATE, {"id": webhook}))["webhook"]["status"] == "PAUSED")
 
-    await until(paused)
+    await wait_until(paused)
     reason = f"The key {key.split('_')[1]}, with whose rights it was told, was revoked."
-    assert (await ask(STATE, {"id": webhook}))["webhook"]["statusReason"] == reason
-    await ask(ADD, {"name": "later", "unit": north})
+    assert (await run_query(STATE, {"id": webhook}))["webhook"]["statusReason"] == reason
+    await run_query(ADD, {"name": "later", "unit": north})
     assert len(await receiver.captured()) == 1
 
 
-async def test_a_bound_key_sees_its_own_webhooks_alone(ask: Ask, receiver: Receiver, dsn: str, rows: Rows) -> None:
-    await execute(dsn, BRANCHES)
-    units = await rows.fetch("select id from org_units where code in ('north', 'south') order by code")
-    north, south = [await key_for(dsn, Role.WRITER, unit_id=each["id"]) for each in units]
-    made = await ask(CREATE, {"url": receiver.url(), "query": NAMES}, key=north)
-    id = made["webhookCreate"]["webhook"]["id"]
-    counts = [(await ask("{ webhooks { totalCount } }", key=each))["webhooks"]["totalCount"] for each in (north, south)]
-    assert (counts, (await ask(STATE, {"id": id}))["webhook"]["status"]) == ([1, 0], "ACTIVE")
+async def test_a_bound_key_sees_its_own_webhooks_alone(
+    run_query: RunQuery, receiver: ReceiverProcess, dsn: str, connection: TableConnection
+) -> None:
+    await execute_sql(dsn, BRANCHES)
+    units = await connection.fetch("select id from org_units where code in ('north', 'south') order by code")
+    north, south = [await create_api_key(dsn, Role.WRITER, unit_id=item["id"]) for item in units]
+    data = await run_query(CREATE_WEBHOOK, {"url": receiver.url(), "query": NAMES}, key=north)
+    id = data["webhookCreate"]["webhook"]["id"]
+    counts = [
+        (await run_query("{ webhooks { totalCount } }", key=item))["webhooks"]["totalCount"] for item in (north, south)
+    ]
+    assert (counts, (await run_query(STATE, {"id": id}))["webhook"]["status"]) == ([1, 0], "ACTIVE")
     delete = "mutation ($id: ID!) { webhookDelete(input: {id: $id}) { deletedId } }"
-    with pytest.raises(Refused, match="NOT_FOUND"):
-        await ask(delete, {"id": id}, key=south)
+    with pytest.raises(QueryFailed, match="NOT_FOUND"):
+        await run_query(delete, {"id": id}, key=south)
 
 
 # -- secrets --------------------------------------------------------------------------------------------------------------
 
 
-async def test_both_secrets_sign_until_the_old_one_ends(ask: Ask, receiver: Receiver) -> None:
-    webhook, old = await hooked(ask, receiver.url())
-    new = (await ask(ROTATE, {"id": webhook, "hours": 1}))["webhookSecretRotate"]["secret"]
-    await customer(ask)
-    (both,) = await receiver.until(1)
-    newest = (await ask(ROTATE, {"id": webhook, "hours": 0}))["webhookSecretRotate"]["secret"]
-    await customer(ask)
-    _, last = await receiver.until(2)
-    assert [both.verified(each) for each in (old, new, newest)] == [True, True, False]
-    assert [last.verified(each) for each in (old, new, newest)] == [True, False, True]
+async def test_both_secrets_sign_until_the_old_one_ends(run_query: RunQuery, receiver: ReceiverProcess) -> None:
+    webhook, old = await create_webhook(run_query, receiver.url())
+    new = (await run_query(ROTATE, {"id": webhook, "hours": 1}))["webhookSecretRotate"]["secret"]
+    await create_customer(run_query)
+    (both,) = await receiver.wait_for_requests(1)
+    newest = (await run_query(ROTATE, {"id": webhook, "hours": 0}))["webhookSecretRotate"]["secret"]
+    await create_customer(run_query)
+    _, last = await receiver.wait_for_requests(2)
+    assert [both.has_valid_signature(secret) for secret in (old, new, newest)] == [True, True, False]
+    assert [last.has_valid_signature(secret) for secret in (old, new, newest)] == [True, False, True]
 
 
-async def test_a_secret_is_not_kept_in_the_clear(ask: Ask, receiver: Receiver, dsn: str, rows: Rows) -> None:
-    _, secret = await hooked(ask, receiver.url())
-    kept = await rows.fetchval("select string_agg(encode(box, 'base64'), '') from webhook_secrets")
-    told = await rows.fetchval("select string_agg(l::text, '') from change_log as l")
-    assert secret.removeprefix("whsec_")[:20] not in kept + told
+async def test_a_secret_is_not_stored_in_the_clear(
+    run_query: RunQuery, receiver: ReceiverProcess, dsn: str, connection: TableConnection
+) -> None:
+    _, secret = await create_webhook(run_query, receiver.url())
+    stored = await connection.fetchval("select string_agg(encode(box, 'base64'), '') from webhook_secrets")
+    logged = await connection.fetchval("select string_agg(l::text, '') from change_log as l")
+    assert secret.removeprefix("whsec_")[:20] not in stored + logged
 
 
 # -- again ----------------------------------------------------------------------------------------------------------------
 
 
-async def test_rewinding_sends_again_with_the_same_ids_and_columns(ask: Ask, receiver: Receiver) -> None:
-    webhook, secret = await hooked(ask, receiver.url())
-    ada = await customer(ask, "Ada")
-    await renamed(ask, ada, "Ada II")
-    first = await receiver.until(2)
-    await renamed(ask, ada, "Ada III")
-    await receiver.until(3)
-    await ask(REWIND, {"id": webhook, "after": change(first[0])["previousCursor"]})
-    again = (await receiver.until(6))[3:]
-    assert [each.id for each in again[:2]] == [each.id for each in first]
-    assert [each.body for each in again[:2]] == [each.body for each in first]
-    assert all(each.verified(secret) for each in again)
+async def test_rewinding_sends_again_with_the_same_ids_and_columns(
+    run_query: RunQuery, receiver: ReceiverProcess
+) -> None:
+    webhook, secret = await create_webhook(run_query, receiver.url())
+    ada = await create_customer(run_query, "Ada")
+    await rename_customer(run_query, ada, "Ada II")
+    first = await receiver.wait_for_requests(2)
+    await rename_customer(run_query, ada, "Ada III")
+    await receiver.wait_for_requests(3)
+    await run_query(REWIND, {"id": webhook, "after": change(first[0])["previousCursor"]})
+    again = (await receiver.wait_for_requests(6))[3:]
+    assert [delivery.id for delivery in again[:2]] == [delivery.id for delivery in first]
+    assert [delivery.body for delivery in again[:2]] == [delivery.body for delivery in first]
+    assert all(delivery.has_valid_signature(secret) for delivery in again)
 
 
-async def test_rewinding_to_a_moment_sends_what_came_since(ask: Ask, receiver: Receiver) -> None:
-    webhook, _ = await hooked(ask, receiver.url())
-    await customer(ask, "Ada")
-    await receiver.until(1)
+async def test_rewinding_to_a_moment_sends_what_came_since(run_query: RunQuery, receiver: ReceiverProcess) -> None:
+    webhook, _ = await create_webhook(run_query, receiver.url())
+    await create_customer(run_query, "Ada")
+    await receiver.wait_for_requests(1)
     since = datetime.now(UTC).isoformat()
     for name in ("Bob", "Cyd"):
-        await customer(ask, name)
-    await receiver.until(3)
-    await ask(REWIND, {"id": webhook, "since": since})
-    assert names(await receiver.until(5))[3:] == ["Bob", "Cyd"]
+        await create_customer(run_query, name)
+    await receiver.wait_for_requests(3)
+    await run_query(REWIND, {"id": webhook, "since": since})
+    assert names(await receiver.wait_for_requests(5))[3:] == ["Bob", "Cyd"]
 
 
-async def test_a_delivery_is_sent_once_more(ask: Ask, receiver: Receiver) -> None:
-    await hooked(ask, receiver.url())
-    await customer(ask, "Ada")
-    await customer(ask, "Bob")
-    _, bob = await receiver.until(2)
-    await ask(RESEND, {"id": bob.id})
-    *_, again = await receiver.until(3)
+async def test_a_delivery_is_sent_once_more(run_query: RunQuery, receiver: ReceiverProcess) -> None:
+    await create_webhook(run_query, receiver.url())
+    await create_customer(run_query, "Ada")
+    await create_customer(run_query, "Bob")
+    _, bob = await receiver.wait_for_requests(2)
+    await run_query(RESEND, {"id": bob.id})
+    *_, again = await receiver.wait_for_requests(3)
     assert (again.id, again.body) == (bob.id, bob.body)
 
 
-async def test_a_delivery_that_is_being_sent_is_sent_once_more_at_once(ask: Ask, receiver: Receiver) -> None:
-    await receiver.script(hook=["hang", 200])
-    await hooked(ask, receiver.url())
-    await customer(ask, "Ada")
-    (ada,) = await receiver.until(1)
-    await ask(RESEND, {"id": ada.id})
-    _, again = await receiver.until(2)
+async def test_a_delivery_that_is_being_sent_is_sent_once_more_at_once(
+    run_query: RunQuery, receiver: ReceiverProcess
+) -> None:
+    await receiver.set_actions(hook=["hang", 200])
+    await create_webhook(run_query, receiver.url())
+    await create_customer(run_query, "Ada")
+    (ada,) = await receiver.wait_for_requests(1)
+    await run_query(RESEND, {"id": ada.id})
+    _, again = await receiver.wait_for_requests(2)
     assert (again.id, again.body) == (ada.id, ada.body)
 
 
-async def test_what_is_being_sent_is_not_folded_any_more(ask: Ask, receiver: Receiver, dsn: str, rows: Rows) -> None:
-    await hooked(ask, receiver.url(), wait=3_600)
-    ada = await customer(ask, "Ada")
+async def test_a_delivery_in_flight_is_not_coalesced(
+    run_query: RunQuery, receiver: ReceiverProcess, dsn: str, connection: TableConnection
+) -> None:
+    await create_webhook(run_query, receiver.url(), wait=3_600)
+    ada = await create_customer(run_query, "Ada")
     lane, queued = UUID(ada[4:]), "select count(*) from webhook_queue where lane = $1"
-    await until(lambda: rows.fetchval(queued, lane))
+    await wait_until(lambda: connection.fetchval(queued, lane))
     sender = await asyncpg.connect(dsn)
     async with sender.transaction():
         await sender.execute("update webhook_queue set lease = gen_random_uuid(), attempts = 1 where lane = $1", lane)
-        await renamed(ask, ada, "Ada II")
+        await rename_customer(run_query, ada, "Ada II")
         waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%folded%'"
-        await until(lambda: rows.fetchval(waiting))
+        await wait_until(lambda: connection.fetchval(waiting))
     await sender.close()
-    await until(lambda: _is(rows, queued, lane, 2))
+    await wait_until(lambda: _is(connection, queued, lane, 2))
 
 
-async def test_a_dead_letter_is_sent_again_also_when_its_change_is_no_longer_kept(
-    ask: Ask, receiver: Receiver, rows: Rows
+async def test_a_dead_letter_is_resent_even_if_its_change_has_expired(
+    run_query: RunQuery, receiver: ReceiverProcess, connection: TableConnection
 ) -> None:
-    await receiver.script(hook=[200, 410, 200])
-    webhook, _ = await hooked(ask, receiver.url())
-    await customer(ask, "Ada")
-    (ada,) = await receiver.until(1)
-    await customer(ask, "Bob")
-    _, bob = await receiver.until(2)
+    await receiver.set_actions(hook=[200, 410, 200])
+    webhook, _ = await create_webhook(run_query, receiver.url())
+    await create_customer(run_query, "Ada")
+    (ada,) = await receiver.wait_for_requests(1)
+    await create_customer(run_query, "Bob")
+    _, bob = await receiver.wait_for_requests(2)
     status = "select status from webhook_deliveries where id = $1"
-    await until(lambda: _is(rows, status, UUID(bob.id[4:]), "DEAD"))
-    await rows.execute("update change_feed set least_position = (select max(position) + 1 from change_order)")
-    await ask("mutation ($id: ID!) { webhookResume(input: {id: $id}) { webhook { id } } }", {"id": webhook})
-    await ask(RESEND, {"id": bob.id})
-    *_, again = await receiver.until(3)
+    await wait_until(lambda: _is(connection, status, UUID(bob.id[4:]), "DEAD"))
+    await connection.execute("update change_feed set least_position = (select max(position) + 1 from change_order)")
+    await run_query("mutation ($id: ID!) { webhookResume(input: {id: $id}) { webhook { id } } }", {"id": webhook})
+    await run_query(RESEND, {"id": bob.id})
+    *_, again = await receiver.wait_for_requests(3)
     assert (again.id, again.body) == (bob.id, bob.body)
-    assert await refused(ask, RESEND, id=ada.id) == (
+    assert await refused(run_query, RESEND, id=ada.id) == (
         "CURSOR_EXPIRED input.id: the change that it tells of is no longer kept, so it cannot be written anew;"
         " read the row itself."
     )
 
 
-async def test_every_webhook_is_told_of_changes_that_are_no_longer_kept(
-    ask: Ask, receiver: Receiver, rows: Rows
+async def test_every_webhook_reports_expired_changes(
+    run_query: RunQuery, receiver: ReceiverProcess, connection: TableConnection
 ) -> None:
     other = "subscription { changes(filter: {types: [CUSTOMER]}) { ... on Change { operation } } }"
-    hooks = [(await hooked(ask, receiver.url(), query))[0] for query in (CHANGES, other)]
-    ids = [UUID(each[4:]) for each in hooks]
-    await rows.execute("update webhooks set status = 'PAUSED' where id = any($1)", ids)
+    webhooks = [(await create_webhook(run_query, receiver.url(), query))[0] for query in (CHANGES, other)]
+    ids = [UUID(webhook[4:]) for webhook in webhooks]
+    await connection.execute("update webhooks set status = 'PAUSED' where id = any($1)", ids)
     for name in ("Ada", "Bob"):
-        await customer(ask, name)
-        await placed(rows)
-    await rows.execute("update webhook_progress set position = 1 where webhook_id = any($1)", ids)
-    await rows.execute("update change_feed set least_position = (select max(position) from change_order)")
-    await rows.execute("update webhooks set status = 'ACTIVE' where id = any($1)", ids)
-    told = "select count(*) from webhooks where id = any($1) and status_reason ~ 'no longer kept'"
+        await create_customer(run_query, name)
+        await wait_until_sequenced(connection)
+    await connection.execute("update webhook_progress set position = 1 where webhook_id = any($1)", ids)
+    await connection.execute("update change_feed set least_position = (select max(position) from change_order)")
+    await connection.execute("update webhooks set status = 'ACTIVE' where id = any($1)", ids)
+    expired_count = "select count(*) from webhooks where id = any($1) and status_reason ~ 'no longer kept'"
 
-    async def both() -> bool:
-        return bool(await rows.fetchval(told, ids) == 2)
+    async def both_report() -> bool:
+        return bool(await connection.fetchval(expired_count, ids) == 2)
 
-    await until(both)
-
-
-async def _is(rows: Rows, query: str, key: UUID, value: object) -> bool:
-    return bool(await rows.fetchval(query, key) == value)
+    await wait_until(both_report)
 
 
-async def test_what_is_paused_goes_on_where_it_stood(ask: Ask, receiver: Receiver) -> None:
-    webhook, _ = await hooked(ask, receiver.url())
-    await ask(
+async def _is(connection: TableConnection, query: str, key: UUID, value: object) -> bool:
+    return bool(await connection.fetchval(query, key) == value)
+
+
+async def test_what_is_paused_goes_on_where_it_stood(run_query: RunQuery, receiver: ReceiverProcess) -> None:
+    webhook, _ = await create_webhook(run_query, receiver.url())
+    await run_query(
         'mutation ($id: ID!) { webhookPause(input: {id: $id, reason: "Tea."}) { webhook { id } } }', {"id": webhook}
     )
-    await customer(ask, "Ada")
-    assert (await ask(STATE, {"id": webhook}))["webhook"] == {"status": "PAUSED", "statusReason": "Tea."}
-    await ask("mutation ($id: ID!) { webhookResume(input: {id: $id}) { webhook { id } } }", {"id": webhook})
-    await customer(ask, "Bob")
-    assert names(await receiver.until(2)) == ["Ada", "Bob"]
+    await create_customer(run_query, "Ada")
+    assert (await run_query(STATE, {"id": webhook}))["webhook"] == {"status": "PAUSED", "statusReason": "Tea."}
+    await run_query("mutation ($id: ID!) { webhookResume(input: {id: $id}) { webhook { id } } }", {"id": webhook})
+    await create_customer(run_query, "Bob")
+    assert names(await receiver.wait_for_requests(2)) == ["Ada", "Bob"]
 
 
 # -- trying out, folding, thin bodies -------------------------------------------------------------------------------------
 
 
-async def test_a_dry_run_counts_and_shows_what_would_have_been_sent(ask: Ask, receiver: Receiver) -> None:
+async def test_a_dry_run_counts_and_shows_what_would_have_been_sent(
+    run_query: RunQuery, receiver: ReceiverProcess
+) -> None:
     query = CHANGES.replace("types: [CUSTOMER]", 'customer: {name: {startsWith: "Tried"}}')
-    await hooked(ask, receiver.url(), query)
+    await create_webhook(run_query, receiver.url(), query)
     for n in range(4):
-        await customer(ask, f"Tried {n}")
-    sent = await receiver.until(4)
-    tried = (await ask(TRY, {"query": query}))["webhookDryRun"]
+        await create_customer(run_query, f"Tried {n}")
+    sent = await receiver.wait_for_requests(4)
+    tried = (await run_query(DRY_RUN, {"query": query}))["webhookDryRun"]
     assert (tried["deliveries"], tried["complete"]) == (4, True)
-    assert [each["data"]["changes"]["node"]["name"] for each in tried["samples"]] == ["Tried 1", "Tried 2", "Tried 3"]
+    assert [sample["data"]["changes"]["node"]["name"] for sample in tried["samples"]] == [
+        "Tried 1",
+        "Tried 2",
+        "Tried 3",
+    ]
     assert tried["samples"][0]["data"]["changes"]["cursor"] == change(sent[1])["cursor"]
 
 
-async def test_few_try_at_once_so_that_others_are_answered(ask: Ask, rows: Rows) -> None:
-    async with rows.transaction():
-        await rows.execute("lock table change_order")
-        tries = [asyncio.ensure_future(ask(TRY, {"query": CHANGES})) for _ in range(3)]
+async def test_few_try_at_once_so_that_others_are_answered(run_query: RunQuery, connection: TableConnection) -> None:
+    async with connection.transaction():
+        await connection.execute("lock table change_order")
+        tries = [asyncio.ensure_future(run_query(DRY_RUN, {"query": CHANGES})) for _ in range(3)]
         (first,), waiting = await asyncio.wait(tries, return_when=asyncio.FIRST_COMPLETED)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(QueryFailed) as refused:
         await first
-    assert [each["extensions"]["code"] for each in refused.value.errors] == ["UNAVAILABLE"]
+    assert [error["extensions"]["code"] for error in refused.value.errors] == ["UNAVAILABLE"]
     assert [answer["webhookDryRun"]["complete"] for answer in await asyncio.gather(*waiting)] == [True, True]
 
 
-async def test_changes_of_a_row_fold_into_the_last_within_the_window(ask: Ask, receiver: Receiver) -> None:
-    await hooked(ask, receiver.url(), wait=1)
-    ada = await customer(ask, "Ada")
+async def test_changes_of_a_row_coalesce_within_the_window(run_query: RunQuery, receiver: ReceiverProcess) -> None:
+    await create_webhook(run_query, receiver.url(), wait=1)
+    ada = await create_customer(run_query, "Ada")
     for n in range(3):
-        await renamed(ask, ada, f"Ada {n}")
-    await customer(ask, "Bob")
-    assert sorted(names(await receiver.until(2))) == ["Ada 2", "Bob"]
+        await rename_customer(run_query, ada, f"Ada {n}")
+    await create_customer(run_query, "Bob")
+    assert sorted(names(await receiver.wait_for_requests(2))) == ["Ada 2", "Bob"]
 
 
-async def test_a_body_that_is_too_large_tells_where_to_read_it(ask: Ask, receiver: Receiver) -> None:
+async def test_a_body_that_is_too_large_tells_where_to_read_it(run_query: RunQuery, receiver: ReceiverProcess) -> None:
     fields = " ".join(f"f{n}: body" for n in range(5))
     shown = f"... on Change {{ node {{ ... on Interaction {{ {fields} }} }} }}"
     query = f"subscription {{ changes(filter: {{types: [INTERACTION]}}) {{ {shown} }} }}"
-    await hooked(ask, receiver.url(), query)
-    ada = await customer(ask)
+    await create_webhook(run_query, receiver.url(), query)
+    ada = await create_customer(run_query)
     record = """mutation ($id: ID!, $body: String!) { interactionRecord(input: {
         customerId: $id, channel: EMAIL, direction: INBOUND, kind: "mail.received", body: $body
     }) { interaction { id } } }"""
-    await ask(record, {"id": ada, "body": "x" * 60_000})
-    (sent,) = await receiver.until(1)
-    told = json.loads(sent.body)
-    assert (told["data"], told["extensions"]["code"]) == (None, "PAYLOAD_TOO_LARGE")
-    page = query.replace("subscription { changes(", f'{{ changes(after: "{told["extensions"]["after"]}", first: 1, ')
-    (message,) = (await ask(page))["changes"]
+    await run_query(record, {"id": ada, "body": "x" * 60_000})
+    (sent,) = await receiver.wait_for_requests(1)
+    body = json.loads(sent.body)
+    assert (body["data"], body["extensions"]["code"]) == (None, "PAYLOAD_TOO_LARGE")
+    page = query.replace("subscription { changes(", f'{{ changes(after: "{body["extensions"]["after"]}", first: 1, ')
+    (message,) = (await run_query(page))["changes"]
     assert len(message["node"]["f4"]) == 60_000

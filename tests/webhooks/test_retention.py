@@ -4,93 +4,105 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
-from change_workload import until
-from conftest import NewDatabase, execute
-from test_lifecycle import RESEND
-from webhook_client import UNIT, Receiver, Refused, customer, hooked, hub_on, receiving
+from change_workload import wait_until
+from conftest import CreateDatabase, execute_sql
+from webhook_client import (
+    INSERT_UNIT,
+    RESEND,
+    QueryFailed,
+    ReceiverProcess,
+    create_customer,
+    create_webhook,
+    open_webhook_hub,
+    run_receiver,
+)
 
 DELETE = "mutation ($id: ID!) { webhookDelete(input: {id: $id}) { deletedId } }"
 DELIVERIES = "{ webhookDeliveries { nodes { id status webhook { id } } } }"
-LEFT = """
+REMAINING_ROWS = """
 select (select count(*) from webhook_deliveries), (select count(*) from webhook_attempts), (select count(*) from webhook_queue),
     (select count(*) from webhook_progress), (select count(*) from webhook_secrets)
 """
-TRIED = "select count(*) from webhook_attempts"
-TOLD = """
+ATTEMPT_COUNT = "select count(*) from webhook_attempts"
+LOGGED_DELETES = """
 select count(*) from change_log where operation = 'DELETE' and table_name in ('webhook_deliveries', 'webhook_attempts')
 """
 OLD = "set hub.capture = off; update webhook_deliveries set created_at = now() - interval '31 days'"
 
 
 @pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as made:
-        yield made
+async def receiver() -> AsyncIterator[ReceiverProcess]:
+    async with run_receiver() as started:
+        yield started
 
 
 @pytest.fixture
-async def dsn(new_database: NewDatabase, empty_dsn: str) -> str:
-    made = await new_database("migrated")
-    await execute(made, UNIT)
-    return made
+async def dsn(create_database: CreateDatabase, empty_dsn: str) -> str:
+    new_dsn = await create_database("migrated")
+    await execute_sql(new_dsn, INSERT_UNIT)
+    return new_dsn
 
 
 @pytest.fixture
-async def rows(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+async def connection(dsn: str) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(dsn)
     yield connection
     await connection.close()
 
 
-async def tried(rows: asyncpg.Connection, times: int) -> None:
-    async def there_are() -> bool:
-        return bool(await rows.fetchval(TRIED) == times)
+async def wait_for_attempts(connection: asyncpg.Connection, times: int) -> None:
+    async def enough_attempts() -> bool:
+        return bool(await connection.fetchval(ATTEMPT_COUNT) == times)
 
-    await until(there_are)
+    await wait_until(enough_attempts)
 
 
-async def test_what_was_sent_outlives_its_webhook(receiver: Receiver, dsn: str, rows: asyncpg.Connection) -> None:
-    await receiver.script(hook=[200, 500])
-    async with hub_on(dsn) as ask:
-        webhook, _ = await hooked(ask, receiver.url())
-        await customer(ask, "Ada")
-        await tried(rows, 1)
-        await customer(ask, "Bob")
-        await tried(rows, 2)
-        await ask(DELETE, {"id": webhook})
-        newest, oldest = (await ask(DELIVERIES))["webhookDeliveries"]["nodes"]
-        assert [(each["status"], each["webhook"]) for each in (oldest, newest)] == [
+async def test_what_was_sent_outlives_its_webhook(
+    receiver: ReceiverProcess, dsn: str, connection: asyncpg.Connection
+) -> None:
+    await receiver.set_actions(hook=[200, 500])
+    async with open_webhook_hub(dsn) as run_query:
+        webhook, _ = await create_webhook(run_query, receiver.url())
+        await create_customer(run_query, "Ada")
+        await wait_for_attempts(connection, 1)
+        await create_customer(run_query, "Bob")
+        await wait_for_attempts(connection, 2)
+        await run_query(DELETE, {"id": webhook})
+        newest, oldest = (await run_query(DELIVERIES))["webhookDeliveries"]["nodes"]
+        assert [(delivery["status"], delivery["webhook"]) for delivery in (oldest, newest)] == [
             ("DELIVERED", None),
             ("RETRYING", None),
         ]
-        with pytest.raises(Refused, match=r"its webhook was deleted.*NOT_FOUND"):
-            await ask(RESEND, {"id": newest["id"]})
+        with pytest.raises(QueryFailed, match=r"its webhook was deleted.*NOT_FOUND"):
+            await run_query(RESEND, {"id": newest["id"]})
 
 
 async def test_what_was_sent_is_cleared_away_after_its_webhook(
-    receiver: Receiver, dsn: str, rows: asyncpg.Connection
+    receiver: ReceiverProcess, dsn: str, connection: asyncpg.Connection
 ) -> None:
-    await receiver.script(gone=[200, 500])
-    async with hub_on(dsn) as ask:
-        webhook, _ = await hooked(ask, receiver.url("/gone"))
+    await receiver.set_actions(gone=[200, 500])
+    async with open_webhook_hub(dsn) as run_query:
+        webhook, _ = await create_webhook(run_query, receiver.url("/gone"))
         for number, name in enumerate(("Ada", "Bob"), 1):
-            await customer(ask, name)
-            await tried(rows, number)
-        await ask(DELETE, {"id": webhook})
-        await hooked(ask, receiver.url("/stays"))
-        await customer(ask, "Cyd")
-        await tried(rows, 3)
-    (left,) = await rows.fetch(LEFT)
-    assert (*left, await rows.fetchval(TOLD)) == (1, 1, 0, 1, 1, 4)
+            await create_customer(run_query, name)
+            await wait_for_attempts(connection, number)
+        await run_query(DELETE, {"id": webhook})
+        await create_webhook(run_query, receiver.url("/stays"))
+        await create_customer(run_query, "Cyd")
+        await wait_for_attempts(connection, 3)
+    (left,) = await connection.fetch(REMAINING_ROWS)
+    assert (*left, await connection.fetchval(LOGGED_DELETES)) == (1, 1, 0, 1, 1, 4)
 
 
-async def test_what_is_old_is_forgotten_unless_it_waits(receiver: Receiver, dsn: str, rows: asyncpg.Connection) -> None:
-    await receiver.script(hook=[200, 500])
-    async with hub_on(dsn) as ask:
-        await hooked(ask, receiver.url())
+async def test_old_deliveries_are_purged_unless_they_are_pending(
+    receiver: ReceiverProcess, dsn: str, connection: asyncpg.Connection
+) -> None:
+    await receiver.set_actions(hook=[200, 500])
+    async with open_webhook_hub(dsn) as run_query:
+        await create_webhook(run_query, receiver.url())
         for number, name in enumerate(("Ada", "Bob"), 1):
-            await customer(ask, name)
-            await tried(rows, number)
-        await rows.execute(OLD)
-    assert [each["status"] for each in await rows.fetch("select status from webhook_deliveries")] == ["RETRYING"]
-    assert await rows.fetchval(TOLD) == 0
+            await create_customer(run_query, name)
+            await wait_for_attempts(connection, number)
+        await connection.execute(OLD)
+    assert [row["status"] for row in await connection.fetch("select status from webhook_deliveries")] == ["RETRYING"]
+    assert await connection.fetchval(LOGGED_DELETES) == 0

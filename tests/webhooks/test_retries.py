@@ -11,110 +11,131 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from change_workload import placed, until
-from conftest import Ask, NewDatabase, execute
-from webhook_client import LOCAL, QUIET, SILENT, UNIT, Clock, Receiver, customer, hooked, hub_on, receiving, renamed
+from change_workload import wait_until, wait_until_sequenced
+from conftest import CreateDatabase, RunQuery, execute_sql
+from webhook_client import (
+    ALLOW_LOCALHOST,
+    INSERT_UNIT,
+    RESEND,
+    STOP_WEBHOOKS_SQL,
+    WEBHOOKS_OFF,
+    MovableClock,
+    ReceiverProcess,
+    create_customer,
+    create_webhook,
+    open_webhook_hub,
+    rename_customer,
+    run_receiver,
+)
 
 from hub import app
 from hub.webhooks import deliverer, retry_schedule
-from hub.webhooks.backpressure import LEAST_FAILURES, REST, Breaker, Window
-from hub.webhooks.http_client import Answer, Poster
+from hub.webhooks.backpressure import MIN_FAILURES, OPEN_DURATION, CircuitBreaker, ConcurrencyWindow
+from hub.webhooks.http_client import HttpClient, HttpResponse
 
-AT = datetime(2026, 1, 1, tzinfo=UTC)
+START = datetime(2026, 1, 1, tzinfo=UTC)
 QUEUED = "from webhook_queue as q join webhooks as w on w.id = q.webhook_id and w.status = 'ACTIVE'"
-NEXT = f"select min(q.due_at) {QUEUED} where q.lease is null"
-FLYING = f"select exists (select {QUEUED} where q.lease is not null or q.due_at <= $1)"
-TRIED = "select array_agg(created_at order by created_at) from webhook_attempts where delivery_id = any($1) group by delivery_id"
+NEXT_DUE = f"select min(q.due_at) {QUEUED} where q.lease is null"
+IN_FLIGHT = f"select exists (select {QUEUED} where q.lease is not null or q.due_at <= $1)"
+ATTEMPT_TIMES = """
+    select array_agg(created_at order by created_at) from webhook_attempts where delivery_id = any($1) group by delivery_id
+"""
 STATUSES = "select status, count(*)::int from webhook_deliveries where webhook_id = any($1) group by status"
-OWN = "select array_agg(id) from webhooks where status_reason is distinct from 'The test is over.'"
-OF = "select array_agg(id) from webhook_deliveries where webhook_id = any($1)"
-SINCE = "select failing_since from webhook_progress where webhook_id = $1"
+WEBHOOK_IDS = "select array_agg(id) from webhooks where status_reason is distinct from 'The test is over.'"
+DELIVERY_IDS = "select array_agg(id) from webhook_deliveries where webhook_id = any($1)"
+FAILING_SINCE = "select failing_since from webhook_progress where webhook_id = $1"
 RESUME = "mutation ($id: ID!) { webhookResume(input: {id: $id}) { webhook { id } } }"
-RESEND = "mutation ($id: ID!) { webhookDeliveryResend(input: {id: $id}) { webhookDelivery { id } } }"
 STATE = "query ($id: ID!) { webhook(id: $id) { status statusReason } }"
 
 
 @pytest.fixture(scope="module")
-async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as made:
-        yield made
+async def receiver() -> AsyncIterator[ReceiverProcess]:
+    async with run_receiver() as started:
+        yield started
 
 
-class Sender:
+class WebhookSender:
     """A hub whose sender has a clock of its own."""
 
-    def __init__(self, ask: Ask, rows: asyncpg.Connection, clock: Clock) -> None:
-        self.ask = ask
-        self.rows = rows
+    def __init__(self, run_query: RunQuery, connection: asyncpg.Connection, clock: MovableClock) -> None:
+        self.run_query = run_query
+        self.connection = connection
         self.clock = clock
 
-    async def calm(self) -> datetime | None:
+    async def wait_until_idle(self) -> datetime | None:
         """Once nothing is under way or due: when something is."""
 
-        async def nothing() -> bool:
-            return not await self.rows.fetchval(FLYING, self.clock())
+        async def is_idle() -> bool:
+            return not await self.connection.fetchval(IN_FLIGHT, self.clock())
 
-        await until(nothing, 15)
-        due: datetime | None = await self.rows.fetchval(NEXT)
+        await wait_until(is_idle, 15)
+        due: datetime | None = await self.connection.fetchval(NEXT_DUE)
         return due
 
-    async def pass_by(self, time: timedelta) -> None:
+    async def advance(self, duration: timedelta) -> None:
         """Lets time pass: whatever becomes due is tried when it does."""
-        end = self.clock() + time
-        while (due := await self.calm()) is not None and due < end:
-            self.clock.reach(due)
-        self.clock.reach(end)
+        end = self.clock() + duration
+        while (due := await self.wait_until_idle()) is not None and due < end:
+            self.clock.move_to(due)
+        self.clock.move_to(end)
 
     async def statuses(self) -> dict[str, int]:
-        return {row[0]: row[1] for row in await self.rows.fetch(STATUSES, await self.rows.fetchval(OWN))}
+        return {
+            row[0]: row[1] for row in await self.connection.fetch(STATUSES, await self.connection.fetchval(WEBHOOK_IDS))
+        }
 
-    async def tried(self) -> list[list[datetime]]:
+    async def attempt_times(self) -> list[list[datetime]]:
         """When each delivery was tried."""
-        deliveries = await self.rows.fetchval(OF, await self.rows.fetchval(OWN))
-        return [times for (times,) in await self.rows.fetch(TRIED, deliveries)]
+        deliveries = await self.connection.fetchval(DELIVERY_IDS, await self.connection.fetchval(WEBHOOK_IDS))
+        return [times for (times,) in await self.connection.fetch(ATTEMPT_TIMES, deliveries)]
 
     async def state(self, webhook: str) -> tuple[str, str | None]:
-        found = (await self.ask(STATE, {"id": webhook}))["webhook"]
-        return found["status"], found["statusReason"]
+        data = (await self.run_query(STATE, {"id": webhook}))["webhook"]
+        return data["status"], data["statusReason"]
 
 
 @pytest.fixture(scope="module")
-async def shared(new_database: NewDatabase, empty_dsn: str) -> AsyncIterator[Sender]:
+async def shared_sender(create_database: CreateDatabase, empty_dsn: str) -> AsyncIterator[WebhookSender]:
     """For all tests of this module; each leaves its webhooks paused."""
-    dsn, clock = await new_database("migrated"), Clock()
-    await execute(dsn, UNIT)
-    rows = await asyncpg.connect(dsn)
+    dsn, clock = await create_database("migrated"), MovableClock()
+    await execute_sql(dsn, INSERT_UNIT)
+    connection = await asyncpg.connect(dsn)
     try:
-        async with hub_on(dsn, SILENT) as ask, app.sending(LOCAL, dsn, clock):
-            yield Sender(ask, rows, clock)
+        async with (
+            open_webhook_hub(dsn, WEBHOOKS_OFF) as run_query,
+            app.webhook_worker_lifespan(ALLOW_LOCALHOST, dsn, clock),
+        ):
+            yield WebhookSender(run_query, connection, clock)
     finally:
-        await rows.close()
+        await connection.close()
 
 
 @pytest.fixture
-async def sender(shared: Sender, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sender]:
+async def sender(shared_sender: WebhookSender, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WebhookSender]:
     monkeypatch.setattr(deliverer, "POLL", 0.01)
-    yield shared
-    await placed(shared.rows)  # so that the next test's webhooks begin behind what this one wrote
-    await shared.rows.execute(QUIET)
+    yield shared_sender
+    await wait_until_sequenced(
+        shared_sender.connection
+    )  # so that the next test's webhooks begin behind what this one wrote
+    await shared_sender.connection.execute(STOP_WEBHOOKS_SQL)
 
 
 def names(posted: list[Any]) -> list[str]:
-    return [json.loads(each.body)["data"]["changes"]["node"]["name"] for each in posted]
+    return [json.loads(delivery.body)["data"]["changes"]["node"]["name"] for delivery in posted]
 
 
 # -- pure rules -----------------------------------------------------------------------------------------------------------
 
 
 def test_the_schedule_is_that_of_standard_webhooks() -> None:
-    dues = [retry_schedule.next_attempt(number, AT, 0.5) for number in range(1, 11)]
+    dues = [retry_schedule.next_attempt(number, START, 0.5) for number in range(1, 11)]
     waits = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400]
-    assert dues == [*(AT + timedelta(seconds=each) for each in waits), None]
+    assert dues == [*(START + timedelta(seconds=seconds) for seconds in waits), None]
 
 
 @pytest.mark.parametrize(("drawn", "factor"), [(0.0, 0.8), (1.0, 1.2)])
 def test_a_wait_is_drawn_from_a_fifth_less_to_a_fifth_more(drawn: float, factor: float) -> None:
-    assert retry_schedule.next_attempt(2, AT, drawn) == AT + timedelta(seconds=300) * factor
+    assert retry_schedule.next_attempt(2, START, drawn) == START + timedelta(seconds=300) * factor
 
 
 @pytest.mark.parametrize(
@@ -131,35 +152,39 @@ def test_a_wait_is_drawn_from_a_fifth_less_to_a_fifth_more(drawn: float, factor:
     ],
 )
 def test_retry_after_puts_an_attempt_off_for_an_hour_at_most(header: str, seconds: int) -> None:
-    assert retry_schedule.next_attempt(1, AT, 0.5, header) == AT + timedelta(seconds=seconds)
+    assert retry_schedule.next_attempt(1, START, 0.5, header) == START + timedelta(seconds=seconds)
 
 
 def test_a_window_grows_with_what_is_taken_and_shrinks_with_what_is_not() -> None:
-    window = Window()
-    rooms = [window.room]
+    window = ConcurrencyWindow()
+    capacities = [window.available]
     for taken in (True, True, False, False, False, False, False, True):
-        window.learn(taken=taken)
-        rooms.append(window.room)
-    assert rooms == [8, 9, 10, 5, 2, 1, 1, 1, 2]
+        window.record(delivered=taken)
+        capacities.append(window.available)
+    assert capacities == [8, 9, 10, 5, 2, 1, 1, 1, 2]
 
 
-def test_a_breaker_rests_then_tries_once() -> None:
-    breaker = Breaker()
-    for _ in range(LEAST_FAILURES):
-        assert not breaker.resting(AT)
-        breaker.learn(AT, well=False)
-    assert (breaker.resting(AT), breaker.resting(AT + REST), breaker.closed(AT + REST)) == (True, False, False)
-    breaker.learn(AT + REST, well=False)
-    assert breaker.resting(AT + REST)
-    breaker.learn(AT + 2 * REST, well=True)
-    assert breaker.closed(AT + 2 * REST)
+def test_an_open_breaker_allows_one_trial_after_its_rest() -> None:
+    breaker = CircuitBreaker()
+    for _ in range(MIN_FAILURES):
+        assert not breaker.is_open(START)
+        breaker.record(START, success=False)
+    assert (
+        breaker.is_open(START),
+        breaker.is_open(START + OPEN_DURATION),
+        breaker.is_closed(START + OPEN_DURATION),
+    ) == (True, False, False)
+    breaker.record(START + OPEN_DURATION, success=False)
+    assert breaker.is_open(START + OPEN_DURATION)
+    breaker.record(START + 2 * OPEN_DURATION, success=True)
+    assert breaker.is_closed(START + 2 * OPEN_DURATION)
 
 
 def test_a_breaker_forgets_failures_that_are_long_past() -> None:
-    breaker = Breaker()
-    for minute in range(0, 3 * LEAST_FAILURES, 1):
-        breaker.learn(AT + timedelta(minutes=minute), well=False)
-    assert breaker.closed(AT)
+    breaker = CircuitBreaker()
+    for minute in range(0, 3 * MIN_FAILURES, 1):
+        breaker.record(START + timedelta(minutes=minute), success=False)
+    assert breaker.is_closed(START)
 
 
 # -- through the front door -----------------------------------------------------------------------------------------------
@@ -167,160 +192,168 @@ def test_a_breaker_forgets_failures_that_are_long_past() -> None:
 
 @pytest.mark.parametrize("fault", [500, 302, 404, "reset", "cut", "junk"])
 async def test_what_is_not_taken_comes_again_with_the_same_id_and_bytes(
-    sender: Sender, receiver: Receiver, fault: Any
+    sender: WebhookSender, receiver: ReceiverProcess, fault: Any
 ) -> None:
-    await receiver.script(hook=[fault, 200])
-    _, secret = await hooked(sender.ask, receiver.url())
-    await customer(sender.ask)
-    await receiver.until(1)
-    await sender.pass_by(timedelta(seconds=10))
-    first, second = await receiver.until(2)
-    assert (first.id, first.body, second.verified(secret, sender.clock)) == (second.id, second.body, True)
+    await receiver.set_actions(hook=[fault, 200])
+    _, secret = await create_webhook(sender.run_query, receiver.url())
+    await create_customer(sender.run_query)
+    await receiver.wait_for_requests(1)
+    await sender.advance(timedelta(seconds=10))
+    first, second = await receiver.wait_for_requests(2)
+    assert (first.id, first.body, second.has_valid_signature(secret, sender.clock)) == (second.id, second.body, True)
     assert await sender.statuses() == {"DELIVERED": 1}
 
 
-async def test_a_customer_waits_for_its_first_and_others_do_not(sender: Sender, receiver: Receiver) -> None:
-    await receiver.script(hook=[500, 200])
-    await hooked(sender.ask, receiver.url())
-    ada = await customer(sender.ask, "Ada")
-    await receiver.until(1)
-    await renamed(sender.ask, ada, "Ada II")
-    await customer(sender.ask, "Bob")
-    assert names(await receiver.until(2)) == ["Ada", "Bob"]
-    await sender.pass_by(timedelta(seconds=10))
-    assert names(await receiver.until(4)) == ["Ada", "Bob", "Ada", "Ada II"]
+async def test_a_customer_waits_for_its_first_and_others_do_not(
+    sender: WebhookSender, receiver: ReceiverProcess
+) -> None:
+    await receiver.set_actions(hook=[500, 200])
+    await create_webhook(sender.run_query, receiver.url())
+    ada = await create_customer(sender.run_query, "Ada")
+    await receiver.wait_for_requests(1)
+    await rename_customer(sender.run_query, ada, "Ada II")
+    await create_customer(sender.run_query, "Bob")
+    assert names(await receiver.wait_for_requests(2)) == ["Ada", "Bob"]
+    await sender.advance(timedelta(seconds=10))
+    assert names(await receiver.wait_for_requests(4)) == ["Ada", "Bob", "Ada", "Ada II"]
 
 
-async def test_a_receiver_that_is_gone_is_left_alone(sender: Sender, receiver: Receiver) -> None:
-    await receiver.script(hook=[410])
-    webhook, _ = await hooked(sender.ask, receiver.url())
-    await customer(sender.ask)
+async def test_a_receiver_that_is_gone_is_left_alone(sender: WebhookSender, receiver: ReceiverProcess) -> None:
+    await receiver.set_actions(hook=[410])
+    webhook, _ = await create_webhook(sender.run_query, receiver.url())
+    await create_customer(sender.run_query)
 
     async def gone() -> bool:
         return (await sender.state(webhook))[0] == "GONE"
 
-    await until(gone)
-    await customer(sender.ask, "Bob")
-    await sender.pass_by(timedelta(hours=1))
+    await wait_until(gone)
+    await create_customer(sender.run_query, "Bob")
+    await sender.advance(timedelta(hours=1))
     assert (len(await receiver.captured()), await sender.statuses()) == (1, {"DEAD": 1})
     assert await sender.state(webhook) == ("GONE", "The receiver answered 410.")
 
 
-async def test_an_endpoint_that_is_dead_for_a_day_is_tried_by_the_schedule(sender: Sender, receiver: Receiver) -> None:
-    await receiver.script(hook=[503], other=[200])
-    await hooked(sender.ask, receiver.url())
-    await hooked(sender.ask, receiver.url("/other"))
+async def test_an_endpoint_that_is_dead_for_a_day_is_tried_by_the_schedule(
+    sender: WebhookSender, receiver: ReceiverProcess
+) -> None:
+    await receiver.set_actions(hook=[503], other=[200])
+    await create_webhook(sender.run_query, receiver.url())
+    await create_webhook(sender.run_query, receiver.url("/other"))
     for n in range(4):
-        await customer(sender.ask, f"Customer {n}")
-    await receiver.until(4, "/other")
-    await sender.pass_by(timedelta(days=1))
-    for times in await sender.tried():
+        await create_customer(sender.run_query, f"Customer {n}")
+    await receiver.wait_for_requests(4, "/other")
+    await sender.advance(timedelta(days=1))
+    for times in await sender.attempt_times():
         waits = [later - earlier for earlier, later in pairwise(times)]
-        for wait, planned in zip(waits, retry_schedule.WAITS, strict=False):
+        for wait, planned in zip(waits, retry_schedule.BACKOFF, strict=False):
             assert planned * 0.8 <= wait <= planned * 1.2 + timedelta(seconds=2)
     assert await sender.statuses() == {"DELIVERED": 4, "RETRYING": 4}
 
 
-async def test_dead_letters_are_kept_and_sent_again_by_hand(sender: Sender, receiver: Receiver) -> None:
-    await receiver.script(hook=[503])
-    await hooked(sender.ask, receiver.url())
+async def test_dead_letters_are_listed_and_resent_by_hand(sender: WebhookSender, receiver: ReceiverProcess) -> None:
+    await receiver.set_actions(hook=[503])
+    await create_webhook(sender.run_query, receiver.url())
     for n in range(3):
-        await customer(sender.ask, f"Customer {n}")
-    ids = {each.id for each in await receiver.until(3)}
-    await sender.pass_by(timedelta(hours=100))
+        await create_customer(sender.run_query, f"Customer {n}")
+    ids = {delivery.id for delivery in await receiver.wait_for_requests(3)}
+    await sender.advance(timedelta(hours=100))
     assert await sender.statuses() == {"DEAD": 3}
     listed = "{ webhookDeliveries(filter: {status: {eq: DEAD}}) { nodes { id attempts reason } } }"
-    dead = [each for each in (await sender.ask(listed))["webhookDeliveries"]["nodes"] if each["id"] in ids]
-    assert {(each["attempts"], each["reason"]) for each in dead} == {(10, "The receiver answered 503.")}
-    await receiver.script(hook=[200])
+    dead = [
+        delivery for delivery in (await sender.run_query(listed))["webhookDeliveries"]["nodes"] if delivery["id"] in ids
+    ]
+    assert {(delivery["attempts"], delivery["reason"]) for delivery in dead} == {(10, "The receiver answered 503.")}
+    await receiver.set_actions(hook=[200])
     again = (
         "mutation ($rows: [WebhookDeliveryResendInput!]!) { webhookDeliveriesResend(input: {rows: $rows}) { failed } }"
     )
-    await sender.ask(again, {"rows": [{"id": each["id"]} for each in dead]})
-    assert {each.id for each in await receiver.until(3)} == {each["id"] for each in dead}
+    await sender.run_query(again, {"rows": [{"id": delivery["id"]} for delivery in dead]})
+    assert {delivery.id for delivery in await receiver.wait_for_requests(3)} == {delivery["id"] for delivery in dead}
 
 
 async def test_after_five_days_of_failure_it_is_paused_and_goes_on_when_it_is_resumed(
-    sender: Sender, receiver: Receiver
+    sender: WebhookSender, receiver: ReceiverProcess
 ) -> None:
-    await receiver.script(hook=[500])
-    webhook, _ = await hooked(sender.ask, receiver.url())
-    ada = await customer(sender.ask)
-    await receiver.until(1)
-    await sender.pass_by(timedelta(days=4))
-    await renamed(sender.ask, ada, "Ada II")
-    await receiver.until(11)
-    await sender.pass_by(timedelta(days=2))
+    await receiver.set_actions(hook=[500])
+    webhook, _ = await create_webhook(sender.run_query, receiver.url())
+    ada = await create_customer(sender.run_query)
+    await receiver.wait_for_requests(1)
+    await sender.advance(timedelta(days=4))
+    await rename_customer(sender.run_query, ada, "Ada II")
+    await receiver.wait_for_requests(11)
+    await sender.advance(timedelta(days=2))
     assert (await sender.state(webhook))[0] == "FAILING"
-    await renamed(sender.ask, ada, "Ada III")
-    await receiver.script(hook=[200])
-    await sender.ask("mutation ($id: ID!) { webhookResume(input: {id: $id}) { webhook { id } } }", {"id": webhook})
-    assert names(await receiver.until(2)) == ["Ada II", "Ada III"]
+    await rename_customer(sender.run_query, ada, "Ada III")
+    await receiver.set_actions(hook=[200])
+    await sender.run_query(
+        "mutation ($id: ID!) { webhookResume(input: {id: $id}) { webhook { id } } }", {"id": webhook}
+    )
+    assert names(await receiver.wait_for_requests(2)) == ["Ada II", "Ada III"]
     assert await sender.state(webhook) == ("ACTIVE", None)
 
 
 async def test_a_delivery_that_is_taken_ends_a_failure_that_another_process_saw(
-    sender: Sender, receiver: Receiver
+    sender: WebhookSender, receiver: ReceiverProcess
 ) -> None:
-    await receiver.script(hook=[200])
-    webhook, _ = await hooked(sender.ask, receiver.url())
-    ada = await customer(sender.ask, "Ada")
-    await receiver.until(1)
-    await sender.calm()
-    await sender.rows.execute(
-        "update webhook_progress set failing_since = $2 where webhook_id = $1", UUID(webhook[4:]), AT
+    await receiver.set_actions(hook=[200])
+    webhook, _ = await create_webhook(sender.run_query, receiver.url())
+    ada = await create_customer(sender.run_query, "Ada")
+    await receiver.wait_for_requests(1)
+    await sender.wait_until_idle()
+    await sender.connection.execute(
+        "update webhook_progress set failing_since = $2 where webhook_id = $1", UUID(webhook[4:]), START
     )
-    await renamed(sender.ask, ada, "Ada II")
-    await receiver.until(2)
-    await sender.calm()
-    assert await sender.rows.fetchval(SINCE, UUID(webhook[4:])) is None
+    await rename_customer(sender.run_query, ada, "Ada II")
+    await receiver.wait_for_requests(2)
+    await sender.wait_until_idle()
+    assert await sender.connection.fetchval(FAILING_SINCE, UUID(webhook[4:])) is None
 
 
-async def test_another_address_does_not_wait_for_the_former_ones_rest(sender: Sender) -> None:
+async def test_another_address_does_not_wait_for_the_former_ones_rest(sender: WebhookSender) -> None:
     update = "mutation ($id: ID!, $url: String!) { webhookUpdate(input: {id: $id, url: $url}) { webhook { id } } }"
-    async with receiving() as ill, receiving() as well:
-        await ill.script(hook=[500])
-        webhook, _ = await hooked(sender.ask, ill.url())
-        for n in range(LEAST_FAILURES):
-            await customer(sender.ask, f"Customer {n}")
-        await ill.until(LEAST_FAILURES)
-        await sender.ask(update, {"id": webhook, "url": well.url()})
-        await sender.ask(RESUME, {"id": webhook})
-        assert len(await well.until(LEAST_FAILURES)) == LEAST_FAILURES
+    async with run_receiver() as ill, run_receiver() as well:
+        await ill.set_actions(hook=[500])
+        webhook, _ = await create_webhook(sender.run_query, ill.url())
+        for n in range(MIN_FAILURES):
+            await create_customer(sender.run_query, f"Customer {n}")
+        await ill.wait_for_requests(MIN_FAILURES)
+        await sender.run_query(update, {"id": webhook, "url": well.url()})
+        await sender.run_query(RESUME, {"id": webhook})
+        assert len(await well.wait_for_requests(MIN_FAILURES)) == MIN_FAILURES
 
 
 async def test_what_comes_of_an_attempt_that_was_overtaken_does_not_count(
-    sender: Sender, monkeypatch: pytest.MonkeyPatch
+    sender: WebhookSender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers, posted = [Future[int](), Future[int]()], 0
 
-    async def post(*_: Any) -> Answer:
+    async def post(*_: Any) -> HttpResponse:
         nonlocal posted
         posted += 1
-        return Answer(await answers[posted - 1], None, b"", None, 0.0)
+        return HttpResponse(await answers[posted - 1], None, b"", None, 0.0)
 
-    monkeypatch.setattr(Poster, "post", post)
-    await hooked(sender.ask, "http://127.0.0.1:9/hook")
-    await customer(sender.ask)
-    await until(lambda: asyncio.sleep(0, posted == 1))
-    (delivery,) = await sender.rows.fetchval(OF, await sender.rows.fetchval(OWN))
-    await sender.ask(RESEND, {"id": f"dlv_{delivery.hex}"})
-    await until(lambda: asyncio.sleep(0, posted == 2))
+    monkeypatch.setattr(HttpClient, "post", post)
+    await create_webhook(sender.run_query, "http://127.0.0.1:9/hook")
+    await create_customer(sender.run_query)
+    await wait_until(lambda: asyncio.sleep(0, posted == 1))
+    (delivery,) = await sender.connection.fetchval(DELIVERY_IDS, await sender.connection.fetchval(WEBHOOK_IDS))
+    await sender.run_query(RESEND, {"id": f"dlv_{delivery.hex}"})
+    await wait_until(lambda: asyncio.sleep(0, posted == 2))
     for answer, status in zip(answers, (500, 200), strict=True):
         answer.set_result(status)
-    assert await sender.calm() is None
+    assert await sender.wait_until_idle() is None
     assert (posted, await sender.statuses()) == (2, {"DELIVERED": 1})
 
 
-async def test_what_waited_behind_one_that_is_sent_again_waits_no_longer(sender: Sender) -> None:
-    async with receiving() as own:
-        await own.script(hook=[500])
-        await hooked(sender.ask, own.url())
-        ada = await customer(sender.ask, "Ada")
-        await own.until(1)
-        await renamed(sender.ask, ada, "Ada II")
-        await sender.pass_by(timedelta(hours=12))
-        await own.script(hook=[200])
-        first = min(await sender.rows.fetchval(OF, await sender.rows.fetchval(OWN)))
-        await sender.ask(RESEND, {"id": f"dlv_{first.hex}"})
-        assert names(await own.until(2)) == ["Ada", "Ada II"]
+async def test_resending_a_delivery_releases_those_queued_behind_it(sender: WebhookSender) -> None:
+    async with run_receiver() as own:
+        await own.set_actions(hook=[500])
+        await create_webhook(sender.run_query, own.url())
+        ada = await create_customer(sender.run_query, "Ada")
+        await own.wait_for_requests(1)
+        await rename_customer(sender.run_query, ada, "Ada II")
+        await sender.advance(timedelta(hours=12))
+        await own.set_actions(hook=[200])
+        first = min(await sender.connection.fetchval(DELIVERY_IDS, await sender.connection.fetchval(WEBHOOK_IDS)))
+        await sender.run_query(RESEND, {"id": f"dlv_{first.hex}"})
+        assert names(await own.wait_for_requests(2)) == ["Ada", "Ada II"]

@@ -4,9 +4,18 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
-from change_workload import until
-from conftest import Ask, NewDatabase, execute
-from webhook_client import QUIET, UNIT, Receiver, customer, hooked, hub_on, receiving, renamed
+from change_workload import wait_until
+from conftest import CreateDatabase, RunQuery, execute_sql
+from webhook_client import (
+    INSERT_UNIT,
+    STOP_WEBHOOKS_SQL,
+    ReceiverProcess,
+    create_customer,
+    create_webhook,
+    open_webhook_hub,
+    rename_customer,
+    run_receiver,
+)
 
 DELIVERY = """query ($id: ID!) { webhookDelivery(id: $id) {
     status attempts reason customer { name } tries { nodes { number statusCode error answer } }
@@ -14,37 +23,37 @@ DELIVERY = """query ($id: ID!) { webhookDelivery(id: $id) {
 
 
 @pytest.fixture(scope="module")
-async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as made:
-        yield made
+async def receiver() -> AsyncIterator[ReceiverProcess]:
+    async with run_receiver() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
-async def dsn(new_database: NewDatabase, empty_dsn: str) -> str:
-    made = await new_database("migrated")
-    await execute(made, UNIT)
-    return made
+async def dsn(create_database: CreateDatabase, empty_dsn: str) -> str:
+    new_dsn = await create_database("migrated")
+    await execute_sql(new_dsn, INSERT_UNIT)
+    return new_dsn
 
 
 @pytest.fixture(scope="module")
-async def shared(dsn: str) -> AsyncIterator[Ask]:
+async def shared_run_query(dsn: str) -> AsyncIterator[RunQuery]:
     """For all tests of this module; each leaves its webhooks paused."""
-    async with hub_on(dsn) as made:
-        yield made
+    async with open_webhook_hub(dsn) as run_query:
+        yield run_query
 
 
 @pytest.fixture
-async def ask(shared: Ask, dsn: str, receiver: Receiver) -> AsyncIterator[Ask]:
-    await receiver.script()
-    yield shared
-    await execute(dsn, QUIET)
+async def run_query(shared_run_query: RunQuery, dsn: str, receiver: ReceiverProcess) -> AsyncIterator[RunQuery]:
+    await receiver.set_actions()
+    yield shared_run_query
+    await execute_sql(dsn, STOP_WEBHOOKS_SQL)
 
 
-async def test_a_change_is_posted_signed_and_told_of(ask: Ask, receiver: Receiver) -> None:
-    _, secret = await hooked(ask, receiver.url())
-    ada = await customer(ask)
-    (sent,) = await receiver.until(1)
-    assert sent.verified(secret)
+async def test_a_change_is_posted_signed_and_recorded(run_query: RunQuery, receiver: ReceiverProcess) -> None:
+    _, secret = await create_webhook(run_query, receiver.url())
+    ada = await create_customer(run_query)
+    (sent,) = await receiver.wait_for_requests(1)
+    assert sent.has_valid_signature(secret)
     change = json.loads(sent.body)["data"]["changes"]
     assert (change["operation"], change["entityId"], change["node"]) == ("CREATE", ada, {"name": "Ada", "version": 1})
     expected = {
@@ -55,26 +64,28 @@ async def test_a_change_is_posted_signed_and_told_of(ask: Ask, receiver: Receive
         "tries": {"nodes": [{"number": 1, "statusCode": 200, "error": None, "answer": "ok"}]},
     }
 
-    async def told() -> bool:
-        return bool((await ask(DELIVERY, {"id": sent.id}))["webhookDelivery"] == expected)
+    async def is_recorded() -> bool:
+        return bool((await run_query(DELIVERY, {"id": sent.id}))["webhookDelivery"] == expected)
 
-    await until(told)
+    await wait_until(is_recorded)
 
 
-async def test_changes_of_a_customer_come_in_their_order_and_form_a_chain(ask: Ask, receiver: Receiver) -> None:
-    await hooked(ask, receiver.url())
-    ada = await customer(ask)
+async def test_changes_of_a_customer_come_in_their_order_and_form_a_chain(
+    run_query: RunQuery, receiver: ReceiverProcess
+) -> None:
+    await create_webhook(run_query, receiver.url())
+    ada = await create_customer(run_query)
     for n in range(5):
-        await renamed(ask, ada, f"Ada {n}")
-    changes = [json.loads(sent.body)["data"]["changes"] for sent in await receiver.until(6)]
-    assert [each["version"] for each in changes] == [1, 2, 3, 4, 5, 6]
-    assert [each["previousCursor"] for each in changes[1:]] == [each["cursor"] for each in changes[:-1]]
+        await rename_customer(run_query, ada, f"Ada {n}")
+    changes = [json.loads(sent.body)["data"]["changes"] for sent in await receiver.wait_for_requests(6)]
+    assert [change["version"] for change in changes] == [1, 2, 3, 4, 5, 6]
+    assert [change["previousCursor"] for change in changes[1:]] == [change["cursor"] for change in changes[:-1]]
 
 
-async def test_what_becomes_of_deliveries_is_itself_a_stream(ask: Ask, receiver: Receiver) -> None:
-    await hooked(ask, receiver.url())
-    ada = await customer(ask)
-    (sent,) = await receiver.until(1)
+async def test_what_becomes_of_deliveries_is_itself_a_stream(run_query: RunQuery, receiver: ReceiverProcess) -> None:
+    await create_webhook(run_query, receiver.url())
+    ada = await create_customer(run_query)
+    (sent,) = await receiver.wait_for_requests(1)
     page = """query ($after: Cursor) { changes(after: $after, filter: {types: [WEBHOOK_DELIVERY, WEBHOOK_ATTEMPT]}) {
         ... on Change { operation actor node {
             ... on WebhookDelivery { status customer { id } } ... on WebhookAttempt { number statusCode }
@@ -88,8 +99,8 @@ async def test_what_becomes_of_deliveries_is_itself_a_stream(ask: Ask, receiver:
     ]
     after = json.loads(sent.body)["data"]["changes"]["cursor"]
 
-    async def told() -> bool:
-        found = (await ask(page, {"after": after}))["changes"]
-        return [each for each in found if each] in (expected, [expected[0], expected[2], expected[1]])
+    async def changes_match() -> bool:
+        changes = (await run_query(page, {"after": after}))["changes"]
+        return [change for change in changes if change] in (expected, [expected[0], expected[2], expected[1]])
 
-    await until(told)
+    await wait_until(changes_match)

@@ -16,44 +16,43 @@ from typing import Any
 
 import pytest
 import uvloop
-from fake_engine_hub import Hub
-from test_protocol import until
-from websocket_client import INIT, handshake, message
+from fake_engine_hub import FakeEngineHub, until
+from websocket_client import INIT, encode_message, handshake
 
 from hub import app
-from hub.engine.engine import Request
+from hub.engine.engine import GraphQLRequest
 from hub.settings import Settings
-from hub.subscriptions.interfaces import Sink, Stream
+from hub.subscriptions.interfaces import MessageSink, OpenSubscription
 from hub.viewer import Viewer
 from hub.web import server
 
 SOCKETS, TOPICS, COMMITS, SECONDS = 10_000, 100, 200, 10
-SUBSCRIBE = message(type="subscribe", id="1", payload={"query": "subscription { idle }"})
+SUBSCRIBE = encode_message(type="subscribe", id="1", payload={"query": "subscription { idle }"})
 PAD = "x" * 200  # a small row
 BYTES_PER_SOCKET, MICROSECONDS_PER_DELIVERY = 8_192, 40
 
 
 @dataclass
-class Topics:
+class TopicStreams:
     """Streams that listen to one topic each."""
 
-    sinks: list[set[Sink]] = field(default_factory=lambda: [set() for _ in range(TOPICS)])
+    sinks: list[set[MessageSink]] = field(default_factory=lambda: [set() for _ in range(TOPICS)])
     opened: int = 0
 
-    async def open(self, request: Request, viewer: Viewer, sink: Sink) -> Stream:
+    async def open(self, request: GraphQLRequest, viewer: Viewer, sink: MessageSink) -> OpenSubscription:
         topic = self.sinks[self.opened % TOPICS]
         self.opened += 1
         topic.add(sink)
-        return Listening(topic, sink)
+        return TopicSubscription(topic, sink)
 
     async def publish(self) -> int:
         """So many commits a second, each to one topic; gives how many messages that was."""
         began, commit, sent = time.perf_counter(), 0, 0
         while commit < COMMITS * SECONDS:
             while commit < min(time.perf_counter() - began, SECONDS) * COMMITS:
-                told = f'{{"data":{{"row":"{PAD}","at":"{time.time():017.6f}"}}}}'.encode()
+                payload = f'{{"data":{{"row":"{PAD}","at":"{time.time():017.6f}"}}}}'.encode()
                 for sink in self.sinks[commit % TOPICS]:
-                    sink.send(told, None)
+                    sink.send(payload, None)
                     sent += 1
                 commit += 1
             await asyncio.sleep(0.002)
@@ -61,34 +60,34 @@ class Topics:
 
 
 @dataclass
-class Listening:
+class TopicSubscription:
     """One of them."""
 
-    topic: set[Sink]
-    sink: Sink
+    topic: set[MessageSink]
+    sink: MessageSink
 
-    def stop(self) -> None:
+    def cancel(self) -> None:
         self.topic.discard(self.sink)
 
-    def cut(self, reason: str) -> None:
-        self.stop()
+    def close_with_reason(self, reason: str) -> None:
+        self.cancel()
         self.sink.end()
 
 
-def serving(pipe: Connection) -> None:
+def run_server(pipe: Connection) -> None:
     """The process that serves: says its port; then, when asked, what it holds and what publishing cost."""
-    uvloop.run(_serving(pipe))
+    uvloop.run(_serve(pipe))
 
 
-async def _serving(pipe: Connection) -> None:
+async def _serve(pipe: Connection) -> None:
     settings = Settings(port=0, graphiql=False, socket_limit=SOCKETS, socket_init_total=SOCKETS)
-    hub, topics = Hub(settings), Topics()
-    site = app.build(settings, hub.engine, hub.ring, topics, check=hub._check)
+    hub, topics = FakeEngineHub(settings), TopicStreams()
+    site = app.create_app(settings, hub.engine, hub.key_cache, topics, probe_database=hub._check)
     bound = server.bind(settings)
     bound.listen(server.BACKLOG)
-    running = server.made(site, settings)
+    running = server.create_server(site, settings)
     task = asyncio.create_task(running.serve([bound]))
-    app._settle()
+    app.freeze_gc()
     pipe.send((bound.getsockname()[1], resident()))
     await asyncio.to_thread(pipe.recv)
     pipe.send((topics.opened, resident()))
@@ -104,7 +103,7 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
-class Subscriber(asyncio.Protocol):
+class LatencyClient(asyncio.Protocol):
     """Says hello, shows its key, subscribes, and notes how old each message is."""
 
     delays: list[float]
@@ -123,14 +122,14 @@ class Subscriber(asyncio.Protocol):
             self.transport.write(self.sent.pop())
             return
         now = time.time()
-        self.delays += [now - float(each[:17]) for each in data.split(b'"at":"')[1:]]
+        self.delays += [now - float(part[:17]) for part in data.split(b'"at":"')[1:]]
 
 
 @contextmanager
-def another_process() -> Iterator[Connection]:
+def server_process() -> Iterator[Connection]:
     spawn = get_context("spawn")
     ours, theirs = spawn.Pipe()
-    process = spawn.Process(target=serving, args=(theirs,))
+    process = spawn.Process(target=run_server, args=(theirs,))
     process.start()
     try:
         yield ours
@@ -142,23 +141,23 @@ def another_process() -> Iterator[Connection]:
 @pytest.mark.soak
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="the machine does not tell of memory in this way")
 async def test_ten_thousand_sockets_are_cheap_to_keep_and_to_serve() -> None:
-    app._open_more_files()
+    app._raise_file_limit()
     delays: list[float] = []
-    with another_process() as pipe:
+    with server_process() as pipe:
 
-        async def told() -> Any:
+        async def report() -> Any:
             return await asyncio.to_thread(pipe.recv)
 
-        port, empty = await told()
+        port, empty = await report()
         loop = asyncio.get_running_loop()
         for _ in range(SOCKETS):
-            await loop.create_connection(lambda: Subscriber(delays), "127.0.0.1", port)
+            await loop.create_connection(lambda: LatencyClient(delays), "127.0.0.1", port)
         await asyncio.sleep(2)
         pipe.send("all are here")
-        opened, full = await told()
+        opened, full = await report()
         assert opened == SOCKETS
         pipe.send("publish")
-        sent, seconds, after = await told()
+        sent, seconds, after = await report()
         await until(lambda: len(delays) >= sent)
     delays.sort()
     p99 = delays[len(delays) * 99 // 100]

@@ -1,6 +1,6 @@
 """Northwind's customers as rows, with what they are known by, whom to ask there, their seats and their scores.
 
-Each has one contact and one address. Who has an owner belongs to one of the owner's territories (facts.py says which),
+Each has one contact and one address. Who has an owner belongs to one of the owner's territories (source.py says which),
 who has none to the root. Language and currency are the country's of today, whatever the orders are in."""
 
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from uuid import UUID
 import orjson
 
 from hub.demo import rules
-from hub.demo.northwind.organisation import ROOT, Organisation
-from hub.demo.northwind.source import COUNTRIES, PRESENT, YEAR_BEFORE, Facts, Record
-from hub.demo.rows import Batch, batch, ident, milliseconds
+from hub.demo.northwind.organisation import ROOT, NorthwindOrganisation
+from hub.demo.northwind.source import COUNTRIES, PRESENT, YEAR_BEFORE, CsvRecord, NorthwindSource
+from hub.demo.rows import Batch, batch, sample_id, to_milliseconds
 from hub.domain.customers.contacts import Address, AddressKind, Contact, ContactPoint, PointKind
 from hub.domain.customers.customers import (
     Customer,
@@ -21,52 +21,52 @@ from hub.domain.customers.customers import (
     CustomerStatus,
     Identifier,
     IdentifierKind,
-    normalized,
+    normalize_identifier,
 )
-from hub.domain.scoring.scores import Score, Verdict, rfm, rfm_cuts
+from hub.domain.scoring.scores import ModelScore, Score, rfm, rfm_cuts
 
 SOURCE = "northwind"
-NUMBERS = ("phone", "fax")
+PHONE_FIELDS = ("phone", "fax")
 
 
-class Customers:
+class NorthwindCustomers:
     """Ids of customers and contacts by Northwind's own, and the rows that bear them."""
 
-    def __init__(self, facts: Facts, organisation: Organisation) -> None:
-        self.facts = facts
+    def __init__(self, source: NorthwindSource, organisation: NorthwindOrganisation) -> None:
+        self.source = source
         self.organisation = organisation
 
     def customer_id(self, key: str) -> UUID:
-        return ident(Customer, key, milliseconds(self.facts.since[key]))
+        return sample_id(Customer, key, to_milliseconds(self.source.customer_since[key]))
 
     def unit_id(self, key: str) -> UUID:
-        return self.organisation.unit_id(self.facts.outlets.get(key, ROOT))
+        return self.organisation.unit_id(self.source.territory_by_customer.get(key, ROOT))
 
     def contact_id(self, key: str) -> UUID:
-        return ident(Contact, key, milliseconds(self.facts.since[key]))
+        return sample_id(Contact, key, to_milliseconds(self.source.customer_since[key]))
 
     def batches(self) -> list[Batch]:
-        customers = self.facts.customers
-        verdicts = {at: self._verdicts(at) for at in (YEAR_BEFORE, PRESENT)}
+        customers = self.source.customers
+        model_scores = {as_of: self._model_scores(as_of) for as_of in (YEAR_BEFORE, PRESENT)}
         return [
-            batch(Customer, [self._customer(customer, verdicts[PRESENT]) for customer in customers]),
+            batch(Customer, [self._customer(customer, model_scores[PRESENT]) for customer in customers]),
             batch(Identifier, [row for customer in customers for row in self._identifiers(customer)]),
             batch(Contact, [self._contact(customer) for customer in customers]),
-            batch(ContactPoint, [row for customer in customers for row in self._points(customer)]),
+            batch(ContactPoint, [row for customer in customers for row in self._contact_points(customer)]),
             batch(Address, [self._address(customer) for customer in customers]),
-            batch(Score, [*self._scores(verdicts[YEAR_BEFORE], YEAR_BEFORE, PRESENT)]),
-            batch(Score, [*self._scores(verdicts[PRESENT], PRESENT, None)]),
+            batch(Score, [*self._scores(model_scores[YEAR_BEFORE], YEAR_BEFORE, PRESENT)]),
+            batch(Score, [*self._scores(model_scores[PRESENT], PRESENT, None)]),
         ]
 
-    def _own(self, customer: Record) -> dict[str, object]:
+    def _common_columns(self, customer: CsvRecord) -> dict[str, object]:
         """The columns that all rows of a customer have."""
-        since = self.facts.since[customer["customer_id"]]
+        since = self.source.customer_since[customer["customer_id"]]
         return {"customer_id": self.customer_id(customer["customer_id"]), "created_at": since, "updated_at": since}
 
-    def _customer(self, customer: Record, verdicts: dict[str, list[Verdict]]) -> dict[str, object]:
+    def _customer(self, customer: CsvRecord, model_scores: dict[str, list[ModelScore]]) -> dict[str, object]:
         key = customer["customer_id"]
         country, language, currency = COUNTRIES[customer["country"]]
-        owner = self.facts.owners.get(key)
+        owner = self.source.owner_by_customer.get(key)
         attributes = {
             "customerId": key,
             "region": customer["region"],
@@ -78,34 +78,38 @@ class Customers:
             "kind": CustomerKind.ORGANISATION,
             "name": customer["company_name"],
             "status": CustomerStatus.ACTIVE,
-            "stage": rules.stage(self.facts.bought(key, PRESENT), False, PRESENT),
-            "tier": rules.tier(verdicts[key]),
+            "stage": rules.stage(self.source.order_summary(key, PRESENT), False, PRESENT),
+            "tier": rules.tier(model_scores[key]),
             "unit_id": self.unit_id(key),
             "owner_id": None if owner is None else self.organisation.staff_id(owner),
             "country": country,
             "language": language,
             "currency": currency,
             "attributes": orjson.dumps({SOURCE: {name: value for name, value in attributes.items() if value}}).decode(),
-            "created_at": self.facts.since[key],
-            "updated_at": self.facts.since[key],
+            "created_at": self.source.customer_since[key],
+            "updated_at": self.source.customer_since[key],
         }
 
-    def _identifiers(self, customer: Record) -> Iterator[dict[str, object]]:
+    def _identifiers(self, customer: CsvRecord) -> Iterator[dict[str, object]]:
         key = customer["customer_id"]
-        values = {IdentifierKind.EXTERNAL_ID: key} | {IdentifierKind[name.upper()]: customer[name] for name in NUMBERS}
-        for kind, value in values.items():
+        values = {IdentifierKind.EXTERNAL_ID: key} | {
+            IdentifierKind[name.upper()]: customer[name] for name in PHONE_FIELDS
+        }
+        for identifier_kind, value in values.items():
             if value:
-                yield self._own(customer) | {
-                    "id": ident(Identifier, f"{key}:{kind.value}", milliseconds(self.facts.since[key])),
-                    "kind": kind,
+                yield self._common_columns(customer) | {
+                    "id": sample_id(
+                        Identifier, f"{key}:{identifier_kind.value}", to_milliseconds(self.source.customer_since[key])
+                    ),
+                    "kind": identifier_kind,
                     "value": value,
-                    "normalized": normalized(kind, value),
-                    "verified": kind is IdentifierKind.EXTERNAL_ID,
+                    "normalized": normalize_identifier(identifier_kind, value),
+                    "verified": identifier_kind is IdentifierKind.EXTERNAL_ID,
                     "source": SOURCE,
                 }
 
-    def _contact(self, customer: Record) -> dict[str, object]:
-        return self._own(customer) | {
+    def _contact(self, customer: CsvRecord) -> dict[str, object]:
+        return self._common_columns(customer) | {
             "id": self.contact_id(customer["customer_id"]),
             "name": customer["contact_name"],
             "title": customer["contact_title"],
@@ -113,12 +117,12 @@ class Customers:
             "language": COUNTRIES[customer["country"]][1],
         }
 
-    def _points(self, customer: Record) -> Iterator[dict[str, object]]:
+    def _contact_points(self, customer: CsvRecord) -> Iterator[dict[str, object]]:
         key = customer["customer_id"]
-        for name in NUMBERS:
+        for name in PHONE_FIELDS:
             if customer[name]:
-                yield self._own(customer) | {
-                    "id": ident(ContactPoint, f"{key}:{name}", milliseconds(self.facts.since[key])),
+                yield self._common_columns(customer) | {
+                    "id": sample_id(ContactPoint, f"{key}:{name}", to_milliseconds(self.source.customer_since[key])),
                     "contact_id": self.contact_id(key),
                     "kind": PointKind[name.upper()],
                     "value": customer[name],
@@ -126,10 +130,10 @@ class Customers:
                     "preferred": name == "phone",
                 }
 
-    def _address(self, customer: Record) -> dict[str, object]:
+    def _address(self, customer: CsvRecord) -> dict[str, object]:
         key = customer["customer_id"]
-        return self._own(customer) | {
-            "id": ident(Address, key, milliseconds(self.facts.since[key])),
+        return self._common_columns(customer) | {
+            "id": sample_id(Address, key, to_milliseconds(self.source.customer_since[key])),
             "kind": AddressKind.MAIN,
             "street": customer["address"],
             "city": customer["city"],
@@ -138,27 +142,33 @@ class Customers:
             "country": COUNTRIES[customer["country"]][0],
         }
 
-    def _verdicts(self, at: datetime) -> dict[str, list[Verdict]]:
-        """What the RFM models say of all customers that were known at `at`."""
-        population = {key: self.facts.bought(key, at) for key, since in self.facts.since.items() if since <= at}
-        cuts = rfm_cuts(population.values(), at)
-        return {key: rfm(bought, cuts, at) for key, bought in population.items()}
+    def _model_scores(self, as_of: datetime) -> dict[str, list[ModelScore]]:
+        """What the RFM models say of all customers that were known at `as_of`."""
+        population = {
+            key: self.source.order_summary(key, as_of)
+            for key, since in self.source.customer_since.items()
+            if since <= as_of
+        }
+        cuts = rfm_cuts(population.values(), as_of)
+        return {key: rfm(order_summary, cuts, as_of) for key, order_summary in population.items()}
 
     def _scores(
-        self, verdicts: dict[str, list[Verdict]], at: datetime, superseded_at: datetime | None
+        self, model_scores: dict[str, list[ModelScore]], computed_at: datetime, superseded_at: datetime | None
     ) -> Iterator[dict[str, Any]]:
-        for key, of_customer in verdicts.items():
-            for verdict in of_customer:
+        for key, customer_scores in model_scores.items():
+            for model_score in customer_scores:
                 yield {
-                    "id": ident(Score, f"{key}:{verdict.model}:{at:%Y-%m-%d}", milliseconds(at)),
+                    "id": sample_id(
+                        Score, f"{key}:{model_score.model}:{computed_at:%Y-%m-%d}", to_milliseconds(computed_at)
+                    ),
                     "customer_id": self.customer_id(key),
-                    "model": verdict.model,
-                    "value": verdict.value,
-                    "band": str(verdict.band),
-                    "reasons": orjson.dumps(verdict.reasons).decode(),
-                    "computed_at": at,
+                    "model": model_score.model,
+                    "value": model_score.value,
+                    "band": str(model_score.band),
+                    "reasons": orjson.dumps(model_score.reasons).decode(),
+                    "computed_at": computed_at,
                     "superseded_at": superseded_at,
                     "version": 1 if superseded_at is None else 2,
-                    "created_at": at,
-                    "updated_at": superseded_at or at,
+                    "created_at": computed_at,
+                    "updated_at": superseded_at or computed_at,
                 }

@@ -9,28 +9,31 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from hub.demo.northwind.customers import Customers
-from hub.demo.northwind.organisation import Organisation
-from hub.demo.northwind.source import COUNTRIES, CURRENCY, Facts, Record, midnight
-from hub.demo.rows import Batch, batch, ident, milliseconds, order_ref
+from hub.demo.northwind.customers import NorthwindCustomers
+from hub.demo.northwind.organisation import NorthwindOrganisation
+from hub.demo.northwind.source import COUNTRIES, CURRENCY, CsvRecord, NorthwindSource, midnight
+from hub.demo.rows import Batch, batch, order_api_id, sample_id, to_milliseconds
 from hub.domain.engagement.interactions import Channel, Direction, Interaction
 from hub.domain.sales.orders import Order, OrderItem, OrderStatus
 
 
-class Trade:
+class NorthwindOrders:
     """Rows of orders and of what came of them."""
 
-    def __init__(self, facts: Facts, organisation: Organisation, customers: Customers) -> None:
-        self.facts = facts
+    def __init__(
+        self, source: NorthwindSource, organisation: NorthwindOrganisation, customers: NorthwindCustomers
+    ) -> None:
+        self.source = source
         self.organisation = organisation
         self.customers = customers
-        self.staff_name = {
-            employee["employee_id"]: f"{employee['first_name']} {employee['last_name']}" for employee in facts.employees
+        self.staff_names = {
+            employee["employee_id"]: f"{employee['first_name']} {employee['last_name']}"
+            for employee in source.employees
         }
-        self.contact_name = {customer["customer_id"]: customer["contact_name"] for customer in facts.customers}
+        self.contact_names = {customer["customer_id"]: customer["contact_name"] for customer in source.customers}
 
     def batches(self) -> list[Batch]:
-        orders = self.facts.orders
+        orders = self.source.orders
         interactions = [row for order in orders for row in self._interactions(order)]
         interactions.sort(key=lambda row: (row["occurred_at"], row["id"]))
         return [
@@ -39,39 +42,39 @@ class Trade:
             batch(Interaction, interactions),
         ]
 
-    def _order_id(self, order: Record) -> UUID:
-        return ident(Order, order["order_id"], milliseconds(midnight(order["order_date"])))
+    def _order_id(self, order: CsvRecord) -> UUID:
+        return sample_id(Order, order["order_id"], to_milliseconds(midnight(order["order_date"])))
 
-    def _order(self, order: Record) -> dict[str, object]:
-        placed = midnight(order["order_date"])
-        shipped = midnight(order["shipped_date"]) if order["shipped_date"] else None
+    def _order(self, order: CsvRecord) -> dict[str, object]:
+        placed_at = midnight(order["order_date"])
+        shipped_at = midnight(order["shipped_date"]) if order["shipped_date"] else None
         return {
             "id": self._order_id(order),
             "customer_id": self.customers.customer_id(order["customer_id"]),
             "unit_id": self.customers.unit_id(order["customer_id"]),
             "number": order["order_id"],
-            "status": OrderStatus.SHIPPED if shipped else OrderStatus.PLACED,
-            "placed_at": placed,
+            "status": OrderStatus.SHIPPED if shipped_at else OrderStatus.PLACED,
+            "placed_at": placed_at,
             "required_at": midnight(order["required_date"]),
-            "shipped_at": shipped,
+            "shipped_at": shipped_at,
             "currency": CURRENCY,
-            "net": self.facts.net(order["order_id"]),
+            "net": self.source.order_net(order["order_id"]),
             "freight": Decimal(order["freight"]),
             "ship_to": order["ship_name"],
             "ship_city": order["ship_city"],
             "ship_country": COUNTRIES[order["ship_country"]][0],
             "staff_id": self.organisation.staff_id(order["employee_id"]),
             "contact_id": self.customers.contact_id(order["customer_id"]),
-            "version": 2 if shipped else 1,
-            "created_at": placed,
-            "updated_at": shipped or placed,
+            "version": 2 if shipped_at else 1,
+            "created_at": placed_at,
+            "updated_at": shipped_at or placed_at,
         }
 
-    def _items(self, order: Record) -> Iterator[dict[str, object]]:
-        placed = midnight(order["order_date"])
-        for line, item in enumerate(self.facts.items[order["order_id"]], 1):
+    def _items(self, order: CsvRecord) -> Iterator[dict[str, object]]:
+        placed_at = midnight(order["order_date"])
+        for line, item in enumerate(self.source.items[order["order_id"]], 1):
             yield {
-                "id": ident(OrderItem, f"{order['order_id']}:{line}", milliseconds(placed)),
+                "id": sample_id(OrderItem, f"{order['order_id']}:{line}", to_milliseconds(placed_at)),
                 "customer_id": self.customers.customer_id(order["customer_id"]),
                 "order_id": self._order_id(order),
                 "line": line,
@@ -80,74 +83,78 @@ class Trade:
                 "unit_price": Decimal(item["unit_price"]),
                 "discount": Decimal(item["discount"]),
                 "currency": CURRENCY,
-                "created_at": placed,
-                "updated_at": placed,
+                "created_at": placed_at,
+                "updated_at": placed_at,
             }
 
-    def _interactions(self, order: Record) -> Iterator[dict[str, object]]:
-        yield self._taken(order)
+    def _interactions(self, order: CsvRecord) -> Iterator[dict[str, object]]:
+        yield self._order_taken(order)
         if order["shipped_date"]:
-            yield self._sent(order)
+            yield self._shipment_sent(order)
             if order["shipped_date"] > order["required_date"]:
-                yield self._late(order)
+                yield self._shipment_late(order)
 
-    def _interaction(self, order: Record, kind: str, occurred: datetime) -> dict[str, object]:
+    def _interaction(self, order: CsvRecord, interaction_kind: str, occurred_at: datetime) -> dict[str, object]:
         """What all interactions about an order have in common."""
         return {
-            "id": ident(Interaction, f"{order['order_id']}:{kind}", milliseconds(occurred)),
+            "id": sample_id(Interaction, f"{order['order_id']}:{interaction_kind}", to_milliseconds(occurred_at)),
             "customer_id": self.customers.customer_id(order["customer_id"]),
             "unit_id": self.customers.unit_id(order["customer_id"]),
             "order_id": self._order_id(order),
-            "kind": kind,
-            "occurred_at": occurred,
-            "created_at": occurred,
-            "updated_at": occurred,
+            "kind": interaction_kind,
+            "occurred_at": occurred_at,
+            "created_at": occurred_at,
+            "updated_at": occurred_at,
         }
 
-    def _named(self, order: Record) -> str:
-        return f"{order['order_id']} ({order_ref(self._order_id(order))})"
+    def _order_label(self, order: CsvRecord) -> str:
+        return f"{order['order_id']} ({order_api_id(self._order_id(order))})"
 
-    def _taken(self, order: Record) -> dict[str, object]:
-        count = len(self.facts.items[order["order_id"]])
-        staff, contact = self.staff_name[order["employee_id"]], self.contact_name[order["customer_id"]]
-        amount = f"{self.facts.net(order['order_id']):.4f} {CURRENCY}"
+    def _order_taken(self, order: CsvRecord) -> dict[str, object]:
+        count = len(self.source.items[order["order_id"]])
+        staff, contact = self.staff_names[order["employee_id"]], self.contact_names[order["customer_id"]]
+        amount = f"{self.source.order_net(order['order_id']):.4f} {CURRENCY}"
         return self._interaction(order, "order.taken", midnight(order["order_date"])) | {
             "channel": Channel.PHONE,
             "direction": Direction.INBOUND,
             "subject": f"Order {order['order_id']} taken by {staff}",
-            "body": f"{staff} took order {self._named(order)} from {contact}: "
+            "body": f"{staff} took order {self._order_label(order)} from {contact}: "
             f"{count} {'item' if count == 1 else 'items'}, {amount} net, wanted by {order['required_date']}.",
             "staff_id": self.organisation.staff_id(order["employee_id"]),
             "contact_id": self.customers.contact_id(order["customer_id"]),
         }
 
-    def _sent(self, order: Record) -> dict[str, object]:
-        shipped, placed = midnight(order["shipped_date"]), midnight(order["order_date"])
-        early = (midnight(order["required_date"]) - shipped).days
-        due = f"{days(abs(early))} {'before' if early > 0 else 'after'} it was wanted" if early else "just in time"
-        waited = days((shipped - placed).days)
-        return self._interaction(order, "shipment.sent", shipped) | {
+    def _shipment_sent(self, order: CsvRecord) -> dict[str, object]:
+        shipped_at, placed_at = midnight(order["shipped_date"]), midnight(order["order_date"])
+        days_early = (midnight(order["required_date"]) - shipped_at).days
+        due = (
+            f"{days_text(abs(days_early))} {'before' if days_early > 0 else 'after'} it was wanted"
+            if days_early
+            else "just in time"
+        )
+        waited = days_text((shipped_at - placed_at).days)
+        return self._interaction(order, "shipment.sent", shipped_at) | {
             "channel": Channel.POST,
             "direction": Direction.OUTBOUND,
             "subject": f"Order {order['order_id']} sent to {order['ship_city']}",
-            "body": f"Order {self._named(order)} left for {order['ship_city']}, {order['ship_country']}, "
-            f"with {self.facts.shippers[order['ship_via']]}, {waited} after it was placed, {due}.",
+            "body": f"Order {self._order_label(order)} left for {order['ship_city']}, {order['ship_country']}, "
+            f"with {self.source.shippers[order['ship_via']]}, {waited} after it was placed, {due}.",
             "staff_id": None,
             "contact_id": None,
         }
 
-    def _late(self, order: Record) -> dict[str, object]:
-        late = days((midnight(order["shipped_date"]) - midnight(order["required_date"])).days)
+    def _shipment_late(self, order: CsvRecord) -> dict[str, object]:
+        delay = days_text((midnight(order["shipped_date"]) - midnight(order["required_date"])).days)
         return self._interaction(order, "shipment.late", midnight(order["shipped_date"])) | {
             "channel": Channel.POST,
             "direction": Direction.INTERNAL,
-            "subject": f"Order {order['order_id']} sent {late} late",
-            "body": f"Order {self._named(order)} was wanted by {order['required_date']} and left with "
-            f"{self.facts.shippers[order['ship_via']]} on {order['shipped_date']}: {late} late.",
+            "subject": f"Order {order['order_id']} sent {delay} late",
+            "body": f"Order {self._order_label(order)} was wanted by {order['required_date']} and left with "
+            f"{self.source.shippers[order['ship_via']]} on {order['shipped_date']}: {delay} late.",
             "staff_id": None,
             "contact_id": None,
         }
 
 
-def days(count: int) -> str:
+def days_text(count: int) -> str:
     return f"{count} day" if count == 1 else f"{count} days"

@@ -5,99 +5,99 @@ The units are as old as the first hire, staff as their own, products as the orde
 from decimal import Decimal
 from uuid import UUID
 
-from hub.demo.northwind.source import BEGIN, CURRENCY, Facts, Record, midnight
-from hub.demo.rows import Batch, batch, ident, milliseconds
+from hub.demo.northwind.source import BEGIN, CURRENCY, CsvRecord, NorthwindSource, midnight
+from hub.demo.rows import Batch, batch, sample_id, to_milliseconds
 from hub.domain.organisation.organisation import OrgUnit, Staff, UnitKind
 from hub.domain.sales.products import Product
 
 ROOT = "northwind"
 
 
-class Organisation:
+class NorthwindOrganisation:
     """Ids of units by code, of staff by number and of products by number, and the rows that bear them."""
 
-    def __init__(self, facts: Facts) -> None:
-        self.facts = facts
-        self.hired = {employee["employee_id"]: midnight(employee["hire_date"]) for employee in facts.employees}
-        self.begin = min(self.hired.values())
-        self.head = next(employee["employee_id"] for employee in facts.employees if not employee["reports_to"])
-        self.region_code = {region["region_id"]: region["region_description"].lower() for region in facts.regions}
-        self.region_of = {
-            territory["territory_id"]: self.region_code[territory["region_id"]] for territory in facts.territories
+    def __init__(self, source: NorthwindSource) -> None:
+        self.source = source
+        self.hired_at = {employee["employee_id"]: midnight(employee["hire_date"]) for employee in source.employees}
+        self.first_hired_at = min(self.hired_at.values())
+        self.top_employee = next(employee["employee_id"] for employee in source.employees if not employee["reports_to"])
+        self.region_codes = {region["region_id"]: region["region_description"].lower() for region in source.regions}
+        self.region_by_territory = {
+            territory["territory_id"]: self.region_codes[territory["region_id"]] for territory in source.territories
         }
 
     def unit_id(self, code: str) -> UUID:
-        return ident(OrgUnit, code, milliseconds(self.begin))
+        return sample_id(OrgUnit, code, to_milliseconds(self.first_hired_at))
 
     def staff_id(self, number: str) -> UUID:
-        return ident(Staff, number, milliseconds(self.hired[number]))
+        return sample_id(Staff, number, to_milliseconds(self.hired_at[number]))
 
     def product_id(self, number: str) -> UUID:
-        return ident(Product, number, milliseconds(BEGIN))
+        return sample_id(Product, number, to_milliseconds(BEGIN))
 
     def workplace(self, number: str) -> str:
         """Where an employee works: the head at the root, others in the only territory they have, else in the region
         of their territories (nobody's lie in two)."""
-        if number == self.head:
+        if number == self.top_employee:
             return ROOT
-        territories = self.facts.territories_of[number]
-        return territories[0] if len(territories) == 1 else self.region_of[territories[0]]
+        territories = self.source.territories_by_employee[number]
+        return territories[0] if len(territories) == 1 else self.region_by_territory[territories[0]]
 
     def batches(self) -> list[Batch]:
-        products = [self._product(product) for product in self.facts.products]
-        staff = [self._staff(employee) for employee in self.facts.employees]
+        products = [self._product(product) for product in self.source.products]
+        staff = [self._staff(employee) for employee in self.source.employees]
         return [batch(OrgUnit, self._units()), batch(Staff, staff), batch(Product, products)]
 
     def _units(self) -> list[dict[str, object]]:
         root = self._unit(ROOT, "Northwind Traders", UnitKind.GROUP, "")
         regions = [
-            self._unit(self.region_code[region["region_id"]], region["region_description"], UnitKind.COMPANY, ROOT)
-            for region in self.facts.regions
+            self._unit(self.region_codes[region["region_id"]], region["region_description"], UnitKind.COMPANY, ROOT)
+            for region in self.source.regions
         ]
         territories = [
             self._unit(
                 territory["territory_id"],
                 territory["territory_description"],
                 UnitKind.OUTLET,
-                f"{ROOT}.{self.region_of[territory['territory_id']]}",
+                f"{ROOT}.{self.region_by_territory[territory['territory_id']]}",
             )
-            for territory in self.facts.territories
+            for territory in self.source.territories
         ]
         return [root, *regions, *territories]
 
-    def _unit(self, code: str, name: str, kind: UnitKind, above: str) -> dict[str, object]:
+    def _unit(self, code: str, name: str, unit_kind: UnitKind, parent_path: str) -> dict[str, object]:
         return {
             "id": self.unit_id(code),
             "code": code,
             "name": name,
-            "kind": kind,
-            "parent_id": self.unit_id(above.rpartition(".")[2]) if above else None,
-            "path": f"{above}.{code}" if above else code,
-            "created_at": self.begin,
-            "updated_at": self.begin,
+            "kind": unit_kind,
+            "parent_id": self.unit_id(parent_path.rpartition(".")[2]) if parent_path else None,
+            "path": f"{parent_path}.{code}" if parent_path else code,
+            "created_at": self.first_hired_at,
+            "updated_at": self.first_hired_at,
         }
 
-    def _staff(self, employee: Record) -> dict[str, object]:
+    def _staff(self, employee: CsvRecord) -> dict[str, object]:
         number = employee["employee_id"]
-        hired = self.hired[number]
+        hired_at = self.hired_at[number]
         return {
             "id": self.staff_id(number),
             "number": number,
             "name": f"{employee['first_name']} {employee['last_name']}",
             "title": employee["title"],
-            "hired_on": hired.date(),
+            "hired_on": hired_at.date(),
             "unit_id": self.unit_id(self.workplace(number)),
             "reports_to_id": self.staff_id(employee["reports_to"]) if employee["reports_to"] else None,
-            "created_at": hired,
-            "updated_at": hired,
+            "created_at": hired_at,
+            "updated_at": hired_at,
         }
 
-    def _product(self, product: Record) -> dict[str, object]:
+    def _product(self, product: CsvRecord) -> dict[str, object]:
         return {
             "id": self.product_id(product["product_id"]),
             "sku": f"NW-{int(product['product_id']):03}",
             "name": product["product_name"],
-            "category": self.facts.categories[product["category_id"]],
+            "category": self.source.categories[product["category_id"]],
             "packaging": product["quantity_per_unit"],
             "unit_price": Decimal(product["unit_price"]),
             "currency": CURRENCY,

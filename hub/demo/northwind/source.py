@@ -12,9 +12,9 @@ from decimal import Decimal
 from functools import cached_property
 from importlib import resources
 
-from hub.domain.scoring.scores import Bought, bought
+from hub.domain.scoring.scores import OrderSummary, summarize_orders
 
-Record = Mapping[str, str]
+CsvRecord = Mapping[str, str]
 
 CURRENCY = "USD"
 BEGIN = datetime(1996, 7, 1, tzinfo=UTC)  # of the month of the first order
@@ -47,7 +47,7 @@ COUNTRIES = {
 }
 
 
-def read(name: str) -> list[Record]:
+def read(name: str) -> list[CsvRecord]:
     """The records of a file, each value without blanks around it."""
     text = resources.files("hub.demo").joinpath("northwind", f"{name}.csv").read_text("utf-8")
     return [
@@ -60,90 +60,92 @@ def midnight(date: str) -> datetime:
     return datetime.fromisoformat(date).replace(tzinfo=UTC)
 
 
-def net(item: Record) -> Decimal:
+def item_net(item: CsvRecord) -> Decimal:
     """Quantity times price, less the discount; exact."""
     return Decimal(item["unit_price"]) * int(item["quantity"]) * (1 - Decimal(item["discount"]))
 
 
 @dataclass(frozen=True)
-class Facts:
+class NorthwindSource:
     """The files, and per order and customer what follows from them."""
 
-    customers: Sequence[Record]
-    employees: Sequence[Record]
-    territories: Sequence[Record]
-    regions: Sequence[Record]
-    placements: Sequence[Record]
-    products: Sequence[Record]
+    customers: Sequence[CsvRecord]
+    employees: Sequence[CsvRecord]
+    territories: Sequence[CsvRecord]
+    regions: Sequence[CsvRecord]
+    placements: Sequence[CsvRecord]
+    products: Sequence[CsvRecord]
     categories: Mapping[str, str]
     shippers: Mapping[str, str]
-    orders: Sequence[Record]
-    items: Mapping[str, Sequence[Record]]
+    orders: Sequence[CsvRecord]
+    items: Mapping[str, Sequence[CsvRecord]]
 
     @cached_property
-    def orders_of(self) -> Mapping[str, Sequence[Record]]:
+    def orders_by_customer(self) -> Mapping[str, Sequence[CsvRecord]]:
         """A customer's orders, oldest first."""
-        found = defaultdict(list)
+        by_customer = defaultdict(list)
         for order in sorted(self.orders, key=lambda order: (order["order_date"], int(order["order_id"]))):
-            found[order["customer_id"]].append(order)
-        return found
+            by_customer[order["customer_id"]].append(order)
+        return by_customer
 
     @cached_property
-    def territories_of(self) -> Mapping[str, Sequence[str]]:
+    def territories_by_employee(self) -> Mapping[str, Sequence[str]]:
         """An employee's territories, lowest number first."""
-        found = defaultdict(list)
+        by_employee = defaultdict(list)
         for placement in sorted(self.placements, key=lambda placement: placement["territory_id"]):
-            found[placement["employee_id"]].append(placement["territory_id"])
-        return found
+            by_employee[placement["employee_id"]].append(placement["territory_id"])
+        return by_employee
 
     @cached_property
-    def owners(self) -> Mapping[str, str]:
+    def owner_by_customer(self) -> Mapping[str, str]:
         """Who looks after a customer: the employee who took most of the orders, then who took the latest, then the
         lowest number. Customers without orders have no owner."""
-        found = {}
-        for customer_id, orders in self.orders_of.items():
-            taken = Counter(order["employee_id"] for order in orders)
+        owners = {}
+        for customer_id, orders in self.orders_by_customer.items():
+            order_counts = Counter(order["employee_id"] for order in orders)
             latest = {order["employee_id"]: order["order_date"] for order in orders}
-            found[customer_id] = max(taken, key=lambda number: (taken[number], latest[number], -int(number)))
-        return found
+            owners[customer_id] = max(
+                order_counts, key=lambda number: (order_counts[number], latest[number], -int(number))
+            )
+        return owners
 
     @cached_property
-    def outlets(self) -> Mapping[str, str]:
+    def territory_by_customer(self) -> Mapping[str, str]:
         """Which territory a customer belongs to: the customers of an owner, in the order of their ids, are dealt out
         to the owner's territories in the order of theirs."""
-        dealt: Counter[str] = Counter()
-        found = {}
-        for customer_id, number in sorted(self.owners.items()):
-            territories = self.territories_of[number]
-            found[customer_id] = territories[dealt[number] % len(territories)]
-            dealt[number] += 1
-        return found
+        dealt_counts: Counter[str] = Counter()
+        by_customer = {}
+        for customer_id, number in sorted(self.owner_by_customer.items()):
+            territories = self.territories_by_employee[number]
+            by_customer[customer_id] = territories[dealt_counts[number] % len(territories)]
+            dealt_counts[number] += 1
+        return by_customer
 
     @cached_property
-    def since(self) -> Mapping[str, datetime]:
+    def customer_since(self) -> Mapping[str, datetime]:
         """Since when a customer is known: the first order; without one, the beginning of the data."""
         return {
             customer["customer_id"]: midnight(orders[0]["order_date"])
-            if (orders := self.orders_of.get(customer["customer_id"]))
+            if (orders := self.orders_by_customer.get(customer["customer_id"]))
             else BEGIN
             for customer in self.customers
         }
 
-    def net(self, order_id: str) -> Decimal:
-        return sum((net(item) for item in self.items[order_id]), Decimal(0))
+    def order_net(self, order_id: str) -> Decimal:
+        return sum((item_net(item) for item in self.items[order_id]), Decimal(0))
 
-    def bought(self, customer_id: str, at: datetime) -> Bought:
-        orders = self.orders_of.get(customer_id, ())
-        amounts = [(midnight(order["order_date"]), self.net(order["order_id"])) for order in orders]
-        return bought(amounts, CURRENCY, at)
+    def order_summary(self, customer_id: str, as_of: datetime) -> OrderSummary:
+        orders = self.orders_by_customer.get(customer_id, ())
+        amounts = [(midnight(order["order_date"]), self.order_net(order["order_id"])) for order in orders]
+        return summarize_orders(amounts, CURRENCY, as_of)
 
 
-def facts() -> Facts:
+def read_source() -> NorthwindSource:
     """Everything that the files hold and the hub has a place for."""
     items = defaultdict(list)
     for item in read("order_details"):
         items[item["order_id"]].append(item)
-    return Facts(
+    return NorthwindSource(
         customers=read("customers"),
         employees=read("employees"),
         territories=read("territories"),

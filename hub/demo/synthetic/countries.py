@@ -55,7 +55,7 @@ class Market:
     """A country with its names; people and surnames come by gender, in the order of GENDERS."""
 
     country: Country
-    given: tuple[Sequence[str], ...]
+    first_names: tuple[Sequence[str], ...]
     surnames: tuple[Sequence[str], ...]
     titles: Sequence[str]
     streets: Sequence[str]
@@ -63,31 +63,31 @@ class Market:
     regions: Sequence[str]
     postal_codes: Sequence[str]
 
-    def full_name(self, given: str, surname: str) -> str:
-        return f"{surname}{given}" if self.country.family_first else f"{given} {surname}"
+    def full_name(self, first_name: str, surname: str) -> str:
+        return f"{surname}{first_name}" if self.country.family_first else f"{first_name} {surname}"
 
     def price(self, dollar_cents: int) -> int:
         """A price in the market's currency, in hundredths."""
-        found = dollar_cents * self.country.rate // 100
-        return found - found % 100 if self.country.currency in WHOLE_UNITS else found
+        hundredths = dollar_cents * self.country.rate // 100
+        return hundredths - hundredths % 100 if self.country.currency in WHOLE_UNITS else hundredths
 
 
-def _pool(name: Callable[[], str], times: int) -> tuple[str, ...]:
+def _distinct(name: Callable[[], str], attempts: int) -> tuple[str, ...]:
     """The different names among so many tries, in the order of their coming."""
-    return tuple(dict.fromkeys(name().strip() for _ in range(times)))
+    return tuple(dict.fromkeys(name().strip() for _ in range(attempts)))
 
 
 def _market(country: Country) -> Market:
     person, address = Person(country.locale, seed=SEED), Address(country.locale, seed=SEED)
     return Market(
         country,
-        given=tuple(_pool(partial(person.name, gender=gender), 500) for gender in GENDERS),
-        surnames=tuple(_pool(partial(person.surname, gender=gender), 1000) for gender in GENDERS),
-        titles=_pool(person.occupation, 200),
-        streets=_pool(address.address, 1000),
-        cities=_pool(address.city, 500),
-        regions=_pool(address.region, 100),
-        postal_codes=_pool(address.postal_code, 1000),
+        first_names=tuple(_distinct(partial(person.name, gender=gender), 500) for gender in GENDERS),
+        surnames=tuple(_distinct(partial(person.surname, gender=gender), 1000) for gender in GENDERS),
+        titles=_distinct(person.occupation, 200),
+        streets=_distinct(address.address, 1000),
+        cities=_distinct(address.city, 500),
+        regions=_distinct(address.region, 100),
+        postal_codes=_distinct(address.postal_code, 1000),
     )
 
 
@@ -98,11 +98,11 @@ def markets() -> tuple[Market, ...]:
 
 
 @cache
-def _letters(name: str) -> str:
+def _ascii_letters(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name)
     return "".join(letter for letter in plain.lower() if letter.isascii() and letter.isalnum())
 
 
-def mail(words: Sequence[str], tail: str) -> str:
+def build_email(words: Sequence[str], suffix: str) -> str:
     """An address made of the words as far as ASCII has their letters, and of a tail that makes it unlike others."""
-    return f"{'.'.join(filter(None, map(_letters, words))) or 'mail'}.{tail}@example.com"
+    return f"{'.'.join(filter(None, map(_ascii_letters, words))) or 'mail'}.{suffix}@example.com"

@@ -7,15 +7,15 @@ from functools import cached_property
 from typing import NamedTuple
 from uuid import UUID
 
-from hub.demo.rows import ident, milliseconds
+from hub.demo.rows import sample_id, to_milliseconds
 from hub.demo.synthetic.countries import Market, markets
-from hub.demo.synthetic.random_draws import draw, early
+from hub.demo.synthetic.random_draws import draw, draw_skewed
 from hub.domain.customers.contacts import Contact
 from hub.domain.customers.customers import Customer, CustomerKind
 
-BEGIN = milliseconds(datetime(2021, 1, 1, tzinfo=UTC))
-PRESENT = milliseconds(datetime(2026, 1, 1, tzinfo=UTC))
-YEAR_BEFORE = milliseconds(datetime(2025, 1, 1, tzinfo=UTC))
+BEGIN = to_milliseconds(datetime(2021, 1, 1, tzinfo=UTC))
+PRESENT = to_milliseconds(datetime(2026, 1, 1, tzinfo=UTC))
+YEAR_BEFORE = to_milliseconds(datetime(2025, 1, 1, tzinfo=UTC))
 NEWCOMERS = (PRESENT - BEGIN) * 9 // 10  # after that long nobody new comes
 
 STAFF_PER_OUTLET = 2
@@ -24,22 +24,22 @@ STAFF_PER_OUTLET = 2
 REGULARS = {11: ("CN", "小明", "王"), 12: ("ES", "José", "García"), 13: ("US", "Mary", "Johnson")}
 
 
-class Name(NamedTuple):
+class SyntheticName(NamedTuple):
     """A person's or a company's name, and the two words that it is made of."""
 
     text: str
     words: tuple[str, str]
 
 
-class Account(NamedTuple):
+class GeneratedCustomer(NamedTuple):
     """A made-up customer: what orders and interactions need to know of it as well."""
 
     number: int
     id: UUID
     created: int
-    kind: CustomerKind
+    customer_kind: CustomerKind
     market: Market
-    name: Name
+    name: SyntheticName
     city: str
     outlet: int
     staff: int | None
@@ -47,7 +47,7 @@ class Account(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Accounts:
+class CustomerGenerator:
     """The customers of a set of `size`, each of whom belongs to one of so many `outlets`."""
 
     size: int
@@ -56,44 +56,46 @@ class Accounts:
     def created(self, number: int) -> int:
         return BEGIN + NEWCOMERS * number // self.size
 
-    def known(self, at: int) -> int:
+    def count_at(self, timestamp: int) -> int:
         """How many customers there are at a moment: those with lower numbers."""
-        return min(self.size, (at - BEGIN) * self.size // NEWCOMERS + 1)
+        return min(self.size, (timestamp - BEGIN) * self.size // NEWCOMERS + 1)
 
     def market(self, number: int) -> Market:
-        return markets()[self._places[number]]
+        return markets()[self._market_indexes[number]]
 
     @cached_property
-    def _places(self) -> bytes:
+    def _market_indexes(self) -> bytes:
         """The index of each customer's market, a byte each: asked for so often that it is kept."""
-        of_country = {market.country.code: place for place, market in enumerate(markets())}
-        regular = {number: of_country[code] for number, (code, _, _) in REGULARS.items()}
+        index_by_country = {market.country.code: index for index, market in enumerate(markets())}
+        regular_indexes = {number: index_by_country[code] for number, (code, _, _) in REGULARS.items()}
         count = len(markets())
         return bytes(
-            regular[number % 1000] if number % 1000 in regular else draw(f"market:{number}")[0][0] % count
+            regular_indexes[number % 1000]
+            if number % 1000 in regular_indexes
+            else draw(f"market:{number}")[0][0] % count
             for number in range(self.size)
         )
 
-    def account(self, number: int) -> Account:
-        (outlet, *_), (kind, city, staff, contacts, *names) = draw(f"customer:{number}")
+    def customer(self, number: int) -> GeneratedCustomer:
+        (outlet, *_), (kind_draw, city, staff, contacts, *names) = draw(f"customer:{number}")
         market = self.market(number)
         created = self.created(number)
-        outlet = early(outlet, self.outlets)
+        outlet = draw_skewed(outlet, self.outlets)
         regular = REGULARS.get(number % 1000)
-        if regular is None and kind % 10 < 4:
-            name, contacts = company(market, names), 2 + contacts % 4
-            kind_of = CustomerKind.ORGANISATION
+        if regular is None and kind_draw % 10 < 4:
+            name, contacts = company_name(market, names), 2 + contacts % 4
+            customer_kind = CustomerKind.ORGANISATION
         else:
-            name, contacts = person_in(market, names), 1 + contacts % 5 // 4
-            kind_of = CustomerKind.PERSON
+            name, contacts = person_name(market, names), 1 + contacts % 5 // 4
+            customer_kind = CustomerKind.PERSON
         if regular is not None:
-            _, given, surname = regular
-            name = Name(market.full_name(given, surname), (given, surname))
-        return Account(
+            _, first_name, surname = regular
+            name = SyntheticName(market.full_name(first_name, surname), (first_name, surname))
+        return GeneratedCustomer(
             number,
-            ident(Customer, f"synthetic:{number}", created),
+            sample_id(Customer, f"synthetic:{number}", created),
             created,
-            kind_of,
+            customer_kind,
             market,
             name,
             market.cities[city % len(market.cities)],
@@ -103,26 +105,26 @@ class Accounts:
             contacts,
         )
 
-    def contact(self, account: Account, index: int) -> Name:
+    def contact(self, customer: GeneratedCustomer, index: int) -> SyntheticName:
         """A natural person is their own first contact."""
-        if index == 0 and account.kind is CustomerKind.PERSON:
-            return account.name
-        return person_in(account.market, draw(f"contact:{account.number}:{index}")[1])
+        if index == 0 and customer.customer_kind is CustomerKind.PERSON:
+            return customer.name
+        return person_name(customer.market, draw(f"contact:{customer.number}:{index}")[1])
 
 
-def contact_id(account: Account, index: int) -> UUID:
-    return ident(Contact, f"synthetic:{account.number}:{index}", account.created)
+def contact_id(customer: GeneratedCustomer, index: int) -> UUID:
+    return sample_id(Contact, f"synthetic:{customer.number}:{index}", customer.created)
 
 
-def person_in(market: Market, names: Sequence[int]) -> Name:
+def person_name(market: Market, names: Sequence[int]) -> SyntheticName:
     gender = names[0] % 2
-    given, surnames = market.given[gender], market.surnames[gender]
-    words = given[names[1] % len(given)], surnames[names[2] % len(surnames)]
-    return Name(market.full_name(*words), words)
+    first_names, surnames = market.first_names[gender], market.surnames[gender]
+    words = first_names[names[1] % len(first_names)], surnames[names[2] % len(surnames)]
+    return SyntheticName(market.full_name(*words), words)
 
 
-def company(market: Market, names: Sequence[int]) -> Name:
+def company_name(market: Market, names: Sequence[int]) -> SyntheticName:
     surnames = market.surnames[1]
     words = surnames[names[0] % len(surnames)], surnames[names[1] % len(surnames)]
     city = market.cities[names[2] % len(market.cities)]
-    return Name(market.country.company.format(a=words[0], b=words[1], city=city), words)
+    return SyntheticName(market.country.company.format(a=words[0], b=words[1], city=city), words)

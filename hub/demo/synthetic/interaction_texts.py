@@ -2,14 +2,14 @@
 
 from typing import NamedTuple
 
-from hub.demo.synthetic.orders import Deal
+from hub.demo.synthetic.orders import GeneratedOrder
 from hub.domain.engagement.interactions import Channel, Direction
 
 
-class Word(NamedTuple):
+class InteractionText(NamedTuple):
     """One interaction; subject and body may name {order}, its {number}, {staff}, {contact}, {city} and {days}."""
 
-    kind: str
+    interaction_kind: str
     channel: Channel
     direction: Direction
     subject: str
@@ -17,28 +17,28 @@ class Word(NamedTuple):
     about_order: bool = True
 
 
-TAKEN = Word(
+TAKEN = InteractionText(
     "order.taken",
     Channel.PHONE,
     Direction.INBOUND,
     "Order {number} taken by {staff}",
     "{staff} took order {number} ({order}) from {contact}.",
 )
-RECEIVED = Word(
+RECEIVED = InteractionText(
     "order.taken",
     Channel.WEB,
     Direction.INBOUND,
     "Order {number} placed on the web site",
     "{contact} placed order {number} ({order}) without help.",
 )
-SENT = Word(
+SENT = InteractionText(
     "shipment.sent",
     Channel.POST,
     Direction.OUTBOUND,
     "Order {number} sent to {city}",
     "Order {number} ({order}) left for {city}.",
 )
-LATE = Word(
+LATE = InteractionText(
     "shipment.late",
     Channel.POST,
     Direction.INTERNAL,
@@ -46,21 +46,21 @@ LATE = Word(
     "Order {number} ({order}) left for {city} late, by this many days: {days}.",
 )
 OTHERS = (
-    Word(
+    InteractionText(
         "call.received",
         Channel.PHONE,
         Direction.INBOUND,
         "Where is order {number}?",
         "{contact} asked how far {order} has come. {staff} looked it up and promised to call back.",
     ),
-    Word(
+    InteractionText(
         "complaint.made",
         Channel.EMAIL,
         Direction.INBOUND,
         "Goods damaged",
         "{contact} writes that part of {order} arrived damaged and asks for a replacement or a refund.",
     ),
-    Word(
+    InteractionText(
         "mail.sent",
         Channel.EMAIL,
         Direction.OUTBOUND,
@@ -68,7 +68,7 @@ OTHERS = (
         "{staff} sent {contact} the price list of the season, with the terms that were agreed last time.",
         about_order=False,
     ),
-    Word(
+    InteractionText(
         "visit.made",
         Channel.IN_STORE,
         Direction.OUTBOUND,
@@ -76,7 +76,7 @@ OTHERS = (
         "{staff} visited {contact} in {city}. They talked about the assortment; an order may follow within weeks.",
         about_order=False,
     ),
-    Word(
+    InteractionText(
         "chat.held",
         Channel.CHAT,
         Direction.INBOUND,
@@ -84,7 +84,7 @@ OTHERS = (
         "{contact} asked which products are free of nuts; {staff} answered with the list.",
         about_order=False,
     ),
-    Word(
+    InteractionText(
         "campaign.sent",
         Channel.SMS,
         Direction.OUTBOUND,
@@ -92,7 +92,7 @@ OTHERS = (
         "Hello {contact}, until Sunday all cheeses are ten percent off.",
         about_order=False,
     ),
-    Word(
+    InteractionText(
         "note.written",
         Channel.APP,
         Direction.INTERNAL,
@@ -100,7 +100,7 @@ OTHERS = (
         "Deliveries in {city} are possible before ten only.",
         about_order=False,
     ),
-    Word(
+    InteractionText(
         "call.made",
         Channel.PHONE,
         Direction.OUTBOUND,
@@ -111,14 +111,14 @@ OTHERS = (
 )
 
 
-def first(deal: Deal) -> Word:
-    return RECEIVED if deal.online else TAKEN
+def order_text(order: GeneratedOrder) -> InteractionText:
+    return RECEIVED if order.online else TAKEN
 
 
-def following(deal: Deal) -> Word:
+def next_text(order: GeneratedOrder) -> InteractionText:
     """Every late shipment is told, every other one half of the time; else something different comes next."""
-    if deal.days_late:
+    if order.days_late:
         return LATE
-    if deal.shipped is not None and deal.next_word % 2 == 0:
+    if order.shipped_at is not None and order.next_text_draw % 2 == 0:
         return SENT
-    return OTHERS[deal.next_word // 2 % len(OTHERS)]
+    return OTHERS[order.next_text_draw // 2 % len(OTHERS)]

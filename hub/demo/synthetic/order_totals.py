@@ -8,53 +8,55 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TypeAlias
 
-from hub.demo.rows import moment
+from hub.demo.rows import to_datetime
 from hub.demo.synthetic import interaction_texts
-from hub.demo.synthetic.customers import Accounts
-from hub.demo.synthetic.orders import Deal
-from hub.domain.scoring.scores import Bought, Cuts, rfm_cuts
+from hub.demo.synthetic.customers import CustomerGenerator
+from hub.demo.synthetic.orders import GeneratedOrder
+from hub.domain.scoring.scores import OrderSummary, QuintileCuts, rfm_cuts
 
-Numbers: TypeAlias = "array[int]"
+IntegerArray: TypeAlias = "array[int]"
 
 
 @dataclass(frozen=True)
-class Ledger:
+class OrderTotals:
     """By customer number: orders, net in ten-thousandths of the own currency, the last order, and if there was contact."""
 
-    accounts: Accounts
-    at: int
-    orders: Numbers
-    net: Numbers
-    last: Numbers
+    customers: CustomerGenerator
+    timestamp: int
+    orders: IntegerArray
+    net: IntegerArray
+    last: IntegerArray
     contacted: bytearray
 
     @classmethod
-    def empty(cls, accounts: Accounts, at: int) -> "Ledger":
-        zeros = [0] * accounts.size
-        return cls(accounts, at, array("i", zeros), array("q", zeros), array("q", zeros), bytearray(accounts.size))
+    def empty(cls, customers: CustomerGenerator, timestamp: int) -> "OrderTotals":
+        zeros = [0] * customers.size
+        return cls(
+            customers, timestamp, array("i", zeros), array("q", zeros), array("q", zeros), bytearray(customers.size)
+        )
 
-    def as_of(self, at: int) -> "Ledger":
+    def as_of(self, timestamp: int) -> "OrderTotals":
         """A copy of what was entered so far, to stand for that moment."""
-        return replace(self, at=at, orders=self.orders[:], net=self.net[:], last=self.last[:])
+        return replace(self, timestamp=timestamp, orders=self.orders[:], net=self.net[:], last=self.last[:])
 
-    def enter(self, deal: Deal) -> None:
-        if deal.counts:
-            self.orders[deal.customer] += 1
-            self.last[deal.customer] = deal.placed
-            if deal.currency == self.accounts.market(deal.customer).country.currency:
-                self.net[deal.customer] += deal.net
-        if not interaction_texts.following(deal).about_order:
-            self.contacted[deal.next_customer] = 1
+    def add(self, order: GeneratedOrder) -> None:
+        if order.is_purchase:
+            self.orders[order.customer] += 1
+            self.last[order.customer] = order.placed_at
+            if order.currency == self.customers.market(order.customer).country.currency:
+                self.net[order.customer] += order.net
+        if not interaction_texts.next_text(order).about_order:
+            self.contacted[order.next_customer] = 1
 
-    def bought(self, number: int) -> Bought:
+    def order_summary(self, number: int) -> OrderSummary:
         last = self.last[number]
-        currency = self.accounts.market(number).country.currency
+        currency = self.customers.market(number).country.currency
         net = Decimal(self.net[number]).scaleb(-4)
-        return Bought(self.orders[number], moment(last) if last else None, net, currency)
+        return OrderSummary(self.orders[number], to_datetime(last) if last else None, net, currency)
 
-    def population(self) -> Iterator[Bought]:
+    def population(self) -> Iterator[OrderSummary]:
         """What each customer that was known at the ledger's moment had bought."""
-        return (self.bought(number) for number in range(self.accounts.known(self.at)))
+        return (self.order_summary(number) for number in range(self.customers.count_at(self.timestamp)))
 
-    def cuts(self) -> Cuts:
-        return rfm_cuts(self.population(), moment(self.at))
+    def quintile_cuts(self) -> QuintileCuts:
+        return rfm_cuts(self.population(), to_datetime(self.timestamp))

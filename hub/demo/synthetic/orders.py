@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from hub.demo.synthetic.countries import Market
-from hub.demo.synthetic.customers import BEGIN, PRESENT, Accounts
-from hub.demo.synthetic.random_draws import draw, early
+from hub.demo.synthetic.customers import BEGIN, PRESENT, CustomerGenerator
+from hub.demo.synthetic.random_draws import draw, draw_skewed
 from hub.domain.sales.orders import OrderStatus
 
 ORDERS_PER_CUSTOMER = 5
@@ -19,13 +19,13 @@ SPAN = PRESENT - BEGIN
 DAY = 86_400_000
 RECENT = PRESENT - 30 * DAY
 
-COUNTS = (1,) * 4 + (2,) * 6 + (3,) * 3 + (4,) * 2 + (5,)
-SENT = (OrderStatus.SHIPPED, OrderStatus.RETURNED)
+ITEM_COUNTS = (1,) * 4 + (2,) * 6 + (3,) * 3 + (4,) * 2 + (5,)
+SHIPPED_STATUSES = (OrderStatus.SHIPPED, OrderStatus.RETURNED)
 DISCOUNTS = (0, 0, 0, 0, 5, 10, 15, 25)  # percent
 FOREIGN_CURRENCY = "USD"  # in which one order in forty is placed from wherever
 
 
-class Line(NamedTuple):
+class GeneratedItem(NamedTuple):
     """One item; the price is in hundredths, the discount in percent."""
 
     product: int
@@ -39,113 +39,113 @@ class Line(NamedTuple):
         return self.price * self.quantity * (100 - self.discount)
 
 
-class Deal(NamedTuple):
+class GeneratedOrder(NamedTuple):
     """A made-up order, and whom the next word was exchanged with."""
 
     number: int
     customer: int
-    placed: int
-    required: int
-    shipped: int | None
+    placed_at: int
+    required_at: int
+    shipped_at: int | None
     status: OrderStatus
     online: bool
     currency: str
-    lines: Sequence[Line]
+    items: Sequence[GeneratedItem]
     net: int
     freight: int
-    next_word: int  # decides what is said next
+    next_text_draw: int  # decides what is said next
     next_customer: int  # and to whom, unless it is about the order
     next_at: int
 
     @property
-    def counts(self) -> bool:
+    def is_purchase(self) -> bool:
         """Whether it is a purchase: neither a draft nor called off."""
         return self.status not in (OrderStatus.DRAFT, OrderStatus.CANCELLED)
 
     @property
     def days_late(self) -> int:
-        return 0 if self.shipped is None else max(0, self.shipped // DAY - self.required // DAY)
+        return 0 if self.shipped_at is None else max(0, self.shipped_at // DAY - self.required_at // DAY)
 
 
 @dataclass(frozen=True)
-class Deals:
+class OrderGenerator:
     """The orders of a set of customers, from a price list in US cents."""
 
-    accounts: Accounts
+    customers: CustomerGenerator
     prices: Sequence[int]
 
     @property
     def size(self) -> int:
-        return self.accounts.size * ORDERS_PER_CUSTOMER
+        return self.customers.size * ORDERS_PER_CUSTOMER
 
-    def placed(self, number: int) -> int:
+    def placed_at(self, number: int) -> int:
         # The square root lets orders grow linearly, as the customers do.
         return BEGIN + int(SPAN * math.sqrt((number + 1) / (self.size + 1)))
 
-    def between(self, start: int, stop: int) -> Iterator[Deal]:
-        return (self.deal(number) for number in range(start, stop))
+    def orders_between(self, start: int, stop: int) -> Iterator[GeneratedOrder]:
+        return (self.order(number) for number in range(start, stop))
 
-    def deal(self, number: int) -> Deal:
+    def order(self, number: int) -> GeneratedOrder:
         (buyer, other, wait, pause, first, _), narrow = draw(f"order:{number}")
-        key, foreign, step, count, fate, slow, due, freight, online, word, *rest = narrow
-        placed = self.placed(number)
-        known = self.accounts.known(placed)
-        customer = _key_account(buyer, known) if key % 10 == 0 else _regular(buyer, known)
-        market = self.accounts.market(customer)
+        key, foreign, step, count, fate, slow, due, freight, online, text_draw, *rest = narrow
+        placed_at = self.placed_at(number)
+        customer_count = self.customers.count_at(placed_at)
+        customer = _key_account(buyer, customer_count) if key % 10 == 0 else _regular_customer(buyer, customer_count)
+        market = self.customers.market(customer)
         abroad = foreign % 40 == 0
-        amounts = rest[: 2 * COUNTS[count % len(COUNTS)]]
-        lines = self._lines(first, 1 + step % 6, amounts, None if abroad else market)
-        net = sum(line.net for line in lines)
+        amounts = rest[: 2 * ITEM_COUNTS[count % len(ITEM_COUNTS)]]
+        items = self._items(first, 1 + step % 6, amounts, None if abroad else market)
+        net = sum(item.net for item in items)
         # One order in twenty waits weeks longer than the others.
-        shipped = placed + DAY // 2 + wait % (9 * DAY) + (20 * DAY if slow % 20 == 0 else 0)
-        status = _status(fate % 1000, placed, shipped)
-        return Deal(
+        shipped_at = placed_at + DAY // 2 + wait % (9 * DAY) + (20 * DAY if slow % 20 == 0 else 0)
+        status = _status(fate % 1000, placed_at, shipped_at)
+        return GeneratedOrder(
             number,
             customer,
-            placed,
-            (placed // DAY + 7 + due % 22) * DAY,
-            shipped if status in SENT else None,
+            placed_at,
+            (placed_at // DAY + 7 + due % 22) * DAY,
+            shipped_at if status in SHIPPED_STATUSES else None,
             status,
             online % 10 < 4,
             FOREIGN_CURRENCY if abroad else market.country.currency,
-            lines,
+            items,
             net,
             net * (2 + freight % 10) // 10_000 * 100,
-            word,
-            other % known,
-            min(placed + pause % (20 * DAY), PRESENT),
+            text_draw,
+            other % customer_count,
+            min(placed_at + pause % (20 * DAY), PRESENT),
         )
 
-    def _lines(self, first: int, step: int, amounts: Sequence[int], market: Market | None) -> list[Line]:
+    def _items(self, first: int, step: int, amounts: Sequence[int], market: Market | None) -> list[GeneratedItem]:
         """A line for each two of the amounts, each of another product, at the market's prices or in dollars."""
         products = len(self.prices)
-        start = early(first, products)
-        lines = []
+        start = draw_skewed(first, products)
+        items = []
         for index in range(0, len(amounts), 2):
             product = (start + index // 2 * step) % products
             cents = self.prices[product]
             price = cents if market is None else market.price(cents)
             quantity, discount = 1 + amounts[index] % 50, DISCOUNTS[amounts[index + 1] % len(DISCOUNTS)]
-            lines.append(Line(product, quantity, price, discount))
-        return lines
+            items.append(GeneratedItem(product, quantity, price, discount))
+        return items
 
 
-def _key_account(buyer: int, known: int) -> int:
-    return buyer % -(-known // KEY_ACCOUNTS) * KEY_ACCOUNTS
+def _key_account(buyer: int, customer_count: int) -> int:
+    return buyer % -(-customer_count // KEY_ACCOUNTS) * KEY_ACCOUNTS
 
 
-def _regular(buyer: int, known: int) -> int:
+def _regular_customer(buyer: int, customer_count: int) -> int:
     """Customers whose numbers end in 3 or 7 never order; what would be theirs is their neighbours'."""
-    number = early(buyer, known)
+    number = draw_skewed(buyer, customer_count)
     return number - 1 if number % 10 in (3, 7) else number
 
 
-def _status(fate: int, placed: int, shipped: int) -> OrderStatus:
+def _status(fate: int, placed_at: int, shipped_at: int) -> OrderStatus:
     """How far the order has come by the present; `fate` is below 1000."""
-    if placed > RECENT and fate < 50:
+    if placed_at > RECENT and fate < 50:
         return OrderStatus.DRAFT
     if fate < 25:
         return OrderStatus.CANCELLED
-    if shipped > PRESENT:
+    if shipped_at > PRESENT:
         return OrderStatus.PLACED
     return OrderStatus.RETURNED if fate < 35 else OrderStatus.SHIPPED

@@ -7,10 +7,10 @@ from uuid import UUID
 import orjson
 
 from hub.demo import rules
-from hub.demo.rows import Batch, ident, moment
-from hub.demo.synthetic.countries import mail
-from hub.demo.synthetic.customers import PRESENT, Account, Accounts, Name, contact_id
-from hub.demo.synthetic.order_totals import Ledger
+from hub.demo.rows import Batch, sample_id, to_datetime
+from hub.demo.synthetic.countries import build_email
+from hub.demo.synthetic.customers import PRESENT, CustomerGenerator, GeneratedCustomer, SyntheticName, contact_id
+from hub.demo.synthetic.order_totals import OrderTotals
 from hub.demo.synthetic.random_draws import draw
 from hub.domain.customers.contacts import Address, AddressKind, Contact, ContactPoint, PointKind
 from hub.domain.customers.customers import (
@@ -19,155 +19,176 @@ from hub.domain.customers.customers import (
     CustomerStatus,
     Identifier,
     IdentifierKind,
-    normalized,
+    normalize_identifier,
 )
-from hub.domain.scoring.scores import Cuts, rfm
+from hub.domain.scoring.scores import QuintileCuts, rfm
 
 SOURCE = "synthetic"
 
 STATUSES = (CustomerStatus.ACTIVE,) * 48 + (CustomerStatus.BLOCKED, CustomerStatus.CLOSED)
 SEGMENTS = ("retail", "wholesale", "restaurant", "online", "public")
 
-OWN = ("customer_id", "created_at", "updated_at")
+COMMON_COLUMNS = ("customer_id", "created_at", "updated_at")
 CUSTOMERS = (
     *("id", "kind", "name", "status", "stage", "tier", "unit_id", "owner_id"),
     *("country", "language", "currency", "attributes", "created_at", "updated_at"),
 )
-IDENTIFIERS = (*OWN, "id", "kind", "value", "normalized", "verified", "source")
-CONTACTS = (*OWN, "id", "name", "title", "is_primary", "language")
-POINTS = (*OWN, "id", "contact_id", "kind", "value", "country", "verified", "preferred")
-ADDRESSES = (*OWN, "id", "contact_id", "kind", "street", "city", "region", "postal_code", "country")
+IDENTIFIERS = (*COMMON_COLUMNS, "id", "kind", "value", "normalized", "verified", "source")
+CONTACTS = (*COMMON_COLUMNS, "id", "name", "title", "is_primary", "language")
+POINTS = (*COMMON_COLUMNS, "id", "contact_id", "kind", "value", "country", "verified", "preferred")
+ADDRESSES = (*COMMON_COLUMNS, "id", "contact_id", "kind", "street", "city", "region", "postal_code", "country")
 
-Row = tuple[object, ...]
+CustomerRowTuple = tuple[object, ...]
 
 
-def telephone(account: Account, index: int) -> str:
+def phone_number(customer: GeneratedCustomer, index: int) -> str:
     """Like a number of the country, and nobody else's."""
-    return f"{account.market.country.dial} {200 + index} {account.number:07d}"
+    return f"{customer.market.country.dial} {200 + index} {customer.number:07d}"
 
 
-def address(account: Account, name: Name, index: int) -> str:
+def customer_email(customer: GeneratedCustomer, name: SyntheticName, index: int) -> str:
     """The e-mail address of someone at the customer."""
-    return mail(name.words, f"{account.number}.{index}" if index else f"{account.number}")
+    return build_email(name.words, f"{customer.number}.{index}" if index else f"{customer.number}")
 
 
-def external_id(account: Account) -> str:
+def external_id(customer: GeneratedCustomer) -> str:
     """The customer's number from 1, so that the highest tells how many there are."""
-    return f"{account.number + 1:07d}"
+    return f"{customer.number + 1:07d}"
 
 
 @dataclass(frozen=True)
-class People:
+class SyntheticCustomers:
     """Rows for customers by number, placed in units and with staff by index."""
 
-    accounts: Accounts
-    ledger: Ledger
-    cuts: Cuts
+    customers: CustomerGenerator
+    totals: OrderTotals
+    quintile_cuts: QuintileCuts
     units: Sequence[UUID]
     staff: Sequence[UUID]
 
     def batches(self, start: int, stop: int) -> list[Batch]:
-        accounts = [self.accounts.account(number) for number in range(start, stop)]
+        customers = [self.customers.customer(number) for number in range(start, stop)]
         return [
-            Batch(Customer, CUSTOMERS, [self._customer(account) for account in accounts]),
-            Batch(Identifier, IDENTIFIERS, [row for account in accounts for row in _identifiers(account)]),
-            Batch(Contact, CONTACTS, [row for account in accounts for row in self._contacts(account)]),
-            Batch(ContactPoint, POINTS, [row for account in accounts for row in self._points(account)]),
-            Batch(Address, ADDRESSES, [row for account in accounts for row in self._addresses(account)]),
+            Batch(Customer, CUSTOMERS, [self._customer(customer) for customer in customers]),
+            Batch(Identifier, IDENTIFIERS, [row for customer in customers for row in _identifiers(customer)]),
+            Batch(Contact, CONTACTS, [row for customer in customers for row in self._contacts(customer)]),
+            Batch(ContactPoint, POINTS, [row for customer in customers for row in self._contact_points(customer)]),
+            Batch(Address, ADDRESSES, [row for customer in customers for row in self._addresses(customer)]),
         ]
 
-    def _customer(self, account: Account) -> Row:
-        country, at = account.market.country, moment(PRESENT)
-        _, (status, unknown, *facts) = draw(f"details:{account.number}")
-        bought = self.ledger.bought(account.number)
+    def _customer(self, customer: GeneratedCustomer) -> CustomerRowTuple:
+        country, as_of = customer.market.country, to_datetime(PRESENT)
+        _, (status, unknown, *attribute_draws) = draw(f"details:{customer.number}")
+        order_summary = self.totals.order_summary(customer.number)
         return (
-            account.id,
-            account.kind,
-            account.name.text,
+            customer.id,
+            customer.customer_kind,
+            customer.name.text,
             STATUSES[status % len(STATUSES)],
-            rules.stage(bought, bool(self.ledger.contacted[account.number]), at),
-            rules.tier(rfm(bought, self.cuts, at)),
-            self.units[account.outlet],
-            None if account.staff is None else self.staff[account.staff],
+            rules.stage(order_summary, bool(self.totals.contacted[customer.number]), as_of),
+            rules.tier(rfm(order_summary, self.quintile_cuts, as_of)),
+            self.units[customer.outlet],
+            None if customer.staff is None else self.staff[customer.staff],
             # Of one customer in a hundred the country is not known.
             country.code if unknown % 100 else None,
             country.language,
             country.currency,
-            _attributes(account, *facts[:3]),
-            account.created,
-            account.created,
+            _attributes(customer, *attribute_draws[:3]),
+            customer.created,
+            customer.created,
         )
 
-    def _contacts(self, account: Account) -> Iterator[Row]:
-        titles, language = account.market.titles, account.market.country.language
-        jobs, _ = draw(f"jobs:{account.number}")
-        for index in range(account.contacts):
-            title = titles[jobs[index] % len(titles)] if account.kind is CustomerKind.ORGANISATION else None
-            name = self.accounts.contact(account, index).text
-            yield (*_own(account), contact_id(account, index), name, title, index == 0, language)
+    def _contacts(self, customer: GeneratedCustomer) -> Iterator[CustomerRowTuple]:
+        titles, language = customer.market.titles, customer.market.country.language
+        jobs, _ = draw(f"jobs:{customer.number}")
+        for index in range(customer.contacts):
+            title = titles[jobs[index] % len(titles)] if customer.customer_kind is CustomerKind.ORGANISATION else None
+            name = self.customers.contact(customer, index).text
+            yield (*_common_values(customer), contact_id(customer, index), name, title, index == 0, language)
 
-    def _points(self, account: Account) -> Iterator[Row]:
-        for index in range(account.contacts):
-            (without_mail, also, mobile, verified, *_), _ = draw(f"points:{account.number}:{index}")
+    def _contact_points(self, customer: GeneratedCustomer) -> Iterator[CustomerRowTuple]:
+        for index in range(customer.contacts):
+            (without_mail, also, mobile, verified, *_), _ = draw(f"points:{customer.number}:{index}")
             values = []
             if without_mail % 10:
-                values.append((PointKind.EMAIL, address(account, self.accounts.contact(account, index), index)))
+                values.append(
+                    (PointKind.EMAIL, customer_email(customer, self.customers.contact(customer, index), index))
+                )
             if not values or also % 2:
-                values.append((PointKind.MOBILE if mobile % 3 else PointKind.PHONE, telephone(account, index)))
-            of = contact_id(account, index)
-            for kind, value in values:
-                point_id = ident(ContactPoint, f"synthetic:{account.number}:{index}:{kind.value}", account.created)
-                country = None if kind is PointKind.EMAIL else account.market.country.code
-                yield (*_own(account), point_id, of, kind, value, country, verified % 4 == 0, kind is values[0][0])
+                values.append((PointKind.MOBILE if mobile % 3 else PointKind.PHONE, phone_number(customer, index)))
+            point_contact_id = contact_id(customer, index)
+            for point_kind, value in values:
+                point_id = sample_id(
+                    ContactPoint, f"synthetic:{customer.number}:{index}:{point_kind.value}", customer.created
+                )
+                country = None if point_kind is PointKind.EMAIL else customer.market.country.code
+                yield (
+                    *_common_values(customer),
+                    point_id,
+                    point_contact_id,
+                    point_kind,
+                    value,
+                    country,
+                    verified % 4 == 0,
+                    point_kind is values[0][0],
+                )
 
-    def _addresses(self, account: Account) -> Iterator[Row]:
-        market, organisation = account.market, account.kind is CustomerKind.ORGANISATION
-        (second, kind_of, *_), places = draw(f"addresses:{account.number}")
-        kinds = [AddressKind.MAIN]
+    def _addresses(self, customer: GeneratedCustomer) -> Iterator[CustomerRowTuple]:
+        market, organisation = customer.market, customer.customer_kind is CustomerKind.ORGANISATION
+        (second, kind_draw, *_), location_draws = draw(f"addresses:{customer.number}")
+        address_kinds = [AddressKind.MAIN]
         if organisation and second % 2:
-            kinds.append((AddressKind.SHIPPING, AddressKind.BILLING)[kind_of % 2])
-        for index, kind in enumerate(kinds):
-            street, city, region, code = places[4 * index : 4 * index + 4]
+            address_kinds.append((AddressKind.SHIPPING, AddressKind.BILLING)[kind_draw % 2])
+        for index, address_kind in enumerate(address_kinds):
+            street, city, region, code = location_draws[4 * index : 4 * index + 4]
             yield (
-                *_own(account),
-                ident(Address, f"synthetic:{account.number}:{kind.value}", account.created),
-                None if organisation else contact_id(account, 0),
-                kind,
+                *_common_values(customer),
+                sample_id(Address, f"synthetic:{customer.number}:{address_kind.value}", customer.created),
+                None if organisation else contact_id(customer, 0),
+                address_kind,
                 market.streets[street % len(market.streets)],
-                market.cities[city % len(market.cities)] if index else account.city,
+                market.cities[city % len(market.cities)] if index else customer.city,
                 market.regions[region % len(market.regions)],
                 market.postal_codes[code % len(market.postal_codes)],
                 market.country.code,
             )
 
 
-def _own(account: Account) -> tuple[UUID, int, int]:
-    """The values of OWN."""
-    return account.id, account.created, account.created
+def _common_values(customer: GeneratedCustomer) -> tuple[UUID, int, int]:
+    """The values of COMMON_COLUMNS."""
+    return customer.id, customer.created, customer.created
 
 
-def _attributes(account: Account, segment: int, newsletter: int, age: int) -> str:
-    facts: dict[str, object] = {
-        "number": account.number + 1,
+def _attributes(customer: GeneratedCustomer, segment: int, newsletter: int, age: int) -> str:
+    attributes: dict[str, object] = {
+        "number": customer.number + 1,
         "segment": SEGMENTS[segment % len(SEGMENTS)],
         "newsletter": newsletter % 3 == 0,
     }
-    if account.kind is CustomerKind.PERSON:
-        facts["birthYear"] = 1940 + age % 66
+    if customer.customer_kind is CustomerKind.PERSON:
+        attributes["birthYear"] = 1940 + age % 66
     else:
-        facts["employees"] = 1 + age % 1000
-    return orjson.dumps({SOURCE: facts}).decode()
+        attributes["employees"] = 1 + age % 1000
+    return orjson.dumps({SOURCE: attributes}).decode()
 
 
-def _identifiers(account: Account) -> Iterator[Row]:
-    (mailed, telephoned, loyal, verified, *_), _ = draw(f"identifiers:{account.number}")
-    values = [(IdentifierKind.EXTERNAL_ID, external_id(account), True)]
+def _identifiers(customer: GeneratedCustomer) -> Iterator[CustomerRowTuple]:
+    (mailed, telephoned, loyal, verified, *_), _ = draw(f"identifiers:{customer.number}")
+    values = [(IdentifierKind.EXTERNAL_ID, external_id(customer), True)]
     if mailed % 10 < 6:
-        values.append((IdentifierKind.EMAIL, address(account, account.name, 0), verified % 2 == 0))
+        values.append((IdentifierKind.EMAIL, customer_email(customer, customer.name, 0), verified % 2 == 0))
     if telephoned % 10 < 4:
-        values.append((IdentifierKind.PHONE, telephone(account, 0), verified % 4 == 0))
-    if account.kind is CustomerKind.PERSON and loyal % 10 < 3:
-        values.append((IdentifierKind.LOYALTY_ID, f"L{account.number:07d}", True))
-    for kind, value, proven in values:
-        row_id = ident(Identifier, f"synthetic:{account.number}:{kind.value}", account.created)
-        yield (*_own(account), row_id, kind, value, normalized(kind, value), proven, SOURCE)
+        values.append((IdentifierKind.PHONE, phone_number(customer, 0), verified % 4 == 0))
+    if customer.customer_kind is CustomerKind.PERSON and loyal % 10 < 3:
+        values.append((IdentifierKind.LOYALTY_ID, f"L{customer.number:07d}", True))
+    for identifier_kind, value, proven in values:
+        row_id = sample_id(Identifier, f"synthetic:{customer.number}:{identifier_kind.value}", customer.created)
+        yield (
+            *_common_values(customer),
+            row_id,
+            identifier_kind,
+            value,
+            normalize_identifier(identifier_kind, value),
+            proven,
+            SOURCE,
+        )

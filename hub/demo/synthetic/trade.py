@@ -8,16 +8,16 @@ from uuid import UUID
 
 import orjson
 
-from hub.demo.rows import Batch, ident, moment, order_ref
+from hub.demo.rows import Batch, order_api_id, sample_id, to_datetime
 from hub.demo.synthetic import interaction_texts
-from hub.demo.synthetic.customers import Account, contact_id
-from hub.demo.synthetic.interaction_texts import Word
-from hub.demo.synthetic.order_totals import Ledger
-from hub.demo.synthetic.orders import Deal, Deals
+from hub.demo.synthetic.customers import GeneratedCustomer, contact_id
+from hub.demo.synthetic.interaction_texts import InteractionText
+from hub.demo.synthetic.order_totals import OrderTotals
+from hub.demo.synthetic.orders import GeneratedOrder, OrderGenerator
 from hub.domain.customers.customers import Customer
 from hub.domain.engagement.interactions import Interaction
 from hub.domain.sales.orders import Order, OrderItem
-from hub.domain.scoring.scores import Cuts, Score, rfm
+from hub.domain.scoring.scores import QuintileCuts, Score, rfm
 
 ORDERS = (
     *(
@@ -48,12 +48,12 @@ SCORES = (
     *("version", "created_at", "updated_at"),
 )
 
-Row = tuple[Any, ...]
-OCCURRED = INTERACTIONS.index("occurred_at")
+OrderRowTuple = tuple[Any, ...]
+OCCURRED_AT_INDEX = INTERACTIONS.index("occurred_at")
 
 
 @dataclass(frozen=True)
-class Helper:
+class GeneratedStaff:
     """A member of staff of the set."""
 
     id: UUID
@@ -63,129 +63,142 @@ class Helper:
 
 
 @dataclass(frozen=True)
-class Trade:
+class SyntheticOrders:
     """Rows for orders by number, of products, units and staff by index."""
 
-    deals: Deals
+    order_generator: OrderGenerator
     products: Sequence[UUID]
     units: Sequence[UUID]
-    staff: Sequence[Helper]
+    staff: Sequence[GeneratedStaff]
 
     def batches(self, start: int, stop: int) -> list[Batch]:
-        orders: list[Row] = []
-        items: list[Row] = []
-        interactions: list[Row] = []
-        for deal in self.deals.between(start, stop):
-            account = self.deals.accounts.account(deal.customer)
-            order_id = ident(Order, f"synthetic:{deal.number}", deal.placed)
-            orders.append(self._order(deal, account, order_id))
-            items += self._items(deal, account, order_id)
-            interactions += self._interactions(deal, account, order_id)
-        interactions.sort(key=lambda row: row[OCCURRED])
+        orders: list[OrderRowTuple] = []
+        items: list[OrderRowTuple] = []
+        interactions: list[OrderRowTuple] = []
+        for order in self.order_generator.orders_between(start, stop):
+            customer = self.order_generator.customers.customer(order.customer)
+            order_id = sample_id(Order, f"synthetic:{order.number}", order.placed_at)
+            orders.append(self._order(order, customer, order_id))
+            items += self._items(order, customer, order_id)
+            interactions += self._interactions(order, customer, order_id)
+        interactions.sort(key=lambda row: row[OCCURRED_AT_INDEX])
         return [
             Batch(Order, ORDERS, orders),
             Batch(OrderItem, ITEMS, items),
             Batch(Interaction, INTERACTIONS, interactions),
         ]
 
-    def _helper(self, deal: Deal, account: Account) -> Helper:
+    def _staff_member(self, order: GeneratedOrder, customer: GeneratedCustomer) -> GeneratedStaff:
         """The customer's own, or for a customer who is nobody's, whoever is free."""
-        return self.staff[deal.number % len(self.staff) if account.staff is None else account.staff]
+        return self.staff[order.number % len(self.staff) if customer.staff is None else customer.staff]
 
-    def _order(self, deal: Deal, account: Account, order_id: UUID) -> Row:
+    def _order(self, order: GeneratedOrder, customer: GeneratedCustomer, order_id: UUID) -> OrderRowTuple:
         return (
             order_id,
-            account.id,
-            self.units[account.outlet],
-            _number(deal),
-            deal.status,
-            deal.placed,
-            deal.required,
-            deal.shipped,
-            deal.currency,
-            Decimal(deal.net).scaleb(-4),
-            Decimal(deal.freight).scaleb(-4),
-            account.name.text,
-            account.city,
-            account.market.country.code,
-            None if deal.online else self._helper(deal, account).id,
-            contact_id(account, deal.number % account.contacts),
-            1 if deal.shipped is None else 2,
-            deal.placed,
-            deal.shipped or deal.placed,
+            customer.id,
+            self.units[customer.outlet],
+            _order_number(order),
+            order.status,
+            order.placed_at,
+            order.required_at,
+            order.shipped_at,
+            order.currency,
+            Decimal(order.net).scaleb(-4),
+            Decimal(order.freight).scaleb(-4),
+            customer.name.text,
+            customer.city,
+            customer.market.country.code,
+            None if order.online else self._staff_member(order, customer).id,
+            contact_id(customer, order.number % customer.contacts),
+            1 if order.shipped_at is None else 2,
+            order.placed_at,
+            order.shipped_at or order.placed_at,
         )
 
-    def _items(self, deal: Deal, account: Account, order_id: UUID) -> Iterator[Row]:
-        for number, line in enumerate(deal.lines, 1):
+    def _items(self, order: GeneratedOrder, customer: GeneratedCustomer, order_id: UUID) -> Iterator[OrderRowTuple]:
+        for number, item in enumerate(order.items, 1):
             yield (
-                ident(OrderItem, f"synthetic:{deal.number}:{number}", deal.placed),
-                account.id,
+                sample_id(OrderItem, f"synthetic:{order.number}:{number}", order.placed_at),
+                customer.id,
                 order_id,
                 number,
-                self.products[line.product],
-                line.quantity,
-                Decimal(line.price).scaleb(-2),
-                Decimal(line.discount).scaleb(-2),
-                deal.currency,
-                deal.placed,
-                deal.placed,
+                self.products[item.product],
+                item.quantity,
+                Decimal(item.price).scaleb(-2),
+                Decimal(item.discount).scaleb(-2),
+                order.currency,
+                order.placed_at,
+                order.placed_at,
             )
 
-    def _interactions(self, deal: Deal, account: Account, order_id: UUID) -> Iterator[Row]:
-        yield self._interaction(interaction_texts.first(deal), deal.placed, deal, account, order_id)
-        word = interaction_texts.following(deal)
-        when = deal.next_at if deal.shipped is None or word in interaction_texts.OTHERS else deal.shipped
-        other = account if word.about_order else self.deals.accounts.account(deal.next_customer)
-        yield self._interaction(word, when, deal, other, order_id)
+    def _interactions(
+        self, order: GeneratedOrder, customer: GeneratedCustomer, order_id: UUID
+    ) -> Iterator[OrderRowTuple]:
+        yield self._interaction(interaction_texts.order_text(order), order.placed_at, order, customer, order_id)
+        text = interaction_texts.next_text(order)
+        occurred_at = (
+            order.next_at if order.shipped_at is None or text in interaction_texts.OTHERS else order.shipped_at
+        )
+        counterpart = customer if text.about_order else self.order_generator.customers.customer(order.next_customer)
+        yield self._interaction(text, occurred_at, order, counterpart, order_id)
 
-    def _interaction(self, word: Word, when: int, deal: Deal, account: Account, order_id: UUID) -> Row:
-        helper, contact = self._helper(deal, account), deal.number % account.contacts
-        told = {
-            "number": _number(deal),
-            "order": order_ref(order_id),
-            "staff": helper.name,
-            "contact": self.deals.accounts.contact(account, contact).text,
-            "city": account.city,
-            "days": deal.days_late,
+    def _interaction(
+        self,
+        text: InteractionText,
+        occurred_at: int,
+        order: GeneratedOrder,
+        customer: GeneratedCustomer,
+        order_id: UUID,
+    ) -> OrderRowTuple:
+        staff_member, contact = self._staff_member(order, customer), order.number % customer.contacts
+        placeholders = {
+            "number": _order_number(order),
+            "order": order_api_id(order_id),
+            "staff": staff_member.name,
+            "contact": self.order_generator.customers.contact(customer, contact).text,
+            "city": customer.city,
+            "days": order.days_late,
         }
         return (
-            ident(Interaction, f"synthetic:{deal.number}:{word.kind}", when),
-            account.id,
-            self.units[account.outlet],
-            word.channel,
-            word.direction,
-            word.kind,
-            word.subject.format_map(told),
-            word.body.format_map(told),
-            when,
-            helper.id if "{staff}" in word.body else None,
-            order_id if word.about_order else None,
-            contact_id(account, contact) if "{contact}" in word.body else None,
-            when,
-            when,
+            sample_id(Interaction, f"synthetic:{order.number}:{text.interaction_kind}", occurred_at),
+            customer.id,
+            self.units[customer.outlet],
+            text.channel,
+            text.direction,
+            text.interaction_kind,
+            text.subject.format_map(placeholders),
+            text.body.format_map(placeholders),
+            occurred_at,
+            staff_member.id if "{staff}" in text.body else None,
+            order_id if text.about_order else None,
+            contact_id(customer, contact) if "{contact}" in text.body else None,
+            occurred_at,
+            occurred_at,
         )
 
 
-def score_rows(ledger: Ledger, cuts: Cuts, numbers: range, superseded: int | None) -> Iterator[Row]:
+def score_rows(
+    totals: OrderTotals, quintile_cuts: QuintileCuts, numbers: range, superseded_at: int | None
+) -> Iterator[OrderRowTuple]:
     """The scores of customers by number, as of the ledger's moment."""
-    at = moment(ledger.at)
+    as_of = to_datetime(totals.timestamp)
     for number in numbers:
-        customer_id = ident(Customer, f"synthetic:{number}", ledger.accounts.created(number))
-        for verdict in rfm(ledger.bought(number), cuts, at):
+        customer_id = sample_id(Customer, f"synthetic:{number}", totals.customers.created(number))
+        for model_score in rfm(totals.order_summary(number), quintile_cuts, as_of):
             yield (
-                ident(Score, f"synthetic:{number}:{verdict.model}", ledger.at),
+                sample_id(Score, f"synthetic:{number}:{model_score.model}", totals.timestamp),
                 customer_id,
-                verdict.model,
-                verdict.value,
-                str(verdict.band),
-                orjson.dumps(verdict.reasons).decode(),
-                ledger.at,
-                superseded,
-                1 if superseded is None else 2,
-                ledger.at,
-                superseded or ledger.at,
+                model_score.model,
+                model_score.value,
+                str(model_score.band),
+                orjson.dumps(model_score.reasons).decode(),
+                totals.timestamp,
+                superseded_at,
+                1 if superseded_at is None else 2,
+                totals.timestamp,
+                superseded_at or totals.timestamp,
             )
 
 
-def _number(deal: Deal) -> str:
-    return f"S{deal.number + 1:08d}"
+def _order_number(order: GeneratedOrder) -> str:
+    return f"S{order.number + 1:08d}"

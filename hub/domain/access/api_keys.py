@@ -14,21 +14,21 @@ from uuid import UUID
 import asyncpg
 import sqlalchemy as sa
 
-from hub.db.sql_text import text
+from hub.db.sql_text import to_sql
 from hub.domain.customers.customers import Customer
 from hub.domain.organisation.organisation import OrgUnit
 from hub.errors import BadInput, NotFound
-from hub.model.columns import Choice, metadata, moment, reference
+from hub.model.columns import DescribedEnum, foreign_key, metadata, timestamp
 from hub.viewer import Role, Viewer
 
 # The shown part was eight digits once: too few for a hub that mints a key at every login.
-KEY = re.compile(r"hub_((?:[0-9a-f]{8}){1,2})_[A-Za-z0-9_-]{43}")
-NAME_LENGTH = 100
-MOST_MINUTES = 24 * 60  # that a minted key lives
-KEPT_FOR = timedelta(days=7)  # after its end, so that who still shows it is told what it is
+KEY_PATTERN = re.compile(r"hub_((?:[0-9a-f]{8}){1,2})_[A-Za-z0-9_-]{43}")
+MAX_NAME_LENGTH = 100
+MAX_MINUTES = 24 * 60  # that a minted key lives
+EXPIRED_KEY_RETENTION = timedelta(days=7)  # after its end, so that who still shows it is told what it is
 
 
-class CustomerRole(Choice):
+class CustomerRole(DescribedEnum):
     """What a key that is bound to a customer may do."""
 
     READER = "READER", "See what is the customer's."
@@ -43,12 +43,12 @@ ApiKey = sa.Table(
     sa.Column("hash", sa.LargeBinary, nullable=False, comment="SHA-256 of the whole key; the key itself is not kept."),
     sa.Column("name", sa.Text, nullable=False, comment="What its keeper calls it."),
     sa.Column("role", sa.Text, nullable=False, comment="What it may do: admin, writer or reader."),
-    reference("unit_id", "org_units.id", "It sees this unit's subtree only.", nullable=True, ondelete="CASCADE"),
-    reference("customer_id", "customers.id", "It sees this customer only.", nullable=True, ondelete="CASCADE"),
-    sa.Column("created_at", moment(), nullable=False, server_default=sa.func.now(), comment="When it was issued."),
-    sa.Column("expires_at", moment(), comment="From when it is refused; empty for never."),
-    sa.Column("revoked_at", moment(), comment="When it was revoked; empty while it lives."),
-    sa.Column("last_used_at", moment(), comment="When it was last used, to the minute."),
+    foreign_key("unit_id", "org_units.id", "It sees this unit's subtree only.", nullable=True, ondelete="CASCADE"),
+    foreign_key("customer_id", "customers.id", "It sees this customer only.", nullable=True, ondelete="CASCADE"),
+    sa.Column("created_at", timestamp(), nullable=False, server_default=sa.func.now(), comment="When it was issued."),
+    sa.Column("expires_at", timestamp(), comment="From when it is refused; empty for never."),
+    sa.Column("revoked_at", timestamp(), comment="When it was revoked; empty while it lives."),
+    sa.Column("last_used_at", timestamp(), comment="When it was last used, to the minute."),
     sa.UniqueConstraint("public_id"),
     sa.CheckConstraint("octet_length(hash) = 32", name="hash_is_sha256"),
     sa.CheckConstraint("role in ('admin', 'writer', 'reader')", name="role_is_known"),
@@ -71,7 +71,7 @@ class NewKey:
 
 
 @dataclass(frozen=True, slots=True)
-class KeyFound:
+class StoredKey:
     """What the table knows of a key, and the viewer that its holder is."""
 
     public_id: str
@@ -84,25 +84,30 @@ class KeyFound:
     revoked_at: datetime | None
     last_used_at: datetime | None
 
-    def state(self, at: datetime) -> Literal["living", "revoked", "expired"]:
+    def state(self, now: datetime) -> Literal["living", "revoked", "expired"]:
         """Whether the key opens the API at a time."""
-        if self.revoked_at is not None and self.revoked_at <= at:
+        if self.revoked_at is not None and self.revoked_at <= now:
             return "revoked"
-        return "expired" if self.expires_at is not None and self.expires_at <= at else "living"
+        return "expired" if self.expires_at is not None and self.expires_at <= now else "living"
 
 
-_below = OrgUnit.alias()
-_units = (  # the unit itself first
-    sa.select(_below.c.id).where(_below.c.path.op("<@")(OrgUnit.c.path)).order_by(_below.c.path).correlate(OrgUnit)
+_subtree = OrgUnit.alias()
+_unit_ids = (  # the unit itself first
+    sa.select(_subtree.c.id)
+    .where(_subtree.c.path.op("<@")(OrgUnit.c.path))
+    .order_by(_subtree.c.path)
+    .correlate(OrgUnit)
 )
-_columns = sa.select(
+_select_keys = sa.select(
     ApiKey,
     sa.cast(OrgUnit.c.path, sa.Text).label("unit_path"),
-    sa.func.array(_units.scalar_subquery()).label("unit_ids"),
+    sa.func.array(_unit_ids.scalar_subquery()).label("unit_ids"),
 ).outerjoin(OrgUnit, OrgUnit.c.id == ApiKey.c.unit_id)
-_FIND = text(_columns.where(ApiKey.c.public_id == sa.func.any(sa.bindparam("public_ids", type_=sa.ARRAY(sa.Text)))))
-_ALL = text(_columns.order_by(ApiKey.c.id))
-_INSERT = text(
+_FIND = to_sql(
+    _select_keys.where(ApiKey.c.public_id == sa.func.any(sa.bindparam("public_ids", type_=sa.ARRAY(sa.Text))))
+)
+_LIST = to_sql(_select_keys.order_by(ApiKey.c.id))
+_INSERT = to_sql(
     sa.insert(ApiKey).values(
         {
             name: sa.bindparam(name)
@@ -110,24 +115,24 @@ _INSERT = text(
         }
     )
 )
-_REVOKE = text(
+_REVOKE = to_sql(
     sa.update(ApiKey)
-    .where(ApiKey.c.public_id == sa.bindparam("wanted", type_=sa.Text))
-    .values(revoked_at=sa.func.coalesce(ApiKey.c.revoked_at, sa.bindparam("at", type_=moment())))
+    .where(ApiKey.c.public_id == sa.bindparam("public_id", type_=sa.Text))
+    .values(revoked_at=sa.func.coalesce(ApiKey.c.revoked_at, sa.bindparam("now", type_=timestamp())))
     .returning(ApiKey.c.revoked_at)
 )
-_USED = text(
+_RECORD_USAGE = to_sql(
     sa.update(ApiKey)
     .where(ApiKey.c.id == sa.bindparam("key_id", type_=sa.Uuid))
-    .values(last_used_at=sa.func.greatest(ApiKey.c.last_used_at, sa.bindparam("at", type_=moment())))
+    .values(last_used_at=sa.func.greatest(ApiKey.c.last_used_at, sa.bindparam("now", type_=timestamp())))
 )
-_ended = (
+_expired = (
     sa.select(ApiKey.c.id)
-    .where(ApiKey.c.customer_id.is_not(None), ApiKey.c.expires_at < sa.bindparam("before", type_=moment()))
-    .limit(sa.bindparam("most", type_=sa.Integer))
+    .where(ApiKey.c.customer_id.is_not(None), ApiKey.c.expires_at < sa.bindparam("before", type_=timestamp()))
+    .limit(sa.bindparam("limit", type_=sa.Integer))
 )
-_FORGET = text(sa.delete(ApiKey).where(ApiKey.c.id.in_(_ended)))
-_UNIT = text(
+_PURGE = to_sql(sa.delete(ApiKey).where(ApiKey.c.id.in_(_expired)))
+_FIND_UNIT = to_sql(
     sa.select(OrgUnit.c.id).where(
         sa.or_(sa.cast(OrgUnit.c.id, sa.Text) == sa.bindparam("text"), OrgUnit.c.code == sa.bindparam("text"))
     )
@@ -138,29 +143,29 @@ def digest(key: str) -> bytes:
     return hashlib.sha256(key.encode()).digest()
 
 
-def public_id(key: str) -> str | None:
+def extract_public_id(key: str) -> str | None:
     """The part of a well-formed key that may be shown; None for any other text."""
-    parts = KEY.fullmatch(key)
+    parts = KEY_PATTERN.fullmatch(key)
     return parts[1] if parts else None
 
 
-async def create(tx: asyncpg.Connection, viewer: Viewer, wanted: NewKey, at: datetime) -> str:
+async def create(tx: asyncpg.Connection, viewer: Viewer, new_key: NewKey, now: datetime) -> str:
     """Issue a key and return its text, which is nowhere kept."""
     viewer.require("keys:admin")
-    _check(wanted, at)
-    shown = secrets.token_hex(8)
-    key = f"hub_{shown}_{secrets.token_urlsafe(32)}"
+    _check_new_key(new_key, now)
+    public_id = secrets.token_hex(8)
+    key = f"hub_{public_id}_{secrets.token_urlsafe(32)}"
     try:
         await tx.execute(
             _INSERT,
-            shown,
+            public_id,
             digest(key),
-            wanted.name,
-            wanted.role.value,
-            wanted.unit_id,
-            wanted.customer_id,
-            at,
-            wanted.expires_at,
+            new_key.name,
+            new_key.role.value,
+            new_key.unit_id,
+            new_key.customer_id,
+            now,
+            new_key.expires_at,
         )
     except asyncpg.ForeignKeyViolationError as error:
         argument = "unit" if "unit_id" in (error.constraint_name or "") else "customer"
@@ -169,14 +174,14 @@ async def create(tx: asyncpg.Connection, viewer: Viewer, wanted: NewKey, at: dat
     return key
 
 
-class Minted(NamedTuple):
+class MintPayload(NamedTuple):
     """What a new key gives."""
 
     key: Annotated[str, "The key itself; it is told this once."]
     expires_at: Annotated[datetime, "From when it is refused."]
 
 
-async def mint(
+async def mint_customer_key(
     tx: asyncpg.Connection,
     viewer: Viewer,
     *,
@@ -184,80 +189,80 @@ async def mint(
     role: Annotated[CustomerRole, "What it may do."] = CustomerRole.READER,
     minutes: Annotated[int, "For how long it opens the API: 1 to 1440, 15 when left out."] = 15,
     name: Annotated[str, "What its keeper calls it."] = "minted",
-    at: datetime,
-) -> Minted:
+    now: datetime,
+) -> MintPayload:
     """Issues a short-lived key bound to one customer: how the backend of a mobile app logs its user in."""
     viewer.require("keys:admin")
-    if not 1 <= minutes <= MOST_MINUTES:
-        raise BadInput(f"minutes: give 1 to {MOST_MINUTES}.", code="KEY_INVALID", argument="minutes")
-    expires_at = at + timedelta(minutes=minutes)
-    wanted = NewKey(name, Role(role.lower()), customer_id=customer_id, expires_at=expires_at)
+    if not 1 <= minutes <= MAX_MINUTES:
+        raise BadInput(f"minutes: give 1 to {MAX_MINUTES}.", code="KEY_INVALID", argument="minutes")
+    expires_at = now + timedelta(minutes=minutes)
+    new_key = NewKey(name, Role(role.lower()), customer_id=customer_id, expires_at=expires_at)
     try:
-        return Minted(await create(tx, viewer, wanted, at), expires_at)
+        return MintPayload(await create(tx, viewer, new_key, now), expires_at)
     except NotFound:
         raise NotFound(
             "customer_id: there is no such row, or this key may not see it.", argument="customer_id"
         ) from None
 
 
-def _check(wanted: NewKey, at: datetime) -> None:
-    if wanted.unit_id is not None and wanted.customer_id is not None:
+def _check_new_key(new_key: NewKey, now: datetime) -> None:
+    if new_key.unit_id is not None and new_key.customer_id is not None:
         message = "unit, customer: a key is bound to one or the other; leave one out."
         raise BadInput(message, code="KEY_INVALID", argument="customer")
-    if wanted.expires_at is not None and wanted.expires_at <= at:
-        message = f"expires: {wanted.expires_at.isoformat()} is past; give a time to come."
+    if new_key.expires_at is not None and new_key.expires_at <= now:
+        message = f"expires: {new_key.expires_at.isoformat()} is past; give a time to come."
         raise BadInput(message, code="KEY_INVALID", argument="expires")
-    if len(wanted.name) > NAME_LENGTH or not wanted.name.isprintable():
-        message = f"name: give at most {NAME_LENGTH} characters, none of them invisible."
+    if len(new_key.name) > MAX_NAME_LENGTH or not new_key.name.isprintable():
+        message = f"name: give at most {MAX_NAME_LENGTH} characters, none of them invisible."
         raise BadInput(message, code="KEY_INVALID", argument="name")
 
 
-async def revoke(tx: asyncpg.Connection, viewer: Viewer, shown: str, at: datetime) -> datetime:
+async def revoke(tx: asyncpg.Connection, viewer: Viewer, public_id: str, now: datetime) -> datetime:
     """Refuse the key from now on; the answer is when that began, also when it was long ago."""
     viewer.require("keys:admin")
-    since: datetime | None = await tx.fetchval(_REVOKE, at, shown)
-    if since is None:
-        raise NotFound(f"id: no key has the id {shown!r}; `hub key list` shows them.", argument="id")
-    return since
+    revoked_at: datetime | None = await tx.fetchval(_REVOKE, now, public_id)
+    if revoked_at is None:
+        raise NotFound(f"id: no key has the id {public_id!r}; `hub key list` shows them.", argument="id")
+    return revoked_at
 
 
-async def every(tx: asyncpg.Connection, viewer: Viewer) -> list[KeyFound]:
+async def list_keys(tx: asyncpg.Connection, viewer: Viewer) -> list[StoredKey]:
     """All keys in the order in which they were issued."""
     viewer.require("keys:admin")
-    return [_found(row) for row in await tx.fetch(_ALL)]
+    return [_to_stored_key(row) for row in await tx.fetch(_LIST)]
 
 
-async def find(tx: asyncpg.Connection, shown: str) -> KeyFound | None:
+async def find_key(tx: asyncpg.Connection, public_id: str) -> StoredKey | None:
     """The key of this public id; whether the caller holds it is for the caller of this to compare."""
-    return next(iter(await find_all(tx, (shown,))), None)
+    return next(iter(await find_keys(tx, (public_id,))), None)
 
 
-async def find_all(tx: asyncpg.Connection, shown: Sequence[str]) -> list[KeyFound]:
+async def find_keys(tx: asyncpg.Connection, public_ids: Sequence[str]) -> list[StoredKey]:
     """The keys of these public ids, in any order; likewise."""
-    return [_found(row) for row in await tx.fetch(_FIND, shown)]
+    return [_to_stored_key(row) for row in await tx.fetch(_FIND, public_ids)]
 
 
-async def mark_used(tx: asyncpg.Connection, used: Mapping[UUID, datetime]) -> None:
+async def record_usage(tx: asyncpg.Connection, usage: Mapping[UUID, datetime]) -> None:
     """Remember when keys were last used."""
-    await tx.executemany(_USED, [(at, key_id) for key_id, at in sorted(used.items())])
+    await tx.executemany(_RECORD_USAGE, [(used_at, key_id) for key_id, used_at in sorted(usage.items())])
 
 
-async def forget(tx: asyncpg.Connection, at: datetime, most: int) -> bool:
+async def purge_expired(tx: asyncpg.Connection, now: datetime, limit: int) -> bool:
     """Deletes keys of customers that ended long ago: there is one for every login. Whether there may be more."""
-    done: str = await tx.execute(_FORGET, at - KEPT_FOR, most)
-    return done == f"DELETE {most}"
+    status: str = await tx.execute(_PURGE, now - EXPIRED_KEY_RETENTION, limit)
+    return status == f"DELETE {limit}"
 
 
-async def unit_named(tx: asyncpg.Connection, text: str) -> UUID:
+async def find_unit(tx: asyncpg.Connection, id_or_code: str) -> UUID:
     """The unit with this id or code."""
-    found: UUID | None = await tx.fetchval(_UNIT, text)
-    if found is None:
-        raise NotFound(f"unit: no unit has the id or code {text!r}.", argument="unit")
-    return found
+    unit_id: UUID | None = await tx.fetchval(_FIND_UNIT, id_or_code)
+    if unit_id is None:
+        raise NotFound(f"unit: no unit has the id or code {id_or_code!r}.", argument="unit")
+    return unit_id
 
 
-def _found(row: asyncpg.Record) -> KeyFound:
-    bound = (row["unit_path"], tuple(row["unit_ids"]), row["customer_id"])
-    viewer = Viewer(row["id"], Role(row["role"]), *bound, row["public_id"])
-    same = ("public_id", "hash", "name", "unit_id", "created_at", "expires_at", "revoked_at", "last_used_at")
-    return KeyFound(viewer=viewer, **{name: row[name] for name in same})
+def _to_stored_key(row: asyncpg.Record) -> StoredKey:
+    binding = (row["unit_path"], tuple(row["unit_ids"]), row["customer_id"])
+    viewer = Viewer(row["id"], Role(row["role"]), *binding, row["public_id"])
+    columns = ("public_id", "hash", "name", "unit_id", "created_at", "expires_at", "revoked_at", "last_used_at")
+    return StoredKey(viewer=viewer, **{name: row[name] for name in columns})

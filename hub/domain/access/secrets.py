@@ -10,11 +10,11 @@ import asyncpg
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from hub.db.sql_text import text
+from hub.db.sql_text import to_sql
 from hub.errors import Misconfigured
 from hub.model.columns import metadata
 
-Secret = sa.Table(
+HubSecret = sa.Table(
     "secrets",
     metadata,
     sa.Column("name", sa.Text, primary_key=True, comment="What the secret is for."),
@@ -22,41 +22,43 @@ Secret = sa.Table(
     sa.CheckConstraint("octet_length(value) >= 32", name="value_is_long_enough"),
     comment="Secrets of the hub itself. Whoever can read this table can forge cursors, though never rights.",
 )
-CURSORS, BOXES = "cursors", "boxes"
-MARK, NONCE = 4, 12  # bytes: which key closes a box, and what is drawn anew for every one
+CURSORS_SECRET, ENCRYPTION_SECRET = "cursors", "boxes"
+KEY_ID_BYTES, NONCE_BYTES = 4, 12  # bytes: which key closes a box, and what is drawn anew for every one
 
-_READ = text(sa.select(Secret.c.value).where(Secret.c.name == sa.bindparam("name")))
+_READ = to_sql(sa.select(HubSecret.c.value).where(HubSecret.c.name == sa.bindparam("name")))
 
 
 async def cursor_secret(connection: "asyncpg.Connection[asyncpg.Record]") -> bytes:
     """The secret that cursors are signed with; the migrations made it."""
-    value: bytes = await connection.fetchval(_READ, CURSORS)
+    value: bytes = await connection.fetchval(_READ, CURSORS_SECRET)
     return value
 
 
-class Boxes:
+class Encryptor:
     """Closes boxes with the first key, opens them with whichever closed them. AES-256-GCM; `label` tells one use from another."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
-        self._keys = {hashlib.sha256(b"mark" + key).digest()[:MARK]: AESGCM(key) for key in keys}
+        self._keys = {hashlib.sha256(b"mark" + key).digest()[:KEY_ID_BYTES]: AESGCM(key) for key in keys}
 
-    def closed(self, secret: bytes, label: bytes) -> bytes:
+    def encrypt(self, secret: bytes, label: bytes) -> bytes:
         """A box that holds the secret."""
-        mark, key = next(iter(self._keys.items()))
-        nonce = secrets.token_bytes(NONCE)
-        return mark + nonce + key.encrypt(nonce, secret, label)
+        key_id, key = next(iter(self._keys.items()))
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        return key_id + nonce + key.encrypt(nonce, secret, label)
 
-    def opened(self, box: bytes, label: bytes) -> bytes:
+    def decrypt(self, ciphertext: bytes, label: bytes) -> bytes:
         """What a box holds; raises Misconfigured when the key that closed it is not there."""
-        key = self._keys.get(box[:MARK])
+        key = self._keys.get(ciphertext[:KEY_ID_BYTES])
         if key is None:
             message = "HUB_ENCRYPTION_KEY: secrets were closed with another key; give that one, or rotate the secrets."
             raise Misconfigured(message, argument="HUB_ENCRYPTION_KEY")
-        return key.decrypt(box[MARK : MARK + NONCE], box[MARK + NONCE :], label)
+        return key.decrypt(
+            ciphertext[KEY_ID_BYTES : KEY_ID_BYTES + NONCE_BYTES], ciphertext[KEY_ID_BYTES + NONCE_BYTES :], label
+        )
 
 
-async def boxes(connection: "asyncpg.Connection[asyncpg.Record]", chosen: str | None) -> Boxes:
+async def load_encryptor(connection: "asyncpg.Connection[asyncpg.Record]", configured_key: str | None) -> Encryptor:
     """The boxes of this hub: closed with the key that its keeper chose, if there is one, else with the database's."""
-    own: bytes = await connection.fetchval(_READ, BOXES)
-    keys = [hashlib.sha256(own).digest()]
-    return Boxes([hashlib.sha256(chosen.encode()).digest(), *keys] if chosen else keys)
+    database_secret: bytes = await connection.fetchval(_READ, ENCRYPTION_SECRET)
+    keys = [hashlib.sha256(database_secret).digest()]
+    return Encryptor([hashlib.sha256(configured_key.encode()).digest(), *keys] if configured_key else keys)

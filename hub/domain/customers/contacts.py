@@ -8,12 +8,22 @@ import sqlalchemy as sa
 
 from hub.errors import BadInput, Forbidden
 from hub.model import scopes, validators
-from hub.model.columns import Choice, choice, entity, owner, part_of, same_customer, search_column, search_index
-from hub.model.writer import Kind, Part, Values
+from hub.model.columns import (
+    DescribedEnum,
+    child_of,
+    customer_fk,
+    entity_table,
+    enum_column,
+    same_customer_fk,
+    search_column,
+    search_index,
+)
+from hub.model.statements import ColumnValues
+from hub.model.writer import EntityWriter, NestedRows
 from hub.viewer import Viewer
 
 
-class PointKind(Choice):
+class PointKind(DescribedEnum):
     EMAIL = "EMAIL", "An e-mail address."
     PHONE = "PHONE", "A fixed telephone line."
     MOBILE = "MOBILE", "A mobile telephone."
@@ -22,15 +32,15 @@ class PointKind(Choice):
     WEB = "WEB", "A web address."
 
 
-class AddressKind(Choice):
+class AddressKind(DescribedEnum):
     MAIN = "MAIN", "The seat or home."
     BILLING = "BILLING", "Where invoices go."
     SHIPPING = "SHIPPING", "Where goods go."
 
 
-Contact = entity(
+Contact = entity_table(
     "contacts",
-    owner(),
+    customer_fk(),
     sa.Column("name", sa.Text, nullable=False, comment="Full name of the person."),
     sa.Column("title", sa.Text, comment="Job title or role."),
     sa.Column("is_primary", sa.Boolean, nullable=False, server_default=sa.false(), comment="The one to ask first."),
@@ -44,10 +54,10 @@ sa.Index("ix_contacts_name_id", Contact.c.name, Contact.c.id)
 sa.Index("ix_contacts_created_at_id", Contact.c.created_at, Contact.c.id)
 search_index(Contact)
 
-ContactPoint = entity(
+ContactPoint = entity_table(
     "contact_points",
-    *part_of("contact_id", "contacts", "The person who is reached."),
-    sa.Column("kind", choice(PointKind), nullable=False, comment="The way of reaching the person."),
+    *child_of("contact_id", "contacts", "The person who is reached."),
+    sa.Column("kind", enum_column(PointKind), nullable=False, comment="The way of reaching the person."),
     sa.Column("value", sa.Text, nullable=False, comment="The address or number, as it was given."),
     sa.Column("country", sa.Text, comment="ISO country code that a national telephone number is read in."),
     sa.Column("verified", sa.Boolean, nullable=False, server_default=sa.false(), comment="Known to reach the person."),
@@ -65,84 +75,87 @@ sa.Index(
 sa.Index("ix_contact_points_customer_id", ContactPoint.c.customer_id)
 sa.Index("ix_contact_points_created_at_id", ContactPoint.c.created_at, ContactPoint.c.id)
 
-Address = entity(
+Address = entity_table(
     "addresses",
-    owner(),
+    customer_fk(),
     sa.Column("contact_id", sa.Uuid, comment="The person at the address, if it is one person's."),
-    sa.Column("kind", choice(AddressKind), nullable=False, comment="What the address is for."),
+    sa.Column("kind", enum_column(AddressKind), nullable=False, comment="What the address is for."),
     sa.Column("street", sa.Text, nullable=False, comment="Street and number, or what stands for it."),
     sa.Column("city", sa.Text, nullable=False, comment="Town or city."),
     sa.Column("region", sa.Text, comment="State, county or province."),
     sa.Column("postal_code", sa.Text, comment="Postal code, as written in the country."),
     sa.Column("country", sa.Text, comment="ISO 3166-1 alpha-2 code of the country."),
-    same_customer("contact_id", "contacts"),
+    same_customer_fk("contact_id", "contacts"),
     comment="A postal address of a customer.",
 )
 sa.Index("ix_addresses_customer_id_city_id", Address.c.customer_id, Address.c.city, Address.c.id)
 sa.Index("ix_addresses_contact_id_city_id", Address.c.contact_id, Address.c.city, Address.c.id)
 sa.Index("ix_addresses_city_id", Address.c.city, Address.c.id)
 
-NUMBERS = (PointKind.PHONE, PointKind.MOBILE, PointKind.FAX)
+PHONE_POINT_KINDS = (PointKind.PHONE, PointKind.MOBILE, PointKind.FAX)
 
 
-def _contact(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
-    return validators.checked(
-        given, {"name": validators.line, "title": validators.line, "language": validators.language}
+def _validate_contact(column_values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    return validators.check_values(
+        column_values,
+        {"name": validators.single_line, "title": validators.single_line, "language": validators.language},
     )
 
 
-def _point(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
-    found = validators.checked(given, {"value": validators.line, "country": validators.country})
-    if "value" not in found:
-        return found
-    kind = PointKind[found["kind"]]
+def _validate_contact_point(column_values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    checked = validators.check_values(column_values, {"value": validators.single_line, "country": validators.country})
+    if "value" not in checked:
+        return checked
+    point_kind = PointKind[checked["kind"]]
     try:
-        if kind is PointKind.EMAIL:
-            found["value"] = validators.email(found["value"])
-        elif kind in NUMBERS:
-            found["value"] = validators.phone(found["value"], found.get("country"))
+        if point_kind is PointKind.EMAIL:
+            checked["value"] = validators.email(checked["value"])
+        elif point_kind in PHONE_POINT_KINDS:
+            checked["value"] = validators.phone(checked["value"], checked.get("country"))
     except ValueError as fault:
         raise BadInput(f"value: {fault}.", argument="value") from None
-    return found
+    return checked
 
 
-def _address(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+def _validate_address(column_values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     lines = ("street", "city", "region", "postal_code")
-    return validators.checked(given, {**dict.fromkeys(lines, validators.line), "country": validators.country})
+    return validators.check_values(
+        column_values, {**dict.fromkeys(lines, validators.single_line), "country": validators.country}
+    )
 
 
-def _require_proof(viewer: Viewer, given: Values) -> None:
+def _authorize_verified(viewer: Viewer, column_values: ColumnValues) -> None:
     """Raises Forbidden for a customer who says of itself that an address is its own."""
-    if viewer.binding == "customer" and given.get("verified"):
+    if viewer.binding == "customer" and column_values.get("verified"):
         message = "verified: a key bound to a customer proves nothing of the customer; leave it out."
         raise Forbidden(message, argument="verified")
 
 
-POINTS = Kind(
+CONTACT_POINT_WRITER = EntityWriter(
     ContactPoint,
     subject="contacts",
-    scope=scopes.customer,
-    allow=_require_proof,
-    creates=("contact_id", "kind", "value", "country", "verified", "preferred"),
-    updates=("verified", "preferred"),
-    prepare=_point,
-    inherits={"contact_id": ("customer_id",)},
+    scope=scopes.customer_owned,
+    authorize=_authorize_verified,
+    creatable=("contact_id", "kind", "value", "country", "verified", "preferred"),
+    updatable=("verified", "preferred"),
+    check_write=_validate_contact_point,
+    copied_from_parent={"contact_id": ("customer_id",)},
 )
-CONTACTS = Kind(
+CONTACT_WRITER = EntityWriter(
     Contact,
     subject="contacts",
-    scope=scopes.customer,
-    creates=("customer_id", "name", "title", "is_primary", "language"),
-    updates=("name", "title", "is_primary", "language"),
-    prepare=_contact,
-    parts={"points": Part(POINTS, by="contact_id")},
+    scope=scopes.customer_owned,
+    creatable=("customer_id", "name", "title", "is_primary", "language"),
+    updatable=("name", "title", "is_primary", "language"),
+    check_write=_validate_contact,
+    nested={"points": NestedRows(CONTACT_POINT_WRITER, parent_column="contact_id")},
 )
-PLACE = ("kind", "street", "city", "region", "postal_code", "country")
-ADDRESSES = Kind(
+ADDRESS_COLUMNS = ("kind", "street", "city", "region", "postal_code", "country")
+ADDRESS_WRITER = EntityWriter(
     Address,
     subject="contacts",
-    scope=scopes.customer,
-    creates=("customer_id", "contact_id", *PLACE),
-    updates=("contact_id", *PLACE),
-    prepare=_address,
+    scope=scopes.customer_owned,
+    creatable=("customer_id", "contact_id", *ADDRESS_COLUMNS),
+    updatable=("contact_id", *ADDRESS_COLUMNS),
+    check_write=_validate_address,
 )

@@ -8,24 +8,33 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+from hub.db.pool import Connection
 from hub.errors import BadInput
 from hub.model import scopes, validators
-from hub.model.columns import Choice, choice, entity, owner, reference, search_column, search_index
-from hub.model.writer import Kind, Tx
+from hub.model.columns import (
+    DescribedEnum,
+    customer_fk,
+    entity_table,
+    enum_column,
+    foreign_key,
+    search_column,
+    search_index,
+)
+from hub.model.writer import EntityWriter
 
 
-class CustomerKind(Choice):
+class CustomerKind(DescribedEnum):
     PERSON = "PERSON", "A natural person."
     ORGANISATION = "ORGANISATION", "A company or another body."
 
 
-class CustomerStatus(Choice):
+class CustomerStatus(DescribedEnum):
     ACTIVE = "ACTIVE", "Business as usual."
     BLOCKED = "BLOCKED", "No new business until someone lifts the block."
     CLOSED = "CLOSED", "The relation has ended; the record stays."
 
 
-class Stage(Choice):
+class Stage(DescribedEnum):
     PROSPECT = "PROSPECT", "Known, not yet qualified."
     QUALIFIED = "QUALIFIED", "Worth an offer."
     ACTIVE = "ACTIVE", "Has bought."
@@ -34,14 +43,14 @@ class Stage(Choice):
     LOST = "LOST", "Gone."
 
 
-class Tier(Choice):
+class Tier(DescribedEnum):
     STANDARD = "STANDARD", "Standard terms."
     SILVER = "SILVER", "Better terms."
     GOLD = "GOLD", "The best terms of the price list."
     PLATINUM = "PLATINUM", "Terms of their own."
 
 
-class IdentifierKind(Choice):
+class IdentifierKind(DescribedEnum):
     EXTERNAL_ID = "EXTERNAL_ID", "The key of the customer in another system, named by `source`."
     EMAIL = "EMAIL", "An e-mail address."
     PHONE = "PHONE", "A telephone number."
@@ -52,51 +61,51 @@ class IdentifierKind(Choice):
     ANONYMOUS_ID = "ANONYMOUS_ID", "A visitor whose name is not known yet."
 
 
-JUNK = re.compile(
+PLACEHOLDER_VALUES = re.compile(
     r"[0-]*|-1|(null|none|nil|undefined|anonymous|unknown|test|n/?a|guest|\[object object\])(@.*)?", re.IGNORECASE
 )
-NUMBERS = (IdentifierKind.PHONE, IdentifierKind.FAX)
+PHONE_IDENTIFIER_KINDS = (IdentifierKind.PHONE, IdentifierKind.FAX)
 # Keys of another system, devices and visitors mean something within their source alone.
-SOURCED = (IdentifierKind.EXTERNAL_ID, IdentifierKind.DEVICE_ID, IdentifierKind.ANONYMOUS_ID)
+SOURCE_SCOPED = (IdentifierKind.EXTERNAL_ID, IdentifierKind.DEVICE_ID, IdentifierKind.ANONYMOUS_ID)
 
 
-def normalized(kind: IdentifierKind, value: str) -> str:
+def normalize_identifier(identifier_kind: IdentifierKind, value: str) -> str:
     """The form in which an identifier is compared: addresses in lower case, numbers as their digits."""
-    plain = value.strip()
-    if kind in NUMBERS:
-        return "".join(each for each in plain if each.isdigit())
-    return plain.lower() if kind is IdentifierKind.EMAIL else plain
+    stripped = value.strip()
+    if identifier_kind in PHONE_IDENTIFIER_KINDS:
+        return "".join(character for character in stripped if character.isdigit())
+    return stripped.lower() if identifier_kind is IdentifierKind.EMAIL else stripped
 
 
-def identifying(kind: IdentifierKind, value: str) -> str:
+def canonical_identifier(identifier_kind: IdentifierKind, value: str) -> str:
     """The compared form of a value that shall identify someone; raises BadInput for what identifies nobody."""
     try:
-        plain = validators.line(value)
-        if JUNK.fullmatch(plain) or plain.lower().endswith(("@example.com", "@test.com")):
+        cleaned = validators.single_line(value)
+        if PLACEHOLDER_VALUES.fullmatch(cleaned) or cleaned.lower().endswith(("@example.com", "@test.com")):
             message = f"value: {value[:60]!r} is a placeholder that many share; leave the identifier out."
             raise BadInput(message, code="IDENTIFIER_JUNK", argument="value")
-        if kind is IdentifierKind.EMAIL:
-            plain = validators.email(plain)
-        if kind in NUMBERS:
-            plain = validators.phone(plain)
+        if identifier_kind is IdentifierKind.EMAIL:
+            cleaned = validators.email(cleaned)
+        if identifier_kind in PHONE_IDENTIFIER_KINDS:
+            cleaned = validators.phone(cleaned)
     except ValueError as fault:
         raise BadInput(f"value: {fault}.", argument="value") from None
-    compared = normalized(kind, plain)
-    if JUNK.fullmatch(compared):
+    canonical = normalize_identifier(identifier_kind, cleaned)
+    if PLACEHOLDER_VALUES.fullmatch(canonical):
         message = f"value: {value[:60]!r} is a placeholder that many share; leave the identifier out."
         raise BadInput(message, code="IDENTIFIER_JUNK", argument="value")
-    return compared
+    return canonical
 
 
-Customer = entity(
+Customer = entity_table(
     "customers",
-    sa.Column("kind", choice(CustomerKind), nullable=False, comment="A person or an organisation."),
+    sa.Column("kind", enum_column(CustomerKind), nullable=False, comment="A person or an organisation."),
     sa.Column("name", sa.Text, nullable=False, comment="Full or company name, as the customer writes it."),
-    sa.Column("status", choice(CustomerStatus), nullable=False, comment="Whether business may be done."),
-    sa.Column("stage", choice(Stage), nullable=False, comment="Where the customer stands in the lifecycle."),
-    sa.Column("tier", choice(Tier), nullable=False, comment="The terms that the customer enjoys."),
-    reference("unit_id", "org_units.id", "The unit that owns the customer; rights follow it."),
-    reference("owner_id", "staff.id", "The member of staff who looks after the customer.", nullable=True),
+    sa.Column("status", enum_column(CustomerStatus), nullable=False, comment="Whether business may be done."),
+    sa.Column("stage", enum_column(Stage), nullable=False, comment="Where the customer stands in the lifecycle."),
+    sa.Column("tier", enum_column(Tier), nullable=False, comment="The terms that the customer enjoys."),
+    foreign_key("unit_id", "org_units.id", "The unit that owns the customer; rights follow it."),
+    foreign_key("owner_id", "staff.id", "The member of staff who looks after the customer.", nullable=True),
     sa.Column("country", sa.Text, comment="ISO 3166-1 alpha-2 code of the country."),
     sa.Column("language", sa.Text, comment="ISO 639 code of the language to be used."),
     sa.Column("currency", sa.Text, comment="ISO 4217 code of the currency to bill in."),
@@ -130,10 +139,10 @@ sa.Index("ix_customers_unit_id_name_id", Customer.c.unit_id, Customer.c.name, Cu
 sa.Index("ix_customers_owner_id_name_id", Customer.c.owner_id, Customer.c.name, Customer.c.id)
 search_index(Customer)
 
-Identifier = entity(
+Identifier = entity_table(
     "identifiers",
-    owner("The customer who is known by it."),
-    sa.Column("kind", choice(IdentifierKind), nullable=False, comment="What sort of identifier it is."),
+    customer_fk("The customer who is known by it."),
+    sa.Column("kind", enum_column(IdentifierKind), nullable=False, comment="What sort of identifier it is."),
     sa.Column("value", sa.Text, nullable=False, comment="As it was received."),
     sa.Column("normalized", sa.Text, nullable=False, comment="In the form that is compared."),
     sa.Column(
@@ -146,50 +155,52 @@ Identifier = entity(
 sa.Index("ix_identifiers_customer_id_kind_id", Identifier.c.customer_id, Identifier.c.kind, Identifier.c.id)
 sa.Index("ix_identifiers_created_at_id", Identifier.c.created_at, Identifier.c.id)
 
-CHECKS: Mapping[str, validators.Check] = {
-    "name": validators.line,
+CUSTOMER_CHECKS: Mapping[str, validators.ValueCheck] = {
+    "name": validators.single_line,
     "country": validators.country,
     "language": validators.language,
     "currency": validators.currency,
-    "attributes": validators.facts,
+    "attributes": validators.json_object_value,
 }
 
 
-def prepared(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+def validate_customer(column_values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """A customer's values in their one form; raises BadInput."""
-    return validators.checked(given, CHECKS)
+    return validators.check_values(column_values, CUSTOMER_CHECKS)
 
 
 # Sorted, so that two who lock the same do so in the same order.
-_LOCK = """
+_LOCK_IDENTIFIERS = """
 select pg_advisory_xact_lock(key) from (
     select distinct hashtextextended(name, 0) as key from unnest($1::text[]) as name order by 1
 ) as keys
 """
 
 
-async def lock(tx: Tx, names: Iterable[tuple[IdentifierKind, str]]) -> None:
+async def lock_identifiers(tx: Connection, identifiers: Iterable[tuple[IdentifierKind, str]]) -> None:
     """Keeps others from looking up or giving out the same identifiers until the transaction ends."""
-    await tx.execute(_LOCK, sorted({f"{kind}:{normalized}" for kind, normalized in names}))
+    await tx.execute(
+        _LOCK_IDENTIFIERS, sorted({f"{identifier_kind}:{normalized}" for identifier_kind, normalized in identifiers})
+    )
 
 
-async def _locked(tx: Tx, row: Mapping[str, Any]) -> None:
-    await lock(tx, [(IdentifierKind[row["kind"]], row["normalized"])])
+async def _lock_identifier(tx: Connection, row: Mapping[str, Any]) -> None:
+    await lock_identifiers(tx, [(IdentifierKind[row["kind"]], row["normalized"])])
 
 
-def _identifier(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
-    found = validators.checked(given, {"source": validators.line})
-    if "value" in found:
-        found["normalized"] = identifying(IdentifierKind[found["kind"]], found["value"])
-    return found
+def _validate_identifier(column_values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    checked = validators.check_values(column_values, {"source": validators.single_line})
+    if "value" in checked:
+        checked["normalized"] = canonical_identifier(IdentifierKind[checked["kind"]], checked["value"])
+    return checked
 
 
-IDENTIFIERS = Kind(
+IDENTIFIER_WRITER = EntityWriter(
     Identifier,
     subject="customers",
-    scope=scopes.customer,
-    creates=("customer_id", "kind", "value", "verified", "source"),
-    updates=("verified",),
-    prepare=_identifier,
-    before=_locked,
+    scope=scopes.customer_owned,
+    creatable=("customer_id", "kind", "value", "verified", "source"),
+    updatable=("verified",),
+    check_write=_validate_identifier,
+    before_insert=_lock_identifier,
 )

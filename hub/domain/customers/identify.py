@@ -15,31 +15,31 @@ import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
-from hub.db.pool import contended
-from hub.db.sql_text import text
+from hub.db.pool import Connection, ContentionError
+from hub.db.sql_text import to_sql
 from hub.domain.customers import customers
 from hub.domain.customers.customers import (
-    SOURCED,
+    SOURCE_SCOPED,
     Customer,
     CustomerKind,
     Identifier,
     IdentifierKind,
-    identifying,
-    lock,
+    canonical_identifier,
+    lock_identifiers,
 )
-from hub.domain.customers.lookup import CUSTOMERS
+from hub.domain.customers.lookup import CUSTOMER_WRITER
 from hub.domain.organisation.organisation import OrgUnit
 from hub.errors import BadInput, NotFound
 from hub.model import scopes, statements, validators, writer
-from hub.model.columns import Choice, choice, entity, moment, owner, reference
-from hub.model.writer import Kind, Tx
+from hub.model.columns import DescribedEnum, customer_fk, entity_table, enum_column, foreign_key, timestamp
+from hub.model.writer import EntityWriter
 from hub.viewer import Binding, Viewer
 
-MOST_IDENTIFIERS = 20
-MOST_KEPT = 100  # of one kind, by whatever systems
+MAX_IDENTIFIERS = 20
+MAX_STORED = 100  # of one kind, by whatever systems
 
 # In the order in which they decide, and how many a customer has at most (of one source, for keys of other systems).
-LIMITS: Mapping[IdentifierKind, int] = {
+MAX_PER_CUSTOMER: Mapping[IdentifierKind, int] = {
     IdentifierKind.EXTERNAL_ID: 1,
     IdentifierKind.TAX_ID: 2,
     IdentifierKind.LOYALTY_ID: 5,
@@ -49,10 +49,10 @@ LIMITS: Mapping[IdentifierKind, int] = {
     IdentifierKind.DEVICE_ID: 20,
     IdentifierKind.ANONYMOUS_ID: 20,
 }
-RANK = {kind: number for number, kind in enumerate(LIMITS)}
+RANK = {identifier_kind: rank for rank, identifier_kind in enumerate(MAX_PER_CUSTOMER)}
 
 
-class Outcome(Choice):
+class IdentifyOutcome(DescribedEnum):
     """What became of a question for a customer."""
 
     CREATED = "CREATED", "Nobody was known by any of it; a customer was made."
@@ -60,20 +60,20 @@ class Outcome(Choice):
     QUEUED_FOR_REVIEW = "QUEUED_FOR_REVIEW", "A customer was made, and may be one that is known; a person decides."
 
 
-class ReviewStatus(Choice):
+class ReviewStatus(DescribedEnum):
     OPEN = "OPEN", "Nobody has decided yet."
     SAME = "SAME", "They are one."
     NOT_SAME = "NOT_SAME", "They are two."
 
 
-Review = entity(
+Review = entity_table(
     "identity_reviews",
-    owner("The customer who may be another one."),
-    reference("other_id", "customers.id", "The customer who it may be.", ondelete="CASCADE"),
+    customer_fk("The customer who may be another one."),
+    foreign_key("other_id", "customers.id", "The customer who it may be.", ondelete="CASCADE"),
     sa.Column("reason", sa.Text, nullable=False, comment="What speaks for it."),
     sa.Column(
         "status",
-        choice(ReviewStatus),
+        enum_column(ReviewStatus),
         nullable=False,
         server_default=sa.text("'OPEN'"),
         comment="Whether somebody has decided, and how.",
@@ -86,10 +86,12 @@ sa.Index("ix_identity_reviews_customer_id_created_at_id", Review.c.customer_id, 
 sa.Index("ix_identity_reviews_other_id_created_at_id", Review.c.other_id, Review.c.created_at, Review.c.id)
 sa.Index("ix_identity_reviews_created_at_id", Review.c.created_at, Review.c.id)
 
-REVIEWS = Kind(Review, subject="customers", scope=scopes.customer, updates=("status",), deletes=False)
+IDENTITY_REVIEW_WRITER = EntityWriter(
+    Review, subject="customers", scope=scopes.customer_owned, updatable=("status",), deletable=False
+)
 
 
-class IdentifierGiven(NamedTuple):
+class ObservedIdentifier(NamedTuple):
     """Something that the customer is known by."""
 
     kind: Annotated[IdentifierKind, "What sort of identifier it is."]
@@ -113,69 +115,71 @@ class Traits(NamedTuple):
     attributes: Annotated[dict[str, Any] | None, "Free facts."] = None
 
 
-class Identified(NamedTuple):
+class IdentifyPayload(NamedTuple):
     """Who it is, and why."""
 
     customer: Annotated[UUID, Customer, "The customer."]
-    outcome: Annotated[Outcome, "What happened."]
+    outcome: Annotated[IdentifyOutcome, "What happened."]
     reasons: Annotated[list[str], "Why, in words."]
     review: Annotated[UUID | None, Review, "The doubt that a person is to decide, if there is one."] = None
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
+class NormalizedIdentifier:
     """An identifier in the form that is compared."""
 
-    kind: IdentifierKind
+    identifier_kind: IdentifierKind
     value: str
     normalized: str
     verified: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class Match:
     """A customer who is known by a sign, and whether that decides."""
 
     customer: UUID
-    sign: Sign
-    strong: bool
+    identifier: NormalizedIdentifier
+    is_strong: bool
 
 
 @cache
-def _hits(binding: Binding) -> statements.Statement:
+def _matches_statement(binding: Binding) -> statements.SqlStatement:
     """Who is known by any of the signs, among those whom the viewer sees."""
-    wanted = (
+    probes = (
         sa.func.unnest(sa.bindparam("kinds", type_=ARRAY(sa.Text)), sa.bindparam("normalized", type_=ARRAY(sa.Text)))
-        .table_valued(sa.column("kind", sa.Text), sa.column("normalized", sa.Text), with_ordinality="at")
+        .table_valued(sa.column("kind", sa.Text), sa.column("normalized", sa.Text), with_ordinality="ordinal")
         .render_derived(name="w$")
     )
     i = Identifier.alias("i$")
-    joined = wanted.join(i, sa.and_(i.c.kind == wanted.c.kind, i.c.normalized == wanted.c.normalized)).join(
+    joined = probes.join(i, sa.and_(i.c.kind == probes.c.kind, i.c.normalized == probes.c.normalized)).join(
         Customer, Customer.c.id == i.c.customer_id
     )
-    found = sa.select(wanted.c.at, i.c.customer_id, i.c.verified, i.c.source).select_from(joined)
-    seen = scopes.itself.visible(Customer, binding)
-    return statements.made((found if seen is None else found.where(seen)).order_by(i.c.id), Customer)
+    query = sa.select(probes.c.ordinal, i.c.customer_id, i.c.verified, i.c.source).select_from(joined)
+    visibility = scopes.customer_itself.predicate(Customer, binding)
+    return statements.compile_statement(
+        (query if visibility is None else query.where(visibility)).order_by(i.c.id), Customer
+    )
 
 
-_SOURCED = text(
+_IDENTIFIERS_OF_CUSTOMER = to_sql(
     sa.select(Identifier.c.kind, Identifier.c.normalized, Identifier.c.source).where(
         Identifier.c.customer_id == sa.bindparam("customer", type_=sa.Uuid)
     )
 )
 # Who was made of identifiers alone is named by one of them.
-_NAMED = "select exists (select from identifiers where customer_id = $1 and value = $2)"
-_PAIR = """
+_NAMED_BY_IDENTIFIER = "select exists (select from identifiers where customer_id = $1 and value = $2)"
+_REVIEW_OF_PAIR = """
 select id from identity_reviews where (customer_id = $1 and other_id = $2) or (customer_id = $2 and other_id = $1)
 """
-_names = ("customer_id", "kind", "value", "normalized", "verified", "source", "created_at", "updated_at")
-_ATTACH = text(
+_identifier_columns = ("customer_id", "kind", "value", "normalized", "verified", "source", "created_at", "updated_at")
+_INSERT_IDENTIFIER = to_sql(
     insert(Identifier)
-    .values({name: sa.bindparam(name, type_=Identifier.c[name].type) for name in _names})
+    .values({name: sa.bindparam(name, type_=Identifier.c[name].type) for name in _identifier_columns})
     .on_conflict_do_nothing()
     .returning(Identifier.c.id)
 )
-_VERIFY = text(
+_SET_VERIFIED = to_sql(
     sa.update(Identifier)
     .where(
         Identifier.c.customer_id == sa.bindparam("customer", type_=sa.Uuid),
@@ -187,172 +191,233 @@ _VERIFY = text(
     .values(
         verified=sa.true(),
         version=Identifier.c.version + sa.literal_column("1"),
-        updated_at=sa.bindparam("at", type_=moment()),
+        updated_at=sa.bindparam("now", type_=timestamp()),
     )
 )
 
 
 async def identify(
-    tx: Tx,
+    tx: Connection,
     viewer: Viewer,
     *,
-    identifiers: Annotated[list[IdentifierGiven], "What the customer is known by, at most 20."],
+    identifiers: Annotated[list[ObservedIdentifier], "What the customer is known by, at most 20."],
     source: Annotated[str, "The system that says so."],
     traits: Annotated[Traits | None, "What is known of the customer beside."] = None,
-    at: datetime,
-) -> Identified:
+    now: datetime,
+) -> IdentifyPayload:
     """Finds the customer behind identifiers, or makes it; several who ask at once get the same one.
 
     The strongest kind of identifier decides. What would join two customers on weak evidence is queued for a person."""
     viewer.require("customers:write")
-    source = validators.checked({"source": source}, {"source": validators.line})["source"]
-    signs = _signs(identifiers)
-    await lock(tx, [(sign.kind, sign.normalized) for sign in signs])
-    hits = await _found(tx, viewer, signs, source)
-    matched = await _decided(tx, hits, signs, source)
-    reasons = list(dict.fromkeys(_told(hit, matched) for hit in hits))  # several systems may have one address
-    others = list(dict.fromkeys(hit.customer for hit in hits if hit.customer != matched))
-    if matched is not None:  # what it is known by is counted below
-        await writer.looked_up(writer.lock(tx, viewer, Customer, matched, "id"))
-    key = matched or await _make(tx, viewer, traits or Traits(), signs, at)
-    attached = await _attach(tx, key, signs, source, at, reasons)
-    if matched is None and not attached:
+    source = validators.check_values({"source": source}, {"source": validators.single_line})["source"]
+    normalized_identifiers = _normalize(identifiers)
+    await lock_identifiers(
+        tx, [(identifier.identifier_kind, identifier.normalized) for identifier in normalized_identifiers]
+    )
+    matches = await _find_matches(tx, viewer, normalized_identifiers, source)
+    matched_customer = await _pick_match(tx, matches, normalized_identifiers, source)
+    reasons = list(
+        dict.fromkeys(_explain(match, matched_customer) for match in matches)
+    )  # several systems may have one address
+    other_customers = list(dict.fromkeys(match.customer for match in matches if match.customer != matched_customer))
+    if matched_customer is not None:  # what it is known by is counted below
+        await writer.retry_if_gone(writer.lock_row(tx, viewer, Customer, matched_customer, "id"))
+    key = matched_customer or await _create_customer(tx, viewer, traits or Traits(), normalized_identifiers, now)
+    attached = await _attach_identifiers(tx, key, normalized_identifiers, source, now, reasons)
+    if matched_customer is None and not attached:
         message = "identifiers: they belong to a customer whom this key does not see; ask with a key that does."
         raise BadInput(message, code="ALREADY_EXISTS", argument="identifiers")
-    if matched is not None and traits is not None:
-        await _complete(tx, viewer, key, traits, at, reasons)
-    reviews = [await _review(tx, viewer, key, other, reasons, at) for other in others]
-    outcome = Outcome.MATCHED if matched else Outcome.QUEUED_FOR_REVIEW if others else Outcome.CREATED
-    return Identified(key, outcome, reasons, reviews[0] if reviews else None)
+    if matched_customer is not None and traits is not None:
+        await _fill_missing(tx, viewer, key, traits, now, reasons)
+    reviews = [await _ensure_review(tx, viewer, key, other, reasons, now) for other in other_customers]
+    outcome = (
+        IdentifyOutcome.MATCHED
+        if matched_customer
+        else IdentifyOutcome.QUEUED_FOR_REVIEW
+        if other_customers
+        else IdentifyOutcome.CREATED
+    )
+    return IdentifyPayload(key, outcome, reasons, reviews[0] if reviews else None)
 
 
-def _signs(identifiers: Sequence[IdentifierGiven]) -> list[Sign]:
-    if not 1 <= len(identifiers) <= MOST_IDENTIFIERS:
-        message = f"identifiers: give 1 to {MOST_IDENTIFIERS}."
+def _normalize(identifiers: Sequence[ObservedIdentifier]) -> list[NormalizedIdentifier]:
+    if not 1 <= len(identifiers) <= MAX_IDENTIFIERS:
+        message = f"identifiers: give 1 to {MAX_IDENTIFIERS}."
         raise BadInput(message, code="IDENTIFIER_LIMIT", argument="identifiers")
-    found: dict[tuple[IdentifierKind, str], Sign] = {}
-    for number, each in enumerate(identifiers):
+    normalized_identifiers: dict[tuple[IdentifierKind, str], NormalizedIdentifier] = {}
+    for index, observed in enumerate(identifiers):
         try:
-            normalized = identifying(each.kind, each.value)
+            normalized = canonical_identifier(observed.kind, observed.value)
         except BadInput as error:
-            raise writer.inside(f"identifiers[{number}]", error) from None
-        before = found.get((each.kind, normalized))
-        verified = each.verified or (before is not None and before.verified)
-        found[each.kind, normalized] = Sign(each.kind, each.value.strip(), normalized, verified)
-    return sorted(found.values(), key=lambda sign: RANK[sign.kind])
+            raise writer.prefix_error(f"identifiers[{index}]", error) from None
+        previous = normalized_identifiers.get((observed.kind, normalized))
+        verified = observed.verified or (previous is not None and previous.verified)
+        normalized_identifiers[observed.kind, normalized] = NormalizedIdentifier(
+            observed.kind, observed.value.strip(), normalized, verified
+        )
+    return sorted(normalized_identifiers.values(), key=lambda identifier: RANK[identifier.identifier_kind])
 
 
-async def _found(tx: Tx, viewer: Viewer, signs: Sequence[Sign], source: str) -> list[Hit]:
+async def _find_matches(
+    tx: Connection, viewer: Viewer, identifiers: Sequence[NormalizedIdentifier], source: str
+) -> list[Match]:
     """Whom the signs point at, the deciding kinds first."""
-    statement = _hits(viewer.binding)
-    given = {"kinds": [sign.kind for sign in signs], "normalized": [sign.normalized for sign in signs]}
-    rows = await tx.fetch(statement.text, *statement.bind(given, viewer))
-    hits = [_hit(signs[row["at"] - 1], row, source) for row in rows]
-    return sorted((hit for hit in hits if hit is not None), key=lambda hit: (RANK[hit.sign.kind], not hit.strong))
+    statement = _matches_statement(viewer.binding)
+    arguments = {
+        "kinds": [identifier.identifier_kind for identifier in identifiers],
+        "normalized": [identifier.normalized for identifier in identifiers],
+    }
+    rows = await tx.fetch(statement.text, *statement.bind(arguments, viewer))
+    matches = [_match(identifiers[row["ordinal"] - 1], row, source) for row in rows]
+    return sorted(
+        (match for match in matches if match is not None),
+        key=lambda match: (RANK[match.identifier.identifier_kind], not match.is_strong),
+    )
 
 
-def _hit(sign: Sign, row: asyncpg.Record, source: str) -> Hit | None:
-    same = row["source"] == source
-    if sign.kind in SOURCED and not same:
+def _match(identifier: NormalizedIdentifier, row: asyncpg.Record, source: str) -> Match | None:
+    same_source = row["source"] == source
+    if identifier.identifier_kind in SOURCE_SCOPED and not same_source:
         return None
-    return Hit(row["customer_id"], sign, same or (sign.verified and row["verified"]))
+    return Match(row["customer_id"], identifier, same_source or (identifier.verified and row["verified"]))
 
 
-async def _decided(tx: Tx, hits: Sequence[Hit], signs: Sequence[Sign], source: str) -> UUID | None:
+async def _pick_match(
+    tx: Connection, matches: Sequence[Match], identifiers: Sequence[NormalizedIdentifier], source: str
+) -> UUID | None:
     """The customer whom the first strong sign names, unless it has another key of the same system: then it is another."""
-    external = [sign.normalized for sign in signs if sign.kind is IdentifierKind.EXTERNAL_ID]
-    for hit in hits:
-        if not hit.strong:
+    external_keys = [
+        identifier.normalized for identifier in identifiers if identifier.identifier_kind is IdentifierKind.EXTERNAL_ID
+    ]
+    for match in matches:
+        if not match.is_strong:
             continue
-        known = [
+        known_keys = [
             row["normalized"]
-            for row in await tx.fetch(_SOURCED, hit.customer)
+            for row in await tx.fetch(_IDENTIFIERS_OF_CUSTOMER, match.customer)
             if row["kind"] == IdentifierKind.EXTERNAL_ID and row["source"] == source
         ]
-        if not external or not known or external[0] in known:
-            return hit.customer
+        if not external_keys or not known_keys or external_keys[0] in known_keys:
+            return match.customer
     return None
 
 
-def _told(hit: Hit, matched: UUID | None) -> str:
-    what = f"{hit.sign.kind} {hit.sign.value}"
-    if hit.customer == matched:
-        return f"{what} is known to be the customer's"
-    weight = (
-        "and stronger evidence decides" if hit.strong else "and was not verified on both sides, so it does not decide"
+def _explain(match: Match, matched_customer: UUID | None) -> str:
+    label = f"{match.identifier.identifier_kind} {match.identifier.value}"
+    if match.customer == matched_customer:
+        return f"{label} is known to be the customer's"
+    explanation = (
+        "and stronger evidence decides"
+        if match.is_strong
+        else "and was not verified on both sides, so it does not decide"
     )
-    return f"{what} is known of another customer, {weight}"
+    return f"{label} is known of another customer, {explanation}"
 
 
-async def _make(tx: Tx, viewer: Viewer, traits: Traits, signs: Sequence[Sign], at: datetime) -> UUID:
-    given = {name: value for name, value in traits._asdict().items() if value is not None}
-    row = {"kind": CustomerKind.PERSON, "name": signs[0].value, **given}
-    key: UUID = await writer.within("traits", CUSTOMERS.create(tx, viewer, row, at))
+async def _create_customer(
+    tx: Connection, viewer: Viewer, traits: Traits, identifiers: Sequence[NormalizedIdentifier], now: datetime
+) -> UUID:
+    supplied = {name: value for name, value in traits._asdict().items() if value is not None}
+    row = {"kind": CustomerKind.PERSON, "name": identifiers[0].value, **supplied}
+    key: UUID = await writer.prefixing_errors("traits", CUSTOMER_WRITER.create(tx, viewer, row, now))
     return key
 
 
-async def _attach(tx: Tx, key: UUID, signs: Sequence[Sign], source: str, at: datetime, reasons: list[str]) -> int:
+async def _attach_identifiers(
+    tx: Connection,
+    key: UUID,
+    identifiers: Sequence[NormalizedIdentifier],
+    source: str,
+    now: datetime,
+    reasons: list[str],
+) -> int:
     """Keeps the signs that the customer is not known by yet, within the limits; gives how many it is known by."""
-    known = [(row["kind"], row["normalized"], row["source"]) for row in await tx.fetch(_SOURCED, key)]
+    stored = [(row["kind"], row["normalized"], row["source"]) for row in await tx.fetch(_IDENTIFIERS_OF_CUSTOMER, key)]
     attached = 0
-    for sign in signs:
-        if (sign.kind, sign.normalized, source) in known:
+    for identifier in identifiers:
+        if (identifier.identifier_kind, identifier.normalized, source) in stored:
             attached += 1
-            if sign.verified:
-                await tx.execute(_VERIFY, at, key, sign.kind, sign.normalized, source)
+            if identifier.verified:
+                await tx.execute(_SET_VERIFIED, now, key, identifier.identifier_kind, identifier.normalized, source)
             continue
-        count = _counted(known, sign, source)
+        count = _count_if_full(stored, identifier, source)
         if count is not None:
-            reasons.append(f"{sign.kind} {sign.value} was not kept: the customer has {count} of the kind")
+            reasons.append(
+                f"{identifier.identifier_kind} {identifier.value} was not kept: the customer has {count} of the kind"
+            )
             continue
-        made = await tx.fetchval(_ATTACH, key, sign.kind, sign.value, sign.normalized, sign.verified, source, at, at)
-        if made is None:
-            reasons.append(f"{sign.kind} {sign.value} was not kept: {source} has it of another customer")
+        identifier_id = await tx.fetchval(
+            _INSERT_IDENTIFIER,
+            key,
+            identifier.identifier_kind,
+            identifier.value,
+            identifier.normalized,
+            identifier.verified,
+            source,
+            now,
+            now,
+        )
+        if identifier_id is None:
+            reasons.append(
+                f"{identifier.identifier_kind} {identifier.value} was not kept: {source} has it of another customer"
+            )
             continue
         attached += 1
-        known.append((sign.kind, sign.normalized, source))
+        stored.append((identifier.identifier_kind, identifier.normalized, source))
     return attached
 
 
-def _counted(known: Sequence[tuple[str, str, str]], sign: Sign, source: str) -> int | None:
+def _count_if_full(stored: Sequence[tuple[str, str, str]], identifier: NormalizedIdentifier, source: str) -> int | None:
     """How many of its kind a customer has, where that is too many for one more. What many systems know is one."""
-    alike = [(normalized, system) for kind, normalized, system in known if kind == sign.kind]
-    if len(alike) >= MOST_KEPT:
-        return len(alike)
-    if sign.kind is IdentifierKind.EXTERNAL_ID:
-        alike = [each for each in alike if each[1] == source]
-    values = {each if sign.kind in SOURCED else each[0] for each in alike}
-    return len(values) if sign.normalized not in values and len(values) >= LIMITS[sign.kind] else None
+    same_kind = [
+        (normalized, system) for stored_kind, normalized, system in stored if stored_kind == identifier.identifier_kind
+    ]
+    if len(same_kind) >= MAX_STORED:
+        return len(same_kind)
+    if identifier.identifier_kind is IdentifierKind.EXTERNAL_ID:
+        same_kind = [entry for entry in same_kind if entry[1] == source]
+    distinct = {entry if identifier.identifier_kind in SOURCE_SCOPED else entry[0] for entry in same_kind}
+    return (
+        len(distinct)
+        if identifier.normalized not in distinct and len(distinct) >= MAX_PER_CUSTOMER[identifier.identifier_kind]
+        else None
+    )
 
 
-async def _complete(tx: Tx, viewer: Viewer, key: UUID, traits: Traits, at: datetime, reasons: list[str]) -> None:
+async def _fill_missing(
+    tx: Connection, viewer: Viewer, key: UUID, traits: Traits, now: datetime, reasons: list[str]
+) -> None:
     """Fills in what the customer lacks; what it has stays, whoever says otherwise."""
-    row = await writer.lock(tx, viewer, Customer, key, "id")
+    row = await writer.lock_row(tx, viewer, Customer, key, "id")
     try:
-        given = customers.prepared({name: value for name, value in traits._asdict().items() if value is not None}, at)
-        lacking = [name for name in ("country", "language", "currency") if row[name] is None]
-        if "name" in given and await tx.fetchval(_NAMED, key, row["name"]):
-            lacking.append("name")
-        found = {name: given[name] for name in lacking if name in given}
+        supplied = customers.validate_customer(
+            {name: value for name, value in traits._asdict().items() if value is not None}, now
+        )
+        missing = [name for name in ("country", "language", "currency") if row[name] is None]
+        if "name" in supplied and await tx.fetchval(_NAMED_BY_IDENTIFIER, key, row["name"]):
+            missing.append("name")
+        updates = {name: supplied[name] for name in missing if name in supplied}
     except BadInput as error:
-        raise writer.inside("traits", error) from None
-    facts = json.loads(row["attributes"])
-    if given.get("attributes", {}).keys() - facts.keys():
+        raise writer.prefix_error("traits", error) from None
+    attributes = json.loads(row["attributes"])
+    if supplied.get("attributes", {}).keys() - attributes.keys():
         try:
-            found |= customers.prepared({"attributes": given["attributes"] | facts}, at)
+            updates |= customers.validate_customer({"attributes": supplied["attributes"] | attributes}, now)
         except BadInput:
             reasons.append("the attributes were not taken: the customer would have too many")
-    if found:
-        await writer.change(tx, viewer, Customer, key, found, at)
+    if updates:
+        await writer.update_row(tx, viewer, Customer, key, updates, now)
 
 
-async def _review(tx: Tx, viewer: Viewer, key: UUID, other: UUID, reasons: Sequence[str], at: datetime) -> UUID:
+async def _ensure_review(
+    tx: Connection, viewer: Viewer, key: UUID, other: UUID, reasons: Sequence[str], now: datetime
+) -> UUID:
     """The doubt about a pair: one row, whichever of them was asked for."""
-    found: UUID | None = await tx.fetchval(_PAIR, key, other)
-    if found is not None:
-        return found
+    review_id: UUID | None = await tx.fetchval(_REVIEW_OF_PAIR, key, other)
+    if review_id is not None:
+        return review_id
     row = {"customer_id": key, "other_id": other, "reason": "; ".join(reasons)[:1000], "status": ReviewStatus.OPEN}
     try:
-        return await writer.insert(tx, viewer, Review, row | {"created_at": at, "updated_at": at})
+        return await writer.insert_row(tx, viewer, Review, row | {"created_at": now, "updated_at": now})
     except (asyncpg.ForeignKeyViolationError, NotFound) as error:
-        raise contended() from error  # the other one was deleted since it was found
+        raise ContentionError from error  # the other one was deleted since it was found

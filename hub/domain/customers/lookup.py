@@ -7,26 +7,27 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from hub.db.pool import Connection
 from hub.domain.customers.customers import (
-    IDENTIFIERS,
-    SOURCED,
+    IDENTIFIER_WRITER,
+    SOURCE_SCOPED,
     Customer,
     CustomerStatus,
     Identifier,
     IdentifierKind,
     Stage,
     Tier,
-    identifying,
-    lock,
-    prepared,
+    canonical_identifier,
+    lock_identifiers,
+    validate_customer,
 )
 from hub.errors import BadInput
 from hub.model import scopes, statements, validators, writer
-from hub.model.writer import Kind, Naming, Part, Tx, Way
+from hub.model.writer import AlternateKey, EntityWriter, NestedRows, ReferenceLookup
 from hub.viewer import Binding, Viewer
 
 
-class Known(NamedTuple):
+class IdentifierRef(NamedTuple):
     """Something that a customer is known by."""
 
     kind: Annotated[IdentifierKind, "What sort of identifier it is."]
@@ -37,7 +38,7 @@ class Known(NamedTuple):
     ] = None
 
 
-class External(NamedTuple):
+class ExternalRef(NamedTuple):
     """The key of a customer in another system."""
 
     source: Annotated[str, "The other system."]
@@ -45,10 +46,10 @@ class External(NamedTuple):
 
 
 @cache
-def _find(binding: Binding, *, sourced: bool) -> statements.Statement:
+def _identifier_statement(binding: Binding, *, with_source: bool) -> statements.SqlStatement:
     identifier = Identifier.alias("i$")
-    seen = scopes.itself.visible(Customer, binding)
-    found = (
+    visibility = scopes.customer_itself.predicate(Customer, binding)
+    query = (
         sa.select(Customer.c.id)
         .select_from(identifier.join(Customer, Customer.c.id == identifier.c.customer_id))
         .where(
@@ -58,75 +59,83 @@ def _find(binding: Binding, *, sourced: bool) -> statements.Statement:
         .order_by(identifier.c.verified.desc(), identifier.c.id)
         .limit(sa.literal_column("1"))
     )
-    if sourced:
-        found = found.where(identifier.c.source == sa.bindparam("source", type_=sa.Text))
-    return statements.made(found if seen is None else found.where(seen), Customer)
+    if with_source:
+        query = query.where(identifier.c.source == sa.bindparam("source", type_=sa.Text))
+    return statements.compile_statement(query if visibility is None else query.where(visibility), Customer)
 
 
-async def known(tx: Tx, viewer: Viewer, by: Known) -> UUID | None:
+async def find_by_identifier(tx: Connection, viewer: Viewer, identifier: IdentifierRef) -> UUID | None:
     """The customer who is known by an identifier, a verified one first; None when there is none that the viewer sees."""
-    normalized, source = identifying(by.kind, by.value), _source(by)
-    statement = _find(viewer.binding, sourced=source is not None)
-    given = {"kind": by.kind, "normalized": normalized, "source": source}
-    key: UUID | None = await tx.fetchval(statement.text, *statement.bind(given, viewer))
+    normalized, source = canonical_identifier(identifier.kind, identifier.value), _canonical_source(identifier)
+    statement = _identifier_statement(viewer.binding, with_source=source is not None)
+    arguments = {"kind": identifier.kind, "normalized": normalized, "source": source}
+    key: UUID | None = await tx.fetchval(statement.text, *statement.bind(arguments, viewer))
     return key
 
 
-def _source(by: Known) -> str | None:
+def _canonical_source(identifier: IdentifierRef) -> str | None:
     """The system that reported an identifier, as it is kept; raises BadInput where the identifier says nothing without it."""
-    found: str | None = validators.checked({"source": by.source}, {"source": validators.line})["source"]
-    if found is None and by.kind in SOURCED:
-        message = f"source: {by.kind} means something within one system alone; give the system that it is of."
+    source: str | None = validators.check_values({"source": identifier.source}, {"source": validators.single_line})[
+        "source"
+    ]
+    if source is None and identifier.kind in SOURCE_SCOPED:
+        message = f"source: {identifier.kind} means something within one system alone; give the system that it is of."
         raise BadInput(message, code="ARGUMENT_MISSING", argument="source")
-    return found
+    return source
 
 
-async def _find_known(tx: Tx, viewer: Viewer, by: Known) -> UUID | None:
-    await lock(tx, [(by.kind, identifying(by.kind, by.value))])
-    return await known(tx, viewer, by)
+async def _lock_and_find(tx: Connection, viewer: Viewer, identifier: IdentifierRef) -> UUID | None:
+    await lock_identifiers(tx, [(identifier.kind, canonical_identifier(identifier.kind, identifier.value))])
+    return await find_by_identifier(tx, viewer, identifier)
 
 
-async def _claim_known(tx: Tx, viewer: Viewer, key: UUID, by: Known, at: datetime) -> None:
+async def _attach_identifier(
+    tx: Connection, viewer: Viewer, key: UUID, identifier: IdentifierRef, now: datetime
+) -> None:
     row = {
         "customer_id": key,
-        "kind": by.kind,
-        "value": by.value,
-        "normalized": identifying(by.kind, by.value),
-        "source": _source(by) or "hub",
-        "created_at": at,
-        "updated_at": at,
+        "kind": identifier.kind,
+        "value": identifier.value,
+        "normalized": canonical_identifier(identifier.kind, identifier.value),
+        "source": _canonical_source(identifier) or "hub",
+        "created_at": now,
+        "updated_at": now,
     }
-    await writer.insert(tx, viewer, Identifier, row)
+    await writer.insert_row(tx, viewer, Identifier, row)
 
 
-def _as_known(by: External) -> Known:
-    return Known(IdentifierKind.EXTERNAL_ID, by.external_id, by.source)
+def _as_identifier_ref(external: ExternalRef) -> IdentifierRef:
+    return IdentifierRef(IdentifierKind.EXTERNAL_ID, external.external_id, external.source)
 
 
-async def _find_external(tx: Tx, viewer: Viewer, by: External) -> UUID | None:
-    return await _find_known(tx, viewer, _as_known(by))
+async def _find_by_external_id(tx: Connection, viewer: Viewer, external: ExternalRef) -> UUID | None:
+    return await _lock_and_find(tx, viewer, _as_identifier_ref(external))
 
 
-async def _claim_external(tx: Tx, viewer: Viewer, key: UUID, by: External, at: datetime) -> None:
-    await _claim_known(tx, viewer, key, _as_known(by), at)
+async def _attach_external_id(tx: Connection, viewer: Viewer, key: UUID, external: ExternalRef, now: datetime) -> None:
+    await _attach_identifier(tx, viewer, key, _as_identifier_ref(external), now)
 
 
-BY_IDENTIFIER = Naming("customer_id", Known, "What the customer is known by, in place of its id.", known)
-WAYS = {
-    "identifier": Way(Known, "An identifier; a verified one is preferred.", _find_known, _claim_known),
-    "external": Way(External, "Its key in another system.", _find_external, _claim_external),
+CUSTOMER_BY_IDENTIFIER = ReferenceLookup(
+    "customer_id", IdentifierRef, "What the customer is known by, in place of its id.", find_by_identifier
+)
+UPSERT_KEYS = {
+    "identifier": AlternateKey(
+        IdentifierRef, "An identifier; a verified one is preferred.", _lock_and_find, _attach_identifier
+    ),
+    "external": AlternateKey(ExternalRef, "Its key in another system.", _find_by_external_id, _attach_external_id),
 }
-DETAILS = ("kind", "name", "status", "tier", "country", "language", "currency", "attributes")
-CUSTOMERS = Kind(
+CUSTOMER_COLUMNS = ("kind", "name", "status", "tier", "country", "language", "currency", "attributes")
+CUSTOMER_WRITER = EntityWriter(
     Customer,
     subject="customers",
-    scope=scopes.itself,
-    creates=(*DETAILS, "stage", "unit_id", "owner_id"),
-    updates=DETAILS,
-    prepare=prepared,
+    scope=scopes.customer_itself,
+    creatable=(*CUSTOMER_COLUMNS, "stage", "unit_id", "owner_id"),
+    updatable=CUSTOMER_COLUMNS,
+    check_write=validate_customer,
     defaults={"status": CustomerStatus.ACTIVE, "stage": Stage.PROSPECT, "tier": Tier.STANDARD},
-    filled=("unit_id",),
-    ways=WAYS,
-    parts={"identifiers": Part(IDENTIFIERS, by="customer_id")},
-    patient=True,
+    server_filled=("unit_id",),
+    alternate_keys=UPSERT_KEYS,
+    nested={"identifiers": NestedRows(IDENTIFIER_WRITER, parent_column="customer_id")},
+    long_running_delete=True,
 )

@@ -7,19 +7,28 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from hub.db.pool import Connection
 from hub.domain.customers.contacts import Contact
 from hub.domain.customers.customers import Customer
-from hub.domain.customers.lookup import Known, known
+from hub.domain.customers.lookup import IdentifierRef, find_by_identifier
 from hub.domain.organisation.organisation import Staff
 from hub.domain.sales.orders import Order
 from hub.errors import BadInput, Forbidden
 from hub.model import scopes, validators, writer
-from hub.model.columns import Choice, choice, entity, moment, placed, reference, same_customer
-from hub.model.writer import Kind, Tx
+from hub.model.columns import (
+    DescribedEnum,
+    customer_and_unit_columns,
+    entity_table,
+    enum_column,
+    foreign_key,
+    same_customer_fk,
+    timestamp,
+)
+from hub.model.writer import EntityWriter
 from hub.viewer import Viewer
 
 
-class Channel(Choice):
+class Channel(DescribedEnum):
     EMAIL = "EMAIL", "Mail over the net."
     PHONE = "PHONE", "A call."
     SMS = "SMS", "A text message."
@@ -32,26 +41,26 @@ class Channel(Choice):
     API = "API", "One system to another."
 
 
-class Direction(Choice):
+class Direction(DescribedEnum):
     INBOUND = "INBOUND", "From the customer."
     OUTBOUND = "OUTBOUND", "To the customer."
     INTERNAL = "INTERNAL", "Among ourselves, about the customer."
 
 
-Interaction = entity(
+Interaction = entity_table(
     "interactions",
-    *placed(),
-    sa.Column("channel", choice(Channel), nullable=False, comment="The way it came about."),
-    sa.Column("direction", choice(Direction), nullable=False, comment="Who turned to whom."),
+    *customer_and_unit_columns(),
+    sa.Column("channel", enum_column(Channel), nullable=False, comment="The way it came about."),
+    sa.Column("direction", enum_column(Direction), nullable=False, comment="Who turned to whom."),
     sa.Column("kind", sa.Text, nullable=False, comment="What happened, in words joined by dots: `order.taken`."),
     sa.Column("subject", sa.Text, comment="What it was about, in one line."),
     sa.Column("body", sa.Text, comment="What was said, in full."),
-    sa.Column("occurred_at", moment(), nullable=False, comment="When it happened."),
-    reference("staff_id", "staff.id", "Who took part for the business.", nullable=True),
+    sa.Column("occurred_at", timestamp(), nullable=False, comment="When it happened."),
+    foreign_key("staff_id", "staff.id", "Who took part for the business.", nullable=True),
     sa.Column("order_id", sa.Uuid, comment="The order that it was about."),
     sa.Column("contact_id", sa.Uuid, comment="The person who took part for the customer."),
-    same_customer("order_id", "orders"),
-    same_customer("contact_id", "contacts"),
+    same_customer_fk("order_id", "orders"),
+    same_customer_fk("contact_id", "contacts"),
     comment="Something said or done between the business and a customer.",
 )
 sa.Index(
@@ -69,40 +78,44 @@ for link in (Interaction.c.staff_id, Interaction.c.order_id, Interaction.c.conta
         postgresql_where=link.is_not(None),
     )
 
-AHEAD = timedelta(days=1)  # clocks differ; what lies further ahead has not happened
-CHECKS: Mapping[str, validators.Check] = {"kind": validators.words, "subject": validators.line, "body": validators.body}
+MAX_CLOCK_SKEW = timedelta(days=1)  # clocks differ; what lies further ahead has not happened
+INTERACTION_CHECKS: Mapping[str, validators.ValueCheck] = {
+    "kind": validators.dotted_name,
+    "subject": validators.single_line,
+    "body": validators.multi_line,
+}
 
 
-def prepared(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+def validate_interaction(column_values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """The values of an interaction by its rules; raises BadInput."""
-    found = validators.checked(given, CHECKS)
-    occurred_at = found.get("occurred_at")
-    if occurred_at is not None and occurred_at > at + AHEAD:
+    checked = validators.check_values(column_values, INTERACTION_CHECKS)
+    occurred_at = checked.get("occurred_at")
+    if occurred_at is not None and occurred_at > now + MAX_CLOCK_SKEW:
         raise BadInput("occurred_at: it has not happened yet; give a moment that is past.", argument="occurred_at")
-    return found
+    return checked
 
 
-INTERACTIONS = Kind(
+INTERACTION_WRITER = EntityWriter(
     Interaction,
     subject="records",  # a right of its own: whoever may record something need not be free to rewrite what others did
-    scope=scopes.customer,
-    updates=("subject", "body"),
-    prepare=prepared,
+    scope=scopes.customer_owned,
+    updatable=("subject", "body"),
+    check_write=validate_interaction,
 )
 
 
-class Recorded(NamedTuple):
+class InteractionRecordPayload(NamedTuple):
     """What a record gives."""
 
     interaction: Annotated[UUID, Interaction, "What was recorded."]
 
 
 async def record(
-    tx: Tx,
+    tx: Connection,
     viewer: Viewer,
     *,
     customer_id: Annotated[UUID | None, Customer, "The customer who took part; or name an identifier."] = None,
-    identifier: Annotated[Known | None, "What the customer is known by."] = None,
+    identifier: Annotated[IdentifierRef | None, "What the customer is known by."] = None,
     channel: Annotated[Channel, "The way it came about."],
     direction: Annotated[Direction, "Who turned to whom."],
     kind: Annotated[str, "What happened, in small words joined by dots: `order.taken`."],
@@ -112,8 +125,8 @@ async def record(
     staff_id: Annotated[UUID | None, Staff, "Who took part for the business."] = None,
     order_id: Annotated[UUID | None, Order, "The order that it was about, one of the customer's."] = None,
     contact_id: Annotated[UUID | None, Contact, "The person who took part for the customer."] = None,
-    at: datetime,
-) -> Recorded:
+    now: datetime,
+) -> InteractionRecordPayload:
     """Records something said or done between the business and a customer, who is named by id or by an identifier."""
     viewer.require("interactions:write")
     if viewer.binding == "customer" and direction is not Direction.INBOUND:
@@ -123,18 +136,18 @@ async def record(
         message = "customer_id: name the customer by its id or by an identifier, one of them."
         raise BadInput(message, code="ARGUMENT_MISSING", argument="customer_id")
     if identifier is not None:
-        customer_id = await writer.within("identifier", known(tx, viewer, identifier))
+        customer_id = await writer.prefixing_errors("identifier", find_by_identifier(tx, viewer, identifier))
         if customer_id is None:
-            raise writer.absent("identifier")
-    given = {"kind": kind, "subject": subject, "body": body, "occurred_at": occurred_at or at}
+            raise writer.not_visible("identifier")
+    supplied = {"kind": kind, "subject": subject, "body": body, "occurred_at": occurred_at or now}
     links = {"staff_id": staff_id, "order_id": order_id, "contact_id": contact_id}
     row = {
         "customer_id": customer_id,
         "channel": channel,
         "direction": direction,
-        **prepared(given, at),
+        **validate_interaction(supplied, now),
         **{name: key for name, key in links.items() if key is not None},
-        "created_at": at,
-        "updated_at": at,
+        "created_at": now,
+        "updated_at": now,
     }
-    return Recorded(await writer.insert(tx, viewer, Interaction, row))
+    return InteractionRecordPayload(await writer.insert_row(tx, viewer, Interaction, row))

@@ -1,4 +1,4 @@
-"""The organisation that runs the hub: its tree of units and its staff. Rights are cut along the tree (see scope.py)."""
+"""The organisation that runs the hub: its tree of units and its staff. Rights are cut along the tree (see model/scopes.py)."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,27 +7,28 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from hub.db.sql_text import text
+from hub.db.pool import Connection
+from hub.db.sql_text import to_sql
 from hub.errors import BadInput
 from hub.model import scopes, validators, writer
-from hub.model.columns import Choice, Ltree, choice, entity, reference
-from hub.model.writer import Kind, Tx
+from hub.model.columns import DescribedEnum, Ltree, entity_table, enum_column, foreign_key
+from hub.model.writer import EntityWriter
 from hub.viewer import Viewer
 
 
-class UnitKind(Choice):
+class UnitKind(DescribedEnum):
     GROUP = "GROUP", "The whole organisation."
     COMPANY = "COMPANY", "A company or a region of the group."
     BRANCH = "BRANCH", "A branch of a company."
     OUTLET = "OUTLET", "A shop or territory, the leaf of the tree."
 
 
-OrgUnit = entity(
+OrgUnit = entity_table(
     "org_units",
     sa.Column("code", sa.Text, nullable=False, comment="Short unique name, the last label of the path."),
     sa.Column("name", sa.Text, nullable=False, comment="What people call the unit."),
-    sa.Column("kind", choice(UnitKind), nullable=False, comment="Level in the tree."),
-    reference("parent_id", "org_units.id", "The unit above; empty for the root.", nullable=True),
+    sa.Column("kind", enum_column(UnitKind), nullable=False, comment="Level in the tree."),
+    foreign_key("parent_id", "org_units.id", "The unit above; empty for the root.", nullable=True),
     sa.Column("path", Ltree, nullable=False, comment="Codes from the root to the unit, joined by dots."),
     sa.UniqueConstraint("code"),
     sa.CheckConstraint("code ~ '^[A-Za-z0-9_]+$'", name="code_is_a_label"),
@@ -40,15 +41,15 @@ sa.Index("uq_org_units_path", OrgUnit.c.path, unique=True)
 sa.Index("ix_org_units_parent_id_name_id", OrgUnit.c.parent_id, OrgUnit.c.name, OrgUnit.c.id)
 sa.Index("ix_org_units_name_id", OrgUnit.c.name, OrgUnit.c.id)
 
-Staff = entity(
+Staff = entity_table(
     "staff",
     sa.Column("number", sa.Text, nullable=False, comment="Personnel number."),
     sa.Column("name", sa.Text, nullable=False, comment="Full name."),
     sa.Column("title", sa.Text, comment="Job title."),
     sa.Column("email", sa.Text, comment="Address for business mail."),
     sa.Column("hired_on", sa.Date, comment="First day of work."),
-    reference("unit_id", "org_units.id", "The unit where the person works."),
-    reference("reports_to_id", "staff.id", "The person's superior.", nullable=True),
+    foreign_key("unit_id", "org_units.id", "The unit where the person works."),
+    foreign_key("reports_to_id", "staff.id", "The person's superior.", nullable=True),
     sa.UniqueConstraint("number"),
     comment="A person of the organisation who may own customers.",
 )
@@ -57,31 +58,35 @@ sa.Index("ix_staff_reports_to_id_name_id", Staff.c.reports_to_id, Staff.c.name, 
 sa.Index("ix_staff_name_id", Staff.c.name, Staff.c.id)
 
 
-def _unit(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
-    return validators.checked(given, {"name": validators.line})
+def _validate_unit(column_values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    return validators.check_values(column_values, {"name": validators.single_line})
 
 
-def _staff(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+def _validate_staff(column_values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     lines = ("number", "name", "title")
-    return validators.checked(given, {**dict.fromkeys(lines, validators.line), "email": validators.email})
+    return validators.check_values(
+        column_values, {**dict.fromkeys(lines, validators.single_line), "email": validators.email}
+    )
 
 
-UNITS = Kind(OrgUnit, subject="org", scope=scopes.unit, updates=("name", "kind"), prepare=_unit)
-PERSON = ("name", "title", "email", "hired_on", "unit_id", "reports_to_id")
-STAFF = Kind(
+ORG_UNIT_WRITER = EntityWriter(
+    OrgUnit, subject="org", scope=scopes.unit_itself, updatable=("name", "kind"), check_write=_validate_unit
+)
+STAFF_COLUMNS = ("name", "title", "email", "hired_on", "unit_id", "reports_to_id")
+STAFF_WRITER = EntityWriter(
     Staff,
     subject="org",
-    scope=scopes.staff,
-    creates=("number", *PERSON),
-    updates=PERSON,
-    prepare=_staff,
-    natural=("number",),
+    scope=scopes.unit_owned,
+    creatable=("number", *STAFF_COLUMNS),
+    updatable=STAFF_COLUMNS,
+    check_write=_validate_staff,
+    unique_keys=("number",),
 )
 
-_PATH = text(sa.select(sa.cast(OrgUnit.c.path, sa.Text)).where(OrgUnit.c.id == sa.bindparam("wanted", type_=sa.Uuid)))
-_LOCK = "select pg_advisory_xact_lock(hashtextextended('org_units', 0))"
+_PATH = to_sql(sa.select(sa.cast(OrgUnit.c.path, sa.Text)).where(OrgUnit.c.id == sa.bindparam("row_id", type_=sa.Uuid)))
+_LOCK_TREE = "select pg_advisory_xact_lock(hashtextextended('org_units', 0))"
 # Every path below the old place, with the new one before it; the unit's own parent goes along.
-_MOVE = """
+_MOVE_SUBTREE = """
 update org_units set path = case when path = $1::text::ltree then ($2::text)::ltree
         else ($2::text)::ltree || subpath(path, nlevel($1::text::ltree)) end,
     parent_id = case when id = $3 then $4 else parent_id end, version = version + 1, updated_at = $5
@@ -89,51 +94,56 @@ where path <@ $1::text::ltree
 """
 
 
-class UnitMade(NamedTuple):
+class OrgUnitPayload(NamedTuple):
     """What a new unit gives."""
 
     org_unit: Annotated[UUID, OrgUnit, "The unit as it is now."]
 
 
-async def _path(tx: Tx, viewer: Viewer, key: UUID, argument: str) -> str:
-    await writer.require_seen(tx, viewer, OrgUnit, key, argument)
+async def _visible_path(tx: Connection, viewer: Viewer, key: UUID, argument: str) -> str:
+    await writer.require_visible(tx, viewer, OrgUnit, key, argument)
     path: str = await tx.fetchval(_PATH, key)
     return path
 
 
 async def unit_create(
-    tx: Tx,
+    tx: Connection,
     viewer: Viewer,
     *,
     code: Annotated[str, "Short unique name: letters, digits and underscores."],
     name: Annotated[str, "What people call the unit."],
     kind: Annotated[UnitKind, "Level in the tree."],
     parent_id: Annotated[UUID | None, OrgUnit, "The unit above; none for a root."] = None,
-    at: datetime,
-) -> UnitMade:
+    now: datetime,
+) -> OrgUnitPayload:
     """Makes a unit of the organisation, below another one or as a root."""
     viewer.require("org:write")
-    found = validators.checked({"code": code, "name": name}, {"code": validators.code, "name": validators.line})
-    await tx.execute(_LOCK)  # nobody moves the branch meanwhile
-    above = None if parent_id is None else await _path(tx, viewer, parent_id, "parent_id")
-    path = found["code"] if above is None else f"{above}.{found['code']}"
-    row = found | {"kind": kind, "parent_id": parent_id, "path": path, "created_at": at, "updated_at": at}
-    return UnitMade(await writer.insert(tx, viewer, OrgUnit, row))
+    checked = validators.check_values(
+        {"code": code, "name": name}, {"code": validators.slug, "name": validators.single_line}
+    )
+    await tx.execute(_LOCK_TREE)  # nobody moves the branch meanwhile
+    parent_path = None if parent_id is None else await _visible_path(tx, viewer, parent_id, "parent_id")
+    path = checked["code"] if parent_path is None else f"{parent_path}.{checked['code']}"
+    row = checked | {"kind": kind, "parent_id": parent_id, "path": path, "created_at": now, "updated_at": now}
+    return OrgUnitPayload(await writer.insert_row(tx, viewer, OrgUnit, row))
 
 
 async def unit_move(
-    tx: Tx,
+    tx: Connection,
     viewer: Viewer,
     *,
     id: Annotated[UUID, OrgUnit, "The unit."],
     parent_id: Annotated[UUID, OrgUnit, "The unit that it shall stand below."],
-    at: datetime,
-) -> UnitMade:
+    now: datetime,
+) -> OrgUnitPayload:
     """Moves a unit, with all below it, to another place in the tree; rights follow at once."""
     viewer.require("org:write")
-    await tx.execute(_LOCK)
-    old, above = await _path(tx, viewer, id, "id"), await _path(tx, viewer, parent_id, "parent_id")
-    if f"{above}.".startswith(f"{old}."):
+    await tx.execute(_LOCK_TREE)
+    old_path, parent_path = (
+        await _visible_path(tx, viewer, id, "id"),
+        await _visible_path(tx, viewer, parent_id, "parent_id"),
+    )
+    if f"{parent_path}.".startswith(f"{old_path}."):
         raise BadInput("parent_id: it stands below the unit itself; name another one.", argument="parent_id")
-    await tx.execute(_MOVE, old, f"{above}.{old.rpartition('.')[2]}", id, parent_id, at)
-    return UnitMade(id)
+    await tx.execute(_MOVE_SUBTREE, old_path, f"{parent_path}.{old_path.rpartition('.')[2]}", id, parent_id, now)
+    return OrgUnitPayload(id)

@@ -7,10 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub.model import scopes, validators
-from hub.model.columns import entity, money, search_column, search_index
-from hub.model.writer import Kind
+from hub.model.columns import entity_table, money, search_column, search_index
+from hub.model.writer import EntityWriter
 
-Product = entity(
+Product = entity_table(
     "products",
     sa.Column("sku", sa.Text, nullable=False, comment="Stock-keeping unit, the product's number."),
     sa.Column("name", sa.Text, nullable=False, comment="Name on the price list."),
@@ -28,27 +28,27 @@ sa.Index("ix_products_name_id", Product.c.name, Product.c.id)
 sa.Index("ix_products_unit_price_id", Product.c.unit_price, Product.c.id)
 search_index(Product)
 
-CHECKS: Mapping[str, validators.Check] = {
-    "sku": validators.line,
-    "name": validators.line,
-    "category": validators.line,
-    "packaging": validators.line,
-    "unit_price": validators.amount,
+PRODUCT_CHECKS: Mapping[str, validators.ValueCheck] = {
+    "sku": validators.single_line,
+    "name": validators.single_line,
+    "category": validators.single_line,
+    "packaging": validators.single_line,
+    "unit_price": validators.non_negative_amount,
     "currency": validators.currency,
 }
 
 
-def _prepared(given: Mapping[str, Any], at: datetime) -> dict[str, Any]:
-    return validators.checked(given, CHECKS)
+def _validate_product(column_values: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    return validators.check_values(column_values, PRODUCT_CHECKS)
 
 
-DETAILS = ("name", "category", "packaging", "unit_price", "currency", "discontinued")
-PRODUCTS = Kind(
+PRODUCT_COLUMNS = ("name", "category", "packaging", "unit_price", "currency", "discontinued")
+PRODUCT_WRITER = EntityWriter(
     Product,
     subject="products",
-    scope=scopes.everyone,
-    creates=("sku", *DETAILS),
-    updates=DETAILS,
-    prepare=_prepared,
-    natural=("sku",),
+    scope=scopes.any_key,
+    creatable=("sku", *PRODUCT_COLUMNS),
+    updatable=PRODUCT_COLUMNS,
+    check_write=_validate_product,
+    unique_keys=("sku",),
 )

@@ -13,20 +13,21 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from hub.db.sql_text import text
+from hub.db.pool import Connection
+from hub.db.sql_text import to_sql
 from hub.domain.customers.customers import Customer
 from hub.errors import BadInput
 from hub.model import scopes, validators, writer
-from hub.model.columns import entity, moment, owner
-from hub.model.writer import Kind, Tx
+from hub.model.columns import customer_fk, entity_table, timestamp
+from hub.model.writer import EntityWriter
 from hub.viewer import Viewer
 
 RECENCY, FREQUENCY, MONETARY = "rfm.recency", "rfm.frequency", "rfm.monetary"
 Figure = TypeVar("Figure", int, Decimal)
 
-Score = entity(
+Score = entity_table(
     "scores",
-    owner("The customer who is scored."),
+    customer_fk("The customer who is scored."),
     sa.Column("model", sa.Text, nullable=False, comment="Name of the model: `rfm.recency`."),
     sa.Column("value", sa.Numeric(18, 4), nullable=False, comment="The model's figure; its unit is the model's."),
     sa.Column("band", sa.Text, comment="The figure's class within its model, `1` (worst) to `5` (best) for RFM."),
@@ -37,8 +38,8 @@ Score = entity(
         server_default=sa.text("'[]'"),
         comment="Why the value is what it is: a list of facts, each with its figure.",
     ),
-    sa.Column("computed_at", moment(), nullable=False, comment="The moment that the score describes."),
-    sa.Column("superseded_at", moment(), comment="When a newer score of the model took its place."),
+    sa.Column("computed_at", timestamp(), nullable=False, comment="The moment that the score describes."),
+    sa.Column("superseded_at", timestamp(), comment="When a newer score of the model took its place."),
     sa.Column(
         "current",
         sa.Boolean,
@@ -60,33 +61,33 @@ sa.Index("ix_scores_customer_id_computed_at_id", Score.c.customer_id, Score.c.co
 sa.Index("ix_scores_computed_at_id", Score.c.computed_at, Score.c.id)
 sa.Index("ix_scores_model_value_id", Score.c.model, Score.c.value, Score.c.id)
 
-SCORES = Kind(Score, subject="scores", scope=scopes.customer)
-MOST_REASONS = 50
+SCORE_WRITER = EntityWriter(Score, subject="scores", scope=scopes.customer_owned)
+MAX_REASONS = 50
 
-_SUPERSEDE = text(
+_SUPERSEDE = to_sql(
     sa.update(Score)
     .where(
         Score.c.customer_id == sa.bindparam("customer", type_=sa.Uuid),
-        Score.c.model == sa.bindparam("by", type_=sa.Text),
+        Score.c.model == sa.bindparam("model_name", type_=sa.Text),
         Score.c.superseded_at.is_(None),
     )
     .values(
-        superseded_at=sa.bindparam("computed", type_=moment()),
+        superseded_at=sa.bindparam("computed", type_=timestamp()),
         version=Score.c.version + sa.literal_column("1"),
-        updated_at=sa.bindparam("at", type_=moment()),
+        updated_at=sa.bindparam("now", type_=timestamp()),
     )
     .returning(Score.c.computed_at)
 )
 
 
-class Scored(NamedTuple):
+class ScoreRecordPayload(NamedTuple):
     """What a score gives."""
 
     score: Annotated[UUID, Score, "The score that is current from now on."]
 
 
 async def record(
-    tx: Tx,
+    tx: Connection,
     viewer: Viewer,
     *,
     customer_id: Annotated[UUID, Customer, "The customer who is scored."],
@@ -95,31 +96,33 @@ async def record(
     band: Annotated[str | None, "The figure's class within its model."] = None,
     reasons: Annotated[list[dict[str, Any]] | None, "Why: facts, each with its figure."] = None,
     computed_at: Annotated[datetime | None, "The moment that the score describes; now when left out."] = None,
-    at: datetime,
-) -> Scored:
+    now: datetime,
+) -> ScoreRecordPayload:
     """Records what a model says of a customer; its last score is superseded, not lost."""
     viewer.require("scores:write")
-    found = validators.checked({"model": model, "band": band}, {"model": validators.words, "band": validators.line})
-    computed = computed_at or at
-    if abs(value) >= validators.MOST_AMOUNT or value != round(value, 4):
+    checked = validators.check_values(
+        {"model": model, "band": band}, {"model": validators.dotted_name, "band": validators.single_line}
+    )
+    computed = computed_at or now
+    if abs(value) >= validators.AMOUNT_LIMIT or value != round(value, 4):
         message = "value: give a figure of at most 14 digits before the point and four behind it."
         raise BadInput(message, argument="value")
-    if computed > at:
+    if computed > now:
         raise BadInput("computed_at: it lies ahead; give a moment that is past.", argument="computed_at")
-    if reasons is not None and len(reasons) > MOST_REASONS:
-        raise BadInput(f"reasons: give at most {MOST_REASONS}.", argument="reasons")
-    told = {f"reasons[{number}]": reason for number, reason in enumerate(reasons or ())}
-    validators.checked(told, dict.fromkeys(told, validators.facts))
-    await writer.lock(tx, viewer, Customer, customer_id, "customer_id")
-    last: datetime | None = await tx.fetchval(_SUPERSEDE, computed, at, customer_id, found["model"])
-    if last is not None and last > computed:
-        message = f"computed_at: the model's score of {last:%Y-%m-%dT%H:%M:%SZ} is later; give a later moment."
+    if reasons is not None and len(reasons) > MAX_REASONS:
+        raise BadInput(f"reasons: give at most {MAX_REASONS}.", argument="reasons")
+    reasons_by_path = {f"reasons[{index}]": reason for index, reason in enumerate(reasons or ())}
+    validators.check_values(reasons_by_path, dict.fromkeys(reasons_by_path, validators.json_object_value))
+    await writer.lock_row(tx, viewer, Customer, customer_id, "customer_id")
+    previous_computed_at: datetime | None = await tx.fetchval(_SUPERSEDE, computed, now, customer_id, checked["model"])
+    if previous_computed_at is not None and previous_computed_at > computed:
+        message = f"computed_at: the model's score of {previous_computed_at:%Y-%m-%dT%H:%M:%SZ} is later; give a later moment."
         raise BadInput(message, argument="computed_at")
-    row = found | {"customer_id": customer_id, "value": value, "reasons": reasons or [], "computed_at": computed}
-    return Scored(await writer.insert(tx, viewer, Score, row | {"created_at": at, "updated_at": at}))
+    row = checked | {"customer_id": customer_id, "value": value, "reasons": reasons or [], "computed_at": computed}
+    return ScoreRecordPayload(await writer.insert_row(tx, viewer, Score, row | {"created_at": now, "updated_at": now}))
 
 
-class Bought(NamedTuple):
+class OrderSummary(NamedTuple):
     """What one customer has ordered up to a moment, calls-off left out: all that the RFM models look at."""
 
     orders: int
@@ -127,12 +130,12 @@ class Bought(NamedTuple):
     net: Decimal
     currency: str
 
-    def days(self, at: datetime) -> int | None:
+    def days(self, as_of: datetime) -> int | None:
         """Whole days since the last order; None without one."""
-        return None if self.last_at is None else (at - self.last_at).days
+        return None if self.last_at is None else (as_of - self.last_at).days
 
 
-class Verdict(NamedTuple):
+class ModelScore(NamedTuple):
     """What a model says of one customer; the columns of a score that are not its circumstances."""
 
     model: str
@@ -142,7 +145,7 @@ class Verdict(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Cuts:
+class QuintileCuts:
     """Where the five bands of each model end. Amounts of different currencies are not compared."""
 
     recency: tuple[int, ...]
@@ -150,11 +153,11 @@ class Cuts:
     monetary: Mapping[str, tuple[Decimal, ...]]
 
 
-def bought(orders: Iterable[tuple[datetime, Decimal]], currency: str, at: datetime) -> Bought:
-    """Sums up the orders, each its moment and net amount, that were placed up to `at`."""
-    counted = [order for order in orders if order[0] <= at]
-    last_at = max((placed_at for placed_at, _ in counted), default=None)
-    return Bought(len(counted), last_at, sum((net for _, net in counted), Decimal(0)), currency)
+def summarize_orders(orders: Iterable[tuple[datetime, Decimal]], currency: str, as_of: datetime) -> OrderSummary:
+    """Sums up the orders, each its moment and net amount, that were placed up to `as_of`."""
+    past_orders = [order for order in orders if order[0] <= as_of]
+    last_at = max((placed_at for placed_at, _ in past_orders), default=None)
+    return OrderSummary(len(past_orders), last_at, sum((net for _, net in past_orders), Decimal(0)), currency)
 
 
 def quintiles(figures: Iterable[Figure]) -> tuple[Figure, ...]:
@@ -168,37 +171,37 @@ def band(figure: Figure, cuts: tuple[Figure, ...]) -> int:
     return 1 + bisect_left(cuts, figure)
 
 
-def rfm_cuts(population: Iterable[Bought], at: datetime) -> Cuts:
-    """The cuts of a population as of `at`. Fewer days are better, so they count below zero; without orders there are none."""
+def rfm_cuts(population: Iterable[OrderSummary], as_of: datetime) -> QuintileCuts:
+    """The cuts of a population as of `as_of`. Fewer days are better, so they count below zero; without orders there are none."""
     recency: list[int] = []
     frequency: list[int] = []
     monetary: dict[str, list[Decimal]] = {}
-    for each in population:
-        days = each.days(at)
+    for summary in population:
+        days = summary.days(as_of)
         if days is not None:
             recency.append(-days)
-        frequency.append(each.orders)
-        monetary.setdefault(each.currency, []).append(each.net)
+        frequency.append(summary.orders)
+        monetary.setdefault(summary.currency, []).append(summary.net)
     by_currency = {currency: quintiles(figures) for currency, figures in monetary.items()}
-    return Cuts(quintiles(recency), quintiles(frequency), by_currency)
+    return QuintileCuts(quintiles(recency), quintiles(frequency), by_currency)
 
 
-def rfm(customer: Bought, cuts: Cuts, at: datetime) -> list[Verdict]:
-    """The models' verdicts on one customer of the population, as of `at`; without an order there is no recency."""
-    orders: dict[str, object] = {"fact": "orders", "value": customer.orders}
+def rfm(summary: OrderSummary, cuts: QuintileCuts, as_of: datetime) -> list[ModelScore]:
+    """The models' verdicts on one customer of the population, as of `as_of`; without an order there is no recency."""
+    orders: dict[str, object] = {"fact": "orders", "value": summary.orders}
     net: list[dict[str, object]] = [
-        {"fact": "net", "value": f"{customer.net:.4f}"},
-        {"fact": "currency", "value": customer.currency},
+        {"fact": "net", "value": f"{summary.net:.4f}"},
+        {"fact": "currency", "value": summary.currency},
     ]
-    verdicts = [
-        Verdict(FREQUENCY, Decimal(customer.orders), band(customer.orders, cuts.frequency), [orders]),
-        Verdict(MONETARY, customer.net, band(customer.net, cuts.monetary[customer.currency]), [*net, orders]),
+    scores = [
+        ModelScore(FREQUENCY, Decimal(summary.orders), band(summary.orders, cuts.frequency), [orders]),
+        ModelScore(MONETARY, summary.net, band(summary.net, cuts.monetary[summary.currency]), [*net, orders]),
     ]
-    days = customer.days(at)
-    if days is None or customer.last_at is None:
-        return verdicts
+    days = summary.days(as_of)
+    if days is None or summary.last_at is None:
+        return scores
     reasons: list[dict[str, object]] = [
-        {"fact": "lastOrderAt", "value": f"{customer.last_at:%Y-%m-%dT%H:%M:%SZ}"},
+        {"fact": "lastOrderAt", "value": f"{summary.last_at:%Y-%m-%dT%H:%M:%SZ}"},
         {"fact": "days", "value": days},
     ]
-    return [Verdict(RECENCY, Decimal(days), band(-days, cuts.recency), reasons), *verdicts]
+    return [ModelScore(RECENCY, Decimal(days), band(-days, cuts.recency), reasons), *scores]

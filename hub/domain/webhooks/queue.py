@@ -9,16 +9,16 @@ from uuid import UUID
 
 import asyncpg
 
-from hub.model.writer import Tx
+from hub.db.pool import Connection
 
-Row = asyncpg.Record
-Rows = list[Row]
-LEASE = timedelta(seconds=30)
+QueueRow = asyncpg.Record
+QueueRows = list[QueueRow]
+LEASE_DURATION = timedelta(seconds=30)
 
 # The queue is empty when its statistics are taken and long when it matters: it is only ever walked along its indexes. The
-# same connections tell of changes, and are better off planning once (positions.TELLING).
+# same connections tell of changes, and are better off planning once (change_positions.MESSAGE_SESSION).
 # What the last moments before a crash of the database wrote may be lost, cursors and all: it is sent again then.
-SESSION = {
+SESSION_SETTINGS = {
     "hub.actor": "hub",
     "synchronous_commit": "off",
     "idle_in_transaction_session_timeout": "20000",  # while documents are answered on another connection
@@ -29,12 +29,12 @@ SESSION = {
     "plan_cache_mode": "force_generic_plan",
 }
 
-_AWAITED = "select exists (select from webhooks where status = 'ACTIVE')"
-_OWNERS = "select id, owner from webhooks where status = 'ACTIVE'"
+_ANY_ACTIVE = "select exists (select from webhooks where status = 'ACTIVE')"
+_ACTIVE_OWNERS = "select id, owner from webhooks where status = 'ACTIVE'"
 # Who erases waits for those who are about to queue what they have read, and they wait for it.
-_READS = "select pg_advisory_xact_lock_shared(hashtextextended('webhook turns', 0))"
-_ERASES = "select pg_advisory_xact_lock(hashtextextended('webhook turns', 0))"
-_TURNS = """
+_LOCK_ENQUEUING_SHARED = "select pg_advisory_xact_lock_shared(hashtextextended('webhook enqueuing', 0))"
+_LOCK_ENQUEUING = "select pg_advisory_xact_lock(hashtextextended('webhook enqueuing', 0))"
+_LOCK_BEHIND = """
 select w.id, w.version, w.owner, w.query, w.variables, w.operation_name, w.coalesce_seconds, p.position, p.told
 from webhook_progress as p join webhooks as w on w.id = p.webhook_id
 where w.status = 'ACTIVE' and p.position < $1 and (
@@ -44,7 +44,7 @@ where w.status = 'ACTIVE' and p.position < $1 and (
 ) < $2
 order by p.position, p.webhook_id limit $3 for update of p skip locked
 """
-_PROGRESS = """
+_SAVE_PROGRESS = """
 update webhook_progress as p set position = g.position, told = g.told
 from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as g (webhook_id, position, told) where p.webhook_id = g.webhook_id
 """
@@ -61,49 +61,49 @@ with folded as (
         ) as b
     )) and q.lease is null  -- it may have been begun to be sent while this waited for it
     returning q.delivery_id, q.webhook_id, q.row_id, q.due_at
-), told as (
+), marked_folded as (
     update webhook_deliveries as d set status = 'FOLDED', next_attempt_at = null, version = d.version + 1, updated_at = $5
     where d.id = any(array(select delivery_id from folded))
 )
 select webhook_id, row_id, min(due_at) as due_at from folded group by webhook_id, row_id
 """
-_ADD = """
-with given as (
+_ENQUEUE = """
+with input as (
     select g.*, case when g.wait = 0 then $11 else coalesce(g.folded, (
         select min(q.due_at) from webhook_queue as q where q.webhook_id = g.webhook_id and q.lane = g.lane
             and q.attempts = 0 and q.lease is null and q.due_at > $11
     ), $11 + make_interval(secs => g.wait)) end as due_at
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::bigint[], $7::text[], $8::bytea[], $9::int[],
         $10::timestamptz[]) as g (id, webhook_id, owner, lane, row_id, position, cursor, body, wait, folded)
-), told as (
+), stored as (
     insert into webhook_deliveries as d
         (id, owner, webhook_id, customer_id, cursor, status, next_attempt_at, created_at, updated_at)
     select g.id, g.owner, g.webhook_id, c.id, g.cursor, 'PENDING', g.due_at, $11, $11
-    from given as g left join customers as c on c.id = g.lane
+    from input as g left join customers as c on c.id = g.lane
     on conflict (id) do update
         set status = 'PENDING', next_attempt_at = excluded.next_attempt_at, reason = null,
             version = d.version + 1, updated_at = $11
         where d.status in ('DELIVERED', 'DEAD', 'FOLDED')
 )
 insert into webhook_queue as q (delivery_id, webhook_id, lane, row_id, position, due_at, body)
-select g.id, g.webhook_id, g.lane, g.row_id, g.position, g.due_at, g.body from given as g
+select g.id, g.webhook_id, g.lane, g.row_id, g.position, g.due_at, g.body from input as g
 on conflict (delivery_id) do update set due_at = excluded.due_at, attempts = 0, body = excluded.body where q.due_at is null
 """
 # Deliveries have ids in the order of changes, so the one that was told before stands before.
-_UNWRITTEN = """
+_WITHOUT_BODY = """
 select q.delivery_id, q.position, w.id, w.version, w.owner, w.query, w.variables, w.operation_name, (
-    select near.cursor from (
+    select recent.cursor from (
         select d.webhook_id, d.cursor from webhook_deliveries as d where d.id < q.delivery_id order by d.id desc limit 1000
-    ) as near where near.webhook_id = q.webhook_id limit 1
+    ) as recent where recent.webhook_id = q.webhook_id limit 1
 ) as previous
 from webhook_queue as q join webhooks as w on w.id = q.webhook_id
 where q.body is null and q.due_at is not null and w.status = 'ACTIVE' limit $1 for update of q skip locked
 """
-_WRITE = "update webhook_queue set body = $2 where delivery_id = $1"
-_ERASE = "delete from webhook_deliveries where customer_id = $1"
-# A row that was taken away from a customer waits in the lane of another, as does a doubt that names the customer: it is
+_SET_BODY = "update webhook_queue set body = $2 where delivery_id = $1"
+_DELETE_CUSTOMER_DELIVERIES = "delete from webhook_deliveries where customer_id = $1"
+# A row that was taken away from a customer waits under another's ordering key, as does a doubt that names the customer: it is
 # written anew, from what the log holds then.
-_REWRITE = """
+_CLEAR_BODIES = """
 update webhook_queue set body = null where delivery_id in (
     select q.delivery_id from webhook_queue as q join change_order as o on o.position = q.position
     join change_log as l on l.id = o.id where l.before ->> 'customer_id' = $1::uuid::text
@@ -111,23 +111,24 @@ update webhook_queue set body = null where delivery_id in (
 )
 """
 # What a receiver answered may be what it was sent. An attempt names no customer, but the delivery that it was for.
-_SILENCE = """
+_REDACT_ANSWERS = """
 update change_log set before = before - 'answer', after = after - 'answer'
 where table_name = 'webhook_attempts' and (coalesce(after, before) ->> 'delivery_id')::uuid in (
     select row_id from change_log where table_name = 'webhook_deliveries' and customer_id = $1
 )
 """
-_FORSAKE = """
+_DROP = """
 with dropped as (delete from webhook_queue where delivery_id = $1)
 update webhook_deliveries set status = 'DEAD', next_attempt_at = null, reason = $2, version = version + 1, updated_at = $3
 where id = $1
 """
-# A lane is one webhook's changes of one customer: only its first is ever sent. Webhooks take turns: each gives at most as
-# many as it has room for, whatever the others hold.
-_CLAIM = """
+# One webhook's changes of one customer share an ordering key: only the first of them is ever sent. Each webhook gives at most
+# as many as it has capacity for, whatever the others hold.
+_LEASE = """
 with chosen as (
     select due.delivery_id from webhooks as w
-    left join unnest($2::uuid[], $3::text[], $4::int[]) as own (id, url, room) on own.id = w.id and own.url = w.url
+    left join unnest($2::uuid[], $3::text[], $4::int[]) as capacity (id, url, available)
+        on capacity.id = w.id and capacity.url = w.url
     cross join lateral (
         select q.delivery_id, q.due_at, q.position from webhook_queue as q
         where q.webhook_id = w.id and q.due_at <= $1 and q.body is not null and q.position = (
@@ -135,9 +136,9 @@ with chosen as (
             where first.webhook_id = q.webhook_id and first.lane = q.lane and first.due_at is not null
             order by first.position limit 1
         )
-        order by q.due_at, q.position limit coalesce(own.room, $5) for update of q skip locked
+        order by q.due_at, q.position limit coalesce(capacity.available, $5) for update of q skip locked
     ) as due
-    where w.status = 'ACTIVE' and coalesce(own.room, $5) > 0
+    where w.status = 'ACTIVE' and coalesce(capacity.available, $5) > 0
     order by due.due_at, due.position limit $6
 )
 update webhook_queue as q set due_at = $1 + $8::interval, lease = $7, attempts = q.attempts + 1
@@ -149,18 +150,18 @@ returning q.delivery_id, q.webhook_id, q.lease, q.attempts, q.body, w.url, array
 """
 # Rows are looked up by a list of keys, and what belongs to each by its place in that list: no plan for a join of the two
 # can be trusted, since the tables are never as long as their statistics say.
-_RECORD = """
-with held as (
+_STORE_RESULTS = """
+with leased as (
     select q.delivery_id, q.webhook_id, q.lane, q.position, array_position($1::uuid[], q.delivery_id) as n
     from webhook_queue as q
     where q.delivery_id = any($1) and q.lease = ($9::uuid[])[array_position($1, q.delivery_id)] for update
-), done as (
+), removed as (
     delete from webhook_queue as q
-    where q.delivery_id = any(array(select delivery_id from held where ($2::text[])[n] = 'DELIVERED'))
-), later as (
+    where q.delivery_id = any(array(select delivery_id from leased where ($2::text[])[n] = 'DELIVERED'))
+), rescheduled as (
     update webhook_queue as q set due_at = ($3::timestamptz[])[array_position($1, q.delivery_id)], lease = null
-    where q.delivery_id = any(array(select delivery_id from held where ($2)[n] <> 'DELIVERED'))
-), told as (
+    where q.delivery_id = any(array(select delivery_id from leased where ($2)[n] <> 'DELIVERED'))
+), updated as (
     update webhook_deliveries as d set status = ($2)[array_position($1, d.id)], attempts = d.attempts + 1,
         next_attempt_at = ($3)[array_position($1, d.id)],
         delivered_at = case ($2)[array_position($1, d.id)]
@@ -169,19 +170,19 @@ with held as (
             ($7::text[])[array_position($1, d.id)], 'The receiver answered ' || ($5::int[])[array_position($1, d.id)] || '.'
         ) end,
         version = d.version + 1, updated_at = ($4)[array_position($1, d.id)]
-    where d.id = any(array(select delivery_id from held))
+    where d.id = any(array(select delivery_id from leased))
     returning d.id, d.owner, d.attempts, array_position($1, d.id) as n
 ), tried as (
     insert into webhook_attempts (owner, delivery_id, number, status_code, milliseconds, error, answer, created_at, updated_at)
-    select owner, id, attempts, ($5)[n], ($6::int[])[n], ($7)[n], ($8::text[])[n], ($4)[n], ($4)[n] from told
-), well as (
+    select owner, id, attempts, ($5)[n], ($6::int[])[n], ($7)[n], ($8::text[])[n], ($4)[n], ($4)[n] from updated
+), recovered as (
     update webhook_progress set failing_since = null where failing_since is not null
-        and webhook_id = any(array(select webhook_id from held where ($2)[n] = 'DELIVERED'))
+        and webhook_id = any(array(select webhook_id from leased where ($2)[n] = 'DELIVERED'))
 )
-select webhook_id, lane, position, ($2)[n] as status, ($3)[n] as due_at from held
+select webhook_id, lane, position, ($2)[n] as status, ($3)[n] as due_at from leased
 """
 # What waits behind one that is tried again later need not be looked at until then.
-_WAIT = """
+_DELAY_ORDERING_KEY = """
 update webhook_queue as q
 set due_at = (select max(g.due_at) from unnest($2::uuid[], $4::timestamptz[]) as g (lane, due_at) where g.lane = q.lane)
 where q.delivery_id = any(array(
@@ -193,64 +194,64 @@ where q.delivery_id = any(array(
     ) as b
 ))
 """
-_ILL = """
+_MARK_FAILING = """
 update webhook_progress set failing_since = coalesce(failing_since, $2) where webhook_id = any($1)
 returning webhook_id, failing_since
 """
-_RELEASE = """
+_RELEASE_LEASE = """
 update webhook_queue set due_at = $3, lease = null, attempts = attempts - 1 where delivery_id = any($1) and lease = $2
 """
-_STOP = """
+_PAUSE = """
 update webhooks set status = $2, status_reason = $3, version = version + 1, updated_at = $4
 where id = $1 and status = 'ACTIVE' and url = coalesce($5, url)
 returning id
 """
-_NOTE = "update webhooks set status_reason = $2, version = version + 1, updated_at = $3 where id = $1"
-_FORGET = """
+_SET_STATUS_REASON = "update webhooks set status_reason = $2, version = version + 1, updated_at = $3 where id = $1"
+_PURGE = """
 delete from webhook_deliveries where id = any(array(
     select id from webhook_deliveries where created_at < $1 and status in ('DELIVERED', 'FOLDED', 'DEAD') limit $2
 )) and status in ('DELIVERED', 'FOLDED', 'DEAD')
 """
 # A webhook's progress outlives it until nothing of what was sent is left; its lock keeps those away who queue yet.
-_DELETED = """
+_FIND_DELETED_WEBHOOK = """
 select p.webhook_id from webhook_progress as p where not exists (select from webhooks as w where w.id = p.webhook_id)
 order by p.webhook_id limit 1 for update of p skip locked
 """
-_SENT = "select array(select id from webhook_deliveries where webhook_id = $1 limit $2)"
-_UNTRY = "delete from webhook_attempts where delivery_id = any($1)"
-_UNSEND = "delete from webhook_deliveries where id = any($1)"
-_END = "delete from webhook_progress where webhook_id = $1"
+_FIND_DELIVERIES = "select array(select id from webhook_deliveries where webhook_id = $1 limit $2)"
+_DELETE_ATTEMPTS = "delete from webhook_attempts where delivery_id = any($1)"
+_DELETE_DELIVERIES = "delete from webhook_deliveries where id = any($1)"
+_DELETE_PROGRESS = "delete from webhook_progress where webhook_id = $1"
 
 
-class Room(NamedTuple):
+class Capacity(NamedTuple):
     """How many may be sent at once for a webhook to its address."""
 
     webhook: UUID
     url: str
-    free: int
+    available: int
 
 
-class Told(NamedTuple):
+class QueuedDelivery(NamedTuple):
     """A change that is told to a webhook, with the bytes to send."""
 
     id: UUID
     webhook: UUID
     owner: str
-    lane: UUID
+    ordering_key: UUID
     row: UUID
     position: int
     cursor: str
     body: bytes
-    wait: int
+    coalesce_seconds: int
 
 
-class Result(NamedTuple):
+class AttemptResult(NamedTuple):
     """What came of an attempt; `due_at` is when the next one is, if there is one."""
 
     delivery: UUID
     status: str
     due_at: datetime | None
-    at: datetime
+    attempted_at: datetime
     code: int | None
     milliseconds: int
     error: str | None
@@ -258,137 +259,148 @@ class Result(NamedTuple):
     lease: UUID
 
 
-class Recorded(NamedTuple):
+class StoredResult(NamedTuple):
     """A result that was written down."""
 
     webhook: UUID
-    lane: UUID
+    ordering_key: UUID
     position: int
     status: str
     due_at: datetime | None
 
 
-async def awaited(tx: Tx) -> bool:
+async def any_active(tx: Connection) -> bool:
     """Whether there is any webhook to work for."""
-    found: bool = await tx.fetchval(_AWAITED)
-    return found
+    is_active: bool = await tx.fetchval(_ANY_ACTIVE)
+    return is_active
 
 
-async def owners(tx: Tx) -> dict[UUID, str]:
+async def active_owners(tx: Connection) -> dict[UUID, str]:
     """The public id of the key that owns each active webhook."""
-    return {row["id"]: row["owner"] for row in await tx.fetch(_OWNERS)}
+    return {row["id"]: row["owner"] for row in await tx.fetch(_ACTIVE_OWNERS)}
 
 
-async def turns(tx: Tx, head: int, most_waiting: int, limit: int) -> Rows:
+async def lock_behind(tx: Connection, last_position: int, max_waiting: int, limit: int) -> QueueRows:
     """Webhooks that are behind, locked until the transaction ends; those with too much in the queue wait."""
-    await tx.execute(_READS)
-    return await tx.fetch(_TURNS, head, most_waiting, limit)
+    await tx.execute(_LOCK_ENQUEUING_SHARED)
+    return await tx.fetch(_LOCK_BEHIND, last_position, max_waiting, limit)
 
 
-async def add(tx: Tx, told: Sequence[Told], at: datetime) -> None:
+async def enqueue(tx: Connection, deliveries: Sequence[QueuedDelivery], now: datetime) -> None:
     """Queues what is told. What was told before is sent again, unless it still waits."""
-    last = {(each.webhook, each.lane, each.row): each.position for each in told if each.wait}
-    since: dict[tuple[UUID, UUID], datetime] = {}
-    if last:
-        rows = await tx.fetch(_FOLD, *map(list, zip(*last, strict=True)), list(last.values()), at)
-        since = {(row["webhook_id"], row["row_id"]): row["due_at"] for row in rows}
-        told = [each for each in told if not each.wait or last[each.webhook, each.lane, each.row] == each.position]
-    folded = [since.get((each.webhook, each.row)) for each in told]
-    await tx.execute(_ADD, *map(list, zip(*told, strict=True)), folded, at)
+    last_positions = {
+        (delivery.webhook, delivery.ordering_key, delivery.row): delivery.position
+        for delivery in deliveries
+        if delivery.coalesce_seconds
+    }
+    due_times: dict[tuple[UUID, UUID], datetime] = {}
+    if last_positions:
+        rows = await tx.fetch(_FOLD, *map(list, zip(*last_positions, strict=True)), list(last_positions.values()), now)
+        due_times = {(row["webhook_id"], row["row_id"]): row["due_at"] for row in rows}
+        deliveries = [
+            delivery
+            for delivery in deliveries
+            if not delivery.coalesce_seconds
+            or last_positions[delivery.webhook, delivery.ordering_key, delivery.row] == delivery.position
+        ]
+    folded = [due_times.get((delivery.webhook, delivery.row)) for delivery in deliveries]
+    await tx.execute(_ENQUEUE, *map(list, zip(*deliveries, strict=True)), folded, now)
 
 
-async def advance(tx: Tx, places: dict[UUID, tuple[int, int]]) -> None:
+async def save_progress(tx: Connection, progress: dict[UUID, tuple[int, int]]) -> None:
     """Writes down how far webhooks have come: the position, and that of what was told last."""
-    found = list(places.values())
-    await tx.execute(_PROGRESS, list(places), [each[0] for each in found], [each[1] for each in found])
+    positions = list(progress.values())
+    await tx.execute(_SAVE_PROGRESS, list(progress), [pair[0] for pair in positions], [pair[1] for pair in positions])
 
 
-async def unwritten(tx: Tx, limit: int) -> Rows:
+async def without_body(tx: Connection, limit: int) -> QueueRows:
     """Deliveries that are to be sent again and have no bytes any more, locked until the transaction ends."""
-    return await tx.fetch(_UNWRITTEN, limit)
+    return await tx.fetch(_WITHOUT_BODY, limit)
 
 
-async def write(tx: Tx, delivery: UUID, body: bytes) -> None:
+async def set_body(tx: Connection, delivery: UUID, body: bytes) -> None:
     """Gives a delivery its bytes."""
-    await tx.execute(_WRITE, delivery, body)
+    await tx.execute(_SET_BODY, delivery, body)
 
 
-async def forsake(tx: Tx, delivery: UUID, reason: str, at: datetime) -> None:
+async def drop(tx: Connection, delivery: UUID, reason: str, now: datetime) -> None:
     """A delivery for which there is nothing to send."""
-    await tx.execute(_FORSAKE, delivery, reason, at)
+    await tx.execute(_DROP, delivery, reason, now)
 
 
-async def claim(tx: Tx, at: datetime, rooms: Sequence[Room], usual: int, limit: int, lease: UUID) -> Rows:
-    """Leases what is due: of each webhook as much as there is room for at its address, the first of each lane alone."""
-    ids, urls, free = [list(each) for each in zip(*rooms, strict=True)] or [[], [], []]
-    return await tx.fetch(_CLAIM, at, ids, urls, free, usual, limit, lease, LEASE)
+async def lease(
+    tx: Connection, now: datetime, capacities: Sequence[Capacity], default_capacity: int, limit: int, lease_id: UUID
+) -> QueueRows:
+    """Leases what is due: of each webhook as much as its address has capacity for, the first of each ordering key alone."""
+    ids, urls, free = [list(column) for column in zip(*capacities, strict=True)] or [[], [], []]
+    return await tx.fetch(_LEASE, now, ids, urls, free, default_capacity, limit, lease_id, LEASE_DURATION)
 
 
-async def record(tx: Tx, results: Sequence[Result]) -> list[Recorded]:
+async def store_results(tx: Connection, results: Sequence[AttemptResult]) -> list[StoredResult]:
     """Writes results down, one for each delivery, as far as the leases still hold."""
-    rows = await tx.fetch(_RECORD, *map(list, zip(*results, strict=True)))
-    return [Recorded(*row) for row in rows]
+    rows = await tx.fetch(_STORE_RESULTS, *map(list, zip(*results, strict=True)))
+    return [StoredResult(*row) for row in rows]
 
 
-async def wait(tx: Tx, behind: Sequence[Recorded]) -> None:
-    """What stands behind deliveries in their lanes waits with them."""
-    told = [(each.webhook, each.lane, each.position, each.due_at) for each in behind]
-    await tx.execute(_WAIT, *map(list, zip(*told, strict=True)))
+async def delay_ordering_key(tx: Connection, results: Sequence[StoredResult]) -> None:
+    """What stands behind deliveries with their ordering key waits with them."""
+    entries = [(result.webhook, result.ordering_key, result.position, result.due_at) for result in results]
+    await tx.execute(_DELAY_ORDERING_KEY, *map(list, zip(*entries, strict=True)))
 
 
-async def release(tx: Tx, lease: UUID, deliveries: Sequence[UUID], due_at: datetime) -> None:
+async def release_lease(tx: Connection, lease: UUID, deliveries: Sequence[UUID], due_at: datetime) -> None:
     """Gives back what was leased and not sent."""
-    await tx.execute(_RELEASE, deliveries, lease, due_at)
+    await tx.execute(_RELEASE_LEASE, deliveries, lease, due_at)
 
 
-async def ill(tx: Tx, webhooks: Sequence[UUID], at: datetime) -> dict[UUID, datetime]:
+async def mark_failing(tx: Connection, webhooks: Sequence[UUID], now: datetime) -> dict[UUID, datetime]:
     """Remembers which webhooks failed; gives since when they do."""
-    rows = await tx.fetch(_ILL, webhooks, at) if webhooks else []
+    rows = await tx.fetch(_MARK_FAILING, webhooks, now) if webhooks else []
     return {row["webhook_id"]: row["failing_since"] for row in rows}
 
 
-async def stop(tx: Tx, webhook: UUID, status: str, reason: str, at: datetime, url: str | None = None) -> bool:
+async def pause(tx: Connection, webhook: UUID, status: str, reason: str, now: datetime, url: str | None = None) -> bool:
     """Stops sending for a webhook, unless that was done already, or it has another address than the one that is named."""
-    return await tx.fetchval(_STOP, webhook, status, reason, at, url) is not None
+    return await tx.fetchval(_PAUSE, webhook, status, reason, now, url) is not None
 
 
-async def note(tx: Tx, webhook: UUID, reason: str, at: datetime) -> None:
+async def set_status_reason(tx: Connection, webhook: UUID, reason: str, now: datetime) -> None:
     """Tells what could not be sent, of a webhook that goes on."""
-    await tx.execute(_NOTE, webhook, reason, at)
+    await tx.execute(_SET_STATUS_REASON, webhook, reason, now)
 
 
-async def still(tx: Tx) -> None:
+async def block_enqueuing(tx: Connection) -> None:
     """Nobody queues anything until the transaction ends; to be asked for before any row is locked."""
-    await tx.execute(_ERASES)
+    await tx.execute(_LOCK_ENQUEUING)
 
 
-async def erase(tx: Tx, customer: UUID, *, seconds: float) -> None:
+async def erase_customer(tx: Connection, customer: UUID, *, seconds: float) -> None:
     """Drops what waits or is remembered of a customer's changes, bytes and answers included. That it is gone is told yet."""
-    await tx.execute(_ERASE, customer, timeout=seconds)
-    await tx.execute(_REWRITE, customer, timeout=seconds)
+    await tx.execute(_DELETE_CUSTOMER_DELIVERIES, customer, timeout=seconds)
+    await tx.execute(_CLEAR_BODIES, customer, timeout=seconds)
 
 
-async def silence(tx: Tx, customer: UUID, *, seconds: float) -> None:
+async def redact_answers(tx: Connection, customer: UUID, *, seconds: float) -> None:
     """Takes what receivers answered to a customer's changes out of the log of changes, which is looked through for it."""
-    await tx.execute(_SILENCE, customer, timeout=seconds)
+    await tx.execute(_REDACT_ANSWERS, customer, timeout=seconds)
 
 
-async def forget(tx: Tx, before: datetime, limit: int) -> bool:
+async def purge(tx: Connection, before: datetime, limit: int) -> bool:
     """Deletes some old deliveries that wait for nothing, without a word in the log of changes. Whether there may be more."""
     await tx.execute("set local hub.capture = off")
-    done: str = await tx.execute(_FORGET, before, limit)
-    return done == f"DELETE {limit}"
+    status: str = await tx.execute(_PURGE, before, limit)
+    return status == f"DELETE {limit}"
 
 
-async def clear(tx: Tx, limit: int) -> bool:
+async def purge_deleted_webhooks(tx: Connection, limit: int) -> bool:
     """Deletes some of what was sent for a webhook that is deleted. Whether there is more to do."""
-    webhook: UUID | None = await tx.fetchval(_DELETED)
+    webhook: UUID | None = await tx.fetchval(_FIND_DELETED_WEBHOOK)
     if webhook is None:
         return False
-    sent: list[UUID] = await tx.fetchval(_SENT, webhook, limit)
+    deliveries: list[UUID] = await tx.fetchval(_FIND_DELIVERIES, webhook, limit)
     # Not left to the keys between the tables: those would ask for the attempts of each delivery by themselves.
-    await tx.execute(_UNTRY, sent)
-    await tx.execute(_UNSEND, sent)
-    if len(sent) < limit:
-        await tx.execute(_END, webhook)
+    await tx.execute(_DELETE_ATTEMPTS, deliveries)
+    await tx.execute(_DELETE_DELIVERIES, deliveries)
+    if len(deliveries) < limit:
+        await tx.execute(_DELETE_PROGRESS, webhook)
     return True

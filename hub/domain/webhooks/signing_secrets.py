@@ -8,55 +8,57 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from hub.db.sql_text import text
-from hub.domain.webhooks.webhooks import Secret
+from hub.db.pool import Connection
+from hub.db.sql_text import to_sql
+from hub.domain.webhooks.webhooks import WebhookSecret
 from hub.errors import BadInput
-from hub.model.columns import moment
-from hub.model.writer import Tx
+from hub.model.columns import timestamp
 
-PREFIX = "whsec_"
-BYTES = 32
-MOST_LIVING = 5  # each makes every delivery's signature longer
+SECRET_PREFIX = "whsec_"
+SECRET_BYTES = 32
+MAX_ACTIVE = 5  # each makes every delivery's signature longer
 
 _webhook = sa.bindparam("webhook", type_=sa.Uuid)
-_living = sa.or_(Secret.c.ends_at.is_(None), Secret.c.ends_at > sa.bindparam("at", type_=moment()))
-_ADD = text(sa.insert(Secret).values(webhook_id=_webhook, box=sa.bindparam("box", type_=sa.LargeBinary)))
-_COUNT = text(sa.select(sa.func.count()).select_from(Secret).where(Secret.c.webhook_id == _webhook, _living))
-_END = text(
-    sa.update(Secret)
-    .where(Secret.c.webhook_id == _webhook, Secret.c.ends_at.is_(None))
-    .values(ends_at=sa.bindparam("until", type_=moment()))
+_is_active = sa.or_(WebhookSecret.c.ends_at.is_(None), WebhookSecret.c.ends_at > sa.bindparam("now", type_=timestamp()))
+_INSERT = to_sql(sa.insert(WebhookSecret).values(webhook_id=_webhook, box=sa.bindparam("box", type_=sa.LargeBinary)))
+_COUNT_ACTIVE = to_sql(
+    sa.select(sa.func.count()).select_from(WebhookSecret).where(WebhookSecret.c.webhook_id == _webhook, _is_active)
+)
+_END_CURRENT = to_sql(
+    sa.update(WebhookSecret)
+    .where(WebhookSecret.c.webhook_id == _webhook, WebhookSecret.c.ends_at.is_(None))
+    .values(ends_at=sa.bindparam("until", type_=timestamp()))
 )
 
 
-class Boxes(Protocol):
-    """Closes and opens boxes; the one implementation is vault.py's."""
+class SecretCipher(Protocol):
+    """Closes and opens boxes; the one implementation is access/secrets.py's."""
 
-    def closed(self, secret: bytes, label: bytes) -> bytes: ...
+    def encrypt(self, secret: bytes, label: bytes) -> bytes: ...
 
-    def opened(self, box: bytes, label: bytes) -> bytes: ...
+    def decrypt(self, ciphertext: bytes, label: bytes) -> bytes: ...
 
 
-def key_of(shown: str) -> bytes:
+def decode_secret(encoded: str) -> bytes:
     """The bytes of a secret as it is told; raises ValueError for what is none."""
-    key = base64.b64decode(shown.removeprefix(PREFIX), validate=True)
-    if not shown.startswith(PREFIX) or len(key) != BYTES:
+    key = base64.b64decode(encoded.removeprefix(SECRET_PREFIX), validate=True)
+    if not encoded.startswith(SECRET_PREFIX) or len(key) != SECRET_BYTES:
         raise ValueError
     return key
 
 
-async def make(tx: Tx, boxes: Boxes, webhook: UUID) -> str:
+async def create_secret(tx: Connection, encryptor: SecretCipher, webhook: UUID) -> str:
     """A new secret, which is told this once."""
-    drawn = secrets.token_bytes(BYTES)
-    await tx.execute(_ADD, webhook, boxes.closed(drawn, webhook.bytes))
-    return PREFIX + base64.b64encode(drawn).decode()
+    secret = secrets.token_bytes(SECRET_BYTES)
+    await tx.execute(_INSERT, webhook, encryptor.encrypt(secret, webhook.bytes))
+    return SECRET_PREFIX + base64.b64encode(secret).decode()
 
 
-async def rotate(tx: Tx, boxes: Boxes, webhook: UUID, until: datetime, at: datetime) -> str:
+async def replace_secret(tx: Connection, encryptor: SecretCipher, webhook: UUID, until: datetime, now: datetime) -> str:
     """A new secret; the one before signs beside it until then."""
-    living: int = await tx.fetchval(_COUNT, webhook, at)
-    if living >= MOST_LIVING:
-        message = f"id: {MOST_LIVING} secrets of this webhook are alive; wait until one of them ends."
+    active_count: int = await tx.fetchval(_COUNT_ACTIVE, webhook, now)
+    if active_count >= MAX_ACTIVE:
+        message = f"id: {MAX_ACTIVE} secrets of this webhook are alive; wait until one of them ends."
         raise BadInput(message, code="WEBHOOK_INVALID", argument="id")
-    await tx.execute(_END, until, webhook)
-    return await make(tx, boxes, webhook)
+    await tx.execute(_END_CURRENT, until, webhook)
+    return await create_secret(tx, encryptor, webhook)

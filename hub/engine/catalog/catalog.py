@@ -14,40 +14,49 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub.engine.catalog import scalars
-from hub.engine.catalog.scalars import Wire, raw
-from hub.model.declarations import Declaration, Interface, Many, Merged, One, OneOf, Resolved, Sortable
+from hub.engine.catalog.scalars import ScalarType, sql_literal
+from hub.model.declarations import (
+    Declaration,
+    FieldResolver,
+    Interface,
+    MergedConnection,
+    Sortable,
+    ToMany,
+    ToOne,
+    UnionLink,
+)
 
 HISTORY = "history"  # the field of every type that tells a row's changes
-COMMON: Mapping[str, Any] = {"version": int, "created_at": datetime, "updated_at": datetime}
+SYSTEM_FIELDS: Mapping[str, Any] = {"version": int, "created_at": datetime, "updated_at": datetime}
 
 
-class DeclarationFault(Exception):
+class InvalidDeclaration(Exception):
     """What is wrong with the declarations; the message lists every fault."""
 
 
-def camel(name: str) -> str:
+def camel_case(name: str) -> str:
     """`placed_at` → `placedAt`."""
-    head, *tail = name.split("_")
-    return head + "".join(part.capitalize() for part in tail)
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
 
 
-def shout(name: str) -> str:
+def upper_snake(name: str) -> str:
     """`OrderItem` → `ORDER_ITEM`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).upper()
 
 
-def a(name: str) -> str:
+def with_article(name: str) -> str:
     """`Order` → `an Order`."""
     return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Column:
+class ColumnField:
     """A field that is a column."""
 
     name: str
     column: sa.Column[Any]
-    wire: Wire
+    scalar: ScalarType
     nullable: bool
     searched: bool
 
@@ -58,25 +67,25 @@ class SortKey:
 
     name: str
     column: sa.Column[Any]
-    missing: str | None
+    null_as: str | None
     type: sa.types.TypeEngine[Any]
 
-    def of(self, row: sa.FromClause) -> sa.ColumnElement[Any]:
+    def expression(self, row: sa.FromClause) -> sa.ColumnElement[Any]:
         """The key's expression over a row; the same text as in the index."""
-        found: sa.ColumnElement[Any] = row.c[self.column.name]
-        return found if self.missing is None else sa.func.coalesce(found, raw(f"'{self.missing}'"))
+        value: sa.ColumnElement[Any] = row.c[self.column.name]
+        return value if self.null_as is None else sa.func.coalesce(value, sql_literal(f"'{self.null_as}'"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Row:
+class CatalogEntity:
     """One row type with everything resolved: fields by their GraphQL names."""
 
     declaration: Declaration
-    columns: Mapping[str, Column]
-    links: Mapping[str, One | Many | OneOf | Merged]
-    resolved: Mapping[str, Resolved]
+    columns: Mapping[str, ColumnField]
+    links: Mapping[str, ToOne | ToMany | UnionLink | MergedConnection]
+    resolvers: Mapping[str, FieldResolver]
     sort_keys: Mapping[str, SortKey]
-    filterable: Mapping[str, Column]
+    filterable: Mapping[str, ColumnField]
     currency: str | None
 
     @property
@@ -88,26 +97,28 @@ class Row:
         return self.declaration.table
 
     @property
-    def entity(self) -> str:
+    def entity_type(self) -> str:
         """The type as a value of the EntityType enum."""
-        return shout(self.name)
+        return upper_snake(self.name)
 
     @property
-    def shows(self) -> Mapping[str, str]:
+    def field_by_column(self) -> Mapping[str, str]:
         """The field that shows each column: the column's own, or that of the link behind it."""
-        found = {each.column.name: name for name, each in self.columns.items()}
+        field_names = {column.column.name: name for name, column in self.columns.items()}
         for name, link in self.links.items():
-            if isinstance(link, One):
-                found[link.by] = name
-            elif isinstance(link, OneOf):
-                found |= dict.fromkeys(link.targets.values(), name)
-        return found
+            if isinstance(link, ToOne):
+                field_names[link.by] = name
+            elif isinstance(link, UnionLink):
+                field_names |= dict.fromkeys(link.targets.values(), name)
+        return field_names
 
     @property
-    def aggregable(self) -> Iterator[Column]:
+    def aggregable(self) -> Iterator[ColumnField]:
         """Columns that sums, averages and extremes make sense of."""
         return (
-            each for each in self.columns.values() if (each.wire.number or each.wire.time) and each.name != "version"
+            column
+            for column in self.columns.values()
+            if (column.scalar.is_number or column.scalar.is_time) and column.name != "version"
         )
 
 
@@ -115,171 +126,198 @@ class Row:
 class Catalog:
     """All rows by type name, their addresses, interfaces and unions."""
 
-    rows: Mapping[str, Row]
-    addresses: Mapping[str, str]
+    entities: Mapping[str, CatalogEntity]
+    type_paths: Mapping[str, str]
     interfaces: Mapping[str, Interface]
-    prefixes: Mapping[str, Row] = field(default_factory=dict)
+    prefixes: Mapping[str, CatalogEntity] = field(default_factory=dict)
 
     @property
-    def owner(self) -> Row:
+    def customer_type(self) -> CatalogEntity:
         """The row that others belong to: the one whose own key is its customer."""
-        return next(row for row in self.rows.values() if row.declaration.scope.key == "id")
+        return next(entity for entity in self.entities.values() if entity.declaration.scope.customer_column == "id")
 
-    def target(self, address: str) -> Row:
+    def target(self, type_path: str) -> CatalogEntity:
         """The row that a link's text names."""
-        return self.rows[self.addresses[address]]
+        return self.entities[self.type_paths[type_path]]
 
-    def implementing(self, interface: str) -> list[Row]:
+    def implementing(self, interface: str) -> list[CatalogEntity]:
         """The rows behind an interface, in declaration order."""
-        return [row for row in self.rows.values() if interface in row.declaration.implements]
+        return [entity for entity in self.entities.values() if interface in entity.declaration.implements]
 
-    def column(self, row: Row, link: One | Many) -> sa.Column[Any]:
+    def column(self, entity: CatalogEntity, link: ToOne | ToMany) -> sa.Column[Any]:
         """The foreign key column behind a link of `row`."""
-        table = row.table if isinstance(link, One) else self.target(link.target).table
+        table = entity.table if isinstance(link, ToOne) else self.target(link.target).table
         return table.c[link.by]
 
-    def keeps_customer(self, by: sa.Column[Any]) -> bool:
+    def preserves_customer(self, by: sa.Column[Any]) -> bool:
         """Whether rows joined by this foreign key always belong to one customer: its key includes `customer_id`."""
-        owner = next(row for row in self.rows.values() if row.table is by.table)
-        key = owner.declaration.scope.key
+        entity = next(candidate for candidate in self.entities.values() if candidate.table is by.table)
+        key = entity.declaration.scope.customer_column
         return key is not None and any(
             by in constraint.columns.values() and key in constraint.columns
             for constraint in by.table.foreign_key_constraints
         )
 
-    def nullable(self, row: Row, link: One) -> bool:
+    def nullable(self, entity: CatalogEntity, link: ToOne) -> bool:
         """A link may be empty when its key may, or when a viewer may see the row but not its target."""
-        by = self.column(row, link)
-        visible_to_all = self.target(link.target).declaration.scope.name == "everyone"
-        return bool(by.nullable) or not (visible_to_all or self.keeps_customer(by))
+        by = self.column(entity, link)
+        visible_to_all = self.target(link.target).declaration.scope.name == "any_key"
+        return bool(by.nullable) or not (visible_to_all or self.preserves_customer(by))
 
 
 def _optional(annotation: Any) -> tuple[Any, bool]:
     """An annotation without its `| None`, and whether it had one."""
     if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
-        rest = [each for each in typing.get_args(annotation) if each is not type(None)]
-        return (rest[0], True) if len(rest) == 1 else (annotation, False)
+        members = [member for member in typing.get_args(annotation) if member is not type(None)]
+        return (members[0], True) if len(members) == 1 else (annotation, False)
     return annotation, False
 
 
-def _columns(declaration: Declaration, faults: list[str]) -> dict[str, Column]:
-    found: dict[str, Column] = {}
-    for name, annotation in (*declaration.annotations.items(), *COMMON.items()):
-        plain, nullable = _optional(annotation)
+def _columns(declaration: Declaration, errors: list[str]) -> dict[str, ColumnField]:
+    columns: dict[str, ColumnField] = {}
+    for name, annotation in (*declaration.annotations.items(), *SYSTEM_FIELDS.items()):
+        bare, nullable = _optional(annotation)
         column = declaration.table.c.get(name)
         if column is None:
-            faults.append(f"{declaration.address}.{name} is neither a column, a link nor resolved")
+            errors.append(f"{declaration.type_path}.{name} is neither a column, a link nor resolved")
             continue
         if bool(column.nullable) is not nullable:
-            faults.append(
-                f"{declaration.address}.{name} is declared {'null' if nullable else 'non-null'}, its column is not"
+            errors.append(
+                f"{declaration.type_path}.{name} is declared {'null' if nullable else 'non-null'}, its column is not"
             )
         if not column.comment:
-            faults.append(f"{declaration.address}.{name}: the column has no comment to describe it")
-        found[camel(name)] = Column(camel(name), column, scalars.wire_of(plain), nullable, name in declaration.search)
-    return found
+            errors.append(f"{declaration.type_path}.{name}: the column has no comment to describe it")
+        columns[camel_case(name)] = ColumnField(
+            camel_case(name), column, scalars.scalar_of(bare), nullable, name in declaration.search
+        )
+    return columns
 
 
-def _leads_index(table: sa.Table, wanted: str, then: str | None) -> bool:
+def _has_index_on(table: sa.Table, expression: str, second: str | None) -> bool:
     """Whether an index begins with an expression (its text), followed by the named column."""
     for index in table.indexes:
-        texts = [str(each).removeprefix(f"{table.name}.") for each in index.expressions]
-        if texts[0] == wanted and (then is None or texts[1:2] == [then]):
+        texts = [str(index_expression).removeprefix(f"{table.name}.") for index_expression in index.expressions]
+        if texts[0] == expression and (second is None or texts[1:2] == [second]):
             return True
     return False
 
 
-def _sort_keys(declaration: Declaration, faults: list[str]) -> dict[str, SortKey]:
-    found = {}
-    for each in declaration.sortable:
-        column = declaration.table.c[each.column]
+def _sort_keys(declaration: Declaration, errors: list[str]) -> dict[str, SortKey]:
+    sort_keys = {}
+    for sortable in declaration.sortable:
+        column = declaration.table.c[sortable.column]
         expression = (
-            each.column if each.missing is None else f"coalesce({declaration.table.name}.{each.column}, :coalesce_1)"
+            sortable.column
+            if sortable.null_as is None
+            else f"coalesce({declaration.table.name}.{sortable.column}, :coalesce_1)"
         )
-        if column.nullable and each.missing is None:
-            faults.append(f"{declaration.address} is sortable by {each.column}, which may be null and has no `missing`")
-        if not _leads_index(declaration.table, expression, "id"):
-            faults.append(f"{declaration.address} is sortable by {each.column} without an index on ({expression}, id)")
-        found[each.column.upper()] = SortKey(each.column.upper(), column, each.missing, column.type)
-    if declaration.order[0].upper() not in found:
-        faults.append(f"{declaration.address} is ordered by {declaration.order[0]}, which is not sortable")
-    return found
+        if column.nullable and sortable.null_as is None:
+            errors.append(
+                f"{declaration.type_path} is sortable by {sortable.column}, which may be null and has no `missing`"
+            )
+        if not _has_index_on(declaration.table, expression, "id"):
+            errors.append(
+                f"{declaration.type_path} is sortable by {sortable.column} without an index on ({expression}, id)"
+            )
+        sort_keys[sortable.column.upper()] = SortKey(sortable.column.upper(), column, sortable.null_as, column.type)
+    if declaration.order[0].upper() not in sort_keys:
+        errors.append(f"{declaration.type_path} is ordered by {declaration.order[0]}, which is not sortable")
+    return sort_keys
 
 
-def _row(declaration: Declaration, faults: list[str]) -> Row:
-    columns = _columns(declaration, faults)
-    names = {each.column.name: each for each in columns.values()}
-    wanted = declaration.filterable
-    filterable = names if wanted is None else {name: names[name] for name in wanted if name in names}
-    money = any(each.wire.money for each in columns.values())
-    if money and "currency" not in names:
-        faults.append(f"{declaration.address} holds money without a currency column beside it")
-    for name, how in declaration.resolved.items():
-        if not how.resolver.__doc__:
-            faults.append(f"{declaration.address}.{name} has no docstring to describe it")
-        faults.extend(
-            f"{declaration.address}.{name} needs {need}, which is no column" for need in how.needs if need not in names
+def _catalog_entity(declaration: Declaration, errors: list[str]) -> CatalogEntity:
+    columns = _columns(declaration, errors)
+    names = {column.column.name: column for column in columns.values()}
+    filterable_names = declaration.filterable
+    filterable = (
+        names if filterable_names is None else {name: names[name] for name in filterable_names if name in names}
+    )
+    has_money = any(column.scalar.is_money for column in columns.values())
+    if has_money and "currency" not in names:
+        errors.append(f"{declaration.type_path} holds money without a currency column beside it")
+    for name, resolver in declaration.resolvers.items():
+        if not resolver.function.__doc__:
+            errors.append(f"{declaration.type_path}.{name} has no docstring to describe it")
+        errors.extend(
+            f"{declaration.type_path}.{name} needs {need}, which is no column"
+            for need in resolver.needs
+            if need not in names
         )
-    if HISTORY in {*names, *declaration.links, *declaration.resolved}:
-        faults.append(f"{declaration.address}.{HISTORY}: every type has a field of this name, that tells its changes")
+    if HISTORY in {*names, *declaration.links, *declaration.resolvers}:
+        errors.append(f"{declaration.type_path}.{HISTORY}: every type has a field of this name, that tells its changes")
     if declaration.search and "search_text" not in declaration.table.c:
-        faults.append(f"{declaration.address} is searched, but its table has no search_text")
-    return Row(
+        errors.append(f"{declaration.type_path} is searched, but its table has no search_text")
+    return CatalogEntity(
         declaration,
         columns,
-        {camel(name): link for name, link in declaration.links.items()},
-        {camel(name): how for name, how in declaration.resolved.items()},
-        _sort_keys(declaration, faults),
-        {each.name: each for each in filterable.values()},
+        {camel_case(name): link for name, link in declaration.links.items()},
+        {camel_case(name): resolver for name, resolver in declaration.resolvers.items()},
+        _sort_keys(declaration, errors),
+        {column.name: column for column in filterable.values()},
         "currency" if "currency" in names else None,
     )
 
 
-def _check_links(row: Row, catalog: Catalog, faults: list[str]) -> None:
-    place = row.declaration.address
-    for name, link in row.links.items():
-        if isinstance(link, One | Many) and link.target not in catalog.addresses:
-            faults.append(f"{place}.{name} points at {link.target}, which is not declared")
-        elif isinstance(link, One) and link.by not in row.table.c:
-            faults.append(f"{place}.{name}: {row.table.name} has no column {link.by}")
-        elif isinstance(link, Many):
+def _check_links(entity: CatalogEntity, catalog: Catalog, errors: list[str]) -> None:
+    type_path = entity.declaration.type_path
+    for name, link in entity.links.items():
+        if isinstance(link, ToOne | ToMany) and link.target not in catalog.type_paths:
+            errors.append(f"{type_path}.{name} points at {link.target}, which is not declared")
+        elif isinstance(link, ToOne) and link.by not in entity.table.c:
+            errors.append(f"{type_path}.{name}: {entity.table.name} has no column {link.by}")
+        elif isinstance(link, ToMany):
             table = catalog.target(link.target).table
             if link.by not in table.c:
-                faults.append(f"{place}.{name}: {table.name} has no column {link.by}")
-            elif not _leads_index(table, link.by, None):
-                faults.append(f"{place}.{name}: no index of {table.name} begins with {link.by}")
-        elif isinstance(link, Merged):
-            if row.declaration.scope.key != "id":
-                faults.append(f"{place}.{name}: a merged list hangs on the customer itself")
-            for each in catalog.implementing(link.interface.name):
-                if each.declaration.scope.key != link.by:
-                    faults.append(f"{place}.{name}: {each.name} does not belong to the customer by {link.by}")
-        elif isinstance(link, OneOf):
-            faults.extend(f"{place}.{name} points at {each}" for each in link.targets if each not in catalog.addresses)
+                errors.append(f"{type_path}.{name}: {table.name} has no column {link.by}")
+            elif not _has_index_on(table, link.by, None):
+                errors.append(f"{type_path}.{name}: no index of {table.name} begins with {link.by}")
+        elif isinstance(link, MergedConnection):
+            if entity.declaration.scope.customer_column != "id":
+                errors.append(f"{type_path}.{name}: a merged list hangs on the customer itself")
+            for implementer in catalog.implementing(link.interface.name):
+                if implementer.declaration.scope.customer_column != link.by:
+                    errors.append(
+                        f"{type_path}.{name}: {implementer.name} does not belong to the customer by {link.by}"
+                    )
+        elif isinstance(link, UnionLink):
+            errors.extend(
+                f"{type_path}.{name} points at {target}" for target in link.targets if target not in catalog.type_paths
+            )
         if not link.description:
-            faults.append(f"{place}.{name} has no description")
+            errors.append(f"{type_path}.{name} has no description")
 
 
-def build(declarations: Iterable[Declaration]) -> Catalog:
+def build_catalog(declarations: Iterable[Declaration]) -> Catalog:
     """The catalog of the declarations; raises DeclarationFault when one of them cannot stand."""
-    faults: list[str] = []
-    rows = {declaration.name: _row(declaration, faults) for declaration in declarations}
-    merged = [link for row in rows.values() for link in row.links.values() if isinstance(link, Merged)]
+    errors: list[str] = []
+    entities = {declaration.name: _catalog_entity(declaration, errors) for declaration in declarations}
+    merged_links = [
+        link for entity in entities.values() for link in entity.links.values() if isinstance(link, MergedConnection)
+    ]
     catalog = Catalog(
-        rows,
-        {row.declaration.address: name for name, row in rows.items()},
-        {link.interface.name: link.interface for link in merged},
-        {row.declaration.prefix: row for row in rows.values()},
+        entities,
+        {entity.declaration.type_path: name for name, entity in entities.items()},
+        {link.interface.name: link.interface for link in merged_links},
+        {entity.declaration.prefix: entity for entity in entities.values()},
     )
-    if len(catalog.prefixes) != len(rows):
-        faults.append("two row types share a prefix")
-    for row in rows.values():
-        if not row.declaration.description:
-            faults.append(f"{row.declaration.address} has no docstring")
-        _check_links(row, catalog, faults)
-    if faults:
-        raise DeclarationFault("The declarations cannot stand:\n" + "\n".join(f"- {fault}" for fault in faults))
+    if len(catalog.prefixes) != len(entities):
+        errors.append("two row types share a prefix")
+    for entity in entities.values():
+        if not entity.declaration.description:
+            errors.append(f"{entity.declaration.type_path} has no docstring")
+        _check_links(entity, catalog, errors)
+    if errors:
+        raise InvalidDeclaration("The declarations cannot stand:\n" + "\n".join(f"- {error}" for error in errors))
     return catalog
 
 
-__all__ = ["Catalog", "Column", "DeclarationFault", "Row", "SortKey", "Sortable", "build", "camel"]
+__all__ = [
+    "Catalog",
+    "CatalogEntity",
+    "ColumnField",
+    "InvalidDeclaration",
+    "SortKey",
+    "Sortable",
+    "build_catalog",
+    "camel_case",
+]

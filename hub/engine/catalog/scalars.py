@@ -1,6 +1,6 @@
 """How each kind of value looks on the wire and in a statement: scalars, ids, amounts, times. One table, both ways.
 
-Which operators a filter offers for a kind is here too; how they become SQL is where.py's."""
+Which operators a filter offers for a kind is here too; how they become SQL is sql/conditions.py's."""
 
 import re
 from collections.abc import Callable
@@ -24,27 +24,29 @@ _ID = re.compile(r"([^_]*)_([0-9a-f]{32})")
 DateTime = NewType("DateTime", datetime)
 Date = NewType("Date", date)
 Amount = NewType("Amount", Decimal)
-Money = NewType("Money", Decimal)
+MoneyAmount = NewType("MoneyAmount", Decimal)
 Json = NewType("Json", object)
 Cursor = NewType("Cursor", str)
 Duration = NewType("Duration", timedelta)
 
-DURATION = re.compile(r"P(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})S)?)?", re.ASCII)
-NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
-DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-FIRST, LAST = date.min, date.max  # the driver takes these two for minus and plus infinity
-MOST_DIGITS = 40  # of a number in a filter; far above numeric(18,4), far below what would cost time
+DURATION_PATTERN = re.compile(
+    r"P(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})S)?)?", re.ASCII
+)
+NUMBER_PATTERN = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
+DATE_PATTERN = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+TIMESTAMP_PATTERN = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+MIN_DATE, MAX_DATE = date.min, date.max  # the driver takes these two for minus and plus infinity
+MAX_DIGITS = 40  # of a number in a filter; far above numeric(18,4), far below what would cost time
 
 
 def parse_datetime(value: Any) -> datetime:
     """RFC 3339 with an offset, at most microseconds; gives UTC."""
-    if not isinstance(value, str) or not INSTANT.fullmatch(value):
+    if not isinstance(value, str) or not TIMESTAMP_PATTERN.fullmatch(value):
         raise ValueError("a DateTime is written 2026-01-31T12:00:00Z, with an offset and at most six decimals")
     try:
-        found = datetime.fromisoformat(value.upper()).astimezone(UTC)
-        if FIRST < found.date() < LAST:
-            return found
+        timestamp = datetime.fromisoformat(value.upper()).astimezone(UTC)
+        if MIN_DATE < timestamp.date() < MAX_DATE:
+            return timestamp
     except (ValueError, OverflowError):
         pass
     raise ValueError(
@@ -55,10 +57,10 @@ def parse_datetime(value: Any) -> datetime:
 def parse_date(value: Any) -> date:
     """`2026-01-31`."""
     try:
-        if isinstance(value, str) and DAY.fullmatch(value):
-            found = date.fromisoformat(value)
-            if FIRST < found < LAST:
-                return found
+        if isinstance(value, str) and DATE_PATTERN.fullmatch(value):
+            day = date.fromisoformat(value)
+            if MIN_DATE < day < MAX_DATE:
+                return day
     except ValueError:
         pass
     raise ValueError("a Date is written 2026-01-31, in years 1 to 9999 but for their outermost days")
@@ -68,27 +70,27 @@ def parse_decimal(value: Any) -> Decimal:
     """A finite number, as text or as a number; never rounded."""
     try:
         text = value.strip() if isinstance(value, str) else repr(value)
-        if isinstance(value, bool) or len(text) > MOST_DIGITS or not NUMBER.fullmatch(text):
+        if isinstance(value, bool) or len(text) > MAX_DIGITS or not NUMBER_PATTERN.fullmatch(text):
             raise ValueError
         number = Decimal(text)
-        if number.is_finite() and abs(number.adjusted()) <= MOST_DIGITS:
+        if number.is_finite() and abs(number.adjusted()) <= MAX_DIGITS:
             return number
     except (InvalidOperation, ValueError):
         pass
-    raise ValueError(f'a Decimal is written "12.50", with at most {MOST_DIGITS} digits')
+    raise ValueError(f'a Decimal is written "12.50", with at most {MAX_DIGITS} digits')
 
 
 def parse_duration(value: Any) -> timedelta:
     """ISO 8601 in weeks, days, hours, minutes and seconds; months and years have no fixed length and are refused."""
-    found = DURATION.fullmatch(value) if isinstance(value, str) else None
-    if found is None or not any(found.groups()):
+    match = DURATION_PATTERN.fullmatch(value) if isinstance(value, str) else None
+    if match is None or not any(match.groups()):
         raise ValueError('a Duration is written "P30D" or "PT12H", in weeks, days, hours, minutes and seconds')
-    weeks, days, hours, minutes, seconds = (int(each or 0) for each in found.groups())
+    weeks, days, hours, minutes, seconds = (int(digits or 0) for digits in match.groups())
     return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
 def parse_cursor(value: Any) -> str:
-    """Opaque text; cursor.py looks inside."""
+    """Opaque text; engine/cursors.py looks inside."""
     if not isinstance(value, str):
         raise ValueError("a Cursor is the text that an earlier page gave")
     return value
@@ -118,25 +120,25 @@ SCALARS: dict[object, ScalarDefinition] = {
 EQUALITY = ("eq", "ne", "in", "notIn")
 RANGE = ("lt", "lte", "gt", "gte")
 TEXT = ("contains", "startsWith")
-AGE = ("withinLast", "olderThan")
+RELATIVE = ("withinLast", "olderThan")
 NULL = ("isNull",)
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class ScalarType:
     """One kind of value: its GraphQL annotation, its type as a parameter, its JSON form, and the operators of a filter."""
 
     name: str
     annotation: Any
-    type: sa.types.TypeEngine[Any]
+    sql_type: sa.types.TypeEngine[Any]
     operators: tuple[str, ...]
-    read: Callable[[sa.ColumnElement[Any]], sa.ColumnElement[Any]]
-    number: bool = False
-    time: bool = False
-    money: bool = False
+    to_json: Callable[[sa.ColumnElement[Any]], sa.ColumnElement[Any]]
+    is_number: bool = False
+    is_time: bool = False
+    is_money: bool = False
 
 
-def raw(sql: str) -> sa.ColumnElement[Any]:
+def sql_literal(sql: str) -> sa.ColumnElement[Any]:
     """SQL of our own making, as it stands; never a client's text."""
     return sa.literal_column(sql)
 
@@ -149,52 +151,56 @@ def _as_text(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     return sa.cast(column, sa.Text)
 
 
-STRING = Wire("String", str, sa.Text(), EQUALITY + RANGE + TEXT + NULL, _as_is)
-INT = Wire("Int", int, sa.Integer(), EQUALITY + RANGE + NULL, _as_is, number=True)
-BOOLEAN = Wire("Boolean", bool, sa.Boolean(), ("eq", "ne", *NULL), _as_is)
-DECIMAL = Wire("Decimal", Amount, sa.Numeric(), EQUALITY + RANGE + NULL, _as_text, number=True)
-MONEY = Wire("Money", Amount, sa.Numeric(), EQUALITY + RANGE + NULL, _as_text, number=True, money=True)
-DATETIME = Wire("DateTime", DateTime, sa.DateTime(timezone=True), EQUALITY + RANGE + AGE + NULL, _as_is, time=True)
-DATE = Wire("Date", Date, sa.Date(), EQUALITY + RANGE + NULL, _as_is, time=True)
-JSON = Wire("JSON", Json, JSONB(), (), _as_is)
-ID = Wire("ID", strawberry.ID, sa.Uuid(), EQUALITY, _as_is)
+STRING = ScalarType("String", str, sa.Text(), EQUALITY + RANGE + TEXT + NULL, _as_is)
+INT = ScalarType("Int", int, sa.Integer(), EQUALITY + RANGE + NULL, _as_is, is_number=True)
+BOOLEAN = ScalarType("Boolean", bool, sa.Boolean(), ("eq", "ne", *NULL), _as_is)
+DECIMAL = ScalarType("Decimal", Amount, sa.Numeric(), EQUALITY + RANGE + NULL, _as_text, is_number=True)
+MONEY = ScalarType("Money", Amount, sa.Numeric(), EQUALITY + RANGE + NULL, _as_text, is_number=True, is_money=True)
+DATETIME = ScalarType(
+    "DateTime", DateTime, sa.DateTime(timezone=True), EQUALITY + RANGE + RELATIVE + NULL, _as_is, is_time=True
+)
+DATE = ScalarType("Date", Date, sa.Date(), EQUALITY + RANGE + NULL, _as_is, is_time=True)
+JSON = ScalarType("JSON", Json, JSONB(), (), _as_is)
+ID = ScalarType("ID", strawberry.ID, sa.Uuid(), EQUALITY, _as_is)
 
-PLAIN: dict[Any, Wire] = {
+BY_PYTHON_TYPE: dict[Any, ScalarType] = {
     str: STRING,
     int: INT,
     bool: BOOLEAN,
     Decimal: DECIMAL,
-    Money: MONEY,
+    MoneyAmount: MONEY,
     datetime: DATETIME,
     date: DATE,
     Json: JSON,
 }
 
 
-def wire_of(annotation: Any) -> Wire:
+def scalar_of(annotation: Any) -> ScalarType:
     """The wire of a column's annotation; raises TypeError for one that has none."""
-    if annotation in PLAIN:
-        return PLAIN[annotation]
+    if annotation in BY_PYTHON_TYPE:
+        return BY_PYTHON_TYPE[annotation]
     if isinstance(annotation, type) and issubclass(annotation, Enum):
-        return Wire(annotation.__name__, annotation, sa.Text(), EQUALITY + NULL, _as_is)
+        return ScalarType(annotation.__name__, annotation, sa.Text(), EQUALITY + NULL, _as_is)
     raise TypeError(f"a column cannot be declared as {annotation!r}")
 
 
-def id_text(prefix: str, key: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+def id_expression(prefix: str, key: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """The public id of a key: the type's prefix and 32 hex digits."""
-    return raw(f"'{prefix}_'").concat(sa.func.replace(sa.cast(key, sa.Text), raw("'-'"), raw("''")))
+    return sql_literal(f"'{prefix}_'").concat(
+        sa.func.replace(sa.cast(key, sa.Text), sql_literal("'-'"), sql_literal("''"))
+    )
 
 
-def public_id(prefix: str, key: UUID) -> str:
+def encode_id(prefix: str, key: UUID) -> str:
     """The same in Python."""
     return f"{prefix}_{key.hex}"
 
 
-def parse_id(value: str, argument: str) -> tuple[str, UUID]:
+def decode_id(value: str, argument: str) -> tuple[str, UUID]:
     """An id's prefix and key; raises ID_MALFORMED naming the argument."""
-    found = _ID.fullmatch(value)
-    if found is not None:
-        return found[1], UUID(found[2])
+    match = _ID.fullmatch(value)
+    if match is not None:
+        return match[1], UUID(match[2])
     raise BadInput(
         f"{argument}: {value[:60]!r} is not an id of this hub; give one that the hub gave, like cus_ and 32 hex digits.",
         code="ID_MALFORMED",

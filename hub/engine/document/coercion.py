@@ -17,29 +17,31 @@ from graphql import (
 )
 from graphql.utilities.coerce_input_value import coerce_default_value
 
-Coerce = Callable[[Any], Any]  # gives Undefined for a value that does not fit
+CoerceFunction = Callable[[Any], Any]  # gives Undefined for a value that does not fit
 
 
-class Coercers:
+class InputCoercers:
     """The functions of one schema. Types that hold themselves are why each looks up its fields' when it is first called."""
 
     def __init__(self) -> None:
-        self._made: dict[GraphQLNamedInputType, Coerce] = {}
+        self._coercers: dict[GraphQLNamedInputType, CoerceFunction] = {}
 
-    def of(self, kind: GraphQLInputType) -> Coerce:
+    def for_type(self, type_: GraphQLInputType) -> CoerceFunction:
         """The function of a type. Only those of named types are kept: what wraps them is another object in every document."""
-        if isinstance(kind, GraphQLNonNull):
-            return _given(self.of(kind.of_type))
-        if isinstance(kind, GraphQLList):
-            return _list(self.of(kind.of_type))
-        found = self._made.get(kind)
-        if found is None:
-            made = self._object(kind) if isinstance(kind, GraphQLInputObjectType) else _leaf(kind.coerce_input_value)
-            found = self._made[kind] = made
-        return found
+        if isinstance(type_, GraphQLNonNull):
+            return _non_null(self.for_type(type_.of_type))
+        if isinstance(type_, GraphQLList):
+            return _list(self.for_type(type_.of_type))
+        coercer = self._coercers.get(type_)
+        if coercer is None:
+            new_coercer = (
+                self._object(type_) if isinstance(type_, GraphQLInputObjectType) else _leaf(type_.coerce_input_value)
+            )
+            coercer = self._coercers[type_] = new_coercer
+        return coercer
 
-    def _object(self, kind: GraphQLInputObjectType) -> Coerce:
-        fields: list[tuple[str, str, Coerce, Any]] = []
+    def _object(self, type_: GraphQLInputObjectType) -> CoerceFunction:
+        fields: list[tuple[str, str, CoerceFunction, Any]] = []
 
         def coerce(value: Any) -> Any:
             if value is None:
@@ -47,58 +49,58 @@ class Coercers:
             if not isinstance(value, dict):
                 return Undefined
             if not fields:
-                fields[:] = [self._field(name, each) for name, each in kind.fields.items()]
-            found, known = {}, 0
-            for name, key, of, default in fields:
+                fields[:] = [self._field(name, field) for name, field in type_.fields.items()]
+            coerced, recognised = {}, 0
+            for name, key, coerce_field, default in fields:
                 if name in value:
-                    known += 1
-                    part = of(value[name])
+                    recognised += 1
+                    part = coerce_field(value[name])
                     if part is Undefined:
                         return Undefined
-                    found[key] = part
+                    coerced[key] = part
                 elif default is REQUIRED:
                     return Undefined
                 elif default is not Undefined:
-                    found[key] = default
-            if known != len(value) or (
-                kind.is_one_of and not (known == len(found) == 1 and None not in found.values())
+                    coerced[key] = default
+            if recognised != len(value) or (
+                type_.is_one_of and not (recognised == len(coerced) == 1 and None not in coerced.values())
             ):
                 return Undefined
-            return kind.out_type(found)
+            return type_.out_type(coerced)
 
         return coerce
 
-    def _field(self, name: str, field: GraphQLInputField) -> tuple[str, str, Coerce, Any]:
+    def _field(self, name: str, field: GraphQLInputField) -> tuple[str, str, CoerceFunction, Any]:
         """Its name, the name of its value, its function, and what it is when it is not given: Undefined for nothing."""
         default = coerce_default_value(field)
         required = default is Undefined and isinstance(field.type, GraphQLNonNull)
-        return name, field.out_name or name, self.of(field.type), REQUIRED if required else default
+        return name, field.out_name or name, self.for_type(field.type), REQUIRED if required else default
 
 
 REQUIRED = object()
 
 
-def _given(inner: Coerce) -> Coerce:
+def _non_null(inner: CoerceFunction) -> CoerceFunction:
     return lambda value: Undefined if value is None else inner(value)
 
 
-def _list(inner: Coerce) -> Coerce:
+def _list(inner: CoerceFunction) -> CoerceFunction:
     def coerce(value: Any) -> Any:
         if value is None:
             return None
         # A single value stands for a list of one.
-        found = [inner(each) for each in (value if isinstance(value, list) else (value,))]
-        return Undefined if any(each is Undefined for each in found) else found  # it equals None, too
+        items = [inner(item) for item in (value if isinstance(value, list) else (value,))]
+        return Undefined if any(item is Undefined for item in items) else items  # it equals None, too
 
     return coerce
 
 
-def _leaf(read: Coerce) -> Coerce:
+def _leaf(parse: CoerceFunction) -> CoerceFunction:
     def coerce(value: Any) -> Any:
         if value is None:
             return None
         try:
-            return read(value)
+            return parse(value)
         except Exception:
             return Undefined
 

@@ -38,46 +38,46 @@ from graphql import (
 from hub.engine.document.limits import Limits
 
 # Costs stop growing here.
-PRICELESS = 1_000_000_000
+COST_CAP = 1_000_000_000
 
 _Composite = GraphQLObjectType | GraphQLInterfaceType
 
 
 @dataclass(frozen=True, slots=True)
-class Factor:
+class ListSize:
     """How many rows a list has: the greatest number written or sent, or else what is assumed."""
 
     variables: tuple[str, ...]
-    written: int | None
+    literal: int | None
     assumed: int
 
     def rows(self, values: Mapping[str, object]) -> int:
-        given = [rows for name in self.variables if (rows := _rows(values.get(name))) is not None]
-        if self.written is not None:
-            given.append(self.written)
-        return min(max(0, *given), PRICELESS) if given else self.assumed
+        sizes = [rows for name in self.variables if (rows := _value_size(values.get(name))) is not None]
+        if self.literal is not None:
+            sizes.append(self.literal)
+        return min(max(0, *sizes), COST_CAP) if sizes else self.assumed
 
 
 # A sum of products: the factors that only variables settle → how often their product counts.
-Terms = dict[tuple[Factor, ...], int]
+Terms = dict[tuple[ListSize, ...], int]
 _ONE: Terms = {(): 1}
 
 
 @dataclass(slots=True)
-class _Price:
+class _SelectionCost:
     """What a selection costs once, and, on a connection, for each row of its page."""
 
-    once: Terms = field(default_factory=dict)
-    each: Terms = field(default_factory=dict)
+    fixed: Terms = field(default_factory=dict)
+    per_row: Terms = field(default_factory=dict)
     reads_page: bool = False
 
-    def include(self, other: "_Price") -> None:
-        _add(self.once, other.once)
-        _add(self.each, other.each)
+    def include(self, other: "_SelectionCost") -> None:
+        _add(self.fixed, other.fixed)
+        _add(self.per_row, other.per_row)
         self.reads_page |= other.reads_page
 
 
-class Cost:
+class CostFormula:
     """The cost of one operation, ready for any values of its variables."""
 
     __slots__ = ("_base", "_factors", "_products")
@@ -85,21 +85,21 @@ class Cost:
     def __init__(self, terms: Terms) -> None:
         self._base = terms.get((), 0)
         self._factors = tuple({factor: None for product in terms for factor in product})
-        places = {factor: place for place, factor in enumerate(self._factors)}
-        self._products = tuple((n, tuple(places[f] for f in product)) for product, n in terms.items() if product)
+        indexes = {factor: index for index, factor in enumerate(self._factors)}
+        self._products = tuple((n, tuple(indexes[f] for f in product)) for product, n in terms.items() if product)
 
     def evaluate(self, values: Mapping[str, object]) -> int:
         total = self._base
         if self._products:
             rows = [factor.rows(values) for factor in self._factors]
-            for product, places in self._products:
-                for place in places:
-                    product *= rows[place]
+            for product, indexes in self._products:
+                for index in indexes:
+                    product *= rows[index]
                 total += product
-        return min(total, PRICELESS)
+        return min(total, COST_CAP)
 
 
-class Tariff:
+class CostModel:
     """What the fields of one schema cost; prices whole operations, which must be valid and within the limits."""
 
     def __init__(self, schema: GraphQLSchema, limits: Limits) -> None:
@@ -108,7 +108,7 @@ class Tariff:
         self._limits = limits
         composite = [t for t in schema.type_map.values() if isinstance(t, _Composite)]
         fields = [definition for t in composite for definition in t.fields.values()]
-        connections = {get_named_type(d.type) for d in fields if (_paged(d) and not _is_list(d.type)) or _bulk(d)}
+        connections = {get_named_type(d.type) for d in fields if (_is_paged(d) and not _is_list(d.type)) or _is_bulk(d)}
         for t in composite:
             if isinstance(t, GraphQLInterfaceType) and connections.issuperset(schema.get_possible_types(t)):
                 connections.add(t)
@@ -116,117 +116,119 @@ class Tariff:
         edges = {get_named_type(t.fields["edges"].type) for t in composite if t in connections and "edges" in t.fields}
         self._edges = frozenset(edges)
 
-    def price(self, operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]) -> Cost:
-        walk = _Walk(self, fragments)
-        return Cost(walk.selection(operation.selection_set, self._roots(operation.operation)).once)
+    def cost_of(
+        self, operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]
+    ) -> CostFormula:
+        visitor = _CostVisitor(self, fragments)
+        return CostFormula(visitor.selection_cost(operation.selection_set, self._roots(operation.operation)).fixed)
 
-    def object(self, node: FieldNode, parent: _Composite, below: _Price) -> _Price:
+    def object_cost(self, node: FieldNode, parent: _Composite, below: _SelectionCost) -> _SelectionCost:
         """The price of a field that is no leaf, given the price of what is selected below it."""
         definition = parent.fields[node.name.value]
-        own: int | None = definition.extensions.get("cost")
-        price = _Price(once={(): own} if own else {})
-        rows = dict(below.once)
+        extra: int | None = definition.extensions.get("cost")
+        cost = _SelectionCost(fixed={(): extra} if extra else {})
+        rows = dict(below.fixed)
         if get_named_type(definition.type) in self.connections:
-            page = below.each or (_ONE if below.reads_page else {})
-            _add(rows, self._times(page, self._factor(definition, node)))
+            page = below.per_row or (_ONE if below.reads_page else {})
+            _add(rows, self._multiplied(page, self._list_size(definition, node)))
         elif parent not in self._edges and (parent not in self.connections or _is_list(definition.type)):
             _add(rows, _ONE)
         if not _is_list(definition.type):
-            _add(price.once, rows)
-            price.reads_page = parent in self.connections and own is None
+            _add(cost.fixed, rows)
+            cost.reads_page = parent in self.connections and extra is None
         elif parent in self.connections:
-            _add(price.each, rows)
+            _add(cost.per_row, rows)
         else:
-            _add(price.once, self._times(rows, self._factor(definition, node)))
-        return price
+            _add(cost.fixed, self._multiplied(rows, self._list_size(definition, node)))
+        return cost
 
-    def _times(self, terms: Terms, factor: Factor) -> Terms:
+    def _multiplied(self, terms: Terms, factor: ListSize) -> Terms:
         if factor.variables:
             return {(*product, factor): n for product, n in terms.items()}
         rows = factor.rows({})
-        return {product: min(n * rows, PRICELESS) for product, n in terms.items()}
+        return {product: min(n * rows, COST_CAP) for product, n in terms.items()}
 
-    def _factor(self, definition: GraphQLField, node: FieldNode) -> Factor:
-        names = _PAGE if _paged(definition) else ("input",) if _bulk(definition) else ("ids",)
-        given = [_counted(argument.value) for argument in node.arguments or () if argument.name.value in names]
-        variables = tuple(value.name.value for value in given if isinstance(value, VariableNode))
-        written = [rows for value in given if (rows := _written(value)) is not None]
-        defaults = [rows for name in names if (rows := _default(definition.args.get(name))) is not None]
-        assumed = self._limits.default_page if names is _PAGE else self._limits.rows
-        return Factor(variables, max(written, default=None), max(defaults, default=assumed))
+    def _list_size(self, definition: GraphQLField, node: FieldNode) -> ListSize:
+        names = _PAGE_ARGUMENTS if _is_paged(definition) else ("input",) if _is_bulk(definition) else ("ids",)
+        values = [_size_source(argument.value) for argument in node.arguments or () if argument.name.value in names]
+        variables = tuple(value.name.value for value in values if isinstance(value, VariableNode))
+        literals = [rows for value in values if (rows := _literal_size(value)) is not None]
+        defaults = [rows for name in names if (rows := _default_size(definition.args.get(name))) is not None]
+        assumed = self._limits.default_page if names is _PAGE_ARGUMENTS else self._limits.rows
+        return ListSize(variables, max(literals, default=None), max(defaults, default=assumed))
 
 
-class _Walk:
+class _CostVisitor:
     """Prices the selections of one operation; a fragment always stands on its own type, so its price is kept."""
 
-    def __init__(self, tariff: Tariff, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
-        self._tariff = tariff
+    def __init__(self, cost_model: CostModel, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
+        self._cost_model = cost_model
         self._fragments = fragments
-        self._prices: dict[str, _Price] = {}
+        self._costs: dict[str, _SelectionCost] = {}
 
-    def selection(self, node: SelectionSetNode, parent: GraphQLNamedType | None) -> _Price:
-        price = _Price()
+    def selection_cost(self, node: SelectionSetNode, parent: GraphQLNamedType | None) -> _SelectionCost:
+        cost = _SelectionCost()
         for selection in node.selections:
             if isinstance(selection, FragmentSpreadNode):
-                price.include(self._fragment(selection.name.value))
+                cost.include(self._fragment_cost(selection.name.value))
             elif isinstance(selection, InlineFragmentNode):
                 condition = selection.type_condition
-                inner = self._tariff.types[condition.name.value] if condition else parent
-                price.include(self.selection(selection.selection_set, inner))
+                inner = self._cost_model.types[condition.name.value] if condition else parent
+                cost.include(self.selection_cost(selection.selection_set, inner))
             elif isinstance(selection, FieldNode) and isinstance(parent, _Composite):
-                price.include(self._field(selection, parent))
-        return price
+                cost.include(self._field_cost(selection, parent))
+        return cost
 
-    def _field(self, node: FieldNode, parent: _Composite) -> _Price:
+    def _field_cost(self, node: FieldNode, parent: _Composite) -> _SelectionCost:
         name = node.name.value
         if name.startswith("__"):
-            return _Price()
+            return _SelectionCost()
         definition = parent.fields[name]
         if node.selection_set is None:
-            own = definition.extensions.get("cost")
-            return _Price(once={(): own} if own else {})
-        below = self.selection(node.selection_set, get_named_type(definition.type))
-        return self._tariff.object(node, parent, below)
+            extra = definition.extensions.get("cost")
+            return _SelectionCost(fixed={(): extra} if extra else {})
+        below = self.selection_cost(node.selection_set, get_named_type(definition.type))
+        return self._cost_model.object_cost(node, parent, below)
 
-    def _fragment(self, name: str) -> _Price:
-        if name not in self._prices:
+    def _fragment_cost(self, name: str) -> _SelectionCost:
+        if name not in self._costs:
             fragment = self._fragments[name]
-            parent = self._tariff.types[fragment.type_condition.name.value]
-            self._prices[name] = self.selection(fragment.selection_set, parent)
-        return self._prices[name]
+            parent = self._cost_model.types[fragment.type_condition.name.value]
+            self._costs[name] = self.selection_cost(fragment.selection_set, parent)
+        return self._costs[name]
 
 
-_PAGE = ("first", "last")
+_PAGE_ARGUMENTS = ("first", "last")
 
 
-def _paged(definition: GraphQLField) -> bool:
+def _is_paged(definition: GraphQLField) -> bool:
     return "first" in definition.args or "last" in definition.args
 
 
-def _bulk(definition: GraphQLField) -> bool:
+def _is_bulk(definition: GraphQLField) -> bool:
     """Whether it is a mutation of many rows, which are given to it as `rows` of its input."""
-    given = definition.args.get("input")
-    of = get_nullable_type(given.type) if given is not None else None
-    return isinstance(of, GraphQLInputObjectType) and "rows" in of.fields
+    argument = definition.args.get("input")
+    input_type = get_nullable_type(argument.type) if argument is not None else None
+    return isinstance(input_type, GraphQLInputObjectType) and "rows" in input_type.fields
 
 
-def _counted(value: ValueNode) -> ValueNode:
+def _size_source(value: ValueNode) -> ValueNode:
     """What says how many rows there are: the value itself, or the `rows` of an input that is written out."""
     if isinstance(value, ObjectValueNode):
-        return next((each.value for each in value.fields if each.name.value == "rows"), value)
+        return next((object_field.value for object_field in value.fields if object_field.name.value == "rows"), value)
     return value
 
 
-def _is_list(kind: GraphQLOutputType) -> bool:
-    return is_list_type(get_nullable_type(kind))
+def _is_list(type_: GraphQLOutputType) -> bool:
+    return is_list_type(get_nullable_type(type_))
 
 
 def _add(terms: Terms, more: Terms) -> None:
     for product, n in more.items():
-        terms[product] = min(terms.get(product, 0) + n, PRICELESS)
+        terms[product] = min(terms.get(product, 0) + n, COST_CAP)
 
 
-def _rows(value: object) -> int | None:
+def _value_size(value: object) -> int | None:
     """How many rows a value of `first`, `last`, `ids` or `rows` stands for; a single one may stand for a list of one."""
     if isinstance(value, dict) and "rows" in value:
         value = value["rows"]
@@ -237,19 +239,19 @@ def _rows(value: object) -> int | None:
     return value if isinstance(value, int) else 1
 
 
-def _written(node: ValueNode) -> int | None:
+def _literal_size(node: ValueNode) -> int | None:
     if isinstance(node, VariableNode | NullValueNode):
         return None
     if isinstance(node, IntValueNode):
-        return int(node.value) if len(node.value) < 12 else PRICELESS
+        return int(node.value) if len(node.value) < 12 else COST_CAP
     return len(node.values) if isinstance(node, ListValueNode) else 1
 
 
-def _default(argument: GraphQLArgument | None) -> int | None:
+def _default_size(argument: GraphQLArgument | None) -> int | None:
     if argument is None:
         return None
-    given = argument.default
-    if given is not None and given.literal is not None:
-        return _written(given.literal)
-    value = argument.default_value if given is None else given.value
-    return None if value is Undefined else _rows(value)
+    default = argument.default
+    if default is not None and default.literal is not None:
+        return _literal_size(default.literal)
+    value = argument.default_value if default is None else default.value
+    return None if value is Undefined else _value_size(value)

@@ -1,6 +1,6 @@
 """From query text to a document that is parsed, valid, within the limits and kept for the next time.
 
-Knows graphql-core and one schema; no subject, no SQL, no viewer. What is checked is in limits.py and rules.py, what an
+Knows graphql-core and one schema; no subject, no SQL, no viewer. What is checked is in limits.py and validation.py, what an
 operation costs in cost.py.
 """
 
@@ -24,23 +24,23 @@ from graphql import (
     type_from_ast,
 )
 
-from hub.engine.cache import Shelf
-from hub.engine.document.coercion import Coerce, Coercers
-from hub.engine.document.cost import Cost, Tariff
-from hub.engine.document.limits import Bounds, Extent, Limits, scan
-from hub.engine.document.validation import Rules
+from hub.engine.cache import ByteBudgetCache
+from hub.engine.document.coercion import CoerceFunction, InputCoercers
+from hub.engine.document.cost import CostFormula, CostModel
+from hub.engine.document.limits import DocumentSize, LimitChecker, Limits, scan_text
+from hub.engine.document.validation import DocumentValidator
 from hub.errors import BadInput, LimitExceeded
 
-Kind = Literal["query", "mutation", "subscription"]
+OperationType = Literal["query", "mutation", "subscription"]
 
 # Measured: a parsed token with its places takes 320 to 440 bytes; the rest is text, names and the records here.
 _TOKEN_BYTES = 450
 _BASE_BYTES = 4_096
 # Values are quoted in messages; nobody reads further than this.
-_TOLD = 400
+_MAX_MESSAGE_LENGTH = 400
 
 
-class DocumentError(Exception):
+class InvalidDocument(Exception):
     """The text is no document that can be run; each error has its code and, where it has one, its place in the text."""
 
     def __init__(self, errors: Iterable[GraphQLError]) -> None:
@@ -59,7 +59,7 @@ class Variable:
     name: str
     type: GraphQLInputType
     default: object
-    coerce: Coerce
+    coerce: CoerceFunction
 
 
 @dataclass(slots=True, eq=False)
@@ -67,42 +67,42 @@ class Operation:
     """One operation of a document, ready to be planned."""
 
     name: str
-    kind: Kind
+    operation_type: OperationType
     node: OperationDefinitionNode
     fragments: Mapping[str, FragmentDefinitionNode]
     variables: tuple[Variable, ...]
     has_introspection: bool
     # Nothing but the schema is asked for; `__typename` may stand beside it.
     introspection_only: bool
-    _cost: Cost
-    _allowed: int
+    _cost: CostFormula
+    _max_cost: int
     _defaults: Mapping[str, object]
     # Where the planner keeps what it made of this operation; it bounds them.
-    plans: dict[object, object] = field(default_factory=dict)
+    cache: dict[object, object] = field(default_factory=dict)
 
     def cost(self, variables: Mapping[str, object]) -> int:
         """Rows the operation could touch with these coerced values; refuses what costs more than is allowed."""
         requested = self._cost.evaluate({**self._defaults, **variables})
-        if requested > self._allowed:
+        if requested > self._max_cost:
             raise LimitExceeded(
-                f"The operation could touch {requested:,} rows; {self._allowed:,} are allowed."
+                f"The operation could touch {requested:,} rows; {self._max_cost:,} are allowed."
                 " Ask for smaller pages (first, last) or for fewer lists inside lists.",
                 code="COST_LIMIT",
-                extensions={"requested": requested, "allowed": self._allowed},
+                extensions={"requested": requested, "allowed": self._max_cost},
             )
         return requested
 
-    def coerced(self, given: Mapping[str, object]) -> Mapping[str, object] | None:
+    def try_coerce(self, values: Mapping[str, object]) -> Mapping[str, object] | None:
         """The variables' values if all of them fit; None otherwise, where graphql-core tells best what is wrong."""
-        found: dict[str, object] = {}
-        for each in self.variables:
-            value = given.get(each.name, Undefined)
-            value = each.default if value is Undefined else each.coerce(value)
+        coerced: dict[str, object] = {}
+        for variable in self.variables:
+            value = values.get(variable.name, Undefined)
+            value = variable.default if value is Undefined else variable.coerce(value)
             if value is not Undefined:
-                found[each.name] = value
-            elif each.name in given or isinstance(each.type, GraphQLNonNull):
+                coerced[variable.name] = value
+            elif variable.name in values or isinstance(variable.type, GraphQLNonNull):
                 return None
-        return found
+        return coerced
 
 
 @dataclass(slots=True, eq=False)
@@ -117,106 +117,110 @@ class Document:
         """The operation of this name, or the only one."""
         if name is None and len(self.operations) == 1:
             return next(iter(self.operations.values()))
-        found = self.operations.get(name)
-        if found is None:
+        operation = self.operations.get(name)
+        if operation is None:
             choices = ", ".join(repr(choice) for choice in list(self.operations)[:10] if choice is not None)
-            fault = "has several operations" if name is None else f"has no operation {name[:63]!r}"
+            problem = "has several operations" if name is None else f"has no operation {name[:63]!r}"
             remedy = f"set operationName to one of {choices}" if choices else "leave operationName out"
             raise BadInput(
-                f"The document {fault}; {remedy}.",
+                f"The document {problem}; {remedy}.",
                 code="OPERATION_UNKNOWN",
                 argument="operationName",
             )
-        return found
+        return operation
 
 
-class Documents:
+class DocumentStore:
     """Reads texts into documents; remembers the good ones and, apart from them, what was wrong with others."""
 
     def __init__(self, schema: GraphQLSchema, limits: Limits, cache_bytes: int) -> None:
         assert_valid_schema(schema)
         self._schema = schema
         self._limits = limits
-        self._bounds = Bounds(schema, limits)
-        self._rules = Rules(schema, limits)
-        self._tariff = Tariff(schema, limits)
-        self._coercers = Coercers()
-        self._documents: Shelf[Document] = Shelf(cache_bytes)
-        self._refusals: Shelf[Sequence[GraphQLError]] = Shelf(cache_bytes // 16)
+        self._limit_checker = LimitChecker(schema, limits)
+        self._validator = DocumentValidator(schema, limits)
+        self._cost_model = CostModel(schema, limits)
+        self._input_coercers = InputCoercers()
+        self._documents: ByteBudgetCache[Document] = ByteBudgetCache(cache_bytes)
+        self._invalid_documents: ByteBudgetCache[Sequence[GraphQLError]] = ByteBudgetCache(cache_bytes // 16)
 
     def get(self, text: str) -> Document:
         """The document of this text; raises DocumentError."""
         document = self._documents.get(text)
         if document is not None:
             return document
-        if refused := self._refusals.get(text):
-            raise DocumentError(refused)
+        if errors := self._invalid_documents.get(text):
+            raise InvalidDocument(errors)
         try:
-            document = self._read(text)
-        except DocumentError as error:
+            document = self._parse(text)
+        except InvalidDocument as error:
             # A text that is too long is refused faster than it is found again.
             if len(text) <= self._limits.text:
-                size = len(text) + sum(_BASE_BYTES + len(told.message) for told in error.errors)
-                self._refusals.put(text, error.errors, size)
+                size = len(text) + sum(_BASE_BYTES + len(reported.message) for reported in error.errors)
+                self._invalid_documents.put(text, error.errors, size)
             raise
         self._documents.put(text, document, document.bytes)
         return document
 
-    def _read(self, text: str) -> Document:
+    def _parse(self, text: str) -> Document:
         limits = self._limits
-        if error := scan(text, limits):
-            raise DocumentError([error])
+        if error := scan_text(text, limits):
+            raise InvalidDocument([error])
         try:
             tree = parse(text, max_lexical_tokens=limits.tokens)
         except GraphQLSyntaxError as error:
             error.extensions = {"code": "GRAPHQL_SYNTAX"}
-            raise DocumentError(_told([error], limits.errors)) from None
-        extents, errors = self._bounds.check(tree)
-        if errors := errors or self._rules.check(tree):
-            raise DocumentError(_told(errors, limits.errors))
-        return self._document(text, tree, extents)
+            raise InvalidDocument(_clipped([error], limits.errors)) from None
+        sizes, errors = self._limit_checker.check(tree)
+        if errors := errors or self._validator.check(tree):
+            raise InvalidDocument(_clipped(errors, limits.errors))
+        return self._document(text, tree, sizes)
 
-    def _document(self, text: str, tree: DocumentNode, extents: list[Extent]) -> Document:
+    def _document(self, text: str, tree: DocumentNode, sizes: list[DocumentSize]) -> Document:
         fragments = {node.name.value: node for node in tree.definitions if isinstance(node, FragmentDefinitionNode)}
         nodes = [node for node in tree.definitions if isinstance(node, OperationDefinitionNode)]
         operations = {
-            node.name.value if node.name else None: self._operation(node, fragments, extent)
-            for node, extent in zip(nodes, extents, strict=True)
+            node.name.value if node.name else None: self._operation(node, fragments, operation_size)
+            for node, operation_size in zip(nodes, sizes, strict=True)
         }
         size = _BASE_BYTES + len(text) + _TOKEN_BYTES * tree.token_count
         return Document(text, operations, size)
 
     def _operation(
-        self, node: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode], extent: Extent
+        self, node: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode], size: DocumentSize
     ) -> Operation:
         variables = tuple(self._variables(node))
         return Operation(
             name=node.name.value if node.name else "",
-            kind=node.operation.value,
+            operation_type=node.operation.value,
             node=node,
             fragments=fragments,
             variables=variables,
-            has_introspection=extent.introspection > 0,
-            introspection_only=extent.introspection > 0 and extent.stored_fields == 0,
-            _cost=self._tariff.price(node, fragments),
-            _allowed=self._limits.cost,
+            has_introspection=size.introspection > 0,
+            introspection_only=size.introspection > 0 and size.stored_fields == 0,
+            _cost=self._cost_model.cost_of(node, fragments),
+            _max_cost=self._limits.cost,
             _defaults={variable.name: variable.default for variable in variables if variable.default is not Undefined},
         )
 
     def _variables(self, node: OperationDefinitionNode) -> Iterable[Variable]:
         for definition in node.variable_definitions or ():
-            kind = cast(GraphQLInputType, type_from_ast(self._schema, definition.type))
+            input_type = cast(GraphQLInputType, type_from_ast(self._schema, definition.type))
             value = definition.default_value
-            default = coerce_input_literal(value, kind) if value else Undefined
-            yield Variable(definition.variable.name.value, kind, default, self._coercers.of(kind))
+            default = coerce_input_literal(value, input_type) if value else Undefined
+            yield Variable(
+                definition.variable.name.value, input_type, default, self._input_coercers.for_type(input_type)
+            )
 
 
-def _told(errors: list[GraphQLError], most: int) -> list[GraphQLError]:
+def _clipped(errors: list[GraphQLError], limit: int) -> list[GraphQLError]:
     """The errors as they are told and kept: the first few, cut to length, without the tree they point into."""
-    told = []
-    for error in errors[:most]:
-        message = error.message if len(error.message) <= _TOLD else error.message[:_TOLD] + "…"
-        light = GraphQLError(message, extensions=error.extensions)
-        light.locations = error.locations
-        told.append(light)
-    return told
+    clipped = []
+    for error in errors[:limit]:
+        message = (
+            error.message if len(error.message) <= _MAX_MESSAGE_LENGTH else error.message[:_MAX_MESSAGE_LENGTH] + "…"
+        )
+        copy = GraphQLError(message, extensions=error.extensions)
+        copy.locations = error.locations
+        clipped.append(copy)
+    return clipped

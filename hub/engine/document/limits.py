@@ -32,7 +32,7 @@ from graphql import (
 )
 
 # Counts stop here: a chain of fragments that each spread the next twice would otherwise make numbers of any length.
-MANY = 1_000_000_000
+COUNT_CAP = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Limits:
 
 
 @dataclass(slots=True)
-class Extent:
+class DocumentSize:
     """What a selection set comes to with its fragments expanded; subtrees of `__schema` and `__type` count apart."""
 
     depth: int = 0
@@ -78,52 +78,52 @@ class Extent:
     selections: int = 0
     nesting: int = 1
     introspection: float = 0
-    described: float = 0
+    introspection_weight: float = 0
 
-    def include(self, other: "Extent") -> None:
+    def include(self, other: "DocumentSize") -> None:
         """Add a fragment spread here: its fields stand on this level."""
         self.depth = max(self.depth, other.depth)
         self.fields += other.fields
         self.root_fields += other.root_fields
         self.stored_fields += other.stored_fields
         self.introspection += other.introspection
-        self.described += other.described
+        self.introspection_weight += other.introspection_weight
         self._contain(other)
 
-    def select(self, field: FieldNode, inner: "Extent | None", weight: float) -> None:
+    def select(self, field: FieldNode, inner: "DocumentSize | None", weight: float) -> None:
         """Add a field with what is selected below it."""
         name = field.name.value
-        inner = inner or _NOTHING
+        inner = inner or _EMPTY
         self.root_fields += 1
         self.aliases += field.alias is not None
         self.stored_fields += not name.startswith("__")
-        self.described += weight * (1 + inner.described)
+        self.introspection_weight += weight * (1 + inner.introspection_weight)
         if name in ("__schema", "__type"):
             self.depth = max(self.depth, 1)
-            self.introspection += weight * (1 + inner.described)
+            self.introspection += weight * (1 + inner.introspection_weight)
         else:
             self.depth = max(self.depth, 1 + inner.depth)
             self.fields += 1 + inner.fields
             self.introspection += inner.introspection
         self._contain(inner)
 
-    def saturate(self) -> "Extent":
+    def saturate(self) -> "DocumentSize":
         for count in _COUNTS:
-            setattr(self, count, min(getattr(self, count), MANY))
+            setattr(self, count, min(getattr(self, count), COUNT_CAP))
         return self
 
-    def _contain(self, inner: "Extent") -> None:
+    def _contain(self, inner: "DocumentSize") -> None:
         self.aliases += inner.aliases
         self.directives += inner.directives
         self.selections += inner.selections
         self.nesting = max(self.nesting, 1 + inner.nesting)
 
 
-_COUNTS = tuple(field.name for field in fields(Extent))
-_NOTHING = Extent(nesting=0)
+_COUNTS = tuple(field.name for field in fields(DocumentSize))
+_EMPTY = DocumentSize(nesting=0)
 
 # What a limit is called, what it counts, and what to do about it.
-_BOUNDS = (
+_LIMIT_MESSAGES = (
     ("depth", "DEPTH_LIMIT", "levels of fields", "Ask for the deeper part in an operation of its own."),
     ("nesting", "DEPTH_LIMIT", "levels of selections and fragments", "Nest fewer fragments."),
     ("fields", "FIELD_LIMIT", "fields", "Split it into several operations."),
@@ -147,33 +147,33 @@ _TOKEN = re.compile(
 )
 
 
-def scan(text: str, limits: Limits) -> GraphQLError | None:
+def scan_text(text: str, limits: Limits) -> GraphQLError | None:
     """What is wrong with a text before it is parsed: its length, its tokens (a comment is one), its open brackets."""
     if len(text) > limits.text:
-        told = f"The document has {len(text):,} characters; {limits.text:,} are allowed. Send values as variables."
-        return refusal("TOKEN_LIMIT", told)
-    if not text.isascii() and (at := _half_character(text)) is not None:
-        told = f"The document has half a surrogate pair at character {at}. Send Unicode text."
-        return refusal("GRAPHQL_SYNTAX", told)
+        message = f"The document has {len(text):,} characters; {limits.text:,} are allowed. Send values as variables."
+        return graphql_error("TOKEN_LIMIT", message)
+    if not text.isascii() and (position := _lone_surrogate(text)) is not None:
+        message = f"The document has half a surrogate pair at character {position}. Send Unicode text."
+        return graphql_error("GRAPHQL_SYNTAX", message)
     depth = 0
     for count, match in enumerate(_TOKEN.finditer(text), start=1):
-        kind = match.lastgroup
-        if kind == "end":
+        group = match.lastgroup
+        if group == "end":
             break
         if count > limits.tokens:
-            told = f"The document has more than {limits.tokens:,} tokens. Split it, and send values as variables."
-            return refusal("TOKEN_LIMIT", told)
-        if kind == "open":
+            message = f"The document has more than {limits.tokens:,} tokens. Split it, and send values as variables."
+            return graphql_error("TOKEN_LIMIT", message)
+        if group == "open":
             depth += 1
             if depth > limits.nesting:
-                told = f"The document nests more than {limits.nesting} brackets. Ask for less depth at once."
-                return refusal("DEPTH_LIMIT", told, source=Source(text), positions=[match.end() - 1])
-        elif kind == "close":
+                message = f"The document nests more than {limits.nesting} brackets. Ask for less depth at once."
+                return graphql_error("DEPTH_LIMIT", message, source=Source(text), positions=[match.end() - 1])
+        elif group == "close":
             depth -= 1
     return None
 
 
-def _half_character(text: str) -> int | None:
+def _lone_surrogate(text: str) -> int | None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -181,7 +181,7 @@ def _half_character(text: str) -> int | None:
     return None
 
 
-class Bounds:
+class LimitChecker:
     """Measures documents against the limits, for one schema."""
 
     def __init__(self, schema: GraphQLSchema, limits: Limits) -> None:
@@ -189,99 +189,101 @@ class Bounds:
         self._weights = _introspection_weights(schema)
         standard = parse(get_introspection_query(schema_description=True, input_value_deprecation=True))
         operations, _ = self.measure(standard)
-        self._introspection = limits.introspection * operations[0].introspection
+        self._max_introspection = limits.introspection * operations[0].introspection
 
-    def measure(self, document: DocumentNode) -> tuple[list[Extent], list[GraphQLError]]:
+    def measure(self, document: DocumentNode) -> tuple[list[DocumentSize], list[GraphQLError]]:
         """The extent of each operation in order, and what is wrong apart from extents."""
-        survey = _Survey(document, self._weights, self._limits)
-        return survey.operations, survey.errors
+        visitor = _SizeVisitor(document, self._weights, self._limits)
+        return visitor.operations, visitor.errors
 
-    def check(self, document: DocumentNode) -> tuple[list[Extent], list[GraphQLError]]:
+    def check(self, document: DocumentNode) -> tuple[list[DocumentSize], list[GraphQLError]]:
         """The extent of each operation in order, and every limit that the document exceeds."""
         operations, errors = self.measure(document)
         nodes = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
-        for node, extent in zip(nodes, operations, strict=False):
-            errors.extend(self._exceeded(node, extent))
-        selections = sum(extent.selections for extent in operations)
+        for node, size in zip(nodes, operations, strict=False):
+            errors.extend(self._exceeded(node, size))
+        selections = sum(size.selections for size in operations)
         if selections > self._limits.selections and not errors:
-            told = (
-                f"The document's operations select {_number(selections)} fields and fragments in all;"
+            message = (
+                f"The document's operations select {_format_count(selections)} fields and fragments in all;"
                 f" {self._limits.selections:,} are allowed. Send fewer operations at once."
             )
-            errors.append(refusal("FIELD_LIMIT", told))
+            errors.append(graphql_error("FIELD_LIMIT", message))
         return operations, errors
 
-    def _exceeded(self, node: OperationDefinitionNode, extent: Extent) -> Iterator[GraphQLError]:
+    def _exceeded(self, node: OperationDefinitionNode, size: DocumentSize) -> Iterator[GraphQLError]:
         subject = f"Operation '{node.name.value}'" if node.name else "The operation"
-        for name, code, noun, remedy in _BOUNDS:
-            asked, allowed = getattr(extent, name), getattr(self._limits, name)
-            if asked > allowed:
-                yield refusal(code, f"{subject} has {_number(asked)} {noun}; {allowed:,} are allowed. {remedy}", node)
-        if extent.introspection > self._introspection:
-            told = f"more than {self._limits.introspection} standard introspection queries"
-            yield refusal("COST_LIMIT", f"{subject} reads {told}. Ask for fewer lists inside lists.", node)
+        for name, code, noun, remedy in _LIMIT_MESSAGES:
+            requested, allowed = getattr(size, name), getattr(self._limits, name)
+            if requested > allowed:
+                yield graphql_error(
+                    code, f"{subject} has {_format_count(requested)} {noun}; {allowed:,} are allowed. {remedy}", node
+                )
+        if size.introspection > self._max_introspection:
+            amount = f"more than {self._limits.introspection} standard introspection queries"
+            yield graphql_error("COST_LIMIT", f"{subject} reads {amount}. Ask for fewer lists inside lists.", node)
 
 
-class _Survey:
+class _SizeVisitor:
     """One walk over a document: fragments first, those that others spread before those that spread them."""
 
     def __init__(self, document: DocumentNode, weights: Mapping[str, float], limits: Limits) -> None:
-        self.operations: list[Extent] = []
+        self.operations: list[DocumentSize] = []
         self.errors: list[GraphQLError] = []
         self._weights = weights
         self._limits = limits
-        self._fragments: dict[str, Extent] = {}
+        self._fragments: dict[str, DocumentSize] = {}
         definitions = {
             node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
         }
         try:
             order = list(TopologicalSorter({name: _spreads(node) for name, node in definitions.items()}).static_order())
         except CycleError as error:
-            self.errors.append(_cycle(error.args[1], definitions))
+            self.errors.append(_cycle_error(error.args[1], definitions))
             return
         for name in order:
             if node := definitions.get(name):
-                self._fragments[name] = extent = self._walk(node.selection_set, node.directives)
-                if extent.nesting > limits.nesting and not self.errors:
+                self._fragments[name] = size = self._walk(node.selection_set, node.directives)
+                if size.nesting > limits.nesting and not self.errors:
                     # Validation descends into fragments even where no operation does.
-                    told = f"Fragment '{name}' has more than {limits.nesting} levels of selections and fragments."
-                    self.errors.append(refusal("DEPTH_LIMIT", f"{told} Nest fewer fragments.", node))
+                    message = f"Fragment '{name}' has more than {limits.nesting} levels of selections and fragments."
+                    self.errors.append(graphql_error("DEPTH_LIMIT", f"{message} Nest fewer fragments.", node))
         for definition in document.definitions:
             if isinstance(definition, OperationDefinitionNode):
-                extent = self._walk(definition.selection_set, definition.directives)
+                size = self._walk(definition.selection_set, definition.directives)
                 for variable in definition.variable_definitions or ():
-                    extent.directives += len(variable.directives or ())
-                self.operations.append(extent)
+                    size.directives += len(variable.directives or ())
+                self.operations.append(size)
 
-    def _walk(self, node: SelectionSetNode, directives: tuple[Node, ...] | None) -> Extent:
-        extent = Extent(directives=len(directives or ()))
+    def _walk(self, node: SelectionSetNode, directives: tuple[Node, ...] | None) -> DocumentSize:
+        size = DocumentSize(directives=len(directives or ()))
         if not node.selections:
-            told = "A selection is empty. Name a field, or drop the braces."
-            self.errors.append(refusal("GRAPHQL_SYNTAX", told, node))
+            message = "A selection is empty. Name a field, or drop the braces."
+            self.errors.append(graphql_error("GRAPHQL_SYNTAX", message, node))
         for selection in node.selections:
-            extent.selections += 1
+            size.selections += 1
             if isinstance(selection, FieldNode):
-                self._check_key(selection)
-                extent.directives += len(selection.directives or ())
+                self._check_response_key(selection)
+                size.directives += len(selection.directives or ())
                 below = selection.selection_set
                 inner = self._walk(below, None) if below else None
-                extent.select(selection, inner, self._weights.get(selection.name.value, 1))
+                size.select(selection, inner, self._weights.get(selection.name.value, 1))
             elif isinstance(selection, InlineFragmentNode):
-                extent.include(self._walk(selection.selection_set, selection.directives))
+                size.include(self._walk(selection.selection_set, selection.directives))
             elif isinstance(selection, FragmentSpreadNode):
-                extent.directives += len(selection.directives or ())
+                size.directives += len(selection.directives or ())
                 # An unknown fragment counts nothing here and is refused by validation.
-                extent.include(self._fragments.get(selection.name.value, _NOTHING))
-        return extent.saturate()
+                size.include(self._fragments.get(selection.name.value, _EMPTY))
+        return size.saturate()
 
-    def _check_key(self, field: FieldNode) -> None:
+    def _check_response_key(self, field: FieldNode) -> None:
         node = field.alias or field.name
         length = len(node.value.encode())
         if length > self._limits.alias_bytes:
-            told = (
+            message = (
                 f"The response key '{node.value[:20]}…' has {length:,} bytes; {self._limits.alias_bytes} are allowed."
             )
-            self.errors.append(refusal("ALIAS_TOO_LONG", f"{told} Choose a shorter alias.", node))
+            self.errors.append(graphql_error("ALIAS_TOO_LONG", f"{message} Choose a shorter alias.", node))
 
 
 def _spreads(fragment: FragmentDefinitionNode) -> list[str]:
@@ -297,11 +299,11 @@ def _spreads(fragment: FragmentDefinitionNode) -> list[str]:
     return names
 
 
-def _cycle(names: list[str], definitions: Mapping[str, FragmentDefinitionNode]) -> GraphQLError:
+def _cycle_error(names: list[str], definitions: Mapping[str, FragmentDefinitionNode]) -> GraphQLError:
     # The sorter names the cycle from what is spread to what spreads it.
     path = " → ".join(f"'{name}'" for name in names[::-1][:10])
-    told = f"The fragments {path} spread each other in a circle. Remove one of the spreads."
-    return refusal("GRAPHQL_INVALID", told, definitions[names[0]])
+    message = f"The fragments {path} spread each other in a circle. Remove one of the spreads."
+    return graphql_error("GRAPHQL_INVALID", message, definitions[names[0]])
 
 
 def _introspection_weights(schema: GraphQLSchema) -> dict[str, float]:
@@ -310,8 +312,10 @@ def _introspection_weights(schema: GraphQLSchema) -> dict[str, float]:
     composite = [t for t in types if isinstance(t, GraphQLObjectType | GraphQLInterfaceType)]
     fields = [field for t in composite for field in t.fields.values()]
     arguments = [argument for field in fields for argument in field.args.values()]
-    taken = [t for argument in arguments if isinstance(t := get_named_type(argument.type), GraphQLInputObjectType)]
-    greatest = max(sum(1 + len(field.args) for field in t.fields.values()) for t in composite)
+    input_types = [
+        t for argument in arguments if isinstance(t := get_named_type(argument.type), GraphQLInputObjectType)
+    ]
+    largest = max(sum(1 + len(field.args) for field in t.fields.values()) for t in composite)
     weights = {
         "types": len(types),
         "directives": len(schema.directives),
@@ -319,21 +323,21 @@ def _introspection_weights(schema: GraphQLSchema) -> dict[str, float]:
         "args": len(arguments) / len(fields),
         "interfaces": sum(len(t.interfaces) for t in composite) / len(types),
         "possibleTypes": sum(len(schema.get_possible_types(t)) for t in types if is_abstract_type(t)) / len(types),
-        "inputFields": sum(len(t.fields) for t in taken) / max(1, len(arguments)),
+        "inputFields": sum(len(t.fields) for t in input_types) / max(1, len(arguments)),
         "enumValues": sum(len(t.values) for t in types if isinstance(t, GraphQLEnumType)) / len(types),
         # The standard query follows nine wrappers; a type seldom has more than one.
         "ofType": 0.5,
     }
     # What is asked for by name may be the greatest type of all, and roots often are.
-    named = greatest * len(types) / (len(fields) + len(arguments))
-    return weights | dict.fromkeys(("__type", "queryType", "mutationType", "subscriptionType"), named)
+    by_name = largest * len(types) / (len(fields) + len(arguments))
+    return weights | dict.fromkeys(("__type", "queryType", "mutationType", "subscriptionType"), by_name)
 
 
-def _number(count: int) -> str:
-    return f"{count:,}" if count < MANY else f"more than {MANY:,}"
+def _format_count(count: int) -> str:
+    return f"{count:,}" if count < COUNT_CAP else f"more than {COUNT_CAP:,}"
 
 
-def refusal(
+def graphql_error(
     code: str,
     message: str,
     node: Node | None = None,

@@ -49,10 +49,10 @@ from graphql.language.visitor import EnterLeaveVisitor
 from graphql.pyutils import did_you_mean
 from graphql.validation.validate import ValidationAbortedError
 
-from hub.engine.document.limits import Limits, refusal
+from hub.engine.document.limits import Limits, graphql_error
 
 # A suggestion compares the wrong name with every right one, which costs milliseconds: only the first errors get one.
-_SUGGESTED = 2
+_MAX_SUGGESTIONS = 2
 
 _CODES: dict[type[ASTValidationRule], str] = {
     FieldsOnCorrectTypeRule: "FIELD_UNKNOWN",
@@ -75,137 +75,141 @@ _REMEDIES = {
 }
 
 # A description is text for people; as a child of a variable it would be taken for its default.
-_KEYS = {kind: tuple(key for key in keys if key != "description") for kind, keys in QUERY_DOCUMENT_KEYS.items()}
+_KEYS = {
+    node_kind: tuple(key for key in keys if key != "description") for node_kind, keys in QUERY_DOCUMENT_KEYS.items()
+}
 
 
 _MISSING = re.compile(r"Expected value of type '\w+' to include required field '(\w+)'")
 
 
-class _Enough(Exception):
+class _ErrorLimitReached(Exception):
     """As many errors as will be told are found."""
 
 
-class _Misfit(Exception):
+class _InvalidValue(Exception):
     """One error of a value is found; its others can wait."""
 
 
-class _Context(ValidationContext):
+class _CollectingContext(ValidationContext):
     """Collects the errors of one document and stops at the last that will be told."""
 
-    def __init__(self, schema: GraphQLSchema, document: DocumentNode, types: TypeInfo, enough: int) -> None:
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, types: TypeInfo, max_errors: int) -> None:
         self.errors: list[GraphQLError] = []
-        self._enough = enough
+        self._max_errors = max_errors
         super().__init__(schema, document, types, self._collect)
 
     @property
     def hide_suggestions(self) -> bool:
-        return len(self.errors) >= _SUGGESTED
+        return len(self.errors) >= _MAX_SUGGESTIONS
 
     def _collect(self, error: GraphQLError) -> None:
         if not error.extensions:
             # A few rules report past themselves, all of them but this one without a code of their own.
-            unknown = isinstance(_node(error), ArgumentNode)
-            _code(error, "ARGUMENT_UNKNOWN" if unknown else _Coded.code)
+            unknown = isinstance(_first_node(error), ArgumentNode)
+            _set_code(error, "ARGUMENT_UNKNOWN" if unknown else _CodedRule.code)
         self.errors.append(error)
-        if len(self.errors) >= self._enough:
-            raise _Enough
+        if len(self.errors) >= self._max_errors:
+            raise _ErrorLimitReached
 
 
-class _Coded(ASTValidationRule):
+class _CodedRule(ASTValidationRule):
     """Gives a rule's errors the rule's code."""
 
     code: ClassVar[str] = "GRAPHQL_INVALID"
 
     def report_error(self, error: GraphQLError) -> None:
-        _code(error, self.code)
+        _set_code(error, self.code)
         super().report_error(error)
 
 
-class _Types(_Coded, KnownTypeNamesRule):
+class _KnownTypesRule(_CodedRule, KnownTypeNamesRule):
     """Like the library's, whose suggestions take 25 ms for one name among 300."""
 
     def enter_named_type(self, node: NamedTypeNode, *_: Any) -> None:
         name = node.name.value
-        known = cast(ValidationContext, self.context).schema.type_map
-        if name not in known:
-            near = [] if self.context.hide_suggestions else get_close_matches(name, known, cutoff=0.7)
-            self.report_error(GraphQLError(f"Unknown type '{name}'.{did_you_mean(near)}", node))
+        type_map = cast(ValidationContext, self.context).schema.type_map
+        if name not in type_map:
+            suggestions = [] if self.context.hide_suggestions else get_close_matches(name, type_map, cutoff=0.7)
+            self.report_error(GraphQLError(f"Unknown type '{name}'.{did_you_mean(suggestions)}", node))
 
 
-class _Values(_Coded, ValuesOfCorrectTypeRule):
+class _ValuesRule(_CodedRule, ValuesOfCorrectTypeRule):
     """Like the library's, and says in which argument, and where inside it, the value does not fit."""
 
-    place = ""
+    argument_path = ""
 
     def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
-        self.place = node.name.value
+        self.argument_path = node.name.value
 
     def enter_variable_definition(self, node: VariableDefinitionNode, *_: Any) -> None:
-        self.place = f"${node.variable.name.value}"
+        self.argument_path = f"${node.variable.name.value}"
 
     def is_valid_value_node(self, node: ValueNode, input_type: GraphQLInputType | None) -> VisitorAction:
         if input_type:
-            with suppress(_Misfit):
-                validate_input_literal(node, input_type, self._misfit, hide_suggestions=self.context.hide_suggestions)
+            with suppress(_InvalidValue):
+                validate_input_literal(
+                    node, input_type, self._report_invalid, hide_suggestions=self.context.hide_suggestions
+                )
         return SKIP
 
-    def _misfit(self, error: GraphQLError, path: list[str | int]) -> None:
+    def _report_invalid(self, error: GraphQLError, path: list[str | int]) -> None:
         code = "VALUE_INVALID"
-        places = [self.place, *path]
-        if isinstance(node := _node(error), ObjectFieldNode):
+        segments = [self.argument_path, *path]
+        if isinstance(node := _first_node(error), ObjectFieldNode):
             code = "ARGUMENT_UNKNOWN"
-            places.append(node.name.value)
+            segments.append(node.name.value)
         elif missing := _MISSING.match(error.message):
             code = "ARGUMENT_MISSING"
-            places.append(missing[1])
-        place = ".".join(map(str, places))
-        kind = "Variable" if place.startswith("$") else "Argument"
-        error.message = f"{kind} '{place}': {error.message}"
-        _code(error, code, place)
+            segments.append(missing[1])
+        argument_path = ".".join(map(str, segments))
+        noun = "Variable" if argument_path.startswith("$") else "Argument"
+        error.message = f"{noun} '{argument_path}': {error.message}"
+        _set_code(error, code, argument_path)
         self.context.report_error(error)
         # Each further error would print the whole value again.
-        raise _Misfit
+        raise _InvalidValue
 
 
-def _overlaps(steps: int) -> type[ASTValidationRule]:
+def _overlaps_rule(steps: int) -> type[ASTValidationRule]:
     """Comparing fields that share a response key is quadratic; the library meters it, but allows 50 times more."""
 
-    class Overlaps(_Coded, OverlappingFieldsCanBeMergedRule):
+    class OverlapsRule(_CodedRule, OverlappingFieldsCanBeMergedRule):
         def __init__(self, context: ValidationContext) -> None:
             super().__init__(context)
             self.rule_context.remaining_complexity_budget = steps
 
-    return Overlaps
+    return OverlapsRule
 
 
-class _Methods(NamedTuple):
+class _RuleMethods(NamedTuple):
     """By the number of each rule that has one: the names of what it does when a node is entered, and when it is left."""
 
     enter: tuple[tuple[int, str], ...]
     leave: tuple[tuple[int, str], ...]
 
 
-class _Together(ParallelVisitor):
+class _ParallelVisitor(ParallelVisitor):
     """All rules at each node. Like the library's, which asks every rule of every document for methods that few have.
 
     What rules may do here is less: go on, or skip what is below a node; none of them ends the visit or edits."""
 
-    def __init__(self, rules: Sequence[ASTValidationRule], methods: dict[str, _Methods]) -> None:
+    def __init__(self, rules: Sequence[ASTValidationRule], methods: dict[str, _RuleMethods]) -> None:
         super().__init__(rules)
         self._rules = rules
         self._methods = methods  # by kind of node, the same for all documents
         self._skipped: list[int] = []  # rules, in the order in which they began to skip
 
-    def get_enter_leave_for_kind(self, kind: str) -> EnterLeaveVisitor:
-        found = self.enter_leave_map.get(kind)
-        if found is None:
-            found = self.enter_leave_map[kind] = self._joined(kind)
-        return found
+    def get_enter_leave_for_kind(self, node_kind: str) -> EnterLeaveVisitor:
+        visitor = self.enter_leave_map.get(node_kind)
+        if visitor is None:
+            visitor = self.enter_leave_map[node_kind] = self._combined(node_kind)
+        return visitor
 
-    def _joined(self, kind: str) -> EnterLeaveVisitor:
-        names = self._methods.get(kind)
+    def _combined(self, node_kind: str) -> EnterLeaveVisitor:
+        names = self._methods.get(node_kind)
         if names is None:
-            names = self._methods[kind] = _methods([type(each) for each in self._rules], kind)
+            names = self._methods[node_kind] = _rule_methods([type(rule) for rule in self._rules], node_kind)
         entering = [(number, getattr(self._rules[number], name)) for number, name in names.enter]
         leaving = [(number, getattr(self._rules[number], name)) for number, name in names.leave]
         if not entering and not leaving:
@@ -213,65 +217,67 @@ class _Together(ParallelVisitor):
         skipping, skipped = self.skipping, self._skipped
 
         def enter(node: Node, *where: Any) -> None:
-            for number, do in entering:
-                if skipping[number] is None and do(node, *where) is SKIP:
+            for number, method in entering:
+                if skipping[number] is None and method(node, *where) is SKIP:
                     skipping[number] = node
                     skipped.append(number)
 
         def leave(node: Node, *where: Any) -> None:
-            for number, do in leaving:
+            for number, method in leaving:
                 if skipping[number] is None:
-                    do(node, *where)
+                    method(node, *where)
             while skipped and skipping[skipped[-1]] is node:
                 skipping[skipped.pop()] = None
 
         return EnterLeaveVisitor(enter, leave)
 
 
-def _methods(rules: Sequence[type[ASTValidationRule]], kind: str) -> _Methods:
-    def named(*names: str) -> tuple[tuple[int, str], ...]:
-        had = [next((name for name in names if getattr(rule, name, None)), None) for rule in rules]
-        return tuple((number, name) for number, name in enumerate(had) if name)
+def _rule_methods(rules: Sequence[type[ASTValidationRule]], node_kind: str) -> _RuleMethods:
+    def with_method(*names: str) -> tuple[tuple[int, str], ...]:
+        method_names = [next((name for name in names if getattr(rule, name, None)), None) for rule in rules]
+        return tuple((number, name) for number, name in enumerate(method_names) if name)
 
-    return _Methods(named(f"enter_{kind}", "enter"), named(f"leave_{kind}", "leave"))
+    return _RuleMethods(with_method(f"enter_{node_kind}", "enter"), with_method(f"leave_{node_kind}", "leave"))
 
 
-class Rules:
+class DocumentValidator:
     """Validates documents that are within the limits, for one schema."""
 
     def __init__(self, schema: GraphQLSchema, limits: Limits) -> None:
-        own: dict[type[ASTValidationRule], type[ASTValidationRule]] = {
-            KnownTypeNamesRule: _Types,
-            ValuesOfCorrectTypeRule: _Values,
-            OverlappingFieldsCanBeMergedRule: _overlaps(limits.overlaps),
+        replacements: dict[type[ASTValidationRule], type[ASTValidationRule]] = {
+            KnownTypeNamesRule: _KnownTypesRule,
+            ValuesOfCorrectTypeRule: _ValuesRule,
+            OverlappingFieldsCanBeMergedRule: _overlaps_rule(limits.overlaps),
         }
         self._schema = schema
-        self._enough = limits.errors
-        self._rules = tuple(own.get(rule) or _coded(rule) for rule in specified_rules)
-        self._methods: dict[str, _Methods] = {}
+        self._max_errors = limits.errors
+        self._rules = tuple(replacements.get(rule) or _coded_rule(rule) for rule in specified_rules)
+        self._methods: dict[str, _RuleMethods] = {}
 
     def check(self, document: DocumentNode) -> list[GraphQLError]:
         """What is wrong with the document: no error, or at most as many as will be told."""
         types = TypeInfo(self._schema)
-        context = _Context(self._schema, document, types, self._enough)
-        together = _Together([rule(context) for rule in self._rules], self._methods)
+        context = _CollectingContext(self._schema, document, types, self._max_errors)
+        visitor = _ParallelVisitor([rule(context) for rule in self._rules], self._methods)
         try:
-            visit(document, TypeInfoVisitor(types, together), _KEYS)
-        except _Enough:
+            visit(document, TypeInfoVisitor(types, visitor), _KEYS)
+        except _ErrorLimitReached:
             pass
         except ValidationAbortedError:
-            told = "Too many fields of the document share a response key to compare them all. Drop the repeated ones."
-            context.errors.append(refusal("OVERLAP_LIMIT", told))
+            message = (
+                "Too many fields of the document share a response key to compare them all. Drop the repeated ones."
+            )
+            context.errors.append(graphql_error("OVERLAP_LIMIT", message))
         return context.errors
 
 
-def _coded(rule: type[ASTValidationRule]) -> type[ASTValidationRule]:
-    return type(rule.__name__, (_Coded, rule), {"code": _CODES.get(rule, _Coded.code)})
+def _coded_rule(rule: type[ASTValidationRule]) -> type[ASTValidationRule]:
+    return type(rule.__name__, (_CodedRule, rule), {"code": _CODES.get(rule, _CodedRule.code)})
 
 
-def _code(error: GraphQLError, code: str, argument: str | None = None) -> None:
+def _set_code(error: GraphQLError, code: str, argument: str | None = None) -> None:
     """Put the code, the argument and, where nothing is suggested, the remedy on an error."""
-    node = _node(error)
+    node = _first_node(error)
     if argument is None and isinstance(node, ArgumentNode):
         argument = node.name.value
     error.extensions = {"code": code} if argument is None else {"code": code, "argument": argument}
@@ -279,5 +285,5 @@ def _code(error: GraphQLError, code: str, argument: str | None = None) -> None:
         error.message += " " + _REMEDIES[code]
 
 
-def _node(error: GraphQLError) -> Node | None:
+def _first_node(error: GraphQLError) -> Node | None:
     return error.nodes[0] if error.nodes else None

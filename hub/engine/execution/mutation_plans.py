@@ -1,4 +1,4 @@
-"""From a mutation's document to roots that perform.py can run: planned once per shape, kept as plans of queries are."""
+"""From a mutation's document to roots that mutations.py can run: planned once per shape, kept as plans of queries are."""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,80 +8,98 @@ from typing import Any
 
 import orjson
 
-from hub.db.transaction import Work
-from hub.engine.cache import Shelf
+from hub.db.transaction import Transaction
+from hub.engine.cache import ByteBudgetCache
 from hub.engine.document.documents import Operation
 from hub.engine.document.limits import Limits
-from hub.engine.execution.mutations import Asked, Performer, Ready, fingerprint
-from hub.engine.execution.single_statement import alone
-from hub.engine.graphql_types.schema_builder import Graph
-from hub.engine.plan.cache_key import shape
+from hub.engine.execution.mutations import CompiledMutationField, MutationExecutor, OperationIdentity, fingerprint
+from hub.engine.execution.single_statement import single_statement
+from hub.engine.graphql_types.schema_builder import Schema
+from hub.engine.plan.cache_key import plan_cache_key
 from hub.engine.plan.nodes import Plan
-from hub.engine.plan.operations import Planner
-from hub.engine.plan.predicates import Run
-from hub.engine.sql.compiler import Statement, written
-from hub.observability import PlanMade, tell
+from hub.engine.plan.operations import OperationPlanner
+from hub.engine.plan.predicates import ExecutionContext
+from hub.engine.sql.compiler import CompiledStatement, compile_plan
+from hub.observability import PlanCompiled, emit
 from hub.viewer import Viewer
 
-ACT_BYTES = 16 * 1024 * 1024
-ACT_BASE, ACT_FACTOR = 8_192, 12  # as for the plans of queries, see execute.py
+MUTATION_CACHE_BYTES = 16 * 1024 * 1024
+MUTATION_BASE_BYTES, MUTATION_BYTES_PER_CHARACTER = 8_192, 12  # as for the plans of queries, see engine.py
 
-Told = tuple[str, str | None, Mapping[str, Any] | None]
+FingerprintParts = tuple[str, str | None, Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Acts:
+class CompiledMutation:
     """A mutation planned for one shape of the variables in its selections and one binding."""
 
-    roots: tuple[Ready, ...]
+    fields: tuple[CompiledMutationField, ...]
 
     @property
-    def bytes(self) -> int:
+    def size(self) -> int:
         """About how much memory it takes."""
-        return ACT_BASE + ACT_FACTOR * sum(len(each.statement.text) for each in self.roots if each.statement)
-
-
-class Mutator:
-    """Plans mutations of one schema, and has them performed."""
-
-    def __init__(self, graph: Graph, limits: Limits, performer: Performer) -> None:
-        self._graph = graph
-        self._limits = limits
-        self._performer = performer
-        self._acts: Shelf[Acts] = Shelf(ACT_BYTES)
-
-    async def planned(self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer) -> Acts:
-        """The mutation's plan: kept, or made now, in a thread."""
-        key = (operation, viewer.binding, *shape(operation, variables, self._graph.steering))
-
-        async def make() -> tuple[Acts, int]:
-            began = perf_counter()
-            acts = await asyncio.to_thread(self._made, operation, variables, viewer)
-            tell(PlanMade(operation.name, perf_counter() - began))
-            return acts, acts.bytes
-
-        return self._acts.get(key) or await self._acts.made(key, make)
-
-    async def performed(self, acts: Acts, run: Run, request_id: str, told: Told) -> bytes:
-        """The answer; `told` is the request as it came, for the fingerprint of an idempotency key."""
-        return await self._performer.perform(
-            acts.roots, run, Asked(run.viewer.actor, request_id, lambda: fingerprint(*told))
+        return MUTATION_BASE_BYTES + MUTATION_BYTES_PER_CHARACTER * sum(
+            len(field.statement.text) for field in self.fields if field.statement
         )
 
-    def _made(self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer) -> Acts:
-        planner = Planner(self._graph, variables, operation.fragments, self._limits.page)
-        acts = planner.acts(operation.node.selection_set)
-        planner.draft.read.forget()
-        keyed: dict[int, Statement] = {}
 
-        async def read(work: Work, run: Run, plan: Plan) -> dict[str, Any]:
-            if id(plan) not in keyed:
-                keyed[id(plan)] = written(plan, viewer.binding)
-            statement = keyed[id(plan)]
-            found = orjson.loads(await work.fetch_json(statement.text, statement.bind(run)))
-            return found["rows"] or {}
+class MutationCompiler:
+    """Plans mutations of one schema, and has them performed."""
 
-        single = alone(acts[0], viewer.binding) if len(acts) == 1 else None
-        return Acts(
-            tuple(Ready(act, written(act.plan, viewer.binding) if act.plan else None, read, single) for act in acts)
+    def __init__(self, schema: Schema, limits: Limits, executor: MutationExecutor) -> None:
+        self._schema = schema
+        self._limits = limits
+        self._executor = executor
+        self._cache: ByteBudgetCache[CompiledMutation] = ByteBudgetCache(MUTATION_CACHE_BYTES)
+
+    async def compile(self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer) -> CompiledMutation:
+        """The mutation's plan: kept, or made now, in a thread."""
+        key = (operation, viewer.binding, *plan_cache_key(operation, variables, self._schema.plan_relevant_enums))
+
+        async def create() -> tuple[CompiledMutation, int]:
+            started = perf_counter()
+            mutation = await asyncio.to_thread(self._compile, operation, variables, viewer)
+            emit(PlanCompiled(operation.name, perf_counter() - started))
+            return mutation, mutation.size
+
+        return self._cache.get(key) or await self._cache.get_or_create(key, create)
+
+    async def execute(
+        self,
+        mutation: CompiledMutation,
+        context: ExecutionContext,
+        request_id: str,
+        fingerprint_parts: FingerprintParts,
+    ) -> bytes:
+        """The answer; `fingerprint_parts` is the request as it came, for the fingerprint of an idempotency key."""
+        return await self._executor.execute(
+            mutation.fields,
+            context,
+            OperationIdentity(context.viewer.actor, request_id, lambda: fingerprint(*fingerprint_parts)),
+        )
+
+    def _compile(self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer) -> CompiledMutation:
+        planner = OperationPlanner(self._schema, variables, operation.fragments, self._limits.page)
+        field_plans = planner.plan_mutation(operation.node.selection_set)
+        planner.planning.reader.release_variables()
+        rows_statements: dict[int, CompiledStatement] = {}
+
+        async def load_by_keys(tx: Transaction, context: ExecutionContext, plan: Plan) -> dict[str, Any]:
+            if id(plan) not in rows_statements:
+                rows_statements[id(plan)] = compile_plan(plan, viewer.binding)
+            statement = rows_statements[id(plan)]
+            data = orjson.loads(await tx.fetch_json(statement.text, statement.bind(context)))
+            return data["rows"] or {}
+
+        single = single_statement(field_plans[0], viewer.binding) if len(field_plans) == 1 else None
+        return CompiledMutation(
+            tuple(
+                CompiledMutationField(
+                    field_plan,
+                    compile_plan(field_plan.plan, viewer.binding) if field_plan.plan else None,
+                    load_by_keys,
+                    single,
+                )
+                for field_plan in field_plans
+            )
         )

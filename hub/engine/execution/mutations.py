@@ -15,44 +15,55 @@ from uuid import UUID
 import orjson
 from graphql import GraphQLNonNull, Undefined, value_from_ast
 
-from hub.db.pool import Connection, Contended, Pool
-from hub.db.transaction import KEEP, SAVE, UNDO, Noted, Several, Taken, Work, alone, looking, working
-from hub.engine.catalog.catalog import camel
-from hub.engine.execution.resolvers import Splicer
-from hub.engine.execution.single_statement import Alone, combined
-from hub.engine.graphql_types.mutation_types import Mutation
-from hub.engine.graphql_types.schema_builder import Graph
-from hub.engine.plan.operations import Act
-from hub.engine.plan.predicates import Run
-from hub.engine.plan.selections import place_of
-from hub.engine.sql.compiler import Statement
+from hub.db.pool import Connection, ContentionError, Pool
+from hub.db.transaction import (
+    RELEASE,
+    ROLLBACK_TO,
+    SAVEPOINT,
+    IdempotencyConflict,
+    NotASingleInsert,
+    RecordingConnection,
+    Transaction,
+    execute_single_statement,
+    read_only_connection,
+    transaction,
+)
+from hub.engine.catalog.catalog import camel_case
+from hub.engine.execution.resolvers import ResolverMerger
+from hub.engine.execution.single_statement import SingleStatement, combine
+from hub.engine.graphql_types.mutation_types import MutationField
+from hub.engine.graphql_types.schema_builder import Schema
+from hub.engine.plan.operations import MutationFieldPlan
+from hub.engine.plan.predicates import ExecutionContext
+from hub.engine.plan.selections import source_location
+from hub.engine.sql.compiler import CompiledStatement
 from hub.errors import BadInput, HubError, LimitExceeded, Unavailable
 
-MOST_ROWS = 500
-KEY = ("idempotencyKey", "IDEMPOTENCY_KEY_INVALID")
-KEY_LENGTH = 255
+MAX_BULK_ROWS = 500
+IDEMPOTENCY_KEY_ERROR = ("idempotencyKey", "IDEMPOTENCY_KEY_INVALID")
+MAX_KEY_LENGTH = 255
 ATTEMPTS = 4
-SECONDS = 0.02  # before the second attempt; each further one waits twice as long, and a random part more
-NOBODY = UUID(int=0)
+RETRY_BASE = 0.02  # before the second attempt; each further one waits twice as long, and a random part more
+NO_KEY = UUID(int=0)
 
 
-class Answers(Protocol):
-    """The answers that idempotency keys are kept with; the one implementation is hub/domain/answers.py."""
+class IdempotencyBackend(Protocol):
+    """The answers that idempotency keys are kept with; the one implementation is hub/model/idempotency.py."""
 
     async def find(self, tx: Connection, owner: UUID, key: str) -> tuple[bytes, bytes] | None:
         """The fingerprint of the operation and its answer."""
 
-    async def keep(
-        self, tx: Connection, owner: UUID, key: str, fingerprint: bytes, answer: bytes, at: datetime, *, secret: bool
+    async def store(
+        self, tx: Connection, owner: UUID, key: str, fingerprint: bytes, answer: bytes, now: datetime, *, secret: bool
     ) -> bool:
         """Keeps them; False when the key is taken."""
 
-    def keeping_within(self, first: int) -> str:
+    def store_sql(self, first: int) -> str:
         """`insert … select …` for the column `answer$` of what it is put before, with parameters from `$first` on.
 
         It fails when the key is taken."""
 
-    def kept_with(self, owner: UUID, key: str, fingerprint: bytes, at: datetime) -> tuple[object, ...]:
+    def store_arguments(self, owner: UUID, key: str, fingerprint: bytes, now: datetime) -> tuple[object, ...]:
         """The arguments of `keeping_within`."""
 
     @property
@@ -61,17 +72,19 @@ class Answers(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class CompiledMutationField:
     """A root of a mutation with the statement of its payload."""
 
-    act: Act
-    statement: Statement | None
-    read: Callable[[Work, Run, Any], Awaitable[dict[str, Any]]]  # rows behind keys that a resolver gives
-    alone: Alone | None = None
+    field_plan: MutationFieldPlan
+    statement: CompiledStatement | None
+    load_by_keys: Callable[
+        [Transaction, ExecutionContext, Any], Awaitable[dict[str, Any]]
+    ]  # rows behind keys that a resolver gives
+    single_statement: SingleStatement | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class OperationIdentity:
     """Who asks, for the log of changes, and what tells this operation from any other."""
 
     actor: str
@@ -81,273 +94,333 @@ class Asked:
 
 def fingerprint(query: str, name: str | None, variables: Mapping[str, Any] | None) -> bytes:
     """What tells operations apart: the same text, name and variables give the same."""
-    told = orjson.dumps([query, name, variables or {}], option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(told).digest()
+    canonical = orjson.dumps([query, name, variables or {}], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(canonical).digest()
 
 
-class Performer:
+class MutationExecutor:
     """Runs mutations over one schema and one pool."""
 
     def __init__(
         self,
-        graph: Graph,
+        schema: Schema,
         pool: Pool,
-        answers: Answers,
-        errors: int,
-        tools: Mapping[str, object] = MappingProxyType({}),
+        idempotency: IdempotencyBackend,
+        error_limit: int,
+        injected: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
-        self._graph = graph
-        self._tools = tools
+        self._schema = schema
+        self._injected = injected
         self._pool = pool
-        self._answers = answers
-        self._errors = errors
-        self._turn = asyncio.Lock()
-        self._metadata = next(iter(graph.catalog.rows.values())).table.metadata
+        self._idempotency = idempotency
+        self._error_limit = error_limit
+        self._retry_lock = asyncio.Lock()
+        self._metadata = next(iter(schema.catalog.entities.values())).table.metadata
 
-    async def perform(self, roots: Sequence[Ready], run: Run, asked: Asked) -> bytes:
+    async def execute(
+        self, fields: Sequence[CompiledMutationField], context: ExecutionContext, identity: OperationIdentity
+    ) -> bytes:
         """The answer to a mutation; raises HubError with the path of the root that was refused."""
-        if not roots:  # all of them are skipped
+        if not fields:  # all of them are skipped
             return b'{"data":{}}'
-        given = [self._arguments(root.act, run.variables) for root in roots]
-        _bound_rows(roots, given)
-        key = _key_of(roots, given)
-        owner = run.viewer.key_id or NOBODY
+        arguments = [self._coerced_arguments(field.field_plan, context.variables) for field in fields]
+        _limit_bulk_rows(fields, arguments)
+        key = _idempotency_key(fields, arguments)
+        owner = context.viewer.key_id or NO_KEY
         try:
-            return await self._repeated(roots, given, run, asked, key)
+            return await self._with_retries(fields, arguments, context, identity, key)
         except HubError as error:
-            kept = None if key is None else await self._kept(owner, key)
-            if key is None or kept is None:
-                if isinstance(error, Taken):  # it was kept by a twin, and has been forgotten since
+            stored = None if key is None else await self._stored_response(owner, key)
+            if key is None or stored is None:
+                if isinstance(error, IdempotencyConflict):  # it was kept by a twin, and has been forgotten since
                     raise Unavailable("The operation was being repeated; try again.") from error
                 raise
-        if kept[0] != asked.fingerprint():
+        if stored[0] != identity.fingerprint():
             fault = f"{key[:60]!r} was used for another operation; give each operation a key of its own"
-            raise _about(roots[0].act, "idempotencyKey", "IDEMPOTENCY_KEY_REUSED", fault)
-        return kept[1]
+            raise _argument_error(fields[0].field_plan, "idempotencyKey", "IDEMPOTENCY_KEY_REUSED", fault)
+        return stored[1]
 
-    async def _kept(self, owner: UUID, key: str) -> tuple[bytes, bytes] | None:
-        async with looking(self._pool, self._metadata) as connection:
-            return await self._answers.find(connection, owner, key)
+    async def _stored_response(self, owner: UUID, key: str) -> tuple[bytes, bytes] | None:
+        async with read_only_connection(self._pool, self._metadata) as connection:
+            return await self._idempotency.find(connection, owner, key)
 
-    async def _repeated(
-        self, roots: Sequence[Ready], given: Sequence[Mapping[str, Any]], run: Run, asked: Asked, key: str | None
+    async def _with_retries(
+        self,
+        fields: Sequence[CompiledMutationField],
+        arguments: Sequence[Mapping[str, Any]],
+        context: ExecutionContext,
+        identity: OperationIdentity,
+        key: str | None,
     ) -> bytes:
         """Deadlocks and failures to serialise are nobody's fault: the same once more."""
         for attempt in range(ATTEMPTS):
             try:
-                done = await self._alone(roots[0], given[0], run, asked, key)
-                if done is not None:
-                    return done
+                response = await self._as_single_statement(fields[0], arguments[0], context, identity, key)
+                if response is not None:
+                    return response
                 if attempt == 0:
-                    return await self._once(roots, given, run, asked, key, in_turn=False)
-                async with self._turn:  # so that those who wait hold one connection and not all of them
-                    return await self._once(roots, given, run, asked, key, in_turn=True)
-            except Contended:
+                    return await self._in_transaction(fields, arguments, context, identity, key, serialized=False)
+                async with self._retry_lock:  # so that those who wait hold one connection and not all of them
+                    return await self._in_transaction(fields, arguments, context, identity, key, serialized=True)
+            except ContentionError:
                 if attempt == ATTEMPTS - 1:
                     raise
-            await asyncio.sleep(SECONDS * 2**attempt * (1 + random.random()))
+            await asyncio.sleep(RETRY_BASE * 2**attempt * (1 + random.random()))
         raise AssertionError("the last attempt returns or raises")
 
-    async def _alone(
-        self, root: Ready, given: Mapping[str, Any], run: Run, asked: Asked, key: str | None
+    async def _as_single_statement(
+        self,
+        field: CompiledMutationField,
+        field_arguments: Mapping[str, Any],
+        context: ExecutionContext,
+        identity: OperationIdentity,
+        key: str | None,
     ) -> bytes | None:
         """The answer if the command comes down to one insert; None if it needs a transaction, or is to be refused."""
-        mutation, noted = root.act.mutation, Noted()
-        if root.alone is None or mutation is None or mutation.tools:
+        mutation, recording = field.field_plan.mutation, RecordingConnection()
+        if field.single_statement is None or mutation is None or mutation.injected:
             return None
         try:
-            values = mutation.input.read(given["input"], "input")
-            run = run._replace(outcome=await mutation.call(cast(Connection, noted), run.viewer, values, run.at))
-        except (Several, HubError):
+            values = mutation.input.read(field_arguments["input"], "input")
+            context = context._replace(
+                outcome=await mutation.call(cast(Connection, recording), context.viewer, values, context.now)
+            )
+        except (NotASingleInsert, HubError):
             return None
-        if not noted.text.startswith(f"INSERT INTO {root.alone.table} "):
+        if not recording.text.startswith(f"INSERT INTO {field.single_statement.table} "):
             return None
-        arguments = [*root.alone.payload.bind(run), *noted.arguments, asked.actor, asked.request_id]
-        keeping = None
+        arguments = [
+            *field.single_statement.payload.bind(context),
+            *recording.arguments,
+            identity.actor,
+            identity.request_id,
+        ]
+        store_sql = None
         if key is not None:
-            keeping = self._answers.keeping_within(len(arguments) + 1)
-            arguments += self._answers.kept_with(run.viewer.key_id or NOBODY, key, asked.fingerprint(), run.at)
-        text = combined(
-            root.alone.payload.text, len(root.alone.payload.arguments), noted.text, len(noted.arguments), keeping
+            store_sql = self._idempotency.store_sql(len(arguments) + 1)
+            arguments += self._idempotency.store_arguments(
+                context.viewer.key_id or NO_KEY, key, identity.fingerprint(), context.now
+            )
+        text = combine(
+            field.single_statement.payload.text,
+            len(field.single_statement.payload.arguments),
+            recording.text,
+            len(recording.arguments),
+            store_sql,
         )
         try:
-            body = await alone(self._pool, text, arguments, self._answers.table)
+            body = await execute_single_statement(self._pool, text, arguments, self._idempotency.table)
         except Unavailable:
             raise
-        except (Several, HubError):
+        except (NotASingleInsert, HubError):
             return None  # told with its argument by the way of all others
         return None if body is None else b'{"data":' + body + b"}"
 
-    async def _once(
+    async def _in_transaction(
         self,
-        roots: Sequence[Ready],
-        given: Sequence[Mapping[str, Any]],
-        run: Run,
-        asked: Asked,
+        fields: Sequence[CompiledMutationField],
+        arguments: Sequence[Mapping[str, Any]],
+        context: ExecutionContext,
+        identity: OperationIdentity,
         key: str | None,
         *,
-        in_turn: bool,
+        serialized: bool,
     ) -> bytes:
         parts: list[bytes] = []
         errors: list[HubError] = []
-        async with working(self._pool, self._metadata, asked.actor, asked.request_id, in_turn=in_turn) as work:
-            for root, values in zip(roots, given, strict=True):
+        async with transaction(
+            self._pool, self._metadata, identity.actor, identity.request_id, serialized=serialized
+        ) as tx:
+            for field, field_arguments in zip(fields, arguments, strict=True):
                 try:
-                    parts.append(await self._root(work, root, values, run, errors))
-                except HubError as refused:
-                    refused.path = refused.path or (root.act.key,)
-                    refused.locations = refused.locations or place_of(root.act.node)
+                    parts.append(await self._execute_field(tx, field, field_arguments, context, errors))
+                except HubError as rejected:
+                    rejected.path = rejected.path or (field.field_plan.key,)
+                    rejected.locations = rejected.locations or source_location(field.field_plan.node)
                     raise
-            answer = b'{"data":{' + b",".join(parts) + b"}"
+            response = b'{"data":{' + b",".join(parts) + b"}"
             if errors:
-                answer += b',"errors":' + orjson.dumps([error.to_graphql() for error in errors[: self._errors]])
-            answer += b"}"
-            work.require_sound()
+                response += b',"errors":' + orjson.dumps([error.to_graphql() for error in errors[: self._error_limit]])
+            response += b"}"
+            tx.raise_if_failed()
             if key is not None:
-                secret = any(root.act.mutation is not None and root.act.mutation.secret for root in roots)
-                named = (run.viewer.key_id or NOBODY, key, asked.fingerprint())
-                async with work.told():
-                    if not await self._answers.keep(work.connection, *named, answer, run.at, secret=secret):
-                        raise Taken("it is kept already")
-            await work.end()
-        return answer
+                secret = any(
+                    field.field_plan.mutation is not None and field.field_plan.mutation.secret for field in fields
+                )
+                record_key = (context.viewer.key_id or NO_KEY, key, identity.fingerprint())
+                async with tx.translate_errors():
+                    if not await self._idempotency.store(
+                        tx.connection, *record_key, response, context.now, secret=secret
+                    ):
+                        raise IdempotencyConflict("the key is stored already")
+            await tx.finish()
+        return response
 
-    async def _root(self, work: Work, root: Ready, given: Mapping[str, Any], run: Run, errors: list[HubError]) -> bytes:
+    async def _execute_field(
+        self,
+        tx: Transaction,
+        field: CompiledMutationField,
+        field_arguments: Mapping[str, Any],
+        context: ExecutionContext,
+        errors: list[HubError],
+    ) -> bytes:
         """The member of `data` that a root becomes."""
-        mutation = root.act.mutation
-        if mutation is None or root.statement is None or root.act.plan is None:
-            return b'"%s":"Mutation"' % root.act.key.encode()
-        done = self._many if mutation.many else self._one
-        run = run._replace(outcome=await done(work, mutation, given["input"], run))
-        body = await work.fetch_json(root.statement.text, root.statement.bind(run))
-        if root.act.plan.splice is not None:
+        mutation = field.field_plan.mutation
+        if mutation is None or field.statement is None or field.field_plan.plan is None:
+            return b'"%s":"Mutation"' % field.field_plan.key.encode()
+        execute = self._execute_bulk if mutation.is_bulk else self._execute_single
+        context = context._replace(outcome=await execute(tx, mutation, field_arguments["input"], context))
+        body = await tx.fetch_json(field.statement.text, field.statement.bind(context))
+        if field.field_plan.plan.resolver_tree is not None:
             data = orjson.loads(body)
-            splicer = Splicer(run, lambda plan, inner: root.read(work, inner, plan))
-            await splicer.splice(data, root.act.plan.splice)
-            errors += splicer.errors
+            merger = ResolverMerger(context, lambda plan, inner_context: field.load_by_keys(tx, inner_context, plan))
+            await merger.merge(data, field.field_plan.plan.resolver_tree)
+            errors += merger.errors
             body = orjson.dumps(data)
         return body.strip()[1:-1]
 
-    async def _one(self, work: Work, mutation: Mutation, given: Any, run: Run) -> Mapping[str, Any]:
-        values = mutation.input.read(given, "input")
-        return await self._called(work, mutation, values, run, "input")
+    async def _execute_single(
+        self, tx: Transaction, mutation: MutationField, input_value: Any, context: ExecutionContext
+    ) -> Mapping[str, Any]:
+        values = mutation.input.read(input_value, "input")
+        return await self._run_command(tx, mutation, values, context, "input")
 
-    async def _called(self, work: Work, mutation: Mutation, values: Any, run: Run, argument: str) -> Mapping[str, Any]:
-        tools = {name: self._tools[name] for name in mutation.tools}
+    async def _run_command(
+        self, tx: Transaction, mutation: MutationField, values: Any, context: ExecutionContext, argument: str
+    ) -> Mapping[str, Any]:
+        injected = {name: self._injected[name] for name in mutation.injected}
         try:
-            async with work.told():
-                return await mutation.call(work.connection, run.viewer, {**values, **tools}, run.at)
+            async with tx.translate_errors():
+                return await mutation.call(tx.connection, context.viewer, {**values, **injected}, context.now)
         except HubError as error:
-            _named(error, argument)
+            _qualify_argument(error, argument)
             if "current" in error.extensions:
-                error.extensions = {**error.extensions, "current": _current(error, mutation)}
+                error.extensions = {**error.extensions, "current": _current_state(error, mutation)}
             raise
 
-    async def _many(self, work: Work, mutation: Mutation, given: Any, run: Run) -> Mapping[str, Any]:
+    async def _execute_bulk(
+        self, tx: Transaction, mutation: MutationField, input_value: Any, context: ExecutionContext
+    ) -> Mapping[str, Any]:
         """Each row within a savepoint, so that one that is refused leaves no trace; results come in the order of the rows."""
-        rows, policy = given["rows"], given.get("errorPolicy")
+        rows, policy = input_value["rows"], input_value.get("errorPolicy")
         results: list[Mapping[str, Any]] = [{}] * len(rows)
-        inner = next(each for each in mutation.input.fields if each.name == "rows").inner
-        assert inner is not None
-        for at in _turns(rows, mutation.turns):
-            await work.run(SAVE)
-            argument = f"input.rows[{at}]"
+        row_input = next(input_field for input_field in mutation.input.fields if input_field.name == "rows").inner
+        assert row_input is not None
+        for index in _execution_order(rows, mutation.ordering_field):
+            await tx.run(SAVEPOINT)
+            argument = f"input.rows[{index}]"
             try:
-                values = inner.read(rows[at], argument)
-                results[at] = await self._called(work, mutation, values, run, argument)
-                await work.run(KEEP)
+                values = row_input.read(rows[index], argument)
+                results[index] = await self._run_command(tx, mutation, values, context, argument)
+                await tx.run(RELEASE)
             except Unavailable:
                 raise
             except HubError as error:
-                await work.run(UNDO)
-                results[at] = {"error": _row_error(error)}
-        failed = [(at, result["error"]) for at, result in enumerate(results) if "error" in result]
+                await tx.run(ROLLBACK_TO)
+                results[index] = {"error": _row_error(error)}
+        failed = [(index, result["error"]) for index, result in enumerate(results) if "error" in result]
         if failed and (policy is None or getattr(policy, "value", policy) == "REJECT_ALL"):
             first = failed[0][1]
             message = (
                 f"{len(failed)} of {len(rows)} rows were refused, so none was written. The first: {first['message']}"
             )
-            told_rows = [{"row": at, **error} for at, error in failed]
-            raise BadInput(message, code="BULK_REJECTED", argument=first["argument"], extensions={"rows": told_rows})
+            rejected_rows = [{"row": index, **error} for index, error in failed]
+            raise BadInput(
+                message, code="BULK_REJECTED", argument=first["argument"], extensions={"rows": rejected_rows}
+            )
         return {"results": results, "succeeded": len(results) - len(failed), "failed": len(failed)}
 
-    def _arguments(self, act: Act, variables: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _coerced_arguments(self, field_plan: MutationFieldPlan, variables: Mapping[str, Any]) -> Mapping[str, Any]:
         """The arguments of a root as they were coerced."""
-        if act.mutation is None:
+        if field_plan.mutation is None:
             return {}
-        declared = self._graph.core.mutation_type
+        declared = self._schema.core.mutation_type
         assert declared is not None
-        found = {}
-        for each in act.node.arguments or ():
-            of = declared.fields[act.node.name.value].args[each.name.value].type
-            value = value_from_ast(each.value, of, dict(variables))
+        arguments = {}
+        for argument in field_plan.node.arguments or ():
+            type_ = declared.fields[field_plan.node.name.value].args[argument.name.value].type
+            value = value_from_ast(argument.value, type_, dict(variables))
             if value is not Undefined:
-                found[each.name.value] = value
-            elif isinstance(of, GraphQLNonNull):
+                arguments[argument.name.value] = value
+            elif isinstance(type_, GraphQLNonNull):
                 # A variable may be null where it has a default, also where null is no value.
                 fault = "a variable in it is null where a value is needed; give it one"
-                raise _about(act, each.name.value, "VARIABLE_INVALID", fault)
-        return found
+                raise _argument_error(field_plan, argument.name.value, "VARIABLE_INVALID", fault)
+        return arguments
 
 
-def _bound_rows(roots: Sequence[Ready], given: Sequence[Mapping[str, Any]]) -> None:
+def _limit_bulk_rows(fields: Sequence[CompiledMutationField], arguments: Sequence[Mapping[str, Any]]) -> None:
     """Refuses more rows than one operation may write, over all of its roots."""
-    several = [
-        (root, values)
-        for root, values in zip(roots, given, strict=True)
-        if root.act.mutation and root.act.mutation.many
+    bulk_fields = [
+        (field, field_arguments)
+        for field, field_arguments in zip(fields, arguments, strict=True)
+        if field.field_plan.mutation and field.field_plan.mutation.is_bulk
     ]
-    count = sum(len(values["input"]["rows"]) for _, values in several)
-    if count > MOST_ROWS:
-        message = (
-            f"input.rows: {count} rows are too many; give an operation at most {MOST_ROWS} and send the rest after it."
-        )
+    count = sum(len(field_arguments["input"]["rows"]) for _, field_arguments in bulk_fields)
+    if count > MAX_BULK_ROWS:
+        message = f"input.rows: {count} rows are too many; give an operation at most {MAX_BULK_ROWS} and send the rest after it."
         error = LimitExceeded(message, code="BULK_LIMIT", argument="input.rows")
-        node = several[-1][0].act
-        error.path, error.locations = (node.key,), place_of(node.node)
+        field_plan = bulk_fields[-1][0].field_plan
+        error.path, error.locations = (field_plan.key,), source_location(field_plan.node)
         raise error
 
 
-def _turns(rows: Sequence[Mapping[str, Any]], by: str | None) -> list[int]:
+def _execution_order(rows: Sequence[Mapping[str, Any]], ordering_field: str | None) -> list[int]:
     """The order in which rows are done: by an id that they are done to, so that two who do the same do not block each other.
 
     Rows of one id, and rows without, keep their order."""
-    return sorted(range(len(rows)), key=lambda at: str(rows[at].get(by) or "") if by else "")
+    return sorted(
+        range(len(rows)), key=lambda index: str(rows[index].get(ordering_field) or "") if ordering_field else ""
+    )
 
 
-def _key_of(roots: Sequence[Ready], given: Sequence[Mapping[str, Any]]) -> str | None:
+def _idempotency_key(fields: Sequence[CompiledMutationField], arguments: Sequence[Mapping[str, Any]]) -> str | None:
     """The idempotency key of an operation: the one that its roots name, on one of them or alike on several."""
-    keys = {values["idempotencyKey"] for values in given if values.get("idempotencyKey") is not None}
+    keys = {
+        field_arguments["idempotencyKey"]
+        for field_arguments in arguments
+        if field_arguments.get("idempotencyKey") is not None
+    }
     if not keys:
         return None
     if len(keys) > 1:
-        raise _about(roots[0].act, *KEY, "the operation names several keys; give the operation one")
+        raise _argument_error(
+            fields[0].field_plan, *IDEMPOTENCY_KEY_ERROR, "the operation names several keys; give the operation one"
+        )
     (key,) = keys
-    if not 1 <= len(key) <= KEY_LENGTH or "\0" in key or not key.isprintable():
-        raise _about(roots[0].act, *KEY, f"a key has 1 to {KEY_LENGTH} printable characters; a UUID is a good one")
+    if not 1 <= len(key) <= MAX_KEY_LENGTH or "\0" in key or not key.isprintable():
+        raise _argument_error(
+            fields[0].field_plan,
+            *IDEMPOTENCY_KEY_ERROR,
+            f"a key has 1 to {MAX_KEY_LENGTH} printable characters; a UUID is a good one",
+        )
     return str(key)
 
 
-def _about(act: Act, argument: str, code: str, fault_and_remedy: str) -> BadInput:
+def _argument_error(field_plan: MutationFieldPlan, argument: str, code: str, fault_and_remedy: str) -> BadInput:
     """The refusal of an argument of a root."""
     error = BadInput(f"{argument}: {fault_and_remedy}.", code=code, argument=argument)
-    error.path, error.locations = (act.key,), place_of(act.node)
+    error.path, error.locations = (field_plan.key,), source_location(field_plan.node)
     return error
 
 
-def _named(error: HubError, argument: str) -> HubError:
+def _qualify_argument(error: HubError, argument: str) -> HubError:
     """The error with the whole path of the argument that a command named in its own words."""
     if error.argument is not None:
-        shown = f"{argument}.{'.'.join(camel(part) for part in error.argument.split('.'))}"
-        error.message = shown + error.message.removeprefix(error.argument)
-        error.argument = shown
+        qualified = f"{argument}.{'.'.join(camel_case(part) for part in error.argument.split('.'))}"
+        error.message = qualified + error.message.removeprefix(error.argument)
+        error.argument = qualified
     return error
 
 
-def _current(error: HubError, mutation: Mutation) -> dict[str, Any]:
+def _current_state(error: HubError, mutation: MutationField) -> dict[str, Any]:
     """The state that an edit clashes with, under the names of the fields."""
     current: Any = error.extensions["current"]
-    return {each.name: each.shown(current[each.key]) for each in mutation.columns if each.key in current}
+    return {
+        field.name: field.conflict_value(current[field.key])
+        for field in mutation.conflict_fields
+        if field.key in current
+    }
 
 
 def _row_error(error: HubError) -> dict[str, Any]:

@@ -12,99 +12,110 @@ from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
-from hub.engine.plan.nodes import Fill, Plan, Splice
-from hub.engine.plan.predicates import Run
-from hub.engine.plan.selections import TYPE
+from hub.engine.plan.nodes import Plan, ResolverField, ResolverTree
+from hub.engine.plan.predicates import ExecutionContext
+from hub.engine.plan.selections import TYPENAME_KEY
 from hub.errors import HubError, Internal
 
-Read = Callable[[Plan, Run], Awaitable[dict[str, Any]]]
-Path = tuple[str | int, ...]
-Row = dict[str, Any]
-BREATH = 200  # rows after which a long splice lets others run
+KeyLoader = Callable[[Plan, ExecutionContext], Awaitable[dict[str, Any]]]
+ResponsePath = tuple[str | int, ...]
+ResponseRow = dict[str, Any]
+YIELD_EVERY = 200  # rows after which a long splice lets others run
 
 
-def python_value(kind: str, value: Any) -> Any:
+def python_value(scalar_name: str, value: Any) -> Any:
     """A column's wire form as a resolver wants it: amounts as Decimal, times as datetime."""
     if value is None:
         return None
-    if kind in ("Decimal", "Money"):
+    if scalar_name in ("Decimal", "Money"):
         return Decimal(value)
-    return datetime.fromisoformat(value) if kind == "DateTime" else value
+    return datetime.fromisoformat(value) if scalar_name == "DateTime" else value
 
 
-class Splicer:
+class ResolverMerger:
     """Splices one answer."""
 
-    def __init__(self, run: Run, read: Read) -> None:
-        self._run = run
-        self._read = read
-        self._loaders: dict[int, DataLoader[UUID, Row | None]] = {}
+    def __init__(self, context: ExecutionContext, load_rows: KeyLoader) -> None:
+        self._context = context
+        self._load_rows = load_rows
+        self._loaders: dict[int, DataLoader[UUID, ResponseRow | None]] = {}
         self.errors: list[HubError] = []
 
-    async def splice(self, value: Any, splice: Splice, path: Path = ()) -> None:
+    async def merge(self, value: Any, tree: ResolverTree, path: ResponsePath = ()) -> None:
         """Fills a JSON value in place."""
-        places: list[tuple[Row, Sequence[Fill], Path]] = []
-        self._find(value, splice, path, places)
-        for number, (row, fills, at) in enumerate(places):
-            if number % BREATH == BREATH - 1:
+        targets: list[tuple[ResponseRow, Sequence[ResolverField], ResponsePath]] = []
+        self._collect(value, tree, path, targets)
+        for index, (row, fields, row_path) in enumerate(targets):
+            if index % YIELD_EVERY == YIELD_EVERY - 1:
                 await asyncio.sleep(0)  # others wait for the loop
-            for fill in fills:
-                if fill.keyed is None:
-                    await self._fill(row, fill, (*at, fill.key))
+            for field in fields:
+                if field.rows_plan is None:
+                    await self._resolve(row, field, (*row_path, field.key))
         # Keys are asked for all at once, so that each field's rows come in one statement.
-        keyed = [(row, fill, (*at, fill.key)) for row, fills, at in places for fill in fills if fill.keyed]
-        await asyncio.gather(*(self._fill(row, fill, path) for row, fill, path in keyed))
-        for row, fills, _ in places:
-            for hidden in {hidden for fill in fills for _, hidden in fill.hidden}:
+        key_fields = [
+            (row, field, (*row_path, field.key))
+            for row, fields, row_path in targets
+            for field in fields
+            if field.rows_plan
+        ]
+        await asyncio.gather(*(self._resolve(row, field, path) for row, field, path in key_fields))
+        for row, fields, _ in targets:
+            for hidden in {hidden for field in fields for _, hidden in field.hidden_columns}:
                 row.pop(hidden, None)
 
-    def _find(self, value: Any, splice: Splice, path: Path, places: list[tuple[Row, Sequence[Fill], Path]]) -> None:
+    def _collect(
+        self,
+        value: Any,
+        tree: ResolverTree,
+        path: ResponsePath,
+        targets: list[tuple[ResponseRow, Sequence[ResolverField], ResponsePath]],
+    ) -> None:
         if isinstance(value, list):
-            for at, each in enumerate(value):
-                self._find(each, splice, (*path, at), places)
+            for index, item in enumerate(value):
+                self._collect(item, tree, (*path, index), targets)
         elif isinstance(value, dict):
-            if splice.by_type:
-                splice = dict(splice.by_type)[value.pop(TYPE)]
-            if splice.fills:
-                places.append((value, splice.fills, path))
-            for key, deeper in splice.deeper:
-                self._find(value[key], deeper, (*path, key), places)
+            if tree.by_type:
+                tree = dict(tree.by_type)[value.pop(TYPENAME_KEY)]
+            if tree.fields:
+                targets.append((value, tree.fields, path))
+            for key, child in tree.children:
+                self._collect(value[key], child, (*path, key), targets)
 
-    async def _fill(self, row: Row, fill: Fill, path: Path) -> None:
+    async def _resolve(self, row: ResponseRow, field: ResolverField, path: ResponsePath) -> None:
         try:
-            needs = {
-                name: python_value(kind, row[hidden])
-                for (name, hidden), kind in zip(fill.hidden, fill.kinds, strict=True)
+            columns = {
+                name: python_value(scalar_name, row[hidden])
+                for (name, hidden), scalar_name in zip(field.hidden_columns, field.scalar_names, strict=True)
             }
-            answer = fill.resolved.resolver(None, **needs, **fill.arguments(self._run))
-            if inspect.isawaitable(answer):
-                answer = await answer
-            if fill.keyed is None:
-                row[fill.key] = answer
+            result = field.resolver.function(None, **columns, **field.arguments(self._context))
+            if inspect.isawaitable(result):
+                result = await result
+            if field.rows_plan is None:
+                row[field.key] = result
             else:
-                found = await self._loader(fill).load_many(answer)
-                row[fill.key] = [each for each in found if each is not None]
+                rows = await self._loader(field).load_many(result)
+                row[field.key] = [loaded for loaded in rows if loaded is not None]
         except Exception as error:
-            row[fill.key] = None if fill.keyed is None else []
-            told = (
+            row[field.key] = None if field.rows_plan is None else []
+            hub_error = (
                 error
                 if isinstance(error, HubError)
                 else Internal("The field could not be computed.", code="RESOLVER_FAILED")
             )
-            told.path = path
-            self.errors.append(told)
+            hub_error.path = path
+            self.errors.append(hub_error)
 
-    def _loader(self, fill: Fill) -> DataLoader[UUID, Row | None]:
-        assert fill.keyed is not None
-        plan = fill.keyed
-        loader = self._loaders.get(id(fill))
+    def _loader(self, field: ResolverField) -> DataLoader[UUID, ResponseRow | None]:
+        assert field.rows_plan is not None
+        plan = field.rows_plan
+        loader = self._loaders.get(id(field))
         if loader is None:
 
-            async def load(keys: list[UUID]) -> list[Row | None]:
-                rows = await self._read(plan, self._run._replace(keys=keys))
-                if plan.splice is not None:
-                    await Splicer(self._run, self._read).splice(list(rows.values()), plan.splice)
+            async def load(keys: list[UUID]) -> list[ResponseRow | None]:
+                rows = await self._load_rows(plan, self._context._replace(keys=keys))
+                if plan.resolver_tree is not None:
+                    await ResolverMerger(self._context, self._load_rows).merge(list(rows.values()), plan.resolver_tree)
                 return [rows.get(str(key)) for key in keys]
 
-            loader = self._loaders[id(fill)] = DataLoader(load_fn=load)
+            loader = self._loaders[id(field)] = DataLoader(load_fn=load)
         return loader

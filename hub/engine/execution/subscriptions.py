@@ -1,6 +1,6 @@
-"""What a subscription is to the room that runs it: a document planned for a viewer, to be asked again and again.
+"""What a subscription is to who runs it: a document planned for a viewer, to be asked again and again.
 
-Nothing here knows when to ask: that is publish/'s, and so are cursors."""
+Nothing here knows when to ask: that is hub/subscriptions' and hub/changefeed's, and so are cursors."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,24 +11,24 @@ from uuid import UUID
 import orjson
 
 from hub.db.pool import Pool
-from hub.engine.catalog.catalog import Row
-from hub.engine.execution.resolvers import Splicer
-from hub.engine.plan.dependencies import Reach, behind_keys, reach_of
-from hub.engine.plan.nodes import ById, Changes, Frame, MessageFields, Plan, Splice
-from hub.engine.plan.operations import Live, Told
-from hub.engine.plan.predicates import MOMENTS, Run
-from hub.engine.sql.compiler import Statement, framed, told, written
+from hub.engine.catalog.catalog import CatalogEntity
+from hub.engine.execution.resolvers import ResolverMerger
+from hub.engine.plan.dependencies import TableDependencies, resolver_plans, table_dependencies
+from hub.engine.plan.nodes import ChangesPlan, LivePayload, MessageFields, Plan, ResolverTree, RowById
+from hub.engine.plan.operations import ChangesRoot, LiveRoot
+from hub.engine.plan.predicates import PROBE_TIMES, ExecutionContext
+from hub.engine.sql.compiler import CompiledStatement, compile_changes, compile_live, compile_plan
 from hub.viewer import Binding
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class CompiledSubscription:
     """A root that is told or kept alive, with its statements; serves all runs of its shape."""
 
-    root: Told | Live
-    statement: Statement | None  # none when no type is told
-    reach: Reach
-    keyed: Mapping[int, Statement]  # of the plans behind keys that resolvers give, by their identity
+    root: ChangesRoot | LiveRoot
+    statement: CompiledStatement | None  # none when no type is told
+    dependencies: TableDependencies
+    rows_statements: Mapping[int, CompiledStatement]  # of the plans behind keys that resolvers give, by their identity
 
     @property
     def plan(self) -> Plan:
@@ -36,146 +36,170 @@ class Ready:
         return self.root.plan
 
     @property
-    def length(self) -> int:
+    def text_length(self) -> int:
         """How long the statements' texts are."""
-        return sum(len(each.text) for each in (self.statement, *self.keyed.values()) if each)
+        return sum(len(statement.text) for statement in (self.statement, *self.rows_statements.values()) if statement)
 
 
-def ready(root: Told | Live, binding: Binding, owner: Row) -> Ready:
-    """A root with the statement that it becomes for a kind of binding; `owner` is the row that others belong to."""
+def compile_subscription(
+    root: ChangesRoot | LiveRoot, binding: Binding, customer_type: CatalogEntity
+) -> CompiledSubscription:
+    """A root with the statement that it becomes for a binding; `customer_type` is the type of the rows that others belong to."""
     ((_, node),) = root.plan.roots
-    keyed = {id(plan): written(plan, binding) for plan in behind_keys(root.plan.splice)}
-    if isinstance(node, Changes):
-        statement = told(root.plan, binding, owner.declaration.prefix) if node.types else None
-        return Ready(root, statement, Reach(frozenset(each.row.table.name for each in node.types), frozenset()), keyed)
-    reach = reach_of(root.plan)
-    if binding in ("leaf", "unit"):  # a customer who moves to another unit takes all of its rows along
-        reach = Reach(reach.anywhere | {owner.table.name}, reach.of_customer)
-    return Ready(root, framed(root.plan, binding), reach, keyed)
+    rows_statements = {id(plan): compile_plan(plan, binding) for plan in resolver_plans(root.plan.resolver_tree)}
+    if isinstance(node, ChangesPlan):
+        statement = compile_changes(root.plan, binding, customer_type.declaration.prefix) if node.types else None
+        return CompiledSubscription(
+            root,
+            statement,
+            TableDependencies(frozenset(change_type.entity.table.name for change_type in node.types), frozenset()),
+            rows_statements,
+        )
+    dependencies = table_dependencies(root.plan)
+    if binding in ("single_unit", "unit_subtree"):  # a customer who moves to another unit takes all of its rows along
+        dependencies = TableDependencies(dependencies.any_row | {customer_type.table.name}, dependencies.customer_rows)
+    return CompiledSubscription(root, compile_live(root.plan, binding), dependencies, rows_statements)
 
 
-class Watch:
+class SubscriptionSource:
     """One subscriber's document with its values and its rights.
 
-    `same` is equal for all who would be told the same; `mark` stands in the bytes where a cursor belongs that is not
-    known yet, and is never told."""
+    `group_key` is equal for all who would be told the same. `previous_cursor_placeholder` stands in the bytes where a
+    cursor belongs that is not known yet, and is never told."""
 
-    def __init__(self, ready: Ready, run: Run) -> None:
-        self._ready = ready
-        self._run = run
-        self.key = ready.root.key
-        self.reach = ready.reach
-        self.bound = run.viewer.customer_id is not None  # the viewer sees the rows of one customer alone
-        self.keys, self.customer = self._concerned()
-        asked = _asked(ready.statement, run) if ready.statement else ()
-        added = self._added(ready.root.plan.splice, run)
-        self.same: tuple[str, ...] = (self.key, *asked, *added, repr(self.customer), repr(self.keys))
+    def __init__(self, compiled: CompiledSubscription, context: ExecutionContext) -> None:
+        self._compiled = compiled
+        self._context = context
+        self.response_key = compiled.root.key
+        self.dependencies = compiled.dependencies
+        self.bound = context.viewer.customer_id is not None  # the viewer sees the rows of one customer alone
+        self.row_ids, self.customer_id = self._relevant_rows()
+        statement_key = _statement_key(compiled.statement, context) if compiled.statement else ()
+        resolver_keys = self._resolver_keys(compiled.root.plan.resolver_tree, context)
+        self.group_key: tuple[str, ...] = (
+            self.response_key,
+            *statement_key,
+            *resolver_keys,
+            repr(self.customer_id),
+            repr(self.row_ids),
+        )
 
-    def _added(self, splice: Splice | None, run: Run) -> Iterator[str]:
+    def _resolver_keys(self, tree: ResolverTree | None, context: ExecutionContext) -> Iterator[str]:
         """What Python adds to an answer: where, by which resolver with which arguments, and what is read behind its keys."""
-        if splice is None:
+        if tree is None:
             return
-        for fill in splice.fills:
-            yield repr((fill.key, fill.resolved.resolver, fill.arguments(run)))
-            if fill.keyed is not None:
-                yield from _asked(self._ready.keyed[id(fill.keyed)], run)
-                yield from self._added(fill.keyed.splice, run)
-        for key, deeper in (*splice.deeper, *splice.by_type):
+        for field in tree.fields:
+            yield repr((field.key, field.resolver.function, field.arguments(context)))
+            if field.rows_plan is not None:
+                yield from _statement_key(self._compiled.rows_statements[id(field.rows_plan)], context)
+                yield from self._resolver_keys(field.rows_plan.resolver_tree, context)
+        for key, child in (*tree.children, *tree.by_type):
             yield key
-            yield from self._added(deeper, run)
+            yield from self._resolver_keys(child, context)
 
-    def _concerned(self) -> tuple[frozenset[UUID] | None, UUID | None]:
+    def _relevant_rows(self) -> tuple[frozenset[UUID] | None, UUID | None]:
         """The only rows that matter, and the one customer whose rows do, beside those that belong to none; None for any."""
-        of_viewer = self._run.viewer.customer_id
-        ((_, node),) = self._ready.plan.roots
-        if isinstance(node, Changes):
-            keys, customer = node.listed.keys, node.listed.customer
-            wanted = frozenset(keys.value(self._run)) if keys else None
-            return wanted, customer.value(self._run) if customer else of_viewer
-        assert isinstance(node, Frame)
-        roots = [part for _, part in node.fields if isinstance(part, ById)]
-        kept = {root.key.value(self._run) for root in roots if root.row.declaration.scope.key == "id"}
-        return None, of_viewer or (kept.pop() if kept else None)
+        viewer_customer = self._context.viewer.customer_id
+        ((_, node),) = self._compiled.plan.roots
+        if isinstance(node, ChangesPlan):
+            keys, customer = node.log_filter.keys, node.log_filter.customer
+            row_ids = frozenset(keys.evaluate(self._context)) if keys else None
+            return row_ids, customer.evaluate(self._context) if customer else viewer_customer
+        assert isinstance(node, LivePayload)
+        roots = [part for _, part in node.fields if isinstance(part, RowById)]
+        customer_ids = {
+            root.key.evaluate(self._context) for root in roots if root.entity.declaration.scope.customer_column == "id"
+        }
+        return None, viewer_customer or (customer_ids.pop() if customer_ids else None)
 
     @property
-    def wide(self) -> bool:
+    def is_unselective(self) -> bool:
         """Whether any change of a table may concern it, whoever's row it is."""
-        return self.keys is None and self.customer is None
+        return self.row_ids is None and self.customer_id is None
 
     @property
-    def live(self) -> bool:
+    def is_live(self) -> bool:
         """Whether whole answers are told, and not changes."""
-        return isinstance(self._ready.root, Live)
+        return isinstance(self._compiled.root, LiveRoot)
 
     @property
-    def timed(self) -> bool:
+    def time_dependent(self) -> bool:
         """Whether time alone may change what is told."""
-        return isinstance(self._ready.root, Live) and self._ready.root.timed
+        return isinstance(self._compiled.root, LiveRoot) and self._compiled.root.time_dependent
 
     @property
-    def messages(self) -> Mapping[str, MessageFields]:
+    def message_fields(self) -> Mapping[str, MessageFields]:
         """Which fields of each kind of message are told, by response key."""
-        ((_, node),) = self._ready.plan.roots
-        return node.messages if isinstance(node, Changes) else {}
+        ((_, node),) = self._compiled.plan.roots
+        return node.messages if isinstance(node, ChangesPlan) else {}
 
     @property
     def after(self) -> str | None:
         """The cursor behind which it begins, as it was given."""
-        root = self._ready.root
-        return root.after(self._run) if isinstance(root, Told) and root.after else None
+        root = self._compiled.root
+        return root.after(self._context) if isinstance(root, ChangesRoot) and root.after else None
 
     @property
-    def size(self) -> int:
+    def page_size(self) -> int:
         """How many messages a page has at most."""
-        root = self._ready.root
-        return root.size(self._run) if isinstance(root, Told) else 0
+        root = self._compiled.root
+        return root.size(self._context) if isinstance(root, ChangesRoot) else 0
 
-    async def told(
-        self, pool: Pool, positions: Sequence[int], cursors: Sequence[str], mark: str, at: datetime
+    async def change_messages(
+        self,
+        pool: Pool,
+        positions: Sequence[int],
+        cursors: Sequence[str],
+        previous_cursor_placeholder: str,
+        now: datetime,
     ) -> list[tuple[int, bytes]]:
         """The messages of the changes at these positions, with the positions, in their order."""
-        statement = self._ready.statement
+        statement = self._compiled.statement
         if statement is None:
             return []
-        run = self._run._replace(positions=positions, cursors=cursors, mark=mark, at=at)
-        rows = await pool.fetch(statement.text, statement.bind(run), fresh=statement.fresh)
+        context = self._context._replace(
+            positions=positions, cursors=cursors, previous_cursor_placeholder=previous_cursor_placeholder, now=now
+        )
+        rows = await pool.fetch(statement.text, statement.bind(context), custom_plan=statement.custom_plan)
         return [
             (row[0], body)
-            for row, body in zip(rows, await self._spliced(pool, [row[1] for row in rows], run), strict=True)
+            for row, body in zip(
+                rows, await self._merge_resolvers(pool, [row[1] for row in rows], context), strict=True
+            )
         ]
 
-    async def frame(self, pool: Pool, mark: str, at: datetime) -> tuple[int, bytes]:
+    async def answer(self, pool: Pool, previous_cursor_placeholder: str, now: datetime) -> tuple[int, bytes]:
         """The answer now, and the position that it is true for."""
-        statement = self._ready.statement
+        statement = self._compiled.statement
         assert statement is not None
-        run = self._run._replace(mark=mark, at=at)
-        (row,) = await pool.fetch(statement.text, statement.bind(run), fresh=statement.fresh)
-        (body,) = await self._spliced(pool, [row[0]], run)
+        context = self._context._replace(previous_cursor_placeholder=previous_cursor_placeholder, now=now)
+        (row,) = await pool.fetch(statement.text, statement.bind(context), custom_plan=statement.custom_plan)
+        (body,) = await self._merge_resolvers(pool, [row[0]], context)
         return row[1], body
 
-    async def _spliced(self, pool: Pool, bodies: list[bytes], run: Run) -> list[bytes]:
-        splice = self._ready.plan.splice
-        if splice is None or not bodies:
+    async def _merge_resolvers(self, pool: Pool, bodies: list[bytes], context: ExecutionContext) -> list[bytes]:
+        resolver_tree = self._compiled.plan.resolver_tree
+        if resolver_tree is None or not bodies:
             return bodies
         values = [orjson.loads(body) for body in bodies]
-        splicer = Splicer(run, lambda plan, inner: self._keyed(pool, plan, inner))
-        await splicer.splice(values, splice)
-        if splicer.errors:
-            raise splicer.errors[0]
+        merger = ResolverMerger(context, lambda plan, inner_context: self._load_by_keys(pool, plan, inner_context))
+        await merger.merge(values, resolver_tree)
+        if merger.errors:
+            raise merger.errors[0]
         return [orjson.dumps(value) for value in values]
 
-    async def _keyed(self, pool: Pool, plan: Plan, run: Run) -> dict[str, Any]:
-        statement = self._ready.keyed[id(plan)]
-        found = orjson.loads(await pool.fetch_json(statement.text, statement.bind(run)))
-        return found["rows"] or {}
+    async def _load_by_keys(self, pool: Pool, plan: Plan, context: ExecutionContext) -> dict[str, Any]:
+        statement = self._compiled.rows_statements[id(plan)]
+        data = orjson.loads(await pool.fetch_json(statement.text, statement.bind(context)))
+        return data["rows"] or {}
 
 
-def _asked(statement: Statement, run: Run) -> tuple[str, ...]:
-    return statement.text, *(repr(statement.bind(run._replace(at=each))) for each in MOMENTS)
+def _statement_key(statement: CompiledStatement, context: ExecutionContext) -> tuple[str, ...]:
+    return statement.text, *(repr(statement.bind(context._replace(now=probe_time))) for probe_time in PROBE_TIMES)
 
 
-class Pages(Protocol):
-    """Who reads changes in their order for a query; the one implementation is publish/'s."""
+class ChangesReader(Protocol):
+    """Who reads changes in their order for a query; the one implementation is hub/changefeed/feed.py."""
 
-    async def page(self, watch: Watch) -> list[bytes]:
+    async def page(self, source: SubscriptionSource) -> list[bytes]:
         """A page of messages, each the JSON of one element of the root's list."""

@@ -15,18 +15,18 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from hub.engine.catalog import scalars
-from hub.engine.catalog.catalog import Row, a, camel
+from hub.engine.catalog.catalog import CatalogEntity, camel_case, with_article
 from hub.engine.graphql_types import inputs
-from hub.engine.plan.arguments import plain
-from hub.engine.plan.context import json_text, refuse, storable
-from hub.model.declarations import One
+from hub.engine.plan.arguments import enum_value
+from hub.engine.plan.context import bad_input, json_text, storable_text
+from hub.model.declarations import ToOne
 
-Read = Callable[[Any, str], Any]
+ValueReader = Callable[[Any, str], Any]
 
 
-def as_given(value: Any, argument: str) -> Any:
+def storable_value(value: Any, argument: str) -> Any:
     """A value as a command wants it: text that can be stored, an enum's value."""
-    return storable(plain(value), argument)
+    return storable_text(enum_value(value), argument)
 
 
 def _as_json(value: Any, argument: str) -> Any:
@@ -34,12 +34,12 @@ def _as_json(value: Any, argument: str) -> Any:
     return value
 
 
-def _each(read: Read) -> Read:
-    return lambda values, argument: [read(value, f"{argument}[{at}]") for at, value in enumerate(values)]
+def _list_reader(read_value: ValueReader) -> ValueReader:
+    return lambda values, argument: [read_value(value, f"{argument}[{index}]") for index, value in enumerate(values)]
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class InputField:
     """A field of an input: GraphQL name, the command's name for it, type as annotation text, and how its value is read."""
 
     name: str
@@ -47,151 +47,173 @@ class Field:
     annotation: str
     required: bool
     description: str
-    read: Read = as_given
-    inner: "Input | None" = None
+    read: ValueReader = storable_value
+    inner: "InputType | None" = None
     prefix: str | None = None  # of ids
 
-    def shown(self, value: Any) -> Any:
+    def conflict_value(self, value: Any) -> Any:
         """A value of the database as JSON has it."""
         if isinstance(value, UUID) and self.prefix is not None:
-            return scalars.public_id(self.prefix, value)
+            return scalars.encode_id(self.prefix, value)
         return str(value) if isinstance(value, Decimal) else value
 
 
 @dataclass(frozen=True, slots=True)
-class Input:
+class InputType:
     """An input type; `make` is what becomes of its values, a dict when left out. Null clears, or is as good as absent."""
 
     name: str
     description: str
-    fields: tuple[Field, ...]
-    make: Callable[..., Any] = dict
-    clears: bool = False
+    fields: tuple[InputField, ...]
+    factory: Callable[..., Any] = dict
+    null_clears: bool = False
 
-    def read(self, given: Mapping[str, Any], argument: str) -> Any:
+    def read(self, arguments: Mapping[str, Any], argument: str) -> Any:
         """The values by the command's names; only those that were given. Raises BadInput naming the argument."""
-        found = {}
-        for each in self.fields:
-            value = given.get(each.name)
-            if value is not None or (self.clears and each.name in given):
-                found[each.key] = None if value is None else each.read(value, f"{argument}.{each.name}")
-        return self.make(**found)
+        values = {}
+        for input_field in self.fields:
+            value = arguments.get(input_field.name)
+            if value is not None or (self.null_clears and input_field.name in arguments):
+                values[input_field.key] = (
+                    None if value is None else input_field.read(value, f"{argument}.{input_field.name}")
+                )
+        return self.factory(**values)
 
-    def read_list(self, given: Sequence[Mapping[str, Any]], argument: str) -> list[Any]:
+    def read_list(self, items: Sequence[Mapping[str, Any]], argument: str) -> list[Any]:
         """The same for each of a list."""
-        return [self.read(each, f"{argument}[{at}]") for at, each in enumerate(given)]
+        return [self.read(item, f"{argument}[{index}]") for index, item in enumerate(items)]
 
 
 @dataclass(slots=True)
-class Types:
+class SignatureReader:
     """The rows that keys belong to, by table, and the closed sets that commands name."""
 
-    rows: Mapping[sa.FromClause, Row]
-    choices: dict[str, type[Enum]] = field(default_factory=dict)
-    records: dict[type, Input] = field(default_factory=dict)
+    entities: Mapping[sa.FromClause, CatalogEntity]
+    enums: dict[str, type[Enum]] = field(default_factory=dict)
+    input_types: dict[type, InputType] = field(default_factory=dict)
 
-    def key(self, row: Row) -> Read:
+    def id_reader(self, entity: CatalogEntity) -> ValueReader:
         """Reads an id of a row's type."""
-        prefix = row.declaration.prefix
+        prefix = entity.declaration.prefix
 
         def read(value: str, argument: str) -> UUID:
-            found, key = scalars.parse_id(value, argument)
-            if found != prefix:
-                refuse(
+            actual_prefix, key = scalars.decode_id(value, argument)
+            if actual_prefix != prefix:
+                bad_input(
                     "ID_WRONG_TYPE",
                     argument,
-                    f"{value} is not the id of {a(row.name)}; give one that begins {prefix}_.",
+                    f"{value} is not the id of {with_article(entity.name)}; give one that begins {prefix}_.",
                 )
             return key
 
         return read
 
-    def column(self, row: Row, column: sa.Column[Any], required: bool) -> Field:
+    def column_field(self, entity: CatalogEntity, column: sa.Column[Any], required: bool) -> InputField:
         """The input field of a column: a key of another row is an id."""
-        name, text = camel(column.name), str(column.comment)
-        link = next((each for each in row.links.values() if isinstance(each, One) and each.by == column.name), None)
+        name, text = camel_case(column.name), str(column.comment)
+        link = next(
+            (
+                candidate
+                for candidate in entity.links.values()
+                if isinstance(candidate, ToOne) and candidate.by == column.name
+            ),
+            None,
+        )
         if link is not None:
-            row = next(each for each in self.rows.values() if each.declaration.address == link.target)
-            return Field(name, column.name, "ID", required, text, self.key(row), prefix=row.declaration.prefix)
-        shown = next(each for each in row.columns.values() if each.column is column)
-        read = _as_json if shown.wire.name == "JSON" else as_given
-        return Field(name, column.name, inputs.plain(shown), required, text, read)
+            entity = next(
+                candidate for candidate in self.entities.values() if candidate.declaration.type_path == link.target
+            )
+            return InputField(
+                name, column.name, "ID", required, text, self.id_reader(entity), prefix=entity.declaration.prefix
+            )
+        catalog_column = next(candidate for candidate in entity.columns.values() if candidate.column is column)
+        read = _as_json if catalog_column.scalar.name == "JSON" else storable_value
+        return InputField(name, column.name, inputs.non_null_annotation(catalog_column), required, text, read)
 
 
-def _apart(annotation: Any) -> tuple[Any, str, sa.FromClause | None, bool]:
+def _unwrap(annotation: Any) -> tuple[Any, str, sa.FromClause | None, bool]:
     """An annotation's bare type, description, table, and whether it may be null."""
     text, table, nullable = "", None, False
     while True:
         origin = typing.get_origin(annotation)
         if origin is typing.Annotated:
             annotation, *notes = typing.get_args(annotation)
-            text = next((each for each in notes if isinstance(each, str)), text)
-            table = next((each for each in notes if isinstance(each, sa.FromClause)), table)
+            text = next((argument for argument in notes if isinstance(argument, str)), text)
+            table = next((argument for argument in notes if isinstance(argument, sa.FromClause)), table)
         elif origin in (typing.Union, pytypes.UnionType):
-            (annotation,) = (each for each in typing.get_args(annotation) if each is not type(None))
+            (annotation,) = (argument for argument in typing.get_args(annotation) if argument is not type(None))
             nullable = True
         else:
             return annotation, text, table, nullable
 
 
-def _kind(annotation: Any, types: Types, owner: str) -> tuple[str, Read, Input | None]:
+def _input_type_of(
+    annotation: Any, signatures: SignatureReader, owner: str
+) -> tuple[str, ValueReader, InputType | None]:
     """The annotation text of a type, how its values are read, and the input type behind it."""
-    bare, _, table, _ = _apart(annotation)
-    if typing.get_origin(bare) is list:
-        text, read, inner = _kind(typing.get_args(bare)[0], types, owner)
-        return f"list[{text}]", _each(read), inner
+    bare_type, _, table, _ = _unwrap(annotation)
+    if typing.get_origin(bare_type) is list:
+        text, read, inner = _input_type_of(typing.get_args(bare_type)[0], signatures, owner)
+        return f"list[{text}]", _list_reader(read), inner
     if table is not None:
-        return "ID", types.key(types.rows[table]), None
-    if isinstance(bare, type) and hasattr(bare, "_fields"):
-        made = record(bare, types, owner)
-        return made.name, made.read, made
-    if bare is dict or typing.get_origin(bare) in (dict, Mapping):
+        return "ID", signatures.id_reader(signatures.entities[table]), None
+    if isinstance(bare_type, type) and hasattr(bare_type, "_fields"):
+        nested = input_type(bare_type, signatures, owner)
+        return nested.name, nested.read, nested
+    if bare_type is dict or typing.get_origin(bare_type) in (dict, Mapping):
         return "Json", _as_json, None
-    if isinstance(bare, type) and issubclass(bare, Enum):
-        types.choices[bare.__name__] = bare
-        choices = bare
-        return bare.__name__, lambda value, argument: choices(plain(value)), None
-    return inputs.plain_of(bare), as_given, None
+    if isinstance(bare_type, type) and issubclass(bare_type, Enum):
+        signatures.enums[bare_type.__name__] = bare_type
+        enum_class = bare_type
+        return bare_type.__name__, lambda value, argument: enum_class(enum_value(value)), None
+    return inputs.annotation_of(bare_type), storable_value, None
 
 
-def record(of: type[Any], types: Types, owner: str) -> Input:
+def input_type(record_class: type[Any], signatures: SignatureReader, owner: str) -> InputType:
     """The input type of a NamedTuple class; the same class gives the same type."""
-    if of not in types.records:
-        hints = typing.get_type_hints(of, include_extras=True)
-        fields = [_field(name, hints[name], name not in of._field_defaults, types, owner) for name in of._fields]
-        name = of.__name__ if of.__name__.endswith("Input") else f"{of.__name__}Input"
-        types.records[of] = Input(name, " ".join((of.__doc__ or "").split()), tuple(fields), of)
-    return types.records[of]
+    if record_class not in signatures.input_types:
+        hints = typing.get_type_hints(record_class, include_extras=True)
+        fields = [
+            _input_field(name, hints[name], name not in record_class._field_defaults, signatures, owner)
+            for name in record_class._fields
+        ]
+        name = record_class.__name__ if record_class.__name__.endswith("Input") else f"{record_class.__name__}Input"
+        signatures.input_types[record_class] = InputType(
+            name, " ".join((record_class.__doc__ or "").split()), tuple(fields), record_class
+        )
+    return signatures.input_types[record_class]
 
 
-def _field(name: str, annotation: Any, required: bool, types: Types, owner: str) -> Field:
-    text, read, inner = _kind(annotation, types, owner)
-    return Field(camel(name), name, text, required, _apart(annotation)[1], read, inner)
+def _input_field(name: str, annotation: Any, required: bool, signatures: SignatureReader, owner: str) -> InputField:
+    text, read, inner = _input_type_of(annotation, signatures, owner)
+    return InputField(camel_case(name), name, text, required, _unwrap(annotation)[1], read, inner)
 
 
-def arguments_of(command: Callable[..., Any], types: Types) -> Iterator[Field]:
-    """The input fields of a command: its keyword parameters but for `at`, the moment of the request, and its tools."""
-    tools = set(tools_of(command))
+def input_fields(command: Callable[..., Any], signatures: SignatureReader) -> Iterator[InputField]:
+    """The input fields of a command: its keyword parameters but for `now`, the moment of the request, and its tools."""
+    injected = set(injected_parameters(command))
     for name, parameter in inspect.signature(command).parameters.items():
-        if parameter.kind is parameter.KEYWORD_ONLY and name != "at" and name not in tools:
+        if parameter.kind is parameter.KEYWORD_ONLY and name != "now" and name not in injected:
             required = parameter.default is parameter.empty
-            yield _field(name, parameter.annotation, required, types, command.__name__)
+            yield _input_field(name, parameter.annotation, required, signatures, command.__name__)
 
 
-def tools_of(command: Callable[..., Any]) -> Iterator[str]:
+def injected_parameters(command: Callable[..., Any]) -> Iterator[str]:
     """The parameters that are no input but what the hub hands to a command: those whose type is a protocol."""
     for name, parameter in inspect.signature(command).parameters.items():
         if parameter.kind is parameter.KEYWORD_ONLY and getattr(parameter.annotation, "_is_protocol", False):
             yield name
 
 
-def given_by(command: Callable[..., Any], types: Types) -> Iterator[tuple[str, str, str, Row | None]]:
+def payload_fields(
+    command: Callable[..., Any], signatures: SignatureReader
+) -> Iterator[tuple[str, str, str, CatalogEntity | None]]:
     """What a command's result gives: each field's name, annotation text, description, and the row that it is the key of."""
-    result = inspect.signature(command).return_annotation
-    for name, annotation in typing.get_type_hints(result, include_extras=True).items():
-        _, text, table, nullable = _apart(annotation)
+    result_class = inspect.signature(command).return_annotation
+    for name, annotation in typing.get_type_hints(result_class, include_extras=True).items():
+        _, text, table, nullable = _unwrap(annotation)
         if table is not None:
-            yield name, f"{types.rows[table].name} | None", text, types.rows[table]
+            yield name, f"{signatures.entities[table].name} | None", text, signatures.entities[table]
         else:
-            kind = _kind(annotation, types, command.__name__)[0]
-            yield name, kind + (" | None" if nullable else ""), text, None
+            type_text = _input_type_of(annotation, signatures, command.__name__)[0]
+            yield name, type_text + (" | None" if nullable else ""), text, None

@@ -1,6 +1,7 @@
-"""Which mutations the declarations give rise to: their inputs, payloads and calls, alike for verbs and for the writes of rows.
+"""Which mutations the declarations give rise to: their inputs, payloads and calls, alike for commands and for the writes of rows.
 
-GraphQL types are made of these in types.py; what is read of a payload is the planner's, running them is perform.py's."""
+GraphQL types are made of these in schema_builder.py; what is read of a payload is plan/payloads.py's, running them is
+execution/mutations.py's."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,16 +11,25 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from hub.db.pool import Connection
 from hub.engine.catalog import scalars
-from hub.engine.catalog.catalog import Catalog, Row, a, camel
-from hub.engine.graphql_types.command_signatures import Field, Input, Types, arguments_of, given_by, record, tools_of
-from hub.model.commands import Tx, Verb, Writes
+from hub.engine.catalog.catalog import Catalog, CatalogEntity, camel_case, with_article
+from hub.engine.graphql_types.command_signatures import (
+    InputField,
+    InputType,
+    SignatureReader,
+    injected_parameters,
+    input_fields,
+    input_type,
+    payload_fields,
+)
+from hub.model.commands import Command, EntityWriter
 from hub.viewer import Viewer
 
-Outcome = Mapping[str, Any]
-Call = Callable[[Tx, Viewer, Mapping[str, Any], datetime], Awaitable[Outcome]]
-NEW = " Only a new row takes it; one that is found keeps its own."
-VERSION = Field(
+CommandResult = Mapping[str, Any]
+CommandCall = Callable[[Connection, Viewer, Mapping[str, Any], datetime], Awaitable[CommandResult]]
+NEW_ROW_ONLY = " Only a new row takes it; one that is found keeps its own."
+EXPECTED_VERSION = InputField(
     "expectedVersion",
     "version",
     "int",
@@ -29,218 +39,275 @@ VERSION = Field(
 
 
 @dataclass(frozen=True, slots=True)
-class Gives:
+class PayloadField:
     """A field of a payload: a row by its key in the outcome, or a value as it is told."""
 
     name: str
     key: str
     annotation: str
     description: str
-    row: Row | None = None
+    entity: CatalogEntity | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Mutation:
-    """A root field of the mutation type; with `many`, its input is rows of the single form's."""
+class MutationField:
+    """A root field of the mutation type; with `is_bulk`, its input is rows of the single form's."""
 
     name: str
     description: str
-    input: Input
-    gives: tuple[Gives, ...]
-    call: Call
-    many: bool = False
+    input: InputType
+    payload: tuple[PayloadField, ...]
+    call: CommandCall
+    is_bulk: bool = False
     secret: bool = False
-    turns: str | None = None  # the field whose id the rows of the bulk form are done by, in its order
-    tools: tuple[str, ...] = ()  # what the command is handed besides its input
-    columns: tuple[Field, ...] = ()  # as which a conflict shows the row's state
+    ordering_field: str | None = None  # the field whose id the rows of the bulk form are done by, in its order
+    injected: tuple[str, ...] = ()  # what the command is handed besides its input
+    conflict_fields: tuple[InputField, ...] = ()  # as which a conflict shows the row's state
 
     @property
-    def type(self) -> str:
+    def type_prefix(self) -> str:
         """What its types' names begin with."""
         return self.name[0].upper() + self.name[1:]
 
     @property
-    def payload(self) -> str:
-        return f"{self.type}Payload"
+    def payload_type(self) -> str:
+        return f"{self.type_prefix}Payload"
 
     @property
-    def result(self) -> str:
+    def result_type(self) -> str:
         """The type of one row's result in the bulk form."""
-        return f"{self.type}Result"
+        return f"{self.type_prefix}Result"
 
 
 @dataclass(frozen=True, slots=True)
-class Mutations:
-    """Every mutation by its name, those of rows before the verbs, and the closed sets that only verbs name."""
+class MutationSet:
+    """Every mutation by its name, those of rows before the commands, and the closed sets that only commands name."""
 
-    by_name: Mapping[str, Mutation]
-    choices: Mapping[str, type[Enum]]
+    by_name: Mapping[str, MutationField]
+    enums: Mapping[str, type[Enum]]
 
 
-def derived(catalog: Catalog, verbs: Sequence[Verb]) -> Mutations:
-    """The mutations of a catalog and its verbs."""
-    types = Types({row.table: row for row in catalog.rows.values()})
-    found: list[Mutation] = []
-    for row in catalog.rows.values():
-        if row.declaration.writes is not None:
-            found += _of_row(row, row.declaration.writes, types)
-    for verb in verbs:
-        one = _of_verb(verb, types)
-        found += [one] if verb.many is None else [one, _many(one, verb.many)]
-    return Mutations({each.name: each for each in found}, types.choices)
+def derive_mutations(catalog: Catalog, commands: Sequence[Command]) -> MutationSet:
+    """The mutations of a catalog and its commands."""
+    signatures = SignatureReader({entity.table: entity for entity in catalog.entities.values()})
+    mutations: list[MutationField] = []
+    for entity in catalog.entities.values():
+        if entity.declaration.writer is not None:
+            mutations += _single_and_bulk_mutations(entity, entity.declaration.writer, signatures)
+    for command in commands:
+        single = _command_mutation(command, signatures)
+        mutations += [single] if command.bulk_name is None else [single, _bulk_mutation(single, command.bulk_name)]
+    return MutationSet({mutation.name: mutation for mutation in mutations}, signatures.enums)
 
 
 # -- the writes of rows -------------------------------------------------------------------------------------------------
 
 
-def _of_row(row: Row, writes: Writes, types: Types) -> Iterator[Mutation]:
-    name, plural = row.name[0].lower() + row.name[1:], row.declaration.plural
-    names = dict.fromkeys((*writes.creates, *writes.updates))
-    columns = tuple(_columns(row, writes, tuple(names), types, fresh=False))
-    for single in _singles(name, row, writes, types):
-        one = replace(single, columns=columns)
-        yield one
-        yield _many(one, plural + one.name.removeprefix(name))
+def _single_and_bulk_mutations(
+    entity: CatalogEntity, writer: EntityWriter, signatures: SignatureReader
+) -> Iterator[MutationField]:
+    name, plural = entity.name[0].lower() + entity.name[1:], entity.declaration.plural
+    names = dict.fromkeys((*writer.creatable, *writer.updatable))
+    conflict_fields = tuple(_column_inputs(entity, writer, tuple(names), signatures, for_create=False))
+    for single in _entity_mutations(name, entity, writer, signatures):
+        mutation = replace(single, conflict_fields=conflict_fields)
+        yield mutation
+        yield _bulk_mutation(mutation, plural + mutation.name.removeprefix(name))
 
 
-def _singles(name: str, row: Row, writes: Writes, types: Types) -> Iterator[Mutation]:
-    gives = Gives(name, "key", f"{row.name} | None", "The row as it is now.", row)
-    if writes.creates:
-        creates = (
-            *_columns(row, writes, writes.creates, types, fresh=True),
-            *_namings(row, writes, types),
-            *_parts(row, writes, types),
+def _entity_mutations(
+    name: str, entity: CatalogEntity, writer: EntityWriter, signatures: SignatureReader
+) -> Iterator[MutationField]:
+    row_payload = PayloadField(name, "key", f"{entity.name} | None", "The row as it is now.", entity)
+    if writer.creatable:
+        create_fields = (
+            *_column_inputs(entity, writer, writer.creatable, signatures, for_create=True),
+            *_reference_inputs(entity, writer, signatures),
+            *_nested_inputs(entity, writer, signatures),
         )
-        yield _mutation(f"{name}Create", f"Makes {a(row.name)}.", creates, (gives,), partial(_create, writes))
-    an_id = Field("id", "id", "ID", True, "Its id.", types.key(row))
-    if writes.updates:
-        updates = (an_id, VERSION, *_columns(row, writes, writes.updates, types, fresh=False))
-        text = f"Changes {a(row.name)}: what is absent stays, what is null is cleared."
-        yield replace(_mutation(f"{name}Update", text, updates, (gives,), partial(_update, writes)), turns="id")
-    if writes.creates and (writes.natural or writes.ways):
-        by = _by(row, writes, an_id, types)
-        rest = [
-            *_columns(row, writes, writes.creates, types, fresh=False),
-            *_namings(row, writes, types),
-            *_parts(row, writes, types),
+        yield _mutation_field(
+            f"{name}Create",
+            f"Makes {with_article(entity.name)}.",
+            create_fields,
+            (row_payload,),
+            partial(_create, writer),
+        )
+    id_field = InputField("id", "id", "ID", True, "Its id.", signatures.id_reader(entity))
+    if writer.updatable:
+        update_fields = (
+            id_field,
+            EXPECTED_VERSION,
+            *_column_inputs(entity, writer, writer.updatable, signatures, for_create=False),
+        )
+        text = f"Changes {with_article(entity.name)}: what is absent stays, what is null is cleared."
+        yield replace(
+            _mutation_field(f"{name}Update", text, update_fields, (row_payload,), partial(_update, writer)),
+            ordering_field="id",
+        )
+    if writer.creatable and (writer.unique_keys or writer.alternate_keys):
+        upsert_key = _upsert_key_input(entity, writer, id_field, signatures)
+        other_fields = [
+            *_column_inputs(entity, writer, writer.creatable, signatures, for_create=False),
+            *_reference_inputs(entity, writer, signatures),
+            *_nested_inputs(entity, writer, signatures),
         ]
-        made = Gives("created", "created", "bool", "Whether it was made now.")
-        text = f"Changes the {row.name} that is found, or makes it."
-        given = (
-            Field("by", "by", by.name, True, "What it is found by; exactly one of them.", by.read, by),
-            VERSION,
+        created_payload = PayloadField("created", "created", "bool", "Whether it was made now.")
+        text = f"Changes the {entity.name} that is found, or makes it."
+        upsert_fields = (
+            InputField(
+                "by",
+                "by",
+                upsert_key.name,
+                True,
+                "What it is found by; exactly one of them.",
+                upsert_key.read,
+                upsert_key,
+            ),
+            EXPECTED_VERSION,
             *(
-                each if each.key in writes.updates else replace(each, description=each.description + NEW)
-                for each in rest
+                field if field.key in writer.updatable else replace(field, description=field.description + NEW_ROW_ONLY)
+                for field in other_fields
             ),
         )
-        yield _mutation(f"{name}Upsert", text, given, (gives, made), partial(_upsert, writes))
-    if writes.deletes:
-        gone = Gives("deletedId", "deleted", "ID", "The id that it had.")
-        prefix = row.declaration.prefix
-        text = f"Deletes {a(row.name)} and what is part of it."
-        call = partial(_delete, writes, prefix)
-        yield replace(_mutation(f"{name}Delete", text, (an_id, VERSION), (gone,), call), turns="id")
-
-
-def _mutation(
-    name: str, text: str, fields: Iterable[Field], gives: tuple[Gives, ...], call: Call, *, clears: bool = True
-) -> Mutation:
-    made = Input(f"{name[0].upper()}{name[1:]}Input", text, tuple(fields), clears=clears)
-    return Mutation(name, text, made, gives, call)
-
-
-def _columns(row: Row, writes: Writes, names: Sequence[str], types: Types, *, fresh: bool) -> Iterator[Field]:
-    for name in names:
-        column = writes.table.c[name]
-        required = fresh and not (column.nullable or column.server_default is not None or name in writes.optional)
-        yield types.column(row, column, required)
-
-
-def _namings(row: Row, writes: Writes, types: Types) -> Iterator[Field]:
-    for name, naming in writes.namings.items():
-        inner = record(naming.given, types, row.name)
-        yield Field(camel(name), name, inner.name, False, naming.description, inner.read, inner)
-
-
-def _parts(row: Row, writes: Writes, types: Types) -> Iterator[Field]:
-    for name, part in writes.parts.items():
-        owned = types.rows[part.kind.table]
-        columns = [each for each in part.kind.creates if each != part.by]
-        inner = Input(
-            f"{row.name}{owned.name}Input",
-            f"A {owned.name} that is made with its {row.name}.",
-            tuple(_columns(owned, part.kind, columns, types, fresh=True)),
-            clears=True,
+        yield _mutation_field(
+            f"{name}Upsert", text, upsert_fields, (row_payload, created_payload), partial(_upsert, writer)
         )
-        text = f"Rows that are made with it: {owned.declaration.description}"
-        yield Field(camel(name), name, f"list[{inner.name}]", False, text, inner.read_list, inner)
+    if writer.deletable:
+        deleted_payload = PayloadField("deletedId", "deleted", "ID", "The id that it had.")
+        prefix = entity.declaration.prefix
+        text = f"Deletes {with_article(entity.name)} and what is part of it."
+        call = partial(_delete, writer, prefix)
+        yield replace(
+            _mutation_field(f"{name}Delete", text, (id_field, EXPECTED_VERSION), (deleted_payload,), call),
+            ordering_field="id",
+        )
 
 
-def _by(row: Row, writes: Writes, an_id: Field, types: Types) -> Input:
-    fields = [Field(an_id.name, an_id.key, an_id.annotation, False, an_id.description, an_id.read)]
-    fields += [types.column(row, writes.table.c[name], required=False) for name in writes.natural]
-    for name, way in writes.ways.items():
-        inner = record(way.given, types, f"{row.name}Upsert")
-        fields.append(Field(camel(name), name, inner.name, False, way.description, inner.read, inner))
-    return Input(f"{row.name}UpsertBy", f"What {a(row.name)} is found by; give exactly one.", tuple(fields))
+def _mutation_field(
+    name: str,
+    text: str,
+    fields: Iterable[InputField],
+    payload: tuple[PayloadField, ...],
+    call: CommandCall,
+    *,
+    null_clears: bool = True,
+) -> MutationField:
+    mutation_input = InputType(f"{name[0].upper()}{name[1:]}Input", text, tuple(fields), null_clears=null_clears)
+    return MutationField(name, text, mutation_input, payload, call)
 
 
-async def _create(writes: Writes, tx: Tx, viewer: Viewer, given: Mapping[str, Any], at: datetime) -> Outcome:
-    return {"key": await writes.create(tx, viewer, given, at)}
+def _column_inputs(
+    entity: CatalogEntity, writer: EntityWriter, names: Sequence[str], signatures: SignatureReader, *, for_create: bool
+) -> Iterator[InputField]:
+    for name in names:
+        column = writer.table.c[name]
+        required = for_create and not (
+            column.nullable or column.server_default is not None or name in writer.optional_columns
+        )
+        yield signatures.column_field(entity, column, required)
 
 
-async def _update(writes: Writes, tx: Tx, viewer: Viewer, given: Mapping[str, Any], at: datetime) -> Outcome:
-    values = dict(given)
+def _reference_inputs(entity: CatalogEntity, writer: EntityWriter, signatures: SignatureReader) -> Iterator[InputField]:
+    for name, reference in writer.references.items():
+        inner = input_type(reference.input, signatures, entity.name)
+        yield InputField(camel_case(name), name, inner.name, False, reference.description, inner.read, inner)
+
+
+def _nested_inputs(entity: CatalogEntity, writer: EntityWriter, signatures: SignatureReader) -> Iterator[InputField]:
+    for name, nested in writer.nested.items():
+        nested_entity = signatures.entities[nested.writer.table]
+        columns = [column_name for column_name in nested.writer.creatable if column_name != nested.parent_column]
+        inner = InputType(
+            f"{entity.name}{nested_entity.name}Input",
+            f"A {nested_entity.name} that is made with its {entity.name}.",
+            tuple(_column_inputs(nested_entity, nested.writer, columns, signatures, for_create=True)),
+            null_clears=True,
+        )
+        text = f"Rows that are made with it: {nested_entity.declaration.description}"
+        yield InputField(camel_case(name), name, f"list[{inner.name}]", False, text, inner.read_list, inner)
+
+
+def _upsert_key_input(
+    entity: CatalogEntity, writer: EntityWriter, id_field: InputField, signatures: SignatureReader
+) -> InputType:
+    fields = [InputField(id_field.name, id_field.key, id_field.annotation, False, id_field.description, id_field.read)]
+    fields += [signatures.column_field(entity, writer.table.c[name], required=False) for name in writer.unique_keys]
+    for name, alternate_key in writer.alternate_keys.items():
+        inner = input_type(alternate_key.input, signatures, f"{entity.name}Upsert")
+        fields.append(
+            InputField(camel_case(name), name, inner.name, False, alternate_key.description, inner.read, inner)
+        )
+    return InputType(
+        f"{entity.name}UpsertBy", f"What {with_article(entity.name)} is found by; give exactly one.", tuple(fields)
+    )
+
+
+async def _create(
+    writer: EntityWriter, tx: Connection, viewer: Viewer, arguments: Mapping[str, Any], now: datetime
+) -> CommandResult:
+    return {"key": await writer.create(tx, viewer, arguments, now)}
+
+
+async def _update(
+    writer: EntityWriter, tx: Connection, viewer: Viewer, arguments: Mapping[str, Any], now: datetime
+) -> CommandResult:
+    values = dict(arguments)
     key, version = values.pop("id"), values.pop("version", None)
-    return {"key": await writes.update(tx, viewer, key, values, version, at)}
+    return {"key": await writer.update(tx, viewer, key, values, version, now)}
 
 
-async def _upsert(writes: Writes, tx: Tx, viewer: Viewer, given: Mapping[str, Any], at: datetime) -> Outcome:
-    values = dict(given)
+async def _upsert(
+    writer: EntityWriter, tx: Connection, viewer: Viewer, arguments: Mapping[str, Any], now: datetime
+) -> CommandResult:
+    values = dict(arguments)
     by, version = values.pop("by"), values.pop("version", None)
-    key, created = await writes.upsert(tx, viewer, by, values, version, at)
+    key, created = await writer.upsert(tx, viewer, by, values, version, now)
     return {"key": key, "created": created}
 
 
 async def _delete(
-    writes: Writes, prefix: str, tx: Tx, viewer: Viewer, given: Mapping[str, Any], at: datetime
-) -> Outcome:
-    key: UUID = given["id"]
-    await writes.delete(tx, viewer, key, given.get("version"), at)
-    return {"deleted": scalars.public_id(prefix, key)}
+    writer: EntityWriter, prefix: str, tx: Connection, viewer: Viewer, arguments: Mapping[str, Any], now: datetime
+) -> CommandResult:
+    key: UUID = arguments["id"]
+    await writer.delete(tx, viewer, key, arguments.get("version"), now)
+    return {"deleted": scalars.encode_id(prefix, key)}
 
 
-# -- verbs and bulk -----------------------------------------------------------------------------------------------------
+# -- commands and bulk -----------------------------------------------------------------------------------------------------
 
 
-def _of_verb(verb: Verb, types: Types) -> Mutation:
-    text = " ".join((verb.command.__doc__ or "").split())
-    gives = tuple(
-        Gives(camel(name), name, annotation, description, row)
-        for name, annotation, description, row in given_by(verb.command, types)
+def _command_mutation(command: Command, signatures: SignatureReader) -> MutationField:
+    text = " ".join((command.function.__doc__ or "").split())
+    payload = tuple(
+        PayloadField(camel_case(name), name, annotation, description, entity)
+        for name, annotation, description, entity in payload_fields(command.function, signatures)
     )
-    fields = arguments_of(verb.command, types)
+    fields = input_fields(command.function, signatures)
 
-    async def call(tx: Tx, viewer: Viewer, given: Mapping[str, Any], at: datetime) -> Outcome:
-        outcome: Outcome = (await verb.command(tx, viewer, **given, at=at))._asdict()
-        return outcome
+    async def call(tx: Connection, viewer: Viewer, arguments: Mapping[str, Any], now: datetime) -> CommandResult:
+        result: CommandResult = (await command.function(tx, viewer, **arguments, now=now))._asdict()
+        return result
 
-    made = _mutation(verb.name, text, fields, gives, call, clears=False)
-    done_to = next((each.name for each in made.input.fields if each.annotation == "ID"), None)
-    return replace(made, secret=verb.secret, turns=done_to, tools=tuple(tools_of(verb.command)))
+    mutation = _mutation_field(command.name, text, fields, payload, call, null_clears=False)
+    ordering_field = next((field.name for field in mutation.input.fields if field.annotation == "ID"), None)
+    return replace(
+        mutation,
+        secret=command.secret,
+        ordering_field=ordering_field,
+        injected=tuple(injected_parameters(command.function)),
+    )
 
 
-def _many(one: Mutation, name: str) -> Mutation:
-    inner = one.input
+def _bulk_mutation(single: MutationField, name: str) -> MutationField:
+    inner = single.input
     fields = (
-        Field("rows", "rows", f"list[{inner.name}]", True, "The rows, at most 500.", inner.read_list, inner),
-        Field(
+        InputField("rows", "rows", f"list[{inner.name}]", True, "The rows, at most 500.", inner.read_list, inner),
+        InputField(
             "errorPolicy", "policy", "ErrorPolicy", False, "What a row that is refused does; REJECT_ALL when left out."
         ),
     )
-    text = f"{one.description} For up to 500 rows, each with its result."
-    if one.turns is not None:
-        text += f" They are done in the order of their `{one.turns}`, so that two such lists never block each other."
-    made = Input(f"{name[0].upper()}{name[1:]}Input", text, fields)
-    return replace(one, name=name, description=text, input=made, many=True)
+    text = f"{single.description} For up to 500 rows, each with its result."
+    if single.ordering_field is not None:
+        text += f" They are done in the order of their `{single.ordering_field}`, so that two such lists never block each other."
+    bulk_input = InputType(f"{name[0].upper()}{name[1:]}Input", text, fields)
+    return replace(single, name=name, description=text, input=bulk_input, is_bulk=True)

@@ -1,6 +1,6 @@
 """Which GraphQL types and roots a catalog gives rise to: objects, connections, statistics, groups.
 
-Everything is derived from the declarations; inputs are in inputs.py, single types are made in build.py."""
+Everything is derived from the declarations; inputs are in inputs.py, single types are made in type_factory.py."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,351 +13,417 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.fields.resolver import StrawberryResolver
 
 from hub.engine.catalog import scalars
-from hub.engine.catalog.catalog import HISTORY, Catalog, Column, Row, a, camel, shout
+from hub.engine.catalog.catalog import (
+    HISTORY,
+    Catalog,
+    CatalogEntity,
+    ColumnField,
+    camel_case,
+    upper_snake,
+    with_article,
+)
 from hub.engine.graphql_types import history_types, inputs, subscription_types
-from hub.engine.graphql_types.command_signatures import Input
-from hub.engine.graphql_types.mutation_types import Mutation, Mutations, derived
+from hub.engine.graphql_types.command_signatures import InputType
+from hub.engine.graphql_types.mutation_types import MutationField, MutationSet, derive_mutations
 from hub.engine.graphql_types.subscription_types import StreamRoot
-from hub.engine.graphql_types.type_factory import Names, Slot
-from hub.model.commands import Verb
-from hub.model.declarations import FoundBy, Many, Merged, One, OneOf
+from hub.engine.graphql_types.type_factory import FieldSpec, TypeFactory
+from hub.model.commands import Command
+from hub.model.declarations import Lookup, MergedConnection, ToMany, ToOne, UnionLink
 
-RootKind = Literal["one", "list", "groups", "node", "nodes", "found_by", "changes"]
+RootCategory = Literal["one", "list", "groups", "node", "nodes", "lookup", "changes"]
 
-PAGE = (
-    Slot("first", "int | None", "How many rows from the start, at most 100; 20 when neither first nor last is given."),
-    Slot("after", "Cursor | None", "Only rows behind this cursor."),
-    Slot("last", "int | None", "How many rows from the end, at most 100."),
-    Slot("before", "Cursor | None", "Only rows ahead of this cursor."),
+PAGE_ARGUMENTS = (
+    FieldSpec(
+        "first", "int | None", "How many rows from the start, at most 100; 20 when neither first nor last is given."
+    ),
+    FieldSpec("after", "Cursor | None", "Only rows behind this cursor."),
+    FieldSpec("last", "int | None", "How many rows from the end, at most 100."),
+    FieldSpec("before", "Cursor | None", "Only rows ahead of this cursor."),
 )
 
 
-AS_OF = Slot(
+AS_OF_ARGUMENT = FieldSpec(
     "asOf",
     "DateTime | None",
     "The row's own fields as they were at this moment, if the key may see the row today and what it was then. Links cannot be"
     " asked for beside it. How far back the past is known is the hub's HUB_CHANGE_RETENTION.",
 )
-POLICIES = {
+ERROR_POLICIES = {
     "REJECT_ALL": "Nothing is written; the error lists the rows.",
     "REJECT_FAILED_ROWS": "The others are written; each row's result says what became of it.",
 }
-ROW_ERROR = (
+ROW_ERROR_FIELDS = (
     ("code", "str", "The stable code, as in the errors of an answer."),
     ("message", "str", "The argument, the fault and the remedy."),
     ("argument", "str | None", "Path of the argument at fault."),
     ("currentVersion", "int | None", "After a conflict, the row's version."),
     ("current", "Json | None", "After a conflict, what the fields at fault hold."),
 )
-COUNTS = (("succeeded", "int", "How many rows were written."), ("failed", "int", "How many rows were refused."))
-REPLAY = (
+RESULT_COUNTS = (("succeeded", "int", "How many rows were written."), ("failed", "int", "How many rows were refused."))
+IDEMPOTENCY_KEY_DESCRIPTION = (
     "Makes the operation happen once: for 48 hours the same key and body get the same answer. At most 255 characters."
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Root:
+class RootField:
     """What a root field of the query type means to the planner."""
 
-    kind: RootKind
-    row: Row | None = None
-    found_by: FoundBy | None = None
+    category: RootCategory
+    entity: CatalogEntity | None = None
+    lookup: Lookup | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Graph:
+class Schema:
     """The finished schema: Strawberry's (introspection, Python roots), graphql-core's (validation), and the roots' meaning."""
 
     strawberry: strawberry.Schema
     core: GraphQLSchema
     catalog: Catalog
-    roots: dict[str, Root]
-    steering: frozenset[str]
-    mutations: Mapping[str, Mutation]
+    roots: dict[str, RootField]
+    plan_relevant_enums: frozenset[str]
+    mutations: Mapping[str, MutationField]
     streams: Mapping[str, StreamRoot]
 
 
-def _list_arguments(row: Row) -> tuple[Slot, ...]:
-    search = (Slot("search", "str | None", "Words to find, whatever their case and accents; close spellings count."),)
+def _list_arguments(entity: CatalogEntity) -> tuple[FieldSpec, ...]:
+    search = (
+        FieldSpec("search", "str | None", "Words to find, whatever their case and accents; close spellings count."),
+    )
     return (
-        *PAGE,
-        Slot("filter", f"{row.name}Filter | None", "Only rows that meet it."),
-        Slot("orderBy", f"list[{row.name}OrderBy] | None", "The order of the rows; ties are broken by id."),
-        *(search if row.declaration.search else ()),
+        *PAGE_ARGUMENTS,
+        FieldSpec("filter", f"{entity.name}Filter | None", "Only rows that meet it."),
+        FieldSpec("orderBy", f"list[{entity.name}OrderBy] | None", "The order of the rows; ties are broken by id."),
+        *(search if entity.declaration.search else ()),
     )
 
 
-def _merged_arguments(link: Merged) -> tuple[Slot, ...]:
+def _merged_arguments(link: MergedConnection) -> tuple[FieldSpec, ...]:
     return (
-        *PAGE,
-        Slot("types", f"list[{link.interface.name}Type] | None", "Only entries of these types."),
-        Slot("since", "DateTime | None", "Only entries at or after this moment."),
-        Slot("until", "DateTime | None", "Only entries before this moment."),
+        *PAGE_ARGUMENTS,
+        FieldSpec("types", f"list[{link.interface.name}Type] | None", "Only entries of these types."),
+        FieldSpec("since", "DateTime | None", "Only entries at or after this moment."),
+        FieldSpec("until", "DateTime | None", "Only entries before this moment."),
     )
 
 
-def _fields(row: Row, catalog: Catalog) -> Iterator[Slot]:
-    yield Slot("id", "ID", f"Unique in the whole graph, `{row.declaration.prefix}_` and 32 hex digits.")
-    for column in row.columns.values():
-        yield Slot(column.name, inputs.annotation(column), str(column.column.comment))
-    for name in row.declaration.implements:
-        yield Slot(catalog.interfaces[name].field, "DateTime", catalog.interfaces[name].field_description)
-    for name, link in row.links.items():
+def _fields(entity: CatalogEntity, catalog: Catalog) -> Iterator[FieldSpec]:
+    yield FieldSpec("id", "ID", f"Unique in the whole graph, `{entity.declaration.prefix}_` and 32 hex digits.")
+    for column in entity.columns.values():
+        yield FieldSpec(column.name, inputs.annotation(column), str(column.column.comment))
+    for name in entity.declaration.implements:
+        yield FieldSpec(catalog.interfaces[name].field, "DateTime", catalog.interfaces[name].field_description)
+    for name, link in entity.links.items():
         match link:
-            case One():
-                empty = " | None" if catalog.nullable(row, link) else ""
-                yield Slot(name, catalog.addresses[link.target] + empty, link.description)
-            case Many():
+            case ToOne():
+                null_suffix = " | None" if catalog.nullable(entity, link) else ""
+                yield FieldSpec(name, catalog.type_paths[link.target] + null_suffix, link.description)
+            case ToMany():
                 target = catalog.target(link.target)
-                yield Slot(name, f"{target.name}Connection", link.description, _list_arguments(target))
-            case OneOf():
-                yield Slot(name, f"{link.union} | None", link.description)
-            case Merged():
-                yield Slot(name, f"{link.interface.name}Connection", link.description, _merged_arguments(link))
-    yield history_types.history(row)
+                yield FieldSpec(name, f"{target.name}Connection", link.description, _list_arguments(target))
+            case UnionLink():
+                yield FieldSpec(name, f"{link.name} | None", link.description)
+            case MergedConnection():
+                yield FieldSpec(name, f"{link.interface.name}Connection", link.description, _merged_arguments(link))
+    yield history_types.history_field(entity)
 
 
-def _resolved(row: Row, catalog: Catalog, names: Names) -> list[StrawberryField]:
-    made = []
-    for name, how in row.resolved.items():
-        resolver: StrawberryResolver[Any] = StrawberryResolver(how.resolver)
-        field = strawberry.field(resolver=resolver, name=name, description=str(how.resolver.__doc__).strip())
-        returned = f"list[{catalog.addresses[how.keys]}]" if how.keys else how.resolver.__annotations__["return"]
-        field.type_annotation = names.annotation(returned)
-        field.arguments = [each for each in field.arguments if each.python_name not in how.needs]
-        made.append(field)
-    return made
+def _resolver_fields(entity: CatalogEntity, catalog: Catalog, factory: TypeFactory) -> list[StrawberryField]:
+    fields = []
+    for name, declared_resolver in entity.resolvers.items():
+        resolver: StrawberryResolver[Any] = StrawberryResolver(declared_resolver.function)
+        field = strawberry.field(
+            resolver=resolver, name=name, description=str(declared_resolver.function.__doc__).strip()
+        )
+        returned = (
+            f"list[{catalog.type_paths[declared_resolver.keys]}]"
+            if declared_resolver.keys
+            else declared_resolver.function.__annotations__["return"]
+        )
+        field.type_annotation = factory.annotation(returned)
+        field.arguments = [
+            argument for argument in field.arguments if argument.python_name not in declared_resolver.needs
+        ]
+        fields.append(field)
+    return fields
 
 
-def _connection(names: Names, row_name: str, extra: Sequence[Slot]) -> None:
-    names.output(
-        f"{row_name}Edge",
-        f"One entry of {a(row_name)} list and its place in it.",
-        [Slot("cursor", "Cursor", "The entry's place in this list."), Slot("node", row_name, "The entry itself.")],
-    )
-    names.output(
-        f"{row_name}Connection",
-        f"A page of {a(row_name)} list.",
+def _connection(factory: TypeFactory, type_name: str, extra: Sequence[FieldSpec]) -> None:
+    factory.output(
+        f"{type_name}Edge",
+        f"One entry of {with_article(type_name)} list and its place in it.",
         [
-            Slot("edges", f"list[{row_name}Edge]", "The entries with their cursors."),
-            Slot("nodes", f"list[{row_name}]", "The entries alone."),
-            Slot("pageInfo", "PageInfo", "Whether there is more, and where."),
-            Slot("totalCount", "int", "How many entries the whole filtered list has."),
+            FieldSpec("cursor", "Cursor", "The entry's place in this list."),
+            FieldSpec("node", type_name, "The entry itself."),
+        ],
+    )
+    factory.output(
+        f"{type_name}Connection",
+        f"A page of {with_article(type_name)} list.",
+        [
+            FieldSpec("edges", f"list[{type_name}Edge]", "The entries with their cursors."),
+            FieldSpec("nodes", f"list[{type_name}]", "The entries alone."),
+            FieldSpec("pageInfo", "PageInfo", "Whether there is more, and where."),
+            FieldSpec("totalCount", "int", "How many entries the whole filtered list has."),
             *extra,
         ],
     )
 
 
-def _figure(column: Column, *, extreme: bool) -> str:
-    if column.wire.money:
+def _aggregate_annotation(column: ColumnField, *, extreme: bool) -> str:
+    if column.scalar.is_money:
         return "list[Money]"
-    return inputs.plain(column) + " | None" if extreme else "Amount | None"  # a sum outgrows its terms' type
+    return (
+        inputs.non_null_annotation(column) + " | None" if extreme else "Amount | None"
+    )  # a sum outgrows its terms' type
 
 
-def _statistics(names: Names, row: Row) -> None:
-    numbers = [each for each in row.aggregable if each.wire.number]
-    slots = [Slot("count", "int", "How many rows.")]
-    parts = [("sum", "Sums", numbers), ("avg", "Averages", numbers), ("min", "Extremes", [*row.aggregable])]
+def _statistics(factory: TypeFactory, entity: CatalogEntity) -> None:
+    numbers = [column for column in entity.aggregable if column.scalar.is_number]
+    specs = [FieldSpec("count", "int", "How many rows.")]
+    parts = [("sum", "Sums", numbers), ("avg", "Averages", numbers), ("min", "Extremes", [*entity.aggregable])]
     for name, suffix, columns in parts:
         if columns:
-            names.output(
-                f"{row.name}{suffix}",
-                f"{suffix} over {row.name} rows; money is listed by currency.",
-                [Slot(each.name, _figure(each, extreme=name == "min"), str(each.column.comment)) for each in columns],
+            factory.output(
+                f"{entity.name}{suffix}",
+                f"{suffix} over {entity.name} rows; money is listed by currency.",
+                [
+                    FieldSpec(
+                        column.name, _aggregate_annotation(column, extreme=name == "min"), str(column.column.comment)
+                    )
+                    for column in columns
+                ],
             )
-            slots.append(
-                Slot(name, f"{row.name}{suffix}", {"sum": "Sums.", "avg": "Averages.", "min": "Least values."}[name])
+            specs.append(
+                FieldSpec(
+                    name, f"{entity.name}{suffix}", {"sum": "Sums.", "avg": "Averages.", "min": "Least values."}[name]
+                )
             )
-    slots.append(Slot("max", f"{row.name}Extremes", "Greatest values."))
-    names.output(f"{row.name}Stats", f"Figures over a whole set of {row.name} rows.", slots)
+    specs.append(FieldSpec("max", f"{entity.name}Extremes", "Greatest values."))
+    factory.output(f"{entity.name}Stats", f"Figures over a whole set of {entity.name} rows.", specs)
 
 
-def _groups(names: Names, row: Row) -> None:
-    keys = inputs.groupable(row)
-    names.output(
-        f"{row.name}GroupKey",
+def _groups(factory: TypeFactory, entity: CatalogEntity) -> None:
+    keys = inputs.groupable(entity)
+    factory.output(
+        f"{entity.name}GroupKey",
         "What the rows of a group have in common; a field that was not grouped by is null.",
-        [Slot(each.name, inputs.plain(each) + " | None", str(each.column.comment)) for each in keys],
-    )
-    names.output(
-        f"{row.name}Group",
-        f"{row.name} rows that have the same key.",
         [
-            Slot("key", f"{row.name}GroupKey", "What they have in common."),
-            Slot("stats", f"{row.name}Stats", "Figures over the group."),
+            FieldSpec(column.name, inputs.non_null_annotation(column) + " | None", str(column.column.comment))
+            for column in keys
         ],
     )
-    names.output(
-        f"{row.name}Groups",
-        f"{row.name} rows in groups.",
+    factory.output(
+        f"{entity.name}Group",
+        f"{entity.name} rows that have the same key.",
         [
-            Slot("nodes", f"list[{row.name}Group]", "The groups."),
-            Slot("totalCount", "int", "How many groups there are in all."),
+            FieldSpec("key", f"{entity.name}GroupKey", "What they have in common."),
+            FieldSpec("stats", f"{entity.name}Stats", "Figures over the group."),
+        ],
+    )
+    factory.output(
+        f"{entity.name}Groups",
+        f"{entity.name} rows in groups.",
+        [
+            FieldSpec("nodes", f"list[{entity.name}Group]", "The groups."),
+            FieldSpec("totalCount", "int", "How many groups there are in all."),
         ],
     )
 
 
-def _shared(names: Names, catalog: Catalog) -> None:
+def _shared(factory: TypeFactory, catalog: Catalog) -> None:
     shared = {"DateTime": scalars.DateTime, "Date": scalars.Date, "Amount": scalars.Amount, "Json": scalars.Json}
-    names.known.update(shared, ID=strawberry.ID, Cursor=scalars.Cursor, Duration=scalars.Duration)
-    names.interface("Node", "Anything with an id.", [Slot("id", "ID", "Unique in the whole graph.")])
-    names.output(
+    factory.types.update(shared, ID=strawberry.ID, Cursor=scalars.Cursor, Duration=scalars.Duration)
+    factory.interface("Node", "Anything with an id.", [FieldSpec("id", "ID", "Unique in the whole graph.")])
+    factory.output(
         "Money",
         "An amount in a currency.",
-        [Slot("amount", "Amount", "How much."), Slot("currency", "str", "ISO 4217 code.")],
+        [FieldSpec("amount", "Amount", "How much."), FieldSpec("currency", "str", "ISO 4217 code.")],
     )
-    names.output(
+    factory.output(
         "PageInfo",
         "Where a page lies in its list.",
         [
-            Slot("hasNextPage", "bool", "Whether entries follow."),
-            Slot("hasPreviousPage", "bool", "Whether entries precede."),
-            Slot("startCursor", "Cursor | None", "Cursor of the first entry."),
-            Slot("endCursor", "Cursor | None", "Cursor of the last entry."),
+            FieldSpec("hasNextPage", "bool", "Whether entries follow."),
+            FieldSpec("hasPreviousPage", "bool", "Whether entries precede."),
+            FieldSpec("startCursor", "Cursor | None", "Cursor of the first entry."),
+            FieldSpec("endCursor", "Cursor | None", "Cursor of the last entry."),
         ],
     )
     for interface in catalog.interfaces.values():
-        names.interface(
+        factory.interface(
             interface.name,
             interface.description,
             [
-                Slot("id", "ID", "Unique in the whole graph."),
-                Slot(interface.field, "DateTime", interface.field_description),
+                FieldSpec("id", "ID", "Unique in the whole graph."),
+                FieldSpec(interface.field, "DateTime", interface.field_description),
             ],
         )
 
 
-def _objects(names: Names, catalog: Catalog) -> None:
-    for row in catalog.rows.values():
-        inputs.of_row(names, row, catalog)
-        _statistics(names, row)
-        _groups(names, row)
-        names.output(
-            row.name,
-            row.declaration.description,
-            list(_fields(row, catalog)),
-            implements=("Node", *row.declaration.implements),
-            resolved=_resolved(row, catalog, names),
+def _objects(factory: TypeFactory, catalog: Catalog) -> None:
+    for entity in catalog.entities.values():
+        inputs.for_entity(factory, entity, catalog)
+        _statistics(factory, entity)
+        _groups(factory, entity)
+        factory.output(
+            entity.name,
+            entity.declaration.description,
+            list(_fields(entity, catalog)),
+            implements=("Node", *entity.declaration.implements),
+            resolved=_resolver_fields(entity, catalog, factory),
         )
-        _connection(names, row.name, [Slot("stats", f"{row.name}Stats", "Figures over the whole filtered list.")])
-        revision = history_types.revision_of(row)
-        names.output(revision, f"A change to one {row.name} row.", history_types.revision(row))
-        _connection(names, revision, ())
-        for link in row.links.values():
-            if isinstance(link, OneOf):
-                names.union(link.union, link.description, [catalog.addresses[each] for each in link.targets])
+        _connection(
+            factory, entity.name, [FieldSpec("stats", f"{entity.name}Stats", "Figures over the whole filtered list.")]
+        )
+        revision = history_types.revision_type_name(entity)
+        factory.output(revision, f"A change to one {entity.name} row.", history_types.revision_fields(entity))
+        _connection(factory, revision, ())
+        for link in entity.links.values():
+            if isinstance(link, UnionLink):
+                factory.union(link.name, link.description, [catalog.type_paths[target] for target in link.targets])
     for interface in catalog.interfaces.values():
-        _connection(names, interface.name, ())
-        kinds = [(shout(row.name), row.declaration.description) for row in catalog.implementing(interface.name)]
-        names.enum(f"{interface.name}Type", f"The types behind {interface.name}.", kinds)
+        _connection(factory, interface.name, ())
+        values = [
+            (upper_snake(entity.name), entity.declaration.description)
+            for entity in catalog.implementing(interface.name)
+        ]
+        factory.enum(f"{interface.name}Type", f"The types behind {interface.name}.", values)
 
 
-def _roots(catalog: Catalog) -> Iterator[tuple[Slot, Root]]:
-    an_id = Slot("id", "ID", "The row's id.")
-    yield Slot("node", "Node | None", "The row of an id, whatever its type.", (an_id, AS_OF)), Root("node")
-    many_ids = Slot("ids", "list[ID]", "At most 100 ids.")
-    yield Slot("nodes", "list[Node | None]", "The rows of the ids, in their order.", (many_ids,)), Root("nodes")
-    for row in catalog.rows.values():
-        name, plural = row.name[0].lower() + row.name[1:], row.declaration.plural
-        yield Slot(name, f"{row.name} | None", f"The {row.name} of an id.", (an_id, AS_OF)), Root("one", row)
-        yield Slot(plural, f"{row.name}Connection", f"All {row.name} rows.", _list_arguments(row)), Root("list", row)
+def _roots(catalog: Catalog) -> Iterator[tuple[FieldSpec, RootField]]:
+    id_argument = FieldSpec("id", "ID", "The row's id.")
+    yield (
+        FieldSpec("node", "Node | None", "The row of an id, whatever its type.", (id_argument, AS_OF_ARGUMENT)),
+        RootField("node"),
+    )
+    ids_argument = FieldSpec("ids", "list[ID]", "At most 100 ids.")
+    yield (
+        FieldSpec("nodes", "list[Node | None]", "The rows of the ids, in their order.", (ids_argument,)),
+        RootField("nodes"),
+    )
+    for entity in catalog.entities.values():
+        name, plural = entity.name[0].lower() + entity.name[1:], entity.declaration.plural
         yield (
-            Slot(f"{plural}Grouped", f"{row.name}Groups", f"{row.name} rows in groups.", inputs.group_arguments(row)),
-            Root("groups", row),
+            FieldSpec(name, f"{entity.name} | None", f"The {entity.name} of an id.", (id_argument, AS_OF_ARGUMENT)),
+            RootField("one", entity),
         )
-        for found in row.declaration.found_by:
-            argument = Slot(camel(found.name), f"{row.name}By{found.name.capitalize()}", found.description)
-            yield Slot(f"{name}By", f"{row.name} | None", found.description, (argument,)), Root("found_by", row, found)
+        yield (
+            FieldSpec(plural, f"{entity.name}Connection", f"All {entity.name} rows.", _list_arguments(entity)),
+            RootField("list", entity),
+        )
+        yield (
+            FieldSpec(
+                f"{plural}Grouped",
+                f"{entity.name}Groups",
+                f"{entity.name} rows in groups.",
+                inputs.group_arguments(entity),
+            ),
+            RootField("groups", entity),
+        )
+        for lookup in entity.declaration.lookups:
+            argument = FieldSpec(
+                camel_case(lookup.name), f"{entity.name}By{lookup.name.capitalize()}", lookup.description
+            )
+            yield (
+                FieldSpec(f"{name}By", f"{entity.name} | None", lookup.description, (argument,)),
+                RootField("lookup", entity, lookup),
+            )
 
 
-def _price(core: GraphQLSchema, catalog: Catalog) -> None:
-    """What fields cost beside their rows, in rows: figures read a whole list, groups a whole table, resolvers a
+def _annotate_costs(core: GraphQLSchema, catalog: Catalog) -> None:
+    """What fields cost beside their rows, in rows: aggregates read a whole list, groups a whole table, resolvers a
     value, a history looks into each day of the log."""
-    for of in core.type_map.values():
-        if isinstance(of, GraphQLObjectType):
-            for name, field in of.fields.items():
-                if of.name.endswith("Connection") and name in ("totalCount", "stats"):
+    for type_ in core.type_map.values():
+        if isinstance(type_, GraphQLObjectType):
+            for name, field in type_.fields.items():
+                if type_.name.endswith("Connection") and name in ("totalCount", "stats"):
                     field.extensions["cost"] = 3
-                elif of.name == "Query" and name.endswith("Grouped"):
+                elif type_.name == "Query" and name.endswith("Grouped"):
                     field.extensions["cost"] = 25
-                elif of.name == "Mutation":
+                elif type_.name == "Mutation":
                     field.extensions["cost"] = 10
-                elif of.name in catalog.rows and name in catalog.rows[of.name].resolved:
+                elif type_.name in catalog.entities and name in catalog.entities[type_.name].resolvers:
                     field.extensions["cost"] = 1
-                elif of.name in catalog.rows and name == HISTORY:
+                elif type_.name in catalog.entities and name == HISTORY:
                     field.extensions["cost"] = 10
 
 
-def _input(names: Names, made: Input) -> None:
-    for each in made.fields:
-        if each.inner is not None and each.inner.name not in names.known:
-            _input(names, each.inner)
-    slots = [Slot(f.name, f.annotation + ("" if f.required else " | None"), f.description) for f in made.fields]
-    names.input(made.name, made.description, slots)
-
-
-def _result(names: Names, mutation: Mutation) -> Slot:
-    """The type of one row's result, and the payload's field of them all."""
-    gives = [
-        Slot(each.name, each.annotation.removesuffix(" | None") + " | None", each.description)
-        for each in mutation.gives
+def _input(factory: TypeFactory, input_type: InputType) -> None:
+    for field in input_type.fields:
+        if field.inner is not None and field.inner.name not in factory.types:
+            _input(factory, field.inner)
+    specs = [
+        FieldSpec(f.name, f.annotation + ("" if f.required else " | None"), f.description) for f in input_type.fields
     ]
-    error = Slot("error", "RowError | None", "Why the row was refused; null when it was not.")
-    names.output(mutation.result, f"What became of one row of {mutation.name}.", [*gives, error])
-    return Slot("results", f"list[{mutation.result}]", "What became of each row, in their order.")
+    factory.input(input_type.name, input_type.description, specs)
 
 
-def _mutations(names: Names, mutations: Mutations) -> list[Slot]:
+def _result(factory: TypeFactory, mutation: MutationField) -> FieldSpec:
+    """The type of one row's result, and the payload's field of them all."""
+    fields = [
+        FieldSpec(field.name, field.annotation.removesuffix(" | None") + " | None", field.description)
+        for field in mutation.payload
+    ]
+    error = FieldSpec("error", "RowError | None", "Why the row was refused; null when it was not.")
+    factory.output(mutation.result_type, f"What became of one row of {mutation.name}.", [*fields, error])
+    return FieldSpec("results", f"list[{mutation.result_type}]", "What became of each row, in their order.")
+
+
+def _mutations(factory: TypeFactory, mutations: MutationSet) -> list[FieldSpec]:
     """The types of all mutations; gives the fields of the root."""
-    for name, of in mutations.choices.items():
-        if name not in names.known:
-            inputs.choices(names, of, "One of a closed set.")
-    names.choices("ErrorPolicy", "What becomes of the others when a row of many is refused.", list(POLICIES.items()))
-    names.output("RowError", "Why a row was refused.", [Slot(*each) for each in ROW_ERROR])
-    slots = []
-    for each in mutations.by_name.values():
-        if each.input.name not in names.known:
-            _input(names, each.input)
-        gives = [Slot(part.name, part.annotation, part.description) for part in each.gives]
-        if each.many:
-            gives = [_result(names, each), *(Slot(*count) for count in COUNTS)]
-        names.output(each.payload, f"What {each.name} gives.", gives)
+    for name, enum_class in mutations.enums.items():
+        if name not in factory.types:
+            inputs.enum(factory, enum_class, "One of a closed set.")
+    factory.value_enum(
+        "ErrorPolicy", "What becomes of the others when a row of many is refused.", list(ERROR_POLICIES.items())
+    )
+    factory.output("RowError", "Why a row was refused.", [FieldSpec(*field) for field in ROW_ERROR_FIELDS])
+    specs = []
+    for mutation in mutations.by_name.values():
+        if mutation.input.name not in factory.types:
+            _input(factory, mutation.input)
+        fields = [FieldSpec(part.name, part.annotation, part.description) for part in mutation.payload]
+        if mutation.is_bulk:
+            fields = [_result(factory, mutation), *(FieldSpec(*count) for count in RESULT_COUNTS)]
+        factory.output(mutation.payload_type, f"What {mutation.name} gives.", fields)
         arguments = (
-            Slot("input", each.input.name, "What to do."),
-            Slot("idempotencyKey", "str | None", REPLAY),
+            FieldSpec("input", mutation.input.name, "What to do."),
+            FieldSpec("idempotencyKey", "str | None", IDEMPOTENCY_KEY_DESCRIPTION),
         )
-        slots.append(Slot(each.name, each.payload, each.description, arguments))
-    return slots
+        specs.append(FieldSpec(mutation.name, mutation.payload_type, mutation.description, arguments))
+    return specs
 
 
-def build(catalog: Catalog, verbs: Sequence[Verb] = (), extra_roots: Sequence[type] = ()) -> Graph:
-    """The schema of a catalog and its verbs; `extra_roots` are Strawberry classes whose fields read nothing stored."""
-    names = Names()
-    _shared(names, catalog)
-    inputs.shared(names)
-    _objects(names, catalog)
-    roots = [*_roots(catalog), (subscription_types.changes(names, catalog), Root("changes"))]
-    kept_alive = (slot for slot, root in roots if root.kind in ("one", "list"))
-    streams = list(subscription_types.live(names, catalog, kept_alive))
-    names.output("Subscription", "Everything that can be watched.", [slot for slot, _ in streams])
-    names.output("Query", "Everything that can be asked.", [slot for slot, _ in roots], bases=tuple(extra_roots))
-    mutations = derived(catalog, verbs)
+def build_schema(catalog: Catalog, commands: Sequence[Command] = (), extra_roots: Sequence[type] = ()) -> Schema:
+    """The schema of a catalog and its commands; `extra_roots` are Strawberry classes whose fields read nothing stored."""
+    factory = TypeFactory()
+    _shared(factory, catalog)
+    inputs.shared_inputs(factory)
+    _objects(factory, catalog)
+    roots = [*_roots(catalog), (subscription_types.changes_root(factory, catalog), RootField("changes"))]
+    live_queries = (spec for spec, root in roots if root.category in ("one", "list"))
+    streams = list(subscription_types.live_roots(factory, catalog, live_queries))
+    factory.output("Subscription", "Everything that can be watched.", [spec for spec, _ in streams])
+    factory.output("Query", "Everything that can be asked.", [spec for spec, _ in roots], bases=tuple(extra_roots))
+    mutations = derive_mutations(catalog, commands)
     if mutations.by_name:
-        names.output("Mutation", "Everything that can be done.", _mutations(names, mutations))
+        factory.output("Mutation", "Everything that can be done.", _mutations(factory, mutations))
     schema = strawberry.Schema(
-        query=names.known["Query"],
-        mutation=names.known.get("Mutation"),
-        subscription=names.known["Subscription"],
-        types=[names.known[row] for row in catalog.rows],
+        query=factory.types["Query"],
+        mutation=factory.types.get("Mutation"),
+        subscription=factory.types["Subscription"],
+        types=[factory.types[entity] for entity in catalog.entities],
         config=StrawberryConfig(scalar_map=scalars.SCALARS),
     )
-    _price(schema._schema, catalog)
-    return Graph(
+    _annotate_costs(schema._schema, catalog)
+    return Schema(
         schema,
         schema._schema,
         catalog,
-        {slot.name: root for slot, root in roots},
-        frozenset(names.steering),
+        {spec.name: root for spec, root in roots},
+        frozenset(factory.plan_relevant_enums),
         mutations.by_name,
-        {slot.name: root for slot, root in streams},
+        {spec.name: root for spec, root in streams},
     )

@@ -1,17 +1,17 @@
-"""Which GraphQL types streams give rise to: what is told of a change, the frames of live queries, the subscription root.
+"""Which GraphQL types streams give rise to: what is told of a change, the payloads of live queries, the subscription root.
 
-Derived from the declarations like all others (types.py). What they mean is changes.py's and live.py's."""
+Derived from the declarations like all others (schema_builder.py). What they mean is plan/changes.py's and operations.py's."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from hub.engine.catalog.catalog import Catalog, Row, shout
-from hub.engine.graphql_types.type_factory import Names, Slot
+from hub.engine.catalog.catalog import Catalog, CatalogEntity, upper_snake
+from hub.engine.graphql_types.type_factory import FieldSpec, TypeFactory
 
-StreamKind = Literal["changes", "live"]
+StreamCategory = Literal["changes", "live"]
 
-OPERATIONS = (
+CHANGE_OPERATIONS = (
     ("CREATE", "The row was made."),
     ("UPDATE", "The row was edited; it was shown before and after."),
     ("DELETE", "The row was deleted; what is told of it is what it was."),
@@ -25,122 +25,135 @@ OPERATIONS = (
         "An edit took the row out of what is shown; what is told of it is what it was before. See ENTER for what goes along.",
     ),
 )
-REASONS = (
+GAP_REASONS = (
     ("RETENTION", "The changes between are no longer kept."),
     ("SLOW_CONSUMER", "The client did not take what was sent."),
     ("PERMISSIONS_CHANGED", "The key sees other rows than before."),
 )
-NODE = (
+NODE_DESCRIPTION = (
     "The row as the change left it; of a DELETE or LEAVE, as it was. Links are read as they are now. Null when what the row was"
     " has been erased since. What is selected here decides what is told: an UPDATE that left all selected columns as they were is"
     " not (select `version` to be told of every one), and neither is any change of a type for which nothing is selected."
 )
-CHANGE = (
-    Slot("cursor", "Cursor", "The change's place in the order of all; `after` goes on behind it."),
-    Slot(
+CHANGE_FIELDS = (
+    FieldSpec("cursor", "Cursor", "The change's place in the order of all; `after` goes on behind it."),
+    FieldSpec(
         "previousCursor", "Cursor", "The cursor that this stream gave before: where it is another, a message was lost."
     ),
-    Slot("operation", "ChangeOperation", "What became of the row, as this stream sees it."),
-    Slot("entity", "EntityType", "The row's type."),
-    Slot("entityId", "ID", "The row's id."),
-    Slot("customerId", "ID | None", "The customer whom the row belongs to."),
-    Slot("version", "int", "The row's version after the change; of a deleted row, its last one."),
-    Slot("changedFields", "list[str]", "The fields that the change gave another value."),
-    Slot("node", "Node | None", NODE),
-    Slot(
+    FieldSpec("operation", "ChangeOperation", "What became of the row, as this stream sees it."),
+    FieldSpec("entity", "EntityType", "The row's type."),
+    FieldSpec("entityId", "ID", "The row's id."),
+    FieldSpec("customerId", "ID | None", "The customer whom the row belongs to."),
+    FieldSpec("version", "int", "The row's version after the change; of a deleted row, its last one."),
+    FieldSpec("changedFields", "list[str]", "The fields that the change gave another value."),
+    FieldSpec("node", "Node | None", NODE_DESCRIPTION),
+    FieldSpec(
         "actor",
         "str",
         "Who made the change: `key:` and the key's public id, `hub`, or `db:` and a role of the database.",
     ),
-    Slot("requestId", "str | None", "The request that made it."),
-    Slot("transactionId", "str", "Changes that were made together have the same; they need not be adjacent."),
-    Slot("at", "DateTime", "When the change was made."),
+    FieldSpec("requestId", "str | None", "The request that made it."),
+    FieldSpec("transactionId", "str", "Changes that were made together have the same; they need not be adjacent."),
+    FieldSpec("at", "DateTime", "When the change was made."),
 )
-READY = (Slot("cursor", "Cursor", "Everything up to here was told."),)
-PROGRESS = (Slot("cursor", "Cursor", "Nothing up to here concerns this stream."),)
-GAP = (
-    Slot("from", "Cursor | None", "Behind this cursor something is missing."),
-    Slot("to", "Cursor", "From this cursor on, nothing is."),
-    Slot("reason", "GapReason", "Why."),
+READY_FIELDS = (FieldSpec("cursor", "Cursor", "Everything up to here was told."),)
+PROGRESS_FIELDS = (FieldSpec("cursor", "Cursor", "Nothing up to here concerns this stream."),)
+GAP_FIELDS = (
+    FieldSpec("from", "Cursor | None", "Behind this cursor something is missing."),
+    FieldSpec("to", "Cursor", "From this cursor on, nothing is."),
+    FieldSpec("reason", "GapReason", "Why."),
 )
-MESSAGES = {
-    "Change": ("What became of one row.", CHANGE),
-    "StreamReady": ("What was asked for is told; what follows is new.", READY),
-    "StreamProgress": ("A sign of life of a quiet stream, with a cursor to go on from.", PROGRESS),
-    "StreamGap": ("Something could not be told: read the rows anew, then go on from `to`.", GAP),
+MESSAGE_TYPES = {
+    "Change": ("What became of one row.", CHANGE_FIELDS),
+    "StreamReady": ("What was asked for is told; what follows is new.", READY_FIELDS),
+    "StreamProgress": ("A sign of life of a quiet stream, with a cursor to go on from.", PROGRESS_FIELDS),
+    "StreamGap": ("Something could not be told: read the rows anew, then go on from `to`.", GAP_FIELDS),
 }
-BEHIND = Slot("after", "Cursor | None", "Only what lies behind this cursor; without it, all that the log still keeps.")
-AFTER = Slot("after", "Cursor | None", "Only what lies behind this cursor; without it, what happens from now on.")
-FIRST = Slot("first", "int | None", "How many messages at most; 20 without it.")
+QUERY_AFTER = FieldSpec(
+    "after", "Cursor | None", "Only what lies behind this cursor; without it, all that the log still keeps."
+)
+SUBSCRIPTION_AFTER = FieldSpec(
+    "after", "Cursor | None", "Only what lies behind this cursor; without it, what happens from now on."
+)
+FIRST_ARGUMENT = FieldSpec("first", "int | None", "How many messages at most; 20 without it.")
 
 
 @dataclass(frozen=True, slots=True)
 class StreamRoot:
     """What a root field of the subscription type means: changes, or the query root that it keeps alive."""
 
-    kind: StreamKind
+    category: StreamCategory
     query: str = ""  # the root of the query type
-    field: str = ""  # where a frame holds its answer
-    frame: str = ""  # the frame's type
+    field: str = ""  # where a payload holds its answer
+    payload_type: str = ""  # the payload's type
 
 
-def field_of(row: Row) -> str:
+def field_name(entity: CatalogEntity) -> str:
     """The name of a type as a field: `OrderItem` → `orderItem`."""
-    return row.name[0].lower() + row.name[1:]
+    return entity.name[0].lower() + entity.name[1:]
 
 
-def _filter(catalog: Catalog) -> Iterator[Slot]:
-    yield Slot(
+def _filter_specs(catalog: Catalog) -> Iterator[FieldSpec]:
+    yield FieldSpec(
         "types", "list[EntityType] | None", "Only rows of these types; without it, those that have a filter here."
     )
-    yield Slot("operations", "list[ChangeOperation] | None", "Only these.")
-    yield Slot("ids", "list[ID] | None", "Only the rows of these ids; at most 100.")
-    yield Slot("customerId", "ID | None", "Only rows of this customer, and the customer itself.")
-    yield Slot("changedFields", "list[str] | None", "Only changes that gave one of these fields another value.")
-    yield Slot("excludeOwn", "bool | None", "Leaves out what was changed with the key that listens.")
-    for row in catalog.rows.values():
-        description = f"Only {row.name} rows that meet it, before the change or after."
-        yield Slot(field_of(row), f"{row.name}Filter | None", description)
+    yield FieldSpec("operations", "list[ChangeOperation] | None", "Only these.")
+    yield FieldSpec("ids", "list[ID] | None", "Only the rows of these ids; at most 100.")
+    yield FieldSpec("customerId", "ID | None", "Only rows of this customer, and the customer itself.")
+    yield FieldSpec("changedFields", "list[str] | None", "Only changes that gave one of these fields another value.")
+    yield FieldSpec("excludeOwn", "bool | None", "Leaves out what was changed with the key that listens.")
+    for entity in catalog.entities.values():
+        description = f"Only {entity.name} rows that meet it, before the change or after."
+        yield FieldSpec(field_name(entity), f"{entity.name}Filter | None", description)
 
 
-def changes(names: Names, catalog: Catalog) -> Slot:
+def changes_root(factory: TypeFactory, catalog: Catalog) -> FieldSpec:
     """The types of what is told of changes; gives the root, as the query type has it."""
-    kinds = [(shout(row.name), row.declaration.description) for row in catalog.rows.values()]
-    names.enum("EntityType", "The types of rows.", kinds)
-    names.choices("ChangeOperation", "What became of a row.", OPERATIONS)
-    names.choices("GapReason", "Why something could not be told.", REASONS)
-    for name, (description, slots) in MESSAGES.items():
-        names.output(name, description, slots)
-    names.union("StreamMessage", "What a stream of changes tells.", list(MESSAGES))
-    names.input("ChangeFilter", "Which changes are told; all conditions must hold.", list(_filter(catalog)))
-    described = (
+    values = [(upper_snake(entity.name), entity.declaration.description) for entity in catalog.entities.values()]
+    factory.enum("EntityType", "The types of rows.", values)
+    factory.value_enum("ChangeOperation", "What became of a row.", CHANGE_OPERATIONS)
+    factory.value_enum("GapReason", "Why something could not be told.", GAP_REASONS)
+    for name, (description, specs) in MESSAGE_TYPES.items():
+        factory.output(name, description, specs)
+    factory.union("StreamMessage", "What a stream of changes tells.", list(MESSAGE_TYPES))
+    factory.input("ChangeFilter", "Which changes are told; all conditions must hold.", list(_filter_specs(catalog)))
+    root_description = (
         "Changes in the order that is the same for all, behind a cursor. The selection is that of the subscription of this"
         " name. The last message is a StreamReady when nothing more has happened, else go on from the last cursor."
     )
-    which = Slot("filter", "ChangeFilter | None", "Which changes are told.")
-    return Slot("changes", "list[StreamMessage]", described, (BEHIND, FIRST, which))
+    filter_argument = FieldSpec("filter", "ChangeFilter | None", "Which changes are told.")
+    return FieldSpec("changes", "list[StreamMessage]", root_description, (QUERY_AFTER, FIRST_ARGUMENT, filter_argument))
 
 
-def live(names: Names, catalog: Catalog, queries: Iterator[Slot]) -> Iterator[tuple[Slot, StreamRoot]]:
+def live_roots(
+    factory: TypeFactory, catalog: Catalog, queries: Iterator[FieldSpec]
+) -> Iterator[tuple[FieldSpec, StreamRoot]]:
     """The subscription roots: changes, and a live one for each root of the query type that is a row or a list."""
-    told = (
+    changes_description = (
         "Changes as they happen, each once, in the order that is the same for all, from `after` on. Updates that leave what is"
         " selected under `node` as it was are not told."
     )
-    which = Slot("filter", "ChangeFilter | None", "Which changes are told.")
-    yield Slot("changes", "StreamMessage", told, (AFTER, which)), StreamRoot("changes")
+    filter_argument = FieldSpec("filter", "ChangeFilter | None", "Which changes are told.")
+    yield (
+        FieldSpec("changes", "StreamMessage", changes_description, (SUBSCRIPTION_AFTER, filter_argument)),
+        StreamRoot("changes"),
+    )
     for query in queries:
-        frame = query.name[0].upper() + query.name[1:] + "Live"
-        described = f"What `{query.name}` answers, and where in the order of changes that was."
-        slots = [
-            Slot("cursor", "Cursor", "Everything up to here is in the answer; `changes(after:)` goes on behind it."),
-            Slot(query.name, query.annotation, query.description),
+        payload_type = query.name[0].upper() + query.name[1:] + "Live"
+        description = f"What `{query.name}` answers, and where in the order of changes that was."
+        specs = [
+            FieldSpec(
+                "cursor", "Cursor", "Everything up to here is in the answer; `changes(after:)` goes on behind it."
+            ),
+            FieldSpec(query.name, query.annotation, query.description),
         ]
-        names.output(frame, described, slots)
-        root = StreamRoot("live", query.name, query.name, frame)
+        factory.output(payload_type, description, specs)
+        root = StreamRoot("live", query.name, query.name, payload_type)
         text = f"The answer of `{query.name}` now, and again whenever it becomes another."
-        lasting = tuple(each for each in query.arguments if each.name != "asOf")  # what was stays as it was
-        yield Slot(f"{query.name}Live", frame, text, lasting), root
+        arguments = tuple(
+            argument for argument in query.arguments if argument.name != "asOf"
+        )  # what was stays as it was
+        yield FieldSpec(f"{query.name}Live", payload_type, text, arguments), root
 
 
-__all__ = ["MESSAGES", "StreamRoot", "changes", "field_of", "live"]
+__all__ = ["MESSAGE_TYPES", "StreamRoot", "changes_root", "field_name", "live_roots"]

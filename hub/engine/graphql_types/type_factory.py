@@ -1,4 +1,4 @@
-"""Makes single GraphQL types out of names and annotations, through Strawberry. What types there are is types.py's."""
+"""Makes single GraphQL types out of names and annotations, through Strawberry. What types there are is schema_builder.py's."""
 
 import types as pytypes
 from collections.abc import Callable, Sequence
@@ -14,25 +14,25 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.unset import UNSET
 
 KEYWORDS = {"in", "not", "and", "or", "from"}
-LATER = StrawberryAnnotation(Any)  # while a type is made, when not all names are known; then each field gets its own
+DEFERRED = StrawberryAnnotation(Any)  # while a type is made, when not all names are known; then each field gets its own
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class FieldSpec:
     """A field or argument to be made: GraphQL name, annotation as text over the shared names, description, arguments."""
 
     name: str
     annotation: str
     description: str
-    arguments: tuple["Slot", ...] = ()
+    arguments: tuple["FieldSpec", ...] = ()
 
 
 @dataclass(slots=True)
-class Names:
+class TypeFactory:
     """The names that annotations may use, and the makers that add to them."""
 
-    known: dict[str, Any] = field(default_factory=dict)
-    steering: set[str] = field(default_factory=set)
+    types: dict[str, Any] = field(default_factory=dict)
+    plan_relevant_enums: set[str] = field(default_factory=set)
     annotations: dict[str, StrawberryAnnotation] = field(default_factory=dict)
 
     def annotation(self, text: str) -> StrawberryAnnotation:
@@ -40,89 +40,94 @@ class Names:
 
         Fields of one annotation share it: looking it up takes longer than all else that is done for a field."""
         if text not in self.annotations:
-            self.annotations[text] = StrawberryAnnotation(text, namespace=self.known)
+            self.annotations[text] = StrawberryAnnotation(text, namespace=self.types)
         return self.annotations[text]
 
-    def _field(self, slot: Slot, *, is_input: bool) -> StrawberryField:
-        python_name = f"{slot.name}_" if slot.name in KEYWORDS else slot.name
-        made = StrawberryField(
+    def _field(self, spec: FieldSpec, *, is_input: bool) -> StrawberryField:
+        python_name = f"{spec.name}_" if spec.name in KEYWORDS else spec.name
+        strawberry_field = StrawberryField(
             python_name=python_name,
-            graphql_name=slot.name,
-            type_annotation=LATER,
-            description=slot.description,
-            **({"default": UNSET} if is_input and slot.annotation.endswith("| None") else {}),
+            graphql_name=spec.name,
+            type_annotation=DEFERRED,
+            description=spec.description,
+            **({"default": UNSET} if is_input and spec.annotation.endswith("| None") else {}),
         )
-        made.arguments = [
+        strawberry_field.arguments = [
             StrawberryArgument(
-                python_name=each.name,
-                graphql_name=each.name,
-                type_annotation=self.annotation(each.annotation),
-                description=each.description,
+                python_name=argument.name,
+                graphql_name=argument.name,
+                type_annotation=self.annotation(argument.annotation),
+                description=argument.description,
                 default=UNSET,
             )
-            for each in slot.arguments
+            for argument in spec.arguments
         ]
-        return made
+        return strawberry_field
 
-    def _make(self, name: str, slots: Sequence[Slot], bases: tuple[type, ...], *, is_input: bool) -> type:
-        fields = {made.python_name: made for made in (self._field(slot, is_input=is_input) for slot in slots)}
+    def _create_class(self, name: str, specs: Sequence[FieldSpec], bases: tuple[type, ...], *, is_input: bool) -> type:
+        fields = {
+            strawberry_field.python_name: strawberry_field
+            for strawberry_field in (self._field(spec, is_input=is_input) for spec in specs)
+        }
         body = {**fields, "__annotations__": dict.fromkeys(fields, Any), "__module__": __name__}
         return pytypes.new_class(name, bases, {}, lambda namespace: namespace.update(body))
 
-    def _keep(self, name: str, made: type, slots: Sequence[Slot]) -> None:
-        annotations = {slot.name: slot.annotation for slot in slots}
-        for made_field in get_object_definition(made, strict=True).fields:
-            # Strawberry points every field's annotation at the module of its class; ours live in `known`.
-            if made_field.graphql_name in annotations:
-                made_field.type_annotation = self.annotation(annotations[made_field.graphql_name])
-        self.known[name] = made
+    def _register(self, name: str, cls: type, specs: Sequence[FieldSpec]) -> None:
+        annotations = {spec.name: spec.annotation for spec in specs}
+        for type_field in get_object_definition(cls, strict=True).fields:
+            # Strawberry points every field's annotation at the module of its class; ours live in `types`.
+            if type_field.graphql_name in annotations:
+                type_field.type_annotation = self.annotation(annotations[type_field.graphql_name])
+        self.types[name] = cls
 
     def output(
         self,
         name: str,
         description: str,
-        slots: Sequence[Slot],
+        specs: Sequence[FieldSpec],
         *,
         implements: Sequence[str] = (),
         bases: tuple[type, ...] = (),
         resolved: Sequence[StrawberryField] = (),
     ) -> None:
         """An object type; `bases` are classes that bring fields of their own, `resolved` fields with a resolver."""
-        made = self._make(name, slots, (*(self.known[each] for each in implements), *bases), is_input=False)
-        for each in resolved:
-            each.python_name = str(each.graphql_name)
-            made.__annotations__[each.python_name] = Any
-            setattr(made, each.python_name, each)
-        annotations = [each.type_annotation for each in resolved]
-        self._keep(name, strawberry.type(made, name=name, description=description), slots)
-        for each, annotation in zip(resolved, annotations, strict=True):
-            each.type_annotation = annotation
+        cls = self._create_class(
+            name, specs, (*(self.types[interface] for interface in implements), *bases), is_input=False
+        )
+        for resolver_field in resolved:
+            resolver_field.python_name = str(resolver_field.graphql_name)
+            cls.__annotations__[resolver_field.python_name] = Any
+            setattr(cls, resolver_field.python_name, resolver_field)
+        annotations = [resolver_field.type_annotation for resolver_field in resolved]
+        self._register(name, strawberry.type(cls, name=name, description=description), specs)
+        for resolver_field, annotation in zip(resolved, annotations, strict=True):
+            resolver_field.type_annotation = annotation
 
     def union(self, name: str, description: str, members: Sequence[str]) -> None:
         """A union of object types."""
-        self.known[name] = Annotated[
+        self.types[name] = Annotated[
             # By name only where there is no type yet: typing remembers unions of names, with what they once stood for.
-            Union[tuple(self.known.get(each) or ForwardRef(each) for each in members)],  # noqa: UP007
+            Union[tuple(self.types.get(member) or ForwardRef(member) for member in members)],  # noqa: UP007
             strawberry.union(name, description=description),
         ]
 
-    def interface(self, name: str, description: str, slots: Sequence[Slot]) -> None:
+    def interface(self, name: str, description: str, specs: Sequence[FieldSpec]) -> None:
         """An interface type."""
-        made = self._make(name, slots, (), is_input=False)
-        self._keep(name, strawberry.interface(made, name=name, description=description), slots)
+        cls = self._create_class(name, specs, (), is_input=False)
+        self._register(name, strawberry.interface(cls, name=name, description=description), specs)
 
-    def input(self, name: str, description: str, slots: Sequence[Slot]) -> None:
-        """An input type; slots annotated `| None` may be left out."""
-        made = self._make(name, slots, (), is_input=True)
-        self._keep(name, strawberry.input(made, name=name, description=description), slots)
+    def input(self, name: str, description: str, specs: Sequence[FieldSpec]) -> None:
+        """An input type; fields annotated `| None` may be left out."""
+        cls = self._create_class(name, specs, (), is_input=True)
+        self._register(name, strawberry.input(cls, name=name, description=description), specs)
 
     def enum(self, name: str, description: str, values: Sequence[tuple[str, str]]) -> None:
         """An enum type of (value, description) pairs whose values steer a plan, so that they are part of its key."""
-        self.choices(name, description, values)
-        self.steering.add(name)
+        self.value_enum(name, description, values)
+        self.plan_relevant_enums.add(name)
 
-    def choices(self, name: str, description: str, values: Sequence[tuple[str, str]]) -> None:
+    def value_enum(self, name: str, description: str, values: Sequence[tuple[str, str]]) -> None:
         """An enum type of (value, description) pairs that are values like any other."""
         members = {value: strawberry.enum_value(value, description=text) for value, text in values}
-        made = cast(Callable[..., type[Enum]], Enum)(name, members)
-        self.known[name] = strawberry.enum(made, name=name, description=description)
+        enum_class = cast(Callable[..., type[Enum]], Enum)(name, members)
+        self.types[name] = strawberry.enum(enum_class, name=name, description=description)

@@ -6,73 +6,75 @@ from typing import Any
 from graphql import FieldNode, VariableNode, Visitor, visit
 
 from hub.engine.document.documents import Operation
-from hub.engine.plan.arguments import shape_of
-from hub.engine.plan.pagination import words
+from hub.engine.plan.arguments import plan_key_part
+from hub.engine.plan.pagination import search_words
 
 
-def shape(operation: Operation, variables: Mapping[str, Any], steering: frozenset[str]) -> Iterable[object]:
+def plan_cache_key(
+    operation: Operation, variables: Mapping[str, Any], plan_relevant_enums: frozenset[str]
+) -> Iterable[object]:
     """What of the variables is part of a plan's key, hashable, in the order in which the operation declares them."""
-    searched, commanding = _marks(operation)
+    search_variables, command_only = _variable_roles(operation)
     for variable in operation.variables:
         name = variable.name
-        if name in commanding:
+        if name in command_only:
             continue
         if name not in variables:
             yield ...  # which equals no shape of any value
-        elif name in searched and isinstance(variables[name], str):
-            yield len(words(variables[name]))
+        elif name in search_variables and isinstance(variables[name], str):
+            yield len(search_words(variables[name]))
         else:
-            yield shape_of(variables[name], variable.type, steering)
+            yield plan_key_part(variables[name], variable.type, plan_relevant_enums)
 
 
-def _marks(operation: Operation) -> tuple[frozenset[str], frozenset[str]]:
+def _variable_roles(operation: Operation) -> tuple[frozenset[str], frozenset[str]]:
     """The variables that stand as `search` arguments, and those that only a mutation's commands read."""
-    marks = operation.plans.get("marks")
-    if marks is None:
-        marks = operation.plans["marks"] = (_searched(operation), _commanding(operation))
-    assert isinstance(marks, tuple)
-    return marks
+    roles = operation.cache.get("variable_roles")
+    if roles is None:
+        roles = operation.cache["variable_roles"] = (_search_variables(operation), _command_only(operation))
+    assert isinstance(roles, tuple)
+    return roles
 
 
-class _Variables(Visitor):
+class _VariableCollector(Visitor):
     """Collects the variables used below a node."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: set[str] = set()
+        self.variable_names: set[str] = set()
 
     def enter_variable(self, node: VariableNode, *_: Any) -> None:
-        self.found.add(node.name.value)
+        self.variable_names.add(node.name.value)
 
 
-def _searched(operation: Operation) -> frozenset[str]:
-    found: set[str] = set()
+def _search_variables(operation: Operation) -> frozenset[str]:
+    variable_names: set[str] = set()
 
-    class Arguments(Visitor):
+    class SearchArguments(Visitor):
         def enter_argument(self, node: Any, *_: Any) -> None:
             if node.name.value == "search" and isinstance(node.value, VariableNode):
-                found.add(node.value.name.value)
+                variable_names.add(node.value.name.value)
 
     for tree in (operation.node, *operation.fragments.values()):
-        visit(tree, Arguments())
-    return frozenset(found)
+        visit(tree, SearchArguments())
+    return frozenset(variable_names)
 
 
-def _commanding(operation: Operation) -> frozenset[str]:
+def _command_only(operation: Operation) -> frozenset[str]:
     """Variables that stand in arguments of a mutation's own root fields and nowhere else: no plan depends on them.
 
     Roots within fragments count as selections, which is never wrong, only less shared."""
-    if operation.kind != "mutation":
+    if operation.operation_type != "mutation":
         return frozenset()
-    commands, rest = _Variables(), _Variables()
+    commands, others = _VariableCollector(), _VariableCollector()
     for node in operation.node.selection_set.selections:
         if isinstance(node, FieldNode):
             for argument in node.arguments or ():
                 visit(argument, commands)
             for part in (*(node.directives or ()), *([node.selection_set] if node.selection_set else [])):
-                visit(part, rest)
+                visit(part, others)
         else:
-            visit(node, rest)
+            visit(node, others)
     for fragment in operation.fragments.values():
-        visit(fragment, rest)
-    return frozenset(commands.found - rest.found)
+        visit(fragment, others)
+    return frozenset(commands.variable_names - others.variable_names)

@@ -10,150 +10,181 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine.catalog import scalars
-from hub.engine.catalog.catalog import Row, shout
-from hub.engine.graphql_types.subscription_types import MESSAGES, field_of
-from hub.engine.plan.arguments import Given, Leaf, plain
-from hub.engine.plan.context import leaf_of, refuse
-from hub.engine.plan.filters import predicate
-from hub.engine.plan.nodes import Changes, Either, Imaged, Listed, MessageFields, Read, Shape, Single, Splice
-from hub.engine.plan.predicates import Run, Slot
-from hub.engine.plan.selections import Selections
+from hub.engine.catalog.catalog import CatalogEntity, upper_snake
+from hub.engine.graphql_types.subscription_types import MESSAGE_TYPES, field_name
+from hub.engine.plan.arguments import ArgumentTree, ArgumentValue, enum_value
+from hub.engine.plan.context import bad_input, required_value
+from hub.engine.plan.filters import plan_filter
+from hub.engine.plan.nodes import (
+    ChangeFilterPlan,
+    ChangesPlan,
+    ChangeTypePlan,
+    ColumnSelection,
+    MessageFields,
+    ObjectSelection,
+    ResolverTree,
+    ToOneSelection,
+    UnionSelection,
+)
+from hub.engine.plan.predicates import ExecutionContext, Parameter
+from hub.engine.plan.selections import SelectionPlanner
 
-MOST_IDS = 100
-SILENT = ("id", "created_at")  # columns that never change
+MAX_IDS = 100
+IMMUTABLE_COLUMNS = ("id", "created_at")  # columns that never change
 
 
-def changes(select: Selections, sets: Sequence[Any], given: Mapping[str, Given]) -> tuple[Changes, Splice | None]:
+def plan_changes(
+    selector: SelectionPlanner, selection_sets: Sequence[Any], arguments: Mapping[str, ArgumentTree]
+) -> tuple[ChangesPlan, ResolverTree | None]:
     """The plan of a `changes` root with these selections and arguments."""
-    rows = select.draft.catalog.rows
-    told = given.get("filter")
-    wanted = told if isinstance(told, dict) else {}
-    select.draft.imaged = True
-    messages = {name: _message(select, sets, name) for name in MESSAGES}
-    nodes = [nodes for nodes in select.fields(sets, "Change").values() if nodes[0].name.value == "node"]
-    named = _types(wanted)
-    chosen = [row for row in rows.values() if named is None or row.entity in named]
-    imaged: list[Imaged] = []
-    splices: dict[str, Splice] = {}
-    for row in chosen:
-        below = [node.selection_set for each in nodes for node in each]
-        if not nodes or select.fields(below, row.name):
-            one, splice = _imaged(select, row, nodes, wanted)
-            imaged.append(one)
-            splices |= {row.name: splice} if splice else {}
-    draft = select.draft
-    columns = {each.row.name: each.row.shows for each in imaged}
-    listed = Listed(
-        operations=_texts(select, wanted, "operations"),
-        keys=_keys(select, wanted),
-        customer=_customer(select, wanted),
-        changed={name: _changed(select, wanted, columns, name) for name in columns}
-        if _has(wanted, "changedFields")
+    entities = selector.planning.catalog.entities
+    tree = arguments.get("filter")
+    conditions = tree if isinstance(tree, dict) else {}
+    selector.planning.below_image = True
+    messages = {name: _message_fields(selector, selection_sets, name) for name in MESSAGE_TYPES}
+    change_fields = selector.fields(selection_sets, "Change").values()
+    nodes = [field_nodes for field_nodes in change_fields if field_nodes[0].name.value == "node"]
+    named_types = _entity_types(conditions)
+    selected = [entity for entity in entities.values() if named_types is None or entity.entity_type in named_types]
+    type_plans: list[ChangeTypePlan] = []
+    resolver_trees: dict[str, ResolverTree] = {}
+    for entity in selected:
+        node_selection_sets = [node.selection_set for field_nodes in nodes for node in field_nodes]
+        if not nodes or selector.fields(node_selection_sets, entity.name):
+            planned, resolver_tree = _type_plan(selector, entity, nodes, conditions)
+            type_plans.append(planned)
+            resolver_trees |= {entity.name: resolver_tree} if resolver_tree else {}
+    planning = selector.planning
+    columns = {type_plan.entity.name: type_plan.entity.field_by_column for type_plan in type_plans}
+    log_filter = ChangeFilterPlan(
+        operations=_text_list_parameter(selector, conditions, "operations"),
+        keys=_keys_parameter(selector, conditions),
+        customer=_customer_parameter(selector, conditions),
+        changed_columns={name: _changed_columns_parameter(selector, conditions, columns, name) for name in columns}
+        if _has(conditions, "changedFields")
         else {},
-        exclude_own=_known(wanted.get("excludeOwn")) is True,
+        exclude_own=_plan_value(conditions.get("excludeOwn")) is True,
     )
-    draft.imaged = False
-    splice = Splice(by_type=tuple((row.name, splices.get(row.name, Splice())) for row in chosen)) if splices else None
-    return Changes(tuple(imaged), listed, messages), splice
+    planning.below_image = False
+    resolver_tree = (
+        ResolverTree(
+            by_type=tuple((entity.name, resolver_trees.get(entity.name, ResolverTree())) for entity in selected)
+        )
+        if resolver_trees
+        else None
+    )
+    return ChangesPlan(tuple(type_plans), log_filter, messages), resolver_tree
 
 
-def _has(given: Mapping[str, Given], name: str) -> bool:
-    return given.get(name) is not None
+def _has(conditions: Mapping[str, ArgumentTree], name: str) -> bool:
+    return conditions.get(name) is not None
 
 
-def _known(given: Given) -> object:
-    return given.known if isinstance(given, Leaf) else None
+def _plan_value(tree: ArgumentTree) -> object:
+    return tree.plan_value if isinstance(tree, ArgumentValue) else None
 
 
-def _types(wanted: Mapping[str, Given]) -> set[object] | None:
+def _entity_types(conditions: Mapping[str, ArgumentTree]) -> set[object] | None:
     """The types that are told: those named, else those that have a filter of their own, else all."""
-    types = wanted.get("types")
+    types = conditions.get("types")
     if isinstance(types, list):
-        return {_known(each) for each in types}
-    own = {name for name, part in wanted.items() if isinstance(part, dict)}
-    return {shout(name[0].upper() + name[1:]) for name in own} or None
+        return {_plan_value(item) for item in types}
+    own = {name for name, part in conditions.items() if isinstance(part, dict)}
+    return {upper_snake(name[0].upper() + name[1:]) for name in own} or None
 
 
-def _message(select: Selections, sets: Sequence[Any], name: str) -> MessageFields:
-    fields = select.fields(sets, name)
+def _message_fields(selector: SelectionPlanner, selection_sets: Sequence[Any], name: str) -> MessageFields:
+    fields = selector.fields(selection_sets, name)
     return tuple((key, nodes[0].name.value) for key, nodes in fields.items())
 
 
-def _imaged(
-    select: Selections, row: Row, nodes: Sequence[Sequence[Any]], wanted: Mapping[str, Given]
-) -> tuple[Imaged, Splice | None]:
+def _type_plan(
+    selector: SelectionPlanner,
+    entity: CatalogEntity,
+    nodes: Sequence[Sequence[Any]],
+    conditions: Mapping[str, ArgumentTree],
+) -> tuple[ChangeTypePlan, ResolverTree | None]:
     """One type: its object, its filter, and the columns whose change is worth telling; of several `node`s, each its own."""
-    shapes: list[tuple[str, Shape]] = []
-    deeper: list[tuple[str, Splice]] = []
-    for each in nodes:
-        key = (each[0].alias or each[0].name).value
-        with select.at(key, each[0]):
-            shape, splice = select.shape(row, [node.selection_set for node in each])
-        shapes.append((key, shape))
-        deeper += [(key, splice)] if splice else []
-    name = field_of(row)
-    where = predicate(select.draft, wanted.get(name), row, f"filter.{name}")
-    made = Imaged(row, tuple(shapes), where, _watched([shape for _, shape in shapes]))
-    return made, Splice(deeper=tuple(deeper)) if deeper else None
+    selections: list[tuple[str, ObjectSelection]] = []
+    children: list[tuple[str, ResolverTree]] = []
+    for field_nodes in nodes:
+        key = (field_nodes[0].alias or field_nodes[0].name).value
+        with selector.field_context(key, field_nodes[0]):
+            selection, resolver_tree = selector.object_selection(entity, [node.selection_set for node in field_nodes])
+        selections.append((key, selection))
+        children += [(key, resolver_tree)] if resolver_tree else []
+    name = field_name(entity)
+    where = plan_filter(selector.planning, conditions.get(name), entity, f"filter.{name}")
+    type_plan = ChangeTypePlan(
+        entity, tuple(selections), where, _watched_columns([selection for _, selection in selections])
+    )
+    return type_plan, ResolverTree(children=tuple(children)) if children else None
 
 
-def _watched(shapes: Sequence[Shape]) -> tuple[str, ...] | None:
+def _watched_columns(selections: Sequence[ObjectSelection]) -> tuple[str, ...] | None:
     """The columns that the selection shows; None when every change counts, since it shows the version, or no column."""
-    found: set[str] = set()
-    for shape in shapes:
-        for _, part in shape.fields:
+    columns: set[str] = set()
+    for selection in selections:
+        for _, part in selection.fields:
             match part:
-                case Read(column):
-                    found.add(column)
-                case Single(join):
-                    found.add(join.ours)
-                case Either(choices):
-                    found |= {choice.join.ours for choice in choices}
-    found -= set(SILENT)
-    return tuple(sorted(found)) if found and not found & {"version", "updated_at"} else None
+                case ColumnSelection(column):
+                    columns.add(column)
+                case ToOneSelection(join):
+                    columns.add(join.our_column)
+                case UnionSelection(choices):
+                    columns |= {choice.join.our_column for choice in choices}
+    columns -= set(IMMUTABLE_COLUMNS)
+    return tuple(sorted(columns)) if columns and not columns & {"version", "updated_at"} else None
 
 
-def _texts(select: Selections, wanted: Mapping[str, Given], name: str) -> Slot | None:
-    part = wanted.get(name)
+def _text_list_parameter(
+    selector: SelectionPlanner, conditions: Mapping[str, ArgumentTree], name: str
+) -> Parameter | None:
+    part = conditions.get(name)
     if part is None:
         return None
-    leaf = leaf_of(part, f"filter.{name}", "FILTER_INVALID")
-    return select.draft.slot(ARRAY(sa.Text()), lambda run: [plain(each) for each in leaf.fetch(run.variables)])
+    value = required_value(part, f"filter.{name}", "FILTER_INVALID")
+    return selector.planning.parameter(
+        ARRAY(sa.Text()), lambda context: [enum_value(text) for text in value.source(context.variables)]
+    )
 
 
-def _keys(select: Selections, wanted: Mapping[str, Given]) -> Slot | None:
-    if not _has(wanted, "ids"):
+def _keys_parameter(selector: SelectionPlanner, conditions: Mapping[str, ArgumentTree]) -> Parameter | None:
+    if not _has(conditions, "ids"):
         return None
-    leaf = leaf_of(wanted["ids"], "filter.ids", "FILTER_INVALID")
+    value = required_value(conditions["ids"], "filter.ids", "FILTER_INVALID")
 
-    def keys(run: Run) -> list[Any]:
-        ids = leaf.fetch(run.variables)
-        if len(ids) > MOST_IDS:
-            refuse("PAGE_LIMIT", "filter.ids", f"{len(ids)} ids are too many; give at most {MOST_IDS}.")
-        return [scalars.parse_id(each, "filter.ids")[1] for each in ids]
+    def keys(context: ExecutionContext) -> list[Any]:
+        ids = value.source(context.variables)
+        if len(ids) > MAX_IDS:
+            bad_input("PAGE_LIMIT", "filter.ids", f"{len(ids)} ids are too many; give at most {MAX_IDS}.")
+        return [scalars.decode_id(public_id, "filter.ids")[1] for public_id in ids]
 
-    return select.draft.slot(ARRAY(sa.Uuid()), keys)
+    return selector.planning.parameter(ARRAY(sa.Uuid()), keys)
 
 
-def _customer(select: Selections, wanted: Mapping[str, Given]) -> Slot | None:
-    if not _has(wanted, "customerId"):
+def _customer_parameter(selector: SelectionPlanner, conditions: Mapping[str, ArgumentTree]) -> Parameter | None:
+    if not _has(conditions, "customerId"):
         return None
-    leaf = leaf_of(wanted["customerId"], "filter.customerId", "FILTER_INVALID")
-    return select.draft.key(leaf, select.draft.catalog.owner, "filter.customerId")
+    value = required_value(conditions["customerId"], "filter.customerId", "FILTER_INVALID")
+    return selector.planning.key_parameter(value, selector.planning.catalog.customer_type, "filter.customerId")
 
 
-def _changed(
-    select: Selections, wanted: Mapping[str, Given], columns: Mapping[str, Mapping[str, str]], name: str
-) -> Slot:
-    leaf = leaf_of(wanted["changedFields"], "filter.changedFields", "FILTER_INVALID")
-    known = {field for each in columns.values() for field in each.values()}
+def _changed_columns_parameter(
+    selector: SelectionPlanner,
+    conditions: Mapping[str, ArgumentTree],
+    columns: Mapping[str, Mapping[str, str]],
+    name: str,
+) -> Parameter:
+    value = required_value(conditions["changedFields"], "filter.changedFields", "FILTER_INVALID")
+    known_fields = {field for field_names in columns.values() for field in field_names.values()}
 
-    def of_row(run: Run) -> list[str]:
-        fields = set(leaf.fetch(run.variables))
-        for field in sorted(fields - known):
-            refuse(
+    def changed_columns(context: ExecutionContext) -> list[str]:
+        fields = set(value.source(context.variables))
+        for field in sorted(fields - known_fields):
+            bad_input(
                 "FILTER_INVALID", "filter.changedFields", f"{field[:60]!r} is a field of none of the types; name one."
             )
         return [column for column, field in columns[name].items() if field in fields]
 
-    return select.draft.slot(ARRAY(sa.Text()), of_row)
+    return selector.planning.parameter(ARRAY(sa.Text()), changed_columns)

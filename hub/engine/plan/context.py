@@ -1,6 +1,6 @@
-"""The workbench of one planning: slots as they are made, arguments as they are read, faults with their place.
+"""The workbench of one planning: parameters as they are made, arguments as they are read, faults with their place.
 
-filters.py, pages.py and planner.py draw on it; it knows no field."""
+filters.py, pagination.py and operations.py draw on it; it knows no field."""
 
 import json
 import re
@@ -16,33 +16,35 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine.catalog import scalars
-from hub.engine.catalog.catalog import Catalog, Row, a
-from hub.engine.catalog.scalars import Wire
-from hub.engine.plan.arguments import Leaf, Reader, plain
-from hub.engine.plan.predicates import Run, Slot
+from hub.engine.catalog.catalog import Catalog, CatalogEntity, with_article
+from hub.engine.catalog.scalars import ScalarType
+from hub.engine.plan.arguments import ArgumentReader, ArgumentValue, enum_value
+from hub.engine.plan.predicates import ExecutionContext, Parameter
 from hub.errors import BadInput, HubError, LimitExceeded
 
-Convert = Callable[[Any], Any]
-Place = tuple[tuple[str | int, ...], tuple[tuple[int, int], ...]]  # path in the response, lines and columns in the text
-AHEAD = timedelta(minutes=1)  # by which the clock of the database may be ahead of the hub's
-NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it, not the six characters behind a backslash
+Converter = Callable[[Any], Any]
+SourceLocation = tuple[
+    tuple[str | int, ...], tuple[tuple[int, int], ...]
+]  # path in the response, lines and columns in the text
+CLOCK_TOLERANCE = timedelta(minutes=1)  # by which the clock of the database may be ahead of the hub's
+NUL_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it, not the six characters behind a backslash
 
 
-def refuse(code: str, argument: str, fault: str) -> NoReturn:
+def bad_input(code: str, argument: str, problem: str) -> NoReturn:
     """Raises BadInput that names the argument, its fault and the remedy."""
-    raise BadInput(f"{argument}: {fault}", code=code, argument=argument)
+    raise BadInput(f"{argument}: {problem}", code=code, argument=argument)
 
 
-def storable(value: Any, argument: str) -> Any:
+def storable_text(value: Any, argument: str) -> Any:
     """A text that Postgres can hold; raises VALUE_INVALID for the two kinds that it cannot."""
     if isinstance(value, str):
         if "\0" in value:
-            refuse("VALUE_INVALID", argument, "the text holds a NUL character; remove it.")
+            bad_input("VALUE_INVALID", argument, "the text holds a NUL character; remove it.")
         if not value.isascii():
             try:
                 value.encode()
             except UnicodeEncodeError:
-                refuse("VALUE_INVALID", argument, "the text holds half a surrogate pair; send valid Unicode.")
+                bad_input("VALUE_INVALID", argument, "the text holds half a surrogate pair; send valid Unicode.")
     return value
 
 
@@ -51,150 +53,175 @@ def json_text(value: Any, argument: str) -> str:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except ValueError:
-        refuse("VALUE_INVALID", argument, "a number in it is too large; give it as a text.")
+        bad_input("VALUE_INVALID", argument, "a number in it is too large; give it as a text.")
     except TypeError:
-        refuse("VALUE_INVALID", argument, "a variable in it is absent or no JSON; give it, and declare it as JSON.")
-    if NUL.search(text):
-        refuse("VALUE_INVALID", argument, "a text in it holds a NUL character; remove it.")
+        bad_input("VALUE_INVALID", argument, "a variable in it is absent or no JSON; give it, and declare it as JSON.")
+    if NUL_ESCAPE.search(text):
+        bad_input("VALUE_INVALID", argument, "a text in it holds a NUL character; remove it.")
     return text
 
 
-def _located(value: Callable[[Run], Any], place: Place) -> Callable[[Run], Any]:
-    def found(run: Run) -> Any:
+def _with_location(
+    evaluate: Callable[[ExecutionContext], Any], source_location: SourceLocation
+) -> Callable[[ExecutionContext], Any]:
+    def located(context: ExecutionContext) -> Any:
         try:
-            return value(run)
-        except HubError as fault:
-            if fault.path is None:
-                fault.path, fault.locations = place
+            return evaluate(context)
+        except HubError as error:
+            if error.path is None:
+                error.path, error.locations = source_location
             raise
 
-    return found
+    return located
 
 
 @dataclass(slots=True)
-class Draft:
+class PlanningContext:
     """One planning."""
 
     catalog: Catalog
-    read: Reader
+    reader: ArgumentReader
     page_limit: int
-    slots: list[Slot] = field(default_factory=list)
-    conditions: int = 0
-    figures: int = 0
-    place: Place | None = None
-    timed: bool = False  # the answer may become another one by time alone
-    past: bool = False  # what is planned is read as it was, so nothing can be reached from it
-    imaged: bool = False  # what is planned stands below an image of the log, which the viewer may not see any more
+    parameters: list[Parameter] = field(default_factory=list)
+    condition_count: int = 0
+    aggregate_count: int = 0
+    source_location: SourceLocation | None = None
+    time_dependent: bool = False  # the answer may become another one by time alone
+    as_of: bool = False  # what is planned is read as it was, so nothing can be reached from it
+    below_image: bool = False  # what is planned stands below an image of the log, which the viewer may not see any more
 
-    def anew(self) -> "Draft":
+    def child(self) -> "PlanningContext":
         """A fresh bench for a plan beside this one."""
-        return Draft(self.catalog, self.read, self.page_limit, place=self.place, imaged=self.imaged)
+        return PlanningContext(
+            self.catalog,
+            self.reader,
+            self.page_limit,
+            source_location=self.source_location,
+            below_image=self.below_image,
+        )
 
     @contextmanager
-    def looking_back(self, *, back: bool = True) -> Iterator[None]:
+    def in_the_past(self, *, enabled: bool = True) -> Iterator[None]:
         """What is planned inside is read as it was."""
-        around, self.past = self.past, back
+        previous, self.as_of = self.as_of, enabled
         try:
             yield
         finally:
-            self.past = around
+            self.as_of = previous
 
-    def passed(self, leaf: Leaf, argument: str) -> Slot:
+    def past_timestamp_parameter(self, value: ArgumentValue, argument: str) -> Parameter:
         """A parameter for a moment that has passed."""
 
-        def moment(run: Run) -> datetime:
-            found: datetime = leaf.fetch(run.variables)
-            if found > run.at + AHEAD:
-                refuse(
-                    "VALUE_INVALID", argument, f"{found.isoformat()} has not come yet; name a moment that has passed."
+        def evaluate(context: ExecutionContext) -> datetime:
+            timestamp: datetime = value.source(context.variables)
+            if timestamp > context.now + CLOCK_TOLERANCE:
+                bad_input(
+                    "VALUE_INVALID",
+                    argument,
+                    f"{timestamp.isoformat()} has not come yet; name a moment that has passed.",
                 )
-            return found
+            return timestamp
 
-        return self.slot(scalars.DATETIME.type, moment)
+        return self.parameter(scalars.DATETIME.sql_type, evaluate)
 
-    def text(self, value: Callable[[Run], Any], argument: str) -> Slot:
+    def text_parameter(self, evaluate: Callable[[ExecutionContext], Any], argument: str) -> Parameter:
         """A parameter for a text that is made of several values."""
-        return self.slot(sa.Text(), lambda run: storable(plain(value(run)), argument))
+        return self.parameter(sa.Text(), lambda context: storable_text(enum_value(evaluate(context)), argument))
 
-    def slot(self, of: sa.types.TypeEngine[Any], value: Callable[[Run], Any]) -> Slot:
+    def parameter(self, sql_type: sa.types.TypeEngine[Any], evaluate: Callable[[ExecutionContext], Any]) -> Parameter:
         """A new parameter of the statement; a fault in its value is told with the field's place."""
-        made = Slot(f"p{len(self.slots)}", of, _located(value, self.place) if self.place else value)
-        self.slots.append(made)
-        return made
+        parameter = Parameter(
+            f"p{len(self.parameters)}",
+            sql_type,
+            _with_location(evaluate, self.source_location) if self.source_location else evaluate,
+        )
+        self.parameters.append(parameter)
+        return parameter
 
-    def value(self, kind: Wire, leaf: Leaf, argument: str, *, prefix: str | None = None) -> Slot:
+    def value_parameter(
+        self, scalar: ScalarType, value: ArgumentValue, argument: str, *, prefix: str | None = None
+    ) -> Parameter:
         """A parameter for one value of a kind; ids are checked against the prefix."""
-        convert = self._converter(kind, argument, prefix)
-        return self._value(kind.type, leaf, convert)
+        convert = self._converter(scalar, argument, prefix)
+        return self._converted_parameter(scalar.sql_type, value, convert)
 
-    def values(self, kind: Wire, leaf: Leaf, argument: str, *, prefix: str | None = None) -> Slot:
+    def list_parameter(
+        self, scalar: ScalarType, value: ArgumentValue, argument: str, *, prefix: str | None = None
+    ) -> Parameter:
         """A parameter for a list of values of a kind."""
-        convert = self._converter(kind, argument, prefix)
-        return self._value(ARRAY(kind.type), leaf, lambda items: [convert(each) for each in items])
+        convert = self._converter(scalar, argument, prefix)
+        return self._converted_parameter(ARRAY(scalar.sql_type), value, lambda items: [convert(item) for item in items])
 
-    def _value(self, of: sa.types.TypeEngine[Any], leaf: Leaf, convert: Convert) -> Slot:
-        fetch = leaf.fetch
-        if leaf.constant:
-            constant = convert(fetch({}))
-            return self.slot(of, lambda run: constant)
-        return self.slot(of, lambda run: convert(fetch(run.variables)))
+    def _converted_parameter(
+        self, sql_type: sa.types.TypeEngine[Any], value: ArgumentValue, convert: Converter
+    ) -> Parameter:
+        source = value.source
+        if value.constant:
+            constant = convert(source({}))
+            return self.parameter(sql_type, lambda context: constant)
+        return self.parameter(sql_type, lambda context: convert(source(context.variables)))
 
-    def _converter(self, kind: Wire, argument: str, prefix: str | None) -> Convert:
-        if kind.name == "ID":
-            return lambda value: self._key(value, argument, prefix)
-        if kind.name == "JSON":
+    def _converter(self, scalar: ScalarType, argument: str, prefix: str | None) -> Converter:
+        if scalar.name == "ID":
+            return lambda value: self._decode_key(value, argument, prefix)
+        if scalar.name == "JSON":
             return lambda value: json_text(value, argument)
-        return lambda value: storable(plain(value), argument)
+        return lambda value: storable_text(enum_value(value), argument)
 
-    def _key(self, value: str, argument: str, prefix: str | None) -> UUID:
-        found, key = scalars.parse_id(value, argument)
-        if prefix is not None and found != prefix:
-            wanted = self.catalog.prefixes[prefix].name
-            row = self.catalog.prefixes.get(found)
-            fault = f"{value} is the id of {row.name if row else 'no type'}; give the id of {a(wanted)}, {prefix}_…"
-            refuse("ID_WRONG_TYPE", argument, fault)
+    def _decode_key(self, value: str, argument: str, prefix: str | None) -> UUID:
+        actual_prefix, key = scalars.decode_id(value, argument)
+        if prefix is not None and actual_prefix != prefix:
+            expected = self.catalog.prefixes[prefix].name
+            entity = self.catalog.prefixes.get(actual_prefix)
+            actual = entity.name if entity else "no type"
+            problem = f"{value} is the id of {actual}; give the id of {with_article(expected)}, {prefix}_…"
+            bad_input("ID_WRONG_TYPE", argument, problem)
         return key
 
-    def zone(self, leaf: Leaf, argument: str) -> Slot:
+    def timezone_parameter(self, value: ArgumentValue, argument: str) -> Parameter:
         """A parameter for the name of a time zone; Postgres alone would also take rules like `ABC5`."""
 
-        def known(run: Run) -> str:
-            name = cast(str, storable(leaf.fetch(run.variables), argument))
+        def evaluate(context: ExecutionContext) -> str:
+            name = cast(str, storable_text(value.source(context.variables), argument))
             try:
                 return ZoneInfo(name).key
             except (KeyError, ValueError, OSError):
-                refuse(
+                bad_input(
                     "TIMEZONE_UNKNOWN", argument, f"{name[:60]!r} is no IANA time zone; give a name like Europe/Berlin."
                 )
 
-        return self.slot(sa.Text(), known)
+        return self.parameter(sa.Text(), evaluate)
 
-    def key(self, leaf: Leaf, row: Row, argument: str) -> Slot:
+    def key_parameter(self, value: ArgumentValue, entity: CatalogEntity, argument: str) -> Parameter:
         """A parameter for the key of a row."""
-        return self.value(scalars.ID, leaf, argument, prefix=row.declaration.prefix)
+        return self.value_parameter(scalars.ID, value, argument, prefix=entity.declaration.prefix)
 
-    def moment(self, leaf: Leaf, argument: str) -> Slot:
+    def relative_time_parameter(self, value: ArgumentValue, argument: str) -> Parameter:
         """A parameter for the moment that lies a duration before the request."""
-        self.timed = True
+        self.time_dependent = True
 
-        def ago(run: Run) -> Any:
-            length: timedelta = leaf.fetch(run.variables)
+        def evaluate(context: ExecutionContext) -> Any:
+            length: timedelta = value.source(context.variables)
             try:
-                return run.at - length
+                return context.now - length
             except OverflowError:
-                refuse("VALUE_INVALID", argument, "the duration reaches back before the calendar; give a shorter one.")
+                bad_input(
+                    "VALUE_INVALID", argument, "the duration reaches back before the calendar; give a shorter one."
+                )
 
-        return self.slot(scalars.DATETIME.type, ago)
+        return self.parameter(scalars.DATETIME.sql_type, evaluate)
 
-    def size(self, leaf: Leaf, argument: str) -> int | Slot:
+    def page_size(self, value: ArgumentValue, argument: str) -> int | Parameter:
         """How many rows: a number when it is written in the document, else a parameter."""
-        if leaf.constant:
-            return self._sized(leaf.fetch({}), argument)
-        return self.slot(sa.Integer(), lambda run: self._sized(leaf.fetch(run.variables), argument))
+        if value.constant:
+            return self._checked_page_size(value.source({}), argument)
+        return self.parameter(
+            sa.Integer(), lambda context: self._checked_page_size(value.source(context.variables), argument)
+        )
 
-    def _sized(self, number: int, argument: str) -> int:
+    def _checked_page_size(self, number: int, argument: str) -> int:
         if number < 0:
-            refuse("PAGE_ARGUMENTS", argument, f"{number} rows cannot be given; ask for 0 or more.")
+            bad_input("PAGE_ARGUMENTS", argument, f"{number} rows cannot be given; ask for 0 or more.")
         if number > self.page_limit:
             raise LimitExceeded(
                 f"{argument}: {number} rows are more than a page holds; ask for at most {self.page_limit} and page on.",
@@ -204,14 +231,14 @@ class Draft:
         return number
 
 
-def leaf_of(given: object, argument: str, code: str = "VALUE_INVALID") -> Leaf:
-    """The given as a leaf; raises when null stands there."""
-    if not isinstance(given, Leaf):
-        refuse(code, argument, "null is no value here; leave it out, or use isNull.")
-    return given
+def required_value(value: object, argument: str, code: str = "VALUE_INVALID") -> ArgumentValue:
+    """The argument as a value; raises when null stands there."""
+    if not isinstance(value, ArgumentValue):
+        bad_input(code, argument, "null is no value here; leave it out, or use isNull.")
+    return value
 
 
-def objects(given: object) -> Sequence[dict[str, Any]]:
-    """The given as a list of objects; nulls in it are left out."""
-    items = given if isinstance(given, list) else [given]
-    return [each for each in items if isinstance(each, dict)]
+def object_items(value: object) -> Sequence[dict[str, Any]]:
+    """The argument as a list of objects; nulls in it are left out."""
+    items = value if isinstance(value, list) else [value]
+    return [item for item in items if isinstance(item, dict)]

@@ -4,54 +4,58 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from hub.engine.catalog.catalog import Row
-from hub.engine.plan.nodes import ById, Listing, Plan, Splice
+from hub.engine.catalog.catalog import CatalogEntity
+from hub.engine.plan.nodes import ConnectionPlan, Plan, ResolverTree, RowById
 from hub.engine.plan.predicates import Join
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class TableDependencies:
     """The tables of which any row may matter, and those of which only rows of the one customer do who is asked for."""
 
-    anywhere: frozenset[str]
-    of_customer: frozenset[str]
+    any_row: frozenset[str]
+    customer_rows: frozenset[str]
 
 
-def reach_of(plan: Plan) -> Reach:
+def table_dependencies(plan: Plan) -> TableDependencies:
     """What a plan reads: in selections, filters, sort keys, look-ups, and behind keys that resolvers give."""
-    found = {table: False for each in behind_keys(plan.splice) for table, _ in _tables(each.roots, kept=False)}
-    for table, kept in _tables(plan.roots, kept=False):
-        found[table] = kept and found.get(table, True)
-    anywhere = frozenset(table for table, kept in found.items() if not kept)
-    return Reach(anywhere, frozenset(found) - anywhere)
+    tables = {
+        table: False
+        for resolver_plan in resolver_plans(plan.resolver_tree)
+        for table, _ in _tables(resolver_plan.roots, same_customer=False)
+    }
+    for table, same_customer in _tables(plan.roots, same_customer=False):
+        tables[table] = same_customer and tables.get(table, True)
+    any_row = frozenset(table for table, same_customer in tables.items() if not same_customer)
+    return TableDependencies(any_row, frozenset(tables) - any_row)
 
 
-def _tables(part: Any, *, kept: bool) -> Iterator[tuple[str, bool]]:
+def _tables(part: Any, *, same_customer: bool) -> Iterator[tuple[str, bool]]:
     """Each table, and whether its rows belong to the customer of the root: joins that need no check keep it."""
-    if isinstance(part, Row):
-        yield part.table.name, kept
+    if isinstance(part, CatalogEntity):
+        yield part.table.name, same_customer
     elif isinstance(part, tuple):
-        for each in part:
-            yield from _tables(each, kept=kept)
+        for item in part:
+            yield from _tables(item, same_customer=same_customer)
     elif is_dataclass(part):
         join = getattr(part, "join", None)
         if isinstance(join, Join):
-            kept = kept and not join.check
-        elif isinstance(part, Listing):
-            kept = False
-        elif isinstance(part, ById):
-            kept = part.row.declaration.scope.key == "id"
-        for each in fields(part):
-            yield from _tables(getattr(part, each.name), kept=kept)
+            same_customer = same_customer and not join.check_visibility
+        elif isinstance(part, ConnectionPlan):
+            same_customer = False
+        elif isinstance(part, RowById):
+            same_customer = part.entity.declaration.scope.customer_column == "id"
+        for item in fields(part):
+            yield from _tables(getattr(part, item.name), same_customer=same_customer)
 
 
-def behind_keys(splice: Splice | None) -> Iterator[Plan]:
+def resolver_plans(resolver_tree: ResolverTree | None) -> Iterator[Plan]:
     """The plans of the rows behind keys that resolvers give, and of those behind theirs."""
-    if splice is None:
+    if resolver_tree is None:
         return
-    for fill in splice.fills:
-        if fill.keyed is not None:
-            yield fill.keyed
-            yield from behind_keys(fill.keyed.splice)
-    for _, deeper in (*splice.deeper, *splice.by_type):
-        yield from behind_keys(deeper)
+    for field in resolver_tree.fields:
+        if field.rows_plan is not None:
+            yield field.rows_plan
+            yield from resolver_plans(field.rows_plan.resolver_tree)
+    for _, child in (*resolver_tree.children, *resolver_tree.by_type):
+        yield from resolver_plans(child)

@@ -1,171 +1,230 @@
-"""Plans filters: from what a client gave to predicates of the plan. How predicates become SQL is where.py's."""
+"""Plans filters: from what a client gave to predicates of the plan. How predicates become SQL is sql/conditions.py's."""
 
 from typing import Any, Literal, cast
 
 from hub.engine.catalog import scalars
-from hub.engine.catalog.catalog import Column, Row
-from hub.engine.catalog.scalars import Wire
-from hub.engine.plan.arguments import Given, Leaf
-from hub.engine.plan.context import Draft, leaf_of, objects, refuse
-from hub.engine.plan.predicates import All, Exists, Figure, FigureTest, Join, JsonTest, Not, Predicate, Some, Test
-from hub.model.declarations import Many, One
+from hub.engine.catalog.catalog import CatalogEntity, ColumnField
+from hub.engine.catalog.scalars import ScalarType
+from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
+from hub.engine.plan.context import PlanningContext, bad_input, object_items, required_value
+from hub.engine.plan.predicates import (
+    AggregateComparison,
+    AggregateExpression,
+    And,
+    Comparison,
+    Exists,
+    Join,
+    JsonComparison,
+    Not,
+    Or,
+    Predicate,
+)
+from hub.model.declarations import ToMany, ToOne
 
-Function = Literal["COUNT", "SUM", "AVG", "MIN", "MAX"]
-FUNCTIONS: dict[str, Function] = {"sum": "SUM", "avg": "AVG", "min": "MIN", "max": "MAX"}
-EVERYTHING = All(())
+AggregateFunctionName = Literal["COUNT", "SUM", "AVG", "MIN", "MAX"]
+FUNCTION_BY_FIELD: dict[str, AggregateFunctionName] = {"sum": "SUM", "avg": "AVG", "min": "MIN", "max": "MAX"}
+ALWAYS_TRUE = And(())
 # Far beyond what people write; what is larger would cost Postgres more to plan than to run.
-DEEPEST = 24
-MOST_CONDITIONS = 150
-MOST_FIGURES = 12
+MAX_FILTER_DEPTH = 24
+MAX_CONDITIONS = 150
+MAX_AGGREGATES = 12
 
 
-def join_of(draft: Draft, row: Row, link: One | Many) -> Join:
+def plan_join(planning: PlanningContext, entity: CatalogEntity, link: ToOne | ToMany) -> Join:
     """How a link's rows are reached; rows that keep the customer of a visible row are visible too, unless it is an image."""
-    target = draft.catalog.target(link.target)
-    kept = draft.catalog.keeps_customer(draft.catalog.column(row, link))
-    theirs, ours = ("id", link.by) if isinstance(link, One) else (link.by, "id")
-    return Join(target, theirs, ours, check=draft.imaged or not kept)
+    target = planning.catalog.target(link.target)
+    preserves_owner = planning.catalog.preserves_customer(planning.catalog.column(entity, link))
+    their_column, our_column = ("id", link.by) if isinstance(link, ToOne) else (link.by, "id")
+    return Join(target, their_column, our_column, check_visibility=planning.below_image or not preserves_owner)
 
 
-def predicate(draft: Draft, given: Given, row: Row, argument: str) -> Predicate:
+def plan_filter(planning: PlanningContext, tree: ArgumentTree, entity: CatalogEntity, argument: str) -> Predicate:
     """The predicate of a row's filter object; null or nothing gives one that always holds."""
-    if not isinstance(given, dict):
-        return EVERYTHING
-    draft.conditions += 1
-    if argument.count(".") > DEEPEST or max(draft.conditions, len(draft.slots)) > MOST_CONDITIONS:
-        refuse("FILTER_LIMIT", argument.partition(".")[0], "it is too large; split it, or send fewer conditions.")
-    parts = [_part(draft, name, part, row, f"{argument}.{name}") for name, part in given.items() if part is not None]
-    return parts[0] if len(parts) == 1 else All(tuple(parts))
+    if not isinstance(tree, dict):
+        return ALWAYS_TRUE
+    planning.condition_count += 1
+    if (
+        argument.count(".") > MAX_FILTER_DEPTH
+        or max(planning.condition_count, len(planning.parameters)) > MAX_CONDITIONS
+    ):
+        bad_input("FILTER_LIMIT", argument.partition(".")[0], "it is too large; split it, or send fewer conditions.")
+    parts = [
+        _condition(planning, name, part, entity, f"{argument}.{name}")
+        for name, part in tree.items()
+        if part is not None
+    ]
+    return parts[0] if len(parts) == 1 else And(tuple(parts))
 
 
-def _part(draft: Draft, name: str, given: Given, row: Row, argument: str) -> Predicate:
-    if name in ("and", "or"):
-        parts = tuple(predicate(draft, each, row, f"{argument}[{at}]") for at, each in enumerate(objects(given)))
-        return All(parts) if name == "and" else Some(parts)
-    if name == "not":
-        return Not(predicate(draft, given, row, argument))
-    if name == "id":
-        return _tests(draft, given, None, scalars.ID, argument, prefix=row.declaration.prefix)
-    column = row.columns.get(name)
-    if column is not None:
-        if column.wire is scalars.JSON:
-            return _json(draft, given, column, argument)
-        return _tests(draft, given, column, column.wire, argument)
-    link = row.links[name]
-    assert isinstance(link, One | Many)
-    join = join_of(draft, row, link)
-    if isinstance(link, One):
-        return Exists(join, predicate(draft, given, join.row, argument))
-    return _list(draft, given, join, argument)
-
-
-def _tests(
-    draft: Draft, given: Given, column: Column | None, kind: Wire, argument: str, prefix: str | None = None
+def _condition(
+    planning: PlanningContext, name: str, tree: ArgumentTree, entity: CatalogEntity, argument: str
 ) -> Predicate:
-    assert isinstance(given, dict)
+    if name in ("and", "or"):
+        parts = tuple(
+            plan_filter(planning, item, entity, f"{argument}[{index}]") for index, item in enumerate(object_items(tree))
+        )
+        return And(parts) if name == "and" else Or(parts)
+    if name == "not":
+        return Not(plan_filter(planning, tree, entity, argument))
+    if name == "id":
+        return _comparisons(planning, tree, None, scalars.ID, argument, prefix=entity.declaration.prefix)
+    column = entity.columns.get(name)
+    if column is not None:
+        if column.scalar is scalars.JSON:
+            return _json_comparisons(planning, tree, column, argument)
+        return _comparisons(planning, tree, column, column.scalar, argument)
+    link = entity.links[name]
+    assert isinstance(link, ToOne | ToMany)
+    join = plan_join(planning, entity, link)
+    if isinstance(link, ToOne):
+        return Exists(join, plan_filter(planning, tree, join.entity, argument))
+    return _list_conditions(planning, tree, join, argument)
+
+
+def _comparisons(
+    planning: PlanningContext,
+    tree: ArgumentTree,
+    column: ColumnField | None,
+    scalar: ScalarType,
+    argument: str,
+    prefix: str | None = None,
+) -> Predicate:
+    assert isinstance(tree, dict)
     parts: list[Predicate] = []
-    for operator, part in given.items():
-        place = f"{argument}.{operator}"
-        leaf = leaf_of(part, place, "FILTER_INVALID")
+    for operator, part in tree.items():
+        operator_path = f"{argument}.{operator}"
+        value = required_value(part, operator_path, "FILTER_INVALID")
         if operator == "isNull":
-            parts.append(Test(column, kind, "isNull", None, bool(leaf.known)))
+            parts.append(Comparison(column, scalar, "isNull", None, bool(value.plan_value)))
         elif operator in ("in", "notIn"):
-            parts.append(Test(column, kind, operator, draft.values(kind, leaf, place, prefix=prefix)))
+            parts.append(
+                Comparison(
+                    column, scalar, operator, planning.list_parameter(scalar, value, operator_path, prefix=prefix)
+                )
+            )
         elif operator == "withinLast":
-            now = draft.slot(kind.type, lambda run: run.at)
-            parts += [Test(column, kind, "gte", draft.moment(leaf, place)), Test(column, kind, "lte", now)]
+            now = planning.parameter(scalar.sql_type, lambda context: context.now)
+            parts += [
+                Comparison(column, scalar, "gte", planning.relative_time_parameter(value, operator_path)),
+                Comparison(column, scalar, "lte", now),
+            ]
         elif operator == "olderThan":
-            parts.append(Test(column, kind, "lt", draft.moment(leaf, place)))
+            parts.append(Comparison(column, scalar, "lt", planning.relative_time_parameter(value, operator_path)))
         else:
-            parts.append(Test(column, kind, operator, draft.value(kind, leaf, place, prefix=prefix)))
-    return parts[0] if len(parts) == 1 else All(tuple(parts))
+            parts.append(
+                Comparison(
+                    column, scalar, operator, planning.value_parameter(scalar, value, operator_path, prefix=prefix)
+                )
+            )
+    return parts[0] if len(parts) == 1 else And(tuple(parts))
 
 
-def _json(draft: Draft, given: Given, column: Column, argument: str) -> Predicate:
-    assert isinstance(given, dict)
-    path = draft.values(
-        scalars.STRING, leaf_of(given["path"], f"{argument}.path", "FILTER_INVALID"), f"{argument}.path"
+def _json_comparisons(planning: PlanningContext, tree: ArgumentTree, column: ColumnField, argument: str) -> Predicate:
+    assert isinstance(tree, dict)
+    path = planning.list_parameter(
+        scalars.STRING, required_value(tree["path"], f"{argument}.path", "FILTER_INVALID"), f"{argument}.path"
     )
     parts: list[Predicate] = []
-    for operator, part in given.items():
+    for operator, part in tree.items():
         if operator == "path":
             continue
-        place = f"{argument}.{operator}"
+        operator_path = f"{argument}.{operator}"
         if operator in ("eq", "ne") and part is None:
-            refuse("FILTER_INVALID", place, "null is no value here; use isNull.")
-        leaf = leaf_of(part, place, "FILTER_INVALID")
+            bad_input("FILTER_INVALID", operator_path, "null is no value here; use isNull.")
+        value = required_value(part, operator_path, "FILTER_INVALID")
         if operator == "isNull":
-            parts.append(JsonTest(column, path, operator, None, bool(leaf.known)))
+            parts.append(JsonComparison(column, path, operator, None, bool(value.plan_value)))
         elif operator == "in":
-            parts.append(JsonTest(column, path, operator, draft.values(scalars.JSON, leaf, place)))
+            parts.append(
+                JsonComparison(column, path, operator, planning.list_parameter(scalars.JSON, value, operator_path))
+            )
         else:
-            kind = {"eq": scalars.JSON, "ne": scalars.JSON, "contains": scalars.STRING}.get(operator, scalars.DECIMAL)
-            parts.append(JsonTest(column, path, operator, draft.value(kind, leaf, place)))
-    return All(tuple(parts))
+            scalar = {"eq": scalars.JSON, "ne": scalars.JSON, "contains": scalars.STRING}.get(operator, scalars.DECIMAL)
+            parts.append(JsonComparison(column, path, operator, planning.value_parameter(scalar, value, operator_path)))
+    return And(tuple(parts))
 
 
-def _list(draft: Draft, given: Given, join: Join, argument: str) -> Predicate:
-    assert isinstance(given, dict)
+def _list_conditions(planning: PlanningContext, tree: ArgumentTree, join: Join, argument: str) -> Predicate:
+    assert isinstance(tree, dict)
     parts: list[Predicate] = []
-    where = predicate(draft, given.get("where"), join.row, f"{argument}.where")
-    for name, part in given.items():
-        place = f"{argument}.{name}"
+    where = plan_filter(planning, tree.get("where"), join.entity, f"{argument}.where")
+    for name, part in tree.items():
+        part_path = f"{argument}.{name}"
         if part is None or name == "where":
             continue
         if name == "count":
-            count_figure(draft, place)
-            figure = Figure(join, where, "COUNT", None, None)
-            parts.append(_figure(draft, figure, part, scalars.INT, place))
-        elif name in FUNCTIONS:
-            parts += _figures(draft, join, where, FUNCTIONS[name], cast(dict[str, Any], part), place)
+            count_aggregate(planning, part_path)
+            aggregate = AggregateExpression(join, where, "COUNT", None, None)
+            parts.append(_aggregate_comparison(planning, aggregate, part, scalars.INT, part_path))
+        elif name in FUNCTION_BY_FIELD:
+            parts += _aggregate_conditions(
+                planning, join, where, FUNCTION_BY_FIELD[name], cast(dict[str, Any], part), part_path
+            )
         else:
-            meets = predicate(draft, part, join.row, place)
-            found = Exists(join, meets, fails=name == "every")
-            parts.append(found if name == "some" else Not(found))
-    return parts[0] if len(parts) == 1 else All(tuple(parts))
+            condition = plan_filter(planning, part, join.entity, part_path)
+            exists = Exists(join, condition, fails=name == "every")
+            parts.append(exists if name == "some" else Not(exists))
+    return parts[0] if len(parts) == 1 else And(tuple(parts))
 
 
-def _figures(
-    draft: Draft, join: Join, where: Predicate, function: Function, given: dict[str, Given], argument: str
+def _aggregate_conditions(
+    planning: PlanningContext,
+    join: Join,
+    where: Predicate,
+    function: AggregateFunctionName,
+    tree: dict[str, ArgumentTree],
+    argument: str,
 ) -> list[Predicate]:
     parts = []
-    for name, part in given.items():
+    for name, part in tree.items():
         if name == "currency" or part is None:
             continue
-        column = join.row.columns[name]
-        figure = figure_of(draft, join, where, function, column, given.get("currency"), f"{argument}.{name}")
-        kind = scalars.DECIMAL if column.wire.number else column.wire
-        parts.append(_figure(draft, figure, part, kind, f"{argument}.{name}"))
+        column = join.entity.columns[name]
+        aggregate = aggregate_expression(
+            planning, join, where, function, column, tree.get("currency"), f"{argument}.{name}"
+        )
+        scalar = scalars.DECIMAL if column.scalar.is_number else column.scalar
+        parts.append(_aggregate_comparison(planning, aggregate, part, scalar, f"{argument}.{name}"))
     return parts
 
 
-def count_figure(draft: Draft, argument: str) -> None:
-    """Counts the figures of an operation: each may read a whole table."""
-    draft.figures += 1
-    if draft.figures > MOST_FIGURES:
-        refuse(
+def count_aggregate(planning: PlanningContext, argument: str) -> None:
+    """Counts the aggregates of an operation: each may read a whole table."""
+    planning.aggregate_count += 1
+    if planning.aggregate_count > MAX_AGGREGATES:
+        bad_input(
             "FILTER_LIMIT",
             argument,
-            f"an operation may compare and sort by {MOST_FIGURES} figures over lists; ask twice.",
+            f"an operation may compare and sort by {MAX_AGGREGATES} figures over lists; ask twice.",
         )
 
 
-def figure_of(
-    draft: Draft, join: Join, where: Predicate, function: Function, column: Column, currency: Given, argument: str
-) -> Figure:
-    """A figure over joined rows; money needs a currency, else CURRENCY_REQUIRED."""
-    count_figure(draft, argument)
-    if not column.wire.money:
-        return Figure(join, where, function, column, None)
-    if not isinstance(currency, Leaf):
-        refuse(
+def aggregate_expression(
+    planning: PlanningContext,
+    join: Join,
+    where: Predicate,
+    function: AggregateFunctionName,
+    column: ColumnField,
+    currency: ArgumentTree,
+    argument: str,
+) -> AggregateExpression:
+    """An aggregate over joined rows; money needs a currency, else CURRENCY_REQUIRED."""
+    count_aggregate(planning, argument)
+    if not column.scalar.is_money:
+        return AggregateExpression(join, where, function, column, None)
+    if not isinstance(currency, ArgumentValue):
+        bad_input(
             "CURRENCY_REQUIRED", argument, 'amounts of several currencies have no order; add currency: "EUR" beside it.'
         )
-    return Figure(join, where, function, column, draft.value(scalars.STRING, currency, f"{argument}.currency"))
+    return AggregateExpression(
+        join, where, function, column, planning.value_parameter(scalars.STRING, currency, f"{argument}.currency")
+    )
 
 
-def _figure(draft: Draft, figure: Figure, given: Given, kind: Wire, argument: str) -> Predicate:
-    tested = _tests(draft, given, None, kind, argument)
-    parts = tested.parts if isinstance(tested, All) else (tested,)
-    found = tuple(FigureTest(figure, cast(Test, part)) for part in parts)
-    return found[0] if len(found) == 1 else All(found)
+def _aggregate_comparison(
+    planning: PlanningContext, aggregate: AggregateExpression, tree: ArgumentTree, scalar: ScalarType, argument: str
+) -> Predicate:
+    planned = _comparisons(planning, tree, None, scalar, argument)
+    parts = planned.parts if isinstance(planned, And) else (planned,)
+    comparisons = tuple(AggregateComparison(aggregate, cast(Comparison, part)) for part in parts)
+    return comparisons[0] if len(comparisons) == 1 else And(comparisons)

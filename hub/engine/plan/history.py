@@ -1,6 +1,6 @@
 """Plans `history`: the changes of one row that the log keeps, each with what the row was before and after.
 
-How connections are planned is objects.py's, how this one becomes SQL is past.py's."""
+How connections are planned is selections.py's, how this one becomes SQL is sql/history.py's."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -12,85 +12,108 @@ from graphql import FieldNode, SelectionSetNode
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine.catalog import scalars
-from hub.engine.catalog.catalog import HISTORY, Row
-from hub.engine.graphql_types.history_types import revision_of
-from hub.engine.plan.arguments import Given, Leaf
-from hub.engine.plan.context import Draft, refuse
-from hub.engine.plan.list_nodes import Order
-from hub.engine.plan.nodes import Constant, History, Image, Part, Revision, Shape, Splice, Variant
-from hub.engine.plan.pagination import cursors, list_name, page_of
-from hub.engine.plan.predicates import Run, Slot
+from hub.engine.catalog.catalog import HISTORY, CatalogEntity
+from hub.engine.graphql_types.history_types import revision_type_name
+from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
+from hub.engine.plan.context import PlanningContext, bad_input
+from hub.engine.plan.list_nodes import SortTerm
+from hub.engine.plan.nodes import (
+    ConnectionPart,
+    Constant,
+    HistoryConnection,
+    HistoryEntry,
+    ObjectSelection,
+    ResolverTree,
+    RowImage,
+    SelectionIndex,
+)
+from hub.engine.plan.pagination import cursor_signing, list_signature, plan_page
+from hub.engine.plan.predicates import ExecutionContext, Parameter
 
-Sets = Sequence[SelectionSetNode | None]
-NodesOf = Callable[[Sets], tuple[Shape | Variant | Revision, Splice | None]]
-ALWAYS = ("version", "updated_at")  # change with every change, so the log does not name them
+SelectionSets = Sequence[SelectionSetNode | None]
+NodePlanner = Callable[[SelectionSets], tuple[ObjectSelection | SelectionIndex | HistoryEntry, ResolverTree | None]]
+ALWAYS_CHANGED = ("version", "updated_at")  # change with every change, so the log does not name them
 
 
 class Selecting(Protocol):
     """What is needed of the planner of selections."""
 
-    draft: Draft
+    planning: PlanningContext
 
-    def at(self, key: str, node: FieldNode) -> AbstractContextManager[None]: ...
+    def field_context(self, key: str, node: FieldNode) -> AbstractContextManager[None]: ...
 
-    def arguments(self, node: FieldNode, type_name: str) -> dict[str, Given]: ...
+    def arguments(self, node: FieldNode, type_name: str) -> dict[str, ArgumentTree]: ...
 
-    def fields(self, sets: Sets, type_name: str) -> Mapping[str, list[FieldNode]]: ...
+    def fields(self, selection_sets: SelectionSets, type_name: str) -> Mapping[str, list[FieldNode]]: ...
 
-    def shape(self, row: Row, sets: Sets) -> tuple[Shape, Splice | None]: ...
+    def object_selection(
+        self, entity: CatalogEntity, selection_sets: SelectionSets
+    ) -> tuple[ObjectSelection, ResolverTree | None]: ...
 
-    def parts(
-        self, name: str, sets: Sets, nodes_of: NodesOf
-    ) -> tuple[tuple[tuple[str, Part], ...], Splice | None, bool]: ...
+    def connection_parts(
+        self, name: str, selection_sets: SelectionSets, nodes_of: NodePlanner
+    ) -> tuple[tuple[tuple[str, ConnectionPart], ...], ResolverTree | None, bool]: ...
 
 
-def history(select: Selecting, row: Row, nodes: Sequence[FieldNode]) -> tuple[History, Splice | None]:
+def plan_history(
+    selector: Selecting, entity: CatalogEntity, nodes: Sequence[FieldNode]
+) -> tuple[HistoryConnection, ResolverTree | None]:
     """The plan of a row's history."""
-    draft, given = select.draft, select.arguments(nodes[0], row.name)
-    draft.timed = True  # that days of the log are dropped is no change
-    name = list_name(f"{row.name}.{HISTORY}", (Order("id", "desc"),), None)
-    page = page_of(draft, given, name, 1)
-    sets = [node.selection_set for node in nodes]
-    parts, splice, uses_cursors = select.parts(revision_of(row), sets, partial(_revision, select, row))
+    planning, arguments = selector.planning, selector.arguments(nodes[0], entity.name)
+    planning.time_dependent = True  # that days of the log are dropped is no change
+    signature = list_signature(f"{entity.name}.{HISTORY}", (SortTerm("id", "desc"),), None)
+    page = plan_page(planning, arguments, signature, 1)
+    selection_sets = [node.selection_set for node in nodes]
+    parts, resolver_tree, uses_cursors = selector.connection_parts(
+        revision_type_name(entity), selection_sets, partial(_history_entry, selector, entity)
+    )
     since, until = (
-        draft.value(scalars.DATETIME, part, argument) if isinstance(part := given.get(argument), Leaf) else None
+        planning.value_parameter(scalars.DATETIME, part, argument)
+        if isinstance(part := arguments.get(argument), ArgumentValue)
+        else None
         for argument in ("since", "until")
     )
-    changed = _changed(draft, row, given.get("fields"))
-    made = cursors(draft, name) if uses_cursors else None
-    return History(row, changed, since, until, page, made, parts, draft.imaged), splice
+    changed_columns = _changed_columns(planning, entity, arguments.get("fields"))
+    signing = cursor_signing(planning, signature) if uses_cursors else None
+    return HistoryConnection(
+        entity, changed_columns, since, until, page, signing, parts, planning.below_image
+    ), resolver_tree
 
 
-def _revision(select: Selecting, row: Row, sets: Sets) -> tuple[Revision, Splice | None]:
-    fields: list[tuple[str, Constant | str | Image]] = []
-    deeper: list[tuple[str, Splice]] = []
-    for key, nodes in select.fields(sets, revision_of(row)).items():
+def _history_entry(
+    selector: Selecting, entity: CatalogEntity, selection_sets: SelectionSets
+) -> tuple[HistoryEntry, ResolverTree | None]:
+    fields: list[tuple[str, Constant | str | RowImage]] = []
+    children: list[tuple[str, ResolverTree]] = []
+    for key, nodes in selector.fields(selection_sets, revision_type_name(entity)).items():
         name = nodes[0].name.value
         if name == "__typename":
-            fields.append((key, Constant(revision_of(row))))
+            fields.append((key, Constant(revision_type_name(entity))))
         elif name == "before" or name == "after":
-            with select.at(key, nodes[0]), select.draft.looking_back():
-                shape, splice = select.shape(row, [node.selection_set for node in nodes])
-            fields.append((key, Image(name, shape)))
-            deeper += [(key, splice)] if splice else []
+            with selector.field_context(key, nodes[0]), selector.planning.in_the_past():
+                selection, resolver_tree = selector.object_selection(entity, [node.selection_set for node in nodes])
+            fields.append((key, RowImage(name, selection)))
+            children += [(key, resolver_tree)] if resolver_tree else []
         else:
             fields.append((key, name))
-    return Revision(tuple(fields)), Splice(deeper=tuple(deeper)) if deeper else None
+    return HistoryEntry(tuple(fields)), ResolverTree(children=tuple(children)) if children else None
 
 
-def _changed(draft: Draft, row: Row, given: Given) -> Slot | None:
+def _changed_columns(planning: PlanningContext, entity: CatalogEntity, tree: ArgumentTree) -> Parameter | None:
     """The columns that one of the fields shows; raises FIELD_UNKNOWN for a field whose changes are not kept."""
-    if not isinstance(given, Leaf):
+    if not isinstance(tree, ArgumentValue):
         return None
-    fetch = given.fetch
-    columns = {column: field for column, field in row.shows.items() if column not in ALWAYS}
+    source = tree.source
+    columns = {column: field for column, field in entity.field_by_column.items() if column not in ALWAYS_CHANGED}
 
-    def wanted(run: Run) -> list[Any]:
-        fields = fetch(run.variables)
+    def evaluate(context: ExecutionContext) -> list[Any]:
+        fields = source(context.variables)
         for field in fields:
             if field not in columns.values():
-                fault = f"{field[:60]!r} is no column of {row.name} nor a link by one of its columns; name one that is."
-                refuse("FIELD_UNKNOWN", "fields", fault)
+                problem = (
+                    f"{field[:60]!r} is no column of {entity.name} nor a link by one of its columns; name one that is."
+                )
+                bad_input("FIELD_UNKNOWN", "fields", problem)
         return [column for column, field in columns.items() if field in fields]
 
-    return draft.slot(ARRAY(sa.Text()), wanted)
+    return planning.parameter(ARRAY(sa.Text()), evaluate)

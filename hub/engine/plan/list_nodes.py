@@ -1,20 +1,20 @@
 """How a plan's lists run, as data: what they are ordered by, where pages are cut, what is searched, what signs cursors.
 
-plan.py has the rest."""
+nodes.py has the rest."""
 
 from dataclasses import dataclass
 from typing import Literal
 
-from hub.engine.plan.predicates import Figure, Slot
-from hub.model.declarations import Direction
+from hub.engine.plan.predicates import AggregateExpression, Parameter
+from hub.model.declarations import AscDesc
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """A sort key: a column of the row, a figure over joined rows, or a rank of the search; never null."""
+class SortTerm:
+    """A sort key: a column of the row, an aggregate over joined rows, or a rank of the search; never null."""
 
-    key: "SortColumn | Figure | Literal['rank', 'similarity', 'id']"
-    direction: Direction
+    key: "SortColumn | AggregateExpression | Literal['rank', 'similarity', 'id']"
+    direction: AscDesc
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,37 +22,37 @@ class SortColumn:
     """A column to sort by, and what stands for null."""
 
     column: str
-    missing: str | None
+    null_as: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class CursorBound:
     """One end of a page: a parameter for each sort key, taken from a cursor."""
 
-    keys: tuple[Slot, ...]
+    keys: tuple[Parameter, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PagePlan:
     """Which rows of a list: how many (a number or a parameter), from which end, between which bounds."""
 
-    size: int | Slot
+    size: int | Parameter
     backward: bool
-    after: Bound | None
-    before: Bound | None
+    after: CursorBound | None
+    before: CursorBound | None
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class SearchTerms:
     """What is searched: the whole text and its words."""
 
-    text: Slot
-    words: tuple[Slot, ...]
+    text: Parameter
+    words: tuple[Parameter, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Cursors:
-    """What signs and tells apart the cursors of one list: two parameters, the list's mark and its key."""
+class CursorSigning:
+    """What signs and tells apart the cursors of one list: two parameters, the list's fingerprint and the signing key."""
 
-    mark: Slot
-    key: Slot
+    list_fingerprint: Parameter
+    signing_key: Parameter

@@ -1,17 +1,17 @@
 """The plan of an operation: a tree of frozen records, without behaviour, that says what to read and holds no value.
 
-planner.py makes plans of documents, sql.py makes statements of plans. Conditions, and Slot, of which all values are, are
-in conditions.py."""
+operations.py makes plans of documents, sql/ makes statements of plans. Conditions, and Parameter, of which all values are, are
+in predicates.py."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from hub.engine.catalog.catalog import Column, Row
-from hub.engine.catalog.scalars import Wire
-from hub.engine.plan.list_nodes import Cursors, Order, Page, Search
-from hub.engine.plan.predicates import Join, Predicate, Run, Slot
-from hub.model.declarations import FoundBy, Resolved
+from hub.engine.catalog.catalog import CatalogEntity, ColumnField
+from hub.engine.catalog.scalars import ScalarType
+from hub.engine.plan.list_nodes import CursorSigning, PagePlan, SearchTerms, SortTerm
+from hub.engine.plan.predicates import ExecutionContext, Join, Parameter, Predicate
+from hub.model.declarations import FieldResolver, Lookup
 
 # -- selections ---------------------------------------------------------------------------------------------------------
 
@@ -24,191 +24,191 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
-class Null:
+class ResolvedInPython:
     """A place that Python fills, or that stays empty."""
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ColumnSelection:
     """A column's value in its wire form; with a prefix, as an id."""
 
     column: str
-    wire: Wire
+    scalar: ScalarType
     prefix: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ObjectSelection:
     """A JSON object over a row: response keys and what stands there."""
 
-    fields: tuple[tuple[str, "Selected"], ...]
+    fields: tuple[tuple[str, "SelectionPlan"], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Variant:
-    """A shape of each of several types: the number of the shape in its MergedSource."""
+class SelectionIndex:
+    """A selection of each of several types: its number in its MergedSourcePlan."""
 
-    number: int
+    index: int
 
 
 @dataclass(frozen=True, slots=True)
-class Single:
+class ToOneSelection:
     """An object over at most one joined row."""
 
     join: Join
-    shape: Shape
+    selection: ObjectSelection
 
 
 @dataclass(frozen=True, slots=True)
-class Either:
+class UnionSelection:
     """The first of several joins whose key is set."""
 
-    choices: tuple[Single, ...]
+    choices: tuple[ToOneSelection, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Nodes:
     """The rows of a page."""
 
-    shape: "Shape | Variant | Revision"
+    selection: "ObjectSelection | SelectionIndex | HistoryEntry"
 
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """The rows of a page with their cursors; a field is a cursor, a constant or the node's shape."""
+    """The rows of a page with their cursors; a field is a cursor, a constant or the node's selection."""
 
-    fields: tuple[tuple[str, "Constant | Literal['cursor'] | Shape | Variant | Revision"], ...]
+    fields: tuple[tuple[str, "Constant | Literal['cursor'] | ObjectSelection | SelectionIndex | HistoryEntry"], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class PageInfo:
+class PageInfoPlan:
     """Where the page lies; a field is a constant or the name of a fact."""
 
     fields: tuple[tuple[str, "Constant | str"], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Total:
+class TotalCount:
     """How many rows the whole list has."""
 
 
 @dataclass(frozen=True, slots=True)
-class Money:
+class MoneyByCurrency:
     """A list of amounts by currency; a field is `amount`, `currency` or a constant."""
 
     fields: tuple[tuple[str, "Constant | str"], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class StatFigure:
-    """One figure of `stats`; `money` gives the shape of an amount."""
+class Aggregate:
+    """One aggregate of `stats`; `money` gives the shape of an amount."""
 
     function: Literal["sum", "avg", "min", "max"]
-    column: Column
-    money: Money | None
+    column: ColumnField
+    money: MoneyByCurrency | None
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Figures over the whole list: nested response keys down to counts and figures."""
+    """Aggregates over the whole list: nested response keys down to counts and aggregates."""
 
-    fields: tuple[tuple[str, "Constant | Total | StatFigure | Stats"], ...]
+    fields: tuple[tuple[str, "Constant | TotalCount | Aggregate | Stats"], ...]
 
 
-Part = Nodes | Edges | PageInfo | Total | Stats | Constant
+ConnectionPart = Nodes | Edges | PageInfoPlan | TotalCount | Stats | Constant
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class ConnectionPlan:
     """A connection: the rows, their order, the page, and the parts that were asked for."""
 
-    row: Row
+    entity: CatalogEntity
     join: Join | None
     where: Predicate
-    search: Search | None
-    order: tuple[Order, ...]
-    page: Page
-    cursors: Cursors | None
-    parts: tuple[tuple[str, Part], ...]
+    search: SearchTerms | None
+    order: tuple[SortTerm, ...]
+    page: PagePlan
+    cursor_signing: CursorSigning | None
+    parts: tuple[tuple[str, ConnectionPart], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class MergedSource:
-    """One type of a merged list: its rows, the column of its moment, and its nodes' shapes by part."""
+class MergedSourcePlan:
+    """One type of a merged list: its rows, the column of its moment, and its nodes' selections by part."""
 
-    row: Row
-    at: str
-    shapes: tuple[Shape, ...]
+    entity: CatalogEntity
+    time_column: str
+    selections: tuple[ObjectSelection, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class MergedListing:
-    """A connection over several types, newest first; the shapes in `parts` are Variants."""
+class MergedConnectionPlan:
+    """A connection over several types, newest first; the selections in `parts` are of SelectionIndex."""
 
     by: str
-    sources: tuple[MergedSource, ...]
-    since: Slot | None
-    until: Slot | None
-    page: Page
-    cursors: Cursors | None
-    parts: tuple[tuple[str, Part], ...]
-    check: bool  # the rows may be hidden although the one that they hang on is not
+    sources: tuple[MergedSourcePlan, ...]
+    since: Parameter | None
+    until: Parameter | None
+    page: PagePlan
+    cursor_signing: CursorSigning | None
+    parts: tuple[tuple[str, ConnectionPart], ...]
+    check_visibility: bool  # the rows may be hidden although the one that they hang on is not
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class RowImage:
     """The object of a row as a change found it, or as it left it: `before` or `after`."""
 
     side: str
-    shape: Shape
+    selection: ObjectSelection
 
 
 @dataclass(frozen=True, slots=True)
-class Revision:
+class HistoryEntry:
     """The object of one change of a row: constants, what the log says of the change by the field's name, and images."""
 
-    fields: tuple[tuple[str, "Constant | str | Image"], ...]
+    fields: tuple[tuple[str, "Constant | str | RowImage"], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class History:
-    """A connection over the changes of a row, newest first; the shapes in `parts` are Revisions."""
+class HistoryConnection:
+    """A connection over the changes of a row, newest first; the selections in `parts` are of HistoryEntry."""
 
-    row: Row
-    changed: Slot | None  # only changes of one of these columns
-    since: Slot | None
-    until: Slot | None
-    page: Page
-    cursors: Cursors | None
-    parts: tuple[tuple[str, Part], ...]
-    check: bool  # the row may be hidden today
+    entity: CatalogEntity
+    changed_columns: Parameter | None  # only changes of one of these columns
+    since: Parameter | None
+    until: Parameter | None
+    page: PagePlan
+    cursor_signing: CursorSigning | None
+    parts: tuple[tuple[str, ConnectionPart], ...]
+    check_visibility: bool  # the row may be hidden today
 
 
 @dataclass(frozen=True, slots=True)
 class GroupKey:
     """One part of a group's key: a column, or the span of a time."""
 
-    column: Column
+    column: ColumnField
     bucket: str | None
-    timezone: Slot | None
+    timezone: Parameter | None
 
 
 @dataclass(frozen=True, slots=True)
 class Groups:
     """Rows in groups: `parts` are `Total`, constants, or a group's fields."""
 
-    row: Row
+    entity: CatalogEntity
     where: Predicate
-    search: Search | None
+    search: SearchTerms | None
     keys: tuple[GroupKey, ...]
     by_count: bool
-    size: int | Slot
-    parts: tuple[tuple[str, "Constant | Total | GroupNodes"], ...]
+    size: int | Parameter
+    parts: tuple[tuple[str, "Constant | TotalCount | GroupNodes"], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class GroupNodes:
-    """The groups themselves; a field is a constant, the figures, or the key's fields (numbers into the keys, or None)."""
+    """The groups themselves; a field is a constant, the aggregates, or the key's fields (numbers into the keys, or None)."""
 
     fields: tuple[tuple[str, "Constant | Stats | GroupKeyFields"], ...]
 
@@ -221,151 +221,163 @@ class GroupKeyFields:
 
 
 @dataclass(frozen=True, slots=True)
-class ById:
-    """A root: the row of an id; with `moment`, as it was then."""
+class RowById:
+    """A root: the row of an id; with `as_of`, as it was then."""
 
-    row: Row
-    key: Slot
-    shape: Shape
-    moment: Slot | None = None
+    entity: CatalogEntity
+    key: Parameter
+    selection: ObjectSelection
+    as_of: Parameter | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class ByOther:
+class RowByLookup:
     """A root: the row that a row of another table points at."""
 
-    row: Row
-    found_by: FoundBy
-    arguments: tuple[tuple[str, Slot], ...]
-    shape: Shape
+    entity: CatalogEntity
+    lookup: Lookup
+    arguments: tuple[tuple[str, Parameter], ...]
+    selection: ObjectSelection
 
 
 @dataclass(frozen=True, slots=True)
-class ByIds:
+class RowsByIds:
     """A root: rows of any type by ids; one parameter for the types and one for the keys; `single` gives one, not a list."""
 
-    types: Slot
-    keys: Slot
-    shapes: tuple[tuple[Row, Shape], ...]
+    types: Parameter
+    keys: Parameter
+    selections: tuple[tuple[CatalogEntity, ObjectSelection], ...]
     single: bool
-    moment: Slot | None = None
+    as_of: Parameter | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Keyed:
+class RowsByKeys:
     """Rows of one type by a list of keys, as a JSON object from key to row: what a resolver of keys is read with."""
 
-    row: Row
-    keys: Slot
-    shape: Shape
+    entity: CatalogEntity
+    keys: Parameter
+    selection: ObjectSelection
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LiteralValue:
     """A value that a command gave: a parameter of JSON text."""
 
-    value: Slot
+    value: Parameter
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """The row of a result, by the number of its key among the keys of Results."""
+class ResultRow:
+    """The row of a result, by the number of its key among the keys of BulkResults."""
 
-    row: Row
-    number: int
-    shape: Shape
+    entity: CatalogEntity
+    key_index: int
+    selection: ObjectSelection
 
 
 @dataclass(frozen=True, slots=True)
-class Results:
+class BulkResults:
     """A list of results: arrays of keys, one of JSON objects; a field is a row, a constant, or (None) the object's own."""
 
-    keys: tuple[Slot, ...]
-    told: Slot
-    fields: tuple[tuple[str, "Constant | Chosen | None"], ...]
+    keys: tuple[Parameter, ...]
+    values: Parameter
+    fields: tuple[tuple[str, "Constant | ResultRow | None"], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Payload:
     """A root of a mutation: the rows and values that its command's outcome names."""
 
-    fields: tuple[tuple[str, Constant | Told | ById | Results], ...]
+    fields: tuple[tuple[str, Constant | LiteralValue | RowById | BulkResults], ...]
 
 
 MessageFields = tuple[tuple[str, str], ...]  # response keys, and the fields of the message that stand there
 
 
 @dataclass(frozen=True, slots=True)
-class Imaged:
+class ChangeTypePlan:
     """Changes of one type: the objects over its images by response key, the filter, the columns that count (None: all)."""
 
-    row: Row
-    shapes: tuple[tuple[str, Shape], ...]
+    entity: CatalogEntity
+    selections: tuple[tuple[str, ObjectSelection], ...]
     where: Predicate
-    watched: tuple[str, ...] | None
+    watched_columns: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ChangeFilterPlan:
     """Conditions on what the log says of a change; `changed` has a parameter for each type."""
 
-    operations: Slot | None
-    keys: Slot | None
-    customer: Slot | None
-    changed: Mapping[str, Slot] = field(compare=False)
+    operations: Parameter | None
+    keys: Parameter | None
+    customer: Parameter | None
+    changed_columns: Mapping[str, Parameter] = field(compare=False)
     exclude_own: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class ChangesPlan:
     """A root: changes at given positions; `messages` says what of each kind of message is told."""
 
-    types: tuple[Imaged, ...]
-    listed: Listed
+    types: tuple[ChangeTypePlan, ...]
+    log_filter: ChangeFilterPlan
     messages: Mapping[str, MessageFields] = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class LivePayload:
     """A root of a live query: an answer, and the place in the order of changes that it is true for, by response key."""
 
     fields: tuple[tuple[str, "Constant | Literal['cursor'] | RootNode"], ...]
 
 
-Selected = Constant | Null | Read | Shape | Single | Either | Listing | MergedListing | History
-RootNode = Constant | Null | ById | ByOther | ByIds | Listing | Groups | Payload | Frame
+SelectionPlan = (
+    Constant
+    | ResolvedInPython
+    | ColumnSelection
+    | ObjectSelection
+    | ToOneSelection
+    | UnionSelection
+    | ConnectionPlan
+    | MergedConnectionPlan
+    | HistoryConnection
+)
+RootNode = (
+    Constant | ResolvedInPython | RowById | RowByLookup | RowsByIds | ConnectionPlan | Groups | Payload | LivePayload
+)
 
 # -- what Python adds ---------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Fill:
+class ResolverField:
     """A resolved field in a selection: where it stands, what it needs (hidden keys and their kinds), and the rows behind keys."""
 
     key: str
-    resolved: Resolved
-    hidden: tuple[tuple[str, str], ...]
-    kinds: tuple[str, ...]
-    arguments: Callable[[Run], Mapping[str, Any]] = field(compare=False, repr=False)
-    keyed: "Plan | None" = None
+    resolver: FieldResolver
+    hidden_columns: tuple[tuple[str, str], ...]
+    scalar_names: tuple[str, ...]
+    arguments: Callable[[ExecutionContext], Mapping[str, Any]] = field(compare=False, repr=False)
+    rows_plan: "Plan | None" = None
 
 
 @dataclass(frozen=True, slots=True)
-class Splice:
+class ResolverTree:
     """Where resolved fields stand below a JSON value: fills of this object, and deeper places by response key.
 
     Lists on the way are entered; `by_type` tells apart the types behind an interface by a hidden key."""
 
-    fills: tuple[Fill, ...] = ()
-    deeper: tuple[tuple[str, "Splice"], ...] = ()
-    by_type: tuple[tuple[str, "Splice"], ...] = ()
+    fields: tuple[ResolverField, ...] = ()
+    children: tuple[tuple[str, "ResolverTree"], ...] = ()
+    by_type: tuple[tuple[str, "ResolverTree"], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """An operation, or a part of one, ready to become a statement."""
 
-    roots: tuple[tuple[str, RootNode | Keyed | Changes], ...]
-    slots: tuple[Slot, ...]
-    splice: Splice | None
-    fresh: bool  # planned anew by Postgres at every run, since its best way depends on the values
+    roots: tuple[tuple[str, RootNode | RowsByKeys | ChangesPlan], ...]
+    parameters: tuple[Parameter, ...]
+    resolver_tree: ResolverTree | None
+    custom_plan: bool  # planned anew by Postgres at every run, since its best way depends on the values

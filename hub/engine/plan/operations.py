@@ -1,6 +1,6 @@
 """Plans operations: a document's selections over the catalog become a Plan. No SQL, no values, no database.
 
-objects.py plans what stands below a root; here are the roots, and the plan as a whole."""
+selections.py plans what stands below a root; here are the roots, and the plan as a whole."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,309 +12,353 @@ from graphql import FieldNode
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine.catalog import scalars
-from hub.engine.catalog.catalog import Row
-from hub.engine.graphql_types.mutation_types import Mutation
-from hub.engine.graphql_types.schema_builder import Graph, Root
-from hub.engine.plan.arguments import Given, Leaf, Reader, plain
-from hub.engine.plan.changes import changes
-from hub.engine.plan.context import Draft, leaf_of, objects, refuse
-from hub.engine.plan.filters import predicate
+from hub.engine.catalog.catalog import CatalogEntity
+from hub.engine.graphql_types.mutation_types import MutationField
+from hub.engine.graphql_types.schema_builder import RootField, Schema
+from hub.engine.plan.arguments import ArgumentReader, ArgumentTree, ArgumentValue, enum_value
+from hub.engine.plan.changes import MAX_IDS, plan_changes
+from hub.engine.plan.context import PlanningContext, bad_input, object_items, required_value
+from hub.engine.plan.filters import plan_filter
 from hub.engine.plan.nodes import (
-    ById,
-    ByIds,
-    ByOther,
     Constant,
-    Frame,
     GroupKey,
     GroupKeyFields,
     GroupNodes,
     Groups,
-    Null,
+    LivePayload,
     Plan,
+    ResolvedInPython,
+    ResolverTree,
     RootNode,
-    Splice,
+    RowById,
+    RowByLookup,
+    RowsByIds,
     Stats,
-    Total,
+    TotalCount,
 )
-from hub.engine.plan.pagination import page, search
-from hub.engine.plan.payloads import payload
-from hub.engine.plan.predicates import Run, Slot
-from hub.engine.plan.selections import Selections
+from hub.engine.plan.pagination import page_size, plan_search
+from hub.engine.plan.payloads import plan_payload
+from hub.engine.plan.predicates import ExecutionContext, Parameter
+from hub.engine.plan.selections import SelectionPlanner
 from hub.errors import BadInput
-from hub.model.declarations import FoundBy
+from hub.model.declarations import Lookup
 from hub.viewer import Binding
 
-MOST_GROUP_KEYS = 4
-MOST_IDS = 100
+MAX_GROUP_KEYS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ChangesRoot:
     """A root that tells changes: its response key, the plan of its messages, where it begins, how many it tells."""
 
     key: str
     plan: Plan
-    after: Callable[[Run], str] | None
-    size: Callable[[Run], int]
+    after: Callable[[ExecutionContext], str] | None
+    size: Callable[[ExecutionContext], int]
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
-    """A root that is kept alive: its response key, and the plan of its frames; `timed`: time alone may change them."""
+class LiveRoot:
+    """A root that is kept alive: its response key, and the plan of its answers; `time_dependent`: time alone may
+    change them."""
 
     key: str
     plan: Plan
-    timed: bool
+    time_dependent: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """An operation's plan, the response keys of roots that Python answers, and the roots that tell changes."""
+class QueryPlan:
+    """An operation's plan, the response keys of roots that Python answers, and the `changes` roots."""
 
     plan: Plan
-    python: tuple[str, ...]
-    told: tuple[Told, ...]
+    python_roots: tuple[str, ...]
+    changes_roots: tuple[ChangesRoot, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class MutationFieldPlan:
     """A root of a mutation: its response key, its field, and the plan that reads its payload; none for `__typename`."""
 
     key: str
     node: FieldNode
-    mutation: Mutation | None = None
+    mutation: MutationField | None = None
     plan: Plan | None = None
 
 
-class Planner:
+class OperationPlanner:
     """Plans one operation for given variables and a binding; the outcome serves all values of the same shape."""
 
     def __init__(
-        self, graph: Graph, variables: Mapping[str, Any], fragments: Mapping[str, Any], page_limit: int
+        self, schema: Schema, variables: Mapping[str, Any], fragments: Mapping[str, Any], page_limit: int
     ) -> None:
-        reader = Reader(graph.steering, variables)
-        self.graph = graph
-        self.draft = Draft(graph.catalog, reader, page_limit)
-        self.select = Selections(graph, self.draft, fragments, variables)
+        reader = ArgumentReader(schema.plan_relevant_enums, variables)
+        self.schema = schema
+        self.planning = PlanningContext(schema.catalog, reader, page_limit)
+        self.selector = SelectionPlanner(schema, self.planning, fragments, variables)
 
-    def plan(self, selection_set: Any, binding: Binding) -> Planned:
+    def plan_query(self, selection_set: Any, binding: Binding) -> QueryPlan:
         """The plan of an operation's selection set; raises BadInput with the path of the field."""
         roots: list[tuple[str, RootNode]] = []
-        deeper: list[tuple[str, Splice]] = []
-        python: list[str] = []
-        told: list[Told] = []
-        for key, nodes in self.select.fields([selection_set], "Query").items():
-            node, splice = self._root(key, nodes)
+        children: list[tuple[str, ResolverTree]] = []
+        python_roots: list[str] = []
+        changes_roots: list[ChangesRoot] = []
+        for key, nodes in self.selector.fields([selection_set], "Query").items():
+            node, resolver_tree = self._plan_root(key, nodes)
             if nodes[0].name.value == "changes":
-                told.append(self._told(key, nodes, "Query"))
-            elif isinstance(node, Null):
-                python.append(key)
-            if splice is not None:
-                deeper.append((key, splice))
+                changes_roots.append(self._plan_changes(key, nodes, "Query"))
+            elif isinstance(node, ResolvedInPython):
+                python_roots.append(key)
+            if resolver_tree is not None:
+                children.append((key, resolver_tree))
             roots.append((key, node))
-        kinds = {type(node) for _, node in roots}
-        fresh = self.select.searched or (binding == "unit" and bool(kinds - {Constant, Null, ById, ByIds, ByOther}))
-        splice = Splice(deeper=tuple(deeper)) if deeper or python else None
-        return Planned(Plan(tuple(roots), tuple(self.draft.slots), splice, fresh), tuple(python), tuple(told))
+        node_types = {type(node) for _, node in roots}
+        custom_plan = self.selector.uses_search or (
+            binding == "unit_subtree"
+            and bool(node_types - {Constant, ResolvedInPython, RowById, RowsByIds, RowByLookup})
+        )
+        resolver_tree = ResolverTree(children=tuple(children)) if children or python_roots else None
+        return QueryPlan(
+            Plan(tuple(roots), tuple(self.planning.parameters), resolver_tree, custom_plan),
+            tuple(python_roots),
+            tuple(changes_roots),
+        )
 
-    def stream(self, selection_set: Any, binding: Binding) -> Told | Live:
+    def plan_subscription(self, selection_set: Any, binding: Binding) -> ChangesRoot | LiveRoot:
         """The plan of a subscription, which has one root."""
-        roots = self.select.fields([selection_set], "Subscription")
+        roots = self.selector.fields([selection_set], "Subscription")
         if len(roots) != 1:
             message = "A subscription has exactly one root field; @skip and @include have left none, or several."
             raise BadInput(message, code="GRAPHQL_INVALID")
         ((key, nodes),) = roots.items()
-        root = self.graph.streams[nodes[0].name.value]
-        if root.kind == "changes":
-            return self._told(key, nodes, "Subscription")
-        deeper: list[tuple[str, Splice]] = []
+        root = self.schema.streams[nodes[0].name.value]
+        if root.category == "changes":
+            return self._plan_changes(key, nodes, "Subscription")
+        children: list[tuple[str, ResolverTree]] = []
         fields: list[tuple[str, Any]] = []
-        with self.select.at(key, nodes[0]):
-            given = self.select.arguments(nodes[0], "Subscription")
-            for name, below in self.select.fields([node.selection_set for node in nodes], root.frame).items():
-                field = below[0].name.value
+        with self.selector.field_context(key, nodes[0]):
+            arguments = self.selector.arguments(nodes[0], "Subscription")
+            for name, payload_nodes in self.selector.fields(
+                [node.selection_set for node in nodes], root.payload_type
+            ).items():
+                field = payload_nodes[0].name.value
                 if field != root.query:
-                    fields.append((name, "cursor" if field == "cursor" else Constant(root.frame)))
+                    fields.append((name, "cursor" if field == "cursor" else Constant(root.payload_type)))
                     continue
-                with self.select.at(name, below[0]):
-                    answer, splice = self._planned(self.graph.roots[root.query], root.query, below, given)
+                with self.selector.field_context(name, payload_nodes[0]):
+                    answer, resolver_tree = self._plan_field(
+                        self.schema.roots[root.query], root.query, payload_nodes, arguments
+                    )
                 fields.append((name, answer))
-                deeper += [(name, splice)] if splice else []
-        above = Splice(deeper=tuple(deeper)) if deeper else None
-        fresh = self.select.searched or (binding == "unit" and self.graph.roots[root.query].kind == "list")
-        plan = Plan(((key, Frame(tuple(fields))),), tuple(self.draft.slots), above, fresh)
-        return Live(key, plan, self.draft.timed)
+                children += [(name, resolver_tree)] if resolver_tree else []
+        root_tree = ResolverTree(children=tuple(children)) if children else None
+        custom_plan = self.selector.uses_search or (
+            binding == "unit_subtree" and self.schema.roots[root.query].category == "list"
+        )
+        plan = Plan(((key, LivePayload(tuple(fields))),), tuple(self.planning.parameters), root_tree, custom_plan)
+        return LiveRoot(key, plan, self.planning.time_dependent)
 
-    def _told(self, key: str, nodes: Sequence[FieldNode], root: str) -> Told:
+    def _plan_changes(self, key: str, nodes: Sequence[FieldNode], root: str) -> ChangesRoot:
         """A `changes` root: a plan of its own, since its messages are read by their positions."""
-        with self.select.at(key, nodes[0]):
-            given = self.select.arguments(nodes[0], root)
-            inner = self.select.apart()
-            node, splice = changes(inner, [each.selection_set for each in nodes], given)
-            size, _ = page(inner.draft, {"first": given["first"]} if given.get("first") else {})
-            after = given.get("after")
-            fetch = after.fetch if isinstance(after, Leaf) else None
-        plan = Plan(((key, node),), tuple(inner.draft.slots), splice, inner.searched)
-        return Told(
+        with self.selector.field_context(key, nodes[0]):
+            arguments = self.selector.arguments(nodes[0], root)
+            inner = self.selector.independent()
+            node, resolver_tree = plan_changes(inner, [field_node.selection_set for field_node in nodes], arguments)
+            size, _ = page_size(inner.planning, {"first": arguments["first"]} if arguments.get("first") else {})
+            after = arguments.get("after")
+            source = after.source if isinstance(after, ArgumentValue) else None
+        plan = Plan(((key, node),), tuple(inner.planning.parameters), resolver_tree, inner.uses_search)
+        return ChangesRoot(
             key,
             plan,
-            None if fetch is None else lambda run: cast(str, fetch(run.variables)),
-            (lambda run: cast(int, size.value(run))) if isinstance(size, Slot) else lambda run: size,
+            None if source is None else lambda context: cast(str, source(context.variables)),
+            (lambda context: cast(int, size.evaluate(context)))
+            if isinstance(size, Parameter)
+            else lambda context: size,
         )
 
-    def acts(self, selection_set: Any) -> list[Act]:
+    def plan_mutation(self, selection_set: Any) -> list[MutationFieldPlan]:
         """The roots of a mutation in their order, each with a plan of its own, since each is run before the next."""
-        found = []
-        for key, nodes in self.select.fields([selection_set], "Mutation").items():
+        field_plans = []
+        for key, nodes in self.selector.fields([selection_set], "Mutation").items():
             name = nodes[0].name.value
             if name == "__typename":
-                found.append(Act(key, nodes[0]))
+                field_plans.append(MutationFieldPlan(key, nodes[0]))
                 continue
-            mutation = self.graph.mutations[name]
-            with self.select.at(key, nodes[0]):
-                inner = self.select.apart()
-                node, splice = payload(inner, mutation, [each.selection_set for each in nodes])
-            above = Splice(deeper=((key, splice),)) if splice else None
-            plan = Plan(((key, node),), tuple(inner.draft.slots), above, inner.searched)
-            found.append(Act(key, nodes[0], mutation, plan))
-        return found
+            mutation = self.schema.mutations[name]
+            with self.selector.field_context(key, nodes[0]):
+                inner = self.selector.independent()
+                node, resolver_tree = plan_payload(inner, mutation, [field_node.selection_set for field_node in nodes])
+            root_tree = ResolverTree(children=((key, resolver_tree),)) if resolver_tree else None
+            plan = Plan(((key, node),), tuple(inner.planning.parameters), root_tree, inner.uses_search)
+            field_plans.append(MutationFieldPlan(key, nodes[0], mutation, plan))
+        return field_plans
 
-    def _root(self, key: str, nodes: Sequence[FieldNode]) -> tuple[RootNode, Splice | None]:
+    def _plan_root(self, key: str, nodes: Sequence[FieldNode]) -> tuple[RootNode, ResolverTree | None]:
         name = nodes[0].name.value
         if name == "__typename":
             return Constant("Query"), None
-        root = self.graph.roots.get(name)
-        if root is None or root.kind == "changes":
-            return Null(), None
-        with self.select.at(key, nodes[0]):
-            given = self.select.arguments(nodes[0], "Query")
-            return self._planned(root, name, nodes, given)
+        root = self.schema.roots.get(name)
+        if root is None or root.category == "changes":
+            return ResolvedInPython(), None
+        with self.selector.field_context(key, nodes[0]):
+            arguments = self.selector.arguments(nodes[0], "Query")
+            return self._plan_field(root, name, nodes, arguments)
 
-    def _planned(
-        self, root: Root, name: str, nodes: Sequence[FieldNode], given: dict[str, Given]
-    ) -> tuple[RootNode, Splice | None]:
-        sets = [node.selection_set for node in nodes]
-        if root.kind in ("node", "nodes"):
-            return self._by_ids(given, sets, single=root.kind == "node")
-        assert root.row is not None
-        if root.kind == "list":
-            return self.select.listing(root.row, None, sets, given, f"Query.{name}")
-        if root.kind == "groups":
-            return self._groups(root.row, sets, given), None
-        if root.kind == "found_by":
-            assert root.found_by is not None
-            return self._by_other(root.row, root.found_by, sets, given)
-        key, moment = self.draft.key(leaf_of(given.get("id"), "id"), root.row, "id"), self._moment(given)
-        with self.draft.looking_back(back=moment is not None):
-            shape, splice = self.select.shape(root.row, sets)
-        return ById(root.row, key, shape, moment), splice
-
-    def _moment(self, given: dict[str, Given]) -> Slot | None:
-        """The moment as of which a row is asked for; none: as it is."""
-        leaf = given.get("asOf")
-        return self.draft.passed(leaf, "asOf") if isinstance(leaf, Leaf) else None
-
-    def _by_other(
-        self, row: Row, found: FoundBy, sets: Sequence[Any], given: dict[str, Given]
-    ) -> tuple[RootNode, Splice | None]:
-        argument = next(iter(given))
-        parts = cast(dict[str, Given], given[argument])
-        leaves = {name: part for name, part in parts.items() if isinstance(part, Leaf)}
-
-        def normal(run: Run) -> Mapping[str, Any]:
-            return found.normalize({name: plain(leaf.fetch(run.variables)) for name, leaf in leaves.items()})
-
-        def part(name: str) -> Callable[[Run], Any]:
-            return lambda run: normal(run)[name]
-
-        slots = tuple(
-            (column.name, self.draft.text(part(name), f"{argument}.{name}"))
-            for name, (column, _) in found.arguments.items()
-            if name in leaves
+    def _plan_field(
+        self, root: RootField, name: str, nodes: Sequence[FieldNode], arguments: dict[str, ArgumentTree]
+    ) -> tuple[RootNode, ResolverTree | None]:
+        selection_sets = [node.selection_set for node in nodes]
+        if root.category in ("node", "nodes"):
+            return self._plan_by_ids(arguments, selection_sets, single=root.category == "node")
+        assert root.entity is not None
+        if root.category == "list":
+            return self.selector.connection(root.entity, None, selection_sets, arguments, f"Query.{name}")
+        if root.category == "groups":
+            return self._plan_groups(root.entity, selection_sets, arguments), None
+        if root.category == "lookup":
+            assert root.lookup is not None
+            return self._plan_lookup(root.entity, root.lookup, selection_sets, arguments)
+        key, as_of = (
+            self.planning.key_parameter(required_value(arguments.get("id"), "id"), root.entity, "id"),
+            self._as_of(arguments),
         )
-        shape, splice = self.select.shape(row, sets)
-        return ByOther(row, found, slots, shape), splice
+        with self.planning.in_the_past(enabled=as_of is not None):
+            selection, resolver_tree = self.selector.object_selection(root.entity, selection_sets)
+        return RowById(root.entity, key, selection, as_of), resolver_tree
 
-    def _by_ids(self, given: dict[str, Given], sets: Sequence[Any], *, single: bool) -> tuple[RootNode, Splice | None]:
+    def _as_of(self, arguments: dict[str, ArgumentTree]) -> Parameter | None:
+        """The moment as of which a row is asked for; none: as it is."""
+        value = arguments.get("asOf")
+        return self.planning.past_timestamp_parameter(value, "asOf") if isinstance(value, ArgumentValue) else None
+
+    def _plan_lookup(
+        self, entity: CatalogEntity, lookup: Lookup, selection_sets: Sequence[Any], arguments: dict[str, ArgumentTree]
+    ) -> tuple[RootNode, ResolverTree | None]:
+        argument = next(iter(arguments))
+        parts = cast(dict[str, ArgumentTree], arguments[argument])
+        values = {name: part for name, part in parts.items() if isinstance(part, ArgumentValue)}
+
+        def normalized(context: ExecutionContext) -> Mapping[str, Any]:
+            return lookup.normalize(
+                {name: enum_value(value.source(context.variables)) for name, value in values.items()}
+            )
+
+        def part(name: str) -> Callable[[ExecutionContext], Any]:
+            return lambda context: normalized(context)[name]
+
+        parameters = tuple(
+            (column.name, self.planning.text_parameter(part(name), f"{argument}.{name}"))
+            for name, (column, _) in lookup.arguments.items()
+            if name in values
+        )
+        selection, resolver_tree = self.selector.object_selection(entity, selection_sets)
+        return RowByLookup(entity, lookup, parameters, selection), resolver_tree
+
+    def _plan_by_ids(
+        self, arguments: dict[str, ArgumentTree], selection_sets: Sequence[Any], *, single: bool
+    ) -> tuple[RootNode, ResolverTree | None]:
         argument = "id" if single else "ids"
-        leaf = leaf_of(given.get(argument), argument)
+        value = required_value(arguments.get(argument), argument)
 
-        def parsed(run: Run) -> list[tuple[str, UUID]]:
-            ids = [leaf.fetch(run.variables)] if single else leaf.fetch(run.variables)
-            if len(ids) > MOST_IDS:
-                refuse("PAGE_LIMIT", argument, f"{len(ids)} ids are too many; give at most {MOST_IDS}.")
-            found = [scalars.parse_id(each, argument) for each in ids]
-            for prefix, _ in found:
-                if prefix not in self.draft.catalog.prefixes:
-                    refuse("ID_WRONG_TYPE", argument, f"no type has ids that begin with {prefix[:20]}_.")
-            return found
+        def decoded_ids(context: ExecutionContext) -> list[tuple[str, UUID]]:
+            ids = [value.source(context.variables)] if single else value.source(context.variables)
+            if len(ids) > MAX_IDS:
+                bad_input("PAGE_LIMIT", argument, f"{len(ids)} ids are too many; give at most {MAX_IDS}.")
+            decoded = [scalars.decode_id(public_id, argument) for public_id in ids]
+            for prefix, _ in decoded:
+                if prefix not in self.planning.catalog.prefixes:
+                    bad_input("ID_WRONG_TYPE", argument, f"no type has ids that begin with {prefix[:20]}_.")
+            return decoded
 
-        types = self.draft.slot(ARRAY(sa.Text()), lambda run: [prefix for prefix, _ in parsed(run)])
-        keys = self.draft.slot(ARRAY(sa.Uuid()), lambda run: [key for _, key in parsed(run)])
-        moment = self._moment(given)
-        with self.draft.looking_back(back=moment is not None):
-            shapes, splice = self.select.shapes(list(self.draft.catalog.rows.values()), sets)
-        return ByIds(types, keys, tuple(shapes), single, moment), splice
+        types = self.planning.parameter(
+            ARRAY(sa.Text()), lambda context: [prefix for prefix, _ in decoded_ids(context)]
+        )
+        keys = self.planning.parameter(ARRAY(sa.Uuid()), lambda context: [key for _, key in decoded_ids(context)])
+        as_of = self._as_of(arguments)
+        with self.planning.in_the_past(enabled=as_of is not None):
+            selections, resolver_tree = self.selector.object_selections(
+                list(self.planning.catalog.entities.values()), selection_sets
+            )
+        return RowsByIds(types, keys, tuple(selections), single, as_of), resolver_tree
 
-    def _groups(self, row: Row, sets: Sequence[Any], given: dict[str, Given]) -> Groups:
-        keys = tuple(self._group_key(row, each, f"by[{at}]") for at, each in enumerate(objects(given["by"])))
-        if not 1 <= len(keys) <= MOST_GROUP_KEYS or len({key.column for key in keys}) < len(keys):
-            refuse("GROUP_INVALID", "by", f"give 1 to {MOST_GROUP_KEYS} different fields to group by.")
-        searching = search(self.draft, given.get("search"), "search")
-        self.select.searched |= searching is not None
-        by_count = isinstance(given.get("orderBy"), Leaf) and cast(Leaf, given["orderBy"]).known == "COUNT"
-        parts: list[tuple[str, Constant | Total | GroupNodes]] = []
-        for key, nodes in self.select.fields(sets, f"{row.name}Groups").items():
+    def _plan_groups(
+        self, entity: CatalogEntity, selection_sets: Sequence[Any], arguments: dict[str, ArgumentTree]
+    ) -> Groups:
+        keys = tuple(
+            self._plan_group_key(entity, item, f"by[{index}]")
+            for index, item in enumerate(object_items(arguments["by"]))
+        )
+        if not 1 <= len(keys) <= MAX_GROUP_KEYS or len({key.column for key in keys}) < len(keys):
+            bad_input("GROUP_INVALID", "by", f"give 1 to {MAX_GROUP_KEYS} different fields to group by.")
+        search_terms = plan_search(self.planning, arguments.get("search"), "search")
+        self.selector.uses_search |= search_terms is not None
+        by_count = (
+            isinstance(arguments.get("orderBy"), ArgumentValue)
+            and cast(ArgumentValue, arguments["orderBy"]).plan_value == "COUNT"
+        )
+        parts: list[tuple[str, Constant | TotalCount | GroupNodes]] = []
+        for key, nodes in self.selector.fields(selection_sets, f"{entity.name}Groups").items():
             match nodes[0].name.value:
                 case "__typename":
-                    parts.append((key, Constant(f"{row.name}Groups")))
+                    parts.append((key, Constant(f"{entity.name}Groups")))
                 case "totalCount":
-                    parts.append((key, Total()))
+                    parts.append((key, TotalCount()))
                 case _:
-                    parts.append((key, self._group_nodes(row, keys, [node.selection_set for node in nodes])))
+                    parts.append((key, self._plan_group_nodes(entity, keys, [node.selection_set for node in nodes])))
         return Groups(
-            row,
-            predicate(self.draft, given.get("filter"), row, "filter"),
-            searching,
+            entity,
+            plan_filter(self.planning, arguments.get("filter"), entity, "filter"),
+            search_terms,
             keys,
             by_count,
-            page(self.draft, given)[0],
+            page_size(self.planning, arguments)[0],
             tuple(parts),
         )
 
-    def _group_key(self, row: Row, given: dict[str, Given], argument: str) -> GroupKey:
-        field = cast(Leaf, given["field"]).known
-        column = next(each for each in row.columns.values() if each.column.name.upper() == field)
-        bucket, timezone = given.get("bucket"), given.get("timezone")
-        if not isinstance(bucket, Leaf):
+    def _plan_group_key(self, entity: CatalogEntity, group_by: dict[str, ArgumentTree], argument: str) -> GroupKey:
+        field = cast(ArgumentValue, group_by["field"]).plan_value
+        column = next(candidate for candidate in entity.columns.values() if candidate.column.name.upper() == field)
+        bucket, timezone = group_by.get("bucket"), group_by.get("timezone")
+        if not isinstance(bucket, ArgumentValue):
             if timezone is not None:
-                refuse("GROUP_INVALID", f"{argument}.timezone", "a time zone needs a bucket beside it.")
+                bad_input("GROUP_INVALID", f"{argument}.timezone", "a time zone needs a bucket beside it.")
             return GroupKey(column, None, None)
-        if not column.wire.time:
-            refuse("GROUP_INVALID", f"{argument}.bucket", f"{field} is no time; leave the bucket out.")
-        if column.wire.name == "Date" and timezone is not None:
-            refuse("GROUP_INVALID", f"{argument}.timezone", f"{field} is a day, the same in every zone; leave it out.")
-        zone = self.draft.zone(timezone, f"{argument}.timezone") if isinstance(timezone, Leaf) else None
-        return GroupKey(column, str(bucket.known).lower(), zone)
+        if not column.scalar.is_time:
+            bad_input("GROUP_INVALID", f"{argument}.bucket", f"{field} is no time; leave the bucket out.")
+        if column.scalar.name == "Date" and timezone is not None:
+            bad_input(
+                "GROUP_INVALID", f"{argument}.timezone", f"{field} is a day, the same in every zone; leave it out."
+            )
+        timezone_parameter = (
+            self.planning.timezone_parameter(timezone, f"{argument}.timezone")
+            if isinstance(timezone, ArgumentValue)
+            else None
+        )
+        return GroupKey(column, str(bucket.plan_value).lower(), timezone_parameter)
 
-    def _group_nodes(self, row: Row, keys: Sequence[GroupKey], sets: Sequence[Any]) -> GroupNodes:
+    def _plan_group_nodes(
+        self, entity: CatalogEntity, keys: Sequence[GroupKey], selection_sets: Sequence[Any]
+    ) -> GroupNodes:
         fields: list[tuple[str, Constant | Stats | GroupKeyFields]] = []
-        for key, nodes in self.select.fields(sets, f"{row.name}Group").items():
+        for key, nodes in self.selector.fields(selection_sets, f"{entity.name}Group").items():
             inner = [node.selection_set for node in nodes]
             match nodes[0].name.value:
                 case "__typename":
-                    fields.append((key, Constant(f"{row.name}Group")))
+                    fields.append((key, Constant(f"{entity.name}Group")))
                 case "stats":
-                    fields.append((key, self.select.stats(row, inner)))
+                    fields.append((key, self.selector.stats(entity, inner)))
                 case _:
-                    fields.append((key, self._group_key_fields(row, keys, inner)))
+                    fields.append((key, self._plan_group_key_fields(entity, keys, inner)))
         return GroupNodes(tuple(fields))
 
-    def _group_key_fields(self, row: Row, keys: Sequence[GroupKey], sets: Sequence[Any]) -> GroupKeyFields:
-        places = {each.column.name: at for at, each in enumerate(keys)}
-        name = f"{row.name}GroupKey"
+    def _plan_group_key_fields(
+        self, entity: CatalogEntity, keys: Sequence[GroupKey], selection_sets: Sequence[Any]
+    ) -> GroupKeyFields:
+        indexes = {group_key.column.name: index for index, group_key in enumerate(keys)}
+        name = f"{entity.name}GroupKey"
         fields: list[tuple[str, Constant | int | None]] = []
-        for key, nodes in self.select.fields(sets, name).items():
+        for key, nodes in self.selector.fields(selection_sets, name).items():
             field = nodes[0].name.value
-            fields.append((key, Constant(name) if field == "__typename" else places.get(field)))
+            fields.append((key, Constant(name) if field == "__typename" else indexes.get(field)))
         return GroupKeyFields(tuple(fields))

@@ -9,183 +9,201 @@ from typing import cast
 
 import sqlalchemy as sa
 
-from hub.engine.catalog.catalog import Column, Row
-from hub.engine.catalog.scalars import Wire
-from hub.engine.cursors import key_of, mark_of, opened
-from hub.engine.plan.arguments import Given, Leaf
-from hub.engine.plan.context import Draft, leaf_of, objects, refuse, storable
-from hub.engine.plan.filters import Function, count_figure, figure_of, join_of, predicate
-from hub.engine.plan.list_nodes import Bound, Cursors, Order, Page, Search, SortColumn
-from hub.engine.plan.predicates import MOMENTS, Figure, Join, Run, Slot
-from hub.model.declarations import Direction, Many
+from hub.engine.catalog.catalog import CatalogEntity, ColumnField
+from hub.engine.catalog.scalars import ScalarType
+from hub.engine.cursors import decode, list_fingerprint, signing_key
+from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
+from hub.engine.plan.context import PlanningContext, bad_input, object_items, required_value, storable_text
+from hub.engine.plan.filters import AggregateFunctionName, aggregate_expression, count_aggregate, plan_filter, plan_join
+from hub.engine.plan.list_nodes import CursorBound, CursorSigning, PagePlan, SearchTerms, SortColumn, SortTerm
+from hub.engine.plan.predicates import PROBE_TIMES, AggregateExpression, ExecutionContext, Join, Parameter
+from hub.model.declarations import AscDesc, ToMany
 
 DEFAULT_PAGE = 20
-MOST_KEYS = 4
-MOST_WORDS = 8
-MOST_CHARACTERS = 200
+MAX_SORT_TERMS = 4
+MAX_WORDS = 8
+MAX_CHARACTERS = 200
 # Scripts written without spaces, as in the database's hub_fold: their characters are words of their own.
 UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-MARK = re.compile("[\u0300-\u036f]")
+COMBINING_CHARACTER = re.compile("[\u0300-\u036f]")
 WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 
 
-def words(text: str) -> tuple[str, ...]:
+def search_words(text: str) -> tuple[str, ...]:
     """The words of a search, each to be found by itself; one too many when the text is too long to be looked at."""
-    return _words(text) if len(text) <= MOST_CHARACTERS else ("",) * (MOST_WORDS + 1)
+    return _split_words(text) if len(text) <= MAX_CHARACTERS else ("",) * (MAX_WORDS + 1)
 
 
 @lru_cache(maxsize=4096)
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(WORD.findall(MARK.sub("", unicodedata.normalize("NFKC", text))))
+def _split_words(text: str) -> tuple[str, ...]:
+    return tuple(WORD.findall(COMBINING_CHARACTER.sub("", unicodedata.normalize("NFKC", text))))
 
 
-def search(draft: Draft, given: Given, argument: str) -> Search | None:
+def plan_search(planning: PlanningContext, tree: ArgumentTree, argument: str) -> SearchTerms | None:
     """The search of a list; raises SEARCH_EMPTY and SEARCH_TOO_LONG. The number of words is part of the plan's key."""
-    if given is None:
+    if tree is None:
         return None
-    leaf = leaf_of(given, argument)
+    value = required_value(tree, argument)
 
-    def text(run: Run) -> str:
-        return cast(str, storable(leaf.fetch(run.variables), argument))
+    def text(context: ExecutionContext) -> str:
+        return cast(str, storable_text(value.source(context.variables), argument))
 
-    def word(at: int) -> Callable[[Run], str]:
-        return lambda run: words(text(run))[at]
+    def word(index: int) -> Callable[[ExecutionContext], str]:
+        return lambda context: search_words(text(context))[index]
 
-    count = len(words(storable(draft.read.peek(leaf), argument)))
+    count = len(search_words(storable_text(planning.reader.current_value(value), argument)))
     if count == 0:
-        refuse("SEARCH_EMPTY", argument, "there is no word in it; leave it out to see all rows.")
-    if count > MOST_WORDS:
-        refuse(
+        bad_input("SEARCH_EMPTY", argument, "there is no word in it; leave it out to see all rows.")
+    if count > MAX_WORDS:
+        bad_input(
             "SEARCH_TOO_LONG",
             argument,
-            f"it is too long; give at most {MOST_WORDS} words and {MOST_CHARACTERS} characters.",
+            f"it is too long; give at most {MAX_WORDS} words and {MAX_CHARACTERS} characters.",
         )
-    slots = [draft.slot(sa.Text(), word(at)) for at in range(count)]
-    return Search(draft.slot(sa.Text(), text), tuple(slots))
+    parameters = [planning.parameter(sa.Text(), word(index)) for index in range(count)]
+    return SearchTerms(planning.parameter(sa.Text(), text), tuple(parameters))
 
 
-def order(draft: Draft, given: Given, row: Row, argument: str, *, searched: bool) -> tuple[Order, ...]:
+def plan_order(
+    planning: PlanningContext, tree: ArgumentTree, entity: CatalogEntity, argument: str, *, uses_search: bool
+) -> tuple[SortTerm, ...]:
     """The sort keys of a list, the id last; raises ORDER_INVALID."""
-    keys = [_key(draft, each, row, f"{argument}[{at}]") for at, each in enumerate(objects(given))]
-    if len(keys) > MOST_KEYS or len({key.key for key in keys}) < len(keys):
-        refuse("ORDER_INVALID", argument, f"give at most {MOST_KEYS} sort keys, none of them twice.")
-    if keys:
-        return (*keys, Order("id", keys[-1].direction))
-    if searched:
-        return (Order("rank", "asc"), Order("similarity", "asc"), Order("id", "asc"))
-    name, direction = row.declaration.order
-    key = row.sort_keys[name.upper()]
-    return (Order(SortColumn(key.column.name, key.missing), direction), Order("id", direction))
+    terms = [
+        _sort_term(planning, item, entity, f"{argument}[{index}]") for index, item in enumerate(object_items(tree))
+    ]
+    if len(terms) > MAX_SORT_TERMS or len({term.key for term in terms}) < len(terms):
+        bad_input("ORDER_INVALID", argument, f"give at most {MAX_SORT_TERMS} sort keys, none of them twice.")
+    if terms:
+        return (*terms, SortTerm("id", terms[-1].direction))
+    if uses_search:
+        return (SortTerm("rank", "asc"), SortTerm("similarity", "asc"), SortTerm("id", "asc"))
+    name, direction = entity.declaration.order
+    term = entity.sort_keys[name.upper()]
+    return (SortTerm(SortColumn(term.column.name, term.null_as), direction), SortTerm("id", direction))
 
 
-def _key(draft: Draft, given: dict[str, Given], row: Row, argument: str) -> Order:
-    chosen = {name: part for name, part in given.items() if name != "direction" and part is not None}
-    if len(chosen) != 1:
-        refuse(
+def _sort_term(
+    planning: PlanningContext, order_by: dict[str, ArgumentTree], entity: CatalogEntity, argument: str
+) -> SortTerm:
+    sort_fields = {name: part for name, part in order_by.items() if name != "direction" and part is not None}
+    if len(sort_fields) != 1:
+        bad_input(
             "ORDER_INVALID", argument, "name exactly one field or one list to sort by; order several keys as a list."
         )
-    direction: Direction = "desc" if _known(given.get("direction")) == "DESC" else "asc"
-    name, part = next(iter(chosen.items()))
+    direction: AscDesc = "desc" if _plan_value(order_by.get("direction")) == "DESC" else "asc"
+    name, part = next(iter(sort_fields.items()))
     if name == "field":
-        key = row.sort_keys[str(_known(part))]
-        return Order(SortColumn(key.column.name, key.missing), direction)
+        key = entity.sort_keys[str(_plan_value(part))]
+        return SortTerm(SortColumn(key.column.name, key.null_as), direction)
     assert isinstance(part, dict)
-    return Order(_figure(draft, part, row, name, f"{argument}.{name}"), direction)
+    return SortTerm(_sort_aggregate(planning, part, entity, name, f"{argument}.{name}"), direction)
 
 
-def _figure(draft: Draft, given: dict[str, Given], row: Row, name: str, argument: str) -> Figure:
-    link = row.links[name]
-    assert isinstance(link, Many)
-    join = join_of(draft, row, link)
-    where = predicate(draft, given.get("where"), join.row, f"{argument}.where")
-    function = cast(Function, _known(given["by"]))
-    field = _known(given.get("field"))
+def _sort_aggregate(
+    planning: PlanningContext, order_by: dict[str, ArgumentTree], entity: CatalogEntity, name: str, argument: str
+) -> AggregateExpression:
+    link = entity.links[name]
+    assert isinstance(link, ToMany)
+    join = plan_join(planning, entity, link)
+    where = plan_filter(planning, order_by.get("where"), join.entity, f"{argument}.where")
+    function = cast(AggregateFunctionName, _plan_value(order_by["by"]))
+    field = _plan_value(order_by.get("field"))
     if (function == "COUNT") is (field is not None):
-        refuse("ORDER_INVALID", argument, "COUNT takes no field, every other figure needs one.")
+        bad_input("ORDER_INVALID", argument, "COUNT takes no field, every other figure needs one.")
     if field is None:
-        count_figure(draft, argument)
-        return Figure(join, where, "COUNT", None, None)
-    column = next(each for each in join.row.aggregable if each.column.name.upper() == field)
-    if function in ("SUM", "AVG") and not column.wire.number:
-        refuse("ORDER_INVALID", argument, f"{function} is for numbers; sort by MIN or MAX of {field}.")
-    return figure_of(draft, join, where, function, column, given.get("currency"), argument)
+        count_aggregate(planning, argument)
+        return AggregateExpression(join, where, "COUNT", None, None)
+    column = next(candidate for candidate in join.entity.aggregable if candidate.column.name.upper() == field)
+    if function in ("SUM", "AVG") and not column.scalar.is_number:
+        bad_input("ORDER_INVALID", argument, f"{function} is for numbers; sort by MIN or MAX of {field}.")
+    return aggregate_expression(planning, join, where, function, column, order_by.get("currency"), argument)
 
 
-def _known(given: Given) -> object:
-    return given.known if isinstance(given, Leaf) else None
+def _plan_value(tree: ArgumentTree) -> object:
+    return tree.plan_value if isinstance(tree, ArgumentValue) else None
 
 
-def page(draft: Draft, given: Mapping[str, Given]) -> tuple[int | Slot, bool]:
+def page_size(planning: PlanningContext, arguments: Mapping[str, ArgumentTree]) -> tuple[int | Parameter, bool]:
     """How many rows, and whether from the end; raises PAGE_ARGUMENTS and PAGE_LIMIT."""
-    first, last = given.get("first"), given.get("last")
-    if isinstance(first, Leaf) and isinstance(last, Leaf):
-        refuse("PAGE_ARGUMENTS", "last", "first and last cannot both be given; take one end of the list.")
-    if isinstance(last, Leaf):
-        return draft.size(last, "last"), True
-    return (draft.size(first, "first") if isinstance(first, Leaf) else DEFAULT_PAGE), False
+    first, last = arguments.get("first"), arguments.get("last")
+    if isinstance(first, ArgumentValue) and isinstance(last, ArgumentValue):
+        bad_input("PAGE_ARGUMENTS", "last", "first and last cannot both be given; take one end of the list.")
+    if isinstance(last, ArgumentValue):
+        return planning.page_size(last, "last"), True
+    return (planning.page_size(first, "first") if isinstance(first, ArgumentValue) else DEFAULT_PAGE), False
 
 
 @dataclass(frozen=True, slots=True)
-class ListName:
+class ListSignature:
     """What tells a list from others: where it stands, its order, and the values that its order hangs on."""
 
-    signature: str
-    values: tuple[Slot, ...]
+    text: str
+    parameters: tuple[Parameter, ...]
 
-    def mark(self, run: Run) -> bytes:
-        """The mark that this list's cursors carry in a run. An age is spelled the same at every moment."""
-        still = run._replace(at=MOMENTS[0]) if self.values else run
-        return mark_of("\0".join([self.signature, *(repr(each.value(still)) for each in self.values)]))
+    def fingerprint(self, context: ExecutionContext) -> bytes:
+        """The fingerprint that this list's cursors carry in a run. An age is spelled the same at every moment."""
+        at_fixed_time = context._replace(now=PROBE_TIMES[0]) if self.parameters else context
+        return list_fingerprint(
+            "\0".join([self.text, *(repr(parameter.evaluate(at_fixed_time)) for parameter in self.parameters)])
+        )
 
 
-def list_name(field: str, keys: tuple[Order, ...], searching: Search | None) -> ListName:
+def list_signature(field: str, terms: tuple[SortTerm, ...], search_terms: SearchTerms | None) -> ListSignature:
     """The name of a list by its field and order."""
-    values: list[Slot] = []
-    spelled = ", ".join(f"{_spelled(each.key, values)} {each.direction}" for each in keys)
-    if searching is not None and keys[0].key == "rank":
-        values.append(searching.text)
-    return ListName(f"{field} by {spelled}", tuple(values))
+    parameters: list[Parameter] = []
+    canonical = ", ".join(f"{_canonical(term.key, parameters)} {term.direction}" for term in terms)
+    if search_terms is not None and terms[0].key == "rank":
+        parameters.append(search_terms.text)
+    return ListSignature(f"{field} by {canonical}", tuple(parameters))
 
 
-def _spelled(part: object, values: list[Slot]) -> str:
-    """A sort key without the numbers of its slots, whose values are gathered: the same order is spelled the same."""
-    if isinstance(part, Slot):
-        values.append(part)
+def _canonical(part: object, parameters: list[Parameter]) -> str:
+    """A sort key without the numbers of its parameters, whose values are gathered: the same order is spelled the same."""
+    if isinstance(part, Parameter):
+        parameters.append(part)
         return "?"
-    if isinstance(part, Row | Column | Wire):
+    if isinstance(part, CatalogEntity | ColumnField | ScalarType):
         return part.name
     if isinstance(part, Join):  # whether it is checked is not part of the order
-        return f"Join({part.row.name}, {part.theirs}, {part.ours})"
+        return f"Join({part.entity.name}, {part.their_column}, {part.our_column})"
     if is_dataclass(part):
-        inner = (_spelled(getattr(part, each.name), values) for each in fields(part))
+        inner = (_canonical(getattr(part, item.name), parameters) for item in fields(part))
         return f"{type(part).__name__}({', '.join(inner)})"
     if isinstance(part, tuple):
-        return f"({', '.join(_spelled(each, values) for each in part)})"
+        return f"({', '.join(_canonical(item, parameters) for item in part)})"
     return str(part)
 
 
-def cursors(draft: Draft, name: ListName) -> Cursors:
+def cursor_signing(planning: PlanningContext, signature: ListSignature) -> CursorSigning:
     """The two parameters that cursors of a list are made with."""
-    return Cursors(
-        draft.slot(sa.LargeBinary(), name.mark),
-        draft.slot(sa.LargeBinary(), lambda run: key_of(run.secret, name.mark(run))),
+    return CursorSigning(
+        planning.parameter(sa.LargeBinary(), signature.fingerprint),
+        planning.parameter(
+            sa.LargeBinary(), lambda context: signing_key(context.secret, signature.fingerprint(context))
+        ),
     )
 
 
-def bound(draft: Draft, given: Given, name: ListName, keys: int, argument: str) -> Bound | None:
+def cursor_bound(
+    planning: PlanningContext, tree: ArgumentTree, signature: ListSignature, key_count: int, argument: str
+) -> CursorBound | None:
     """One end of a page, from a cursor; raises CURSOR_MALFORMED and CURSOR_WRONG_LIST when the plan runs."""
-    if given is None:
+    if tree is None:
         return None
-    leaf = leaf_of(given, argument)
+    value = required_value(tree, argument)
 
-    def key(at: int, run: Run) -> str:
-        return opened(leaf.fetch(run.variables), name.mark(run), run.secret, argument)[at]
+    def key(index: int, context: ExecutionContext) -> str:
+        return decode(value.source(context.variables), signature.fingerprint(context), context.secret, argument)[index]
 
-    return Bound(tuple(draft.slot(sa.Text(), partial(key, at)) for at in range(keys)))
+    return CursorBound(tuple(planning.parameter(sa.Text(), partial(key, index)) for index in range(key_count)))
 
 
-def page_of(draft: Draft, given: Mapping[str, Given], name: ListName, keys: int) -> Page:
+def plan_page(
+    planning: PlanningContext, arguments: Mapping[str, ArgumentTree], signature: ListSignature, key_count: int
+) -> PagePlan:
     """The page of a list with a name and a number of sort keys."""
-    size, backward = page(draft, given)
-    after = bound(draft, given.get("after"), name, keys, "after")
-    return Page(size, backward, after, bound(draft, given.get("before"), name, keys, "before"))
+    size, backward = page_size(planning, arguments)
+    after = cursor_bound(planning, arguments.get("after"), signature, key_count, "after")
+    return PagePlan(
+        size, backward, after, cursor_bound(planning, arguments.get("before"), signature, key_count, "before")
+    )

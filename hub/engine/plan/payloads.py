@@ -7,13 +7,13 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from hub.engine.graphql_types.mutation_types import Gives, Mutation
-from hub.engine.plan.nodes import ById, Chosen, Constant, Payload, Results, Splice, Told
-from hub.engine.plan.predicates import Run, Slot
-from hub.engine.plan.selections import Selections, Sets
+from hub.engine.graphql_types.mutation_types import MutationField, PayloadField
+from hub.engine.plan.history import SelectionSets
+from hub.engine.plan.nodes import BulkResults, Constant, LiteralValue, Payload, ResolverTree, ResultRow, RowById
+from hub.engine.plan.predicates import ExecutionContext, Parameter
+from hub.engine.plan.selections import SelectionPlanner
 
-Tell = Callable[[Mapping[str, Any]], Any]
-COUNTS = ("succeeded", "failed")
+ResultReader = Callable[[Mapping[str, Any]], Any]
 
 
 def json_value(value: Any) -> str:
@@ -21,99 +21,113 @@ def json_value(value: Any) -> str:
     return orjson.dumps(value, default=str).decode()
 
 
-def payload(select: Selections, mutation: Mutation, sets: Sets) -> tuple[Payload, Splice | None]:
+def plan_payload(
+    selector: SelectionPlanner, mutation: MutationField, selection_sets: SelectionSets
+) -> tuple[Payload, ResolverTree | None]:
     """The payload of a mutation; the draft of `select` is the payload's alone."""
-    gives = {each.name: each for each in mutation.gives}
-    fields: list[tuple[str, Constant | Told | ById | Results]] = []
-    deeper: list[tuple[str, Splice]] = []
-    for key, nodes in select.fields(sets, mutation.payload).items():
+    payload_fields = {payload_field.name: payload_field for payload_field in mutation.payload}
+    fields: list[tuple[str, Constant | LiteralValue | RowById | BulkResults]] = []
+    children: list[tuple[str, ResolverTree]] = []
+    for key, nodes in selector.fields(selection_sets, mutation.payload_type).items():
         name = nodes[0].name.value
         inner = [node.selection_set for node in nodes]
-        splice = None
-        part: Constant | Told | ById | Results
-        with select.at(key, nodes[0]):
+        resolver_tree = None
+        part: Constant | LiteralValue | RowById | BulkResults
+        with selector.field_context(key, nodes[0]):
             if name == "__typename":
-                part = Constant(mutation.payload)
-            elif mutation.many and name == "results":
-                part, splice = _results(select, mutation, inner)
-            elif mutation.many:
-                part = Told(_told(select, name))
-            elif gives[name].row is None:
-                part = Told(_told(select, gives[name].key))
+                part = Constant(mutation.payload_type)
+            elif mutation.is_bulk and name == "results":
+                part, resolver_tree = _results(selector, mutation, inner)
+            elif mutation.is_bulk:
+                part = LiteralValue(_outcome_parameter(selector, name))
+            elif payload_fields[name].entity is None:
+                part = LiteralValue(_outcome_parameter(selector, payload_fields[name].key))
             else:
-                part, splice = _row(select, gives[name], inner)
+                part, resolver_tree = _payload_row(selector, payload_fields[name], inner)
         fields.append((key, part))
-        if splice is not None:
-            deeper.append((key, splice))
-    return Payload(tuple(fields)), Splice(deeper=tuple(deeper)) if deeper else None
+        if resolver_tree is not None:
+            children.append((key, resolver_tree))
+    return Payload(tuple(fields)), ResolverTree(children=tuple(children)) if children else None
 
 
-def _told(select: Selections, name: str) -> Slot:
-    return select.draft.slot(sa.Text(), lambda run: json_value(run.outcome[name]))
+def _outcome_parameter(selector: SelectionPlanner, name: str) -> Parameter:
+    return selector.planning.parameter(sa.Text(), lambda context: json_value(context.outcome[name]))
 
 
-def _row(select: Selections, gives: Gives, sets: Sets) -> tuple[ById, Splice | None]:
-    assert gives.row is not None
-    key = select.draft.slot(sa.Uuid(), lambda run: run.outcome[gives.key])
-    shape, splice = select.shape(gives.row, sets)
-    return ById(gives.row, key, shape), splice
+def _payload_row(
+    selector: SelectionPlanner, payload_field: PayloadField, selection_sets: SelectionSets
+) -> tuple[RowById, ResolverTree | None]:
+    assert payload_field.entity is not None
+    key = selector.planning.parameter(sa.Uuid(), lambda context: context.outcome[payload_field.key])
+    selection, resolver_tree = selector.object_selection(payload_field.entity, selection_sets)
+    return RowById(payload_field.entity, key, selection), resolver_tree
 
 
-def _results(select: Selections, mutation: Mutation, sets: Sets) -> tuple[Results, Splice | None]:
-    gives = {each.name: each for each in mutation.gives}
-    keys: list[Slot] = []
-    fields: list[tuple[str, Constant | Chosen | None]] = []
-    told: list[tuple[str, Tell]] = []
-    deeper: list[tuple[str, Splice]] = []
-    for key, nodes in select.fields(sets, mutation.result).items():
+def _results(
+    selector: SelectionPlanner, mutation: MutationField, selection_sets: SelectionSets
+) -> tuple[BulkResults, ResolverTree | None]:
+    payload_fields = {payload_field.name: payload_field for payload_field in mutation.payload}
+    keys: list[Parameter] = []
+    fields: list[tuple[str, Constant | ResultRow | None]] = []
+    readers: list[tuple[str, ResultReader]] = []
+    children: list[tuple[str, ResolverTree]] = []
+    for key, nodes in selector.fields(selection_sets, mutation.result_type).items():
         name = nodes[0].name.value
         inner = [node.selection_set for node in nodes]
-        with select.at(key, nodes[0]):
+        with selector.field_context(key, nodes[0]):
             if name == "__typename":
-                fields.append((key, Constant(mutation.result)))
+                fields.append((key, Constant(mutation.result_type)))
             elif name == "error":
-                told.append((key, _error(select, inner)))
+                readers.append((key, _result_error(selector, inner)))
                 fields.append((key, None))
-            elif gives[name].row is None:
-                told.append((key, _given(gives[name].key)))
+            elif payload_fields[name].entity is None:
+                readers.append((key, _result_value(payload_fields[name].key)))
                 fields.append((key, None))
             else:
-                chosen, splice = _chosen(select, gives[name], inner, keys)
-                fields.append((key, chosen))
-                if splice is not None:
-                    deeper.append((key, splice))
+                result_row, resolver_tree = _result_row(selector, payload_fields[name], inner, keys)
+                fields.append((key, result_row))
+                if resolver_tree is not None:
+                    children.append((key, resolver_tree))
 
-    def objects(run: Run) -> list[str]:
-        return [json_value({key: tell(result) for key, tell in told}) for result in run.outcome["results"]]
+    def result_values(context: ExecutionContext) -> list[str]:
+        return [json_value({key: read(result) for key, read in readers}) for result in context.outcome["results"]]
 
-    slot = select.draft.slot(ARRAY(sa.Text()), objects)
+    parameter = selector.planning.parameter(ARRAY(sa.Text()), result_values)
     if not keys:  # `unnest` of the objects alone would do; one way for both is simpler
-        keys.append(_keys(select, ""))
-    return Results(tuple(keys), slot, tuple(fields)), Splice(deeper=tuple(deeper)) if deeper else None
+        keys.append(_result_keys_parameter(selector, ""))
+    return BulkResults(tuple(keys), parameter, tuple(fields)), ResolverTree(
+        children=tuple(children)
+    ) if children else None
 
 
-def _given(key: str) -> Tell:
+def _result_value(key: str) -> ResultReader:
     return lambda result: result.get(key)
 
 
-def _keys(select: Selections, key: str) -> Slot:
-    return select.draft.slot(ARRAY(sa.Uuid()), lambda run: [result.get(key) for result in run.outcome["results"]])
+def _result_keys_parameter(selector: SelectionPlanner, key: str) -> Parameter:
+    return selector.planning.parameter(
+        ARRAY(sa.Uuid()), lambda context: [result.get(key) for result in context.outcome["results"]]
+    )
 
 
-def _chosen(select: Selections, gives: Gives, sets: Sets, keys: list[Slot]) -> tuple[Chosen, Splice | None]:
-    assert gives.row is not None
-    shape, splice = select.shape(gives.row, sets)
-    keys.append(_keys(select, gives.key))
-    return Chosen(gives.row, len(keys) - 1, shape), splice
+def _result_row(
+    selector: SelectionPlanner, payload_field: PayloadField, selection_sets: SelectionSets, keys: list[Parameter]
+) -> tuple[ResultRow, ResolverTree | None]:
+    assert payload_field.entity is not None
+    selection, resolver_tree = selector.object_selection(payload_field.entity, selection_sets)
+    keys.append(_result_keys_parameter(selector, payload_field.key))
+    return ResultRow(payload_field.entity, len(keys) - 1, selection), resolver_tree
 
 
-def _error(select: Selections, sets: Sets) -> Tell:
-    wanted: Sequence[tuple[str, str]] = [
-        (key, nodes[0].name.value) for key, nodes in select.fields(sets, "RowError").items()
+def _result_error(selector: SelectionPlanner, selection_sets: SelectionSets) -> ResultReader:
+    requested_fields: Sequence[tuple[str, str]] = [
+        (key, nodes[0].name.value) for key, nodes in selector.fields(selection_sets, "RowError").items()
     ]
 
-    def tell(result: Mapping[str, Any]) -> Any:
+    def read(result: Mapping[str, Any]) -> Any:
         error = result.get("error")
-        return error and {key: "RowError" if name == "__typename" else error.get(name) for key, name in wanted}
+        return error and {
+            key: "RowError" if name == "__typename" else error.get(name) for key, name in requested_fields
+        }
 
-    return tell
+    return read

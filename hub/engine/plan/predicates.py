@@ -1,7 +1,7 @@
-"""The conditions of a plan, as data: tests of columns and of figures, and how they combine. plan.py has the rest.
+"""The conditions of a plan, as data: tests of columns and of aggregates, and how they combine. nodes.py has the rest.
 
-filters.py makes them, where.py writes them as SQL. A value that is known only when the plan runs is a Slot: a parameter of
-the statement and where its value comes from."""
+filters.py makes them, sql/conditions.py writes them as SQL. A value that is known only when the plan runs is a
+Parameter: a parameter of the statement and where its value comes from."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,76 +12,76 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from hub.engine.catalog.catalog import Column, Row
-from hub.engine.catalog.scalars import Wire
+from hub.engine.catalog.catalog import CatalogEntity, ColumnField
+from hub.engine.catalog.scalars import ScalarType
 from hub.viewer import Viewer
 
 # Stand for the moment of a request where all of them are alike; by two of them an age and a moment that is written differ.
-MOMENTS = (datetime(9999, 12, 31, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))
-NOTHING: Mapping[str, Any] = MappingProxyType({})
+PROBE_TIMES = (datetime(9999, 12, 31, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))
+NO_OUTCOME: Mapping[str, Any] = MappingProxyType({})
 
 
-class Run(NamedTuple):
+class ExecutionContext(NamedTuple):
     """What a plan is run with: coerced variables, the moment of the request, who asks, the secret that signs cursors.
 
     `keys` are the rows that a resolver named, when the plan reads those; `outcome` is what a command gave, when it reads that;
-    `positions` and `cursors` are those of the changes to be told, and `mark` is what stands for a cursor that only the sender
-    knows."""
+    `positions` and `cursors` are those of the changes to be told, and `previous_cursor_placeholder` is what stands for a
+    cursor that only the sender knows."""
 
     variables: Mapping[str, Any]
-    at: datetime
+    now: datetime
     viewer: Viewer
     secret: bytes
     keys: Sequence[UUID] = ()
-    outcome: Mapping[str, Any] = NOTHING
+    outcome: Mapping[str, Any] = NO_OUTCOME
     positions: Sequence[int] = ()
     cursors: Sequence[str] = ()
-    mark: str = ""
+    previous_cursor_placeholder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class Parameter:
     """A parameter of the statement, its type there, and how its value is found in a run."""
 
     name: str
     type: sa.types.TypeEngine[Any] = field(compare=False)
-    value: Callable[[Run], Any] = field(compare=False, repr=False)
+    evaluate: Callable[[ExecutionContext], Any] = field(compare=False, repr=False)
 
 
 # -- predicates ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Comparison:
     """A condition on a column: operator and parameter; `isNull` carries its answer instead."""
 
-    column: Column | None
-    wire: Wire
+    column: ColumnField | None
+    scalar: ScalarType
     operator: str
-    slot: Slot | None
-    wanted: bool = True
+    parameter: Parameter | None
+    is_null: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class JsonTest:
+class JsonComparison:
     """A condition on what stands at a path of a JSON column."""
 
-    column: Column
-    path: Slot
+    column: ColumnField
+    path: Parameter
     operator: str
-    slot: Slot | None
-    wanted: bool = True
+    parameter: Parameter | None
+    is_null: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class All:
+class And:
     """Every part holds."""
 
     parts: tuple["Predicate", ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Some:
+class Or:
     """At least one part holds."""
 
     parts: tuple["Predicate", ...]
@@ -96,12 +96,14 @@ class Not:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """How rows of `row` are reached: `theirs` of theirs equals `ours` of the row at hand; `check`: may be hidden."""
+    """How rows of `entity` are reached: `their_column` equals `our_column` of the row at hand.
 
-    row: Row
-    theirs: str
-    ours: str
-    check: bool
+    With `check_visibility` they may be hidden although the row at hand is not."""
+
+    entity: CatalogEntity
+    their_column: str
+    our_column: str
+    check_visibility: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,22 +116,22 @@ class Exists:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """A figure over the joined rows that meet `where`: a count, or a function of a column, in one currency if it is money."""
+class AggregateExpression:
+    """An aggregate over the joined rows that meet `where`: a count, or a function of a column, in one currency if it is money."""
 
     join: Join
     where: "Predicate"
     function: Literal["COUNT", "SUM", "AVG", "MIN", "MAX"]
-    column: Column | None
-    currency: Slot | None
+    column: ColumnField | None
+    currency: Parameter | None
 
 
 @dataclass(frozen=True, slots=True)
-class FigureTest:
-    """A condition on a figure."""
+class AggregateComparison:
+    """A condition on an aggregate."""
 
-    figure: Figure
-    test: Test
+    aggregate: AggregateExpression
+    comparison: Comparison
 
 
-Predicate = Test | JsonTest | All | Some | Not | Exists | FigureTest
+Predicate = Comparison | JsonComparison | And | Or | Not | Exists | AggregateComparison

@@ -20,362 +20,431 @@ from graphql import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine.catalog import scalars
-from hub.engine.catalog.catalog import HISTORY, Row, shout
-from hub.engine.graphql_types.schema_builder import Graph
-from hub.engine.plan.arguments import Given, Leaf
-from hub.engine.plan.context import Draft
-from hub.engine.plan.filters import join_of, predicate
-from hub.engine.plan.history import NodesOf, history
-from hub.engine.plan.list_nodes import Order, SortColumn
+from hub.engine.catalog.catalog import HISTORY, CatalogEntity, upper_snake
+from hub.engine.graphql_types.schema_builder import Schema
+from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
+from hub.engine.plan.context import PlanningContext
+from hub.engine.plan.filters import plan_filter, plan_join
+from hub.engine.plan.history import NodePlanner, SelectionSets, plan_history
+from hub.engine.plan.list_nodes import SortColumn, SortTerm
 from hub.engine.plan.nodes import (
+    Aggregate,
+    ColumnSelection,
+    ConnectionPart,
+    ConnectionPlan,
     Constant,
     Edges,
-    Either,
-    Fill,
-    Keyed,
-    Listing,
-    MergedListing,
-    MergedSource,
-    Money,
+    MergedConnectionPlan,
+    MergedSourcePlan,
+    MoneyByCurrency,
     Nodes,
-    Null,
-    PageInfo,
-    Part,
+    ObjectSelection,
+    PageInfoPlan,
     Plan,
-    Read,
-    Selected,
-    Shape,
-    Single,
-    Splice,
-    StatFigure,
+    ResolvedInPython,
+    ResolverField,
+    ResolverTree,
+    RowsByKeys,
+    SelectionIndex,
+    SelectionPlan,
     Stats,
-    Total,
-    Variant,
+    ToOneSelection,
+    TotalCount,
+    UnionSelection,
 )
-from hub.engine.plan.pagination import cursors, list_name, order, page_of, search
-from hub.engine.plan.predicates import Join, Run
+from hub.engine.plan.pagination import cursor_signing, list_signature, plan_order, plan_page, plan_search
+from hub.engine.plan.predicates import ExecutionContext, Join
 from hub.errors import BadInput, HubError
-from hub.model.declarations import Many, Merged, One, OneOf, Resolved
+from hub.model.declarations import FieldResolver, MergedConnection, ToMany, ToOne, UnionLink
 
-Sets = Sequence[SelectionSetNode | None]
-Fields = dict[str, list[FieldNode]]
-HIDDEN = "$"  # begins the keys of hidden columns; no GraphQL name can
-TYPE = HIDDEN + "type"
+CollectedFields = dict[str, list[FieldNode]]
+HIDDEN_PREFIX = "$"  # begins the keys of hidden columns; no GraphQL name can
+TYPENAME_KEY = HIDDEN_PREFIX + "type"
 
 
-def place_of(node: FieldNode) -> tuple[tuple[int, int], ...]:
+def source_location(node: FieldNode) -> tuple[tuple[int, int], ...]:
     """Line and column of a field, if the document was parsed with places."""
     if node.loc is None:
         return ()
-    place = get_location(node.loc.source, node.loc.start)
-    return ((place.line, place.column),)
+    location = get_location(node.loc.source, node.loc.start)
+    return ((location.line, location.column),)
 
 
-class Selections:
+class SelectionPlanner:
     """Plans the selections of one operation."""
 
-    def __init__(self, graph: Graph, draft: Draft, fragments: Mapping[str, Any], variables: Mapping[str, Any]) -> None:
-        self._graph = graph
-        self.draft = draft
+    def __init__(
+        self, schema: Schema, planning: PlanningContext, fragments: Mapping[str, Any], variables: Mapping[str, Any]
+    ) -> None:
+        self._schema = schema
+        self.planning = planning
         self._fragments = fragments
         self._variables = variables
         self._path: list[str] = []
-        self.searched = False
+        self.uses_search = False
 
     @contextmanager
-    def at(self, key: str, node: FieldNode) -> Iterator[None]:
+    def field_context(self, key: str, node: FieldNode) -> Iterator[None]:
         """Notes the path and the place of a field, for faults raised inside."""
         self._path.append(key)
-        around, self.draft.place = self.draft.place, (tuple(self._path), place_of(node))
+        previous, self.planning.source_location = (
+            self.planning.source_location,
+            (tuple(self._path), source_location(node)),
+        )
         try:
             yield
-        except HubError as fault:
-            if fault.path is None:
-                fault.path, fault.locations = tuple(self._path), place_of(node)
+        except HubError as error:
+            if error.path is None:
+                error.path, error.locations = tuple(self._path), source_location(node)
             raise
         finally:
             self._path.pop()
-            self.draft.place = around
+            self.planning.source_location = previous
 
-    def arguments(self, node: FieldNode, type_name: str) -> dict[str, Given]:
+    def arguments(self, node: FieldNode, type_name: str) -> dict[str, ArgumentTree]:
         """What was given for a field's arguments."""
-        of = cast(GraphQLObjectType, self._graph.core.type_map[type_name])
-        return self.draft.read.arguments(node, of.fields[node.name.value].args)
+        type_ = cast(GraphQLObjectType, self._schema.core.type_map[type_name])
+        return self.planning.reader.arguments(node, type_.fields[node.name.value].args)
 
-    def fields(self, sets: Sets, type_name: str) -> Fields:
+    def fields(self, selection_sets: SelectionSets, type_name: str) -> CollectedFields:
         """The fields selected on a concrete type, by response key, in order."""
-        found: Fields = {}
-        for each in sets:
-            self._collect(each, type_name, found, set())
-        return found
+        collected: CollectedFields = {}
+        for selection_set in selection_sets:
+            self._collect(selection_set, type_name, collected, set())
+        return collected
 
-    def _collect(self, selection_set: SelectionSetNode | None, type_name: str, found: Fields, seen: set[str]) -> None:
+    def _collect(
+        self,
+        selection_set: SelectionSetNode | None,
+        type_name: str,
+        collected: CollectedFields,
+        visited_fragments: set[str],
+    ) -> None:
         for node in selection_set.selections if selection_set else ():
             if not self._included(node):
                 continue
             if isinstance(node, FieldNode):
-                found.setdefault((node.alias or node.name).value, []).append(node)
+                collected.setdefault((node.alias or node.name).value, []).append(node)
                 continue
             fragment: Any = node
             if isinstance(node, FragmentSpreadNode):
-                if node.name.value in seen:
+                if node.name.value in visited_fragments:
                     continue
-                seen.add(node.name.value)
+                visited_fragments.add(node.name.value)
                 fragment = self._fragments[node.name.value]
             condition = fragment.type_condition
             if condition is None or self._applies(condition.name.value, type_name):
-                self._collect(fragment.selection_set, type_name, found, seen)
+                self._collect(fragment.selection_set, type_name, collected, visited_fragments)
 
     def _applies(self, condition: str, type_name: str) -> bool:
         if condition == type_name:
             return True
-        of = self._graph.core.type_map[condition]
-        concrete = cast(GraphQLObjectType, self._graph.core.type_map[type_name])
-        return isinstance(of, GraphQLAbstractType) and self._graph.core.is_sub_type(of, concrete)
+        type_ = self._schema.core.type_map[condition]
+        concrete = cast(GraphQLObjectType, self._schema.core.type_map[type_name])
+        return isinstance(type_, GraphQLAbstractType) and self._schema.core.is_sub_type(type_, concrete)
 
     def _included(self, node: Any) -> bool:
-        for each in node.directives or ():
-            if each.name.value in ("include", "skip"):
-                condition = each.arguments[0].value
+        for directive in node.directives or ():
+            if directive.name.value in ("include", "skip"):
+                condition = directive.arguments[0].value
                 value = (
                     self._variables[condition.name.value] if isinstance(condition, VariableNode) else condition.value
                 )
-                if bool(value) is (each.name.value == "skip"):
+                if bool(value) is (directive.name.value == "skip"):
                     return False
         return True
 
     # -- objects --------------------------------------------------------------------------------------------------------
 
-    def shape(self, row: Row, sets: Sets) -> tuple[Shape, Splice | None]:
+    def object_selection(
+        self, entity: CatalogEntity, selection_sets: SelectionSets
+    ) -> tuple[ObjectSelection, ResolverTree | None]:
         """The object over a row, and what Python fills into it."""
-        fields: list[tuple[str, Selected]] = []
-        fills: list[Fill] = []
-        deeper: list[tuple[str, Splice]] = []
-        hidden: dict[str, Read] = {}
-        for key, nodes in self.fields(sets, row.name).items():
+        fields: list[tuple[str, SelectionPlan]] = []
+        resolver_fields: list[ResolverField] = []
+        children: list[tuple[str, ResolverTree]] = []
+        hidden: dict[str, ColumnSelection] = {}
+        for key, nodes in self.fields(selection_sets, entity.name).items():
             name = nodes[0].name.value
-            how = row.resolved.get(name)
-            with self.at(key, nodes[0]):
-                if self.draft.past and (name in row.links or name == HISTORY or (how and how.keys)):
-                    fault = "a link cannot be read as it was; ask for the row as it is beside it."
-                    raise BadInput(f"{name}: {fault}", code="AS_OF_LINK")
-                if how is not None:
-                    fills.append(self._fill(row, key, how, nodes, hidden))
-                    fields.append((key, Null()))
+            resolver = entity.resolvers.get(name)
+            with self.field_context(key, nodes[0]):
+                if self.planning.as_of and (name in entity.links or name == HISTORY or (resolver and resolver.keys)):
+                    problem = "a link cannot be read as it was; ask for the row as it is beside it."
+                    raise BadInput(f"{name}: {problem}", code="AS_OF_LINK")
+                if resolver is not None:
+                    resolver_fields.append(self._resolver_field(entity, key, resolver, nodes, hidden))
+                    fields.append((key, ResolvedInPython()))
                     continue
-                selected, splice = self._field(row, nodes)
+                selected, resolver_tree = self._field(entity, nodes)
             fields.append((key, selected))
-            if splice is not None:
-                deeper.append((key, splice))
+            if resolver_tree is not None:
+                children.append((key, resolver_tree))
         fields += hidden.items()
-        splice = Splice(tuple(fills), tuple(deeper)) if fills or deeper else None
-        return Shape(tuple(fields)), splice
+        resolver_tree = ResolverTree(tuple(resolver_fields), tuple(children)) if resolver_fields or children else None
+        return ObjectSelection(tuple(fields)), resolver_tree
 
-    def shapes(self, rows: Sequence[Row], sets: Sets) -> tuple[list[tuple[Row, Shape]], Splice | None]:
+    def object_selections(
+        self, entities: Sequence[CatalogEntity], selection_sets: SelectionSets
+    ) -> tuple[list[tuple[CatalogEntity, ObjectSelection]], ResolverTree | None]:
         """The objects over rows of several types, told apart by a hidden key when Python fills into one of them."""
-        made = [(row, *self.shape(row, sets)) for row in rows]
-        if not any(splice for _, _, splice in made):
-            return [(row, shape) for row, shape, _ in made], None
-        typed = [(row, Shape((*shape.fields, (TYPE, Constant(row.name))))) for row, shape, _ in made]
-        return typed, Splice(by_type=tuple((row.name, splice or Splice()) for row, _, splice in made))
+        planned = [(entity, *self.object_selection(entity, selection_sets)) for entity in entities]
+        if not any(resolver_tree for _, _, resolver_tree in planned):
+            return [(entity, selection) for entity, selection, _ in planned], None
+        with_type_key = [
+            (entity, ObjectSelection((*selection.fields, (TYPENAME_KEY, Constant(entity.name)))))
+            for entity, selection, _ in planned
+        ]
+        return with_type_key, ResolverTree(
+            by_type=tuple((entity.name, resolver_tree or ResolverTree()) for entity, _, resolver_tree in planned)
+        )
 
-    def _field(self, row: Row, nodes: list[FieldNode]) -> tuple[Selected, Splice | None]:
+    def _field(self, entity: CatalogEntity, nodes: list[FieldNode]) -> tuple[SelectionPlan, ResolverTree | None]:
         name = nodes[0].name.value
         if name == "__typename":
-            return Constant(row.name), None
+            return Constant(entity.name), None
         if name == "id":
-            return Read("id", scalars.ID, row.declaration.prefix), None
-        column = row.columns.get(name)
+            return ColumnSelection("id", scalars.ID, entity.declaration.prefix), None
+        column = entity.columns.get(name)
         if column is not None:
-            return Read(column.column.name, column.wire), None
+            return ColumnSelection(column.column.name, column.scalar), None
         if name == HISTORY:
-            return history(self, row, nodes)
-        sets = [node.selection_set for node in nodes]
-        match row.links.get(name):
-            case One() as link:
-                join = join_of(self.draft, row, link)
-                shape, splice = self.shape(join.row, sets)
-                return Single(join, shape), splice
-            case OneOf() as link:
-                return self._either(row, link, sets)
-            case Many() as link:
-                given = self.arguments(nodes[0], row.name)
-                join = join_of(self.draft, row, link)
-                return self.listing(join.row, join, sets, given, f"{row.name}.{name}")
-            case Merged() as link:
-                return self._merged(row, link, sets, self.arguments(nodes[0], row.name), f"{row.name}.{name}")
-        at = next(at for interface, at in row.declaration.implements.items() if self._answers(interface, name))
-        return Read(at, scalars.DATETIME), None
+            return plan_history(self, entity, nodes)
+        selection_sets = [node.selection_set for node in nodes]
+        match entity.links.get(name):
+            case ToOne() as link:
+                join = plan_join(self.planning, entity, link)
+                selection, resolver_tree = self.object_selection(join.entity, selection_sets)
+                return ToOneSelection(join, selection), resolver_tree
+            case UnionLink() as link:
+                return self._union(entity, link, selection_sets)
+            case ToMany() as link:
+                arguments = self.arguments(nodes[0], entity.name)
+                join = plan_join(self.planning, entity, link)
+                return self.connection(join.entity, join, selection_sets, arguments, f"{entity.name}.{name}")
+            case MergedConnection() as link:
+                return self._merged_connection(
+                    entity, link, selection_sets, self.arguments(nodes[0], entity.name), f"{entity.name}.{name}"
+                )
+        column_name = next(
+            column_name
+            for interface, column_name in entity.declaration.implements.items()
+            if self._is_interface_field(interface, name)
+        )
+        return ColumnSelection(column_name, scalars.DATETIME), None
 
-    def _answers(self, interface: str, field: str) -> bool:
-        return self._graph.catalog.interfaces[interface].field == field
+    def _is_interface_field(self, interface: str, field: str) -> bool:
+        return self._schema.catalog.interfaces[interface].field == field
 
-    def _either(self, row: Row, link: OneOf, sets: Sets) -> tuple[Selected, Splice | None]:
-        ones = [One(target, by, link.description) for target, by in link.targets.items()]
-        joins = [join_of(self.draft, row, one) for one in ones]
-        shapes, splice = self.shapes([join.row for join in joins], sets)
-        return Either(tuple(Single(join, shape) for join, (_, shape) in zip(joins, shapes, strict=True))), splice
+    def _union(
+        self, entity: CatalogEntity, link: UnionLink, selection_sets: SelectionSets
+    ) -> tuple[SelectionPlan, ResolverTree | None]:
+        links = [ToOne(target, by, link.description) for target, by in link.targets.items()]
+        joins = [plan_join(self.planning, entity, to_one) for to_one in links]
+        selections, resolver_tree = self.object_selections([join.entity for join in joins], selection_sets)
+        return UnionSelection(
+            tuple(ToOneSelection(join, selection) for join, (_, selection) in zip(joins, selections, strict=True))
+        ), resolver_tree
 
-    def _fill(self, row: Row, key: str, how: Resolved, nodes: list[FieldNode], hidden: dict[str, Read]) -> Fill:
+    def _resolver_field(
+        self,
+        entity: CatalogEntity,
+        key: str,
+        resolver: FieldResolver,
+        nodes: list[FieldNode],
+        hidden: dict[str, ColumnSelection],
+    ) -> ResolverField:
         needs = []
-        for need in how.needs:
-            column = next(each for each in row.columns.values() if each.column.name == need)
-            hidden[HIDDEN + need] = Read(need, column.wire)
-            needs.append((need, HIDDEN + need))
-        given = self.arguments(nodes[0], row.name)
-        leaves = {name: part.fetch for name, part in given.items() if isinstance(part, Leaf)}
+        for need in resolver.needs:
+            column = next(candidate for candidate in entity.columns.values() if candidate.column.name == need)
+            hidden[HIDDEN_PREFIX + need] = ColumnSelection(need, column.scalar)
+            needs.append((need, HIDDEN_PREFIX + need))
+        trees = self.arguments(nodes[0], entity.name)
+        sources = {name: part.source for name, part in trees.items() if isinstance(part, ArgumentValue)}
 
-        def arguments(run: Run) -> Mapping[str, Any]:
-            return {name: fetch(run.variables) for name, fetch in leaves.items()}
+        def arguments(context: ExecutionContext) -> Mapping[str, Any]:
+            return {name: source(context.variables) for name, source in sources.items()}
 
-        keyed = None
-        if how.keys is not None:
-            target = self._graph.catalog.target(how.keys)
-            keyed = self._keyed(target, [node.selection_set for node in nodes])
-        kinds = tuple(hidden[HIDDEN + need].wire.name for need in how.needs)
-        return Fill(key, how, tuple(needs), kinds, arguments, keyed)
+        rows_plan = None
+        if resolver.keys is not None:
+            target = self._schema.catalog.target(resolver.keys)
+            rows_plan = self._rows_by_keys(target, [node.selection_set for node in nodes])
+        scalar_names = tuple(hidden[HIDDEN_PREFIX + need].scalar.name for need in resolver.needs)
+        return ResolverField(key, resolver, tuple(needs), scalar_names, arguments, rows_plan)
 
-    def apart(self) -> "Selections":
+    def independent(self) -> "SelectionPlanner":
         """The same for a plan of its own."""
-        return Selections(self._graph, self.draft.anew(), self._fragments, self._variables)
+        return SelectionPlanner(self._schema, self.planning.child(), self._fragments, self._variables)
 
-    def _keyed(self, row: Row, sets: Sets) -> Plan:
-        inner = self.apart()
-        shape, splice = inner.shape(row, sets)
-        self.draft.timed |= inner.draft.timed
-        keys = inner.draft.slot(ARRAY(sa.Uuid()), lambda run: run.keys)
-        return Plan((("rows", Keyed(row, keys, shape)),), tuple(inner.draft.slots), splice, fresh=False)
+    def _rows_by_keys(self, entity: CatalogEntity, selection_sets: SelectionSets) -> Plan:
+        inner = self.independent()
+        selection, resolver_tree = inner.object_selection(entity, selection_sets)
+        self.planning.time_dependent |= inner.planning.time_dependent
+        keys = inner.planning.parameter(ARRAY(sa.Uuid()), lambda context: context.keys)
+        return Plan(
+            (("rows", RowsByKeys(entity, keys, selection)),),
+            tuple(inner.planning.parameters),
+            resolver_tree,
+            custom_plan=False,
+        )
 
     # -- lists ----------------------------------------------------------------------------------------------------------
 
-    def listing(
-        self, row: Row, join: Join | None, sets: Sets, given: dict[str, Given], field: str
-    ) -> tuple[Listing, Splice | None]:
+    def connection(
+        self,
+        entity: CatalogEntity,
+        join: Join | None,
+        selection_sets: SelectionSets,
+        arguments: dict[str, ArgumentTree],
+        field: str,
+    ) -> tuple[ConnectionPlan, ResolverTree | None]:
         """A connection over rows."""
-        searching = search(self.draft, given.get("search"), "search")
-        self.searched |= searching is not None
-        where = predicate(self.draft, given.get("filter"), row, "filter")
-        keys = order(self.draft, given.get("orderBy"), row, "orderBy", searched=searching is not None)
-        name = list_name(field, keys, searching)
-        page = page_of(self.draft, given, name, len(keys))
-        parts, splice, uses_cursors = self.parts(row.name, sets, partial(self.shape, row), row)
-        made = cursors(self.draft, name) if uses_cursors else None
-        return Listing(row, join, where, searching, keys, page, made, parts), splice
+        search_terms = plan_search(self.planning, arguments.get("search"), "search")
+        self.uses_search |= search_terms is not None
+        where = plan_filter(self.planning, arguments.get("filter"), entity, "filter")
+        keys = plan_order(
+            self.planning, arguments.get("orderBy"), entity, "orderBy", uses_search=search_terms is not None
+        )
+        signature = list_signature(field, keys, search_terms)
+        page = plan_page(self.planning, arguments, signature, len(keys))
+        parts, resolver_tree, uses_cursors = self.connection_parts(
+            entity.name, selection_sets, partial(self.object_selection, entity), entity
+        )
+        signing = cursor_signing(self.planning, signature) if uses_cursors else None
+        return ConnectionPlan(entity, join, where, search_terms, keys, page, signing, parts), resolver_tree
 
-    def parts(
-        self, name: str, sets: Sets, nodes_of: NodesOf, row: Row | None = None
-    ) -> tuple[tuple[tuple[str, Part], ...], Splice | None, bool]:
-        """The parts of a connection, and whether they tell cursors; `name` is its node type, `row` what figures are over."""
-        parts: list[tuple[str, Part]] = []
-        deeper: list[tuple[str, Splice]] = []
+    def connection_parts(
+        self, name: str, selection_sets: SelectionSets, nodes_of: NodePlanner, entity: CatalogEntity | None = None
+    ) -> tuple[tuple[tuple[str, ConnectionPart], ...], ResolverTree | None, bool]:
+        """The parts of a connection, and whether they hold cursors; `name` is its node type, `entity` that of aggregates."""
+        parts: list[tuple[str, ConnectionPart]] = []
+        children: list[tuple[str, ResolverTree]] = []
         uses_cursors = False
-        for key, nodes in self.fields(sets, f"{name}Connection").items():
+        for key, nodes in self.fields(selection_sets, f"{name}Connection").items():
             inner = [node.selection_set for node in nodes]
-            splice: Splice | None = None
-            with self.at(key, nodes[0]):
+            resolver_tree: ResolverTree | None = None
+            with self.field_context(key, nodes[0]):
                 match nodes[0].name.value:
                     case "__typename":
-                        part: Part = Constant(f"{name}Connection")
+                        part: ConnectionPart = Constant(f"{name}Connection")
                     case "totalCount":
-                        part = Total()
+                        part = TotalCount()
                     case "stats":
-                        assert row is not None
-                        part = self.stats(row, inner)
+                        assert entity is not None
+                        part = self.stats(entity, inner)
                     case "pageInfo":
                         part = self._page_info(inner)
                         uses_cursors |= any(fact in ("startCursor", "endCursor") for _, fact in part.fields)
                     case "nodes":
-                        shape, splice = nodes_of(inner)
-                        part = Nodes(shape)
+                        selection, resolver_tree = nodes_of(inner)
+                        part = Nodes(selection)
                     case _:
-                        part, splice = self._edges(name, inner, nodes_of)
+                        part, resolver_tree = self._edges(name, inner, nodes_of)
                         uses_cursors |= any(value == "cursor" for _, value in part.fields)
             parts.append((key, part))
-            if splice is not None:
-                deeper.append((key, splice))
-        return tuple(parts), Splice(deeper=tuple(deeper)) if deeper else None, uses_cursors
+            if resolver_tree is not None:
+                children.append((key, resolver_tree))
+        return tuple(parts), ResolverTree(children=tuple(children)) if children else None, uses_cursors
 
-    def _edges(self, name: str, sets: Sets, nodes_of: NodesOf) -> tuple[Edges, Splice | None]:
+    def _edges(
+        self, name: str, selection_sets: SelectionSets, nodes_of: NodePlanner
+    ) -> tuple[Edges, ResolverTree | None]:
         fields: list[tuple[str, Any]] = []
-        deeper: list[tuple[str, Splice]] = []
-        for key, nodes in self.fields(sets, f"{name}Edge").items():
+        children: list[tuple[str, ResolverTree]] = []
+        for key, nodes in self.fields(selection_sets, f"{name}Edge").items():
             match nodes[0].name.value:
                 case "__typename":
                     fields.append((key, Constant(f"{name}Edge")))
                 case "cursor":
                     fields.append((key, "cursor"))
                 case _:
-                    with self.at(key, nodes[0]):
-                        shape, splice = nodes_of([node.selection_set for node in nodes])
-                    fields.append((key, shape))
-                    if splice is not None:
-                        deeper.append((key, splice))
-        return Edges(tuple(fields)), Splice(deeper=tuple(deeper)) if deeper else None
+                    with self.field_context(key, nodes[0]):
+                        selection, resolver_tree = nodes_of([node.selection_set for node in nodes])
+                    fields.append((key, selection))
+                    if resolver_tree is not None:
+                        children.append((key, resolver_tree))
+        return Edges(tuple(fields)), ResolverTree(children=tuple(children)) if children else None
 
-    def _page_info(self, sets: Sets) -> PageInfo:
-        fields = self.fields(sets, "PageInfo").items()
+    def _page_info(self, selection_sets: SelectionSets) -> PageInfoPlan:
+        fields = self.fields(selection_sets, "PageInfo").items()
         names = ((key, nodes[0].name.value) for key, nodes in fields)
-        return PageInfo(tuple((key, Constant("PageInfo") if name == "__typename" else name) for key, name in names))
+        return PageInfoPlan(tuple((key, Constant("PageInfo") if name == "__typename" else name) for key, name in names))
 
-    def stats(self, row: Row, sets: Sets) -> Stats:
-        """The figures over a list or a group."""
-        fields: list[tuple[str, Constant | Total | StatFigure | Stats]] = []
-        for key, nodes in self.fields(sets, f"{row.name}Stats").items():
+    def stats(self, entity: CatalogEntity, selection_sets: SelectionSets) -> Stats:
+        """The aggregates over a list or a group."""
+        fields: list[tuple[str, Constant | TotalCount | Aggregate | Stats]] = []
+        for key, nodes in self.fields(selection_sets, f"{entity.name}Stats").items():
             name = nodes[0].name.value
             if name == "__typename":
-                fields.append((key, Constant(f"{row.name}Stats")))
+                fields.append((key, Constant(f"{entity.name}Stats")))
             elif name == "count":
-                fields.append((key, Total()))
+                fields.append((key, TotalCount()))
             else:
-                fields.append((key, self._figures(row, name, [node.selection_set for node in nodes])))
+                fields.append((key, self._aggregates(entity, name, [node.selection_set for node in nodes])))
         return Stats(tuple(fields))
 
-    def _figures(self, row: Row, function: Any, sets: Sets) -> Stats:
-        name = row.name + {"sum": "Sums", "avg": "Averages"}.get(function, "Extremes")
-        fields: list[tuple[str, Constant | Total | StatFigure | Stats]] = []
-        for key, nodes in self.fields(sets, name).items():
+    def _aggregates(self, entity: CatalogEntity, function: Any, selection_sets: SelectionSets) -> Stats:
+        name = entity.name + {"sum": "Sums", "avg": "Averages"}.get(function, "Extremes")
+        fields: list[tuple[str, Constant | TotalCount | Aggregate | Stats]] = []
+        for key, nodes in self.fields(selection_sets, name).items():
             field = nodes[0].name.value
             if field == "__typename":
                 fields.append((key, Constant(name)))
                 continue
-            column = row.columns[field]
-            money = self._money([node.selection_set for node in nodes]) if column.wire.money else None
-            fields.append((key, StatFigure(function, column, money)))
+            column = entity.columns[field]
+            money = self._money([node.selection_set for node in nodes]) if column.scalar.is_money else None
+            fields.append((key, Aggregate(function, column, money)))
         return Stats(tuple(fields))
 
-    def _money(self, sets: Sets) -> Money:
-        names = ((key, nodes[0].name.value) for key, nodes in self.fields(sets, "Money").items())
-        return Money(tuple((key, Constant("Money") if name == "__typename" else name) for key, name in names))
+    def _money(self, selection_sets: SelectionSets) -> MoneyByCurrency:
+        names = ((key, nodes[0].name.value) for key, nodes in self.fields(selection_sets, "Money").items())
+        return MoneyByCurrency(tuple((key, Constant("Money") if name == "__typename" else name) for key, name in names))
 
-    def _merged(
-        self, row: Row, link: Merged, sets: Sets, given: dict[str, Given], field: str
-    ) -> tuple[MergedListing, Splice | None]:
+    def _merged_connection(
+        self,
+        entity: CatalogEntity,
+        link: MergedConnection,
+        selection_sets: SelectionSets,
+        arguments: dict[str, ArgumentTree],
+        field: str,
+    ) -> tuple[MergedConnectionPlan, ResolverTree | None]:
         interface = link.interface.name
-        wanted = given.get("types")
-        types = {each.known for each in wanted if isinstance(each, Leaf)} if isinstance(wanted, list) else None
-        rows = [
-            each for each in self._graph.catalog.implementing(interface) if types is None or shout(each.name) in types
+        type_values = arguments.get("types")
+        types = (
+            {value.plan_value for value in type_values if isinstance(value, ArgumentValue)}
+            if isinstance(type_values, list)
+            else None
+        )
+        entities = [
+            member
+            for member in self._schema.catalog.implementing(interface)
+            if types is None or upper_snake(member.name) in types
         ]
-        keys = (Order(SortColumn("at", None), "desc"), Order("id", "desc"))
-        name = list_name(field, keys, None)
-        page = page_of(self.draft, given, name, len(keys))
-        shapes: list[list[tuple[Row, Shape]]] = []
+        keys = (SortTerm(SortColumn("at", None), "desc"), SortTerm("id", "desc"))
+        signature = list_signature(field, keys, None)
+        page = plan_page(self.planning, arguments, signature, len(keys))
+        selections: list[list[tuple[CatalogEntity, ObjectSelection]]] = []
 
-        def nodes_of(inner: Sets) -> tuple[Variant, Splice | None]:
-            made, splice = self.shapes(rows, inner)
-            shapes.append(made)
-            return Variant(len(shapes) - 1), splice
+        def nodes_of(inner: SelectionSets) -> tuple[SelectionIndex, ResolverTree | None]:
+            variants, resolver_tree = self.object_selections(entities, inner)
+            selections.append(variants)
+            return SelectionIndex(len(selections) - 1), resolver_tree
 
-        parts, splice, uses_cursors = self.parts(interface, sets, nodes_of)
+        parts, resolver_tree, uses_cursors = self.connection_parts(interface, selection_sets, nodes_of)
         sources = tuple(
-            MergedSource(each, each.declaration.implements[interface], tuple(made[at][1] for made in shapes))
-            for at, each in enumerate(rows)
+            MergedSourcePlan(
+                member,
+                member.declaration.implements[interface],
+                tuple(variants[index][1] for variants in selections),
+            )
+            for index, member in enumerate(entities)
         )
         since, until = (
-            self.draft.value(scalars.DATETIME, part, argument)
-            if isinstance(part := given.get(argument), Leaf)
+            self.planning.value_parameter(scalars.DATETIME, part, argument)
+            if isinstance(part := arguments.get(argument), ArgumentValue)
             else None
             for argument in ("since", "until")
         )
-        made = cursors(self.draft, name) if uses_cursors else None
-        return MergedListing(link.by, sources, since, until, page, made, parts, self.draft.imaged), splice
+        signing = cursor_signing(self.planning, signature) if uses_cursors else None
+        return MergedConnectionPlan(
+            link.by, sources, since, until, page, signing, parts, self.planning.below_image
+        ), resolver_tree

@@ -1,7 +1,7 @@
 """Writes what is told of changes as SQL: the log's rows at given positions, their images in place of the table's rows.
 
 The statement gives one row per message: its position, and the JSON of the `changes` root for it. Cursors are handed in with the
-positions, and a mark stands where the cursor before belongs, which only the sender knows."""
+positions, and a placeholder stands where the previous cursor belongs, which only the sender knows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,120 +10,158 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from hub.engine.catalog.scalars import id_text, raw
-from hub.engine.plan.nodes import Changes, Imaged, MessageFields, Shape
-from hub.engine.plan.predicates import Slot
-from hub.engine.plan.selections import TYPE
+from hub.engine.catalog.scalars import id_expression, sql_literal
+from hub.engine.plan.nodes import ChangesPlan, ChangeTypePlan, MessageFields, ObjectSelection
+from hub.engine.plan.predicates import Parameter
+from hub.engine.plan.selections import TYPENAME_KEY
 from hub.engine.sql.aggregates import Value, json_object, text
-from hub.engine.sql.conditions import Condition, Names, param
-from hub.engine.sql.history import CHANGES, LOG, erased, facts, image, operation, shown
-from hub.engine.sql.selections import Writer
+from hub.engine.sql.conditions import AliasGenerator, Condition, param
+from hub.engine.sql.history import (
+    CHANGE_LOG,
+    LOG_COLUMNS,
+    change_columns,
+    change_operation,
+    image_visible,
+    is_redacted,
+    row_image,
+)
+from hub.engine.sql.selections import SelectionCompiler
 
-PAGE = "page$"
-POSITIONS = Slot("positions", ARRAY(sa.BigInteger()), lambda run: run.positions)
-CURSORS = Slot("cursors", ARRAY(sa.Text()), lambda run: run.cursors)
-MARK = Slot("mark", sa.Text(), lambda run: run.mark)
-ACTOR = Slot("own", sa.Text(), lambda run: run.viewer.actor)
-ALWAYS = (POSITIONS, CURSORS, MARK, ACTOR)
+PAGE_CTE = "page$"
+POSITIONS = Parameter("positions", ARRAY(sa.BigInteger()), lambda context: context.positions)
+CURSORS = Parameter("cursors", ARRAY(sa.Text()), lambda context: context.cursors)
+PREVIOUS_CURSOR = Parameter("previous_cursor", sa.Text(), lambda context: context.previous_cursor_placeholder)
+CURRENT_ACTOR = Parameter("current_actor", sa.Text(), lambda context: context.viewer.actor)
+RUNTIME_PARAMETERS = (POSITIONS, CURSORS, PREVIOUS_CURSOR, CURRENT_ACTOR)
 
 
 @dataclass(frozen=True, slots=True)
-class ImageWriter:
-    """Writes the changes of one statement; `owner` is the prefix of the ids of customers."""
+class ChangesCompiler:
+    """Writes the changes of one statement; `customer_prefix` begins the ids of customers."""
 
-    names: Names
-    writer: Writer
-    owner: str
-    spliced: bool
+    aliases: AliasGenerator
+    compiler: SelectionCompiler
+    customer_prefix: str
+    has_resolvers: bool
 
-    def select(self, changes: Changes) -> sa.Select[Any]:
+    def select(self, changes: ChangesPlan) -> sa.Select[Any]:
         """The whole statement."""
-        page = sa.table(PAGE, sa.column("position", sa.BigInteger), *(sa.column(name, of) for name, of in LOG))
+        page = sa.table(
+            PAGE_CTE, sa.column("position", sa.BigInteger), *(sa.column(name, type_) for name, type_ in LOG_COLUMNS)
+        )
         page.append_column(sa.column("cursor", sa.Text))
         page.append_column(sa.column("table_name", sa.Text))
-        branches = [self._branch(each, changes, page) for each in changes.types]
-        told = sa.union_all(*branches).subquery(self.names.next())
-        found = sa.select(told.c["p$"], told.c["m$"]).order_by(told.c["p$"])
-        return found.add_cte(self._page(changes))
+        branches = [self._branch(change_type, changes, page) for change_type in changes.types]
+        messages = sa.union_all(*branches).subquery(self.aliases.next())
+        ordered = sa.select(messages.c["p$"], messages.c["m$"]).order_by(messages.c["p$"])
+        return ordered.add_cte(self._page(changes))
 
-    def _page(self, changes: Changes) -> sa.CTE:
+    def _page(self, changes: ChangesPlan) -> sa.CTE:
         """The log's rows at the positions, each partition being looked into once."""
-        placed = sa.table("change_order", sa.column("position", sa.BigInteger), sa.column("id", sa.BigInteger))
-        given = sa.func.unnest(param(POSITIONS), param(CURSORS))
-        wanted = given.table_valued(sa.column("position", sa.BigInteger), sa.column("cursor", sa.Text)).render_derived(
-            name="given$"
+        change_order = sa.table("change_order", sa.column("position", sa.BigInteger), sa.column("id", sa.BigInteger))
+        arrays = sa.func.unnest(param(POSITIONS), param(CURSORS))
+        requested = arrays.table_valued(
+            sa.column("position", sa.BigInteger), sa.column("cursor", sa.Text)
+        ).render_derived(name="requested$")
+        ids = sa.select(change_order.c.id).where(change_order.c.position == sa.any_(param(POSITIONS)))
+        columns = [
+            requested.c.position,
+            requested.c.cursor,
+            CHANGE_LOG.c.table_name,
+            *(CHANGE_LOG.c[name] for name, _ in LOG_COLUMNS),
+        ]
+        joined = requested.join(change_order, change_order.c.position == requested.c.position).join(
+            CHANGE_LOG, CHANGE_LOG.c.id == change_order.c.id
         )
-        ids = sa.select(placed.c.id).where(placed.c.position == sa.any_(param(POSITIONS)))
-        columns = [wanted.c.position, wanted.c.cursor, CHANGES.c.table_name, *(CHANGES.c[name] for name, _ in LOG)]
-        joined = wanted.join(placed, placed.c.position == wanted.c.position).join(CHANGES, CHANGES.c.id == placed.c.id)
-        found = sa.select(*columns).select_from(joined)
-        conditions: list[Condition] = [CHANGES.c.id == sa.any_(sa.func.array(ids.scalar_subquery()))]
-        listed = changes.listed
-        conditions += [CHANGES.c.row_id == sa.any_(param(listed.keys))] if listed.keys else []
-        conditions += [_of_customer(param(listed.customer))] if listed.customer else []
-        conditions += [CHANGES.c.actor != param(ACTOR)] if listed.exclude_own else []
-        return found.where(*conditions).cte(PAGE)
+        log_rows = sa.select(*columns).select_from(joined)
+        conditions: list[Condition] = [CHANGE_LOG.c.id == sa.any_(sa.func.array(ids.scalar_subquery()))]
+        log_filter = changes.log_filter
+        conditions += [CHANGE_LOG.c.row_id == sa.any_(param(log_filter.keys))] if log_filter.keys else []
+        conditions += [_concerns_customer(param(log_filter.customer))] if log_filter.customer else []
+        conditions += [CHANGE_LOG.c.actor != param(CURRENT_ACTOR)] if log_filter.exclude_own else []
+        return log_rows.where(*conditions).cte(PAGE_CTE)
 
-    def _branch(self, imaged: Imaged, changes: Changes, page: sa.TableClause) -> sa.Select[Any]:
+    def _branch(self, change_type: ChangeTypePlan, changes: ChangesPlan, page: sa.TableClause) -> sa.Select[Any]:
         """The messages of one type: which of them are told, then what is told of them."""
-        after, before = (shown(self.names, imaged.row, page.c[side], imaged.where) for side in ("after", "before"))
-        if changes.listed.customer and "customer_id" in imaged.row.table.c:
-            owner = sa.cast(param(changes.listed.customer), sa.Text)
+        after, before = (
+            image_visible(self.aliases, change_type.entity, page.c[side], change_type.where)
+            for side in ("after", "before")
+        )
+        if changes.log_filter.customer and "customer_id" in change_type.entity.table.c:
+            customer = sa.cast(param(changes.log_filter.customer), sa.Text)
             after, before = (
-                sa.and_(seen, _owner(page.c[side]) == owner) for seen, side in ((after, "after"), (before, "before"))
+                sa.and_(visible, _customer_of_image(page.c[side]) == customer)
+                for visible, side in ((after, "after"), (before, "before"))
             )
         sides = sa.select(*page.c, after.label("a$"), before.label("b$")).select_from(page)
-        of = sides.where(page.c.table_name == raw(f"'{imaged.row.table.name}'")).subquery(self.names.next())
-        now, was = of.c["a$"], of.c["b$"]
-        became = operation(of, was, now)
-        row = image(self.names, imaged.row.table, sa.case((now, of.c.after), else_=of.c.before))
-        conditions: list[Condition] = [sa.or_(now, was)]
-        if imaged.watched is not None:
-            columns = ", ".join(f"'{each}'" for each in imaged.watched)
-            overlap = of.c.changed.op("&&", is_comparison=True)(raw(f"array[{columns}]"))
-            conditions.append(sa.or_(sa.not_(sa.and_(now, was)), overlap))
-        listed = changes.listed
-        conditions += [became == sa.any_(param(listed.operations))] if listed.operations else []
-        if listed.changed:
-            slot = listed.changed[imaged.row.name]
-            conditions.append(of.c.changed.op("&&", is_comparison=True)(param(slot)))
-        told = self._told(imaged, changes.messages["Change"], of, row, became)
-        return sa.select(of.c.position.label("p$"), told.label("m$")).select_from(of, row).where(*conditions)
+        change = sides.where(page.c.table_name == sql_literal(f"'{change_type.entity.table.name}'")).subquery(
+            self.aliases.next()
+        )
+        visible_after, visible_before = change.c["a$"], change.c["b$"]
+        visible_operation = change_operation(change, visible_before, visible_after)
+        row = row_image(
+            self.aliases, change_type.entity.table, sa.case((visible_after, change.c.after), else_=change.c.before)
+        )
+        conditions: list[Condition] = [sa.or_(visible_after, visible_before)]
+        if change_type.watched_columns is not None:
+            columns = ", ".join(f"'{column}'" for column in change_type.watched_columns)
+            overlap = change.c.changed.op("&&", is_comparison=True)(sql_literal(f"array[{columns}]"))
+            conditions.append(sa.or_(sa.not_(sa.and_(visible_after, visible_before)), overlap))
+        log_filter = changes.log_filter
+        conditions += [visible_operation == sa.any_(param(log_filter.operations))] if log_filter.operations else []
+        if log_filter.changed_columns:
+            parameter = log_filter.changed_columns[change_type.entity.name]
+            conditions.append(change.c.changed.op("&&", is_comparison=True)(param(parameter)))
+        message = self._message(change_type, changes.messages["Change"], change, row, visible_operation)
+        return sa.select(change.c.position.label("p$"), message.label("m$")).select_from(change, row).where(*conditions)
 
-    def _told(self, imaged: Imaged, fields: MessageFields, of: sa.Subquery, row: sa.FromClause, became: Value) -> Value:
+    def _message(
+        self,
+        change_type: ChangeTypePlan,
+        fields: MessageFields,
+        change: sa.Subquery,
+        row: sa.FromClause,
+        visible_operation: Value,
+    ) -> Value:
         values: dict[str, Callable[[], Value]] = {
             "__typename": lambda: text("Change"),
-            "cursor": lambda: of.c.cursor,
-            "previousCursor": lambda: param(MARK),
-            "operation": lambda: became,
-            "entity": lambda: text(imaged.row.entity),
-            "entityId": lambda: id_text(imaged.row.declaration.prefix, of.c.row_id),
-            "customerId": lambda: id_text(self.owner, _whose(of)),
-        } | facts(self.names, imaged.row, of)
-        shapes = dict(imaged.shapes)
-        parts = [(key, self._node(shapes[key], of, row) if key in shapes else values[name]()) for key, name in fields]
-        parts += [(TYPE, text(imaged.row.name))] if self.spliced else []
-        return json_object(parts, self.names.next())
+            "cursor": lambda: change.c.cursor,
+            "previousCursor": lambda: param(PREVIOUS_CURSOR),
+            "operation": lambda: visible_operation,
+            "entity": lambda: text(change_type.entity.entity_type),
+            "entityId": lambda: id_expression(change_type.entity.declaration.prefix, change.c.row_id),
+            "customerId": lambda: id_expression(self.customer_prefix, _customer_as_seen(change)),
+        } | change_columns(self.aliases, change_type.entity, change)
+        selections = dict(change_type.selections)
+        parts = [
+            (key, self._node(selections[key], change, row) if key in selections else values[name]())
+            for key, name in fields
+        ]
+        parts += [(TYPENAME_KEY, text(change_type.entity.name))] if self.has_resolvers else []
+        return json_object(parts, self.aliases.next())
 
-    def _node(self, shape: Shape, of: sa.Subquery, row: sa.FromClause) -> Value:
-        gone = sa.and_(sa.not_(of.c["a$"]), erased(of.c.before))
-        return sa.case((gone, raw("null::json")), else_=self.writer.object(shape, row))
+    def _node(self, selection: ObjectSelection, change: sa.Subquery, row: sa.FromClause) -> Value:
+        redacted = sa.and_(sa.not_(change.c["a$"]), is_redacted(change.c.before))
+        return sa.case((redacted, sql_literal("null::json")), else_=self.compiler.object(selection, row))
 
 
-def _owner(value: Value) -> Value:
+def _customer_of_image(value: Value) -> Value:
     """Whose row an image is of, as text; null where rows belong to nobody, and for a customer itself."""
-    return value.op("->>")(raw("'customer_id'"))
+    return value.op("->>")(sql_literal("'customer_id'"))
 
 
-def _of_customer(customer: Value) -> Condition:
+def _concerns_customer(customer: Value) -> Condition:
     """Whether a change is of a customer's row, or of one that it took away from the customer."""
-    taken = sa.and_(
-        raw("'customer_id'") == sa.any_(CHANGES.c.changed), _owner(CHANGES.c.before) == sa.cast(customer, sa.Text)
+    moved_away = sa.and_(
+        sql_literal("'customer_id'") == sa.any_(CHANGE_LOG.c.changed),
+        _customer_of_image(CHANGE_LOG.c.before) == sa.cast(customer, sa.Text),
     )
-    return sa.or_(CHANGES.c.customer_id == customer, taken)
+    return sa.or_(CHANGE_LOG.c.customer_id == customer, moved_away)
 
 
-def _whose(of: sa.FromClause) -> Value:
+def _customer_as_seen(change: sa.FromClause) -> Value:
     """The customer whose row it was when the viewer saw it last: what has become of it since is not told."""
-    was = sa.cast(_owner(of.c.before), sa.Uuid())
-    return sa.case((of.c["a$"], of.c.customer_id), else_=sa.func.coalesce(was, of.c.customer_id))
+    former_customer = sa.cast(_customer_of_image(change.c.before), sa.Uuid())
+    return sa.case(
+        (change.c["a$"], change.c.customer_id), else_=sa.func.coalesce(former_customer, change.c.customer_id)
+    )

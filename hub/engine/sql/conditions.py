@@ -1,6 +1,6 @@
 """Writes predicates of a plan as SQL conditions. Conditions are two-valued: what compares with null does not hold.
 
-Figures over joined rows are grouped joins at a root, where all owners are looked at, and correlated below, where few are."""
+Aggregates over joined rows are grouped joins at a root, where all owners are looked at, and correlated below, where few are."""
 
 from dataclasses import dataclass, field
 from functools import cache
@@ -9,21 +9,33 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from hub.engine.catalog.scalars import raw
-from hub.engine.plan.list_nodes import Search
-from hub.engine.plan.predicates import All, Exists, Figure, FigureTest, Join, JsonTest, Not, Predicate, Slot, Some, Test
+from hub.engine.catalog.scalars import sql_literal
+from hub.engine.plan.list_nodes import SearchTerms
+from hub.engine.plan.predicates import (
+    AggregateComparison,
+    AggregateExpression,
+    And,
+    Comparison,
+    Exists,
+    Join,
+    JsonComparison,
+    Not,
+    Or,
+    Parameter,
+    Predicate,
+)
 from hub.viewer import Binding
 
 Condition = sa.ColumnElement[bool]
-RANGES = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
-LIKENESS = (
+RANGE_OPERATORS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
+SIMILARITY_THRESHOLD = (
     0.35  # the least word similarity that a search takes for a spelling of the same word; set on every connection
 )
 
 
-def param(slot: Slot) -> sa.BindParameter[Any]:
-    """The parameter of a slot."""
-    return sa.bindparam(slot.name, type_=slot.type)
+def param(parameter: Parameter) -> sa.BindParameter[Any]:
+    """The bind parameter of a parameter."""
+    return sa.bindparam(parameter.name, type_=parameter.type)
 
 
 def fold(text: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
@@ -37,190 +49,198 @@ def pattern(text: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
 
 
 @dataclass(slots=True)
-class Names:
+class AliasGenerator:
     """Aliases of one statement, `t$0`, `t$1`, … in walk order: no GraphQL name holds a `$`, so none is ever captured."""
 
     binding: Binding
-    made: int = 0
+    count: int = 0
 
     def next(self) -> str:
         """A fresh alias."""
-        self.made += 1
-        return f"t${self.made - 1}"
+        self.count += 1
+        return f"t${self.count - 1}"
 
-    def of(self, table: sa.FromClause) -> sa.FromClause:
+    def for_table(self, table: sa.FromClause) -> sa.FromClause:
         """The table under a fresh alias."""
-        return (light(table) if isinstance(table, sa.Table) else table).alias(self.next())
+        return (lightweight_table(table) if isinstance(table, sa.Table) else table).alias(self.next())
 
 
 @cache
-def light(table: sa.Table) -> sa.TableClause:
+def lightweight_table(table: sa.Table) -> sa.TableClause:
     """A table with the names and types of its columns alone: each alias copies them, which costs a fifth so."""
-    return sa.table(table.name, *(sa.column(each.name, each.type) for each in table.c))
+    return sa.table(table.name, *(sa.column(column.name, column.type) for column in table.c))
 
 
 @dataclass(slots=True)
-class Source:
-    """The rows that a select reads: a table's alias, the joins that figures need, and whether those are grouped."""
+class SelectSource:
+    """The rows that a select reads: a table's alias, the joins that aggregates need, and whether those are grouped."""
 
-    names: Names
+    aliases: AliasGenerator
     row: sa.FromClause
     grouped: bool
     joins: list[tuple[sa.FromClause, Condition]] = field(default_factory=list)
 
     def tables(self) -> sa.FromClause:
         """What stands behind FROM."""
-        found = self.row
-        for other, on in self.joins:
-            found = found.outerjoin(other, on)
-        return found
+        tables = self.row
+        for joined_table, on_condition in self.joins:
+            tables = tables.outerjoin(joined_table, on_condition)
+        return tables
 
     def own(self) -> list[sa.FromClause]:
         """The tables that are this select's own, not those of a select around it."""
-        return [self.row, *(other for other, _ in self.joins), self.tables()]
+        return [self.row, *(joined_table for joined_table, _ in self.joins), self.tables()]
 
 
-def joined(names: Names, join: Join, ours: sa.FromClause) -> tuple[sa.FromClause, list[Condition]]:
+def join_table(aliases: AliasGenerator, join: Join, row: sa.FromClause) -> tuple[sa.FromClause, list[Condition]]:
     """The joined table under a fresh alias, and the conditions that join it: the key, and visibility if need be."""
-    theirs = names.of(join.row.table)
-    conditions: list[Condition] = [theirs.c[join.theirs] == ours.c[join.ours]]
-    return theirs, conditions + visible(names, join, theirs)
+    joined_row = aliases.for_table(join.entity.table)
+    conditions: list[Condition] = [joined_row.c[join.their_column] == row.c[join.our_column]]
+    return joined_row, conditions + visibility(aliases, join, joined_row)
 
 
-def visible(names: Names, join: Join, theirs: sa.FromClause) -> list[Condition]:
+def visibility(aliases: AliasGenerator, join: Join, joined_row: sa.FromClause) -> list[Condition]:
     """The visibility of joined rows, unless the join keeps it."""
-    seen = join.row.declaration.scope.visible(theirs, names.binding) if join.check else None
-    return [] if seen is None else [seen]
+    predicate = join.entity.declaration.scope.predicate(joined_row, aliases.binding) if join.check_visibility else None
+    return [] if predicate is None else [predicate]
 
 
-def _there(join: Join, theirs: sa.FromClause) -> list[Condition]:
+def _not_null(join: Join, joined_row: sa.FromClause) -> list[Condition]:
     """That a joined row has its key, which an equal one implies. But Postgres sees that only where it looks for a single key,
     and else does not use an index that lists only rows with one."""
-    return [theirs.c[join.theirs].is_not(None)] if join.row.table.c[join.theirs].nullable else []
+    return [joined_row.c[join.their_column].is_not(None)] if join.entity.table.c[join.their_column].nullable else []
 
 
-def condition(source: Source, part: Predicate) -> Condition:
-    """The SQL condition of a predicate over the source's rows; figures may add joins to the source."""
+def condition(source: SelectSource, part: Predicate) -> Condition:
+    """The SQL condition of a predicate over the source's rows; aggregates may add joins to the source."""
     match part:
-        case All(parts):
-            return sa.and_(sa.true(), *(condition(source, each) for each in parts))
-        case Some(parts):
-            return sa.or_(sa.false(), *(condition(source, each) for each in parts))
+        case And(parts):
+            return sa.and_(sa.true(), *(condition(source, operand) for operand in parts))
+        case Or(parts):
+            return sa.or_(sa.false(), *(condition(source, operand) for operand in parts))
         case Not(inner):
             return condition(source, inner).is_not(sa.true())
         case Exists():
             return _exists(source, part)
-        case FigureTest(figure, test):
-            return compare(test, figure_value(source, figure), nullable=figure.function in ("AVG", "MIN", "MAX"))
-        case JsonTest():
+        case AggregateComparison(aggregate, comparison):
+            return compare(
+                comparison, aggregate_value(source, aggregate), nullable=aggregate.function in ("AVG", "MIN", "MAX")
+            )
+        case JsonComparison():
             return _json(part, source.row)
-        case Test():
+        case Comparison():
             if part.column is None:
                 return compare(part, source.row.c.id, nullable=False)
-            found = source.row.c[part.column.column.name]
+            column = source.row.c[part.column.column.name]
             if part.operator in ("contains", "startsWith"):
-                return _text(part, found, source.row)
-            return compare(part, found, nullable=bool(part.column.column.nullable))
+                return _text(part, column, source.row)
+            return compare(part, column, nullable=bool(part.column.column.nullable))
 
 
-def compare(test: Test, value: sa.ColumnElement[Any], *, nullable: bool) -> Condition:
+def compare(comparison: Comparison, value: sa.ColumnElement[Any], *, nullable: bool) -> Condition:
     """One operator between a value and a parameter."""
-    if test.operator == "isNull":
-        return value.is_(None) if test.wanted else value.is_not(None)
-    assert test.slot is not None
-    given = param(test.slot)
-    match test.operator:
+    if comparison.operator == "isNull":
+        return value.is_(None) if comparison.is_null else value.is_not(None)
+    assert comparison.parameter is not None
+    parameter = param(comparison.parameter)
+    match comparison.operator:
         case "eq":
-            return value == given
+            return value == parameter
         case "ne":
-            return value.is_distinct_from(given) if nullable else value != given
+            return value.is_distinct_from(parameter) if nullable else value != parameter
         case "in":
-            return value == sa.any_(given)
+            return value == sa.any_(parameter)
         case "notIn":
-            return sa.or_(value.is_(None), value != sa.all_(given)) if nullable else value != sa.all_(given)
+            return sa.or_(value.is_(None), value != sa.all_(parameter)) if nullable else value != sa.all_(parameter)
         case operator:
-            return value.op(RANGES[operator], is_comparison=True)(given)
+            return value.op(RANGE_OPERATORS[operator], is_comparison=True)(parameter)
 
 
-def _text(test: Test, value: sa.ColumnElement[Any], row: sa.FromClause) -> Condition:
-    assert test.slot is not None
-    assert test.column is not None
-    wanted = pattern(param(test.slot))
-    if test.operator == "startsWith":
-        wanted = raw("' '").concat(sa.func.ltrim(sa.func.substr(wanted, raw("2"))))
-    found = fold(value).like(wanted)
-    if test.column.searched and test.operator == "contains" and "search_text" in row.c:
+def _text(comparison: Comparison, value: sa.ColumnElement[Any], row: sa.FromClause) -> Condition:
+    assert comparison.parameter is not None
+    assert comparison.column is not None
+    like_pattern = pattern(param(comparison.parameter))
+    if comparison.operator == "startsWith":
+        like_pattern = sql_literal("' '").concat(sa.func.ltrim(sa.func.substr(like_pattern, sql_literal("2"))))
+    matches = fold(value).like(like_pattern)
+    if comparison.column.searched and comparison.operator == "contains" and "search_text" in row.c:
         # What the column holds, search_text holds too: its index narrows the rows down first.
-        return sa.and_(row.c.search_text.like(pattern(param(test.slot))), found)
-    return found
+        return sa.and_(row.c.search_text.like(pattern(param(comparison.parameter))), matches)
+    return matches
 
 
-def _json(test: JsonTest, row: sa.FromClause) -> Condition:
-    value = row.c[test.column.column.name].op("#>", return_type=JSONB())(param(test.path))
-    kind = sa.func.jsonb_typeof(value)
-    if test.operator == "isNull":
-        empty = sa.or_(value.is_(None), kind == raw("'null'"))
-        return empty if test.wanted else sa.not_(empty)
-    assert test.slot is not None
-    given = param(test.slot)
-    match test.operator:
+def _json(comparison: JsonComparison, row: sa.FromClause) -> Condition:
+    value = row.c[comparison.column.column.name].op("#>", return_type=JSONB())(param(comparison.path))
+    json_type = sa.func.jsonb_typeof(value)
+    if comparison.operator == "isNull":
+        empty = sa.or_(value.is_(None), json_type == sql_literal("'null'"))
+        return empty if comparison.is_null else sa.not_(empty)
+    assert comparison.parameter is not None
+    parameter = param(comparison.parameter)
+    match comparison.operator:
         case "eq":
-            return value.op("=", is_comparison=True)(given)
+            return value.op("=", is_comparison=True)(parameter)
         case "ne":
-            return value.is_distinct_from(given)
+            return value.is_distinct_from(parameter)
         case "in":
-            return value.op("=", is_comparison=True)(sa.any_(given))
+            return value.op("=", is_comparison=True)(sa.any_(parameter))
         case "contains":
-            text = value.op("#>>", return_type=sa.Text())(raw("'{}'"))
-            return sa.case((kind == raw("'string'"), fold(text).like(pattern(given))))
+            text = value.op("#>>", return_type=sa.Text())(sql_literal("'{}'"))
+            return sa.case((json_type == sql_literal("'string'"), fold(text).like(pattern(parameter))))
         case operator:
             number = sa.cast(value, sa.Numeric)
-            found = number.op(RANGES[operator], is_comparison=True)(given)
-            return sa.case((kind == raw("'number'"), found))
+            matches = number.op(RANGE_OPERATORS[operator], is_comparison=True)(parameter)
+            return sa.case((json_type == sql_literal("'number'"), matches))
 
 
-def _exists(source: Source, part: Exists) -> Condition:
-    theirs, conditions = joined(source.names, part.join, source.row)
-    inner = Source(source.names, theirs, grouped=False)
-    meets = condition(inner, part.part)
-    conditions += [*_there(part.join, theirs), meets.is_not(sa.true()) if part.fails else meets]
-    return sa.exists(sa.select(raw("1")).select_from(inner.tables()).where(*conditions).correlate_except(*inner.own()))
+def _exists(source: SelectSource, part: Exists) -> Condition:
+    joined_row, conditions = join_table(source.aliases, part.join, source.row)
+    inner = SelectSource(source.aliases, joined_row, grouped=False)
+    matches = condition(inner, part.part)
+    conditions += [*_not_null(part.join, joined_row), matches.is_not(sa.true()) if part.fails else matches]
+    return sa.exists(
+        sa.select(sql_literal("1")).select_from(inner.tables()).where(*conditions).correlate_except(*inner.own())
+    )
 
 
-def figure_value(source: Source, figure: Figure) -> sa.ColumnElement[Any]:
-    """A figure over joined rows as a value of the source's row: counts and sums are 0 without rows, others null."""
-    theirs = source.names.of(figure.join.row.table)
-    inner = Source(source.names, theirs, grouped=False)
-    conditions = [condition(inner, figure.where), *visible(source.names, figure.join, theirs)]
-    key, value = theirs.c[figure.join.theirs], _aggregate(figure, theirs)
+def aggregate_value(source: SelectSource, aggregate: AggregateExpression) -> sa.ColumnElement[Any]:
+    """An aggregate over joined rows as a value of the source's row: counts and sums are 0 without rows, others null."""
+    joined_row = source.aliases.for_table(aggregate.join.entity.table)
+    inner = SelectSource(source.aliases, joined_row, grouped=False)
+    conditions = [condition(inner, aggregate.where), *visibility(source.aliases, aggregate.join, joined_row)]
+    key, value = joined_row.c[aggregate.join.their_column], _aggregate_function(aggregate, joined_row)
     if source.grouped:
         columns = [key.label("k$"), value.label("v$")]
-        conditions += _there(figure.join, theirs)
+        conditions += _not_null(aggregate.join, joined_row)
         groups = sa.select(*columns).select_from(inner.tables()).where(*conditions).group_by(key)
-        joined_groups = groups.subquery(source.names.next())
-        source.joins.append((joined_groups, joined_groups.c["k$"] == source.row.c[figure.join.ours]))
-        found: sa.ColumnElement[Any] = joined_groups.c["v$"]
+        joined_groups = groups.subquery(source.aliases.next())
+        source.joins.append((joined_groups, joined_groups.c["k$"] == source.row.c[aggregate.join.our_column]))
+        result: sa.ColumnElement[Any] = joined_groups.c["v$"]
     else:
-        select = sa.select(value).select_from(inner.tables()).where(key == source.row.c[figure.join.ours], *conditions)
-        found = select.correlate_except(*inner.own()).scalar_subquery()
-    return sa.func.coalesce(found, raw("0")) if figure.function in ("COUNT", "SUM") else found
+        select = (
+            sa.select(value)
+            .select_from(inner.tables())
+            .where(key == source.row.c[aggregate.join.our_column], *conditions)
+        )
+        result = select.correlate_except(*inner.own()).scalar_subquery()
+    return sa.func.coalesce(result, sql_literal("0")) if aggregate.function in ("COUNT", "SUM") else result
 
 
-def _aggregate(figure: Figure, row: sa.FromClause) -> sa.ColumnElement[Any]:
-    if figure.column is None:
+def _aggregate_function(aggregate: AggregateExpression, row: sa.FromClause) -> sa.ColumnElement[Any]:
+    if aggregate.column is None:
         return sa.func.count()
-    function = getattr(sa.func, figure.function.lower())
-    value: sa.FunctionElement[Any] = function(row.c[figure.column.column.name])
-    if figure.currency is None:
+    function = getattr(sa.func, aggregate.function.lower())
+    value: sa.FunctionElement[Any] = function(row.c[aggregate.column.column.name])
+    if aggregate.currency is None:
         return value
-    return sa.type_coerce(sa.funcfilter(value, row.c.currency == param(figure.currency)), sa.Numeric())
+    return sa.type_coerce(sa.funcfilter(value, row.c.currency == param(aggregate.currency)), sa.Numeric())
 
 
-def found_by(search: Search, row: sa.FromClause) -> Condition:
+def search_condition(search: SearchTerms, row: sa.FromClause) -> Condition:
     """Whether a row's folded text holds every word, or one spelled like it."""
     text = row.c.search_text
 
-    def has(word: Slot) -> Condition:
+    def has(word: Parameter) -> Condition:
         folded = sa.func.btrim(fold(param(word)))
         # `%>`, not its mirror `<%`: as the index has it, so that Postgres does not check every row twice.
         return sa.or_(text.like(pattern(param(word))), text.op("%>", is_comparison=True)(folded))
@@ -228,14 +248,19 @@ def found_by(search: Search, row: sa.FromClause) -> Condition:
     return sa.and_(*(has(word) for word in search.words))
 
 
-def rank(search: Search, row: sa.FromClause) -> sa.ColumnElement[int]:
+def search_rank(search: SearchTerms, row: sa.FromClause) -> sa.ColumnElement[int]:
     """0 for the searched text itself, 1 for text that begins with it, 2 for text that holds it, 3 for the rest."""
-    text, wanted = row.c.search_text, fold(param(search.text))
-    begins = sa.func.starts_with(text, sa.func.rtrim(wanted))
-    holds = sa.func.strpos(text, sa.func.btrim(wanted)) > raw("0")
-    return sa.case((text == wanted, raw("0")), (begins, raw("1")), (holds, raw("2")), else_=raw("3"))
+    text, searched = row.c.search_text, fold(param(search.text))
+    begins = sa.func.starts_with(text, sa.func.rtrim(searched))
+    holds = sa.func.strpos(text, sa.func.btrim(searched)) > sql_literal("0")
+    return sa.case(
+        (text == searched, sql_literal("0")),
+        (begins, sql_literal("1")),
+        (holds, sql_literal("2")),
+        else_=sql_literal("3"),
+    )
 
 
-def likeness(search: Search, row: sa.FromClause) -> sa.ColumnElement[float]:
+def similarity(search: SearchTerms, row: sa.FromClause) -> sa.ColumnElement[float]:
     """How like the searched text the row's text is; the greater, the less the value, so that best comes first."""
     return -sa.func.word_similarity(sa.func.btrim(fold(param(search.text))), row.c.search_text, type_=sa.REAL())

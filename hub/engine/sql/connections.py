@@ -7,228 +7,251 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
-from hub.engine.catalog.scalars import raw
-from hub.engine.cursors import sealed
-from hub.engine.plan.list_nodes import Bound, Cursors, Page
+from hub.engine.catalog.scalars import sql_literal
+from hub.engine.cursors import signed_cursor_expression
+from hub.engine.plan.list_nodes import CursorBound, CursorSigning, PagePlan
 from hub.engine.plan.nodes import (
+    ConnectionPart,
+    ConnectionPlan,
     Constant,
     Edges,
-    History,
-    Listing,
-    MergedListing,
+    HistoryConnection,
+    MergedConnectionPlan,
     Nodes,
-    PageInfo,
-    Part,
-    Shape,
+    ObjectSelection,
+    PageInfoPlan,
     Stats,
-    Total,
+    TotalCount,
 )
-from hub.engine.plan.predicates import Slot
+from hub.engine.plan.predicates import Parameter
 from hub.engine.sql.aggregates import EMPTY_LIST, Value, json_object, text
-from hub.engine.sql.conditions import Condition, Names, param
-from hub.model.declarations import Direction
+from hub.engine.sql.conditions import AliasGenerator, Condition, param
+from hub.model.declarations import AscDesc
 
-FLIPPED: Mapping[Direction, Direction] = {"asc": "desc", "desc": "asc"}
+OPPOSITE: Mapping[AscDesc, AscDesc] = {"asc": "desc", "desc": "asc"}
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class SortExpression:
     """A sort key as it is compared: its value, its direction, and the type that a cursor's text is read as."""
 
     value: Value
-    direction: Direction
+    direction: AscDesc
     type: sa.types.TypeEngine[Any]
 
-    def ordered(self, *, backward: bool) -> sa.ColumnElement[Any]:
+    def order_by(self, *, backward: bool) -> sa.ColumnElement[Any]:
         """The ORDER BY term, from either end."""
         descending = (self.direction == "desc") is not backward
         return self.value.desc() if descending else self.value.asc()
 
-    def of(self, slot: Slot) -> Value:
+    def cursor_value(self, parameter: Parameter) -> Value:
         """The key's value in a cursor."""
-        return sa.cast(param(slot), self.type)
+        return sa.cast(param(parameter), self.type)
 
 
-def number(size: int | Slot) -> sa.ColumnElement[int]:
+def limit_expression(size: int | Parameter) -> sa.ColumnElement[int]:
     """A page's size as it is written: a literal, so that Postgres sees it, or a parameter."""
-    return raw(str(size)) if isinstance(size, int) else param(size)
+    return sql_literal(str(size)) if isinstance(size, int) else param(size)
 
 
-def behind(keys: Sequence[Key], bound: Bound, *, ahead: bool = False, itself: bool = False) -> Condition:
+def after_cursor(
+    keys: Sequence[SortExpression], bound: CursorBound, *, reverse: bool = False, inclusive: bool = False
+) -> Condition:
     """Rows behind a bound in the list's order, or ahead of it; with `itself`, the row at the bound too.
 
     Keys of one direction are compared as one row, which an index serves; mixed ones begin with a bound on the first key."""
-    values = [key.of(slot) for key, slot in zip(keys, bound.keys, strict=True)]
-    greater = [(key.direction == "asc") is not ahead for key in keys]
-    equal = "=" if itself else ""
+    values = [key.cursor_value(parameter) for key, parameter in zip(keys, bound.keys, strict=True)]
+    greater = [(key.direction == "asc") is not reverse for key in keys]
+    or_equal = "=" if inclusive else ""
     if len(set(greater)) == 1:
         left = sa.tuple_(*(key.value for key in keys))
-        return left.op((">" if greater[0] else "<") + equal, is_comparison=True)(sa.tuple_(*values))
-    found: Condition = sa.true() if itself else sa.false()
-    for key, value, more in reversed(list(zip(keys, values, greater, strict=True))):
-        strictly = key.value > value if more else key.value < value
-        found = sa.or_(strictly, sa.and_(key.value == value, found))
-    first = keys[0].value >= values[0] if greater[0] else keys[0].value <= values[0]
-    return sa.and_(first, found)
+        return left.op((">" if greater[0] else "<") + or_equal, is_comparison=True)(sa.tuple_(*values))
+    condition: Condition = sa.true() if inclusive else sa.false()
+    for key, value, is_greater in reversed(list(zip(keys, values, greater, strict=True))):
+        beyond = key.value > value if is_greater else key.value < value
+        condition = sa.or_(beyond, sa.and_(key.value == value, condition))
+    index_bound = keys[0].value >= values[0] if greater[0] else keys[0].value <= values[0]
+    return sa.and_(index_bound, condition)
 
 
-def bounds(keys: Sequence[Key], page: Page) -> list[Condition]:
+def cursor_conditions(keys: Sequence[SortExpression], page: PagePlan) -> list[Condition]:
     """The conditions that a page's cursors put on its rows."""
-    found = [behind(keys, page.after)] if page.after else []
-    return found + ([behind(keys, page.before, ahead=True)] if page.before else [])
+    conditions = [after_cursor(keys, page.after)] if page.after else []
+    return conditions + ([after_cursor(keys, page.before, reverse=True)] if page.before else [])
 
 
-def keys_text(keys: Sequence[Key]) -> Value:
+def cursor_payload(keys: Sequence[SortExpression]) -> Value:
     """The sort keys of a row as the text of a JSON array, the inside of its cursor."""
     return sa.cast(sa.func.json_build_array(*(sa.cast(key.value, sa.Text) for key in keys)), sa.Text)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PageSelection:
     """What the parts of a connection need of the select that gives its rows."""
 
     size: sa.ColumnElement[int]
     backward: bool
-    numbered: bool
+    row_numbers: bool
     lookahead: bool
     cursor_keys: bool
-    direct: Shape | None  # the page's rows are the nodes themselves, and nothing else is asked of them
+    direct_nodes: ObjectSelection | None  # the page's rows are the nodes themselves, and nothing else is asked of them
 
     @staticmethod
-    def by(parts: Sequence[tuple[str, Part]], page: Page) -> "Wanted":
+    def for_parts(parts: Sequence[tuple[str, ConnectionPart]], page: PagePlan) -> "PageSelection":
         """What a selection wants."""
-        facts = {fact for _, part in parts if isinstance(part, PageInfo) for _, fact in part.fields}
-        over = "hasPreviousPage" if page.backward else "hasNextPage"
-        rows = [part for _, part in parts if isinstance(part, Nodes | Edges | PageInfo)]
-        numbered = page.backward or over in facts
-        only = rows[0] if len(rows) == 1 and not numbered else None
-        shape = only.shape if isinstance(only, Nodes) else None
-        direct = shape if isinstance(shape, Shape) and shape.fields else None
-        cursors = bool(facts & {"startCursor", "endCursor"})
-        return Wanted(number(page.size), page.backward, numbered, over in facts, cursors, direct)
+        info_fields = {
+            info_field for _, part in parts if isinstance(part, PageInfoPlan) for _, info_field in part.fields
+        }
+        lookahead_field = "hasPreviousPage" if page.backward else "hasNextPage"
+        rows = [part for _, part in parts if isinstance(part, Nodes | Edges | PageInfoPlan)]
+        row_numbers = page.backward or lookahead_field in info_fields
+        only_part = rows[0] if len(rows) == 1 and not row_numbers else None
+        selection = only_part.selection if isinstance(only_part, Nodes) else None
+        direct_nodes = selection if isinstance(selection, ObjectSelection) and selection.fields else None
+        cursor_keys = bool(info_fields & {"startCursor", "endCursor"})
+        return PageSelection(
+            limit_expression(page.size),
+            page.backward,
+            row_numbers,
+            lookahead_field in info_fields,
+            cursor_keys,
+            direct_nodes,
+        )
 
     def limit(self) -> sa.ColumnElement[int]:
         """How many rows the select gives: one more than the page when it must be known whether there are more."""
-        return self.size + raw("1") if self.lookahead else self.size
+        return self.size + sql_literal("1") if self.lookahead else self.size
 
-    def columns(self, keys: Sequence[Key]) -> list[sa.Label[Any]]:
+    def columns(self, keys: Sequence[SortExpression]) -> list[sa.Label[Any]]:
         """The columns beside the nodes."""
-        found = []
-        if self.numbered:
-            order = [key.ordered(backward=self.backward) for key in keys]
-            found.append(sa.func.row_number().over(order_by=order).label("i$"))
+        columns = []
+        if self.row_numbers:
+            order = [key.order_by(backward=self.backward) for key in keys]
+            columns.append(sa.func.row_number().over(order_by=order).label("i$"))
         if self.cursor_keys:
-            found.append(keys_text(keys).label("k$"))
-        return found
+            columns.append(cursor_payload(keys).label("k$"))
+        return columns
 
-    def gathered(self, rows: sa.FromClause, value: Value, gather: Callable[[Value], sa.FunctionElement[Any]]) -> Value:
+    def aggregate_rows(
+        self, rows: sa.FromClause, value: Value, aggregate: Callable[[Value], sa.FunctionElement[Any]]
+    ) -> Value:
         """An aggregate of a column over the page, in the list's order, without the row that looks ahead."""
         ordered = aggregate_order_by(value, rows.c["i$"].desc()) if self.backward else value
-        made = gather(ordered)
-        return sa.funcfilter(made, rows.c["i$"] <= self.size) if self.lookahead else made
+        aggregated = aggregate(ordered)
+        return sa.funcfilter(aggregated, rows.c["i$"] <= self.size) if self.lookahead else aggregated
 
 
-def row_columns(
-    parts: Sequence[tuple[str, Part]],
-    cursors: Cursors | None,
-    keys: Sequence[Key],
-    names: Names,
+def node_columns(
+    parts: Sequence[tuple[str, ConnectionPart]],
+    cursor_signing: CursorSigning | None,
+    keys: Sequence[SortExpression],
+    aliases: AliasGenerator,
     node: Callable[[Any], Value],
 ) -> list[sa.Label[Any]]:
     """A column for every part that lists rows: a node's JSON, or an edge's."""
-    found = []
-    for at, (_, part) in enumerate(parts):
+    columns = []
+    for index, (_, part) in enumerate(parts):
         if isinstance(part, Nodes):
-            found.append(node(part.shape).label(f"n${at}"))
+            columns.append(node(part.selection).label(f"n${index}"))
         elif isinstance(part, Edges):
             fields: list[tuple[str, Value]] = []
             for key, value in part.fields:
                 if isinstance(value, Constant):
                     fields.append((key, text(value.text)))
                 elif value == "cursor":
-                    assert cursors is not None
-                    fields.append((key, sealed(cursors, keys_text(keys))))
+                    assert cursor_signing is not None
+                    fields.append((key, signed_cursor_expression(cursor_signing, cursor_payload(keys))))
                 else:
                     fields.append((key, node(value)))
-            found.append(json_object(fields, names.next()).label(f"n${at}"))
-    return found
+            columns.append(json_object(fields, aliases.next()).label(f"n${index}"))
+    return columns
 
 
-def gathered_columns(parts: Sequence[tuple[str, Part]], wanted: Wanted, rows: sa.Subquery) -> list[sa.Label[Any]]:
+def page_columns(
+    parts: Sequence[tuple[str, ConnectionPart]], page_selection: PageSelection, rows: sa.Subquery
+) -> list[sa.Label[Any]]:
     """The page as one row: a JSON list for every part that lists rows, and the facts that `pageInfo` tells."""
-    found = []
-    for at, (_, part) in enumerate(parts):
+    columns = []
+    for index, (_, part) in enumerate(parts):
         if isinstance(part, Nodes | Edges):
-            value = raw(rows.name) if wanted.direct else rows.c[f"n${at}"]
-            found.append(sa.func.coalesce(wanted.gathered(rows, value, sa.func.json_agg), EMPTY_LIST).label(f"l${at}"))
-    if any(isinstance(part, PageInfo) for _, part in parts):
-        found.append(sa.func.count().label("c$"))
-        if wanted.cursor_keys:
-            found.append(wanted.gathered(rows, rows.c["k$"], sa.func.array_agg).label("a$"))
-    return found
+            value = sql_literal(rows.name) if page_selection.direct_nodes else rows.c[f"n${index}"]
+            columns.append(
+                sa.func.coalesce(page_selection.aggregate_rows(rows, value, sa.func.json_agg), EMPTY_LIST).label(
+                    f"l${index}"
+                )
+            )
+    if any(isinstance(part, PageInfoPlan) for _, part in parts):
+        columns.append(sa.func.count().label("c$"))
+        if page_selection.cursor_keys:
+            columns.append(page_selection.aggregate_rows(rows, rows.c["k$"], sa.func.array_agg).label("a$"))
+    return columns
 
 
 def page_info(
-    part: PageInfo,
-    page: Page,
-    wanted: Wanted,
-    gathered: sa.FromClause,
-    cursors: Cursors | None,
-    more: Mapping[str, Value],
+    part: PageInfoPlan,
+    page: PagePlan,
+    page_selection: PageSelection,
+    page_row: sa.FromClause,
+    cursor_signing: CursorSigning | None,
+    rows_outside: Mapping[str, Value],
 ) -> list[tuple[str, Value]]:
     """The fields of `pageInfo`; `more` says whether rows lie outside the cursors that bound the page."""
-    over = gathered.c["c$"] > wanted.size if wanted.lookahead else sa.false()
+    has_more = page_row.c["c$"] > page_selection.size if page_selection.lookahead else sa.false()
     fields: list[tuple[str, Value]] = []
-    for key, fact in part.fields:
-        if isinstance(fact, Constant):
-            fields.append((key, text(fact.text)))
-        elif fact in ("hasNextPage", "hasPreviousPage"):
-            reached = (fact == "hasPreviousPage") is page.backward
-            fields.append((key, sa.or_(over, more[fact]) if reached else more[fact]))
+    for key, info_field in part.fields:
+        if isinstance(info_field, Constant):
+            fields.append((key, text(info_field.text)))
+        elif info_field in ("hasNextPage", "hasPreviousPage"):
+            in_page_direction = (info_field == "hasPreviousPage") is page.backward
+            fields.append(
+                (key, sa.or_(has_more, rows_outside[info_field]) if in_page_direction else rows_outside[info_field])
+            )
         else:
-            assert cursors is not None
-            keys = sa.type_coerce(gathered.c["a$"], ARRAY(sa.Text))
-            at = raw("1") if fact == "startCursor" else sa.func.cardinality(keys)
-            fields.append((key, sealed(cursors, keys[at])))
+            assert cursor_signing is not None
+            payloads = sa.type_coerce(page_row.c["a$"], ARRAY(sa.Text))
+            index = sql_literal("1") if info_field == "startCursor" else sa.func.cardinality(payloads)
+            fields.append((key, signed_cursor_expression(cursor_signing, payloads[index])))
     return fields
 
 
-class Level(Protocol):
-    """Figures beside a page: the one row that holds them, and the JSON of each part."""
+class ConnectionTotals(Protocol):
+    """Aggregates beside a page: the one row that holds them, and the JSON of each part."""
 
-    level: sa.FromClause
+    row: sa.FromClause
 
-    def value(self, part: Total | Stats, names: Names) -> Value:
+    def value(self, part: TotalCount | Stats, aliases: AliasGenerator) -> Value:
         """The JSON of one part."""
 
 
-def assembled(
-    listing: Listing | MergedListing | History,
-    wanted: Wanted,
+def assemble_connection(
+    connection: ConnectionPlan | MergedConnectionPlan | HistoryConnection,
+    page_selection: PageSelection,
     rows: sa.Subquery,
-    figures: Level | None,
-    more: Mapping[str, Value],
-    names: Names,
+    totals: ConnectionTotals | None,
+    rows_outside: Mapping[str, Value],
+    aliases: AliasGenerator,
 ) -> Value:
-    """The connection's JSON out of the select of its page and its figures."""
+    """The connection's JSON out of the select of its page and its aggregates."""
     tables: list[sa.FromClause] = []
     page: sa.FromClause = rows
-    columns = gathered_columns(listing.parts, wanted, rows)
+    columns = page_columns(connection.parts, page_selection, rows)
     if columns:
-        page = sa.select(*columns).select_from(rows).correlate_except(rows).subquery(names.next())
+        page = sa.select(*columns).select_from(rows).correlate_except(rows).subquery(aliases.next())
         tables.append(page)
-    if figures is not None:
-        tables.append(figures.level)
+    if totals is not None:
+        tables.append(totals.row)
     fields: list[tuple[str, Value]] = []
-    for at, (key, part) in enumerate(listing.parts):
+    for index, (key, part) in enumerate(connection.parts):
         if isinstance(part, Constant):
             fields.append((key, text(part.text)))
-        elif isinstance(part, PageInfo):
-            facts = page_info(part, listing.page, wanted, page, listing.cursors, more)
-            fields.append((key, json_object(facts, names.next())))
+        elif isinstance(part, PageInfoPlan):
+            info_fields = page_info(
+                part, connection.page, page_selection, page, connection.cursor_signing, rows_outside
+            )
+            fields.append((key, json_object(info_fields, aliases.next())))
         elif isinstance(part, Nodes | Edges):
-            fields.append((key, page.c[f"l${at}"]))
+            fields.append((key, page.c[f"l${index}"]))
         else:
-            assert figures is not None
-            fields.append((key, figures.value(part, names)))
-    return json_object(fields, names.next(), tables)
+            assert totals is not None
+            fields.append((key, totals.value(part, aliases)))
+    return json_object(fields, aliases.next(), tables)

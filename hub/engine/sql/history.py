@@ -9,18 +9,25 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from hub.engine.catalog.catalog import Row
-from hub.engine.catalog.scalars import raw
-from hub.engine.plan.nodes import Constant, History, Image, Revision, Shape, Total
-from hub.engine.plan.predicates import All, Predicate, Slot
+from hub.engine.catalog.catalog import CatalogEntity
+from hub.engine.catalog.scalars import sql_literal
+from hub.engine.plan.nodes import Constant, HistoryConnection, HistoryEntry, ObjectSelection, RowImage, TotalCount
+from hub.engine.plan.predicates import And, Parameter, Predicate
 from hub.engine.sql.aggregates import Value, json_object, text
-from hub.engine.sql.conditions import Condition, Names, Source, condition, param
-from hub.engine.sql.connections import Key, Wanted, assembled, behind, bounds, row_columns
+from hub.engine.sql.conditions import AliasGenerator, Condition, SelectSource, condition, param
+from hub.engine.sql.connections import (
+    PageSelection,
+    SortExpression,
+    after_cursor,
+    assemble_connection,
+    cursor_conditions,
+    node_columns,
+)
 from hub.engine.sql.merged_lists import Totals
 
-Objects = Callable[[Shape, sa.FromClause], Value]
-NOTHING = raw("'{}'::jsonb")  # the image of a row that was not there
-LOG = (
+ImageObjectCompiler = Callable[[ObjectSelection, sa.FromClause], Value]
+EMPTY_IMAGE = sql_literal("'{}'::jsonb")  # the image of a row that was not there
+LOG_COLUMNS = (
     ("row_id", sa.Uuid()),
     ("version", sa.Integer()),
     ("operation", sa.Text()),
@@ -33,216 +40,263 @@ LOG = (
     ("transaction_id", sa.Text()),
     ("at", sa.DateTime(timezone=True)),
 )
-CHANGES = sa.table("change_log", sa.column("id", sa.BigInteger), sa.column("table_name", sa.Text))
-for _name, _type in LOG:
-    CHANGES.append_column(sa.column(_name, _type))
+CHANGE_LOG = sa.table("change_log", sa.column("id", sa.BigInteger), sa.column("table_name", sa.Text))
+for _name, _type in LOG_COLUMNS:
+    CHANGE_LOG.append_column(sa.column(_name, _type))
 
 
-def image(names: Names, table: sa.Table, value: Value) -> sa.FromClause:
+def row_image(aliases: AliasGenerator, table: sa.Table, value: Value) -> sa.FromClause:
     """An image of the log as a row of its table, but for what only the table has."""
-    columns = (sa.column(each.name, each.type) for each in table.c if each.name != "search_text")
-    made = sa.func.jsonb_populate_record(raw(f"null::{table.name}"), value)
-    return made.table_valued(*columns, name=names.next())
+    columns = (sa.column(column.name, column.type) for column in table.c if column.name != "search_text")
+    populated = sa.func.jsonb_populate_record(sql_literal(f"null::{table.name}"), value)
+    return populated.table_valued(*columns, name=aliases.next())
 
 
-def erased(value: Value) -> Condition:
-    """Whether what an image held was erased (hub/db/changes.py)."""
-    return value.op("?", is_comparison=True)(raw("'erased'"))
+def is_redacted(value: Value) -> Condition:
+    """Whether what an image held was erased (hub/db/change_log.py)."""
+    return value.op("?", is_comparison=True)(sql_literal("'erased'"))
 
 
-def shown(names: Names, row: Row, value: Value, where: Predicate) -> Condition:
+def image_visible(aliases: AliasGenerator, entity: CatalogEntity, value: Value, where: Predicate) -> Condition:
     """Whether there is an image, the viewer may see it, and it meets the predicate."""
-    there: Condition = value.is_not(None)
-    of = image(names, row.table, value)
-    seen = row.declaration.scope.was_visible(of, names.binding)
-    source = Source(names, of, grouped=False)
-    conditions = [] if seen is None else [seen]
-    if where != All(()):
+    exists: Condition = value.is_not(None)
+    image_row = row_image(aliases, entity.table, value)
+    predicate = entity.declaration.scope.image_predicate(image_row, aliases.binding)
+    source = SelectSource(aliases, image_row, grouped=False)
+    conditions = [] if predicate is None else [predicate]
+    if where != And(()):
         # What was erased may have met it: whoever was told of the row is told that it is gone.
-        conditions.append(sa.or_(condition(source, where), erased(value)))
+        conditions.append(sa.or_(condition(source, where), is_redacted(value)))
     if not conditions:
-        return there
-    select = sa.select(raw("1")).select_from(source.tables()).where(*conditions)
-    return sa.and_(there, sa.exists(select.correlate_except(*source.own())))
+        return exists
+    select = sa.select(sql_literal("1")).select_from(source.tables()).where(*conditions)
+    return sa.and_(exists, sa.exists(select.correlate_except(*source.own())))
 
 
-def operation(of: sa.FromClause, before: Condition, after: Condition) -> Value:
+def change_operation(change: sa.FromClause, visible_before: Condition, visible_after: Condition) -> Value:
     """What became of the row, for one to whom these of its images are shown."""
     return sa.case(
-        (of.c.operation.in_([raw("'CREATE'"), raw("'DELETE'")]), of.c.operation),
-        (sa.and_(after, before), raw("'UPDATE'")),
-        (after, raw("'ENTER'")),
-        else_=raw("'LEAVE'"),
+        (change.c.operation.in_([sql_literal("'CREATE'"), sql_literal("'DELETE'")]), change.c.operation),
+        (sa.and_(visible_after, visible_before), sql_literal("'UPDATE'")),
+        (visible_after, sql_literal("'ENTER'")),
+        else_=sql_literal("'LEAVE'"),
     )
 
 
-def facts(names: Names, row: Row, of: sa.FromClause) -> dict[str, Callable[[], Value]]:
+def change_columns(
+    aliases: AliasGenerator, entity: CatalogEntity, change: sa.FromClause
+) -> dict[str, Callable[[], Value]]:
     """What the log says of a change, by the names of fields."""
     return {
-        "version": lambda: of.c.version,
-        "changedFields": lambda: _changed(names, row, of),
-        "actor": lambda: of.c.actor,
-        "requestId": lambda: of.c.request,
-        "transactionId": lambda: sa.cast(of.c.transaction_id, sa.Text),
-        "at": lambda: of.c.at,
+        "version": lambda: change.c.version,
+        "changedFields": lambda: _changed_fields(aliases, entity, change),
+        "actor": lambda: change.c.actor,
+        "requestId": lambda: change.c.request,
+        "transactionId": lambda: sa.cast(change.c.transaction_id, sa.Text),
+        "at": lambda: change.c.at,
     }
 
 
-def _changed(names: Names, row: Row, of: sa.FromClause) -> Value:
+def _changed_fields(aliases: AliasGenerator, entity: CatalogEntity, change: sa.FromClause) -> Value:
     """The fields that show the changed columns, in the order of the type's."""
     fields: dict[str, list[str]] = {}
-    for column, field in row.shows.items():
+    for column, field in entity.field_by_column.items():
         fields.setdefault(field, []).append(f"'{column}'")
-    listed = ", ".join(f"('{field}', array[{', '.join(columns)}])" for field, columns in fields.items())
-    name = names.next()
-    rows = sa.text(f'(values {listed}) as "{name}" (field, columns)')
-    gathered = sa.func.coalesce(sa.func.json_agg(raw(f'"{name}".field')), raw("'[]'::json"))
-    changed = of.c.changed.op("&&", is_comparison=True)(raw(f'"{name}".columns'))
-    return sa.select(gathered).select_from(rows).where(changed).correlate(of).scalar_subquery()
+    values = ", ".join(f"('{field}', array[{', '.join(columns)}])" for field, columns in fields.items())
+    alias = aliases.next()
+    rows = sa.text(f'(values {values}) as "{alias}" (field, columns)')
+    field_names = sa.func.coalesce(sa.func.json_agg(sql_literal(f'"{alias}".field')), sql_literal("'[]'::json"))
+    changed = change.c.changed.op("&&", is_comparison=True)(sql_literal(f'"{alias}".columns'))
+    return sa.select(field_names).select_from(rows).where(changed).correlate(change).scalar_subquery()
 
 
 # -- a row at a moment ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Logged:
+class AsOfImages:
     """What the log says of a row: its image at a moment (null when it never changed), and what it was at last."""
 
-    then: Value
-    last: Value
+    image: Value
+    last_image: Value
 
 
-def logged(names: Names, table: Value, key: Value, moment: Slot) -> Logged:
+def lookup_as_of(aliases: AliasGenerator, table: Value, key: Value, timestamp: Parameter) -> AsOfImages:
     """Looks a row up: the last change up to the moment left it so; without one, the first change behind found it so.
 
     Clocks may be set back: of one row, the order of the log's ids is that of its changes."""
 
-    def change(side: str, *, newest: bool, at: Callable[[Value], Condition] | None = None) -> Value:
-        log = names.of(CHANGES)
-        conditions = [log.c.row_id == key, log.c.table_name == table, *([at(log.c.at)] if at else [])]
-        found = sa.select(sa.func.coalesce(log.c[side], NOTHING)).where(*conditions)
-        ordered = found.order_by(log.c.id.desc() if newest else log.c.id).limit(raw("1"))
+    def change(side: str, *, newest: bool, time_condition: Callable[[Value], Condition] | None = None) -> Value:
+        log = aliases.for_table(CHANGE_LOG)
+        conditions = [
+            log.c.row_id == key,
+            log.c.table_name == table,
+            *([time_condition(log.c.at)] if time_condition else []),
+        ]
+        images = sa.select(sa.func.coalesce(log.c[side], EMPTY_IMAGE)).where(*conditions)
+        ordered = images.order_by(log.c.id.desc() if newest else log.c.id).limit(sql_literal("1"))
         return ordered.correlate_except(log).scalar_subquery()
 
-    then = change("after", newest=True, at=lambda at: at <= param(moment))
-    behind = change("before", newest=False, at=lambda at: at > param(moment))
-    return Logged(sa.func.coalesce(then, behind), change("before", newest=True))
+    image_after = change("after", newest=True, time_condition=lambda changed_at: changed_at <= param(timestamp))
+    image_before = change("before", newest=False, time_condition=lambda changed_at: changed_at > param(timestamp))
+    return AsOfImages(sa.func.coalesce(image_after, image_before), change("before", newest=True))
 
 
-def beside(names: Names, logged: Logged) -> tuple[sa.FromClause, Logged]:
+def lateral_as_of(aliases: AliasGenerator, images: AsOfImages) -> tuple[sa.FromClause, AsOfImages]:
     """The same looked up once for rows of several types, in a table beside that of the keys."""
-    columns = (logged.then.label("then$"), logged.last.label("last$"))
-    table = sa.select(*columns[: 1 if names.binding == "none" else 2]).offset(raw("0")).lateral(names.next())
-    return table, Logged(table.c["then$"], table.c.get("last$", raw("null")))
+    columns = (images.image.label("then$"), images.last_image.label("last$"))
+    table = (
+        sa.select(*columns[: 1 if aliases.binding == "unrestricted" else 2])
+        .offset(sql_literal("0"))
+        .lateral(aliases.next())
+    )
+    return table, AsOfImages(table.c["then$"], table.c.get("last$", sql_literal("null")))
 
 
-def as_of(names: Names, row: Row, key: Value, moment: Slot, logged: Logged) -> tuple[sa.FromClause, list[Condition]]:
+def as_of(
+    aliases: AliasGenerator, entity: CatalogEntity, key: Value, timestamp: Parameter, images: AsOfImages
+) -> tuple[sa.FromClause, list[Condition]]:
     """A row as it was, in place of its table, and the conditions that it must meet to be told."""
-    table = row.table.alias(names.next())
-    now = sa.select(sa.func.to_jsonb(table.table_valued())).where(table.c.id == key).correlate_except(table)
-    of = image(names, row.table, sa.func.coalesce(logged.then, now.scalar_subquery()))
-    conditions: list[Condition] = [of.c.id == key, of.c.created_at <= param(moment)]
-    seen = row.declaration.scope.was_visible(of, names.binding)
-    return of, conditions if seen is None else [*conditions, seen, _seen_today(names, row, key, logged.last)]
+    table = entity.table.alias(aliases.next())
+    current_row = sa.select(sa.func.to_jsonb(table.table_valued())).where(table.c.id == key).correlate_except(table)
+    image_row = row_image(aliases, entity.table, sa.func.coalesce(images.image, current_row.scalar_subquery()))
+    conditions: list[Condition] = [image_row.c.id == key, image_row.c.created_at <= param(timestamp)]
+    predicate = entity.declaration.scope.image_predicate(image_row, aliases.binding)
+    return image_row, conditions if predicate is None else [
+        *conditions,
+        predicate,
+        _visible_today(aliases, entity, key, images.last_image),
+    ]
 
 
-def kept(moment: Slot, value: Value) -> Value:
+def require_retention(timestamp: Parameter, value: Value) -> Value:
     """The value, unless the log no longer reaches back to the moment: then the statement fails, whatever it would find."""
-    return sa.case((sa.func.hub_as_of(param(moment)), value))
+    return sa.case((sa.func.hub_as_of(param(timestamp)), value))
 
 
-def _seen_today(names: Names, row: Row, key: Value, last: Value) -> Condition:
+def _visible_today(aliases: AliasGenerator, entity: CatalogEntity, key: Value, last_image: Value) -> Condition:
     """Whether the viewer sees the row; one that is gone is judged by what it was at last."""
 
-    def exists(of: sa.FromClause, *conditions: Any) -> Condition:
-        return sa.exists(sa.select(raw("1")).select_from(of).where(*conditions).correlate_except(of))
+    def exists(rows: sa.FromClause, *conditions: Any) -> Condition:
+        return sa.exists(sa.select(sql_literal("1")).select_from(rows).where(*conditions).correlate_except(rows))
 
-    scope, here, other, gone = (
-        row.declaration.scope,
-        names.of(row.table),
-        names.of(row.table),
-        image(names, row.table, last),
+    scope, visible_row, any_row, deleted_row = (
+        entity.declaration.scope,
+        aliases.for_table(entity.table),
+        aliases.for_table(entity.table),
+        row_image(aliases, entity.table, last_image),
     )
     return sa.or_(
-        exists(here, here.c.id == key, scope.visible(here, names.binding)),
-        sa.and_(sa.not_(exists(other, other.c.id == key)), exists(gone, scope.was_visible(gone, names.binding))),
+        exists(visible_row, visible_row.c.id == key, scope.predicate(visible_row, aliases.binding)),
+        sa.and_(
+            sa.not_(exists(any_row, any_row.c.id == key)),
+            exists(deleted_row, scope.image_predicate(deleted_row, aliases.binding)),
+        ),
     )
 
 
 # -- a row's history ------------------------------------------------------------------------------------------------------
 
 
-def history(listing: History, outer: sa.FromClause, names: Names, objects: Objects) -> Value:
+def compile_history(
+    connection: HistoryConnection, outer: sa.FromClause, aliases: AliasGenerator, compile_object: ImageObjectCompiler
+) -> Value:
     """The connection's JSON; `objects` writes the object of a shape over a row."""
-    wanted = Wanted.by(listing.parts, listing.page)
-    changes = _changes(listing, outer, names)
+    page_selection = PageSelection.for_parts(connection.parts, connection.page)
+    changes = _changes(connection, outer, aliases)
     keys = _keys(changes)
 
-    def node(revision: Revision) -> Value:
-        values = facts(names, listing.row, changes)
-        values["operation"] = lambda: operation(changes, changes.c["before$"], changes.c["after$"])
+    def node(revision: HistoryEntry) -> Value:
+        values = change_columns(aliases, connection.entity, changes)
+        values["operation"] = lambda: change_operation(changes, changes.c["before$"], changes.c["after$"])
         fields: list[tuple[str, Value]] = []
         for key, part in revision.fields:
             if isinstance(part, Constant):
                 fields.append((key, text(part.text)))
-            elif isinstance(part, Image):
-                of = image(names, listing.row.table, changes.c[part.side])
-                one = sa.select(objects(part.shape, of)).select_from(of).correlate_except(of)
-                told = sa.and_(changes.c[f"{part.side}$"], sa.not_(erased(changes.c[part.side])))
-                fields.append((key, sa.case((told, one.scalar_subquery()))))
+            elif isinstance(part, RowImage):
+                image_row = row_image(aliases, connection.entity.table, changes.c[part.side])
+                object_select = (
+                    sa.select(compile_object(part.selection, image_row))
+                    .select_from(image_row)
+                    .correlate_except(image_row)
+                )
+                visible = sa.and_(changes.c[f"{part.side}$"], sa.not_(is_redacted(changes.c[part.side])))
+                fields.append((key, sa.case((visible, object_select.scalar_subquery()))))
             else:
                 fields.append((key, values[part]()))
-        return json_object(fields, names.next())
+        return json_object(fields, aliases.next())
 
-    columns = [*row_columns(listing.parts, listing.cursors, keys, names, node), *wanted.columns(keys)]
+    columns = [
+        *node_columns(connection.parts, connection.cursor_signing, keys, aliases, node),
+        *page_selection.columns(keys),
+    ]
     rows = (
-        sa.select(*(columns or [raw("1").label("$")]))
+        sa.select(*(columns or [sql_literal("1").label("$")]))
         .select_from(changes)
-        .where(*bounds(keys, listing.page))
-        .order_by(*(key.ordered(backward=False) for key in keys))
-        .limit(wanted.limit())
+        .where(*cursor_conditions(keys, connection.page))
+        .order_by(*(key.order_by(backward=False) for key in keys))
+        .limit(page_selection.limit())
         .correlate_except(changes)
-        .subquery(names.next())
+        .subquery(aliases.next())
     )
-    return assembled(listing, wanted, rows, _total(listing, outer, names), _more(listing, outer, names), names)
+    return assemble_connection(
+        connection,
+        page_selection,
+        rows,
+        _total(connection, outer, aliases),
+        _rows_outside(connection, outer, aliases),
+        aliases,
+    )
 
 
-def _keys(changes: sa.FromClause) -> list[Key]:
-    return [Key(changes.c.id, "desc", sa.BigInteger())]
+def _keys(changes: sa.FromClause) -> list[SortExpression]:
+    return [SortExpression(changes.c.id, "desc", sa.BigInteger())]
 
 
-def _changes(listing: History, outer: sa.FromClause, names: Names) -> sa.Subquery:
+def _changes(connection: HistoryConnection, outer: sa.FromClause, aliases: AliasGenerator) -> sa.Subquery:
     """The changes of the row that are told, with which of their images are shown."""
-    row, log = listing.row, names.of(CHANGES)
-    sides = {side: shown(names, row, log.c[side], All(())) for side in ("before", "after")}
-    conditions: list[Condition] = [log.c.row_id == outer.c.id, log.c.table_name == text(row.table.name)]
-    conditions += [log.c.changed.op("&&", is_comparison=True)(param(listing.changed))] if listing.changed else []
-    conditions += [log.c.at >= param(listing.since)] if listing.since else []
-    conditions += [log.c.at < param(listing.until)] if listing.until else []
+    entity, log = connection.entity, aliases.for_table(CHANGE_LOG)
+    sides = {side: image_visible(aliases, entity, log.c[side], And(())) for side in ("before", "after")}
+    conditions: list[Condition] = [log.c.row_id == outer.c.id, log.c.table_name == text(entity.table.name)]
+    conditions += (
+        [log.c.changed.op("&&", is_comparison=True)(param(connection.changed_columns))]
+        if connection.changed_columns
+        else []
+    )
+    conditions += [log.c.at >= param(connection.since)] if connection.since else []
+    conditions += [log.c.at < param(connection.until)] if connection.until else []
     conditions.append(sa.or_(*sides.values()))
-    if listing.check:
-        here = names.of(row.table)
-        seen = row.declaration.scope.visible(here, names.binding)
-        today = sa.select(raw("1")).select_from(here).where(here.c.id == outer.c.id)
-        conditions.append(sa.exists((today if seen is None else today.where(seen)).correlate_except(here)))
-    columns = [log.c.id, *(log.c[name] for name, _ in LOG), *(each.label(f"{side}$") for side, each in sides.items())]
-    return sa.select(*columns).where(*conditions).correlate_except(log).subquery(names.next())
+    if connection.check_visibility:
+        current_row = aliases.for_table(entity.table)
+        predicate = entity.declaration.scope.predicate(current_row, aliases.binding)
+        current_rows = sa.select(sql_literal("1")).select_from(current_row).where(current_row.c.id == outer.c.id)
+        conditions.append(
+            sa.exists(
+                (current_rows if predicate is None else current_rows.where(predicate)).correlate_except(current_row)
+            )
+        )
+    columns = [
+        log.c.id,
+        *(log.c[name] for name, _ in LOG_COLUMNS),
+        *(visible.label(f"{side}$") for side, visible in sides.items()),
+    ]
+    return sa.select(*columns).where(*conditions).correlate_except(log).subquery(aliases.next())
 
 
-def _total(listing: History, outer: sa.FromClause, names: Names) -> Totals | None:
-    if not any(isinstance(part, Total) for _, part in listing.parts):
+def _total(connection: HistoryConnection, outer: sa.FromClause, aliases: AliasGenerator) -> Totals | None:
+    if not any(isinstance(part, TotalCount) for _, part in connection.parts):
         return None
-    changes = _changes(listing, outer, names)
+    changes = _changes(connection, outer, aliases)
     count = sa.select(sa.func.count().label("c$")).select_from(changes).correlate_except(changes)
-    return Totals(count.subquery(names.next()))
+    return Totals(count.subquery(aliases.next()))
 
 
-def _more(listing: History, outer: sa.FromClause, names: Names) -> dict[str, Value]:
+def _rows_outside(connection: HistoryConnection, outer: sa.FromClause, aliases: AliasGenerator) -> dict[str, Value]:
     """Whether changes lie outside the cursor that bounds the page."""
-    found: dict[str, Value] = {"hasNextPage": sa.false(), "hasPreviousPage": sa.false()}
-    if listing.page.after is not None:
-        changes = _changes(listing, outer, names)
-        newer = behind(_keys(changes), listing.page.after, ahead=True, itself=True)
-        one = sa.select(raw("1")).select_from(changes).where(newer).correlate_except(changes)
-        found["hasPreviousPage"] = sa.exists(one)
-    return found
+    rows_outside: dict[str, Value] = {"hasNextPage": sa.false(), "hasPreviousPage": sa.false()}
+    if connection.page.after is not None:
+        changes = _changes(connection, outer, aliases)
+        newer = after_cursor(_keys(changes), connection.page.after, reverse=True, inclusive=True)
+        newer_change = sa.select(sql_literal("1")).select_from(changes).where(newer).correlate_except(changes)
+        rows_outside["hasPreviousPage"] = sa.exists(newer_change)
+    return rows_outside

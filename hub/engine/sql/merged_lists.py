@@ -5,123 +5,154 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hub.engine.catalog.scalars import raw
-from hub.engine.plan.list_nodes import Bound
-from hub.engine.plan.nodes import MergedListing, MergedSource, PageInfo, Shape, Stats, Total, Variant
+from hub.engine.catalog.scalars import sql_literal
+from hub.engine.plan.list_nodes import CursorBound
+from hub.engine.plan.nodes import (
+    MergedConnectionPlan,
+    MergedSourcePlan,
+    ObjectSelection,
+    PageInfoPlan,
+    SelectionIndex,
+    Stats,
+    TotalCount,
+)
 from hub.engine.sql.aggregates import Value
-from hub.engine.sql.conditions import Condition, Names, param
-from hub.engine.sql.connections import Key, Wanted, assembled, behind, bounds, row_columns
+from hub.engine.sql.conditions import AliasGenerator, Condition, param
+from hub.engine.sql.connections import (
+    PageSelection,
+    SortExpression,
+    after_cursor,
+    assemble_connection,
+    cursor_conditions,
+    node_columns,
+)
 
-Objects = Callable[[Shape, sa.FromClause], Value]
+ObjectCompiler = Callable[[ObjectSelection, sa.FromClause], Value]
 
 
-def _keys(at: Value, key: Value) -> list[Key]:
-    return [Key(at, "desc", sa.DateTime(timezone=True)), Key(key, "desc", sa.Uuid())]
+def _keys(time: Value, key: Value) -> list[SortExpression]:
+    return [SortExpression(time, "desc", sa.DateTime(timezone=True)), SortExpression(key, "desc", sa.Uuid())]
 
 
-def _branch(source: MergedSource, listing: MergedListing, outer: sa.FromClause, names: Names) -> "Branch":
-    row = names.of(source.row.table)
-    at = row.c[source.at]
-    conditions: list[Condition] = [row.c[listing.by] == outer.c.id]
-    seen = source.row.declaration.scope.visible(row, names.binding) if listing.check else None
-    conditions += [] if seen is None else [seen]
-    conditions += [at >= param(listing.since)] if listing.since else []
-    conditions += [at < param(listing.until)] if listing.until else []
-    return Branch(row, at, conditions)
+def _branch(
+    source: MergedSourcePlan, connection: MergedConnectionPlan, outer: sa.FromClause, aliases: AliasGenerator
+) -> "Branch":
+    row = aliases.for_table(source.entity.table)
+    time_column = row.c[source.time_column]
+    conditions: list[Condition] = [row.c[connection.by] == outer.c.id]
+    predicate = source.entity.declaration.scope.predicate(row, aliases.binding) if connection.check_visibility else None
+    conditions += [] if predicate is None else [predicate]
+    conditions += [time_column >= param(connection.since)] if connection.since else []
+    conditions += [time_column < param(connection.until)] if connection.until else []
+    return Branch(row, time_column, conditions)
 
 
 class Branch:
     """The rows of one type in a merged list."""
 
-    def __init__(self, row: sa.FromClause, at: Value, conditions: list[Condition]) -> None:
+    def __init__(self, row: sa.FromClause, time_column: Value, conditions: list[Condition]) -> None:
         self.row = row
-        self.keys = _keys(at, row.c.id)
+        self.keys = _keys(time_column, row.c.id)
         self.conditions = conditions
 
     def select(self, *columns: Any) -> sa.Select[Any]:
         """A select over the branch's rows."""
-        chosen = sa.select(*columns).select_from(self.row).where(*self.conditions)
-        return chosen.correlate_except(self.row)
+        select = sa.select(*columns).select_from(self.row).where(*self.conditions)
+        return select.correlate_except(self.row)
 
 
 class Totals:
-    """The number of all entries, as the one figure of a merged list."""
+    """The number of all entries, as the one aggregate of a merged list."""
 
-    def __init__(self, level: sa.FromClause) -> None:
-        self.level = level
+    def __init__(self, row: sa.FromClause) -> None:
+        self.row = row
 
-    def value(self, part: Total | Stats, names: Names) -> Value:
+    def value(self, part: TotalCount | Stats, aliases: AliasGenerator) -> Value:
         """The number."""
-        return self.level.c["c$"]
+        return self.row.c["c$"]
 
 
-def merged(listing: MergedListing, outer: sa.FromClause, names: Names, objects: Objects) -> Value:
+def compile_merged(
+    connection: MergedConnectionPlan, outer: sa.FromClause, aliases: AliasGenerator, compile_object: ObjectCompiler
+) -> Value:
     """The connection's JSON; `objects` writes the object of a shape over a row."""
-    wanted = Wanted.by(listing.parts, listing.page)
-    branches = [_branch(each, listing, outer, names) for each in listing.sources]
+    page_selection = PageSelection.for_parts(connection.parts, connection.page)
+    branches = [_branch(source, connection, outer, aliases) for source in connection.sources]
     selects = []
-    for at, branch in enumerate(branches):
-        columns = [raw(str(at)).label("kind$"), branch.row.c.id, branch.keys[0].value.label("at$")]
-        chosen = branch.select(*columns).where(*bounds(branch.keys, listing.page)).limit(wanted.limit())
-        ordered = chosen.order_by(*(key.ordered(backward=wanted.backward) for key in branch.keys))
-        selects.append(ordered.subquery(names.next()).select())
-    entries = sa.union_all(*selects).subquery(names.next()) if selects else _nothing(names)
-    keys = _keys(entries.c["at$"], entries.c.id)
+    for index, branch in enumerate(branches):
+        columns = [sql_literal(str(index)).label("source$"), branch.row.c.id, branch.keys[0].value.label("time$")]
+        select = (
+            branch.select(*columns)
+            .where(*cursor_conditions(branch.keys, connection.page))
+            .limit(page_selection.limit())
+        )
+        ordered = select.order_by(*(key.order_by(backward=page_selection.backward) for key in branch.keys))
+        selects.append(ordered.subquery(aliases.next()).select())
+    entries = sa.union_all(*selects).subquery(aliases.next()) if selects else _no_entries(aliases)
+    keys = _keys(entries.c["time$"], entries.c.id)
 
-    def node(variant: Shape | Variant) -> Value:
-        assert isinstance(variant, Variant)
+    def node(variant: ObjectSelection | SelectionIndex) -> Value:
+        assert isinstance(variant, SelectionIndex)
         pairs = []
-        for at, source in enumerate(listing.sources):
-            row = names.of(source.row.table)
-            shape = source.shapes[variant.number]
-            inner = sa.select(objects(shape, row)).select_from(row).where(row.c.id == entries.c.id)
-            pairs.append((entries.c["kind$"] == raw(str(at)), inner.correlate_except(row).scalar_subquery()))
-        return sa.case(*pairs) if pairs else raw("null::json")
+        for source_index, source in enumerate(connection.sources):
+            row = aliases.for_table(source.entity.table)
+            selection = source.selections[variant.index]
+            inner = sa.select(compile_object(selection, row)).select_from(row).where(row.c.id == entries.c.id)
+            pairs.append(
+                (entries.c["source$"] == sql_literal(str(source_index)), inner.correlate_except(row).scalar_subquery())
+            )
+        return sa.case(*pairs) if pairs else sql_literal("null::json")
 
-    columns = [*row_columns(listing.parts, listing.cursors, keys, names, node), *wanted.columns(keys)]
+    columns = [
+        *node_columns(connection.parts, connection.cursor_signing, keys, aliases, node),
+        *page_selection.columns(keys),
+    ]
     rows = (
-        sa.select(*(columns or [raw("1").label("$")]))
+        sa.select(*(columns or [sql_literal("1").label("$")]))
         .select_from(entries)
-        .order_by(*(key.ordered(backward=wanted.backward) for key in keys))
-        .limit(wanted.limit())
+        .order_by(*(key.order_by(backward=page_selection.backward) for key in keys))
+        .limit(page_selection.limit())
         .correlate_except(entries)
-        .subquery(names.next())
+        .subquery(aliases.next())
     )
-    more = _more(listing, outer, names)
-    return assembled(listing, wanted, rows, _totals(listing, outer, names), more, names)
+    rows_outside = _rows_outside(connection, outer, aliases)
+    return assemble_connection(
+        connection, page_selection, rows, _totals(connection, outer, aliases), rows_outside, aliases
+    )
 
 
-def _nothing(names: Names) -> sa.FromClause:
-    columns = (("kind$", "0"), ("id", "null::uuid"), ("at$", "null::timestamptz"))
-    empty = sa.select(*(raw(value).label(name) for name, value in columns)).where(sa.false())
-    return empty.subquery(names.next())
+def _no_entries(aliases: AliasGenerator) -> sa.FromClause:
+    columns = (("source$", "0"), ("id", "null::uuid"), ("time$", "null::timestamptz"))
+    empty = sa.select(*(sql_literal(value).label(name) for name, value in columns)).where(sa.false())
+    return empty.subquery(aliases.next())
 
 
-def _totals(listing: MergedListing, outer: sa.FromClause, names: Names) -> Totals | None:
-    if not any(isinstance(part, Total) for _, part in listing.parts):
+def _totals(connection: MergedConnectionPlan, outer: sa.FromClause, aliases: AliasGenerator) -> Totals | None:
+    if not any(isinstance(part, TotalCount) for _, part in connection.parts):
         return None
     counts = [
-        _branch(each, listing, outer, names).select(sa.func.count()).scalar_subquery() for each in listing.sources
+        _branch(source, connection, outer, aliases).select(sa.func.count()).scalar_subquery()
+        for source in connection.sources
     ]
-    total: Value = raw("0")
+    total: Value = sql_literal("0")
     for count in counts:
         total = total + count
-    return Totals(sa.select(total.label("c$")).correlate_except().subquery(names.next()))
+    return Totals(sa.select(total.label("c$")).correlate_except().subquery(aliases.next()))
 
 
-def _more(listing: MergedListing, outer: sa.FromClause, names: Names) -> dict[str, Value]:
+def _rows_outside(connection: MergedConnectionPlan, outer: sa.FromClause, aliases: AliasGenerator) -> dict[str, Value]:
     """Whether entries lie outside the cursors that bound the page."""
 
-    def exists(bound: Bound | None, *, ahead: bool) -> Value:
-        found = []
-        for source in listing.sources if bound is not None else ():
-            branch = _branch(source, listing, outer, names)
+    def exists(bound: CursorBound | None, *, reverse: bool) -> Value:
+        conditions = []
+        for source in connection.sources if bound is not None else ():
+            branch = _branch(source, connection, outer, aliases)
             assert bound is not None
-            branch.conditions.append(behind(branch.keys, bound, ahead=ahead, itself=True))
-            found.append(sa.exists(branch.select(raw("1"))))
-        return sa.or_(sa.false(), *found)
+            branch.conditions.append(after_cursor(branch.keys, bound, reverse=reverse, inclusive=True))
+            conditions.append(sa.exists(branch.select(sql_literal("1"))))
+        return sa.or_(sa.false(), *conditions)
 
-    if not any(isinstance(part, PageInfo) for _, part in listing.parts):
+    if not any(isinstance(part, PageInfoPlan) for _, part in connection.parts):
         return {}
-    after, before = listing.page.after, listing.page.before
-    return {"hasNextPage": exists(before, ahead=False), "hasPreviousPage": exists(after, ahead=True)}
+    after, before = connection.page.after, connection.page.before
+    return {"hasNextPage": exists(before, reverse=False), "hasPreviousPage": exists(after, reverse=True)}

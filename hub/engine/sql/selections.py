@@ -1,188 +1,204 @@
 """Writes selections of a plan as SQL expressions that give JSON: objects over rows, links, connections, merged lists.
 
-With where.py, paging.py, figures.py and statement.py the only place that writes a SELECT; made once per plan."""
+With conditions.py, connections.py, aggregates.py and compiler.py the only place that writes a SELECT; made once per plan."""
 
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from hub.engine.catalog.scalars import id_text, raw
-from hub.engine.plan.list_nodes import Bound, Order, SortColumn
+from hub.engine.catalog.scalars import id_expression, sql_literal
+from hub.engine.plan.list_nodes import CursorBound, SortColumn, SortTerm
 from hub.engine.plan.nodes import (
+    ColumnSelection,
+    ConnectionPlan,
     Constant,
-    Either,
-    History,
-    Listing,
-    MergedListing,
-    Null,
-    PageInfo,
-    Read,
-    Selected,
-    Shape,
-    Single,
+    HistoryConnection,
+    MergedConnectionPlan,
+    ObjectSelection,
+    PageInfoPlan,
+    ResolvedInPython,
+    SelectionPlan,
     Stats,
-    Total,
+    ToOneSelection,
+    TotalCount,
+    UnionSelection,
 )
-from hub.engine.plan.predicates import All, Figure
-from hub.engine.sql.aggregates import Figures, Value, json_object, text
+from hub.engine.plan.predicates import AggregateExpression, And
+from hub.engine.sql.aggregates import ConnectionAggregates, Value, json_object, text
 from hub.engine.sql.conditions import (
+    AliasGenerator,
     Condition,
-    Names,
-    Source,
+    SelectSource,
+    aggregate_value,
     condition,
-    figure_value,
-    found_by,
-    joined,
-    likeness,
-    rank,
-    visible,
+    join_table,
+    search_condition,
+    search_rank,
+    similarity,
+    visibility,
 )
-from hub.engine.sql.connections import Key, Wanted, assembled, behind, bounds, row_columns
-from hub.engine.sql.history import history
-from hub.engine.sql.merged_lists import merged
+from hub.engine.sql.connections import (
+    PageSelection,
+    SortExpression,
+    after_cursor,
+    assemble_connection,
+    cursor_conditions,
+    node_columns,
+)
+from hub.engine.sql.history import compile_history
+from hub.engine.sql.merged_lists import compile_merged
 
 Columns = list[tuple[str, Value]]
-LEAST = {True: "'-infinity'::numeric", False: "'-infinity'::timestamptz"}
+SORTS_FIRST = {True: "'-infinity'::numeric", False: "'-infinity'::timestamptz"}
 
 
-class Writer:
+class SelectionCompiler:
     """Writes the selections of one statement."""
 
-    def __init__(self, names: Names) -> None:
-        self.names = names
+    def __init__(self, aliases: AliasGenerator) -> None:
+        self.aliases = aliases
 
     # -- objects --------------------------------------------------------------------------------------------------------
 
-    def columns(self, shape: Shape, row: sa.FromClause) -> Columns:
+    def columns(self, selection: ObjectSelection, row: sa.FromClause) -> Columns:
         """The columns of an object over a row."""
-        return [(key, self._value(part, row)) for key, part in shape.fields]
+        return [(key, self._value(part, row)) for key, part in selection.fields]
 
-    def object(self, shape: Shape, row: sa.FromClause) -> Value:
+    def object(self, selection: ObjectSelection, row: sa.FromClause) -> Value:
         """The object as one value, where the row is at hand."""
-        return json_object(self.columns(shape, row), self.names.next())
+        return json_object(self.columns(selection, row), self.aliases.next())
 
-    def chosen(self, shape: Shape, row: sa.FromClause, conditions: Sequence[Condition]) -> Value:
+    def select_row(self, selection: ObjectSelection, row: sa.FromClause, conditions: Sequence[Condition]) -> Value:
         """The object of the row that meets the conditions, or null."""
-        columns = self.columns(shape, row) or [("$", raw("1"))]
-        inner = sa.select(*(value.label(key) for key, value in columns)).select_from(row).where(*conditions)
-        inside = inner.correlate_except(row).subquery(self.names.next())
-        made = sa.func.row_to_json(inside.table_valued()) if shape.fields else raw("'{}'::json")
-        return sa.select(made).select_from(inside).correlate_except(inside).scalar_subquery()
+        columns = self.columns(selection, row) or [("$", sql_literal("1"))]
+        select = sa.select(*(value.label(key) for key, value in columns)).select_from(row).where(*conditions)
+        subquery = select.correlate_except(row).subquery(self.aliases.next())
+        row_json = sa.func.row_to_json(subquery.table_valued()) if selection.fields else sql_literal("'{}'::json")
+        return sa.select(row_json).select_from(subquery).correlate_except(subquery).scalar_subquery()
 
-    def _value(self, part: Selected, row: sa.FromClause) -> Value:
+    def _value(self, part: SelectionPlan, row: sa.FromClause) -> Value:
         match part:
-            case Constant(told):
-                return text(told)
-            case Null():
-                return raw("null")
-            case Read(column, kind, prefix):
-                return kind.read(row.c[column]) if prefix is None else id_text(prefix, row.c[column])
-            case Single(join, shape):
-                theirs, conditions = joined(self.names, join, row)
-                return self.chosen(shape, theirs, conditions)
-            case Either(choices):
-                pairs = [(row.c[each.join.ours].is_not(None), self._value(each, row)) for each in choices]
+            case Constant(constant):
+                return text(constant)
+            case ResolvedInPython():
+                return sql_literal("null")
+            case ColumnSelection(column, scalar, prefix):
+                return scalar.to_json(row.c[column]) if prefix is None else id_expression(prefix, row.c[column])
+            case ToOneSelection(join, selection):
+                joined_row, conditions = join_table(self.aliases, join, row)
+                return self.select_row(selection, joined_row, conditions)
+            case UnionSelection(choices):
+                pairs = [(row.c[choice.join.our_column].is_not(None), self._value(choice, row)) for choice in choices]
                 return sa.case(*pairs)
-            case Listing():
-                return self.listing(part, row)
-            case MergedListing():
-                return merged(part, row, self.names, self.object)
-            case History():
-                return history(part, row, self.names, self.object)
-            case Shape():
+            case ConnectionPlan():
+                return self.connection(part, row)
+            case MergedConnectionPlan():
+                return compile_merged(part, row, self.aliases, self.object)
+            case HistoryConnection():
+                return compile_history(part, row, self.aliases, self.object)
+            case ObjectSelection():
                 return self.object(part, row)
 
     # -- connections ----------------------------------------------------------------------------------------------------
 
-    def source(self, listing: Listing, outer: sa.FromClause | None) -> tuple[Source, list[Condition]]:
+    def list_source(
+        self, connection: ConnectionPlan, outer: sa.FromClause | None
+    ) -> tuple[SelectSource, list[Condition]]:
         """The rows of a list under fresh aliases, and the conditions that make them this list's."""
-        row = self.names.of(listing.row.table)
-        source = Source(self.names, row, grouped=outer is None)
+        row = self.aliases.for_table(connection.entity.table)
+        source = SelectSource(self.aliases, row, grouped=outer is None)
         conditions: list[Condition] = []
-        if listing.join is None or outer is None:
-            seen = listing.row.declaration.scope.visible(row, self.names.binding)
-            conditions += [] if seen is None else [seen]
+        if connection.join is None or outer is None:
+            predicate = connection.entity.declaration.scope.predicate(row, self.aliases.binding)
+            conditions += [] if predicate is None else [predicate]
         else:
-            conditions.append(row.c[listing.join.theirs] == outer.c[listing.join.ours])
-            conditions += visible(self.names, listing.join, row)
-        if listing.where != All(()):
-            conditions.append(condition(source, listing.where))
-        if listing.search is not None:
-            conditions.append(found_by(listing.search, row))
+            conditions.append(row.c[connection.join.their_column] == outer.c[connection.join.our_column])
+            conditions += visibility(self.aliases, connection.join, row)
+        if connection.where != And(()):
+            conditions.append(condition(source, connection.where))
+        if connection.search is not None:
+            conditions.append(search_condition(connection.search, row))
         return source, conditions
 
-    def listing(self, listing: Listing, outer: sa.FromClause | None) -> Value:
+    def connection(self, connection: ConnectionPlan, outer: sa.FromClause | None) -> Value:
         """A connection."""
-        wanted = Wanted.by(listing.parts, listing.page)
-        source, conditions = self.source(listing, outer)
-        keys = [self._key(each, listing, source) for each in listing.order]
-        if wanted.direct is not None:
-            columns = [value.label(key) for key, value in self.columns(wanted.direct, source.row)]
+        page_selection = PageSelection.for_parts(connection.parts, connection.page)
+        source, conditions = self.list_source(connection, outer)
+        keys = [self._sort_expression(term, connection, source) for term in connection.order]
+        if page_selection.direct_nodes is not None:
+            columns = [value.label(key) for key, value in self.columns(page_selection.direct_nodes, source.row)]
         else:
-            made = row_columns(
-                listing.parts, listing.cursors, keys, self.names, lambda shape: self.object(shape, source.row)
+            nodes = node_columns(
+                connection.parts,
+                connection.cursor_signing,
+                keys,
+                self.aliases,
+                lambda selection: self.object(selection, source.row),
             )
-            columns = made + wanted.columns(keys) or [raw("1").label("$")]
+            columns = nodes + page_selection.columns(keys) or [sql_literal("1").label("$")]
         rows = (
             sa.select(*columns)
             .select_from(source.tables())
-            .where(*conditions, *bounds(keys, listing.page))
-            .order_by(*(key.ordered(backward=wanted.backward) for key in keys))
-            .limit(wanted.limit())
+            .where(*conditions, *cursor_conditions(keys, connection.page))
+            .order_by(*(key.order_by(backward=page_selection.backward) for key in keys))
+            .limit(page_selection.limit())
             .correlate_except(*source.own())
-            .subquery(self.names.next())
+            .subquery(self.aliases.next())
         )
-        figures, more = self._figures(listing, outer), self._more(listing, outer)
-        return assembled(listing, wanted, rows, figures, more, self.names)
+        aggregates, rows_outside = self._aggregates(connection, outer), self._rows_outside(connection, outer)
+        return assemble_connection(connection, page_selection, rows, aggregates, rows_outside, self.aliases)
 
-    def _key(self, order: Order, listing: Listing, source: Source) -> Key:
-        match order.key:
-            case SortColumn(name, missing):
+    def _sort_expression(self, term: SortTerm, connection: ConnectionPlan, source: SelectSource) -> SortExpression:
+        match term.key:
+            case SortColumn(name, null_as):
                 column = source.row.c[name]
-                value: Value = column if missing is None else sa.func.coalesce(column, raw(f"'{missing}'"))
-                return Key(value, order.direction, column.type)
-            case Figure() as figure:
-                value = figure_value(source, figure)
-                is_number = figure.column is None or figure.column.wire.number
-                if figure.function in ("AVG", "MIN", "MAX"):
-                    value = sa.func.coalesce(value, raw(LEAST[is_number]))
-                return Key(value, order.direction, sa.Numeric() if is_number else sa.DateTime(timezone=True))
+                value: Value = column if null_as is None else sa.func.coalesce(column, sql_literal(f"'{null_as}'"))
+                return SortExpression(value, term.direction, column.type)
+            case AggregateExpression() as aggregate:
+                value = aggregate_value(source, aggregate)
+                is_number = aggregate.column is None or aggregate.column.scalar.is_number
+                if aggregate.function in ("AVG", "MIN", "MAX"):
+                    value = sa.func.coalesce(value, sql_literal(SORTS_FIRST[is_number]))
+                return SortExpression(value, term.direction, sa.Numeric() if is_number else sa.DateTime(timezone=True))
             case "id":
-                return Key(source.row.c.id, order.direction, sa.Uuid())
-        assert listing.search is not None
-        if order.key == "rank":
-            return Key(rank(listing.search, source.row), order.direction, sa.Integer())
-        return Key(likeness(listing.search, source.row), order.direction, sa.REAL())
+                return SortExpression(source.row.c.id, term.direction, sa.Uuid())
+        assert connection.search is not None
+        if term.key == "rank":
+            return SortExpression(search_rank(connection.search, source.row), term.direction, sa.Integer())
+        return SortExpression(similarity(connection.search, source.row), term.direction, sa.REAL())
 
-    def _more(self, listing: Listing, outer: sa.FromClause | None) -> dict[str, Value]:
+    def _rows_outside(self, connection: ConnectionPlan, outer: sa.FromClause | None) -> dict[str, Value]:
         """Whether rows lie outside the cursors that bound the page."""
 
-        def exists(bound: Bound | None, *, ahead: bool) -> Value:
+        def exists(bound: CursorBound | None, *, reverse: bool) -> Value:
             if bound is None:
                 return sa.false()
-            source, conditions = self.source(listing, outer)
-            keys = [self._key(each, listing, source) for each in listing.order]
-            conditions.append(behind(keys, bound, ahead=ahead, itself=True))
-            one = sa.select(raw("true")).select_from(source.tables()).where(*conditions)
+            source, conditions = self.list_source(connection, outer)
+            keys = [self._sort_expression(term, connection, source) for term in connection.order]
+            conditions.append(after_cursor(keys, bound, reverse=reverse, inclusive=True))
+            matching = sa.select(sql_literal("true")).select_from(source.tables()).where(*conditions)
             # Not `exists`, which drops the order and may read the whole table for a row that stands at its end.
-            nearest = one.order_by(*(key.ordered(backward=ahead) for key in keys)).limit(raw("1"))
+            nearest = matching.order_by(*(key.order_by(backward=reverse) for key in keys)).limit(sql_literal("1"))
             return nearest.correlate_except(*source.own()).scalar_subquery().is_not(None)
 
-        if not any(isinstance(part, PageInfo) for _, part in listing.parts):
+        if not any(isinstance(part, PageInfoPlan) for _, part in connection.parts):
             return {}
         return {
-            "hasNextPage": exists(listing.page.before, ahead=False),
-            "hasPreviousPage": exists(listing.page.after, ahead=True),
+            "hasNextPage": exists(connection.page.before, reverse=False),
+            "hasPreviousPage": exists(connection.page.after, reverse=True),
         }
 
-    def _figures(self, listing: Listing, outer: sa.FromClause | None) -> Figures | None:
-        wanted = [part for _, part in listing.parts if isinstance(part, Total | Stats)]
-        if not wanted:
+    def _aggregates(self, connection: ConnectionPlan, outer: sa.FromClause | None) -> ConnectionAggregates | None:
+        requested = [part for _, part in connection.parts if isinstance(part, TotalCount | Stats)]
+        if not requested:
             return None
-        source, conditions = self.source(listing, outer)
-        figures = Figures(source.row, wanted)
-        first = (
-            sa.select(*figures.columns()).select_from(source.tables()).where(*conditions).group_by(*figures.groups())
+        source, conditions = self.list_source(connection, outer)
+        aggregates = ConnectionAggregates(source.row, requested)
+        scan_select = (
+            sa.select(*aggregates.columns())
+            .select_from(source.tables())
+            .where(*conditions)
+            .group_by(*aggregates.group_by())
         )
-        figures.fold(first.correlate_except(*source.own()), self.names)
-        return figures
+        aggregates.aggregate_over(scan_select.correlate_except(*source.own()), self.aliases)
+        return aggregates

@@ -1,6 +1,6 @@
 """/graphql over HTTP, as a bare ASGI callable: who asks, what for, the engine's answer, and how it leaves.
 
-The whole path of a request is GraphQL._answer. What an operation means is the engine's."""
+The whole path of a request is GraphQLEndpoint._handle. What an operation means is the engine's."""
 
 import asyncio
 import re
@@ -10,27 +10,24 @@ from typing import NamedTuple
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from hub.engine.engine import Answer, Request
+from hub.engine.engine import GraphQLRequest, GraphQLResponse
 from hub.errors import BadInput, HubError, Internal, Unavailable
-from hub.observability import Failed, RequestDone, tell
-from hub.subscriptions.interfaces import Refused
-from hub.web.context import Desk
+from hub.observability import InternalFailure, RequestDone, emit
+from hub.subscriptions.interfaces import SubscriptionRejected
+from hub.web.context import GatewayContext
 from hub.web.http import negotiation, request_body, responses
-from hub.web.http.sse import Events, opened
-from hub.web.stream_sink import NAME_LENGTH, code_of, new_request_id
+from hub.web.http.sse import EventStream, open_event_stream
+from hub.web.stream_sink import NAME_LENGTH, first_code, new_request_id
 
 PATH = "/graphql"
-REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-GONE = 499  # nobody is told; for the log
+REQUEST_ID_PATTERN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
-class Visit:
+class RequestState:
     """What is known of one request while it is answered."""
 
     __slots__ = (
         "_task",
-        "began",
-        "expired",
         "headers",
         "key",
         "media",
@@ -38,133 +35,138 @@ class Visit:
         "query_string",
         "received",
         "request_id",
+        "started_at",
+        "timed_out",
     )
 
     def __init__(self, scope: Scope) -> None:
-        self.began = perf_counter()
+        self.started_at = perf_counter()
         self.method: str = scope["method"]
         self.query_string: bytes = scope["query_string"]
         self.headers = _headers(scope["headers"])
-        given = self.headers.get(b"x-request-id")
-        if given is not None and REQUEST_ID.fullmatch(given):
-            self.request_id = given.decode()
+        client_request_id = self.headers.get(b"x-request-id")
+        if client_request_id is not None and REQUEST_ID_PATTERN.fullmatch(client_request_id):
+            self.request_id = client_request_id.decode()
         else:
             self.request_id = new_request_id()
         self.media = negotiation.JSON
         self.key = ""
         self.received = False
-        self.expired = False
+        self.timed_out = False
         self._task = asyncio.current_task()
 
-    def expire(self) -> None:
+    def on_timeout(self) -> None:
         """Time is over: end the work, wherever it is."""
-        self.expired = True
+        self.timed_out = True
         if self._task is not None:
             self._task.cancel()
 
 
-def _headers(given: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+def _headers(raw_headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Headers by name. What is given twice is one list, which no header of which two make no sense then fits."""
     headers: dict[bytes, bytes] = {}
-    for name, value in given:
+    for name, value in raw_headers:
         headers[name] = headers[name] + b", " + value if name in headers else value
     return headers
 
 
-class Reply(NamedTuple):
+class HttpReply(NamedTuple):
     """What goes out, and what of the engine's answer is told."""
 
     status: int
     body: bytes
-    headers: responses.Headers
-    answer: Answer
-    events: Events | None = None  # instead of the body
+    headers: responses.HeaderList
+    response: GraphQLResponse
+    event_stream: EventStream | None = None  # instead of the body
 
 
-NOTHING = Answer(body=b"", executed=False, operation="", timings=(), statements=0, code="", name="")
-TYPES = {
+NO_RESPONSE = GraphQLResponse(body=b"", executed=False, operation_type="", timings=(), statements=0, code="", name="")
+CONTENT_TYPES = {
     negotiation.JSON: b"application/json; charset=utf-8",
-    negotiation.RESPONSE: b"application/graphql-response+json; charset=utf-8",
+    negotiation.GRAPHQL_RESPONSE: b"application/graphql-response+json; charset=utf-8",
 }
-UNWELL = {"UNAVAILABLE": 503, "INTERNAL": 500}
-UNACCEPTABLE = (
+SERVER_ERROR_STATUS = {"UNAVAILABLE": 503, "INTERNAL": 500}
+NOT_ACCEPTABLE = (
     "Accept names no type that can be produced; accept application/graphql-response+json or application/json, "
     "or text/event-stream for a stream of answers."
 )
 
 
-class GraphQL:
+class GraphQLEndpoint:
     """The endpoint. One for the process; it keeps nothing of a request."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.engine = desk.engine
-        self.keyring = desk.keyring
-        self.settings = desk.settings
-        self.cors = responses.Cors(desk.settings.allowed_origins)
+    def __init__(self, context: GatewayContext) -> None:
+        self.context = context
+        self.engine = context.engine
+        self.key_cache = context.key_cache
+        self.settings = context.settings
+        self.cors = responses.Cors(context.settings.allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        visit = Visit(scope)
+        state = RequestState(scope)
         status = 0
         # asyncio.timeout does the same for four times the price.
-        deadline = asyncio.get_running_loop().call_later(self.settings.request_timeout, visit.expire)
+        deadline = asyncio.get_running_loop().call_later(self.settings.request_timeout, state.on_timeout)
         try:
-            reply = await self._answer(visit, receive)
+            reply = await self._handle(state, receive)
         except HubError as error:
-            reply = _refusal(error)
-        except Refused as refused:
-            reply = _stream_refusal(refused)
-        except (request_body.ClientGone, asyncio.CancelledError):
-            if visit.expired:
-                reply = _refusal(self._late(visit))
+            reply = _error_reply(error)
+        except SubscriptionRejected as rejection:
+            reply = _rejection_reply(rejection)
+        except (request_body.ClientDisconnected, asyncio.CancelledError):
+            if state.timed_out:
+                reply = _error_reply(self._timeout_error(state))
             else:
                 # The client hung up, and hears nothing; or the hub stops and its patience is over.
-                status = GONE
-                reply = _refusal(Unavailable("The hub is stopping; try again."))._replace(answer=NOTHING)
+                status = responses.CLIENT_CLOSED_REQUEST
+                reply = _error_reply(Unavailable("The hub is stopping; try again."))._replace(response=NO_RESPONSE)
         except Exception as error:
-            tell(Failed(visit.request_id, "answering a request", error))
-            message = f"The hub failed; tell its keeper the request id {visit.request_id}."
-            reply = _refusal(Internal(message, extensions={"requestId": visit.request_id}))
+            emit(InternalFailure(state.request_id, "answering a request", error))
+            message = f"The hub failed; tell its keeper the request id {state.request_id}."
+            reply = _error_reply(Internal(message, extensions={"requestId": state.request_id}))
         deadline.cancel()
-        if reply.events is None:
-            await self._send(visit, reply, scope, send)
+        if reply.event_stream is None:
+            await self._send(state, reply, scope, send)
         else:
-            await reply.events.run(self._common(visit), scope, send)
-        if reply.events is None or reply.answer is not NOTHING:
-            tell(_done(visit, status or reply.status, reply.answer))
+            await reply.event_stream.run(self._common_headers(state), scope, send)
+        if reply.event_stream is None or reply.response is not NO_RESPONSE:
+            emit(_request_done(state, status or reply.status, reply.response))
 
-    async def _answer(self, visit: Visit, receive: Receive) -> Reply:
-        headers = visit.headers
-        if visit.method == "OPTIONS":
-            return Reply(
-                204, b"", [(b"allow", responses.METHODS), *self.cors.preflight(headers.get(b"origin"))], NOTHING
+    async def _handle(self, state: RequestState, receive: Receive) -> HttpReply:
+        headers = state.headers
+        if state.method == "OPTIONS":
+            return HttpReply(
+                204,
+                b"",
+                [(b"allow", responses.ALLOWED_METHODS), *self.cors.preflight(headers.get(b"origin"))],
+                NO_RESPONSE,
             )
-        accepted = negotiation.answer_type(headers.get(b"accept"))
-        events = negotiation.accepts_events(headers.get(b"accept"))
-        if accepted is None and not events:
-            raise BadInput(UNACCEPTABLE, code="NOT_ACCEPTABLE")
-        visit.media = accepted or negotiation.JSON
-        if visit.method not in ("GET", "POST"):
-            message = f"{visit.method} is not possible here; use POST, or GET to read."
-            raise BadInput(message, code="METHOD_NOT_ALLOWED", extensions={"allow": responses.METHODS.decode()})
-        credential = await self.keyring.credential(headers.get(b"authorization"))
-        visit.key = credential.public_id
-        if visit.method == "GET":
-            request = request_body.from_query_string(visit.query_string, visit.request_id)
+        accepted = negotiation.response_type(headers.get(b"accept"))
+        accepts_events = negotiation.accepts_events(headers.get(b"accept"))
+        if accepted is None and not accepts_events:
+            raise BadInput(NOT_ACCEPTABLE, code="NOT_ACCEPTABLE")
+        state.media = accepted or negotiation.JSON
+        if state.method not in ("GET", "POST"):
+            message = f"{state.method} is not possible here; use POST, or GET to read."
+            raise BadInput(message, code="METHOD_NOT_ALLOWED", extensions={"allow": responses.ALLOWED_METHODS.decode()})
+        credential = await self.key_cache.credential(headers.get(b"authorization"))
+        state.key = credential.public_id
+        if state.method == "GET":
+            request = request_body.from_query_string(state.query_string, state.request_id)
         else:
-            request = await self._posted(visit, receive)
-        visit.received = True
-        if events and self.desk.is_stream(request):
+            request = await self._read_post(state, receive)
+        state.received = True
+        if accepts_events and self.context.is_subscription(request):
             resume = headers.get(b"last-event-id", b"").decode("latin-1")
-            stream = await opened(self.desk, request._replace(resume=resume or None), credential)
-            return Reply(200, b"", [], NOTHING, stream)
-        answer = await self.engine.execute(request, credential.viewer)
-        if accepted is None and answer.executed:
-            return Reply(200, b"", [], answer, Events.of(self.desk, request, answer.body))
-        return _reply(answer, accepted or negotiation.RESPONSE)
+            stream = await open_event_stream(self.context, request._replace(resume=resume or None), credential)
+            return HttpReply(200, b"", [], NO_RESPONSE, stream)
+        response = await self.engine.execute(request, credential.viewer)
+        if accepted is None and response.executed:
+            return HttpReply(200, b"", [], response, EventStream.for_response(self.context, request, response.body))
+        return _reply(response, accepted or negotiation.GRAPHQL_RESPONSE)
 
-    async def _posted(self, visit: Visit, receive: Receive) -> Request:
-        headers = visit.headers
+    async def _read_post(self, state: RequestState, receive: Receive) -> GraphQLRequest:
+        headers = state.headers
         if (
             not negotiation.is_json(headers.get(b"content-type"))
             or headers.get(b"content-encoding", b"identity") != b"identity"
@@ -172,79 +174,82 @@ class GraphQL:
             message = "The body must be application/json in UTF-8, uncompressed; say so in Content-Type."
             raise BadInput(message, code="MEDIA_TYPE_UNSUPPORTED")
         received = await request_body.read(receive, headers.get(b"content-length"), self.settings.body_limit)
-        return request_body.from_body(received, visit.request_id)
+        return request_body.from_body(received, state.request_id)
 
-    def _late(self, visit: Visit) -> HubError:
+    def _timeout_error(self, state: RequestState) -> HubError:
         seconds = self.settings.request_timeout
-        if visit.received:
+        if state.received:
             message = f"The request could not be answered within {seconds:g} s; ask for less, or try again."
             return Unavailable(message, code="REQUEST_TIMEOUT")
         return BadInput(f"The request had not arrived after {seconds:g} s; send it faster.", code="REQUEST_TIMEOUT")
 
-    def _common(self, visit: Visit) -> responses.Headers:
+    def _common_headers(self, state: RequestState) -> responses.HeaderList:
         """The headers of every answer."""
-        headers = [(b"x-request-id", visit.request_id.encode()), *responses.SAFE]
-        return headers if visit.method == "OPTIONS" else headers + self.cors.headers(visit.headers.get(b"origin"))
+        headers = [(b"x-request-id", state.request_id.encode()), *responses.SECURITY_HEADERS]
+        return headers if state.method == "OPTIONS" else headers + self.cors.headers(state.headers.get(b"origin"))
 
-    async def _send(self, visit: Visit, reply: Reply, scope: Scope, send: Send) -> None:
-        sent = reply.body
-        headers = [*self._common(visit), *reply.headers]
-        if sent:
-            headers.append((b"content-type", TYPES[visit.media]))
+    async def _send(self, state: RequestState, reply: HttpReply, scope: Scope, send: Send) -> None:
+        content = reply.body
+        headers = [*self._common_headers(state), *reply.headers]
+        if content:
+            headers.append((b"content-type", CONTENT_TYPES[state.media]))
             headers.append(responses.VARY)
-            if len(sent) >= self.settings.compress_from and negotiation.accepts_gzip(
-                visit.headers.get(b"accept-encoding")
+            if len(content) >= self.settings.compress_min_bytes and negotiation.accepts_gzip(
+                state.headers.get(b"accept-encoding")
             ):
-                sent = await responses.gzip(sent)
+                content = await responses.gzip(content)
                 headers.append((b"content-encoding", b"gzip"))
-            if reply.answer.timings:
-                headers.append((b"server-timing", _server_timing(reply.answer.timings)))
-        if visit.method != "OPTIONS":
-            headers.append((b"content-length", b"%d" % len(sent)))
-        if not visit.received and (reply.status == 408 or b"expect" in visit.headers):
+            if reply.response.timings:
+                headers.append((b"server-timing", _server_timing(reply.response.timings)))
+        if state.method != "OPTIONS":
+            headers.append((b"content-length", b"%d" % len(content)))
+        if not state.received and (reply.status == 408 or b"expect" in state.headers):
             # The rest of the body may never come, so the connection cannot serve another request.
-            headers.append(responses.CLOSE)
-        await responses.respond(scope, send, reply.status, headers, sent)
+            headers.append(responses.CLOSE_CONNECTION)
+        await responses.send_response(scope, send, reply.status, headers, content)
 
 
-def _refusal(error: HubError) -> Reply:
-    told = responses.error_body(error)
-    return Reply(
-        responses.status_of(error), told, responses.headers_of(error), NOTHING._replace(body=told, code=error.code)
+def _error_reply(error: HubError) -> HttpReply:
+    payload = responses.error_body(error)
+    return HttpReply(
+        responses.status_of(error),
+        payload,
+        responses.error_headers(error),
+        NO_RESPONSE._replace(body=payload, code=error.code),
     )
 
 
-def _stream_refusal(refused: Refused) -> Reply:
-    code = code_of(refused.errors)
-    told = orjson.dumps({"errors": refused.errors})
-    answer = NOTHING._replace(body=told, operation="subscription", code=code)
-    return Reply(UNWELL.get(code, responses.STATUS.get(code, 400)), told, [], answer)
+def _rejection_reply(rejection: SubscriptionRejected) -> HttpReply:
+    code = first_code(rejection.errors)
+    payload = orjson.dumps({"errors": rejection.errors})
+    response = NO_RESPONSE._replace(body=payload, operation_type="subscription", code=code)
+    return HttpReply(SERVER_ERROR_STATUS.get(code, responses.STATUS_BY_CODE.get(code, 400)), payload, [], response)
 
 
-def _reply(answer: Answer, accepted: bytes) -> Reply:
-    if answer.executed:
-        return Reply(200, answer.body, [], answer)
-    if answer.code == "METHOD_NOT_ALLOWED":
-        return Reply(405, answer.body, [(b"allow", b"POST")], answer)
+def _reply(response: GraphQLResponse, accepted: bytes) -> HttpReply:
+    if response.executed:
+        return HttpReply(200, response.body, [], response)
+    if response.code == "METHOD_NOT_ALLOWED":
+        return HttpReply(405, response.body, [(b"allow", b"POST")], response)
     # The older media type reports what is wrong with an operation under 200; what is wrong with us, under no type.
-    status = UNWELL.get(answer.code, 400 if accepted is negotiation.RESPONSE else 200)
-    return Reply(status, answer.body, [(b"retry-after", b"1")] if status == 503 else [], answer)
+    status = SERVER_ERROR_STATUS.get(response.code, 400 if accepted is negotiation.GRAPHQL_RESPONSE else 200)
+    return HttpReply(status, response.body, [(b"retry-after", b"1")] if status == 503 else [], response)
 
 
 def _server_timing(timings: tuple[tuple[str, float], ...]) -> bytes:
     return ", ".join([f"{name};dur={ms:.3f}" for name, ms in timings]).encode()
 
 
-def _done(visit: Visit, status: int, answer: Answer) -> RequestDone:
+def _request_done(state: RequestState, status: int, response: GraphQLResponse) -> RequestDone:
     # By position: naming nine fields costs as much as counting the request.
     return RequestDone(
-        visit.request_id,
-        answer.operation,
-        answer.name[:NAME_LENGTH],
+        state.request_id,
+        response.operation_type,
+        response.name[:NAME_LENGTH],
         status,
-        answer.code,
-        visit.key,
-        perf_counter() - visit.began,
-        answer.statements,
-        answer.timings,
+        response.code,
+        state.key,
+        perf_counter() - state.started_at,
+        response.statements,
+        response.timings,
     )

@@ -3,89 +3,92 @@
 from functools import lru_cache
 
 JSON = b"application/json"
-RESPONSE = b"application/graphql-response+json"
-EVENTS = b"text/event-stream"
+GRAPHQL_RESPONSE = b"application/graphql-response+json"
+EVENT_STREAM = b"text/event-stream"
 
 # Longer values are legal but are not remembered, lest a client fill the memory with them.
-_REMEMBERED = 256
+_MAX_CACHED_LENGTH = 256
 
 
-def answer_type(accept: bytes | None) -> bytes | None:
+def response_type(accept: bytes | None) -> bytes | None:
     """The media type of the answer; None when the client accepts neither of the two."""
     if not accept:
         return JSON
-    return _chosen(accept) if len(accept) <= _REMEMBERED else _chosen.__wrapped__(accept)
+    return _negotiate(accept) if len(accept) <= _MAX_CACHED_LENGTH else _negotiate.__wrapped__(accept)
 
 
 def accepts_events(accept: bytes | None) -> bool:
     """Whether the client takes server-sent events; a wildcard does not say so."""
     if not accept or b"event-stream" not in accept.lower():
         return False
-    return any(kind == EVENTS and _q(parameters) > 0 for kind, parameters in map(_parsed, accept.lower().split(b",")))
+    return any(
+        media_type == EVENT_STREAM and _quality_value(parameters) > 0
+        for media_type, parameters in map(_parse_item, accept.lower().split(b","))
+    )
 
 
 def accepts_gzip(encodings: bytes | None) -> bool:
     """Whether the client takes gzip, by name or by `*`."""
     if not encodings:
         return False
-    return _gzip(encodings) if len(encodings) <= _REMEMBERED else _gzip.__wrapped__(encodings)
+    return _gzip(encodings) if len(encodings) <= _MAX_CACHED_LENGTH else _gzip.__wrapped__(encodings)
 
 
 def is_json(content_type: bytes | None) -> bool:
     """Whether a request's body says to be JSON in UTF-8. (Anything a browser's form can send is not.)"""
     if not content_type:
         return False
-    return _json(content_type) if len(content_type) <= _REMEMBERED else _json.__wrapped__(content_type)
+    return _json(content_type) if len(content_type) <= _MAX_CACHED_LENGTH else _json.__wrapped__(content_type)
 
 
 @lru_cache(maxsize=256)
 def _json(content_type: bytes) -> bool:
-    kind, parameters = _parsed(content_type.lower())
-    return kind == JSON and _is_utf8(parameters)
+    media_type, parameters = _parse_item(content_type.lower())
+    return media_type == JSON and _is_utf8(parameters)
 
 
 @lru_cache(maxsize=256)
-def _chosen(accept: bytes) -> bytes | None:
-    wanted = [_parsed(part) for part in accept.lower().split(b",")]
+def _negotiate(accept: bytes) -> bytes | None:
+    accepted_ranges = [_parse_item(part) for part in accept.lower().split(b",")]
     best: tuple[float, bool, bool] = (0.0, False, False)
     chosen = None
-    for offer in (RESPONSE, JSON):
-        exact, quality = _quality(offer, wanted)
+    for offer in (GRAPHQL_RESPONSE, JSON):
+        exact, quality = _quality(offer, accepted_ranges)
         # Named types win over wildcards. Between equals the newer type wins if named, the older under a wildcard.
-        rank = (quality, exact, exact == (offer is RESPONSE))
+        rank = (quality, exact, exact == (offer is GRAPHQL_RESPONSE))
         if quality > 0 and rank > best:
             best, chosen = rank, offer
     return chosen
 
 
-def _quality(offer: bytes, wanted: list[tuple[bytes, dict[bytes, bytes]]]) -> tuple[bool, float]:
+def _quality(offer: bytes, accepted_ranges: list[tuple[bytes, dict[bytes, bytes]]]) -> tuple[bool, float]:
     """How much the most specific of the ranges that match wants the offer."""
-    ranges = (offer, b"application/*", b"*/*")
-    found = (len(ranges), 0.0)
-    for kind, parameters in wanted:
-        if kind in ranges and _is_utf8(parameters):
-            found = min(found, (ranges.index(kind), _q(parameters)))
-    return found[0] == 0, found[1]
+    matching_types = (offer, b"application/*", b"*/*")
+    best_match = (len(matching_types), 0.0)
+    for media_type, parameters in accepted_ranges:
+        if media_type in matching_types and _is_utf8(parameters):
+            best_match = min(best_match, (matching_types.index(media_type), _quality_value(parameters)))
+    return best_match[0] == 0, best_match[1]
 
 
 @lru_cache(maxsize=256)
 def _gzip(encodings: bytes) -> bool:
-    wanted = dict(_parsed(part) for part in encodings.lower().split(b","))
-    found = wanted.get(b"gzip", wanted.get(b"*"))
-    return found is not None and _q(found) > 0
+    codings = dict(_parse_item(part) for part in encodings.lower().split(b","))
+    parameters = codings.get(b"gzip", codings.get(b"*"))
+    return parameters is not None and _quality_value(parameters) > 0
 
 
-def _parsed(value: bytes) -> tuple[bytes, dict[bytes, bytes]]:
-    kind, *rest = value.split(b";")
+def _parse_item(value: bytes) -> tuple[bytes, dict[bytes, bytes]]:
+    token, *rest = value.split(b";")
     parameters = (part.partition(b"=") for part in rest)
-    return kind.strip(), {name.strip(): text.strip().strip(b'"') for name, _, text in parameters}
+    return token.strip(), {name.strip(): text.strip().strip(b'"') for name, _, text in parameters}
 
 
 def _is_utf8(parameters: dict[bytes, bytes]) -> bool:
     return parameters.get(b"charset", b"utf-8") in (b"utf-8", b"utf8")
 
 
-def _q(parameters: dict[bytes, bytes]) -> float:
+def _quality_value(parameters: dict[bytes, bytes]) -> float:
     try:
         return min(max(float(parameters.get(b"q", b"1")), 0.0), 1.0)
     except ValueError:

@@ -8,26 +8,26 @@ from urllib.parse import parse_qsl
 import orjson
 from starlette.types import Receive
 
-from hub.engine.engine import Request
+from hub.engine.engine import GraphQLRequest
 from hub.errors import BadInput, HubError, LimitExceeded
 
 PARAMETERS = ("query", "operationName", "variables", "extensions")
 
 
-class ClientGone(Exception):
+class ClientDisconnected(Exception):
     """The connection was closed before the request had arrived."""
 
 
-async def read(receive: Receive, declared: bytes | None, limit: int) -> bytes:
+async def read(receive: Receive, content_length: bytes | None, limit: int) -> bytes:
     """The whole body, counted as it arrives: what the header declares is only believed when it is too much."""
-    if declared is not None and declared.isdigit() and int(declared[:20]) > limit:
+    if content_length is not None and content_length.isdigit() and int(content_length[:20]) > limit:
         raise too_large(limit)
     chunks: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientGone
+            raise ClientDisconnected
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
@@ -42,66 +42,66 @@ def too_large(limit: int) -> HubError:
     return LimitExceeded(message, code="BODY_TOO_LARGE", extensions={"limit": limit})
 
 
-def from_body(body: bytes, request_id: str) -> Request:
+def from_body(body: bytes, request_id: str) -> GraphQLRequest:
     """The operation in a JSON body."""
-    asked = read_json(body, "The body")
-    if isinstance(asked, list):
+    parameters = read_json(body, "The body")
+    if isinstance(parameters, list):
         raise BadInput(
             "The body is a list; send one operation per request, as an object with `query`.", code="BATCH_UNSUPPORTED"
         )
-    if not isinstance(asked, dict):
+    if not isinstance(parameters, dict):
         raise _malformed("The body must be a JSON object with `query`.")
-    return operation(asked, request_id)
+    return parse_operation(parameters, request_id)
 
 
-def from_query_string(query_string: bytes, request_id: str) -> Request:
+def from_query_string(query_string: bytes, request_id: str) -> GraphQLRequest:
     """The operation in the parameters of a GET; it may only read."""
-    asked: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
     try:
         text = query_string.decode("ascii")
         for name, value in parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=100):
-            if name in asked and name in PARAMETERS:
+            if name in parameters and name in PARAMETERS:
                 raise _malformed(f"{name} is given twice; give it once.", name)
-            asked[name] = value
+            parameters[name] = value
     except UnicodeDecodeError:
         raise _malformed("The query string is not UTF-8, percent-encoded.") from None
     except ValueError:
         raise _malformed("The query string has more than 100 parameters.") from None
     for name in ("variables", "extensions"):
-        if asked.get(name):
-            asked[name] = read_json(asked[name].encode(), name, name)
+        if parameters.get(name):
+            parameters[name] = read_json(parameters[name].encode(), name, name)
         else:
-            asked[name] = None
-    return operation(asked, request_id, read_only=True)
+            parameters[name] = None
+    return parse_operation(parameters, request_id, read_only=True)
 
 
-def read_json(text: bytes, what: str, argument: str | None = None) -> Any:
+def read_json(text: bytes, subject: str, argument: str | None = None) -> Any:
     """The value of a JSON text; refuses two keys alike and what is nested too deeply."""
     try:
         value = orjson.loads(text)
         # Most clients write JSON as compactly as we would: then it holds no key twice, and need not be read again.
         if orjson.dumps(value) != text:
-            json.loads(text, object_pairs_hook=_once, parse_int=str, parse_float=str)
+            json.loads(text, object_pairs_hook=_unique_keys, parse_int=str, parse_float=str)
     except orjson.JSONDecodeError as error:
-        raise _malformed(f"{what} is not JSON in UTF-8: {error}.", argument) from None
+        raise _malformed(f"{subject} is not JSON in UTF-8: {error}.", argument) from None
     except (orjson.JSONEncodeError, RecursionError):
-        raise _malformed(f"{what} is nested too deeply.", argument) from None
+        raise _malformed(f"{subject} is nested too deeply.", argument) from None
     return value
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuses an object with two keys alike: who reads the first and who reads the last would differ."""
-    found: dict[str, Any] = {}
+    members: dict[str, Any] = {}
     for name, value in pairs:
-        if name in found:
+        if name in members:
             raise _malformed(f"The key {name[:64]!r} stands twice in one object; write it once.")
-        found[name] = value
-    return found
+        members[name] = value
+    return members
 
 
-def operation(asked: Mapping[str, Any], request_id: str, *, read_only: bool = False) -> Request:
+def parse_operation(parameters: Mapping[str, Any], request_id: str, *, read_only: bool = False) -> GraphQLRequest:
     """The operation that the parameters of GraphQL over HTTP say, which are those of a socket's `subscribe` too."""
-    query, name, variables, extensions = map(asked.get, PARAMETERS)
+    query, name, variables, extensions = map(parameters.get, PARAMETERS)
     if query is None:
         raise _malformed("query is missing; give the GraphQL document as a text.", "query")
     if not isinstance(query, str):
@@ -112,7 +112,7 @@ def operation(asked: Mapping[str, Any], request_id: str, *, read_only: bool = Fa
         raise _malformed("variables must be an object or null.", "variables")
     if extensions is not None and not isinstance(extensions, dict):
         raise _malformed("extensions must be an object or null.", "extensions")
-    return Request(query, variables, name or None, read_only, None, request_id)
+    return GraphQLRequest(query, variables, name or None, read_only, None, request_id)
 
 
 def _malformed(message: str, argument: str | None = None) -> HubError:

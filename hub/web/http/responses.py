@@ -12,21 +12,30 @@ from starlette.types import Scope, Send
 
 from hub.errors import HubError, Unavailable
 
-Headers = list[tuple[bytes, bytes]]
+HeaderList = list[tuple[bytes, bytes]]
 
-METHODS = b"GET, POST, OPTIONS"
-SAFE: tuple[tuple[bytes, bytes], ...] = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
+ALLOWED_METHODS = b"GET, POST, OPTIONS"
+SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+)
+TEXT_SECURITY_HEADERS: Mapping[str, str] = MappingProxyType(
+    {name.decode(): value.decode() for name, value in SECURITY_HEADERS}
+)
 VARY = (b"vary", b"Accept, Accept-Encoding, Origin")
 
-CLOSE = (b"connection", b"close")
-WHOLE = "hub.answer_whole"  # left in the request's state by web/protocol.py
-ABORT = "hub.abort"  # likewise: ends the connection at once, and nobody minds that the answer is not whole
+CLOSE_CONNECTION = (b"connection", b"close")
+WHOLE_RESPONSE = "hub.send_whole"  # left in the request's state by web/http_protocol.py
+ABORT_CONNECTION = (
+    "hub.abort_connection"  # likewise: ends the connection at once, and nobody minds that the answer is not whole
+)
 NO_STATE: Mapping[str, Any] = MappingProxyType({})
 
 # Bodies above this are compressed beside the event loop, which they would hold up for over a millisecond.
-ASIDE = 65_536
+COMPRESS_IN_THREAD = 65_536
 
-STATUS = {
+CLIENT_CLOSED_REQUEST = 499  # nobody is told; for the log
+STATUS_BY_CODE = {
     "UNAUTHENTICATED": 401,
     "KEY_UNKNOWN": 401,
     "KEY_REVOKED": 401,
@@ -49,7 +58,7 @@ def status_of(error: HubError) -> int:
     """The HTTP status of a request that was refused."""
     if isinstance(error, Unavailable):
         return 503
-    return STATUS.get(error.code, 400)
+    return STATUS_BY_CODE.get(error.code, 400)
 
 
 def error_body(error: HubError) -> bytes:
@@ -57,12 +66,12 @@ def error_body(error: HubError) -> bytes:
     return orjson.dumps({"errors": [error.to_graphql()]})
 
 
-def headers_of(error: HubError) -> Headers:
+def error_headers(error: HubError) -> HeaderList:
     """What HTTP wants beside some statuses."""
     status = status_of(error)
     if status == 401:
-        invalid = b"" if error.code == "UNAUTHENTICATED" else b', error="invalid_token"'
-        return [(b"www-authenticate", b'Bearer realm="hub"' + invalid)]
+        error_parameter = b"" if error.code == "UNAUTHENTICATED" else b', error="invalid_token"'
+        return [(b"www-authenticate", b'Bearer realm="hub"' + error_parameter)]
     if status == 405:
         return [(b"allow", str(error.extensions.get("allow", "GET")).encode())]
     if error.code == "HANDSHAKE_INVALID":
@@ -72,17 +81,17 @@ def headers_of(error: HubError) -> Headers:
 
 async def gzip(body: bytes) -> bytes:
     """The body compressed at the cheapest level."""
-    return _gzip(body) if len(body) < ASIDE else await asyncio.to_thread(_gzip, body)
+    return _gzip(body) if len(body) < COMPRESS_IN_THREAD else await asyncio.to_thread(_gzip, body)
 
 
 def _gzip(body: bytes) -> bytes:
     return zlib.compress(body, 1, wbits=31)
 
 
-async def respond(scope: Scope, send: Send, status: int, headers: Headers, body: bytes) -> None:
+async def send_response(scope: Scope, send: Send, status: int, headers: HeaderList, body: bytes) -> None:
     """Send an answer that is known whole: in one piece where the server can, as ASGI's two messages elsewhere."""
-    whole = scope.get("state", NO_STATE).get(WHOLE)
-    if whole is None or not whole(status, headers, body):
+    send_whole = scope.get("state", NO_STATE).get(WHOLE_RESPONSE)
+    if send_whole is None or not send_whole(status, headers, body):
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -91,32 +100,32 @@ async def respond(scope: Scope, send: Send, status: int, headers: Headers, body:
 class Cors:
     """Which browser pages may call. A key travels in a header and never by itself, so no credentials mode is needed."""
 
-    allowed: Sequence[str]
+    allowed_origins: Sequence[str]
 
-    def headers(self, origin: bytes | None) -> Headers:
+    def headers(self, origin: bytes | None) -> HeaderList:
         if origin is None or not self._allows(origin):
             return []
         return [
-            (b"access-control-allow-origin", b"*" if "*" in self.allowed else origin),
+            (b"access-control-allow-origin", b"*" if "*" in self.allowed_origins else origin),
             (b"access-control-expose-headers", b"X-Request-Id, Server-Timing, Retry-After"),
         ]
 
-    def preflight(self, origin: bytes | None) -> Headers:
+    def preflight(self, origin: bytes | None) -> HeaderList:
         if origin is None or not self._allows(origin):
             return []
         return [
-            (b"access-control-allow-origin", b"*" if "*" in self.allowed else origin),
-            (b"access-control-allow-methods", METHODS),
+            (b"access-control-allow-origin", b"*" if "*" in self.allowed_origins else origin),
+            (b"access-control-allow-methods", ALLOWED_METHODS),
             (b"access-control-allow-headers", b"Accept, Authorization, Content-Type, Last-Event-ID, X-Request-Id"),
             (b"access-control-max-age", b"600"),
         ]
 
-    def admits(self, origin: str, host: str) -> bool:
+    def allows_websocket(self, origin: str, host: str) -> bool:
         """Whether a page of this origin may open a socket at this host: its own pages may, and those that may call."""
-        scheme, _, place = origin.lower().partition("://")
+        scheme, _, authority = origin.lower().partition("://")
         port = {"http": ":80", "https": ":443"}.get(scheme, "")
-        same = place.removesuffix(port) == host.lower().removesuffix(port)
-        return (bool(port) and same) or self._allows(origin.encode("latin-1"))
+        same_origin = authority.removesuffix(port) == host.lower().removesuffix(port)
+        return (bool(port) and same_origin) or self._allows(origin.encode("latin-1"))
 
     def _allows(self, origin: bytes) -> bool:
-        return "*" in self.allowed or origin.decode("latin-1") in self.allowed
+        return "*" in self.allowed_origins or origin.decode("latin-1") in self.allowed_origins

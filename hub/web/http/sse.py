@@ -1,6 +1,6 @@
 """Server-sent events, one operation per response (graphql-sse's "distinct connections"): `next`, `complete`, comments.
 
-Who asks and for what is graphql.py's. Errors before the stream begins are ordinary answers."""
+Who asks and for what is endpoint.py's. Errors before the stream begins are ordinary answers."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,174 +8,185 @@ from collections.abc import Callable
 import orjson
 from starlette.types import Scope, Send
 
-from hub.engine.engine import Request
+from hub.engine.engine import GraphQLRequest
 from hub.errors import HubError
 from hub.web.auth import Credential
-from hub.web.context import Desk
+from hub.web.context import GatewayContext
 from hub.web.http import responses
-from hub.web.stream_sink import Errors, Seat, code_of
+from hub.web.stream_sink import ErrorList, StreamSink, first_code
 
-HEADERS: responses.Headers = [
+SSE_HEADERS: responses.HeaderList = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"x-accel-buffering", b"no"),
     responses.VARY,
 ]
-COMMENT = b":\n\n"
-COMPLETE = b"event: complete\ndata:\n\n"
+KEEPALIVE_COMMENT = b":\n\n"
+COMPLETE_EVENT = b"event: complete\ndata:\n\n"
 
 
-class Events(Seat):
-    """One response; the sink of its stream, and a guest for as long as it lasts."""
+class EventStream(StreamSink):
+    """One response; the sink of its stream, and a registered connection for as long as it lasts."""
 
-    __slots__ = ("_beating", "_desk", "_pending", "_roomy", "_silent", "_size", "_woken", "credential")
+    __slots__ = (
+        "_buffered_bytes",
+        "_context",
+        "_drained_event",
+        "_idle",
+        "_keepalive_timer",
+        "_pending",
+        "_wakeup",
+        "credential",
+    )
     transport = "events"
 
-    def __init__(self, desk: Desk, request: Request, credential: Credential | None) -> None:
+    def __init__(self, context: GatewayContext, request: GraphQLRequest, credential: Credential | None) -> None:
         super().__init__(request, credential.public_id if credential else "")
         self.credential = credential
-        self._desk = desk
-        self._pending: list[bytes] = [COMMENT]  # so that the client sees at once that it has begun
-        self._size = 0  # of what is pending, or being sent
-        self._woken = asyncio.Event()
-        self._roomy: asyncio.Event | None = None
-        self._beating: asyncio.TimerHandle | None = None
-        self._silent = True
+        self._context = context
+        self._pending: list[bytes] = [KEEPALIVE_COMMENT]  # so that the client sees at once that it has begun
+        self._buffered_bytes = 0  # of what is pending, or being sent
+        self._wakeup = asyncio.Event()
+        self._drained_event: asyncio.Event | None = None
+        self._keepalive_timer: asyncio.TimerHandle | None = None
+        self._idle = True
 
     @classmethod
-    def of(cls, desk: Desk, request: Request, answer: bytes) -> "Events":
+    def for_response(cls, context: GatewayContext, request: GraphQLRequest, response: bytes) -> "EventStream":
         """The events of a query or a mutation: its answer, and the end."""
-        events = cls(desk, request, None)
-        events.send(answer, None)
-        events.end()
-        return events
+        stream = cls(context, request, None)
+        stream.send(response, None)
+        stream.end()
+        return stream
 
     # -- what a sink is -------------------------------------------------------------------------------------------------
 
     def send(self, message: bytes, cursor: bytes | None) -> None:
         """One answer, and the cursor by which a client can go on behind it."""
-        if not self.closed:
+        if not self.close_reason:
             self.sent += 1
-            self._desk.presence.sent += 1
-            self._put(event(message, cursor))
+            self._context.connection_registry.messages_sent += 1
+            self._enqueue(format_event(message, cursor))
 
     @property
-    def full(self) -> bool:
+    def is_backpressured(self) -> bool:
         """Whether the client does not keep up."""
-        return self._size >= self._desk.settings.stream_buffer
+        return self._buffered_bytes >= self._context.settings.stream_buffer
 
-    async def room(self) -> None:
+    async def drained(self) -> None:
         """Returns once it does; raises ConnectionError when it is gone."""
-        while self.full and not self.closed:
-            if self._roomy is None:
-                self._roomy = asyncio.Event()
-            await self._roomy.wait()
-        if self.closed:
+        while self.is_backpressured and not self.close_reason:
+            if self._drained_event is None:
+                self._drained_event = asyncio.Event()
+            await self._drained_event.wait()
+        if self.close_reason:
             raise ConnectionResetError("The response has ended.")
 
-    def end(self, errors: Errors = ()) -> None:
+    def end(self, errors: ErrorList = ()) -> None:
         """The last event; errors come as an answer before it."""
-        if self.close(code_of(errors) or self.doomed or "complete"):
+        if self.record_close(first_code(errors) or self.pending_close_reason or "complete"):
             if errors:
-                self._put(event(orjson.dumps({"errors": errors}), None))
-            self._put(COMPLETE)
+                self._enqueue(format_event(orjson.dumps({"errors": errors}), None))
+            self._enqueue(COMPLETE_EVENT)
 
-    def close(self, reason: str) -> bool:
+    def record_close(self, reason: str) -> bool:
         """Remembers why nothing more is sent; false when that was so before."""
-        first = super().close(reason)
-        self._let_send()
-        return first
+        newly_closed = super().record_close(reason)
+        self._notify_drained()
+        return newly_closed
 
-    # -- what a guest is told -------------------------------------------------------------------------------------------
+    # -- what a connection is told ----------------------------------------------------------------------------------------
 
-    def refuse(self, error: HubError) -> None:
+    def on_key_rejected(self, error: HubError) -> None:
         """The key opens nothing any more."""
-        self.refuse_with([error.to_graphql()])
+        self.reject([error.to_graphql()])
 
-    def change(self, credential: Credential) -> None:
+    def on_rights_changed(self, credential: Credential) -> None:
         """The key's rights are others now; the client asks again, and is answered by them."""
-        self.cut("PERMISSIONS_CHANGED")
+        self.close_with_reason("PERMISSIONS_CHANGED")
 
-    def shut(self) -> None:
+    def on_shutdown(self) -> None:
         """The hub stops."""
-        self.cut("STOPPING")
+        self.close_with_reason("STOPPING")
 
     # -- the response ---------------------------------------------------------------------------------------------------
 
-    async def run(self, headers: responses.Headers, scope: Scope, send: Send) -> None:
+    async def run(self, headers: responses.HeaderList, scope: Scope, send: Send) -> None:
         """Sends what is put, until the end or until the client is gone."""
         try:
-            self._beat()
-            await send({"type": "http.response.start", "status": 200, "headers": headers + HEADERS})
-            while self._pending or not self.closed:
+            self._send_keepalive()
+            await send({"type": "http.response.start", "status": 200, "headers": headers + SSE_HEADERS})
+            while self._pending or not self.close_reason:
                 if self._pending:
                     await self._flush(send)
                 else:
-                    self._woken.clear()
-                    await self._woken.wait()
-            async with asyncio.timeout(self._desk.farewell):
+                    self._wakeup.clear()
+                    await self._wakeup.wait()
+            async with asyncio.timeout(self._context.close_timeout):
                 await send({"type": "http.response.body", "body": b""})
         except (TimeoutError, asyncio.CancelledError):
             # It takes nothing, is gone, or the hub's patience with it is over.
-            abort: Callable[[], None] | None = scope.get("state", responses.NO_STATE).get(responses.ABORT)
+            abort: Callable[[], None] | None = scope.get("state", responses.NO_STATE).get(responses.ABORT_CONNECTION)
             if abort is not None:
                 abort()
         finally:
-            self.leave("gone")
+            self.finish("gone")
 
-    def leave(self, reason: str) -> None:
+    def finish(self, reason: str) -> None:
         """The response is over."""
-        self.stop(reason)
-        if self._beating is not None:
-            self._beating.cancel()
-        self._desk.presence.leave(self, self.credential)
+        self.cancel(reason)
+        if self._keepalive_timer is not None:
+            self._keepalive_timer.cancel()
+        self._context.connection_registry.unregister(self, self.credential)
 
     async def _flush(self, send: Send) -> None:
         chunk = b"".join(self._pending)
         self._pending.clear()
-        self._silent = False
+        self._idle = False
         try:
-            async with asyncio.timeout(self._desk.settings.stream_patience):
+            async with asyncio.timeout(self._context.settings.stream_backpressure_timeout):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
         except TimeoutError:
-            self.cut("SLOW_CONSUMER")
+            self.close_with_reason("SLOW_CONSUMER")
             chunk += b"".join(self._pending)
             self._pending.clear()
-            async with asyncio.timeout(self._desk.farewell):
+            async with asyncio.timeout(self._context.close_timeout):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        self._size = sum(map(len, self._pending))
-        self._let_send()
+        self._buffered_bytes = sum(map(len, self._pending))
+        self._notify_drained()
 
-    def _put(self, text: bytes) -> None:
-        self._pending.append(text)
-        self._size += len(text)
-        self._woken.set()
+    def _enqueue(self, data: bytes) -> None:
+        self._pending.append(data)
+        self._buffered_bytes += len(data)
+        self._wakeup.set()
 
-    def _let_send(self) -> None:
-        if self._roomy is not None:
-            self._roomy.set()
-            self._roomy = None
-        self._woken.set()
+    def _notify_drained(self) -> None:
+        if self._drained_event is not None:
+            self._drained_event.set()
+            self._drained_event = None
+        self._wakeup.set()
 
-    def _beat(self) -> None:
-        if self._beating is not None and self._silent:
-            self._put(COMMENT)
-        self._silent = True
-        self._beating = asyncio.get_running_loop().call_later(self._desk.settings.stream_keepalive, self._beat)
+    def _send_keepalive(self) -> None:
+        if self._keepalive_timer is not None and self._idle:
+            self._enqueue(KEEPALIVE_COMMENT)
+        self._idle = True
+        self._keepalive_timer = asyncio.get_running_loop().call_later(
+            self._context.settings.stream_keepalive, self._send_keepalive
+        )
 
 
-async def opened(desk: Desk, request: Request, credential: Credential) -> Events:
-    """The events of a subscription, which is open; raises Refused or HubError."""
-    events = Events(desk, request, credential)
-    desk.presence.enter(events, credential)
+async def open_event_stream(context: GatewayContext, request: GraphQLRequest, credential: Credential) -> EventStream:
+    """The events of a subscription, which is open; raises SubscriptionRejected or HubError."""
+    stream = EventStream(context, request, credential)
+    context.connection_registry.register(stream, credential)
     try:
-        events.take(await desk.streams.open(request, credential.viewer, events))
+        stream.attach(await context.subscriptions.open(request, credential.viewer, stream))
     except BaseException:
-        events.leave("refused")
+        stream.finish("refused")
         raise
-    return events
+    return stream
 
 
-def event(message: bytes, cursor: bytes | None) -> bytes:
+def format_event(message: bytes, cursor: bytes | None) -> bytes:
     """One `next`. A line ends a field, so JSON that was written over several lines becomes several."""
     if b"\n" in message or b"\r" in message:
         message = b"\ndata: ".join(message.splitlines())

@@ -1,6 +1,6 @@
 """A WebSocket as bytes: frames in through a parser, messages out at once, the client's pace, and every way to end.
 
-What the messages mean is transport_ws.py's; how a socket is asked for, handshake.py's."""
+What the messages mean is session.py's; how a socket is asked for, handshake.py's."""
 
 import asyncio
 from time import perf_counter
@@ -12,36 +12,36 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from hub.observability import Failed, SocketClosed, SocketOpened, tell
-from hub.web.context import Desk
+from hub.observability import InternalFailure, SocketClosed, SocketOpened, emit
+from hub.web.context import GatewayContext
 from hub.web.websocket import frames
 from hub.web.websocket.session import Session
 
 # Bytes parsed at once: thousands of small frames in one read would keep everybody else waiting.
-SLICE = 4_096
-ABNORMAL = 1006
+PARSE_SLICE = 4_096_000
+ABNORMAL_CLOSURE = 1006
 
 
-class Socket(asyncio.Protocol):
-    """One connection after its handshake. What uvicorn is given is a subclass made by `sockets_of`."""
+class WebSocketConnection(asyncio.Protocol):
+    """One connection after its handshake. What uvicorn is given is a subclass made by `connections_for`."""
 
     __slots__ = (
-        "began",
+        "backpressure_timer",
+        "close_code",
         "closing",
-        "code",
         "connections",
-        "heard",
+        "drained_event",
         "loop",
         "parser",
-        "partial",
-        "patience",
-        "paused",
+        "partial_message",
+        "received_since_ping",
         "session",
+        "started_at",
         "transport",
-        "unread",
-        "writable",
+        "unparsed",
+        "write_paused",
     )
-    desk: ClassVar[Desk]
+    context: ClassVar[GatewayContext]
     parser: ServerProtocol
     session: Session
     transport: asyncio.Transport
@@ -49,115 +49,121 @@ class Socket(asyncio.Protocol):
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any]) -> None:
         self.connections = cast(set[object], server_state.connections)
         self.loop = asyncio.get_running_loop()
-        self.began = perf_counter()
-        self.partial: bytearray | None = None  # of a text message in several frames
-        self.unread = b""  # what came and is not parsed yet; while there is some, no more is taken
-        self.paused = self.closing = False
-        self.heard = True  # since the last beat
-        self.code = ABNORMAL
-        self.patience: asyncio.TimerHandle | None = None
-        self.writable: asyncio.Event | None = None
+        self.started_at = perf_counter()
+        self.partial_message: bytearray | None = None  # of a text message in several frames
+        self.unparsed = b""  # what came and is not parsed yet; while there is some, no more is taken
+        self.write_paused = self.closing = False
+        self.received_since_ping = True  # since the last beat
+        self.close_code = ABNORMAL_CLOSURE
+        self.backpressure_timer: asyncio.TimerHandle | None = None
+        self.drained_event: asyncio.Event | None = None
 
     # -- from the first byte to the last --------------------------------------------------------------------------------
 
     def open(
-        self, transport: asyncio.Transport, parser: ServerProtocol, answer: bytes, authorization: bytes | None
+        self,
+        transport: asyncio.Transport,
+        parser: ServerProtocol,
+        handshake_response: bytes,
+        authorization: bytes | None,
     ) -> None:
         """Takes a connection over; raises Unavailable when there is no place for it."""
-        session = Session(self, self.desk, authorization)
-        self.desk.presence.let_in(session)
-        self.desk.presence.sockets += 1
+        session = Session(self, self.context, authorization)
+        self.context.connection_registry.admit_unauthenticated(session)
+        self.context.connection_registry.open_sockets += 1
         self.session, self.transport, self.parser = session, transport, parser
-        high = self.desk.settings.stream_buffer
-        transport.set_write_buffer_limits(high, high // 4)
+        high_water = self.context.settings.stream_buffer
+        transport.set_write_buffer_limits(high_water, high_water // 4)
         transport.set_protocol(self)
         self.connections.add(self)
-        transport.write(answer)
-        tell(SocketOpened())
+        transport.write(handshake_response)
+        emit(SocketOpened())
         if parser.subprotocol is None:
             self.close(4406, "Subprotocol not acceptable")
             return
-        self.desk.wheel.join(self)
-        self.loop.call_later(self.desk.settings.socket_init_timeout, session.late)
+        self.context.timing_wheel.add(self)
+        self.loop.call_later(self.context.settings.socket_init_timeout, session.on_init_timeout)
 
     def data_received(self, data: bytes) -> None:
-        self.heard = True
-        if len(data) <= SLICE:
-            self._read(data)
+        self.received_since_ping = True
+        if len(data) <= PARSE_SLICE:
+            self._parse(data)
         else:
             self.transport.pause_reading()
-            self.unread = data
-            self._read_on()
+            self.unparsed = data
+            self._parse_next_slice()
 
     def eof_received(self) -> None:
         """A client that closes its half is gone; the transport sends what there is, if it may, and closes the other."""
-        self._end("gone")
-        self.loop.call_later(self.desk.farewell, self.transport.abort)
+        self._mark_closing("gone")
+        self.loop.call_later(self.context.close_timeout, self.transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._end("gone")
+        self._mark_closing("gone")
         self.connections.discard(self)
-        self.desk.presence.sockets -= 1
-        if self.patience is not None:
-            self.patience.cancel()
+        self.context.connection_registry.open_sockets -= 1
+        if self.backpressure_timer is not None:
+            self.backpressure_timer.cancel()
         # Else the parser would hold itself, and wait for a collection that seldom comes.
         self.parser.parser.close()
         self.parser.parser_exc = None
         credential = self.session.credential
-        tell(SocketClosed(credential.public_id if credential else "", self.code, perf_counter() - self.began))
+        emit(
+            SocketClosed(credential.public_id if credential else "", self.close_code, perf_counter() - self.started_at)
+        )
         del self.session  # which knows this socket, and would be collected as seldom
 
     def shutdown(self) -> None:
         """uvicorn stops."""
-        self.session.shut()
-        self.loop.call_later(self.desk.settings.drain_timeout / 2, self.close, 1012, "STOPPING")
+        self.session.on_shutdown()
+        self.loop.call_later(self.context.settings.drain_timeout / 2, self.close, 1012, "STOPPING")
 
-    def beat(self) -> None:
+    def on_heartbeat(self) -> None:
         """Once per period: whoever was silent since the last ping is gone."""
-        if not self.heard and not self.paused:
+        if not self.received_since_ping and not self.write_paused:
             self.transport.abort()
-        elif not self.closing and not self.paused:
-            self.heard = False
+        elif not self.closing and not self.write_paused:
+            self.received_since_ping = False
             self.transport.write(frames.PING)
 
     # -- in -------------------------------------------------------------------------------------------------------------
 
-    def _read_on(self) -> None:
+    def _parse_next_slice(self) -> None:
         """Parses a slice; the next when the loop has looked after everybody else."""
-        if (self.paused and not self.closing) or self.transport.is_closing():
+        if (self.write_paused and not self.closing) or self.transport.is_closing():
             return
-        slice_, self.unread = self.unread[:SLICE], self.unread[SLICE:]
-        self._read(slice_)
-        self._listen()
+        slice_, self.unparsed = self.unparsed[:PARSE_SLICE], self.unparsed[PARSE_SLICE:]
+        self._parse(slice_)
+        self._continue_reading()
 
-    def _listen(self) -> None:
+    def _continue_reading(self) -> None:
         """Goes on with what was read, or else takes more."""
-        if self.unread:
-            self.loop.call_soon(self._read_on)
-        elif not self.transport.is_closing() and (self.closing or not self.paused):
+        if self.unparsed:
+            self.loop.call_soon(self._parse_next_slice)
+        elif not self.transport.is_closing() and (self.closing or not self.write_paused):
             self.transport.resume_reading()
 
-    def _read(self, data: bytes) -> None:
+    def _parse(self, data: bytes) -> None:
         self.parser.receive_data(data)
         for event in self.parser.events_received():
             if not self.closing:
-                self._receive(cast(Frame, event))
-        self._answer()
+                self._handle_frame(cast(Frame, event))
+        self._send_pending()
 
-    def _receive(self, frame: Frame) -> None:
+    def _handle_frame(self, frame: Frame) -> None:
         if frame.opcode is Opcode.BINARY:
             self.close(1003, "Messages are JSON, in text frames.")
         elif frame.opcode is Opcode.TEXT and frame.fin:
-            self._understand(frame.data)
+            self._handle_text(frame.data)
         elif frame.opcode is Opcode.TEXT:
-            self.partial = bytearray(frame.data)
-        elif frame.opcode is Opcode.CONT and self.partial is not None:
-            self.partial += frame.data
+            self.partial_message = bytearray(frame.data)
+        elif frame.opcode is Opcode.CONT and self.partial_message is not None:
+            self.partial_message += frame.data
             if frame.fin:
-                whole, self.partial = self.partial, None
-                self._understand(whole)
+                message, self.partial_message = self.partial_message, None
+                self._handle_text(message)
 
-    def _understand(self, data: bytes | bytearray | memoryview) -> None:
+    def _handle_text(self, data: bytes | bytearray | memoryview) -> None:
         message = bytes(data)
         try:
             message.decode()
@@ -167,22 +173,22 @@ class Socket(asyncio.Protocol):
         try:
             self.session.receive(message)
         except Exception as error:
-            tell(Failed("", "reading a socket's message", error))
+            emit(InternalFailure("", "reading a socket's message", error))
             self.close(1011, "INTERNAL")
 
-    def _answer(self) -> None:
+    def _send_pending(self) -> None:
         """What the parser wants sent: pongs, and the end when the client wants it or breaks the protocol."""
-        wanted = self.parser.data_to_send()
-        if not wanted:
+        pending = self.parser.data_to_send()
+        if not pending:
             return
         if self.parser.state is State.OPEN:
-            self.transport.write(b"".join(wanted))
+            self.transport.write(b"".join(pending))
             return
         if not self.closing:
-            sent = self.parser.close_sent
-            self.code = sent.code if sent is not None else ABNORMAL
-            self._finish(b"".join(wanted))
-        if wanted[-1]:
+            close_frame = self.parser.close_sent
+            self.close_code = close_frame.code if close_frame is not None else ABNORMAL_CLOSURE
+            self._send_last(b"".join(pending))
+        if pending[-1]:
             return
         if self.parser.close_rcvd is not None:
             self.transport.close()
@@ -195,47 +201,49 @@ class Socket(asyncio.Protocol):
     def send(self, *parts: bytes) -> None:
         """One message, unless the socket is being closed."""
         if not self.closing:
-            self.transport.write(frames.text(*parts))
+            self.transport.write(frames.text_frame(*parts))
 
     @property
-    def full(self) -> bool:
+    def is_backpressured(self) -> bool:
         """Whether the client does not take what was sent."""
-        return self.paused
+        return self.write_paused
 
-    async def room(self) -> None:
+    async def drained(self) -> None:
         """Returns once it does; raises ConnectionError when it is gone."""
-        while self.paused and not self.closing:
-            if self.writable is None:
-                self.writable = asyncio.Event()
-            await self.writable.wait()
+        while self.write_paused and not self.closing:
+            if self.drained_event is None:
+                self.drained_event = asyncio.Event()
+            await self.drained_event.wait()
         if self.closing:
             raise ConnectionResetError("The socket is closed.")
 
     def pause_writing(self) -> None:
-        self.paused = True
+        self.write_paused = True
         if not self.closing:
             # Whoever does not take answers asks nothing more.
             self.transport.pause_reading()
-            self.patience = self.loop.call_later(self.desk.settings.stream_patience, self._too_slow)
+            self.backpressure_timer = self.loop.call_later(
+                self.context.settings.stream_backpressure_timeout, self._on_backpressure_timeout
+            )
 
     def resume_writing(self) -> None:
-        self.paused = False
-        if self.patience is not None:
-            self.patience.cancel()
-            self.patience = None
-        self._let_write()
-        self._listen()
+        self.write_paused = False
+        if self.backpressure_timer is not None:
+            self.backpressure_timer.cancel()
+            self.backpressure_timer = None
+        self._notify_drained()
+        self._continue_reading()
 
-    def _let_write(self) -> None:
-        if self.writable is not None:
-            self.writable.set()
-            self.writable = None
+    def _notify_drained(self) -> None:
+        if self.drained_event is not None:
+            self.drained_event.set()
+            self.drained_event = None
 
     # -- the end --------------------------------------------------------------------------------------------------------
 
-    def _too_slow(self) -> None:
-        self.patience = None
-        self.session.cut("SLOW_CONSUMER")
+    def _on_backpressure_timeout(self) -> None:
+        self.backpressure_timer = None
+        self.session.close_streams("SLOW_CONSUMER")
         self.close(1013, "SLOW_CONSUMER")
 
     def close(self, code: int, reason: str) -> None:
@@ -244,24 +252,24 @@ class Socket(asyncio.Protocol):
             return
         # Else the parser has read on to a frame that ends it all, and has its own close frame ready.
         if self.parser.state is State.OPEN:
-            self.parser.send_close(code, frames.reason(reason))
-        self._answer()
+            self.parser.send_close(code, frames.truncate_reason(reason))
+        self._send_pending()
 
-    def _finish(self, last: bytes) -> None:
-        self._end(str(self.code))
+    def _send_last(self, last: bytes) -> None:
+        self._mark_closing(str(self.close_code))
         self.transport.write(last)
-        self.loop.call_later(self.desk.farewell, self.transport.abort)
-        if self.paused:
+        self.loop.call_later(self.context.close_timeout, self.transport.abort)
+        if self.write_paused:
             # While it did not read, it was not read from; now what is to be heard is its end.
-            self._listen()
+            self._continue_reading()
 
-    def _end(self, reason: str) -> None:
+    def _mark_closing(self, reason: str) -> None:
         self.closing = True
-        self.desk.wheel.leave(self)
-        self.session.lost(reason)
-        self._let_write()
+        self.context.timing_wheel.remove(self)
+        self.session.on_connection_lost(reason)
+        self._notify_drained()
 
 
-def sockets_of(desk: Desk) -> type[Socket]:
+def connections_for(context: GatewayContext) -> type[WebSocketConnection]:
     """The protocol class for one hub."""
-    return type("SocketsOfDesk", (Socket,), {"desk": desk, "__slots__": ()})
+    return type("BoundWebSocketConnection", (WebSocketConnection,), {"context": context, "__slots__": ()})

@@ -16,48 +16,48 @@ from hub.web.http.endpoint import PATH
 from hub.web.http.responses import Cors
 from hub.web.websocket.session import SUBPROTOCOL
 
-OURS = Subprotocol(SUBPROTOCOL)
-LOG = logging.getLogger("hub.websockets")
+SUPPORTED_SUBPROTOCOL = Subprotocol(SUBPROTOCOL)
+LOGGER = logging.getLogger("hub.websockets")
 
 
-class Parser(ServerProtocol):
+class WebSocketParser(ServerProtocol):
     """Speaks one sub-protocol, or none."""
 
     def select_subprotocol(self, subprotocols: Sequence[Subprotocol]) -> Subprotocol | None:
-        return OURS if OURS in subprotocols else None
+        return SUPPORTED_SUBPROTOCOL if SUPPORTED_SUBPROTOCOL in subprotocols else None
 
 
-def shaken(
-    url: bytes, given: Sequence[tuple[bytes, bytes]], cors: Cors, limit: int
+def accept_handshake(
+    url: bytes, raw_headers: Sequence[tuple[bytes, bytes]], cors: Cors, max_frame_size: int
 ) -> tuple[ServerProtocol, bytes, bytes | None]:
     """The parser, the answer's bytes, and the request's authorization; raises HubError. (An open socket may yet have
     offered no sub-protocol that is spoken here: then the parser's is None.)"""
     path = _path(url)
     if path != PATH:
         raise NotFound(f"There is no WebSocket at {path[:64]!r}; the API is at {PATH}.")
-    headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in given])
+    headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw_headers])
     hosts, origins = headers.get_all("Host"), headers.get_all("Origin")
-    if origins and (len(origins) != 1 or len(hosts) != 1 or not cors.admits(origins[0], hosts[0])):
+    if origins and (len(origins) != 1 or len(hosts) != 1 or not cors.allows_websocket(origins[0], hosts[0])):
         message = (
             f"Pages of {origins[0][:64]!r} may not call this hub; its keeper allows origins by HUB_ALLOWED_ORIGINS."
         )
         raise Forbidden(message)
-    parser = Parser(state=State.OPEN, max_size=limit, logger=LOG)
-    answer = parser.accept(Request(url.decode("latin-1"), headers))
+    parser = WebSocketParser(state=State.OPEN, max_size=max_frame_size, logger=LOGGER)
+    response = parser.accept(Request(url.decode("latin-1"), headers))
     if parser.handshake_exc is not None:
         message = f"No WebSocket of RFC 6455, version 13, can be opened: {str(parser.handshake_exc)[:200]}."
-        _let_go(parser)
+        _break_cycles(parser)
         raise BadInput(message, code="HANDSHAKE_INVALID")
     authorization = headers.get_all("Authorization")
-    return parser, answer.serialize(), authorization[0].encode("latin-1") if len(authorization) == 1 else None
+    return parser, response.serialize(), authorization[0].encode("latin-1") if len(authorization) == 1 else None
 
 
-def _let_go(parser: ServerProtocol) -> None:
+def _break_cycles(parser: ServerProtocol) -> None:
     """Ends what a refused handshake leaves behind: traces that know the parser, and a parser that knows itself."""
-    fault: BaseException | None = parser.handshake_exc
-    while fault is not None:
-        fault.__traceback__ = None
-        fault = fault.__cause__
+    error: BaseException | None = parser.handshake_exc
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__
     parser.parser.close()
 
 

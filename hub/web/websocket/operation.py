@@ -10,27 +10,26 @@ from typing import Protocol
 
 import orjson
 
-from hub.engine.engine import Answer, Request
+from hub.engine.engine import GraphQLRequest, GraphQLResponse
 from hub.errors import Unavailable
-from hub.observability import RequestDone, tell
+from hub.observability import RequestDone, emit
 from hub.web.auth import Credential
-from hub.web.context import Desk
+from hub.web.context import GatewayContext
 from hub.web.http import responses
-from hub.web.stream_sink import NAME_LENGTH, Errors, Seat, code_of, errors_of
+from hub.web.stream_sink import NAME_LENGTH, ErrorList, StreamSink, client_errors, first_code
 
-END = b"}"
-GONE = 499  # nobody is told; for the log
-STATUS: Mapping[str, int] = MappingProxyType({**responses.STATUS, "REQUEST_TIMEOUT": 503})
+MESSAGE_END = b"}"
+STATUS_BY_CODE: Mapping[str, int] = MappingProxyType({**responses.STATUS_BY_CODE, "REQUEST_TIMEOUT": 503})
 
 
-class Wire(Protocol):
+class MessageTransport(Protocol):
     """The socket, as far as messages go."""
 
     @property
-    def full(self) -> bool:
+    def is_backpressured(self) -> bool:
         """Whether the client does not take what was sent."""
 
-    async def room(self) -> None:
+    async def drained(self) -> None:
         """Returns once it does; raises ConnectionError when it is gone."""
 
     def send(self, *parts: bytes) -> None:
@@ -40,136 +39,137 @@ class Wire(Protocol):
         """Ends it."""
 
 
-class Talk(Protocol):
+class OperationHost(Protocol):
     """The session, as far as its operations know it."""
 
-    wire: Wire
-    desk: Desk
+    connection: MessageTransport
+    context: GatewayContext
 
-    def ended(self, operation: "Operation") -> None:
+    def on_last_message(self, operation: "SocketOperation") -> None:
         """It has sent its last message."""
 
-    def done(self) -> None:
+    def on_run_finished(self) -> None:
         """It runs no more, though its stream may."""
 
 
-def error_message(name: str, errors: Errors) -> bytes:
+def error_message(operation_id: str, errors: ErrorList) -> bytes:
     """What ends an operation that was refused."""
-    return orjson.dumps({"id": name, "type": "error", "payload": errors})
+    return orjson.dumps({"id": operation_id, "type": "error", "payload": errors})
 
 
-class Operation(Seat):
+class SocketOperation(StreamSink):
     """A query, a mutation or a subscription; the sink of its stream."""
 
-    __slots__ = ("id", "prefix", "presence", "request", "session", "task", "wire")
+    __slots__ = ("connection", "connection_registry", "id", "prefix", "request", "session", "task")
     transport = "socket"
 
-    def __init__(self, session: Talk, name: str, request: Request, key: str) -> None:
+    def __init__(self, session: OperationHost, operation_id: str, request: GraphQLRequest, key: str) -> None:
         super().__init__(request, key)
         self.session = session
-        self.wire = session.wire
-        self.presence = session.desk.presence
-        self.id = name
-        self.request: Request | None = request
-        self.prefix = b'{"id":' + orjson.dumps(name) + b',"type":"next","payload":'
+        self.connection = session.connection
+        self.connection_registry = session.context.connection_registry
+        self.id = operation_id
+        self.request: GraphQLRequest | None = request
+        self.prefix = b'{"id":' + orjson.dumps(operation_id) + b',"type":"next","payload":'
         self.task: asyncio.Task[None] | None = None
 
     # -- what a sink is -------------------------------------------------------------------------------------------------
 
     def send(self, message: bytes, cursor: bytes | None) -> None:
         """One answer of it."""
-        if not self.closed:
+        if not self.close_reason:
             self.sent += 1
-            self.presence.sent += 1
-            self.wire.send(self.prefix, message, END)
+            self.connection_registry.messages_sent += 1
+            self.connection.send(self.prefix, message, MESSAGE_END)
 
     @property
-    def full(self) -> bool:
+    def is_backpressured(self) -> bool:
         """Whether the client does not keep up."""
-        return self.wire.full
+        return self.connection.is_backpressured
 
-    async def room(self) -> None:
+    async def drained(self) -> None:
         """Returns once it does; raises ConnectionError when it is gone."""
-        await self.wire.room()
+        await self.connection.drained()
 
-    def end(self, errors: Errors = ()) -> None:
+    def end(self, errors: ErrorList = ()) -> None:
         """The last message: `complete`, or `error`."""
-        if self.close(code_of(errors) or self.doomed or "complete"):
-            told = error_message(self.id, errors) if errors else orjson.dumps({"id": self.id, "type": "complete"})
-            self.wire.send(told)
-            self.session.ended(self)
+        if self.record_close(first_code(errors) or self.pending_close_reason or "complete"):
+            message = error_message(self.id, errors) if errors else orjson.dumps({"id": self.id, "type": "complete"})
+            self.connection.send(message)
+            self.session.on_last_message(self)
 
-    def stop(self, reason: str) -> None:
+    def cancel(self, reason: str) -> None:
         """The client wants no more, or is gone."""
-        super().stop(reason)
-        self.session.ended(self)
+        super().cancel(reason)
+        self.session.on_last_message(self)
         if self.task is not None:
             self.task.cancel()
 
-    def refuse(self, errors: Errors) -> None:
+    def reject_and_cancel(self, errors: ErrorList) -> None:
         """It may go on no longer: the client is told why."""
-        self.refuse_with(errors)
+        self.reject(errors)
         if self.task is not None:
             self.task.cancel()
 
     # -- running --------------------------------------------------------------------------------------------------------
 
     def run(self, credential: Credential) -> None:
-        """Begins; `session.done` is called when it is over, or open as a stream."""
+        """Begins; `session.on_run_finished` is called when it is over, or open as a stream."""
         self.task = asyncio.create_task(self._run(credential))
-        self.task.add_done_callback(self._done)
+        self.task.add_done_callback(self._on_task_done)
 
-    def _done(self, _: asyncio.Task[None]) -> None:
+    def _on_task_done(self, _: asyncio.Task[None]) -> None:
         self.task = self.request = None
-        self.session.done()
+        self.session.on_run_finished()
 
     async def _run(self, credential: Credential) -> None:
-        answer: Answer | None = None
-        errors: Errors = ()
+        response: GraphQLResponse | None = None
+        errors: ErrorList = ()
         status = 200
         try:
-            async with asyncio.timeout(self.session.desk.settings.request_timeout):
-                answer = await self._answered(credential)
+            async with asyncio.timeout(self.session.context.settings.request_timeout):
+                response = await self._execute(credential)
         except (asyncio.CancelledError, ConnectionError):
-            status = GONE
+            status = responses.CLIENT_CLOSED_REQUEST
         except TimeoutError:
-            seconds = self.session.desk.settings.request_timeout
+            seconds = self.session.context.settings.request_timeout
             message = f"The operation could not be answered within {seconds:g} s; ask for less, or try again."
             errors = [Unavailable(message, code="REQUEST_TIMEOUT").to_graphql()]
         except Exception as error:
-            errors = errors_of(error, self.request_id, "running an operation of a socket")
+            errors = client_errors(error, self.request_id, "running an operation of a socket")
         if errors:
             self.end(errors)
-        if answer is not None or errors or status == GONE:  # else it is a stream, which is told of in other records
-            self._tell_request(answer, errors, status)
+        # Else it is a stream, which is told of in other records.
+        if response is not None or errors or status == responses.CLIENT_CLOSED_REQUEST:
+            self._emit_request_done(response, errors, status)
 
-    async def _answered(self, credential: Credential) -> Answer | None:
+    async def _execute(self, credential: Credential) -> GraphQLResponse | None:
         """The answer, which is sent; None when it is a stream, which goes on."""
-        desk, request = self.session.desk, self.request
+        context, request = self.session.context, self.request
         assert request is not None
-        if self.full:
-            await self.room()
-        if desk.is_stream(request):
-            self.take(await desk.streams.open(request, credential.viewer, self))
+        if self.is_backpressured:
+            await self.drained()
+        if context.is_subscription(request):
+            self.attach(await context.subscriptions.open(request, credential.viewer, self))
             return None
-        answer = await desk.engine.execute(request, credential.viewer)
-        if answer.executed:
-            self.send(answer.body, None)
+        response = await context.engine.execute(request, credential.viewer)
+        if response.executed:
+            self.send(response.body, None)
             self.end()
         else:
-            self.end(orjson.loads(answer.body)["errors"])
-        return answer
+            self.end(orjson.loads(response.body)["errors"])
+        return response
 
-    def _tell_request(self, answer: Answer | None, errors: Errors, status: int) -> None:
-        seconds = perf_counter() - self.began
-        if answer is not None:
-            code = answer.code
-            if not answer.executed:
-                status = STATUS.get(code, 400)
-            done = (answer.operation, answer.name[:NAME_LENGTH], status, code, self.key, seconds)
-            tell(RequestDone(self.request_id, *done, answer.statements, answer.timings))
+    def _emit_request_done(self, response: GraphQLResponse | None, errors: ErrorList, status: int) -> None:
+        seconds = perf_counter() - self.started_at
+        if response is not None:
+            code = response.code
+            if not response.executed:
+                status = STATUS_BY_CODE.get(code, 400)
+            fields = (response.operation_type, response.name[:NAME_LENGTH], status, code, self.key, seconds)
+            emit(RequestDone(self.request_id, *fields, response.statements, response.timings))
             return
-        code = code_of(errors)
+        code = first_code(errors)
         if code:
-            status = STATUS.get(code, 400)
-        tell(RequestDone(self.request_id, "", self.name, status, code, self.key, seconds, 0, ()))
+            status = STATUS_BY_CODE.get(code, 400)
+        emit(RequestDone(self.request_id, "", self.name, status, code, self.key, seconds, 0, ()))

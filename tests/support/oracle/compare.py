@@ -11,33 +11,33 @@ from typing import Any
 
 from hub.viewer import Viewer
 from oracle.data import JsonObject
-from oracle.executor import Oracle, Told
-from oracle.lists import CURSOR
-from oracle.script import Operation, Step
-from oracle.shrink import smaller
+from oracle.executor import ExpectedResponse, Oracle
+from oracle.lists import CURSOR_PREFIX
+from oracle.script import GeneratedOperation, Step
+from oracle.shrink import smaller_steps
 from oracle.values import same_json
 
 # An engine's answer to one step: the parsed body of its response.
-Ask = Callable[[Step, Viewer, datetime], Awaitable[dict[str, Any]]]
-MOST_SHRINKING = 400
+ExecuteStep = Callable[[Step, Viewer, datetime], Awaitable[dict[str, Any]]]
+MAX_SHRINK_ATTEMPTS = 400
 
 
-def parsed(body: bytes) -> dict[str, Any]:
+def parse_body(body: bytes) -> dict[str, Any]:
     """A response's JSON with exact numbers."""
-    found: dict[str, Any] = json.loads(body, parse_float=Decimal)
-    return found
+    response: dict[str, Any] = json.loads(body, parse_float=Decimal)
+    return response
 
 
 @dataclass(slots=True)
 class Difference:
     """An operation whose answers differ, at one step."""
 
-    operation: Operation
+    operation: GeneratedOperation
     viewer: Viewer
     step: Step
     reason: str
     expected: Any
-    got: Any
+    actual: Any
 
     def __str__(self) -> str:
         return "\n".join(
@@ -45,114 +45,122 @@ class Difference:
                 f"operation {self.operation.label} for {self.viewer}: {self.reason}",
                 f"--- document\n{self.step.query}",
                 f"--- variables {json.dumps(self.step.variables, ensure_ascii=False, default=str)} name {self.step.name}",
-                f"--- oracle\n{_text(self.expected)}",
-                f"--- engine\n{_text(self.got)}",
+                f"--- oracle\n{_pretty_json(self.expected)}",
+                f"--- engine\n{_pretty_json(self.actual)}",
             )
         )
 
 
-def _text(answer: Any) -> str:
-    shown = json.dumps(answer, ensure_ascii=False, indent=1, default=str)
-    return shown if len(shown) < 6_000 else shown[:6_000] + "…"
+def _pretty_json(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, indent=1, default=str)
+    return text if len(text) < 6_000 else text[:6_000] + "…"
 
 
 @dataclass(slots=True)
-class Tally:
+class ComparisonSummary:
     """What a run came to: how many operations there were, how many found something, how often each feature was used."""
 
     operations: int = 0
-    answered: int = 0
+    non_empty: int = 0
     features: dict[str, int] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
 
-    def note(self, operation: Operation, found: bool) -> None:
+    def record(self, operation: GeneratedOperation, non_empty: bool) -> None:
         self.operations += 1
-        self.answered += found
-        for each in operation.features:
-            self.features[each] = self.features.get(each, 0) + 1
+        self.non_empty += non_empty
+        for feature in operation.features:
+            self.features[feature] = self.features.get(feature, 0) + 1
 
 
-class Comparison:
+class EngineComparison:
     """The oracle and an engine side by side."""
 
-    def __init__(self, oracle: Oracle, ask: Ask, at: datetime) -> None:
+    def __init__(self, oracle: Oracle, execute_step: ExecuteStep, now: datetime) -> None:
         self.oracle = oracle
-        self.ask = ask
-        self.at = at
+        self.execute_step = execute_step
+        self.now = now
 
     async def run(
-        self, operations: Iterable[Operation], viewer: Viewer, *, most: int = 3, shrink: bool = True
-    ) -> Tally:
+        self, operations: Iterable[GeneratedOperation], viewer: Viewer, *, max_differences: int = 3, shrink: bool = True
+    ) -> ComparisonSummary:
         """Compares operation by operation, until so many differ."""
-        tally = Tally()
+        summary = ComparisonSummary()
         for operation in operations:
-            difference, found = await self.compare(operation, viewer)
-            tally.note(operation, found)
+            difference, non_empty = await self.compare(operation, viewer)
+            summary.record(operation, non_empty)
             if difference is not None:
-                tally.differences.append(await self._shrunk(difference) if shrink else difference)
-                if len(tally.differences) >= most:
+                summary.differences.append(await self._shrink(difference) if shrink else difference)
+                if len(summary.differences) >= max_differences:
                     break
-        return tally
+        return summary
 
-    async def compare(self, operation: Operation, viewer: Viewer) -> tuple[Difference | None, bool]:
+    async def compare(self, operation: GeneratedOperation, viewer: Viewer) -> tuple[Difference | None, bool]:
         """The first difference, if there is one, and whether the oracle found something at every root."""
         expected: list[Any] = []
-        got: list[Any] = []
-        found = False
+        actual: list[Any] = []
+        non_empty = False
         for step in operation.steps:
-            ours, theirs = step.filled(expected), step.filled(got)
-            told = self.oracle.answer(ours.query, ours.variables, viewer, self.at, ours.name)
-            answer = await self.ask(theirs, viewer, self.at)
-            found = found or told.found
-            reason = differs(told, answer)
+            oracle_step, engine_step = step.resolve(expected), step.resolve(actual)
+            expected_response = self.oracle.answer(
+                oracle_step.query, oracle_step.variables, viewer, self.now, oracle_step.name
+            )
+            response = await self.execute_step(engine_step, viewer, self.now)
+            non_empty = non_empty or expected_response.non_empty
+            reason = response_difference(expected_response, response)
             if reason is not None:
-                shown = told.data if not told.errors else {"errors": told.errors, "data": told.data}
-                return Difference(operation, viewer, theirs, reason, shown, answer), found
-            expected.append(told.data)
-            got.append(answer.get("data"))
-        return None, found
+                expected_result = (
+                    expected_response.data
+                    if not expected_response.errors
+                    else {"errors": expected_response.errors, "data": expected_response.data}
+                )
+                return Difference(operation, viewer, engine_step, reason, expected_result, response), non_empty
+            expected.append(expected_response.data)
+            actual.append(response.get("data"))
+        return None, non_empty
 
-    async def _shrunk(self, difference: Difference) -> Difference:
+    async def _shrink(self, difference: Difference) -> Difference:
         """The same difference in a smaller document, where the step stands alone."""
         if len(difference.operation.steps) > 1:
             return difference
-        tried, progress = 0, True
-        while progress and tried < MOST_SHRINKING:
+        attempts, progress = 0, True
+        while progress and attempts < MAX_SHRINK_ATTEMPTS:
             progress = False
-            for step in smaller(difference.step):
-                tried += 1
-                operation = Operation(difference.operation.label, (step,))
+            for step in smaller_steps(difference.step):
+                attempts += 1
+                operation = GeneratedOperation(difference.operation.label, (step,))
                 try:
-                    less, _ = await self.compare(operation, difference.viewer)
+                    smaller_difference, _ = await self.compare(operation, difference.viewer)
                 except Exception:  # a document that cannot be run says nothing
                     continue
-                if less is not None and _alike(less, difference):
-                    difference, progress = less, True
+                if smaller_difference is not None and _same_failure(smaller_difference, difference):
+                    difference, progress = smaller_difference, True
                     break
-                if tried >= MOST_SHRINKING:
+                if attempts >= MAX_SHRINK_ATTEMPTS:
                     break
         return difference
 
 
-def _alike(one: Difference, other: Difference) -> bool:
+def _same_failure(one: Difference, other: Difference) -> bool:
     """Whether a smaller document fails in the same manner, not because cutting broke it."""
-    return ("errors" in one.got) is ("errors" in other.got) and one.reason.split(":")[0] == other.reason.split(":")[0]
+    return ("errors" in one.actual) is ("errors" in other.actual) and one.reason.split(":")[0] == other.reason.split(
+        ":"
+    )[0]
 
 
-def differs(told: Told, answer: dict[str, Any]) -> str | None:
+def response_difference(expected_response: ExpectedResponse, response: dict[str, Any]) -> str | None:
     """Why the answers are not the same; None when they are."""
-    errors = answer.get("errors") or []
-    if told.errors or errors:
-        return _errors_differ(told, errors)
-    return next(apart(told.data, answer.get("data"), ""), None)
+    errors = response.get("errors") or []
+    if expected_response.errors or errors:
+        return _error_difference(expected_response, errors)
+    return next(value_differences(expected_response.data, response.get("data"), ""), None)
 
 
-def _errors_differ(told: Told, errors: Sequence[dict[str, Any]]) -> str | None:
-    codes = [(each.get("extensions", {}).get("code"), each.get("path")) for each in errors]
-    if not told.errors or not errors:
-        return f"errors: expected {told.errors}, got {errors}"
-    expected = {code for code, _ in told.errors}
-    roots = {root for _, root in told.errors}
+def _error_difference(expected_response: ExpectedResponse, errors: Sequence[dict[str, Any]]) -> str | None:
+    codes = [(error.get("extensions", {}).get("code"), error.get("path")) for error in errors]
+    if not expected_response.errors or not errors:
+        return f"errors: expected {expected_response.errors}, got {errors}"
+    expected = {code for code, _ in expected_response.errors}
+    roots = {root for _, root in expected_response.errors}
     for code, path in codes:
         if code not in expected:
             return f"errors: expected {sorted(expected)}, got {codes}"
@@ -161,21 +169,21 @@ def _errors_differ(told: Told, errors: Sequence[dict[str, Any]]) -> str | None:
     return None
 
 
-def apart(expected: Any, got: Any, place: str) -> Iterator[str]:
+def value_differences(expected: Any, actual: Any, path: str) -> Iterator[str]:
     """Each place where two answers differ."""
-    if isinstance(expected, dict) and isinstance(got, dict) and not isinstance(expected, JsonObject):
-        if list(expected) != list(got):
-            yield f"keys: at {place or 'the top'}: expected {list(expected)}, got {list(got)}"
+    if isinstance(expected, dict) and isinstance(actual, dict) and not isinstance(expected, JsonObject):
+        if list(expected) != list(actual):
+            yield f"keys: at {path or 'the top'}: expected {list(expected)}, got {list(actual)}"
             return
         for key, value in expected.items():
-            yield from apart(value, got[key], f"{place}.{key}")
-    elif isinstance(expected, list) and isinstance(got, list):
-        if len(expected) != len(got):
-            yield f"length: at {place}: expected {len(expected)}, got {len(got)}"
-        for index, (one, other) in enumerate(zip(expected, got, strict=False)):
-            yield from apart(one, other, f"{place}[{index}]")
-    elif isinstance(expected, str) and expected.startswith(CURSOR):
-        if not isinstance(got, str) or not got:
-            yield f"cursor: at {place}: got {got!r}"
-    elif not same_json(expected, got):
-        yield f"value: at {place}: expected {expected!r}, got {got!r}"
+            yield from value_differences(value, actual[key], f"{path}.{key}")
+    elif isinstance(expected, list) and isinstance(actual, list):
+        if len(expected) != len(actual):
+            yield f"length: at {path}: expected {len(expected)}, got {len(actual)}"
+        for index, (one, other) in enumerate(zip(expected, actual, strict=False)):
+            yield from value_differences(one, other, f"{path}[{index}]")
+    elif isinstance(expected, str) and expected.startswith(CURSOR_PREFIX):
+        if not isinstance(actual, str) or not actual:
+            yield f"cursor: at {path}: got {actual!r}"
+    elif not same_json(expected, actual):
+        yield f"value: at {path}: expected {expected!r}, got {actual!r}"

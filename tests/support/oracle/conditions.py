@@ -6,215 +6,237 @@ from decimal import Decimal
 from typing import Any
 
 from hub.engine.catalog import scalars
-from hub.engine.catalog.catalog import Column, Row
-from hub.engine.catalog.scalars import Wire
-from hub.model.declarations import Many, One
+from hub.engine.catalog.catalog import CatalogEntity, ColumnField
+from hub.engine.catalog.scalars import ScalarType
+from hub.model.declarations import ToMany, ToOne
 from oracle import text
-from oracle.data import Data, Record
-from oracle.faults import Refused
-from oracle.values import at_path, average, duration, exact, inward, is_number, key_of, plus, same_json
+from oracle.data import DataRecord, Dataset
+from oracle.faults import OracleError
+from oracle.values import (
+    at_path,
+    average,
+    exact_sum,
+    is_number,
+    parse_duration,
+    parse_id,
+    same_json,
+    to_comparable,
+    to_decimal,
+)
 
-Test = Callable[[Any], bool]
-FIGURES = ("sum", "avg", "min", "max")
+RecordTest = Callable[[Any], bool]
+AGGREGATES = ("sum", "avg", "min", "max")
 
 
-def _operators(at: datetime) -> Mapping[str, Callable[[Any, Any], bool]]:
+def _operators(now: datetime) -> Mapping[str, Callable[[Any, Any], bool]]:
     """What each operator says of a value that is not null and the operator's own, already in comparable form."""
     return {
-        "eq": lambda value, given: value == given,
-        "ne": lambda value, given: value != given,
-        "in": lambda value, given: value in given,
-        "notIn": lambda value, given: value not in given,
-        "lt": lambda value, given: value < given,
-        "lte": lambda value, given: value <= given,
-        "gt": lambda value, given: value > given,
-        "gte": lambda value, given: value >= given,
-        "contains": lambda value, given: given.strip(" ") in text.fold(value),
-        "startsWith": lambda value, given: text.fold(value).startswith(" " + given.strip(" ")),
-        "withinLast": lambda value, given: at - given <= value <= at,
-        "olderThan": lambda value, given: value < at - given,
+        "eq": lambda value, operand: value == operand,
+        "ne": lambda value, operand: value != operand,
+        "in": lambda value, operand: value in operand,
+        "notIn": lambda value, operand: value not in operand,
+        "lt": lambda value, operand: value < operand,
+        "lte": lambda value, operand: value <= operand,
+        "gt": lambda value, operand: value > operand,
+        "gte": lambda value, operand: value >= operand,
+        "contains": lambda value, operand: operand.strip(" ") in text.fold(value),
+        "startsWith": lambda value, operand: text.fold(value).startswith(" " + operand.strip(" ")),
+        "withinLast": lambda value, operand: now - operand <= value <= now,
+        "olderThan": lambda value, operand: value < now - operand,
     }
 
 
-def _nothing(wanted: bool) -> Test:
-    return lambda value: (value is None) is wanted
+def _null_test(is_null: bool) -> RecordTest:
+    return lambda value: (value is None) is is_null
 
 
-def _of(figure: Callable[[list[Record]], Any], test: Test) -> Test:
-    return lambda rows: test(figure(rows))
+def _aggregate_test(aggregate: Callable[[list[DataRecord]], Any], test: RecordTest) -> RecordTest:
+    return lambda rows: test(aggregate(rows))
 
 
-def _every(tests: Sequence[Test]) -> Test:
+def _all_of(tests: Sequence[RecordTest]) -> RecordTest:
     return lambda value: all(test(value) for test in tests)
 
 
-class Conditions:
+class FilterEvaluator:
     """Makes tests of filters, over the rows that one viewer sees, for one moment."""
 
-    def __init__(self, data: Data, at: datetime) -> None:
+    def __init__(self, data: Dataset, now: datetime) -> None:
         self._data = data
-        self._rows = list(data.catalog.rows.values())
-        self._operators = _operators(at)
+        self._rows = list(data.catalog.entities.values())
+        self._operators = _operators(now)
 
-    def on(self, row: Row, given: Mapping[str, Any] | None) -> Test:
+    def record_test(self, entity: CatalogEntity, filter_input: Mapping[str, Any] | None) -> RecordTest:
         """The test of a filter on rows of a type; no filter is met by all."""
-        return _every([self._part(row, key, value) for key, value in (given or {}).items() if value is not None])
-
-    def _part(self, row: Row, key: str, value: Any) -> Test:
-        if key == "and":
-            return _every([self.on(row, each) for each in value])
-        if key == "or":
-            tests = [self.on(row, each) for each in value]
-            return lambda record: any(test(record) for test in tests)
-        if key == "not":
-            test = self.on(row, value)
-            return lambda record: not test(record)
-        if key == "id":
-            of_key = self._value({op: self._keys(row, given) for op, given in value.items()}, scalars.ID)
-            return lambda record: of_key(record["id"])
-        if key in row.filterable:
-            return self._column(row.filterable[key], value)
-        link = row.links[key]
-        assert isinstance(link, One | Many), key
-        return self._one(link, value) if isinstance(link, One) else self._many(link, value)
-
-    def _keys(self, row: Row, given: Any) -> Any:
-        if given is None:
-            return None
-        return (
-            [self._keys(row, each) for each in given] if isinstance(given, list) else key_of(given, self._rows, row)[1]
+        return _all_of(
+            [self._part(entity, key, value) for key, value in (filter_input or {}).items() if value is not None]
         )
 
-    def _column(self, column: Column, given: Mapping[str, Any]) -> Test:
+    def _part(self, entity: CatalogEntity, key: str, value: Any) -> RecordTest:
+        if key == "and":
+            return _all_of([self.record_test(entity, nested) for nested in value])
+        if key == "or":
+            tests = [self.record_test(entity, nested) for nested in value]
+            return lambda record: any(test(record) for test in tests)
+        if key == "not":
+            test = self.record_test(entity, value)
+            return lambda record: not test(record)
+        if key == "id":
+            key_test = self._value_test(
+                {op: self._parse_ids(entity, operand) for op, operand in value.items()}, scalars.ID
+            )
+            return lambda record: key_test(record["id"])
+        if key in entity.filterable:
+            return self._column(entity.filterable[key], value)
+        link = entity.links[key]
+        assert isinstance(link, ToOne | ToMany), key
+        return self._to_one(link, value) if isinstance(link, ToOne) else self._to_many(link, value)
+
+    def _parse_ids(self, entity: CatalogEntity, ids: Any) -> Any:
+        if ids is None:
+            return None
+        return (
+            [self._parse_ids(entity, id_) for id_ in ids]
+            if isinstance(ids, list)
+            else parse_id(ids, self._rows, entity)[1]
+        )
+
+    def _column(self, column: ColumnField, operators: Mapping[str, Any]) -> RecordTest:
         name = column.column.name
-        if column.wire.name == "JSON":
-            path = given["path"]
-            test = self._json({key: each for key, each in given.items() if key != "path"})
+        if column.scalar.name == "JSON":
+            path = operators["path"]
+            test = self._json({key: operand for key, operand in operators.items() if key != "path"})
             return lambda record: test(at_path(record[name], path))
-        of_value = self._value(given, column.wire)
-        return lambda record: of_value(record[name])
+        value_test = self._value_test(operators, column.scalar)
+        return lambda record: value_test(record[name])
 
-    def _value(self, given: Mapping[str, Any], kind: Wire) -> Test:
+    def _value_test(self, operators: Mapping[str, Any], scalar: ScalarType) -> RecordTest:
         """The test of a column's operators on a value that may be null."""
-        tests: list[Test] = []
-        for operator, value in given.items():
+        tests: list[RecordTest] = []
+        for operator, value in operators.items():
             if value is None or (isinstance(value, list) and None in value):
-                raise Refused("FILTER_INVALID", f"{operator} is null")
+                raise OracleError("FILTER_INVALID", f"{operator} is null")
             if operator == "isNull":
-                tests.append(_nothing(value))
+                tests.append(_null_test(value))
             else:
-                tests.append(self._compared(operator, self._comparable(operator, value, kind)))
-        return _every(tests)
+                tests.append(self._comparison(operator, self._comparable(operator, value, scalar)))
+        return _all_of(tests)
 
-    def _comparable(self, operator: str, value: Any, kind: Wire) -> Any:
+    def _comparable(self, operator: str, value: Any, scalar: ScalarType) -> Any:
         if operator in ("withinLast", "olderThan"):
-            return duration(value)
+            return parse_duration(value)
         if operator in ("contains", "startsWith"):
             return text.fold(value)
-        return [inward(each, kind) for each in value] if isinstance(value, list) else inward(value, kind)
+        return (
+            [to_comparable(item, scalar) for item in value] if isinstance(value, list) else to_comparable(value, scalar)
+        )
 
-    def _compared(self, operator: str, given: Any) -> Test:
-        met = self._operators[operator]
+    def _comparison(self, operator: str, operand: Any) -> RecordTest:
+        matches = self._operators[operator]
         if operator in ("ne", "notIn"):
-            return lambda value: value is None or met(value, given)
-        return lambda value: value is not None and met(value, given)
+            return lambda value: value is None or matches(value, operand)
+        return lambda value: value is not None and matches(value, operand)
 
-    def _json(self, given: Mapping[str, Any]) -> Test:
-        tests: list[Test] = []
-        for operator, value in given.items():
+    def _json(self, operators: Mapping[str, Any]) -> RecordTest:
+        tests: list[RecordTest] = []
+        for operator, value in operators.items():
             if value is None or (operator == "in" and None in value):
-                raise Refused("FILTER_INVALID", f"{operator} is null")
+                raise OracleError("FILTER_INVALID", f"{operator} is null")
             tests.append(self._json_operator(operator, value))
-        return _every(tests)
+        return _all_of(tests)
 
-    def _json_operator(self, operator: str, given: Any) -> Test:
+    def _json_operator(self, operator: str, operand: Any) -> RecordTest:
         if operator == "isNull":
-            return lambda value: (value is None) is given
+            return lambda value: (value is None) is operand
         if operator == "eq":
-            return lambda value: value is not None and same_json(value, given)
+            return lambda value: value is not None and same_json(value, operand)
         if operator == "ne":
-            return lambda value: value is None or not same_json(value, given)
+            return lambda value: value is None or not same_json(value, operand)
         if operator == "in":
-            return lambda value: value is not None and any(same_json(value, each) for each in given)
-        met = self._operators[operator]
+            return lambda value: value is not None and any(same_json(value, item) for item in operand)
+        matches = self._operators[operator]
         if operator == "contains":
-            needle = text.fold(given)
-            return lambda value: isinstance(value, str) and met(value, needle)
-        return lambda value: is_number(value) and met(exact(value), exact(given))
+            needle = text.fold(operand)
+            return lambda value: isinstance(value, str) and matches(value, needle)
+        return lambda value: is_number(value) and matches(to_decimal(value), to_decimal(operand))
 
-    def _one(self, link: One, given: Mapping[str, Any]) -> Test:
+    def _to_one(self, link: ToOne, nested_filter: Mapping[str, Any]) -> RecordTest:
         target = self._data.catalog.target(link.target)
-        test = self.on(target, given)
+        test = self.record_test(target, nested_filter)
 
-        def met(record: Record) -> bool:
-            found = self._data.get(target.name, record[link.by])
-            return found is not None and test(found)
+        def matches(record: DataRecord) -> bool:
+            target_record = self._data.get(target.name, record[link.by])
+            return target_record is not None and test(target_record)
 
-        return met
+        return matches
 
-    def _many(self, link: Many, given: Mapping[str, Any]) -> Test:
+    def _to_many(self, link: ToMany, list_filter: Mapping[str, Any]) -> RecordTest:
         target = self._data.catalog.target(link.target)
-        where = self.on(target, given.get("where"))
-        whole: list[Callable[[list[Record]], bool]] = []
-        part: list[Callable[[list[Record]], bool]] = []
-        for key, value in given.items():
+        where = self.record_test(target, list_filter.get("where"))
+        quantifier_tests: list[Callable[[list[DataRecord]], bool]] = []
+        aggregate_tests: list[Callable[[list[DataRecord]], bool]] = []
+        for key, value in list_filter.items():
             if value is None or key == "where":
                 continue
             if key == "count":
-                of_count = self._value(value, scalars.INT)
-                part.append(_of(len, of_count))
-            elif key in FIGURES:
-                part.extend(self._figures(target, key, value))
+                count_test = self._value_test(value, scalars.INT)
+                aggregate_tests.append(_aggregate_test(len, count_test))
+            elif key in AGGREGATES:
+                aggregate_tests.extend(self._aggregate_tests(target, key, value))
             else:
-                whole.append(self._quantified(key, self.on(target, value)))
+                quantifier_tests.append(self._quantifier_test(key, self.record_test(target, value)))
 
-        def met(record: Record) -> bool:
+        def matches(record: DataRecord) -> bool:
             linked = self._data.linked(target.name, link.by, record["id"])
-            if not all(test(linked) for test in whole):
+            if not all(test(linked) for test in quantifier_tests):
                 return False
-            chosen = [each for each in linked if where(each)] if part else []
-            return all(test(chosen) for test in part)
+            selected = [linked_record for linked_record in linked if where(linked_record)] if aggregate_tests else []
+            return all(test(selected) for test in aggregate_tests)
 
-        return met
+        return matches
 
-    def _quantified(self, key: str, test: Test) -> Callable[[list[Record]], bool]:
-        if key == "some":
-            return lambda rows: any(test(each) for each in rows)
-        if key == "none":
-            return lambda rows: not any(test(each) for each in rows)
-        assert key == "every", key
-        return lambda rows: all(test(each) for each in rows)
+    def _quantifier_test(self, quantifier: str, test: RecordTest) -> Callable[[list[DataRecord]], bool]:
+        if quantifier == "some":
+            return lambda rows: any(test(record) for record in rows)
+        if quantifier == "none":
+            return lambda rows: not any(test(record) for record in rows)
+        assert quantifier == "every", quantifier
+        return lambda rows: all(test(record) for record in rows)
 
-    def _figures(self, row: Row, key: str, given: Mapping[str, Any]) -> list[Callable[[list[Record]], bool]]:
-        currency = given.get("currency")
-        tests: list[Callable[[list[Record]], bool]] = []
-        for name, value in given.items():
+    def _aggregate_tests(
+        self, entity: CatalogEntity, key: str, operators: Mapping[str, Any]
+    ) -> list[Callable[[list[DataRecord]], bool]]:
+        currency = operators.get("currency")
+        tests: list[Callable[[list[DataRecord]], bool]] = []
+        for name, value in operators.items():
             if value is None or name == "currency":
                 continue
-            column = row.columns[name]
-            figure = figure_of(row, key, column, currency)
-            test = self._value(value, scalars.DECIMAL if column.wire.number else column.wire)
-            tests.append(_of(figure, test))
+            column = entity.columns[name]
+            aggregate = aggregate_function(entity, key, column, currency)
+            test = self._value_test(value, scalars.DECIMAL if column.scalar.is_number else column.scalar)
+            tests.append(_aggregate_test(aggregate, test))
         return tests
 
 
-def figure_of(row: Row, function: str, column: Column, currency: str | None) -> Callable[[list[Record]], Any]:
+def aggregate_function(
+    entity: CatalogEntity, function: str, column: ColumnField, currency: str | None
+) -> Callable[[list[DataRecord]], Any]:
     """A figure over rows: the sum of none is 0, the others of none are null; money only in the currency."""
-    if column.wire.money and currency is None:
-        raise Refused("CURRENCY_REQUIRED", f"{column.name} is money")
-    name, money = column.column.name, column.wire.money
-    beside = row.currency or ""
+    if column.scalar.is_money and currency is None:
+        raise OracleError("CURRENCY_REQUIRED", f"{column.name} is money")
+    name, money = column.column.name, column.scalar.is_money
+    currency_column = entity.currency or ""
 
-    def figure(rows: list[Record]) -> Any:
-        chosen = [each for each in rows if each[beside] == currency] if money else rows
-        values = [each[name] for each in chosen if each[name] is not None]
+    def aggregate(rows: list[DataRecord]) -> Any:
+        selected = [record for record in rows if record[currency_column] == currency] if money else rows
+        values = [record[name] for record in selected if record[name] is not None]
         if function == "sum":
-            return plus(values)
+            return exact_sum(values)
         if not values:
             return None
         if function == "avg":
             return average(values)
-        found = min(values) if function == "min" else max(values)
-        return Decimal(found) if isinstance(found, int) else found
+        extreme = min(values) if function == "min" else max(values)
+        return Decimal(extreme) if isinstance(extreme, int) else extreme
 
-    return figure
+    return aggregate

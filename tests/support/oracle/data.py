@@ -14,7 +14,7 @@ from hub.engine.catalog.catalog import Catalog
 from hub.viewer import Viewer
 
 # A row: its columns by their names in the table, and `$type`, its type's name.
-Record = dict[str, Any]
+DataRecord = dict[str, Any]
 
 
 class JsonObject(dict[str, Any]):
@@ -25,97 +25,101 @@ def _json(text: str) -> Any:
     return json.loads(text, parse_float=Decimal, object_hook=JsonObject)
 
 
-async def load(dsn: str, catalog: Catalog) -> "Data":
+async def load(dsn: str, catalog: Catalog) -> "Dataset":
     """All rows that the catalog knows, read once."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=_json)
         rows = {}
-        for name, row in catalog.rows.items():
-            columns = ", ".join(f'"{c.name}"' + ("::text" if str(c.type) == "LTREE" else "") for c in row.table.c)
-            found = await connection.fetch(f'select {columns} from "{row.table.name}"')
-            rows[name] = [{"$type": name, **dict(each)} for each in found]
-        return Data(catalog, rows)
+        for name, entity in catalog.entities.items():
+            columns = ", ".join(f'"{c.name}"' + ("::text" if str(c.type) == "LTREE" else "") for c in entity.table.c)
+            records = await connection.fetch(f'select {columns} from "{entity.table.name}"')
+            rows[name] = [{"$type": name, **dict(record)} for record in records]
+        return Dataset(catalog, rows)
     finally:
         await connection.close()
 
 
-class Data:
+class Dataset:
     """Rows of all types, found by id and by foreign key."""
 
-    def __init__(self, catalog: Catalog, rows: dict[str, list[Record]]) -> None:
+    def __init__(self, catalog: Catalog, rows: dict[str, list[DataRecord]]) -> None:
         self.catalog = catalog
         self.rows = rows
-        self._linked: dict[tuple[str, str], dict[UUID, list[Record]]] = {}
-        self._seen: dict[Viewer, Data] = {}
+        self._linked: dict[tuple[str, str], dict[UUID, list[DataRecord]]] = {}
+        self._visible: dict[Viewer, Dataset] = {}
 
     @cached_property
-    def _by_id(self) -> dict[str, dict[UUID, Record]]:
-        return {name: {each["id"]: each for each in rows} for name, rows in self.rows.items()}
+    def _by_id(self) -> dict[str, dict[UUID, DataRecord]]:
+        return {name: {record["id"]: record for record in rows} for name, rows in self.rows.items()}
 
-    def get(self, name: str, key: UUID | None) -> Record | None:
+    def get(self, name: str, key: UUID | None) -> DataRecord | None:
         """The row of a type with this key."""
         return None if key is None else self._by_id[name].get(key)
 
-    def linked(self, name: str, by: str, key: UUID) -> list[Record]:
+    def linked(self, name: str, column: str, key: UUID) -> list[DataRecord]:
         """The rows of a type whose foreign key `by` is this key."""
-        if (name, by) not in self._linked:
-            found = defaultdict(list)
-            for each in self.rows[name]:
-                found[each[by]].append(each)
-            self._linked[name, by] = found
-        return self._linked[name, by].get(key, [])
+        if (name, column) not in self._linked:
+            records_by_key = defaultdict(list)
+            for record in self.rows[name]:
+                records_by_key[record[column]].append(record)
+            self._linked[name, column] = records_by_key
+        return self._linked[name, column].get(key, [])
 
-    def of_table(self, table: object) -> str:
+    def type_of_table(self, table: object) -> str:
         """The name of the type whose rows a table holds."""
-        return next(name for name, row in self.catalog.rows.items() if row.table is table)
+        return next(name for name, entity in self.catalog.entities.items() if entity.table is table)
 
-    def seen_by(self, viewer: Viewer) -> "Data":
+    def visible_to(self, viewer: Viewer) -> "Dataset":
         """What a viewer may see, as if there were nothing else."""
-        if viewer not in self._seen:
-            self._seen[viewer] = self._cut(viewer)
-        return self._seen[viewer]
+        if viewer not in self._visible:
+            self._visible[viewer] = self._restricted_to(viewer)
+        return self._visible[viewer]
 
-    def _scoped(self, scope: str) -> list[Record]:
+    def _records_in_scope(self, scope: str) -> list[DataRecord]:
         return [
-            each
-            for name, row in self.catalog.rows.items()
-            if row.declaration.scope.name == scope
-            for each in self.rows[name]
+            record
+            for name, entity in self.catalog.entities.items()
+            if entity.declaration.scope.name == scope
+            for record in self.rows[name]
         ]
 
-    def _cut(self, viewer: Viewer) -> "Data":
+    def _restricted_to(self, viewer: Viewer) -> "Dataset":
         if viewer.unit_path is None and viewer.customer_id is None:
             return self
-        units = {each["id"] for each in self._scoped("unit") if within(each["path"], viewer.unit_path)}
-        customers = {each["id"] for each in self._scoped("itself") if each["unit_id"] in units}
+        units = {
+            record["id"]
+            for record in self._records_in_scope("unit_itself")
+            if is_in_subtree(record["path"], viewer.unit_path)
+        }
+        customers = {record["id"] for record in self._records_in_scope("customer_itself") if record["unit_id"] in units}
         if viewer.customer_id is not None:
             units, customers = set(), {viewer.customer_id}
-        sees: dict[str, Callable[[Record], bool]] = {
-            "everyone": lambda each: True,
-            "unit": lambda each: each["id"] in units,
-            "staff": lambda each: each["unit_id"] in units,
-            "itself": lambda each: each["id"] in customers,
-            "customer": lambda each: each["customer_id"] in customers,
-            "keeper": lambda each: False,
+        visibility_tests: dict[str, Callable[[DataRecord], bool]] = {
+            "any_key": lambda record: True,
+            "unit_itself": lambda record: record["id"] in units,
+            "unit_owned": lambda record: record["unit_id"] in units,
+            "customer_itself": lambda record: record["id"] in customers,
+            "customer_owned": lambda record: record["customer_id"] in customers,
+            "key_owned": lambda record: False,
         }
         rows = {
-            name: [each for each in self.rows[name] if sees[row.declaration.scope.name](each)]
-            for name, row in self.catalog.rows.items()
+            name: [record for record in self.rows[name] if visibility_tests[entity.declaration.scope.name](record)]
+            for name, entity in self.catalog.entities.items()
         }
-        return Data(self.catalog, rows)
+        return Dataset(self.catalog, rows)
 
 
-def within(path: str, top: str | None) -> bool:
+def is_in_subtree(path: str, root_path: str | None) -> bool:
     """Whether a unit's path is another's or below it."""
-    return top is not None and (path == top or path.startswith(top + "."))
+    return root_path is not None and (path == root_path or path.startswith(root_path + "."))
 
 
-def values_of(records: Iterable[Record], column: str) -> list[Any]:
+def non_null_values(records: Iterable[DataRecord], column: str) -> list[Any]:
     """The values of a column that are not null."""
-    return [each[column] for each in records if each[column] is not None]
+    return [record[column] for record in records if record[column] is not None]
 
 
-def public(data: Data, record: Record) -> str:
+def public_id(data: Dataset, record: DataRecord) -> str:
     """A row's id as clients see it."""
-    return f"{data.catalog.rows[record['$type']].declaration.prefix}_{cast(UUID, record['id']).hex}"
+    return f"{data.catalog.entities[record['$type']].declaration.prefix}_{cast(UUID, record['id']).hex}"

@@ -1,4 +1,4 @@
-"""Values that trip a planner up: of names, texts, moments and JSON. What rows they stand in is awkward.py's."""
+"""Values that trip a planner up: of names, texts, moments and JSON. What rows they stand in is edge_rows.py's."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from hub.domain.customers import customers
 
 # One code is the beginning of another, and one is a wildcard to `like`.
-UNITS = {
+UNIT_PARENTS = {
     "AWK": None,
     "AWK_N": "AWK",
     "AWK_N2": "AWK",
@@ -58,9 +58,9 @@ TEXTS = (
     "€ 5",
     "中文",
 )
-KINDS = customers.IdentifierKind
+IDENTIFIER_KINDS = customers.IdentifierKind
 CURRENCIES = ("EUR", "USD", "JPY", "CHF")
-MOMENTS = (
+TIMESTAMPS = (
     *tuple(
         datetime(1998, 5, 6, tzinfo=UTC) - timedelta(days=days, seconds=seconds, microseconds=micro)
         for days, seconds, micro in (

@@ -21,47 +21,47 @@ from hub.domain.organisation import organisation
 from hub.domain.privacy import consents
 from hub.domain.sales import orders, products
 from hub.domain.scoring import scores
-from oracle.edge_operations import ATTRIBUTES, CURRENCIES, KINDS, MOMENTS, NAMES, TEXTS, UNITS
+from oracle.edge_operations import ATTRIBUTES, CURRENCIES, IDENTIFIER_KINDS, NAMES, TEXTS, TIMESTAMPS, UNIT_PARENTS
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-Values = dict[str, Any]
+AsyncpgConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+EdgeRowValues = dict[str, Any]
 
 
 @dataclass(slots=True)
-class Rows:
+class EdgeRowBuilder:
     """Rows to be, by table, in the order in which they can be stored."""
 
-    chance: random.Random
-    made: dict[sa.Table, list[Values]] = field(default_factory=dict)
+    rng: random.Random
+    rows_by_table: dict[sa.Table, list[EdgeRowValues]] = field(default_factory=dict)
 
     def key(self) -> UUID:
-        return UUID(int=self.chance.getrandbits(128))
+        return UUID(int=self.rng.getrandbits(128))
 
-    def add(self, table: sa.Table, **values: Any) -> Values:
-        row = {"id": self.key(), **values, "created_at": self.pick(MOMENTS), "updated_at": self.pick(MOMENTS)}
-        row["version"] = self.chance.randint(1, 3)
-        self.made.setdefault(table, []).append(row)
+    def add(self, table: sa.Table, **values: Any) -> EdgeRowValues:
+        row = {"id": self.key(), **values, "created_at": self.pick(TIMESTAMPS), "updated_at": self.pick(TIMESTAMPS)}
+        row["version"] = self.rng.randint(1, 3)
+        self.rows_by_table.setdefault(table, []).append(row)
         return row
 
     def pick(self, choices: Sequence[Any]) -> Any:
-        return self.chance.choice(choices)
+        return self.rng.choice(choices)
 
     def maybe(self, choices: Sequence[Any]) -> Any:
-        return self.pick(choices) if choices and self.chance.random() < 0.6 else None
+        return self.pick(choices) if choices and self.rng.random() < 0.6 else None
 
     def text(self) -> str | None:
-        found: str | None = self.maybe(TEXTS)
-        return found
+        text: str | None = self.maybe(TEXTS)
+        return text
 
-    def amount(self, most: int) -> Decimal:
-        return Decimal(self.chance.choice((0, 10_000, 12_345, self.chance.randint(0, most)))).scaleb(-4)
+    def amount(self, maximum: int) -> Decimal:
+        return Decimal(self.rng.choice((0, 10_000, 12_345, self.rng.randint(0, maximum)))).scaleb(-4)
 
     def member(self, choices: type[Enum]) -> str:
-        return str(self.pick([each.value for each in choices]))
+        return str(self.pick([member.value for member in choices]))
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ExistingKeys:
     """Keys of rows that the database holds already, to link to."""
 
     units: Sequence[UUID]
@@ -69,270 +69,280 @@ class Held:
     products: Sequence[UUID]
 
 
-def _organisation(rows: Rows, held: Held) -> tuple[list[UUID], list[UUID]]:
-    units: dict[str, Values] = {}
-    for code, parent in UNITS.items():
+def _organisation(builder: EdgeRowBuilder, existing: ExistingKeys) -> tuple[list[UUID], list[UUID]]:
+    units: dict[str, EdgeRowValues] = {}
+    for code, parent in UNIT_PARENTS.items():
         above = units[parent] if parent else None
-        units[code] = rows.add(
+        units[code] = builder.add(
             organisation.OrgUnit,
             code=code,
-            name=rows.pick(("North", "North", "Süd", "中")),
-            kind=rows.member(organisation.UnitKind),
+            name=builder.pick(("North", "North", "Süd", "中")),
+            kind=builder.member(organisation.UnitKind),
             parent_id=above and above["id"],
             path=f"{above['path']}.{code}" if above else code,
         )
-    keys = [each["id"] for each in units.values()]
+    keys = [unit["id"] for unit in units.values()]
     staff: list[UUID] = []
     for number in range(14):
-        made = rows.add(
+        staff_member = builder.add(
             organisation.Staff,
             number=f"AWK{number}",
-            name=rows.pick(NAMES[:8]),
-            title=rows.text(),
-            email=rows.text(),
-            hired_on=rows.maybe((date(1992, 8, 14), date(1992, 8, 14), date(1997, 12, 31), date(2000, 2, 29))),
-            unit_id=rows.pick([*keys, *held.units[:3]]),
-            reports_to_id=rows.maybe([*staff, *held.staff[:4]]),
+            name=builder.pick(NAMES[:8]),
+            title=builder.text(),
+            email=builder.text(),
+            hired_on=builder.maybe((date(1992, 8, 14), date(1992, 8, 14), date(1997, 12, 31), date(2000, 2, 29))),
+            unit_id=builder.pick([*keys, *existing.units[:3]]),
+            reports_to_id=builder.maybe([*staff, *existing.staff[:4]]),
         )
-        staff.append(made["id"])
+        staff.append(staff_member["id"])
     return keys, staff
 
 
-def _customer(rows: Rows, number: int, units: Sequence[UUID], staff: Sequence[UUID]) -> UUID:
-    made = rows.add(
+def _customer(builder: EdgeRowBuilder, number: int, units: Sequence[UUID], staff: Sequence[UUID]) -> UUID:
+    customer = builder.add(
         customers.Customer,
-        kind=rows.member(customers.CustomerKind),
+        kind=builder.member(customers.CustomerKind),
         name=NAMES[number % len(NAMES)],
-        status=rows.member(customers.CustomerStatus),
-        stage=rows.member(customers.Stage),
-        tier=rows.member(customers.Tier),
-        unit_id=rows.pick(units),
-        owner_id=rows.maybe(staff),
-        country=rows.maybe(("DE", "DE", "JP", "ES", "ZZ")),
-        language=rows.maybe(("de", "ja", "")),
-        currency=rows.maybe(CURRENCIES),
-        attributes=json.dumps(rows.pick(ATTRIBUTES), ensure_ascii=False),
+        status=builder.member(customers.CustomerStatus),
+        stage=builder.member(customers.Stage),
+        tier=builder.member(customers.Tier),
+        unit_id=builder.pick(units),
+        owner_id=builder.maybe(staff),
+        country=builder.maybe(("DE", "DE", "JP", "ES", "ZZ")),
+        language=builder.maybe(("de", "ja", "")),
+        currency=builder.maybe(CURRENCIES),
+        attributes=json.dumps(builder.pick(ATTRIBUTES), ensure_ascii=False),
     )
-    key: UUID = made["id"]
-    for kind in (KINDS.EMAIL, KINDS.PHONE, KINDS.LOYALTY_ID):
+    key: UUID = customer["id"]
+    for identifier_kind in (IDENTIFIER_KINDS.EMAIL, IDENTIFIER_KINDS.PHONE, IDENTIFIER_KINDS.LOYALTY_ID):
         # Three customers share each value, told apart by source, so that the verified one and the oldest must be chosen.
-        if rows.chance.random() < 0.7:
-            value = {KINDS.EMAIL: f"Shared{number // 3}@Example.org", KINDS.PHONE: f"+49 30 {number // 3:06}"}.get(
-                kind, f" L{number}"
-            )
-            rows.add(
+        if builder.rng.random() < 0.7:
+            value = {
+                IDENTIFIER_KINDS.EMAIL: f"Shared{number // 3}@Example.org",
+                IDENTIFIER_KINDS.PHONE: f"+49 30 {number // 3:06}",
+            }.get(identifier_kind, f" L{number}")
+            builder.add(
                 customers.Identifier,
                 customer_id=key,
-                kind=kind.value,
+                kind=identifier_kind.value,
                 value=value,
-                normalized=customers.normalized(kind, value),
-                verified=rows.pick((True, False)),
+                normalized=customers.normalize_identifier(identifier_kind, value),
+                verified=builder.pick((True, False)),
                 source=f"s{number % 3}",
             )
     return key
 
 
-def _people(rows: Rows, customer: UUID) -> list[UUID]:
+def _people(builder: EdgeRowBuilder, customer: UUID) -> list[UUID]:
     people = []
-    for _ in range(rows.chance.randint(0, 3)):
-        made = rows.add(
+    for _ in range(builder.rng.randint(0, 3)):
+        contact = builder.add(
             contacts.Contact,
             customer_id=customer,
-            name=rows.pick(NAMES),
-            title=rows.text(),
-            is_primary=rows.pick((True, False)),
-            language=rows.maybe(("de", "en")),
+            name=builder.pick(NAMES),
+            title=builder.text(),
+            is_primary=builder.pick((True, False)),
+            language=builder.maybe(("de", "en")),
         )
-        people.append(made["id"])
+        people.append(contact["id"])
         for value, country in (("030 123456", "DE"), ("+81-3-1234-5678", None), ("not a number", "DE"), ("12", None)):
-            if rows.chance.random() < 0.4:
-                rows.add(
+            if builder.rng.random() < 0.4:
+                builder.add(
                     contacts.ContactPoint,
                     customer_id=customer,
-                    contact_id=made["id"],
-                    kind=rows.member(contacts.PointKind),
+                    contact_id=contact["id"],
+                    kind=builder.member(contacts.PointKind),
                     value=value,
                     country=country,
-                    verified=rows.pick((True, False)),
-                    preferred=rows.pick((True, False)),
+                    verified=builder.pick((True, False)),
+                    preferred=builder.pick((True, False)),
                 )
-    for _ in range(rows.chance.randint(0, 2)):
-        rows.add(
+    for _ in range(builder.rng.randint(0, 2)):
+        builder.add(
             contacts.Address,
             customer_id=customer,
-            contact_id=rows.maybe(people),
-            kind=rows.member(contacts.AddressKind),
-            street=rows.pick(TEXTS),
-            city=rows.pick(("Köln", "koln", "東京", "Köln", "")),
-            region=rows.text(),
-            postal_code=rows.text(),
-            country=rows.maybe(("DE", "JP")),
+            contact_id=builder.maybe(people),
+            kind=builder.member(contacts.AddressKind),
+            street=builder.pick(TEXTS),
+            city=builder.pick(("Köln", "koln", "東京", "Köln", "")),
+            region=builder.text(),
+            postal_code=builder.text(),
+            country=builder.maybe(("DE", "JP")),
         )
     return people
 
 
-def _trade(rows: Rows, customer: UUID, people: list[UUID], staff: Sequence[UUID], held: Held) -> list[UUID]:
-    made = []
-    for _ in range(rows.pick((0, 0, 1, 2, 3, 5))):
-        currency = rows.pick(CURRENCIES)
-        order = rows.add(
+def _orders(
+    builder: EdgeRowBuilder, customer: UUID, people: list[UUID], staff: Sequence[UUID], existing: ExistingKeys
+) -> list[UUID]:
+    order_ids = []
+    for _ in range(builder.pick((0, 0, 1, 2, 3, 5))):
+        currency = builder.pick(CURRENCIES)
+        order = builder.add(
             orders.Order,
             customer_id=customer,
-            number=f"AWK{len(rows.made.get(orders.Order, []))}",
-            status=rows.member(orders.OrderStatus),
-            placed_at=rows.pick(MOMENTS),
-            required_at=rows.maybe(MOMENTS),
-            shipped_at=rows.maybe(MOMENTS),
+            number=f"AWK{len(builder.rows_by_table.get(orders.Order, []))}",
+            status=builder.member(orders.OrderStatus),
+            placed_at=builder.pick(TIMESTAMPS),
+            required_at=builder.maybe(TIMESTAMPS),
+            shipped_at=builder.maybe(TIMESTAMPS),
             currency=currency,
-            net=rows.amount(10**8),
-            freight=rows.amount(10**5),
-            ship_to=rows.text(),
-            ship_city=rows.text(),
-            ship_country=rows.maybe(("DE", "JP")),
-            staff_id=rows.maybe(staff),
-            contact_id=rows.maybe(people),
+            net=builder.amount(10**8),
+            freight=builder.amount(10**5),
+            ship_to=builder.text(),
+            ship_city=builder.text(),
+            ship_country=builder.maybe(("DE", "JP")),
+            staff_id=builder.maybe(staff),
+            contact_id=builder.maybe(people),
         )
-        made.append(order["id"])
-        for line in range(rows.pick((0, 1, 2, 4))):
-            rows.add(
+        order_ids.append(order["id"])
+        for line in range(builder.pick((0, 1, 2, 4))):
+            builder.add(
                 orders.OrderItem,
                 customer_id=customer,
                 order_id=order["id"],
                 line=line + 1,
-                product_id=rows.pick(held.products),
-                quantity=rows.chance.randint(1, 12),
-                unit_price=rows.amount(10**6),
-                discount=Decimal(rows.pick((0, 500, 2500, 10_000))).scaleb(-4),
+                product_id=builder.pick(existing.products),
+                quantity=builder.rng.randint(1, 12),
+                unit_price=builder.amount(10**6),
+                discount=Decimal(builder.pick((0, 500, 2500, 10_000))).scaleb(-4),
                 currency=currency,
             )
-    return made
+    return order_ids
 
 
-def _history(rows: Rows, customer: UUID, people: list[UUID], own: list[UUID], staff: Sequence[UUID]) -> None:
-    every = [each["id"] for each in rows.made.get(orders.Order, [])]
-    for _ in range(rows.chance.randint(0, 6)):
-        mentioned = [*rows.chance.choices([*own, *every, rows.key()], k=rows.chance.randint(0, 4))]
+def _history(
+    builder: EdgeRowBuilder, customer: UUID, people: list[UUID], own_order_ids: list[UUID], staff: Sequence[UUID]
+) -> None:
+    all_order_ids = [order["id"] for order in builder.rows_by_table.get(orders.Order, [])]
+    for _ in range(builder.rng.randint(0, 6)):
+        mentioned = [*builder.rng.choices([*own_order_ids, *all_order_ids, builder.key()], k=builder.rng.randint(0, 4))]
         words = [
-            rows.pick(NAMES),
-            *(f"ord_{each.hex}" for each in [*mentioned, *mentioned[:1]]),
+            builder.pick(NAMES),
+            *(f"ord_{order.hex}" for order in [*mentioned, *mentioned[:1]]),
             "and",
             "that",
             "is",
             "all.",
         ]
-        rows.add(
+        builder.add(
             interactions.Interaction,
             customer_id=customer,
-            channel=rows.member(interactions.Channel),
-            direction=rows.member(interactions.Direction),
-            kind=rows.pick(("order.taken", "call", "visit")),
-            subject=rows.pick((None, *TEXTS, f"re ord_{rows.pick(own).hex}" if own else "re")),
-            body=rows.pick((None, "", " ".join(words), " ".join(words * 3))),
-            occurred_at=rows.pick(MOMENTS),
-            staff_id=rows.maybe(staff),
-            order_id=rows.maybe(own),
-            contact_id=rows.maybe(people),
+            channel=builder.member(interactions.Channel),
+            direction=builder.member(interactions.Direction),
+            kind=builder.pick(("order.taken", "call", "visit")),
+            subject=builder.pick(
+                (None, *TEXTS, f"re ord_{builder.pick(own_order_ids).hex}" if own_order_ids else "re")
+            ),
+            body=builder.pick((None, "", " ".join(words), " ".join(words * 3))),
+            occurred_at=builder.pick(TIMESTAMPS),
+            staff_id=builder.maybe(staff),
+            order_id=builder.maybe(own_order_ids),
+            contact_id=builder.maybe(people),
         )
-    _answers(rows, customer)
+    _consents_and_reviews(builder, customer)
     for model in ("rfm.recency", "awkward"):
-        for age in range(rows.chance.randint(0, 2)):
-            rows.add(
+        for age in range(builder.rng.randint(0, 2)):
+            builder.add(
                 scores.Score,
                 customer_id=customer,
                 model=model,
-                value=rows.amount(10**6) - 10,
-                band=rows.maybe(("1", "5", "Ü")),
-                reasons=json.dumps(rows.pick(([], [{"fact": "orders", "value": 3}], [1.5, None, "x"]))),
-                computed_at=rows.pick(MOMENTS),
-                superseded_at=rows.pick(MOMENTS) if age else None,
+                value=builder.amount(10**6) - 10,
+                band=builder.maybe(("1", "5", "Ü")),
+                reasons=json.dumps(builder.pick(([], [{"fact": "orders", "value": 3}], [1.5, None, "x"]))),
+                computed_at=builder.pick(TIMESTAMPS),
+                superseded_at=builder.pick(TIMESTAMPS) if age else None,
             )
 
 
-def _answers(rows: Rows, customer: UUID) -> None:
+def _consents_and_reviews(builder: EdgeRowBuilder, customer: UUID) -> None:
     """What the customer allows, its moves between stages, and doubts whether it is another one."""
     for purpose in ("newsletter", "profiling"):
-        for age in range(rows.chance.randint(0, 2)):
-            rows.add(
+        for age in range(builder.rng.randint(0, 2)):
+            builder.add(
                 consents.Consent,
                 customer_id=customer,
                 purpose=purpose,
-                channel=rows.pick((None, "EMAIL", "PHONE")) if age else "SMS",
-                status=rows.member(consents.ConsentStatus),
-                evidence=json.dumps(rows.pick(ATTRIBUTES)),
-                source=rows.pick(("shop", "Shop", "")),
-                given_at=rows.pick(MOMENTS),
-                expires_at=rows.maybe((datetime(2040, 1, 1, tzinfo=UTC),)),
-                superseded_at=rows.pick(MOMENTS) if age else None,
+                channel=builder.pick((None, "EMAIL", "PHONE")) if age else "SMS",
+                status=builder.member(consents.ConsentStatus),
+                evidence=json.dumps(builder.pick(ATTRIBUTES)),
+                source=builder.pick(("shop", "Shop", "")),
+                given_at=builder.pick(TIMESTAMPS),
+                expires_at=builder.maybe((datetime(2040, 1, 1, tzinfo=UTC),)),
+                superseded_at=builder.pick(TIMESTAMPS) if age else None,
             )
-    for _ in range(rows.chance.randint(0, 3)):
-        rows.add(
+    for _ in range(builder.rng.randint(0, 3)):
+        builder.add(
             lifecycle.StageMove,
             customer_id=customer,
-            from_stage=rows.member(customers.Stage),
-            to_stage=rows.member(customers.Stage),
-            reason=rows.pick(NAMES),
-            moved_at=rows.pick(MOMENTS),
+            from_stage=builder.member(customers.Stage),
+            to_stage=builder.member(customers.Stage),
+            reason=builder.pick(NAMES),
+            moved_at=builder.pick(TIMESTAMPS),
         )
-    others = [each["id"] for each in rows.made[customers.Customer] if each["id"] != customer]
-    for other in rows.chance.sample(others, min(len(others), rows.chance.randint(0, 2))):
-        rows.add(
+    others = [row["id"] for row in builder.rows_by_table[customers.Customer] if row["id"] != customer]
+    for other in builder.rng.sample(others, min(len(others), builder.rng.randint(0, 2))):
+        builder.add(
             identify.Review,
             customer_id=customer,
             other_id=other,
-            reason=rows.pick(NAMES),
-            status=rows.member(identify.ReviewStatus),
+            reason=builder.pick(NAMES),
+            status=builder.member(identify.ReviewStatus),
         )
 
 
-def make(seed: int, held: Held, count: int) -> dict[sa.Table, list[Values]]:
+def build_rows(seed: int, existing: ExistingKeys, count: int) -> dict[sa.Table, list[EdgeRowValues]]:
     """`count` customers with all that hangs on them, in units of their own and of those held."""
-    rows = Rows(random.Random(seed))
-    units, staff = _organisation(rows, held)
-    sold = [_product(rows, number) for number in range(12)]
-    both = Held(held.units, held.staff, [*sold, *held.products])
-    all_units, all_staff = [*units, *units, *held.units[:4]], [*staff, *held.staff]
+    builder = EdgeRowBuilder(random.Random(seed))
+    units, staff = _organisation(builder, existing)
+    product_ids = [_product(builder, number) for number in range(12)]
+    linkable = ExistingKeys(existing.units, existing.staff, [*product_ids, *existing.products])
+    all_units, all_staff = [*units, *units, *existing.units[:4]], [*staff, *existing.staff]
     for number in range(count):
-        customer = _customer(rows, number, all_units, all_staff)
-        people = _people(rows, customer)
-        own = _trade(rows, customer, people, all_staff, both)
-        _history(rows, customer, people, own, all_staff)
-    return rows.made
+        customer = _customer(builder, number, all_units, all_staff)
+        people = _people(builder, customer)
+        order_ids = _orders(builder, customer, people, all_staff, linkable)
+        _history(builder, customer, people, order_ids, all_staff)
+    return builder.rows_by_table
 
 
-def _product(rows: Rows, number: int) -> UUID:
-    made = rows.add(
+def _product(builder: EdgeRowBuilder, number: int) -> UUID:
+    product = builder.add(
         products.Product,
         sku=f"AWK{number}",
-        name=rows.pick(NAMES),
-        category=rows.pick(("Beverages", "Getränke", "")),
-        packaging=rows.text(),
-        unit_price=rows.amount(10**6),
-        currency=rows.pick(CURRENCIES),
-        discontinued=rows.pick((True, False)),
+        name=builder.pick(NAMES),
+        category=builder.pick(("Beverages", "Getränke", "")),
+        packaging=builder.text(),
+        unit_price=builder.amount(10**6),
+        currency=builder.pick(CURRENCIES),
+        discontinued=builder.pick((True, False)),
     )
-    key: UUID = made["id"]
+    key: UUID = product["id"]
     return key
 
 
-async def _keys(connection: Connection, table: sa.Table) -> list[UUID]:
-    return [each["id"] for each in await connection.fetch(f'select id from "{table.name}" order by id')]
+async def _existing_ids(connection: AsyncpgConnection, table: sa.Table) -> list[UUID]:
+    return [row["id"] for row in await connection.fetch(f'select id from "{table.name}" order by id')]
 
 
 async def add(dsn: str, seed: int = 1, count: int = 78) -> None:
     """Makes the rows and stores them in one transaction."""
-    connection: Connection = await asyncpg.connect(dsn)
+    connection: AsyncpgConnection = await asyncpg.connect(dsn)
     try:
-        held = Held(
-            *[await _keys(connection, table) for table in (organisation.OrgUnit, organisation.Staff, products.Product)]
+        existing = ExistingKeys(
+            *[
+                await _existing_ids(connection, table)
+                for table in (organisation.OrgUnit, organisation.Staff, products.Product)
+            ]
         )
         async with connection.transaction():
-            for table, rows in make(seed, held, count).items():
+            for table, rows in build_rows(seed, existing, count).items():
                 names = list(rows[0])
-                places = ", ".join(
-                    f"${place}" + ("::text::ltree" if str(table.c[name].type) == "LTREE" else "")
-                    for place, name in enumerate(names, 1)
+                placeholders = ", ".join(
+                    f"${number}" + ("::text::ltree" if str(table.c[name].type) == "LTREE" else "")
+                    for number, name in enumerate(names, 1)
                 )
-                statement = f'insert into "{table.name}" ({", ".join(names)}) values ({places})'
+                statement = f'insert into "{table.name}" ({", ".join(names)}) values ({placeholders})'
                 await connection.executemany(statement, [[row[name] for name in names] for row in rows])
         await connection.execute("analyze")
     finally:

@@ -5,35 +5,40 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from hub.changefeed.cursors import Cursors
-from hub.changefeed.feed import Feed
+from hub.changefeed.cursors import ChangeCursors
+from hub.changefeed.feed import ChangeFeed
 from hub.db.pool import Pool
-from hub.engine.engine import Engine, Request
-from hub.engine.graphql_types.schema_builder import Graph
-from hub.model.idempotency import Memory
+from hub.engine.engine import Engine, GraphQLRequest
+from hub.engine.graphql_types.schema_builder import Schema
+from hub.model.idempotency import IdempotencyStore
 from hub.settings import Settings
 from hub.viewer import Viewer
-from oracle.compare import Ask, parsed
+from oracle.compare import ExecuteStep, parse_body
 from oracle.script import Step
 
 
 @asynccontextmanager
-async def engine_on(dsn: str, graph: Graph) -> AsyncIterator[Ask]:
+async def open_engine(dsn: str, graph: Schema) -> AsyncIterator[ExecuteStep]:
     """An engine on a database."""
     settings = Settings()
     pool = await Pool.open(dsn, settings)
     engine = Engine(
-        graph, pool, settings, b"a secret of the tests", Memory(), Feed(pool, Cursors(b"a secret of the tests"))
+        graph,
+        pool,
+        settings,
+        b"a secret of the tests",
+        IdempotencyStore(),
+        ChangeFeed(pool, ChangeCursors(b"a secret of the tests")),
     )
 
-    async def ask(step: Step, viewer: Viewer, at: datetime) -> dict[str, Any]:
+    async def execute_step(step: Step, viewer: Viewer, now: datetime) -> dict[str, Any]:
         try:
-            answer = await engine.execute(Request(step.query, step.variables, step.name, at=at), viewer)
+            response = await engine.execute(GraphQLRequest(step.query, step.variables, step.name, now=now), viewer)
         except Exception as error:  # a fault of the engine's own: an answer that no oracle gives
             return {"errors": [{"message": repr(error), "extensions": {"code": "RAISED"}}]}
-        return parsed(answer.body)
+        return parse_body(response.body)
 
     try:
-        yield ask
+        yield execute_step
     finally:
         await pool.close()

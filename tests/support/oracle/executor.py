@@ -1,7 +1,7 @@
 """The oracle: graphql-core with a resolver on every field, over rows in Python lists."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -12,6 +12,7 @@ import graphql
 from graphql import (
     DocumentNode,
     FieldNode,
+    GraphQLFieldResolver,
     GraphQLObjectType,
     GraphQLScalarType,
     GraphQLSchema,
@@ -25,69 +26,70 @@ from graphql import (
 from graphql.execution import ExecutionResult
 from graphql.type import GraphQLInterfaceType, GraphQLUnionType
 
-from hub.engine.catalog.catalog import Catalog, Row, camel, shout
-from hub.engine.graphql_types.schema_builder import Graph, Root
-from hub.model.declarations import FoundBy, Interface, Many, Merged, One, OneOf, Resolved
+from hub.engine.catalog.catalog import Catalog, CatalogEntity, camel_case, upper_snake
+from hub.engine.graphql_types.schema_builder import RootField, Schema
+from hub.model.declarations import FieldResolver, Interface, Lookup, MergedConnection, ToMany, ToOne, UnionLink
 from hub.viewer import Viewer
 from oracle import figures
-from oracle.data import Data, Record
-from oracle.faults import Refused
-from oracle.lists import PAGE_ARGUMENTS, Lists, page
-from oracle.script import read
-from oracle.values import exact, key_of, moment, moment_text, outward
+from oracle.data import DataRecord, Dataset
+from oracle.faults import OracleError
+from oracle.lists import PAGE_ARGUMENTS, ListEvaluator, page
+from oracle.script import parse_document
+from oracle.values import parse_id, parse_timestamp, timestamp_text, to_decimal, to_output
 
-Resolver = Callable[..., Any]
-Info: TypeAlias = "graphql.GraphQLResolveInfo[Asked]"
-LONGEST_KEY = 63
-MOST_IDS = 100
+OracleInfo: TypeAlias = "graphql.GraphQLResolveInfo[OracleContext]"
+MAX_KEY_BYTES = 63
+MAX_IDS = 100
 
 
 @dataclass(slots=True)
-class Asked:
+class OracleContext:
     """One operation while it runs: what its viewer sees, and whether each root found something."""
 
-    data: Data
-    lists: Lists
-    met: list[bool] = field(default_factory=list)
+    data: Dataset
+    lists: ListEvaluator
+    non_empty_roots: list[bool] = field(default_factory=list)
 
-    def note(self, info: Info, found: object) -> None:
+    def record_root(self, info: OracleInfo, value: object) -> None:
         if info.path.prev is None:
-            self.met.append(bool(found))
+            self.non_empty_roots.append(bool(value))
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ExpectedResponse:
     """An answer: its data, its errors as (code, root field), and whether every root found something."""
 
     data: Any
     errors: tuple[tuple[str, str], ...]
-    found: bool
+    non_empty: bool
 
 
 class Oracle:
     """Answers operations from `data`."""
 
-    def __init__(self, graph: Graph, data: Data) -> None:
+    def __init__(self, graph: Schema, data: Dataset) -> None:
         self.graph = graph
         self.data = data
         self.schema = build_schema(print_schema(graph.core))
-        _attach(self.schema, graph)
+        _attach_resolvers(self.schema, graph)
 
     def answer(
-        self, query: str, variables: Mapping[str, Any] | None, viewer: Viewer, at: datetime, name: str | None = None
-    ) -> Told:
+        self, query: str, variables: Mapping[str, Any] | None, viewer: Viewer, now: datetime, name: str | None = None
+    ) -> ExpectedResponse:
         """What the API must answer."""
-        document = read(query)
-        if _longest_key(document) > LONGEST_KEY:
-            return Told(None, (("ALIAS_TOO_LONG", ""),), False)
-        seen = self.data.seen_by(viewer)
-        asked = Asked(seen, Lists(seen, at))
-        result = execute(self.schema, document, None, asked, dict(variables or {}), name)
+        document = parse_document(query)
+        if _longest_key(document) > MAX_KEY_BYTES:
+            return ExpectedResponse(None, (("ALIAS_TOO_LONG", ""),), False)
+        visible = self.data.visible_to(viewer)
+        context = OracleContext(visible, ListEvaluator(visible, now))
+        result = execute(self.schema, document, None, context, dict(variables or {}), name)
         assert isinstance(result, ExecutionResult)
-        return Told(result.data, tuple(_codes(result)), bool(asked.met) and all(asked.met))
+        return ExpectedResponse(
+            result.data, tuple(_error_codes(result)), bool(context.non_empty_roots) and all(context.non_empty_roots)
+        )
 
 
-def _codes(result: ExecutionResult) -> Iterator[tuple[str, str]]:
+def _error_codes(result: ExecutionResult) -> Iterator[tuple[str, str]]:
     for error in result.errors or ():
         code = (error.extensions or {}).get("code")
         if code is None:
@@ -95,7 +97,7 @@ def _codes(result: ExecutionResult) -> Iterator[tuple[str, str]]:
         yield str(code), str(error.path[0]) if error.path else ""
 
 
-class _Keys(Visitor):
+class _ResponseKeyVisitor(Visitor):
     def __init__(self) -> None:
         super().__init__()
         self.longest = 0
@@ -105,178 +107,189 @@ class _Keys(Visitor):
 
 
 def _longest_key(document: DocumentNode) -> int:
-    keys = _Keys()
+    keys = _ResponseKeyVisitor()
     visit(document, keys)
     return keys.longest
 
 
-def _attach(schema: GraphQLSchema, graph: Graph) -> None:
+def _attach_resolvers(schema: GraphQLSchema, graph: Schema) -> None:
     decimal = schema.type_map["Decimal"]
     assert isinstance(decimal, GraphQLScalarType)
     decimal.parse_literal = _decimal_literal  # type: ignore[method-assign]
-    for each in schema.type_map.values():
-        if isinstance(each, GraphQLInterfaceType | GraphQLUnionType):
-            each.resolve_type = lambda value, info, kind: str(value["$type"])
-    for row in graph.catalog.rows.values():
-        fields = cast(GraphQLObjectType, schema.type_map[row.name]).fields
-        for name, resolver in _of_row(row, graph.catalog):
+    for type_ in schema.type_map.values():
+        if isinstance(type_, GraphQLInterfaceType | GraphQLUnionType):
+            type_.resolve_type = lambda value, info, abstract_type: str(value["$type"])
+    for entity in graph.catalog.entities.values():
+        fields = cast(GraphQLObjectType, schema.type_map[entity.name]).fields
+        for name, resolver in _row_resolvers(entity, graph.catalog):
             fields[name].resolve = resolver
     assert schema.query_type is not None
     for name, root in graph.roots.items():
-        schema.query_type.fields[name].resolve = _of_root(root)
+        schema.query_type.fields[name].resolve = _root_resolver(root)
 
 
 def _decimal_literal(node: Any, variables: Mapping[str, Any] | None = None) -> Decimal:
-    return exact(node.value)
+    return to_decimal(node.value)
 
 
-def _of_row(row: Row, catalog: Catalog) -> Iterator[tuple[str, Resolver]]:
-    prefix = row.declaration.prefix
+def _row_resolvers(entity: CatalogEntity, catalog: Catalog) -> Iterator[tuple[str, GraphQLFieldResolver]]:
+    prefix = entity.declaration.prefix
     yield "id", lambda record, info: f"{prefix}_{record['id'].hex}"
-    for column in row.columns.values():
-        yield column.name, lambda record, info, c=column: outward(record[c.column.name], c.wire)
-    for name, by in row.declaration.implements.items():
-        yield catalog.interfaces[name].field, lambda record, info, by=by: moment_text(record[by])
-    for name, how in row.resolved.items():
-        yield name, _resolved(how, catalog)
-    for name, link in row.links.items():
+    for column in entity.columns.values():
+        yield column.name, lambda record, info, c=column: to_output(record[c.column.name], c.scalar)
+    for name, by in entity.declaration.implements.items():
+        yield catalog.interfaces[name].field, lambda record, info, by=by: timestamp_text(record[by])
+    for name, resolver in entity.resolvers.items():
+        yield name, _resolver_field(resolver, catalog)
+    for name, link in entity.links.items():
         match link:
-            case One():
-                yield name, _one(catalog.target(link.target), link.by)
-            case Many():
-                yield name, _many(row, name, catalog.target(link.target), link.by)
-            case OneOf():
-                yield name, _one_of([(catalog.target(target), by) for target, by in link.targets.items()])
-            case Merged():
-                yield name, _merged(row, name, link.interface, link.by)
+            case ToOne():
+                yield name, _to_one(catalog.target(link.target), link.by)
+            case ToMany():
+                yield name, _to_many(entity, name, catalog.target(link.target), link.by)
+            case UnionLink():
+                yield name, _union([(catalog.target(target), by) for target, by in link.targets.items()])
+            case MergedConnection():
+                yield name, _merged_connection(entity, name, link.interface, link.by)
 
 
-def _one(target: Row, by: str) -> Resolver:
-    def resolve(record: Record, info: Info) -> Record | None:
-        asked: Asked = info.context
-        return asked.data.get(target.name, record[by])
+def _to_one(target: CatalogEntity, by: str) -> GraphQLFieldResolver:
+    def resolve(record: DataRecord, info: OracleInfo) -> DataRecord | None:
+        context: OracleContext = info.context
+        return context.data.get(target.name, record[by])
 
     return resolve
 
 
-def _one_of(targets: Sequence[tuple[Row, str]]) -> Resolver:
-    def resolve(record: Record, info: Info) -> Record | None:
-        asked: Asked = info.context
+def _union(targets: Sequence[tuple[CatalogEntity, str]]) -> GraphQLFieldResolver:
+    def resolve(record: DataRecord, info: OracleInfo) -> DataRecord | None:
+        context: OracleContext = info.context
         for target, by in targets:
             if record[by] is not None:
-                return asked.data.get(target.name, record[by])
+                return context.data.get(target.name, record[by])
         return None
 
     return resolve
 
 
-def _resolved(how: Resolved, catalog: Catalog) -> Resolver:
-    def resolve(record: Record, info: Info, **arguments: Any) -> Any:
-        asked: Asked = info.context
-        found = how.resolver(None, **{need: record[need] for need in how.needs}, **arguments)
-        if how.keys is None:
-            return found
-        rows = [asked.data.get(catalog.addresses[how.keys], key) for key in found]
-        return [each for each in rows if each is not None]
+def _resolver_field(resolver: FieldResolver, catalog: Catalog) -> GraphQLFieldResolver:
+    def resolve(record: DataRecord, info: OracleInfo, **arguments: Any) -> Any:
+        context: OracleContext = info.context
+        result = resolver.function(None, **{need: record[need] for need in resolver.needs}, **arguments)
+        if resolver.keys is None:
+            return result
+        rows = [context.data.get(catalog.type_paths[resolver.keys], key) for key in result]
+        return [row for row in rows if row is not None]
 
     return resolve
 
 
-def _mark(place: str, owner: Record | None, arguments: Mapping[str, Any]) -> str:
+def _list_fingerprint(list_name: str, owner: DataRecord | None, arguments: Mapping[str, Any]) -> str:
     """What tells one list from another: where it stands, whose it is, and what it was asked for."""
-    asked = {key: value for key, value in arguments.items() if key not in PAGE_ARGUMENTS and value is not None}
-    return json.dumps([place, owner and owner["id"].hex, asked], default=str, sort_keys=True)
+    list_arguments = {key: value for key, value in arguments.items() if key not in PAGE_ARGUMENTS and value is not None}
+    return json.dumps([list_name, owner and owner["id"].hex, list_arguments], default=str, sort_keys=True)
 
 
 def _connection(
-    asked: Asked, row: Row, rows: Sequence[Record], place: str, owner: Record | None, arguments: Mapping[str, Any]
+    context: OracleContext,
+    entity: CatalogEntity,
+    rows: Sequence[DataRecord],
+    list_name: str,
+    owner: DataRecord | None,
+    arguments: Mapping[str, Any],
 ) -> dict[str, Any]:
-    chosen = asked.lists.chosen(row, rows, arguments)
-    shown = page(chosen, _mark(place, owner, arguments), arguments)
-    return shown | {"stats": lambda info: figures.stats(row, chosen)}
+    matching = context.lists.matching(entity, rows, arguments)
+    connection = page(matching, _list_fingerprint(list_name, owner, arguments), arguments)
+    return connection | {"stats": lambda info: figures.stats(entity, matching)}
 
 
-def _many(row: Row, name: str, target: Row, by: str) -> Resolver:
-    def resolve(record: Record, info: Info, **arguments: Any) -> Any:
-        asked: Asked = info.context
-        linked = asked.data.linked(target.name, by, record["id"])
-        return _connection(asked, target, linked, f"{row.name}.{name}", record, arguments)
+def _to_many(entity: CatalogEntity, name: str, target: CatalogEntity, by: str) -> GraphQLFieldResolver:
+    def resolve(record: DataRecord, info: OracleInfo, **arguments: Any) -> Any:
+        context: OracleContext = info.context
+        linked = context.data.linked(target.name, by, record["id"])
+        return _connection(context, target, linked, f"{entity.name}.{name}", record, arguments)
 
     return resolve
 
 
-def _merged(row: Row, name: str, interface: Interface, by: str) -> Resolver:
-    def resolve(record: Record, info: Info, **arguments: Any) -> Any:
-        asked: Asked = info.context
-        found: list[tuple[datetime, Record]] = []
-        for each in asked.data.catalog.implementing(interface.name):
-            if arguments.get("types") is None or shout(each.name) in arguments["types"]:
-                column = each.declaration.implements[interface.name]
-                found.extend((entry[column], entry) for entry in asked.data.linked(each.name, by, record["id"]))
+def _merged_connection(entity: CatalogEntity, name: str, interface: Interface, by: str) -> GraphQLFieldResolver:
+    def resolve(record: DataRecord, info: OracleInfo, **arguments: Any) -> Any:
+        context: OracleContext = info.context
+        dated_entries: list[tuple[datetime, DataRecord]] = []
+        for implementing in context.data.catalog.implementing(interface.name):
+            if arguments.get("types") is None or upper_snake(implementing.name) in arguments["types"]:
+                column = implementing.declaration.implements[interface.name]
+                dated_entries.extend(
+                    (entry[column], entry) for entry in context.data.linked(implementing.name, by, record["id"])
+                )
         if arguments.get("since") is not None:
-            found = [pair for pair in found if pair[0] >= moment(arguments["since"])]
+            dated_entries = [pair for pair in dated_entries if pair[0] >= parse_timestamp(arguments["since"])]
         if arguments.get("until") is not None:
-            found = [pair for pair in found if pair[0] < moment(arguments["until"])]
-        found.sort(key=lambda pair: (pair[0], pair[1]["id"]), reverse=True)
-        entries = [entry for _, entry in found]
-        return page(entries, _mark(f"{row.name}.{name}", record, arguments), arguments)
+            dated_entries = [pair for pair in dated_entries if pair[0] < parse_timestamp(arguments["until"])]
+        dated_entries.sort(key=lambda pair: (pair[0], pair[1]["id"]), reverse=True)
+        entries = [entry for _, entry in dated_entries]
+        return page(entries, _list_fingerprint(f"{entity.name}.{name}", record, arguments), arguments)
 
     return resolve
 
 
-def _of_root(root: Root) -> Resolver:
-    def resolve(source: None, info: Info, **arguments: Any) -> Any:
-        asked: Asked = info.context
-        found = _root(asked, root, arguments, info.field_name)
-        count = found["totalCount"] if root.kind in ("list", "groups") else found
-        asked.note(info, count if not isinstance(count, list) else any(count))
-        return found
+def _root_resolver(root: RootField) -> GraphQLFieldResolver:
+    def resolve(source: None, info: OracleInfo, **arguments: Any) -> Any:
+        context: OracleContext = info.context
+        result = _root(context, root, arguments, info.field_name)
+        count = result["totalCount"] if root.category in ("list", "groups") else result
+        context.record_root(info, count if not isinstance(count, list) else any(count))
+        return result
 
     return resolve
 
 
-def _root(asked: Asked, root: Root, arguments: dict[str, Any], name: str) -> Any:
-    rows = list(asked.data.catalog.rows.values())
-    row = root.row
-    if root.kind == "node" or row is None:
-        if root.kind == "node":
-            return _by_id(asked, rows, arguments["id"], None)
-        if len(arguments["ids"]) > MOST_IDS:
-            raise Refused("PAGE_LIMIT", "more than 100 ids")
-        return [_by_id(asked, rows, each, None) for each in arguments["ids"]]
-    every = asked.data.rows[row.name]
-    match root.kind:
+def _root(context: OracleContext, root: RootField, arguments: dict[str, Any], name: str) -> Any:
+    entities = list(context.data.catalog.entities.values())
+    entity = root.entity
+    if root.category == "node" or entity is None:
+        if root.category == "node":
+            return _by_id(context, entities, arguments["id"], None)
+        if len(arguments["ids"]) > MAX_IDS:
+            raise OracleError("PAGE_LIMIT", "more than 100 ids")
+        return [_by_id(context, entities, id_, None) for id_ in arguments["ids"]]
+    records = context.data.rows[entity.name]
+    match root.category:
         case "one":
-            return _by_id(asked, rows, arguments["id"], row)
+            return _by_id(context, entities, arguments["id"], entity)
         case "list":
-            return _connection(asked, row, every, f"Query.{name}", None, arguments)
+            return _connection(context, entity, records, f"Query.{name}", None, arguments)
         case "groups":
             order = {key: arguments.get(key) for key in ("filter", "search")}
-            return figures.groups(row, asked.lists.chosen(row, every, order), arguments)
+            return figures.groups(entity, context.lists.matching(entity, records, order), arguments)
         case _:
-            assert root.found_by is not None
-            return _found(asked, row, root.found_by, arguments[camel(root.found_by.name)])
+            assert root.lookup is not None
+            return _lookup(context, entity, root.lookup, arguments[camel_case(root.lookup.name)])
 
 
-def _by_id(asked: Asked, rows: Sequence[Row], text: str, row: Row | None) -> Record | None:
-    found, key = key_of(text, rows, row)
-    return asked.data.get(found.name, key)
+def _by_id(
+    context: OracleContext, entities: Sequence[CatalogEntity], text: str, entity: CatalogEntity | None
+) -> DataRecord | None:
+    actual_entity, key = parse_id(text, entities, entity)
+    return context.data.get(actual_entity.name, key)
 
 
-def _found(asked: Asked, row: Row, how: FoundBy, given: Mapping[str, Any]) -> Record | None:
-    wanted = how.normalize(given)
+def _lookup(
+    context: OracleContext, entity: CatalogEntity, lookup: Lookup, arguments: Mapping[str, Any]
+) -> DataRecord | None:
+    normalized = lookup.normalize(arguments)
     candidates = [
-        each
-        for each in asked.data.rows[asked.data.of_table(how.table)]
+        record
+        for record in context.data.rows[context.data.type_of_table(lookup.table)]
         if all(
-            wanted.get(name) is None or each[column.name] == _plain(wanted[name])
-            for name, (column, _) in how.arguments.items()
+            normalized.get(name) is None or record[column.name] == _enum_value(normalized[name])
+            for name, (column, _) in lookup.arguments.items()
         )
     ]
-    for name, direction in reversed(how.prefer):
-        candidates.sort(key=lambda each: each[name], reverse=direction == "desc")
-    return asked.data.get(row.name, candidates[0][how.key]) if candidates else None
+    for name, direction in reversed(lookup.prefer):
+        candidates.sort(key=lambda record: record[name], reverse=direction == "desc")
+    return context.data.get(entity.name, candidates[0][lookup.key]) if candidates else None
 
 
-def _plain(value: Any) -> Any:
+def _enum_value(value: Any) -> Any:
     return value.value if isinstance(value, Enum) else value

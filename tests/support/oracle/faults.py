@@ -3,7 +3,7 @@
 from graphql import GraphQLError
 
 
-class Refused(GraphQLError):
+class OracleError(GraphQLError):
     """An error of the API; comparisons look at its code and at where it happened."""
 
     def __init__(self, code: str, message: str = "") -> None:

@@ -6,107 +6,116 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hub.engine.catalog.catalog import Column, Row
-from oracle.data import Record, values_of
-from oracle.faults import Refused
-from oracle.values import amount_text, average, outward, plus, rounded
+from hub.engine.catalog.catalog import CatalogEntity, ColumnField
+from oracle.data import DataRecord, non_null_values
+from oracle.faults import OracleError
+from oracle.values import average, decimal_text, exact_sum, round_half_up, to_output
 
-MOST_KEYS = 4
+MAX_KEYS = 4
 MONTHS = {"MONTH": 1, "QUARTER": 3, "YEAR": 12}
-Figures = dict[str, Any]
+AggregateValues = dict[str, Any]
 
 
-def stats(row: Row, rows: Sequence[Record]) -> Figures:
+def stats(entity: CatalogEntity, rows: Sequence[DataRecord]) -> AggregateValues:
     """`count`, and for every column that figures are taken of: sum, avg, min and max."""
-    columns = list(row.aggregable)
-    numbers = [each for each in columns if each.wire.number]
+    columns = list(entity.aggregable)
+    numbers = [column for column in columns if column.scalar.is_number]
     return {
         "count": len(rows),
-        "sum": {each.name: _figure(row, each, rows, _sum) for each in numbers},
-        "avg": {each.name: _figure(row, each, rows, _avg) for each in numbers},
-        "min": {each.name: _figure(row, each, rows, lambda c, v: _extreme(c, min(v))) for each in columns},
-        "max": {each.name: _figure(row, each, rows, lambda c, v: _extreme(c, max(v))) for each in columns},
+        "sum": {column.name: _aggregate(entity, column, rows, _sum) for column in numbers},
+        "avg": {column.name: _aggregate(entity, column, rows, _avg) for column in numbers},
+        "min": {column.name: _aggregate(entity, column, rows, lambda c, v: _extreme(c, min(v))) for column in columns},
+        "max": {column.name: _aggregate(entity, column, rows, lambda c, v: _extreme(c, max(v))) for column in columns},
     }
 
 
-def _figure(row: Row, column: Column, rows: Sequence[Record], of: Callable[[Column, list[Any]], Any]) -> Any:
+def _aggregate(
+    entity: CatalogEntity,
+    column: ColumnField,
+    rows: Sequence[DataRecord],
+    aggregate: Callable[[ColumnField, list[Any]], Any],
+) -> Any:
     name = column.column.name
-    if not column.wire.money:
-        values = values_of(rows, name)
-        return of(column, values) if values else None
-    assert row.currency is not None
-    found = []
-    for currency in sorted({each[row.currency] for each in rows if each[row.currency] is not None}):
-        values = values_of([each for each in rows if each[row.currency] == currency], name)
+    if not column.scalar.is_money:
+        values = non_null_values(rows, name)
+        return aggregate(column, values) if values else None
+    assert entity.currency is not None
+    amounts = []
+    for currency in sorted({record[entity.currency] for record in rows if record[entity.currency] is not None}):
+        values = non_null_values([record for record in rows if record[entity.currency] == currency], name)
         if values:
-            found.append({"amount": of(column, values), "currency": currency})
-    return found
+            amounts.append({"amount": aggregate(column, values), "currency": currency})
+    return amounts
 
 
-def _sum(column: Column, values: list[Any]) -> str:
-    return amount_text(plus(values))
+def _sum(column: ColumnField, values: list[Any]) -> str:
+    return decimal_text(exact_sum(values))
 
 
-def _avg(column: Column, values: list[Any]) -> str:
-    return amount_text(rounded(average(values)))
+def _avg(column: ColumnField, values: list[Any]) -> str:
+    return decimal_text(round_half_up(average(values)))
 
 
-def _extreme(column: Column, value: Any) -> Any:
-    return amount_text(Decimal(value)) if column.wire.number else outward(value, column.wire)
+def _extreme(column: ColumnField, value: Any) -> Any:
+    return decimal_text(Decimal(value)) if column.scalar.is_number else to_output(value, column.scalar)
 
 
-def groups(row: Row, rows: Sequence[Record], arguments: Mapping[str, Any]) -> dict[str, Any]:
+def groups(entity: CatalogEntity, rows: Sequence[DataRecord], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The rows by their keys, in the order that was asked for."""
     by = arguments["by"]
-    if not 1 <= len(by) <= MOST_KEYS or len({each["field"] for each in by}) < len(by):
-        raise Refused("GROUP_INVALID", "one to four fields, none twice")
+    if not 1 <= len(by) <= MAX_KEYS or len({item["field"] for item in by}) < len(by):
+        raise OracleError("GROUP_INVALID", "one to four fields, none twice")
     first = 20 if arguments.get("first") is None else arguments["first"]
     if first > 100:
-        raise Refused("PAGE_LIMIT", "first over 100")
+        raise OracleError("PAGE_LIMIT", "first over 100")
     if first < 0:
-        raise Refused("PAGE_ARGUMENTS", "a negative page")
-    parts = [_part(row, each) for each in by]
-    found: dict[tuple[Any, ...], list[Record]] = {}
-    for each in rows:
-        found.setdefault(tuple(read(each) for _, read in parts), []).append(each)
-    keys = sorted(found, key=lambda key: [(each is None, each) for each in key])
+        raise OracleError("PAGE_ARGUMENTS", "a negative page")
+    parts = [_group_key_part(entity, item) for item in by]
+    records_by_key: dict[tuple[Any, ...], list[DataRecord]] = {}
+    for item in rows:
+        records_by_key.setdefault(tuple(read(item) for _, read in parts), []).append(item)
+    keys = sorted(records_by_key, key=lambda key: [(item is None, item) for item in key])
     if arguments.get("orderBy") == "COUNT":
-        keys.sort(key=lambda key: -len(found[key]))
+        keys.sort(key=lambda key: -len(records_by_key[key]))
     return {
-        "totalCount": len(found),
-        "nodes": [{"key": _key(row, parts, key), "stats": stats(row, found[key])} for key in keys[:first]],
+        "totalCount": len(records_by_key),
+        "nodes": [
+            {"key": _key(entity, parts, key), "stats": stats(entity, records_by_key[key])} for key in keys[:first]
+        ],
     }
 
 
-Part = tuple[Column, Callable[[Record], Any]]
+GroupKeyPart = tuple[ColumnField, Callable[[DataRecord], Any]]
 
 
-def _key(row: Row, parts: Sequence[Part], key: tuple[Any, ...]) -> dict[str, Any]:
-    empty = dict.fromkeys(row.columns)
-    return empty | {column.name: outward(value, column.wire) for (column, _), value in zip(parts, key, strict=True)}
+def _key(entity: CatalogEntity, parts: Sequence[GroupKeyPart], key: tuple[Any, ...]) -> dict[str, Any]:
+    empty = dict.fromkeys(entity.columns)
+    return empty | {column.name: to_output(value, column.scalar) for (column, _), value in zip(parts, key, strict=True)}
 
 
-def _part(row: Row, given: Mapping[str, Any]) -> Part:
-    column = next(each for each in row.filterable.values() if each.column.name.upper() == given["field"])
-    name, bucket, timezone = column.column.name, given.get("bucket"), given.get("timezone")
-    if timezone is not None and (bucket is None or column.wire.name == "Date"):
-        raise Refused("GROUP_INVALID", "a time zone is for spans of moments")
+def _group_key_part(entity: CatalogEntity, grouping: Mapping[str, Any]) -> GroupKeyPart:
+    column = next(
+        candidate for candidate in entity.filterable.values() if candidate.column.name.upper() == grouping["field"]
+    )
+    name, bucket, timezone = column.column.name, grouping.get("bucket"), grouping.get("timezone")
+    if timezone is not None and (bucket is None or column.scalar.name == "Date"):
+        raise OracleError("GROUP_INVALID", "a time zone is for spans of moments")
     if bucket is None:
         return column, lambda record: record[name]
-    if not column.wire.time:
-        raise Refused("GROUP_INVALID", f"{column.name} is no time")
+    if not column.scalar.is_time:
+        raise OracleError("GROUP_INVALID", f"{column.name} is no time")
     zone = _zone(timezone or "UTC")
-    return column, lambda record: None if record[name] is None else start_of(bucket, record[name], zone)
+    return column, lambda record: None if record[name] is None else bucket_start(bucket, record[name], zone)
 
 
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise Refused("TIMEZONE_UNKNOWN", name) from None
+        raise OracleError("TIMEZONE_UNKNOWN", name) from None
 
 
-def start_of(bucket: str, value: date, zone: ZoneInfo) -> date:
+def bucket_start(bucket: str, value: date, zone: ZoneInfo) -> date:
     """When the span begins that a time, or a day, falls in."""
     if not isinstance(value, datetime):
         return _first_day(bucket, value)

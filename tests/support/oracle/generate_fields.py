@@ -15,11 +15,11 @@ from graphql import (
     is_leaf_type,
 )
 
-from oracle.generate import Draw
+from oracle.generate import OperationDraw
 
 Composite = GraphQLObjectType | GraphQLInterfaceType | GraphQLUnionType
 # Names that a statement is full of, or that fields beside bear: a planner that is careless with names trips over them.
-ALIASES = (
+TRICKY_ALIASES = (
     *(f"t{number}" for number in range(16)),
     *re.findall(
         r"\S+",
@@ -27,36 +27,36 @@ ALIASES = (
         "customer_id search_text placed_at ctid null select from order cursor true created_at unit_id rows sort0 k0",
     ),
 )
-LONG = "a_response_key_that_is_exactly_as_long_as_a_name_may_be_in_sql_"
-Sub = Callable[["Scope"], str]
+LONG_KEY = "a_response_key_that_is_exactly_as_long_as_a_name_may_be_in_sql_"
+WriteSelection = Callable[["ResponseScope"], str]
 
 
 @dataclass(slots=True)
-class Scope:
+class ResponseScope:
     """The response keys of one object, with what each stands for, so that selections that merge agree."""
 
-    keys: dict[str, tuple[str, "Scope"]] = field(default_factory=dict)
+    keys: dict[str, tuple[str, "ResponseScope"]] = field(default_factory=dict)
 
-    def claim(self, key: str, meaning: str) -> "Scope | None":
+    def claim(self, key: str, meaning: str) -> "ResponseScope | None":
         """The scope below the key; None when the key stands for something else already."""
-        found = self.keys.setdefault(key, (meaning, Scope()))
-        return found[1] if found[0] == meaning else None
+        entry = self.keys.setdefault(key, (meaning, ResponseScope()))
+        return entry[1] if entry[0] == meaning else None
 
 
-class Fields:
+class SelectionGenerator:
     """Selections of one operation. What stands below a composite field is drawn by whoever knows its rows."""
 
-    def __init__(self, draw: Draw) -> None:
+    def __init__(self, draw: OperationDraw) -> None:
         self.draw = draw
-        self._kept: list[tuple[str, Composite, list[tuple[str, str]]]] = []
+        self._reusable_fragments: list[tuple[str, Composite, list[tuple[str, str]]]] = []
 
     def field(
         self,
-        scope: Scope,
+        scope: ResponseScope,
         parent: Composite,
         name: str,
         arguments: dict[str, Any] | None = None,
-        below: Sub | None = None,
+        write_selection: WriteSelection | None = None,
     ) -> str:
         """One field with its alias, arguments and directive; `below` draws its selection."""
         definition = self._definition(parent, name)
@@ -65,61 +65,70 @@ class Fields:
         key, inner = self._key(scope, name, meaning)
         written = f"{key}: {name}{text}" if key != name else f"{name}{text}"
         directive = self.directive()
-        selection = f" {below(inner)}" if below else ""
+        selection = f" {write_selection(inner)}" if write_selection else ""
         return written + directive + selection
 
-    def twice(
-        self, scope: Scope, parent: Composite, name: str, arguments: dict[str, Any] | None, below: Sequence[Sub]
+    def repeated_field(
+        self,
+        scope: ResponseScope,
+        parent: Composite,
+        name: str,
+        arguments: dict[str, Any] | None,
+        write_selections: Sequence[WriteSelection],
     ) -> list[str]:
         """The same field several times over; what is selected below each is merged."""
         definition = self._definition(parent, name)
         text = self._arguments(definition, arguments or {})
         key, inner = self._key(scope, name, f"{name}{text}: {definition.type}")
         written = f"{key}: {name}{text}" if key != name else f"{name}{text}"
-        self.draw.use("field twice")
-        return [f"{written}{self.directive()} {each(inner)}" for each in below]
+        self.draw.record_features("field twice")
+        return [f"{written}{self.directive()} {write_selection(inner)}" for write_selection in write_selections]
 
     def _definition(self, parent: Composite, name: str) -> GraphQLField:
         if name == "__typename":
             return GraphQLField(GraphQLString)
         assert not isinstance(parent, GraphQLUnionType)
-        found: GraphQLField = parent.fields[name]
-        return found
+        definition: GraphQLField = parent.fields[name]
+        return definition
 
-    def _key(self, scope: Scope, name: str, meaning: str) -> tuple[str, Scope]:
-        wanted = [name]
+    def _key(self, scope: ResponseScope, name: str, meaning: str) -> tuple[str, ResponseScope]:
+        candidates = [name]
         if self.draw.chance(0.1):
-            wanted = [self.draw.pick(ALIASES), *wanted]
+            candidates = [self.draw.pick(TRICKY_ALIASES), *candidates]
         elif self.draw.chance(0.02):
-            wanted = [LONG[:62] + self.draw.pick("xyz"), *wanted]
-        for key in [*wanted, *(f"other{place}" for place in range(100))]:
-            found = scope.claim(key, meaning)
-            if found is not None:
+            candidates = [LONG_KEY[:62] + self.draw.pick("xyz"), *candidates]
+        for key in [*candidates, *(f"other{number}" for number in range(100))]:
+            inner = scope.claim(key, meaning)
+            if inner is not None:
                 if key != name:
-                    self.draw.use("alias", *(["alias: 63 bytes"] if len(key) == 63 else []))
-                    if key in ALIASES:
-                        self.draw.use("alias: captures")
-                return key, found
+                    self.draw.record_features("alias", *(["alias: 63 bytes"] if len(key) == 63 else []))
+                    if key in TRICKY_ALIASES:
+                        self.draw.record_features("alias: captures")
+                return key, inner
         raise AssertionError("no key is free")
 
-    def long_pair(self, scope: Scope, parent: Composite, names: Sequence[str]) -> list[str]:
+    def long_pair(self, scope: ResponseScope, parent: Composite, names: Sequence[str]) -> list[str]:
         """Two keys of 63 bytes that differ in the last."""
         written = []
         for name, end in zip(names, "pq", strict=False):
-            if scope.claim(LONG[:62] + end, f"{name}: {self._definition(parent, name).type}") is not None:
-                written.append(f"{LONG[:62]}{end}: {name}")
-        self.draw.use("alias", "alias: 63 bytes")
+            if scope.claim(LONG_KEY[:62] + end, f"{name}: {self._definition(parent, name).type}") is not None:
+                written.append(f"{LONG_KEY[:62]}{end}: {name}")
+        self.draw.record_features("alias", "alias: 63 bytes")
         return written
 
-    def _arguments(self, definition: GraphQLField, given: dict[str, Any]) -> str:
-        written = [f"{name}: {self.draw.write(value, definition.args[name].type)}" for name, value in given.items()]
-        free = [n for n, each in definition.args.items() if n not in given and n not in ("first", "last", "words")]
-        if free and self.draw.chance(0.05, "argument null or left out"):
-            name = self.draw.pick([each for each in free if str(definition.args[each].type)[-1] != "!"] or free)
-            kind = str(definition.args[name].type)
-            if kind[-1] != "!":
+    def _arguments(self, definition: GraphQLField, arguments: dict[str, Any]) -> str:
+        written = [f"{name}: {self.draw.write(value, definition.args[name].type)}" for name, value in arguments.items()]
+        unused = [
+            n for n, argument in definition.args.items() if n not in arguments and n not in ("first", "last", "words")
+        ]
+        if unused and self.draw.chance(0.05, "argument null or left out"):
+            name = self.draw.pick(
+                [argument for argument in unused if str(definition.args[argument].type)[-1] != "!"] or unused
+            )
+            type_ = str(definition.args[name].type)
+            if type_[-1] != "!":
                 absent = self.draw.chance(0.5)
-                written.append(f"{name}: {self.draw.declare(kind, None, given=False) if absent else 'null'}")
+                written.append(f"{name}: {self.draw.declare(type_, None, supplied=False) if absent else 'null'}")
         return f"({', '.join(written)})" if written else ""
 
     def directive(self, probability: float = 0.04) -> str:
@@ -131,67 +140,73 @@ class Fields:
         value = stays if self.draw.chance(0.75) else not stays
         if self.draw.chance(0.5, "directive: variable"):
             return f" @{word}(if: {self.draw.declare('Boolean!', value)})"
-        self.draw.use("directive: literal")
+        self.draw.record_features("directive: literal")
         return f" @{word}(if: {str(value).lower()})"
 
-    def set(self, parts: Sequence[str]) -> str:
+    def selection_set(self, parts: Sequence[str]) -> str:
         """A selection set; never empty."""
         return "{ " + " ".join(parts or ["__typename"]) + " }"
 
-    def wrap(self, kind: Composite, parts: list[str], feature: str = "") -> list[str]:
+    def wrap(self, type_: Composite, parts: list[str], feature: str = "") -> list[str]:
         """The parts as they are, or some of them in a fragment on `kind`."""
         if len(parts) < 2 or not self.draw.chance(0.22):
             return parts
         cut = self.draw.random.randint(1, len(parts))
         rest, inside = parts[cut:], parts[:cut]
-        self.draw.use(*([feature] if feature else []))
+        self.draw.record_features(*([feature] if feature else []))
         if self.draw.chance(0.5):
-            return [*rest, self.named(kind.name, inside)]
-        self.draw.use("fragment: inline")
-        condition = f" on {kind.name}" if self.draw.chance(0.7) else ""
-        return [*rest, f"...{condition}{self.directive(0.1)} {self.set(inside)}"]
+            return [*rest, self.named_fragment(type_.name, inside)]
+        self.draw.record_features("fragment: inline")
+        condition = f" on {type_.name}" if self.draw.chance(0.7) else ""
+        return [*rest, f"...{condition}{self.directive(0.1)} {self.selection_set(inside)}"]
 
-    def named(self, kind: str, parts: Sequence[str]) -> str:
+    def named_fragment(self, type_name: str, parts: Sequence[str]) -> str:
         """A spread of a new named fragment."""
         name = f"F{len(self.draw.fragments)}"
-        self.draw.fragments.append(f"fragment {name} on {kind} {self.set(parts)}")
-        self.draw.use("fragment: named")
+        self.draw.fragments.append(f"fragment {name} on {type_name} {self.selection_set(parts)}")
+        self.draw.record_features("fragment: named")
         return f"...{name}{self.directive(0.1)}"
 
-    def on(self, kind: str, parts: Sequence[str]) -> str:
+    def type_fragment(self, type_name: str, parts: Sequence[str]) -> str:
         """A fragment that holds for one type of an interface or union."""
         return (
-            self.named(kind, parts)
+            self.named_fragment(type_name, parts)
             if self.draw.chance(0.3)
-            else f"... on {kind}{self.directive(0.06)} {self.set(parts)}"
+            else f"... on {type_name}{self.directive(0.06)} {self.selection_set(parts)}"
         )
 
-    def leaves(self, scope: Scope, kind: GraphQLObjectType | GraphQLInterfaceType, least: int, most: int) -> list[str]:
+    def leaves(
+        self, scope: ResponseScope, type_: GraphQLObjectType | GraphQLInterfaceType, minimum: int, maximum: int
+    ) -> list[str]:
         """Some leaf fields without arguments."""
         names = [
-            name for name, each in kind.fields.items() if is_leaf_type(get_named_type(each.type)) and not each.args
+            name
+            for name, definition in type_.fields.items()
+            if is_leaf_type(get_named_type(definition.type)) and not definition.args
         ]
-        chosen = self.draw.some(names, least, most)
+        chosen = self.draw.sample(names, minimum, maximum)
         parts = []
         if len(chosen) > 1 and self.draw.chance(0.03):
-            parts, chosen = self.long_pair(scope, kind, chosen[:2]), chosen[2:]
-        parts.extend(self.field(scope, kind, name) for name in chosen)
+            parts, chosen = self.long_pair(scope, type_, chosen[:2]), chosen[2:]
+        parts.extend(self.field(scope, type_, name) for name in chosen)
         if self.draw.chance(0.15, "__typename"):
-            parts.append(self.field(scope, kind, "__typename"))
+            parts.append(self.field(scope, type_, "__typename"))
         return parts
 
-    def reused(self, scope: Scope, kind: GraphQLObjectType) -> list[str]:
+    def reused_fragment(self, scope: ResponseScope, type_: GraphQLObjectType) -> list[str]:
         """A named fragment of plain fields that other places use as well."""
-        for name, of, meanings in self._kept:
-            if of is kind and all(scope.claim(key, meaning) is not None for key, meaning in meanings):
-                self.draw.use("fragment: used twice")
+        for name, fragment_type, meanings in self._reusable_fragments:
+            if fragment_type is type_ and all(scope.claim(key, meaning) is not None for key, meaning in meanings):
+                self.draw.record_features("fragment: used twice")
                 return [f"...{name}"]
-        names = [n for n, each in kind.fields.items() if is_leaf_type(get_named_type(each.type)) and not each.args]
-        meanings = [(each, f"{each}: {kind.fields[each].type}") for each in self.draw.some(names, 1, 3)]
+        names = [n for n, leaf in type_.fields.items() if is_leaf_type(get_named_type(leaf.type)) and not leaf.args]
+        meanings = [(leaf, f"{leaf}: {type_.fields[leaf].type}") for leaf in self.draw.sample(names, 1, 3)]
         if any(scope.claim(key, meaning) is None for key, meaning in meanings):
             return []
         name = f"F{len(self.draw.fragments)}"
-        self.draw.fragments.append(f"fragment {name} on {kind.name} {self.set([key for key, _ in meanings])}")
-        self._kept.append((name, kind, meanings))
-        self.draw.use("fragment: named")
+        self.draw.fragments.append(
+            f"fragment {name} on {type_.name} {self.selection_set([key for key, _ in meanings])}"
+        )
+        self._reusable_fragments.append((name, type_, meanings))
+        self.draw.record_features("fragment: named")
         return [f"...{name}"]

@@ -5,134 +5,143 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
-from hub.engine.catalog.catalog import Column, Row
-from hub.engine.catalog.scalars import AGE, Wire
-from hub.model.declarations import Many, One
-from oracle.conditions import figure_of
-from oracle.data import Record, public, values_of
-from oracle.generate import Draw
-from oracle.values import amount_text
+from hub.engine.catalog.catalog import CatalogEntity, ColumnField
+from hub.engine.catalog.scalars import RELATIVE, ScalarType
+from hub.model.declarations import ToMany, ToOne
+from oracle.conditions import aggregate_function
+from oracle.data import DataRecord, non_null_values, public_id
+from oracle.generate import OperationDraw
+from oracle.values import decimal_text
 
-Filter = dict[str, Any]
-TRIES = 4
-RANGES = ("lt", "lte", "gt", "gte")
+FilterValue = dict[str, Any]
+MAX_ATTEMPTS = 4
+RANGE_OPERATORS = ("lt", "lte", "gt", "gte")
 
 
-class Filters:
+class FilterGenerator:
     """Filters for one operation."""
 
-    def __init__(self, draw: Draw) -> None:
+    def __init__(self, draw: OperationDraw) -> None:
         self.draw = draw
 
-    def on(self, row: Row, witness: Record | None, depth: int = 0) -> Filter:
+    def filter_for(self, entity: CatalogEntity, witness: DataRecord | None, depth: int = 0) -> FilterValue:
         """A filter of one to three parts."""
-        parts: Filter = {}
+        parts: FilterValue = {}
         for _ in range(self.draw.pick((1, 1, 2, 3) if depth == 0 else (1, 1, 2))):
             if self.draw.spend(4):
-                for key, value in self._part(row, witness, depth).items():
+                for key, value in self._part(entity, witness, depth).items():
                     parts.setdefault(key, value)
         return parts
 
-    def _part(self, row: Row, witness: Record | None, depth: int) -> Filter:
+    def _part(self, entity: CatalogEntity, witness: DataRecord | None, depth: int) -> FilterValue:
         """A part that the witness meets, if a few tries find one."""
-        for _ in range(TRIES):
-            part = self._any_part(row, witness, depth)
-            if witness is None or self.draw.conditions.on(row, part)(witness):
+        for _ in range(MAX_ATTEMPTS):
+            part = self._any_part(entity, witness, depth)
+            if witness is None or self.draw.filter_evaluator.record_test(entity, part)(witness):
                 return part
             if self.draw.chance(0.3, "filter: not"):
                 return {"not": part}
         return {}
 
-    def _any_part(self, row: Row, witness: Record | None, depth: int) -> Filter:
-        links = [name for name, link in row.links.items() if isinstance(link, One | Many)]
-        kinds = (
+    def _any_part(self, entity: CatalogEntity, witness: DataRecord | None, depth: int) -> FilterValue:
+        links = [name for name, link in entity.links.items() if isinstance(link, ToOne | ToMany)]
+        part_kinds = (
             ["column"] * 7
-            + ["json"] * 14 * self._holds_json(row)
+            + ["json"] * 14 * self._holds_json(entity)
             + ["id"]
             + (["link"] * 6 if links and depth < 2 else [])
         )
-        kinds += ["both"] * (2 if depth < 2 else 0)
-        match self.draw.pick(kinds):
+        part_kinds += ["both"] * (2 if depth < 2 else 0)
+        match self.draw.pick(part_kinds):
             case "id":
-                self.draw.use("filter: id")
-                return {"id": self._ids(row, witness)}
+                self.draw.record_features("filter: id")
+                return {"id": self._ids(entity, witness)}
             case "link":
-                return self._link(row, self.draw.pick(self.draw.counted(row, links)), witness, depth)
+                return self._link(entity, self.draw.pick(self.draw.weighted_links(entity, links)), witness, depth)
             case "both":
-                return self._both(row, witness, depth)
+                return self._combination(entity, witness, depth)
             case "json":
-                wanted = [each for each in row.filterable.values() if each.wire.name == "JSON"]
+                candidates = [candidate for candidate in entity.filterable.values() if candidate.scalar.name == "JSON"]
             case _:
-                wanted = [each for each in row.filterable.values() if each.wire.name != "JSON"]
-        if not wanted:
+                candidates = [candidate for candidate in entity.filterable.values() if candidate.scalar.name != "JSON"]
+        if not candidates:
             return {}
-        column = self.draw.pick(wanted)
-        other = witness if witness and self.draw.chance(0.6) else self._anyone(row)
-        return {column.name: self._column(row, column, other)} if other else {}
+        column = self.draw.pick(candidates)
+        other = witness if witness and self.draw.chance(0.6) else self._any_record(entity)
+        return {column.name: self._column(entity, column, other)} if other else {}
 
-    def _holds_json(self, row: Row) -> bool:
-        return any(each.wire.name == "JSON" for each in row.filterable.values())
+    def _holds_json(self, entity: CatalogEntity) -> bool:
+        return any(column.scalar.name == "JSON" for column in entity.filterable.values())
 
-    def _both(self, row: Row, witness: Record | None, depth: int) -> Filter:
+    def _combination(self, entity: CatalogEntity, witness: DataRecord | None, depth: int) -> FilterValue:
         if self.draw.chance(0.5):
-            self.draw.use("filter: and")
-            return {"and": [self.on(row, witness, depth + 1) for _ in range(self.draw.pick((0, 1, 2, 2)))]}
-        self.draw.use("filter: or")
-        others = [self.on(row, self._anyone(row), depth + 1) for _ in range(self.draw.pick((0, 1, 1, 2)))]
-        return {"or": [*others, self.on(row, witness, depth + 1)]}
+            self.draw.record_features("filter: and")
+            return {"and": [self.filter_for(entity, witness, depth + 1) for _ in range(self.draw.pick((0, 1, 2, 2)))]}
+        self.draw.record_features("filter: or")
+        others = [
+            self.filter_for(entity, self._any_record(entity), depth + 1) for _ in range(self.draw.pick((0, 1, 1, 2)))
+        ]
+        return {"or": [*others, self.filter_for(entity, witness, depth + 1)]}
 
-    def _anyone(self, row: Row) -> Record | None:
-        rows = self.draw.data.rows[row.name]
+    def _any_record(self, entity: CatalogEntity) -> DataRecord | None:
+        rows = self.draw.data.rows[entity.name]
         return self.draw.pick(rows) if rows else None
 
-    def _ids(self, row: Row, witness: Record | None) -> Filter:
-        others = [public(self.draw.data, each) for each in self.draw.some(self.draw.data.rows[row.name], 1, 3)]
+    def _ids(self, entity: CatalogEntity, witness: DataRecord | None) -> FilterValue:
+        others = [
+            public_id(self.draw.data, record) for record in self.draw.sample(self.draw.data.rows[entity.name], 1, 3)
+        ]
         if not others:
             return {"in": []}
-        own = [public(self.draw.data, witness)] if witness else others[:1]
+        own = [public_id(self.draw.data, witness)] if witness else others[:1]
         return self.draw.pick(({"eq": own[0]}, {"in": [*others, *own]}, {"ne": others[0]}, {"notIn": others}))
 
-    def _column(self, row: Row, column: Column, of: Record) -> Filter:
-        value = of[column.column.name]
-        if column.wire.name == "JSON":
+    def _column(self, entity: CatalogEntity, column: ColumnField, record: DataRecord) -> FilterValue:
+        value = record[column.column.name]
+        if column.scalar.name == "JSON":
             return self._json(value)
         if value is None or self.draw.chance(0.06):
-            self.draw.use("filter: isNull")
+            self.draw.record_features("filter: isNull")
             return {"isNull": (value is None) is self.draw.chance(0.9)}
-        pool = values_of(self.draw.some(self.draw.data.rows[row.name], 2, 4), column.column.name) or [value]
-        operators = [each for each in column.wire.operators if each != "isNull" for _ in range(2 if each in AGE else 1)]
-        chosen = list(dict.fromkeys(self.draw.some(operators, 1, 2 if self.draw.chance(0.2) else 1)))
-        self.draw.use(*(f"filter: {each}" for each in chosen))
-        return {each: self._operand(each, value, pool, column.wire) for each in chosen}
+        pool = non_null_values(self.draw.sample(self.draw.data.rows[entity.name], 2, 4), column.column.name) or [value]
+        operators = [
+            operator
+            for operator in column.scalar.operators
+            if operator != "isNull"
+            for _ in range(2 if operator in RELATIVE else 1)
+        ]
+        chosen = list(dict.fromkeys(self.draw.sample(operators, 1, 2 if self.draw.chance(0.2) else 1)))
+        self.draw.record_features(*(f"filter: {operator}" for operator in chosen))
+        return {operator: self._operand(operator, value, pool, column.scalar) for operator in chosen}
 
-    def _operand(self, operator: str, value: Any, pool: Sequence[Any], kind: Wire) -> Any:
+    def _operand(self, operator: str, value: Any, pool: Sequence[Any], scalar: ScalarType) -> Any:
         if operator in ("in", "notIn"):
             own = [value] if operator == "in" else []
-            return [self._sent(each, kind) for each in [*own, *pool[: self.draw.random.randint(0, 3)]]]
+            return [self._input_value(item, scalar) for item in [*own, *pool[: self.draw.random.randint(0, 3)]]]
         if operator in ("withinLast", "olderThan"):
             return self._age(value)
         if operator == "contains":
-            return self._spelled(self._piece(value))
+            return self._respelled(self._substring(value))
         if operator == "startsWith":
-            return self._spelled(value[: self.draw.random.randint(0, len(value))])
-        near = self.draw.chance(0.7) if operator in ("eq", *RANGES) else self.draw.chance(0.3)
-        return self._sent(value if near else self.draw.pick(pool), kind)
+            return self._respelled(value[: self.draw.random.randint(0, len(value))])
+        near = self.draw.chance(0.7) if operator in ("eq", *RANGE_OPERATORS) else self.draw.chance(0.3)
+        return self._input_value(value if near else self.draw.pick(pool), scalar)
 
     def _age(self, value: datetime) -> str:
-        seconds = max(0, int((self.draw.at - value).total_seconds())) + self.draw.pick((-86_400, 0, 1, 3_600, 864_000))
+        seconds = max(0, int((self.draw.now - value).total_seconds())) + self.draw.pick((-86_400, 0, 1, 3_600, 864_000))
         if seconds % 604_800 == 0:
             return f"P{max(seconds, 0) // 604_800}W"
         days, rest = divmod(max(seconds, 0), 86_400)
         return self.draw.pick((f"P{days}DT{rest}S", f"PT{days * 24 + rest // 3600}H{rest % 3600 // 60}M{rest % 60}S"))
 
-    def _piece(self, value: str) -> str:
+    def _substring(self, value: str) -> str:
         start = self.draw.random.randint(0, len(value))
         return value[start : start + self.draw.random.randint(1, 6)]
 
-    def _spelled(self, value: str) -> str:
+    def _respelled(self, value: str) -> str:
         return self.draw.pick((value, value, value.upper(), value.lower(), f" {value} ", value.swapcase()))
 
-    def _sent(self, value: Any, kind: Wire) -> Any:
+    def _input_value(self, value: Any, scalar: ScalarType) -> Any:
         """A column's value as a client may write it."""
         if isinstance(value, datetime):
             if self.draw.chance(0.2):
@@ -144,94 +153,106 @@ class Filters:
             return value.isoformat()
         if isinstance(value, Decimal):
             return self.draw.pick(
-                (amount_text(value), amount_text(value.normalize()), f" {value}", amount_text(value + 1))
+                (decimal_text(value), decimal_text(value.normalize()), f" {value}", decimal_text(value + 1))
             )
-        return value + self.draw.pick((0, 0, 1)) if kind.number else value
+        return value + self.draw.pick((0, 0, 1)) if scalar.is_number else value
 
-    def _json(self, value: Any) -> Filter:
+    def _json(self, value: Any) -> FilterValue:
         paths = list(_paths(value, []))
-        plain = [each for each in paths if isinstance(each[1], str | int | Decimal)]
-        numbers = [each for each in plain if isinstance(each[1], int | Decimal)] * 3
-        path, found = (
+        plain = [entry for entry in paths if isinstance(entry[1], str | int | Decimal)]
+        numbers = [entry for entry in plain if isinstance(entry[1], int | Decimal)] * 3
+        path, stored_value = (
             self.draw.pick([*paths, *plain, *plain, *numbers]) if self.draw.chance(0.9) else (["nowhere", "0"], None)
         )
         operators = ["eq", "eq", "ne", "ne", "in", "in", "isNull", "isNull"]
-        number = isinstance(found, int | Decimal) and not isinstance(found, bool)
-        operators += [*RANGES] * 7 * number + ["contains"] * 8 * isinstance(found, str)
+        number = isinstance(stored_value, int | Decimal) and not isinstance(stored_value, bool)
+        operators += [*RANGE_OPERATORS] * 7 * number + ["contains"] * 8 * isinstance(stored_value, str)
         operator = self.draw.pick(operators)
-        self.draw.use(f"filter: json {'range' if operator in RANGES else operator}")
-        return {"path": path, operator: self._json_operand(operator, _loose(found))}
+        self.draw.record_features(f"filter: json {'range' if operator in RANGE_OPERATORS else operator}")
+        return {"path": path, operator: self._json_operand(operator, _with_floats(stored_value))}
 
-    def _json_operand(self, operator: str, found: Any) -> Any:
+    def _json_operand(self, operator: str, stored_value: Any) -> Any:
         if operator == "isNull":
-            return found is None if self.draw.chance(0.8) else found is not None
+            return stored_value is None if self.draw.chance(0.8) else stored_value is not None
         other = self.draw.pick((10, "10", "a", [], True, {"x": 1}, 10.5))
         if operator == "in":
-            return [other] if found is None else [other, found]
+            return [other] if stored_value is None else [other, stored_value]
         if operator == "contains":
-            return self._spelled(self._piece(found))
-        return other if found is None or (operator == "ne" and self.draw.chance(0.5)) else found
+            return self._respelled(self._substring(stored_value))
+        return other if stored_value is None or (operator == "ne" and self.draw.chance(0.5)) else stored_value
 
-    def _link(self, row: Row, name: str, witness: Record | None, depth: int) -> Filter:
-        link = row.links[name]
-        assert isinstance(link, One | Many)
+    def _link(self, entity: CatalogEntity, name: str, witness: DataRecord | None, depth: int) -> FilterValue:
+        link = entity.links[name]
+        assert isinstance(link, ToOne | ToMany)
         target = self.draw.catalog.target(link.target)
-        if isinstance(link, One):
-            found = self.draw.data.get(target.name, witness[link.by]) if witness else None
-            self.draw.use("filter: one")
-            return {name: {} if self.draw.chance(0.1) else self.on(target, found or self._anyone(target), depth + 1)}
+        if isinstance(link, ToOne):
+            target_record = self.draw.data.get(target.name, witness[link.by]) if witness else None
+            self.draw.record_features("filter: one")
+            return {
+                name: {}
+                if self.draw.chance(0.1)
+                else self.filter_for(target, target_record or self._any_record(target), depth + 1)
+            }
         linked = self.draw.data.linked(target.name, link.by, witness["id"]) if witness else []
         return {name: self._list(target, linked, depth)}
 
-    def _list(self, target: Row, linked: Sequence[Record], depth: int) -> Filter:
-        one = self.draw.pick(linked) if linked else self._anyone(target)
+    def _list(self, target: CatalogEntity, linked: Sequence[DataRecord], depth: int) -> FilterValue:
+        one = self.draw.pick(linked) if linked else self._any_record(target)
         if self.draw.chance(0.4):
             word = self.draw.pick(("some", "none", "every"))
-            self.draw.use(f"filter: {word}")
-            return {word: self.on(target, one, depth + 1)}
-        given: Filter = {}
+            self.draw.record_features(f"filter: {word}")
+            return {word: self.filter_for(target, one, depth + 1)}
+        list_filter: FilterValue = {}
         chosen = list(linked)
         if self.draw.chance(0.5):
-            self.draw.use("filter: where")
-            given["where"] = self.on(target, one, depth + 1)
-            test = self.draw.conditions.on(target, given["where"])
-            chosen = [each for each in linked if test(each)]
+            self.draw.record_features("filter: where")
+            list_filter["where"] = self.filter_for(target, one, depth + 1)
+            test = self.draw.filter_evaluator.record_test(target, list_filter["where"])
+            chosen = [record for record in linked if test(record)]
         columns = list(target.aggregable)
         if self.draw.chance(0.25):
-            self.draw.use("filter: count")
-            given["count"] = self._bound(len(chosen), int)
+            self.draw.record_features("filter: count")
+            list_filter["count"] = self._comparison(len(chosen), int)
         else:
-            given |= self._figure(target, columns, chosen)
-        return given
+            list_filter |= self._aggregate(target, columns, chosen)
+        return list_filter
 
-    def _figure(self, target: Row, columns: Sequence[Column], chosen: list[Record]) -> Filter:
-        numbers = [each for each in columns if each.wire.number]
+    def _aggregate(
+        self, target: CatalogEntity, columns: Sequence[ColumnField], chosen: list[DataRecord]
+    ) -> FilterValue:
+        numbers = [candidate for candidate in columns if candidate.scalar.is_number]
         function = self.draw.pick(("sum", "sum", "avg", "avg", "avg", "min", "max") if numbers else ("min", "max"))
         column = self.draw.pick(numbers if function in ("sum", "avg") else columns)
-        self.draw.use(f"filter: {function}", *(["filter: money"] if column.wire.money else []))
-        currencies = values_of(chosen or self.draw.data.rows[target.name][:9], "currency") if target.currency else []
+        self.draw.record_features(f"filter: {function}", *(["filter: money"] if column.scalar.is_money else []))
+        currencies = (
+            non_null_values(chosen or self.draw.data.rows[target.name][:9], "currency") if target.currency else []
+        )
         currency = self.draw.pick(currencies) if currencies else "EUR"
-        value = figure_of(target, function, column, currency)(chosen)
-        condition = {"isNull": True} if value is None else self._bound(value, lambda bound: self._exact(bound, column))
-        beside = {"currency": currency} if column.wire.money or (target.currency and self.draw.chance(0.2)) else {}
-        return {function: {column.name: condition, **beside}}
+        value = aggregate_function(target, function, column, currency)(chosen)
+        condition = (
+            {"isNull": True} if value is None else self._comparison(value, lambda bound: self._exact(bound, column))
+        )
+        currency_input = (
+            {"currency": currency} if column.scalar.is_money or (target.currency and self.draw.chance(0.2)) else {}
+        )
+        return {function: {column.name: condition, **currency_input}}
 
-    def _exact(self, value: Any, column: Column) -> Any:
+    def _exact(self, value: Any, column: ColumnField) -> Any:
         # What Postgres's avg says in its last decimals is nobody's business here.
-        return amount_text(round(value, 6)) if isinstance(value, Decimal) else self._sent(value, column.wire)
+        return decimal_text(round(value, 6)) if isinstance(value, Decimal) else self._input_value(value, column.scalar)
 
-    def _bound(self, value: Any, sent: Callable[[Any], Any]) -> Filter:
+    def _comparison(self, value: Any, to_input: Callable[[Any], Any]) -> FilterValue:
         step = timedelta(days=1) if isinstance(value, date) else 1
         return self.draw.pick(
             (
-                {"gte": sent(value)},
-                {"lte": sent(value)},
-                {"eq": sent(value)},
-                {"gt": sent(value - step)},
-                {"lt": sent(value + step)},
-                {"gte": sent(value - step), "lte": sent(value + step)},
-                {"ne": sent(value + step)},
-                {"in": [sent(value), sent(value + step)]},
+                {"gte": to_input(value)},
+                {"lte": to_input(value)},
+                {"eq": to_input(value)},
+                {"gt": to_input(value - step)},
+                {"lt": to_input(value + step)},
+                {"gte": to_input(value - step), "lte": to_input(value + step)},
+                {"ne": to_input(value + step)},
+                {"in": [to_input(value), to_input(value + step)]},
             )
         )
 
@@ -240,18 +261,18 @@ def _paths(value: Any, path: list[str]) -> Iterator[tuple[list[str], Any]]:
     """Every place inside a JSON value, list entries also counted from the end."""
     yield path, value
     if isinstance(value, dict):
-        for key, each in value.items():
-            yield from _paths(each, [*path, key])
+        for key, item in value.items():
+            yield from _paths(item, [*path, key])
     elif isinstance(value, list):
-        for place, each in enumerate(value):
-            yield from _paths(each, [*path, str(place)])
-            yield [*path, str(place - len(value))], each
+        for index, item in enumerate(value):
+            yield from _paths(item, [*path, str(index)])
+            yield [*path, str(index - len(value))], item
 
 
-def _loose(value: Any) -> Any:
+def _with_floats(value: Any) -> Any:
     """A stored JSON value as a request carries it: numbers are floats there."""
     if isinstance(value, dict):
-        return {key: _loose(each) for key, each in value.items()}
+        return {key: _with_floats(item) for key, item in value.items()}
     if isinstance(value, list):
-        return list(map(_loose, value))
+        return list(map(_with_floats, value))
     return float(value) if isinstance(value, Decimal) else value

@@ -7,147 +7,167 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from hub.engine.catalog.catalog import Row
-from hub.model.declarations import Many
+from hub.engine.catalog.catalog import CatalogEntity
+from hub.model.declarations import ToMany
 from oracle import text
-from oracle.conditions import Conditions, figure_of
-from oracle.data import Data, Record
-from oracle.faults import Refused
+from oracle.conditions import FilterEvaluator, aggregate_function
+from oracle.data import DataRecord, Dataset
+from oracle.faults import OracleError
 
-CURSOR = "oracle:"
+CURSOR_PREFIX = "oracle:"
 PAGE_ARGUMENTS = ("first", "last", "after", "before")
-MOST_WORDS = 8
-Key = tuple[Callable[[Record], Any], bool]
+MAX_WORDS = 8
+RecordSortKey = tuple[Callable[[DataRecord], Any], bool]
 
 
-class Lists:
+class ListEvaluator:
     """Filters, searches and sorts rows for one viewer."""
 
-    def __init__(self, data: Data, at: datetime) -> None:
+    def __init__(self, data: Dataset, now: datetime) -> None:
         self._data = data
-        self.conditions = Conditions(data, at)
+        self.filter_evaluator = FilterEvaluator(data, now)
 
-    def chosen(self, row: Row, rows: Sequence[Record], arguments: Mapping[str, Any]) -> list[Record]:
+    def matching(
+        self, entity: CatalogEntity, rows: Sequence[DataRecord], arguments: Mapping[str, Any]
+    ) -> list[DataRecord]:
         """The rows that filter and search leave, in the list's order."""
-        test = self.conditions.on(row, arguments.get("filter"))
-        found = [each for each in rows if test(each)]
+        test = self.filter_evaluator.record_test(entity, arguments.get("filter"))
+        matches = [record for record in rows if test(record)]
         query = arguments.get("search")
         if query is not None:
-            wanted = _words(query)
-            found = [each for each in found if text.finds(wanted, each["search_text"])]
-        self._sort(row, found, arguments.get("orderBy"), query)
-        return found
+            words = _search_words(query)
+            matches = [record for record in matches if text.matches_search(words, record["search_text"])]
+        self._sort(entity, matches, arguments.get("orderBy"), query)
+        return matches
 
-    def _sort(self, row: Row, rows: list[Record], order: Sequence[Mapping[str, Any]] | None, query: str | None) -> None:
-        keys: list[Key]
+    def _sort(
+        self,
+        entity: CatalogEntity,
+        rows: list[DataRecord],
+        order: Sequence[Mapping[str, Any]] | None,
+        query: str | None,
+    ) -> None:
+        keys: list[RecordSortKey]
         if order:
-            keys = self._keys(row, order)
+            keys = self._sort_keys(entity, order)
         elif query is not None:
-            keys = [(lambda each: text.rank(query, each["search_text"]), False)]
+            keys = [(lambda record: text.search_rank(query, record["search_text"]), False)]
         else:
-            name, direction = row.declaration.order
-            keys = [(_field(row, name.upper()), direction == "desc")]
-        rows.sort(key=lambda each: each["id"], reverse=keys[-1][1])
+            name, direction = entity.declaration.order
+            keys = [(_sort_field(entity, name.upper()), direction == "desc")]
+        rows.sort(key=lambda record: record["id"], reverse=keys[-1][1])
         for key, descending in reversed(keys):
             rows.sort(key=key, reverse=descending)
 
-    def _keys(self, row: Row, order: Sequence[Mapping[str, Any]]) -> list[Key]:
+    def _sort_keys(self, entity: CatalogEntity, order: Sequence[Mapping[str, Any]]) -> list[RecordSortKey]:
         keys, seen = [], []
         if len(order) > 4:
-            raise Refused("ORDER_INVALID", "more than four keys")
+            raise OracleError("ORDER_INVALID", "more than four keys")
         for entry in order:
-            named = {key: value for key, value in entry.items() if key != "direction" and value is not None}
-            if len(named) != 1 or named in seen:
-                raise Refused("ORDER_INVALID", "each entry has one key, and none comes twice")
-            seen.append(named)
-            [(name, value)] = named.items()
-            key = _field(row, value) if name == "field" else self._aggregate(row, name, value)
+            key_fields = {key: value for key, value in entry.items() if key != "direction" and value is not None}
+            if len(key_fields) != 1 or key_fields in seen:
+                raise OracleError("ORDER_INVALID", "each entry has one key, and none comes twice")
+            seen.append(key_fields)
+            [(name, value)] = key_fields.items()
+            key = _sort_field(entity, value) if name == "field" else self._aggregate_key(entity, name, value)
             keys.append((key, entry.get("direction") == "DESC"))
         return keys
 
-    def _aggregate(self, row: Row, name: str, given: Mapping[str, Any]) -> Callable[[Record], Any]:
-        link = row.links[name]
-        assert isinstance(link, Many), name
+    def _aggregate_key(
+        self, entity: CatalogEntity, name: str, aggregate_input: Mapping[str, Any]
+    ) -> Callable[[DataRecord], Any]:
+        link = entity.links[name]
+        assert isinstance(link, ToMany), name
         target = self._data.catalog.target(link.target)
-        where = self.conditions.on(target, given.get("where"))
-        function, field = given["by"], given.get("field")
-        figure = _counted if function == "COUNT" else self._figure(target, function, field, given.get("currency"))
+        where = self.filter_evaluator.record_test(target, aggregate_input.get("where"))
+        function, field = aggregate_input["by"], aggregate_input.get("field")
+        aggregate = (
+            _count
+            if function == "COUNT"
+            else self._aggregate_function(target, function, field, aggregate_input.get("currency"))
+        )
         if (function == "COUNT") is not (field is None):
-            raise Refused("ORDER_INVALID", "COUNT takes no field, the others take one")
+            raise OracleError("ORDER_INVALID", "COUNT takes no field, the others take one")
 
-        def key(record: Record) -> Any:
-            found = figure([each for each in self._data.linked(target.name, link.by, record["id"]) if where(each)])
-            return (found is not None, found)
+        def sort_value(record: DataRecord) -> Any:
+            value = aggregate(
+                [
+                    linked_record
+                    for linked_record in self._data.linked(target.name, link.by, record["id"])
+                    if where(linked_record)
+                ]
+            )
+            return (value is not None, value)
 
-        return key
+        return sort_value
 
-    def _figure(
-        self, target: Row, function: str, field: str | None, currency: str | None
-    ) -> Callable[[list[Record]], Any]:
+    def _aggregate_function(
+        self, target: CatalogEntity, function: str, field: str | None, currency: str | None
+    ) -> Callable[[list[DataRecord]], Any]:
         if field is None:
-            raise Refused("ORDER_INVALID", f"{function} of what")
-        column = next(each for each in target.columns.values() if each.column.name.upper() == field)
-        if function in ("SUM", "AVG") and not column.wire.number:
-            raise Refused("ORDER_INVALID", f"{function} of times")
-        return figure_of(target, function.lower(), column, currency)
+            raise OracleError("ORDER_INVALID", f"{function} of what")
+        column = next(candidate for candidate in target.columns.values() if candidate.column.name.upper() == field)
+        if function in ("SUM", "AVG") and not column.scalar.is_number:
+            raise OracleError("ORDER_INVALID", f"{function} of times")
+        return aggregate_function(target, function.lower(), column, currency)
 
 
-def _counted(rows: list[Record]) -> int:
+def _count(rows: list[DataRecord]) -> int:
     return len(rows)
 
 
-def _field(row: Row, name: str) -> Callable[[Record], Any]:
-    key = row.sort_keys[name]
-    return lambda record: key.missing if record[key.column.name] is None else record[key.column.name]
+def _sort_field(entity: CatalogEntity, name: str) -> Callable[[DataRecord], Any]:
+    key = entity.sort_keys[name]
+    return lambda record: key.null_as if record[key.column.name] is None else record[key.column.name]
 
 
-def _words(query: str) -> list[str]:
-    found = text.words(query)
-    if not found:
-        raise Refused("SEARCH_EMPTY", "nothing to search for")
-    if len(found) > MOST_WORDS:
-        raise Refused("SEARCH_TOO_LONG", f"more than {MOST_WORDS} words")
-    return found
+def _search_words(query: str) -> list[str]:
+    words = text.words(query)
+    if not words:
+        raise OracleError("SEARCH_EMPTY", "nothing to search for")
+    if len(words) > MAX_WORDS:
+        raise OracleError("SEARCH_TOO_LONG", f"more than {MAX_WORDS} words")
+    return words
 
 
-def cursor(listed: str, record: Record) -> str:
+def encode_cursor(fingerprint: str, record: DataRecord) -> str:
     """The place of a row in a list; `listed` is the list's own mark."""
-    inside = json.dumps([listed, record["id"].hex])
-    return CURSOR + base64.urlsafe_b64encode(inside.encode()).decode()
+    payload = json.dumps([fingerprint, record["id"].hex])
+    return CURSOR_PREFIX + base64.urlsafe_b64encode(payload.encode()).decode()
 
 
-def _place(given: str, listed: str, rows: Sequence[Record]) -> int:
-    if not given.startswith(CURSOR):
-        raise Refused("CURSOR_MALFORMED", given)
-    mark, key = json.loads(base64.urlsafe_b64decode(given.removeprefix(CURSOR)))
-    if mark != listed:
-        raise Refused("CURSOR_WRONG_LIST", given)
-    return [each["id"] for each in rows].index(UUID(key))
+def _cursor_index(cursor: str, expected_fingerprint: str, rows: Sequence[DataRecord]) -> int:
+    if not cursor.startswith(CURSOR_PREFIX):
+        raise OracleError("CURSOR_MALFORMED", cursor)
+    fingerprint, key = json.loads(base64.urlsafe_b64decode(cursor.removeprefix(CURSOR_PREFIX)))
+    if fingerprint != expected_fingerprint:
+        raise OracleError("CURSOR_WRONG_LIST", cursor)
+    return [record["id"] for record in rows].index(UUID(key))
 
 
-def page(rows: Sequence[Record], listed: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+def page(rows: Sequence[DataRecord], fingerprint: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The page of a sorted list, as a connection's fields."""
     first, last, after, before = (arguments.get(name) for name in PAGE_ARGUMENTS)
     if first is not None and last is not None:
-        raise Refused("PAGE_ARGUMENTS", "first and last")
-    size: int = next((each for each in (first, last) if each is not None), 20)
+        raise OracleError("PAGE_ARGUMENTS", "first and last")
+    size: int = next((item for item in (first, last) if item is not None), 20)
     if size < 0:
-        raise Refused("PAGE_ARGUMENTS", "a negative page")
+        raise OracleError("PAGE_ARGUMENTS", "a negative page")
     if size > 100:
-        raise Refused("PAGE_LIMIT", "first or last over 100")
-    start = 0 if after is None else _place(after, listed, rows) + 1
-    stop = len(rows) if before is None else _place(before, listed, rows)
+        raise OracleError("PAGE_LIMIT", "first or last over 100")
+    start = 0 if after is None else _cursor_index(after, fingerprint, rows) + 1
+    stop = len(rows) if before is None else _cursor_index(before, fingerprint, rows)
     bounded = rows[start:stop]
-    shown = bounded[:size] if last is None else bounded[max(len(bounded) - size, 0) :]
-    more = len(bounded) > len(shown)
-    cursors = [cursor(listed, each) for each in shown]
+    page_rows = bounded[:size] if last is None else bounded[max(len(bounded) - size, 0) :]
+    has_more = len(bounded) > len(page_rows)
+    cursors = [encode_cursor(fingerprint, item) for item in page_rows]
     return {
-        "nodes": list(shown),
-        "edges": [{"node": each, "cursor": place} for each, place in zip(shown, cursors, strict=True)],
+        "nodes": list(page_rows),
+        "edges": [{"node": item, "cursor": row_cursor} for item, row_cursor in zip(page_rows, cursors, strict=True)],
         "totalCount": len(rows),
         "pageInfo": {
-            "hasNextPage": (last is None and more) or before is not None,
-            "hasPreviousPage": (last is not None and more) or after is not None,
+            "hasNextPage": (last is None and has_more) or before is not None,
+            "hasPreviousPage": (last is not None and has_more) or after is not None,
             "startCursor": cursors[0] if cursors else None,
             "endCursor": cursors[-1] if cursors else None,
         },

@@ -9,23 +9,23 @@ from typing import Any
 
 from graphql import DocumentNode, parse
 
-_MARK = re.compile(r"@@(\d+)@@")
+_PLACEHOLDER = re.compile(r"@@(\d+)@@")
 
 
 @lru_cache(2_000)
-def read(query: str) -> DocumentNode:
+def parse_document(query: str) -> DocumentNode:
     """A document: who makes one asks what it costs, who answers it reads it again, and several viewers ask the same."""
     return parse(query, no_location=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ResponseReference:
     """A value out of an earlier answer of the same side; null when there is nothing."""
 
     step: int
     path: tuple[str | int, ...]
 
-    def of(self, answers: Sequence[Any]) -> Any:
+    def resolve(self, answers: Sequence[Any]) -> Any:
         value = answers[self.step]
         for part in self.path:
             try:
@@ -42,17 +42,19 @@ class Step:
     query: str
     variables: dict[str, Any] = field(default_factory=dict)
     name: str | None = None
-    literals: tuple[Taken, ...] = ()
+    literals: tuple[ResponseReference, ...] = ()
 
-    def filled(self, answers: Sequence[Any]) -> "Step":
+    def resolve(self, answers: Sequence[Any]) -> "Step":
         """The step with all that it takes from earlier answers put in."""
-        query = _MARK.sub(lambda mark: json.dumps(self.literals[int(mark[1])].of(answers)), self.query)
-        variables = {n: v.of(answers) if isinstance(v, Taken) else v for n, v in self.variables.items()}
+        query = _PLACEHOLDER.sub(lambda match: json.dumps(self.literals[int(match[1])].resolve(answers)), self.query)
+        variables = {
+            n: v.resolve(answers) if isinstance(v, ResponseReference) else v for n, v in self.variables.items()
+        }
         return Step(query, variables, self.name)
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class GeneratedOperation:
     """A script with its number among those of a seed, and the features that it makes use of."""
 
     label: str

@@ -19,10 +19,10 @@ from graphql.language.visitor import REMOVE
 
 from oracle.script import Step
 
-_DROPPED = ("field", "inline_fragment", "fragment_spread", "argument", "object_field", "directive")
+_REMOVABLE_KINDS = ("field", "inline_fragment", "fragment_spread", "argument", "object_field", "directive")
 
 
-class _Names(Visitor):
+class _UsedNames(Visitor):
     """What a document still uses."""
 
     def __init__(self) -> None:
@@ -38,19 +38,19 @@ class _Names(Visitor):
         self.spreads.add(node.name.value)
 
 
-def smaller(step: Step) -> Iterator[Step]:
+def smaller_steps(step: Step) -> Iterator[Step]:
     """All documents that lack one thing, the largest things first."""
     document = parse(step.query, no_location=True)
     nodes: list[Node] = []
 
-    class _Collect(Visitor):
+    class _NodeCollector(Visitor):
         def enter(self, node: Node, *_: Any) -> None:
-            if node.kind in _DROPPED:
+            if node.kind in _REMOVABLE_KINDS:
                 nodes.append(node)
 
-    visit(document, _Collect())
-    for dropped in nodes:
-        reduced = _without(document, dropped)
+    visit(document, _NodeCollector())
+    for removed in nodes:
+        reduced = _without(document, removed)
         if reduced is not None:
             text = print_ast(reduced)
             names = _names(reduced)
@@ -59,51 +59,55 @@ def smaller(step: Step) -> Iterator[Step]:
             )
 
 
-def _names(document: DocumentNode) -> _Names:
-    names = _Names()
+def _names(document: DocumentNode) -> _UsedNames:
+    names = _UsedNames()
     visit(document, names)
     return names
 
 
-def _without(document: DocumentNode, dropped: Node) -> DocumentNode | None:
+def _without(document: DocumentNode, removed: Node) -> DocumentNode | None:
     """The document without a node, and without what nothing uses any more; None when a selection would be empty."""
     empty = False
 
-    class _Drop(Visitor):
+    class _NodeRemover(Visitor):
         def enter(self, node: Node, *_: Any) -> Any:
-            return REMOVE if node is dropped else None
+            return REMOVE if node is removed else None
 
         def leave_selection_set(self, node: Any, *_: Any) -> None:
             nonlocal empty
             empty = empty or not node.selections
 
-    reduced = visit(document, _Drop())
-    return None if empty else _swept(reduced)
+    reduced = visit(document, _NodeRemover())
+    return None if empty else _without_unused(reduced)
 
 
-def _swept(document: DocumentNode) -> DocumentNode:
+def _without_unused(document: DocumentNode) -> DocumentNode:
     """Without unused fragments and variables."""
     while True:
         names = _names(document)
-        kept = [
-            each
-            for each in document.definitions
-            if not isinstance(each, FragmentDefinitionNode) or each.name.value in names.spreads
+        remaining = [
+            definition
+            for definition in document.definitions
+            if not isinstance(definition, FragmentDefinitionNode) or definition.name.value in names.spreads
         ]
-        if len(kept) == len(document.definitions):
+        if len(remaining) == len(document.definitions):
             break
-        document = DocumentNode(definitions=tuple(kept))
-    return DocumentNode(definitions=tuple(_declaring(each, names.variables) for each in document.definitions))
+        document = DocumentNode(definitions=tuple(remaining))
+    return DocumentNode(
+        definitions=tuple(_without_unused_variables(definition, names.variables) for definition in document.definitions)
+    )
 
 
-def _declaring(definition: Any, used: set[str]) -> Any:
+def _without_unused_variables(definition: Any, used: set[str]) -> Any:
     if not isinstance(definition, OperationDefinitionNode):
         return definition
-    kept = tuple(each for each in definition.variable_definitions or () if each.variable.name.value in used)
+    variables = tuple(
+        variable for variable in definition.variable_definitions or () if variable.variable.name.value in used
+    )
     return OperationDefinitionNode(
         operation=definition.operation,
         name=definition.name,
-        variable_definitions=kept,
+        variable_definitions=variables,
         directives=definition.directives,
         selection_set=definition.selection_set,
     )

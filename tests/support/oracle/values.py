@@ -7,90 +7,92 @@ from decimal import Context, Decimal
 from typing import Any
 from uuid import UUID
 
-from hub.engine.catalog.catalog import Row
-from hub.engine.catalog.scalars import Wire
-from oracle.faults import Refused
+from hub.engine.catalog.catalog import CatalogEntity
+from hub.engine.catalog.scalars import ScalarType
+from oracle.faults import OracleError
 
 _WIDE = Context(prec=200)
 _ID = re.compile(r"([a-z]+)_([0-9a-f]{32})")
 _DURATION = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?")
 
 
-def moment_text(value: datetime) -> str:
+def timestamp_text(value: datetime) -> str:
     """As Postgres prints it in JSON: UTC, no trailing zeros in the fraction."""
     whole = value.astimezone(UTC)
     fraction = f".{whole.microsecond:06}".rstrip("0") if whole.microsecond else ""
     return f"{whole:%Y-%m-%dT%H:%M:%S}{fraction}+00:00"
 
 
-def outward(value: Any, kind: Wire) -> Any:
+def to_output(value: Any, scalar: ScalarType) -> Any:
     """A column's value as it stands in an answer."""
     if value is None:
         return None
     if isinstance(value, datetime):
-        return moment_text(value)
+        return timestamp_text(value)
     if isinstance(value, date):
         return value.isoformat()
-    return amount_text(value) if isinstance(value, Decimal) and kind.number else value
+    return decimal_text(value) if isinstance(value, Decimal) and scalar.is_number else value
 
 
-def amount_text(value: Decimal) -> str:
+def decimal_text(value: Decimal) -> str:
     """All its decimals, never an exponent."""
     return f"{value:f}"
 
 
-def moment(text: str) -> datetime:
+def parse_timestamp(text: str) -> datetime:
     return datetime.fromisoformat(text.upper()).astimezone(UTC)
 
 
-def duration(text: str) -> timedelta:
-    found = _DURATION.fullmatch(text)
-    assert found is not None, text
-    weeks, days, hours, minutes, seconds = (int(each or 0) for each in found.groups())
+def parse_duration(text: str) -> timedelta:
+    match = _DURATION.fullmatch(text)
+    assert match is not None, text
+    weeks, days, hours, minutes, seconds = (int(group or 0) for group in match.groups())
     return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
-def inward(value: Any, kind: Wire) -> Any:
+def to_comparable(value: Any, scalar: ScalarType) -> Any:
     """A filter's value as it is compared with a column's."""
-    if kind.name == "DateTime":
-        return moment(value)
-    if kind.name == "Date":
+    if scalar.name == "DateTime":
+        return parse_timestamp(value)
+    if scalar.name == "Date":
         return date.fromisoformat(value)
-    if kind.name in ("Decimal", "Money"):
-        return exact(value)
+    if scalar.name in ("Decimal", "Money"):
+        return to_decimal(value)
     return value
 
 
-def exact(value: Any) -> Decimal:
+def to_decimal(value: Any) -> Decimal:
     """A number however it was sent."""
     return Decimal(value) if isinstance(value, str | int | Decimal) else Decimal(repr(value))
 
 
-def key_of(text: str, rows: Sequence[Row], of: Row | None = None) -> tuple[Row, UUID]:
+def parse_id(
+    text: str, entities: Sequence[CatalogEntity], expected_type: CatalogEntity | None = None
+) -> tuple[CatalogEntity, UUID]:
     """The type and key behind an id; `of` is the type that the place wants."""
-    found = _ID.fullmatch(text)
-    if found is None:
-        raise Refused("ID_MALFORMED", f"{text} is no id")
-    named = [row for row in rows if row.declaration.prefix == found.group(1)]
-    if not named or (of is not None and named[0] is not of):
-        raise Refused("ID_WRONG_TYPE", f"{text} is of another type")
-    return named[0], UUID(found.group(2))
+    match = _ID.fullmatch(text)
+    if match is None:
+        raise OracleError("ID_MALFORMED", f"{text} is no id")
+    matching = [entity for entity in entities if entity.declaration.prefix == match.group(1)]
+    if not matching or (expected_type is not None and matching[0] is not expected_type):
+        raise OracleError("ID_WRONG_TYPE", f"{text} is of another type")
+    return matching[0], UUID(match.group(2))
 
 
-def plus(values: Sequence[Any]) -> Decimal:
+def exact_sum(values: Sequence[Any]) -> Decimal:
     """An exact sum, with the most decimals that a value has."""
     total = Decimal(0)
-    for each in values:
-        total = _WIDE.add(total, Decimal(each))
+    for value in values:
+        total = _WIDE.add(total, Decimal(value))
     return total
 
 
 def average(values: Sequence[Any]) -> Decimal:
     """Postgres's avg of numbers, to its last decimal, for sorts and comparisons see the same ties."""
-    return _quotient(plus(values), len(values))
+    return _quotient(exact_sum(values), len(values))
 
 
-def rounded(value: Decimal, decimals: int = 4) -> Decimal:
+def round_half_up(value: Decimal, decimals: int = 4) -> Decimal:
     """Half away from zero."""
     return value.quantize(Decimal(1).scaleb(-decimals), rounding="ROUND_HALF_UP", context=_WIDE)
 
@@ -110,7 +112,7 @@ def _quotient(total: Decimal, count: int) -> Decimal:
     exponent = total.as_tuple().exponent
     assert isinstance(exponent, int)
     decimals = max(16 - estimate * 4, -exponent, 0)
-    return rounded(_WIDE.divide(total, Decimal(count)), decimals)
+    return round_half_up(_WIDE.divide(total, Decimal(count)), decimals)
 
 
 def same_json(one: Any, other: Any) -> bool:
@@ -122,7 +124,7 @@ def same_json(one: Any, other: Any) -> bool:
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(same_json, one, other))
     if is_number(one) and is_number(other):
-        return exact(one) == exact(other)
+        return to_decimal(one) == to_decimal(other)
     return type(one) is type(other) and bool(one == other)
 
 

@@ -2,7 +2,7 @@
 
 import asyncpg
 
-ADD = """
+INSERT_ROWS = """
 insert into webhooks (name, url, query, variables, operation_name, status, status_reason, owner, created_at)
 select 'hook ' || n, 'https://example.net/' || n, 'subscription { changes { __typename } }', jsonb_build_object('n', n),
     case when n % 3 = 0 then 'Op' end, (array['PAUSED', 'FAILING', 'GONE'])[1 + n % 3], case when n % 2 = 0 then 'Tea.' end,
@@ -29,7 +29,7 @@ async def add(dsn: str) -> None:
     """Stores them."""
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute(ADD)
+        await connection.execute(INSERT_ROWS)
         await connection.execute("analyze")
     finally:
         await connection.close()

@@ -3,8 +3,8 @@
 from typing import Any
 
 from state_model import kinds
-from state_model.kinds import Kind, Outcome, Verb
-from state_model.world import Cell, Ref, Refused, Row, World, key_of
+from state_model.kinds import EntityModel, ModelCommand, ModelPayload
+from state_model.world import LearnedValue, ModelRejection, ModelRow, ModelState, RowRef, check_id
 
 # What addresses and numbers the model knows, and the form in which the hub compares them.
 NORMALIZED = {
@@ -16,7 +16,7 @@ NORMALIZED = {
     ("EXTERNAL_ID", "E-1"): "E-1",
     ("EXTERNAL_ID", "E-2"): "E-2",
 }
-JUNK = {
+INVALID_IDENTIFIERS = {
     ("EMAIL", "nobody"): "VALUE_INVALID",
     ("EMAIL", "x@example.com"): "IDENTIFIER_JUNK",
     ("EXTERNAL_ID", "null"): "IDENTIFIER_JUNK",
@@ -24,171 +24,179 @@ JUNK = {
 }
 DETAILS = ("kind", "name", "status", "tier", "country", "language", "currency", "attributes")
 DEFAULTS = {"status": "ACTIVE", "tier": "STANDARD", "stage": "PROSPECT"}
-NEEDED = ("kind", "name", "status", "tier", "stage")
-CUSTOMERS = Kind(
+REQUIRED = ("kind", "name", "status", "tier", "stage")
+CUSTOMERS = EntityModel(
     "customers",
     "customer",
     DETAILS,
     ("kind", "name", "status", "tier", "attributes"),
     {
-        "name": kinds.line,
+        "name": kinds.single_line,
         "country": kinds.country,
         "language": kinds.language,
         "currency": kinds.currency,
-        "attributes": kinds.facts,
+        "attributes": kinds.json_object,
     },
 )
-IDENTIFIERS = Kind("identifiers", "identifier", ("verified",), ("verified",), {})
+IDENTIFIERS = EntityModel("identifiers", "identifier", ("verified",), ("verified",), {})
 LINKS = {"unitId": "orgUnits", "ownerId": "staff"}
 
 
-def normalized(kind: str, value: str) -> str:
-    if (kind, value) in JUNK:
-        raise Refused(JUNK[kind, value])
-    return NORMALIZED[kind, value]
+def normalize_identifier(identifier_kind: str, value: str) -> str:
+    if (identifier_kind, value) in INVALID_IDENTIFIERS:
+        raise ModelRejection(INVALID_IDENTIFIERS[identifier_kind, value])
+    return NORMALIZED[identifier_kind, value]
 
 
-def known_by(world: World, customer: Any, given: Row) -> Row:
+def add_identifier(state: ModelState, customer: Any, values: ModelRow) -> ModelRow:
     """A new identifier of a customer."""
-    made = {"verified": False, **given, "normalized": normalized(given["kind"], given["value"])}
-    if made["verified"] is None:
-        raise Refused("VALUE_INVALID")
-    world.unique("identifiers", kind=made["kind"], normalized=made["normalized"], source=made["source"])
-    return world.add("identifiers", {"customerId": customer, **made})
+    identifier = {"verified": False, **values, "normalized": normalize_identifier(values["kind"], values["value"])}
+    if identifier["verified"] is None:
+        raise ModelRejection("VALUE_INVALID")
+    state.require_unique(
+        "identifiers", kind=identifier["kind"], normalized=identifier["normalized"], source=identifier["source"]
+    )
+    return state.add("identifiers", {"customerId": customer, **identifier})
 
 
-def create(world: World, given: Row) -> Outcome:
-    kinds.storable(given)
-    kinds.ids(given, LINKS)
-    return _made(world, given)
+def create(state: ModelState, arguments: ModelRow) -> ModelPayload:
+    kinds.reject_nul(arguments)
+    kinds.check_ids(arguments, LINKS)
+    return _insert_customer(state, arguments)
 
 
-def _made(world: World, given: Row) -> Outcome:
-    values = kinds.checked({**DEFAULTS, **given}, CUSTOMERS.checks)
+def _insert_customer(state: ModelState, arguments: ModelRow) -> ModelPayload:
+    values = kinds.validated({**DEFAULTS, **arguments}, CUSTOMERS.validators)
     parts = values.pop("identifiers", None) or ()
-    values["unitId"] = values.get("unitId") or world.units[0]  # the root of the organisation
-    if any(values.get(name) is None for name in NEEDED):
-        raise Refused("ARGUMENT_MISSING")
+    values["unitId"] = values.get("unitId") or state.units[0]  # the root of the organisation
+    if any(values.get(name) is None for name in REQUIRED):
+        raise ModelRejection("ARGUMENT_MISSING")
     if values.setdefault("attributes", {}) is None:
-        raise Refused("VALUE_INVALID")
+        raise ModelRejection("VALUE_INVALID")
     for name, table in LINKS.items():
         if values.get(name) is not None:
-            kinds.seen(world, table, values[name])
+            kinds.require_existing(state, table, values[name])
     blank = dict.fromkeys(("ownerId", "country", "language", "currency"))
-    row = world.add("customers", {**blank, **values})
+    row = state.add("customers", {**blank, **values})
     for part in parts:
-        known_by(world, row["id"], part)
-    return {"customer": Ref("customers", row["id"])}
+        add_identifier(state, row["id"], part)
+    return {"customer": RowRef("customers", row["id"])}
 
 
-def known(world: World, given: Row) -> Any:
+def find_by_identifier(state: ModelState, identifier: ModelRow) -> Any:
     """The customer who is known by an identifier, a verified one first, then the oldest."""
-    compared = normalized(given["kind"], given["value"])
-    if given["kind"] == "EXTERNAL_ID" and given.get("source") is None:
-        raise Refused("ARGUMENT_MISSING")
-    found = [
-        each
-        for each in world.rows["identifiers"]
-        if (each["kind"], each["normalized"]) == (given["kind"], compared)
-        and given.get("source") in (None, each["source"])
+    normalized_value = normalize_identifier(identifier["kind"], identifier["value"])
+    if identifier["kind"] == "EXTERNAL_ID" and identifier.get("source") is None:
+        raise ModelRejection("ARGUMENT_MISSING")
+    matches = [
+        row
+        for row in state.rows["identifiers"]
+        if (row["kind"], row["normalized"]) == (identifier["kind"], normalized_value)
+        and identifier.get("source") in (None, row["source"])
     ]
-    found.sort(key=lambda each: not each["verified"])
-    return found[0]["customer"]["id"] if found else None
+    matches.sort(key=lambda row: not row["verified"])
+    return matches[0]["customer"]["id"] if matches else None
 
 
-def upsert(world: World, given: Row) -> Outcome:
-    values = {name: value for name, value in given.items() if name not in ("by", "expectedVersion")}
-    if given["by"].get("id") is not None:
-        key_of("customers", given["by"]["id"])
-    kinds.storable(given)
-    kinds.ids(given, LINKS)
-    way, by = kinds.one_way(given["by"])
-    if way == "id":
-        world.need("customers", by)
-        return CUSTOMERS.changed(world, by, given) | {"created": False}
-    if way == "external":
+def upsert(state: ModelState, arguments: ModelRow) -> ModelPayload:
+    values = {name: value for name, value in arguments.items() if name not in ("by", "expectedVersion")}
+    if arguments["by"].get("id") is not None:
+        check_id("customers", arguments["by"]["id"])
+    kinds.reject_nul(arguments)
+    kinds.check_ids(arguments, LINKS)
+    key_name, by = kinds.single_key(arguments["by"])
+    if key_name == "id":
+        state.require("customers", by)
+        return CUSTOMERS.apply_update(state, by, arguments) | {"created": False}
+    if key_name == "external":
         by = {"kind": "EXTERNAL_ID", "value": by["externalId"], "source": by["source"]}
-    key = known(world, by)
+    key = find_by_identifier(state, by)
     if key is not None:
-        return CUSTOMERS.changed(world, key, given) | {"created": False}
-    kinds.unversioned(given)
-    outcome = _made(world, values)
-    known_by(world, outcome["customer"].id, {**by, "source": by.get("source") or "hub"})
+        return CUSTOMERS.apply_update(state, key, arguments) | {"created": False}
+    kinds.reject_expected_version(arguments)
+    outcome = _insert_customer(state, values)
+    add_identifier(state, outcome["customer"].id, {**by, "source": by.get("source") or "hub"})
     return outcome | {"created": True}
 
 
-def stage_move(world: World, given: Row) -> Outcome:
-    key = key_of("customers", given["id"])
-    reason = kinds.line(given["reason"])
-    row = world.need("customers", key)
-    if row["stage"] == given["stage"]:
-        raise Refused("STAGE_MOVE_INVALID")
-    moved = {"fromStage": row["stage"], "toStage": given["stage"], "reason": reason, "movedAt": world.at}
-    move = world.add("stageMoves", {"customerId": row["id"], **moved})
-    world.change(row, {"stage": given["stage"]})
-    return {"customer": Ref("customers", row["id"]), "move": Ref("stageMoves", move["id"])}
+def stage_move(state: ModelState, arguments: ModelRow) -> ModelPayload:
+    key = check_id("customers", arguments["id"])
+    reason = kinds.single_line(arguments["reason"])
+    row = state.require("customers", key)
+    if row["stage"] == arguments["stage"]:
+        raise ModelRejection("STAGE_MOVE_INVALID")
+    moved = {"fromStage": row["stage"], "toStage": arguments["stage"], "reason": reason, "movedAt": state.now}
+    move = state.add("stageMoves", {"customerId": row["id"], **moved})
+    state.update(row, {"stage": arguments["stage"]})
+    return {"customer": RowRef("customers", row["id"]), "move": RowRef("stageMoves", move["id"])}
 
 
-def assign(world: World, given: Row) -> Outcome:
-    key = key_of("customers", given["id"])
-    wanted = {name: given[name] for name in LINKS if given.get(name) is not None}
-    for name, value in wanted.items():
-        key_of(LINKS[name], value)
-    if not wanted:
-        raise Refused("ARGUMENT_MISSING")
-    for name, value in wanted.items():
-        kinds.seen(world, LINKS[name], value)
-    row = world.need("customers", key)
-    moves = wanted.get("unitId", row["unit"]["id"]) != row["unit"]["id"]
-    world.change(row, wanted)
+def assign(state: ModelState, arguments: ModelRow) -> ModelPayload:
+    key = check_id("customers", arguments["id"])
+    changes = {name: arguments[name] for name in LINKS if arguments.get(name) is not None}
+    for name, value in changes.items():
+        check_id(LINKS[name], value)
+    if not changes:
+        raise ModelRejection("ARGUMENT_MISSING")
+    for name, value in changes.items():
+        kinds.require_existing(state, LINKS[name], value)
+    row = state.require("customers", key)
+    moves = changes.get("unitId", row["unit"]["id"]) != row["unit"]["id"]
+    state.update(row, changes)
     if moves:  # the database moves what lies with the customer, and counts that as an edit
         for table in ("orders", "interactions"):
-            for each in world.of(table, "customer", row["id"]):
-                world.edit(each, {}, frozenset({"unitId"}), world.began)
-    return {"customer": Ref("customers", row["id"])}
+            for child in state.linked(table, "customer", row["id"]):
+                state.record_edit(child, {}, frozenset({"unitId"}), state.transaction_start)
+    return {"customer": RowRef("customers", row["id"])}
 
 
-def _when(moment: Cell | str) -> str:
+def _sort_time(moment: LearnedValue | str) -> str:
     """A moment as text: one that is not known yet is this operation's, and later than all others."""
-    return moment.value or AHEAD if isinstance(moment, Cell) else moment
+    return moment.value or FAR_FUTURE if isinstance(moment, LearnedValue) else moment
 
 
-def consent_set(world: World, given: Row) -> Outcome:
-    key = key_of("customers", given["customerId"])
-    evidence = kinds.facts(given.get("evidence") or {})
-    purpose, source = kinds.words(given["purpose"]), kinds.line(given["source"])
-    given_at = given.get("givenAt") or world.at
-    if given_at == AHEAD or given.get("expiresAt") == LONG_AGO:
-        raise Refused("VALUE_INVALID")
-    row = world.need("customers", key)
-    same = [
-        each
-        for each in world.of("consents", "customer", row["id"])
-        if (each["purpose"], each["channel"]) == (purpose, given.get("channel"))
+def consent_set(state: ModelState, arguments: ModelRow) -> ModelPayload:
+    key = check_id("customers", arguments["customerId"])
+    evidence = kinds.json_object(arguments.get("evidence") or {})
+    purpose, source = kinds.dotted_name(arguments["purpose"]), kinds.single_line(arguments["source"])
+    effective_from = arguments.get("givenAt") or state.now
+    if effective_from == FAR_FUTURE or arguments.get("expiresAt") == FAR_PAST:
+        raise ModelRejection("VALUE_INVALID")
+    row = state.require("customers", key)
+    history = [
+        consent
+        for consent in state.linked("consents", "customer", row["id"])
+        if (consent["purpose"], consent["channel"]) == (purpose, arguments.get("channel"))
     ]
-    for each in same:
-        ends = each["supersededAt"]
-        if _when(each["givenAt"]) <= _when(given_at) and (ends is None or _when(ends) > _when(given_at)):
-            world.change(each, {"supersededAt": given_at, "current": False})
-    later = [each["givenAt"] for each in same if _when(each["givenAt"]) > _when(given_at)]
-    superseded_at = min(later, key=_when, default=None)
-    made = {
+    for consent in history:
+        ends = consent["supersededAt"]
+        if _sort_time(consent["givenAt"]) <= _sort_time(effective_from) and (
+            ends is None or _sort_time(ends) > _sort_time(effective_from)
+        ):
+            state.update(consent, {"supersededAt": effective_from, "current": False})
+    later = [consent["givenAt"] for consent in history if _sort_time(consent["givenAt"]) > _sort_time(effective_from)]
+    superseded_at = min(later, key=_sort_time, default=None)
+    new_consent = {
         "customerId": row["id"],
         "purpose": purpose,
-        "channel": given.get("channel"),
-        "status": given["status"],
+        "channel": arguments.get("channel"),
+        "status": arguments["status"],
         "evidence": evidence,
         "source": source,
-        "givenAt": given_at,
-        "expiresAt": given.get("expiresAt"),
+        "givenAt": effective_from,
+        "expiresAt": arguments.get("expiresAt"),
         "supersededAt": superseded_at,
         "current": superseded_at is None,
     }
-    return {"consent": Ref("consents", world.add("consents", made)["id"])}
+    return {"consent": RowRef("consents", state.add("consents", new_consent)["id"])}
 
 
-LONG_AGO, LATELY, AHEAD = "1999-01-01T00:00:00+00:00", "2020-01-01T00:00:00+00:00", "2999-01-01T00:00:00+00:00"
-VERBS: dict[str, Verb] = {
+FAR_PAST, RECENT_PAST, FAR_FUTURE = (
+    "1999-01-01T00:00:00+00:00",
+    "2020-01-01T00:00:00+00:00",
+    "2999-01-01T00:00:00+00:00",
+)
+COMMANDS: dict[str, ModelCommand] = {
     "customerCreate": create,
     "customerUpdate": CUSTOMERS.update,
     "customerUpsert": upsert,

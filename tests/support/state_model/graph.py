@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from writer_client import Writer
+from writer_client import HubClient
 
 from state_model import customers, trade
-from state_model.kinds import Outcome
-from state_model.world import PREFIXES, Cell, Ref, Refused, Row, World
+from state_model.kinds import ModelPayload
+from state_model.world import PREFIXES, LearnedValue, ModelRejection, ModelRow, ModelState, RowRef
 
-VERBS = customers.VERBS | trade.VERBS
+COMMANDS = customers.COMMANDS | trade.COMMANDS
 PLURALS = {"customer": "customers", "identifier": "identifiers", "consent": "consents", "product": "products"}
 PLURALS |= {"orderItem": "orderItems", "order": "orders", "interaction": "interactions"}
 COMMON = "id version createdAt updatedAt"
@@ -33,55 +33,55 @@ PAGES = "\n".join(
     f" {{ totalCount pageInfo {{ hasNextPage endCursor }} nodes {{ {COMMON} {fields} }} }}"
     for table, fields in FIELDS.items()
 )
-DECLARED = ", ".join(f"${table}: Cursor, $with_{table}: Boolean!" for table in FIELDS)
-EVERYTHING = f"query ({DECLARED}) {{ {PAGES} }}"
+VARIABLE_DECLARATIONS = ", ".join(f"${table}: Cursor, $with_{table}: Boolean!" for table in FIELDS)
+READ_ALL_QUERY = f"query ({VARIABLE_DECLARATIONS}) {{ {PAGES} }}"
 
 
 @dataclass(frozen=True)
-class Root:
+class MutationRoot:
     """A root of a mutation: a verb with its input, or with `policy` the rows of its bulk form."""
 
-    verb: str
+    command: str
     input: Any
     policy: str | None = None
 
     @property
     def name(self) -> str:
         """The field's name, which begins with a plural in the bulk form."""
-        one = max((each for each in PLURALS if self.verb.startswith(each)), key=len)
-        return self.verb if self.policy is None else PLURALS[one] + self.verb.removeprefix(one)
+        longest = max((singular for singular in PLURALS if self.command.startswith(singular)), key=len)
+        return self.command if self.policy is None else PLURALS[longest] + self.command.removeprefix(longest)
 
     @property
     def type(self) -> str:
         return f"{self.name[0].upper()}{self.name[1:]}Input"
 
     @property
-    def given(self) -> Any:
+    def input_variable(self) -> Any:
         return self.input if self.policy is None else {"rows": self.input, "errorPolicy": self.policy}
 
     @property
-    def turns(self) -> list[int]:
+    def execution_order(self) -> list[int]:
         """The rows in the order in which they are done: by the id that they are done to, those of one as they stand."""
-        by = "customerId" if self.verb in ("interactionRecord", "consentSet") else "id"
-        new = self.verb.endswith(("Create", "Upsert"))
-        return sorted(range(len(self.input)), key=lambda at: "" if new else str(self.input[at].get(by) or ""))
+        by = "customerId" if self.command in ("interactionRecord", "consentSet") else "id"
+        new = self.command.endswith(("Create", "Upsert"))
+        return sorted(range(len(self.input)), key=lambda index: "" if new else str(self.input[index].get(by) or ""))
 
     @property
     def selection(self) -> str:
-        inner = " ".join(_selected(name) for name in self.gives)
+        inner = " ".join(_field_selection(name) for name in self.payload_fields)
         return inner if self.policy is None else f"results {{ {inner} error {{ code }} }} succeeded failed"
 
     @property
-    def gives(self) -> tuple[str, ...]:
-        if self.verb.endswith("Delete"):
+    def payload_fields(self) -> tuple[str, ...]:
+        if self.command.endswith("Delete"):
             return ("deletedId",)
-        if self.verb == "customerStageMove":
+        if self.command == "customerStageMove":
             return ("customer", "move")
-        one = max((each for each in PLURALS if self.verb.startswith(each)), key=len)
-        return (one, "created") if self.verb.endswith("Upsert") else (one,)
+        longest = max((singular for singular in PLURALS if self.command.startswith(singular)), key=len)
+        return (longest, "created") if self.command.endswith("Upsert") else (longest,)
 
 
-def _selected(name: str) -> str:
+def _field_selection(name: str) -> str:
     if name in ("deletedId", "created"):
         return name
     table = {"move": "stageMoves"}.get(name) or PLURALS[name]
@@ -92,102 +92,112 @@ def _selected(name: str) -> str:
     return f"{name} {{ {COMMON} {FIELDS[table]} {parts} }}"
 
 
-def operation(roots: Sequence[Root], key: str | None) -> tuple[str, dict[str, Any]]:
+def build_operation(roots: Sequence[MutationRoot], key: str | None) -> tuple[str, dict[str, Any]]:
     """The document of some roots, named r0, r1 and so on, and its variables."""
     declared = "".join(f", $i{n}: {root.type}!" for n, root in enumerate(roots))
     fields = " ".join(
         f"r{n}: {root.name}(input: $i{n}, idempotencyKey: $key) {{ {root.selection} }}" for n, root in enumerate(roots)
     )
-    variables = {f"i{n}": root.given for n, root in enumerate(roots)}
+    variables = {f"i{n}": root.input_variable for n, root in enumerate(roots)}
     return f"mutation ($key: String{declared}) {{ {fields} }}", {"key": key, **variables}
 
 
-def expected(world: World, roots: Sequence[Root]) -> dict[str, Any]:
+def expected_data(state: ModelState, roots: Sequence[MutationRoot]) -> dict[str, Any]:
     """What the data of an operation must be, done on the world; raises Refused, and the world is to be thrown away."""
     data = {}
-    world.at, world.began = Cell(), Cell()
+    state.now, state.transaction_start = LearnedValue(), LearnedValue()
     for number, root in enumerate(roots):
         try:
-            data[f"r{number}"] = _done(world, root)
-        except Refused as refused:
-            refused.root = number
+            data[f"r{number}"] = _run_root(state, root)
+        except ModelRejection as rejection:
+            rejection.root = number
             raise
     return data
 
 
-def _done(world: World, root: Root) -> dict[str, Any]:
+def _run_root(state: ModelState, root: MutationRoot) -> dict[str, Any]:
     if root.policy is None:
-        return _told(world, root, VERBS[root.verb](world, root.input))
-    results: list[Outcome | str] = [""] * len(root.input)
-    for at in root.turns:
-        tried = world.copy()
+        return _payload(state, root, COMMANDS[root.command](state, root.input))
+    results: list[ModelPayload | str] = [""] * len(root.input)
+    for index in root.execution_order:
+        trial = state.copy()
         try:
-            results[at] = VERBS[root.verb](tried, root.input[at])
-            world.become(tried)
-        except Refused as refused:
-            results[at] = refused.code
+            results[index] = COMMANDS[root.command](trial, root.input[index])
+            state.adopt(trial)
+        except ModelRejection as rejection:
+            results[index] = rejection.code
     failed = [(number, code) for number, code in enumerate(results) if isinstance(code, str)]
     if failed and root.policy == "REJECT_ALL":
-        raise Refused("BULK_REJECTED", failed)
-    none = dict.fromkeys(root.gives)
-    told = [
-        none | {"error": {"code": each}} if isinstance(each, str) else _told(world, root, each) | {"error": None}
-        for each in results
+        raise ModelRejection("BULK_REJECTED", failed)
+    none = dict.fromkeys(root.payload_fields)
+    payloads = [
+        none | {"error": {"code": result}}
+        if isinstance(result, str)
+        else _payload(state, root, result) | {"error": None}
+        for result in results
     ]
-    return {"results": told, "succeeded": len(results) - len(failed), "failed": len(failed)}
+    return {"results": payloads, "succeeded": len(results) - len(failed), "failed": len(failed)}
 
 
-def _told(world: World, root: Root, outcome: Outcome) -> dict[str, Any]:
-    return {name: world.told(v) if isinstance(v := outcome[name], Ref) else v for name in root.gives}
+def _payload(state: ModelState, root: MutationRoot, outcome: ModelPayload) -> dict[str, Any]:
+    return {name: state.payload_row(v) if isinstance(v := outcome[name], RowRef) else v for name in root.payload_fields}
 
 
-def differences(expected: Any, found: Any, path: str = "") -> list[str]:
+def differences(expected: Any, actual: Any, path: str = "") -> list[str]:
     """Where two values differ. A cell that is not known yet takes what is found."""
-    if isinstance(expected, Cell):
-        if expected.value is None and isinstance(found, str):
-            expected.value = found
+    if isinstance(expected, LearnedValue):
+        if expected.value is None and isinstance(actual, str):
+            expected.value = actual
         expected = expected.value
-    if isinstance(expected, dict) and isinstance(found, dict):
-        if expected.keys() != found.keys():
-            return [f"{path}: {sorted(expected)} is {sorted(found)}"]
-        return [each for name in expected for each in differences(expected[name], found[name], f"{path}.{name}")]
-    if isinstance(expected, list) and isinstance(found, list):
-        if len(expected) != len(found):
-            return [f"{path}: {len(expected)} are {len(found)}"]
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        if expected.keys() != actual.keys():
+            return [f"{path}: {sorted(expected)} is {sorted(actual)}"]
+        return [
+            difference
+            for name in expected
+            for difference in differences(expected[name], actual[name], f"{path}.{name}")
+        ]
+    if isinstance(expected, list) and isinstance(actual, list):
+        if len(expected) != len(actual):
+            return [f"{path}: {len(expected)} are {len(actual)}"]
         if path.endswith(".nodes"):
-            expected, found = sorted(expected, key=_place), sorted(found, key=_place)
-        pairs = enumerate(zip(expected, found, strict=True))
-        return [each for n, (one, other) in pairs for each in differences(one, other, f"{path}[{n}]")]
-    wanted = str(expected) if isinstance(expected, Decimal) else expected
-    return [] if type(wanted) is type(found) and wanted == found else [f"{path}: {wanted!r} is {found!r}"]
+            expected, actual = sorted(expected, key=_nested_row_order), sorted(actual, key=_nested_row_order)
+        pairs = enumerate(zip(expected, actual, strict=True))
+        return [difference for n, (one, other) in pairs for difference in differences(one, other, f"{path}[{n}]")]
+    expected_value = str(expected) if isinstance(expected, Decimal) else expected
+    return (
+        []
+        if type(expected_value) is type(actual) and expected_value == actual
+        else [f"{path}: {expected_value!r} is {actual!r}"]
+    )
 
 
-def _place(row: Row) -> Any:
+def _nested_row_order(row: ModelRow) -> Any:
     """Where a part stands among its like."""
     return (row.get("line", 0), row.get("kind", ""), row.get("normalized", ""), row.get("source", ""))
 
 
-async def read(writer: Writer) -> dict[str, dict[str, Row]]:
+async def read_graph(client: HubClient) -> dict[str, dict[str, ModelRow]]:
     """The whole graph: rows by type and id."""
-    found: dict[str, dict[str, Row]] = {table: {} for table in PREFIXES}
+    rows_by_table: dict[str, dict[str, ModelRow]] = {table: {} for table in PREFIXES}
     totals: dict[str, int] = {}
     cursors: Mapping[str, str | None] = dict.fromkeys(PREFIXES)
     while cursors:
-        chosen = {f"with_{table}": table in cursors for table in PREFIXES}
-        data = await writer.do(EVERYTHING, {**cursors, **chosen})
+        included = {f"with_{table}": table in cursors for table in PREFIXES}
+        data = await client.query(READ_ALL_QUERY, {**cursors, **included})
         for table in cursors:
-            found[table] |= {row["id"]: row for row in data[table]["nodes"]}
+            rows_by_table[table] |= {row["id"]: row for row in data[table]["nodes"]}
             totals[table] = data[table]["totalCount"]
-        more = {table: data[table]["pageInfo"] for table in cursors}
-        cursors = {table: info["endCursor"] for table, info in more.items() if info["hasNextPage"]}
-    assert totals == {table: len(rows) for table, rows in found.items()}
-    return found
+        page_infos = {table: data[table]["pageInfo"] for table in cursors}
+        cursors = {table: info["endCursor"] for table, info in page_infos.items() if info["hasNextPage"]}
+    assert totals == {table: len(rows) for table, rows in rows_by_table.items()}
+    return rows_by_table
 
 
-def astray(world: World, found: Mapping[str, Mapping[str, Row]]) -> list[str]:
+def model_differences(state: ModelState, actual: Mapping[str, Mapping[str, ModelRow]]) -> list[str]:
     """Where the graph is not what the model says."""
-    wrong = []
-    for table, rows in world.rows.items():
-        wanted = {row["id"].value: row for row in rows}
-        wrong += differences(wanted, dict(found[table]), table)
-    return wrong
+    mismatches = []
+    for table, rows in state.rows.items():
+        expected_rows = {row["id"].value: row for row in rows}
+        mismatches += differences(expected_rows, dict(actual[table]), table)
+    return mismatches

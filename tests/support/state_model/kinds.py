@@ -5,143 +5,143 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from state_model.world import Ref, Refused, Row, World, key_of
+from state_model.world import ModelRejection, ModelRow, ModelState, RowRef, check_id
 
-Check = Callable[[Any], Any]
-Outcome = dict[str, Any]
-Verb = Callable[[World, Row], Outcome]
+ValidateValue = Callable[[Any], Any]
+ModelPayload = dict[str, Any]
+ModelCommand = Callable[[ModelState, ModelRow], ModelPayload]
 
 COUNTRIES, CURRENCIES, LANGUAGES = ("DE", "FR", "IT"), ("EUR", "USD"), ("de", "fr")
 
 
-def line(value: str) -> str:
+def single_line(value: str) -> str:
     plain = value.strip()
     if not plain or "\n" in plain or "\0" in plain or len(plain) > 200:
-        raise Refused("VALUE_INVALID")
+        raise ModelRejection("VALUE_INVALID")
     return plain
 
 
-def storable(given: Row) -> None:
+def reject_nul(arguments: ModelRow) -> None:
     """A text that no database can hold is seen as soon as it is read, in the input's order, before anything is looked up."""
-    if any(isinstance(each, str) and "\0" in each for each in given.values()):
-        raise Refused("VALUE_INVALID")
+    if any(isinstance(value, str) and "\0" in value for value in arguments.values()):
+        raise ModelRejection("VALUE_INVALID")
 
 
-def ids(given: Row, links: Mapping[str, str]) -> None:
+def check_ids(arguments: ModelRow, links: Mapping[str, str]) -> None:
     """Reads the ids that are given."""
     for name, table in links.items():
-        if given.get(name) is not None:
-            key_of(table, given[name])
+        if arguments.get(name) is not None:
+            check_id(table, arguments[name])
 
 
-def among(values: Sequence[str], *, capitals: bool = True) -> Check:
+def one_of(values: Sequence[str], *, uppercase: bool = True) -> ValidateValue:
     def check(value: str) -> str:
-        plain = value.strip().upper() if capitals else value.strip().lower()
+        plain = value.strip().upper() if uppercase else value.strip().lower()
         if plain not in values:
-            raise Refused("VALUE_INVALID")
+            raise ModelRejection("VALUE_INVALID")
         return plain
 
     return check
 
 
-def facts(value: Any) -> Any:
+def json_object(value: Any) -> Any:
     if not isinstance(value, dict):
-        raise Refused("VALUE_INVALID")
+        raise ModelRejection("VALUE_INVALID")
     return value
 
 
-def amount(value: str) -> Decimal:
-    found = Decimal(value)
-    if not 0 <= found < 10**14 or found != round(found, 4):
-        raise Refused("VALUE_INVALID")
-    return found.quantize(Decimal("0.0001"))
+def non_negative_amount(value: str) -> Decimal:
+    parsed = Decimal(value)
+    if not 0 <= parsed < 10**14 or parsed != round(parsed, 4):
+        raise ModelRejection("VALUE_INVALID")
+    return parsed.quantize(Decimal("0.0001"))
 
 
-def words(value: str) -> str:
+def dotted_name(value: str) -> str:
     if value != value.lower() or " " in value or not value:
-        raise Refused("VALUE_INVALID")
+        raise ModelRejection("VALUE_INVALID")
     return value
 
 
-country, currency, language = among(COUNTRIES), among(CURRENCIES), among(LANGUAGES, capitals=False)
+country, currency, language = one_of(COUNTRIES), one_of(CURRENCIES), one_of(LANGUAGES, uppercase=False)
 
 
-def checked(values: Row, checks: Mapping[str, Check]) -> Row:
-    return {name: checks[name](v) if v is not None and name in checks else v for name, v in values.items()}
+def validated(values: ModelRow, validators: Mapping[str, ValidateValue]) -> ModelRow:
+    return {name: validators[name](v) if v is not None and name in validators else v for name, v in values.items()}
 
 
-def nothing(world: World, row: Row) -> None:
+def no_hook(state: ModelState, row: ModelRow) -> None:
     """What rows of most kinds need done after a write, or before they are deleted."""
 
 
 @dataclass(frozen=True)
-class Kind:
+class EntityModel:
     """What may be given for rows of a type, which of it is never null, and what is unlike other kinds."""
 
     table: str
-    gives: str
-    updates: tuple[str, ...]
-    solid: tuple[str, ...]
-    checks: Mapping[str, Check]
+    payload_field: str
+    updatable: tuple[str, ...]
+    non_null: tuple[str, ...]
+    validators: Mapping[str, ValidateValue]
     links: Mapping[str, str] = field(default_factory=dict)
-    unique: tuple[str, ...] = ()
-    settle: Callable[[World, Row], None] = nothing
-    leaving: Callable[[World, Row], None] = nothing
+    unique_fields: tuple[str, ...] = ()
+    after_write: Callable[[ModelState, ModelRow], None] = no_hook
+    before_delete: Callable[[ModelState, ModelRow], None] = no_hook
 
-    def changed(self, world: World, key: Any, given: Row) -> Outcome:
+    def apply_update(self, state: ModelState, key: Any, arguments: ModelRow) -> ModelPayload:
         """The row with what is given; links are looked at first, then the version, then each value."""
-        values = checked({name: given[name] for name in self.updates if name in given}, self.checks)
+        values = validated({name: arguments[name] for name in self.updatable if name in arguments}, self.validators)
         for name, table in self.links.items():
             if values.get(name) is not None:
-                seen(world, table, values[name])
-        row = world.need(self.table, key)
-        if given.get("expectedVersion") is not None:
-            world.require_version(row, values, given["expectedVersion"])
-        if any(values[name] is None for name in values if name in self.solid):
-            raise Refused("VALUE_INVALID")
-        for name in self.unique:
+                require_existing(state, table, values[name])
+        row = state.require(self.table, key)
+        if arguments.get("expectedVersion") is not None:
+            state.require_version(row, values, arguments["expectedVersion"])
+        if any(values[name] is None for name in values if name in self.non_null):
+            raise ModelRejection("VALUE_INVALID")
+        for name in self.unique_fields:
             if name in values:
-                self._unique(world, row, {**row, **values}, name)
-        world.change(row, values)
-        self.settle(world, row)
-        return {self.gives: Ref(self.table, row["id"])}
+                self._check_unique(state, row, {**row, **values}, name)
+        state.update(row, values)
+        self.after_write(state, row)
+        return {self.payload_field: RowRef(self.table, row["id"])}
 
-    def _unique(self, world: World, row: Row, new: Row, name: str) -> None:
+    def _check_unique(self, state: ModelState, row: ModelRow, new: ModelRow, name: str) -> None:
         within = {"order": row["order"]} if "order" in row else {}
-        world.unique(self.table, row, **within, **{name: new[name]})
+        state.require_unique(self.table, row, **within, **{name: new[name]})
 
-    def update(self, world: World, given: Row) -> Outcome:
-        key = key_of(self.table, given["id"])
-        storable(given)
-        ids(given, self.links)
-        return self.changed(world, key, given)
+    def update(self, state: ModelState, arguments: ModelRow) -> ModelPayload:
+        key = check_id(self.table, arguments["id"])
+        reject_nul(arguments)
+        check_ids(arguments, self.links)
+        return self.apply_update(state, key, arguments)
 
-    def delete(self, world: World, given: Row) -> Outcome:
-        row = world.need(self.table, key_of(self.table, given["id"]))
-        if given.get("expectedVersion") not in (None, row["version"]):
-            raise Refused("VERSION_CONFLICT")
-        self.leaving(world, row)
-        world.remove(self.table, row)
-        self.settle(world, row)
+    def delete(self, state: ModelState, arguments: ModelRow) -> ModelPayload:
+        row = state.require(self.table, check_id(self.table, arguments["id"]))
+        if arguments.get("expectedVersion") not in (None, row["version"]):
+            raise ModelRejection("VERSION_CONFLICT")
+        self.before_delete(state, row)
+        state.remove(self.table, row)
+        self.after_write(state, row)
         return {"deletedId": row["id"].value}
 
 
-def seen(world: World, table: str, key: str) -> None:
+def require_existing(state: ModelState, table: str, key: str) -> None:
     """Refuses the id of nothing."""
-    known = {"orgUnits": world.units, "staff": (world.staff,)}
-    if not (key in known[table] if table in known else world.find(table, key)):
-        raise Refused("NOT_FOUND")
+    fixed_ids = {"orgUnits": state.units, "staff": (state.staff,)}
+    if not (key in fixed_ids[table] if table in fixed_ids else state.find(table, key)):
+        raise ModelRejection("NOT_FOUND")
 
 
-def unversioned(given: Row) -> None:
+def reject_expected_version(arguments: ModelRow) -> None:
     """Refuses to make a row in place of one that an edit is based on."""
-    if given.get("expectedVersion") is not None:
-        raise Refused("NOT_FOUND")
+    if arguments.get("expectedVersion") is not None:
+        raise ModelRejection("NOT_FOUND")
 
 
-def one_way(by: Row) -> tuple[str, Any]:
+def single_key(by: ModelRow) -> tuple[str, Any]:
     """The one thing that an upsert finds its row by."""
-    given = [(name, value) for name, value in by.items() if value is not None]
-    if len(given) != 1:
-        raise Refused("UPSERT_AMBIGUOUS")
-    return given[0]
+    keys = [(name, value) for name, value in by.items() if value is not None]
+    if len(keys) != 1:
+        raise ModelRejection("UPSERT_AMBIGUOUS")
+    return keys[0]

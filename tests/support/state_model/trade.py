@@ -4,13 +4,13 @@ from decimal import ROUND_HALF_UP, Decimal
 from itertools import count
 
 from state_model import kinds
-from state_model.customers import AHEAD, known
-from state_model.kinds import Kind, Outcome, Verb
-from state_model.world import Ref, Refused, Row, World, key_of, same
+from state_model.customers import FAR_FUTURE, find_by_identifier
+from state_model.kinds import EntityModel, ModelCommand, ModelPayload
+from state_model.world import ModelRejection, ModelRow, ModelState, RowRef, check_id, same_id
 
-CENT = Decimal("0.0001")
-NOTHING = Decimal("0.0000")
-ALLOWED = {
+ROUNDING = Decimal("0.0001")
+ZERO = Decimal("0.0000")
+STATUS_TRANSITIONS = {
     "DRAFT": ("PLACED", "CANCELLED"),
     "PLACED": ("SHIPPED", "CANCELLED"),
     "SHIPPED": ("RETURNED",),
@@ -19,223 +19,225 @@ ALLOWED = {
 }
 
 
-def _product_in_use(world: World, row: Row) -> None:
-    if any(world.of("orderItems", "product", row["id"])):
-        raise Refused("IN_USE")
+def _product_in_use(state: ModelState, row: ModelRow) -> None:
+    if any(state.linked("orderItems", "product", row["id"])):
+        raise ModelRejection("IN_USE")
 
 
-PRODUCTS = Kind(
+PRODUCTS = EntityModel(
     "products",
     "product",
     ("name", "category", "packaging", "unitPrice", "currency", "discontinued"),
     ("name", "category", "unitPrice", "currency", "discontinued"),
     {
-        "sku": kinds.line,
-        "name": kinds.line,
-        "category": kinds.line,
-        "packaging": kinds.line,
-        "unitPrice": kinds.amount,
+        "sku": kinds.single_line,
+        "name": kinds.single_line,
+        "category": kinds.single_line,
+        "packaging": kinds.single_line,
+        "unitPrice": kinds.non_negative_amount,
         "currency": kinds.currency,
     },
-    leaving=_product_in_use,
+    before_delete=_product_in_use,
 )
 
 
-def product_create(world: World, given: Row) -> Outcome:
-    values = kinds.checked(given, PRODUCTS.checks)
+def product_create(state: ModelState, arguments: ModelRow) -> ModelPayload:
+    values = kinds.validated(arguments, PRODUCTS.validators)
     if any(values.get(name) is None for name in ("sku", "name", "category", "unitPrice", "currency")):
-        raise Refused("ARGUMENT_MISSING")
+        raise ModelRejection("ARGUMENT_MISSING")
     values = {"packaging": None, "discontinued": False, **values}
     if values["discontinued"] is None:
-        raise Refused("VALUE_INVALID")
-    world.unique("products", sku=values["sku"])
-    return {"product": Ref("products", world.add("products", values)["id"])}
+        raise ModelRejection("VALUE_INVALID")
+    state.require_unique("products", sku=values["sku"])
+    return {"product": RowRef("products", state.add("products", values)["id"])}
 
 
-def product_upsert(world: World, given: Row) -> Outcome:
-    values = {name: value for name, value in given.items() if name not in ("by", "expectedVersion")}
-    if given["by"].get("id") is not None:
-        key_of("products", given["by"]["id"])
-    way, wanted = kinds.one_way(given["by"])
-    if way == "sku":
-        sku = kinds.line(wanted)
-        found = next((row for row in world.rows["products"] if row["sku"] == sku), None)
-        if found is None:
-            kinds.unversioned(given)
-            return product_create(world, {**values, "sku": sku}) | {"created": True}
-        wanted = found["id"]
-    world.need("products", wanted)
-    return PRODUCTS.changed(world, wanted, given) | {"created": False}
+def product_upsert(state: ModelState, arguments: ModelRow) -> ModelPayload:
+    values = {name: value for name, value in arguments.items() if name not in ("by", "expectedVersion")}
+    if arguments["by"].get("id") is not None:
+        check_id("products", arguments["by"]["id"])
+    key_name, product_key = kinds.single_key(arguments["by"])
+    if key_name == "sku":
+        sku = kinds.single_line(product_key)
+        product = next((row for row in state.rows["products"] if row["sku"] == sku), None)
+        if product is None:
+            kinds.reject_expected_version(arguments)
+            return product_create(state, {**values, "sku": sku}) | {"created": True}
+        product_key = product["id"]
+    state.require("products", product_key)
+    return PRODUCTS.apply_update(state, product_key, arguments) | {"created": False}
 
 
-def _total(world: World, row: Row) -> None:
+def _recompute_total(state: ModelState, row: ModelRow) -> None:
     row["total"] = row["net"] + row["freight"]
 
 
-def _settle(world: World, row: Row) -> None:
+def _recompute_net(state: ModelState, row: ModelRow) -> None:
     """An item comes to what it comes to, and its order to the sum."""
-    row["net"] = (row["unitPrice"] * row["quantity"] * (1 - row["discount"])).quantize(CENT, ROUND_HALF_UP)
-    (order,) = (each for each in world.rows["orders"] if same(each["id"], row["order"]["id"]))
-    net = sum((each["net"] for each in world.of("orderItems", "order", order["id"])), NOTHING)
-    world.change(order, {"net": net, "total": net + order["freight"]})
+    row["net"] = (row["unitPrice"] * row["quantity"] * (1 - row["discount"])).quantize(ROUNDING, ROUND_HALF_UP)
+    (order,) = (candidate for candidate in state.rows["orders"] if same_id(candidate["id"], row["order"]["id"]))
+    net = sum((candidate["net"] for candidate in state.linked("orderItems", "order", order["id"])), ZERO)
+    state.update(order, {"net": net, "total": net + order["freight"]})
 
 
-def _order_in_use(world: World, row: Row) -> None:
-    if any(world.of("interactions", "order", row["id"])):
-        raise Refused("IN_USE")
+def _order_in_use(state: ModelState, row: ModelRow) -> None:
+    if any(state.linked("interactions", "order", row["id"])):
+        raise ModelRejection("IN_USE")
 
 
 SHIPPING = ("requiredAt", "freight", "shipTo", "shipCity", "shipCountry", "staffId")
-ORDERS = Kind(
+ORDERS = EntityModel(
     "orders",
     "order",
     ("number", *SHIPPING),
     ("number", "freight"),
     {
-        "number": kinds.line,
+        "number": kinds.single_line,
         "currency": kinds.currency,
-        "net": kinds.amount,
-        "freight": kinds.amount,
-        "shipTo": kinds.line,
-        "shipCity": kinds.line,
+        "net": kinds.non_negative_amount,
+        "freight": kinds.non_negative_amount,
+        "shipTo": kinds.single_line,
+        "shipCity": kinds.single_line,
         "shipCountry": kinds.country,
     },
     links={"staffId": "staff"},
-    unique=("number",),
-    settle=_total,
-    leaving=_order_in_use,
+    unique_fields=("number",),
+    after_write=_recompute_total,
+    before_delete=_order_in_use,
 )
 
 
-def _units(value: int) -> int:
+def _quantity(value: int) -> int:
     if not 0 < value <= 1_000_000:
-        raise Refused("VALUE_INVALID")
+        raise ModelRejection("VALUE_INVALID")
     return value
 
 
-def _share(value: str) -> Decimal:
+def _discount(value: str) -> Decimal:
     if not 0 <= Decimal(value) <= 1:
-        raise Refused("VALUE_INVALID")
-    return Decimal(value).quantize(CENT)
+        raise ModelRejection("VALUE_INVALID")
+    return Decimal(value).quantize(ROUNDING)
 
 
-ITEMS = Kind(
+ITEMS = EntityModel(
     "orderItems",
     "orderItem",
     ("line", "productId", "quantity", "unitPrice", "discount"),
     ("line", "productId", "quantity", "unitPrice", "discount"),
-    {"quantity": _units, "unitPrice": kinds.amount, "discount": _share},
+    {"quantity": _quantity, "unitPrice": kinds.non_negative_amount, "discount": _discount},
     links={"productId": "products"},
-    unique=("line",),
-    settle=_settle,
+    unique_fields=("line",),
+    after_write=_recompute_net,
 )
 
 
-def _item(world: World, order: Row, given: Row) -> Row:
+def _add_item(state: ModelState, order: ModelRow, arguments: ModelRow) -> ModelRow:
     """A new item; the order's net is left to the caller."""
-    values = {"discount": NOTHING, **kinds.checked(given, ITEMS.checks)}
+    values = {"discount": ZERO, **kinds.validated(arguments, ITEMS.validators)}
     if values["discount"] is None:
-        raise Refused("VALUE_INVALID")
-    world.unique("orderItems", line=values["line"], order={"id": order["id"]})
-    kinds.seen(world, "products", values["productId"])
-    net = (values["unitPrice"] * values["quantity"] * (1 - values["discount"])).quantize(CENT, ROUND_HALF_UP)
-    return world.add("orderItems", {"orderId": order["id"], **values, "currency": order["currency"], "net": net})
+        raise ModelRejection("VALUE_INVALID")
+    state.require_unique("orderItems", line=values["line"], order={"id": order["id"]})
+    kinds.require_existing(state, "products", values["productId"])
+    net = (values["unitPrice"] * values["quantity"] * (1 - values["discount"])).quantize(ROUNDING, ROUND_HALF_UP)
+    return state.add("orderItems", {"orderId": order["id"], **values, "currency": order["currency"], "net": net})
 
 
-def _named(world: World, given: Row) -> Row:
+def _resolve_customer(state: ModelState, arguments: ModelRow) -> ModelRow:
     """The customer may be named by what it is known by."""
-    identifier = given.pop("identifier", None)
+    identifier = arguments.pop("identifier", None)
     if identifier is None:
-        return given
-    if given.get("customerId") is not None:
-        raise Refused("VALUE_INVALID")
-    key = known(world, identifier)
+        return arguments
+    if arguments.get("customerId") is not None:
+        raise ModelRejection("VALUE_INVALID")
+    key = find_by_identifier(state, identifier)
     if key is None:
-        raise Refused("NOT_FOUND")
-    return {**given, "customerId": key}
+        raise ModelRejection("NOT_FOUND")
+    return {**arguments, "customerId": key}
 
 
-def order_create(world: World, given: Row) -> Outcome:
-    kinds.ids(given, {"customerId": "customers"})
-    kinds.storable(given)
-    kinds.ids(given, {"staffId": "staff"})
-    for each in given.get("items") or ():
-        key_of("products", each["productId"])
-    values = kinds.checked(_named(world, {"status": "PLACED", **given}), ORDERS.checks)
+def order_create(state: ModelState, arguments: ModelRow) -> ModelPayload:
+    kinds.check_ids(arguments, {"customerId": "customers"})
+    kinds.reject_nul(arguments)
+    kinds.check_ids(arguments, {"staffId": "staff"})
+    for item in arguments.get("items") or ():
+        check_id("products", item["productId"])
+    values = kinds.validated(_resolve_customer(state, {"status": "PLACED", **arguments}), ORDERS.validators)
     items = values.pop("items", None) or ()
-    for each in items:
-        kinds.checked(each, ITEMS.checks)
+    for item in items:
+        kinds.validated(item, ITEMS.validators)
     if items and values.get("net") is not None:
-        raise Refused("VALUE_INVALID")
+        raise ModelRejection("VALUE_INVALID")
     if values["status"] is None or values.get("customerId") is None:
-        raise Refused("ARGUMENT_MISSING")
-    blank = dict.fromkeys((*SHIPPING, "shippedAt")) | {"placedAt": world.at, "net": NOTHING, "freight": NOTHING}
+        raise ModelRejection("ARGUMENT_MISSING")
+    blank = dict.fromkeys((*SHIPPING, "shippedAt")) | {"placedAt": state.now, "net": ZERO, "freight": ZERO}
     values = {**blank, **{name: value for name, value in values.items() if value is not None}}
-    customer = world.need("customers", values["customerId"])
-    world.unique("orders", number=values["number"])
+    customer = state.require("customers", values["customerId"])
+    state.require_unique("orders", number=values["number"])
     if values["staffId"] is not None:
-        kinds.seen(world, "staff", values["staffId"])
-    order = world.add("orders", {**values, "customerId": customer["id"], "total": NOTHING})
-    free = (number for number in count(1) if number not in {each.get("line") for each in items})
-    made = [_item(world, order, each if "line" in each else {"line": next(free), **each}) for each in items]
-    order["net"] = sum((each["net"] for each in made), order["net"])
+        kinds.require_existing(state, "staff", values["staffId"])
+    order = state.add("orders", {**values, "customerId": customer["id"], "total": ZERO})
+    free_lines = (number for number in count(1) if number not in {item.get("line") for item in items})
+    added_items = [
+        _add_item(state, order, item if "line" in item else {"line": next(free_lines), **item}) for item in items
+    ]
+    order["net"] = sum((item["net"] for item in added_items), order["net"])
     order["total"] = order["net"] + order["freight"]
-    return {"order": Ref("orders", order["id"])}
+    return {"order": RowRef("orders", order["id"])}
 
 
-def item_create(world: World, given: Row) -> Outcome:
-    key = key_of("orders", given["orderId"])
-    key_of("products", given["productId"])
-    values = {name: value for name, value in given.items() if name != "orderId"}
-    kinds.checked(values, ITEMS.checks)
+def item_create(state: ModelState, arguments: ModelRow) -> ModelPayload:
+    key = check_id("orders", arguments["orderId"])
+    check_id("products", arguments["productId"])
+    values = {name: value for name, value in arguments.items() if name != "orderId"}
+    kinds.validated(values, ITEMS.validators)
     if values.get("line") is None:
-        raise Refused("ARGUMENT_MISSING")
-    order = world.need("orders", key)
-    item = _item(world, order, values)
-    _settle(world, item)
-    return {"orderItem": Ref("orderItems", item["id"])}
+        raise ModelRejection("ARGUMENT_MISSING")
+    order = state.require("orders", key)
+    item = _add_item(state, order, values)
+    _recompute_net(state, item)
+    return {"orderItem": RowRef("orderItems", item["id"])}
 
 
-def status_move(world: World, given: Row) -> Outcome:
-    row = world.need("orders", key_of("orders", given["id"]))
-    if given["status"] not in ALLOWED[row["status"]]:
-        raise Refused("STATUS_MOVE_INVALID")
-    shipped = {"shippedAt": world.at} if given["status"] == "SHIPPED" and row["shippedAt"] is None else {}
-    world.change(row, {"status": given["status"], **shipped})
-    return {"order": Ref("orders", row["id"])}
+def status_move(state: ModelState, arguments: ModelRow) -> ModelPayload:
+    row = state.require("orders", check_id("orders", arguments["id"]))
+    if arguments["status"] not in STATUS_TRANSITIONS[row["status"]]:
+        raise ModelRejection("STATUS_MOVE_INVALID")
+    shipped = {"shippedAt": state.now} if arguments["status"] == "SHIPPED" and row["shippedAt"] is None else {}
+    state.update(row, {"status": arguments["status"], **shipped})
+    return {"order": RowRef("orders", row["id"])}
 
 
-INTERACTIONS = Kind("interactions", "interaction", ("subject", "body"), (), {"subject": kinds.line})
+INTERACTIONS = EntityModel("interactions", "interaction", ("subject", "body"), (), {"subject": kinds.single_line})
 
 
-def record(world: World, given: Row) -> Outcome:
-    kinds.ids(given, {"customerId": "customers"})
-    kinds.storable(given)
-    kinds.ids(given, {"staffId": "staff", "orderId": "orders"})
-    identifier, key = given.get("identifier"), given.get("customerId")
+def interaction_record(state: ModelState, arguments: ModelRow) -> ModelPayload:
+    kinds.check_ids(arguments, {"customerId": "customers"})
+    kinds.reject_nul(arguments)
+    kinds.check_ids(arguments, {"staffId": "staff", "orderId": "orders"})
+    identifier, key = arguments.get("identifier"), arguments.get("customerId")
     if (key is None) is (identifier is None):
-        raise Refused("ARGUMENT_MISSING")
+        raise ModelRejection("ARGUMENT_MISSING")
     if identifier is not None:
-        key = known(world, identifier)
+        key = find_by_identifier(state, identifier)
         if key is None:
-            raise Refused("NOT_FOUND")
-    kind = kinds.words(given["kind"])
-    subject = None if given.get("subject") is None else kinds.line(given["subject"])
-    if given.get("occurredAt") == AHEAD:
-        raise Refused("VALUE_INVALID")
-    customer = world.need("customers", key)
-    if given.get("staffId") is not None:
-        kinds.seen(world, "staff", given["staffId"])
-    order = given.get("orderId")
-    if order is not None and not same(world.need("orders", order)["customer"]["id"], key):
-        raise Refused("NOT_FOUND")
+            raise ModelRejection("NOT_FOUND")
+    interaction_kind = kinds.dotted_name(arguments["kind"])
+    subject = None if arguments.get("subject") is None else kinds.single_line(arguments["subject"])
+    if arguments.get("occurredAt") == FAR_FUTURE:
+        raise ModelRejection("VALUE_INVALID")
+    customer = state.require("customers", key)
+    if arguments.get("staffId") is not None:
+        kinds.require_existing(state, "staff", arguments["staffId"])
+    order = arguments.get("orderId")
+    if order is not None and not same_id(state.require("orders", order)["customer"]["id"], key):
+        raise ModelRejection("NOT_FOUND")
     names = ("channel", "direction", "body", "staffId", "orderId")
-    values = {name: given.get(name) for name in names} | {"kind": kind, "subject": subject}
-    values |= {"occurredAt": given.get("occurredAt") or world.at, "customerId": customer["id"]}
-    return {"interaction": Ref("interactions", world.add("interactions", values)["id"])}
+    values = {name: arguments.get(name) for name in names} | {"kind": interaction_kind, "subject": subject}
+    values |= {"occurredAt": arguments.get("occurredAt") or state.now, "customerId": customer["id"]}
+    return {"interaction": RowRef("interactions", state.add("interactions", values)["id"])}
 
 
-VERBS: dict[str, Verb] = {
+COMMANDS: dict[str, ModelCommand] = {
     "productCreate": product_create,
     "productUpdate": PRODUCTS.update,
     "productUpsert": product_upsert,
@@ -247,7 +249,7 @@ VERBS: dict[str, Verb] = {
     "orderItemCreate": item_create,
     "orderItemUpdate": ITEMS.update,
     "orderItemDelete": ITEMS.delete,
-    "interactionRecord": record,
+    "interactionRecord": interaction_record,
     "interactionUpdate": INTERACTIONS.update,
     "interactionDelete": INTERACTIONS.delete,
 }

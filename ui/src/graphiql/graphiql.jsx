@@ -9,7 +9,7 @@ import { useRef } from "react";
 import { createRoot } from "react-dom/client";
 import operations from "saved-operations";
 import { Headers } from "./headers.jsx";
-import { endpoint, givenHeaders } from "../shared/endpoints.js";
+import { demoHeaders, endpoint } from "../shared/endpoints.js";
 import { savedOperationsPlugin } from "./saved-operations.jsx";
 import { isSubscription, subscription } from "./subscriptions.js";
 import "graphiql/style.css";
@@ -56,7 +56,7 @@ function Interface({ headers }) {
   );
 }
 
-const defaults = await givenHeaders();
+const defaults = await demoHeaders();
 const headers = defaults ? JSON.stringify(defaults, null, 2) : "";
 
 createRoot(document.getElementById("graphiql")).render(

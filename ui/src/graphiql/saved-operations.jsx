@@ -12,7 +12,7 @@ function Icon() {
 }
 
 // GraphiQL learns what a text holds a moment after it changed; until then it would run the former operation's name.
-function learn(editor, change) {
+function parseDocument(editor, change) {
   if (change?.origin !== "setValue") return; // GraphiQL signals changes of its own, without saying which
   try {
     editor.documentAST = parse(editor.getValue());
@@ -28,15 +28,15 @@ function SavedOperations({ operations }) {
   const [opening, setOpening] = useState(null);
 
   useEffect(() => {
-    queryEditor?.on("change", learn);
-    return () => queryEditor?.off("change", learn);
+    queryEditor?.on("change", parseDocument);
+    return () => queryEditor?.off("change", parseDocument);
   }, [queryEditor]);
 
   // A click waits for the editors, and a tab is filled once it is there, since adding it resets them.
   useEffect(() => {
     if (opening === null || !queryEditor || !variableEditor) return;
     if (opening.tab === undefined) {
-      setOpening(place(opening.text));
+      setOpening(targetTab(opening.text));
     } else if (opening.tab === activeTabIndex) {
       queryEditor.setValue(opening.text);
       variableEditor.setValue("");
@@ -45,7 +45,7 @@ function SavedOperations({ operations }) {
   }, [opening, activeTabIndex, queryEditor, variableEditor]);
 
   // The tab that is to be filled with a text, or null if one holds it already.
-  function place(text) {
+  function targetTab(text) {
     const current = queryEditor.getValue();
     if (current === text) return null;
     // What GraphiQL knows of the tab in front may be older than its editor.

@@ -4,7 +4,7 @@ import { getOperationAST, Kind, OperationTypeNode } from "graphql";
 import { socket } from "../shared/endpoints.js";
 import { connect, follow } from "../shared/subscriptions-client.js";
 
-const LOST = { connection: "lost; trying again" };
+const CONNECTION_LOST = { connection: "lost; trying again" };
 
 export function isSubscription({ operationName }, documentAST) {
   return getOperationAST(documentAST, operationName)?.operation === OperationTypeNode.SUBSCRIPTION;
@@ -18,7 +18,7 @@ function cursorVariable({ operationName }, documentAST) {
 }
 
 // GraphiQL shows one message: a sign of life leaves the last change in its place.
-function tellsNothing({ data }) {
+function isControlMessage({ data }) {
   return ["StreamReady", "StreamProgress"].includes(Object.values(data ?? {})[0]?.__typename);
 }
 
@@ -28,13 +28,13 @@ export function subscription(operation, documentAST, authorization) {
       let shown = {};
       let lost = false;
       const client = connect(socket, authorization, (state) => {
-        if (state === "lost") sink.next({ ...shown, extensions: LOST });
+        if (state === "lost") sink.next({ ...shown, extensions: CONNECTION_LOST });
         else if (lost) sink.next(shown);
         lost = state === "lost";
       });
       const stop = follow(client, operation, cursorVariable(operation, documentAST), {
         next(answer) {
-          if (!shown.data || !tellsNothing(answer)) shown = answer;
+          if (!shown.data || !isControlMessage(answer)) shown = answer;
           sink.next(shown);
         },
         end(errors) {

@@ -2,14 +2,14 @@
 // shown as what it is: a gap.
 import { follow } from "../shared/subscriptions-client.js";
 import CHANGES from "./changes.graphql";
-import { make, mark } from "./dom.js";
+import { highlight, make } from "./dom.js";
 import { exactly, time, word } from "./format.js";
 
 const MOST = 50;
 const SIGNS = { CREATE: "+", UPDATE: "~", DELETE: "−", ENTER: "→", LEAVE: "←" };
 // Other gaps are none: the stream goes on from where it was.
 const REASONS = {
-  RETENTION: "Changes before this are no longer kept.",
+  RETENTION: "Changes before this are no longer stored.",
   PERMISSIONS_CHANGED: "This key sees other rows than before.",
 };
 
@@ -23,7 +23,7 @@ function changeRow({ operation, entity, changedFields, actor, at, node }) {
   const sign = make("span", { class: `sign ${operation.toLowerCase()}`, role: "img" }, SIGNS[operation]);
   sign.title = sign.ariaLabel = word(operation);
   const moment = make("time", { datetime: at, title: exactly(at) }, time(at));
-  const kind = make("p", { class: "kind" }, make("span", {}, word(entity)), moment);
+  const heading = make("p", { class: "entity" }, make("span", {}, word(entity)), moment);
   const fields = operation === "UPDATE" ? changedFields.map((name) => make("code", {}, name)) : [];
   return make(
     "li",
@@ -32,7 +32,7 @@ function changeRow({ operation, entity, changedFields, actor, at, node }) {
     make(
       "div",
       {},
-      kind,
+      heading,
       make("p", { class: "what" }, title({ entity, node })),
       make("p", { class: "fields" }, ...fields),
       make("p", { class: "small actor", title: actor }, actor),
@@ -40,30 +40,30 @@ function changeRow({ operation, entity, changedFields, actor, at, node }) {
   );
 }
 
-export function changesStrip() {
+export function changesPanel() {
   const rows = make("ol", { role: "log", "aria-label": "Changes", tabindex: "0" });
   const unbroken = make("p", { class: "small" });
   const element = make("aside", { class: "panel changes", "aria-label": "Changes" }, make("h2", {}, "Changes"), rows, unbroken);
 
   function add(row) {
     rows.prepend(row);
-    mark(row);
+    highlight(row);
     while (rows.children.length > MOST) rows.lastChild.remove();
   }
 
-  function gap(told) {
-    add(make("li", { class: "gap" }, make("p", {}, told)));
-    begun();
+  function gap(text) {
+    add(make("li", { class: "gap" }, make("p", {}, text)));
+    showUnbroken();
   }
 
   // A chain of cursors without a gap begins here.
-  function begun() {
+  function showUnbroken() {
     unbroken.textContent = `No change missed since ${time(Date.now())}`;
   }
 
-  // Follows the changes of a customer from a cursor on; `fail` hears why it cannot.
+  // Follows the changes of a customer from a cursor on; `fail` is called with the errors if it cannot.
   function watch(client, id, after, fail) {
-    begun();
+    showUnbroken();
     return follow(client, { query: CHANGES, operationName: "Changes", variables: { id, after } }, "after", {
       next({ data, errors }) {
         if (errors) fail(errors);

@@ -2,7 +2,7 @@
 import { icon, make, show, showRows } from "./dom.js";
 import { amount, country, exactly, figure, sums, text, when, word } from "./format.js";
 
-const WAYS = { INBOUND: "M12 4 4 12m0-6v6h6", OUTBOUND: "M4 12l8-8m-6 0h6v6", INTERNAL: "M4 8h8" };
+const DIRECTION_ICONS = { INBOUND: "M12 4 4 12m0-6v6h6", OUTBOUND: "M4 12l8-8m-6 0h6v6", INTERNAL: "M4 8h8" };
 const ENTRIES = {
   Order: ({ number, orderStatus }) => `Order ${number} · ${word(orderStatus)}`,
   Interaction: ({ subject, kind }) => subject ?? kind,
@@ -10,17 +10,17 @@ const ENTRIES = {
   StageMove: ({ fromStage, toStage }) => `${word(fromStage)} → ${word(toStage)}`,
   Consent: ({ purpose, consentStatus }) => `${purpose} · ${word(consentStatus)}`,
 };
-const KINDS = { Order: "order", Interaction: "contact", Score: "score", StageMove: "stage", Consent: "consent" };
+const ENTRY_CLASSES = { Order: "order", Interaction: "contact", Score: "score", StageMove: "stage", Consent: "consent" };
 
 function moment() {
   return make("time");
 }
 
-function showMoment(element, at) {
-  show(element, when(at));
-  if (!at) return;
-  element.setAttribute("datetime", at);
-  element.title = exactly(at);
+function showMoment(element, timestamp) {
+  show(element, when(timestamp));
+  if (!timestamp) return;
+  element.setAttribute("datetime", timestamp);
+  element.title = exactly(timestamp);
 }
 
 function panel(name, title, list) {
@@ -40,10 +40,10 @@ function initials(name) {
   return (first.slice(0, 1) + (second.slice(0, 1) || first.slice(1, 2))).toUpperCase();
 }
 
-function head() {
+function summary() {
   const face = make("div", { class: "face", "aria-hidden": "true" });
   const name = make("h1");
-  const [stage, tier, status] = ["stage", "tier", "status"].map((each) => make("span", { class: `badge ${each}` }));
+  const [stage, tier, status] = ["stage", "tier", "status"].map((name) => make("span", { class: `badge ${name}` }));
   const facts = ["Owner", "Unit", "Country", "Ordered in all", "Last order"].map((label) => {
     const value = make("dd");
     return { value, element: make("div", {}, make("dt", {}, label), value) };
@@ -66,7 +66,7 @@ function head() {
       sums(sum.total),
       when(max.placedAt),
     ];
-    facts.forEach(({ value }, at) => show(value, values[at]));
+    facts.forEach(({ value }, index) => show(value, values[index]));
   }
   return { element, fill };
 }
@@ -101,14 +101,14 @@ function interactionRow() {
   const way = make("span", { class: "way" });
   const subject = make("p");
   const by = make("span");
-  const at = moment();
-  const element = make("li", {}, way, make("div", {}, subject, make("p", { class: "small" }, by, " · ", at)));
+  const timeElement = moment();
+  const element = make("li", {}, way, make("div", {}, subject, make("p", { class: "small" }, by, " · ", timeElement)));
   function fill({ channel, direction, kind, subject: said, staff, occurredAt }) {
-    if (way.title !== word(direction)) way.replaceChildren(icon(WAYS[direction] ?? WAYS.INTERNAL));
+    if (way.title !== word(direction)) way.replaceChildren(icon(DIRECTION_ICONS[direction] ?? DIRECTION_ICONS.INTERNAL));
     way.title = word(direction);
     show(subject, said ?? kind);
     show(by, [word(channel), staff?.name].filter(Boolean).join(" · "));
-    showMoment(at, occurredAt);
+    showMoment(timeElement, occurredAt);
   }
   return { element, fill };
 }
@@ -148,12 +148,12 @@ function scores() {
 
 function entryRow() {
   const said = make("p");
-  const at = moment();
-  const element = make("li", {}, said, at);
+  const timeElement = moment();
+  const element = make("li", {}, said, timeElement);
   function fill(entry) {
-    element.className = `entry ${KINDS[entry.__typename] ?? ""}${element.classList.contains("changed") ? " changed" : ""}`;
+    element.className = `entry ${ENTRY_CLASSES[entry.__typename] ?? ""}${element.classList.contains("changed") ? " changed" : ""}`;
     show(said, ENTRIES[entry.__typename]?.(entry) ?? entry.__typename);
-    showMoment(at, entry.at);
+    showMoment(timeElement, entry.at);
   }
   return { element, fill };
 }
@@ -170,7 +170,7 @@ function timeline() {
 
 // An element for the whole, and what shows a customer in it.
 export function customerView() {
-  const parts = [head(), scores(), orders(), interactions(), timeline()];
+  const parts = [summary(), scores(), orders(), interactions(), timeline()];
   return {
     elements: parts.map(({ element }) => element),
     fill: (customer) => parts.forEach(({ fill }) => fill(customer)),

@@ -20,39 +20,39 @@ export function icon(path) {
   return drawing;
 }
 
-const MARK = "changed";
-const known = new WeakSet(); // elements that have shown something before
-const kept = new WeakMap(); // the rows of each list, by id
+const CHANGED_CLASS = "changed";
+const filled = new WeakSet(); // elements that have shown something before
+const rowsByList = new WeakMap(); // the rows of each list, by id
 
-export function mark(element) {
-  element.classList.remove(MARK);
+export function highlight(element) {
+  element.classList.remove(CHANGED_CLASS);
   element.getBoundingClientRect(); // so that the animation begins anew
-  element.classList.add(MARK);
+  element.classList.add(CHANGED_CLASS);
 }
 
 addEventListener("animationend", ({ animationName, target }) => {
-  if (animationName === MARK) target.classList.remove(MARK);
+  if (animationName === CHANGED_CLASS) target.classList.remove(CHANGED_CLASS);
 });
 
 // Gives an element its text.
 export function show(element, text) {
   const before = element.textContent;
   if (before !== text) element.textContent = text;
-  if (before !== text && known.has(element)) mark(element);
-  known.add(element);
+  if (before !== text && filled.has(element)) highlight(element);
+  filled.add(element);
 }
 
 // Gives a list its rows. `makeRow` makes the element of a new one, and what fills it from then on.
 export function showRows(list, rows, makeRow) {
-  const first = !kept.has(list);
-  const before = kept.get(list) ?? new Map();
+  const first = !rowsByList.has(list);
+  const before = rowsByList.get(list) ?? new Map();
   const now = new Map(rows.map((row) => [row.id, before.get(row.id) ?? makeRow()]));
-  kept.set(list, now);
+  rowsByList.set(list, now);
   for (const [id, { element }] of before) if (!now.has(id)) element.remove();
-  rows.forEach((row, place) => {
+  rows.forEach((row, index) => {
     const { element, fill } = now.get(row.id);
     fill(row);
-    if (list.children[place] !== element) list.insertBefore(element, list.children[place] ?? null);
-    if (!first && !before.has(row.id)) mark(element);
+    if (list.children[index] !== element) list.insertBefore(element, list.children[index] ?? null);
+    if (!first && !before.has(row.id)) highlight(element);
   });
 }

@@ -1,6 +1,6 @@
 // How values read: words, amounts, moments, in the language of the browser.
 
-const NOTHING = "–";
+const EMPTY = "–";
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
@@ -14,7 +14,7 @@ export function word(name) {
 }
 
 export function text(value) {
-  return value === null || value === undefined || value === "" ? NOTHING : String(value);
+  return value === null || value === undefined || value === "" ? EMPTY : String(value);
 }
 
 export function amount(value, currency) {
@@ -22,7 +22,7 @@ export function amount(value, currency) {
 }
 
 export function sums(amounts) {
-  return text(amounts.map((each) => amount(each.amount, each.currency)).join(" + "));
+  return text(amounts.map((sum) => amount(sum.amount, sum.currency)).join(" + "));
 }
 
 export function figure(value) {
@@ -30,7 +30,7 @@ export function figure(value) {
 }
 
 export function country(code) {
-  return code ? (regions.of(code) ?? code) : NOTHING;
+  return code ? (regions.of(code) ?? code) : EMPTY;
 }
 
 export function time(moment) {
@@ -39,7 +39,7 @@ export function time(moment) {
 
 // The time of day for what happened today, else the day.
 export function when(moment) {
-  if (!moment) return NOTHING;
+  if (!moment) return EMPTY;
   const then = new Date(moment);
   return then.toDateString() === new Date().toDateString() ? clock.format(then) : day.format(then);
 }

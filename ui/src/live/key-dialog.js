@@ -1,20 +1,20 @@
 // Which key the page asks with: the one that was entered, kept for as long as the tab, else the one that the server
 // gives to a browser on its own machine.
-import { givenHeaders } from "../shared/endpoints.js";
+import { demoHeaders } from "../shared/endpoints.js";
 import { make } from "./dom.js";
 
-const KEPT = "hub:key";
-const TOLD = `The page shows what its key may see. A key entered here stays in this tab, and is forgotten when you close it.
+const STORAGE_KEY = "hub:key";
+const EXPLANATION = `The page shows what its key may see. A key entered here stays in this tab, and is forgotten when you close it.
   Without one, the page takes the key that the hub gives to browsers on its own machine.`;
 
 export async function authorization() {
-  const entered = sessionStorage.getItem(KEPT);
-  return entered ? `Bearer ${entered}` : (await givenHeaders())?.Authorization;
+  const entered = sessionStorage.getItem(STORAGE_KEY);
+  return entered ? `Bearer ${entered}` : (await demoHeaders())?.Authorization;
 }
 
 // The dialog that asks for a key; the page begins anew with what is entered.
 export function keyDialog() {
-  const told = make("p", { class: "refusal", role: "alert" });
+  const problem = make("p", { class: "refusal", role: "alert" });
   const field = make("input", { id: "key", type: "password", autocomplete: "off", spellcheck: "false" });
   field.placeholder = "hub_…";
   const cancel = make("button", { type: "button" }, "Cancel");
@@ -23,10 +23,10 @@ export function keyDialog() {
     "form",
     {},
     make("h2", {}, "API key"),
-    make("p", {}, TOLD),
+    make("p", {}, EXPLANATION),
     make("label", { for: "key" }, "Key"),
     field,
-    told,
+    problem,
     make("div", { class: "choices" }, cancel, submit),
   );
   const dialog = make("dialog", { "aria-label": "API key" }, form);
@@ -35,14 +35,14 @@ export function keyDialog() {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const entered = field.value.trim();
-    if (entered) sessionStorage.setItem(KEPT, entered);
-    else sessionStorage.removeItem(KEPT);
+    if (entered) sessionStorage.setItem(STORAGE_KEY, entered);
+    else sessionStorage.removeItem(STORAGE_KEY);
     location.reload();
   });
   return {
     element: dialog,
     ask(reason = "") {
-      told.textContent = reason;
+      problem.textContent = reason;
       if (!dialog.open) dialog.showModal();
       field.select();
     },

@@ -1,11 +1,11 @@
 // The page at /live: one customer from all sides as it is now, and what becomes of it. The view is a live query, the
-// strip beside it a stream of changes that begins where the view's first answer stood.
+// panel beside it a stream of changes that begins where the view's first answer stood.
 import { socket } from "../shared/endpoints.js";
 import { connect, follow } from "../shared/subscriptions-client.js";
 import { make } from "./dom.js";
 import { authorization, keyDialog } from "./key-dialog.js";
 import { searchBox } from "./search.js";
-import { changesStrip } from "./changes-panel.js";
+import { changesPanel } from "./changes-panel.js";
 import { customerView } from "./customer-view.js";
 import VIEW from "./view.graphql";
 import { time } from "./format.js";
@@ -52,23 +52,23 @@ function fail([{ message, extensions }]) {
   else main.prepend(make("p", { class: "refusal", role: "alert" }, message));
 }
 
-function invite(title, told) {
+function invite(title, text) {
   const find = make("button", { type: "button", class: "primary" }, "Find a customer");
   find.addEventListener("click", search.focus);
-  main.replaceChildren(make("section", { class: "invitation" }, make("h1", {}, title), make("p", {}, told), find));
+  main.replaceChildren(make("section", { class: "invitation" }, make("h1", {}, title), make("p", {}, text), find));
 }
 
 // Shows a customer until the function that is returned is called.
 function watch(id) {
-  const strip = changesStrip();
+  const panel = changesPanel();
   let view; // none until there is a customer
-  let stopStrip;
+  let stopChanges;
 
-  function watchStrip(after) {
-    stopStrip = strip.watch(client, id, after, (errors) => {
+  function watchChanges(after) {
+    stopChanges = panel.watch(client, id, after, (errors) => {
       if (!errors[0].extensions?.code?.startsWith("CURSOR_")) return fail(errors);
-      strip.gap("What changed while the page was away is no longer kept.");
-      return watchStrip(null);
+      panel.gap("What changed while the page was away is no longer stored.");
+      return watchChanges(null);
     });
   }
 
@@ -76,14 +76,14 @@ function watch(id) {
     if (errors) return fail(errors);
     const { cursor, customer } = data.customerLive;
     seen = Date.now();
-    if (!stopStrip) watchStrip(cursor);
+    if (!stopChanges) watchChanges(cursor);
     if (!customer) {
       view = undefined;
       return invite("Nobody there", "There is no such customer, or this key may not see it. It shows when that changes.");
     }
     if (!view) {
       view = customerView();
-      main.replaceChildren(...view.elements, strip.element);
+      main.replaceChildren(...view.elements, panel.element);
     }
     document.title = `${customer.name} · Live`;
     return view.fill(customer);
@@ -93,7 +93,7 @@ function watch(id) {
   const stopView = follow(client, operation, undefined, { next, end: fail });
   return () => {
     stopView();
-    stopStrip?.();
+    stopChanges?.();
   };
 }
 

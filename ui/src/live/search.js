@@ -6,7 +6,7 @@ import { country } from "./format.js";
 
 const WAIT = 120; // milliseconds without a key pressed, until it is asked
 
-async function found(words, authorization, signal) {
+async function searchCustomers(words, authorization, signal) {
   const response = await fetch(endpoint, {
     method: "POST",
     headers: { "content-type": "application/json", ...(authorization && { authorization }) },
@@ -19,15 +19,15 @@ async function found(words, authorization, signal) {
 }
 
 export function searchBox(authorization, pick) {
-  const options = make("ul", { id: "found", role: "listbox", "aria-label": "Customers" });
-  const told = make("p", { class: "told", role: "status" });
-  const list = make("div", { class: "found", hidden: "" }, options, told);
+  const options = make("ul", { id: "results", role: "listbox", "aria-label": "Customers" });
+  const status = make("p", { class: "search-status", role: "status" });
+  const list = make("div", { class: "results", hidden: "" }, options, status);
   const field = make("input", {
     type: "search",
     role: "combobox",
     "aria-label": "Find a customer",
     "aria-autocomplete": "list",
-    "aria-controls": "found",
+    "aria-controls": "results",
     "aria-expanded": "false",
     autocomplete: "off",
     spellcheck: "false",
@@ -42,18 +42,18 @@ export function searchBox(authorization, pick) {
     field.setAttribute("aria-expanded", String(shown));
   }
 
-  function choose(place) {
+  function choose(index) {
     const all = [...options.children];
-    chosen = place < all.length ? place : 0;
-    all.forEach((option, at) => option.setAttribute("aria-selected", String(at === chosen)));
+    chosen = index < all.length ? index : 0;
+    all.forEach((option, position) => option.setAttribute("aria-selected", String(position === chosen)));
     if (chosen < 0) field.removeAttribute("aria-activedescendant");
     else field.setAttribute("aria-activedescendant", all[chosen].id);
     all[chosen]?.scrollIntoView({ block: "nearest" });
   }
 
-  function option({ id, name, country: code, unit }, at) {
+  function option({ id, name, country: code, unit }, index) {
     const where = make("span", { class: "where" }, [code && country(code), unit?.name].filter(Boolean).join(" · "));
-    const element = make("li", { id: `found-${at}`, role: "option", "aria-selected": "false" }, name, where);
+    const element = make("li", { id: `result-${index}`, role: "option", "aria-selected": "false" }, name, where);
     element.addEventListener("pointerdown", (event) => event.preventDefault()); // the field keeps the focus
     element.addEventListener("click", () => take(id));
     element.take = () => take(id);
@@ -76,13 +76,13 @@ export function searchBox(authorization, pick) {
     try {
       await new Promise((over) => setTimeout(over, wait));
       if (signal.aborted) return;
-      const customers = await found(field.value.trim(), authorization, signal);
+      const customers = await searchCustomers(field.value.trim(), authorization, signal);
       options.replaceChildren(...customers.map(option));
-      told.textContent = customers.length ? "" : "Nobody is found by these words.";
+      status.textContent = customers.length ? "" : "Nobody is found by these words.";
     } catch (error) {
       if (signal.aborted) return;
       options.replaceChildren();
-      told.textContent = `The search failed: ${error.message}`;
+      status.textContent = `The search failed: ${error.message}`;
     }
     open(document.activeElement === field);
     choose(field.value.trim() ? 0 : -1);

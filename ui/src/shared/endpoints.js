@@ -11,7 +11,7 @@ export const socket = new URL(endpoint);
 socket.protocol = endpoint.protocol === "https:" ? "wss:" : "ws:";
 
 // Only a page opened on the hub's own machine is told of this address, and only there does it answer.
-export async function givenHeaders() {
+export async function demoHeaders() {
   const address = meta("config");
   const response = address && (await fetch(address, { cache: "no-store" }));
   return response?.ok ? (await response.json()).headers : undefined;

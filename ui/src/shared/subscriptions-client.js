@@ -4,11 +4,11 @@ import { createClient } from "graphql-ws";
 
 const NORMAL = 1000;
 const FORBIDDEN = 4403; // what the hub closes a socket with whose key opens nothing
-const PASSING = new Set(["STREAM_ENDED", "UNAVAILABLE", "REQUEST_TIMEOUT"]);
-const SHORTEST = 500; // milliseconds between two attempts
-const LONGEST = 5_000;
+const TRANSIENT_CODES = new Set(["STREAM_ENDED", "UNAVAILABLE", "REQUEST_TIMEOUT"]);
+const MIN_RETRY_DELAY = 500; // milliseconds between two attempts
+const MAX_RETRY_DELAY = 5_000;
 const HEARTBEAT = 10_000; // a socket can die without a word: it is asked this often,
-const PATIENCE = 5_000; // and has this long to answer
+const RESPONSE_TIMEOUT = 5_000; // and has this long to answer
 
 // A wait that ends early when the network comes back.
 function pause(milliseconds) {
@@ -23,26 +23,26 @@ function pause(milliseconds) {
   });
 }
 
-// A client of the socket, which is open while something runs. `told` hears how it stands: "connecting", "open", "lost",
+// A client of the socket, which is open while something runs. `onState` is called with its state: "connecting", "open", "lost",
 // or "closed", when nothing runs.
-export function connect(address, authorization, told) {
+export function connect(address, authorization, onState) {
   let answer;
   const client = createClient({
     url: address.href,
     connectionParams: authorization ? { authorization } : {},
-    connectionAckWaitTimeout: PATIENCE,
+    connectionAckWaitTimeout: RESPONSE_TIMEOUT,
     keepAlive: HEARTBEAT,
     retryAttempts: Infinity,
     shouldRetry: ({ code }) => code !== FORBIDDEN,
-    retryWait: (times) => pause(Math.min(LONGEST, SHORTEST * 2 ** times) * (0.75 + Math.random() / 2)),
+    retryWait: (times) => pause(Math.min(MAX_RETRY_DELAY, MIN_RETRY_DELAY * 2 ** times) * (0.75 + Math.random() / 2)),
     on: {
-      connecting: (again) => again || told("connecting"),
-      connected: () => told("open"),
-      ping: (received) => received || (answer = setTimeout(() => client.terminate(), PATIENCE)),
+      connecting: (retrying) => retrying || onState("connecting"),
+      connected: () => onState("open"),
+      ping: (received) => received || (answer = setTimeout(() => client.terminate(), RESPONSE_TIMEOUT)),
       pong: (received) => received && clearTimeout(answer),
       closed({ code }) {
         clearTimeout(answer);
-        told(code === NORMAL ? "closed" : "lost");
+        onState(code === NORMAL ? "closed" : "lost");
       },
     },
   });
@@ -57,9 +57,10 @@ function errorsOf(problem) {
   return [{ message: message ?? closed.trim(), extensions: { code: code === FORBIDDEN ? "FORBIDDEN" : code } }];
 }
 
-// Runs a subscription until the function that is returned is called, or until `told.end` hears errors that do not pass.
+// Runs a subscription until the function that is returned is called, or until `callbacks.end` is called with errors
+// that are not transient.
 // `after` is the name of the variable that says behind which cursor changes begin, if the operation has one.
-export function follow(client, { query, operationName, variables }, after, told) {
+export function follow(client, { query, operationName, variables }, after, callbacks) {
   let cursor = variables?.[after] ?? null;
   let stop;
   let waiting;
@@ -83,12 +84,12 @@ export function follow(client, { query, operationName, variables }, after, told)
     if (after && message) {
       const { cursor: now, previousCursor: before, to } = message;
       if (before && cursor && before !== cursor) {
-        beginAgain(SHORTEST); // a message was lost: it is told again
+        beginAgain(MIN_RETRY_DELAY); // a message was lost: it is sent again
         return;
       }
       cursor = now ?? to ?? cursor;
     }
-    told.next(answer);
+    callbacks.next(answer);
   }
 
   function begin() {
@@ -98,10 +99,10 @@ export function follow(client, { query, operationName, variables }, after, told)
       error(problem) {
         if (over) return;
         const errors = errorsOf(problem);
-        if (PASSING.has(errors[0].extensions?.code)) beginAgain(SHORTEST * 2);
-        else told.end(errors);
+        if (TRANSIENT_CODES.has(errors[0].extensions?.code)) beginAgain(MIN_RETRY_DELAY * 2);
+        else callbacks.end(errors);
       },
-      complete: () => over || beginAgain(SHORTEST * 2),
+      complete: () => over || beginAgain(MIN_RETRY_DELAY * 2),
     });
     stop = () => {
       over = true;
