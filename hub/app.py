@@ -101,11 +101,10 @@ async def lifespan(
 ) -> AsyncIterator[AsgiApp]:
     """The whole hub on a database, without a socket; workers give the folder in which they share their numbers."""
     pool = await Pool.open(dsn, settings)
-    auth_pool = Pool(
-        dsn, settings.model_copy(update={"pool_size": 1})
-    )  # whoever comes is let in, however busy the others are
-    stream_pool = Pool(dsn, settings.model_copy(update={"pool_size": settings.stream_pool_size}))
-    message_pool = Pool(dsn, settings.model_copy(update={"pool_size": settings.stream_pool_size}), MESSAGE_SESSION)
+    # Keys are looked up on a pool of their own, however busy the others are.
+    auth_pool = Pool(dsn, settings.model_copy(update={"pool_size": 1}))
+    stream_settings = settings.model_copy(update={"pool_size": settings.stream_pool_size})
+    stream_pool, message_pool = Pool(dsn, stream_settings), Pool(dsn, stream_settings, MESSAGE_SESSION)
     changefeed_pool = Pool(dsn, settings.model_copy(update={"pool_size": CHANGEFEED_CONNECTIONS}), CHANGEFEED_SESSION)
     try:
         expected_revision = migrate.head_revision()
@@ -122,10 +121,9 @@ async def lifespan(
             periodic = scheduler.periodic_tasks(pool, key_cache, metrics, settings)
             async with scheduler.run_periodic_tasks(periodic), Sequencer(dsn, settings).running():
                 engine, cursors, encryptor = await build_graphql_engine(settings, pool, stream_pool)
+                changefeed = ChangeFeed(stream_pool, cursors, changefeed_pool, message_pool)
                 async with (
-                    SubscriptionRegistry(
-                        engine, ChangeFeed(stream_pool, cursors, changefeed_pool, message_pool), settings.live_limit
-                    ).running() as streams,
+                    SubscriptionRegistry(engine, changefeed, settings.live_limit).running() as streams,
                     webhooks.webhook_worker(settings, dsn, engine, cursors, encryptor)
                     if settings.webhooks
                     else nullcontext(),

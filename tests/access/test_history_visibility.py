@@ -21,6 +21,7 @@ from oracle.data import Dataset, load
 from writer_client import HubClient, open_hub_client
 
 from hub import schema
+from hub.db.pool import Connection
 from hub.domain.access import api_keys
 from hub.engine.catalog.catalog import CatalogEntity
 from hub.engine.catalog.scalars import encode_id
@@ -28,7 +29,6 @@ from hub.viewer import Role, Viewer
 
 CATALOG = schema.build().catalog
 CUSTOMERS = CATALOG.customer_type.table.name
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 LoggedImage: TypeAlias = dict[str, Any] | None
 ROUNDS, ROWS = 10, 4
 SEED = os.environ.get("HUB_ORACLE_SEED", "1998")
@@ -166,9 +166,9 @@ class HistoryRules:
         """Whether the viewer sees a customer, or saw it when it was deleted."""
         assert self.world.data is not None
         customer = self.world.data.get(CATALOG.customer_type.name, UUID(str(key)))
-        deleted_images = [item.before for item in self.world.log[UUID(str(key))] if item.operation == "DELETE"]
+        deleted_images = [change.before for change in self.world.log[UUID(str(key))] if change.operation == "DELETE"]
         return (customer is not None and self.in_bound_units(customer["unit_id"])) or any(
-            self.in_bound_units(item["unit_id"]) for item in deleted_images if item
+            self.in_bound_units(image["unit_id"]) for image in deleted_images if image
         )
 
     def sees(self, entity: CatalogEntity, image: LoggedImage) -> bool:
@@ -247,10 +247,12 @@ async def compare_row(
         [edited_database.moments[0], *edited_database.rng.sample(edited_database.moments[1:], 4)],
         encode_id(entity.declaration.prefix, row_id),
     )
-    past_images = [rules.expected_image(entity, row_id, item) for item in moments]
-    sent = {f"at{n}": item.isoformat() for n, item in enumerate(moments)}
+    past_images = [rules.expected_image(entity, row_id, moment) for moment in moments]
+    sent = {f"at{n}": moment.isoformat() for n, moment in enumerate(moments)}
     data = await edited_database.hub.query(history_document(entity, len(moments)), {"id": id, **sent}, key=key)
-    expected: dict[str, Any] = {f"at{n}": item and {"version": item["version"]} for n, item in enumerate(past_images)}
+    expected: dict[str, Any] = {
+        f"at{n}": image and {"version": image["version"]} for n, image in enumerate(past_images)
+    }
     assert edited_database.data is not None
     here = edited_database.data.get(entity.name, row_id) is not None
     history = list(rules.expected_history(entity, row_id))
@@ -261,8 +263,8 @@ async def compare_row(
     assert node == expected["at2"], (entity.name, id, sent["at2"])
     changes = len(edited_database.log[row_id])
     return Counter(
-        visible=sum(item is not None for item in past_images),
-        gone=sum(item is not None for item in past_images if not here),
+        visible=sum(image is not None for image in past_images),
+        gone=sum(image is not None for image in past_images if not here),
         cut=is_visible and len(history) < changes,
         hidden=not is_visible and changes > 0,
     )
@@ -350,9 +352,9 @@ async def test_the_past_of_a_deleted_row_goes_with_its_customer(edited_database:
     async def visible_to() -> list[bool]:
         query = PAST % ("consent", "purpose")
         answers = [
-            await edited_database.hub.query(query, sent, key=item) for item in (here, there, edited_database.hub.key)
+            await edited_database.hub.query(query, sent, key=key) for key in (here, there, edited_database.hub.key)
         ]
-        return [item == {"consent": {"purpose": "past"}} for item in answers]
+        return [answer == {"consent": {"purpose": "past"}} for answer in answers]
 
     assert await visible_to() == [True, False, True]
     await move_customer(edited_database, UNEDITED_CUSTOMER, "northern")

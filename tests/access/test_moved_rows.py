@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
-from change_reader import wait_until_sequenced
+from change_workload import wait_until_sequenced
 from conftest import CreateDatabase, create_api_key
 from socket_hub import SocketHub, SocketSubscription, run_socket_hub
 

@@ -105,11 +105,13 @@ async def test_the_migrations_make_the_indexes_that_the_code_has(empty_dsn: str)
 async def test_a_table_with_denormalized_keys_has_the_triggers_that_maintain_them(empty_dsn: str) -> None:
     connection = await asyncpg.connect(empty_dsn)
     try:
-        triggers = {tuple(item) for item in await connection.fetch(TRIGGERS)}
+        triggers = {tuple(record) for record in await connection.fetch(TRIGGERS)}
     finally:
         await connection.close()
     table_names = [
-        item.name for item in metadata.tables.values() if any(column.info.get(DENORMALIZED_UNIT) for column in item.c)
+        table.name
+        for table in metadata.tables.values()
+        if any(column.info.get(DENORMALIZED_UNIT) for column in table.c)
     ]
     assert triggers == {(table, trigger) for table in table_names for trigger in ("place", "move")}
 

@@ -172,13 +172,13 @@ def allowed(source: SourceFile, exceptions: dict[str, str]) -> bool:
 @cache
 def imports(source: SourceFile) -> tuple[tuple[ast.stmt, str], ...]:
     """Every import statement with the module that it loads."""
-    known = {item.module for item in everything()}
+    known = {file.module for file in everything()}
     imported: list[tuple[ast.stmt, str]] = []
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Import):
-            imported += [(node, item.name) for item in node.names]
+            imported += [(node, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            inner = ((f"{node.module}.{item.name}", node.module or ".") for item in node.names)
+            inner = ((f"{node.module}.{alias.name}", node.module or ".") for alias in node.names)
             imported += [(node, name if name in known else base) for name, base in inner]
     return tuple(imported)
 

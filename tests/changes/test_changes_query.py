@@ -45,6 +45,7 @@ RESET = f"""
 update customers set stage = 'ACTIVE', country = 'GB', name = coalesce(nullif(name, 'Y'), '{EASTERN_CUSTOMER}'),
     owner_id = (select id from staff where name like 'Nancy%') where name in ('{EASTERN_CUSTOMER}', '{NORTHERN_CUSTOMER}', 'Y')
 """
+MOVE_TO_FRANCE = f"update customers set country = 'FR' where name = '{EASTERN_CUSTOMER}'"
 MOVE = "update customers set unit_id = (select id from org_units where code = '%s') where name = '%s'"
 
 
@@ -86,9 +87,8 @@ async def test_a_change_names_the_key_and_the_request_that_caused_it(reader: Cha
     await reader.client.query(f"mutation {{ productCreate(input: {{{nail}}}) {{ product {{ sku }} }} }}")
     (change,) = await reader.changes("operation actor requestId node { ... on Product { sku name unitPrice } }")
     assert change["actor"] == f"key:{reader.client.key.split('_')[1]}"
-    assert change["requestId"] == await reader.connection.fetchval(
-        "select request from change_log order by id desc limit 1"
-    )
+    last_request = "select request from change_log order by id desc limit 1"
+    assert change["requestId"] == await reader.connection.fetchval(last_request)
     assert change["node"] == {"sku": "N", "name": "Nail", "unitPrice": "1.0000"}
 
 
@@ -103,9 +103,7 @@ async def test_changes_of_one_transaction_have_its_number(reader: ChangeReader) 
 
 async def test_the_node_is_the_image_after_the_change_and_links_are_current(reader: ChangeReader) -> None:
     await reader.write(set_stage(EASTERN_CUSTOMER, "LOST"), set_stage(EASTERN_CUSTOMER, "DORMANT"))
-    await reader.write(
-        "update orders set freight = 1 where number = '10355'", "update orders set freight = 2 where number = '10355'"
-    )
+    await reader.write(*(f"update orders set freight = {n} where number = '10355'" for n in (1, 2)))
     changes = await reader.changes("node { ... on Customer { stage } ... on Order { freight customer { stage } } }")
     assert [change["node"] for change in changes] == [
         {"stage": "LOST"},
@@ -127,9 +125,8 @@ async def test_the_node_of_a_delete_is_the_image_before(reader: ChangeReader) ->
 
 async def test_aliased_nodes_of_a_change_have_their_own_selections(reader: ChangeReader) -> None:
     await reader.write(set_stage(EASTERN_CUSTOMER, "LOST"))
-    (change,) = await reader.changes(
-        "one: node { ... on Customer { stage } } other: node { id ... on Customer { name } }"
-    )
+    selection = "one: node { ... on Customer { stage } } other: node { id ... on Customer { name } }"
+    (change,) = await reader.changes(selection)
     assert (change["one"], change["other"]["name"]) == ({"stage": "LOST"}, EASTERN_CUSTOMER)
 
 
@@ -137,23 +134,19 @@ async def test_aliased_nodes_of_a_change_have_their_own_selections(reader: Chang
 
 
 async def test_pages_go_on_where_the_one_before_ended(reader: ChangeReader) -> None:
-    await reader.write(
-        *(set_stage(EASTERN_CUSTOMER, stage) for stage in ("LOST", "LOYAL", "DORMANT", "ACTIVE", "PROSPECT"))
-    )
-    selection = (
-        "... on Change { cursor previousCursor node { ... on Customer { stage } } } ... on StreamReady { cursor }"
-    )
+    stages = ["LOST", "LOYAL", "DORMANT", "ACTIVE", "PROSPECT"]
+    await reader.write(*(set_stage(EASTERN_CUSTOMER, stage) for stage in stages))
+    shown = "cursor previousCursor node { ... on Customer { stage } }"
+    selection = f"... on Change {{ {shown} }} ... on StreamReady {{ cursor }}"
     pages: list[Any] = []
     after = reader.start
     while not pages or pages[-1][-1]["__typename"] == "Change":
         pages.append(await reader.page(selection, after=after, first=2))
         after = pages[-1][-1]["cursor"]
     changes = [change for page in pages for change in page][:-1]
-    assert [change["node"]["stage"] for change in changes] == ["LOST", "LOYAL", "DORMANT", "ACTIVE", "PROSPECT"]
-    assert [change["previousCursor"] for change in changes] == [
-        reader.start,
-        *(change["cursor"] for change in changes[:-1]),
-    ]
+    assert [change["node"]["stage"] for change in changes] == stages
+    cursors = [reader.start, *(change["cursor"] for change in changes)]
+    assert [change["previousCursor"] for change in changes] == cursors[:-1]
     assert [len(page) for page in pages] == [2, 2, 2]
 
 
@@ -210,9 +203,7 @@ async def test_a_cursor_of_a_list_is_none_of_changes(read_only_client: HubClient
 
 async def test_a_filter_sees_rows_come_and_go(reader: ChangeReader) -> None:
     await reader.write(*(set_stage(EASTERN_CUSTOMER, stage) for stage in ("LOST", "DORMANT", "LOST")))
-    await reader.write(
-        f"update customers set country = 'FR' where name = '{EASTERN_CUSTOMER}'", set_stage(EASTERN_CUSTOMER, "LOYAL")
-    )
+    await reader.write(MOVE_TO_FRANCE, set_stage(EASTERN_CUSTOMER, "LOYAL"))
     changes = await reader.changes(
         "operation node { ... on Customer { stage country } }", filter="{customer: {stage: {eq: LOST}}}"
     )
@@ -238,15 +229,12 @@ async def test_a_types_filter_selects_changes_by_type(reader: ChangeReader) -> N
 
 async def test_the_selection_of_the_node_selects_types(reader: ChangeReader) -> None:
     await reader.write(set_stage(EASTERN_CUSTOMER, "LOST"), "update orders set freight = 1 where number = '10355'")
-    assert await reader.changes("entity node { ... on Order { freight } }") == [
-        {"entity": "ORDER", "node": {"freight": "1.0000"}}
-    ]
+    changes = await reader.changes("entity node { ... on Order { freight } }")
+    assert changes == [{"entity": "ORDER", "node": {"freight": "1.0000"}}]
 
 
 async def test_quiet_while_what_is_selected_stays_the_same(reader: ChangeReader) -> None:
-    await reader.write(
-        set_stage(EASTERN_CUSTOMER, "LOST"), f"update customers set country = 'FR' where name = '{EASTERN_CUSTOMER}'"
-    )
+    await reader.write(set_stage(EASTERN_CUSTOMER, "LOST"), MOVE_TO_FRANCE)
     assert await reader.changes("node { ... on Customer { country } }") == [{"node": {"country": "FR"}}]
 
 
@@ -254,9 +242,7 @@ async def test_quiet_while_what_is_selected_stays_the_same(reader: ChangeReader)
 async def test_every_change_counts_where_no_column_is_selected_or_all_are_meant(
     reader: ChangeReader, shown: str
 ) -> None:
-    await reader.write(
-        set_stage(EASTERN_CUSTOMER, "LOST"), f"update customers set country = 'FR' where name = '{EASTERN_CUSTOMER}'"
-    )
+    await reader.write(set_stage(EASTERN_CUSTOMER, "LOST"), MOVE_TO_FRANCE)
     assert len(await reader.changes(f"node {{ ... on Customer {{ {shown} }} }}")) == 2
 
 
@@ -270,12 +256,9 @@ async def test_a_link_counts_as_the_column_behind_it(reader: ChangeReader) -> No
 
 
 async def test_changed_fields_pick_changes(reader: ChangeReader) -> None:
-    await reader.write(
-        set_stage(EASTERN_CUSTOMER, "LOST"), f"update customers set country = 'FR' where name = '{EASTERN_CUSTOMER}'"
-    )
-    assert await reader.changes("changedFields", filter='{changedFields: ["country"]}') == [
-        {"changedFields": ["country"]}
-    ]
+    await reader.write(set_stage(EASTERN_CUSTOMER, "LOST"), MOVE_TO_FRANCE)
+    changes = await reader.changes("changedFields", filter='{changedFields: ["country"]}')
+    assert changes == [{"changedFields": ["country"]}]
 
 
 async def test_operations_pick_changes_as_they_are_seen(reader: ChangeReader) -> None:
@@ -297,13 +280,11 @@ async def test_ids_and_customers_pick_rows(reader: ChangeReader) -> None:
 
 async def test_own_changes_can_be_left_out(reader: ChangeReader) -> None:
     key = f"cus_{(await id_of(reader, EASTERN_CUSTOMER)).hex}"
-    await reader.client.query(
-        f'mutation {{ customerUpdate(input: {{id: "{key}", name: "X"}}) {{ customer {{ id }} }} }}'
-    )
+    rename = f'mutation {{ customerUpdate(input: {{id: "{key}", name: "X"}}) {{ customer {{ id }} }} }}'
+    await reader.client.query(rename)
     await reader.write("update customers set name = 'Y' where name = 'X'")
-    assert await reader.changes("node { ... on Customer { name } }", filter="{excludeOwn: true}") == [
-        {"node": {"name": "Y"}}
-    ]
+    changes = await reader.changes("node { ... on Customer { name } }", filter="{excludeOwn: true}")
+    assert changes == [{"node": {"name": "Y"}}]
 
 
 # -- to whom ----------------------------------------------------------------------------------------------------------------
@@ -373,9 +354,8 @@ async def test_deletes_cascading_from_a_customer_reach_keys_that_saw_the_custome
         "delete from contacts where name = 'Ada' and customer_id = (select id from customers where name = 'Ada');"
         " delete from customers where name = 'Ada'",
     )
-    changes = await reader.changes(
-        "operation entity node { ... on Contact { name } ... on Customer { name } }", key=key
-    )
+    selection = "operation entity node { ... on Contact { name } ... on Customer { name } }"
+    changes = await reader.changes(selection, key=key)
     assert [(change["operation"], change["entity"]) for change in changes] == [
         ("CREATE", "CUSTOMER"),
         ("CREATE", "CONTACT"),
@@ -387,9 +367,9 @@ async def test_deletes_cascading_from_a_customer_reach_keys_that_saw_the_custome
 
 # Every type, every kind of binding: a change of a row is told to whom the row is shown, and to nobody else.
 CAPTURED = "select relname from pg_trigger join pg_class on pg_class.oid = tgrelid where tgname = 'capture_update'"
-TOUCH_ROWS = (
-    "update {table} set version = version + 1, created_at = created_at - interval '1 second' where id = any($1::uuid[])"
-)
+TOUCH_ROWS = """
+update {table} set version = version + 1, created_at = created_at - interval '1 second' where id = any($1::uuid[])
+"""
 
 
 @pytest.mark.parametrize("binding", ["unrestricted", "unit_subtree", "single_unit", "customer"])
@@ -398,15 +378,15 @@ async def test_a_key_sees_exactly_the_changes_of_visible_rows(reader: ChangeRead
     tables = await reader.connection.fetch(CAPTURED)
     shown: set[str] = set()
     for (table,) in tables:
-        row_ids = [item["id"] for item in await reader.connection.fetch(f"select id from {table} order by id limit 25")]
-        await reader.connection.execute(TOUCH_ROWS.format(table=table), row_ids)
+        rows = await reader.connection.fetch(f"select id from {table} order by id limit 25")
+        await reader.connection.execute(TOUCH_ROWS.format(table=table), [row["id"] for row in rows])
     changes = (await reader.all_messages("entity entityId", key=key))[:-1]
-    everything = [item["entityId"] for item in (await reader.all_messages("entityId"))[:-1]]
+    everything = [change["entityId"] for change in (await reader.all_messages("entityId"))[:-1]]
     for start in range(0, len(everything), 100):
         ids = everything[start : start + 100]
         data = await reader.client.query("query($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ids}, key=key)
-        shown |= {item["id"] for item in data["nodes"] if item}
-    assert {item["entityId"] for item in changes} == shown
+        shown |= {node["id"] for node in data["nodes"] if node}
+    assert {change["entityId"] for change in changes} == shown
     assert len(shown) > 10
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from change_reader import wait_until_sequenced
+from change_workload import wait_until_sequenced
 from conftest import CreateDatabase
 from socket_hub import run_socket_hub
 

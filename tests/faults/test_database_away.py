@@ -19,6 +19,7 @@ from change_workload import wait_until
 from conftest import create_api_key
 from delivery_workload import DeliveryWorkload, run_delivery_workload
 from hub_process import HubProcesses, resident_mib, run_hubs
+from postgres_process import postmaster_pid
 from reconnecting_subscriber import open_subscribers
 from tcp_proxy import TcpProxy, run_proxy
 
@@ -67,7 +68,7 @@ class ProxiedHub:
         return self.processes.processes[self.processes.ports[0]]
 
     async def run_workload(self, seed: int, outage: Any, *, reconnect: bool) -> DeliveryWorkload:
-        """Writers and subscribers while something is done; some subscribers come back after it if they shall `part`."""
+        """Writers and subscribers while something is done; some subscribers lose their connection if they shall `reconnect`."""
         async with open_subscribers(SUBSCRIBERS, self.processes.ports, self.key) as subscribers:
 
             async def cause_outage() -> None:
@@ -175,12 +176,6 @@ async def test_connections_die_silently(proxied_hub: ProxiedHub, seed: int) -> N
     workload = await proxied_hub.run_workload(seed, freeze(), reconnect=False)
     assert workload.broken_promises() == set()
     assert [dict(subscriber.end_reasons) for subscriber in workload.subscribers] == [{}] * SUBSCRIBERS
-
-
-def postmaster_pid(folder: Path) -> int:
-    running = pidfile.read(folder / "pg")
-    assert running is not None
-    return running.pid
 
 
 async def _is_replaced(folder: Path, killed: int) -> bool:

@@ -47,14 +47,14 @@ async def test_every_live_query_ends_with_the_answer_of_its_query(
     live_queries = islice(generate_live_queries(graph, data, datetime.now(UTC), str(seed)), lists)
     async with (
         run_hubs(northwind_dsn, 2, cost_limit=COST_LIMIT) as processes,
-        open_connections(northwind_dsn, 1) as (rows,),
+        open_connections(northwind_dsn, 1) as (connection,),
     ):
         ports = processes.ports
         subscribers = [
             LiveListSubscriber([ports[n % 2], ports[1 - n % 2]], key, live_query=live_list)
             for n, live_list in enumerate(live_queries)
         ]
-        random_writer = RandomWriter(rows, graph.catalog, str(seed))
+        random_writer = RandomWriter(connection, graph.catalog, str(seed))
         async with run_subscribers(subscribers):
             before = [live_list.latest for live_list in subscribers]
             for how in [*ways, "end"]:
@@ -70,7 +70,7 @@ async def test_every_live_query_ends_with_the_answer_of_its_query(
                 ):
                     await random_writer.write_once()
                     await asyncio.sleep(0.01)
-            await wait_until_sequenced(rows)
+            await wait_until_sequenced(connection)
             different = await live_query_differences(subscribers, processes.ports[0], key)
     assert different == []
 

@@ -1,19 +1,17 @@
 """The embedded Postgres and its owner, killed without warning in every order: no commit is lost, all comes back."""
 
-import asyncio
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
+from postgres_process import eventually, fetch_value, postmaster_pid
 
 from hub.errors import Misconfigured
 from hub.postgres import ensure, pidfile, supervisor
@@ -27,17 +25,6 @@ with ensure(Path(sys.argv[1]), durable=False) as started:
     print(started.dsn, flush=True)
     sys.stdin.read()
 """
-
-
-def fetch_value(dsn: str, statement: str) -> Any:
-    async def fetch() -> Any:
-        connection = await asyncpg.connect(dsn)
-        try:
-            return await connection.fetchval(statement)
-        finally:
-            await connection.close()
-
-    return asyncio.run(fetch())
 
 
 @pytest.fixture(autouse=True)
@@ -62,19 +49,6 @@ def start_owner(data: Path) -> tuple[subprocess.Popen[str], str]:
 def stop_owner(hub: subprocess.Popen[str], number: signal.Signals) -> None:
     hub.send_signal(number)
     hub.communicate()
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()
-
-
-def postmaster_pid(data: Path) -> int:
-    running = pidfile.read(data / "pg")
-    assert running is not None
-    return running.pid
 
 
 def server_log(data: Path) -> str:

@@ -99,8 +99,8 @@ async def storm_hub(
     dsn = await create_database("migrated")
     key = await create_api_key(dsn)
     settings = {"socket_limit": 5_000, "stream_buffer": BUFFER, "stream_backpressure_timeout": 4}
-    async with run_hubs(dsn, 1, **settings) as hub, open_connections(dsn, 1) as (rows,):
-        yield StormHub(request.param, hub, key, rows)
+    async with run_hubs(dsn, 1, **settings) as hub, open_connections(dsn, 1) as (connection,):
+        yield StormHub(request.param, hub, key, connection)
 
 
 @asynccontextmanager

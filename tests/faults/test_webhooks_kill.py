@@ -108,9 +108,9 @@ async def _count_repeated(dsn: str, rounds: int, kills: int) -> int:
         for change in changes:
             versions_by_customer[change["entityId"]].append(change["version"])
         assert (path, list(versions_by_customer.values())) == (path, [versions] * CUSTOMERS)
-    counts = Counter((item.path, item.id) for item in requests if item.action == 200)
+    counts = Counter((request.path, request.id) for request in requests if request.action == 200)
     assert len(counts) == rounds * CUSTOMERS * ENDPOINTS
-    return sum(item - 1 for item in counts.values())
+    return sum(count - 1 for count in counts.values())
 
 
 def _response_statuses(draw: random.Random, number: int) -> list[int]:
@@ -169,7 +169,7 @@ async def test_rotated_secrets_overlap_under_load(dsn: str) -> None:
             if n in (15, 30, 45):
                 secrets.append((await run_query(rotate, {"id": webhook}))["webhookSecretRotate"]["secret"])
         requests = await receiver.wait_for_requests(61, seconds=30)
-    verifications = [[item.has_valid_signature(secret) for secret in secrets] for item in requests]
-    assert all(item[0] for item in verifications)  # the oldest holds for a day
+    verifications = [[request.has_valid_signature(secret) for secret in secrets] for request in requests]
+    assert all(oldest for oldest, *_ in verifications)  # the oldest holds for a day
     assert verifications[-1] == [True] * 4
     assert sorted(verifications) == verifications  # and each newer one from when it was made

@@ -221,22 +221,24 @@ async def test_a_moment_that_the_log_no_longer_reaches_is_refused_whatever_the_i
     monkeypatch.setattr(sequencer, "WATERMARK_SAVE_INTERVAL", 0.0)
     old = datetime.now(UTC) - timedelta(days=9)
     formatted = f"{old:%Y-%m-%dT%H:%M:%S.%f}Z"
-    async with open_hub_client(database_dsn) as hub_, open_connections(database_dsn, 1) as (rows,):
-        key = await rows.fetchval(ADD, "old", "Nail")
-        await rows.execute("set hub.capture = off")
-        await rows.execute("update products set created_at = $1", old)
-        await rows.execute("set hub.capture = on")
-        await rows.execute(RENAME, key, "Hook")
-        await rows.execute("update change_log set day = current_date - 9, at = $1 where operation = 'CREATE'", old)
-        await drop_old_partitions(database_dsn, rows)
+    async with open_hub_client(database_dsn) as hub_client, open_connections(database_dsn, 1) as (connection,):
+        key = await connection.fetchval(ADD, "old", "Nail")
+        await connection.execute("set hub.capture = off")
+        await connection.execute("update products set created_at = $1", old)
+        await connection.execute("set hub.capture = on")
+        await connection.execute(RENAME, key, "Hook")
+        await connection.execute(
+            "update change_log set day = current_date - 9, at = $1 where operation = 'CREATE'", old
+        )
+        await drop_old_partitions(database_dsn, connection)
         for query, digits in ((THEN, key.hex), (NODE, key.hex), (THEN, "0" * 32), (NODE, "0" * 32)):
             just = {"id": f"prd_{digits}", "at": (old - timedelta(microseconds=1)).isoformat()}
-            error = await hub_.error(query, just)
+            error = await hub_client.error(query, just)
             assert (error["code"], error["argument"]) == ("AS_OF_EXPIRED", "asOf")
             assert (
                 error["message"] == f"asOf: what rows were before {formatted} is no longer kept; name a later moment."
             )
-        assert await product_as_of(hub_, key, old) == ("Nail", 2)
+        assert await product_as_of(hub_client, key, old) == ("Nail", 2)
 
 
 # -- any edits ----------------------------------------------------------------------------------------------------------
@@ -265,11 +267,9 @@ async def make_random_edits(connection: asyncpg.Connection, rng: random.Random, 
     return states
 
 
-async def test_any_moment_gives_the_state_that_was_seen_then(database_dsn: str) -> None:
-    seed = random.randrange(10**6)
-    print("seed", seed)
-    async with open_hub_client(database_dsn) as hub_, open_connections(database_dsn, 1) as (rows,):
-        states = await make_random_edits(rows, random.Random(seed), 40)
+async def test_any_moment_gives_the_state_that_was_seen_then(database_dsn: str, seed: int) -> None:
+    async with open_hub_client(database_dsn) as hub_client, open_connections(database_dsn, 1) as (connection,):
+        states = await make_random_edits(connection, random.Random(seed), 40)
         for as_of, state in states:
             for key, was in state.items():
-                assert await product_as_of(hub_, key, as_of) == was, (seed, as_of, key)
+                assert await product_as_of(hub_client, key, as_of) == was, (seed, as_of, key)

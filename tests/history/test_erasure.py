@@ -59,11 +59,11 @@ async def test_subscribers_get_a_delete_without_a_node(reader: ChangeReader) -> 
 
 
 async def test_an_erasure_reaches_only_keys_that_saw_the_customer(reader: ChangeReader) -> None:
-    units = {item["code"]: item["id"] for item in await reader.connection.fetch("select code, id from org_units")}
+    units = {unit["code"]: unit["id"] for unit in await reader.connection.fetch("select code, id from org_units")}
     near = await create_api_key(reader.client.dsn, Role.READER, unit_id=units["eastern"])
     far = await create_api_key(reader.client.dsn, Role.READER, unit_id=units["northern"])
     await reader.client.query(ERASE, {"id": await edit_customer(reader)})
-    entities = {item["entity"] for item in await reader.changes("operation entity", key=near)}
+    entities = {change["entity"] for change in await reader.changes("operation entity", key=near)}
     assert {"CUSTOMER", "CONTACT", "ORDER", "ORDER_ITEM", "INTERACTION"} <= entities
     assert await reader.changes("entity", key=far) == []
 

@@ -218,10 +218,10 @@ async def test_a_link_is_named_by_its_field(northwind_client: HubClient, connect
 async def test_since_and_until_bound_a_history(northwind_client: HubClient, connection: asyncpg.Connection) -> None:
     id = await product(connection, "span", "name = 'Hook'", "name = 'Eye'")
     moments: list[datetime] = [
-        entry["at"]
-        for entry in await connection.fetch("select at from change_log where row_id = $1 order by id", _key(id))
+        record["at"]
+        for record in await connection.fetch("select at from change_log where row_id = $1 order by id", _key(id))
     ]
-    first, second, third = (entry.isoformat() for entry in moments)
+    first, second, third = (moment.isoformat() for moment in moments)
     assert await versions(northwind_client, id, f'(since: "{second}")') == [3, 2]
     assert await versions(northwind_client, id, f'(until: "{third}")') == [2, 1]
     assert await versions(northwind_client, id, f'(since: "{first}", until: "{second}")') == [1]
@@ -269,17 +269,17 @@ async def test_the_past_of_a_row_is_read_by_the_index_of_the_log(northwind_dsn: 
     await execute_sql(
         northwind_dsn, "update order_items set created_at = created_at + interval '1 us';" * 10 + "analyze"
     )
-    async with open_golden_engine(northwind_dsn) as harness, harness.pool.connection() as rows:
-        id = f"itm_{(await rows.fetchval('select id from order_items limit 1')).hex}"
+    async with open_golden_engine(northwind_dsn) as harness, harness.pool.connection() as connection:
+        id = f"itm_{(await connection.fetchval('select id from order_items limit 1')).hex}"
         as_of = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
         parts = f'node(id: "{id}", asOf: "{as_of}") {{ id }} then: orderItem(id: "{id}", asOf: "{as_of}") {{ id }}'
         parts += f' orderItem(id: "{id}") {{ history(first: 2) {{ totalCount nodes {{ version }} }} }}'
         operation = GraphQLRequest(f"{{ {parts} }}", None, None)
         for viewer in (ADMIN, Viewer(None, Role.READER, unit_path="group", unit_ids=(uuid4(), uuid4()))):
             text, arguments = harness.engine.explain(operation, viewer)
-            plan = [line for (line,) in await rows.fetch(f"explain {text}", *arguments)]
+            plan = [line for (line,) in await connection.fetch(f"explain {text}", *arguments)]
             assert [line for line in plan if "Index" in line and "row_id_id_idx" in line]
-            today = f"change_log_{await rows.fetchval('select max(day) from change_log'):%Y%m%d}"
+            today = f"change_log_{await connection.fetchval('select max(day) from change_log'):%Y%m%d}"
             assert not [line for line in plan if f"Seq Scan on {today}" in line], "\n".join(plan)
 
 

@@ -38,14 +38,14 @@ async def test_an_order_for_a_customer_on_its_way_to_another_unit_waits_for_it(h
     moved = await customer(hub_client, "Moved")
     document = "mutation ($input: OrderCreateInput!) { orderCreate(input: $input) { order { id } } }"
     input_values = {"customerId": moved, "number": "M-1", "currency": "EUR"}
-    rows = await asyncpg.connect(hub_client.dsn)
-    async with rows.transaction():
+    connection = await asyncpg.connect(hub_client.dsn)
+    async with connection.transaction():
         move = "update customers set unit_id = (select id from org_units where code = 'northern') where id = $1"
-        await rows.execute(move, UUID(moved[4:]))
+        await connection.execute(move, UUID(moved[4:]))
         creating = asyncio.create_task(hub_client.query(document, {"input": input_values}))
-        await wait_until(lambda: rows.fetchval("select exists (select from pg_locks where not granted)"))
+        await wait_until(lambda: connection.fetchval("select exists (select from pg_locks where not granted)"))
     assert (await creating)["orderCreate"]["order"]["id"].startswith("ord_")
-    await rows.close()
+    await connection.close()
 
 
 IDENTICAL_DOCUMENTS = (
@@ -91,13 +91,13 @@ async def test_an_operation_that_cannot_commit_is_not_reported_as_done(
 ) -> None:
     monkeypatch.setattr(mutations, "ATTEMPTS", 1)
     input_values = await interaction_naming_an_order(hub_client, "said.in.vain")
-    rows = await asyncpg.connect(hub_client.dsn)
-    async with rows.transaction():
-        await rows.execute("lock table order_items in access exclusive mode")
+    connection = await asyncpg.connect(hub_client.dsn)
+    async with connection.transaction():
+        await connection.execute("lock table order_items in access exclusive mode")
         refused = await hub_client.error(RECORD_INTERACTION, {"input": input_values})
     assert refused["code"] == "UNAVAILABLE"
-    assert await rows.fetchval("select count(*) from interactions where kind = 'said.in.vain'") == 0
-    await rows.close()
+    assert await connection.fetchval("select count(*) from interactions where kind = 'said.in.vain'") == 0
+    await connection.close()
 
 
 async def test_an_order_comes_to_what_all_its_items_come_to(hub_client: HubClient) -> None:

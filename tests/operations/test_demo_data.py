@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TypeAlias
 from uuid import UUID
 
 import asyncpg
 import pytest
 from conftest import CreateDatabase
 
+from hub.db.pool import Connection
 from hub.demo.load import load
 from hub.domain.scoring.scores import OrderSummary, band, quintiles, rfm, rfm_cuts, summarize_orders
 from hub.errors import BadInput, Misconfigured
@@ -32,8 +32,6 @@ NORTHWIND = {
     "order_items": 2155,
     "interactions": 1676,
 }
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 @pytest.fixture

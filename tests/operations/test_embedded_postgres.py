@@ -1,6 +1,5 @@
 """The embedded Postgres as its keeper meets it: first start, next start, attach, odd directories, who sees what."""
 
-import asyncio
 import fcntl
 import os
 import shutil
@@ -9,14 +8,14 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
+from postgres_process import eventually, fetch_value, postmaster_pid
 
 from hub.errors import HubError, Misconfigured
 from hub.postgres import PostgresServer, binaries, data_dir, ensure, launch_options, pidfile, server
@@ -29,17 +28,6 @@ as_root = pytest.mark.skipif(
 )
 
 
-def ask(dsn: str, statement: str) -> Any:
-    async def answer() -> Any:
-        connection = await asyncpg.connect(dsn)
-        try:
-            return await connection.fetchval(statement)
-        finally:
-            await connection.close()
-
-    return asyncio.run(answer())
-
-
 def refusal(data_directory: Path, **options: Any) -> HubError:
     with pytest.raises(Misconfigured) as caught:
         ensure(data_directory, durable=False, **options).stop()
@@ -50,8 +38,8 @@ def refusal(data_directory: Path, **options: Any) -> HubError:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     data = tmp_path_factory.mktemp("template") / "data"
     with ensure(data, durable=False) as started:
-        ask(started.dsn, "create table fact (n int)")
-        ask(started.dsn, "insert into fact values (42)")
+        fetch_value(started.dsn, "create table fact (n int)")
+        fetch_value(started.dsn, "insert into fact values (42)")
     yield data
     shutil.rmtree(data)
 
@@ -88,12 +76,12 @@ def test_the_first_start_makes_a_cluster_and_a_role_that_is_no_superuser(tmp_pat
     notices: list[str] = []
     with ensure(tmp_path / "new" / "data", durable=False, notice=notices.append) as started:
         assert started.owned
-        assert ask(started.dsn, "select current_user || ' ' || current_database()") == "hub hub"
-        assert not ask(started.dsn, "select rolsuper from pg_roles where rolname = current_user")
-        assert ask(started.admin_dsn, "select rolsuper from pg_roles where rolname = current_user")
-        assert ask(started.dsn, "show timezone") == "UTC"
-        assert ask(started.dsn, "select upper('ß')") == "SS"
-        assert ask(started.dsn, "show listen_addresses") == "127.0.0.1"
+        assert fetch_value(started.dsn, "select current_user || ' ' || current_database()") == "hub hub"
+        assert not fetch_value(started.dsn, "select rolsuper from pg_roles where rolname = current_user")
+        assert fetch_value(started.admin_dsn, "select rolsuper from pg_roles where rolname = current_user")
+        assert fetch_value(started.dsn, "show timezone") == "UTC"
+        assert fetch_value(started.dsn, "select upper('ß')") == "SS"
+        assert fetch_value(started.dsn, "show listen_addresses") == "127.0.0.1"
     assert [line.split(" in ")[0] for line in notices] == [
         f"making a new Postgres {binaries.find_programs().version} cluster"
     ]
@@ -101,8 +89,8 @@ def test_the_first_start_makes_a_cluster_and_a_role_that_is_no_superuser(tmp_pat
 
 def test_the_role_may_create_every_extension_the_hub_needs(postgres_server: PostgresServer) -> None:
     for name in ("pg_trgm", "unaccent", "ltree", "btree_gin"):
-        ask(postgres_server.dsn, f"create extension {name}")
-    assert len(ask(postgres_server.dsn, "select show_trgm('王小明')")) == 4
+        fetch_value(postgres_server.dsn, f"create extension {name}")
+    assert len(fetch_value(postgres_server.dsn, "select show_trgm('王小明')")) == 4
 
 
 def test_the_next_start_finds_the_data_at_the_same_port(data_directory: Path) -> None:
@@ -110,23 +98,23 @@ def test_the_next_start_finds_the_data_at_the_same_port(data_directory: Path) ->
         port = first.port
     with ensure(data_directory, durable=False) as second:
         assert (second.port, second.owned) == (port, True)
-        assert ask(second.dsn, "select n from fact") == 42
+        assert fetch_value(second.dsn, "select n from fact") == 42
 
 
 def test_a_cluster_survives_a_crash_of_the_machine_unless_configured_otherwise(data_directory: Path) -> None:
     modes = {}
     for durable in (True, False):
         with ensure(data_directory, durable=durable) as started:
-            modes[durable] = [ask(started.dsn, f"show {name}") for name in ("fsync", "synchronous_commit")]
+            modes[durable] = [fetch_value(started.dsn, f"show {name}") for name in ("fsync", "synchronous_commit")]
     assert modes == {True: ["on", "on"], False: ["off", "on"]}
 
 
 def test_whoever_comes_second_attaches_and_cannot_stop_it(postgres_server: PostgresServer) -> None:
-    before = postmaster(postgres_server)
+    before = postmaster_pid(postgres_server.data_dir)
     with ensure(postgres_server.data_dir) as attached:
         assert (attached.owned, attached.dsn) == (False, postgres_server.dsn)
-    assert ask(postgres_server.dsn, "select n from fact") == 42
-    assert postmaster(postgres_server) == before
+    assert fetch_value(postgres_server.dsn, "select n from fact") == 42
+    assert postmaster_pid(postgres_server.data_dir) == before
 
 
 def test_it_runs_on_at_the_same_address_until_the_last_who_wants_it_is_gone(postgres_server: PostgresServer) -> None:
@@ -135,7 +123,7 @@ def test_it_runs_on_at_the_same_address_until_the_last_who_wants_it_is_gone(post
         assert eventually(
             lambda: attached.owned and pidfile.serving_server(postgres_server.data_dir / "pg") is not None
         )
-        assert ask(postgres_server.dsn, "select n from fact") == 42
+        assert fetch_value(postgres_server.dsn, "select n from fact") == 42
     assert pidfile.read(postgres_server.data_dir / "pg") is None
 
 
@@ -169,7 +157,7 @@ def test_it_outlives_the_thread_that_asked_for_it(data_directory: Path) -> None:
     asking.start()
     asking.join()
     try:
-        assert ask(got[0].dsn, "select n from fact, pg_sleep(0.2)") == 42
+        assert fetch_value(got[0].dsn, "select n from fact, pg_sleep(0.2)") == 42
     finally:
         got[0].stop()
 
@@ -184,7 +172,7 @@ def test_stopping_twice_is_stopping_once(postgres_server: PostgresServer) -> Non
 def test_the_name_of_the_directory_may_be_any(data_directory: Path, name: str) -> None:
     odd = data_directory.rename(data_directory.with_name(name))
     with ensure(odd, durable=False) as started:
-        assert ask(started.dsn, "select n from fact") == 42
+        assert fetch_value(started.dsn, "select n from fact") == 42
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(f"{started.socket_dir}/.s.PGSQL.{started.port}")
     assert started.socket_dir.exists() == (started.socket_dir.parent == odd)
@@ -234,14 +222,14 @@ def test_a_cluster_of_another_user_is_refused_with_the_command_that_mends_it(dat
 def test_for_root_the_server_runs_as_the_owner_of_the_directory(data_directory: Path) -> None:
     subprocess.run(["chown", "-R", "4321:4321", data_directory], check=True)
     with ensure(data_directory, durable=False) as started:
-        assert ask(started.dsn, "select n from fact") == 42
+        assert fetch_value(started.dsn, "select n from fact") == 42
         assert owner_of(started) == 4321
 
 
 @as_root
 def test_for_root_the_server_is_nobody_and_has_no_capability_where_it_needs_none(open_data_directory: Path) -> None:
     with ensure(open_data_directory, durable=False) as started:
-        status = Path(f"/proc/{postmaster(started)}/status").read_text()
+        status = Path(f"/proc/{postmaster_pid(started.data_dir)}/status").read_text()
         assert owner_of(started) == 65534
         assert "CapEff:\t0000000000000000" in status
 
@@ -257,8 +245,8 @@ def test_programs_that_root_alone_can_reach_are_copied_to_where_they_run(
         shutil.copytree(part, closed / part.name, copy_function=os.link)
     monkeypatch.setattr(binaries, "candidate_directories", lambda: iter([closed / wheel.name / "pginstall" / "bin"]))
     with ensure(open_data_directory, durable=False) as started:
-        assert ask(started.dsn, "select n from fact") == 42
-        program = Path(f"/proc/{postmaster(started)}/cmdline").read_text().split("\0")[0]
+        assert fetch_value(started.dsn, "select n from fact") == 42
+        program = Path(f"/proc/{postmaster_pid(started.data_dir)}/cmdline").read_text().split("\0")[0]
     assert Path(program).is_relative_to(open_data_directory / "server")
     dump = subprocess.run([Path(program).with_name("pg_dump"), "-V"], capture_output=True, text=True, check=True)
     assert dump.stdout.startswith("pg_dump (PostgreSQL)")
@@ -275,7 +263,7 @@ def test_no_command_line_environment_or_log_shows_a_password(postgres_server: Po
     shown = subprocess.run(["ps", "-eww", "-o", "args="], capture_output=True, text=True, check=True).stdout
     shown += (postgres_server.data_dir / "postgres.log").read_text() + repr(postgres_server)
     with suppress(OSError):  # only Linux has it, and a root with few rights may not read it
-        shown += Path(f"/proc/{postmaster(postgres_server)}/environ").read_text()
+        shown += Path(f"/proc/{postmaster_pid(postgres_server.data_dir)}/environ").read_text()
     assert str(postgres_server.data_dir) in shown
     assert secrets.admin not in shown
     assert secrets.role not in shown
@@ -288,16 +276,16 @@ def test_without_the_password_nobody_gets_in(postgres_server: PostgresServer) ->
             f"@/hub?host={postgres_server.socket_dir}&port={postgres_server.port}",
         ):
             with pytest.raises(asyncpg.InvalidPasswordError):
-                ask(f"postgresql://{user}:wrong{address}", "select 1")
+                fetch_value(f"postgresql://{user}:wrong{address}", "select 1")
 
 
 def test_a_lost_password_file_is_recreated_and_old_passwords_end(data_directory: Path) -> None:
     old = passwords(data_dir.DataDirectory(data_directory))
     (data_directory / "pg.password").unlink()
     with ensure(data_directory, durable=False) as started:
-        assert ask(started.dsn, "select n from fact") == 42
+        assert fetch_value(started.dsn, "select n from fact") == 42
         with pytest.raises(asyncpg.InvalidPasswordError):
-            ask(f"postgresql://postgres:{old.admin}@127.0.0.1:{started.port}/hub", "select 1")
+            fetch_value(f"postgresql://postgres:{old.admin}@127.0.0.1:{started.port}/hub", "select 1")
 
 
 def test_the_environment_of_the_hub_does_not_reach_the_server(
@@ -306,9 +294,11 @@ def test_the_environment_of_the_hub_does_not_reach_the_server(
     for name, value in {"PGTZ": "Asia/Tokyo", "PGDATESTYLE": "german", "PGPORT": "1", "PGDATA": "/nowhere"}.items():
         monkeypatch.setenv(name, value)
     with ensure(data_directory, durable=False) as started:
-        assert ask(started.admin_dsn, "select setting from pg_settings where name = 'port'") == str(started.port)
-        assert ask(started.admin_dsn, "select boot_val from pg_settings where name = 'DateStyle'") == "ISO, MDY"
-        assert ask(started.admin_dsn, "show timezone") == "UTC"
+        assert fetch_value(started.admin_dsn, "select setting from pg_settings where name = 'port'") == str(
+            started.port
+        )
+        assert fetch_value(started.admin_dsn, "select boot_val from pg_settings where name = 'DateStyle'") == "ISO, MDY"
+        assert fetch_value(started.admin_dsn, "show timezone") == "UTC"
 
 
 def test_a_port_that_was_taken_meanwhile_is_exchanged(data_directory: Path) -> None:
@@ -317,7 +307,7 @@ def test_a_port_that_was_taken_meanwhile_is_exchanged(data_directory: Path) -> N
         (data_directory / "pg.owner").write_text(f"1 {taken}\n")
         with ensure(data_directory, durable=False) as started:
             assert started.port != taken
-            assert ask(started.dsn, "select n from fact") == 42
+            assert fetch_value(started.dsn, "select n from fact") == 42
             assert (data_directory / "pg.owner").read_text() == f"{os.getpid()} {started.port}\n"
 
 
@@ -346,7 +336,7 @@ def test_a_process_file_that_names_no_server_is_not_believed(data_directory: Pat
     (data_directory / "pg" / "postmaster.pid").write_text(text.format(us=os.getpid()))
     with ensure(data_directory, durable=False) as started:
         assert started.owned
-        assert ask(started.dsn, "select n from fact") == 42
+        assert fetch_value(started.dsn, "select n from fact") == 42
 
 
 def test_a_half_initialised_cluster_is_recreated(tmp_path: Path) -> None:
@@ -354,7 +344,7 @@ def test_a_half_initialised_cluster_is_recreated(tmp_path: Path) -> None:
     (tmp_path / "pg.new" / "PG_VERSION").write_text("18\n")
     (tmp_path / "pg.secret").write_text("old")
     with ensure(tmp_path, durable=False) as started:
-        assert ask(started.dsn, "select 1") == 1
+        assert fetch_value(started.dsn, "select 1") == 1
     assert not (tmp_path / "pg.new").exists()
     assert not (tmp_path / "pg.secret").exists()
 
@@ -398,16 +388,5 @@ def test_a_long_log_is_set_aside(data_directory: Path) -> None:
     assert (data_directory / "postgres.log.1").stat().st_size == data_dir.LOG_LIMIT + 1
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return condition()
-
-
-def postmaster(started: PostgresServer) -> int:
-    return int((started.data_dir / "pg" / "postmaster.pid").read_text().split()[0])
-
-
 def owner_of(started: PostgresServer) -> int:
-    return Path(f"/proc/{postmaster(started)}").stat().st_uid
+    return Path(f"/proc/{postmaster_pid(started.data_dir)}").stat().st_uid

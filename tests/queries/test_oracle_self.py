@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import asyncpg
@@ -36,6 +36,7 @@ from oracle.shrink import smaller_steps
 from oracle.values import average
 
 from hub import schema
+from hub.db.pool import Connection
 from hub.engine.catalog.catalog import HISTORY
 from hub.engine.document.documents import DocumentStore
 from hub.engine.document.limits import Limits
@@ -44,7 +45,6 @@ from hub.engine.graphql_types.subscription_types import MESSAGE_TYPES
 from hub.viewer import ADMIN
 
 NOW = datetime(1998, 5, 6, tzinfo=UTC)
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 WORDS = re.findall(
     r"[^|]+",
     "Johnson|jonson|José|García|王小明|小明|Müller|Straße|ｆｕｌｌ|ﬁne|Łódź|ΑΘΗΝΑΣ|Σίσυφος|Москва|ёлка|Ǆ|İstanbul|ıssız|½|№|™|café|œuvre|"
@@ -96,12 +96,12 @@ async def test_folding_is_the_databases(connection: Connection) -> None:
 
 async def test_word_similarity_is_the_databases(connection: Connection) -> None:
     rng = random.Random(8)
-    folded = [text.fold(item) for item in texts(3_000)]
-    needles, among = [item.strip() for item in rng.choices(folded, k=6_000)], rng.choices(folded, k=6_000)
+    folded = [text.fold(sample) for sample in texts(3_000)]
+    needles, among = [needle.strip() for needle in rng.choices(folded, k=6_000)], rng.choices(folded, k=6_000)
     query = "select a, b, word_similarity(a, b) as s from unnest($1::text[], $2::text[]) u(a, b)"
     results = await connection.fetch(query, needles, among)
-    assert sum(item["s"] > 0 for item in results) > 1_000
-    assert [tuple(item) for item in results if text.word_similarity(item["a"], item["b"]) != item["s"]] == []
+    assert sum(record["s"] > 0 for record in results) > 1_000
+    assert [tuple(r) for r in results if text.word_similarity(r["a"], r["b"]) != r["s"]] == []
 
 
 async def test_averages_are_the_databases_to_the_last_decimal(connection: Connection) -> None:

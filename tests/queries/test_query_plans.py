@@ -246,12 +246,12 @@ async def test_a_partition_that_was_empty_when_analysed_is_not_scanned(database_
         for name in ("one", "two", "three"):
             await hub.connection.fetchval(INSERT_PRODUCT, name)
             assert (await subscription.next_root())["node"] == {"name": name}
-    async with open_connections(database_dsn, 1) as (rows,):
+    async with open_connections(database_dsn, 1) as (connection,):
 
         async def no_other_client() -> bool:
-            is_alone: bool = await rows.fetchval(NO_OTHER_CLIENT)  # who goes writes down what it has read
+            is_alone: bool = await connection.fetchval(NO_OTHER_CLIENT)  # who goes writes down what it has read
             return is_alone
 
         await wait_until(no_other_client)
-        read = await rows.fetch(PARTITION_SCANS)
+        read = await connection.fetch(PARTITION_SCANS)
     assert [tuple(row) for row in read] == [(0, True)]

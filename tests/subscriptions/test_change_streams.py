@@ -1,6 +1,6 @@
 """Subscriptions on a whole hub, through real sockets: changes as they happen.
 
-Which changes are told is test_changes_query.py's; what sockets do, test_protocol.py's; answers kept alive, test_live_queries.py's."""
+Which changes are told is test_changes_query.py's; what sockets do, test_protocol.py's; live queries, test_live_queries.py's."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -9,10 +9,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from change_reader import wait_until_sequenced
-from change_workload import wait_until
+from change_workload import wait_until, wait_until_sequenced
 from conftest import CreateDatabase, create_api_key
-from socket_hub import SocketHub, run_socket_hub, set_stage
+from socket_hub import SocketHub, SocketSubscription, run_socket_hub, set_stage
 
 from hub.changefeed import feed
 from hub.engine.execution.subscriptions import SubscriptionSource
@@ -43,10 +42,10 @@ async def socket_hub(shared_hub: SocketHub) -> SocketHub:
     return shared_hub
 
 
-async def wait_until_ready(subscription: Any) -> str:
+async def wait_until_ready(subscription: SocketSubscription) -> str:
     """Waits until what follows is new; the cursor there."""
     while True:
-        message = await subscription.next()
+        message = await subscription.next_root()
         if message["__typename"] == "StreamReady":
             return str(message["cursor"])
 
@@ -153,9 +152,9 @@ async def test_subscribers_that_resume_together_share_one_reader(
         await all_there.wait()
         return await since(*args, **kwargs)
 
-    async def counting_render(changefeed: feed.ChangeFeed, watch: SubscriptionSource, positions: Sequence[int]) -> Any:
+    async def counting_render(changefeed: feed.ChangeFeed, source: SubscriptionSource, positions: Sequence[int]) -> Any:
         rendered.append(positions)
-        return await render(changefeed, watch, positions)
+        return await render(changefeed, source, positions)
 
     monkeypatch.setattr(change_streams.StreamGroup, "subscribe", counting_subscribe)
     monkeypatch.setattr(feed.ChangeFeed, "headers_after", since_when_all_are_there)
@@ -164,9 +163,9 @@ async def test_subscribers_that_resume_together_share_one_reader(
         streams = [
             await stack.enter_async_context(socket_hub.subscribe(STAGES, {"after": before})) for _ in range(SUBSCRIBERS)
         ]
-        for item in streams:
-            assert [(await item.next_root())["node"]["stage"] for _ in range(2)] == ["LOST", "DORMANT"]
-    assert [len(item) for item in rendered] == [2]
+        for subscription in streams:
+            assert [(await subscription.next_root())["node"]["stage"] for _ in range(2)] == ["LOST", "DORMANT"]
+    assert [len(batch) for batch in rendered] == [2]
 
 
 async def _next_stage(socket_hub: SocketHub, after: str) -> str:
@@ -230,10 +229,10 @@ async def test_changes_that_a_slow_client_cannot_buffer_are_read_again_later(
     batch_sizes, drained, original = list[int](), asyncio.Event(), feed.ChangeFeed.render
 
     async def counting_render(
-        self: feed.ChangeFeed, watch: SubscriptionSource, positions: Sequence[int]
+        self: feed.ChangeFeed, source: SubscriptionSource, positions: Sequence[int]
     ) -> list[tuple[int, bytes]]:
         batch_sizes.append(len(positions))
-        return await original(self, watch, positions)
+        return await original(self, source, positions)
 
     async with socket_hub.subscribe(STAGES) as subscription:
         cursor = await wait_until_ready(subscription)
@@ -285,8 +284,8 @@ async def test_changes_lost_while_being_read_are_not_delivered(
 ) -> None:
     render, read, lost = feed.ChangeFeed.render, asyncio.Event(), asyncio.Event()
 
-    async def slow_render(changefeed: feed.ChangeFeed, watch: SubscriptionSource, positions: Sequence[int]) -> Any:
-        messages = await render(changefeed, watch, positions)
+    async def slow_render(changefeed: feed.ChangeFeed, source: SubscriptionSource, positions: Sequence[int]) -> Any:
+        messages = await render(changefeed, source, positions)
         if len(positions) == 2:
             read.set()
             await lost.wait()

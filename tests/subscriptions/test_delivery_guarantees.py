@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from change_reader import wait_until_sequenced
+from change_workload import wait_until_sequenced
 from conftest import CreateDatabase
 from delivery_workload import run_delivery_workload
 from reconnecting_subscriber import open_subscribers

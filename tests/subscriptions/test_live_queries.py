@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from change_reader import wait_until_sequenced
+from change_workload import wait_until_sequenced
 from conftest import CreateDatabase, create_api_key
 from socket_hub import SocketHub, run_socket_hub, set_stage
 

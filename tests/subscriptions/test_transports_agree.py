@@ -108,11 +108,11 @@ async def test_they_are_the_same_to_the_byte_and_replayed_in_their_columns(
     socket, events = await over_socket(socket_hub, after), await over_events(socket_hub, after)
     (posted, webhook), page = await over_webhook(socket_hub, receiver, after), await over_page(socket_hub, after)
     assert socket == events == posted == page
-    assert [columns(item)[0]["totalCount"] for item in posted] == [1, 1, 1, 1]
+    assert [columns(message)[0]["totalCount"] for message in posted] == [1, 1, 1, 1]
 
     await socket_hub.query(ADD, {"id": ada, "name": "Lovelace"})
     await socket_hub.query(REWIND, {"id": webhook, "after": after})
-    again = [item.body for item in (await receiver.wait_for_requests(2 * COUNT))[COUNT:]]
+    again = [request.body for request in (await receiver.wait_for_requests(2 * COUNT))[COUNT:]]
     later = [
         await over_socket(socket_hub, after),
         await over_events(socket_hub, after),
@@ -120,5 +120,5 @@ async def test_they_are_the_same_to_the_byte_and_replayed_in_their_columns(
         await over_page(socket_hub, after),
     ]
     assert [later[0], later[0], later[0]] == later[1:]
-    assert [columns(item)[1] for item in later[0]] == [columns(item)[1] for item in posted]
-    assert [columns(item)[0]["totalCount"] for item in again] == [2, 2, 2, 2]
+    assert [columns(message)[1] for message in later[0]] == [columns(message)[1] for message in posted]
+    assert [columns(message)[0]["totalCount"] for message in again] == [2, 2, 2, 2]

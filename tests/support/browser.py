@@ -39,7 +39,7 @@ FORM_ADVICE = '"code":"GenericIssue"'
 
 
 class BrowserTab:
-    """One tab. `requested` are the addresses it asked for, `complaints` all it wrote to the console or the issues."""
+    """One tab. `requested_urls` are the addresses it asked for, `console_messages` all it wrote to the console or the issues."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.requested_urls: list[str] = []

@@ -3,22 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
-from change_workload import wait_until
+from change_workload import wait_until_sequenced
 from writer_client import HubClient
 
+from hub.db.pool import Connection
+
 CHANGES_PAGE = "query ($after: Cursor, $first: Int) { changes(after: $after, first: $first%s) { __typename %s } }"
-UNASSIGNED_COUNT_SQL = "select count(*) from change_log where id not in (select id from change_order)"
-
-
-async def wait_until_sequenced(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """Waits until every change that is committed has its position."""
-
-    async def all_assigned() -> bool:
-        unassigned: int = await connection.fetchval(UNASSIGNED_COUNT_SQL)
-        return unassigned == 0
-
-    await wait_until(all_assigned)
 
 
 @dataclass
@@ -26,7 +16,7 @@ class ChangeReader:
     """Who reads changes of one database."""
 
     client: HubClient
-    connection: "asyncpg.Connection[asyncpg.Record]"
+    connection: Connection
     start: str | None = None  # the cursor behind which pages begin, unless another is named
 
     async def write(self, *statements: str) -> None:

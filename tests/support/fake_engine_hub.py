@@ -126,7 +126,7 @@ class FakeEngine:
 
 
 class FakeSubscription:
-    """One stream of the fake room that publishes; the argument of its field says what it does."""
+    """One subscription of the fake opener; the argument of its field says what it does."""
 
     def __init__(self, sink: MessageSink, request: GraphQLRequest, viewer: Viewer) -> None:
         self.sink = sink
@@ -342,6 +342,6 @@ __all__ = [
     "replace",
     "run_fake_engine_hub",
     "serve_app",
-    "until",
     "stored_key",
+    "until",
 ]

@@ -56,7 +56,7 @@ GOLDEN_DOCUMENTS = [read_document(path) for path in sorted(GOLDEN_FOLDER.glob("*
 
 @dataclass(frozen=True, slots=True)
 class SentStatement:
-    """A statement as it was sent to Postgres; `fresh` ones are planned for these very arguments."""
+    """A statement as it was sent to Postgres; those with a `custom_plan` are planned for these very arguments."""
 
     text: str
     arguments: Sequence[Any]

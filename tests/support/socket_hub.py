@@ -52,7 +52,7 @@ class SocketSubscription:
 
 @dataclass
 class SocketHub:
-    """A hub to subscribe to; `rows` writes past it."""
+    """A hub to subscribe to; `connection` writes past it."""
 
     port: int
     dsn: str

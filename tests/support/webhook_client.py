@@ -24,6 +24,7 @@ CHANGES = """subscription { changes(filter: {types: [CUSTOMER]}) { ... on Change
     cursor previousCursor operation entityId version node { ... on Customer { name version } }
 } } }"""
 RESEND = "mutation ($id: ID!) { webhookDeliveryResend(input: {id: $id}) { webhookDelivery { id status } } }"
+RESUME = "mutation ($id: ID!) { webhookResume(input: {id: $id}) { webhook { id } } }"
 CREATE_WEBHOOK = """mutation ($url: String!, $query: String!, $variables: JSON, $after: String, $wait: Int) {
     webhookCreate(input: {
         name: "hook", url: $url, query: $query, variables: $variables, after: $after, coalesceSeconds: $wait

@@ -16,6 +16,7 @@ from webhook_client import (
     CREATE_WEBHOOK,
     INSERT_UNIT,
     RESEND,
+    RESUME,
     STOP_WEBHOOKS_SQL,
     QueryFailed,
     ReceivedRequest,
@@ -27,9 +28,9 @@ from webhook_client import (
     run_receiver,
 )
 
+from hub.db.pool import Connection
 from hub.viewer import Role
 
-TableConnection = asyncpg.Connection
 NAMES = "subscription { changes(filter: {types: [CUSTOMER]}) { ... on Change { cursor node { ... on Customer { name } } } } }"
 STATE = "query ($id: ID!) { webhook(id: $id) { status statusReason } }"
 REWIND = """mutation ($id: ID!, $after: String, $since: DateTime) {
@@ -60,7 +61,7 @@ async def shared_run_query(dsn: str) -> AsyncIterator[RunQuery]:
 
 
 @pytest.fixture(scope="module")
-async def connection(dsn: str) -> AsyncIterator[TableConnection]:
+async def connection(dsn: str) -> AsyncIterator[Connection]:
     """The tables themselves."""
     connection = await asyncpg.connect(dsn)
     yield connection
@@ -99,10 +100,7 @@ async def refused(run_query: RunQuery, call: str, **variables: Any) -> str:
         ({"query": "subscription { nothing }"}, "FIELD_UNKNOWN input.query: "),
         ({"query": "{ customers { nodes { id } } }"}, "OPERATION_UNKNOWN input.query: A query has one answer"),
         ({"query": "subscription {"}, "GRAPHQL_SYNTAX input.query: "),
-        (
-            {"query": "subscription { customersLive { cursor } }"},
-            "WEBHOOK_INVALID input.query: a webhook sends changes",
-        ),
+        ({"query": "subscription { customersLive { cursor } }"}, "WEBHOOK_INVALID input.query: a webhook sends "),
         (
             {"query": "subscription { changes(filter: {types: [WEBHOOK_DELIVERY]}) { ... on Change { cursor } } }"},
             "WEBHOOK_LOOP input.query: a webhook is not told of webhooks",
@@ -110,10 +108,7 @@ async def refused(run_query: RunQuery, call: str, **variables: Any) -> str:
         ({"variables": ["DE"]}, "VALUE_INVALID input.variables: give an object"),
         ({"variables": "DE"}, "VALUE_INVALID input.variables: give an object"),
         ({"url": "ftp://example.net/"}, "VALUE_INVALID input.url: 'ftp://example.net/' is no URL of the web"),
-        (
-            {"url": "https://name:word@example.net/"},
-            "VALUE_INVALID input.url: a URL must not hold a name or a password",
-        ),
+        ({"url": "https://name:word@example.net/"}, "VALUE_INVALID input.url: a URL must not hold a name or "),
         ({"url": "https://example.net:99999/"}, "VALUE_INVALID input.url: 'https://example.net:99999/' is no URL"),
         ({"wait": 3_601}, "VALUE_INVALID input.coalesceSeconds: give 0 to 3600 seconds"),
         ({"after": "yesterday"}, "CURSOR_MALFORMED input.after: "),
@@ -158,7 +153,7 @@ ADD = """mutation ($name: String!, $unit: ID!) {
 
 
 async def test_a_webhook_gets_what_its_owner_sees_until_the_owner_is_revoked(
-    run_query: RunQuery, receiver: ReceiverProcess, dsn: str, connection: TableConnection
+    run_query: RunQuery, receiver: ReceiverProcess, dsn: str, connection: Connection
 ) -> None:
     await execute_sql(dsn, BRANCHES)
     units = await connection.fetch("select id from org_units where code in ('north', 'south') order by code")
@@ -182,17 +177,16 @@ async def test_a_webhook_gets_what_its_owner_sees_until_the_owner_is_revoked(
 
 
 async def test_a_bound_key_sees_its_own_webhooks_alone(
-    run_query: RunQuery, receiver: ReceiverProcess, dsn: str, connection: TableConnection
+    run_query: RunQuery, receiver: ReceiverProcess, dsn: str, connection: Connection
 ) -> None:
     await execute_sql(dsn, BRANCHES)
     units = await connection.fetch("select id from org_units where code in ('north', 'south') order by code")
-    north, south = [await create_api_key(dsn, Role.WRITER, unit_id=item["id"]) for item in units]
+    north, south = [await create_api_key(dsn, Role.WRITER, unit_id=unit["id"]) for unit in units]
     data = await run_query(CREATE_WEBHOOK, {"url": receiver.url(), "query": NAMES}, key=north)
     id = data["webhookCreate"]["webhook"]["id"]
-    counts = [
-        (await run_query("{ webhooks { totalCount } }", key=item))["webhooks"]["totalCount"] for item in (north, south)
-    ]
-    assert (counts, (await run_query(STATE, {"id": id}))["webhook"]["status"]) == ([1, 0], "ACTIVE")
+    counts = [await run_query("{ webhooks { totalCount } }", key=key) for key in (north, south)]
+    assert [count["webhooks"]["totalCount"] for count in counts] == [1, 0]
+    assert (await run_query(STATE, {"id": id}))["webhook"]["status"] == "ACTIVE"
     delete = "mutation ($id: ID!) { webhookDelete(input: {id: $id}) { deletedId } }"
     with pytest.raises(QueryFailed, match="NOT_FOUND"):
         await run_query(delete, {"id": id}, key=south)
@@ -214,7 +208,7 @@ async def test_both_secrets_sign_until_the_old_one_ends(run_query: RunQuery, rec
 
 
 async def test_a_secret_is_not_stored_in_the_clear(
-    run_query: RunQuery, receiver: ReceiverProcess, dsn: str, connection: TableConnection
+    run_query: RunQuery, receiver: ReceiverProcess, dsn: str, connection: Connection
 ) -> None:
     _, secret = await create_webhook(run_query, receiver.url())
     stored = await connection.fetchval("select string_agg(encode(box, 'base64'), '') from webhook_secrets")
@@ -276,7 +270,7 @@ async def test_a_delivery_that_is_being_sent_is_sent_once_more_at_once(
 
 
 async def test_a_delivery_in_flight_is_not_coalesced(
-    run_query: RunQuery, receiver: ReceiverProcess, dsn: str, connection: TableConnection
+    run_query: RunQuery, receiver: ReceiverProcess, dsn: str, connection: Connection
 ) -> None:
     await create_webhook(run_query, receiver.url(), wait=3_600)
     ada = await create_customer(run_query, "Ada")
@@ -293,7 +287,7 @@ async def test_a_delivery_in_flight_is_not_coalesced(
 
 
 async def test_a_dead_letter_is_resent_even_if_its_change_has_expired(
-    run_query: RunQuery, receiver: ReceiverProcess, connection: TableConnection
+    run_query: RunQuery, receiver: ReceiverProcess, connection: Connection
 ) -> None:
     await receiver.set_actions(hook=[200, 410, 200])
     webhook, _ = await create_webhook(run_query, receiver.url())
@@ -304,7 +298,7 @@ async def test_a_dead_letter_is_resent_even_if_its_change_has_expired(
     status = "select status from webhook_deliveries where id = $1"
     await wait_until(lambda: _is(connection, status, UUID(bob.id[4:]), "DEAD"))
     await connection.execute("update change_feed set least_position = (select max(position) + 1 from change_order)")
-    await run_query("mutation ($id: ID!) { webhookResume(input: {id: $id}) { webhook { id } } }", {"id": webhook})
+    await run_query(RESUME, {"id": webhook})
     await run_query(RESEND, {"id": bob.id})
     *_, again = await receiver.wait_for_requests(3)
     assert (again.id, again.body) == (bob.id, bob.body)
@@ -315,7 +309,7 @@ async def test_a_dead_letter_is_resent_even_if_its_change_has_expired(
 
 
 async def test_every_webhook_reports_expired_changes(
-    run_query: RunQuery, receiver: ReceiverProcess, connection: TableConnection
+    run_query: RunQuery, receiver: ReceiverProcess, connection: Connection
 ) -> None:
     other = "subscription { changes(filter: {types: [CUSTOMER]}) { ... on Change { operation } } }"
     webhooks = [(await create_webhook(run_query, receiver.url(), query))[0] for query in (CHANGES, other)]
@@ -335,18 +329,17 @@ async def test_every_webhook_reports_expired_changes(
     await wait_until(both_report)
 
 
-async def _is(connection: TableConnection, query: str, key: UUID, value: object) -> bool:
+async def _is(connection: Connection, query: str, key: UUID, value: object) -> bool:
     return bool(await connection.fetchval(query, key) == value)
 
 
 async def test_what_is_paused_goes_on_where_it_stood(run_query: RunQuery, receiver: ReceiverProcess) -> None:
     webhook, _ = await create_webhook(run_query, receiver.url())
-    await run_query(
-        'mutation ($id: ID!) { webhookPause(input: {id: $id, reason: "Tea."}) { webhook { id } } }', {"id": webhook}
-    )
+    pause = 'mutation ($id: ID!) { webhookPause(input: {id: $id, reason: "Tea."}) { webhook { id } } }'
+    await run_query(pause, {"id": webhook})
     await create_customer(run_query, "Ada")
     assert (await run_query(STATE, {"id": webhook}))["webhook"] == {"status": "PAUSED", "statusReason": "Tea."}
-    await run_query("mutation ($id: ID!) { webhookResume(input: {id: $id}) { webhook { id } } }", {"id": webhook})
+    await run_query(RESUME, {"id": webhook})
     await create_customer(run_query, "Bob")
     assert names(await receiver.wait_for_requests(2)) == ["Ada", "Bob"]
 
@@ -364,15 +357,12 @@ async def test_a_dry_run_counts_and_shows_what_would_have_been_sent(
     sent = await receiver.wait_for_requests(4)
     tried = (await run_query(DRY_RUN, {"query": query}))["webhookDryRun"]
     assert (tried["deliveries"], tried["complete"]) == (4, True)
-    assert [sample["data"]["changes"]["node"]["name"] for sample in tried["samples"]] == [
-        "Tried 1",
-        "Tried 2",
-        "Tried 3",
-    ]
-    assert tried["samples"][0]["data"]["changes"]["cursor"] == change(sent[1])["cursor"]
+    samples = [sample["data"]["changes"] for sample in tried["samples"]]
+    assert [sample["node"]["name"] for sample in samples] == ["Tried 1", "Tried 2", "Tried 3"]
+    assert samples[0]["cursor"] == change(sent[1])["cursor"]
 
 
-async def test_few_try_at_once_so_that_others_are_answered(run_query: RunQuery, connection: TableConnection) -> None:
+async def test_few_try_at_once_so_that_others_are_answered(run_query: RunQuery, connection: Connection) -> None:
     async with connection.transaction():
         await connection.execute("lock table change_order")
         tries = [asyncio.ensure_future(run_query(DRY_RUN, {"query": CHANGES})) for _ in range(3)]

@@ -17,6 +17,7 @@ from webhook_client import (
     ALLOW_LOCALHOST,
     INSERT_UNIT,
     RESEND,
+    RESUME,
     STOP_WEBHOOKS_SQL,
     WEBHOOKS_OFF,
     MovableClock,
@@ -44,7 +45,6 @@ STATUSES = "select status, count(*)::int from webhook_deliveries where webhook_i
 WEBHOOK_IDS = "select array_agg(id) from webhooks where status_reason is distinct from 'The test is over.'"
 DELIVERY_IDS = "select array_agg(id) from webhook_deliveries where webhook_id = any($1)"
 FAILING_SINCE = "select failing_since from webhook_progress where webhook_id = $1"
-RESUME = "mutation ($id: ID!) { webhookResume(input: {id: $id}) { webhook { id } } }"
 STATE = "query ($id: ID!) { webhook(id: $id) { status statusReason } }"
 
 

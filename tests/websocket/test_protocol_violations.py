@@ -227,7 +227,6 @@ async def test_a_flood_of_small_frames_does_not_keep_others_waiting() -> None:
             await other.send(type="ping")
             assert (await other.receive())["type"] == "pong"
             answered += 1
-        print("ANSWERED", answered)
         assert answered > len(flood) // FAIR_SHARE
         assert await answer_behind_the_flood == (TEXT, b'{"type":"pong"}')
 

@@ -64,7 +64,7 @@ class IdempotencyBackend(Protocol):
         It fails when the key is taken."""
 
     def store_arguments(self, owner: UUID, key: str, fingerprint: bytes, now: datetime) -> tuple[object, ...]:
-        """The arguments of `keeping_within`."""
+        """The arguments of `store_sql`."""
 
     @property
     def table(self) -> str:
@@ -77,9 +77,8 @@ class CompiledMutationField:
 
     field_plan: MutationFieldPlan
     statement: CompiledStatement | None
-    load_by_keys: Callable[
-        [Transaction, ExecutionContext, Any], Awaitable[dict[str, Any]]
-    ]  # rows behind keys that a resolver gives
+    # Reads the rows behind keys that a resolver gives.
+    load_by_keys: Callable[[Transaction, ExecutionContext, Any], Awaitable[dict[str, Any]]]
     single_statement: SingleStatement | None = None
 
 
@@ -118,7 +117,7 @@ class MutationExecutor:
         self._metadata = next(iter(schema.catalog.entities.values())).table.metadata
 
     async def execute(
-        self, fields: Sequence[CompiledMutationField], context: ExecutionContext, identity: OperationIdentity
+        self, fields: Sequence[CompiledMutationField], context: ExecutionContext, operation_identity: OperationIdentity
     ) -> bytes:
         """The answer to a mutation; raises HubError with the path of the root that was refused."""
         if not fields:  # all of them are skipped
@@ -128,14 +127,14 @@ class MutationExecutor:
         key = _idempotency_key(fields, arguments)
         owner = context.viewer.key_id or NO_KEY
         try:
-            return await self._with_retries(fields, arguments, context, identity, key)
+            return await self._with_retries(fields, arguments, context, operation_identity, key)
         except HubError as error:
             stored = None if key is None else await self._stored_response(owner, key)
             if key is None or stored is None:
                 if isinstance(error, IdempotencyConflict):  # it was kept by a twin, and has been forgotten since
                     raise Unavailable("The operation was being repeated; try again.") from error
                 raise
-        if stored[0] != identity.fingerprint():
+        if stored[0] != operation_identity.fingerprint():
             fault = f"{key[:60]!r} was used for another operation; give each operation a key of its own"
             raise _argument_error(fields[0].field_plan, "idempotencyKey", "IDEMPOTENCY_KEY_REUSED", fault)
         return stored[1]
@@ -149,19 +148,23 @@ class MutationExecutor:
         fields: Sequence[CompiledMutationField],
         arguments: Sequence[Mapping[str, Any]],
         context: ExecutionContext,
-        identity: OperationIdentity,
+        operation_identity: OperationIdentity,
         key: str | None,
     ) -> bytes:
         """Deadlocks and failures to serialise are nobody's fault: the same once more."""
         for attempt in range(ATTEMPTS):
             try:
-                response = await self._as_single_statement(fields[0], arguments[0], context, identity, key)
+                response = await self._as_single_statement(fields[0], arguments[0], context, operation_identity, key)
                 if response is not None:
                     return response
                 if attempt == 0:
-                    return await self._in_transaction(fields, arguments, context, identity, key, serialized=False)
+                    return await self._in_transaction(
+                        fields, arguments, context, operation_identity, key, serialized=False
+                    )
                 async with self._retry_lock:  # so that those who wait hold one connection and not all of them
-                    return await self._in_transaction(fields, arguments, context, identity, key, serialized=True)
+                    return await self._in_transaction(
+                        fields, arguments, context, operation_identity, key, serialized=True
+                    )
             except ContentionError:
                 if attempt == ATTEMPTS - 1:
                     raise
@@ -173,7 +176,7 @@ class MutationExecutor:
         field: CompiledMutationField,
         field_arguments: Mapping[str, Any],
         context: ExecutionContext,
-        identity: OperationIdentity,
+        operation_identity: OperationIdentity,
         key: str | None,
     ) -> bytes | None:
         """The answer if the command comes down to one insert; None if it needs a transaction, or is to be refused."""
@@ -192,14 +195,14 @@ class MutationExecutor:
         arguments = [
             *field.single_statement.payload.bind(context),
             *recording.arguments,
-            identity.actor,
-            identity.request_id,
+            operation_identity.actor,
+            operation_identity.request_id,
         ]
         store_sql = None
         if key is not None:
             store_sql = self._idempotency.store_sql(len(arguments) + 1)
             arguments += self._idempotency.store_arguments(
-                context.viewer.key_id or NO_KEY, key, identity.fingerprint(), context.now
+                context.viewer.key_id or NO_KEY, key, operation_identity.fingerprint(), context.now
             )
         text = combine(
             field.single_statement.payload.text,
@@ -221,7 +224,7 @@ class MutationExecutor:
         fields: Sequence[CompiledMutationField],
         arguments: Sequence[Mapping[str, Any]],
         context: ExecutionContext,
-        identity: OperationIdentity,
+        operation_identity: OperationIdentity,
         key: str | None,
         *,
         serialized: bool,
@@ -229,7 +232,7 @@ class MutationExecutor:
         parts: list[bytes] = []
         errors: list[HubError] = []
         async with transaction(
-            self._pool, self._metadata, identity.actor, identity.request_id, serialized=serialized
+            self._pool, self._metadata, operation_identity.actor, operation_identity.request_id, serialized=serialized
         ) as tx:
             for field, field_arguments in zip(fields, arguments, strict=True):
                 try:
@@ -247,7 +250,7 @@ class MutationExecutor:
                 secret = any(
                     field.field_plan.mutation is not None and field.field_plan.mutation.secret for field in fields
                 )
-                record_key = (context.viewer.key_id or NO_KEY, key, identity.fingerprint())
+                record_key = (context.viewer.key_id or NO_KEY, key, operation_identity.fingerprint())
                 async with tx.translate_errors():
                     if not await self._idempotency.store(
                         tx.connection, *record_key, response, context.now, secret=secret

@@ -145,33 +145,7 @@ def _entity_mutations(
             ordering_field="id",
         )
     if writer.creatable and (writer.unique_keys or writer.alternate_keys):
-        upsert_key = _upsert_key_input(entity, writer, id_field, signatures)
-        other_fields = [
-            *_column_inputs(entity, writer, writer.creatable, signatures, for_create=False),
-            *_reference_inputs(entity, writer, signatures),
-            *_nested_inputs(entity, writer, signatures),
-        ]
-        created_payload = PayloadField("created", "created", "bool", "Whether it was made now.")
-        text = f"Changes the {entity.name} that is found, or makes it."
-        upsert_fields = (
-            InputField(
-                "by",
-                "by",
-                upsert_key.name,
-                True,
-                "What it is found by; exactly one of them.",
-                upsert_key.read,
-                upsert_key,
-            ),
-            EXPECTED_VERSION,
-            *(
-                field if field.key in writer.updatable else replace(field, description=field.description + NEW_ROW_ONLY)
-                for field in other_fields
-            ),
-        )
-        yield _mutation_field(
-            f"{name}Upsert", text, upsert_fields, (row_payload, created_payload), partial(_upsert, writer)
-        )
+        yield _upsert_mutation(name, entity, writer, id_field, row_payload, signatures)
     if writer.deletable:
         deleted_payload = PayloadField("deletedId", "deleted", "ID", "The id that it had.")
         prefix = entity.declaration.prefix
@@ -181,6 +155,43 @@ def _entity_mutations(
             _mutation_field(f"{name}Delete", text, (id_field, EXPECTED_VERSION), (deleted_payload,), call),
             ordering_field="id",
         )
+
+
+def _upsert_mutation(
+    name: str,
+    entity: CatalogEntity,
+    writer: EntityWriter,
+    id_field: InputField,
+    row_payload: PayloadField,
+    signatures: SignatureReader,
+) -> MutationField:
+    upsert_key = _upsert_key_input(entity, writer, id_field, signatures)
+    other_fields = [
+        *_column_inputs(entity, writer, writer.creatable, signatures, for_create=False),
+        *_reference_inputs(entity, writer, signatures),
+        *_nested_inputs(entity, writer, signatures),
+    ]
+    created_payload = PayloadField("created", "created", "bool", "Whether it was made now.")
+    text = f"Changes the {entity.name} that is found, or makes it."
+    upsert_fields = (
+        InputField(
+            "by",
+            "by",
+            upsert_key.name,
+            True,
+            "What it is found by; exactly one of them.",
+            upsert_key.read,
+            upsert_key,
+        ),
+        EXPECTED_VERSION,
+        *(
+            field if field.key in writer.updatable else replace(field, description=field.description + NEW_ROW_ONLY)
+            for field in other_fields
+        ),
+    )
+    return _mutation_field(
+        f"{name}Upsert", text, upsert_fields, (row_payload, created_payload), partial(_upsert, writer)
+    )
 
 
 def _mutation_field(

@@ -18,7 +18,7 @@ from hub.web.websocket import frames
 from hub.web.websocket.session import Session
 
 # Bytes parsed at once: thousands of small frames in one read would keep everybody else waiting.
-PARSE_SLICE = 4_096_000
+PARSE_SLICE = 4_096
 ABNORMAL_CLOSURE = 1006
 
 

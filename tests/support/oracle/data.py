@@ -58,7 +58,7 @@ class Dataset:
         return None if key is None else self._by_id[name].get(key)
 
     def linked(self, name: str, column: str, key: UUID) -> list[DataRecord]:
-        """The rows of a type whose foreign key `by` is this key."""
+        """The rows of a type whose foreign key `column` is this key."""
         if (name, column) not in self._linked:
             records_by_key = defaultdict(list)
             for record in self.rows[name]:

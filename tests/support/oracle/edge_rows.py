@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import sqlalchemy as sa
 
+from hub.db.pool import Connection
 from hub.domain.customers import contacts, customers, identify, lifecycle
 from hub.domain.engagement import interactions
 from hub.domain.organisation import organisation
@@ -23,7 +24,6 @@ from hub.domain.sales import orders, products
 from hub.domain.scoring import scores
 from oracle.edge_operations import ATTRIBUTES, CURRENCIES, IDENTIFIER_KINDS, NAMES, TEXTS, TIMESTAMPS, UNIT_PARENTS
 
-AsyncpgConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 EdgeRowValues = dict[str, Any]
 
 
@@ -219,7 +219,7 @@ def _history(
         mentioned = [*builder.rng.choices([*own_order_ids, *all_order_ids, builder.key()], k=builder.rng.randint(0, 4))]
         words = [
             builder.pick(NAMES),
-            *(f"ord_{order.hex}" for order in [*mentioned, *mentioned[:1]]),
+            *(f"ord_{order_id.hex}" for order_id in [*mentioned, *mentioned[:1]]),
             "and",
             "that",
             "is",
@@ -321,13 +321,13 @@ def _product(builder: EdgeRowBuilder, number: int) -> UUID:
     return key
 
 
-async def _existing_ids(connection: AsyncpgConnection, table: sa.Table) -> list[UUID]:
+async def _existing_ids(connection: Connection, table: sa.Table) -> list[UUID]:
     return [row["id"] for row in await connection.fetch(f'select id from "{table.name}" order by id')]
 
 
 async def add(dsn: str, seed: int = 1, count: int = 78) -> None:
     """Makes the rows and stores them in one transaction."""
-    connection: AsyncpgConnection = await asyncpg.connect(dsn)
+    connection: Connection = await asyncpg.connect(dsn)
     try:
         existing = ExistingKeys(
             *[

@@ -63,18 +63,18 @@ def _extreme(column: ColumnField, value: Any) -> Any:
 def groups(entity: CatalogEntity, rows: Sequence[DataRecord], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The rows by their keys, in the order that was asked for."""
     by = arguments["by"]
-    if not 1 <= len(by) <= MAX_KEYS or len({item["field"] for item in by}) < len(by):
+    if not 1 <= len(by) <= MAX_KEYS or len({grouping["field"] for grouping in by}) < len(by):
         raise OracleError("GROUP_INVALID", "one to four fields, none twice")
     first = 20 if arguments.get("first") is None else arguments["first"]
     if first > 100:
         raise OracleError("PAGE_LIMIT", "first over 100")
     if first < 0:
         raise OracleError("PAGE_ARGUMENTS", "a negative page")
-    parts = [_group_key_part(entity, item) for item in by]
+    parts = [_group_key_part(entity, grouping) for grouping in by]
     records_by_key: dict[tuple[Any, ...], list[DataRecord]] = {}
-    for item in rows:
-        records_by_key.setdefault(tuple(read(item) for _, read in parts), []).append(item)
-    keys = sorted(records_by_key, key=lambda key: [(item is None, item) for item in key])
+    for record in rows:
+        records_by_key.setdefault(tuple(read(record) for _, read in parts), []).append(record)
+    keys = sorted(records_by_key, key=lambda key: [(part is None, part) for part in key])
     if arguments.get("orderBy") == "COUNT":
         keys.sort(key=lambda key: -len(records_by_key[key]))
     return {

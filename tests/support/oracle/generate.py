@@ -86,7 +86,7 @@ class OperationDraw:
         return True
 
     def declare(self, type_: str, value: Any, *, default: str | None = None, supplied: bool = True) -> str:
-        """A variable of this type; `given` says whether the request carries its value."""
+        """A variable of this type; `supplied` says whether the request carries its value."""
         for name, declaration in self.declared.items():
             same_declaration = declaration == type_ and default is None and supplied and name in self.variables
             if same_declaration and repr(self.variables[name]) == repr(value) and self.chance(0.85):

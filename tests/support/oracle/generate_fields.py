@@ -58,7 +58,7 @@ class SelectionGenerator:
         arguments: dict[str, Any] | None = None,
         write_selection: WriteSelection | None = None,
     ) -> str:
-        """One field with its alias, arguments and directive; `below` draws its selection."""
+        """One field with its alias, arguments and directive; `write_selection` writes its selection."""
         definition = self._definition(parent, name)
         text = self._arguments(definition, arguments or {})
         meaning = f"{name}{text}: {definition.type}"
@@ -148,7 +148,7 @@ class SelectionGenerator:
         return "{ " + " ".join(parts or ["__typename"]) + " }"
 
     def wrap(self, type_: Composite, parts: list[str], feature: str = "") -> list[str]:
-        """The parts as they are, or some of them in a fragment on `kind`."""
+        """The parts as they are, or some of them in a fragment on `type_`."""
         if len(parts) < 2 or not self.draw.chance(0.22):
             return parts
         cut = self.draw.random.randint(1, len(parts))

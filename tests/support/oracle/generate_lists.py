@@ -26,7 +26,7 @@ class ListArgumentGenerator:
     def list_arguments(
         self, entity: CatalogEntity, witness: DataRecord | None, max_rows: int, *, probability: float = 0.5
     ) -> ArgumentValues:
-        """Filter, order, search and page of a list; `most` rows may be asked for."""
+        """Filter, order, search and page of a list; `max_rows` may be asked for."""
         arguments = self.page(max_rows)
         if self.draw.chance(min(1, probability * 1.2), "filter"):
             arguments["filter"] = self.filters.filter_for(entity, witness)

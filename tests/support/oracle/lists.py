@@ -131,7 +131,7 @@ def _search_words(query: str) -> list[str]:
 
 
 def encode_cursor(fingerprint: str, record: DataRecord) -> str:
-    """The place of a row in a list; `listed` is the list's own mark."""
+    """The place of a row in a list; `fingerprint` identifies the list."""
     payload = json.dumps([fingerprint, record["id"].hex])
     return CURSOR_PREFIX + base64.urlsafe_b64encode(payload.encode()).decode()
 
@@ -150,7 +150,7 @@ def page(rows: Sequence[DataRecord], fingerprint: str, arguments: Mapping[str, A
     first, last, after, before = (arguments.get(name) for name in PAGE_ARGUMENTS)
     if first is not None and last is not None:
         raise OracleError("PAGE_ARGUMENTS", "first and last")
-    size: int = next((item for item in (first, last) if item is not None), 20)
+    size: int = next((count for count in (first, last) if count is not None), 20)
     if size < 0:
         raise OracleError("PAGE_ARGUMENTS", "a negative page")
     if size > 100:
@@ -160,10 +160,12 @@ def page(rows: Sequence[DataRecord], fingerprint: str, arguments: Mapping[str, A
     bounded = rows[start:stop]
     page_rows = bounded[:size] if last is None else bounded[max(len(bounded) - size, 0) :]
     has_more = len(bounded) > len(page_rows)
-    cursors = [encode_cursor(fingerprint, item) for item in page_rows]
+    cursors = [encode_cursor(fingerprint, record) for record in page_rows]
     return {
         "nodes": list(page_rows),
-        "edges": [{"node": item, "cursor": row_cursor} for item, row_cursor in zip(page_rows, cursors, strict=True)],
+        "edges": [
+            {"node": record, "cursor": row_cursor} for record, row_cursor in zip(page_rows, cursors, strict=True)
+        ],
         "totalCount": len(rows),
         "pageInfo": {
             "hasNextPage": (last is None and has_more) or before is not None,

@@ -69,7 +69,7 @@ def to_decimal(value: Any) -> Decimal:
 def parse_id(
     text: str, entities: Sequence[CatalogEntity], expected_type: CatalogEntity | None = None
 ) -> tuple[CatalogEntity, UUID]:
-    """The type and key behind an id; `of` is the type that the place wants."""
+    """The type and key behind an id; `expected_type` is the type that the place wants."""
     match = _ID.fullmatch(text)
     if match is None:
         raise OracleError("ID_MALFORMED", f"{text} is no id")

@@ -76,7 +76,7 @@ def _recompute_net(state: ModelState, row: ModelRow) -> None:
     """An item comes to what it comes to, and its order to the sum."""
     row["net"] = (row["unitPrice"] * row["quantity"] * (1 - row["discount"])).quantize(ROUNDING, ROUND_HALF_UP)
     (order,) = (candidate for candidate in state.rows["orders"] if same_id(candidate["id"], row["order"]["id"]))
-    net = sum((candidate["net"] for candidate in state.linked("orderItems", "order", order["id"])), ZERO)
+    net = sum((item["net"] for item in state.linked("orderItems", "order", order["id"])), ZERO)
     state.update(order, {"net": net, "total": net + order["freight"]})
 
 

@@ -67,7 +67,7 @@ def same_id(one: Any, other: Any) -> bool:
 
 
 class ModelState:
-    """All rows by type. `at` is the moment of the request, `began` the one in which its transaction began."""
+    """All rows by type. `now` is the moment of the request, `transaction_start` the one in which its transaction began."""
 
     def __init__(self, units: tuple[str, ...], staff: str) -> None:
         self.units = units
