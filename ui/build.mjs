@@ -1,5 +1,5 @@
-// Bundles src/ into the folder named on the command line: files with content hashes in their names, one
-// manifest.json that says which of them each page loads, and the licences of everything that was bundled.
+// Bundles src/ into the folder named on the command line. Writes files with content hashes in their names, a
+// manifest.json that lists the files of each page, and the licences of all bundled packages.
 import { build } from "esbuild";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
@@ -12,7 +12,7 @@ const out = process.argv[2] ?? join(here, "..", "hub", "web", "static");
 const sources = process.argv[3] ?? "";
 const PAGES = { graphiql: "src/graphiql/graphiql.jsx", live: "src/live/live.js" };
 
-// `import operations from "saved-operations"`: every file of src/graphiql/operations, in the order of their names.
+// `import operations from "saved-operations"` returns every file of src/graphiql/operations, sorted by name.
 const savedOperations = {
   name: "saved-operations",
   setup(esbuild) {

@@ -157,9 +157,14 @@ DELETE_CUSTOMER = "mutation($id: ID!) { customerDelete(input: { id: $id }) { del
 WRITES = [
     ("A new customer", '"stage": "PROSPECT"', '"name": "Ana Sousa"'),
     ("Better terms for a customer", '"tier": "GOLD"'),
-    ("An edit that comes too late, and is told so", '"code": "VERSION_CONFLICT"', '"current": {', '"currentVersion":'),
-    ("Who is it? Found, or made", '"outcome": "CREATED"'),
-    ("Who is it? Found, or made", '"outcome": "MATCHED"'),
+    (
+        "An edit that comes too late: a version conflict",
+        '"code": "VERSION_CONFLICT"',
+        '"current": {',
+        '"currentVersion":',
+    ),
+    ("Identify a customer: find or create", '"outcome": "CREATED"'),
+    ("Identify a customer: find or create", '"outcome": "MATCHED"'),
 ]
 
 

@@ -16,7 +16,7 @@ import "graphiql/style.css";
 import "@graphiql/plugin-explorer/style.css";
 import "./graphiql.css";
 
-// Header names are of any case; the key is looked for in lower case.
+// Header names are case-insensitive; this page uses lower case.
 function lowerCased(headers) {
   return Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]));
 }
@@ -28,7 +28,7 @@ function fetcher(defaults) {
     enableIncrementalDelivery: false,
   });
   return (operation, options) => {
-    // The schema is asked for before the headers editor is there to be read.
+    // GraphiQL fetches the schema before its headers editor exists.
     const unnamed = operation.operationName === "IntrospectionQuery" ? defaults : undefined;
     const headers = lowerCased(options?.headers ?? unnamed);
     const document = options?.documentAST;
@@ -42,8 +42,8 @@ function fetcher(defaults) {
 const savedOperations = savedOperationsPlugin(operations);
 const plugins = [savedOperations, DOC_EXPLORER_PLUGIN, explorerPlugin(), HISTORY_PLUGIN];
 
-// GraphiQL decides when it first appears whether a panel is open, and the provider opens one only after that: so it
-// appears a moment later.
+// GraphiQL decides at its first render whether a panel is open, but the provider opens one later. So GraphiQL is rendered
+// only after that.
 function Interface({ headers }) {
   const { visiblePlugin } = usePluginStore();
   const appeared = useRef(false);

@@ -1,5 +1,5 @@
-// What GraphiQL leaves undone about the headers editor: its history empties the editor when an entry is picked, since
-// headers are never stored, and a key typed into it does not bring the schema that was refused without one.
+// Two fixes for GraphiQL's headers editor. Picking a history entry empties the editor, because headers are never stored: this
+// restores the defaults. Typing a key does not fetch the schema that was refused without one: this fetches it.
 import { useEditorContext, useSchemaStore } from "@graphiql/react";
 import { useEffect } from "react";
 
@@ -9,7 +9,7 @@ export function Headers({ defaults }) {
 
   useEffect(() => {
     if (!headerEditor || !defaults) return undefined;
-    // What a person clears by hand stays cleared.
+    // Text that the user clears stays cleared.
     const refill = (editor, change) => {
       if (change.origin === "setValue" && editor.getValue() === "") editor.setValue(defaults);
     };

@@ -1,4 +1,4 @@
-// The panel of saved operations: a click opens one in a tab, going back to it if it is open already.
+// The panel of saved operations. A click opens an operation in a tab, or switches to its tab if it is open already.
 import { useEditorContext } from "@graphiql/react";
 import { Kind, parse } from "graphql";
 import { useEffect, useState } from "react";
@@ -11,9 +11,9 @@ function Icon() {
   );
 }
 
-// GraphiQL learns what a text holds a moment after it changed; until then it would run the former operation's name.
+// GraphiQL parses changed text with a delay and would run the former operation's name until then. This parses it at once.
 function parseDocument(editor, change) {
-  if (change?.origin !== "setValue") return; // GraphiQL signals changes of its own, without saying which
+  if (change?.origin !== "setValue") return; // GraphiQL reports its own changes without an origin
   try {
     editor.documentAST = parse(editor.getValue());
   } catch {
@@ -32,7 +32,7 @@ function SavedOperations({ operations }) {
     return () => queryEditor?.off("change", parseDocument);
   }, [queryEditor]);
 
-  // A click waits for the editors, and a tab is filled once it is there, since adding it resets them.
+  // A click waits for the editors. A tab is filled after it exists, because adding a tab resets the editors.
   useEffect(() => {
     if (opening === null || !queryEditor || !variableEditor) return;
     if (opening.tab === undefined) {
@@ -44,11 +44,11 @@ function SavedOperations({ operations }) {
     }
   }, [opening, activeTabIndex, queryEditor, variableEditor]);
 
-  // The tab that is to be filled with a text, or null if one holds it already.
+  // Returns the tab to fill with the text, or null if a tab has it already.
   function targetTab(text) {
     const current = queryEditor.getValue();
     if (current === text) return null;
-    // What GraphiQL knows of the tab in front may be older than its editor.
+    // GraphiQL's text of the active tab may be older than its editor.
     const there = tabs.findIndex((tab, index) => index !== activeTabIndex && tab.query === text);
     if (there >= 0) {
       changeTab(there);

@@ -1,5 +1,5 @@
-// Stands in for the package react-style-singleton, which puts a <style> element into the page whenever a dialog opens:
-// the page's policy forbids those. The same rules in a constructed style sheet are allowed.
+// Replaces the package react-style-singleton, which adds a <style> element when a dialog opens. The page's content security
+// policy forbids these elements, but allows the same rules in a constructed style sheet.
 import { useEffect } from "react";
 
 export function stylesheetSingleton() {

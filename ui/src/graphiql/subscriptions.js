@@ -1,5 +1,4 @@
-// Runs GraphiQL's subscriptions, as the observables that it knows: each over a socket of its own, since each run may
-// have another key.
+// Runs GraphiQL's subscriptions as observables. Each has its own socket, because each run may have another key.
 import { getOperationAST, Kind, OperationTypeNode } from "graphql";
 import { socket } from "../shared/endpoints.js";
 import { connect, follow } from "../shared/subscriptions-client.js";
@@ -10,14 +9,14 @@ export function isSubscription({ operationName }, documentAST) {
   return getOperationAST(documentAST, operationName)?.operation === OperationTypeNode.SUBSCRIPTION;
 }
 
-// The variable that says behind which cursor changes begin.
+// The variable with the cursor to resume after.
 function cursorVariable({ operationName }, documentAST) {
   const [field] = getOperationAST(documentAST, operationName).selectionSet.selections;
   const after = field.name?.value === "changes" && field.arguments.find(({ name }) => name.value === "after");
   return after?.value?.kind === Kind.VARIABLE ? after.value.name.value : undefined;
 }
 
-// GraphiQL shows one message: a sign of life leaves the last change in its place.
+// GraphiQL shows one message. A control message must not replace the last change.
 function isControlMessage({ data }) {
   return ["StreamReady", "StreamProgress"].includes(Object.values(data ?? {})[0]?.__typename);
 }

@@ -1,5 +1,5 @@
-// The latest changes of a customer, newest first, each linked to the one before by its cursor. What could not be told is
-// shown as what it is: a gap.
+// The latest changes of a customer, newest first. Each message links to the previous one by its cursor; a missing part is
+// shown as a gap.
 import { follow } from "../shared/subscriptions-client.js";
 import CHANGES from "./changes.graphql";
 import { highlight, make } from "./dom.js";
@@ -7,13 +7,13 @@ import { exactly, time, word } from "./format.js";
 
 const MOST = 50;
 const SIGNS = { CREATE: "+", UPDATE: "~", DELETE: "−", ENTER: "→", LEAVE: "←" };
-// Other gaps are none: the stream goes on from where it was.
+// After other reasons the stream continues without a gap.
 const REASONS = {
   RETENTION: "Changes before this are no longer stored.",
-  PERMISSIONS_CHANGED: "This key sees other rows than before.",
+  PERMISSIONS_CHANGED: "The permissions of this key have changed.",
 };
 
-// What a row is called: whichever of the names that changes.graphql asks for it has.
+// The name of a row: the one field that changes.graphql selects for its type.
 function title({ entity, node: { id, version, ...named } }) {
   const name = Object.values(named)[0];
   return typeof name === "string" ? name : (name?.name ?? word(entity));
@@ -56,12 +56,12 @@ export function changesPanel() {
     showUnbroken();
   }
 
-  // A chain of cursors without a gap begins here.
+  // Shows that an unbroken chain of cursors starts now.
   function showUnbroken() {
     unbroken.textContent = `No change missed since ${time(Date.now())}`;
   }
 
-  // Follows the changes of a customer from a cursor on; `fail` is called with the errors if it cannot.
+  // Follows the changes of a customer after a cursor. Calls `fail` with the errors if that is impossible.
   function watch(client, id, after, fail) {
     showUnbroken();
     return follow(client, { query: CHANGES, operationName: "Changes", variables: { id, after } }, "after", {

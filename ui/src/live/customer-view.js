@@ -1,4 +1,4 @@
-// One customer from all sides: who it is, orders, interactions, scores, and all of it in the order of time.
+// One customer from all sides: summary, scores, orders, interactions, and a timeline of everything.
 import { icon, make, show, showRows } from "./dom.js";
 import { amount, country, exactly, figure, sums, text, when, word } from "./format.js";
 
@@ -29,7 +29,7 @@ function panel(name, title, list) {
   return { element: make("section", { class: `panel ${name}`, "aria-label": title }, heading, list), count };
 }
 
-// A value that is one of few, as a badge that has the value's colour.
+// Shows an enum value as a badge in the value's colour.
 function showBadge(element, value) {
   element.dataset.value = value;
   show(element, word(value));
@@ -168,7 +168,7 @@ function timeline() {
   return { element, fill };
 }
 
-// An element for the whole, and what shows a customer in it.
+// The elements of the view, and a function that shows a customer in them.
 export function customerView() {
   const parts = [summary(), scores(), orders(), interactions(), timeline()];
   return {

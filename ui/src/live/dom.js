@@ -1,5 +1,5 @@
-// Elements, made and kept up to date without a framework. Text is set as text and never as markup; what becomes another
-// after it was first shown is marked for a moment.
+// Creates and updates elements without a framework. Text is set as text and never as markup. A value that changes after it was
+// first shown is highlighted for a moment.
 
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -8,7 +8,7 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-// Shapes come from here alone.
+// Creates an icon from an SVG path.
 export function icon(path) {
   const space = "http://www.w3.org/2000/svg";
   const drawing = document.createElementNS(space, "svg");
@@ -21,12 +21,12 @@ export function icon(path) {
 }
 
 const CHANGED_CLASS = "changed";
-const filled = new WeakSet(); // elements that have shown something before
+const filled = new WeakSet(); // elements that have shown a value
 const rowsByList = new WeakMap(); // the rows of each list, by id
 
 export function highlight(element) {
   element.classList.remove(CHANGED_CLASS);
-  element.getBoundingClientRect(); // so that the animation begins anew
+  element.getBoundingClientRect(); // restarts the animation
   element.classList.add(CHANGED_CLASS);
 }
 
@@ -34,7 +34,7 @@ addEventListener("animationend", ({ animationName, target }) => {
   if (animationName === CHANGED_CLASS) target.classList.remove(CHANGED_CLASS);
 });
 
-// Gives an element its text.
+// Sets an element's text and highlights a change.
 export function show(element, text) {
   const before = element.textContent;
   if (before !== text) element.textContent = text;
@@ -42,7 +42,7 @@ export function show(element, text) {
   filled.add(element);
 }
 
-// Gives a list its rows. `makeRow` makes the element of a new one, and what fills it from then on.
+// Sets a list's rows. `makeRow` returns the element of a new row and a function that fills it.
 export function showRows(list, rows, makeRow) {
   const first = !rowsByList.has(list);
   const before = rowsByList.get(list) ?? new Map();

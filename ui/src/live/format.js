@@ -1,4 +1,4 @@
-// How values read: words, amounts, moments, in the language of the browser.
+// Formats words, amounts and times in the language of the browser.
 
 const EMPTY = "–";
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
@@ -7,7 +7,7 @@ const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: 
 const regions = new Intl.DisplayNames(undefined, { type: "region" });
 const figures = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
 
-// STAGE_MOVE, stageMove: Stage move
+// STAGE_MOVE and stageMove become "Stage move".
 export function word(name) {
   const parted = name.replace(/([a-z])([A-Z])/g, "$1 $2").replaceAll("_", " ").toLowerCase();
   return parted[0].toUpperCase() + parted.slice(1);
@@ -37,7 +37,7 @@ export function time(moment) {
   return clock.format(new Date(moment));
 }
 
-// The time of day for what happened today, else the day.
+// The time of day for today, else the date.
 export function when(moment) {
   if (!moment) return EMPTY;
   const then = new Date(moment);

@@ -1,18 +1,18 @@
-// Which key the page asks with: the one that was entered, kept for as long as the tab, else the one that the server
-// gives to a browser on its own machine.
+// The page's API key: the entered key, stored for this tab only, or the key that the server gives to browsers on its own
+// machine.
 import { demoHeaders } from "../shared/endpoints.js";
 import { make } from "./dom.js";
 
 const STORAGE_KEY = "hub:key";
-const EXPLANATION = `The page shows what its key may see. A key entered here stays in this tab, and is forgotten when you close it.
-  Without one, the page takes the key that the hub gives to browsers on its own machine.`;
+const EXPLANATION = `The page shows the rows that its key may see. A key entered here is stored in this tab until you close it.
+  Without one, the page uses the key that the hub gives to browsers on its own machine.`;
 
 export async function authorization() {
   const entered = sessionStorage.getItem(STORAGE_KEY);
   return entered ? `Bearer ${entered}` : (await demoHeaders())?.Authorization;
 }
 
-// The dialog that asks for a key; the page begins anew with what is entered.
+// The dialog for the key. Entering a key reloads the page.
 export function keyDialog() {
   const problem = make("p", { class: "refusal", role: "alert" });
   const field = make("input", { id: "key", type: "password", autocomplete: "off", spellcheck: "false" });

@@ -1,5 +1,5 @@
-// The page at /live: one customer from all sides as it is now, and what becomes of it. The view is a live query, the
-// panel beside it a stream of changes that begins where the view's first answer stood.
+// The page at /live: one customer from all sides, and its changes. The view is a live query. The panel beside it is a stream
+// of changes that starts at the cursor of the view's first message.
 import { socket } from "../shared/endpoints.js";
 import { connect, follow } from "../shared/subscriptions-client.js";
 import { make } from "./dom.js";
@@ -15,7 +15,7 @@ const STATES = { open: "Live", connecting: "Connecting", lost: "Reconnecting", c
 
 let connection = "closed";
 let refused = false;
-let seen; // when the last answer came
+let seen; // time of the last message
 let stop = () => {};
 
 const key = await authorization();
@@ -38,7 +38,7 @@ function bar() {
   return make("nav", { class: "bar", "aria-label": "Page" }, title, search.element, state, graphiql, change);
 }
 
-// A lost connection says from when what is shown is.
+// Shows the state; for a lost connection also the time of the shown data.
 function showState() {
   const now = refused ? "refused" : connection;
   state.dataset.state = now;
@@ -58,16 +58,16 @@ function invite(title, text) {
   main.replaceChildren(make("section", { class: "invitation" }, make("h1", {}, title), make("p", {}, text), find));
 }
 
-// Shows a customer until the function that is returned is called.
+// Shows a customer. Returns a function that stops it.
 function watch(id) {
   const panel = changesPanel();
-  let view; // none until there is a customer
+  let view; // undefined while there is no customer
   let stopChanges;
 
   function watchChanges(after) {
     stopChanges = panel.watch(client, id, after, (errors) => {
       if (!errors[0].extensions?.code?.startsWith("CURSOR_")) return fail(errors);
-      panel.gap("What changed while the page was away is no longer stored.");
+      panel.gap("Changes made while the page was disconnected are no longer stored.");
       return watchChanges(null);
     });
   }
@@ -79,7 +79,7 @@ function watch(id) {
     if (!stopChanges) watchChanges(cursor);
     if (!customer) {
       view = undefined;
-      return invite("Nobody there", "There is no such customer, or this key may not see it. It shows when that changes.");
+      return invite("No customer", "This customer does not exist, or the key may not see it. It appears here when that changes.");
     }
     if (!view) {
       view = customerView();
@@ -105,7 +105,7 @@ function begin() {
   main.replaceChildren();
   document.title = "Live";
   stop = id ? watch(id) : () => {};
-  if (!id) invite("One customer, as it happens", "Pick one: whatever changes, whoever changes it, shows here at once.");
+  if (!id) invite("One customer, live", "Pick a customer. Every change appears here at once, no matter who makes it.");
 }
 
 document.getElementById("live").append(bar(), main, dialog.element);

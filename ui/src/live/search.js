@@ -1,10 +1,10 @@
-// The search box: words become customers by the API's own search; arrows, Enter and Escape work as in any such box.
+// The search box, which uses the API's search. Arrows, Enter and Escape work as in any combobox.
 import { endpoint } from "../shared/endpoints.js";
 import { make } from "./dom.js";
 import SEARCH from "./search.graphql";
 import { country } from "./format.js";
 
-const WAIT = 120; // milliseconds without a key pressed, until it is asked
+const WAIT = 120; // milliseconds after the last key press
 
 async function searchCustomers(words, authorization, signal) {
   const response = await fetch(endpoint, {
@@ -35,7 +35,7 @@ export function searchBox(authorization, pick) {
   field.placeholder = "Find a customer";
   let asking = new AbortController();
   let chosen = -1;
-  let hurried = false; // Enter was pressed before the answer was there
+  let hurried = false; // Enter was pressed before the response arrived
 
   function open(shown) {
     list.hidden = !shown;
@@ -54,7 +54,7 @@ export function searchBox(authorization, pick) {
   function option({ id, name, country: code, unit }, index) {
     const where = make("span", { class: "where" }, [code && country(code), unit?.name].filter(Boolean).join(" · "));
     const element = make("li", { id: `result-${index}`, role: "option", "aria-selected": "false" }, name, where);
-    element.addEventListener("pointerdown", (event) => event.preventDefault()); // the field keeps the focus
+    element.addEventListener("pointerdown", (event) => event.preventDefault()); // leaves the focus in the field
     element.addEventListener("click", () => take(id));
     element.take = () => take(id);
     return element;
@@ -78,7 +78,7 @@ export function searchBox(authorization, pick) {
       if (signal.aborted) return;
       const customers = await searchCustomers(field.value.trim(), authorization, signal);
       options.replaceChildren(...customers.map(option));
-      status.textContent = customers.length ? "" : "Nobody is found by these words.";
+      status.textContent = customers.length ? "" : "No customer matches.";
     } catch (error) {
       if (signal.aborted) return;
       options.replaceChildren();

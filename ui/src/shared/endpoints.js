@@ -1,4 +1,4 @@
-// What the server has to say to its pages. It comes in <meta> elements, so that they need no inline script.
+// Addresses that the server passes to its pages. They are in <meta> elements, so that pages need no inline script.
 
 function meta(name) {
   const content = document.querySelector(`meta[name="hub:${name}"]`)?.content;
@@ -10,7 +10,7 @@ export const endpoint = meta("endpoint");
 export const socket = new URL(endpoint);
 socket.protocol = endpoint.protocol === "https:" ? "wss:" : "ws:";
 
-// Only a page opened on the hub's own machine is told of this address, and only there does it answer.
+// The headers with the demo key. The server gives this address only to pages opened on its own machine.
 export async function demoHeaders() {
   const address = meta("config");
   const response = address && (await fetch(address, { cache: "no-store" }));

@@ -1,16 +1,16 @@
-// Subscriptions that outlive their connection: a lost socket is opened again, later each time; a stream that the hub
-// ended for a reason that passes is begun again; changes go on behind the last cursor, and none between is missed.
+// Subscriptions that survive a lost connection. A lost socket is reopened with exponential backoff. A stream that ended with a
+// transient error is restarted. `changes` resumes after the last cursor, so no message is missed.
 import { createClient } from "graphql-ws";
 
 const NORMAL = 1000;
-const FORBIDDEN = 4403; // what the hub closes a socket with whose key opens nothing
+const FORBIDDEN = 4403; // close code for a rejected key
 const TRANSIENT_CODES = new Set(["STREAM_ENDED", "UNAVAILABLE", "REQUEST_TIMEOUT"]);
-const MIN_RETRY_DELAY = 500; // milliseconds between two attempts
+const MIN_RETRY_DELAY = 500; // milliseconds, like all times here
 const MAX_RETRY_DELAY = 5_000;
-const HEARTBEAT = 10_000; // a socket can die without a word: it is asked this often,
-const RESPONSE_TIMEOUT = 5_000; // and has this long to answer
+const HEARTBEAT = 10_000; // between pings, which detect a silently lost connection
+const RESPONSE_TIMEOUT = 5_000; // for the acknowledgement and for a pong
 
-// A wait that ends early when the network comes back.
+// Waits, but ends early when the network comes back.
 function pause(milliseconds) {
   return new Promise((over) => {
     const waiting = new AbortController();
@@ -23,8 +23,8 @@ function pause(milliseconds) {
   });
 }
 
-// A client of the socket, which is open while something runs. `onState` is called with its state: "connecting", "open", "lost",
-// or "closed", when nothing runs.
+// A WebSocket client that is connected while an operation runs. It calls `onState` with "connecting", "open", "lost", or
+// "closed" when no operation runs.
 export function connect(address, authorization, onState) {
   let answer;
   const client = createClient({
@@ -49,7 +49,7 @@ export function connect(address, authorization, onState) {
   return client;
 }
 
-// What ended a stream, as GraphQL errors.
+// The reason why a stream ended, as GraphQL errors.
 function errorsOf(problem) {
   if (Array.isArray(problem)) return problem;
   const { code, reason, message } = problem;
@@ -57,9 +57,8 @@ function errorsOf(problem) {
   return [{ message: message ?? closed.trim(), extensions: { code: code === FORBIDDEN ? "FORBIDDEN" : code } }];
 }
 
-// Runs a subscription until the function that is returned is called, or until `callbacks.end` is called with errors
-// that are not transient.
-// `after` is the name of the variable that says behind which cursor changes begin, if the operation has one.
+// Runs a subscription and returns a function that stops it. Calls `callbacks.next` with every message, and `callbacks.end` with
+// errors that are not transient. `after` names the variable with the cursor to resume after, if the operation has one.
 export function follow(client, { query, operationName, variables }, after, callbacks) {
   let cursor = variables?.[after] ?? null;
   let stop;
@@ -67,7 +66,7 @@ export function follow(client, { query, operationName, variables }, after, callb
   const payload = {
     query,
     operationName,
-    // Read whenever it is sent, which the client does anew on every socket.
+    // A getter, because the client sends the payload again on every new socket.
     get variables() {
       return after && cursor ? { ...variables, [after]: cursor } : variables;
     },
@@ -84,7 +83,7 @@ export function follow(client, { query, operationName, variables }, after, callb
     if (after && message) {
       const { cursor: now, previousCursor: before, to } = message;
       if (before && cursor && before !== cursor) {
-        beginAgain(MIN_RETRY_DELAY); // a message was lost: it is sent again
+        beginAgain(MIN_RETRY_DELAY); // a message was lost; it is sent again
         return;
       }
       cursor = now ?? to ?? cursor;
