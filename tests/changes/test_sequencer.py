@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 from change_workload import (
+    CREATE_PRODUCT,
     INSERT_PRODUCT,
     LEADER_PID_SQL,
     ReadNextChanges,
@@ -46,9 +47,6 @@ begin perform nextval('public.change_log_id'); return new; end $$;
 create trigger draw before insert on change_order for each row execute function meanwhile.draw();
 set search_path = meanwhile, pg_catalog, public
 """
-CREATE_PRODUCT = """mutation { productCreate(input: {sku: "A", name: "Nail", category: "Iron", unitPrice: "1", currency: "EUR"}) {
-    product { sku }
-} }"""
 
 
 @pytest.fixture

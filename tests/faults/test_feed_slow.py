@@ -7,6 +7,7 @@ from time import monotonic
 
 import pytest
 from change_workload import (
+    CREATE_PRODUCT,
     INSERT_PRODUCT,
     LEADER_PID_SQL,
     open_connections,
@@ -30,9 +31,6 @@ INSERT_MANY = """
 insert into products (sku, name, category, unit_price, currency)
 select $1 || ' ' || n, 'n', 'c', 1, 'EUR' from generate_series(1, 5000) as n
 """
-CREATE_PRODUCT = """mutation { productCreate(input: {sku: "A", name: "Nail", category: "Iron", unitPrice: "1", currency: "EUR"}) {
-    product { sku }
-} }"""
 
 
 async def sequencing_delays(connection: Connection, name: str) -> list[float]:

@@ -29,6 +29,9 @@ LAST_POSITION_SQL = "select position from change_order where id = (select max(id
 INSERT_PRODUCT = (
     "insert into products (sku, name, category, unit_price, currency) values ($1, $1, 'c', 1, 'EUR') returning id"
 )
+CREATE_PRODUCT = """mutation { productCreate(input: {sku: "A", name: "Nail", category: "Iron", unitPrice: "1", currency: "EUR"}) {
+    product { sku }
+} }"""
 # Locked in one order, so that writers wait for each other and never for ever.
 RENAME_PRODUCTS = """
 with locked as (select id from products where id = any($1::uuid[]) order by id for update)

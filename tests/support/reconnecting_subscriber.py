@@ -17,7 +17,7 @@ from uuid import UUID
 
 import orjson
 from change_workload import wait_until
-from socket_hub import PROTOCOL
+from websocket_client import PROTOCOL
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 

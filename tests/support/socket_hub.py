@@ -10,14 +10,13 @@ from typing import Any
 import asyncpg
 import httpx2
 from conftest import create_api_key
+from websocket_client import PROTOCOL
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.typing import Subprotocol
 
 from hub.app import lifespan
 from hub.settings import Settings
 from hub.web import server
 
-PROTOCOL = Subprotocol("graphql-transport-ws")
 RECEIVE_TIMEOUT = 8.0
 
 

@@ -25,6 +25,7 @@ CHANGES = """subscription { changes(filter: {types: [CUSTOMER]}) { ... on Change
 } } }"""
 RESEND = "mutation ($id: ID!) { webhookDeliveryResend(input: {id: $id}) { webhookDelivery { id status } } }"
 RESUME = "mutation ($id: ID!) { webhookResume(input: {id: $id}) { webhook { id } } }"
+WEBHOOK_STATE = "query ($id: ID!) { webhook(id: $id) { status statusReason } }"
 CREATE_WEBHOOK = """mutation ($url: String!, $query: String!, $variables: JSON, $after: String, $wait: Int) {
     webhookCreate(input: {
         name: "hook", url: $url, query: $query, variables: $variables, after: $after, coalesceSeconds: $wait

@@ -18,6 +18,7 @@ from webhook_client import (
     RESEND,
     RESUME,
     STOP_WEBHOOKS_SQL,
+    WEBHOOK_STATE,
     QueryFailed,
     ReceivedRequest,
     ReceiverProcess,
@@ -32,7 +33,6 @@ from hub.db.pool import Connection
 from hub.viewer import Role
 
 NAMES = "subscription { changes(filter: {types: [CUSTOMER]}) { ... on Change { cursor node { ... on Customer { name } } } } }"
-STATE = "query ($id: ID!) { webhook(id: $id) { status statusReason } }"
 REWIND = """mutation ($id: ID!, $after: String, $since: DateTime) {
     webhookRewind(input: {id: $id, after: $after, since: $since}) { webhook { id } }
 }"""
@@ -167,11 +167,11 @@ async def test_a_webhook_gets_what_its_owner_sees_until_the_owner_is_revoked(
     await connection.execute("update api_keys set revoked_at = now() where public_id = $1", key.split("_")[1])
 
     async def paused() -> bool:
-        return bool((await run_query(STATE, {"id": webhook}))["webhook"]["status"] == "PAUSED")
+        return bool((await run_query(WEBHOOK_STATE, {"id": webhook}))["webhook"]["status"] == "PAUSED")
 
     await wait_until(paused)
     reason = f"The key {key.split('_')[1]}, with whose rights it was told, was revoked."
-    assert (await run_query(STATE, {"id": webhook}))["webhook"]["statusReason"] == reason
+    assert (await run_query(WEBHOOK_STATE, {"id": webhook}))["webhook"]["statusReason"] == reason
     await run_query(ADD, {"name": "later", "unit": north})
     assert len(await receiver.captured()) == 1
 
@@ -186,7 +186,7 @@ async def test_a_bound_key_sees_its_own_webhooks_alone(
     id = data["webhookCreate"]["webhook"]["id"]
     counts = [await run_query("{ webhooks { totalCount } }", key=key) for key in (north, south)]
     assert [count["webhooks"]["totalCount"] for count in counts] == [1, 0]
-    assert (await run_query(STATE, {"id": id}))["webhook"]["status"] == "ACTIVE"
+    assert (await run_query(WEBHOOK_STATE, {"id": id}))["webhook"]["status"] == "ACTIVE"
     delete = "mutation ($id: ID!) { webhookDelete(input: {id: $id}) { deletedId } }"
     with pytest.raises(QueryFailed, match="NOT_FOUND"):
         await run_query(delete, {"id": id}, key=south)
@@ -338,7 +338,7 @@ async def test_what_is_paused_goes_on_where_it_stood(run_query: RunQuery, receiv
     pause = 'mutation ($id: ID!) { webhookPause(input: {id: $id, reason: "Tea."}) { webhook { id } } }'
     await run_query(pause, {"id": webhook})
     await create_customer(run_query, "Ada")
-    assert (await run_query(STATE, {"id": webhook}))["webhook"] == {"status": "PAUSED", "statusReason": "Tea."}
+    assert (await run_query(WEBHOOK_STATE, {"id": webhook}))["webhook"] == {"status": "PAUSED", "statusReason": "Tea."}
     await run_query(RESUME, {"id": webhook})
     await create_customer(run_query, "Bob")
     assert names(await receiver.wait_for_requests(2)) == ["Ada", "Bob"]

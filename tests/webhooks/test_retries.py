@@ -19,6 +19,7 @@ from webhook_client import (
     RESEND,
     RESUME,
     STOP_WEBHOOKS_SQL,
+    WEBHOOK_STATE,
     WEBHOOKS_OFF,
     MovableClock,
     ReceiverProcess,
@@ -45,7 +46,6 @@ STATUSES = "select status, count(*)::int from webhook_deliveries where webhook_i
 WEBHOOK_IDS = "select array_agg(id) from webhooks where status_reason is distinct from 'The test is over.'"
 DELIVERY_IDS = "select array_agg(id) from webhook_deliveries where webhook_id = any($1)"
 FAILING_SINCE = "select failing_since from webhook_progress where webhook_id = $1"
-STATE = "query ($id: ID!) { webhook(id: $id) { status statusReason } }"
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ class WebhookSender:
         return [times for (times,) in await self.connection.fetch(ATTEMPT_TIMES, deliveries)]
 
     async def state(self, webhook: str) -> tuple[str, str | None]:
-        data = (await self.run_query(STATE, {"id": webhook}))["webhook"]
+        data = (await self.run_query(WEBHOOK_STATE, {"id": webhook}))["webhook"]
         return data["status"], data["statusReason"]
 
 
