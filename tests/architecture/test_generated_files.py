@@ -16,7 +16,8 @@ from graphql import (
 )
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from hub import errors, schema, settings
+from hub import errors, settings
+from hub import graph as hub_graph
 from hub.db import migrate
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.model.columns import DENORMALIZED_UNIT, metadata
@@ -29,17 +30,17 @@ TRIGGERS = "select tgrelid::regclass::text, tgname from pg_trigger where tgname 
 
 @pytest.fixture(scope="module")
 def engine_schema() -> Schema:
-    return schema.build()
+    return hub_graph.build()
 
 
 def entity_tables() -> list[sa.Table]:
     """The tables of the graph."""
-    return [declaration.table for declaration in schema.declarations()]
+    return [declaration.table for declaration in hub_graph.declarations()]
 
 
 def customer_tables() -> list[sa.Table]:
     """Those whose rows belong to a customer."""
-    return [declaration.table for declaration in schema.declarations() if declaration.scope.name == "customer_owned"]
+    return [declaration.table for declaration in hub_graph.declarations() if declaration.scope.name == "customer_owned"]
 
 
 def test_the_sdl_is_what_the_declarations_say(engine_schema: Schema) -> None:

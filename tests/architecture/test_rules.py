@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hub import schema
+from hub import graph
 
 ROOT = Path(__file__).parents[2]
 MAX_LINES, MAX_FUNCTION_LINES, MAX_DOCSTRING_LINES, MAX_ARCHITECTURE_LINES = 400, 50, 5, 150
@@ -279,11 +279,9 @@ def test_nothing_is_left_for_later() -> None:
 
 
 def test_the_engine_names_no_entity() -> None:
-    rows = schema.declarations()
+    rows = graph.declarations()
     names = {
-        name
-        for declaration in rows
-        for name in (declaration.name, declaration.subject, declaration.table.name, declaration.plural)
+        name for declaration in rows for name in (declaration.name, declaration.table.name, declaration.plural)
     } - set(HOMONYMS)
     said = [
         (s, node, set(re.findall(r"\w+", str(node.value))))

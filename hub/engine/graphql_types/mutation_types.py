@@ -23,10 +23,12 @@ from hub.engine.graphql_types.command_signatures import (
     input_type,
     payload_fields,
 )
-from hub.model.commands import Command, EntityWriter
+from hub.model.commands import Command
+from hub.model.writer import EntityWriter
 from hub.viewer import Viewer
 
 CommandResult = Mapping[str, Any]
+SingleInsertTest = Callable[[Viewer, Mapping[str, Any]], bool]
 CommandCall = Callable[[Connection, Viewer, Mapping[str, Any], datetime], Awaitable[CommandResult]]
 NEW_ROW_ONLY = " Only a new row takes it; one that is found keeps its own."
 EXPECTED_VERSION = InputField(
@@ -63,6 +65,7 @@ class MutationField:
     ordering_field: str | None = None  # the field whose id the rows of the bulk form are done by, in its order
     injected: tuple[str, ...] = ()  # what the command is handed besides its input
     conflict_fields: tuple[InputField, ...] = ()  # as which a conflict shows the row's state
+    single_insert: SingleInsertTest | None = None  # whether arguments make it one INSERT; None: none do
 
     @property
     def type_prefix(self) -> str:
@@ -92,8 +95,7 @@ def derive_mutations(catalog: Catalog, commands: Sequence[Command]) -> MutationS
     signatures = SignatureReader({entity.table: entity for entity in catalog.entities.values()})
     mutations: list[MutationField] = []
     for entity in catalog.entities.values():
-        if entity.declaration.writer is not None:
-            mutations += _single_and_bulk_mutations(entity, entity.declaration.writer, signatures)
+        mutations += _single_and_bulk_mutations(entity, entity.declaration.writer, signatures)
     for command in commands:
         single = _command_mutation(command, signatures)
         mutations += [single] if command.bulk_name is None else [single, _bulk_mutation(single, command.bulk_name)]
@@ -125,13 +127,9 @@ def _entity_mutations(
             *_reference_inputs(entity, writer, signatures),
             *_nested_inputs(entity, writer, signatures),
         )
-        yield _mutation_field(
-            f"{name}Create",
-            f"Makes {with_article(entity.name)}.",
-            create_fields,
-            (row_payload,),
-            partial(_create, writer),
-        )
+        text, call = f"Makes {with_article(entity.name)}.", partial(_create, writer)
+        create = _mutation_field(f"{name}Create", text, create_fields, (row_payload,), call)
+        yield replace(create, single_insert=writer.is_single_insert)
     id_field = InputField("id", "id", "ID", True, "Its id.", signatures.id_reader(entity))
     if writer.updatable:
         update_fields = (
@@ -290,11 +288,13 @@ def _command_mutation(command: Command, signatures: SignatureReader) -> Mutation
 
     mutation = _mutation_field(command.name, text, fields, payload, call, null_clears=False)
     ordering_field = next((field.name for field in mutation.input.fields if field.annotation == "ID"), None)
+    single_insert = command.single_insert
     return replace(
         mutation,
         secret=command.secret,
         ordering_field=ordering_field,
         injected=tuple(injected_parameters(command.function)),
+        single_insert=None if single_insert is None else lambda viewer, arguments: single_insert(arguments),
     )
 
 
@@ -310,4 +310,4 @@ def _bulk_mutation(single: MutationField, name: str) -> MutationField:
     if single.ordering_field is not None:
         text += f" They are done in the order of their `{single.ordering_field}`, so that two such lists never block each other."
     bulk_input = InputType(f"{name[0].upper()}{name[1:]}Input", text, fields)
-    return replace(single, name=name, description=text, input=bulk_input, is_bulk=True)
+    return replace(single, name=name, description=text, input=bulk_input, is_bulk=True, single_insert=None)
