@@ -78,7 +78,7 @@ def _missing_rules(entity: type[Entity]) -> Iterator[str]:
 
 def _declaration(entity: type[Entity], customer: type[Entity], inverse: Mapping[str, AnyLink]) -> Declaration:
     definition, options = entity.definition, entity.definition.options
-    fields = {n: a for n, a in definition.annotations.items() if not definition.columns[n].options.hidden}
+    fields = {n: a for n, a in definition.annotations.items() if not definition.columns[n].options.is_hidden}
     hidden = [name for name in fields if not definition.columns[name].options.filterable]
     if definition.ownership.carries_key:
         fields["owner"] = str

@@ -178,7 +178,7 @@ class EntityDefinition:
                 continue
             options = self.columns[name].options
             writable = "create" if name in self.workflow_columns and options.writable == "always" else options.writable
-            if writable in when and not (options.rule_filled or options.hidden):
+            if writable in when and not (options.rule_filled or options.is_hidden):
                 yield name
 
     def defaults(self) -> dict[str, Any]:
@@ -212,7 +212,7 @@ class EntityDefinition:
 
     def unique_keys(self) -> list[str]:
         """The columns of which each alone identifies a row of an upsert."""
-        return [name for name, column in self.columns.items() if column.options.upsert_key]
+        return [name for name, column in self.columns.items() if column.options.is_upsert_key]
 
 
 def define(entity: type[Any], options: EntityOptions) -> EntityDefinition:

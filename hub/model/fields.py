@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, overload
+from typing import Any, Final, Generic, Literal, TypeAlias, TypedDict, TypeVar, Unpack, overload
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -52,19 +52,38 @@ WITHIN_VISIBLE: Final = UniqueRange.VISIBLE
 WITHIN_CUSTOMER: Final = UniqueRange.CUSTOMER
 
 
+class FieldWords(TypedDict, total=False):
+    """The words of a field beside its description and its default."""
+
+    server_default: Any  # the column's DEFAULT in the database
+    check: Callable[[Any], Any]  # validates a value and returns its canonical form; raises ValueError with the remedy
+    unique: UniqueRange  # the rows among which a value is unique
+    upsert_key: bool  # whether it finds the row of an upsert; a unique field does, unless this says False
+    sortable: bool  # whether lists may be sorted by it, which takes an index on (column, id)
+    null_as: str  # what stands for null in that index, if the field is nullable
+    by: Sequence[Prefix]  # also an index behind the key of the customer or the unit
+    writable: Writable  # who writes it: callers always, callers for new rows only, or commands only
+    computed: bool  # whether a rule computes it, for new rows and whenever one of its inputs changes
+    server_filled: bool  # whether rules or the database fill it in, so that null means left out
+    hidden: bool  # whether it is a column only, and no field of the API
+    secret: bool  # hidden, and in no image of a row
+    filterable: bool  # whether filters may name it; True when left out
+    precision: tuple[int, int]  # digits in all, digits behind the point
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldOptions:
-    """Everything that a declaration says of one column besides its type; `field` explains the words."""
+    """Everything that a declaration says of one column besides its type; see FieldWords."""
 
     description: str
     default: Any = UNSET
     server_default: Any = UNSET
     check: Callable[[Any], Any] | None = None
     unique: UniqueRange | None = None
-    upsert_key: bool = False
+    upsert_key: bool | None = None
     sortable: bool = False
     null_as: str | None = None
-    by: tuple[Prefix, ...] = ()
+    by: Sequence[Prefix] = ()
     writable: Writable = "always"
     computed: bool = False
     server_filled: bool = False
@@ -75,6 +94,14 @@ class FieldOptions:
     generated: str | None = None  # the SQL expression
     normal_form_of: tuple[str, ...] = ()  # the columns that a normal form is made from
     copied_from: "sa.Column[Any] | None" = None
+
+    @property
+    def is_upsert_key(self) -> bool:
+        return self.unique is not None if self.upsert_key is None else self.upsert_key
+
+    @property
+    def is_hidden(self) -> bool:
+        return self.hidden or self.secret
 
     @property
     def rule_filled(self) -> bool:
@@ -98,87 +125,15 @@ class Column(Generic[T]):
 
 
 @overload
-def field(
-    description: str,
-    *,
-    default: T,
-    server_default: Any = ...,
-    check: Callable[[Any], Any] | None = ...,
-    sortable: bool = ...,
-    by: Sequence[Prefix] = ...,
-    writable: Writable = ...,
-    server_filled: bool = ...,
-    filterable: bool = ...,
-    precision: tuple[int, int] | None = ...,
-) -> Column[T]: ...
+def field(description: str, *, default: T, **words: Unpack[FieldWords]) -> Column[T]: ...
 @overload
-def field(
-    description: str,
-    *,
-    default: Now | Unset = ...,
-    server_default: Any = ...,
-    check: Callable[[Any], Any] | None = ...,
-    unique: UniqueRange | None = ...,
-    upsert_key: bool | None = ...,
-    sortable: bool = ...,
-    null_as: str | None = ...,
-    by: Sequence[Prefix] = ...,
-    writable: Writable = ...,
-    computed: bool = ...,
-    server_filled: bool = ...,
-    hidden: bool = ...,
-    secret: bool = ...,
-    filterable: bool = ...,
-    precision: tuple[int, int] | None = ...,
-) -> Any: ...
-def field(
-    description: str,
-    *,
-    default: Any = UNSET,
-    server_default: Any = UNSET,
-    check: Callable[[Any], Any] | None = None,
-    unique: UniqueRange | None = None,
-    upsert_key: bool | None = None,
-    sortable: bool = False,
-    null_as: str | None = None,
-    by: Sequence[Prefix] = (),
-    writable: Writable = "always",
-    computed: bool = False,
-    server_filled: bool = False,
-    hidden: bool = False,
-    secret: bool = False,
-    filterable: bool = True,
-    precision: tuple[int, int] | None = None,
-) -> Any:
+def field(description: str, *, default: Now | Unset = ..., **words: Unpack[FieldWords]) -> Any: ...
+def field(description: str, *, default: Any = UNSET, **words: Unpack[FieldWords]) -> Any:
     """Declares a column that is also a field of the GraphQL type.
 
-    `default` is what a new row gets where the caller leaves the field out (an explicit null is refused); `server_default`
-    is the column's DEFAULT. `check` validates a value and returns its canonical form. `unique` says among which rows.
-    An `upsert_key` finds the row of an upsert; a unique field is one unless it says False. `sortable` adds an index on
-    (column, id), and with `by` one behind the customer or the unit; a nullable one needs `null_as`. `writable` says who
-    writes the column: callers always, callers for new rows only, or commands only. A rule fills a `computed` column and
-    recomputes it when one of its inputs changes. A `server_filled` column is optional and null means left out. A `hidden`
-    column is no API field; a `secret` one is hidden and stands in no image of a row."""
-    return Column(
-        FieldOptions(
-            description=description,
-            default=default,
-            server_default=server_default,
-            check=check,
-            unique=unique,
-            upsert_key=unique is not None if upsert_key is None else upsert_key,
-            sortable=sortable,
-            null_as=null_as,
-            by=tuple(by),
-            writable=writable,
-            computed=computed,
-            server_filled=server_filled,
-            hidden=hidden or secret,
-            secret=secret,
-            filterable=filterable,
-            precision=precision,
-        )
-    )
+    `default` is what a new row gets where the caller leaves the field out; an explicit null is refused then. NOW is the
+    time of the request. FieldWords explains the other words."""
+    return Column(FieldOptions(description=description, default=default, **words))
 
 
 def generated(description: str, expression: str, *, sortable: bool = False) -> Any:

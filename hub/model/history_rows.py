@@ -73,11 +73,9 @@ def _statements(table: sa.Table) -> _Statements:
         value = sa.bindparam(f"key_{name}", type_=sa.Text())
         same.append(c[name].is_not_distinct_from(value) if c[name].nullable else c[name] == value)
     open_rows = c.superseded_at.is_(None)
-    if superseding.late == "insert":
-        # A row counts from its moment until the next one's, in whatever order the two arrive.
-        affected = [moment <= bound, sa.or_(open_rows, c.superseded_at > bound)]
-    else:
-        affected = [open_rows]
+    # A late row counts from its moment until the next one's, in whatever order the two arrive.
+    between = [moment <= bound, sa.or_(open_rows, c.superseded_at > bound)]
+    affected = between if superseding.late == "insert" else [open_rows]
     supersede = (
         sa.update(table)
         .where(*same, *affected)

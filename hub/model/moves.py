@@ -119,7 +119,7 @@ class _WorkflowMove:
             guard(Write("update", values, dict(row), viewer, now))
         moves = []
         if self._history is not None:
-            moved = {"customer_id": row["customer_id"] if "customer_id" in row else key, "moved_at": now}
+            moved = {"customer_id": row.get("customer_id", key), "moved_at": now}
             states = {f"from_{column}": current, f"to_{column}": target, "reason": arguments.get("reason")}
             moves.append(await insert_row(tx, viewer, self._history, moved | states, now))
         await update_row(tx, viewer, entity, key, values, now)

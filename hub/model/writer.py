@@ -11,8 +11,6 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
-import orjson
-from sqlalchemy.dialects.postgresql import JSONB
 
 from hub.db import change_log
 from hub.db.pool import Connection
@@ -21,7 +19,6 @@ from hub.model import statements
 from hub.model.entity import Entity, declared_entities
 from hub.model.fields import NOW
 from hub.model.rows import (
-    can_see,
     insert_row,
     lock_row,
     not_visible,
@@ -34,11 +31,11 @@ from hub.model.rows import (
 )
 from hub.model.rules import AlternateKey, ReferenceLookup, Write, python_value
 from hub.model.validators import check_values
+from hub.model.versions import SYSTEM_COLUMNS, require_version
 from hub.viewer import Viewer
 
 T = TypeVar("T")
 Values = Mapping[str, Any]
-SYSTEM_COLUMNS = ("id", "version", "created_at", "updated_at", "search_text")  # no edit is about these
 _ROOT_UNITS = "select id from org_units where parent_id is null limit 2"
 
 
@@ -235,7 +232,7 @@ class EntityWriter:
         for name in ready:
             await require_reference_visible(tx, viewer, self.table, name, ready[name])
         if version is not None:
-            await self._require_version(tx, viewer, key, ready, version)
+            await require_version(tx, viewer, self.entity, key, ready, version)
         await self._translate_overflow(ready, update_row(tx, viewer, self.entity, key, ready, now))
         await self._translate_overflow(ready, self._after_write(tx, await self._parent_key(tx, key), now))
         return key
@@ -250,37 +247,6 @@ class EntityWriter:
                 raise
             message = f"{name}: the amount that results has more than 14 digits before the point; give less."
             raise BadInput(message, argument=name) from error
-
-    async def _require_version(self, tx: Connection, viewer: Viewer, key: UUID, values: Values, version: int) -> None:
-        """Locks the row; raises VERSION_CONFLICT when one of the columns was changed after that version."""
-        row = await lock_row(tx, viewer, self.entity, key, "id")
-        current: int = row["version"]
-        if version == current:
-            return
-        edited = await change_log.edited_since(tx, self.table.name, key, version) if version < current else None
-        clash = sorted(values if edited is None else edited & values.keys())
-        if not clash:
-            return
-        names = ", ".join(clash)
-        raise BadInput(
-            f"expected_version: {names} changed after version {version}, which is now {current}; read the row again.",
-            code="VERSION_CONFLICT",
-            argument="expected_version",
-            extensions={
-                "currentVersion": current,
-                "current": {name: await self._visible_value(tx, viewer, name, row[name]) for name in clash},
-            },
-        )
-
-    async def _visible_value(self, tx: Connection, viewer: Viewer, name: str, value: Any) -> Any:
-        """A stored value as the viewer would read it: the key of a hidden row is null to it."""
-        column = self.table.c[name]
-        if value is None:
-            return None
-        if isinstance(column.type, JSONB):
-            return orjson.Fragment(value)  # as it is stored: it may hold numbers that orjson would not write
-        target = statements.referenced_table(column)
-        return value if target is None or await can_see(tx, viewer, target, value) else None
 
     # -- upsert ---------------------------------------------------------------------------------------------------------
 
@@ -359,7 +325,7 @@ class EntityWriter:
         if version is not None:
             # Nothing is left to merge with, so any later edit counts, also of columns that no update takes.
             values = {column.name: None for column in self.table.c if column.name not in SYSTEM_COLUMNS}
-            await self._require_version(tx, viewer, key, values, version)
+            await require_version(tx, viewer, self.entity, key, values, version)
         statement = statements.delete(self.table, viewer.binding)
         arguments = statement.bind({"row_key": key}, viewer)
         slow = self._long_running_delete

@@ -121,64 +121,49 @@ def _entity_mutations(
     name: str, entity: CatalogEntity, writer: EntityWriter, signatures: SignatureReader
 ) -> Iterator[MutationField]:
     row_payload = PayloadField(name, "key", f"{entity.name} | None", "The row as it is now.", entity)
+    id_field = InputField("id", "id", "ID", True, "Its id.", signatures.id_reader(entity))
     if writer.creatable:
-        create_fields = (
+        fields = [
             *_column_inputs(entity, writer, writer.creatable, signatures, for_create=True),
             *_reference_inputs(entity, writer, signatures),
             *_nested_inputs(entity, writer, signatures),
-        )
-        text, call = f"Makes {with_article(entity.name)}.", partial(_create, writer)
-        create = _mutation_field(f"{name}Create", text, create_fields, (row_payload,), call)
-        yield replace(create, single_insert=writer.is_single_insert)
-    id_field = InputField("id", "id", "ID", True, "Its id.", signatures.id_reader(entity))
-    if writer.updatable:
-        update_fields = (
-            id_field,
-            EXPECTED_VERSION,
-            *_column_inputs(entity, writer, writer.updatable, signatures, for_create=False),
-        )
-        text = f"Changes {with_article(entity.name)}: what is absent stays, what is null is cleared."
-        yield replace(
-            _mutation_field(f"{name}Update", text, update_fields, (row_payload,), partial(_update, writer)),
-            ordering_field="id",
-        )
-    if writer.creatable and (writer.unique_keys or writer.alternate_keys):
-        upsert_key = _upsert_key_input(entity, writer, id_field, signatures)
-        other_fields = [
-            *_column_inputs(entity, writer, writer.creatable, signatures, for_create=False),
-            *_reference_inputs(entity, writer, signatures),
-            *_nested_inputs(entity, writer, signatures),
         ]
+        text, call = f"Makes {with_article(entity.name)}.", partial(_create, writer)
+        create = _mutation_field(f"{name}Create", text, fields, (row_payload,), call)
+        yield replace(create, single_insert=writer.is_single_insert)
+    if writer.updatable:
+        updates = _column_inputs(entity, writer, writer.updatable, signatures, for_create=False)
+        fields = [id_field, EXPECTED_VERSION, *updates]
+        text = f"Changes {with_article(entity.name)}: what is absent stays, what is null is cleared."
+        update = _mutation_field(f"{name}Update", text, fields, (row_payload,), partial(_update, writer))
+        yield replace(update, ordering_field="id")
+    if writer.creatable and (writer.unique_keys or writer.alternate_keys):
         created_payload = PayloadField("created", "created", "bool", "Whether it was made now.")
-        text = f"Changes the {entity.name} that is found, or makes it."
-        upsert_fields = (
-            InputField(
-                "by",
-                "by",
-                upsert_key.name,
-                True,
-                "What it is found by; exactly one of them.",
-                upsert_key.read,
-                upsert_key,
-            ),
-            EXPECTED_VERSION,
-            *(
-                field if field.key in writer.updatable else replace(field, description=field.description + NEW_ROW_ONLY)
-                for field in other_fields
-            ),
-        )
-        yield _mutation_field(
-            f"{name}Upsert", text, upsert_fields, (row_payload, created_payload), partial(_upsert, writer)
-        )
+        text, payload = f"Changes the {entity.name} that is found, or makes it.", (row_payload, created_payload)
+        fields = list(_upsert_inputs(entity, writer, id_field, signatures))
+        yield _mutation_field(f"{name}Upsert", text, fields, payload, partial(_upsert, writer))
     if writer.deletable:
         deleted_payload = PayloadField("deletedId", "deleted", "ID", "The id that it had.")
-        prefix = entity.declaration.prefix
         text = f"Deletes {with_article(entity.name)} and what is part of it."
-        call = partial(_delete, writer, prefix)
-        yield replace(
-            _mutation_field(f"{name}Delete", text, (id_field, EXPECTED_VERSION), (deleted_payload,), call),
-            ordering_field="id",
-        )
+        call = partial(_delete, writer, entity.declaration.prefix)
+        delete = _mutation_field(f"{name}Delete", text, (id_field, EXPECTED_VERSION), (deleted_payload,), call)
+        yield replace(delete, ordering_field="id")
+
+
+def _upsert_inputs(
+    entity: CatalogEntity, writer: EntityWriter, id_field: InputField, signatures: SignatureReader
+) -> Iterator[InputField]:
+    key = _upsert_key_input(entity, writer, id_field, signatures)
+    yield InputField("by", "by", key.name, True, "What it is found by; exactly one of them.", key.read, key)
+    yield EXPECTED_VERSION
+    fields = (
+        *_column_inputs(entity, writer, writer.creatable, signatures, for_create=False),
+        *_reference_inputs(entity, writer, signatures),
+        *_nested_inputs(entity, writer, signatures),
+    )
+    for field in fields:
+        is_updatable = field.key in writer.updatable
+        yield field if is_updatable else replace(field, description=field.description + NEW_ROW_ONLY)
 
 
 def _mutation_field(
