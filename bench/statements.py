@@ -9,7 +9,7 @@ import orjson
 from bench.ceiling import PgbenchStatement
 from bench.facts import WorkloadInputs
 from bench.workloads import HUB, Workload
-from hub import schema
+from hub import graph
 from hub.changefeed.cursors import ChangeCursors
 from hub.changefeed.feed import ChangeFeed
 from hub.db.pool import Pool
@@ -47,7 +47,7 @@ async def sample_statements(
     pool = await Pool.open(dsn, settings)
     try:
         engine = Engine(
-            schema.build(),
+            graph.build(),
             pool,
             settings,
             b"nobody pages on from here",

@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 import uvloop
 
-from hub import observability, scheduler, schema
+from hub import graph, observability, scheduler
 from hub.changefeed.cursors import ChangeCursors
 from hub.changefeed.feed import ChangeFeed
 from hub.changefeed.sequencer import Sequencer
@@ -85,13 +85,13 @@ async def build_graphql_engine(
             await secrets.load_encryptor(connection, encryption_key),
         )
     cursors = ChangeCursors(secret)
-    injected: dict[str, object] = {"encryptor": encryptor}
-    engine = Engine(
-        schema.build(), pool, settings, secret, idempotency.IdempotencyStore(), ChangeFeed(pool, cursors), injected
-    )
-    injected["subscriptions"] = DryRuns(
-        WebhookDocuments(engine), ChangeFeed(changefeed_pool, cursors)
-    )  # which ask the engine themselves
+
+    def injected(engine: Engine) -> dict[str, object]:
+        dry_runs = DryRuns(WebhookDocuments(engine), ChangeFeed(changefeed_pool, cursors))
+        return {"encryptor": encryptor, "subscriptions": dry_runs}
+
+    feed = ChangeFeed(pool, cursors)
+    engine = Engine(graph.build(), pool, settings, secret, idempotency.IdempotencyStore(), feed, injected)
     return engine, cursors, encryptor
 
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from hub import doctor, errors, launch, schema
+from hub import doctor, errors, graph, launch
 from hub import settings as settings_module
 from hub.db.pool import Pool
 from hub.demo.load import load
@@ -91,7 +91,7 @@ def migrate(data: DataDirOption = None, write: WriteOption = None) -> None:
 @app.command()
 def sdl() -> None:
     """Print the schema as text."""
-    print(schema.build().strawberry.as_str())
+    print(graph.build().strawberry.as_str())
 
 
 @app.command()

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn, TypeVar
 
-from hub import app, doctor, keyfile, observability, postgres, schema
+from hub import app, doctor, graph, keyfile, observability, postgres
 from hub.db import migrate
 from hub.db.pool import Pool
 from hub.errors import HubError
@@ -76,7 +76,7 @@ def up(settings: Settings, load: Callable[[str], Awaitable[object]] | None = Non
         now = datetime.now(UTC)
         key, is_new = asyncio.run(with_pool(settings, dsn, lambda pool: keyfile.ensure(pool, settings.data_dir, now)))
         if settings.workers == 1:
-            schema.build()  # which takes longest: whoever follows what is printed now is answered soon
+            graph.build()  # which takes longest: whoever follows what is printed now is answered soon
         server_socket.listen(server.BACKLOG)
         if is_new:
             print(f"key  {key}")

@@ -23,25 +23,6 @@ ROLE_SCOPES: dict[Role, frozenset[str]] = {
 }
 
 
-# What a viewer who is bound may write at all, whatever the role: what is shared with others is not theirs to change, and a
-# customer does not say of itself who it is, what it bought or what it is worth.
-WRITABLE: dict[str, frozenset[str]] = {
-    "unit": frozenset(
-        f"{subject}:write"
-        for subject in (
-            "customers",
-            "contacts",
-            "orders",
-            "interactions",
-            "records",
-            "scores",
-            "consents",
-            "webhooks",
-        )
-    ),
-    "customer": frozenset(f"{subject}:write" for subject in ("contacts", "interactions", "consents")),
-}
-
 # Bound to nothing, to one unit without units below, to a subtree, to one customer.
 Binding = Literal["unrestricted", "single_unit", "unit_subtree", "customer"]
 
@@ -76,28 +57,29 @@ class Viewer:
         # A customer's own app ships with its queries; nobody who holds such a key needs the whole vocabulary.
         return self.customer_id is None
 
-    def may(self, scope: str) -> bool:
-        return _may(self.role, self.binding, scope)
+    def may(self, permission: str, writable_by: frozenset[str] = frozenset()) -> bool:
+        """Whether the role has the permission. A bound key writes only what says that keys of its binding may."""
+        return _may(self.role, self.binding, permission, writable_by)
 
-    def require(self, scope: str) -> None:
-        """Raise Forbidden unless the role has the scope."""
-        if not self.may(scope):
+    def require(self, permission: str, writable_by: frozenset[str] = frozenset()) -> None:
+        """Raises Forbidden unless the viewer has the permission; see `may`."""
+        if not self.may(permission, writable_by):
             bound = {"unrestricted": "", "customer": " bound to a customer"}.get(self.binding, " bound to a unit")
-            message = f"A key with role {self.role}{bound} may not {scope}; use a key that has that right."
-            raise Forbidden(message, extensions={"scope": scope})
+            message = f"A key with role {self.role}{bound} may not {permission}; use a key that has that right."
+            raise Forbidden(message, extensions={"scope": permission})
 
 
 @cache
-def _may(role: Role, binding: Binding, scope: str) -> bool:
-    verb = scope.partition(":")[2]
-    # Whoever sees a part only may not hand out keys to the whole.
+def _may(role: Role, binding: Binding, permission: str, writable_by: frozenset[str]) -> bool:
+    verb = permission.partition(":")[2]
+    # A key that sees a part only may not hand out keys to the whole.
     if verb == "admin" and binding != "unrestricted":
         return False
     bound = "unit" if binding in ("single_unit", "unit_subtree") else binding
-    if verb == "write" and scope not in WRITABLE.get(bound, (scope,)):
+    if verb == "write" and binding != "unrestricted" and bound not in writable_by:
         return False
     scopes = ROLE_SCOPES[role]
-    return scope in scopes or f"*:{verb}" in scopes
+    return permission in scopes or f"*:{verb}" in scopes
 
 
 ADMIN = Viewer(key_id=None, role=Role.ADMIN)

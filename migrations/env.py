@@ -15,12 +15,13 @@ from sqlalchemy.sql.schema import SchemaItem
 from hub import schema
 from hub.db.migrate import alchemy_url
 from hub.domain.access import api_keys, secrets
+from hub.domain.webhooks import webhooks
 from hub.model import idempotency
 from hub.model.columns import DENORMALIZED_UNIT, Ltree, metadata
 from hub.settings import Settings
 
 # Named so that every table stands in the metadata before alembic compares it with the database.
-TABLES = (schema.declarations(), idempotency.IdempotencyRecord, api_keys.ApiKey, secrets.HubSecret)
+TABLES = (schema.entities(), webhooks.WebhookQueue, idempotency.IdempotencyRecord, api_keys.ApiKey, secrets.HubSecret)
 
 ischema_names["xid8"] = sa.BigInteger  # of the log of changes, which is not compared
 ischema_names["ltree"] = Ltree  # so that alembic knows the type when it meets it in the database

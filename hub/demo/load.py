@@ -19,11 +19,11 @@ from hub.demo.northwind.source import NorthwindSource, read_source
 from hub.demo.rows import LoadStep, to_postgres_timestamp
 from hub.demo.synthetic.batches import MAX_CUSTOMERS, load_steps
 from hub.demo.synthetic.people import SOURCE
-from hub.domain.customers.contacts import Contact
-from hub.domain.customers.customers import Customer, Identifier, IdentifierKind
-from hub.domain.organisation.organisation import OrgUnit
-from hub.domain.sales.orders import Order
 from hub.errors import BadInput, Misconfigured
+from hub.schema.customers.contacts import Contact
+from hub.schema.customers.customers import Customer, Identifier, IdentifierKind
+from hub.schema.organisation.units import OrgUnit
+from hub.schema.sales.orders import Order
 
 LoadProgress = Callable[[str, int, int], None]
 
@@ -51,7 +51,7 @@ _FIND_SYNTHETIC = _literal_sql(
 
 # Foreign keys are checked by plans that are made once, and for a table of unknown size by whichever index comes first: that
 # of the customers of a unit, for one, thousands of rows long. Each time the load has doubled, new statistics renew the plans.
-_ANALYZE = f"analyze {', '.join(table.name for table in (Customer, Contact, Order))}"
+_ANALYZE = f"analyze {', '.join(entity.table.name for entity in (Customer, Contact, Order))}"
 
 
 async def load(dsn: str, customers: int = 0, progress: LoadProgress | None = None) -> LoadedRows:
@@ -133,10 +133,10 @@ async def _copy(connection: Connection, steps: Iterator[LoadStep], added: Counte
         await connection.execute("set local hub.capture = 'off'")  # sample data have no history to tell
         step_count = 0
         async for step in _prefetched(steps):
-            for table, columns, rows in step.batches:
+            for entity, columns, rows in step.batches:
                 if rows:
-                    await connection.copy_records_to_table(table.name, records=rows, columns=columns)
-                    added[table.name] += len(rows)
+                    await connection.copy_records_to_table(entity.table.name, records=rows, columns=columns)
+                    added[entity.table.name] += len(rows)
             if step.batches:
                 step_count += 1
                 if step_count.bit_count() == 1:

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-import sqlalchemy as sa
-
 # asyncpg's own, an eighth of the standard one's price.
 from asyncpg.pgproto.pgproto import UUID as FastUUID
+
+from hub.model.entity import Entity
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
@@ -22,7 +22,7 @@ _VERSION_BITS = 0x7 << 76 | 0x2 << 62
 class Batch(NamedTuple):
     """Rows of one table; each has a value for each column. Moments are datetimes or milliseconds of the epoch."""
 
-    table: sa.Table
+    entity: type[Entity]
     columns: tuple[str, ...]
     rows: Sequence[tuple[object, ...]]
 
@@ -36,15 +36,15 @@ class LoadStep(NamedTuple):
     batches: Sequence[Batch]
 
 
-def batch(table: sa.Table, rows: Sequence[Mapping[str, object]]) -> Batch:
+def batch(entity: type[Entity], rows: Sequence[Mapping[str, object]]) -> Batch:
     """Rows given by column name; all name the same columns."""
-    columns = tuple(table.c[name].name for name in rows[0])
-    return Batch(table, columns, [tuple(row[name] for name in columns) for row in rows])
+    columns = tuple(entity.c[name].name for name in rows[0])
+    return Batch(entity, columns, [tuple(row[name] for name in columns) for row in rows])
 
 
-def sample_id(table: sa.Table, key: str, milliseconds: int) -> UUID:
+def sample_id(entity: type[Entity], key: str, milliseconds: int) -> UUID:
     """A UUIDv7 whose time is the row's own and whose random part is the hash of its table and key."""
-    random = int.from_bytes(hashlib.sha256(f"{table.name}:{key}".encode()).digest()[:10], "big")
+    random = int.from_bytes(hashlib.sha256(f"{entity.table.name}:{key}".encode()).digest()[:10], "big")
     return FastUUID((milliseconds << 80 | random & _RANDOM | _VERSION_BITS).to_bytes(16, "big"))
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from hub.domain.customers.customers import Stage, Tier
-from hub.domain.scoring.scores import MONETARY, ModelScore, OrderSummary
+from hub.domain.scoring.rfm import MONETARY, ModelScore, OrderSummary
+from hub.schema.customers.customers import Stage, Tier
 
 ACTIVE_DAYS = 90  # the last order of an active customer is no older
 DORMANT_DAYS = 365  # after that the customer counts as lost

@@ -4,7 +4,7 @@ What a client did wrong becomes an answer; only a fault of ours is raised. Right
 every plan's key."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import perf_counter
@@ -31,7 +31,7 @@ from hub.engine.document.limits import Limits
 from hub.engine.document.variables import coerce_variables, recoercible_definitions
 from hub.engine.execution import subscriptions
 from hub.engine.execution.mutation_plans import MutationCompiler
-from hub.engine.execution.mutations import IdempotencyBackend, MutationExecutor
+from hub.engine.execution.mutations import MutationExecutor
 from hub.engine.execution.resolvers import ResolverMerger
 from hub.engine.execution.subscriptions import ChangesReader, SubscriptionSource
 from hub.engine.graphql_types.schema_builder import Schema
@@ -41,6 +41,7 @@ from hub.engine.plan.operations import OperationPlanner, QueryPlan
 from hub.engine.plan.predicates import ExecutionContext
 from hub.engine.sql.compiler import CompiledStatement, compile_plan
 from hub.errors import BadInput, Forbidden, HubError
+from hub.model.idempotency import IdempotencyStore
 from hub.observability import PlanCompiled, emit
 from hub.settings import Settings
 from hub.viewer import Viewer
@@ -120,9 +121,9 @@ class Engine:
         pool: Pool,
         settings: Settings,
         secret: bytes,
-        idempotency: IdempotencyBackend,
+        idempotency: IdempotencyStore,
         changes_reader: ChangesReader,
-        injected: Mapping[str, object] = MappingProxyType({}),
+        injected: "Callable[[Engine], Mapping[str, object]]" = lambda engine: MappingProxyType({}),
     ) -> None:
         limits = Limits(
             depth=settings.depth_limit,
@@ -146,7 +147,7 @@ class Engine:
             PLAN_CACHE_BYTES // 4
         )
         self._mutation_compiler = MutationCompiler(
-            schema, limits, MutationExecutor(schema, pool, idempotency, limits.errors, injected)
+            schema, limits, MutationExecutor(schema, pool, idempotency, limits.errors, injected(self))
         )
         self._introspection_lock = asyncio.Lock()
 

@@ -1,1 +1,65 @@
-"""What an entity is: columns, validators, scopes, declarations, the generic writer, workflows, idempotency records."""
+"""The vocabulary of declarations: everything that a file in schema/ imports. See EntityOptions, field and to_one."""
+
+from hub.model.columns import DescribedEnum
+from hub.model.declarations import TIMELINE
+from hub.model.definition import current_by, unique
+from hub.model.entity import Entity
+from hub.model.fields import (
+    GLOBAL,
+    NOW,
+    WITHIN_CUSTOMER,
+    WITHIN_VISIBLE,
+    Column,
+    copied,
+    field,
+    generated,
+    normal_form,
+)
+from hub.model.links import SELF, index, merged, resolver, to_one, union
+from hub.model.ownership import (
+    any_key,
+    customer_and_unit,
+    customer_itself,
+    customer_owned,
+    key_owned,
+    unit_itself,
+    unit_owned,
+)
+from hub.model.scalars import Json, MoneyAmount
+from hub.model.workflows import ANY, Workflow, move, state
+
+__all__ = [
+    "ANY",
+    "GLOBAL",
+    "NOW",
+    "SELF",
+    "TIMELINE",
+    "WITHIN_CUSTOMER",
+    "WITHIN_VISIBLE",
+    "Column",
+    "DescribedEnum",
+    "Entity",
+    "Json",
+    "MoneyAmount",
+    "Workflow",
+    "any_key",
+    "copied",
+    "current_by",
+    "customer_and_unit",
+    "customer_itself",
+    "customer_owned",
+    "field",
+    "generated",
+    "index",
+    "key_owned",
+    "merged",
+    "move",
+    "normal_form",
+    "resolver",
+    "state",
+    "to_one",
+    "union",
+    "unique",
+    "unit_itself",
+    "unit_owned",
+]

@@ -1,119 +1,59 @@
-"""The words a schema file declares its mutations with: commands, and the writes that every row of a kind takes alike.
+"""Commands: mutations that the domain writes by hand, registered with `@command("customerAssign", bulk_name="customersAssign")`.
 
-Declarations are plain data; mutation_types.py of the engine derives inputs and payloads from them, its mutations.py runs them."""
+A command's signature is its input, its docstring the description, and the NamedTuple that it returns the payload."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Protocol
-from uuid import UUID
+from typing import Annotated, Any, TypeAlias, TypeVar
 
-import sqlalchemy as sa
-
-from hub.db.pool import Connection
-from hub.model.statements import ColumnValues
-from hub.viewer import Viewer
+T = TypeVar("T")
+F = TypeVar("F", bound="Callable[..., Awaitable[Any]]")
+Values: TypeAlias = Mapping[str, Any]
+CommandFunction: TypeAlias = Callable[..., Awaitable[Any]]
+SingleInsert: TypeAlias = Callable[[Values], bool]
 
 
-class NestedRows(Protocol):
-    """Rows that are given along with the row that they are part of."""
-
-    @property
-    def writer(self) -> "EntityWriter": ...
-
-    @property
-    def parent_column(self) -> str:
-        """The column of the part's table that holds its owner's key."""
+class InjectedMarker:
+    """Marks a parameter that is no input: the hub passes the object that bears its name."""
 
 
-class AlternateKey(Protocol):
-    """A way to find the row of an upsert through other rows; `input` is a NamedTuple class of what it is found by."""
-
-    @property
-    def input(self) -> type[Any]: ...
-
-    @property
-    def description(self) -> str: ...
+Injected = Annotated[T, InjectedMarker()]
 
 
-class ReferenceLookup(Protocol):
-    """Another way to say which row a foreign key column points at; `input` is a NamedTuple class."""
-
-    @property
-    def column(self) -> str: ...
-
-    @property
-    def input(self) -> type[Any]: ...
-
-    @property
-    def description(self) -> str: ...
-
-
-class EntityWriter(Protocol):
-    """How the rows of one table are written; the one implementation is hub/model/writer.py.
-
-    Values are by column, and only those that were given: what is absent stays, what is null is cleared."""
-
-    @property
-    def table(self) -> sa.Table: ...
-
-    @property
-    def creatable(self) -> Sequence[str]:
-        """The columns that a new row may be given; none: no row is created this way."""
-
-    @property
-    def updatable(self) -> Sequence[str]:
-        """The columns that may be changed; none: no row is."""
-
-    @property
-    def deletable(self) -> bool:
-        """Whether rows may be deleted."""
-
-    @property
-    def unique_keys(self) -> Sequence[str]:
-        """The columns of which each alone names a row."""
-
-    @property
-    def alternate_keys(self) -> Mapping[str, AlternateKey]: ...
-
-    @property
-    def references(self) -> Mapping[str, ReferenceLookup]: ...
-
-    @property
-    def nested(self) -> Mapping[str, NestedRows]: ...
-
-    @property
-    def optional_columns(self) -> Sequence[str]:
-        """Columns that the rules fill in where a new row is not given them."""
-
-    async def create(self, tx: Connection, viewer: Viewer, values: ColumnValues, now: datetime) -> UUID: ...
-
-    async def update(
-        self, tx: Connection, viewer: Viewer, key: UUID, values: ColumnValues, version: int | None, now: datetime
-    ) -> UUID: ...
-
-    async def upsert(
-        self, tx: Connection, viewer: Viewer, by: ColumnValues, values: ColumnValues, version: int | None, now: datetime
-    ) -> tuple[UUID, bool]: ...
-
-    async def delete(self, tx: Connection, viewer: Viewer, key: UUID, version: int | None, now: datetime) -> None: ...
-
-
-CommandFunction = Callable[..., Awaitable[Any]]
+def unless(*names: str) -> SingleInsert:
+    """A command that is a single INSERT, unless one of these arguments is given."""
+    return lambda values: all(values.get(name) is None for name in names)
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A mutation that is a command of the domain: its signature is the input, what it returns the payload.
+    """A mutation that is a function of the domain; its signature is the input, its result the payload.
 
-    `bulk_name` names its bulk form, if there is one; `secret` says that what it gives is nowhere to be kept in the clear."""
+    `bulk_name` names its bulk form, if there is one. A `secret` result is never stored in the clear. `single_insert` says
+    for which arguments it does nothing but insert one row, so that it can run as one statement; None: for none."""
 
     name: str
     function: CommandFunction
-    bulk_name: str | None
-    secret: bool
+    bulk_name: str | None = None
+    secret: bool = False
+    single_insert: SingleInsert | None = None
 
 
-def command(name: str, function: CommandFunction, *, bulk_name: str | None = None, secret: bool = False) -> Command:
-    """Declares a mutation: `async def command(tx, viewer, *, …, now) -> NamedTuple`."""
-    return Command(name, function, bulk_name, secret)
+_registered: dict[str, Command] = {}
+
+
+def command(
+    name: str, *, bulk_name: str | None = None, secret: bool = False, single_insert: SingleInsert | None = None
+) -> Callable[[F], F]:
+    """Registers a mutation: `async def function(tx, viewer, *, …, now) -> NamedTuple`."""
+
+    def register(function: F) -> F:
+        _registered[name] = Command(name, function, bulk_name, secret, single_insert)
+        return function
+
+    return register
+
+
+def registered_commands() -> tuple[Command, ...]:
+    """The commands of every module that has been imported."""
+    return tuple(_registered.values())

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.db import change_log
 from hub.model.columns import metadata
-from hub.viewer import Binding
+from hub.viewer import Binding, Viewer
 
 RowPredicate = sa.ColumnElement[bool]
 
@@ -109,9 +109,23 @@ key_owned = Scope(
     "key_owned", customer_column=None, for_units=lambda row, binding: _owned_by_viewer_key(row), for_customer=_no_rows
 )
 
-registry: dict[sa.Table, Scope] = {}  # of the tables that are written; each EntityWriter (writer.py) enters its own
+_registry: dict[sa.Table, Scope] = {}
+
+
+def register(table: sa.Table, scope: Scope) -> None:
+    """Declares the scope of a table's rows."""
+    _registry[table] = scope
 
 
 def scope_of(table: sa.Table) -> Scope:
-    """The scope of a table's rows; a table that no EntityWriter is declared for has none, and nobody may name its rows."""
-    return registry[table]
+    """The scope of a table's rows; a table that is no entity's has none, and no row may refer to it."""
+    return _registry[table]
+
+
+# The values of the parameters that predicates name, from the viewer.
+VIEWER_ARGUMENTS: dict[str, Callable[[Viewer], Any]] = {
+    "viewer_unit": lambda viewer: viewer.unit_ids[0],
+    "viewer_units": lambda viewer: viewer.unit_ids,
+    "viewer_customer": lambda viewer: viewer.customer_id,
+    "viewer_key": lambda viewer: viewer.key_id,
+}

@@ -35,14 +35,8 @@ class SqlStatement:
         return [self._argument(name, values, viewer) for name in self.names]
 
     def _argument(self, name: str, values: ColumnValues, viewer: Viewer) -> Any:
-        if name == "viewer_unit":
-            return viewer.unit_ids[0]
-        if name == "viewer_units":
-            return viewer.unit_ids
-        if name == "viewer_customer":
-            return viewer.customer_id
-        if name == "viewer_key":
-            return viewer.key_id
+        if name in scopes.VIEWER_ARGUMENTS:
+            return scopes.VIEWER_ARGUMENTS[name](viewer)
         return json.dumps(values[name]) if name in self.json and values[name] is not None else values[name]
 
 

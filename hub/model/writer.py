@@ -1,425 +1,372 @@
-"""How rows are written, alike for every kind: create, update, upsert, delete, within what the viewer sees.
+"""Writes the rows of an entity, alike for all: create, update, upsert, delete, within what the viewer sees.
 
-A kind says which columns a caller may give and what its rules make of them; the rules are the subjects' own."""
+What a caller may write follows from the declaration; the rules that a row goes through are the domain's."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, TypeVar
 from uuid import UUID
 
 import asyncpg
-import orjson
-import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 
 from hub.db import change_log
-from hub.db.constraint_errors import to_hub_error
-from hub.db.pool import Connection, ContentionError
-from hub.errors import BadInput, HubError, NotFound
-from hub.model import scopes, statements
-from hub.model.columns import metadata
-from hub.model.scopes import Scope
-from hub.model.statements import ColumnValues
+from hub.db.pool import Connection
+from hub.errors import BadInput, NotFound
+from hub.model import statements
+from hub.model.entity import Entity, declared_entities
+from hub.model.fields import NOW
+from hub.model.rows import (
+    insert_row,
+    lock_row,
+    not_visible,
+    prefix_error,
+    prefixing_errors,
+    require_reference_visible,
+    require_visible,
+    retry_if_gone,
+    update_row,
+)
+from hub.model.rules import AlternateKey, ReferenceLookup, Write, python_value
+from hub.model.validators import check_values
+from hub.model.versions import SYSTEM_COLUMNS, require_version
 from hub.viewer import Viewer
 
 T = TypeVar("T")
-CheckWrite = Callable[[ColumnValues, datetime], dict[str, Any]]
-AfterWrite = Callable[[Connection, UUID, datetime], Awaitable[None]]
-SYSTEM_COLUMNS = ("id", "version", "created_at", "updated_at", "search_text")  # columns that no edit is about
+Values = Mapping[str, Any]
 _ROOT_UNITS = "select id from org_units where parent_id is null limit 2"
 
 
 @dataclass(frozen=True, slots=True)
 class NestedRows:
-    """Rows that are made along with the row that they are part of; `parent_column` is the column that names it."""
+    """Rows that may be written along with the row that `parent_column` refers to."""
 
     writer: "EntityWriter"
     parent_column: str
 
 
-@dataclass(frozen=True, slots=True)
-class AlternateKey:
-    """A way to find the row of an upsert through other rows: `find` locks what it is found by, `attach` ties it to a new row."""
-
-    input: type[Any]
-    description: str
-    find: Callable[[Connection, Viewer, Any], Awaitable[UUID | None]]
-    attach: Callable[[Connection, Viewer, UUID, Any, datetime], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class ReferenceLookup:
-    """Another way for a new row to say which row its foreign key `column` points at; `find` gives None for no row."""
-
-    column: str
-    input: type[Any]
-    description: str
-    find: Callable[[Connection, Viewer, Any], Awaitable[UUID | None]]
-
-
-def _unchecked(values: ColumnValues, now: datetime) -> dict[str, Any]:
-    return dict(values)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class EntityWriter:
-    """One kind of rows: whose they are, what may be given, and the rules that it goes through.
+    """Writes the rows of one entity.
 
-    A new row that is not given a column of `defaults` has that value; columns that are `server_filled` are seen to by the
-    rules or the viewer; `resolve_missing` gives those that other rows say. `copied_from_parent` are columns that a row takes
-    over from the row that a foreign key names: the row that it is part of. `after_write` is called for that one after each
-    write. `before_insert` sees a new row that is ready, before it is stored. Parts stand in the values under their names.
-    `overflow_columns` are columns that the database computes others from. `authorize` refuses what a viewer may not say.
-    With `long_running_delete`, a row of which much else is part may take long to delete."""
+    Values are by column, and only those that the caller gave: what is absent stays, what is null is cleared."""
 
-    table: sa.Table
-    subject: str
-    scope: Scope
-    creatable: Sequence[str] = ()
-    updatable: Sequence[str] = ()
-    deletable: bool = True
-    check_write: CheckWrite = _unchecked
-    unique_keys: Sequence[str] = ()
-    alternate_keys: Mapping[str, AlternateKey] = field(default_factory=dict)
-    references: Mapping[str, ReferenceLookup] = field(default_factory=dict)
-    nested: Mapping[str, NestedRows] = field(default_factory=dict)
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    server_filled: Sequence[str] = ()
-    copied_from_parent: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    after_write: AfterWrite | None = None
-    resolve_missing: Callable[[Connection, Viewer, ColumnValues], Awaitable[ColumnValues]] | None = None
-    before_insert: Callable[[Connection, ColumnValues], Awaitable[None]] | None = None
-    overflow_columns: Sequence[str] = ()
-    authorize: Callable[[Viewer, ColumnValues], None] | None = None
-    long_running_delete: bool = False
+    def __init__(self, entity: type[Entity]) -> None:
+        definition = entity.definition
+        self.entity = entity
+        self.table = entity.table
+        self.creatable: Sequence[str] = definition.creatable()
+        self.updatable: Sequence[str] = definition.updatable()
+        self.deletable = "delete" in definition.operations()
+        self.unique_keys: Sequence[str] = definition.unique_keys()
+        self._rules = entity.rules
+        self._defaults = definition.defaults()
+        self._server_filled = frozenset(definition.server_filled())
+        self._initial = {n: [s.value for s in w.initial()] for n, w in definition.workflow_columns.items()}
+        self._overflow_columns = definition.options.get("overflow_columns", ())
+        self._long_running_delete = definition.options.get("long_running_delete", False)
 
-    def __post_init__(self) -> None:
-        scopes.registry[self.table] = self.scope
+    @cached_property
+    def nested(self) -> Mapping[str, NestedRows]:
+        """The rows that may be written along with a new row, by the name of their list."""
+        nested = {}
+        for part in declared_entities():
+            names = part.definition.nested_in(self.entity)
+            if names is not None:
+                nested[names[0]] = NestedRows(writer_of(part), names[1])
+        return dict(sorted(nested.items()))
 
     @property
-    def optional_columns(self) -> Sequence[str]:
-        return (*self.defaults, *self.server_filled)
+    def alternate_keys(self) -> Mapping[str, AlternateKey]:
+        return self._rules.alternate_keys
 
-    async def create(self, tx: Connection, viewer: Viewer, values: ColumnValues, now: datetime) -> UUID:
-        """Makes a row and its parts; gives its key. Raises BadInput, NotFound for keys that the viewer does not see."""
-        viewer.require(f"{self.subject}:write")
+    @property
+    def references(self) -> Mapping[str, ReferenceLookup]:
+        return self._rules.references
+
+    @cached_property
+    def optional_columns(self) -> frozenset[str]:
+        """Columns that a new row gets where the caller leaves them out."""
+        return frozenset({*self._defaults, *self._server_filled, *(r.column for r in self.references.values())})
+
+    @cached_property
+    def _required_columns(self) -> list[str]:
+        columns = ((name, self.table.c[name]) for name in self.creatable)
+        return [name for name, column in columns if not (column.nullable or column.server_default is not None)]
+
+    # -- create ---------------------------------------------------------------------------------------------------------
+
+    def is_single_insert(self, viewer: Viewer, values: Values) -> bool:
+        """Whether `create` with these values is one INSERT and reads nothing before it."""
+        rules = self._rules
+        if rules.before_insert or rules.after_write or any(values.get(name) is not None for name in self.references):
+            return False
+        if any(values.get(name) for name in self.nested) or rules.reads_other_rows:
+            return False
+        return "unit_id" not in self._server_filled or values.get("unit_id") is not None or bool(viewer.unit_ids)
+
+    async def create(self, tx: Connection, viewer: Viewer, values: Values, now: datetime) -> UUID:
+        """Inserts a row and its nested rows; returns its key. Raises BadInput, and NotFound for hidden references."""
+        self.entity.require(viewer, "create")
         key = await self._insert(tx, viewer, values, now)
         await self._translate_overflow(values, self._after_write(tx, await self._parent_key(tx, key), now))
         return key
 
-    async def _insert(self, tx: Connection, viewer: Viewer, values: ColumnValues, now: datetime) -> UUID:
-        if self.authorize is not None:
-            self.authorize(viewer, values)
-        checked = self.check_write({**self.defaults, **await self._resolve_references(tx, viewer, values)}, now)
-        if "unit_id" in self.server_filled and checked.get("unit_id") is None:
-            checked["unit_id"] = await _default_unit(tx, viewer)
-        if self.resolve_missing is not None:
-            checked |= await self.resolve_missing(tx, viewer, checked)
-        nested_values = {name: checked.pop(name) for name in self.nested if name in checked}
-        missing = next((name for name in self._required_columns() if checked.get(name) is None), None)
+    async def _insert(self, tx: Connection, viewer: Viewer, values: Values, now: datetime) -> UUID:
+        self._authorize(Write("create", values, None, viewer, now))
+        ready = self._with_defaults(await self._resolve_references(tx, viewer, values), now)
+        ready = self.validated(Write("create", ready, None, viewer, now))
+        if "unit_id" in self._server_filled and ready.get("unit_id") is None:
+            ready["unit_id"] = await _default_unit(tx, viewer)
+        for resolve in self._rules.resolve_missing:
+            ready |= await resolve(tx, Write("create", ready, None, viewer, now))
+        nested = {name: ready.pop(name) for name in self.nested if name in ready}
+        missing = next((name for name in self._required_columns if ready.get(name) is None), None)
         if missing is not None:
-            raise BadInput(f"{missing}: a new row needs one; give it.", code="ARGUMENT_MISSING", argument=missing)
-        if self.before_insert is not None:
-            await self.before_insert(tx, checked)
-        row = checked | {"created_at": now, "updated_at": now}
-        key = await self._translate_overflow(checked, insert_row(tx, viewer, self.table, row, self._copied_columns))
-        for name, rows in nested_values.items():
-            nested = self.nested[name]
-            for index, nested_row in enumerate(rows or ()):
-                await prefixing_errors(
-                    f"{name}[{index}]",
-                    nested.writer._insert(tx, viewer, {**nested_row, nested.parent_column: key}, now),
-                )
+            raise _missing(missing)
+        for rule in self._rules.before_insert:
+            await rule(tx, ready)
+        key = await self._translate_overflow(ready, insert_row(tx, viewer, self.entity, ready, now))
+        for name, rows in nested.items():
+            part = self.nested[name]
+            for index, row in enumerate(rows or ()):
+                values = {**row, part.parent_column: key}
+                await prefixing_errors(f"{name}[{index}]", part.writer._insert(tx, viewer, values, now))
         return key
 
-    async def _resolve_references(self, tx: Connection, viewer: Viewer, values: ColumnValues) -> dict[str, Any]:
-        """The values with the keys of rows that were named in another way."""
+    def _with_defaults(self, values: Values, now: datetime) -> dict[str, Any]:
+        """The values with the defaults of absent columns. Null means absent for columns that the server fills."""
+        present = {n: v for n, v in values.items() if v is not None or n not in self._server_filled}
+        null = (n for n in self._defaults if n in present and present[n] is None and not self.table.c[n].nullable)
+        for name in null:  # before any rule sees it
+            raise _missing(name)
+        defaults = {name: now if value is NOW else value for name, value in self._defaults.items()}
+        return {**defaults, **present}
+
+    async def _resolve_references(self, tx: Connection, viewer: Viewer, values: Values) -> dict[str, Any]:
+        """The values with the keys of rows that the caller refers to in another way than by id."""
         resolved = dict(values)
         for name, reference in self.references.items():
-            lookup_input = resolved.pop(name, None)
-            if lookup_input is None:
+            sought = resolved.pop(name, None)
+            if sought is None:
                 continue
             if resolved.get(reference.column) is not None:
                 message = f"{name}: {reference.column} says it already; give one of the two."
                 raise BadInput(message, argument=name)
-            key = await prefixing_errors(name, reference.find(tx, viewer, lookup_input))
+            key = await prefixing_errors(name, reference.find(tx, viewer, sought))
             if key is None:
                 raise not_visible(name)
             resolved[reference.column] = key
         return resolved
 
-    @property
-    def _copied_columns(self) -> statements.CopiedColumns:
-        return tuple((name, tuple(columns)) for name, columns in self.copied_from_parent.items())
+    # -- rules ----------------------------------------------------------------------------------------------------------
 
-    def _required_columns(self) -> list[str]:
-        return [
-            name
-            for name in self.creatable
-            if not (self.table.c[name].nullable or self.table.c[name].server_default is not None)
-        ]
+    def _authorize(self, write: Write) -> None:
+        for rule in self._rules.authorizers:
+            rule(write)
+
+    def canonical(self, values: Values) -> dict[str, Any]:
+        """The values in canonical form, each by the check of its own column; raises BadInput naming the argument."""
+        return check_values(values, self._checks)
+
+    @cached_property
+    def _checks(self) -> dict[str, Any]:
+        columns = self.entity.definition.columns.items()
+        declared = {name: column.options.check for name, column in columns if column.options.check is not None}
+        return declared | self._rules.checks
+
+    def validated(self, write: Write) -> dict[str, Any]:
+        """The values in canonical form, with the columns that are computed from them; raises BadInput."""
+        values = self.canonical(write.values)
+        if write.operation == "create":
+            for name, states in self._initial.items():
+                if values.get(name) is not None and values[name] not in states:
+                    message = f"{name}: a new row cannot begin as {values[name]}; give {' or '.join(states)}."
+                    raise BadInput(message, argument=name)
+        write = Write(write.operation, values, write.stored, write.viewer, write.now)
+        for rule in self._rules.validators:
+            rule(write)
+        if write.operation == "create" or write.stored is not None:
+            for rule in self._rules.stored_validators:
+                rule(write)
+        return values | self._computed(write)
+
+    def _computed(self, write: Write) -> dict[str, Any]:
+        """The computed columns that follow from what is written; absent inputs of an update are the stored ones."""
+        computed: dict[str, Any] = {}
+        for computation in self._rules.computations.values():
+            written = [name for name in computation.inputs if name in write.values or name in computed]
+            if write.operation == "update" and not written:
+                continue
+            merged = {**(write.stored or {}), **write.values, **computed}
+            inputs = [python_value(self.table.c[name], merged.get(name)) for name in computation.inputs]
+            required = (self.table.c[name].nullable for name in computation.inputs)
+            if any(value is None and not nullable for value, nullable in zip(inputs, required, strict=True)):
+                continue  # a required input is missing, which is refused below
+            try:
+                computed[computation.column] = computation.function(*inputs)
+            except ValueError as error:
+                name = (written or computation.inputs)[-1]
+                raise BadInput(f"{name}: {error}.", argument=name) from None
+        return computed
+
+    def _needs_stored(self, values: Values) -> bool:
+        """Whether a rule of this update needs the stored row."""
+        if self._rules.stored_validators:
+            return True
+        inputs = (computation.inputs for computation in self._rules.computations.values())
+        return any(any(n in values for n in names) and not all(n in values for n in names) for names in inputs)
+
+    # -- update ---------------------------------------------------------------------------------------------------------
 
     async def update(
-        self, tx: Connection, viewer: Viewer, key: UUID, values: ColumnValues, version: int | None, now: datetime
+        self, tx: Connection, viewer: Viewer, key: UUID, values: Values, version: int | None, now: datetime
     ) -> UUID:
-        """Changes what is given. An edit based on an older version stands if later edits left these columns alone."""
-        viewer.require(f"{self.subject}:write")
-        if self.authorize is not None:
-            self.authorize(viewer, values)
-        checked = self.check_write(values, now)
-        for name in checked:
-            await _require_reference_visible(tx, viewer, self.table, name, checked[name])
+        """Updates what is given. An edit based on an older version stands if later edits left these columns alone."""
+        self.entity.require(viewer, "update")
+        stored = await lock_row(tx, viewer, self.entity, key, "id") if self._needs_stored(values) else None
+        write = Write("update", values, None if stored is None else dict(stored), viewer, now)
+        self._authorize(write)
+        ready = self.validated(write)
+        for name in ready:
+            await require_reference_visible(tx, viewer, self.table, name, ready[name])
         if version is not None:
-            await self._require_version(tx, viewer, key, checked, version)
-        await self._translate_overflow(checked, update_row(tx, viewer, self.table, key, checked, now))
-        await self._translate_overflow(checked, self._after_write(tx, await self._parent_key(tx, key), now))
+            await require_version(tx, viewer, self.entity, key, ready, version)
+        await self._translate_overflow(ready, update_row(tx, viewer, self.entity, key, ready, now))
+        await self._translate_overflow(ready, self._after_write(tx, await self._parent_key(tx, key), now))
         return key
 
-    async def _translate_overflow(self, values: ColumnValues, operation: Awaitable[T]) -> T:
-        """What `operation` gives; when an amount that comes of these values does not fit, the refusal names one of them."""
+    async def _translate_overflow(self, values: Values, awaitable: Awaitable[T]) -> T:
+        """Awaits; where an amount that is generated from these values does not fit, the error names one of them."""
         try:
-            return await operation
+            return await awaitable
         except asyncpg.NumericValueOutOfRangeError as error:
-            name = next(
-                (column_name for column_name in self.overflow_columns if values.get(column_name) is not None), None
-            )
+            name = next((name for name in self._overflow_columns if values.get(name) is not None), None)
             if name is None:
                 raise
-            message = f"{name}: what comes of it has more than 14 digits before the point; give less."
+            message = f"{name}: the amount that results has more than 14 digits before the point; give less."
             raise BadInput(message, argument=name) from error
 
-    async def _require_version(
-        self, tx: Connection, viewer: Viewer, key: UUID, values: ColumnValues, version: int
-    ) -> None:
-        """Locks the row; raises VERSION_CONFLICT when one of the columns was changed after that version."""
-        row = await lock_row(tx, viewer, self.table, key, "id")
-        current: int = row["version"]
-        if version == current:
-            return
-        edited = await change_log.edited_since(tx, self.table.name, key, version) if version < current else None
-        conflicts = sorted(values if edited is None else edited & values.keys())
-        if not conflicts:
-            return
-        names = ", ".join(conflicts)
-        raise BadInput(
-            f"expected_version: {names} changed after version {version}, which is now {current}; read the row again.",
-            code="VERSION_CONFLICT",
-            argument="expected_version",
-            extensions={
-                "currentVersion": current,
-                "current": {name: await self._visible_value(tx, viewer, name, row[name]) for name in conflicts},
-            },
-        )
-
-    async def _visible_value(self, tx: Connection, viewer: Viewer, name: str, value: Any) -> Any:
-        """What stands in a column, as the viewer would read it: the key of a hidden row is null to it."""
-        column = self.table.c[name]
-        if value is None:
-            return None
-        if isinstance(column.type, JSONB):
-            return orjson.Fragment(value)  # as it stands: it may hold numbers that orjson would not write
-        target = statements.referenced_table(column)
-        return value if target is None or await _can_see(tx, viewer, target, value) else None
+    # -- upsert ---------------------------------------------------------------------------------------------------------
 
     async def upsert(
-        self, tx: Connection, viewer: Viewer, by: ColumnValues, values: ColumnValues, version: int | None, now: datetime
+        self, tx: Connection, viewer: Viewer, by: Values, values: Values, version: int | None, now: datetime
     ) -> tuple[UUID, bool]:
-        """Changes the row that is found, or makes it; gives its key and whether it was made."""
-        viewer.require(f"{self.subject}:write")
+        """Updates the row that is found, or creates it; returns its key and whether it is new."""
+        self.entity.require(viewer, "create")
         if len(by) != 1 or None in by.values():
             raise BadInput("by: give exactly one thing to find the row by.", code="UPSERT_AMBIGUOUS", argument="by")
-        ((name, key_value),) = by.items()
+        ((name, sought),) = by.items()
         if name == "id":
-            await prefixing_errors("by", require_visible(tx, viewer, self.table, key_value, "id"))
-            return await self._update_existing(tx, viewer, key_value, values, version, now), False
+            await prefixing_errors("by", require_visible(tx, viewer, self.entity, sought, "id"))
+            return await self._update_existing(tx, viewer, sought, values, version, now), False
         if name in self.alternate_keys:
-            alternate_key = self.alternate_keys[name]
-            key = await prefixing_errors(f"by.{name}", alternate_key.find(tx, viewer, key_value))
+            alternate = self.alternate_keys[name]
+            key = await prefixing_errors(f"by.{name}", alternate.find(tx, viewer, sought))
             if key is None:
                 key = await self._insert_for_upsert(tx, viewer, values, version, now)
-                await self._attach(name, alternate_key.attach(tx, viewer, key, key_value, now))
+                await self._attach(name, alternate.attach(tx, viewer, key, sought, now))
                 return key, True
             return await retry_if_gone(self._update_existing(tx, viewer, key, values, version, now)), False
-        return await self._upsert_by_unique_key(tx, viewer, name, key_value, values, version, now)
+        return await self._upsert_by_unique_key(tx, viewer, name, sought, values, version, now)
 
     async def _upsert_by_unique_key(
-        self,
-        tx: Connection,
-        viewer: Viewer,
-        name: str,
-        by: Any,
-        values: ColumnValues,
-        version: int | None,
-        now: datetime,
+        self, tx: Connection, viewer: Viewer, name: str, by: Any, values: Values, version: int | None, now: datetime
     ) -> tuple[UUID, bool]:
         try:
-            normalized = self.check_write({name: by}, now)[name]
+            sought = self.canonical({name: by})[name]
         except BadInput as error:
             raise prefix_error("by", error) from None
-        if self.check_write({name: values.get(name, by)}, now)[name] != normalized:
+        if self.canonical({name: values.get(name, by)})[name] != sought:
             message = f"{name}: by.{name} says another one; leave it out, or give the same."
             raise BadInput(message, argument=name)
-        values = {**values, name: normalized}
-        await tx.execute(
-            "select pg_advisory_xact_lock(hashtextextended($1, 0))", f"{self.table.name}.{name}={normalized}"
-        )
+        values = {**values, name: sought}
+        await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"{self.table.name}.{name}={sought}")
         statement = statements.select_key(self.table, name, viewer.binding)
-        key: UUID | None = await tx.fetchval(statement.text, *statement.bind({"row_key": normalized}, viewer))
+        key: UUID | None = await tx.fetchval(statement.text, *statement.bind({"row_key": sought}, viewer))
         if key is None:
             return await self._insert_for_upsert(tx, viewer, values, version, now), True
         return await retry_if_gone(self._update_existing(tx, viewer, key, values, version, now)), False
 
     async def _insert_for_upsert(
-        self, tx: Connection, viewer: Viewer, values: ColumnValues, version: int | None, now: datetime
+        self, tx: Connection, viewer: Viewer, values: Values, version: int | None, now: datetime
     ) -> UUID:
-        """An upsert's new row. An edit that is based on a version was one of a row that is gone, and makes none in its place."""
+        """An upsert's new row. An edit that is based on a version was one of a row that is gone, and creates none."""
         if version is not None:
             message = "expected_version: the row that had it is gone; leave it out to make a new one."
             raise NotFound(message, argument="expected_version")
         return await self.create(tx, viewer, values, now)
 
-    async def _attach(self, name: str, operation: Awaitable[None]) -> None:
-        """Ties a new row to what it was not found by, which may be another's that the viewer does not see, or a part's."""
+    async def _attach(self, name: str, awaitable: Awaitable[None]) -> None:
+        """Ties a new row to what it was sought by, which a row that the viewer does not see may have already."""
         try:
-            await prefixing_errors(f"by.{name}", operation)
+            await prefixing_errors(f"by.{name}", awaitable)
         except BadInput as error:
             if error.code != "ALREADY_EXISTS":
                 raise
-            # What a way is given by need not have the columns of the row that it makes: it is named as a whole.
+            # An alternate key need not have the columns of the row that it makes: the error names it as a whole.
             message = f"by.{name}: another row or a part of this one has it; give another, or leave the part out."
             raise BadInput(message, code=error.code, argument=f"by.{name}") from error
 
     async def _update_existing(
-        self, tx: Connection, viewer: Viewer, key: UUID, values: ColumnValues, version: int | None, now: datetime
+        self, tx: Connection, viewer: Viewer, key: UUID, values: Values, version: int | None, now: datetime
     ) -> UUID:
-        """An upsert's change: of what may be changed, what is given; parts are those of new rows only."""
+        """An upsert's update: of the updatable columns, those that are given; nested rows are for new rows only."""
         updates = {name: value for name, value in values.items() if name in self.updatable}
         return await self.update(tx, viewer, key, updates, version, now)
 
+    # -- delete ---------------------------------------------------------------------------------------------------------
+
     async def delete(self, tx: Connection, viewer: Viewer, key: UUID, version: int | None, now: datetime) -> None:
-        """Deletes a row and what is part of it; raises NotFound, VERSION_CONFLICT when it was changed since."""
-        viewer.require(f"{self.subject}:write")
+        """Deletes a row and its parts; raises NotFound, and VERSION_CONFLICT when it was changed since."""
+        self.entity.require(viewer, "delete")
         parent = await self._parent_key(tx, key)
         if version is not None:
-            # Nothing of it is left to merge with, so any later edit counts, also of what updates do not take.
-            columns = {column.name: None for column in self.table.c if column.name not in SYSTEM_COLUMNS}
-            await self._require_version(tx, viewer, key, columns, version)
+            # Nothing is left to merge with, so any later edit counts, also of columns that no update takes.
+            values = {column.name: None for column in self.table.c if column.name not in SYSTEM_COLUMNS}
+            await require_version(tx, viewer, self.entity, key, values, version)
         statement = statements.delete(self.table, viewer.binding)
         arguments = statement.bind({"row_key": key}, viewer)
-        async with change_log.long_statement_timeout(tx) if self.long_running_delete else nullcontext():
-            deleted_key = await tx.fetchval(
-                statement.text,
-                *arguments,
-                timeout=change_log.LONG_STATEMENT_SECONDS if self.long_running_delete else None,
-            )
-        if deleted_key is None:
+        slow = self._long_running_delete
+        async with change_log.long_statement_timeout(tx) if slow else nullcontext():
+            timeout = change_log.LONG_STATEMENT_SECONDS if slow else None
+            deleted = await tx.fetchval(statement.text, *arguments, timeout=timeout)
+        if deleted is None:
             raise not_visible("id")
         await self._after_write(tx, parent, now)
 
     async def _parent_key(self, tx: Connection, key: UUID) -> UUID | None:
-        """The row that this one is part of, if it has one that must be settled."""
-        if self.after_write is None or not self.copied_from_parent:
+        """The key of the row that this one is part of, if a rule wants to know."""
+        parent = self.entity.definition.parent
+        if not self._rules.after_write or parent is None:
             return None
-        (name,) = self.copied_from_parent
-        parent: UUID | None = await tx.fetchval(statements.select_parent(self.table, name), key)
-        return parent
+        key_of_parent: UUID | None = await tx.fetchval(statements.select_parent(self.table, parent.column_name), key)
+        return key_of_parent
 
     async def _after_write(self, tx: Connection, parent: UUID | None, now: datetime) -> None:
-        if self.after_write is not None and parent is not None:
-            await self.after_write(tx, parent, now)
+        if parent is not None:
+            for rule in self._rules.after_write:
+                await rule(tx, parent, now)
+
+
+def _missing(column: str) -> BadInput:
+    return BadInput(f"{column}: a new row needs one; give it.", code="ARGUMENT_MISSING", argument=column)
 
 
 async def _default_unit(tx: Connection, viewer: Viewer) -> UUID | None:
-    """The unit of a row that names none: the viewer's own, else the organisation's root; None when it has several."""
+    """The unit of a row that names none: the viewer's own, else the only root; None where there are several."""
     if viewer.unit_ids:
         return viewer.unit_ids[0]
     roots = await tx.fetch(_ROOT_UNITS)
     return roots[0]["id"] if len(roots) == 1 else None
 
 
-def not_visible(argument: str) -> NotFound:
-    """The refusal of a key that names no row, or a hidden one."""
-    return NotFound(f"{argument}: there is no such row, or this key may not see it.", argument=argument)
+_writers: dict[type[Entity], EntityWriter] = {}
 
 
-def prefix_error(argument: str, error: HubError) -> HubError:
-    """The refusal of a nested value, told with where it stands."""
-    if error.argument is not None:
-        error.message = f"{argument}.{error.message}"
-        error.argument = f"{argument}.{error.argument}"
-    return error
-
-
-async def prefixing_errors(argument: str, operation: Awaitable[T]) -> T:
-    """What `operation` gives; its refusals, and those of the database, name where the nested value stands."""
-    try:
-        return await operation
-    except HubError as error:
-        raise prefix_error(argument, error) from None
-    except asyncpg.IntegrityConstraintViolationError as error:
-        hub_error = to_hub_error(error, metadata)
-        if hub_error is None:
-            raise
-        raise prefix_error(argument, hub_error) from error
-
-
-async def retry_if_gone(operation: Awaitable[T]) -> T:
-    """What is done to a row that was looked up; raises ContentionError, so that it is looked up again, if it went meanwhile."""
-    try:
-        return await operation
-    except NotFound as error:
-        if error.argument != "id":
-            raise
-        raise ContentionError from error
-
-
-async def insert_row(
-    tx: Connection, viewer: Viewer, table: sa.Table, values: ColumnValues, copied_columns: statements.CopiedColumns = ()
-) -> UUID:
-    """Inserts a row; gives its key. Raises NotFound when it names a row that the viewer does not see."""
-    statement = statements.insert(table, tuple(values), copied_columns, viewer.binding)
-    key: UUID | None = await tx.fetchval(statement.text, *statement.bind(values, viewer))
-    if key is None:
-        for name in values:
-            await _require_reference_visible(tx, viewer, table, name, values[name])
-        raise not_visible("id")
-    return key
-
-
-async def _require_reference_visible(
-    tx: Connection, viewer: Viewer, table: sa.Table, name: str, key: UUID | None
-) -> None:
-    target = statements.referenced_table(table.c[name])
-    if target is not None and key is not None:
-        await require_visible(tx, viewer, target, key, name)
-
-
-async def update_row(
-    tx: Connection, viewer: Viewer, table: sa.Table, key: UUID, values: ColumnValues, now: datetime
-) -> None:
-    """Changes columns of a row; raises NotFound for one that the viewer does not see."""
-    statement = statements.update(table, tuple(values), viewer.binding)
-    if await tx.fetchval(statement.text, *statement.bind({**values, "row_key": key, "now": now}, viewer)) is None:
-        raise not_visible("id")
-
-
-async def lock_row(tx: Connection, viewer: Viewer, table: sa.Table, key: UUID, argument: str) -> asyncpg.Record:
-    """The row, locked until the transaction ends; raises NotFound for one that the viewer does not see."""
-    statement = statements.select_for_update(table, viewer.binding)
-    row = await tx.fetchrow(statement.text, *statement.bind({"row_key": key}, viewer))
-    if row is None:
-        raise not_visible(argument)
-    return row
-
-
-async def require_visible(tx: Connection, viewer: Viewer, table: sa.Table, key: UUID, argument: str) -> None:
-    """Raises NotFound unless the viewer sees the row; absent and hidden are the same."""
-    if not await _can_see(tx, viewer, table, key):
-        raise not_visible(argument)
-
-
-async def _can_see(tx: Connection, viewer: Viewer, table: sa.Table, key: UUID) -> bool:
-    statement = statements.select_key(table, "id", viewer.binding)
-    return await tx.fetchval(statement.text, *statement.bind({"row_key": key}, viewer)) is not None
+def writer_of(entity: type[Entity]) -> EntityWriter:
+    """The one writer of an entity's rows."""
+    if entity not in _writers:
+        _writers[entity] = EntityWriter(entity)
+    return _writers[entity]

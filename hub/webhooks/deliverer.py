@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from hub.db.pool import Connection, Pool
-from hub.domain.webhooks import queue, signing_secrets
+from hub.domain.access.secrets import Encryptor
+from hub.domain.webhooks import queue as queue
 from hub.domain.webhooks.queue import AttemptResult, Capacity, StoredResult
 from hub.engine.catalog.scalars import encode_id
 from hub.errors import HubError
@@ -43,7 +44,7 @@ class Deliverer:
         self,
         pool: Pool,
         http_client: HttpClient,
-        encryptor: signing_secrets.SecretCipher,
+        encryptor: Encryptor,
         clock: UtcClock = utc_now,
         random_fraction: Callable[[], float] = random.random,
     ) -> None:

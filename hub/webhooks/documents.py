@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from hub import schema
+from hub import graph
 from hub.changefeed.feed import RENDER_BATCH, ChangeFeed, ChangeHeader, may_concern
 from hub.db import change_positions
 from hub.domain.webhooks.commands import DryRunResult
@@ -39,7 +39,7 @@ class WebhookDocuments:
 
     def __init__(self, engine: SubscriptionCompiler) -> None:
         self._engine = engine
-        self._all_tables = frozenset(declaration.table.name for declaration in schema.declarations())
+        self._all_tables = frozenset(declaration.table.name for declaration in graph.declarations())
 
     async def subscription_source(
         self, query: str, variables: dict[str, Any] | None, operation_name: str | None, viewer: Viewer

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from hub.db.pool import Connection
 from hub.domain.access import api_keys
 from hub.errors import HubError
+from hub.schema.webhooks.webhooks import Webhook
 from hub.viewer import Viewer
 
 CACHE_TTL = timedelta(seconds=3)
@@ -40,7 +41,7 @@ def _viewer_or_reason(owner: str, stored_key: api_keys.StoredKey | None, now: da
     if state != "living":
         return f"The key {owner}, with whose rights it was told, {KEY_STATE_TEXT[state]}."
     try:
-        stored_key.viewer.require("webhooks:write")
+        Webhook.require(stored_key.viewer, "update")
     except HubError as error:
         return error.message
     return stored_key.viewer

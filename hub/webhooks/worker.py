@@ -7,8 +7,8 @@ from hub.changefeed.cursors import ChangeCursors
 from hub.changefeed.feed import ChangeFeed
 from hub.db.change_positions import CHANGEFEED_SESSION
 from hub.db.pool import Pool
+from hub.domain.access.secrets import Encryptor
 from hub.domain.webhooks.queue import SESSION_SETTINGS
-from hub.domain.webhooks.signing_secrets import SecretCipher
 from hub.settings import Settings
 from hub.subscriptions.registry import SubscriptionCompiler
 from hub.webhooks.deliverer import Deliverer
@@ -26,7 +26,7 @@ async def webhook_worker(
     dsn: str,
     engine: SubscriptionCompiler,
     cursors: ChangeCursors,
-    encryptor: SecretCipher,
+    encryptor: Encryptor,
     clock: UtcClock = utc_now,
 ) -> AsyncIterator[None]:
     """Expands and delivers while the body runs."""

@@ -20,14 +20,14 @@ from oracle import edge_rows
 from oracle.data import Dataset, load
 from writer_client import HubClient, open_hub_client
 
-from hub import schema
+from hub import graph
 from hub.db.pool import Connection
 from hub.domain.access import api_keys
 from hub.engine.catalog.catalog import CatalogEntity
 from hub.engine.catalog.scalars import encode_id
 from hub.viewer import Role, Viewer
 
-CATALOG = schema.build().catalog
+CATALOG = graph.build().catalog
 CUSTOMERS = CATALOG.customer_type.table.name
 LoggedImage: TypeAlias = dict[str, Any] | None
 ROUNDS, ROWS = 10, 4

@@ -16,12 +16,27 @@ from graphql import (
 )
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from hub import errors, schema, settings
+from hub import errors, settings
+from hub import graph as hub_graph
 from hub.db import migrate
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.model.columns import DENORMALIZED_UNIT, metadata
 
-INDEXES = "select schemaname, indexname, indexdef from pg_indexes where schemaname in ('twin', 'public')"
+# Facts of the tables in the schemas twin and public: (schema, kind, name, definition).
+INDEXES = "select schemaname, 'index', indexname, indexdef from pg_indexes where schemaname in ('twin', 'public')"
+COLUMNS = """
+select table_.relnamespace::regnamespace::text, 'column', table_.relname || '.' || column_.attname,
+    concat_ws(' ', format_type(column_.atttypid, column_.atttypmod), column_.attnotnull, column_.attgenerated,
+        pg_get_expr(default_.adbin, default_.adrelid))
+from pg_attribute as column_ join pg_class as table_ on table_.oid = column_.attrelid
+    left join pg_attrdef as default_ on default_.adrelid = table_.oid and default_.adnum = column_.attnum
+where table_.relkind = 'r' and column_.attnum > 0 and not column_.attisdropped
+    and table_.relnamespace::regnamespace::text in ('twin', 'public')
+"""
+CONSTRAINTS = """
+select connamespace::regnamespace::text, 'constraint', conrelid::regclass::text || ' ' || conname, pg_get_constraintdef(oid)
+from pg_constraint where contype <> 'n' and connamespace::regnamespace::text in ('twin', 'public')
+"""
 ROOT = Path(__file__).parents[2]
 BASICS = {"id": sa.Uuid, "version": sa.Integer, "created_at": sa.DateTime, "updated_at": sa.DateTime}
 TRIGGERS = "select tgrelid::regclass::text, tgname from pg_trigger where tgname in ('place', 'move')"
@@ -29,17 +44,17 @@ TRIGGERS = "select tgrelid::regclass::text, tgname from pg_trigger where tgname 
 
 @pytest.fixture(scope="module")
 def engine_schema() -> Schema:
-    return schema.build()
+    return hub_graph.build()
 
 
 def entity_tables() -> list[sa.Table]:
     """The tables of the graph."""
-    return [declaration.table for declaration in schema.declarations()]
+    return [declaration.table for declaration in hub_graph.declarations()]
 
 
 def customer_tables() -> list[sa.Table]:
     """Those whose rows belong to a customer."""
-    return [declaration.table for declaration in schema.declarations() if declaration.scope.name == "customer_owned"]
+    return [declaration.table for declaration in hub_graph.declarations() if declaration.scope.name == "customer_owned"]
 
 
 def test_the_sdl_is_what_the_declarations_say(engine_schema: Schema) -> None:
@@ -82,24 +97,32 @@ async def test_the_migrations_make_the_tables_that_the_code_has(empty_dsn: str) 
     await migrate.check(empty_dsn)
 
 
-async def test_the_migrations_make_the_indexes_that_the_code_has(empty_dsn: str) -> None:
-    """Alembic does not look at which rows an index lists."""
+@pytest.mark.parametrize("facts", [INDEXES, COLUMNS, CONSTRAINTS], ids=["indexes", "columns", "constraints"])
+async def test_the_migrations_make_what_the_declarations_say(empty_dsn: str, facts: str) -> None:
+    """Alembic compares neither the rows that an index lists nor expressions, checks and the actions of keys."""
     engine = create_async_engine(empty_dsn.replace("postgresql://", "postgresql+asyncpg://", 1))
     async with engine.connect() as connection:
         await connection.execute(sa.text("create schema twin"))
         await connection.execute(sa.text("set local search_path = twin, public"))
         await connection.run_sync(metadata.create_all, checkfirst=False)
-        rows = (await connection.execute(sa.text(INDEXES))).all()
+        rows = (await connection.execute(sa.text(facts))).all()
         await connection.rollback()
     await engine.dispose()
-    twins = {
-        name: definition.replace(" ON twin.", " ON public.")
-        for schema_name, name, definition in rows
-        if schema_name == "twin"
+    by_schema: dict[str, dict[str, str]] = {"twin": {}, "public": {}}
+    for schema_name, _, name, definition in rows:
+        by_schema[schema_name][_unqualified(name)] = _unqualified(definition)
+    declared = by_schema["twin"]
+    tables = {table.name for table in metadata.tables.values()}
+    migrated = {
+        name: definition
+        for name, definition in by_schema["public"].items()
+        if name in declared or name.split(".")[0] in tables
     }
-    assert twins == {
-        name: definition for schema_name, name, definition in rows if schema_name == "public" and name in twins
-    }
+    assert declared == migrated
+
+
+def _unqualified(definition: str) -> str:
+    return definition.replace("twin.", "").replace("public.", "")
 
 
 async def test_a_table_with_denormalized_keys_has_the_triggers_that_maintain_them(empty_dsn: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hub import schema
+from hub import graph, schema
 
 ROOT = Path(__file__).parents[2]
 MAX_LINES, MAX_FUNCTION_LINES, MAX_DOCSTRING_LINES, MAX_ARCHITECTURE_LINES = 400, 50, 5, 150
@@ -21,7 +21,7 @@ PRINTED = "migrations/versions/"  # by alembic, as long as it takes
 
 # Each package, and the packages below that it may import. Its own files it always may.
 FOUNDATION = ("hub.settings", "hub.errors", "hub.viewer", "hub.observability")
-DECLARED = ("hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION)
+DECLARED = ("hub.graph", "hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION)
 PUBLISHING = ("hub.webhooks", "hub.subscriptions", "hub.changefeed")
 TOP = ("hub.__main__", "hub.cli", "hub.launch", "hub.app", "hub.scheduler", "hub.doctor", "hub.keyfile")
 ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
@@ -30,12 +30,13 @@ ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
     "hub.webhooks": ("hub.subscriptions", "hub.changefeed", *DECLARED),
     "hub.subscriptions": ("hub.changefeed", *DECLARED),
     "hub.changefeed": DECLARED,
-    "hub.schema": ("hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION),
-    "hub.domain": ("hub.model", "hub.db", *FOUNDATION),
+    "hub.graph": ("hub.schema", "hub.domain", "hub.engine", "hub.model"),
+    "hub.domain": ("hub.schema", "hub.model", "hub.db", *FOUNDATION),
+    "hub.schema": ("hub.model",),
     "hub.engine": ("hub.model", "hub.db", *FOUNDATION),
     "hub.model": ("hub.db", *FOUNDATION),
     "hub.db": FOUNDATION,
-    "hub.demo": ("hub.domain", "hub.model", "hub.db", *FOUNDATION),
+    "hub.demo": ("hub.domain", "hub.schema", "hub.model", "hub.db", *FOUNDATION),
     "hub.postgres": ("hub.settings", "hub.errors"),
     "hub.settings": ("hub.errors",),
     "hub.viewer": ("hub.errors",),
@@ -48,11 +49,12 @@ IMPORT_EXCEPTIONS = {
     ("hub.db.migrate", "hub.migrations"): "only to know where the scripts lie",
 }
 
-# Names of subjects that the engine uses in another sense.
-HOMONYMS = {
-    "Order": "what a list is sorted by",
-    "addresses": "the texts by which links name their targets",
-}
+# Bounded contexts, in schema and in domain: each may import those before it.
+CONTEXTS = ("organisation", "customers", "scoring", "sales", "access", "engagement", "webhooks", "privacy")
+VOCABULARY = ("hub.model", "hub.model.validators")  # all of the model that a declaration knows: no rule and no writer
+
+# Names of entities that the engine uses in another sense.
+HOMONYMS = {"Order": "the sort order of a list"}
 
 # Libraries that belong to some rooms; () stands for none.
 LIBRARIES: dict[str, tuple[str, ...]] = {
@@ -66,7 +68,10 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "asyncpg": ("hub.db", "hub.model", "hub.domain", "hub.demo", "hub.doctor", "hub.postgres"),
     **dict.fromkeys(("psycopg", "psycopg2", "pg8000", "databases", "sqlmodel"), ()),
 }
-LOADED_BY_NAME = {"schema/__init__.py": "a subject is one line in SUBJECTS"}
+LOADED_BY_NAME = {
+    "schema/__init__.py": "a context is one line in CONTEXTS, an entity one in its MODULES",
+    "hub/graph.py": "a rule file needs no line",
+}
 
 # -- where a thing may be done ------------------------------------------------------------------------------------------
 
@@ -187,6 +192,12 @@ def package_of(module: str) -> str:
     return max((package for package in ALLOWED_IMPORTS if f"{module}.".startswith(f"{package}.")), key=len)
 
 
+def _context(module: str) -> str | None:
+    """The context of a module of schema or domain."""
+    parts = module.split(".")
+    return parts[2] if parts[1:2] in (["schema"], ["domain"]) and len(parts) > 2 else None
+
+
 def _within(module: str, packages: tuple[str, ...]) -> bool:
     return any(f"{module}.".startswith(f"{package}.") for package in packages)
 
@@ -279,11 +290,9 @@ def test_nothing_is_left_for_later() -> None:
 
 
 def test_the_engine_names_no_entity() -> None:
-    rows = schema.declarations()
+    rows = graph.declarations()
     names = {
-        name
-        for declaration in rows
-        for name in (declaration.name, declaration.subject, declaration.table.name, declaration.plural)
+        name for declaration in rows for name in (declaration.name, declaration.table.name, declaration.plural)
     } - set(HOMONYMS)
     said = [
         (s, node, set(re.findall(r"\w+", str(node.value))))
@@ -294,10 +303,29 @@ def test_the_engine_names_no_entity() -> None:
     assert_none(location for name in names for location in _names(name, sources("hub/engine")))
 
 
-def test_schema_files_do_not_import_one_another() -> None:
+def test_a_declaration_imports_the_vocabulary_and_other_declarations_alone() -> None:
+    ours = {source.module for source in everything()}
     assert_none(
-        s.location(node) for s in sources("schema") for node, name in imports(s) if _within(name, ("hub.schema",))
+        source.location(node)
+        for source in sources("schema")
+        for node, name in imports(source)
+        if name in ours and name not in VOCABULARY and not _within(name, ("hub.schema",))
     )
+
+
+def test_contexts_import_those_before_them_alone() -> None:
+    assert_none(
+        source.location(node)
+        for source in sources("schema", "hub/domain")
+        for node, name in imports(source)
+        if (own := _context(source.module))
+        and (other := _context(name))
+        and CONTEXTS.index(other) > CONTEXTS.index(own)
+    )
+
+
+def test_every_context_has_its_place_in_the_order() -> None:
+    assert set(schema.CONTEXTS) == set(CONTEXTS)
 
 
 def test_only_migrations_make_tables() -> None:

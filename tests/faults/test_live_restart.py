@@ -14,9 +14,9 @@ from oracle.data import load
 from reconnecting_subscriber import run_subscribers
 from socket_hub import run_socket_hub
 
-from hub import schema
 from hub.engine.execution import subscriptions
 from hub.engine.plan.dependencies import TableDependencies
+from hub.graph import build as build_graph
 
 WRITES = 60  # statements between two restarts, and once more at the end
 COST_LIMIT = 100_000  # what an operation may: lists are drawn within a budget of rows, not of what they are priced at
@@ -42,7 +42,7 @@ async def restart_hubs(processes: HubProcesses, how: str) -> None:
 async def test_every_live_query_ends_with_the_answer_of_its_query(
     northwind_dsn: str, seed: int, lists: int, ways: list[str]
 ) -> None:
-    graph, key = schema.build(), await create_api_key(northwind_dsn)
+    graph, key = build_graph(), await create_api_key(northwind_dsn)
     data = await load(northwind_dsn, graph.catalog)
     live_queries = islice(generate_live_queries(graph, data, datetime.now(UTC), str(seed)), lists)
     async with (
@@ -82,7 +82,7 @@ async def test_wrong_table_dependencies_are_detected(
         subscriptions, "table_dependencies", lambda _: TableDependencies(frozenset({"staff"}), frozenset())
     )
     async with run_socket_hub(northwind_dsn, cost_limit=COST_LIMIT) as hub:
-        graph = schema.build()
+        graph = build_graph()
         live_queries = islice(
             generate_live_queries(graph, await load(northwind_dsn, graph.catalog), datetime.now(UTC), str(seed)), 10
         )

@@ -9,13 +9,13 @@ import pytest
 from change_workload import open_connections, wait_until
 from writer_client import HubClient, open_hub_client
 
-from hub import schema
+from hub import graph
 from hub.changefeed import sequencer
 from hub.db import log_partitions
 from hub.db.pool import Pool
 from hub.settings import Settings
 
-CATALOG = schema.build().catalog
+CATALOG = graph.build().catalog
 ADD = """
 insert into products (sku, name, category, unit_price, currency) values ($1, $2, 'Iron', 1.5, 'EUR') returning id
 """
@@ -199,7 +199,7 @@ async def test_a_moment_that_has_not_come_is_refused(northwind_client: HubClient
 
 
 def test_subscriptions_have_no_as_of_argument() -> None:
-    roots = schema.build().core.subscription_type
+    roots = graph.build().core.subscription_type
     assert roots is not None
     assert not [name for name, field in roots.fields.items() if "asOf" in field.args]
 

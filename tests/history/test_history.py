@@ -12,10 +12,10 @@ from golden_documents import open_golden_engine
 from socket_hub import run_socket_hub
 from writer_client import HubClient
 
-from hub import schema
-from hub.engine.catalog.catalog import InvalidDeclaration, build_catalog
+from hub import graph
+from hub.engine.catalog.catalog import build_catalog
 from hub.engine.engine import GraphQLRequest
-from hub.model.declarations import to_one
+from hub.model.declarations import InvalidDeclaration, ToOne
 from hub.viewer import ADMIN, Role, Viewer
 
 ADD = """
@@ -336,7 +336,7 @@ async def test_a_history_costs_its_page_and_one_lookup_per_partition(northwind_c
 
 
 def test_no_type_has_a_field_of_this_name_of_its_own() -> None:
-    first, *_ = schema.declarations()
-    declared = dataclasses.replace(first, links={"history": to_one(first.type_path, by="id", description="…")})
+    first, *_ = graph.declarations()
+    declared = dataclasses.replace(first, links={"history": ToOne(first.entity, "id", "…")})
     with pytest.raises(InvalidDeclaration, match="history: every type has a field of this name"):
         build_catalog([declared])

@@ -74,7 +74,9 @@ async def test_an_order_s_freight_fits_beside_its_net(northwind_client: HubClien
     key, _ = await create_order(northwind_client, customer, "R-2", net=MAX_AMOUNT)
     error = await northwind_client.error(EDIT, {"input": {"id": key, "freight": "1"}})
     assert (error["code"], error["argument"]) == ("VALUE_INVALID", "input.freight")
-    assert error["message"] == ("input.freight: what comes of it has more than 14 digits before the point; give less.")
+    assert error["message"] == (
+        "input.freight: the amount that results has more than 14 digits before the point; give less."
+    )
 
 
 async def test_an_item_s_fault_is_named(northwind_client: HubClient, customer: str, product: str) -> None:

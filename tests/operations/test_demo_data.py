@@ -12,7 +12,7 @@ from conftest import CreateDatabase
 
 from hub.db.pool import Connection
 from hub.demo.load import load
-from hub.domain.scoring.scores import OrderSummary, band, quintiles, rfm, rfm_cuts, summarize_orders
+from hub.domain.scoring.rfm import OrderSummary, band, quintiles, rfm, rfm_cuts, summarize_orders
 from hub.errors import BadInput, Misconfigured
 
 QUICK = UUID("00c36468-9c00-7d7d-8745-b0e028f79e31")

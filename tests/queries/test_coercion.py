@@ -16,7 +16,7 @@ from graphql import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub import schema
+from hub import graph
 from hub.engine.document.coercion import InputCoercers
 
 # What the schema does not use, but may: defaults, exactly one of several, lists of lists.
@@ -27,7 +27,7 @@ input One @oneOf { number: Int, text: String }
 """
 INPUTS = [
     input_type
-    for core in (schema.build().core, *[build_schema(RARE)] * 20)
+    for core in (graph.build().core, *[build_schema(RARE)] * 20)
     for input_type in core.type_map.values()
     if isinstance(input_type, GraphQLInputObjectType)
 ]

@@ -19,8 +19,8 @@ from oracle.executor import Oracle
 from oracle.generate_operation import OperationGenerator
 from oracle.injected_faults import INJECTED_FAULTS, InjectedFault
 
-from hub import schema
 from hub.engine.graphql_types.schema_builder import Schema
+from hub.graph import build as build_graph
 from hub.viewer import ADMIN, Role, Viewer
 
 SEED = os.environ.get("HUB_ORACLE_SEED", "1998")
@@ -33,7 +33,7 @@ OPERATIONS_PER_FAULT = 400
 
 @pytest.fixture(scope="module")
 def engine_schema() -> Schema:
-    return schema.build()
+    return build_graph()
 
 
 @pytest.fixture(scope="module")

@@ -35,13 +35,13 @@ from oracle.generate_operation import OperationGenerator
 from oracle.shrink import smaller_steps
 from oracle.values import average
 
-from hub import schema
 from hub.db.pool import Connection
 from hub.engine.catalog.catalog import HISTORY
 from hub.engine.document.documents import DocumentStore
 from hub.engine.document.limits import Limits
 from hub.engine.graphql_types.inputs import TIME_BUCKETS
 from hub.engine.graphql_types.subscription_types import MESSAGE_TYPES
+from hub.graph import build as build_graph
 from hub.viewer import ADMIN
 
 NOW = datetime(1998, 5, 6, tzinfo=UTC)
@@ -62,7 +62,7 @@ async def connection(demo_dsn: str) -> AsyncIterator[Connection]:
 
 @pytest.fixture(scope="module")
 async def northwind_oracle(demo_dsn: str) -> Oracle:
-    graph = schema.build()
+    graph = build_graph()
     return Oracle(graph, await load(demo_dsn, graph.catalog))
 
 
@@ -72,7 +72,7 @@ async def every_type(create_database: CreateDatabase, demo_dsn: str) -> Oracle:
     dsn = await create_database("northwind")
     await edge_rows.add(dsn)
     await webhook_rows.add(dsn)
-    graph = schema.build()
+    graph = build_graph()
     return Oracle(graph, await load(dsn, graph.catalog))
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from conftest import create_api_key
 
-from hub import schema
+from hub import graph
 from hub.changefeed.cursors import ChangeCursors
 from hub.changefeed.feed import ChangeFeed
 from hub.db.pool import Pool
@@ -110,7 +110,7 @@ async def open_golden_engine(dsn: str) -> AsyncIterator[GoldenEngine]:
     try:
         yield GoldenEngine(
             Engine(
-                schema.build(),
+                graph.build(),
                 pool,
                 settings,
                 b"a secret of the tests",

@@ -14,16 +14,12 @@ from hub.demo import rules
 from hub.demo.northwind.organisation import ROOT, NorthwindOrganisation
 from hub.demo.northwind.source import COUNTRIES, PRESENT, YEAR_BEFORE, CsvRecord, NorthwindSource
 from hub.demo.rows import Batch, batch, sample_id, to_milliseconds
-from hub.domain.customers.contacts import Address, AddressKind, Contact, ContactPoint, PointKind
-from hub.domain.customers.customers import (
-    Customer,
-    CustomerKind,
-    CustomerStatus,
-    Identifier,
-    IdentifierKind,
-    normalize_identifier,
-)
-from hub.domain.scoring.scores import ModelScore, Score, rfm, rfm_cuts
+from hub.domain.customers.customers import normalize_identifier
+from hub.domain.scoring.rfm import ModelScore, rfm, rfm_cuts
+from hub.schema.customers.addresses import Address, AddressKind
+from hub.schema.customers.contacts import Contact, ContactPoint, PointKind
+from hub.schema.customers.customers import Customer, CustomerKind, CustomerStatus, Identifier, IdentifierKind
+from hub.schema.scoring.scores import Score
 
 SOURCE = "northwind"
 PHONE_FIELDS = ("phone", "fax")

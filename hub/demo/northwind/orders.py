@@ -13,8 +13,8 @@ from hub.demo.northwind.customers import NorthwindCustomers
 from hub.demo.northwind.organisation import NorthwindOrganisation
 from hub.demo.northwind.source import COUNTRIES, CURRENCY, CsvRecord, NorthwindSource, midnight
 from hub.demo.rows import Batch, batch, order_api_id, sample_id, to_milliseconds
-from hub.domain.engagement.interactions import Channel, Direction, Interaction
-from hub.domain.sales.orders import Order, OrderItem, OrderStatus
+from hub.schema.engagement.interactions import Channel, Direction, Interaction
+from hub.schema.sales.orders import Order, OrderItem, OrderStatus
 
 
 class NorthwindOrders:

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from hub.demo.northwind.source import BEGIN, CURRENCY, CsvRecord, NorthwindSource, midnight
 from hub.demo.rows import Batch, batch, sample_id, to_milliseconds
-from hub.domain.organisation.organisation import OrgUnit, Staff, UnitKind
-from hub.domain.sales.products import Product
+from hub.schema.organisation.staff import Staff
+from hub.schema.organisation.units import OrgUnit, UnitKind
+from hub.schema.sales.products import Product
 
 ROOT = "northwind"
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import cached_property
 from importlib import resources
 
-from hub.domain.scoring.scores import OrderSummary, summarize_orders
+from hub.domain.scoring.rfm import OrderSummary, summarize_orders
 
 CsvRecord = Mapping[str, str]
 

@@ -13,8 +13,8 @@ from hub.demo.synthetic.orders import OrderGenerator
 from hub.demo.synthetic.people import SyntheticCustomers
 from hub.demo.synthetic.random_draws import draw
 from hub.demo.synthetic.trade import SCORES, GeneratedStaff, SyntheticOrders, score_rows
-from hub.domain.organisation.organisation import Staff
-from hub.domain.scoring.scores import Score
+from hub.schema.organisation.staff import Staff
+from hub.schema.scoring.scores import Score
 
 MAX_CUSTOMERS = 9_999_999  # the numbers have seven digits
 

@@ -10,8 +10,8 @@ from uuid import UUID
 from hub.demo.rows import sample_id, to_milliseconds
 from hub.demo.synthetic.countries import Market, markets
 from hub.demo.synthetic.random_draws import draw, draw_skewed
-from hub.domain.customers.contacts import Contact
-from hub.domain.customers.customers import Customer, CustomerKind
+from hub.schema.customers.contacts import Contact
+from hub.schema.customers.customers import Customer, CustomerKind
 
 BEGIN = to_milliseconds(datetime(2021, 1, 1, tzinfo=UTC))
 PRESENT = to_milliseconds(datetime(2026, 1, 1, tzinfo=UTC))

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from hub.demo.synthetic.orders import GeneratedOrder
-from hub.domain.engagement.interactions import Channel, Direction
+from hub.schema.engagement.interactions import Channel, Direction
 
 
 class InteractionText(NamedTuple):

@@ -12,7 +12,7 @@ from hub.demo.rows import to_datetime
 from hub.demo.synthetic import interaction_texts
 from hub.demo.synthetic.customers import CustomerGenerator
 from hub.demo.synthetic.orders import GeneratedOrder
-from hub.domain.scoring.scores import OrderSummary, QuintileCuts, rfm_cuts
+from hub.domain.scoring.rfm import OrderSummary, QuintileCuts, rfm_cuts
 
 IntegerArray: TypeAlias = "array[int]"
 

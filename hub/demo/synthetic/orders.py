@@ -11,7 +11,7 @@ from typing import NamedTuple
 from hub.demo.synthetic.countries import Market
 from hub.demo.synthetic.customers import BEGIN, PRESENT, CustomerGenerator
 from hub.demo.synthetic.random_draws import draw, draw_skewed
-from hub.domain.sales.orders import OrderStatus
+from hub.schema.sales.orders import OrderStatus
 
 ORDERS_PER_CUSTOMER = 5
 KEY_ACCOUNTS = 500

@@ -12,16 +12,11 @@ from hub.demo.synthetic.countries import build_email
 from hub.demo.synthetic.customers import PRESENT, CustomerGenerator, GeneratedCustomer, SyntheticName, contact_id
 from hub.demo.synthetic.order_totals import OrderTotals
 from hub.demo.synthetic.random_draws import draw
-from hub.domain.customers.contacts import Address, AddressKind, Contact, ContactPoint, PointKind
-from hub.domain.customers.customers import (
-    Customer,
-    CustomerKind,
-    CustomerStatus,
-    Identifier,
-    IdentifierKind,
-    normalize_identifier,
-)
-from hub.domain.scoring.scores import QuintileCuts, rfm
+from hub.domain.customers.customers import normalize_identifier
+from hub.domain.scoring.rfm import QuintileCuts, rfm
+from hub.schema.customers.addresses import Address, AddressKind
+from hub.schema.customers.contacts import Contact, ContactPoint, PointKind
+from hub.schema.customers.customers import Customer, CustomerKind, CustomerStatus, Identifier, IdentifierKind
 
 SOURCE = "synthetic"
 

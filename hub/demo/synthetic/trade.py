@@ -14,10 +14,11 @@ from hub.demo.synthetic.customers import GeneratedCustomer, contact_id
 from hub.demo.synthetic.interaction_texts import InteractionText
 from hub.demo.synthetic.order_totals import OrderTotals
 from hub.demo.synthetic.orders import GeneratedOrder, OrderGenerator
-from hub.domain.customers.customers import Customer
-from hub.domain.engagement.interactions import Interaction
-from hub.domain.sales.orders import Order, OrderItem
-from hub.domain.scoring.scores import QuintileCuts, Score, rfm
+from hub.domain.scoring.rfm import QuintileCuts, rfm
+from hub.schema.customers.customers import Customer
+from hub.schema.engagement.interactions import Interaction
+from hub.schema.sales.orders import Order, OrderItem
+from hub.schema.scoring.scores import Score
 
 ORDERS = (
     *(

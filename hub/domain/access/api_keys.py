@@ -15,10 +15,11 @@ import asyncpg
 import sqlalchemy as sa
 
 from hub.db.sql_text import to_sql
-from hub.domain.customers.customers import Customer
-from hub.domain.organisation.organisation import OrgUnit
 from hub.errors import BadInput, NotFound
 from hub.model.columns import DescribedEnum, foreign_key, metadata, timestamp
+from hub.model.commands import command
+from hub.schema.customers.customers import Customer
+from hub.schema.organisation.units import OrgUnit
 from hub.viewer import Role, Viewer
 
 # The shown part was eight digits once: too few for a hub that mints a key at every login.
@@ -91,18 +92,18 @@ class StoredKey:
         return "expired" if self.expires_at is not None and self.expires_at <= now else "living"
 
 
-_subtree = OrgUnit.alias()
+_subtree = OrgUnit.table.alias()
 _unit_ids = (  # the unit itself first
     sa.select(_subtree.c.id)
     .where(_subtree.c.path.op("<@")(OrgUnit.c.path))
     .order_by(_subtree.c.path)
-    .correlate(OrgUnit)
+    .correlate(OrgUnit.table)
 )
 _select_keys = sa.select(
     ApiKey,
     sa.cast(OrgUnit.c.path, sa.Text).label("unit_path"),
     sa.func.array(_unit_ids.scalar_subquery()).label("unit_ids"),
-).outerjoin(OrgUnit, OrgUnit.c.id == ApiKey.c.unit_id)
+).outerjoin(OrgUnit.table, OrgUnit.c.id == ApiKey.c.unit_id)
 _FIND = to_sql(
     _select_keys.where(ApiKey.c.public_id == sa.func.any(sa.bindparam("public_ids", type_=sa.ARRAY(sa.Text))))
 )
@@ -181,6 +182,7 @@ class MintPayload(NamedTuple):
     expires_at: Annotated[datetime, "From when it is refused."]
 
 
+@command("customerKeyMint", secret=True)
 async def mint_customer_key(
     tx: asyncpg.Connection,
     viewer: Viewer,

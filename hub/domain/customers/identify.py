@@ -17,22 +17,15 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from hub.db.pool import Connection, ContentionError
 from hub.db.sql_text import to_sql
-from hub.domain.customers import customers
-from hub.domain.customers.customers import (
-    SOURCE_SCOPED,
-    Customer,
-    CustomerKind,
-    Identifier,
-    IdentifierKind,
-    canonical_identifier,
-    lock_identifiers,
-)
-from hub.domain.customers.lookup import CUSTOMER_WRITER
-from hub.domain.organisation.organisation import OrgUnit
+from hub.domain.customers.customers import SOURCE_SCOPED, canonical_identifier, lock_identifiers
 from hub.errors import BadInput, NotFound
-from hub.model import scopes, statements, validators, writer
-from hub.model.columns import DescribedEnum, customer_fk, entity_table, enum_column, foreign_key, timestamp
-from hub.model.writer import EntityWriter
+from hub.model import rows, scopes, statements, validators
+from hub.model.columns import DescribedEnum, timestamp
+from hub.model.commands import command
+from hub.model.writer import writer_of
+from hub.schema.customers.customers import Customer, CustomerKind, Identifier, IdentifierKind
+from hub.schema.customers.identity_reviews import IdentityReview, ReviewStatus
+from hub.schema.organisation.units import OrgUnit
 from hub.viewer import Binding, Viewer
 
 MAX_IDENTIFIERS = 20
@@ -58,37 +51,6 @@ class IdentifyOutcome(DescribedEnum):
     CREATED = "CREATED", "Nobody was known by any of it; a customer was made."
     MATCHED = "MATCHED", "A customer was known by it."
     QUEUED_FOR_REVIEW = "QUEUED_FOR_REVIEW", "A customer was made, and may be one that is known; a person decides."
-
-
-class ReviewStatus(DescribedEnum):
-    OPEN = "OPEN", "Nobody has decided yet."
-    SAME = "SAME", "They are one."
-    NOT_SAME = "NOT_SAME", "They are two."
-
-
-Review = entity_table(
-    "identity_reviews",
-    customer_fk("The customer who may be another one."),
-    foreign_key("other_id", "customers.id", "The customer who it may be.", ondelete="CASCADE"),
-    sa.Column("reason", sa.Text, nullable=False, comment="What speaks for it."),
-    sa.Column(
-        "status",
-        enum_column(ReviewStatus),
-        nullable=False,
-        server_default=sa.text("'OPEN'"),
-        comment="Whether somebody has decided, and how.",
-    ),
-    sa.CheckConstraint("customer_id <> other_id", name="other_id_is_another"),
-    sa.UniqueConstraint("customer_id", "other_id"),
-    comment="A doubt whether two customers are one.",
-)
-sa.Index("ix_identity_reviews_customer_id_created_at_id", Review.c.customer_id, Review.c.created_at, Review.c.id)
-sa.Index("ix_identity_reviews_other_id_created_at_id", Review.c.other_id, Review.c.created_at, Review.c.id)
-sa.Index("ix_identity_reviews_created_at_id", Review.c.created_at, Review.c.id)
-
-IDENTITY_REVIEW_WRITER = EntityWriter(
-    Review, subject="customers", scope=scopes.customer_owned, updatable=("status",), deletable=False
-)
 
 
 class ObservedIdentifier(NamedTuple):
@@ -121,7 +83,7 @@ class IdentifyPayload(NamedTuple):
     customer: Annotated[UUID, Customer, "The customer."]
     outcome: Annotated[IdentifyOutcome, "What happened."]
     reasons: Annotated[list[str], "Why, in words."]
-    review: Annotated[UUID | None, Review, "The doubt that a person is to decide, if there is one."] = None
+    review: Annotated[UUID | None, IdentityReview, "The doubt that a person is to decide, if there is one."] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +113,14 @@ def _matches_statement(binding: Binding) -> statements.SqlStatement:
         .table_valued(sa.column("kind", sa.Text), sa.column("normalized", sa.Text), with_ordinality="ordinal")
         .render_derived(name="w$")
     )
-    i = Identifier.alias("i$")
+    i = Identifier.table.alias("i$")
     joined = probes.join(i, sa.and_(i.c.kind == probes.c.kind, i.c.normalized == probes.c.normalized)).join(
-        Customer, Customer.c.id == i.c.customer_id
+        Customer.table, Customer.c.id == i.c.customer_id
     )
     query = sa.select(probes.c.ordinal, i.c.customer_id, i.c.verified, i.c.source).select_from(joined)
-    visibility = scopes.customer_itself.predicate(Customer, binding)
+    visibility = scopes.customer_itself.predicate(Customer.table, binding)
     return statements.compile_statement(
-        (query if visibility is None else query.where(visibility)).order_by(i.c.id), Customer
+        (query if visibility is None else query.where(visibility)).order_by(i.c.id), Customer.table
     )
 
 
@@ -174,13 +136,13 @@ select id from identity_reviews where (customer_id = $1 and other_id = $2) or (c
 """
 _identifier_columns = ("customer_id", "kind", "value", "normalized", "verified", "source", "created_at", "updated_at")
 _INSERT_IDENTIFIER = to_sql(
-    insert(Identifier)
+    insert(Identifier.table)
     .values({name: sa.bindparam(name, type_=Identifier.c[name].type) for name in _identifier_columns})
     .on_conflict_do_nothing()
     .returning(Identifier.c.id)
 )
 _SET_VERIFIED = to_sql(
-    sa.update(Identifier)
+    sa.update(Identifier.table)
     .where(
         Identifier.c.customer_id == sa.bindparam("customer", type_=sa.Uuid),
         Identifier.c.kind == sa.bindparam("which", type_=sa.Text),
@@ -196,6 +158,7 @@ _SET_VERIFIED = to_sql(
 )
 
 
+@command("identify")
 async def identify(
     tx: Connection,
     viewer: Viewer,
@@ -208,7 +171,7 @@ async def identify(
     """Finds the customer behind identifiers, or makes it; several who ask at once get the same one.
 
     The strongest kind of identifier decides. What would join two customers on weak evidence is queued for a person."""
-    viewer.require("customers:write")
+    Customer.require(viewer, "update")
     source = validators.check_values({"source": source}, {"source": validators.single_line})["source"]
     normalized_identifiers = _normalize(identifiers)
     await lock_identifiers(
@@ -221,7 +184,7 @@ async def identify(
     )  # several systems may have one address
     other_customers = list(dict.fromkeys(match.customer for match in matches if match.customer != matched_customer))
     if matched_customer is not None:  # what it is known by is counted below
-        await writer.retry_if_gone(writer.lock_row(tx, viewer, Customer, matched_customer, "id"))
+        await rows.retry_if_gone(rows.lock_row(tx, viewer, Customer, matched_customer, "id"))
     key = matched_customer or await _create_customer(tx, viewer, traits or Traits(), normalized_identifiers, now)
     attached = await _attach_identifiers(tx, key, normalized_identifiers, source, now, reasons)
     if matched_customer is None and not attached:
@@ -249,7 +212,7 @@ def _normalize(identifiers: Sequence[ObservedIdentifier]) -> list[NormalizedIden
         try:
             normalized = canonical_identifier(observed.kind, observed.value)
         except BadInput as error:
-            raise writer.prefix_error(f"identifiers[{index}]", error) from None
+            raise rows.prefix_error(f"identifiers[{index}]", error) from None
         previous = normalized_identifiers.get((observed.kind, normalized))
         verified = observed.verified or (previous is not None and previous.verified)
         normalized_identifiers[observed.kind, normalized] = NormalizedIdentifier(
@@ -267,8 +230,8 @@ async def _find_matches(
         "kinds": [identifier.identifier_kind for identifier in identifiers],
         "normalized": [identifier.normalized for identifier in identifiers],
     }
-    rows = await tx.fetch(statement.text, *statement.bind(arguments, viewer))
-    matches = [_match(identifiers[row["ordinal"] - 1], row, source) for row in rows]
+    records = await tx.fetch(statement.text, *statement.bind(arguments, viewer))
+    matches = [_match(identifiers[row["ordinal"] - 1], row, source) for row in records]
     return sorted(
         (match for match in matches if match is not None),
         key=lambda match: (RANK[match.identifier.identifier_kind], not match.is_strong),
@@ -319,7 +282,7 @@ async def _create_customer(
 ) -> UUID:
     supplied = {name: value for name, value in traits._asdict().items() if value is not None}
     row = {"kind": CustomerKind.PERSON, "name": identifiers[0].value, **supplied}
-    key: UUID = await writer.prefixing_errors("traits", CUSTOMER_WRITER.create(tx, viewer, row, now))
+    key: UUID = await rows.prefixing_errors("traits", writer_of(Customer).create(tx, viewer, row, now))
     return key
 
 
@@ -388,25 +351,25 @@ async def _fill_missing(
     tx: Connection, viewer: Viewer, key: UUID, traits: Traits, now: datetime, reasons: list[str]
 ) -> None:
     """Fills in what the customer lacks; what it has stays, whoever says otherwise."""
-    row = await writer.lock_row(tx, viewer, Customer, key, "id")
+    row = await rows.lock_row(tx, viewer, Customer, key, "id")
     try:
-        supplied = customers.validate_customer(
-            {name: value for name, value in traits._asdict().items() if value is not None}, now
+        supplied = writer_of(Customer).canonical(
+            {name: value for name, value in traits._asdict().items() if value is not None}
         )
         missing = [name for name in ("country", "language", "currency") if row[name] is None]
         if "name" in supplied and await tx.fetchval(_NAMED_BY_IDENTIFIER, key, row["name"]):
             missing.append("name")
         updates = {name: supplied[name] for name in missing if name in supplied}
     except BadInput as error:
-        raise writer.prefix_error("traits", error) from None
+        raise rows.prefix_error("traits", error) from None
     attributes = json.loads(row["attributes"])
     if supplied.get("attributes", {}).keys() - attributes.keys():
         try:
-            updates |= customers.validate_customer({"attributes": supplied["attributes"] | attributes}, now)
+            updates |= writer_of(Customer).canonical({"attributes": supplied["attributes"] | attributes})
         except BadInput:
             reasons.append("the attributes were not taken: the customer would have too many")
     if updates:
-        await writer.update_row(tx, viewer, Customer, key, updates, now)
+        await rows.update_row(tx, viewer, Customer, key, updates, now)
 
 
 async def _ensure_review(
@@ -418,6 +381,6 @@ async def _ensure_review(
         return review_id
     row = {"customer_id": key, "other_id": other, "reason": "; ".join(reasons)[:1000], "status": ReviewStatus.OPEN}
     try:
-        return await writer.insert_row(tx, viewer, Review, row | {"created_at": now, "updated_at": now})
+        return await rows.insert_row(tx, viewer, IdentityReview, row, now)
     except (asyncpg.ForeignKeyViolationError, NotFound) as error:
         raise ContentionError from error  # the other one was deleted since it was found

@@ -1,29 +1,24 @@
-"""Finding a customer by what it is known by, under a lock that keeps others from making the same customer meanwhile."""
+"""Finding a customer by an identifier, under a lock that keeps others from creating the same customer meanwhile."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from hub.db.pool import Connection
 from hub.domain.customers.customers import (
-    IDENTIFIER_WRITER,
     SOURCE_SCOPED,
-    Customer,
-    CustomerStatus,
-    Identifier,
-    IdentifierKind,
-    Stage,
-    Tier,
     canonical_identifier,
     lock_identifiers,
-    validate_customer,
+    normalize_identifier,
 )
 from hub.errors import BadInput
-from hub.model import scopes, statements, validators, writer
-from hub.model.writer import AlternateKey, EntityWriter, NestedRows, ReferenceLookup
+from hub.model import rows, scopes, statements, validators
+from hub.model.rules import alternate_key, lookup
+from hub.schema.customers.customers import Customer, Identifier, IdentifierKind
 from hub.viewer import Binding, Viewer
 
 
@@ -47,11 +42,11 @@ class ExternalRef(NamedTuple):
 
 @cache
 def _identifier_statement(binding: Binding, *, with_source: bool) -> statements.SqlStatement:
-    identifier = Identifier.alias("i$")
-    visibility = scopes.customer_itself.predicate(Customer, binding)
+    identifier = Identifier.table.alias("i$")
+    visibility = scopes.customer_itself.predicate(Customer.table, binding)
     query = (
         sa.select(Customer.c.id)
-        .select_from(identifier.join(Customer, Customer.c.id == identifier.c.customer_id))
+        .select_from(identifier.join(Customer.table, Customer.c.id == identifier.c.customer_id))
         .where(
             identifier.c.kind == sa.bindparam("kind", type_=sa.Text),
             identifier.c.normalized == sa.bindparam("normalized", type_=sa.Text),
@@ -61,7 +56,7 @@ def _identifier_statement(binding: Binding, *, with_source: bool) -> statements.
     )
     if with_source:
         query = query.where(identifier.c.source == sa.bindparam("source", type_=sa.Text))
-    return statements.compile_statement(query if visibility is None else query.where(visibility), Customer)
+    return statements.compile_statement(query if visibility is None else query.where(visibility), Customer.table)
 
 
 async def find_by_identifier(tx: Connection, viewer: Viewer, identifier: IdentifierRef) -> UUID | None:
@@ -84,11 +79,6 @@ def _canonical_source(identifier: IdentifierRef) -> str | None:
     return source
 
 
-async def _lock_and_find(tx: Connection, viewer: Viewer, identifier: IdentifierRef) -> UUID | None:
-    await lock_identifiers(tx, [(identifier.kind, canonical_identifier(identifier.kind, identifier.value))])
-    return await find_by_identifier(tx, viewer, identifier)
-
-
 async def _attach_identifier(
     tx: Connection, viewer: Viewer, key: UUID, identifier: IdentifierRef, now: datetime
 ) -> None:
@@ -98,44 +88,41 @@ async def _attach_identifier(
         "value": identifier.value,
         "normalized": canonical_identifier(identifier.kind, identifier.value),
         "source": _canonical_source(identifier) or "hub",
-        "created_at": now,
-        "updated_at": now,
     }
-    await writer.insert_row(tx, viewer, Identifier, row)
+    await rows.insert_row(tx, viewer, Identifier, row, now)
+
+
+@alternate_key(
+    Customer, "identifier", IdentifierRef, "An identifier; a verified one is preferred.", attach=_attach_identifier
+)
+async def _lock_and_find(tx: Connection, viewer: Viewer, identifier: IdentifierRef) -> UUID | None:
+    await lock_identifiers(tx, [(identifier.kind, canonical_identifier(identifier.kind, identifier.value))])
+    return await find_by_identifier(tx, viewer, identifier)
 
 
 def _as_identifier_ref(external: ExternalRef) -> IdentifierRef:
     return IdentifierRef(IdentifierKind.EXTERNAL_ID, external.external_id, external.source)
 
 
-async def _find_by_external_id(tx: Connection, viewer: Viewer, external: ExternalRef) -> UUID | None:
-    return await _lock_and_find(tx, viewer, _as_identifier_ref(external))
-
-
 async def _attach_external_id(tx: Connection, viewer: Viewer, key: UUID, external: ExternalRef, now: datetime) -> None:
     await _attach_identifier(tx, viewer, key, _as_identifier_ref(external), now)
 
 
-CUSTOMER_BY_IDENTIFIER = ReferenceLookup(
-    "customer_id", IdentifierRef, "What the customer is known by, in place of its id.", find_by_identifier
+@alternate_key(Customer, "external", ExternalRef, "Its key in another system.", attach=_attach_external_id)
+async def _find_by_external_id(tx: Connection, viewer: Viewer, external: ExternalRef) -> UUID | None:
+    return await _lock_and_find(tx, viewer, _as_identifier_ref(external))
+
+
+@lookup(
+    Identifier.c.customer_id,
+    "identifier",
+    arguments={
+        "kind": (Identifier.c.kind, True),
+        "value": (Identifier.c.normalized, True),
+        "source": (Identifier.c.source, False),
+    },
+    prefer=(("verified", "desc"), ("id", "asc")),
 )
-UPSERT_KEYS = {
-    "identifier": AlternateKey(
-        IdentifierRef, "An identifier; a verified one is preferred.", _lock_and_find, _attach_identifier
-    ),
-    "external": AlternateKey(ExternalRef, "Its key in another system.", _find_by_external_id, _attach_external_id),
-}
-CUSTOMER_COLUMNS = ("kind", "name", "status", "tier", "country", "language", "currency", "attributes")
-CUSTOMER_WRITER = EntityWriter(
-    Customer,
-    subject="customers",
-    scope=scopes.customer_itself,
-    creatable=(*CUSTOMER_COLUMNS, "stage", "unit_id", "owner_id"),
-    updatable=CUSTOMER_COLUMNS,
-    check_write=validate_customer,
-    defaults={"status": CustomerStatus.ACTIVE, "stage": Stage.PROSPECT, "tier": Tier.STANDARD},
-    server_filled=("unit_id",),
-    alternate_keys=UPSERT_KEYS,
-    nested={"identifiers": NestedRows(IDENTIFIER_WRITER, parent_column="customer_id")},
-    long_running_delete=True,
-)
+def _normalize_arguments(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The customer who is known by an identifier; a verified one is preferred, then the oldest."""
+    return {**arguments, "value": normalize_identifier(IdentifierKind[arguments["kind"]], arguments["value"])}

@@ -6,10 +6,11 @@ from uuid import UUID
 
 from hub.db import change_log
 from hub.db.pool import Connection
-from hub.domain.customers.customers import Customer
-from hub.domain.customers.lookup import CUSTOMER_WRITER
 from hub.domain.webhooks import queue
-from hub.model import writer
+from hub.model import rows
+from hub.model.commands import command
+from hub.model.writer import writer_of
+from hub.schema.customers.customers import Customer
 from hub.viewer import Viewer
 
 
@@ -19,6 +20,7 @@ class ErasePayload(NamedTuple):
     entries: Annotated[int, "How many entries of the log of changes were emptied."]
 
 
+@command("customerErase")
 async def erase_customer(
     tx: Connection, viewer: Viewer, *, id: Annotated[UUID, Customer, "The customer."], now: datetime
 ) -> ErasePayload:
@@ -29,10 +31,10 @@ async def erase_customer(
     Some 20,000 rows of the customer's take a second: HUB_REQUEST_TIMEOUT must leave the time."""
     viewer.require("customers:admin")
     await queue.block_enqueuing(tx)
-    await writer.lock_row(tx, viewer, Customer, id, "id")
+    await rows.lock_row(tx, viewer, Customer, id, "id")
     async with change_log.long_statement_timeout(tx):
         await queue.erase_customer(tx, id, seconds=change_log.LONG_STATEMENT_SECONDS)
-    await CUSTOMER_WRITER.delete(tx, viewer, id, None, now)
+    await writer_of(Customer).delete(tx, viewer, id, None, now)
     async with change_log.long_statement_timeout(tx):
         entries = await change_log.redact_customer(tx, id)
         await queue.redact_answers(tx, id, seconds=change_log.LONG_STATEMENT_SECONDS)

@@ -11,12 +11,14 @@ import sqlalchemy as sa
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.domain.access.api_keys import ApiKey
+from hub.domain.access.secrets import Encryptor
 from hub.domain.webhooks import signing_secrets
-from hub.domain.webhooks.signing_secrets import SecretCipher
-from hub.domain.webhooks.webhooks import Delivery, DeliveryStatus, Webhook, WebhookProgress, WebhookQueue, WebhookStatus
+from hub.domain.webhooks.webhooks import WebhookProgress, WebhookQueue
 from hub.errors import BadInput, Forbidden, NotFound
-from hub.model import validators, writer
+from hub.model import rows, validators
 from hub.model.columns import timestamp
+from hub.model.commands import Injected, command
+from hub.schema.webhooks.webhooks import DeliveryStatus, Webhook, WebhookDelivery, WebhookStatus
 from hub.viewer import Viewer
 
 MAX_URL_LENGTH = 2_048
@@ -128,6 +130,7 @@ class WebhookCreatePayload(NamedTuple):
     secret: Annotated[str, "What its deliveries are signed with; it is told this once."]
 
 
+@command("webhookCreate", secret=True)
 async def create(
     tx: Connection,
     viewer: Viewer,
@@ -144,20 +147,20 @@ async def create(
         "0 to 3600. A row may then be heard of first by an UPDATE, and `previousCursor` may name what was not sent.",
     ] = 0,
     now: datetime,
-    subscriptions: SubscriptionTools,
-    encryptor: SecretCipher,
+    subscriptions: Injected[SubscriptionTools],
+    encryptor: Injected[Encryptor],
 ) -> WebhookCreatePayload:
     """Stores a subscription with an address: what it tells is posted there, signed, with the rights of the key that asks."""
-    viewer.require("webhooks:write")
+    Webhook.require(viewer, "create")
     owner = await tx.fetchval(_OWNER, viewer.key_id)
     if owner is None:
         raise Forbidden("A webhook belongs to an API key; ask with one.")
     checked = validators.check_values({"name": name, "url": url, "coalesce_seconds": coalesce_seconds}, WEBHOOK_CHECKS)
     start_cursor = await subscriptions.check(query, variables, operation_name, viewer)
     row = checked | {"query": query, "variables": variables or {}, "operation_name": operation_name, "owner": owner}
-    stamped = row | {"status": WebhookStatus.ACTIVE, "created_at": now, "updated_at": now}
+    row["status"] = WebhookStatus.ACTIVE
     position = await subscriptions.webhook_position(after or start_cursor)
-    key = await writer.insert_row(tx, viewer, Webhook, stamped)
+    key = await rows.insert_row(tx, viewer, Webhook, row, now)
     await tx.execute(_INSERT_PROGRESS, key, position)
     return WebhookCreatePayload(key, await signing_secrets.create_secret(tx, encryptor, key))
 
@@ -168,6 +171,7 @@ class WebhookPayload(NamedTuple):
     webhook: Annotated[UUID, Webhook, "The webhook as it is now."]
 
 
+@command("webhookUpdate")
 async def update(
     tx: Connection,
     viewer: Viewer,
@@ -182,10 +186,10 @@ async def update(
     operation_name: Annotated[str | None, "The new subscription's operation."] = None,
     coalesce_seconds: Annotated[int | None, "For how long a customer's changes wait: 0 to 3600."] = None,
     now: datetime,
-    subscriptions: SubscriptionTools,
+    subscriptions: Injected[SubscriptionTools],
 ) -> WebhookPayload:
     """Changes a webhook: what is absent stays. What is queued already is sent as it is, to the new address."""
-    viewer.require("webhooks:write")
+    Webhook.require(viewer, "update")
     if query is None and (variables is not None or operation_name is not None):
         argument = "operation_name" if variables is None else "variables"
         message = f"{argument}: it belongs to the query; give the query with it."
@@ -197,10 +201,11 @@ async def update(
     if query is not None:
         await subscriptions.check(query, variables, operation_name, viewer)
         checked |= {"query": query, "variables": variables or {}, "operation_name": operation_name}
-    await writer.update_row(tx, viewer, Webhook, id, checked, now)
+    await rows.update_row(tx, viewer, Webhook, id, checked, now)
     return WebhookPayload(id)
 
 
+@command("webhookPause")
 async def pause(
     tx: Connection,
     viewer: Viewer,
@@ -210,19 +215,20 @@ async def pause(
     now: datetime,
 ) -> WebhookPayload:
     """Sends nothing for a webhook until it is resumed; then it goes on from where it stood."""
-    viewer.require("webhooks:write")
+    Webhook.require(viewer, "update")
     checked = validators.check_values({"reason": reason}, WEBHOOK_CHECKS)
     changes = {"status": WebhookStatus.PAUSED, "status_reason": checked["reason"]}
-    await writer.update_row(tx, viewer, Webhook, id, changes, now)
+    await rows.update_row(tx, viewer, Webhook, id, changes, now)
     return WebhookPayload(id)
 
 
+@command("webhookResume")
 async def resume(
     tx: Connection, viewer: Viewer, *, id: Annotated[UUID, Webhook, "The webhook."], now: datetime
 ) -> WebhookPayload:
     """Sends for a webhook again, whatever stopped it; what waited for its next attempt is tried at once."""
-    viewer.require("webhooks:write")
-    await writer.update_row(tx, viewer, Webhook, id, {"status": WebhookStatus.ACTIVE, "status_reason": None}, now)
+    Webhook.require(viewer, "update")
+    await rows.update_row(tx, viewer, Webhook, id, {"status": WebhookStatus.ACTIVE, "status_reason": None}, now)
     await tx.execute(_CLEAR_FAILING, id)
     await tx.execute(_RETRY_NOW, now, id)
     return WebhookPayload(id)
@@ -236,6 +242,7 @@ class SecretRotatePayload(NamedTuple):
     previous_until: Annotated[datetime, "Until when the old one signs too."]
 
 
+@command("webhookSecretRotate", secret=True)
 async def rotate_secret(
     tx: Connection,
     viewer: Viewer,
@@ -243,17 +250,18 @@ async def rotate_secret(
     id: Annotated[UUID, Webhook, "The webhook."],
     overlap_hours: Annotated[int, "For how long the old secret signs beside the new one: 0 to 168."] = 24,
     now: datetime,
-    encryptor: SecretCipher,
+    encryptor: Injected[Encryptor],
 ) -> SecretRotatePayload:
     """Makes a new secret. Until the old one ends, every delivery carries a signature of each."""
-    viewer.require("webhooks:write")
+    Webhook.require(viewer, "update")
     if not 0 <= overlap_hours <= MAX_OVERLAP_HOURS:
         raise BadInput(f"overlap_hours: give 0 to {MAX_OVERLAP_HOURS}.", argument="overlap_hours")
-    await writer.lock_row(tx, viewer, Webhook, id, "id")
+    await rows.lock_row(tx, viewer, Webhook, id, "id")
     until = now + timedelta(hours=overlap_hours)
     return SecretRotatePayload(id, await signing_secrets.replace_secret(tx, encryptor, id, until, now), until)
 
 
+@command("webhookRewind")
 async def rewind(
     tx: Connection,
     viewer: Viewer,
@@ -262,13 +270,13 @@ async def rewind(
     after: Annotated[str | None, "The cursor to go on behind."] = None,
     since: Annotated[datetime | None, "The moment to go on from."] = None,
     now: datetime,
-    subscriptions: SubscriptionTools,
+    subscriptions: Injected[SubscriptionTools],
 ) -> WebhookPayload:
     """Sends again what was told behind a cursor or since a moment, with the same `webhook-id`s; or skips ahead."""
-    viewer.require("webhooks:write")
+    Webhook.require(viewer, "update")
     if (after is None) == (since is None):
         raise BadInput("after: give either a cursor or a moment (since).", code="ARGUMENT_MISSING", argument="after")
-    await writer.lock_row(tx, viewer, Webhook, id, "id")
+    await rows.lock_row(tx, viewer, Webhook, id, "id")
     position = await (subscriptions.webhook_position(after) if since is None else subscriptions.position_at(since))
     await tx.execute(_MOVE_PROGRESS, position, id)
     return WebhookPayload(id)
@@ -277,20 +285,21 @@ async def rewind(
 class ResendPayload(NamedTuple):
     """What sending again gives."""
 
-    webhook_delivery: Annotated[UUID, Delivery, "The delivery, which waits to be sent."]
+    webhook_delivery: Annotated[UUID, WebhookDelivery, "The delivery, which waits to be sent."]
 
 
+@command("webhookDeliveryResend", bulk_name="webhookDeliveriesResend")
 async def resend(
     tx: Connection,
     viewer: Viewer,
     *,
-    id: Annotated[UUID, Delivery, "The delivery."],
+    id: Annotated[UUID, WebhookDelivery, "The delivery."],
     now: datetime,
-    subscriptions: SubscriptionTools,
+    subscriptions: Injected[SubscriptionTools],
 ) -> ResendPayload:
     """Sends a delivery once more, with the same `webhook-id`: a dead letter as it is, another written anew from the log."""
-    viewer.require("webhooks:write")
-    row = await writer.lock_row(tx, viewer, Delivery, id, "id")
+    Webhook.require(viewer, "update")
+    row = await rows.lock_row(tx, viewer, WebhookDelivery, id, "id")
     if not await tx.fetchval(_WEBHOOK_EXISTS, row["webhook_id"]):
         raise NotFound("id: its webhook was deleted, so there is nobody to send it to.", argument="id")
     position = await tx.fetchval(_QUEUED_POSITION, id)
@@ -305,7 +314,7 @@ async def resend(
     await tx.execute(_REQUEUE, id, row["webhook_id"], row["customer_id"] or id, position, now)
     await tx.execute(_ADVANCE_FOLLOWING, id, now)
     changes = {"status": DeliveryStatus.PENDING, "next_attempt_at": now, "reason": None}
-    await writer.update_row(tx, viewer, Delivery, id, changes, now)
+    await rows.update_row(tx, viewer, WebhookDelivery, id, changes, now)
     return ResendPayload(id)
 
 
@@ -320,6 +329,7 @@ class DryRunPayload(NamedTuple):
     since: Annotated[datetime, "The moment from which on changes were looked at."]
 
 
+@command("webhookDryRun")
 async def dry_run(
     tx: Connection,
     viewer: Viewer,
@@ -329,10 +339,10 @@ async def dry_run(
     operation_name: Annotated[str | None, "Which operation of the document it is, if there are several."] = None,
     days: Annotated[int, "How far to look back: 1 to 7."] = MAX_DRY_RUN_DAYS,
     now: datetime,
-    subscriptions: SubscriptionTools,
+    subscriptions: Injected[SubscriptionTools],
 ) -> DryRunPayload:
     """Tries a subscription on the changes of the last days, and sends nothing: how many deliveries, and three samples."""
-    viewer.require("webhooks:write")
+    Webhook.require(viewer, "create")
     if not 1 <= days <= MAX_DRY_RUN_DAYS:
         raise BadInput(f"days: give 1 to {MAX_DRY_RUN_DAYS}.", argument="days")
     return DryRunPayload(

@@ -343,7 +343,7 @@ async def store_results(tx: Connection, results: Sequence[AttemptResult]) -> lis
 
 
 async def delay_ordering_key(tx: Connection, results: Sequence[StoredResult]) -> None:
-    """What stands behind deliveries with their ordering key waits with them."""
+    """What stands behind deliveries in their lanes waits with them."""
     entries = [(result.webhook, result.ordering_key, result.position, result.due_at) for result in results]
     await tx.execute(_DELAY_ORDERING_KEY, *map(list, zip(*entries, strict=True)))
 

@@ -3,13 +3,13 @@
 import base64
 import secrets
 from datetime import datetime
-from typing import Protocol
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
+from hub.domain.access.secrets import Encryptor
 from hub.domain.webhooks.webhooks import WebhookSecret
 from hub.errors import BadInput
 from hub.model.columns import timestamp
@@ -31,14 +31,6 @@ _END_CURRENT = to_sql(
 )
 
 
-class SecretCipher(Protocol):
-    """Closes and opens boxes; the one implementation is access/secrets.py's."""
-
-    def encrypt(self, secret: bytes, label: bytes) -> bytes: ...
-
-    def decrypt(self, ciphertext: bytes, label: bytes) -> bytes: ...
-
-
 def decode_secret(encoded: str) -> bytes:
     """The bytes of a secret as it is told; raises ValueError for what is none."""
     key = base64.b64decode(encoded.removeprefix(SECRET_PREFIX), validate=True)
@@ -47,14 +39,14 @@ def decode_secret(encoded: str) -> bytes:
     return key
 
 
-async def create_secret(tx: Connection, encryptor: SecretCipher, webhook: UUID) -> str:
+async def create_secret(tx: Connection, encryptor: Encryptor, webhook: UUID) -> str:
     """A new secret, which is told this once."""
     secret = secrets.token_bytes(SECRET_BYTES)
     await tx.execute(_INSERT, webhook, encryptor.encrypt(secret, webhook.bytes))
     return SECRET_PREFIX + base64.b64encode(secret).decode()
 
 
-async def replace_secret(tx: Connection, encryptor: SecretCipher, webhook: UUID, until: datetime, now: datetime) -> str:
+async def replace_secret(tx: Connection, encryptor: Encryptor, webhook: UUID, until: datetime, now: datetime) -> str:
     """A new secret; the one before signs beside it until then."""
     active_count: int = await tx.fetchval(_COUNT_ACTIVE, webhook, now)
     if active_count >= MAX_ACTIVE:

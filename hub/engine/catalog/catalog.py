@@ -4,8 +4,6 @@ A declaration that could answer wrongly (a sort key without index, a non-null fi
 scope) stops the hub here, with every fault named."""
 
 import re
-import types
-import typing
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,22 +14,19 @@ import sqlalchemy as sa
 from hub.engine.catalog import scalars
 from hub.engine.catalog.scalars import ScalarType, sql_literal
 from hub.model.declarations import (
-    Declaration,
     FieldResolver,
     Interface,
+    InvalidDeclaration,
     MergedConnection,
-    Sortable,
     ToMany,
     ToOne,
     UnionLink,
 )
+from hub.model.declare import Declaration
+from hub.model.fields import split_optional
 
 HISTORY = "history"  # the field of every type that tells a row's changes
 SYSTEM_FIELDS: Mapping[str, Any] = {"version": int, "created_at": datetime, "updated_at": datetime}
-
-
-class InvalidDeclaration(Exception):
-    """What is wrong with the declarations; the message lists every fault."""
 
 
 def camel_case(name: str) -> str:
@@ -127,7 +122,6 @@ class Catalog:
     """All rows by type name, their addresses, interfaces and unions."""
 
     entities: Mapping[str, CatalogEntity]
-    type_paths: Mapping[str, str]
     interfaces: Mapping[str, Interface]
     prefixes: Mapping[str, CatalogEntity] = field(default_factory=dict)
 
@@ -136,9 +130,9 @@ class Catalog:
         """The row that others belong to: the one whose own key is its customer."""
         return next(entity for entity in self.entities.values() if entity.declaration.scope.customer_column == "id")
 
-    def target(self, type_path: str) -> CatalogEntity:
-        """The row that a link's text names."""
-        return self.entities[self.type_paths[type_path]]
+    def target(self, entity: type[Any]) -> CatalogEntity:
+        """The catalog's entry for the entity that a link leads to."""
+        return self.entities[entity.__name__]
 
     def implementing(self, interface: str) -> list[CatalogEntity]:
         """The rows behind an interface, in declaration order."""
@@ -165,28 +159,20 @@ class Catalog:
         return bool(by.nullable) or not (visible_to_all or self.preserves_customer(by))
 
 
-def _optional(annotation: Any) -> tuple[Any, bool]:
-    """An annotation without its `| None`, and whether it had one."""
-    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
-        members = [member for member in typing.get_args(annotation) if member is not type(None)]
-        return (members[0], True) if len(members) == 1 else (annotation, False)
-    return annotation, False
-
-
 def _columns(declaration: Declaration, errors: list[str]) -> dict[str, ColumnField]:
     columns: dict[str, ColumnField] = {}
     for name, annotation in (*declaration.annotations.items(), *SYSTEM_FIELDS.items()):
-        bare, nullable = _optional(annotation)
+        bare, nullable = split_optional(annotation)
         column = declaration.table.c.get(name)
         if column is None:
-            errors.append(f"{declaration.type_path}.{name} is neither a column, a link nor resolved")
+            errors.append(f"{declaration.name}.{name} is neither a column, a link nor resolved")
             continue
         if bool(column.nullable) is not nullable:
             errors.append(
-                f"{declaration.type_path}.{name} is declared {'null' if nullable else 'non-null'}, its column is not"
+                f"{declaration.name}.{name} is declared {'null' if nullable else 'non-null'}, its column is not"
             )
         if not column.comment:
-            errors.append(f"{declaration.type_path}.{name}: the column has no comment to describe it")
+            errors.append(f"{declaration.name}.{name}: the column has no comment to describe it")
         columns[camel_case(name)] = ColumnField(
             camel_case(name), column, scalars.scalar_of(bare), nullable, name in declaration.search
         )
@@ -213,15 +199,13 @@ def _sort_keys(declaration: Declaration, errors: list[str]) -> dict[str, SortKey
         )
         if column.nullable and sortable.null_as is None:
             errors.append(
-                f"{declaration.type_path} is sortable by {sortable.column}, which may be null and has no `missing`"
+                f"{declaration.name} is sortable by {sortable.column}, which may be null and has no `null_as`"
             )
         if not _has_index_on(declaration.table, expression, "id"):
-            errors.append(
-                f"{declaration.type_path} is sortable by {sortable.column} without an index on ({expression}, id)"
-            )
+            errors.append(f"{declaration.name} is sortable by {sortable.column} without an index on ({expression}, id)")
         sort_keys[sortable.column.upper()] = SortKey(sortable.column.upper(), column, sortable.null_as, column.type)
     if declaration.order[0].upper() not in sort_keys:
-        errors.append(f"{declaration.type_path} is ordered by {declaration.order[0]}, which is not sortable")
+        errors.append(f"{declaration.name} is ordered by {declaration.order[0]}, which is not sortable")
     return sort_keys
 
 
@@ -234,19 +218,19 @@ def _catalog_entity(declaration: Declaration, errors: list[str]) -> CatalogEntit
     )
     has_money = any(column.scalar.is_money for column in columns.values())
     if has_money and "currency" not in names:
-        errors.append(f"{declaration.type_path} holds money without a currency column beside it")
+        errors.append(f"{declaration.name} holds money without a currency column beside it")
     for name, resolver in declaration.resolvers.items():
         if not resolver.function.__doc__:
-            errors.append(f"{declaration.type_path}.{name} has no docstring to describe it")
+            errors.append(f"{declaration.name}.{name} has no docstring to describe it")
         errors.extend(
-            f"{declaration.type_path}.{name} needs {need}, which is no column"
+            f"{declaration.name}.{name} needs {need}, which is no column"
             for need in resolver.needs
             if need not in names
         )
     if HISTORY in {*names, *declaration.links, *declaration.resolvers}:
-        errors.append(f"{declaration.type_path}.{HISTORY}: every type has a field of this name, that tells its changes")
+        errors.append(f"{declaration.name}.{HISTORY}: every type has a field of this name, that tells its changes")
     if declaration.search and "search_text" not in declaration.table.c:
-        errors.append(f"{declaration.type_path} is searched, but its table has no search_text")
+        errors.append(f"{declaration.name} is searched, but its table has no search_text")
     return CatalogEntity(
         declaration,
         columns,
@@ -259,32 +243,33 @@ def _catalog_entity(declaration: Declaration, errors: list[str]) -> CatalogEntit
 
 
 def _check_links(entity: CatalogEntity, catalog: Catalog, errors: list[str]) -> None:
-    type_path = entity.declaration.type_path
     for name, link in entity.links.items():
-        if isinstance(link, ToOne | ToMany) and link.target not in catalog.type_paths:
-            errors.append(f"{type_path}.{name} points at {link.target}, which is not declared")
+        if isinstance(link, ToOne | ToMany) and link.target.__name__ not in catalog.entities:
+            errors.append(f"{entity.name}.{name} leads to {link.target.__name__}, which is not declared")
         elif isinstance(link, ToOne) and link.by not in entity.table.c:
-            errors.append(f"{type_path}.{name}: {entity.table.name} has no column {link.by}")
+            errors.append(f"{entity.name}.{name}: {entity.table.name} has no column {link.by}")
         elif isinstance(link, ToMany):
             table = catalog.target(link.target).table
             if link.by not in table.c:
-                errors.append(f"{type_path}.{name}: {table.name} has no column {link.by}")
+                errors.append(f"{entity.name}.{name}: {table.name} has no column {link.by}")
             elif not _has_index_on(table, link.by, None):
-                errors.append(f"{type_path}.{name}: no index of {table.name} begins with {link.by}")
+                errors.append(f"{entity.name}.{name}: no index of {table.name} begins with {link.by}")
         elif isinstance(link, MergedConnection):
             if entity.declaration.scope.customer_column != "id":
-                errors.append(f"{type_path}.{name}: a merged list hangs on the customer itself")
+                errors.append(f"{entity.name}.{name}: a merged list hangs on the customer itself")
             for implementer in catalog.implementing(link.interface.name):
                 if implementer.declaration.scope.customer_column != link.by:
                     errors.append(
-                        f"{type_path}.{name}: {implementer.name} does not belong to the customer by {link.by}"
+                        f"{entity.name}.{name}: {implementer.name} does not belong to the customer by {link.by}"
                     )
         elif isinstance(link, UnionLink):
             errors.extend(
-                f"{type_path}.{name} points at {target}" for target in link.targets if target not in catalog.type_paths
+                f"{entity.name}.{name} leads to {target.__name__}, which is not declared"
+                for target in link.targets
+                if target.__name__ not in catalog.entities
             )
         if not link.description:
-            errors.append(f"{type_path}.{name} has no description")
+            errors.append(f"{entity.name}.{name} has no description")
 
 
 def build_catalog(declarations: Iterable[Declaration]) -> Catalog:
@@ -296,7 +281,6 @@ def build_catalog(declarations: Iterable[Declaration]) -> Catalog:
     ]
     catalog = Catalog(
         entities,
-        {entity.declaration.type_path: name for name, entity in entities.items()},
         {link.interface.name: link.interface for link in merged_links},
         {entity.declaration.prefix: entity for entity in entities.values()},
     )
@@ -304,20 +288,8 @@ def build_catalog(declarations: Iterable[Declaration]) -> Catalog:
         errors.append("two row types share a prefix")
     for entity in entities.values():
         if not entity.declaration.description:
-            errors.append(f"{entity.declaration.type_path} has no docstring")
+            errors.append(f"{entity.name} has no docstring")
         _check_links(entity, catalog, errors)
     if errors:
         raise InvalidDeclaration("The declarations cannot stand:\n" + "\n".join(f"- {error}" for error in errors))
     return catalog
-
-
-__all__ = [
-    "Catalog",
-    "CatalogEntity",
-    "ColumnField",
-    "InvalidDeclaration",
-    "SortKey",
-    "Sortable",
-    "build_catalog",
-    "camel_case",
-]

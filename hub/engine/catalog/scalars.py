@@ -18,14 +18,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 from strawberry.types.scalar import ScalarDefinition
 
 from hub.errors import BadInput
+from hub.model.scalars import Json, MoneyAmount
 
 _ID = re.compile(r"([^_]*)_([0-9a-f]{32})")
 
 DateTime = NewType("DateTime", datetime)
 Date = NewType("Date", date)
 Amount = NewType("Amount", Decimal)
-MoneyAmount = NewType("MoneyAmount", Decimal)
-Json = NewType("Json", object)
 Cursor = NewType("Cursor", str)
 Duration = NewType("Duration", timedelta)
 

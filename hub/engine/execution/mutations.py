@@ -7,9 +7,8 @@ import hashlib
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Protocol, cast
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
@@ -38,6 +37,7 @@ from hub.engine.plan.predicates import ExecutionContext
 from hub.engine.plan.selections import source_location
 from hub.engine.sql.compiler import CompiledStatement
 from hub.errors import BadInput, HubError, LimitExceeded, Unavailable
+from hub.model.idempotency import IdempotencyStore
 
 MAX_BULK_ROWS = 500
 IDEMPOTENCY_KEY_ERROR = ("idempotencyKey", "IDEMPOTENCY_KEY_INVALID")
@@ -45,30 +45,6 @@ MAX_KEY_LENGTH = 255
 ATTEMPTS = 4
 RETRY_BASE = 0.02  # before the second attempt; each further one waits twice as long, and a random part more
 NO_KEY = UUID(int=0)
-
-
-class IdempotencyBackend(Protocol):
-    """The answers that idempotency keys are kept with; the one implementation is hub/model/idempotency.py."""
-
-    async def find(self, tx: Connection, owner: UUID, key: str) -> tuple[bytes, bytes] | None:
-        """The fingerprint of the operation and its answer."""
-
-    async def store(
-        self, tx: Connection, owner: UUID, key: str, fingerprint: bytes, answer: bytes, now: datetime, *, secret: bool
-    ) -> bool:
-        """Keeps them; False when the key is taken."""
-
-    def store_sql(self, first: int) -> str:
-        """`insert … select …` for the column `answer$` of what it is put before, with parameters from `$first` on.
-
-        It fails when the key is taken."""
-
-    def store_arguments(self, owner: UUID, key: str, fingerprint: bytes, now: datetime) -> tuple[object, ...]:
-        """The arguments of `store_sql`."""
-
-    @property
-    def table(self) -> str:
-        """The table that keeps them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +80,7 @@ class MutationExecutor:
         self,
         schema: Schema,
         pool: Pool,
-        idempotency: IdempotencyBackend,
+        idempotency: IdempotencyStore,
         error_limit: int,
         injected: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
@@ -181,10 +157,12 @@ class MutationExecutor:
     ) -> bytes | None:
         """The answer if the command comes down to one insert; None if it needs a transaction, or is to be refused."""
         mutation, recording = field.field_plan.mutation, RecordingConnection()
-        if field.single_statement is None or mutation is None or mutation.injected:
+        if field.single_statement is None or mutation is None or mutation.single_insert is None:
             return None
         try:
             values = mutation.input.read(field_arguments["input"], "input")
+            if not mutation.single_insert(context.viewer, values):
+                return None
             context = context._replace(
                 outcome=await mutation.call(cast(Connection, recording), context.viewer, values, context.now)
             )

@@ -28,11 +28,12 @@ def single_statement(field_plan: MutationFieldPlan, binding: Binding) -> SingleS
         field_plan.plan is None
         or field_plan.plan.resolver_tree is not None
         or field_plan.mutation is None
-        or field_plan.mutation.is_bulk
+        or field_plan.mutation.single_insert is None
+        or field_plan.mutation.secret
     ):
         return None
     table = _payload_table(field_plan.plan)
-    if table is None or field_plan.mutation.secret:
+    if table is None:
         return None
     return SingleStatement(table, compile_plan(field_plan.plan, binding, INSERTED))
 

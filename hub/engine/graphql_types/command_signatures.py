@@ -1,6 +1,6 @@
 """Reads the signatures of commands: which input fields their parameters are, and what their results give.
 
-A parameter's type is its annotation; `Annotated` adds a description, and for a key the table of the row it belongs to."""
+A parameter's type is its annotation; `Annotated` adds a description, and for a key the entity whose row it identifies."""
 
 import inspect
 import types as pytypes
@@ -19,7 +19,9 @@ from hub.engine.catalog.catalog import CatalogEntity, camel_case, with_article
 from hub.engine.graphql_types import inputs
 from hub.engine.plan.arguments import enum_value
 from hub.engine.plan.context import bad_input, json_text, storable_text
+from hub.model.commands import InjectedMarker
 from hub.model.declarations import ToOne
+from hub.model.entity import Entity
 
 ValueReader = Callable[[Any, str], Any]
 
@@ -121,7 +123,7 @@ class SignatureReader:
         )
         if link is not None:
             entity = next(
-                candidate for candidate in self.entities.values() if candidate.declaration.type_path == link.target
+                candidate for candidate in self.entities.values() if candidate.declaration.entity is link.target
             )
             return InputField(
                 name, column.name, "ID", required, text, self.id_reader(entity), prefix=entity.declaration.prefix
@@ -139,7 +141,7 @@ def _unwrap(annotation: Any) -> tuple[Any, str, sa.FromClause | None, bool]:
         if origin is typing.Annotated:
             annotation, *notes = typing.get_args(annotation)
             text = next((argument for argument in notes if isinstance(argument, str)), text)
-            table = next((argument for argument in notes if isinstance(argument, sa.FromClause)), table)
+            table = next((note.table for note in notes if isinstance(note, type) and issubclass(note, Entity)), table)
         elif origin in (typing.Union, pytypes.UnionType):
             (annotation,) = (argument for argument in typing.get_args(annotation) if argument is not type(None))
             nullable = True
@@ -190,7 +192,7 @@ def _input_field(name: str, annotation: Any, required: bool, signatures: Signatu
 
 
 def input_fields(command: Callable[..., Any], signatures: SignatureReader) -> Iterator[InputField]:
-    """The input fields of a command: its keyword parameters but for `now`, the moment of the request, and its tools."""
+    """The input fields of a command: its keyword parameters but for `now`, the time of the request, and injected objects."""
     injected = set(injected_parameters(command))
     for name, parameter in inspect.signature(command).parameters.items():
         if parameter.kind is parameter.KEYWORD_ONLY and name != "now" and name not in injected:
@@ -199,9 +201,10 @@ def input_fields(command: Callable[..., Any], signatures: SignatureReader) -> It
 
 
 def injected_parameters(command: Callable[..., Any]) -> Iterator[str]:
-    """The parameters that are no input but what the hub hands to a command: those whose type is a protocol."""
+    """The parameters that are no input: the hub passes the object that bears their name."""
     for name, parameter in inspect.signature(command).parameters.items():
-        if parameter.kind is parameter.KEYWORD_ONLY and getattr(parameter.annotation, "_is_protocol", False):
+        notes = getattr(parameter.annotation, "__metadata__", ())
+        if any(isinstance(note, InjectedMarker) for note in notes):
             yield name
 
 

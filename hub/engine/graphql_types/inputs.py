@@ -148,11 +148,9 @@ def _filter_specs(entity: CatalogEntity, catalog: Catalog) -> Iterator[FieldSpec
         yield FieldSpec(column.name, f"{_filter_name(column.scalar)} | None", str(column.column.comment))
     for name, link in entity.links.items():
         if isinstance(link, ToOne):
-            yield FieldSpec(
-                name, f"{catalog.type_paths[link.target]}Filter | None", f"{link.description} It must be there."
-            )
+            yield FieldSpec(name, f"{link.target.__name__}Filter | None", f"{link.description} It must be there.")
         elif isinstance(link, ToMany):
-            yield FieldSpec(name, f"{catalog.type_paths[link.target]}ListFilter | None", link.description)
+            yield FieldSpec(name, f"{link.target.__name__}ListFilter | None", link.description)
 
 
 def _list_filter(factory: TypeFactory, entity: CatalogEntity) -> None:
@@ -217,7 +215,7 @@ def _order_inputs(factory: TypeFactory, entity: CatalogEntity, catalog: Catalog)
         ],
     )
     lists = [
-        FieldSpec(name, f"{catalog.type_paths[link.target]}ListOrderBy | None", f"A figure over: {link.description}")
+        FieldSpec(name, f"{link.target.__name__}ListOrderBy | None", f"A figure over: {link.description}")
         for name, link in entity.links.items()
         if isinstance(link, ToMany)
     ]

@@ -23,10 +23,12 @@ from hub.engine.graphql_types.command_signatures import (
     input_type,
     payload_fields,
 )
-from hub.model.commands import Command, EntityWriter
+from hub.model.commands import Command
+from hub.model.writer import EntityWriter
 from hub.viewer import Viewer
 
 CommandResult = Mapping[str, Any]
+SingleInsertTest = Callable[[Viewer, Mapping[str, Any]], bool]
 CommandCall = Callable[[Connection, Viewer, Mapping[str, Any], datetime], Awaitable[CommandResult]]
 NEW_ROW_ONLY = " Only a new row takes it; one that is found keeps its own."
 EXPECTED_VERSION = InputField(
@@ -63,6 +65,7 @@ class MutationField:
     ordering_field: str | None = None  # the field whose id the rows of the bulk form are done by, in its order
     injected: tuple[str, ...] = ()  # what the command is handed besides its input
     conflict_fields: tuple[InputField, ...] = ()  # as which a conflict shows the row's state
+    single_insert: SingleInsertTest | None = None  # whether arguments make it one INSERT; None: none do
 
     @property
     def type_prefix(self) -> str:
@@ -92,8 +95,7 @@ def derive_mutations(catalog: Catalog, commands: Sequence[Command]) -> MutationS
     signatures = SignatureReader({entity.table: entity for entity in catalog.entities.values()})
     mutations: list[MutationField] = []
     for entity in catalog.entities.values():
-        if entity.declaration.writer is not None:
-            mutations += _single_and_bulk_mutations(entity, entity.declaration.writer, signatures)
+        mutations += _single_and_bulk_mutations(entity, entity.declaration.writer, signatures)
     for command in commands:
         single = _command_mutation(command, signatures)
         mutations += [single] if command.bulk_name is None else [single, _bulk_mutation(single, command.bulk_name)]
@@ -119,79 +121,49 @@ def _entity_mutations(
     name: str, entity: CatalogEntity, writer: EntityWriter, signatures: SignatureReader
 ) -> Iterator[MutationField]:
     row_payload = PayloadField(name, "key", f"{entity.name} | None", "The row as it is now.", entity)
+    id_field = InputField("id", "id", "ID", True, "Its id.", signatures.id_reader(entity))
     if writer.creatable:
-        create_fields = (
+        fields = [
             *_column_inputs(entity, writer, writer.creatable, signatures, for_create=True),
             *_reference_inputs(entity, writer, signatures),
             *_nested_inputs(entity, writer, signatures),
-        )
-        yield _mutation_field(
-            f"{name}Create",
-            f"Makes {with_article(entity.name)}.",
-            create_fields,
-            (row_payload,),
-            partial(_create, writer),
-        )
-    id_field = InputField("id", "id", "ID", True, "Its id.", signatures.id_reader(entity))
+        ]
+        text, call = f"Makes {with_article(entity.name)}.", partial(_create, writer)
+        create = _mutation_field(f"{name}Create", text, fields, (row_payload,), call)
+        yield replace(create, single_insert=writer.is_single_insert)
     if writer.updatable:
-        update_fields = (
-            id_field,
-            EXPECTED_VERSION,
-            *_column_inputs(entity, writer, writer.updatable, signatures, for_create=False),
-        )
+        updates = _column_inputs(entity, writer, writer.updatable, signatures, for_create=False)
+        fields = [id_field, EXPECTED_VERSION, *updates]
         text = f"Changes {with_article(entity.name)}: what is absent stays, what is null is cleared."
-        yield replace(
-            _mutation_field(f"{name}Update", text, update_fields, (row_payload,), partial(_update, writer)),
-            ordering_field="id",
-        )
+        update = _mutation_field(f"{name}Update", text, fields, (row_payload,), partial(_update, writer))
+        yield replace(update, ordering_field="id")
     if writer.creatable and (writer.unique_keys or writer.alternate_keys):
-        yield _upsert_mutation(name, entity, writer, id_field, row_payload, signatures)
+        created_payload = PayloadField("created", "created", "bool", "Whether it was made now.")
+        text, payload = f"Changes the {entity.name} that is found, or makes it.", (row_payload, created_payload)
+        fields = list(_upsert_inputs(entity, writer, id_field, signatures))
+        yield _mutation_field(f"{name}Upsert", text, fields, payload, partial(_upsert, writer))
     if writer.deletable:
         deleted_payload = PayloadField("deletedId", "deleted", "ID", "The id that it had.")
-        prefix = entity.declaration.prefix
         text = f"Deletes {with_article(entity.name)} and what is part of it."
-        call = partial(_delete, writer, prefix)
-        yield replace(
-            _mutation_field(f"{name}Delete", text, (id_field, EXPECTED_VERSION), (deleted_payload,), call),
-            ordering_field="id",
-        )
+        call = partial(_delete, writer, entity.declaration.prefix)
+        delete = _mutation_field(f"{name}Delete", text, (id_field, EXPECTED_VERSION), (deleted_payload,), call)
+        yield replace(delete, ordering_field="id")
 
 
-def _upsert_mutation(
-    name: str,
-    entity: CatalogEntity,
-    writer: EntityWriter,
-    id_field: InputField,
-    row_payload: PayloadField,
-    signatures: SignatureReader,
-) -> MutationField:
-    upsert_key = _upsert_key_input(entity, writer, id_field, signatures)
-    other_fields = [
+def _upsert_inputs(
+    entity: CatalogEntity, writer: EntityWriter, id_field: InputField, signatures: SignatureReader
+) -> Iterator[InputField]:
+    key = _upsert_key_input(entity, writer, id_field, signatures)
+    yield InputField("by", "by", key.name, True, "What it is found by; exactly one of them.", key.read, key)
+    yield EXPECTED_VERSION
+    fields = (
         *_column_inputs(entity, writer, writer.creatable, signatures, for_create=False),
         *_reference_inputs(entity, writer, signatures),
         *_nested_inputs(entity, writer, signatures),
-    ]
-    created_payload = PayloadField("created", "created", "bool", "Whether it was made now.")
-    text = f"Changes the {entity.name} that is found, or makes it."
-    upsert_fields = (
-        InputField(
-            "by",
-            "by",
-            upsert_key.name,
-            True,
-            "What it is found by; exactly one of them.",
-            upsert_key.read,
-            upsert_key,
-        ),
-        EXPECTED_VERSION,
-        *(
-            field if field.key in writer.updatable else replace(field, description=field.description + NEW_ROW_ONLY)
-            for field in other_fields
-        ),
     )
-    return _mutation_field(
-        f"{name}Upsert", text, upsert_fields, (row_payload, created_payload), partial(_upsert, writer)
-    )
+    for field in fields:
+        is_updatable = field.key in writer.updatable
+        yield field if is_updatable else replace(field, description=field.description + NEW_ROW_ONLY)
 
 
 def _mutation_field(
@@ -301,11 +273,13 @@ def _command_mutation(command: Command, signatures: SignatureReader) -> Mutation
 
     mutation = _mutation_field(command.name, text, fields, payload, call, null_clears=False)
     ordering_field = next((field.name for field in mutation.input.fields if field.annotation == "ID"), None)
+    single_insert = command.single_insert
     return replace(
         mutation,
         secret=command.secret,
         ordering_field=ordering_field,
         injected=tuple(injected_parameters(command.function)),
+        single_insert=None if single_insert is None else lambda viewer, arguments: single_insert(arguments),
     )
 
 
@@ -321,4 +295,4 @@ def _bulk_mutation(single: MutationField, name: str) -> MutationField:
     if single.ordering_field is not None:
         text += f" They are done in the order of their `{single.ordering_field}`, so that two such lists never block each other."
     bulk_input = InputType(f"{name[0].upper()}{name[1:]}Input", text, fields)
-    return replace(single, name=name, description=text, input=bulk_input, is_bulk=True)
+    return replace(single, name=name, description=text, input=bulk_input, is_bulk=True, single_insert=None)

@@ -29,6 +29,7 @@ from hub.engine.graphql_types.subscription_types import StreamRoot
 from hub.engine.graphql_types.type_factory import FieldSpec, TypeFactory
 from hub.model.commands import Command
 from hub.model.declarations import Lookup, MergedConnection, ToMany, ToOne, UnionLink
+from hub.model.scalars import Json
 
 RootCategory = Literal["one", "list", "groups", "node", "nodes", "lookup", "changes"]
 
@@ -118,7 +119,7 @@ def _fields(entity: CatalogEntity, catalog: Catalog) -> Iterator[FieldSpec]:
         match link:
             case ToOne():
                 null_suffix = " | None" if catalog.nullable(entity, link) else ""
-                yield FieldSpec(name, catalog.type_paths[link.target] + null_suffix, link.description)
+                yield FieldSpec(name, link.target.__name__ + null_suffix, link.description)
             case ToMany():
                 target = catalog.target(link.target)
                 yield FieldSpec(name, f"{target.name}Connection", link.description, _list_arguments(target))
@@ -137,8 +138,8 @@ def _resolver_fields(entity: CatalogEntity, catalog: Catalog, factory: TypeFacto
             resolver=resolver, name=name, description=str(declared_resolver.function.__doc__).strip()
         )
         returned = (
-            f"list[{catalog.type_paths[declared_resolver.keys]}]"
-            if declared_resolver.keys
+            f"list[{declared_resolver.returns.__name__}]"
+            if declared_resolver.returns
             else declared_resolver.function.__annotations__["return"]
         )
         field.type_annotation = factory.annotation(returned)
@@ -233,7 +234,7 @@ def _groups(factory: TypeFactory, entity: CatalogEntity) -> None:
 
 
 def _shared(factory: TypeFactory, catalog: Catalog) -> None:
-    shared = {"DateTime": scalars.DateTime, "Date": scalars.Date, "Amount": scalars.Amount, "Json": scalars.Json}
+    shared = {"DateTime": scalars.DateTime, "Date": scalars.Date, "Amount": scalars.Amount, "Json": Json}
     factory.types.update(shared, ID=strawberry.ID, Cursor=scalars.Cursor, Duration=scalars.Duration)
     factory.interface("Node", "Anything with an id.", [FieldSpec("id", "ID", "Unique in the whole graph.")])
     factory.output(
@@ -282,7 +283,7 @@ def _objects(factory: TypeFactory, catalog: Catalog) -> None:
         _connection(factory, revision, ())
         for link in entity.links.values():
             if isinstance(link, UnionLink):
-                factory.union(link.name, link.description, [catalog.type_paths[target] for target in link.targets])
+                factory.union(link.name, link.description, [target.__name__ for target in link.targets])
     for interface in catalog.interfaces.values():
         _connection(factory, interface.name, ())
         values = [

@@ -168,7 +168,7 @@ class SelectionPlanner:
             name = nodes[0].name.value
             resolver = entity.resolvers.get(name)
             with self.field_context(key, nodes[0]):
-                if self.planning.as_of and (name in entity.links or name == HISTORY or (resolver and resolver.keys)):
+                if self.planning.as_of and (name in entity.links or name == HISTORY or (resolver and resolver.returns)):
                     problem = "a link cannot be read as it was; ask for the row as it is beside it."
                     raise BadInput(f"{name}: {problem}", code="AS_OF_LINK")
                 if resolver is not None:
@@ -265,8 +265,8 @@ class SelectionPlanner:
             return {name: source(context.variables) for name, source in sources.items()}
 
         rows_plan = None
-        if resolver.keys is not None:
-            target = self._schema.catalog.target(resolver.keys)
+        if resolver.returns is not None:
+            target = self._schema.catalog.target(resolver.returns)
             rows_plan = self._rows_by_keys(target, [node.selection_set for node in nodes])
         scalar_names = tuple(hidden[HIDDEN_PREFIX + need].scalar.name for need in resolver.needs)
         return ResolverField(key, resolver, tuple(needs), scalar_names, arguments, rows_plan)

@@ -41,7 +41,8 @@ from hub.engine.sql.conditions import AliasGenerator, Condition, SelectSource, c
 from hub.engine.sql.connections import limit_expression
 from hub.engine.sql.history import as_of, lateral_as_of, lookup_as_of, require_retention
 from hub.engine.sql.selections import SelectionCompiler
-from hub.viewer import Binding
+from hub.model.scopes import VIEWER_ARGUMENTS
+from hub.viewer import Binding, Viewer
 
 CURRENT_POSITION_SQL = (
     "coalesce((select max(position) from change_order), (select least_position - 1 from change_feed))"
@@ -95,15 +96,16 @@ def compile_live(plan: Plan, binding: Binding) -> CompiledStatement:
     )
 
 
+def _of_viewer(argument: Callable[[Viewer], Any]) -> Callable[[ExecutionContext], Any]:
+    return lambda context: argument(context.viewer)
+
+
 def _compile_select(select: sa.Select[Any], plan: Plan) -> CompiledStatement:
     compiled = select.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
     sources: dict[str, Callable[[ExecutionContext], Any]] = {
         parameter.name: parameter.evaluate for parameter in (*RUNTIME_PARAMETERS, *plan.parameters)
     }
-    sources["viewer_unit"] = lambda context: context.viewer.unit_ids[0]
-    sources["viewer_units"] = lambda context: context.viewer.unit_ids
-    sources["viewer_customer"] = lambda context: context.viewer.customer_id
-    sources["viewer_key"] = lambda context: context.viewer.key_id
+    sources |= {name: _of_viewer(argument) for name, argument in VIEWER_ARGUMENTS.items()}
     parameter_names: Sequence[str] = compiled.positiontup or ()
     validated_only = tuple(parameter.evaluate for parameter in plan.parameters if parameter.name not in parameter_names)
     return CompiledStatement(

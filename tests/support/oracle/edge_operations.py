@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hub.domain.customers import customers
+from hub.schema.customers import customers
 
 # One code is the beginning of another, and one is a wildcard to `like`.
 UNIT_PARENTS = {

@@ -16,12 +16,15 @@ import asyncpg
 import sqlalchemy as sa
 
 from hub.db.pool import Connection
-from hub.domain.customers import contacts, customers, identify, lifecycle
-from hub.domain.engagement import interactions
-from hub.domain.organisation import organisation
-from hub.domain.privacy import consents
-from hub.domain.sales import orders, products
-from hub.domain.scoring import scores
+from hub.domain.customers.customers import normalize_identifier
+from hub.model.entity import Entity
+from hub.schema.customers import addresses, contacts, customers, identity_reviews, stage_moves
+from hub.schema.engagement import interactions
+from hub.schema.organisation import staff as staff_members
+from hub.schema.organisation import units as org_units
+from hub.schema.privacy import consents
+from hub.schema.sales import orders, products
+from hub.schema.scoring import scores
 from oracle.edge_operations import ATTRIBUTES, CURRENCIES, IDENTIFIER_KINDS, NAMES, TEXTS, TIMESTAMPS, UNIT_PARENTS
 
 EdgeRowValues = dict[str, Any]
@@ -37,10 +40,10 @@ class EdgeRowBuilder:
     def key(self) -> UUID:
         return UUID(int=self.rng.getrandbits(128))
 
-    def add(self, table: sa.Table, **values: Any) -> EdgeRowValues:
+    def add(self, entity: type[Entity], **values: Any) -> EdgeRowValues:
         row = {"id": self.key(), **values, "created_at": self.pick(TIMESTAMPS), "updated_at": self.pick(TIMESTAMPS)}
         row["version"] = self.rng.randint(1, 3)
-        self.rows_by_table.setdefault(table, []).append(row)
+        self.rows_by_table.setdefault(entity.table, []).append(row)
         return row
 
     def pick(self, choices: Sequence[Any]) -> Any:
@@ -74,10 +77,10 @@ def _organisation(builder: EdgeRowBuilder, existing: ExistingKeys) -> tuple[list
     for code, parent in UNIT_PARENTS.items():
         above = units[parent] if parent else None
         units[code] = builder.add(
-            organisation.OrgUnit,
+            org_units.OrgUnit,
             code=code,
             name=builder.pick(("North", "North", "Süd", "中")),
-            kind=builder.member(organisation.UnitKind),
+            kind=builder.member(org_units.UnitKind),
             parent_id=above and above["id"],
             path=f"{above['path']}.{code}" if above else code,
         )
@@ -85,7 +88,7 @@ def _organisation(builder: EdgeRowBuilder, existing: ExistingKeys) -> tuple[list
     staff: list[UUID] = []
     for number in range(14):
         staff_member = builder.add(
-            organisation.Staff,
+            staff_members.Staff,
             number=f"AWK{number}",
             name=builder.pick(NAMES[:8]),
             title=builder.text(),
@@ -126,7 +129,7 @@ def _customer(builder: EdgeRowBuilder, number: int, units: Sequence[UUID], staff
                 customer_id=key,
                 kind=identifier_kind.value,
                 value=value,
-                normalized=customers.normalize_identifier(identifier_kind, value),
+                normalized=normalize_identifier(identifier_kind, value),
                 verified=builder.pick((True, False)),
                 source=f"s{number % 3}",
             )
@@ -159,10 +162,10 @@ def _people(builder: EdgeRowBuilder, customer: UUID) -> list[UUID]:
                 )
     for _ in range(builder.rng.randint(0, 2)):
         builder.add(
-            contacts.Address,
+            addresses.Address,
             customer_id=customer,
             contact_id=builder.maybe(people),
-            kind=builder.member(contacts.AddressKind),
+            kind=builder.member(addresses.AddressKind),
             street=builder.pick(TEXTS),
             city=builder.pick(("Köln", "koln", "東京", "Köln", "")),
             region=builder.text(),
@@ -181,7 +184,7 @@ def _orders(
         order = builder.add(
             orders.Order,
             customer_id=customer,
-            number=f"AWK{len(builder.rows_by_table.get(orders.Order, []))}",
+            number=f"AWK{len(builder.rows_by_table.get(orders.Order.table, []))}",
             status=builder.member(orders.OrderStatus),
             placed_at=builder.pick(TIMESTAMPS),
             required_at=builder.maybe(TIMESTAMPS),
@@ -214,7 +217,7 @@ def _orders(
 def _history(
     builder: EdgeRowBuilder, customer: UUID, people: list[UUID], own_order_ids: list[UUID], staff: Sequence[UUID]
 ) -> None:
-    all_order_ids = [order["id"] for order in builder.rows_by_table.get(orders.Order, [])]
+    all_order_ids = [order["id"] for order in builder.rows_by_table.get(orders.Order.table, [])]
     for _ in range(builder.rng.randint(0, 6)):
         mentioned = [*builder.rng.choices([*own_order_ids, *all_order_ids, builder.key()], k=builder.rng.randint(0, 4))]
         words = [
@@ -273,21 +276,21 @@ def _consents_and_reviews(builder: EdgeRowBuilder, customer: UUID) -> None:
             )
     for _ in range(builder.rng.randint(0, 3)):
         builder.add(
-            lifecycle.StageMove,
+            stage_moves.StageMove,
             customer_id=customer,
             from_stage=builder.member(customers.Stage),
             to_stage=builder.member(customers.Stage),
             reason=builder.pick(NAMES),
             moved_at=builder.pick(TIMESTAMPS),
         )
-    others = [row["id"] for row in builder.rows_by_table[customers.Customer] if row["id"] != customer]
+    others = [row["id"] for row in builder.rows_by_table[customers.Customer.table] if row["id"] != customer]
     for other in builder.rng.sample(others, min(len(others), builder.rng.randint(0, 2))):
         builder.add(
-            identify.Review,
+            identity_reviews.IdentityReview,
             customer_id=customer,
             other_id=other,
             reason=builder.pick(NAMES),
-            status=builder.member(identify.ReviewStatus),
+            status=builder.member(identity_reviews.ReviewStatus),
         )
 
 
@@ -331,8 +334,8 @@ async def add(dsn: str, seed: int = 1, count: int = 78) -> None:
     try:
         existing = ExistingKeys(
             *[
-                await _existing_ids(connection, table)
-                for table in (organisation.OrgUnit, organisation.Staff, products.Product)
+                await _existing_ids(connection, entity.table)
+                for entity in (org_units.OrgUnit, staff_members.Staff, products.Product)
             ]
         )
         async with connection.transaction():

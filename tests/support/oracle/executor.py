@@ -176,9 +176,9 @@ def _resolver_field(resolver: FieldResolver, catalog: Catalog) -> GraphQLFieldRe
     def resolve(record: DataRecord, info: OracleInfo, **arguments: Any) -> Any:
         context: OracleContext = info.context
         result = resolver.function(None, **{need: record[need] for need in resolver.needs}, **arguments)
-        if resolver.keys is None:
+        if resolver.returns is None:
             return result
-        rows = [context.data.get(catalog.type_paths[resolver.keys], key) for key in result]
+        rows = [context.data.get(resolver.returns.__name__, key) for key in result]
         return [row for row in rows if row is not None]
 
     return resolve

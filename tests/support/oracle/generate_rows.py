@@ -76,11 +76,11 @@ class RowSelectionGenerator:
         for argument in type_.fields[name].args:
             if self.draw.chance(0.9, "resolver: argument"):
                 arguments[argument] = self.draw.pick((0, 1, 3, 7, 100, -1))
-        if resolver.keys is None:
+        if resolver.returns is None:
             self.draw.record_features("resolver: value")
             return self.fields.field(scope, type_, name, arguments)
         self.draw.record_features("resolver: keys")
-        target = self.draw.catalog.target(resolver.keys)
+        target = self.draw.catalog.target(resolver.returns)
         below = partial(self.row_fields, target, None, budget // 10, depth + 1)
         return self.fields.field(scope, type_, name, arguments, below)
 

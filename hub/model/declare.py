@@ -1,0 +1,132 @@
+"""Declarations as the engine reads them: each entity with both directions of its links, its rules and its writer."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from hub.model.declarations import (
+    TIMELINE,
+    AscDesc,
+    FieldResolver,
+    InvalidDeclaration,
+    Lookup,
+    MergedConnection,
+    Sortable,
+    ToMany,
+    ToOne,
+    UnionLink,
+)
+from hub.model.entity import Entity
+from hub.model.moves import allowed_moves
+from hub.model.scopes import Scope
+from hub.model.writer import EntityWriter, writer_of
+
+AnyLink = ToOne | ToMany | UnionLink | MergedConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """An entity as the engine reads it."""
+
+    entity: type[Entity]
+    description: str
+    table: sa.Table
+    scope: Scope
+    prefix: str
+    plural: str
+    sortable: tuple[Sortable, ...]
+    order: tuple[str, AscDesc]
+    filterable: tuple[str, ...] | None
+    search: tuple[str, ...]
+    annotations: Mapping[str, Any]
+    links: Mapping[str, AnyLink]
+    resolvers: Mapping[str, FieldResolver]
+    implements: Mapping[str, str]
+    lookups: tuple[Lookup, ...]
+    writer: EntityWriter
+
+    @property
+    def name(self) -> str:
+        """The name of the GraphQL type."""
+        return self.entity.__name__
+
+
+def declare(entities: Sequence[type[Entity]]) -> tuple[Declaration, ...]:
+    """The declarations of all entities; raises InvalidDeclaration naming every rule that is missing."""
+    faults = [fault for entity in entities for fault in _missing_rules(entity)]
+    if faults:
+        raise InvalidDeclaration("\n".join(["These declarations need rules:", *(f"- {fault}" for fault in faults)]))
+    customer = next(entity for entity in entities if entity.definition.scope.customer_column == "id")
+    inverse: dict[type[Entity], dict[str, AnyLink]] = {entity: {} for entity in entities}
+    for entity in entities:
+        for owner, name, link in _inverse_links(entity, customer):
+            inverse[owner][name] = link
+    return tuple(_declaration(entity, customer, inverse[entity]) for entity in entities)
+
+
+def _missing_rules(entity: type[Entity]) -> Iterator[str]:
+    for name, column in entity.definition.columns.items():
+        if (column.options.computed or column.options.normal_form_of) and name not in entity.rules.computations:
+            yield f"{entity.__name__}.{name} is computed, but no rule computes it"
+    for column_name, workflow in entity.definition.workflow_columns.items():
+        for state in {target for member in workflow for target, move in member.moves().items() if move.guarded}:
+            if (column_name, state.value) not in entity.rules.guards:
+                yield f"{entity.__name__}.{column_name}: moves to {state} are guarded, but no rule guards them"
+
+
+def _declaration(entity: type[Entity], customer: type[Entity], inverse: Mapping[str, AnyLink]) -> Declaration:
+    definition, options = entity.definition, entity.definition.options
+    fields = {n: a for n, a in definition.annotations.items() if not definition.columns[n].options.is_hidden}
+    hidden = [name for name in fields if not definition.columns[name].options.filterable]
+    if definition.ownership.carries_key:
+        fields["owner"] = str
+    python_fields = {
+        name: FieldResolver(f.function, tuple(column.name for column in f.needs), f.returns)
+        for name, f in definition.python_fields.items()
+    }
+    return Declaration(
+        entity=entity,
+        description=" ".join((entity.__doc__ or "").split()),
+        table=entity.table,
+        scope=definition.scope,
+        prefix=options["prefix"],
+        plural=definition.plural,
+        sortable=tuple(Sortable(name, null_as) for name, null_as in definition.sortable.items()),
+        order=definition.order,
+        filterable=tuple(name for name in fields if name not in hidden) if hidden else None,
+        search=tuple(options.get("search", ())),
+        annotations=fields,
+        links={**dict(_own_links(entity, customer)), **inverse},
+        resolvers=python_fields | allowed_moves(entity),
+        implements={TIMELINE.name: options["timeline"]} if "timeline" in options else {},
+        lookups=tuple(entity.rules.lookups.values()),
+        writer=writer_of(entity),
+    )
+
+
+def _own_links(entity: type[Entity], customer: type[Entity]) -> Iterator[tuple[str, AnyLink]]:
+    """The links that the entity declares, and the one to its owner."""
+    definition = entity.definition
+    if definition.has_customer and not definition.is_part:
+        yield "customer", ToOne(customer, "customer_id", definition.ownership.description)
+    for name, link in definition.all_links.items():
+        yield name, ToOne(link.target, link.column_name, link.description)
+    for name, union in definition.unions.items():
+        targets: dict[type[Any], str] = {link.target: link.column_name for link in union.links}
+        yield name, UnionLink(union.union_name, targets, union.description)
+    for name, merged in definition.merged_lists.items():
+        yield name, MergedConnection(merged.interface, "customer_id", merged.description)
+
+
+def _inverse_links(entity: type[Entity], customer: type[Entity]) -> Iterator[tuple[type[Entity], str, ToMany]]:
+    """The lists of this entity's rows on the other sides of its links."""
+    definition = entity.definition
+    if definition.ownership.inverse is not None and not definition.is_part:
+        name, description = definition.ownership.inverse
+        yield customer, name, ToMany(entity, "customer_id", description)
+    for link in definition.all_links.values():
+        if link.inverse is not None:
+            name, description = link.inverse
+            yield link.target, name, ToMany(entity, link.column_name, description)

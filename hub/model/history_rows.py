@@ -1,0 +1,90 @@
+"""Rows that supersede each other: the latest per customer and key is current, the earlier ones stay.
+
+An entity says so with `superseding=current_by("purpose", "channel", moment="given_at", late="insert")`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from hub.db.pool import Connection
+from hub.errors import BadInput
+from hub.model import statements
+from hub.model.columns import timestamp
+from hub.model.definition import Superseding
+from hub.model.entity import Entity, entity_of
+from hub.model.rows import insert_row, lock_row
+from hub.model.statements import SqlStatement
+from hub.viewer import Viewer
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    supersede: SqlStatement
+    next_moment: SqlStatement
+
+
+async def insert_current(tx: Connection, viewer: Viewer, entity: type[Entity], values: Values, now: datetime) -> UUID:
+    """Inserts a row that supersedes the current one of its customer and key; returns its key.
+
+    Locks the customer. A row that is older than the current one is refused with BadInput, or inserted as superseded by
+    the next, as the declaration says."""
+    superseding = entity.definition.options["superseding"]
+    owner = statements.referenced_table(entity.c.customer_id)
+    assert owner is not None
+    await lock_row(tx, viewer, entity_of(owner), values["customer_id"], "customer_id")
+    superseded_at = await _supersede(tx, viewer, entity, superseding, values, now)
+    return await insert_row(tx, viewer, entity, {**values, "superseded_at": superseded_at}, now)
+
+
+async def _supersede(
+    tx: Connection, viewer: Viewer, entity: type[Entity], superseding: Superseding, values: Values, now: datetime
+) -> datetime | None:
+    """Ends the row that the new one follows; returns when the new one is superseded itself, if it is late."""
+    prepared = _statements(entity.table)
+    moment: datetime = values[superseding.moment]
+    key = {f"key_{name}": values[name] for name in superseding.columns}
+    arguments = {**key, "customer": values["customer_id"], "moment": moment, "now": now}
+    last: datetime | None = await tx.fetchval(prepared.supersede.text, *prepared.supersede.bind(arguments, viewer))
+    if superseding.late == "insert":
+        next_moment: datetime | None = await tx.fetchval(
+            prepared.next_moment.text, *prepared.next_moment.bind(arguments, viewer)
+        )
+        return next_moment
+    if last is not None and last > moment:
+        name = superseding.moment
+        message = f"{name}: the current row of {last:%Y-%m-%dT%H:%M:%SZ} is later; give a later moment."
+        raise BadInput(message, argument=name)
+    return None
+
+
+@cache
+def _statements(table: sa.Table) -> _Statements:
+    superseding, c = entity_of(table).definition.options["superseding"], table.c
+    moment, bound = c[superseding.moment], sa.bindparam("moment", type_=timestamp())
+    same = [c.customer_id == sa.bindparam("customer", type_=sa.Uuid())]
+    for name in superseding.columns:
+        value = sa.bindparam(f"key_{name}", type_=sa.Text())
+        same.append(c[name].is_not_distinct_from(value) if c[name].nullable else c[name] == value)
+    open_rows = c.superseded_at.is_(None)
+    # A late row counts from its moment until the next one's, in whatever order the two arrive.
+    between = [moment <= bound, sa.or_(open_rows, c.superseded_at > bound)]
+    affected = between if superseding.late == "insert" else [open_rows]
+    supersede = (
+        sa.update(table)
+        .where(*same, *affected)
+        .values(
+            superseded_at=bound,
+            version=c.version + sa.literal_column("1"),
+            updated_at=sa.bindparam("now", type_=timestamp()),
+        )
+        .returning(moment)
+    )
+    next_moment = sa.select(sa.func.min(moment)).where(*same, moment > bound)
+    return _Statements(statements.compile_statement(supersede, table), statements.compile_statement(next_moment, table))

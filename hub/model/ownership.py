@@ -1,0 +1,36 @@
+"""Whose rows an entity's are: the words for `owned_by=`. Each brings its columns, their keys and the scope of visibility."""
+
+from dataclasses import dataclass, replace
+
+from hub.model import scopes
+from hub.model.links import Inverse, LinkIndex
+from hub.model.scopes import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """A scope, and the link to the owner: its description and, if the owner lists the rows, the name of the list.
+
+    Called, it gives a copy with another description, an inverse, or another index behind the owner's key."""
+
+    scope: Scope
+    carries_unit: bool = False  # whether each row has its customer's `unit_id`
+    carries_key: bool = False  # whether each row has the public id of its key, `owner`
+    description: str = "The customer that the row belongs to."
+    inverse: Inverse | None = None
+    index: LinkIndex = True
+
+    def __call__(
+        self, description: str | None = None, *, inverse: Inverse | None = None, index: LinkIndex = True
+    ) -> "Ownership":
+        return replace(self, description=description or self.description, inverse=inverse, index=index)
+
+
+customer_owned = Ownership(scopes.customer_owned)
+# For large tables whose lists are cut by unit: the row carries its customer's unit, which the database keeps right.
+customer_and_unit = Ownership(scopes.customer_owned, carries_unit=True)
+customer_itself = Ownership(scopes.customer_itself)
+unit_itself = Ownership(scopes.unit_itself)
+unit_owned = Ownership(scopes.unit_owned)
+any_key = Ownership(scopes.any_key)
+key_owned = Ownership(scopes.key_owned, carries_key=True, description="The id of the key with whose rights it is sent.")

@@ -1,0 +1,109 @@
+"""Single rows of an entity, within what the viewer sees: insert, update, lock, and the errors of hidden or absent rows."""
+
+from collections.abc import Awaitable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+import asyncpg
+import sqlalchemy as sa
+
+from hub.db.constraint_errors import to_hub_error
+from hub.db.pool import Connection, ContentionError
+from hub.errors import HubError, NotFound
+from hub.model import statements
+from hub.model.columns import metadata
+from hub.model.entity import Entity
+from hub.viewer import Viewer
+
+T = TypeVar("T")
+Values = Mapping[str, Any]
+
+
+def not_visible(argument: str) -> NotFound:
+    """The error for a key of a row that is absent or hidden; the two are the same answer."""
+    return NotFound(f"{argument}: there is no such row, or this key may not see it.", argument=argument)
+
+
+def prefix_error(argument: str, error: HubError) -> HubError:
+    """The error of a nested value, with the argument that the value is nested in."""
+    if error.argument is not None:
+        error.message = f"{argument}.{error.message}"
+        error.argument = f"{argument}.{error.argument}"
+    return error
+
+
+async def prefixing_errors(argument: str, awaitable: Awaitable[T]) -> T:
+    """Awaits; its errors, and those of the database, name the argument that the value is nested in."""
+    try:
+        return await awaitable
+    except HubError as error:
+        raise prefix_error(argument, error) from None
+    except asyncpg.IntegrityConstraintViolationError as error:
+        refusal = to_hub_error(error, metadata)
+        if refusal is None:
+            raise
+        raise prefix_error(argument, refusal) from error
+
+
+async def retry_if_gone(awaitable: Awaitable[T]) -> T:
+    """Awaits; ContentionError where the row was deleted after it was looked up, so that it is looked up again."""
+    try:
+        return await awaitable
+    except NotFound as error:
+        if error.argument != "id":
+            raise
+        raise ContentionError from error
+
+
+async def insert_row(tx: Connection, viewer: Viewer, entity: type[Entity], values: Values, now: datetime) -> UUID:
+    """Inserts a row, stamped with `now`; returns its key. Raises NotFound for a reference that the viewer does not see."""
+    table, copied = entity.table, entity.definition.copied_columns
+    stamped = {**values, "created_at": now, "updated_at": now}
+    statement = statements.insert(table, tuple(stamped), copied, viewer.binding)
+    key: UUID | None = await tx.fetchval(statement.text, *statement.bind(stamped, viewer))
+    if key is None:
+        for name in values:
+            await require_reference_visible(tx, viewer, table, name, values[name])
+        raise not_visible("id")
+    return key
+
+
+async def require_reference_visible(
+    tx: Connection, viewer: Viewer, table: sa.Table, name: str, key: UUID | None
+) -> None:
+    """Raises NotFound if the column refers to a row that the viewer does not see."""
+    target = statements.referenced_table(table.c[name])
+    if target is not None and key is not None and not await can_see(tx, viewer, target, key):
+        raise not_visible(name)
+
+
+async def update_row(
+    tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, values: Values, now: datetime
+) -> None:
+    """Updates columns of a row; raises NotFound for one that the viewer does not see."""
+    statement = statements.update(entity.table, tuple(values), viewer.binding)
+    arguments = statement.bind({**values, "row_key": key, "now": now}, viewer)
+    if await tx.fetchval(statement.text, *arguments) is None:
+        raise not_visible("id")
+
+
+async def lock_row(tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, argument: str) -> asyncpg.Record:
+    """The row, locked until the transaction ends; raises NotFound for one that the viewer does not see."""
+    statement = statements.select_for_update(entity.table, viewer.binding)
+    row = await tx.fetchrow(statement.text, *statement.bind({"row_key": key}, viewer))
+    if row is None:
+        raise not_visible(argument)
+    return row
+
+
+async def require_visible(tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, argument: str) -> None:
+    """Raises NotFound unless the viewer sees the row."""
+    if not await can_see(tx, viewer, entity.table, key):
+        raise not_visible(argument)
+
+
+async def can_see(tx: Connection, viewer: Viewer, table: sa.Table, key: UUID) -> bool:
+    """Whether the row exists and the viewer sees it."""
+    statement = statements.select_key(table, "id", viewer.binding)
+    return await tx.fetchval(statement.text, *statement.bind({"row_key": key}, viewer)) is not None

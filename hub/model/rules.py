@@ -1,0 +1,243 @@
+"""Rules that the domain registers on a declaration: `@validates(Order)`, `@computes(Ticket.due_at, Ticket.priority)`.
+
+A rule receives what is written and what is stored. The stored row is read, and locked, only where a rule needs it."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, TypeAlias, TypeVar
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from hub.db.pool import Connection
+from hub.model.declarations import AscDesc, Lookup
+from hub.model.fields import split_optional
+from hub.viewer import Viewer
+
+Values: TypeAlias = Mapping[str, Any]
+Rule = TypeVar("Rule", bound=Callable[..., Any])
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One row that is about to be written. `values` holds the columns that the caller gave, in canonical form.
+
+    `stored` is the row as it is, for updates, where a rule asked for it; else None."""
+
+    operation: Literal["create", "update"]
+    values: Values
+    stored: Values | None
+    viewer: Viewer
+    now: datetime
+
+    def value(self, column: str) -> Any:
+        """A column as it will be: written, else stored."""
+        return self.values[column] if column in self.values else (self.stored or {}).get(column)
+
+
+@dataclass(frozen=True, slots=True)
+class Computation:
+    """How a column is computed from other columns of its row."""
+
+    column: str
+    inputs: tuple[str, ...]
+    function: Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AlternateKey:
+    """Another way to find the row of an upsert: `find` looks in other tables, `attach` ties what was sought to a new row."""
+
+    input: type[Any]
+    description: str
+    find: Callable[[Connection, Viewer, Any], Awaitable[UUID | None]]
+    attach: Callable[[Connection, Viewer, UUID, Any, datetime], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceLookup:
+    """Another way to say which row a foreign key column of a new row refers to; `find` returns None for no row."""
+
+    column: str
+    input: type[Any]
+    description: str
+    find: Callable[[Connection, Viewer, Any], Awaitable[UUID | None]]
+
+
+@dataclass(slots=True)
+class Rules:
+    """The rules of one entity, in the order in which they were registered."""
+
+    checks: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
+    validators: list[Callable[[Write], None]] = field(default_factory=list)
+    stored_validators: list[Callable[[Write], None]] = field(default_factory=list)
+    computations: dict[str, Computation] = field(default_factory=dict)
+    authorizers: list[Callable[[Write], None]] = field(default_factory=list)
+    resolve_missing: list[Callable[[Connection, Write], Awaitable[Values]]] = field(default_factory=list)
+    reads_other_rows: bool = False  # whether one of resolve_missing does
+    before_insert: list[Callable[[Connection, Values], Awaitable[None]]] = field(default_factory=list)
+    after_write: list[Callable[[Connection, UUID, datetime], Awaitable[None]]] = field(default_factory=list)
+    alternate_keys: dict[str, AlternateKey] = field(default_factory=dict)
+    references: dict[str, ReferenceLookup] = field(default_factory=dict)
+    lookups: dict[str, Lookup] = field(default_factory=dict)
+    guards: dict[tuple[str, str], Callable[[Write], None]] = field(default_factory=dict)
+
+
+def _rules_of(column: sa.Column[Any]) -> Rules:
+    rules: Rules = column.table.info["entity"].rules
+    return rules
+
+
+def validates(entity: type[Any], *, stored: bool = False) -> Callable[[Rule], Rule]:
+    """Registers a rule that raises BadInput for a write that cannot be; it sees the canonical values.
+
+    With `stored`, an update reads and locks its row first."""
+
+    def register(rule: Rule) -> Rule:
+        (entity.rules.stored_validators if stored else entity.rules.validators).append(rule)
+        return rule
+
+    return register
+
+
+def checks(column: sa.Column[Any]) -> Callable[[Rule], Rule]:
+    """Registers the check of one column's values: it returns the canonical form or raises ValueError with the remedy."""
+
+    def register(rule: Rule) -> Rule:
+        _rules_of(column).checks[column.name] = rule
+        return rule
+
+    return register
+
+
+def computes(result: "sa.Column[R]", *inputs: sa.Column[Any]) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Registers the rule of a computed column: it receives the inputs in this order, as their Python types.
+
+    It runs for every new row and for each update that changes an input."""
+
+    def register(rule: Callable[..., R]) -> Callable[..., R]:
+        names = tuple(column.name for column in inputs)
+        _rules_of(result).computations[result.name] = Computation(result.name, names, rule)
+        return rule
+
+    return register
+
+
+def normalizes(result: "sa.Column[R]", *inputs: sa.Column[Any]) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Registers the rule of a column's normal form, which depends on other columns of the row.
+
+    The inputs of a `normal_form` stand in its declaration."""
+    entity = result.table.info["entity"]
+    names = entity.definition.columns[result.name].options.normal_form_of
+    return computes(result, *(inputs or (entity.table.c[name] for name in names)))
+
+
+def authorizes(entity: type[Any]) -> Callable[[Rule], Rule]:
+    """Registers a rule that raises Forbidden for values that a viewer may not write."""
+
+    def register(rule: Rule) -> Rule:
+        entity.rules.authorizers.append(rule)
+        return rule
+
+    return register
+
+
+def resolves_missing(entity: type[Any], *, reads: bool = True) -> Callable[[Rule], Rule]:
+    """Registers a rule that returns columns of a new row which follow from other rows.
+
+    One that follows from nested rows alone says `reads=False`: without them, it leaves a new row a single INSERT."""
+
+    def register(rule: Rule) -> Rule:
+        entity.rules.resolve_missing.append(rule)
+        entity.rules.reads_other_rows |= reads
+        return rule
+
+    return register
+
+
+def before_insert(entity: type[Any]) -> Callable[[Rule], Rule]:
+    """Registers a rule that sees a complete new row before it is stored, to take a lock for example."""
+
+    def register(rule: Rule) -> Rule:
+        entity.rules.before_insert.append(rule)
+        return rule
+
+    return register
+
+
+def after_write(entity: type[Any]) -> Callable[[Rule], Rule]:
+    """Registers a rule that runs after each write of a part, with the key of the row that it is part of."""
+
+    def register(rule: Rule) -> Rule:
+        entity.rules.after_write.append(rule)
+        return rule
+
+    return register
+
+
+def guards(entity: type[Any], column: str, state: str) -> Callable[[Rule], Rule]:
+    """Registers the guard of a guarded move to a state: it raises BadInput when the stored row may not make it."""
+
+    def register(rule: Rule) -> Rule:
+        entity.rules.guards[column, state] = rule
+        return rule
+
+    return register
+
+
+def lookup(
+    key: sa.Column[Any],
+    name: str,
+    arguments: Mapping[str, tuple[sa.Column[Any], bool]],
+    prefer: Sequence[tuple[str, AscDesc]],
+) -> Callable[[Rule], Rule]:
+    """Registers a root that finds the row that `key` refers to: `customerBy(identifier: …)`.
+
+    Each argument names a column beside `key`, and whether it is required. The rule normalises the arguments; its docstring
+    is the description. Among several rows, the first by `prefer` counts."""
+    (reference,) = (constraint.column for constraint in key.foreign_keys)
+    target = reference.table.info["entity"]
+
+    def register(rule: Rule) -> Rule:
+        text = " ".join((rule.__doc__ or "").split())
+        target.rules.lookups[name] = Lookup(name, key.table, key.name, arguments, rule, prefer, text)
+        return rule
+
+    return register
+
+
+def alternate_key(
+    entity: type[Any],
+    name: str,
+    input: type[Any],
+    description: str,
+    attach: Callable[[Connection, Viewer, UUID, Any, datetime], Awaitable[None]],
+) -> Callable[[Rule], Rule]:
+    """Registers a rule that finds the row of an upsert by something in another table, under a lock."""
+
+    def register(rule: Rule) -> Rule:
+        entity.rules.alternate_keys[name] = AlternateKey(input, description, rule, attach)
+        return rule
+
+    return register
+
+
+def reference(column: sa.Column[Any], name: str, input: type[Any], description: str) -> Callable[[Rule], Rule]:
+    """Registers another way for a new row to say which row `column` refers to: an order names its customer by identifier."""
+
+    def register(rule: Rule) -> Rule:
+        _rules_of(column).references[name] = ReferenceLookup(column.name, input, description, rule)
+        return rule
+
+    return register
+
+
+def python_value(column: sa.Column[Any], value: Any) -> Any:
+    """A value of a column as its declared Python type: text of an enum column as its member."""
+    annotation = column.table.info["entity"].definition.annotations.get(column.name)
+    python_type = split_optional(annotation)[0]
+    if value is None or not isinstance(column.type, sa.Enum):
+        return value
+    return python_type(value)

@@ -1,0 +1,224 @@
+"""Builds an entity's table from its definition: columns, keys, checks and the indexes that its lists need.
+
+Every list has an index that begins with what it is reached by, goes on with its default order and ends with the id."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from hub.model.columns import (
+    DENORMALIZED_UNIT,
+    Ltree,
+    entity_table,
+    foreign_key,
+    search_column,
+    search_index,
+)
+from hub.model.definition import EntityDefinition
+from hub.model.fields import (
+    GLOBAL,
+    UNSET,
+    WITHIN_CUSTOMER,
+    WITHIN_VISIBLE,
+    server_default_sql,
+    split_optional,
+    sql_type,
+)
+from hub.model.links import Link, LinkIndex
+
+TREE_CHECKS = {
+    "{label} ~ '^[A-Za-z0-9_]+$'": "{label}_is_a_label",
+    "subpath({path}, -1) = {label}::ltree": "{path}_ends_in_{label}",
+    "({parent} is null) = (nlevel({path}) = 1)": "root_has_no_parent",
+}
+
+
+def build_table(definition: EntityDefinition) -> sa.Table:
+    """The table of an entity, with its constraints and indexes."""
+    items = [*_owner_columns(definition), *_body_columns(definition), *_constraints(definition)]
+    table = entity_table(definition.table_name, *items, comment=_first_line(definition))
+    for link in definition.all_links.values():
+        if _is_composite(definition, link):
+            _ensure_unique(link.target.table if link.target is not definition.entity else table, "id", "customer_id")
+    _add_indexes(definition, table)
+    return table
+
+
+def _first_line(definition: EntityDefinition) -> str:
+    return (definition.entity.__doc__ or "").strip()
+
+
+# -- columns ------------------------------------------------------------------------------------------------------------
+
+
+def _owner_columns(definition: EntityDefinition) -> Iterator[sa.schema.SchemaItem]:
+    ownership, parent = definition.ownership, definition.parent
+    if definition.has_customer:
+        composite = ownership.carries_unit or definition.is_part
+        if composite:
+            yield sa.Column("customer_id", sa.Uuid, nullable=False, comment=ownership.description)
+        else:
+            yield foreign_key("customer_id", "customers.id", ownership.description, ondelete="CASCADE")
+    if ownership.carries_unit:
+        comment = "The unit that owns the row's customer."
+        yield sa.Column("unit_id", sa.Uuid, nullable=False, comment=comment, info={DENORMALIZED_UNIT: True})
+        yield sa.ForeignKeyConstraint(
+            ["customer_id", "unit_id"], ["customers.id", "customers.unit_id"], onupdate="CASCADE", ondelete="CASCADE"
+        )
+    if definition.ownership.carries_key:
+        yield sa.Column("owner", sa.Text, nullable=False, comment=ownership.description)
+    if parent is not None:
+        yield from _link_columns(definition, parent)
+
+
+def _body_columns(definition: EntityDefinition) -> Iterator[sa.schema.SchemaItem]:
+    for name in definition.members:
+        if name in definition.links:
+            yield from _link_columns(definition, definition.links[name])
+        else:
+            yield _field_column(definition, name)
+    if "search" in definition.options:
+        yield search_column(definition.options["search"])
+
+
+def _field_column(definition: EntityDefinition, name: str) -> sa.Column[Any]:
+    options = definition.columns[name].options
+    python_type, nullable = split_optional(definition.annotations[name])
+    types = [split_optional(annotation)[0] for annotation in definition.annotations.values()]
+    check_name = name if types.count(python_type) > 1 else None  # the enum's name, unless two columns share it
+    generated = [] if options.generated is None else [sa.Computed(options.generated, persisted=True)]
+    default = None if options.server_default is UNSET else server_default_sql(options.server_default)
+    return sa.Column(
+        name,
+        sql_type(python_type, options.precision, check_name),
+        *generated,
+        nullable=nullable,
+        server_default=default,
+        comment=options.description,
+        info={"secret": True} if options.secret else {},
+    )
+
+
+def _is_composite(definition: EntityDefinition, link: Link) -> bool:
+    """Whether both rows of a link belong to a customer, so that the key keeps them to the same one."""
+    target = definition if link.target is definition.entity else link.target.definition
+    return link.enforced and definition.has_customer and bool(target.has_customer)
+
+
+def _link_columns(definition: EntityDefinition, link: Link) -> Iterator[sa.schema.SchemaItem]:
+    column, on_delete = link.column_name, link.on_delete and link.on_delete.upper()
+    own = link.target is definition.entity
+    target = definition.table_name if own else link.target.definition.table_name
+    if link.enforced and not _is_composite(definition, link):
+        yield foreign_key(column, f"{target}.id", link.description, nullable=link.optional, ondelete=on_delete)
+    else:
+        yield sa.Column(column, sa.Uuid, nullable=link.optional, comment=link.description)
+    if _is_composite(definition, link):
+        keys = [f"{target}.id", f"{target}.customer_id"]
+        yield sa.ForeignKeyConstraint([column, "customer_id"], keys, ondelete=on_delete)
+    if link.tree is not None:
+        comment = f"The {link.label}s from the root to the row, joined by dots."
+        yield sa.Column(link.tree, Ltree, nullable=False, comment=comment)
+        names = {"label": link.label, "path": link.tree, "parent": column}
+        for sql, name in TREE_CHECKS.items():
+            yield sa.CheckConstraint(sql.format(**names), name=name.format(**names))
+
+
+# -- constraints --------------------------------------------------------------------------------------------------------
+
+
+def _constraints(definition: EntityDefinition) -> Iterator[sa.schema.SchemaItem]:
+    for name, column in definition.columns.items():
+        if column.options.unique in (GLOBAL, WITHIN_VISIBLE):
+            yield sa.UniqueConstraint(name)
+        elif column.options.unique is WITHIN_CUSTOMER:
+            yield sa.UniqueConstraint("customer_id", name)
+    for rule in definition.options.get("unique", ()):
+        yield sa.UniqueConstraint(*rule.columns)
+    if definition.scope.customer_column == "id":
+        yield sa.UniqueConstraint("id", "unit_id")  # rows that carry their customer's unit refer to both
+    for name, sql in definition.options.get("checks", {}).items():
+        yield sa.CheckConstraint(sql, name=name)
+    links = [f"{name}_id" for name in definition.options.get("exactly_one", ())]
+    if links:
+        yield sa.CheckConstraint(f"num_nonnulls({', '.join(links)}) = 1", name=f"exactly_one_of_{'_or_'.join(links)}")
+
+
+def _ensure_unique(table: sa.Table, *columns: str) -> None:
+    """Gives a table the key that a composite foreign key refers to."""
+    keys = (c for c in table.constraints if isinstance(c, sa.UniqueConstraint))
+    if not any(tuple(key.columns.keys()) == columns for key in keys):
+        table.append_constraint(sa.UniqueConstraint(*columns))
+
+
+# -- indexes ------------------------------------------------------------------------------------------------------------
+
+
+def _add_indexes(definition: EntityDefinition, table: sa.Table) -> None:
+    for name, null_as in definition.sortable.items():
+        column = table.c[name]
+        expression = column if null_as is None else sa.func.coalesce(column, null_as)
+        sa.Index(f"ix_{table.name}_{name}_id", expression, table.c.id)
+        options = definition.columns[name].options if name in definition.columns else None
+        for owner in () if options is None else options.by:
+            _add_index(table, [f"{owner}_id", name, "id"])
+    _add_key_indexes(definition, table)
+    for extra in definition.options.get("indexes", ()):
+        where = None if extra.where is None else sa.text(extra.where)
+        _add_index(table, extra.columns, name=extra.name, include=extra.include, where=where)
+    for link in definition.links.values():
+        if link.tree is not None:
+            sa.Index(f"ix_{table.name}_{link.tree}", table.c[link.tree], postgresql_using="gist")
+            sa.Index(f"uq_{table.name}_{link.tree}", table.c[link.tree], unique=True)
+    if "superseding" in definition.options:
+        _add_current_index(definition, table)
+    if "search" in definition.options:
+        search_index(table)
+
+
+def _add_key_indexes(definition: EntityDefinition, table: sa.Table) -> None:
+    """The indexes of lists that are reached by a key: the owner's, the unit's, and those of inverse links."""
+    if definition.has_customer:
+        _add_link_index(definition, table, "customer_id", () if definition.is_part else definition.ownership.index)
+    if definition.ownership.carries_unit:
+        _add_link_index(definition, table, "unit_id", True)
+    for link in definition.all_links.values():
+        _add_link_index(definition, table, link.column_name, link.index)
+
+
+def _add_link_index(definition: EntityDefinition, table: sa.Table, key: str, spec: LinkIndex) -> None:
+    if spec is False:
+        return
+    following = spec if isinstance(spec, tuple) else (definition.order[0], "id")
+    # Where most rows have no key, an index that lists only the others costs an insert less.
+    where = table.c[key].is_not(None) if spec == "not null" else None
+    _add_index(table, [key, *following], where=where)
+
+
+def _add_index(
+    table: sa.Table,
+    columns: Sequence[str],
+    *,
+    name: str | None = None,
+    include: Sequence[str] = (),
+    where: "sa.ColumnElement[bool] | sa.TextClause | None" = None,
+) -> None:
+    options: dict[str, Any] = {} if where is None else {"postgresql_where": where}
+    if include:
+        options["postgresql_include"] = list(include)
+    sa.Index(f"ix_{table.name}_{name or '_'.join(columns)}", *(table.c[column] for column in columns), **options)
+
+
+def _add_current_index(definition: EntityDefinition, table: sa.Table) -> None:
+    """At most one current row for each customer and what it is current by; null counts as a value."""
+    names = definition.options["superseding"].columns
+    columns = [table.c[name] for name in names]
+    expressions = [sa.func.coalesce(column, "") if column.nullable else column for column in columns]
+    sa.Index(
+        f"uq_{table.name}_customer_id_{'_'.join(names)}_current",
+        table.c.customer_id,
+        *expressions,
+        unique=True,
+        postgresql_where=table.c.superseded_at.is_(None),
+    )

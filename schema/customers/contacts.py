@@ -1,0 +1,66 @@
+"""Contacts: people at or of a customer, and how they can be reached."""
+
+import phonenumbers
+
+from hub.model import Column, DescribedEnum, Entity, customer_owned, field, resolver, validators
+
+
+class PointKind(DescribedEnum):
+    EMAIL = "EMAIL", "An e-mail address."
+    PHONE = "PHONE", "A fixed telephone line."
+    MOBILE = "MOBILE", "A mobile telephone."
+    FAX = "FAX", "A fax line."
+    CHAT = "CHAT", "A handle on a messenger."
+    WEB = "WEB", "A web address."
+
+
+class Contact(
+    Entity,
+    prefix="con",
+    owned_by=customer_owned("The person's customer.", inverse=("contacts", "People at or of the customer.")),
+    writable_by=("unit", "customer"),
+    order="name",
+    sortable=("created_at",),
+    search=("name", "title"),
+):
+    """A person at or of a customer."""
+
+    name: Column[str] = field("Full name of the person.", check=validators.single_line, sortable=True)
+    title: Column[str | None] = field("Job title or role.", check=validators.single_line)
+    is_primary: Column[bool] = field("The one to ask first.", server_default=False)
+    language: Column[str | None] = field("ISO 639 code of the language to be used.", check=validators.language)
+
+
+class ContactPoint(
+    Entity,
+    prefix="cpt",
+    part_of=Contact,
+    parent=("contact", "The person who is reached."),
+    inverse=("points", "Ways to reach the person."),
+    nested=True,
+    permission="contacts",
+    writable_by=("unit", "customer"),
+    order="created_at",
+):
+    """A way to reach a contact."""
+
+    kind: Column[PointKind] = field("The way of reaching the person.", writable="create")
+    value: Column[str] = field(
+        "The address or number, as it was received.", check=validators.single_line, writable="create"
+    )
+    country: Column[str | None] = field(
+        "ISO country code that a national telephone number is read in.", check=validators.country, writable="create"
+    )
+    verified: Column[bool] = field("Known to reach the person.", server_default=False)
+    preferred: Column[bool] = field("The way the person prefers.", server_default=False)
+
+    @resolver(kind, value, country)
+    def international(self, kind: str, value: str, country: str | None) -> str | None:
+        """A telephone number as it is dialled from abroad, `+44 171 555 7788`; null for other kinds and invalid numbers."""
+        if kind not in ("PHONE", "MOBILE", "FAX"):
+            return None
+        try:
+            number = phonenumbers.parse(value, country)
+        except phonenumbers.NumberParseException:
+            return None
+        return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)

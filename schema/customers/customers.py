@@ -1,0 +1,138 @@
+"""Customers and the identifiers that they are known by."""
+
+from hub.model import (
+    ANY,
+    GLOBAL,
+    TIMELINE,
+    Column,
+    DescribedEnum,
+    Entity,
+    Json,
+    Workflow,
+    customer_itself,
+    customer_owned,
+    field,
+    index,
+    merged,
+    move,
+    normal_form,
+    state,
+    to_one,
+    unique,
+    validators,
+)
+from hub.schema.organisation.staff import Staff
+from hub.schema.organisation.units import OrgUnit
+
+
+class CustomerKind(DescribedEnum):
+    PERSON = "PERSON", "A natural person."
+    ORGANISATION = "ORGANISATION", "A company or another body."
+
+
+class CustomerStatus(DescribedEnum):
+    ACTIVE = "ACTIVE", "Business as usual."
+    BLOCKED = "BLOCKED", "No new business until someone lifts the block."
+    CLOSED = "CLOSED", "The relation has ended; the record stays."
+
+
+class Stage(Workflow, history=True):
+    PROSPECT = "PROSPECT", state("Known, not yet qualified.", to=move(ANY, reason=True))
+    QUALIFIED = "QUALIFIED", state("Worth an offer.", to=move(ANY, reason=True))
+    ACTIVE = "ACTIVE", state("Has bought.", to=move(ANY, reason=True))
+    LOYAL = "LOYAL", state("Buys again and again.", to=move(ANY, reason=True))
+    DORMANT = "DORMANT", state("Has bought, but not of late.", to=move(ANY, reason=True))
+    LOST = "LOST", state("Gone.", to=move(ANY, reason=True))
+
+
+class Tier(DescribedEnum):
+    STANDARD = "STANDARD", "Standard terms."
+    SILVER = "SILVER", "Better terms."
+    GOLD = "GOLD", "The best terms of the price list."
+    PLATINUM = "PLATINUM", "Individual terms."
+
+
+class IdentifierKind(DescribedEnum):
+    EXTERNAL_ID = "EXTERNAL_ID", "The key of the customer in another system, named by `source`."
+    EMAIL = "EMAIL", "An e-mail address."
+    PHONE = "PHONE", "A telephone number."
+    FAX = "FAX", "A fax number."
+    TAX_ID = "TAX_ID", "A tax number."
+    LOYALTY_ID = "LOYALTY_ID", "The number of a loyalty card."
+    DEVICE_ID = "DEVICE_ID", "A device or an app's installation."
+    ANONYMOUS_ID = "ANONYMOUS_ID", "A visitor whose name is not known yet."
+
+
+class Customer(
+    Entity,
+    prefix="cus",
+    owned_by=customer_itself,
+    writable_by=("unit",),
+    order="name",
+    sortable=("created_at",),
+    search=("name",),
+    checks={
+        "name_is_not_empty": "name <> ''",
+        "country_is_a_code": "country ~ '^[A-Z]{2}$'",
+        "currency_is_a_code": "currency ~ '^[A-Z]{3}$'",
+        "attributes_are_an_object": "jsonb_typeof(attributes) = 'object'",
+    },
+    # Serves segments by country and stage, also those of one unit, without a look at the table.
+    indexes=(index("country", "stage", "created_at", "id", include=("unit_id",)),),
+    long_running_delete=True,
+):
+    """A person or organisation that the business deals with."""
+
+    kind: Column[CustomerKind] = field("A person or an organisation.")
+    name: Column[str] = field(
+        "Full or company name, as the customer writes it.", check=validators.single_line, sortable=True
+    )
+    status: Column[CustomerStatus] = field("Whether business may be done.", default=CustomerStatus.ACTIVE)
+    stage: Column[Stage] = field("Position of the customer in the lifecycle.", default=Stage.PROSPECT)
+    tier: Column[Tier] = field("The terms that the customer enjoys.", default=Tier.STANDARD)
+    unit = to_one(
+        OrgUnit,
+        "The unit that owns the customer; permissions follow it.",
+        inverse=("customers", "The customers that the unit owns."),
+        writable="create",
+        server_filled=True,
+    )
+    owner = to_one(
+        Staff,
+        "The member of staff who looks after the customer.",
+        optional=True,
+        inverse=("customers", "The customers whom the person looks after."),
+        writable="create",
+    )
+    country: Column[str | None] = field(
+        "ISO 3166-1 alpha-2 code of the country.", check=validators.country, sortable=True, null_as=""
+    )
+    language: Column[str | None] = field("ISO 639 code of the language to be used.", check=validators.language)
+    currency: Column[str | None] = field("ISO 4217 code of the currency to bill in.", check=validators.currency)
+    attributes: Column[Json] = field(
+        "Free facts as a JSON object, filterable by path.", check=validators.json_object_value, server_default={}
+    )
+    timeline = merged(TIMELINE, "Everything that happened, latest first.")
+
+
+class Identifier(
+    Entity,
+    prefix="idn",
+    owned_by=customer_owned(
+        "The customer who is known by it.",
+        inverse=("identifiers", "The identifiers that the customer is known by."),
+        index=("kind", "id"),
+    ),
+    nested=True,
+    permission="customers",
+    writable_by=("unit",),
+    order="created_at",
+    unique=(unique("kind", "normalized", "source", among=GLOBAL),),
+):
+    """An identifier of a customer: an e-mail address, a telephone number, a key in another system."""
+
+    kind: Column[IdentifierKind] = field("Type of the identifier.", writable="create")
+    value: Column[str] = field("The identifier as it was received.", writable="create")
+    normalized: Column[str] = normal_form("The identifier in the form that is compared.", of="value", by="kind")
+    verified: Column[bool] = field("Proven to be the customer's.", server_default=False)
+    source: Column[str] = field("The system that reported it.", check=validators.single_line, writable="create")

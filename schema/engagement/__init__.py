@@ -1,0 +1,3 @@
+"""Engagement: everything said and done between the business and its customers."""
+
+MODULES = ("interactions",)

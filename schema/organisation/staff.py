@@ -1,0 +1,22 @@
+"""Members of staff."""
+
+from datetime import date
+
+from hub.model import GLOBAL, SELF, Column, Entity, field, to_one, unit_owned, validators
+from hub.schema.organisation.units import OrgUnit
+
+
+class Staff(
+    Entity, prefix="stf", table="staff", plural="staffMembers", owned_by=unit_owned, permission="org", order="name"
+):
+    """A person of the organisation who may own customers."""
+
+    number: Column[str] = field("Personnel number.", unique=GLOBAL, check=validators.single_line, writable="create")
+    name: Column[str] = field("Full name.", check=validators.single_line, sortable=True)
+    title: Column[str | None] = field("Job title.", check=validators.single_line)
+    email: Column[str | None] = field("Address for business mail.", check=validators.email)
+    hired_on: Column[date | None] = field("First day of work.")
+    unit = to_one(OrgUnit, "The unit where the person works.", inverse=("staff", "The people who work in the unit."))
+    reports_to = to_one(
+        SELF, "The person's superior.", optional=True, inverse=("reports", "The people who report to the person.")
+    )

@@ -1,0 +1,3 @@
+"""Privacy: the consents of customers."""
+
+MODULES = ("consents",)

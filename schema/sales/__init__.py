@@ -1,0 +1,3 @@
+"""Sales: products, orders and their items."""
+
+MODULES = ("products", "orders")

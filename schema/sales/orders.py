@@ -1,0 +1,109 @@
+"""Orders and their items. Amounts keep four decimals and stand beside their currency."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from hub.model import (
+    NOW,
+    WITHIN_CUSTOMER,
+    WITHIN_VISIBLE,
+    Column,
+    Entity,
+    MoneyAmount,
+    Workflow,
+    copied,
+    customer_and_unit,
+    field,
+    generated,
+    state,
+    to_one,
+    unique,
+    validators,
+)
+from hub.schema.customers.contacts import Contact
+from hub.schema.organisation.staff import Staff
+from hub.schema.sales.products import Product
+
+
+class OrderStatus(Workflow):
+    DRAFT = "DRAFT", state("Being put together.", to=("PLACED", "CANCELLED"))
+    PLACED = "PLACED", state("Ordered, not yet sent.", to=("SHIPPED", "CANCELLED"))
+    SHIPPED = "SHIPPED", state("On its way or delivered.", to=("RETURNED",), stamps="shipped_at")
+    CANCELLED = "CANCELLED", state("Called off.")
+    RETURNED = "RETURNED", state("Sent back.")
+
+
+class Order(
+    Entity,
+    prefix="ord",
+    owned_by=customer_and_unit("The customer who ordered.", inverse=("orders", "The customer's orders.")),
+    writable_by=("unit",),
+    order="-placed_at",
+    timeline="placed_at",
+    overflow_columns=("freight", "net"),
+):
+    """A customer's order: its terms, and how far it has come."""
+
+    number: Column[str] = field("Number on the order's papers.", unique=WITHIN_VISIBLE, check=validators.single_line)
+    status: Column[OrderStatus] = field("Progress of the order.", default=OrderStatus.PLACED)
+    placed_at: Column[datetime] = field(
+        "Time when the customer ordered.", default=NOW, server_filled=True, sortable=True, writable="create"
+    )
+    required_at: Column[datetime | None] = field("Time when the goods are due.")
+    shipped_at: Column[datetime | None] = field(
+        "Time when the goods were sent; empty while they wait.", writable="create"
+    )
+    currency: Column[str] = field("ISO 4217 code of the order's amounts.", check=validators.currency, writable="create")
+    net: Column[MoneyAmount] = field(
+        "Sum of the items, after discounts, before freight.",
+        server_filled=True,
+        check=validators.non_negative_amount,
+        writable="create",
+    )
+    freight: Column[MoneyAmount] = field(
+        "Cost of sending.", server_default=0, server_filled=True, check=validators.non_negative_amount
+    )
+    total: Column[MoneyAmount] = generated("Net plus freight.", "net + freight", sortable=True)
+    ship_to: Column[str | None] = field("Name on the parcel.", check=validators.single_line)
+    ship_city: Column[str | None] = field("City of the delivery address.", check=validators.single_line)
+    ship_country: Column[str | None] = field(
+        "ISO 3166-1 alpha-2 code of the country of the delivery address.", check=validators.country
+    )
+    staff = to_one(
+        Staff,
+        "The member of staff who took the order.",
+        optional=True,
+        inverse=("orders", "The orders that the person took."),
+    )
+    contact = to_one(
+        Contact, "The person who ordered.", optional=True, inverse=("orders", "The orders that the person placed.")
+    )
+
+
+class OrderItem(
+    Entity,
+    prefix="itm",
+    part_of=Order,
+    inverse=("items", "The lines of the order."),
+    parent=("order", "The order that the item is part of."),
+    nested=True,
+    permission="orders",
+    writable_by=("unit",),
+    order="line",
+    unique=(unique("order_id", "line", among=WITHIN_CUSTOMER),),
+    checks={"quantity_is_positive": "quantity > 0", "discount_is_a_share": "discount between 0 and 1"},
+    overflow_columns=("unit_price", "quantity", "discount"),
+):
+    """One line of an order."""
+
+    line: Column[int] = field("Position on the order's papers, from 1.", server_filled=True, sortable=True)
+    product = to_one(
+        Product, "The product that was ordered.", inverse=("items", "The order lines that name the product.")
+    )
+    quantity: Column[int] = field("Number of units.")
+    unit_price: Column[MoneyAmount] = field("Agreed price of one unit.", check=validators.non_negative_amount)
+    discount: Column[Decimal] = field("Share taken off, 0 to 1.", server_default=0, precision=(5, 4))
+    currency: Column[str] = copied("ISO 4217 code, the order's own.", Order.currency)
+    net: Column[MoneyAmount] = generated(
+        "Quantity times price, less the discount.", "unit_price * quantity * (1 - discount)"
+    )

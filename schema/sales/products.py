@@ -1,0 +1,26 @@
+"""Products. They belong to no customer; every key may read them."""
+
+from hub.model import GLOBAL, Column, Entity, MoneyAmount, any_key, field, validators
+
+
+class Product(
+    Entity,
+    prefix="prd",
+    owned_by=any_key,
+    order="name",
+    search=("name", "category"),
+    checks={"unit_price_is_not_negative": "unit_price >= 0"},
+):
+    """An item on the price list."""
+
+    sku: Column[str] = field(
+        "Stock-keeping unit, the product's number.", unique=GLOBAL, check=validators.single_line, writable="create"
+    )
+    name: Column[str] = field("Name on the price list.", check=validators.single_line, sortable=True)
+    category: Column[str] = field("Group of the assortment.", check=validators.single_line)
+    packaging: Column[str | None] = field("Contents of one unit.", check=validators.single_line)
+    unit_price: Column[MoneyAmount] = field(
+        "List price of one unit.", check=validators.non_negative_amount, sortable=True
+    )
+    currency: Column[str] = field("ISO 4217 code of the price's currency.", check=validators.currency)
+    discontinued: Column[bool] = field("No longer sold.", server_default=False)

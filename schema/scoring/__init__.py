@@ -1,0 +1,3 @@
+"""Scoring: values that models compute for customers."""
+
+MODULES = ("scores",)

@@ -1,0 +1,35 @@
+"""Scores of customers: every computed value is stored, and the current one of each model is one index probe away."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from hub.model import Column, Entity, Json, current_by, customer_owned, field, generated, index, validators
+
+
+class Score(
+    Entity,
+    prefix="sco",
+    owned_by=customer_owned(
+        "The customer who is scored.", inverse=("scores", "The customer's scores, past and current.")
+    ),
+    writable_by=("unit",),
+    operations=("delete",),
+    order="-computed_at",
+    timeline="computed_at",
+    superseding=current_by("model", moment="computed_at", late="refuse"),
+    checks={"reasons_are_a_list": "jsonb_typeof(reasons) = 'array'"},
+    indexes=(index("model", "value", "id"),),
+):
+    """A value that a model computed for a customer at a moment, with its reasons."""
+
+    model: Column[str] = field("Name of the model: `rfm.recency`.", check=validators.dotted_name)
+    value: Column[Decimal] = field("The model's value; its unit is the model's.", precision=(18, 4))
+    band: Column[str | None] = field(
+        "The value's class within its model, `1` (worst) to `5` (best) for RFM.", check=validators.single_line
+    )
+    reasons: Column[Json] = field(
+        "Why the value is what it is: a list of facts, each with its figure.", server_default=[]
+    )
+    computed_at: Column[datetime] = field("The moment that the score describes.", sortable=True)
+    superseded_at: Column[datetime | None] = field("Time when a newer score of the model replaced it.")
+    current: Column[bool] = generated("Whether it is the model's latest for the customer.", "superseded_at is null")

@@ -1,0 +1,3 @@
+"""Webhooks: subscriptions with a URL, their deliveries and the attempts to send them."""
+
+MODULES = ("webhooks",)
