@@ -5,7 +5,6 @@ Boolean says. Everything else is an ArgumentValue, whose value is fetched when t
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from graphql import (
@@ -24,6 +23,8 @@ from graphql import (
     VariableNode,
     value_from_ast,
 )
+
+from hub.engine.catalog.input_values import enum_value
 
 ValueSource = Callable[[Mapping[str, Any]], Any]
 
@@ -50,11 +51,6 @@ ArgumentTree = dict[str, "ArgumentTree"] | list["ArgumentTree"] | ArgumentValue 
 
 def _nullable(type_: GraphQLInputType) -> Any:
     return type_.of_type if isinstance(type_, GraphQLNonNull) else type_
-
-
-def enum_value(value: Any) -> Any:
-    """An enum's value as text; anything else as it is."""
-    return value.value if isinstance(value, Enum) else value
 
 
 def without_absent(value: Any) -> Any:

@@ -11,9 +11,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import CatalogEntity, upper_snake
+from hub.engine.catalog.input_values import bad_input, enum_value
 from hub.engine.graphql_types.subscription_types import MESSAGE_TYPES, field_name
-from hub.engine.plan.arguments import ArgumentTree, ArgumentValue, enum_value
-from hub.engine.plan.context import bad_input, required_value
+from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
+from hub.engine.plan.context import required_value
 from hub.engine.plan.filters import plan_filter
 from hub.engine.plan.nodes import (
     ChangeFilterPlan,

@@ -2,13 +2,11 @@
 
 filters.py, pagination.py and operations.py draw on it; it knows no field."""
 
-import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -17,48 +15,17 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import Catalog, CatalogEntity, with_article
+from hub.engine.catalog.input_values import bad_input, enum_value, json_text, storable_text
 from hub.engine.catalog.scalars import ScalarType
-from hub.engine.plan.arguments import ArgumentReader, ArgumentValue, enum_value
+from hub.engine.plan.arguments import ArgumentReader, ArgumentValue
 from hub.engine.plan.predicates import ExecutionContext, Parameter
-from hub.errors import BadInput, HubError, LimitExceeded
+from hub.errors import HubError, LimitExceeded
 
 Converter = Callable[[Any], Any]
 SourceLocation = tuple[
     tuple[str | int, ...], tuple[tuple[int, int], ...]
 ]  # path in the response, lines and columns in the text
 CLOCK_TOLERANCE = timedelta(minutes=1)  # by which the clock of the database may be ahead of the hub's
-NUL_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it, not the six characters behind a backslash
-
-
-def bad_input(code: str, argument: str, problem: str) -> NoReturn:
-    """Raises BadInput that names the argument, its fault and the remedy."""
-    raise BadInput(f"{argument}: {problem}", code=code, argument=argument)
-
-
-def storable_text(value: Any, argument: str) -> Any:
-    """A text that Postgres can hold; raises VALUE_INVALID for the two kinds that it cannot."""
-    if isinstance(value, str):
-        if "\0" in value:
-            bad_input("VALUE_INVALID", argument, "the text holds a NUL character; remove it.")
-        if not value.isascii():
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                bad_input("VALUE_INVALID", argument, "the text holds half a surrogate pair; send valid Unicode.")
-    return value
-
-
-def json_text(value: Any, argument: str) -> str:
-    """A JSON value that Postgres can hold, as text; raises VALUE_INVALID for any other."""
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except ValueError:
-        bad_input("VALUE_INVALID", argument, "a number in it is too large; give it as a text.")
-    except TypeError:
-        bad_input("VALUE_INVALID", argument, "a variable in it is absent or no JSON; give it, and declare it as JSON.")
-    if NUL_ESCAPE.search(text):
-        bad_input("VALUE_INVALID", argument, "a text in it holds a NUL character; remove it.")
-    return text
 
 
 def _with_location(

@@ -4,9 +4,10 @@ from typing import Any, Literal, cast
 
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import CatalogEntity, ColumnField
+from hub.engine.catalog.input_values import bad_input
 from hub.engine.catalog.scalars import ScalarType
 from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
-from hub.engine.plan.context import PlanningContext, bad_input, object_items, required_value
+from hub.engine.plan.context import PlanningContext, object_items, required_value
 from hub.engine.plan.predicates import (
     AggregateComparison,
     AggregateExpression,

@@ -13,9 +13,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import HISTORY, CatalogEntity
+from hub.engine.catalog.input_values import bad_input
 from hub.engine.graphql_types.history_types import revision_type_name
 from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
-from hub.engine.plan.context import PlanningContext, bad_input
+from hub.engine.plan.context import PlanningContext
 from hub.engine.plan.list_nodes import SortTerm
 from hub.engine.plan.nodes import (
     ConnectionPart,

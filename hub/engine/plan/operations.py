@@ -13,11 +13,12 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import CatalogEntity
+from hub.engine.catalog.input_values import bad_input, enum_value
 from hub.engine.graphql_types.mutation_types import MutationField
 from hub.engine.graphql_types.schema_builder import RootField, Schema
-from hub.engine.plan.arguments import ArgumentReader, ArgumentTree, ArgumentValue, enum_value
+from hub.engine.plan.arguments import ArgumentReader, ArgumentTree, ArgumentValue
 from hub.engine.plan.changes import MAX_IDS, plan_changes
-from hub.engine.plan.context import PlanningContext, bad_input, object_items, required_value
+from hub.engine.plan.context import PlanningContext, object_items, required_value
 from hub.engine.plan.filters import plan_filter
 from hub.engine.plan.nodes import (
     Constant,

@@ -10,10 +10,11 @@ from typing import cast
 import sqlalchemy as sa
 
 from hub.engine.catalog.catalog import CatalogEntity, ColumnField
+from hub.engine.catalog.input_values import bad_input, storable_text
 from hub.engine.catalog.scalars import ScalarType
 from hub.engine.cursors import decode, list_fingerprint, signing_key
 from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
-from hub.engine.plan.context import PlanningContext, bad_input, object_items, required_value, storable_text
+from hub.engine.plan.context import PlanningContext, object_items, required_value
 from hub.engine.plan.filters import AggregateFunctionName, aggregate_expression, count_aggregate, plan_filter, plan_join
 from hub.engine.plan.list_nodes import CursorBound, CursorSigning, PagePlan, SearchTerms, SortColumn, SortTerm
 from hub.engine.plan.predicates import PROBE_TIMES, AggregateExpression, ExecutionContext, Join, Parameter
