@@ -12,8 +12,8 @@ import json
 
 import sqlalchemy as sa
 
-from hub.engine.catalog.scalars import sql_literal
 from hub.engine.plan.list_nodes import CursorSigning
+from hub.engine.sql.expressions import sql_literal
 from hub.errors import BadInput
 
 FINGERPRINT_BYTES = 6

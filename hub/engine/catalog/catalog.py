@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub.engine.catalog import scalars
-from hub.engine.catalog.scalars import ScalarType, sql_literal
+from hub.engine.catalog.scalars import ScalarType
 from hub.model.declarations import (
     Declaration,
     FieldResolver,
@@ -73,7 +73,7 @@ class SortKey:
     def expression(self, row: sa.FromClause) -> sa.ColumnElement[Any]:
         """The key's expression over a row; the same text as in the index."""
         value: sa.ColumnElement[Any] = row.c[self.column.name]
-        return value if self.null_as is None else sa.func.coalesce(value, sql_literal(f"'{self.null_as}'"))
+        return value if self.null_as is None else sa.func.coalesce(value, sa.literal_column(f"'{self.null_as}'"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

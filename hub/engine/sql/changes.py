@@ -10,12 +10,19 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from hub.engine.catalog.scalars import id_expression, sql_literal
 from hub.engine.plan.nodes import ChangesPlan, ChangeTypePlan, MessageFields, ObjectSelection
 from hub.engine.plan.predicates import Parameter
 from hub.engine.plan.selections import TYPENAME_KEY
-from hub.engine.sql.aggregates import Value, json_object, text
-from hub.engine.sql.conditions import AliasGenerator, Condition, param
+from hub.engine.sql.expressions import (
+    AliasGenerator,
+    Condition,
+    Value,
+    id_expression,
+    json_object,
+    param,
+    sql_literal,
+    text,
+)
 from hub.engine.sql.history import (
     CHANGE_LOG,
     LOG_COLUMNS,

@@ -11,7 +11,6 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from hub.db.sql_text import DIALECT
 from hub.engine.catalog.catalog import CatalogEntity
-from hub.engine.catalog.scalars import sql_literal
 from hub.engine.plan.nodes import (
     BulkResults,
     ChangesPlan,
@@ -35,10 +34,21 @@ from hub.engine.plan.nodes import (
     TotalCount,
 )
 from hub.engine.plan.predicates import And, ExecutionContext, Parameter
-from hub.engine.sql.aggregates import EMPTY_LIST, AggregateScan, StatsTree, Value, json_object, text
+from hub.engine.sql.aggregates import AggregateScan, StatsTree
 from hub.engine.sql.changes import PREVIOUS_CURSOR, RUNTIME_PARAMETERS, ChangesCompiler
-from hub.engine.sql.conditions import AliasGenerator, Condition, SelectSource, condition, param, search_condition
+from hub.engine.sql.conditions import condition, search_condition
 from hub.engine.sql.connections import limit_expression
+from hub.engine.sql.expressions import (
+    EMPTY_LIST,
+    AliasGenerator,
+    Condition,
+    SelectSource,
+    Value,
+    json_object,
+    param,
+    sql_literal,
+    text,
+)
 from hub.engine.sql.history import as_of, lateral_as_of, lookup_as_of, require_retention
 from hub.engine.sql.selections import SelectionCompiler
 from hub.viewer import Binding

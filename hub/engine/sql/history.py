@@ -10,11 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from hub.engine.catalog.catalog import CatalogEntity
-from hub.engine.catalog.scalars import sql_literal
 from hub.engine.plan.nodes import Constant, HistoryConnection, HistoryEntry, ObjectSelection, RowImage, TotalCount
 from hub.engine.plan.predicates import And, Parameter, Predicate
-from hub.engine.sql.aggregates import Value, json_object, text
-from hub.engine.sql.conditions import AliasGenerator, Condition, SelectSource, condition, param
+from hub.engine.sql.conditions import condition
 from hub.engine.sql.connections import (
     PageSelection,
     SortExpression,
@@ -22,6 +20,16 @@ from hub.engine.sql.connections import (
     assemble_connection,
     cursor_conditions,
     node_columns,
+)
+from hub.engine.sql.expressions import (
+    AliasGenerator,
+    Condition,
+    SelectSource,
+    Value,
+    json_object,
+    param,
+    sql_literal,
+    text,
 )
 from hub.engine.sql.merged_lists import Totals
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hub.engine.catalog.scalars import sql_literal
 from hub.engine.plan.list_nodes import CursorBound
 from hub.engine.plan.nodes import (
     MergedConnectionPlan,
@@ -16,8 +15,6 @@ from hub.engine.plan.nodes import (
     Stats,
     TotalCount,
 )
-from hub.engine.sql.aggregates import Value
-from hub.engine.sql.conditions import AliasGenerator, Condition, param
 from hub.engine.sql.connections import (
     PageSelection,
     SortExpression,
@@ -26,6 +23,7 @@ from hub.engine.sql.connections import (
     cursor_conditions,
     node_columns,
 )
+from hub.engine.sql.expressions import AliasGenerator, Condition, Value, param, sql_literal
 
 ObjectCompiler = Callable[[ObjectSelection, sa.FromClause], Value]
 
