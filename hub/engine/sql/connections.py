@@ -7,7 +7,6 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
-from hub.engine.cursors import signed_cursor_expression
 from hub.engine.plan.list_nodes import CursorBound, CursorSigning, PagePlan
 from hub.engine.plan.nodes import (
     ConnectionPart,
@@ -23,6 +22,7 @@ from hub.engine.plan.nodes import (
     TotalCount,
 )
 from hub.engine.plan.predicates import Parameter
+from hub.engine.sql.cursors import signed_cursor_expression
 from hub.engine.sql.expressions import (
     EMPTY_LIST,
     AliasGenerator,
