@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+from hub.engine.catalog.catalog import CatalogEntity
 from hub.engine.plan.list_nodes import SearchTerms
 from hub.engine.plan.predicates import (
     AggregateComparison,
@@ -36,10 +37,15 @@ def join_table(aliases: AliasGenerator, join: Join, row: sa.FromClause) -> tuple
     return joined_row, conditions + visibility(aliases, join, joined_row)
 
 
-def visibility(aliases: AliasGenerator, join: Join, joined_row: sa.FromClause) -> list[Condition]:
-    """The visibility of joined rows, unless the join keeps it."""
-    predicate = join.entity.declaration.scope.predicate(joined_row, aliases.binding) if join.check_visibility else None
+def row_visibility(aliases: AliasGenerator, entity: CatalogEntity, row: sa.FromClause) -> list[Condition]:
+    """The condition that the viewer may see the row; none where every viewer of the binding may."""
+    predicate = entity.declaration.scope.predicate(row, aliases.binding)
     return [] if predicate is None else [predicate]
+
+
+def visibility(aliases: AliasGenerator, join: Join, joined_row: sa.FromClause) -> list[Condition]:
+    """The visibility of joined rows; none where the join preserves it."""
+    return row_visibility(aliases, join.entity, joined_row) if join.check_visibility else []
 
 
 def _not_null(join: Join, joined_row: sa.FromClause) -> list[Condition]:

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from hub.engine.catalog.catalog import CatalogEntity
-from hub.engine.plan.nodes import Constant, HistoryConnection, HistoryEntry, ObjectSelection, RowImage, TotalCount
+from hub.engine.plan.nodes import Constant, HistoryConnection, HistoryEntry, RowImage, TotalCount
 from hub.engine.plan.predicates import And, Parameter, Predicate
-from hub.engine.sql.conditions import condition
+from hub.engine.sql.conditions import condition, row_visibility
 from hub.engine.sql.connections import (
     PageSelection,
     SortExpression,
@@ -31,9 +31,8 @@ from hub.engine.sql.expressions import (
     sql_literal,
     text,
 )
-from hub.engine.sql.merged_lists import Totals
+from hub.engine.sql.merged_lists import ObjectCompiler, Totals
 
-ImageObjectCompiler = Callable[[ObjectSelection, sa.FromClause], Value]
 EMPTY_IMAGE = sql_literal("'{}'::jsonb")  # the image of a row that was not there
 LOG_COLUMNS = (
     ("row_id", sa.Uuid()),
@@ -207,7 +206,7 @@ def _visible_today(aliases: AliasGenerator, entity: CatalogEntity, key: Value, l
 
 
 def compile_history(
-    connection: HistoryConnection, outer: sa.FromClause, aliases: AliasGenerator, compile_object: ImageObjectCompiler
+    connection: HistoryConnection, outer: sa.FromClause, aliases: AliasGenerator, compile_object: ObjectCompiler
 ) -> Value:
     """The connection's JSON; `objects` writes the object of a shape over a row."""
     page_selection = PageSelection.for_parts(connection.parts, connection.page)
@@ -276,13 +275,9 @@ def _changes(connection: HistoryConnection, outer: sa.FromClause, aliases: Alias
     conditions.append(sa.or_(*sides.values()))
     if connection.check_visibility:
         current_row = aliases.for_table(entity.table)
-        predicate = entity.declaration.scope.predicate(current_row, aliases.binding)
+        visible = row_visibility(aliases, entity, current_row)
         current_rows = sa.select(sql_literal("1")).select_from(current_row).where(current_row.c.id == outer.c.id)
-        conditions.append(
-            sa.exists(
-                (current_rows if predicate is None else current_rows.where(predicate)).correlate_except(current_row)
-            )
-        )
+        conditions.append(sa.exists(current_rows.where(*visible).correlate_except(current_row)))
     columns = [
         log.c.id,
         *(log.c[name] for name, _ in LOG_COLUMNS),

@@ -15,6 +15,7 @@ from hub.engine.plan.nodes import (
     Stats,
     TotalCount,
 )
+from hub.engine.sql.conditions import row_visibility
 from hub.engine.sql.connections import (
     PageSelection,
     SortExpression,
@@ -38,8 +39,7 @@ def _branch(
     row = aliases.for_table(source.entity.table)
     time_column = row.c[source.time_column]
     conditions: list[Condition] = [row.c[connection.by] == outer.c.id]
-    predicate = source.entity.declaration.scope.predicate(row, aliases.binding) if connection.check_visibility else None
-    conditions += [] if predicate is None else [predicate]
+    conditions += row_visibility(aliases, source.entity, row) if connection.check_visibility else []
     conditions += [time_column >= param(connection.since)] if connection.since else []
     conditions += [time_column < param(connection.until)] if connection.until else []
     return Branch(row, time_column, conditions)

@@ -28,6 +28,7 @@ from hub.engine.sql.conditions import (
     aggregate_value,
     condition,
     join_table,
+    row_visibility,
     search_condition,
     search_rank,
     similarity,
@@ -115,8 +116,7 @@ class SelectionCompiler:
         source = SelectSource(self.aliases, row, grouped=outer is None)
         conditions: list[Condition] = []
         if connection.join is None or outer is None:
-            predicate = connection.entity.declaration.scope.predicate(row, self.aliases.binding)
-            conditions += [] if predicate is None else [predicate]
+            conditions += row_visibility(self.aliases, connection.entity, row)
         else:
             conditions.append(row.c[connection.join.their_column] == outer.c[connection.join.our_column])
             conditions += visibility(self.aliases, connection.join, row)
