@@ -33,9 +33,9 @@ from hub.engine.execution.resolvers import ResolverMerger
 from hub.engine.execution.single_statement import SingleStatement, combine
 from hub.engine.graphql_types.mutation_types import MutationField
 from hub.engine.graphql_types.schema_builder import Schema
+from hub.engine.plan.fields import source_location
 from hub.engine.plan.operations import MutationFieldPlan
 from hub.engine.plan.predicates import ExecutionContext
-from hub.engine.plan.selections import source_location
 from hub.engine.sql.compiler import CompiledStatement
 from hub.errors import BadInput, HubError, LimitExceeded, Unavailable
 

@@ -12,9 +12,9 @@ from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
+from hub.engine.plan.fields import TYPENAME_KEY
 from hub.engine.plan.nodes import Plan, ResolverField, ResolverTree
 from hub.engine.plan.predicates import ExecutionContext
-from hub.engine.plan.selections import TYPENAME_KEY
 from hub.errors import HubError, Internal
 
 KeyLoader = Callable[[Plan, ExecutionContext], Awaitable[dict[str, Any]]]

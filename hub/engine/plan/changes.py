@@ -43,7 +43,7 @@ def plan_changes(
     conditions = tree if isinstance(tree, dict) else {}
     selector.planning.below_image = True
     messages = {name: _message_fields(selector, selection_sets, name) for name in MESSAGE_TYPES}
-    change_fields = selector.fields(selection_sets, "Change").values()
+    change_fields = selector.collector.fields(selection_sets, "Change").values()
     nodes = [field_nodes for field_nodes in change_fields if field_nodes[0].name.value == "node"]
     named_types = _entity_types(conditions)
     selected = [entity for entity in entities.values() if named_types is None or entity.entity_type in named_types]
@@ -51,7 +51,7 @@ def plan_changes(
     resolver_trees: dict[str, ResolverTree] = {}
     for entity in selected:
         node_selection_sets = [node.selection_set for field_nodes in nodes for node in field_nodes]
-        if not nodes or selector.fields(node_selection_sets, entity.name):
+        if not nodes or selector.collector.fields(node_selection_sets, entity.name):
             planned, resolver_tree = _type_plan(selector, entity, nodes, conditions)
             type_plans.append(planned)
             resolver_trees |= {entity.name: resolver_tree} if resolver_tree else {}
@@ -95,7 +95,7 @@ def _entity_types(conditions: Mapping[str, ArgumentTree]) -> set[object] | None:
 
 
 def _message_fields(selector: SelectionPlanner, selection_sets: Sequence[Any], name: str) -> MessageFields:
-    fields = selector.fields(selection_sets, name)
+    fields = selector.collector.fields(selection_sets, name)
     return tuple((key, nodes[0].name.value) for key, nodes in fields.items())
 
 
@@ -110,7 +110,7 @@ def _type_plan(
     children: list[tuple[str, ResolverTree]] = []
     for field_nodes in nodes:
         key = (field_nodes[0].alias or field_nodes[0].name).value
-        with selector.field_context(key, field_nodes[0]):
+        with selector.collector.field_context(key, field_nodes[0]):
             selection, resolver_tree = selector.object_selection(entity, [node.selection_set for node in field_nodes])
         selections.append((key, selection))
         children += [(key, resolver_tree)] if resolver_tree else []

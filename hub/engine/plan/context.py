@@ -54,6 +54,7 @@ class PlanningContext:
     aggregate_count: int = 0
     source_location: SourceLocation | None = None
     time_dependent: bool = False  # the answer may become another one by time alone
+    uses_search: bool = False  # the best way to run the plan depends on the searched words
     as_of: bool = False  # what is planned is read as it was, so nothing can be reached from it
     below_image: bool = False  # what is planned stands below an image of the log, which the viewer may not see any more
 

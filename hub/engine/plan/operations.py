@@ -18,14 +18,11 @@ from hub.engine.graphql_types.mutation_types import MutationField
 from hub.engine.graphql_types.schema_builder import RootField, Schema
 from hub.engine.plan.arguments import ArgumentReader, ArgumentTree, ArgumentValue
 from hub.engine.plan.changes import MAX_IDS, plan_changes
-from hub.engine.plan.context import PlanningContext, object_items, required_value
-from hub.engine.plan.filters import plan_filter
+from hub.engine.plan.context import PlanningContext, required_value
+from hub.engine.plan.fields import FieldCollector
+from hub.engine.plan.groups import plan_groups
 from hub.engine.plan.nodes import (
     Constant,
-    GroupKey,
-    GroupKeyFields,
-    GroupNodes,
-    Groups,
     LivePayload,
     Plan,
     ResolvedInPython,
@@ -34,18 +31,14 @@ from hub.engine.plan.nodes import (
     RowById,
     RowByLookup,
     RowsByIds,
-    Stats,
-    TotalCount,
 )
-from hub.engine.plan.pagination import page_size, plan_search
+from hub.engine.plan.pagination import page_size
 from hub.engine.plan.payloads import plan_payload
 from hub.engine.plan.predicates import ExecutionContext, Parameter
 from hub.engine.plan.selections import SelectionPlanner
 from hub.errors import BadInput
 from hub.model.declarations import Lookup
 from hub.viewer import Binding
-
-MAX_GROUP_KEYS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +89,8 @@ class OperationPlanner:
         reader = ArgumentReader(schema.plan_relevant_enums, variables)
         self.schema = schema
         self.planning = PlanningContext(schema.catalog, reader, page_limit)
-        self.selector = SelectionPlanner(schema, self.planning, fragments, variables)
+        self.collector = FieldCollector(schema, self.planning, fragments, variables)
+        self.selector = SelectionPlanner(self.collector)
 
     def plan_query(self, selection_set: Any, binding: Binding) -> QueryPlan:
         """The plan of an operation's selection set; raises BadInput with the path of the field."""
@@ -104,7 +98,7 @@ class OperationPlanner:
         children: list[tuple[str, ResolverTree]] = []
         python_roots: list[str] = []
         changes_roots: list[ChangesRoot] = []
-        for key, nodes in self.selector.fields([selection_set], "Query").items():
+        for key, nodes in self.collector.fields([selection_set], "Query").items():
             node, resolver_tree = self._plan_root(key, nodes)
             if nodes[0].name.value == "changes":
                 changes_roots.append(self._plan_changes(key, nodes, "Query"))
@@ -114,7 +108,7 @@ class OperationPlanner:
                 children.append((key, resolver_tree))
             roots.append((key, node))
         node_types = {type(node) for _, node in roots}
-        custom_plan = self.selector.uses_search or (
+        custom_plan = self.planning.uses_search or (
             binding == "unit_subtree"
             and bool(node_types - {Constant, ResolvedInPython, RowById, RowsByIds, RowByLookup})
         )
@@ -127,7 +121,7 @@ class OperationPlanner:
 
     def plan_subscription(self, selection_set: Any, binding: Binding) -> ChangesRoot | LiveRoot:
         """The plan of a subscription, which has one root."""
-        roots = self.selector.fields([selection_set], "Subscription")
+        roots = self.collector.fields([selection_set], "Subscription")
         if len(roots) != 1:
             message = "A subscription has exactly one root field; @skip and @include have left none, or several."
             raise BadInput(message, code="GRAPHQL_INVALID")
@@ -137,23 +131,23 @@ class OperationPlanner:
             return self._plan_changes(key, nodes, "Subscription")
         children: list[tuple[str, ResolverTree]] = []
         fields: list[tuple[str, Any]] = []
-        with self.selector.field_context(key, nodes[0]):
-            arguments = self.selector.arguments(nodes[0], "Subscription")
-            for name, payload_nodes in self.selector.fields(
+        with self.collector.field_context(key, nodes[0]):
+            arguments = self.collector.arguments(nodes[0], "Subscription")
+            for name, payload_nodes in self.collector.fields(
                 [node.selection_set for node in nodes], root.payload_type
             ).items():
                 field = payload_nodes[0].name.value
                 if field != root.query:
                     fields.append((name, "cursor" if field == "cursor" else Constant(root.payload_type)))
                     continue
-                with self.selector.field_context(name, payload_nodes[0]):
+                with self.collector.field_context(name, payload_nodes[0]):
                     answer, resolver_tree = self._plan_field(
                         self.schema.roots[root.query], root.query, payload_nodes, arguments
                     )
                 fields.append((name, answer))
                 children += [(name, resolver_tree)] if resolver_tree else []
         root_tree = ResolverTree(children=tuple(children)) if children else None
-        custom_plan = self.selector.uses_search or (
+        custom_plan = self.planning.uses_search or (
             binding == "unit_subtree" and self.schema.roots[root.query].category == "list"
         )
         plan = Plan(((key, LivePayload(tuple(fields))),), tuple(self.planning.parameters), root_tree, custom_plan)
@@ -161,14 +155,14 @@ class OperationPlanner:
 
     def _plan_changes(self, key: str, nodes: Sequence[FieldNode], root: str) -> ChangesRoot:
         """A `changes` root: a plan of its own, since its messages are read by their positions."""
-        with self.selector.field_context(key, nodes[0]):
-            arguments = self.selector.arguments(nodes[0], root)
+        with self.collector.field_context(key, nodes[0]):
+            arguments = self.collector.arguments(nodes[0], root)
             inner = self.selector.independent()
             node, resolver_tree = plan_changes(inner, [field_node.selection_set for field_node in nodes], arguments)
             size, _ = page_size(inner.planning, {"first": arguments["first"]} if arguments.get("first") else {})
             after = arguments.get("after")
             source = after.source if isinstance(after, ArgumentValue) else None
-        plan = Plan(((key, node),), tuple(inner.planning.parameters), resolver_tree, inner.uses_search)
+        plan = Plan(((key, node),), tuple(inner.planning.parameters), resolver_tree, inner.planning.uses_search)
         return ChangesRoot(
             key,
             plan,
@@ -181,17 +175,17 @@ class OperationPlanner:
     def plan_mutation(self, selection_set: Any) -> list[MutationFieldPlan]:
         """The roots of a mutation in their order, each with a plan of its own, since each is run before the next."""
         field_plans = []
-        for key, nodes in self.selector.fields([selection_set], "Mutation").items():
+        for key, nodes in self.collector.fields([selection_set], "Mutation").items():
             name = nodes[0].name.value
             if name == "__typename":
                 field_plans.append(MutationFieldPlan(key, nodes[0]))
                 continue
             mutation = self.schema.mutations[name]
-            with self.selector.field_context(key, nodes[0]):
+            with self.collector.field_context(key, nodes[0]):
                 inner = self.selector.independent()
                 node, resolver_tree = plan_payload(inner, mutation, [field_node.selection_set for field_node in nodes])
             root_tree = ResolverTree(children=((key, resolver_tree),)) if resolver_tree else None
-            plan = Plan(((key, node),), tuple(inner.planning.parameters), root_tree, inner.uses_search)
+            plan = Plan(((key, node),), tuple(inner.planning.parameters), root_tree, inner.planning.uses_search)
             field_plans.append(MutationFieldPlan(key, nodes[0], mutation, plan))
         return field_plans
 
@@ -202,8 +196,8 @@ class OperationPlanner:
         root = self.schema.roots.get(name)
         if root is None or root.category == "changes":
             return ResolvedInPython(), None
-        with self.selector.field_context(key, nodes[0]):
-            arguments = self.selector.arguments(nodes[0], "Query")
+        with self.collector.field_context(key, nodes[0]):
+            arguments = self.collector.arguments(nodes[0], "Query")
             return self._plan_field(root, name, nodes, arguments)
 
     def _plan_field(
@@ -216,7 +210,7 @@ class OperationPlanner:
         if root.category == "list":
             return self.selector.connection(root.entity, None, selection_sets, arguments, f"Query.{name}")
         if root.category == "groups":
-            return self._plan_groups(root.entity, selection_sets, arguments), None
+            return plan_groups(self.collector, root.entity, selection_sets, arguments), None
         if root.category == "lookup":
             assert root.lookup is not None
             return self._plan_lookup(root.entity, root.lookup, selection_sets, arguments)
@@ -282,84 +276,3 @@ class OperationPlanner:
                 list(self.planning.catalog.entities.values()), selection_sets
             )
         return RowsByIds(types, keys, tuple(selections), single, as_of), resolver_tree
-
-    def _plan_groups(
-        self, entity: CatalogEntity, selection_sets: Sequence[Any], arguments: dict[str, ArgumentTree]
-    ) -> Groups:
-        keys = tuple(
-            self._plan_group_key(entity, item, f"by[{index}]")
-            for index, item in enumerate(object_items(arguments["by"]))
-        )
-        if not 1 <= len(keys) <= MAX_GROUP_KEYS or len({key.column for key in keys}) < len(keys):
-            bad_input("GROUP_INVALID", "by", f"give 1 to {MAX_GROUP_KEYS} different fields to group by.")
-        search_terms = plan_search(self.planning, arguments.get("search"), "search")
-        self.selector.uses_search |= search_terms is not None
-        by_count = (
-            isinstance(arguments.get("orderBy"), ArgumentValue)
-            and cast(ArgumentValue, arguments["orderBy"]).plan_value == "COUNT"
-        )
-        parts: list[tuple[str, Constant | TotalCount | GroupNodes]] = []
-        for key, nodes in self.selector.fields(selection_sets, f"{entity.name}Groups").items():
-            match nodes[0].name.value:
-                case "__typename":
-                    parts.append((key, Constant(f"{entity.name}Groups")))
-                case "totalCount":
-                    parts.append((key, TotalCount()))
-                case _:
-                    parts.append((key, self._plan_group_nodes(entity, keys, [node.selection_set for node in nodes])))
-        return Groups(
-            entity,
-            plan_filter(self.planning, arguments.get("filter"), entity, "filter"),
-            search_terms,
-            keys,
-            by_count,
-            page_size(self.planning, arguments)[0],
-            tuple(parts),
-        )
-
-    def _plan_group_key(self, entity: CatalogEntity, group_by: dict[str, ArgumentTree], argument: str) -> GroupKey:
-        field = cast(ArgumentValue, group_by["field"]).plan_value
-        column = next(candidate for candidate in entity.columns.values() if candidate.column.name.upper() == field)
-        bucket, timezone = group_by.get("bucket"), group_by.get("timezone")
-        if not isinstance(bucket, ArgumentValue):
-            if timezone is not None:
-                bad_input("GROUP_INVALID", f"{argument}.timezone", "a time zone needs a bucket beside it.")
-            return GroupKey(column, None, None)
-        if not column.scalar.is_time:
-            bad_input("GROUP_INVALID", f"{argument}.bucket", f"{field} is no time; leave the bucket out.")
-        if column.scalar.name == "Date" and timezone is not None:
-            bad_input(
-                "GROUP_INVALID", f"{argument}.timezone", f"{field} is a day, the same in every zone; leave it out."
-            )
-        timezone_parameter = (
-            self.planning.timezone_parameter(timezone, f"{argument}.timezone")
-            if isinstance(timezone, ArgumentValue)
-            else None
-        )
-        return GroupKey(column, str(bucket.plan_value).lower(), timezone_parameter)
-
-    def _plan_group_nodes(
-        self, entity: CatalogEntity, keys: Sequence[GroupKey], selection_sets: Sequence[Any]
-    ) -> GroupNodes:
-        fields: list[tuple[str, Constant | Stats | GroupKeyFields]] = []
-        for key, nodes in self.selector.fields(selection_sets, f"{entity.name}Group").items():
-            inner = [node.selection_set for node in nodes]
-            match nodes[0].name.value:
-                case "__typename":
-                    fields.append((key, Constant(f"{entity.name}Group")))
-                case "stats":
-                    fields.append((key, self.selector.stats(entity, inner)))
-                case _:
-                    fields.append((key, self._plan_group_key_fields(entity, keys, inner)))
-        return GroupNodes(tuple(fields))
-
-    def _plan_group_key_fields(
-        self, entity: CatalogEntity, keys: Sequence[GroupKey], selection_sets: Sequence[Any]
-    ) -> GroupKeyFields:
-        indexes = {group_key.column.name: index for index, group_key in enumerate(keys)}
-        name = f"{entity.name}GroupKey"
-        fields: list[tuple[str, Constant | int | None]] = []
-        for key, nodes in self.selector.fields(selection_sets, name).items():
-            field = nodes[0].name.value
-            fields.append((key, Constant(name) if field == "__typename" else indexes.get(field)))
-        return GroupKeyFields(tuple(fields))

@@ -45,6 +45,7 @@ def plan_search(planning: PlanningContext, tree: ArgumentTree, argument: str) ->
     if tree is None:
         return None
     value = required_value(tree, argument)
+    planning.uses_search = True
 
     def text(context: ExecutionContext) -> str:
         return cast(str, storable_text(value.source(context.variables), argument))

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine.graphql_types.mutation_types import MutationField, PayloadField
-from hub.engine.plan.history import SelectionSets
+from hub.engine.plan.fields import SelectionSets
 from hub.engine.plan.nodes import BulkResults, Constant, LiteralValue, Payload, ResolverTree, ResultRow, RowById
 from hub.engine.plan.predicates import ExecutionContext, Parameter
 from hub.engine.plan.selections import SelectionPlanner
@@ -28,12 +28,12 @@ def plan_payload(
     payload_fields = {payload_field.name: payload_field for payload_field in mutation.payload}
     fields: list[tuple[str, Constant | LiteralValue | RowById | BulkResults]] = []
     children: list[tuple[str, ResolverTree]] = []
-    for key, nodes in selector.fields(selection_sets, mutation.payload_type).items():
+    for key, nodes in selector.collector.fields(selection_sets, mutation.payload_type).items():
         name = nodes[0].name.value
         inner = [node.selection_set for node in nodes]
         resolver_tree = None
         part: Constant | LiteralValue | RowById | BulkResults
-        with selector.field_context(key, nodes[0]):
+        with selector.collector.field_context(key, nodes[0]):
             if name == "__typename":
                 part = Constant(mutation.payload_type)
             elif mutation.is_bulk and name == "results":
@@ -71,10 +71,10 @@ def _results(
     fields: list[tuple[str, Constant | ResultRow | None]] = []
     readers: list[tuple[str, ResultReader]] = []
     children: list[tuple[str, ResolverTree]] = []
-    for key, nodes in selector.fields(selection_sets, mutation.result_type).items():
+    for key, nodes in selector.collector.fields(selection_sets, mutation.result_type).items():
         name = nodes[0].name.value
         inner = [node.selection_set for node in nodes]
-        with selector.field_context(key, nodes[0]):
+        with selector.collector.field_context(key, nodes[0]):
             if name == "__typename":
                 fields.append((key, Constant(mutation.result_type)))
             elif name == "error":
@@ -121,7 +121,7 @@ def _result_row(
 
 def _result_error(selector: SelectionPlanner, selection_sets: SelectionSets) -> ResultReader:
     requested_fields: Sequence[tuple[str, str]] = [
-        (key, nodes[0].name.value) for key, nodes in selector.fields(selection_sets, "RowError").items()
+        (key, nodes[0].name.value) for key, nodes in selector.collector.fields(selection_sets, "RowError").items()
     ]
 
     def read(result: Mapping[str, Any]) -> Any:

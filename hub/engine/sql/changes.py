@@ -10,9 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from hub.engine.plan.fields import TYPENAME_KEY
 from hub.engine.plan.nodes import ChangesPlan, ChangeTypePlan, MessageFields, ObjectSelection
 from hub.engine.plan.predicates import Parameter
-from hub.engine.plan.selections import TYPENAME_KEY
 from hub.engine.sql.expressions import (
     AliasGenerator,
     Condition,
