@@ -38,7 +38,7 @@ from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.cache_key import plan_cache_key
 from hub.engine.plan.nodes import Constant, Plan, ResolvedInPython
 from hub.engine.plan.operations import OperationPlanner, QueryPlan
-from hub.engine.plan.predicates import ExecutionContext
+from hub.engine.plan.parameters import ExecutionContext
 from hub.engine.sql.compiler import CompiledStatement, compile_plan
 from hub.errors import BadInput, Forbidden, HubError
 from hub.observability import PlanCompiled, emit
@@ -227,7 +227,6 @@ class Engine:
     def _compile_query(self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer) -> CompiledQuery:
         planner = OperationPlanner(self._schema, variables, operation.fragments, self._limits.page)
         query_plan = planner.plan_query(operation.node.selection_set, viewer.binding)
-        planner.planning.reader.release_variables()
         reads_rows = any(not isinstance(node, Constant | ResolvedInPython) for _, node in query_plan.plan.roots)
         customer_type = self._schema.catalog.customer_type
         changes_roots = tuple(
@@ -267,7 +266,6 @@ class Engine:
     ) -> subscriptions.CompiledSubscription:
         planner = OperationPlanner(self._schema, variables, operation.fragments, self._limits.page)
         root = planner.plan_subscription(operation.node.selection_set, viewer.binding)
-        planner.planning.reader.release_variables()
         return subscriptions.compile_subscription(root, viewer.binding, self._schema.catalog.customer_type)
 
     async def _execute_mutation(

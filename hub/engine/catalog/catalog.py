@@ -60,6 +60,9 @@ class ColumnField:
     nullable: bool
     searched: bool
 
+    def __repr__(self) -> str:
+        return self.name
+
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
@@ -87,6 +90,9 @@ class CatalogEntity:
     sort_keys: Mapping[str, SortKey]
     filterable: Mapping[str, ColumnField]
     currency: str | None
+
+    def __repr__(self) -> str:
+        return self.name
 
     @property
     def name(self) -> str:

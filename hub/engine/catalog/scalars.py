@@ -137,6 +137,9 @@ class ScalarType:
     is_time: bool = False
     is_money: bool = False
 
+    def __repr__(self) -> str:
+        return self.name
+
 
 def _as_is(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     return column

@@ -35,7 +35,7 @@ from hub.engine.graphql_types.mutation_types import MutationField
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.fields import source_location
 from hub.engine.plan.operations import MutationFieldPlan
-from hub.engine.plan.predicates import ExecutionContext
+from hub.engine.plan.parameters import ExecutionContext
 from hub.engine.sql.compiler import CompiledStatement
 from hub.errors import BadInput, HubError, LimitExceeded, Unavailable
 
@@ -206,7 +206,7 @@ class MutationExecutor:
             )
         text = combine(
             field.single_statement.payload.text,
-            len(field.single_statement.payload.arguments),
+            len(field.single_statement.payload.parameters),
             recording.text,
             len(recording.arguments),
             store_sql,

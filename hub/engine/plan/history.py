@@ -2,9 +2,9 @@
 
 How connections are planned is selections.py's, how this one becomes SQL is sql/history.py's."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import sqlalchemy as sa
 from graphql import FieldNode
@@ -28,10 +28,26 @@ from hub.engine.plan.nodes import (
     RowImage,
 )
 from hub.engine.plan.pagination import cursor_signing, list_signature, plan_page
-from hub.engine.plan.predicates import ExecutionContext, Parameter
+from hub.engine.plan.parameters import Codec, ExecutionContext, Parameter
 
 ObjectPlanner = Callable[[CatalogEntity, SelectionSets], tuple[ObjectSelection, ResolverTree | None]]
 ALWAYS_CHANGED = ("version", "updated_at")  # change with every change, so the log does not name them
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFieldsCodec(Codec):
+    """Names of fields, as the columns that they show."""
+
+    entity_name: str
+    field_by_column: Mapping[str, str] = field(repr=False)
+
+    def encode(self, value: Sequence[str], context: ExecutionContext) -> list[str]:
+        """The columns; raises FIELD_UNKNOWN for a field that shows none."""
+        for name in value:
+            if name not in self.field_by_column.values():
+                problem = f"{name[:60]!r} is no column of {self.entity_name} nor a link by one of its columns; name one that is."
+                bad_input("FIELD_UNKNOWN", "fields", problem)
+        return [column for column, name in self.field_by_column.items() if name in value]
 
 
 def plan_history(
@@ -82,17 +98,5 @@ def _changed_columns(planning: PlanningContext, entity: CatalogEntity, tree: Arg
     """The columns that one of the fields shows; raises FIELD_UNKNOWN for a field whose changes are not kept."""
     if not isinstance(tree, ArgumentValue):
         return None
-    source = tree.source
     columns = {column: field for column, field in entity.field_by_column.items() if column not in ALWAYS_CHANGED}
-
-    def evaluate(context: ExecutionContext) -> list[Any]:
-        fields = source(context.variables)
-        for field in fields:
-            if field not in columns.values():
-                problem = (
-                    f"{field[:60]!r} is no column of {entity.name} nor a link by one of its columns; name one that is."
-                )
-                bad_input("FIELD_UNKNOWN", "fields", problem)
-        return [column for column, field in columns.items() if field in fields]
-
-    return planning.parameter(ARRAY(sa.Text()), evaluate)
+    return planning.parameter(ARRAY(sa.Text()), tree.source, HistoryFieldsCodec(entity.name, columns))

@@ -2,8 +2,8 @@
 
 selections.py plans what stands below a root; here are the roots, and the plan as a whole."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import CatalogEntity
-from hub.engine.catalog.input_values import bad_input, enum_value
+from hub.engine.catalog.input_values import bad_input, enum_value, storable_text
 from hub.engine.graphql_types.mutation_types import MutationField
 from hub.engine.graphql_types.schema_builder import RootField, Schema
 from hub.engine.plan.arguments import ArgumentReader, ArgumentTree, ArgumentValue
@@ -33,8 +33,8 @@ from hub.engine.plan.nodes import (
     RowsByIds,
 )
 from hub.engine.plan.pagination import page_size
+from hub.engine.plan.parameters import ArgumentSource, Codec, ExecutionContext, ListSource, ObjectSource, Parameter
 from hub.engine.plan.payloads import plan_payload
-from hub.engine.plan.predicates import ExecutionContext, Parameter
 from hub.engine.plan.selections import SelectionPlanner
 from hub.errors import BadInput
 from hub.model.declarations import Lookup
@@ -47,8 +47,8 @@ class ChangesRoot:
 
     key: str
     plan: Plan
-    after: Callable[[ExecutionContext], str] | None
-    size: Callable[[ExecutionContext], int]
+    after: ArgumentSource | None
+    size: int | Parameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,56 @@ class MutationFieldPlan:
     node: FieldNode
     mutation: MutationField | None = None
     plan: Plan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LookupCodec(Codec):
+    """One column of a lookup; its value depends on all arguments of the lookup."""
+
+    argument: str
+    lookup: Lookup = field(repr=False)
+    name: str
+
+    def encode(self, value: Mapping[str, Any], context: ExecutionContext) -> Any:
+        """The normalised value; raises BadInput for values that the lookup refuses."""
+        normalized = self.lookup.normalize({name: enum_value(part) for name, part in value.items()})
+        return storable_text(enum_value(normalized[self.name]), self.argument)
+
+
+@dataclass(frozen=True, slots=True)
+class MixedIdsCodec(Codec):
+    """Ids of rows of any type."""
+
+    argument: str
+    prefixes: frozenset[str] = field(repr=False)
+
+    def decode(self, ids: Sequence[str]) -> list[tuple[str, UUID]]:
+        """Prefix and key of each id; raises PAGE_LIMIT, ID_MALFORMED and ID_WRONG_TYPE."""
+        if len(ids) > MAX_IDS:
+            bad_input("PAGE_LIMIT", self.argument, f"{len(ids)} ids are too many; give at most {MAX_IDS}.")
+        decoded = [scalars.decode_id(public_id, self.argument) for public_id in ids]
+        for prefix, _ in decoded:
+            if prefix not in self.prefixes:
+                bad_input("ID_WRONG_TYPE", self.argument, f"no type has ids that begin with {prefix[:20]}_.")
+        return decoded
+
+
+@dataclass(frozen=True, slots=True)
+class IdTypesCodec(MixedIdsCodec):
+    """The prefixes of ids."""
+
+    def encode(self, value: Sequence[str], context: ExecutionContext) -> list[str]:
+        """The prefixes; raises BadInput."""
+        return [prefix for prefix, _ in self.decode(value)]
+
+
+@dataclass(frozen=True, slots=True)
+class IdKeysCodec(MixedIdsCodec):
+    """The keys of ids."""
+
+    def encode(self, value: Sequence[str], context: ExecutionContext) -> list[UUID]:
+        """The keys; raises BadInput."""
+        return [key for _, key in self.decode(value)]
 
 
 class OperationPlanner:
@@ -161,16 +211,8 @@ class OperationPlanner:
             node, resolver_tree = plan_changes(inner, [field_node.selection_set for field_node in nodes], arguments)
             size, _ = page_size(inner.planning, {"first": arguments["first"]} if arguments.get("first") else {})
             after = arguments.get("after")
-            source = after.source if isinstance(after, ArgumentValue) else None
         plan = Plan(((key, node),), tuple(inner.planning.parameters), resolver_tree, inner.planning.uses_search)
-        return ChangesRoot(
-            key,
-            plan,
-            None if source is None else lambda context: cast(str, source(context.variables)),
-            (lambda context: cast(int, size.evaluate(context)))
-            if isinstance(size, Parameter)
-            else lambda context: size,
-        )
+        return ChangesRoot(key, plan, after.source if isinstance(after, ArgumentValue) else None, size)
 
     def plan_mutation(self, selection_set: Any) -> list[MutationFieldPlan]:
         """The roots of a mutation in their order, each with a plan of its own, since each is run before the next."""
@@ -232,20 +274,14 @@ class OperationPlanner:
     ) -> tuple[RootNode, ResolverTree | None]:
         argument = next(iter(arguments))
         parts = cast(dict[str, ArgumentTree], arguments[argument])
-        values = {name: part for name, part in parts.items() if isinstance(part, ArgumentValue)}
-
-        def normalized(context: ExecutionContext) -> Mapping[str, Any]:
-            return lookup.normalize(
-                {name: enum_value(value.source(context.variables)) for name, value in values.items()}
-            )
-
-        def part(name: str) -> Callable[[ExecutionContext], Any]:
-            return lambda context: normalized(context)[name]
-
+        source = ObjectSource(
+            tuple((name, part.source) for name, part in parts.items() if isinstance(part, ArgumentValue))
+        )
+        names = [name for name, _ in source.fields]
         parameters = tuple(
-            (column.name, self.planning.text_parameter(part(name), f"{argument}.{name}"))
+            (column.name, self.planning.parameter(sa.Text(), source, LookupCodec(f"{argument}.{name}", lookup, name)))
             for name, (column, _) in lookup.arguments.items()
-            if name in values
+            if name in names
         )
         selection, resolver_tree = self.selector.object_selection(entity, selection_sets)
         return RowByLookup(entity, lookup, parameters, selection), resolver_tree
@@ -256,20 +292,10 @@ class OperationPlanner:
         argument = "id" if single else "ids"
         value = required_value(arguments.get(argument), argument)
 
-        def decoded_ids(context: ExecutionContext) -> list[tuple[str, UUID]]:
-            ids = [value.source(context.variables)] if single else value.source(context.variables)
-            if len(ids) > MAX_IDS:
-                bad_input("PAGE_LIMIT", argument, f"{len(ids)} ids are too many; give at most {MAX_IDS}.")
-            decoded = [scalars.decode_id(public_id, argument) for public_id in ids]
-            for prefix, _ in decoded:
-                if prefix not in self.planning.catalog.prefixes:
-                    bad_input("ID_WRONG_TYPE", argument, f"no type has ids that begin with {prefix[:20]}_.")
-            return decoded
-
-        types = self.planning.parameter(
-            ARRAY(sa.Text()), lambda context: [prefix for prefix, _ in decoded_ids(context)]
-        )
-        keys = self.planning.parameter(ARRAY(sa.Uuid()), lambda context: [key for _, key in decoded_ids(context)])
+        source = ListSource((value.source,)) if single else value.source
+        prefixes = frozenset(self.planning.catalog.prefixes)
+        types = self.planning.parameter(ARRAY(sa.Text()), source, IdTypesCodec(argument, prefixes))
+        keys = self.planning.parameter(ARRAY(sa.Uuid()), source, IdKeysCodec(argument, prefixes))
         as_of = self._as_of(arguments)
         with self.planning.in_the_past(enabled=as_of is not None):
             selections, resolver_tree = self.selector.object_selections(

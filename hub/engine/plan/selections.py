@@ -2,9 +2,8 @@
 
 Fields are collected as GraphQL says (fragments, @include, @skip, merged selections); what a field is, the catalog says."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import sqlalchemy as sa
 from graphql import (
@@ -38,7 +37,8 @@ from hub.engine.plan.nodes import (
     UnionSelection,
 )
 from hub.engine.plan.pagination import cursor_signing, list_signature, plan_order, plan_page, plan_search
-from hub.engine.plan.predicates import ExecutionContext, Join
+from hub.engine.plan.parameters import ObjectSource, Runtime
+from hub.engine.plan.predicates import Join
 from hub.errors import BadInput
 from hub.model.declarations import FieldResolver, MergedConnection, ToMany, ToOne, UnionLink
 
@@ -160,11 +160,8 @@ class SelectionPlanner:
             hidden[HIDDEN_PREFIX + need] = ColumnSelection(need, column.scalar)
             needs.append((need, HIDDEN_PREFIX + need))
         trees = self.collector.arguments(nodes[0], entity.name)
-        sources = {name: part.source for name, part in trees.items() if isinstance(part, ArgumentValue)}
-
-        def arguments(context: ExecutionContext) -> Mapping[str, Any]:
-            return {name: source(context.variables) for name, source in sources.items()}
-
+        sources = ((name, part.source) for name, part in trees.items() if isinstance(part, ArgumentValue))
+        arguments = ObjectSource(tuple(sources))
         rows_plan = None
         if resolver.keys is not None:
             target = self._catalog.target(resolver.keys)
@@ -180,7 +177,7 @@ class SelectionPlanner:
         inner = self.independent()
         selection, resolver_tree = inner.object_selection(entity, selection_sets)
         self.planning.time_dependent |= inner.planning.time_dependent
-        keys = inner.planning.parameter(ARRAY(sa.Uuid()), lambda context: context.keys)
+        keys = inner.planning.parameter(ARRAY(sa.Uuid()), Runtime("keys"))
         return Plan(
             (("rows", RowsByKeys(entity, keys, selection)),),
             tuple(inner.planning.parameters),

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine.plan.fields import TYPENAME_KEY
 from hub.engine.plan.nodes import ChangesPlan, ChangeTypePlan, MessageFields, ObjectSelection
-from hub.engine.plan.predicates import Parameter
+from hub.engine.plan.parameters import Parameter, Runtime
 from hub.engine.sql.expressions import (
     AliasGenerator,
     Condition,
@@ -35,10 +35,10 @@ from hub.engine.sql.history import (
 from hub.engine.sql.selections import SelectionCompiler
 
 PAGE_CTE = "page$"
-POSITIONS = Parameter("positions", ARRAY(sa.BigInteger()), lambda context: context.positions)
-CURSORS = Parameter("cursors", ARRAY(sa.Text()), lambda context: context.cursors)
-PREVIOUS_CURSOR = Parameter("previous_cursor", sa.Text(), lambda context: context.previous_cursor_placeholder)
-CURRENT_ACTOR = Parameter("current_actor", sa.Text(), lambda context: context.viewer.actor)
+POSITIONS = Parameter("positions", ARRAY(sa.BigInteger()), Runtime("positions"))
+CURSORS = Parameter("cursors", ARRAY(sa.Text()), Runtime("cursors"))
+PREVIOUS_CURSOR = Parameter("previous_cursor", sa.Text(), Runtime("previous_cursor_placeholder"))
+CURRENT_ACTOR = Parameter("current_actor", sa.Text(), Runtime("actor", viewer=True))
 RUNTIME_PARAMETERS = (POSITIONS, CURSORS, PREVIOUS_CURSOR, CURRENT_ACTOR)
 
 

@@ -2,12 +2,12 @@
 
 Here and in selections.py with its helpers is every SELECT that answers a client."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from hub.db.sql_text import DIALECT
 from hub.engine.plan.nodes import (
@@ -25,7 +25,7 @@ from hub.engine.plan.nodes import (
     RowsByIds,
     RowsByKeys,
 )
-from hub.engine.plan.predicates import ExecutionContext, Parameter
+from hub.engine.plan.parameters import Codec, ExecutionContext, Parameter, Runtime
 from hub.engine.sql.changes import PREVIOUS_CURSOR, RUNTIME_PARAMETERS, ChangesCompiler
 from hub.engine.sql.conditions import row_visibility
 from hub.engine.sql.expressions import (
@@ -49,21 +49,40 @@ CURRENT_POSITION_SQL = (
 
 
 @dataclass(frozen=True, slots=True)
-class CompiledStatement:
-    """The text of a plan and how its arguments are found in a run; `custom_plan`: planned anew at every run.
+class FirstCodec(Codec):
+    """The first of several values."""
 
-    `validated_only` are values that the text has no place for: a bad cursor is bad even where only the count is asked for."""
+    def encode(self, value: Sequence[Any], context: ExecutionContext) -> Any:
+        """The value."""
+        return value[0]
+
+
+# The parameters that the predicates of scopes name (hub/model/scopes.py), and those of changes.
+STANDARD_PARAMETERS = (
+    *RUNTIME_PARAMETERS,
+    Parameter("viewer_unit", sa.Uuid(), Runtime("unit_ids", viewer=True), FirstCodec()),
+    Parameter("viewer_units", ARRAY(sa.Uuid()), Runtime("unit_ids", viewer=True)),
+    Parameter("viewer_customer", sa.Uuid(), Runtime("customer_id", viewer=True)),
+    Parameter("viewer_key", sa.Uuid(), Runtime("key_id", viewer=True)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledStatement:
+    """The text of a plan and its parameters in their order; `custom_plan`: Postgres plans it anew at each execution.
+
+    `validated_only` are parameters that the text does not use: a bad cursor is an error even if only the count is selected."""
 
     text: str
-    arguments: tuple[Callable[[ExecutionContext], Any], ...]
-    validated_only: tuple[Callable[[ExecutionContext], Any], ...]
+    parameters: tuple[Parameter, ...]
+    validated_only: tuple[Parameter, ...]
     custom_plan: bool
 
     def bind(self, context: ExecutionContext) -> list[Any]:
-        """The arguments of a run; raises BadInput for values that do not fit."""
-        for value in self.validated_only:
-            value(context)
-        return [argument(context) for argument in self.arguments]
+        """The arguments of an execution; raises BadInput for values that do not fit."""
+        for parameter in self.validated_only:
+            parameter.evaluate(context)
+        return [parameter.evaluate(context) for parameter in self.parameters]
 
 
 def compile_plan(plan: Plan, binding: Binding, inserted_row: str | None = None) -> CompiledStatement:
@@ -97,18 +116,10 @@ def compile_live(plan: Plan, binding: Binding) -> CompiledStatement:
 
 def _compile_select(select: sa.Select[Any], plan: Plan) -> CompiledStatement:
     compiled = select.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
-    sources: dict[str, Callable[[ExecutionContext], Any]] = {
-        parameter.name: parameter.evaluate for parameter in (*RUNTIME_PARAMETERS, *plan.parameters)
-    }
-    sources["viewer_unit"] = lambda context: context.viewer.unit_ids[0]
-    sources["viewer_units"] = lambda context: context.viewer.unit_ids
-    sources["viewer_customer"] = lambda context: context.viewer.customer_id
-    sources["viewer_key"] = lambda context: context.viewer.key_id
-    parameter_names: Sequence[str] = compiled.positiontup or ()
-    validated_only = tuple(parameter.evaluate for parameter in plan.parameters if parameter.name not in parameter_names)
-    return CompiledStatement(
-        str(compiled), tuple(sources[name] for name in parameter_names), validated_only, plan.custom_plan
-    )
+    parameters = {parameter.name: parameter for parameter in (*STANDARD_PARAMETERS, *plan.parameters)}
+    names: Sequence[str] = compiled.positiontup or ()
+    validated_only = tuple(parameter for parameter in plan.parameters if parameter.name not in names)
+    return CompiledStatement(str(compiled), tuple(parameters[name] for name in names), validated_only, plan.custom_plan)
 
 
 class RootCompiler(SelectionCompiler):

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from hub.engine.catalog.catalog import CatalogEntity
 from hub.engine.plan.list_nodes import SearchTerms
+from hub.engine.plan.parameters import Parameter
 from hub.engine.plan.predicates import (
     AggregateComparison,
     AggregateExpression,
@@ -19,7 +20,6 @@ from hub.engine.plan.predicates import (
     JsonComparison,
     Not,
     Or,
-    Parameter,
     Predicate,
 )
 from hub.engine.sql.expressions import AliasGenerator, Condition, SelectSource, fold, param, pattern, sql_literal

@@ -21,7 +21,7 @@ from hub.engine.plan.nodes import (
     Stats,
     TotalCount,
 )
-from hub.engine.plan.predicates import Parameter
+from hub.engine.plan.parameters import Parameter
 from hub.engine.sql.cursors import signed_cursor_expression
 from hub.engine.sql.expressions import (
     EMPTY_LIST,

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hub.engine.plan.predicates import Parameter
+from hub.engine.plan.parameters import Parameter
 from hub.viewer import Binding
 
 Condition = sa.ColumnElement[bool]

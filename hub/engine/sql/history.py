@@ -11,7 +11,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from hub.engine.catalog.catalog import CatalogEntity
 from hub.engine.plan.nodes import Constant, HistoryConnection, HistoryEntry, RowImage, TotalCount
-from hub.engine.plan.predicates import And, Parameter, Predicate
+from hub.engine.plan.parameters import Parameter
+from hub.engine.plan.predicates import And, Predicate
 from hub.engine.sql.conditions import condition, row_visibility
 from hub.engine.sql.connections import (
     PageSelection,
