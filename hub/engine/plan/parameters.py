@@ -163,7 +163,7 @@ class Parameter:
         try:
             source = self.source
             value = source.read(context) if isinstance(source, Runtime) else source.read(context.variables)
-            return self.codec.encode(value, context)
+            return value if self.codec is AS_IS else self.codec.encode(value, context)
         except HubError as error:
             if error.path is None and self.location is not None:
                 error.path, error.locations = self.location
