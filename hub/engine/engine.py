@@ -161,8 +161,7 @@ class Engine:
         try:
             operation = self._documents.get(request.query).operation(request.operation_name)
             if operation.operation_type == "subscription":
-                message = "A subscription has many answers; use a WebSocket, or send `Accept: text/event-stream`."
-                raise BadInput(message, code="STREAM_TRANSPORT")
+                raise BadInput("A subscription has many answers; open it as a stream.", code="STREAM_TRANSPORT")
             self._authorize(operation, request, viewer)
             variables = self._coerce_variables(operation, request.variables or {})
             operation.cost(variables)
@@ -199,7 +198,7 @@ class Engine:
 
     def _authorize(self, operation: Operation, request: GraphQLRequest, viewer: Viewer) -> None:
         if operation.operation_type == "mutation" and request.read_only:
-            raise BadInput("A mutation is not possible over GET; use POST.", code="METHOD_NOT_ALLOWED")
+            raise BadInput("A mutation cannot run in a read-only request.", code="METHOD_NOT_ALLOWED")
         if operation.has_introspection and not viewer.can_introspect:
             raise Forbidden(
                 "This key may not read the schema; use a key that is not bound to a customer.",
