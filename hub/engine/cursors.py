@@ -1,8 +1,7 @@
-"""Cursors: the sort keys of a row, signed, and marked with the list that they belong to.
+"""The cursor codec: the sort keys of a row, signed, with the fingerprint of the list that they belong to.
 
-A cursor is base64url(fingerprint ‖ signature ‖ keys): the fingerprint tells lists apart, the signature is 10 bytes of
-a nested SHA-256 under a key that is derived for the list, the keys are a JSON array of texts. Cursors are written by the
-statement (see `signed_cursor_expression`) and opened here."""
+A cursor is base64url(fingerprint ‖ signature ‖ keys). The signature is 10 bytes of a nested SHA-256 under a key that is
+derived for the list; the keys are a JSON array of texts. Statements write the cursors (see sql/cursors.py)."""
 
 import base64
 import binascii
@@ -10,10 +9,6 @@ import hashlib
 import hmac
 import json
 
-import sqlalchemy as sa
-
-from hub.engine.catalog.scalars import sql_literal
-from hub.engine.plan.list_nodes import CursorSigning
 from hub.errors import BadInput
 
 FINGERPRINT_BYTES = 6
@@ -21,32 +16,18 @@ SIGNATURE_BYTES = 10
 
 
 def list_fingerprint(list_signature: str) -> bytes:
-    """What tells a list's cursors from those of others; the signature names the list, its order and its search."""
+    """The fingerprint that a list's cursors carry; `list_signature` names the list, its order and its search."""
     return hashlib.sha256(list_signature.encode()).digest()[:FINGERPRINT_BYTES]
 
 
 def signing_key(secret: bytes, fingerprint: bytes) -> bytes:
-    """The list's own signing key."""
+    """The signing key of one list, derived from the hub's secret."""
     return hmac.digest(secret, fingerprint, "sha256")
 
 
 def sign(key: bytes, payload: bytes) -> bytes:
-    """What nobody can write who does not have the key."""
+    """The signature of a payload, which nobody can forge without the key."""
     return hashlib.sha256(key + hashlib.sha256(key + payload).digest()).digest()[:SIGNATURE_BYTES]
-
-
-def signed_cursor_expression(cursor_signing: CursorSigning, keys: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
-    """The SQL expression that turns the text of a JSON array of keys into a cursor."""
-    fingerprint = sa.bindparam(cursor_signing.list_fingerprint.name, type_=cursor_signing.list_fingerprint.type)
-    key = sa.bindparam(cursor_signing.signing_key.name, type_=cursor_signing.signing_key.type)
-    payload = sa.func.convert_to(keys, sql_literal("'UTF8'"))
-    signature = sa.func.substring(
-        sa.func.sha256(key.op("||")(sa.func.sha256(key.op("||")(payload)))),
-        sql_literal("1"),
-        sql_literal(str(SIGNATURE_BYTES)),
-    )
-    text = sa.func.encode(fingerprint.op("||")(signature).op("||")(payload), sql_literal("'base64'"))
-    return sa.func.translate(text, sql_literal("E'+/=\\n'"), sql_literal("'-_'"))
 
 
 def decode(text: str, fingerprint: bytes, secret: bytes, argument: str) -> list[str]:
@@ -56,7 +37,7 @@ def decode(text: str, fingerprint: bytes, secret: bytes, argument: str) -> list[
 
 
 def verify(text: str, fingerprint: bytes, secret: bytes, argument: str) -> bytes:
-    """What is inside a cursor, whatever it is; raises the same."""
+    """The payload of a cursor; raises CURSOR_MALFORMED or CURSOR_WRONG_LIST naming the argument."""
     try:
         decoded = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):

@@ -38,7 +38,7 @@ from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.cache_key import plan_cache_key
 from hub.engine.plan.nodes import Constant, Plan, ResolvedInPython
 from hub.engine.plan.operations import OperationPlanner, QueryPlan
-from hub.engine.plan.predicates import ExecutionContext
+from hub.engine.plan.parameters import ExecutionContext
 from hub.engine.sql.compiler import CompiledStatement, compile_plan
 from hub.errors import BadInput, Forbidden, HubError
 from hub.model.idempotency import IdempotencyStore
@@ -162,8 +162,7 @@ class Engine:
         try:
             operation = self._documents.get(request.query).operation(request.operation_name)
             if operation.operation_type == "subscription":
-                message = "A subscription has many answers; use a WebSocket, or send `Accept: text/event-stream`."
-                raise BadInput(message, code="STREAM_TRANSPORT")
+                raise BadInput("A subscription has many answers; open it as a stream.", code="STREAM_TRANSPORT")
             self._authorize(operation, request, viewer)
             variables = self._coerce_variables(operation, request.variables or {})
             operation.cost(variables)
@@ -200,7 +199,7 @@ class Engine:
 
     def _authorize(self, operation: Operation, request: GraphQLRequest, viewer: Viewer) -> None:
         if operation.operation_type == "mutation" and request.read_only:
-            raise BadInput("A mutation is not possible over GET; use POST.", code="METHOD_NOT_ALLOWED")
+            raise BadInput("A mutation cannot run in a read-only request.", code="METHOD_NOT_ALLOWED")
         if operation.has_introspection and not viewer.can_introspect:
             raise Forbidden(
                 "This key may not read the schema; use a key that is not bound to a customer.",
@@ -228,7 +227,6 @@ class Engine:
     def _compile_query(self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer) -> CompiledQuery:
         planner = OperationPlanner(self._schema, variables, operation.fragments, self._limits.page)
         query_plan = planner.plan_query(operation.node.selection_set, viewer.binding)
-        planner.planning.reader.release_variables()
         reads_rows = any(not isinstance(node, Constant | ResolvedInPython) for _, node in query_plan.plan.roots)
         customer_type = self._schema.catalog.customer_type
         changes_roots = tuple(
@@ -268,7 +266,6 @@ class Engine:
     ) -> subscriptions.CompiledSubscription:
         planner = OperationPlanner(self._schema, variables, operation.fragments, self._limits.page)
         root = planner.plan_subscription(operation.node.selection_set, viewer.binding)
-        planner.planning.reader.release_variables()
         return subscriptions.compile_subscription(root, viewer.binding, self._schema.catalog.customer_type)
 
     async def _execute_mutation(

@@ -136,8 +136,9 @@ async def test_a_subscription_without_an_event_media_type_is_refused_with_the_re
     async with run_fake_engine_hub() as hub:
         status, body = await read_response(hub, "subscription { idle }", accept=accept)
         assert status == (406 if accept == "text/*" else 400 if accept == RESPONSE else 200)
-        code = json.loads(body)["errors"][0]["extensions"]["code"]
-        assert code == ("NOT_ACCEPTABLE" if accept == "text/*" else "STREAM_TRANSPORT")
+        error = json.loads(body)["errors"][0]
+        assert error["extensions"]["code"] == ("NOT_ACCEPTABLE" if accept == "text/*" else "STREAM_TRANSPORT")
+        assert "text/event-stream" in error["message"]
 
 
 async def test_a_client_that_takes_all_gets_events_for_subscriptions_alone() -> None:

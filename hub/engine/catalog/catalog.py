@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub.engine.catalog import scalars
-from hub.engine.catalog.scalars import ScalarType, sql_literal
+from hub.engine.catalog.scalars import ScalarType
 from hub.model.declarations import (
     FieldResolver,
     Interface,
@@ -55,6 +55,9 @@ class ColumnField:
     nullable: bool
     searched: bool
 
+    def __repr__(self) -> str:
+        return self.name
+
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
@@ -68,7 +71,7 @@ class SortKey:
     def expression(self, row: sa.FromClause) -> sa.ColumnElement[Any]:
         """The key's expression over a row; the same text as in the index."""
         value: sa.ColumnElement[Any] = row.c[self.column.name]
-        return value if self.null_as is None else sa.func.coalesce(value, sql_literal(f"'{self.null_as}'"))
+        return value if self.null_as is None else sa.func.coalesce(value, sa.literal_column(f"'{self.null_as}'"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +85,9 @@ class CatalogEntity:
     sort_keys: Mapping[str, SortKey]
     filterable: Mapping[str, ColumnField]
     currency: str | None
+
+    def __repr__(self) -> str:
+        return self.name
 
     @property
     def name(self) -> str:

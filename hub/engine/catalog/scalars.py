@@ -136,10 +136,8 @@ class ScalarType:
     is_time: bool = False
     is_money: bool = False
 
-
-def sql_literal(sql: str) -> sa.ColumnElement[Any]:
-    """SQL of our own making, as it stands; never a client's text."""
-    return sa.literal_column(sql)
+    def __repr__(self) -> str:
+        return self.name
 
 
 def _as_is(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
@@ -181,13 +179,6 @@ def scalar_of(annotation: Any) -> ScalarType:
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return ScalarType(annotation.__name__, annotation, sa.Text(), EQUALITY + NULL, _as_is)
     raise TypeError(f"a column cannot be declared as {annotation!r}")
-
-
-def id_expression(prefix: str, key: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
-    """The public id of a key: the type's prefix and 32 hex digits."""
-    return sql_literal(f"'{prefix}_'").concat(
-        sa.func.replace(sa.cast(key, sa.Text), sql_literal("'-'"), sql_literal("''"))
-    )
 
 
 def encode_id(prefix: str, key: UUID) -> str:

@@ -18,7 +18,7 @@ from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.cache_key import plan_cache_key
 from hub.engine.plan.nodes import Plan
 from hub.engine.plan.operations import OperationPlanner
-from hub.engine.plan.predicates import ExecutionContext
+from hub.engine.plan.parameters import ExecutionContext
 from hub.engine.sql.compiler import CompiledStatement, compile_plan
 from hub.observability import PlanCompiled, emit
 from hub.viewer import Viewer
@@ -81,7 +81,6 @@ class MutationCompiler:
     def _compile(self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer) -> CompiledMutation:
         planner = OperationPlanner(self._schema, variables, operation.fragments, self._limits.page)
         field_plans = planner.plan_mutation(operation.node.selection_set)
-        planner.planning.reader.release_variables()
         rows_statements: dict[int, CompiledStatement] = {}
 
         async def load_by_keys(tx: Transaction, context: ExecutionContext, plan: Plan) -> dict[str, Any]:

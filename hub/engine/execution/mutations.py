@@ -32,9 +32,9 @@ from hub.engine.execution.resolvers import ResolverMerger
 from hub.engine.execution.single_statement import SingleStatement, combine
 from hub.engine.graphql_types.mutation_types import MutationField
 from hub.engine.graphql_types.schema_builder import Schema
+from hub.engine.plan.fields import source_location
 from hub.engine.plan.operations import MutationFieldPlan
-from hub.engine.plan.predicates import ExecutionContext
-from hub.engine.plan.selections import source_location
+from hub.engine.plan.parameters import ExecutionContext
 from hub.engine.sql.compiler import CompiledStatement
 from hub.errors import BadInput, HubError, LimitExceeded, Unavailable
 from hub.model.idempotency import IdempotencyStore
@@ -184,7 +184,7 @@ class MutationExecutor:
             )
         text = combine(
             field.single_statement.payload.text,
-            len(field.single_statement.payload.arguments),
+            len(field.single_statement.payload.parameters),
             recording.text,
             len(recording.arguments),
             store_sql,

@@ -12,13 +12,12 @@ from uuid import UUID
 
 from strawberry.dataloader import DataLoader
 
+from hub.engine.plan.fields import TYPENAME_KEY
 from hub.engine.plan.nodes import Plan, ResolverField, ResolverTree
-from hub.engine.plan.predicates import ExecutionContext
-from hub.engine.plan.selections import TYPENAME_KEY
+from hub.engine.plan.parameters import ExecutionContext, ResponsePath
 from hub.errors import HubError, Internal
 
 KeyLoader = Callable[[Plan, ExecutionContext], Awaitable[dict[str, Any]]]
-ResponsePath = tuple[str | int, ...]
 ResponseRow = dict[str, Any]
 YIELD_EVERY = 200  # rows after which a long splice lets others run
 
@@ -87,7 +86,7 @@ class ResolverMerger:
                 name: python_value(scalar_name, row[hidden])
                 for (name, hidden), scalar_name in zip(field.hidden_columns, field.scalar_names, strict=True)
             }
-            result = field.resolver.function(None, **columns, **field.arguments(self._context))
+            result = field.resolver.function(None, **columns, **field.arguments.read(self._context.variables))
             if inspect.isawaitable(result):
                 result = await result
             if field.rows_plan is None:

@@ -5,7 +5,7 @@ Nothing here knows when to ask: that is hub/subscriptions' and hub/changefeed's,
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 import orjson
@@ -16,7 +16,7 @@ from hub.engine.execution.resolvers import ResolverMerger
 from hub.engine.plan.dependencies import TableDependencies, resolver_plans, table_dependencies
 from hub.engine.plan.nodes import ChangesPlan, LivePayload, MessageFields, Plan, ResolverTree, RowById
 from hub.engine.plan.operations import ChangesRoot, LiveRoot
-from hub.engine.plan.predicates import PROBE_TIMES, ExecutionContext
+from hub.engine.plan.parameters import PROBE_TIMES, ExecutionContext
 from hub.engine.sql.compiler import CompiledStatement, compile_changes, compile_live, compile_plan
 from hub.viewer import Binding
 
@@ -89,7 +89,7 @@ class SubscriptionSource:
         if tree is None:
             return
         for field in tree.fields:
-            yield repr((field.key, field.resolver.function, field.arguments(context)))
+            yield repr((field.key, field.resolver.function, field.arguments.read(context.variables)))
             if field.rows_plan is not None:
                 yield from _statement_key(self._compiled.rows_statements[id(field.rows_plan)], context)
                 yield from self._resolver_keys(field.rows_plan.resolver_tree, context)
@@ -137,13 +137,17 @@ class SubscriptionSource:
     def after(self) -> str | None:
         """The cursor behind which it begins, as it was given."""
         root = self._compiled.root
-        return root.after(self._context) if isinstance(root, ChangesRoot) and root.after else None
+        if not isinstance(root, ChangesRoot) or root.after is None:
+            return None
+        return cast(str, root.after.read(self._context.variables))
 
     @property
     def page_size(self) -> int:
         """How many messages a page has at most."""
         root = self._compiled.root
-        return root.size(self._context) if isinstance(root, ChangesRoot) else 0
+        if not isinstance(root, ChangesRoot):
+            return 0
+        return root.size if isinstance(root.size, int) else int(root.size.evaluate(self._context))
 
     async def change_messages(
         self,

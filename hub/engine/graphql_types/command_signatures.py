@@ -16,9 +16,8 @@ import sqlalchemy as sa
 
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import CatalogEntity, camel_case, with_article
+from hub.engine.catalog.input_values import bad_input, enum_value, json_text, storable_text
 from hub.engine.graphql_types import inputs
-from hub.engine.plan.arguments import enum_value
-from hub.engine.plan.context import bad_input, json_text, storable_text
 from hub.model.commands import InjectedMarker
 from hub.model.declarations import ToOne
 from hub.model.entity import Entity

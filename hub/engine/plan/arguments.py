@@ -3,9 +3,8 @@
 Planning looks at the structure only: which keys are there, how long a list of objects is, what a steering enum or a
 Boolean says. Everything else is an ArgumentValue, whose value is fetched when the plan runs; so one plan serves all values."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from graphql import (
@@ -19,13 +18,13 @@ from graphql import (
     ListValueNode,
     NullValueNode,
     ObjectValueNode,
-    Undefined,
     ValueNode,
     VariableNode,
     value_from_ast,
 )
 
-ValueSource = Callable[[Mapping[str, Any]], Any]
+from hub.engine.catalog.input_values import enum_value
+from hub.engine.plan.parameters import ArgumentSource, ConstantValue, JsonLiteral, ListSource, VariablePath
 
 
 class Unknown:
@@ -40,9 +39,8 @@ ABSENT = Unknown()
 class ArgumentValue:
     """A value that only a run knows; `plan_value` is set for what the plan depends on, `constant` for literals."""
 
-    source: ValueSource
+    source: ArgumentSource
     plan_value: Any = UNKNOWN
-    constant: bool = False
 
 
 ArgumentTree = dict[str, "ArgumentTree"] | list["ArgumentTree"] | ArgumentValue | None
@@ -50,20 +48,6 @@ ArgumentTree = dict[str, "ArgumentTree"] | list["ArgumentTree"] | ArgumentValue 
 
 def _nullable(type_: GraphQLInputType) -> Any:
     return type_.of_type if isinstance(type_, GraphQLNonNull) else type_
-
-
-def enum_value(value: Any) -> Any:
-    """An enum's value as text; anything else as it is."""
-    return value.value if isinstance(value, Enum) else value
-
-
-def without_absent(value: Any) -> Any:
-    """A JSON literal without the variables in it that were not sent: absent from objects, null in lists."""
-    if isinstance(value, dict):
-        return {name: without_absent(part) for name, part in value.items() if part is not Undefined}
-    if isinstance(value, list):
-        return [None if part is Undefined else without_absent(part) for part in value]
-    return value
 
 
 class ArgumentReader:
@@ -79,13 +63,9 @@ class ArgumentReader:
             isinstance(type_, GraphQLEnumType) and type_.name in self._plan_relevant_enums
         )
 
-    def release_variables(self) -> None:
-        """Lets go of the variables, so that a kept plan keeps nobody's values."""
-        self._variables = {}
-
     def current_value(self, value: ArgumentValue) -> Any:
         """The value of an argument in this very run: only for what the plan's key holds too, like the number of words."""
-        return value.source(self._variables)
+        return value.source.read(self._variables)
 
     def arguments(self, node: FieldNode, declared: Mapping[str, GraphQLArgument]) -> dict[str, ArgumentTree]:
         """All arguments that were given, those that are null included; defaults of the schema filled in."""
@@ -96,9 +76,9 @@ class ArgumentReader:
                 arguments[argument.name.value] = tree
         return arguments
 
-    def _value(self, type_: Any, source: ValueSource, *, constant: bool = False) -> ArgumentValue:
-        plan_value = enum_value(source(self._variables)) if self.affects_plan(type_) else UNKNOWN
-        return ArgumentValue(source, plan_value, constant)
+    def _value(self, type_: Any, source: ArgumentSource) -> ArgumentValue:
+        plan_value = enum_value(source.read(self._variables)) if self.affects_plan(type_) else UNKNOWN
+        return ArgumentValue(source, plan_value)
 
     def _from_node(self, node: ValueNode, type_: Any) -> "ArgumentTree | Unknown":
         type_ = _nullable(type_)
@@ -106,7 +86,7 @@ class ArgumentReader:
             name = node.name.value
             if name not in self._variables:
                 return ABSENT
-            return self._from_value(self._variables[name], type_, lambda values: values[name])
+            return self._from_value(self._variables[name], type_, VariablePath(name))
         if isinstance(node, NullValueNode):
             return None
         if isinstance(type_, GraphQLInputObjectType) and isinstance(node, ObjectValueNode):
@@ -118,9 +98,8 @@ class ArgumentReader:
         if isinstance(type_, GraphQLList):
             return self._from_list_node(node, _nullable(type_.of_type))
         if isinstance(node, ListValueNode | ObjectValueNode):  # a JSON literal, which may hold variables
-            return self._value(type_, lambda values: without_absent(value_from_ast(node, type_, dict(values))))
-        value = value_from_ast(node, type_)
-        return self._value(type_, lambda values: value, constant=True)
+            return self._value(type_, JsonLiteral(node, type_))
+        return self._value(type_, ConstantValue(value_from_ast(node, type_)))
 
     def _from_list_node(self, node: ValueNode, type_: Any) -> "ArgumentTree | Unknown":
         items = node.values if isinstance(node, ListValueNode) else (node,)
@@ -128,30 +107,22 @@ class ArgumentReader:
         present = [None if isinstance(part, Unknown) else part for part in parts]
         if isinstance(type_, GraphQLInputObjectType) or self.affects_plan(type_):
             return present
-        sources = [item.source for item in present if isinstance(item, ArgumentValue)]
-        return ArgumentValue(lambda values: [source(values) for source in sources])
+        return ArgumentValue(ListSource(tuple(item.source for item in present if isinstance(item, ArgumentValue))))
 
-    def _from_value(self, value: Any, type_: Any, source: ValueSource) -> ArgumentTree:
+    def _from_value(self, value: Any, type_: Any, source: VariablePath) -> ArgumentTree:
         type_ = _nullable(type_)
         if value is None:
             return None
         if isinstance(type_, GraphQLInputObjectType):
             return {
-                name: self._from_value(part, type_.fields[name].type, _nested_source(source, name))
-                for name, part in value.items()
+                name: self._from_value(part, type_.fields[name].type, source.part(name)) for name, part in value.items()
             }
         if isinstance(type_, GraphQLList):
             inner = _nullable(type_.of_type)
             if isinstance(inner, GraphQLInputObjectType) or self.affects_plan(inner):
-                return [
-                    self._from_value(part, inner, _nested_source(source, index)) for index, part in enumerate(value)
-                ]
+                return [self._from_value(part, inner, source.part(index)) for index, part in enumerate(value)]
             return ArgumentValue(source)
         return self._value(type_, source)
-
-
-def _nested_source(source: ValueSource, key: str | int) -> ValueSource:
-    return lambda values: source(values)[key]
 
 
 def plan_key_part(value: Any, type_: Any, plan_relevant_enums: frozenset[str]) -> Any:

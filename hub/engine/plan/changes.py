@@ -4,16 +4,19 @@ A row's images in the log take the place of its table, so that filter, rights an
 below are read as they are now, and every one is checked: the row above may long be somebody else's."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import CatalogEntity, upper_snake
+from hub.engine.catalog.input_values import bad_input, enum_value
 from hub.engine.graphql_types.subscription_types import MESSAGE_TYPES, field_name
-from hub.engine.plan.arguments import ArgumentTree, ArgumentValue, enum_value
-from hub.engine.plan.context import bad_input, required_value
+from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
+from hub.engine.plan.context import required_value
 from hub.engine.plan.filters import plan_filter
 from hub.engine.plan.nodes import (
     ChangeFilterPlan,
@@ -26,11 +29,49 @@ from hub.engine.plan.nodes import (
     ToOneSelection,
     UnionSelection,
 )
-from hub.engine.plan.predicates import ExecutionContext, Parameter
+from hub.engine.plan.parameters import Codec, ExecutionContext, Parameter
 from hub.engine.plan.selections import SelectionPlanner
 
 MAX_IDS = 100
 IMMUTABLE_COLUMNS = ("id", "created_at")  # columns that never change
+
+
+@dataclass(frozen=True, slots=True)
+class EnumListCodec(Codec):
+    """Lists of enum values, as texts."""
+
+    def encode(self, value: Sequence[Any], context: ExecutionContext) -> list[str]:
+        """The texts."""
+        return [enum_value(item) for item in value]
+
+
+@dataclass(frozen=True, slots=True)
+class RowIdsCodec(Codec):
+    """Ids of rows of any type, as keys."""
+
+    argument: str
+
+    def encode(self, value: Sequence[str], context: ExecutionContext) -> list[UUID]:
+        """The keys; raises PAGE_LIMIT and ID_MALFORMED."""
+        if len(value) > MAX_IDS:
+            bad_input("PAGE_LIMIT", self.argument, f"{len(value)} ids are too many; give at most {MAX_IDS}.")
+        return [scalars.decode_id(public_id, self.argument)[1] for public_id in value]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedFieldsCodec(Codec):
+    """Names of fields, as the columns of one type; `known_fields` are those of all types of the stream."""
+
+    argument: str
+    field_by_column: Mapping[str, str] = field(repr=False)
+    known_fields: frozenset[str] = field(repr=False)
+
+    def encode(self, value: Sequence[str], context: ExecutionContext) -> list[str]:
+        """The columns; raises FILTER_INVALID for a field of none of the types."""
+        fields = set(value)
+        for name in sorted(fields - self.known_fields):
+            bad_input("FILTER_INVALID", self.argument, f"{name[:60]!r} is a field of none of the types; name one.")
+        return [column for column, name in self.field_by_column.items() if name in fields]
 
 
 def plan_changes(
@@ -42,7 +83,7 @@ def plan_changes(
     conditions = tree if isinstance(tree, dict) else {}
     selector.planning.below_image = True
     messages = {name: _message_fields(selector, selection_sets, name) for name in MESSAGE_TYPES}
-    change_fields = selector.fields(selection_sets, "Change").values()
+    change_fields = selector.collector.fields(selection_sets, "Change").values()
     nodes = [field_nodes for field_nodes in change_fields if field_nodes[0].name.value == "node"]
     named_types = _entity_types(conditions)
     selected = [entity for entity in entities.values() if named_types is None or entity.entity_type in named_types]
@@ -50,7 +91,7 @@ def plan_changes(
     resolver_trees: dict[str, ResolverTree] = {}
     for entity in selected:
         node_selection_sets = [node.selection_set for field_nodes in nodes for node in field_nodes]
-        if not nodes or selector.fields(node_selection_sets, entity.name):
+        if not nodes or selector.collector.fields(node_selection_sets, entity.name):
             planned, resolver_tree = _type_plan(selector, entity, nodes, conditions)
             type_plans.append(planned)
             resolver_trees |= {entity.name: resolver_tree} if resolver_tree else {}
@@ -94,7 +135,7 @@ def _entity_types(conditions: Mapping[str, ArgumentTree]) -> set[object] | None:
 
 
 def _message_fields(selector: SelectionPlanner, selection_sets: Sequence[Any], name: str) -> MessageFields:
-    fields = selector.fields(selection_sets, name)
+    fields = selector.collector.fields(selection_sets, name)
     return tuple((key, nodes[0].name.value) for key, nodes in fields.items())
 
 
@@ -109,7 +150,7 @@ def _type_plan(
     children: list[tuple[str, ResolverTree]] = []
     for field_nodes in nodes:
         key = (field_nodes[0].alias or field_nodes[0].name).value
-        with selector.field_context(key, field_nodes[0]):
+        with selector.collector.field_context(key, field_nodes[0]):
             selection, resolver_tree = selector.object_selection(entity, [node.selection_set for node in field_nodes])
         selections.append((key, selection))
         children += [(key, resolver_tree)] if resolver_tree else []
@@ -144,23 +185,14 @@ def _text_list_parameter(
     if part is None:
         return None
     value = required_value(part, f"filter.{name}", "FILTER_INVALID")
-    return selector.planning.parameter(
-        ARRAY(sa.Text()), lambda context: [enum_value(text) for text in value.source(context.variables)]
-    )
+    return selector.planning.parameter(ARRAY(sa.Text()), value.source, EnumListCodec())
 
 
 def _keys_parameter(selector: SelectionPlanner, conditions: Mapping[str, ArgumentTree]) -> Parameter | None:
     if not _has(conditions, "ids"):
         return None
     value = required_value(conditions["ids"], "filter.ids", "FILTER_INVALID")
-
-    def keys(context: ExecutionContext) -> list[Any]:
-        ids = value.source(context.variables)
-        if len(ids) > MAX_IDS:
-            bad_input("PAGE_LIMIT", "filter.ids", f"{len(ids)} ids are too many; give at most {MAX_IDS}.")
-        return [scalars.decode_id(public_id, "filter.ids")[1] for public_id in ids]
-
-    return selector.planning.parameter(ARRAY(sa.Uuid()), keys)
+    return selector.planning.parameter(ARRAY(sa.Uuid()), value.source, RowIdsCodec("filter.ids"))
 
 
 def _customer_parameter(selector: SelectionPlanner, conditions: Mapping[str, ArgumentTree]) -> Parameter | None:
@@ -177,14 +209,6 @@ def _changed_columns_parameter(
     name: str,
 ) -> Parameter:
     value = required_value(conditions["changedFields"], "filter.changedFields", "FILTER_INVALID")
-    known_fields = {field for field_names in columns.values() for field in field_names.values()}
-
-    def changed_columns(context: ExecutionContext) -> list[str]:
-        fields = set(value.source(context.variables))
-        for field in sorted(fields - known_fields):
-            bad_input(
-                "FILTER_INVALID", "filter.changedFields", f"{field[:60]!r} is a field of none of the types; name one."
-            )
-        return [column for column, field in columns[name].items() if field in fields]
-
-    return selector.planning.parameter(ARRAY(sa.Text()), changed_columns)
+    known_fields = frozenset(field for field_names in columns.values() for field in field_names.values())
+    codec = ChangedFieldsCodec("filter.changedFields", columns[name], known_fields)
+    return selector.planning.parameter(ARRAY(sa.Text()), value.source, codec)

@@ -6,6 +6,7 @@ from typing import Any
 
 from hub.engine.catalog.catalog import CatalogEntity
 from hub.engine.plan.nodes import ConnectionPlan, Plan, ResolverTree, RowById
+from hub.engine.plan.parameters import Parameter
 from hub.engine.plan.predicates import Join
 
 
@@ -37,7 +38,7 @@ def _tables(part: Any, *, same_customer: bool) -> Iterator[tuple[str, bool]]:
     elif isinstance(part, tuple):
         for item in part:
             yield from _tables(item, same_customer=same_customer)
-    elif is_dataclass(part):
+    elif is_dataclass(part) and not isinstance(part, Parameter):
         join = getattr(part, "join", None)
         if isinstance(join, Join):
             same_customer = same_customer and not join.check_visibility

@@ -4,9 +4,11 @@ from typing import Any, Literal, cast
 
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import CatalogEntity, ColumnField
+from hub.engine.catalog.input_values import bad_input
 from hub.engine.catalog.scalars import ScalarType
 from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
-from hub.engine.plan.context import PlanningContext, bad_input, object_items, required_value
+from hub.engine.plan.context import PlanningContext, object_items, required_value
+from hub.engine.plan.parameters import Runtime
 from hub.engine.plan.predicates import (
     AggregateComparison,
     AggregateExpression,
@@ -103,7 +105,7 @@ def _comparisons(
                 )
             )
         elif operator == "withinLast":
-            now = planning.parameter(scalar.sql_type, lambda context: context.now)
+            now = planning.parameter(scalar.sql_type, Runtime("now"))
             parts += [
                 Comparison(column, scalar, "gte", planning.relative_time_parameter(value, operator_path)),
                 Comparison(column, scalar, "lte", now),

@@ -3,69 +3,64 @@
 How connections are planned is selections.py's, how this one becomes SQL is sql/history.py's."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
 
 import sqlalchemy as sa
-from graphql import FieldNode, SelectionSetNode
+from graphql import FieldNode
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import HISTORY, CatalogEntity
+from hub.engine.catalog.input_values import bad_input
 from hub.engine.graphql_types.history_types import revision_type_name
 from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
-from hub.engine.plan.context import PlanningContext, bad_input
+from hub.engine.plan.connections import plan_connection_parts
+from hub.engine.plan.context import PlanningContext
+from hub.engine.plan.fields import FieldCollector, SelectionSets
 from hub.engine.plan.list_nodes import SortTerm
 from hub.engine.plan.nodes import (
-    ConnectionPart,
     Constant,
     HistoryConnection,
     HistoryEntry,
     ObjectSelection,
     ResolverTree,
     RowImage,
-    SelectionIndex,
 )
 from hub.engine.plan.pagination import cursor_signing, list_signature, plan_page
-from hub.engine.plan.predicates import ExecutionContext, Parameter
+from hub.engine.plan.parameters import Codec, ExecutionContext, Parameter
 
-SelectionSets = Sequence[SelectionSetNode | None]
-NodePlanner = Callable[[SelectionSets], tuple[ObjectSelection | SelectionIndex | HistoryEntry, ResolverTree | None]]
+ObjectPlanner = Callable[[CatalogEntity, SelectionSets], tuple[ObjectSelection, ResolverTree | None]]
 ALWAYS_CHANGED = ("version", "updated_at")  # change with every change, so the log does not name them
 
 
-class Selecting(Protocol):
-    """What is needed of the planner of selections."""
+@dataclass(frozen=True, slots=True)
+class HistoryFieldsCodec(Codec):
+    """Names of fields, as the columns that they show."""
 
-    planning: PlanningContext
+    entity_name: str
+    field_by_column: Mapping[str, str] = field(repr=False)
 
-    def field_context(self, key: str, node: FieldNode) -> AbstractContextManager[None]: ...
-
-    def arguments(self, node: FieldNode, type_name: str) -> dict[str, ArgumentTree]: ...
-
-    def fields(self, selection_sets: SelectionSets, type_name: str) -> Mapping[str, list[FieldNode]]: ...
-
-    def object_selection(
-        self, entity: CatalogEntity, selection_sets: SelectionSets
-    ) -> tuple[ObjectSelection, ResolverTree | None]: ...
-
-    def connection_parts(
-        self, name: str, selection_sets: SelectionSets, nodes_of: NodePlanner
-    ) -> tuple[tuple[tuple[str, ConnectionPart], ...], ResolverTree | None, bool]: ...
+    def encode(self, value: Sequence[str], context: ExecutionContext) -> list[str]:
+        """The columns; raises FIELD_UNKNOWN for a field that shows none."""
+        for name in value:
+            if name not in self.field_by_column.values():
+                problem = f"{name[:60]!r} is no column of {self.entity_name} nor a link by one of its columns; name one that is."
+                bad_input("FIELD_UNKNOWN", "fields", problem)
+        return [column for column, name in self.field_by_column.items() if name in value]
 
 
 def plan_history(
-    selector: Selecting, entity: CatalogEntity, nodes: Sequence[FieldNode]
+    collector: FieldCollector, entity: CatalogEntity, nodes: Sequence[FieldNode], plan_object: ObjectPlanner
 ) -> tuple[HistoryConnection, ResolverTree | None]:
     """The plan of a row's history."""
-    planning, arguments = selector.planning, selector.arguments(nodes[0], entity.name)
+    planning, arguments = collector.planning, collector.arguments(nodes[0], entity.name)
     planning.time_dependent = True  # that days of the log are dropped is no change
     signature = list_signature(f"{entity.name}.{HISTORY}", (SortTerm("id", "desc"),), None)
     page = plan_page(planning, arguments, signature, 1)
     selection_sets = [node.selection_set for node in nodes]
-    parts, resolver_tree, uses_cursors = selector.connection_parts(
-        revision_type_name(entity), selection_sets, partial(_history_entry, selector, entity)
+    parts, resolver_tree, uses_cursors = plan_connection_parts(
+        collector, revision_type_name(entity), selection_sets, partial(_history_entry, collector, entity, plan_object)
     )
     since, until = (
         planning.value_parameter(scalars.DATETIME, part, argument)
@@ -81,17 +76,17 @@ def plan_history(
 
 
 def _history_entry(
-    selector: Selecting, entity: CatalogEntity, selection_sets: SelectionSets
+    collector: FieldCollector, entity: CatalogEntity, plan_object: ObjectPlanner, selection_sets: SelectionSets
 ) -> tuple[HistoryEntry, ResolverTree | None]:
     fields: list[tuple[str, Constant | str | RowImage]] = []
     children: list[tuple[str, ResolverTree]] = []
-    for key, nodes in selector.fields(selection_sets, revision_type_name(entity)).items():
+    for key, nodes in collector.fields(selection_sets, revision_type_name(entity)).items():
         name = nodes[0].name.value
         if name == "__typename":
             fields.append((key, Constant(revision_type_name(entity))))
         elif name == "before" or name == "after":
-            with selector.field_context(key, nodes[0]), selector.planning.in_the_past():
-                selection, resolver_tree = selector.object_selection(entity, [node.selection_set for node in nodes])
+            with collector.field_context(key, nodes[0]), collector.planning.in_the_past():
+                selection, resolver_tree = plan_object(entity, [node.selection_set for node in nodes])
             fields.append((key, RowImage(name, selection)))
             children += [(key, resolver_tree)] if resolver_tree else []
         else:
@@ -103,17 +98,5 @@ def _changed_columns(planning: PlanningContext, entity: CatalogEntity, tree: Arg
     """The columns that one of the fields shows; raises FIELD_UNKNOWN for a field whose changes are not kept."""
     if not isinstance(tree, ArgumentValue):
         return None
-    source = tree.source
     columns = {column: field for column, field in entity.field_by_column.items() if column not in ALWAYS_CHANGED}
-
-    def evaluate(context: ExecutionContext) -> list[Any]:
-        fields = source(context.variables)
-        for field in fields:
-            if field not in columns.values():
-                problem = (
-                    f"{field[:60]!r} is no column of {entity.name} nor a link by one of its columns; name one that is."
-                )
-                bad_input("FIELD_UNKNOWN", "fields", problem)
-        return [column for column, field in columns.items() if field in fields]
-
-    return planning.parameter(ARRAY(sa.Text()), evaluate)
+    return planning.parameter(ARRAY(sa.Text()), tree.source, HistoryFieldsCodec(entity.name, columns))

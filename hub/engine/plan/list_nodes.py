@@ -5,7 +5,8 @@ nodes.py has the rest."""
 from dataclasses import dataclass
 from typing import Literal
 
-from hub.engine.plan.predicates import AggregateExpression, Parameter
+from hub.engine.plan.parameters import Parameter
+from hub.engine.plan.predicates import AggregateExpression
 from hub.model.declarations import AscDesc
 
 

@@ -3,14 +3,15 @@
 operations.py makes plans of documents, sql/ makes statements of plans. Conditions, and Parameter, of which all values are, are
 in predicates.py."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from hub.engine.catalog.catalog import CatalogEntity, ColumnField
 from hub.engine.catalog.scalars import ScalarType
 from hub.engine.plan.list_nodes import CursorSigning, PagePlan, SearchTerms, SortTerm
-from hub.engine.plan.predicates import ExecutionContext, Join, Parameter, Predicate
+from hub.engine.plan.parameters import ObjectSource, Parameter
+from hub.engine.plan.predicates import Join, Predicate
 from hub.model.declarations import FieldResolver, Lookup
 
 # -- selections ---------------------------------------------------------------------------------------------------------
@@ -235,7 +236,7 @@ class RowByLookup:
     """A root: the row that a row of another table points at."""
 
     entity: CatalogEntity
-    lookup: Lookup
+    lookup: Lookup = field(repr=False)
     arguments: tuple[tuple[str, Parameter], ...]
     selection: ObjectSelection
 
@@ -355,10 +356,10 @@ class ResolverField:
     """A resolved field in a selection: where it stands, what it needs (hidden keys and their kinds), and the rows behind keys."""
 
     key: str
-    resolver: FieldResolver
+    resolver: FieldResolver = field(repr=False)
     hidden_columns: tuple[tuple[str, str], ...]
     scalar_names: tuple[str, ...]
-    arguments: Callable[[ExecutionContext], Mapping[str, Any]] = field(compare=False, repr=False)
+    arguments: ObjectSource = field(compare=False)
     rows_plan: "Plan | None" = None
 
 

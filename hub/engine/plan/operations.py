@@ -2,8 +2,8 @@
 
 selections.py plans what stands below a root; here are the roots, and the plan as a whole."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID
 
@@ -13,18 +13,16 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import CatalogEntity
+from hub.engine.catalog.input_values import bad_input, enum_value, storable_text
 from hub.engine.graphql_types.mutation_types import MutationField
 from hub.engine.graphql_types.schema_builder import RootField, Schema
-from hub.engine.plan.arguments import ArgumentReader, ArgumentTree, ArgumentValue, enum_value
+from hub.engine.plan.arguments import ArgumentReader, ArgumentTree, ArgumentValue
 from hub.engine.plan.changes import MAX_IDS, plan_changes
-from hub.engine.plan.context import PlanningContext, bad_input, object_items, required_value
-from hub.engine.plan.filters import plan_filter
+from hub.engine.plan.context import PlanningContext, required_value
+from hub.engine.plan.fields import FieldCollector
+from hub.engine.plan.groups import plan_groups
 from hub.engine.plan.nodes import (
     Constant,
-    GroupKey,
-    GroupKeyFields,
-    GroupNodes,
-    Groups,
     LivePayload,
     Plan,
     ResolvedInPython,
@@ -33,18 +31,14 @@ from hub.engine.plan.nodes import (
     RowById,
     RowByLookup,
     RowsByIds,
-    Stats,
-    TotalCount,
 )
-from hub.engine.plan.pagination import page_size, plan_search
+from hub.engine.plan.pagination import page_size
+from hub.engine.plan.parameters import ArgumentSource, Codec, ExecutionContext, ListSource, ObjectSource, Parameter
 from hub.engine.plan.payloads import plan_payload
-from hub.engine.plan.predicates import ExecutionContext, Parameter
 from hub.engine.plan.selections import SelectionPlanner
 from hub.errors import BadInput
 from hub.model.declarations import Lookup
 from hub.viewer import Binding
-
-MAX_GROUP_KEYS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +47,8 @@ class ChangesRoot:
 
     key: str
     plan: Plan
-    after: Callable[[ExecutionContext], str] | None
-    size: Callable[[ExecutionContext], int]
+    after: ArgumentSource | None
+    size: int | Parameter
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +80,56 @@ class MutationFieldPlan:
     plan: Plan | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LookupCodec(Codec):
+    """One column of a lookup; its value depends on all arguments of the lookup."""
+
+    argument: str
+    lookup: Lookup = field(repr=False)
+    name: str
+
+    def encode(self, value: Mapping[str, Any], context: ExecutionContext) -> Any:
+        """The normalised value; raises BadInput for values that the lookup refuses."""
+        normalized = self.lookup.normalize({name: enum_value(part) for name, part in value.items()})
+        return storable_text(enum_value(normalized[self.name]), self.argument)
+
+
+@dataclass(frozen=True, slots=True)
+class MixedIdsCodec(Codec):
+    """Ids of rows of any type."""
+
+    argument: str
+    prefixes: frozenset[str] = field(repr=False)
+
+    def decode(self, ids: Sequence[str]) -> list[tuple[str, UUID]]:
+        """Prefix and key of each id; raises PAGE_LIMIT, ID_MALFORMED and ID_WRONG_TYPE."""
+        if len(ids) > MAX_IDS:
+            bad_input("PAGE_LIMIT", self.argument, f"{len(ids)} ids are too many; give at most {MAX_IDS}.")
+        decoded = [scalars.decode_id(public_id, self.argument) for public_id in ids]
+        for prefix, _ in decoded:
+            if prefix not in self.prefixes:
+                bad_input("ID_WRONG_TYPE", self.argument, f"no type has ids that begin with {prefix[:20]}_.")
+        return decoded
+
+
+@dataclass(frozen=True, slots=True)
+class IdTypesCodec(MixedIdsCodec):
+    """The prefixes of ids."""
+
+    def encode(self, value: Sequence[str], context: ExecutionContext) -> list[str]:
+        """The prefixes; raises BadInput."""
+        return [prefix for prefix, _ in self.decode(value)]
+
+
+@dataclass(frozen=True, slots=True)
+class IdKeysCodec(MixedIdsCodec):
+    """The keys of ids."""
+
+    def encode(self, value: Sequence[str], context: ExecutionContext) -> list[UUID]:
+        """The keys; raises BadInput."""
+        return [key for _, key in self.decode(value)]
+
+
 class OperationPlanner:
     """Plans one operation for given variables and a binding; the outcome serves all values of the same shape."""
 
@@ -95,7 +139,8 @@ class OperationPlanner:
         reader = ArgumentReader(schema.plan_relevant_enums, variables)
         self.schema = schema
         self.planning = PlanningContext(schema.catalog, reader, page_limit)
-        self.selector = SelectionPlanner(schema, self.planning, fragments, variables)
+        self.collector = FieldCollector(schema, self.planning, fragments, variables)
+        self.selector = SelectionPlanner(self.collector)
 
     def plan_query(self, selection_set: Any, binding: Binding) -> QueryPlan:
         """The plan of an operation's selection set; raises BadInput with the path of the field."""
@@ -103,7 +148,7 @@ class OperationPlanner:
         children: list[tuple[str, ResolverTree]] = []
         python_roots: list[str] = []
         changes_roots: list[ChangesRoot] = []
-        for key, nodes in self.selector.fields([selection_set], "Query").items():
+        for key, nodes in self.collector.fields([selection_set], "Query").items():
             node, resolver_tree = self._plan_root(key, nodes)
             if nodes[0].name.value == "changes":
                 changes_roots.append(self._plan_changes(key, nodes, "Query"))
@@ -113,7 +158,7 @@ class OperationPlanner:
                 children.append((key, resolver_tree))
             roots.append((key, node))
         node_types = {type(node) for _, node in roots}
-        custom_plan = self.selector.uses_search or (
+        custom_plan = self.planning.uses_search or (
             binding == "unit_subtree"
             and bool(node_types - {Constant, ResolvedInPython, RowById, RowsByIds, RowByLookup})
         )
@@ -126,7 +171,7 @@ class OperationPlanner:
 
     def plan_subscription(self, selection_set: Any, binding: Binding) -> ChangesRoot | LiveRoot:
         """The plan of a subscription, which has one root."""
-        roots = self.selector.fields([selection_set], "Subscription")
+        roots = self.collector.fields([selection_set], "Subscription")
         if len(roots) != 1:
             message = "A subscription has exactly one root field; @skip and @include have left none, or several."
             raise BadInput(message, code="GRAPHQL_INVALID")
@@ -136,23 +181,23 @@ class OperationPlanner:
             return self._plan_changes(key, nodes, "Subscription")
         children: list[tuple[str, ResolverTree]] = []
         fields: list[tuple[str, Any]] = []
-        with self.selector.field_context(key, nodes[0]):
-            arguments = self.selector.arguments(nodes[0], "Subscription")
-            for name, payload_nodes in self.selector.fields(
+        with self.collector.field_context(key, nodes[0]):
+            arguments = self.collector.arguments(nodes[0], "Subscription")
+            for name, payload_nodes in self.collector.fields(
                 [node.selection_set for node in nodes], root.payload_type
             ).items():
                 field = payload_nodes[0].name.value
                 if field != root.query:
                     fields.append((name, "cursor" if field == "cursor" else Constant(root.payload_type)))
                     continue
-                with self.selector.field_context(name, payload_nodes[0]):
+                with self.collector.field_context(name, payload_nodes[0]):
                     answer, resolver_tree = self._plan_field(
                         self.schema.roots[root.query], root.query, payload_nodes, arguments
                     )
                 fields.append((name, answer))
                 children += [(name, resolver_tree)] if resolver_tree else []
         root_tree = ResolverTree(children=tuple(children)) if children else None
-        custom_plan = self.selector.uses_search or (
+        custom_plan = self.planning.uses_search or (
             binding == "unit_subtree" and self.schema.roots[root.query].category == "list"
         )
         plan = Plan(((key, LivePayload(tuple(fields))),), tuple(self.planning.parameters), root_tree, custom_plan)
@@ -160,37 +205,29 @@ class OperationPlanner:
 
     def _plan_changes(self, key: str, nodes: Sequence[FieldNode], root: str) -> ChangesRoot:
         """A `changes` root: a plan of its own, since its messages are read by their positions."""
-        with self.selector.field_context(key, nodes[0]):
-            arguments = self.selector.arguments(nodes[0], root)
+        with self.collector.field_context(key, nodes[0]):
+            arguments = self.collector.arguments(nodes[0], root)
             inner = self.selector.independent()
             node, resolver_tree = plan_changes(inner, [field_node.selection_set for field_node in nodes], arguments)
             size, _ = page_size(inner.planning, {"first": arguments["first"]} if arguments.get("first") else {})
             after = arguments.get("after")
-            source = after.source if isinstance(after, ArgumentValue) else None
-        plan = Plan(((key, node),), tuple(inner.planning.parameters), resolver_tree, inner.uses_search)
-        return ChangesRoot(
-            key,
-            plan,
-            None if source is None else lambda context: cast(str, source(context.variables)),
-            (lambda context: cast(int, size.evaluate(context)))
-            if isinstance(size, Parameter)
-            else lambda context: size,
-        )
+        plan = Plan(((key, node),), tuple(inner.planning.parameters), resolver_tree, inner.planning.uses_search)
+        return ChangesRoot(key, plan, after.source if isinstance(after, ArgumentValue) else None, size)
 
     def plan_mutation(self, selection_set: Any) -> list[MutationFieldPlan]:
         """The roots of a mutation in their order, each with a plan of its own, since each is run before the next."""
         field_plans = []
-        for key, nodes in self.selector.fields([selection_set], "Mutation").items():
+        for key, nodes in self.collector.fields([selection_set], "Mutation").items():
             name = nodes[0].name.value
             if name == "__typename":
                 field_plans.append(MutationFieldPlan(key, nodes[0]))
                 continue
             mutation = self.schema.mutations[name]
-            with self.selector.field_context(key, nodes[0]):
+            with self.collector.field_context(key, nodes[0]):
                 inner = self.selector.independent()
                 node, resolver_tree = plan_payload(inner, mutation, [field_node.selection_set for field_node in nodes])
             root_tree = ResolverTree(children=((key, resolver_tree),)) if resolver_tree else None
-            plan = Plan(((key, node),), tuple(inner.planning.parameters), root_tree, inner.uses_search)
+            plan = Plan(((key, node),), tuple(inner.planning.parameters), root_tree, inner.planning.uses_search)
             field_plans.append(MutationFieldPlan(key, nodes[0], mutation, plan))
         return field_plans
 
@@ -201,8 +238,8 @@ class OperationPlanner:
         root = self.schema.roots.get(name)
         if root is None or root.category == "changes":
             return ResolvedInPython(), None
-        with self.selector.field_context(key, nodes[0]):
-            arguments = self.selector.arguments(nodes[0], "Query")
+        with self.collector.field_context(key, nodes[0]):
+            arguments = self.collector.arguments(nodes[0], "Query")
             return self._plan_field(root, name, nodes, arguments)
 
     def _plan_field(
@@ -215,7 +252,7 @@ class OperationPlanner:
         if root.category == "list":
             return self.selector.connection(root.entity, None, selection_sets, arguments, f"Query.{name}")
         if root.category == "groups":
-            return self._plan_groups(root.entity, selection_sets, arguments), None
+            return plan_groups(self.collector, root.entity, selection_sets, arguments), None
         if root.category == "lookup":
             assert root.lookup is not None
             return self._plan_lookup(root.entity, root.lookup, selection_sets, arguments)
@@ -237,20 +274,14 @@ class OperationPlanner:
     ) -> tuple[RootNode, ResolverTree | None]:
         argument = next(iter(arguments))
         parts = cast(dict[str, ArgumentTree], arguments[argument])
-        values = {name: part for name, part in parts.items() if isinstance(part, ArgumentValue)}
-
-        def normalized(context: ExecutionContext) -> Mapping[str, Any]:
-            return lookup.normalize(
-                {name: enum_value(value.source(context.variables)) for name, value in values.items()}
-            )
-
-        def part(name: str) -> Callable[[ExecutionContext], Any]:
-            return lambda context: normalized(context)[name]
-
+        source = ObjectSource(
+            tuple((name, part.source) for name, part in parts.items() if isinstance(part, ArgumentValue))
+        )
+        names = [name for name, _ in source.fields]
         parameters = tuple(
-            (column.name, self.planning.text_parameter(part(name), f"{argument}.{name}"))
+            (column.name, self.planning.parameter(sa.Text(), source, LookupCodec(f"{argument}.{name}", lookup, name)))
             for name, (column, _) in lookup.arguments.items()
-            if name in values
+            if name in names
         )
         selection, resolver_tree = self.selector.object_selection(entity, selection_sets)
         return RowByLookup(entity, lookup, parameters, selection), resolver_tree
@@ -261,104 +292,13 @@ class OperationPlanner:
         argument = "id" if single else "ids"
         value = required_value(arguments.get(argument), argument)
 
-        def decoded_ids(context: ExecutionContext) -> list[tuple[str, UUID]]:
-            ids = [value.source(context.variables)] if single else value.source(context.variables)
-            if len(ids) > MAX_IDS:
-                bad_input("PAGE_LIMIT", argument, f"{len(ids)} ids are too many; give at most {MAX_IDS}.")
-            decoded = [scalars.decode_id(public_id, argument) for public_id in ids]
-            for prefix, _ in decoded:
-                if prefix not in self.planning.catalog.prefixes:
-                    bad_input("ID_WRONG_TYPE", argument, f"no type has ids that begin with {prefix[:20]}_.")
-            return decoded
-
-        types = self.planning.parameter(
-            ARRAY(sa.Text()), lambda context: [prefix for prefix, _ in decoded_ids(context)]
-        )
-        keys = self.planning.parameter(ARRAY(sa.Uuid()), lambda context: [key for _, key in decoded_ids(context)])
+        source = ListSource((value.source,)) if single else value.source
+        prefixes = frozenset(self.planning.catalog.prefixes)
+        types = self.planning.parameter(ARRAY(sa.Text()), source, IdTypesCodec(argument, prefixes))
+        keys = self.planning.parameter(ARRAY(sa.Uuid()), source, IdKeysCodec(argument, prefixes))
         as_of = self._as_of(arguments)
         with self.planning.in_the_past(enabled=as_of is not None):
             selections, resolver_tree = self.selector.object_selections(
                 list(self.planning.catalog.entities.values()), selection_sets
             )
         return RowsByIds(types, keys, tuple(selections), single, as_of), resolver_tree
-
-    def _plan_groups(
-        self, entity: CatalogEntity, selection_sets: Sequence[Any], arguments: dict[str, ArgumentTree]
-    ) -> Groups:
-        keys = tuple(
-            self._plan_group_key(entity, item, f"by[{index}]")
-            for index, item in enumerate(object_items(arguments["by"]))
-        )
-        if not 1 <= len(keys) <= MAX_GROUP_KEYS or len({key.column for key in keys}) < len(keys):
-            bad_input("GROUP_INVALID", "by", f"give 1 to {MAX_GROUP_KEYS} different fields to group by.")
-        search_terms = plan_search(self.planning, arguments.get("search"), "search")
-        self.selector.uses_search |= search_terms is not None
-        by_count = (
-            isinstance(arguments.get("orderBy"), ArgumentValue)
-            and cast(ArgumentValue, arguments["orderBy"]).plan_value == "COUNT"
-        )
-        parts: list[tuple[str, Constant | TotalCount | GroupNodes]] = []
-        for key, nodes in self.selector.fields(selection_sets, f"{entity.name}Groups").items():
-            match nodes[0].name.value:
-                case "__typename":
-                    parts.append((key, Constant(f"{entity.name}Groups")))
-                case "totalCount":
-                    parts.append((key, TotalCount()))
-                case _:
-                    parts.append((key, self._plan_group_nodes(entity, keys, [node.selection_set for node in nodes])))
-        return Groups(
-            entity,
-            plan_filter(self.planning, arguments.get("filter"), entity, "filter"),
-            search_terms,
-            keys,
-            by_count,
-            page_size(self.planning, arguments)[0],
-            tuple(parts),
-        )
-
-    def _plan_group_key(self, entity: CatalogEntity, group_by: dict[str, ArgumentTree], argument: str) -> GroupKey:
-        field = cast(ArgumentValue, group_by["field"]).plan_value
-        column = next(candidate for candidate in entity.columns.values() if candidate.column.name.upper() == field)
-        bucket, timezone = group_by.get("bucket"), group_by.get("timezone")
-        if not isinstance(bucket, ArgumentValue):
-            if timezone is not None:
-                bad_input("GROUP_INVALID", f"{argument}.timezone", "a time zone needs a bucket beside it.")
-            return GroupKey(column, None, None)
-        if not column.scalar.is_time:
-            bad_input("GROUP_INVALID", f"{argument}.bucket", f"{field} is no time; leave the bucket out.")
-        if column.scalar.name == "Date" and timezone is not None:
-            bad_input(
-                "GROUP_INVALID", f"{argument}.timezone", f"{field} is a day, the same in every zone; leave it out."
-            )
-        timezone_parameter = (
-            self.planning.timezone_parameter(timezone, f"{argument}.timezone")
-            if isinstance(timezone, ArgumentValue)
-            else None
-        )
-        return GroupKey(column, str(bucket.plan_value).lower(), timezone_parameter)
-
-    def _plan_group_nodes(
-        self, entity: CatalogEntity, keys: Sequence[GroupKey], selection_sets: Sequence[Any]
-    ) -> GroupNodes:
-        fields: list[tuple[str, Constant | Stats | GroupKeyFields]] = []
-        for key, nodes in self.selector.fields(selection_sets, f"{entity.name}Group").items():
-            inner = [node.selection_set for node in nodes]
-            match nodes[0].name.value:
-                case "__typename":
-                    fields.append((key, Constant(f"{entity.name}Group")))
-                case "stats":
-                    fields.append((key, self.selector.stats(entity, inner)))
-                case _:
-                    fields.append((key, self._plan_group_key_fields(entity, keys, inner)))
-        return GroupNodes(tuple(fields))
-
-    def _plan_group_key_fields(
-        self, entity: CatalogEntity, keys: Sequence[GroupKey], selection_sets: Sequence[Any]
-    ) -> GroupKeyFields:
-        indexes = {group_key.column.name: index for index, group_key in enumerate(keys)}
-        name = f"{entity.name}GroupKey"
-        fields: list[tuple[str, Constant | int | None]] = []
-        for key, nodes in self.selector.fields(selection_sets, name).items():
-            field = nodes[0].name.value
-            fields.append((key, Constant(name) if field == "__typename" else indexes.get(field)))
-        return GroupKeyFields(tuple(fields))

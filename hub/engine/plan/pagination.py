@@ -2,21 +2,24 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from functools import lru_cache, partial
-from typing import cast
+from functools import lru_cache
+from typing import Any, cast
 
 import sqlalchemy as sa
 
 from hub.engine.catalog.catalog import CatalogEntity, ColumnField
+from hub.engine.catalog.input_values import bad_input, storable_text
 from hub.engine.catalog.scalars import ScalarType
 from hub.engine.cursors import decode, list_fingerprint, signing_key
 from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
-from hub.engine.plan.context import PlanningContext, bad_input, object_items, required_value, storable_text
+from hub.engine.plan.codecs import TextCodec
+from hub.engine.plan.context import PlanningContext, object_items, required_value
 from hub.engine.plan.filters import AggregateFunctionName, aggregate_expression, count_aggregate, plan_filter, plan_join
 from hub.engine.plan.list_nodes import CursorBound, CursorSigning, PagePlan, SearchTerms, SortColumn, SortTerm
-from hub.engine.plan.predicates import PROBE_TIMES, AggregateExpression, ExecutionContext, Join, Parameter
+from hub.engine.plan.parameters import PROBE_TIMES, Codec, ExecutionContext, Parameter, Runtime
+from hub.engine.plan.predicates import AggregateExpression, Join
 from hub.model.declarations import AscDesc, ToMany
 
 DEFAULT_PAGE = 20
@@ -39,17 +42,24 @@ def _split_words(text: str) -> tuple[str, ...]:
     return tuple(WORD.findall(COMBINING_CHARACTER.sub("", unicodedata.normalize("NFKC", text))))
 
 
+@dataclass(frozen=True, slots=True)
+class SearchWordCodec(Codec):
+    """One word of a searched text."""
+
+    argument: str
+    index: int
+
+    def encode(self, value: str, context: ExecutionContext) -> str:
+        """The word."""
+        return search_words(storable_text(value, self.argument))[self.index]
+
+
 def plan_search(planning: PlanningContext, tree: ArgumentTree, argument: str) -> SearchTerms | None:
     """The search of a list; raises SEARCH_EMPTY and SEARCH_TOO_LONG. The number of words is part of the plan's key."""
     if tree is None:
         return None
     value = required_value(tree, argument)
-
-    def text(context: ExecutionContext) -> str:
-        return cast(str, storable_text(value.source(context.variables), argument))
-
-    def word(index: int) -> Callable[[ExecutionContext], str]:
-        return lambda context: search_words(text(context))[index]
+    planning.uses_search = True
 
     count = len(search_words(storable_text(planning.reader.current_value(value), argument)))
     if count == 0:
@@ -60,8 +70,8 @@ def plan_search(planning: PlanningContext, tree: ArgumentTree, argument: str) ->
             argument,
             f"it is too long; give at most {MAX_WORDS} words and {MAX_CHARACTERS} characters.",
         )
-    parameters = [planning.parameter(sa.Text(), word(index)) for index in range(count)]
-    return SearchTerms(planning.parameter(sa.Text(), text), tuple(parameters))
+    words = [planning.parameter(sa.Text(), value.source, SearchWordCodec(argument, index)) for index in range(count)]
+    return SearchTerms(planning.parameter(sa.Text(), value.source, TextCodec(argument)), tuple(words))
 
 
 def plan_order(
@@ -148,6 +158,41 @@ class ListSignature:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class FingerprintCodec(Codec):
+    """The fingerprint of a list, whatever the value."""
+
+    signature: ListSignature
+
+    def encode(self, value: Any, context: ExecutionContext) -> bytes:
+        """The fingerprint."""
+        return self.signature.fingerprint(context)
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKeyCodec(Codec):
+    """The hub's secret, as the signing key of a list."""
+
+    signature: ListSignature
+
+    def encode(self, value: bytes, context: ExecutionContext) -> bytes:
+        """The key."""
+        return signing_key(value, self.signature.fingerprint(context))
+
+
+@dataclass(frozen=True, slots=True)
+class CursorKeyCodec(Codec):
+    """One sort key of a cursor."""
+
+    signature: ListSignature
+    index: int
+    argument: str
+
+    def encode(self, value: str, context: ExecutionContext) -> str:
+        """The key; raises CURSOR_MALFORMED and CURSOR_WRONG_LIST."""
+        return decode(value, self.signature.fingerprint(context), context.secret, self.argument)[self.index]
+
+
 def list_signature(field: str, terms: tuple[SortTerm, ...], search_terms: SearchTerms | None) -> ListSignature:
     """The name of a list by its field and order."""
     parameters: list[Parameter] = []
@@ -177,10 +222,8 @@ def _canonical(part: object, parameters: list[Parameter]) -> str:
 def cursor_signing(planning: PlanningContext, signature: ListSignature) -> CursorSigning:
     """The two parameters that cursors of a list are made with."""
     return CursorSigning(
-        planning.parameter(sa.LargeBinary(), signature.fingerprint),
-        planning.parameter(
-            sa.LargeBinary(), lambda context: signing_key(context.secret, signature.fingerprint(context))
-        ),
+        planning.parameter(sa.LargeBinary(), Runtime("secret"), FingerprintCodec(signature)),
+        planning.parameter(sa.LargeBinary(), Runtime("secret"), SigningKeyCodec(signature)),
     )
 
 
@@ -192,10 +235,8 @@ def cursor_bound(
         return None
     value = required_value(tree, argument)
 
-    def key(index: int, context: ExecutionContext) -> str:
-        return decode(value.source(context.variables), signature.fingerprint(context), context.secret, argument)[index]
-
-    return CursorBound(tuple(planning.parameter(sa.Text(), partial(key, index)) for index in range(key_count)))
+    keys = (CursorKeyCodec(signature, index, argument) for index in range(key_count))
+    return CursorBound(tuple(planning.parameter(sa.Text(), value.source, key) for key in keys))
 
 
 def plan_page(

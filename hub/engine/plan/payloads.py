@@ -1,6 +1,7 @@
 """Plans the payloads of mutations: which rows and values of a command's outcome are selected, alone or for each of many."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -8,17 +9,69 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine.graphql_types.mutation_types import MutationField, PayloadField
-from hub.engine.plan.history import SelectionSets
+from hub.engine.plan.fields import SelectionSets
 from hub.engine.plan.nodes import BulkResults, Constant, LiteralValue, Payload, ResolverTree, ResultRow, RowById
-from hub.engine.plan.predicates import ExecutionContext, Parameter
+from hub.engine.plan.parameters import Codec, ExecutionContext, Parameter, Runtime
 from hub.engine.plan.selections import SelectionPlanner
 
-ResultReader = Callable[[Mapping[str, Any]], Any]
+ErrorFields = tuple[tuple[str, str], ...]  # response keys, and the fields of the error that stand there
 
 
 def json_value(value: Any) -> str:
     """What a command gave, as JSON text."""
     return orjson.dumps(value, default=str).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeJsonCodec(Codec):
+    """One value of a command's outcome, as JSON text."""
+
+    name: str
+
+    def encode(self, value: Mapping[str, Any], context: ExecutionContext) -> str:
+        """The JSON text."""
+        return json_value(value[self.name])
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeKeyCodec(Codec):
+    """The key of a row in a command's outcome."""
+
+    name: str
+
+    def encode(self, value: Mapping[str, Any], context: ExecutionContext) -> Any:
+        """The key."""
+        return value[self.name]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultKeysCodec(Codec):
+    """The keys of one row of each result; null where a result has none."""
+
+    name: str
+
+    def encode(self, value: Mapping[str, Any], context: ExecutionContext) -> list[Any]:
+        """The keys, in the order of the results."""
+        return [result.get(self.name) for result in value["results"]]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultValuesCodec(Codec):
+    """The values of each result that are no rows, as JSON objects by response key."""
+
+    fields: tuple[tuple[str, str | ErrorFields], ...]
+
+    def encode(self, value: Mapping[str, Any], context: ExecutionContext) -> list[str]:
+        """The JSON texts, in the order of the results."""
+        return [
+            json_value({key: self._read(result, field) for key, field in self.fields}) for result in value["results"]
+        ]
+
+    def _read(self, result: Mapping[str, Any], field: str | ErrorFields) -> Any:
+        if isinstance(field, str):
+            return result.get(field)
+        error = result.get("error")
+        return error and {key: "RowError" if name == "__typename" else error.get(name) for key, name in field}
 
 
 def plan_payload(
@@ -28,12 +81,12 @@ def plan_payload(
     payload_fields = {payload_field.name: payload_field for payload_field in mutation.payload}
     fields: list[tuple[str, Constant | LiteralValue | RowById | BulkResults]] = []
     children: list[tuple[str, ResolverTree]] = []
-    for key, nodes in selector.fields(selection_sets, mutation.payload_type).items():
+    for key, nodes in selector.collector.fields(selection_sets, mutation.payload_type).items():
         name = nodes[0].name.value
         inner = [node.selection_set for node in nodes]
         resolver_tree = None
         part: Constant | LiteralValue | RowById | BulkResults
-        with selector.field_context(key, nodes[0]):
+        with selector.collector.field_context(key, nodes[0]):
             if name == "__typename":
                 part = Constant(mutation.payload_type)
             elif mutation.is_bulk and name == "results":
@@ -51,14 +104,14 @@ def plan_payload(
 
 
 def _outcome_parameter(selector: SelectionPlanner, name: str) -> Parameter:
-    return selector.planning.parameter(sa.Text(), lambda context: json_value(context.outcome[name]))
+    return selector.planning.parameter(sa.Text(), Runtime("outcome"), OutcomeJsonCodec(name))
 
 
 def _payload_row(
     selector: SelectionPlanner, payload_field: PayloadField, selection_sets: SelectionSets
 ) -> tuple[RowById, ResolverTree | None]:
     assert payload_field.entity is not None
-    key = selector.planning.parameter(sa.Uuid(), lambda context: context.outcome[payload_field.key])
+    key = selector.planning.parameter(sa.Uuid(), Runtime("outcome"), OutcomeKeyCodec(payload_field.key))
     selection, resolver_tree = selector.object_selection(payload_field.entity, selection_sets)
     return RowById(payload_field.entity, key, selection), resolver_tree
 
@@ -69,19 +122,19 @@ def _results(
     payload_fields = {payload_field.name: payload_field for payload_field in mutation.payload}
     keys: list[Parameter] = []
     fields: list[tuple[str, Constant | ResultRow | None]] = []
-    readers: list[tuple[str, ResultReader]] = []
+    values: list[tuple[str, str | ErrorFields]] = []
     children: list[tuple[str, ResolverTree]] = []
-    for key, nodes in selector.fields(selection_sets, mutation.result_type).items():
+    for key, nodes in selector.collector.fields(selection_sets, mutation.result_type).items():
         name = nodes[0].name.value
         inner = [node.selection_set for node in nodes]
-        with selector.field_context(key, nodes[0]):
+        with selector.collector.field_context(key, nodes[0]):
             if name == "__typename":
                 fields.append((key, Constant(mutation.result_type)))
             elif name == "error":
-                readers.append((key, _result_error(selector, inner)))
+                values.append((key, _error_fields(selector, inner)))
                 fields.append((key, None))
             elif payload_fields[name].entity is None:
-                readers.append((key, _result_value(payload_fields[name].key)))
+                values.append((key, payload_fields[name].key))
                 fields.append((key, None))
             else:
                 result_row, resolver_tree = _result_row(selector, payload_fields[name], inner, keys)
@@ -89,10 +142,8 @@ def _results(
                 if resolver_tree is not None:
                     children.append((key, resolver_tree))
 
-    def result_values(context: ExecutionContext) -> list[str]:
-        return [json_value({key: read(result) for key, read in readers}) for result in context.outcome["results"]]
-
-    parameter = selector.planning.parameter(ARRAY(sa.Text()), result_values)
+    codec = ResultValuesCodec(tuple(values))
+    parameter = selector.planning.parameter(ARRAY(sa.Text()), Runtime("outcome"), codec)
     if not keys:  # `unnest` of the objects alone would do; one way for both is simpler
         keys.append(_result_keys_parameter(selector, ""))
     return BulkResults(tuple(keys), parameter, tuple(fields)), ResolverTree(
@@ -100,14 +151,8 @@ def _results(
     ) if children else None
 
 
-def _result_value(key: str) -> ResultReader:
-    return lambda result: result.get(key)
-
-
 def _result_keys_parameter(selector: SelectionPlanner, key: str) -> Parameter:
-    return selector.planning.parameter(
-        ARRAY(sa.Uuid()), lambda context: [result.get(key) for result in context.outcome["results"]]
-    )
+    return selector.planning.parameter(ARRAY(sa.Uuid()), Runtime("outcome"), ResultKeysCodec(key))
 
 
 def _result_row(
@@ -119,15 +164,6 @@ def _result_row(
     return ResultRow(payload_field.entity, len(keys) - 1, selection), resolver_tree
 
 
-def _result_error(selector: SelectionPlanner, selection_sets: SelectionSets) -> ResultReader:
-    requested_fields: Sequence[tuple[str, str]] = [
-        (key, nodes[0].name.value) for key, nodes in selector.fields(selection_sets, "RowError").items()
-    ]
-
-    def read(result: Mapping[str, Any]) -> Any:
-        error = result.get("error")
-        return error and {
-            key: "RowError" if name == "__typename" else error.get(name) for key, name in requested_fields
-        }
-
-    return read
+def _error_fields(selector: SelectionPlanner, selection_sets: SelectionSets) -> ErrorFields:
+    fields = selector.collector.fields(selection_sets, "RowError")
+    return tuple((key, nodes[0].name.value) for key, nodes in fields.items())

@@ -2,44 +2,30 @@
 
 Fields are collected as GraphQL says (fragments, @include, @skip, merged selections); what a field is, the catalog says."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, cast
 
 import sqlalchemy as sa
 from graphql import (
     FieldNode,
-    FragmentSpreadNode,
-    GraphQLAbstractType,
-    GraphQLObjectType,
-    SelectionSetNode,
-    VariableNode,
-    get_location,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import HISTORY, CatalogEntity, upper_snake
-from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
-from hub.engine.plan.context import PlanningContext
+from hub.engine.plan.connections import plan_connection_parts
+from hub.engine.plan.fields import HIDDEN_PREFIX, TYPENAME_KEY, FieldCollector, SelectionSets
 from hub.engine.plan.filters import plan_filter, plan_join
-from hub.engine.plan.history import NodePlanner, SelectionSets, plan_history
+from hub.engine.plan.history import plan_history
 from hub.engine.plan.list_nodes import SortColumn, SortTerm
 from hub.engine.plan.nodes import (
-    Aggregate,
     ColumnSelection,
-    ConnectionPart,
     ConnectionPlan,
     Constant,
-    Edges,
     MergedConnectionPlan,
     MergedSourcePlan,
-    MoneyByCurrency,
-    Nodes,
     ObjectSelection,
-    PageInfoPlan,
     Plan,
     ResolvedInPython,
     ResolverField,
@@ -47,112 +33,23 @@ from hub.engine.plan.nodes import (
     RowsByKeys,
     SelectionIndex,
     SelectionPlan,
-    Stats,
     ToOneSelection,
-    TotalCount,
     UnionSelection,
 )
 from hub.engine.plan.pagination import cursor_signing, list_signature, plan_order, plan_page, plan_search
-from hub.engine.plan.predicates import ExecutionContext, Join
-from hub.errors import BadInput, HubError
+from hub.engine.plan.parameters import ObjectSource, Runtime
+from hub.engine.plan.predicates import Join
+from hub.errors import BadInput
 from hub.model.declarations import FieldResolver, MergedConnection, ToMany, ToOne, UnionLink
-
-CollectedFields = dict[str, list[FieldNode]]
-HIDDEN_PREFIX = "$"  # begins the keys of hidden columns; no GraphQL name can
-TYPENAME_KEY = HIDDEN_PREFIX + "type"
-
-
-def source_location(node: FieldNode) -> tuple[tuple[int, int], ...]:
-    """Line and column of a field, if the document was parsed with places."""
-    if node.loc is None:
-        return ()
-    location = get_location(node.loc.source, node.loc.start)
-    return ((location.line, location.column),)
 
 
 class SelectionPlanner:
     """Plans the selections of one operation."""
 
-    def __init__(
-        self, schema: Schema, planning: PlanningContext, fragments: Mapping[str, Any], variables: Mapping[str, Any]
-    ) -> None:
-        self._schema = schema
-        self.planning = planning
-        self._fragments = fragments
-        self._variables = variables
-        self._path: list[str] = []
-        self.uses_search = False
-
-    @contextmanager
-    def field_context(self, key: str, node: FieldNode) -> Iterator[None]:
-        """Notes the path and the place of a field, for faults raised inside."""
-        self._path.append(key)
-        previous, self.planning.source_location = (
-            self.planning.source_location,
-            (tuple(self._path), source_location(node)),
-        )
-        try:
-            yield
-        except HubError as error:
-            if error.path is None:
-                error.path, error.locations = tuple(self._path), source_location(node)
-            raise
-        finally:
-            self._path.pop()
-            self.planning.source_location = previous
-
-    def arguments(self, node: FieldNode, type_name: str) -> dict[str, ArgumentTree]:
-        """What was given for a field's arguments."""
-        type_ = cast(GraphQLObjectType, self._schema.core.type_map[type_name])
-        return self.planning.reader.arguments(node, type_.fields[node.name.value].args)
-
-    def fields(self, selection_sets: SelectionSets, type_name: str) -> CollectedFields:
-        """The fields selected on a concrete type, by response key, in order."""
-        collected: CollectedFields = {}
-        for selection_set in selection_sets:
-            self._collect(selection_set, type_name, collected, set())
-        return collected
-
-    def _collect(
-        self,
-        selection_set: SelectionSetNode | None,
-        type_name: str,
-        collected: CollectedFields,
-        visited_fragments: set[str],
-    ) -> None:
-        for node in selection_set.selections if selection_set else ():
-            if not self._included(node):
-                continue
-            if isinstance(node, FieldNode):
-                collected.setdefault((node.alias or node.name).value, []).append(node)
-                continue
-            fragment: Any = node
-            if isinstance(node, FragmentSpreadNode):
-                if node.name.value in visited_fragments:
-                    continue
-                visited_fragments.add(node.name.value)
-                fragment = self._fragments[node.name.value]
-            condition = fragment.type_condition
-            if condition is None or self._applies(condition.name.value, type_name):
-                self._collect(fragment.selection_set, type_name, collected, visited_fragments)
-
-    def _applies(self, condition: str, type_name: str) -> bool:
-        if condition == type_name:
-            return True
-        type_ = self._schema.core.type_map[condition]
-        concrete = cast(GraphQLObjectType, self._schema.core.type_map[type_name])
-        return isinstance(type_, GraphQLAbstractType) and self._schema.core.is_sub_type(type_, concrete)
-
-    def _included(self, node: Any) -> bool:
-        for directive in node.directives or ():
-            if directive.name.value in ("include", "skip"):
-                condition = directive.arguments[0].value
-                value = (
-                    self._variables[condition.name.value] if isinstance(condition, VariableNode) else condition.value
-                )
-                if bool(value) is (directive.name.value == "skip"):
-                    return False
-        return True
+    def __init__(self, collector: FieldCollector) -> None:
+        self.collector = collector
+        self.planning = collector.planning
+        self._catalog = collector.schema.catalog
 
     # -- objects --------------------------------------------------------------------------------------------------------
 
@@ -164,10 +61,10 @@ class SelectionPlanner:
         resolver_fields: list[ResolverField] = []
         children: list[tuple[str, ResolverTree]] = []
         hidden: dict[str, ColumnSelection] = {}
-        for key, nodes in self.fields(selection_sets, entity.name).items():
+        for key, nodes in self.collector.fields(selection_sets, entity.name).items():
             name = nodes[0].name.value
             resolver = entity.resolvers.get(name)
-            with self.field_context(key, nodes[0]):
+            with self.collector.field_context(key, nodes[0]):
                 if self.planning.as_of and (name in entity.links or name == HISTORY or (resolver and resolver.returns)):
                     problem = "a link cannot be read as it was; ask for the row as it is beside it."
                     raise BadInput(f"{name}: {problem}", code="AS_OF_LINK")
@@ -208,7 +105,7 @@ class SelectionPlanner:
         if column is not None:
             return ColumnSelection(column.column.name, column.scalar), None
         if name == HISTORY:
-            return plan_history(self, entity, nodes)
+            return plan_history(self.collector, entity, nodes, self.object_selection)
         selection_sets = [node.selection_set for node in nodes]
         match entity.links.get(name):
             case ToOne() as link:
@@ -218,12 +115,16 @@ class SelectionPlanner:
             case UnionLink() as link:
                 return self._union(entity, link, selection_sets)
             case ToMany() as link:
-                arguments = self.arguments(nodes[0], entity.name)
+                arguments = self.collector.arguments(nodes[0], entity.name)
                 join = plan_join(self.planning, entity, link)
                 return self.connection(join.entity, join, selection_sets, arguments, f"{entity.name}.{name}")
             case MergedConnection() as link:
                 return self._merged_connection(
-                    entity, link, selection_sets, self.arguments(nodes[0], entity.name), f"{entity.name}.{name}"
+                    entity,
+                    link,
+                    selection_sets,
+                    self.collector.arguments(nodes[0], entity.name),
+                    f"{entity.name}.{name}",
                 )
         column_name = next(
             column_name
@@ -233,7 +134,7 @@ class SelectionPlanner:
         return ColumnSelection(column_name, scalars.DATETIME), None
 
     def _is_interface_field(self, interface: str, field: str) -> bool:
-        return self._schema.catalog.interfaces[interface].field == field
+        return self._catalog.interfaces[interface].field == field
 
     def _union(
         self, entity: CatalogEntity, link: UnionLink, selection_sets: SelectionSets
@@ -258,28 +159,25 @@ class SelectionPlanner:
             column = next(candidate for candidate in entity.columns.values() if candidate.column.name == need)
             hidden[HIDDEN_PREFIX + need] = ColumnSelection(need, column.scalar)
             needs.append((need, HIDDEN_PREFIX + need))
-        trees = self.arguments(nodes[0], entity.name)
-        sources = {name: part.source for name, part in trees.items() if isinstance(part, ArgumentValue)}
-
-        def arguments(context: ExecutionContext) -> Mapping[str, Any]:
-            return {name: source(context.variables) for name, source in sources.items()}
-
+        trees = self.collector.arguments(nodes[0], entity.name)
+        sources = ((name, part.source) for name, part in trees.items() if isinstance(part, ArgumentValue))
+        arguments = ObjectSource(tuple(sources))
         rows_plan = None
         if resolver.returns is not None:
-            target = self._schema.catalog.target(resolver.returns)
+            target = self._catalog.target(resolver.returns)
             rows_plan = self._rows_by_keys(target, [node.selection_set for node in nodes])
         scalar_names = tuple(hidden[HIDDEN_PREFIX + need].scalar.name for need in resolver.needs)
         return ResolverField(key, resolver, tuple(needs), scalar_names, arguments, rows_plan)
 
     def independent(self) -> "SelectionPlanner":
         """The same for a plan of its own."""
-        return SelectionPlanner(self._schema, self.planning.child(), self._fragments, self._variables)
+        return SelectionPlanner(self.collector.independent())
 
     def _rows_by_keys(self, entity: CatalogEntity, selection_sets: SelectionSets) -> Plan:
         inner = self.independent()
         selection, resolver_tree = inner.object_selection(entity, selection_sets)
         self.planning.time_dependent |= inner.planning.time_dependent
-        keys = inner.planning.parameter(ARRAY(sa.Uuid()), lambda context: context.keys)
+        keys = inner.planning.parameter(ARRAY(sa.Uuid()), Runtime("keys"))
         return Plan(
             (("rows", RowsByKeys(entity, keys, selection)),),
             tuple(inner.planning.parameters),
@@ -299,105 +197,17 @@ class SelectionPlanner:
     ) -> tuple[ConnectionPlan, ResolverTree | None]:
         """A connection over rows."""
         search_terms = plan_search(self.planning, arguments.get("search"), "search")
-        self.uses_search |= search_terms is not None
         where = plan_filter(self.planning, arguments.get("filter"), entity, "filter")
         keys = plan_order(
             self.planning, arguments.get("orderBy"), entity, "orderBy", uses_search=search_terms is not None
         )
         signature = list_signature(field, keys, search_terms)
         page = plan_page(self.planning, arguments, signature, len(keys))
-        parts, resolver_tree, uses_cursors = self.connection_parts(
-            entity.name, selection_sets, partial(self.object_selection, entity), entity
+        parts, resolver_tree, uses_cursors = plan_connection_parts(
+            self.collector, entity.name, selection_sets, partial(self.object_selection, entity), entity
         )
         signing = cursor_signing(self.planning, signature) if uses_cursors else None
         return ConnectionPlan(entity, join, where, search_terms, keys, page, signing, parts), resolver_tree
-
-    def connection_parts(
-        self, name: str, selection_sets: SelectionSets, nodes_of: NodePlanner, entity: CatalogEntity | None = None
-    ) -> tuple[tuple[tuple[str, ConnectionPart], ...], ResolverTree | None, bool]:
-        """The parts of a connection, and whether they hold cursors; `name` is its node type, `entity` that of aggregates."""
-        parts: list[tuple[str, ConnectionPart]] = []
-        children: list[tuple[str, ResolverTree]] = []
-        uses_cursors = False
-        for key, nodes in self.fields(selection_sets, f"{name}Connection").items():
-            inner = [node.selection_set for node in nodes]
-            resolver_tree: ResolverTree | None = None
-            with self.field_context(key, nodes[0]):
-                match nodes[0].name.value:
-                    case "__typename":
-                        part: ConnectionPart = Constant(f"{name}Connection")
-                    case "totalCount":
-                        part = TotalCount()
-                    case "stats":
-                        assert entity is not None
-                        part = self.stats(entity, inner)
-                    case "pageInfo":
-                        part = self._page_info(inner)
-                        uses_cursors |= any(fact in ("startCursor", "endCursor") for _, fact in part.fields)
-                    case "nodes":
-                        selection, resolver_tree = nodes_of(inner)
-                        part = Nodes(selection)
-                    case _:
-                        part, resolver_tree = self._edges(name, inner, nodes_of)
-                        uses_cursors |= any(value == "cursor" for _, value in part.fields)
-            parts.append((key, part))
-            if resolver_tree is not None:
-                children.append((key, resolver_tree))
-        return tuple(parts), ResolverTree(children=tuple(children)) if children else None, uses_cursors
-
-    def _edges(
-        self, name: str, selection_sets: SelectionSets, nodes_of: NodePlanner
-    ) -> tuple[Edges, ResolverTree | None]:
-        fields: list[tuple[str, Any]] = []
-        children: list[tuple[str, ResolverTree]] = []
-        for key, nodes in self.fields(selection_sets, f"{name}Edge").items():
-            match nodes[0].name.value:
-                case "__typename":
-                    fields.append((key, Constant(f"{name}Edge")))
-                case "cursor":
-                    fields.append((key, "cursor"))
-                case _:
-                    with self.field_context(key, nodes[0]):
-                        selection, resolver_tree = nodes_of([node.selection_set for node in nodes])
-                    fields.append((key, selection))
-                    if resolver_tree is not None:
-                        children.append((key, resolver_tree))
-        return Edges(tuple(fields)), ResolverTree(children=tuple(children)) if children else None
-
-    def _page_info(self, selection_sets: SelectionSets) -> PageInfoPlan:
-        fields = self.fields(selection_sets, "PageInfo").items()
-        names = ((key, nodes[0].name.value) for key, nodes in fields)
-        return PageInfoPlan(tuple((key, Constant("PageInfo") if name == "__typename" else name) for key, name in names))
-
-    def stats(self, entity: CatalogEntity, selection_sets: SelectionSets) -> Stats:
-        """The aggregates over a list or a group."""
-        fields: list[tuple[str, Constant | TotalCount | Aggregate | Stats]] = []
-        for key, nodes in self.fields(selection_sets, f"{entity.name}Stats").items():
-            name = nodes[0].name.value
-            if name == "__typename":
-                fields.append((key, Constant(f"{entity.name}Stats")))
-            elif name == "count":
-                fields.append((key, TotalCount()))
-            else:
-                fields.append((key, self._aggregates(entity, name, [node.selection_set for node in nodes])))
-        return Stats(tuple(fields))
-
-    def _aggregates(self, entity: CatalogEntity, function: Any, selection_sets: SelectionSets) -> Stats:
-        name = entity.name + {"sum": "Sums", "avg": "Averages"}.get(function, "Extremes")
-        fields: list[tuple[str, Constant | TotalCount | Aggregate | Stats]] = []
-        for key, nodes in self.fields(selection_sets, name).items():
-            field = nodes[0].name.value
-            if field == "__typename":
-                fields.append((key, Constant(name)))
-                continue
-            column = entity.columns[field]
-            money = self._money([node.selection_set for node in nodes]) if column.scalar.is_money else None
-            fields.append((key, Aggregate(function, column, money)))
-        return Stats(tuple(fields))
-
-    def _money(self, selection_sets: SelectionSets) -> MoneyByCurrency:
-        names = ((key, nodes[0].name.value) for key, nodes in self.fields(selection_sets, "Money").items())
-        return MoneyByCurrency(tuple((key, Constant("Money") if name == "__typename" else name) for key, name in names))
 
     def _merged_connection(
         self,
@@ -416,7 +226,7 @@ class SelectionPlanner:
         )
         entities = [
             member
-            for member in self._schema.catalog.implementing(interface)
+            for member in self._catalog.implementing(interface)
             if types is None or upper_snake(member.name) in types
         ]
         keys = (SortTerm(SortColumn("at", None), "desc"), SortTerm("id", "desc"))
@@ -424,12 +234,12 @@ class SelectionPlanner:
         page = plan_page(self.planning, arguments, signature, len(keys))
         selections: list[list[tuple[CatalogEntity, ObjectSelection]]] = []
 
-        def nodes_of(inner: SelectionSets) -> tuple[SelectionIndex, ResolverTree | None]:
+        def plan_node(inner: SelectionSets) -> tuple[SelectionIndex, ResolverTree | None]:
             variants, resolver_tree = self.object_selections(entities, inner)
             selections.append(variants)
             return SelectionIndex(len(selections) - 1), resolver_tree
 
-        parts, resolver_tree, uses_cursors = self.connection_parts(interface, selection_sets, nodes_of)
+        parts, resolver_tree, uses_cursors = plan_connection_parts(self.collector, interface, selection_sets, plan_node)
         sources = tuple(
             MergedSourcePlan(
                 member,

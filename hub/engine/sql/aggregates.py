@@ -10,29 +10,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from hub.engine.catalog.scalars import sql_literal
 from hub.engine.plan.nodes import Aggregate, Constant, MoneyByCurrency, Stats, TotalCount
-from hub.engine.sql.conditions import AliasGenerator
+from hub.engine.sql.expressions import EMPTY_LIST, AliasGenerator, Value, json_object, sql_literal, text
 
-Value = sa.ColumnElement[Any]
 TOTAL_COUNT = Stats((("", TotalCount()),))
-EMPTY_LIST: Value = sql_literal("'[]'::json")
-
-
-def text(value: str) -> Value:
-    """A text of our own making (a type's name), written into the statement."""
-    return sql_literal(f"'{value}'::text")
-
-
-def json_object(columns: Sequence[tuple[str, Value]], alias: str, tables: Sequence[sa.FromClause] = ()) -> Value:
-    """A JSON object of expressions, its keys in order, over what is at hand or the one row of `tables`.
-
-    `name` is a fresh alias."""
-    if not columns:
-        return sql_literal("'{}'::json")
-    select = sa.select(*(value.label(key) for key, value in columns)).select_from(*tables)
-    inner = select.correlate_except(*tables).subquery(alias)
-    return sa.select(sa.func.row_to_json(inner.table_valued())).correlate_except(inner).scalar_subquery()
 
 
 @dataclass(slots=True)

@@ -10,12 +10,19 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from hub.engine.catalog.scalars import id_expression, sql_literal
+from hub.engine.plan.fields import TYPENAME_KEY
 from hub.engine.plan.nodes import ChangesPlan, ChangeTypePlan, MessageFields, ObjectSelection
-from hub.engine.plan.predicates import Parameter
-from hub.engine.plan.selections import TYPENAME_KEY
-from hub.engine.sql.aggregates import Value, json_object, text
-from hub.engine.sql.conditions import AliasGenerator, Condition, param
+from hub.engine.plan.parameters import Parameter, Runtime
+from hub.engine.sql.expressions import (
+    AliasGenerator,
+    Condition,
+    Value,
+    id_expression,
+    json_object,
+    param,
+    sql_literal,
+    text,
+)
 from hub.engine.sql.history import (
     CHANGE_LOG,
     LOG_COLUMNS,
@@ -28,10 +35,10 @@ from hub.engine.sql.history import (
 from hub.engine.sql.selections import SelectionCompiler
 
 PAGE_CTE = "page$"
-POSITIONS = Parameter("positions", ARRAY(sa.BigInteger()), lambda context: context.positions)
-CURSORS = Parameter("cursors", ARRAY(sa.Text()), lambda context: context.cursors)
-PREVIOUS_CURSOR = Parameter("previous_cursor", sa.Text(), lambda context: context.previous_cursor_placeholder)
-CURRENT_ACTOR = Parameter("current_actor", sa.Text(), lambda context: context.viewer.actor)
+POSITIONS = Parameter("positions", ARRAY(sa.BigInteger()), Runtime("positions"))
+CURSORS = Parameter("cursors", ARRAY(sa.Text()), Runtime("cursors"))
+PREVIOUS_CURSOR = Parameter("previous_cursor", sa.Text(), Runtime("previous_cursor_placeholder"))
+CURRENT_ACTOR = Parameter("current_actor", sa.Text(), Runtime("actor", viewer=True))
 RUNTIME_PARAMETERS = (POSITIONS, CURSORS, PREVIOUS_CURSOR, CURRENT_ACTOR)
 
 

@@ -2,15 +2,14 @@
 
 Aggregates over joined rows are grouped joins at a root, where all owners are looked at, and correlated below, where few are."""
 
-from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from hub.engine.catalog.scalars import sql_literal
+from hub.engine.catalog.catalog import CatalogEntity
 from hub.engine.plan.list_nodes import SearchTerms
+from hub.engine.plan.parameters import Parameter
 from hub.engine.plan.predicates import (
     AggregateComparison,
     AggregateExpression,
@@ -21,75 +20,14 @@ from hub.engine.plan.predicates import (
     JsonComparison,
     Not,
     Or,
-    Parameter,
     Predicate,
 )
-from hub.viewer import Binding
+from hub.engine.sql.expressions import AliasGenerator, Condition, SelectSource, fold, param, pattern, sql_literal
 
-Condition = sa.ColumnElement[bool]
 RANGE_OPERATORS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 SIMILARITY_THRESHOLD = (
     0.35  # the least word similarity that a search takes for a spelling of the same word; set on every connection
 )
-
-
-def param(parameter: Parameter) -> sa.BindParameter[Any]:
-    """The bind parameter of a parameter."""
-    return sa.bindparam(parameter.name, type_=parameter.type)
-
-
-def fold(text: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
-    """Text without case, accents and width."""
-    return sa.func.hub_fold(text)
-
-
-def pattern(text: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
-    """The LIKE pattern of folded text that holds this one."""
-    return sa.func.hub_pattern(text)
-
-
-@dataclass(slots=True)
-class AliasGenerator:
-    """Aliases of one statement, `t$0`, `t$1`, … in walk order: no GraphQL name holds a `$`, so none is ever captured."""
-
-    binding: Binding
-    count: int = 0
-
-    def next(self) -> str:
-        """A fresh alias."""
-        self.count += 1
-        return f"t${self.count - 1}"
-
-    def for_table(self, table: sa.FromClause) -> sa.FromClause:
-        """The table under a fresh alias."""
-        return (lightweight_table(table) if isinstance(table, sa.Table) else table).alias(self.next())
-
-
-@cache
-def lightweight_table(table: sa.Table) -> sa.TableClause:
-    """A table with the names and types of its columns alone: each alias copies them, which costs a fifth so."""
-    return sa.table(table.name, *(sa.column(column.name, column.type) for column in table.c))
-
-
-@dataclass(slots=True)
-class SelectSource:
-    """The rows that a select reads: a table's alias, the joins that aggregates need, and whether those are grouped."""
-
-    aliases: AliasGenerator
-    row: sa.FromClause
-    grouped: bool
-    joins: list[tuple[sa.FromClause, Condition]] = field(default_factory=list)
-
-    def tables(self) -> sa.FromClause:
-        """What stands behind FROM."""
-        tables = self.row
-        for joined_table, on_condition in self.joins:
-            tables = tables.outerjoin(joined_table, on_condition)
-        return tables
-
-    def own(self) -> list[sa.FromClause]:
-        """The tables that are this select's own, not those of a select around it."""
-        return [self.row, *(joined_table for joined_table, _ in self.joins), self.tables()]
 
 
 def join_table(aliases: AliasGenerator, join: Join, row: sa.FromClause) -> tuple[sa.FromClause, list[Condition]]:
@@ -99,10 +37,15 @@ def join_table(aliases: AliasGenerator, join: Join, row: sa.FromClause) -> tuple
     return joined_row, conditions + visibility(aliases, join, joined_row)
 
 
-def visibility(aliases: AliasGenerator, join: Join, joined_row: sa.FromClause) -> list[Condition]:
-    """The visibility of joined rows, unless the join keeps it."""
-    predicate = join.entity.declaration.scope.predicate(joined_row, aliases.binding) if join.check_visibility else None
+def row_visibility(aliases: AliasGenerator, entity: CatalogEntity, row: sa.FromClause) -> list[Condition]:
+    """The condition that the viewer may see the row; none where every viewer of the binding may."""
+    predicate = entity.declaration.scope.predicate(row, aliases.binding)
     return [] if predicate is None else [predicate]
+
+
+def visibility(aliases: AliasGenerator, join: Join, joined_row: sa.FromClause) -> list[Condition]:
+    """The visibility of joined rows; none where the join preserves it."""
+    return row_visibility(aliases, join.entity, joined_row) if join.check_visibility else []
 
 
 def _not_null(join: Join, joined_row: sa.FromClause) -> list[Condition]:

@@ -7,8 +7,6 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
-from hub.engine.catalog.scalars import sql_literal
-from hub.engine.cursors import signed_cursor_expression
 from hub.engine.plan.list_nodes import CursorBound, CursorSigning, PagePlan
 from hub.engine.plan.nodes import (
     ConnectionPart,
@@ -23,9 +21,18 @@ from hub.engine.plan.nodes import (
     Stats,
     TotalCount,
 )
-from hub.engine.plan.predicates import Parameter
-from hub.engine.sql.aggregates import EMPTY_LIST, Value, json_object, text
-from hub.engine.sql.conditions import AliasGenerator, Condition, param
+from hub.engine.plan.parameters import Parameter
+from hub.engine.sql.cursors import signed_cursor_expression
+from hub.engine.sql.expressions import (
+    EMPTY_LIST,
+    AliasGenerator,
+    Condition,
+    Value,
+    json_object,
+    param,
+    sql_literal,
+    text,
+)
 from hub.model.declarations import AscDesc
 
 OPPOSITE: Mapping[AscDesc, AscDesc] = {"asc": "desc", "desc": "asc"}

@@ -10,11 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from hub.engine.catalog.catalog import CatalogEntity
-from hub.engine.catalog.scalars import sql_literal
-from hub.engine.plan.nodes import Constant, HistoryConnection, HistoryEntry, ObjectSelection, RowImage, TotalCount
-from hub.engine.plan.predicates import And, Parameter, Predicate
-from hub.engine.sql.aggregates import Value, json_object, text
-from hub.engine.sql.conditions import AliasGenerator, Condition, SelectSource, condition, param
+from hub.engine.plan.nodes import Constant, HistoryConnection, HistoryEntry, RowImage, TotalCount
+from hub.engine.plan.parameters import Parameter
+from hub.engine.plan.predicates import And, Predicate
+from hub.engine.sql.conditions import condition, row_visibility
 from hub.engine.sql.connections import (
     PageSelection,
     SortExpression,
@@ -23,9 +22,18 @@ from hub.engine.sql.connections import (
     cursor_conditions,
     node_columns,
 )
-from hub.engine.sql.merged_lists import Totals
+from hub.engine.sql.expressions import (
+    AliasGenerator,
+    Condition,
+    SelectSource,
+    Value,
+    json_object,
+    param,
+    sql_literal,
+    text,
+)
+from hub.engine.sql.merged_lists import ObjectCompiler, Totals
 
-ImageObjectCompiler = Callable[[ObjectSelection, sa.FromClause], Value]
 EMPTY_IMAGE = sql_literal("'{}'::jsonb")  # the image of a row that was not there
 LOG_COLUMNS = (
     ("row_id", sa.Uuid()),
@@ -199,7 +207,7 @@ def _visible_today(aliases: AliasGenerator, entity: CatalogEntity, key: Value, l
 
 
 def compile_history(
-    connection: HistoryConnection, outer: sa.FromClause, aliases: AliasGenerator, compile_object: ImageObjectCompiler
+    connection: HistoryConnection, outer: sa.FromClause, aliases: AliasGenerator, compile_object: ObjectCompiler
 ) -> Value:
     """The connection's JSON; `objects` writes the object of a shape over a row."""
     page_selection = PageSelection.for_parts(connection.parts, connection.page)
@@ -268,13 +276,9 @@ def _changes(connection: HistoryConnection, outer: sa.FromClause, aliases: Alias
     conditions.append(sa.or_(*sides.values()))
     if connection.check_visibility:
         current_row = aliases.for_table(entity.table)
-        predicate = entity.declaration.scope.predicate(current_row, aliases.binding)
+        visible = row_visibility(aliases, entity, current_row)
         current_rows = sa.select(sql_literal("1")).select_from(current_row).where(current_row.c.id == outer.c.id)
-        conditions.append(
-            sa.exists(
-                (current_rows if predicate is None else current_rows.where(predicate)).correlate_except(current_row)
-            )
-        )
+        conditions.append(sa.exists(current_rows.where(*visible).correlate_except(current_row)))
     columns = [
         log.c.id,
         *(log.c[name] for name, _ in LOG_COLUMNS),

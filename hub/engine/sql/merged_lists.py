@@ -5,7 +5,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hub.engine.catalog.scalars import sql_literal
 from hub.engine.plan.list_nodes import CursorBound
 from hub.engine.plan.nodes import (
     MergedConnectionPlan,
@@ -16,8 +15,7 @@ from hub.engine.plan.nodes import (
     Stats,
     TotalCount,
 )
-from hub.engine.sql.aggregates import Value
-from hub.engine.sql.conditions import AliasGenerator, Condition, param
+from hub.engine.sql.conditions import row_visibility
 from hub.engine.sql.connections import (
     PageSelection,
     SortExpression,
@@ -26,6 +24,7 @@ from hub.engine.sql.connections import (
     cursor_conditions,
     node_columns,
 )
+from hub.engine.sql.expressions import AliasGenerator, Condition, Value, param, sql_literal
 
 ObjectCompiler = Callable[[ObjectSelection, sa.FromClause], Value]
 
@@ -40,8 +39,7 @@ def _branch(
     row = aliases.for_table(source.entity.table)
     time_column = row.c[source.time_column]
     conditions: list[Condition] = [row.c[connection.by] == outer.c.id]
-    predicate = source.entity.declaration.scope.predicate(row, aliases.binding) if connection.check_visibility else None
-    conditions += [] if predicate is None else [predicate]
+    conditions += row_visibility(aliases, source.entity, row) if connection.check_visibility else []
     conditions += [time_column >= param(connection.since)] if connection.since else []
     conditions += [time_column < param(connection.until)] if connection.until else []
     return Branch(row, time_column, conditions)

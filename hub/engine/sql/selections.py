@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from hub.engine.catalog.scalars import id_expression, sql_literal
 from hub.engine.plan.list_nodes import CursorBound, SortColumn, SortTerm
 from hub.engine.plan.nodes import (
     ColumnSelection,
@@ -24,14 +23,12 @@ from hub.engine.plan.nodes import (
     UnionSelection,
 )
 from hub.engine.plan.predicates import AggregateExpression, And
-from hub.engine.sql.aggregates import ConnectionAggregates, Value, json_object, text
+from hub.engine.sql.aggregates import ConnectionAggregates
 from hub.engine.sql.conditions import (
-    AliasGenerator,
-    Condition,
-    SelectSource,
     aggregate_value,
     condition,
     join_table,
+    row_visibility,
     search_condition,
     search_rank,
     similarity,
@@ -44,6 +41,16 @@ from hub.engine.sql.connections import (
     assemble_connection,
     cursor_conditions,
     node_columns,
+)
+from hub.engine.sql.expressions import (
+    AliasGenerator,
+    Condition,
+    SelectSource,
+    Value,
+    id_expression,
+    json_object,
+    sql_literal,
+    text,
 )
 from hub.engine.sql.history import compile_history
 from hub.engine.sql.merged_lists import compile_merged
@@ -109,8 +116,7 @@ class SelectionCompiler:
         source = SelectSource(self.aliases, row, grouped=outer is None)
         conditions: list[Condition] = []
         if connection.join is None or outer is None:
-            predicate = connection.entity.declaration.scope.predicate(row, self.aliases.binding)
-            conditions += [] if predicate is None else [predicate]
+            conditions += row_visibility(self.aliases, connection.entity, row)
         else:
             conditions.append(row.c[connection.join.their_column] == outer.c[connection.join.our_column])
             conditions += visibility(self.aliases, connection.join, row)

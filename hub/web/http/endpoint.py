@@ -86,6 +86,14 @@ CONTENT_TYPES = {
     negotiation.GRAPHQL_RESPONSE: b"application/graphql-response+json; charset=utf-8",
 }
 SERVER_ERROR_STATUS = {"UNAVAILABLE": 503, "INTERNAL": 500}
+# The engine refuses these operations by their codes; only this transport knows the remedy.
+TRANSPORT_ERRORS = {
+    code: responses.error_body(BadInput(message, code=code))
+    for code, message in {
+        "STREAM_TRANSPORT": "A subscription has many answers; use a WebSocket, or send `Accept: text/event-stream`.",
+        "METHOD_NOT_ALLOWED": "A mutation is not possible over GET; use POST.",
+    }.items()
+}
 NOT_ACCEPTABLE = (
     "Accept names no type that can be produced; accept application/graphql-response+json or application/json, "
     "or text/event-stream for a stream of answers."
@@ -229,6 +237,7 @@ def _rejection_reply(rejection: SubscriptionRejected) -> HttpReply:
 def _reply(response: GraphQLResponse, accepted: bytes) -> HttpReply:
     if response.executed:
         return HttpReply(200, response.body, [], response)
+    response = response._replace(body=TRANSPORT_ERRORS.get(response.code, response.body))
     if response.code == "METHOD_NOT_ALLOWED":
         return HttpReply(405, response.body, [(b"allow", b"POST")], response)
     # The older media type reports what is wrong with an operation under 200; what is wrong with us, under no type.

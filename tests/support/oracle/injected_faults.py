@@ -13,7 +13,7 @@ from hub.engine import engine
 from hub.engine.document import limits
 from hub.engine.plan import filters
 from hub.engine.plan.predicates import And, Not
-from hub.engine.sql import conditions, connections, selections
+from hub.engine.sql import conditions, connections, expressions, selections
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -74,7 +74,7 @@ def _aliases_collide(monkeypatch: pytest.MonkeyPatch) -> None:
         aliases.count += 1
         return f"t{aliases.count - 1}"
 
-    monkeypatch.setattr(conditions.AliasGenerator, "next", next_alias)
+    monkeypatch.setattr(expressions.AliasGenerator, "next", next_alias)
 
 
 def _long_keys_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:

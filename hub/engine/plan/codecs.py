@@ -1,0 +1,141 @@
+"""Codecs of values in arguments: ids, JSON, texts, lists, times, time zones, page sizes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, cast
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from hub.engine.catalog import scalars
+from hub.engine.catalog.catalog import CatalogEntity, with_article
+from hub.engine.catalog.input_values import bad_input, enum_value, json_text, storable_text
+from hub.engine.plan.parameters import Codec, ExecutionContext
+from hub.errors import LimitExceeded
+
+CLOCK_TOLERANCE = timedelta(minutes=1)  # by which the clock of the database may be ahead of the hub's
+
+
+@dataclass(frozen=True, slots=True)
+class ValueCodec(Codec):
+    """A codec that needs the value alone, so that literals are encoded once, when the operation is planned."""
+
+    argument: str
+
+    def convert(self, value: Any) -> Any:
+        """The argument; raises BadInput for a value that does not fit."""
+        return value
+
+    def encode(self, value: Any, context: ExecutionContext) -> Any:
+        """The argument; raises BadInput for a value that does not fit."""
+        return self.convert(value)
+
+
+@dataclass(frozen=True, slots=True)
+class TextCodec(ValueCodec):
+    """Texts and enum values; other values stay as they are."""
+
+    def convert(self, value: Any) -> Any:
+        """The text; raises VALUE_INVALID for one that Postgres cannot hold."""
+        return storable_text(enum_value(value), self.argument)
+
+
+@dataclass(frozen=True, slots=True)
+class JsonCodec(ValueCodec):
+    """JSON values, as text."""
+
+    def convert(self, value: Any) -> str:
+        """The JSON text; raises VALUE_INVALID for a value that Postgres cannot hold."""
+        return json_text(value, self.argument)
+
+
+@dataclass(frozen=True, slots=True)
+class IdCodec(ValueCodec):
+    """Ids of one type, or with no prefix of any type, as keys."""
+
+    prefix: str | None
+    entities: Mapping[str, CatalogEntity] = field(compare=False, repr=False)
+
+    def convert(self, value: str) -> UUID:
+        """The key; raises ID_MALFORMED, and ID_WRONG_TYPE for the id of another type."""
+        actual_prefix, key = scalars.decode_id(value, self.argument)
+        if self.prefix is not None and actual_prefix != self.prefix:
+            expected = self.entities[self.prefix].name
+            entity = self.entities.get(actual_prefix)
+            actual = entity.name if entity else "no type"
+            problem = f"{value} is the id of {actual}; give the id of {with_article(expected)}, {self.prefix}_…"
+            bad_input("ID_WRONG_TYPE", self.argument, problem)
+        return key
+
+
+@dataclass(frozen=True, slots=True)
+class ListCodec(ValueCodec):
+    """Lists whose items have one codec."""
+
+    item: ValueCodec
+
+    def convert(self, value: Any) -> list[Any]:
+        """The items, encoded."""
+        return [self.item.convert(item) for item in value]
+
+
+@dataclass(frozen=True, slots=True)
+class TimezoneCodec(ValueCodec):
+    """Names of time zones. Postgres itself would also accept rules like `ABC5`."""
+
+    def convert(self, value: Any) -> str:
+        """The name; raises TIMEZONE_UNKNOWN."""
+        name = cast(str, storable_text(value, self.argument))
+        try:
+            return ZoneInfo(name).key
+        except (KeyError, ValueError, OSError):
+            problem = f"{name[:60]!r} is no IANA time zone; give a name like Europe/Berlin."
+            bad_input("TIMEZONE_UNKNOWN", self.argument, problem)
+
+
+@dataclass(frozen=True, slots=True)
+class PageSizeCodec(ValueCodec):
+    """How many rows a page has, up to `limit`."""
+
+    limit: int
+
+    def convert(self, value: int) -> int:
+        """The number; raises PAGE_ARGUMENTS and PAGE_LIMIT."""
+        if value < 0:
+            bad_input("PAGE_ARGUMENTS", self.argument, f"{value} rows cannot be given; ask for 0 or more.")
+        if value > self.limit:
+            raise LimitExceeded(
+                f"{self.argument}: {value} rows are more than a page holds; ask for at most {self.limit} and page on.",
+                code="PAGE_LIMIT",
+                argument=self.argument,
+            )
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class PastTimestampCodec(Codec):
+    """Timestamps that are not in the future of the request."""
+
+    argument: str
+
+    def encode(self, value: datetime, context: ExecutionContext) -> datetime:
+        """The timestamp; raises VALUE_INVALID."""
+        if value > context.now + CLOCK_TOLERANCE:
+            problem = f"{value.isoformat()} has not come yet; name a moment that has passed."
+            bad_input("VALUE_INVALID", self.argument, problem)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class RelativeTimeCodec(Codec):
+    """Durations, as the time that lies so long before the request."""
+
+    argument: str
+
+    def encode(self, value: timedelta, context: ExecutionContext) -> datetime:
+        """The timestamp; raises VALUE_INVALID for a duration that is too long."""
+        try:
+            return context.now - value
+        except OverflowError:
+            problem = "the duration reaches back before the calendar; give a shorter one."
+            bad_input("VALUE_INVALID", self.argument, problem)
