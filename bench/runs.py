@@ -63,7 +63,7 @@ async def _delete_written_rows(dsn: str) -> None:
         await connection.execute(
             "delete from interactions where kind = 'bench.seen' and occurred_at = '2026-01-31T12:00Z'"
         )
-        await connection.execute("truncate kept_answers, change_log, change_order")
+        await connection.execute("truncate idempotency_records, change_log, change_order")
         await connection.execute("vacuum (analyze) interactions")
     finally:
         await connection.close()

@@ -19,18 +19,18 @@ RETENTION = timedelta(hours=48)
 NONCE_BYTES = 12  # bytes, drawn anew for every box
 
 IdempotencyRecord = sa.Table(
-    "kept_answers",
+    "idempotency_records",
     metadata,
     sa.Column("owner_id", sa.Uuid, primary_key=True, comment="The API key that the operation came with."),
     sa.Column("key", sa.LargeBinary, primary_key=True, comment="SHA-256 of the idempotency key that its client chose."),
     sa.Column("fingerprint", sa.LargeBinary, nullable=False, comment="SHA-256 of document, operation and variables."),
     sa.Column("answer", sa.LargeBinary, nullable=False, comment="The answer."),
     sa.Column("boxed", sa.Boolean, nullable=False, comment="Whether the answer lies in a box that the key opens."),
-    sa.Column("kept_at", timestamp(), nullable=False, comment="When it was given; it is forgotten 48 hours later."),
+    sa.Column("stored_at", timestamp(), nullable=False, comment="When it was given; it is forgotten 48 hours later."),
     comment="Answers to operations with an idempotency key, kept in the transaction that did the work.",
 )
 sa.Index(
-    "ix_kept_answers_kept_at", IdempotencyRecord.c.kept_at, postgresql_using="brin"
+    "ix_idempotency_records_stored_at", IdempotencyRecord.c.stored_at, postgresql_using="brin"
 )  # rows come in the order of their time
 
 _FIND = to_sql(
@@ -42,13 +42,13 @@ _FIND = to_sql(
 _primary_key = (IdempotencyRecord.c.owner_id, IdempotencyRecord.c.key)
 _expired = (
     sa.select(*_primary_key)
-    .where(IdempotencyRecord.c.kept_at < sa.bindparam("before", type_=timestamp()))
+    .where(IdempotencyRecord.c.stored_at < sa.bindparam("before", type_=timestamp()))
     .limit(sa.bindparam("limit", type_=sa.Integer))
 )
 _PURGE = to_sql(sa.delete(IdempotencyRecord).where(sa.tuple_(*_primary_key).in_(_expired)))
 
 
-_INSERT = "insert into kept_answers (owner_id, key, fingerprint, answer, boxed, kept_at)"
+_INSERT = "insert into idempotency_records (owner_id, key, fingerprint, answer, boxed, stored_at)"
 _INSERT_ONE = f"{_INSERT} values ($1, $2, $3, $4, $5, $6) on conflict do nothing returning true"
 ANSWER_COLUMN = "answer$"  # the column of the statement around that holds the answer's bytes
 

@@ -230,7 +230,7 @@ class WebhookExpander:
             messages += await self._feed.render(source, positions[offset : offset + RENDER_BATCH])
         deliveries = []
         for row, _ in members:
-            previous_position = row["told"]
+            previous_position = row["last_sent_position"]
             for position, message in messages:
                 header, cursor = headers[position], self._feed.cursor(position)
                 body = self._body(source, position, message, self._feed.cursor(previous_position))

@@ -116,7 +116,9 @@ async def test_queued_deliveries_of_reassigned_rows_are_redacted(reader: ChangeR
     await reader.client.query(ERASE, {"id": key})
     assert await reader.connection.fetchval(queued) == 0
     other = "(select id from customers where name = 'Folk och fä HB')"
-    other_body = f"select convert_from(body, 'UTF8') from webhook_queue where body is not null and lane = {other}"
+    other_body = (
+        f"select convert_from(body, 'UTF8') from webhook_queue where body is not null and ordering_key = {other}"
+    )
     await wait_until(lambda: reader.connection.fetchval(other_body))
     assert json.loads(await reader.connection.fetchval(other_body))["data"]["changes"] == {
         "operation": "LEAVE",

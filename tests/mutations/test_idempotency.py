@@ -80,7 +80,7 @@ async def test_a_key_is_a_short_text_that_can_be_seen(hub_client: HubClient, key
 
 
 async def test_any_text_of_a_key_is_a_key_and_nothing_else(hub_client: HubClient) -> None:
-    key = "'); drop table kept_answers; -- \\ é"
+    key = "'); drop table idempotency_records; -- \\ é"
     first = await hub_client.execute(CREATE_PRODUCT, {"sku": "I'); --", "key": key})
     assert await hub_client.execute(CREATE_PRODUCT, {"sku": "I'); --", "key": key}) == first
 
@@ -103,7 +103,7 @@ async def test_one_key_covers_an_operation_of_several_roots(hub_client: HubClien
 async def test_an_idempotency_record_is_purged_after_two_days(hub_client: HubClient) -> None:
     await hub_client.query(CREATE_PRODUCT, {"sku": "L", "key": "l"})
     connection: Any = await asyncpg.connect(hub_client.dsn)
-    count = "select count(*) from kept_answers"
+    count = "select count(*) from idempotency_records"
     before = await connection.fetchval(count)
     await idempotency.purge(connection, datetime.now(UTC) + timedelta(hours=47), 10)
     assert await connection.fetchval(count) == before > 0
@@ -144,7 +144,7 @@ async def test_a_minted_key_is_replayed_but_not_stored_in_the_clear(hub_client: 
     key = (await hub_client.query(mint, {"c": customer}))["customerKeyMint"]["key"]
     assert (await hub_client.query(mint, {"c": customer}))["customerKeyMint"]["key"] == key
     connection: Any = await asyncpg.connect(hub_client.dsn)
-    records = await connection.fetch("select key, answer from kept_answers")
+    records = await connection.fetch("select key, answer from idempotency_records")
     await connection.close()
     assert records
     assert [row for row in records if key.encode() in row["answer"] or b"mint" in row["key"]] == []

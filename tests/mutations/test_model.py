@@ -28,8 +28,8 @@ from writer_client import HubClient, open_hub_client
 
 from hub.db.pool import Connection
 
-TRACES = "select (select count(*) from change_log), (select count(*) from kept_answers)"
-CLEAR = "set hub.capture = off; delete from customers; delete from products; delete from kept_answers"
+TRACES = "select (select count(*) from change_log), (select count(*) from idempotency_records)"
+CLEAR = "set hub.capture = off; delete from customers; delete from products; delete from idempotency_records"
 POLICIES = ALL, SOME = "REJECT_ALL", "REJECT_FAILED_ROWS"
 MAX_ROWS = 8  # rows of a type, beyond which none are made, so that all can be read after every step
 SentOperation = tuple[str, dict[str, Any]]

@@ -308,7 +308,7 @@ async def trace_counts(hub_client: HubClient) -> object:
     connection = await asyncpg.connect(hub_client.dsn)
     try:
         return await connection.fetchrow(
-            "select (select count(*) from change_log), (select count(*) from kept_answers)"
+            "select (select count(*) from change_log), (select count(*) from idempotency_records)"
         )
     finally:
         await connection.close()

@@ -274,16 +274,18 @@ async def test_a_delivery_in_flight_is_not_coalesced(
 ) -> None:
     await create_webhook(run_query, receiver.url(), wait=3_600)
     ada = await create_customer(run_query, "Ada")
-    lane, queued = UUID(ada[4:]), "select count(*) from webhook_queue where lane = $1"
-    await wait_until(lambda: connection.fetchval(queued, lane))
+    ordering_key, queued = UUID(ada[4:]), "select count(*) from webhook_queue where ordering_key = $1"
+    await wait_until(lambda: connection.fetchval(queued, ordering_key))
     sender = await asyncpg.connect(dsn)
     async with sender.transaction():
-        await sender.execute("update webhook_queue set lease = gen_random_uuid(), attempts = 1 where lane = $1", lane)
+        await sender.execute(
+            "update webhook_queue set lease = gen_random_uuid(), attempts = 1 where ordering_key = $1", ordering_key
+        )
         await rename_customer(run_query, ada, "Ada II")
         waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%folded%'"
         await wait_until(lambda: connection.fetchval(waiting))
     await sender.close()
-    await wait_until(lambda: _is(connection, queued, lane, 2))
+    await wait_until(lambda: _is(connection, queued, ordering_key, 2))
 
 
 async def test_a_dead_letter_is_resent_even_if_its_change_has_expired(

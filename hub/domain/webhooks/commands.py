@@ -30,10 +30,9 @@ _row_id = sa.bindparam("row_id", type_=sa.Uuid)
 _now = sa.bindparam("now", type_=timestamp())
 _position = sa.bindparam("new_position", type_=sa.BigInteger)
 _OWNER = to_sql(sa.select(ApiKey.c.public_id).where(ApiKey.c.id == _row_id))
-_INSERT_PROGRESS = to_sql(sa.insert(WebhookProgress).values(webhook_id=_row_id, position=_position, told=_position))
-_MOVE_PROGRESS = to_sql(
-    sa.update(WebhookProgress).where(WebhookProgress.c.webhook_id == _row_id).values(position=_position, told=_position)
-)
+_new_position = {"position": _position, "last_sent_position": _position}
+_INSERT_PROGRESS = to_sql(sa.insert(WebhookProgress).values(webhook_id=_row_id, **_new_position))
+_MOVE_PROGRESS = to_sql(sa.update(WebhookProgress).where(WebhookProgress.c.webhook_id == _row_id).values(**_new_position))
 _CLEAR_FAILING = to_sql(
     sa.update(WebhookProgress).where(WebhookProgress.c.webhook_id == _row_id).values(failing_since=sa.null())
 )
@@ -46,13 +45,13 @@ _WEBHOOK_EXISTS = "select exists (select from webhooks where id = $1)"
 _QUEUED_POSITION = "select position from webhook_queue where delivery_id = $1"
 # One that is being sent gives up its lease: what comes of that attempt is not written down, so that it does not end there.
 _REQUEUE = """
-insert into webhook_queue (delivery_id, webhook_id, lane, row_id, position, due_at) values ($1, $2, $3, $1, $4, $5)
+insert into webhook_queue (delivery_id, webhook_id, ordering_key, row_id, position, due_at) values ($1, $2, $3, $1, $4, $5)
 on conflict (delivery_id) do update set due_at = $5, attempts = 0, lease = null
 """
 # What waits behind it waits no longer for the attempt that it would have had.
 _ADVANCE_FOLLOWING = """
 update webhook_queue as q set due_at = $2 from webhook_queue as first
-where first.delivery_id = $1 and q.webhook_id = first.webhook_id and q.lane = first.lane
+where first.delivery_id = $1 and q.webhook_id = first.webhook_id and q.ordering_key = first.ordering_key
     and q.position > first.position and q.due_at > $2 and q.lease is null
 """
 

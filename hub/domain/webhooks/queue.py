@@ -35,7 +35,7 @@ _ACTIVE_OWNERS = "select id, owner from webhooks where status = 'ACTIVE'"
 _LOCK_ENQUEUING_SHARED = "select pg_advisory_xact_lock_shared(hashtextextended('webhook enqueuing', 0))"
 _LOCK_ENQUEUING = "select pg_advisory_xact_lock(hashtextextended('webhook enqueuing', 0))"
 _LOCK_BEHIND = """
-select w.id, w.version, w.owner, w.query, w.variables, w.operation_name, w.coalesce_seconds, p.position, p.told
+select w.id, w.version, w.owner, w.query, w.variables, w.operation_name, w.coalesce_seconds, p.position, p.last_sent_position
 from webhook_progress as p join webhooks as w on w.id = p.webhook_id
 where w.status = 'ACTIVE' and p.position < $1 and (
     select count(*) from (
@@ -45,19 +45,20 @@ where w.status = 'ACTIVE' and p.position < $1 and (
 order by p.position, p.webhook_id limit $3 for update of p skip locked
 """
 _SAVE_PROGRESS = """
-update webhook_progress as p set position = g.position, told = g.told
-from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as g (webhook_id, position, told) where p.webhook_id = g.webhook_id
+update webhook_progress as p set position = g.position, last_sent_position = g.last_sent_position
+from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as g (webhook_id, position, last_sent_position)
+where p.webhook_id = g.webhook_id
 """
 # Of several changes of a row that nobody has begun to send, the last is sent, when the first would have been.
 _FOLD = """
 with folded as (
     delete from webhook_queue as q where q.delivery_id = any(array(
         select b.delivery_id
-        from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[]) as g (webhook_id, lane, row_id, position)
+        from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[]) as g (webhook_id, ordering_key, row_id, position)
         cross join lateral (
             select b.delivery_id from webhook_queue as b
-            where b.webhook_id = g.webhook_id and b.lane = g.lane and b.row_id = g.row_id and b.position < g.position
-                and b.attempts = 0 and b.lease is null and b.due_at is not null
+            where b.webhook_id = g.webhook_id and b.ordering_key = g.ordering_key and b.row_id = g.row_id
+                and b.position < g.position and b.attempts = 0 and b.lease is null and b.due_at is not null
         ) as b
     )) and q.lease is null  -- it may have been begun to be sent while this waited for it
     returning q.delivery_id, q.webhook_id, q.row_id, q.due_at
@@ -70,23 +71,23 @@ select webhook_id, row_id, min(due_at) as due_at from folded group by webhook_id
 _ENQUEUE = """
 with input as (
     select g.*, case when g.wait = 0 then $11 else coalesce(g.folded, (
-        select min(q.due_at) from webhook_queue as q where q.webhook_id = g.webhook_id and q.lane = g.lane
+        select min(q.due_at) from webhook_queue as q where q.webhook_id = g.webhook_id and q.ordering_key = g.ordering_key
             and q.attempts = 0 and q.lease is null and q.due_at > $11
     ), $11 + make_interval(secs => g.wait)) end as due_at
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::bigint[], $7::text[], $8::bytea[], $9::int[],
-        $10::timestamptz[]) as g (id, webhook_id, owner, lane, row_id, position, cursor, body, wait, folded)
+        $10::timestamptz[]) as g (id, webhook_id, owner, ordering_key, row_id, position, cursor, body, wait, folded)
 ), stored as (
     insert into webhook_deliveries as d
         (id, owner, webhook_id, customer_id, cursor, status, next_attempt_at, created_at, updated_at)
     select g.id, g.owner, g.webhook_id, c.id, g.cursor, 'PENDING', g.due_at, $11, $11
-    from input as g left join customers as c on c.id = g.lane
+    from input as g left join customers as c on c.id = g.ordering_key
     on conflict (id) do update
         set status = 'PENDING', next_attempt_at = excluded.next_attempt_at, reason = null,
             version = d.version + 1, updated_at = $11
         where d.status in ('DELIVERED', 'DEAD', 'FOLDED')
 )
-insert into webhook_queue as q (delivery_id, webhook_id, lane, row_id, position, due_at, body)
-select g.id, g.webhook_id, g.lane, g.row_id, g.position, g.due_at, g.body from input as g
+insert into webhook_queue as q (delivery_id, webhook_id, ordering_key, row_id, position, due_at, body)
+select g.id, g.webhook_id, g.ordering_key, g.row_id, g.position, g.due_at, g.body from input as g
 on conflict (delivery_id) do update set due_at = excluded.due_at, attempts = 0, body = excluded.body where q.due_at is null
 """
 # Deliveries have ids in the order of changes, so the one that was told before stands before.
@@ -133,7 +134,7 @@ with chosen as (
         select q.delivery_id, q.due_at, q.position from webhook_queue as q
         where q.webhook_id = w.id and q.due_at <= $1 and q.body is not null and q.position = (
             select first.position from webhook_queue as first
-            where first.webhook_id = q.webhook_id and first.lane = q.lane and first.due_at is not null
+            where first.webhook_id = q.webhook_id and first.ordering_key = q.ordering_key and first.due_at is not null
             order by first.position limit 1
         )
         order by q.due_at, q.position limit coalesce(capacity.available, $5) for update of q skip locked
@@ -152,7 +153,7 @@ returning q.delivery_id, q.webhook_id, q.lease, q.attempts, q.body, w.url, array
 # can be trusted, since the tables are never as long as their statistics say.
 _STORE_RESULTS = """
 with leased as (
-    select q.delivery_id, q.webhook_id, q.lane, q.position, array_position($1::uuid[], q.delivery_id) as n
+    select q.delivery_id, q.webhook_id, q.ordering_key, q.position, array_position($1::uuid[], q.delivery_id) as n
     from webhook_queue as q
     where q.delivery_id = any($1) and q.lease = ($9::uuid[])[array_position($1, q.delivery_id)] for update
 ), removed as (
@@ -179,17 +180,20 @@ with leased as (
     update webhook_progress set failing_since = null where failing_since is not null
         and webhook_id = any(array(select webhook_id from leased where ($2)[n] = 'DELIVERED'))
 )
-select webhook_id, lane, position, ($2)[n] as status, ($3)[n] as due_at from leased
+select webhook_id, ordering_key, position, ($2)[n] as status, ($3)[n] as due_at from leased
 """
 # What waits behind one that is tried again later need not be looked at until then.
 _DELAY_ORDERING_KEY = """
 update webhook_queue as q
-set due_at = (select max(g.due_at) from unnest($2::uuid[], $4::timestamptz[]) as g (lane, due_at) where g.lane = q.lane)
+set due_at = (
+    select max(g.due_at) from unnest($2::uuid[], $4::timestamptz[]) as g (ordering_key, due_at)
+    where g.ordering_key = q.ordering_key
+)
 where q.delivery_id = any(array(
     select b.delivery_id
-    from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[]) as g (webhook_id, lane, position, due_at)
+    from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[]) as g (webhook_id, ordering_key, position, due_at)
     cross join lateral (
-        select b.delivery_id from webhook_queue as b where b.webhook_id = g.webhook_id and b.lane = g.lane
+        select b.delivery_id from webhook_queue as b where b.webhook_id = g.webhook_id and b.ordering_key = g.ordering_key
             and b.position > g.position and b.due_at < g.due_at and b.lease is null
     ) as b
 ))

@@ -12,7 +12,7 @@ WebhookProgress = sa.Table(
     metadata,
     sa.Column("webhook_id", sa.Uuid, primary_key=True),
     sa.Column("position", sa.BigInteger, nullable=False, comment="Everything up to here is queued, or is not told."),
-    sa.Column("told", sa.BigInteger, nullable=False, comment="The position of what was told last."),
+    sa.Column("last_sent_position", sa.BigInteger, nullable=False, comment="The position of what was told last."),
     sa.Column("failing_since", timestamp(), comment="When the first attempt failed after the last that did not."),
     comment="How far a webhook has come in the order of changes. A webhook is a cursor into the log.",
 )
@@ -34,7 +34,9 @@ WebhookQueue = sa.Table(
     metadata,
     sa.Column("delivery_id", sa.Uuid, sa.ForeignKey("webhook_deliveries.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("webhook_id", sa.Uuid, nullable=False),
-    sa.Column("lane", sa.Uuid, nullable=False, comment="The customer, else the row: its changes are sent in order."),
+    sa.Column(
+        "ordering_key", sa.Uuid, nullable=False, comment="The customer, else the row: its changes are sent in order."
+    ),
     sa.Column("row_id", sa.Uuid, nullable=False, comment="The row that changed."),
     sa.Column("position", sa.BigInteger, nullable=False, comment="Its place in the order of changes."),
     sa.Column("due_at", timestamp(), comment="When it may be sent; empty for never."),
@@ -52,13 +54,13 @@ sa.Index(
     postgresql_where=_is_waiting,
 )
 sa.Index(
-    "ix_webhook_queue_webhook_id_lane_position",
+    "ix_webhook_queue_webhook_id_ordering_key_position",
     WebhookQueue.c.webhook_id,
-    WebhookQueue.c.lane,
+    WebhookQueue.c.ordering_key,
     WebhookQueue.c.position,
     postgresql_where=_is_waiting,
 )
-sa.Index("ix_webhook_queue_unwritten", WebhookQueue.c.delivery_id, postgresql_where=WebhookQueue.c.body.is_(None))
+sa.Index("ix_webhook_queue_without_body", WebhookQueue.c.delivery_id, postgresql_where=WebhookQueue.c.body.is_(None))
 
 # Changes of these are sent to no webhook: each delivery would make three more.
 WEBHOOK_TABLE_NAMES = frozenset(entity.table.name for entity in (Webhook, WebhookDelivery, WebhookAttempt))
