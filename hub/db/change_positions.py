@@ -8,10 +8,9 @@ from typing import NamedTuple, Protocol
 
 import asyncpg
 
+from hub.db.locks import AdvisoryLock
 from hub.db.pool import Connection
 from hub.errors import BadInput
-
-LEADER = 7_269_401_115  # the advisory lock whose holder gives positions
 
 # The connection of one who tells of changes. Statistics of a log that grows by the second mislead: its tables are only ever
 # walked along their indexes. Planning for all the days that the log is kept in costs more than most pages, and four times what
@@ -32,7 +31,7 @@ SEQUENCER_SESSION = {
     "tcp_keepalives_count": "3",
 }
 
-_TRY_LEAD = f"select pg_try_advisory_lock({LEADER})"
+_TRY_LEAD = f"select pg_try_advisory_lock({AdvisoryLock.LEADER})"
 _READ_WATERMARK = "select settled from change_feed"
 _SAVE_WATERMARK = "update change_feed set settled = $1 where settled < $1"
 

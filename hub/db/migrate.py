@@ -16,11 +16,10 @@ from alembic.script import Script, ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from hub import migrations
+from hub.db.locks import AdvisoryLock
 from hub.errors import Misconfigured
 
 MigrationResult = TypeVar("MigrationResult")
-
-MIGRATE = 7_269_401_113  # one advisory lock for all who migrate, so that two nodes started at once take turns
 
 # What a printed script goes through before anyone reads it.
 POST_WRITE_HOOKS = {
@@ -59,7 +58,7 @@ def _current_revision(connection: sa.Connection) -> str | None:
 
 
 def _upgrade(connection: sa.Connection) -> None:
-    connection.execute(sa.text(f"select pg_advisory_xact_lock({MIGRATE})"))
+    connection.execute(sa.text(f"select pg_advisory_xact_lock({AdvisoryLock.MIGRATE})"))
     alembic_config = config()
     alembic_config.attributes["connection"] = connection
     command.upgrade(alembic_config, "head")

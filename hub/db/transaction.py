@@ -11,15 +11,15 @@ import asyncpg
 import sqlalchemy as sa
 
 from hub.db.constraint_errors import to_hub_error
+from hub.db.locks import AdvisoryLock
 from hub.db.pool import Connection, Pool, PooledConnection, is_connection_fatal, translate_error
 from hub.errors import HubError, Unavailable
 
 SAFE_LITERAL = re.compile(r"[A-Za-z0-9._:-]{1,100}")  # what stands in a script between quotes
 CONNECTION_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 # Those who got in each other's way go on one at a time: the lock that they take turns by, and a wait that outlasts a turn.
-RETRY = 7_269_401_114  # the advisory lock of those who are repeated
 SERIALIZE_RETRIES_SQL = f"""
-; set local lock_timeout = '5s'; set local statement_timeout = '6s'; select pg_advisory_xact_lock({RETRY})
+; set local lock_timeout = '5s'; set local statement_timeout = '6s'; select pg_advisory_xact_lock({AdvisoryLock.RETRY})
 ; set local lock_timeout to default; set local statement_timeout to default
 """
 SERIALIZE_SECONDS = 7.0

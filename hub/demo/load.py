@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import asyncpg
 import sqlalchemy as sa
 
+from hub.db.locks import AdvisoryLock
 from hub.db.pool import Connection
 from hub.demo.northwind.customers import NorthwindCustomers
 from hub.demo.northwind.orders import NorthwindOrders
@@ -26,8 +27,6 @@ from hub.schema.organisation.units import OrgUnit
 from hub.schema.sales.orders import Order
 
 LoadProgress = Callable[[str, int, int], None]
-
-DEMO_LOAD = 7_269_401_114
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +62,9 @@ async def load(dsn: str, customers: int = 0, progress: LoadProgress | None = Non
     report = progress or (lambda stage, done, total: None)
     connection: Connection = await asyncpg.connect(dsn)
     try:
-        if not await connection.fetchval(f"select pg_try_advisory_lock({DEMO_LOAD})"):
+        if not await connection.fetchval(f"select pg_try_advisory_lock({AdvisoryLock.DEMO_LOAD})"):
             report("waiting for another load", 0, 1)
-            await connection.execute(f"select pg_advisory_lock({DEMO_LOAD})")
+            await connection.execute(f"select pg_advisory_lock({AdvisoryLock.DEMO_LOAD})")
             report("waiting for another load", 1, 1)
         return await _load(connection, customers, report)
     except asyncpg.IntegrityConstraintViolationError as error:

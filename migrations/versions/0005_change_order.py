@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from alembic import op
 
+from hub.db.locks import AdvisoryLock
+
 revision: str = "0005"
 down_revision: str | None = "0004"
 branch_labels: str | Sequence[str] | None = None
@@ -47,13 +49,13 @@ insert into change_epochs (epoch, origin, began) values (random(1, 2814749767106
 
 # A day whose rows lie in the default partition already stays there: the two cannot be told apart afterwards. Attaching
 # locks that partition only, so writers of days that are made do not wait; whoever gets no lock soon tries again later.
-MAKE = """
+MAKE = f"""
 create function hub_make_day(of date) returns boolean
 language plpgsql as $$
 declare
     name text := 'change_log_' || to_char(of, 'YYYYMMDD');
 begin
-    if to_regclass(name) is not null or not pg_try_advisory_xact_lock(7269401116) then
+    if to_regclass(name) is not null or not pg_try_advisory_xact_lock({AdvisoryLock.PARTITIONS}) then
         return false;
     end if;
     if exists (select from change_log_default where day = of) then

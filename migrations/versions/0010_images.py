@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from alembic import op
 
+from hub.db.locks import AdvisoryLock
+
 revision: str = "0010"
 down_revision: str | None = "0009"
 branch_labels: str | Sequence[str] | None = None
@@ -16,7 +18,7 @@ language plpgsql as $$
 declare
     name text := 'change_log_' || to_char(of, 'YYYYMMDD');
 begin
-    if to_regclass(name) is not null or not pg_try_advisory_xact_lock(7269401116) then
+    if to_regclass(name) is not null or not pg_try_advisory_xact_lock({partitions:d}) then
         return false;
     end if;
     if exists (select from change_log_default where day = of) then
@@ -48,10 +50,10 @@ $$
 
 
 def upgrade() -> None:
-    op.execute(MAKE.format(images=NEITHER))
+    op.execute(MAKE.format(images=NEITHER, partitions=AdvisoryLock.PARTITIONS))
     op.execute(DAYS.format(0))
 
 
 def downgrade() -> None:
-    op.execute(MAKE.format(images=""))
+    op.execute(MAKE.format(images="", partitions=AdvisoryLock.PARTITIONS))
     op.execute(DAYS.format(-1))

@@ -344,6 +344,11 @@ def test_the_pool_alone_commits() -> None:
     assert_none(source.location(node) for source, node, name in calls if ends.search(name))
 
 
+def test_one_file_holds_the_numbers_of_advisory_locks() -> None:
+    number = re.compile(r"7_?269_?401_?\d{3}|advisory\w*lock\w*\(\s*[\d_]+\b")
+    assert_none(_lines(number, lambda path: path.relative_to(ROOT).as_posix() != "hub/db/locks.py"))
+
+
 def test_the_engine_alone_selects_for_clients() -> None:
     bare = [source for source in sources("hub", "schema") if not allowed(source, SELECTS)]
     calls = [source.location(node) for source in bare for node, name in source.calls() if re.search(r"\bselect$", name)]

@@ -15,11 +15,12 @@ from uuid import UUID
 import asyncpg
 
 from hub.db import change_positions
+from hub.db.locks import AdvisoryLock
 from hub.db.pool import Connection
 
 WRITER_COUNT, ROW_COUNT = 6, 5
-LEADER_PID_SQL = """
-select pid from pg_locks where locktype = 'advisory'
+LEADER_PID_SQL = f"""
+select pid from pg_locks where locktype = 'advisory' and classid::bigint << 32 | objid::bigint = {AdvisoryLock.LEADER}
 and database = (select oid from pg_database where datname = current_database())
 """
 UNASSIGNED_COUNT_SQL = (

@@ -32,7 +32,9 @@ _position = sa.bindparam("new_position", type_=sa.BigInteger)
 _OWNER = to_sql(sa.select(ApiKey.c.public_id).where(ApiKey.c.id == _row_id))
 _new_position = {"position": _position, "last_sent_position": _position}
 _INSERT_PROGRESS = to_sql(sa.insert(WebhookProgress).values(webhook_id=_row_id, **_new_position))
-_MOVE_PROGRESS = to_sql(sa.update(WebhookProgress).where(WebhookProgress.c.webhook_id == _row_id).values(**_new_position))
+_MOVE_PROGRESS = to_sql(
+    sa.update(WebhookProgress).where(WebhookProgress.c.webhook_id == _row_id).values(**_new_position)
+)
 _CLEAR_FAILING = to_sql(
     sa.update(WebhookProgress).where(WebhookProgress.c.webhook_id == _row_id).values(failing_since=sa.null())
 )
