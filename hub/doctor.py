@@ -8,6 +8,7 @@ import asyncpg
 
 from hub import keyfile, settings
 from hub.db import migrate
+from hub.db.pool import Connection
 from hub.errors import HubError, Misconfigured
 from hub.postgres.doctor import Check, run_checks
 from hub.settings import Settings
@@ -17,7 +18,7 @@ from hub.web.health import HEALTHY_BODY
 CONNECT_TIMEOUT = 5.0
 
 
-async def connect(dsn: str) -> asyncpg.Connection:
+async def connect(dsn: str) -> Connection:
     """A connection, or one line that says why there is none; the password is in neither."""
     try:
         return await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT)

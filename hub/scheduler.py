@@ -10,7 +10,7 @@ from uuid import UUID
 from hub.db import log_partitions
 from hub.db.pool import Pool
 from hub.domain.access import api_keys
-from hub.domain.webhooks import queue
+from hub.domain.webhooks import retention
 from hub.model import idempotency
 from hub.observability import InternalFailure, emit
 from hub.settings import Settings
@@ -59,11 +59,11 @@ def periodic_tasks(
     async def purge_deliveries() -> bool:
         before = datetime.now(UTC) - timedelta(days=settings.webhook_retention)
         async with pool.transaction() as tx:
-            return await queue.purge(tx, before, PURGE_BATCH)
+            return await retention.purge_deliveries(tx, before, PURGE_BATCH)
 
     async def purge_deleted_webhooks() -> bool:
         async with pool.transaction() as tx:
-            return await queue.purge_deleted_webhooks(tx, PURGE_BATCH)
+            return await retention.purge_deleted_webhooks(tx, PURGE_BATCH)
 
     return (
         PeriodicTask("flush key usage", 60.0, flush_key_usage),

@@ -18,6 +18,7 @@ from oracle.generate_fields import ResponseScope
 from oracle.generate_rows import RowSelectionGenerator
 from reconnecting_subscriber import ReconnectingSubscriber
 
+from hub.db.pool import Connection
 from hub.engine.catalog.catalog import Catalog
 from hub.engine.graphql_types.schema_builder import Schema
 
@@ -98,7 +99,7 @@ class LiveListSubscriber(ReconnectingSubscriber):
 class RandomWriter:
     """Writes what the tables let him: copies rows and values from elsewhere, and deletes."""
 
-    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", catalog: Catalog, seed: str) -> None:
+    def __init__(self, connection: Connection, catalog: Catalog, seed: str) -> None:
         self._connection = connection
         self._draw = random.Random(seed)
         self._tables = sorted({row.table.name for row in catalog.entities.values()})

@@ -14,6 +14,7 @@ from websocket_client import PROTOCOL
 from websockets.asyncio.client import ClientConnection, connect
 
 from hub.app import lifespan
+from hub.db.pool import Connection
 from hub.settings import Settings
 from hub.web import server
 
@@ -56,7 +57,7 @@ class SocketHub:
     port: int
     dsn: str
     key: str
-    connection: "asyncpg.Connection[asyncpg.Record]"
+    connection: Connection
     http_server: server.HttpServer
 
     @asynccontextmanager

@@ -14,6 +14,7 @@ from uuid import UUID
 import asyncpg
 import sqlalchemy as sa
 
+from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.errors import BadInput, NotFound
 from hub.model.columns import DescribedEnum, foreign_key, metadata, timestamp
@@ -150,7 +151,7 @@ def extract_public_id(key: str) -> str | None:
     return parts[1] if parts else None
 
 
-async def create(tx: asyncpg.Connection, viewer: Viewer, new_key: NewKey, now: datetime) -> str:
+async def create(tx: Connection, viewer: Viewer, new_key: NewKey, now: datetime) -> str:
     """Issue a key and return its text, which is nowhere kept."""
     viewer.require("keys:admin")
     _check_new_key(new_key, now)
@@ -184,7 +185,7 @@ class MintPayload(NamedTuple):
 
 @command("customerKeyMint", secret=True)
 async def mint_customer_key(
-    tx: asyncpg.Connection,
+    tx: Connection,
     viewer: Viewer,
     *,
     customer_id: Annotated[UUID, Customer, "The only customer whom the key sees."],
@@ -219,7 +220,7 @@ def _check_new_key(new_key: NewKey, now: datetime) -> None:
         raise BadInput(message, code="KEY_INVALID", argument="name")
 
 
-async def revoke(tx: asyncpg.Connection, viewer: Viewer, public_id: str, now: datetime) -> datetime:
+async def revoke(tx: Connection, viewer: Viewer, public_id: str, now: datetime) -> datetime:
     """Refuse the key from now on; the answer is when that began, also when it was long ago."""
     viewer.require("keys:admin")
     revoked_at: datetime | None = await tx.fetchval(_REVOKE, now, public_id)
@@ -228,34 +229,34 @@ async def revoke(tx: asyncpg.Connection, viewer: Viewer, public_id: str, now: da
     return revoked_at
 
 
-async def list_keys(tx: asyncpg.Connection, viewer: Viewer) -> list[StoredKey]:
+async def list_keys(tx: Connection, viewer: Viewer) -> list[StoredKey]:
     """All keys in the order in which they were issued."""
     viewer.require("keys:admin")
     return [_to_stored_key(row) for row in await tx.fetch(_LIST)]
 
 
-async def find_key(tx: asyncpg.Connection, public_id: str) -> StoredKey | None:
+async def find_key(tx: Connection, public_id: str) -> StoredKey | None:
     """The key of this public id; whether the caller holds it is for the caller of this to compare."""
     return next(iter(await find_keys(tx, (public_id,))), None)
 
 
-async def find_keys(tx: asyncpg.Connection, public_ids: Sequence[str]) -> list[StoredKey]:
+async def find_keys(tx: Connection, public_ids: Sequence[str]) -> list[StoredKey]:
     """The keys of these public ids, in any order; likewise."""
     return [_to_stored_key(row) for row in await tx.fetch(_FIND, public_ids)]
 
 
-async def record_usage(tx: asyncpg.Connection, usage: Mapping[UUID, datetime]) -> None:
+async def record_usage(tx: Connection, usage: Mapping[UUID, datetime]) -> None:
     """Remember when keys were last used."""
     await tx.executemany(_RECORD_USAGE, [(used_at, key_id) for key_id, used_at in sorted(usage.items())])
 
 
-async def purge_expired(tx: asyncpg.Connection, now: datetime, limit: int) -> bool:
+async def purge_expired(tx: Connection, now: datetime, limit: int) -> bool:
     """Deletes keys of customers that ended long ago: there is one for every login. Whether there may be more."""
     status: str = await tx.execute(_PURGE, now - EXPIRED_KEY_RETENTION, limit)
     return status == f"DELETE {limit}"
 
 
-async def find_unit(tx: asyncpg.Connection, id_or_code: str) -> UUID:
+async def find_unit(tx: Connection, id_or_code: str) -> UUID:
     """The unit with this id or code."""
     unit_id: UUID | None = await tx.fetchval(_FIND_UNIT, id_or_code)
     if unit_id is None:

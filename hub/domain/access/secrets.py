@@ -6,10 +6,10 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 
-import asyncpg
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.errors import Misconfigured
 from hub.model.columns import metadata
@@ -28,7 +28,7 @@ KEY_ID_BYTES, NONCE_BYTES = 4, 12  # bytes: which key closes a box, and what is 
 _READ = to_sql(sa.select(HubSecret.c.value).where(HubSecret.c.name == sa.bindparam("name")))
 
 
-async def cursor_secret(connection: "asyncpg.Connection[asyncpg.Record]") -> bytes:
+async def cursor_secret(connection: Connection) -> bytes:
     """The secret that cursors are signed with; the migrations made it."""
     value: bytes = await connection.fetchval(_READ, CURSORS_SECRET)
     return value
@@ -57,7 +57,7 @@ class Encryptor:
         )
 
 
-async def load_encryptor(connection: "asyncpg.Connection[asyncpg.Record]", configured_key: str | None) -> Encryptor:
+async def load_encryptor(connection: Connection, configured_key: str | None) -> Encryptor:
     """The boxes of this hub: closed with the key that its keeper chose, if there is one, else with the database's."""
     database_secret: bytes = await connection.fetchval(_READ, ENCRYPTION_SECRET)
     keys = [hashlib.sha256(database_secret).digest()]

@@ -211,20 +211,6 @@ where id = $1 and status = 'ACTIVE' and url = coalesce($5, url)
 returning id
 """
 _SET_STATUS_REASON = "update webhooks set status_reason = $2, version = version + 1, updated_at = $3 where id = $1"
-_PURGE = """
-delete from webhook_deliveries where id = any(array(
-    select id from webhook_deliveries where created_at < $1 and status in ('DELIVERED', 'FOLDED', 'DEAD') limit $2
-)) and status in ('DELIVERED', 'FOLDED', 'DEAD')
-"""
-# A webhook's progress outlives it until nothing of what was sent is left; its lock keeps those away who queue yet.
-_FIND_DELETED_WEBHOOK = """
-select p.webhook_id from webhook_progress as p where not exists (select from webhooks as w where w.id = p.webhook_id)
-order by p.webhook_id limit 1 for update of p skip locked
-"""
-_FIND_DELIVERIES = "select array(select id from webhook_deliveries where webhook_id = $1 limit $2)"
-_DELETE_ATTEMPTS = "delete from webhook_attempts where delivery_id = any($1)"
-_DELETE_DELIVERIES = "delete from webhook_deliveries where id = any($1)"
-_DELETE_PROGRESS = "delete from webhook_progress where webhook_id = $1"
 
 
 class Capacity(NamedTuple):
@@ -387,24 +373,3 @@ async def erase_customer(tx: Connection, customer: UUID, *, seconds: float) -> N
 async def redact_answers(tx: Connection, customer: UUID, *, seconds: float) -> None:
     """Takes what receivers answered to a customer's changes out of the log of changes, which is looked through for it."""
     await tx.execute(_REDACT_ANSWERS, customer, timeout=seconds)
-
-
-async def purge(tx: Connection, before: datetime, limit: int) -> bool:
-    """Deletes some old deliveries that wait for nothing, without a word in the log of changes. Whether there may be more."""
-    await tx.execute("set local hub.capture = off")
-    status: str = await tx.execute(_PURGE, before, limit)
-    return status == f"DELETE {limit}"
-
-
-async def purge_deleted_webhooks(tx: Connection, limit: int) -> bool:
-    """Deletes some of what was sent for a webhook that is deleted. Whether there is more to do."""
-    webhook: UUID | None = await tx.fetchval(_FIND_DELETED_WEBHOOK)
-    if webhook is None:
-        return False
-    deliveries: list[UUID] = await tx.fetchval(_FIND_DELIVERIES, webhook, limit)
-    # Not left to the keys between the tables: those would ask for the attempts of each delivery by themselves.
-    await tx.execute(_DELETE_ATTEMPTS, deliveries)
-    await tx.execute(_DELETE_DELIVERIES, deliveries)
-    if len(deliveries) < limit:
-        await tx.execute(_DELETE_PROGRESS, webhook)
-    return True
