@@ -14,7 +14,7 @@ from writer_client import HubClient
 
 from hub import schema
 from hub.engine.catalog.catalog import InvalidDeclaration, build_catalog
-from hub.engine.engine import GraphQLRequest
+from hub.engine.request import GraphQLRequest
 from hub.model.declarations import to_one
 from hub.viewer import ADMIN, Role, Viewer
 

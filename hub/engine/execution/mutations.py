@@ -5,11 +5,10 @@ Any fault rolls all back. An operation with an idempotency key leaves its answer
 import asyncio
 import hashlib
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Protocol, cast
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
@@ -29,15 +28,15 @@ from hub.db.transaction import (
     transaction,
 )
 from hub.engine.catalog.catalog import camel_case
-from hub.engine.execution.resolvers import ResolverMerger
+from hub.engine.execution.compiled_operation import CompiledOperation
 from hub.engine.execution.single_statement import SingleStatement, combine
 from hub.engine.graphql_types.mutation_types import MutationField
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.fields import source_location
 from hub.engine.plan.operations import MutationFieldPlan
 from hub.engine.plan.parameters import ExecutionContext
-from hub.engine.sql.compiler import CompiledStatement
 from hub.errors import BadInput, HubError, LimitExceeded, Unavailable
+from hub.model.idempotency import IdempotencyStore
 
 MAX_BULK_ROWS = 500
 IDEMPOTENCY_KEY_ERROR = ("idempotencyKey", "IDEMPOTENCY_KEY_INVALID")
@@ -47,38 +46,11 @@ RETRY_BASE = 0.02  # before the second attempt; each further one waits twice as 
 NO_KEY = UUID(int=0)
 
 
-class IdempotencyBackend(Protocol):
-    """The answers that idempotency keys are kept with; the one implementation is hub/model/idempotency.py."""
-
-    async def find(self, tx: Connection, owner: UUID, key: str) -> tuple[bytes, bytes] | None:
-        """The fingerprint of the operation and its answer."""
-
-    async def store(
-        self, tx: Connection, owner: UUID, key: str, fingerprint: bytes, answer: bytes, now: datetime, *, secret: bool
-    ) -> bool:
-        """Keeps them; False when the key is taken."""
-
-    def store_sql(self, first: int) -> str:
-        """`insert … select …` for the column `answer$` of what it is put before, with parameters from `$first` on.
-
-        It fails when the key is taken."""
-
-    def store_arguments(self, owner: UUID, key: str, fingerprint: bytes, now: datetime) -> tuple[object, ...]:
-        """The arguments of `store_sql`."""
-
-    @property
-    def table(self) -> str:
-        """The table that keeps them."""
-
-
 @dataclass(frozen=True, slots=True)
-class CompiledMutationField:
-    """A root of a mutation with the statement of its payload."""
+class CompiledMutationField(CompiledOperation):
+    """A root field of a mutation with the statement of its payload; `__typename` has none."""
 
     field_plan: MutationFieldPlan
-    statement: CompiledStatement | None
-    # Reads the rows behind keys that a resolver gives.
-    load_by_keys: Callable[[Transaction, ExecutionContext, Any], Awaitable[dict[str, Any]]]
     single_statement: SingleStatement | None = None
 
 
@@ -104,7 +76,7 @@ class MutationExecutor:
         self,
         schema: Schema,
         pool: Pool,
-        idempotency: IdempotencyBackend,
+        idempotency: IdempotencyStore,
         error_limit: int,
         injected: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
@@ -276,7 +248,7 @@ class MutationExecutor:
         body = await tx.fetch_json(field.statement.text, field.statement.bind(context))
         if field.field_plan.plan.resolver_tree is not None:
             data = orjson.loads(body)
-            merger = ResolverMerger(context, lambda plan, inner_context: field.load_by_keys(tx, inner_context, plan))
+            merger = field.resolver_merger(context, tx.fetch_json)
             await merger.merge(data, field.field_plan.plan.resolver_tree)
             errors += merger.errors
             body = orjson.dumps(data)
