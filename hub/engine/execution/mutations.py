@@ -124,19 +124,16 @@ class MutationExecutor:
         key: str | None,
     ) -> bytes:
         """Deadlocks and failures to serialise are nobody's fault: the same once more."""
+        run = (fields, arguments, context, operation_identity, key)
         for attempt in range(ATTEMPTS):
             try:
                 response = await self._as_single_statement(fields[0], arguments[0], context, operation_identity, key)
                 if response is not None:
                     return response
                 if attempt == 0:
-                    return await self._in_transaction(
-                        fields, arguments, context, operation_identity, key, serialized=False
-                    )
+                    return await self._in_transaction(*run, serialized=False)
                 async with self._retry_lock:  # so that those who wait hold one connection and not all of them
-                    return await self._in_transaction(
-                        fields, arguments, context, operation_identity, key, serialized=True
-                    )
+                    return await self._in_transaction(*run, serialized=True)
             except ContentionError:
                 if attempt == ATTEMPTS - 1:
                     raise
