@@ -53,8 +53,10 @@ class MutationCompiler:
         fingerprint_parts: FingerprintParts,
     ) -> bytes:
         """The response; `fingerprint_parts` is the request as received, for the fingerprint of an idempotency key."""
-        identity = OperationIdentity(context.viewer.actor, request_id, lambda: fingerprint(*fingerprint_parts))
-        return await self._executor.execute(mutation.fields, context, identity)
+        operation_identity = OperationIdentity(
+            context.viewer.actor, request_id, lambda: fingerprint(*fingerprint_parts)
+        )
+        return await self._executor.execute(mutation.fields, context, operation_identity)
 
     def _compile(self, operation: Operation, variables: Mapping[str, Any], binding: Binding) -> CompiledMutation:
         planner = OperationPlanner(self._schema, variables, operation.fragments, self._limits.page)
