@@ -13,7 +13,8 @@ from hub import graph
 from hub.changefeed.cursors import ChangeCursors
 from hub.changefeed.feed import ChangeFeed
 from hub.db.pool import Pool
-from hub.engine.engine import Engine, GraphQLRequest
+from hub.engine.engine import Engine
+from hub.engine.request import GraphQLRequest
 from hub.model.idempotency import IdempotencyStore
 from hub.settings import load
 from hub.viewer import ADMIN

@@ -20,6 +20,22 @@ CHANGE_LOG = sa.table(
     sa.column("operation", sa.Text),
     sa.column("changed", ARRAY(sa.Text)),
     sa.column("before", JSONB),
+    sa.column("after", JSONB),
+    sa.column("customer_id", sa.Uuid),
+    sa.column("actor", sa.Text),
+    sa.column("request", sa.Text),
+    sa.column("transaction_id", sa.Text),
+    sa.column("at", sa.DateTime(timezone=True)),
+)
+# What the log says of a change, beside its id and its table.
+CHANGE_COLUMNS = tuple(column for column in CHANGE_LOG.c if column.name not in ("id", "table_name"))
+CHANGE_ORDER = sa.table("change_order", sa.column("position", sa.BigInteger), sa.column("id", sa.BigInteger))
+CHANGE_FEED = sa.table("change_feed", sa.column("least_position", sa.BigInteger), sa.column("settled", sa.BigInteger))
+
+# The greatest position that a snapshot shows; without any, the one before the first that can still be read.
+LAST_POSITION = sa.func.coalesce(
+    sa.select(sa.func.max(CHANGE_ORDER.c.position)).scalar_subquery(),
+    sa.select(CHANGE_FEED.c.least_position - sa.literal_column("1")).scalar_subquery(),
 )
 
 _UPDATES_SINCE_VERSION = to_sql(

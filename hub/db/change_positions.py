@@ -7,9 +7,12 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 import asyncpg
+import sqlalchemy as sa
 
+from hub.db.change_log import CHANGE_FEED, CHANGE_LOG
 from hub.db.locks import AdvisoryLock
 from hub.db.pool import Connection
+from hub.db.sql_text import to_sql
 from hub.errors import BadInput
 
 # The connection of one who tells of changes. Statistics of a log that grows by the second mislead: its tables are only ever
@@ -32,7 +35,7 @@ SEQUENCER_SESSION = {
 }
 
 _TRY_LEAD = f"select pg_try_advisory_lock({AdvisoryLock.LEADER})"
-_READ_WATERMARK = "select settled from change_feed"
+_READ_WATERMARK = to_sql(sa.select(CHANGE_FEED.c.settled))
 _SAVE_WATERMARK = "update change_feed set settled = $1 where settled < $1"
 
 _NEWEST_EPOCH = "select epoch from change_epochs order by began desc, at desc limit 1"
@@ -104,8 +107,13 @@ order by page.position
 _READ_CHANGES = _PAGE.format("l.*")
 _POSITION_BOUNDS = f"select {_LAST_POSITION} as last_position, feed.least_position from change_feed as feed"
 # The log's ids and times are drawn together, so that one can be looked for by the other.
-_CHANGE_FROM_ID = "select id, at from change_log where id >= $1 order by id limit 1"
-_ID_RANGE = "select min(id) as first, max(id) as last from change_log"
+_CHANGE_FROM_ID = to_sql(
+    sa.select(CHANGE_LOG.c.id, CHANGE_LOG.c.at)
+    .where(CHANGE_LOG.c.id >= sa.bindparam("id", type_=sa.BigInteger))
+    .order_by(CHANGE_LOG.c.id)
+    .limit(sa.literal_column("1"))
+)
+_ID_RANGE = to_sql(sa.select(sa.func.min(CHANGE_LOG.c.id).label("first"), sa.func.max(CHANGE_LOG.c.id).label("last")))
 _POSITION_FROM_ID = (
     "select min(position) from (select position from change_order where id >= $1 order by id limit 10000) as candidates"
 )

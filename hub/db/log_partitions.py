@@ -4,6 +4,7 @@ The tables themselves are made and dropped by functions of migrations/, which wa
 
 from datetime import date, timedelta
 
+from hub.db.change_positions import read_watermark
 from hub.db.pool import Connection, Pool
 
 DAYS_AHEAD = 3  # today and the next two
@@ -12,7 +13,6 @@ DELETE_BATCH = 10_000  # rows deleted at once
 _RAISE_STATEMENT_TIMEOUT, MAINTENANCE_SECONDS = "set local statement_timeout = '60s'", 61.0  # a day may hold millions
 _CREATE_PARTITION = "select hub_make_day($1)"
 _DROP_PARTITION = "select hub_drop_day($1, $2)"
-_READ_WATERMARK = "select settled from change_feed"
 _OLD_PARTITIONS = r"""
 select to_date(right(relname, 8), 'YYYYMMDD') as day from pg_inherits join pg_class on pg_class.oid = inhrelid
 where inhparent = 'change_log'::regclass and relname ~ '^change_log_\d{8}$'
@@ -52,7 +52,7 @@ async def drop_partitions(pool: Pool, before: date) -> None:
     Every step looks only at ids up to what was settled at the beginning, so that nothing goes that has no position."""
     async with pool.transaction() as tx:
         await tx.execute(_RAISE_STATEMENT_TIMEOUT)
-        watermark: int = await tx.fetchval(_READ_WATERMARK)
+        watermark = await read_watermark(tx)
         last_dropped = await tx.fetchrow(_LAST_DROPPED, before, watermark, timeout=MAINTENANCE_SECONDS)
         if last_dropped is not None and last_dropped["position"] is not None:
             await tx.execute(_RAISE_LEAST_POSITION, last_dropped["position"] + 1, last_dropped["at"])

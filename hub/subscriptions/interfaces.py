@@ -5,7 +5,7 @@ A transport makes the sink and holds the stream; whoever opens it sends. Neither
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from hub.engine.engine import GraphQLRequest
+from hub.engine.request import GraphQLRequest
 from hub.viewer import Viewer
 
 

@@ -12,8 +12,8 @@ from hub.changefeed.feed import SCAN_BATCH, ChangeFeed
 from hub.db.change_positions import CursorExpired
 from hub.db.semaphore import FifoSemaphore
 from hub.engine.document.documents import InvalidDocument
-from hub.engine.engine import GraphQLRequest, formatted_errors
 from hub.engine.execution.subscriptions import SubscriptionSource
+from hub.engine.request import GraphQLRequest, formatted_errors
 from hub.errors import HubError, LimitExceeded
 from hub.observability import ChangesSequenced, Event, InternalFailure, add_handler, emit
 from hub.subscriptions.change_streams import RETRY_DELAY, StreamGroup

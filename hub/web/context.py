@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from hub.engine.document.documents import InvalidDocument, OperationType
-from hub.engine.engine import GraphQLRequest, GraphQLResponse
+from hub.engine.request import GraphQLRequest, GraphQLResponse
 from hub.errors import HubError
 from hub.settings import Settings
 from hub.subscriptions.interfaces import SubscriptionOpener

@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Any
 
 from hub.engine.document.documents import InvalidDocument
-from hub.engine.engine import GraphQLRequest
+from hub.engine.request import GraphQLRequest
 from hub.errors import HubError, Internal
 from hub.observability import InternalFailure, StreamClosed, StreamOpened, emit
 from hub.subscriptions.interfaces import OpenSubscription, SubscriptionRejected

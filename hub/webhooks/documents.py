@@ -16,8 +16,8 @@ from hub.db import change_positions
 from hub.domain.webhooks.commands import DryRunResult
 from hub.domain.webhooks.webhooks import WEBHOOK_TABLE_NAMES
 from hub.engine.document.documents import InvalidDocument
-from hub.engine.engine import GraphQLRequest, formatted_errors
 from hub.engine.execution.subscriptions import SubscriptionSource
+from hub.engine.request import GraphQLRequest, formatted_errors
 from hub.errors import BadInput, Unavailable
 from hub.subscriptions.change_streams import response_payload
 from hub.subscriptions.registry import SubscriptionCompiler

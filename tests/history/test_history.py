@@ -14,7 +14,7 @@ from writer_client import HubClient
 
 from hub import graph
 from hub.engine.catalog.catalog import build_catalog
-from hub.engine.engine import GraphQLRequest
+from hub.engine.request import GraphQLRequest
 from hub.model.declarations import InvalidDeclaration, ToOne
 from hub.viewer import ADMIN, Role, Viewer
 

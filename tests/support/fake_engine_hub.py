@@ -24,7 +24,7 @@ from graphql import (
 from hub import app, observability
 from hub.domain.access import api_keys
 from hub.engine.document.documents import InvalidDocument, OperationType
-from hub.engine.engine import GraphQLRequest, GraphQLResponse
+from hub.engine.request import GraphQLRequest, GraphQLResponse
 from hub.errors import BadInput, Unavailable
 from hub.settings import Settings
 from hub.subscriptions.interfaces import MessageSink, OpenSubscription, SubscriptionRejected

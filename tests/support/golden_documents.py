@@ -16,7 +16,8 @@ from hub.changefeed.cursors import ChangeCursors
 from hub.changefeed.feed import ChangeFeed
 from hub.db.pool import Pool
 from hub.domain.access import api_keys
-from hub.engine.engine import Engine, GraphQLRequest, GraphQLResponse
+from hub.engine.engine import Engine
+from hub.engine.request import GraphQLRequest, GraphQLResponse
 from hub.model.idempotency import IdempotencyStore
 from hub.settings import Settings
 from hub.viewer import ADMIN, Role, Viewer

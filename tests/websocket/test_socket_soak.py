@@ -20,7 +20,7 @@ from fake_engine_hub import FakeEngineHub, until
 from websocket_client import INIT, encode_message, handshake
 
 from hub import app
-from hub.engine.engine import GraphQLRequest
+from hub.engine.request import GraphQLRequest
 from hub.settings import Settings
 from hub.subscriptions.interfaces import MessageSink, OpenSubscription
 from hub.viewer import Viewer

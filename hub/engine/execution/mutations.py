@@ -5,7 +5,7 @@ Any fault rolls all back. An operation with an idempotency key leaves its answer
 import asyncio
 import hashlib
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, cast
@@ -28,14 +28,13 @@ from hub.db.transaction import (
     transaction,
 )
 from hub.engine.catalog.catalog import camel_case
-from hub.engine.execution.resolvers import ResolverMerger
+from hub.engine.execution.compiled_operation import CompiledOperation
 from hub.engine.execution.single_statement import SingleStatement, combine
 from hub.engine.graphql_types.mutation_types import MutationField
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.fields import source_location
 from hub.engine.plan.operations import MutationFieldPlan
 from hub.engine.plan.parameters import ExecutionContext
-from hub.engine.sql.compiler import CompiledStatement
 from hub.errors import BadInput, HubError, LimitExceeded, Unavailable
 from hub.model.idempotency import IdempotencyStore
 
@@ -48,13 +47,10 @@ NO_KEY = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
-class CompiledMutationField:
-    """A root of a mutation with the statement of its payload."""
+class CompiledMutationField(CompiledOperation):
+    """A root field of a mutation with the statement of its payload; `__typename` has none."""
 
     field_plan: MutationFieldPlan
-    statement: CompiledStatement | None
-    # Reads the rows behind keys that a resolver gives.
-    load_by_keys: Callable[[Transaction, ExecutionContext, Any], Awaitable[dict[str, Any]]]
     single_statement: SingleStatement | None = None
 
 
@@ -128,19 +124,16 @@ class MutationExecutor:
         key: str | None,
     ) -> bytes:
         """Deadlocks and failures to serialise are nobody's fault: the same once more."""
+        run = (fields, arguments, context, operation_identity, key)
         for attempt in range(ATTEMPTS):
             try:
                 response = await self._as_single_statement(fields[0], arguments[0], context, operation_identity, key)
                 if response is not None:
                     return response
                 if attempt == 0:
-                    return await self._in_transaction(
-                        fields, arguments, context, operation_identity, key, serialized=False
-                    )
+                    return await self._in_transaction(*run, serialized=False)
                 async with self._retry_lock:  # so that those who wait hold one connection and not all of them
-                    return await self._in_transaction(
-                        fields, arguments, context, operation_identity, key, serialized=True
-                    )
+                    return await self._in_transaction(*run, serialized=True)
             except ContentionError:
                 if attempt == ATTEMPTS - 1:
                     raise
@@ -254,7 +247,7 @@ class MutationExecutor:
         body = await tx.fetch_json(field.statement.text, field.statement.bind(context))
         if field.field_plan.plan.resolver_tree is not None:
             data = orjson.loads(body)
-            merger = ResolverMerger(context, lambda plan, inner_context: field.load_by_keys(tx, inner_context, plan))
+            merger = field.resolver_merger(context, tx.fetch_json)
             await merger.merge(data, field.field_plan.plan.resolver_tree)
             errors += merger.errors
             body = orjson.dumps(data)

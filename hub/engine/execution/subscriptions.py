@@ -5,60 +5,49 @@ Nothing here knows when to ask: that is hub/subscriptions' and hub/changefeed's,
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 from uuid import UUID
 
 import orjson
 
 from hub.db.pool import Pool
 from hub.engine.catalog.catalog import CatalogEntity
-from hub.engine.execution.resolvers import ResolverMerger
-from hub.engine.plan.dependencies import TableDependencies, resolver_plans, table_dependencies
+from hub.engine.execution.compiled_operation import CompiledOperation, compile_rows_statements
+from hub.engine.plan.dependencies import TableDependencies, table_dependencies
 from hub.engine.plan.nodes import ChangesPlan, LivePayload, MessageFields, Plan, ResolverTree, RowById
 from hub.engine.plan.operations import ChangesRoot, LiveRoot
 from hub.engine.plan.parameters import PROBE_TIMES, ExecutionContext
-from hub.engine.sql.compiler import CompiledStatement, compile_changes, compile_live, compile_plan
+from hub.engine.sql.compiler import CompiledStatement, compile_changes, compile_live
 from hub.viewer import Binding
 
 
 @dataclass(frozen=True, slots=True)
-class CompiledSubscription:
-    """A root that is told or kept alive, with its statements; serves all runs of its shape."""
+class CompiledSubscription(CompiledOperation):
+    """A `changes` root or a live query for one shape of variables and one binding; it has no statement without types."""
 
     root: ChangesRoot | LiveRoot
-    statement: CompiledStatement | None  # none when no type is told
     dependencies: TableDependencies
-    rows_statements: Mapping[int, CompiledStatement]  # of the plans behind keys that resolvers give, by their identity
 
     @property
     def plan(self) -> Plan:
-        """The plan."""
+        """The plan of the root."""
         return self.root.plan
-
-    @property
-    def text_length(self) -> int:
-        """How long the statements' texts are."""
-        return sum(len(statement.text) for statement in (self.statement, *self.rows_statements.values()) if statement)
 
 
 def compile_subscription(
     root: ChangesRoot | LiveRoot, binding: Binding, customer_type: CatalogEntity
 ) -> CompiledSubscription:
-    """A root with the statement that it becomes for a binding; `customer_type` is the type of the rows that others belong to."""
+    """A root with its statements; `customer_type` is the entity that owns the rows of the others."""
     ((_, node),) = root.plan.roots
-    rows_statements = {id(plan): compile_plan(plan, binding) for plan in resolver_plans(root.plan.resolver_tree)}
+    rows_statements = compile_rows_statements(root.plan.resolver_tree, binding)
     if isinstance(node, ChangesPlan):
         statement = compile_changes(root.plan, binding, customer_type.declaration.prefix) if node.types else None
-        return CompiledSubscription(
-            root,
-            statement,
-            TableDependencies(frozenset(change_type.entity.table.name for change_type in node.types), frozenset()),
-            rows_statements,
-        )
+        tables = frozenset(change_type.entity.table.name for change_type in node.types)
+        return CompiledSubscription(statement, rows_statements, root, TableDependencies(tables, frozenset()))
     dependencies = table_dependencies(root.plan)
-    if binding in ("single_unit", "unit_subtree"):  # a customer who moves to another unit takes all of its rows along
+    if binding in ("single_unit", "unit_subtree"):  # a customer that moves to another unit takes all of its rows along
         dependencies = TableDependencies(dependencies.any_row | {customer_type.table.name}, dependencies.customer_rows)
-    return CompiledSubscription(root, compile_live(root.plan, binding), dependencies, rows_statements)
+    return CompiledSubscription(compile_live(root.plan, binding), rows_statements, root, dependencies)
 
 
 class SubscriptionSource:
@@ -186,16 +175,11 @@ class SubscriptionSource:
         if resolver_tree is None or not bodies:
             return bodies
         values = [orjson.loads(body) for body in bodies]
-        merger = ResolverMerger(context, lambda plan, inner_context: self._load_by_keys(pool, plan, inner_context))
+        merger = self._compiled.resolver_merger(context, pool.fetch_json)
         await merger.merge(values, resolver_tree)
         if merger.errors:
             raise merger.errors[0]
         return [orjson.dumps(value) for value in values]
-
-    async def _load_by_keys(self, pool: Pool, plan: Plan, context: ExecutionContext) -> dict[str, Any]:
-        statement = self._compiled.rows_statements[id(plan)]
-        data = orjson.loads(await pool.fetch_json(statement.text, statement.bind(context)))
-        return data["rows"] or {}
 
 
 def _statement_key(statement: CompiledStatement, context: ExecutionContext) -> tuple[str, ...]:

@@ -23,8 +23,8 @@ from hub.engine.catalog.catalog import (
     with_article,
 )
 from hub.engine.graphql_types import history_types, inputs, subscription_types
-from hub.engine.graphql_types.command_signatures import InputType
-from hub.engine.graphql_types.mutation_types import MutationField, MutationSet, derive_mutations
+from hub.engine.graphql_types.mutation_root import mutation_fields
+from hub.engine.graphql_types.mutation_types import MutationField, derive_mutations
 from hub.engine.graphql_types.subscription_types import StreamRoot
 from hub.engine.graphql_types.type_factory import FieldSpec, TypeFactory
 from hub.model.commands import Command
@@ -48,21 +48,6 @@ AS_OF_ARGUMENT = FieldSpec(
     "DateTime | None",
     "The row's own fields as they were at this moment, if the key may see the row today and what it was then. Links cannot be"
     " asked for beside it. How far back the past is known is the hub's HUB_CHANGE_RETENTION.",
-)
-ERROR_POLICIES = {
-    "REJECT_ALL": "Nothing is written; the error lists the rows.",
-    "REJECT_FAILED_ROWS": "The others are written; each row's result says what became of it.",
-}
-ROW_ERROR_FIELDS = (
-    ("code", "str", "The stable code, as in the errors of an answer."),
-    ("message", "str", "The argument, the fault and the remedy."),
-    ("argument", "str | None", "Path of the argument at fault."),
-    ("currentVersion", "int | None", "After a conflict, the row's version."),
-    ("current", "Json | None", "After a conflict, what the fields at fault hold."),
-)
-RESULT_COUNTS = (("succeeded", "int", "How many rows were written."), ("failed", "int", "How many rows were refused."))
-IDEMPOTENCY_KEY_DESCRIPTION = (
-    "Makes the operation happen once: for 48 hours the same key and body get the same answer. At most 255 characters."
 )
 
 
@@ -351,52 +336,6 @@ def _annotate_costs(core: GraphQLSchema, catalog: Catalog) -> None:
                     field.extensions["cost"] = 10
 
 
-def _input(factory: TypeFactory, input_type: InputType) -> None:
-    for field in input_type.fields:
-        if field.inner is not None and field.inner.name not in factory.types:
-            _input(factory, field.inner)
-    specs = [
-        FieldSpec(f.name, f.annotation + ("" if f.required else " | None"), f.description) for f in input_type.fields
-    ]
-    factory.input(input_type.name, input_type.description, specs)
-
-
-def _result(factory: TypeFactory, mutation: MutationField) -> FieldSpec:
-    """The type of one row's result, and the payload's field of them all."""
-    fields = [
-        FieldSpec(field.name, field.annotation.removesuffix(" | None") + " | None", field.description)
-        for field in mutation.payload
-    ]
-    error = FieldSpec("error", "RowError | None", "Why the row was refused; null when it was not.")
-    factory.output(mutation.result_type, f"What became of one row of {mutation.name}.", [*fields, error])
-    return FieldSpec("results", f"list[{mutation.result_type}]", "What became of each row, in their order.")
-
-
-def _mutations(factory: TypeFactory, mutations: MutationSet) -> list[FieldSpec]:
-    """The types of all mutations; gives the fields of the root."""
-    for name, enum_class in mutations.enums.items():
-        if name not in factory.types:
-            inputs.enum(factory, enum_class, "One of a closed set.")
-    factory.value_enum(
-        "ErrorPolicy", "What becomes of the others when a row of many is refused.", list(ERROR_POLICIES.items())
-    )
-    factory.output("RowError", "Why a row was refused.", [FieldSpec(*field) for field in ROW_ERROR_FIELDS])
-    specs = []
-    for mutation in mutations.by_name.values():
-        if mutation.input.name not in factory.types:
-            _input(factory, mutation.input)
-        fields = [FieldSpec(part.name, part.annotation, part.description) for part in mutation.payload]
-        if mutation.is_bulk:
-            fields = [_result(factory, mutation), *(FieldSpec(*count) for count in RESULT_COUNTS)]
-        factory.output(mutation.payload_type, f"What {mutation.name} gives.", fields)
-        arguments = (
-            FieldSpec("input", mutation.input.name, "What to do."),
-            FieldSpec("idempotencyKey", "str | None", IDEMPOTENCY_KEY_DESCRIPTION),
-        )
-        specs.append(FieldSpec(mutation.name, mutation.payload_type, mutation.description, arguments))
-    return specs
-
-
 def build_schema(catalog: Catalog, commands: Sequence[Command] = (), extra_roots: Sequence[type] = ()) -> Schema:
     """The schema of a catalog and its commands; `extra_roots` are Strawberry classes whose fields read nothing stored."""
     factory = TypeFactory()
@@ -410,7 +349,7 @@ def build_schema(catalog: Catalog, commands: Sequence[Command] = (), extra_roots
     factory.output("Query", "Everything that can be asked.", [spec for spec, _ in roots], bases=tuple(extra_roots))
     mutations = derive_mutations(catalog, commands)
     if mutations.by_name:
-        factory.output("Mutation", "Everything that can be done.", _mutations(factory, mutations))
+        factory.output("Mutation", "Everything that can be done.", mutation_fields(factory, mutations))
     schema = strawberry.Schema(
         query=factory.types["Query"],
         mutation=factory.types.get("Mutation"),

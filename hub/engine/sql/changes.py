@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from hub.db.change_log import CHANGE_COLUMNS, CHANGE_LOG, CHANGE_ORDER
 from hub.engine.plan.fields import TYPENAME_KEY
 from hub.engine.plan.nodes import ChangesPlan, ChangeTypePlan, MessageFields, ObjectSelection
 from hub.engine.plan.parameters import Parameter, Runtime
@@ -24,8 +25,6 @@ from hub.engine.sql.expressions import (
     text,
 )
 from hub.engine.sql.history import (
-    CHANGE_LOG,
-    LOG_COLUMNS,
     change_columns,
     change_operation,
     image_visible,
@@ -54,7 +53,9 @@ class ChangesCompiler:
     def select(self, changes: ChangesPlan) -> sa.Select[Any]:
         """The whole statement."""
         page = sa.table(
-            PAGE_CTE, sa.column("position", sa.BigInteger), *(sa.column(name, type_) for name, type_ in LOG_COLUMNS)
+            PAGE_CTE,
+            sa.column("position", sa.BigInteger),
+            *(sa.column(column.name, column.type) for column in CHANGE_COLUMNS),
         )
         page.append_column(sa.column("cursor", sa.Text))
         page.append_column(sa.column("table_name", sa.Text))
@@ -65,20 +66,19 @@ class ChangesCompiler:
 
     def _page(self, changes: ChangesPlan) -> sa.CTE:
         """The log's rows at the positions, each partition being looked into once."""
-        change_order = sa.table("change_order", sa.column("position", sa.BigInteger), sa.column("id", sa.BigInteger))
         arrays = sa.func.unnest(param(POSITIONS), param(CURSORS))
         requested = arrays.table_valued(
             sa.column("position", sa.BigInteger), sa.column("cursor", sa.Text)
         ).render_derived(name="requested$")
-        ids = sa.select(change_order.c.id).where(change_order.c.position == sa.any_(param(POSITIONS)))
+        ids = sa.select(CHANGE_ORDER.c.id).where(CHANGE_ORDER.c.position == sa.any_(param(POSITIONS)))
         columns = [
             requested.c.position,
             requested.c.cursor,
             CHANGE_LOG.c.table_name,
-            *(CHANGE_LOG.c[name] for name, _ in LOG_COLUMNS),
+            *CHANGE_COLUMNS,
         ]
-        joined = requested.join(change_order, change_order.c.position == requested.c.position).join(
-            CHANGE_LOG, CHANGE_LOG.c.id == change_order.c.id
+        joined = requested.join(CHANGE_ORDER, CHANGE_ORDER.c.position == requested.c.position).join(
+            CHANGE_LOG, CHANGE_LOG.c.id == CHANGE_ORDER.c.id
         )
         log_rows = sa.select(*columns).select_from(joined)
         conditions: list[Condition] = [CHANGE_LOG.c.id == sa.any_(sa.func.array(ids.scalar_subquery()))]

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
+from hub.db.change_log import LAST_POSITION
 from hub.db.sql_text import DIALECT
 from hub.engine.plan.nodes import (
     ChangesPlan,
@@ -42,11 +43,6 @@ from hub.engine.sql.history import as_of, lateral_as_of, lookup_as_of, require_r
 from hub.engine.sql.payloads import compile_payload
 from hub.engine.sql.selections import SelectionCompiler
 from hub.viewer import Binding
-
-CURRENT_POSITION_SQL = (
-    "coalesce((select max(position) from change_order), (select least_position - 1 from change_feed))"
-)
-
 
 # The parameters that the predicates of scopes name (hub/model/scopes.py), and those of changes.
 STANDARD_PARAMETERS = (
@@ -100,9 +96,7 @@ def compile_live(plan: Plan, binding: Binding) -> CompiledStatement:
     """The statement of a live query: its answer, and the last position that the same snapshot shows."""
     ((_, live_payload),) = plan.roots
     assert isinstance(live_payload, LivePayload)
-    return _compile_select(
-        sa.select(RootCompiler(AliasGenerator(binding)).root(live_payload), sql_literal(CURRENT_POSITION_SQL)), plan
-    )
+    return _compile_select(sa.select(RootCompiler(AliasGenerator(binding)).root(live_payload), LAST_POSITION), plan)
 
 
 def _compile_select(select: sa.Select[Any], plan: Plan) -> CompiledStatement:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from hub.db.change_log import CHANGE_COLUMNS, CHANGE_LOG
 from hub.engine.catalog.catalog import CatalogEntity
 from hub.engine.plan.nodes import Constant, HistoryConnection, HistoryEntry, RowImage, TotalCount
 from hub.engine.plan.parameters import Parameter
@@ -35,22 +35,6 @@ from hub.engine.sql.expressions import (
 from hub.engine.sql.merged_lists import ObjectCompiler, Totals
 
 EMPTY_IMAGE = sql_literal("'{}'::jsonb")  # the image of a row that was not there
-LOG_COLUMNS = (
-    ("row_id", sa.Uuid()),
-    ("version", sa.Integer()),
-    ("operation", sa.Text()),
-    ("changed", ARRAY(sa.Text())),
-    ("before", JSONB()),
-    ("after", JSONB()),
-    ("customer_id", sa.Uuid()),
-    ("actor", sa.Text()),
-    ("request", sa.Text()),
-    ("transaction_id", sa.Text()),
-    ("at", sa.DateTime(timezone=True)),
-)
-CHANGE_LOG = sa.table("change_log", sa.column("id", sa.BigInteger), sa.column("table_name", sa.Text))
-for _name, _type in LOG_COLUMNS:
-    CHANGE_LOG.append_column(sa.column(_name, _type))
 
 
 def row_image(aliases: AliasGenerator, table: sa.Table, value: Value) -> sa.FromClause:
@@ -281,7 +265,7 @@ def _changes(connection: HistoryConnection, outer: sa.FromClause, aliases: Alias
         conditions.append(sa.exists(current_rows.where(*visible).correlate_except(current_row)))
     columns = [
         log.c.id,
-        *(log.c[name] for name, _ in LOG_COLUMNS),
+        *(log.c[column.name] for column in CHANGE_COLUMNS),
         *(visible.label(f"{side}$") for side, visible in sides.items()),
     ]
     return sa.select(*columns).where(*conditions).correlate_except(log).subquery(aliases.next())

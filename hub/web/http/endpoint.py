@@ -10,7 +10,7 @@ from typing import NamedTuple
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from hub.engine.engine import GraphQLRequest, GraphQLResponse
+from hub.engine.request import GraphQLRequest, GraphQLResponse
 from hub.errors import BadInput, HubError, Internal, Unavailable
 from hub.observability import InternalFailure, RequestDone, emit
 from hub.subscriptions.interfaces import SubscriptionRejected

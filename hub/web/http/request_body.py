@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 import orjson
 from starlette.types import Receive
 
-from hub.engine.engine import GraphQLRequest
+from hub.engine.request import GraphQLRequest
 from hub.errors import BadInput, HubError, LimitExceeded
 
 PARAMETERS = ("query", "operationName", "variables", "extensions")

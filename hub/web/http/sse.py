@@ -8,7 +8,7 @@ from collections.abc import Callable
 import orjson
 from starlette.types import Scope, Send
 
-from hub.engine.engine import GraphQLRequest
+from hub.engine.request import GraphQLRequest
 from hub.errors import HubError
 from hub.web.auth import Credential
 from hub.web.context import GatewayContext

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import orjson
 
-from hub.engine.engine import GraphQLRequest, GraphQLResponse
+from hub.engine.request import GraphQLRequest, GraphQLResponse
 from hub.errors import Unavailable
 from hub.observability import RequestDone, emit
 from hub.web.auth import Credential

@@ -8,8 +8,9 @@ from typing import Any
 from hub.changefeed.cursors import ChangeCursors
 from hub.changefeed.feed import ChangeFeed
 from hub.db.pool import Pool
-from hub.engine.engine import Engine, GraphQLRequest
+from hub.engine.engine import Engine
 from hub.engine.graphql_types.schema_builder import Schema
+from hub.engine.request import GraphQLRequest
 from hub.model.idempotency import IdempotencyStore
 from hub.settings import Settings
 from hub.viewer import Viewer

@@ -1,0 +1,120 @@
+"""Runs queries: one statement, a page of changes for each `changes` root, then the values that Python adds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from hub.db.pool import Pool
+from hub.engine.catalog.catalog import CatalogEntity
+from hub.engine.document.documents import Operation
+from hub.engine.execution.compiled_operation import CompiledOperation, compile_rows_statements, estimated_size
+from hub.engine.execution.introspection import Introspection
+from hub.engine.execution.subscriptions import (
+    ChangesReader,
+    CompiledSubscription,
+    SubscriptionSource,
+    compile_subscription,
+)
+from hub.engine.plan.nodes import Constant, ResolvedInPython
+from hub.engine.plan.operations import QueryPlan
+from hub.engine.plan.parameters import ExecutionContext
+from hub.engine.request import StageTimer
+from hub.engine.sql.compiler import compile_plan
+from hub.errors import HubError
+from hub.viewer import Binding
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledQuery(CompiledOperation):
+    """A query for one shape of variables and one binding."""
+
+    query_plan: QueryPlan
+    changes_roots: tuple[CompiledSubscription, ...]
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes."""
+        return estimated_size(self.text_length + sum(changes_root.text_length for changes_root in self.changes_roots))
+
+
+def compile_query(query_plan: QueryPlan, binding: Binding, customer_type: CatalogEntity) -> CompiledQuery:
+    """A query with its statements; `customer_type` is the entity that owns the rows of the others."""
+    plan = query_plan.plan
+    reads_rows = any(not isinstance(node, Constant | ResolvedInPython) for _, node in plan.roots)
+    return CompiledQuery(
+        compile_plan(plan, binding) if reads_rows else None,
+        compile_rows_statements(plan.resolver_tree, binding),
+        query_plan,
+        tuple(compile_subscription(root, binding, customer_type) for root in query_plan.changes_roots),
+    )
+
+
+class QueryExecutor:
+    """Runs compiled queries on one pool."""
+
+    def __init__(
+        self, pool: Pool, introspection: Introspection, changes_reader: ChangesReader, error_limit: int
+    ) -> None:
+        self._pool = pool
+        self._introspection = introspection
+        self._changes_reader = changes_reader
+        self._error_limit = error_limit
+
+    async def execute(
+        self,
+        operation: Operation,
+        query: CompiledQuery,
+        arguments: list[Any],
+        context: ExecutionContext,
+        timer: StageTimer,
+    ) -> bytes:
+        """The response; `arguments` are those of the query's statement. Raises HubError."""
+        plan = query.query_plan.plan
+        if query.statement is None:
+            body = orjson.dumps({key: getattr(node, "text", None) for key, node in plan.roots})
+        else:
+            timer.statements += 1
+            body = await self._pool.fetch_json(query.statement.text, arguments, custom_plan=query.statement.custom_plan)
+        timer.finish_stage("sql")
+        changes_pages = {
+            changes_root.root.key: await self._changes_page(changes_root, context)
+            for changes_root in query.changes_roots
+        }
+        if plan.resolver_tree is None:
+            if changes_pages:
+                body = orjson.dumps({**_root_fragments(body), **changes_pages})
+            return b'{"data":' + body + b"}"
+
+        async def fetch_json(text: str, statement_arguments: list[Any]) -> bytes:
+            timer.statements += 1
+            return await self._pool.fetch_json(text, statement_arguments)
+
+        data = orjson.loads(body)
+        merger = query.resolver_merger(context, fetch_json)
+        await merger.merge(data, plan.resolver_tree)
+        data.update(changes_pages)
+        errors = [error.to_graphql() for error in merger.errors[: self._error_limit]]
+        python_roots = query.query_plan.python_roots
+        if python_roots:
+            result = self._introspection.root_values(operation, context.variables, python_roots)
+            data.update({key: (result.data or {}).get(key) for key in python_roots})
+            errors += [dict(error.formatted) for error in result.errors or ()]
+        response = orjson.dumps({"data": data, "errors": errors} if errors else {"data": data})
+        timer.finish_stage("splice")
+        return response
+
+    async def _changes_page(self, changes_root: CompiledSubscription, context: ExecutionContext) -> orjson.Fragment:
+        """A page of changes, as JSON."""
+        try:
+            messages = await self._changes_reader.page(SubscriptionSource(changes_root, context))
+        except HubError as error:
+            error.path = error.path or (changes_root.root.key,)
+            raise
+        return orjson.Fragment(b"[" + b",".join(messages) + b"]")
+
+
+def _root_fragments(body: bytes) -> Mapping[str, orjson.Fragment]:
+    """The root values of a response by key, each as JSON."""
+    return {key: orjson.Fragment(orjson.dumps(value)) for key, value in orjson.loads(body).items()}

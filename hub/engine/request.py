@@ -1,0 +1,98 @@
+"""A request to the engine and its response, with the time that each stage took."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import orjson
+from graphql import GraphQLError
+
+from hub.engine.document.documents import InvalidDocument, Operation
+from hub.errors import HubError
+from hub.viewer import Viewer
+
+
+class GraphQLRequest(NamedTuple):
+    """A client's request. `now` is the request time, by default the clock's; `read_only` refuses mutations.
+
+    `request_id` is written to the change log; `resume` is where a stream continues, in place of its argument `after`."""
+
+    query: str
+    variables: dict[str, Any] | None
+    operation_name: str | None
+    read_only: bool = False
+    now: datetime | None = None
+    request_id: str = "-"
+    resume: str | None = None
+
+    @property
+    def time(self) -> datetime:
+        """The request time."""
+        return self.now or datetime.now(UTC)
+
+
+class GraphQLResponse(NamedTuple):
+    """The whole JSON response, and what logs and metrics report of it."""
+
+    body: bytes
+    executed: bool
+    operation_type: str
+    timings: tuple[tuple[str, float], ...]
+    statements: int
+    code: str
+    name: str
+
+
+@dataclass(slots=True)
+class StageTimer:
+    """The stages of one request and the time that each took, in milliseconds."""
+
+    started: float
+    stages: list[tuple[str, float]] = field(default_factory=list)
+    statements: int = 0
+
+    def finish_stage(self, name: str) -> None:
+        """Ends a stage and begins the next one."""
+        finished = perf_counter()
+        self.stages.append((name, (finished - self.started) * 1000))
+        self.started = finished
+
+
+def completed_response(body: bytes, operation: Operation, timer: StageTimer) -> GraphQLResponse:
+    """The response of an operation that was executed."""
+    return GraphQLResponse(
+        body, True, operation.operation_type, tuple(timer.stages), timer.statements, "", operation.name
+    )
+
+
+def failed_response(error: HubError, operation: Operation, timer: StageTimer) -> GraphQLResponse:
+    """The response of an operation that failed while it was executed; UNAVAILABLE counts as not executed."""
+    body = orjson.dumps({"data": None, "errors": [error.to_graphql()]})
+    executed = error.code != "UNAVAILABLE"
+    return GraphQLResponse(
+        body, executed, operation.operation_type, tuple(timer.stages), timer.statements, error.code, operation.name
+    )
+
+
+def rejected_response(errors: list[Any], operation: Operation | None, timer: StageTimer) -> GraphQLResponse:
+    """The response of a request that was refused before its execution; without an operation if none was found."""
+    operation_type, name = (operation.operation_type, operation.name) if operation else ("", "")
+    code = str(errors[0]["extensions"]["code"])
+    return GraphQLResponse(
+        orjson.dumps({"errors": errors}), False, operation_type, tuple(timer.stages), timer.statements, code, name
+    )
+
+
+def formatted_errors(invalid: InvalidDocument, viewer: Viewer) -> list[dict[str, Any]]:
+    """The errors of a document as a response shows them.
+
+    A viewer that may not read the schema gets no suggestions, which would name its types and fields."""
+    return [_formatted_error(error, viewer) for error in invalid.errors]
+
+
+def _formatted_error(error: GraphQLError, viewer: Viewer) -> dict[str, Any]:
+    formatted = dict(error.formatted)
+    if not viewer.can_introspect:
+        formatted["message"] = error.message.partition(" Did you mean ")[0]
+    return formatted
