@@ -1,4 +1,4 @@
-"""`python -m bench`: the numbers of the README are measured here. bench/README.md says what is compared, and how."""
+"""`python -m bench`: every number in the documents. bench/README.md describes the suites."""
 
 import signal
 import sys
@@ -10,8 +10,8 @@ from typing import Annotated, NoReturn
 import typer
 from rich.text import Text
 
-from bench import capture, report, runs, streams, webhooks
-from bench.children import BenchmarkError
+from bench import capture, commits, report, runs, streams, webhooks
+from bench.children import REPOSITORY, BenchmarkError
 from bench.database import BenchServer, bench_server, loaded_database
 from bench.load import InvalidResponse
 from bench.measure import SamplesByWorkload
@@ -19,8 +19,10 @@ from bench.runs import CONTENDERS, BenchPlan
 from bench.workloads import WORKLOADS
 from hub.errors import HubError
 
-STANDARD, SIZE_FACTOR = 100_000, 10  # customers of the standard set, and how many times more the second set has
-DATA = Path(__file__).parent / "data"
+STANDARD, SIZE_FACTOR = 100_000, 10  # customers of the standard data set; how many times as many the larger one has
+DATA = REPOSITORY / "bench" / "data"
+MIN_STREAM_SECONDS = 10.0  # a turn of streams and webhooks is at least this long
+COMMITS = "commits"  # the command that takes two revisions in place of suites
 
 
 class Suite(StrEnum):
@@ -32,10 +34,13 @@ class Suite(StrEnum):
     STREAMS = "streams"
 
 
+QUERY_SUITES = {Suite.CONTENDERS, Suite.KEYS, Suite.SIZE}
+
 SuitesArgument = Annotated[
-    list[Suite] | None, typer.Argument(help="What to run; contenders and keys when nothing is given.")
+    list[Suite] | None, typer.Argument(help="The suites to run; by default contenders and keys.")
 ]
-RoundsOption = Annotated[int, typer.Option(min=1, max=51, help="Rounds; the medians are told.")]
+RevisionArgument = Annotated[str, typer.Argument(help="A commit of this repository, such as a hash, a tag or HEAD.")]
+RoundsOption = Annotated[int, typer.Option(min=1, max=51, help="Rounds; the tables show medians.")]
 SecondsOption = Annotated[float, typer.Option(min=0.2, max=60, help="Seconds of one turn.")]
 ConnectionsOption = Annotated[int, typer.Option(min=1, max=1000, help="Connections of the load generator.")]
 DataSetSizeOption = Annotated[int, typer.Option(min=100, help="Customers of the data set.")]
@@ -45,21 +50,26 @@ DatabaseUrlOption = Annotated[
 BenchDataOption = Annotated[
     Path, typer.Option(envvar="HUB_BENCH_DATA", help="Data directory of the embedded Postgres.")
 ]
-OnlyOption = Annotated[list[str] | None, typer.Option(help="A workload to run, may be repeated; all when not given.")]
+OnlyOption = Annotated[list[str] | None, typer.Option(help="A workload to run; repeat it for more. All by default.")]
 ContenderOption = Annotated[
-    list[str] | None, typer.Option(help="A contender to run, may be repeated; all when not given.")
+    list[str] | None, typer.Option(help="A contender to run; repeat it for more. All by default.")
 ]
 
 
 def _selected(requested: list[str] | None, available: list[str], option: str) -> list[str]:
     unknown = sorted(set(requested or ()) - set(available))
     if unknown:
-        raise typer.BadParameter(f"{unknown[0]} is none of {', '.join(available)}", param_hint=option)
+        raise typer.BadParameter(f"{unknown[0]} is unknown; use one of {', '.join(available)}", param_hint=option)
     return [name for name in available if name in (requested or available)]
 
 
-def main(
-    parts: SuitesArgument = None,
+def _plan(rounds: int, seconds: float, connections: int, only: list[str] | None) -> BenchPlan:
+    names = _selected(only, [workload.name for workload in WORKLOADS], "--only")
+    return BenchPlan(rounds, seconds, connections, tuple(workload for workload in WORKLOADS if workload.name in names))
+
+
+def run_suites(
+    suites: SuitesArgument = None,
     rounds: RoundsOption = 7,
     seconds: SecondsOption = 2.0,
     connections: ConnectionsOption = 16,
@@ -69,34 +79,61 @@ def main(
     only: OnlyOption = None,
     who: ContenderOption = None,
 ) -> None:
-    """Measure the hub beside others, by key, by size of the data, or what the log of changes costs."""
-    names = _selected(only, [workload.name for workload in WORKLOADS], "--only")
-    plan = BenchPlan(rounds, seconds, connections, tuple(workload for workload in WORKLOADS if workload.name in names))
+    """Measure the hub: beside contenders, by key, by data size, the change log, webhooks, streams.
+
+    `python -m bench commits A B` compares two commits; it has a --help of its own.
+    """
+    plan = _plan(rounds, seconds, connections, only)
     contender_names = _selected(who, list(CONTENDERS), "--who")
-    suites = parts or [Suite.CONTENDERS, Suite.KEYS]
+    selected_suites = suites or [Suite.CONTENDERS, Suite.KEYS]
     samples: dict[str, SamplesByWorkload] = {}
     with bench_server(url, data) as server:
-        if Suite.CAPTURE in suites:
+        if Suite.CAPTURE in selected_suites:
             samples |= capture.run(server, plan)
-        if {*suites} - {Suite.CAPTURE, Suite.WEBHOOKS, Suite.STREAMS}:
-            samples |= _run_queries(server, suites, plan, customers, contender_names)
-        if Suite.STREAMS in suites:
+        if QUERY_SUITES.intersection(selected_suites):
+            samples |= _run_queries(server, selected_suites, plan, customers, contender_names)
+        if Suite.STREAMS in selected_suites:
             dsn = loaded_database(server, customers, customers)
-            for result in streams.rounds(dsn, data, rounds, max(seconds, 10.0)):
+            for result in streams.rounds(dsn, data, rounds, max(seconds, MIN_STREAM_SECONDS)):
                 report.show(Text(str(result)))
-        if Suite.WEBHOOKS in suites:
+        if Suite.WEBHOOKS in selected_suites:
             dsn = loaded_database(server, customers, customers)
-            for name, result in webhooks.run(dsn, data, rounds, max(seconds, 10.0)).items():
+            for name, result in webhooks.run(dsn, data, rounds, max(seconds, MIN_STREAM_SECONDS)).items():
                 report.show(f"{name}: {result}")
-    conditions = report.machine(customers=customers, rounds=rounds, seconds=seconds, connections=connections)
-    report.show(", ".join(f"{name} {value}" for name, value in conditions.items()))
-    report.show(f"every sample: bench/results/{report.save('-'.join(suites), conditions, samples).name}")
+    _finish("-".join(selected_suites), plan, customers, samples)
+
+
+def run_commits(
+    a: RevisionArgument,
+    b: RevisionArgument,
+    rounds: RoundsOption = 15,
+    seconds: SecondsOption = 2.0,
+    connections: ConnectionsOption = 16,
+    customers: DataSetSizeOption = STANDARD,
+    url: DatabaseUrlOption = None,
+    data: BenchDataOption = DATA,
+    only: OnlyOption = None,
+) -> None:
+    """Compare two commits from clean checkouts, in turns, and print the ratio of their rates (B ÷ A) with its spread."""
+    plan = _plan(rounds, seconds, connections, only)
+    with bench_server(url, data) as server:
+        comparison = commits.compare(server, plan, customers, (a, b))
+    _finish(COMMITS, plan, customers, comparison.samples, commits=comparison.commits)
+
+
+def _finish(name: str, plan: BenchPlan, customers: int, samples: dict[str, SamplesByWorkload], **extra: object) -> None:
+    """Print the conditions of the run and save its samples."""
+    conditions = report.machine(
+        customers=customers, rounds=plan.rounds, seconds=plan.seconds, connections=plan.connections, **extra
+    )
+    report.show(", ".join(f"{condition} {value}" for condition, value in conditions.items()))
+    report.show(f"every sample: bench/results/{report.save(name, conditions, samples).name}")
 
 
 def _run_queries(
     server: BenchServer, suites: list[Suite], plan: BenchPlan, customers: int, contender_names: list[str]
 ) -> dict[str, SamplesByWorkload]:
-    """The parts that ask a hub."""
+    """The suites that query a hub."""
     dsn, samples = loaded_database(server, customers, customers), dict[str, SamplesByWorkload]()
     if Suite.CONTENDERS in suites:
         samples |= runs.compare_contenders(dsn, plan, contender_names)
@@ -109,14 +146,25 @@ def _run_queries(
 
 
 def _exit_on_signal(_: int, __: FrameType | None) -> NoReturn:
-    """Leave through every `finally`, so that no child is left behind."""
+    """Leave through every `finally`, so that no child process is left behind."""
     raise SystemExit(1)
+
+
+def main(arguments: list[str]) -> None:
+    """Run the command line: suites, or `commits` with two revisions."""
+    compares_commits = arguments[:1] == [COMMITS]
+    app = typer.Typer(add_completion=False)
+    app.command()(run_commits if compares_commits else run_suites)
+    app(
+        args=arguments[1:] if compares_commits else arguments,
+        prog_name=f"python -m bench {COMMITS}" if compares_commits else "python -m bench",
+    )
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, _exit_on_signal)
     try:
-        typer.run(main)
+        main(sys.argv[1:])
     except (BenchmarkError, InvalidResponse, HubError) as error:
         print(f"bench: {error}", file=sys.stderr)
         sys.exit(1)

@@ -1,6 +1,6 @@
-"""Documents written to be expensive, each with the code that refuses it, and the schema that they are written against.
+"""Documents that were written to be expensive, the error code of each, and their schema.
 
-The schema is made up, with more and longer names than the hub's own. bench/documents.py times the documents.
+The schema is artificial, with more and longer names than the hub's own. bench/documents.py times the documents.
 """
 
 from collections.abc import Callable
@@ -63,7 +63,7 @@ def schema() -> GraphQLSchema:
     """)
 
 
-# Name, the first code that refuses it ("" when it is within the limits, which it then uses up), and the text.
+# The name, the first error code ("" for a document that just stays within the limits), and the text.
 Attack = tuple[str, str, str]
 
 

@@ -1,7 +1,8 @@
-"""A floor, not a rival: HTTP and Python with next to nothing between them and Postgres. A request's variables go into the very
-statement that the hub sends for its document; no key is asked for, nothing is parsed, checked, bounded, counted or logged.
+"""An upper bound for Python: HTTP and almost nothing else before Postgres.
 
-Started as a child process by the bench."""
+A request's variables are the arguments of the statement that the hub sends for the same document. There is no key, no
+parsing, no validation, no limit, no metric and no log. The benchmarks start it as a child process.
+"""
 
 import asyncio
 import gc
@@ -15,14 +16,17 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from bench.children import serve
+from bench.workloads import CUSTOMER_ID_PREFIX
 
-NAME = slice(6, 8)  # of a workload, in `query W1(…`
+NAME = slice(6, 8)  # the workload's name in `query W1(…`
 EMPTY_RESPONSE = b'{"data":{}}'
-ID = "cus_"
 
 
 class BareApp:
-    """An ASGI application. By name, `statements` has a statement and its arguments: names of variables, or values in lists."""
+    """An ASGI application. `statements` has, by workload, a statement and its arguments.
+
+    An argument is the name of a variable, or a list with a constant value.
+    """
 
     def __init__(self, statements: Mapping[str, tuple[str, Sequence[Any]]]) -> None:
         self._statements = statements
@@ -69,11 +73,11 @@ class BareApp:
 
 
 def _value(value: str) -> UUID | str:
-    return UUID(value.removeprefix(ID)) if value.startswith(ID) else value
+    return UUID(value.removeprefix(CUSTOMER_ID_PREFIX)) if value.startswith(CUSTOMER_ID_PREFIX) else value
 
 
 def main() -> None:
-    """Serve on loopback until stopped; the bench hands all of it over in the environment."""
+    """Serve on loopback until stopped; the environment has all options."""
     serve(BareApp(orjson.loads(os.environ["STATEMENTS"])))
 
 

@@ -1,38 +1,35 @@
-"""What the log of changes costs who writes: the same writes with its triggers and without, in turns, beside a leader."""
+"""The cost of the change log: the same writes with its triggers and without, in turns, beside a sequencer."""
 
 import asyncio
 import tempfile
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TypeVar
 
-import asyncpg
 import uvloop
 
 from bench import ceiling, report, usage
-from bench.database import BenchServer, empty_database
+from bench.children import SCRATCH_PREFIX
+from bench.database import VACUUM_SQL, BenchServer, empty_database, with_connection
 from bench.measure import MICRO, Runner, Sample, SamplesByWorkload, TurnOptions, rounds
 from bench.runs import SINGLE, BenchPlan
+from bench.workloads import INTERACTION_KIND
 from hub.changefeed.sequencer import Sequencer
 from hub.db.pool import Connection
 from hub.postgres.binaries import find_programs
 from hub.settings import Settings
 
-QueryResult = TypeVar("QueryResult")
-
 WITH_LOG, WITHOUT_LOG = "with the log", "without"
 ROWS = 100_000
-TURNS_PER_ROUND = (
-    3  # turns of a write that is one of many, for each of one that is a whole turn: they are short, and vary most
-)
-REAP_DELAY = 0.1  # seconds after which the CPU time of processes that have ended is their parent's
+# Turns of a single-row write per turn of a write that fills a whole turn: the former are short and vary most.
+TURNS_PER_ROUND = 3
+REAP_DELAY = 0.1  # seconds until the CPU time of ended processes is counted for their parent
 
-# Ids that can be made from a number, so that finding one costs neither side anything.
+# Ids are computed from a number, so that selecting one costs neither side anything.
 ID = "lpad(to_hex({}::bigint), 32, '0')::uuid"
 CLEAR_SQL = "set hub.capture = 'off'; delete from interactions; truncate change_log, change_order"
 FILL_SQL = f"""
@@ -52,7 +49,7 @@ HAS_UNASSIGNED_SQL = "select max(l.id) > coalesce((select max(id) from change_or
 
 @dataclass(frozen=True, slots=True)
 class WriteWorkload:
-    """A write, and whether it is one of many by pgbench or a whole turn by itself."""
+    """A write: one of many by pgbench, or one statement that fills a whole turn."""
 
     name: str
     title: str
@@ -68,8 +65,10 @@ WRITES = (
         "C1",
         "insert an interaction",
         "interactions",
-        f"{RANDOM_ID_SCRIPT}insert into interactions (customer_id, channel, direction, kind, subject, body, occurred_at) values "
-        f"({ID.format(':n')}, 'EMAIL', 'INBOUND', 'bench.seen', 'Where is my parcel?', repeat('Where is it? ', 15), now());",
+        f"{RANDOM_ID_SCRIPT}insert into interactions "
+        "(customer_id, channel, direction, kind, subject, body, occurred_at) values "
+        f"({ID.format(':n')}, 'EMAIL', 'INBOUND', '{INTERACTION_KIND}', 'Where is my parcel?', "
+        "repeat('Where is it? ', 15), now());",
     ),
     WriteWorkload("C2", "update a customer", "customers", f"{RANDOM_ID_SCRIPT}{TIER} where id = {ID.format(':n')};"),
     WriteWorkload("C3", f"update {ROWS:,} customers at once", "customers", TIER, whole_turn=True),
@@ -81,7 +80,7 @@ WRITES = (
 
 @dataclass(frozen=True, slots=True)
 class WriteRunner:
-    """Who does one write, with the log's triggers or without them."""
+    """One write, with the log's triggers or without them."""
 
     name: str
     write: WriteWorkload
@@ -90,10 +89,10 @@ class WriteRunner:
     work: Path
 
     def measure(self, options: TurnOptions) -> Sample:
-        _with_connection(self.dsn, self._prepare)
+        with_connection(self.dsn, self._prepare)
         before = usage.cpu_seconds(options.postmaster)
         if self.write.whole_turn:
-            count, rate = ROWS, ROWS / _with_connection(self.dsn, self._time_statement)
+            count, rate = ROWS, ROWS / with_connection(self.dsn, self._time_statement)
         else:
             result = ceiling.run_script(
                 self.program, self.dsn, self.write.sql, max(SINGLE, round(options.seconds)), self.work
@@ -104,7 +103,7 @@ class WriteRunner:
         return Sample(rate, None, None, None, used / count * MICRO if options.postmaster else None, None)
 
     async def _prepare(self, connection: Connection) -> None:
-        """Triggers as they are to be, no dead rows, and nobody who still works for the turn before."""
+        """Enable or disable the triggers, wait until every change has its position, and vacuum."""
         state = "enable" if self.name == WITH_LOG else "disable"
         for event in ("insert", "update", "delete"):
             await connection.execute(f"alter table {self.write.table} {state} trigger capture_{event}")
@@ -122,27 +121,16 @@ class WriteRunner:
         return perf_counter() - started_at
 
 
-def _with_connection(dsn: str, function: Callable[[Connection], Awaitable[QueryResult]]) -> QueryResult:
-    async def run_connected() -> QueryResult:
-        connection = await asyncpg.connect(dsn)
-        try:
-            return await function(connection)
-        finally:
-            await connection.close()
-
-    return asyncio.run(run_connected())
-
-
 async def _reset(connection: Connection) -> None:
     if not await connection.fetchval("select exists(select from customers)"):
         await connection.execute(FILL_SQL)
     await connection.execute(CLEAR_SQL)
-    await connection.execute("vacuum (analyze)")
+    await connection.execute(VACUUM_SQL)
 
 
 @contextmanager
-def _leader_running(dsn: str) -> Iterator[None]:
-    """A leader gives positions meanwhile, in a thread of its own."""
+def _sequencer_running(dsn: str) -> Iterator[None]:
+    """A sequencer assigns positions during the block, in a thread of its own."""
     loop, stopping = uvloop.new_event_loop(), asyncio.Event()
 
     async def run_sequencer() -> None:
@@ -160,10 +148,13 @@ def _leader_running(dsn: str) -> Iterator[None]:
 
 
 def run(server: BenchServer, plan: BenchPlan) -> Mapping[str, SamplesByWorkload]:
-    """Every write with the log and without, in turns: first those of one row, which vacuum after 100,000 would disturb."""
+    """Measure every write with the log and without, in turns.
+
+    Single-row writes come first, because a vacuum after 100,000 rows would disturb them.
+    """
     dsn, program = empty_database(server, "capture"), Path(find_programs().path("pgbench"))
-    _with_connection(dsn, _reset)
-    with tempfile.TemporaryDirectory(prefix="hub-bench-") as folder, _leader_running(dsn):
+    with_connection(dsn, _reset)
+    with tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX) as folder, _sequencer_running(dsn):
         options = TurnOptions(plan.seconds, plan.connections, asyncio.run(usage.postmaster(dsn)))
         samples: SamplesByWorkload = {}
         for whole_turn, count in ((False, TURNS_PER_ROUND * plan.rounds), (True, plan.rounds)):

@@ -1,4 +1,4 @@
-"""The ceiling: what Postgres alone does with the very statements that the hub sends, measured by pgbench."""
+"""The upper bound: Postgres alone with the statements that the hub sends, measured by pgbench."""
 
 import re
 import subprocess
@@ -14,24 +14,24 @@ from bench.children import POOL, BenchmarkError, environment
 
 # $1 of a statement, not the $ inside an alias such as t$1.
 PARAMETER = re.compile(r'(?<![\w$"])\$(\d+)')
-# pgbench takes :name for a variable even inside a literal.
+# pgbench reads :name as a variable even inside a literal.
 LITERAL = re.compile(r"'(?:[^']|'')*'")
 PROGRESS = re.compile(r"^progress: .*?, ([\d.]+) tps", re.MULTILINE)
 TRANSACTIONS = re.compile(r"number of transactions actually processed: (\d+)")
 OPTIONS = ("-n", "-M", "prepared", "-c", POOL, "-j", "1", "-P", "1")
-WARM_UP = 1  # seconds that do not count: connections plan each statement five times before they keep a plan
-TIMEOUT_MARGIN = 60.0
+WARM_UP = 1  # seconds that do not count: connections plan a statement five times before they cache its plan
+TIMEOUT_MARGIN = 60.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class PgbenchStatement:
-    """One statement with its arguments, as the hub would send it."""
+    """One statement with its arguments, as the hub sends it."""
 
     sql: str
     arguments: tuple[object, ...]
 
     def script(self, number: int) -> tuple[str, dict[str, str]]:
-        """The text for pgbench and the values of its variables."""
+        """The script for pgbench and the values of its variables."""
         values = {
             f"a{number}_{index}": to_text(argument)
             for index, argument in enumerate(self.arguments, 1)
@@ -53,7 +53,7 @@ def _escaped(literal: str) -> str:
 
 
 def to_text(value: object) -> str:
-    """A value as Postgres reads it."""
+    """A value in Postgres' text format; raises TypeError for a type that no statement has."""
     match value:
         case bool():
             return "t" if value else "f"
@@ -77,14 +77,14 @@ def _element(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PgbenchResult:
-    """What pgbench found: transactions per second after the warm-up, and how many it ran in all."""
+    """Transactions per second after the warm-up, and the number of all transactions."""
 
     rate: float
     transactions: int
 
 
 def run(program: Path, dsn: str, statements: Sequence[PgbenchStatement], seconds: int, folder: Path) -> PgbenchResult:
-    """Run the statements in equal shares for some seconds, prepared, on as many connections as a contender has."""
+    """Run the statements in equal shares for some seconds, prepared, over as many connections as a contender has."""
     arguments: list[str] = []
     for number, statement in enumerate(statements):
         script, values = statement.script(number)
@@ -94,7 +94,7 @@ def run(program: Path, dsn: str, statements: Sequence[PgbenchStatement], seconds
 
 
 def run_script(program: Path, dsn: str, script: str, seconds: int, folder: Path) -> PgbenchResult:
-    """Run a script of pgbench's own in the same way."""
+    """Run a pgbench script in the same way."""
     return _run(program, dsn, ["-f", _file(folder, 0, script)], seconds)
 
 
@@ -123,7 +123,7 @@ def _run(program: Path, dsn: str, arguments: Sequence[str], seconds: int) -> Pgb
 
 
 def _libpq_variables(dsn: str) -> Iterator[tuple[str, str]]:
-    """An address as libpq's variables: a password does not belong on a command line."""
+    """An address as libpq's variables, because a password must not be on a command line."""
     parts = urlsplit(dsn)
     query = dict(parse_qsl(parts.query))
     variables = {

@@ -1,4 +1,4 @@
-"""Child processes of the bench: started on loopback, waited for until they answer, stopped by pid whatever happens."""
+"""Child processes of the benchmarks: started on loopback, waited for until they answer, always stopped at the end."""
 
 import os
 import signal
@@ -14,19 +14,21 @@ import uvicorn
 
 from bench.load import InvalidResponse, fetch
 
-HOST = "127.0.0.1"
+REPOSITORY = Path(__file__).parent.parent
+SCRATCH_PREFIX = "hub-bench-"  # of temporary folders
+HOST, GRAPHQL_PATH = "127.0.0.1", "/graphql"
 POOL = "5"  # database connections of every contender
-READY_TIMEOUT = 60.0  # seconds a contender may take to answer for the first time
-STOP_TIMEOUT = 10.0
+READY_TIMEOUT = 60.0  # seconds until the first answer of a contender
+STOP_TIMEOUT = 10.0  # seconds from SIGTERM to SIGKILL
 PROBE = b'{"query":"{__typename}"}'
 
 
 class BenchmarkError(Exception):
-    """A child did not come up or ended early; the message tells its last words."""
+    """A benchmark cannot go on: a child failed, or a precondition does not hold. The message has the child's last output."""
 
 
 def free_port() -> int:
-    """A port that nobody listens on at this moment."""
+    """A free TCP port."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
@@ -34,12 +36,12 @@ def free_port() -> int:
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """This process's environment without the hub's own settings, so that every child runs on its defaults."""
+    """This process's environment without the hub's settings, so that every child has default settings."""
     return {name: value for name, value in os.environ.items() if not name.startswith("HUB_")} | extra
 
 
 def http_request(path: str, body: bytes, key: str | None) -> bytes:
-    """One whole request, ready to be sent again and again."""
+    """One whole request; it can be sent many times."""
     authorization = f"Authorization: Bearer {key}\r\n" if key else ""
     headers = (
         f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\nAccept: application/json\r\n"
@@ -48,8 +50,13 @@ def http_request(path: str, body: bytes, key: str | None) -> bytes:
     return headers.encode() + body
 
 
+def readiness_request() -> bytes:
+    """The request that a hub answers with 200 as soon as it serves."""
+    return f"GET /readyz HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
+
+
 def serve(application: Any) -> None:
-    """In such a child: serve an ASGI application on loopback until stopped, as all in Python are."""
+    """Serve an ASGI application on loopback until stopped. Every contender in Python does so in its child process."""
     port = int(os.environ["PORT"])
     uvicorn.run(
         application, host=HOST, port=port, loop="uvloop", http="httptools", log_level="warning", access_log=False
@@ -60,7 +67,7 @@ def serve(application: Any) -> None:
 def child_process(
     arguments: Sequence[str], env: Mapping[str, str], log: Path, cwd: Path | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process for the duration of the block; what it says goes to `log`."""
+    """A process for the duration of the block; its output goes to `log`."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             arguments, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
@@ -80,7 +87,18 @@ def wait_until_ready(
     process: subprocess.Popen[bytes], address: tuple[str, int], path: str, key: str | None, log: Path
 ) -> None:
     """Return once the child answers a GraphQL request."""
-    deadline = time.monotonic() + READY_TIMEOUT
+    wait_until_answered(process, address, http_request(path, PROBE, key), log)
+
+
+def wait_until_answered(
+    process: subprocess.Popen[bytes],
+    address: tuple[str, int],
+    request: bytes,
+    log: Path,
+    timeout: float = READY_TIMEOUT,
+) -> None:
+    """Return once the child answers a request with 200; raise BenchmarkError when it ends or takes too long."""
+    deadline = time.monotonic() + timeout
     last_error = "no answer"
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -88,11 +106,11 @@ def wait_until_ready(
                 f"{log.stem} ended with code {process.returncode}: {log.read_text(errors='replace')[-2000:]}"
             )
         try:
-            fetch(address, http_request(path, PROBE, key), timeout=5)
+            fetch(address, request, timeout=5)
             return
         except (OSError, InvalidResponse) as error:
             last_error = str(error)
         time.sleep(0.1)
     raise BenchmarkError(
-        f"{log.stem} was not ready after {READY_TIMEOUT:.0f} s: {last_error}\n{log.read_text(errors='replace')[-2000:]}"
+        f"{log.stem} was not ready after {timeout:.0f} s: {last_error}\n{log.read_text(errors='replace')[-2000:]}"
     )

@@ -1,4 +1,4 @@
-"""Who is compared: how each contender is started on a database, and how it is asked. All get one process, one pool."""
+"""The contenders: how each is started on a database and queried. All have one process and one pool of the same size."""
 
 import re
 import shutil
@@ -14,8 +14,10 @@ import orjson
 
 from bench import load
 from bench.children import (
+    GRAPHQL_PATH,
     HOST,
     POOL,
+    REPOSITORY,
     BenchmarkError,
     child_process,
     environment,
@@ -24,125 +26,110 @@ from bench.children import (
     wait_until_ready,
 )
 from bench.facts import WorkloadInputs
+from bench.hub_source import COMMAND_TIMEOUT, WORKING_TREE, HubSource
 from bench.workloads import HUB, POSTGRAPHILE, STRAWBERRY, Workload
 
-HERE = Path(__file__).parent
 BARE = "bare, hub's SQL"
-NODE_PROJECT = HERE / "postgraphile"
+NODE_PROJECT = REPOSITORY / "bench" / "postgraphile"
 MIN_NODE_MAJOR = 22
 INSTALL_TIMEOUT = 600.0  # seconds npm may take
-COMMAND_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A server that answers GraphQL, with the key that its requests carry."""
+    """A GraphQL server, and the API key for its requests."""
 
     name: str
     pid: int
     address: tuple[str, int]
     path: str
     key: str | None = None
-    documents_of: str | None = None  # whose documents it takes, if not those of its name
+    documents_of: str | None = None  # the contender whose documents it accepts, if they are not its own
 
-    def bodies(self, workload: Workload, facts: WorkloadInputs) -> list[bytes]:
-        return workload.bodies(facts, self.documents_of or self.name)
+    def bodies(self, workload: Workload, inputs: WorkloadInputs) -> list[bytes]:
+        """The bodies of a workload's requests."""
+        return workload.bodies(inputs, self.documents_of or self.name)
 
     def requests(self, bodies: list[bytes]) -> list[bytes]:
+        """The whole requests for some bodies."""
         return [http_request(self.path, body, self.key) for body in bodies]
 
     def execute(self, body: bytes) -> bytes:
+        """The body of one response."""
         return load.fetch(self.address, http_request(self.path, body, self.key))
 
     def with_key(self, key: str) -> "Contender":
-        """The same server, asked with another key."""
+        """The same server, queried with another key."""
         return replace(self, key=key)
 
 
 @contextmanager
-def hub(dsn: str, logs: Path) -> Iterator[Contender]:
-    """The hub as it is run in production: limits, metrics and logs on, asked with an admin key."""
-    port, log = free_port(), logs / "hub.log"
-    command = [sys.executable, "-m", "hub", "serve", "--host", HOST, "--port", str(port)]
-    env = environment(HUB_DATABASE_URL=dsn, HUB_POOL_SIZE=POOL, HUB_WORKERS="1")
-    with admin_key(dsn) as key, child_process(command, env, log, HERE.parent) as process:
-        wait_until_ready(process, (HOST, port), "/graphql", key, log)
-        yield Contender(HUB, process.pid, (HOST, port), "/graphql", key)
+def hub(dsn: str, logs: Path, source: HubSource = WORKING_TREE) -> Iterator[Contender]:
+    """One hub process with default settings, as in production, and an admin key for it."""
+    port, log = free_port(), logs / source.log_name
+    command = source.command("serve", "--host", HOST, "--port", str(port), "--workers", "1")
+    env = source.environment(dsn, HUB_POOL_SIZE=POOL)
+    with admin_key(dsn, source=source) as key, child_process(command, env, log, source.root) as process:
+        wait_until_ready(process, (HOST, port), GRAPHQL_PATH, key, log)
+        yield Contender(source.name, process.pid, (HOST, port), GRAPHQL_PATH, key, documents_of=HUB)
 
 
 @contextmanager
-def admin_key(dsn: str, *binding: str) -> Iterator[str]:
-    """A key of role admin, bound as the arguments say, revoked at the end."""
-    key = hub_command(dsn, "key", "create", "--role", "admin", "--name", "bench", *binding).strip()
+def admin_key(dsn: str, *binding: str, source: HubSource = WORKING_TREE) -> Iterator[str]:
+    """A key of role admin with the binding that the arguments describe; it is revoked at the end."""
+    key = source.run(dsn, "key", "create", "--role", "admin", "--name", "bench", *binding).strip()
     try:
         yield key
     finally:
-        hub_command(dsn, "key", "revoke", key.split("_")[1])
-
-
-def hub_command(dsn: str, *arguments: str) -> str:
-    """What a command of the hub prints."""
-    completed = subprocess.run(
-        [sys.executable, "-m", "hub", *arguments],
-        env=environment(HUB_DATABASE_URL=dsn),
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_TIMEOUT,
-        check=False,
-    )
-    if completed.returncode:
-        raise BenchmarkError(f"hub {' '.join(arguments[:2])}: {completed.stderr[-2000:]}")
-    return completed.stdout
+        source.run(dsn, "key", "revoke", key.split("_")[1])
 
 
 @contextmanager
 def strawberry(dsn: str, logs: Path, tuned: str = "") -> Iterator[Contender]:
-    """bench/strawberry_app.py."""
+    """A server of bench/strawberry_app.py."""
     port, log = free_port(), logs / f"strawberry{tuned}.log"
     env = environment(DATABASE_URL=dsn, POOL_SIZE=POOL, PORT=str(port), TUNED=tuned)
-    with child_process([sys.executable, "-m", "bench.strawberry_app"], env, log, HERE.parent) as process:
+    with child_process([sys.executable, "-m", "bench.strawberry_app"], env, log, REPOSITORY) as process:
         wait_until_ready(process, (HOST, port), "/", None, log)
         yield Contender(STRAWBERRY + tuned, process.pid, (HOST, port), "/", documents_of=STRAWBERRY)
 
 
 def strawberry_tuned(dsn: str, logs: Path) -> AbstractContextManager[Contender]:
-    """The same with all that is known to make it faster."""
+    """The same, with every setting that makes it faster."""
     return strawberry(dsn, logs, ", tuned")
 
 
 @contextmanager
 def bare(dsn: str, logs: Path, statements_by_workload: Mapping[str, tuple[str, Sequence[Any]]]) -> Iterator[Contender]:
-    """bench/bare_app.py, with the statements that it is to send."""
+    """A server of bench/bare_app.py, with its statements."""
     port, log = free_port(), logs / "bare.log"
     statements = orjson.dumps(statements_by_workload).decode()
     env = environment(DATABASE_URL=dsn, POOL_SIZE=POOL, PORT=str(port), STATEMENTS=statements)
-    with child_process([sys.executable, "-m", "bench.bare_app"], env, log, HERE.parent) as process:
+    with child_process([sys.executable, "-m", "bench.bare_app"], env, log, REPOSITORY) as process:
         wait_until_ready(process, (HOST, port), "/", None, log)
         yield Contender(BARE, process.pid, (HOST, port), "/", documents_of=HUB)
 
 
 @contextmanager
 def postgraphile(dsn: str, logs: Path) -> Iterator[Contender]:
-    """bench/postgraphile/server.mjs, installed from its lock file when it is not yet."""
+    """A server of bench/postgraphile/server.mjs; its packages are installed from the lock file when they are missing."""
     node, port, log = node_program(logs), free_port(), logs / "postgraphile.log"
     env = environment(
         DATABASE_URL=dsn, POOL_SIZE=POOL, PORT=str(port), NODE_ENV="production", GRAPHILE_ENV="production"
     )
     with child_process([str(node), "server.mjs"], env, log, NODE_PROJECT) as process:
-        wait_until_ready(process, (HOST, port), "/graphql", None, log)
-        yield Contender(POSTGRAPHILE, process.pid, (HOST, port), "/graphql")
+        wait_until_ready(process, (HOST, port), GRAPHQL_PATH, None, log)
+        yield Contender(POSTGRAPHILE, process.pid, (HOST, port), GRAPHQL_PATH)
 
 
 def node_program(logs: Path) -> Path:
-    """A Node that PostGraphile can run on, with its packages installed; Failed says what is missing."""
+    """A Node.js for PostGraphile, with its packages installed; raises BenchmarkError when something is missing."""
     modules = NODE_PROJECT / "node_modules"
     installed, lock = modules / ".package-lock.json", NODE_PROJECT / "package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
         npm = shutil.which("npm")
         if npm is None:
-            raise BenchmarkError(
-                "PostGraphile needs npm, which is not installed; install Node.js with npm to compare with it"
-            )
+            raise BenchmarkError("PostGraphile needs npm, which is not installed; install Node.js with npm")
         with (logs / "npm.log").open("wb") as output:
             completed = subprocess.run(
                 [npm, "ci"],
@@ -164,7 +151,7 @@ def node_program(logs: Path) -> Path:
 
 
 def node_version(node: Path) -> int:
-    """The major version of a Node."""
+    """The major version of a Node.js program."""
     version_text = subprocess.run(
         [node, "--version"], capture_output=True, text=True, timeout=COMMAND_TIMEOUT, check=True
     ).stdout

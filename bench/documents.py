@@ -1,6 +1,6 @@
-"""What reading a document costs: the first time, every later time, and when it was written to be expensive.
+"""The cost of reading a document: cold, cached, and for documents that were written to be expensive.
 
-Run `python -m bench.documents`; it fails when a hostile document takes longer than the budget.
+Run `python -m bench.documents`. It fails when a hostile document takes longer than the budget.
 """
 
 import gc
@@ -17,7 +17,7 @@ from bench.attacks import attacks, schema
 from hub.engine.document.documents import DocumentStore, InvalidDocument
 from hub.engine.document.limits import Limits
 
-BUDGET = 50.0
+BUDGET = 50.0  # milliseconds
 
 VIEW = """
 query View($id: ID!, $first: Int = 10) {
@@ -42,13 +42,14 @@ SAMPLES = {
 
 
 def cpu_milliseconds(run: Callable[[], object]) -> float:
-    """Milliseconds of this process's own time: others may share the machine."""
+    """Milliseconds of this process's CPU time, because the machine may be shared."""
     start = time.process_time()
     run()
     return (time.process_time() - start) * 1e3
 
 
 def outcome(documents: DocumentStore, text: str) -> str:
+    """The error codes of a document, or "fine"."""
     try:
         documents.get(text)
     except InvalidDocument as error:
@@ -57,6 +58,7 @@ def outcome(documents: DocumentStore, text: str) -> str:
 
 
 def report_ordinary(cold: DocumentStore, warm: DocumentStore) -> None:
+    """Print the times of the ordinary documents."""
     print(f"{'document':44}{'cold ms':>9}{'warm µs':>9}{'cost() µs':>10}{'KiB':>6}")
     for name, text in SAMPLES.items():
         first = statistics.median(cpu_milliseconds(partial(cold.get, text)) for _ in range(30))
@@ -68,6 +70,7 @@ def report_ordinary(cold: DocumentStore, warm: DocumentStore) -> None:
 
 
 def report_hostile(cold: DocumentStore, warm: DocumentStore) -> float:
+    """Print the times of the hostile documents; return the greatest in milliseconds."""
     print(f"\n{'adversarial':44}{'first ms':>9}{'again ms':>9}  outcome")
     worst = 0.0
     for name, expected, text in attacks():
@@ -81,6 +84,7 @@ def report_hostile(cold: DocumentStore, warm: DocumentStore) -> float:
 
 
 def main() -> int:
+    """Print all times; return 1 when the budget is exceeded."""
     graphql_schema = schema()
     gc.collect()
     gc.freeze()

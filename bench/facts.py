@@ -1,4 +1,4 @@
-"""Which ids and values the workloads ask for: read once from the data set, the same for every contender."""
+"""The ids and values in the workloads' variables: read once from the data set, the same for every contender."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -8,7 +8,7 @@ import asyncpg
 CUSTOMERS = 5_000
 COUNTRY_STAGES = 12
 
-# Ordering by a digest of the key is a draw that comes out the same each time.
+# Ordering by a digest of the key draws at random, with the same result every time.
 _CUSTOMERS = """
 select c.id from customers c join org_units u on u.id = c.unit_id
 where $1::text is null or u.path <@ $1::text::ltree
@@ -32,7 +32,7 @@ from customers c where c.id = any($1) order by orders, interactions, c.id
 
 @dataclass(frozen=True, slots=True)
 class WorkloadInputs:
-    """What the workloads' variables are filled with."""
+    """The values for the workloads' variables."""
 
     customers: list[UUID]
     country_stages: list[tuple[str, str]]
@@ -40,7 +40,7 @@ class WorkloadInputs:
 
 @dataclass(frozen=True, slots=True)
 class KeyBindings:
-    """What the bound keys of the viewers' table are bound to."""
+    """The units and the customer that the bound keys of the suite `keys` are bound to."""
 
     leaf_unit: str
     region_unit: str
@@ -48,16 +48,19 @@ class KeyBindings:
 
 
 async def read_inputs(connection: asyncpg.Connection, unit: str | None = None) -> WorkloadInputs:
-    """Ids of customers, of one unit's subtree if a path is given, and classes that hold at least one page."""
+    """Random ids of customers, and pairs of country and stage with at least one page of customers.
+
+    `unit`, a path, limits the ids to its subtree.
+    """
     customers = [row["id"] for row in await connection.fetch(_CUSTOMERS, unit, CUSTOMERS)]
     country_stages = [(row["country"], row["stage"]) for row in await connection.fetch(_COUNTRY_STAGES, COUNTRY_STAGES)]
     if not customers or not country_stages:
-        raise SystemExit("the data set holds no customers to ask for; load it first (see bench/README.md)")
+        raise SystemExit("the data set has too few customers; load a larger one (see bench/README.md)")
     return WorkloadInputs(customers, country_stages)
 
 
 async def read_bindings(connection: asyncpg.Connection, inputs: WorkloadInputs) -> KeyBindings:
-    """The leaf unit of median size, the region it is in, and a customer with a typical number of orders."""
+    """The leaf unit of median size, its region, and a customer with a typical number of orders."""
     leaves = [row["path"] for row in await connection.fetch(_LEAF_UNITS)]
     leaf = leaves[len(leaves) // 2]
     typical = await connection.fetch(_ROW_COUNTS, inputs.customers)

@@ -1,6 +1,6 @@
-"""The load generator: keeps a number of connections busy with prepared requests and takes the time of each answer.
+"""The load generator: it keeps connections busy with prepared requests and measures the latency of every answer.
 
-One thread, epoll, no HTTP library: it must cost a small part of what it measures (its own CPU is part of the result).
+One thread over epoll without an HTTP library, because it must cost a small part of the CPU that it measures.
 """
 
 import gc
@@ -10,22 +10,24 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-HEAD_END = b"\r\n\r\n"
+from bench.latency import percentile
+
+HEADERS_END = b"\r\n\r\n"
 LENGTHS = (b"\r\ncontent-length: ", b"\r\nContent-Length: ")
-MAX_RESPONSE = 1 << 20  # the largest answer that is taken, in bytes
-POLL_INTERVAL = 0.25
-IDEMPOTENCY_PREFIX = "bench-"  # behind it stand 16 digits that are others in every request: an idempotency key
+MAX_RESPONSE = 1 << 20  # bytes of the largest answer
+POLL_INTERVAL = 0.25  # seconds
+IDEMPOTENCY_PREFIX = "bench-"  # of an idempotency key; 16 digits follow, which differ in every request
 PREFIX_BYTES, DIGITS = IDEMPOTENCY_PREFIX.encode(), 16
-RESPONSE_GRACE = 20.0  # seconds the answers that are under way may still take
+RESPONSE_GRACE = 20.0  # seconds for the last answers after the end of a run
 
 
 class InvalidResponse(Exception):
-    """A server answered something that must not be counted."""
+    """A server returned an answer that must not be counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
-    """What one run of the generator found."""
+    """The measurements of one run of the generator."""
 
     requests: int
     seconds: float
@@ -34,16 +36,16 @@ class LoadResult:
 
     @property
     def rate(self) -> float:
+        """Requests per second."""
         return self.requests / self.seconds
 
     def percentile(self, share: float) -> float:
-        """The latency in milliseconds that `share` of the answers did not exceed."""
-        ordered = sorted(self.latencies)
-        return ordered[min(int(len(ordered) * share), len(ordered) - 1)] * 1e3
+        """The latency in milliseconds that a share of the answers did not exceed."""
+        return percentile(self.latencies, share) * 1e3
 
 
 class LoadConnection:
-    """One keep-alive connection with one request under way."""
+    """One keep-alive connection with one request in flight."""
 
     __slots__ = ("buffer", "expected", "received", "sent", "socket", "view")
 
@@ -57,13 +59,14 @@ class LoadConnection:
         self.sent = 0.0
 
     def send(self, request: bytes) -> None:
+        """Send a request and start its clock; raises InvalidResponse when the socket's buffer is too small."""
         self.received = self.expected = 0
         self.sent = time.perf_counter()
         if self.socket.send(request) != len(request):
             raise InvalidResponse("a request did not fit into the socket's buffer")
 
     def receive(self) -> bool:
-        """Take what has come; true when that is the whole answer."""
+        """Read the available bytes; return True when the answer is complete. Raises InvalidResponse."""
         count = self.socket.recv_into(self.view[self.received :])
         if count == 0:
             raise InvalidResponse(f"the server closed a connection: {bytes(self.buffer[: self.received])[:300]!r}")
@@ -73,8 +76,8 @@ class LoadConnection:
         return 0 < self.expected <= self.received
 
     def response_length(self) -> int:
-        """Bytes of the whole answer, 0 while the head is incomplete."""
-        end = self.buffer.find(HEAD_END, 0, self.received)
+        """Bytes of the whole answer, 0 while the headers are incomplete."""
+        end = self.buffer.find(HEADERS_END, 0, self.received)
         if end < 0:
             return 0
         if not self.buffer.startswith(b"HTTP/1.1 200"):
@@ -83,11 +86,12 @@ class LoadConnection:
             header_start = self.buffer.find(name, 0, end)
             if header_start >= 0:
                 start = header_start + len(name)
-                return end + len(HEAD_END) + int(self.buffer[start : self.buffer.find(b"\r", start)])
+                return end + len(HEADERS_END) + int(self.buffer[start : self.buffer.find(b"\r", start)])
         raise InvalidResponse("the answer has no Content-Length")
 
     def require_success(self) -> None:
-        # Inside a JSON string the quotation marks would be escaped, so this finds the key alone.
+        """Raise InvalidResponse when the answer has GraphQL errors."""
+        # Inside a JSON string the quotation marks would be escaped, so this matches only the key.
         if self.buffer.find(b'"errors":', 0, self.received) >= 0:
             raise InvalidResponse(bytes(self.buffer[: self.received])[:600].decode(errors="replace"))
 
@@ -102,13 +106,16 @@ def fetch(address: tuple[str, int], request: bytes, timeout: float = 30.0) -> by
             pass
         connection.require_success()
         body = bytes(connection.buffer[: connection.received])
-        return body[body.index(HEAD_END) + len(HEAD_END) :]
+        return body[body.index(HEADERS_END) + len(HEADERS_END) :]
     finally:
         connection.socket.close()
 
 
 def run(address: tuple[str, int], requests: Sequence[bytes], seconds: float, connections: int = 16) -> LoadResult:
-    """Ask for `seconds`, each connection its next request as soon as it has its answer; any fault ends the run."""
+    """Send requests for some seconds; every connection sends its next request when it has its answer.
+
+    Raises InvalidResponse or OSError at the first fault.
+    """
     opened: list[LoadConnection] = []
     gc.collect()
     gc.disable()

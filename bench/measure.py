@@ -1,4 +1,4 @@
-"""Rounds: every runner takes its turn at every workload, in another order each round, and the medians are told."""
+"""Rounds: every runner takes a turn at every workload, in a new order each round. Results are medians."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -17,18 +17,23 @@ MICRO = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One turn: requests per second, latency in ms, CPU per request in µs, the generator's share of a core."""
+    """One turn. A figure that cannot be measured is None."""
 
-    rate: float
-    p50: float | None
+    rate: float  # requests per second
+    p50: float | None  # latency in ms
     p99: float | None
-    app: float | None
-    postgres: float | None
-    generator: float | None
+    app: float | None  # CPU per request in µs, of the contender's processes
+    postgres: float | None  # and of Postgres
+    generator: float | None  # the load generator's share of a core
+
+    @property
+    def cpu(self) -> float | None:
+        """CPU per request of contender and Postgres together, in µs."""
+        return None if self.app is None or self.postgres is None else self.app + self.postgres
 
     @classmethod
     def median(cls, samples: Sequence["Sample"]) -> "Sample":
-        """The median of each figure on its own."""
+        """A sample of the medians of every figure."""
 
         def median_of(name: str) -> Any:
             values = [getattr(sample, name) for sample in samples]
@@ -39,7 +44,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class TurnOptions:
-    """How long a turn is, over how many connections, beside which Postgres (None when it is not on this machine)."""
+    """The length of a turn, its connections, and the process id of Postgres (None when it runs elsewhere)."""
 
     seconds: float
     connections: int
@@ -47,7 +52,7 @@ class TurnOptions:
 
 
 class Runner(Protocol):
-    """Something that can be measured at one workload."""
+    """One contender at one workload."""
 
     @property
     def name(self) -> str: ...
@@ -57,7 +62,7 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HttpRunner:
-    """A contender with the requests of one workload."""
+    """A server with the requests of one workload."""
 
     name: str
     server: Contender
@@ -101,7 +106,7 @@ SamplesByWorkload = dict[str, dict[str, list[Sample]]]  # workload → runner �
 def rounds(
     runners: dict[str, list[Runner]], count: int, options: TurnOptions, advance: Callable[[], None]
 ) -> SamplesByWorkload:
-    """Each runner once per round and workload, after one turn that does not count; `advance` is called after each turn."""
+    """Every runner once per round and workload, after one warm-up turn. `advance` is called after every turn."""
     samples: SamplesByWorkload = {
         workload: {candidate.name: [] for candidate in group} for workload, group in runners.items()
     }
@@ -119,7 +124,23 @@ def rounds(
 
 
 def medians(samples_by_workload: SamplesByWorkload) -> dict[str, dict[str, Sample]]:
+    """By workload and runner, the sample of its medians."""
     return {
         workload: {name: Sample.median(samples) for name, samples in by_name.items()}
         for workload, by_name in samples_by_workload.items()
     }
+
+
+@dataclass(frozen=True, slots=True)
+class RatioSpread:
+    """A ratio of two runners: the median of the rounds' own ratios, the least and the greatest."""
+
+    median: float
+    minimum: float
+    maximum: float
+
+    @classmethod
+    def of_rates(cls, numerators: Sequence[Sample], denominators: Sequence[Sample]) -> "RatioSpread":
+        """The ratio of the rates; both runners have one sample per round."""
+        ratios = [one.rate / other.rate for one, other in zip(numerators, denominators, strict=True)]
+        return cls(median(ratios), min(ratios), max(ratios))

@@ -1,6 +1,7 @@
-"""A fast receiver of webhooks, in a process of its own: answers 200 at once, or on paths that begin with /dead never.
+"""A fast receiver of webhooks in its own process. It answers 200 at once, or never on paths that begin with /dead.
 
-It prints its port; for each line of its input, what came since: arrivals, and milliseconds since the times in the bodies."""
+It prints its port. For every line of its input it prints the arrivals since the last line and their latencies.
+"""
 
 import asyncio
 import json
@@ -8,65 +9,77 @@ import re
 import sys
 import time
 from collections import defaultdict
-from typing import cast
+from typing import Any, cast
 
 import uvloop
 
-STAMP = re.compile(rb'"t": ?(\d+)')
-LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
-OK_RESPONSE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+from bench.children import HOST
+from bench.latency import timestamp_latencies
 
-latencies: defaultdict[str, list[float]] = defaultdict(list)
-arrivals: list[float] = []
+CONTENT_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
+OK_RESPONSE = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+BACKLOG = 1_000
+DEAD_PATH = "/dead"
+
+
+class Arrivals:
+    """The deliveries since the last report: their number, and their latencies in milliseconds by path."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._latencies: defaultdict[str, list[float]] = defaultdict(list)
+
+    def add(self, path: str, body: bytes) -> None:
+        """Count one delivery."""
+        self._count += 1
+        self._latencies[path] += timestamp_latencies(body, time.time_ns())
+
+    def report(self) -> dict[str, Any]:
+        """The report as JSON data; the next one starts empty."""
+        report = {"count": self._count, "latencies": dict(self._latencies)}
+        self._count = 0
+        self._latencies.clear()
+        return report
 
 
 class ReceiverProtocol(asyncio.Protocol):
     """One connection."""
 
-    def __init__(self) -> None:
-        self.buffer = b""
-        self.transport: asyncio.BaseTransport | None = None
+    def __init__(self, arrivals: Arrivals) -> None:
+        self._arrivals = arrivals
+        self._buffer = b""
+        self._transport: asyncio.BaseTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
+        self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        self.buffer += data
+        self._buffer += data
         while True:
-            headers, separator, rest = self.buffer.partition(b"\r\n\r\n")
-            length_match = LENGTH.search(headers)
+            headers, separator, rest = self._buffer.partition(b"\r\n\r\n")
+            length_match = CONTENT_LENGTH.search(headers)
             length = int(length_match[1]) if length_match else 0
             if not separator or len(rest) < length:
                 return
-            self.buffer = rest[length:]
-            self.record(headers.split(b" ", 2)[1].decode(), rest[:length])
+            self._buffer = rest[length:]
+            self._record(headers.split(b" ", 2)[1].decode(), rest[:length])
 
-    def record(self, path: str, body: bytes) -> None:
-        """One delivery."""
-        if path.startswith("/dead"):
+    def _record(self, path: str, body: bytes) -> None:
+        """Count a delivery and answer it, unless its path is dead."""
+        if path.startswith(DEAD_PATH):
             return
-        now = time.time_ns()
-        arrivals.append(now / 1e9)
-        stamp = STAMP.search(body)
-        if stamp:
-            latencies[path].append((now - int(stamp[1])) / 1e6)
-        cast(asyncio.Transport, self.transport).write(OK_RESPONSE)
+        self._arrivals.add(path, body)
+        cast(asyncio.Transport, self._transport).write(OK_RESPONSE)
 
 
 async def main() -> None:
-    """Serves until the input ends."""
+    """Serve until the input ends."""
+    arrivals = Arrivals()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(ReceiverProtocol, "127.0.0.1", 0, backlog=1_000)
+    server = await loop.create_server(lambda: ReceiverProtocol(arrivals), HOST, 0, backlog=BACKLOG)
     print(server.sockets[0].getsockname()[1], flush=True)
     while await asyncio.to_thread(sys.stdin.readline):
-        report = {
-            "count": len(arrivals),
-            "span": arrivals[-1] - arrivals[0] if arrivals else 0,
-            "latencies": dict(latencies),
-        }
-        arrivals.clear()
-        latencies.clear()
-        print(json.dumps(report), flush=True)
+        print(json.dumps(arrivals.report()), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is printed and kept: Markdown tables on standard output, every sample as JSON under bench/results/."""
+"""The output: Markdown tables on standard output, every sample as JSON under bench/results/."""
 
 import os
 import platform
@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from math import prod
 from pathlib import Path
-from statistics import median
+from statistics import geometric_mean, median
 
 import orjson
 from rich import box
@@ -16,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bench.measure import PGBENCH, Sample, SamplesByWorkload
+from bench.measure import PGBENCH, RatioSpread, Sample, SamplesByWorkload
 from bench.workloads import HUB, Workload
 
 RESULTS = Path(__file__).parent / "results"
@@ -26,15 +25,15 @@ Medians = Mapping[str, Mapping[str, Sample]]
 
 
 @contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar on standard error, and what moves it on."""
+def progress(title: str, total: int) -> Iterator[Callable[[], None]]:
+    """A progress bar on standard error; the block calls the function after each step."""
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
+        task = bar.add_task(title, total=total)
         yield lambda: bar.advance(task)
 
 
 def machine(**conditions: object) -> dict[str, object]:
-    """Where and when."""
+    """The time, the machine and the options of a run."""
     model = [
         line.partition(":")[2].strip()
         for line in (Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else [])
@@ -50,7 +49,7 @@ def machine(**conditions: object) -> dict[str, object]:
 
 
 def save(command: str, conditions: Mapping[str, object], suites: Mapping[str, SamplesByWorkload]) -> Path:
-    """Write every sample of a run to a file of its own."""
+    """Write every sample of a run to a new file and return its path."""
     RESULTS.mkdir(exist_ok=True)
     samples = {
         suite: {
@@ -72,6 +71,7 @@ def _table(title: str, columns: Sequence[str]) -> Table:
 
 
 def show(*items: object) -> None:
+    """Print tables and lines."""
     console = Console(width=WIDTH)
     for item in items:
         console.print(item, highlight=False)
@@ -82,7 +82,7 @@ def _number(value: float | None, digits: int = 0) -> str:
 
 
 def comparison_table(medians: Medians, workloads: Sequence[Workload]) -> Table:
-    """Contenders beside each other, with the hub's lead over each."""
+    """Contenders side by side, with the hub's lead over each."""
     columns = ("", "contender", "req/s", "hub is ×", "p50 ms", "p99 ms", "app µs", "Postgres µs", "sum µs")
     table = _table("Medians; CPU per request. pgbench: the hub's own statements, no HTTP.", columns)
     for workload in workloads:
@@ -90,20 +90,19 @@ def comparison_table(medians: Medians, workloads: Sequence[Workload]) -> Table:
         for name, sample in by_name.items():
             hub = by_name.get(HUB)
             lead = "" if hub is None or name == HUB else f"{hub.rate / sample.rate:.2f}"
-            cpu = None if sample.app is None or sample.postgres is None else sample.app + sample.postgres
             table.add_row(
                 workload.name if name == next(iter(by_name)) else "",
                 name,
                 _number(sample.rate),
                 lead,
                 *(_number(value, 1) for value in (sample.p50, sample.p99)),
-                *(_number(value) for value in (sample.app, sample.postgres, cpu)),
+                *(_number(value) for value in (sample.app, sample.postgres, sample.cpu)),
             )
     return table
 
 
 def lead_lines(medians: Medians, names: Sequence[str]) -> list[str]:
-    """The geometric mean and the least of the hub's lead over W1–W4, one line per contender."""
+    """The geometric mean and the minimum of the hub's lead over W1–W4, one line per contender."""
     lines = []
     for name in names:
         ratios = [
@@ -112,13 +111,12 @@ def lead_lines(medians: Medians, names: Sequence[str]) -> list[str]:
             if workload_name not in ("W5", "W6") and {HUB, name} <= by_name.keys()
         ]
         if ratios and name != PGBENCH:
-            mean = prod(ratios) ** (1 / len(ratios))
-            lines.append(f"hub ÷ {name}, W1–W4: geometric mean {mean:.2f}, least {min(ratios):.2f}")
+            lines.append(f"hub ÷ {name}, W1–W4: geometric mean {geometric_mean(ratios):.2f}, minimum {min(ratios):.2f}")
     return lines
 
 
 def key_table(medians: Medians, workloads: Sequence[Workload], base: str) -> Table:
-    """One server under several keys: requests per second, and how many times slower than the first key."""
+    """One server with several keys: requests per second, and how many times slower than `base`."""
     names = list(next(iter(medians.values())))
     table = _table("The hub by key: req/s (times slower than the admin key's)", ["", "workload", *names])
     for workload in (candidate for candidate in workloads if candidate.name in medians):
@@ -150,10 +148,48 @@ def size_table(
     return table
 
 
+def ratio_table(samples: SamplesByWorkload, workloads: Sequence[Workload], names: tuple[str, str]) -> Table:
+    """Two runners side by side, with the ratio of the second to the first and its spread over the rounds."""
+    columns = (
+        "",
+        "workload",
+        *(f"{name} req/s" for name in names),
+        "B ÷ A",
+        "min–max",
+        *(f"{name} µs" for name in names),
+    )
+    table = _table("Medians of the rounds; CPU per request of hub and Postgres together.", columns)
+    for workload in workloads:
+        by_name = samples[workload.name]
+        middle_samples = [Sample.median(by_name[name]) for name in names]
+        ratio = _rate_ratio(by_name, names)
+        table.add_row(
+            workload.name,
+            workload.title,
+            *(_number(sample.rate) for sample in middle_samples),
+            f"{ratio.median:.3f}",
+            f"{ratio.minimum:.3f}–{ratio.maximum:.3f}",
+            *(_number(sample.cpu) for sample in middle_samples),
+        )
+    return table
+
+
+def ratio_summary(samples: SamplesByWorkload, names: tuple[str, str]) -> str:
+    """The geometric mean and the minimum of the workloads' ratios, on one line."""
+    ratios = {workload: _rate_ratio(by_name, names).median for workload, by_name in samples.items()}
+    slowest = min(ratios, key=lambda workload: ratios[workload])
+    mean = geometric_mean(ratios.values())
+    return f"B ÷ A over {', '.join(ratios)}: geometric mean {mean:.3f}, minimum {ratios[slowest]:.3f} ({slowest})"
+
+
+def _rate_ratio(by_name: Mapping[str, Sequence[Sample]], names: tuple[str, str]) -> RatioSpread:
+    return RatioSpread.of_rates(by_name[names[1]], by_name[names[0]])
+
+
 def cost_table(samples: SamplesByWorkload, titles: Mapping[str, str], logged_name: str, bare_name: str) -> Table:
-    """What one way of doing things costs beside the other: medians of the turns' own ratios, so that both saw the same."""
+    """The cost of the change log: medians of the turns' own ratios, because only one turn's two samples saw the same machine."""
     columns = ("", "", f"rows/s {logged_name}", bare_name, "fewer", "time ×", f"Postgres µs {logged_name}", bare_name)
-    table = _table("What the log of changes costs", columns)
+    table = _table("Cost of the change log", columns)
     for workload, by_name in samples.items():
         pairs = list(zip(by_name[logged_name], by_name[bare_name], strict=True))
         times = median(bare.rate / logged.rate for logged, bare in pairs)

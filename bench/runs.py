@@ -1,4 +1,4 @@
-"""The runs of the bench: contenders side by side, one hub under several keys, a hub on each of two sizes of data."""
+"""The suites that query a hub: contenders side by side, one hub with several keys, a hub on each of two data sizes."""
 
 import asyncio
 import tempfile
@@ -8,24 +8,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-
 from bench import contenders, facts, report, statements, usage
-from bench.children import BenchmarkError
+from bench.children import SCRATCH_PREFIX, BenchmarkError
 from bench.contenders import Contender
-from bench.facts import KeyBindings, WorkloadInputs
+from bench.database import execute, with_connection
+from bench.facts import WorkloadInputs
 from bench.measure import PGBENCH, HttpRunner, PgbenchRunner, Runner, SamplesByWorkload, TurnOptions, medians, rounds
-from bench.workloads import W1, W2, WORKLOADS, Workload, normalized_data
+from bench.workloads import HUB, INTERACTION_KIND, INTERACTION_TIME, W1, W2, WORKLOADS, Workload, normalized_data
+from hub.model.idempotency import IdempotencyRecord
 from hub.postgres.binaries import find_programs
 
-COMPARED_RESPONSES = 25  # answers of each workload that are compared before anything is measured
+COMPARED_RESPONSES = 25  # of each workload, before anything is measured
 ADMIN_KEY = "admin"
 SINGLE = 1
+# Removes the rows that W5 wrote, so that the data set stays the same.
+DELETE_WRITTEN_SQL = (
+    "set hub.capture = 'off'; delete from interactions "
+    f"where kind = '{INTERACTION_KIND}' and occurred_at = '{INTERACTION_TIME}'",
+    f"truncate {IdempotencyRecord.name}, change_log, change_order",
+    "vacuum (analyze) interactions",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class BenchPlan:
-    """How much is measured."""
+    """The rounds, seconds per turn, connections of the load generator and workloads of a run."""
 
     rounds: int
     seconds: float
@@ -33,89 +40,34 @@ class BenchPlan:
     workloads: tuple[Workload, ...] = WORKLOADS
 
 
-def _inputs(dsn: str, unit: str | None = None) -> WorkloadInputs:
-    async def read() -> WorkloadInputs:
-        connection = await asyncpg.connect(dsn)
-        try:
-            return await facts.read_inputs(connection, unit)
-        finally:
-            await connection.close()
-
-    return asyncio.run(read())
+def read_inputs(dsn: str, unit: str | None = None) -> WorkloadInputs:
+    """The inputs of the workloads from a database, of the whole data set or of one unit's subtree."""
+    return with_connection(dsn, lambda connection: facts.read_inputs(connection, unit))
 
 
-def _bindings(dsn: str, inputs: WorkloadInputs) -> KeyBindings:
-    async def read() -> KeyBindings:
-        connection = await asyncpg.connect(dsn)
-        try:
-            return await facts.read_bindings(connection, inputs)
-        finally:
-            await connection.close()
-
-    return asyncio.run(read())
-
-
-async def _delete_written_rows(dsn: str) -> None:
-    """Takes away what W5 wrote, so that the data set stays what it is."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute("set hub.capture = 'off'")
-        await connection.execute(
-            "delete from interactions where kind = 'bench.seen' and occurred_at = '2026-01-31T12:00Z'"
-        )
-        await connection.execute("truncate idempotency_records, change_log, change_order")
-        await connection.execute("vacuum (analyze) interactions")
-    finally:
-        await connection.close()
-
-
-def _rounds(
-    what: str, runners: dict[str, list[Runner]], plan: BenchPlan, postmaster: int | None, connections: int
+def measure_rounds(
+    title: str, runners: dict[str, list[Runner]], plan: BenchPlan, postmaster: int | None, connections: int
 ) -> SamplesByWorkload:
+    """The samples of all rounds, with a progress bar."""
     turns = sum(map(len, runners.values())) * (plan.rounds + 1)
-    with report.progress(what, turns) as advance:
+    with report.progress(title, turns) as advance:
         return rounds(runners, plan.rounds, TurnOptions(plan.seconds, connections, postmaster), advance)
 
 
 def compare_contenders(dsn: str, plan: BenchPlan, contender_names: Sequence[str]) -> Mapping[str, SamplesByWorkload]:
-    """Contenders and pgbench beside each other; their answers are compared first."""
-    inputs = _inputs(dsn)
+    """Measure contenders and pgbench side by side, after a comparison of the contenders' answers."""
+    inputs = read_inputs(dsn)
     with ExitStack() as stack:
-        scripts = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hub-bench-")))
-        servers = []
-        for name in contender_names:
-            try:
-                servers.append(stack.enter_context(CONTENDERS[name](dsn, log_folder())))
-            except BenchmarkError as error:
-                if name == "hub":
-                    raise
-                report.show(f"left out: {error}")
+        scripts = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX)))
+        servers = _start_contenders(stack, dsn, contender_names)
         require_equal_responses(servers, plan.workloads, inputs)
         runners: dict[str, list[Runner]] = {
-            workload.name: [
-                HttpRunner(contender.name, contender, contender.requests(contender.bodies(workload, inputs)))
-                for contender in servers
-            ]
-            for workload in plan.workloads
+            workload.name: [http_runner(server, workload, inputs) for server in servers] for workload in plan.workloads
         }
-        if "hub" in contender_names:
-            program, hub_statements = (
-                Path(find_programs().path("pgbench")),
-                asyncio.run(statements.sample_statements(dsn, plan.workloads, inputs)),
-            )
-            bare = stack.enter_context(
-                contenders.bare(
-                    dsn, log_folder(), statements.statement_templates(hub_statements, plan.workloads, inputs)
-                )
-            )
-            for workload in (candidate for candidate in plan.workloads if candidate.name in hub_statements):
-                runners[workload.name].append(HttpRunner(bare.name, bare, bare.requests(bare.bodies(workload, inputs))))
-            for name, pgbench_statements in hub_statements.items():
-                script_folder = scripts / name
-                script_folder.mkdir()
-                runners[name].append(PgbenchRunner(PGBENCH, program, dsn, pgbench_statements, script_folder))
-        samples = _rounds("contenders", runners, plan, asyncio.run(usage.postmaster(dsn)), plan.connections)
-    asyncio.run(_delete_written_rows(dsn))
+        if HUB in contender_names:
+            _add_upper_bounds(runners, stack, dsn, plan, inputs, scripts)
+        samples = measure_rounds("contenders", runners, plan, asyncio.run(usage.postmaster(dsn)), plan.connections)
+    execute(dsn, *DELETE_WRITTEN_SQL)
     medians_by_workload = medians(samples)
     report.show(
         report.comparison_table(medians_by_workload, plan.workloads),
@@ -124,9 +76,47 @@ def compare_contenders(dsn: str, plan: BenchPlan, contender_names: Sequence[str]
     return {"contenders": samples}
 
 
+def _start_contenders(stack: ExitStack, dsn: str, names: Sequence[str]) -> list[Contender]:
+    """The contenders that can run here; those that cannot are reported. The hub must run."""
+    servers = []
+    for name in names:
+        try:
+            servers.append(stack.enter_context(CONTENDERS[name](dsn, log_folder())))
+        except BenchmarkError as error:
+            if name == HUB:
+                raise
+            report.show(f"skipped: {error}")
+    return servers
+
+
+def http_runner(server: Contender, workload: Workload, inputs: WorkloadInputs) -> HttpRunner:
+    """The runner of a contender at a workload."""
+    return HttpRunner(server.name, server, server.requests(server.bodies(workload, inputs)))
+
+
+def _add_upper_bounds(
+    runners: dict[str, list[Runner]],
+    stack: ExitStack,
+    dsn: str,
+    plan: BenchPlan,
+    inputs: WorkloadInputs,
+    scripts: Path,
+) -> None:
+    """Add the runners of the hub's own statements: without GraphQL (bare_app.py), and without HTTP (pgbench)."""
+    program = Path(find_programs().path("pgbench"))
+    hub_statements = asyncio.run(statements.sample_statements(dsn, plan.workloads, inputs))
+    templates = statements.statement_templates(hub_statements, plan.workloads, inputs)
+    bare = stack.enter_context(contenders.bare(dsn, log_folder(), templates))
+    for workload in (candidate for candidate in plan.workloads if candidate.name in hub_statements):
+        script_folder = scripts / workload.name
+        script_folder.mkdir()
+        pgbench = PgbenchRunner(PGBENCH, program, dsn, hub_statements[workload.name], script_folder)
+        runners[workload.name] += [http_runner(bare, workload, inputs), pgbench]
+
+
 StartContender = Callable[[str, Path], Any]
 CONTENDERS: dict[str, StartContender] = {
-    "hub": contenders.hub,
+    HUB: contenders.hub,
     "postgraphile": contenders.postgraphile,
     "strawberry": contenders.strawberry,
     "strawberry-tuned": contenders.strawberry_tuned,
@@ -134,7 +124,7 @@ CONTENDERS: dict[str, StartContender] = {
 
 
 def log_folder() -> Path:
-    """Where children write what they say."""
+    """The folder for the output of child processes."""
     report.RESULTS.mkdir(exist_ok=True)
     return report.RESULTS
 
@@ -142,7 +132,7 @@ def log_folder() -> Path:
 def require_equal_responses(
     servers: Sequence[Contender], workloads: Sequence[Workload], inputs: WorkloadInputs
 ) -> None:
-    """Raise Failed unless all give the same answers."""
+    """Raise BenchmarkError unless all servers return the same data."""
     for workload in workloads:
         bodies = [server.bodies(workload, inputs)[:COMPARED_RESPONSES] for server in servers]
         for request_bodies in zip(*bodies, strict=True):
@@ -155,11 +145,11 @@ def require_equal_responses(
                     raise BenchmarkError(
                         f"{workload.name}: {servers[0].name} and {server.name} differ at {first_difference}"
                     )
-    report.show(f"answers compared: {', '.join(contender.name for contender in servers)} agree")
+    report.show(f"equal answers: {', '.join(contender.name for contender in servers)}")
 
 
 def difference(one: Any, other: Any, path: str) -> str | None:
-    """Where two plain answers differ first, and how; None when they are equal."""
+    """The path and the values of the first difference of two plain answers; None when they are equal."""
     if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
         steps = [difference(one[name], other[name], f"{path}.{name}") for name in one]
     elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
@@ -170,15 +160,15 @@ def difference(one: Any, other: Any, path: str) -> str | None:
 
 
 def by_key(dsn: str, plan: BenchPlan) -> Mapping[str, SamplesByWorkload]:
-    """One hub, asked with an unbound key and with keys bound to a leaf unit, to a region and to one customer."""
-    all_inputs = _inputs(dsn)
-    bindings = _bindings(dsn, all_inputs)
+    """Measure one hub with an unbound key and with keys bound to a leaf unit, to a region and to one customer."""
+    all_inputs = read_inputs(dsn)
+    bindings = with_connection(dsn, lambda connection: facts.read_bindings(connection, all_inputs))
     leaf_code, region_code = (path.rpartition(".")[2] for path in (bindings.leaf_unit, bindings.region_unit))
     with ExitStack() as stack:
         server = stack.enter_context(contenders.hub(dsn, log_folder()))
         keys = {
-            f"leaf unit {leaf_code}": (("--unit", leaf_code), _inputs(dsn, bindings.leaf_unit)),
-            f"region {region_code}": (("--unit", region_code), _inputs(dsn, bindings.region_unit)),
+            f"leaf unit {leaf_code}": (("--unit", leaf_code), read_inputs(dsn, bindings.leaf_unit)),
+            f"region {region_code}": (("--unit", region_code), read_inputs(dsn, bindings.region_unit)),
             "one customer": (
                 ("--customer", str(bindings.customer)),
                 WorkloadInputs([bindings.customer], all_inputs.country_stages),
@@ -194,27 +184,27 @@ def by_key(dsn: str, plan: BenchPlan) -> Mapping[str, SamplesByWorkload]:
                 bodies = contender.bodies(workload, visible_inputs)
                 if normalized_data(contender.execute(bodies[0])) == {"customer": None}:
                     raise BenchmarkError(
-                        f"{workload.name}: the key for {name} does not see the customer that it asks for"
+                        f"{workload.name}: the key for {name} cannot see the customer that the workload requests"
                     )
                 runners.setdefault(workload.name, []).append(HttpRunner(name, contender, contender.requests(bodies)))
-        samples = _rounds("keys", runners, plan, asyncio.run(usage.postmaster(dsn)), plan.connections)
+        samples = measure_rounds("keys", runners, plan, asyncio.run(usage.postmaster(dsn)), plan.connections)
     report.show(report.key_table(medians(samples), plan.workloads, ADMIN_KEY))
     return {"keys": samples}
 
 
 def by_size(dsns: Mapping[int, str], plan: BenchPlan) -> Mapping[str, SamplesByWorkload]:
-    """A hub on each of two data sets: latency of one customer and of the 360° view, alone and under load."""
+    """Measure a hub on each of two data sets: latency of W1 and W2, over one connection and under load."""
     names = [f"{size:,} customers" for size in dsns]
     with ExitStack() as stack:
         runners: dict[str, list[Runner]] = {}
         for name, dsn in zip(names, dsns.values(), strict=True):
-            server, inputs = stack.enter_context(contenders.hub(dsn, log_folder())), _inputs(dsn)
+            server, inputs = stack.enter_context(contenders.hub(dsn, log_folder())), read_inputs(dsn)
             for workload in (W1, W2):
                 requests = server.requests(server.bodies(workload, inputs))
                 runners.setdefault(workload.name, []).append(HttpRunner(name, server, requests))
         postmaster = asyncio.run(usage.postmaster(next(iter(dsns.values()))))
         samples = {
-            connections: _rounds(f"{connections} connections", runners, plan, postmaster, connections)
+            connections: measure_rounds(f"{connections} connections", runners, plan, postmaster, connections)
             for connections in (SINGLE, plan.connections)
         }
     report.show(

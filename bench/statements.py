@@ -1,4 +1,4 @@
-"""Asks the hub's engine for the very statements that it would send, so that pgbench can run them alone."""
+"""The statements that the hub's engine sends for the workloads, so that pgbench can run them alone."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,7 +8,7 @@ import orjson
 
 from bench.ceiling import PgbenchStatement
 from bench.facts import WorkloadInputs
-from bench.workloads import HUB, Workload
+from bench.workloads import CUSTOMER_ID_PREFIX, HUB, Workload
 from hub import graph
 from hub.changefeed.cursors import ChangeCursors
 from hub.changefeed.feed import ChangeFeed
@@ -20,18 +20,17 @@ from hub.settings import load
 from hub.viewer import ADMIN
 
 StatementTemplates = dict[str, tuple[str, list[Any]]]
-ID = "cus_"
-MAX_VARIANTS = 16  # values of a workload's variables; each becomes a script of pgbench, and a prepared statement
+MAX_VARIANTS = 16  # of a workload's variables; each becomes a pgbench script and a prepared statement
 
 
 def statement_templates(
     statements: Mapping[str, Sequence[PgbenchStatement]], workloads: Sequence[Workload], inputs: WorkloadInputs
 ) -> StatementTemplates:
-    """By workload, its statement and its arguments: names of variables, or lists with the value that all requests give."""
+    """By workload, its statement and its arguments: a name of a variable, or a list with the value of all requests."""
     templates = {}
     for workload in (candidate for candidate in workloads if candidate.name in statements):
         first_statement, variables = statements[workload.name][0], workload.variables(inputs, HUB)[0]
-        names = {str(value).removeprefix(ID): name for name, value in variables.items()}
+        names = {str(value).removeprefix(CUSTOMER_ID_PREFIX): name for name, value in variables.items()}
         arguments = [
             names.get(argument.hex if isinstance(argument, UUID) else str(argument), [argument])
             for argument in first_statement.arguments
@@ -43,7 +42,7 @@ def statement_templates(
 async def sample_statements(
     dsn: str, workloads: tuple[Workload, ...], inputs: WorkloadInputs
 ) -> dict[str, list[PgbenchStatement]]:
-    """For each workload, its statement with some of its arguments, as sent for an admin key."""
+    """By workload, its statement with up to MAX_VARIANTS sets of arguments, as sent for an admin key."""
     settings = load(pool_size=1)
     pool = await Pool.open(dsn, settings)
     try:
@@ -51,7 +50,7 @@ async def sample_statements(
             graph.build(),
             pool,
             settings,
-            b"nobody pages on from here",
+            b"this engine serves no further page",
             IdempotencyStore(),
             ChangeFeed(pool, ChangeCursors(b"")),
         )

@@ -1,7 +1,7 @@
-"""A contender: the same graph as one writes it by hand with Strawberry, DataLoaders and SQLAlchemy's ORM:
-parser and validation caches, orjson, uvloop and httptools. Tuned, it has no transactions and a quiet garbage collector, too.
+"""A contender: the same graph, written by hand with Strawberry, DataLoaders and SQLAlchemy's ORM.
 
-Started as a child process by the bench.
+It has parser and validation caches, orjson, uvloop and httptools. Tuned, it also runs in autocommit and freezes the
+garbage collector. The benchmarks start it as a child process.
 """
 
 import gc
@@ -145,7 +145,7 @@ class CustomerNode:
 
 
 def _column(row: object, name: str) -> UUID:
-    """A column of the ORM's row, which stands where the resolver's `self` does."""
+    """A column of the ORM's row; the row is the resolver's `self`."""
     value: UUID = getattr(row, name)
     return value
 
@@ -158,7 +158,7 @@ class CustomerOrder(Enum):
 
 @strawberry.type
 class CustomerPage:
-    """One page and, when asked for, the number of all that match."""
+    """One page, and the number of all matching customers when it is selected."""
 
     conditions: strawberry.Private[list[sa.ColumnElement[bool]]]
     order: strawberry.Private[tuple[Any, ...]]
@@ -236,7 +236,7 @@ class ContenderMutation:
 
 
 class StrawberryEndpoint(GraphQL[Loaders, None]):
-    """Strawberry's ASGI application with fresh loaders per request and a fast JSON writer."""
+    """Strawberry's ASGI application with new loaders per request and a fast JSON encoder."""
 
     sessions: Sessions
 
@@ -248,7 +248,7 @@ class StrawberryEndpoint(GraphQL[Loaders, None]):
 
 
 def main() -> None:
-    """Serve on loopback until stopped; the bench hands address, port and pool size over in the environment."""
+    """Serve on loopback until stopped; the environment has all options."""
     tuned = bool(os.environ["TUNED"])
     engine = create_async_engine(
         os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+asyncpg://", 1),

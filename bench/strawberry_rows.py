@@ -1,6 +1,6 @@
 """The tables and the DataLoaders of bench/strawberry_app.py, on SQLAlchemy's ORM.
 
-One batched statement per relation and level, with the limit inside a lateral join so that the indexes are used.
+One batched statement per relation and level, with the limit inside a lateral join, so that Postgres uses the indexes.
 """
 
 from collections.abc import Awaitable, Callable
@@ -20,11 +20,11 @@ UUIDS = sa.ARRAY(sa.Uuid)
 
 
 class OrmBase(DeclarativeBase):
-    """The tables as the ORM knows them: the columns that the graph offers."""
+    """The base of the ORM's classes, which have the columns of the graph."""
 
 
 class PrimaryKeyMixin:
-    """The primary key that every table has."""
+    """The primary key of every table."""
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=sa.FetchedValue())
 
@@ -94,7 +94,7 @@ RowLoader = DataLoader[UUID, Any]
 
 
 class Loaders:
-    """One request's loaders, made when first asked for; each batch takes a session of its own."""
+    """The loaders of one request, created on first use; every batch uses a session of its own."""
 
     def __init__(self, sessions: Sessions) -> None:
         self.sessions = sessions
@@ -107,7 +107,7 @@ class Loaders:
     def many(
         self, by: InstrumentedAttribute[UUID], order: tuple[Any, ...], first: int, current: bool | None = None
     ) -> RowLoader:
-        """The first rows of each parent."""
+        """The first rows of every parent."""
         return self._loader((by, first, current), lambda keys: self._many(by, order, first, current, keys))
 
     def _loader(self, name: tuple[object, ...], load: Callable[[list[UUID]], Awaitable[list[Any]]]) -> RowLoader:

@@ -1,6 +1,7 @@
-"""Subscribers by the thousand on one serving process, and what they wait: `python -m bench streams`.
+"""The latency of streams with thousands of subscribers on one hub process: `python -m bench streams`.
 
-Latency goes from the writer's clock just before its commit to the subscriber's clock, on one machine."""
+Latency goes from the writer's clock just before its statement to the subscriber's clock, on one machine.
+"""
 
 import asyncio
 import json
@@ -19,8 +20,12 @@ from uuid import UUID
 
 import asyncpg
 
-from bench.children import HOST, environment, free_port, wait_until_ready
+from bench.children import GRAPHQL_PATH, HOST, child_process, free_port, wait_until_ready
+from bench.database import execute
+from bench.hub_source import WORKING_TREE
+from bench.latency import ATTRIBUTE
 from bench.usage import PROC, cpu_seconds
+from bench.workloads import hub_customer_id
 from hub.domain.access import api_keys
 from hub.viewer import ADMIN, Role
 
@@ -29,76 +34,70 @@ NESTED = """... on Change { cursor previousCursor operation changedFields node {
     attributes name unit { name } orders(first: 3) { nodes { number total items(first: 3) { nodes { net } } } }
     interactions(first: 3) { nodes { subject } } scores(first: 1) { nodes { value } }
 } } } ... on StreamReady { __typename }"""
-WRITE = "update customers set attributes = jsonb_build_object('t', $1::bigint) where id = $2"
+CUSTOMERS_SQL = "select id from customers order by id limit $1"
+WRITE_SQL = f"update customers set attributes = jsonb_build_object('{ATTRIBUTE}', $1::bigint) where id = $2"
+# Otherwise the rows of earlier rounds would be vacuumed during a round.
+VACUUM_WRITTEN_SQL = "vacuum (analyze) customers, api_keys, change_log, change_order, change_feed"
+WARM_UP, SILENCE = 3.0, 1.0  # seconds of changes that do not count; seconds without changes after them
+SOCKET_SETTINGS = {"HUB_SOCKET_LIMIT": "20000", "HUB_SOCKET_INIT_TOTAL": "5000"}
 
 
 @dataclass(frozen=True)
 class StreamScenario:
-    """So many subscribers, with so many keys and topics, of a document; so many changes each second."""
+    """Subscribers of a selection, the topics (customers) that they are spread over, and the changes per second."""
 
     name: str
     subscribers: int
     topics: int
-    bound: bool
+    bound: bool  # every topic has a key of its own, bound to the customer
     selection: str
     rate: int
 
     @property
     def query(self) -> str:
-        """The document: of one customer's changes, by its id or by the key's own right."""
+        """The document: one customer's changes, selected by its id or by the key's binding."""
         if self.bound:
             return f"subscription {{ changes(filter: {{types: [CUSTOMER]}}) {{ {self.selection} }} }}"
         return f"subscription ($id: ID!) {{ changes(filter: {{customerId: $id}}) {{ {self.selection} }} }}"
 
 
 SCENARIOS = (
-    StreamScenario("10,000 subscribers, each told of 1 change in 100", 10_000, 100, False, FLAT, 200),
+    StreamScenario("10,000 subscribers, each receives 1 change in 100", 10_000, 100, False, FLAT, 200),
     StreamScenario("2,000 subscribers with keys of 2,000 customers, nested", 2_000, 2_000, True, NESTED, 200),
 )
 
 
-def resident(pid: int) -> float:
+def resident_memory(pid: int) -> float:
     """MiB of memory of a process."""
     lines = (PROC / str(pid) / "status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 
 
-async def _keys(dsn: str, customers: Sequence[UUID] | None) -> list[str]:
+async def create_keys(dsn: str, new_keys: Sequence[api_keys.NewKey]) -> list[str]:
+    """The texts of new API keys."""
     connection = await asyncpg.connect(dsn)
-    customer_ids: Sequence[UUID | None] = customers or [None]
-    new_keys = [
-        api_keys.NewKey(name="bench", role=Role.READER, customer_id=customer_id) for customer_id in customer_ids
-    ]
     try:
         return [await api_keys.create(connection, ADMIN, new_key, now=datetime.now(UTC)) for new_key in new_keys]
     finally:
         await connection.close()
 
 
-async def _topics(dsn: str, number: int) -> list[UUID]:
+async def customer_ids(dsn: str, number: int) -> list[UUID]:
+    """The ids of the first customers."""
     connection = await asyncpg.connect(dsn)
     try:
-        return [row["id"] for row in await connection.fetch("select id from customers order by id limit $1", number)]
-    finally:
-        await connection.close()
-
-
-async def _vacuum(dsn: str) -> None:
-    """What the rounds before have left is cleared away before, and not beside, the next one."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute("vacuum (analyze) customers, api_keys, change_log, change_order, change_feed")
+        return [row["id"] for row in await connection.fetch(CUSTOMERS_SQL, number)]
     finally:
         await connection.close()
 
 
 async def write(dsn: str, topics: Sequence[UUID], rate: int, seconds: float) -> int:
-    """Writes one change at a time, evenly; gives how many."""
+    """Write one change at a time at an even rate; return the number of changes."""
     connection = await asyncpg.connect(dsn)
     written, started_at = 0, time.monotonic()
     try:
         while time.monotonic() - started_at < seconds:
-            await connection.execute(WRITE, time.time_ns(), topics[written % len(topics)])
+            await connection.execute(WRITE_SQL, time.time_ns(), topics[written % len(topics)])
             written += 1
             ahead = started_at + written / rate - time.monotonic()
             if ahead > 0:
@@ -110,65 +109,76 @@ async def write(dsn: str, topics: Sequence[UUID], rate: int, seconds: float) -> 
 
 @contextmanager
 def serving_hub(dsn: str, folder: Path, key: str) -> Iterator[tuple[int, int]]:
-    """A hub of one process: its port and its pid."""
+    """The port and the process id of a hub of one process."""
     port, log = free_port(), folder / "streams-hub.log"
-    env = environment(HUB_DATABASE_URL=dsn, HUB_SOCKET_LIMIT="20000", HUB_SOCKET_INIT_TOTAL="5000")
-    command = [sys.executable, "-m", "hub", "serve", "--port", str(port)]
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(command, env=env, stdout=output, stderr=subprocess.STDOUT) as process,
-    ):
+    command, env = WORKING_TREE.command("serve", "--port", str(port)), WORKING_TREE.environment(dsn, **SOCKET_SETTINGS)
+    with child_process(command, env, log, WORKING_TREE.root) as process:
+        wait_until_ready(process, (HOST, port), GRAPHQL_PATH, key, log)
+        yield port, process.pid
+
+
+class SubscriberProcess:
+    """A child process of `bench.subscribers`, and its protocol: one line of JSON for every line of input."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+
+    def ask(self, line: str = "report") -> dict[str, Any]:
+        """The answer to a line of input; after the first line, the latencies since the previous line."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return answer
+
+
+@contextmanager
+def subscriber_process() -> Iterator[SubscriberProcess]:
+    """Subscribers for the duration of the block; the first line of input has their instructions."""
+    command = [sys.executable, "-m", "bench.subscribers"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
-            wait_until_ready(process, (HOST, port), "/graphql", key, log)
-            yield port, process.pid
+            yield SubscriberProcess(process)
         finally:
-            process.terminate()
+            process.kill()
 
 
 def run(dsn: str, folder: Path, scenario: StreamScenario, seconds: float) -> dict[str, Any]:
-    """One scene: connect, warm up, measure."""
-    topics = asyncio.run(_topics(dsn, scenario.topics))
-    api_keys = asyncio.run(_keys(dsn, topics if scenario.bound else None))
-    asyncio.run(_vacuum(dsn))
-    variables = [{}] if scenario.bound else [{"id": f"cus_{topic.hex}"} for topic in topics]
-    with serving_hub(dsn, folder, api_keys[0]) as (port, pid):
+    """Connect, warm up and measure one scenario."""
+    topics = asyncio.run(customer_ids(dsn, scenario.topics))
+    bindings: Sequence[UUID | None] = topics if scenario.bound else [None]
+    new_keys = [api_keys.NewKey("bench", Role.READER, customer_id=customer_id) for customer_id in bindings]
+    keys = asyncio.run(create_keys(dsn, new_keys))
+    execute(dsn, VACUUM_WRITTEN_SQL)
+    with serving_hub(dsn, folder, keys[0]) as (port, pid), subscriber_process() as subscribers:
         instructions = {
             "port": port,
             "number": scenario.subscribers,
             "query": scenario.query,
-            "keys": api_keys,
-            "variables": variables,
+            "keys": keys,
+            "variables": [{}] if scenario.bound else [{"id": hub_customer_id(topic)} for topic in topics],
         }
-        command = [sys.executable, "-m", "bench.subscribers"]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as client:
-            assert client.stdin is not None
-            assert client.stdout is not None
-            try:
-                client.stdin.write(json.dumps(instructions) + "\n")
-                client.stdin.flush()
-                connected = json.loads(client.stdout.readline())
-                asyncio.run(write(dsn, topics, scenario.rate, 3))
-                time.sleep(1)
-                _read_latencies(client)
-                before, cpu = resident(pid), cpu_seconds(pid)
-                written = asyncio.run(write(dsn, topics, scenario.rate, seconds))
-                time.sleep(1)
-                latencies = _read_latencies(client)
-                return {
-                    "scene": scenario.name,
-                    "connected in s": round(connected["connected"], 1),
-                    "changes": written,
-                    "expected": written * scenario.subscribers // scenario.topics,
-                    **latencies,
-                    "hub CPU s per s": round((cpu_seconds(pid) - cpu) / (seconds + 1), 2),
-                    "MiB before and after": (round(before), round(resident(pid))),
-                }
-            finally:
-                client.kill()
+        connected = subscribers.ask(json.dumps(instructions))
+        asyncio.run(write(dsn, topics, scenario.rate, WARM_UP))
+        time.sleep(SILENCE)
+        subscribers.ask()
+        memory, cpu = resident_memory(pid), cpu_seconds(pid)
+        written = asyncio.run(write(dsn, topics, scenario.rate, seconds))
+        time.sleep(SILENCE)
+        return {
+            "scenario": scenario.name,
+            "connected in s": round(connected["connected"], 1),
+            "changes": written,
+            "expected": written * scenario.subscribers // scenario.topics,
+            **subscribers.ask(),
+            "hub CPU s per s": round((cpu_seconds(pid) - cpu) / (seconds + SILENCE), 2),
+            "MiB before and after": (round(memory), round(resident_memory(pid))),
+        }
 
 
 def rounds(dsn: str, folder: Path, number: int, seconds: float) -> Iterator[dict[str, Any]]:
-    """What every scene came to in every round, in turns; then each scene's 99th percentiles, and their median."""
+    """The results of all scenarios in turns, round by round; then the p99 of every scenario's rounds and their median."""
     p99s: dict[str, list[float]] = {scenario.name: [] for scenario in SCENARIOS}
     for _ in range(number):
         for scenario in SCENARIOS:
@@ -177,16 +187,7 @@ def rounds(dsn: str, folder: Path, number: int, seconds: float) -> Iterator[dict
             yield result
     for name, values in p99s.items():
         yield {
-            "scene": name,
-            "p99 of each round": [round(value, 1) for value in values],
+            "scenario": name,
+            "p99 of the rounds": [round(value, 1) for value in values],
             "median": round(median(values), 1),
         }
-
-
-def _read_latencies(client: "subprocess.Popen[str]") -> dict[str, Any]:
-    assert client.stdin is not None
-    assert client.stdout is not None
-    client.stdin.write("take\n")
-    client.stdin.flush()
-    latencies: dict[str, Any] = json.loads(client.stdout.readline())
-    return latencies

@@ -1,11 +1,11 @@
-"""Many subscribers in one process, `python -m bench.subscribers`: told on standard input what to do, answers on standard output.
+"""Many subscribers in one process, `python -m bench.subscribers`: instructions on standard input, reports on standard output.
 
-It shares the machine with what it measures, so it does little: it notes when bytes came, and looks into them when asked."""
+It shares the machine with the hub, so it does little: it stores the bytes with their arrival, and parses them for a report.
+"""
 
 import gc
 import json
 import os
-import re
 import select
 import socket
 import sys
@@ -14,38 +14,40 @@ from collections.abc import Iterator
 from itertools import cycle
 from typing import Any
 
-STAMP = re.compile(rb'"t": ?(\d+)')
+from bench.children import GRAPHQL_PATH, HOST
+from bench.latency import percentile, timestamp_latencies
+
 HANDSHAKE = (
-    "GET /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    f"GET {GRAPHQL_PATH} HTTP/1.1\r\nHost: {HOST}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: graphql-transport-ws\r\n\r\n"
 )
 CONNECT_BATCH = 200  # connections opened at the same time
-READ_SIZE = 65_536  # bytes read at once
-POLL_DELAY = (
-    0.001  # seconds between looks at all sockets, which count as latency; waking up for each message would cost more
-)
+READ_SIZE = 65_536  # bytes of one read
+# Seconds between reads of all sockets. They count as latency, but a wake-up for every message would cost more CPU.
+POLL_DELAY = 0.001
+PER_MILLES = (500, 900, 990, 999)  # of the percentiles in a report
 
 
 def frame(message: Any) -> bytes:
-    """A client's text frame, masked with zeros."""
+    """A client's WebSocket text frame, masked with zeros."""
     data = json.dumps(message).encode()
     length = bytes((0x80 | len(data),)) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2)
     return b"\x81" + length + b"\0\0\0\0" + data
 
 
 class SubscriberClients:
-    """All sockets, with one subscription each."""
+    """All sockets; every socket has one subscription."""
 
     def __init__(self, port: int, query: str) -> None:
         self._port = port
         self._query = query
         self._poll = select.epoll()
         self._sockets: list[socket.socket] = []
-        self._joining: dict[int, bytes] = {}  # by the socket's number: what it sends next
+        self._joining: dict[int, bytes] = {}  # by the socket's number: its next frame
         self._received: list[tuple[int, bytes]] = []
 
     def connect(self, subscriptions: Iterator[tuple[int, str, Any]]) -> None:
-        """Opens them, and returns when every stream is ready; raises ConnectionError when the hub refuses one."""
+        """Open all sockets and return when every stream is ready; raises ConnectionError when the hub refuses one."""
         for _, key, variables in subscriptions:
             self._open(key, variables)
             while len(self._joining) >= CONNECT_BATCH:
@@ -54,7 +56,7 @@ class SubscriberClients:
             self._advance_handshakes()
 
     def _open(self, key: str, variables: Any) -> None:
-        connection = socket.create_connection(("127.0.0.1", self._port))
+        connection = socket.create_connection((HOST, self._port))
         connection.sendall(
             HANDSHAKE.encode() + frame({"type": "connection_init", "payload": {"authorization": f"Bearer {key}"}})
         )
@@ -75,7 +77,7 @@ class SubscriberClients:
                 self._joining.pop(number, None)
 
     def receive(self) -> None:
-        """Notes what comes until there is a line of input."""
+        """Store everything that arrives until there is a line of input."""
         stdin_number = sys.stdin.fileno()
         self._poll.register(stdin_number, select.EPOLLIN)
         try:
@@ -92,16 +94,20 @@ class SubscriberClients:
             self._poll.unregister(stdin_number)
 
     def latencies(self) -> list[float]:
-        """Milliseconds from each moment that the writer put into a row to that row's arrival, the least first."""
+        """The milliseconds from the writer's timestamps to their arrivals, since the last call."""
         received, self._received = self._received, []
-        return sorted(
-            (received_at - int(stamp[1])) / 1e6 for received_at, data in received for stamp in STAMP.finditer(data)
-        )
+        return [latency for received_at, data in received for latency in timestamp_latencies(data, received_at)]
+
+
+def report(latencies: list[float]) -> dict[str, Any]:
+    """The number of latencies, their percentiles by per mille, and the greatest."""
+    percentiles = {str(per_mille): percentile(latencies, per_mille / 1000) for per_mille in PER_MILLES if latencies}
+    return {"delivered": len(latencies), "percentiles": percentiles, "most": max(latencies, default=None)}
 
 
 def main() -> None:
-    """Joins, then listens between two lines of input."""
-    gc.disable()  # looking through all that came would hold up what comes
+    """Connect all subscribers, then report the latencies since the last line of input at every line."""
+    gc.disable()  # a collection of all stored bytes would delay reads
     instructions = json.loads(sys.stdin.readline())
     clients = SubscriberClients(instructions["port"], instructions["query"])
     started_at = time.monotonic()
@@ -111,18 +117,7 @@ def main() -> None:
         clients.receive()
         if not sys.stdin.readline():
             return
-        latencies = clients.latencies()
-        percentiles = (
-            {str(per_mille): latencies[int(len(latencies) * per_mille / 1000)] for per_mille in (500, 900, 990, 999)}
-            if latencies
-            else {}
-        )
-        print(
-            json.dumps(
-                {"delivered": len(latencies), "percentiles": percentiles, "most": latencies[-1] if latencies else None}
-            ),
-            flush=True,
-        )
+        print(json.dumps(report(clients.latencies())), flush=True)
 
 
 if __name__ == "__main__":

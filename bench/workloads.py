@@ -1,6 +1,7 @@
-"""What is asked: the workloads, one document per contender each, and how answers are brought to one comparable form.
+"""The workloads, with one document per contender, and the comparable form of answers.
 
-The documents ask for the same facts in the same order; only names and the way to say "the newest ten" differ."""
+All documents of a workload request the same facts in the same order; only names and the syntax of lists differ.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,13 +16,13 @@ from bench.facts import WorkloadInputs
 from bench.load import IDEMPOTENCY_PREFIX
 
 HUB, POSTGRAPHILE, STRAWBERRY = "hub", "PostGraphile 5", "Strawberry + ORM"
-ID_DIGITS = 32
+CUSTOMER_ID_PREFIX, ID_DIGITS = "cus_", 32
 AMOUNTS = ("total", "unitPrice", "value")
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One workload: its documents by contender, and the variables of a run, which differ in how ids are written."""
+    """One workload: its documents by contender, and its variables, in which contenders write ids differently."""
 
     name: str
     title: str
@@ -30,16 +31,22 @@ class Workload:
     writes: bool = False
 
     def bodies(self, inputs: WorkloadInputs, contender: str) -> list[bytes]:
-        """The requests' bodies for one contender, in one order for all."""
+        """The requests' bodies for one contender, in the same order for all contenders."""
         document = self.documents[contender]
         return [
             orjson.dumps({"query": document, "variables": variables}) for variables in self.variables(inputs, contender)
         ]
 
 
+def hub_customer_id(customer_id: UUID) -> str:
+    """A customer's id as the hub writes it."""
+    return f"{CUSTOMER_ID_PREFIX}{customer_id.hex}"
+
+
 def _ids(inputs: WorkloadInputs, contender: str) -> list[dict[str, Any]]:
     return [
-        {"id": f"cus_{customer_id.hex}" if contender == HUB else str(customer_id)} for customer_id in inputs.customers
+        {"id": hub_customer_id(customer_id) if contender == HUB else str(customer_id)}
+        for customer_id in inputs.customers
     ]
 
 
@@ -172,11 +179,11 @@ W4 = Workload(
 
 
 def _interactions(inputs: WorkloadInputs, contender: str) -> list[dict[str, Any]]:
-    """One interaction of each customer; the load generator makes every idempotency key another one."""
+    """One interaction per customer; the load generator replaces the digits of every idempotency key."""
     if contender == HUB:
         return [
             {
-                "input": {"customerId": f"cus_{customer_id.hex}", **INTERACTION_VALUES},
+                "input": {"customerId": hub_customer_id(customer_id), **INTERACTION_VALUES},
                 "key": f"{IDEMPOTENCY_PREFIX}{number:016x}",
             }
             for number, customer_id in enumerate(inputs.customers)
@@ -184,12 +191,13 @@ def _interactions(inputs: WorkloadInputs, contender: str) -> list[dict[str, Any]
     return [{"input": {"customerId": str(customer_id), **INTERACTION_VALUES}} for customer_id in inputs.customers]
 
 
+INTERACTION_KIND, INTERACTION_TIME = "bench.seen", "2026-01-31T12:00:00Z"  # of the rows that W5 writes
 INTERACTION_VALUES = {
     "channel": "WEB",
     "direction": "INBOUND",
-    "kind": "bench.seen",
+    "kind": INTERACTION_KIND,
     "subject": "A page was seen",
-    "occurredAt": "2026-01-31T12:00:00Z",
+    "occurredAt": INTERACTION_TIME,
 }
 
 W5 = Workload(
@@ -239,10 +247,10 @@ WORKLOADS = (W1, W2, W3, W4, W5, W6)
 
 
 def normalized_data(answer: bytes) -> Any:
-    """An answer's data without what may differ: how ids, times and amounts are written, and Relay's `nodes`."""
+    """An answer's data with ids, times and amounts parsed and Relay's `nodes` unwrapped."""
     payload = orjson.loads(answer)
     if payload.get("errors") or not payload.get("data"):
-        raise ValueError(f"not an answer: {answer[:600]!r}")
+        raise ValueError(f"an answer without data or with errors: {answer[:600]!r}")
     return _normalized(payload["data"], "")
 
 
