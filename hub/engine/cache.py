@@ -1,4 +1,4 @@
-"""A store bounded by bytes, for what is costly to make and cheap to forget: documents, plans."""
+"""A least-recently-used cache with a budget in bytes, for values that are expensive to create: documents, plans."""
 
 import asyncio
 from collections import OrderedDict
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class ByteBudgetCache(Generic[T]):
-    """Forgets what was longest unused once it holds more than its bytes; what alone is larger is not kept at all."""
+    """Evicts the least recently used values above the budget. A value that alone exceeds it is not cached."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -18,7 +18,7 @@ class ByteBudgetCache(Generic[T]):
         self._pending: dict[Hashable, asyncio.Task[T]] = {}
 
     def get(self, key: Hashable) -> T | None:
-        """What is kept under the key."""
+        """The value of the key, or None."""
         item = self._items.get(key)
         if item is None:
             return None
@@ -26,13 +26,14 @@ class ByteBudgetCache(Generic[T]):
         return item[0]
 
     async def get_or_create(self, key: Hashable, create: Callable[[], Awaitable[tuple[T, int]]]) -> T:
-        """What is made for the key, with its size, and kept: once, however many ask for it meanwhile, or cease to."""
+        """The value of the key; `create` gives a missing one with its size.
+
+        Concurrent callers share one call of `create`, which goes on if they are cancelled."""
         task = self._pending.get(key)
         if task is None:
             task = self._pending[key] = asyncio.create_task(self._create(key, create))
-            task.add_done_callback(
-                lambda finished: finished.cancelled() or finished.exception()
-            )  # nobody may be left to be told
+            # All callers may be gone: marks an exception as retrieved.
+            task.add_done_callback(lambda finished: finished.cancelled() or finished.exception())
         return await asyncio.shield(task)
 
     async def _create(self, key: Hashable, create: Callable[[], Awaitable[tuple[T, int]]]) -> T:
@@ -44,7 +45,7 @@ class ByteBudgetCache(Generic[T]):
             del self._pending[key]
 
     def put(self, key: Hashable, value: T, size: int) -> None:
-        """Keeps a value of a size in bytes."""
+        """Caches a value of a size in bytes."""
         if size > self._capacity:
             return
         _, replaced = self._items.pop(key, (None, 0))

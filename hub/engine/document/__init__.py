@@ -1,1 +1,1 @@
-"""A document's way from text to a validated, priced operation: parsing, limits, cost, variables."""
+"""From query text to a validated operation with a cost: parsing, limits, validation, variables."""

@@ -1,7 +1,7 @@
-"""From JSON to what an input type makes of it: one function per type, made when it is first needed.
+"""Coerces JSON values to input types: one function per type, built when it is first needed.
 
-graphql-core's `coerce_input_value` gives the same, and works out anew for every value of which kind its type is. What is wrong
-with a value that does not fit is told by graphql-core alone."""
+graphql-core's `coerce_input_value` gives the same results, but inspects the type again for every value. Error messages for
+values that do not fit come from graphql-core alone."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,17 +17,17 @@ from graphql import (
 )
 from graphql.utilities.coerce_input_value import coerce_default_value
 
-CoerceFunction = Callable[[Any], Any]  # gives Undefined for a value that does not fit
+CoerceFunction = Callable[[Any], Any]  # returns Undefined for a value that does not fit
 
 
 class InputCoercers:
-    """The functions of one schema. Types that hold themselves are why each looks up its fields' when it is first called."""
+    """The functions of one schema. Types may contain themselves, so a function looks up those of its fields when first called."""
 
     def __init__(self) -> None:
         self._coercers: dict[GraphQLNamedInputType, CoerceFunction] = {}
 
     def for_type(self, type_: GraphQLInputType) -> CoerceFunction:
-        """The function of a type. Only those of named types are kept: what wraps them is another object in every document."""
+        """The function of a type. Only those of named types are cached: every document has new objects for their wrappers."""
         if isinstance(type_, GraphQLNonNull):
             return _non_null(self.for_type(type_.of_type))
         if isinstance(type_, GraphQLList):
@@ -71,7 +71,7 @@ class InputCoercers:
         return coerce
 
     def _field(self, name: str, field: GraphQLInputField) -> tuple[str, str, CoerceFunction, Any]:
-        """Its name, the name of its value, its function, and what it is when it is not given: Undefined for nothing."""
+        """The field's name, the name of its value, its function, and its default; Undefined for none."""
         default = coerce_default_value(field)
         required = default is Undefined and isinstance(field.type, GraphQLNonNull)
         return name, field.out_name or name, self.for_type(field.type), REQUIRED if required else default
@@ -88,9 +88,9 @@ def _list(inner: CoerceFunction) -> CoerceFunction:
     def coerce(value: Any) -> Any:
         if value is None:
             return None
-        # A single value stands for a list of one.
+        # A single value is coerced to a list of one.
         items = [inner(item) for item in (value if isinstance(value, list) else (value,))]
-        return Undefined if any(item is Undefined for item in items) else items  # it equals None, too
+        return Undefined if any(item is Undefined for item in items) else items  # it also equals None
 
     return coerce
 

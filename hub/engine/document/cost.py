@@ -1,8 +1,8 @@
-"""What an operation could touch, in rows: a sum of products of page sizes, which new variable values only re-evaluate.
+"""The cost of an operation in rows: a sum of products of page sizes. New values of the variables only re-evaluate it.
 
-An object costs 1. A connection costs its page times what is selected of one row, where `nodes`, `edges` and an edge's `node`
-are that row, and `pageInfo` alone still reads the page; so do the `results` of as many `rows` as a mutation is given. Another
-list costs Limits.rows, or as many as its `ids`. Leaves cost nothing. `extensions["cost"]` of a field is added where it stands.
+An object costs 1, a leaf nothing. A connection costs its page size times the selection of one row: `nodes`, `edges` and an
+edge's `node` are that row, and `pageInfo` alone still reads the page. The `results` of a mutation cost as many rows as its
+input has. Any other list costs Limits.rows, or the number of its `ids`. A field's `extensions["cost"]` is added to that.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ from graphql import (
 
 from hub.engine.document.limits import Limits
 
-# Costs stop growing here.
+# Costs are capped here.
 COST_CAP = 1_000_000_000
 
 _Composite = GraphQLObjectType | GraphQLInterfaceType
@@ -45,7 +45,7 @@ _Composite = GraphQLObjectType | GraphQLInterfaceType
 
 @dataclass(frozen=True, slots=True)
 class ListSize:
-    """How many rows a list has: the greatest number written or sent, or else what is assumed."""
+    """How many rows a list has: the greatest number in the document or the variables, else an assumed number."""
 
     variables: tuple[str, ...]
     literal: int | None
@@ -58,14 +58,14 @@ class ListSize:
         return min(max(0, *sizes), COST_CAP) if sizes else self.assumed
 
 
-# A sum of products: the factors that only variables settle → how often their product counts.
+# A sum of products: the factors that depend on variables → the coefficient of their product.
 Terms = dict[tuple[ListSize, ...], int]
 _ONE: Terms = {(): 1}
 
 
 @dataclass(slots=True)
 class _SelectionCost:
-    """What a selection costs once, and, on a connection, for each row of its page."""
+    """The cost of a selection: a fixed part and, on a connection, a part for each row of its page."""
 
     fixed: Terms = field(default_factory=dict)
     per_row: Terms = field(default_factory=dict)
@@ -78,7 +78,7 @@ class _SelectionCost:
 
 
 class CostFormula:
-    """The cost of one operation, ready for any values of its variables."""
+    """The cost of one operation for any values of its variables."""
 
     __slots__ = ("_base", "_factors", "_products")
 
@@ -100,7 +100,7 @@ class CostFormula:
 
 
 class CostModel:
-    """What the fields of one schema cost; prices whole operations, which must be valid and within the limits."""
+    """The cost of the fields of one schema. It prices operations that are valid and within the limits."""
 
     def __init__(self, schema: GraphQLSchema, limits: Limits) -> None:
         self.types = schema.type_map
@@ -123,7 +123,7 @@ class CostModel:
         return CostFormula(visitor.selection_cost(operation.selection_set, self._roots(operation.operation)).fixed)
 
     def object_cost(self, node: FieldNode, parent: _Composite, below: _SelectionCost) -> _SelectionCost:
-        """The price of a field that is no leaf, given the price of what is selected below it."""
+        """The price of a field that is no leaf, from the price of its selection."""
         definition = parent.fields[node.name.value]
         extra: int | None = definition.extensions.get("cost")
         cost = _SelectionCost(fixed={(): extra} if extra else {})
@@ -159,7 +159,7 @@ class CostModel:
 
 
 class _CostVisitor:
-    """Prices the selections of one operation; a fragment always stands on its own type, so its price is kept."""
+    """Prices the selections of one operation. A fragment always applies to its own type, so its price is cached."""
 
     def __init__(self, cost_model: CostModel, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
         self._cost_model = cost_model
@@ -206,14 +206,14 @@ def _is_paged(definition: GraphQLField) -> bool:
 
 
 def _is_bulk(definition: GraphQLField) -> bool:
-    """Whether it is a mutation of many rows, which are given to it as `rows` of its input."""
+    """Whether the field is a bulk mutation, with `rows` in its input."""
     argument = definition.args.get("input")
     input_type = get_nullable_type(argument.type) if argument is not None else None
     return isinstance(input_type, GraphQLInputObjectType) and "rows" in input_type.fields
 
 
 def _size_source(value: ValueNode) -> ValueNode:
-    """What says how many rows there are: the value itself, or the `rows` of an input that is written out."""
+    """The node that determines the number of rows: the value itself, or the `rows` of an input literal."""
     if isinstance(value, ObjectValueNode):
         return next((object_field.value for object_field in value.fields if object_field.name.value == "rows"), value)
     return value
@@ -229,7 +229,7 @@ def _add(terms: Terms, more: Terms) -> None:
 
 
 def _value_size(value: object) -> int | None:
-    """How many rows a value of `first`, `last`, `ids` or `rows` stands for; a single one may stand for a list of one."""
+    """How many rows a value of `first`, `last`, `ids` or `rows` means; a single value may be a list of one."""
     if isinstance(value, dict) and "rows" in value:
         value = value["rows"]
     if value is None:

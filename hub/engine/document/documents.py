@@ -1,7 +1,6 @@
-"""From query text to a document that is parsed, valid, within the limits and kept for the next time.
+"""From query text to a document that is parsed, valid and within the limits. Documents are cached by their text.
 
-Knows graphql-core and one schema; no subject, no SQL, no viewer. What is checked is in limits.py and validation.py, what an
-operation costs in cost.py.
+It knows graphql-core and one schema, but no entity, SQL or viewer. The checks are in limits.py, validation.py and cost.py.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,15 +32,15 @@ from hub.errors import BadInput, LimitExceeded
 
 OperationType = Literal["query", "mutation", "subscription"]
 
-# Measured: a parsed token with its places takes 320 to 440 bytes; the rest is text, names and the records here.
+# Measured: a parsed token with its locations takes 320 to 440 bytes; the rest is text, names and these records.
 _TOKEN_BYTES = 450
 _BASE_BYTES = 4_096
-# Values are quoted in messages; nobody reads further than this.
+# Messages quote values; a longer message helps nobody.
 _MAX_MESSAGE_LENGTH = 400
 
 
 class InvalidDocument(Exception):
-    """The text is no document that can be run; each error has its code and, where it has one, its place in the text."""
+    """The text is not a document that can be executed. Each error has a code and, where possible, its location in the text."""
 
     def __init__(self, errors: Iterable[GraphQLError]) -> None:
         self.errors = list(errors)
@@ -64,7 +63,7 @@ class Variable:
 
 @dataclass(slots=True, eq=False)
 class Operation:
-    """One operation of a document, ready to be planned."""
+    """One operation of a valid document."""
 
     name: str
     operation_type: OperationType
@@ -72,16 +71,16 @@ class Operation:
     fragments: Mapping[str, FragmentDefinitionNode]
     variables: tuple[Variable, ...]
     has_introspection: bool
-    # Nothing but the schema is asked for; `__typename` may stand beside it.
+    # Only the schema is selected, and perhaps `__typename`.
     introspection_only: bool
     _cost: CostFormula
     _max_cost: int
     _defaults: Mapping[str, object]
-    # Where the planner keeps what it made of this operation; it bounds them.
+    # What later stages cache with this operation; each bounds its own entries.
     cache: dict[object, object] = field(default_factory=dict)
 
     def cost(self, variables: Mapping[str, object]) -> int:
-        """Rows the operation could touch with these coerced values; refuses what costs more than is allowed."""
+        """The rows that the operation could touch with these coerced values; raises LimitExceeded above the limit."""
         requested = self._cost.evaluate({**self._defaults, **variables})
         if requested > self._max_cost:
             raise LimitExceeded(
@@ -93,7 +92,7 @@ class Operation:
         return requested
 
     def try_coerce(self, values: Mapping[str, object]) -> Mapping[str, object] | None:
-        """The variables' values if all of them fit; None otherwise, where graphql-core tells best what is wrong."""
+        """The variables' values if all of them fit; None otherwise, because graphql-core writes the error messages."""
         coerced: dict[str, object] = {}
         for variable in self.variables:
             value = values.get(variable.name, Undefined)
@@ -107,14 +106,14 @@ class Operation:
 
 @dataclass(slots=True, eq=False)
 class Document:
-    """A valid document, and about how much memory it takes."""
+    """A valid document, and the memory that it takes, estimated in bytes."""
 
     text: str
     operations: Mapping[str | None, Operation]
     bytes: int
 
     def operation(self, name: str | None) -> Operation:
-        """The operation of this name, or the only one."""
+        """The operation of this name, or the only one; raises BadInput."""
         if name is None and len(self.operations) == 1:
             return next(iter(self.operations.values()))
         operation = self.operations.get(name)
@@ -131,7 +130,7 @@ class Document:
 
 
 class DocumentStore:
-    """Reads texts into documents; remembers the good ones and, apart from them, what was wrong with others."""
+    """Parses and validates documents. It caches valid ones and, separately, the errors of invalid ones."""
 
     def __init__(self, schema: GraphQLSchema, limits: Limits, cache_bytes: int) -> None:
         assert_valid_schema(schema)
@@ -145,7 +144,7 @@ class DocumentStore:
         self._invalid_documents: ByteBudgetCache[Sequence[GraphQLError]] = ByteBudgetCache(cache_bytes // 16)
 
     def get(self, text: str) -> Document:
-        """The document of this text; raises DocumentError."""
+        """The document of this text; raises InvalidDocument."""
         document = self._documents.get(text)
         if document is not None:
             return document
@@ -154,7 +153,7 @@ class DocumentStore:
         try:
             document = self._parse(text)
         except InvalidDocument as error:
-            # A text that is too long is refused faster than it is found again.
+            # Refusing a text that is too long is faster than looking it up.
             if len(text) <= self._limits.text:
                 size = len(text) + sum(_BASE_BYTES + len(reported.message) for reported in error.errors)
                 self._invalid_documents.put(text, error.errors, size)
@@ -214,7 +213,7 @@ class DocumentStore:
 
 
 def _clipped(errors: list[GraphQLError], limit: int) -> list[GraphQLError]:
-    """The errors as they are told and kept: the first few, cut to length, without the tree they point into."""
+    """The errors as they are reported and cached: the first few, cut to length, without references to the syntax tree."""
     clipped = []
     for error in errors[:limit]:
         message = (

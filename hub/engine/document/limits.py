@@ -1,7 +1,7 @@
-"""How large a document may be: bounds checked on the text, then on the tree, before anything expensive looks at either.
+"""Limits on the size of a document. They are checked on the text, then on the syntax tree, before any expensive stage.
 
-The tree is counted as if its fragments were expanded, yet each fragment is walked once. What an operation's rows cost
-depends on types and variables and lives in cost.py.
+Counts are those of the tree with its fragments expanded, yet each fragment is visited once. The cost in rows depends on
+types and variables; cost.py has it.
 """
 
 import re
@@ -31,13 +31,13 @@ from graphql import (
     parse,
 )
 
-# Counts stop here: a chain of fragments that each spread the next twice would otherwise make numbers of any length.
+# Counts are capped here: in a chain of fragments that each spread the next one twice, they grow exponentially.
 COUNT_CAP = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one document, or one of its operations, may ask for. The settings choose the first lines."""
+    """The limits of one document or of one operation. The first nine come from the settings."""
 
     depth: int = 15
     aliases: int = 100
@@ -48,26 +48,26 @@ class Limits:
     errors: int = 5
     cost: int = 5_000
     page: int = 100
-    # Postgres cuts identifiers here, so that two long response keys could become one.
+    # Postgres truncates identifiers to this length, so two longer response keys could become the same.
     alias_bytes: int = 63
-    # Characters of text: white space and strings are no tokens, but are read one by one.
+    # Characters of text: white space and strings are not tokens, but the scanner reads each of their characters.
     text: int = 65_536
-    # Brackets open at once, and selection sets inside each other with fragments expanded: what may recurse.
+    # Open brackets, and nested selection sets with fragments expanded: both recurse.
     nesting: int = 64
-    # Fields, spreads and inline fragments of all operations together: operations that share fragments multiply work.
+    # Fields, spreads and inline fragments of all operations together: operations that share fragments multiply the work.
     selections: int = 2_500
-    # Steps of comparing fields with one response key, as graphql-core meters them; about 0.5 µs each.
+    # Steps of comparing fields that share a response key, as graphql-core counts them; about 0.5 µs each.
     overlaps: int = 10_000
-    # How many times the rows that the standard introspection query reads.
+    # As a multiple of what the standard introspection query reads.
     introspection: int = 2
-    # Rows assumed of a list without a page, and of a page without a number.
+    # Rows assumed for a list without pages, and for a page without a size.
     rows: int = 10
     default_page: int = 20
 
 
 @dataclass(slots=True)
 class DocumentSize:
-    """What a selection set comes to with its fragments expanded; subtrees of `__schema` and `__type` count apart."""
+    """The size of a selection set with its fragments expanded. Subtrees of `__schema` and `__type` count separately."""
 
     depth: int = 0
     fields: int = 0
@@ -81,7 +81,7 @@ class DocumentSize:
     introspection_weight: float = 0
 
     def include(self, other: "DocumentSize") -> None:
-        """Add a fragment spread here: its fields stand on this level."""
+        """Adds a fragment spread: its fields are on this level."""
         self.depth = max(self.depth, other.depth)
         self.fields += other.fields
         self.root_fields += other.root_fields
@@ -91,7 +91,7 @@ class DocumentSize:
         self._contain(other)
 
     def select(self, field: FieldNode, inner: "DocumentSize | None", weight: float) -> None:
-        """Add a field with what is selected below it."""
+        """Adds a field with the selection below it."""
         name = field.name.value
         inner = inner or _EMPTY
         self.root_fields += 1
@@ -122,7 +122,7 @@ class DocumentSize:
 _COUNTS = tuple(field.name for field in fields(DocumentSize))
 _EMPTY = DocumentSize(nesting=0)
 
-# What a limit is called, what it counts, and what to do about it.
+# The field of DocumentSize and Limits, the error code, what is counted, and the remedy.
 _LIMIT_MESSAGES = (
     ("depth", "DEPTH_LIMIT", "levels of fields", "Ask for the deeper part in an operation of its own."),
     ("nesting", "DEPTH_LIMIT", "levels of selections and fragments", "Nest fewer fragments."),
@@ -132,7 +132,7 @@ _LIMIT_MESSAGES = (
     ("directives", "DIRECTIVE_LIMIT", "directives", "Put one on a fragment instead of one on each field."),
 )
 
-# Possessive quantifiers, and a branch for every character and for the end: no text makes this scan a place twice.
+# Possessive quantifiers and a branch for every character and the end: no text makes this scan backtrack.
 _TOKEN = re.compile(
     r"""
     [\ \t\r\n,\ufeff]*+
@@ -148,7 +148,7 @@ _TOKEN = re.compile(
 
 
 def scan_text(text: str, limits: Limits) -> GraphQLError | None:
-    """What is wrong with a text before it is parsed: its length, its tokens (a comment is one), its open brackets."""
+    """The errors of a text before it is parsed: its length, its tokens (a comment is one), its open brackets."""
     if len(text) > limits.text:
         message = f"The document has {len(text):,} characters; {limits.text:,} are allowed. Send values as variables."
         return graphql_error("TOKEN_LIMIT", message)
@@ -192,12 +192,12 @@ class LimitChecker:
         self._max_introspection = limits.introspection * operations[0].introspection
 
     def measure(self, document: DocumentNode) -> tuple[list[DocumentSize], list[GraphQLError]]:
-        """The extent of each operation in order, and what is wrong apart from extents."""
+        """The size of each operation in order, and the errors that are not about sizes."""
         visitor = _SizeVisitor(document, self._weights, self._limits)
         return visitor.operations, visitor.errors
 
     def check(self, document: DocumentNode) -> tuple[list[DocumentSize], list[GraphQLError]]:
-        """The extent of each operation in order, and every limit that the document exceeds."""
+        """The size of each operation in order, and an error for every limit that the document exceeds."""
         operations, errors = self.measure(document)
         nodes = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
         for node, size in zip(nodes, operations, strict=False):
@@ -225,7 +225,7 @@ class LimitChecker:
 
 
 class _SizeVisitor:
-    """One walk over a document: fragments first, those that others spread before those that spread them."""
+    """One visit of a document: fragments first, in the order in which they depend on one another."""
 
     def __init__(self, document: DocumentNode, weights: Mapping[str, float], limits: Limits) -> None:
         self.operations: list[DocumentSize] = []
@@ -272,7 +272,7 @@ class _SizeVisitor:
                 size.include(self._walk(selection.selection_set, selection.directives))
             elif isinstance(selection, FragmentSpreadNode):
                 size.directives += len(selection.directives or ())
-                # An unknown fragment counts nothing here and is refused by validation.
+                # An unknown fragment counts nothing here; validation reports it.
                 size.include(self._fragments.get(selection.name.value, _EMPTY))
         return size.saturate()
 
@@ -287,7 +287,7 @@ class _SizeVisitor:
 
 
 def _spreads(fragment: FragmentDefinitionNode) -> list[str]:
-    """The fragments that this one spreads anywhere."""
+    """The names of all fragments that are spread inside this one."""
     names: list[str] = []
     open_sets = [fragment.selection_set]
     while open_sets:
@@ -300,14 +300,14 @@ def _spreads(fragment: FragmentDefinitionNode) -> list[str]:
 
 
 def _cycle_error(names: list[str], definitions: Mapping[str, FragmentDefinitionNode]) -> GraphQLError:
-    # The sorter names the cycle from what is spread to what spreads it.
+    # The sorter names the cycle from the spread fragment to the one that spreads it.
     path = " → ".join(f"'{name}'" for name in names[::-1][:10])
     message = f"The fragments {path} spread each other in a circle. Remove one of the spreads."
     return graphql_error("GRAPHQL_INVALID", message, definitions[names[0]])
 
 
 def _introspection_weights(schema: GraphQLSchema) -> dict[str, float]:
-    """How many items each list of the introspection types holds in this schema, on average; other fields weigh 1."""
+    """How many items each list of the introspection types has in this schema, on average; other fields weigh 1."""
     types = schema.type_map.values()
     composite = [t for t in types if isinstance(t, GraphQLObjectType | GraphQLInterfaceType)]
     fields = [field for t in composite for field in t.fields.values()]
@@ -328,7 +328,7 @@ def _introspection_weights(schema: GraphQLSchema) -> dict[str, float]:
         # The standard query follows nine wrappers; a type seldom has more than one.
         "ofType": 0.5,
     }
-    # What is asked for by name may be the greatest type of all, and roots often are.
+    # A type that is selected by name may be the largest one, and root types often are.
     by_name = largest * len(types) / (len(fields) + len(arguments))
     return weights | dict.fromkeys(("__type", "queryType", "mutationType", "subscriptionType"), by_name)
 
@@ -345,5 +345,5 @@ def graphql_error(
     source: Source | None = None,
     positions: list[int] | None = None,
 ) -> GraphQLError:
-    """An error of the document, with its stable code."""
+    """An error of the document with its code."""
     return GraphQLError(message, node, source, positions, extensions={"code": code})

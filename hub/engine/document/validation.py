@@ -1,7 +1,7 @@
-"""The validation rules of graphql-core, each with its code, bounded in time and in the errors that are told.
+"""The validation rules of graphql-core, each with an error code, bounded in time and in the number of errors.
 
-What the rules accept stays the library's. Here they learn to name the argument and the remedy, and not to take longer
-than a document within the limits deserves. How large a document may be is in limits.py.
+The library decides what is valid. This module adds the argument and the remedy to the errors, and makes the rules fast
+enough for any document within the limits of limits.py.
 """
 
 import re
@@ -51,7 +51,7 @@ from graphql.validation.validate import ValidationAbortedError
 
 from hub.engine.document.limits import Limits, graphql_error
 
-# A suggestion compares the wrong name with every right one, which costs milliseconds: only the first errors get one.
+# A suggestion compares the unknown name with every known one, which costs milliseconds: only the first errors get one.
 _MAX_SUGGESTIONS = 2
 
 _CODES: dict[type[ASTValidationRule], str] = {
@@ -74,7 +74,7 @@ _REMEDIES = {
     "DEPTH_LIMIT": "Ask for fewer lists inside lists.",
 }
 
-# A description is text for people; as a child of a variable it would be taken for its default.
+# A description is no value; as a child of a variable definition it would be mistaken for its default.
 _KEYS = {
     node_kind: tuple(key for key in keys if key != "description") for node_kind, keys in QUERY_DOCUMENT_KEYS.items()
 }
@@ -84,15 +84,15 @@ _MISSING = re.compile(r"Expected value of type '\w+' to include required field '
 
 
 class _ErrorLimitReached(Exception):
-    """As many errors as will be told are found."""
+    """The limit of reported errors is reached."""
 
 
 class _InvalidValue(Exception):
-    """One error of a value is found; its others can wait."""
+    """One error of a value is found; the others are not looked for."""
 
 
 class _CollectingContext(ValidationContext):
-    """Collects the errors of one document and stops at the last that will be told."""
+    """Collects the errors of one document and stops at the limit."""
 
     def __init__(self, schema: GraphQLSchema, document: DocumentNode, types: TypeInfo, max_errors: int) -> None:
         self.errors: list[GraphQLError] = []
@@ -105,7 +105,7 @@ class _CollectingContext(ValidationContext):
 
     def _collect(self, error: GraphQLError) -> None:
         if not error.extensions:
-            # A few rules report past themselves, all of them but this one without a code of their own.
+            # A few rules report through the context itself; only this one of them has a code.
             unknown = isinstance(_first_node(error), ArgumentNode)
             _set_code(error, "ARGUMENT_UNKNOWN" if unknown else _CodedRule.code)
         self.errors.append(error)
@@ -114,7 +114,7 @@ class _CollectingContext(ValidationContext):
 
 
 class _CodedRule(ASTValidationRule):
-    """Gives a rule's errors the rule's code."""
+    """Sets the rule's code on its errors."""
 
     code: ClassVar[str] = "GRAPHQL_INVALID"
 
@@ -124,7 +124,7 @@ class _CodedRule(ASTValidationRule):
 
 
 class _KnownTypesRule(_CodedRule, KnownTypeNamesRule):
-    """Like the library's, whose suggestions take 25 ms for one name among 300."""
+    """The library's rule with a cheaper search for suggestions, which takes the library 25 ms for one name among 300."""
 
     def enter_named_type(self, node: NamedTypeNode, *_: Any) -> None:
         name = node.name.value
@@ -135,7 +135,7 @@ class _KnownTypesRule(_CodedRule, KnownTypeNamesRule):
 
 
 class _ValuesRule(_CodedRule, ValuesOfCorrectTypeRule):
-    """Like the library's, and says in which argument, and where inside it, the value does not fit."""
+    """The library's rule; its errors also name the path of the argument whose value does not fit."""
 
     argument_path = ""
 
@@ -172,7 +172,7 @@ class _ValuesRule(_CodedRule, ValuesOfCorrectTypeRule):
 
 
 def _overlaps_rule(steps: int) -> type[ASTValidationRule]:
-    """Comparing fields that share a response key is quadratic; the library meters it, but allows 50 times more."""
+    """The library's rule with a limit 50 times lower: comparing fields that share a response key is quadratic."""
 
     class OverlapsRule(_CodedRule, OverlappingFieldsCanBeMergedRule):
         def __init__(self, context: ValidationContext) -> None:
@@ -183,22 +183,22 @@ def _overlaps_rule(steps: int) -> type[ASTValidationRule]:
 
 
 class _RuleMethods(NamedTuple):
-    """By the number of each rule that has one: the names of what it does when a node is entered, and when it is left."""
+    """The methods that rules have for one kind of node, by the index of the rule: when it is entered, and when it is left."""
 
     enter: tuple[tuple[int, str], ...]
     leave: tuple[tuple[int, str], ...]
 
 
 class _ParallelVisitor(ParallelVisitor):
-    """All rules at each node. Like the library's, which asks every rule of every document for methods that few have.
+    """Runs all rules at each node. The library's visitor asks every rule for methods that few of them have.
 
-    What rules may do here is less: go on, or skip what is below a node; none of them ends the visit or edits."""
+    Rules may continue or skip the subtree of a node; they may not end the visit or edit the tree."""
 
     def __init__(self, rules: Sequence[ASTValidationRule], methods: dict[str, _RuleMethods]) -> None:
         super().__init__(rules)
         self._rules = rules
-        self._methods = methods  # by kind of node, the same for all documents
-        self._skipped: list[int] = []  # rules, in the order in which they began to skip
+        self._methods = methods  # by kind of node; the same for all documents
+        self._skipped: list[int] = []  # the rules that skip a subtree, in the order in which they began
 
     def get_enter_leave_for_kind(self, node_kind: str) -> EnterLeaveVisitor:
         visitor = self.enter_leave_map.get(node_kind)
@@ -255,7 +255,7 @@ class DocumentValidator:
         self._methods: dict[str, _RuleMethods] = {}
 
     def check(self, document: DocumentNode) -> list[GraphQLError]:
-        """What is wrong with the document: no error, or at most as many as will be told."""
+        """The errors of the document, at most as many as the limit."""
         types = TypeInfo(self._schema)
         context = _CollectingContext(self._schema, document, types, self._max_errors)
         visitor = _ParallelVisitor([rule(context) for rule in self._rules], self._methods)
@@ -276,7 +276,7 @@ def _coded_rule(rule: type[ASTValidationRule]) -> type[ASTValidationRule]:
 
 
 def _set_code(error: GraphQLError, code: str, argument: str | None = None) -> None:
-    """Put the code, the argument and, where nothing is suggested, the remedy on an error."""
+    """Adds the code, the argument and, where there is no suggestion, the remedy to an error."""
     node = _first_node(error)
     if argument is None and isinstance(node, ArgumentNode):
         argument = node.name.value

@@ -1,4 +1,4 @@
-"""The values of an operation's variables: coerced, bounded, and by the shortest way that fits."""
+"""Coerces the values of an operation's variables and limits their size."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,22 +17,22 @@ from graphql.execution.values import get_variable_values
 from hub.engine.document.documents import Operation
 from hub.errors import BadInput, LimitExceeded
 
-MAX_OBJECTS = 4_000  # a bulk of 500 rows with four parts each has room
-MAX_DEPTH = 100  # for deeper ones graphql-core has words
+MAX_OBJECTS = 4_000  # enough for a bulk of 500 rows with four nested rows each
+MAX_DEPTH = 100  # graphql-core reports deeper ones
 CONTAINERS = (dict, list)
 
 
 def coerce_variables(
     schema: GraphQLSchema, operation: Operation, values: Mapping[str, Any], max_errors: int
 ) -> Mapping[str, Any]:
-    """The coerced values; raises VARIABLE_LIMIT for too many and VARIABLE_INVALID for the first of `most` misfits."""
+    """The coerced values; raises VARIABLE_LIMIT, and VARIABLE_INVALID with at most `max_errors` errors."""
     definitions = operation.node.variable_definitions
     if not definitions:
         return {}
     if all(isinstance(values.get(variable.name), str) and _is_text(variable.type) for variable in operation.variables):
         return {
             variable.name: values[variable.name] for variable in operation.variables
-        }  # nothing to coerce, and most common
+        }  # nothing to coerce: the most common case
     objects, depth = _measure(values)
     if objects > MAX_OBJECTS:
         message = (
@@ -49,15 +49,16 @@ def coerce_variables(
 
 
 def recoercible_definitions(operation: Operation) -> tuple[VariableDefinitionNode, ...]:
-    """The variables whose values may be coerced once more, since that leaves them as they were sent: texts and flags."""
+    """The definitions of variables whose values may be coerced twice without a change: texts and Booleans."""
     definitions = operation.node.variable_definitions or ()
     pairs = zip(definitions, operation.variables, strict=True)
     return tuple(node for node, variable in pairs if _nullable(variable.type) in (GraphQLString, GraphQLBoolean))
 
 
 def _measure(value: Any) -> tuple[int, int]:
-    """How many objects and lists stand in a JSON value, twenty plain values counting as one, as coercing them costs; and how
-    deep they do. What costs too much is not looked through to its end."""
+    """How many objects and lists a JSON value holds, and how deeply they nest. It stops early when the value costs too much.
+
+    Twenty plain values count as one object, which is about what coercing them costs."""
     containers, plain_values, depth, level = 0, 0, 0, [value]
     while level:
         containers, depth = containers + len(level), depth + 1

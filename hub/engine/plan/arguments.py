@@ -1,7 +1,7 @@
-"""What a client gave for an argument: literals and variables in one tree, structure apart from values.
+"""Arguments of fields: literals and variables in one tree, the structure apart from the values.
 
-Planning looks at the structure only: which keys are there, how long a list of objects is, what a steering enum or a
-Boolean says. Everything else is an ArgumentValue, whose value is fetched when the plan runs; so one plan serves all values."""
+Planning uses the structure only: which keys are present, how long a list of objects is, the plan-relevant enums and
+Booleans. Everything else is an ArgumentValue, which is read when the plan runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from hub.engine.plan.parameters import ArgumentSource, ConstantValue, JsonLitera
 
 
 class Unknown:
-    """Marks a value that planning must not look at."""
+    """The type of the marker for a value that planning must not use."""
 
 
 UNKNOWN = Unknown()
@@ -37,7 +37,7 @@ ABSENT = Unknown()
 
 @dataclass(frozen=True, slots=True)
 class ArgumentValue:
-    """A value that only a run knows; `plan_value` is set for what the plan depends on, `constant` for literals."""
+    """A value that is read when the plan runs. `plan_value` is the value itself where the plan depends on it."""
 
     source: ArgumentSource
     plan_value: Any = UNKNOWN
@@ -51,24 +51,24 @@ def _nullable(type_: GraphQLInputType) -> Any:
 
 
 class ArgumentReader:
-    """Reads arguments of one operation, with its variables."""
+    """Reads the arguments of one operation; holds its variables while it is planned."""
 
     def __init__(self, plan_relevant_enums: frozenset[str], variables: Mapping[str, Any]) -> None:
         self._plan_relevant_enums = plan_relevant_enums
         self._variables = variables
 
     def affects_plan(self, type_: Any) -> bool:
-        """Whether values of the type are part of a plan's key."""
+        """Whether values of the type are part of a plan's cache key."""
         return type_.name == "Boolean" or (
             isinstance(type_, GraphQLEnumType) and type_.name in self._plan_relevant_enums
         )
 
     def current_value(self, value: ArgumentValue) -> Any:
-        """The value of an argument in this very run: only for what the plan's key holds too, like the number of words."""
+        """The value in the operation that is planned. Use it only for what the plan's cache key holds too."""
         return value.source.read(self._variables)
 
     def arguments(self, node: FieldNode, declared: Mapping[str, GraphQLArgument]) -> dict[str, ArgumentTree]:
-        """All arguments that were given, those that are null included; defaults of the schema filled in."""
+        """The arguments of a field, also those that are null; absent variables are left out."""
         arguments = {}
         for argument in node.arguments or ():
             tree = self._from_node(argument.value, declared[argument.name.value].type)
@@ -126,7 +126,7 @@ class ArgumentReader:
 
 
 def plan_key_part(value: Any, type_: Any, plan_relevant_enums: frozenset[str]) -> Any:
-    """The part of a variable's value that steers planning: structure, nulls, steering enums and Booleans; hashable."""
+    """The part of a variable's value that plans depend on: structure, nulls, plan-relevant enums, Booleans. It is hashable."""
     if value is None:
         return None
     type_ = _nullable(type_)

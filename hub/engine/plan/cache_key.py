@@ -1,4 +1,4 @@
-"""The part of an operation's variables that its plan depends on: structure, what steers, how many words are searched for."""
+"""The part of an operation's variables that its plan depends on: structure, plan-relevant values, the number of search words."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,14 +13,14 @@ from hub.engine.plan.pagination import search_words
 def plan_cache_key(
     operation: Operation, variables: Mapping[str, Any], plan_relevant_enums: frozenset[str]
 ) -> Iterable[object]:
-    """What of the variables is part of a plan's key, hashable, in the order in which the operation declares them."""
+    """The variables' part of a plan's cache key: hashable values in the order in which the operation declares the variables."""
     search_variables, command_only = _variable_roles(operation)
     for variable in operation.variables:
         name = variable.name
         if name in command_only:
             continue
         if name not in variables:
-            yield ...  # which equals no shape of any value
+            yield ...  # unlike the key of any value
         elif name in search_variables and isinstance(variables[name], str):
             yield len(search_words(variables[name]))
         else:
@@ -28,7 +28,7 @@ def plan_cache_key(
 
 
 def _variable_roles(operation: Operation) -> tuple[frozenset[str], frozenset[str]]:
-    """The variables that stand as `search` arguments, and those that only a mutation's commands read."""
+    """The variables that are `search` arguments, and those that only a mutation's commands read."""
     roles = operation.cache.get("variable_roles")
     if roles is None:
         roles = operation.cache["variable_roles"] = (_search_variables(operation), _command_only(operation))
@@ -61,9 +61,9 @@ def _search_variables(operation: Operation) -> frozenset[str]:
 
 
 def _command_only(operation: Operation) -> frozenset[str]:
-    """Variables that stand in arguments of a mutation's own root fields and nowhere else: no plan depends on them.
+    """The variables that only arguments of a mutation's root fields use: no plan depends on them.
 
-    Roots within fragments count as selections, which is never wrong, only less shared."""
+    Root fields within fragments count as selections; that costs sharing, never correctness."""
     if operation.operation_type != "mutation":
         return frozenset()
     commands, others = _VariableCollector(), _VariableCollector()

@@ -1,7 +1,7 @@
-"""Plans `changes`: which types are told, under which conditions, and what is told of each change.
+"""Plans `changes` roots: the types, the conditions, and the selection of each change.
 
-A row's images in the log take the place of its table, so that filter, rights and columns are those of the change. Links
-below are read as they are now, and every one is checked: the row above may long be somebody else's."""
+A row's images in the log replace its table, so filter, permissions and columns apply to the row at the change. Links below
+are read as they are now, and each is checked: the row above may belong to somebody else by now."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ from hub.engine.plan.parameters import Codec, ExecutionContext, Parameter
 from hub.engine.plan.selections import SelectionPlanner
 
 MAX_IDS = 100
-IMMUTABLE_COLUMNS = ("id", "created_at")  # columns that never change
+IMMUTABLE_COLUMNS = ("id", "created_at")  # they never change
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def _plan_value(tree: ArgumentTree) -> object:
 
 
 def _entity_types(conditions: Mapping[str, ArgumentTree]) -> set[object] | None:
-    """The types that are told: those named, else those that have a filter of their own, else all."""
+    """The types of the stream: those that `types` names, else those with a filter of their own; None for all."""
     types = conditions.get("types")
     if isinstance(types, list):
         return {_plan_value(item) for item in types}
@@ -145,7 +145,7 @@ def _type_plan(
     nodes: Sequence[Sequence[Any]],
     conditions: Mapping[str, ArgumentTree],
 ) -> tuple[ChangeTypePlan, ResolverTree | None]:
-    """One type: its object, its filter, and the columns whose change is worth telling; of several `node`s, each its own."""
+    """The plan of one type: its selections (one for each `node` field), its filter, and the columns that it watches."""
     selections: list[tuple[str, ObjectSelection]] = []
     children: list[tuple[str, ResolverTree]] = []
     for field_nodes in nodes:
@@ -163,7 +163,7 @@ def _type_plan(
 
 
 def _watched_columns(selections: Sequence[ObjectSelection]) -> tuple[str, ...] | None:
-    """The columns that the selection shows; None when every change counts, since it shows the version, or no column."""
+    """The columns that the selections show; None when every change counts: they show the version, or no column."""
     columns: set[str] = set()
     for selection in selections:
         for _, part in selection.fields:

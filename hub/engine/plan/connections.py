@@ -31,7 +31,7 @@ def plan_connection_parts(
     plan_node: NodePlanner,
     entity: CatalogEntity | None = None,
 ) -> tuple[tuple[tuple[str, ConnectionPart], ...], ResolverTree | None, bool]:
-    """The parts of a connection, and whether they hold cursors; `name` is its node type, `entity` that of aggregates."""
+    """The parts of a connection, and whether they hold cursors. `name` is its node type; `entity` is that of its aggregates."""
     parts: list[tuple[str, ConnectionPart]] = []
     children: list[tuple[str, ResolverTree]] = []
     uses_cursors = False

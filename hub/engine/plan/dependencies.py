@@ -1,4 +1,4 @@
-"""What a plan reads: its tables, which a live query must look at again when they change, and the plans behind its keys."""
+"""The tables that a plan depends on, for live queries, and the plans of the rows behind keys that resolvers return."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
@@ -12,14 +12,14 @@ from hub.engine.plan.predicates import Join
 
 @dataclass(frozen=True, slots=True)
 class TableDependencies:
-    """The tables of which any row may matter, and those of which only rows of the one customer do who is asked for."""
+    """The tables of which any row matters, and those of which only the rows of the selected customer do."""
 
     any_row: frozenset[str]
     customer_rows: frozenset[str]
 
 
 def table_dependencies(plan: Plan) -> TableDependencies:
-    """What a plan reads: in selections, filters, sort keys, look-ups, and behind keys that resolvers give."""
+    """The tables that a plan reads: in selections, filters, sort keys and lookups, and behind keys that resolvers return."""
     tables = {
         table: False
         for resolver_plan in resolver_plans(plan.resolver_tree)
@@ -32,7 +32,7 @@ def table_dependencies(plan: Plan) -> TableDependencies:
 
 
 def _tables(part: Any, *, same_customer: bool) -> Iterator[tuple[str, bool]]:
-    """Each table, and whether its rows belong to the customer of the root: joins that need no check keep it."""
+    """Each table, and whether its rows belong to the customer of the root. Joins that need no check preserve that."""
     if isinstance(part, CatalogEntity):
         yield part.table.name, same_customer
     elif isinstance(part, tuple):
@@ -51,7 +51,7 @@ def _tables(part: Any, *, same_customer: bool) -> Iterator[tuple[str, bool]]:
 
 
 def resolver_plans(resolver_tree: ResolverTree | None) -> Iterator[Plan]:
-    """The plans of the rows behind keys that resolvers give, and of those behind theirs."""
+    """The plans of the rows behind keys that resolvers return, recursively."""
     if resolver_tree is None:
         return
     for field in resolver_tree.fields:

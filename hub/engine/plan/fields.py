@@ -23,12 +23,12 @@ from hub.errors import HubError
 
 SelectionSets = Sequence[SelectionSetNode | None]
 CollectedFields = dict[str, list[FieldNode]]
-HIDDEN_PREFIX = "$"  # begins the keys of hidden columns; no GraphQL name can
+HIDDEN_PREFIX = "$"  # prefix of the keys of hidden columns; no GraphQL name begins so
 TYPENAME_KEY = HIDDEN_PREFIX + "type"
 
 
 def source_location(node: FieldNode) -> tuple[tuple[int, int], ...]:
-    """Line and column of a field, if the document was parsed with places."""
+    """Line and column of a field; empty if the document was parsed without locations."""
     if node.loc is None:
         return ()
     location = get_location(node.loc.source, node.loc.start)
@@ -53,7 +53,7 @@ class FieldCollector:
 
     @contextmanager
     def field_context(self, key: str, node: FieldNode) -> Iterator[None]:
-        """Notes the path and the place of a field, for faults raised inside."""
+        """Records the path and the location of a field for errors that are raised inside the block."""
         self._path.append(key)
         previous, self.planning.source_location = (
             self.planning.source_location,
@@ -70,12 +70,12 @@ class FieldCollector:
             self.planning.source_location = previous
 
     def arguments(self, node: FieldNode, type_name: str) -> dict[str, ArgumentTree]:
-        """What was given for a field's arguments."""
+        """The arguments of a field."""
         type_ = cast(GraphQLObjectType, self.schema.core.type_map[type_name])
         return self.planning.reader.arguments(node, type_.fields[node.name.value].args)
 
     def fields(self, selection_sets: SelectionSets, type_name: str) -> CollectedFields:
-        """The fields selected on a concrete type, by response key, in order."""
+        """The fields that are selected on a concrete type, by response key, in order."""
         collected: CollectedFields = {}
         for selection_set in selection_sets:
             self._collect(selection_set, type_name, collected, set())

@@ -1,4 +1,4 @@
-"""Plans filters: from what a client gave to predicates of the plan. How predicates become SQL is sql/conditions.py's."""
+"""Plans filters: from filter arguments to predicates of the plan. sql/conditions.py compiles predicates."""
 
 from typing import Any, Literal, cast
 
@@ -26,14 +26,14 @@ from hub.model.declarations import ToMany, ToOne
 AggregateFunctionName = Literal["COUNT", "SUM", "AVG", "MIN", "MAX"]
 FUNCTION_BY_FIELD: dict[str, AggregateFunctionName] = {"sum": "SUM", "avg": "AVG", "min": "MIN", "max": "MAX"}
 ALWAYS_TRUE = And(())
-# Far beyond what people write; what is larger would cost Postgres more to plan than to run.
+# Far above what people write. Larger filters cost Postgres more to plan than to run.
 MAX_FILTER_DEPTH = 24
 MAX_CONDITIONS = 150
 MAX_AGGREGATES = 12
 
 
 def plan_join(planning: PlanningContext, entity: CatalogEntity, link: ToOne | ToMany) -> Join:
-    """How a link's rows are reached; rows that keep the customer of a visible row are visible too, unless it is an image."""
+    """The join of a link. Rows of the same customer as a visible row are visible too, unless that row is an image."""
     target = planning.catalog.target(link.target)
     preserves_owner = planning.catalog.preserves_customer(planning.catalog.column(entity, link))
     their_column, our_column = ("id", link.by) if isinstance(link, ToOne) else (link.by, "id")
@@ -41,7 +41,7 @@ def plan_join(planning: PlanningContext, entity: CatalogEntity, link: ToOne | To
 
 
 def plan_filter(planning: PlanningContext, tree: ArgumentTree, entity: CatalogEntity, argument: str) -> Predicate:
-    """The predicate of a row's filter object; null or nothing gives one that always holds."""
+    """The predicate of a filter object; always true for null and for an absent one. Raises FILTER_LIMIT and FILTER_INVALID."""
     if not isinstance(tree, dict):
         return ALWAYS_TRUE
     planning.condition_count += 1
@@ -191,7 +191,7 @@ def _aggregate_conditions(
 
 
 def count_aggregate(planning: PlanningContext, argument: str) -> None:
-    """Counts the aggregates of an operation: each may read a whole table."""
+    """Counts the aggregates of an operation, each of which may read a whole table; raises FILTER_LIMIT."""
     planning.aggregate_count += 1
     if planning.aggregate_count > MAX_AGGREGATES:
         bad_input(
@@ -210,7 +210,7 @@ def aggregate_expression(
     currency: ArgumentTree,
     argument: str,
 ) -> AggregateExpression:
-    """An aggregate over joined rows; money needs a currency, else CURRENCY_REQUIRED."""
+    """An aggregate over joined rows; raises CURRENCY_REQUIRED for money without a currency."""
     count_aggregate(planning, argument)
     if not column.scalar.is_money:
         return AggregateExpression(join, where, function, column, None)

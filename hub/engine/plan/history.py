@@ -1,6 +1,4 @@
-"""Plans `history`: the changes of one row that the log keeps, each with what the row was before and after.
-
-How connections are planned is selections.py's, how this one becomes SQL is sql/history.py's."""
+"""Plans `history`: the changes of one row in the log, each with the row's images before and after. sql/history.py compiles it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,7 +29,7 @@ from hub.engine.plan.pagination import cursor_signing, list_signature, plan_page
 from hub.engine.plan.parameters import Codec, ExecutionContext, Parameter
 
 ObjectPlanner = Callable[[CatalogEntity, SelectionSets], tuple[ObjectSelection, ResolverTree | None]]
-ALWAYS_CHANGED = ("version", "updated_at")  # change with every change, so the log does not name them
+ALWAYS_CHANGED = ("version", "updated_at")  # they change with every edit, so the log does not list them
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ def plan_history(
 ) -> tuple[HistoryConnection, ResolverTree | None]:
     """The plan of a row's history."""
     planning, arguments = collector.planning, collector.arguments(nodes[0], entity.name)
-    planning.time_dependent = True  # that days of the log are dropped is no change
+    planning.time_dependent = True  # dropping days of the log shortens it without a change
     signature = list_signature(f"{entity.name}.{HISTORY}", (SortTerm("id", "desc"),), None)
     page = plan_page(planning, arguments, signature, 1)
     selection_sets = [node.selection_set for node in nodes]
@@ -95,7 +93,7 @@ def _history_entry(
 
 
 def _changed_columns(planning: PlanningContext, entity: CatalogEntity, tree: ArgumentTree) -> Parameter | None:
-    """The columns that one of the fields shows; raises FIELD_UNKNOWN for a field whose changes are not kept."""
+    """A parameter for the columns that the fields show; None without the argument."""
     if not isinstance(tree, ArgumentValue):
         return None
     columns = {column: field for column, field in entity.field_by_column.items() if column not in ALWAYS_CHANGED}

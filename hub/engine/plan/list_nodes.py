@@ -1,6 +1,4 @@
-"""How a plan's lists run, as data: what they are ordered by, where pages are cut, what is searched, what signs cursors.
-
-nodes.py has the rest."""
+"""Parts of list plans: sort terms, pages, cursor bounds, search terms, cursor signing. nodes.py has the plans."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +10,7 @@ from hub.model.declarations import AscDesc
 
 @dataclass(frozen=True, slots=True)
 class SortTerm:
-    """A sort key: a column of the row, an aggregate over joined rows, or a rank of the search; never null."""
+    """A sort key: a column of the row, an aggregate over joined rows, or a rank of the search. It is never null."""
 
     key: "SortColumn | AggregateExpression | Literal['rank', 'similarity', 'id']"
     direction: AscDesc
@@ -20,7 +18,7 @@ class SortTerm:
 
 @dataclass(frozen=True, slots=True)
 class SortColumn:
-    """A column to sort by, and what stands for null."""
+    """A column to sort by, and the value that replaces null."""
 
     column: str
     null_as: str | None
@@ -28,14 +26,14 @@ class SortColumn:
 
 @dataclass(frozen=True, slots=True)
 class CursorBound:
-    """One end of a page: a parameter for each sort key, taken from a cursor."""
+    """One end of a page: a parameter for each sort key in a cursor."""
 
     keys: tuple[Parameter, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PagePlan:
-    """Which rows of a list: how many (a number or a parameter), from which end, between which bounds."""
+    """The page of a list: its size (a number or a parameter), its direction and its bounds."""
 
     size: int | Parameter
     backward: bool
@@ -45,7 +43,7 @@ class PagePlan:
 
 @dataclass(frozen=True, slots=True)
 class SearchTerms:
-    """What is searched: the whole text and its words."""
+    """The searched text and its words."""
 
     text: Parameter
     words: tuple[Parameter, ...]
@@ -53,7 +51,7 @@ class SearchTerms:
 
 @dataclass(frozen=True, slots=True)
 class CursorSigning:
-    """What signs and tells apart the cursors of one list: two parameters, the list's fingerprint and the signing key."""
+    """The parameters that sign the cursors of one list: the list's fingerprint and its signing key."""
 
     list_fingerprint: Parameter
     signing_key: Parameter

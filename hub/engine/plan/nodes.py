@@ -1,7 +1,6 @@
-"""The plan of an operation: a tree of frozen records, without behaviour, that says what to read and holds no value.
+"""The plan of an operation: a tree of frozen records without behaviour. It says what to read and holds no values.
 
-operations.py makes plans of documents, sql/ makes statements of plans. Conditions, and Parameter, of which all values are, are
-in predicates.py."""
+operations.py plans documents, sql/ compiles plans to statements. Predicates are in predicates.py, values in parameters.py."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,19 +18,19 @@ from hub.model.declarations import FieldResolver, Lookup
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A text that is known already: `__typename`."""
+    """A text that the plan knows: `__typename`."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedInPython:
-    """A place that Python fills, or that stays empty."""
+    """A field that Python fills in, or that stays empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnSelection:
-    """A column's value in its wire form; with a prefix, as an id."""
+    """A column's value as JSON; with a prefix, as an id."""
 
     column: str
     scalar: ScalarType
@@ -40,14 +39,14 @@ class ColumnSelection:
 
 @dataclass(frozen=True, slots=True)
 class ObjectSelection:
-    """A JSON object over a row: response keys and what stands there."""
+    """A JSON object over a row: response keys and their values."""
 
     fields: tuple[tuple[str, "SelectionPlan"], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SelectionIndex:
-    """A selection of each of several types: its number in its MergedSourcePlan."""
+    """The selection of a node of several types: its index in each MergedSourcePlan."""
 
     index: int
 
@@ -76,21 +75,21 @@ class Nodes:
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """The rows of a page with their cursors; a field is a cursor, a constant or the node's selection."""
+    """The rows of a page with their cursors; a field is the cursor, a constant or the node's selection."""
 
     fields: tuple[tuple[str, "Constant | Literal['cursor'] | ObjectSelection | SelectionIndex | HistoryEntry"], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PageInfoPlan:
-    """Where the page lies; a field is a constant or the name of a fact."""
+    """`pageInfo`; a field is a constant or the name of a field of PageInfo."""
 
     fields: tuple[tuple[str, "Constant | str"], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TotalCount:
-    """How many rows the whole list has."""
+    """The number of rows of the whole list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ class MoneyByCurrency:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """One aggregate of `stats`; `money` gives the shape of an amount."""
+    """One aggregate of `stats`; `money` is the selection of an amount."""
 
     function: Literal["sum", "avg", "min", "max"]
     column: ColumnField
@@ -111,7 +110,7 @@ class Aggregate:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Aggregates over the whole list: nested response keys down to counts and aggregates."""
+    """Aggregates over the whole list, nested as they are selected."""
 
     fields: tuple[tuple[str, "Constant | TotalCount | Aggregate | Stats"], ...]
 
@@ -121,7 +120,7 @@ ConnectionPart = Nodes | Edges | PageInfoPlan | TotalCount | Stats | Constant
 
 @dataclass(frozen=True, slots=True)
 class ConnectionPlan:
-    """A connection: the rows, their order, the page, and the parts that were asked for."""
+    """A connection: the rows, their order, the page, and the selected parts."""
 
     entity: CatalogEntity
     join: Join | None
@@ -135,7 +134,7 @@ class ConnectionPlan:
 
 @dataclass(frozen=True, slots=True)
 class MergedSourcePlan:
-    """One type of a merged list: its rows, the column of its moment, and its nodes' selections by part."""
+    """One type of a merged list: its rows, its time column, and its selections, which SelectionIndex refers to."""
 
     entity: CatalogEntity
     time_column: str
@@ -144,7 +143,7 @@ class MergedSourcePlan:
 
 @dataclass(frozen=True, slots=True)
 class MergedConnectionPlan:
-    """A connection over several types, newest first; the selections in `parts` are of SelectionIndex."""
+    """A connection over several types, newest first; the selections in `parts` are SelectionIndex."""
 
     by: str
     sources: tuple[MergedSourcePlan, ...]
@@ -153,12 +152,12 @@ class MergedConnectionPlan:
     page: PagePlan
     cursor_signing: CursorSigning | None
     parts: tuple[tuple[str, ConnectionPart], ...]
-    check_visibility: bool  # the rows may be hidden although the one that they hang on is not
+    check_visibility: bool  # the rows may be hidden even though the row above is visible
 
 
 @dataclass(frozen=True, slots=True)
 class RowImage:
-    """The object of a row as a change found it, or as it left it: `before` or `after`."""
+    """The object of a row's image in a change: `before` or `after`."""
 
     side: str
     selection: ObjectSelection
@@ -166,14 +165,14 @@ class RowImage:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """The object of one change of a row: constants, what the log says of the change by the field's name, and images."""
+    """The object of one change of a row: constants, columns of the log by their field names, and images."""
 
     fields: tuple[tuple[str, "Constant | str | RowImage"], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryConnection:
-    """A connection over the changes of a row, newest first; the selections in `parts` are of HistoryEntry."""
+    """A connection over the changes of a row, newest first; the selections in `parts` are HistoryEntry."""
 
     entity: CatalogEntity
     changed_columns: Parameter | None  # only changes of one of these columns
@@ -182,12 +181,12 @@ class HistoryConnection:
     page: PagePlan
     cursor_signing: CursorSigning | None
     parts: tuple[tuple[str, ConnectionPart], ...]
-    check_visibility: bool  # the row may be hidden today
+    check_visibility: bool  # the row itself may be hidden today
 
 
 @dataclass(frozen=True, slots=True)
 class GroupKey:
-    """One part of a group's key: a column, or the span of a time."""
+    """One part of a group's key: a column, or a time bucket of one."""
 
     column: ColumnField
     bucket: str | None
@@ -196,7 +195,7 @@ class GroupKey:
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """Rows in groups: `parts` are `Total`, constants, or a group's fields."""
+    """A grouped root; a part is the total count, a constant or the groups."""
 
     entity: CatalogEntity
     where: Predicate
@@ -209,21 +208,21 @@ class Groups:
 
 @dataclass(frozen=True, slots=True)
 class GroupNodes:
-    """The groups themselves; a field is a constant, the aggregates, or the key's fields (numbers into the keys, or None)."""
+    """The groups; a field is a constant, the aggregates or the key."""
 
     fields: tuple[tuple[str, "Constant | Stats | GroupKeyFields"], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class GroupKeyFields:
-    """The key object of a group."""
+    """The key object of a group; a field is a constant or an index into the keys, None for a key that is not grouped by."""
 
     fields: tuple[tuple[str, "Constant | int | None"], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class RowById:
-    """A root: the row of an id; with `as_of`, as it was then."""
+    """A root: the row of an id; with `as_of`, as it was at that time."""
 
     entity: CatalogEntity
     key: Parameter
@@ -233,7 +232,7 @@ class RowById:
 
 @dataclass(frozen=True, slots=True)
 class RowByLookup:
-    """A root: the row that a row of another table points at."""
+    """A root: the row that a row of another table refers to."""
 
     entity: CatalogEntity
     lookup: Lookup = field(repr=False)
@@ -243,7 +242,7 @@ class RowByLookup:
 
 @dataclass(frozen=True, slots=True)
 class RowsByIds:
-    """A root: rows of any type by ids; one parameter for the types and one for the keys; `single` gives one, not a list."""
+    """A root: rows of any type by ids, with parameters for their types and keys. `single` gives one row and no list."""
 
     types: Parameter
     keys: Parameter
@@ -254,7 +253,7 @@ class RowsByIds:
 
 @dataclass(frozen=True, slots=True)
 class RowsByKeys:
-    """Rows of one type by a list of keys, as a JSON object from key to row: what a resolver of keys is read with."""
+    """Rows of one type by their keys, as a JSON object from key to row: the rows that a resolver's keys name."""
 
     entity: CatalogEntity
     keys: Parameter
@@ -263,14 +262,14 @@ class RowsByKeys:
 
 @dataclass(frozen=True, slots=True)
 class LiteralValue:
-    """A value that a command gave: a parameter of JSON text."""
+    """A value of a command's outcome: a parameter of JSON text."""
 
     value: Parameter
 
 
 @dataclass(frozen=True, slots=True)
 class ResultRow:
-    """The row of a result, by the number of its key among the keys of BulkResults."""
+    """The row of a result, by the index of its key in BulkResults."""
 
     entity: CatalogEntity
     key_index: int
@@ -279,7 +278,7 @@ class ResultRow:
 
 @dataclass(frozen=True, slots=True)
 class BulkResults:
-    """A list of results: arrays of keys, one of JSON objects; a field is a row, a constant, or (None) the object's own."""
+    """A list of results: arrays of keys and of JSON objects. A field is a row, a constant, or (None) a field of the object."""
 
     keys: tuple[Parameter, ...]
     values: Parameter
@@ -288,17 +287,17 @@ class BulkResults:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A root of a mutation: the rows and values that its command's outcome names."""
+    """A root of a mutation: the rows and values of its command's outcome."""
 
     fields: tuple[tuple[str, Constant | LiteralValue | RowById | BulkResults], ...]
 
 
-MessageFields = tuple[tuple[str, str], ...]  # response keys, and the fields of the message that stand there
+MessageFields = tuple[tuple[str, str], ...]  # response keys and the fields of the message
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeTypePlan:
-    """Changes of one type: the objects over its images by response key, the filter, the columns that count (None: all)."""
+    """Changes of one type: its selections by response key, its filter, and the columns that it watches (None: all)."""
 
     entity: CatalogEntity
     selections: tuple[tuple[str, ObjectSelection], ...]
@@ -308,7 +307,7 @@ class ChangeTypePlan:
 
 @dataclass(frozen=True, slots=True)
 class ChangeFilterPlan:
-    """Conditions on what the log says of a change; `changed` has a parameter for each type."""
+    """Conditions on the log's columns; `changed_columns` has a parameter for each type."""
 
     operations: Parameter | None
     keys: Parameter | None
@@ -319,7 +318,7 @@ class ChangeFilterPlan:
 
 @dataclass(frozen=True, slots=True)
 class ChangesPlan:
-    """A root: changes at given positions; `messages` says what of each kind of message is told."""
+    """A root: changes by their positions; `messages` has the selected fields of each type of message."""
 
     types: tuple[ChangeTypePlan, ...]
     log_filter: ChangeFilterPlan
@@ -328,7 +327,7 @@ class ChangesPlan:
 
 @dataclass(frozen=True, slots=True)
 class LivePayload:
-    """A root of a live query: an answer, and the place in the order of changes that it is true for, by response key."""
+    """A root of a live query: an answer, and the cursor of the position that it is true for."""
 
     fields: tuple[tuple[str, "Constant | Literal['cursor'] | RootNode"], ...]
 
@@ -348,12 +347,12 @@ RootNode = (
     Constant | ResolvedInPython | RowById | RowByLookup | RowsByIds | ConnectionPlan | Groups | Payload | LivePayload
 )
 
-# -- what Python adds ---------------------------------------------------------------------------------------------------
+# -- values that Python adds ---------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class ResolverField:
-    """A resolved field in a selection: where it stands, what it needs (hidden keys and their kinds), and the rows behind keys."""
+    """A resolver field in a selection: its response key, the hidden columns that it needs, and the plan of rows behind keys."""
 
     key: str
     resolver: FieldResolver = field(repr=False)
@@ -365,9 +364,9 @@ class ResolverField:
 
 @dataclass(frozen=True, slots=True)
 class ResolverTree:
-    """Where resolved fields stand below a JSON value: fills of this object, and deeper places by response key.
+    """The resolver fields below a JSON value: those of the object itself, and those of its children by response key.
 
-    Lists on the way are entered; `by_type` tells apart the types behind an interface by a hidden key."""
+    Lists are entered. `by_type` has the trees of the types behind an interface, which a hidden key distinguishes."""
 
     fields: tuple[ResolverField, ...] = ()
     children: tuple[tuple[str, "ResolverTree"], ...] = ()
@@ -381,4 +380,4 @@ class Plan:
     roots: tuple[tuple[str, RootNode | RowsByKeys | ChangesPlan], ...]
     parameters: tuple[Parameter, ...]
     resolver_tree: ResolverTree | None
-    custom_plan: bool  # planned anew by Postgres at every run, since its best way depends on the values
+    custom_plan: bool  # Postgres plans it anew at each execution, because the best plan depends on the values

@@ -1,6 +1,6 @@
-"""Plans operations: a document's selections over the catalog become a Plan. No SQL, no values, no database.
+"""Plans operations: a document's selections become a Plan. It knows no SQL, no values and no database.
 
-selections.py plans what stands below a root; here are the roots, and the plan as a whole."""
+This module plans the roots and the plan as a whole; selections.py plans the selections below them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,7 +43,7 @@ from hub.viewer import Binding
 
 @dataclass(frozen=True, slots=True)
 class ChangesRoot:
-    """A root that tells changes: its response key, the plan of its messages, where it begins, how many it tells."""
+    """A `changes` root: its response key, the plan of its messages, the cursor that it begins after, its page size."""
 
     key: str
     plan: Plan
@@ -53,8 +53,7 @@ class ChangesRoot:
 
 @dataclass(frozen=True, slots=True)
 class LiveRoot:
-    """A root that is kept alive: its response key, and the plan of its answers; `time_dependent`: time alone may
-    change them."""
+    """A live query: its response key and the plan of its answers. `time_dependent`: time alone may change them."""
 
     key: str
     plan: Plan
@@ -63,7 +62,7 @@ class LiveRoot:
 
 @dataclass(frozen=True, slots=True)
 class QueryPlan:
-    """An operation's plan, the response keys of roots that Python answers, and the `changes` roots."""
+    """A query's plan, the response keys of roots that Python answers, and the `changes` roots."""
 
     plan: Plan
     python_roots: tuple[str, ...]
@@ -72,7 +71,7 @@ class QueryPlan:
 
 @dataclass(frozen=True, slots=True)
 class MutationFieldPlan:
-    """A root of a mutation: its response key, its field, and the plan that reads its payload; none for `__typename`."""
+    """A root field of a mutation and the plan that reads its payload; `__typename` has none."""
 
     key: str
     node: FieldNode
@@ -131,7 +130,7 @@ class IdKeysCodec(MixedIdsCodec):
 
 
 class OperationPlanner:
-    """Plans one operation for given variables and a binding; the outcome serves all values of the same shape."""
+    """Plans one operation; the plan serves all values of the variables that have the same cache key."""
 
     def __init__(
         self, schema: Schema, variables: Mapping[str, Any], fragments: Mapping[str, Any], page_limit: int
@@ -143,7 +142,7 @@ class OperationPlanner:
         self.selector = SelectionPlanner(self.collector)
 
     def plan_query(self, selection_set: Any, binding: Binding) -> QueryPlan:
-        """The plan of an operation's selection set; raises BadInput with the path of the field."""
+        """The plan of a query's selection set; raises BadInput with the path of the field."""
         roots: list[tuple[str, RootNode]] = []
         children: list[tuple[str, ResolverTree]] = []
         python_roots: list[str] = []
@@ -170,7 +169,7 @@ class OperationPlanner:
         )
 
     def plan_subscription(self, selection_set: Any, binding: Binding) -> ChangesRoot | LiveRoot:
-        """The plan of a subscription, which has one root."""
+        """The plan of a subscription, which has one root; raises BadInput."""
         roots = self.collector.fields([selection_set], "Subscription")
         if len(roots) != 1:
             message = "A subscription has exactly one root field; @skip and @include have left none, or several."
@@ -204,7 +203,7 @@ class OperationPlanner:
         return LiveRoot(key, plan, self.planning.time_dependent)
 
     def _plan_changes(self, key: str, nodes: Sequence[FieldNode], root: str) -> ChangesRoot:
-        """A `changes` root: a plan of its own, since its messages are read by their positions."""
+        """A `changes` root has a plan of its own, because its messages are read by their positions."""
         with self.collector.field_context(key, nodes[0]):
             arguments = self.collector.arguments(nodes[0], root)
             inner = self.selector.independent()
@@ -215,7 +214,7 @@ class OperationPlanner:
         return ChangesRoot(key, plan, after.source if isinstance(after, ArgumentValue) else None, size)
 
     def plan_mutation(self, selection_set: Any) -> list[MutationFieldPlan]:
-        """The roots of a mutation in their order, each with a plan of its own, since each is run before the next."""
+        """The root fields of a mutation in order, each with a plan of its own, because each runs before the next is read."""
         field_plans = []
         for key, nodes in self.collector.fields([selection_set], "Mutation").items():
             name = nodes[0].name.value
@@ -265,7 +264,7 @@ class OperationPlanner:
         return RowById(root.entity, key, selection, as_of), resolver_tree
 
     def _as_of(self, arguments: dict[str, ArgumentTree]) -> Parameter | None:
-        """The moment as of which a row is asked for; none: as it is."""
+        """The time at which a row is read; None for the present."""
         value = arguments.get("asOf")
         return self.planning.past_timestamp_parameter(value, "asOf") if isinstance(value, ArgumentValue) else None
 

@@ -1,4 +1,4 @@
-"""Plans what the arguments of lists say beside the filter: order, search, page, and the cursors that bound it."""
+"""Plans the arguments of lists other than the filter: order, search, page, and the cursors that bound the page."""
 
 import re
 import unicodedata
@@ -26,14 +26,14 @@ DEFAULT_PAGE = 20
 MAX_SORT_TERMS = 4
 MAX_WORDS = 8
 MAX_CHARACTERS = 200
-# Scripts written without spaces, as in the database's hub_fold: their characters are words of their own.
+# Scripts without spaces, as in the database's hub_fold: each character is a word.
 UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 COMBINING_CHARACTER = re.compile("[\u0300-\u036f]")
 WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 
 
 def search_words(text: str) -> tuple[str, ...]:
-    """The words of a search, each to be found by itself; one too many when the text is too long to be looked at."""
+    """The words of a search. A text that is too long gives more words than are allowed."""
     return _split_words(text) if len(text) <= MAX_CHARACTERS else ("",) * (MAX_WORDS + 1)
 
 
@@ -55,7 +55,7 @@ class SearchWordCodec(Codec):
 
 
 def plan_search(planning: PlanningContext, tree: ArgumentTree, argument: str) -> SearchTerms | None:
-    """The search of a list; raises SEARCH_EMPTY and SEARCH_TOO_LONG. The number of words is part of the plan's key."""
+    """The search of a list; raises SEARCH_EMPTY and SEARCH_TOO_LONG. The number of words is part of the plan's cache key."""
     if tree is None:
         return None
     value = required_value(tree, argument)
@@ -145,13 +145,13 @@ def page_size(planning: PlanningContext, arguments: Mapping[str, ArgumentTree]) 
 
 @dataclass(frozen=True, slots=True)
 class ListSignature:
-    """What tells a list from others: where it stands, its order, and the values that its order hangs on."""
+    """The identity of a list: its field, its order, and the values that its order depends on."""
 
     text: str
     parameters: tuple[Parameter, ...]
 
     def fingerprint(self, context: ExecutionContext) -> bytes:
-        """The fingerprint that this list's cursors carry in a run. An age is spelled the same at every moment."""
+        """The fingerprint that the list's cursors carry. A relative time has the same fingerprint at every request."""
         at_fixed_time = context._replace(now=PROBE_TIMES[0]) if self.parameters else context
         return list_fingerprint(
             "\0".join([self.text, *(repr(parameter.evaluate(at_fixed_time)) for parameter in self.parameters)])
@@ -194,7 +194,7 @@ class CursorKeyCodec(Codec):
 
 
 def list_signature(field: str, terms: tuple[SortTerm, ...], search_terms: SearchTerms | None) -> ListSignature:
-    """The name of a list by its field and order."""
+    """The signature of a list by its field and order."""
     parameters: list[Parameter] = []
     canonical = ", ".join(f"{_canonical(term.key, parameters)} {term.direction}" for term in terms)
     if search_terms is not None and terms[0].key == "rank":
@@ -203,13 +203,13 @@ def list_signature(field: str, terms: tuple[SortTerm, ...], search_terms: Search
 
 
 def _canonical(part: object, parameters: list[Parameter]) -> str:
-    """A sort key without the numbers of its parameters, whose values are gathered: the same order is spelled the same."""
+    """A sort key as text without the names of its parameters, which are collected: equal orders have equal texts."""
     if isinstance(part, Parameter):
         parameters.append(part)
         return "?"
     if isinstance(part, CatalogEntity | ColumnField | ScalarType):
         return part.name
-    if isinstance(part, Join):  # whether it is checked is not part of the order
+    if isinstance(part, Join):  # check_visibility is not part of the order
         return f"Join({part.entity.name}, {part.their_column}, {part.our_column})"
     if is_dataclass(part):
         inner = (_canonical(getattr(part, item.name), parameters) for item in fields(part))
@@ -220,7 +220,7 @@ def _canonical(part: object, parameters: list[Parameter]) -> str:
 
 
 def cursor_signing(planning: PlanningContext, signature: ListSignature) -> CursorSigning:
-    """The two parameters that cursors of a list are made with."""
+    """The two parameters that sign the cursors of a list."""
     return CursorSigning(
         planning.parameter(sa.LargeBinary(), Runtime("secret"), FingerprintCodec(signature)),
         planning.parameter(sa.LargeBinary(), Runtime("secret"), SigningKeyCodec(signature)),
@@ -242,7 +242,7 @@ def cursor_bound(
 def plan_page(
     planning: PlanningContext, arguments: Mapping[str, ArgumentTree], signature: ListSignature, key_count: int
 ) -> PagePlan:
-    """The page of a list with a name and a number of sort keys."""
+    """The page of a list with a signature and a number of sort keys."""
     size, backward = page_size(planning, arguments)
     after = cursor_bound(planning, arguments.get("after"), signature, key_count, "after")
     return PagePlan(

@@ -1,4 +1,4 @@
-"""Plans the payloads of mutations: which rows and values of a command's outcome are selected, alone or for each of many."""
+"""Plans the payloads of mutations: the selected rows and values of a command's outcome, or of each result of a bulk."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from hub.engine.plan.nodes import BulkResults, Constant, LiteralValue, Payload, 
 from hub.engine.plan.parameters import Codec, ExecutionContext, Parameter, Runtime
 from hub.engine.plan.selections import SelectionPlanner
 
-ErrorFields = tuple[tuple[str, str], ...]  # response keys, and the fields of the error that stand there
+ErrorFields = tuple[tuple[str, str], ...]  # response keys and the fields of the error
 
 
 def json_value(value: Any) -> str:
-    """What a command gave, as JSON text."""
+    """A value of a command's outcome, as JSON text."""
     return orjson.dumps(value, default=str).decode()
 
 
@@ -77,7 +77,7 @@ class ResultValuesCodec(Codec):
 def plan_payload(
     selector: SelectionPlanner, mutation: MutationField, selection_sets: SelectionSets
 ) -> tuple[Payload, ResolverTree | None]:
-    """The payload of a mutation; the draft of `select` is the payload's alone."""
+    """The payload of a mutation; the planning context of `selector` must be its own."""
     payload_fields = {payload_field.name: payload_field for payload_field in mutation.payload}
     fields: list[tuple[str, Constant | LiteralValue | RowById | BulkResults]] = []
     children: list[tuple[str, ResolverTree]] = []
@@ -144,7 +144,7 @@ def _results(
 
     codec = ResultValuesCodec(tuple(values))
     parameter = selector.planning.parameter(ARRAY(sa.Text()), Runtime("outcome"), codec)
-    if not keys:  # `unnest` of the objects alone would do; one way for both is simpler
+    if not keys:  # `unnest` of the objects alone would do, but one form for both cases is simpler
         keys.append(_result_keys_parameter(selector, ""))
     return BulkResults(tuple(keys), parameter, tuple(fields)), ResolverTree(
         children=tuple(children)

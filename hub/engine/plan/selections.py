@@ -1,6 +1,6 @@
-"""Plans selections: objects, links, connections, statistics, merged lists, and where Python must fill in.
+"""Plans selections: objects, links, connections, merged lists, and the fields that resolvers fill in.
 
-Fields are collected as GraphQL says (fragments, @include, @skip, merged selections); what a field is, the catalog says."""
+fields.py collects the selected fields; the catalog says what each of them is."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -44,7 +44,7 @@ from hub.model.declarations import FieldResolver, MergedConnection, ToMany, ToOn
 
 
 class SelectionPlanner:
-    """Plans the selections of one operation."""
+    """Plans the selections of one plan."""
 
     def __init__(self, collector: FieldCollector) -> None:
         self.collector = collector
@@ -56,7 +56,7 @@ class SelectionPlanner:
     def object_selection(
         self, entity: CatalogEntity, selection_sets: SelectionSets
     ) -> tuple[ObjectSelection, ResolverTree | None]:
-        """The object over a row, and what Python fills into it."""
+        """The object over a row, and the resolver fields in it; raises AS_OF_LINK."""
         fields: list[tuple[str, SelectionPlan]] = []
         resolver_fields: list[ResolverField] = []
         children: list[tuple[str, ResolverTree]] = []
@@ -83,7 +83,7 @@ class SelectionPlanner:
     def object_selections(
         self, entities: Sequence[CatalogEntity], selection_sets: SelectionSets
     ) -> tuple[list[tuple[CatalogEntity, ObjectSelection]], ResolverTree | None]:
-        """The objects over rows of several types, told apart by a hidden key when Python fills into one of them."""
+        """The objects over rows of several types; a hidden key distinguishes them when one of them has resolver fields."""
         planned = [(entity, *self.object_selection(entity, selection_sets)) for entity in entities]
         if not any(resolver_tree for _, _, resolver_tree in planned):
             return [(entity, selection) for entity, selection, _ in planned], None
@@ -170,7 +170,7 @@ class SelectionPlanner:
         return ResolverField(key, resolver, tuple(needs), scalar_names, arguments, rows_plan)
 
     def independent(self) -> "SelectionPlanner":
-        """The same for a plan of its own."""
+        """A planner of the same operation for a separate plan."""
         return SelectionPlanner(self.collector.independent())
 
     def _rows_by_keys(self, entity: CatalogEntity, selection_sets: SelectionSets) -> Plan:
