@@ -1,6 +1,6 @@
-"""Splices what Python answers into a statement's JSON: values of resolver fields, rows behind keys, hidden columns out.
+"""Merges the values of resolvers into a statement's JSON, with the rows behind their keys, and removes hidden columns.
 
-Rows behind keys are read through a DataLoader per resolver field and level, one compiled statement each, never one per row."""
+A DataLoader for each resolver field and level reads the rows behind keys: one statement each, never one per row."""
 
 import asyncio
 import inspect
@@ -19,11 +19,11 @@ from hub.errors import HubError, Internal
 
 KeyLoader = Callable[[Plan, ExecutionContext], Awaitable[dict[str, Any]]]
 ResponseRow = dict[str, Any]
-YIELD_EVERY = 200  # rows after which a long splice lets others run
+YIELD_EVERY = 200  # rows after which a long merge yields to the event loop
 
 
 def python_value(scalar_name: str, value: Any) -> Any:
-    """A column's wire form as a resolver wants it: amounts as Decimal, times as datetime."""
+    """A column's JSON value as a resolver takes it: amounts as Decimal, times as datetime."""
     if value is None:
         return None
     if scalar_name in ("Decimal", "Money"):
@@ -32,7 +32,7 @@ def python_value(scalar_name: str, value: Any) -> Any:
 
 
 class ResolverMerger:
-    """Splices one answer."""
+    """Merges resolver fields into one response."""
 
     def __init__(self, context: ExecutionContext, load_rows: KeyLoader) -> None:
         self._context = context
@@ -41,16 +41,16 @@ class ResolverMerger:
         self.errors: list[HubError] = []
 
     async def merge(self, value: Any, tree: ResolverTree, path: ResponsePath = ()) -> None:
-        """Fills a JSON value in place."""
+        """Fills in a JSON value in place; collects errors in `errors`."""
         targets: list[tuple[ResponseRow, Sequence[ResolverField], ResponsePath]] = []
         self._collect(value, tree, path, targets)
         for index, (row, fields, row_path) in enumerate(targets):
             if index % YIELD_EVERY == YIELD_EVERY - 1:
-                await asyncio.sleep(0)  # others wait for the loop
+                await asyncio.sleep(0)  # lets other tasks run
             for field in fields:
                 if field.rows_plan is None:
                     await self._resolve(row, field, (*row_path, field.key))
-        # Keys are asked for all at once, so that each field's rows come in one statement.
+        # All keys are loaded at once, so that each field's rows come in one statement.
         key_fields = [
             (row, field, (*row_path, field.key))
             for row, fields, row_path in targets

@@ -1,6 +1,6 @@
-"""What a subscription is to who runs it: a document planned for a viewer, to be asked again and again.
+"""Sources of subscriptions: a compiled document with a viewer's values, which gives messages and answers on demand.
 
-Nothing here knows when to ask: that is hub/subscriptions' and hub/changefeed's, and so are cursors."""
+hub/subscriptions and hub/changefeed decide when to run it, and have the cursors."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,17 +51,17 @@ def compile_subscription(
 
 
 class SubscriptionSource:
-    """One subscriber's document with its values and its rights.
+    """One subscriber's document with its values and its viewer.
 
-    `group_key` is equal for all who would be told the same. `previous_cursor_placeholder` stands in the bytes where a
-    cursor belongs that is not known yet, and is never told."""
+    Sources with an equal `group_key` give equal messages. In these, `previous_cursor_placeholder` stands for a cursor that
+    the sender replaces; clients never see it."""
 
     def __init__(self, compiled: CompiledSubscription, context: ExecutionContext) -> None:
         self._compiled = compiled
         self._context = context
         self.response_key = compiled.root.key
         self.dependencies = compiled.dependencies
-        self.bound = context.viewer.customer_id is not None  # the viewer sees the rows of one customer alone
+        self.bound = context.viewer.customer_id is not None  # the viewer sees only the rows of one customer
         self.row_ids, self.customer_id = self._relevant_rows()
         statement_key = _statement_key(compiled.statement, context) if compiled.statement else ()
         resolver_keys = self._resolver_keys(compiled.root.plan.resolver_tree, context)
@@ -74,7 +74,7 @@ class SubscriptionSource:
         )
 
     def _resolver_keys(self, tree: ResolverTree | None, context: ExecutionContext) -> Iterator[str]:
-        """What Python adds to an answer: where, by which resolver with which arguments, and what is read behind its keys."""
+        """The parts of the key that resolvers add: their response keys, functions, arguments, and the rows behind their keys."""
         if tree is None:
             return
         for field in tree.fields:
@@ -87,7 +87,7 @@ class SubscriptionSource:
             yield from self._resolver_keys(child, context)
 
     def _relevant_rows(self) -> tuple[frozenset[UUID] | None, UUID | None]:
-        """The only rows that matter, and the one customer whose rows do, beside those that belong to none; None for any."""
+        """The ids of the relevant rows, and the customer whose rows are relevant beside rows of no customer; None for all."""
         viewer_customer = self._context.viewer.customer_id
         ((_, node),) = self._compiled.plan.roots
         if isinstance(node, ChangesPlan):
@@ -103,28 +103,28 @@ class SubscriptionSource:
 
     @property
     def is_unselective(self) -> bool:
-        """Whether any change of a table may concern it, whoever's row it is."""
+        """Whether a change of any row of a table may concern the source."""
         return self.row_ids is None and self.customer_id is None
 
     @property
     def is_live(self) -> bool:
-        """Whether whole answers are told, and not changes."""
+        """Whether the source gives whole answers instead of changes."""
         return isinstance(self._compiled.root, LiveRoot)
 
     @property
     def time_dependent(self) -> bool:
-        """Whether time alone may change what is told."""
+        """Whether time alone may change the answer."""
         return isinstance(self._compiled.root, LiveRoot) and self._compiled.root.time_dependent
 
     @property
     def message_fields(self) -> Mapping[str, MessageFields]:
-        """Which fields of each kind of message are told, by response key."""
+        """The selected fields of each type of message."""
         ((_, node),) = self._compiled.plan.roots
         return node.messages if isinstance(node, ChangesPlan) else {}
 
     @property
     def after(self) -> str | None:
-        """The cursor behind which it begins, as it was given."""
+        """The cursor that the stream begins after, as the client sent it."""
         root = self._compiled.root
         if not isinstance(root, ChangesRoot) or root.after is None:
             return None
@@ -132,7 +132,7 @@ class SubscriptionSource:
 
     @property
     def page_size(self) -> int:
-        """How many messages a page has at most."""
+        """The maximal number of messages of a page."""
         root = self._compiled.root
         if not isinstance(root, ChangesRoot):
             return 0
@@ -146,7 +146,7 @@ class SubscriptionSource:
         previous_cursor_placeholder: str,
         now: datetime,
     ) -> list[tuple[int, bytes]]:
-        """The messages of the changes at these positions, with the positions, in their order."""
+        """The positions and messages of the visible changes among these positions, in order."""
         statement = self._compiled.statement
         if statement is None:
             return []
@@ -162,7 +162,7 @@ class SubscriptionSource:
         ]
 
     async def answer(self, pool: Pool, previous_cursor_placeholder: str, now: datetime) -> tuple[int, bytes]:
-        """The answer now, and the position that it is true for."""
+        """The position that the answer is true for, and the answer."""
         statement = self._compiled.statement
         assert statement is not None
         context = self._context._replace(previous_cursor_placeholder=previous_cursor_placeholder, now=now)
@@ -187,7 +187,7 @@ def _statement_key(statement: CompiledStatement, context: ExecutionContext) -> t
 
 
 class ChangesReader(Protocol):
-    """Who reads changes in their order for a query; the one implementation is hub/changefeed/feed.py."""
+    """Reads changes in order for a query; hub/changefeed/feed.py implements it."""
 
     async def page(self, source: SubscriptionSource) -> list[bytes]:
-        """A page of messages, each the JSON of one element of the root's list."""
+        """A page of messages, each the JSON of one item of the root's list."""

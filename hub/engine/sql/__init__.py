@@ -1,1 +1,1 @@
-"""Compilation: a plan becomes one SQL statement, built with SQLAlchemy Core."""
+"""Compiles a plan to one SQL statement with SQLAlchemy Core."""

@@ -1,7 +1,7 @@
-"""Writes aggregates over a set of rows as SQL: counts, sums, averages, extremes; money by currency, in one scan.
+"""Compiles aggregates over a set of rows: counts, sums, averages, extremes; money by currency. One scan computes them all.
 
-The scan groups by currency when money is asked for (and by the keys of groups, if there are any); a second level folds the
-currencies into lists and everything else into one value."""
+The scan groups by currency when money is selected, and by the keys of groups. A second level folds the currencies into lists
+and all other aggregates into one value."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,14 +18,14 @@ TOTAL_COUNT = Stats((("", TotalCount()),))
 
 @dataclass(slots=True)
 class AggregateScan:
-    """The columns of the first level, made as aggregates ask for them, and whether it must group by currency."""
+    """The columns of the first level, added as aggregates need them, and whether it groups by currency."""
 
     row: sa.FromClause
     columns: list[sa.Label[Any]] = field(default_factory=list)
     by_currency: bool = False
 
     def add_column(self, value: Value) -> str:
-        """The name of a column of the first level that holds the value."""
+        """Adds a column to the first level; gives its name."""
         name = f"f${len(self.columns)}"
         self.columns.append(value.label(name))
         return name
@@ -33,7 +33,7 @@ class AggregateScan:
 
 @dataclass(frozen=True, slots=True)
 class AggregateValue:
-    """An aggregate of the second level: made from the first level's columns, with the JSON that it becomes."""
+    """An aggregate of the second level, over columns of the first level."""
 
     scan: AggregateScan
     column_names: tuple[str, ...]
@@ -74,7 +74,7 @@ def _to_json(aggregate: Aggregate, value: Value) -> Value:
 
 
 def plan_aggregate(scan: AggregateScan, aggregate: TotalCount | Aggregate) -> AggregateValue:
-    """Notes what an aggregate needs of the first level."""
+    """Adds the columns that an aggregate needs to the first level."""
     if isinstance(aggregate, TotalCount):
         return AggregateValue(scan, (scan.add_column(sa.func.count()),), aggregate)
     column = scan.row.c[aggregate.column.column.name]
@@ -93,7 +93,7 @@ class StatsTree:
 
     @staticmethod
     def for_stats(scan: AggregateScan, stats: Stats) -> "StatsTree":
-        """Notes all aggregates of a selection."""
+        """Plans all aggregates of a selection."""
         fields: list[tuple[str, Constant | AggregateValue | StatsTree]] = []
         for key, part in stats.fields:
             if isinstance(part, Stats):
@@ -113,7 +113,7 @@ class StatsTree:
         return values
 
     def object(self, values: Mapping[int, Value], next_alias: Any) -> Value:
-        """The JSON object, once every aggregate stands in a column (by the aggregate's identity)."""
+        """The JSON object; `values` has the column of every aggregate, by the aggregate's identity."""
         columns: list[tuple[str, Value]] = []
         for key, part in self.fields:
             if isinstance(part, Constant):
@@ -126,7 +126,7 @@ class StatsTree:
 
 
 class ConnectionAggregates:
-    """The aggregates that the parts of one connection ask for: the columns of the first level, then the folded values."""
+    """The aggregates that the parts of one connection select: columns of the first level, then folded values."""
 
     row: sa.FromClause
 
@@ -139,15 +139,15 @@ class ConnectionAggregates:
     def columns(self) -> list[sa.Label[Any]]:
         """The first level's columns."""
         currency = [self._scan.row.c.currency.label("currency$")] if self._scan.by_currency else []
-        # Without an aggregate this level would be all the rows, not one.
+        # Without an aggregate this level would have all the rows instead of one.
         return [*currency, *self._scan.columns] or [sa.func.count().label("f$")]
 
     def group_by(self) -> list[Value]:
-        """What the first level is grouped by."""
+        """The GROUP BY of the first level."""
         return [self._scan.row.c.currency] if self._scan.by_currency else []
 
     def aggregate_over(self, scan_select: sa.Select[Any], aliases: AliasGenerator) -> None:
-        """Takes the first level's select; from now on values can be had."""
+        """Builds the second level over the first one; `value` may be called afterwards."""
         scan_rows = scan_select.subquery(aliases.next())
         leaves = [leaf for _, tree in self._parts for leaf in tree.leaves()]
         columns = [leaf.value(scan_rows, aliases.next()).label(f"v${index}") for index, leaf in enumerate(leaves)]

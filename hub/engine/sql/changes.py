@@ -1,7 +1,7 @@
-"""Writes what is told of changes as SQL: the log's rows at given positions, their images in place of the table's rows.
+"""Compiles `changes` roots: the log's rows at the given positions, with their images in place of the table's rows.
 
-The statement gives one row per message: its position, and the JSON of the `changes` root for it. Cursors are handed in with the
-positions, and a placeholder stands where the previous cursor belongs, which only the sender knows."""
+The statement gives one row per message: its position and its JSON. Cursors come as arguments beside the positions. The
+previous cursor is a placeholder, which the sender replaces."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ RUNTIME_PARAMETERS = (POSITIONS, CURSORS, PREVIOUS_CURSOR, CURRENT_ACTOR)
 
 @dataclass(frozen=True, slots=True)
 class ChangesCompiler:
-    """Writes the changes of one statement; `customer_prefix` begins the ids of customers."""
+    """Compiles the changes of one statement; `customer_prefix` is the prefix of customers' ids."""
 
     aliases: AliasGenerator
     compiler: SelectionCompiler
@@ -65,7 +65,7 @@ class ChangesCompiler:
         return ordered.add_cte(self._page(changes))
 
     def _page(self, changes: ChangesPlan) -> sa.CTE:
-        """The log's rows at the positions, each partition being looked into once."""
+        """The log's rows at the positions; each partition is scanned once."""
         arrays = sa.func.unnest(param(POSITIONS), param(CURSORS))
         requested = arrays.table_valued(
             sa.column("position", sa.BigInteger), sa.column("cursor", sa.Text)
@@ -89,7 +89,7 @@ class ChangesCompiler:
         return log_rows.where(*conditions).cte(PAGE_CTE)
 
     def _branch(self, change_type: ChangeTypePlan, changes: ChangesPlan, page: sa.TableClause) -> sa.Select[Any]:
-        """The messages of one type: which of them are told, then what is told of them."""
+        """The messages of one type: the conditions on its changes, and their JSON."""
         after, before = (
             image_visible(self.aliases, change_type.entity, page.c[side], change_type.where)
             for side in ("after", "before")
@@ -153,12 +153,12 @@ class ChangesCompiler:
 
 
 def _customer_of_image(value: Value) -> Value:
-    """Whose row an image is of, as text; null where rows belong to nobody, and for a customer itself."""
+    """The customer of an image, as text; null where the type has none, and for a customer itself."""
     return value.op("->>")(sql_literal("'customer_id'"))
 
 
 def _concerns_customer(customer: Value) -> Condition:
-    """Whether a change is of a customer's row, or of one that it took away from the customer."""
+    """Whether a change concerns a customer's row, also when it moved the row to another customer."""
     moved_away = sa.and_(
         sql_literal("'customer_id'") == sa.any_(CHANGE_LOG.c.changed),
         _customer_of_image(CHANGE_LOG.c.before) == sa.cast(customer, sa.Text),
@@ -167,7 +167,7 @@ def _concerns_customer(customer: Value) -> Condition:
 
 
 def _customer_as_seen(change: sa.FromClause) -> Value:
-    """The customer whose row it was when the viewer saw it last: what has become of it since is not told."""
+    """The customer of the row when the viewer last saw it; a later customer is not disclosed."""
     former_customer = sa.cast(_customer_of_image(change.c.before), sa.Uuid())
     return sa.case(
         (change.c["a$"], change.c.customer_id), else_=sa.func.coalesce(former_customer, change.c.customer_id)

@@ -1,6 +1,6 @@
-"""Makes a plan into a statement: the roots as SQL, the text, and the order of its parameters.
+"""Compiles a plan to a statement: its roots as SQL, its text and the order of its parameters.
 
-Here and in selections.py with its helpers is every SELECT that answers a client."""
+Every SELECT that answers a client is built in this package."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,14 +73,14 @@ class CompiledStatement:
 
 
 def compile_plan(plan: Plan, binding: Binding, inserted_row: str | None = None) -> CompiledStatement:
-    """The statement of a plan for viewers of a binding; `inserted_row` names where a payload's row is, if not in its table."""
+    """The statement of a plan for viewers of a binding; `inserted_row` names a row set that has the payload's row."""
     compiler = RootCompiler(AliasGenerator(binding), inserted_row)
     roots = [(key, compiler.root(node)) for key, node in plan.roots]
     return _compile_select(sa.select(json_object(roots, compiler.aliases.next())), plan)
 
 
 def compile_changes(plan: Plan, binding: Binding, customer_prefix: str) -> CompiledStatement:
-    """The statement of a plan whose one root is `changes`: rows of positions and messages (changes.py)."""
+    """The statement of a plan whose only root is `changes`: rows of positions and messages (see changes.py)."""
     ((_, changes),) = plan.roots
     assert isinstance(changes, ChangesPlan)
     aliases = AliasGenerator(binding)
@@ -93,7 +93,7 @@ def compile_changes(plan: Plan, binding: Binding, customer_prefix: str) -> Compi
 
 
 def compile_live(plan: Plan, binding: Binding) -> CompiledStatement:
-    """The statement of a live query: its answer, and the last position that the same snapshot shows."""
+    """The statement of a live query: its answer, and the last position in the same snapshot."""
     ((_, live_payload),) = plan.roots
     assert isinstance(live_payload, LivePayload)
     return _compile_select(sa.select(RootCompiler(AliasGenerator(binding)).root(live_payload), LAST_POSITION), plan)
@@ -108,7 +108,7 @@ def _compile_select(select: sa.Select[Any], plan: Plan) -> CompiledStatement:
 
 
 class RootCompiler(SelectionCompiler):
-    """Writes the roots of a statement."""
+    """Compiles the roots of a statement."""
 
     def __init__(self, aliases: AliasGenerator, inserted_row: str | None = None) -> None:
         super().__init__(aliases)
@@ -116,7 +116,7 @@ class RootCompiler(SelectionCompiler):
 
     def root(self, node: RootNode | RowsByKeys | ChangesPlan) -> Value:
         """The JSON of a root."""
-        assert not isinstance(node, ChangesPlan)  # which is a statement of its own
+        assert not isinstance(node, ChangesPlan)  # compile_changes compiles it
         match node:
             case Constant(constant):
                 return text(constant)
@@ -196,7 +196,7 @@ class RootCompiler(SelectionCompiler):
         return sa.select(rows).select_from(ids).correlate_except(ids).scalar_subquery()
 
     def _row_by_id_as_of(self, node: RowsByIds, ids: sa.FromClause, timestamp: Parameter) -> Value:
-        """The row of an id of any type, as it was at a moment."""
+        """The row of an id of any type, as it was at a time."""
         types = [(ids.c.type == text(entity.declaration.prefix), entity) for entity, _ in node.selections]
         table_name = sa.case(*((matches_type, text(entity.table.name)) for matches_type, entity in types))
         lateral, images = lateral_as_of(self.aliases, lookup_as_of(self.aliases, table_name, ids.c.key, timestamp))

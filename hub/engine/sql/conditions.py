@@ -1,6 +1,6 @@
-"""Writes predicates of a plan as SQL conditions. Conditions are two-valued: what compares with null does not hold.
+"""Compiles predicates to SQL conditions. A condition that compares with null does not hold.
 
-Aggregates over joined rows are grouped joins at a root, where all owners are looked at, and correlated below, where few are."""
+Aggregates over joined rows are grouped joins at a root, which reads all owners, and correlated subqueries below."""
 
 from typing import Any
 
@@ -25,13 +25,11 @@ from hub.engine.plan.predicates import (
 from hub.engine.sql.expressions import AliasGenerator, Condition, SelectSource, fold, param, pattern, sql_literal
 
 RANGE_OPERATORS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
-SIMILARITY_THRESHOLD = (
-    0.35  # the least word similarity that a search takes for a spelling of the same word; set on every connection
-)
+SIMILARITY_THRESHOLD = 0.35  # word similarity from which a search accepts another spelling; set on every connection
 
 
 def join_table(aliases: AliasGenerator, join: Join, row: sa.FromClause) -> tuple[sa.FromClause, list[Condition]]:
-    """The joined table under a fresh alias, and the conditions that join it: the key, and visibility if need be."""
+    """The joined table under a fresh alias, and its conditions: the key, and visibility where the join checks it."""
     joined_row = aliases.for_table(join.entity.table)
     conditions: list[Condition] = [joined_row.c[join.their_column] == row.c[join.our_column]]
     return joined_row, conditions + visibility(aliases, join, joined_row)
@@ -49,13 +47,12 @@ def visibility(aliases: AliasGenerator, join: Join, joined_row: sa.FromClause) -
 
 
 def _not_null(join: Join, joined_row: sa.FromClause) -> list[Condition]:
-    """That a joined row has its key, which an equal one implies. But Postgres sees that only where it looks for a single key,
-    and else does not use an index that lists only rows with one."""
+    """`key IS NOT NULL`. Equality implies it, but Postgres needs it stated to use a partial index for more than one key."""
     return [joined_row.c[join.their_column].is_not(None)] if join.entity.table.c[join.their_column].nullable else []
 
 
 def condition(source: SelectSource, part: Predicate) -> Condition:
-    """The SQL condition of a predicate over the source's rows; aggregates may add joins to the source."""
+    """The SQL condition of a predicate on the source's rows; aggregates may add joins to the source."""
     match part:
         case And(parts):
             return sa.and_(sa.true(), *(condition(source, operand) for operand in parts))
@@ -107,7 +104,7 @@ def _text(comparison: Comparison, value: sa.ColumnElement[Any], row: sa.FromClau
         like_pattern = sql_literal("' '").concat(sa.func.ltrim(sa.func.substr(like_pattern, sql_literal("2"))))
     matches = fold(value).like(like_pattern)
     if comparison.column.searched and comparison.operator == "contains" and "search_text" in row.c:
-        # What the column holds, search_text holds too: its index narrows the rows down first.
+        # search_text holds the column's text too, and its index narrows the rows down first.
         return sa.and_(row.c.search_text.like(pattern(param(comparison.parameter))), matches)
     return matches
 
@@ -147,7 +144,7 @@ def _exists(source: SelectSource, part: Exists) -> Condition:
 
 
 def aggregate_value(source: SelectSource, aggregate: AggregateExpression) -> sa.ColumnElement[Any]:
-    """An aggregate over joined rows as a value of the source's row: counts and sums are 0 without rows, others null."""
+    """An aggregate over joined rows as a value of the source's row. Without rows, counts and sums are 0, others null."""
     joined_row = source.aliases.for_table(aggregate.join.entity.table)
     inner = SelectSource(source.aliases, joined_row, grouped=False)
     conditions = [condition(inner, aggregate.where), *visibility(source.aliases, aggregate.join, joined_row)]
@@ -180,19 +177,19 @@ def _aggregate_function(aggregate: AggregateExpression, row: sa.FromClause) -> s
 
 
 def search_condition(search: SearchTerms, row: sa.FromClause) -> Condition:
-    """Whether a row's folded text holds every word, or one spelled like it."""
+    """Whether a row's folded text contains every word, or one of similar spelling."""
     text = row.c.search_text
 
     def has(word: Parameter) -> Condition:
         folded = sa.func.btrim(fold(param(word)))
-        # `%>`, not its mirror `<%`: as the index has it, so that Postgres does not check every row twice.
+        # `%>` and not its commutator `<%`: the index supports this form, so Postgres does not recheck every row.
         return sa.or_(text.like(pattern(param(word))), text.op("%>", is_comparison=True)(folded))
 
     return sa.and_(*(has(word) for word in search.words))
 
 
 def search_rank(search: SearchTerms, row: sa.FromClause) -> sa.ColumnElement[int]:
-    """0 for the searched text itself, 1 for text that begins with it, 2 for text that holds it, 3 for the rest."""
+    """0 for the searched text itself, 1 for text that begins with it, 2 for text that contains it, 3 for the rest."""
     text, searched = row.c.search_text, fold(param(search.text))
     begins = sa.func.starts_with(text, sa.func.rtrim(searched))
     holds = sa.func.strpos(text, sa.func.btrim(searched)) > sql_literal("0")
@@ -205,5 +202,5 @@ def search_rank(search: SearchTerms, row: sa.FromClause) -> sa.ColumnElement[int
 
 
 def similarity(search: SearchTerms, row: sa.FromClause) -> sa.ColumnElement[float]:
-    """How like the searched text the row's text is; the greater, the less the value, so that best comes first."""
+    """The negative similarity of the row's text to the searched one, so that the best match sorts first."""
     return -sa.func.word_similarity(sa.func.btrim(fold(param(search.text))), row.c.search_text, type_=sa.REAL())

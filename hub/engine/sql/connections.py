@@ -1,4 +1,4 @@
-"""Writes what all connections have in common as SQL: order, bounds, cursors, page facts, and the JSON of their parts."""
+"""Compiles the parts that all connections share: order, cursor bounds, cursors, pageInfo, and the JSON of their parts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ OPPOSITE: Mapping[AscDesc, AscDesc] = {"asc": "desc", "desc": "asc"}
 
 @dataclass(frozen=True, slots=True)
 class SortExpression:
-    """A sort key as it is compared: its value, its direction, and the type that a cursor's text is read as."""
+    """A sort key in SQL: its value, its direction, and the type to which a cursor's text is cast."""
 
     value: Value
     direction: AscDesc
@@ -57,16 +57,16 @@ class SortExpression:
 
 
 def limit_expression(size: int | Parameter) -> sa.ColumnElement[int]:
-    """A page's size as it is written: a literal, so that Postgres sees it, or a parameter."""
+    """A page's size: a literal, which the Postgres planner sees, or a parameter."""
     return sql_literal(str(size)) if isinstance(size, int) else param(size)
 
 
 def after_cursor(
     keys: Sequence[SortExpression], bound: CursorBound, *, reverse: bool = False, inclusive: bool = False
 ) -> Condition:
-    """Rows behind a bound in the list's order, or ahead of it; with `itself`, the row at the bound too.
+    """Rows after a bound in the list's order, with `reverse` before it; with `inclusive`, the row at the bound too.
 
-    Keys of one direction are compared as one row, which an index serves; mixed ones begin with a bound on the first key."""
+    Keys of one direction are compared as one row value, which an index serves. Mixed ones begin with a bound on the first key."""
     values = [key.cursor_value(parameter) for key, parameter in zip(keys, bound.keys, strict=True)]
     greater = [(key.direction == "asc") is not reverse for key in keys]
     or_equal = "=" if inclusive else ""
@@ -88,24 +88,24 @@ def cursor_conditions(keys: Sequence[SortExpression], page: PagePlan) -> list[Co
 
 
 def cursor_payload(keys: Sequence[SortExpression]) -> Value:
-    """The sort keys of a row as the text of a JSON array, the inside of its cursor."""
+    """The sort keys of a row as the text of a JSON array, which is the payload of its cursor."""
     return sa.cast(sa.func.json_build_array(*(sa.cast(key.value, sa.Text) for key in keys)), sa.Text)
 
 
 @dataclass(frozen=True, slots=True)
 class PageSelection:
-    """What the parts of a connection need of the select that gives its rows."""
+    """The columns that the parts of a connection need from the select of its page."""
 
     size: sa.ColumnElement[int]
     backward: bool
     row_numbers: bool
     lookahead: bool
     cursor_keys: bool
-    direct_nodes: ObjectSelection | None  # the page's rows are the nodes themselves, and nothing else is asked of them
+    direct_nodes: ObjectSelection | None  # the page's rows are the nodes themselves; no other part needs them
 
     @staticmethod
     def for_parts(parts: Sequence[tuple[str, ConnectionPart]], page: PagePlan) -> "PageSelection":
-        """What a selection wants."""
+        """The needs of the selected parts."""
         info_fields = {
             info_field for _, part in parts if isinstance(part, PageInfoPlan) for _, info_field in part.fields
         }
@@ -126,11 +126,11 @@ class PageSelection:
         )
 
     def limit(self) -> sa.ColumnElement[int]:
-        """How many rows the select gives: one more than the page when it must be known whether there are more."""
+        """The LIMIT: one row more than the page when the response says whether there are more."""
         return self.size + sql_literal("1") if self.lookahead else self.size
 
     def columns(self, keys: Sequence[SortExpression]) -> list[sa.Label[Any]]:
-        """The columns beside the nodes."""
+        """The columns other than the nodes."""
         columns = []
         if self.row_numbers:
             order = [key.order_by(backward=self.backward) for key in keys]
@@ -142,7 +142,7 @@ class PageSelection:
     def aggregate_rows(
         self, rows: sa.FromClause, value: Value, aggregate: Callable[[Value], sa.FunctionElement[Any]]
     ) -> Value:
-        """An aggregate of a column over the page, in the list's order, without the row that looks ahead."""
+        """An aggregate of a column over the page, in the list's order, without the lookahead row."""
         ordered = aggregate_order_by(value, rows.c["i$"].desc()) if self.backward else value
         aggregated = aggregate(ordered)
         return sa.funcfilter(aggregated, rows.c["i$"] <= self.size) if self.lookahead else aggregated
@@ -177,7 +177,7 @@ def node_columns(
 def page_columns(
     parts: Sequence[tuple[str, ConnectionPart]], page_selection: PageSelection, rows: sa.Subquery
 ) -> list[sa.Label[Any]]:
-    """The page as one row: a JSON list for every part that lists rows, and the facts that `pageInfo` tells."""
+    """The page as one row: a JSON list for every part that lists rows, and the columns that `pageInfo` needs."""
     columns = []
     for index, (_, part) in enumerate(parts):
         if isinstance(part, Nodes | Edges):
@@ -202,7 +202,7 @@ def page_info(
     cursor_signing: CursorSigning | None,
     rows_outside: Mapping[str, Value],
 ) -> list[tuple[str, Value]]:
-    """The fields of `pageInfo`; `more` says whether rows lie outside the cursors that bound the page."""
+    """The fields of `pageInfo`; `rows_outside` says whether there are rows outside the cursors that bound the page."""
     has_more = page_row.c["c$"] > page_selection.size if page_selection.lookahead else sa.false()
     fields: list[tuple[str, Value]] = []
     for key, info_field in part.fields:
@@ -222,7 +222,7 @@ def page_info(
 
 
 class ConnectionTotals(Protocol):
-    """Aggregates beside a page: the one row that holds them, and the JSON of each part."""
+    """Aggregates beside a page: the row that holds them, and the JSON of each part."""
 
     row: sa.FromClause
 
@@ -238,7 +238,7 @@ def assemble_connection(
     rows_outside: Mapping[str, Value],
     aliases: AliasGenerator,
 ) -> Value:
-    """The connection's JSON out of the select of its page and its aggregates."""
+    """The connection's JSON, from the select of its page and its aggregates."""
     tables: list[sa.FromClause] = []
     page: sa.FromClause = rows
     columns = page_columns(connection.parts, page_selection, rows)

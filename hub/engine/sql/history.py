@@ -1,6 +1,6 @@
-"""Writes what rows were as SQL: images of the log in place of a table's row, and which of them a viewer may see.
+"""Compiles the past of rows: images of the log in place of a table's row, and which of them a viewer may see.
 
-What is read of the past is what is seen today: the row must be, and so must the image, or the one is as absent as the other."""
+The viewer must see both the row today and the image. Otherwise the past is as absent as the row."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,30 +34,30 @@ from hub.engine.sql.expressions import (
 )
 from hub.engine.sql.merged_lists import ObjectCompiler, Totals
 
-EMPTY_IMAGE = sql_literal("'{}'::jsonb")  # the image of a row that was not there
+EMPTY_IMAGE = sql_literal("'{}'::jsonb")  # the image of a row that did not exist
 
 
 def row_image(aliases: AliasGenerator, table: sa.Table, value: Value) -> sa.FromClause:
-    """An image of the log as a row of its table, but for what only the table has."""
+    """An image of the log as a row of its table, without the column that images do not hold."""
     columns = (sa.column(column.name, column.type) for column in table.c if column.name != "search_text")
     populated = sa.func.jsonb_populate_record(sql_literal(f"null::{table.name}"), value)
     return populated.table_valued(*columns, name=aliases.next())
 
 
 def is_redacted(value: Value) -> Condition:
-    """Whether what an image held was erased (hub/db/change_log.py)."""
+    """Whether the image was redacted (see hub/db/change_log.py)."""
     return value.op("?", is_comparison=True)(sql_literal("'erased'"))
 
 
 def image_visible(aliases: AliasGenerator, entity: CatalogEntity, value: Value, where: Predicate) -> Condition:
-    """Whether there is an image, the viewer may see it, and it meets the predicate."""
+    """Whether the image exists, is visible to the viewer, and meets the predicate."""
     exists: Condition = value.is_not(None)
     image_row = row_image(aliases, entity.table, value)
     predicate = entity.declaration.scope.image_predicate(image_row, aliases.binding)
     source = SelectSource(aliases, image_row, grouped=False)
     conditions = [] if predicate is None else [predicate]
     if where != And(()):
-        # What was erased may have met it: whoever was told of the row is told that it is gone.
+        # A redacted image may have met it: subscribers that saw the row must learn that it is gone.
         conditions.append(sa.or_(condition(source, where), is_redacted(value)))
     if not conditions:
         return exists
@@ -66,7 +66,7 @@ def image_visible(aliases: AliasGenerator, entity: CatalogEntity, value: Value, 
 
 
 def change_operation(change: sa.FromClause, visible_before: Condition, visible_after: Condition) -> Value:
-    """What became of the row, for one to whom these of its images are shown."""
+    """The operation as it appears to a viewer who sees these of the images."""
     return sa.case(
         (change.c.operation.in_([sql_literal("'CREATE'"), sql_literal("'DELETE'")]), change.c.operation),
         (sa.and_(visible_after, visible_before), sql_literal("'UPDATE'")),
@@ -78,7 +78,7 @@ def change_operation(change: sa.FromClause, visible_before: Condition, visible_a
 def change_columns(
     aliases: AliasGenerator, entity: CatalogEntity, change: sa.FromClause
 ) -> dict[str, Callable[[], Value]]:
-    """What the log says of a change, by the names of fields."""
+    """The log's columns of a change, by the names of fields."""
     return {
         "version": lambda: change.c.version,
         "changedFields": lambda: _changed_fields(aliases, entity, change),
@@ -90,7 +90,7 @@ def change_columns(
 
 
 def _changed_fields(aliases: AliasGenerator, entity: CatalogEntity, change: sa.FromClause) -> Value:
-    """The fields that show the changed columns, in the order of the type's."""
+    """The fields that show the changed columns, in the order of the type's fields."""
     fields: dict[str, list[str]] = {}
     for column, field in entity.field_by_column.items():
         fields.setdefault(field, []).append(f"'{column}'")
@@ -102,21 +102,21 @@ def _changed_fields(aliases: AliasGenerator, entity: CatalogEntity, change: sa.F
     return sa.select(field_names).select_from(rows).where(changed).correlate(change).scalar_subquery()
 
 
-# -- a row at a moment ----------------------------------------------------------------------------------------------------
+# -- a row at a time ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class AsOfImages:
-    """What the log says of a row: its image at a moment (null when it never changed), and what it was at last."""
+    """A row's images in the log: at a time (null if the row never changed), and before its last change."""
 
     image: Value
     last_image: Value
 
 
 def lookup_as_of(aliases: AliasGenerator, table: Value, key: Value, timestamp: Parameter) -> AsOfImages:
-    """Looks a row up: the last change up to the moment left it so; without one, the first change behind found it so.
+    """The images of a row at a time: after the last change up to it or, without one, before the first change later.
 
-    Clocks may be set back: of one row, the order of the log's ids is that of its changes."""
+    Clocks may be set back, so the log's ids order the changes of one row."""
 
     def change(side: str, *, newest: bool, time_condition: Callable[[Value], Condition] | None = None) -> Value:
         log = aliases.for_table(CHANGE_LOG)
@@ -135,7 +135,7 @@ def lookup_as_of(aliases: AliasGenerator, table: Value, key: Value, timestamp: P
 
 
 def lateral_as_of(aliases: AliasGenerator, images: AsOfImages) -> tuple[sa.FromClause, AsOfImages]:
-    """The same looked up once for rows of several types, in a table beside that of the keys."""
+    """The images as columns of a lateral table, so that rows of several types are looked up once."""
     columns = (images.image.label("then$"), images.last_image.label("last$"))
     table = (
         sa.select(*columns[: 1 if aliases.binding == "unrestricted" else 2])
@@ -148,7 +148,7 @@ def lateral_as_of(aliases: AliasGenerator, images: AsOfImages) -> tuple[sa.FromC
 def as_of(
     aliases: AliasGenerator, entity: CatalogEntity, key: Value, timestamp: Parameter, images: AsOfImages
 ) -> tuple[sa.FromClause, list[Condition]]:
-    """A row as it was, in place of its table, and the conditions that it must meet to be told."""
+    """A row as it was, in place of its table, and the conditions that make it visible."""
     table = entity.table.alias(aliases.next())
     current_row = sa.select(sa.func.to_jsonb(table.table_valued())).where(table.c.id == key).correlate_except(table)
     image_row = row_image(aliases, entity.table, sa.func.coalesce(images.image, current_row.scalar_subquery()))
@@ -162,12 +162,12 @@ def as_of(
 
 
 def require_retention(timestamp: Parameter, value: Value) -> Value:
-    """The value, unless the log no longer reaches back to the moment: then the statement fails, whatever it would find."""
+    """The value; the statement fails if the log no longer reaches back to the time, whatever it would find."""
     return sa.case((sa.func.hub_as_of(param(timestamp)), value))
 
 
 def _visible_today(aliases: AliasGenerator, entity: CatalogEntity, key: Value, last_image: Value) -> Condition:
-    """Whether the viewer sees the row; one that is gone is judged by what it was at last."""
+    """Whether the viewer sees the row today. For a deleted row, its last image decides."""
 
     def exists(rows: sa.FromClause, *conditions: Any) -> Condition:
         return sa.exists(sa.select(sql_literal("1")).select_from(rows).where(*conditions).correlate_except(rows))
@@ -193,7 +193,7 @@ def _visible_today(aliases: AliasGenerator, entity: CatalogEntity, key: Value, l
 def compile_history(
     connection: HistoryConnection, outer: sa.FromClause, aliases: AliasGenerator, compile_object: ObjectCompiler
 ) -> Value:
-    """The connection's JSON; `objects` writes the object of a shape over a row."""
+    """The connection's JSON; `compile_object` compiles an object over a row."""
     page_selection = PageSelection.for_parts(connection.parts, connection.page)
     changes = _changes(connection, outer, aliases)
     keys = _keys(changes)
@@ -246,7 +246,7 @@ def _keys(changes: sa.FromClause) -> list[SortExpression]:
 
 
 def _changes(connection: HistoryConnection, outer: sa.FromClause, aliases: AliasGenerator) -> sa.Subquery:
-    """The changes of the row that are told, with which of their images are shown."""
+    """The visible changes of the row, and which of their images are visible."""
     entity, log = connection.entity, aliases.for_table(CHANGE_LOG)
     sides = {side: image_visible(aliases, entity, log.c[side], And(())) for side in ("before", "after")}
     conditions: list[Condition] = [log.c.row_id == outer.c.id, log.c.table_name == text(entity.table.name)]
@@ -280,7 +280,7 @@ def _total(connection: HistoryConnection, outer: sa.FromClause, aliases: AliasGe
 
 
 def _rows_outside(connection: HistoryConnection, outer: sa.FromClause, aliases: AliasGenerator) -> dict[str, Value]:
-    """Whether changes lie outside the cursor that bounds the page."""
+    """Whether there are changes outside the cursor that bounds the page."""
     rows_outside: dict[str, Value] = {"hasNextPage": sa.false(), "hasPreviousPage": sa.false()}
     if connection.page.after is not None:
         changes = _changes(connection, outer, aliases)

@@ -1,4 +1,4 @@
-"""Writes merged lists as SQL: several types in one connection, newest first; every type gives its newest, then all do."""
+"""Compiles merged lists: several types in one connection, newest first. Each type gives its newest rows; these are merged."""
 
 from collections.abc import Callable
 from typing import Any
@@ -60,7 +60,7 @@ class Branch:
 
 
 class Totals:
-    """The number of all entries, as the one aggregate of a merged list."""
+    """The number of all entries, which is the only aggregate of a merged list."""
 
     def __init__(self, row: sa.FromClause) -> None:
         self.row = row
@@ -73,7 +73,7 @@ class Totals:
 def compile_merged(
     connection: MergedConnectionPlan, outer: sa.FromClause, aliases: AliasGenerator, compile_object: ObjectCompiler
 ) -> Value:
-    """The connection's JSON; `objects` writes the object of a shape over a row."""
+    """The connection's JSON; `compile_object` compiles an object over a row."""
     page_selection = PageSelection.for_parts(connection.parts, connection.page)
     branches = [_branch(source, connection, outer, aliases) for source in connection.sources]
     selects = []
@@ -139,7 +139,7 @@ def _totals(connection: MergedConnectionPlan, outer: sa.FromClause, aliases: Ali
 
 
 def _rows_outside(connection: MergedConnectionPlan, outer: sa.FromClause, aliases: AliasGenerator) -> dict[str, Value]:
-    """Whether entries lie outside the cursors that bound the page."""
+    """Whether there are entries outside the cursors that bound the page."""
 
     def exists(bound: CursorBound | None, *, reverse: bool) -> Value:
         conditions = []

@@ -1,6 +1,4 @@
-"""Writes selections of a plan as SQL expressions that give JSON: objects over rows, links, connections, merged lists.
-
-With conditions.py, connections.py, aggregates.py and compiler.py the only place that writes a SELECT; made once per plan."""
+"""Compiles selections to SQL expressions that give JSON: objects over rows, links, connections, merged lists."""
 
 from collections.abc import Sequence
 
@@ -60,7 +58,7 @@ SORTS_FIRST = {True: "'-infinity'::numeric", False: "'-infinity'::timestamptz"}
 
 
 class SelectionCompiler:
-    """Writes the selections of one statement."""
+    """Compiles the selections of one statement."""
 
     def __init__(self, aliases: AliasGenerator) -> None:
         self.aliases = aliases
@@ -72,7 +70,7 @@ class SelectionCompiler:
         return [(key, self._value(part, row)) for key, part in selection.fields]
 
     def object(self, selection: ObjectSelection, row: sa.FromClause) -> Value:
-        """The object as one value, where the row is at hand."""
+        """The object as one value, where the row is in scope."""
         return json_object(self.columns(selection, row), self.aliases.next())
 
     def select_row(self, selection: ObjectSelection, row: sa.FromClause, conditions: Sequence[Condition]) -> Value:
@@ -111,7 +109,7 @@ class SelectionCompiler:
     def list_source(
         self, connection: ConnectionPlan, outer: sa.FromClause | None
     ) -> tuple[SelectSource, list[Condition]]:
-        """The rows of a list under fresh aliases, and the conditions that make them this list's."""
+        """The rows of a list under fresh aliases, and the conditions that select them."""
         row = self.aliases.for_table(connection.entity.table)
         source = SelectSource(self.aliases, row, grouped=outer is None)
         conditions: list[Condition] = []
@@ -174,7 +172,7 @@ class SelectionCompiler:
         return SortExpression(similarity(connection.search, source.row), term.direction, sa.REAL())
 
     def _rows_outside(self, connection: ConnectionPlan, outer: sa.FromClause | None) -> dict[str, Value]:
-        """Whether rows lie outside the cursors that bound the page."""
+        """Whether there are rows outside the cursors that bound the page."""
 
         def exists(bound: CursorBound | None, *, reverse: bool) -> Value:
             if bound is None:
@@ -183,7 +181,7 @@ class SelectionCompiler:
             keys = [self._sort_expression(term, connection, source) for term in connection.order]
             conditions.append(after_cursor(keys, bound, reverse=reverse, inclusive=True))
             matching = sa.select(sql_literal("true")).select_from(source.tables()).where(*conditions)
-            # Not `exists`, which drops the order and may read the whole table for a row that stands at its end.
+            # Not `exists`, which drops the order and may read the whole table before it finds a row at its end.
             nearest = matching.order_by(*(key.order_by(backward=reverse) for key in keys)).limit(sql_literal("1"))
             return nearest.correlate_except(*source.own()).scalar_subquery().is_not(None)
 
