@@ -28,7 +28,6 @@ ENGINE_PACKAGES: dict[str, tuple[str, ...]] = {
 ENGINE_USERS = (
     "hub.engine",
     "hub.graph",
-    "hub.schema",
     "hub.changefeed",
     "hub.subscriptions",
     "hub.webhooks",

@@ -218,9 +218,8 @@ class MutationExecutor:
             response += b"}"
             tx.raise_if_failed()
             if key is not None:
-                secret = any(
-                    field.field_plan.mutation is not None and field.field_plan.mutation.secret for field in fields
-                )
+                mutations = (field.field_plan.mutation for field in fields)
+                secret = any(mutation is not None and mutation.secret for mutation in mutations)
                 record_key = (context.viewer.key_id or NO_KEY, key, operation_identity.fingerprint())
                 async with tx.translate_errors():
                     if not await self._idempotency.store(
