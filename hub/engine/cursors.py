@@ -56,7 +56,7 @@ def verify(text: str, fingerprint: bytes, secret: bytes, argument: str) -> bytes
             argument=argument,
         )
     raise BadInput(
-        f"{argument}: {text[:40]!r} is not a cursor of this hub; pass a cursor of an earlier page unchanged.",
+        f"{argument}: {text[:40]!r} is not a cursor of this hub; send a cursor of an earlier page unchanged.",
         code="CURSOR_MALFORMED",
         argument=argument,
     )

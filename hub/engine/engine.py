@@ -129,7 +129,7 @@ class Engine:
         operation = self._documents.get(request.query).operation(request.operation_name)
         if operation.operation_type != "subscription":
             raise BadInput(
-                f"A {operation.operation_type} has one answer and is no stream; give a subscription.",
+                f"A {operation.operation_type} has one answer and is no stream; send a subscription.",
                 code="OPERATION_UNKNOWN",
             )
         self._authorize(operation, request, viewer)

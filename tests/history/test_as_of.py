@@ -178,7 +178,9 @@ async def test_a_link_cannot_be_read_as_it_was(northwind_client: HubClient, fiel
     arguments = f'(id: "{prefix}_{"0" * 32}", asOf: "2020-01-01T00:00:00Z")'
     error = await northwind_client.error("{ " + selection.replace("(asOf)", arguments) + " }")
     assert (error["code"], error["path"][1]) == ("AS_OF_LINK", field if "many" not in selection else "many")
-    assert error["message"] == f"{field}: a link cannot be read as it was; ask for the row as it is beside it."
+    assert (
+        error["message"] == f"{field}: a link cannot be read as it was in the past; select the present row beside it."
+    )
 
 
 async def test_a_link_is_read_beside_the_past(northwind_client: HubClient, connection: asyncpg.Connection) -> None:
@@ -195,7 +197,7 @@ async def test_a_moment_that_has_not_come_is_refused(northwind_client: HubClient
     later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     error = await northwind_client.error(THEN, {"id": f"prd_{'0' * 32}", "at": later})
     assert (error["code"], error["argument"], error["path"]) == ("VALUE_INVALID", "asOf", ["product"])
-    assert error["message"] == f"asOf: {later} has not come yet; name a moment that has passed."
+    assert error["message"] == f"asOf: {later} lies in the future; give a time in the past."
 
 
 def test_subscriptions_have_no_as_of_argument() -> None:

@@ -101,19 +101,19 @@ async def test_under_the_newer_media_type_a_bad_call_has_status_400(
             '{ customers { nodes { orders(after: "x") { nodes { id } } } } }',
             "after",
             ["customers", "nodes", "orders"],
-            "after: 'x' is not a cursor of this hub; pass a cursor of an earlier page unchanged.",
+            "after: 'x' is not a cursor of this hub; send a cursor of an earlier page unchanged.",
         ),
         (
             "{ customers { nodes { orders(first: 101) { nodes { id } } } } }",
             "first",
             ["customers", "nodes", "orders"],
-            "first: 101 rows are more than a page holds; ask for at most 100 and page on.",
+            "first: 101 rows are more than a page holds; give at most 100, then read the next page.",
         ),
         (
             "{ orders(filter: { net: { gt: null } }) { totalCount } }",
             "filter.net.gt",
             ["orders"],
-            "filter.net.gt: null is no value here; leave it out, or use isNull.",
+            "filter.net.gt: null is not allowed here; leave it out, or use isNull.",
         ),
         (
             "{ customers { nodes { nme } } }",

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from hub.errors import BadInput
 
-NUL_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it, not the six characters behind a backslash
+NUL_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # the escape in JSON, but not after an escaped backslash
 
 
 def bad_input(code: str, argument: str, problem: str) -> NoReturn:
@@ -16,28 +16,28 @@ def bad_input(code: str, argument: str, problem: str) -> NoReturn:
 
 
 def storable_text(value: Any, argument: str) -> Any:
-    """A text that Postgres can hold; raises VALUE_INVALID for the two kinds that it cannot."""
+    """The value, if Postgres can store it; raises VALUE_INVALID for a NUL character and an unpaired surrogate."""
     if isinstance(value, str):
         if "\0" in value:
-            bad_input("VALUE_INVALID", argument, "the text holds a NUL character; remove it.")
+            bad_input("VALUE_INVALID", argument, "the text contains a NUL character; remove it.")
         if not value.isascii():
             try:
                 value.encode()
             except UnicodeEncodeError:
-                bad_input("VALUE_INVALID", argument, "the text holds half a surrogate pair; send valid Unicode.")
+                bad_input("VALUE_INVALID", argument, "the text contains an unpaired surrogate; send valid Unicode.")
     return value
 
 
 def json_text(value: Any, argument: str) -> str:
-    """A JSON value that Postgres can hold, as text; raises VALUE_INVALID for any other."""
+    """The JSON text of a value that Postgres can store; raises VALUE_INVALID."""
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except ValueError:
-        bad_input("VALUE_INVALID", argument, "a number in it is too large; give it as a text.")
+        bad_input("VALUE_INVALID", argument, "a number in it is too large; send it as a string.")
     except TypeError:
-        bad_input("VALUE_INVALID", argument, "a variable in it is absent or no JSON; give it, and declare it as JSON.")
+        bad_input("VALUE_INVALID", argument, "a variable in it is absent or not JSON; send it, and declare it as JSON.")
     if NUL_ESCAPE.search(text):
-        bad_input("VALUE_INVALID", argument, "a text in it holds a NUL character; remove it.")
+        bad_input("VALUE_INVALID", argument, "a text in it contains a NUL character; remove it.")
     return text
 
 

@@ -70,7 +70,11 @@ class ChangedFieldsCodec(Codec):
         """The columns; raises FILTER_INVALID for a field of none of the types."""
         fields = set(value)
         for name in sorted(fields - self.known_fields):
-            bad_input("FILTER_INVALID", self.argument, f"{name[:60]!r} is a field of none of the types; name one.")
+            bad_input(
+                "FILTER_INVALID",
+                self.argument,
+                f"{name[:60]!r} is not a field of these types; give a field of one of them.",
+            )
         return [column for column, name in self.field_by_column.items() if name in fields]
 
 

@@ -102,10 +102,10 @@ class PageSizeCodec(ValueCodec):
     def convert(self, value: int) -> int:
         """The number; raises PAGE_ARGUMENTS and PAGE_LIMIT."""
         if value < 0:
-            bad_input("PAGE_ARGUMENTS", self.argument, f"{value} rows cannot be given; ask for 0 or more.")
+            bad_input("PAGE_ARGUMENTS", self.argument, f"{value} is negative; give 0 or more.")
         if value > self.limit:
             raise LimitExceeded(
-                f"{self.argument}: {value} rows are more than a page holds; ask for at most {self.limit} and page on.",
+                f"{self.argument}: {value} rows are more than a page holds; give at most {self.limit}, then read the next page.",
                 code="PAGE_LIMIT",
                 argument=self.argument,
             )
@@ -121,7 +121,7 @@ class PastTimestampCodec(Codec):
     def encode(self, value: datetime, context: ExecutionContext) -> datetime:
         """The timestamp; raises VALUE_INVALID."""
         if value > context.now + CLOCK_TOLERANCE:
-            problem = f"{value.isoformat()} has not come yet; name a moment that has passed."
+            problem = f"{value.isoformat()} lies in the future; give a time in the past."
             bad_input("VALUE_INVALID", self.argument, problem)
         return value
 
@@ -137,5 +137,5 @@ class RelativeTimeCodec(Codec):
         try:
             return context.now - value
         except OverflowError:
-            problem = "the duration reaches back before the calendar; give a shorter one."
+            problem = "the duration reaches back before the year 1; give a shorter one."
             bad_input("VALUE_INVALID", self.argument, problem)

@@ -123,7 +123,7 @@ class PlanningContext:
 def required_value(value: object, argument: str, code: str = "VALUE_INVALID") -> ArgumentValue:
     """The argument as a value; raises BadInput when it is null."""
     if not isinstance(value, ArgumentValue):
-        bad_input(code, argument, "null is no value here; leave it out, or use isNull.")
+        bad_input(code, argument, "null is not allowed here; leave it out, or use isNull.")
     return value
 
 

@@ -49,7 +49,11 @@ def plan_filter(planning: PlanningContext, tree: ArgumentTree, entity: CatalogEn
         argument.count(".") > MAX_FILTER_DEPTH
         or max(planning.condition_count, len(planning.parameters)) > MAX_CONDITIONS
     ):
-        bad_input("FILTER_LIMIT", argument.partition(".")[0], "it is too large; split it, or send fewer conditions.")
+        bad_input(
+            "FILTER_LIMIT",
+            argument.partition(".")[0],
+            "the filter is too large; send fewer conditions, or split the query.",
+        )
     parts = [
         _condition(planning, name, part, entity, f"{argument}.{name}")
         for name, part in tree.items()
@@ -132,7 +136,7 @@ def _json_comparisons(planning: PlanningContext, tree: ArgumentTree, column: Col
             continue
         operator_path = f"{argument}.{operator}"
         if operator in ("eq", "ne") and part is None:
-            bad_input("FILTER_INVALID", operator_path, "null is no value here; use isNull.")
+            bad_input("FILTER_INVALID", operator_path, "null is not allowed here; use isNull.")
         value = required_value(part, operator_path, "FILTER_INVALID")
         if operator == "isNull":
             parts.append(JsonComparison(column, path, operator, None, bool(value.plan_value)))
@@ -197,7 +201,7 @@ def count_aggregate(planning: PlanningContext, argument: str) -> None:
         bad_input(
             "FILTER_LIMIT",
             argument,
-            f"an operation may compare and sort by {MAX_AGGREGATES} figures over lists; ask twice.",
+            f"an operation may have at most {MAX_AGGREGATES} aggregates over lists; split it into several operations.",
         )
 
 
@@ -216,7 +220,9 @@ def aggregate_expression(
         return AggregateExpression(join, where, function, column, None)
     if not isinstance(currency, ArgumentValue):
         bad_input(
-            "CURRENCY_REQUIRED", argument, 'amounts of several currencies have no order; add currency: "EUR" beside it.'
+            "CURRENCY_REQUIRED",
+            argument,
+            'amounts in different currencies cannot be compared; add a currency, such as currency: "EUR".',
         )
     return AggregateExpression(
         join, where, function, column, planning.value_parameter(scalars.STRING, currency, f"{argument}.currency")

@@ -25,7 +25,11 @@ def plan_groups(
         for index, item in enumerate(object_items(arguments["by"]))
     )
     if not 1 <= len(keys) <= MAX_GROUP_KEYS or len({key.column for key in keys}) < len(keys):
-        bad_input("GROUP_INVALID", "by", f"give 1 to {MAX_GROUP_KEYS} different fields to group by.")
+        bad_input(
+            "GROUP_INVALID",
+            "by",
+            f"the fields are none, too many or repeated; give 1 to {MAX_GROUP_KEYS} different ones.",
+        )
     search_terms = plan_search(collector.planning, arguments.get("search"), "search")
     by_count = (
         isinstance(arguments.get("orderBy"), ArgumentValue)
@@ -59,12 +63,20 @@ def _plan_group_key(
     bucket, timezone = group_by.get("bucket"), group_by.get("timezone")
     if not isinstance(bucket, ArgumentValue):
         if timezone is not None:
-            bad_input("GROUP_INVALID", f"{argument}.timezone", "a time zone needs a bucket beside it.")
+            bad_input(
+                "GROUP_INVALID",
+                f"{argument}.timezone",
+                "a time zone needs a bucket; add one, or leave the time zone out.",
+            )
         return GroupKey(column, None, None)
     if not column.scalar.is_time:
         bad_input("GROUP_INVALID", f"{argument}.bucket", f"{field} is no time; leave the bucket out.")
     if column.scalar.name == "Date" and timezone is not None:
-        bad_input("GROUP_INVALID", f"{argument}.timezone", f"{field} is a day, the same in every zone; leave it out.")
+        bad_input(
+            "GROUP_INVALID",
+            f"{argument}.timezone",
+            f"{field} is a date, which is the same in every time zone; leave it out.",
+        )
     timezone_parameter = (
         planning.timezone_parameter(timezone, f"{argument}.timezone") if isinstance(timezone, ArgumentValue) else None
     )

@@ -43,7 +43,9 @@ class HistoryFieldsCodec(Codec):
         """The columns; raises FIELD_UNKNOWN for a field that shows none."""
         for name in value:
             if name not in self.field_by_column.values():
-                problem = f"{name[:60]!r} is no column of {self.entity_name} nor a link by one of its columns; name one that is."
+                problem = (
+                    f"{name[:60]!r} is neither a column of {self.entity_name} nor a link by one; give a field that is."
+                )
                 bad_input("FIELD_UNKNOWN", "fields", problem)
         return [column for column, name in self.field_by_column.items() if name in value]
 

@@ -107,7 +107,11 @@ class MixedIdsCodec(Codec):
         decoded = [scalars.decode_id(public_id, self.argument) for public_id in ids]
         for prefix, _ in decoded:
             if prefix not in self.prefixes:
-                bad_input("ID_WRONG_TYPE", self.argument, f"no type has ids that begin with {prefix[:20]}_.")
+                bad_input(
+                    "ID_WRONG_TYPE",
+                    self.argument,
+                    f"no type has ids that begin with {prefix[:20]}_; give an id that the hub returned.",
+                )
         return decoded
 
 

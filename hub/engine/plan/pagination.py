@@ -63,12 +63,12 @@ def plan_search(planning: PlanningContext, tree: ArgumentTree, argument: str) ->
 
     count = len(search_words(storable_text(planning.reader.current_value(value), argument)))
     if count == 0:
-        bad_input("SEARCH_EMPTY", argument, "there is no word in it; leave it out to see all rows.")
+        bad_input("SEARCH_EMPTY", argument, "the text has no words; leave it out to list all rows.")
     if count > MAX_WORDS:
         bad_input(
             "SEARCH_TOO_LONG",
             argument,
-            f"it is too long; give at most {MAX_WORDS} words and {MAX_CHARACTERS} characters.",
+            f"the text is too long; give at most {MAX_WORDS} words and {MAX_CHARACTERS} characters.",
         )
     words = [planning.parameter(sa.Text(), value.source, SearchWordCodec(argument, index)) for index in range(count)]
     return SearchTerms(planning.parameter(sa.Text(), value.source, TextCodec(argument)), tuple(words))
@@ -82,7 +82,11 @@ def plan_order(
         _sort_term(planning, item, entity, f"{argument}[{index}]") for index, item in enumerate(object_items(tree))
     ]
     if len(terms) > MAX_SORT_TERMS or len({term.key for term in terms}) < len(terms):
-        bad_input("ORDER_INVALID", argument, f"give at most {MAX_SORT_TERMS} sort keys, none of them twice.")
+        bad_input(
+            "ORDER_INVALID",
+            argument,
+            f"the sort keys are too many or repeated; give at most {MAX_SORT_TERMS} different ones.",
+        )
     if terms:
         return (*terms, SortTerm("id", terms[-1].direction))
     if uses_search:
@@ -98,7 +102,7 @@ def _sort_term(
     sort_fields = {name: part for name, part in order_by.items() if name != "direction" and part is not None}
     if len(sort_fields) != 1:
         bad_input(
-            "ORDER_INVALID", argument, "name exactly one field or one list to sort by; order several keys as a list."
+            "ORDER_INVALID", argument, "a sort key needs exactly one field or list; give several sort keys as a list."
         )
     direction: AscDesc = "desc" if _plan_value(order_by.get("direction")) == "DESC" else "asc"
     name, part = next(iter(sort_fields.items()))
@@ -119,13 +123,17 @@ def _sort_aggregate(
     function = cast(AggregateFunctionName, _plan_value(order_by["by"]))
     field = _plan_value(order_by.get("field"))
     if (function == "COUNT") is (field is not None):
-        bad_input("ORDER_INVALID", argument, "COUNT takes no field, every other figure needs one.")
+        bad_input(
+            "ORDER_INVALID", argument, "COUNT takes no field, and every other function needs one; change one of them."
+        )
     if field is None:
         count_aggregate(planning, argument)
         return AggregateExpression(join, where, "COUNT", None, None)
     column = next(candidate for candidate in join.entity.aggregable if candidate.column.name.upper() == field)
     if function in ("SUM", "AVG") and not column.scalar.is_number:
-        bad_input("ORDER_INVALID", argument, f"{function} is for numbers; sort by MIN or MAX of {field}.")
+        bad_input(
+            "ORDER_INVALID", argument, f"{function} needs a number, and {field} is none; sort by MIN or MAX of {field}."
+        )
     return aggregate_expression(planning, join, where, function, column, order_by.get("currency"), argument)
 
 
@@ -137,7 +145,7 @@ def page_size(planning: PlanningContext, arguments: Mapping[str, ArgumentTree]) 
     """How many rows, and whether from the end; raises PAGE_ARGUMENTS and PAGE_LIMIT."""
     first, last = arguments.get("first"), arguments.get("last")
     if isinstance(first, ArgumentValue) and isinstance(last, ArgumentValue):
-        bad_input("PAGE_ARGUMENTS", "last", "first and last cannot both be given; take one end of the list.")
+        bad_input("PAGE_ARGUMENTS", "last", "first and last exclude each other; give one of them.")
     if isinstance(last, ArgumentValue):
         return planning.page_size(last, "last"), True
     return (planning.page_size(first, "first") if isinstance(first, ArgumentValue) else DEFAULT_PAGE), False

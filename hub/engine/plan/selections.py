@@ -66,7 +66,7 @@ class SelectionPlanner:
             resolver = entity.resolvers.get(name)
             with self.collector.field_context(key, nodes[0]):
                 if self.planning.as_of and (name in entity.links or name == HISTORY or (resolver and resolver.returns)):
-                    problem = "a link cannot be read as it was; ask for the row as it is beside it."
+                    problem = "a link cannot be read as it was in the past; select the present row beside it."
                     raise BadInput(f"{name}: {problem}", code="AS_OF_LINK")
                 if resolver is not None:
                     resolver_fields.append(self._resolver_field(entity, key, resolver, nodes, hidden))
