@@ -1,7 +1,7 @@
-"""A headless GraphQL customer-data hub over Postgres; ARCHITECTURE.md is the map of its rooms."""
+"""A headless GraphQL customer-data hub on Postgres; ARCHITECTURE.md describes its packages."""
 
 import gc
 
-# What is imported and built at the start lives for ever, and requests leave few circles: looking for them at Python's own pace
-# is a sixth of a start.
+# Objects created at start live as long as the process, and requests leave few reference cycles. Python's default thresholds would
+# spend a sixth of the start on garbage collection.
 gc.set_threshold(100_000, 50, 1_000)

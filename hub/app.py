@@ -1,4 +1,4 @@
-"""The composition root: settings → pool → schema → engine → routes, and the life of one serving process."""
+"""The composition root: settings → pools → graph → engine → routes; and the lifecycle of a serving process."""
 
 import asyncio
 import gc
@@ -39,13 +39,13 @@ from hub.webhooks.expander import UtcClock, utc_now
 _version = sa.table("alembic_version", sa.column("version_num"))
 REVISION_SQL = to_sql(sa.select(_version.c.version_num))
 
-CHANGEFEED_CONNECTIONS = 2  # connections that the order of changes is read through, for streams
+CHANGEFEED_CONNECTIONS = 2  # connections that follow the change feed for streams
 
 DemoKey = Callable[[], str | None]
 
 
 def no_demo_key() -> None:
-    """No key to hand out."""
+    """Returns no key."""
 
 
 def create_key_cache(pool: Pool, settings: Settings) -> ApiKeyCache:
@@ -66,7 +66,7 @@ def create_app(
     metrics: Metrics | None = None,
     demo_key: DemoKey = no_demo_key,
 ) -> AsgiApp:
-    """Everything that answers, from what it answers with. Holds no resource."""
+    """Builds the ASGI app from its parts. Holds no resource."""
     routes = health.routes(probe_database, metrics if settings.metrics else None)
     routes += pages.routes(enabled=settings.graphiql, demo_key=demo_key, bound_to=settings.host)
     return AsgiApp(GatewayContext(engine, key_cache, streams, settings), routes)
@@ -75,9 +75,9 @@ def create_app(
 async def build_graphql_engine(
     settings: Settings, pool: Pool, changefeed_pool: Pool
 ) -> tuple[Engine, ChangeCursors, secrets.Encryptor]:
-    """The engine on a database, and the secrets that it shares with others.
+    """Builds the engine on a database, with the cursor codec and the encryptor that it shares with other components.
 
-    Its commands look at the log through `changefeed_pool`."""
+    Dry runs of webhooks read the change log through `changefeed_pool`."""
     encryption_key = settings.encryption_key.get_secret_value() if settings.encryption_key else None
     async with pool.connection() as connection:
         secret, encryptor = (
@@ -99,9 +99,9 @@ async def build_graphql_engine(
 async def lifespan(
     settings: Settings, dsn: str, *, demo_key: DemoKey = no_demo_key, shared: Path | None = None
 ) -> AsyncIterator[AsgiApp]:
-    """The whole hub on a database, without a socket; workers give the folder in which they share their numbers."""
+    """Runs the whole hub on a database, without a socket. Worker processes share their metrics in the folder `shared`."""
     pool = await Pool.open(dsn, settings)
-    # Keys are looked up on a pool of their own, however busy the others are.
+    # API keys are looked up on a pool of their own, so that authentication works while the other pools are busy.
     auth_pool = Pool(dsn, settings.model_copy(update={"pool_size": 1}))
     stream_settings = settings.model_copy(update={"pool_size": settings.stream_pool_size})
     stream_pool, message_pool = Pool(dsn, stream_settings), Pool(dsn, stream_settings, MESSAGE_SESSION)
@@ -149,7 +149,7 @@ async def lifespan(
 
 @asynccontextmanager
 async def webhook_worker_lifespan(settings: Settings, dsn: str, clock: UtcClock = utc_now) -> AsyncIterator[None]:
-    """What sends webhooks, without anything that answers; it also gives changes their order, if nobody else does."""
+    """Runs the webhook worker without a server; it also sequences changes if no other process does."""
     pool = await Pool.open(dsn, settings)
     try:
         engine, cursors, encryptor = await build_graphql_engine(settings, pool, pool)
@@ -163,7 +163,7 @@ async def webhook_worker_lifespan(settings: Settings, dsn: str, clock: UtcClock 
 
 
 def run_worker_process(settings: Settings, dsn: str) -> None:
-    """The life of a process that sends webhooks, until a signal."""
+    """Runs a webhook worker process until a signal."""
     uvloop.run(_run_worker_process(settings, dsn))
 
 
@@ -181,7 +181,7 @@ async def _run_worker_process(settings: Settings, dsn: str) -> None:
 def serve(
     settings: Settings, dsn: str, server_socket: socket.socket, demo_key: str | None, shared: Path | None = None
 ) -> None:
-    """The life of a serving process, from the open socket to the last answer."""
+    """Runs a serving process, from the open socket to the last response."""
     _raise_file_limit()
     uvloop.run(_serve(settings, dsn, server_socket, demo_key, shared))
 
@@ -189,7 +189,7 @@ def serve(
 def serve_worker(
     settings: Settings, dsn: str, server_socket: socket.socket, demo_key: str | None, shared: Path | None = None
 ) -> None:
-    """The same for one of several processes, which has nobody yet who listens to it."""
+    """Runs one of several serving processes, with its own log."""
     log = Log(requests=settings.log_requests)
     log.capture_stdlib_logging()
     observability.add_handler(log)
@@ -207,13 +207,13 @@ async def _serve(
 
 
 def freeze_gc() -> None:
-    """What exists now lives for ever: it is not looked through again for circles."""
+    """Excludes all current objects from garbage collection: they live as long as the process."""
     gc.collect()
     gc.freeze()
 
 
 def _raise_file_limit() -> None:
-    """Every connection is a file, and the usual 1024 are soon used up."""
+    """Raises the limit of open files: every connection is one, and the default of 1024 is too low."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     target = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
     if soft != resource.RLIM_INFINITY and soft < target:

@@ -1,4 +1,4 @@
-"""The command line. A command prints what it is asked for on standard output, and all else on standard error.
+"""The command line. Commands print their result on standard output and everything else on standard error.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or a wrong setting."""
 
@@ -28,19 +28,21 @@ from hub.postgres.doctor import Check
 from hub.viewer import ADMIN, Role
 from hub.webhooks import dev_receiver
 
-app = typer.Typer(name="hub", help="One GraphQL graph over your customers.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    name="hub", help="One GraphQL graph of your customer data.", no_args_is_help=True, add_completion=False
+)
 key_commands = typer.Typer(help="Issue, list and revoke API keys.", no_args_is_help=True)
-webhook_commands = typer.Typer(help="Help for who receives webhooks.", no_args_is_help=True)
+webhook_commands = typer.Typer(help="Tools for receivers of webhooks.", no_args_is_help=True)
 app.add_typer(key_commands, name="key")
 app.add_typer(webhook_commands, name="webhook")
 
 HostOption = Annotated[str | None, typer.Option(help="Address to listen on (HUB_HOST).", show_default=False)]
 PortOption = Annotated[int | None, typer.Option(help="Port to listen on (HUB_PORT).", show_default=False)]
 DataDirOption = Annotated[Path | None, typer.Option(help="Data directory (HUB_DATA_DIR).", show_default=False)]
-WorkersOption = Annotated[int | None, typer.Option(help="Processes that serve (HUB_WORKERS).", show_default=False)]
-CustomersOption = Annotated[int, typer.Option(min=0, help="Synthetic customers to add to the real ones.")]
+WorkersOption = Annotated[int | None, typer.Option(help="Serving processes (HUB_WORKERS).", show_default=False)]
+CustomersOption = Annotated[int, typer.Option(min=0, help="Synthetic customers to add to Northwind.")]
 WriteOption = Annotated[
-    str | None, typer.Option(help="For developers: what the new migration does.", show_default=False)
+    str | None, typer.Option(help="For developers: generate a migration with this description.", show_default=False)
 ]
 
 DURATION_PATTERN = re.compile(r"(\d{1,5})([hd])")
@@ -50,7 +52,7 @@ DatabaseResult = TypeVar("DatabaseResult")
 
 @app.command()
 def up(host: HostOption = None, port: PortOption = None, data: DataDirOption = None) -> None:
-    """Start the hub with all that it needs: Postgres (unless HUB_DATABASE_URL is set), tables, a first key."""
+    """Start the hub with everything that it needs: Postgres (unless HUB_DATABASE_URL is set), tables, a first API key."""
     launch.up(settings_module.load(host=host, port=port, data_dir=data))
 
 
@@ -58,7 +60,7 @@ def up(host: HostOption = None, port: PortOption = None, data: DataDirOption = N
 def demo(
     host: HostOption = None, port: PortOption = None, data: DataDirOption = None, customers: CustomersOption = 0
 ) -> None:
-    """The same, with sample data to look at."""
+    """Start the hub like `hub up`, with sample data."""
     launch.up(settings_module.load(host=host, port=port, data_dir=data), lambda dsn: _load_demo(dsn, customers))
 
 
@@ -66,23 +68,23 @@ def demo(
 def serve(
     host: HostOption = None, port: PortOption = None, data: DataDirOption = None, workers: WorkersOption = None
 ) -> None:
-    """Serve only: the tables and a key are there already."""
+    """Serve only: the tables and a key must exist."""
     launch.serve(settings_module.load(host=host, port=port, data_dir=data, workers=workers))
 
 
 @app.command()
 def worker(data: DataDirOption = None) -> None:
-    """Send webhooks only, beside serving processes or in their place (HUB_WEBHOOKS=false); start as many as you need."""
+    """Send webhooks only, in addition to serving processes or instead of them (HUB_WEBHOOKS=false). Run as many as you need."""
     launch.start_webhook_worker(settings_module.load(data_dir=data))
 
 
 @app.command()
 def migrate(data: DataDirOption = None, write: WriteOption = None) -> None:
-    """Bring the database's tables to what this version needs; or print the migration that changed tables ask for."""
+    """Migrate the database to this version; or, for developers, generate the migration for changed tables."""
     if write is not None:
         if not write.strip():
-            raise typer.BadParameter('say in a few words what it does: --write "tickets"', param_hint="--write")
-        print(launch.generate_migration(settings_module.load(), write) or "The tables ask for no migration.")
+            raise typer.BadParameter('describe the migration in a few words: --write "tickets"', param_hint="--write")
+        print(launch.generate_migration(settings_module.load(), write) or "No migration is needed.")
         return
     with launch.running_database(settings_module.load(data_dir=data)) as dsn:
         asyncio.run(launch.migrate_to_head(dsn))
@@ -90,25 +92,25 @@ def migrate(data: DataDirOption = None, write: WriteOption = None) -> None:
 
 @app.command()
 def sdl() -> None:
-    """Print the schema as text."""
+    """Print the GraphQL schema."""
     print(graph.build().strawberry.as_str())
 
 
 @app.command()
 def settings() -> None:
-    """Print every setting with its default and what it is for, as Markdown."""
+    """Print every setting with its default and meaning, as Markdown."""
     print(settings_module.markdown(), end="")
 
 
 @app.command(name="errors")
 def print_error_codes() -> None:
-    """Print every error code with what it means, as Markdown."""
+    """Print every error code with its meaning, as Markdown."""
     print(errors.markdown(), end="")
 
 
 @app.command(name="doctor")
 def run_doctor(data: DataDirOption = None) -> None:
-    """Say what is wrong with the set-up, and how to mend it."""
+    """Check the set-up and print problems with their fixes."""
     configuration = settings_module.load(data_dir=data)
     checks = doctor.check_machine(configuration)
     try:
@@ -118,7 +120,7 @@ def run_doctor(data: DataDirOption = None) -> None:
         checks.append(Check("database", False, error.message, "see above"))
     table = Table(box=None, show_header=False)
     for check in checks:
-        status = "[green]well[/]" if check.ok else "[red]wrong[/]"
+        status = "[green]ok[/]" if check.ok else "[red]problem[/]"
         table.add_row(status, check.name, "" if check.ok else f"{check.problem}; {check.fix}")
     Console().print(table)
     if not all(check.ok for check in checks):
@@ -127,14 +129,14 @@ def run_doctor(data: DataDirOption = None) -> None:
 
 @key_commands.command()
 def create(
-    role: Annotated[Role, typer.Option(help="What it may do.")],
-    name: Annotated[str, typer.Option(help="What you call it.")] = "",
-    unit: Annotated[str | None, typer.Option(help="Bind it to a unit and all below: its id or code.")] = None,
-    customer: Annotated[str | None, typer.Option(help="Bind it to one customer: its id.")] = None,
+    role: Annotated[Role, typer.Option(help="Permissions of the key.")],
+    name: Annotated[str, typer.Option(help="A name for the key.")] = "",
+    unit: Annotated[str | None, typer.Option(help="Bind the key to a unit and its subtree: id or code.")] = None,
+    customer: Annotated[str | None, typer.Option(help="Bind the key to one customer: id.")] = None,
     expires: Annotated[str | None, typer.Option(help="2030-12-31, a full time, or 90d or 12h from now.")] = None,
     data: DataDirOption = None,
 ) -> None:
-    """Make a key and print it. It is shown once; the database keeps a hash."""
+    """Create an API key and print it. It is shown once; the database stores only a hash."""
     now = datetime.now(UTC)
     expires_at = None if expires is None else _parse_time(expires, now)
     customer_id = None if customer is None else _parse_uuid(customer)
@@ -149,7 +151,7 @@ def create(
 
 @key_commands.command(name="list")
 def list_keys(data: DataDirOption = None) -> None:
-    """Show all keys, without what is secret about them."""
+    """List all API keys, without their secret parts."""
 
     async def fetch_keys(pool: Pool) -> list[api_keys.StoredKey]:
         async with pool.connection() as connection:
@@ -177,27 +179,29 @@ def revoke(
     id: Annotated[str, typer.Argument(help="The key's id, the part between its two underscores.")],
     data: DataDirOption = None,
 ) -> None:
-    """Refuse a key from now on."""
+    """Revoke an API key immediately."""
 
     async def revoke_key(pool: Pool) -> datetime:
         async with pool.transaction() as tx:
             return await api_keys.revoke(tx, ADMIN, id, datetime.now(UTC))
 
-    print(f"{id} is refused since {_format_time(_in_database(data, revoke_key))}")
+    print(f"{id} is revoked since {_format_time(_in_database(data, revoke_key))}")
 
 
 @webhook_commands.command()
 def listen(
     secret: Annotated[
-        str, typer.Option(prompt=True, hide_input=True, help="The webhook's secret; asked for if left out.")
+        str, typer.Option(prompt=True, hide_input=True, help="The webhook's secret; prompted for if left out.")
     ],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of this machine; 0 takes any free one.")] = 8787,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any free one.")] = 8787,
 ) -> None:
-    """Take deliveries on this machine, check their signatures and show them. The hub must be allowed to reach it."""
+    """Receive deliveries on this machine, verify their signatures and print them. HUB_WEBHOOK_ALLOW must allow the address."""
     try:
         signing_key = signing_secrets.decode_secret(secret)
     except ValueError:
-        message = "--secret: this is no secret of a webhook; give it as the hub told it, whsec_ and 44 characters."
+        message = (
+            "--secret: this is not the secret of a webhook; give it as the hub returned it, whsec_ and 44 characters."
+        )
         raise BadInput(message, code="KEY_INVALID", argument="secret") from None
     with suppress(KeyboardInterrupt):
         asyncio.run(dev_receiver.receive(port, signing_key, lambda text: print(text, flush=True)))
@@ -223,7 +227,7 @@ async def _load_demo(dsn: str, customers: int) -> None:
 
 
 def _database_id(text: str) -> str:
-    """An id as the database writes it, from the API's `org_0192…` or a UUID; any other text as it is."""
+    """Returns an API id (`org_0192…`) or a UUID in the form of the database; any other text unchanged."""
     try:
         return str(UUID(text.rpartition("_")[2]))
     except ValueError:

@@ -1,4 +1,4 @@
-"""What can be wrong with a set-up, and how to mend it. `hub doctor` tells it all; starting stops at the first fault."""
+"""Checks of a set-up, with fixes. `hub doctor` reports all of them; a start stops at the first problem."""
 
 import os
 from http.client import HTTPConnection, HTTPException
@@ -19,7 +19,7 @@ CONNECT_TIMEOUT = 5.0
 
 
 async def connect(dsn: str) -> Connection:
-    """A connection, or one line that says why there is none; the password is in neither."""
+    """Opens a connection. Raises Misconfigured with the reason in one line, without the password."""
     try:
         return await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
@@ -29,7 +29,7 @@ async def connect(dsn: str) -> Connection:
 
 
 async def check_database(dsn: str) -> list[Check]:
-    """What the database is like, and whether its tables are those that this code expects."""
+    """Checks the server, and whether its tables are at the revision that this code expects."""
     checks = await check_server(dsn)
     if all(check.ok for check in checks):
         checks.append(_check_migrations(await migrate.current_revision(dsn), migrate.head_revision()))
@@ -37,7 +37,7 @@ async def check_database(dsn: str) -> list[Check]:
 
 
 async def check_server(dsn: str) -> list[Check]:
-    """What the database is like, whatever is in it."""
+    """Checks the server, whatever it contains."""
     connection = await connect(dsn)
     try:
         return list(await run_checks(connection))
@@ -46,7 +46,7 @@ async def check_server(dsn: str) -> list[Check]:
 
 
 def require_all_ok(checks: list[Check]) -> None:
-    """Raise at the first that would make answers wrong or impossible."""
+    """Raises Misconfigured for the first check that failed."""
     for check in checks:
         if not check.ok:
             raise Misconfigured(f"{check.name}: {check.problem}; {check.fix}.", code="DATABASE_UNFIT")
@@ -60,7 +60,7 @@ def _check_migrations(current: str | None, expected: str) -> Check:
 
 
 def check_machine(configuration: Settings) -> list[Check]:
-    """What can be seen without a database."""
+    """Checks everything that needs no database."""
     return [
         _check_variables(),
         _check_data_dir(configuration.data_dir),
@@ -76,7 +76,7 @@ def _check_variables() -> Check:
 
 
 def _check_data_dir(path: Path) -> Check:
-    # What is not there yet is made, if its nearest parent that is there lets us.
+    # A missing directory can be created if its nearest existing parent is writable.
     nearest = next(candidate for candidate in (path, *path.absolute().parents) if candidate.exists())
     usable = nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
     return _make_check(
@@ -100,7 +100,7 @@ def _check_address(configuration: Settings) -> Check:
 
 
 def _is_hub_listening(configuration: Settings) -> bool:
-    """Whether it is a hub that listens there."""
+    """Whether a hub listens on the address."""
     connection = HTTPConnection(configuration.host, configuration.port, timeout=1)
     try:
         connection.request("GET", "/healthz")

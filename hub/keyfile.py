@@ -1,4 +1,4 @@
-"""The first key of a hub, kept in the data directory for its owner alone."""
+"""The first API key of a hub, stored in the data directory and readable only by its owner."""
 
 import os
 from datetime import datetime
@@ -13,7 +13,7 @@ FILE_NAME = "key"
 
 
 def read(data_dir: Path) -> str | None:
-    """The key in the directory, if there is one that could be right."""
+    """Returns the key in the directory, or None if there is no well-formed one."""
     try:
         text = (data_dir / FILE_NAME).read_text("utf-8").strip()
     except (FileNotFoundError, NotADirectoryError):
@@ -24,7 +24,7 @@ def read(data_dir: Path) -> str | None:
 
 
 async def ensure(pool: Pool, data_dir: Path, now: datetime) -> tuple[str, bool]:
-    """The directory's key, and whether it was made just now: at the first time, or when the database is another."""
+    """Returns the directory's key and whether it is new: there was none, or the database does not know it."""
     file_key = read(data_dir)
     async with pool.transaction() as tx:
         if file_key is not None:
@@ -32,7 +32,7 @@ async def ensure(pool: Pool, data_dir: Path, now: datetime) -> tuple[str, bool]:
             if stored_key is not None and stored_key.hash == api_keys.digest(file_key):
                 return file_key, False
         new_key = await api_keys.create(tx, ADMIN, api_keys.NewKey("first key", Role.ADMIN), now)
-        # Before the commit: a key that could not be kept is not issued.
+        # Before the commit: a key that cannot be written is not issued.
         _write(data_dir, new_key)
     return new_key, True
 

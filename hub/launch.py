@@ -1,4 +1,4 @@
-"""From settings to a hub that answers: the address, the database, the first key, the processes. Commands call this."""
+"""Starts a hub from its settings: address, database, first key, processes. Called by the command line."""
 
 import asyncio
 import signal
@@ -27,7 +27,7 @@ PoolResult = TypeVar("PoolResult")
 
 @contextmanager
 def logging_events(settings: Settings) -> Iterator[None]:
-    """What happens is written down while the body runs."""
+    """Logs events while the body runs."""
     log = Log(requests=settings.log_requests)
     log.capture_stdlib_logging()
     remove_handler = observability.add_handler(log)
@@ -40,7 +40,7 @@ def logging_events(settings: Settings) -> Iterator[None]:
 
 @contextmanager
 def running_database(settings: Settings) -> Iterator[str]:
-    """The address of the database: that of HUB_DATABASE_URL, or of the embedded one, which runs while the body does."""
+    """Yields the database URL: HUB_DATABASE_URL, or that of the embedded Postgres, which runs while the body runs."""
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
@@ -56,7 +56,7 @@ def running_database(settings: Settings) -> Iterator[str]:
 
 
 async def with_pool(settings: Settings, dsn: str, function: Callable[[Pool], Awaitable[PoolResult]]) -> PoolResult:
-    """What `function` does with a pool that is there for it alone."""
+    """Runs `function` with a pool of its own and returns its result."""
     (await doctor.connect(dsn)).terminate()
     pool = await Pool.open(dsn, settings)
     try:
@@ -66,9 +66,9 @@ async def with_pool(settings: Settings, dsn: str, function: Callable[[Pool], Awa
 
 
 def up(settings: Settings, load: Callable[[str], Awaitable[object]] | None = None) -> None:
-    """Make all that is missing, then serve until a signal."""
+    """Create everything that is missing, then serve until a signal."""
     signal.signal(signal.SIGTERM, _exit_on_signal)
-    # The address comes first: that it is taken is the likeliest fault, and the cheapest to find.
+    # Bind first: an address in use is the most likely fault, and the cheapest to detect.
     with logging_events(settings), closing(server.bind(settings)) as server_socket, running_database(settings) as dsn:
         asyncio.run(migrate_to_head(dsn))
         if load is not None:
@@ -76,7 +76,7 @@ def up(settings: Settings, load: Callable[[str], Awaitable[object]] | None = Non
         now = datetime.now(UTC)
         key, is_new = asyncio.run(with_pool(settings, dsn, lambda pool: keyfile.ensure(pool, settings.data_dir, now)))
         if settings.workers == 1:
-            graph.build()  # which takes longest: whoever follows what is printed now is answered soon
+            graph.build()  # the slowest step: done before the address is printed
         server_socket.listen(server.BACKLOG)
         if is_new:
             print(f"key  {key}")
@@ -88,7 +88,7 @@ def up(settings: Settings, load: Callable[[str], Awaitable[object]] | None = Non
 
 
 def serve(settings: Settings) -> None:
-    """Serve what others have made."""
+    """Serve a database that is migrated and has a key."""
     signal.signal(signal.SIGTERM, _exit_on_signal)
     with logging_events(settings), closing(server.bind(settings)) as server_socket, running_database(settings) as dsn:
         doctor.require_all_ok(asyncio.run(doctor.check_database(dsn)))
@@ -104,7 +104,7 @@ def start_webhook_worker(settings: Settings) -> None:
 
 
 def serve_processes(settings: Settings, dsn: str, server_socket: socket.socket, demo_key: str | None) -> None:
-    """Serve in this process, or in several below it."""
+    """Serve in this process, or in several child processes."""
     if settings.workers == 1:
         app.serve(settings, dsn, server_socket, demo_key)
         return
@@ -119,14 +119,14 @@ async def _run_loader(load: Callable[[str], Awaitable[object]], dsn: str) -> Non
 
 
 async def migrate_to_head(dsn: str) -> None:
-    """Bring a database that can carry the hub to the newest schema."""
+    """Migrate a database to the newest revision. Raises Misconfigured if the server does not meet the requirements."""
     doctor.require_all_ok(await doctor.check_server(dsn))
     await migrate.upgrade(dsn)
 
 
 def generate_migration(settings: Settings, message: str) -> Path | None:
-    """A new script of migrations/, printed from the tables in the code; None when they are what the scripts make."""
-    # In a database of its own: a data directory may have seen drafts of scripts that are gone.
+    """Generate a migration from the tables in the code; None if the existing migrations already create them."""
+    # In a temporary database, because a data directory may have run drafts of migrations that no longer exist.
     with (
         tempfile.TemporaryDirectory(prefix="hub-") as scratch,
         running_database(settings.model_copy(update={"data_dir": Path(scratch)})) as dsn,
@@ -136,5 +136,5 @@ def generate_migration(settings: Settings, message: str) -> Path | None:
 
 
 def _exit_on_signal(_: int, __: FrameType | None) -> NoReturn:
-    """Until the server takes the signals over: leave through every `finally`."""
+    """Exits through every `finally`, until the server installs its own signal handlers."""
     raise SystemExit(1)

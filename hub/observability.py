@@ -1,4 +1,4 @@
-"""The closed list of things worth telling. Logs (here) and metrics (web/metrics.py) are two listeners of it."""
+"""The closed list of events, and the log that handles them. Metrics (web/metrics.py) are another handler."""
 
 import asyncio
 import io
@@ -15,11 +15,11 @@ import structlog
 
 
 class RequestDone(NamedTuple):
-    """A request was answered, or refused, or given up by its client (status 499)."""
+    """A request was answered or rejected, or its client disconnected (status 499)."""
 
     request_id: str
-    operation: str  # query, mutation, subscription, or "" when it was refused before that was known
-    name: str  # the operation's name, sanitised and cut
+    operation: str  # query, mutation, subscription, or "" if it was rejected before that was known
+    name: str  # the operation's name, sanitised and shortened
     status: int
     code: str
     key: str  # public id of the API key, never the key
@@ -29,14 +29,14 @@ class RequestDone(NamedTuple):
 
 
 class PlanCompiled(NamedTuple):
-    """An operation of a shape not seen before was planned."""
+    """An operation was planned that was not in the plan cache."""
 
     operation: str
     seconds: float
 
 
 class InternalFailure(NamedTuple):
-    """A fault of ours. The client was told the request id; the traceback goes to the log alone."""
+    """An unexpected exception. The client gets only the request id; the log gets the traceback."""
 
     request_id: str
     where: str
@@ -44,14 +44,14 @@ class InternalFailure(NamedTuple):
 
 
 class PostgresReady(NamedTuple):
-    """The embedded Postgres accepts connections; it ran already, unless this process started it."""
+    """The embedded Postgres accepts connections; `started` says whether this process started it."""
 
     data_dir: str
     started: bool
 
 
 class PostgresNotice(NamedTuple):
-    """Something about the embedded Postgres that its keeper should know."""
+    """A notice about the embedded Postgres for the operator."""
 
     text: str
 
@@ -63,28 +63,28 @@ class HubReady(NamedTuple):
 
 
 class HubStopping(NamedTuple):
-    """This process accepts no more requests and ends those it has."""
+    """This process accepts no more requests and finishes the open ones."""
 
     reason: str
 
 
 class LeadershipAcquired(NamedTuple):
-    """This process gives changes their positions from now on."""
+    """This process became the leader: it assigns positions to changes."""
 
-    settled: int  # the id up to which it has nothing to look for
+    settled: int  # the watermark: every id up to it has a position
 
 
 class LeadershipLost(NamedTuple):
-    """It does so no longer, against its will; another process takes over, or this one again."""
+    """This process lost the leader lock; it or another process becomes the leader."""
 
     reason: str
 
 
 class ChangesSequenced(NamedTuple):
-    """Changes got their positions."""
+    """Positions were assigned to changes."""
 
     changes: int
-    max_lag: float  # since the oldest of them was made
+    max_lag: float  # seconds since the oldest of them was written
 
 
 class SocketOpened(NamedTuple):
@@ -92,15 +92,15 @@ class SocketOpened(NamedTuple):
 
 
 class SocketClosed(NamedTuple):
-    """It is gone."""
+    """A WebSocket was closed."""
 
-    key: str  # public id of the API key; "" when none was shown
-    code: int  # that the hub or else the client closed it with; 1006 when it broke off
+    key: str  # public id of the API key; "" before authentication
+    code: int  # the close code of the hub or the client; 1006 if the connection was lost
     seconds: float
 
 
 class StreamOpened(NamedTuple):
-    """A subscription runs."""
+    """A subscription started."""
 
     request_id: str
     name: str
@@ -109,19 +109,19 @@ class StreamOpened(NamedTuple):
 
 
 class StreamClosed(NamedTuple):
-    """It has ended."""
+    """A subscription ended."""
 
     request_id: str
     name: str
     key: str
     transport: str
-    reason: str  # complete, stopped (by the client), gone, or the code that it was cut or refused with
+    reason: str  # complete, stopped (by the client), gone, or the error code that closed it
     seconds: float
     messages: int
 
 
 class MessagesSent(NamedTuple):
-    """Messages were sent through streams, since the last time that this was told."""
+    """Messages were sent to subscribers since the last such event."""
 
     messages: int
 
@@ -151,7 +151,7 @@ _handlers: list[EventHandler] = []
 
 
 def add_handler(handler: EventHandler) -> Callable[[], None]:
-    """Tell `listener` everything from now on; calling the result ends that."""
+    """Passes all further events to `handler`; the returned function removes it."""
     _handlers.append(handler)
     return lambda: _handlers.remove(handler)
 
@@ -162,7 +162,7 @@ def emit(event: Event) -> None:
 
 
 class Log:
-    """Writes what is told as one line each on standard error: JSON, or coloured text on a terminal."""
+    """Writes each event as one line to standard error: JSON, or coloured text on a terminal."""
 
     def __init__(self, *, requests: bool = True) -> None:
         self.requests = requests
@@ -181,9 +181,9 @@ class Log:
         self._log = structlog.wrap_logger(self._writer, processors=self._processors, wrapper_class=wrapper).bind()
 
     def capture_stdlib_logging(self) -> None:
-        """Let in what asyncio and other libraries write to Python's own log, if it is a warning or worse."""
+        """Includes warnings and errors that libraries write through Python's logging."""
         logging.basicConfig(level=logging.WARNING, handlers=[_StdlibLogHandler(self._log)], force=True)
-        # Its warnings are about requests that web/http_protocol.py refuses, and tells of.
+        # Its warnings concern requests that web/http_protocol.py rejects and logs itself.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
     def __call__(self, event: Event) -> None:
@@ -205,7 +205,7 @@ class Log:
             self._log.info(_EVENT_NAMES[type(event)], **event._asdict())
 
     def _buffer(self, request: RequestDone) -> None:
-        """Requests are written in bunches, soon: between two others a line costs twice as much."""
+        """Buffers request lines and writes them in batches after FLUSH_DELAY; single writes cost twice as much."""
         self._buffered.append((time.time(), request))
         if len(self._buffered) == 1:
             try:
@@ -214,7 +214,7 @@ class Log:
                 self.flush()
 
     def flush(self) -> None:
-        """Write what waits; by the same steps as any other line, without the logger's own, which cost more than they."""
+        """Writes the buffered request lines; calls the processors directly, because the logger itself costs more than they do."""
         buffered, self._buffered = self._buffered, []
         lines = []
         for logged_at, request in buffered:
@@ -237,7 +237,7 @@ class Log:
             self._writer.msg(b"\n".join(lines))
 
 
-# Too many for lines, or told again at their end; metrics count them.
+# Not logged: too frequent, or covered by a later event. Metrics count them.
 METRICS_ONLY = (PlanCompiled, ChangesSequenced, SocketOpened, StreamOpened, MessagesSent)
 _EVENT_NAMES: dict[type[Event], str] = {
     SocketClosed: "socket",
@@ -252,7 +252,7 @@ _EVENT_NAMES: dict[type[Event], str] = {
 
 
 def _encode_json(_: object, level: str, event_dict: MutableMapping[str, Any]) -> bytes:
-    # One step instead of structlog's four, which cost a request twice as much.
+    # One step instead of structlog's four, which cost twice as much per request.
     event_dict["level"] = level
     event_dict.setdefault("timestamp", datetime.now(UTC))
     return orjson.dumps(event_dict, default=repr, option=orjson.OPT_UTC_Z)
@@ -267,7 +267,7 @@ def _format_traceback(error: BaseException | None) -> str | None:
 
 
 class _StderrWriter:
-    """Past Python's buffers: a line is written whole, whichever process writes beside us."""
+    """Writes to standard error without Python's buffers, so that lines of several processes do not mix."""
 
     def __init__(self) -> None:
         self._file = io.FileIO(sys.stderr.fileno(), "w", closefd=False)
@@ -276,14 +276,14 @@ class _StderrWriter:
         try:
             self._file.write(line + b"\n")
         except OSError:
-            # A full disk or a closed pipe must not stop the hub; there is no place left to say so.
+            # A full disk or a closed pipe must not stop the hub, and there is nowhere to report it.
             return
 
     info = warning = error = critical = msg
 
 
 class _StdlibLogHandler(logging.Handler):
-    """Python's own log, passed on."""
+    """Forwards records of Python's logging to the log."""
 
     def __init__(self, log: Any) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What happens by itself, and how often: one tuple."""
+"""All periodic tasks and their intervals."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,7 +21,7 @@ PURGE_BATCH = 1_000  # rows deleted at once
 
 
 class PeriodicTask(NamedTuple):
-    """Something done every so many seconds, until it says that nothing is left, and once more before the hub stops."""
+    """Runs every `interval` seconds, again at once while it returns True, and once more when the hub stops."""
 
     name: str
     interval: float
@@ -78,7 +78,7 @@ def periodic_tasks(
 
 @asynccontextmanager
 async def run_periodic_tasks(periodic: tuple[PeriodicTask, ...]) -> AsyncIterator[None]:
-    """The chores are done while the body runs."""
+    """Runs the tasks while the body runs."""
     tasks = [asyncio.create_task(_repeat(periodic_task)) for periodic_task in periodic]
     try:
         yield
@@ -100,6 +100,6 @@ async def _run_once(periodic_task: PeriodicTask) -> bool:
     try:
         return await periodic_task.run()
     except Exception as error:
-        # The next time may do better; a chore must not take the hub down.
+        # The next run may succeed; a periodic task must not stop the hub.
         emit(InternalFailure("", periodic_task.name, error))
         return False

@@ -1,4 +1,4 @@
-"""Every knob of the hub: its name, its default and why. Nothing else reads the environment."""
+"""All settings of the hub, with defaults and descriptions. No other module reads the environment."""
 
 import os
 import re
@@ -47,140 +47,144 @@ AllowedTarget = Annotated[str, AfterValidator(_validate_target)]
 
 
 class Settings(BaseSettings):
-    """What the keeper of a hub may choose. Read once, at start; passed on as an argument."""
+    """Settings for the operator of a hub. Read once at start, then passed as an argument."""
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
 
-    host: str = Field("127.0.0.1", description="Address to listen on. Anything but loopback is open to the network.")
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on. Any address but loopback is reachable from the network."
+    )
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
     data_dir: Path = Field(
-        Path("hub-data"), description="Directory of the embedded Postgres and of the first key, made when missing."
+        Path("hub-data"), description="Directory of the embedded Postgres and of the first API key; created if missing."
     )
     database_url: Annotated[SecretStr | None, AfterValidator(_validate_dsn)] = Field(
         None,
         description="PostgreSQL 18 or newer to use instead of the embedded one: `postgresql://user:password@host/db`.",
     )
-    workers: int = Field(1, ge=1, le=256, description="Processes that serve; each has its own pool.")
+    workers: int = Field(1, ge=1, le=256, description="Serving processes; each has its own pool.")
     pool_size: int = Field(
         5,
         ge=1,
         le=500,
-        description="Database connections per process, besides those of streams, one for keys and three for the order of "
-        "changes. Best in total: twice the database's cores plus one.",
+        description="Database connections per process for requests. Streams, API keys and the sequencing of changes have "
+        "connections of their own. Best in total: twice the database's cores plus one.",
     )
     stream_pool_size: int = Field(
         3,
         ge=1,
         le=100,
-        description="Database connections per process that changes are told through, and as many for live answers, beside "
-        "requests; each is opened when it is first needed.",
+        description="Database connections per process that render changes for subscriptions, and as many for live queries; "
+        "opened on demand.",
     )
     live_limit: int = Field(
         1_000,
         ge=1,
         le=100_000,
-        description="Different live answers, and streams of whole tables, that one process tells at once."
-        " More would cost the database a statement each whenever a row changes.",
+        description="Different live queries and unselective streams that one process serves at the same time. Each costs the "
+        "database one statement whenever a row changes.",
     )
     graphiql: bool = Field(
-        True, description="Serve the pages `/graphiql` and `/live`. They hold no data and need a key."
+        True, description="Serve the pages `/graphiql` and `/live`. They contain no data and need an API key."
     )
     metrics: bool = Field(
-        True, description="Serve Prometheus metrics at `/metrics`, without a key and without secrets."
+        True, description="Serve Prometheus metrics at `/metrics`. They need no API key and contain no secrets."
     )
     log_requests: bool = Field(True, description="Write one log line per request to standard error.")
     allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
-        (), description="Browser origins that may call the hub, separated by commas; `*` allows every one."
+        (), description="Browser origins that may call the hub, separated by commas; `*` allows all."
     )
     key_cache_ttl: float = Field(
         1.0,
         ge=0,
         le=60,
-        description="Seconds for which a looked-up API key is believed: so late is a revocation noticed.",
+        description="Seconds for which an API key is cached; a revocation takes effect within this time.",
     )
-    key_cache_size: int = Field(10_000, ge=1, description="API keys, known or unknown, remembered per process.")
+    key_cache_size: int = Field(10_000, ge=1, description="API keys, valid or not, cached per process.")
     compress_min_bytes: int = Field(
-        1024, ge=0, description="Bytes from which an answer is compressed, if the client accepts it."
+        1024, ge=0, description="Minimum bytes of a response to be compressed, if the client accepts it."
     )
     change_retention: int = Field(
-        7, ge=1, le=3650, description="Days for which changes can be read again; older ones are dropped day by day."
+        7, ge=1, le=3650, description="Days for which changes can be read; older ones are dropped day by day."
     )
 
     webhooks: bool = Field(
-        True, description="Send webhooks from serving processes too; turn it off where `hub worker` runs beside them."
+        True, description="Send webhooks from serving processes; turn it off if `hub worker` sends them."
     )
     webhook_allow: Annotated[tuple[AllowedTarget, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
         (),
-        description="Hosts and networks that webhooks may reach although they are inside or without TLS, separated by "
-        "commas: `10.1.0.0/16,receiver.internal`.",
+        description="Private hosts and networks that webhooks may reach, also without TLS, separated by commas: "
+        "`10.1.0.0/16,receiver.internal`.",
     )
     webhook_retention: int = Field(
-        14, ge=1, le=3650, description="Days for which deliveries and their attempts are kept."
+        14, ge=1, le=3650, description="Days for which finished deliveries and their attempts are stored."
     )
     encryption_key: SecretStr | None = Field(
         None,
         min_length=32,
-        description="At least 32 random characters that secrets in the database are encrypted with; the same on all nodes. "
-        "Without it the database holds that key too.",
+        description="At least 32 random characters that encrypt secrets in the database; the same on all nodes. Without it the "
+        "encryption key is stored in the database too.",
     )
 
-    depth_limit: int = Field(15, ge=1, description="Levels a selection may be nested; introspection is exempt.")
-    alias_limit: int = Field(100, ge=0, description="Aliases per operation, fragments expanded.")
-    field_limit: int = Field(500, ge=1, description="Fields per operation, fragments expanded.")
+    depth_limit: int = Field(15, ge=1, description="Levels of nested selections; introspection is exempt.")
+    alias_limit: int = Field(100, ge=0, description="Aliases per operation, with fragments expanded.")
+    field_limit: int = Field(500, ge=1, description="Fields per operation, with fragments expanded.")
     token_limit: int = Field(2_000, ge=1, description="Tokens per document.")
     root_field_limit: int = Field(20, ge=1, description="Root fields per operation.")
     directive_limit: int = Field(10, ge=0, description="Directives per operation.")
-    error_limit: int = Field(5, ge=1, description="Errors told per answer.")
-    cost_limit: int = Field(5_000, ge=1, description="Estimated cost of one operation: rows it could touch.")
-    page_limit: int = Field(100, ge=1, description="Greatest `first` or `last` of a list.")
+    error_limit: int = Field(5, ge=1, description="Errors reported per response.")
+    cost_limit: int = Field(5_000, ge=1, description="Estimated cost of one operation: the rows that it could read.")
+    page_limit: int = Field(100, ge=1, description="Maximum of `first` and `last`.")
     body_limit: int = Field(262_144, ge=1, description="Bytes of a request's body.")
     header_limit: int = Field(
-        65_536, ge=1024, description="Bytes of a request's line and headers, so also of a GET's query string."
+        65_536,
+        ge=1024,
+        description="Bytes of a request line and its headers; this also limits the query string of a GET.",
     )
-    statement_timeout: float = Field(5.0, gt=0, description="Seconds one database statement may take.")
-    lock_timeout: float = Field(2.0, gt=0, description="Seconds a statement may wait for a lock.")
+    statement_timeout: float = Field(5.0, gt=0, description="Timeout of one database statement, in seconds.")
+    lock_timeout: float = Field(2.0, gt=0, description="Seconds that a statement may wait for a lock.")
     request_timeout: float = Field(
-        15.0, gt=0, description="Seconds for a whole request, from its headers to its answer."
+        15.0, gt=0, description="Seconds for a whole request, from its headers to its response."
     )
     header_timeout: float = Field(5.0, gt=0, description="Seconds for a request's headers to arrive.")
-    keep_alive_timeout: int = Field(5, ge=1, description="Seconds an idle connection is kept open.")
-    socket_total: int = Field(20_000, ge=1, description="WebSockets open at once per process, with a key or without.")
-    socket_limit: int = Field(
-        100, ge=1, description="WebSockets and streams of server-sent events that one key may hold open, per process."
-    )
+    keep_alive_timeout: int = Field(5, ge=1, description="Seconds for which an idle HTTP connection stays open.")
+    socket_total: int = Field(20_000, ge=1, description="Open WebSockets per process, authenticated or not.")
+    socket_limit: int = Field(100, ge=1, description="Open WebSockets and SSE streams per API key and process.")
     socket_init_total: int = Field(
-        2_000, ge=1, description="WebSockets per process that have not shown a key yet; more are refused for a while."
+        2_000, ge=1, description="Unauthenticated WebSockets per process; more are rejected."
     )
     socket_init_timeout: float = Field(
-        5.0, gt=0, description="Seconds for a new WebSocket to show its key (`connection_init`)."
+        5.0, gt=0, description="Seconds for a new WebSocket to authenticate (`connection_init`)."
     )
     socket_concurrency: int = Field(
-        10, ge=1, description="Operations of one WebSocket that run at once; others wait for their turn."
+        10, ge=1, description="Operations of one WebSocket that run at the same time; others wait."
     )
     socket_ping: float = Field(
-        30.0, gt=0, description="Seconds between pings of a WebSocket; one that is silent until the next is dropped."
+        30.0,
+        gt=0,
+        description="Seconds between pings of a WebSocket; it is closed if it sends nothing until the next ping.",
     )
-    frame_limit: int = Field(65_536, ge=1024, description="Bytes of one message that comes through a WebSocket.")
+    frame_limit: int = Field(65_536, ge=1024, description="Bytes of one incoming WebSocket message.")
     stream_limit: int = Field(
-        50, ge=1, description="Operations open at once on one WebSocket, streams and those that wait among them."
+        50, ge=1, description="Open operations per WebSocket, including streams and waiting operations."
     )
     stream_buffer: int = Field(
-        262_144, ge=4096, description="Bytes that are kept for a client that reads slowly before its streams wait."
+        262_144, ge=4096, description="Bytes buffered for a slow client before its streams are paused (backpressure)."
     )
     stream_backpressure_timeout: float = Field(
-        30.0, gt=0, description="Seconds that a client's buffer may stay full before its streams are cut."
+        30.0, gt=0, description="Seconds for which a client's buffer may stay full before its streams are closed."
     )
     stream_keepalive: float = Field(
-        15.0, gt=0, description="Seconds of silence after which server-sent events send a comment."
+        15.0, gt=0, description="Seconds without a message after which an SSE stream sends a comment."
     )
     key_recheck_interval: float = Field(
-        3.0, gt=0, le=5, description="Seconds after which the keys of open sockets and streams are looked up again."
+        3.0, gt=0, le=5, description="Seconds between checks of the API keys of open WebSockets and streams."
     )
-    drain_timeout: int = Field(10, ge=1, description="Seconds for open requests to end when the hub is stopped.")
+    drain_timeout: int = Field(10, ge=1, description="Seconds for open requests to finish when the hub stops.")
 
 
 def load(**overrides: Any) -> Settings:
-    """Settings from the environment; what the command line chose (and is not None) goes before it."""
+    """Reads the settings from the environment; overrides that are not None take precedence. Raises Misconfigured."""
     values = {name: value for name, value in overrides.items() if value is not None}
     try:
         return Settings(**values)
@@ -189,7 +193,7 @@ def load(**overrides: Any) -> Settings:
 
 
 def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
-    """Variables that look like settings of the hub and are none: most likely misspelt."""
+    """Returns the names of HUB_ variables that are no settings, most likely misspelt."""
     known_variables = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
     return sorted(
         name for name in environment if name.upper().startswith(ENV_PREFIX) and name.upper() not in known_variables
@@ -197,11 +201,11 @@ def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
 
 
 def markdown() -> str:
-    """The page docs/settings.md: every setting, made from the fields above."""
+    """Returns the page docs/settings.md, generated from the fields above."""
     lines = [
         "# Settings",
         "",
-        "Read from the environment when the hub starts. Made by `hub settings`; edit `hub/settings.py` instead.",
+        "The hub reads them from the environment when it starts. Generated by `hub settings`; edit `hub/settings.py` instead.",
         "",
         "| Variable | Default | Meaning |",
         "|---|---|---|",

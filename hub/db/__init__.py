@@ -1,1 +1,1 @@
-"""The way to Postgres: the pool, the migrations, row helpers. Knows no GraphQL and no subject."""
+"""Access to Postgres: pool, transactions, change log, positions, locks, migrations. Knows no GraphQL and no entity."""

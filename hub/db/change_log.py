@@ -1,5 +1,6 @@
-"""The log of changes by row: what was edited since, and forgetting a customer. Triggers of migrations/ write it; the order of all
-changes is hub/changefeed's."""
+"""The change log by row: columns edited since a version, and redaction of a customer.
+
+Triggers from migrations/ write the log. hub/changefeed assigns the global order of changes."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -51,9 +52,9 @@ _UPDATES_SINCE_VERSION = to_sql(
 
 
 async def edited_since(tx: Connection, table: str, row_id: UUID, known_version: int) -> frozenset[str] | None:
-    """The columns that edits after `known_version` changed; None when the log does not reach back so far.
+    """Returns the columns changed by edits after `known_version`, or None if the log no longer holds all of these edits.
 
-    The caller holds the row's lock, so that the last version in the log is the row's own."""
+    The caller holds the row's lock, so the last version in the log is the row's current version."""
     updates = await tx.fetch(_UPDATES_SINCE_VERSION, row_id, table, known_version)
     if not updates or [update["version"] for update in updates] != list(
         range(known_version + 1, known_version + 1 + len(updates))
@@ -62,8 +63,9 @@ async def edited_since(tx: Connection, table: str, row_id: UUID, known_version: 
     return frozenset(column for update in updates for column in update["changed"])
 
 
-# What rights are cut by stays in the image of a row that was deleted or taken away, so that whoever saw it is told that it is
-# gone. What it became under another customer is that one's. A doubt that names the customer as the other one went with it.
+# The image of a deleted or reassigned row keeps the columns that permissions are based on, so that subscribers who saw the row
+# still receive its DELETE or LEAVE. The after image of a row that now belongs to another customer is kept. An identity review
+# that names the customer as `other_id` is redacted too.
 _REDACT = """
 update change_log set after = case when customer_id <> $1 and after ->> 'other_id' is distinct from $1::text then after end,
 before = case when operation = 'DELETE' or changed && array['customer_id', 'unit_id'] then (
@@ -72,22 +74,22 @@ before = case when operation = 'DELETE' or changed && array['customer_id', 'unit
 where customer_id = $1 or before ->> 'customer_id' = $1::text
     or table_name = 'identity_reviews' and coalesce(after, before) ->> 'other_id' = $1::text
 """
-# A customer may have much, and the log is looked through for it without an index.
+# A customer may have many changes, and no index of the log finds them by customer.
 LONG_STATEMENT_SECONDS = 61.0
-_RAISE_STATEMENT_TIMEOUT = "set local statement_timeout = '60s'"  # so that it is the server who ends them
+_RAISE_STATEMENT_TIMEOUT = "set local statement_timeout = '60s'"  # less than the driver's timeout: the server ends it
 
 
 @asynccontextmanager
 async def long_statement_timeout(tx: Connection) -> AsyncIterator[None]:
-    """The statements of the block may take up to LONG_STATEMENT_SECONDS, which the driver must be told with each of them."""
+    """Raises the statement timeout in the block; pass `timeout=LONG_STATEMENT_SECONDS` to the driver with each statement."""
     await tx.execute(_RAISE_STATEMENT_TIMEOUT)
     yield
     await tx.execute("set local statement_timeout to default")
 
 
 async def redact_customer(tx: Connection, customer_id: UUID) -> int:
-    """Empties the images of a customer's rows, all of which are deleted; gives of how many changes.
+    """Redacts the images of a customer's deleted rows; returns the number of changes redacted.
 
-    Positions stay. The change that deleted a row is told as before, without what the row was."""
+    Positions stay. Subscribers still receive the DELETE of each row, without its former values."""
     command_tag: str = await tx.execute(_REDACT, customer_id, timeout=LONG_STATEMENT_SECONDS)
     return int(command_tag.removeprefix("UPDATE "))

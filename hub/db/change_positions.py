@@ -1,7 +1,7 @@
-"""The positions of changes: giving them, reading by them, and in which epoch they mean what.
+"""Positions of changes: assigns them, reads changes by them, and records the epochs in which they are valid.
 
-Who gives them is hub/changefeed/sequencer.py's.
-Statements here need no transaction of their own: each is one, on a connection that is handed over."""
+hub/changefeed/sequencer.py elects the leader that assigns them. Each function runs single statements on a connection of the
+caller and needs no transaction."""
 
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -15,19 +15,19 @@ from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.errors import BadInput
 
-# The connection of one who tells of changes. Statistics of a log that grows by the second mislead: its tables are only ever
-# walked along their indexes. Planning for all the days that the log is kept in costs more than most pages, and four times what
-# telling of a change does: it is done once.
+# Session settings for rendering messages. Statistics of a fast-growing log mislead the planner, so index scans are forced.
+# Planning over all daily partitions costs more than most pages, and four times as much as rendering a change: generic plans
+# are planned once.
 MESSAGE_SESSION = {"enable_seqscan": "off", "plan_cache_mode": "force_generic_plan"}
-# The same for one who only reads along.
+# The same, for connections that only follow the feed.
 CHANGEFEED_SESSION = {**MESSAGE_SESSION, "enable_bitmapscan": "off"}
 
-# The leader's. If its process hangs, it says nothing for five seconds, and its lock goes to another one.
+# Session settings of the leader. If its process hangs, the server ends the session after five idle seconds, which frees the lock.
 SEQUENCER_SESSION = {
     **CHANGEFEED_SESSION,
     "enable_hashjoin": "off",
     "enable_nestloop": "off",
-    "statement_timeout": "60000",  # the first look after a takeover walks along all that is not settled
+    "statement_timeout": "60000",  # the first scan after a takeover covers every id above the watermark
     "idle_session_timeout": "5000",
     "tcp_keepalives_idle": "5",
     "tcp_keepalives_interval": "2",
@@ -41,7 +41,7 @@ _SAVE_WATERMARK = "update change_feed set settled = $1 where settled < $1"
 _NEWEST_EPOCH = "select epoch from change_epochs order by began desc, at desc limit 1"
 _LAST_POSITION = "greatest((select max(position) from change_order), feed.least_position - 1)"
 
-# A clock that was set back must not make an older epoch the newest.
+# If the clock was set back, the new epoch must still be the newest.
 _BEGIN_EPOCH = f"""
 with newest as (select * from change_epochs where epoch = ({_NEWEST_EPOCH}))
 insert into change_epochs (epoch, origin, began, at)
@@ -56,10 +56,10 @@ select {_LAST_POSITION} as last_position, feed.least_position, epochs.* from cha
 ) as epochs
 """
 
-# All in one statement, and so in one snapshot: where something may have appeared, what has, and its positions. The number is
-# drawn after the sequence is read, so that it is greater than that of any transaction which drew an id up to then: hence both
-# places where nothing happens before `drawn` is there. (A snapshot's xmax is only one more than the last that has ended.)
-# Read as a table, a sequence may show for a moment what it logs ahead, 32 too many: the function waits for its page.
+# One statement, and so one snapshot, finds where changes may have appeared, which have, and their positions. The transaction id
+# is assigned after the sequence is read, so it is greater than that of any transaction that drew an id before: hence the two
+# conditions on `drawn`. (A snapshot's xmax is only one more than the last transaction that ended.) Reading the sequence as a
+# table could show a value up to 32 too high, which is logged ahead; pg_sequence_last_value waits for its page.
 _ASSIGN_POSITIONS = """
 with drawn as materialized (
     select coalesce(pg_sequence_last_value('change_log_id'), 0) as id
@@ -92,8 +92,8 @@ select count(*) as changes, max(id) as last, pg_current_snapshot()::text as snap
 from assigned
 """
 
-# Each partition is looked into once for the whole page, not once for each change. The epoch is of the same snapshot: one that
-# shows a position shows the epoch that it was given in.
+# Each partition is scanned once per page, not once per change. The epoch comes from the same snapshot: a snapshot that shows a
+# position also shows the epoch in which it was assigned.
 _PAGE = f"""
 with page as materialized (
     select position, id from change_order where position > $1 order by position limit $2
@@ -106,7 +106,7 @@ order by page.position
 """
 _READ_CHANGES = _PAGE.format("l.*")
 _POSITION_BOUNDS = f"select {_LAST_POSITION} as last_position, feed.least_position from change_feed as feed"
-# The log's ids and times are drawn together, so that one can be looked for by the other.
+# A row's id and time are drawn together, so a binary search by id finds a time.
 _CHANGE_FROM_ID = to_sql(
     sa.select(CHANGE_LOG.c.id, CHANGE_LOG.c.at)
     .where(CHANGE_LOG.c.id >= sa.bindparam("id", type_=sa.BigInteger))
@@ -133,27 +133,27 @@ class XidWatermark(NamedTuple):
 
 
 class AssignedBatch(NamedTuple):
-    """What became of one move: how many got their position, and what was seen meanwhile."""
+    """The result of one assignment: how many changes got a position, and the snapshot that it saw."""
 
     changes: int
     last: int | None  # the greatest id among them
     snapshot: str
-    drawn: int  # the last id that was given out to anybody
-    xid: int | None  # drawn after that, if it was
-    age: float | None  # seconds since the oldest of them was made
+    drawn: int  # the last id that any transaction drew
+    xid: int | None  # assigned after `drawn` was read; None if no transaction id was assigned
+    age: float | None  # seconds since the oldest of them was written
 
 
 class KnownLog(Protocol):
-    """What is known of the log before a move."""
+    """What the caller knows of the log before an assignment."""
 
     settled: int  # ids up to this one have a position, or will never appear
     fully_assigned_to: int  # what the snapshot shows up to this id has a position
     xid_watermarks: list[XidWatermark]
-    snapshot: str | None  # of the move before
+    snapshot: str | None  # of the previous assignment
 
 
 class FeedState(NamedTuple):
-    """What a reader must know of the whole, to go on from a position that somebody remembers."""
+    """The state of the feed that a reader needs to resume from a stored position."""
 
     epoch: int
     last_position: int  # the greatest position
@@ -161,7 +161,7 @@ class FeedState(NamedTuple):
     epoch_ends: dict[int, int]  # older epochs, oldest first: the greatest position at which each still holds
 
     def epoch_of(self, position: int) -> int:
-        """The epoch in which it was given; so whoever tells of a position tells of it alike, whenever it is."""
+        """Returns the epoch in which a position was assigned, so that a cursor of a position is always the same."""
         containing_epoch = self.epoch
         for epoch, last_valid in reversed(self.epoch_ends.items()):
             if position > last_valid:
@@ -171,7 +171,7 @@ class FeedState(NamedTuple):
 
 
 class CursorExpired(BadInput):
-    """The changes after a position are no longer kept."""
+    """The changes after a position have expired."""
 
     code = "CURSOR_EXPIRED"
 
@@ -183,24 +183,24 @@ class CursorExpired(BadInput):
 
 
 async def try_lead(connection: Connection) -> bool:
-    """Whether this connection leads from now on, until it is closed."""
+    """Tries to take the leader lock; if it returns True, the connection holds it until it closes."""
     acquired: bool = await connection.fetchval(_TRY_LEAD)
     return acquired
 
 
 async def begin_epoch(connection: Connection) -> None:
-    """Begins an epoch, unless this server, as it was started, has begun one already: before any position is given."""
+    """Begins an epoch unless this start of the server has one already. Call it before positions are assigned."""
     await connection.execute(_BEGIN_EPOCH)
 
 
 async def read_watermark(connection: Connection) -> int:
-    """The id up to which, as was last written down, every change has its position."""
+    """Returns the stored watermark: every change up to this id has a position or will never appear."""
     watermark: int = await connection.fetchval(_READ_WATERMARK)
     return watermark
 
 
 async def save_watermark(connection: Connection, watermark: int) -> None:
-    """Writes down up to which id the log is settled."""
+    """Stores the watermark, unless a higher one is stored."""
     await connection.execute(_SAVE_WATERMARK, watermark)
 
 
@@ -212,10 +212,10 @@ async def assign_positions(
     draw_xid: bool = False,
     timeout_seconds: float | None = None,
 ) -> AssignedBatch:
-    """Gives the next positions to the lowest ids that are committed and have none; what is known tells where to look.
+    """Assigns the next positions to at most `limit` committed changes without one, lowest ids first.
 
-    It tells where the log stands by a number of its own, if it gives any or is asked to. It may take longer than other
-    statements if it is said how long."""
+    `known_log` limits the scan. The statement gets a transaction id if it assigns positions or if `draw_xid` is set.
+    `timeout_seconds` replaces the usual timeout of a statement."""
     ids, xids = (
         [xid_watermark.id for xid_watermark in known_log.xid_watermarks],
         [str(xid_watermark.xid) for xid_watermark in known_log.xid_watermarks],
@@ -227,7 +227,7 @@ async def assign_positions(
 
 
 async def feed_state(connection: Connection) -> FeedState:
-    """Where the order of changes stands now."""
+    """Returns the current state of the feed."""
     row = await connection.fetchrow(_FEED_STATE)
     assert row is not None
     *older_epochs, epoch = row["epochs"]
@@ -237,20 +237,20 @@ async def feed_state(connection: Connection) -> FeedState:
 
 
 async def read_changes(connection: Connection, after: int, limit: int) -> list[asyncpg.Record]:
-    """The changes at the positions that follow, with all that the log knows of them, and the newest epoch.
+    """Returns up to `limit` changes after a position, with all columns of the log, and the newest epoch.
 
-    Raises CursorExpired when the first of them is no longer kept."""
+    Raises CursorExpired when the first of them has expired."""
     return await _page(connection, _READ_CHANGES, after, limit)
 
 
 async def read_headers(
     connection: Connection, after: int, limit: int, *, assigned: bool = False
 ) -> list[asyncpg.Record] | None:
-    """The same changes, as far as it takes to know whom they concern: without their images. None when there is no such
-    position any more: the database was put back.
+    """Returns the same changes without their images: enough to route them. None if the position no longer exists, because
+    the database was restored.
 
-    For who asks again and again: the days of the log are opened only when there is something in them, or when it is
-    known that something was assigned."""
+    Cheap to poll: unless `assigned` says that there are new changes, it reads the log only if the last position has moved.
+    Raises CursorExpired like `read_changes`."""
     if not assigned:
         bounds = await connection.fetchrow(_POSITION_BOUNDS)
         assert bounds is not None
@@ -262,7 +262,7 @@ async def read_headers(
 
 
 async def position_at(connection: Connection, timestamp: datetime) -> int:
-    """The position behind which the changes lie that were made since a moment, as far as they are kept."""
+    """Returns the position after which the changes since a time begin, or the first position that is still kept."""
     id_range = await connection.fetchrow(_ID_RANGE)
     assert id_range is not None
     low, high = id_range["first"] or 0, (id_range["last"] or 0) + 1

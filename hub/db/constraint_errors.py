@@ -1,6 +1,6 @@
-"""What a constraint of the database refuses, told as what a caller did wrong: the column, its fault, the remedy.
+"""Translates constraint violations into errors for the caller: the column, the fault, the remedy.
 
-Constraints carry the names of hub/model/columns.py's convention, so that each leads back to its columns."""
+Constraints follow the naming convention in hub/model/columns.py, so each name leads to its columns."""
 
 from typing import Any
 
@@ -9,16 +9,18 @@ import sqlalchemy as sa
 
 from hub.errors import BadInput, HubError, NotFound
 
-DENORMALIZED_KEYS = ("customer_id", "unit_id")  # in a composite key, what the row's other column brings along
+DENORMALIZED_KEYS = ("customer_id", "unit_id")  # columns of a composite foreign key that follow from the row itself
 
 
 def to_hub_error(error: asyncpg.PostgresError, metadata: sa.MetaData) -> HubError | None:
-    """The refusal behind an integrity error; None for any other error."""
+    """Returns the client error for an integrity error; None for any other error."""
     table = metadata.tables.get(error.table_name or "")
     name = error.constraint_name or ""
     if isinstance(error, asyncpg.NotNullViolationError):
         column = error.column_name or ""
-        if column in DENORMALIZED_KEYS:  # it would have come from the customer, if there were one
+        if (
+            column in DENORMALIZED_KEYS
+        ):  # a trigger copies it from the customer; it is empty if there is no such customer
             return NotFound("customer_id: there is no such row, or this key may not see it.", argument="customer_id")
         return BadInput(f"{column}: null is no value here; give one.", argument=column)
     if table is None:
@@ -26,7 +28,7 @@ def to_hub_error(error: asyncpg.PostgresError, metadata: sa.MetaData) -> HubErro
     if isinstance(error, asyncpg.UniqueViolationError):
         columns = _columns(table, name)
         names = [column.name for column in columns]
-        # What a row is part of is given once for all of its rows: at fault is what tells them apart.
+        # The foreign key to the parent is the same for all siblings; the other column is the one to change.
         own_column = next((column.name for column in columns if not column.foreign_keys), names[0])
         joined_names = " and ".join(names)
         message = f"{own_column}: another row of {_table_label(table)} has this {joined_names}; change that one, or give another."
@@ -54,7 +56,7 @@ def _table_label(table: sa.Table) -> str:
 
 
 def _columns(table: sa.Table, constraint: str) -> list[sa.Column[Any]]:
-    """The columns of a unique constraint or index; the key when it is none that is known."""
+    """Returns the columns of a unique constraint or index; the primary key if the name is unknown."""
     for table_constraint in table.constraints:
         if table_constraint.name == constraint and isinstance(
             table_constraint, sa.UniqueConstraint | sa.PrimaryKeyConstraint

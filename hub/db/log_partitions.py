@@ -1,6 +1,6 @@
-"""The days that the log of changes is cut into: made ahead, dropped when they are old. When is hub/scheduler.py's.
+"""Daily partitions of the change log: created ahead of time and dropped after retention. hub/scheduler.py calls this.
 
-The tables themselves are made and dropped by functions of migrations/, which wait for no lock for long."""
+SQL functions from migrations/ create and drop the tables; they give up rather than wait long for a lock."""
 
 from datetime import date, timedelta
 
@@ -40,16 +40,16 @@ delete from change_order where position in (
 
 
 async def create_partitions(pool: Pool, today: date) -> None:
-    """Makes today and the days ahead, as far as no row of theirs lies in the default partition already."""
+    """Creates the partitions of today and the days ahead, unless the default partition already holds rows of that day."""
     async with pool.connection() as connection:
         for offset in range(DAYS_AHEAD):
             await connection.fetchval(_CREATE_PARTITION, today + timedelta(days=offset))
 
 
 async def drop_partitions(pool: Pool, before: date) -> None:
-    """Drops the changes of older days, as far as they have their positions; who reads is told so first.
+    """Drops changes of days before a date. First raises the least readable position, so that readers get CURSOR_EXPIRED.
 
-    Every step looks only at ids up to what was settled at the beginning, so that nothing goes that has no position."""
+    Every step is limited to ids below the watermark read first, so no change is dropped before it has a position."""
     async with pool.transaction() as tx:
         await tx.execute(_RAISE_STATEMENT_TIMEOUT)
         watermark = await read_watermark(tx)

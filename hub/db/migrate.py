@@ -1,4 +1,4 @@
-"""Brings a database to the newest schema, tells where it stands, and prints the next script of migrations/."""
+"""Migrates a database, reports its revision, and generates the next script of migrations/."""
 
 import sys
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from hub.errors import Misconfigured
 
 MigrationResult = TypeVar("MigrationResult")
 
-# What a printed script goes through before anyone reads it.
+# Linting and formatting of a generated script.
 POST_WRITE_HOOKS = {
     "hooks": "lint, format",
     "lint.type": "module",
@@ -34,20 +34,20 @@ POST_WRITE_HOOKS = {
 
 
 def alchemy_url(dsn: str) -> str:
-    """A `postgresql://` address as SQLAlchemy names the driver."""
+    """Converts a `postgresql://` URL to the one with SQLAlchemy's driver name."""
     scheme, rest = dsn.split("://", 1)
     return f"postgresql+asyncpg://{rest}" if scheme in ("postgresql", "postgres") else dsn
 
 
 def config() -> Config:
-    """Alembic's configuration without a file, so that an installed wheel can migrate too."""
+    """Returns Alembic's configuration, without a file, so that an installed wheel can migrate too."""
     alembic_config = Config()
     alembic_config.set_main_option("script_location", str(Path(migrations.__file__).parent).replace("%", "%%"))
     return alembic_config
 
 
 def head_revision() -> str:
-    """The revision that this code expects."""
+    """Returns the revision that this code expects."""
     revision = ScriptDirectory.from_config(config()).get_current_head()
     assert revision is not None, "migrations/versions holds no script"
     return revision
@@ -90,7 +90,7 @@ def _write_revision(connection: sa.Connection, message: str) -> Path | None:
 
 
 async def _run_sync(dsn: str, function: Callable[[sa.Connection], MigrationResult]) -> MigrationResult:
-    """What `function` does on a connection, in one transaction."""
+    """Runs `function` on a connection, in one transaction, and returns its result."""
     engine = create_async_engine(alchemy_url(dsn))
     try:
         async with engine.begin() as connection:
@@ -100,12 +100,12 @@ async def _run_sync(dsn: str, function: Callable[[sa.Connection], MigrationResul
 
 
 async def current_revision(dsn: str) -> str | None:
-    """The revision that the database is at; None before the first migration."""
+    """Returns the database's revision; None before the first migration."""
     return await _run_sync(dsn, _current_revision)
 
 
 async def upgrade(dsn: str) -> None:
-    """Runs every script that the database has not seen, in one transaction."""
+    """Runs all pending migrations in one transaction. Nodes that start at once take turns."""
     await _run_sync(dsn, _upgrade)
 
 
@@ -115,9 +115,11 @@ async def check(dsn: str) -> None:
 
 
 async def write_revision(dsn: str, message: str) -> Path | None:
-    """Prints the script that the tables in the code ask for beyond the newest one; None when they ask for nothing.
+    """Generates a migration for the difference between the code's tables and the database; None if there is none.
 
     For developers: it writes into the checkout. The database must be at the newest revision."""
     if find_spec("ruff") is None:
-        raise Misconfigured("A migration is printed in a checkout with its development tools; `make test` sets one up.")
+        raise Misconfigured(
+            "Migrations are generated in a checkout with its development tools; `make test` sets one up."
+        )
     return await _run_sync(dsn, lambda connection: _write_revision(connection, message))

@@ -1,6 +1,6 @@
-"""Connections to Postgres: few, reused last-in first-out, each with the statements it has prepared. Knows no SQL of its own.
+"""A small connection pool, reused last-in first-out; each connection caches its prepared statements.
 
-asyncpg's own pool costs as much again as a point query (measured, docs/decisions/0004-own-pool.md)."""
+asyncpg's pool doubles the cost of a point query (measured, see docs/decisions/0004-own-pool.md)."""
 
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -16,17 +16,17 @@ from hub.settings import Settings
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-MAX_STATEMENTS = 300  # prepared statements kept per connection
-MAX_STATEMENT_CHARACTERS = 2_000_000  # and characters of their texts: the server takes some twelve times as many bytes
+MAX_STATEMENTS = 300  # prepared statements cached per connection
+MAX_STATEMENT_CHARACTERS = 2_000_000  # total length of their texts; the server uses about twelve times as many bytes
 CONNECT_SECONDS = 5.0
-# A server says itself that a statement takes too long. One that does not even say that so much later stands still, or is cut off.
+# Seconds after the server's own statement timeout. A server that has not reported the timeout by then is stalled or unreachable.
 TIMEOUT_MARGIN = 0.5
 UNAVAILABLE_MESSAGE = "The hub cannot reach its database now; try again."
 PLAN_MODE_SQL = {True: "set plan_cache_mode = force_custom_plan", False: "reset plan_cache_mode"}
 
 
 class ContentionError(Unavailable):
-    """A deadlock, a lock that took too long, a row that went while it was waited for: gone when all of it is tried again."""
+    """A deadlock, a lock timeout, or a row deleted while waiting for its lock. A retry of the whole transaction may succeed."""
 
     def __init__(self) -> None:
         super().__init__("Others were writing the same rows; try again.")
@@ -48,7 +48,7 @@ def _session_settings(settings: Settings) -> dict[str, str]:
 
 
 def translate_error(error: Exception) -> HubError:
-    """What a client is told of an error of the driver or the server."""
+    """Translates an error of the driver or the server into an error for the client; raises it if it is not expected."""
     sqlstate = getattr(error, "sqlstate", None) or ""
     if sqlstate == "57014":
         return Unavailable(
@@ -71,17 +71,17 @@ def translate_error(error: Exception) -> HubError:
 
 
 def is_connection_fatal(error: asyncpg.PostgresError) -> bool:
-    """Whether the server said with the error that the connection is at its end."""
+    """Whether the server ends the connection with this error."""
     return (error.sqlstate or "").startswith(("08", "57P"))
 
 
 def database_unavailable() -> Unavailable:
-    """What those are told whom the database does not answer."""
+    """Returns the error for clients while the database does not answer."""
     return Unavailable(UNAVAILABLE_MESSAGE, code="UNAVAILABLE")
 
 
 async def _open_connection(dsn: str, settings: Settings, session: dict[str, str]) -> Connection:
-    # Who waits for a connection waits no longer than for an answer.
+    # Opening a connection may take no longer than a statement.
     connect_timeout, command_timeout = (
         min(CONNECT_SECONDS, settings.statement_timeout + TIMEOUT_MARGIN),
         settings.statement_timeout + TIMEOUT_MARGIN,
@@ -99,14 +99,16 @@ async def _open_connection(dsn: str, settings: Settings, session: dict[str, str]
 
 
 async def connect_dedicated(dsn: str, settings: Settings, session: dict[str, str]) -> Connection:
-    """A connection outside any pool, for who must keep one: a lock lives as long as it. `session` goes before the usual."""
+    """Opens a connection outside any pool, for locks that last as long as it. `session` overrides the usual session settings.
+
+    Raises Unavailable."""
     return await _open_connection(
         dsn, settings, {**_session_settings(settings), "application_name": "hub-sequencer", **session}
     )
 
 
 class PooledConnection:
-    """A connection and what it remembers."""
+    """A connection with its prepared statements and its plan mode."""
 
     __slots__ = ("connection", "custom_plan", "statements", "text_length")
 
@@ -146,19 +148,19 @@ def _fetch_rows(statement: Any, arguments: Sequence[Any]) -> Awaitable[Any]:
 
 
 class Pool:
-    """At most `size` connections, opened when they are needed; a broken one is replaced."""
+    """At most `settings.pool_size` connections, opened on demand; broken ones are replaced."""
 
     def __init__(self, dsn: str, settings: Settings, session: Mapping[str, str] = MappingProxyType({})) -> None:
         self._dsn = dsn
         self._settings = settings
-        self._server_settings = {**_session_settings(settings), **session}  # what is given goes before the usual
+        self._server_settings = {**_session_settings(settings), **session}  # `session` overrides
         self._semaphore = FifoSemaphore(settings.pool_size)
         self._idle: list[PooledConnection] = []
         self._closing = False
 
     @classmethod
     async def open(cls, dsn: str, settings: Settings) -> "Pool":
-        """A pool whose first connection stands; raises Unavailable when the database does not answer."""
+        """Opens a pool with its first connection; raises Unavailable if the database does not answer."""
         pool = cls(dsn, settings)
         pool._idle.append(await pool._connect())
         return pool
@@ -184,28 +186,28 @@ class Pool:
             self._idle.append(pooled)
 
     def _return_after_error(self, pooled: PooledConnection, error: asyncpg.PostgresError) -> None:
-        """Takes back a connection on which a statement failed, unless it goes down with it."""
+        """Returns a connection after a failed statement, unless the error is fatal to the connection."""
         if is_connection_fatal(error):
             pooled.connection.terminate()
         else:
             self._release(pooled)
 
     def _note_failure(self, error: BaseException | None) -> None:
-        """Takes in what went wrong: where one was not answered in time, others wait in vain, and for what else is open, too."""
+        """After a timeout, rejects all waiters and closes idle connections: the database does not answer them either."""
         if isinstance(error, TimeoutError):
             self._semaphore.reject_waiters(database_unavailable)
             while self._idle:
                 self._idle.pop().connection.terminate()
 
     async def fetch_json(self, text: str, arguments: Sequence[Any], *, custom_plan: bool = False) -> bytes:
-        """The one JSON value of a statement, as its bytes; `custom_plan` has it planned for these very arguments.
+        """Returns a statement's single JSON value as bytes; `custom_plan` plans it for these arguments.
 
-        Raises HubError: STATEMENT_TIMEOUT, UNAVAILABLE, or what an argument's value is refused with."""
+        Raises HubError: STATEMENT_TIMEOUT, UNAVAILABLE, or BadInput for an argument's value."""
         value: bytes = await self._run(text, arguments, custom_plan, _fetch_value)
         return value
 
     async def fetch(self, text: str, arguments: Sequence[Any], *, custom_plan: bool = False) -> list[asyncpg.Record]:
-        """The rows of a statement, with JSON as its bytes; raises what fetch_json does."""
+        """Returns a statement's rows, JSON values as bytes; raises the same errors as fetch_json."""
         rows: list[asyncpg.Record] = await self._run(text, arguments, custom_plan, _fetch_rows)
         return rows
 
@@ -219,13 +221,13 @@ class Pool:
                     pooled.custom_plan = custom_plan
                 result = await fetch_mode(statement, arguments)
             except asyncpg.InvalidCachedStatementError as error:
-                pooled.connection.terminate()  # the tables changed under its statements: a migration ran
+                pooled.connection.terminate()  # a migration changed the tables of its prepared statements
                 raise translate_error(error) from error
             except asyncpg.PostgresError as error:
                 self._return_after_error(pooled, error)
                 raise translate_error(error) from error
             except Exception as error:
-                # The driver and the connection may no longer agree on what comes next.
+                # The protocol state of the connection is unknown.
                 pooled.connection.terminate()
                 self._note_failure(error)
                 raise translate_error(error) from error
@@ -237,7 +239,7 @@ class Pool:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection for statements of the hub's own; not inside a transaction."""
+        """Yields a connection for the hub's own statements, without a transaction; raises driver errors unchanged."""
         async with self._semaphore:
             pooled = await self._acquire()
             try:
@@ -253,7 +255,7 @@ class Pool:
 
     @asynccontextmanager
     async def client_connection(self) -> AsyncIterator[Connection]:
-        """The same for who answers clients: what goes wrong is raised as HubError."""
+        """Yields a connection for client requests: errors are raised as HubError."""
         try:
             async with self.connection() as connection:
                 yield connection
@@ -264,13 +266,13 @@ class Pool:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """A connection inside a transaction, which is committed at the end and rolled back on any error."""
+        """Yields a connection in a transaction; commits at the end of the block, rolls back on any error."""
         async with self.connection() as connection, connection.transaction():
             yield connection
 
     @asynccontextmanager
     async def checkout(self) -> AsyncIterator[PooledConnection]:
-        """A connection with its prepared statements, for transaction.py; whoever takes it ends what it begins."""
+        """Yields a connection with its prepared statements, for transaction.py; the caller ends its transactions."""
         async with self._semaphore:
             pooled = await self._acquire()
             try:
@@ -286,7 +288,7 @@ class Pool:
             self._release(pooled)
 
     async def close(self) -> None:
-        """Closes what is idle, and what is in use when it comes back."""
+        """Closes idle connections now, and connections in use when they are returned."""
         self._closing = True
         while self._idle:
             pooled = self._idle.pop()

@@ -1,4 +1,4 @@
-"""So many at once, the others in a line; who waits in it can be sent away. Knows no database."""
+"""A FIFO semaphore whose waiters can be rejected with an error. Knows no database."""
 
 import asyncio
 from collections import deque
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 class FifoSemaphore:
-    """A block under `async with` is one's turn."""
+    """Admits at most `limit` blocks under `async with` at a time; the others wait in order."""
 
     def __init__(self, limit: int) -> None:
         self._free = limit
@@ -22,7 +22,7 @@ class FifoSemaphore:
             await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                self._release()  # it came too late
+                self._release()  # acquired and cancelled at the same time: pass it on
             raise
 
     async def __aexit__(self, *_: object) -> None:
@@ -37,7 +37,7 @@ class FifoSemaphore:
         self._free += 1
 
     def reject_waiters(self, create_error: Callable[[], Exception]) -> None:
-        """Everybody in the line gets an error."""
+        """Raises a new error in every waiter."""
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_exception(create_error())

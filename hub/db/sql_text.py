@@ -1,4 +1,4 @@
-"""Statements of SQLAlchemy Core as the text that asyncpg takes: `$1`, `$2` in the order of their parameters."""
+"""Compiles SQLAlchemy Core statements to asyncpg's SQL: parameters are `$1`, `$2`, … in order of appearance."""
 
 import sqlalchemy as sa
 
@@ -6,5 +6,5 @@ DIALECT = sa.make_url("postgresql+asyncpg://").get_dialect()()
 
 
 def to_sql(statement: sa.ClauseElement) -> str:
-    """A statement's text."""
+    """Returns a statement's SQL text."""
     return str(statement.compile(dialect=DIALECT))

@@ -1,4 +1,4 @@
-"""A transaction that a mutation is done in: who writes, savepoints, the end; and what its faults are told as."""
+"""The transaction of a mutation: its actor, savepoints and commit, and the translation of its errors for clients."""
 
 import asyncio
 import re
@@ -15,9 +15,9 @@ from hub.db.locks import AdvisoryLock
 from hub.db.pool import Connection, Pool, PooledConnection, is_connection_fatal, translate_error
 from hub.errors import HubError, Unavailable
 
-SAFE_LITERAL = re.compile(r"[A-Za-z0-9._:-]{1,100}")  # what stands in a script between quotes
+SAFE_LITERAL = re.compile(r"[A-Za-z0-9._:-]{1,100}")  # may stand between quotes in a script
 CONNECTION_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
-# Those who got in each other's way go on one at a time: the lock that they take turns by, and a wait that outlasts a turn.
+# Contended mutations are retried one at a time, under an advisory lock; the timeouts outlast one retry.
 SERIALIZE_RETRIES_SQL = f"""
 ; set local lock_timeout = '5s'; set local statement_timeout = '6s'; select pg_advisory_xact_lock({AdvisoryLock.RETRY})
 ; set local lock_timeout to default; set local statement_timeout to default
@@ -28,15 +28,15 @@ SAVEPOINT, RELEASE, ROLLBACK_TO = "savepoint row", "release savepoint row", "rol
 
 
 class IdempotencyConflict(Unavailable):
-    """The answer that was to be kept is there already: a twin was faster."""
+    """The idempotency record exists already: a concurrent request with the same key was faster."""
 
 
 class NotASingleInsert(Exception):
-    """A command wants more than one insert, and so a transaction."""
+    """A command runs more than one INSERT, and so needs a transaction."""
 
 
 class RecordingConnection:
-    """Stands in for a connection while a command makes one insert and asks for nothing: it is noted, to be done later."""
+    """A connection that records a command's single INSERT without running it; raises NotASingleInsert for any other call."""
 
     __slots__ = ("arguments", "text")
 
@@ -45,7 +45,7 @@ class RecordingConnection:
         self.arguments: Sequence[Any] = ()
 
     async def fetchval(self, text: str, *arguments: Any) -> UUID:
-        """Notes the insert; its row has no key yet, and nobody asks for it before it is done."""
+        """Records the INSERT and returns a placeholder key; the command must not read it."""
         if self.text or not text.startswith("INSERT INTO "):
             raise NotASingleInsert
         self.text, self.arguments = text, arguments
@@ -64,12 +64,12 @@ class Transaction:
         self._pooled = pooled
         self._metadata = metadata
         self.connection: Connection = pooled.connection
-        self._query_lock = asyncio.Lock()  # a connection does one thing at a time
+        self._query_lock = asyncio.Lock()  # a connection runs one statement at a time
         self._failed: HubError | None = None
 
     @asynccontextmanager
     async def translate_errors(self) -> AsyncIterator[None]:
-        """Faults of the driver and the server in the block are raised as what a caller is told of them."""
+        """Translates errors of the driver and the server in the block into errors for the client."""
         try:
             yield
         except asyncpg.PostgresError as error:
@@ -77,34 +77,34 @@ class Transaction:
                 self.connection.terminate()
             raise to_hub_error(error, self._metadata) or translate_error(error) from error
         except CONNECTION_LOST as error:
-            # Whether what was under way is done is not known: with an idempotency key it can be asked again.
+            # The outcome is unknown; with an idempotency key the client can repeat the request safely.
             self.connection.terminate()
             message = "The hub lost its database while it wrote; try again, best with an idempotencyKey."
             raise Unavailable(message) from error
 
     async def fetch_json(self, text: str, arguments: Sequence[object]) -> bytes:
-        """The one JSON value of a statement, as this transaction sees it."""
+        """Returns a statement's single JSON value as bytes, read in this transaction; raises HubError."""
         try:
             async with self._query_lock, self.translate_errors():
                 statement = await self._pooled.statement(text)
                 value: bytes = await statement.fetchval(*arguments)
                 return value
         except HubError as error:
-            self._failed = error  # whoever goes on in spite of it has no transaction any more
+            self._failed = error  # `finish` refuses to commit, even if the caller ignores this error
             raise
 
     async def run(self, sql: str, timeout_seconds: float | None = None) -> None:
-        """Statements of the hub's own making, in one round trip; they may take longer than usual if it is said how long."""
+        """Runs the hub's own statements in one round trip; `timeout_seconds` replaces the usual timeout. Raises HubError."""
         async with self.translate_errors():
             await self.connection.execute(sql, timeout=timeout_seconds)
 
     def raise_if_failed(self) -> None:
-        """Raises what failed in it, also where somebody went on in spite of that."""
+        """Raises the error that failed the transaction, if any, even if the caller ignored it before."""
         if self._failed is not None:
             raise self._failed
 
     async def finish(self) -> None:
-        """Commits, if nothing failed in it."""
+        """Commits; raises the error instead if a statement has failed."""
         self.raise_if_failed()
         await self.run("commit")
 
@@ -112,21 +112,21 @@ class Transaction:
 async def execute_single_statement(
     pool: Pool, text: str, arguments: Sequence[Any], idempotency_table: str
 ) -> bytes | None:
-    """The one JSON value of a statement that is a whole transaction; IdempotencyConflict is raised when
-    `idempotency_table` holds its row.
+    """Runs a statement that is a whole transaction and returns its single JSON value as bytes.
 
-    Raises NotASingleInsert when a constraint refuses it: what is at fault is told best where it is done step by step."""
+    Raises IdempotencyConflict if `idempotency_table` already holds its record, and NotASingleInsert if another constraint
+    is violated: running the command step by step gives a better error."""
     try:
         return await pool.fetch_json(text, arguments)
     except asyncpg.IntegrityConstraintViolationError as error:
         if isinstance(error, asyncpg.UniqueViolationError) and error.table_name == idempotency_table:
-            raise IdempotencyConflict("it is kept already") from error
+            raise IdempotencyConflict("the idempotency record exists already") from error
         raise NotASingleInsert from error
 
 
 @asynccontextmanager
 async def read_only_connection(pool: Pool, metadata: sa.MetaData) -> AsyncIterator[Connection]:
-    """A connection to look something up on, with its faults told."""
+    """Yields a connection for reading, outside a transaction; errors are raised as HubError."""
     async with pool.checkout() as pooled:
         tx = Transaction(pooled, metadata)
         async with tx.translate_errors():
@@ -137,11 +137,11 @@ async def read_only_connection(pool: Pool, metadata: sa.MetaData) -> AsyncIterat
 async def transaction(
     pool: Pool, metadata: sa.MetaData, actor: str, request_id: str, *, serialized: bool = False
 ) -> AsyncIterator[Transaction]:
-    """A transaction that tells the log of changes who writes; rolled back unless the block ends well, after `finish`.
+    """Yields a transaction that records actor and request in the change log. The block must call `finish` to commit.
 
-    With `serialized` it waits for others that are repeated, so that two of them do not block each other again."""
+    With `serialized` it first waits for other retried mutations, so that two retries do not block each other again."""
     if not (SAFE_LITERAL.fullmatch(actor) and SAFE_LITERAL.fullmatch(request_id)):
-        raise ValueError("an actor and a request are told in letters, digits and ._:-")
+        raise ValueError("actor and request id may only contain letters, digits and ._:-")
     async with pool.checkout() as pooled:
         tx = Transaction(pooled, metadata)
         try:

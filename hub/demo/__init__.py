@@ -1,1 +1,1 @@
-"""Sample data: Northwind, real and small, and a synthetic set of the same shape, as large as asked. See load.py."""
+"""Sample data: Northwind, small and well known, and a synthetic data set of the same shape and of any size. See load.py."""

@@ -1,7 +1,7 @@
-"""Loads the sample data, each set in one transaction, so that a load that was killed leaves nothing behind.
+"""Loads the sample data, each data set in one transaction, so that a killed load leaves nothing behind.
 
-What is there is seen by its keys: Northwind by its root unit, the synthetic set by its customers' numbers. Whoever
-loads holds an advisory lock; a second loader waits, and then finds the work done."""
+A data set that is loaded already is recognised by its keys: Northwind by its root unit, the synthetic set by its customers'
+numbers. A load holds an advisory lock; a second loader waits and finds the work done."""
 
 import asyncio
 from collections import Counter
@@ -31,7 +31,7 @@ LoadProgress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class LoadedRows:
-    """How many rows a load added, by table; nothing when all was there."""
+    """The number of rows that a load added, by table; empty if everything was loaded already."""
 
     rows: Mapping[str, int]
 
@@ -48,13 +48,15 @@ _FIND_SYNTHETIC = _literal_sql(
     .limit(1)
 )
 
-# Foreign keys are checked by plans that are made once, and for a table of unknown size by whichever index comes first: that
-# of the customers of a unit, for one, thousands of rows long. Each time the load has doubled, new statistics renew the plans.
+# Postgres plans foreign key checks once; without statistics it takes the first index, for example that of customers by unit, with
+# thousands of rows per key. New statistics, each time the load has doubled, invalidate these plans.
 _ANALYZE = f"analyze {', '.join(entity.table.name for entity in (Customer, Contact, Order))}"
 
 
 async def load(dsn: str, customers: int = 0, progress: LoadProgress | None = None) -> LoadedRows:
-    """Northwind, and `customers` synthetic ones beside it, into a migrated database. Loading again changes nothing."""
+    """Loads Northwind and `customers` synthetic customers into a migrated database. A second load changes nothing.
+
+    Calls `progress` with stage, steps done and total steps. Raises BadInput or Misconfigured."""
     if not 0 <= customers <= MAX_CUSTOMERS:
         raise BadInput(
             f"--customers {customers}: a synthetic set has 0 to {MAX_CUSTOMERS:,} customers.", argument="customers"
@@ -69,8 +71,8 @@ async def load(dsn: str, customers: int = 0, progress: LoadProgress | None = Non
         return await _load(connection, customers, report)
     except asyncpg.IntegrityConstraintViolationError as error:
         raise Misconfigured(
-            f"The sample data does not fit what the database holds already: it breaks {error.constraint_name}. Sample "
-            "rows were changed, or others bear their numbers. Load it into a new database.",
+            f"The sample data conflicts with existing rows: it violates {error.constraint_name}. Sample rows were changed, or "
+            "other rows have their numbers. Load it into a new database.",
             code="DATABASE_UNFIT",
         ) from error
     finally:
@@ -82,8 +84,8 @@ async def _load(connection: Connection, customers: int, progress: LoadProgress) 
     existing = await connection.fetchval(_FIND_SYNTHETIC)
     if customers and existing is not None and int(existing) != customers:
         raise BadInput(
-            f"--customers {customers}: this database holds a synthetic set of {int(existing):,} customers already, and "
-            f"a set does not grow. Ask for --customers {int(existing)}, or load into a new database.",
+            f"--customers {customers}: this database already holds a synthetic set of {int(existing):,} customers, and "
+            f"a set does not grow. Use --customers {int(existing)}, or load into a new database.",
             argument="customers",
         )
     added: Counter[str] = Counter()
@@ -94,14 +96,14 @@ async def _load(connection: Connection, customers: int, progress: LoadProgress) 
         await _copy(connection, load_steps(customers, source), added, progress)
     if added:
         progress("statistics", 0, 1)
-        # Also sets the visibility map, without which no scan is index-only.
+        # Vacuum also sets the visibility map, which index-only scans need.
         await connection.execute(f"vacuum (analyze) {', '.join(added)}")
         progress("statistics", 1, 1)
     return LoadedRows(dict(added))
 
 
 async def _register_codecs(connection: Connection) -> None:
-    """How COPY is to write the types that asyncpg does not know, or knows too slowly for millions of rows."""
+    """Registers COPY codecs for types that asyncpg does not know, or encodes too slowly for millions of rows."""
     await connection.set_type_codec(
         "ltree",
         schema="public",
@@ -128,8 +130,8 @@ def _northwind(source: NorthwindSource) -> LoadStep:
 
 async def _copy(connection: Connection, steps: Iterator[LoadStep], added: Counter[str], progress: LoadProgress) -> None:
     async with connection.transaction():
-        await connection.execute("set local default_statistics_target = 10")  # for planning, until the load is done
-        await connection.execute("set local hub.capture = 'off'")  # sample data have no history to tell
+        await connection.execute("set local default_statistics_target = 10")  # enough for planning during the load
+        await connection.execute("set local hub.capture = 'off'")  # sample data has no history
         step_count = 0
         async for step in _prefetched(steps):
             for entity, columns, rows in step.batches:
@@ -144,7 +146,7 @@ async def _copy(connection: Connection, steps: Iterator[LoadStep], added: Counte
 
 
 async def _prefetched(steps: Iterator[LoadStep]) -> AsyncIterator[LoadStep]:
-    """The steps, each made in a thread while the database is busy with the one before."""
+    """Yields the steps; a thread computes each one while the database writes the previous one."""
     upcoming = asyncio.ensure_future(asyncio.to_thread(next, steps, None))
     while (step := await upcoming) is not None:
         upcoming = asyncio.ensure_future(asyncio.to_thread(next, steps, None))

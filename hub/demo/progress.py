@@ -1,4 +1,4 @@
-"""Shows how far a load has come: bars on a terminal, elsewhere a line for each stage that takes its time."""
+"""Shows the progress of a load: bars on a terminal, otherwise lines for long stages."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ QUARTERS = 4
 
 @contextmanager
 def progress_reporter(stream: TextIO) -> Iterator[Callable[[str, int, int], None]]:
-    """Gives what to call with a stage, how much of it is done and how much there is; the bars go away at the end."""
+    """Yields a function to call with a stage, its steps done and its total steps; the bars disappear at the end."""
     if not stream.isatty():
         yield _line_reporter(stream)
         return
@@ -29,7 +29,7 @@ def progress_reporter(stream: TextIO) -> Iterator[Callable[[str, int, int], None
 
 
 def _line_reporter(stream: TextIO) -> Callable[[str, int, int], None]:
-    """One line for each quarter of a stage."""
+    """Prints one line per quarter of a stage."""
     reported: dict[str, int] = {}
 
     def report(stage: str, done: int, total: int) -> None:

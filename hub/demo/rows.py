@@ -1,4 +1,4 @@
-"""How sample rows are carried to the database, and their ids, which are the same on every machine."""
+"""Batches of sample rows for COPY, and their ids, which are the same on every machine."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-# asyncpg's own, an eighth of the standard one's price.
+# asyncpg's UUID class costs an eighth of the standard one.
 from asyncpg.pgproto.pgproto import UUID as FastUUID
 
 from hub.model.entity import Entity
@@ -20,7 +20,7 @@ _VERSION_BITS = 0x7 << 76 | 0x2 << 62
 
 
 class Batch(NamedTuple):
-    """Rows of one table; each has a value for each column. Moments are datetimes or milliseconds of the epoch."""
+    """Rows of one table, each with a value per column. Timestamps are datetimes or milliseconds since the epoch."""
 
     entity: type[Entity]
     columns: tuple[str, ...]
@@ -28,7 +28,7 @@ class Batch(NamedTuple):
 
 
 class LoadStep(NamedTuple):
-    """A step of a load: what is written in it, and how far its stage has come with it."""
+    """A step of a load: the batches to write, and the progress of its stage afterwards."""
 
     stage: str
     done: int
@@ -37,13 +37,13 @@ class LoadStep(NamedTuple):
 
 
 def batch(entity: type[Entity], rows: Sequence[Mapping[str, object]]) -> Batch:
-    """Rows given by column name; all name the same columns."""
+    """Returns a batch of rows given as dictionaries with the same columns."""
     columns = tuple(entity.c[name].name for name in rows[0])
     return Batch(entity, columns, [tuple(row[name] for name in columns) for row in rows])
 
 
 def sample_id(entity: type[Entity], key: str, milliseconds: int) -> UUID:
-    """A UUIDv7 whose time is the row's own and whose random part is the hash of its table and key."""
+    """Returns a UUIDv7 with the row's own time; its random part is a hash of the table and the key."""
     random = int.from_bytes(hashlib.sha256(f"{entity.table.name}:{key}".encode()).digest()[:10], "big")
     return FastUUID((milliseconds << 80 | random & _RANDOM | _VERSION_BITS).to_bytes(16, "big"))
 
@@ -57,10 +57,10 @@ def to_datetime(milliseconds: int) -> datetime:
 
 
 def to_postgres_timestamp(timestamp: datetime | int) -> tuple[int]:
-    """A moment as Postgres keeps it: microseconds of the year 2000."""
+    """Returns a timestamp in the format of Postgres: microseconds since 2000-01-01."""
     return ((to_milliseconds(timestamp) if isinstance(timestamp, datetime) else timestamp) * 1000 - POSTGRES_EPOCH,)
 
 
 def order_api_id(order_id: UUID) -> str:
-    """The order's id as the API writes it, which readers of a text can follow."""
+    """Returns the order's id in the form of the API, for texts that mention it."""
     return f"ord_{order_id.hex}"

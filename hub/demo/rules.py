@@ -1,4 +1,4 @@
-"""What the sample data is held to say of a customer's stage and tier. A business of its own sets these itself."""
+"""Rules that derive a customer's stage and tier in the sample data. A real business sets them itself."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -6,13 +6,13 @@ from datetime import datetime
 from hub.domain.scoring.rfm import MONETARY, ModelScore, OrderSummary
 from hub.schema.customers.customers import Stage, Tier
 
-ACTIVE_DAYS = 90  # the last order of an active customer is no older
-DORMANT_DAYS = 365  # after that the customer counts as lost
+ACTIVE_DAYS = 90  # maximum age of an active customer's last order
+DORMANT_DAYS = 365  # after that the customer is lost
 LOYAL_ORDERS = 10
 
 
 def stage(order_summary: OrderSummary, contacted: bool, as_of: datetime) -> Stage:
-    """By the last order and the number of orders; without an order, by whether there was any contact."""
+    """Returns the stage, from the last order and the number of orders; without orders, from whether there was contact."""
     days = order_summary.days(as_of)
     if days is None:
         return Stage.QUALIFIED if contacted else Stage.PROSPECT
@@ -24,7 +24,7 @@ def stage(order_summary: OrderSummary, contacted: bool, as_of: datetime) -> Stag
 
 
 def tier(model_scores: Iterable[ModelScore]) -> Tier:
-    """Platinum is band 5 in all three RFM models; else the monetary band decides: 5 is gold, 4 silver."""
+    """Returns the tier: platinum for band 5 in all three RFM models, else gold for monetary band 5, silver for 4."""
     bands = {model_score.model: model_score.band for model_score in model_scores}
     if len(bands) == 3 and set(bands.values()) == {5}:
         return Tier.PLATINUM

@@ -1,7 +1,7 @@
-"""The answers that idempotency keys are kept with, so that an operation that is repeated happens once.
+"""Idempotency records: stored responses by idempotency key, so that a repeated operation runs once.
 
-An answer that holds a secret (a new API key) is kept as a box that only its idempotency key opens, and of any key a hash
-is kept. When they are kept and looked up is hub/engine/execution/mutations.py's."""
+A response with a secret (a new API key) is encrypted with its idempotency key; of keys only hashes are stored. See
+hub/engine/execution/mutations.py for when records are stored and looked up."""
 
 import hashlib
 import secrets
@@ -16,7 +16,7 @@ from hub.db.sql_text import to_sql
 from hub.model.columns import metadata, timestamp
 
 RETENTION = timedelta(hours=48)
-NONCE_BYTES = 12  # bytes, drawn anew for every box
+NONCE_BYTES = 12  # bytes, random for each encrypted response
 
 IdempotencyRecord = sa.Table(
     "idempotency_records",
@@ -24,14 +24,16 @@ IdempotencyRecord = sa.Table(
     sa.Column("owner_id", sa.Uuid, primary_key=True, comment="The API key that the operation came with."),
     sa.Column("key", sa.LargeBinary, primary_key=True, comment="SHA-256 of the idempotency key that its client chose."),
     sa.Column("fingerprint", sa.LargeBinary, nullable=False, comment="SHA-256 of document, operation and variables."),
-    sa.Column("answer", sa.LargeBinary, nullable=False, comment="The answer."),
-    sa.Column("boxed", sa.Boolean, nullable=False, comment="Whether the answer lies in a box that the key opens."),
-    sa.Column("stored_at", timestamp(), nullable=False, comment="When it was given; it is forgotten 48 hours later."),
-    comment="Answers to operations with an idempotency key, kept in the transaction that did the work.",
+    sa.Column("answer", sa.LargeBinary, nullable=False, comment="The response."),
+    sa.Column(
+        "boxed", sa.Boolean, nullable=False, comment="Whether the response is encrypted with the idempotency key."
+    ),
+    sa.Column("stored_at", timestamp(), nullable=False, comment="When it was stored; it is deleted 48 hours later."),
+    comment="Responses to operations with an idempotency key, stored in the transaction of the operation.",
 )
 sa.Index(
     "ix_idempotency_records_stored_at", IdempotencyRecord.c.stored_at, postgresql_using="brin"
-)  # rows come in the order of their time
+)  # rows are inserted in the order of stored_at
 
 _FIND = to_sql(
     sa.select(IdempotencyRecord.c.fingerprint, IdempotencyRecord.c.answer, IdempotencyRecord.c.boxed).where(
@@ -50,7 +52,7 @@ _PURGE = to_sql(sa.delete(IdempotencyRecord).where(sa.tuple_(*_primary_key).in_(
 
 _INSERT = "insert into idempotency_records (owner_id, key, fingerprint, answer, boxed, stored_at)"
 _INSERT_ONE = f"{_INSERT} values ($1, $2, $3, $4, $5, $6) on conflict do nothing returning true"
-ANSWER_COLUMN = "answer$"  # the column of the statement around that holds the answer's bytes
+ANSWER_COLUMN = "answer$"  # the column of the enclosing statement with the response bytes
 
 
 def _key_hash(key: str) -> bytes:
@@ -62,12 +64,12 @@ def _cipher(key: str) -> AESGCM:
 
 
 class IdempotencyStore:
-    """Keeps answers and finds them again."""
+    """Stores and finds idempotency records."""
 
     table = IdempotencyRecord.name
 
     async def find(self, tx: Connection, owner: UUID, key: str) -> tuple[bytes, bytes] | None:
-        """The fingerprint and the answer that a key was used for."""
+        """Returns the fingerprint and the response stored for a key; None if there are none."""
         record = await tx.fetchrow(_FIND, owner, _key_hash(key))
         if record is None:
             return None
@@ -79,9 +81,9 @@ class IdempotencyStore:
     async def store(
         self, tx: Connection, owner: UUID, key: str, fingerprint: bytes, answer: bytes, now: datetime, *, secret: bool
     ) -> bool:
-        """Keeps an answer; False where a twin's is kept already, for whose end it waits.
+        """Stores a response; returns False if a concurrent request has stored one, after waiting for its commit.
 
-        It is a parameter and never part of the text: Postgres writes the text of what fails into its log."""
+        The response is a parameter and never part of the SQL text, because Postgres logs the text of failed statements."""
         if secret:
             nonce = secrets.token_bytes(NONCE_BYTES)
             answer = nonce + _cipher(key).encrypt(nonce, answer, owner.bytes)
@@ -89,18 +91,18 @@ class IdempotencyStore:
         return inserted is not None
 
     def store_sql(self, first: int) -> str:
-        """What keeps one inside the statement that makes it: it follows `select`, with parameters from `$first` on.
+        """Returns the INSERT of a record inside the statement that computes the response; its parameters start at `$first`.
 
-        It fails where a twin's is kept."""
+        A record that exists already is a unique violation."""
         columns = f"${first}::uuid, ${first + 1}::bytea, ${first + 2}::bytea, {ANSWER_COLUMN}, false, ${first + 3}::timestamptz"
         return f"{_INSERT} select {columns}"
 
     def store_arguments(self, owner: UUID, key: str, fingerprint: bytes, now: datetime) -> tuple[object, ...]:
-        """The arguments of `store_sql`."""
+        """Returns the arguments for `store_sql`."""
         return owner, _key_hash(key), fingerprint, now
 
 
 async def purge(tx: Connection, now: datetime, limit: int) -> bool:
-    """Forgets what has been kept for long enough. Whether there may be more."""
+    """Deletes up to `limit` expired records; returns whether more may exist."""
     status: str = await tx.execute(_PURGE, now - RETENTION, limit)
     return status == f"DELETE {limit}"

@@ -1,4 +1,4 @@
-"""The embedded Postgres: found, made, started, attached to, watched, stopped. It does not know what is stored there."""
+"""The embedded Postgres server: finds, creates, starts, attaches to, supervises and stops it. Knows nothing of its contents."""
 
 from hub.postgres.server import PostgresServer, ensure
 

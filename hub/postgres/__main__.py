@@ -1,6 +1,6 @@
 """`python -m hub.postgres DIR PROGRAM …` runs psql, pg_dump or another client on the Postgres in a data directory.
 
-The address and the password are set; a server is started for as long as the program runs, if none runs yet.
+It sets the address and the password. If no server runs, it starts one while the program runs.
 """
 
 import subprocess
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
             print(f"{name} is not a program of PostgreSQL {binaries.version}\n{USAGE}", file=sys.stderr)
             return 2
         with ensure(directory.root) as server:
-            # `env` adds to the caller's environment, which psql needs for the terminal.
+            # `env` extends the caller's environment, because psql needs the terminal's variables.
             address = {
                 "HOST": HOST,
                 "PORT": server.port,

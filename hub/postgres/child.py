@@ -1,8 +1,7 @@
-"""Between the hub and a Postgres program: gives up root, asks to be stopped when the hub dies, becomes the program.
+"""Starts a Postgres program: drops root privileges, requests a signal when the hub dies, then execs the program.
 
-Run by its path, `python -I -S child.py STRATEGY UID GID PARENT PROGRAM …`, because between fork and exec of a process with
-threads none of this would be safe. It imports nothing of the hub, and after `drop` nothing at all: the user it has
-become may be unable to read Python's own files.
+Run by path, `python -I -S child.py STRATEGY UID GID PARENT PROGRAM …`: a process with threads cannot do this safely between
+fork and exec. It imports nothing of the hub, and nothing at all after dropping privileges, when Python's files may be unreadable.
 """
 
 import ctypes
@@ -12,12 +11,12 @@ import struct
 import sys
 
 PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 1, 8, 47, 2
-# Least first: pass through closed directories and read; or, all that a default container grants, ignore file modes.
+# Least privilege first: search and read any directory; or ignore file modes, the only one that a default container grants.
 CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE = 2, 1
 CAPABILITY_VERSION_3 = 0x20080522
 CLONE_NEWUSER = 0x10000000
 REMEDY = "start the hub as an ordinary user with a name, or set HUB_DATABASE_URL"
-# Nothing of the hub's environment reaches Postgres: PGDATESTYLE, PGTZ and their like would change its defaults.
+# Postgres does not inherit the hub's environment: PGDATESTYLE, PGTZ and others would change its defaults.
 ENVIRONMENT = {"PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LC_ALL": "C", "TZ": "UTC"}
 
 
@@ -28,7 +27,7 @@ def main(strategy: str, uid: int, gid: int, parent: int, command: list[str]) -> 
     elif strategy == "map":
         become(uid, gid)
     if sys.platform == "linux":
-        # After every change of identity, each of which clears it. SIGINT is Postgres's fast stop.
+        # After the last change of identity, because each clears it. SIGINT is Postgres's fast shutdown.
         require_success(libc().prctl(PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0), "prctl")
         if os.getppid() != parent:
             sys.exit("the hub died while Postgres was being started")
@@ -36,7 +35,7 @@ def main(strategy: str, uid: int, gid: int, parent: int, command: list[str]) -> 
 
 
 def drop_privileges(uid: int, gid: int, *, search: bool) -> None:
-    """Become an ordinary user; with `search`, one who may still pass through directories that are closed to it."""
+    """Switches to an unprivileged user; with `search`, it may still traverse directories that are closed to it."""
     permitted_set = permitted()
     if search:
         require_success(libc().prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "prctl")
@@ -58,11 +57,11 @@ def permitted() -> int:
 
 
 def become(uid: int, gid: int) -> None:
-    """Stay who we are, but be seen by Postgres as another user: one that is not root, and has a name."""
+    """Maps the current user, in a user namespace, to one that is not root and has a name."""
     own_ids = os.getuid(), os.getgid()
     reason = "Postgres does not run as root" if own_ids[0] == 0 else f"user {own_ids[0]} has no name in /etc/passwd"
     require_success(
-        libc().unshare(CLONE_NEWUSER), f"{reason}, and this container lets nobody look like another user; {REMEDY}"
+        libc().unshare(CLONE_NEWUSER), f"{reason}, and this container does not allow user namespaces; {REMEDY}"
     )
     for name, line in (
         ("setgroups", "deny"),

@@ -1,4 +1,4 @@
-"""The cluster in the data directory: is there one, is it ours, how is one made; and the passwords of its two roles."""
+"""The cluster in the data directory: detects, validates and creates it, and manages the passwords of its two roles."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from hub.postgres.data_dir import DataDirectory, open_private, sync_directory, u
 from hub.postgres.os_user import PostgresUser
 
 ADMIN, ROLE, DATABASE = "postgres", "hub", "hub"
-# Written into postgresql.conf once, for the machine's keeper to change. cluster_name marks the cluster as the hub's.
+# Written to postgresql.conf once; the operator may change them. cluster_name identifies the cluster as the hub's.
 SETTINGS = {
     "cluster_name": "hub",
     "jit": "off",
@@ -27,19 +27,19 @@ SETTINGS = {
     "lc_messages": "C",
     "log_line_prefix": "%m [%p] ",
     "log_checkpoints": "off",
-    # On a few cores vacuuming shares them with those who wait for an answer: at the usual 2 ms it takes half of one for as long
-    # as a large table's indexes are many.
+    # On few cores, vacuum competes with requests: with the default of 2 ms it takes half a core while it scans the indexes of a
+    # large table.
     "autovacuum_vacuum_cost_delay": "10ms",
-    # The DETAIL of an error holds values of customers.
+    # The DETAIL of an error contains customer data.
     "log_error_verbosity": "terse",
 }
-# One order and one case rule on every machine; trigrams read lc_ctype, and see no Chinese when it is C.
+# The same sort order and case rules on every machine. Trigrams use lc_ctype and ignore Chinese if it is C.
 LOCALE = ("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=PG_UNICODE_FAST", "--lc-collate=C")
 UTF8_LOCALES = ("C.UTF-8", "en_US.UTF-8")
 
 
 class Passwords(NamedTuple):
-    """Of the superuser and of the role that the hub itself uses."""
+    """Passwords of the superuser and of the role that the hub uses."""
 
     admin: str
     role: str
@@ -47,7 +47,7 @@ class Passwords(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """The programs, whom to run them as, and the lock, which each inherits: even a dying one keeps others away."""
+    """The programs, their user, and the lock, which all processes inherit: the directory is locked until the last has ended."""
 
     programs: Programs
     user: PostgresUser
@@ -57,7 +57,7 @@ class Tools:
         return self.user.command(self.programs.path(program), arguments)
 
     def run(self, program: str, arguments: Sequence[str], stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run a program that makes or mends a cluster: those insist on a user with a name."""
+        """Runs a program that creates or repairs a cluster; these require a user with a name."""
         return subprocess.run(
             self.user.as_named_user().command(self.programs.path(program), arguments),
             input=stdin,
@@ -70,7 +70,7 @@ class Tools:
 
 
 def cluster_version(directory: DataDirectory) -> int | None:
-    """The major version of the hub's cluster here; None when there is none yet. Anything else is refused."""
+    """Returns the major version of the hub's cluster; None if there is none yet. Raises Misconfigured for anything else."""
     cluster = directory.cluster
     if not cluster.exists() or (cluster.is_dir() and not any(cluster.iterdir())):
         return None
@@ -89,7 +89,7 @@ def cluster_version(directory: DataDirectory) -> int | None:
 
 
 def check_owner(directory: DataDirectory, user: PostgresUser) -> None:
-    """Postgres starts only as the owner of its cluster; say so before it does, with the command."""
+    """Raises Misconfigured, with a fix, if the user does not own the cluster: Postgres would refuse to start."""
     owner = directory.cluster.stat().st_uid
     if owner != user.uid:
         raise unusable(
@@ -99,7 +99,7 @@ def check_owner(directory: DataDirectory, user: PostgresUser) -> None:
 
 
 def create(directory: DataDirectory, tools: Tools, *, durable: bool) -> None:
-    """Make the cluster, its role and its database aside, then put all in place in one step."""
+    """Creates the cluster with its role and database in a temporary directory, then renames it in one step."""
     if directory.new_cluster.exists():
         shutil.rmtree(directory.new_cluster)
     directory.new_cluster.mkdir(mode=0o700)
@@ -119,7 +119,7 @@ def create(directory: DataDirectory, tools: Tools, *, durable: bool) -> None:
 
 
 def renew_passwords(directory: DataDirectory, tools: Tools) -> None:
-    """Where the cluster came back from a backup without its password file: its owner may set new ones."""
+    """Sets new passwords, after a restore of the cluster without its password file."""
     passwords = Passwords(secrets.token_urlsafe(24), secrets.token_urlsafe(24))
     statements = "".join(
         f"alter role {role} password '{password}';\n" for role, password in zip((ADMIN, ROLE), passwords, strict=True)
@@ -145,7 +145,7 @@ def passwords(directory: DataDirectory) -> Passwords:
 
 
 def _passfile(passwords: Passwords) -> str:
-    """As libpq reads it (PGPASSFILE), so that psql and pg_dump can be pointed at the same file."""
+    """Returns the passwords in libpq's format (PGPASSFILE), so that psql and pg_dump can use the file."""
     return f"*:*:*:{ADMIN}:{passwords.admin}\n*:*:*:{ROLE}:{passwords.role}\n"
 
 
@@ -183,7 +183,7 @@ def _initdb(directory: DataDirectory, tools: Tools, passwords: Passwords, *, dur
 
 
 def _run_single_user(cluster: Path, tools: Tools, statements: str) -> None:
-    """Run statements with no server that anyone could reach; by standard input, so that no command line shows them."""
+    """Runs statements without a reachable server; through standard input, so that no command line shows them."""
     options = ("exit_on_error=on", "log_min_error_statement=panic", "log_min_messages=error")
     completed = tools.run(
         "postgres",
@@ -196,4 +196,4 @@ def _run_single_user(cluster: Path, tools: Tools, statements: str) -> None:
 
 def _creation_error(program: str, errors: str) -> Misconfigured:
     last_lines = " / ".join(line for line in errors.splitlines()[-6:] if line)
-    return Misconfigured(f"{program} could not make the cluster: {last_lines}", code="POSTGRES_FAILED")
+    return Misconfigured(f"{program} could not create the cluster: {last_lines}", code="POSTGRES_FAILED")

@@ -1,4 +1,4 @@
-"""The data directory: what lies where in it, and how the hub writes there. What Postgres writes is its own affair."""
+"""The data directory: its layout, its lock, and how the hub writes files. Postgres manages the cluster's own files."""
 
 import errno
 import fcntl
@@ -12,13 +12,13 @@ from hub.postgres.os_user import PostgresUser
 
 SOCKET_PATH_LIMIT = 103  # bytes; Linux allows 107, macOS 103
 SHORT_SOCKET_ROOT = Path("/tmp")
-PATH_LIMIT = 900  # Postgres cuts paths at 1024 and adds its own names
+PATH_LIMIT = 900  # Postgres truncates paths at 1024 bytes and appends its own names
 LOG_LIMIT = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class DataDirectory:
-    """A data directory by its parts. The cluster is made as `new_cluster` and becomes `cluster` in one step."""
+    """The paths in a data directory. A cluster is created as `new_cluster` and renamed to `cluster` in one step."""
 
     root: Path
 
@@ -36,7 +36,7 @@ class DataDirectory:
 
     @property
     def owner_file(self) -> Path:
-        """Which process started the last server, and at which port."""
+        """Holds the process that started the last server, and its port."""
         return self.root / "pg.owner"
 
     @property
@@ -61,14 +61,14 @@ def unusable(message: str) -> Misconfigured:
 
 
 def prepare(data_dir: Path) -> DataDirectory:
-    """The data directory, made when missing."""
+    """Returns the data directory; creates it if missing. Raises Misconfigured if it cannot be one."""
     directory = DataDirectory(Path(os.path.abspath(data_dir.expanduser())))
     if len(os.fsencode(directory.root)) > PATH_LIMIT:
         raise unusable(f"the path of the data directory has more than {PATH_LIMIT} bytes; choose a shorter one")
     if not directory.root.exists():
         directory.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         if os.geteuid() == 0:
-            # Root's server is another user, who must pass through. What is private in here is so by its own mode.
+            # Under root, the server runs as another user, who must traverse the directory. Private files have modes of their own.
             directory.root.chmod(0o711)
     if (directory.root / "PG_VERSION").exists():
         raise unusable(
@@ -78,7 +78,7 @@ def prepare(data_dir: Path) -> DataDirectory:
 
 
 def take_lock(directory: DataDirectory) -> int | None:
-    """The lock that the server inherits and holds for as long as any of its processes lives; None while it is held."""
+    """Takes the lock, which the server inherits and holds while any of its processes lives; None if it is held."""
     lock = open_private(directory.lock_file, os.O_RDWR)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -92,7 +92,7 @@ def take_lock(directory: DataDirectory) -> int | None:
 
 
 def open_private(path: Path, flags: int) -> int:
-    """Open a file that only its owner may read, never through a link; a new one belongs to the directory's owner."""
+    """Opens a file that only its owner may read, never through a link; a new file gets the directory's owner."""
     try:
         file = os.open(path, flags | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     except FileExistsError:
@@ -104,7 +104,7 @@ def open_private(path: Path, flags: int) -> int:
 
 
 def write_private(path: Path, text: str, *, durable: bool) -> None:
-    """Replace the file in one step: a crash, if durable even of the machine, leaves the old text or the new one."""
+    """Replaces a file atomically: after a crash (with `durable`, also of the machine) it holds the old or the new text."""
     temporary = path.with_name(path.name + ".new")
     temporary.unlink(missing_ok=True)
     with os.fdopen(open_private(temporary, os.O_WRONLY), "w", encoding="ascii") as file:
@@ -118,7 +118,7 @@ def write_private(path: Path, text: str, *, durable: bool) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Make what was renamed in the directory outlast a crash of the machine."""
+    """Makes renames in the directory survive a crash of the machine."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -127,7 +127,7 @@ def sync_directory(directory: Path) -> None:
 
 
 def open_log(directory: DataDirectory) -> int:
-    """The log, open to append; a long one is set aside first."""
+    """Opens the log for appending; rotates it first if it is long."""
     log = open_private(directory.log_file, os.O_WRONLY | os.O_APPEND)
     if os.fstat(log).st_size <= LOG_LIMIT:
         return log
@@ -137,13 +137,13 @@ def open_log(directory: DataDirectory) -> int:
 
 
 def socket_dir(directory: DataDirectory, user: PostgresUser) -> Path:
-    """An empty directory only the server may enter, with a path that the kernel takes for a socket."""
+    """Returns an empty directory for the socket that only the server's user may enter, with a path short enough for a socket."""
     path = directory.run_dir
     if len(os.fsencode(path / ".s.PGSQL.65535")) > SOCKET_PATH_LIMIT:
         path = SHORT_SOCKET_ROOT / f"hub-{hashlib.sha256(os.fsencode(directory.root)).hexdigest()[:16]}"
     _make_private(path, user)
     for stale_socket in path.glob(".s.PGSQL.*"):
-        # From a server that was killed: its process number may be someone else's by now, and would be believed.
+        # Left by a killed server: its process id may have been reused, and Postgres would believe it is alive.
         stale_socket.unlink()
     return path
 
@@ -159,12 +159,12 @@ def _make_private(path: Path, user: PostgresUser) -> None:
 
 
 def data_dir_error(error: OSError, directory: DataDirectory) -> Misconfigured:
-    """What the operating system refused, with what to do about it."""
+    """Translates an error of the operating system into one with a fix."""
     remedy = {
         errno.ENOSPC: "free some space there",
         errno.EDQUOT: "free some space there",
         errno.EROFS: "it is on a read-only file system; choose another directory",
-        errno.ENOLCK: "its file system knows no locks; choose a directory on a local disk",
+        errno.ENOLCK: "its file system does not support locks; choose a directory on a local disk",
         errno.ELOOP: "a symbolic link stands where the hub keeps a file of its own; remove it",
     }.get(error.errno or 0, "the hub's user must own it, or choose another directory")
     file_name = f" ({error.filename})" if error.filename else ""

@@ -1,6 +1,6 @@
-"""What a PostgreSQL server, embedded or not, must be like to carry the hub, checked over an asyncpg connection.
+"""Checks whether a PostgreSQL server, embedded or not, meets the hub's requirements.
 
-Each check is a pure function of what the server told; `run_checks` asks once and makes them all.
+Each check is a pure function of values that `run_checks` reads from the server.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ UTC_NAMES = ("utc", "etc/utc", "universal", "zulu", "gmt", "etc/gmt")
 
 
 class Check(NamedTuple):
-    """One finding. `problem` and `fix` are empty when all is well."""
+    """The result of one check. `problem` and `fix` are empty if it passed."""
 
     name: str
     ok: bool
@@ -24,7 +24,7 @@ class Check(NamedTuple):
 
 
 class Extension(NamedTuple):
-    """What the server says about one extension."""
+    """The state of an extension on the server."""
 
     available: bool
     installed: bool
@@ -32,7 +32,7 @@ class Extension(NamedTuple):
 
 
 async def run_checks(connection: asyncpg.Connection, extensions: Sequence[str] = EXTENSIONS) -> tuple[Check, ...]:
-    """Everything about this database that must be right. Changes nothing in it."""
+    """Runs all checks on a database, without changing it."""
     server = await connection.fetchrow(SERVER_SQL)
     assert server is not None
     version = check_version(server["version"])
@@ -103,7 +103,7 @@ def check_extensions(extensions: dict[str, Extension]) -> Check:
 
 
 def check_trigrams(trigrams: Sequence[str] | None) -> Check:
-    """`trigrams` is what show_trgm makes of three Chinese characters: nothing, where lc_ctype does not know letters."""
+    """Checks the result of show_trgm for three Chinese characters: it is empty if lc_ctype does not know them as letters."""
     if trigrams is None:
         return Check(
             "trigrams", False, "show_trgm cannot be called", "CREATE EXTENSION pg_trgm in a schema of the search_path"
@@ -122,7 +122,7 @@ def _check(name: str, ok: bool, problem: str, fix: str) -> Check:
 
 
 async def _trigrams(connection: asyncpg.Connection) -> list[str] | None:
-    """What the server makes of Chinese; before the first migration, with an extension that is taken back at once."""
+    """Returns the trigrams of a Chinese text. Before the first migration, creates the extension and rolls it back."""
     installed = await connection.fetchval("select exists (select from pg_extension where extname = 'pg_trgm')")
     transaction = connection.transaction()
     await transaction.start()
@@ -145,7 +145,7 @@ select current_setting('server_version_num')::int as version, pg_encoding_to_cha
 from pg_database where datname = current_database()
 """
 
-# A trusted extension may be created by whoever may create in the database, any other by a superuser.
+# A role with CREATE on the database may create trusted extensions; all others need a superuser.
 EXTENSIONS_SQL = """
 select e.name, e.installed_version is not null as installed,
        r.rolsuper or v.trusted and has_database_privilege(current_database(), 'create') as creatable

@@ -1,4 +1,4 @@
-"""What must be in place before a server can be launched, and the command that launches it. Who may do so is in server.py."""
+"""Prepares the launch of a server: cluster, user, port and command. See server.py for which process may launch it."""
 
 import os
 import random
@@ -15,17 +15,17 @@ from hub.postgres.data_dir import DataDirectory, socket_dir, unusable, write_pri
 from hub.postgres.os_user import PostgresUser, postgres_user
 from hub.postgres.pidfile import HOST
 
-PORTS = range(15432, 32768)  # below the ports that outgoing connections are given
+PORTS = range(15432, 32768)  # below the ephemeral ports of outgoing connections
 PORT_ATTEMPTS = 20
 POLL_INTERVAL = 0.01
-EXIT_GRACE = 5.0  # seconds for a process that let go of the lock to be gone
+EXIT_GRACE = 5.0  # seconds for a process to end after it has released the lock
 
 NoticeHandler = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchOptions:
-    """How the server is to be started, if it is not running already."""
+    """How to start the server, if it is not running."""
 
     durable: bool
     port: int | None
@@ -34,20 +34,20 @@ class LaunchOptions:
 
 
 class LastStart(NamedTuple):
-    """What is remembered of the last start."""
+    """The process and the port of the last start."""
 
     owner: int
     port: int
 
 
 def read_last_start(directory: DataDirectory) -> LastStart | None:
-    """Who started a server here last, and where."""
+    """Returns the last start of a server in this directory, if it is known."""
     fields = directory.owner_file.read_text().split() if directory.owner_file.exists() else []
     return LastStart(*map(int, fields)) if len(fields) == 2 and all(map(str.isdecimal, fields)) else None
 
 
 def prepare_command(directory: DataDirectory, options: LaunchOptions, port: int, lock: int) -> list[str]:
-    """Put everything in place, under the lock, for a launch; with this command."""
+    """Prepares everything for a launch, while holding the lock, and returns the command."""
     tools = _prepare_tools(directory, options, lock)
     write_private(directory.owner_file, f"{os.getpid()} {port}\n", durable=False)
     quoted_socket_dir = str(socket_dir(directory, tools.user)).replace('"', '""')
@@ -62,14 +62,14 @@ def prepare_command(directory: DataDirectory, options: LaunchOptions, port: int,
 
 
 def stale_server(directory: DataDirectory) -> pidfile.RunningServer | None:
-    """A server started by hand; a file that names no server any more is removed. Nobody holds the lock but us."""
+    """Returns a server that was started by hand, and removes a stale postmaster.pid. The caller holds the lock."""
     deadline = time.monotonic() + EXIT_GRACE
     while True:
         running = pidfile.read(directory.cluster)
         if running is not None and pidfile.process_owner(running.pid, directory.cluster) == "nobody's":
             return None
         if running is None or not pidfile.is_alive(directory.cluster):
-            # Postgres itself does not start with an empty file, nor with any living process of its user for a server.
+            # Postgres does not start while the file is empty or names any living process of its user.
             (directory.cluster / "postmaster.pid").unlink(missing_ok=True)
             return None
         if pidfile.serving_server(directory.cluster) is not None:
@@ -83,11 +83,11 @@ def stale_server(directory: DataDirectory) -> pidfile.RunningServer | None:
 
 
 def choose_port(directory: DataDirectory, options: LaunchOptions, refused_ports: Collection[int]) -> int:
-    """The port asked for, or that of the last time, or any that is free."""
+    """Returns the requested port, else that of the last start, else any free port. Raises Misconfigured."""
     if options.port is not None:
         if not is_free(options.port):
             raise Misconfigured(
-                f"port {options.port} of {HOST} is taken; name another for Postgres",
+                f"port {options.port} of {HOST} is in use; choose another for Postgres",
                 code="PORT_IN_USE",
                 argument="port",
             )
@@ -97,7 +97,7 @@ def choose_port(directory: DataDirectory, options: LaunchOptions, refused_ports:
         if port not in refused_ports and is_free(port):
             return port
     raise Misconfigured(
-        f"found no free port of {HOST} for Postgres among {PORT_ATTEMPTS}; name one", code="PORT_IN_USE"
+        f"found no free port of {HOST} for Postgres in {PORT_ATTEMPTS} attempts; choose one", code="PORT_IN_USE"
     )
 
 
@@ -112,13 +112,13 @@ def is_free(port: int) -> bool:
 
 
 def _prepare_tools(directory: DataDirectory, options: LaunchOptions, lock: int) -> cluster.Tools:
-    """See that there is a cluster that can be started, and with what."""
+    """Ensures that there is a cluster that can be started, and returns the tools for it."""
     major = cluster.cluster_version(directory)
     if stale_server(directory) is not None:
         raise unusable(f"{directory.cluster} is served by a Postgres that the hub did not start; stop it")
     tools = cluster.Tools(*_reachable_programs(directory, find_programs(major)), lock)
     if major is None:
-        options.notice(f"making a new Postgres {tools.programs.version} cluster in {directory.cluster}")
+        options.notice(f"creating a new Postgres {tools.programs.version} cluster in {directory.cluster}")
         cluster.create(directory, tools, durable=options.durable)
     cluster.check_owner(directory, tools.user)
     if not directory.password_file.exists():
@@ -127,7 +127,7 @@ def _prepare_tools(directory: DataDirectory, options: LaunchOptions, lock: int) 
 
 
 def _reachable_programs(directory: DataDirectory, programs: Programs) -> tuple[Programs, PostgresUser]:
-    """Programs that can be run, and by whom; where directories of root are closed to that user, it is let through."""
+    """Returns programs and the user to run them as. If directories are closed to the user, it may search them nevertheless."""
     user = postgres_user(directory.root)
     if not user.can_reach(directory.root):
         return programs, replace(user, strategy="search")

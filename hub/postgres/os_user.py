@@ -1,4 +1,4 @@
-"""Whom Postgres runs as, since it refuses root, and how its programs are run so. child.py does what is said here."""
+"""Chooses the user that Postgres runs as, because it refuses root, and the command that switches to it (see child.py)."""
 
 import os
 import pwd
@@ -17,10 +17,10 @@ IdentityStrategy = Literal["stay", "drop", "search", "map"]
 
 @dataclass(frozen=True, slots=True)
 class PostgresUser:
-    """`stay`: the hub's own user. `drop`: another, root given up. `search`: so too, but let through closed directories.
+    """`stay`: the hub's own user. `drop`: another user, without root. `search`: the same, but may search any directory.
 
-    `map`: still the hub's own, but seen as another one in a user namespace: for a root that can become nobody else, and
-    for initdb, which refuses users without a name, as containers have them.
+    `map`: the hub's own user, mapped to another in a user namespace: for a root that cannot switch users, and for initdb,
+    which refuses users without a name, as in containers.
     """
 
     strategy: IdentityStrategy
@@ -28,19 +28,19 @@ class PostgresUser:
     gid: int
 
     def give_ownership(self, path: Path | int) -> None:
-        """Give what this process has just made to the server."""
+        """Makes the server's user the owner of a file that this process has created."""
         if self.strategy in ("drop", "search"):
             os.chown(path, self.uid, self.gid, follow_symlinks=isinstance(path, int))
 
     def can_reach(self, path: Path) -> bool:
-        """Whether the server may pass through every directory to `path` and, if it is one, through itself."""
+        """Whether the server may traverse every directory on the way to `path`, including `path`."""
         resolved = path.resolve()
         return self.strategy in ("stay", "map", "search") or all(
             self._can_traverse(directory) for directory in (resolved, *resolved.parents)
         )
 
     def as_named_user(self) -> Self:
-        """The same, as a user with a name."""
+        """Returns the same user, mapped to one with a name if it has none."""
         return replace(self, strategy="map") if self.strategy == "stay" and not _has_name(self.uid) else self
 
     def command(self, program: str, arguments: Sequence[str]) -> list[str]:
@@ -59,7 +59,7 @@ class PostgresUser:
 
 
 def postgres_user(data_dir: Path) -> PostgresUser:
-    """The hub's own user; for root the owner of the cluster or of its directory, or nobody where that is root too."""
+    """Returns the hub's own user; under root, the owner of the cluster or of its directory, or `nobody` if that is root."""
     if os.geteuid() != 0:
         return PostgresUser("stay", os.geteuid(), os.getegid())
     cluster = data_dir / "pg"
@@ -82,7 +82,7 @@ def _any_named_uid() -> int:
 
 
 def _can_change_user() -> bool:
-    """Whether this root knows any other user and has the rights to become one; some containers give it neither."""
+    """Whether root may switch to another user; in some containers it may not."""
     users, status = Path("/proc/self/uid_map"), Path("/proc/self/status")
     if not users.exists():
         return True

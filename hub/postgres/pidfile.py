@@ -1,4 +1,4 @@
-"""postmaster.pid: what it says, and whether to believe it. A crash or a restored backup leaves it behind."""
+"""Reads postmaster.pid and decides whether it is stale: a crash or a restored backup leaves it behind."""
 
 import os
 import re
@@ -12,16 +12,16 @@ HOST = "127.0.0.1"
 
 
 class RunningServer(NamedTuple):
-    """A server as its own file describes it."""
+    """A server as postmaster.pid describes it."""
 
     pid: int
     port: int
     socket_dir: str
-    status: str  # starting, stopping, ready, standby; "" in the first moments
+    status: str  # starting, stopping, ready, standby; "" at first
 
 
 def read(cluster: Path) -> RunningServer | None:
-    """What the file says; None when there is none, or none that can be read to its end."""
+    """Returns the contents of the file; None if it is missing or incomplete."""
     try:
         lines = (cluster / "postmaster.pid").read_text().splitlines() + [""] * 8
     except (FileNotFoundError, NotADirectoryError):
@@ -32,7 +32,7 @@ def read(cluster: Path) -> RunningServer | None:
 
 
 def serving_server(cluster: Path) -> RunningServer | None:
-    """The server that accepts connections for this cluster at this moment."""
+    """Returns the server that accepts connections for this cluster now, if any."""
     running = read(cluster)
     if (
         running is None
@@ -40,19 +40,19 @@ def serving_server(cluster: Path) -> RunningServer | None:
         or process_owner(running.pid, cluster) not in ("ours", "perhaps ours")
     ):
         return None
-    # One killed a moment ago is in the process table until its parent has looked, but accepts nothing.
+    # A killed server stays in the process table until its parent reaps it, but accepts no connection.
     with socket.socket() as probe:
         return running if probe.connect_ex((HOST, running.port)) == 0 else None
 
 
 def is_alive(cluster: Path) -> bool:
-    """Whether there is a server, though it be starting, recovering or stopping."""
+    """Whether a server exists, even if it is starting, recovering or stopping."""
     running = read(cluster)
     return running is not None and process_owner(running.pid, cluster) in ("ours", "perhaps ours")
 
 
 def process_owner(pid: int, cluster: Path) -> Literal["ours", "perhaps ours", "another's", "nobody's"]:
-    """Whether this process is the cluster's server: after a reboot its number may be anyone's."""
+    """Whether a process is the cluster's server; after a reboot, another process may have its id."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -63,19 +63,19 @@ def process_owner(pid: int, cluster: Path) -> Literal["ours", "perhaps ours", "a
     if status["State"].startswith("Z") or "postgres" not in status["Name"]:
         return "another's"
     try:
-        # A postmaster lives in its data directory.
+        # A postmaster's working directory is its data directory.
         return "ours" if os.path.samefile(f"/proc/{pid}/cwd", cluster) else "another's"
     except OSError:
         return "perhaps ours"
 
 
 def parent(pid: int) -> int | None:
-    """The process that would take its server along; None where the kernel does not see to that."""
+    """Returns the parent process, whose end also ends the server; None where the kernel does not signal that."""
     return int(_status(pid).get("PPid", -1)) if sys.platform == "linux" else None
 
 
 def _status(pid: int) -> dict[str, str]:
-    """State and Name of a process, on Linux also PPid; empty texts when there is none."""
+    """Returns State and Name of a process, on Linux also PPid; empty strings if it does not exist."""
     unknown = {"State": "", "Name": ""}
     if sys.platform == "linux":
         try:

@@ -1,4 +1,4 @@
-"""The door: a running server for a data directory, attached to or started. supervisor.py keeps a started one running."""
+"""Entry point: attaches to the running server of a data directory, or starts one. supervisor.py keeps it running."""
 
 import os
 import time
@@ -25,43 +25,43 @@ from hub.postgres.pidfile import HOST
 from hub.postgres.supervisor import Supervisor
 
 POLL_INTERVAL = 0.01
-LOCK_HOLDER_TIMEOUT = 120.0  # seconds another process may hold the directory without a server that lives
+LOCK_HOLDER_TIMEOUT = 120.0  # seconds that another process may hold the lock without a living server
 NOTICE_INTERVAL = 10.0
-# For tests: a crash of the machine loses such a cluster, a crash of Postgres loses nothing.
+# For tests: a crash of the machine may lose the cluster, a crash of Postgres loses nothing.
 VOLATILE = {"fsync": "off", "full_page_writes": "off"}
 
 
 def ignore_notice(_: str) -> None:
-    """Nobody listens."""
+    """Ignores a notice."""
 
 
 @dataclass(frozen=True, slots=True)
 class PostgresServer:
-    """A running Postgres, which goes on running, at this address, until the last process that wants it has stopped it."""
+    """A running Postgres at this address. It runs until the last process that uses it has stopped it."""
 
     data_dir: Path
     port: int
     socket_dir: Path
-    dsn: str = field(repr=False)  # holds the password
+    dsn: str = field(repr=False)  # contains the password
     admin_dsn: str = field(repr=False)
     supervisor: Supervisor | None = field(repr=False)
 
     @property
     def socket_dsn(self) -> str:
-        """The same database through the socket, where we may use it: a fifth less work per statement."""
+        """The URL of the same database through the Unix socket, if this user may open it: a fifth less CPU per statement."""
         if not os.access(self.socket_dir / f".s.PGSQL.{self.port}", os.W_OK):
-            return self.dsn  # somebody else started it
+            return self.dsn  # another user started it
         parts = urlsplit(self.dsn)
         query = urlencode({"host": self.socket_dir, "port": self.port})
         return urlunsplit(parts._replace(netloc=f"{parts.username}:{parts.password}@", query=query))
 
     @property
     def owned(self) -> bool:
-        """Whether this process started it, and stops it; another may have, and when that one ends, this one follows."""
+        """Whether this process started the server. If another did, this process takes over when that one ends."""
         return self.supervisor is not None and self.supervisor.owns
 
     def stop(self) -> None:
-        """Want it no longer: stop it, fast and cleanly, if it is ours."""
+        """Releases the server; if this process owns it, stops it with a fast shutdown."""
         owned = self.owned
         if self.supervisor is not None:
             self.supervisor.stop()
@@ -87,7 +87,7 @@ def ensure(
     max_connections: int = 100,
     notice: NoticeHandler = ignore_notice,
 ) -> PostgresServer:
-    """A server for this directory: the one that runs, or a new one, with a cluster made at the first time."""
+    """Returns the running server of a directory, or starts one; creates the cluster on the first start. Raises Misconfigured."""
     settings = {"shared_buffers": shared_buffers, "max_connections": str(max_connections)}
     options = LaunchOptions(durable, port, settings if durable else settings | VOLATILE, notice)
     directory = DataDirectory(data_dir)
@@ -99,7 +99,7 @@ def ensure(
 
 
 def _ensure(directory: DataDirectory, options: LaunchOptions) -> PostgresServer:
-    """Whoever gets the lock starts the server, which then holds it; all others wait until that one is ready."""
+    """The process that takes the lock starts the server, which then holds it; the others wait until it is ready."""
     refused_ports: set[int] = set()
     deadline = time.monotonic() + LOCK_HOLDER_TIMEOUT
     next_notice = time.monotonic() + NOTICE_INTERVAL
@@ -131,7 +131,7 @@ def _ensure(directory: DataDirectory, options: LaunchOptions) -> PostgresServer:
 
 
 def _has_owner(directory: DataDirectory, running: pidfile.RunningServer) -> bool:
-    """False in the moment when the owner of a server has died, and the server is about to notice."""
+    """Whether the process that started the server still lives; if not, the server is about to stop."""
     parent, previous = pidfile.parent(running.pid), read_last_start(directory)
     return parent is None or (previous is not None and previous.owner == parent)
 
@@ -146,7 +146,7 @@ def _attach(directory: DataDirectory, options: LaunchOptions, running: pidfile.R
 def _start(
     directory: DataDirectory, options: LaunchOptions, lock: int, refused_ports: set[int]
 ) -> PostgresServer | None:
-    """Start the server under the lock; None when its port was taken meanwhile."""
+    """Starts the server while holding the lock; None if another process took its port."""
     try:
         cluster.cluster_version(directory)
         running = stale_server(directory)

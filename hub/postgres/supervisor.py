@@ -1,4 +1,4 @@
-"""Keeps a server running: starts it, waits for it, starts it again when it dies unbidden, stops it when told."""
+"""Supervises a server: starts it, waits until it is ready, restarts it after a crash, stops it on request."""
 
 import os
 import re
@@ -15,18 +15,18 @@ from hub.postgres.data_dir import DataDirectory, open_log, take_lock
 POLL_INTERVAL = 0.005
 LOCK_POLL_INTERVAL = 0.1
 NOTICE_INTERVAL = 10.0
-# Fast stop; then at once, which the next start recovers from; then by the kernel. Each with its seconds.
+# Fast shutdown, then immediate shutdown (the next start recovers), then SIGKILL; each with its timeout in seconds.
 STOP_SIGNALS = ((signal.SIGINT, 60.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0))
-STABLE_AFTER = 30.0  # seconds after which a server counts as having run
-MAX_FAILED_STARTS = 8  # starts in a row that may fail to run
+STABLE_AFTER = 30.0  # seconds after which a start counts as successful
+MAX_FAILED_STARTS = 8  # failed starts in a row before it gives up
 LAST_LINE_COUNT = 4
 LOG_PREFIX = re.compile(r"^.*? \[\d+\] ")
 
 
 class Supervisor(threading.Thread):
-    """Lives as long as the server: to the kernel, a child's parent is the *thread* that made it, and dies with it.
+    """A thread that lives as long as the server: for the kernel, a child's parent is the *thread* that started it.
 
-    `prepare` puts everything in place under the lock and gives the command of the server.
+    `prepare` prepares a launch while holding the lock and returns the command of the server.
     """
 
     def __init__(
@@ -46,19 +46,19 @@ class Supervisor(threading.Thread):
         return self._process is not None and self._process.returncode is None
 
     def launch(self, lock: int) -> None:
-        """Launch the server under the lock, of which the caller keeps its own descriptor."""
+        """Launches the server with a duplicate of the lock; the caller keeps its own descriptor."""
         command = self._prepare(lock)
         self._first_launch = os.dup(lock), command
         self.start()
         self._launched.wait()
 
     def take_over(self) -> None:
-        """The server is another's; launch it anew when that one stopped or died."""
+        """Watches a server of another process, and launches a new one when it has ended."""
         self._ready.set()
         self.start()
 
     def wait_until_ready(self) -> pidfile.RunningServer | None:
-        """The server, once it accepts connections, however long recovery takes; None when it gave up."""
+        """Waits until the server accepts connections, however long recovery takes; None if it ended instead."""
         next_notice = time.monotonic() + NOTICE_INTERVAL
         while self._process is not None and self.owns:
             running = pidfile.read(self._directory.cluster)
@@ -76,7 +76,7 @@ class Supervisor(threading.Thread):
         return None
 
     def stop(self) -> None:
-        """Stop the server, if it is ours, and wait until it has."""
+        """Stops the server, if this process owns it, and waits until it has ended."""
         with self._process_lock:
             self._stopping.set()
             process = self._process
@@ -93,9 +93,9 @@ class Supervisor(threading.Thread):
             return log.read().decode(errors="replace")
 
     def last_log_lines(self) -> str:
-        """The lines that say why the server gave up."""
+        """Returns the last lines of the log, which say why the server ended."""
         lines = [LOG_PREFIX.sub("", line) for line in self.log_since_start().splitlines() if line]
-        return " / ".join(lines[-LAST_LINE_COUNT:]) or "it said nothing"
+        return " / ".join(lines[-LAST_LINE_COUNT:]) or "its log is empty"
 
     def run(self) -> None:
         failures = 0
@@ -109,12 +109,12 @@ class Supervisor(threading.Thread):
             if failures > MAX_FAILED_STARTS:
                 self._notice(f"Postgres ended {failures} times in a row, last: {self.last_log_lines()}; giving up")
                 return
-            self._notice(f"Postgres ended unbidden (exit {exit_code})")
+            self._notice(f"Postgres ended unexpectedly (exit {exit_code})")
             self._stopping.wait(min(0.1 * 2**failures, 10))
             next_launch = self._next_launch()
 
     def _run_server(self, lock: int, command: Sequence[str]) -> int | None:
-        """Run the server to its end; None when it could not be launched, or is not wanted any more."""
+        """Runs the server until it ends and returns its exit code; None if it could not be launched or was stopped before."""
         try:
             with self._process_lock:
                 if self._stopping.is_set():
@@ -125,7 +125,7 @@ class Supervisor(threading.Thread):
             self._notice(f"Postgres cannot be started: {error}")
             return None
         finally:
-            # From here on the lock is held by the server alone, and exactly as long as any process of it lives.
+            # From here on only the server holds the lock, for as long as any of its processes lives.
             os.close(lock)
             self._launched.set()
         return process.wait()
@@ -134,7 +134,7 @@ class Supervisor(threading.Thread):
         log = open_log(self._directory)
         try:
             self._log_start = os.fstat(log).st_size
-            # A session of its own: Ctrl-C is for the hub, which stops the server after its last request.
+            # A session of its own: Ctrl-C goes to the hub, which stops the server after its last request.
             return subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -148,7 +148,7 @@ class Supervisor(threading.Thread):
             os.close(log)
 
     def _next_launch(self) -> tuple[int, Sequence[str]] | None:
-        """What to launch when no server lives any more, our own or another's; None when none is wanted or possible."""
+        """Waits until no server runs, then prepares the next launch; None if stopped or if it fails."""
         while not self._stopping.wait(LOCK_POLL_INTERVAL):
             try:
                 lock = take_lock(self._directory)

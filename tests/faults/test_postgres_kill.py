@@ -82,7 +82,7 @@ def test_the_owner_restarts_a_killed_postgres_at_the_same_address(tmp_path: Path
             os.kill(killed, signal.SIGKILL)
             assert eventually(partial(is_restarted, started.dsn, tmp_path, killed))
         assert fetch_value(started.dsn, "select count(*) from fact") == 100_000
-    assert notices[1:] == ["Postgres ended unbidden (exit -9)", "Postgres has ended; starting it again"] * 3
+    assert notices[1:] == ["Postgres ended unexpectedly (exit -9)", "Postgres has ended; starting it again"] * 3
     assert server_log(tmp_path).count("automatic recovery in progress") == 3
     assert pidfile.process_owner(killed, tmp_path / "pg") == "nobody's"
 

@@ -139,7 +139,7 @@ async def test_a_key_is_created_listed_and_revoked(run_command: RunCommand, data
     assert code == 0
     assert [part in listed for part in (key[4:20], "app", "reader", "living", key[21:-1])] == [True] * 4 + [False]
     code, said, _ = await run_command("key", "revoke", key[4:20])
-    assert (code, said.startswith(f"{key[4:20]} is refused since ")) == (0, True)
+    assert (code, said.startswith(f"{key[4:20]} is revoked since ")) == (0, True)
     assert "revoked" in (await run_command("key", "list"))[1]
 
 

@@ -83,7 +83,7 @@ def test_the_first_start_makes_a_cluster_and_a_role_that_is_no_superuser(tmp_pat
         assert fetch_value(started.dsn, "select upper('ß')") == "SS"
         assert fetch_value(started.dsn, "show listen_addresses") == "127.0.0.1"
     assert [line.split(" in ")[0] for line in notices] == [
-        f"making a new Postgres {binaries.find_programs().version} cluster"
+        f"creating a new Postgres {binaries.find_programs().version} cluster"
     ]
 
 

@@ -40,7 +40,7 @@ async def test_it_shows_what_comes_and_whether_it_holds() -> None:
 async def test_what_is_no_secret_is_refused(secret: str) -> None:
     process = await asyncio.create_subprocess_exec(*COMMAND, secret, cwd=ROOT, stdin=DEVNULL, stderr=PIPE)
     _, errors = await process.communicate()
-    assert (process.returncode, b"--secret: this is no secret of a webhook" in errors) == (2, True)
+    assert (process.returncode, b"--secret: this is not the secret of a webhook" in errors) == (2, True)
 
 
 @pytest.mark.parametrize("stamp", ["", "soon", "1"])

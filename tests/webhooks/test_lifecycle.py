@@ -278,9 +278,8 @@ async def test_a_delivery_in_flight_is_not_coalesced(
     await wait_until(lambda: connection.fetchval(queued, ordering_key))
     sender = await asyncpg.connect(dsn)
     async with sender.transaction():
-        await sender.execute(
-            "update webhook_queue set lease = gen_random_uuid(), attempts = 1 where ordering_key = $1", ordering_key
-        )
+        lease = "update webhook_queue set lease = gen_random_uuid(), attempts = 1 where ordering_key = $1"
+        await sender.execute(lease, ordering_key)
         await rename_customer(run_query, ada, "Ada II")
         waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%folded%'"
         await wait_until(lambda: connection.fetchval(waiting))

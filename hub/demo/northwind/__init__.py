@@ -1,1 +1,1 @@
-"""Northwind, the public data set of a trader in food: the CSV files here, and what is derived from them."""
+"""Northwind, the public data set of a food trader: its CSV files, and the rows derived from them."""

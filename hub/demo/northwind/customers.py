@@ -1,7 +1,7 @@
-"""Northwind's customers as rows, with what they are known by, whom to ask there, their seats and their scores.
+"""Northwind's customers as rows, with identifiers, contacts, addresses and scores.
 
-Each has one contact and one address. Who has an owner belongs to one of the owner's territories (source.py says which),
-who has none to the root. Language and currency are the country's of today, whatever the orders are in."""
+Each customer has one contact and one address. A customer with an owner belongs to one of the owner's territories (see source.py),
+one without to the root unit. Language and currency are today's of the country, whatever the orders use."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -26,7 +26,7 @@ PHONE_FIELDS = ("phone", "fax")
 
 
 class NorthwindCustomers:
-    """Ids of customers and contacts by Northwind's own, and the rows that bear them."""
+    """Ids of customers and contacts by Northwind's keys, and their rows."""
 
     def __init__(self, source: NorthwindSource, organisation: NorthwindOrganisation) -> None:
         self.source = source
@@ -55,7 +55,7 @@ class NorthwindCustomers:
         ]
 
     def _common_columns(self, customer: CsvRecord) -> dict[str, object]:
-        """The columns that all rows of a customer have."""
+        """Returns the columns that all rows of a customer share."""
         since = self.source.customer_since[customer["customer_id"]]
         return {"customer_id": self.customer_id(customer["customer_id"]), "created_at": since, "updated_at": since}
 
@@ -139,7 +139,7 @@ class NorthwindCustomers:
         }
 
     def _model_scores(self, as_of: datetime) -> dict[str, list[ModelScore]]:
-        """What the RFM models say of all customers that were known at `as_of`."""
+        """Returns the RFM scores of all customers that existed at `as_of`."""
         population = {
             key: self.source.order_summary(key, as_of)
             for key, since in self.source.customer_since.items()

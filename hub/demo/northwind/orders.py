@@ -1,8 +1,7 @@
-"""Northwind's orders as rows, their items, and the interactions that they are evidence of.
+"""Northwind's orders as rows, with their items and the interactions that follow from them.
 
-An order tells that a member of staff took it, that it was sent (if there is a date) and that it was late (if the date is
-after the one it was wanted by). By which channel it was taken is not known: a call by the customer's only contact is
-assumed. An order that was sent has been edited once since it was placed."""
+An order shows that an employee took it, that it was shipped (if it has a date) and that it was late (if it was shipped after the
+required date). The channel is unknown: a call by the customer's only contact is assumed. A shipped order has version 2."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -18,7 +17,7 @@ from hub.schema.sales.orders import Order, OrderItem, OrderStatus
 
 
 class NorthwindOrders:
-    """Rows of orders and of what came of them."""
+    """Rows of orders, items and interactions."""
 
     def __init__(
         self, source: NorthwindSource, organisation: NorthwindOrganisation, customers: NorthwindCustomers
@@ -95,7 +94,7 @@ class NorthwindOrders:
                 yield self._shipment_late(order)
 
     def _interaction(self, order: CsvRecord, interaction_kind: str, occurred_at: datetime) -> dict[str, object]:
-        """What all interactions about an order have in common."""
+        """Returns the columns that all interactions about an order share."""
         return {
             "id": sample_id(Interaction, f"{order['order_id']}:{interaction_kind}", to_milliseconds(occurred_at)),
             "customer_id": self.customers.customer_id(order["customer_id"]),

@@ -1,6 +1,6 @@
-"""Northwind's own side as rows: units, staff and products. The units are the group, its regions and their territories.
+"""Northwind's own organisation as rows: units, staff and products. Units are the group, its regions and their territories.
 
-The units are as old as the first hire, staff as their own, products as the order data; nobody knows better."""
+Units are created at the first hire, staff at their own hire, products when the order data starts."""
 
 from decimal import Decimal
 from uuid import UUID
@@ -15,7 +15,7 @@ ROOT = "northwind"
 
 
 class NorthwindOrganisation:
-    """Ids of units by code, of staff by number and of products by number, and the rows that bear them."""
+    """Ids of units by code, of staff and products by number, and their rows."""
 
     def __init__(self, source: NorthwindSource) -> None:
         self.source = source
@@ -37,8 +37,8 @@ class NorthwindOrganisation:
         return sample_id(Product, number, to_milliseconds(BEGIN))
 
     def workplace(self, number: str) -> str:
-        """Where an employee works: the head at the root, others in the only territory they have, else in the region
-        of their territories (nobody's lie in two)."""
+        """Returns an employee's unit: the root for the head, the territory for employees with one, else the region of
+        their territories (no employee has territories in two regions)."""
         if number == self.top_employee:
             return ROOT
         territories = self.source.territories_by_employee[number]

@@ -1,6 +1,6 @@
-"""Northwind's files as they are, read once, and what every derived row needs of them. Writes no rows.
+"""Reads Northwind's files once, and derives facts that several kinds of rows need. Writes no rows.
 
-The data ends on 1998-05-06: that day is its present. Dates are midnights in UTC; all amounts are US dollars."""
+The data ends on 1998-05-06, which is its present. Dates are midnights in UTC; all amounts are in US dollars."""
 
 import csv
 import io
@@ -17,11 +17,11 @@ from hub.domain.scoring.rfm import OrderSummary, summarize_orders
 CsvRecord = Mapping[str, str]
 
 CURRENCY = "USD"
-BEGIN = datetime(1996, 7, 1, tzinfo=UTC)  # of the month of the first order
+BEGIN = datetime(1996, 7, 1, tzinfo=UTC)  # start of the month of the first order
 PRESENT = datetime(1998, 5, 6, tzinfo=UTC)
 YEAR_BEFORE = datetime(1997, 5, 6, tzinfo=UTC)
 
-# Name in the files: ISO country, ISO language and ISO currency of today.
+# Country name in the files: ISO codes of country, language and today's currency.
 COUNTRIES = {
     "Argentina": ("AR", "es", "ARS"),
     "Austria": ("AT", "de", "EUR"),
@@ -48,7 +48,7 @@ COUNTRIES = {
 
 
 def read(name: str) -> list[CsvRecord]:
-    """The records of a file, each value without blanks around it."""
+    """Returns the records of a file, with values stripped of blanks."""
     text = resources.files("hub.demo").joinpath("northwind", f"{name}.csv").read_text("utf-8")
     return [
         {key: value.strip() for key, value in record.items()}
@@ -61,13 +61,13 @@ def midnight(date: str) -> datetime:
 
 
 def item_net(item: CsvRecord) -> Decimal:
-    """Quantity times price, less the discount; exact."""
+    """Returns quantity times price, less the discount; exact."""
     return Decimal(item["unit_price"]) * int(item["quantity"]) * (1 - Decimal(item["discount"]))
 
 
 @dataclass(frozen=True)
 class NorthwindSource:
-    """The files, and per order and customer what follows from them."""
+    """The records of the files, and facts by order and customer."""
 
     customers: Sequence[CsvRecord]
     employees: Sequence[CsvRecord]
@@ -82,7 +82,7 @@ class NorthwindSource:
 
     @cached_property
     def orders_by_customer(self) -> Mapping[str, Sequence[CsvRecord]]:
-        """A customer's orders, oldest first."""
+        """Returns a customer's orders, oldest first."""
         by_customer = defaultdict(list)
         for order in sorted(self.orders, key=lambda order: (order["order_date"], int(order["order_id"]))):
             by_customer[order["customer_id"]].append(order)
@@ -90,7 +90,7 @@ class NorthwindSource:
 
     @cached_property
     def territories_by_employee(self) -> Mapping[str, Sequence[str]]:
-        """An employee's territories, lowest number first."""
+        """Returns an employee's territories, lowest number first."""
         by_employee = defaultdict(list)
         for placement in sorted(self.placements, key=lambda placement: placement["territory_id"]):
             by_employee[placement["employee_id"]].append(placement["territory_id"])
@@ -98,7 +98,7 @@ class NorthwindSource:
 
     @cached_property
     def owner_by_customer(self) -> Mapping[str, str]:
-        """Who looks after a customer: the employee who took most of the orders, then who took the latest, then the
+        """Returns a customer's owner: the employee with most of the orders; ties go to the latest order, then to the
         lowest number. Customers without orders have no owner."""
         owners = {}
         for customer_id, orders in self.orders_by_customer.items():
@@ -111,8 +111,8 @@ class NorthwindSource:
 
     @cached_property
     def territory_by_customer(self) -> Mapping[str, str]:
-        """Which territory a customer belongs to: the customers of an owner, in the order of their ids, are dealt out
-        to the owner's territories in the order of theirs."""
+        """Returns a customer's territory: an owner's customers, sorted by id, are assigned round-robin to the owner's
+        territories."""
         dealt_counts: Counter[str] = Counter()
         by_customer = {}
         for customer_id, number in sorted(self.owner_by_customer.items()):
@@ -123,7 +123,7 @@ class NorthwindSource:
 
     @cached_property
     def customer_since(self) -> Mapping[str, datetime]:
-        """Since when a customer is known: the first order; without one, the beginning of the data."""
+        """Returns when a customer was created: at the first order, or without orders at the beginning of the data."""
         return {
             customer["customer_id"]: midnight(orders[0]["order_date"])
             if (orders := self.orders_by_customer.get(customer["customer_id"]))
@@ -141,7 +141,7 @@ class NorthwindSource:
 
 
 def read_source() -> NorthwindSource:
-    """Everything that the files hold and the hub has a place for."""
+    """Reads all files that the hub has tables for."""
     items = defaultdict(list)
     for item in read("order_details"):
         items[item["order_id"]].append(item)

@@ -1,4 +1,4 @@
-"""A set of made-up customers of Northwind's shape, as large as asked, for load.
+"""A synthetic data set in Northwind's shape and of any size.
 
-Every fact is a function of a row's number: nothing is remembered between rows, so that a million customers need no more
-memory than a thousand, and orders can be gone through twice, once to be summed up and once to be written."""
+Every value is a function of a row's number, with no state between rows: a million customers need no more memory than a thousand,
+and orders can be generated twice, once for totals and once for writing."""

@@ -1,4 +1,4 @@
-"""The synthetic set step by step: first its orders are summed up, then everything is written in the order of time."""
+"""The steps of the synthetic set: order totals first, then all rows in order of time."""
 
 from collections.abc import Generator, Iterator, Sequence
 from decimal import Decimal
@@ -22,13 +22,13 @@ SUM_BATCH = 50_000
 ORDER_BATCH = 5_000
 CUSTOMER_BATCH = 1_000
 SCORE_BATCH = 10_000
-HISTORY_STEP = 10  # every tenth customer has scores of a year before as well
+HISTORY_STEP = 10  # every tenth customer also has scores from one year before
 
 TotalsPair = tuple[OrderTotals, OrderTotals]
 
 
 def load_steps(customers: int, source: NorthwindSource) -> Iterator[LoadStep]:
-    """So many customers and all that is theirs. They share Northwind's units, products and superiors."""
+    """Yields the steps for a number of customers. They share Northwind's units, products and managers."""
     organisation = NorthwindOrganisation(source)
     territories = [territory["territory_id"] for territory in source.territories]
     prices = [int(Decimal(product["unit_price"]) * 100) for product in source.products]
@@ -49,7 +49,7 @@ def load_steps(customers: int, source: NorthwindSource) -> Iterator[LoadStep]:
 
 
 def _sum_orders(order_generator: OrderGenerator) -> Generator[LoadStep, None, TotalsPair]:
-    """The ledger at the present, and as it stood a year before."""
+    """Computes the order totals at the present and one year before."""
     totals = OrderTotals.empty(order_generator.customers, PRESENT)
     before = None
     for start in range(0, order_generator.size, SUM_BATCH):
@@ -63,7 +63,7 @@ def _sum_orders(order_generator: OrderGenerator) -> Generator[LoadStep, None, To
 
 
 def _write_steps(customers: SyntheticCustomers, orders: SyntheticOrders) -> Iterator[LoadStep]:
-    """Orders, some at once, and before them the customers who came meanwhile."""
+    """Yields batches of orders, each preceded by the customers created since the previous batch."""
     order_generator, written = orders.order_generator, 0
     for start in range(0, order_generator.size, ORDER_BATCH):
         stop = min(start + ORDER_BATCH, order_generator.size)
@@ -92,7 +92,7 @@ def _generate_staff(index: int) -> GeneratedStaff:
 def _staff_rows(
     staff: list[GeneratedStaff], organisation: NorthwindOrganisation, territories: Sequence[str]
 ) -> Iterator[dict[str, object]]:
-    """Some for each territory, who report to the employee of Northwind who looks after it, or to the head."""
+    """Returns staff for each territory; they report to its employee of Northwind, or to the head."""
     superiors = {
         territory_id: number
         for number, territory_ids in organisation.source.territories_by_employee.items()

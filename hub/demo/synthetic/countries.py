@@ -1,4 +1,4 @@
-"""The countries that made-up customers live in, and the names of people, places and trades there, from mimesis."""
+"""Countries of synthetic customers, with names of people, places and trades from mimesis."""
 
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ GENDERS = (Gender.FEMALE, Gender.MALE)
 
 @dataclass(frozen=True, slots=True)
 class Country:
-    """A market's facts; `weight` is its share of the customers in percent, `rate` cents for one US dollar."""
+    """A market; `weight` is its share of the customers in percent, `rate` is cents per US dollar."""
 
     locale: Locale
     code: str
@@ -52,7 +52,7 @@ WHOLE_UNITS = ("JPY", "KRW")  # these have no cents
 
 @dataclass(frozen=True, slots=True)
 class Market:
-    """A country with its names; people and surnames come by gender, in the order of GENDERS."""
+    """A country with its names; first names and surnames are grouped by gender, in the order of GENDERS."""
 
     country: Country
     first_names: tuple[Sequence[str], ...]
@@ -67,13 +67,13 @@ class Market:
         return f"{surname}{first_name}" if self.country.family_first else f"{first_name} {surname}"
 
     def price(self, dollar_cents: int) -> int:
-        """A price in the market's currency, in hundredths."""
+        """Returns a price in hundredths of the market's currency."""
         hundredths = dollar_cents * self.country.rate // 100
         return hundredths - hundredths % 100 if self.country.currency in WHOLE_UNITS else hundredths
 
 
 def _distinct(name: Callable[[], str], attempts: int) -> tuple[str, ...]:
-    """The different names among so many tries, in the order of their coming."""
+    """Returns the distinct names of a number of draws, in order of appearance."""
     return tuple(dict.fromkeys(name().strip() for _ in range(attempts)))
 
 
@@ -93,7 +93,7 @@ def _market(country: Country) -> Market:
 
 @cache
 def markets() -> tuple[Market, ...]:
-    """A hundred places, each country's market in as many of them as its weight says."""
+    """Returns a table of 100 market indices, in which each market appears as often as its weight."""
     return tuple(market for country in COUNTRIES for market in [_market(country)] * country.weight)
 
 
@@ -104,5 +104,5 @@ def _ascii_letters(name: str) -> str:
 
 
 def build_email(words: Sequence[str], suffix: str) -> str:
-    """An address made of the words as far as ASCII has their letters, and of a tail that makes it unlike others."""
+    """Returns an address of the words in ASCII letters, with a suffix that makes it unique."""
     return f"{'.'.join(filter(None, map(_ascii_letters, words))) or 'mail'}.{suffix}@example.com"

@@ -1,4 +1,4 @@
-"""Made-up customers: what each is, as a function of the customer's number, from 0, and of the size of the set."""
+"""Synthetic customers: every value is a function of the customer's number, from 0, and of the size of the set."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from hub.schema.customers.customers import Customer, CustomerKind
 BEGIN = to_milliseconds(datetime(2021, 1, 1, tzinfo=UTC))
 PRESENT = to_milliseconds(datetime(2026, 1, 1, tzinfo=UTC))
 YEAR_BEFORE = to_milliseconds(datetime(2025, 1, 1, tzinfo=UTC))
-NEWCOMERS = (PRESENT - BEGIN) * 9 // 10  # after that long nobody new comes
+NEWCOMERS = (PRESENT - BEGIN) * 9 // 10  # no customer is created after that
 
 STAFF_PER_OUTLET = 2
 
@@ -25,14 +25,14 @@ REGULARS = {11: ("CN", "小明", "王"), 12: ("ES", "José", "García"), 13: ("U
 
 
 class SyntheticName(NamedTuple):
-    """A person's or a company's name, and the two words that it is made of."""
+    """The name of a person or a company, and the two words that it consists of."""
 
     text: str
     words: tuple[str, str]
 
 
 class GeneratedCustomer(NamedTuple):
-    """A made-up customer: what orders and interactions need to know of it as well."""
+    """A synthetic customer, with the values that orders and interactions need."""
 
     number: int
     id: UUID
@@ -48,7 +48,7 @@ class GeneratedCustomer(NamedTuple):
 
 @dataclass(frozen=True)
 class CustomerGenerator:
-    """The customers of a set of `size`, each of whom belongs to one of so many `outlets`."""
+    """The customers of a set of `size`; each belongs to one of `outlets`."""
 
     size: int
     outlets: int
@@ -57,7 +57,7 @@ class CustomerGenerator:
         return BEGIN + NEWCOMERS * number // self.size
 
     def count_at(self, timestamp: int) -> int:
-        """How many customers there are at a moment: those with lower numbers."""
+        """Returns the number of customers that exist at a time: those with lower numbers."""
         return min(self.size, (timestamp - BEGIN) * self.size // NEWCOMERS + 1)
 
     def market(self, number: int) -> Market:
@@ -65,7 +65,7 @@ class CustomerGenerator:
 
     @cached_property
     def _market_indexes(self) -> bytes:
-        """The index of each customer's market, a byte each: asked for so often that it is kept."""
+        """The index of each customer's market, one byte each; cached because it is read often."""
         index_by_country = {market.country.code: index for index, market in enumerate(markets())}
         regular_indexes = {number: index_by_country[code] for number, (code, _, _) in REGULARS.items()}
         count = len(markets())
@@ -100,13 +100,13 @@ class CustomerGenerator:
             name,
             market.cities[city % len(market.cities)],
             outlet,
-            # One customer in twenty is nobody's.
+            # One customer in twenty has no owner.
             outlet * STAFF_PER_OUTLET + staff % STAFF_PER_OUTLET if staff % 20 else None,
             contacts,
         )
 
     def contact(self, customer: GeneratedCustomer, index: int) -> SyntheticName:
-        """A natural person is their own first contact."""
+        """Returns a customer's first contact; for a natural person, the customer."""
         if index == 0 and customer.customer_kind is CustomerKind.PERSON:
             return customer.name
         return person_name(customer.market, draw(f"contact:{customer.number}:{index}")[1])

@@ -1,4 +1,4 @@
-"""What is said between made-up customers and the business, and which of it comes next after an order."""
+"""Texts of interactions with synthetic customers, and the choice of the next one after an order."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from hub.schema.engagement.interactions import Channel, Direction
 
 
 class InteractionText(NamedTuple):
-    """One interaction; subject and body may name {order}, its {number}, {staff}, {contact}, {city} and {days}."""
+    """One interaction; subject and body may contain {order}, its {number}, {staff}, {contact}, {city} and {days}."""
 
     interaction_kind: str
     channel: Channel
@@ -116,7 +116,7 @@ def order_text(order: GeneratedOrder) -> InteractionText:
 
 
 def next_text(order: GeneratedOrder) -> InteractionText:
-    """Every late shipment is told, every other one half of the time; else something different comes next."""
+    """Returns the next interaction: every late shipment and half of the others are announced, else a random topic."""
     if order.days_late:
         return LATE
     if order.shipped_at is not None and order.next_text_draw % 2 == 0:

@@ -1,6 +1,6 @@
-"""Who has bought how much: the orders of the set summed up by customer, before any row is written.
+"""Totals of the orders by customer, computed before any row is written.
 
-A customer's row, which comes before the orders, tells stage and tier, and these depend on all of them."""
+A customer's row is written before the orders, but its stage and tier depend on all of them."""
 
 from array import array
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ IntegerArray: TypeAlias = "array[int]"
 
 @dataclass(frozen=True)
 class OrderTotals:
-    """By customer number: orders, net in ten-thousandths of the own currency, the last order, and if there was contact."""
+    """Per customer number: order count, net in ten-thousandths of the own currency, last order, and whether there was contact."""
 
     customers: CustomerGenerator
     timestamp: int
@@ -36,7 +36,7 @@ class OrderTotals:
         )
 
     def as_of(self, timestamp: int) -> "OrderTotals":
-        """A copy of what was entered so far, to stand for that moment."""
+        """Returns a copy of the current state."""
         return replace(self, timestamp=timestamp, orders=self.orders[:], net=self.net[:], last=self.last[:])
 
     def add(self, order: GeneratedOrder) -> None:
@@ -55,7 +55,7 @@ class OrderTotals:
         return OrderSummary(self.orders[number], to_datetime(last) if last else None, net, currency)
 
     def population(self) -> Iterator[OrderSummary]:
-        """What each customer that was known at the ledger's moment had bought."""
+        """Yields the purchases of each customer that existed at the time of the totals."""
         return (self.order_summary(number) for number in range(self.customers.count_at(self.timestamp)))
 
     def quintile_cuts(self) -> QuintileCuts:

@@ -1,7 +1,7 @@
-"""Made-up orders, and what was said between them: each a function of its number, from 0, in the order of time.
+"""Synthetic orders and the interactions between them: each is a function of its number, from 0, in order of time.
 
-Orders grow more as customers do. One in ten comes from a key account, every 500th customer; the others come from old
-customers rather than new ones, and never from one customer in five."""
+The number of orders grows with the number of customers. One order in ten comes from a key account (every 500th customer); the
+others come more often from old customers, and never from one customer in five."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ RECENT = PRESENT - 30 * DAY
 ITEM_COUNTS = (1,) * 4 + (2,) * 6 + (3,) * 3 + (4,) * 2 + (5,)
 SHIPPED_STATUSES = (OrderStatus.SHIPPED, OrderStatus.RETURNED)
 DISCOUNTS = (0, 0, 0, 0, 5, 10, 15, 25)  # percent
-FOREIGN_CURRENCY = "USD"  # in which one order in forty is placed from wherever
+FOREIGN_CURRENCY = "USD"  # the currency of one order in forty, in any market
 
 
 class GeneratedItem(NamedTuple):
@@ -35,12 +35,12 @@ class GeneratedItem(NamedTuple):
 
     @property
     def net(self) -> int:
-        """In ten-thousandths, exactly."""
+        """The exact amount in ten-thousandths."""
         return self.price * self.quantity * (100 - self.discount)
 
 
 class GeneratedOrder(NamedTuple):
-    """A made-up order, and whom the next word was exchanged with."""
+    """A synthetic order, and the customer of the next interaction."""
 
     number: int
     customer: int
@@ -53,13 +53,13 @@ class GeneratedOrder(NamedTuple):
     items: Sequence[GeneratedItem]
     net: int
     freight: int
-    next_text_draw: int  # decides what is said next
-    next_customer: int  # and to whom, unless it is about the order
+    next_text_draw: int  # selects the next text
+    next_customer: int  # and its customer, unless it is about the order
     next_at: int
 
     @property
     def is_purchase(self) -> bool:
-        """Whether it is a purchase: neither a draft nor called off."""
+        """Whether it counts as a purchase: neither a draft nor cancelled."""
         return self.status not in (OrderStatus.DRAFT, OrderStatus.CANCELLED)
 
     @property
@@ -79,7 +79,7 @@ class OrderGenerator:
         return self.customers.size * ORDERS_PER_CUSTOMER
 
     def placed_at(self, number: int) -> int:
-        # The square root lets orders grow linearly, as the customers do.
+        # With the square root, orders grow linearly, like customers.
         return BEGIN + int(SPAN * math.sqrt((number + 1) / (self.size + 1)))
 
     def orders_between(self, start: int, stop: int) -> Iterator[GeneratedOrder]:
@@ -96,7 +96,7 @@ class OrderGenerator:
         amounts = rest[: 2 * ITEM_COUNTS[count % len(ITEM_COUNTS)]]
         items = self._items(first, 1 + step % 6, amounts, None if abroad else market)
         net = sum(item.net for item in items)
-        # One order in twenty waits weeks longer than the others.
+        # One order in twenty takes weeks longer than the others.
         shipped_at = placed_at + DAY // 2 + wait % (9 * DAY) + (20 * DAY if slow % 20 == 0 else 0)
         status = _status(fate % 1000, placed_at, shipped_at)
         return GeneratedOrder(
@@ -117,7 +117,7 @@ class OrderGenerator:
         )
 
     def _items(self, first: int, step: int, amounts: Sequence[int], market: Market | None) -> list[GeneratedItem]:
-        """A line for each two of the amounts, each of another product, at the market's prices or in dollars."""
+        """Returns one line per two draws, each with another product, at the market's prices or in US dollars."""
         products = len(self.prices)
         start = draw_skewed(first, products)
         items = []
@@ -135,13 +135,13 @@ def _key_account(buyer: int, customer_count: int) -> int:
 
 
 def _regular_customer(buyer: int, customer_count: int) -> int:
-    """Customers whose numbers end in 3 or 7 never order; what would be theirs is their neighbours'."""
+    """Returns the customer of an order; customers whose numbers end in 3 or 7 never order, their neighbours do."""
     number = draw_skewed(buyer, customer_count)
     return number - 1 if number % 10 in (3, 7) else number
 
 
 def _status(fate: int, placed_at: int, shipped_at: int) -> OrderStatus:
-    """How far the order has come by the present; `fate` is below 1000."""
+    """Returns the order's status at the present; `fate` is below 1000."""
     if placed_at > RECENT and fate < 50:
         return OrderStatus.DRAFT
     if fate < 25:

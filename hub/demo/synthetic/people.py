@@ -1,4 +1,4 @@
-"""Rows of made-up customers: themselves, what they are known by, whom to ask there, and where they are."""
+"""Rows of synthetic customers: customers, identifiers, contacts, contact points and addresses."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -37,23 +37,23 @@ CustomerRowTuple = tuple[object, ...]
 
 
 def phone_number(customer: GeneratedCustomer, index: int) -> str:
-    """Like a number of the country, and nobody else's."""
+    """Returns a unique phone number in the format of the country."""
     return f"{customer.market.country.dial} {200 + index} {customer.number:07d}"
 
 
 def customer_email(customer: GeneratedCustomer, name: SyntheticName, index: int) -> str:
-    """The e-mail address of someone at the customer."""
+    """Returns the e-mail address of a contact of the customer."""
     return build_email(name.words, f"{customer.number}.{index}" if index else f"{customer.number}")
 
 
 def external_id(customer: GeneratedCustomer) -> str:
-    """The customer's number from 1, so that the highest tells how many there are."""
+    """Returns the customer's number, from 1: the highest is the size of the set."""
     return f"{customer.number + 1:07d}"
 
 
 @dataclass(frozen=True)
 class SyntheticCustomers:
-    """Rows for customers by number, placed in units and with staff by index."""
+    """Rows for customers by number, with units and staff by index."""
 
     customers: CustomerGenerator
     totals: OrderTotals
@@ -84,7 +84,7 @@ class SyntheticCustomers:
             rules.tier(rfm(order_summary, self.quintile_cuts, as_of)),
             self.units[customer.outlet],
             None if customer.staff is None else self.staff[customer.staff],
-            # Of one customer in a hundred the country is not known.
+            # The country of one customer in a hundred is unknown.
             country.code if unknown % 100 else None,
             country.language,
             country.currency,
@@ -150,7 +150,7 @@ class SyntheticCustomers:
 
 
 def _common_values(customer: GeneratedCustomer) -> tuple[UUID, int, int]:
-    """The values of COMMON_COLUMNS."""
+    """Returns the values of COMMON_COLUMNS."""
     return customer.id, customer.created, customer.created
 
 

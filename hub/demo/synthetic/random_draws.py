@@ -1,4 +1,4 @@
-"""Chance that repeats itself: numbers drawn from the hash of a name."""
+"""Reproducible random numbers: draws from the hash of a name."""
 
 import hashlib
 import math
@@ -11,13 +11,13 @@ _NARROW = struct.Struct(">24x20H")
 
 
 def draw(name: str) -> tuple[DrawnNumbers, DrawnNumbers]:
-    """Six numbers below 2**32 and twenty below 2**16; nothing but the name decides on them."""
+    """Returns six numbers below 2**32 and twenty below 2**16, which depend only on the name."""
     digest = hashlib.blake2b(name.encode()).digest()
     return _WIDE.unpack(digest), _NARROW.unpack(digest)
 
 
 def draw_skewed(wide: int, bound: int) -> int:
-    """A number below the bound, lower ones more often: the share of those under x is x to the power of 2/3."""
+    """Returns a number below the bound, biased to low numbers: the share of those below x is x to the power of 2/3."""
     share = wide / 4_294_967_296
-    # Multiplication and square root are exact in IEEE 754, so every machine gets the same; powers are not.
+    # Multiplication and square root are exact in IEEE 754, so they give the same result on every machine; powers do not.
     return int(share * math.sqrt(share) * bound)

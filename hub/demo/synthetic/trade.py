@@ -1,4 +1,4 @@
-"""Rows of made-up orders, their items, what was said, and the scores that come of them."""
+"""Rows of synthetic orders, items and interactions, and the scores derived from them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ OCCURRED_AT_INDEX = INTERACTIONS.index("occurred_at")
 
 @dataclass(frozen=True)
 class GeneratedStaff:
-    """A member of staff of the set."""
+    """A member of staff of the synthetic set."""
 
     id: UUID
     number: str
@@ -65,7 +65,7 @@ class GeneratedStaff:
 
 @dataclass(frozen=True)
 class SyntheticOrders:
-    """Rows for orders by number, of products, units and staff by index."""
+    """Rows for orders by number, with products, units and staff by index."""
 
     order_generator: OrderGenerator
     products: Sequence[UUID]
@@ -90,7 +90,7 @@ class SyntheticOrders:
         ]
 
     def _staff_member(self, order: GeneratedOrder, customer: GeneratedCustomer) -> GeneratedStaff:
-        """The customer's own, or for a customer who is nobody's, whoever is free."""
+        """Returns the customer's owner, or any member of staff for a customer without one."""
         return self.staff[order.number % len(self.staff) if customer.staff is None else customer.staff]
 
     def _order(self, order: GeneratedOrder, customer: GeneratedCustomer, order_id: UUID) -> OrderRowTuple:
@@ -181,7 +181,7 @@ class SyntheticOrders:
 def score_rows(
     totals: OrderTotals, quintile_cuts: QuintileCuts, numbers: range, superseded_at: int | None
 ) -> Iterator[OrderRowTuple]:
-    """The scores of customers by number, as of the ledger's moment."""
+    """Returns the scores of customers by number, at the time of the totals."""
     as_of = to_datetime(totals.timestamp)
     for number in numbers:
         customer_id = sample_id(Customer, f"synthetic:{number}", totals.customers.created(number))

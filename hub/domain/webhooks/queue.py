@@ -1,6 +1,6 @@
-"""The statements that webhooks are worked off with: whose turn it is, what is queued, what is leased, what came of it.
+"""The queue of webhook deliveries: progress of each webhook, enqueueing, leases, results and redaction.
 
-Each takes its moment as an argument, so that a lease or a schedule means the same on every node and in every test."""
+Every function takes the current time as an argument, so that leases and schedules agree on all nodes and in tests."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -15,13 +15,13 @@ QueueRow = asyncpg.Record
 QueueRows = list[QueueRow]
 LEASE_DURATION = timedelta(seconds=30)
 
-# The queue is empty when its statistics are taken and long when it matters: it is only ever walked along its indexes. The
-# same connections tell of changes, and are better off planning once (change_positions.MESSAGE_SESSION).
-# What the last moments before a crash of the database wrote may be lost, cursors and all: it is sent again then.
+# Session settings of the webhook worker. Statistics see an empty queue, but it is long under load: index scans are forced. The
+# same connections render changes, for which generic plans are better (change_positions.MESSAGE_SESSION). With synchronous_commit
+# off, a crash of the database may lose the last results together with the progress: the deliveries are sent again.
 SESSION_SETTINGS = {
     "hub.actor": "hub",
     "synchronous_commit": "off",
-    "idle_in_transaction_session_timeout": "20000",  # while documents are answered on another connection
+    "idle_in_transaction_session_timeout": "20000",  # while documents are executed on another connection
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
     "enable_hashjoin": "off",
@@ -31,7 +31,7 @@ SESSION_SETTINGS = {
 
 _ANY_ACTIVE = "select exists (select from webhooks where status = 'ACTIVE')"
 _ACTIVE_OWNERS = "select id, owner from webhooks where status = 'ACTIVE'"
-# Who erases waits for those who are about to queue what they have read, and they wait for it.
+# Erasure and enqueueing exclude each other: else a change read before the erasure could be queued after it.
 _LOCK_ENQUEUING_SHARED = "select pg_advisory_xact_lock_shared(hashtextextended('webhook enqueuing', 0))"
 _LOCK_ENQUEUING = "select pg_advisory_xact_lock(hashtextextended('webhook enqueuing', 0))"
 _LOCK_BEHIND = """
@@ -49,7 +49,7 @@ update webhook_progress as p set position = g.position, last_sent_position = g.l
 from unnest($1::uuid[], $2::bigint[], $3::bigint[]) as g (webhook_id, position, last_sent_position)
 where p.webhook_id = g.webhook_id
 """
-# Of several changes of a row that nobody has begun to send, the last is sent, when the first would have been.
+# Coalescing: of several unsent changes of a row, only the last is sent, at the due time of the first.
 _FOLD = """
 with folded as (
     delete from webhook_queue as q where q.delivery_id = any(array(
@@ -60,7 +60,7 @@ with folded as (
             where b.webhook_id = g.webhook_id and b.ordering_key = g.ordering_key and b.row_id = g.row_id
                 and b.position < g.position and b.attempts = 0 and b.lease is null and b.due_at is not null
         ) as b
-    )) and q.lease is null  -- it may have been begun to be sent while this waited for it
+    )) and q.lease is null  -- it may have been leased while this statement waited for its lock
     returning q.delivery_id, q.webhook_id, q.row_id, q.due_at
 ), marked_folded as (
     update webhook_deliveries as d set status = 'FOLDED', next_attempt_at = null, version = d.version + 1, updated_at = $5
@@ -90,7 +90,7 @@ insert into webhook_queue as q (delivery_id, webhook_id, ordering_key, row_id, p
 select g.id, g.webhook_id, g.ordering_key, g.row_id, g.position, g.due_at, g.body from input as g
 on conflict (delivery_id) do update set due_at = excluded.due_at, attempts = 0, body = excluded.body where q.due_at is null
 """
-# Deliveries have ids in the order of changes, so the one that was told before stands before.
+# Delivery ids are in the order of changes, so the previous delivery has the next lower id.
 _WITHOUT_BODY = """
 select q.delivery_id, q.position, w.id, w.version, w.owner, w.query, w.variables, w.operation_name, (
     select recent.cursor from (
@@ -102,8 +102,8 @@ where q.body is null and q.due_at is not null and w.status = 'ACTIVE' limit $1 f
 """
 _SET_BODY = "update webhook_queue set body = $2 where delivery_id = $1"
 _DELETE_CUSTOMER_DELIVERIES = "delete from webhook_deliveries where customer_id = $1"
-# A row that was taken away from a customer waits under another's ordering key, as does a doubt that names the customer: it is
-# written anew, from what the log holds then.
+# Reassigned rows and identity reviews that name the customer are queued under another ordering key: their bodies are cleared
+# and rendered again from the redacted log.
 _CLEAR_BODIES = """
 update webhook_queue set body = null where delivery_id in (
     select q.delivery_id from webhook_queue as q join change_order as o on o.position = q.position
@@ -111,7 +111,7 @@ update webhook_queue set body = null where delivery_id in (
         or l.table_name = 'identity_reviews' and coalesce(l.after, l.before) ->> 'other_id' = $1::uuid::text
 )
 """
-# What a receiver answered may be what it was sent. An attempt names no customer, but the delivery that it was for.
+# A receiver's response may echo the request. An attempt has no customer_id; its delivery has.
 _REDACT_ANSWERS = """
 update change_log set before = before - 'answer', after = after - 'answer'
 where table_name = 'webhook_attempts' and (coalesce(after, before) ->> 'delivery_id')::uuid in (
@@ -123,8 +123,8 @@ with dropped as (delete from webhook_queue where delivery_id = $1)
 update webhook_deliveries set status = 'DEAD', next_attempt_at = null, reason = $2, version = version + 1, updated_at = $3
 where id = $1
 """
-# One webhook's changes of one customer share an ordering key: only the first of them is ever sent. Each webhook gives at most
-# as many as it has capacity for, whatever the others hold.
+# A webhook's changes of one customer share an ordering key: only the first of them may be leased. Each webhook leases at most its
+# own capacity, whatever the others lease.
 _LEASE = """
 with chosen as (
     select due.delivery_id from webhooks as w
@@ -149,8 +149,8 @@ returning q.delivery_id, q.webhook_id, q.lease, q.attempts, q.body, w.url, array
     order by s.id desc
 ) as boxes
 """
-# Rows are looked up by a list of keys, and what belongs to each by its place in that list: no plan for a join of the two
-# can be trusted, since the tables are never as long as their statistics say.
+# Rows are looked up by a list of keys, and their values by their index in that list: join plans are unreliable, because the
+# tables' statistics are never up to date.
 _STORE_RESULTS = """
 with leased as (
     select q.delivery_id, q.webhook_id, q.ordering_key, q.position, array_position($1::uuid[], q.delivery_id) as n
@@ -182,7 +182,7 @@ with leased as (
 )
 select webhook_id, ordering_key, position, ($2)[n] as status, ($3)[n] as due_at from leased
 """
-# What waits behind one that is tried again later need not be looked at until then.
+# Deliveries behind one that is retried later are not due before it.
 _DELAY_ORDERING_KEY = """
 update webhook_queue as q
 set due_at = (
@@ -214,7 +214,7 @@ _SET_STATUS_REASON = "update webhooks set status_reason = $2, version = version 
 
 
 class Capacity(NamedTuple):
-    """How many may be sent at once for a webhook to its address."""
+    """How many deliveries of a webhook may be in flight to its URL."""
 
     webhook: UUID
     url: str
@@ -222,7 +222,7 @@ class Capacity(NamedTuple):
 
 
 class QueuedDelivery(NamedTuple):
-    """A change that is told to a webhook, with the bytes to send."""
+    """A change to deliver to a webhook, with the body to send."""
 
     id: UUID
     webhook: UUID
@@ -236,7 +236,7 @@ class QueuedDelivery(NamedTuple):
 
 
 class AttemptResult(NamedTuple):
-    """What came of an attempt; `due_at` is when the next one is, if there is one."""
+    """The result of an attempt; `due_at` is the time of the next attempt, if any."""
 
     delivery: UUID
     status: str
@@ -250,7 +250,7 @@ class AttemptResult(NamedTuple):
 
 
 class StoredResult(NamedTuple):
-    """A result that was written down."""
+    """A result that was stored."""
 
     webhook: UUID
     ordering_key: UUID
@@ -260,24 +260,24 @@ class StoredResult(NamedTuple):
 
 
 async def any_active(tx: Connection) -> bool:
-    """Whether there is any webhook to work for."""
+    """Whether any webhook is active."""
     is_active: bool = await tx.fetchval(_ANY_ACTIVE)
     return is_active
 
 
 async def active_owners(tx: Connection) -> dict[UUID, str]:
-    """The public id of the key that owns each active webhook."""
+    """Returns the public id of the API key that owns each active webhook."""
     return {row["id"]: row["owner"] for row in await tx.fetch(_ACTIVE_OWNERS)}
 
 
 async def lock_behind(tx: Connection, last_position: int, max_waiting: int, limit: int) -> QueueRows:
-    """Webhooks that are behind, locked until the transaction ends; those with too much in the queue wait."""
+    """Returns webhooks with unread changes, locked until the transaction ends, but none with `max_waiting` queued deliveries."""
     await tx.execute(_LOCK_ENQUEUING_SHARED)
     return await tx.fetch(_LOCK_BEHIND, last_position, max_waiting, limit)
 
 
 async def enqueue(tx: Connection, deliveries: Sequence[QueuedDelivery], now: datetime) -> None:
-    """Queues what is told. What was told before is sent again, unless it still waits."""
+    """Enqueues deliveries. A delivery that is finished is sent again; one that is still queued is not changed."""
     last_positions = {
         (delivery.webhook, delivery.ordering_key, delivery.row): delivery.position
         for delivery in deliveries
@@ -298,78 +298,78 @@ async def enqueue(tx: Connection, deliveries: Sequence[QueuedDelivery], now: dat
 
 
 async def save_progress(tx: Connection, progress: dict[UUID, tuple[int, int]]) -> None:
-    """Writes down how far webhooks have come: the position, and that of what was told last."""
+    """Stores the progress of webhooks: the position read, and the position of the last change sent."""
     positions = list(progress.values())
     await tx.execute(_SAVE_PROGRESS, list(progress), [pair[0] for pair in positions], [pair[1] for pair in positions])
 
 
 async def without_body(tx: Connection, limit: int) -> QueueRows:
-    """Deliveries that are to be sent again and have no bytes any more, locked until the transaction ends."""
+    """Returns deliveries whose bodies must be rendered again, locked until the transaction ends."""
     return await tx.fetch(_WITHOUT_BODY, limit)
 
 
 async def set_body(tx: Connection, delivery: UUID, body: bytes) -> None:
-    """Gives a delivery its bytes."""
+    """Sets the body of a delivery."""
     await tx.execute(_SET_BODY, delivery, body)
 
 
 async def drop(tx: Connection, delivery: UUID, reason: str, now: datetime) -> None:
-    """A delivery for which there is nothing to send."""
+    """Removes a delivery from the queue as DEAD, with a reason."""
     await tx.execute(_DROP, delivery, reason, now)
 
 
 async def lease(
     tx: Connection, now: datetime, capacities: Sequence[Capacity], default_capacity: int, limit: int, lease_id: UUID
 ) -> QueueRows:
-    """Leases what is due: of each webhook as much as its address has capacity for, the first of each ordering key alone."""
+    """Leases due deliveries: per webhook up to its capacity, and only the first of each ordering key."""
     ids, urls, free = [list(column) for column in zip(*capacities, strict=True)] or [[], [], []]
     return await tx.fetch(_LEASE, now, ids, urls, free, default_capacity, limit, lease_id, LEASE_DURATION)
 
 
 async def store_results(tx: Connection, results: Sequence[AttemptResult]) -> list[StoredResult]:
-    """Writes results down, one for each delivery, as far as the leases still hold."""
+    """Stores results, one per delivery, if the leases are still valid; returns the stored ones."""
     rows = await tx.fetch(_STORE_RESULTS, *map(list, zip(*results, strict=True)))
     return [StoredResult(*row) for row in rows]
 
 
 async def delay_ordering_key(tx: Connection, results: Sequence[StoredResult]) -> None:
-    """What stands behind deliveries in their lanes waits with them."""
+    """Delays deliveries queued behind retried ones of the same ordering key."""
     entries = [(result.webhook, result.ordering_key, result.position, result.due_at) for result in results]
     await tx.execute(_DELAY_ORDERING_KEY, *map(list, zip(*entries, strict=True)))
 
 
 async def release_lease(tx: Connection, lease: UUID, deliveries: Sequence[UUID], due_at: datetime) -> None:
-    """Gives back what was leased and not sent."""
+    """Releases leases of deliveries that were not sent."""
     await tx.execute(_RELEASE_LEASE, deliveries, lease, due_at)
 
 
 async def mark_failing(tx: Connection, webhooks: Sequence[UUID], now: datetime) -> dict[UUID, datetime]:
-    """Remembers which webhooks failed; gives since when they do."""
+    """Records failing webhooks; returns the time since when each fails."""
     rows = await tx.fetch(_MARK_FAILING, webhooks, now) if webhooks else []
     return {row["webhook_id"]: row["failing_since"] for row in rows}
 
 
 async def pause(tx: Connection, webhook: UUID, status: str, reason: str, now: datetime, url: str | None = None) -> bool:
-    """Stops sending for a webhook, unless that was done already, or it has another address than the one that is named."""
+    """Pauses an active webhook (if `url` is set, only while it has this URL); returns whether it did."""
     return await tx.fetchval(_PAUSE, webhook, status, reason, now, url) is not None
 
 
 async def set_status_reason(tx: Connection, webhook: UUID, reason: str, now: datetime) -> None:
-    """Tells what could not be sent, of a webhook that goes on."""
+    """Sets the status reason of a webhook that stays active."""
     await tx.execute(_SET_STATUS_REASON, webhook, reason, now)
 
 
 async def block_enqueuing(tx: Connection) -> None:
-    """Nobody queues anything until the transaction ends; to be asked for before any row is locked."""
+    """Blocks enqueueing until the transaction ends. Call it before any row is locked."""
     await tx.execute(_LOCK_ENQUEUING)
 
 
 async def erase_customer(tx: Connection, customer: UUID, *, seconds: float) -> None:
-    """Drops what waits or is remembered of a customer's changes, bytes and answers included. That it is gone is told yet."""
+    """Deletes a customer's deliveries with bodies and responses. Deliveries of the erasure itself are still sent."""
     await tx.execute(_DELETE_CUSTOMER_DELIVERIES, customer, timeout=seconds)
     await tx.execute(_CLEAR_BODIES, customer, timeout=seconds)
 
 
 async def redact_answers(tx: Connection, customer: UUID, *, seconds: float) -> None:
-    """Takes what receivers answered to a customer's changes out of the log of changes, which is looked through for it."""
+    """Redacts receivers' responses to a customer's changes in the change log; scans the log without an index."""
     await tx.execute(_REDACT_ANSWERS, customer, timeout=seconds)
