@@ -180,7 +180,7 @@ async def test_the_twin_of_a_key_is_named(fake_hub_client: httpx2.AsyncClient) -
     answer = await fake_hub_client.post(
         "/graphql", content=b'{"query":"{ echo }","variables":{"b":1,"b":2}}', headers=headers
     )
-    assert answer.json()["errors"][0]["message"] == "The key 'b' stands twice in one object; write it once."
+    assert answer.json()["errors"][0]["message"] == "The key 'b' occurs twice in one object; write it once."
 
 
 async def test_a_get_reads(fake_hub_client: httpx2.AsyncClient) -> None:
@@ -297,7 +297,7 @@ async def test_a_fault_of_ours_shows_a_request_id_and_nothing_else(
     assert answer.json() == {
         "errors": [
             {
-                "message": "The hub failed; tell its keeper the request id abc.",
+                "message": "The hub failed; report the request id abc to its operator.",
                 "extensions": {"code": "INTERNAL", "requestId": "abc"},
             }
         ]
