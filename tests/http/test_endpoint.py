@@ -212,7 +212,7 @@ async def test_a_get_that_is_no_request_is_refused(
 async def test_a_get_does_not_change_anything(fake_hub_client: httpx2.AsyncClient) -> None:
     answer = await fake_hub_client.get("/graphql", params={"query": "mutation { change }"})
     assert (answer.status_code, code(answer), answer.headers["allow"]) == (405, "METHOD_NOT_ALLOWED", "POST")
-    assert answer.json()["errors"][0]["message"] == "A mutation is not possible over GET; use POST."
+    assert answer.json()["errors"][0]["message"] == "A mutation is not allowed over GET; use POST."
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "BREW"])
