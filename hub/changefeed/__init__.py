@@ -1,1 +1,1 @@
-"""Changes on their way out: the order that all of them have, and who reads along. Writes no row of the graph."""
+"""The change feed: one sequencer assigns dense positions, and readers follow them by cursor. Writes no graph table."""

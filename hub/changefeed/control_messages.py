@@ -1,4 +1,4 @@
-"""The messages of a stream of changes that tell no change: ready, progress, gap. A kind that is not selected is not sent."""
+"""Control messages of a change stream: ready, progress and gap. A message type that is not selected is not sent."""
 
 from collections.abc import Mapping
 
@@ -10,17 +10,17 @@ SelectedMessages = Mapping[str, MessageFields]
 
 
 def ready(selected: SelectedMessages, cursor: str) -> list[bytes]:
-    """Everything up to here is told."""
+    """StreamReady: the stream has sent every change up to `cursor`."""
     return _message(selected, "StreamReady", {"cursor": cursor})
 
 
 def progress(selected: SelectedMessages, cursor: str) -> list[bytes]:
-    """Nothing up to here concerns the stream."""
+    """StreamProgress: no further change up to `cursor` matches the stream."""
     return _message(selected, "StreamProgress", {"cursor": cursor})
 
 
 def gap(selected: SelectedMessages, from_cursor: str | None, to_cursor: str, reason: str) -> list[bytes]:
-    """Something is missing between two cursors, or, where they are the same, the stream only ends."""
+    """StreamGap: changes between the two cursors are missing. Equal cursors mean that the stream ends without a loss."""
     return _message(selected, "StreamGap", {"from": from_cursor, "to": to_cursor, "reason": reason})
 
 

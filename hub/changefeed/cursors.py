@@ -1,6 +1,6 @@
-"""Cursors of the order of changes: an epoch and a position, signed; and whether it can be gone on from one. Knows no database.
+"""Change cursors: a signed epoch and position, and the check whether a stream can resume from one. Knows no database.
 
-They are written as those of lists are, so that each is told from the other when it is passed in the wrong place."""
+They share the format of list cursors, so a cursor passed to the wrong argument is detected."""
 
 import binascii
 from functools import lru_cache
@@ -10,14 +10,14 @@ from hub.engine.cursors import list_fingerprint, sign, signing_key, verify
 from hub.errors import BadInput
 
 LIST_FINGERPRINT = list_fingerprint("changes")
-EPOCH_BYTES, POSITION_BYTES = 6, 8  # bytes; with fingerprint and signature they make 40 letters without padding
-CACHE_SIZE = 2_048  # cursors that are known by heart: everybody asks for the latest, and for the one before
+EPOCH_BYTES, POSITION_BYTES = 6, 8  # bytes; with fingerprint and signature they encode to 40 characters without padding
+CACHE_SIZE = 2_048  # encoded cursors; every stream needs the latest one and the one before
 URLSAFE = bytes.maketrans(b"+/", b"-_")
-RESYNC_HINT = "read the rows anew, then go on from a new cursor."
+RESYNC_HINT = "read the rows again, then continue from a new cursor."
 
 
 class ChangeCursors:
-    """Signs and opens them with what the hub's processes share."""
+    """Signs and verifies change cursors with the secret that all processes of the hub share."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
@@ -25,7 +25,7 @@ class ChangeCursors:
         self.encode = lru_cache(CACHE_SIZE)(self._encode)
 
     def _encode(self, epoch: int, position: int) -> str:
-        """The cursor, which has the same length whatever it holds."""
+        """Returns the cursor; its length does not depend on the values."""
         payload = epoch.to_bytes(EPOCH_BYTES) + position.to_bytes(POSITION_BYTES)
         return (
             binascii.b2a_base64(LIST_FINGERPRINT + sign(self._key, payload) + payload, newline=False)
@@ -34,20 +34,20 @@ class ChangeCursors:
         )
 
     def decode(self, text: str, argument: str) -> tuple[int, int]:
-        """Its epoch and position; raises CURSOR_MALFORMED, or CURSOR_WRONG_LIST for a cursor of a list."""
+        """Returns epoch and position; raises CURSOR_MALFORMED, or CURSOR_WRONG_LIST for a list cursor."""
         payload = verify(text, LIST_FINGERPRINT, self._secret, argument)
         return int.from_bytes(payload[:EPOCH_BYTES]), int.from_bytes(payload[EPOCH_BYTES:])
 
 
 def resume_position(state: FeedState, epoch: int, position: int) -> int:
-    """The position to go on after; raises CURSOR_FORKED, CURSOR_AHEAD or CURSOR_EXPIRED.
+    """Returns the position to resume after; raises CURSOR_FORKED, CURSOR_AHEAD or CURSOR_EXPIRED.
 
-    Only a standing that was read after the cursor was handed in refuses: an older one may not know yet what has come since."""
+    `state` must be read after the cursor arrived: an older state may not include newer positions."""
     if epoch != state.epoch and position > state.epoch_ends.get(epoch, -1):
         raise cursor_forked()
     if position > state.last_position:
         raise BadInput(
-            f"after: this cursor is beyond the last change; if it still is in a second, {RESYNC_HINT}",
+            f"after: this cursor is beyond the last change; retry in a second, and if it still fails, {RESYNC_HINT}",
             code="CURSOR_AHEAD",
             argument="after",
         )
@@ -57,6 +57,6 @@ def resume_position(state: FeedState, epoch: int, position: int) -> int:
 
 
 def cursor_forked() -> BadInput:
-    """What those are told who know of changes that the database has lost."""
-    message = f"after: this cursor comes from a time that the database has lost; {RESYNC_HINT}"
+    """The error for a cursor that points to changes the database has lost."""
+    message = f"after: this cursor points to changes that the database has lost; {RESYNC_HINT}"
     return BadInput(message, code="CURSOR_FORKED", argument="after")

@@ -1,6 +1,6 @@
-"""Reads changes in their order: pages of them for queries, and what streams go on from. Who gives positions is sequencer.py's.
+"""Reads the change feed by position: pages for queries, batches for streams. sequencer.py assigns the positions.
 
-A cursor is opened, checked and written here; what is told of a change is the engine's."""
+This module verifies and creates cursors; the engine renders the messages."""
 
 import asyncio
 import secrets
@@ -16,23 +16,23 @@ from hub.db.change_positions import FeedState
 from hub.db.pool import Pool
 from hub.engine.execution.subscriptions import SubscriptionSource
 
-SCAN_BATCH = 2_000  # changes looked at at once, to find those that concern a stream
-RENDER_BATCH = 200  # and told at once
-MAX_SCANNED = 100_000  # per page, if the page can say how far it came
+SCAN_BATCH = 2_000  # change headers per read, from which a stream picks the relevant ones
+RENDER_BATCH = 200  # changes rendered by one statement
+MAX_SCANNED = 100_000  # changes per page, if the page can report its progress
 
 
 class ChangeHeader(NamedTuple):
-    """A change without its images: what it takes to know whom it concerns."""
+    """A change without its row images: enough to route it."""
 
     position: int
     table: str
     row_id: UUID
     customer_id: UUID | None
-    former_customer_id: UUID | None  # whose the row was, if this change made it another's
+    former_customer_id: UUID | None  # the previous owner, if this change moved the row to another customer
 
 
 def may_concern(source: SubscriptionSource, header: ChangeHeader) -> bool:
-    """Whether a change may have to be told; the statement decides."""
+    """Whether the change may match the source. The compiled statement makes the final decision."""
     dependencies, row_ids, customer_id = source.dependencies, source.row_ids, source.customer_id
     if header.table not in dependencies.any_row:
         return False
@@ -44,16 +44,16 @@ def may_concern(source: SubscriptionSource, header: ChangeHeader) -> bool:
 
 
 def ignore(_: int, __: int) -> None:
-    """Nobody has to know."""
+    """The default fork handler: does nothing."""
 
 
 class ChangeFeed:
-    """The order of changes, as one process reads it.
+    """One process's view of the change feed.
 
-    `previous_cursor_placeholder` stands for a cursor that is not known yet; nobody is told it.
+    `previous_cursor_placeholder` stands in a rendered message for the previous cursor. The sender replaces it.
 
-    Who looks again and again does so through a `log_pool`, whose session is `change_positions.CHANGEFEED_SESSION`,
-    and tells of what there is through a `render_pool`, whose session is `change_positions.MESSAGE_SESSION`."""
+    Processes that poll pass a `log_pool` with the session settings `change_positions.CHANGEFEED_SESSION`. They render
+    through a `render_pool` with `change_positions.MESSAGE_SESSION`."""
 
     def __init__(
         self, pool: Pool, cursors: ChangeCursors, log_pool: Pool | None = None, render_pool: Pool | None = None
@@ -66,16 +66,16 @@ class ChangeFeed:
         self._state = FeedState(0, 0, 1, {})
         self._refresh_lock = asyncio.Lock()
         self._next_refresh: asyncio.Task[FeedState] | None = None
-        # Told behind which position changes are lost that were known here, and the first that can still be read.
+        # Called after a restore, with the last position that is still valid and the first that can still be read.
         self.on_fork: Callable[[int, int], None] = ignore
 
     async def refresh(self) -> FeedState:
-        """Where the order stands now."""
+        """Reads the feed's current state."""
         async with self._log_pool.client_connection() as connection:
             state = await change_positions.feed_state(connection)
         previous = self._state
         if state.epoch in previous.epoch_ends:
-            return state  # it was read before the newest epoch began, and came late
+            return state  # a late result, read before the newest epoch began
         same_epoch = state.epoch == previous.epoch
         self._state = (
             state._replace(last_position=max(state.last_position, previous.last_position)) if same_epoch else state
@@ -85,30 +85,30 @@ class ChangeFeed:
         return state
 
     async def position_at_cursor(self, cursor: str) -> int:
-        """The position that a cursor stands for. Raises BadInput for one that is no good."""
+        """Returns the position of a cursor; raises BadInput if the feed cannot resume from it."""
         epoch, position = self._cursors.decode(cursor, "after")
         return resume_position(await self._shared_refresh(), epoch, position)
 
     async def _shared_refresh(self) -> FeedState:
-        """Where the order stands after this was asked for: a crowd that asks at once waits for the same look."""
+        """Reads the feed's state after this call began. Concurrent callers share one read."""
         if self._next_refresh is None:
             self._next_refresh = asyncio.create_task(self._exclusive_refresh())
             self._next_refresh.add_done_callback(
                 lambda refresh: refresh.cancelled() or refresh.exception()
-            )  # nobody may be left to be told
+            )  # retrieves the exception even if no caller awaits it any more
         return await asyncio.shield(self._next_refresh)
 
     async def _exclusive_refresh(self) -> FeedState:
-        async with self._refresh_lock:  # the look before has ended
-            self._next_refresh = None  # whoever asks from now on waits for the next one
+        async with self._refresh_lock:  # the previous read has ended
+            self._next_refresh = None  # later callers wait for the next read
             return await self.refresh()
 
     def cursor(self, position: int) -> str:
-        """The cursor of a position that was read here; always the same."""
+        """Returns the cursor of a position that this feed has read. The result is deterministic."""
         return self._cursors.encode(self._state.epoch_of(position), position)
 
     async def cursor_at(self, position: int) -> str:
-        """The same for a position that was read elsewhere: it may be of an epoch that began since."""
+        """Returns the cursor of a position that was read elsewhere, perhaps in an epoch that began since."""
         if position > self._state.last_position:
             await self.refresh()
         return self.cursor(position)
@@ -116,10 +116,12 @@ class ChangeFeed:
     async def headers_after(
         self, position: int, limit: int = SCAN_BATCH, *, sequenced: bool = False
     ) -> list[ChangeHeader]:
-        """The changes behind a position, told quicker if some are sure to be; raises Forgotten when they are no longer kept."""
+        """Returns the changes after a position; raises CursorExpired if they are no longer stored.
+
+        `sequenced` says that new changes exist, which allows a faster read."""
         async with self._log_pool.client_connection() as connection:
             rows = await change_positions.read_headers(connection, position, limit, assigned=sequenced)
-        if rows is None:  # the database was put back
+        if rows is None:  # the database was restored
             await self.refresh()
             return []
         if rows:
@@ -130,25 +132,25 @@ class ChangeFeed:
         ]
 
     async def _note_last_position(self, epoch: int, last_position: int) -> None:
-        """A server that was started again has begun another epoch, in which the positions since then are given."""
+        """Records the last position. A restarted sequencer begins a new epoch, which requires a refresh."""
         if epoch != self._state.epoch:
             await self.refresh()
         elif last_position > self._state.last_position:
             self._state = self._state._replace(last_position=last_position)
 
     async def render(self, source: SubscriptionSource, log_positions: Sequence[int]) -> list[tuple[int, bytes]]:
-        """The messages of the changes at some positions, with placeholders in them."""
+        """Renders the changes at the positions as messages, with a placeholder for the previous cursor."""
         cursors = [self.cursor(position) for position in log_positions]
         return await source.change_messages(
             self._render_pool, log_positions, cursors, self.previous_cursor_placeholder, datetime.now(UTC)
         )
 
     def with_previous_cursor(self, message: bytes, cursor: str) -> bytes:
-        """The message with the cursor that was not known."""
+        """Returns the message with `cursor` in place of the placeholder."""
         return message.replace(self.previous_cursor_placeholder.encode(), cursor.encode())
 
     async def page(self, source: SubscriptionSource) -> list[bytes]:
-        """A page of messages; of all changes that are kept when it begins behind no cursor."""
+        """Returns one page of messages. Without an `after` cursor it starts at the oldest stored change."""
         after = source.after
         position = (await self.refresh()).least_position - 1 if after is None else await self.position_at_cursor(after)
         previous, page, scanned = self.cursor(position), list[bytes](), 0

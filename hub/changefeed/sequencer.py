@@ -1,7 +1,7 @@
-"""Gives every change its position, in one of all processes at a time: the one whose connection holds the lock.
+"""The sequencer: assigns each change its position. One process leads at a time, elected by an advisory lock.
 
-Whoever loses the connection leads no longer, and another one takes over. Where a move looks is watermark.py's; why positions
-are what they promise to be, docs/decisions/0010-positions.md."""
+A leader that loses its connection loses the lock, and another process takes over. watermark.py decides where a batch
+looks; docs/decisions/0010-positions.md explains the guarantees."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,26 +23,26 @@ from hub.observability import (
 )
 from hub.settings import Settings
 
-BATCH_LIMIT = 5_000  # changes per move, so that each stays short
-MIN_INTERVAL, MAX_INTERVAL = 0.01, 0.05  # seconds between moves
-BACKOFF_FACTOR = 1.5  # how fast they grow when nothing happens
-# Changes a second for each second of pause: the more there are, the more of them share what a move costs.
+BATCH_LIMIT = 5_000  # changes per batch, so that each transaction stays short
+MIN_INTERVAL, MAX_INTERVAL = 0.01, 0.05  # seconds between batches
+BACKOFF_FACTOR = 1.5  # growth of the interval while there are no changes
+# Changes per second for each second of pause: under load, longer pauses let more changes share the cost of a batch.
 CHANGES_PER_PAUSE = 50_000
-LEADER_RETRY_INTERVAL = 0.5  # seconds after which one that does not lead tries again
-# Seconds between notes of what is settled: each is a dead row for as long as an old snapshot is open.
+LEADER_RETRY_INTERVAL = 0.5  # seconds between attempts of a standby to become the leader
+# Seconds between saves of the watermark: each save leaves a dead row for as long as an old snapshot is open.
 WATERMARK_SAVE_INTERVAL = 5.0
-SHUTDOWN_TIMEOUT = 2.0
-# Seconds that the first move of a lead may take, which looks through all that came since; later ones are short.
+SHUTDOWN_TIMEOUT = 2.0  # seconds that the running batch has to end
+# Seconds for a new leader's first batch, which scans the log from the saved watermark; later batches are short.
 FIRST_BATCH_TIMEOUT = 61.0
 
 
 def poll_interval(changes: int, seconds: float) -> float:
-    """Seconds to wait after a move that found so many changes of so long a time."""
+    """Returns the seconds to wait after a batch of `changes` that arrived within `seconds`."""
     return min(MAX_INTERVAL, max(MIN_INTERVAL, changes / max(seconds, MIN_INTERVAL) / CHANGES_PER_PAUSE))
 
 
 class Sequencer:
-    """Leads, or waits for its turn to."""
+    """Leads, or waits as a standby."""
 
     def __init__(self, dsn: str, settings: Settings) -> None:
         self._dsn = dsn
@@ -52,7 +52,7 @@ class Sequencer:
         self.is_leader = False
 
     def wake(self) -> None:
-        """Something was committed: look soon. Positions come without it too, a little later."""
+        """Starts the next batch soon, because something was committed. Without it, the next poll finds the change."""
         if self.is_leader:
             self._wake_event.set()
 
@@ -62,7 +62,7 @@ class Sequencer:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Sequencer"]:
-        """Leads or stands by while the body runs, which does not wait for it."""
+        """Leads or stands by in the background while the body runs."""
         task = asyncio.create_task(self._run())
         remove_handler = add_handler(self._on_event)
         try:
@@ -80,14 +80,14 @@ class Sequencer:
             try:
                 connection = await connect_dedicated(self._dsn, self._settings, change_positions.SEQUENCER_SESSION)
             except Exception:
-                # The database is away, and everybody who asks it is told so; here it is enough to try again.
+                # The database is unavailable. Requests report that; the sequencer only retries.
                 await self._pause(LEADER_RETRY_INTERVAL)
                 continue
             try:
                 await self._wait_for_leadership(connection)
                 await connection.close(timeout=1)
             except Exception as error:
-                # Whatever it was, this connection is not to be trusted any more, and with it goes the lock.
+                # The connection's state is unknown after any error. Closing it also releases the lock.
                 emit(
                     LeadershipLost(str(error) or type(error).__name__)
                     if self.is_leader
@@ -101,7 +101,7 @@ class Sequencer:
                 raise
 
     async def _wait_for_leadership(self, connection: Connection) -> None:
-        """Asks for the lead until it has it, then leads; returns when it is to stop."""
+        """Tries to acquire leadership, then leads; returns when the sequencer stops."""
         while not self._stopping:
             if await change_positions.try_lead(connection):
                 await change_positions.begin_epoch(connection)
@@ -138,10 +138,10 @@ class Sequencer:
         await change_positions.save_watermark(connection, watermark.settled)
 
     async def _pause(self, seconds: float, min_seconds: float = MIN_INTERVAL) -> None:
-        """Waits that long, or until it is woken; some of it in any case, so that many who wake it do not keep it busy."""
+        """Waits `seconds` or until wake(), but at least `min_seconds`, so that frequent wake-ups do not cause a busy loop."""
         await asyncio.sleep(min_seconds)
         if seconds > min_seconds and not self._stopping:
-            with suppress(TimeoutError):  # not wait_for, which may swallow that the task is cancelled
+            with suppress(TimeoutError):  # not wait_for, which may swallow a cancellation
                 async with asyncio.timeout(seconds - min_seconds):
                     await self._wake_event.wait()
         self._wake_event.clear()

@@ -1,6 +1,6 @@
-"""What the leader knows of the log, so that it looks only where something may have appeared since it last looked.
+"""The leader's watermark over the change log: each batch scans only ids that may have become visible since the last one.
 
-The argument is in docs/decisions/0010-positions.md. Knows no database."""
+docs/decisions/0010-positions.md has the proof. Knows no database."""
 
 from typing import NamedTuple
 
@@ -10,34 +10,34 @@ MAX_BIGINT = 2**63 - 1
 
 
 class Snapshot(NamedTuple):
-    """Who had not ended: those numbered `xmax` or more, and those named."""
+    """The transactions that had not ended: ids from `xmax` on, and those in `in_progress`."""
 
     xmax: int
     in_progress: tuple[int, ...]
 
     @classmethod
     def parse(cls, text: str) -> "Snapshot":
-        """From the text of a pg_snapshot, `xmin:xmax:xid,xid`; its numbers have 64 bits and never wrap."""
-        _, xmax, names = text.split(":")
-        return cls(int(xmax), tuple(sorted(int(xid) for xid in names.split(",") if xid)))
+        """Parses the text of a pg_snapshot, `xmin:xmax:xid,xid`. Its ids have 64 bits and never wrap."""
+        _, xmax, in_progress = text.split(":")
+        return cls(int(xmax), tuple(sorted(int(xid) for xid in in_progress.split(",") if xid)))
 
 
 class Watermark:
-    """Where the log is settled, and the watermarks between there and its end."""
+    """The log id below which everything is settled, and the transaction-id watermarks above it."""
 
     def __init__(self, settled: int) -> None:
-        self.settled = settled  # ids up to here have a position, or will never appear
-        self.snapshot: str | None = None  # of the last move
-        self.fully_assigned_to = MAX_BIGINT  # what that snapshot shows up to here has a position
+        self.settled = settled  # ids up to here have a position or will never become visible
+        self.snapshot: str | None = None  # of the last batch
+        self.fully_assigned_to = MAX_BIGINT  # rows up to this id that the snapshot shows have a position
         self.xid_watermarks: list[XidWatermark] = []  # ascending, all above `settled`
 
     @property
     def last_covered_id(self) -> int:
-        """The last id that needs no watermark any more."""
+        """The last log id that a watermark covers."""
         return self.xid_watermarks[-1].id if self.xid_watermarks else self.settled
 
     def update(self, batch: AssignedBatch, limit: int) -> None:
-        """Takes in what a move saw and did."""
+        """Advances the watermark by the result of a batch."""
         snapshot = Snapshot.parse(batch.snapshot)
         self.snapshot = batch.snapshot
         self.fully_assigned_to = batch.last if batch.changes == limit and batch.last is not None else MAX_BIGINT
@@ -53,7 +53,7 @@ class Watermark:
 
 
 def _needed_watermarks(watermarks: list[XidWatermark], snapshot: Snapshot) -> list[XidWatermark]:
-    """For each that may yet end, the last watermark before it: the others tell nothing more, and would pile up for days."""
+    """Returns, for each open transaction, the last watermark before it. The others are redundant and would accumulate."""
     needed: list[XidWatermark] = []
     for xid in (*snapshot.in_progress, snapshot.xmax, MAX_BIGINT):
         earlier = [watermark for watermark in watermarks if watermark.xid < xid]

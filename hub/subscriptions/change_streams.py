@@ -1,7 +1,7 @@
-"""Tells changes to those who subscribed to them: each once, in order, from the cursor that was named.
+"""Change streams: send each change once, in order, from the requested cursor on.
 
-The log is the queue. Who keeps up is told what the group's statement gives, as it comes; who does not is left alone until there
-is room again, and then reads on from the log, along with others who stand near."""
+The log is the queue. Live subscribers get each message as the group's statement returns it. A subscriber under
+backpressure is detached. After the drain it catches up from the log, sharing a reader with others at a similar position."""
 
 import asyncio
 from collections import deque
@@ -21,36 +21,36 @@ from hub.errors import HubError, Internal, Unavailable
 from hub.observability import InternalFailure, emit
 from hub.subscriptions.interfaces import MessageSink
 
-SLOW_BATCH = 10  # changes that are read at once for who has room for few
-SHARED_READER_RANGE = 500  # changes that whoever joins others waits for at most
-YIELD_ABOVE = 200  # who are told a change before others in the process have their turn
-RETRY_DELAY = 0.5  # seconds until it is tried again, when the database is away
-PROGRESS_INTERVAL = 15.0  # seconds after which a stream gives a sign of life
+SLOW_BATCH = 10  # changes in the first batch of a subscriber that was under backpressure
+SHARED_READER_RANGE = 500  # a subscriber joins a reader that is at most this many changes behind it
+YIELD_ABOVE = 200  # with more recipients per change, the event loop runs other tasks between two changes
+RETRY_DELAY = 0.5  # seconds before a retry while the database is unavailable
+PROGRESS_INTERVAL = 15.0  # seconds without a message, after which a stream sends its progress
 
 
 class GroupContext(Protocol):
-    """What a group needs of the whole."""
+    """The part of the registry that a stream group uses."""
 
     feed: ChangeFeed
-    # Of those who read on from the log, so that whoever keeps up never waits for all of them.
+    # Held by one catch-up reader at a time, so that live subscribers never wait for all readers.
     catch_up_lock: FifoSemaphore
 
     @property
     def last_position(self) -> int:
-        """The last position that all groups were told of."""
+        """The last position that was dispatched to all groups."""
 
     def remove_group(self, group: "StreamGroup") -> None:
-        """Nobody is in the group any more."""
+        """Removes a group that has no subscribers left."""
 
 
 class StreamSubscriber:
-    """One stream of changes: how far it was told."""
+    """One change stream and its position."""
 
     def __init__(self, group: "StreamGroup", source: SubscriptionSource, sink: MessageSink, position: int) -> None:
         self._group = group
         self._source = source
         self.sink = sink
-        self.position = position  # everything up to here is told, or does not concern it
+        self.position = position  # every matching change up to here was sent
         self.previous_cursor = group.context.feed.cursor(position)
         self.last_sent_at = monotonic()
         self.reader: CatchUpReader | None = None
@@ -58,7 +58,7 @@ class StreamSubscriber:
         self._drain_task: asyncio.Task[None] | None = None
 
     def catch_up(self) -> None:
-        """Is told what is in the log, as soon as there is room for it, until it has caught up with the group."""
+        """Catches up from the log, after the drain if the sink is under backpressure, until it is live again."""
         self.reader = None
         if self.sink.is_backpressured:
             self._drain_task = asyncio.create_task(self._catch_up_when_drained())
@@ -66,48 +66,48 @@ class StreamSubscriber:
             self._group.catch_up(self, RENDER_BATCH)
 
     async def _catch_up_when_drained(self) -> None:
-        with suppress(ConnectionError):  # it is gone, and will be stopped
+        with suppress(ConnectionError):  # the client has disconnected; the transport will cancel this stream
             await self.sink.drained()
-            # What there is no room for is not kept, however long it takes: it is read again then, a little at a time.
+            # Messages that did not fit were not buffered. They are read again from the log, in small batches at first.
             self._group.catch_up(self, SLOW_BATCH)
 
     def cancel(self) -> None:
-        """Ends it without a word."""
+        """Ends the stream without a message."""
         if self._drain_task is not None:
             self._drain_task.cancel()
         self._group.remove(self)
 
     def close_with_reason(self, reason: str) -> None:
-        """Ends it with what the client can go on from."""
+        """Ends the stream with a StreamGap, whose cursor the client can resume from."""
         self.cancel()
         cursor = self.previous_cursor
         self._send_control(control_messages.gap(self._source.message_fields, cursor, cursor, reason), cursor)
         self.sink.end()
 
     def fail(self, error: HubError) -> None:
-        """Ends it with an error."""
+        """Ends the stream with an error."""
         self.cancel()
         self.sink.end([error.to_graphql()])
 
     def send(self, payload: bytes, position: int, cursor: str) -> None:
-        """One message, which must be the next that concerns it."""
+        """Sends one change, which must be the next matching one."""
         self.sink.send(payload, cursor.encode())
         self.position, self.previous_cursor, self.last_sent_at = position, cursor, monotonic()
 
     def send_progress(self, position: int) -> None:
-        """A sign of life, with how far nothing concerned it."""
+        """Sends StreamProgress: no change up to `position` matches."""
         self.position, self.last_sent_at = max(self.position, position), monotonic()
         cursor = self._group.context.feed.cursor(self.position)
         self._send_control(control_messages.progress(self._source.message_fields, cursor), cursor)
 
     def _send_control(self, messages: list[bytes], cursor: str) -> None:
-        """What tells no change; whoever was told it can go on from its cursor."""
+        """Sends control messages. A client can resume from their cursor."""
         for message in messages:
             self.sink.send(response_payload(self._source, message), cursor.encode())
             self.previous_cursor = cursor
 
     def switch_to_live(self) -> None:
-        """It has caught up: the group tells it the rest."""
+        """Ends the catch-up: sends StreamReady once and joins the group's live subscribers."""
         self.reader = None
         if not self._ready_sent:
             self._ready_sent = True
@@ -116,35 +116,35 @@ class StreamSubscriber:
         self._group.live_subscribers.add(self)
 
     def skip_expired(self, position: int, cursor: str) -> None:
-        """What it should be told next is no longer kept: say so, and go on with what is."""
+        """Sends a StreamGap for the changes that are no longer stored, and continues after them."""
         messages = control_messages.gap(self._source.message_fields, self.previous_cursor, cursor, "RETENTION")
         self._send_control(messages, cursor)
         self.position, self.previous_cursor = position, cursor
 
 
 class CatchUpReader:
-    """Reads on from the log, once for all of a group who are behind and stand near each other, until they have caught up."""
+    """Reads the log once for all subscribers of a group that are behind at similar positions, until they are live."""
 
     def __init__(self, group: "StreamGroup", position: int, batch_size: int) -> None:
         self.members: set[StreamSubscriber] = set()
         self._group = group
-        self._position = position  # everybody here was told all that there is up to it
+        self._position = position  # every member has all matching changes up to here
         self._batch_size = batch_size
         self._task = asyncio.create_task(self._read())
 
     def covers(self, position: int) -> bool:
-        """Whether whoever stands there misses nothing here, and need not wait for long."""
+        """Whether a subscriber at `position` can join: it misses nothing, and the reader reaches it soon."""
         return self._position <= position < self._position + SHARED_READER_RANGE
 
     def remove(self, subscriber: StreamSubscriber) -> None:
-        """One less."""
+        """Removes a member, and stops with the last one."""
         self.members.discard(subscriber)
         if not self.members:
             self._group.readers.discard(self)
             self._task.cancel()
 
     def restart(self) -> None:
-        """What it is reading may be of a time that the database has lost."""
+        """Discards the batch in progress, because the database may have lost its changes."""
         self._task.cancel()
         self._task = asyncio.create_task(self._read())
 
@@ -153,36 +153,38 @@ class CatchUpReader:
             try:
                 await self._read_step()
             except Unavailable:
-                self._batch_size = max(1, self._batch_size // 2)  # it may be too much at once
+                self._batch_size = max(
+                    1, self._batch_size // 2
+                )  # a smaller batch may stay within the statement timeout
                 await asyncio.sleep(RETRY_DELAY)
             except Exception as error:
                 self._fail(error)
         self._group.readers.discard(self)
 
     async def _read_step(self) -> None:
-        """A page, or a word that there is none."""
+        """Reads one page, or skips the changes that are no longer stored."""
         try:
             await self._read_page()
         except CursorExpired:
             await self._skip_expired()
 
     async def _read_page(self) -> None:
-        """One page of the log; where it ends, the group tells the rest."""
+        """Reads one page of the log; at its end, the members become live."""
         context = self._group.context
-        if self._position >= context.last_position:  # what comes after it, the group will hear
+        if self._position >= context.last_position:  # the group dispatches later changes
             while self.members:
                 self.members.pop().switch_to_live()
             return
         async with context.catch_up_lock:
             headers = await context.feed.headers_after(self._position)
-        if not headers:  # the database was put back, and nobody gives positions yet
+        if not headers:  # the database was restored, and no sequencer leads yet
             await asyncio.sleep(RETRY_DELAY)
             return
         positions = [header.position for header in headers if may_concern(self._group.source, header)]
         while positions and self.members:
             batch, positions = positions[: self._batch_size], positions[self._batch_size :]
             for position, message in await context.feed.render(self._group.source, batch):
-                self._position = position  # who has no room for it does not come back here
+                self._position = position  # set before the fan-out, so that a detached member cannot rejoin this reader
                 self._group.fan_out(self.members, position, message)
                 if len(self.members) > YIELD_ABOVE:
                     await asyncio.sleep(0)
@@ -205,14 +207,14 @@ class CatchUpReader:
 
     def _fail(self, error: Exception) -> None:
         if not isinstance(error, HubError):
-            emit(InternalFailure("", "reading changes for streams", error))
+            emit(InternalFailure("", "catching up change streams", error))
             error = Internal("The hub failed; its log says why.")
         for member in tuple(self.members):
             member.fail(error)
 
 
 class StreamGroup:
-    """Those who are told the same changes: the statement is run once for all who keep up, and for those who catch up together."""
+    """The subscribers of one change stream. One statement serves all live ones, and one serves each shared reader."""
 
     def __init__(self, source: SubscriptionSource, context: GroupContext) -> None:
         self.source = source
@@ -224,16 +226,16 @@ class StreamGroup:
         self._task: asyncio.Task[None] | None = None
 
     def subscribe(self, source: SubscriptionSource, sink: MessageSink, position: int) -> StreamSubscriber:
-        """A new stream behind a position."""
+        """Opens a stream of the changes after `position`."""
         subscriber = StreamSubscriber(self, source, sink, position)
         self._subscribers.add(subscriber)
         subscriber.catch_up()
         return subscriber
 
     def catch_up(self, subscriber: StreamSubscriber, batch_size: int) -> None:
-        """Who is behind is told what is in the log, along with others who are; so many changes at once, at first."""
+        """Adds a subscriber to a reader that covers its position, or to a new one with this first batch size."""
         reader = None
-        if subscriber.position < self.context.last_position:  # else there is nothing to wait for
+        if subscriber.position < self.context.last_position:  # else it needs no catch-up
             reader = next((other for other in self.readers if other.covers(subscriber.position)), None)
         if reader is None:
             reader = CatchUpReader(self, subscriber.position, batch_size)
@@ -242,7 +244,7 @@ class StreamGroup:
         subscriber.reader = reader
 
     def remove(self, subscriber: StreamSubscriber) -> None:
-        """One less."""
+        """Removes a subscriber, and the group itself with the last one."""
         self.live_subscribers.discard(subscriber)
         if subscriber.reader is not None:
             subscriber.reader.remove(subscriber)
@@ -298,7 +300,7 @@ class StreamGroup:
             self._pending.clear()
         except Exception as error:
             if not isinstance(error, HubError):
-                emit(InternalFailure("", "telling changes to subscribers", error))
+                emit(InternalFailure("", "sending changes to subscribers", error))
                 error = Internal("The hub failed; its log says why.")
             self._pending.clear()
             for subscriber in tuple(self._subscribers):
@@ -308,7 +310,7 @@ class StreamGroup:
                 self._task = None
 
     def fan_out(self, recipients: set[StreamSubscriber], position: int, message: bytes) -> None:
-        """One change to those of them who were not told it yet; who has no room for it is left to read on by itself."""
+        """Sends a change to each recipient that does not have it yet; one under backpressure is detached to catch up."""
         feed = self.context.feed
         cursor = feed.cursor(position)
         payloads: dict[str, bytes] = {}
@@ -328,5 +330,5 @@ class StreamGroup:
 
 
 def response_payload(source: SubscriptionSource, message: bytes) -> bytes:
-    """A message as a whole response."""
+    """Wraps a message as a whole GraphQL response."""
     return b'{"data":{' + orjson.dumps(source.response_key) + b":" + message + b"}}"

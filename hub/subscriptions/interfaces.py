@@ -1,6 +1,6 @@
-"""What a transport and the subscriptions know of each other: sinks, streams, and who opens them.
+"""The interfaces between transports and subscriptions: message sinks, open subscriptions, and their opener.
 
-A transport makes the sink and holds the stream; whoever opens it sends. Neither knows how the other does its part."""
+A transport provides the sink and holds the subscription; the subscription sends to the sink."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -10,7 +10,7 @@ from hub.viewer import Viewer
 
 
 class SubscriptionRejected(Exception):
-    """A stream that is not opened, and why: errors as they stand in a response."""
+    """The subscription cannot start. `errors` are GraphQL errors as a response contains them."""
 
     def __init__(self, errors: Sequence[Mapping[str, Any]]) -> None:
         self.errors = list(errors)
@@ -18,35 +18,36 @@ class SubscriptionRejected(Exception):
 
 
 class MessageSink(Protocol):
-    """Where one stream's messages go: one subscription of a socket, or one response of server-sent events."""
+    """The destination of one stream's messages: an operation of a WebSocket, or a server-sent events response."""
 
     def send(self, message: bytes, cursor: bytes | None) -> None:
-        """Send a whole GraphQL response, {"data":…}; the cursor becomes the `id:` of server-sent events."""
+        """Sends a whole GraphQL response, {"data":…}. Over SSE the cursor becomes the event's `id:`."""
 
     @property
     def is_backpressured(self) -> bool:
-        """Whether the client does not keep up: the sender should wait for drained()."""
+        """Whether the client is slower than the stream. The sender should then wait for drained()."""
 
     async def drained(self) -> None:
-        """Returns once it keeps up again; raises ConnectionError when the client is gone."""
+        """Returns once the send buffer has drained; raises ConnectionError if the client has disconnected."""
 
     def end(self, errors: Sequence[Mapping[str, Any]] = ()) -> None:
-        """Complete; with errors, an `error` message instead. What is sent afterwards goes nowhere."""
+        """Completes the stream, with an `error` message if there are errors. Later sends are ignored."""
 
 
 class OpenSubscription(Protocol):
-    """An open stream, for the transport to end."""
+    """An open stream, which the transport can end."""
 
     def cancel(self) -> None:
-        """The client wants no more: nothing is sent after this."""
+        """Ends the stream because the client has left. Nothing is sent after this call."""
 
     def close_with_reason(self, reason: str) -> None:
-        """Ends it for "SLOW_CONSUMER" or "PERMISSIONS_CHANGED": a StreamGap where that makes sense, then
-        the sink's end."""
+        """Ends the stream for a reason such as "SLOW_CONSUMER" or "PERMISSIONS_CHANGED".
+
+        A change stream sends a StreamGap first, then ends the sink."""
 
 
 class SubscriptionOpener(Protocol):
-    """Opens streams."""
+    """Opens subscriptions for a transport."""
 
     async def open(self, request: GraphQLRequest, viewer: Viewer, sink: MessageSink) -> OpenSubscription:
-        """The stream of a subscription; raises SubscriptionRejected or a HubError. Cancelled, it leaves nothing behind."""
+        """Opens a subscription; raises SubscriptionRejected or a HubError. A cancelled call leaves nothing open."""

@@ -1,4 +1,4 @@
-"""Keeps answers alive: run again when something they read has changed, told when their bytes are others than before."""
+"""Live queries: a query runs again when rows that it reads change, and the result is sent if its bytes differ."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -12,47 +12,47 @@ from hub.observability import InternalFailure, emit
 from hub.subscriptions.change_streams import RETRY_DELAY, response_payload
 from hub.subscriptions.interfaces import MessageSink
 
-MIN_RERUN_INTERVAL = 0.25  # seconds between two runs of the same statement, at least
-TIME_DEPENDENT_INTERVAL = 10.0  # and at most, where time alone may change the answer
+MIN_RERUN_INTERVAL = 0.25  # seconds, at least, between two runs of a statement
+TIME_DEPENDENT_INTERVAL = 10.0  # seconds, at most, between two runs if the result depends on the current time
 STREAM_ENDED_MESSAGE = "The hub ended this stream ({}); subscribe again."
 
 
 class LiveGroupContext(Protocol):
-    """What a group needs of the whole."""
+    """The part of the registry that a live query group uses."""
 
     feed: ChangeFeed
 
     def remove_group(self, group: "LiveQueryGroup") -> None:
-        """Nobody is in the group any more."""
+        """Removes a group that has no subscribers left."""
 
 
 class LiveQuerySubscriber:
-    """One subscriber of a live answer: which frame it was told last."""
+    """One subscriber of a live query, with the version of the result that it received last."""
 
     def __init__(self, group: "LiveQueryGroup", sink: MessageSink) -> None:
         self._group = group
         self.sink = sink
-        self.last_sent_version = 0  # the number of the frame; 0 for none
+        self.last_sent_version = 0  # 0: nothing sent yet
         self._task: asyncio.Task[None] | None = None
 
     def cancel(self) -> None:
-        """Ends it without a word."""
+        """Ends the stream without a message."""
         if self._task is not None:
             self._task.cancel()
         self._group.remove(self)
 
     def close_with_reason(self, reason: str) -> None:
-        """Ends it with an error: whoever subscribes again is told the answer anew, so that nothing is lost."""
+        """Ends the stream with an error. A new subscription receives the whole result, so nothing is lost."""
         error = Unavailable(STREAM_ENDED_MESSAGE.format(reason), code="STREAM_ENDED", extensions={"reason": reason})
         self.fail(error)
 
     def fail(self, error: HubError) -> None:
-        """Ends it with an error."""
+        """Ends the stream with an error."""
         self.cancel()
         self.sink.end([error.to_graphql()])
 
     def send(self, payload: bytes, version: int) -> None:
-        """The newest frame; left out while the client does not keep up, who is told the newest when there is room."""
+        """Sends a version of the result. Under backpressure it is skipped; the newest version follows after the drain."""
         if not self.sink.is_backpressured:
             self.sink.send(payload, None)
             self.last_sent_version = version
@@ -66,7 +66,7 @@ class LiveQuerySubscriber:
 
 
 class LiveQueryGroup:
-    """Those who are told the same answer: one run, the same bytes for all."""
+    """The subscribers of one live query: one execution, and the same bytes for all."""
 
     def __init__(self, source: SubscriptionSource, context: LiveGroupContext) -> None:
         self.source = source
@@ -81,14 +81,14 @@ class LiveQueryGroup:
         self._timer: asyncio.TimerHandle | None = None
 
     def subscribe(self, sink: MessageSink) -> LiveQuerySubscriber:
-        """A new subscriber, who is told the answer as it is now."""
+        """Adds a subscriber and schedules a run, which sends it the current result."""
         subscriber = LiveQuerySubscriber(self, sink)
         self._subscribers.add(subscriber)
         self._refresh()
         return subscriber
 
     def remove(self, subscriber: LiveQuerySubscriber) -> None:
-        """One less."""
+        """Removes a subscriber, and the group itself with the last one."""
         self._subscribers.discard(subscriber)
         if not self._subscribers:
             if self._timer is not None:
@@ -96,7 +96,7 @@ class LiveQueryGroup:
             self._context.remove_group(self)
 
     def send_latest(self, subscriber: LiveQuerySubscriber) -> None:
-        """The newest frame, unless it has it."""
+        """Sends the newest version, unless the subscriber has it."""
         if subscriber.last_sent_version < self._version:
             subscriber.send(self._payload, self._version)
 
@@ -114,7 +114,7 @@ class LiveQueryGroup:
         self._refresh()
 
     def keep_alive(self, last_position: int) -> None:
-        """A live answer needs no sign of life: it is whole whenever it comes."""
+        """Does nothing: a live query has no progress messages, because each message is the whole result."""
 
     def _refresh(self) -> None:
         self._due = True
@@ -144,7 +144,7 @@ class LiveQueryGroup:
                     self._schedule_rerun()
         except Exception as error:
             if not isinstance(error, HubError):
-                emit(InternalFailure("", "running a live answer", error))
+                emit(InternalFailure("", "running a live query", error))
                 error = Internal("The hub failed; its log says why.")
             for subscriber in tuple(self._subscribers):
                 subscriber.fail(error)

@@ -1,7 +1,7 @@
-"""Who is subscribed: opens streams for the transports of web/, follows the order of changes, and tells groups what concerns them.
+"""The registry of subscriptions: opens them for the transports, follows the change feed and dispatches changes to groups.
 
-Subscribers of the same document, values and rights are a group, for which everything is run once. How changes are told is
-change_streams.py's, how live answers are, live_queries.py's."""
+Subscribers with the same document, variables and rights form a group, which runs each statement once. change_streams.py
+sends changes; live_queries.py sends query results."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,19 +22,19 @@ from hub.subscriptions.live_queries import LiveQueryGroup
 from hub.subscriptions.routing import SubscriberGroup, SubscriptionIndex
 from hub.viewer import Viewer
 
-POLL = 0.01  # seconds between looks for new changes; what is sequenced by this very process is looked at at once
-# Seconds between looks at who has been quiet, and at whether the order is still the one that was followed.
+POLL = 0.01  # seconds between polls for new changes; changes that this process sequences wake the loop at once
+# Seconds between checks for idle streams and for a restored database.
 KEEPALIVE_INTERVAL = 5.0
 
 
 class SubscriptionCompiler(Protocol):
-    """The engine, as far as this package knows it."""
+    """The part of the engine that this package uses."""
 
     async def subscription_source(self, request: GraphQLRequest, viewer: Viewer) -> SubscriptionSource: ...
 
 
 class SubscriptionRegistry:
-    """All subscriptions of one process; `max_unselective` bounds the groups that are run for any change of a table."""
+    """All subscriptions of one process. `max_unselective` limits the groups that run for every change of a table."""
 
     def __init__(self, engine: SubscriptionCompiler, feed: ChangeFeed, max_unselective: int) -> None:
         self.feed = feed
@@ -50,7 +50,7 @@ class SubscriptionRegistry:
         feed.on_fork = self._on_fork
 
     async def open(self, request: GraphQLRequest, viewer: Viewer, sink: MessageSink) -> OpenSubscription:
-        """Begins a subscription; raises SubscriptionRejected when it cannot be run."""
+        """Opens a subscription; raises SubscriptionRejected if it cannot run."""
         try:
             source = await self._engine.subscription_source(request, viewer)
             if source.is_live:
@@ -63,7 +63,8 @@ class SubscriptionRegistry:
 
     async def _open_changes(self, source: SubscriptionSource, sink: MessageSink, after: str | None) -> OpenSubscription:
         position = None if after is None else await self.feed.position_at_cursor(after)
-        await self._ensure_following()  # at last: who leaves while something else is awaited may have been the only one
+        # The last await before the group exists: during an earlier one, the only other subscriber could leave.
+        await self._ensure_following()
         group = self._groups.get(source.group_key)
         if not isinstance(group, StreamGroup):
             group = StreamGroup(source, self)
@@ -79,12 +80,12 @@ class SubscriptionRegistry:
         return group.subscribe(sink)
 
     def _add_group(self, group: SubscriberGroup, *, unselective: bool) -> None:
-        """A new group; raises LIVE_LIMIT for one too many of those for which every change of a table costs a statement."""
+        """Adds a group; raises LIVE_LIMIT if there are too many groups that run a statement for every change of a table."""
         if unselective:
             if len(self._unselective) >= self._max_unselective:
                 message = (
-                    f"{self._max_unselective} different live answers and streams of whole tables are told here already;"
-                    " name a customer or ids, or share one's document and variables."
+                    f"The hub already runs {self._max_unselective} different live queries and streams of whole tables;"
+                    " name a customer or ids, or use the document and variables of one that is open."
                 )
                 raise LimitExceeded(message, code="LIVE_LIMIT", extensions={"limit": self._max_unselective})
             self._unselective.add(group.source.group_key)
@@ -92,7 +93,7 @@ class SubscriptionRegistry:
         self._index.add(group)
 
     def remove_group(self, group: SubscriberGroup) -> None:
-        """The group is empty; said again later, it must not take along another one that was made since."""
+        """Removes an empty group. A repeated call does not remove a newer group with the same key."""
         if self._groups.get(group.source.group_key) is group:
             del self._groups[group.source.group_key]
             self._unselective.discard(group.source.group_key)
@@ -101,7 +102,7 @@ class SubscriptionRegistry:
             self._has_subscribers.clear()
 
     async def _ensure_following(self) -> None:
-        """Follows from now on, if it does not yet: the last position is known before anybody joins a group."""
+        """Starts following the feed if needed. The last position is read before a subscriber joins a group."""
         if not self._has_subscribers.is_set():
             last_position = (await self.feed.refresh()).last_position
             if not self._has_subscribers.is_set():
@@ -112,7 +113,7 @@ class SubscriptionRegistry:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["SubscriptionRegistry"]:
-        """Follows the order of changes while the body runs and somebody is subscribed."""
+        """Follows the change feed while the body runs and there are subscribers."""
         tasks = [asyncio.create_task(self._follow_loop()), asyncio.create_task(self._keepalive_loop())]
         remove_handler = add_handler(self._on_event)
         try:
@@ -138,17 +139,17 @@ class SubscriptionRegistry:
                 more = False
                 await asyncio.sleep(RETRY_DELAY)
             except Exception as error:
-                # The database is away, or we are at fault: either way whoever is subscribed waits, and loses nothing.
-                emit(InternalFailure("", "following the order of changes", error))
+                # A database outage or a defect delays the subscribers, but loses no change.
+                emit(InternalFailure("", "following the change feed", error))
                 more = False
                 await asyncio.sleep(RETRY_DELAY)
             if not more:
-                with suppress(TimeoutError):  # not wait_for, which may swallow that the task is cancelled
+                with suppress(TimeoutError):  # not wait_for, which may swallow a cancellation
                     async with asyncio.timeout(POLL):
                         await self._wakeup.wait()
 
     async def _dispatch_new(self, *, sequenced: bool) -> bool:
-        """Tells the groups of what is new; whether there may be more."""
+        """Dispatches new changes to the groups; returns whether there may be more."""
         start_position = self.last_position
         try:
             headers = await self.feed.headers_after(start_position, sequenced=sequenced)
@@ -156,7 +157,7 @@ class SubscriptionRegistry:
             await self._on_retention_gap()
             return True
         if self.last_position != start_position:
-            return True  # it was set back meanwhile
+            return True  # a fork has set the position back meanwhile
         notified: set[SubscriberGroup] = set()
         for header in headers:
             for group in self._index.matching_groups(header):
@@ -169,13 +170,13 @@ class SubscriptionRegistry:
         return len(headers) == SCAN_BATCH
 
     def _on_fork(self, last_valid_position: int, first_available_position: int) -> None:
-        """The database was put back under this hub: whoever was told more is told so, the others go on from there."""
+        """Handles a restored database: streams beyond the last valid position fail, the others continue."""
         self.last_position = min(self.last_position, max(last_valid_position, first_available_position - 1))
         for group in tuple(self._groups.values()):
             group.on_fork(last_valid_position)
 
     async def _on_retention_gap(self) -> None:
-        """This hub slept for longer than changes are kept: everybody reads on from the log, and is told of the gap."""
+        """Handles a gap: this process paused for longer than the log's retention. All streams catch up and report it."""
         self.last_position = (await self.feed.refresh()).least_position - 1
         for group in tuple(self._groups.values()):
             group.on_retention_gap()
@@ -184,9 +185,9 @@ class SubscriptionRegistry:
         while True:
             await asyncio.sleep(KEEPALIVE_INTERVAL)
             try:
-                await self.feed.refresh()  # a database that was put back may have come just as far again
+                await self.feed.refresh()  # a restored database may have reached the same position again
             except Exception as error:
                 if not isinstance(error, HubError):
-                    emit(InternalFailure("", "looking after streams", error))
+                    emit(InternalFailure("", "keeping streams alive", error))
             for group in tuple(self._groups.values()):
                 group.keep_alive(self.last_position)

@@ -1,4 +1,4 @@
-"""Which groups a change concerns: looked up by its row, its customer and its table, never by asking all of them."""
+"""Routes a change to subscriber groups by its row, customer and table, without testing every group."""
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterator
@@ -9,27 +9,27 @@ from hub.engine.execution.subscriptions import SubscriptionSource
 
 
 class SubscriberGroup(Protocol):
-    """Subscribers who are told the same."""
+    """Subscribers that receive the same messages."""
 
     source: SubscriptionSource
 
     def enqueue(self, header: ChangeHeader) -> None:
-        """A change that may concern them."""
+        """Adds a change that may match the group."""
 
     def flush(self) -> None:
-        """Everything that was new is heard: tell it."""
+        """Starts sending the changes that were added."""
 
     def on_fork(self, last_valid_position: int) -> None:
-        """The changes behind this position are lost, and their positions will be given again."""
+        """Handles a fork: the changes after this position are lost, and their positions will be assigned again."""
 
     def on_retention_gap(self) -> None:
-        """What would be heard next is no longer kept."""
+        """Handles the loss of the next changes: they are no longer stored."""
 
     def keep_alive(self, last_position: int) -> None:
-        """Gives a sign of life to who has not heard for long; `last_position` is the last that was looked at."""
+        """Sends progress to idle subscribers. `last_position` is the last position that was dispatched."""
 
 
-# What a group is found by: a row, a customer, a table, or a table whose rows have no customer.
+# A dimension and its value: a row, a customer, a table, or a table's rows without a customer.
 IndexKey = tuple[str, Hashable]
 
 
@@ -46,25 +46,25 @@ def _index_keys(source: SubscriptionSource) -> Iterator[IndexKey]:
 
 
 class SubscriptionIndex:
-    """The groups of one process, by where they are found."""
+    """The groups of one process, indexed by row, customer and table."""
 
     def __init__(self) -> None:
         self._groups: defaultdict[IndexKey, set[SubscriberGroup]] = defaultdict(set)
 
     def add(self, group: SubscriberGroup) -> None:
-        """From now on it is found."""
+        """Adds a group to the index."""
         for index_key in _index_keys(group.source):
             self._groups[index_key].add(group)
 
     def remove(self, group: SubscriberGroup) -> None:
-        """And no longer."""
+        """Removes a group from the index."""
         for index_key in _index_keys(group.source):
             self._groups[index_key].discard(group)
             if not self._groups[index_key]:
                 del self._groups[index_key]
 
     def matching_groups(self, header: ChangeHeader) -> set[SubscriberGroup]:
-        """The groups that a change may concern."""
+        """Returns the groups that a change may match."""
         groups = {*self._lookup("row", header.row_id), *self._lookup("table", header.table)}
         if header.customer_id is None:
             groups |= self._lookup("unowned", header.table)

@@ -1,4 +1,4 @@
-"""Webhooks on their way out: what they are told becomes rows of a queue (expander.py), and those are posted (deliverer.py).
+"""Webhook delivery: expander.py turns changes into queued deliveries, deliverer.py posts them.
 
-How a request leaves is http_client.py's, where it may go egress.py's, when it is tried again retry_schedule.py's.
-Holds no statement."""
+http_client.py sends requests, egress.py restricts their destinations, retry_schedule.py times the retries.
+The SQL is in hub/domain/webhooks."""

@@ -1,16 +1,16 @@
-"""How much is sent at once to a webhook, and whether to a host at all: windows that grow and shrink, and a breaker. Pure."""
+"""Backpressure: an adaptive concurrency window per webhook and a circuit breaker per host. Pure functions of outcomes."""
 
 from collections import deque
 from datetime import datetime, timedelta
 
-INITIAL_WINDOW, MAX_WINDOW = 8, 32  # requests at once to one webhook: at first, and at most
-FAILURES_TO_MINIMUM = 5  # failures in a row, after which one request at a time is enough to find out
+INITIAL_WINDOW, MAX_WINDOW = 8, 32  # concurrent requests to one webhook
+FAILURES_TO_MINIMUM = 5  # consecutive failures after which the window shrinks to one request
 FAILURE_WINDOW, OPEN_DURATION = timedelta(minutes=5), timedelta(minutes=2)
-MIN_FAILURES, MIN_FAILURE_RATIO = 20, 0.5
+MIN_FAILURES, MIN_FAILURE_RATIO = 20, 0.5  # within FAILURE_WINDOW, to open the breaker
 
 
 class ConcurrencyWindow:
-    """How many requests a webhook may have under way."""
+    """The number of concurrent requests that a webhook may have."""
 
     def __init__(self) -> None:
         self.in_flight = 0
@@ -19,11 +19,11 @@ class ConcurrencyWindow:
 
     @property
     def available(self) -> int:
-        """How many more may be sent."""
+        """The number of requests that may be sent now."""
         return max(0, int(self._size) - self.in_flight)
 
     def record(self, *, delivered: bool) -> None:
-        """What came of a request: each that is taken makes room for one more, each that is not halves it."""
+        """Records an outcome: a delivery grows the window by one, a failure halves it."""
         self._failures = 0 if delivered else self._failures + 1
         self._size = min(MAX_WINDOW, self._size + 1) if delivered else max(1.0, self._size / 2)
         if self._failures >= FAILURES_TO_MINIMUM:
@@ -31,7 +31,7 @@ class ConcurrencyWindow:
 
 
 class CircuitBreaker:
-    """Whether a host is asked at all. When most of what was sent to it failed, it is left alone for a while, then tried once."""
+    """A host's circuit breaker: opens when most requests fail; after OPEN_DURATION one trial request may close it."""
 
     def __init__(self) -> None:
         self._outcomes: deque[tuple[datetime, bool]] = deque()
@@ -39,15 +39,15 @@ class CircuitBreaker:
         self.open_until: datetime | None = None
 
     def is_closed(self, now: datetime) -> bool:
-        """Whether requests may go as usual."""
+        """Whether requests are unrestricted."""
         return self.open_until is None
 
     def is_open(self, now: datetime) -> bool:
-        """Whether none may; once the rest is over, one may go to find out."""
+        """Whether no request may be sent. After OPEN_DURATION the breaker is neither open nor closed: one trial may go."""
         return self.open_until is not None and now < self.open_until
 
     def record(self, now: datetime, *, success: bool) -> None:
-        """What came of a request. An answer of any kind but those of an overloaded or broken server is well."""
+        """Records an outcome. Every response counts as a success except 429 and 5xx."""
         if self.open_until is not None:
             if success:
                 self._outcomes.clear()

@@ -1,6 +1,6 @@
-"""Delivers: leases what is due, posts it signed, writes down what came of it. Any number of processes do so at once.
+"""Delivers webhooks: leases due deliveries, posts them signed and stores the results. Any number of processes may run it.
 
-A process that dies gives its leases back by their end, and the same bytes are sent again with the same id."""
+The leases of a process that dies expire. Then another process sends the same bytes again with the same id."""
 
 import asyncio
 import random
@@ -26,19 +26,19 @@ from hub.webhooks.backpressure import INITIAL_WINDOW, CircuitBreaker, Concurrenc
 from hub.webhooks.expander import UtcClock, utc_now
 from hub.webhooks.http_client import HttpClient, HttpResponse
 
-MAX_IN_FLIGHT = 256  # requests of one process under way at once
-POLL = 0.2  # seconds between looks for what has become due; what is queued here is looked for at once
-RESULT_BATCH_WINDOW = 0.004  # seconds that results wait for others, to be written down together
-SHUTDOWN_TIMEOUT = 5.0  # seconds for what is under way, when the process is to end
+MAX_IN_FLIGHT = 256  # concurrent requests of one process
+POLL = 0.2  # seconds between polls for due deliveries; deliveries that this process queues wake the loop at once
+RESULT_BATCH_WINDOW = 0.004  # seconds that results wait for others, to be stored in one transaction
+SHUTDOWN_TIMEOUT = 5.0  # seconds that requests in flight have to end when the process stops
 DELIVERY_ID_PREFIX = "dlv"
 PAUSE_REASONS = {
     "GONE": "The receiver answered 410.",
-    "FAILING": "Nothing was taken for five days; mend the receiver, then resume.",
+    "FAILING": "No delivery succeeded for five days; repair the receiver, then resume the webhook.",
 }
 
 
 class Deliverer:
-    """Sends what is due."""
+    """Sends the deliveries that are due."""
 
     def __init__(
         self,
@@ -64,17 +64,17 @@ class Deliverer:
         self._stopping = False
 
     def wake(self) -> None:
-        """Something was queued."""
+        """Polls at once, because deliveries were queued."""
         self._wakeup.set()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Deliverer"]:
-        """Works while the body runs; what is under way at its end may come to its own."""
+        """Delivers while the body runs, then waits for the requests in flight."""
         sending, writing = asyncio.create_task(self._send_loop()), asyncio.create_task(self._write_loop())
         try:
             yield self
         finally:
-            self._stopping = True  # a claim that was cancelled may have been made, and nobody would send what it leased
+            self._stopping = True  # not cancelled at once: the database may have granted a lease that nobody would use
             self._wakeup.set()
             await asyncio.wait((sending,), timeout=SHUTDOWN_TIMEOUT)
             sending.cancel()
@@ -95,19 +95,19 @@ class Deliverer:
             try:
                 sent = await self._lease_due()
             except Exception as error:
-                # The database is away, or we are at fault: what is due stays so.
+                # After a database outage or a defect, the deliveries are still due.
                 if not isinstance(error, HubError):
-                    emit(InternalFailure("", "claiming deliveries", error))
+                    emit(InternalFailure("", "leasing deliveries", error))
                 sent = 0
                 await asyncio.sleep(RETRY_DELAY)
             if not sent:
-                with suppress(TimeoutError):  # not wait_for, which may swallow that the task is cancelled
+                with suppress(TimeoutError):  # not wait_for, which may swallow a cancellation
                     async with asyncio.timeout(POLL):
                         await self._wakeup.wait()
             self._wakeup.clear()
 
     async def _lease_due(self) -> int:
-        """Begins to send what is due, as far as there is room; how many that is."""
+        """Leases due deliveries up to the capacity and starts sending them; returns their number."""
         capacity = MAX_IN_FLIGHT - len(self._tasks)
         if capacity <= 0:
             return 0
@@ -132,7 +132,7 @@ class Deliverer:
         return len(rows) - len(postponed)
 
     def _capacities(self, now: datetime) -> list[Capacity]:
-        """How many may be sent for each webhook that was sent something before, where that was."""
+        """Returns the capacity of each webhook that this process has sent to, with its URL."""
         capacities = []
         for webhook, window in self._windows.items():
             url = self._urls[webhook]
@@ -188,7 +188,7 @@ class Deliverer:
             row["lease"],
         )
 
-    # -- what came of it ------------------------------------------------------------------------------------------------
+    # -- results --------------------------------------------------------------------------------------------------------
 
     async def _write_loop(self) -> None:
         while True:
@@ -206,10 +206,10 @@ class Deliverer:
             self._wakeup.set()
 
     async def _flush_results(self) -> None:
-        """Writes down what has come in; it is tried again when that fails, until the leases end."""
+        """Stores the results so far. If that fails, they are retried until their leases expire."""
         if not self._results:
             return
-        # One that was sent again meanwhile may have come to two results, of which one still counts: each has its turn.
+        # A delivery that was leased twice may have two results. One transaction stores at most one of them.
         first_results: dict[UUID, AttemptResult] = {}
         remaining = [
             result for result in self._results if first_results.setdefault(result.delivery, result) is not result
@@ -228,7 +228,7 @@ class Deliverer:
     async def _apply_consequences(
         self, tx: Connection, results: Sequence[StoredResult], gone_urls: set[tuple[UUID, str]]
     ) -> None:
-        """What results mean for what waits behind them, and for the webhook as a whole."""
+        """Delays later deliveries of the same ordering key, and pauses webhooks that are gone or keep failing."""
         now = self._clock()
         retrying = [result for result in results if result.status == "RETRYING"]
         if retrying:

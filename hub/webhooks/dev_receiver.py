@@ -1,4 +1,4 @@
-"""A receiver for who develops one: takes what is posted to this machine, says whether the signature holds, and shows it."""
+"""A receiver for development: accepts deliveries on loopback, verifies their signatures and prints them."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ WriteLine = Callable[[str], None]
 
 
 class DevReceiver:
-    """Shows each delivery in a few lines of text."""
+    """Prints each delivery as a few lines of text."""
 
     def __init__(self, secret: bytes, write_line: WriteLine, clock: Callable[[], float] = time.time) -> None:
         self._secret = secret
@@ -25,7 +25,7 @@ class DevReceiver:
         self._clock = clock
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, with one request after the other."""
+        """Serves one connection, one request after the other."""
         try:
             while True:
                 async with asyncio.timeout(REQUEST_TIMEOUT):
@@ -35,7 +35,7 @@ class DevReceiver:
                 if status == BAD_REQUEST:
                     return
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
-            return  # whoever sends will send again
+            return  # the sender will retry
         finally:
             writer.close()
 
@@ -61,7 +61,7 @@ def _pretty_json(body: bytes) -> str:
 
 
 async def receive(port: int, secret: bytes, write_line: WriteLine) -> None:
-    """Listens on loopback until it is ended."""
+    """Listens on the loopback `port` until it is cancelled; raises Misconfigured if the port is in use."""
     try:
         server = await asyncio.start_server(
             DevReceiver(secret, write_line).serve, "127.0.0.1", port, limit=MAX_HEADER_BYTES

@@ -1,6 +1,6 @@
-"""Which subscriptions a webhook may have, and trying them on the past: what hub/domain's commands are handed.
+"""Checks a webhook's document and previews it on past changes; the commands of hub/domain/webhooks use both.
 
-Only streams of changes are; and a webhook is told of nothing that webhooks themselves change, for it would never end."""
+Only change streams are allowed. Changes of the webhook tables are left out, because each delivery would cause others."""
 
 import asyncio
 from collections import deque
@@ -23,19 +23,19 @@ from hub.subscriptions.change_streams import response_payload
 from hub.subscriptions.registry import SubscriptionCompiler
 from hub.viewer import Viewer
 
-SAMPLES = 3
-TIME_LIMIT = 3.0  # seconds that a trial may take, in which a transaction waits
-MAX_CONCURRENT = 2  # trials per process; each has one of the connections that everybody is answered with
-MAX_DOCUMENT_LENGTH = 65_536
+MAX_SAMPLES = 3  # messages that a dry run returns
+DRY_RUN_TIMEOUT = 3.0  # seconds for a dry run, during which a transaction waits
+MAX_CONCURRENT_DRY_RUNS = 2  # dry runs per process; each takes a connection of the request pool
+MAX_DOCUMENT_LENGTH = 65_536  # characters
 
 
 def concerns_webhook(source: SubscriptionSource, header: ChangeHeader) -> bool:
-    """Whether a webhook with this subscription may have to be told of a change."""
+    """Whether a change may match a webhook with this subscription."""
     return header.table not in WEBHOOK_TABLE_NAMES and may_concern(source, header)
 
 
 class WebhookDocuments:
-    """Makes subscriptions of documents, for webhooks."""
+    """Compiles the documents of webhooks to subscriptions."""
 
     def __init__(self, engine: SubscriptionCompiler) -> None:
         self._engine = engine
@@ -44,7 +44,7 @@ class WebhookDocuments:
     async def subscription_source(
         self, query: str, variables: dict[str, Any] | None, operation_name: str | None, viewer: Viewer
     ) -> SubscriptionSource:
-        """The subscription of a document with these rights; raises BadInput when there is none, or it is no webhook's."""
+        """Returns the subscription of a document with the viewer's rights; raises BadInput if a webhook cannot use it."""
         if len(query) > MAX_DOCUMENT_LENGTH:
             raise BadInput(f"query: give at most {MAX_DOCUMENT_LENGTH} characters.", argument="query")
         if not isinstance(variables, dict | None):
@@ -61,17 +61,17 @@ class WebhookDocuments:
         except BadInput as error:
             raise BadInput(f"query: {error.message}", code=error.code, argument="query") from None
         if source.is_live:
-            message = "query: a webhook sends changes, and no live answers; subscribe to `changes`."
+            message = "query: a webhook sends changes, not live query results; subscribe to `changes`."
             raise BadInput(message, code="WEBHOOK_INVALID", argument="query")
         tables = source.dependencies.any_row
         if tables & WEBHOOK_TABLE_NAMES and tables != self._all_tables:
-            message = "query: a webhook is not told of webhooks, their deliveries or attempts; leave these types out."
+            message = "query: a webhook cannot send changes of webhooks, deliveries or attempts; leave these types out."
             raise BadInput(message, code="WEBHOOK_LOOP", argument="query")
         return source
 
 
 class DryRuns:
-    """What commands must know of subscriptions."""
+    """The tools that the webhook commands use: document checks, positions and dry runs."""
 
     def __init__(self, documents: WebhookDocuments, feed: ChangeFeed) -> None:
         self._documents = documents
@@ -81,11 +81,11 @@ class DryRuns:
     async def check(
         self, query: str, variables: dict[str, Any] | None, operation_name: str | None, viewer: Viewer
     ) -> str | None:
-        """The cursor that the document itself begins behind; raises BadInput for one that is no webhook's."""
+        """Returns the document's own `after` cursor, if any; raises BadInput if a webhook cannot use the document."""
         return (await self._documents.subscription_source(query, variables, operation_name, viewer)).after
 
     async def webhook_position(self, cursor: str | None) -> int:
-        """The position of a cursor; without one, of the last change."""
+        """Returns the position of the cursor, or the position of the last change if there is none."""
         return (
             await self._feed.position_at_cursor(cursor)
             if cursor is not None
@@ -93,7 +93,7 @@ class DryRuns:
         )
 
     async def position_at(self, moment: datetime) -> int:
-        """The position behind which the changes since a moment lie."""
+        """Returns the position after which the changes since `moment` begin."""
         async with self._feed.pool.client_connection() as connection:
             return await change_positions.position_at(connection, moment)
 
@@ -105,10 +105,10 @@ class DryRuns:
         viewer: Viewer,
         since: datetime,
     ) -> DryRunResult:
-        """What it would have told since then; the latest are kept as samples. Raises Unavailable beside others."""
+        """Counts the messages since `since`, with the latest as samples; raises Unavailable if too many dry runs are open."""
         source = await self._documents.subscription_source(query, variables, operation_name, viewer)
-        if self._running >= MAX_CONCURRENT:
-            raise Unavailable("Others try their subscriptions now; try again in a few seconds.")
+        if self._running >= MAX_CONCURRENT_DRY_RUNS:
+            raise Unavailable("Too many dry runs are in progress; try again in a few seconds.")
         self._running += 1
         try:
             return await self._preview(source, since)
@@ -117,8 +117,8 @@ class DryRuns:
 
     async def _preview(self, source: SubscriptionSource, since: datetime) -> DryRunResult:
         await self._feed.refresh()
-        position, deadline = await self.position_at(since), monotonic() + TIME_LIMIT
-        count, latest = 0, deque[tuple[int, bytes]](maxlen=SAMPLES)
+        position, deadline = await self.position_at(since), monotonic() + DRY_RUN_TIMEOUT
+        count, latest = 0, deque[tuple[int, bytes]](maxlen=MAX_SAMPLES)
         while headers := await self._feed.headers_after(position):
             matching_positions = [header.position for header in headers if concerns_webhook(source, header)]
             for offset in range(0, len(matching_positions), RENDER_BATCH):

@@ -1,6 +1,6 @@
-"""Where requests may go: out into the Internet, over TLS, and to what the hub's keeper allows; nowhere else.
+"""The egress policy: requests may go to public addresses over TLS, and to the destinations in HUB_WEBHOOK_ALLOW.
 
-A host is resolved here and every address looked at; the caller connects to one of those, and nobody is asked a second time."""
+A host is resolved once and every address is checked. The caller connects to a checked address, so DNS rebinding fails."""
 
 import asyncio
 import socket
@@ -14,7 +14,7 @@ IpAddress = IPv4Address | IPv6Address
 IpNetwork = IPv4Network | IPv6Network
 ResolveHost = Callable[[str, int], Awaitable[Sequence[str]]]
 
-# Whatever is not for everybody, by the registries of IANA; also what leads to such addresses in the clothes of others.
+# Special-purpose networks of the IANA registries, and networks that embed or translate to such addresses.
 NON_PUBLIC_NETWORKS = tuple(
     ip_network(network)
     for network in (
@@ -38,27 +38,27 @@ NON_PUBLIC_NETWORKS = tuple(
         "240.0.0.0/4",
     )
 )
-PUBLIC_IPV6 = ip_network("2000::/3")  # all that is given out so far
+PUBLIC_IPV6 = ip_network("2000::/3")  # the only global unicast range that is allocated so far
 NON_PUBLIC_IPV6_NETWORKS = tuple(
     ip_network(network)
     for network in (
         "2001::/23",  # Teredo, ORCHID and the like
         "2001:db8::/32",
-        "2002::/16",  # 6to4, which may hold any IPv4 address
+        "2002::/16",  # 6to4, which can embed any IPv4 address
         "2620:4f:8000::/48",
         "3fff::/20",
     )
 )
-RESOLVER_THREADS = 64  # hosts that may be slow to be found before others wait for them
-MIN_PORT = 1_024  # below it only that of https
+RESOLVER_THREADS = 64  # slow look-ups that may run before others wait
+MIN_PORT = 1_024  # below it, only 443 is allowed
 
 
 class EgressDenied(Exception):
-    """A request that does not leave; the message tells why and what can be done."""
+    """The policy forbids the request; the message gives the reason and the remedy."""
 
 
 class EgressTarget(NamedTuple):
-    """Where a request goes: the host as it is named, and the addresses that it may be sent to."""
+    """The destination of a request: the host from the URL and its checked addresses."""
 
     host: str
     port: int
@@ -67,7 +67,7 @@ class EgressTarget(NamedTuple):
 
 
 def is_public(address: IpAddress) -> bool:
-    """Whether an address belongs to the Internet."""
+    """Whether an address is globally reachable."""
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return is_public(address.ipv4_mapped)
@@ -78,14 +78,14 @@ def is_public(address: IpAddress) -> bool:
 
 
 class HostResolver:
-    """The system's resolver: a thread waits for each host, however many ask for it."""
+    """The system's resolver in threads; concurrent look-ups of a host share one thread."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(RESOLVER_THREADS, "resolver")
         self._lookups: dict[tuple[str, int], asyncio.Future[Sequence[str]]] = {}
 
     async def __call__(self, host: str, port: int) -> Sequence[str]:
-        """The addresses of a host."""
+        """Returns the addresses of a host."""
         lookup = self._lookups.get((host, port))
         if lookup is None:
             lookup = asyncio.get_running_loop().run_in_executor(self._threads, _resolve_host, host, port)
@@ -96,7 +96,7 @@ class HostResolver:
     def _on_resolved(self, host_port: tuple[str, int], lookup: asyncio.Future[Sequence[str]]) -> None:
         del self._lookups[host_port]
         if not lookup.cancelled():
-            lookup.exception()  # perhaps nobody waits any more
+            lookup.exception()  # retrieves the exception even if no caller awaits it any more
 
 
 def _resolve_host(host: str, port: int) -> Sequence[str]:
@@ -105,7 +105,7 @@ def _resolve_host(host: str, port: int) -> Sequence[str]:
 
 
 class EgressPolicy:
-    """What may be reached. `allowed` names networks, or hosts of whatever address, that may be reached too, also without TLS."""
+    """The permitted destinations. `allowed` adds networks and host names, which need neither public addresses nor TLS."""
 
     def __init__(self, allowed: Sequence[str] = (), resolve: ResolveHost | None = None) -> None:
         self._resolve = resolve or HostResolver()
@@ -118,7 +118,7 @@ class EgressPolicy:
                 self._hosts.add(entry.lower())
 
     async def target(self, url: str) -> EgressTarget:
-        """Where a URL leads; raises EgressDenied when it must not go there. One bad address among several denies them all."""
+        """Returns the target of a URL; raises EgressDenied if any of the host's addresses is forbidden."""
         parts = urlsplit(url)
         host, secure = (parts.hostname or "").rstrip("."), parts.scheme == "https"
         port = parts.port or (443 if secure else 80)
@@ -127,11 +127,11 @@ class EgressPolicy:
             return EgressTarget(host, port, secure, tuple(str(address) for address in addresses))
         for address in addresses:
             if not (is_public(address) or self._is_allowed(address)):
-                raise EgressDenied(f"{host} leads to an address inside; name it in HUB_WEBHOOK_ALLOW if that is meant.")
+                raise EgressDenied(f"{host} has a non-public address; to permit it, add it to HUB_WEBHOOK_ALLOW.")
         if not secure:
-            raise EgressDenied("http is not encrypted; use https, or name the host in HUB_WEBHOOK_ALLOW.")
+            raise EgressDenied("http is not encrypted; use https, or add the host to HUB_WEBHOOK_ALLOW.")
         if port != 443 and port < MIN_PORT:
-            raise EgressDenied(f"port {port} is not one of the web; use 443, or {MIN_PORT} and above.")
+            raise EgressDenied(f"port {port} is not allowed; use 443, or {MIN_PORT} and above.")
         return EgressTarget(host, port, secure, tuple(str(address) for address in addresses))
 
     async def _addresses(self, host: str, port: int) -> list[IpAddress]:
@@ -145,7 +145,7 @@ class EgressPolicy:
         except (OSError, ValueError, UnicodeError):
             addresses = []
         if not addresses:
-            raise EgressDenied(f"{host} has no address; mend the URL, or the name.")
+            raise EgressDenied(f"{host} has no address; correct the URL or the host's DNS records.")
         return addresses
 
     def _is_allowed(self, address: IpAddress) -> bool:

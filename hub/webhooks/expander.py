@@ -1,6 +1,6 @@
-"""Expands webhooks: what a webhook's subscription tells becomes rows of the queue, in the transaction that moves its cursor.
+"""Expands webhooks: queues the messages of a webhook's subscription in the transaction that advances its position.
 
-So nothing is lost and nothing queued twice, however many processes do this and whichever dies. Sending is deliverer.py's."""
+So no message is lost or queued twice, even if several processes run this or one of them dies. deliverer.py sends them."""
 
 import asyncio
 import hashlib
@@ -27,50 +27,50 @@ from hub.subscriptions.change_streams import RETRY_DELAY, response_payload
 from hub.webhooks.documents import WebhookDocuments, concerns_webhook
 from hub.webhooks.owners import OwnerViewers
 
-POLL = 0.025  # seconds between looks for new changes; what is sequenced by this very process is looked at at once
-MIN_INTERVAL = 0.005
-# Seconds between looks for webhooks that are behind for other reasons: resumed, rewound, or held up.
+POLL = 0.025  # seconds between polls for new changes; changes that this process sequences wake the loop at once
+MIN_INTERVAL = 0.005  # seconds between two batches
+# Seconds between scans for webhooks that are behind for other reasons: resumed, rewound, or at the queue limit.
 FULL_SCAN_INTERVAL = 1.0
-AFTER_MUTATION = 0.1  # seconds after a mutation, which may have made one
-CHANGES_PER_BATCH = 500  # changes looked at for a webhook in one turn
-WEBHOOKS_PER_BATCH = 20  # webhooks in one turn, so that its transaction stays short
-MAX_QUEUED = 10_000  # deliveries of one webhook in the queue; the log is the queue of the rest
+AFTER_MUTATION = 0.1  # seconds until the scan after a mutation, which may have created a webhook
+CHANGES_PER_BATCH = 500  # changes per webhook and batch
+WEBHOOKS_PER_BATCH = 20  # webhooks per batch, so that its transaction stays short
+MAX_QUEUED = 10_000  # queued deliveries per webhook; further changes wait in the log
 RETENTION_GAP_MESSAGE = "Some changes were not sent: they are no longer kept."
-MAX_BODY_BYTES = 262_144  # bytes of a body; of a larger one it is told how to read it
+MAX_BODY_BYTES = 262_144  # a larger body is replaced by the cursors to read it with
 
 UtcClock = Callable[[], datetime]
 
 
 def utc_now() -> datetime:
-    """The moment, in UTC."""
+    """The current time in UTC."""
     return datetime.now(UTC)
 
 
 class ChangeBatch(NamedTuple):
-    """Changes that some webhooks are told of, and the position that they come to with them."""
+    """Changes to expand for some webhooks, and the position that the webhooks reach with them."""
 
     headers: Sequence[ChangeHeader]
     end_position: int
-    retention_gap: bool = False  # what comes before it is no longer kept
+    retention_gap: bool = False  # the changes before `end_position` are no longer stored
 
 
 def delivery_id(webhook: UUID, position: int, cursor: str) -> UUID:
-    """Always the same for a webhook and a change, whose epoch and position are in the cursor. Ids follow the order of changes."""
+    """Returns the deterministic id of a webhook's delivery; the cursor holds the epoch and position. Ids sort by position."""
     digest = hashlib.sha256(webhook.bytes + cursor.encode()).digest()
     uuid_bytes = bytearray((position % 2**48).to_bytes(6) + digest[:10])
-    uuid_bytes[6] = uuid_bytes[6] & 0x0F | 0x80  # version 8: of our own making
+    uuid_bytes[6] = uuid_bytes[6] & 0x0F | 0x80  # version 8: custom
     uuid_bytes[8] = uuid_bytes[8] & 0x3F | 0x80
     return UUID(bytes=bytes(uuid_bytes))
 
 
 def oversized_body(cursor: str, after: str, size: int) -> bytes:
-    """What is sent in place of a body that is too large: where to read it."""
+    """Returns the replacement for a body over the limit: the cursors to read the change with."""
     extensions = {"code": "PAYLOAD_TOO_LARGE", "bytes": size, "cursor": cursor, "after": after}
     return orjson.dumps({"data": None, "extensions": extensions})
 
 
 class WebhookExpander:
-    """Moves webhooks along the order of changes. `on_queued` is called when there is something to send."""
+    """Advances webhooks along the change feed. `on_queued` is called when deliveries were queued."""
 
     def __init__(
         self,
@@ -89,14 +89,14 @@ class WebhookExpander:
         self._sources: dict[UUID, tuple[object, SubscriptionSource]] = {}
         self._wakeup = asyncio.Event()
         self._next_full_scan = 0.0
-        self._any_active = True  # whether there is any webhook
-        self._lagging = False  # whether one has not come to the end of what was seen
-        # Up to `_scanned_to` all changes are known to this process; those behind `_own_changes_from` are all of webhooks.
+        self._any_active = True  # whether an active webhook exists
+        self._lagging = False  # whether a webhook is behind `_scanned_to`
+        # This process has scanned up to `_scanned_to`; all changes after `_own_changes_from` are of webhook tables.
         self._own_changes_from = self._scanned_to = -1
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["WebhookExpander"]:
-        """Works while the body runs."""
+        """Expands while the body runs."""
         task = asyncio.create_task(self._run())
         remove_handler = add_handler(self._on_event)
         try:
@@ -109,7 +109,7 @@ class WebhookExpander:
     def _on_event(self, event: Event) -> None:
         if isinstance(event, RequestDone) and event.operation == "mutation":
             due = monotonic() + AFTER_MUTATION
-            if due < self._next_full_scan:  # not for each of a crowd: one look sees what all of them have made
+            if due < self._next_full_scan:  # one scan serves all mutations of a burst
                 self._next_full_scan = due
                 self._wakeup.set()
         elif isinstance(event, ChangesSequenced) and self._any_active:
@@ -123,18 +123,18 @@ class WebhookExpander:
                     continue
                 pause = POLL if self._any_active else max(0.0, self._next_full_scan - monotonic())
             except Exception as error:
-                # The database is away, or we are at fault: the cursors stand where they stood, and nothing is lost.
+                # After a database outage or a defect, the positions are unchanged, so nothing is lost.
                 if not isinstance(error, Unavailable):
                     emit(InternalFailure("", "expanding webhooks", error))
                 pause = RETRY_DELAY
-            await asyncio.sleep(MIN_INTERVAL)  # so that many who wake it do not keep it busy
-            with suppress(TimeoutError):  # not wait_for, which may swallow that the task is cancelled
+            await asyncio.sleep(MIN_INTERVAL)  # frequent wake-ups must not cause a busy loop
+            with suppress(TimeoutError):  # not wait_for, which may swallow a cancellation
                 async with asyncio.timeout(pause):
                     await self._wakeup.wait()
             self._wakeup.clear()
 
     async def run_once(self) -> bool:
-        """Queues what is new; whether there may be more."""
+        """Expands one batch; returns whether there may be more."""
         full_scan = monotonic() >= self._next_full_scan
         if full_scan:
             self._next_full_scan = monotonic() + FULL_SCAN_INTERVAL
@@ -150,10 +150,10 @@ class WebhookExpander:
         return self._lagging or batch_full
 
     async def _new_changes(self) -> tuple[ChangeBatch, bool]:
-        """What came since the last look, without what webhooks changed; whether there may be more."""
+        """Returns the changes since the last scan without those of webhook tables, and whether there may be more."""
         state = await self._feed.refresh()
         last_position = state.last_position
-        # So it is at first, after a long sleep, and in a database that was restored.
+        # True at the start, after a long pause, and after a restore.
         if not state.least_position - 1 <= self._scanned_to <= last_position:
             self._own_changes_from = self._scanned_to = last_position
         headers: list[ChangeHeader] = []
@@ -166,7 +166,7 @@ class WebhookExpander:
         return ChangeBatch(foreign, end_position), len(headers) == CHANGES_PER_BATCH
 
     async def _expand_batch(self, new_changes: ChangeBatch) -> bool:
-        """Moves the webhooks that are farthest behind along; whether there may be more."""
+        """Advances the webhooks that are furthest behind; returns whether there may be more."""
         now = self._clock()
         async with self._pool.transaction() as tx:
             rows = await queue.lock_behind(tx, new_changes.end_position, MAX_QUEUED, WEBHOOKS_PER_BATCH)
@@ -222,7 +222,7 @@ class WebhookExpander:
         members: Sequence[tuple[queue.QueueRow, SubscriptionSource]],
         progress: dict[UUID, tuple[int, int]],
     ) -> list[QueuedDelivery]:
-        """What the webhooks of a group are told of a page, rendered once for all; notes how far they come."""
+        """Returns the deliveries of a group's webhooks, rendered once for all, and records their progress."""
         source = members[0][1]
         headers = {header.position: header for header in batch.headers if concerns_webhook(source, header)}
         positions, messages = list(headers), list[tuple[int, bytes]]()
@@ -261,7 +261,7 @@ class WebhookExpander:
         return oversized_body(self._feed.cursor(position), self._feed.cursor(position - 1), len(body))
 
     async def _rerender_resent(self, tx: Connection, now: datetime) -> bool:
-        """Gives the deliveries that are sent again their bytes; whether there were any."""
+        """Renders the bodies of deliveries that are resent; returns whether there were any."""
         rows = await queue.without_body(tx, RENDER_BATCH)
         viewers = await self._owners.resolve(tx, [row["owner"] for row in rows], now) if rows else {}
         for row in rows:
@@ -278,22 +278,22 @@ class WebhookExpander:
                 previous_cursor = row["previous"] or self._feed.cursor(position - 1)
                 await queue.set_body(tx, row["delivery_id"], self._body(source, position, message, previous_cursor))
             else:
-                await queue.drop(tx, row["delivery_id"], "The subscription does not tell this change any more.", now)
+                await queue.drop(tx, row["delivery_id"], "The subscription no longer matches this change.", now)
         return bool(rows)
 
     async def _pause(self, tx: Connection, webhooks: Sequence[UUID], error: HubError, now: datetime) -> None:
-        """Pauses webhooks whose document cannot be answered, so that the others go on; not when nothing can be."""
+        """Pauses webhooks whose document fails, so that the others continue. Re-raises if the database is unavailable."""
         if error.code == "UNAVAILABLE":
             raise error
         for webhook in webhooks:
             await queue.pause(tx, webhook, "PAUSED", error.message, now)
 
-    # -- with whose rights ----------------------------------------------------------------------------------------------
+    # -- the owners' rights ---------------------------------------------------------------------------------------------
 
     async def _source(
         self, tx: Connection, row: queue.QueueRow, viewer: Any, now: datetime
     ) -> SubscriptionSource | None:
-        """A webhook's subscription with its owner's rights as they are now; it is paused when there is none."""
+        """Returns a webhook's subscription with its owner's current rights; pauses the webhook if there is none."""
         cache_key = (row["version"], viewer)
         cached = self._sources.get(row["id"])
         if cached is not None and cached[0] == cache_key:
@@ -317,7 +317,7 @@ class WebhookExpander:
         return None
 
     async def _check_owners(self) -> None:
-        """Pauses the webhooks whose owners have lost their rights, also where nothing changes."""
+        """Pauses the webhooks whose owners have lost their rights, even if no change occurs."""
         now = self._clock()
         async with self._pool.transaction() as tx:
             owners = await queue.active_owners(tx)

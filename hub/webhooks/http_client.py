@@ -1,6 +1,6 @@
-"""Posts bytes: one HTTP/1.1 request on a connection to an address that egress.py has let through. No redirects, no proxies.
+"""A minimal HTTP/1.1 client: posts bytes to an address that egress.py permits, without redirects or proxies.
 
-Connections are kept for the next request to the same place, for a while; each leads to the address that was looked at."""
+Idle connections are reused for the same host, port and checked address."""
 
 import asyncio
 import ssl
@@ -15,15 +15,15 @@ import httptools
 from hub.webhooks.egress import EgressDenied, EgressPolicy, EgressTarget
 
 CONNECT_TIMEOUT, TOTAL_TIMEOUT = 3.0, 15.0  # seconds
-IDLE_CONNECTION_TTL = 30.0  # seconds that an idle connection is kept
-MAX_IDLE_CONNECTIONS = 64  # per place
-MAX_RESPONSE_BYTES = 65_536  # bytes of an answer, headers and all; more of it ends the connection
-MAX_BODY_EXCERPT = 1_024  # bytes of it that are kept
-CLOSED_MESSAGE = "the connection was closed before there was an answer"
+IDLE_CONNECTION_TTL = 30.0  # seconds
+MAX_IDLE_CONNECTIONS = 64  # per address
+MAX_RESPONSE_BYTES = 65_536  # including headers; a longer response closes the connection
+MAX_BODY_EXCERPT = 1_024  # bytes of the response body to return
+CLOSED_MESSAGE = "the connection was closed before a response arrived"
 
 
 class HttpResponse(NamedTuple):
-    """What came of a request: a status, or else an error."""
+    """The outcome of a request: either a status or an error."""
 
     status: int | None
     error: str | None
@@ -33,7 +33,7 @@ class HttpResponse(NamedTuple):
 
 
 class ConnectionBroken(Exception):
-    """There is no answer; the message tells why."""
+    """There is no response; the message says why."""
 
 
 class HttpConnection(asyncio.Protocol):
@@ -61,24 +61,24 @@ class HttpConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._parser is None:
-            self.close()  # nobody asked
+            self.close()  # data without a request
             return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
-            self._end("the answer is not HTTP")
+            self._end("the response is not HTTP")
         except httptools.HttpParserUpgrade:
-            self._end("the answer changes the protocol")
+            self._end("the response switches protocols")
         self.received_bytes += len(data)
         if self.received_bytes > MAX_RESPONSE_BYTES:
-            self._end(None if self.status >= 200 else "the headers of the answer have no end")
+            self._end(None if self.status >= 200 else "the response headers are too large")
             self.close()
 
     def connection_lost(self, error: Exception | None) -> None:
         self.open = False
         if self.status >= 200:
-            self._end(None)  # an answer may end with the connection
-        self._end(CLOSED_MESSAGE if error is None else "the connection broke off")
+            self._end(None)  # a response without a length ends with the connection
+        self._end(CLOSED_MESSAGE if error is None else "the connection was lost")
 
     # -- the parser ---------------------------------------------------------------------------------------------------
 
@@ -95,7 +95,7 @@ class HttpConnection(asyncio.Protocol):
         assert parser is not None
         self.status = parser.get_status_code()
         if 100 <= self.status < 200:
-            return  # an interim answer; the one that counts follows
+            return  # an interim response; the final one follows
         keep_alive = parser.should_keep_alive()
         self._end(None)
         if not keep_alive:
@@ -108,7 +108,7 @@ class HttpConnection(asyncio.Protocol):
     # -- one request --------------------------------------------------------------------------------------------------
 
     async def send(self, request: bytes) -> None:
-        """Sends a request and waits for the whole answer; raises ConnectionBroken when there is none."""
+        """Sends a request and waits for the whole response; raises ConnectionBroken if there is none."""
         assert self._transport is not None
         self.status, self.received_bytes, self.retry_after, self._error = 0, 0, None, None
         self.body = bytearray()
@@ -137,7 +137,7 @@ class HttpConnection(asyncio.Protocol):
 
 
 class HttpClient:
-    """Posts to whatever the egress lets through; keeps connections."""
+    """Posts to URLs that the egress policy permits, and pools idle connections."""
 
     def __init__(self, egress: EgressPolicy, context: ssl.SSLContext | None = None) -> None:
         self._egress = egress
@@ -145,7 +145,7 @@ class HttpClient:
         self._idle_connections: defaultdict[tuple[object, ...], list[HttpConnection]] = defaultdict(list)
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> HttpResponse:
-        """One attempt. Never raises for what the other side does."""
+        """Makes one attempt. A failure of the receiver or the network is returned, never raised."""
         started_at = monotonic()
         connection: HttpConnection | None = None
         try:
@@ -158,11 +158,11 @@ class HttpClient:
                 except ConnectionBroken:
                     if not reused or connection.status:
                         raise
-                    # Kept for the next request, it may have been closed in the very moment that this one was sent.
+                    # The receiver may have closed the idle connection at the moment of this request.
                     connection = await self._connect(target)
                     await connection.send(request)
         except TimeoutError:
-            return self._failure(connection, started_at, f"there was no answer within {TOTAL_TIMEOUT:.0f} s")
+            return self._failure(connection, started_at, f"there was no response within {TOTAL_TIMEOUT:.0f} s")
         except (EgressDenied, ConnectionBroken) as error:
             return self._failure(connection, started_at, str(error))
         finally:
@@ -175,7 +175,7 @@ class HttpClient:
         )
 
     def close(self) -> None:
-        """Ends what is kept."""
+        """Closes the idle connections."""
         for connections in self._idle_connections.values():
             for connection in connections:
                 connection.close()
@@ -187,7 +187,7 @@ class HttpClient:
         return HttpResponse(None, error, b"", None, monotonic() - started_at)
 
     async def _connection(self, target: EgressTarget) -> HttpConnection:
-        """A connection to one of the target's addresses, kept from before if there is one."""
+        """Returns an idle connection to one of the target's addresses, or a new one."""
         for address in target.addresses:
             connections = self._idle_connections.get((target.host, target.port, target.secure, address), [])
             while connections:
@@ -214,7 +214,7 @@ class HttpClient:
                         connection.address = address
                         return connection
         except TimeoutError:
-            error = f"there was no connection within {CONNECT_TIMEOUT:.0f} s"
+            error = f"no connection could be opened within {CONNECT_TIMEOUT:.0f} s"
         raise ConnectionBroken(error)
 
     def _store_idle(self, target: EgressTarget, connection: HttpConnection) -> None:
@@ -227,10 +227,12 @@ class HttpClient:
 
 
 def _connect_error(error: OSError) -> str:
-    """Why there is no connection, without anything that the other side says of itself."""
+    """Returns why the connection failed, without any text that the remote host has sent."""
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {getattr(error, 'verify_message', '') or error.reason or 'no handshake'}"
-    return "the connection was refused" if isinstance(error, ConnectionRefusedError) else "there was no connection"
+    return (
+        "the connection was refused" if isinstance(error, ConnectionRefusedError) else "no connection could be opened"
+    )
 
 
 def _request(url: str, headers: Mapping[str, str], body: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""With whose rights a webhook is told: those of the key that made it, as they are now. Looked up anew every few seconds."""
+"""The owners of webhooks: a webhook has the current rights of the API key that created it, cached for a few seconds."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -14,14 +14,14 @@ KEY_STATE_TEXT = {"revoked": "was revoked", "expired": "has expired"}
 
 
 class OwnerViewers:
-    """The viewers behind owners, or why there is none."""
+    """The viewer of each owner, or the reason why there is none."""
 
     def __init__(self) -> None:
         self._viewers: dict[str, Viewer | str] = {}
         self._cached_until: dict[str, datetime] = {}
 
     async def resolve(self, connection: Connection, owners: Iterable[str], now: datetime) -> dict[str, Viewer | str]:
-        """Each owner's viewer, or the reason why nothing is told to it."""
+        """Returns each owner's viewer, or the reason why its webhooks are paused."""
         requested = set(owners)
         stale = [owner for owner in requested if self._cached_until.get(owner, now) <= now]
         if stale:
@@ -36,10 +36,10 @@ class OwnerViewers:
 
 def _viewer_or_reason(owner: str, stored_key: api_keys.StoredKey | None, now: datetime) -> Viewer | str:
     if stored_key is None:
-        return f"The key {owner}, with whose rights it was told, is gone."
+        return f"The webhook's API key {owner} no longer exists."
     state = stored_key.state(now)
     if state != "living":
-        return f"The key {owner}, with whose rights it was told, {KEY_STATE_TEXT[state]}."
+        return f"The webhook's API key {owner} {KEY_STATE_TEXT[state]}."
     try:
         Webhook.require(stored_key.viewer, "update")
     except HubError as error:

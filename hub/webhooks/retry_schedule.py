@@ -1,11 +1,9 @@
-"""When a delivery is tried again: the schedule of Standard Webhooks, with jitter, and what a receiver asks for. Pure.
-
-Also when a webhook that only fails is paused."""
+"""The retry schedule of Standard Webhooks, with jitter and Retry-After; and when a failing webhook is paused. Pure."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-# Between one attempt and the next; ten attempts in 75 hours and 35 minutes.
+# The delays between attempts: ten attempts within 75 hours and 35 minutes.
 BACKOFF = tuple(
     timedelta(seconds=seconds) for seconds in (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
 )
@@ -21,9 +19,9 @@ THROTTLED = frozenset((429, 502, 503, 504))
 def next_attempt(
     attempts: int, now: datetime, random_fraction: float, retry_after: str | None = None
 ) -> datetime | None:
-    """When to try again after so many attempts; None for never. `random_fraction` is a random number from 0 to 1.
+    """Returns the time of the next attempt, or None after the last one. `random_fraction` is a random number from 0 to 1.
 
-    What the receiver asks for may put it off for an hour more than the schedule does, never move it up."""
+    The receiver's Retry-After may delay the attempt to at most MAX_RETRY_AFTER from now; it never makes it earlier."""
     if attempts >= MAX_ATTEMPTS:
         return None
     due = now + BACKOFF[attempts - 1] * (1 + JITTER * (2 * random_fraction - 1))
@@ -32,7 +30,7 @@ def next_attempt(
 
 
 def parse_retry_after(retry_after: str | None, now: datetime) -> timedelta | None:
-    """How long a Retry-After header asks to wait, in seconds or as a date; None when it says nothing sensible."""
+    """Returns the delay of a Retry-After header, given in seconds or as a date; None if it is missing or malformed."""
     if retry_after is None:
         return None
     text = retry_after.strip()
@@ -46,5 +44,5 @@ def parse_retry_after(retry_after: str | None, now: datetime) -> timedelta | Non
 
 
 def should_pause(failing_since: datetime | None, now: datetime) -> bool:
-    """Whether a webhook has failed for so long that it is paused."""
+    """Whether a webhook has failed for PAUSE_AFTER or longer."""
     return failing_since is not None and now - failing_since >= PAUSE_AFTER

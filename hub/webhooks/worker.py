@@ -1,4 +1,4 @@
-"""All that works for webhooks in one process: beside the requests of a serving hub, or alone in `hub worker`."""
+"""The webhook worker of one process: runs inside a serving hub, or alone in `hub worker`."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +17,7 @@ from hub.webhooks.egress import EgressPolicy
 from hub.webhooks.expander import UtcClock, WebhookExpander, utc_now
 from hub.webhooks.http_client import HttpClient
 
-CONNECTIONS = 5  # of the database, opened when there is something to do; one of them looks for changes
+CONNECTIONS = 5  # database connections, opened on demand; one of them polls the change feed
 
 
 @asynccontextmanager
@@ -29,7 +29,7 @@ async def webhook_worker(
     encryptor: Encryptor,
     clock: UtcClock = utc_now,
 ) -> AsyncIterator[None]:
-    """Expands and delivers while the body runs."""
+    """Runs the expander and the deliverer while the body runs."""
     pool = Pool(dsn, settings.model_copy(update={"pool_size": CONNECTIONS - 1}), SESSION_SETTINGS)
     changefeed_pool = Pool(dsn, settings.model_copy(update={"pool_size": 1}), CHANGEFEED_SESSION)
     deliverer = Deliverer(pool, HttpClient(EgressPolicy(settings.webhook_allow)), encryptor, clock)

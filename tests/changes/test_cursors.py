@@ -92,7 +92,7 @@ def test_a_cursor_that_does_not_is_refused(epoch: int, position: int, code: str)
         resume_position(FEED_STATE, epoch, position)
     assert (refusal.value.code, refusal.value.argument) == (code, "after")
     assert str(refusal.value).startswith("after: ")
-    assert str(refusal.value).endswith("read the rows anew, then go on from a new cursor.")
+    assert str(refusal.value).endswith("read the rows again, then continue from a new cursor.")
 
 
 @pytest.mark.parametrize(("position", "epoch"), [(0, 7), (10, 7), (11, 9), (20, 9)])

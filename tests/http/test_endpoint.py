@@ -180,7 +180,7 @@ async def test_the_twin_of_a_key_is_named(fake_hub_client: httpx2.AsyncClient) -
     answer = await fake_hub_client.post(
         "/graphql", content=b'{"query":"{ echo }","variables":{"b":1,"b":2}}', headers=headers
     )
-    assert answer.json()["errors"][0]["message"] == "The key 'b' stands twice in one object; write it once."
+    assert answer.json()["errors"][0]["message"] == "The key 'b' occurs twice in one object; write it once."
 
 
 async def test_a_get_reads(fake_hub_client: httpx2.AsyncClient) -> None:
@@ -212,7 +212,7 @@ async def test_a_get_that_is_no_request_is_refused(
 async def test_a_get_does_not_change_anything(fake_hub_client: httpx2.AsyncClient) -> None:
     answer = await fake_hub_client.get("/graphql", params={"query": "mutation { change }"})
     assert (answer.status_code, code(answer), answer.headers["allow"]) == (405, "METHOD_NOT_ALLOWED", "POST")
-    assert answer.json()["errors"][0]["message"] == "A mutation is not possible over GET; use POST."
+    assert answer.json()["errors"][0]["message"] == "A mutation is not allowed over GET; use POST."
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "BREW"])
@@ -297,7 +297,7 @@ async def test_a_fault_of_ours_shows_a_request_id_and_nothing_else(
     assert answer.json() == {
         "errors": [
             {
-                "message": "The hub failed; tell its keeper the request id abc.",
+                "message": "The hub failed; report the request id abc to its operator.",
                 "extensions": {"code": "INTERNAL", "requestId": "abc"},
             }
         ]

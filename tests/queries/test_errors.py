@@ -242,7 +242,7 @@ QUERY = b'{"query": "{ customers { totalCount } }"'
         (400, "BODY_MALFORMED", "JSON", QUERY + b', "variables": {"x": 1e400}}'),
         (400, "BODY_MALFORMED", "nested", QUERY + b', "variables": {"x": ' + b"[" * 300 + b"]" * 300 + b"}}"),
         (400, "BODY_MALFORMED", "depth", QUERY + b', "variables": {"x": ' + b"[" * 9_999 + b"]" * 9_999 + b"}}"),
-        (400, "BODY_MALFORMED", "'x' stands twice", QUERY + b', "variables": {"x": 1, "x": 2}}'),
+        (400, "BODY_MALFORMED", "'x' occurs twice", QUERY + b', "variables": {"x": 1, "x": 2}}'),
         (400, "BODY_MALFORMED", "query", b'{"variables": {}}'),
         (400, "BODY_MALFORMED", "query", b'{"query": 3}'),
         (400, "BODY_MALFORMED", "variables", QUERY + b', "variables": []}'),

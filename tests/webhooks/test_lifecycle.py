@@ -103,7 +103,7 @@ async def refused(run_query: RunQuery, call: str, **variables: Any) -> str:
         ({"query": "subscription { customersLive { cursor } }"}, "WEBHOOK_INVALID input.query: a webhook sends "),
         (
             {"query": "subscription { changes(filter: {types: [WEBHOOK_DELIVERY]}) { ... on Change { cursor } } }"},
-            "WEBHOOK_LOOP input.query: a webhook is not told of webhooks",
+            "WEBHOOK_LOOP input.query: a webhook cannot send changes of webhooks",
         ),
         ({"variables": ["DE"]}, "VALUE_INVALID input.variables: give an object"),
         ({"variables": "DE"}, "VALUE_INVALID input.variables: give an object"),
@@ -170,7 +170,7 @@ async def test_a_webhook_gets_what_its_owner_sees_until_the_owner_is_revoked(
         return bool((await run_query(WEBHOOK_STATE, {"id": webhook}))["webhook"]["status"] == "PAUSED")
 
     await wait_until(paused)
-    reason = f"The key {key.split('_')[1]}, with whose rights it was told, was revoked."
+    reason = f"The webhook's API key {key.split('_')[1]} was revoked."
     assert (await run_query(WEBHOOK_STATE, {"id": webhook}))["webhook"]["statusReason"] == reason
     await run_query(ADD, {"name": "later", "unit": north})
     assert len(await receiver.captured()) == 1

@@ -137,7 +137,7 @@ async def test_a_client_that_does_not_close_is_dropped() -> None:
     ):
         assert await client.wait_closed() == (
             4400,
-            "The message must be an object with the type of a message that a client sends.",
+            "The message must be an object whose `type` is a client message of graphql-transport-ws.",
         )
         async with asyncio.timeout(2):
             with suppress(ConnectionError):

@@ -1,6 +1,6 @@
-"""/graphql over HTTP, as a bare ASGI callable: who asks, what for, the engine's answer, and how it leaves.
+"""/graphql over HTTP as a bare ASGI callable: authenticates and parses a request, and sends the engine's response.
 
-The whole path of a request is GraphQLEndpoint._handle. What an operation means is the engine's."""
+GraphQLEndpoint._handle is the whole path of a request. The engine executes the operation."""
 
 import asyncio
 import re
@@ -24,7 +24,7 @@ REQUEST_ID_PATTERN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestState:
-    """What is known of one request while it is answered."""
+    """The state of one request until its response is sent."""
 
     __slots__ = (
         "_task",
@@ -56,14 +56,14 @@ class RequestState:
         self._task = asyncio.current_task()
 
     def on_timeout(self) -> None:
-        """Time is over: end the work, wherever it is."""
+        """Cancels the request's task when its deadline passes."""
         self.timed_out = True
         if self._task is not None:
             self._task.cancel()
 
 
 def _headers(raw_headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Headers by name. What is given twice is one list, which no header of which two make no sense then fits."""
+    """Returns the headers by name. Repeated headers are joined to a list, which makes repeated single-value headers invalid."""
     headers: dict[bytes, bytes] = {}
     for name, value in raw_headers:
         headers[name] = headers[name] + b", " + value if name in headers else value
@@ -71,7 +71,7 @@ def _headers(raw_headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 
 
 class HttpReply(NamedTuple):
-    """What goes out, and what of the engine's answer is told."""
+    """The response to send, and the engine's response for the log."""
 
     status: int
     body: bytes
@@ -86,22 +86,22 @@ CONTENT_TYPES = {
     negotiation.GRAPHQL_RESPONSE: b"application/graphql-response+json; charset=utf-8",
 }
 SERVER_ERROR_STATUS = {"UNAVAILABLE": 503, "INTERNAL": 500}
-# The engine refuses these operations by their codes; only this transport knows the remedy.
+# The engine rejects these operations with a code; the remedy depends on the transport.
 TRANSPORT_ERRORS = {
     code: responses.error_body(BadInput(message, code=code))
     for code, message in {
-        "STREAM_TRANSPORT": "A subscription has many answers; use a WebSocket, or send `Accept: text/event-stream`.",
-        "METHOD_NOT_ALLOWED": "A mutation is not possible over GET; use POST.",
+        "STREAM_TRANSPORT": "A subscription has many responses; use a WebSocket, or send `Accept: text/event-stream`.",
+        "METHOD_NOT_ALLOWED": "A mutation is not allowed over GET; use POST.",
     }.items()
 }
 NOT_ACCEPTABLE = (
-    "Accept names no type that can be produced; accept application/graphql-response+json or application/json, "
-    "or text/event-stream for a stream of answers."
+    "Accept names no supported media type; accept application/graphql-response+json or application/json, "
+    "or text/event-stream for a stream of responses."
 )
 
 
 class GraphQLEndpoint:
-    """The endpoint. One for the process; it keeps nothing of a request."""
+    """The endpoint of a process. It holds no state of a request."""
 
     def __init__(self, context: GatewayContext) -> None:
         self.context = context
@@ -113,7 +113,7 @@ class GraphQLEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         state = RequestState(scope)
         status = 0
-        # asyncio.timeout does the same for four times the price.
+        # asyncio.timeout does the same at four times the cost.
         deadline = asyncio.get_running_loop().call_later(self.settings.request_timeout, state.on_timeout)
         try:
             reply = await self._handle(state, receive)
@@ -125,12 +125,12 @@ class GraphQLEndpoint:
             if state.timed_out:
                 reply = _error_reply(self._timeout_error(state))
             else:
-                # The client hung up, and hears nothing; or the hub stops and its patience is over.
+                # The client has disconnected, or the hub stops and its drain timeout has passed.
                 status = responses.CLIENT_CLOSED_REQUEST
                 reply = _error_reply(Unavailable("The hub is stopping; try again."))._replace(response=NO_RESPONSE)
         except Exception as error:
             emit(InternalFailure(state.request_id, "answering a request", error))
-            message = f"The hub failed; tell its keeper the request id {state.request_id}."
+            message = f"The hub failed; report the request id {state.request_id} to its operator."
             reply = _error_reply(Internal(message, extensions={"requestId": state.request_id}))
         deadline.cancel()
         if reply.event_stream is None:
@@ -155,7 +155,7 @@ class GraphQLEndpoint:
             raise BadInput(NOT_ACCEPTABLE, code="NOT_ACCEPTABLE")
         state.media = accepted or negotiation.JSON
         if state.method not in ("GET", "POST"):
-            message = f"{state.method} is not possible here; use POST, or GET to read."
+            message = f"{state.method} is not allowed here; use POST, or GET for queries."
             raise BadInput(message, code="METHOD_NOT_ALLOWED", extensions={"allow": responses.ALLOWED_METHODS.decode()})
         credential = await self.key_cache.credential(headers.get(b"authorization"))
         state.key = credential.public_id
@@ -179,7 +179,7 @@ class GraphQLEndpoint:
             not negotiation.is_json(headers.get(b"content-type"))
             or headers.get(b"content-encoding", b"identity") != b"identity"
         ):
-            message = "The body must be application/json in UTF-8, uncompressed; say so in Content-Type."
+            message = "The body must be uncompressed JSON in UTF-8; send `Content-Type: application/json`."
             raise BadInput(message, code="MEDIA_TYPE_UNSUPPORTED")
         received = await request_body.read(receive, headers.get(b"content-length"), self.settings.body_limit)
         return request_body.from_body(received, state.request_id)
@@ -187,12 +187,12 @@ class GraphQLEndpoint:
     def _timeout_error(self, state: RequestState) -> HubError:
         seconds = self.settings.request_timeout
         if state.received:
-            message = f"The request could not be answered within {seconds:g} s; ask for less, or try again."
+            message = f"The request took longer than {seconds:g} s; ask for less, or try again."
             return Unavailable(message, code="REQUEST_TIMEOUT")
         return BadInput(f"The request had not arrived after {seconds:g} s; send it faster.", code="REQUEST_TIMEOUT")
 
     def _common_headers(self, state: RequestState) -> responses.HeaderList:
-        """The headers of every answer."""
+        """Returns the headers of every response."""
         headers = [(b"x-request-id", state.request_id.encode()), *responses.SECURITY_HEADERS]
         return headers if state.method == "OPTIONS" else headers + self.cors.headers(state.headers.get(b"origin"))
 
@@ -240,7 +240,7 @@ def _reply(response: GraphQLResponse, accepted: bytes) -> HttpReply:
     response = response._replace(body=TRANSPORT_ERRORS.get(response.code, response.body))
     if response.code == "METHOD_NOT_ALLOWED":
         return HttpReply(405, response.body, [(b"allow", b"POST")], response)
-    # The older media type reports what is wrong with an operation under 200; what is wrong with us, under no type.
+    # application/json reports errors of an operation with status 200, but errors of the hub with their own status.
     status = SERVER_ERROR_STATUS.get(response.code, 400 if accepted is negotiation.GRAPHQL_RESPONSE else 200)
     return HttpReply(status, response.body, [(b"retry-after", b"1")] if status == 503 else [], response)
 
@@ -250,7 +250,7 @@ def _server_timing(timings: tuple[tuple[str, float], ...]) -> bytes:
 
 
 def _request_done(state: RequestState, status: int, response: GraphQLResponse) -> RequestDone:
-    # By position: naming nine fields costs as much as counting the request.
+    # Positional arguments: nine keywords would cost as much as the metrics handler.
     return RequestDone(
         state.request_id,
         response.operation_type,

@@ -1,4 +1,4 @@
-"""Content negotiation: what a client accepts, what it sent. Pure functions over header values."""
+"""Content negotiation over the Accept, Accept-Encoding and Content-Type headers. Pure functions."""
 
 from functools import lru_cache
 
@@ -6,19 +6,19 @@ JSON = b"application/json"
 GRAPHQL_RESPONSE = b"application/graphql-response+json"
 EVENT_STREAM = b"text/event-stream"
 
-# Longer values are legal but are not remembered, lest a client fill the memory with them.
+# Longer values are legal but are not cached, so that a client cannot fill the memory with them.
 _MAX_CACHED_LENGTH = 256
 
 
 def response_type(accept: bytes | None) -> bytes | None:
-    """The media type of the answer; None when the client accepts neither of the two."""
+    """Returns the media type of the response; None if the client accepts neither of the two."""
     if not accept:
         return JSON
     return _negotiate(accept) if len(accept) <= _MAX_CACHED_LENGTH else _negotiate.__wrapped__(accept)
 
 
 def accepts_events(accept: bytes | None) -> bool:
-    """Whether the client takes server-sent events; a wildcard does not say so."""
+    """Whether the client accepts server-sent events by name; a wildcard does not count."""
     if not accept or b"event-stream" not in accept.lower():
         return False
     return any(
@@ -28,14 +28,14 @@ def accepts_events(accept: bytes | None) -> bool:
 
 
 def accepts_gzip(encodings: bytes | None) -> bool:
-    """Whether the client takes gzip, by name or by `*`."""
+    """Whether the client accepts gzip, by name or by `*`."""
     if not encodings:
         return False
     return _gzip(encodings) if len(encodings) <= _MAX_CACHED_LENGTH else _gzip.__wrapped__(encodings)
 
 
 def is_json(content_type: bytes | None) -> bool:
-    """Whether a request's body says to be JSON in UTF-8. (Anything a browser's form can send is not.)"""
+    """Whether the content type is JSON in UTF-8. A browser's form cannot send that type."""
     if not content_type:
         return False
     return _json(content_type) if len(content_type) <= _MAX_CACHED_LENGTH else _json.__wrapped__(content_type)
@@ -62,7 +62,7 @@ def _negotiate(accept: bytes) -> bytes | None:
 
 
 def _quality(offer: bytes, accepted_ranges: list[tuple[bytes, dict[bytes, bytes]]]) -> tuple[bool, float]:
-    """How much the most specific of the ranges that match wants the offer."""
+    """Returns whether the offer is named exactly, and the quality of the most specific matching range."""
     matching_types = (offer, b"application/*", b"*/*")
     best_match = (len(matching_types), 0.0)
     for media_type, parameters in accepted_ranges:

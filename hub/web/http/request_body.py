@@ -1,4 +1,4 @@
-"""From bytes to the operation that is asked for, per GraphQL over HTTP. What the operation means is the engine's."""
+"""Parses the request of GraphQL over HTTP, from a body or a query string. The engine interprets the operation."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ class ClientDisconnected(Exception):
 
 
 async def read(receive: Receive, content_length: bytes | None, limit: int) -> bytes:
-    """The whole body, counted as it arrives: what the header declares is only believed when it is too much."""
+    """Reads the whole body; raises BODY_TOO_LARGE as soon as the declared or the received length exceeds the limit."""
     if content_length is not None and content_length.isdigit() and int(content_length[:20]) > limit:
         raise too_large(limit)
     chunks: list[bytes] = []
@@ -38,12 +38,14 @@ async def read(receive: Receive, content_length: bytes | None, limit: int) -> by
 
 
 def too_large(limit: int) -> HubError:
-    message = f"The body is larger than {limit} bytes; send less, move values out of it, or ask in several requests."
+    message = (
+        f"The body is larger than {limit} bytes; send a smaller document or smaller variables, or several requests."
+    )
     return LimitExceeded(message, code="BODY_TOO_LARGE", extensions={"limit": limit})
 
 
 def from_body(body: bytes, request_id: str) -> GraphQLRequest:
-    """The operation in a JSON body."""
+    """Parses the operation of a JSON body."""
     parameters = read_json(body, "The body")
     if isinstance(parameters, list):
         raise BadInput(
@@ -55,16 +57,16 @@ def from_body(body: bytes, request_id: str) -> GraphQLRequest:
 
 
 def from_query_string(query_string: bytes, request_id: str) -> GraphQLRequest:
-    """The operation in the parameters of a GET; it may only read."""
+    """Parses the operation of a GET's parameters; it is read-only."""
     parameters: dict[str, Any] = {}
     try:
         text = query_string.decode("ascii")
         for name, value in parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=100):
             if name in parameters and name in PARAMETERS:
-                raise _malformed(f"{name} is given twice; give it once.", name)
+                raise _malformed(f"{name} occurs twice; send it once.", name)
             parameters[name] = value
     except UnicodeDecodeError:
-        raise _malformed("The query string is not UTF-8, percent-encoded.") from None
+        raise _malformed("The query string is not percent-encoded UTF-8.") from None
     except ValueError:
         raise _malformed("The query string has more than 100 parameters.") from None
     for name in ("variables", "extensions"):
@@ -76,10 +78,10 @@ def from_query_string(query_string: bytes, request_id: str) -> GraphQLRequest:
 
 
 def read_json(text: bytes, subject: str, argument: str | None = None) -> Any:
-    """The value of a JSON text; refuses two keys alike and what is nested too deeply."""
+    """Parses a JSON text; raises BODY_MALFORMED for invalid JSON, duplicate keys or too deep nesting."""
     try:
         value = orjson.loads(text)
-        # Most clients write JSON as compactly as we would: then it holds no key twice, and need not be read again.
+        # Most clients write compact JSON. If the text equals our own output, it has no duplicate key; skip the second parse.
         if orjson.dumps(value) != text:
             json.loads(text, object_pairs_hook=_unique_keys, parse_int=str, parse_float=str)
     except orjson.JSONDecodeError as error:
@@ -90,24 +92,24 @@ def read_json(text: bytes, subject: str, argument: str | None = None) -> Any:
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuses an object with two keys alike: who reads the first and who reads the last would differ."""
+    """Builds an object and rejects duplicate keys, which JSON parsers resolve differently."""
     members: dict[str, Any] = {}
     for name, value in pairs:
         if name in members:
-            raise _malformed(f"The key {name[:64]!r} stands twice in one object; write it once.")
+            raise _malformed(f"The key {name[:64]!r} occurs twice in one object; write it once.")
         members[name] = value
     return members
 
 
 def parse_operation(parameters: Mapping[str, Any], request_id: str, *, read_only: bool = False) -> GraphQLRequest:
-    """The operation that the parameters of GraphQL over HTTP say, which are those of a socket's `subscribe` too."""
+    """Parses the parameters of GraphQL over HTTP. The payload of a socket's `subscribe` has the same ones."""
     query, name, variables, extensions = map(parameters.get, PARAMETERS)
     if query is None:
-        raise _malformed("query is missing; give the GraphQL document as a text.", "query")
+        raise _malformed("query is missing; send the GraphQL document as a string.", "query")
     if not isinstance(query, str):
-        raise _malformed("query must be a text.", "query")
+        raise _malformed("query must be a string.", "query")
     if name is not None and not isinstance(name, str):
-        raise _malformed("operationName must be a text or null.", "operationName")
+        raise _malformed("operationName must be a string or null.", "operationName")
     if variables is not None and not isinstance(variables, dict):
         raise _malformed("variables must be an object or null.", "variables")
     if extensions is not None and not isinstance(extensions, dict):

@@ -1,4 +1,4 @@
-"""How an answer leaves: status, headers, compression, CORS. One place for all of them; the body is made elsewhere."""
+"""HTTP responses: status codes, headers, compression and CORS. Callers provide the body."""
 
 import asyncio
 import zlib
@@ -25,16 +25,17 @@ TEXT_SECURITY_HEADERS: Mapping[str, str] = MappingProxyType(
 VARY = (b"vary", b"Accept, Accept-Encoding, Origin")
 
 CLOSE_CONNECTION = (b"connection", b"close")
-WHOLE_RESPONSE = "hub.send_whole"  # left in the request's state by web/http_protocol.py
+# Keys of functions that web/http_protocol.py stores in the request's state:
+WHOLE_RESPONSE = "hub.send_whole"  # sends a complete response in one write
 ABORT_CONNECTION = (
-    "hub.abort_connection"  # likewise: ends the connection at once, and nobody minds that the answer is not whole
+    "hub.abort_connection"  # closes the connection at once, without an error about the incomplete response
 )
 NO_STATE: Mapping[str, Any] = MappingProxyType({})
 
-# Bodies above this are compressed beside the event loop, which they would hold up for over a millisecond.
+# Larger bodies are compressed in a thread, because they would block the event loop for over a millisecond.
 COMPRESS_IN_THREAD = 65_536
 
-CLIENT_CLOSED_REQUEST = 499  # nobody is told; for the log
+CLIENT_CLOSED_REQUEST = 499  # for the log only; no client receives it
 STATUS_BY_CODE = {
     "UNAUTHENTICATED": 401,
     "KEY_UNKNOWN": 401,
@@ -55,19 +56,19 @@ STATUS_BY_CODE = {
 
 
 def status_of(error: HubError) -> int:
-    """The HTTP status of a request that was refused."""
+    """Returns the HTTP status of an error."""
     if isinstance(error, Unavailable):
         return 503
     return STATUS_BY_CODE.get(error.code, 400)
 
 
 def error_body(error: HubError) -> bytes:
-    """A refusal in the form in which every answer comes."""
+    """Returns an error as the body of a GraphQL response."""
     return orjson.dumps({"errors": [error.to_graphql()]})
 
 
 def error_headers(error: HubError) -> HeaderList:
-    """What HTTP wants beside some statuses."""
+    """Returns the headers that HTTP requires or recommends for the error's status."""
     status = status_of(error)
     if status == 401:
         error_parameter = b"" if error.code == "UNAUTHENTICATED" else b', error="invalid_token"'
@@ -80,7 +81,7 @@ def error_headers(error: HubError) -> HeaderList:
 
 
 async def gzip(body: bytes) -> bytes:
-    """The body compressed at the cheapest level."""
+    """Compresses a body at the fastest level."""
     return _gzip(body) if len(body) < COMPRESS_IN_THREAD else await asyncio.to_thread(_gzip, body)
 
 
@@ -89,7 +90,7 @@ def _gzip(body: bytes) -> bytes:
 
 
 async def send_response(scope: Scope, send: Send, status: int, headers: HeaderList, body: bytes) -> None:
-    """Send an answer that is known whole: in one piece where the server can, as ASGI's two messages elsewhere."""
+    """Sends a complete response: in one write if the server supports it, else as the two ASGI messages."""
     send_whole = scope.get("state", NO_STATE).get(WHOLE_RESPONSE)
     if send_whole is None or not send_whole(status, headers, body):
         await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -98,7 +99,7 @@ async def send_response(scope: Scope, send: Send, status: int, headers: HeaderLi
 
 @dataclass(frozen=True, slots=True)
 class Cors:
-    """Which browser pages may call. A key travels in a header and never by itself, so no credentials mode is needed."""
+    """The browser origins that may call. Keys travel in an explicit header, so credentials mode is not needed."""
 
     allowed_origins: Sequence[str]
 
@@ -121,7 +122,7 @@ class Cors:
         ]
 
     def allows_websocket(self, origin: str, host: str) -> bool:
-        """Whether a page of this origin may open a socket at this host: its own pages may, and those that may call."""
+        """Whether a page of this origin may open a WebSocket: the hub's own pages and the allowed origins may."""
         scheme, _, authority = origin.lower().partition("://")
         port = {"http": ":80", "https": ":443"}.get(scheme, "")
         same_origin = authority.removesuffix(port) == host.lower().removesuffix(port)

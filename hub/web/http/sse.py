@@ -1,6 +1,6 @@
-"""Server-sent events, one operation per response (graphql-sse's "distinct connections"): `next`, `complete`, comments.
+"""Server-sent events with one operation per response (graphql-sse's "distinct connections").
 
-Who asks and for what is endpoint.py's. Errors before the stream begins are ordinary answers."""
+endpoint.py authenticates and parses the request. Errors before the stream begins are ordinary responses."""
 
 import asyncio
 from collections.abc import Callable
@@ -25,7 +25,7 @@ COMPLETE_EVENT = b"event: complete\ndata:\n\n"
 
 
 class EventStream(StreamSink):
-    """One response; the sink of its stream, and a registered connection for as long as it lasts."""
+    """One response: the sink of its stream, and a registered connection until it ends."""
 
     __slots__ = (
         "_buffered_bytes",
@@ -43,8 +43,8 @@ class EventStream(StreamSink):
         super().__init__(request, credential.public_id if credential else "")
         self.credential = credential
         self._context = context
-        self._pending: list[bytes] = [KEEPALIVE_COMMENT]  # so that the client sees at once that it has begun
-        self._buffered_bytes = 0  # of what is pending, or being sent
+        self._pending: list[bytes] = [KEEPALIVE_COMMENT]  # the first bytes, so that the client sees the stream open
+        self._buffered_bytes = 0  # pending or in the current write
         self._wakeup = asyncio.Event()
         self._drained_event: asyncio.Event | None = None
         self._keepalive_timer: asyncio.TimerHandle | None = None
@@ -52,16 +52,16 @@ class EventStream(StreamSink):
 
     @classmethod
     def for_response(cls, context: GatewayContext, request: GraphQLRequest, response: bytes) -> "EventStream":
-        """The events of a query or a mutation: its answer, and the end."""
+        """Returns the events of a query or a mutation: its response and `complete`."""
         stream = cls(context, request, None)
         stream.send(response, None)
         stream.end()
         return stream
 
-    # -- what a sink is -------------------------------------------------------------------------------------------------
+    # -- the message sink -----------------------------------------------------------------------------------------------
 
     def send(self, message: bytes, cursor: bytes | None) -> None:
-        """One answer, and the cursor by which a client can go on behind it."""
+        """Enqueues one response, with the cursor that a client can resume from."""
         if not self.close_reason:
             self.sent += 1
             self._context.connection_registry.messages_sent += 1
@@ -69,11 +69,11 @@ class EventStream(StreamSink):
 
     @property
     def is_backpressured(self) -> bool:
-        """Whether the client does not keep up."""
+        """Whether the buffer is full because the client reads too slowly."""
         return self._buffered_bytes >= self._context.settings.stream_buffer
 
     async def drained(self) -> None:
-        """Returns once it does; raises ConnectionError when it is gone."""
+        """Returns once the buffer has drained; raises ConnectionError if the response has ended."""
         while self.is_backpressured and not self.close_reason:
             if self._drained_event is None:
                 self._drained_event = asyncio.Event()
@@ -82,36 +82,36 @@ class EventStream(StreamSink):
             raise ConnectionResetError("The response has ended.")
 
     def end(self, errors: ErrorList = ()) -> None:
-        """The last event; errors come as an answer before it."""
+        """Sends `complete`, after a response with the errors if there are any."""
         if self.record_close(first_code(errors) or self.pending_close_reason or "complete"):
             if errors:
                 self._enqueue(format_event(orjson.dumps({"errors": errors}), None))
             self._enqueue(COMPLETE_EVENT)
 
     def record_close(self, reason: str) -> bool:
-        """Remembers why nothing more is sent; false when that was so before."""
+        """Records why the stream is closed and wakes the writer; returns False if it was closed before."""
         newly_closed = super().record_close(reason)
         self._notify_drained()
         return newly_closed
 
-    # -- what a connection is told ----------------------------------------------------------------------------------------
+    # -- the registered connection --------------------------------------------------------------------------------------
 
     def on_key_rejected(self, error: HubError) -> None:
-        """The key opens nothing any more."""
+        """Ends the stream with an error, because the key is no longer valid."""
         self.reject([error.to_graphql()])
 
     def on_rights_changed(self, credential: Credential) -> None:
-        """The key's rights are others now; the client asks again, and is answered by them."""
+        """Closes the stream. The client subscribes again and gets the new rights."""
         self.close_with_reason("PERMISSIONS_CHANGED")
 
     def on_shutdown(self) -> None:
-        """The hub stops."""
+        """Closes the stream, because the hub stops."""
         self.close_with_reason("STOPPING")
 
     # -- the response ---------------------------------------------------------------------------------------------------
 
     async def run(self, headers: responses.HeaderList, scope: Scope, send: Send) -> None:
-        """Sends what is put, until the end or until the client is gone."""
+        """Sends the enqueued events until the stream ends or the client disconnects."""
         try:
             self._send_keepalive()
             await send({"type": "http.response.start", "status": 200, "headers": headers + SSE_HEADERS})
@@ -124,7 +124,7 @@ class EventStream(StreamSink):
             async with asyncio.timeout(self._context.close_timeout):
                 await send({"type": "http.response.body", "body": b""})
         except (TimeoutError, asyncio.CancelledError):
-            # It takes nothing, is gone, or the hub's patience with it is over.
+            # The client does not read, has disconnected, or the drain timeout has passed.
             abort: Callable[[], None] | None = scope.get("state", responses.NO_STATE).get(responses.ABORT_CONNECTION)
             if abort is not None:
                 abort()
@@ -132,7 +132,7 @@ class EventStream(StreamSink):
             self.finish("gone")
 
     def finish(self, reason: str) -> None:
-        """The response is over."""
+        """Releases the stream, the timer and the registration when the response is over."""
         self.cancel(reason)
         if self._keepalive_timer is not None:
             self._keepalive_timer.cancel()
@@ -175,7 +175,7 @@ class EventStream(StreamSink):
 
 
 async def open_event_stream(context: GatewayContext, request: GraphQLRequest, credential: Credential) -> EventStream:
-    """The events of a subscription, which is open; raises SubscriptionRejected or HubError."""
+    """Opens a subscription and returns its event stream; raises SubscriptionRejected or HubError."""
     stream = EventStream(context, request, credential)
     context.connection_registry.register(stream, credential)
     try:
@@ -187,7 +187,7 @@ async def open_event_stream(context: GatewayContext, request: GraphQLRequest, cr
 
 
 def format_event(message: bytes, cursor: bytes | None) -> bytes:
-    """One `next`. A line ends a field, so JSON that was written over several lines becomes several."""
+    """Formats one `next` event. A message of several lines becomes several `data` fields."""
     if b"\n" in message or b"\r" in message:
         message = b"\ndata: ".join(message.splitlines())
     if cursor is None:

@@ -1,6 +1,6 @@
-"""A WebSocket as bytes: frames in through a parser, messages out at once, the client's pace, and every way to end.
+"""A WebSocket connection: parses frames, writes messages, applies backpressure and closes the connection.
 
-What the messages mean is session.py's; how a socket is asked for, handshake.py's."""
+session.py interprets the messages; handshake.py accepts the upgrade request."""
 
 import asyncio
 from time import perf_counter
@@ -17,13 +17,13 @@ from hub.web.context import GatewayContext
 from hub.web.websocket import frames
 from hub.web.websocket.session import Session
 
-# Bytes parsed at once: thousands of small frames in one read would keep everybody else waiting.
+# Bytes parsed per event-loop step: thousands of small frames in one read would delay all other connections.
 PARSE_SLICE = 4_096
 ABNORMAL_CLOSURE = 1006
 
 
 class WebSocketConnection(asyncio.Protocol):
-    """One connection after its handshake. What uvicorn is given is a subclass made by `connections_for`."""
+    """One connection after its handshake. uvicorn gets a subclass from `connections_for`."""
 
     __slots__ = (
         "backpressure_timer",
@@ -50,15 +50,15 @@ class WebSocketConnection(asyncio.Protocol):
         self.connections = cast(set[object], server_state.connections)
         self.loop = asyncio.get_running_loop()
         self.started_at = perf_counter()
-        self.partial_message: bytearray | None = None  # of a text message in several frames
-        self.unparsed = b""  # what came and is not parsed yet; while there is some, no more is taken
+        self.partial_message: bytearray | None = None  # the frames so far of a fragmented text message
+        self.unparsed = b""  # received bytes that are not parsed yet; reading is paused while there are any
         self.write_paused = self.closing = False
-        self.received_since_ping = True  # since the last beat
+        self.received_since_ping = True
         self.close_code = ABNORMAL_CLOSURE
         self.backpressure_timer: asyncio.TimerHandle | None = None
         self.drained_event: asyncio.Event | None = None
 
-    # -- from the first byte to the last --------------------------------------------------------------------------------
+    # -- lifecycle ------------------------------------------------------------------------------------------------------
 
     def open(
         self,
@@ -67,7 +67,7 @@ class WebSocketConnection(asyncio.Protocol):
         handshake_response: bytes,
         authorization: bytes | None,
     ) -> None:
-        """Takes a connection over; raises Unavailable when there is no place for it."""
+        """Takes over a connection after its handshake; raises Unavailable if too many sockets are open."""
         session = Session(self, self.context, authorization)
         self.context.connection_registry.admit_unauthenticated(session)
         self.context.connection_registry.open_sockets += 1
@@ -94,7 +94,7 @@ class WebSocketConnection(asyncio.Protocol):
             self._parse_next_slice()
 
     def eof_received(self) -> None:
-        """A client that closes its half is gone; the transport sends what there is, if it may, and closes the other."""
+        """Closes the connection: a half-closed client counts as disconnected. The transport may flush its buffer first."""
         self._mark_closing("gone")
         self.loop.call_later(self.context.close_timeout, self.transport.abort)
 
@@ -104,32 +104,32 @@ class WebSocketConnection(asyncio.Protocol):
         self.context.connection_registry.open_sockets -= 1
         if self.backpressure_timer is not None:
             self.backpressure_timer.cancel()
-        # Else the parser would hold itself, and wait for a collection that seldom comes.
+        # Breaks the parser's reference cycle, which the rare full garbage collections would free late.
         self.parser.parser.close()
         self.parser.parser_exc = None
         credential = self.session.credential
         emit(
             SocketClosed(credential.public_id if credential else "", self.close_code, perf_counter() - self.started_at)
         )
-        del self.session  # which knows this socket, and would be collected as seldom
+        del self.session  # breaks the cycle between session and connection
 
     def shutdown(self) -> None:
-        """uvicorn stops."""
+        """Closes the connection within half of the drain timeout; uvicorn calls it at shutdown."""
         self.session.on_shutdown()
         self.loop.call_later(self.context.settings.drain_timeout / 2, self.close, 1012, "STOPPING")
 
     def on_heartbeat(self) -> None:
-        """Once per period: whoever was silent since the last ping is gone."""
+        """Sends a ping once per period, or aborts the connection if nothing was received since the last ping."""
         if not self.received_since_ping and not self.write_paused:
             self.transport.abort()
         elif not self.closing and not self.write_paused:
             self.received_since_ping = False
             self.transport.write(frames.PING)
 
-    # -- in -------------------------------------------------------------------------------------------------------------
+    # -- receiving ------------------------------------------------------------------------------------------------------
 
     def _parse_next_slice(self) -> None:
-        """Parses a slice; the next when the loop has looked after everybody else."""
+        """Parses one slice and schedules the next, so that other tasks run in between."""
         if (self.write_paused and not self.closing) or self.transport.is_closing():
             return
         slice_, self.unparsed = self.unparsed[:PARSE_SLICE], self.unparsed[PARSE_SLICE:]
@@ -137,7 +137,7 @@ class WebSocketConnection(asyncio.Protocol):
         self._continue_reading()
 
     def _continue_reading(self) -> None:
-        """Goes on with what was read, or else takes more."""
+        """Parses the remaining bytes, or resumes reading if there are none."""
         if self.unparsed:
             self.loop.call_soon(self._parse_next_slice)
         elif not self.transport.is_closing() and (self.closing or not self.write_paused):
@@ -173,11 +173,11 @@ class WebSocketConnection(asyncio.Protocol):
         try:
             self.session.receive(message)
         except Exception as error:
-            emit(InternalFailure("", "reading a socket's message", error))
+            emit(InternalFailure("", "handling a WebSocket message", error))
             self.close(1011, "INTERNAL")
 
     def _send_pending(self) -> None:
-        """What the parser wants sent: pongs, and the end when the client wants it or breaks the protocol."""
+        """Writes the parser's output: pongs, and a close frame if the client closes or violates the protocol."""
         pending = self.parser.data_to_send()
         if not pending:
             return
@@ -193,23 +193,23 @@ class WebSocketConnection(asyncio.Protocol):
         if self.parser.close_rcvd is not None:
             self.transport.close()
         elif self.transport.can_write_eof():
-            # Closing now would reset the connection while the client still sends, and the last message with it.
+            # A full close while the client still sends would reset the connection and lose the last message.
             self.transport.write_eof()
 
-    # -- out ------------------------------------------------------------------------------------------------------------
+    # -- sending --------------------------------------------------------------------------------------------------------
 
     def send(self, *parts: bytes) -> None:
-        """One message, unless the socket is being closed."""
+        """Sends one message, unless the connection is closing."""
         if not self.closing:
             self.transport.write(frames.text_frame(*parts))
 
     @property
     def is_backpressured(self) -> bool:
-        """Whether the client does not take what was sent."""
+        """Whether the write buffer is full because the client reads too slowly."""
         return self.write_paused
 
     async def drained(self) -> None:
-        """Returns once it does; raises ConnectionError when it is gone."""
+        """Returns once the buffer has drained; raises ConnectionError if the connection closes."""
         while self.write_paused and not self.closing:
             if self.drained_event is None:
                 self.drained_event = asyncio.Event()
@@ -220,7 +220,7 @@ class WebSocketConnection(asyncio.Protocol):
     def pause_writing(self) -> None:
         self.write_paused = True
         if not self.closing:
-            # Whoever does not take answers asks nothing more.
+            # A client that does not read responses may not send further requests.
             self.transport.pause_reading()
             self.backpressure_timer = self.loop.call_later(
                 self.context.settings.stream_backpressure_timeout, self._on_backpressure_timeout
@@ -239,7 +239,7 @@ class WebSocketConnection(asyncio.Protocol):
             self.drained_event.set()
             self.drained_event = None
 
-    # -- the end --------------------------------------------------------------------------------------------------------
+    # -- closing --------------------------------------------------------------------------------------------------------
 
     def _on_backpressure_timeout(self) -> None:
         self.backpressure_timer = None
@@ -247,10 +247,10 @@ class WebSocketConnection(asyncio.Protocol):
         self.close(1013, "SLOW_CONSUMER")
 
     def close(self, code: int, reason: str) -> None:
-        """The last message; the client has a while to take it and to close, too."""
+        """Sends a close frame; the client has `close_timeout` seconds to receive it and to close its side."""
         if self.closing:
             return
-        # Else the parser has read on to a frame that ends it all, and has its own close frame ready.
+        # In any other state the parser has read a frame that closes the connection, and has its own close frame ready.
         if self.parser.state is State.OPEN:
             self.parser.send_close(code, frames.truncate_reason(reason))
         self._send_pending()
@@ -260,7 +260,7 @@ class WebSocketConnection(asyncio.Protocol):
         self.transport.write(last)
         self.loop.call_later(self.context.close_timeout, self.transport.abort)
         if self.write_paused:
-            # While it did not read, it was not read from; now what is to be heard is its end.
+            # Reading was paused under backpressure; resume it to receive the client's close frame.
             self._continue_reading()
 
     def _mark_closing(self, reason: str) -> None:
@@ -271,5 +271,5 @@ class WebSocketConnection(asyncio.Protocol):
 
 
 def connections_for(context: GatewayContext) -> type[WebSocketConnection]:
-    """The protocol class for one hub."""
+    """Returns the protocol class that is bound to a hub's context."""
     return type("BoundWebSocketConnection", (WebSocketConnection,), {"context": context, "__slots__": ()})

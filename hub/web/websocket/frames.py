@@ -1,10 +1,10 @@
-"""The bytes of WebSocket frames that a server sends (RFC 6455), made at once and whole. Reading them is a library's."""
+"""Encodes the WebSocket frames that a server sends (RFC 6455). A library parses the received ones."""
 
 from struct import Struct
 
-MAX_REASON_BYTES = 123  # bytes, beside the code of a close frame
+MAX_REASON_BYTES = 123  # the rest of a close frame after its code
 
-_FINAL_TEXT = 0x81  # a whole message, and text
+_FINAL_TEXT = 0x81  # FIN bit and the text opcode
 _SHORT_HEADERS = tuple(bytes((_FINAL_TEXT, length)) for length in range(126))
 _pack_medium = Struct("!BBH").pack
 _pack_long = Struct("!BBQ").pack
@@ -13,7 +13,7 @@ PING = b"\x89\x00"
 
 
 def text_frame(*parts: bytes) -> bytes:
-    """One message, the parts joined."""
+    """Returns the frame of one text message, whose payload is the joined parts."""
     payload = b"".join(parts)
     length = len(payload)
     if length < 126:
@@ -24,5 +24,5 @@ def text_frame(*parts: bytes) -> bytes:
 
 
 def truncate_reason(text: str) -> str:
-    """As much of a text as a close frame holds."""
+    """Truncates a text to the length that a close frame can hold."""
     return text.encode()[:MAX_REASON_BYTES].decode(errors="ignore")

@@ -1,4 +1,4 @@
-"""From a request that wants a WebSocket to a parser of its frames and the answer, or to a refusal. Opens nothing."""
+"""The WebSocket handshake: validates an upgrade request and returns a frame parser and the response. Opens nothing."""
 
 import logging
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ LOGGER = logging.getLogger("hub.websockets")
 
 
 class WebSocketParser(ServerProtocol):
-    """Speaks one sub-protocol, or none."""
+    """A server-side parser that accepts graphql-transport-ws as the only sub-protocol."""
 
     def select_subprotocol(self, subprotocols: Sequence[Subprotocol]) -> Subprotocol | None:
         return SUPPORTED_SUBPROTOCOL if SUPPORTED_SUBPROTOCOL in subprotocols else None
@@ -30,22 +30,21 @@ class WebSocketParser(ServerProtocol):
 def accept_handshake(
     url: bytes, raw_headers: Sequence[tuple[bytes, bytes]], cors: Cors, max_frame_size: int
 ) -> tuple[ServerProtocol, bytes, bytes | None]:
-    """The parser, the answer's bytes, and the request's authorization; raises HubError. (An open socket may yet have
-    offered no sub-protocol that is spoken here: then the parser's is None.)"""
+    """Returns the parser, the response's bytes and the Authorization header; raises HubError.
+
+    If the client offers no supported sub-protocol, the parser's `subprotocol` is None."""
     path = _path(url)
     if path != PATH:
         raise NotFound(f"There is no WebSocket at {path[:64]!r}; the API is at {PATH}.")
     headers = Headers([(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw_headers])
     hosts, origins = headers.get_all("Host"), headers.get_all("Origin")
     if origins and (len(origins) != 1 or len(hosts) != 1 or not cors.allows_websocket(origins[0], hosts[0])):
-        message = (
-            f"Pages of {origins[0][:64]!r} may not call this hub; its keeper allows origins by HUB_ALLOWED_ORIGINS."
-        )
+        message = f"Origin {origins[0][:64]!r} may not call this hub; its operator can add it to HUB_ALLOWED_ORIGINS."
         raise Forbidden(message)
     parser = WebSocketParser(state=State.OPEN, max_size=max_frame_size, logger=LOGGER)
     response = parser.accept(Request(url.decode("latin-1"), headers))
     if parser.handshake_exc is not None:
-        message = f"No WebSocket of RFC 6455, version 13, can be opened: {str(parser.handshake_exc)[:200]}."
+        message = f"The WebSocket handshake (RFC 6455, version 13) is invalid: {str(parser.handshake_exc)[:200]}."
         _break_cycles(parser)
         raise BadInput(message, code="HANDSHAKE_INVALID")
     authorization = headers.get_all("Authorization")
@@ -53,7 +52,7 @@ def accept_handshake(
 
 
 def _break_cycles(parser: ServerProtocol) -> None:
-    """Ends what a refused handshake leaves behind: traces that know the parser, and a parser that knows itself."""
+    """Breaks the reference cycles of a rejected handshake: the tracebacks hold the parser, and the parser holds itself."""
     error: BaseException | None = parser.handshake_exc
     while error is not None:
         error.__traceback__ = None

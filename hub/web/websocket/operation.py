@@ -1,6 +1,6 @@
-"""One operation of a socket, from its `subscribe` to its `complete` or `error`: run, timed, told of, or kept as a stream.
+"""One operation of a WebSocket, from `subscribe` to `complete` or `error`: a query, a mutation or an open stream.
 
-Which of a socket's operations run is the session's; how bytes leave, the socket's."""
+The session schedules the operations; the connection sends their bytes."""
 
 import asyncio
 from collections.abc import Mapping
@@ -23,42 +23,42 @@ STATUS_BY_CODE: Mapping[str, int] = MappingProxyType({**responses.STATUS_BY_CODE
 
 
 class MessageTransport(Protocol):
-    """The socket, as far as messages go."""
+    """The part of the connection that sessions and operations use."""
 
     @property
     def is_backpressured(self) -> bool:
-        """Whether the client does not take what was sent."""
+        """Whether the write buffer is full because the client reads too slowly."""
 
     async def drained(self) -> None:
-        """Returns once it does; raises ConnectionError when it is gone."""
+        """Returns once the buffer has drained; raises ConnectionError if the connection closes."""
 
     def send(self, *parts: bytes) -> None:
-        """One message."""
+        """Sends one message, whose payload is the joined parts."""
 
     def close(self, code: int, reason: str) -> None:
-        """Ends it."""
+        """Closes the connection with a code of graphql-transport-ws or RFC 6455."""
 
 
 class OperationHost(Protocol):
-    """The session, as far as its operations know it."""
+    """The part of the session that its operations use."""
 
     connection: MessageTransport
     context: GatewayContext
 
     def on_last_message(self, operation: "SocketOperation") -> None:
-        """It has sent its last message."""
+        """Called when the operation has sent its last message."""
 
     def on_run_finished(self) -> None:
-        """It runs no more, though its stream may."""
+        """Called when an operation has finished running; its stream may stay open."""
 
 
 def error_message(operation_id: str, errors: ErrorList) -> bytes:
-    """What ends an operation that was refused."""
+    """Returns the `error` message that ends an operation."""
     return orjson.dumps({"id": operation_id, "type": "error", "payload": errors})
 
 
 class SocketOperation(StreamSink):
-    """A query, a mutation or a subscription; the sink of its stream."""
+    """A query, a mutation or a subscription; also the sink of its stream."""
 
     __slots__ = ("connection", "connection_registry", "id", "prefix", "request", "session", "task")
     transport = "socket"
@@ -73,10 +73,10 @@ class SocketOperation(StreamSink):
         self.prefix = b'{"id":' + orjson.dumps(operation_id) + b',"type":"next","payload":'
         self.task: asyncio.Task[None] | None = None
 
-    # -- what a sink is -------------------------------------------------------------------------------------------------
+    # -- the message sink -----------------------------------------------------------------------------------------------
 
     def send(self, message: bytes, cursor: bytes | None) -> None:
-        """One answer of it."""
+        """Sends one response as a `next` message. The cursor is in the response, so it is not sent separately."""
         if not self.close_reason:
             self.sent += 1
             self.connection_registry.messages_sent += 1
@@ -84,29 +84,29 @@ class SocketOperation(StreamSink):
 
     @property
     def is_backpressured(self) -> bool:
-        """Whether the client does not keep up."""
+        """Whether the connection is under backpressure."""
         return self.connection.is_backpressured
 
     async def drained(self) -> None:
-        """Returns once it does; raises ConnectionError when it is gone."""
+        """Returns once the connection has drained; raises ConnectionError if it closes."""
         await self.connection.drained()
 
     def end(self, errors: ErrorList = ()) -> None:
-        """The last message: `complete`, or `error`."""
+        """Sends the last message: `complete`, or `error` if there are errors."""
         if self.record_close(first_code(errors) or self.pending_close_reason or "complete"):
             message = error_message(self.id, errors) if errors else orjson.dumps({"id": self.id, "type": "complete"})
             self.connection.send(message)
             self.session.on_last_message(self)
 
     def cancel(self, reason: str) -> None:
-        """The client wants no more, or is gone."""
+        """Stops the operation without a message, because the client completed it or has disconnected."""
         super().cancel(reason)
         self.session.on_last_message(self)
         if self.task is not None:
             self.task.cancel()
 
     def reject_and_cancel(self, errors: ErrorList) -> None:
-        """It may go on no longer: the client is told why."""
+        """Ends the operation with an `error` message and cancels its task."""
         self.reject(errors)
         if self.task is not None:
             self.task.cancel()
@@ -114,7 +114,7 @@ class SocketOperation(StreamSink):
     # -- running --------------------------------------------------------------------------------------------------------
 
     def run(self, credential: Credential) -> None:
-        """Begins; `session.on_run_finished` is called when it is over, or open as a stream."""
+        """Starts the operation. Calls `session.on_run_finished` when it has ended or is open as a stream."""
         self.task = asyncio.create_task(self._run(credential))
         self.task.add_done_callback(self._on_task_done)
 
@@ -133,18 +133,18 @@ class SocketOperation(StreamSink):
             status = responses.CLIENT_CLOSED_REQUEST
         except TimeoutError:
             seconds = self.session.context.settings.request_timeout
-            message = f"The operation could not be answered within {seconds:g} s; ask for less, or try again."
+            message = f"The operation took longer than {seconds:g} s; ask for less, or try again."
             errors = [Unavailable(message, code="REQUEST_TIMEOUT").to_graphql()]
         except Exception as error:
-            errors = client_errors(error, self.request_id, "running an operation of a socket")
+            errors = client_errors(error, self.request_id, "running a WebSocket operation")
         if errors:
             self.end(errors)
-        # Else it is a stream, which is told of in other records.
+        # An open stream emits StreamOpened and StreamClosed instead of RequestDone.
         if response is not None or errors or status == responses.CLIENT_CLOSED_REQUEST:
             self._emit_request_done(response, errors, status)
 
     async def _execute(self, credential: Credential) -> GraphQLResponse | None:
-        """The answer, which is sent; None when it is a stream, which goes on."""
+        """Executes the operation and sends its response, which it returns; opens a stream and returns None instead."""
         context, request = self.session.context, self.request
         assert request is not None
         if self.is_backpressured:

@@ -1,6 +1,6 @@
-"""The messages of graphql-transport-ws: who may ask, what is open, what each message means. Knows no socket.
+"""The graphql-transport-ws protocol: authentication, open operations and message handlers. Knows no socket.
 
-A refusal of one operation is an `error` message; what breaks the protocol closes the socket with a code of the protocol."""
+An operation that is rejected gets an `error` message. A protocol violation closes the socket with the protocol's code."""
 
 import asyncio
 from collections import deque
@@ -29,7 +29,7 @@ class SessionState(Enum):
 
 
 class Session:
-    """One client's conversation."""
+    """The protocol state of one connection."""
 
     __slots__ = (
         "auth_task",
@@ -57,7 +57,7 @@ class Session:
         self.stopping = False
 
     def receive(self, text: bytes) -> None:
-        """Does what a message says."""
+        """Handles one message of the client."""
         if self.state is SessionState.CLOSED:
             return
         try:
@@ -68,17 +68,19 @@ class Session:
         message_type = message.get("type") if isinstance(message, dict) else None
         handler = HANDLERS.get(message_type) if isinstance(message_type, str) else None
         if handler is None:
-            self.connection.close(4400, "The message must be an object with the type of a message that a client sends.")
+            self.connection.close(
+                4400, "The message must be an object whose `type` is a client message of graphql-transport-ws."
+            )
         else:
             handler(self, message)
 
     def on_init_timeout(self) -> None:
-        """The time in which a client must say who it is has passed."""
+        """Closes the connection if the client has not sent `connection_init` in time."""
         if self.state is SessionState.NEW:
             self.connection.close(4408, "Connection initialisation timeout")
 
     def on_connection_lost(self, reason: str) -> None:
-        """Nothing can be sent any more."""
+        """Cancels all operations, because nothing can be sent any more."""
         if self.state is SessionState.CLOSED:
             return
         self.state = SessionState.CLOSED
@@ -88,21 +90,21 @@ class Session:
         for operation in list(self.operations.values()):
             operation.cancel(reason)
 
-    # -- what the key and the hub come to -------------------------------------------------------------------------------
+    # -- the registered connection --------------------------------------------------------------------------------------
 
     def on_key_rejected(self, error: HubError) -> None:
-        """The key opens nothing any more."""
+        """Rejects all operations and closes the connection, because the key is no longer valid."""
         for operation in list(self.operations.values()):
             operation.reject_and_cancel([error.to_graphql()])
         self.connection.close(4403, "Forbidden")
 
     def on_rights_changed(self, credential: Credential) -> None:
-        """The key's rights are others now."""
+        """Closes the streams; the client subscribes again and gets the new rights."""
         self.credential = credential
         self.close_streams("PERMISSIONS_CHANGED")
 
     def on_shutdown(self) -> None:
-        """The hub stops: streams are closed, what runs may end, and then the socket is closed."""
+        """Handles a shutdown: closes streams, lets running operations end, then closes the connection."""
         self.stopping = True
         for operation in list(self.queued or ()):
             operation.reject_and_cancel([STOPPING_ERROR.to_graphql()])
@@ -110,7 +112,7 @@ class Session:
         self._close_if_stopped()
 
     def close_streams(self, reason: str) -> None:
-        """Ends every stream for a reason, also those that are being opened."""
+        """Closes every stream for a reason, including those that are still opening."""
         queued = self.queued or ()
         for operation in list(self.operations.values()):
             if operation not in queued:
@@ -119,14 +121,14 @@ class Session:
     # -- operations -----------------------------------------------------------------------------------------------------
 
     def on_last_message(self, operation: SocketOperation) -> None:
-        """An operation has sent its last message; its id may be used again."""
+        """Releases the id of an operation that has sent its last message."""
         if self.operations.get(operation.id) is operation:
             del self.operations[operation.id]
         if self.queued and operation in self.queued:
             self.queued.remove(operation)
 
     def on_run_finished(self) -> None:
-        """An operation runs no more, though its stream may; the next one's turn."""
+        """Starts the next queued operation after one has finished running; its stream may stay open."""
         self.running -= 1
         while self.queued and self.running < self.context.settings.socket_concurrency:
             self._run(self.queued.popleft())
@@ -165,7 +167,7 @@ class Session:
         except HubError as error:
             self.connection.close(1013, error.code)
         except Exception as error:
-            emit(InternalFailure("", "admitting a socket", error))
+            emit(InternalFailure("", "authenticating a WebSocket", error))
             self.connection.close(1011, "INTERNAL")
         else:
             self.state = SessionState.OPEN
@@ -198,7 +200,7 @@ class Session:
         if self.stopping:
             self.connection.send(error_message(operation_id, [STOPPING_ERROR.to_graphql()]))
         elif len(self.operations) >= limit:
-            limit_message = f"The socket has {limit} operations open; complete some, or open another socket."
+            limit_message = f"The socket already has {limit} operations open; complete some, or open another socket."
             limit_error = LimitExceeded(limit_message, code="STREAM_LIMIT", extensions={"limit": limit})
             self.connection.send(error_message(operation_id, [limit_error.to_graphql()]))
         else:
@@ -220,7 +222,7 @@ class Session:
             operation.cancel("stopped")
 
     def _payload(self, message: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """The optional payload; None, and the end, when it is no object."""
+        """Returns the optional payload; closes the connection and returns None if it is not an object."""
         payload = message.get("payload")
         if payload is None or isinstance(payload, dict):
             return payload or {}
@@ -228,11 +230,11 @@ class Session:
         return None
 
     def _operation_id(self, message: Mapping[str, Any]) -> str | None:
-        """The id of an operation; None, and the end, when it is none."""
+        """Returns the operation's id; closes the connection and returns None if it is invalid."""
         operation_id = message.get("id")
         if isinstance(operation_id, str) and 0 < len(operation_id) <= MAX_ID_LENGTH:
             return operation_id
-        self.connection.close(4400, f"id must be a text of 1 to {MAX_ID_LENGTH} characters.")
+        self.connection.close(4400, f"id must be a string of 1 to {MAX_ID_LENGTH} characters.")
         return None
 
 
