@@ -1,6 +1,4 @@
-"""What every table of the graph has in common: keys, versions, times, money, closed sets of values.
-
-Subjects build their tables from these; no subject is named here."""
+"""Column types, constraint names and the columns that every entity has; no entity is named here."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -19,7 +17,7 @@ NAMING_CONVENTION = {
 }
 metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
 
-# Marks, in its `info`, the unit column that `customer_and_unit_columns` makes: its table needs a trigger.
+# Marks, in its `info`, the column that repeats the unit of the row's customer: its table needs a trigger.
 DENORMALIZED_UNIT = "denormalized_unit"
 
 
@@ -28,7 +26,7 @@ class DescribedEnum(StrEnum):
 
     description: str
 
-    def __new__(cls, value: str, description: str) -> Self:
+    def __new__(cls, value: str, description: str = "") -> Self:
         member = str.__new__(cls, value)
         member._value_ = value
         member.description = description
@@ -75,75 +73,22 @@ def foreign_key(
     return sa.Column(name, sa.Uuid, sa.ForeignKey(target, ondelete=ondelete), nullable=nullable, comment=comment)
 
 
-def customer_fk(comment: str = "The customer that the row belongs to.") -> sa.Column[object]:
-    """`customer_id`, the key of visibility that every customer-owned row carries."""
-    return foreign_key("customer_id", "customers.id", comment, ondelete="CASCADE")
-
-
-def child_of(column: str, target: str, comment: str) -> tuple[sa.schema.SchemaItem, ...]:
-    """A row that is part of another: its key `column`, and `customer_id`, which is that other row's, whoever writes."""
-    return (
-        sa.Column("customer_id", sa.Uuid, nullable=False, comment="The customer that the row belongs to."),
-        sa.Column(column, sa.Uuid, nullable=False, comment=comment),
-        same_customer_fk(column, target, ondelete="CASCADE"),
+def system_columns() -> tuple[list[sa.Column[Any]], list[sa.Column[Any]]]:
+    """The columns that every entity has: those before its own, and those after them."""
+    key = sa.Column(
+        "id", sa.Uuid, primary_key=True, server_default=sa.text("uuidv7()"), comment="Unique and permanent."
     )
-
-
-def same_customer_fk(column: str, target: str, *, ondelete: str | None = None) -> sa.ForeignKeyConstraint:
-    """A composite key `(column, customer_id) → target`: the two rows belong to one customer, whoever writes."""
-    targets = [f"{target}.id", f"{target}.customer_id"]
-    return sa.ForeignKeyConstraint([column, "customer_id"], targets, ondelete=ondelete)
-
-
-def customer_and_unit_columns() -> tuple[sa.schema.SchemaItem, ...]:
-    """`customer_id`, and `unit_id`, the customer's own unit once more, for large tables whose lists are cut by unit.
-
-    The database fills the unit in where it is not given, proves it right, and moves it along with the customer."""
-    return (
-        sa.Column("customer_id", sa.Uuid, nullable=False, comment="The customer that the row belongs to."),
-        sa.Column(
-            "unit_id",
-            sa.Uuid,
-            nullable=False,
-            comment="The unit that owns the row's customer.",
-            info={DENORMALIZED_UNIT: True},
-        ),
-        sa.ForeignKeyConstraint(
-            ["customer_id", "unit_id"], ["customers.id", "customers.unit_id"], onupdate="CASCADE", ondelete="CASCADE"
-        ),
+    version = sa.Column(
+        "version",
+        sa.Integer,
+        nullable=False,
+        server_default=sa.text("1"),
+        comment="Counts the row's edits, from 1; an update may name the version that it is based on.",
     )
-
-
-def entity_table(name: str, *items: sa.Column[object] | sa.schema.SchemaItem, comment: str) -> sa.Table:
-    """A table of the graph: a UUIDv7 key, a version, two times, and the subject's own columns."""
-    return sa.Table(
-        name,
-        metadata,
-        sa.Column("id", sa.Uuid, primary_key=True, server_default=sa.text("uuidv7()"), comment="Unique and for ever."),
-        *items,
-        sa.Column(
-            "version",
-            sa.Integer,
-            nullable=False,
-            server_default=sa.text("1"),
-            comment="Counts the row's edits, from 1; an update may name the version that it saw.",
-        ),
-        sa.Column(
-            "created_at",
-            timestamp(),
-            nullable=False,
-            server_default=sa.func.now(),
-            comment="When the row was first stored.",
-        ),
-        sa.Column(
-            "updated_at",
-            timestamp(),
-            nullable=False,
-            server_default=sa.func.now(),
-            comment="When the row last changed.",
-        ),
-        comment=comment,
-    )
+    now = sa.func.now()
+    created = sa.Column("created_at", timestamp(), nullable=False, server_default=now, comment="Time of creation.")
+    updated = sa.Column("updated_at", timestamp(), nullable=False, server_default=now, comment="Time of the last edit.")
+    return [key], [version, created, updated]
 
 
 def search_column(columns: Sequence[str]) -> sa.Column[object]:

@@ -9,8 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
-from hub.model import scopes
-from hub.model.columns import metadata
+from hub.model import registry, scopes
 from hub.model.definition import EntityDefinition, EntityOptions, Operation, define
 from hub.model.fields import Column, system_column
 from hub.model.rules import Rules
@@ -37,7 +36,7 @@ class Entity:
         cls.rules = Rules()
         cls.table = build_table(cls.definition)
         cls.c = cls.table.c
-        cls.table.info["entity"] = cls
+        registry.register(cls.table, cls)
         scopes.register(cls.table, cls.definition.scope)
 
     @classmethod
@@ -49,10 +48,10 @@ class Entity:
 
 def entity_of(table: sa.Table) -> type[Entity]:
     """The entity whose table it is."""
-    entity: type[Entity] = table.info["entity"]
+    entity: type[Entity] = registry.registered(table)
     return entity
 
 
 def declared_entities() -> list[type[Entity]]:
     """Every entity whose module has been imported."""
-    return [table.info["entity"] for table in metadata.tables.values() if "entity" in table.info]
+    return registry.all_registered()

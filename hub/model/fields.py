@@ -141,9 +141,9 @@ def generated(description: str, expression: str, *, sortable: bool = False) -> A
     return Column(FieldOptions(description=description, generated=expression, sortable=sortable))
 
 
-def normal_form(description: str, *, of: str, by: str) -> Any:
-    """Declares the comparable form of the column `of`, which depends on `by`; a rule of the domain makes it."""
-    return Column(FieldOptions(description=description, normal_form_of=(by, of)))
+def normal_form(description: str, *, source: str, by: str) -> Any:
+    """Declares the comparable form of the column `source`, which depends on `by`; a rule of the domain makes it."""
+    return Column(FieldOptions(description=description, normal_form_of=(by, source)))
 
 
 def copied(description: str, source: "sa.Column[Any]") -> Any:

@@ -142,13 +142,13 @@ class _WorkflowMove:
         self, step: Move, target: Workflow, arguments: dict[str, Any], row: Any, now: datetime
     ) -> dict[str, Any]:
         """The columns that a move writes; raises BadInput for one that it needs and does not have."""
-        given = {name: arguments[name] for name in step.takes if arguments.get(name) is not None}
+        supplied = {name: arguments[name] for name in step.takes if arguments.get(name) is not None}
         if step.reason and arguments.get("reason") is None:
             raise BadInput("reason: this move needs one; give it.", code="ARGUMENT_MISSING", argument="reason")
         for name in step.needs:
-            if given.get(name, row[name]) is None:
+            if supplied.get(name, row[name]) is None:
                 raise BadInput(f"{name}: this move needs it; set it first.", code="ARGUMENT_MISSING", argument=name)
-        values: dict[str, Any] = {self._column: target, **given}
+        values: dict[str, Any] = {self._column: target, **supplied}
         if step.counts is not None:
             values[step.counts] = row[step.counts] + 1
         stamped = target.state.stamps

@@ -11,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from hub.db.pool import Connection
+from hub.model import registry
 from hub.model.declarations import AscDesc, Lookup
 from hub.model.fields import split_optional
 from hub.viewer import Viewer
@@ -86,7 +87,7 @@ class Rules:
 
 
 def _rules_of(column: sa.Column[Any]) -> Rules:
-    rules: Rules = column.table.info["entity"].rules
+    rules: Rules = registry.registered(column.table).rules
     return rules
 
 
@@ -129,7 +130,7 @@ def normalizes(result: "sa.Column[R]", *inputs: sa.Column[Any]) -> Callable[[Cal
     """Registers the rule of a column's normal form, which depends on other columns of the row.
 
     The inputs of a `normal_form` stand in its declaration."""
-    entity = result.table.info["entity"]
+    entity = registry.registered(result.table)
     names = entity.definition.columns[result.name].options.normal_form_of
     return computes(result, *(inputs or (entity.table.c[name] for name in names)))
 
@@ -198,7 +199,7 @@ def lookup(
     Each argument names a column beside `key`, and whether it is required. The rule normalises the arguments; its docstring
     is the description. Among several rows, the first by `prefer` counts."""
     (reference,) = (constraint.column for constraint in key.foreign_keys)
-    target = reference.table.info["entity"]
+    target = registry.registered(reference.table)
 
     def register(rule: Rule) -> Rule:
         text = " ".join((rule.__doc__ or "").split())
@@ -236,7 +237,7 @@ def reference(column: sa.Column[Any], name: str, input: type[Any], description: 
 
 def python_value(column: sa.Column[Any], value: Any) -> Any:
     """A value of a column as its declared Python type: text of an enum column as its member."""
-    annotation = column.table.info["entity"].definition.annotations.get(column.name)
+    annotation = registry.registered(column.table).definition.annotations.get(column.name)
     python_type = split_optional(annotation)[0]
     if value is None or not isinstance(column.type, sa.Enum):
         return value

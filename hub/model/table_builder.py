@@ -10,10 +10,11 @@ import sqlalchemy as sa
 from hub.model.columns import (
     DENORMALIZED_UNIT,
     Ltree,
-    entity_table,
     foreign_key,
+    metadata,
     search_column,
     search_index,
+    system_columns,
 )
 from hub.model.definition import EntityDefinition
 from hub.model.fields import (
@@ -36,17 +37,16 @@ TREE_CHECKS = {
 
 def build_table(definition: EntityDefinition) -> sa.Table:
     """The table of an entity, with its constraints and indexes."""
-    items = [*_owner_columns(definition), *_body_columns(definition), *_constraints(definition)]
-    table = entity_table(definition.table_name, *items, comment=_first_line(definition))
+    before, after = system_columns()
+    own = [*_owner_columns(definition), *_body_columns(definition)]
+    comment = (definition.entity.__doc__ or "").strip()
+    items = [*before, *own, *after, *_constraints(definition)]
+    table = sa.Table(definition.table_name, metadata, *items, comment=comment)
     for link in definition.all_links.values():
         if _is_composite(definition, link):
             _ensure_unique(link.target.table if link.target is not definition.entity else table, "id", "customer_id")
     _add_indexes(definition, table)
     return table
-
-
-def _first_line(definition: EntityDefinition) -> str:
-    return (definition.entity.__doc__ or "").strip()
 
 
 # -- columns ------------------------------------------------------------------------------------------------------------

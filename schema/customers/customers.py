@@ -133,6 +133,6 @@ class Identifier(
 
     kind: Column[IdentifierKind] = field("Type of the identifier.", writable="create")
     value: Column[str] = field("The identifier as it was received.", writable="create")
-    normalized: Column[str] = normal_form("The identifier in the form that is compared.", of="value", by="kind")
+    normalized: Column[str] = normal_form("The identifier in the form that is compared.", source="value", by="kind")
     verified: Column[bool] = field("Proven to be the customer's.", server_default=False)
     source: Column[str] = field("The system that reported it.", check=validators.single_line, writable="create")

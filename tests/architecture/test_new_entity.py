@@ -77,7 +77,7 @@ class RepositoryCopy:
     def run(self, *command: str) -> str:
         """What a module prints that is run in the copy."""
         call = [sys.executable, "-m", *command]
-        done = subprocess.run(call, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(call, cwd=self.root, env=self.environment, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -9,11 +9,11 @@ PHONE_POINT_KINDS = (PointKind.PHONE, PointKind.MOBILE, PointKind.FAX)
 
 
 @normalizes(ContactPoint.value, ContactPoint.kind, ContactPoint.country, ContactPoint.value)
-def canonical_value(kind: PointKind, country: str | None, value: str) -> str:
+def canonical_value(point_kind: PointKind, country: str | None, value: str) -> str:
     """An e-mail address or a telephone number in canonical form; other values as they are. Raises ValueError."""
-    if kind is PointKind.EMAIL:
+    if point_kind is PointKind.EMAIL:
         return validators.email(value)
-    return validators.phone(value, country) if kind in PHONE_POINT_KINDS else value
+    return validators.phone(value, country) if point_kind in PHONE_POINT_KINDS else value
 
 
 @authorizes(ContactPoint)

@@ -27,20 +27,25 @@ from hub.db.transaction import (
     read_only_connection,
     transaction,
 )
-from hub.engine.catalog.catalog import camel_case
 from hub.engine.execution.compiled_operation import CompiledOperation
+from hub.engine.execution.mutation_arguments import (
+    argument_error,
+    current_state,
+    execution_order,
+    idempotency_key,
+    limit_bulk_rows,
+    qualify_argument,
+    row_error,
+)
 from hub.engine.execution.single_statement import SingleStatement, combine
 from hub.engine.graphql_types.mutation_types import MutationField
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.fields import source_location
 from hub.engine.plan.operations import MutationFieldPlan
 from hub.engine.plan.parameters import ExecutionContext
-from hub.errors import BadInput, HubError, LimitExceeded, Unavailable
+from hub.errors import BadInput, HubError, Unavailable
 from hub.model.idempotency import IdempotencyStore
 
-MAX_BULK_ROWS = 500
-IDEMPOTENCY_KEY_ERROR = ("idempotencyKey", "IDEMPOTENCY_KEY_INVALID")
-MAX_KEY_LENGTH = 255
 ATTEMPTS = 4
 RETRY_BASE = 0.02  # before the second attempt; each further one waits twice as long, and a random part more
 NO_KEY = UUID(int=0)
@@ -94,9 +99,10 @@ class MutationExecutor:
         """The answer to a mutation; raises HubError with the path of the root that was refused."""
         if not fields:  # all of them are skipped
             return b'{"data":{}}'
-        arguments = [self._coerced_arguments(field.field_plan, context.variables) for field in fields]
-        _limit_bulk_rows(fields, arguments)
-        key = _idempotency_key(fields, arguments)
+        field_plans = [field.field_plan for field in fields]
+        arguments = [self._coerced_arguments(field_plan, context.variables) for field_plan in field_plans]
+        limit_bulk_rows(field_plans, arguments)
+        key = idempotency_key(field_plans, arguments)
         owner = context.viewer.key_id or NO_KEY
         try:
             return await self._with_retries(fields, arguments, context, operation_identity, key)
@@ -108,7 +114,7 @@ class MutationExecutor:
                 raise
         if stored[0] != operation_identity.fingerprint():
             fault = f"{key[:60]!r} was used for another operation; give each operation a key of its own"
-            raise _argument_error(fields[0].field_plan, "idempotencyKey", "IDEMPOTENCY_KEY_REUSED", fault)
+            raise argument_error(fields[0].field_plan, "idempotencyKey", "IDEMPOTENCY_KEY_REUSED", fault)
         return stored[1]
 
     async def _stored_response(self, owner: UUID, key: str) -> tuple[bytes, bytes] | None:
@@ -266,9 +272,9 @@ class MutationExecutor:
             async with tx.translate_errors():
                 return await mutation.call(tx.connection, context.viewer, {**values, **injected}, context.now)
         except HubError as error:
-            _qualify_argument(error, argument)
+            qualify_argument(error, argument)
             if "current" in error.extensions:
-                error.extensions = {**error.extensions, "current": _current_state(error, mutation)}
+                error.extensions = {**error.extensions, "current": current_state(error, mutation)}
             raise
 
     async def _execute_bulk(
@@ -279,7 +285,7 @@ class MutationExecutor:
         results: list[Mapping[str, Any]] = [{}] * len(rows)
         row_input = next(input_field for input_field in mutation.input.fields if input_field.name == "rows").inner
         assert row_input is not None
-        for index in _execution_order(rows, mutation.ordering_field):
+        for index in execution_order(rows, mutation.ordering_field):
             await tx.run(SAVEPOINT)
             argument = f"input.rows[{index}]"
             try:
@@ -290,7 +296,7 @@ class MutationExecutor:
                 raise
             except HubError as error:
                 await tx.run(ROLLBACK_TO)
-                results[index] = {"error": _row_error(error)}
+                results[index] = {"error": row_error(error)}
         failed = [(index, result["error"]) for index, result in enumerate(results) if "error" in result]
         if failed and (policy is None or getattr(policy, "value", policy) == "REJECT_ALL"):
             first = failed[0][1]
@@ -318,83 +324,5 @@ class MutationExecutor:
             elif isinstance(type_, GraphQLNonNull):
                 # A variable may be null where it has a default, also where null is no value.
                 fault = "a variable in it is null where a value is needed; give it one"
-                raise _argument_error(field_plan, argument.name.value, "VARIABLE_INVALID", fault)
+                raise argument_error(field_plan, argument.name.value, "VARIABLE_INVALID", fault)
         return arguments
-
-
-def _limit_bulk_rows(fields: Sequence[CompiledMutationField], arguments: Sequence[Mapping[str, Any]]) -> None:
-    """Refuses more rows than one operation may write, over all of its roots."""
-    bulk_fields = [
-        (field, field_arguments)
-        for field, field_arguments in zip(fields, arguments, strict=True)
-        if field.field_plan.mutation and field.field_plan.mutation.is_bulk
-    ]
-    count = sum(len(field_arguments["input"]["rows"]) for _, field_arguments in bulk_fields)
-    if count > MAX_BULK_ROWS:
-        message = f"input.rows: {count} rows are too many; give an operation at most {MAX_BULK_ROWS} and send the rest after it."
-        error = LimitExceeded(message, code="BULK_LIMIT", argument="input.rows")
-        field_plan = bulk_fields[-1][0].field_plan
-        error.path, error.locations = (field_plan.key,), source_location(field_plan.node)
-        raise error
-
-
-def _execution_order(rows: Sequence[Mapping[str, Any]], ordering_field: str | None) -> list[int]:
-    """The order in which rows are done: by an id that they are done to, so that two who do the same do not block each other.
-
-    Rows of one id, and rows without, keep their order."""
-    return sorted(
-        range(len(rows)), key=lambda index: str(rows[index].get(ordering_field) or "") if ordering_field else ""
-    )
-
-
-def _idempotency_key(fields: Sequence[CompiledMutationField], arguments: Sequence[Mapping[str, Any]]) -> str | None:
-    """The idempotency key of an operation: the one that its roots name, on one of them or alike on several."""
-    keys = {
-        field_arguments["idempotencyKey"]
-        for field_arguments in arguments
-        if field_arguments.get("idempotencyKey") is not None
-    }
-    if not keys:
-        return None
-    if len(keys) > 1:
-        raise _argument_error(
-            fields[0].field_plan, *IDEMPOTENCY_KEY_ERROR, "the operation names several keys; give the operation one"
-        )
-    (key,) = keys
-    if not 1 <= len(key) <= MAX_KEY_LENGTH or "\0" in key or not key.isprintable():
-        raise _argument_error(
-            fields[0].field_plan,
-            *IDEMPOTENCY_KEY_ERROR,
-            f"a key has 1 to {MAX_KEY_LENGTH} printable characters; a UUID is a good one",
-        )
-    return str(key)
-
-
-def _argument_error(field_plan: MutationFieldPlan, argument: str, code: str, fault_and_remedy: str) -> BadInput:
-    """The refusal of an argument of a root."""
-    error = BadInput(f"{argument}: {fault_and_remedy}.", code=code, argument=argument)
-    error.path, error.locations = (field_plan.key,), source_location(field_plan.node)
-    return error
-
-
-def _qualify_argument(error: HubError, argument: str) -> HubError:
-    """The error with the whole path of the argument that a command named in its own words."""
-    if error.argument is not None:
-        qualified = f"{argument}.{'.'.join(camel_case(part) for part in error.argument.split('.'))}"
-        error.message = qualified + error.message.removeprefix(error.argument)
-        error.argument = qualified
-    return error
-
-
-def _current_state(error: HubError, mutation: MutationField) -> dict[str, Any]:
-    """The state that an edit clashes with, under the names of the fields."""
-    current: Any = error.extensions["current"]
-    return {
-        field.name: field.conflict_value(current[field.key])
-        for field in mutation.conflict_fields
-        if field.key in current
-    }
-
-
-def _row_error(error: HubError) -> dict[str, Any]:
-    return {"code": error.code, "message": error.message, "argument": error.argument, **error.extensions}
