@@ -55,7 +55,7 @@ def server_log(data: Path) -> str:
     return (data / "postgres.log").read_text()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals a child that its parent died")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_postgres_stops_cleanly_when_its_owner_is_killed(tmp_path: Path, number: signal.Signals) -> None:
     hub, dsn = start_owner(tmp_path)
