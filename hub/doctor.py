@@ -24,7 +24,9 @@ async def connect(dsn: str) -> Connection:
         return await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
         reason = str(error) or f"no answer within {CONNECT_TIMEOUT:g} s"
-        message = f"HUB_DATABASE_URL: the database does not let the hub in: {reason}. Start it, or mend the address."
+        message = (
+            f"HUB_DATABASE_URL: the database refuses the connection: {reason}. Start the database, or correct the URL."
+        )
         raise Misconfigured(message, code="DATABASE_UNREACHABLE", argument="HUB_DATABASE_URL") from None
 
 
@@ -94,7 +96,10 @@ def _check_address(configuration: Settings) -> Check:
         server.bind(configuration).close()
     except HubError as error:
         return Check(
-            "address", _is_hub_listening(configuration), error.message, "stop what listens there, or choose another"
+            "address",
+            _is_hub_listening(configuration),
+            error.message,
+            "stop the process that listens there, or choose another",
         )
     return Check("address", True)
 

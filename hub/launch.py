@@ -111,7 +111,7 @@ def serve_processes(settings: Settings, dsn: str, server_socket: socket.socket, 
     with tempfile.TemporaryDirectory(prefix="hub-") as shared_folder:
         arguments = (settings, dsn, server_socket, demo_key, Path(shared_folder))
         if not Workers(settings.workers, app.serve_worker, arguments, settings.drain_timeout).run():
-            raise HubError("The workers end as soon as they start; the log above says why.", code="INTERNAL")
+            raise HubError("The workers exit right after they start; see the log above.", code="INTERNAL")
 
 
 async def _run_loader(load: Callable[[str], Awaitable[object]], dsn: str) -> None:

@@ -1,4 +1,4 @@
-"""Runs the migration scripts on the connection that hub/db/migrate.py hands over, or on HUB_DATABASE_URL by hand."""
+"""Runs migrations on the connection of hub/db/migrate.py, or on HUB_DATABASE_URL when called by hand."""
 
 import asyncio
 from typing import Any, Literal
@@ -20,15 +20,15 @@ from hub.model import idempotency
 from hub.model.columns import DENORMALIZED_UNIT, Ltree, metadata
 from hub.settings import Settings
 
-# Named so that every table stands in the metadata before alembic compares it with the database.
+# Imports every table into the metadata before alembic compares it with the database.
 TABLES = (schema.entities(), webhooks.WebhookQueue, idempotency.IdempotencyRecord, api_keys.ApiKey, secrets.HubSecret)
 
-ischema_names["xid8"] = sa.BigInteger  # of the log of changes, which is not compared
+ischema_names["xid8"] = sa.BigInteger  # a type of the change log, which is not compared
 ischema_names["ltree"] = Ltree  # so that alembic knows the type when it meets it in the database
 
 
 def render(type_: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
-    """The hub's own column types by name, so that a printed migration needs no hand."""
+    """Renders the hub's own column types by name, so that a generated migration needs no edits."""
     if type_ == "type" and isinstance(item, Ltree):
         autogen.imports.add("from hub.model.columns import Ltree")
         return "Ltree()"
@@ -42,20 +42,20 @@ directive_rewriter = rewriter.Rewriter()
 
 
 def _capture_triggers(name: str) -> list[ops.MigrateOperation]:
-    """The statement that writes the triggers of a table of the graph: those have a version."""
+    """Returns the statement that creates the capture triggers of a table; only tables of the graph, with a version, have them."""
     table = metadata.tables.get(name)
     return [ops.ExecuteSQLOp(f"select hub_capture('{name}')")] if table is not None and "version" in table.c else []
 
 
 @directive_rewriter.rewrites(ops.CreateTableOp)
 def with_triggers(_: object, __: object, table: ops.CreateTableOp) -> list[ops.MigrateOperation]:
-    """A new table of the graph has its changes captured; rows that are placed in their customer's unit, placed."""
+    """Adds change capture to a new table of the graph, and the trigger that copies the customer's unit."""
     return [table, *_denormalization_triggers(table), *_capture_triggers(table.table_name)]
 
 
 @directive_rewriter.rewrites(ops.ModifyTableOps)
 def with_recreated_triggers(_: object, __: object, changes: ops.ModifyTableOps) -> list[ops.MigrateOperation]:
-    """When columns come or go, the triggers that compare them are written anew."""
+    """When columns are added or dropped, the triggers that compare them are created again."""
     columns = any(isinstance(operation, ops.AddColumnOp | ops.DropColumnOp) for operation in changes.ops)
     return [changes, *(_capture_triggers(changes.table_name) if columns else [])]
 
@@ -72,12 +72,12 @@ def _denormalization_triggers(table: ops.CreateTableOp) -> list[ops.MigrateOpera
 
 
 def include(item: SchemaItem, name: str | None, type_: str, reflected: bool, compared: SchemaItem | None) -> bool:
-    """Leaves out what the database keeps for itself."""
+    """Excludes tables that are not declared in the code."""
     return not (type_ == "table" and reflected and str(name).startswith(("alembic_version", "change_")))
 
 
 def run(connection: sa.Connection) -> None:
-    """Runs what alembic was asked for, on one connection in one transaction."""
+    """Runs the alembic command on one connection, in one transaction."""
     context.configure(
         connection=connection,
         target_metadata=metadata,
@@ -92,7 +92,7 @@ def run(connection: sa.Connection) -> None:
 
 
 async def run_standalone() -> None:
-    """`alembic …` on a developer's shell."""
+    """Runs `alembic …` from a developer's shell."""
     url = Settings().database_url
     if url is None:
         raise SystemExit("set HUB_DATABASE_URL to the server that alembic is to work on")

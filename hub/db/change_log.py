@@ -28,12 +28,12 @@ CHANGE_LOG = sa.table(
     sa.column("transaction_id", sa.Text),
     sa.column("at", sa.DateTime(timezone=True)),
 )
-# What the log says of a change, beside its id and its table.
+# The columns that describe a change, without its id and its table.
 CHANGE_COLUMNS = tuple(column for column in CHANGE_LOG.c if column.name not in ("id", "table_name"))
 CHANGE_ORDER = sa.table("change_order", sa.column("position", sa.BigInteger), sa.column("id", sa.BigInteger))
 CHANGE_FEED = sa.table("change_feed", sa.column("least_position", sa.BigInteger), sa.column("settled", sa.BigInteger))
 
-# The greatest position that a snapshot shows; without any, the one before the first that can still be read.
+# The last position in the snapshot; if there is none, the one before the first readable position.
 LAST_POSITION = sa.func.coalesce(
     sa.select(sa.func.max(CHANGE_ORDER.c.position)).scalar_subquery(),
     sa.select(CHANGE_FEED.c.least_position - sa.literal_column("1")).scalar_subquery(),

@@ -177,7 +177,7 @@ class CursorExpired(BadInput):
 
     def __init__(self) -> None:
         super().__init__(
-            "after: the changes after this cursor are no longer kept; read the rows again, then continue from a new cursor.",
+            "after: the changes after this cursor have expired; read the rows again, then continue from a new cursor.",
             argument="after",
         )
 

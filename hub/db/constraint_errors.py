@@ -22,7 +22,7 @@ def to_hub_error(error: asyncpg.PostgresError, metadata: sa.MetaData) -> HubErro
             column in DENORMALIZED_KEYS
         ):  # a trigger copies it from the customer; it is empty if there is no such customer
             return NotFound("customer_id: there is no such row, or this key may not see it.", argument="customer_id")
-        return BadInput(f"{column}: null is no value here; give one.", argument=column)
+        return BadInput(f"{column}: null is not allowed; give a value.", argument=column)
     if table is None:
         return None
     if isinstance(error, asyncpg.UniqueViolationError):
@@ -31,11 +31,12 @@ def to_hub_error(error: asyncpg.PostgresError, metadata: sa.MetaData) -> HubErro
         # The foreign key to the parent is the same for all siblings; the other column is the one to change.
         own_column = next((column.name for column in columns if not column.foreign_keys), names[0])
         joined_names = " and ".join(names)
-        message = f"{own_column}: another row of {_table_label(table)} has this {joined_names}; change that one, or give another."
+        fault = f"another row of {_table_label(table)} has this {joined_names}"
+        message = f"{own_column}: {fault}; change that row, or give another value."
         return BadInput(message, code="ALREADY_EXISTS", argument=own_column)
     if isinstance(error, asyncpg.ForeignKeyViolationError):
         if "still referenced" in (error.detail or ""):
-            message = f"id: rows of {_table_label(table)} still name it; change or delete those first."
+            message = f"id: rows of {_table_label(table)} still refer to it; change or delete them first."
             return BadInput(message, code="IN_USE", argument="id")
         column = _referencing_column(table, name)
         return NotFound(f"{column}: there is no such row, or this key may not see it.", argument=column)
@@ -46,7 +47,7 @@ def to_hub_error(error: asyncpg.PostgresError, metadata: sa.MetaData) -> HubErro
         )
         rule_text = rule.replace("_", " ")
         return BadInput(
-            f"{column or rule}: the rule that {rule_text} is broken; give another value.", argument=column or None
+            f"{column or rule}: the value violates the rule '{rule_text}'; give another value.", argument=column or None
         )
     return None
 

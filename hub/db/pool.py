@@ -52,7 +52,7 @@ def translate_error(error: Exception) -> HubError:
     sqlstate = getattr(error, "sqlstate", None) or ""
     if sqlstate == "57014":
         return Unavailable(
-            "The database needed longer than one statement may take; ask for less, or filter by what is indexed.",
+            "A database statement exceeded its timeout; request less, or filter by indexed fields.",
             code="STATEMENT_TIMEOUT",
         )
     if sqlstate == "22023" and "time zone" in str(error):

@@ -79,7 +79,7 @@ class Transaction:
         except CONNECTION_LOST as error:
             # The outcome is unknown; with an idempotency key the client can repeat the request safely.
             self.connection.terminate()
-            message = "The hub lost its database while it wrote; try again, best with an idempotencyKey."
+            message = "The hub lost its database during the mutation; try again, preferably with an idempotencyKey."
             raise Unavailable(message) from error
 
     async def fetch_json(self, text: str, arguments: Sequence[object]) -> bytes:

@@ -1,4 +1,4 @@
-"""Postgres killed, stopped and cut off under a hub with writers and subscribers: refused in time, and nothing lost or doubled."""
+"""Postgres is killed, stopped and disconnected under load: requests fail in time, and no change is lost or duplicated."""
 
 import asyncio
 import os
@@ -30,14 +30,14 @@ SUBSCRIBERS, CONCURRENT_REQUESTS = 6, 100
 RECOVERY_TIMEOUT, DEAD_CONNECTION_TIMEOUT = (
     3.0,
     10.0,
-)  # seconds until all is as before; until connections that are dead are known to be
+)  # seconds until recovery; seconds until dead connections are detected
 REJECTION_CODES = {"UNAVAILABLE", "STATEMENT_TIMEOUT"}
 PROBE_QUERY = '{ products(filter: {name: {eq: "none"}}) { totalCount } }'
 
 
 @dataclass(frozen=True)
 class OutageScale:
-    """How much of everything, and in how many seconds a request is refused when the database is away."""
+    """The load, and the seconds within which a request fails while the database is away."""
 
     kills: int
     outage_seconds: float
@@ -52,7 +52,7 @@ LONG = OutageScale(3, 30.0, 300, 6.0, {})
 
 @dataclass(frozen=True)
 class ProxiedHub:
-    """A hub whose way to its own Postgres can be cut."""
+    """A hub connected to its own Postgres through a proxy that can be cut."""
 
     scale: OutageScale
     folder: Path
@@ -68,7 +68,7 @@ class ProxiedHub:
         return self.processes.processes[self.processes.ports[0]]
 
     async def run_workload(self, seed: int, outage: Any, *, reconnect: bool) -> DeliveryWorkload:
-        """Writers and subscribers while something is done; some subscribers lose their connection if they shall `reconnect`."""
+        """Runs writers and subscribers while a fault is injected; with `reconnect`, some subscribers lose their connections."""
         async with open_subscribers(SUBSCRIBERS, self.processes.ports, self.key) as subscribers:
 
             async def cause_outage() -> None:
@@ -92,14 +92,14 @@ class ProxiedHub:
         return workload
 
     async def probe(self, query: str = PROBE_QUERY) -> tuple[str, float]:
-        """The code that a request is refused with, "" for none; and after how many seconds."""
+        """Returns the error code of a request ("" for none) and its duration in seconds."""
         started_at = monotonic()
         response = (await self.client.post("/graphql", json={"query": query})).json()
         code = response["errors"][0]["extensions"]["code"] if "errors" in response else ""
         return code, monotonic() - started_at
 
     async def wait_answered(self, seconds: float = RECOVERY_TIMEOUT) -> None:
-        """Waits until requests are answered."""
+        """Waits until requests succeed."""
 
         async def is_answered() -> bool:
             return (await self.probe())[0] == ""
@@ -107,7 +107,7 @@ class ProxiedHub:
         await wait_until(is_answered, seconds)
 
     async def assert_rejected(self, seconds: float) -> None:
-        """While the database is away: many ask at once, again and again, and all are refused in time."""
+        """Sends many requests at once, repeatedly, while the database is away: all fail in time."""
         end, before = monotonic() + seconds, resident_mib(self.process.pid)
         while monotonic() < end:
             results = await asyncio.gather(*(self.probe() for _ in range(CONCURRENT_REQUESTS)))
@@ -185,7 +185,7 @@ async def _is_replaced(folder: Path, killed: int) -> bool:
 
 @contextmanager
 def suspended(pid: int) -> Iterator[None]:
-    """A process and all its children stand still."""
+    """Stops a process and all its children with SIGSTOP in the block."""
     os.kill(pid, signal.SIGSTOP)
     family = [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
     try:

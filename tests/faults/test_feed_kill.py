@@ -1,4 +1,4 @@
-"""The hub that gives positions, and its Postgres, killed under writers: all that was acknowledged comes, once and in order."""
+"""The sequencer's hub and its Postgres are killed under writers: every acknowledged change is delivered once and in order."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ KILLS = 3
 
 @pytest.fixture
 def cluster_folder(tmp_path: Path) -> Iterator[Path]:
-    """A cluster is 40 MB: too much to leave it behind."""
+    """Removes the cluster, because it takes 40 MB."""
     yield tmp_path
     shutil.rmtree(tmp_path)
 
@@ -42,7 +42,7 @@ async def read_feed_state(dsn: str) -> FeedState:
 
 
 async def wait_for_leader(connection: Connection, other_than: int | None = None) -> int:
-    """The server's process for the one that leads, once there is one besides the one that did."""
+    """Waits for a leader other than the previous one; returns its server process."""
 
     async def find_leader() -> int | None:
         pid: int | None = await connection.fetchval(LEADER_PID_SQL)
@@ -114,7 +114,7 @@ async def test_when_postgres_is_killed_no_acknowledged_change_is_lost(cluster_fo
             remove_handler()
         last = await read_feed_state(server.dsn)
     assert (ledger.broken_promises(), len(ledger.read) > 200) == (set(), True)
-    # Each start of the server began an epoch, and cursors of all of them are good.
+    # Each start of the server began an epoch, and cursors of all epochs are valid.
     assert (len(last.epoch_ends), next(iter(last.epoch_ends))) == (KILLS, first.epoch)
     assert all(
         resume_position(last, last.epoch_of(change.position), change.position) == change.position

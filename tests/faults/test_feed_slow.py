@@ -1,4 +1,4 @@
-"""Positions come as soon as ever while somebody holds a snapshot or a transaction open, and when nobody is woken."""
+"""Positions are assigned without delay while a snapshot or a transaction stays open, and after an idle period."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,7 +26,7 @@ SAMPLES = 20
 MEDIAN_SLACK, MAX_SLACK = (
     0.05,
     0.25,
-)  # seconds that the usual and the longest wait may grow by, on a machine that does other things
+)  # seconds by which the median and the maximum delay may grow on a busy machine
 INSERT_MANY = """
 insert into products (sku, name, category, unit_price, currency)
 select $1 || ' ' || n, 'n', 'c', 1, 'EUR' from generate_series(1, 5000) as n
@@ -34,7 +34,7 @@ select $1 || ' ' || n, 'n', 'c', 1, 'EUR' from generate_series(1, 5000) as n
 
 
 async def sequencing_delays(connection: Connection, name: str) -> list[float]:
-    """Seconds from a commit to its position, sorted."""
+    """Returns the seconds from commits to their positions, sorted."""
     delays = []
     for n in range(SAMPLES):
         row = await connection.fetchval(INSERT_PRODUCT, f"{name} {n}")
@@ -46,7 +46,7 @@ async def sequencing_delays(connection: Connection, name: str) -> list[float]:
 
 @asynccontextmanager
 async def open_transaction(dsn: str, what: str) -> AsyncIterator[None]:
-    """Somebody who has begun, and does not end while the body runs."""
+    """Holds a transaction open while the body runs."""
     async with open_connections(dsn, 1) as (slow,), slow.transaction(isolation="repeatable_read"):
         await slow.fetchval("select count(*) from products")
         if what == "transaction":
@@ -59,7 +59,7 @@ async def open_transaction(dsn: str, what: str) -> AsyncIterator[None]:
 async def test_open_snapshots_and_transactions_do_not_delay_sequencing(
     database_dsn: str, what: str, changes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Each note of what is settled leaves a dead row: as many as there would be in an hour or more.
+    # Each update of the watermark leaves a dead row: as many as in an hour or more.
     monkeypatch.setattr(sequencer, "WATERMARK_SAVE_INTERVAL", 0.0)
     async with open_connections(database_dsn, 1) as (connection,), Sequencer(database_dsn, Settings()).running():
         before = await sequencing_delays(connection, "before")

@@ -1,4 +1,4 @@
-"""Hubs killed under writers and subscribers: whoever comes back is told all that was acknowledged, once and in order."""
+"""Hubs are killed under writers and subscribers: reconnected subscribers get every acknowledged change once and in order."""
 
 import asyncio
 from time import monotonic
@@ -9,7 +9,7 @@ from delivery_workload import run_delivery_workload
 from hub_process import run_hubs
 from reconnecting_subscriber import open_subscribers
 
-RESUME_TIMEOUT = 3.0  # seconds from a hub that answers until every stream goes on
+RESUME_TIMEOUT = 3.0  # seconds from the first answer of a hub until every stream has resumed
 
 
 @pytest.mark.parametrize(

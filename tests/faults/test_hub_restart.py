@@ -1,4 +1,4 @@
-"""Hubs that are restarted one after the other: no mutation fails, though none may be repeated, and streams go on elsewhere."""
+"""A rolling restart of hubs: no mutation fails, although none may be retried, and streams resume on other hubs."""
 
 import asyncio
 import signal
@@ -61,7 +61,7 @@ async def test_connections_accepted_during_shutdown_are_answered(database_dsn: s
     status_lines = Counter[bytes]()
 
     async def send_until_closed(port: int) -> None:
-        """Again and again, each time on a connection of its own, until nobody is let in."""
+        """Sends mutations, each on a new connection, until the hub accepts none."""
         while True:
             try:
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)

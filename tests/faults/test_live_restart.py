@@ -1,4 +1,4 @@
-"""Random writes, random live lists, hubs restarted in every way: in the end each list is what a query of it answers."""
+"""Random writes and live queries while hubs restart: in the end each live query equals a query of the same list."""
 
 import asyncio
 import signal
@@ -18,14 +18,14 @@ from hub.engine.execution import subscriptions
 from hub.engine.plan.dependencies import TableDependencies
 from hub.graph import build as build_graph
 
-WRITES = 60  # statements between two restarts, and once more at the end
-COST_LIMIT = 100_000  # what an operation may: lists are drawn within a budget of rows, not of what they are priced at
+WRITES = 60  # statements between two restarts, and at the end
+COST_LIMIT = 100_000  # the cost limit: lists are generated within a budget of rows, not of estimated cost
 TERM, KILL = signal.SIGTERM, signal.SIGKILL
 RESTARTS = {"graceful": [TERM], "brutal": [KILL], "rolling": [TERM, TERM], "mixed": [TERM, KILL]}
 
 
 async def restart_hubs(processes: HubProcesses, how: str) -> None:
-    """Those that are restarted are so one after the other, or in a mixed way at once."""
+    """Restarts hubs one after the other, or several at once."""
     restarts = [processes.restart(port, number) for port, number in zip(processes.ports, RESTARTS[how], strict=False)]
     if how == "mixed":
         await asyncio.gather(*restarts)
@@ -89,7 +89,7 @@ async def test_wrong_table_dependencies_are_detected(
         subscribers = [LiveListSubscriber([hub.port], hub.key, live_query=live_query) for live_query in live_queries]
         random_writer = RandomWriter(hub.connection, graph.catalog, str(seed))
         async with run_subscribers(subscribers), asyncio.timeout(60):
-            # What is drawn may have nothing to do with what is written: until something has.
+            # Random writes may not affect the lists: repeat until one does.
             different = False
             while not different:
                 for _ in range(WRITES):

@@ -1,4 +1,4 @@
-"""The embedded Postgres and its owner, killed without warning in every order: no commit is lost, all comes back."""
+"""The embedded Postgres and its owner are killed in every order: no commit is lost, and the server comes back."""
 
 import os
 import shutil
@@ -29,13 +29,13 @@ with ensure(Path(sys.argv[1]), durable=False) as started:
 
 @pytest.fixture(autouse=True)
 def remove_cluster(tmp_path: Path) -> Iterator[None]:
-    """A cluster is 40 MB: too much for every test to leave one behind."""
+    """Removes the cluster of each test, because it takes 40 MB."""
     yield
     shutil.rmtree(tmp_path)
 
 
 def start_owner(data: Path) -> tuple[subprocess.Popen[str], str]:
-    """A hub of its own, with a running server that holds one row; and its address."""
+    """Yields a process that owns a running server with one row, and the server's address."""
     hub = subprocess.Popen(
         [sys.executable, "-c", OWNER_SCRIPT, data], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -55,7 +55,7 @@ def server_log(data: Path) -> str:
     return (data / "postgres.log").read_text()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals a child that its parent died")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_postgres_stops_cleanly_when_its_owner_is_killed(tmp_path: Path, number: signal.Signals) -> None:
     hub, dsn = start_owner(tmp_path)
@@ -69,7 +69,7 @@ def test_postgres_stops_cleanly_when_its_owner_is_killed(tmp_path: Path, number:
 
 
 def is_restarted(dsn: str, folder: Path, killed: int) -> bool:
-    """Whether another server than the killed one answers."""
+    """Whether a server other than the killed one answers."""
     return is_answering(dsn) and postmaster_pid(folder) != killed
 
 

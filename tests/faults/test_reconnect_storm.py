@@ -1,4 +1,4 @@
-"""Subscribers who are slow, who all come at once, and who were away long: all are told all, nobody waits, memory stays flat."""
+"""Slow subscribers, reconnect storms and long absences: all get every change, no one delays others, memory stays flat."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from reconnecting_subscriber import ReconnectingSubscriber, open_subscribers, ru
 
 from hub.db.pool import Connection
 
-MESSAGE_CHARACTERS = 20_000  # in a message, so that a slow client's buffers are soon full
+MESSAGE_CHARACTERS = 20_000  # bytes per message, so that a slow client's buffers are soon full
 BUFFER, SLOW_CLIENTS = 65_536, 10
 INSERT_MANY = """
 insert into products (sku, name, category, unit_price, currency)
@@ -30,7 +30,7 @@ STORM_TIMEOUT, MIN_CATCH_UP_RATE = 15.0, 2_000  # seconds, and changes per secon
 
 @dataclass(frozen=True)
 class StormScale:
-    """How much of everything."""
+    """The size of the load."""
 
     fast: int
     changes: int
@@ -41,7 +41,7 @@ class StormScale:
 
 @dataclass(frozen=True)
 class StormHub:
-    """A hub of its own process, and a connection past it."""
+    """A hub in its own process, and a database connection that bypasses it."""
 
     scale: StormScale
     processes: HubProcesses
@@ -50,13 +50,13 @@ class StormHub:
 
     @property
     def memory_mib(self) -> float:
-        """MiB of the hub's process."""
+        """Returns the memory of the hub's process in MiB."""
         return resident_mib(self.processes.processes[self.processes.ports[0]].pid)
 
     async def wait_received(
         self, subscribers: list[ReconnectingSubscriber], marker: str, seconds: float = 60.0
     ) -> None:
-        """Waits until everybody has been told of a last row."""
+        """Waits until every subscriber has got the change of a last row."""
 
         async def all_received() -> bool:
             return all(marker in (change.token for change in subscriber.changes[-50:]) for subscriber in subscribers)
@@ -70,7 +70,7 @@ class StormHub:
         return 'hub_streams_closed_total{reason="SLOW_CONSUMER"} 10.0' in text
 
     async def measure_latency(self, name: str, subscribers: list[ReconnectingSubscriber]) -> float:
-        """Writes changes one by one; the 99th percentile of the seconds that they took to those who were told."""
+        """Writes changes one by one; returns the 99th percentile of the delivery time in seconds."""
         before = [len(subscriber.changes) for subscriber in subscribers]
         for n in range(self.scale.changes):
             await self.connection.execute(INSERT_ONE, f"{name}-{n}", f"{time()} ", MESSAGE_CHARACTERS)
@@ -105,7 +105,7 @@ async def storm_hub(
 
 @asynccontextmanager
 async def slow_subscribers(storm_hub: StormHub) -> AsyncIterator[list[ReconnectingSubscriber]]:
-    """Some who read one message per second while the body runs, then all."""
+    """Runs clients that read one message per second in the block, and the rest afterwards."""
     unthrottled = asyncio.Event()
 
     async def pace() -> None:

@@ -1,4 +1,4 @@
-"""One idempotency key, many clients, and the hub or its database killed in the middle: one effect, identical answers."""
+"""Many clients use one idempotency key while the hub or its database is killed: one effect, identical responses."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ CREATE_PRODUCT = """mutation ($sku: String!, $key: String) {
 
 
 async def post_until_answered(url: str, key: str, variables: dict[str, Any]) -> Any:
-    """The answer, asked for until there is one."""
+    """Sends a request until it is answered; returns the response."""
     async with httpx2.AsyncClient(timeout=20) as client:
         while True:
             try:
@@ -42,14 +42,14 @@ async def post_until_answered(url: str, key: str, variables: dict[str, Any]) -> 
 
 @asynccontextmanager
 async def migrated_server(folder: Path) -> AsyncIterator[tuple[str, str]]:
-    """A migrated database on a server that is started again when it dies, and an admin's key."""
+    """Yields a migrated database on a server that is restarted when it dies, and an admin key."""
     with ensure(folder, durable=False) as started:
         await migrate.upgrade(started.dsn)
         yield started.dsn, await create_api_key(started.dsn)
 
 
 async def assert_one_effect(folder: Path, kill: Callable[[Process, str, int], Awaitable[Process]]) -> None:
-    """Rounds of clients with one key each, and what `kill` does in the middle of them."""
+    """Runs rounds of clients, each with one idempotency key, and calls `kill` during them."""
     seed = random.randrange(10**9)
     print(f"seed {seed}")
     draw = random.Random(seed)

@@ -223,7 +223,7 @@ async def test_a_row_in_use_says_by_what(northwind_client: HubClient, connection
     error = await northwind_client.error(
         "mutation ($id: ID!) { productDelete(input: {id: $id}) { deletedId } }", {"id": product}
     )
-    assert error["message"] == "input.id: rows of order items still name it; change or delete those first."
+    assert error["message"] == "input.id: rows of order items still refer to it; change or delete them first."
 
 
 async def test_a_score_is_stored_exactly_or_refused(northwind_client: HubClient, customer: str) -> None:

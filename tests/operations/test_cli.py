@@ -1,4 +1,4 @@
-"""The commands as people and tools use them: what is printed where, exit codes, starting and stopping."""
+"""The command line as people and tools use it: output, exit codes, start and stop."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ RunCommand = Callable[..., Awaitable[tuple[int, str, str]]]
 
 @pytest.fixture
 def run_command(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> RunCommand:
-    """A command that ends, run beside the test's own event loop: exit code, output, errors."""
+    """Runs a command in a thread; returns its exit code, output and errors."""
     for name in set(os.environ) & {f"HUB_{field.upper()}" for field in Settings.model_fields}:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HUB_DATA_DIR", str(tmp_path))
@@ -52,7 +52,7 @@ def _exit_code() -> int:
 
 @asynccontextmanager
 async def started_hub(*arguments: str, **settings: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, list[str]]]:
-    """A hub that serves, and the lines that it had printed until then."""
+    """Yields a serving hub, and the lines that it printed until it was ready."""
     hub = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "hub", *arguments, "--port", "0"),
         stdout=asyncio.subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""The sample data's rows: the rules that Northwind is read by, and what the synthetic set promises."""
+"""The sample data: the rules that derive rows from Northwind, and the properties of the synthetic set."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -64,7 +64,7 @@ async def counts(dsn: str) -> dict[str, int]:
 
 
 async def fingerprint(dsn: str) -> dict[str, str]:
-    """A hash over all rows of each table."""
+    """Returns a hash of all rows of each table."""
     connection = await asyncpg.connect(dsn)
     try:
         text = "select md5(string_agg(t::text, '|' order by id)) from {} as t"

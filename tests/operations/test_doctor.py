@@ -1,4 +1,4 @@
-"""What a server must be like, which programs are taken, and the clients that are run on a data directory."""
+"""Requirements of a server, the choice of Postgres programs, and clients run on a data directory."""
 
 import shutil
 from collections.abc import AsyncIterator, Iterator

@@ -1,4 +1,4 @@
-"""The embedded Postgres as its keeper meets it: first start, next start, attach, odd directories, who sees what."""
+"""The embedded Postgres as operators use it: first start, later starts, attaching, unusual directories, file permissions."""
 
 import fcntl
 import os
@@ -46,21 +46,21 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def remove_cluster(tmp_path: Path) -> Iterator[None]:
-    """A cluster is 40 MB: too much for every test to leave one behind."""
+    """Removes the cluster of each test, because it takes 40 MB."""
     yield
     shutil.rmtree(tmp_path)
 
 
 @pytest.fixture
 def data_directory(template: Path, tmp_path: Path) -> Path:
-    """A data directory with a stopped cluster that holds one row."""
+    """Yields a data directory with a stopped cluster that contains one row."""
     subprocess.run(["cp", "-a", template, tmp_path / "data"], check=True)
     return tmp_path / "data"
 
 
 @pytest.fixture
 def open_data_directory(data_directory: Path) -> Iterator[Path]:
-    """The same where every user may pass, unlike pytest's own directories."""
+    """Yields a directory that every user may traverse, unlike pytest's own directories."""
     with tempfile.TemporaryDirectory() as base:
         Path(base).chmod(0o755)
         yield data_directory.rename(Path(base) / "data")
@@ -262,7 +262,7 @@ def test_no_command_line_environment_or_log_shows_a_password(postgres_server: Po
     secrets = passwords(data_dir.DataDirectory(postgres_server.data_dir))
     shown = subprocess.run(["ps", "-eww", "-o", "args="], capture_output=True, text=True, check=True).stdout
     shown += (postgres_server.data_dir / "postgres.log").read_text() + repr(postgres_server)
-    with suppress(OSError):  # only Linux has it, and a root with few rights may not read it
+    with suppress(OSError):  # exists only on Linux, and a root without capabilities may not read it
         shown += Path(f"/proc/{postmaster_pid(postgres_server.data_dir)}/environ").read_text()
     assert str(postgres_server.data_dir) in shown
     assert secrets.admin not in shown

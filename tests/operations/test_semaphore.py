@@ -1,4 +1,4 @@
-"""Turns at what there are few of: in order, handed on whoever leaves the line, and refused to all of it at once."""
+"""FifoSemaphore admits in order, passes on when a waiter is cancelled, and rejects all waiters at once."""
 
 import asyncio
 

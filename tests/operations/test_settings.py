@@ -1,4 +1,4 @@
-"""The environment is read into settings, and faults in it are told in one line."""
+"""Settings are read from the environment, and errors in it are reported in one line."""
 
 import pytest
 

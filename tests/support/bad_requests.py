@@ -1,4 +1,4 @@
-"""Calls that are wrong in one way each: by the code that they get, the document, what its message must name, the variables."""
+"""Requests with one fault each, by error code: the document, a part of the message, the variables."""
 
 from typing import Any, NamedTuple
 
@@ -7,16 +7,16 @@ ORD = "ord_00d03f2840007c19b627248d7d19e02b"
 
 
 class BadRequest(NamedTuple):
-    """A call, the code of its one error, and a part of the message that names what is at fault."""
+    """A request, the code of its only error, and a part of the message that names the fault."""
 
     code: str
     message_part: str
     query: str
-    variables: str | None = None  # as JSON text, since some of it no JSON library would write
+    variables: str | None = None  # as JSON text, because no JSON library writes some of it
 
 
 def count_query(root: str, argument: str, declarations: str = "") -> str:
-    """A query for how many rows a root has with an argument, and with variables if there are declarations."""
+    """Returns a query for the row count of a root with an argument, and variables if there are declarations."""
     return f"{f'query({declarations}) ' if declarations else ''}{{ {root}({argument}) {{ totalCount }} }}"
 
 
@@ -145,7 +145,7 @@ VALUES = [
     BadRequest("VALUE_INVALID", "'since'", '{ customers { nodes { timeline(since: "x") { totalCount } } } }'),
     BadRequest("VALUE_INVALID", "'identifier.kind'", '{ customerBy(identifier: { kind: NAME, value: "x" }) { id } }'),
     BadRequest("VALUE_INVALID", "'$x'", count_query("customers", "search: $x", "$x: String = 3")),
-    # what Postgres cannot hold
+    # outside the range of Postgres
     BadRequest("VALUE_INVALID", "search:", count_query("customers", f"search: {NUL}")),
     BadRequest("VALUE_INVALID", "search:", count_query("customers", "search: $x", "$x: String"), f'{{"x": {NUL}}}'),
     BadRequest("VALUE_INVALID", "filter.name.contains:", customers_where(f"name: {{ contains: {NUL} }}")),

@@ -1,4 +1,4 @@
-"""Mutations of Northwind that are refused: by the code that they get, the argument that is named, root and input."""
+"""Mutations of Northwind that fail: by error code, named argument, root field and input."""
 
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ FAR_FUTURE = "2999-01-01T00:00:00Z"
 
 
 class BadWrite(NamedTuple):
-    """A mutation, the code of its one error and the argument that it names."""
+    """A mutation, the code of its only error and the argument that it names."""
 
     code: str
     argument: str | None
@@ -22,7 +22,7 @@ class BadWrite(NamedTuple):
 
     @property
     def document(self) -> str:
-        """The mutation, with its input and idempotency key as variables."""
+        """Returns the mutation, with its input and idempotency key as variables."""
         name = self.root[0].upper() + self.root[1:]
         return (
             f"mutation ($input: {name}Input!, $key: String)"

@@ -1,4 +1,4 @@
-"""A headless Chromium, driven over its own protocol: what a page shows, what it asks for, what it complains about."""
+"""A headless Chromium, driven through the DevTools protocol: a page's contents, requests and console messages."""
 
 import asyncio
 import json
@@ -34,12 +34,12 @@ requires_browser = pytest.mark.skipif(
     reason="needs chromium, from the system's packages, and the built pages: pip install --no-deps -e .",
 )
 CONSOLE_EVENTS = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded", "Audits.issueAdded")
-# What a browser would have authors of forms do better. Breaches of the policy have other names.
+# The browser's advice about forms. Violations of the content security policy have other names.
 FORM_ADVICE = '"code":"GenericIssue"'
 
 
 class BrowserTab:
-    """One tab. `requested_urls` are the addresses it asked for, `console_messages` all it wrote to the console or the issues."""
+    """One tab. `requested_urls` are all requests, `console_messages` all messages of the console and the issues panel."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.requested_urls: list[str] = []
@@ -79,7 +79,7 @@ class BrowserTab:
             await self.send(f"{domain}.enable")
 
     async def wait_for(self, expression: str) -> Any:
-        """The value of a JavaScript expression, as soon as it is true."""
+        """Waits until a JavaScript expression is true and returns its value."""
         script = f"""new Promise((resolve, reject) => {{
             const poll = () => {{
                 const value = ({expression});
@@ -95,7 +95,7 @@ class BrowserTab:
         return response["result"]["value"]
 
     async def click(self, element: str) -> None:
-        """A press of the mouse on the element that a JavaScript expression finds."""
+        """Clicks on the element that a JavaScript expression returns."""
         rectangle = f"(e => (e?.scrollIntoView({{block: 'nearest'}}), e?.getBoundingClientRect()))(({element}) || null)"
         centre = await self.wait_for(f"(r => r && r.width && [r.x + r.width / 2, r.y + r.height / 2])({rectangle})")
         for event_type in ("mouseMoved", "mousePressed", "mouseReleased"):
@@ -103,7 +103,7 @@ class BrowserTab:
             await self.send("Input.dispatchMouseEvent", type=event_type, x=x, y=y, button="left", clickCount=1)
 
     async def press(self, key: str) -> None:
-        """A key of the keyboard, wherever the focus is."""
+        """Presses a key, wherever the focus is."""
         text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
         code = {"Enter": 13, "Escape": 27}.get(key, 0)
         await self.send("Input.dispatchKeyEvent", type="keyDown", key=key, text=text, windowsVirtualKeyCode=code)
@@ -112,7 +112,7 @@ class BrowserTab:
 
 @asynccontextmanager
 async def open_browser(profile: Path) -> AsyncIterator[BrowserTab]:
-    """A new browser with an empty profile and one empty tab; it ends with the block."""
+    """Yields a new browser with an empty profile and one empty tab; it ends with the block."""
     process = await asyncio.create_subprocess_exec(
         str(CHROMIUM),
         *FLAGS,

@@ -1,4 +1,4 @@
-"""Changes as a client pages through them, once all that was written before has its position."""
+"""Reads changes as a client pages through them, after all earlier writes have their positions."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,24 +13,24 @@ CHANGES_PAGE = "query ($after: Cursor, $first: Int) { changes(after: $after, fir
 
 @dataclass
 class ChangeReader:
-    """Who reads changes of one database."""
+    """A reader of changes of one database."""
 
     client: HubClient
     connection: Connection
-    start: str | None = None  # the cursor behind which pages begin, unless another is named
+    start: str | None = None  # the cursor after which pages start, unless another is passed
 
     async def write(self, *statements: str) -> None:
-        """Writes past the hub, each statement as a transaction of its own."""
+        """Writes without the hub, each statement in a transaction of its own."""
         for statement in statements:
             await self.connection.execute(statement)
 
     async def current_cursor(self) -> str:
-        """The cursor behind all that was written so far."""
+        """Returns the cursor after all writes so far."""
         *_, last = await self.all_messages("cursor")
         return str(last["cursor"])
 
     async def all_messages(self, selection: str, *, key: str | None = None) -> list[Any]:
-        """What is told of all changes, page by page, and the message that says that these were all."""
+        """Returns the messages of all changes, page by page, and the final progress message."""
         messages: list[Any] = []
         after = self.start
         while not messages or messages[-1]["__typename"] != "StreamReady":
@@ -42,7 +42,7 @@ class ChangeReader:
     async def page(
         self, selection: str, *, filter: str = "", after: str | None = None, first: int = 100, key: str | None = None
     ) -> Any:
-        """One page of messages."""
+        """Returns one page of messages."""
         await wait_until_sequenced(self.connection)
         query = CHANGES_PAGE % (f", filter: {filter}" if filter else "", selection)
         data = await self.client.query(query, {"after": after or self.start, "first": first}, key=key)
@@ -51,7 +51,7 @@ class ChangeReader:
     async def changes(
         self, selection: str, *, filter: str = "", after: str | None = None, key: str | None = None
     ) -> Any:
-        """What a page tells of changes; at most a hundred."""
+        """Returns the changes of one page, at most a hundred."""
         page = await self.page(f"... on Change {{ {selection} }}", filter=filter, after=after, key=key)
         assert page[-1] == {"__typename": "StreamReady"}
         return [{name: value for name, value in message.items() if name != "__typename"} for message in page[:-1]]

@@ -1,6 +1,6 @@
-"""Writers of every kind beside subscribers, and an oracle that compares what the writers were answered with what each was told.
+"""Writers of all kinds and subscribers, and an oracle that compares the writers' responses with each subscriber's messages.
 
-The bound on duplicates is none: a cursor moves on with each message, so who comes back is told nothing twice."""
+No duplicates are allowed: the cursor advances with each message, so a reconnected subscriber gets nothing twice."""
 
 import asyncio
 import random
@@ -36,11 +36,11 @@ CREATE_CUSTOMER = """mutation ($id: ID!, $token: String!, $key: String) {
 RENAME_PRODUCT = """mutation ($id: ID!, $token: String!, $key: String) {
     written: productUpdate(input: {id: $id, name: $token}, idempotencyKey: $key) { row: product { id } } }"""
 TRANSIENT_CODES = {"UNAVAILABLE", "CONTENDED", "STATEMENT_TIMEOUT", "REQUEST_TIMEOUT"}
-GIVE_UP_AFTER = 60.0  # seconds until a hub that does not come back is given up
+GIVE_UP_AFTER = 60.0  # seconds to wait for a hub to come back
 
 
 class RetryingClient:
-    """Asks one hub after the other, the same thing with the same key, until it is answered."""
+    """Sends a request with one idempotency key to one hub after the other until it is answered."""
 
     def __init__(self, ports: Sequence[int], key: str) -> None:
         self._http = httpx2.AsyncClient(timeout=20, headers={"authorization": f"Bearer {key}"})
@@ -78,7 +78,7 @@ class RetryingClient:
 
 
 class SafeRetryClient(RetryingClient):
-    """Asks without a key, and again only where nothing can have been done: the hub was not there, or said that it stops."""
+    """Sends a request without an idempotency key; retries only if the hub did not accept it or is stopping."""
 
     async def _attempt(self, body: Any) -> Any:
         body["variables"]["key"] = None
@@ -91,7 +91,7 @@ class SafeRetryClient(RetryingClient):
 
 @dataclass
 class DeliveryWorkload:
-    """Who writes and who is told, in one database."""
+    """Writers and subscribers of one database."""
 
     workload: ChangeWorkload
     subscribers: list[ReconnectingSubscriber]
@@ -101,11 +101,11 @@ class DeliveryWorkload:
 
     @property
     def ledger(self) -> ChangeLedger:
-        """What writers were answered."""
+        """The responses to the writers."""
         return self.workload.ledger
 
     async def mutate(self, number: int) -> None:
-        """Writes through the hubs' front door, each time with an idempotency key."""
+        """Writes through the hubs, each time with an idempotency key."""
         workload, draw = self.workload, random.Random(f"{self.workload.seed} mutations {number}")
         for turn in count():
             if turn >= workload.transactions and (workload.meanwhile is None or workload.meanwhile.done()):
@@ -121,7 +121,7 @@ class DeliveryWorkload:
             await asyncio.sleep(workload.pause)
 
     async def wait_until_delivered(self, seconds: float) -> None:
-        """Waits until everybody was told of a last row, before which all others must have come."""
+        """Waits until every subscriber has got a last row; all others must have come before it."""
         connection, marker = ReconnectingConnection(self.workload.dsn), f"end {self.workload.seed}"
 
         async def marker_written() -> bool:
@@ -145,10 +145,10 @@ class DeliveryWorkload:
         try:
             await wait_until(marker_received, seconds)
         except TimeoutError:
-            return  # the oracle says what is missing
+            return  # the oracle reports missing messages
 
     def broken_promises(self) -> set[str]:
-        """The promises that were broken to any of the subscribers."""
+        """Returns the promises that were broken for any subscriber."""
         broken: set[str] = set()
         received = [_before_marker(subscriber.changes, f"end {self.workload.seed}") for subscriber in self.subscribers]
         for subscriber, changes in zip(self.subscribers, received, strict=True):
@@ -159,12 +159,12 @@ class DeliveryWorkload:
 
     @property
     def longest_gap(self) -> float:
-        """The longest time in seconds that a subscriber's stream did not go on."""
+        """Returns the longest interruption of a stream in seconds."""
         return max((seconds for subscriber in self.subscribers for seconds in subscriber.gaps), default=0.0)
 
 
 def _before_marker(changes: list[ReceivedChange], marker: str) -> list[ReceivedChange]:
-    """What was told before the last row."""
+    """The messages before the last row."""
     tokens = [change.token for change in changes]
     return changes[: tokens.index(marker)] if marker in tokens else changes
 
@@ -185,7 +185,7 @@ async def run_delivery_workload(
     meanwhile: asyncio.Future[None] | None = None,
     client_type: type[RetryingClient] = RetryingClient,
 ) -> DeliveryWorkload:
-    """Writes through statements and through mutations, more until `meanwhile` is done; then waits until all is told."""
+    """Writes with SQL and with mutations until `meanwhile` is done, then waits until every change is delivered."""
     workload = ChangeWorkload(dsn, seed, read_by_position, transactions, acknowledge_early, meanwhile, pause=pause)
     client = client_type(ports, key)
     async with open_connections(dsn, 1) as (first,):

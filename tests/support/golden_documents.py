@@ -1,4 +1,4 @@
-"""The documents of tests/golden, and an engine to run them on: one feature each, for whoever checks something of all of them."""
+"""The documents of tests/golden, one feature each, and an engine to run them."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -28,9 +28,9 @@ NOW = datetime(1998, 5, 6, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class GoldenDocument:
-    """A document and what its first line, a comment with a JSON object, says of it.
+    """A document with the options in its first line, a comment with a JSON object.
 
-    `viewer` is {"unit": code} or {"customer": id}; `statements` is 1, and one more for each resolver of keys and level."""
+    `viewer` is {"unit": code} or {"customer": id}; `statements` is 1, plus one per key resolver and level."""
 
     name: str
     text: str
@@ -45,7 +45,7 @@ class GoldenDocument:
 
 
 def read_document(path: Path) -> GoldenDocument:
-    """The document in a file."""
+    """Reads the document of a file."""
     text = path.read_text()
     first, _, rest = text.partition("\n")
     header = json.loads(first.removeprefix("# ")) if first.startswith("# {") else {}
@@ -57,7 +57,7 @@ GOLDEN_DOCUMENTS = [read_document(path) for path in sorted(GOLDEN_FOLDER.glob("*
 
 @dataclass(frozen=True, slots=True)
 class SentStatement:
-    """A statement as it was sent to Postgres; those with a `custom_plan` are planned for these very arguments."""
+    """A statement as sent to Postgres; with `custom_plan`, planned for its arguments."""
 
     text: str
     arguments: Sequence[Any]
@@ -65,7 +65,7 @@ class SentStatement:
 
 
 class RecordingPool(Pool):
-    """A pool that remembers what it was asked."""
+    """A pool that records its statements."""
 
     def __init__(self, dsn: str, settings: Settings) -> None:
         super().__init__(dsn, settings)
@@ -78,14 +78,14 @@ class RecordingPool(Pool):
 
 @dataclass(frozen=True, slots=True)
 class GoldenEngine:
-    """An engine on one database, with a secret that makes cursors the same at every run."""
+    """An engine on one database, with a fixed secret, so that cursors are reproducible."""
 
     engine: Engine
     pool: RecordingPool
     dsn: str
 
     async def run(self, document: GoldenDocument) -> tuple[GraphQLResponse, list[SentStatement]]:
-        """A document's answer, and the statements that were sent for it."""
+        """Returns a document's response and its statements."""
         viewer = await self._viewer(**document.viewer)
         self.pool.sent = []
         return await self.engine.execute(document.request, viewer), self.pool.sent
@@ -104,7 +104,7 @@ class GoldenEngine:
 
 @asynccontextmanager
 async def open_golden_engine(dsn: str) -> AsyncIterator[GoldenEngine]:
-    """An engine on a database."""
+    """Yields an engine on a database."""
     settings = Settings()
     pool = await RecordingPool.open(dsn, settings)
     assert isinstance(pool, RecordingPool)

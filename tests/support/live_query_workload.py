@@ -1,4 +1,4 @@
-"""Live lists drawn from the schema's declarations, writes drawn from its tables, and who compares the two in the end."""
+"""Random live queries from the schema's declarations, random writes to its tables, and the comparison at the end."""
 
 import random
 from collections.abc import Iterator
@@ -22,8 +22,8 @@ from hub.db.pool import Connection
 from hub.engine.catalog.catalog import Catalog
 from hub.engine.graphql_types.schema_builder import Schema
 
-SETTLE_TIMEOUT = 15.0  # seconds; what time alone changes is looked at again every ten
-ROW_BUDGET = 300  # what a list may cost
+SETTLE_TIMEOUT = 15.0  # seconds; time-dependent live queries run again every ten
+ROW_BUDGET = 300  # cost limit of a list
 COLUMNS = """
 select attname::text as name from pg_attribute where attrelid = $1::text::regclass and attnum > 0 and not attisdropped
     and attgenerated = '' and attname not in ('id', 'version', 'created_at', 'updated_at')
@@ -36,7 +36,7 @@ DELETE = "delete from {0} where id = " + RANDOM_ID
 
 @dataclass(frozen=True)
 class GeneratedLiveQuery:
-    """A list as a query, and the same kept alive."""
+    """A list as a query and as a live query."""
 
     query: str
     subscription: str
@@ -44,7 +44,7 @@ class GeneratedLiveQuery:
 
 
 def generate_live_queries(graph: Schema, data: Dataset, now: datetime, seed: str) -> Iterator[GeneratedLiveQuery]:
-    """Lists without end."""
+    """Yields random lists forever."""
     roots = [
         (name, root.entity) for name, root in graph.roots.items() if root.category == "list" and root.entity is not None
     ]
@@ -58,13 +58,13 @@ def generate_live_queries(graph: Schema, data: Dataset, now: datetime, seed: str
         query, subscription = _to_live_query(
             " ".join([f"{draw.header(None)} {{ {' '.join(parts)} }}", *draw.fragments])
         )
-        # Who takes one list out of several may leave a variable or a fragment behind that nobody uses.
+        # Extracting one list of several may leave an unused variable or fragment.
         if not validate(graph.core, parse(subscription)):
             yield GeneratedLiveQuery(query, subscription, draw.variables)
 
 
 def _to_live_query(text: str) -> tuple[str, str]:
-    """The first list of a query, and its live form: the arguments stand at the field around it."""
+    """Returns the first list of a query and its live form, in which the arguments move to the enclosing field."""
     operation, *fragments = parse(text).definitions
     assert isinstance(operation, OperationDefinitionNode)
     root = next(
@@ -83,7 +83,7 @@ def _to_live_query(text: str) -> tuple[str, str]:
 
 @dataclass(eq=False)
 class LiveListSubscriber(ReconnectingSubscriber):
-    """One who keeps the newest answer of a live list."""
+    """A subscriber that stores the latest response of a live query."""
 
     live_query: GeneratedLiveQuery = field(default_factory=lambda: GeneratedLiveQuery("", "", {}))
     latest: Any = None
@@ -97,7 +97,7 @@ class LiveListSubscriber(ReconnectingSubscriber):
 
 
 class RandomWriter:
-    """Writes what the tables let him: copies rows and values from elsewhere, and deletes."""
+    """Copies rows and values at random, and deletes rows, as far as constraints allow."""
 
     def __init__(self, connection: Connection, catalog: Catalog, seed: str) -> None:
         self._connection = connection
@@ -106,7 +106,7 @@ class RandomWriter:
         self._columns: dict[str, list[str]] = {}
 
     async def write_once(self) -> bool:
-        """One statement; whether it was allowed and changed something."""
+        """Runs one statement; returns whether it succeeded and changed a row."""
         table = self._draw.choice(self._tables)
         if table not in self._columns:
             self._columns[table] = [row["name"] for row in await self._connection.fetch(COLUMNS, table)]
@@ -122,7 +122,7 @@ class RandomWriter:
 async def live_query_differences(
     subscribers: list[LiveListSubscriber], port: int, key: str, *, seconds: float = SETTLE_TIMEOUT
 ) -> list[tuple[list[str], GeneratedLiveQuery]]:
-    """The lists whose last view is not what a query answers, also a while later, and where the two differ."""
+    """Returns the live queries whose last response differs from a query's, also after a delay, with the differences."""
     different: list[tuple[list[str], GeneratedLiveQuery]] = []
     headers = {"authorization": f"Bearer {key}"}
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=20) as client:

@@ -1,4 +1,4 @@
-"""Fixtures of test modules that write: a hub on a Northwind of the module's own, and its database. conftest.py lets them in."""
+"""Fixtures for test modules that write: a hub on a Northwind of the module's own, and its database. conftest.py loads them."""
 
 from collections.abc import AsyncIterator
 
@@ -10,14 +10,14 @@ from writer_client import HubClient, open_hub_client
 
 @pytest.fixture(scope="module")
 async def northwind_client(create_database: CreateDatabase, demo_dsn: str) -> AsyncIterator[HubClient]:
-    """A hub on Northwind of this module's own, to be written to."""
+    """A client of a hub on a Northwind of the module's own, for tests that write."""
     async with open_hub_client(await create_database("northwind")) as hub_client:
         yield hub_client
 
 
 @pytest.fixture(scope="module")
 async def connection(northwind_client: HubClient) -> AsyncIterator[asyncpg.Connection]:
-    """The same database by itself."""
+    """A connection to the same database."""
     connection = await asyncpg.connect(northwind_client.dsn)
     yield connection
     await connection.close()

@@ -1,4 +1,4 @@
-"""A Postgres of a test's own, seen from outside: its process, and what it answers to a test that is not async."""
+"""A test's own Postgres, seen from outside: its process, and queries for synchronous tests."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from hub.postgres import pidfile
 
 
 def fetch_value(dsn: str, statement: str) -> Any:
-    """The one value of a statement, over a connection of its own."""
+    """Returns the single value of a statement, run on a new connection."""
 
     async def fetch() -> Any:
         connection = await asyncpg.connect(dsn)
@@ -25,14 +25,14 @@ def fetch_value(dsn: str, statement: str) -> Any:
 
 
 def postmaster_pid(data_directory: Path) -> int:
-    """The server's first process."""
+    """Returns the postmaster's process id."""
     running = pidfile.read(data_directory / "pg")
     assert running is not None
     return running.pid
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
-    """Whether a condition holds before long."""
+    """Waits up to `seconds` for a condition; returns whether it holds."""
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -1,6 +1,6 @@
-"""A subscriber that outlives hubs: it connects again to any of several, behind its last cursor, and keeps all that it is told.
+"""A subscriber that survives restarts of hubs: it reconnects to any of several after its last cursor and records all messages.
 
-What that must have been is delivery_workload.py's."""
+delivery_workload.py checks them."""
 
 import asyncio
 import json
@@ -28,9 +28,9 @@ CHANGES = """subscription ($after: Cursor) { changes(after: $after, filter: {typ
     }
     ... on StreamReady { cursor } ... on StreamProgress { cursor } ... on StreamGap { from to reason }
 } }"""
-TOKEN_LENGTH = 60  # letters of it that are kept
+TOKEN_LENGTH = 60  # characters of it that are stored
 RECONNECT_DELAY = 0.1  # seconds between two attempts
-HANDSHAKE_TIMEOUT = 5.0  # for a hub that takes the connection and says nothing
+HANDSHAKE_TIMEOUT = 5.0  # for a hub that accepts the connection and does not answer
 TRANSIENT_CODES = {"CURSOR_AHEAD", "UNAVAILABLE", "STATEMENT_TIMEOUT", "REQUEST_TIMEOUT", "STREAM_ENDED"}
 SOCKET_ERRORS = (OSError, TimeoutError, ConnectionClosed, InvalidHandshake, InvalidMessage)
 
@@ -38,7 +38,7 @@ PauseAfterMessage = Callable[[], Awaitable[None]]
 
 
 class ReceivedChange(NamedTuple):
-    """A change as a subscriber was told it."""
+    """A change as a subscriber received it."""
 
     cursor: str
     row: UUID
@@ -47,33 +47,33 @@ class ReceivedChange(NamedTuple):
 
 
 class ResumeRejected(Exception):
-    """The hub will not go on from where the subscriber is, and says that it never will."""
+    """The hub rejected the subscriber's cursor for good."""
 
 
 async def _no_pause() -> None:
-    """A subscriber that keeps up."""
+    """A subscriber without a delay."""
 
 
 @dataclass(eq=False)
 class ReconnectingSubscriber:
-    """One stream of changes, whatever becomes of the hubs. `pace` is awaited after each message."""
+    """One stream of changes across reconnects. `pace` is awaited after each message."""
 
     ports: Sequence[int]
     key: str
     pace: PauseAfterMessage = _no_pause
-    receive_buffer: int | None = None  # bytes that may be on their way to it
+    receive_buffer: int | None = None  # receive buffer in bytes
     cursor: str | None = None
     changes: list[ReceivedChange] = field(default_factory=list)
-    received_at: list[float] = field(default_factory=list)  # when that was, by the clock
-    cursor_breaks: list[Any] = field(default_factory=list)  # messages that do not follow the one before
-    end_reasons: Counter[str] = field(default_factory=Counter)  # how connections and streams came to their ends
-    gaps: list[float] = field(default_factory=list)  # seconds from each end until the stream went on
+    received_at: list[float] = field(default_factory=list)  # the time of that
+    cursor_breaks: list[Any] = field(default_factory=list)  # messages whose previousCursor does not match
+    end_reasons: Counter[str] = field(default_factory=Counter)  # how connections and streams ended
+    gaps: list[float] = field(default_factory=list)  # seconds from each disconnect until the stream resumed
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     socket: ClientConnection | None = None
     _lost_at: float | None = None
 
     async def run(self) -> None:
-        """For ever; raises Refused when the cursor is no good any more."""
+        """Runs forever; raises Refused when its cursor is rejected for good."""
         for port in cycle(self.ports):
             try:
                 await self._run_connection(port)
@@ -82,12 +82,12 @@ class ReconnectingSubscriber:
             await asyncio.sleep(RECONNECT_DELAY)
 
     async def until_ready(self, seconds: float = 60.0) -> None:
-        """Waits until what follows is new."""
+        """Waits until the catch-up is complete."""
         async with asyncio.timeout(seconds):
             await self.ready.wait()
 
     async def wait_resumed(self, seconds: float = 20.0) -> None:
-        """Waits until the stream goes on, if it does not."""
+        """Waits until the stream has resumed."""
 
         async def is_resumed() -> bool:
             return self._lost_at is None
@@ -95,7 +95,7 @@ class ReconnectingSubscriber:
         await wait_until(is_resumed, seconds)
 
     async def disconnect(self) -> None:
-        """Closes its socket, to come back at once."""
+        """Closes its socket and reconnects at once."""
         if self.socket is not None:
             self._record_end("left")
             await self.socket.close()
@@ -134,7 +134,7 @@ class ReconnectingSubscriber:
                 await self.pace()
 
     async def _create_socket(self, port: int) -> Socket | None:
-        """One whose window is set before it connects; None for the usual."""
+        """Returns a socket with a receive buffer set before it connects; None for the default."""
         if self.receive_buffer is None:
             return None
         sock = Socket()
@@ -177,14 +177,14 @@ class ReconnectingSubscriber:
         self.cursor = message["cursor"]
 
     def _record_end(self, reason: str) -> None:
-        """Seconds are counted from the first of several ends."""
+        """Interruptions are measured from the first of several disconnects."""
         self.end_reasons[reason] += 1
         if self._lost_at is None:
             self._lost_at = monotonic()
 
 
 def _end_reason(error: Exception) -> str:
-    """How a connection ended: with what code, if it was closed; else by what."""
+    """Returns how a connection ended: its close code, or else the error."""
     if isinstance(error, ConnectionClosed):
         return str(error.rcvd.code) if error.rcvd is not None else "broken"
     return "refused" if isinstance(error, OSError) else type(error).__name__
@@ -196,7 +196,7 @@ async def _send(socket: ClientConnection, **message: Any) -> None:
 
 @asynccontextmanager
 async def run_subscribers(subscribers: Sequence[ReconnectingSubscriber]) -> AsyncIterator[None]:
-    """Subscribers run, and none of them is refused for ever, while the body does."""
+    """Runs subscribers in the block; fails if one is rejected for good."""
     tasks = [asyncio.create_task(subscriber.run()) for subscriber in subscribers]
     try:
         await asyncio.gather(*(subscriber.until_ready() for subscriber in subscribers))
@@ -212,7 +212,7 @@ async def run_subscribers(subscribers: Sequence[ReconnectingSubscriber]) -> Asyn
 async def open_subscribers(
     count: int, ports: Sequence[int], key: str, *, pace: PauseAfterMessage = _no_pause
 ) -> AsyncIterator[list[ReconnectingSubscriber]]:
-    """So many subscribers, spread over the ports, who are told of everything from now on."""
+    """Yields `count` subscribers of all changes from now on, spread over the ports."""
     subscribers = [
         ReconnectingSubscriber([*ports[n % len(ports) :], *ports[: n % len(ports)]], key, pace) for n in range(count)
     ]

@@ -1,4 +1,4 @@
-"""A network between two processes that can be cut: what is sent is held back, on all connections or on old ones, or reset."""
+"""A TCP proxy that can interrupt the network: it stalls all connections or the old ones, or resets them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,26 +6,26 @@ from contextlib import asynccontextmanager, suppress
 
 
 class TcpProxy:
-    """Passes on to one address."""
+    """Forwards to one address."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = host, port
-        self._unblocked: asyncio.Event | None = None  # what those wait for who connect while nothing goes through
+        self._unblocked: asyncio.Event | None = None  # awaited by connections opened while everything is stalled
         self._connections: dict[asyncio.Task[None], ProxiedConnection] = {}
         self.port = 0
 
     def freeze_existing(self) -> None:
-        """What is connected hears nothing any more, and nobody tells it; new connections are good."""
+        """Silently stalls open connections; new ones work."""
         for connection in self._connections.values():
             connection.flowing.clear()
 
     def block(self) -> None:
-        """Nothing goes through at all, though connections are taken."""
+        """Stalls all connections; new ones are accepted, but nothing is forwarded."""
         self.freeze_existing()
         self._unblocked = asyncio.Event()
 
     def unblock(self) -> None:
-        """All goes through again, also what was sent meanwhile."""
+        """Forwards again, including bytes sent meanwhile."""
         if self._unblocked is not None:
             self._unblocked.set()
             self._unblocked = None
@@ -33,7 +33,7 @@ class TcpProxy:
             connection.flowing.set()
 
     def reset(self) -> None:
-        """Every connection breaks off, with what was sent on it; new ones are good."""
+        """Resets all connections and drops their bytes; new ones work."""
         for connection in self._connections.values():
             connection.abort()
         self.unblock()
@@ -58,7 +58,7 @@ class TcpProxy:
 
 
 class ProxiedConnection:
-    """One connection, and its other half."""
+    """A connection and its upstream connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.flowing = asyncio.Event()
@@ -67,7 +67,7 @@ class ProxiedConnection:
         self._writers = [writer]
 
     async def relay(self, host: str, port: int) -> None:
-        """Until one side is at its end."""
+        """Forwards until one side closes."""
         try:
             with suppress(OSError):
                 reader, writer = await asyncio.open_connection(host, port)
@@ -91,7 +91,7 @@ class ProxiedConnection:
 
 @asynccontextmanager
 async def run_proxy(host: str, port: int) -> AsyncIterator[TcpProxy]:
-    """A proxy of an address, on a port of its own."""
+    """Yields a proxy of an address, on a port of its own."""
     proxy = TcpProxy(host, port)
     server = await asyncio.start_server(proxy._accept, "127.0.0.1", 0)
     proxy.port = server.sockets[0].getsockname()[1]

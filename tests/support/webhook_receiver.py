@@ -1,7 +1,7 @@
-"""A receiver of webhooks in a process of its own: it captures what is posted, and misbehaves as it is told.
+"""A receiver of webhooks in its own process: it captures requests and misbehaves on demand.
 
-`PUT /` takes {path: [action, …]} and begins anew; actions are taken one by one, the last one stays. `GET /` gives what was
-captured. An action is a status, or one of hang, reset, cut, junk, flood; or a list of status, headers and body."""
+`PUT /` with {path: [action, …]} resets it; actions are used one by one, the last one repeats. `GET /` returns the captured
+requests. An action is a status, or one of hang, reset, cut, junk, flood; or a list of status, headers and body."""
 
 import asyncio
 import base64
@@ -17,7 +17,7 @@ REASONS = {200: "OK"}
 
 
 class ScriptedReceiver:
-    """What was captured, and what is to be done next."""
+    """The captured requests, and the next actions."""
 
     def __init__(self) -> None:
         self.captured: list[dict[str, Any]] = []
@@ -25,7 +25,7 @@ class ScriptedReceiver:
         self.open = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
+        """Handles one connection."""
         self.open += 1
         try:
             while await self.handle_request(reader, writer):
@@ -37,7 +37,7 @@ class ScriptedReceiver:
             writer.close()
 
     async def handle_request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """One request; whether another may follow."""
+        """Handles one request; returns whether another may follow."""
         header_block = await reader.readuntil(b"\r\n\r\n")
         first, *lines = header_block.decode("latin-1").split("\r\n")[:-2]
         method, path, _ = first.split(" ")
@@ -61,7 +61,7 @@ class ScriptedReceiver:
         return await self.perform(writer, action)
 
     async def perform(self, writer: asyncio.StreamWriter, action: ScriptedAction) -> bool:
-        """Answers as it was told to."""
+        """Performs the next action."""
         if isinstance(action, int):
             return self.respond(writer, action, {}, b"ok" if action < 300 else b"no")
         if isinstance(action, list):
@@ -83,7 +83,7 @@ class ScriptedReceiver:
         return False
 
     def respond(self, writer: asyncio.StreamWriter, status: int, headers: dict[str, str], body: bytes) -> bool:
-        """Writes an answer."""
+        """Writes a response."""
         response_headers = {"content-length": str(len(body)), **headers}
         lines = "".join(f"{name}: {value}\r\n" for name, value in response_headers.items())
         writer.write(f"HTTP/1.1 {status} {REASONS.get(status, 'Scripted')}\r\n{lines}\r\n".encode() + body)
@@ -91,7 +91,7 @@ class ScriptedReceiver:
 
 
 async def main(port: int) -> None:
-    """Serves until it is killed; says where on standard output."""
+    """Serves until it is killed; prints its port on standard output."""
     server = await asyncio.start_server(ScriptedReceiver().serve, "127.0.0.1", port, limit=2**20, backlog=1_000)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()

@@ -1,4 +1,4 @@
-"""A hub to write to: what it answers, and what it refuses with."""
+"""A client for tests that write: responses, data and errors."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,24 +14,24 @@ from hub.settings import Settings
 
 @dataclass
 class HubClient:
-    """A client of a hub on one database, as admin unless a key is given."""
+    """A client of a hub on one database, as admin unless a key is passed."""
 
     dsn: str
     http_client: httpx2.AsyncClient
     key: str
 
     async def execute(self, query: str, variables: dict[str, Any] | None = None, *, key: str | None = None) -> Any:
-        """The whole answer."""
+        """Returns the whole response."""
         return await post_query(self.http_client, query, variables, key or self.key)
 
     async def query(self, query: str, variables: dict[str, Any] | None = None, *, key: str | None = None) -> Any:
-        """The data; fails on errors."""
+        """Returns the data; fails on errors."""
         response = await self.execute(query, variables, key=key)
         assert "errors" not in response, response["errors"]
         return response["data"]
 
     async def error(self, query: str, variables: dict[str, Any] | None = None, *, key: str | None = None) -> Any:
-        """The one error of an answer without data: code, message and argument beside the rest of its extensions."""
+        """Returns the only error of a response without data: code, message, argument and other extensions."""
         response = await self.execute(query, variables, key=key)
         assert response.get("data") is None, response
         (error,) = response["errors"]
@@ -40,7 +40,7 @@ class HubClient:
 
 @asynccontextmanager
 async def open_hub_client(dsn: str, settings: Settings | None = None) -> AsyncIterator[HubClient]:
-    """A hub on a database of the caller's own."""
+    """Yields a client of a hub on the caller's database."""
     async with lifespan(settings or Settings(), dsn) as app:
         transport = httpx2.ASGITransport(app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://hub", timeout=30) as http_client:

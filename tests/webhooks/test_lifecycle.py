@@ -274,17 +274,16 @@ async def test_a_delivery_in_flight_is_not_coalesced(
 ) -> None:
     await create_webhook(run_query, receiver.url(), wait=3_600)
     ada = await create_customer(run_query, "Ada")
-    ordering_key, queued = UUID(ada[4:]), "select count(*) from webhook_queue where ordering_key = $1"
-    await wait_until(lambda: connection.fetchval(queued, ordering_key))
+    key, queued = UUID(ada[4:]), "select count(*) from webhook_queue where ordering_key = $1"
+    await wait_until(lambda: connection.fetchval(queued, key))
     sender = await asyncpg.connect(dsn)
     async with sender.transaction():
-        lease = "update webhook_queue set lease = gen_random_uuid(), attempts = 1 where ordering_key = $1"
-        await sender.execute(lease, ordering_key)
+        await sender.execute("update webhook_queue set lease = uuidv7(), attempts = 1 where ordering_key = $1", key)
         await rename_customer(run_query, ada, "Ada II")
         waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%folded%'"
         await wait_until(lambda: connection.fetchval(waiting))
     await sender.close()
-    await wait_until(lambda: _is(connection, queued, ordering_key, 2))
+    await wait_until(lambda: _is(connection, queued, key, 2))
 
 
 async def test_a_dead_letter_is_resent_even_if_its_change_has_expired(
