@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 from hub.db.pool import Connection, Pool
 from hub.domain.access.secrets import Encryptor
-from hub.domain.webhooks import queue as queue
+from hub.domain.webhooks import queue
 from hub.domain.webhooks.queue import AttemptResult, Capacity, StoredResult
 from hub.engine.catalog.scalars import encode_id
 from hub.errors import HubError
