@@ -1,4 +1,4 @@
-"""The graphql-transport-ws protocol: authentication, open operations and message handlers. Knows no socket.
+"""The graphql-transport-ws protocol: authentication, open operations and message handlers, without any I/O.
 
 An operation that is rejected gets an `error` message. A protocol violation closes the socket with the protocol's code."""
 
