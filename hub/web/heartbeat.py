@@ -31,6 +31,7 @@ class TimingWheel:
             self._timer = asyncio.get_running_loop().call_later(self._slot_interval, self._advance)
 
     def remove(self, member: HasHeartbeat) -> None:
+        """Removes a member, if it is in the wheel."""
         slot = self._slot_of_member.pop(member, None)
         if slot is not None:
             self._slots[slot].discard(member)

@@ -20,7 +20,7 @@ from hub.web.websocket.handshake import accept_handshake
 # The part of a request that the timer waits for.
 NO_TIMER, HEADER_TIMER, BODY_TIMER = range(3)
 
-# Bytes of a rejected body that are read and discarded, so that the client receives the error and not a reset.
+# Bytes of a rejected body that are read and discarded, so that the client gets the error, not a reset.
 MAX_DISCARDED = 32 * 1024 * 1024
 
 # Seconds between the error response and the close of the connection.

@@ -135,9 +135,11 @@ class Pages:
     title: str
 
     async def graphiql(self, request: Request) -> Response:
+        """GET /graphiql"""
         return self._page("graphiql", self.title, request)
 
     async def live(self, request: Request) -> Response:
+        """GET /live"""
         return self._page("live", f"{self.title}, live", request)
 
     def _page(self, name: str, title: str, request: Request) -> Response:
@@ -153,6 +155,7 @@ class Pages:
         return Response(body, 200, headers, "text/html")
 
     async def config(self, request: Request) -> Response:
+        """GET /graphiql/config.json: the headers with the demo key, for local same-origin requests only; else 404."""
         headers = {**PAGE_SECURITY_HEADERS, "Cache-Control": "no-store"}
         # A page on another port of this machine is local too, but of another origin.
         same_origin = request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
@@ -162,6 +165,7 @@ class Pages:
         return JSONResponse({"headers": {"Authorization": f"Bearer {key}"}}, 200, headers)
 
     async def file(self, request: Request) -> Response:
+        """GET /graphiql/static/{name}: a file of the bundle, compressed if the client accepts gzip."""
         name = request.path_params["name"]
         contents = self.bundle.files.get(name) if self.bundle else None
         if contents is None:

@@ -25,6 +25,8 @@ STOPPING_ERROR = Unavailable("The hub is stopping; connect again.")
 
 
 class SessionState(Enum):
+    """NEW until `connection_init` arrives, AUTHENTICATING during the key look-up, then OPEN, finally CLOSED."""
+
     NEW, AUTHENTICATING, OPEN, CLOSED = range(4)
 
 
