@@ -1,6 +1,6 @@
-"""Change cursors: a signed epoch and position, and the check whether a stream can resume from one. Knows no database.
+"""Change cursors: a signed epoch and position, and the check whether a stream can resume from one.
 
-They share the format of list cursors, so a cursor passed to the wrong argument is detected."""
+They share the format of list cursors, so a cursor passed to the wrong argument is detected. No database access."""
 
 import binascii
 from functools import lru_cache

@@ -50,7 +50,7 @@ def ignore(_: int, __: int) -> None:
 class ChangeFeed:
     """One process's view of the change feed.
 
-    `previous_cursor_placeholder` stands in a rendered message for the previous cursor. The sender replaces it.
+    A rendered message contains `previous_cursor_placeholder`, which the sender replaces with the previous cursor.
 
     Processes that poll pass a `log_pool` with the session settings `change_positions.CHANGEFEED_SESSION`. They render
     through a `render_pool` with `change_positions.MESSAGE_SESSION`."""

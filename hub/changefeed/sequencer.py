@@ -62,7 +62,7 @@ class Sequencer:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Sequencer"]:
-        """Leads or stands by in the background while the body runs."""
+        """Competes for leadership and leads in the background while the body runs."""
         task = asyncio.create_task(self._run())
         remove_handler = add_handler(self._on_event)
         try:

@@ -1,6 +1,6 @@
 """The leader's watermark over the change log: each batch scans only ids that may have become visible since the last one.
 
-docs/decisions/0010-positions.md has the proof. Knows no database."""
+docs/decisions/0010-positions.md has the proof. Does not access the database."""
 
 from typing import NamedTuple
 

@@ -206,11 +206,9 @@ class CatchUpReader:
                 member.skip_expired(self._position, cursor)
 
     def _fail(self, error: Exception) -> None:
-        if not isinstance(error, HubError):
-            emit(InternalFailure("", "catching up change streams", error))
-            error = Internal("The hub failed; its log says why.")
+        client_error = error_for_client(error, "catching up change streams")
         for member in tuple(self.members):
-            member.fail(error)
+            member.fail(client_error)
 
 
 class StreamGroup:
@@ -299,12 +297,10 @@ class StreamGroup:
                     self._pending.popleft()
             self._pending.clear()
         except Exception as error:
-            if not isinstance(error, HubError):
-                emit(InternalFailure("", "sending changes to subscribers", error))
-                error = Internal("The hub failed; its log says why.")
+            client_error = error_for_client(error, "sending changes to subscribers")
             self._pending.clear()
             for subscriber in tuple(self._subscribers):
-                subscriber.fail(error)
+                subscriber.fail(client_error)
         finally:
             if self._task is asyncio.current_task():
                 self._task = None
@@ -327,6 +323,14 @@ class StreamGroup:
                     self.source, feed.with_previous_cursor(message, subscriber.previous_cursor)
                 )
             subscriber.send(payload, position, cursor)
+
+
+def error_for_client(error: Exception, activity: str) -> HubError:
+    """Returns the error that subscribers receive. An internal failure is logged and not disclosed."""
+    if isinstance(error, HubError):
+        return error
+    emit(InternalFailure("", activity, error))
+    return Internal("The hub failed; its log says why.")
 
 
 def response_payload(source: SubscriptionSource, message: bytes) -> bytes:

@@ -7,9 +7,8 @@ from typing import Protocol
 
 from hub.changefeed.feed import ChangeFeed, ChangeHeader
 from hub.engine.execution.subscriptions import SubscriptionSource
-from hub.errors import HubError, Internal, Unavailable
-from hub.observability import InternalFailure, emit
-from hub.subscriptions.change_streams import RETRY_DELAY, response_payload
+from hub.errors import HubError, Unavailable
+from hub.subscriptions.change_streams import RETRY_DELAY, error_for_client, response_payload
 from hub.subscriptions.interfaces import MessageSink
 
 MIN_RERUN_INTERVAL = 0.25  # seconds, at least, between two runs of a statement
@@ -143,11 +142,9 @@ class LiveQueryGroup:
                 if self.source.time_dependent:
                     self._schedule_rerun()
         except Exception as error:
-            if not isinstance(error, HubError):
-                emit(InternalFailure("", "running a live query", error))
-                error = Internal("The hub failed; its log says why.")
+            client_error = error_for_client(error, "running a live query")
             for subscriber in tuple(self._subscribers):
-                subscriber.fail(error)
+                subscriber.fail(client_error)
         finally:
             self._task = None
 

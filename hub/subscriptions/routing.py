@@ -69,12 +69,14 @@ class SubscriptionIndex:
         if header.customer_id is None:
             groups |= self._lookup("unowned", header.table)
         for customer in {header.customer_id, header.former_customer_id} - {None}:
-            groups.update(group for group in self._lookup("customer", customer) if _reads(group.source, header.table))
+            groups.update(
+                group for group in self._lookup("customer", customer) if _reads_table(group.source, header.table)
+            )
         return groups
 
     def _lookup(self, dimension: str, key: Hashable) -> set[SubscriberGroup]:
         return self._groups.get((dimension, key), set())
 
 
-def _reads(source: SubscriptionSource, table: str) -> bool:
+def _reads_table(source: SubscriptionSource, table: str) -> bool:
     return table in source.dependencies.any_row or table in source.dependencies.customer_rows

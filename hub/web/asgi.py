@@ -1,4 +1,4 @@
-"""What answers at which path: /graphql bare, since a framework's layers cost it a fifth; the rest through Starlette."""
+"""The ASGI application: /graphql without a framework, whose layers would cost it a fifth; other paths through Starlette."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ from hub.web.http.endpoint import PATH, GraphQLEndpoint
 
 
 class AsgiApp:
-    """The one ASGI callable of the hub, and the context that its sockets share with it."""
+    """The hub's ASGI callable, and the context that its WebSockets share."""
 
     def __init__(self, context: GatewayContext, routes: list[BaseRoute]) -> None:
         self.context = context
@@ -33,7 +33,7 @@ class AsgiApp:
         try:
             await self._starlette(scope, receive, send)
         except asyncio.CancelledError:
-            # The client hung up: nothing to tell, and nobody to tell it.
+            # The client has disconnected.
             return
 
 
@@ -42,7 +42,7 @@ def _http_error(request: Request, error: Exception) -> Response:
     path = request.url.path[:64]
     if error.status_code == 404:
         return _response(NotFound(f"There is nothing at {path!r}; the API is at {PATH}."), 404)
-    message = f"{request.method} is not possible at {path!r}."
+    message = f"{request.method} is not allowed at {path!r}; use the methods of the Allow header."
     return _response(BadInput(message, code="METHOD_NOT_ALLOWED"), error.status_code, dict(error.headers or {}))
 
 

@@ -1,6 +1,6 @@
-"""From the Authorization header to the viewer: look-ups are remembered briefly, made once, and never hold a key's text.
+"""API key authentication: maps the Authorization header to a viewer, with a short-lived cache that holds no key text.
 
-What a key is and where it is stored is domain/access/api_keys.py's."""
+domain/access/api_keys.py stores the keys."""
 
 import asyncio
 import hmac
@@ -19,35 +19,35 @@ from hub.observability import InternalFailure, emit
 from hub.viewer import Viewer
 
 BEARER_PATTERN = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +(\S+) *")
-# A look-up serves many and ends with none of them, so it has an end of its own.
+# Seconds. A look-up is shared by requests and outlives each of them, so it has its own timeout.
 LOOKUP_TIMEOUT = 5.0
-HELP = "send `Authorization: Bearer hub_…`; `hub key create` makes a key"
+HELP = "send `Authorization: Bearer hub_…`; `hub key create` creates a key"
 
 FindKeys = Callable[[Sequence[str]], Awaitable[Iterable[api_keys.StoredKey]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A living key and its holder."""
+    """A valid key and its viewer."""
 
     public_id: str
     digest: bytes
     key_id: UUID
     viewer: Viewer
-    expires: float  # seconds since 1970; infinity for never
-    cached_until: float  # monotonic time until which this is believed
+    expires: float  # seconds since the Unix epoch; infinity if the key never expires
+    cached_until: float  # monotonic time
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedKey:
-    """A key that opens nothing, and the code that says why."""
+    """An invalid key and the code that says why."""
 
     code: str
     cached_until: float
 
 
 class ApiKeyCache:
-    """Every key used lately, known or unknown. One look-up serves all who wait for it."""
+    """Recently used keys, valid or not, for `ttl` seconds. Concurrent requests share one look-up."""
 
     def __init__(self, find: FindKeys, *, ttl: float, size: int) -> None:
         self._find = find
@@ -58,7 +58,7 @@ class ApiKeyCache:
         self._usage: dict[UUID, float] = {}
 
     async def credential(self, authorization: bytes | None) -> Credential:
-        """Who presents this header; raises Unauthenticated when nobody living does."""
+        """Returns the credential of an Authorization header; raises Unauthenticated if there is no valid key."""
         key = _bearer(authorization)
         digest = api_keys.digest(key)
         entry = self._entries.get(digest)
@@ -75,13 +75,13 @@ class ApiKeyCache:
         return entry
 
     async def recheck(self, credentials: Sequence[Credential]) -> list[Credential | HubError]:
-        """What has become of keys: who holds each now, or why it opens nothing. Looked up anew, with one question for all."""
+        """Looks up keys again in one query; returns each key's credential, or the error if it is no longer valid."""
         rows = {row.public_id: row for row in await self._rows([credential.public_id for credential in credentials])}
         entries = [self._cache_row(rows.get(credential.public_id), credential.digest) for credential in credentials]
         return [_rejection(entry.code) if isinstance(entry, RejectedKey) else entry for entry in entries]
 
     def drain_usage(self) -> dict[UUID, datetime]:
-        """The keys used since the last call, and when."""
+        """Returns the keys used since the last call with the time of their last use."""
         usage, self._usage = self._usage, {}
         return {key_id: datetime.fromtimestamp(used_at, UTC) for key_id, used_at in usage.items()}
 
@@ -90,7 +90,7 @@ class ApiKeyCache:
         if task is None:
             task = self._pending[digest] = asyncio.create_task(self._look_up(digest, key))
             task.add_done_callback(lambda _: self._pending.pop(digest))
-        # Shielded, since the first to ask may leave while others wait.
+        # Shielded, because the first request may be cancelled while others wait.
         return await asyncio.shield(task)
 
     async def _look_up(self, digest: bytes, key: str) -> Credential | RejectedKey:
@@ -105,11 +105,11 @@ class ApiKeyCache:
         except Exception as error:
             emit(InternalFailure("", "looking up an API key", error))
             raise Unavailable(
-                "The hub cannot look up API keys now, since its database does not answer; try again."
+                "The hub cannot look up API keys because its database does not respond; try again."
             ) from None
 
     def _cache_row(self, row: api_keys.StoredKey | None, digest: bytes) -> Credential | RejectedKey:
-        """What the table says of the key with this hash, remembered."""
+        """Caches and returns the state of the key with this digest, from its table row."""
         cached_until = time.monotonic() + self._ttl
         entry: Credential | RejectedKey
         if row is None or row.viewer.key_id is None or not hmac.compare_digest(row.hash, digest):
@@ -129,14 +129,14 @@ class ApiKeyCache:
 
 
 REJECTION_TEXT = {
-    "KEY_UNKNOWN": "This API key is not known",
+    "KEY_UNKNOWN": "This API key is unknown",
     "KEY_REVOKED": "This API key was revoked",
     "KEY_EXPIRED": "This API key has expired",
 }
 
 
 def key_expired() -> Unauthenticated:
-    """Why a key opens nothing from a certain moment on."""
+    """Returns the error for an expired key."""
     return _rejection("KEY_EXPIRED")
 
 
@@ -149,6 +149,6 @@ def _bearer(authorization: bytes | None) -> str:
         raise Unauthenticated(f"The request carries no API key; {HELP}.")
     match = BEARER_PATTERN.fullmatch(authorization)
     if match is None:
-        raise Unauthenticated(f"Authorization does not hold a bearer key; {HELP}.")
-    # Whatever the bytes are, they become some text; only well-formed keys are looked up.
+        raise Unauthenticated(f"The Authorization header has no bearer key; {HELP}.")
+    # latin-1 decodes any bytes; only well-formed keys are looked up.
     return match[1].decode("latin-1")

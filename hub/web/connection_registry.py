@@ -1,6 +1,6 @@
-"""Who is connected for long, by key: counted, checked again, told when a key's rights change and when the hub stops.
+"""The registry of long-lived connections by API key: limits their number and rechecks their keys.
 
-Knows connections, and neither sockets nor what they are sent."""
+It notifies connections when a key is rejected, its rights change, or the hub stops. It is independent of the transport."""
 
 import asyncio
 import time
@@ -15,21 +15,21 @@ from hub.settings import Settings
 from hub.viewer import Viewer
 from hub.web.auth import ApiKeyCache, Credential, key_expired
 
-KEYS_PER_LOOKUP = 500  # keys per look-up
-MESSAGE_COUNT_INTERVAL = 1.0  # seconds between two tellings of how many messages were sent
+KEYS_PER_LOOKUP = 500
+MESSAGE_COUNT_INTERVAL = 1.0  # seconds between two MessagesSent events
 
 
 class RegisteredConnection(Protocol):
-    """Whoever stays."""
+    """A WebSocket session or an event stream."""
 
     def on_key_rejected(self, error: HubError) -> None:
-        """The key opens nothing any more."""
+        """Called when the key was revoked or has expired."""
 
     def on_rights_changed(self, credential: Credential) -> None:
-        """The key's holder is another now, or sees other things."""
+        """Called when the key's viewer has changed."""
 
     def on_shutdown(self) -> None:
-        """The hub stops."""
+        """Called when the hub stops."""
 
 
 @dataclass(slots=True)
@@ -37,10 +37,8 @@ class KeyConnections:
     """All connections of one key."""
 
     credential: Credential
-    viewer: (
-        Viewer  # the one object that all connections hold that see what the key sees now: thousands are compared by it
-    )
-    connections: dict[RegisteredConnection, Viewer] = field(default_factory=dict)  # in the order in which they came
+    viewer: Viewer  # shared by all connections with the key's current rights, so that a comparison is one `is`
+    connections: dict[RegisteredConnection, Viewer] = field(default_factory=dict)  # in order of registration
     expiry_timer: asyncio.TimerHandle | None = None
 
 
@@ -56,22 +54,22 @@ class ConnectionRegistry:
         self._recheck_task: asyncio.Task[None] | None = None
         self._rechecked_at = 0.0
         self.stopping = False
-        self.open_sockets = 0  # open ones, for whoever opens them to keep
-        self.messages_sent = 0  # messages since they were last told
+        self.open_sockets = 0  # counted by the WebSocket connections
+        self.messages_sent = 0  # since the last MessagesSent event
 
     def admit_unauthenticated(self, connection: RegisteredConnection) -> None:
-        """Remembers one who has not shown a key yet; raises Unavailable when there is no place."""
+        """Registers an unauthenticated socket; raises Unavailable if a limit is reached or the hub stops."""
         if self.stopping:
             raise Unavailable("The hub is stopping; connect again.")
         if (
             len(self._unauthenticated) >= self._settings.socket_init_total
             or self.open_sockets >= self._settings.socket_total
         ):
-            raise Unavailable("Too many sockets are open now; connect again, a little later.")
+            raise Unavailable("Too many sockets are open; connect again later.")
         self._unauthenticated.add(connection)
 
     def register(self, connection: RegisteredConnection, credential: Credential) -> None:
-        """Counts a connection to its key; raises LimitExceeded when the key has too many, Unavailable when the hub stops."""
+        """Registers a connection with its key; raises LimitExceeded if the key has too many, Unavailable if the hub stops."""
         if self.stopping:
             raise Unavailable("The hub is stopping; connect again.")
         limit = self._settings.socket_limit
@@ -80,7 +78,7 @@ class ConnectionRegistry:
             key_connections = self._by_key[credential.digest] = KeyConnections(credential, credential.viewer)
             self._schedule_expiry(key_connections)
         elif len(key_connections.connections) >= limit:
-            message = f"The key holds {limit} sockets and streams open already; close some, or use several keys."
+            message = f"The key already has {limit} sockets and streams open; close some, or use another key."
             raise LimitExceeded(message, code="SOCKET_LIMIT", extensions={"limit": limit})
         self._unauthenticated.discard(connection)
         shared_viewer = key_connections.viewer
@@ -92,7 +90,7 @@ class ConnectionRegistry:
             self._tick()
 
     def unregister(self, connection: RegisteredConnection, credential: Credential | None) -> None:
-        """Forgets a connection."""
+        """Removes a connection."""
         self._unauthenticated.discard(connection)
         key_connections = self._by_key.get(credential.digest) if credential else None
         if key_connections is None or connection not in key_connections.connections:
@@ -104,7 +102,7 @@ class ConnectionRegistry:
             del self._by_key[key_connections.credential.digest]
 
     def shutdown(self) -> None:
-        """The hub stops: everybody is told, and nobody comes in any more."""
+        """Rejects new connections from now on and notifies all registered ones."""
         self.stopping = True
         for connection in [
             *self._unauthenticated,
@@ -112,10 +110,10 @@ class ConnectionRegistry:
         ]:
             connection.on_shutdown()
 
-    # -- by itself ------------------------------------------------------------------------------------------------------
+    # -- periodic work --------------------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
-        """Every second while somebody is there."""
+        """Reports sent messages and starts due rechecks; runs every second while connections exist."""
         if self.messages_sent:
             emit(MessagesSent(self.messages_sent))
             self.messages_sent = 0
@@ -138,10 +136,10 @@ class ConnectionRegistry:
                 for key_connections, result in zip(batch, results, strict=True):
                     self._apply_recheck(key_connections, result)
         except Unavailable:
-            # Told already. Who is in stays: without a database there is nothing to be seen either.
+            # The look-up has logged it. Connections stay open: without a database they cannot read anything either.
             return
         except Exception as error:
-            emit(InternalFailure("", "looking at the keys of open sockets", error))
+            emit(InternalFailure("", "rechecking the keys of open connections", error))
         finally:
             self._recheck_task = None
 
@@ -163,7 +161,7 @@ class ConnectionRegistry:
                 connection.on_rights_changed(result)
 
     def _schedule_expiry(self, key_connections: KeyConnections) -> None:
-        """A key that expires does so at its moment."""
+        """Rejects the key's connections at the moment when it expires."""
         if key_connections.expiry_timer is not None:
             key_connections.expiry_timer.cancel()
             key_connections.expiry_timer = None

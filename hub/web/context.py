@@ -1,4 +1,4 @@
-"""What every transport of /graphql works with: the engine, the keys, the streams, who is there, the knobs."""
+"""The dependencies that all transports of /graphql share: engine, API keys, subscriptions, connections and settings."""
 
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from hub.web.heartbeat import TimingWheel
 
 
 class GraphQLExecutor(Protocol):
-    """The engine, as far as this package knows it."""
+    """The part of the engine that this package uses."""
 
     def operation_type(self, request: GraphQLRequest) -> OperationType: ...
 
@@ -22,7 +22,7 @@ class GraphQLExecutor(Protocol):
 
 
 class GatewayContext:
-    """One for the process. Holds no resource."""
+    """The context of a process. It owns no resource that must be closed."""
 
     def __init__(
         self, engine: GraphQLExecutor, key_cache: ApiKeyCache, subscriptions: SubscriptionOpener, settings: Settings
@@ -33,11 +33,11 @@ class GatewayContext:
         self.settings = settings
         self.connection_registry = ConnectionRegistry(key_cache, settings)
         self.timing_wheel = TimingWheel(settings.socket_ping)
-        # Seconds in which a client that is said goodbye to may take what was sent, and close, too.
+        # Seconds that a client has to receive the last bytes and close its side.
         self.close_timeout = min(5.0, settings.drain_timeout * 0.4)
 
     def is_subscription(self, request: GraphQLRequest) -> bool:
-        """Whether it asks for a subscription. What cannot be run at all is not one: the engine's answer says why."""
+        """Whether the operation is a subscription. False for an invalid document, whose errors `execute` returns."""
         try:
             return self.engine.operation_type(request) == "subscription"
         except (InvalidDocument, HubError):

@@ -1,4 +1,4 @@
-"""/healthz, /readyz and /metrics: what keepers and their machines ask. Without a key, and so without a secret."""
+"""/healthz, /readyz and /metrics for monitoring. They need no key and disclose no secret."""
 
 import asyncio
 import time
@@ -14,15 +14,15 @@ from hub.web.http import responses
 from hub.web.metrics import Metrics
 
 HEALTHY_BODY = b'{"status":"ok"}'
-PROBE_TIMEOUT = 1.0
-# Anyone may ask whether the hub is ready, so asking often must not cost the database much.
+PROBE_TIMEOUT = 1.0  # seconds
+# Seconds. Anyone may call /readyz, so frequent calls must not load the database.
 CACHE_TTL = 0.25
 
 DatabaseProbe = Callable[[], Awaitable[None]]
 
 
 class Readiness:
-    """Whether the hub can answer; `probe` raises when it cannot. Those who ask at once share one look."""
+    """Whether the hub is ready; `probe` raises if it is not. Concurrent calls share one probe."""
 
     def __init__(self, probe: DatabaseProbe) -> None:
         self._probe = probe
@@ -31,7 +31,7 @@ class Readiness:
         self._reason = ""
 
     async def reason(self) -> str:
-        """Why not; "" when ready."""
+        """Returns why the hub is not ready, or "" if it is."""
         if self._probe_task is None and time.monotonic() - self._probed_at < CACHE_TTL:
             return self._reason
         if self._probe_task is None:
@@ -44,18 +44,18 @@ class Readiness:
                 await self._probe()
             self._reason = ""
         except TimeoutError:
-            self._reason = f"the database has not answered within {PROBE_TIMEOUT:g} s"
+            self._reason = f"the database did not respond within {PROBE_TIMEOUT:g} s"
         except HubError as error:
             self._reason = error.message
         except Exception as error:
-            emit(InternalFailure("", "looking whether the hub is ready", error))
-            self._reason = "the database does not answer"
+            emit(InternalFailure("", "probing the database", error))
+            self._reason = "the database does not respond"
         self._probed_at, self._probe_task = time.monotonic(), None
         return self._reason
 
 
 def routes(probe: DatabaseProbe, metrics: Metrics | None) -> list[BaseRoute]:
-    """The routes; without /metrics when it is switched off."""
+    """Returns the routes; /metrics only if `metrics` is set."""
     readiness = Readiness(probe)
 
     async def healthz(_: Request) -> Response:

@@ -1,4 +1,4 @@
-"""One timer for the heartbeats of many: each member has its turn once per period, a few at a time."""
+"""A timing wheel: one timer calls the heartbeats of many members, each once per period."""
 
 import asyncio
 from typing import Protocol
@@ -7,14 +7,14 @@ SLOTS = 300
 
 
 class HasHeartbeat(Protocol):
-    """Whoever has a turn now and then."""
+    """A member of a timing wheel."""
 
     def on_heartbeat(self) -> None:
-        """The turn."""
+        """Called once per period."""
 
 
 class TimingWheel:
-    """Turns while it has members."""
+    """Spreads its members over SLOTS slots. The timer runs while there are members; `period` is in seconds."""
 
     def __init__(self, period: float) -> None:
         self._slot_interval = period / SLOTS
@@ -24,13 +24,14 @@ class TimingWheel:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, member: HasHeartbeat) -> None:
-        """Its first turn comes after a whole period."""
+        """Adds a member, whose first heartbeat comes after a whole period."""
         self._slot_of_member[member] = self._current_slot
         self._slots[self._current_slot].add(member)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._slot_interval, self._advance)
 
     def remove(self, member: HasHeartbeat) -> None:
+        """Removes a member, if it is in the wheel."""
         slot = self._slot_of_member.pop(member, None)
         if slot is not None:
             self._slots[slot].discard(member)

@@ -1,6 +1,6 @@
-"""uvicorn's HTTP/1.1 protocol with the deadlines and bounds that it lacks, and with refusals in JSON.
+"""uvicorn's HTTP/1.1 protocol with additional timeouts, size limits and JSON errors.
 
-A slow, silent, endless or stalled client costs one socket for a while; one that hangs up ends its request's work."""
+A slow or stalled client costs one socket for a limited time. A client that disconnects cancels its request."""
 
 import asyncio
 import re
@@ -17,27 +17,26 @@ from hub.web.http import responses
 from hub.web.websocket.connection import WebSocketConnection
 from hub.web.websocket.handshake import accept_handshake
 
-# What part of a request a timer waits for.
+# The part of a request that the timer waits for.
 NO_TIMER, HEADER_TIMER, BODY_TIMER = range(3)
 
-# A refused body is read and thrown away up to this, so that the client reads the refusal and not a reset.
+# Bytes of a rejected body that are read and discarded, so that the client gets the error, not a reset.
 MAX_DISCARDED = 32 * 1024 * 1024
 
-
-# Seconds in which a refused client may notice.
+# Seconds between the error response and the close of the connection.
 GRACEFUL_CLOSE_SECONDS = 1.0
 
-# The parser believes that after a wish for another protocol no HTTP follows, and drops the body that does
-# (Java's own client sends `Upgrade: h2c` with every first POST). As long, so that all lengths stay true.
+# After an Upgrade header the parser expects no more HTTP and drops the body (Java's HTTP client sends `Upgrade: h2c`
+# with its first POST). The header is renamed to `ignored`, which has the same length, so that all counts stay correct.
 UPGRADE_HEADER = re.compile(rb"(?<=\n)upgrade(?=[ \t]*:(?![ \t]*websocket))", re.IGNORECASE)
 
 
 class HeadersTooLarge(Exception):
-    """Raised inside the parser, which then stops."""
+    """Raised in a parser callback to stop the parser."""
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
-    """One connection. What uvicorn is given is a subclass made by `limited_by`."""
+    """One connection. uvicorn gets a subclass from `limited_by`."""
 
     settings: ClassVar[Settings]
     cors: ClassVar[responses.Cors]
@@ -52,11 +51,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self.closing_gracefully = False
         self.stopping = False
         self.task: asyncio.Task[Any] | None = None
-        self.active_cycle: RequestResponseCycle | None = None  # uvicorn's `cycle` is the last that was read
+        self.active_cycle: RequestResponseCycle | None = None  # the running one; uvicorn's `cycle` is the last one read
         self.parse_error: HubError = NOT_HTTP_ERROR
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        # Held, so that it can be ended when the client hangs up.
+        # The task is stored so that it can be cancelled when the client disconnects.
         self.active_cycle = cycle
         self.task = self.loop.create_task(cycle.run_asgi(app))
         self.tasks.add(self.task)
@@ -68,7 +67,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def _send_whole_response(
         self, cycle: RequestResponseCycle, status: int, headers: responses.HeaderList, body: bytes
     ) -> bool:
-        """A whole answer in one write, for a fifth of what ASGI's two messages cost; False when it cannot be."""
+        """Sends a complete response in one write, at a fifth of the cost of two ASGI messages; False if it cannot."""
         if cycle.response_started or cycle.flow.write_paused or cycle.scope["method"] == "HEAD":
             return False
         if cycle.disconnected:
@@ -109,7 +108,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._break_cycles()
 
     def _break_cycles(self) -> None:
-        """Forgets what knows this object, too: collections that find such circles are seldom."""
+        """Breaks the reference cycles of this object, which the rare full garbage collections would free late."""
         if self.scope is not None:
             self.scope["state"].clear()
         self.parser = self.cycle = self.scope = self.active_cycle = None  # type: ignore[assignment]
@@ -141,7 +140,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._arm_timer()
 
     def on_headers_complete(self) -> None:
-        # The first number counts whole chunks; only when it is large is it worth counting exactly.
+        # `header_bytes` counts whole reads. The exact size is computed only if that is over the limit.
         limit = self.settings.header_limit
         if (
             self.header_bytes > limit
@@ -166,9 +165,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self.loop.call_later(self.settings.request_timeout, self._abort_if_stalled, unsent)
 
     def shutdown(self) -> None:
-        """uvicorn stops. A client that does not know may be sending its next request: it is answered, as the last one here.
+        """Makes the current or next request the last one of the connection; uvicorn calls it at shutdown.
 
-        A connection on which nothing comes is left to the timer that closes idle ones at any time."""
+        An idle connection is closed by its keep-alive timer."""
         self.stopping = True
         if self.cycle is not None:
             self.cycle.keep_alive = False
@@ -178,9 +177,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         return method == b"GET" and version == "1.1" and bool(self._get_upgrade() == b"websocket")
 
     def _upgrade(self, rest: bytes) -> None:
-        """The connection becomes a WebSocket's, with all that came behind the request; or the request is refused."""
+        """Hands the connection and the bytes after the request to a WebSocket, or rejects the request."""
         if self.cycle is not None and not self.cycle.response_complete:
-            # An earlier request is not answered yet, and a refusal would be taken for its answer.
+            # An earlier request has no response yet, and the client would take an error for that response.
             self.transport.close()
             return
         try:
@@ -202,7 +201,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             socket.data_received(rest)
 
     def _arm_timer(self) -> None:
-        """Have a timer for what is awaited; none while a request is answered."""
+        """Starts the timer for the awaited part of a request; there is none while a request is processed."""
         responding = self.cycle is not None and not self.cycle.response_complete
         phase = BODY_TIMER if self.in_body else NO_TIMER if responding else HEADER_TIMER
         if phase == self.timer_phase:
@@ -212,7 +211,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self.timer = None
         self.timer_phase = phase
         if phase:
-            # A body has its deadline from the endpoint, which can say so; this is for bodies that nobody reads.
+            # The endpoint enforces the body's deadline with an error; this timer covers bodies that no one reads.
             seconds = self.settings.header_timeout if phase == HEADER_TIMER else self.settings.request_timeout + 1
             self.timer = self.loop.call_later(seconds, self._on_timeout)
 
@@ -227,7 +226,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _reject(self, error: HubError) -> None:
-        """Answer in the endpoint's place and close; only close where an answer would be taken for another request's."""
+        """Sends an error response and closes; only closes if the client would take it for another request's response."""
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
             if cycle.response_started or not self.in_body or self.pipeline:
@@ -242,7 +241,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             b"content-type: application/json; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(STATUS_LINE[status] + lines + header_template % len(body) + body)
-        # Closing now would reset the connection while the client still sends, and the answer with it.
+        # A full close while the client still sends would reset the connection and lose the response.
         self.closing_gracefully = True
         self.transport.write_eof()
         self.loop.call_later(GRACEFUL_CLOSE_SECONDS, self.transport.close)
@@ -250,13 +249,13 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def _headers_too_large(self) -> HubError:
         limit = self.settings.header_limit
-        message = f"The request's line and headers are larger than {limit} bytes; send long documents by POST."
+        message = f"The request line and headers are larger than {limit} bytes; send long documents by POST."
         return LimitExceeded(message, code="HEADERS_TOO_LARGE", extensions={"limit": limit})
 
     def _abort_if_stalled(self, unsent: int) -> None:
-        """A client that takes its time may have it; one that takes nothing may not hold the answer's memory."""
+        """Aborts the connection if the client has read nothing since the last check; a slow reader may continue."""
         if self.parser is None:
-            return  # the connection is a WebSocket's now, or gone
+            return  # upgraded to a WebSocket, or closed
         remaining = self.transport.get_write_buffer_size()
         if remaining >= unsent:
             self.transport.abort()
@@ -264,11 +263,13 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self.loop.call_later(self.settings.request_timeout, self._abort_if_stalled, remaining)
 
 
-NOT_HTTP_ERROR = BadInput("This is not HTTP/1.1; a line, a header or a chunk cannot be read.", code="BODY_MALFORMED")
+NOT_HTTP_ERROR = BadInput(
+    "The request is not valid HTTP/1.1; correct the request line, headers or chunks.", code="BODY_MALFORMED"
+)
 
 
 def limited_by(settings: Settings) -> type[LimitedHttpProtocol]:
-    """The protocol class for one hub; uvicorn makes an object of it per connection."""
+    """Returns the protocol class that is bound to a hub's settings; uvicorn instantiates it per connection."""
     return type(
         "ConfiguredHttpProtocol",
         (LimitedHttpProtocol,),

@@ -1,6 +1,6 @@
-"""Counts what observability tells, for Prometheus. Plain numbers on the way in; names, labels and text only when scraped.
+"""Prometheus metrics: counts observability events as plain numbers and builds names, labels and text only when scraped.
 
-Labels come from closed sets, so that no client can make the table grow. Workers of one hub add up by files."""
+Labels come from closed sets, so clients cannot add series. The workers of a hub share their counts through files."""
 
 import os
 import time
@@ -37,7 +37,7 @@ BUCKET_LABELS = (*(str(bound) for bound in LATENCY_BUCKETS), "+Inf")
 OPERATIONS = ("query", "mutation", "subscription")
 STAGES = ("parse", "validate", "document", "plan", "sql", "resolve", "splice")
 
-# Seconds after which a worker that has left no numbers, as it does every second, is gone with all it had open.
+# Seconds without a save (there is one per second) after which a worker counts as dead, with no open connections.
 WORKER_TTL = 10.0
 
 REQUEST_LABELS = ("operation", "status", "code")
@@ -47,10 +47,10 @@ EVENT_COUNTERS: dict[type[Event], tuple[str, str]] = {
     PlanCompiled: ("hub_plans", "Operations of a shape not seen before."),
     InternalFailure: ("hub_failures", "Faults of the hub itself."),
     LeadershipAcquired: ("hub_leadership_acquired", "Times that this process became the sequencer's leader."),
-    LeadershipLost: ("hub_leadership_lost", "Times that it lost leadership unexpectedly."),
+    LeadershipLost: ("hub_leadership_lost", "Times that this process lost leadership unexpectedly."),
 }
 
-# What is open: one up, one down.
+# The gauges of open sockets and streams, and their steps.
 GAUGE_STEPS: dict[type[Event], tuple[str, int]] = {
     SocketOpened: ("hub_sockets_open", 1),
     SocketClosed: ("hub_sockets_open", -1),
@@ -68,11 +68,11 @@ SEQUENCING_COUNTERS = {
 
 
 class Metrics(Collector):
-    """One process's numbers, and the sum of all workers' when there is a folder that they share."""
+    """The metrics of one process, or the sum over all workers if they share a folder."""
 
     def __init__(self, shared_folder: Path | None = None) -> None:
         self._shared_folder = shared_folder
-        # By operation, status and code: how many, their statements, their seconds, and how many per bucket.
+        # By operation, status and code: count, statements, seconds, and the count per latency bucket.
         self._requests: RequestCounts = {}
         self._counts: dict[str, float] = defaultdict(float)
         self._gauges: dict[str, int] = dict.fromkeys(GAUGES, 0)
@@ -112,7 +112,7 @@ class Metrics(Collector):
             self._counts[stage if stage in STAGES else "other"] += ms
 
     def save(self) -> None:
-        """Leave this worker's numbers where the one that is scraped finds them."""
+        """Saves this worker's counts to the shared folder, where the scraped worker reads them."""
         if self._shared_folder:
             file = self._shared_folder / f"{os.getpid()}.json"
             temporary = file.with_suffix(".new")
@@ -120,12 +120,12 @@ class Metrics(Collector):
             temporary.replace(file)
 
     def exposition(self) -> bytes:
-        """The page that Prometheus reads."""
+        """Returns the metrics in Prometheus's text format."""
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
         requests, counts, gauges = self._totals()
-        request_counter = CounterMetricFamily("hub_requests", "Requests answered or refused.", labels=REQUEST_LABELS)
+        request_counter = CounterMetricFamily("hub_requests", "Requests that got a response.", labels=REQUEST_LABELS)
         for (operation, status, code), numbers in sorted(requests.items()):
             request_counter.add_metric([operation, str(status), code], numbers[0])
         yield request_counter
@@ -133,7 +133,7 @@ class Metrics(Collector):
         statement_count = sum(numbers[1] for numbers in requests.values())
         yield CounterMetricFamily("hub_statements", "SQL statements sent for requests.", statement_count)
         stage_counter = CounterMetricFamily(
-            "hub_stage_seconds", "Time spent per stage of answering.", labels=("stage",)
+            "hub_stage_seconds", "Time spent per stage of execution.", labels=("stage",)
         )
         for stage in (*STAGES, "other"):
             if stage in counts:
@@ -178,7 +178,7 @@ class Metrics(Collector):
 
 
 def _histogram(requests: RequestCounts) -> Metric:
-    family = HistogramMetricFamily("hub_request_seconds", "Time from headers to answer.", labels=("operation",))
+    family = HistogramMetricFamily("hub_request_seconds", "Time from headers to response.", labels=("operation",))
     for operation in (*OPERATIONS, "none"):
         samples = [numbers for (operation_type, _, _), numbers in requests.items() if operation_type == operation]
         if samples:

@@ -1,7 +1,6 @@
-"""The GraphiQL page and its files: security headers, caching, and who is shown the demo's key.
+"""Serves the GraphiQL and live pages and their files, with security headers, caching and the demo key for local browsers.
 
-What the page does is written in ui/ and built into static/; this file knows its names only from the manifest
-that the build leaves there.
+The pages' source is in ui/, built into static/. The build's manifest lists the file names.
 """
 
 import json
@@ -41,14 +40,14 @@ CONTENT_TYPES = {
     ".txt": "text/plain; charset=utf-8",
 }
 CACHE_FOREVER = "public, max-age=31536000, immutable"
-NOT_BUILT = "The pages' files are made when the hub is installed. In a checkout, run `pip install --no-deps -e .`\n"
+NOT_BUILT = "The pages are built when the hub is installed. In a checkout, run `pip install --no-deps -e .`\n"
 HOST_PATTERN = re.compile(r"(?:\[(?P<address>[0-9a-fA-F:.]+)\]|(?P<name>[a-zA-Z0-9.-]+))(?::\d+)?")
-# What a proxy adds (a bare one speaks HTTP/1.0, which no browser does). Behind one, every client seems to be local.
+# Headers that a proxy adds. Behind a proxy, every client seems to be local. (A proxy without them uses HTTP/1.0.)
 FORWARDING_HEADERS = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 
 
 class PageEntry(NamedTuple):
-    """The files that a page begins with."""
+    """The entry files of a page."""
 
     script: str
     style: str
@@ -56,9 +55,9 @@ class PageEntry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What the build made: the names of each page's entry files, and every file as it is and compressed, in memory.
+    """The build's output in memory (2 MB): each page's entry files, and every file plain and compressed.
 
-    (2 MB. So a file is served by its name in a table, never by a path, and a rebuild cannot break a running hub.)
+    So requests look up a name in a table, never a path, and a rebuild cannot break a running hub.
     """
 
     pages: Mapping[str, PageEntry]
@@ -67,7 +66,7 @@ class Bundle:
 
     @classmethod
     def read(cls, folder: Path) -> "Bundle | None":
-        """The bundle in the folder; None when it was not built, or not completely."""
+        """Reads the bundle from a folder; returns None if the build is missing or incomplete."""
         try:
             manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
             files = {
@@ -80,7 +79,7 @@ class Bundle:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address or the name `localhost` is this machine; no other name is, wherever it may resolve to."""
+    """Whether a host is a loopback address or `localhost`. Other names count as remote, even if they resolve to loopback."""
     if host.lower() == "localhost":
         return True
     try:
@@ -90,9 +89,9 @@ def is_loopback(host: str) -> bool:
 
 
 def is_local(connection: HTTPConnection, bound_to: str) -> bool:
-    """True only for a client on this machine that asks, by a loopback name, a hub that nobody else can reach.
+    """Whether the hub listens on loopback only, and the client connects from loopback with a loopback Host header.
 
-    The name matters: a foreign page can make its own host name resolve to 127.0.0.1, and is then of one origin with us.
+    The Host check prevents DNS rebinding: a foreign page's host name can resolve to 127.0.0.1 and be same-origin.
     """
     if connection.scope["http_version"] == "1.0" or any(name in connection.headers for name in FORWARDING_HEADERS):
         return False
@@ -105,7 +104,7 @@ def is_local(connection: HTTPConnection, bound_to: str) -> bool:
 def _html(bundle: Bundle, name: str, title: str, metas: Mapping[str, str]) -> str:
     script, style = bundle.pages[name]
     meta_tags = "\n".join(f'<meta name="hub:{name}" content="{escape(value)}">' for name, value in metas.items())
-    # Addresses are relative, so that the page works under any prefix that a proxy puts before it.
+    # URLs are relative, so that the page works under any path prefix of a proxy.
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -128,7 +127,7 @@ def _html(bundle: Bundle, name: str, title: str, metas: Mapping[str, str]) -> st
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """The answers: the pages, one of their files, and what only a browser on this machine is told."""
+    """The handlers for the pages, their files, and the configuration that only local browsers get."""
 
     bundle: Bundle | None
     demo_key: Callable[[], str | None]
@@ -136,9 +135,11 @@ class Pages:
     title: str
 
     async def graphiql(self, request: Request) -> Response:
+        """GET /graphiql"""
         return self._page("graphiql", self.title, request)
 
     async def live(self, request: Request) -> Response:
+        """GET /live"""
         return self._page("live", f"{self.title}, live", request)
 
     def _page(self, name: str, title: str, request: Request) -> Response:
@@ -154,8 +155,9 @@ class Pages:
         return Response(body, 200, headers, "text/html")
 
     async def config(self, request: Request) -> Response:
+        """GET /graphiql/config.json: the headers with the demo key, for local same-origin requests only; else 404."""
         headers = {**PAGE_SECURITY_HEADERS, "Cache-Control": "no-store"}
-        # A page of another port of this machine is local too, but not ours.
+        # A page on another port of this machine is local too, but of another origin.
         same_origin = request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
         key = self.demo_key() if same_origin and is_local(request, self.bound_to) else None
         if key is None:
@@ -163,13 +165,14 @@ class Pages:
         return JSONResponse({"headers": {"Authorization": f"Bearer {key}"}}, 200, headers)
 
     async def file(self, request: Request) -> Response:
+        """GET /graphiql/static/{name}: a file of the bundle, compressed if the client accepts gzip."""
         name = request.path_params["name"]
         contents = self.bundle.files.get(name) if self.bundle else None
         if contents is None:
             return PlainTextResponse("not found\n", 404, {**PAGE_SECURITY_HEADERS, "Cache-Control": "no-store"})
         body, compressed = contents
         suffix = Path(name).suffix
-        # Every name but that of the licences holds a hash of the content.
+        # Every file name except that of the licences contains a content hash.
         headers = {
             **PAGE_SECURITY_HEADERS,
             "Cache-Control": "no-cache" if suffix == ".txt" else CACHE_FOREVER,
@@ -191,7 +194,7 @@ def routes(
     title: str = "Customer hub",
     folder: Path = STATIC_FOLDER,
 ) -> list[BaseRoute]:
-    """The routes of /graphiql and /live; none when they are switched off. `bound_to` is the address that is listened on."""
+    """Returns the routes of /graphiql and /live, or none if they are disabled. `bound_to` is the listening address."""
     if not enabled:
         return []
     pages = Pages(Bundle.read(folder), demo_key, bound_to, title)

@@ -1,4 +1,4 @@
-"""Listening and stopping in one process: the socket and the server. Several processes are workers.py's."""
+"""The HTTP server of one process: binds the address, serves and shuts down. workers.py runs several processes."""
 
 import asyncio
 import contextlib
@@ -23,14 +23,14 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def bind(settings: Settings) -> socket.socket:
-    """Take the address. Nobody is let in before `listen`, so that no client waits for a hub that is still starting."""
+    """Binds the address without listening, so that clients are refused until the hub has started."""
     host, port = settings.host, settings.port
     try:
         family, socket_type, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except OSError:
-        message = f"HUB_HOST: {host!r} is not an address of this machine; give one, such as 127.0.0.1, with --host."
+        message = f"HUB_HOST: {host!r} is not an address of this machine; pass one, such as 127.0.0.1, with --host."
         raise Misconfigured(message, argument="HUB_HOST") from None
     bound = socket.socket(family, socket_type, protocol)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -44,29 +44,29 @@ def bind(settings: Settings) -> socket.socket:
 
 
 def url(settings: Settings, bound: socket.socket) -> str:
-    """Where a browser on this machine finds the hub."""
+    """Returns the hub's URL for a browser on this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
     return f"http://{f'[{host}]' if ':' in host else host}:{bound.getsockname()[1]}"
 
 
 def _pending_connections(bound: socket.socket) -> Iterator[socket.socket]:
-    """The connections that wait to be accepted."""
+    """Yields the connections in the listen backlog."""
     bound.setblocking(False)
-    with contextlib.suppress(OSError):  # there is none any more
+    with contextlib.suppress(OSError):  # the backlog is empty
         while True:
             yield bound.accept()[0]
 
 
 class HttpServer(uvicorn.Server):
-    """uvicorn's server, stopped by signals without dying of them, and, in a worker, when the process above is gone."""
+    """uvicorn's server with a graceful stop on signals and, in a worker, on the exit of the parent process."""
 
     def __init__(self, config: uvicorn.Config, connection_registry: ConnectionRegistry) -> None:
         super().__init__(config)
         self.connection_registry = connection_registry
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        # Whoever connects now would be cut off: so nobody can any more, before many are said goodbye to. Whom the kernel has
-        # let in already, and who may have sent a request, is answered like the others.
+        # Stop listening first: a new connection would only be closed again. Connections in the backlog may already
+        # have sent a request, so they are accepted and served like the open ones.
         pending = [accepted for bound in sockets or () for accepted in _pending_connections(bound)]
         for server in self.servers:
             server.close()
@@ -97,7 +97,7 @@ class HttpServer(uvicorn.Server):
 
     def _on_parent_exit(self, sentinel: int) -> None:
         asyncio.get_running_loop().remove_reader(sentinel)
-        self._begin_shutdown("the process above is gone")
+        self._begin_shutdown("the parent process has exited")
 
     def _begin_shutdown(self, reason: str) -> None:
         if not self.should_exit:
@@ -106,7 +106,7 @@ class HttpServer(uvicorn.Server):
 
 
 def create_server(app: AsgiApp, settings: Settings) -> HttpServer:
-    """A server that answers requests until a signal, and then ends those that are open, for a while."""
+    """Creates a server that serves until a stop signal, then drains open requests for up to the drain timeout."""
     config = uvicorn.Config(
         app,
         http=limited_by(settings),

@@ -1,4 +1,4 @@
-"""One stream, as the transport that carries it holds it: opened, cancelled, closed, ended, and told of. Knows no wire."""
+"""The transport's side of one stream: attaches, closes, rejects and logs it. The same for WebSocket and SSE."""
 
 import itertools
 import secrets
@@ -20,12 +20,12 @@ _request_numbers = itertools.count(1)
 
 
 def new_request_id() -> str:
-    """Unique among all that this hub answers."""
+    """Returns a request id that is unique among the hub's processes."""
     return f"{_process_id}-{next(_request_numbers):x}"
 
 
 def client_errors(error: Exception, request_id: str, activity: str) -> ErrorList:
-    """What a client is told of an exception; a fault of ours is told to the log, and to the client by its request id."""
+    """Returns the errors for the client. An internal failure is logged; the client gets only the request id."""
     if isinstance(error, SubscriptionRejected):
         return error.errors
     if isinstance(error, HubError):
@@ -33,19 +33,19 @@ def client_errors(error: Exception, request_id: str, activity: str) -> ErrorList
     if isinstance(error, InvalidDocument):
         return [dict(graphql_error.formatted) for graphql_error in error.errors]
     emit(InternalFailure(request_id, activity, error))
-    message = f"The hub failed; tell its keeper the request id {request_id}."
+    message = f"The hub failed; report the request id {request_id} to its operator."
     return [Internal(message, extensions={"requestId": request_id}).to_graphql()]
 
 
 def first_code(errors: ErrorList) -> str:
-    """The code of the first error."""
+    """Returns the code of the first error, or "" if there is none."""
     return str(errors[0].get("extensions", {}).get("code", "")) if errors else ""
 
 
 class StreamSink:
     """The base of every sink: it holds the stream from `attach` to `record_close`.
 
-    Whoever wants its end calls `close_with_reason` or `cancel`."""
+    `close_with_reason`, `cancel` and `reject` end the stream."""
 
     __slots__ = ("close_reason", "key", "name", "pending_close_reason", "request_id", "sent", "started_at", "stream")
     transport = ""
@@ -56,12 +56,12 @@ class StreamSink:
         self.name = (request.operation_name or "")[:NAME_LENGTH]
         self.key = key
         self.stream: OpenSubscription | None = None
-        self.pending_close_reason = ""  # it is closed for this as soon as it is open
-        self.close_reason = ""  # why; "" while messages may be sent
+        self.pending_close_reason = ""  # the reason to close the stream with, also while it is still opening
+        self.close_reason = ""  # "" while messages may be sent
         self.sent = 0
 
     def attach(self, stream: OpenSubscription) -> None:
-        """The stream is open; it may have sent or ended already."""
+        """Attaches the open stream, which may have sent messages or ended already."""
         emit(StreamOpened(self.request_id, self.name, self.key, self.transport))
         if self.close_reason:
             self._emit_closed()
@@ -72,9 +72,9 @@ class StreamSink:
             self.close_with_reason(self.pending_close_reason)
 
     def close_with_reason(self, reason: str) -> None:
-        """The stream says so to its client, and ends; one that is still being opened does when it is open.
+        """Closes the stream with a last message; a stream that is still opening closes when it is open.
 
-        When the hub stops it says nothing: clients take an end for the end, and a lost connection for what it is."""
+        "STOPPING" closes it without a message: clients reconnect after a lost connection, but not after `complete`."""
         stream, self.pending_close_reason = self.stream, reason
         if stream is not None and reason == "STOPPING":
             self.cancel(reason)
@@ -83,31 +83,31 @@ class StreamSink:
             self.end()
 
     def cancel(self, reason: str) -> None:
-        """The client wants no more, is gone, or may not have more: nothing is sent from now on."""
+        """Ends the stream without a message."""
         stream = self.stream
         self.record_close(reason)
         if stream is not None:
             self._run_safely(stream.cancel)
 
     def reject(self, errors: ErrorList) -> None:
-        """It may go on no longer: the client is told why."""
+        """Ends the stream with errors."""
         stream = self.stream
         self.end(errors)
         if stream is not None:
             self._run_safely(stream.cancel)
 
     def end(self, errors: ErrorList = ()) -> None:
-        """Overridden by each transport, which sends its last message if `record_close` says that it is the first end."""
+        """Ends the sink. Each transport overrides it to send its last message if `record_close` returns True."""
         self.record_close(first_code(errors) or self.pending_close_reason or "complete")
 
     def record_close(self, reason: str) -> bool:
-        """Remembers why nothing more is sent; false when that was so before."""
+        """Records why the stream is closed; returns False if it was closed before."""
         if self.close_reason:
             return False
         self.close_reason = reason
         if self.stream is not None:
             self._emit_closed()
-            self.stream = None  # which knows its sink: the two would hold each other
+            self.stream = None  # breaks the reference cycle between stream and sink
         return True
 
     def _emit_closed(self) -> None:

@@ -1,4 +1,4 @@
-"""Several processes behind one socket: started, watched, started again when one dies, stopped together."""
+"""Runs several worker processes behind one socket: starts, supervises, restarts and stops them."""
 
 import signal
 import time
@@ -9,20 +9,20 @@ from multiprocessing.context import SpawnProcess
 from hub.observability import InternalFailure, emit
 from hub.web.server import STOP_SIGNALS
 
-# A worker that ends sooner than this never worked; starting it again would end the same way.
+# Seconds. A worker that exits sooner failed to start, and a restart would fail too.
 MIN_UPTIME = 5.0
-# Seconds that a worker has, beyond its requests' time to drain, to end by itself.
+# Seconds after the drain timeout before a worker is killed.
 KILL_GRACE = 5.0
-# Not forked: the process above may have threads.
+# Not fork: the parent process may have threads.
 spawn_context = get_context("spawn")
 
 
 class WorkerDied(Exception):
-    """A worker ended although nobody had told it to."""
+    """A worker exited without a stop signal."""
 
 
 class Workers:
-    """`count` processes, each of which runs `target(*arguments)`: importable, and ended by SIGTERM or its parent's death."""
+    """`count` processes that run `target(*arguments)`. `target` is importable; it ends on SIGTERM or its parent's death."""
 
     def __init__(
         self, count: int, target: Callable[..., None], arguments: tuple[object, ...], drain_timeout: float
@@ -32,7 +32,7 @@ class Workers:
         self._stopping: float | None = None
 
     def run(self) -> bool:
-        """Until all have ended; true when they did because a signal told them to."""
+        """Runs until all workers have exited; returns whether a signal stopped them."""
         previous_handlers = {
             signal_number: signal.signal(signal_number, lambda *_: self._stop()) for signal_number in STOP_SIGNALS
         }
@@ -52,7 +52,7 @@ class Workers:
         process = spawn_context.Process(target=self._target, args=self._arguments)
         process.start()
         self._running[process] = time.monotonic()
-        if self._stopping is not None:  # it was told to meanwhile, and told this one nothing
+        if self._stopping is not None:  # a stop signal arrived while the process started
             process.terminate()
 
     def _stop(self) -> None:
@@ -61,7 +61,7 @@ class Workers:
             process.terminate()
 
     def _check_processes(self) -> bool:
-        """False when a worker could not be started at all, and so all are stopped."""
+        """Restarts dead workers; stops all and returns False if one failed to start."""
         now, healthy = time.monotonic(), True
         for process, started_at in list(self._running.items()):
             if process.exitcode is None:

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 from hub.db.pool import Connection, Pool
 from hub.domain.access.secrets import Encryptor
-from hub.domain.webhooks import queue as queue
+from hub.domain.webhooks import queue
 from hub.domain.webhooks.queue import AttemptResult, Capacity, StoredResult
 from hub.engine.catalog.scalars import encode_id
 from hub.errors import HubError
@@ -70,22 +70,22 @@ class Deliverer:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Deliverer"]:
         """Delivers while the body runs, then waits for the requests in flight."""
-        sending, writing = asyncio.create_task(self._send_loop()), asyncio.create_task(self._write_loop())
+        send_task, write_task = asyncio.create_task(self._send_loop()), asyncio.create_task(self._write_loop())
         try:
             yield self
         finally:
-            self._stopping = True  # not cancelled at once: the database may have granted a lease that nobody would use
+            self._stopping = True  # not cancelled at once: the database may have granted a lease that would stay unused
             self._wakeup.set()
-            await asyncio.wait((sending,), timeout=SHUTDOWN_TIMEOUT)
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
+            await asyncio.wait((send_task,), timeout=SHUTDOWN_TIMEOUT)
+            send_task.cancel()
+            await asyncio.gather(send_task, return_exceptions=True)
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=SHUTDOWN_TIMEOUT)
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            writing.cancel()
-            await asyncio.gather(writing, return_exceptions=True)
+            write_task.cancel()
+            await asyncio.gather(write_task, return_exceptions=True)
             with suppress(Exception):
                 await self._flush_results()
             self._http_client.close()

@@ -91,8 +91,8 @@ class WebhookExpander:
         self._next_full_scan = 0.0
         self._any_active = True  # whether an active webhook exists
         self._lagging = False  # whether a webhook is behind `_scanned_to`
-        # This process has scanned up to `_scanned_to`; all changes after `_own_changes_from` are of webhook tables.
-        self._own_changes_from = self._scanned_to = -1
+        # This process has scanned up to `_scanned_to`; all changes after `_webhook_changes_after` are of webhook tables.
+        self._webhook_changes_after = self._scanned_to = -1
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["WebhookExpander"]:
@@ -155,15 +155,15 @@ class WebhookExpander:
         last_position = state.last_position
         # True at the start, after a long pause, and after a restore.
         if not state.least_position - 1 <= self._scanned_to <= last_position:
-            self._own_changes_from = self._scanned_to = last_position
+            self._webhook_changes_after = self._scanned_to = last_position
         headers: list[ChangeHeader] = []
         if last_position > self._scanned_to:
             headers = await self._feed.headers_after(self._scanned_to, CHANGES_PER_BATCH)
-        foreign = [header for header in headers if header.table not in WEBHOOK_TABLE_NAMES]
-        if headers and not foreign:
+        external = [header for header in headers if header.table not in WEBHOOK_TABLE_NAMES]
+        if headers and not external:
             self._scanned_to = headers[-1].position
         end_position = headers[-1].position if headers else self._scanned_to
-        return ChangeBatch(foreign, end_position), len(headers) == CHANGES_PER_BATCH
+        return ChangeBatch(external, end_position), len(headers) == CHANGES_PER_BATCH
 
     async def _expand_batch(self, new_changes: ChangeBatch) -> bool:
         """Advances the webhooks that are furthest behind; returns whether there may be more."""
@@ -203,11 +203,11 @@ class WebhookExpander:
 
     def _mark_scanned(self, new_changes: ChangeBatch) -> None:
         if new_changes.headers:
-            self._own_changes_from = new_changes.headers[-1].position
+            self._webhook_changes_after = new_changes.headers[-1].position
         self._scanned_to = new_changes.end_position
 
     def _batch_start(self, position: int) -> int:
-        return self._scanned_to if self._own_changes_from <= position <= self._scanned_to else position
+        return self._scanned_to if self._webhook_changes_after <= position <= self._scanned_to else position
 
     async def _read_batch(self, start: int) -> ChangeBatch:
         try:

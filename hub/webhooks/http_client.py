@@ -131,6 +131,7 @@ class HttpConnection(asyncio.Protocol):
             self._completed.set_result(None)
 
     def close(self) -> None:
+        """Closes the connection at once."""
         self.open = False
         if self._transport is not None:
             self._transport.abort()

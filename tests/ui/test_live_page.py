@@ -210,7 +210,7 @@ async def test_a_refused_key_is_reported_and_a_new_one_is_stored_in_the_tab(
     await page.send("Page.navigate", url=f"{restartable_hub.url}/live#{QUICK}")
     assert (
         await page.wait_for("document.querySelector('dialog[open] .refusal')?.textContent")
-        == "The hub refuses this key."
+        == "The hub rejects this key."
     )
     await page.send("Input.insertText", text=key)
     await page.press("Enter")

@@ -117,7 +117,7 @@ async def test_a_subscription_that_is_no_request_closes_the_socket(payload: Any)
 async def test_the_reason_says_what_is_wrong() -> None:
     async with run_fake_engine_hub() as hub, open_websocket(hub) as client:
         await client.send(type="subscribe", id="a", payload={})
-        assert await client.wait_closed() == (4400, "query is missing; give the GraphQL document as a text.")
+        assert await client.wait_closed() == (4400, "query is missing; send the GraphQL document as a string.")
 
 
 async def test_an_id_that_is_in_use_closes_the_socket() -> None:

@@ -129,7 +129,7 @@ class GraphQLEndpoint:
                 status = responses.CLIENT_CLOSED_REQUEST
                 reply = _error_reply(Unavailable("The hub is stopping; try again."))._replace(response=NO_RESPONSE)
         except Exception as error:
-            emit(InternalFailure(state.request_id, "answering a request", error))
+            emit(InternalFailure(state.request_id, "handling a request", error))
             message = f"The hub failed; report the request id {state.request_id} to its operator."
             reply = _error_reply(Internal(message, extensions={"requestId": state.request_id}))
         deadline.cancel()

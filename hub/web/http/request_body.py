@@ -38,6 +38,7 @@ async def read(receive: Receive, content_length: bytes | None, limit: int) -> by
 
 
 def too_large(limit: int) -> HubError:
+    """Returns the error for a body of more than `limit` bytes."""
     message = (
         f"The body is larger than {limit} bytes; send a smaller document or smaller variables, or several requests."
     )

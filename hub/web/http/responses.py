@@ -104,6 +104,7 @@ class Cors:
     allowed_origins: Sequence[str]
 
     def headers(self, origin: bytes | None) -> HeaderList:
+        """Returns the CORS headers of a response; none for an origin that is not allowed."""
         if origin is None or not self._allows(origin):
             return []
         return [
@@ -112,6 +113,7 @@ class Cors:
         ]
 
     def preflight(self, origin: bytes | None) -> HeaderList:
+        """Returns the CORS headers of a preflight response; none for an origin that is not allowed."""
         if origin is None or not self._allows(origin):
             return []
         return [

@@ -250,7 +250,7 @@ class WebSocketConnection(asyncio.Protocol):
         """Sends a close frame; the client has `close_timeout` seconds to receive it and to close its side."""
         if self.closing:
             return
-        # In any other state the parser has read a frame that closes the connection, and has its own close frame ready.
+        # In any other state the parser has read a closing frame, and has its own close frame ready.
         if self.parser.state is State.OPEN:
             self.parser.send_close(code, frames.truncate_reason(reason))
         self._send_pending()

@@ -1,4 +1,4 @@
-"""The graphql-transport-ws protocol: authentication, open operations and message handlers. Knows no socket.
+"""The graphql-transport-ws protocol: authentication, open operations and message handlers, without any I/O.
 
 An operation that is rejected gets an `error` message. A protocol violation closes the socket with the protocol's code."""
 
@@ -25,6 +25,8 @@ STOPPING_ERROR = Unavailable("The hub is stopping; connect again.")
 
 
 class SessionState(Enum):
+    """NEW until `connection_init` arrives, AUTHENTICATING during the key look-up, then OPEN, finally CLOSED."""
+
     NEW, AUTHENTICATING, OPEN, CLOSED = range(4)
 
 

@@ -32,8 +32,8 @@ export function subscription(operation, documentAST, authorization) {
         lost = state === "lost";
       });
       const stop = follow(client, operation, cursorVariable(operation, documentAST), {
-        next(answer) {
-          if (!shown.data || !isControlMessage(answer)) shown = answer;
+        next(response) {
+          if (!shown.data || !isControlMessage(response)) shown = response;
           sink.next(shown);
         },
         end(errors) {

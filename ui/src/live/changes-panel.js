@@ -5,7 +5,7 @@ import CHANGES from "./changes.graphql";
 import { highlight, make } from "./dom.js";
 import { exactly, time, word } from "./format.js";
 
-const MOST = 50;
+const MAX_ROWS = 50;
 const SIGNS = { CREATE: "+", UPDATE: "~", DELETE: "−", ENTER: "→", LEAVE: "←" };
 // After other reasons the stream continues without a gap.
 const REASONS = {
@@ -48,7 +48,7 @@ export function changesPanel() {
   function add(row) {
     rows.prepend(row);
     highlight(row);
-    while (rows.children.length > MOST) rows.lastChild.remove();
+    while (rows.children.length > MAX_ROWS) rows.lastChild.remove();
   }
 
   function gap(text) {

@@ -41,7 +41,7 @@ function initials(name) {
 }
 
 function summary() {
-  const face = make("div", { class: "face", "aria-hidden": "true" });
+  const avatar = make("div", { class: "avatar", "aria-hidden": "true" });
   const name = make("h1");
   const [stage, tier, status] = ["stage", "tier", "status"].map((name) => make("span", { class: `badge ${name}` }));
   const facts = ["Owner", "Unit", "Country", "Ordered in all", "Last order"].map((label) => {
@@ -50,11 +50,11 @@ function summary() {
   });
   const badges = make("p", { class: "badges" }, stage, tier, status);
   const list = make("dl", { class: "facts" }, ...facts.map(({ element }) => element));
-  const element = make("header", { class: "panel who" }, face, make("div", { class: "name" }, name, badges), list);
+  const element = make("header", { class: "panel who" }, avatar, make("div", { class: "name" }, name, badges), list);
   function fill(customer) {
     const { sum, max } = customer.orders.stats;
     show(name, customer.name);
-    face.textContent = initials(customer.name);
+    avatar.textContent = initials(customer.name);
     showBadge(stage, customer.stage);
     showBadge(tier, customer.tier);
     showBadge(status, customer.status);
@@ -98,15 +98,15 @@ function orders() {
 }
 
 function interactionRow() {
-  const way = make("span", { class: "way" });
+  const directionIcon = make("span", { class: "direction" });
   const subject = make("p");
   const by = make("span");
   const timeElement = moment();
-  const element = make("li", {}, way, make("div", {}, subject, make("p", { class: "small" }, by, " · ", timeElement)));
-  function fill({ channel, direction, kind, subject: said, staff, occurredAt }) {
-    if (way.title !== word(direction)) way.replaceChildren(icon(DIRECTION_ICONS[direction] ?? DIRECTION_ICONS.INTERNAL));
-    way.title = word(direction);
-    show(subject, said ?? kind);
+  const element = make("li", {}, directionIcon, make("div", {}, subject, make("p", { class: "small" }, by, " · ", timeElement)));
+  function fill({ channel, direction, kind, subject: subjectText, staff, occurredAt }) {
+    if (directionIcon.title !== word(direction)) directionIcon.replaceChildren(icon(DIRECTION_ICONS[direction] ?? DIRECTION_ICONS.INTERNAL));
+    directionIcon.title = word(direction);
+    show(subject, subjectText ?? kind);
     show(by, [word(channel), staff?.name].filter(Boolean).join(" · "));
     showMoment(timeElement, occurredAt);
   }
@@ -147,12 +147,12 @@ function scores() {
 }
 
 function entryRow() {
-  const said = make("p");
+  const label = make("p");
   const timeElement = moment();
-  const element = make("li", {}, said, timeElement);
+  const element = make("li", {}, label, timeElement);
   function fill(entry) {
     element.className = `entry ${ENTRY_CLASSES[entry.__typename] ?? ""}${element.classList.contains("changed") ? " changed" : ""}`;
-    show(said, ENTRIES[entry.__typename]?.(entry) ?? entry.__typename);
+    show(label, ENTRIES[entry.__typename]?.(entry) ?? entry.__typename);
     showMoment(timeElement, entry.at);
   }
   return { element, fill };

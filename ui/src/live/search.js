@@ -4,7 +4,7 @@ import { make } from "./dom.js";
 import SEARCH from "./search.graphql";
 import { country } from "./format.js";
 
-const WAIT = 120; // milliseconds after the last key press
+const DEBOUNCE = 120; // milliseconds after the last key press
 
 async function searchCustomers(words, authorization, signal) {
   const response = await fetch(endpoint, {
@@ -33,9 +33,9 @@ export function searchBox(authorization, pick) {
     spellcheck: "false",
   });
   field.placeholder = "Find a customer";
-  let asking = new AbortController();
+  let request = new AbortController();
   let chosen = -1;
-  let hurried = false; // Enter was pressed before the response arrived
+  let enterPressed = false; // before the response arrived
 
   function open(shown) {
     list.hidden = !shown;
@@ -55,26 +55,26 @@ export function searchBox(authorization, pick) {
     const where = make("span", { class: "where" }, [code && country(code), unit?.name].filter(Boolean).join(" · "));
     const element = make("li", { id: `result-${index}`, role: "option", "aria-selected": "false" }, name, where);
     element.addEventListener("pointerdown", (event) => event.preventDefault()); // leaves the focus in the field
-    element.addEventListener("click", () => take(id));
-    element.take = () => take(id);
+    element.addEventListener("click", () => select(id));
+    element.select = () => select(id);
     return element;
   }
 
-  function take(id) {
+  function select(id) {
     open(false);
     field.value = "";
     field.blur();
     pick(id);
   }
 
-  async function ask(wait) {
-    asking.abort();
-    asking = new AbortController();
-    hurried = false;
+  async function update(delay) {
+    request.abort();
+    request = new AbortController();
+    enterPressed = false;
     choose(-1);
-    const { signal } = asking;
+    const { signal } = request;
     try {
-      await new Promise((over) => setTimeout(over, wait));
+      await new Promise((resolve) => setTimeout(resolve, delay));
       if (signal.aborted) return;
       const customers = await searchCustomers(field.value.trim(), authorization, signal);
       options.replaceChildren(...customers.map(option));
@@ -86,13 +86,13 @@ export function searchBox(authorization, pick) {
     }
     open(document.activeElement === field);
     choose(field.value.trim() ? 0 : -1);
-    if (hurried) options.children[0]?.take();
+    if (enterPressed) options.children[0]?.select();
   }
 
   const keys = {
     ArrowDown: () => choose(chosen + 1),
     ArrowUp: () => choose((chosen < 1 ? options.children.length : chosen) - 1),
-    Enter: () => (chosen < 0 ? (hurried = true) : options.children[chosen]?.take()),
+    Enter: () => (chosen < 0 ? (enterPressed = true) : options.children[chosen]?.select()),
     Escape: () => (list.hidden ? field.blur() : open(false)),
   };
   field.addEventListener("keydown", (event) => {
@@ -100,8 +100,8 @@ export function searchBox(authorization, pick) {
     event.preventDefault();
     keys[event.key]();
   });
-  field.addEventListener("input", () => ask(WAIT));
-  field.addEventListener("focus", () => ask(0));
+  field.addEventListener("input", () => update(DEBOUNCE));
+  field.addEventListener("focus", () => update(0));
   field.addEventListener("blur", () => open(false));
   addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.target.closest("input, dialog")) return;

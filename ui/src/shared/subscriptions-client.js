@@ -12,21 +12,21 @@ const RESPONSE_TIMEOUT = 5_000; // for the acknowledgement and for a pong
 
 // Waits, but ends early when the network comes back.
 function pause(milliseconds) {
-  return new Promise((over) => {
-    const waiting = new AbortController();
+  return new Promise((resolve) => {
+    const listening = new AbortController();
     const end = () => {
-      waiting.abort();
-      over();
+      listening.abort();
+      resolve();
     };
     setTimeout(end, milliseconds);
-    addEventListener("online", end, { signal: waiting.signal });
+    addEventListener("online", end, { signal: listening.signal });
   });
 }
 
 // A WebSocket client that is connected while an operation runs. It calls `onState` with "connecting", "open", "lost", or
 // "closed" when no operation runs.
 export function connect(address, authorization, onState) {
-  let answer;
+  let pongTimer;
   const client = createClient({
     url: address.href,
     connectionParams: authorization ? { authorization } : {},
@@ -38,10 +38,10 @@ export function connect(address, authorization, onState) {
     on: {
       connecting: (retrying) => retrying || onState("connecting"),
       connected: () => onState("open"),
-      ping: (received) => received || (answer = setTimeout(() => client.terminate(), RESPONSE_TIMEOUT)),
-      pong: (received) => received && clearTimeout(answer),
+      ping: (received) => received || (pongTimer = setTimeout(() => client.terminate(), RESPONSE_TIMEOUT)),
+      pong: (received) => received && clearTimeout(pongTimer),
       closed({ code }) {
-        clearTimeout(answer);
+        clearTimeout(pongTimer);
         onState(code === NORMAL ? "closed" : "lost");
       },
     },
@@ -53,7 +53,7 @@ export function connect(address, authorization, onState) {
 function errorsOf(problem) {
   if (Array.isArray(problem)) return problem;
   const { code, reason, message } = problem;
-  const closed = code === FORBIDDEN ? "The hub refuses this key." : `The hub closed the connection: ${code} ${reason}`;
+  const closed = code === FORBIDDEN ? "The hub rejects this key." : `The hub closed the connection: ${code} ${reason}`;
   return [{ message: message ?? closed.trim(), extensions: { code: code === FORBIDDEN ? "FORBIDDEN" : code } }];
 }
 
@@ -62,7 +62,7 @@ function errorsOf(problem) {
 export function follow(client, { query, operationName, variables }, after, callbacks) {
   let cursor = variables?.[after] ?? null;
   let stop;
-  let waiting;
+  let retryTimer;
   const payload = {
     query,
     operationName,
@@ -72,46 +72,46 @@ export function follow(client, { query, operationName, variables }, after, callb
     },
   };
 
-  function beginAgain(milliseconds) {
+  function restart(milliseconds) {
     stop();
-    clearTimeout(waiting);
-    waiting = setTimeout(begin, milliseconds);
+    clearTimeout(retryTimer);
+    retryTimer = setTimeout(start, milliseconds);
   }
 
-  function next(answer) {
-    const [message] = Object.values(answer.data ?? {});
+  function next(response) {
+    const [message] = Object.values(response.data ?? {});
     if (after && message) {
-      const { cursor: now, previousCursor: before, to } = message;
-      if (before && cursor && before !== cursor) {
-        beginAgain(MIN_RETRY_DELAY); // a message was lost; it is sent again
+      const { cursor: current, previousCursor: previous, to } = message;
+      if (previous && cursor && previous !== cursor) {
+        restart(MIN_RETRY_DELAY); // a message was lost; it is sent again
         return;
       }
-      cursor = now ?? to ?? cursor;
+      cursor = current ?? to ?? cursor;
     }
-    callbacks.next(answer);
+    callbacks.next(response);
   }
 
-  function begin() {
-    let over = false;
+  function start() {
+    let stopped = false;
     const end = client.subscribe(payload, {
-      next: (answer) => over || next(answer),
+      next: (response) => stopped || next(response),
       error(problem) {
-        if (over) return;
+        if (stopped) return;
         const errors = errorsOf(problem);
-        if (TRANSIENT_CODES.has(errors[0].extensions?.code)) beginAgain(MIN_RETRY_DELAY * 2);
+        if (TRANSIENT_CODES.has(errors[0].extensions?.code)) restart(MIN_RETRY_DELAY * 2);
         else callbacks.end(errors);
       },
-      complete: () => over || beginAgain(MIN_RETRY_DELAY * 2),
+      complete: () => stopped || restart(MIN_RETRY_DELAY * 2),
     });
     stop = () => {
-      over = true;
+      stopped = true;
       end();
     };
   }
 
-  begin();
+  start();
   return () => {
-    clearTimeout(waiting);
+    clearTimeout(retryTimer);
     stop();
   };
 }
