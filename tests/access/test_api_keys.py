@@ -1,6 +1,7 @@
 """API keys: what opens the hub and what does not, what is stored, what is remembered, and the first key's file."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,28 @@ async def fake_hub() -> AsyncIterator[FakeEngineHub]:
     fake_hub = FakeEngineHub(Settings(key_cache_size=10))
     with capture_events(fake_hub):
         yield fake_hub
+
+
+class FakeTime:
+    """The clocks of the `time` module, which a test may move on."""
+
+    def __init__(self) -> None:
+        self.offset = 0.0
+        self._started = (time.time(), time.monotonic())
+
+    def time(self) -> float:
+        return self._started[0] + self.offset
+
+    def monotonic(self) -> float:
+        return self._started[1] + self.offset
+
+
+@pytest.fixture
+def fake_time(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
+    """Time as the key cache knows it; it stands still until a test moves it."""
+    fake_time = FakeTime()
+    monkeypatch.setattr(auth, "time", fake_time)
+    return fake_time
 
 
 @pytest.fixture
@@ -123,7 +146,7 @@ async def test_what_is_not_formed_like_a_key_is_never_looked_up(fake_hub: FakeEn
     assert fake_hub.lookups == []
 
 
-async def test_a_revocation_is_noticed_when_the_cache_entry_expires() -> None:
+async def test_a_revocation_is_noticed_when_the_cache_entry_expires(fake_time: FakeTime) -> None:
     stored_keys = {"00000001": stored_key("00000001")}
 
     async def find(public_ids: Sequence[str]) -> list[api_keys.StoredKey]:
@@ -134,21 +157,22 @@ async def test_a_revocation_is_noticed_when_the_cache_entry_expires() -> None:
     await key_cache.credential(header)
     stored_keys["00000001"] = replace(stored_keys["00000001"], revoked_at=NOW)
     await key_cache.credential(header)
-    await asyncio.sleep(0.06)
+    fake_time.offset = 0.06
     with pytest.raises(HubError) as caught:
         await key_cache.credential(header)
     assert caught.value.code == "KEY_REVOKED"
 
 
-async def test_a_key_expires_also_while_it_is_cached(fake_hub: FakeEngineHub) -> None:
-    fake_hub.stored_keys["00000001"] = stored_key("00000001", expires_at=datetime.now(UTC) + timedelta(seconds=0.05))
+async def test_a_key_expires_also_while_it_is_cached(fake_hub: FakeEngineHub, fake_time: FakeTime) -> None:
+    expires_at = datetime.fromtimestamp(fake_time.time(), UTC) + timedelta(seconds=0.05)
+    fake_hub.stored_keys["00000001"] = stored_key("00000001", expires_at=expires_at)
     assert (await send_query(fake_hub, f"Bearer {KEY}")).status_code == 200
-    await asyncio.sleep(0.06)
+    fake_time.offset = 0.06
     assert (await send_query(fake_hub, f"Bearer {KEY}")).json()["errors"][0]["extensions"]["code"] == "KEY_EXPIRED"
     assert fake_hub.lookups == ["00000001"]
 
 
-async def test_the_cache_is_bounded_and_retains_frequent_keys(fake_hub: FakeEngineHub) -> None:
+async def test_the_cache_is_bounded_and_retains_frequent_keys(fake_hub: FakeEngineHub, fake_time: FakeTime) -> None:
     for n in range(30):
         await send_query(fake_hub, f"Bearer {KEY}")
         await send_query(fake_hub, f"Bearer {key_text(f'{n + 100:08d}')}")

@@ -60,7 +60,7 @@ def ours() -> list[SourceFile]:
 
 def classes_and_aliases() -> dict[str, list[tuple[SourceFile, ast.AST]]]:
     """Where each class and each type alias is defined."""
-    places = defaultdict(list)
+    places: dict[str, list[tuple[SourceFile, ast.AST]]] = defaultdict(list)
     for source in ours():
         for node in ast.walk(source.tree):
             if isinstance(node, ast.ClassDef):

@@ -1,5 +1,6 @@
 """A stream whose next changes are no longer kept says so and goes on, whatever the database or the hub does meanwhile."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -51,10 +52,11 @@ async def test_a_gap_is_reported_even_if_the_database_is_unavailable_meanwhile(
 async def test_a_hub_paused_beyond_the_retention_reports_a_gap(
     create_database: CreateDatabase, demo_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    since, asleep = ChangeFeed.headers_after, [False]
+    since, asleep, failed_read = ChangeFeed.headers_after, [False], asyncio.Event()
 
     async def since_unless_asleep(feed: ChangeFeed, *args: Any, **kwargs: Any) -> list[ChangeHeader]:
         if asleep[0]:
+            failed_read.set()
             raise Unavailable("The hub sleeps.")
         return await since(feed, *args, **kwargs)
 
@@ -62,6 +64,7 @@ async def test_a_hub_paused_beyond_the_retention_reports_a_gap(
     async with run_socket_hub(await create_database("northwind")) as hub, hub.subscribe(WATCH) as subscription:
         before = (await subscription.next_root())["cursor"]
         asleep[0] = True
+        await failed_read.wait()  # all that was read before is sent
         await hub.connection.execute("update customers set stage = 'LOST' where country = 'DE'")
         await wait_until_sequenced(hub.connection)
         await hub.connection.execute(

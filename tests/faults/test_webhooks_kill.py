@@ -9,13 +9,11 @@ from asyncio.subprocess import DEVNULL, Process
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from itertools import count
 from time import time
 from typing import Any
 
 import asyncpg
 import pytest
-from change_workload import wait_until
 from conftest import CreateDatabase, execute_sql
 from hub_process import ROOT, environment
 from webhook_client import (
@@ -28,13 +26,13 @@ from webhook_client import (
     open_webhook_hub,
     rename_customer,
     run_receiver,
+    wait_until_webhooks_idle,
 )
 
 from hub.domain.webhooks.queue import LEASE_DURATION
 
 ENDPOINTS, CUSTOMERS, KILLS = 5, 40, 5
 MAX_IN_FLIGHT = 256  # deliveries that one worker has under way, at most
-QUEUED_SQL = "select count(*)::int from webhook_queue"
 LEASED_SQL = "select count(*)::int from webhook_queue where lease is not null"
 RENAME_ALL = """
 update customers set name = 'round ' || $1 where name like 'round %' or name like 'Customer %'
@@ -130,16 +128,8 @@ async def _deliver_despite_kills(
             process.send_signal(signal.SIGKILL)
         await connection.execute("update webhook_queue set due_at = now() where due_at > now()")
     async with killed_on_exit(await start_worker(dsn)):
-        polls = count()
-
-        async def queue_is_empty() -> bool:
-            if next(polls) % 20 == 0:
-                await connection.execute(
-                    "update webhook_queue set due_at = now() where due_at > now() and lease is null"
-                )
-            return not await connection.fetchval(QUEUED_SQL)
-
-        await wait_until(queue_is_empty, 120)
+        while await wait_until_webhooks_idle(connection, seconds=120) is not None:
+            await connection.execute("update webhook_queue set due_at = now() where due_at > now() and lease is null")
     return await receiver.captured()
 
 

@@ -229,9 +229,7 @@ async def test_a_moment_that_the_log_no_longer_reaches_is_refused_whatever_the_i
         await connection.execute("update products set created_at = $1", old)
         await connection.execute("set hub.capture = on")
         await connection.execute(RENAME, key, "Hook")
-        await connection.execute(
-            "update change_log set day = current_date - 9, at = $1 where operation = 'CREATE'", old
-        )
+        await connection.execute("update change_log set day = $2, at = $1 where operation = 'CREATE'", old, old.date())
         await drop_old_partitions(database_dsn, connection)
         for query, digits in ((THEN, key.hex), (NODE, key.hex), (THEN, "0" * 32), (NODE, "0" * 32)):
             just = {"id": f"prd_{digits}", "at": (old - timedelta(microseconds=1)).isoformat()}

@@ -7,7 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from fake_engine_hub import BEARER, FakeEngineHub, post_bytes, run_fake_engine_hub
+from change_workload import WAIT_TIMEOUT
+from fake_engine_hub import BEARER, FakeEngineHub, post_bytes, run_fake_engine_hub, until
 
 from hub.settings import Settings
 
@@ -171,7 +172,7 @@ async def test_who_hangs_up_ends_the_work() -> None:
     async with run_fake_engine_hub() as hub:
         _, writer = await asyncio.open_connection("127.0.0.1", hub.port)
         writer.write(post_bytes("{ wait(seconds: 60) }"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_TIMEOUT):
             await hub.engine.waiting.wait()
         writer.close()
         await until(lambda: bool(hub.requests))
@@ -326,14 +327,6 @@ async def drip(hub: FakeEngineHub, first: bytes, chunk: bytes) -> bytes:
         await asyncio.sleep(0.05)
     writer.close()
     return answer.result()
-
-
-async def until(condition: Any) -> None:
-    for _ in range(500):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise TimeoutError
 
 
 def test_the_limits_are_those_of_the_settings() -> None:

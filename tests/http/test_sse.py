@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from change_workload import WAIT_TIMEOUT
 from fake_engine_hub import BEARER, CREATED, KEY, REVOKED, FakeEngineHub, run_fake_engine_hub, stored_key, until
 
 from hub.observability import StreamClosed, StreamOpened
@@ -28,7 +29,7 @@ async def streaming(
     url = f"http://127.0.0.1:{hub.port}/graphql"
     request_body: dict[str, Any] = {"params": {"query": query}} if method == "GET" else {"json": {"query": query}}
     async with (
-        httpx2.AsyncClient(timeout=5) as client,
+        httpx2.AsyncClient(timeout=WAIT_TIMEOUT) as client,
         client.stream(
             method, url, headers={**EVENTS, **{n.replace("_", "-"): v for n, v in headers.items()}}, **request_body
         ) as answer,
@@ -45,7 +46,7 @@ async def read_response(hub: FakeEngineHub, query: str, **options: Any) -> tuple
 async def read_until(text: AsyncIterator[str], expected: str) -> str:
     """What comes until a text has."""
     received = ""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WAIT_TIMEOUT):
         while expected not in received:
             received += await anext(text)
     return received

@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from change_workload import wait_until, wait_until_sequenced
+from change_workload import WAIT_TIMEOUT, wait_until, wait_until_sequenced
 from conftest import CreateDatabase, create_api_key
-from socket_hub import SocketHub, SocketSubscription, run_socket_hub, set_stage
+from socket_hub import SocketHub, SocketSubscription, run_socket_hub, set_stage, wait_until_streams_idle
 
 from hub.changefeed import feed
 from hub.engine.execution.subscriptions import SubscriptionSource
@@ -38,7 +38,7 @@ async def shared_hub(create_database: CreateDatabase, demo_dsn: str) -> AsyncIte
 async def socket_hub(shared_hub: SocketHub) -> SocketHub:
     """A hub on Northwind, with what tests change as it was."""
     await shared_hub.connection.execute("update customers set stage = 'ACTIVE'")
-    await wait_until_sequenced(shared_hub.connection)
+    await wait_until_streams_idle(shared_hub)
     return shared_hub
 
 
@@ -355,7 +355,7 @@ async def first_event(socket_hub: SocketHub, **headers: str) -> dict[str, str]:
     url = f"http://127.0.0.1:{socket_hub.port}/graphql"
     event: dict[str, str] = {}
     async with (
-        httpx2.AsyncClient(timeout=10) as client,
+        httpx2.AsyncClient(timeout=WAIT_TIMEOUT) as client,
         client.stream("POST", url, json={"query": STAGES}, headers=request_headers) as answer,
     ):
         async for line in answer.aiter_lines():

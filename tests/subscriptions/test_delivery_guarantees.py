@@ -2,14 +2,14 @@
 
 import random
 from collections.abc import AsyncIterator, Callable
+from itertools import count
 from typing import Any
 
 import pytest
-from change_workload import wait_until_sequenced
 from conftest import CreateDatabase
 from delivery_workload import run_delivery_workload
 from reconnecting_subscriber import open_subscribers
-from socket_hub import SocketHub, run_socket_hub
+from socket_hub import SocketHub, run_socket_hub, wait_until_streams_idle
 
 from hub.db import change_positions
 from hub.db.change_positions import AssignedBatch
@@ -44,7 +44,7 @@ async def shared_hub(create_database: CreateDatabase, empty_dsn: str) -> AsyncIt
 @pytest.fixture
 async def socket_hub(shared_hub: SocketHub) -> SocketHub:
     """A hub that has nothing more to tell."""
-    await wait_until_sequenced(shared_hub.connection)
+    await wait_until_streams_idle(shared_hub)
     return shared_hub
 
 
@@ -100,11 +100,11 @@ def _inject_skipped_catch_up(monkeypatch: pytest.MonkeyPatch, seed: int) -> None
 
 
 def _inject_lost_messages(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
-    """One message in fifty is sent to nobody, as if it had been."""
-    rng, fan_out = random.Random(seed), StreamGroup.fan_out
+    """Every twentieth message is sent to nobody, as if it had been."""
+    numbers, fan_out = count(seed), StreamGroup.fan_out
 
     def deliver_most(self: StreamGroup, subscribers: set[StreamSubscriber], position: int, message: bytes) -> None:
-        if rng.random() > 0.02:
+        if next(numbers) % 20:
             fan_out(self, subscribers, position, message)
             return
         for subscriber in subscribers:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from change_workload import wait_until_sequenced
 from conftest import CreateDatabase, create_api_key
-from socket_hub import SocketHub, run_socket_hub, set_stage
+from socket_hub import SocketHub, run_socket_hub, set_stage, wait_until_streams_idle
 
 from hub.engine.execution.subscriptions import SubscriptionSource
 from hub.subscriptions import live_queries
@@ -26,6 +26,10 @@ CHANGES_AFTER = """subscription ($after: Cursor) { changes(after: $after, filter
 RECENT_INTERACTIONS = """subscription {
     interactionsLive(filter: {kind: {eq: "said.just.now"}}) { interactions { nodes { resolved: %s } } }
 }"""
+# As if a minute had passed: no change says so.
+AGE_INTERACTIONS_SQL = """
+begin; set local hub.capture = off; update interactions set occurred_at = occurred_at - interval '1 minute'; commit
+"""
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +42,7 @@ async def shared_hub(create_database: CreateDatabase, demo_dsn: str) -> AsyncIte
 async def socket_hub(shared_hub: SocketHub) -> SocketHub:
     """A hub on Northwind, with what tests change as it was."""
     await shared_hub.connection.execute("update customers set stage = 'ACTIVE'")
-    await wait_until_sequenced(shared_hub.connection)
+    await wait_until_streams_idle(shared_hub)
     return shared_hub
 
 
@@ -153,11 +157,12 @@ async def test_time_alone_changes_what_stands_behind_keys(
     monkeypatch.setattr(live_queries, "TIME_DEPENDENT_INTERVAL", 0.1)
     await socket_hub.connection.execute("delete from interactions where kind = 'said.just.now'")
     await add_interaction(socket_hub)
-    recent = 'mentions { interactions(filter: {occurredAt: {withinLast: "PT2S"}}) { totalCount } }'
+    recent = 'mentions { interactions(filter: {occurredAt: {withinLast: "PT1M"}}) { totalCount } }'
     async with socket_hub.subscribe(RECENT_INTERACTIONS % recent) as subscription:
         for count in (1, 0):
             node = {"resolved": [{"interactions": {"totalCount": count}}]}
             assert await subscription.next_root() == {"interactions": {"nodes": [node]}}
+            await socket_hub.connection.execute(AGE_INTERACTIONS_SQL)
 
 
 async def test_a_live_history_changes_when_its_partitions_are_dropped(

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from change_workload import wait_until
+from change_workload import WAIT_TIMEOUT, wait_until
 from conftest import CreateDatabase, execute_sql
 from socket_hub import SocketHub, run_socket_hub
 from webhook_client import INSERT_UNIT, ReceiverProcess, create_customer, create_webhook, rename_customer, run_receiver
@@ -51,7 +51,7 @@ async def over_events(socket_hub: SocketHub, after: str) -> list[bytes]:
     url = f"http://127.0.0.1:{socket_hub.port}/graphql"
     payloads, lines = list[bytes](), list[str]()
     async with (
-        httpx2.AsyncClient(timeout=10) as client,
+        httpx2.AsyncClient(timeout=WAIT_TIMEOUT) as client,
         client.stream("POST", url, json=sent, headers=headers) as answer,
     ):
         async for line in answer.aiter_lines():

@@ -19,6 +19,8 @@ from hub.db.locks import AdvisoryLock
 from hub.db.pool import Connection
 
 WRITER_COUNT, ROW_COUNT = 6, 5
+# Long, because it measures nothing of the product: a slow machine has time.
+WAIT_TIMEOUT = 30.0  # seconds
 LEADER_PID_SQL = f"""
 select pid from pg_locks where locktype = 'advisory' and classid::bigint << 32 | objid::bigint = {AdvisoryLock.LEADER}
 and database = (select oid from pg_database where datname = current_database())
@@ -123,7 +125,7 @@ async def open_connections(dsn: str, number: int) -> AsyncIterator[list[Connecti
         yield connections
 
 
-async def wait_until(condition: Callable[[], Awaitable[Any]], seconds: float = 5.0) -> Any:
+async def wait_until(condition: Callable[[], Awaitable[Any]], seconds: float = WAIT_TIMEOUT) -> Any:
     """What a condition gives once it is true."""
     async with asyncio.timeout(seconds):
         while True:
@@ -133,7 +135,7 @@ async def wait_until(condition: Callable[[], Awaitable[Any]], seconds: float = 5
             await asyncio.sleep(0.005)
 
 
-async def wait_until_sequenced(connection: Connection, seconds: float = 5.0) -> None:
+async def wait_until_sequenced(connection: Connection, seconds: float = WAIT_TIMEOUT) -> None:
     """Waits until every change that is committed has its position."""
 
     async def all_assigned() -> bool:
@@ -143,7 +145,7 @@ async def wait_until_sequenced(connection: Connection, seconds: float = 5.0) -> 
     await wait_until(all_assigned, seconds)
 
 
-async def wait_for_position(connection: Connection, row: object, seconds: float = 5.0) -> int:
+async def wait_for_position(connection: Connection, row: object, seconds: float = WAIT_TIMEOUT) -> int:
     """The position of a row's last change, once it has one."""
 
     async def read_position() -> int | None:
@@ -263,7 +265,7 @@ async def run_change_workload(
     *,
     transactions: int = 40,
     acknowledge_early: bool = False,
-    drain_timeout: float = 3.0,
+    drain_timeout: float = WAIT_TIMEOUT,
     meanwhile: asyncio.Future[None] | None = None,
 ) -> ChangeLedger:
     """Writers write and one reads along, until all that was written is read or nothing more comes."""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from change_workload import WAIT_TIMEOUT
 from graphql import (
     ExecutionResult,
     FieldNode,
@@ -323,12 +324,12 @@ def post_bytes(query: str, **headers: str) -> bytes:
 
 
 async def until(condition: Callable[[], Any]) -> None:
-    """Returns once a condition holds, within five seconds."""
-    for _ in range(500):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise TimeoutError
+    """Returns once a condition holds, or raises TimeoutError."""
+    async with asyncio.timeout(WAIT_TIMEOUT):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0.005)
 
 
 __all__ = [

@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg
 import httpx2
+from change_workload import WAIT_TIMEOUT, wait_until, wait_until_sequenced
 from conftest import create_api_key
 from websocket_client import PROTOCOL
 from websockets.asyncio.client import ClientConnection, connect
@@ -17,8 +18,6 @@ from hub.app import lifespan
 from hub.db.pool import Connection
 from hub.settings import Settings
 from hub.web import server
-
-RECEIVE_TIMEOUT = 8.0
 
 
 @dataclass
@@ -29,7 +28,7 @@ class SocketSubscription:
 
     async def next_message(self) -> Any:
         """What comes next, whatever it is."""
-        async with asyncio.timeout(RECEIVE_TIMEOUT):
+        async with asyncio.timeout(WAIT_TIMEOUT):
             return json.loads(await self.socket.recv())
 
     async def next_root(self) -> Any:
@@ -78,7 +77,7 @@ class SocketHub:
 
     async def query(self, query: str, variables: dict[str, Any] | None = None, *, key: str | None = None) -> Any:
         """The data of a query or a mutation, over HTTP."""
-        async with httpx2.AsyncClient(timeout=20) as client:
+        async with httpx2.AsyncClient(timeout=WAIT_TIMEOUT) as client:
             body = {"query": query, "variables": variables}
             headers = {"authorization": f"Bearer {key or self.key}"}
             response = (await client.post(f"http://127.0.0.1:{self.port}/graphql", json=body, headers=headers)).json()
@@ -88,6 +87,16 @@ class SocketHub:
     async def customer_id(self, name: str) -> str:
         """The id of a customer."""
         return f"cus_{(await self.connection.fetchval('select id from customers where name = $1', name)).hex}"
+
+
+async def wait_until_streams_idle(hub: SocketHub) -> None:
+    """Waits until nobody is subscribed and every change has its position: the next subscription begins behind all of them."""
+
+    async def has_no_sockets() -> bool:
+        return hub.http_server.connection_registry.open_sockets == 0
+
+    await wait_until(has_no_sockets)
+    await wait_until_sequenced(hub.connection)
 
 
 async def set_stage(hub: SocketHub, name: str, stage: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -12,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from change_workload import wait_until
+from change_workload import WAIT_TIMEOUT, open_connections, wait_until
 from conftest import RunQuery, create_api_key, post_query
 
 from hub.app import lifespan
+from hub.db.pool import Connection
+from hub.domain.webhooks.webhooks import WEBHOOK_TABLE_NAMES
 from hub.settings import Settings
 from hub.webhooks import signing
 
@@ -56,6 +59,21 @@ class ReceivedRequest:
         return signing.verify(key, self.headers, self.body, clock().timestamp() if clock else self.received_at)
 
 
+def change(request: ReceivedRequest) -> Any:
+    """The change that a delivery carries."""
+    return json.loads(request.body)["data"]["changes"]
+
+
+def names(requests: Sequence[ReceivedRequest]) -> list[str]:
+    """The customers' names that deliveries carry."""
+    return [change(request)["node"]["name"] for request in requests]
+
+
+def in_feed_order(requests: Sequence[ReceivedRequest]) -> list[ReceivedRequest]:
+    """Deliveries sorted by id, which follows the change feed. The hub itself orders only those of one customer."""
+    return sorted(requests, key=lambda request: request.id)
+
+
 class ReceiverProcess:
     """A process that captures what is posted."""
 
@@ -80,7 +98,7 @@ class ReceiverProcess:
         return [request for request in requests if path in (None, request.path)]
 
     async def wait_for_requests(
-        self, count: int, path: str | None = None, seconds: float = 10.0
+        self, count: int, path: str | None = None, seconds: float = WAIT_TIMEOUT
     ) -> list[ReceivedRequest]:
         """What was posted, once it is that much."""
         requests: list[ReceivedRequest] = []
@@ -147,9 +165,56 @@ async def open_webhook_hub(dsn: str, settings: Settings = ALLOW_LOCALHOST) -> As
         yield query_data
 
 
+ACTIVE_QUEUE = "webhook_queue as q join webhooks as w on w.id = q.webhook_id and w.status = 'ACTIVE'"
+# A webhook sends a customer's changes in order: only the first is due, whatever the due times of those behind it.
+IS_FIRST = """q.position = (
+    select min(f.position) from webhook_queue as f
+    where f.webhook_id = q.webhook_id and f.ordering_key = q.ordering_key and f.due_at is not null
+)"""
+# In one snapshot: a delivery in flight or due, a change without a position, or a webhook that has not read up to the last
+# change. Changes of the webhook tables count for none of them.
+IS_BUSY = f"""
+select exists (select from {ACTIVE_QUEUE} where q.lease is not null or q.due_at <= $1 and {IS_FIRST}) or exists (
+    select from change_log as l
+    where l.table_name <> all($2) and not exists (select from change_order as o where o.id = l.id)
+) or exists (
+    select from webhook_progress as p join webhooks as w on w.id = p.webhook_id and w.status = 'ACTIVE'
+    where p.position < (
+        select max(o.position) from change_order as o join change_log as l on l.id = o.id where l.table_name <> all($2)
+    )
+)
+"""
+NEXT_DUE = f"select min(q.due_at) from {ACTIVE_QUEUE} where q.lease is null and {IS_FIRST}"
 STOP_WEBHOOKS_SQL = """
 set hub.capture = off; delete from webhook_queue; update webhooks set status = 'PAUSED', status_reason = 'The test is over.'
 """
+
+
+def utc_now() -> datetime:
+    """The real time."""
+    return datetime.now(UTC)
+
+
+async def wait_until_webhooks_idle(
+    connection: Connection, clock: Callable[[], datetime] = utc_now, seconds: float = WAIT_TIMEOUT
+) -> datetime | None:
+    """Waits until every committed change is read and sent and nothing is due; gives the next due time.
+
+    An empty queue proves nothing: the changes that fill it may not be read yet."""
+
+    async def is_idle() -> bool:
+        return not await connection.fetchval(IS_BUSY, clock(), list(WEBHOOK_TABLE_NAMES))
+
+    await wait_until(is_idle, seconds)
+    due: datetime | None = await connection.fetchval(NEXT_DUE)
+    return due
+
+
+async def stop_webhooks(dsn: str, clock: Callable[[], datetime] = utc_now) -> None:
+    """Pauses a test's webhooks once they are idle, so that the next test receives nothing of them."""
+    async with open_connections(dsn, 1) as (connection,):
+        await wait_until_webhooks_idle(connection, clock)
+        await connection.execute(STOP_WEBHOOKS_SQL)
 
 
 async def create_webhook(run_query: RunQuery, url: str, query: str = CHANGES, **more: Any) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+from change_workload import WAIT_TIMEOUT
 from fake_engine_hub import BEARER, FakeEngineHub
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -34,12 +35,12 @@ class WebSocketClient:
         await self.send(type="subscribe", id=name, payload={"query": query, **more})
 
     async def receive(self) -> Any:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_TIMEOUT):
             return json.loads(await self.socket.recv())
 
     async def wait_closed(self) -> tuple[int, str]:
         """How the hub closes the socket; messages that come before are dropped."""
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(WAIT_TIMEOUT):
             with suppress(ConnectionClosed):
                 while True:
                     await self.socket.recv()
@@ -125,7 +126,7 @@ class RawWebSocketClient:
 
     async def read_frame(self) -> tuple[int, bytes]:
         """The next frame."""
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(WAIT_TIMEOUT):
             first, second = await self.reader.readexactly(2)
             length = second & 0x7F
             if length == 126:
@@ -150,7 +151,7 @@ async def open_raw_websocket(
     reader, writer = await asyncio.open_connection("127.0.0.1", hub.port, limit=limit)
     try:
         writer.write(handshake())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(WAIT_TIMEOUT):
             response_head = await reader.readuntil(b"\r\n\r\n")
         assert response_head.startswith(b"HTTP/1.1 101 "), response_head
         writer.write(sent)

@@ -1,7 +1,6 @@
 """What is not taken is tried again: when, in which order, and when no more. The sender's clock is moved on by the tests."""
 
 import asyncio
-import json
 from asyncio import Future
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -11,23 +10,25 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from change_workload import wait_until, wait_until_sequenced
+from change_workload import wait_until
 from conftest import CreateDatabase, RunQuery, execute_sql
 from webhook_client import (
     ALLOW_LOCALHOST,
     INSERT_UNIT,
     RESEND,
     RESUME,
-    STOP_WEBHOOKS_SQL,
     WEBHOOK_STATE,
     WEBHOOKS_OFF,
     MovableClock,
     ReceiverProcess,
     create_customer,
     create_webhook,
+    names,
     open_webhook_hub,
     rename_customer,
     run_receiver,
+    stop_webhooks,
+    wait_until_webhooks_idle,
 )
 
 from hub import app
@@ -36,9 +37,6 @@ from hub.webhooks.backpressure import MIN_FAILURES, OPEN_DURATION, CircuitBreake
 from hub.webhooks.http_client import HttpClient, HttpResponse
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-QUEUED = "from webhook_queue as q join webhooks as w on w.id = q.webhook_id and w.status = 'ACTIVE'"
-NEXT_DUE = f"select min(q.due_at) {QUEUED} where q.lease is null"
-IN_FLIGHT = f"select exists (select {QUEUED} where q.lease is not null or q.due_at <= $1)"
 ATTEMPT_TIMES = """
     select array_agg(created_at order by created_at) from webhook_attempts where delivery_id = any($1) group by delivery_id
 """
@@ -57,20 +55,15 @@ async def receiver() -> AsyncIterator[ReceiverProcess]:
 class WebhookSender:
     """A hub whose sender has a clock of its own."""
 
-    def __init__(self, run_query: RunQuery, connection: asyncpg.Connection, clock: MovableClock) -> None:
+    def __init__(self, run_query: RunQuery, dsn: str, connection: asyncpg.Connection, clock: MovableClock) -> None:
         self.run_query = run_query
+        self.dsn = dsn
         self.connection = connection
         self.clock = clock
 
     async def wait_until_idle(self) -> datetime | None:
-        """Once nothing is under way or due: when something is."""
-
-        async def is_idle() -> bool:
-            return not await self.connection.fetchval(IN_FLIGHT, self.clock())
-
-        await wait_until(is_idle, 15)
-        due: datetime | None = await self.connection.fetchval(NEXT_DUE)
-        return due
+        """Waits until everything is read and sent; gives the next due time."""
+        return await wait_until_webhooks_idle(self.connection, self.clock)
 
     async def advance(self, duration: timedelta) -> None:
         """Lets time pass: whatever becomes due is tried when it does."""
@@ -105,7 +98,7 @@ async def shared_sender(create_database: CreateDatabase, empty_dsn: str) -> Asyn
             open_webhook_hub(dsn, WEBHOOKS_OFF) as run_query,
             app.webhook_worker_lifespan(ALLOW_LOCALHOST, dsn, clock),
         ):
-            yield WebhookSender(run_query, connection, clock)
+            yield WebhookSender(run_query, dsn, connection, clock)
     finally:
         await connection.close()
 
@@ -114,14 +107,7 @@ async def shared_sender(create_database: CreateDatabase, empty_dsn: str) -> Asyn
 async def sender(shared_sender: WebhookSender, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WebhookSender]:
     monkeypatch.setattr(deliverer, "POLL", 0.01)
     yield shared_sender
-    await wait_until_sequenced(
-        shared_sender.connection
-    )  # so that the next test's webhooks begin behind what this one wrote
-    await shared_sender.connection.execute(STOP_WEBHOOKS_SQL)
-
-
-def names(posted: list[Any]) -> list[str]:
-    return [json.loads(delivery.body)["data"]["changes"]["node"]["name"] for delivery in posted]
+    await stop_webhooks(shared_sender.dsn, shared_sender.clock)
 
 
 # -- pure rules -----------------------------------------------------------------------------------------------------------

@@ -8,13 +8,13 @@ from change_workload import wait_until
 from conftest import CreateDatabase, RunQuery, execute_sql
 from webhook_client import (
     INSERT_UNIT,
-    STOP_WEBHOOKS_SQL,
     ReceiverProcess,
     create_customer,
     create_webhook,
     open_webhook_hub,
     rename_customer,
     run_receiver,
+    stop_webhooks,
 )
 
 DELIVERY = """query ($id: ID!) { webhookDelivery(id: $id) {
@@ -46,7 +46,7 @@ async def shared_run_query(dsn: str) -> AsyncIterator[RunQuery]:
 async def run_query(shared_run_query: RunQuery, dsn: str, receiver: ReceiverProcess) -> AsyncIterator[RunQuery]:
     await receiver.set_actions()
     yield shared_run_query
-    await execute_sql(dsn, STOP_WEBHOOKS_SQL)
+    await stop_webhooks(dsn)
 
 
 async def test_a_change_is_posted_signed_and_recorded(run_query: RunQuery, receiver: ReceiverProcess) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from change_workload import WAIT_TIMEOUT
 from fake_engine_hub import run_fake_engine_hub, until
 from websocket_client import (
     BINARY,
@@ -100,7 +101,7 @@ async def test_what_breaks_the_protocol_closes_the_socket(sent: bytes, code: int
         async with open_raw_websocket(hub, sent) as client:
             assert (await client.wait_closed())[0] == code
             client.writer.write(encode_frame(code.to_bytes(2, "big"), CLOSE))
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(WAIT_TIMEOUT):
                 with suppress(ConnectionError):
                     assert await client.reader.read() == b"", "something came behind the close"
         await until(lambda: any(isinstance(event, SocketClosed) for event in hub.events))
@@ -139,7 +140,7 @@ async def test_a_client_that_does_not_close_is_dropped() -> None:
             4400,
             "The message must be an object whose `type` is a client message of graphql-transport-ws.",
         )
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(WAIT_TIMEOUT):
             with suppress(ConnectionError):
                 assert await client.reader.read() == b""
 
@@ -151,7 +152,7 @@ async def test_a_client_that_is_half_closed_counts_as_gone() -> None:
         await until(lambda: hub.subscriptions.opened)
         client.writer.write_eof()
         await until(lambda: hub.subscriptions.opened[0].cancelled)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(WAIT_TIMEOUT):
             assert await client.reader.read() == b""
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from change_workload import WAIT_TIMEOUT
 from fake_engine_hub import BEARER, CREATED, FakeEngineHub, key_text, run_fake_engine_hub, stored_key, until
 from websocket_client import (
     CLOSE,
@@ -163,7 +164,7 @@ async def test_a_stream_waits_for_room_no_longer_than_its_client_is_there() -> N
             slow.writer.transport.abort()
             hub.app.context.timing_wheel._slots[0].copy().pop().transport.abort()  # type: ignore[attr-defined]
         with pytest.raises(ConnectionError):
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(WAIT_TIMEOUT):
                 await waiting
 
 
@@ -178,7 +179,7 @@ async def test_sockets_are_pinged_and_those_that_do_not_answer_dropped() -> None
     ):
         assert (await silent.read_frame())[0] == 1
         assert await silent.read_frame() == (PING, b"")
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(WAIT_TIMEOUT):
             assert await silent.reader.read() == b""
         await polite.send(type="ping")
         assert await polite.receive() == {"type": "pong"}
