@@ -1,4 +1,4 @@
-"""What a declaration says, read once: the words behind the class name and the members of the class body."""
+"""Reads a declaration: the words behind the class name, and the members of the class body."""
 
 import inspect
 import re
@@ -182,7 +182,7 @@ class EntityDefinition:
                 yield name
 
     def defaults(self) -> dict[str, Any]:
-        """What a new row gets where the caller leaves a column out."""
+        """The values of a new row where the caller leaves columns out."""
         return {n: c.options.default for n, c in self.columns.items() if c.options.default is not UNSET}
 
     def server_filled(self) -> list[str]:
