@@ -72,7 +72,6 @@ def _hive() -> type[Any]:
         rests_until: Column[datetime] = field("When it may be opened again.", computed=True)
         weight: Column[Decimal | None] = field("Weight in kilograms.", precision=(6, 2))
         notes: Column[list[str] | None] = field("Notes.", hidden=True)
-        code: Column[str | None] = field("Code of the lock.", secret=True)
         unit = to_one(OrgUnit, "The unit that looks after it.", optional=True)
         keeper = to_one(Staff, "The person who looks after it.", optional=True)
 
@@ -114,11 +113,21 @@ def test_a_part_belongs_to_the_customer_of_its_parent() -> None:
     assert HiveFrame.definition.permission("create") == "hive_frames"
 
 
-def test_hidden_and_secret_columns_are_no_fields() -> None:
+def test_a_hidden_column_is_no_field() -> None:
     hive = _hive()
     computes(hive.rests_until, hive.opened_at)(lambda opened_at: opened_at)
     (*_, declaration) = declare([*schema.entities(), hive])
     assert {*declaration.annotations} == {"number", "temper", "opened_at", "rests_until", "weight"}
+
+
+def test_a_secret_column_is_refused_while_images_would_hold_it() -> None:
+    class Lock(Entity, prefix="lck", owned_by=customer_owned, order="created_at"):
+        """A lock."""
+
+        code: Column[str] = field("Code of the lock.", secret=True)
+
+    with pytest.raises(InvalidDeclaration, match=r"Lock\.code is secret"):
+        declare([*schema.entities(), Lock])
 
 
 def test_a_computed_field_needs_a_rule() -> None:
