@@ -75,6 +75,7 @@ class EntityOptions(TypedDict, total=False):
     superseding: Superseding
     moves_of: sa.Column[Any]  # the workflow column of another entity, whose moves the rows are
     overflow_columns: Sequence[str]  # columns that generated amounts are computed from
+    frozen_when: Mapping[str, Sequence[str]]  # by column, the values of rows that take no generic update or delete
     long_running_delete: bool  # whether so much belongs to a row that deleting it may outlast the statement timeout
 
 

@@ -65,6 +65,7 @@ class EntityWriter:
         self._server_filled = frozenset(definition.server_filled())
         self._initial = {n: [s.value for s in w.initial()] for n, w in definition.workflow_columns.items()}
         self._overflow_columns = definition.options.get("overflow_columns", ())
+        self._frozen_when = definition.options.get("frozen_when", {})
         self._long_running_delete = definition.options.get("long_running_delete", False)
 
     @cached_property
@@ -211,9 +212,9 @@ class EntityWriter:
                 raise BadInput(f"{name}: {error}.", argument=name) from None
         return computed
 
-    def _needs_stored(self, values: ColumnValues) -> bool:
+    def needs_stored(self, values: ColumnValues) -> bool:
         """Whether a rule of this update needs the stored row."""
-        if self._rules.stored_validators:
+        if self._rules.stored_validators or self._frozen_when:
             return True
         inputs = (computation.inputs for computation in self._rules.computations.values())
         return any(any(n in values for n in names) and not all(n in values for n in names) for names in inputs)
@@ -225,7 +226,9 @@ class EntityWriter:
     ) -> UUID:
         """Updates what is given. An edit based on an older version stands if later edits left these columns alone."""
         self.entity.require(viewer, "update")
-        stored = await lock_row(tx, viewer, self.entity, key, "id") if self._needs_stored(values) else None
+        stored = await lock_row(tx, viewer, self.entity, key, "id") if self.needs_stored(values) else None
+        if stored is not None:
+            self._require_not_frozen(stored)
         write = Write("update", values, None if stored is None else dict(stored), viewer, now)
         self._authorize(write)
         ready = self.validated(write)
@@ -236,6 +239,14 @@ class EntityWriter:
         await self._translate_overflow(ready, update_row(tx, viewer, self.entity, key, ready, now))
         await self._translate_overflow(ready, self._after_write(tx, await self._parent_key(tx, key), now))
         return key
+
+    def _require_not_frozen(self, stored: asyncpg.Record) -> None:
+        """Raises BadInput for a row whose state takes no edits; moves of its workflow may lead out of the state."""
+        for name, values in self._frozen_when.items():
+            if stored[name] in values:
+                raise BadInput(
+                    f"id: a row whose {name} is {stored[name]} takes no edits; move it first.", argument="id"
+                )
 
     async def _translate_overflow(self, values: ColumnValues, awaitable: Awaitable[T]) -> T:
         """Awaits; where an amount that is generated from these values does not fit, the error names one of them."""
@@ -328,6 +339,8 @@ class EntityWriter:
     async def delete(self, tx: Connection, viewer: Viewer, key: UUID, version: int | None, now: datetime) -> None:
         """Deletes a row and its parts; raises NotFound, and VERSION_CONFLICT when it was changed since."""
         self.entity.require(viewer, "delete")
+        if self._frozen_when:
+            self._require_not_frozen(await lock_row(tx, viewer, self.entity, key, "id"))
         parent = await self._parent_key(tx, key)
         if version is not None:
             # Nothing is left to merge with, so any later edit counts, also of columns that no update takes.
