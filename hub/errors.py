@@ -70,7 +70,7 @@ CODES: dict[str, str] = {
     "IDENTIFIER_JUNK": "The identifier is a placeholder value, not one of a single customer.",
     "IDENTIFIER_LIMIT": "The input has no identifier, or too many.",
     "STAGE_MOVE_INVALID": "The customer cannot move from its current stage to this stage.",
-    "STATUS_MOVE_INVALID": "The row cannot move from its current status to this status.",
+    "STATUS_MOVE_INVALID": "The row cannot take this status now; `allowedMoves` lists those that it can.",
     # webhooks
     "WEBHOOK_INVALID": "The webhook cannot be created or changed this way.",
     "WEBHOOK_LOOP": "A webhook cannot subscribe to webhooks, deliveries or attempts: each delivery would cause more.",

@@ -1,4 +1,4 @@
-"""Who asks: a key's role, what it is bound to, what a role may do. Which rows that means is hub/model/scopes.py's."""
+"""The viewer of a request: its key's role and binding, and its permissions. hub/model/scopes.py says which rows it sees."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,13 +23,13 @@ ROLE_SCOPES: dict[Role, frozenset[str]] = {
 }
 
 
-# Bound to nothing, to one unit without units below, to a subtree, to one customer.
+# Bound to nothing, to a unit without units below it, to a unit's subtree, to one customer.
 Binding = Literal["unrestricted", "single_unit", "unit_subtree", "customer"]
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """One asker for one request. Bound to a unit's subtree, to one customer, or to nothing."""
+    """The key of one request: bound to a unit's subtree, to one customer, or unrestricted."""
 
     key_id: UUID | None
     role: Role
@@ -40,7 +40,7 @@ class Viewer:
 
     @property
     def binding(self) -> Binding:
-        """What kind of predicate cuts the viewer's rows: the shape of its rights, which every plan is made for."""
+        """The form of the predicate that limits the viewer's rows; plans are cached by it."""
         if self.customer_id is not None:
             return "customer"
         if self.unit_path is None:
@@ -49,7 +49,7 @@ class Viewer:
 
     @property
     def actor(self) -> str:
-        """What the log of changes knows this viewer by."""
+        """The actor as the change log names it."""
         return f"key:{self.key_public_id}" if self.key_public_id else "hub"
 
     @property

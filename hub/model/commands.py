@@ -8,9 +8,8 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 
 T = TypeVar("T")
 F = TypeVar("F", bound="Callable[..., Awaitable[Any]]")
-Values: TypeAlias = Mapping[str, Any]
 CommandFunction: TypeAlias = Callable[..., Awaitable[Any]]
-SingleInsert: TypeAlias = Callable[[Values], bool]
+SingleInsert: TypeAlias = Callable[[Mapping[str, Any]], bool]
 
 
 class InjectedMarker:

@@ -55,9 +55,9 @@ class Declaration:
 
 def declare(entities: Sequence[type[Entity]]) -> tuple[Declaration, ...]:
     """The declarations of all entities; raises InvalidDeclaration naming every rule that is missing."""
-    faults = [fault for entity in entities for fault in _missing_rules(entity)]
+    faults = [fault for entity in entities for fault in _faults(entity)]
     if faults:
-        raise InvalidDeclaration("\n".join(["These declarations need rules:", *(f"- {fault}" for fault in faults)]))
+        raise InvalidDeclaration("\n".join(["These declarations cannot stand:", *(f"- {fault}" for fault in faults)]))
     customer = next(entity for entity in entities if entity.definition.scope.customer_column == "id")
     inverse: dict[type[Entity], dict[str, AnyLink]] = {entity: {} for entity in entities}
     for entity in entities:
@@ -66,10 +66,12 @@ def declare(entities: Sequence[type[Entity]]) -> tuple[Declaration, ...]:
     return tuple(_declaration(entity, customer, inverse[entity]) for entity in entities)
 
 
-def _missing_rules(entity: type[Entity]) -> Iterator[str]:
+def _faults(entity: type[Entity]) -> Iterator[str]:
     for name, column in entity.definition.columns.items():
         if (column.options.computed or column.options.normal_form_of) and name not in entity.rules.computations:
             yield f"{entity.__name__}.{name} is computed, but no rule computes it"
+        if column.options.secret:
+            yield f"{entity.__name__}.{name} is secret, but the capture of changes cannot leave columns out yet"
     for column_name, workflow in entity.definition.workflow_columns.items():
         for state in {target for member in workflow for target, move in member.moves().items() if move.guarded}:
             if (column_name, state.value) not in entity.rules.guards:

@@ -1,4 +1,4 @@
-"""What a declaration says, read once: the words behind the class name and the members of the class body."""
+"""Reads a declaration: the words behind the class name, and the members of the class body."""
 
 import inspect
 import re
@@ -16,7 +16,7 @@ from hub.model.ownership import Ownership, customer_owned
 from hub.model.scopes import Scope
 from hub.model.workflows import Workflow
 
-Operation: TypeAlias = Literal["create", "update", "delete"]
+WriteOperation: TypeAlias = Literal["create", "update", "delete"]
 BoundTo: TypeAlias = Literal["unit", "customer"]
 Late: TypeAlias = Literal["refuse", "insert"]
 
@@ -65,9 +65,9 @@ class EntityOptions(TypedDict, total=False):
     sortable: Sequence[str]  # system columns that lists may be sorted by
     search: Sequence[str]  # columns that `search` looks in
     timeline: str  # the column that places a row in its customer's timeline
-    permission: str | Mapping[Operation, str]  # the permission that a write needs; the table's name when left out
-    writable_by: Sequence[BoundTo] | Mapping[Operation, Sequence[BoundTo]]  # the bound keys that may write
-    operations: Sequence[Operation]  # the generic mutations; all when left out
+    permission: str | Mapping[WriteOperation, str]  # the permission that a write needs; the table's name when left out
+    writable_by: Sequence[BoundTo] | Mapping[WriteOperation, Sequence[BoundTo]]  # the bound keys that may write
+    operations: Sequence[WriteOperation]  # the generic mutations; all when left out
     unique: Sequence[Unique]
     exactly_one: Sequence[str]  # optional links of which every row has exactly one
     checks: Mapping[str, str]  # SQL by name; a client reads the name
@@ -75,6 +75,7 @@ class EntityOptions(TypedDict, total=False):
     superseding: Superseding
     moves_of: sa.Column[Any]  # the workflow column of another entity, whose moves the rows are
     overflow_columns: Sequence[str]  # columns that generated amounts are computed from
+    frozen_when: Mapping[str, Sequence[str]]  # by column, the values of rows that take no generic update or delete
     long_running_delete: bool  # whether so much belongs to a row that deleting it may outlast the statement timeout
 
 
@@ -144,15 +145,15 @@ class EntityDefinition:
         types = {name: split_optional(annotation)[0] for name, annotation in self.annotations.items()}
         return {name: t for name, t in types.items() if isinstance(t, type) and issubclass(t, Workflow)}
 
-    def operations(self) -> Sequence[Operation]:
+    def operations(self) -> Sequence[WriteOperation]:
         return self.options.get("operations", ("create", "update", "delete"))
 
-    def permission(self, operation: Operation) -> str:
+    def permission(self, operation: WriteOperation) -> str:
         """The permission that an operation needs: what stands before `:write`."""
         permission = self.options.get("permission", self.table_name)
         return permission if isinstance(permission, str) else permission[operation]
 
-    def writable_by(self, operation: Operation) -> frozenset[str]:
+    def writable_by(self, operation: WriteOperation) -> frozenset[str]:
         """The bindings of keys that may write in this way."""
         bindings = self.options.get("writable_by", ())
         return frozenset(bindings[operation] if isinstance(bindings, Mapping) else bindings)
@@ -182,7 +183,7 @@ class EntityDefinition:
                 yield name
 
     def defaults(self) -> dict[str, Any]:
-        """What a new row gets where the caller leaves a column out."""
+        """The values of a new row where the caller leaves columns out."""
         return {n: c.options.default for n, c in self.columns.items() if c.options.default is not UNSET}
 
     def server_filled(self) -> list[str]:

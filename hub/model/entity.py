@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from hub.model import registry, scopes
-from hub.model.definition import EntityDefinition, EntityOptions, Operation, define
+from hub.model.definition import EntityDefinition, EntityOptions, WriteOperation, define
 from hub.model.fields import Column, system_column
 from hub.model.rules import Rules
 from hub.model.table_builder import build_table
@@ -40,7 +40,7 @@ class Entity:
         scopes.register(cls.table, cls.definition.scope)
 
     @classmethod
-    def require(cls, viewer: Viewer, operation: Operation) -> None:
+    def require(cls, viewer: Viewer, operation: WriteOperation) -> None:
         """Raises Forbidden unless the viewer may write rows of this entity in this way."""
         definition = cls.definition
         viewer.require(f"{definition.permission(operation)}:write", definition.writable_by(operation))

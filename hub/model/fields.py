@@ -66,7 +66,7 @@ class FieldWords(TypedDict, total=False):
     computed: bool  # whether a rule computes it, for new rows and whenever one of its inputs changes
     server_filled: bool  # whether rules or the database fill it in, so that null means left out
     hidden: bool  # whether it is a column only, and no field of the API
-    secret: bool  # hidden, and in no image of a row
+    secret: bool  # hidden, and in no image of a row: refused at the start until the capture of changes can leave it out
     filterable: bool  # whether filters may name it; True when left out
     precision: tuple[int, int]  # digits in all, digits behind the point
 

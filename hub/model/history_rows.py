@@ -2,11 +2,9 @@
 
 An entity says so with `superseding=current_by("purpose", "channel", moment="given_at", late="insert")`."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -18,10 +16,8 @@ from hub.model.columns import timestamp
 from hub.model.definition import Superseding
 from hub.model.entity import Entity, entity_of
 from hub.model.rows import insert_row, lock_row
-from hub.model.statements import SqlStatement
+from hub.model.statements import ColumnValues, SqlStatement
 from hub.viewer import Viewer
-
-Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +26,9 @@ class _Statements:
     next_moment: SqlStatement
 
 
-async def insert_current(tx: Connection, viewer: Viewer, entity: type[Entity], values: Values, now: datetime) -> UUID:
+async def insert_current(
+    tx: Connection, viewer: Viewer, entity: type[Entity], values: ColumnValues, now: datetime
+) -> UUID:
     """Inserts a row that supersedes the current one of its customer and key; returns its key.
 
     Locks the customer. A row that is older than the current one is refused with BadInput, or inserted as superseded by
@@ -44,7 +42,7 @@ async def insert_current(tx: Connection, viewer: Viewer, entity: type[Entity], v
 
 
 async def _supersede(
-    tx: Connection, viewer: Viewer, entity: type[Entity], superseding: Superseding, values: Values, now: datetime
+    tx: Connection, viewer: Viewer, entity: type[Entity], superseding: Superseding, values: ColumnValues, now: datetime
 ) -> datetime | None:
     """Ends the row that the new one follows; returns when the new one is superseded itself, if it is late."""
     prepared = _statements(entity.table)

@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from hub.db.pool import Connection
-from hub.errors import BadInput
+from hub.errors import CODES, BadInput
 from hub.model.commands import Command
 from hub.model.declarations import FieldResolver
 from hub.model.definition import snake_case
@@ -130,7 +130,8 @@ class _WorkflowMove:
         moves = {state: step for state, step in current.moves().items() if not step.by_hub}
         if target in moves:
             return moves[target]
-        column, code = self._column, f"{self._column.upper()}_MOVE_INVALID"
+        column, own_code = self._column, f"{self._column.upper()}_MOVE_INVALID"
+        code = own_code if own_code in CODES else "STATUS_MOVE_INVALID"
         if target is current:
             message = f"{column}: the {self._noun} is {current} already; name another {column}."
         else:

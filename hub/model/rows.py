@@ -1,8 +1,8 @@
 """Single rows of an entity, within what the viewer sees: insert, update, lock, and the errors of hidden or absent rows."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -14,10 +14,10 @@ from hub.errors import HubError, NotFound
 from hub.model import statements
 from hub.model.columns import metadata
 from hub.model.entity import Entity
+from hub.model.statements import ColumnValues
 from hub.viewer import Viewer
 
 T = TypeVar("T")
-Values = Mapping[str, Any]
 
 
 def not_visible(argument: str) -> NotFound:
@@ -56,7 +56,7 @@ async def retry_if_gone(awaitable: Awaitable[T]) -> T:
         raise ContentionError from error
 
 
-async def insert_row(tx: Connection, viewer: Viewer, entity: type[Entity], values: Values, now: datetime) -> UUID:
+async def insert_row(tx: Connection, viewer: Viewer, entity: type[Entity], values: ColumnValues, now: datetime) -> UUID:
     """Inserts a row, stamped with `now`; returns its key. Raises NotFound for a reference that the viewer does not see."""
     table, copied = entity.table, entity.definition.copied_columns
     stamped = {**values, "created_at": now, "updated_at": now}
@@ -79,7 +79,7 @@ async def require_reference_visible(
 
 
 async def update_row(
-    tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, values: Values, now: datetime
+    tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, values: ColumnValues, now: datetime
 ) -> None:
     """Updates columns of a row; raises NotFound for one that the viewer does not see."""
     statement = statements.update(entity.table, tuple(values), viewer.binding)

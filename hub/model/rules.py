@@ -5,7 +5,7 @@ A rule receives what is written and what is stored. The stored row is read, and 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -14,9 +14,9 @@ from hub.db.pool import Connection
 from hub.model import registry
 from hub.model.declarations import AscDesc, Lookup
 from hub.model.fields import split_optional
+from hub.model.statements import ColumnValues
 from hub.viewer import Viewer
 
-Values: TypeAlias = Mapping[str, Any]
 Rule = TypeVar("Rule", bound=Callable[..., Any])
 R = TypeVar("R")
 
@@ -28,8 +28,8 @@ class Write:
     `stored` is the row as it is, for updates, where a rule asked for it; else None."""
 
     operation: Literal["create", "update"]
-    values: Values
-    stored: Values | None
+    values: ColumnValues
+    stored: ColumnValues | None
     viewer: Viewer
     now: datetime
 
@@ -76,9 +76,9 @@ class Rules:
     stored_validators: list[Callable[[Write], None]] = field(default_factory=list)
     computations: dict[str, Computation] = field(default_factory=dict)
     authorizers: list[Callable[[Write], None]] = field(default_factory=list)
-    resolve_missing: list[Callable[[Connection, Write], Awaitable[Values]]] = field(default_factory=list)
+    resolve_missing: list[Callable[[Connection, Write], Awaitable[ColumnValues]]] = field(default_factory=list)
     reads_other_rows: bool = False  # whether one of resolve_missing does
-    before_insert: list[Callable[[Connection, Values], Awaitable[None]]] = field(default_factory=list)
+    before_insert: list[Callable[[Connection, ColumnValues], Awaitable[None]]] = field(default_factory=list)
     after_write: list[Callable[[Connection, UUID, datetime], Awaitable[None]]] = field(default_factory=list)
     alternate_keys: dict[str, AlternateKey] = field(default_factory=dict)
     references: dict[str, ReferenceLookup] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Who may see what: the one builder of visibility predicates. A row outside a viewer's binding is as good as absent.
+"""Visibility: the one builder of the predicates that limit a viewer to its rows. A hidden row is as good as absent.
 
 A viewer without binding sees everything, one bound to a unit what belongs to its subtree, one bound to a customer what is
 that customer's. The predicates name four parameters, which hub.engine fills from the viewer, and hold no values."""
@@ -67,7 +67,7 @@ class Scope:
         return self.for_customer(row) if binding == "customer" else self.for_units(row, binding)
 
     def image_predicate(self, row: sa.FromClause, binding: Binding) -> RowPredicate | None:
-        """The same over an image of a row: what went with its customer is told to who saw the customer."""
+        """The same over an image of a row: rows deleted with their customer are visible to those who saw the customer."""
         condition = self.predicate(row, binding)
         if condition is None or self.customer_column != "customer_id" or binding == "customer" or "unit_id" in row.c:
             return condition
@@ -104,7 +104,7 @@ unit_owned = Scope(
 )
 any_key = Scope("any_key", customer_column=None, for_units=lambda row, binding: None, for_customer=lambda row: None)
 
-# What belongs to who keeps the hub; of the others, to the key that made it.
+# Rows of unrestricted keys and of the key that created them.
 key_owned = Scope(
     "key_owned", customer_column=None, for_units=lambda row, binding: _owned_by_viewer_key(row), for_customer=_no_rows
 )

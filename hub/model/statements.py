@@ -1,6 +1,6 @@
-"""The statements that rows are written with, made once per table, columns and kind of viewer. What they mean is writer.py's.
+"""Statements that write single rows, compiled once per table, columns and binding of the viewer; see rows.py.
 
-Every one of them holds the viewer's predicate, so that what is not seen is not touched."""
+Every one of them holds the viewer's predicate, so that hidden rows are not touched."""
 
 import json
 from collections.abc import Mapping
@@ -68,7 +68,7 @@ def _is_denormalized(constraint: sa.ForeignKeyConstraint, column: sa.Column[Any]
 
 
 def _column_parameter(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    # Of a closed set only the text is given; typed as one, since Postgres would take it for two types where it stands twice.
+    # An enum is passed as text, and typed so, since Postgres would infer two types where it occurs twice.
     return sa.bindparam(column.name, type_=sa.Text() if isinstance(column.type, sa.Enum) else column.type)
 
 
@@ -110,7 +110,7 @@ def update(table: sa.Table, names: tuple[str, ...], binding: Binding) -> SqlStat
 
 
 def version_bump(table: sa.Table, differs: sa.ColumnElement[bool]) -> dict[str, sa.ColumnElement[Any]]:
-    """What an edit does to version and time if it `differs`: one that changes nothing is none, and the log has none."""
+    """The new version and time of an edit that `differs`. An edit that changes nothing leaves no entry in the change log."""
     now = sa.bindparam("now", type_=timestamp())
     return {
         "version": sa.case((differs, table.c.version + sa.literal_column("1")), else_=table.c.version),
@@ -140,7 +140,7 @@ def select_for_update(table: sa.Table, binding: Binding) -> SqlStatement:
 
 @cache
 def select_parent(table: sa.Table, name: str) -> str:
-    """What stands in a column of the row of a key."""
+    """The value of a column of one row."""
     row_key = sa.bindparam("row_key", type_=sa.Uuid)
     return to_sql(sa.select(table.c[name]).where(table.c.id == row_key))
 

@@ -1,7 +1,7 @@
 """The forms that values of the trade must have: codes of countries, currencies and languages, addresses, numbers, texts.
 
-Each function gives the value in its one form, or raises ValueError with the fault and the remedy; whoever calls it adds
-the argument's name. The lists behind them are those of well-kept libraries."""
+Each function returns the value in canonical form, or raises ValueError with the fault and the remedy; the caller adds
+the argument's name. Maintained libraries bring the lists of codes."""
 
 import json
 import re
@@ -26,7 +26,7 @@ ValueCheck = Callable[[Any], Any]
 
 
 def _ascii_or_empty(value: str) -> str:
-    """What stands in a code; nothing if it has other letters, of which capitals may be plain ones: `ß` is no SS."""
+    """The stripped text if it is ASCII, else nothing: other letters may have ASCII capitals, as `ß` has SS."""
     return value.strip() if value.isascii() else ""
 
 
@@ -103,7 +103,7 @@ def multi_line(value: str) -> str:
 
 
 def dotted_name(value: str) -> str:
-    """What happened, in small words joined by dots: `order.taken`."""
+    """Small words joined by dots: `order.taken`."""
     if not DOTTED_NAME.fullmatch(value):
         raise ValueError(f"{value[:40]!r} is not written in small words joined by dots; give one like order.taken")
     return value

@@ -34,7 +34,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a state means, the moves from it, and the column that is set to the time of entering it."""
+    """The meaning of a state, the moves from it, and the column that gets the time of entering it."""
 
     description: str
     moves: tuple[Move, ...]

@@ -30,12 +30,12 @@ from hub.model.rows import (
     update_row,
 )
 from hub.model.rules import AlternateKey, ReferenceLookup, Write, python_value
+from hub.model.statements import ColumnValues
 from hub.model.validators import check_values
 from hub.model.versions import SYSTEM_COLUMNS, require_version
 from hub.viewer import Viewer
 
 T = TypeVar("T")
-Values = Mapping[str, Any]
 _ROOT_UNITS = "select id from org_units where parent_id is null limit 2"
 
 
@@ -50,7 +50,7 @@ class NestedRows:
 class EntityWriter:
     """Writes the rows of one entity.
 
-    Values are by column, and only those that the caller gave: what is absent stays, what is null is cleared."""
+    ColumnValues are by column, and only those that the caller gave: what is absent stays, what is null is cleared."""
 
     def __init__(self, entity: type[Entity]) -> None:
         definition = entity.definition
@@ -65,6 +65,7 @@ class EntityWriter:
         self._server_filled = frozenset(definition.server_filled())
         self._initial = {n: [s.value for s in w.initial()] for n, w in definition.workflow_columns.items()}
         self._overflow_columns = definition.options.get("overflow_columns", ())
+        self._frozen_when = definition.options.get("frozen_when", {})
         self._long_running_delete = definition.options.get("long_running_delete", False)
 
     @cached_property
@@ -97,7 +98,7 @@ class EntityWriter:
 
     # -- create ---------------------------------------------------------------------------------------------------------
 
-    def is_single_insert(self, viewer: Viewer, values: Values) -> bool:
+    def is_single_insert(self, viewer: Viewer, values: ColumnValues) -> bool:
         """Whether `create` with these values is one INSERT and reads nothing before it."""
         rules = self._rules
         if rules.before_insert or rules.after_write or any(values.get(name) is not None for name in self.references):
@@ -106,14 +107,14 @@ class EntityWriter:
             return False
         return "unit_id" not in self._server_filled or values.get("unit_id") is not None or bool(viewer.unit_ids)
 
-    async def create(self, tx: Connection, viewer: Viewer, values: Values, now: datetime) -> UUID:
+    async def create(self, tx: Connection, viewer: Viewer, values: ColumnValues, now: datetime) -> UUID:
         """Inserts a row and its nested rows; returns its key. Raises BadInput, and NotFound for hidden references."""
         self.entity.require(viewer, "create")
         key = await self._insert(tx, viewer, values, now)
         await self._translate_overflow(values, self._after_write(tx, await self._parent_key(tx, key), now))
         return key
 
-    async def _insert(self, tx: Connection, viewer: Viewer, values: Values, now: datetime) -> UUID:
+    async def _insert(self, tx: Connection, viewer: Viewer, values: ColumnValues, now: datetime) -> UUID:
         self._authorize(Write("create", values, None, viewer, now))
         ready = self._with_defaults(await self._resolve_references(tx, viewer, values), now)
         ready = self.validated(Write("create", ready, None, viewer, now))
@@ -135,7 +136,7 @@ class EntityWriter:
                 await prefixing_errors(f"{name}[{index}]", part.writer._insert(tx, viewer, values, now))
         return key
 
-    def _with_defaults(self, values: Values, now: datetime) -> dict[str, Any]:
+    def _with_defaults(self, values: ColumnValues, now: datetime) -> dict[str, Any]:
         """The values with the defaults of absent columns. Null means absent for columns that the server fills."""
         present = {n: v for n, v in values.items() if v is not None or n not in self._server_filled}
         null = (n for n in self._defaults if n in present and present[n] is None and not self.table.c[n].nullable)
@@ -144,7 +145,7 @@ class EntityWriter:
         defaults = {name: now if value is NOW else value for name, value in self._defaults.items()}
         return {**defaults, **present}
 
-    async def _resolve_references(self, tx: Connection, viewer: Viewer, values: Values) -> dict[str, Any]:
+    async def _resolve_references(self, tx: Connection, viewer: Viewer, values: ColumnValues) -> dict[str, Any]:
         """The values with the keys of rows that the caller refers to in another way than by id."""
         resolved = dict(values)
         for name, reference in self.references.items():
@@ -166,7 +167,7 @@ class EntityWriter:
         for rule in self._rules.authorizers:
             rule(write)
 
-    def canonical(self, values: Values) -> dict[str, Any]:
+    def canonical(self, values: ColumnValues) -> dict[str, Any]:
         """The values in canonical form, each by the check of its own column; raises BadInput naming the argument."""
         return check_values(values, self._checks)
 
@@ -211,9 +212,9 @@ class EntityWriter:
                 raise BadInput(f"{name}: {error}.", argument=name) from None
         return computed
 
-    def _needs_stored(self, values: Values) -> bool:
+    def needs_stored(self, values: ColumnValues) -> bool:
         """Whether a rule of this update needs the stored row."""
-        if self._rules.stored_validators:
+        if self._rules.stored_validators or self._frozen_when:
             return True
         inputs = (computation.inputs for computation in self._rules.computations.values())
         return any(any(n in values for n in names) and not all(n in values for n in names) for names in inputs)
@@ -221,11 +222,13 @@ class EntityWriter:
     # -- update ---------------------------------------------------------------------------------------------------------
 
     async def update(
-        self, tx: Connection, viewer: Viewer, key: UUID, values: Values, version: int | None, now: datetime
+        self, tx: Connection, viewer: Viewer, key: UUID, values: ColumnValues, version: int | None, now: datetime
     ) -> UUID:
         """Updates what is given. An edit based on an older version stands if later edits left these columns alone."""
         self.entity.require(viewer, "update")
-        stored = await lock_row(tx, viewer, self.entity, key, "id") if self._needs_stored(values) else None
+        stored = await lock_row(tx, viewer, self.entity, key, "id") if self.needs_stored(values) else None
+        if stored is not None:
+            self._require_not_frozen(stored)
         write = Write("update", values, None if stored is None else dict(stored), viewer, now)
         self._authorize(write)
         ready = self.validated(write)
@@ -237,7 +240,15 @@ class EntityWriter:
         await self._translate_overflow(ready, self._after_write(tx, await self._parent_key(tx, key), now))
         return key
 
-    async def _translate_overflow(self, values: Values, awaitable: Awaitable[T]) -> T:
+    def _require_not_frozen(self, stored: asyncpg.Record) -> None:
+        """Raises BadInput for a row whose state takes no edits; moves of its workflow may lead out of the state."""
+        for name, values in self._frozen_when.items():
+            if stored[name] in values:
+                raise BadInput(
+                    f"id: a row whose {name} is {stored[name]} takes no edits; move it first.", argument="id"
+                )
+
+    async def _translate_overflow(self, values: ColumnValues, awaitable: Awaitable[T]) -> T:
         """Awaits; where an amount that is generated from these values does not fit, the error names one of them."""
         try:
             return await awaitable
@@ -251,7 +262,7 @@ class EntityWriter:
     # -- upsert ---------------------------------------------------------------------------------------------------------
 
     async def upsert(
-        self, tx: Connection, viewer: Viewer, by: Values, values: Values, version: int | None, now: datetime
+        self, tx: Connection, viewer: Viewer, by: ColumnValues, values: ColumnValues, version: int | None, now: datetime
     ) -> tuple[UUID, bool]:
         """Updates the row that is found, or creates it; returns its key and whether it is new."""
         self.entity.require(viewer, "create")
@@ -272,7 +283,14 @@ class EntityWriter:
         return await self._upsert_by_unique_key(tx, viewer, name, sought, values, version, now)
 
     async def _upsert_by_unique_key(
-        self, tx: Connection, viewer: Viewer, name: str, by: Any, values: Values, version: int | None, now: datetime
+        self,
+        tx: Connection,
+        viewer: Viewer,
+        name: str,
+        by: Any,
+        values: ColumnValues,
+        version: int | None,
+        now: datetime,
     ) -> tuple[UUID, bool]:
         try:
             sought = self.canonical({name: by})[name]
@@ -290,7 +308,7 @@ class EntityWriter:
         return await retry_if_gone(self._update_existing(tx, viewer, key, values, version, now)), False
 
     async def _insert_for_upsert(
-        self, tx: Connection, viewer: Viewer, values: Values, version: int | None, now: datetime
+        self, tx: Connection, viewer: Viewer, values: ColumnValues, version: int | None, now: datetime
     ) -> UUID:
         """An upsert's new row. An edit that is based on a version was one of a row that is gone, and creates none."""
         if version is not None:
@@ -310,7 +328,7 @@ class EntityWriter:
             raise BadInput(message, code=error.code, argument=f"by.{name}") from error
 
     async def _update_existing(
-        self, tx: Connection, viewer: Viewer, key: UUID, values: Values, version: int | None, now: datetime
+        self, tx: Connection, viewer: Viewer, key: UUID, values: ColumnValues, version: int | None, now: datetime
     ) -> UUID:
         """An upsert's update: of the updatable columns, those that are given; nested rows are for new rows only."""
         updates = {name: value for name, value in values.items() if name in self.updatable}
@@ -321,6 +339,8 @@ class EntityWriter:
     async def delete(self, tx: Connection, viewer: Viewer, key: UUID, version: int | None, now: datetime) -> None:
         """Deletes a row and its parts; raises NotFound, and VERSION_CONFLICT when it was changed since."""
         self.entity.require(viewer, "delete")
+        if self._frozen_when:
+            self._require_not_frozen(await lock_row(tx, viewer, self.entity, key, "id"))
         parent = await self._parent_key(tx, key)
         if version is not None:
             # Nothing is left to merge with, so any later edit counts, also of columns that no update takes.

@@ -27,11 +27,11 @@ from hub.viewer import Role, Viewer
 KEY_PATTERN = re.compile(r"hub_((?:[0-9a-f]{8}){1,2})_[A-Za-z0-9_-]{43}")
 MAX_NAME_LENGTH = 100
 MAX_MINUTES = 24 * 60  # that a minted key lives
-EXPIRED_KEY_RETENTION = timedelta(days=7)  # after its end, so that who still shows it is told what it is
+EXPIRED_KEY_RETENTION = timedelta(days=7)  # after its end, so that a client that still sends it learns that it expired
 
 
 class CustomerRole(DescribedEnum):
-    """What a key that is bound to a customer may do."""
+    """Permissions of a key that is bound to a customer."""
 
     READER = "READER", "See what is the customer's."
     WRITER = "WRITER", "See it, and write contacts, interactions and consents."
@@ -42,8 +42,10 @@ ApiKey = sa.Table(
     metadata,
     sa.Column("id", sa.Uuid, primary_key=True, server_default=sa.text("uuidv7()"), comment="Unique and for ever."),
     sa.Column("public_id", sa.Text, nullable=False, comment="The part of the key that may be shown, logged and named."),
-    sa.Column("hash", sa.LargeBinary, nullable=False, comment="SHA-256 of the whole key; the key itself is not kept."),
-    sa.Column("name", sa.Text, nullable=False, comment="What its keeper calls it."),
+    sa.Column(
+        "hash", sa.LargeBinary, nullable=False, comment="SHA-256 of the whole key; the key itself is not stored."
+    ),
+    sa.Column("name", sa.Text, nullable=False, comment="Name of the key."),
     sa.Column("role", sa.Text, nullable=False, comment="What it may do: admin, writer or reader."),
     foreign_key("unit_id", "org_units.id", "It sees this unit's subtree only.", nullable=True, ondelete="CASCADE"),
     foreign_key("customer_id", "customers.id", "It sees this customer only.", nullable=True, ondelete="CASCADE"),
@@ -63,7 +65,7 @@ sa.Index("ix_api_keys_customer_id", ApiKey.c.customer_id)
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """What a key shall be."""
+    """The properties of a key to be issued."""
 
     name: str
     role: Role
@@ -74,7 +76,7 @@ class NewKey:
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """What the table knows of a key, and the viewer that its holder is."""
+    """A stored key, and the viewer that it stands for."""
 
     public_id: str
     hash: bytes
@@ -152,7 +154,7 @@ def extract_public_id(key: str) -> str | None:
 
 
 async def create(tx: Connection, viewer: Viewer, new_key: NewKey, now: datetime) -> str:
-    """Issue a key and return its text, which is nowhere kept."""
+    """Issue a key and return its text, which is stored nowhere."""
     viewer.require("keys:admin")
     _check_new_key(new_key, now)
     public_id = secrets.token_hex(8)
@@ -177,9 +179,9 @@ async def create(tx: Connection, viewer: Viewer, new_key: NewKey, now: datetime)
 
 
 class MintPayload(NamedTuple):
-    """What a new key gives."""
+    """The payload of customerKeyMint."""
 
-    key: Annotated[str, "The key itself; it is told this once."]
+    key: Annotated[str, "The key itself; it is shown only once."]
     expires_at: Annotated[datetime, "From when it is refused."]
 
 
@@ -189,9 +191,9 @@ async def mint_customer_key(
     viewer: Viewer,
     *,
     customer_id: Annotated[UUID, Customer, "The only customer whom the key sees."],
-    role: Annotated[CustomerRole, "What it may do."] = CustomerRole.READER,
+    role: Annotated[CustomerRole, "The permissions of the key."] = CustomerRole.READER,
     minutes: Annotated[int, "For how long it opens the API: 1 to 1440, 15 when left out."] = 15,
-    name: Annotated[str, "What its keeper calls it."] = "minted",
+    name: Annotated[str, "Name of the key."] = "minted",
     now: datetime,
 ) -> MintPayload:
     """Issues a short-lived key bound to one customer: how the backend of a mobile app logs its user in."""

@@ -1,6 +1,6 @@
-"""Secrets that all nodes of a hub share, made by the database when it is set up, and boxes for secrets that are kept for others.
+"""Secrets that all nodes of a hub share, created with the database, and the encryption of secrets that it stores.
 
-A box is opened by the keeper's own key (HUB_ENCRYPTION_KEY), which the database never sees, or else by one that it made."""
+The encryption key is HUB_ENCRYPTION_KEY, which the database never sees, or else one that the database made."""
 
 import hashlib
 import secrets
@@ -20,7 +20,7 @@ HubSecret = sa.Table(
     sa.Column("name", sa.Text, primary_key=True, comment="What the secret is for."),
     sa.Column("value", sa.LargeBinary, nullable=False, comment="32 random bytes."),
     sa.CheckConstraint("octet_length(value) >= 32", name="value_is_long_enough"),
-    comment="Secrets of the hub itself. Whoever can read this table can forge cursors, though never rights.",
+    comment="Secrets of the hub itself. A reader of this table can forge cursors, but no permissions.",
 )
 CURSORS_SECRET, ENCRYPTION_SECRET = "cursors", "boxes"
 KEY_ID_BYTES, NONCE_BYTES = 4, 12  # bytes: which key closes a box, and what is drawn anew for every one
@@ -35,19 +35,19 @@ async def cursor_secret(connection: Connection) -> bytes:
 
 
 class Encryptor:
-    """Closes boxes with the first key, opens them with whichever closed them. AES-256-GCM; `label` tells one use from another."""
+    """Encrypts with the first key and decrypts with the one that was used. AES-256-GCM; `label` is authenticated data."""
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         self._keys = {hashlib.sha256(b"mark" + key).digest()[:KEY_ID_BYTES]: AESGCM(key) for key in keys}
 
     def encrypt(self, secret: bytes, label: bytes) -> bytes:
-        """A box that holds the secret."""
+        """The ciphertext, with the key's fingerprint and the nonce before it."""
         key_id, key = next(iter(self._keys.items()))
         nonce = secrets.token_bytes(NONCE_BYTES)
         return key_id + nonce + key.encrypt(nonce, secret, label)
 
     def decrypt(self, ciphertext: bytes, label: bytes) -> bytes:
-        """What a box holds; raises Misconfigured when the key that closed it is not there."""
+        """The plaintext; raises Misconfigured when the key that encrypted it is missing."""
         key = self._keys.get(ciphertext[:KEY_ID_BYTES])
         if key is None:
             message = "HUB_ENCRYPTION_KEY: secrets were closed with another key; give that one, or rotate the secrets."
@@ -58,7 +58,7 @@ class Encryptor:
 
 
 async def load_encryptor(connection: Connection, configured_key: str | None) -> Encryptor:
-    """The boxes of this hub: closed with the key that its keeper chose, if there is one, else with the database's."""
+    """The encryptor of this hub: it uses the configured key, if there is one, else the database's."""
     database_secret: bytes = await connection.fetchval(_READ, ENCRYPTION_SECRET)
     keys = [hashlib.sha256(database_secret).digest()]
     return Encryptor([hashlib.sha256(configured_key.encode()).digest(), *keys] if configured_key else keys)

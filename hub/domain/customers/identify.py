@@ -1,4 +1,4 @@
-"""Who is it? Finds or makes the customer behind identifiers, once, however many ask; doubtful cases go to a person.
+"""Identification: finds or creates the customer behind identifiers, once for concurrent calls; doubtful cases are queued.
 
 An identifier is strong evidence when it was verified on both sides, or comes from the system that reported it before:
 an address that somebody merely typed never joins what two systems know (anyone can type anyone's address)."""
@@ -46,7 +46,7 @@ RANK = {identifier_kind: rank for rank, identifier_kind in enumerate(MAX_PER_CUS
 
 
 class IdentifyOutcome(DescribedEnum):
-    """What became of a question for a customer."""
+    """The outcome of an identification."""
 
     CREATED = "CREATED", "Nobody was known by any of it; a customer was made."
     MATCHED = "MATCHED", "A customer was known by it."
@@ -54,17 +54,17 @@ class IdentifyOutcome(DescribedEnum):
 
 
 class ObservedIdentifier(NamedTuple):
-    """Something that the customer is known by."""
+    """An identifier of the customer, as a system reports it."""
 
-    kind: Annotated[IdentifierKind, "What sort of identifier it is."]
+    kind: Annotated[IdentifierKind, "Type of the identifier."]
     value: Annotated[str, "The identifier itself."]
     verified: Annotated[bool, "Whether it was proven to be the customer's."] = False
 
 
 class Traits(NamedTuple):
-    """What is known of the customer beside; a customer who is found keeps what it has, and gets what it lacks.
+    """Traits of the customer. A customer who is found keeps its own and gets those that it lacks.
 
-    A name is lacking while the customer is called by an identifier."""
+    A name is lacking while the customer is named by an identifier."""
 
     name: Annotated[str | None, "Full or company name."] = None
     kind: Annotated[CustomerKind | None, "A person or an organisation; a person when left out."] = None
@@ -78,12 +78,14 @@ class Traits(NamedTuple):
 
 
 class IdentifyPayload(NamedTuple):
-    """Who it is, and why."""
+    """The payload of identify."""
 
     customer: Annotated[UUID, Customer, "The customer."]
-    outcome: Annotated[IdentifyOutcome, "What happened."]
+    outcome: Annotated[IdentifyOutcome, "The outcome of the identification."]
     reasons: Annotated[list[str], "Why, in words."]
-    review: Annotated[UUID | None, IdentityReview, "The doubt that a person is to decide, if there is one."] = None
+    review: Annotated[
+        UUID | None, IdentityReview, "The possible duplicate that a person is to decide, if there is one."
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class NormalizedIdentifier:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A customer who is known by a sign, and whether that decides."""
+    """A customer who is known by an identifier, and whether that decides."""
 
     customer: UUID
     identifier: NormalizedIdentifier
@@ -107,7 +109,7 @@ class Match:
 
 @cache
 def _matches_statement(binding: Binding) -> statements.SqlStatement:
-    """Who is known by any of the signs, among those whom the viewer sees."""
+    """Customers who are known by any of the identifiers and whom the viewer sees."""
     probes = (
         sa.func.unnest(sa.bindparam("kinds", type_=ARRAY(sa.Text)), sa.bindparam("normalized", type_=ARRAY(sa.Text)))
         .table_valued(sa.column("kind", sa.Text), sa.column("normalized", sa.Text), with_ordinality="ordinal")
@@ -129,7 +131,7 @@ _IDENTIFIERS_OF_CUSTOMER = to_sql(
         Identifier.c.customer_id == sa.bindparam("customer", type_=sa.Uuid)
     )
 )
-# Who was made of identifiers alone is named by one of them.
+# A customer that was created from identifiers alone is named by one of them.
 _NAMED_BY_IDENTIFIER = "select exists (select from identifiers where customer_id = $1 and value = $2)"
 _REVIEW_OF_PAIR = """
 select id from identity_reviews where (customer_id = $1 and other_id = $2) or (customer_id = $2 and other_id = $1)
@@ -163,14 +165,14 @@ async def identify(
     tx: Connection,
     viewer: Viewer,
     *,
-    identifiers: Annotated[list[ObservedIdentifier], "What the customer is known by, at most 20."],
-    source: Annotated[str, "The system that says so."],
-    traits: Annotated[Traits | None, "What is known of the customer beside."] = None,
+    identifiers: Annotated[list[ObservedIdentifier], "Identifiers of the customer, at most 20."],
+    source: Annotated[str, "The system that reports them."],
+    traits: Annotated[Traits | None, "Traits of the customer."] = None,
     now: datetime,
 ) -> IdentifyPayload:
-    """Finds the customer behind identifiers, or makes it; several who ask at once get the same one.
+    """Finds the customer behind identifiers, or creates it; concurrent calls get the same one.
 
-    The strongest kind of identifier decides. What would join two customers on weak evidence is queued for a person."""
+    The strongest kind of identifier decides. Weak evidence that would join two customers is queued for a person."""
     Customer.require(viewer, "update")
     source = validators.check_values({"source": source}, {"source": validators.single_line})["source"]
     normalized_identifiers = _normalize(identifiers)
@@ -224,7 +226,7 @@ def _normalize(identifiers: Sequence[ObservedIdentifier]) -> list[NormalizedIden
 async def _find_matches(
     tx: Connection, viewer: Viewer, identifiers: Sequence[NormalizedIdentifier], source: str
 ) -> list[Match]:
-    """Whom the signs point at, the deciding kinds first."""
+    """The customers that the identifiers match, the deciding types first."""
     statement = _matches_statement(viewer.binding)
     arguments = {
         "kinds": [identifier.identifier_kind for identifier in identifiers],
@@ -248,7 +250,7 @@ def _match(identifier: NormalizedIdentifier, row: asyncpg.Record, source: str) -
 async def _pick_match(
     tx: Connection, matches: Sequence[Match], identifiers: Sequence[NormalizedIdentifier], source: str
 ) -> UUID | None:
-    """The customer whom the first strong sign names, unless it has another key of the same system: then it is another."""
+    """The customer of the first strong match, unless it has another key of the same system: then it is another one."""
     external_keys = [
         identifier.normalized for identifier in identifiers if identifier.identifier_kind is IdentifierKind.EXTERNAL_ID
     ]
@@ -294,7 +296,7 @@ async def _attach_identifiers(
     now: datetime,
     reasons: list[str],
 ) -> int:
-    """Keeps the signs that the customer is not known by yet, within the limits; gives how many it is known by."""
+    """Stores identifiers that the customer does not have yet, within the limits; returns how many of them it has now."""
     stored = [(row["kind"], row["normalized"], row["source"]) for row in await tx.fetch(_IDENTIFIERS_OF_CUSTOMER, key)]
     attached = 0
     for identifier in identifiers:
@@ -331,7 +333,7 @@ async def _attach_identifiers(
 
 
 def _count_if_full(stored: Sequence[tuple[str, str, str]], identifier: NormalizedIdentifier, source: str) -> int | None:
-    """How many of its kind a customer has, where that is too many for one more. What many systems know is one."""
+    """The number of identifiers of this type, if there is no room for one more. A value of several systems counts once."""
     same_kind = [
         (normalized, system) for stored_kind, normalized, system in stored if stored_kind == identifier.identifier_kind
     ]
@@ -350,7 +352,7 @@ def _count_if_full(stored: Sequence[tuple[str, str, str]], identifier: Normalize
 async def _fill_missing(
     tx: Connection, viewer: Viewer, key: UUID, traits: Traits, now: datetime, reasons: list[str]
 ) -> None:
-    """Fills in what the customer lacks; what it has stays, whoever says otherwise."""
+    """Fills in traits that the customer lacks; those that it has stay."""
     row = await rows.lock_row(tx, viewer, Customer, key, "id")
     try:
         supplied = writer_of(Customer).canonical(
@@ -375,7 +377,7 @@ async def _fill_missing(
 async def _ensure_review(
     tx: Connection, viewer: Viewer, key: UUID, other: UUID, reasons: Sequence[str], now: datetime
 ) -> UUID:
-    """The doubt about a pair: one row, whichever of them was asked for."""
+    """The review of a pair: one row, in whichever order the two are named."""
     review_id: UUID | None = await tx.fetchval(_REVIEW_OF_PAIR, key, other)
     if review_id is not None:
         return review_id

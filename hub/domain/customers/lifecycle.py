@@ -15,9 +15,9 @@ from hub.viewer import Viewer
 
 
 class AssignPayload(NamedTuple):
-    """What an assignment gives."""
+    """The payload of customerAssign."""
 
-    customer: Annotated[UUID | None, Customer, "The customer as it is now; null when it went out of the key's sight."]
+    customer: Annotated[UUID | None, Customer, "The customer as it is now; null when the key may not see it any more."]
 
 
 @command("customerAssign", bulk_name="customersAssign")
@@ -26,11 +26,11 @@ async def assign(
     viewer: Viewer,
     *,
     id: Annotated[UUID, Customer, "The customer."],
-    unit_id: Annotated[UUID | None, OrgUnit, "The unit that shall own the customer; stays when left out."] = None,
-    owner_id: Annotated[UUID | None, Staff, "Who shall look after the customer; stays when left out."] = None,
+    unit_id: Annotated[UUID | None, OrgUnit, "The unit that owns the customer; unchanged when left out."] = None,
+    owner_id: Annotated[UUID | None, Staff, "The person who looks after the customer; unchanged when left out."] = None,
     now: datetime,
 ) -> AssignPayload:
-    """Hands a customer to another unit, another member of staff, or both. What belongs to the customer goes along."""
+    """Assigns a customer to another unit, another member of staff, or both. The customer's rows move along."""
     Customer.require(viewer, "update")
     supplied = {"unit_id": unit_id, "owner_id": owner_id}
     changes = {name: key for name, key in supplied.items() if key is not None}

@@ -23,9 +23,9 @@ from hub.viewer import Binding, Viewer
 
 
 class IdentifierRef(NamedTuple):
-    """Something that a customer is known by."""
+    """An identifier of a customer."""
 
-    kind: Annotated[IdentifierKind, "What sort of identifier it is."]
+    kind: Annotated[IdentifierKind, "Type of the identifier."]
     value: Annotated[str, "The identifier itself."]
     source: Annotated[
         str | None,
@@ -69,7 +69,7 @@ async def find_by_identifier(tx: Connection, viewer: Viewer, identifier: Identif
 
 
 def _canonical_source(identifier: IdentifierRef) -> str | None:
-    """The system that reported an identifier, as it is kept; raises BadInput where the identifier says nothing without it."""
+    """The system that reported an identifier, in canonical form; raises BadInput where the identifier needs one."""
     source: str | None = validators.check_values({"source": identifier.source}, {"source": validators.single_line})[
         "source"
     ]

@@ -29,9 +29,9 @@ def _occurred_in_the_past(write: Write) -> None:
 
 
 class InteractionRecordPayload(NamedTuple):
-    """What a record gives."""
+    """The payload of interactionRecord."""
 
-    interaction: Annotated[UUID, Interaction, "What was recorded."]
+    interaction: Annotated[UUID, Interaction, "The recorded interaction."]
 
 
 @command("interactionRecord", bulk_name="interactionsRecord", single_insert=unless("identifier"))
@@ -40,14 +40,14 @@ async def record(
     viewer: Viewer,
     *,
     customer_id: Annotated[UUID | None, Customer, "The customer who took part; or name an identifier."] = None,
-    identifier: Annotated[IdentifierRef | None, "What the customer is known by."] = None,
-    channel: Annotated[Channel, "The way it came about."],
-    direction: Annotated[Direction, "Who turned to whom."],
-    kind: Annotated[str, "What happened, in small words joined by dots: `order.taken`."],
-    subject: Annotated[str | None, "What it was about, in one line."] = None,
-    body: Annotated[str | None, "What was said, in full."] = None,
-    occurred_at: Annotated[datetime | None, "When it happened; now when left out."] = None,
-    staff_id: Annotated[UUID | None, Staff, "Who took part for the business."] = None,
+    identifier: Annotated[IdentifierRef | None, "An identifier of the customer, in place of its id."] = None,
+    channel: Annotated[Channel, "The channel that it happened on."],
+    direction: Annotated[Direction, "The direction that it went in."],
+    kind: Annotated[str, "Type of the interaction, in small words joined by dots: `order.taken`."],
+    subject: Annotated[str | None, "Subject, in one line."] = None,
+    body: Annotated[str | None, "Content, in full."] = None,
+    occurred_at: Annotated[datetime | None, "Time when it happened; now when left out."] = None,
+    staff_id: Annotated[UUID | None, Staff, "The member of staff who took part."] = None,
     order_id: Annotated[UUID | None, Order, "The order that it was about, one of the customer's."] = None,
     contact_id: Annotated[UUID | None, Contact, "The person who took part for the customer."] = None,
     now: datetime,

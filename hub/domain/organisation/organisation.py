@@ -26,7 +26,7 @@ where path <@ $1::text::ltree
 
 
 class OrgUnitPayload(NamedTuple):
-    """What a new unit gives."""
+    """The payload of orgUnitCreate and orgUnitMove."""
 
     org_unit: Annotated[UUID, OrgUnit, "The unit as it is now."]
 
@@ -43,17 +43,17 @@ async def unit_create(
     viewer: Viewer,
     *,
     code: Annotated[str, "Short unique name: letters, digits and underscores."],
-    name: Annotated[str, "What people call the unit."],
+    name: Annotated[str, "Name of the unit."],
     kind: Annotated[UnitKind, "Level in the tree."],
     parent_id: Annotated[UUID | None, OrgUnit, "The unit above; none for a root."] = None,
     now: datetime,
 ) -> OrgUnitPayload:
-    """Makes a unit of the organisation, below another one or as a root."""
+    """Creates a unit of the organisation, below another one or as a root."""
     OrgUnit.require(viewer, "create")
     checked = validators.check_values(
         {"code": code, "name": name}, {"code": validators.slug, "name": validators.single_line}
     )
-    await tx.execute(_LOCK_TREE)  # nobody moves the branch meanwhile
+    await tx.execute(_LOCK_TREE)  # so that the branch is not moved meanwhile
     parent_path = None if parent_id is None else await _visible_path(tx, viewer, parent_id, "parent_id")
     path = checked["code"] if parent_path is None else f"{parent_path}.{checked['code']}"
     row = checked | {"kind": kind, "parent_id": parent_id, "path": path}
@@ -66,10 +66,10 @@ async def unit_move(
     viewer: Viewer,
     *,
     id: Annotated[UUID, OrgUnit, "The unit."],
-    parent_id: Annotated[UUID, OrgUnit, "The unit that it shall stand below."],
+    parent_id: Annotated[UUID, OrgUnit, "The new parent unit."],
     now: datetime,
 ) -> OrgUnitPayload:
-    """Moves a unit, with all below it, to another place in the tree; rights follow at once."""
+    """Moves a unit, with all below it, below another one; permissions follow at once."""
     OrgUnit.require(viewer, "update")
     await tx.execute(_LOCK_TREE)
     old_path, parent_path = (

@@ -16,7 +16,7 @@ from hub.viewer import Viewer
 
 
 class ConsentSetPayload(NamedTuple):
-    """What an answer gives."""
+    """The payload of consentSet."""
 
     consent: Annotated[UUID, Consent, "The answer; it counts unless a later one is known already."]
 
@@ -27,16 +27,16 @@ async def consent_set(
     viewer: Viewer,
     *,
     customer_id: Annotated[UUID, Customer, "The customer who was asked."],
-    purpose: Annotated[str, "What for, in small words joined by dots: `marketing.newsletter`."],
-    status: Annotated[ConsentStatus, "What the customer answered."],
+    purpose: Annotated[str, "Purpose, in small words joined by dots: `marketing.newsletter`."],
+    status: Annotated[ConsentStatus, "The customer's answer."],
     source: Annotated[str, "The system that the customer answered in."],
-    channel: Annotated[Channel | None, "Through which channel; every one when left out."] = None,
-    evidence: Annotated[dict[str, object] | None, "What proves it."] = None,
-    given_at: Annotated[datetime | None, "When the customer answered; now when left out."] = None,
-    expires_at: Annotated[datetime | None, "When the answer ceases to count; never when left out."] = None,
+    channel: Annotated[Channel | None, "Channel that the answer is for; every one when left out."] = None,
+    evidence: Annotated[dict[str, object] | None, "Proof of the answer."] = None,
+    given_at: Annotated[datetime | None, "Time when the customer answered; now when left out."] = None,
+    expires_at: Annotated[datetime | None, "Time when the answer ceases to count; never when left out."] = None,
     now: datetime,
 ) -> ConsentSetPayload:
-    """Keeps what a customer answered for a purpose and a channel; the answer before it is superseded, not lost."""
+    """Stores a customer's answer for a purpose and a channel; it supersedes the one before it."""
     Consent.require(viewer, "create")
     checked = writer_of(Consent).canonical({"purpose": purpose, "source": source, "evidence": evidence})
     answered_at = given_at or now

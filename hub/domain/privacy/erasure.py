@@ -1,4 +1,4 @@
-"""Erasing a customer: the rows, what the log of changes remembers of them, and what waits to be sent of it."""
+"""Erasing a customer: its rows, their images in the change log, and pending webhook deliveries."""
 
 from datetime import datetime
 from typing import Annotated, NamedTuple
@@ -15,20 +15,20 @@ from hub.viewer import Viewer
 
 
 class ErasePayload(NamedTuple):
-    """What an erasure gives."""
+    """The payload of customerErase."""
 
-    entries: Annotated[int, "How many entries of the log of changes were emptied."]
+    entries: Annotated[int, "Number of change log entries that were redacted."]
 
 
 @command("customerErase")
 async def erase_customer(
     tx: Connection, viewer: Viewer, *, id: Annotated[UUID, Customer, "The customer."], now: datetime
 ) -> ErasePayload:
-    """Deletes a customer with everything that belongs to it, and empties what the log of changes holds of it.
+    """Deletes a customer with everything that belongs to it, and redacts its entries in the change log.
 
-    Those who follow changes are told that the rows are gone, and nothing of what they were; nobody can undo it.
-    Answers that are kept for idempotency keys are forgotten 48 hours after they were given.
-    Some 20,000 rows of the customer's take a second: HUB_REQUEST_TIMEOUT must leave the time."""
+    Change streams report the rows as deleted, without their content. It cannot be undone.
+    Idempotency records are purged after 48 hours.
+    About 20,000 rows take a second, so HUB_REQUEST_TIMEOUT must allow for it."""
     viewer.require("customers:admin")
     await queue.block_enqueuing(tx)
     await rows.lock_row(tx, viewer, Customer, id, "id")

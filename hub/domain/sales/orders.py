@@ -50,7 +50,7 @@ def _discount(value: Decimal) -> Decimal:
 
 
 def line_net(item: Mapping[str, Any]) -> Decimal:
-    """What a line comes to, rounded as the database rounds it: quantity × price × (1 − discount), to four decimals."""
+    """The amount of a line, rounded as the database rounds it: quantity × price × (1 − discount), to four decimals."""
     net: Decimal = item["unit_price"] * item["quantity"] * (1 - Decimal(item.get("discount") or 0))
     return net.quantize(ROUNDING, ROUND_HALF_UP)
 
@@ -77,7 +77,7 @@ async def _net_and_lines(tx: Connection, write: Write) -> dict[str, Any]:
 
 
 def _number_lines(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Items that name no line have the first that are free."""
+    """The items, with the first free numbers for those that name no line."""
     taken = {item.get("line") for item in items}
     free = (number for number in count(1) if number not in taken)
     return [item if item.get("line") is not None else {**item, "line": next(free)} for item in items]

@@ -12,7 +12,7 @@ Figure = TypeVar("Figure", int, Decimal)
 
 
 class OrderSummary(NamedTuple):
-    """What one customer has ordered up to a moment, calls-off left out: all that the RFM models look at."""
+    """A customer's orders up to a moment, cancelled ones left out: the input of the RFM models."""
 
     orders: int
     last_at: datetime | None
@@ -25,7 +25,7 @@ class OrderSummary(NamedTuple):
 
 
 class ModelScore(NamedTuple):
-    """What a model says of one customer; the columns of a score that are not its circumstances."""
+    """A model's result for one customer, as the columns of a score."""
 
     model: str
     value: Decimal
@@ -76,7 +76,7 @@ def rfm_cuts(population: Iterable[OrderSummary], as_of: datetime) -> QuintileCut
 
 
 def rfm(summary: OrderSummary, cuts: QuintileCuts, as_of: datetime) -> list[ModelScore]:
-    """The models' verdicts on one customer of the population, as of `at`; without an order there is no recency."""
+    """The models' scores of one customer of the population, as of `at`; without an order there is no recency."""
     orders: dict[str, object] = {"fact": "orders", "value": summary.orders}
     net: list[dict[str, object]] = [
         {"fact": "net", "value": f"{summary.net:.4f}"},

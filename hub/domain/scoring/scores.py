@@ -19,7 +19,7 @@ MAX_REASONS = 50
 
 
 class ScoreRecordPayload(NamedTuple):
-    """What a score gives."""
+    """The payload of scoreRecord."""
 
     score: Annotated[UUID, Score, "The score that is current from now on."]
 
@@ -31,13 +31,13 @@ async def record(
     *,
     customer_id: Annotated[UUID, Customer, "The customer who is scored."],
     model: Annotated[str, "Name of the model, in small words joined by dots: `churn.risk`."],
-    value: Annotated[Decimal, "The model's figure."],
-    band: Annotated[str | None, "The figure's class within its model."] = None,
+    value: Annotated[Decimal, "The model's value."],
+    band: Annotated[str | None, "The value's class within its model."] = None,
     reasons: Annotated[list[dict[str, Any]] | None, "Why: facts, each with its figure."] = None,
     computed_at: Annotated[datetime | None, "The moment that the score describes; now when left out."] = None,
     now: datetime,
 ) -> ScoreRecordPayload:
-    """Records what a model says of a customer; its last score is superseded, not lost."""
+    """Records a model's score of a customer; it supersedes the model's last one."""
     Score.require(viewer, "create")
     checked = writer_of(Score).canonical({"model": model, "band": band})
     computed = computed_at or now

@@ -1,4 +1,4 @@
-"""What is done to webhooks: made, changed, paused, resumed, rewound, tried on the past; a delivery, sent again."""
+"""Commands of webhooks: create, update, pause, resume, rotate the secret, rewind, resend a delivery, dry run."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -45,12 +45,12 @@ _RETRY_NOW = to_sql(
 )
 _WEBHOOK_EXISTS = "select exists (select from webhooks where id = $1)"
 _QUEUED_POSITION = "select position from webhook_queue where delivery_id = $1"
-# One that is being sent gives up its lease: what comes of that attempt is not written down, so that it does not end there.
+# A delivery in flight loses its lease, so that the result of that attempt is not stored and does not end it.
 _REQUEUE = """
 insert into webhook_queue (delivery_id, webhook_id, ordering_key, row_id, position, due_at) values ($1, $2, $3, $1, $4, $5)
 on conflict (delivery_id) do update set due_at = $5, attempts = 0, lease = null
 """
-# What waits behind it waits no longer for the attempt that it would have had.
+# Deliveries behind it need not wait for its next attempt any more.
 _ADVANCE_FOLLOWING = """
 update webhook_queue as q set due_at = $2 from webhook_queue as first
 where first.delivery_id = $1 and q.webhook_id = first.webhook_id and q.ordering_key = first.ordering_key
@@ -59,7 +59,7 @@ where first.delivery_id = $1 and q.webhook_id = first.webhook_id and q.ordering_
 
 
 class DryRunResult(NamedTuple):
-    """What a subscription would have told."""
+    """The messages that a subscription would have sent."""
 
     deliveries: int
     samples: list[Any]
@@ -68,7 +68,7 @@ class DryRunResult(NamedTuple):
 
 
 class SubscriptionTools(Protocol):
-    """What commands must know of subscriptions; the one implementation is hub/webhooks/documents.py's."""
+    """The operations that commands need of subscriptions; DryRuns in hub/webhooks/documents.py implements it."""
 
     async def check(
         self, query: str, variables: dict[str, Any] | None, operation_name: str | None, viewer: Viewer
@@ -89,11 +89,11 @@ class SubscriptionTools(Protocol):
         viewer: Viewer,
         since: datetime,
     ) -> DryRunResult:
-        """What it would have told since then."""
+        """The messages that it would have sent since then."""
 
 
 def webhook_url(url: str) -> str:
-    """The URL as it is kept. Where it leads is looked at whenever something is sent, not here. Raises ValueError."""
+    """The URL in canonical form; raises ValueError. Its address is checked at each delivery, not here."""
     try:
         parts = urlsplit(url.strip())
         port = parts.port
@@ -125,10 +125,10 @@ WEBHOOK_CHECKS: Mapping[str, validators.ValueCheck] = {
 
 
 class WebhookCreatePayload(NamedTuple):
-    """What a new webhook gives."""
+    """The payload of webhookCreate."""
 
     webhook: Annotated[UUID, Webhook, "The webhook."]
-    secret: Annotated[str, "What its deliveries are signed with; it is told this once."]
+    secret: Annotated[str, "The secret that signs its deliveries; it is shown only once."]
 
 
 @command("webhookCreate", secret=True)
@@ -136,8 +136,10 @@ async def create(
     tx: Connection,
     viewer: Viewer,
     *,
-    name: Annotated[str, "What people call it."],
-    url: Annotated[str, "Where to send it: https, and nowhere inside unless the hub's keeper allows it."],
+    name: Annotated[str, "Name of the webhook."],
+    url: Annotated[
+        str, "URL that deliveries are posted to: https, and no private network unless HUB_WEBHOOK_ALLOW names it."
+    ],
     query: Annotated[str, "A subscription to `changes`, as it would run over a WebSocket."],
     variables: Annotated[dict[str, object] | None, "The subscription's variables."] = None,
     operation_name: Annotated[str | None, "Which operation of the document it is, if there are several."] = None,
@@ -151,7 +153,7 @@ async def create(
     subscriptions: Injected[SubscriptionTools],
     encryptor: Injected[Encryptor],
 ) -> WebhookCreatePayload:
-    """Stores a subscription with an address: what it tells is posted there, signed, with the rights of the key that asks."""
+    """Creates a subscription with a URL: its messages are posted there, signed, with the permissions of the calling key."""
     Webhook.require(viewer, "create")
     owner = await tx.fetchval(_OWNER, viewer.key_id)
     if owner is None:
@@ -167,7 +169,7 @@ async def create(
 
 
 class WebhookPayload(NamedTuple):
-    """What an edit gives."""
+    """The payload of commands that change a webhook."""
 
     webhook: Annotated[UUID, Webhook, "The webhook as it is now."]
 
@@ -178,8 +180,8 @@ async def update(
     viewer: Viewer,
     *,
     id: Annotated[UUID, Webhook, "The webhook."],
-    name: Annotated[str | None, "What people call it."] = None,
-    url: Annotated[str | None, "Where to send it."] = None,
+    name: Annotated[str | None, "Name of the webhook."] = None,
+    url: Annotated[str | None, "URL that deliveries are posted to."] = None,
     query: Annotated[
         str | None, "Another subscription; its variables and operation are replaced along with it."
     ] = None,
@@ -189,7 +191,7 @@ async def update(
     now: datetime,
     subscriptions: Injected[SubscriptionTools],
 ) -> WebhookPayload:
-    """Changes a webhook: what is absent stays. What is queued already is sent as it is, to the new address."""
+    """Changes a webhook; absent fields stay. Queued deliveries are sent unchanged, to the new URL."""
     Webhook.require(viewer, "update")
     if query is None and (variables is not None or operation_name is not None):
         argument = "operation_name" if variables is None else "variables"
@@ -215,7 +217,7 @@ async def pause(
     reason: Annotated[str, "Why."] = "Paused by hand.",
     now: datetime,
 ) -> WebhookPayload:
-    """Sends nothing for a webhook until it is resumed; then it goes on from where it stood."""
+    """Pauses a webhook; when it is resumed, it goes on where it stopped."""
     Webhook.require(viewer, "update")
     checked = validators.check_values({"reason": reason}, WEBHOOK_CHECKS)
     changes = {"status": WebhookStatus.PAUSED, "status_reason": checked["reason"]}
@@ -227,7 +229,7 @@ async def pause(
 async def resume(
     tx: Connection, viewer: Viewer, *, id: Annotated[UUID, Webhook, "The webhook."], now: datetime
 ) -> WebhookPayload:
-    """Sends for a webhook again, whatever stopped it; what waited for its next attempt is tried at once."""
+    """Resumes a webhook, for whatever reason it stopped; deliveries that waited for a retry are attempted at once."""
     Webhook.require(viewer, "update")
     await rows.update_row(tx, viewer, Webhook, id, {"status": WebhookStatus.ACTIVE, "status_reason": None}, now)
     await tx.execute(_CLEAR_FAILING, id)
@@ -236,10 +238,10 @@ async def resume(
 
 
 class SecretRotatePayload(NamedTuple):
-    """What a rotation gives."""
+    """The payload of webhookSecretRotate."""
 
     webhook: Annotated[UUID, Webhook, "The webhook."]
-    secret: Annotated[str, "The new secret; it is told this once."]
+    secret: Annotated[str, "The new secret; it is shown only once."]
     previous_until: Annotated[datetime, "Until when the old one signs too."]
 
 
@@ -273,7 +275,7 @@ async def rewind(
     now: datetime,
     subscriptions: Injected[SubscriptionTools],
 ) -> WebhookPayload:
-    """Sends again what was told behind a cursor or since a moment, with the same `webhook-id`s; or skips ahead."""
+    """Resends the deliveries behind a cursor or since a moment, with the same `webhook-id`s; or skips ahead."""
     Webhook.require(viewer, "update")
     if (after is None) == (since is None):
         raise BadInput("after: give either a cursor or a moment (since).", code="ARGUMENT_MISSING", argument="after")
@@ -284,7 +286,7 @@ async def rewind(
 
 
 class ResendPayload(NamedTuple):
-    """What sending again gives."""
+    """The payload of webhookDeliveryResend."""
 
     webhook_delivery: Annotated[UUID, WebhookDelivery, "The delivery, which waits to be sent."]
 
@@ -320,7 +322,7 @@ async def resend(
 
 
 class DryRunPayload(NamedTuple):
-    """What a webhook would have sent."""
+    """The payload of webhookDryRun."""
 
     deliveries: Annotated[int, "How many deliveries it would have been."]
     samples: Annotated[list[dict[str, object]], "The bodies of the last three."]

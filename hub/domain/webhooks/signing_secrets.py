@@ -1,4 +1,4 @@
-"""The secrets that deliveries are signed with: made, told once, kept in boxes, and replaced while the old one still signs."""
+"""Signing secrets of webhooks: created, shown once, stored encrypted, and rotated with an overlap."""
 
 import base64
 import secrets
@@ -32,7 +32,7 @@ _END_CURRENT = to_sql(
 
 
 def decode_secret(encoded: str) -> bytes:
-    """The bytes of a secret as it is told; raises ValueError for what is none."""
+    """The bytes of an encoded secret; raises ValueError for any other text."""
     key = base64.b64decode(encoded.removeprefix(SECRET_PREFIX), validate=True)
     if not encoded.startswith(SECRET_PREFIX) or len(key) != SECRET_BYTES:
         raise ValueError
@@ -40,14 +40,14 @@ def decode_secret(encoded: str) -> bytes:
 
 
 async def create_secret(tx: Connection, encryptor: Encryptor, webhook: UUID) -> str:
-    """A new secret, which is told this once."""
+    """Creates a secret; returns its encoded form, which is shown only once."""
     secret = secrets.token_bytes(SECRET_BYTES)
     await tx.execute(_INSERT, webhook, encryptor.encrypt(secret, webhook.bytes))
     return SECRET_PREFIX + base64.b64encode(secret).decode()
 
 
 async def replace_secret(tx: Connection, encryptor: Encryptor, webhook: UUID, until: datetime, now: datetime) -> str:
-    """A new secret; the one before signs beside it until then."""
+    """Creates a secret; the previous one signs beside it until then."""
     active_count: int = await tx.fetchval(_COUNT_ACTIVE, webhook, now)
     if active_count >= MAX_ACTIVE:
         message = f"id: {MAX_ACTIVE} secrets of this webhook are alive; wait until one of them ends."

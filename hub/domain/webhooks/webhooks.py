@@ -11,8 +11,13 @@ WebhookProgress = sa.Table(
     "webhook_progress",
     metadata,
     sa.Column("webhook_id", sa.Uuid, primary_key=True),
-    sa.Column("position", sa.BigInteger, nullable=False, comment="Everything up to here is queued, or is not told."),
-    sa.Column("last_sent_position", sa.BigInteger, nullable=False, comment="The position of what was told last."),
+    sa.Column(
+        "position",
+        sa.BigInteger,
+        nullable=False,
+        comment="Every change up to this position is queued, or is not for this webhook.",
+    ),
+    sa.Column("last_sent_position", sa.BigInteger, nullable=False, comment="The position of the last delivery."),
     sa.Column("failing_since", timestamp(), comment="When the first attempt failed after the last that did not."),
     comment="How far a webhook has come in the order of changes. A webhook is a cursor into the log.",
 )
@@ -27,7 +32,7 @@ WebhookSecret = sa.Table(
 )
 sa.Index("ix_webhook_secrets_webhook_id", WebhookSecret.c.webhook_id)
 
-# The bytes are kept until they are taken, so that every attempt sends the same ones. A row that is leased is due when
+# The body is stored until the receiver accepts it, so that every attempt sends the same bytes. A row that is leased is due when
 # the lease ends; one that is due never is a dead letter and blocks nobody.
 WebhookQueue = sa.Table(
     "webhook_queue",

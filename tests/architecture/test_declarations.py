@@ -1,0 +1,236 @@
+"""What declarations can say beyond today's entities: beehives, declared for the length of a test."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateTable
+
+from hub import graph, schema
+from hub.db.sql_text import DIALECT
+from hub.errors import BadInput
+from hub.model import (
+    WITHIN_CUSTOMER,
+    Column,
+    DescribedEnum,
+    Entity,
+    Workflow,
+    customer_owned,
+    field,
+    move,
+    registry,
+    state,
+    to_one,
+    unit_owned,
+)
+from hub.model.columns import metadata
+from hub.model.declarations import InvalidDeclaration
+from hub.model.declare import declare
+from hub.model.rules import Write, computes, guards, validates
+from hub.model.workflows import faults_of
+from hub.model.writer import writer_of
+from hub.schema.organisation.staff import Staff
+from hub.schema.organisation.units import OrgUnit
+from hub.viewer import ADMIN
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+class Temper(DescribedEnum):
+    CALM = "CALM", "It may be opened at any time."
+    WILD = "WILD", "It is left alone for a week."
+
+
+@pytest.fixture(autouse=True)
+def _undeclare(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Takes back what a test declares, so that no other test of the process sees it."""
+    graph.build()
+    monkeypatch.setattr(registry, "_entities", dict(registry._entities))
+    tables = set(metadata.tables.values())
+    yield
+    for table in set(metadata.tables.values()) - tables:
+        metadata.remove(table)
+
+
+def _hive() -> type[Any]:
+    class Hive(
+        Entity,
+        prefix="hiv",
+        owned_by=customer_owned("The beekeeper.", inverse=("hives", "The beekeeper's hives.")),
+        order="number",
+        exactly_one=("unit", "keeper"),
+        frozen_when={"temper": ("WILD",)},
+    ):
+        """A beehive."""
+
+        number: Column[str] = field("Number of the hive.", unique=WITHIN_CUSTOMER, sortable=True)
+        temper: Column[Temper] = field("Temper of the bees.", default=Temper.CALM)
+        opened_at: Column[datetime] = field("When it was opened.", sortable=True, by=("customer",))
+        rests_until: Column[datetime] = field("When it may be opened again.", computed=True)
+        weight: Column[Decimal | None] = field("Weight in kilograms.", precision=(6, 2))
+        notes: Column[list[str] | None] = field("Notes.", hidden=True)
+        unit = to_one(OrgUnit, "The unit that looks after it.", optional=True)
+        keeper = to_one(Staff, "The person who looks after it.", optional=True)
+
+    return Hive
+
+
+def _constraints(entity: type[Any]) -> set[str]:
+    text = str(CreateTable(entity.table).compile(dialect=DIALECT))
+    return {line.strip().rstrip(",") for line in text.splitlines() if "CONSTRAINT" in line}
+
+
+def test_uniqueness_checks_and_indexes_follow_from_the_declaration() -> None:
+    hive = _hive()
+    constraints = _constraints(hive)
+    assert "CONSTRAINT uq_hives_customer_id_number UNIQUE (customer_id, number)" in constraints
+    exactly_one = "CONSTRAINT ck_hives_exactly_one_of_unit_id_or_keeper_id CHECK (num_nonnulls(unit_id, keeper_id) = 1)"
+    assert exactly_one in constraints
+    assert {index.name for index in hive.table.indexes} == {
+        "ix_hives_number_id",
+        "ix_hives_opened_at_id",
+        "ix_hives_customer_id_number_id",
+        "ix_hives_customer_id_opened_at_id",
+    }
+    assert isinstance(hive.table.c.notes.type, sa.ARRAY)
+
+
+def test_a_part_belongs_to_the_customer_of_its_parent() -> None:
+    hive = _hive()
+
+    class HiveFrame(Entity, prefix="hvf", part_of=hive, inverse=("frames", "The frames of the hive."), order="line"):
+        """A frame of a hive."""
+
+        line: Column[int] = field("Position in the hive.", sortable=True)
+
+    composite = "FOREIGN KEY(hive_id, customer_id) REFERENCES hives (id, customer_id) ON DELETE CASCADE"
+    assert any(composite in constraint for constraint in _constraints(HiveFrame))
+    assert "CONSTRAINT uq_hives_id_customer_id UNIQUE (id, customer_id)" in _constraints(hive)
+    assert HiveFrame.definition.creatable() == ["hive_id", "line"]
+    assert HiveFrame.definition.permission("create") == "hive_frames"
+
+
+def test_a_hidden_column_is_no_field() -> None:
+    hive = _hive()
+    computes(hive.rests_until, hive.opened_at)(lambda opened_at: opened_at)
+    (*_, declaration) = declare([*schema.entities(), hive])
+    assert {*declaration.annotations} == {"number", "temper", "opened_at", "rests_until", "weight"}
+
+
+def test_a_secret_column_is_refused_while_images_would_hold_it() -> None:
+    class Lock(Entity, prefix="lck", owned_by=customer_owned, order="created_at"):
+        """A lock."""
+
+        code: Column[str] = field("Code of the lock.", secret=True)
+
+    with pytest.raises(InvalidDeclaration, match=r"Lock\.code is secret"):
+        declare([*schema.entities(), Lock])
+
+
+def test_a_computed_field_needs_a_rule() -> None:
+    with pytest.raises(InvalidDeclaration, match=r"Hive\.rests_until is computed, but no rule computes it"):
+        declare([*schema.entities(), _hive()])
+
+
+def test_a_guarded_move_needs_a_guard() -> None:
+    class SwarmStatus(Workflow, initial=("HOME",)):
+        HOME = "HOME", state("In the hive.", to=move("GONE", guarded=True))
+        GONE = "GONE", state("Somewhere else.")
+
+    class Swarm(Entity, prefix="swm", owned_by=customer_owned, order="created_at"):
+        """A swarm of bees."""
+
+        status: Column[SwarmStatus] = field("Where the swarm is.", default=SwarmStatus.HOME)
+
+    with pytest.raises(InvalidDeclaration, match=r"Swarm\.status: moves to GONE are guarded, but no rule guards them"):
+        declare([*schema.entities(), Swarm])
+    guards(Swarm, "status", "GONE")(lambda write: None)
+    declare([*schema.entities(), Swarm])
+
+
+def test_a_workflow_leads_to_states_and_to_all_of_them() -> None:
+    class Lost(Workflow, initial=("A",)):
+        A = "A", state("First.", to=("C",))
+        B = "B", state("Second.")
+
+    class Unreached(Workflow, initial=("A",)):
+        A = "A", state("First.")
+        B = "B", state("Second.", to=("A",))
+
+    assert faults_of(Lost) == ["Lost.A: a move leads to C, which is no state"]
+    assert faults_of(Unreached) == ["Unreached.B: no move leads to it"]
+
+
+def test_a_body_that_cannot_be_read_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"Bare\.name: declare its type as Column"):
+
+        class Bare(Entity, prefix="bar", owned_by=unit_owned, order="name"):
+            """A field without a type."""
+
+            name = field("A name.")
+
+    with pytest.raises(TypeError, match="a Decimal needs its precision"):
+
+        class Vague(Entity, prefix="vag", owned_by=unit_owned, order="share"):
+            """A number without a precision."""
+
+            share: Column[Decimal] = field("A share.")
+
+    with pytest.raises(TypeError, match=r"Ownerless: say whose rows they are"):
+
+        class Ownerless(Entity, prefix="own", order="created_at"):
+            """Nobody's rows."""
+
+
+async def test_rules_see_the_operation_and_the_stored_row(northwind_dsn: str) -> None:
+    hive, seen = _hive(), []
+
+    @computes(hive.rests_until, hive.temper, hive.opened_at)
+    def rests_until(temper: Temper, opened_at: datetime) -> datetime:
+        return opened_at + timedelta(days=7 if temper is Temper.WILD else 0)
+
+    @validates(hive)
+    def number_is_short(write: Write) -> None:
+        seen.append((write.operation, write.stored is not None))
+        if len(write.value("number") or "") > 3:
+            raise BadInput("number: it is too long; give three digits.", argument="number")
+
+    writer, connection = writer_of(hive), await asyncpg.connect(northwind_dsn)
+    try:
+        await connection.execute(str(CreateTable(hive.table).compile(dialect=DIALECT)))
+        (customer,) = await connection.fetch("select id, unit_id from customers limit 1")
+        owner = {"customer_id": customer["id"], "unit_id": customer["unit_id"]}
+        values = {**owner, "number": "7", "opened_at": NOON}
+        key = await writer.create(connection, ADMIN, values, NOON)
+        await writer.update(connection, ADMIN, key, {"temper": "WILD"}, None, NOON)
+        rests = await connection.fetchval("select rests_until from hives where id = $1", key)
+        with pytest.raises(BadInput) as frozen:
+            await writer.update(connection, ADMIN, key, {"number": "8"}, None, NOON)
+        with pytest.raises(BadInput) as null:
+            await writer.create(connection, ADMIN, {**values, "number": "9", "temper": None}, NOON)
+    finally:
+        await connection.close()
+    assert rests == NOON + timedelta(days=7)
+    assert seen == [("create", False), ("update", True)]
+    assert frozen.value.message == "id: a row whose temper is WILD takes no edits; move it first."
+    assert (null.value.code, null.value.argument) == ("ARGUMENT_MISSING", "temper")
+
+
+def test_the_stored_row_is_read_where_a_rule_needs_it_and_only_there() -> None:
+    class Jar(Entity, prefix="jar", owned_by=customer_owned, order="created_at"):
+        """A jar of honey."""
+
+        grams: Column[int] = field("Weight.")
+        price: Column[int] = field("Price of a gram.")
+        total: Column[int] = field("Price of the jar.", computed=True)
+        label: Column[str | None] = field("Label.")
+
+    computes(Jar.total, Jar.grams, Jar.price)(lambda grams, price: grams * price)
+    needs_stored = writer_of(Jar).needs_stored
+    assert needs_stored({"grams": 500})
+    assert not needs_stored({"grams": 500, "price": 2})
+    assert not needs_stored({"label": "Acacia"})
