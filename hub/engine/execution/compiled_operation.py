@@ -92,6 +92,9 @@ class PlanCache(Generic[Compiled]):
     ) -> Compiled:
         """The compiled operation; one that is not cached is compiled in a thread, since a large one takes long."""
         key = (operation, viewer.binding, *plan_cache_key(operation, variables, self._plan_relevant_enums))
+        cached = self._cache.get(key)
+        if cached is not None:
+            return cached
 
         async def create() -> tuple[Compiled, int]:
             started = perf_counter()
@@ -99,4 +102,4 @@ class PlanCache(Generic[Compiled]):
             emit(PlanCompiled(operation.name, perf_counter() - started))
             return compiled, compiled.size
 
-        return self._cache.get(key) or await self._cache.get_or_create(key, create)
+        return await self._cache.get_or_create(key, create)
