@@ -1,7 +1,6 @@
 """The life of a webhook: what it may be, whose rights it has, its secrets, what is sent again, tried out, folded or too large."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -345,7 +344,7 @@ async def test_what_is_paused_goes_on_where_it_stood(run_query: RunQuery, receiv
     assert names(in_feed_order(await receiver.wait_for_requests(2))) == ["Ada", "Bob"]
 
 
-# -- trying out, folding, thin bodies -------------------------------------------------------------------------------------
+# -- trying out, folding -------------------------------------------------------------------------------------------------
 
 
 async def test_a_dry_run_counts_and_shows_what_would_have_been_sent(
@@ -387,21 +386,3 @@ async def test_changes_of_a_row_coalesce_within_the_window(
     assert timedelta(minutes=59) < due - datetime.now(UTC) < timedelta(hours=1)
     await connection.execute("update webhook_queue set due_at = now()")
     assert sorted(names(await receiver.wait_for_requests(2))) == ["Ada 2", "Bob"]
-
-
-async def test_a_body_that_is_too_large_tells_where_to_read_it(run_query: RunQuery, receiver: ReceiverProcess) -> None:
-    fields = " ".join(f"f{n}: body" for n in range(5))
-    shown = f"... on Change {{ node {{ ... on Interaction {{ {fields} }} }} }}"
-    query = f"subscription {{ changes(filter: {{types: [INTERACTION]}}) {{ {shown} }} }}"
-    await create_webhook(run_query, receiver.url(), query)
-    ada = await create_customer(run_query)
-    record = """mutation ($id: ID!, $body: String!) { interactionRecord(input: {
-        customerId: $id, channel: EMAIL, direction: INBOUND, kind: "mail.received", body: $body
-    }) { interaction { id } } }"""
-    await run_query(record, {"id": ada, "body": "x" * 60_000})
-    (sent,) = await receiver.wait_for_requests(1)
-    body = json.loads(sent.body)
-    assert (body["data"], body["extensions"]["code"]) == (None, "PAYLOAD_TOO_LARGE")
-    page = query.replace("subscription { changes(", f'{{ changes(after: "{body["extensions"]["after"]}", first: 1, ')
-    (message,) = (await run_query(page))["changes"]
-    assert len(message["node"]["f4"]) == 60_000

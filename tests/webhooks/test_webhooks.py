@@ -104,3 +104,21 @@ async def test_what_becomes_of_deliveries_is_itself_a_stream(run_query: RunQuery
         return [change for change in changes if change] in (expected, [expected[0], expected[2], expected[1]])
 
     await wait_until(changes_match)
+
+
+async def test_a_body_that_is_too_large_tells_where_to_read_it(run_query: RunQuery, receiver: ReceiverProcess) -> None:
+    fields = " ".join(f"f{n}: body" for n in range(5))
+    shown = f"... on Change {{ node {{ ... on Interaction {{ {fields} }} }} }}"
+    query = f"subscription {{ changes(filter: {{types: [INTERACTION]}}) {{ {shown} }} }}"
+    await create_webhook(run_query, receiver.url(), query)
+    ada = await create_customer(run_query)
+    record = """mutation ($id: ID!, $body: String!) { interactionRecord(input: {
+        customerId: $id, channel: EMAIL, direction: INBOUND, kind: "mail.received", body: $body
+    }) { interaction { id } } }"""
+    await run_query(record, {"id": ada, "body": "x" * 60_000})
+    (sent,) = await receiver.wait_for_requests(1)
+    body = json.loads(sent.body)
+    assert (body["data"], body["extensions"]["code"]) == (None, "PAYLOAD_TOO_LARGE")
+    page = query.replace("subscription { changes(", f'{{ changes(after: "{body["extensions"]["after"]}", first: 1, ')
+    (message,) = (await run_query(page))["changes"]
+    assert len(message["node"]["f4"]) == 60_000
