@@ -19,6 +19,7 @@ from hub.model.workflows import Workflow
 WriteOperation: TypeAlias = Literal["create", "update", "delete"]
 BoundTo: TypeAlias = Literal["unit", "customer"]
 Late: TypeAlias = Literal["refuse", "insert"]
+ALL_OPERATIONS: tuple[WriteOperation, ...] = ("create", "update", "delete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ class EntityDefinition:
         return {name: t for name, t in types.items() if isinstance(t, type) and issubclass(t, Workflow)}
 
     def operations(self) -> Sequence[WriteOperation]:
-        return self.options.get("operations", ("create", "update", "delete"))
+        return self.options.get("operations", ALL_OPERATIONS)
 
     def permission(self, operation: WriteOperation) -> str:
         """The permission that an operation needs: what stands before `:write`."""
@@ -157,6 +158,13 @@ class EntityDefinition:
         """The bindings of keys that may write in this way."""
         bindings = self.options.get("writable_by", ())
         return frozenset(bindings[operation] if isinstance(bindings, Mapping) else bindings)
+
+    @cached_property
+    def write_permissions(self) -> dict[WriteOperation, tuple[str, frozenset[str]]]:
+        """By operation, the permission that it needs and the bindings of keys that may have it."""
+        permission = self.options.get("permission", self.table_name)
+        named = ALL_OPERATIONS if isinstance(permission, str) else tuple(permission)
+        return {name: (f"{self.permission(name)}:write", self.writable_by(name)) for name in named}
 
     def creatable(self) -> list[str]:
         """The columns that a caller may give a new row."""

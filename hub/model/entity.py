@@ -42,8 +42,7 @@ class Entity:
     @classmethod
     def require(cls, viewer: Viewer, operation: WriteOperation) -> None:
         """Raises Forbidden unless the viewer may write rows of this entity in this way."""
-        definition = cls.definition
-        viewer.require(f"{definition.permission(operation)}:write", definition.writable_by(operation))
+        viewer.require(*cls.definition.write_permissions[operation])
 
 
 def entity_of(table: sa.Table) -> type[Entity]:

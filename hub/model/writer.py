@@ -111,21 +111,23 @@ class EntityWriter:
         """Inserts a row and its nested rows; returns its key. Raises BadInput, and NotFound for hidden references."""
         self.entity.require(viewer, "create")
         key = await self._insert(tx, viewer, values, now)
-        await self._translate_overflow(values, self._after_write(tx, await self._parent_key(tx, key), now))
+        if self._rules.after_write:
+            await self._translate_overflow(values, self._after_write(tx, await self._parent_key(tx, key), now))
         return key
 
     async def _insert(self, tx: Connection, viewer: Viewer, values: ColumnValues, now: datetime) -> UUID:
-        self._authorize(Write("create", values, None, viewer, now))
-        ready = self._with_defaults(await self._resolve_references(tx, viewer, values), now)
-        ready = self.validated(Write("create", ready, None, viewer, now))
+        for authorize in self._rules.authorizers:
+            authorize(Write("create", values, None, viewer, now))
+        resolved = await self._resolve_references(tx, viewer, values) if self.references else values
+        ready = self.validated(Write("create", self._with_defaults(resolved, now), None, viewer, now))
         if "unit_id" in self._server_filled and ready.get("unit_id") is None:
             ready["unit_id"] = await _default_unit(tx, viewer)
         for resolve in self._rules.resolve_missing:
             ready |= await resolve(tx, Write("create", ready, None, viewer, now))
         nested = {name: ready.pop(name) for name in self.nested if name in ready}
-        missing = next((name for name in self._required_columns if ready.get(name) is None), None)
-        if missing is not None:
-            raise _missing(missing)
+        for name in self._required_columns:
+            if ready.get(name) is None:
+                raise _missing(name)
         for rule in self._rules.before_insert:
             await rule(tx, ready)
         key = await self._translate_overflow(ready, insert_row(tx, viewer, self.entity, ready, now))
@@ -139,11 +141,12 @@ class EntityWriter:
     def _with_defaults(self, values: ColumnValues, now: datetime) -> dict[str, Any]:
         """The values with the defaults of absent columns. Null means absent for columns that the server fills."""
         present = {n: v for n, v in values.items() if v is not None or n not in self._server_filled}
-        null = (n for n in self._defaults if n in present and present[n] is None and not self.table.c[n].nullable)
-        for name in null:  # before any rule sees it
-            raise _missing(name)
-        defaults = {name: now if value is NOW else value for name, value in self._defaults.items()}
-        return {**defaults, **present}
+        for name, value in self._defaults.items():
+            if name not in present:
+                present[name] = now if value is NOW else value
+            elif present[name] is None and not self.table.c[name].nullable:  # before any rule sees it
+                raise _missing(name)
+        return present
 
     async def _resolve_references(self, tx: Connection, viewer: Viewer, values: ColumnValues) -> dict[str, Any]:
         """The values with the keys of rows that the caller refers to in another way than by id."""
@@ -163,10 +166,6 @@ class EntityWriter:
 
     # -- rules ----------------------------------------------------------------------------------------------------------
 
-    def _authorize(self, write: Write) -> None:
-        for rule in self._rules.authorizers:
-            rule(write)
-
     def canonical(self, values: ColumnValues) -> dict[str, Any]:
         """The values in canonical form, each by the check of its own column; raises BadInput naming the argument."""
         return check_values(values, self._checks)
@@ -185,11 +184,14 @@ class EntityWriter:
                 if values.get(name) is not None and values[name] not in states:
                     message = f"{name}: a new row cannot begin as {values[name]}; give {' or '.join(states)}."
                     raise BadInput(message, argument=name)
+        rules = self._rules
+        if not (rules.validators or rules.stored_validators or rules.computations):
+            return values
         write = Write(write.operation, values, write.stored, write.viewer, write.now)
-        for rule in self._rules.validators:
+        for rule in rules.validators:
             rule(write)
         if write.operation == "create" or write.stored is not None:
-            for rule in self._rules.stored_validators:
+            for rule in rules.stored_validators:
                 rule(write)
         return values | self._computed(write)
 
@@ -230,14 +232,16 @@ class EntityWriter:
         if stored is not None:
             self._require_not_frozen(stored)
         write = Write("update", values, None if stored is None else dict(stored), viewer, now)
-        self._authorize(write)
+        for authorize in self._rules.authorizers:
+            authorize(write)
         ready = self.validated(write)
         for name in ready:
             await require_reference_visible(tx, viewer, self.table, name, ready[name])
         if version is not None:
             await require_version(tx, viewer, self.entity, key, ready, version)
         await self._translate_overflow(ready, update_row(tx, viewer, self.entity, key, ready, now))
-        await self._translate_overflow(ready, self._after_write(tx, await self._parent_key(tx, key), now))
+        if self._rules.after_write:
+            await self._translate_overflow(ready, self._after_write(tx, await self._parent_key(tx, key), now))
         return key
 
     def _require_not_frozen(self, stored: asyncpg.Record) -> None:
