@@ -62,7 +62,7 @@ CODES: dict[str, str] = {
     "ALREADY_EXISTS": "Another row already has a value that must be unique.",
     "IN_USE": "Other rows refer to this row, so it cannot be deleted.",
     "VERSION_CONFLICT": "The fields were changed after `expectedVersion`.",
-    "UPSERT_AMBIGUOUS": "An upsert must name exactly one key to find the row by; it names none or several.",
+    "UPSERT_AMBIGUOUS": "An upsert must name exactly one key of the row; this one names none or several.",
     "BULK_LIMIT": "The mutation has more rows than one mutation accepts.",
     "BULK_REJECTED": "Some rows were rejected, so none was written; `rows` lists them with their errors.",
     "IDEMPOTENCY_KEY_INVALID": "The idempotency key is empty or too long, or the operation has several.",
@@ -70,7 +70,7 @@ CODES: dict[str, str] = {
     "IDENTIFIER_JUNK": "The identifier is a placeholder value, not one of a single customer.",
     "IDENTIFIER_LIMIT": "The input has no identifier, or too many.",
     "STAGE_MOVE_INVALID": "The customer cannot move from its current stage to this stage.",
-    "STATUS_MOVE_INVALID": "The row cannot take this status now; `allowedMoves` lists those that it can.",
+    "STATUS_MOVE_INVALID": "The row cannot move to this status now; `allowedMoves` lists the possible ones.",
     # webhooks
     "WEBHOOK_INVALID": "The webhook cannot be created or changed this way.",
     "WEBHOOK_LOOP": "A webhook cannot subscribe to webhooks, deliveries or attempts: each delivery would cause more.",

@@ -40,7 +40,7 @@ class Consent(
     )
     source: Column[str] = field("The system that the customer answered in.", check=validators.single_line)
     given_at: Column[datetime] = field("Time when the customer answered.", sortable=True)
-    expires_at: Column[datetime | None] = field("Time when the answer ceases to count; empty for never.")
+    expires_at: Column[datetime | None] = field("Time when the answer expires; empty for never.")
     superseded_at: Column[datetime | None] = field("Time when a newer answer replaced it.")
     current: Column[bool] = generated(
         "Whether it is the latest answer for its purpose and channel.", "superseded_at is null"

@@ -42,7 +42,7 @@ class Order(
     timeline="placed_at",
     overflow_columns=("freight", "net"),
 ):
-    """A customer's order: its terms, and how far it has come."""
+    """A customer's order: its terms and its progress."""
 
     number: Column[str] = field("Number on the order's papers.", unique=WITHIN_VISIBLE, check=validators.single_line)
     status: Column[OrderStatus] = field("Progress of the order.", default=OrderStatus.PLACED)

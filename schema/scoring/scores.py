@@ -27,9 +27,7 @@ class Score(
     band: Column[str | None] = field(
         "The value's class within its model, `1` (worst) to `5` (best) for RFM.", check=validators.single_line
     )
-    reasons: Column[Json] = field(
-        "Why the value is what it is: a list of facts, each with its figure.", server_default=[]
-    )
-    computed_at: Column[datetime] = field("The moment that the score describes.", sortable=True)
+    reasons: Column[Json] = field("Reasons of the value: a list of facts, each with its number.", server_default=[])
+    computed_at: Column[datetime] = field("Time that the score describes.", sortable=True)
     superseded_at: Column[datetime | None] = field("Time when a newer score of the model replaced it.")
     current: Column[bool] = generated("Whether it is the model's latest for the customer.", "superseded_at is null")

@@ -33,8 +33,8 @@ EXPIRED_KEY_RETENTION = timedelta(days=7)  # after its end, so that a client tha
 class CustomerRole(DescribedEnum):
     """Permissions of a key that is bound to a customer."""
 
-    READER = "READER", "See what is the customer's."
-    WRITER = "WRITER", "See it, and write contacts, interactions and consents."
+    READER = "READER", "Read the customer's data."
+    WRITER = "WRITER", "Read the customer's data; write contacts, interactions and consents."
 
 
 ApiKey = sa.Table(
@@ -182,7 +182,7 @@ class MintPayload(NamedTuple):
     """The payload of customerKeyMint."""
 
     key: Annotated[str, "The key itself; it is shown only once."]
-    expires_at: Annotated[datetime, "From when it is refused."]
+    expires_at: Annotated[datetime, "Time when the key expires."]
 
 
 @command("customerKeyMint", secret=True)
@@ -192,7 +192,7 @@ async def mint_customer_key(
     *,
     customer_id: Annotated[UUID, Customer, "The only customer whom the key sees."],
     role: Annotated[CustomerRole, "The permissions of the key."] = CustomerRole.READER,
-    minutes: Annotated[int, "For how long it opens the API: 1 to 1440, 15 when left out."] = 15,
+    minutes: Annotated[int, "Minutes until the key expires: 1 to 1440, 15 by default."] = 15,
     name: Annotated[str, "Name of the key."] = "minted",
     now: datetime,
 ) -> MintPayload:

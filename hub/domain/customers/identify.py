@@ -48,9 +48,12 @@ RANK = {identifier_kind: rank for rank, identifier_kind in enumerate(MAX_PER_CUS
 class IdentifyOutcome(DescribedEnum):
     """The outcome of an identification."""
 
-    CREATED = "CREATED", "Nobody was known by any of it; a customer was made."
-    MATCHED = "MATCHED", "A customer was known by it."
-    QUEUED_FOR_REVIEW = "QUEUED_FOR_REVIEW", "A customer was made, and may be one that is known; a person decides."
+    CREATED = "CREATED", "No customer had any of the identifiers; a customer was created."
+    MATCHED = "MATCHED", "An existing customer has one of the identifiers."
+    QUEUED_FOR_REVIEW = (
+        "QUEUED_FOR_REVIEW",
+        "A customer was created that may duplicate an existing one; a person decides.",
+    )
 
 
 class ObservedIdentifier(NamedTuple):
@@ -62,19 +65,19 @@ class ObservedIdentifier(NamedTuple):
 
 
 class Traits(NamedTuple):
-    """Traits of the customer. A customer who is found keeps its own and gets those that it lacks.
+    """Traits of the customer. An existing customer keeps its traits and gets the missing ones.
 
-    A name is lacking while the customer is named by an identifier."""
+    A name counts as missing while the customer is named by an identifier."""
 
     name: Annotated[str | None, "Full or company name."] = None
-    kind: Annotated[CustomerKind | None, "A person or an organisation; a person when left out."] = None
-    unit_id: Annotated[
-        UUID | None, OrgUnit, "The unit that shall own a new customer; the key's own or the root when left out."
-    ] = None
+    kind: Annotated[CustomerKind | None, "A person or an organisation; a person by default."] = None
+    unit_id: Annotated[UUID | None, OrgUnit, "The unit of a new customer; the key's unit or the root by default."] = (
+        None
+    )
     country: Annotated[str | None, "ISO 3166-1 alpha-2 code."] = None
     language: Annotated[str | None, "ISO 639 code."] = None
     currency: Annotated[str | None, "ISO 4217 code."] = None
-    attributes: Annotated[dict[str, Any] | None, "Free facts."] = None
+    attributes: Annotated[dict[str, Any] | None, "Free attributes as a JSON object."] = None
 
 
 class IdentifyPayload(NamedTuple):
@@ -82,9 +85,9 @@ class IdentifyPayload(NamedTuple):
 
     customer: Annotated[UUID, Customer, "The customer."]
     outcome: Annotated[IdentifyOutcome, "The outcome of the identification."]
-    reasons: Annotated[list[str], "Why, in words."]
+    reasons: Annotated[list[str], "Reasons of the outcome, as text."]
     review: Annotated[
-        UUID | None, IdentityReview, "The possible duplicate that a person is to decide, if there is one."
+        UUID | None, IdentityReview, "The possible duplicate for a person to decide on; null if there is none."
     ] = None
 
 

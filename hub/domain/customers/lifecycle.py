@@ -26,8 +26,8 @@ async def assign(
     viewer: Viewer,
     *,
     id: Annotated[UUID, Customer, "The customer."],
-    unit_id: Annotated[UUID | None, OrgUnit, "The unit that owns the customer; unchanged when left out."] = None,
-    owner_id: Annotated[UUID | None, Staff, "The person who looks after the customer; unchanged when left out."] = None,
+    unit_id: Annotated[UUID | None, OrgUnit, "The unit that owns the customer; unchanged by default."] = None,
+    owner_id: Annotated[UUID | None, Staff, "The person who looks after the customer; unchanged by default."] = None,
     now: datetime,
 ) -> AssignPayload:
     """Assigns a customer to another unit, another member of staff, or both. The customer's rows move along."""

@@ -29,7 +29,7 @@ class IdentifierRef(NamedTuple):
     value: Annotated[str, "The identifier itself."]
     source: Annotated[
         str | None,
-        "The system that reported it; any when left out. EXTERNAL_ID, DEVICE_ID and ANONYMOUS_ID need it.",
+        "The system that reported it; any by default. EXTERNAL_ID, DEVICE_ID and ANONYMOUS_ID need it.",
     ] = None
 
 

@@ -46,7 +46,7 @@ async def record(
     kind: Annotated[str, "Type of the interaction, in small words joined by dots: `order.taken`."],
     subject: Annotated[str | None, "Subject, in one line."] = None,
     body: Annotated[str | None, "Content, in full."] = None,
-    occurred_at: Annotated[datetime | None, "Time when it happened; now when left out."] = None,
+    occurred_at: Annotated[datetime | None, "Time when it happened; now by default."] = None,
     staff_id: Annotated[UUID | None, Staff, "The member of staff who took part."] = None,
     order_id: Annotated[UUID | None, Order, "The order that it was about, one of the customer's."] = None,
     contact_id: Annotated[UUID | None, Contact, "The person who took part for the customer."] = None,

@@ -18,7 +18,7 @@ from hub.viewer import Viewer
 class ConsentSetPayload(NamedTuple):
     """The payload of consentSet."""
 
-    consent: Annotated[UUID, Consent, "The answer; it counts unless a later one is known already."]
+    consent: Annotated[UUID, Consent, "The answer; it is current unless a later one is already stored."]
 
 
 @command("consentSet", bulk_name="consentsSet")
@@ -30,10 +30,10 @@ async def consent_set(
     purpose: Annotated[str, "Purpose, in small words joined by dots: `marketing.newsletter`."],
     status: Annotated[ConsentStatus, "The customer's answer."],
     source: Annotated[str, "The system that the customer answered in."],
-    channel: Annotated[Channel | None, "Channel that the answer is for; every one when left out."] = None,
+    channel: Annotated[Channel | None, "Channel that the answer is for; all channels by default."] = None,
     evidence: Annotated[dict[str, object] | None, "Proof of the answer."] = None,
-    given_at: Annotated[datetime | None, "Time when the customer answered; now when left out."] = None,
-    expires_at: Annotated[datetime | None, "Time when the answer ceases to count; never when left out."] = None,
+    given_at: Annotated[datetime | None, "Time when the customer answered; now by default."] = None,
+    expires_at: Annotated[datetime | None, "Time when the answer expires; never by default."] = None,
     now: datetime,
 ) -> ConsentSetPayload:
     """Stores a customer's answer for a purpose and a channel; it supersedes the one before it."""

@@ -33,8 +33,10 @@ async def record(
     model: Annotated[str, "Name of the model, in small words joined by dots: `churn.risk`."],
     value: Annotated[Decimal, "The model's value."],
     band: Annotated[str | None, "The value's class within its model."] = None,
-    reasons: Annotated[list[dict[str, Any]] | None, "Why: facts, each with its figure."] = None,
-    computed_at: Annotated[datetime | None, "The moment that the score describes; now when left out."] = None,
+    reasons: Annotated[
+        list[dict[str, Any]] | None, "Reasons of the value: a list of facts, each with its number."
+    ] = None,
+    computed_at: Annotated[datetime | None, "Time that the score describes; now by default."] = None,
     now: datetime,
 ) -> ScoreRecordPayload:
     """Records a model's score of a customer; it supersedes the model's last one."""

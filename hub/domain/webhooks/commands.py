@@ -142,12 +142,12 @@ async def create(
     ],
     query: Annotated[str, "A subscription to `changes`, as it would run over a WebSocket."],
     variables: Annotated[dict[str, object] | None, "The subscription's variables."] = None,
-    operation_name: Annotated[str | None, "Which operation of the document it is, if there are several."] = None,
-    after: Annotated[str | None, "The cursor to begin behind; without it, it begins now."] = None,
+    operation_name: Annotated[str | None, "Name of the operation, if the document has several."] = None,
+    after: Annotated[str | None, "The cursor to start after; now by default."] = None,
     coalesce_seconds: Annotated[
         int,
-        "For how long a customer's changes wait, so that of several of one row only the last is sent, as what it was: "
-        "0 to 3600. A row may then be heard of first by an UPDATE, and `previousCursor` may name what was not sent.",
+        "Seconds for which a customer's changes wait: 0 to 3600. Of several changes of one row, only the last is sent, with "
+        "its own operation. A row's first message may then be an UPDATE, and `previousCursor` may name a change not sent.",
     ] = 0,
     now: datetime,
     subscriptions: Injected[SubscriptionTools],
@@ -187,7 +187,7 @@ async def update(
     ] = None,
     variables: Annotated[dict[str, object] | None, "The new subscription's variables."] = None,
     operation_name: Annotated[str | None, "The new subscription's operation."] = None,
-    coalesce_seconds: Annotated[int | None, "For how long a customer's changes wait: 0 to 3600."] = None,
+    coalesce_seconds: Annotated[int | None, "Seconds for which a customer's changes wait: 0 to 3600."] = None,
     now: datetime,
     subscriptions: Injected[SubscriptionTools],
 ) -> WebhookPayload:
@@ -217,7 +217,7 @@ async def pause(
     reason: Annotated[str, "Why."] = "Paused by hand.",
     now: datetime,
 ) -> WebhookPayload:
-    """Pauses a webhook; when it is resumed, it goes on where it stopped."""
+    """Pauses a webhook; after a resume it continues where it stopped."""
     Webhook.require(viewer, "update")
     checked = validators.check_values({"reason": reason}, WEBHOOK_CHECKS)
     changes = {"status": WebhookStatus.PAUSED, "status_reason": checked["reason"]}
@@ -229,7 +229,7 @@ async def pause(
 async def resume(
     tx: Connection, viewer: Viewer, *, id: Annotated[UUID, Webhook, "The webhook."], now: datetime
 ) -> WebhookPayload:
-    """Resumes a webhook, for whatever reason it stopped; deliveries that waited for a retry are attempted at once."""
+    """Resumes a webhook, whether paused or failing; deliveries that wait for a retry are attempted at once."""
     Webhook.require(viewer, "update")
     await rows.update_row(tx, viewer, Webhook, id, {"status": WebhookStatus.ACTIVE, "status_reason": None}, now)
     await tx.execute(_CLEAR_FAILING, id)
@@ -242,7 +242,7 @@ class SecretRotatePayload(NamedTuple):
 
     webhook: Annotated[UUID, Webhook, "The webhook."]
     secret: Annotated[str, "The new secret; it is shown only once."]
-    previous_until: Annotated[datetime, "Until when the old one signs too."]
+    previous_until: Annotated[datetime, "Time until which the old secret signs too."]
 
 
 @command("webhookSecretRotate", secret=True)
@@ -251,11 +251,11 @@ async def rotate_secret(
     viewer: Viewer,
     *,
     id: Annotated[UUID, Webhook, "The webhook."],
-    overlap_hours: Annotated[int, "For how long the old secret signs beside the new one: 0 to 168."] = 24,
+    overlap_hours: Annotated[int, "Hours for which the old secret signs beside the new one: 0 to 168."] = 24,
     now: datetime,
     encryptor: Injected[Encryptor],
 ) -> SecretRotatePayload:
-    """Makes a new secret. Until the old one ends, every delivery carries a signature of each."""
+    """Creates a new secret. Until the old one expires, every delivery carries a signature of each."""
     Webhook.require(viewer, "update")
     if not 0 <= overlap_hours <= MAX_OVERLAP_HOURS:
         raise BadInput(f"overlap_hours: give 0 to {MAX_OVERLAP_HOURS}.", argument="overlap_hours")
@@ -270,12 +270,12 @@ async def rewind(
     viewer: Viewer,
     *,
     id: Annotated[UUID, Webhook, "The webhook."],
-    after: Annotated[str | None, "The cursor to go on behind."] = None,
-    since: Annotated[datetime | None, "The moment to go on from."] = None,
+    after: Annotated[str | None, "The cursor to continue after."] = None,
+    since: Annotated[datetime | None, "The time to continue from."] = None,
     now: datetime,
     subscriptions: Injected[SubscriptionTools],
 ) -> WebhookPayload:
-    """Resends the deliveries behind a cursor or since a moment, with the same `webhook-id`s; or skips ahead."""
+    """Resends the deliveries after a cursor or since a time, with the same `webhook-id`s; or skips ahead."""
     Webhook.require(viewer, "update")
     if (after is None) == (since is None):
         raise BadInput("after: give either a cursor or a moment (since).", code="ARGUMENT_MISSING", argument="after")
@@ -288,7 +288,7 @@ async def rewind(
 class ResendPayload(NamedTuple):
     """The payload of webhookDeliveryResend."""
 
-    webhook_delivery: Annotated[UUID, WebhookDelivery, "The delivery, which waits to be sent."]
+    webhook_delivery: Annotated[UUID, WebhookDelivery, "The delivery, queued again."]
 
 
 @command("webhookDeliveryResend", bulk_name="webhookDeliveriesResend")
@@ -300,7 +300,7 @@ async def resend(
     now: datetime,
     subscriptions: Injected[SubscriptionTools],
 ) -> ResendPayload:
-    """Sends a delivery once more, with the same `webhook-id`: a dead letter as it is, another written anew from the log."""
+    """Resends a delivery with the same `webhook-id`: a dead one unchanged, any other rebuilt from the change log."""
     Webhook.require(viewer, "update")
     row = await rows.lock_row(tx, viewer, WebhookDelivery, id, "id")
     if not await tx.fetchval(_WEBHOOK_EXISTS, row["webhook_id"]):
@@ -324,12 +324,12 @@ async def resend(
 class DryRunPayload(NamedTuple):
     """The payload of webhookDryRun."""
 
-    deliveries: Annotated[int, "How many deliveries it would have been."]
-    samples: Annotated[list[dict[str, object]], "The bodies of the last three."]
+    deliveries: Annotated[int, "Number of deliveries that would have been sent."]
+    samples: Annotated[list[dict[str, object]], "Bodies of the last three deliveries."]
     complete: Annotated[
-        bool, "Whether all changes were looked at; if not, the oldest were, as many as a trial has time for."
+        bool, "Whether all changes were evaluated; if false, time ran out and only the oldest ones were."
     ]
-    since: Annotated[datetime, "The moment from which on changes were looked at."]
+    since: Annotated[datetime, "Start of the evaluated period."]
 
 
 @command("webhookDryRun")
@@ -339,12 +339,12 @@ async def dry_run(
     *,
     query: Annotated[str, "The subscription."],
     variables: Annotated[dict[str, object] | None, "Its variables."] = None,
-    operation_name: Annotated[str | None, "Which operation of the document it is, if there are several."] = None,
-    days: Annotated[int, "How far to look back: 1 to 7."] = MAX_DRY_RUN_DAYS,
+    operation_name: Annotated[str | None, "Name of the operation, if the document has several."] = None,
+    days: Annotated[int, "Number of days to evaluate: 1 to 7."] = MAX_DRY_RUN_DAYS,
     now: datetime,
     subscriptions: Injected[SubscriptionTools],
 ) -> DryRunPayload:
-    """Tries a subscription on the changes of the last days, and sends nothing: how many deliveries, and three samples."""
+    """Evaluates a subscription over the last days without sending; returns the number of deliveries and three samples."""
     Webhook.require(viewer, "create")
     if not 1 <= days <= MAX_DRY_RUN_DAYS:
         raise BadInput(f"days: give 1 to {MAX_DRY_RUN_DAYS}.", argument="days")

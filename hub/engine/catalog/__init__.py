@@ -1,1 +1,1 @@
-"""The entities that the schema declares, checked, and the scalar types of their fields."""
+"""The catalog of the declared entities, validated at start-up, and the scalar types of their fields."""

@@ -1,7 +1,7 @@
-"""The index of all declared rows, checked once at start-up: what the planner and the type builder look things up in.
+"""The catalog of all declared entities. The planner and the type builder look up fields, links and sort keys in it.
 
-A declaration that could answer wrongly (a sort key without index, a non-null field over a nullable column, a row without
-scope) stops the hub here, with every fault named."""
+The catalog is validated once at start-up. An invalid declaration (a sort key without an index, a non-null field over a
+nullable column) stops the hub with a list of all faults."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +25,7 @@ from hub.model.declarations import (
 from hub.model.declare import Declaration
 from hub.model.fields import split_optional
 
-HISTORY = "history"  # the field of every type that tells a row's changes
+HISTORY = "history"  # the field of every entity type that lists a row's changes
 SYSTEM_FIELDS: Mapping[str, Any] = {"version": int, "created_at": datetime, "updated_at": datetime}
 
 
@@ -42,7 +42,7 @@ def upper_snake(name: str) -> str:
 
 def with_article(name: str) -> str:
     """`Order` → `an Order`."""
-    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}"
+    return f"{'an' if name[0] in 'AEIO' else 'a'} {name}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,22 +61,17 @@ class ColumnField:
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """Something that a list is sorted by; never null."""
+    """A sort key of a list. It is never null: `null_as` replaces a null."""
 
     name: str
     column: sa.Column[Any]
     null_as: str | None
     type: sa.types.TypeEngine[Any]
 
-    def expression(self, row: sa.FromClause) -> sa.ColumnElement[Any]:
-        """The key's expression over a row; the same text as in the index."""
-        value: sa.ColumnElement[Any] = row.c[self.column.name]
-        return value if self.null_as is None else sa.func.coalesce(value, sa.literal_column(f"'{self.null_as}'"))
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CatalogEntity:
-    """One row type with everything resolved: fields by their GraphQL names."""
+    """One entity of the catalog, with its columns, links and resolvers by GraphQL name."""
 
     declaration: Declaration
     columns: Mapping[str, ColumnField]
@@ -99,12 +94,12 @@ class CatalogEntity:
 
     @property
     def entity_type(self) -> str:
-        """The type as a value of the EntityType enum."""
+        """The entity's value of the GraphQL enum EntityType."""
         return upper_snake(self.name)
 
     @property
     def field_by_column(self) -> Mapping[str, str]:
-        """The field that shows each column: the column's own, or that of the link behind it."""
+        """The GraphQL field of each column: its own field, or the link that uses it as a foreign key."""
         field_names = {column.column.name: name for name, column in self.columns.items()}
         for name, link in self.links.items():
             if isinstance(link, ToOne):
@@ -115,7 +110,7 @@ class CatalogEntity:
 
     @property
     def aggregable(self) -> Iterator[ColumnField]:
-        """Columns that sums, averages and extremes make sense of."""
+        """The columns that can be aggregated: numbers and times, without the version."""
         return (
             column
             for column in self.columns.values()
@@ -125,7 +120,7 @@ class CatalogEntity:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalog:
-    """All rows by type name, their addresses, interfaces and unions."""
+    """All entities by type name and by id prefix, and the interfaces that they implement."""
 
     entities: Mapping[str, CatalogEntity]
     interfaces: Mapping[str, Interface]
@@ -133,24 +128,24 @@ class Catalog:
 
     @property
     def customer_type(self) -> CatalogEntity:
-        """The row that others belong to: the one whose own key is its customer."""
+        """The customer entity: its own primary key is its customer column."""
         return next(entity for entity in self.entities.values() if entity.declaration.scope.customer_column == "id")
 
     def target(self, entity: type[Any]) -> CatalogEntity:
-        """The catalog's entry for the entity that a link leads to."""
+        """The catalog entity of a link's target class."""
         return self.entities[entity.__name__]
 
     def implementing(self, interface: str) -> list[CatalogEntity]:
-        """The rows behind an interface, in declaration order."""
+        """The entities that implement an interface, in declaration order."""
         return [entity for entity in self.entities.values() if interface in entity.declaration.implements]
 
     def column(self, entity: CatalogEntity, link: ToOne | ToMany) -> sa.Column[Any]:
-        """The foreign key column behind a link of `row`."""
+        """The foreign key column of a link of `entity`."""
         table = entity.table if isinstance(link, ToOne) else self.target(link.target).table
         return table.c[link.by]
 
     def preserves_customer(self, by: sa.Column[Any]) -> bool:
-        """Whether rows joined by this foreign key always belong to one customer: its key includes `customer_id`."""
+        """Whether rows joined by this foreign key always belong to one customer: the key includes the customer column."""
         entity = next(candidate for candidate in self.entities.values() if candidate.table is by.table)
         key = entity.declaration.scope.customer_column
         return key is not None and any(
@@ -159,7 +154,7 @@ class Catalog:
         )
 
     def nullable(self, entity: CatalogEntity, link: ToOne) -> bool:
-        """A link may be empty when its key may, or when a viewer may see the row but not its target."""
+        """Whether a link may be null: its foreign key is nullable, or a viewer may see the row but not its target."""
         by = self.column(entity, link)
         visible_to_all = self.target(link.target).declaration.scope.name == "any_key"
         return bool(by.nullable) or not (visible_to_all or self.preserves_customer(by))
@@ -171,7 +166,9 @@ def _columns(declaration: Declaration, errors: list[str]) -> dict[str, ColumnFie
         bare, nullable = split_optional(annotation)
         column = declaration.table.c.get(name)
         if column is None:
-            errors.append(f"{declaration.name}.{name} is neither a column, a link nor resolved")
+            errors.append(
+                f"{declaration.name}.{name} is not a column, a link or a resolver; correct the name or add the column"
+            )
             continue
         if bool(column.nullable) is not nullable:
             errors.append(
@@ -224,17 +221,19 @@ def _catalog_entity(declaration: Declaration, errors: list[str]) -> CatalogEntit
     )
     has_money = any(column.scalar.is_money for column in columns.values())
     if has_money and "currency" not in names:
-        errors.append(f"{declaration.name} holds money without a currency column beside it")
+        errors.append(f"{declaration.name} has money columns but no currency column")
     for name, resolver in declaration.resolvers.items():
         if not resolver.function.__doc__:
             errors.append(f"{declaration.name}.{name} has no docstring to describe it")
         errors.extend(
-            f"{declaration.name}.{name} needs {need}, which is no column"
+            f"{declaration.name}.{name} needs {need}, which is not a column"
             for need in resolver.needs
             if need not in names
         )
     if HISTORY in {*names, *declaration.links, *declaration.resolvers}:
-        errors.append(f"{declaration.name}.{HISTORY}: every type has a field of this name, that tells its changes")
+        errors.append(
+            f"{declaration.name}.{HISTORY}: the name is reserved for the list of a row's changes; rename the field"
+        )
     if declaration.search and "search_text" not in declaration.table.c:
         errors.append(f"{declaration.name} is searched, but its table has no search_text")
     return CatalogEntity(
@@ -262,11 +261,11 @@ def _check_links(entity: CatalogEntity, catalog: Catalog, errors: list[str]) -> 
                 errors.append(f"{entity.name}.{name}: no index of {table.name} begins with {link.by}")
         elif isinstance(link, MergedConnection):
             if entity.declaration.scope.customer_column != "id":
-                errors.append(f"{entity.name}.{name}: a merged list hangs on the customer itself")
+                errors.append(f"{entity.name}.{name}: only the customer entity can have a merged connection")
             for implementer in catalog.implementing(link.interface.name):
                 if implementer.declaration.scope.customer_column != link.by:
                     errors.append(
-                        f"{entity.name}.{name}: {implementer.name} does not belong to the customer by {link.by}"
+                        f"{entity.name}.{name}: {implementer.name} does not refer to its customer by {link.by}"
                     )
         elif isinstance(link, UnionLink):
             errors.extend(
@@ -279,7 +278,7 @@ def _check_links(entity: CatalogEntity, catalog: Catalog, errors: list[str]) -> 
 
 
 def build_catalog(declarations: Iterable[Declaration]) -> Catalog:
-    """The catalog of the declarations; raises DeclarationFault when one of them cannot stand."""
+    """Builds the catalog of the declarations; raises InvalidDeclaration with a list of all faults."""
     errors: list[str] = []
     entities = {declaration.name: _catalog_entity(declaration, errors) for declaration in declarations}
     merged_links = [
@@ -291,11 +290,11 @@ def build_catalog(declarations: Iterable[Declaration]) -> Catalog:
         {entity.declaration.prefix: entity for entity in entities.values()},
     )
     if len(catalog.prefixes) != len(entities):
-        errors.append("two row types share a prefix")
+        errors.append("two entities share an id prefix")
     for entity in entities.values():
         if not entity.declaration.description:
             errors.append(f"{entity.name} has no docstring")
         _check_links(entity, catalog, errors)
     if errors:
-        raise InvalidDeclaration("The declarations cannot stand:\n" + "\n".join(f"- {error}" for error in errors))
+        raise InvalidDeclaration("The declarations are invalid:\n" + "\n".join(f"- {error}" for error in errors))
     return catalog

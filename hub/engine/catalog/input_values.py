@@ -1,4 +1,4 @@
-"""Input values, as the schema and the planner check them: which ones Postgres can store, and how a bad one is refused."""
+"""Checks of input values for the schema and the planner: only values that Postgres can store are accepted."""
 
 import json
 import re
@@ -7,16 +7,16 @@ from typing import Any, NoReturn
 
 from hub.errors import BadInput
 
-NUL_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # the escape in JSON, but not after an escaped backslash
+NUL_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # the JSON escape of NUL, not preceded by an escaped backslash
 
 
 def bad_input(code: str, argument: str, problem: str) -> NoReturn:
-    """Raises BadInput that names the argument, its fault and the remedy."""
+    """Raises BadInput with the argument in front of the problem, which states fault and remedy."""
     raise BadInput(f"{argument}: {problem}", code=code, argument=argument)
 
 
 def storable_text(value: Any, argument: str) -> Any:
-    """The value, if Postgres can store it; raises VALUE_INVALID for a NUL character and an unpaired surrogate."""
+    """Returns the value if Postgres can store it; raises VALUE_INVALID for a NUL character and an unpaired surrogate."""
     if isinstance(value, str):
         if "\0" in value:
             bad_input("VALUE_INVALID", argument, "the text contains a NUL character; remove it.")
@@ -29,18 +29,22 @@ def storable_text(value: Any, argument: str) -> Any:
 
 
 def json_text(value: Any, argument: str) -> str:
-    """The JSON text of a value that Postgres can store; raises VALUE_INVALID."""
+    """Returns a value as JSON text; raises VALUE_INVALID if it is not JSON or Postgres cannot store it."""
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except ValueError:
-        bad_input("VALUE_INVALID", argument, "a number in it is too large; send it as a string.")
+        bad_input("VALUE_INVALID", argument, "it contains a number that is too large; send it as a string.")
     except TypeError:
-        bad_input("VALUE_INVALID", argument, "a variable in it is absent or not JSON; send it, and declare it as JSON.")
+        bad_input(
+            "VALUE_INVALID",
+            argument,
+            "it uses a variable that is missing or not JSON; send the variable and declare it as JSON.",
+        )
     if NUL_ESCAPE.search(text):
-        bad_input("VALUE_INVALID", argument, "a text in it contains a NUL character; remove it.")
+        bad_input("VALUE_INVALID", argument, "it contains a text with a NUL character; remove it.")
     return text
 
 
 def enum_value(value: Any) -> Any:
-    """An enum's value as text; anything else as it is."""
+    """Returns the value of an enum member; returns other values unchanged."""
     return value.value if isinstance(value, Enum) else value

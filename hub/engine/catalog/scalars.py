@@ -1,6 +1,6 @@
-"""How each kind of value looks on the wire and in a statement: scalars, ids, amounts, times. One table, both ways.
+"""The scalar types: parsing of input, parameter types in SQL, JSON output, and the filter operators of each type.
 
-Which operators a filter offers for a kind is here too; how they become SQL is sql/conditions.py's."""
+sql/conditions.py compiles the operators. Ids are encoded and decoded here too."""
 
 import re
 from collections.abc import Callable
@@ -34,12 +34,12 @@ DURATION_PATTERN = re.compile(
 NUMBER_PATTERN = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 DATE_PATTERN = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 TIMESTAMP_PATTERN = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-MIN_DATE, MAX_DATE = date.min, date.max  # the driver takes these two for minus and plus infinity
-MAX_DIGITS = 40  # of a number in a filter; far above numeric(18,4), far below what would cost time
+MIN_DATE, MAX_DATE = date.min, date.max  # the driver reads these two as minus and plus infinity
+MAX_DIGITS = 40  # of a number; more than numeric(18,4) needs, and still cheap to parse
 
 
 def parse_datetime(value: Any) -> datetime:
-    """RFC 3339 with an offset, at most microseconds; gives UTC."""
+    """Parses RFC 3339 with an offset and at most microseconds; returns UTC, raises ValueError."""
     if not isinstance(value, str) or not TIMESTAMP_PATTERN.fullmatch(value):
         raise ValueError("a DateTime is written 2026-01-31T12:00:00Z, with an offset and at most six decimals")
     try:
@@ -48,13 +48,11 @@ def parse_datetime(value: Any) -> datetime:
             return timestamp
     except (ValueError, OverflowError):
         pass
-    raise ValueError(
-        f"{value} is no moment of the calendar, which goes from year 1 to 9999 but for their outermost days"
-    )
+    raise ValueError(f"{value} is not a valid time; use a date from 0001-01-02 to 9999-12-30")
 
 
 def parse_date(value: Any) -> date:
-    """`2026-01-31`."""
+    """Parses `2026-01-31`; raises ValueError."""
     try:
         if isinstance(value, str) and DATE_PATTERN.fullmatch(value):
             day = date.fromisoformat(value)
@@ -62,11 +60,11 @@ def parse_date(value: Any) -> date:
                 return day
     except ValueError:
         pass
-    raise ValueError("a Date is written 2026-01-31, in years 1 to 9999 but for their outermost days")
+    raise ValueError("a Date is written 2026-01-31, from 0001-01-02 to 9999-12-30")
 
 
 def parse_decimal(value: Any) -> Decimal:
-    """A finite number, as text or as a number; never rounded."""
+    """Parses a finite number, sent as text or as a number, without rounding; raises ValueError."""
     try:
         text = value.strip() if isinstance(value, str) else repr(value)
         if isinstance(value, bool) or len(text) > MAX_DIGITS or not NUMBER_PATTERN.fullmatch(text):
@@ -80,7 +78,7 @@ def parse_decimal(value: Any) -> Decimal:
 
 
 def parse_duration(value: Any) -> timedelta:
-    """ISO 8601 in weeks, days, hours, minutes and seconds; months and years have no fixed length and are refused."""
+    """Parses ISO 8601 weeks to seconds; raises ValueError, also for months and years: they have no fixed length."""
     match = DURATION_PATTERN.fullmatch(value) if isinstance(value, str) else None
     if match is None or not any(match.groups()):
         raise ValueError('a Duration is written "P30D" or "PT12H", in weeks, days, hours, minutes and seconds')
@@ -89,9 +87,9 @@ def parse_duration(value: Any) -> timedelta:
 
 
 def parse_cursor(value: Any) -> str:
-    """Opaque text; engine/cursors.py looks inside."""
+    """Accepts any text; engine/cursors.py verifies and decodes it. Raises ValueError for other types."""
     if not isinstance(value, str):
-        raise ValueError("a Cursor is the text that an earlier page gave")
+        raise ValueError("a Cursor is a text; send one from an earlier response")
     return value
 
 
@@ -106,14 +104,12 @@ def _scalar(name: str, description: str, parse: Callable[[Any], Any], literal: A
 
 
 SCALARS: dict[object, ScalarDefinition] = {
-    DateTime: _scalar("DateTime", "A moment, RFC 3339 in UTC with up to microseconds.", parse_datetime),
-    Date: _scalar("Date", "A day, `2026-01-31`.", parse_date),
-    Amount: _scalar("Decimal", 'An exact number as text, `"12.5000"`.', parse_decimal, _decimal_literal),
+    DateTime: _scalar("DateTime", "A point in time: RFC 3339 in UTC, with up to six decimals.", parse_datetime),
+    Date: _scalar("Date", "A date, `2026-01-31`.", parse_date),
+    Amount: _scalar("Decimal", 'An exact decimal number as text, `"12.5000"`.', parse_decimal, _decimal_literal),
     Json: _scalar("JSON", "Any JSON value.", lambda value: value),
-    Cursor: _scalar("Cursor", "A place in one list: opaque, signed, and good for that list alone.", parse_cursor),
-    Duration: _scalar(
-        "Duration", 'A length of time, ISO 8601 in weeks to seconds: `"P30D"`, `"PT12H"`.', parse_duration
-    ),
+    Cursor: _scalar("Cursor", "A position in one list: opaque, signed, and valid for that list only.", parse_cursor),
+    Duration: _scalar("Duration", 'A duration, ISO 8601 in weeks to seconds: `"P30D"`, `"PT12H"`.', parse_duration),
 }
 
 EQUALITY = ("eq", "ne", "in", "notIn")
@@ -125,7 +121,7 @@ NULL = ("isNull",)
 
 @dataclass(frozen=True, slots=True)
 class ScalarType:
-    """One kind of value: its GraphQL annotation, its type as a parameter, its JSON form, and the operators of a filter."""
+    """A scalar type: its annotation, its SQL type as a parameter, its JSON form and its filter operators."""
 
     name: str
     annotation: Any
@@ -173,7 +169,7 @@ BY_PYTHON_TYPE: dict[Any, ScalarType] = {
 
 
 def scalar_of(annotation: Any) -> ScalarType:
-    """The wire of a column's annotation; raises TypeError for one that has none."""
+    """Returns the scalar type of a column's annotation; raises TypeError if it has none."""
     if annotation in BY_PYTHON_TYPE:
         return BY_PYTHON_TYPE[annotation]
     if isinstance(annotation, type) and issubclass(annotation, Enum):
@@ -182,17 +178,17 @@ def scalar_of(annotation: Any) -> ScalarType:
 
 
 def encode_id(prefix: str, key: UUID) -> str:
-    """The same in Python."""
+    """Returns the id of a row: the prefix and 32 hex digits."""
     return f"{prefix}_{key.hex}"
 
 
 def decode_id(value: str, argument: str) -> tuple[str, UUID]:
-    """An id's prefix and key; raises ID_MALFORMED naming the argument."""
+    """Returns the prefix and the key of an id; raises ID_MALFORMED with the argument."""
     match = _ID.fullmatch(value)
     if match is not None:
         return match[1], UUID(match[2])
     raise BadInput(
-        f"{argument}: {value[:60]!r} is not an id of this hub; give one that the hub gave, like cus_ and 32 hex digits.",
+        f"{argument}: {value[:60]!r} is not an id of this hub; send an id from a response, such as cus_ and 32 hex digits.",
         code="ID_MALFORMED",
         argument=argument,
     )

@@ -1,4 +1,4 @@
-"""Compiles mutations: each root field with the statement of its payload, once for each shape of its variables."""
+"""Compiles mutations: the payload statement of each root field, cached per shape of the variables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,18 +22,18 @@ FingerprintParts = tuple[str, str | None, Mapping[str, Any] | None]
 
 @dataclass(frozen=True, slots=True)
 class CompiledMutation:
-    """The root fields of a mutation for one shape of the variables in its selections and one binding."""
+    """The compiled root fields of a mutation, for one shape of the variables and one binding."""
 
     fields: tuple[CompiledMutationField, ...]
 
     @property
     def size(self) -> int:
-        """About how many bytes it takes."""
+        """Estimated size in bytes."""
         return estimated_size(sum(field.text_length for field in self.fields))
 
 
 class MutationCompiler:
-    """Compiles the mutations of one schema and has them executed."""
+    """Compiles the mutations of one schema and passes them to the executor."""
 
     def __init__(self, schema: Schema, limits: Limits, executor: MutationExecutor) -> None:
         self._schema = schema
@@ -42,7 +42,7 @@ class MutationCompiler:
         self._cache: PlanCache[CompiledMutation] = PlanCache(schema.plan_relevant_enums, CACHE_BYTES)
 
     async def compile(self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer) -> CompiledMutation:
-        """The compiled mutation, from the cache if it is there."""
+        """Returns the compiled mutation, from the cache if possible."""
         return await self._cache.get_or_compile(operation, variables, viewer, self._compile)
 
     async def execute(
@@ -52,7 +52,7 @@ class MutationCompiler:
         request_id: str,
         fingerprint_parts: FingerprintParts,
     ) -> bytes:
-        """The response; `fingerprint_parts` is the request as received, for the fingerprint of an idempotency key."""
+        """Runs a mutation and returns the response; `fingerprint_parts` are query, operation name and variables."""
         operation_identity = OperationIdentity(
             context.viewer.actor, request_id, lambda: fingerprint(*fingerprint_parts)
         )

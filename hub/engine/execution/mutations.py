@@ -1,6 +1,7 @@
-"""Runs a mutation: one transaction for the operation, each root's command and then its payload, one commit, one answer.
+"""Runs a mutation in one transaction: for each root field the command and then its payload, followed by one commit.
 
-Any fault rolls all back. An operation with an idempotency key leaves its answer with what it did, and a twin gets that."""
+Any error rolls the operation back. With an idempotency key, the response is stored in the same transaction, and a repeated
+operation returns the stored response."""
 
 import asyncio
 import hashlib
@@ -47,13 +48,13 @@ from hub.errors import BadInput, HubError, Unavailable
 from hub.model.idempotency import IdempotencyStore
 
 ATTEMPTS = 4
-RETRY_BASE = 0.02  # before the second attempt; each further one waits twice as long, and a random part more
+RETRY_BASE = 0.02  # seconds before the second attempt; doubles with each further attempt, plus jitter
 NO_KEY = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledMutationField(CompiledOperation):
-    """A root field of a mutation with the statement of its payload; `__typename` has none."""
+    """A root field of a mutation with the statement of its payload; `__typename` has no statement."""
 
     field_plan: MutationFieldPlan
     single_statement: SingleStatement | None = None
@@ -61,7 +62,7 @@ class CompiledMutationField(CompiledOperation):
 
 @dataclass(frozen=True, slots=True)
 class OperationIdentity:
-    """Who asks, for the log of changes, and what tells this operation from any other."""
+    """Actor and request id for the change log, and the fingerprint of the operation for its idempotency record."""
 
     actor: str
     request_id: str
@@ -69,7 +70,7 @@ class OperationIdentity:
 
 
 def fingerprint(query: str, name: str | None, variables: Mapping[str, Any] | None) -> bytes:
-    """What tells operations apart: the same text, name and variables give the same."""
+    """Returns a hash of the operation: equal text, name and variables give an equal hash."""
     canonical = orjson.dumps([query, name, variables or {}], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(canonical).digest()
 
@@ -96,8 +97,8 @@ class MutationExecutor:
     async def execute(
         self, fields: Sequence[CompiledMutationField], context: ExecutionContext, operation_identity: OperationIdentity
     ) -> bytes:
-        """The answer to a mutation; raises HubError with the path of the root that was refused."""
-        if not fields:  # all of them are skipped
+        """Returns the response body of a mutation; raises HubError with the path of the rejected root field."""
+        if not fields:  # @skip or @include removed all of them
             return b'{"data":{}}'
         field_plans = [field.field_plan for field in fields]
         arguments = [self._coerced_arguments(field_plan, context.variables) for field_plan in field_plans]
@@ -109,11 +110,13 @@ class MutationExecutor:
         except HubError as error:
             stored = None if key is None else await self._stored_response(owner, key)
             if key is None or stored is None:
-                if isinstance(error, IdempotencyConflict):  # it was kept by a twin, and has been forgotten since
-                    raise Unavailable("The operation was being repeated; try again.") from error
+                if isinstance(error, IdempotencyConflict):  # stored by a concurrent operation, and purged since
+                    raise Unavailable(
+                        "An operation with the same idempotency key ran at the same time; try again."
+                    ) from error
                 raise
         if stored[0] != operation_identity.fingerprint():
-            fault = f"{key[:60]!r} was used for another operation; give each operation a key of its own"
+            fault = f"{key[:60]!r} was used for another operation; use a new key for each operation"
             raise argument_error(fields[0].field_plan, "idempotencyKey", "IDEMPOTENCY_KEY_REUSED", fault)
         return stored[1]
 
@@ -129,7 +132,7 @@ class MutationExecutor:
         operation_identity: OperationIdentity,
         key: str | None,
     ) -> bytes:
-        """Deadlocks and failures to serialise are nobody's fault: the same once more."""
+        """Retries after deadlocks and serialization failures; raises ContentionError after the last attempt."""
         run = (fields, arguments, context, operation_identity, key)
         for attempt in range(ATTEMPTS):
             try:
@@ -138,7 +141,7 @@ class MutationExecutor:
                     return response
                 if attempt == 0:
                     return await self._in_transaction(*run, serialized=False)
-                async with self._retry_lock:  # so that those who wait hold one connection and not all of them
+                async with self._retry_lock:  # so that waiting retries hold one connection, not the whole pool
                     return await self._in_transaction(*run, serialized=True)
             except ContentionError:
                 if attempt == ATTEMPTS - 1:
@@ -154,7 +157,7 @@ class MutationExecutor:
         operation_identity: OperationIdentity,
         key: str | None,
     ) -> bytes | None:
-        """The answer if the command comes down to one insert; None if it needs a transaction, or is to be refused."""
+        """Returns the response if the command is a single INSERT; None if it needs a transaction or fails."""
         mutation, recording = field.field_plan.mutation, RecordingConnection()
         if field.single_statement is None or mutation is None or mutation.single_insert is None:
             return None
@@ -193,7 +196,7 @@ class MutationExecutor:
         except Unavailable:
             raise
         except (NotASingleInsert, HubError):
-            return None  # told with its argument by the way of all others
+            return None  # the transaction raises it again, with the argument
         return None if body is None else b'{"data":' + body + b"}"
 
     async def _in_transaction(
@@ -231,7 +234,7 @@ class MutationExecutor:
                     if not await self._idempotency.store(
                         tx.connection, *record_key, response, context.now, secret=secret
                     ):
-                        raise IdempotencyConflict("the key is stored already")
+                        raise IdempotencyConflict("the key is already stored")
             await tx.finish()
         return response
 
@@ -243,7 +246,7 @@ class MutationExecutor:
         context: ExecutionContext,
         errors: list[HubError],
     ) -> bytes:
-        """The member of `data` that a root becomes."""
+        """Runs a root field; returns its member of `data`."""
         mutation = field.field_plan.mutation
         if mutation is None or field.statement is None or field.field_plan.plan is None:
             return b'"%s":"Mutation"' % field.field_plan.key.encode()
@@ -280,7 +283,7 @@ class MutationExecutor:
     async def _execute_bulk(
         self, tx: Transaction, mutation: MutationField, input_value: Any, context: ExecutionContext
     ) -> Mapping[str, Any]:
-        """Each row within a savepoint, so that one that is refused leaves no trace; results come in the order of the rows."""
+        """Runs each row in a savepoint, so that a rejected row changes nothing; returns results in the order of the rows."""
         rows, policy = input_value["rows"], input_value.get("errorPolicy")
         results: list[Mapping[str, Any]] = [{}] * len(rows)
         row_input = next(input_field for input_field in mutation.input.fields if input_field.name == "rows").inner
@@ -301,7 +304,7 @@ class MutationExecutor:
         if failed and (policy is None or getattr(policy, "value", policy) == "REJECT_ALL"):
             first = failed[0][1]
             message = (
-                f"{len(failed)} of {len(rows)} rows were refused, so none was written. The first: {first['message']}"
+                f"{len(failed)} of {len(rows)} rows were rejected, so none was written. The first: {first['message']}"
             )
             rejected_rows = [{"row": index, **error} for index, error in failed]
             raise BadInput(
@@ -310,7 +313,7 @@ class MutationExecutor:
         return {"results": results, "succeeded": len(results) - len(failed), "failed": len(failed)}
 
     def _coerced_arguments(self, field_plan: MutationFieldPlan, variables: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The arguments of a root as they were coerced."""
+        """Returns the coerced arguments of a root field; raises VARIABLE_INVALID."""
         if field_plan.mutation is None:
             return {}
         declared = self._schema.core.mutation_type
@@ -322,7 +325,7 @@ class MutationExecutor:
             if value is not Undefined:
                 arguments[argument.name.value] = value
             elif isinstance(type_, GraphQLNonNull):
-                # A variable may be null where it has a default, also where null is no value.
-                fault = "a variable in it is null where a value is needed; give it one"
+                # A nullable variable with a default is valid for a non-null argument, but can still be null.
+                fault = "a variable is null where a value is required; send a value"
                 raise argument_error(field_plan, argument.name.value, "VARIABLE_INVALID", fault)
         return arguments

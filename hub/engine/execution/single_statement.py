@@ -1,5 +1,6 @@
-"""A mutation that comes down to one insert, as one statement and one round trip: the row, its payload, the kept answer, who
-writes. Which command does is seen by letting it note what it would do; mutations.py has the way for all others."""
+"""Fast path: a mutation that is a single INSERT runs as one SQL statement (row, payload, idempotency record, actor).
+
+mutations.py runs the command against a recording connection to find out, and has the general path."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,16 +15,16 @@ INSERTED = "new$"
 
 @dataclass(frozen=True, slots=True)
 class SingleStatement:
-    """The payload as it is read from the new row, which stands in `table`."""
+    """The statement that reads the payload from the row inserted into `table`."""
 
     table: str
     payload: CompiledStatement
 
 
 def single_statement(field_plan: MutationFieldPlan, binding: Binding) -> SingleStatement | None:
-    """How the payload of a root is read from the row that its command inserts; None where it needs more than that row.
+    """Returns the statement of a payload that needs only the inserted row; None if the payload needs more.
 
-    A statement does not see what it writes but for the rows that it gives: lists and links back need the next one."""
+    A statement sees its own writes only through RETURNING, so lists and links back need a second statement."""
     if (
         field_plan.plan is None
         or field_plan.plan.resolver_tree is not None
@@ -39,7 +40,7 @@ def single_statement(field_plan: MutationFieldPlan, binding: Binding) -> SingleS
 
 
 def _payload_table(plan: Plan) -> str | None:
-    """The table of the one row that a payload tells, if it can be told of the row alone."""
+    """Returns the table of the payload's only row if the payload has no lists and no links back, else None."""
     ((_, root),) = plan.roots
     assert isinstance(root, Payload)
     rows = [part for _, part in root.fields if isinstance(part, RowById)]
@@ -61,21 +62,21 @@ def _needs_only_row(selection: ObjectSelection, table: str) -> bool:
 
 @lru_cache(maxsize=512)
 def combine(payload: str, payload_parameters: int, insert: str, insert_parameters: int, store_sql: str | None) -> str:
-    """The whole statement. Its parameters are the payload's, the insert's, actor and request, and what `store_sql` needs.
+    """Returns the whole statement; its parameters are those of payload, insert, actor, request and `store_sql`, in this order.
 
-    Parameters of the insert are numbered anew; `store_sql` is the beginning of another, `insert … select …`."""
+    The parameters of the insert are renumbered. `store_sql` is the beginning of an `insert … select …`."""
     pieces = insert.split("$")
     renumbered = [pieces[0]]
     for piece in pieces[1:]:
         digits = len(piece) - len(piece.lstrip("0123456789"))
-        # A `$` without a number behind it is the end of an alias.
+        # A `$` without a number is the end of an alias.
         renumbered.append(f"{int(piece[:digits]) + payload_parameters}{piece[digits:]}" if digits else piece)
     actor = payload_parameters + insert_parameters + 1
-    # Made here, since what stands twice in the statement would be evaluated twice.
+    # A CTE, because an expression that occurs twice in the statement would be evaluated twice.
     response = """select convert_to('{"data":' || body || '}', 'UTF8') as answer$ from payload$"""
     store_cte = f", stored$ as ({store_sql} from ({response}) as response$)" if store_sql else ""
     set_actor = f"select set_config('hub.actor', ${actor}, true), set_config('hub.request', ${actor + 1}, true)"
-    # Where the insert finds nothing to insert, nothing is told. Triggers that ask who writes fire at the statement's end.
+    # No inserted row gives no payload. The triggers that read the actor fire at the end of the statement.
     return (
         f"with {INSERTED} as ({'$'.join(renumbered)}), payload$ as (select ({payload})::text as body from {INSERTED}){store_cte} "
         f"select body::json from payload$, ({set_actor}) as actor_setting$"

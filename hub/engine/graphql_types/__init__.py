@@ -1,1 +1,1 @@
-"""The GraphQL types that follow from the catalog: objects, inputs, mutations, subscriptions."""
+"""Builds the GraphQL types of the catalog: objects, inputs, mutations, subscriptions."""

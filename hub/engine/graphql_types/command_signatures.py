@@ -1,6 +1,6 @@
-"""Reads the signatures of commands: which input fields their parameters are, and what their results give.
+"""Derives input and payload fields from the signatures of commands.
 
-A parameter's type is its annotation; `Annotated` adds a description, and for a key the entity whose row it identifies."""
+A parameter's type is its annotation. `Annotated` adds a description and, for a key, the entity of the row."""
 
 import inspect
 import types as pytypes
@@ -26,7 +26,7 @@ ValueReader = Callable[[Any, str], Any]
 
 
 def storable_value(value: Any, argument: str) -> Any:
-    """A value as a command wants it: text that can be stored, an enum's value."""
+    """Converts an argument for a command: the value of an enum member, and text only if it can be stored."""
     return storable_text(enum_value(value), argument)
 
 
@@ -41,7 +41,7 @@ def _list_reader(read_value: ValueReader) -> ValueReader:
 
 @dataclass(frozen=True, slots=True)
 class InputField:
-    """A field of an input: GraphQL name, the command's name for it, type as annotation text, and how its value is read."""
+    """A field of an input type: GraphQL name, name in the command, annotation text, and the reader of its value."""
 
     name: str
     key: str
@@ -53,7 +53,7 @@ class InputField:
     prefix: str | None = None  # of ids
 
     def conflict_value(self, value: Any) -> Any:
-        """A value of the database as JSON has it."""
+        """Converts a database value to JSON, for `current` in the error of a conflict."""
         if isinstance(value, UUID) and self.prefix is not None:
             return scalars.encode_id(self.prefix, value)
         return str(value) if isinstance(value, Decimal) else value
@@ -61,7 +61,7 @@ class InputField:
 
 @dataclass(frozen=True, slots=True)
 class InputType:
-    """An input type; `make` is what becomes of its values, a dict when left out. Null clears, or is as good as absent."""
+    """An input type; `factory` builds the result from the values. Without `null_clears`, null counts as absent."""
 
     name: str
     description: str
@@ -70,7 +70,7 @@ class InputType:
     null_clears: bool = False
 
     def read(self, arguments: Mapping[str, Any], argument: str) -> Any:
-        """The values by the command's names; only those that were given. Raises BadInput naming the argument."""
+        """Reads the values that are present, by their names in the command; raises BadInput with the argument."""
         values = {}
         for input_field in self.fields:
             value = arguments.get(input_field.name)
@@ -81,20 +81,20 @@ class InputType:
         return self.factory(**values)
 
     def read_list(self, items: Sequence[Mapping[str, Any]], argument: str) -> list[Any]:
-        """The same for each of a list."""
+        """Reads a list of inputs."""
         return [self.read(item, f"{argument}[{index}]") for index, item in enumerate(items)]
 
 
 @dataclass(slots=True)
 class SignatureReader:
-    """The rows that keys belong to, by table, and the closed sets that commands name."""
+    """Reads signatures; knows the entities by table, and collects the enums and input types that it meets."""
 
     entities: Mapping[sa.FromClause, CatalogEntity]
     enums: dict[str, type[Enum]] = field(default_factory=dict)
     input_types: dict[type, InputType] = field(default_factory=dict)
 
     def id_reader(self, entity: CatalogEntity) -> ValueReader:
-        """Reads an id of a row's type."""
+        """Returns a reader of ids of one entity; it raises ID_WRONG_TYPE for other entities."""
         prefix = entity.declaration.prefix
 
         def read(value: str, argument: str) -> UUID:
@@ -103,14 +103,14 @@ class SignatureReader:
                 bad_input(
                     "ID_WRONG_TYPE",
                     argument,
-                    f"{value} is not the id of {with_article(entity.name)}; give one that begins {prefix}_.",
+                    f"{value} is not the id of {with_article(entity.name)}; send an id that begins with {prefix}_.",
                 )
             return key
 
         return read
 
     def column_field(self, entity: CatalogEntity, column: sa.Column[Any], required: bool) -> InputField:
-        """The input field of a column: a key of another row is an id."""
+        """Returns the input field of a column; a foreign key becomes an ID."""
         name, text = camel_case(column.name), str(column.comment)
         link = next(
             (
@@ -133,7 +133,7 @@ class SignatureReader:
 
 
 def _unwrap(annotation: Any) -> tuple[Any, str, sa.FromClause | None, bool]:
-    """An annotation's bare type, description, table, and whether it may be null."""
+    """Returns the bare type, the description, the table and the nullability of an annotation."""
     text, table, nullable = "", None, False
     while True:
         origin = typing.get_origin(annotation)
@@ -151,7 +151,7 @@ def _unwrap(annotation: Any) -> tuple[Any, str, sa.FromClause | None, bool]:
 def _input_type_of(
     annotation: Any, signatures: SignatureReader, owner: str
 ) -> tuple[str, ValueReader, InputType | None]:
-    """The annotation text of a type, how its values are read, and the input type behind it."""
+    """Returns the annotation text of a type, its reader, and its input type, if it is one."""
     bare_type, _, table, _ = _unwrap(annotation)
     if typing.get_origin(bare_type) is list:
         text, read, inner = _input_type_of(typing.get_args(bare_type)[0], signatures, owner)
@@ -171,7 +171,7 @@ def _input_type_of(
 
 
 def input_type(record_class: type[Any], signatures: SignatureReader, owner: str) -> InputType:
-    """The input type of a NamedTuple class; the same class gives the same type."""
+    """Returns the input type of a NamedTuple class, built once per class."""
     if record_class not in signatures.input_types:
         hints = typing.get_type_hints(record_class, include_extras=True)
         fields = [
@@ -191,7 +191,7 @@ def _input_field(name: str, annotation: Any, required: bool, signatures: Signatu
 
 
 def input_fields(command: Callable[..., Any], signatures: SignatureReader) -> Iterator[InputField]:
-    """The input fields of a command: its keyword parameters but for `now`, the time of the request, and injected objects."""
+    """Yields the input fields of a command: its keyword parameters except `now` and injected objects."""
     injected = set(injected_parameters(command))
     for name, parameter in inspect.signature(command).parameters.items():
         if parameter.kind is parameter.KEYWORD_ONLY and name != "now" and name not in injected:
@@ -200,7 +200,7 @@ def input_fields(command: Callable[..., Any], signatures: SignatureReader) -> It
 
 
 def injected_parameters(command: Callable[..., Any]) -> Iterator[str]:
-    """The parameters that are no input: the hub passes the object that bears their name."""
+    """Yields the names of the injected parameters: the hub passes the object of that name."""
     for name, parameter in inspect.signature(command).parameters.items():
         notes = getattr(parameter.annotation, "__metadata__", ())
         if any(isinstance(note, InjectedMarker) for note in notes):
@@ -210,7 +210,7 @@ def injected_parameters(command: Callable[..., Any]) -> Iterator[str]:
 def payload_fields(
     command: Callable[..., Any], signatures: SignatureReader
 ) -> Iterator[tuple[str, str, str, CatalogEntity | None]]:
-    """What a command's result gives: each field's name, annotation text, description, and the row that it is the key of."""
+    """Yields name, annotation text and description of each result field, and its entity if it is a key."""
     result_class = inspect.signature(command).return_annotation
     for name, annotation in typing.get_type_hints(result_class, include_extras=True).items():
         _, text, table, nullable = _unwrap(annotation)

@@ -1,6 +1,6 @@
-"""Which GraphQL inputs a catalog gives rise to: filters, orders, groupings.
+"""Builds the input types of a catalog: filters, sort orders, groupings.
 
-What they mean is plan/filters.py's and plan/list_nodes.py's."""
+plan/filters.py and plan/list_nodes.py plan them."""
 
 from collections.abc import Iterator
 from enum import Enum
@@ -14,48 +14,48 @@ from hub.model.declarations import ToMany, ToOne
 
 TIME_BUCKETS = ("HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
 AGGREGATE_FUNCTIONS = {
-    "COUNT": "How many rows.",
-    "SUM": "The sum; 0 without rows.",
-    "AVG": "The average.",
-    "MIN": "The least value.",
-    "MAX": "The greatest value.",
+    "COUNT": "Number of rows.",
+    "SUM": "Sum; 0 without rows.",
+    "AVG": "Average.",
+    "MIN": "Least value.",
+    "MAX": "Greatest value.",
 }
 OPERATORS = {
-    "eq": "Equal to it.",
-    "ne": "Not equal to it; also met by null.",
-    "in": "Equal to one of them.",
-    "notIn": "Equal to none of them; also met by null.",
-    "lt": "Less, or earlier.",
-    "lte": "Less, earlier, or equal.",
-    "gt": "Greater, or later.",
-    "gte": "Greater, later, or equal.",
-    "contains": "Holds this text, whatever its case and accents.",
-    "startsWith": "Begins with this text, whatever its case and accents.",
-    "withinLast": "Not longer ago than this, and not in the future.",
-    "olderThan": "Longer ago than this.",
-    "isNull": "Whether it is empty.",
+    "eq": "Equal to this value.",
+    "ne": "Not equal to this value; also matches null.",
+    "in": "Equal to one of these values.",
+    "notIn": "Equal to none of these values; also matches null.",
+    "lt": "Less or earlier than this value.",
+    "lte": "Less, earlier, or equal to this value.",
+    "gt": "Greater or later than this value.",
+    "gte": "Greater, later, or equal to this value.",
+    "contains": "Contains this text; case and accents are ignored.",
+    "startsWith": "Begins with this text; case and accents are ignored.",
+    "withinLast": "At most this long ago, and not in the future.",
+    "olderThan": "More than this long ago.",
+    "isNull": "True matches null, false matches any value.",
 }
 JSON_OPERATORS = (
-    FieldSpec("path", "list[str]", "Keys from the outside in; a number picks from a list."),
+    FieldSpec("path", "list[str]", "Keys from the outermost inwards; a number selects a list element."),
     FieldSpec("eq", "Json | None", "Equal to this JSON value."),
-    FieldSpec("ne", "Json | None", "Not equal to it; also met when nothing is there."),
-    FieldSpec("in", "list[Json] | None", "Equal to one of them."),
+    FieldSpec("ne", "Json | None", "Not equal to this JSON value; also matches a missing value."),
+    FieldSpec("in", "list[Json] | None", "Equal to one of these JSON values."),
     FieldSpec("lt", "Amount | None", "A number less than this."),
-    FieldSpec("lte", "Amount | None", "A number not greater than this."),
+    FieldSpec("lte", "Amount | None", "A number less than or equal to this."),
     FieldSpec("gt", "Amount | None", "A number greater than this."),
-    FieldSpec("gte", "Amount | None", "A number not less than this."),
-    FieldSpec("contains", "str | None", "A text that holds this one, whatever its case and accents."),
-    FieldSpec("isNull", "bool | None", "Whether nothing, or null, is there."),
+    FieldSpec("gte", "Amount | None", "A number greater than or equal to this."),
+    FieldSpec("contains", "str | None", "A text that contains this one; case and accents are ignored."),
+    FieldSpec("isNull", "bool | None", "True matches a missing value or null, false matches any other."),
 )
 
 
 def non_null_annotation(column: ColumnField) -> str:
-    """A column's type as annotation text, without null."""
+    """Returns a column's type as annotation text, without null."""
     return _annotation_text(column.scalar)
 
 
 def annotation_of(python_type: Any) -> str:
-    """A Python type as annotation text; raises TypeError for one that has no wire."""
+    """Returns a Python type as annotation text; raises TypeError if it has no scalar type."""
     return _annotation_text(scalars.scalar_of(python_type))
 
 
@@ -72,12 +72,12 @@ def _annotation_text(scalar: ScalarType) -> str:
 
 
 def annotation(column: ColumnField) -> str:
-    """A column's type as annotation text."""
+    """Returns a column's type as annotation text."""
     return _annotation_text(column.scalar) + (" | None" if column.nullable else "")
 
 
 def groupable(entity: CatalogEntity) -> list[ColumnField]:
-    """Columns that rows can be grouped by: everything that comes in classes or times."""
+    """Returns the columns that rows can be grouped by: all except decimals, money, JSON and the version."""
     return [
         column
         for column in entity.filterable.values()
@@ -103,22 +103,24 @@ def _operator_spec(scalar: ScalarType, name: str) -> FieldSpec:
 
 
 def shared_inputs(factory: TypeFactory) -> None:
-    """The inputs that no single row type owns."""
+    """Adds the inputs that all entities share."""
     for scalar in (scalars.ID, *dict.fromkeys(scalars.BY_PYTHON_TYPE.values())):
         if scalar.operators and not scalar.is_money:
             specs = [_operator_spec(scalar, operator) for operator in scalar.operators]
             factory.input(f"{scalar.name}Filter", f"Conditions on {with_article(scalar.name)}; all must hold.", specs)
-    factory.input("JSONFilter", "Conditions on what stands at a path of a JSON value; all must hold.", JSON_OPERATORS)
-    factory.enum("SortDirection", "Which end comes first.", [("ASC", "Least first."), ("DESC", "Greatest first.")])
+    factory.input("JSONFilter", "Conditions on the value at a path of a JSON value; all must hold.", JSON_OPERATORS)
+    factory.enum("SortDirection", "Direction of a sort order.", [("ASC", "Ascending."), ("DESC", "Descending.")])
     factory.enum(
-        "TimeBucket", "Length of the spans that times are grouped in.", [(b, f"One {b.lower()}.") for b in TIME_BUCKETS]
+        "TimeBucket",
+        "Length of the intervals that times are grouped by.",
+        [(b, f"One {b.lower()}.") for b in TIME_BUCKETS],
     )
-    factory.enum("AggregateFunction", "A figure over the rows of a list.", list(AGGREGATE_FUNCTIONS.items()))
-    factory.enum("GroupOrder", "The order of groups.", [("KEY", "By their keys."), ("COUNT", "Largest first.")])
+    factory.enum("AggregateFunction", "Aggregate over the rows of a list.", list(AGGREGATE_FUNCTIONS.items()))
+    factory.enum("GroupOrder", "Sort order of groups.", [("KEY", "By key."), ("COUNT", "Largest first.")])
 
 
 def enum(factory: TypeFactory, enum_class: type[Enum], description: str) -> None:
-    """The enum type of a closed set, described by its docstring or else as given."""
+    """Adds the type of an enum class; `description` applies if the class has no one-line docstring."""
     doc = (enum_class.__doc__ or "").strip()
     text = doc if doc and "\n" not in doc else description
     factory.value_enum(
@@ -140,15 +142,17 @@ def _enums(factory: TypeFactory, entity: CatalogEntity) -> None:
 
 
 def _filter_specs(entity: CatalogEntity, catalog: Catalog) -> Iterator[FieldSpec]:
-    yield FieldSpec("and", f"list[{entity.name}Filter] | None", "All of these must hold.")
-    yield FieldSpec("or", f"list[{entity.name}Filter] | None", "One of these must hold.")
-    yield FieldSpec("not", f"{entity.name}Filter | None", "This must not hold.")
-    yield FieldSpec("id", "IDFilter | None", "Its id.")
+    yield FieldSpec("and", f"list[{entity.name}Filter] | None", "All of these conditions must hold.")
+    yield FieldSpec("or", f"list[{entity.name}Filter] | None", "At least one of these conditions must hold.")
+    yield FieldSpec("not", f"{entity.name}Filter | None", "This condition must not hold.")
+    yield FieldSpec("id", "IDFilter | None", "The row's id.")
     for column in entity.filterable.values():
         yield FieldSpec(column.name, f"{_filter_name(column.scalar)} | None", str(column.column.comment))
     for name, link in entity.links.items():
         if isinstance(link, ToOne):
-            yield FieldSpec(name, f"{link.target.__name__}Filter | None", f"{link.description} It must be there.")
+            yield FieldSpec(
+                name, f"{link.target.__name__}Filter | None", f"{link.description} It must exist and match."
+            )
         elif isinstance(link, ToMany):
             yield FieldSpec(name, f"{link.target.__name__}ListFilter | None", link.description)
 
@@ -157,7 +161,7 @@ def _list_filter(factory: TypeFactory, entity: CatalogEntity) -> None:
     numbers = [column for column in entity.aggregable if column.scalar.is_number]
     ranges = [column for column in entity.aggregable if column.name != "version"]
     currency = (
-        [FieldSpec("currency", "str | None", "The currency, needed where money is compared.")]
+        [FieldSpec("currency", "str | None", "Currency of the amounts; required to compare money.")]
         if entity.currency
         else []
     )
@@ -165,7 +169,7 @@ def _list_filter(factory: TypeFactory, entity: CatalogEntity) -> None:
         if columns:
             factory.input(
                 f"{entity.name}{suffix}Filter",
-                f"Conditions on figures over {entity.name} rows.",
+                f"Conditions on aggregates over {entity.name} rows.",
                 [
                     *(
                         FieldSpec(
@@ -178,19 +182,19 @@ def _list_filter(factory: TypeFactory, entity: CatalogEntity) -> None:
                     *currency,
                 ],
             )
-    sums = [(n, "Sum", t) for n, t in (("sum", "Their sums; 0 without rows."), ("avg", "Their averages.")) if numbers]
-    aggregates = [*sums, ("min", "Range", "Their least values."), ("max", "Range", "Their greatest values.")]
+    sums = [(n, "Sum", t) for n, t in (("sum", "Sums; 0 without rows."), ("avg", "Averages.")) if numbers]
+    aggregates = [*sums, ("min", "Range", "Least values."), ("max", "Range", "Greatest values.")]
     factory.input(
         f"{entity.name}ListFilter",
         f"Conditions on a list of {entity.name} rows; all must hold.",
         [
-            FieldSpec("some", f"{entity.name}Filter | None", "At least one row meets it."),
-            FieldSpec("none", f"{entity.name}Filter | None", "No row meets it."),
-            FieldSpec("every", f"{entity.name}Filter | None", "No row fails it."),
+            FieldSpec("some", f"{entity.name}Filter | None", "At least one row matches."),
+            FieldSpec("none", f"{entity.name}Filter | None", "No row matches."),
+            FieldSpec("every", f"{entity.name}Filter | None", "Every row matches."),
             FieldSpec(
-                "where", f"{entity.name}Filter | None", "The rows that count and the figures below are taken over."
+                "where", f"{entity.name}Filter | None", "Restricts the rows for `count` and the aggregates below."
             ),
-            FieldSpec("count", "IntFilter | None", "How many they are."),
+            FieldSpec("count", "IntFilter | None", "Number of rows."),
             *(FieldSpec(name, f"{entity.name}{suffix}Filter | None", text) for name, suffix, text in aggregates),
         ],
     )
@@ -198,40 +202,44 @@ def _list_filter(factory: TypeFactory, entity: CatalogEntity) -> None:
 
 def _order_inputs(factory: TypeFactory, entity: CatalogEntity, catalog: Catalog) -> None:
     values = [(key.name, str(key.column.comment)) for key in entity.sort_keys.values()]
-    factory.enum(f"{entity.name}SortField", f"What {entity.name} rows can be sorted by.", values)
+    factory.enum(f"{entity.name}SortField", f"Fields that {entity.name} rows can be sorted by.", values)
     factory.enum(
         f"{entity.name}AggregateField",
-        f"What figures over {entity.name} rows are taken of.",
+        f"Fields of {entity.name} rows that can be aggregated.",
         [(c.column.name.upper(), str(c.column.comment)) for c in entity.aggregable],
     )
     factory.input(
         f"{entity.name}ListOrderBy",
-        f"A figure over a list of {entity.name} rows, to sort its owners by.",
+        f"Sorts by an aggregate over a list of {entity.name} rows.",
         [
-            FieldSpec("by", "AggregateFunction", "The figure."),
-            FieldSpec("field", f"{entity.name}AggregateField | None", "What it is taken of; for COUNT, nothing."),
-            FieldSpec("where", f"{entity.name}Filter | None", "The rows that it is taken over."),
-            *([FieldSpec("currency", "str | None", "The currency, needed for money.")] if entity.currency else []),
+            FieldSpec("by", "AggregateFunction", "The aggregate function."),
+            FieldSpec("field", f"{entity.name}AggregateField | None", "The aggregated field; none for COUNT."),
+            FieldSpec("where", f"{entity.name}Filter | None", "Restricts the aggregated rows."),
+            *(
+                [FieldSpec("currency", "str | None", "Currency of the amounts; required for money.")]
+                if entity.currency
+                else []
+            ),
         ],
     )
     lists = [
-        FieldSpec(name, f"{link.target.__name__}ListOrderBy | None", f"A figure over: {link.description}")
+        FieldSpec(name, f"{link.target.__name__}ListOrderBy | None", f"Sorts by an aggregate over: {link.description}")
         for name, link in entity.links.items()
         if isinstance(link, ToMany)
     ]
     factory.input(
         f"{entity.name}OrderBy",
-        "One sort key: a field, or a figure over a list.",
+        "One sort key: a field, or an aggregate over a list.",
         [
             FieldSpec("field", f"{entity.name}SortField | None", "The field to sort by."),
             *lists,
-            FieldSpec("direction", "SortDirection | None", "ASC when left out."),
+            FieldSpec("direction", "SortDirection | None", "Direction; ASC by default."),
         ],
     )
 
 
 def for_entity(factory: TypeFactory, entity: CatalogEntity, catalog: Catalog) -> None:
-    """The inputs of one row type."""
+    """Adds the inputs of one entity."""
     _enums(factory, entity)
     factory.input(
         f"{entity.name}Filter",
@@ -242,16 +250,16 @@ def for_entity(factory: TypeFactory, entity: CatalogEntity, catalog: Catalog) ->
     _order_inputs(factory, entity, catalog)
     factory.enum(
         f"{entity.name}GroupField",
-        f"What {entity.name} rows can be grouped by.",
+        f"Fields that {entity.name} rows can be grouped by.",
         [(field.column.name.upper(), str(field.column.comment)) for field in groupable(entity)],
     )
     factory.input(
         f"{entity.name}GroupBy",
         "One part of a group's key.",
         [
-            FieldSpec("field", f"{entity.name}GroupField", "The field."),
-            FieldSpec("bucket", "TimeBucket | None", "For times: the span they are grouped in."),
-            FieldSpec("timezone", "str | None", "The IANA time zone in which spans begin; UTC when left out."),
+            FieldSpec("field", f"{entity.name}GroupField", "The field to group by."),
+            FieldSpec("bucket", "TimeBucket | None", "Interval that times are grouped by."),
+            FieldSpec("timezone", "str | None", "IANA time zone of the intervals; UTC by default."),
         ],
     )
     for lookup in entity.declaration.lookups:
@@ -263,16 +271,20 @@ def for_entity(factory: TypeFactory, entity: CatalogEntity, catalog: Catalog) ->
 
 
 def group_arguments(entity: CatalogEntity) -> tuple[FieldSpec, ...]:
-    """The arguments of a grouped root."""
-    search = (FieldSpec("search", "str | None", "Only rows that this finds."),) if entity.declaration.search else ()
+    """Returns the arguments of a grouped root field."""
+    search = (
+        (FieldSpec("search", "str | None", "Only rows that match this search text."),)
+        if entity.declaration.search
+        else ()
+    )
     return (
         FieldSpec("by", f"list[{entity.name}GroupBy]", "The parts of the groups' keys, at most 4."),
-        FieldSpec("filter", f"{entity.name}Filter | None", "Only rows that meet it."),
+        FieldSpec("filter", f"{entity.name}Filter | None", "Only rows that match this filter."),
         *search,
-        FieldSpec("orderBy", "GroupOrder | None", "The order of the groups; KEY when left out."),
+        FieldSpec("orderBy", "GroupOrder | None", "Sort order of the groups; KEY by default."),
         FieldSpec(
             "first",
             "int | None",
-            "How many groups, at most 100; 20 when left out. Groups have no pages: narrow the filter instead.",
+            "Number of groups, at most 100; 20 by default. Groups have no further pages: narrow the filter instead.",
         ),
     )

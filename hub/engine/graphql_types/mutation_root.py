@@ -7,24 +7,24 @@ from hub.engine.graphql_types.type_factory import FieldSpec, TypeFactory
 
 ERROR_POLICIES = {
     "REJECT_ALL": "Nothing is written; the error lists the rows.",
-    "REJECT_FAILED_ROWS": "The others are written; each row's result says what became of it.",
+    "REJECT_FAILED_ROWS": "The other rows are written; each result holds the row or its error.",
 }
 
 
 ROW_ERROR_FIELDS = (
-    ("code", "str", "The stable code, as in the errors of an answer."),
+    ("code", "str", "The error code, as in the errors of a response."),
     ("message", "str", "The argument, the fault and the remedy."),
     ("argument", "str | None", "Path of the argument at fault."),
-    ("currentVersion", "int | None", "After a conflict, the row's version."),
-    ("current", "Json | None", "After a conflict, what the fields at fault hold."),
+    ("currentVersion", "int | None", "After a version conflict, the row's version."),
+    ("current", "Json | None", "After a version conflict, the current values of the conflicting fields."),
 )
 
 
-RESULT_COUNTS = (("succeeded", "int", "How many rows were written."), ("failed", "int", "How many rows were refused."))
+RESULT_COUNTS = (("succeeded", "int", "Number of rows written."), ("failed", "int", "Number of rows rejected."))
 
 
 IDEMPOTENCY_KEY_DESCRIPTION = (
-    "Makes the operation happen once: for 48 hours the same key and body get the same answer. At most 255 characters."
+    "Makes the operation run once: for 48 hours the same key and body return the same response. At most 255 characters."
 )
 
 
@@ -39,25 +39,25 @@ def _input(factory: TypeFactory, input_type: InputType) -> None:
 
 
 def _result(factory: TypeFactory, mutation: MutationField) -> FieldSpec:
-    """The type of one row's result, and the payload's field of them all."""
+    """Adds the type of one row's result; returns the payload field `results`."""
     fields = [
         FieldSpec(field.name, field.annotation.removesuffix(" | None") + " | None", field.description)
         for field in mutation.payload
     ]
-    error = FieldSpec("error", "RowError | None", "Why the row was refused; null when it was not.")
-    factory.output(mutation.result_type, f"What became of one row of {mutation.name}.", [*fields, error])
-    return FieldSpec("results", f"list[{mutation.result_type}]", "What became of each row, in their order.")
+    error = FieldSpec("error", "RowError | None", "Error of a rejected row; null for a written row.")
+    factory.output(mutation.result_type, f"Result of one row of {mutation.name}.", [*fields, error])
+    return FieldSpec("results", f"list[{mutation.result_type}]", "Results in the order of the rows.")
 
 
 def mutation_fields(factory: TypeFactory, mutations: MutationSet) -> list[FieldSpec]:
-    """The types of all mutations; gives the fields of the root."""
+    """Adds the types of all mutations; returns the fields of the mutation root."""
     for name, enum_class in mutations.enums.items():
         if name not in factory.types:
-            inputs.enum(factory, enum_class, "One of a closed set.")
+            inputs.enum(factory, enum_class, "An enumeration.")
     factory.value_enum(
-        "ErrorPolicy", "What becomes of the others when a row of many is refused.", list(ERROR_POLICIES.items())
+        "ErrorPolicy", "Effect of a rejected row on the other rows of a bulk mutation.", list(ERROR_POLICIES.items())
     )
-    factory.output("RowError", "Why a row was refused.", [FieldSpec(*field) for field in ROW_ERROR_FIELDS])
+    factory.output("RowError", "Error of a rejected row.", [FieldSpec(*field) for field in ROW_ERROR_FIELDS])
     specs = []
     for mutation in mutations.by_name.values():
         if mutation.input.name not in factory.types:
@@ -65,9 +65,9 @@ def mutation_fields(factory: TypeFactory, mutations: MutationSet) -> list[FieldS
         fields = [FieldSpec(part.name, part.annotation, part.description) for part in mutation.payload]
         if mutation.is_bulk:
             fields = [_result(factory, mutation), *(FieldSpec(*count) for count in RESULT_COUNTS)]
-        factory.output(mutation.payload_type, f"What {mutation.name} gives.", fields)
+        factory.output(mutation.payload_type, f"Payload of {mutation.name}.", fields)
         arguments = (
-            FieldSpec("input", mutation.input.name, "What to do."),
+            FieldSpec("input", mutation.input.name, "Input of the mutation."),
             FieldSpec("idempotencyKey", "str | None", IDEMPOTENCY_KEY_DESCRIPTION),
         )
         specs.append(FieldSpec(mutation.name, mutation.payload_type, mutation.description, arguments))

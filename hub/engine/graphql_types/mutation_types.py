@@ -1,7 +1,6 @@
-"""Which mutations the declarations give rise to: their inputs, payloads and calls, alike for commands and for the writes of rows.
+"""Derives the mutations of the declarations: inputs, payloads and calls, for commands and for writes of single rows.
 
-GraphQL types are made of these in schema_builder.py; what is read of a payload is plan/payloads.py's, running them is
-execution/mutations.py's."""
+mutation_root.py builds their GraphQL types, plan/payloads.py plans their payloads, execution/mutations.py runs them."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,19 +29,19 @@ from hub.viewer import Viewer
 CommandResult = Mapping[str, Any]
 SingleInsertTest = Callable[[Viewer, Mapping[str, Any]], bool]
 CommandCall = Callable[[Connection, Viewer, Mapping[str, Any], datetime], Awaitable[CommandResult]]
-NEW_ROW_ONLY = " Only a new row takes it; one that is found keeps its own."
+NEW_ROW_ONLY = " Applies to a new row only; an existing row keeps its value."
 EXPECTED_VERSION = InputField(
     "expectedVersion",
     "version",
     "int",
     False,
-    "The version that the edit is based on; later edits are not overwritten.",
+    "The version that the edit is based on; an edit that conflicts with a later one is rejected.",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class PayloadField:
-    """A field of a payload: a row by its key in the outcome, or a value as it is told."""
+    """A field of a payload: a row, whose key is in the command's result, or a value of the result itself."""
 
     name: str
     key: str
@@ -53,7 +52,7 @@ class PayloadField:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MutationField:
-    """A root field of the mutation type; with `is_bulk`, its input is rows of the single form's."""
+    """A root field of the mutation type; with `is_bulk`, it takes a list of the single mutation's inputs."""
 
     name: str
     description: str
@@ -62,14 +61,14 @@ class MutationField:
     call: CommandCall
     is_bulk: bool = False
     secret: bool = False
-    ordering_field: str | None = None  # the field whose id the rows of the bulk form are done by, in its order
-    injected: tuple[str, ...] = ()  # what the command is handed besides its input
-    conflict_fields: tuple[InputField, ...] = ()  # as which a conflict shows the row's state
-    single_insert: SingleInsertTest | None = None  # whether arguments make it one INSERT; None: none do
+    ordering_field: str | None = None  # the bulk form runs its rows in the order of this id
+    injected: tuple[str, ...] = ()  # names of the objects that the command takes besides its input
+    conflict_fields: tuple[InputField, ...] = ()  # the fields of `current` in the error of a conflict
+    single_insert: SingleInsertTest | None = None  # whether these arguments make it a single INSERT; None: never
 
     @property
     def type_prefix(self) -> str:
-        """What its types' names begin with."""
+        """The beginning of the names of its types."""
         return self.name[0].upper() + self.name[1:]
 
     @property
@@ -84,14 +83,14 @@ class MutationField:
 
 @dataclass(frozen=True, slots=True)
 class MutationSet:
-    """Every mutation by its name, those of rows before the commands, and the closed sets that only commands name."""
+    """All mutations by name, writes of rows before commands, and the enums that commands use."""
 
     by_name: Mapping[str, MutationField]
     enums: Mapping[str, type[Enum]]
 
 
 def derive_mutations(catalog: Catalog, commands: Sequence[Command]) -> MutationSet:
-    """The mutations of a catalog and its commands."""
+    """Returns the mutations of a catalog and its commands."""
     signatures = SignatureReader({entity.table: entity for entity in catalog.entities.values()})
     mutations: list[MutationField] = []
     for entity in catalog.entities.values():
@@ -102,7 +101,7 @@ def derive_mutations(catalog: Catalog, commands: Sequence[Command]) -> MutationS
     return MutationSet({mutation.name: mutation for mutation in mutations}, signatures.enums)
 
 
-# -- the writes of rows -------------------------------------------------------------------------------------------------
+# -- writes of rows ------------------------------------------------------------------------------------------------------
 
 
 def _single_and_bulk_mutations(
@@ -120,31 +119,31 @@ def _single_and_bulk_mutations(
 def _entity_mutations(
     name: str, entity: CatalogEntity, writer: EntityWriter, signatures: SignatureReader
 ) -> Iterator[MutationField]:
-    row_payload = PayloadField(name, "key", f"{entity.name} | None", "The row as it is now.", entity)
-    id_field = InputField("id", "id", "ID", True, "Its id.", signatures.id_reader(entity))
+    row_payload = PayloadField(name, "key", f"{entity.name} | None", "The current row.", entity)
+    id_field = InputField("id", "id", "ID", True, "The row's id.", signatures.id_reader(entity))
     if writer.creatable:
         fields = [
             *_column_inputs(entity, writer, writer.creatable, signatures, for_create=True),
             *_reference_inputs(entity, writer, signatures),
             *_nested_inputs(entity, writer, signatures),
         ]
-        text, call = f"Makes {with_article(entity.name)}.", partial(_create, writer)
+        text, call = f"Creates {with_article(entity.name)}.", partial(_create, writer)
         create = _mutation_field(f"{name}Create", text, fields, (row_payload,), call)
         yield replace(create, single_insert=writer.is_single_insert)
     if writer.updatable:
         updates = _column_inputs(entity, writer, writer.updatable, signatures, for_create=False)
         fields = [id_field, EXPECTED_VERSION, *updates]
-        text = f"Changes {with_article(entity.name)}: what is absent stays, what is null is cleared."
+        text = f"Updates {with_article(entity.name)}: absent fields stay unchanged, null clears a field."
         update = _mutation_field(f"{name}Update", text, fields, (row_payload,), partial(_update, writer))
         yield replace(update, ordering_field="id")
     if writer.creatable and (writer.unique_keys or writer.alternate_keys):
-        created_payload = PayloadField("created", "created", "bool", "Whether it was made now.")
-        text, payload = f"Changes the {entity.name} that is found, or makes it.", (row_payload, created_payload)
+        created_payload = PayloadField("created", "created", "bool", "Whether the row was created.")
+        text, payload = f"Updates the {entity.name} with the key `by`, or creates it.", (row_payload, created_payload)
         fields = list(_upsert_inputs(entity, writer, id_field, signatures))
         yield _mutation_field(f"{name}Upsert", text, fields, payload, partial(_upsert, writer))
     if writer.deletable:
-        deleted_payload = PayloadField("deletedId", "deleted", "ID", "The id that it had.")
-        text = f"Deletes {with_article(entity.name)} and what is part of it."
+        deleted_payload = PayloadField("deletedId", "deleted", "ID", "Id of the deleted row.")
+        text = f"Deletes {with_article(entity.name)} and its parts."
         call = partial(_delete, writer, entity.declaration.prefix)
         delete = _mutation_field(f"{name}Delete", text, (id_field, EXPECTED_VERSION), (deleted_payload,), call)
         yield replace(delete, ordering_field="id")
@@ -154,7 +153,7 @@ def _upsert_inputs(
     entity: CatalogEntity, writer: EntityWriter, id_field: InputField, signatures: SignatureReader
 ) -> Iterator[InputField]:
     key = _upsert_key_input(entity, writer, id_field, signatures)
-    yield InputField("by", "by", key.name, True, "What it is found by; exactly one of them.", key.read, key)
+    yield InputField("by", "by", key.name, True, "Key of the row; exactly one field.", key.read, key)
     yield EXPECTED_VERSION
     fields = (
         *_column_inputs(entity, writer, writer.creatable, signatures, for_create=False),
@@ -202,11 +201,11 @@ def _nested_inputs(entity: CatalogEntity, writer: EntityWriter, signatures: Sign
         columns = [column_name for column_name in nested.writer.creatable if column_name != nested.parent_column]
         inner = InputType(
             f"{entity.name}{nested_entity.name}Input",
-            f"A {nested_entity.name} that is made with its {entity.name}.",
+            f"A new {nested_entity.name} of a new {entity.name}.",
             tuple(_column_inputs(nested_entity, nested.writer, columns, signatures, for_create=True)),
             null_clears=True,
         )
-        text = f"Rows that are made with it: {nested_entity.declaration.description}"
+        text = f"Rows to create with it: {nested_entity.declaration.description}"
         yield InputField(camel_case(name), name, f"list[{inner.name}]", False, text, inner.read_list, inner)
 
 
@@ -221,7 +220,7 @@ def _upsert_key_input(
             InputField(camel_case(name), name, inner.name, False, alternate_key.description, inner.read, inner)
         )
     return InputType(
-        f"{entity.name}UpsertBy", f"What {with_article(entity.name)} is found by; give exactly one.", tuple(fields)
+        f"{entity.name}UpsertBy", f"Key of {with_article(entity.name)}; set exactly one field.", tuple(fields)
     )
 
 
@@ -287,12 +286,10 @@ def _bulk_mutation(single: MutationField, name: str) -> MutationField:
     inner = single.input
     fields = (
         InputField("rows", "rows", f"list[{inner.name}]", True, "The rows, at most 500.", inner.read_list, inner),
-        InputField(
-            "errorPolicy", "policy", "ErrorPolicy", False, "What a row that is refused does; REJECT_ALL when left out."
-        ),
+        InputField("errorPolicy", "policy", "ErrorPolicy", False, "Effect of a rejected row; REJECT_ALL by default."),
     )
-    text = f"{single.description} For up to 500 rows, each with its result."
+    text = f"{single.description} Takes up to 500 rows and returns a result for each."
     if single.ordering_field is not None:
-        text += f" They are done in the order of their `{single.ordering_field}`, so that two such lists never block each other."
+        text += f" Rows run in the order of their `{single.ordering_field}`, so that two such lists never deadlock."
     bulk_input = InputType(f"{name[0].upper()}{name[1:]}Input", text, fields)
     return replace(single, name=name, description=text, input=bulk_input, is_bulk=True, single_insert=None)

@@ -1,6 +1,6 @@
-"""Which GraphQL types and roots a catalog gives rise to: objects, connections, statistics, groups.
+"""Builds the GraphQL schema of a catalog: objects, connections, aggregates, groups and root fields.
 
-Everything is derived from the declarations; inputs are in inputs.py, single types are made in type_factory.py."""
+inputs.py adds the input types; type_factory.py creates single types."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,25 +35,25 @@ RootCategory = Literal["one", "list", "groups", "node", "nodes", "lookup", "chan
 
 PAGE_ARGUMENTS = (
     FieldSpec(
-        "first", "int | None", "How many rows from the start, at most 100; 20 when neither first nor last is given."
+        "first", "int | None", "Number of rows from the start, at most 100; 20 if `first` and `last` are omitted."
     ),
-    FieldSpec("after", "Cursor | None", "Only rows behind this cursor."),
-    FieldSpec("last", "int | None", "How many rows from the end, at most 100."),
-    FieldSpec("before", "Cursor | None", "Only rows ahead of this cursor."),
+    FieldSpec("after", "Cursor | None", "Only rows after this cursor."),
+    FieldSpec("last", "int | None", "Number of rows from the end, at most 100."),
+    FieldSpec("before", "Cursor | None", "Only rows before this cursor."),
 )
 
 
 AS_OF_ARGUMENT = FieldSpec(
     "asOf",
     "DateTime | None",
-    "The row's own fields as they were at this moment, if the key may see the row today and what it was then. Links cannot be"
-    " asked for beside it. How far back the past is known is the hub's HUB_CHANGE_RETENTION.",
+    "Returns the row's own fields as of this time, if the key may see both the current and the past row. Links cannot be"
+    " selected with it. The change log covers the days of HUB_CHANGE_RETENTION.",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class RootField:
-    """What a root field of the query type means to the planner."""
+    """A root field of the query type, for the planner."""
 
     category: RootCategory
     entity: CatalogEntity | None = None
@@ -62,7 +62,7 @@ class RootField:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The finished schema: Strawberry's (introspection, Python roots), graphql-core's (validation), and the roots' meaning."""
+    """The finished schema: Strawberry's for Python resolvers, graphql-core's for validation, and the root fields."""
 
     strawberry: strawberry.Schema
     core: GraphQLSchema
@@ -75,12 +75,14 @@ class Schema:
 
 def _list_arguments(entity: CatalogEntity) -> tuple[FieldSpec, ...]:
     search = (
-        FieldSpec("search", "str | None", "Words to find, whatever their case and accents; close spellings count."),
+        FieldSpec(
+            "search", "str | None", "Words to search for; case and accents are ignored, and similar spellings match."
+        ),
     )
     return (
         *PAGE_ARGUMENTS,
-        FieldSpec("filter", f"{entity.name}Filter | None", "Only rows that meet it."),
-        FieldSpec("orderBy", f"list[{entity.name}OrderBy] | None", "The order of the rows; ties are broken by id."),
+        FieldSpec("filter", f"{entity.name}Filter | None", "Only rows that match this filter."),
+        FieldSpec("orderBy", f"list[{entity.name}OrderBy] | None", "Sort order of the rows; the id breaks ties."),
         *(search if entity.declaration.search else ()),
     )
 
@@ -89,8 +91,8 @@ def _merged_arguments(link: MergedConnection) -> tuple[FieldSpec, ...]:
     return (
         *PAGE_ARGUMENTS,
         FieldSpec("types", f"list[{link.interface.name}Type] | None", "Only entries of these types."),
-        FieldSpec("since", "DateTime | None", "Only entries at or after this moment."),
-        FieldSpec("until", "DateTime | None", "Only entries before this moment."),
+        FieldSpec("since", "DateTime | None", "Only entries at or after this time."),
+        FieldSpec("until", "DateTime | None", "Only entries before this time."),
     )
 
 
@@ -138,20 +140,20 @@ def _resolver_fields(entity: CatalogEntity, catalog: Catalog, factory: TypeFacto
 def _connection(factory: TypeFactory, type_name: str, extra: Sequence[FieldSpec]) -> None:
     factory.output(
         f"{type_name}Edge",
-        f"One entry of {with_article(type_name)} list and its place in it.",
+        f"One entry of {with_article(type_name)} list, with its cursor.",
         [
-            FieldSpec("cursor", "Cursor", "The entry's place in this list."),
-            FieldSpec("node", type_name, "The entry itself."),
+            FieldSpec("cursor", "Cursor", "The entry's position in this list."),
+            FieldSpec("node", type_name, "The entry."),
         ],
     )
     factory.output(
         f"{type_name}Connection",
         f"A page of {with_article(type_name)} list.",
         [
-            FieldSpec("edges", f"list[{type_name}Edge]", "The entries with their cursors."),
-            FieldSpec("nodes", f"list[{type_name}]", "The entries alone."),
-            FieldSpec("pageInfo", "PageInfo", "Whether there is more, and where."),
-            FieldSpec("totalCount", "int", "How many entries the whole filtered list has."),
+            FieldSpec("edges", f"list[{type_name}Edge]", "Entries with their cursors."),
+            FieldSpec("nodes", f"list[{type_name}]", "Entries without cursors."),
+            FieldSpec("pageInfo", "PageInfo", "The page's position in its list."),
+            FieldSpec("totalCount", "int", "Number of entries of the whole filtered list."),
             *extra,
         ],
     )
@@ -162,12 +164,12 @@ def _aggregate_annotation(column: ColumnField, *, extreme: bool) -> str:
         return "list[Money]"
     return (
         inputs.non_null_annotation(column) + " | None" if extreme else "Amount | None"
-    )  # a sum outgrows its terms' type
+    )  # a sum can exceed the range of its column's type
 
 
 def _statistics(factory: TypeFactory, entity: CatalogEntity) -> None:
     numbers = [column for column in entity.aggregable if column.scalar.is_number]
-    specs = [FieldSpec("count", "int", "How many rows.")]
+    specs = [FieldSpec("count", "int", "Number of rows.")]
     parts = [("sum", "Sums", numbers), ("avg", "Averages", numbers), ("min", "Extremes", [*entity.aggregable])]
     for name, suffix, columns in parts:
         if columns:
@@ -187,14 +189,14 @@ def _statistics(factory: TypeFactory, entity: CatalogEntity) -> None:
                 )
             )
     specs.append(FieldSpec("max", f"{entity.name}Extremes", "Greatest values."))
-    factory.output(f"{entity.name}Stats", f"Figures over a whole set of {entity.name} rows.", specs)
+    factory.output(f"{entity.name}Stats", f"Aggregates over a set of {entity.name} rows.", specs)
 
 
 def _groups(factory: TypeFactory, entity: CatalogEntity) -> None:
     keys = inputs.groupable(entity)
     factory.output(
         f"{entity.name}GroupKey",
-        "What the rows of a group have in common; a field that was not grouped by is null.",
+        "The key of a group; a field that is not part of it is null.",
         [
             FieldSpec(column.name, inputs.non_null_annotation(column) + " | None", str(column.column.comment))
             for column in keys
@@ -202,10 +204,10 @@ def _groups(factory: TypeFactory, entity: CatalogEntity) -> None:
     )
     factory.output(
         f"{entity.name}Group",
-        f"{entity.name} rows that have the same key.",
+        f"{entity.name} rows with the same key.",
         [
-            FieldSpec("key", f"{entity.name}GroupKey", "What they have in common."),
-            FieldSpec("stats", f"{entity.name}Stats", "Figures over the group."),
+            FieldSpec("key", f"{entity.name}GroupKey", "The key that the rows share."),
+            FieldSpec("stats", f"{entity.name}Stats", "Aggregates over the group."),
         ],
     )
     factory.output(
@@ -213,7 +215,7 @@ def _groups(factory: TypeFactory, entity: CatalogEntity) -> None:
         f"{entity.name} rows in groups.",
         [
             FieldSpec("nodes", f"list[{entity.name}Group]", "The groups."),
-            FieldSpec("totalCount", "int", "How many groups there are in all."),
+            FieldSpec("totalCount", "int", "Number of all groups."),
         ],
     )
 
@@ -221,15 +223,15 @@ def _groups(factory: TypeFactory, entity: CatalogEntity) -> None:
 def _shared(factory: TypeFactory, catalog: Catalog) -> None:
     shared = {"DateTime": scalars.DateTime, "Date": scalars.Date, "Amount": scalars.Amount, "Json": Json}
     factory.types.update(shared, ID=strawberry.ID, Cursor=scalars.Cursor, Duration=scalars.Duration)
-    factory.interface("Node", "Anything with an id.", [FieldSpec("id", "ID", "Unique in the whole graph.")])
+    factory.interface("Node", "An object with an id.", [FieldSpec("id", "ID", "Unique in the whole graph.")])
     factory.output(
         "Money",
         "An amount in a currency.",
-        [FieldSpec("amount", "Amount", "How much."), FieldSpec("currency", "str", "ISO 4217 code.")],
+        [FieldSpec("amount", "Amount", "The amount."), FieldSpec("currency", "str", "ISO 4217 code.")],
     )
     factory.output(
         "PageInfo",
-        "Where a page lies in its list.",
+        "The position of a page in its list.",
         [
             FieldSpec("hasNextPage", "bool", "Whether entries follow."),
             FieldSpec("hasPreviousPage", "bool", "Whether entries precede."),
@@ -261,7 +263,9 @@ def _objects(factory: TypeFactory, catalog: Catalog) -> None:
             resolved=_resolver_fields(entity, catalog, factory),
         )
         _connection(
-            factory, entity.name, [FieldSpec("stats", f"{entity.name}Stats", "Figures over the whole filtered list.")]
+            factory,
+            entity.name,
+            [FieldSpec("stats", f"{entity.name}Stats", "Aggregates over the whole filtered list.")],
         )
         revision = history_types.revision_type_name(entity)
         factory.output(revision, f"A change to one {entity.name} row.", history_types.revision_fields(entity))
@@ -275,24 +279,24 @@ def _objects(factory: TypeFactory, catalog: Catalog) -> None:
             (upper_snake(entity.name), entity.declaration.description)
             for entity in catalog.implementing(interface.name)
         ]
-        factory.enum(f"{interface.name}Type", f"The types behind {interface.name}.", values)
+        factory.enum(f"{interface.name}Type", f"The types that implement {interface.name}.", values)
 
 
 def _roots(catalog: Catalog) -> Iterator[tuple[FieldSpec, RootField]]:
     id_argument = FieldSpec("id", "ID", "The row's id.")
     yield (
-        FieldSpec("node", "Node | None", "The row of an id, whatever its type.", (id_argument, AS_OF_ARGUMENT)),
+        FieldSpec("node", "Node | None", "The row with this id, of any type.", (id_argument, AS_OF_ARGUMENT)),
         RootField("node"),
     )
     ids_argument = FieldSpec("ids", "list[ID]", "At most 100 ids.")
     yield (
-        FieldSpec("nodes", "list[Node | None]", "The rows of the ids, in their order.", (ids_argument,)),
+        FieldSpec("nodes", "list[Node | None]", "The rows with these ids, in the order of the ids.", (ids_argument,)),
         RootField("nodes"),
     )
     for entity in catalog.entities.values():
         name, plural = entity.name[0].lower() + entity.name[1:], entity.declaration.plural
         yield (
-            FieldSpec(name, f"{entity.name} | None", f"The {entity.name} of an id.", (id_argument, AS_OF_ARGUMENT)),
+            FieldSpec(name, f"{entity.name} | None", f"The {entity.name} with this id.", (id_argument, AS_OF_ARGUMENT)),
             RootField("one", entity),
         )
         yield (
@@ -319,8 +323,8 @@ def _roots(catalog: Catalog) -> Iterator[tuple[FieldSpec, RootField]]:
 
 
 def _annotate_costs(core: GraphQLSchema, catalog: Catalog) -> None:
-    """What fields cost beside their rows, in rows: aggregates read a whole list, groups a whole table, resolvers a
-    value, a history looks into each day of the log."""
+    """Sets the extra cost of fields, in rows: an aggregate reads a list, a group a table, a history every partition
+    of the change log."""
     for type_ in core.type_map.values():
         if isinstance(type_, GraphQLObjectType):
             for name, field in type_.fields.items():
@@ -337,7 +341,7 @@ def _annotate_costs(core: GraphQLSchema, catalog: Catalog) -> None:
 
 
 def build_schema(catalog: Catalog, commands: Sequence[Command] = (), extra_roots: Sequence[type] = ()) -> Schema:
-    """The schema of a catalog and its commands; `extra_roots` are Strawberry classes whose fields read nothing stored."""
+    """Builds the schema of a catalog and its commands; `extra_roots` are Strawberry classes with more root fields."""
     factory = TypeFactory()
     _shared(factory, catalog)
     inputs.shared_inputs(factory)
@@ -345,11 +349,11 @@ def build_schema(catalog: Catalog, commands: Sequence[Command] = (), extra_roots
     roots = [*_roots(catalog), (subscription_types.changes_root(factory, catalog), RootField("changes"))]
     live_queries = (spec for spec, root in roots if root.category in ("one", "list"))
     streams = list(subscription_types.live_roots(factory, catalog, live_queries))
-    factory.output("Subscription", "Everything that can be watched.", [spec for spec, _ in streams])
-    factory.output("Query", "Everything that can be asked.", [spec for spec, _ in roots], bases=tuple(extra_roots))
+    factory.output("Subscription", "The subscription root.", [spec for spec, _ in streams])
+    factory.output("Query", "The query root.", [spec for spec, _ in roots], bases=tuple(extra_roots))
     mutations = derive_mutations(catalog, commands)
     if mutations.by_name:
-        factory.output("Mutation", "Everything that can be done.", mutation_fields(factory, mutations))
+        factory.output("Mutation", "The mutation root.", mutation_fields(factory, mutations))
     schema = strawberry.Schema(
         query=factory.types["Query"],
         mutation=factory.types.get("Mutation"),

@@ -1,6 +1,6 @@
-"""Which GraphQL types streams give rise to: what is told of a change, the payloads of live queries, the subscription root.
+"""Builds the GraphQL types of streams: messages of `changes`, payloads of live queries, fields of the subscription root.
 
-Derived from the declarations like all others (schema_builder.py). What they mean is plan/changes.py's and operations.py's."""
+plan/changes.py and plan/operations.py plan them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,147 +12,157 @@ from hub.engine.graphql_types.type_factory import FieldSpec, TypeFactory
 StreamCategory = Literal["changes", "live"]
 
 CHANGE_OPERATIONS = (
-    ("CREATE", "The row was made."),
-    ("UPDATE", "The row was edited; it was shown before and after."),
-    ("DELETE", "The row was deleted; what is told of it is what it was."),
+    ("CREATE", "The row was created."),
+    ("UPDATE", "The row was updated; this stream shows it before and after."),
+    ("DELETE", "The row was deleted; `node` shows it as it was."),
     (
         "ENTER",
-        "An edit brought the row into what is shown: by the stream's filter, or by the key's rights. Rows without a unit of"
-        " their own come and go with the row that they belong to, of which alone it is told when it moves to another unit.",
+        "The row now matches the filter or became visible to this key. When a parent row moves to another unit, only the parent"
+        " sends ENTER or LEAVE, not its parts.",
     ),
     (
         "LEAVE",
-        "An edit took the row out of what is shown; what is told of it is what it was before. See ENTER for what goes along.",
+        "The row no longer matches the filter or is no longer visible to this key; `node` shows it as it was.",
     ),
 )
 GAP_REASONS = (
-    ("RETENTION", "The changes between are no longer kept."),
-    ("SLOW_CONSUMER", "The client did not take what was sent."),
-    ("PERMISSIONS_CHANGED", "The key sees other rows than before."),
+    ("RETENTION", "The change log no longer holds the missing changes."),
+    ("SLOW_CONSUMER", "The client read too slowly."),
+    ("PERMISSIONS_CHANGED", "The rows that the key may see have changed."),
 )
 NODE_DESCRIPTION = (
-    "The row as the change left it; of a DELETE or LEAVE, as it was. Links are read as they are now. Null when what the row was"
-    " has been erased since. What is selected here decides what is told: an UPDATE that left all selected columns as they were is"
-    " not (select `version` to be told of every one), and neither is any change of a type for which nothing is selected."
+    "The row after the change; for DELETE and LEAVE, the row before it. Links return current rows. Null if the row's content"
+    " has been erased since. The selection decides which changes are sent: an UPDATE is skipped if it changes no selected"
+    " column (select `version` to receive every one). A type without selected fields sends no changes."
 )
 CHANGE_FIELDS = (
-    FieldSpec("cursor", "Cursor", "The change's place in the order of all; `after` goes on behind it."),
+    FieldSpec("cursor", "Cursor", "The change's position in the global order; pass it as `after` to continue."),
     FieldSpec(
-        "previousCursor", "Cursor", "The cursor that this stream gave before: where it is another, a message was lost."
+        "previousCursor",
+        "Cursor",
+        "The cursor of this stream's previous message; if it differs from yours, a message was lost.",
     ),
-    FieldSpec("operation", "ChangeOperation", "What became of the row, as this stream sees it."),
+    FieldSpec("operation", "ChangeOperation", "The operation, as this stream sees it."),
     FieldSpec("entity", "EntityType", "The row's type."),
     FieldSpec("entityId", "ID", "The row's id."),
-    FieldSpec("customerId", "ID | None", "The customer whom the row belongs to."),
-    FieldSpec("version", "int", "The row's version after the change; of a deleted row, its last one."),
-    FieldSpec("changedFields", "list[str]", "The fields that the change gave another value."),
+    FieldSpec("customerId", "ID | None", "The customer that the row belongs to."),
+    FieldSpec("version", "int", "The row's version after the change; for a deleted row, its last version."),
+    FieldSpec("changedFields", "list[str]", "The fields whose values changed."),
     FieldSpec("node", "Node | None", NODE_DESCRIPTION),
     FieldSpec(
         "actor",
         "str",
-        "Who made the change: `key:` and the key's public id, `hub`, or `db:` and a role of the database.",
+        "Author of the change: `key:` and the key's public id, `hub`, or `db:` and a database role.",
     ),
-    FieldSpec("requestId", "str | None", "The request that made it."),
-    FieldSpec("transactionId", "str", "Changes that were made together have the same; they need not be adjacent."),
-    FieldSpec("at", "DateTime", "When the change was made."),
+    FieldSpec("requestId", "str | None", "Id of the request that made the change."),
+    FieldSpec(
+        "transactionId", "str", "Id of the transaction; changes of one transaction share it and need not be adjacent."
+    ),
+    FieldSpec("at", "DateTime", "Time of the change."),
 )
-READY_FIELDS = (FieldSpec("cursor", "Cursor", "Everything up to here was told."),)
-PROGRESS_FIELDS = (FieldSpec("cursor", "Cursor", "Nothing up to here concerns this stream."),)
+READY_FIELDS = (FieldSpec("cursor", "Cursor", "The stream has sent everything up to this cursor."),)
+PROGRESS_FIELDS = (FieldSpec("cursor", "Cursor", "The stream has sent everything up to this cursor."),)
 GAP_FIELDS = (
-    FieldSpec("from", "Cursor | None", "Behind this cursor something is missing."),
-    FieldSpec("to", "Cursor", "From this cursor on, nothing is."),
-    FieldSpec("reason", "GapReason", "Why."),
+    FieldSpec("from", "Cursor | None", "Changes after this cursor are missing."),
+    FieldSpec("to", "Cursor", "Changes after this cursor are complete again."),
+    FieldSpec("reason", "GapReason", "Reason of the gap."),
 )
 MESSAGE_TYPES = {
-    "Change": ("What became of one row.", CHANGE_FIELDS),
-    "StreamReady": ("What was asked for is told; what follows is new.", READY_FIELDS),
-    "StreamProgress": ("A sign of life of a quiet stream, with a cursor to go on from.", PROGRESS_FIELDS),
-    "StreamGap": ("Something could not be told: read the rows anew, then go on from `to`.", GAP_FIELDS),
+    "Change": ("A change of one row.", CHANGE_FIELDS),
+    "StreamReady": ("The stream has caught up; the following messages are new.", READY_FIELDS),
+    "StreamProgress": ("A heartbeat of a quiet stream, with a cursor to resume from.", PROGRESS_FIELDS),
+    "StreamGap": ("The stream could not send some changes: query the rows again, then resume from `to`.", GAP_FIELDS),
 }
 QUERY_AFTER = FieldSpec(
-    "after", "Cursor | None", "Only what lies behind this cursor; without it, all that the log still keeps."
+    "after", "Cursor | None", "Only changes after this cursor; by default, all changes in the change log."
 )
 SUBSCRIPTION_AFTER = FieldSpec(
-    "after", "Cursor | None", "Only what lies behind this cursor; without it, what happens from now on."
+    "after", "Cursor | None", "Only changes after this cursor; by default, changes from now on."
 )
-FIRST_ARGUMENT = FieldSpec("first", "int | None", "How many messages at most; 20 without it.")
+FIRST_ARGUMENT = FieldSpec("first", "int | None", "Maximum number of messages; 20 by default.")
 
 
 @dataclass(frozen=True, slots=True)
 class StreamRoot:
-    """What a root field of the subscription type means: changes, or the query root that it keeps alive."""
+    """A root field of the subscription type: `changes`, or the live query of a query root."""
 
     category: StreamCategory
-    query: str = ""  # the root of the query type
-    field: str = ""  # where a payload holds its answer
+    query: str = ""  # the root field of the query type
+    field: str = ""  # the payload's field for the result
     payload_type: str = ""  # the payload's type
 
 
 def field_name(entity: CatalogEntity) -> str:
-    """The name of a type as a field: `OrderItem` → `orderItem`."""
+    """Returns the field name of an entity: `OrderItem` → `orderItem`."""
     return entity.name[0].lower() + entity.name[1:]
 
 
 def _filter_specs(catalog: Catalog) -> Iterator[FieldSpec]:
     yield FieldSpec(
-        "types", "list[EntityType] | None", "Only rows of these types; without it, those that have a filter here."
+        "types",
+        "list[EntityType] | None",
+        "Only rows of these types; by default, the types with a filter here, or else all.",
     )
-    yield FieldSpec("operations", "list[ChangeOperation] | None", "Only these.")
-    yield FieldSpec("ids", "list[ID] | None", "Only the rows of these ids; at most 100.")
-    yield FieldSpec("customerId", "ID | None", "Only rows of this customer, and the customer itself.")
-    yield FieldSpec("changedFields", "list[str] | None", "Only changes that gave one of these fields another value.")
-    yield FieldSpec("excludeOwn", "bool | None", "Leaves out what was changed with the key that listens.")
+    yield FieldSpec("operations", "list[ChangeOperation] | None", "Only these operations.")
+    yield FieldSpec("ids", "list[ID] | None", "Only rows with these ids; at most 100.")
+    yield FieldSpec("customerId", "ID | None", "Only this customer and its rows.")
+    yield FieldSpec("changedFields", "list[str] | None", "Only changes of the value of at least one of these fields.")
+    yield FieldSpec("excludeOwn", "bool | None", "Omits changes made with the subscriber's own key.")
     for entity in catalog.entities.values():
-        description = f"Only {entity.name} rows that meet it, before the change or after."
+        description = f"Only {entity.name} rows that match this filter before or after the change."
         yield FieldSpec(field_name(entity), f"{entity.name}Filter | None", description)
 
 
 def changes_root(factory: TypeFactory, catalog: Catalog) -> FieldSpec:
-    """The types of what is told of changes; gives the root, as the query type has it."""
+    """Adds the message types of `changes`; returns its field of the query root."""
     values = [(upper_snake(entity.name), entity.declaration.description) for entity in catalog.entities.values()]
-    factory.enum("EntityType", "The types of rows.", values)
-    factory.value_enum("ChangeOperation", "What became of a row.", CHANGE_OPERATIONS)
-    factory.value_enum("GapReason", "Why something could not be told.", GAP_REASONS)
+    factory.enum("EntityType", "Types of rows.", values)
+    factory.value_enum(
+        "ChangeOperation", "Kinds of changes of a row, as a stream or a key sees them.", CHANGE_OPERATIONS
+    )
+    factory.value_enum("GapReason", "Reason of a gap in the stream.", GAP_REASONS)
     for name, (description, specs) in MESSAGE_TYPES.items():
         factory.output(name, description, specs)
-    factory.union("StreamMessage", "What a stream of changes tells.", list(MESSAGE_TYPES))
-    factory.input("ChangeFilter", "Which changes are told; all conditions must hold.", list(_filter_specs(catalog)))
+    factory.union("StreamMessage", "A message of a change stream.", list(MESSAGE_TYPES))
+    factory.input("ChangeFilter", "Selects changes; all conditions must hold.", list(_filter_specs(catalog)))
     root_description = (
-        "Changes in the order that is the same for all, behind a cursor. The selection is that of the subscription of this"
-        " name. The last message is a StreamReady when nothing more has happened, else go on from the last cursor."
+        "Changes after a cursor, in the global order. The selection works as in the subscription of this name. If the last"
+        " message is a StreamReady, no more changes exist; otherwise continue from its cursor."
     )
-    filter_argument = FieldSpec("filter", "ChangeFilter | None", "Which changes are told.")
+    filter_argument = FieldSpec("filter", "ChangeFilter | None", "Selects changes.")
     return FieldSpec("changes", "list[StreamMessage]", root_description, (QUERY_AFTER, FIRST_ARGUMENT, filter_argument))
 
 
 def live_roots(
     factory: TypeFactory, catalog: Catalog, queries: Iterator[FieldSpec]
 ) -> Iterator[tuple[FieldSpec, StreamRoot]]:
-    """The subscription roots: changes, and a live one for each root of the query type that is a row or a list."""
+    """Yields the subscription roots: `changes`, and a live query for each query root of a row or a list."""
     changes_description = (
-        "Changes as they happen, each once, in the order that is the same for all, from `after` on. Updates that leave what is"
-        " selected under `node` as it was are not told."
+        "Changes as they happen, each once, in the global order, starting after `after`. Updates that change no column selected"
+        " under `node` are skipped."
     )
-    filter_argument = FieldSpec("filter", "ChangeFilter | None", "Which changes are told.")
+    filter_argument = FieldSpec("filter", "ChangeFilter | None", "Selects changes.")
     yield (
         FieldSpec("changes", "StreamMessage", changes_description, (SUBSCRIPTION_AFTER, filter_argument)),
         StreamRoot("changes"),
     )
     for query in queries:
         payload_type = query.name[0].upper() + query.name[1:] + "Live"
-        description = f"What `{query.name}` answers, and where in the order of changes that was."
+        description = f"The result of `{query.name}` and its position in the global order of changes."
         specs = [
             FieldSpec(
-                "cursor", "Cursor", "Everything up to here is in the answer; `changes(after:)` goes on behind it."
+                "cursor",
+                "Cursor",
+                "The result includes all changes up to this cursor; pass it to `changes(after:)` to continue.",
             ),
             FieldSpec(query.name, query.annotation, query.description),
         ]
         factory.output(payload_type, description, specs)
         root = StreamRoot("live", query.name, query.name, payload_type)
-        text = f"The answer of `{query.name}` now, and again whenever it becomes another."
+        text = f"The result of `{query.name}` now, and again whenever it changes."
         arguments = tuple(
             argument for argument in query.arguments if argument.name != "asOf"
-        )  # what was stays as it was
+        )  # a past result never changes
         yield FieldSpec(f"{query.name}Live", payload_type, text, arguments), root
 
 

@@ -1,4 +1,4 @@
-"""Makes single GraphQL types out of names and annotations, through Strawberry. What types there are is schema_builder.py's."""
+"""Creates single GraphQL types from names and annotations with Strawberry. schema_builder.py decides which types exist."""
 
 import types as pytypes
 from collections.abc import Callable, Sequence
@@ -14,12 +14,12 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.unset import UNSET
 
 KEYWORDS = {"in", "not", "and", "or", "from"}
-DEFERRED = StrawberryAnnotation(Any)  # while a type is made, when not all names are known; then each field gets its own
+DEFERRED = StrawberryAnnotation(Any)  # placeholder until all types exist; then each field gets its own annotation
 
 
 @dataclass(frozen=True, slots=True)
 class FieldSpec:
-    """A field or argument to be made: GraphQL name, annotation as text over the shared names, description, arguments."""
+    """A field or argument to create; the annotation is text over the names in TypeFactory.types."""
 
     name: str
     annotation: str
@@ -29,16 +29,16 @@ class FieldSpec:
 
 @dataclass(slots=True)
 class TypeFactory:
-    """The names that annotations may use, and the makers that add to them."""
+    """Creates types and collects them by name, so that annotations can refer to them."""
 
     types: dict[str, Any] = field(default_factory=dict)
     plan_relevant_enums: set[str] = field(default_factory=set)
     annotations: dict[str, StrawberryAnnotation] = field(default_factory=dict)
 
     def annotation(self, text: str) -> StrawberryAnnotation:
-        """An annotation that is looked up when the schema is built, so that types may name each other freely.
+        """Returns an annotation that is resolved when the schema is built, so that types may refer to each other.
 
-        Fields of one annotation share it: looking it up takes longer than all else that is done for a field."""
+        Fields with equal annotations share one, because resolving it is the slowest step of building a field."""
         if text not in self.annotations:
             self.annotations[text] = StrawberryAnnotation(text, namespace=self.types)
         return self.annotations[text]
@@ -75,7 +75,7 @@ class TypeFactory:
     def _register(self, name: str, cls: type, specs: Sequence[FieldSpec]) -> None:
         annotations = {spec.name: spec.annotation for spec in specs}
         for type_field in get_object_definition(cls, strict=True).fields:
-            # Strawberry points every field's annotation at the module of its class; ours live in `types`.
+            # Strawberry resolves annotations in the module of the class; our names are in `types`.
             if type_field.graphql_name in annotations:
                 type_field.type_annotation = self.annotation(annotations[type_field.graphql_name])
         self.types[name] = cls
@@ -90,7 +90,7 @@ class TypeFactory:
         bases: tuple[type, ...] = (),
         resolved: Sequence[StrawberryField] = (),
     ) -> None:
-        """An object type; `bases` are classes that bring fields of their own, `resolved` fields with a resolver."""
+        """Adds an object type; `bases` are classes with more fields, `resolved` are fields with a resolver."""
         cls = self._create_class(
             name, specs, (*(self.types[interface] for interface in implements), *bases), is_input=False
         )
@@ -104,30 +104,30 @@ class TypeFactory:
             resolver_field.type_annotation = annotation
 
     def union(self, name: str, description: str, members: Sequence[str]) -> None:
-        """A union of object types."""
+        """Adds a union of object types."""
         self.types[name] = Annotated[
-            # By name only where there is no type yet: typing remembers unions of names, with what they once stood for.
+            # Names only for types that do not exist yet: typing caches unions of names with the types that they resolved to.
             Union[tuple(self.types.get(member) or ForwardRef(member) for member in members)],  # noqa: UP007
             strawberry.union(name, description=description),
         ]
 
     def interface(self, name: str, description: str, specs: Sequence[FieldSpec]) -> None:
-        """An interface type."""
+        """Adds an interface type."""
         cls = self._create_class(name, specs, (), is_input=False)
         self._register(name, strawberry.interface(cls, name=name, description=description), specs)
 
     def input(self, name: str, description: str, specs: Sequence[FieldSpec]) -> None:
-        """An input type; fields annotated `| None` may be left out."""
+        """Adds an input type; fields annotated `| None` are optional."""
         cls = self._create_class(name, specs, (), is_input=True)
         self._register(name, strawberry.input(cls, name=name, description=description), specs)
 
     def enum(self, name: str, description: str, values: Sequence[tuple[str, str]]) -> None:
-        """An enum type of (value, description) pairs whose values steer a plan, so that they are part of its key."""
+        """Adds an enum of (value, description) pairs whose values affect the plan and are part of its cache key."""
         self.value_enum(name, description, values)
         self.plan_relevant_enums.add(name)
 
     def value_enum(self, name: str, description: str, values: Sequence[tuple[str, str]]) -> None:
-        """An enum type of (value, description) pairs that are values like any other."""
+        """Adds an enum of (value, description) pairs whose values do not affect the plan."""
         members = {value: strawberry.enum_value(value, description=text) for value, text in values}
         enum_class = cast(Callable[..., type[Enum]], Enum)(name, members)
         self.types[name] = strawberry.enum(enum_class, name=name, description=description)
