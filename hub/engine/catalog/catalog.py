@@ -41,7 +41,7 @@ def upper_snake(name: str) -> str:
 
 
 def with_article(name: str) -> str:
-    """`Order` → `an Order`."""
+    """`Order` → `an Order`; names in U sound like `unit`, so they take `a`."""
     return f"{'an' if name[0] in 'AEIO' else 'a'} {name}"
 
 

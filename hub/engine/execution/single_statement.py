@@ -72,7 +72,7 @@ def combine(payload: str, payload_parameters: int, insert: str, insert_parameter
         # A `$` without a number is the end of an alias.
         renumbered.append(f"{int(piece[:digits]) + payload_parameters}{piece[digits:]}" if digits else piece)
     actor = payload_parameters + insert_parameters + 1
-    # A CTE, because an expression that occurs twice in the statement would be evaluated twice.
+    # Reads the CTE of the payload: an expression that occurs twice in the statement would be evaluated twice.
     response = """select convert_to('{"data":' || body || '}', 'UTF8') as answer$ from payload$"""
     store_cte = f", stored$ as ({store_sql} from ({response}) as response$)" if store_sql else ""
     set_actor = f"select set_config('hub.actor', ${actor}, true), set_config('hub.request', ${actor + 1}, true)"

@@ -138,7 +138,10 @@ def _entity_mutations(
         yield replace(update, ordering_field="id")
     if writer.creatable and (writer.unique_keys or writer.alternate_keys):
         created_payload = PayloadField("created", "created", "bool", "Whether the row was created.")
-        text, payload = f"Updates the {entity.name} with the key `by`, or creates it.", (row_payload, created_payload)
+        text, payload = (
+            f"Updates the {entity.name} that `by` identifies, or creates it.",
+            (row_payload, created_payload),
+        )
         fields = list(_upsert_inputs(entity, writer, id_field, signatures))
         yield _mutation_field(f"{name}Upsert", text, fields, payload, partial(_upsert, writer))
     if writer.deletable:
