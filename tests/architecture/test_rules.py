@@ -102,15 +102,15 @@ def package_of(module: str) -> str:
     return max((package for package in ALLOWED_IMPORTS if f"{module}.".startswith(f"{package}.")), key=len)
 
 
+def _rank(context: str) -> int:
+    """A context's place in the order. A new one comes last: no other context may import it until it has its place."""
+    return CONTEXTS.index(context) if context in CONTEXTS else len(CONTEXTS)
+
+
 def _context(module: str) -> str | None:
     """The context of a module of schema or domain."""
     parts = module.split(".")
     return parts[2] if parts[1:2] in (["schema"], ["domain"]) and len(parts) > 2 else None
-
-
-def _rank(context: str) -> int:
-    """The position of a context in the order; a new one that the order does not name comes last."""
-    return CONTEXTS.index(context) if context in CONTEXTS else len(CONTEXTS)
 
 
 def _within(module: str, packages: tuple[str, ...]) -> bool:
@@ -228,7 +228,10 @@ def test_contexts_import_those_before_them_alone() -> None:
         source.location(node)
         for source in sources("schema", "hub/domain")
         for node, name in imports(source)
-        if (own := _context(source.module)) and (other := _context(name)) and _rank(other) > _rank(own)
+        if (own := _context(source.module))
+        and (other := _context(name))
+        and other != own
+        and _rank(other) >= _rank(own)
     )
 
 
