@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import tempfile
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import pytest
 from change_workload import wait_until
 from conftest import create_api_key
 from delivery_workload import DeliveryWorkload, run_delivery_workload
-from hub_process import HubProcesses, resident_mib, run_hubs
+from hub_process import HubProcess, HubProcesses, resident_mib, run_hubs
 from postgres_process import postmaster_pid
 from reconnecting_subscriber import open_subscribers
 from tcp_proxy import TcpProxy, run_proxy
@@ -63,7 +62,7 @@ class ProxiedHub:
     client: httpx2.AsyncClient
 
     @property
-    def process(self) -> Process:
+    def process(self) -> HubProcess:
         """The hub's."""
         return self.processes.processes[self.processes.ports[0]]
 

@@ -4,8 +4,6 @@ import asyncio
 import json
 import random
 import signal
-import sys
-from asyncio.subprocess import DEVNULL, Process
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +13,7 @@ from typing import Any
 import asyncpg
 import pytest
 from conftest import CreateDatabase, execute_sql
-from hub_process import ROOT, environment
+from hub_process import HubProcess, environment, fork_server
 from webhook_client import (
     INSERT_UNIT,
     WEBHOOKS_OFF,
@@ -39,15 +37,14 @@ update customers set name = 'round ' || $1 where name like 'round %' or name lik
 """
 
 
-async def start_worker(dsn: str) -> Process:
+async def start_worker(dsn: str) -> HubProcess:
     """`hub worker`."""
     env = environment(HUB_DATABASE_URL=dsn, HUB_WEBHOOK_ALLOW="127.0.0.1")
-    command = [sys.executable, "-m", "hub", "worker"]
-    return await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=env, stdout=DEVNULL, stderr=DEVNULL)
+    return await fork_server().start("worker", env=env)
 
 
 @asynccontextmanager
-async def killed_on_exit(process: Process) -> AsyncIterator[Process]:
+async def killed_on_exit(process: HubProcess) -> AsyncIterator[HubProcess]:
     try:
         yield process
     finally:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import random
 import signal
-from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import asyncpg
 import httpx2
 from conftest import create_api_key
-from hub_process import free_port, start_hub
+from hub_process import HubProcess, free_port, start_hub
 
 from hub.db import migrate
 from hub.postgres import ensure, pidfile
@@ -48,7 +47,7 @@ async def migrated_server(folder: Path) -> AsyncIterator[tuple[str, str]]:
         yield started.dsn, await create_api_key(started.dsn)
 
 
-async def assert_one_effect(folder: Path, kill: Callable[[Process, str, int], Awaitable[Process]]) -> None:
+async def assert_one_effect(folder: Path, kill: Callable[[HubProcess, str, int], Awaitable[HubProcess]]) -> None:
     """Runs rounds of clients, each with one idempotency key, and calls `kill` during them."""
     seed = random.randrange(10**9)
     print(f"seed {seed}")
@@ -74,7 +73,7 @@ async def assert_one_effect(folder: Path, kill: Callable[[Process, str, int], Aw
 
 
 async def test_when_the_hub_is_killed(tmp_path: Path) -> None:
-    async def kill(hub: Process, dsn: str, port: int) -> Process:
+    async def kill(hub: HubProcess, dsn: str, port: int) -> HubProcess:
         hub.send_signal(signal.SIGKILL)
         await hub.wait()
         return await start_hub(dsn, port)
@@ -83,7 +82,7 @@ async def test_when_the_hub_is_killed(tmp_path: Path) -> None:
 
 
 async def test_when_postgres_is_killed(tmp_path: Path) -> None:
-    async def kill(hub: Process, dsn: str, port: int) -> Process:
+    async def kill(hub: HubProcess, dsn: str, port: int) -> HubProcess:
         running = pidfile.read(tmp_path / "pg")
         assert running is not None
         os.kill(running.pid, signal.SIGKILL)

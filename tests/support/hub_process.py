@@ -1,20 +1,25 @@
 """Hubs as processes of their own, so that they can be killed."""
 
 import asyncio
+import atexit
+import json
 import os
 import random
 import signal
 import socket
+import subprocess
 import sys
-from asyncio.subprocess import DEVNULL, Process
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import httpx2
 
 ROOT = Path(__file__).resolve().parents[2]
+FORK_SERVER_SCRIPT = Path(__file__).with_name("fork_server.py")
 
 
 def free_port() -> int:
@@ -31,16 +36,71 @@ def environment(**variables: str) -> dict[str, str]:
     return {**os.environ, **variables}
 
 
-async def start_hub(dsn: str, port: int, *command: str, **settings: object) -> Process:
+class ForkServer:
+    """Starts hubs as forks of one warm process, see fork_server.py; it ends with this process at the latest."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="hub-fork-")
+        self._socket = str(Path(self._folder.name) / "socket")
+        command = [sys.executable, str(FORK_SERVER_SCRIPT), self._socket]
+        bare = {name: value for name, value in os.environ.items() if not name.startswith("HUB_")}
+        self._process = subprocess.Popen(command, cwd=ROOT, env=bare, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == b"ready\n"
+        atexit.register(self.stop)
+
+    def stop(self) -> None:
+        self._process.communicate()
+        self._folder.cleanup()
+
+    async def start(self, *arguments: str, env: dict[str, str]) -> "HubProcess":
+        """A hub with these arguments of the command line, in this environment."""
+        reader, writer = await asyncio.open_unix_connection(self._socket)
+        request = {"arguments": arguments, "environment": env, "folder": str(ROOT)}
+        writer.write(json.dumps(request).encode() + b"\n")
+        return HubProcess(int(await reader.readline()), reader, writer)
+
+
+class HubProcess:
+    """A hub that the fork server started; like asyncio's Process."""
+
+    def __init__(self, pid: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._writer = writer
+        self._end = asyncio.create_task(self._read_end(reader))
+
+    async def _read_end(self, reader: asyncio.StreamReader) -> int:
+        self.returncode = int(await reader.readline())
+        self._writer.close()
+        return self.returncode
+
+    async def wait(self) -> int:
+        """Its exit code, once it has ended."""
+        return await asyncio.shield(self._end)
+
+    def send_signal(self, number: int) -> None:
+        if self.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+fork_server = cache(ForkServer)
+
+
+async def start_hub(dsn: str, port: int, *command: str, **settings: object) -> HubProcess:
     """A hub that answers; `hub serve` unless another command is given."""
     setting_variables = {f"HUB_{name.upper()}": str(value) for name, value in settings.items()}
     env = environment(HUB_DATABASE_URL=dsn, **setting_variables)
-    command_line = [sys.executable, "-m", "hub", *(command or ("serve",)), "--port", str(port)]
-    process = await asyncio.create_subprocess_exec(*command_line, cwd=ROOT, env=env, stdout=DEVNULL, stderr=DEVNULL)
+    arguments = [*(command or ("serve",)), "--port", str(port)]
+    process = await fork_server().start(*arguments, env=env)
     try:
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
             while not await is_ready(client):
-                assert process.returncode is None, f"hub {command_line[3]} ended"
+                assert process.returncode is None, f"hub {arguments[0]} ended"
                 await asyncio.sleep(0.02)
     except BaseException:
         if process.returncode is None:
@@ -71,7 +131,7 @@ class HubProcesses:
     dsn: str
     settings: dict[str, object]
     ports: list[int]
-    processes: dict[int, Process] = field(default_factory=dict)
+    processes: dict[int, HubProcess] = field(default_factory=dict)
 
     async def start(self, port: int) -> None:
         """Starts the one at a port; returns once it answers."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 from change_workload import WAIT_TIMEOUT, open_connections, wait_until
 from conftest import RunQuery, create_api_key, post_query
 
@@ -145,6 +146,14 @@ class QueryFailed(AssertionError):
     def __init__(self, errors: list[dict[str, Any]]) -> None:
         super().__init__(errors)
         self.errors = errors
+
+
+async def refused(run_query: RunQuery, call: str, **variables: Any) -> str:
+    """The code and the message of the one error."""
+    with pytest.raises(QueryFailed) as error:
+        await run_query(call, variables)
+    (graphql_error,) = error.value.errors
+    return f"{graphql_error['extensions']['code']} {graphql_error['message']}"
 
 
 @asynccontextmanager

@@ -25,6 +25,7 @@ from webhook_client import (
     in_feed_order,
     names,
     open_webhook_hub,
+    refused,
     rename_customer,
     run_receiver,
     stop_webhooks,
@@ -75,14 +76,6 @@ async def run_query(shared_run_query: RunQuery, dsn: str, receiver: ReceiverProc
     await receiver.set_actions()
     yield shared_run_query
     await stop_webhooks(dsn)
-
-
-async def refused(run_query: RunQuery, call: str, **variables: Any) -> str:
-    """The code and the message of the one error."""
-    with pytest.raises(QueryFailed) as error:
-        await run_query(call, variables)
-    (graphql_error,) = error.value.errors
-    return f"{graphql_error['extensions']['code']} {graphql_error['message']}"
 
 
 # -- what it may be -------------------------------------------------------------------------------------------------------
