@@ -360,9 +360,9 @@ async def test_few_try_at_once_so_that_others_are_answered(run_query: RunQuery, 
         await connection.execute("lock table change_order")
         tries = [asyncio.ensure_future(run_query(DRY_RUN, {"query": CHANGES})) for _ in range(3)]
         (first,), waiting = await asyncio.wait(tries, return_when=asyncio.FIRST_COMPLETED)
-    with pytest.raises(QueryFailed) as refused:
+    with pytest.raises(QueryFailed) as failure:
         await first
-    assert [error["extensions"]["code"] for error in refused.value.errors] == ["UNAVAILABLE"]
+    assert [error["extensions"]["code"] for error in failure.value.errors] == ["UNAVAILABLE"]
     assert [answer["webhookDryRun"]["complete"] for answer in await asyncio.gather(*waiting)] == [True, True]
 
 
