@@ -36,7 +36,7 @@ class HeadersTooLarge(Exception):
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
-    """One connection. uvicorn gets a subclass from `limited_by`."""
+    """One connection. uvicorn gets a subclass from `http_protocol_for`."""
 
     settings: ClassVar[Settings]
     cors: ClassVar[responses.Cors]
@@ -268,7 +268,7 @@ NOT_HTTP_ERROR = BadInput(
 )
 
 
-def limited_by(settings: Settings) -> type[LimitedHttpProtocol]:
+def http_protocol_for(settings: Settings) -> type[LimitedHttpProtocol]:
     """Returns the protocol class that is bound to a hub's settings; uvicorn instantiates it per connection."""
     return type(
         "ConfiguredHttpProtocol",

@@ -15,7 +15,7 @@ from hub.observability import HubStopping, emit
 from hub.settings import Settings
 from hub.web.asgi import AsgiApp
 from hub.web.connection_registry import ConnectionRegistry
-from hub.web.http_protocol import limited_by
+from hub.web.http_protocol import http_protocol_for
 from hub.web.websocket.connection import connections_for
 
 BACKLOG = 2048
@@ -109,7 +109,7 @@ def create_server(app: AsgiApp, settings: Settings) -> HttpServer:
     """Creates a server that serves until a stop signal, then drains open requests for up to the drain timeout."""
     config = uvicorn.Config(
         app,
-        http=limited_by(settings),
+        http=http_protocol_for(settings),
         ws=connections_for(app.context),
         lifespan="off",
         access_log=False,
