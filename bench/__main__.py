@@ -39,7 +39,8 @@ QUERY_SUITES = {Suite.CONTENDERS, Suite.KEYS, Suite.SIZE}
 SuitesArgument = Annotated[
     list[Suite] | None, typer.Argument(help="The suites to run; by default contenders and keys.")
 ]
-RevisionArgument = Annotated[str, typer.Argument(help="A commit of this repository, such as a hash, a tag or HEAD.")]
+FirstRevisionArgument = Annotated[str, typer.Argument(metavar="A", help="A commit, such as a hash, a tag or HEAD.")]
+SecondRevisionArgument = Annotated[str, typer.Argument(metavar="B", help="The commit to compare with A.")]
 RoundsOption = Annotated[int, typer.Option(min=1, max=51, help="Rounds; the tables show medians.")]
 SecondsOption = Annotated[float, typer.Option(min=0.2, max=60, help="Seconds of one turn.")]
 ConnectionsOption = Annotated[int, typer.Option(min=1, max=1000, help="Connections of the load generator.")]
@@ -104,8 +105,8 @@ def run_suites(
 
 
 def run_commits(
-    a: RevisionArgument,
-    b: RevisionArgument,
+    first: FirstRevisionArgument,
+    second: SecondRevisionArgument,
     rounds: RoundsOption = 15,
     seconds: SecondsOption = 2.0,
     connections: ConnectionsOption = 16,
@@ -117,7 +118,7 @@ def run_commits(
     """Compare two commits from clean checkouts, in turns, and print the ratio of their rates (B ÷ A) with its spread."""
     plan = _plan(rounds, seconds, connections, only)
     with bench_server(url, data) as server:
-        comparison = commits.compare(server, plan, customers, (a, b))
+        comparison = commits.compare(server, plan, customers, (first, second))
     _finish(COMMITS, plan, customers, comparison.samples, commits=comparison.commits)
 
 

@@ -31,7 +31,10 @@ class Checkout:
 
 def resolve_commit(revision: str) -> str:
     """The full hash of a commit; raises BenchmarkError when the repository has no such revision."""
-    return _git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
+    try:
+        return _git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
+    except BenchmarkError as error:
+        raise BenchmarkError(f"{revision!r} is no commit of this repository; use a hash, a branch or a tag") from error
 
 
 @contextmanager

@@ -140,7 +140,7 @@ class RatioSpread:
     maximum: float
 
     @classmethod
-    def of_rates(cls, numerators: Sequence[Sample], denominators: Sequence[Sample]) -> "RatioSpread":
-        """The ratio of the rates; both runners have one sample per round."""
-        ratios = [one.rate / other.rate for one, other in zip(numerators, denominators, strict=True)]
+    def of_rounds(cls, numerators: Sequence[float], denominators: Sequence[float]) -> "RatioSpread":
+        """The ratio of a figure of two runners, which both have one value per round."""
+        ratios = [numerator / denominator for numerator, denominator in zip(numerators, denominators, strict=True)]
         return cls(median(ratios), min(ratios), max(ratios))

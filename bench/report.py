@@ -19,6 +19,7 @@ from bench.measure import PGBENCH, RatioSpread, Sample, SamplesByWorkload
 from bench.workloads import HUB, Workload
 
 RESULTS = Path(__file__).parent / "results"
+RATIO_DIGITS = 3
 WIDTH = 200  # wide enough that no cell is broken when the output goes to a file
 
 Medians = Mapping[str, Mapping[str, Sample]]
@@ -157,19 +158,21 @@ def ratio_table(samples: SamplesByWorkload, workloads: Sequence[Workload], names
         "B ÷ A",
         "min–max",
         *(f"{name} µs" for name in names),
+        "B ÷ A",
     )
     table = _table("Medians of the rounds; CPU per request of hub and Postgres together.", columns)
     for workload in workloads:
         by_name = samples[workload.name]
         middle_samples = [Sample.median(by_name[name]) for name in names]
-        ratio = _rate_ratio(by_name, names)
+        ratio, cpu_ratio = _rate_ratio(by_name, names), _cpu_ratio(by_name, names)
         table.add_row(
             workload.name,
             workload.title,
             *(_number(sample.rate) for sample in middle_samples),
-            f"{ratio.median:.3f}",
-            f"{ratio.minimum:.3f}–{ratio.maximum:.3f}",
+            _number(ratio.median, RATIO_DIGITS),
+            f"{_number(ratio.minimum, RATIO_DIGITS)}–{_number(ratio.maximum, RATIO_DIGITS)}",
             *(_number(sample.cpu) for sample in middle_samples),
+            _number(cpu_ratio, RATIO_DIGITS),
         )
     return table
 
@@ -178,12 +181,19 @@ def ratio_summary(samples: SamplesByWorkload, names: tuple[str, str]) -> str:
     """The geometric mean and the minimum of the workloads' ratios, on one line."""
     ratios = {workload: _rate_ratio(by_name, names).median for workload, by_name in samples.items()}
     slowest = min(ratios, key=lambda workload: ratios[workload])
-    mean = geometric_mean(ratios.values())
-    return f"B ÷ A over {', '.join(ratios)}: geometric mean {mean:.3f}, minimum {ratios[slowest]:.3f} ({slowest})"
+    mean, minimum = (_number(value, RATIO_DIGITS) for value in (geometric_mean(ratios.values()), ratios[slowest]))
+    return f"req/s, B ÷ A over {', '.join(ratios)}: geometric mean {mean}, minimum {minimum} ({slowest})"
 
 
 def _rate_ratio(by_name: Mapping[str, Sequence[Sample]], names: tuple[str, str]) -> RatioSpread:
-    return RatioSpread.of_rates(by_name[names[1]], by_name[names[0]])
+    first, second = ([sample.rate for sample in by_name[name]] for name in names)
+    return RatioSpread.of_rounds(second, first)
+
+
+def _cpu_ratio(by_name: Mapping[str, Sequence[Sample]], names: tuple[str, str]) -> float | None:
+    """The median ratio of CPU per request; None when Postgres runs on another machine."""
+    first, second = ([sample.cpu for sample in by_name[name] if sample.cpu is not None] for name in names)
+    return RatioSpread.of_rounds(second, first).median if first and second else None
 
 
 def cost_table(samples: SamplesByWorkload, titles: Mapping[str, str], logged_name: str, bare_name: str) -> Table:
