@@ -340,5 +340,7 @@ async def test_a_history_costs_its_page_and_one_lookup_per_partition(northwind_c
 def test_no_type_has_a_field_of_this_name_of_its_own() -> None:
     first, *_ = graph.declarations()
     declared = dataclasses.replace(first, links={"history": ToOne(first.entity, "id", "…")})
-    with pytest.raises(InvalidDeclaration, match="history: every type has a field of this name"):
+    with pytest.raises(
+        InvalidDeclaration, match="history: the name is reserved for the list of a row.s changes; rename the field"
+    ):
         build_catalog([declared])
