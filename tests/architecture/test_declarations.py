@@ -1,6 +1,7 @@
 """What declarations can say beyond today's entities: beehives, declared for the length of a test."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -8,10 +9,14 @@ from typing import Any
 import asyncpg
 import pytest
 import sqlalchemy as sa
+from conftest import execute_sql
 from sqlalchemy.schema import CreateTable
+from writer_client import HubClient, open_hub_client
 
 from hub import graph, schema
 from hub.db.sql_text import DIALECT
+from hub.engine.catalog.catalog import build_catalog
+from hub.engine.graphql_types.schema_builder import build_schema
 from hub.errors import BadInput
 from hub.model import (
     WITHIN_CUSTOMER,
@@ -19,6 +24,7 @@ from hub.model import (
     DescribedEnum,
     Entity,
     Workflow,
+    any_key,
     customer_owned,
     field,
     move,
@@ -77,6 +83,17 @@ def _hive() -> type[Any]:
         keeper = to_one(Staff, "The person who looks after it.", optional=True)
 
     return Hive
+
+
+@asynccontextmanager
+async def _open_hub_with(entity: type[Any], dsn: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[HubClient]:
+    """Yields a client of a hub that also serves one more entity, whose table is created in the caller's database."""
+    hub_schema = build_schema(build_catalog(declare([*schema.entities(), entity])), graph.commands())
+    monkeypatch.setattr(graph, "build", lambda: hub_schema)
+    create_table = str(CreateTable(entity.table).compile(dialect=DIALECT))
+    await execute_sql(dsn, f"{create_table}; select hub_capture('{entity.table.name}')")
+    async with open_hub_client(dsn) as hub_client:
+        yield hub_client
 
 
 def _constraints(entity: type[Any]) -> set[str]:
@@ -234,3 +251,51 @@ def test_the_stored_row_is_read_where_a_rule_needs_it_and_only_there() -> None:
     assert needs_stored({"grams": 500})
     assert not needs_stored({"grams": 500, "price": 2})
     assert not needs_stored({"label": "Acacia"})
+
+
+CREATE_COLONY = "mutation ($input: ColonyCreateInput!) { colonyCreate(input: $input) { colony { id places names } } }"
+UPDATE_COLONY = "mutation ($input: ColonyUpdateInput!) { colonyUpdate(input: $input) { colony { id places names } } }"
+COLONY_HISTORY = (
+    "query ($id: ID!) { colony(id: $id) { history { nodes { at changedFields after { places names } } } } }"
+)
+COLONY_THEN = "query ($id: ID!, $then: DateTime!) { colony(id: $id, asOf: $then) { places names } }"
+
+
+async def test_a_list_of_texts_is_written_and_keeps_its_past(
+    northwind_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Colony(Entity, prefix="cln", owned_by=any_key, order="created_at", sortable=("created_at",)):
+        """A colony of bees."""
+
+        places: Column[list[str]] = field("Where it was.", check=lambda places: [*map(str.strip, places)])
+        names: Column[list[str] | None] = field("What people call it.")
+
+    first = {"places": ["Elm", "Oak, old"], "names": None}
+    second = {"places": [], "names": ["Äpis"]}
+    async with _open_hub_with(Colony, northwind_dsn, monkeypatch) as hub_client:
+        created = await hub_client.query(CREATE_COLONY, {"input": {"places": [" Elm", "Oak, old"]}})
+        colony = created["colonyCreate"]["colony"]
+        updated = await hub_client.query(UPDATE_COLONY, {"input": {"id": colony["id"], **second}})
+        history = (await hub_client.query(COLONY_HISTORY, {"id": colony["id"]}))["colony"]["history"]["nodes"]
+        then = await hub_client.query(COLONY_THEN, {"id": colony["id"], "then": history[1].pop("at")})
+        null = await hub_client.error(CREATE_COLONY, {"input": {"places": [None]}})
+        nul = await hub_client.error(CREATE_COLONY, {"input": {"places": ["Elm", "\0"]}})
+        filter_type = await hub_client.query('{ __type(name: "ColonyFilter") { inputFields { name } } }')
+    assert colony == {"id": colony["id"], **first}
+    assert updated["colonyUpdate"]["colony"] == {"id": colony["id"], **second}
+    assert history[0]["changedFields"] == ["places", "names"]
+    assert [change["after"] for change in history] == [second, first]
+    assert then["colony"] == first
+    assert null["code"] == "VARIABLE_INVALID"
+    assert (nul["code"], nul["argument"]) == ("VALUE_INVALID", "input.places[1]")
+    assert {"places", "names"}.isdisjoint(item["name"] for item in filter_type["__type"]["inputFields"])
+
+
+def test_no_list_is_sorted_by_lists() -> None:
+    class BeeTree(Entity, prefix="btr", owned_by=any_key, order="places"):
+        """A tree with bees."""
+
+        places: Column[list[str]] = field("Where it has been.", sortable=True)
+
+    with pytest.raises(InvalidDeclaration, match="BeeTree is sortable by places, which is a list"):
+        build_catalog(declare([*schema.entities(), BeeTree]))

@@ -204,6 +204,8 @@ def _sort_keys(declaration: Declaration, errors: list[str]) -> dict[str, SortKey
             errors.append(
                 f"{declaration.name} is sortable by {sortable.column}, which may be null and has no `null_as`"
             )
+        if isinstance(column.type, sa.ARRAY):
+            errors.append(f"{declaration.name} is sortable by {sortable.column}, which is a list")
         if not _has_index_on(declaration.table, expression, "id"):
             errors.append(f"{declaration.name} is sortable by {sortable.column} without an index on ({expression}, id)")
         sort_keys[sortable.column.upper()] = SortKey(sortable.column.upper(), column, sortable.null_as, column.type)
@@ -242,7 +244,7 @@ def _catalog_entity(declaration: Declaration, errors: list[str]) -> CatalogEntit
         {camel_case(name): link for name, link in declaration.links.items()},
         {camel_case(name): resolver for name, resolver in declaration.resolvers.items()},
         _sort_keys(declaration, errors),
-        {column.name: column for column in filterable.values()},
+        {column.name: column for column in filterable.values() if not column.scalar.is_list},
         "currency" if "currency" in names else None,
     )
 
