@@ -63,11 +63,13 @@ class MergedConnection:
 class FieldResolver:
     """A field that Python resolves; with `returns`, it resolves keys of rows of that entity.
 
-    Parameters named in `needs` are filled from the row's columns, the others are the field's arguments."""
+    Parameters named in `needs` are filled from the row's columns, `now` from the request's time if `takes_now`; the others
+    are the field's arguments."""
 
     function: Callable[..., Any]
     needs: tuple[str, ...]
     returns: type[Any] | None
+    takes_now: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def _declaration(entity: type[Entity], customer: type[Entity], inverse: Mapping[
     if definition.ownership.carries_key:
         fields["owner"] = str
     python_fields = {
-        name: FieldResolver(f.function, tuple(column.name for column in f.needs), f.returns)
+        name: FieldResolver(f.function, tuple(column.name for column in f.needs), f.returns, f.takes_now)
         for name, f in definition.python_fields.items()
     }
     return Declaration(

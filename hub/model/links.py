@@ -1,5 +1,6 @@
 """Links of an entity: foreign keys that are fields of the GraphQL type, unions of them, and fields that Python resolves."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -72,6 +73,10 @@ class PythonField:
     needs: tuple[Column[Any], ...]
     returns: type[Any] | None
 
+    @property
+    def takes_now(self) -> bool:
+        return "now" in inspect.signature(self.function).parameters
+
 
 def to_one(
     target: type[Any],
@@ -120,7 +125,8 @@ def merged(interface: Interface, description: str) -> MergedList:
 def resolver(*needs: Column[Any], returns: type[Any] | None = None) -> Callable[[Callable[..., Any]], PythonField]:
     """Declares a field that Python resolves from columns of its row; its docstring is the description.
 
-    Parameters that bear the name of a column in `needs` receive it; the others are arguments of the field."""
+    Parameters that bear the name of a column in `needs` receive it, `now: datetime` receives the time of the request; the
+    others are arguments of the field."""
 
     def declare(function: Callable[..., Any]) -> PythonField:
         return PythonField(function, needs, returns)

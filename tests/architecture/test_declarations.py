@@ -1,17 +1,18 @@
 """What declarations can say beyond today's entities: beehives, declared for the length of a test."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import asyncpg
 import pytest
 import sqlalchemy as sa
+import strawberry
 from conftest import execute_sql
+from socket_hub import run_socket_hub
 from sqlalchemy.schema import CreateTable
-from writer_client import HubClient, open_hub_client
+from writer_client import open_hub_client
 
 from hub import graph, schema
 from hub.db.sql_text import DIALECT
@@ -19,6 +20,7 @@ from hub.engine.catalog.catalog import build_catalog
 from hub.engine.graphql_types.schema_builder import build_schema
 from hub.errors import BadInput
 from hub.model import (
+    NOW,
     WITHIN_CUSTOMER,
     Column,
     DescribedEnum,
@@ -29,6 +31,7 @@ from hub.model import (
     field,
     move,
     registry,
+    resolver,
     state,
     to_one,
     unit_owned,
@@ -41,9 +44,12 @@ from hub.model.workflows import faults_of
 from hub.model.writer import writer_of
 from hub.schema.organisation.staff import Staff
 from hub.schema.organisation.units import OrgUnit
+from hub.subscriptions import live_queries
 from hub.viewer import ADMIN
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+UnitLength = Annotated[int, strawberry.argument(description="Length of the unit in microseconds.")]
 
 
 class Temper(DescribedEnum):
@@ -85,15 +91,12 @@ def _hive() -> type[Any]:
     return Hive
 
 
-@asynccontextmanager
-async def _open_hub_with(entity: type[Any], dsn: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[HubClient]:
-    """Yields a client of a hub that also serves one more entity, whose table is created in the caller's database."""
+async def _add_to_graph(entity: type[Any], dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes hubs of this test serve one more entity, and creates its table in the caller's database."""
     hub_schema = build_schema(build_catalog(declare([*schema.entities(), entity])), graph.commands())
     monkeypatch.setattr(graph, "build", lambda: hub_schema)
     create_table = str(CreateTable(entity.table).compile(dialect=DIALECT))
     await execute_sql(dsn, f"{create_table}; select hub_capture('{entity.table.name}')")
-    async with open_hub_client(dsn) as hub_client:
-        yield hub_client
 
 
 def _constraints(entity: type[Any]) -> set[str]:
@@ -272,7 +275,8 @@ async def test_a_list_of_texts_is_written_and_keeps_its_past(
 
     first = {"places": ["Elm", "Oak, old"], "names": None}
     second = {"places": [], "names": ["Äpis"]}
-    async with _open_hub_with(Colony, northwind_dsn, monkeypatch) as hub_client:
+    await _add_to_graph(Colony, northwind_dsn, monkeypatch)
+    async with open_hub_client(northwind_dsn) as hub_client:
         created = await hub_client.query(CREATE_COLONY, {"input": {"places": [" Elm", "Oak, old"]}})
         colony = created["colonyCreate"]["colony"]
         updated = await hub_client.query(UPDATE_COLONY, {"input": {"id": colony["id"], **second}})
@@ -299,3 +303,29 @@ def test_no_list_is_sorted_by_lists() -> None:
 
     with pytest.raises(InvalidDeclaration, match="BeeTree is sortable by places, which is a list"):
         build_catalog(declare([*schema.entities(), BeeTree]))
+
+
+async def test_a_resolver_receives_the_time_of_the_request(northwind_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Smoker(Entity, prefix="smk", owned_by=any_key, order="created_at", sortable=("created_at",)):
+        """A device that calms bees with smoke."""
+
+        lit_at: Column[datetime] = field("Time of lighting.", default=NOW)
+
+        @resolver(lit_at)
+        def smokes_for(self, lit_at: datetime, now: datetime, unit: UnitLength) -> int:
+            """How long it has been lit."""
+            return (now - lit_at) // timedelta(microseconds=unit)
+
+    monkeypatch.setattr(live_queries, "TIME_DEPENDENT_INTERVAL", 0.1)
+    await _add_to_graph(Smoker, northwind_dsn, monkeypatch)
+    create = "mutation { smokerCreate(input: {}) { smoker { id smokesFor(unit: 1) } } }"
+    live = "subscription ($id: ID!) { smokerLive(id: $id) { smoker { micros: smokesFor(unit: 1) } } }"
+    type_query = '{ __type(name: "Smoker") { fields { name args { name } } } }'
+    async with run_socket_hub(northwind_dsn) as socket_hub:
+        smoker = (await socket_hub.query(create))["smokerCreate"]["smoker"]
+        async with socket_hub.subscribe(live, {"id": smoker["id"]}) as subscription:
+            answers = [(await subscription.next_root())["smoker"]["micros"] for _ in range(2)]
+        fields = (await socket_hub.query(type_query))["__type"]["fields"]
+    assert smoker["smokesFor"] == 0  # the row is stamped with the time of the same request
+    assert 0 < answers[0] < answers[1]
+    assert {"name": "smokesFor", "args": [{"name": "unit"}]} in fields

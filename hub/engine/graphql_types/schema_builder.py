@@ -130,9 +130,8 @@ def _resolver_fields(entity: CatalogEntity, catalog: Catalog, factory: TypeFacto
             else declared_resolver.function.__annotations__["return"]
         )
         field.type_annotation = factory.annotation(returned)
-        field.arguments = [
-            argument for argument in field.arguments if argument.python_name not in declared_resolver.needs
-        ]
+        injected = (*declared_resolver.needs, *(("now",) if declared_resolver.takes_now else ()))
+        field.arguments = [argument for argument in field.arguments if argument.python_name not in injected]
         fields.append(field)
     return fields
 

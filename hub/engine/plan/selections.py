@@ -159,6 +159,7 @@ class SelectionPlanner:
             column = next(candidate for candidate in entity.columns.values() if candidate.column.name == need)
             hidden[HIDDEN_PREFIX + need] = ColumnSelection(need, column.scalar)
             needs.append((need, HIDDEN_PREFIX + need))
+        self.planning.time_dependent |= resolver.takes_now
         trees = self.collector.arguments(nodes[0], entity.name)
         sources = ((name, part.source) for name, part in trees.items() if isinstance(part, ArgumentValue))
         arguments = ObjectSource(tuple(sources))
