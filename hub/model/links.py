@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from hub.model.declarations import Interface
+from hub.model.declarations import FilteredList, Interface, LinkGroup
 from hub.model.fields import Column, Writable
 
 Inverse: TypeAlias = tuple[str, str]  # name and description of the list on the other side
@@ -120,6 +120,16 @@ def union(name: str, description: str, *links: Link) -> UnionOfLinks:
 def merged(interface: Interface, description: str) -> MergedList:
     """Declares a list of all rows of the owner that implement `interface`, latest first."""
     return MergedList(interface, description)
+
+
+def group(name: str, description: str, **lists: FilteredList) -> LinkGroup:
+    """Declares an object without a table: a field that holds several lists of the row; `name` is its GraphQL type."""
+    return LinkGroup(name, description, lists)
+
+
+def filtered(link: str, description: str, filter: str) -> FilteredList:
+    """Declares a list of a group: the rows of the entity's list `link` that match a filter, `{paidAt: {isNull: true}}`."""
+    return FilteredList(link, description, filter)
 
 
 def resolver(*needs: Column[Any], returns: type[Any] | None = None) -> Callable[[Callable[..., Any]], PythonField]:

@@ -29,6 +29,8 @@ from hub.model import (
     any_key,
     customer_owned,
     field,
+    filtered,
+    group,
     move,
     registry,
     resolver,
@@ -91,12 +93,13 @@ def _hive() -> type[Any]:
     return Hive
 
 
-async def _add_to_graph(entity: type[Any], dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes hubs of this test serve one more entity, and creates its table in the caller's database."""
-    hub_schema = build_schema(build_catalog(declare([*schema.entities(), entity])), graph.commands())
+async def _add_to_graph(dsn: str, monkeypatch: pytest.MonkeyPatch, *entities: type[Any]) -> None:
+    """Makes hubs of this test serve more entities, and creates their tables in the caller's database."""
+    hub_schema = build_schema(build_catalog(declare([*schema.entities(), *entities])), graph.commands())
     monkeypatch.setattr(graph, "build", lambda: hub_schema)
-    create_table = str(CreateTable(entity.table).compile(dialect=DIALECT))
-    await execute_sql(dsn, f"{create_table}; select hub_capture('{entity.table.name}')")
+    for entity in entities:
+        create_table = str(CreateTable(entity.table).compile(dialect=DIALECT))
+        await execute_sql(dsn, f"{create_table}; select hub_capture('{entity.table.name}')")
 
 
 def _constraints(entity: type[Any]) -> set[str]:
@@ -275,7 +278,7 @@ async def test_a_list_of_texts_is_written_and_keeps_its_past(
 
     first = {"places": ["Elm", "Oak, old"], "names": None}
     second = {"places": [], "names": ["Äpis"]}
-    await _add_to_graph(Colony, northwind_dsn, monkeypatch)
+    await _add_to_graph(northwind_dsn, monkeypatch, Colony)
     async with open_hub_client(northwind_dsn) as hub_client:
         created = await hub_client.query(CREATE_COLONY, {"input": {"places": [" Elm", "Oak, old"]}})
         colony = created["colonyCreate"]["colony"]
@@ -317,7 +320,7 @@ async def test_a_resolver_receives_the_time_of_the_request(northwind_dsn: str, m
             return (now - lit_at) // timedelta(microseconds=unit)
 
     monkeypatch.setattr(live_queries, "TIME_DEPENDENT_INTERVAL", 0.1)
-    await _add_to_graph(Smoker, northwind_dsn, monkeypatch)
+    await _add_to_graph(northwind_dsn, monkeypatch, Smoker)
     create = "mutation { smokerCreate(input: {}) { smoker { id smokesFor(unit: 1) } } }"
     live = "subscription ($id: ID!) { smokerLive(id: $id) { smoker { micros: smokesFor(unit: 1) } } }"
     type_query = '{ __type(name: "Smoker") { fields { name args { name } } } }'
@@ -329,3 +332,66 @@ async def test_a_resolver_receives_the_time_of_the_request(northwind_dsn: str, m
     assert smoker["smokesFor"] == 0  # the row is stamped with the time of the same request
     assert 0 < answers[0] < answers[1]
     assert {"name": "smokesFor", "args": [{"name": "unit"}]} in fields
+
+
+def _shelf(full_filter: str, link: str = "jars") -> tuple[type[Any], type[Any]]:
+    """Shelves of jars, and a group of lists of their jars."""
+
+    class Shelf(Entity, prefix="shf", owned_by=any_key, plural="shelves", order="created_at", sortable=("created_at",)):
+        """A shelf for jars."""
+
+        label: Column[str] = field("Label of the shelf.")
+        stock = group(
+            "ShelfStock",
+            "The jars by what is in them.",
+            full_jars=filtered(link, "The jars that are full.", full_filter),
+            empty_jars=filtered("jars", "The jars that are empty.", "{grams: {eq: 0}}"),
+        )
+
+    class HoneyJar(Entity, prefix="hnj", owned_by=any_key, order="grams"):
+        """A jar of honey."""
+
+        grams: Column[int] = field("Weight of the honey.", sortable=True)
+        shelf = to_one(Shelf, "The shelf.", inverse=("jars", "The jars on the shelf."))
+
+    return Shelf, HoneyJar
+
+
+async def test_a_group_holds_filtered_lists(northwind_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    await _add_to_graph(northwind_dsn, monkeypatch, *_shelf("{grams: {gte: 500}}"))
+    stock_query = """query ($after: Cursor) { shelves { nodes { stock {
+        __typename
+        page: fullJars(first: 1, after: $after) { nodes { grams } pageInfo { endCursor hasNextPage } }
+        heavy: fullJars(filter: {grams: {gt: 500}}) { totalCount stats { sum { grams } } }
+        emptyJars { nodes { grams shelf { label } } }
+    } } } }"""
+    async with open_hub_client(northwind_dsn) as hub_client:
+        created = await hub_client.query('mutation { shelfCreate(input: {label: "Top"}) { shelf { id } } }')
+        rows = [{"grams": grams, "shelfId": created["shelfCreate"]["shelf"]["id"]} for grams in (0, 100, 500, 750)]
+        create = "mutation ($rows: [HoneyJarCreateInput!]!) { honeyJarsCreate(input: {rows: $rows}) { failed } }"
+        await hub_client.query(create, {"rows": rows})
+        (first,) = (await hub_client.query(stock_query))["shelves"]["nodes"]
+        after = first["stock"]["page"]["pageInfo"].pop("endCursor")
+        past = 'query { node(id: "%s", asOf: "2026-01-01T00:00:00Z") { ... on Shelf { stock { __typename } } } }'
+        past_error = await hub_client.error(past % rows[0]["shelfId"])
+        (second,) = (await hub_client.query(stock_query, {"after": after}))["shelves"]["nodes"]
+    assert first["stock"] == {
+        "__typename": "ShelfStock",
+        "page": {"nodes": [{"grams": 500}], "pageInfo": {"hasNextPage": True}},
+        "heavy": {"totalCount": 1, "stats": {"sum": {"grams": "750"}}},
+        "emptyJars": {"nodes": [{"grams": 0, "shelf": {"label": "Top"}}]},
+    }
+    assert second["stock"]["page"]["nodes"] == [{"grams": 750}]
+    assert past_error["code"] == "AS_OF_LINK"
+
+
+@pytest.mark.parametrize(
+    ("link", "filter", "fault"),
+    [
+        ("jars", "{weight: {gte: 500}}", r"ShelfStock\.full_jars: {weight: {gte: 500}} is no HoneyJarFilter"),
+        ("label", "{}", r"ShelfStock\.full_jars filters label, which is no list of Shelf"),
+    ],
+)
+def test_the_lists_of_a_group_are_checked(link: str, filter: str, fault: str) -> None:
+    with pytest.raises(InvalidDeclaration, match=fault):
+        build_schema(build_catalog(declare([*schema.entities(), *_shelf(filter, link)])))
