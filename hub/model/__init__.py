@@ -15,7 +15,7 @@ from hub.model.fields import (
     generated,
     normal_form,
 )
-from hub.model.links import SELF, index, merged, resolver, to_one, union
+from hub.model.links import SELF, filtered, group, index, merged, resolver, to_one, union
 from hub.model.ownership import (
     any_key,
     customer_and_unit,
@@ -49,7 +49,9 @@ __all__ = [
     "customer_itself",
     "customer_owned",
     "field",
+    "filtered",
     "generated",
+    "group",
     "index",
     "key_owned",
     "merged",

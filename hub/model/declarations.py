@@ -60,14 +60,34 @@ class MergedConnection:
 
 
 @dataclass(frozen=True, slots=True)
+class FilteredList:
+    """The rows of one of the entity's lists, named by `link`, that match a filter: a GraphQL literal of the list's filter."""
+
+    link: str
+    description: str
+    filter: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkGroup:
+    """An object without a table: several lists of the same row under one field. `name` is its GraphQL type."""
+
+    name: str
+    description: str
+    lists: Mapping[str, FilteredList]
+
+
+@dataclass(frozen=True, slots=True)
 class FieldResolver:
     """A field that Python resolves; with `returns`, it resolves keys of rows of that entity.
 
-    Parameters named in `needs` are filled from the row's columns, the others are the field's arguments."""
+    Parameters named in `needs` are filled from the row's columns, `now` from the request's time if `takes_now`; the others
+    are the field's arguments."""
 
     function: Callable[..., Any]
     needs: tuple[str, ...]
     returns: type[Any] | None
+    takes_now: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from hub.model.declarations import (
     AscDesc,
     FieldResolver,
     InvalidDeclaration,
+    LinkGroup,
     Lookup,
     MergedConnection,
     Sortable,
@@ -42,6 +43,7 @@ class Declaration:
     search: tuple[str, ...]
     annotations: Mapping[str, Any]
     links: Mapping[str, AnyLink]
+    groups: Mapping[str, LinkGroup]
     resolvers: Mapping[str, FieldResolver]
     implements: Mapping[str, str]
     lookups: tuple[Lookup, ...]
@@ -85,7 +87,7 @@ def _declaration(entity: type[Entity], customer: type[Entity], inverse: Mapping[
     if definition.ownership.carries_key:
         fields["owner"] = str
     python_fields = {
-        name: FieldResolver(f.function, tuple(column.name for column in f.needs), f.returns)
+        name: FieldResolver(f.function, tuple(column.name for column in f.needs), f.returns, f.takes_now)
         for name, f in definition.python_fields.items()
     }
     return Declaration(
@@ -101,6 +103,7 @@ def _declaration(entity: type[Entity], customer: type[Entity], inverse: Mapping[
         search=tuple(options.get("search", ())),
         annotations=fields,
         links={**dict(_own_links(entity, customer)), **inverse},
+        groups=definition.link_groups,
         resolvers=python_fields | allowed_moves(entity),
         implements={TIMELINE.name: options["timeline"]} if "timeline" in options else {},
         lookups=tuple(entity.rules.lookups.values()),

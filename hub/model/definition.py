@@ -10,6 +10,7 @@ from typing import Any, Literal, Required, TypeAlias, TypedDict
 
 import sqlalchemy as sa
 
+from hub.model.declarations import LinkGroup
 from hub.model.fields import UNSET, Column, UniqueRange, split_optional
 from hub.model.links import Index, Inverse, Link, MergedList, PythonField, UnionOfLinks
 from hub.model.ownership import Ownership, customer_owned
@@ -91,6 +92,7 @@ class EntityDefinition:
     links: Mapping[str, Link]
     unions: Mapping[str, UnionOfLinks]
     merged_lists: Mapping[str, MergedList]
+    link_groups: Mapping[str, LinkGroup]
     python_fields: Mapping[str, PythonField]
     members: tuple[str, ...]  # columns and links in the order of the class body
     ownership: Ownership
@@ -245,6 +247,7 @@ def define(entity: type[Any], options: EntityOptions) -> EntityDefinition:
         links,
         {name: value for name, value in body.items() if isinstance(value, UnionOfLinks)},
         {name: value for name, value in body.items() if isinstance(value, MergedList)},
+        {name: value for name, value in body.items() if isinstance(value, LinkGroup)},
         {name: value for name, value in body.items() if isinstance(value, PythonField)},
         tuple(name for name in body if name in columns or name in links),
         _ownership(entity, options),

@@ -1,10 +1,11 @@
 """Links of an entity: foreign keys that are fields of the GraphQL type, unions of them, and fields that Python resolves."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from hub.model.declarations import Interface
+from hub.model.declarations import FilteredList, Interface, LinkGroup
 from hub.model.fields import Column, Writable
 
 Inverse: TypeAlias = tuple[str, str]  # name and description of the list on the other side
@@ -72,6 +73,10 @@ class PythonField:
     needs: tuple[Column[Any], ...]
     returns: type[Any] | None
 
+    @property
+    def takes_now(self) -> bool:
+        return "now" in inspect.signature(self.function).parameters
+
 
 def to_one(
     target: type[Any],
@@ -117,10 +122,21 @@ def merged(interface: Interface, description: str) -> MergedList:
     return MergedList(interface, description)
 
 
+def group(name: str, description: str, **lists: FilteredList) -> LinkGroup:
+    """Declares an object without a table: a field that holds several lists of the row; `name` is its GraphQL type."""
+    return LinkGroup(name, description, lists)
+
+
+def filtered(link: str, description: str, filter: str) -> FilteredList:
+    """Declares a list of a group: the rows of the entity's list `link` that match a filter, `{paidAt: {isNull: true}}`."""
+    return FilteredList(link, description, filter)
+
+
 def resolver(*needs: Column[Any], returns: type[Any] | None = None) -> Callable[[Callable[..., Any]], PythonField]:
     """Declares a field that Python resolves from columns of its row; its docstring is the description.
 
-    Parameters that bear the name of a column in `needs` receive it; the others are arguments of the field."""
+    Parameters that bear the name of a column in `needs` receive it, `now: datetime` receives the time of the request; the
+    others are arguments of the field."""
 
     def declare(function: Callable[..., Any]) -> PythonField:
         return PythonField(function, needs, returns)

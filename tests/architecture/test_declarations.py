@@ -3,26 +3,37 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import asyncpg
 import pytest
 import sqlalchemy as sa
+import strawberry
+from conftest import execute_sql
+from socket_hub import run_socket_hub
 from sqlalchemy.schema import CreateTable
+from writer_client import open_hub_client
 
 from hub import graph, schema
 from hub.db.sql_text import DIALECT
+from hub.engine.catalog.catalog import build_catalog
+from hub.engine.graphql_types.schema_builder import build_schema
 from hub.errors import BadInput
 from hub.model import (
+    NOW,
     WITHIN_CUSTOMER,
     Column,
     DescribedEnum,
     Entity,
     Workflow,
+    any_key,
     customer_owned,
     field,
+    filtered,
+    group,
     move,
     registry,
+    resolver,
     state,
     to_one,
     unit_owned,
@@ -35,9 +46,12 @@ from hub.model.workflows import faults_of
 from hub.model.writer import writer_of
 from hub.schema.organisation.staff import Staff
 from hub.schema.organisation.units import OrgUnit
+from hub.subscriptions import live_queries
 from hub.viewer import ADMIN
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+UnitLength = Annotated[int, strawberry.argument(description="Length of the unit in microseconds.")]
 
 
 class Temper(DescribedEnum):
@@ -77,6 +91,15 @@ def _hive() -> type[Any]:
         keeper = to_one(Staff, "The person who looks after it.", optional=True)
 
     return Hive
+
+
+async def _add_to_graph(dsn: str, monkeypatch: pytest.MonkeyPatch, *entities: type[Any]) -> None:
+    """Makes hubs of this test serve more entities, and creates their tables in the caller's database."""
+    hub_schema = build_schema(build_catalog(declare([*schema.entities(), *entities])), graph.commands())
+    monkeypatch.setattr(graph, "build", lambda: hub_schema)
+    for entity in entities:
+        create_table = str(CreateTable(entity.table).compile(dialect=DIALECT))
+        await execute_sql(dsn, f"{create_table}; select hub_capture('{entity.table.name}')")
 
 
 def _constraints(entity: type[Any]) -> set[str]:
@@ -234,3 +257,141 @@ def test_the_stored_row_is_read_where_a_rule_needs_it_and_only_there() -> None:
     assert needs_stored({"grams": 500})
     assert not needs_stored({"grams": 500, "price": 2})
     assert not needs_stored({"label": "Acacia"})
+
+
+CREATE_COLONY = "mutation ($input: ColonyCreateInput!) { colonyCreate(input: $input) { colony { id places names } } }"
+UPDATE_COLONY = "mutation ($input: ColonyUpdateInput!) { colonyUpdate(input: $input) { colony { id places names } } }"
+COLONY_HISTORY = (
+    "query ($id: ID!) { colony(id: $id) { history { nodes { at changedFields after { places names } } } } }"
+)
+COLONY_THEN = "query ($id: ID!, $then: DateTime!) { colony(id: $id, asOf: $then) { places names } }"
+
+
+async def test_a_list_of_texts_is_written_and_keeps_its_past(
+    northwind_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Colony(Entity, prefix="cln", owned_by=any_key, order="created_at", sortable=("created_at",)):
+        """A colony of bees."""
+
+        places: Column[list[str]] = field("Where it was.", check=lambda places: [*map(str.strip, places)])
+        names: Column[list[str] | None] = field("What people call it.")
+
+    first = {"places": ["Elm", "Oak, old"], "names": None}
+    second = {"places": [], "names": ["Äpis"]}
+    await _add_to_graph(northwind_dsn, monkeypatch, Colony)
+    async with open_hub_client(northwind_dsn) as hub_client:
+        created = await hub_client.query(CREATE_COLONY, {"input": {"places": [" Elm", "Oak, old"]}})
+        colony = created["colonyCreate"]["colony"]
+        updated = await hub_client.query(UPDATE_COLONY, {"input": {"id": colony["id"], **second}})
+        history = (await hub_client.query(COLONY_HISTORY, {"id": colony["id"]}))["colony"]["history"]["nodes"]
+        then = await hub_client.query(COLONY_THEN, {"id": colony["id"], "then": history[1].pop("at")})
+        null = await hub_client.error(CREATE_COLONY, {"input": {"places": [None]}})
+        nul = await hub_client.error(CREATE_COLONY, {"input": {"places": ["Elm", "\0"]}})
+        filter_type = await hub_client.query('{ __type(name: "ColonyFilter") { inputFields { name } } }')
+    assert colony == {"id": colony["id"], **first}
+    assert updated["colonyUpdate"]["colony"] == {"id": colony["id"], **second}
+    assert history[0]["changedFields"] == ["places", "names"]
+    assert [change["after"] for change in history] == [second, first]
+    assert then["colony"] == first
+    assert null["code"] == "VARIABLE_INVALID"
+    assert (nul["code"], nul["argument"]) == ("VALUE_INVALID", "input.places[1]")
+    assert {"places", "names"}.isdisjoint(item["name"] for item in filter_type["__type"]["inputFields"])
+
+
+def test_no_list_is_sorted_by_lists() -> None:
+    class BeeTree(Entity, prefix="btr", owned_by=any_key, order="places"):
+        """A tree with bees."""
+
+        places: Column[list[str]] = field("Where it has been.", sortable=True)
+
+    with pytest.raises(InvalidDeclaration, match="BeeTree is sortable by places, which is a list"):
+        build_catalog(declare([*schema.entities(), BeeTree]))
+
+
+async def test_a_resolver_receives_the_time_of_the_request(northwind_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Smoker(Entity, prefix="smk", owned_by=any_key, order="created_at", sortable=("created_at",)):
+        """A device that calms bees with smoke."""
+
+        lit_at: Column[datetime] = field("Time of lighting.", default=NOW)
+
+        @resolver(lit_at)
+        def smokes_for(self, lit_at: datetime, now: datetime, unit: UnitLength) -> int:
+            """How long it has been lit."""
+            return (now - lit_at) // timedelta(microseconds=unit)
+
+    monkeypatch.setattr(live_queries, "TIME_DEPENDENT_INTERVAL", 0.1)
+    await _add_to_graph(northwind_dsn, monkeypatch, Smoker)
+    create = "mutation { smokerCreate(input: {}) { smoker { id smokesFor(unit: 1) } } }"
+    live = "subscription ($id: ID!) { smokerLive(id: $id) { smoker { micros: smokesFor(unit: 1) } } }"
+    type_query = '{ __type(name: "Smoker") { fields { name args { name } } } }'
+    async with run_socket_hub(northwind_dsn) as socket_hub:
+        smoker = (await socket_hub.query(create))["smokerCreate"]["smoker"]
+        async with socket_hub.subscribe(live, {"id": smoker["id"]}) as subscription:
+            answers = [(await subscription.next_root())["smoker"]["micros"] for _ in range(2)]
+        fields = (await socket_hub.query(type_query))["__type"]["fields"]
+    assert smoker["smokesFor"] == 0  # the row is stamped with the time of the same request
+    assert 0 < answers[0] < answers[1]
+    assert {"name": "smokesFor", "args": [{"name": "unit"}]} in fields
+
+
+def _shelf(full_filter: str, link: str = "jars") -> tuple[type[Any], type[Any]]:
+    """Shelves of jars, and a group of lists of their jars."""
+
+    class Shelf(Entity, prefix="shf", owned_by=any_key, plural="shelves", order="created_at", sortable=("created_at",)):
+        """A shelf for jars."""
+
+        label: Column[str] = field("Label of the shelf.")
+        stock = group(
+            "ShelfStock",
+            "The jars by what is in them.",
+            full_jars=filtered(link, "The jars that are full.", full_filter),
+            empty_jars=filtered("jars", "The jars that are empty.", "{grams: {eq: 0}}"),
+        )
+
+    class HoneyJar(Entity, prefix="hnj", owned_by=any_key, order="grams"):
+        """A jar of honey."""
+
+        grams: Column[int] = field("Weight of the honey.", sortable=True)
+        shelf = to_one(Shelf, "The shelf.", inverse=("jars", "The jars on the shelf."))
+
+    return Shelf, HoneyJar
+
+
+async def test_a_group_holds_filtered_lists(northwind_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    await _add_to_graph(northwind_dsn, monkeypatch, *_shelf("{grams: {gte: 500}}"))
+    stock_query = """query ($after: Cursor) { shelves { nodes { stock {
+        __typename
+        page: fullJars(first: 1, after: $after) { nodes { grams } pageInfo { endCursor hasNextPage } }
+        heavy: fullJars(filter: {grams: {gt: 500}}) { totalCount stats { sum { grams } } }
+        emptyJars { nodes { grams shelf { label } } }
+    } } } }"""
+    async with open_hub_client(northwind_dsn) as hub_client:
+        created = await hub_client.query('mutation { shelfCreate(input: {label: "Top"}) { shelf { id } } }')
+        rows = [{"grams": grams, "shelfId": created["shelfCreate"]["shelf"]["id"]} for grams in (0, 100, 500, 750)]
+        create = "mutation ($rows: [HoneyJarCreateInput!]!) { honeyJarsCreate(input: {rows: $rows}) { failed } }"
+        await hub_client.query(create, {"rows": rows})
+        (first,) = (await hub_client.query(stock_query))["shelves"]["nodes"]
+        after = first["stock"]["page"]["pageInfo"].pop("endCursor")
+        past = 'query { node(id: "%s", asOf: "2026-01-01T00:00:00Z") { ... on Shelf { stock { __typename } } } }'
+        past_error = await hub_client.error(past % rows[0]["shelfId"])
+        (second,) = (await hub_client.query(stock_query, {"after": after}))["shelves"]["nodes"]
+    assert first["stock"] == {
+        "__typename": "ShelfStock",
+        "page": {"nodes": [{"grams": 500}], "pageInfo": {"hasNextPage": True}},
+        "heavy": {"totalCount": 1, "stats": {"sum": {"grams": "750"}}},
+        "emptyJars": {"nodes": [{"grams": 0, "shelf": {"label": "Top"}}]},
+    }
+    assert second["stock"]["page"]["nodes"] == [{"grams": 750}]
+    assert past_error["code"] == "AS_OF_LINK"
+
+
+@pytest.mark.parametrize(
+    ("link", "filter", "fault"),
+    [
+        ("jars", "{weight: {gte: 500}}", r"ShelfStock\.full_jars: {weight: {gte: 500}} is no HoneyJarFilter"),
+        ("label", "{}", r"ShelfStock\.full_jars filters label, which is no list of Shelf"),
+    ],
+)
+def test_the_lists_of_a_group_are_checked(link: str, filter: str, fault: str) -> None:
+    with pytest.raises(InvalidDeclaration, match=fault):
+        build_schema(build_catalog(declare([*schema.entities(), *_shelf(filter, link)])))

@@ -15,8 +15,10 @@ from hub.engine.catalog import scalars
 from hub.engine.catalog.scalars import ScalarType
 from hub.model.declarations import (
     FieldResolver,
+    FilteredList,
     Interface,
     InvalidDeclaration,
+    LinkGroup,
     MergedConnection,
     ToMany,
     ToOne,
@@ -76,6 +78,7 @@ class CatalogEntity:
     declaration: Declaration
     columns: Mapping[str, ColumnField]
     links: Mapping[str, ToOne | ToMany | UnionLink | MergedConnection]
+    groups: Mapping[str, LinkGroup]
     resolvers: Mapping[str, FieldResolver]
     sort_keys: Mapping[str, SortKey]
     filterable: Mapping[str, ColumnField]
@@ -134,6 +137,12 @@ class Catalog:
     def target(self, entity: type[Any]) -> CatalogEntity:
         """The catalog entity of a link's target class."""
         return self.entities[entity.__name__]
+
+    def list_target(self, entity: CatalogEntity, filtered: FilteredList) -> CatalogEntity:
+        """The entity of the rows of a group's list."""
+        link = entity.links[camel_case(filtered.link)]
+        assert isinstance(link, ToMany)
+        return self.target(link.target)
 
     def implementing(self, interface: str) -> list[CatalogEntity]:
         """The entities that implement an interface, in declaration order."""
@@ -204,6 +213,8 @@ def _sort_keys(declaration: Declaration, errors: list[str]) -> dict[str, SortKey
             errors.append(
                 f"{declaration.name} is sortable by {sortable.column}, which may be null and has no `null_as`"
             )
+        if isinstance(column.type, sa.ARRAY):
+            errors.append(f"{declaration.name} is sortable by {sortable.column}, which is a list")
         if not _has_index_on(declaration.table, expression, "id"):
             errors.append(f"{declaration.name} is sortable by {sortable.column} without an index on ({expression}, id)")
         sort_keys[sortable.column.upper()] = SortKey(sortable.column.upper(), column, sortable.null_as, column.type)
@@ -240,9 +251,10 @@ def _catalog_entity(declaration: Declaration, errors: list[str]) -> CatalogEntit
         declaration,
         columns,
         {camel_case(name): link for name, link in declaration.links.items()},
+        {camel_case(name): group for name, group in declaration.groups.items()},
         {camel_case(name): resolver for name, resolver in declaration.resolvers.items()},
         _sort_keys(declaration, errors),
-        {column.name: column for column in filterable.values()},
+        {column.name: column for column in filterable.values() if not column.scalar.is_list},
         "currency" if "currency" in names else None,
     )
 
@@ -277,6 +289,17 @@ def _check_links(entity: CatalogEntity, catalog: Catalog, errors: list[str]) -> 
             errors.append(f"{entity.name}.{name} has no description")
 
 
+def _check_groups(entity: CatalogEntity, errors: list[str]) -> None:
+    for name, group in entity.groups.items():
+        if not group.description:
+            errors.append(f"{entity.name}.{name} has no description")
+        for list_name, filtered in group.lists.items():
+            if not isinstance(entity.links.get(camel_case(filtered.link)), ToMany):
+                errors.append(f"{group.name}.{list_name} filters {filtered.link}, which is no list of {entity.name}")
+            if not filtered.description:
+                errors.append(f"{group.name}.{list_name} has no description")
+
+
 def build_catalog(declarations: Iterable[Declaration]) -> Catalog:
     """Builds the catalog of the declarations; raises InvalidDeclaration with a list of all faults."""
     errors: list[str] = []
@@ -295,6 +318,7 @@ def build_catalog(declarations: Iterable[Declaration]) -> Catalog:
         if not entity.declaration.description:
             errors.append(f"{entity.name} has no docstring")
         _check_links(entity, catalog, errors)
+        _check_groups(entity, errors)
     if errors:
         raise InvalidDeclaration("The declarations are invalid:\n" + "\n".join(f"- {error}" for error in errors))
     return catalog

@@ -14,7 +14,7 @@ from uuid import UUID
 import sqlalchemy as sa
 import strawberry
 from graphql import FloatValueNode, IntValueNode, StringValueNode, ValueNode
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from strawberry.types.scalar import ScalarDefinition
 
 from hub.errors import BadInput
@@ -131,6 +131,7 @@ class ScalarType:
     is_number: bool = False
     is_time: bool = False
     is_money: bool = False
+    is_list: bool = False
 
     def __repr__(self) -> str:
         return self.name
@@ -154,6 +155,7 @@ DATETIME = ScalarType(
 )
 DATE = ScalarType("Date", Date, sa.Date(), EQUALITY + RANGE + NULL, _as_is, is_time=True)
 JSON = ScalarType("JSON", Json, JSONB(), (), _as_is)
+STRING_LIST = ScalarType("StringList", list[str], ARRAY(sa.Text()), (), _as_is, is_list=True)
 ID = ScalarType("ID", strawberry.ID, sa.Uuid(), EQUALITY, _as_is)
 
 BY_PYTHON_TYPE: dict[Any, ScalarType] = {
@@ -165,6 +167,7 @@ BY_PYTHON_TYPE: dict[Any, ScalarType] = {
     datetime: DATETIME,
     date: DATE,
     Json: JSON,
+    list[str]: STRING_LIST,
 }
 
 

@@ -82,11 +82,13 @@ class ResolverMerger:
 
     async def _resolve(self, row: ResponseRow, field: ResolverField, path: ResponsePath) -> None:
         try:
-            columns = {
+            injected = {
                 name: python_value(scalar_name, row[hidden])
                 for (name, hidden), scalar_name in zip(field.hidden_columns, field.scalar_names, strict=True)
             }
-            result = field.resolver.function(None, **columns, **field.arguments.read(self._context.variables))
+            if field.resolver.takes_now:
+                injected["now"] = self._context.now
+            result = field.resolver.function(None, **injected, **field.arguments.read(self._context.variables))
             if inspect.isawaitable(result):
                 result = await result
             if field.rows_plan is None:

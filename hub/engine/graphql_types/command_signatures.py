@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import CatalogEntity, camel_case, with_article
 from hub.engine.catalog.input_values import bad_input, enum_value, json_text, storable_text
+from hub.engine.catalog.scalars import ScalarType
 from hub.engine.graphql_types import inputs
 from hub.model.commands import InjectedMarker
 from hub.model.declarations import ToOne
@@ -37,6 +38,12 @@ def _as_json(value: Any, argument: str) -> Any:
 
 def _list_reader(read_value: ValueReader) -> ValueReader:
     return lambda values, argument: [read_value(value, f"{argument}[{index}]") for index, value in enumerate(values)]
+
+
+def _column_reader(scalar: ScalarType) -> ValueReader:
+    if scalar.is_list:
+        return _list_reader(storable_value)
+    return _as_json if scalar.name == "JSON" else storable_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +135,7 @@ class SignatureReader:
                 name, column.name, "ID", required, text, self.id_reader(entity), prefix=entity.declaration.prefix
             )
         catalog_column = next(candidate for candidate in entity.columns.values() if candidate.column is column)
-        read = _as_json if catalog_column.scalar.name == "JSON" else storable_value
+        read = _column_reader(catalog_column.scalar)
         return InputField(name, column.name, inputs.non_null_annotation(catalog_column), required, text, read)
 
 

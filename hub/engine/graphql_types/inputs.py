@@ -67,6 +67,7 @@ def _annotation_text(scalar: ScalarType) -> str:
         "Decimal": "Amount",
         "Money": "Amount",
         "JSON": "Json",
+        "StringList": "list[str]",
     }
     return annotations.get(scalar.name, scalar.name)
 

@@ -23,12 +23,13 @@ from hub.engine.catalog.catalog import (
     with_article,
 )
 from hub.engine.graphql_types import history_types, inputs, subscription_types
+from hub.engine.graphql_types.group_filters import check_group_filters
 from hub.engine.graphql_types.mutation_root import mutation_fields
 from hub.engine.graphql_types.mutation_types import MutationField, derive_mutations
 from hub.engine.graphql_types.subscription_types import StreamRoot
 from hub.engine.graphql_types.type_factory import FieldSpec, TypeFactory
 from hub.model.commands import Command
-from hub.model.declarations import Lookup, MergedConnection, ToMany, ToOne, UnionLink
+from hub.model.declarations import LinkGroup, Lookup, MergedConnection, ToMany, ToOne, UnionLink
 from hub.model.scalars import Json
 
 RootCategory = Literal["one", "list", "groups", "node", "nodes", "lookup", "changes"]
@@ -114,7 +115,15 @@ def _fields(entity: CatalogEntity, catalog: Catalog) -> Iterator[FieldSpec]:
                 yield FieldSpec(name, f"{link.name} | None", link.description)
             case MergedConnection():
                 yield FieldSpec(name, f"{link.interface.name}Connection", link.description, _merged_arguments(link))
+    for name, group in entity.groups.items():
+        yield FieldSpec(name, group.name, group.description)
     yield history_types.history_field(entity)
+
+
+def _group_fields(entity: CatalogEntity, group: LinkGroup, catalog: Catalog) -> Iterator[FieldSpec]:
+    for name, filtered in group.lists.items():
+        target = catalog.list_target(entity, filtered)
+        yield FieldSpec(camel_case(name), f"{target.name}Connection", filtered.description, _list_arguments(target))
 
 
 def _resolver_fields(entity: CatalogEntity, catalog: Catalog, factory: TypeFactory) -> list[StrawberryField]:
@@ -130,9 +139,8 @@ def _resolver_fields(entity: CatalogEntity, catalog: Catalog, factory: TypeFacto
             else declared_resolver.function.__annotations__["return"]
         )
         field.type_annotation = factory.annotation(returned)
-        field.arguments = [
-            argument for argument in field.arguments if argument.python_name not in declared_resolver.needs
-        ]
+        injected = (*declared_resolver.needs, *(("now",) if declared_resolver.takes_now else ()))
+        field.arguments = [argument for argument in field.arguments if argument.python_name not in injected]
         fields.append(field)
     return fields
 
@@ -273,6 +281,8 @@ def _objects(factory: TypeFactory, catalog: Catalog) -> None:
         for link in entity.links.values():
             if isinstance(link, UnionLink):
                 factory.union(link.name, link.description, [target.__name__ for target in link.targets])
+        for group in entity.groups.values():
+            factory.output(group.name, group.description, list(_group_fields(entity, group, catalog)))
     for interface in catalog.interfaces.values():
         _connection(factory, interface.name, ())
         values = [
@@ -362,6 +372,7 @@ def build_schema(catalog: Catalog, commands: Sequence[Command] = (), extra_roots
         config=StrawberryConfig(scalar_map=scalars.SCALARS),
     )
     _annotate_costs(schema._schema, catalog)
+    check_group_filters(schema._schema, catalog)
     return Schema(
         schema,
         schema._schema,

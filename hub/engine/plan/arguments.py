@@ -20,6 +20,7 @@ from graphql import (
     ObjectValueNode,
     ValueNode,
     VariableNode,
+    parse_value,
     value_from_ast,
 )
 
@@ -75,6 +76,12 @@ class ArgumentReader:
             if not isinstance(tree, Unknown):
                 arguments[argument.name.value] = tree
         return arguments
+
+    def literal(self, text: str, type_: Any) -> ArgumentTree:
+        """The tree of a GraphQL literal without variables."""
+        tree = self._from_node(parse_value(text), type_)
+        assert not isinstance(tree, Unknown)
+        return tree
 
     def _value(self, type_: Any, source: ArgumentSource) -> ArgumentValue:
         plan_value = enum_value(source.read(self._variables)) if self.affects_plan(type_) else UNKNOWN

@@ -3,6 +3,7 @@
 fields.py collects the selected fields; the catalog says what each of them is."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from graphql import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine.catalog import scalars
-from hub.engine.catalog.catalog import HISTORY, CatalogEntity, upper_snake
+from hub.engine.catalog.catalog import HISTORY, CatalogEntity, camel_case, upper_snake
 from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
 from hub.engine.plan.connections import plan_connection_parts
 from hub.engine.plan.fields import HIDDEN_PREFIX, TYPENAME_KEY, FieldCollector, SelectionSets
@@ -38,9 +39,9 @@ from hub.engine.plan.nodes import (
 )
 from hub.engine.plan.pagination import cursor_signing, list_signature, plan_order, plan_page, plan_search
 from hub.engine.plan.parameters import ObjectSource, Runtime
-from hub.engine.plan.predicates import Join
+from hub.engine.plan.predicates import And, Join
 from hub.errors import BadInput
-from hub.model.declarations import FieldResolver, MergedConnection, ToMany, ToOne, UnionLink
+from hub.model.declarations import FieldResolver, FilteredList, LinkGroup, MergedConnection, ToMany, ToOne, UnionLink
 
 
 class SelectionPlanner:
@@ -65,7 +66,8 @@ class SelectionPlanner:
             name = nodes[0].name.value
             resolver = entity.resolvers.get(name)
             with self.collector.field_context(key, nodes[0]):
-                if self.planning.as_of and (name in entity.links or name == HISTORY or (resolver and resolver.returns)):
+                is_link = name in entity.links or name in entity.groups or name == HISTORY
+                if self.planning.as_of and (is_link or (resolver and resolver.returns)):
                     problem = "a link cannot be read as it was in the past; select the present row beside it."
                     raise BadInput(f"{name}: {problem}", code="AS_OF_LINK")
                 if resolver is not None:
@@ -107,6 +109,8 @@ class SelectionPlanner:
         if name == HISTORY:
             return plan_history(self.collector, entity, nodes, self.object_selection)
         selection_sets = [node.selection_set for node in nodes]
+        if name in entity.groups:
+            return self._group(entity, entity.groups[name], selection_sets)
         match entity.links.get(name):
             case ToOne() as link:
                 join = plan_join(self.planning, entity, link)
@@ -146,6 +150,42 @@ class SelectionPlanner:
             tuple(ToOneSelection(join, selection) for join, (_, selection) in zip(joins, selections, strict=True))
         ), resolver_tree
 
+    def _group(
+        self, entity: CatalogEntity, group: LinkGroup, selection_sets: SelectionSets
+    ) -> tuple[SelectionPlan, ResolverTree | None]:
+        """The lists of a group, each narrowed by its own filter beside the caller's."""
+        lists = {camel_case(name): filtered for name, filtered in group.lists.items()}
+        fields: list[tuple[str, SelectionPlan]] = []
+        children: list[tuple[str, ResolverTree]] = []
+        for key, nodes in self.collector.fields(selection_sets, group.name).items():
+            name = nodes[0].name.value
+            if name == "__typename":
+                fields.append((key, Constant(group.name)))
+                continue
+            with self.collector.field_context(key, nodes[0]):
+                connection, resolver_tree = self._filtered_list(entity, group.name, lists[name], nodes)
+            fields.append((key, connection))
+            children += [(key, resolver_tree)] if resolver_tree else []
+        return ObjectSelection(tuple(fields)), ResolverTree(children=tuple(children)) if children else None
+
+    def _filtered_list(
+        self, entity: CatalogEntity, group: str, filtered: FilteredList, nodes: list[FieldNode]
+    ) -> tuple[ConnectionPlan, ResolverTree | None]:
+        link = entity.links[camel_case(filtered.link)]
+        assert isinstance(link, ToMany)
+        join = plan_join(self.planning, entity, link)
+        connection, resolver_tree = self.connection(
+            join.entity,
+            join,
+            [node.selection_set for node in nodes],
+            self.collector.arguments(nodes[0], group),
+            f"{group}.{nodes[0].name.value}",
+        )
+        filter_type = self.collector.schema.core.type_map[f"{join.entity.name}Filter"]
+        tree = self.planning.reader.literal(filtered.filter, filter_type)
+        own = plan_filter(self.planning, tree, join.entity, "filter")
+        return replace(connection, where=And((connection.where, own))), resolver_tree
+
     def _resolver_field(
         self,
         entity: CatalogEntity,
@@ -159,6 +199,7 @@ class SelectionPlanner:
             column = next(candidate for candidate in entity.columns.values() if candidate.column.name == need)
             hidden[HIDDEN_PREFIX + need] = ColumnSelection(need, column.scalar)
             needs.append((need, HIDDEN_PREFIX + need))
+        self.planning.time_dependent |= resolver.takes_now
         trees = self.collector.arguments(nodes[0], entity.name)
         sources = ((name, part.source) for name, part in trees.items() if isinstance(part, ArgumentValue))
         arguments = ObjectSource(tuple(sources))
