@@ -341,6 +341,6 @@ def test_no_type_has_a_field_of_this_name_of_its_own() -> None:
     first, *_ = graph.declarations()
     declared = dataclasses.replace(first, links={"history": ToOne(first.entity, "id", "…")})
     with pytest.raises(
-        InvalidDeclaration, match="history: the name is reserved for the list of a row.s changes; rename the field"
+        InvalidDeclaration, match=r"history: the name is reserved for the list of a row.s changes; rename the field"
     ):
         build_catalog([declared])
