@@ -36,6 +36,8 @@ def move_commands(entities: Sequence[type[Entity]]) -> Iterator[Command]:
                 faults.append(
                     f"{workflow.__name__}: history=True needs an entity that declares moves_of, and vice versa"
                 )
+            if history is None and any(step.reason for state in workflow for step in state.state.moves):
+                faults.append(f"{workflow.__name__}: reason=True needs history=True, which stores the reason")
             if faults:
                 raise TypeError("; ".join(faults))
             yield _move_command(entity, column, workflow, history)

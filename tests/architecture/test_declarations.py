@@ -1,6 +1,5 @@
 """What declarations can say beyond today's entities: beehives, declared for the length of a test."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
@@ -25,24 +24,18 @@ from hub.model import (
     Column,
     DescribedEnum,
     Entity,
-    Workflow,
     any_key,
     customer_owned,
     field,
     filtered,
     group,
-    move,
-    registry,
     resolver,
-    state,
     to_one,
     unit_owned,
 )
-from hub.model.columns import metadata
 from hub.model.declarations import InvalidDeclaration
 from hub.model.declare import declare
-from hub.model.rules import Write, computes, guards, validates
-from hub.model.workflows import faults_of
+from hub.model.rules import Write, computes, validates
 from hub.model.writer import writer_of
 from hub.schema.organisation.staff import Staff
 from hub.schema.organisation.units import OrgUnit
@@ -59,15 +52,7 @@ class Temper(DescribedEnum):
     WILD = "WILD", "It is left alone for a week."
 
 
-@pytest.fixture(autouse=True)
-def _undeclare(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Takes back what a test declares, so that no other test of the process sees it."""
-    graph.build()
-    monkeypatch.setattr(registry, "_entities", dict(registry._entities))
-    tables = set(metadata.tables.values())
-    yield
-    for table in set(metadata.tables.values()) - tables:
-        metadata.remove(table)
+pytestmark = pytest.mark.usefixtures("declared_entities")
 
 
 def _hive() -> type[Any]:
@@ -157,35 +142,6 @@ def test_a_secret_column_is_refused_while_images_would_hold_it() -> None:
 def test_a_computed_field_needs_a_rule() -> None:
     with pytest.raises(InvalidDeclaration, match=r"Hive\.rests_until is computed, but no rule computes it"):
         declare([*schema.entities(), _hive()])
-
-
-def test_a_guarded_move_needs_a_guard() -> None:
-    class SwarmStatus(Workflow, initial=("HOME",)):
-        HOME = "HOME", state("In the hive.", to=move("GONE", guarded=True))
-        GONE = "GONE", state("Somewhere else.")
-
-    class Swarm(Entity, prefix="swm", owned_by=customer_owned, order="created_at"):
-        """A swarm of bees."""
-
-        status: Column[SwarmStatus] = field("Where the swarm is.", default=SwarmStatus.HOME)
-
-    with pytest.raises(InvalidDeclaration, match=r"Swarm\.status: moves to GONE are guarded, but no rule guards them"):
-        declare([*schema.entities(), Swarm])
-    guards(Swarm, "status", "GONE")(lambda write: None)
-    declare([*schema.entities(), Swarm])
-
-
-def test_a_workflow_leads_to_states_and_to_all_of_them() -> None:
-    class Lost(Workflow, initial=("A",)):
-        A = "A", state("First.", to=("C",))
-        B = "B", state("Second.")
-
-    class Unreached(Workflow, initial=("A",)):
-        A = "A", state("First.")
-        B = "B", state("Second.", to=("A",))
-
-    assert faults_of(Lost) == ["Lost.A: a move leads to C, which is no state"]
-    assert faults_of(Unreached) == ["Unreached.B: no move leads to it"]
 
 
 def test_a_body_that_cannot_be_read_is_refused() -> None:

@@ -95,11 +95,18 @@ class BrowserTab:
         return response["result"]["value"]
 
     async def click(self, element: str) -> None:
-        """Clicks on the element that a JavaScript expression returns."""
-        rectangle = f"(e => (e?.scrollIntoView({{block: 'nearest'}}), e?.getBoundingClientRect()))(({element}) || null)"
-        centre = await self.wait_for(f"(r => r && r.width && [r.x + r.width / 2, r.y + r.height / 2])({rectangle})")
+        """Clicks on the element that a JavaScript expression returns, once it stands still and nothing covers it."""
+        point = """(element => {
+            if (!element) return null;
+            element.scrollIntoView({block: 'nearest'});
+            const {x, y, width, height} = element.getBoundingClientRect();
+            const centre = [x + width / 2, y + height / 2];
+            const stands = String(window.clickPoint) === String(centre);
+            window.clickPoint = centre;
+            return stands && width && element.contains(document.elementFromPoint(...centre)) && centre;
+        })"""
+        x, y = await self.wait_for(f"{point}(({element}) || null)")
         for event_type in ("mouseMoved", "mousePressed", "mouseReleased"):
-            x, y = centre
             await self.send("Input.dispatchMouseEvent", type=event_type, x=x, y=y, button="left", clickCount=1)
 
     async def press(self, key: str) -> None:
