@@ -26,6 +26,8 @@ COMMITS = "commits"  # the command that takes two revisions in place of suites
 
 
 class Suite(StrEnum):
+    """A group of measurements; bench/README.md describes all of them."""
+
     CONTENDERS = "contenders"
     KEYS = "keys"
     SIZE = "size"

@@ -34,6 +34,7 @@ SUFFIXES = [
 
 
 def type_definitions(name: str) -> str:
+    """The SDL of one type with its connection, filter and detail types."""
     columns = " ".join(f"column{n}: String" for n in range(30))
     page = f"first: Int = 20 last: Int after: String before: String filter: {name}Filter"
     links = " ".join(f"{other.lower()}s({page}): {other}Connection! {other.lower()}: {other}" for other in TYPE_NAMES)
@@ -49,6 +50,7 @@ def type_definitions(name: str) -> str:
 
 
 def schema() -> GraphQLSchema:
+    """The schema of all documents."""
     page = "first: Int = 20 last: Int after: String before: String"
     roots = " ".join(
         f"{name.lower()}s({page} filter: {name}Filter): {name}Connection! {name.lower()}(id: ID!): {name}"
@@ -68,6 +70,7 @@ Attack = tuple[str, str, str]
 
 
 def attacks() -> list[Attack]:
+    """All documents."""
     return [
         *lengths(),
         *nestings(),
@@ -81,10 +84,12 @@ def attacks() -> list[Attack]:
 
 
 def repeated(count: int, body: Callable[[int], str]) -> str:
+    """The texts of the first `count` numbers, separated by spaces."""
     return " ".join(body(n) for n in range(count))
 
 
 def lengths() -> list[Attack]:
+    """Long texts, names, values, and many tokens."""
     return [
         ("10 MB of text", "TOKEN_LIMIT", "{" + " " * 10_000_000 + "}"),
         ("64 KiB of white space", "", "{ node(id: 1) { id } }" + " " * 65_000),
@@ -101,6 +106,7 @@ def lengths() -> list[Attack]:
 
 
 def nestings() -> list[Attack]:
+    """Deep selections, values, types and filters."""
     return [
         ("10,000 levels", "DEPTH_LIMIT", "{ a" * 10_000 + " }" * 10_000),
         ("10,000 lists in a value", "DEPTH_LIMIT", "{ a(b: " + "[" * 10_000),
@@ -113,6 +119,7 @@ def nestings() -> list[Attack]:
 
 
 def repetitions() -> list[Attack]:
+    """Many aliases, directives and duplicate fields."""
     lists = ("customers(first: 1) { nodes {" + "order { id }" * 12 + "}}") * 12
     return [
         ("1,000 aliases", "TOKEN_LIMIT", "{" + repeated(1_000, lambda n: f"a{n}: b") + "}"),
@@ -129,11 +136,13 @@ def repetitions() -> list[Attack]:
 
 
 def page(lists: int, columns: int) -> str:
+    """A document of some lists with some columns."""
     body = repeated(columns, lambda n: f"column{n}")
     return "{" + repeated(lists, lambda n: f"l{n}: customers(first: 10) {{ nodes {{ {body} }} }}") + "}"
 
 
 def fragments() -> list[Attack]:
+    """Fragments that expand exponentially, long chains and cycles of fragments."""
     names = [f"F{n}" for n in range(28)]
     spread_all = "".join(
         f"fragment {name} on Query {{ {' '.join(f'...{other}' for other in names)} }} " for name in names
@@ -165,11 +174,13 @@ def fragments() -> list[Attack]:
 
 
 def chain(length: int, times: int, body: str = "id") -> str:
+    """A document with a chain of fragments, each of which spreads the next one `times` times."""
     spreads = "".join(f"fragment F{n} on Customer {{ {f'...F{n + 1} ' * times} }} " for n in range(length))
     return f"{{ customer(id: 1) {{ ...F0 }} }} {spreads} fragment F{length} on Customer {{ {body} }}"
 
 
 def shared_fragments() -> list[Attack]:
+    """Many operations, shared fragments and variables."""
     unused = repeated(450, lambda n: f"$a{n}: Int")
     declared = repeated(95, lambda n: f"$a{n}: Int")
     used = repeated(95, lambda n: f"a{n}: orders(first: $a{n}) {{ totalCount }}")
@@ -183,12 +194,14 @@ def shared_fragments() -> list[Attack]:
 
 
 def operations_sharing(operations: int, length: int) -> str:
+    """Some operations that enter the same chain of fragments at different points."""
     queries = "".join(f"query Q{n} {{ node(id: 1) {{ ...F{n % length} }} }} " for n in range(operations))
     links = "".join(f"fragment F{n} on Node {{ id ...F{n + 1} }} " for n in range(length))
     return f"{queries}{links} fragment F{length} on Node {{ id }}"
 
 
 def values() -> list[Attack]:
+    """Filters with many or wrong values."""
     return [
         (f"filter of {name}", code, f"{{ customers(filter: {{ {text} }}) {{ totalCount }} }}")
         for name, code, text in (
@@ -202,6 +215,7 @@ def values() -> list[Attack]:
 
 
 def mistakes() -> list[Attack]:
+    """Many unknown names, each with a suggestion in the message."""
     arguments = repeated(200, lambda n: f"firsst{n}: 1")
     types = repeated(90, lambda n: f"... on InteractionListFilterDetail{n} {{ a{n}: id }}")
     typos = repeated(5, lambda n: f"z{n}: customers(filter: {{ column9Matchezmatch{n}: 1 }}) {{ totalCount }}")
@@ -220,6 +234,7 @@ def mistakes() -> list[Attack]:
 
 
 def introspections() -> list[Attack]:
+    """Deep and repeated introspection."""
     types = "types { fields { args { type { name } } type { name } } inputFields { type { name } } }"
     copies = repeated(19, lambda n: f"a{n}: __schema {{ ...T }}")
     aliased = repeated(101, lambda n: f"a{n}: types {{ name }}")

@@ -55,9 +55,13 @@ class Runner(Protocol):
     """One contender at one workload."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name in the tables."""
+        ...
 
-    def measure(self, options: TurnOptions) -> Sample: ...
+    def measure(self, options: TurnOptions) -> Sample:
+        """The sample of one turn."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

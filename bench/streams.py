@@ -123,7 +123,7 @@ class SubscriberProcess:
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
 
-    def ask(self, line: str = "report") -> dict[str, Any]:
+    def request(self, line: str = "report") -> dict[str, Any]:
         """The answer to a line of input; after the first line, the latencies since the previous line."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -159,10 +159,10 @@ def run(dsn: str, folder: Path, scenario: StreamScenario, seconds: float) -> dic
             "keys": keys,
             "variables": [{}] if scenario.bound else [{"id": hub_customer_id(topic)} for topic in topics],
         }
-        connected = subscribers.ask(json.dumps(instructions))
+        connected = subscribers.request(json.dumps(instructions))
         asyncio.run(write(dsn, topics, scenario.rate, WARM_UP))
         time.sleep(SILENCE)
-        subscribers.ask()
+        subscribers.request()
         memory, cpu = resident_memory(pid), cpu_seconds(pid)
         written = asyncio.run(write(dsn, topics, scenario.rate, seconds))
         time.sleep(SILENCE)
@@ -171,7 +171,7 @@ def run(dsn: str, folder: Path, scenario: StreamScenario, seconds: float) -> dic
             "connected in s": round(connected["connected"], 1),
             "changes": written,
             "expected": written * scenario.subscribers // scenario.topics,
-            **subscribers.ask(),
+            **subscribers.request(),
             "hub CPU s per s": round((cpu_seconds(pid) - cpu) / (seconds + SILENCE), 2),
             "MiB before and after": (round(memory), round(resident_memory(pid))),
         }
