@@ -75,7 +75,7 @@ class OperationGenerator:
             steps = _PagedListGenerator(draw, self.graph).steps()
         else:
             steps = [_RootFieldGenerator(draw, self.graph).step()]
-        return GeneratedOperation(label, tuple(steps), frozenset(draw.features))
+        return GeneratedOperation(label, tuple(steps), frozenset(draw.features), draw.reads_rows)
 
 
 class _RootFieldGenerator:
@@ -115,7 +115,7 @@ class _RootFieldGenerator:
         self.draw.record_features(f"root: {root.category}")
         if root.entity is None:
             return [self._node(name, root, budget)]
-        rows = self.draw.data.rows[root.entity.name]
+        rows = self.draw.rows_of_root(root.entity.name)
         if root.category == "list":
             return self.row_selections.list_field(
                 self.scope, self.query, name, root.entity, rows, budget, 0, probability=0.75
@@ -142,7 +142,11 @@ class _RootFieldGenerator:
         links = [self.draw.catalog.target(link.target) for link in entity.links.values() if isinstance(link, ToMany)]
         has_numbers = any(column.scalar.is_number for target in links for column in target.aggregable)
         has_json = any(column.scalar.name == "JSON" for column in entity.columns.values())
-        return 2 + 2 * has_json + bool(entity.declaration.search) + has_numbers
+        type_ = self.row_selections.object_type(entity.name)
+        has_resolver_arguments = any(type_.fields[name].args for name in entity.resolvers)
+        # The more types there are, the rarer is what one alone has.
+        rare = len(self.draw.catalog.entities) // 8
+        return 2 + rare * (has_json + has_resolver_arguments) + bool(entity.declaration.search) + has_numbers
 
     def _has_lookup_rows(self, root: RootField) -> bool:
         lookup = root.lookup
@@ -158,7 +162,7 @@ class _RootFieldGenerator:
         entities = self.draw.sample(list(self.graph.catalog.entities.values()), 1, 3)
         ids = []
         for entity in [*entities, self.draw.pick(list(self.graph.catalog.entities.values()))]:
-            records = self.draw.data.rows[entity.name]
+            records = self.draw.rows_of_root(entity.name)
             missing = not records or self.draw.chance(0.1)
             ids.append(_absent_id(self.draw, entity) if missing else public_id(self.draw.data, self.draw.pick(records)))
         if root.category == "node":
@@ -258,7 +262,7 @@ class _PagedListGenerator:
             [(name, root) for name, root in self.roots.graph.roots.items() if root.category == "list"]
         )
         assert root.entity is not None
-        entity, rows = root.entity, self.draw.data.rows[root.entity.name]
+        entity, rows = root.entity, self.draw.rows_of_root(root.entity.name)
         links = [
             (candidate, link) for candidate, link in entity.links.items() if isinstance(link, ToMany | MergedConnection)
         ]
