@@ -171,7 +171,7 @@ class DocumentStore:
             error.extensions = {"code": "GRAPHQL_SYNTAX"}
             raise InvalidDocument(_clipped([error], limits.errors)) from None
         sizes, errors = self._limit_checker.check(tree)
-        if errors := errors or self._validator.check(tree):
+        if errors := errors or self._validator.check(tree, has_variables="$" in text):
             raise InvalidDocument(_clipped(errors, limits.errors))
         return self._document(text, tree, sizes)
 

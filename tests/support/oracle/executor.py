@@ -19,7 +19,7 @@ from graphql import (
     Node,
     Visitor,
     build_schema,
-    execute,
+    execute_sync,
     print_schema,
     visit,
 )
@@ -91,8 +91,7 @@ class Oracle:
             return ExpectedResponse(None, (("ALIAS_TOO_LONG", ""),), False)
         visible = self.data.visible_to(viewer)
         context = OracleContext(visible, ListEvaluator(visible, now))
-        result = execute(self.schema, document, None, context, dict(variables or {}), name)
-        assert isinstance(result, ExecutionResult)
+        result = execute_sync(self.schema, document, None, context, dict(variables or {}), name)
         return ExpectedResponse(
             result.data, tuple(_error_codes(result)), bool(context.non_empty_roots) and all(context.non_empty_roots)
         )

@@ -136,8 +136,8 @@ class _RootFieldGenerator:
         return [self._one(name, root.entity, arguments, witness, budget)]
 
     def _weight(self, entity: CatalogEntity | None) -> int:
-        """How often a type is asked for: those that have what others lack come more often."""
-        if entity is None:
+        """How often a type is asked for: seldom without rows, more often with what other types lack."""
+        if entity is None or not self.draw.data.rows[entity.name]:
             return 1
         links = [self.draw.catalog.target(link.target) for link in entity.links.values() if isinstance(link, ToMany)]
         has_numbers = any(column.scalar.is_number for target in links for column in target.aggregable)
@@ -146,7 +146,7 @@ class _RootFieldGenerator:
         has_resolver_arguments = any(type_.fields[name].args for name in entity.resolvers)
         # The more types there are, the rarer is what one alone has.
         rare = len(self.draw.catalog.entities) // 8
-        return 2 + rare * (has_json + has_resolver_arguments) + bool(entity.declaration.search) + has_numbers
+        return 2 + rare * (has_json + has_resolver_arguments) + bool(entity.declaration.search) + 3 * has_numbers
 
     def _has_lookup_rows(self, root: RootField) -> bool:
         lookup = root.lookup
