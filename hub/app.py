@@ -23,6 +23,7 @@ from hub.domain.access import api_keys, secrets
 from hub.engine.engine import Engine
 from hub.errors import Unavailable
 from hub.model import idempotency
+from hub.model.validators import EmailPolicy
 from hub.observability import HubReady, HubStopping, Log, emit
 from hub.settings import Settings
 from hub.subscriptions.interfaces import SubscriptionOpener
@@ -78,6 +79,7 @@ async def build_graphql_engine(
     """Builds the engine on a database, with the cursor codec and the encryptor that it shares with other components.
 
     Dry runs of webhooks read the change log through `changefeed_pool`."""
+    EmailPolicy.test_domains = settings.email_test_domains
     encryption_key = settings.encryption_key.get_secret_value() if settings.encryption_key else None
     async with pool.connection() as connection:
         secret, encryptor = (

@@ -108,6 +108,10 @@ class Settings(BaseSettings):
         7, ge=1, le=3650, description="Days for which changes can be read; older ones are dropped day by day."
     )
 
+    email_test_domains: bool = Field(
+        False, description="Accept e-mail addresses in `.test` domains, which nobody owns; for staging."
+    )
+
     webhooks: bool = Field(
         True, description="Send webhooks from serving processes; turn it off if `hub worker` sends them."
     )

@@ -17,6 +17,9 @@ NAMING_CONVENTION = {
 }
 metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
 
+# Returns the only root of the organisation; null where there are several. Rows that SQL inserts without a unit get it.
+DEFAULT_UNIT = "hub_default_unit()"
+
 # Marks, in its `info`, the column that repeats the unit of the row's customer: its table needs a trigger.
 DENORMALIZED_UNIT = "denormalized_unit"
 
@@ -67,10 +70,23 @@ def enum_column(enum_class: type[DescribedEnum], name: str | None = None) -> sa.
 
 
 def foreign_key(
-    name: str, target: str, comment: str, *, nullable: bool = False, ondelete: str | None = None
+    name: str,
+    target: str,
+    comment: str,
+    *,
+    nullable: bool = False,
+    ondelete: str | None = None,
+    server_default: sa.TextClause | None = None,
 ) -> sa.Column[object]:
     """A foreign key of one column to `target`, written `table.column`."""
-    return sa.Column(name, sa.Uuid, sa.ForeignKey(target, ondelete=ondelete), nullable=nullable, comment=comment)
+    return sa.Column(
+        name,
+        sa.Uuid,
+        sa.ForeignKey(target, ondelete=ondelete),
+        nullable=nullable,
+        server_default=server_default,
+        comment=comment,
+    )
 
 
 def system_columns() -> tuple[list[sa.Column[Any]], list[sa.Column[Any]]]:

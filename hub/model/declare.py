@@ -21,6 +21,7 @@ from hub.model.declarations import (
 )
 from hub.model.entity import Entity
 from hub.model.moves import allowed_moves
+from hub.model.normal_forms import NormalForm, RowNormalForm, column_normal_form
 from hub.model.scopes import Scope
 from hub.model.writer import EntityWriter, writer_of
 
@@ -47,6 +48,7 @@ class Declaration:
     resolvers: Mapping[str, FieldResolver]
     implements: Mapping[str, str]
     lookups: tuple[Lookup, ...]
+    normal_forms: Mapping[str, NormalForm | RowNormalForm]
     writer: EntityWriter
 
     @property
@@ -107,6 +109,9 @@ def _declaration(entity: type[Entity], customer: type[Entity], inverse: Mapping[
         resolvers=python_fields | allowed_moves(entity),
         implements={TIMELINE.name: options["timeline"]} if "timeline" in options else {},
         lookups=tuple(entity.rules.lookups.values()),
+        normal_forms={
+            name: normal_form for name in fields if (normal_form := column_normal_form(entity, name)) is not None
+        },
         writer=writer_of(entity),
     )
 

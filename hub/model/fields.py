@@ -55,8 +55,10 @@ WITHIN_CUSTOMER: Final = UniqueRange.CUSTOMER
 class FieldWords(TypedDict, total=False):
     """The words of a field beside its description and its default."""
 
-    server_default: Any  # the column's DEFAULT in the database
-    check: Callable[[Any], Any]  # validates a value and returns its canonical form; raises ValueError with the remedy
+    server_default: Any  # the column's DEFAULT in the database, where it is not `default`
+    check: Callable[
+        [Any], Any
+    ]  # returns a value's normal form, for writes and filters; raises ValueError with the remedy
     unique: UniqueRange  # the rows among which a value is unique
     upsert_key: bool  # whether it finds the row of an upsert; a unique field does, unless this says False
     sortable: bool  # whether lists may be sorted by it, which takes an index on (column, id)
@@ -96,6 +98,11 @@ class FieldOptions:
     copied_from: "sa.Column[Any] | None" = None
 
     @property
+    def column_default(self) -> Any:
+        """The DEFAULT of the column in the database; UNSET for none."""
+        return self.default if self.server_default is UNSET else self.server_default
+
+    @property
     def is_upsert_key(self) -> bool:
         return self.unique is not None if self.upsert_key is None else self.upsert_key
 
@@ -131,8 +138,8 @@ def field(description: str, *, default: Now | Unset = ..., **words: Unpack[Field
 def field(description: str, *, default: Any = UNSET, **words: Unpack[FieldWords]) -> Any:
     """Declares a column that is also a field of the GraphQL type.
 
-    `default` is what a new row gets where the caller leaves the field out; an explicit null is refused then. NOW is the
-    time of the request. FieldWords explains the other words."""
+    `default` is what a new row gets where the caller leaves the field out; an explicit null is refused then. It is also the
+    column's DEFAULT, for rows that SQL inserts. NOW is the time of the request. FieldWords explains the other words."""
     return Column(FieldOptions(description=description, default=default, **words))
 
 
@@ -196,12 +203,16 @@ def sql_type(python_type: Any, precision: tuple[int, int] | None, check_name: st
 
 def server_default_sql(value: Any) -> "sa.ColumnElement[Any] | sa.TextClause":
     """The DEFAULT of a column as SQL."""
+    if value is NOW:
+        return sa.func.now()
     if isinstance(value, bool):
         return sa.true() if value else sa.false()
     if isinstance(value, int | Decimal):
         return sa.text(str(value))
     if isinstance(value, Enum):
         return sa.text(f"'{value.value}'")
+    if isinstance(value, str):
+        return sa.text("'" + value.replace("'", "''").replace(":", "\\:") + "'")
     if value in ({}, []):
         return sa.text(f"'{value}'")
     raise TypeError(f"a column's DEFAULT cannot be {value!r}")

@@ -196,8 +196,9 @@ def lookup(
 ) -> Callable[[Rule], Rule]:
     """Registers a root that finds the row that `key` refers to: `customerBy(identifier: …)`.
 
-    Each argument names a column beside `key`, and whether it is required. The rule normalises the arguments; its docstring
-    is the description. Among several rows, the first by `prefer` counts."""
+    Each argument names a column beside `key`, and whether it is required. A column of another table describes an argument
+    that only the rule reads. The rule normalises the arguments; its docstring is the description. Among several rows, the
+    first by `prefer` counts."""
     (reference,) = (constraint.column for constraint in key.foreign_keys)
     target = registry.registered(reference.table)
 

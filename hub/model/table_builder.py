@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub.model.columns import (
+    DEFAULT_UNIT,
     DENORMALIZED_UNIT,
     Ltree,
     foreign_key,
@@ -88,7 +89,7 @@ def _field_column(definition: EntityDefinition, name: str) -> sa.Column[Any]:
     types = [split_optional(annotation)[0] for annotation in definition.annotations.values()]
     check_name = name if types.count(python_type) > 1 else None  # the enum's name, unless two columns share it
     generated = [] if options.generated is None else [sa.Computed(options.generated, persisted=True)]
-    default = None if options.server_default is UNSET else server_default_sql(options.server_default)
+    default = None if options.column_default is UNSET else server_default_sql(options.column_default)
     return sa.Column(
         name,
         sql_type(python_type, options.precision, check_name),
@@ -111,7 +112,15 @@ def _link_columns(definition: EntityDefinition, link: Link) -> Iterator[sa.schem
     own = link.target is definition.entity
     target = definition.table_name if own else link.target.definition.table_name
     if link.enforced and not _is_composite(definition, link):
-        yield foreign_key(column, f"{target}.id", link.description, nullable=link.optional, ondelete=on_delete)
+        default = sa.text(DEFAULT_UNIT) if link.server_filled and column == "unit_id" else None
+        yield foreign_key(
+            column,
+            f"{target}.id",
+            link.description,
+            nullable=link.optional,
+            ondelete=on_delete,
+            server_default=default,
+        )
     else:
         yield sa.Column(column, sa.Uuid, nullable=link.optional, comment=link.description)
     if _is_composite(definition, link):

@@ -93,8 +93,9 @@ class EntityWriter:
 
     @cached_property
     def _required_columns(self) -> list[str]:
-        columns = ((name, self.table.c[name]) for name in self.creatable)
-        return [name for name, column in columns if not (column.nullable or column.server_default is not None)]
+        # The writer names a unit in every insert; that column's DEFAULT is for SQL.
+        columns = (self.table.c[name] for name in self.creatable)
+        return [c.name for c in columns if not c.nullable and (c.server_default is None or c.name == "unit_id")]
 
     # -- create ---------------------------------------------------------------------------------------------------------
 

@@ -28,7 +28,9 @@ class Contact(
     name: Column[str] = field("Full name of the person.", check=validators.single_line, sortable=True)
     title: Column[str | None] = field("Job title or role.", check=validators.single_line)
     is_primary: Column[bool] = field("The one to ask first.", server_default=False)
-    language: Column[str | None] = field("ISO 639 code of the language to be used.", check=validators.language)
+    language: Column[str | None] = field(
+        "BCP 47 tag of the language to be used: `de`, `zh-Hant`.", check=validators.language
+    )
 
 
 class ContactPoint(

@@ -190,7 +190,7 @@ async def test_a_code_is_of_plain_letters(hub_client: HubClient, units: tuple[st
 @pytest.mark.parametrize(
     ("identifier_kind", "value"),
     [
-        ("EMAIL", "test@gmail.com"),
+        ("EMAIL", "test@test.com"),
         ("EMAIL", "someone@example.com"),
         ("EXTERNAL_ID", "null"),
         ("EXTERNAL_ID", "000-000"),

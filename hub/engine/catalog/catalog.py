@@ -26,6 +26,7 @@ from hub.model.declarations import (
 )
 from hub.model.declare import Declaration
 from hub.model.fields import split_optional
+from hub.model.normal_forms import NormalForm, RowNormalForm
 
 HISTORY = "history"  # the field of every entity type that lists a row's changes
 SYSTEM_FIELDS: Mapping[str, Any] = {"version": int, "created_at": datetime, "updated_at": datetime}
@@ -56,6 +57,7 @@ class ColumnField:
     scalar: ScalarType
     nullable: bool
     searched: bool
+    normal_form: NormalForm | RowNormalForm | None = None  # of a text, in filters as in writes
 
     def __repr__(self) -> str:
         return self.name
@@ -186,7 +188,12 @@ def _columns(declaration: Declaration, errors: list[str]) -> dict[str, ColumnFie
         if not column.comment:
             errors.append(f"{declaration.name}.{name}: the column has no comment to describe it")
         columns[camel_case(name)] = ColumnField(
-            camel_case(name), column, scalars.scalar_of(bare), nullable, name in declaration.search
+            camel_case(name),
+            column,
+            scalars.scalar_of(bare),
+            nullable,
+            name in declaration.search,
+            declaration.normal_forms.get(name),
         )
     return columns
 

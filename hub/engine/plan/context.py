@@ -1,6 +1,6 @@
 """The mutable state of planning one operation: its parameters, the argument reader, and the source location for errors."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,22 +9,37 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine.catalog import scalars
-from hub.engine.catalog.catalog import Catalog, CatalogEntity
+from hub.engine.catalog.catalog import Catalog, CatalogEntity, ColumnField
 from hub.engine.catalog.input_values import bad_input
 from hub.engine.catalog.scalars import ScalarType
 from hub.engine.plan.arguments import ArgumentReader, ArgumentValue
 from hub.engine.plan.codecs import (
+    SOUGHT,
     IdCodec,
     JsonCodec,
     ListCodec,
+    NormalFormCodec,
     PageSizeCodec,
     PastTimestampCodec,
+    PatternCodec,
     RelativeTimeCodec,
+    SpellingsCodec,
     TextCodec,
     TimezoneCodec,
     ValueCodec,
 )
-from hub.engine.plan.parameters import AS_IS, ArgumentSource, Codec, ConstantValue, Parameter, Runtime, SourceLocation
+from hub.engine.plan.parameters import (
+    AS_IS,
+    ArgumentSource,
+    Codec,
+    ConstantValue,
+    ObjectSource,
+    Parameter,
+    Runtime,
+    SourceLocation,
+)
+from hub.model.normal_forms import NormalForm, RowNormalForm
+from hub.model.unicode_text import single_line
 
 
 @dataclass(slots=True)
@@ -71,17 +86,40 @@ class PlanningContext:
         return parameter
 
     def value_parameter(
-        self, scalar: ScalarType, value: ArgumentValue, argument: str, *, prefix: str | None = None
+        self,
+        scalar: ScalarType,
+        value: ArgumentValue,
+        argument: str,
+        *,
+        prefix: str | None = None,
+        column: ColumnField | None = None,
     ) -> Parameter:
-        """A parameter for one value of a scalar type; ids are checked against the prefix."""
-        return self._encoded_parameter(scalar.sql_type, value, self._codec(scalar, argument, prefix))
+        """A parameter for one value of a scalar type; ids are checked against the prefix, texts of a column normalised."""
+        return self._encoded_parameter(scalar.sql_type, value, self._codec(scalar, argument, prefix, column))
 
     def list_parameter(
-        self, scalar: ScalarType, value: ArgumentValue, argument: str, *, prefix: str | None = None
+        self,
+        scalar: ScalarType,
+        value: ArgumentValue,
+        argument: str,
+        *,
+        prefix: str | None = None,
+        column: ColumnField | None = None,
     ) -> Parameter:
         """A parameter for a list of values of a scalar type."""
-        codec = ListCodec(argument, self._codec(scalar, argument, prefix))
+        codec = ListCodec(argument, self._codec(scalar, argument, prefix, column))
         return self._encoded_parameter(ARRAY(scalar.sql_type), value, codec)
+
+    def pattern_parameter(self, value: ArgumentValue, argument: str) -> Parameter:
+        """A parameter for a part of a text."""
+        return self._encoded_parameter(sa.Text(), value, PatternCodec(argument))
+
+    def spellings_parameter(
+        self, value: ArgumentValue, known: Mapping[str, ArgumentSource], normal_form: RowNormalForm, argument: str
+    ) -> Parameter:
+        """A parameter for all forms in which a row may hold a text, or one of several; `known` are columns' values."""
+        source = ObjectSource(((SOUGHT, value.source), *known.items()))
+        return self.parameter(ARRAY(sa.Text()), source, SpellingsCodec(argument, normal_form))
 
     def key_parameter(self, value: ArgumentValue, entity: CatalogEntity, argument: str) -> Parameter:
         """A parameter for the key of a row."""
@@ -114,7 +152,11 @@ class PlanningContext:
             return self.parameter(sql_type, ConstantValue(codec.convert(value.source.value)))
         return self.parameter(sql_type, value.source, codec)
 
-    def _codec(self, scalar: ScalarType, argument: str, prefix: str | None) -> ValueCodec:
+    def _codec(self, scalar: ScalarType, argument: str, prefix: str | None, column: ColumnField | None) -> ValueCodec:
+        if column is not None and column.normal_form is not None:
+            normal_form = column.normal_form
+            line = NormalForm(single_line, is_code=False)  # comparisons of order know no row
+            return NormalFormCodec(argument, normal_form if isinstance(normal_form, NormalForm) else line)
         if scalar.name == "ID":
             return IdCodec(argument, prefix, self.catalog.prefixes)
         return JsonCodec(argument) if scalar.name == "JSON" else TextCodec(argument)

@@ -1,14 +1,15 @@
 """Plans filters: from filter arguments to predicates of the plan. sql/conditions.py compiles predicates."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, cast
 
 from hub.engine.catalog import scalars
-from hub.engine.catalog.catalog import CatalogEntity, ColumnField
+from hub.engine.catalog.catalog import CatalogEntity, ColumnField, camel_case
 from hub.engine.catalog.input_values import bad_input
 from hub.engine.catalog.scalars import ScalarType
 from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
 from hub.engine.plan.context import PlanningContext, object_items, required_value
-from hub.engine.plan.parameters import Runtime
+from hub.engine.plan.parameters import ArgumentSource, Runtime
 from hub.engine.plan.predicates import (
     AggregateComparison,
     AggregateExpression,
@@ -22,6 +23,7 @@ from hub.engine.plan.predicates import (
     Predicate,
 )
 from hub.model.declarations import ToMany, ToOne
+from hub.model.normal_forms import RowNormalForm
 
 AggregateFunctionName = Literal["COUNT", "SUM", "AVG", "MIN", "MAX"]
 FUNCTION_BY_FIELD: dict[str, AggregateFunctionName] = {"sum": "SUM", "avg": "AVG", "min": "MIN", "max": "MAX"}
@@ -55,7 +57,7 @@ def plan_filter(planning: PlanningContext, tree: ArgumentTree, entity: CatalogEn
             "the filter is too large; send fewer conditions, or split the query.",
         )
     parts = [
-        _condition(planning, name, part, entity, f"{argument}.{name}")
+        _condition(planning, name, part, entity, f"{argument}.{name}", tree)
         for name, part in tree.items()
         if part is not None
     ]
@@ -63,7 +65,12 @@ def plan_filter(planning: PlanningContext, tree: ArgumentTree, entity: CatalogEn
 
 
 def _condition(
-    planning: PlanningContext, name: str, tree: ArgumentTree, entity: CatalogEntity, argument: str
+    planning: PlanningContext,
+    name: str,
+    tree: ArgumentTree,
+    entity: CatalogEntity,
+    argument: str,
+    siblings: Mapping[str, ArgumentTree],
 ) -> Predicate:
     if name in ("and", "or"):
         parts = tuple(
@@ -78,6 +85,8 @@ def _condition(
     if column is not None:
         if column.scalar is scalars.JSON:
             return _json_comparisons(planning, tree, column, argument)
+        if isinstance(column.normal_form, RowNormalForm):
+            return _row_comparisons(planning, tree, column, column.normal_form, argument, siblings)
         return _comparisons(planning, tree, column, column.scalar, argument)
     link = entity.links[name]
     assert isinstance(link, ToOne | ToMany)
@@ -105,7 +114,10 @@ def _comparisons(
         elif operator in ("in", "notIn"):
             parts.append(
                 Comparison(
-                    column, scalar, operator, planning.list_parameter(scalar, value, operator_path, prefix=prefix)
+                    column,
+                    scalar,
+                    operator,
+                    planning.list_parameter(scalar, value, operator_path, prefix=prefix, column=column),
                 )
             )
         elif operator == "withinLast":
@@ -116,12 +128,44 @@ def _comparisons(
             ]
         elif operator == "olderThan":
             parts.append(Comparison(column, scalar, "lt", planning.relative_time_parameter(value, operator_path)))
+        elif operator in scalars.TEXT:
+            parts.append(Comparison(column, scalar, operator, planning.pattern_parameter(value, operator_path)))
         else:
             parts.append(
                 Comparison(
-                    column, scalar, operator, planning.value_parameter(scalar, value, operator_path, prefix=prefix)
+                    column,
+                    scalar,
+                    operator,
+                    planning.value_parameter(scalar, value, operator_path, prefix=prefix, column=column),
                 )
             )
+    return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+
+def _row_comparisons(
+    planning: PlanningContext,
+    tree: ArgumentTree,
+    column: ColumnField,
+    normal_form: RowNormalForm,
+    argument: str,
+    siblings: Mapping[str, ArgumentTree],
+) -> Predicate:
+    """Conditions on a text whose form depends on its row. What the filter says of the row beside it decides the form."""
+    assert isinstance(tree, dict)
+    known: dict[str, ArgumentSource] = {}
+    for name in normal_form.inputs:
+        sibling = siblings.get(camel_case(name))
+        value = sibling.get("eq") if isinstance(sibling, dict) else None
+        if isinstance(value, ArgumentValue):
+            known[name] = value.source
+    parts: list[Predicate] = []
+    for operator, part in tree.items():
+        if operator not in scalars.EQUALITY:
+            parts.append(_comparisons(planning, {operator: part}, column, column.scalar, argument))
+            continue
+        path = f"{argument}.{operator}"
+        parameter = planning.spellings_parameter(required_value(part, path, "FILTER_INVALID"), known, normal_form, path)
+        parts.append(Comparison(column, column.scalar, "in" if operator in ("eq", "in") else "notIn", parameter))
     return parts[0] if len(parts) == 1 else And(tuple(parts))
 
 
@@ -224,9 +268,10 @@ def aggregate_expression(
             argument,
             'amounts in different currencies cannot be compared; add a currency, such as currency: "EUR".',
         )
-    return AggregateExpression(
-        join, where, function, column, planning.value_parameter(scalars.STRING, currency, f"{argument}.currency")
+    parameter = planning.value_parameter(
+        scalars.STRING, currency, f"{argument}.currency", column=join.entity.columns["currency"]
     )
+    return AggregateExpression(join, where, function, column, parameter)
 
 
 def _aggregate_comparison(

@@ -38,6 +38,7 @@ from hub.engine.plan.payloads import plan_payload
 from hub.engine.plan.selections import SelectionPlanner
 from hub.errors import BadInput
 from hub.model.declarations import Lookup
+from hub.model.rows import prefix_error
 from hub.viewer import Binding
 
 
@@ -89,8 +90,11 @@ class LookupCodec(Codec):
 
     def encode(self, value: Mapping[str, Any], context: ExecutionContext) -> Any:
         """The normalised value; raises BadInput for values that the lookup refuses."""
-        normalized = self.lookup.normalize({name: enum_value(part) for name, part in value.items()})
-        return storable_text(enum_value(normalized[self.name]), self.argument)
+        arguments = {name: storable_text(enum_value(part), f"{self.argument}.{name}") for name, part in value.items()}
+        try:
+            return enum_value(self.lookup.normalize(arguments)[self.name])
+        except BadInput as error:
+            raise prefix_error(self.argument, error) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,8 +286,8 @@ class OperationPlanner:
         )
         names = [name for name, _ in source.fields]
         parameters = tuple(
-            (column.name, self.planning.parameter(sa.Text(), source, LookupCodec(f"{argument}.{name}", lookup, name)))
-            for name, (column, _) in lookup.arguments.items()
+            (column.name, self.planning.parameter(sa.Text(), source, LookupCodec(argument, lookup, name)))
+            for name, column in lookup.compared.items()
             if name in names
         )
         selection, resolver_tree = self.selector.object_selection(entity, selection_sets)

@@ -9,6 +9,8 @@ from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import CatalogEntity, ColumnField
 from hub.engine.catalog.scalars import ScalarType
 from hub.model.declarations import ToMany, ToOne
+from hub.model.normal_forms import NormalForm, RowNormalForm
+from hub.model.unicode_text import single_line
 from oracle import text
 from oracle.data import DataRecord, Dataset
 from oracle.faults import OracleError
@@ -69,10 +71,14 @@ class FilterEvaluator:
     def record_test(self, entity: CatalogEntity, filter_input: Mapping[str, Any] | None) -> RecordTest:
         """The test of a filter on rows of a type; no filter is met by all."""
         return _all_of(
-            [self._part(entity, key, value) for key, value in (filter_input or {}).items() if value is not None]
+            [
+                self._part(entity, key, value, filter_input or {})
+                for key, value in (filter_input or {}).items()
+                if value is not None
+            ]
         )
 
-    def _part(self, entity: CatalogEntity, key: str, value: Any) -> RecordTest:
+    def _part(self, entity: CatalogEntity, key: str, value: Any, siblings: Mapping[str, Any]) -> RecordTest:
         if key == "and":
             return _all_of([self.record_test(entity, nested) for nested in value])
         if key == "or":
@@ -87,7 +93,8 @@ class FilterEvaluator:
             )
             return lambda record: key_test(record["id"])
         if key in entity.filterable:
-            return self._column(entity.filterable[key], value)
+            column = entity.filterable[key]
+            return self._column(column, value, siblings)
         link = entity.links[key]
         assert isinstance(link, ToOne | ToMany), key
         return self._to_one(link, value) if isinstance(link, ToOne) else self._to_many(link, value)
@@ -101,13 +108,14 @@ class FilterEvaluator:
             else parse_id(ids, self._rows, entity)[1]
         )
 
-    def _column(self, column: ColumnField, operators: Mapping[str, Any]) -> RecordTest:
+    def _column(self, column: ColumnField, operators: Mapping[str, Any], siblings: Mapping[str, Any]) -> RecordTest:
         name = column.column.name
         if column.scalar.name == "JSON":
             path = operators["path"]
             test = self._json({key: operand for key, operand in operators.items() if key != "path"})
             return lambda record: test(at_path(record[name], path))
-        value_test = self._value_test(operators, column.scalar)
+        pairs = normalized_operators(column, operators, siblings)
+        value_test = _all_of([self._value_test({operator: operand}, column.scalar) for operator, operand in pairs])
         return lambda record: value_test(record[name])
 
     def _value_test(self, operators: Mapping[str, Any], scalar: ScalarType) -> RecordTest:
@@ -216,6 +224,39 @@ class FilterEvaluator:
             test = self._value_test(value, scalars.DECIMAL if column.scalar.is_number else column.scalar)
             tests.append(_aggregate_test(aggregate, test))
         return tests
+
+
+def normalized_operators(
+    column: ColumnField, operators: Mapping[str, Any], siblings: Mapping[str, Any]
+) -> list[tuple[str, Any]]:
+    """The operators with texts as writes store them: a text that depends on its row is one of several."""
+    form = column.normal_form
+    known = {name: (siblings.get(name) or {}).get("eq") for name in ("kind", "country")}
+
+    def convert(operator: str, operand: Any) -> Any:
+        if (
+            operator not in (*scalars.EQUALITY, *scalars.RANGE)
+            or operand is None
+            or (isinstance(operand, list) and None in operand)
+        ):
+            return operand
+        if isinstance(form, RowNormalForm):
+            if operator in scalars.RANGE:
+                return NormalForm(single_line, is_code=False).convert(operand)
+            texts = operand if isinstance(operand, list) else [operand]
+            return sorted({spelling for item in texts for spelling in form.spellings(item, known)})
+        assert form is not None
+        return [form.convert(item) for item in operand] if isinstance(operand, list) else form.convert(operand)
+
+    if form is None:
+        return list(operators.items())
+    several = {"eq": "in", "ne": "notIn"} if isinstance(form, RowNormalForm) else {}
+    try:
+        return [
+            (several.get(operator, operator), convert(operator, operand)) for operator, operand in operators.items()
+        ]
+    except ValueError as fault:
+        raise OracleError("VALUE_INVALID", str(fault)) from None
 
 
 def aggregate_function(

@@ -28,6 +28,7 @@ from graphql.type import GraphQLInterfaceType, GraphQLUnionType
 
 from hub.engine.catalog.catalog import Catalog, CatalogEntity, camel_case, upper_snake
 from hub.engine.graphql_types.schema_builder import RootField, Schema
+from hub.errors import BadInput
 from hub.model.declarations import FieldResolver, Interface, Lookup, MergedConnection, ToMany, ToOne, UnionLink
 from hub.viewer import Viewer
 from oracle import figures
@@ -285,13 +286,16 @@ def _by_id(
 def _lookup(
     context: OracleContext, entity: CatalogEntity, lookup: Lookup, arguments: Mapping[str, Any]
 ) -> DataRecord | None:
-    normalized = lookup.normalize(arguments)
+    try:
+        normalized = lookup.normalize(arguments)
+    except BadInput as error:
+        raise OracleError(error.code, error.message) from None
     candidates = [
         record
         for record in context.data.rows[context.data.type_of_table(lookup.table)]
         if all(
             normalized.get(name) is None or record[column.name] == _enum_value(normalized[name])
-            for name, (column, _) in lookup.arguments.items()
+            for name, column in lookup.compared.items()
         )
     ]
     for name, direction in reversed(lookup.prefer):

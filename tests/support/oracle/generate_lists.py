@@ -152,9 +152,11 @@ def lookup_arguments(draw: OperationDraw, entity: CatalogEntity, witness: DataRe
     one = draw.pick(rows or draw.data.rows[name])
     arguments = {
         argument: one[column.name]
-        for argument, (column, needed) in lookup.arguments.items()
-        if needed or draw.chance(0.5)
+        for argument, column in lookup.compared.items()
+        if lookup.arguments[argument][1] or draw.chance(0.5)
     }
     if "value" in arguments:
-        arguments["value"] = draw.pick((one["value"], one["value"].upper(), one.get("normalized", one["value"])))
+        is_number = one.get("kind") in ("PHONE", "FAX")
+        spellings = (one["value"], one["value"].upper(), one.get("normalized", one["value"]))
+        arguments["value"] = f"+{one['normalized']}" if is_number else draw.pick(spellings)
     return {lookup.name: arguments}
