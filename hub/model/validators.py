@@ -3,7 +3,6 @@
 Each function returns the value in canonical form, or raises ValueError with the fault and the remedy; the caller adds
 the argument's name. Maintained libraries bring the lists of codes."""
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,10 +12,11 @@ import pycountry
 from email_validator import EmailNotValidError, validate_email
 
 from hub.errors import BadInput
+from hub.model import exact_json
 
 MAX_TEXT_LENGTH = 65_536  # characters of a body
 MAX_LINE_LENGTH = 200  # of a name, a title, a subject
-MAX_JSON_BYTES = 16_384  # bytes of free facts
+MAX_JSON_BYTES = 16_384  # bytes of free facts, as compact UTF-8
 AMOUNT_LIMIT = 10**14  # which no amount reaches
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 DOTTED_NAME = re.compile(r"[a-z0-9_]{1,40}(\.[a-z0-9_]{1,40}){0,4}")
@@ -120,8 +120,8 @@ def json_object_value(value: Any) -> Any:
     """A JSON object of bounded size."""
     if not isinstance(value, dict):
         raise ValueError('free facts are a JSON object; give one like {"floor": 3}')
-    if len(json.dumps(value)) > MAX_JSON_BYTES:
-        raise ValueError(f"free facts take at most {MAX_JSON_BYTES} bytes; give fewer")
+    if exact_json.size_in_bytes(value) > MAX_JSON_BYTES:
+        raise ValueError(f"free facts take at most {MAX_JSON_BYTES} bytes of UTF-8; give fewer")
     return value
 
 
@@ -129,6 +129,13 @@ def non_negative_amount(value: Any) -> Any:
     """A sum of money that is not below nothing, and fits numeric(18,4)."""
     if not 0 <= value < AMOUNT_LIMIT:
         raise ValueError("the amount must not be negative, nor have more than 14 digits before the point")
+    return amount(value)
+
+
+def amount(value: Any) -> Any:
+    """A sum of money that fits numeric(18,4): four decimals in every currency; below zero where money goes back."""
+    if abs(value) >= AMOUNT_LIMIT:
+        raise ValueError("the amount must not have more than 14 digits before the point")
     if value != round(value, 4):
         raise ValueError("amounts have at most four decimals, and are never rounded here; round it yourself")
     return value
