@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from hub.db.pool import Connection
 from hub.model import registry
-from hub.model.declarations import AscDesc, Lookup
+from hub.model.declarations import AscDesc, Lookup, LookupScope
 from hub.model.fields import split_optional
 from hub.model.statements import ColumnValues
 from hub.viewer import Viewer
@@ -193,17 +193,18 @@ def lookup(
     name: str,
     arguments: Mapping[str, tuple[sa.Column[Any], bool]],
     prefer: Sequence[tuple[str, AscDesc]],
+    scope: LookupScope | None = None,
 ) -> Callable[[Rule], Rule]:
     """Registers a root that finds the row that `key` refers to: `customerBy(identifier: …)`.
 
     Each argument names a column beside `key`, and whether it is required. The rule normalises the arguments; its docstring
-    is the description. Among several rows, the first by `prefer` counts."""
+    is the description. Among several rows, the first by `prefer` counts, unless `scope` asks for an argument then."""
     (reference,) = (constraint.column for constraint in key.foreign_keys)
     target = registry.registered(reference.table)
 
     def register(rule: Rule) -> Rule:
         text = " ".join((rule.__doc__ or "").split())
-        target.rules.lookups[name] = Lookup(name, key.table, key.name, arguments, rule, prefer, text)
+        target.rules.lookups[name] = Lookup(name, key.table, key.name, arguments, rule, prefer, scope, text)
         return rule
 
     return register

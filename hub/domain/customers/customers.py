@@ -27,8 +27,10 @@ def normalize_identifier(identifier_kind: IdentifierKind, value: str) -> str:
 
 
 @normalizes(Identifier.normalized)
-def canonical_identifier(identifier_kind: IdentifierKind, value: str) -> str:
-    """The compared form of a value that shall identify someone; raises BadInput for what identifies nobody."""
+def canonical_identifier(identifier_kind: IdentifierKind, value: str, region: str | None = None) -> str:
+    """The compared form of a value that shall identify someone; raises BadInput for what identifies nobody.
+
+    A national telephone number is read in `region`."""
     try:
         cleaned = validators.single_line(value)
         if PLACEHOLDER_VALUES.fullmatch(cleaned) or cleaned.lower().endswith(("@example.com", "@test.com")):
@@ -37,7 +39,7 @@ def canonical_identifier(identifier_kind: IdentifierKind, value: str) -> str:
         if identifier_kind is IdentifierKind.EMAIL:
             cleaned = validators.email(cleaned)
         if identifier_kind in PHONE_IDENTIFIER_KINDS:
-            cleaned = validators.phone(cleaned)
+            cleaned = validators.phone(cleaned, region)
     except ValueError as fault:
         raise BadInput(f"value: {fault}.", argument="value") from None
     canonical = normalize_identifier(identifier_kind, cleaned)

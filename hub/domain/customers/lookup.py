@@ -17,6 +17,7 @@ from hub.domain.customers.customers import (
 )
 from hub.errors import BadInput
 from hub.model import rows, scopes, statements, validators
+from hub.model.declarations import LookupScope
 from hub.model.rules import alternate_key, lookup
 from hub.schema.customers.customers import Customer, Identifier, IdentifierKind
 from hub.viewer import Binding, Viewer
@@ -122,7 +123,10 @@ async def _find_by_external_id(tx: Connection, viewer: Viewer, external: Externa
         "source": (Identifier.c.source, False),
     },
     prefer=(("verified", "desc"), ("id", "asc")),
+    scope=LookupScope("source", "kind", tuple(identifier_kind.value for identifier_kind in SOURCE_SCOPED)),
 )
 def _normalize_arguments(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The customer who is known by an identifier; a verified one is preferred, then the oldest."""
+    """The customer who is known by an identifier; a verified one is preferred, then the oldest.
+
+    An EXTERNAL_ID, DEVICE_ID or ANONYMOUS_ID that several systems use for different customers needs its `source`."""
     return {**arguments, "value": normalize_identifier(IdentifierKind[arguments["kind"]], arguments["value"])}
