@@ -78,7 +78,7 @@ class Rules:
     authorizers: list[Callable[[Write], None]] = field(default_factory=list)
     resolve_missing: list[Callable[[Connection, Write], Awaitable[ColumnValues]]] = field(default_factory=list)
     reads_other_rows: bool = False  # whether one of resolve_missing does
-    before_insert: list[Callable[[Connection, ColumnValues], Awaitable[None]]] = field(default_factory=list)
+    before_insert: list[Callable[[Connection, Sequence[ColumnValues]], Awaitable[None]]] = field(default_factory=list)
     after_write: list[Callable[[Connection, UUID, datetime], Awaitable[None]]] = field(default_factory=list)
     alternate_keys: dict[str, AlternateKey] = field(default_factory=dict)
     references: dict[str, ReferenceLookup] = field(default_factory=dict)
@@ -159,7 +159,9 @@ def resolves_missing(entity: type[Any], *, reads: bool = True) -> Callable[[Rule
 
 
 def before_insert(entity: type[Any]) -> Callable[[Rule], Rule]:
-    """Registers a rule that sees a complete new row before it is stored, to take a lock for example."""
+    """Registers a rule that sees complete new rows before they are stored, to take locks for example.
+
+    Rows that are nested in one row are seen together."""
 
     def register(rule: Rule) -> Rule:
         entity.rules.before_insert.append(rule)

@@ -126,6 +126,13 @@ class EntityWriter:
         return key
 
     async def _insert(self, tx: Connection, viewer: Viewer, values: ColumnValues, now: datetime) -> UUID:
+        row = await self._prepare(tx, viewer, values, now)
+        for rule in self._rules.before_insert:
+            await rule(tx, [row])
+        return await self._store(tx, viewer, row, now)
+
+    async def _prepare(self, tx: Connection, viewer: Viewer, values: ColumnValues, now: datetime) -> dict[str, Any]:
+        """The complete new row, with its nested rows as they were given."""
         for authorize in self._rules.authorizers:
             authorize(Write("create", values, None, viewer, now))
         if viewer.customer_id is not None and "customer_id" in self.creatable and values.get("customer_id") is None:
@@ -136,18 +143,24 @@ class EntityWriter:
             ready["unit_id"] = await _default_unit(tx, viewer)
         for resolve in self._rules.resolve_missing:
             ready |= await resolve(tx, Write("create", ready, None, viewer, now))
-        nested = {name: ready.pop(name) for name in self.nested if name in ready}
         for name in self._required_columns:
             if ready.get(name) is None:
                 raise _missing(name)
-        for rule in self._rules.before_insert:
-            await rule(tx, ready)
-        key = await self._translate_overflow(ready, insert_row(tx, viewer, self.entity, ready, now))
+        return ready
+
+    async def _store(self, tx: Connection, viewer: Viewer, row: dict[str, Any], now: datetime) -> UUID:
+        """Inserts a complete row, then its nested rows."""
+        nested = {name: row.pop(name) for name in self.nested if name in row}
+        key = await self._translate_overflow(row, insert_row(tx, viewer, self.entity, row, now))
         for name, rows in nested.items():
-            part = self.nested[name]
-            for index, row in enumerate(rows or ()):
-                values = {**row, part.parent_column: key}
-                await prefixing_errors(f"{name}[{index}]", part.writer._insert(tx, viewer, values, now))
+            part, prepared = self.nested[name], []
+            for index, values in enumerate(rows or ()):
+                part_row = part.writer._prepare(tx, viewer, {**values, part.parent_column: key}, now)
+                prepared.append(await prefixing_errors(f"{name}[{index}]", part_row))
+            for rule in part.writer._rules.before_insert if prepared else ():
+                await rule(tx, prepared)
+            for index, part_values in enumerate(prepared):
+                await prefixing_errors(f"{name}[{index}]", part.writer._store(tx, viewer, part_values, now))
         return key
 
     def _with_defaults(self, values: ColumnValues, now: datetime) -> dict[str, Any]:

@@ -294,13 +294,13 @@ class MutationExecutor:
         results: list[Mapping[str, Any]] = [{}] * len(rows)
         row_input = next(input_field for input_field in mutation.input.fields if input_field.name == "rows").inner
         assert row_input is not None
+        await tx.run(SAVEPOINT)
         for index in execution_order(rows, mutation.ordering_field):
-            await tx.run(SAVEPOINT)
             argument = f"input.rows[{index}]"
             try:
                 values = row_input.read(rows[index], argument)
                 results[index] = await self._run_command(tx, mutation, values, context, argument)
-                await tx.run(RELEASE)
+                await tx.run(f"{RELEASE}; {SAVEPOINT}")
             except Unavailable:
                 raise
             except HubError as error:
