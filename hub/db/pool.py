@@ -21,6 +21,7 @@ MAX_STATEMENT_CHARACTERS = 2_000_000  # total length of their texts; the server 
 CONNECT_SECONDS = 5.0
 # Seconds after the server's own statement timeout. A server that has not reported the timeout by then is stalled or unreachable.
 TIMEOUT_MARGIN = 0.5
+AMBIGUOUS_LOOKUP = "21000"  # a subquery has two rows: only that of a lookup without its scope may have
 UNAVAILABLE_MESSAGE = "The hub cannot reach its database now; try again."
 PLAN_MODE_SQL = {True: "set plan_cache_mode = force_custom_plan", False: "reset plan_cache_mode"}
 
@@ -59,6 +60,9 @@ def translate_error(error: Exception) -> HubError:
         return BadInput(f"timezone: {error}; give an IANA name like Europe/Berlin.", code="TIMEZONE_UNKNOWN")
     if sqlstate == "HB001":  # of our own function hub_as_of
         return BadInput(f"asOf: {error}; name a later moment.", code="AS_OF_EXPIRED", argument="asOf")
+    if sqlstate == AMBIGUOUS_LOOKUP:
+        message = "identifier.source: several systems use the value for different customers; give the system."
+        return BadInput(message, code="ARGUMENT_MISSING", argument="identifier.source")
     if sqlstate.startswith("54"):
         return BadInput("A value is too long for the database; give a shorter one.")
     if sqlstate.startswith("22") or isinstance(error, asyncpg.DataError):

@@ -91,6 +91,15 @@ class FieldResolver:
 
 
 @dataclass(frozen=True, slots=True)
+class LookupScope:
+    """The argument without which a lookup is refused where several rows match, if `column` has one of the values."""
+
+    argument: str
+    column: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Lookup:
     """A root that finds a row through a row of another table: each argument names a column, and whether it is required.
 
@@ -102,6 +111,7 @@ class Lookup:
     arguments: Mapping[str, tuple[sa.Column[Any], bool]]
     normalize: Callable[[Mapping[str, Any]], Mapping[str, Any]]
     prefer: Sequence[tuple[str, AscDesc]]
+    scope: LookupScope | None
     description: str
 
     @property

@@ -67,6 +67,7 @@ class FieldWords(TypedDict, total=False):
     writable: Writable  # who writes it: callers always, callers for new rows only, or commands only
     computed: bool  # whether a rule computes it, for new rows and whenever one of its inputs changes
     server_filled: bool  # whether rules or the database fill it in, so that null means left out
+    merged_by_key: bool  # whether an update merges the JSON object by top-level key, where null removes one
     hidden: bool  # whether it is a column only, and no field of the API
     secret: bool  # hidden, and in no image of a row: refused at the start until the capture of changes can leave it out
     filterable: bool  # whether filters may name it; True when left out
@@ -89,6 +90,7 @@ class FieldOptions:
     writable: Writable = "always"
     computed: bool = False
     server_filled: bool = False
+    merged_by_key: bool = False
     hidden: bool = False
     secret: bool = False
     filterable: bool = True

@@ -3,7 +3,6 @@
 Each function returns the value in its normal form, or raises ValueError with the fault and the remedy; the caller adds
 the argument's name. A normal form is its own normal form. Maintained libraries bring the lists of codes."""
 
-import json
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -14,10 +13,10 @@ import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
 from hub.errors import BadInput
-from hub.model import codes
+from hub.model import codes, exact_json
 from hub.model.unicode_text import OUTER_BLANKS, multi_line, single_line, visible
 
-MAX_JSON_BYTES = 16_384  # bytes of free facts
+MAX_JSON_BYTES = 16_384  # bytes of free facts, as compact UTF-8
 AMOUNT_LIMIT = 10**14  # which no amount reaches
 DOTTED_NAME = re.compile(r"[a-z0-9_]{1,40}(\.[a-z0-9_]{1,40}){0,4}")
 SLUG = re.compile(r"[A-Za-z0-9_]{1,63}")
@@ -177,8 +176,8 @@ def json_object_value(value: Any) -> Any:
     """A JSON object of bounded size."""
     if not isinstance(value, dict):
         raise ValueError('free facts are a JSON object; give one like {"floor": 3}')
-    if len(json.dumps(value)) > MAX_JSON_BYTES:
-        raise ValueError(f"free facts take at most {MAX_JSON_BYTES} bytes; give fewer")
+    if exact_json.size_in_bytes(value) > MAX_JSON_BYTES:
+        raise ValueError(f"free facts take at most {MAX_JSON_BYTES} bytes of UTF-8; give fewer")
     return value
 
 
@@ -186,6 +185,13 @@ def non_negative_amount(value: Any) -> Any:
     """A sum of money that is not below nothing, and fits numeric(18,4)."""
     if not 0 <= value < AMOUNT_LIMIT:
         raise ValueError("the amount must not be negative, nor have more than 14 digits before the point")
+    return amount(value)
+
+
+def amount(value: Any) -> Any:
+    """A sum of money that fits numeric(18,4): four decimals in every currency; below zero where money goes back."""
+    if abs(value) >= AMOUNT_LIMIT:
+        raise ValueError("the amount must not have more than 14 digits before the point")
     if value != round(value, 4):
         raise ValueError("amounts have at most four decimals, and are never rounded here; round it yourself")
     return value

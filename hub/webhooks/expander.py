@@ -22,6 +22,7 @@ from hub.domain.webhooks.queue import QueuedDelivery
 from hub.domain.webhooks.webhooks import WEBHOOK_TABLE_NAMES
 from hub.engine.execution.subscriptions import SubscriptionSource
 from hub.errors import HubError, Unavailable
+from hub.model import exact_json
 from hub.observability import ChangesSequenced, Event, InternalFailure, RequestDone, add_handler, emit
 from hub.subscriptions.change_streams import RETRY_DELAY, response_payload
 from hub.webhooks.documents import WebhookDocuments, concerns_webhook
@@ -301,7 +302,7 @@ class WebhookExpander:
         reason = viewer if isinstance(viewer, str) else None
         if reason is None:
             try:
-                variables = orjson.loads(row["variables"])
+                variables = exact_json.loads(row["variables"])
                 source = await self._documents.subscription_source(
                     row["query"], variables, row["operation_name"], viewer
                 )

@@ -112,7 +112,10 @@ class Customer(
     )
     currency: Column[str | None] = field("ISO 4217 code of the currency to bill in.", check=validators.currency)
     attributes: Column[Json] = field(
-        "Free facts as a JSON object, filterable by path.", check=validators.json_object_value, server_default={}
+        "Free facts as a JSON object, filterable by path.",
+        check=validators.json_object_value,
+        server_default={},
+        merged_by_key=True,
     )
     timeline = merged(TIMELINE, "Everything that happened, latest first.")
 

@@ -16,7 +16,7 @@ class Score(
     operations=("delete",),
     order="-computed_at",
     timeline="computed_at",
-    superseding=current_by("model", moment="computed_at", late="refuse"),
+    superseding=current_by("model", moment="computed_at"),
     checks={"reasons_are_a_list": "jsonb_typeof(reasons) = 'array'"},
     indexes=(index("model", "value", "id"),),
 ):

@@ -1,6 +1,6 @@
 """Identifiers of customers: their comparable form, and the lock that keeps two from being given out at once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hub.db.pool import Connection
@@ -66,5 +66,5 @@ async def lock_identifiers(tx: Connection, identifiers: Iterable[tuple[Identifie
 
 
 @before_insert(Identifier)
-async def _lock_identifier(tx: Connection, row: Mapping[str, Any]) -> None:
-    await lock_identifiers(tx, [(IdentifierKind[row["kind"]], row["normalized"])])
+async def _lock_new_identifiers(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    await lock_identifiers(tx, [(IdentifierKind[row["kind"]], row["normalized"]) for row in rows])

@@ -17,6 +17,7 @@ from hub.domain.customers.customers import (
 )
 from hub.errors import BadInput
 from hub.model import rows, scopes, statements, validators
+from hub.model.declarations import LookupScope
 from hub.model.rules import alternate_key, lookup
 from hub.schema.customers.contacts import ContactPoint
 from hub.schema.customers.customers import Customer, Identifier, IdentifierKind
@@ -130,9 +131,12 @@ async def _find_by_external_id(tx: Connection, viewer: Viewer, external: Externa
         "country": (ContactPoint.c.country, False),
     },
     prefer=(("verified", "desc"), ("id", "asc")),
+    scope=LookupScope("source", "kind", tuple(identifier_kind.value for identifier_kind in SOURCE_SCOPED)),
 )
 def _normalize_arguments(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The customer who is known by an identifier; a verified one is preferred, then the oldest."""
+    """The customer who is known by an identifier; a verified one is preferred, then the oldest.
+
+    An EXTERNAL_ID, DEVICE_ID or ANONYMOUS_ID that several systems use for different customers needs its `source`."""
     normalized = normalize_identifier(IdentifierKind[arguments["kind"]], arguments["value"], arguments.get("country"))
     source = {"source": arguments.get("source")}
     return {**arguments, "value": normalized, **validators.check_values(source, {"source": validators.single_line})}

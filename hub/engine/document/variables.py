@@ -17,7 +17,7 @@ from graphql.execution.values import get_variable_values
 from hub.engine.document.documents import Operation
 from hub.errors import BadInput, LimitExceeded
 
-MAX_OBJECTS = 4_000  # enough for a bulk of 500 rows with four nested rows each
+MAX_OBJECTS = 6_000  # enough for an upsert of 500 rows by a key of another system with four nested rows each
 MAX_DEPTH = 100  # graphql-core reports deeper ones
 CONTAINERS = (dict, list)
 

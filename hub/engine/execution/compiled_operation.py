@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Generic, Protocol, TypeVar
 
-import orjson
-
 from hub.engine.cache import ByteBudgetCache
 from hub.engine.document.documents import Operation
 from hub.engine.execution.resolvers import ResolverMerger
@@ -18,6 +16,7 @@ from hub.engine.plan.dependencies import resolver_plans
 from hub.engine.plan.nodes import Plan, ResolverTree
 from hub.engine.plan.parameters import ExecutionContext
 from hub.engine.sql.compiler import CompiledStatement, compile_plan
+from hub.model import exact_json
 from hub.observability import PlanCompiled, emit
 from hub.viewer import Binding, Viewer
 
@@ -67,7 +66,7 @@ class CompiledOperation:
 
         async def load_by_keys(plan: Plan, inner_context: ExecutionContext) -> dict[str, Any]:
             statement = self.rows_statements[id(plan)]
-            data = orjson.loads(await fetch_json(statement.text, statement.bind(inner_context)))
+            data = exact_json.loads_rows(await fetch_json(statement.text, statement.bind(inner_context)))
             return data["rows"] or {}
 
         return ResolverMerger(context, load_by_keys)

@@ -5,6 +5,7 @@ operation returns the stored response."""
 
 import asyncio
 import hashlib
+import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ from hub.engine.plan.fields import source_location
 from hub.engine.plan.operations import MutationFieldPlan
 from hub.engine.plan.parameters import ExecutionContext
 from hub.errors import BadInput, HubError, Unavailable
+from hub.model import exact_json
 from hub.model.idempotency import IdempotencyStore
 
 ATTEMPTS = 4
@@ -71,7 +73,11 @@ class OperationIdentity:
 
 def fingerprint(query: str, name: str | None, variables: Mapping[str, Any] | None) -> bytes:
     """Returns a hash of the operation: equal text, name and variables give an equal hash."""
-    canonical = orjson.dumps([query, name, variables or {}], option=orjson.OPT_SORT_KEYS)
+    operation = [query, name, variables or {}]
+    try:
+        canonical = orjson.dumps(operation, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # a number that orjson does not write
+        canonical = json.dumps(operation, sort_keys=True, default=repr).encode()
     return hashlib.sha256(canonical).digest()
 
 
@@ -254,11 +260,11 @@ class MutationExecutor:
         context = context._replace(outcome=await execute(tx, mutation, field_arguments["input"], context))
         body = await tx.fetch_json(field.statement.text, field.statement.bind(context))
         if field.field_plan.plan.resolver_tree is not None:
-            data = orjson.loads(body)
+            data = exact_json.loads_rows(body)
             merger = field.resolver_merger(context, tx.fetch_json)
             await merger.merge(data, field.field_plan.plan.resolver_tree)
             errors += merger.errors
-            body = orjson.dumps(data)
+            body = exact_json.dumps_rows(data)
         return body.strip()[1:-1]
 
     async def _execute_single(
@@ -288,13 +294,13 @@ class MutationExecutor:
         results: list[Mapping[str, Any]] = [{}] * len(rows)
         row_input = next(input_field for input_field in mutation.input.fields if input_field.name == "rows").inner
         assert row_input is not None
+        await tx.run(SAVEPOINT)
         for index in execution_order(rows, mutation.ordering_field):
-            await tx.run(SAVEPOINT)
             argument = f"input.rows[{index}]"
             try:
                 values = row_input.read(rows[index], argument)
                 results[index] = await self._run_command(tx, mutation, values, context, argument)
-                await tx.run(RELEASE)
+                await tx.run(f"{RELEASE}; {SAVEPOINT}")
             except Unavailable:
                 raise
             except HubError as error:

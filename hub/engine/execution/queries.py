@@ -23,6 +23,7 @@ from hub.engine.plan.parameters import ExecutionContext
 from hub.engine.request import StageTimer
 from hub.engine.sql.compiler import compile_plan
 from hub.errors import HubError
+from hub.model import exact_json
 from hub.viewer import Binding
 
 
@@ -91,7 +92,7 @@ class QueryExecutor:
             timer.statements += 1
             return await self._pool.fetch_json(text, statement_arguments)
 
-        data = orjson.loads(body)
+        data = exact_json.loads_rows(body)
         merger = query.resolver_merger(context, fetch_json)
         await merger.merge(data, plan.resolver_tree)
         data.update(changes_pages)
@@ -101,7 +102,7 @@ class QueryExecutor:
             result = self._introspection.root_values(operation, context.variables, python_roots)
             data.update({key: (result.data or {}).get(key) for key in python_roots})
             errors += [dict(error.formatted) for error in result.errors or ()]
-        response = orjson.dumps({"data": data, "errors": errors} if errors else {"data": data})
+        response = exact_json.dumps_rows({"data": data, "errors": errors} if errors else {"data": data})
         timer.finish_stage("splice")
         return response
 
@@ -117,4 +118,4 @@ class QueryExecutor:
 
 def _root_fragments(body: bytes) -> Mapping[str, orjson.Fragment]:
     """The root values of a response by key, each as JSON."""
-    return {key: orjson.Fragment(orjson.dumps(value)) for key, value in orjson.loads(body).items()}
+    return {key: orjson.Fragment(exact_json.dumps_rows(value)) for key, value in exact_json.loads_rows(body).items()}
