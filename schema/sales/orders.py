@@ -39,6 +39,8 @@ class Order(
     owned_by=customer_and_unit("The customer who ordered.", inverse=("orders", "The customer's orders.")),
     writable_by=("unit",),
     order="-placed_at",
+    sortable=("updated_at",),
+    identifies=("number",),
     timeline="placed_at",
     overflow_columns=("freight", "net"),
 ):
@@ -49,7 +51,7 @@ class Order(
     placed_at: Column[datetime] = field(
         "Time when the customer ordered.", default=NOW, server_filled=True, sortable=True, writable="create"
     )
-    required_at: Column[datetime | None] = field("Time when the goods are due.")
+    required_at: Column[datetime | None] = field("Time when the goods are due.", sortable=True, null_as="infinity")
     shipped_at: Column[datetime | None] = field(
         "Time when the goods were sent; empty while they wait.", writable="create"
     )
@@ -105,5 +107,5 @@ class OrderItem(
     discount: Column[Decimal] = field("Share taken off, 0 to 1.", server_default=0, precision=(5, 4))
     currency: Column[str] = copied("ISO 4217 code, the order's own.", Order.currency)
     net: Column[MoneyAmount] = generated(
-        "Quantity times price, less the discount.", "unit_price * quantity * (1 - discount)"
+        "Quantity times price, less the discount.", "unit_price * quantity * (1 - discount)", sortable=True
     )
