@@ -42,7 +42,7 @@ def _session_settings(settings: Settings) -> dict[str, str]:
         "lock_timeout": str(round(settings.lock_timeout * 1000)),
         "idle_in_transaction_session_timeout": "5000",
         "client_connection_check_interval": "1000",
-        "pg_trgm.word_similarity_threshold": "0.35",
+        "pg_trgm.strict_word_similarity_threshold": "0.4",
         "jit": "off",
         "random_page_cost": "1.1",
     }

@@ -42,6 +42,8 @@ class Declaration:
     order: tuple[str, AscDesc]
     filterable: tuple[str, ...] | None
     search: tuple[str, ...]
+    identifies: tuple[str, ...]
+    tree: str | None
     annotations: Mapping[str, Any]
     links: Mapping[str, AnyLink]
     groups: Mapping[str, LinkGroup]
@@ -103,6 +105,8 @@ def _declaration(entity: type[Entity], customer: type[Entity], inverse: Mapping[
         order=definition.order,
         filterable=tuple(name for name in fields if name not in hidden) if hidden else None,
         search=tuple(options.get("search", ())),
+        identifies=tuple(options.get("identifies", ())),
+        tree=next((link.tree for link in definition.links.values() if link.tree is not None), None),
         annotations=fields,
         links={**dict(_own_links(entity, customer)), **inverse},
         groups=definition.link_groups,

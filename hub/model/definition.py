@@ -64,6 +64,7 @@ class EntityOptions(TypedDict, total=False):
     plural: str  # the name of the GraphQL root, when it is irregular
     sortable: Sequence[str]  # system columns that lists may be sorted by
     search: Sequence[str]  # columns that `search` looks in
+    identifies: Sequence[str]  # columns, none of them null, by which a search of customers finds the row's customer
     timeline: str  # the column that places a row in its customer's timeline
     permission: str | Mapping[WriteOperation, str]  # the permission that a write needs; the table's name when left out
     writable_by: Sequence[BoundTo] | Mapping[WriteOperation, Sequence[BoundTo]]  # the bound keys that may write

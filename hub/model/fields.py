@@ -62,7 +62,7 @@ class FieldWords(TypedDict, total=False):
     unique: UniqueRange  # the rows among which a value is unique
     upsert_key: bool  # whether it finds the row of an upsert; a unique field does, unless this says False
     sortable: bool  # whether lists may be sorted by it, which takes an index on (column, id)
-    null_as: str  # what stands for null in that index, if the field is nullable
+    null_as: str  # what stands for null in that index, if the field is nullable: a text, or "infinity" for a time
     by: Sequence[Prefix]  # also an index behind the key of the customer or the unit
     writable: Writable  # who writes it: callers always, callers for new rows only, or commands only
     computed: bool  # whether a rule computes it, for new rows and whenever one of its inputs changes

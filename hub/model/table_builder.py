@@ -11,10 +11,12 @@ from hub.model.columns import (
     DEFAULT_UNIT,
     DENORMALIZED_UNIT,
     Ltree,
+    code_index,
     foreign_key,
     metadata,
     search_column,
     search_index,
+    sort_expression,
     system_columns,
 )
 from hub.model.definition import EntityDefinition
@@ -167,8 +169,7 @@ def _ensure_unique(table: sa.Table, *columns: str) -> None:
 def _add_indexes(definition: EntityDefinition, table: sa.Table) -> None:
     for name, null_as in definition.sortable.items():
         column = table.c[name]
-        expression = column if null_as is None else sa.func.coalesce(column, null_as)
-        sa.Index(f"ix_{table.name}_{name}_id", expression, table.c.id)
+        sa.Index(f"ix_{table.name}_{name}_id", sort_expression(column, null_as), table.c.id)
         options = definition.columns[name].options if name in definition.columns else None
         for owner in () if options is None else options.by:
             _add_index(table, [f"{owner}_id", name, "id"])
@@ -184,6 +185,8 @@ def _add_indexes(definition: EntityDefinition, table: sa.Table) -> None:
         _add_current_index(definition, table)
     if "search" in definition.options:
         search_index(table)
+    if "identifies" in definition.options:
+        code_index(table, definition.options["identifies"])
 
 
 def _add_key_indexes(definition: EntityDefinition, table: sa.Table) -> None:

@@ -20,7 +20,7 @@ class Contact(
     owned_by=customer_owned("The person's customer.", inverse=("contacts", "People at or of the customer.")),
     writable_by=("unit", "customer"),
     order="name",
-    sortable=("created_at",),
+    sortable=("created_at", "updated_at"),
     search=("name", "title"),
 ):
     """A person at or of a customer."""
@@ -43,6 +43,8 @@ class ContactPoint(
     permission="contacts",
     writable_by=("unit", "customer"),
     order="created_at",
+    sortable=("updated_at",),
+    identifies=("value",),
 ):
     """A way to reach a contact."""
 

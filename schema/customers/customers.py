@@ -69,7 +69,7 @@ class Customer(
     owned_by=customer_itself,
     writable_by=("unit",),
     order="name",
-    sortable=("created_at",),
+    sortable=("created_at", "updated_at"),
     search=("name",),
     checks={
         "name_is_not_empty": "name <> ''",
@@ -132,6 +132,8 @@ class Identifier(
     permission="customers",
     writable_by=("unit",),
     order="created_at",
+    sortable=("updated_at",),
+    identifies=("value", "normalized"),
     unique=(unique("kind", "normalized", "source", among=GLOBAL),),
 ):
     """An identifier of a customer: an e-mail address, a telephone number, a key in another system."""

@@ -28,6 +28,7 @@ class IdentityReview(
     writable_by=("unit",),
     operations=("update",),
     order="created_at",
+    sortable=("updated_at",),
     unique=(unique("customer_id", "other_id", among=WITHIN_CUSTOMER),),
     checks={"other_id_is_another": "customer_id <> other_id"},
 ):

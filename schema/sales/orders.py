@@ -39,6 +39,8 @@ class Order(
     owned_by=customer_and_unit("The customer who ordered.", inverse=("orders", "The customer's orders.")),
     writable_by=("unit",),
     order="-placed_at",
+    sortable=("updated_at",),
+    identifies=("number",),
     timeline="placed_at",
     checks={"freight_below_zero_has_a_reason": "freight >= 0 or reason is not null"},
     overflow_columns=("freight", "net"),
@@ -50,7 +52,7 @@ class Order(
     placed_at: Column[datetime] = field(
         "Time when the customer ordered.", default=NOW, server_filled=True, sortable=True, writable="create"
     )
-    required_at: Column[datetime | None] = field("Time when the goods are due.")
+    required_at: Column[datetime | None] = field("Time when the goods are due.", sortable=True, null_as="infinity")
     shipped_at: Column[datetime | None] = field(
         "Time when the goods were sent; empty while they wait.", writable="create"
     )
@@ -124,6 +126,7 @@ class OrderItem(
     net: Column[MoneyAmount] = generated(
         "Quantity times price, less the discount, to four decimals in every currency.",
         "unit_price * quantity * (1 - discount)",
+        sortable=True,
     )
     reason: Column[str | None] = field(
         "Reason of a return or a credit, in one line; a quantity below one or a price below zero needs one. "

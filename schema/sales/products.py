@@ -8,6 +8,7 @@ class Product(
     prefix="prd",
     owned_by=any_key,
     order="name",
+    sortable=("updated_at",),
     search=("name", "category"),
     checks={"unit_price_is_not_negative": "unit_price >= 0"},
 ):

@@ -7,7 +7,7 @@ t$14 AS
 (SELECT t$12.k$0 AS k$0, sum(t$12.f$1) AS n$, CAST(coalesce(sum(t$12.f$0), 0) AS BIGINT) AS v$0 
 FROM (SELECT t$11.title AS k$0, count(*) AS f$0, count(*) AS f$1 
 FROM contacts AS t$11 
-WHERE t$11.search_text LIKE hub_pattern($2::VARCHAR) OR (t$11.search_text %> btrim(hub_fold($2::VARCHAR))) GROUP BY t$11.title) AS t$12 GROUP BY t$12.k$0)
+WHERE t$11.search_text LIKE hub_pattern($2::VARCHAR) OR (t$11.search_text %>> hub_spelling($2::VARCHAR)) GROUP BY t$11.title) AS t$12 GROUP BY t$12.k$0)
  SELECT (SELECT row_to_json(t$20) AS row_to_json_1 
 FROM (SELECT (SELECT row_to_json(t$10) AS row_to_json_2 
 FROM (SELECT (SELECT count(*) AS count_1 

@@ -35,6 +35,15 @@ OPERATORS = {
     "olderThan": "More than this long ago.",
     "isNull": "True matches null, false matches any value.",
 }
+FIELD_OPERATORS = {
+    "eq": "Equal to this field.",
+    "ne": "Not equal to this field; also matches if one of them is null.",
+    "lt": "Less or earlier than this field.",
+    "lte": "Less, earlier, or equal to this field.",
+    "gt": "Greater or later than this field.",
+    "gte": "Greater, later, or equal to this field.",
+}
+COMPARE, UNDER = "compare", "under"  # parts of a filter beside the fields
 JSON_OPERATORS = (
     FieldSpec("path", "list[str]", "Keys from the outermost inwards; a number selects a list element."),
     FieldSpec("eq", "Json | None", "Equal to this JSON value."),
@@ -148,7 +157,15 @@ def _filter_specs(entity: CatalogEntity, catalog: Catalog) -> Iterator[FieldSpec
     yield FieldSpec("not", f"{entity.name}Filter | None", "This condition must not hold.")
     yield FieldSpec("id", "IDFilter | None", "The row's id.")
     for column in entity.filterable.values():
-        yield FieldSpec(column.name, f"{_filter_name(column.scalar)} | None", str(column.column.comment))
+        filter_type = _filter_name(column.scalar)
+        annotation_text = "list[JSONFilter]" if column.scalar is scalars.JSON else filter_type
+        yield FieldSpec(column.name, f"{annotation_text} | None", str(column.column.comment))
+    if entity.declaration.tree is not None:
+        text = f"The {entity.name} with this id, and all below it in the tree; none if it is hidden."
+        yield FieldSpec(UNDER, "ID | None", text)
+    if comparable_fields(entity):
+        text = "Conditions that compare fields of the row with each other; all must hold."
+        yield FieldSpec(COMPARE, f"{entity.name}Comparison | None", text)
     for name, link in entity.links.items():
         if isinstance(link, ToOne):
             yield FieldSpec(
@@ -156,6 +173,34 @@ def _filter_specs(entity: CatalogEntity, catalog: Catalog) -> Iterator[FieldSpec
             )
         elif isinstance(link, ToMany):
             yield FieldSpec(name, f"{link.target.__name__}ListFilter | None", link.description)
+
+
+def comparable_fields(entity: CatalogEntity) -> dict[str, list[ColumnField]]:
+    """Returns the filterable columns that may be compared with each other, by the name of their type."""
+    fields: dict[str, list[ColumnField]] = {}
+    for column in entity.filterable.values():
+        if column.scalar.operators and column.name != "version":
+            fields.setdefault(column.scalar.name, []).append(column)
+    return {name: columns for name, columns in fields.items() if len(columns) > 1}
+
+
+def _comparisons(factory: TypeFactory, entity: CatalogEntity) -> None:
+    """Adds the inputs that compare fields: per type an enum of its fields, and the operators that take one."""
+    specs: list[FieldSpec] = []
+    for name, columns in comparable_fields(entity).items():
+        enum_name, comparison = f"{entity.name}{name}Field", f"{entity.name}{name}Comparison"
+        values = [(column.column.name.upper(), str(column.column.comment)) for column in columns]
+        factory.enum(enum_name, f"Fields of {entity.name} rows of type {name}.", values)
+        operators = [op for op in ("eq", "ne", *scalars.RANGE) if op in columns[0].scalar.operators]
+        factory.input(
+            comparison,
+            f"Compares with another field of the {entity.name} row; all must hold.",
+            [FieldSpec(operator, f"{enum_name} | None", FIELD_OPERATORS[operator]) for operator in operators],
+        )
+        specs += [FieldSpec(column.name, f"{comparison} | None", str(column.column.comment)) for column in columns]
+    if specs:
+        description = f"Conditions that compare fields of {entity.name} rows with each other; all must hold."
+        factory.input(f"{entity.name}Comparison", description, specs)
 
 
 def _list_filter(factory: TypeFactory, entity: CatalogEntity) -> None:
@@ -247,6 +292,7 @@ def for_entity(factory: TypeFactory, entity: CatalogEntity, catalog: Catalog) ->
         f"Conditions on {entity.name} rows; all must hold.",
         list(_filter_specs(entity, catalog)),
     )
+    _comparisons(factory, entity)
     _list_filter(factory, entity)
     _order_inputs(factory, entity, catalog)
     factory.enum(

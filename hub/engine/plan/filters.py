@@ -7,6 +7,7 @@ from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import CatalogEntity, ColumnField, camel_case
 from hub.engine.catalog.input_values import bad_input
 from hub.engine.catalog.scalars import ScalarType
+from hub.engine.graphql_types.inputs import COMPARE, UNDER
 from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
 from hub.engine.plan.context import PlanningContext, object_items, required_value
 from hub.engine.plan.parameters import ArgumentSource, Runtime
@@ -16,6 +17,8 @@ from hub.engine.plan.predicates import (
     And,
     Comparison,
     Exists,
+    FieldComparison,
+    InSubtree,
     Join,
     JsonComparison,
     Not,
@@ -81,10 +84,15 @@ def _condition(
         return Not(plan_filter(planning, tree, entity, argument))
     if name == "id":
         return _comparisons(planning, tree, None, scalars.ID, argument, prefix=entity.declaration.prefix)
+    if name == COMPARE:
+        return _field_comparisons(tree, entity, argument)
+    if name == UNDER and entity.declaration.tree is not None:
+        key = planning.key_parameter(required_value(tree, argument, "FILTER_INVALID"), entity, argument)
+        return InSubtree(entity, entity.declaration.tree, key)
     column = entity.columns.get(name)
     if column is not None:
         if column.scalar is scalars.JSON:
-            return _json_comparisons(planning, tree, column, argument)
+            return _json_conditions(planning, tree, column, argument)
         if isinstance(column.normal_form, RowNormalForm):
             return _row_comparisons(planning, tree, column, column.normal_form, argument, siblings)
         return _comparisons(planning, tree, column, column.scalar, argument)
@@ -167,6 +175,25 @@ def _row_comparisons(
         parameter = planning.spellings_parameter(required_value(part, path, "FILTER_INVALID"), known, normal_form, path)
         parts.append(Comparison(column, column.scalar, "in" if operator in ("eq", "in") else "notIn", parameter))
     return parts[0] if len(parts) == 1 else And(tuple(parts))
+def _field_comparisons(tree: ArgumentTree, entity: CatalogEntity, argument: str) -> Predicate:
+    assert isinstance(tree, dict)
+    fields = {column.column.name.upper(): column for column in entity.filterable.values()}
+    parts: list[Predicate] = []
+    for name, operators in tree.items():
+        assert isinstance(operators, dict | None)
+        for operator, part in (operators or {}).items():
+            other = required_value(part, f"{argument}.{name}.{operator}", "FILTER_INVALID").plan_value
+            parts.append(FieldComparison(entity.filterable[name], operator, fields[str(other)]))
+    return And(tuple(parts))
+
+
+def _json_conditions(planning: PlanningContext, tree: ArgumentTree, column: ColumnField, argument: str) -> Predicate:
+    """Conditions on several paths; an error names the index of one among several."""
+    conditions = object_items(tree)
+    if len(conditions) == 1:
+        return _json_comparisons(planning, conditions[0], column, argument)
+    indexed = enumerate(conditions)
+    return And(tuple(_json_comparisons(planning, part, column, f"{argument}[{index}]") for index, part in indexed))
 
 
 def _json_comparisons(planning: PlanningContext, tree: ArgumentTree, column: ColumnField, argument: str) -> Predicate:

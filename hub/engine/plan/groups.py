@@ -30,7 +30,7 @@ def plan_groups(
             "by",
             f"the fields are none, too many or repeated; give 1 to {MAX_GROUP_KEYS} different ones.",
         )
-    search_terms = plan_search(collector.planning, arguments.get("search"), "search")
+    search_terms = plan_search(collector.planning, arguments.get("search"), entity, "search")
     by_count = (
         isinstance(arguments.get("orderBy"), ArgumentValue)
         and cast(ArgumentValue, arguments["orderBy"]).plan_value == "COUNT"

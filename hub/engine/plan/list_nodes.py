@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hub.engine.plan.parameters import Parameter
-from hub.engine.plan.predicates import AggregateExpression
+from hub.engine.plan.predicates import AggregateExpression, Join
 from hub.model.declarations import AscDesc
 
 
@@ -42,11 +42,20 @@ class PagePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeSource:
+    """Rows by whose codes a search finds the rows that they belong to, and the columns of the codes."""
+
+    join: Join
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SearchTerms:
-    """The searched text and its words."""
+    """The searched text, its words, and the rows that are searched beside the list's own."""
 
     text: Parameter
     words: tuple[Parameter, ...]
+    sources: tuple[CodeSource, ...]
 
 
 @dataclass(frozen=True, slots=True)

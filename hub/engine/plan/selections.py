@@ -237,7 +237,7 @@ class SelectionPlanner:
         field: str,
     ) -> tuple[ConnectionPlan, ResolverTree | None]:
         """A connection over rows."""
-        search_terms = plan_search(self.planning, arguments.get("search"), "search")
+        search_terms = plan_search(self.planning, arguments.get("search"), entity, "search")
         where = plan_filter(self.planning, arguments.get("filter"), entity, "filter")
         keys = plan_order(
             self.planning, arguments.get("orderBy"), entity, "orderBy", uses_search=search_terms is not None

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from hub.engine.plan.nodes import Constant, GroupKey, GroupKeyFields, GroupNodes, Groups, Stats, TotalCount
 from hub.engine.plan.predicates import And
 from hub.engine.sql.aggregates import AggregateScan, StatsTree
-from hub.engine.sql.conditions import condition, row_visibility, search_condition
+from hub.engine.sql.conditions import condition, row_visibility
 from hub.engine.sql.connections import limit_expression
 from hub.engine.sql.expressions import (
     EMPTY_LIST,
@@ -19,6 +19,7 @@ from hub.engine.sql.expressions import (
     sql_literal,
     text,
 )
+from hub.engine.sql.search import search_condition
 
 
 def compile_groups(node: Groups, aliases: AliasGenerator) -> Value:
@@ -28,7 +29,7 @@ def compile_groups(node: Groups, aliases: AliasGenerator) -> Value:
     source = SelectSource(aliases, aliases.for_table(node.entity.table), grouped=True)
     conditions = row_visibility(aliases, node.entity, source.row)
     conditions += [condition(source, node.where)] if node.where != And(()) else []
-    conditions += [search_condition(node.search, source.row)] if node.search else []
+    conditions += [search_condition(node.search, node.entity, source)] if node.search else []
     scan = AggregateScan(source.row)
     trees = {
         id(part): StatsTree.for_stats(scan, part)
@@ -51,10 +52,11 @@ def compile_groups(node: Groups, aliases: AliasGenerator) -> Value:
 def _aggregate_groups(
     node: Groups, trees: dict[int, StatsTree], scan_rows: sa.FromClause, count: Value, aliases: AliasGenerator
 ) -> Value:
-    keys = [scan_rows.c[f"k${index}"] for index in range(len(node.keys))]
+    keys = [_group_start(key, scan_rows.c[f"k${index}"]).label(f"k${index}") for index, key in enumerate(node.keys)]
     leaves = [leaf for tree in trees.values() for leaf in tree.leaves()]
     values = [leaf.value(scan_rows, aliases.next()).label(f"v${index}") for index, leaf in enumerate(leaves)]
-    select = sa.select(*keys, sa.func.sum(count).label("n$"), *values).select_from(scan_rows).group_by(*keys)
+    select = sa.select(*keys, sa.func.sum(count).label("n$"), *values).select_from(scan_rows)
+    select = select.group_by(*(key.element for key in keys))
     groups = select.correlate_except(scan_rows).cte(aliases.next())
     order = [groups.c[key.name].asc().nulls_last() for key in keys]
     order = [groups.c["n$"].desc(), *order] if node.by_count else order
@@ -113,5 +115,23 @@ def _group_expression(key: GroupKey, row: sa.FromClause) -> Value:
     bucket = sql_literal(f"'{key.bucket}'")
     if key.column.scalar.name == "Date":
         return sa.cast(sa.func.date_trunc(bucket, sa.cast(value, sa.DateTime())), sa.Date)
-    timezone = sql_literal("'UTC'") if key.timezone is None else param(key.timezone)
-    return sa.func.date_trunc(bucket, value, timezone)
+    if key.timezone is None:
+        return sa.func.date_trunc(bucket, value, sql_literal("'UTC'"))
+    timezone = param(key.timezone)
+    local = sa.func.date_trunc(bucket, _at_time_zone(value, timezone))
+    if key.bucket != "hour":
+        return local
+    hour = sa.func.date_trunc(bucket, value, timezone)
+    # An hour in which the clock changes is rare, and the function that finds its start is slow.
+    return sa.case((_at_time_zone(hour, timezone) == local, hour), else_=sa.func.hub_hour_start(value, timezone))
+
+
+def _at_time_zone(value: Value, timezone: Value) -> Value:
+    return sa.func.timezone(timezone, value)
+
+
+def _group_start(key: GroupKey, value: Value) -> Value:
+    """The key of a group from the value that its rows share: the local start of an interval becomes a point in time."""
+    if key.timezone is None or key.bucket == "hour":
+        return value
+    return sa.func.hub_interval_start(value, param(key.timezone))

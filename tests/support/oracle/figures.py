@@ -121,9 +121,19 @@ def bucket_start(bucket: str, value: date, zone: ZoneInfo) -> date:
         return _first_day(bucket, value)
     local = value.astimezone(zone)
     if bucket == "HOUR":
-        # Within the hour the offset stays, even when the clock goes back.
-        return value - timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+        return _hour_start(local)
     return datetime.combine(_first_day(bucket, local.date()), time(), zone).astimezone(UTC)
+
+
+def _hour_start(local: datetime) -> datetime:
+    """Back to the whole hour, or to the second in which the clock was changed."""
+    second = local.astimezone(UTC).replace(microsecond=0)
+    shift = local.utcoffset()
+    for _ in range(local.minute * 60 + local.second):
+        if (second - timedelta(seconds=1)).astimezone(local.tzinfo).utcoffset() != shift:
+            break
+        second -= timedelta(seconds=1)
+    return second
 
 
 def _first_day(bucket: str, day: date) -> date:

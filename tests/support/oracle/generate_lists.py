@@ -10,10 +10,14 @@ from oracle import text
 from oracle.data import DataRecord, non_null_values
 from oracle.generate import OperationDraw
 from oracle.generate_filters import FilterGenerator
+from oracle.lists import MAX_WORDS
 from oracle.values import timestamp_text
 
 ArgumentValues = dict[str, Any]
-ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo", "Asia/Kolkata", "Pacific/Auckland")
+ZONES = (
+    *("UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo", "Asia/Kolkata", "Pacific/Auckland"),
+    *("Atlantic/Azores", "Australia/Lord_Howe", "America/Sao_Paulo", "America/St_Johns", "Asia/Beirut"),
+)
 
 
 class ListArgumentGenerator:
@@ -86,6 +90,8 @@ class ListArgumentGenerator:
 
     def query(self, entity: CatalogEntity, witness: DataRecord | None) -> str:
         """Words out of the witness's text, as they stand there or misspelt."""
+        if witness and self.draw.chance(0.3) and (known_by := self._code(entity, witness)):
+            return known_by
         words = str(witness["search_text"] if witness else "a").split()
         if not words:
             return "a"
@@ -95,6 +101,21 @@ class ListArgumentGenerator:
         if witness and not text.matches_search(text.words(spelled), witness["search_text"]):
             return str(self.draw.pick(words))
         return spelled
+
+    def _code(self, entity: CatalogEntity, witness: DataRecord) -> str | None:
+        """A value that the witness is known by, as it stands there or a part of it."""
+        values = [
+            row[column]
+            for source in self.draw.catalog.identifying(entity)
+            for row in self.draw.data.linked(source.name, "customer_id", witness["id"])
+            for column in source.declaration.identifies
+        ]
+        codes = [value for value in values if text.words(value) and len(text.words(value)) <= MAX_WORDS]
+        if not codes:
+            return None
+        value = str(self.draw.pick(codes))
+        self.draw.record_features("search: code")
+        return self.draw.pick((value, value.upper(), value[: max(3, len(value) // 2)]))
 
     def _misspelt(self, word: str) -> str:
         if len(word) < 4 or self.draw.chance(0.5):
