@@ -48,7 +48,7 @@ FROM (SELECT coalesce(json_agg(t$35), '[]'::json) AS l$0
 FROM (SELECT t$34.name AS name 
 FROM customers AS t$34 
 WHERE t$34.unit_id = t$33.id AND (t$34.search_text LIKE hub_pattern($13::VARCHAR) OR (t$34.search_text %> btrim(hub_fold($13::VARCHAR)))) ORDER BY CASE WHEN (t$34.search_text = hub_fold($14::VARCHAR)) THEN 0 WHEN starts_with(t$34.search_text, rtrim(hub_fold($14::VARCHAR))) THEN 1 WHEN (strpos(t$34.search_text, btrim(hub_fold($14::VARCHAR))) > 0) THEN 2 ELSE 3 END ASC, -word_similarity(btrim(hub_fold($14::VARCHAR)), t$34.search_text) ASC, t$34.id ASC 
- LIMIT 20) AS t$35) AS t$36) AS t$37) AS customers 
+ LIMIT 10) AS t$35) AS t$36) AS t$37) AS customers 
 FROM org_units AS t$33 
 WHERE t$33.code = $15::VARCHAR ORDER BY t$33.name ASC, t$33.id ASC 
  LIMIT 20) AS t$38) AS t$39) AS t$40) AS nested) AS t$41) AS anon_1
