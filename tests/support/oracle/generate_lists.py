@@ -71,7 +71,7 @@ class ListArgumentGenerator:
         columns = list(target.aggregable)
         numbers = [candidate for candidate in columns if candidate.scalar.is_number]
         number_functions = ("SUM", "SUM", "AVG", "AVG", "AVG") * 3 if numbers else ()
-        by = self.draw.pick(("COUNT", "MIN", "MAX") * 2 + number_functions)
+        by = self.draw.pick(("COUNT", "MIN", "MIN", "MAX") * 2 + number_functions)
         self.draw.record_features(f"order: {by}")
         sort_input: ArgumentValues = {"by": by}
         if by != "COUNT":
