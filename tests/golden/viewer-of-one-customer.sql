@@ -133,33 +133,33 @@ FROM contact_points AS t$119
 WHERE t$119.id = t$110.key AND t$119.customer_id = $1::UUID) AS t$120) WHEN (t$110.type = 'adr') THEN (SELECT row_to_json(t$122) AS row_to_json_31 
 FROM (SELECT 'adr_' || replace(CAST(t$121.id AS TEXT), '-', '') AS id 
 FROM addresses AS t$121 
-WHERE t$121.id = t$110.key AND t$121.customer_id = $1::UUID) AS t$122) WHEN (t$110.type = 'rvw') THEN (SELECT row_to_json(t$124) AS row_to_json_32 
-FROM (SELECT 'rvw_' || replace(CAST(t$123.id AS TEXT), '-', '') AS id 
-FROM identity_reviews AS t$123 
-WHERE t$123.id = t$110.key AND t$123.customer_id = $1::UUID) AS t$124) WHEN (t$110.type = 'unt') THEN (SELECT row_to_json(t$126) AS row_to_json_33 
-FROM (SELECT 'unt_' || replace(CAST(t$125.id AS TEXT), '-', '') AS id 
-FROM org_units AS t$125 
-WHERE false) AS t$126) WHEN (t$110.type = 'stf') THEN (SELECT row_to_json(t$128) AS row_to_json_34 
-FROM (SELECT 'stf_' || replace(CAST(t$127.id AS TEXT), '-', '') AS id 
-FROM staff AS t$127 
-WHERE false) AS t$128) WHEN (t$110.type = 'prd') THEN (SELECT row_to_json(t$130) AS row_to_json_35 
-FROM (SELECT 'prd_' || replace(CAST(t$129.id AS TEXT), '-', '') AS id 
-FROM products AS t$129 
-WHERE t$129.id = t$110.key) AS t$130) WHEN (t$110.type = 'ord') THEN (SELECT row_to_json(t$132) AS row_to_json_36 
-FROM (SELECT 'ord_' || replace(CAST(t$131.id AS TEXT), '-', '') AS id 
-FROM orders AS t$131 
-WHERE t$131.id = t$110.key AND t$131.customer_id = $1::UUID) AS t$132) WHEN (t$110.type = 'itm') THEN (SELECT row_to_json(t$134) AS row_to_json_37 
-FROM (SELECT 'itm_' || replace(CAST(t$133.id AS TEXT), '-', '') AS id 
-FROM order_items AS t$133 
-WHERE t$133.id = t$110.key AND t$133.customer_id = $1::UUID) AS t$134) WHEN (t$110.type = 'int') THEN (SELECT row_to_json(t$136) AS row_to_json_38 
-FROM (SELECT 'int_' || replace(CAST(t$135.id AS TEXT), '-', '') AS id 
-FROM interactions AS t$135 
-WHERE t$135.id = t$110.key AND t$135.customer_id = $1::UUID) AS t$136) WHEN (t$110.type = 'sco') THEN (SELECT row_to_json(t$138) AS row_to_json_39 
-FROM (SELECT 'sco_' || replace(CAST(t$137.id AS TEXT), '-', '') AS id 
-FROM scores AS t$137 
-WHERE t$137.id = t$110.key AND t$137.customer_id = $1::UUID) AS t$138) WHEN (t$110.type = 'cns') THEN (SELECT row_to_json(t$140) AS row_to_json_40 
-FROM (SELECT 'cns_' || replace(CAST(t$139.id AS TEXT), '-', '') AS id 
-FROM consents AS t$139 
+WHERE t$121.id = t$110.key AND t$121.customer_id = $1::UUID) AS t$122) WHEN (t$110.type = 'unt') THEN (SELECT row_to_json(t$124) AS row_to_json_32 
+FROM (SELECT 'unt_' || replace(CAST(t$123.id AS TEXT), '-', '') AS id 
+FROM org_units AS t$123 
+WHERE false) AS t$124) WHEN (t$110.type = 'stf') THEN (SELECT row_to_json(t$126) AS row_to_json_33 
+FROM (SELECT 'stf_' || replace(CAST(t$125.id AS TEXT), '-', '') AS id 
+FROM staff AS t$125 
+WHERE false) AS t$126) WHEN (t$110.type = 'prd') THEN (SELECT row_to_json(t$128) AS row_to_json_34 
+FROM (SELECT 'prd_' || replace(CAST(t$127.id AS TEXT), '-', '') AS id 
+FROM products AS t$127 
+WHERE t$127.id = t$110.key) AS t$128) WHEN (t$110.type = 'ord') THEN (SELECT row_to_json(t$130) AS row_to_json_35 
+FROM (SELECT 'ord_' || replace(CAST(t$129.id AS TEXT), '-', '') AS id 
+FROM orders AS t$129 
+WHERE t$129.id = t$110.key AND t$129.customer_id = $1::UUID) AS t$130) WHEN (t$110.type = 'itm') THEN (SELECT row_to_json(t$132) AS row_to_json_36 
+FROM (SELECT 'itm_' || replace(CAST(t$131.id AS TEXT), '-', '') AS id 
+FROM order_items AS t$131 
+WHERE t$131.id = t$110.key AND t$131.customer_id = $1::UUID) AS t$132) WHEN (t$110.type = 'int') THEN (SELECT row_to_json(t$134) AS row_to_json_37 
+FROM (SELECT 'int_' || replace(CAST(t$133.id AS TEXT), '-', '') AS id 
+FROM interactions AS t$133 
+WHERE t$133.id = t$110.key AND t$133.customer_id = $1::UUID) AS t$134) WHEN (t$110.type = 'sco') THEN (SELECT row_to_json(t$136) AS row_to_json_38 
+FROM (SELECT 'sco_' || replace(CAST(t$135.id AS TEXT), '-', '') AS id 
+FROM scores AS t$135 
+WHERE t$135.id = t$110.key AND t$135.customer_id = $1::UUID) AS t$136) WHEN (t$110.type = 'cns') THEN (SELECT row_to_json(t$138) AS row_to_json_39 
+FROM (SELECT 'cns_' || replace(CAST(t$137.id AS TEXT), '-', '') AS id 
+FROM consents AS t$137 
+WHERE t$137.id = t$110.key AND t$137.customer_id = $1::UUID) AS t$138) WHEN (t$110.type = 'rvw') THEN (SELECT row_to_json(t$140) AS row_to_json_40 
+FROM (SELECT 'rvw_' || replace(CAST(t$139.id AS TEXT), '-', '') AS id 
+FROM identity_reviews AS t$139 
 WHERE t$139.id = t$110.key AND t$139.customer_id = $1::UUID) AS t$140) WHEN (t$110.type = 'whk') THEN (SELECT row_to_json(t$142) AS row_to_json_41 
 FROM (SELECT 'whk_' || replace(CAST(t$141.id AS TEXT), '-', '') AS id 
 FROM webhooks AS t$141 
