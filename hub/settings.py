@@ -135,7 +135,7 @@ class Settings(BaseSettings):
     field_limit: int = Field(500, ge=1, description="Fields per operation, with fragments expanded.")
     token_limit: int = Field(2_000, ge=1, description="Tokens per document.")
     root_field_limit: int = Field(20, ge=1, description="Root fields per operation.")
-    directive_limit: int = Field(10, ge=0, description="Directives per operation.")
+    directive_limit: int = Field(100, ge=0, description="Directives per operation.")
     error_limit: int = Field(5, ge=1, description="Errors reported per response.")
     cost_limit: int = Field(5_000, ge=1, description="Estimated cost of one operation: the rows that it could read.")
     page_limit: int = Field(100, ge=1, description="Maximum of `first` and `last`.")

@@ -3,6 +3,7 @@
 A client's mistakes become error responses; only faults of the hub are raised."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from time import perf_counter
 from types import MappingProxyType
 from typing import Any
@@ -67,6 +68,7 @@ class Engine:
             errors=settings.error_limit,
             cost=settings.cost_limit,
             page=settings.page_limit,
+            change_retention=timedelta(days=settings.change_retention),
         )
         self._schema = schema
         self._limits = limits
@@ -157,7 +159,7 @@ class Engine:
         return variables
 
     def _planner(self, operation: Operation, variables: Mapping[str, Any]) -> OperationPlanner:
-        return OperationPlanner(self._schema, variables, operation.fragments, self._limits.page)
+        return OperationPlanner(self._schema, variables, operation.fragments, self._limits)
 
     def _compile_query(self, operation: Operation, variables: Mapping[str, Any], binding: Binding) -> CompiledQuery:
         plan = self._planner(operation, variables).plan_query(operation.node.selection_set, binding)

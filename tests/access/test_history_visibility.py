@@ -228,7 +228,7 @@ class HistoryRules:
 
 CHANGES = "totalCount nodes { operation version before { version } after { version } }"
 VERSIONS = " ".join(f"... on {name} {{ version }}" for name in CATALOG.entities)
-NODE = f"query ($id: ID!, $at: DateTime) {{ node(id: $id, asOf: $at) {{ {VERSIONS} }} }}"
+NODE = f"query ($id: ID!, $at: DateTime!) {{ nodeAsOf(id: $id, at: $at) {{ {VERSIONS} }} }}"
 
 
 def history_document(entity: CatalogEntity, moments: int) -> str:

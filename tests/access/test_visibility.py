@@ -211,7 +211,7 @@ async def test_counts_figures_and_groups_are_those_of_the_visible_rows(
       customers(filter: %s) { totalCount nodes { name } stats { count min { createdAt } } }
       orders(first: 100, filter: %s) { totalCount nodes { number } stats { sum { net { amount } } avg { total { amount } } } }
       orderItems(filter: %s) { stats { count sum { quantity } max { createdAt } } }
-      customersGrouped(by: { field: COUNTRY }, orderBy: COUNT, filter: %s) { totalCount nodes { key { country } } }
+      customersGrouped(by: { field: COUNTRY }, orderBy: { by: COUNT }, filter: %s) { totalCount nodes { key { country } } }
       interactionsGrouped(by: { field: KIND }, filter: %s) { nodes { key { kind } stats { count } } }
     }"""
     theirs = f"{{ customer: {same} }}"

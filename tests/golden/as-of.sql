@@ -330,7 +330,7 @@ WHERE t$12.row_id = t$10.key AND t$12.table_name = CASE WHEN (t$10.type = 'cus':
 FROM change_log AS t$13 
 WHERE t$13.row_id = t$10.key AND t$13.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text END ORDER BY t$13.id DESC 
  LIMIT 1) AS last$
- LIMIT ALL OFFSET 0) AS t$14) END AS node, CASE WHEN hub_as_of($8::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$129) AS row_to_json_21 
+ LIMIT ALL OFFSET 0) AS t$14) END AS "nodeAsOf", CASE WHEN hub_as_of($8::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$129) AS row_to_json_21 
 FROM (SELECT t$125.name AS name 
 FROM jsonb_populate_record(null::customers, coalesce(coalesce((SELECT coalesce(t$121.after, '{}'::jsonb) AS coalesce_7 
 FROM change_log AS t$121 

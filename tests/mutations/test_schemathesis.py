@@ -90,7 +90,7 @@ PAGE = " edges { cursor node { __typename id } } pageInfo { hasNextPage hasPrevi
 
 def richer(query: str) -> str:
     """A query that seldom asks a list for more than its count, asking for the rest of it too, and from one end only."""
-    more = " nodes { stats { count } }\n" if "Grouped(" in query else PAGE
+    more = " edges { cursor node { stats { count } } } pageInfo { endCursor }\n" if "Grouped(" in query else PAGE
     return LAST.sub(r"\1", query.replace(COUNT, COUNT + more))
 
 

@@ -202,7 +202,9 @@ def rows_requested(field: FieldNode, parent_type: SelectableType, values: Variab
     if field.name.value == "list":
         return LIMITS.rows
     pages = [max(0, arguments[name]) for name in ("first", "last") if isinstance(arguments.get(name), int)]
-    default = 6 if (parent_type.name, field.name.value) == ("Query", "aa") else LIMITS.default_page
+    default = (
+        6 if (parent_type.name, field.name.value) == ("Query", "aa") else 20 if parent_type.name == "Query" else 10
+    )
     return max(pages, default=default)
 
 

@@ -39,7 +39,6 @@ ELSEWHERE = {
     "IDEMPOTENCY_KEY_REUSED": "needs two operations: test_idempotency.py",
     "LIVE_LIMIT": "of streams: test_change_streams.py",
     "STREAM_ENDED": "of streams: test_change_streams.py",
-    "AS_OF_EXPIRED": "needs a log that was cut: test_as_of.py",
     "CURSOR_EXPIRED": "of changes: test_cursors.py",
     "CURSOR_AHEAD": "of changes: test_cursors.py",
     "CURSOR_FORKED": "of changes: test_cursors.py",

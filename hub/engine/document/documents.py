@@ -26,9 +26,10 @@ from graphql import (
 from hub.engine.cache import ByteBudgetCache
 from hub.engine.document.coercion import CoerceFunction, InputCoercers
 from hub.engine.document.cost import CostFormula, CostModel
-from hub.engine.document.limits import DocumentSize, LimitChecker, Limits, scan_text
+from hub.engine.document.cost_report import cost_error
+from hub.engine.document.limits import DocumentSize, LimitChecker, Limits, node_locations, scan_text
 from hub.engine.document.validation import DocumentValidator
-from hub.errors import BadInput, LimitExceeded
+from hub.errors import BadInput
 
 OperationType = Literal["query", "mutation", "subscription"]
 
@@ -74,6 +75,7 @@ class Operation:
     # Only the schema is selected, and perhaps `__typename`.
     introspection_only: bool
     _cost: CostFormula
+    _cost_model: CostModel
     _max_cost: int
     _defaults: Mapping[str, object]
     # What later stages cache with this operation; each bounds its own entries.
@@ -81,14 +83,10 @@ class Operation:
 
     def cost(self, variables: Mapping[str, object]) -> int:
         """The rows that the operation could touch with these coerced values; raises LimitExceeded above the limit."""
-        requested = self._cost.evaluate({**self._defaults, **variables})
+        values = {**self._defaults, **variables}
+        requested = self._cost.evaluate(values)
         if requested > self._max_cost:
-            raise LimitExceeded(
-                f"The operation could touch {requested:,} rows; {self._max_cost:,} are allowed."
-                " Ask for smaller pages (first, last) or for fewer lists inside lists.",
-                code="COST_LIMIT",
-                extensions={"requested": requested, "allowed": self._max_cost},
-            )
+            raise cost_error(self._cost_model, self.node, self.fragments, values, requested, self._max_cost)
         return requested
 
     def try_coerce(self, values: Mapping[str, object]) -> Mapping[str, object] | None:
@@ -121,11 +119,10 @@ class Document:
             choices = ", ".join(repr(choice) for choice in list(self.operations)[:10] if choice is not None)
             problem = "has several operations" if name is None else f"has no operation {name[:63]!r}"
             remedy = f"set operationName to one of {choices}" if choices else "leave operationName out"
-            raise BadInput(
-                f"The document {problem}; {remedy}.",
-                code="OPERATION_UNKNOWN",
-                argument="operationName",
-            )
+            error = BadInput(f"The document {problem}; {remedy}.", code="OPERATION_UNKNOWN", argument="operationName")
+            nodes = [candidate.node for candidate in self.operations.values()]
+            error.locations = node_locations(nodes[-1]) if nodes else ()
+            raise error
         return operation
 
 
@@ -198,6 +195,7 @@ class DocumentStore:
             has_introspection=size.introspection > 0,
             introspection_only=size.introspection > 0 and size.stored_fields == 0,
             _cost=self._cost_model.cost_of(node, fragments),
+            _cost_model=self._cost_model,
             _max_cost=self._limits.cost,
             _defaults={variable.name: variable.default for variable in variables if variable.default is not Undefined},
         )

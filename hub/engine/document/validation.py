@@ -281,7 +281,7 @@ class DocumentValidator:
             message = (
                 "Too many fields of the document share a response key to compare them all. Drop the repeated ones."
             )
-            context.errors.append(graphql_error("OVERLAP_LIMIT", message))
+            context.errors.append(graphql_error("OVERLAP_LIMIT", message, document.definitions[0]))
         return context.errors
 
 

@@ -29,6 +29,7 @@ from hub.db.transaction import (
     read_only_connection,
     transaction,
 )
+from hub.engine.document.limits import node_locations
 from hub.engine.execution.compiled_operation import CompiledOperation
 from hub.engine.execution.mutation_arguments import (
     argument_error,
@@ -42,7 +43,6 @@ from hub.engine.execution.mutation_arguments import (
 from hub.engine.execution.single_statement import SingleStatement, combine
 from hub.engine.graphql_types.mutation_types import MutationField
 from hub.engine.graphql_types.schema_builder import Schema
-from hub.engine.plan.fields import source_location
 from hub.engine.plan.operations import MutationFieldPlan
 from hub.engine.plan.parameters import ExecutionContext
 from hub.errors import BadInput, HubError, Unavailable
@@ -225,7 +225,7 @@ class MutationExecutor:
                     parts.append(await self._execute_field(tx, field, field_arguments, context, errors))
                 except HubError as rejected:
                     rejected.path = rejected.path or (field.field_plan.key,)
-                    rejected.locations = rejected.locations or source_location(field.field_plan.node)
+                    rejected.locations = rejected.locations or node_locations(field.field_plan.node)
                     raise
             response = b'{"data":{' + b",".join(parts) + b"}"
             if errors:

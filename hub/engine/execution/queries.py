@@ -17,7 +17,8 @@ from hub.engine.execution.subscriptions import (
     SubscriptionSource,
     compile_subscription,
 )
-from hub.engine.plan.nodes import Constant, ResolvedInPython
+from hub.engine.plan.codecs import PastTimestampCodec
+from hub.engine.plan.nodes import Constant, Plan, ResolvedInPython, RowById, RowsByIds
 from hub.engine.plan.operations import QueryPlan
 from hub.engine.plan.parameters import ExecutionContext
 from hub.engine.request import StageTimer
@@ -77,7 +78,13 @@ class QueryExecutor:
             body = orjson.dumps({key: getattr(node, "text", None) for key, node in plan.roots})
         else:
             timer.statements += 1
-            body = await self._pool.fetch_json(query.statement.text, arguments, custom_plan=query.statement.custom_plan)
+            try:
+                body = await self._pool.fetch_json(
+                    query.statement.text, arguments, custom_plan=query.statement.custom_plan
+                )
+            except HubError as error:
+                _locate_expired(error, plan, context)
+                raise
         timer.finish_stage("sql")
         changes_pages = {
             changes_root.root.key: await self._changes_page(changes_root, context)
@@ -114,6 +121,19 @@ class QueryExecutor:
             error.path = error.path or (changes_root.root.key,)
             raise
         return orjson.Fragment(b"[" + b",".join(messages) + b"]")
+
+
+def _locate_expired(error: HubError, plan: Plan, context: ExecutionContext) -> None:
+    """Adds the argument and the place of the plan's earliest time, if the log no longer reaches that time."""
+    times = [node.as_of for _, node in plan.roots if isinstance(node, RowById | RowsByIds) and node.as_of is not None]
+    if error.code != "AS_OF_EXPIRED" or not times:
+        return
+    earliest = min(times, key=lambda parameter: parameter.evaluate(context))
+    assert isinstance(earliest.codec, PastTimestampCodec)
+    error.argument = earliest.codec.argument
+    error.message = error.message.replace("asOf", error.argument, 1)
+    if earliest.location is not None:
+        error.path, error.locations = earliest.location
 
 
 def _root_fragments(body: bytes) -> Mapping[str, orjson.Fragment]:

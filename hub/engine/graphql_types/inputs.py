@@ -8,6 +8,7 @@ from typing import Any
 
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import Catalog, CatalogEntity, ColumnField, with_article
+from hub.engine.catalog.page_sizes import NESTED_PAGE, ROOT_PAGE
 from hub.engine.catalog.scalars import ScalarType
 from hub.engine.graphql_types.type_factory import FieldSpec, TypeFactory
 from hub.model.declarations import ToMany, ToOne
@@ -15,7 +16,7 @@ from hub.model.declarations import ToMany, ToOne
 TIME_BUCKETS = ("HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
 AGGREGATE_FUNCTIONS = {
     "COUNT": "Number of rows.",
-    "SUM": "Sum; 0 without rows.",
+    "SUM": "Sum; null without rows, as in SQL.",
     "AVG": "Average.",
     "MIN": "Least value.",
     "MAX": "Greatest value.",
@@ -126,7 +127,6 @@ def shared_inputs(factory: TypeFactory) -> None:
         [(b, f"One {b.lower()}.") for b in TIME_BUCKETS],
     )
     factory.enum("AggregateFunction", "Aggregate over the rows of a list.", list(AGGREGATE_FUNCTIONS.items()))
-    factory.enum("GroupOrder", "Sort order of groups.", [("KEY", "By key."), ("COUNT", "Largest first.")])
 
 
 def enum(factory: TypeFactory, enum_class: type[Enum], description: str) -> None:
@@ -228,7 +228,7 @@ def _list_filter(factory: TypeFactory, entity: CatalogEntity) -> None:
                     *currency,
                 ],
             )
-    sums = [(n, "Sum", t) for n, t in (("sum", "Sums; 0 without rows."), ("avg", "Averages.")) if numbers]
+    sums = [(n, "Sum", t) for n, t in (("sum", "Sums; null without rows, as in SQL."), ("avg", "Averages.")) if numbers]
     aggregates = [*sums, ("min", "Range", "Least values."), ("max", "Range", "Greatest values.")]
     factory.input(
         f"{entity.name}ListFilter",
@@ -284,6 +284,51 @@ def _order_inputs(factory: TypeFactory, entity: CatalogEntity, catalog: Catalog)
     )
 
 
+def group_links(entity: CatalogEntity) -> list[tuple[str, ToOne]]:
+    """Returns the links behind which rows can be grouped: those to one row of one type."""
+    return [(name, link) for name, link in entity.links.items() if isinstance(link, ToOne)]
+
+
+def _group_inputs(factory: TypeFactory, entity: CatalogEntity, catalog: Catalog) -> None:
+    fields = [(field.column.name.upper(), str(field.column.comment)) for field in groupable(entity)]
+    factory.enum(
+        f"{entity.name}GroupField",
+        f"Fields that {entity.name} rows can be grouped by.",
+        [("ID", "The row's id."), *fields],
+    )
+    links = [
+        FieldSpec(name, f"{catalog.target(link.target).name}GroupBy | None", link.description)
+        for name, link in group_links(entity)
+    ]
+    if links:
+        factory.input(f"{entity.name}GroupByLink", "One link to the row whose field is grouped by.", links)
+    followed = [FieldSpec("link", f"{entity.name}GroupByLink | None", "A field of a linked row to group by.")]
+    factory.input(
+        f"{entity.name}GroupBy",
+        "One part of a group's key: a field, or a field of a linked row.",
+        [
+            FieldSpec("field", f"{entity.name}GroupField | None", "The field to group by."),
+            *(followed if links else ()),
+            FieldSpec("bucket", "TimeBucket | None", "Interval that times are grouped by."),
+            FieldSpec("timezone", "str | None", "IANA time zone of the intervals; UTC by default."),
+        ],
+    )
+    currency = [FieldSpec("currency", "str | None", "Currency of the amounts; required for money.")]
+    factory.input(
+        f"{entity.name}GroupOrderBy",
+        "One sort key of groups: a part of their key, or an aggregate over their rows.",
+        [
+            FieldSpec("key", f"{entity.name}GroupBy | None", "A part of `by`, without bucket and time zone."),
+            FieldSpec("by", "AggregateFunction | None", "The aggregate function."),
+            FieldSpec("field", f"{entity.name}AggregateField | None", "The aggregated field; none for COUNT."),
+            *(currency if entity.currency else ()),
+            FieldSpec(
+                "direction", "SortDirection | None", "Direction; ASC by default. Groups without a value come last."
+            ),
+        ],
+    )
+
+
 def for_entity(factory: TypeFactory, entity: CatalogEntity, catalog: Catalog) -> None:
     """Adds the inputs of one entity."""
     _enums(factory, entity)
@@ -295,26 +340,25 @@ def for_entity(factory: TypeFactory, entity: CatalogEntity, catalog: Catalog) ->
     _comparisons(factory, entity)
     _list_filter(factory, entity)
     _order_inputs(factory, entity, catalog)
-    factory.enum(
-        f"{entity.name}GroupField",
-        f"Fields that {entity.name} rows can be grouped by.",
-        [(field.column.name.upper(), str(field.column.comment)) for field in groupable(entity)],
-    )
-    factory.input(
-        f"{entity.name}GroupBy",
-        "One part of a group's key.",
-        [
-            FieldSpec("field", f"{entity.name}GroupField", "The field to group by."),
-            FieldSpec("bucket", "TimeBucket | None", "Interval that times are grouped by."),
-            FieldSpec("timezone", "str | None", "IANA time zone of the intervals; UTC by default."),
-        ],
-    )
+    _group_inputs(factory, entity, catalog)
     for lookup in entity.declaration.lookups:
         specs = []
         for name, (column, required) in lookup.arguments.items():
             type_name = column.type.enum_class.__name__ if hasattr(column.type, "enum_class") else "str"
             specs.append(FieldSpec(name, type_name + ("" if required else " | None"), str(column.comment)))
         factory.input(f"{entity.name}By{lookup.name.capitalize()}", lookup.description, specs)
+
+
+def page_arguments(rows: str, *, nested: bool) -> tuple[FieldSpec, ...]:
+    """Returns the arguments that select a page; a list inside another row has a smaller default."""
+    default = NESTED_PAGE if nested else ROOT_PAGE
+    size = f"Number of {rows} from the start, at most 100; {default} if `first` and `last` are omitted."
+    return (
+        FieldSpec("first", "int | None", size),
+        FieldSpec("after", "Cursor | None", f"Only {rows} after this cursor."),
+        FieldSpec("last", "int | None", f"Number of {rows} from the end, at most 100."),
+        FieldSpec("before", "Cursor | None", f"Only {rows} before this cursor."),
+    )
 
 
 def group_arguments(entity: CatalogEntity) -> tuple[FieldSpec, ...]:
@@ -328,10 +372,8 @@ def group_arguments(entity: CatalogEntity) -> tuple[FieldSpec, ...]:
         FieldSpec("by", f"list[{entity.name}GroupBy]", "The parts of the groups' keys, at most 4."),
         FieldSpec("filter", f"{entity.name}Filter | None", "Only rows that match this filter."),
         *search,
-        FieldSpec("orderBy", "GroupOrder | None", "Sort order of the groups; KEY by default."),
         FieldSpec(
-            "first",
-            "int | None",
-            "Number of groups, at most 100; 20 by default. Groups have no further pages: narrow the filter instead.",
+            "orderBy", f"list[{entity.name}GroupOrderBy] | None", "Sort order of the groups; the key breaks ties."
         ),
+        *page_arguments("groups", nested=False),
     )

@@ -15,9 +15,9 @@ from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import CatalogEntity, upper_snake
 from hub.engine.catalog.input_values import bad_input, enum_value
 from hub.engine.graphql_types.subscription_types import MESSAGE_TYPES, field_name
-from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
+from hub.engine.plan.arguments import ArgumentTree, ArgumentValue, EmptiedObject
 from hub.engine.plan.context import required_value
-from hub.engine.plan.filters import plan_filter
+from hub.engine.plan.filters import plan_filter, require_condition
 from hub.engine.plan.nodes import (
     ChangeFilterPlan,
     ChangesPlan,
@@ -84,6 +84,7 @@ def plan_changes(
     """The plan of a `changes` root with these selections and arguments."""
     entities = selector.planning.catalog.entities
     tree = arguments.get("filter")
+    require_condition(not isinstance(tree, EmptiedObject), "filter")
     conditions = tree if isinstance(tree, dict) else {}
     selector.planning.below_image = True
     messages = {name: _message_fields(selector, selection_sets, name) for name in MESSAGE_TYPES}

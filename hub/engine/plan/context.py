@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -49,6 +50,7 @@ class PlanningContext:
     catalog: Catalog
     reader: ArgumentReader
     page_limit: int
+    change_retention: timedelta  # how far back the change log reaches
     parameters: list[Parameter] = field(default_factory=list)
     condition_count: int = 0
     aggregate_count: int = 0
@@ -64,6 +66,7 @@ class PlanningContext:
             self.catalog,
             self.reader,
             self.page_limit,
+            self.change_retention,
             source_location=self.source_location,
             below_image=self.below_image,
         )
@@ -131,7 +134,9 @@ class PlanningContext:
 
     def past_timestamp_parameter(self, value: ArgumentValue, argument: str) -> Parameter:
         """A parameter for a timestamp that has passed."""
-        return self.parameter(scalars.DATETIME.sql_type, value.source, PastTimestampCodec(argument))
+        return self.parameter(
+            scalars.DATETIME.sql_type, value.source, PastTimestampCodec(argument, self.change_retention)
+        )
 
     def relative_time_parameter(self, value: ArgumentValue, argument: str) -> Parameter:
         """A parameter for the time that lies a duration before the request."""

@@ -13,9 +13,9 @@ from graphql import (
     GraphQLObjectType,
     SelectionSetNode,
     VariableNode,
-    get_location,
 )
 
+from hub.engine.document.limits import node_locations
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.arguments import ArgumentTree
 from hub.engine.plan.context import PlanningContext
@@ -25,14 +25,6 @@ SelectionSets = Sequence[SelectionSetNode | None]
 CollectedFields = dict[str, list[FieldNode]]
 HIDDEN_PREFIX = "$"  # prefix of the keys of hidden columns; no GraphQL name begins so
 TYPENAME_KEY = HIDDEN_PREFIX + "type"
-
-
-def source_location(node: FieldNode) -> tuple[tuple[int, int], ...]:
-    """Line and column of a field; empty if the document was parsed without locations."""
-    if node.loc is None:
-        return ()
-    location = get_location(node.loc.source, node.loc.start)
-    return ((location.line, location.column),)
 
 
 class FieldCollector:
@@ -57,13 +49,13 @@ class FieldCollector:
         self._path.append(key)
         previous, self.planning.source_location = (
             self.planning.source_location,
-            (tuple(self._path), source_location(node)),
+            (tuple(self._path), node_locations(node)),
         )
         try:
             yield
         except HubError as error:
             if error.path is None:
-                error.path, error.locations = tuple(self._path), source_location(node)
+                error.path, error.locations = tuple(self._path), node_locations(node)
             raise
         finally:
             self._path.pop()

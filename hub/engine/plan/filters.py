@@ -8,7 +8,7 @@ from hub.engine.catalog.catalog import CatalogEntity, ColumnField, camel_case
 from hub.engine.catalog.input_values import bad_input
 from hub.engine.catalog.scalars import ScalarType
 from hub.engine.graphql_types.inputs import COMPARE, UNDER
-from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
+from hub.engine.plan.arguments import ArgumentTree, ArgumentValue, EmptiedObject
 from hub.engine.plan.context import PlanningContext, object_items, required_value
 from hub.engine.plan.parameters import ArgumentSource, Runtime
 from hub.engine.plan.predicates import (
@@ -49,6 +49,7 @@ def plan_filter(planning: PlanningContext, tree: ArgumentTree, entity: CatalogEn
     """The predicate of a filter object; always true for null and for an absent one. Raises FILTER_LIMIT and FILTER_INVALID."""
     if not isinstance(tree, dict):
         return ALWAYS_TRUE
+    require_condition(not isinstance(tree, EmptiedObject), argument)
     planning.condition_count += 1
     if (
         argument.count(".") > MAX_FILTER_DEPTH
@@ -65,6 +66,13 @@ def plan_filter(planning: PlanningContext, tree: ArgumentTree, entity: CatalogEn
         if part is not None
     ]
     return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+
+def require_condition(present: bool, argument: str) -> None:
+    """Raises FILTER_INVALID for an object without a condition: it would match every row when its variables are left out."""
+    if not present:
+        problem = "no condition is left in it, so it would match every row; send its variables, or leave it out."
+        bad_input("FILTER_INVALID", argument, problem)
 
 
 def _condition(
@@ -113,6 +121,7 @@ def _comparisons(
     prefix: str | None = None,
 ) -> Predicate:
     assert isinstance(tree, dict)
+    require_condition(bool(tree), argument)
     parts: list[Predicate] = []
     for operator, part in tree.items():
         operator_path = f"{argument}.{operator}"
@@ -218,6 +227,7 @@ def _json_comparisons(planning: PlanningContext, tree: ArgumentTree, column: Col
         else:
             scalar = {"eq": scalars.JSON, "ne": scalars.JSON, "contains": scalars.STRING}.get(operator, scalars.DECIMAL)
             parts.append(JsonComparison(column, path, operator, planning.value_parameter(scalar, value, operator_path)))
+    require_condition(bool(parts), argument)
     return And(tuple(parts))
 
 
@@ -241,6 +251,7 @@ def _list_conditions(planning: PlanningContext, tree: ArgumentTree, join: Join, 
             condition = plan_filter(planning, part, join.entity, part_path)
             exists = Exists(join, condition, fails=name == "every")
             parts.append(exists if name == "some" else Not(exists))
+    require_condition(bool(parts), argument)
     return parts[0] if len(parts) == 1 else And(tuple(parts))
 
 
@@ -262,6 +273,7 @@ def _aggregate_conditions(
         )
         scalar = scalars.DECIMAL if column.scalar.is_number else column.scalar
         parts.append(_aggregate_comparison(planning, aggregate, part, scalar, f"{argument}.{name}"))
+    require_condition(bool(parts), argument)
     return parts
 
 

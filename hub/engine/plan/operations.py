@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import CatalogEntity
 from hub.engine.catalog.input_values import bad_input, enum_value, storable_text
+from hub.engine.document.limits import Limits
 from hub.engine.graphql_types.mutation_types import MutationField
 from hub.engine.graphql_types.schema_builder import RootField, Schema
 from hub.engine.plan.arguments import ArgumentReader, ArgumentTree, ArgumentValue
@@ -141,11 +142,11 @@ class OperationPlanner:
     """Plans one operation; the plan serves all values of the variables that have the same cache key."""
 
     def __init__(
-        self, schema: Schema, variables: Mapping[str, Any], fragments: Mapping[str, Any], page_limit: int
+        self, schema: Schema, variables: Mapping[str, Any], fragments: Mapping[str, Any], limits: Limits
     ) -> None:
         reader = ArgumentReader(schema.plan_relevant_enums, variables)
         self.schema = schema
-        self.planning = PlanningContext(schema.catalog, reader, page_limit)
+        self.planning = PlanningContext(schema.catalog, reader, limits.page, limits.change_retention)
         self.collector = FieldCollector(schema, self.planning, fragments, variables)
         self.selector = SelectionPlanner(self.collector)
 
@@ -216,7 +217,8 @@ class OperationPlanner:
             arguments = self.collector.arguments(nodes[0], root)
             inner = self.selector.independent()
             node, resolver_tree = plan_changes(inner, [field_node.selection_set for field_node in nodes], arguments)
-            size, _ = page_size(inner.planning, {"first": arguments["first"]} if arguments.get("first") else {})
+            page = {"first": arguments["first"]} if arguments.get("first") else {}
+            size, _ = page_size(inner.planning, page, nested=False)
             after = arguments.get("after")
         plan = Plan(((key, node),), tuple(inner.planning.parameters), resolver_tree, inner.planning.uses_search)
         return ChangesRoot(key, plan, after.source if isinstance(after, ArgumentValue) else None, size)
@@ -253,28 +255,28 @@ class OperationPlanner:
         self, root: RootField, name: str, nodes: Sequence[FieldNode], arguments: dict[str, ArgumentTree]
     ) -> tuple[RootNode, ResolverTree | None]:
         selection_sets = [node.selection_set for node in nodes]
-        if root.category in ("node", "nodes"):
-            return self._plan_by_ids(arguments, selection_sets, single=root.category == "node")
+        if root.category in ("node", "node_as_of", "nodes"):
+            return self._plan_by_ids(arguments, selection_sets, single=root.category != "nodes")
         assert root.entity is not None
         if root.category == "list":
             return self.selector.connection(root.entity, None, selection_sets, arguments, f"Query.{name}")
         if root.category == "groups":
-            return plan_groups(self.collector, root.entity, selection_sets, arguments), None
+            return plan_groups(self.collector, root.entity, selection_sets, arguments, f"Query.{name}"), None
         if root.category == "lookup":
             assert root.lookup is not None
             return self._plan_lookup(root.entity, root.lookup, selection_sets, arguments)
         key, as_of = (
             self.planning.key_parameter(required_value(arguments.get("id"), "id"), root.entity, "id"),
-            self._as_of(arguments),
+            self._as_of(arguments, "asOf"),
         )
         with self.planning.in_the_past(enabled=as_of is not None):
             selection, resolver_tree = self.selector.object_selection(root.entity, selection_sets)
         return RowById(root.entity, key, selection, as_of), resolver_tree
 
-    def _as_of(self, arguments: dict[str, ArgumentTree]) -> Parameter | None:
+    def _as_of(self, arguments: dict[str, ArgumentTree], argument: str) -> Parameter | None:
         """The time at which a row is read; None for the present."""
-        value = arguments.get("asOf")
-        return self.planning.past_timestamp_parameter(value, "asOf") if isinstance(value, ArgumentValue) else None
+        value = arguments.get(argument)
+        return self.planning.past_timestamp_parameter(value, argument) if isinstance(value, ArgumentValue) else None
 
     def _plan_lookup(
         self, entity: CatalogEntity, lookup: Lookup, selection_sets: Sequence[Any], arguments: dict[str, ArgumentTree]
@@ -303,7 +305,7 @@ class OperationPlanner:
         prefixes = frozenset(self.planning.catalog.prefixes)
         types = self.planning.parameter(ARRAY(sa.Text()), source, IdTypesCodec(argument, prefixes))
         keys = self.planning.parameter(ARRAY(sa.Uuid()), source, IdKeysCodec(argument, prefixes))
-        as_of = self._as_of(arguments)
+        as_of = self._as_of(arguments, "at")
         with self.planning.in_the_past(enabled=as_of is not None):
             selections, resolver_tree = self.selector.object_selections(
                 list(self.planning.catalog.entities.values()), selection_sets

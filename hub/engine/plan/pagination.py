@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from hub.engine.catalog.catalog import CatalogEntity, ColumnField
 from hub.engine.catalog.input_values import bad_input, storable_text
+from hub.engine.catalog.page_sizes import NESTED_PAGE, ROOT_PAGE
 from hub.engine.catalog.scalars import ScalarType
 from hub.engine.cursors import decode, list_fingerprint, signing_key
 from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
@@ -30,7 +31,6 @@ from hub.engine.plan.parameters import PROBE_TIMES, Codec, ExecutionContext, Par
 from hub.engine.plan.predicates import AggregateExpression, Join
 from hub.model.declarations import AscDesc, ToMany
 
-DEFAULT_PAGE = 20
 MAX_SORT_TERMS = 4
 MAX_WORDS = 8
 MAX_CHARACTERS = 200
@@ -164,14 +164,18 @@ def _plan_value(tree: ArgumentTree) -> object:
     return tree.plan_value if isinstance(tree, ArgumentValue) else None
 
 
-def page_size(planning: PlanningContext, arguments: Mapping[str, ArgumentTree]) -> tuple[int | Parameter, bool]:
-    """How many rows, and whether from the end; raises PAGE_ARGUMENTS and PAGE_LIMIT."""
+def page_size(
+    planning: PlanningContext, arguments: Mapping[str, ArgumentTree], *, nested: bool
+) -> tuple[int | Parameter, bool]:
+    """How many rows, and whether from the end; raises PAGE_ARGUMENTS and PAGE_LIMIT. A nested list has a smaller default."""
     first, last = arguments.get("first"), arguments.get("last")
     if isinstance(first, ArgumentValue) and isinstance(last, ArgumentValue):
         bad_input("PAGE_ARGUMENTS", "last", "first and last exclude each other; give one of them.")
     if isinstance(last, ArgumentValue):
         return planning.page_size(last, "last"), True
-    return (planning.page_size(first, "first") if isinstance(first, ArgumentValue) else DEFAULT_PAGE), False
+    if isinstance(first, ArgumentValue):
+        return planning.page_size(first, "first"), False
+    return NESTED_PAGE if nested else ROOT_PAGE, False
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +237,13 @@ def list_signature(field: str, terms: tuple[SortTerm, ...], search_terms: Search
     return ListSignature(f"{field} by {canonical}", tuple(parameters))
 
 
+def signature_of(field: str, parts: tuple[object, ...]) -> ListSignature:
+    """The signature of a list by its field and the parts of the plan that its order depends on."""
+    parameters: list[Parameter] = []
+    canonical = ", ".join(_canonical(part, parameters) for part in parts)
+    return ListSignature(f"{field} by {canonical}", tuple(parameters))
+
+
 def _canonical(part: object, parameters: list[Parameter]) -> str:
     """A sort key as text without the names of its parameters, which are collected: equal orders have equal texts."""
     if isinstance(part, Parameter):
@@ -271,10 +282,15 @@ def cursor_bound(
 
 
 def plan_page(
-    planning: PlanningContext, arguments: Mapping[str, ArgumentTree], signature: ListSignature, key_count: int
+    planning: PlanningContext,
+    arguments: Mapping[str, ArgumentTree],
+    signature: ListSignature,
+    key_count: int,
+    *,
+    nested: bool = True,
 ) -> PagePlan:
     """The page of a list with a signature and a number of sort keys."""
-    size, backward = page_size(planning, arguments)
+    size, backward = page_size(planning, arguments, nested=nested)
     after = cursor_bound(planning, arguments.get("after"), signature, key_count, "after")
     return PagePlan(
         size, backward, after, cursor_bound(planning, arguments.get("before"), signature, key_count, "before")

@@ -243,7 +243,7 @@ class SelectionPlanner:
             self.planning, arguments.get("orderBy"), entity, "orderBy", uses_search=search_terms is not None
         )
         signature = list_signature(field, keys, search_terms)
-        page = plan_page(self.planning, arguments, signature, len(keys))
+        page = plan_page(self.planning, arguments, signature, len(keys), nested=join is not None)
         parts, resolver_tree, uses_cursors = plan_connection_parts(
             self.collector, entity.name, selection_sets, partial(self.object_selection, entity), entity
         )

@@ -62,9 +62,7 @@ def condition(source: SelectSource, part: Predicate) -> Condition:
         case Exists():
             return _exists(source, part)
         case AggregateComparison(aggregate, comparison):
-            return compare(
-                comparison, aggregate_value(source, aggregate), nullable=aggregate.function in ("AVG", "MIN", "MAX")
-            )
+            return compare(comparison, aggregate_value(source, aggregate), nullable=aggregate.function != "COUNT")
         case JsonComparison():
             return _json(part, source.row)
         case FieldComparison():
@@ -166,7 +164,7 @@ def _exists(source: SelectSource, part: Exists) -> Condition:
 
 
 def aggregate_value(source: SelectSource, aggregate: AggregateExpression) -> sa.ColumnElement[Any]:
-    """An aggregate over joined rows as a value of the source's row. Without rows, counts and sums are 0, others null."""
+    """An aggregate over joined rows as a value of the source's row. Without rows, counts are 0, the others null."""
     joined_row = source.aliases.for_table(aggregate.join.entity.table)
     inner = SelectSource(source.aliases, joined_row, grouped=False)
     conditions = [condition(inner, aggregate.where), *visibility(source.aliases, aggregate.join, joined_row)]
@@ -185,7 +183,7 @@ def aggregate_value(source: SelectSource, aggregate: AggregateExpression) -> sa.
             .where(key == source.row.c[aggregate.join.our_column], *conditions)
         )
         result = select.correlate_except(*inner.own()).scalar_subquery()
-    return sa.func.coalesce(result, sql_literal("0")) if aggregate.function in ("COUNT", "SUM") else result
+    return sa.func.coalesce(result, sql_literal("0")) if aggregate.function == "COUNT" else result
 
 
 def _aggregate_function(aggregate: AggregateExpression, row: sa.FromClause) -> sa.ColumnElement[Any]:

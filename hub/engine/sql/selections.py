@@ -21,7 +21,7 @@ from hub.engine.plan.nodes import (
     UnionSelection,
 )
 from hub.engine.plan.predicates import AggregateExpression, And
-from hub.engine.sql.aggregates import ConnectionAggregates
+from hub.engine.sql.aggregates import SORTS_FIRST, ConnectionAggregates
 from hub.engine.sql.conditions import (
     aggregate_value,
     condition,
@@ -53,7 +53,6 @@ from hub.engine.sql.search import search_condition, search_rank, similarity
 from hub.model.columns import sort_expression
 
 Columns = list[tuple[str, Value]]
-SORTS_FIRST = {True: "'-infinity'::numeric", False: "'-infinity'::timestamptz"}
 
 
 class SelectionCompiler:
@@ -159,7 +158,7 @@ class SelectionCompiler:
             case AggregateExpression() as aggregate:
                 value: Value = aggregate_value(source, aggregate)
                 is_number = aggregate.column is None or aggregate.column.scalar.is_number
-                if aggregate.function in ("AVG", "MIN", "MAX"):
+                if aggregate.function != "COUNT":
                     value = sa.func.coalesce(value, sql_literal(SORTS_FIRST[is_number]))
                 return SortExpression(value, term.direction, sa.Numeric() if is_number else sa.DateTime(timezone=True))
             case "id":

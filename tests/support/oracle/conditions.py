@@ -291,7 +291,7 @@ def normalized_operators(
 def aggregate_function(
     entity: CatalogEntity, function: str, column: ColumnField, currency: str | None
 ) -> Callable[[list[DataRecord]], Any]:
-    """A figure over rows: the sum of none is 0, the others of none are null; money only in the currency."""
+    """A figure over rows: that of none is null; money only in the currency."""
     if column.scalar.is_money and currency is None:
         raise OracleError("CURRENCY_REQUIRED", f"{column.name} is money")
     name, money = column.column.name, column.scalar.is_money
@@ -300,10 +300,10 @@ def aggregate_function(
     def aggregate(rows: list[DataRecord]) -> Any:
         selected = [record for record in rows if record[currency_column] == currency] if money else rows
         values = [record[name] for record in selected if record[name] is not None]
-        if function == "sum":
-            return exact_sum(values)
         if not values:
             return None
+        if function == "sum":
+            return exact_sum(values)
         if function == "avg":
             return average(values)
         extreme = min(values) if function == "min" else max(values)

@@ -34,6 +34,7 @@ from hub.viewer import Viewer
 from oracle import figures
 from oracle.data import DataRecord, Dataset
 from oracle.faults import OracleError
+from oracle.groups import groups
 from oracle.lists import PAGE_ARGUMENTS, ListEvaluator, page
 from oracle.script import parse_document
 from oracle.values import parse_id, parse_timestamp, timestamp_text, to_decimal, to_output
@@ -208,7 +209,8 @@ def _connection(
     arguments: Mapping[str, Any],
 ) -> dict[str, Any]:
     matching = context.lists.matching(entity, rows, arguments)
-    connection = page(matching, _list_fingerprint(list_name, owner, arguments), arguments)
+    fingerprint = _list_fingerprint(list_name, owner, arguments)
+    connection = page(matching, fingerprint, arguments, nested=owner is not None)
     return connection | {"stats": lambda info: figures.stats(entity, matching)}
 
 
@@ -237,7 +239,8 @@ def _merged_connection(entity: CatalogEntity, name: str, interface: Interface, b
             dated_entries = [pair for pair in dated_entries if pair[0] < parse_timestamp(arguments["until"])]
         dated_entries.sort(key=lambda pair: (pair[0], pair[1]["id"]), reverse=True)
         entries = [entry for _, entry in dated_entries]
-        return page(entries, _list_fingerprint(f"{entity.name}.{name}", record, arguments), arguments)
+        fingerprint = _list_fingerprint(f"{entity.name}.{name}", record, arguments)
+        return page(entries, fingerprint, arguments, nested=True)
 
     return resolve
 
@@ -270,7 +273,9 @@ def _root(context: OracleContext, root: RootField, arguments: dict[str, Any], na
             return _connection(context, entity, records, f"Query.{name}", None, arguments)
         case "groups":
             order = {key: arguments.get(key) for key in ("filter", "search")}
-            return figures.groups(entity, context.lists.matching(entity, records, order), arguments)
+            matching = context.lists.matching(entity, records, order)
+            fingerprint = _list_fingerprint(f"Query.{name}", None, arguments)
+            return groups(context.data, entity, matching, arguments, fingerprint)
         case _:
             assert root.lookup is not None
             return _lookup(context, entity, root.lookup, arguments[camel_case(root.lookup.name)])

@@ -160,7 +160,7 @@ class OperationDraw:
             field_type = type_.fields[name].type
             composite = isinstance(get_named_type(field_type), GraphQLInputObjectType) or is_list_type(field_type)
             parts.append(f"{name}: {self.write(field_value, field_type, 'inside' if composite else 'leaf')}")
-        if self.chance(0.08):
+        if value and self.chance(0.08):
             parts.extend(self._absent_field(value, type_))
         return "{" + ", ".join(parts) + "}"
 

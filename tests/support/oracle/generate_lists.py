@@ -5,7 +5,7 @@ from typing import Any
 
 from hub.engine.catalog.catalog import CatalogEntity, upper_snake
 from hub.engine.graphql_types.inputs import TIME_BUCKETS, groupable
-from hub.model.declarations import MergedConnection, ToMany
+from hub.model.declarations import MergedConnection, ToMany, ToOne
 from oracle import text
 from oracle.data import DataRecord, non_null_values
 from oracle.generate import OperationDraw
@@ -75,7 +75,7 @@ class ListArgumentGenerator:
         columns = list(target.aggregable)
         numbers = [candidate for candidate in columns if candidate.scalar.is_number]
         number_functions = ("SUM", "SUM", "AVG", "AVG", "AVG") * 3 if numbers else ()
-        by = self.draw.pick(("COUNT", "MIN", "MAX") * 2 + number_functions)
+        by = self.draw.pick(("COUNT", "MIN", "MIN", "MAX") * 2 + number_functions)
         self.draw.record_features(f"order: {by}")
         sort_input: ArgumentValues = {"by": by}
         if by != "COUNT":
@@ -126,19 +126,53 @@ class ListArgumentGenerator:
 
     def groups(self, entity: CatalogEntity, witness: DataRecord | None) -> ArgumentValues:
         """What rows are grouped by, and which."""
-        arguments: ArgumentValues = {
-            "by": [self._grouping(column.name, entity) for column in self.draw.sample(groupable(entity), 1, 3)]
-        }
+        own = [self._grouping(column.name, entity) for column in self.draw.sample(groupable(entity), 0, 2)]
+        linked = [self._linked_grouping(entity, name) for name in self.draw.sample(_links_to_one(entity), 0, 2)]
+        by = own + linked or [{"field": "ID"}]
+        self.draw.random.shuffle(by)
+        self.draw.record_features(*(["groups: by a linked row"] if linked else []))
+        arguments: ArgumentValues = {"by": by}
         if self.draw.chance(0.5):
             arguments["filter"] = self.filters.filter_for(entity, witness)
         if entity.declaration.search and self.draw.chance(0.3):
             arguments["search"] = self.query(entity, witness)
             self.draw.record_features("search")
-        if self.draw.chance(0.5, "groups: by count"):
-            arguments["orderBy"] = "COUNT"
+        if self.draw.chance(0.7, "groups: ordered"):
+            arguments["orderBy"] = self._group_order(entity, by)
         if self.draw.chance(0.7):
-            arguments["first"] = self.draw.random.randint(1, 8)
+            arguments[self.draw.pick(("first", "first", "last"))] = self.draw.random.randint(1, 8)
         return arguments
+
+    def _group_order(self, entity: CatalogEntity, by: Sequence[ArgumentValues]) -> list[ArgumentValues]:
+        """A figure, a part of the key, or both."""
+        columns = list(entity.aggregable)
+        figure: ArgumentValues = {"by": self.draw.pick(("COUNT", "SUM", "AVG", "MIN", "MAX"))}
+        numbers = [column for column in columns if column.scalar.is_number]
+        if figure["by"] in ("SUM", "AVG") and not numbers:
+            figure["by"] = "COUNT"
+        if figure["by"] != "COUNT":
+            column = self.draw.pick(numbers if figure["by"] in ("SUM", "AVG") else columns)
+            figure["field"] = column.column.name.upper()
+            if column.scalar.is_money:
+                figure["currency"] = self.draw.pick(("USD", "USD", "EUR"))
+        key: ArgumentValues = {"key": _without_bucket(self.draw.pick(by))}
+        terms = self.draw.pick(([figure], [figure], [key], [key, figure], [figure, key]))
+        return [
+            term | ({"direction": self.draw.pick(("ASC", "DESC"))} if self.draw.chance(0.7) else {}) for term in terms
+        ]
+
+    def _linked_grouping(self, entity: CatalogEntity, name: str, depth: int = 1) -> ArgumentValues:
+        link = entity.links[name]
+        assert isinstance(link, ToOne)
+        target = self.draw.catalog.target(link.target)
+        further = _links_to_one(target)
+        if further and depth < 3 and self.draw.chance(0.3):
+            inner = self._linked_grouping(target, self.draw.pick(further), depth + 1)
+        elif self.draw.chance(0.3):
+            inner = {"field": "ID"}
+        else:
+            inner = self._grouping(self.draw.pick(groupable(target)).name, target)
+        return {"link": {name: inner}}
 
     def _grouping(self, name: str, entity: CatalogEntity) -> ArgumentValues:
         column = entity.filterable[name]
@@ -163,6 +197,17 @@ class ListArgumentGenerator:
             middle = moments[len(moments) // 2]
             arguments |= self.draw.pick(({"since": timestamp_text(middle)}, {"until": timestamp_text(moments[-1])}))
         return arguments
+
+
+def _links_to_one(entity: CatalogEntity) -> list[str]:
+    return [name for name, link in entity.links.items() if isinstance(link, ToOne)]
+
+
+def _without_bucket(grouping: ArgumentValues) -> ArgumentValues:
+    """A part of a key as a sort key names it."""
+    if "link" in grouping:
+        return {"link": {name: _without_bucket(inner) for name, inner in grouping["link"].items()}}
+    return {"field": grouping["field"]}
 
 
 def lookup_arguments(draw: OperationDraw, entity: CatalogEntity, witness: DataRecord | None) -> ArgumentValues:

@@ -13,7 +13,7 @@ from hub.engine.catalog.catalog import CatalogEntity, camel_case
 from hub.engine.document.cost import CostModel
 from hub.engine.document.limits import Limits
 from hub.engine.graphql_types.schema_builder import RootField, Schema
-from hub.model.declarations import MergedConnection, ToMany
+from hub.model.declarations import MergedConnection, ToMany, ToOne
 from oracle.data import DataRecord, Dataset, public_id
 from oracle.generate import OperationDraw
 from oracle.generate_fields import ResponseScope
@@ -125,7 +125,7 @@ class _RootFieldGenerator:
             arguments = self.row_selections.arguments.groups(root.entity, witness)
             return [
                 self.row_selections.fields.field(
-                    self.scope, self.query, name, arguments, partial(self._groups, root.entity)
+                    self.scope, self.query, name, arguments, partial(self._groups, root.entity, arguments["by"])
                 )
             ]
         if root.category == "one":
@@ -172,25 +172,52 @@ class _RootFieldGenerator:
         below = partial(self.row_selections.node, entities, budget // len(ids), 1)
         return self.row_selections.fields.field(self.scope, self.query, name, {"ids": ids}, below)
 
-    def _groups(self, entity: CatalogEntity, scope: ResponseScope) -> str:
-        fields, groups_type = self.row_selections.fields, self.row_selections.object_type(f"{entity.name}Groups")
+    def _groups(self, entity: CatalogEntity, by: Sequence[dict[str, Any]], scope: ResponseScope) -> str:
+        fields, groups_type = (
+            self.row_selections.fields,
+            self.row_selections.object_type(f"{entity.name}GroupConnection"),
+        )
         parts = [fields.field(scope, groups_type, "totalCount")] if self.draw.chance(0.4) else []
-        parts.append(fields.field(scope, groups_type, "nodes", None, partial(self._group, entity)))
+        parts.append(fields.field(scope, groups_type, "nodes", None, partial(self._group, entity, by)))
+        if self.draw.chance(0.3):
+            info = self.row_selections.object_type("PageInfo")
+            names = [
+                fields.field(
+                    scope,
+                    groups_type,
+                    "pageInfo",
+                    None,
+                    lambda inner: fields.selection_set(
+                        [fields.field(inner, info, name) for name in ("hasNextPage", "hasPreviousPage")]
+                    ),
+                )
+            ]
+            parts += names
         return fields.selection_set(parts)
 
-    def _group(self, entity: CatalogEntity, scope: ResponseScope) -> str:
-        fields, group_type, key_type = (
-            self.row_selections.fields,
-            self.row_selections.object_type(f"{entity.name}Group"),
-            self.row_selections.object_type(f"{entity.name}GroupKey"),
-        )
+    def _group(self, entity: CatalogEntity, by: Sequence[dict[str, Any]], scope: ResponseScope) -> str:
+        fields, group_type = self.row_selections.fields, self.row_selections.object_type(f"{entity.name}Group")
         stats = partial(self.row_selections.stats, self.row_selections.object_type(f"{entity.name}Stats"))
         parts = [
-            fields.field(
-                scope, group_type, "key", None, lambda inner: fields.selection_set(fields.leaves(inner, key_type, 2, 6))
-            ),
+            fields.field(scope, group_type, "key", None, partial(self._group_key, entity, by)),
             fields.field(scope, group_type, "stats", None, stats),
         ]
+        return fields.selection_set(parts)
+
+    def _group_key(self, entity: CatalogEntity, by: Sequence[dict[str, Any]], scope: ResponseScope) -> str:
+        """Leaves of the key, and the keys behind the links that the rows are grouped by."""
+        fields, key_type = self.row_selections.fields, self.row_selections.object_type(f"{entity.name}GroupKey")
+        parts = fields.leaves(scope, key_type, 2, 6)
+        groupings: dict[str, list[dict[str, Any]]] = {}
+        for grouping in by:
+            for name, inner in grouping.get("link", {}).items():
+                groupings.setdefault(name, []).append(inner)
+        for name, inner_groupings in groupings.items():
+            link = entity.links[name]
+            assert isinstance(link, ToOne)
+            target = self.graph.catalog.target(link.target)
+            below = partial(self._group_key, target, inner_groupings)
+            parts.append(fields.field(scope, key_type, name, None, below))
         return fields.selection_set(parts)
 
 

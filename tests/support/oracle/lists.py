@@ -163,12 +163,14 @@ def _cursor_index(cursor: str, expected_fingerprint: str, rows: Sequence[DataRec
     return [record["id"] for record in rows].index(UUID(key))
 
 
-def page(rows: Sequence[DataRecord], fingerprint: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The page of a sorted list, as a connection's fields."""
+def page(
+    rows: Sequence[DataRecord], fingerprint: str, arguments: Mapping[str, Any], *, nested: bool = False
+) -> dict[str, Any]:
+    """The page of a sorted list, as a connection's fields; ten rows are usual inside another row, and twenty elsewhere."""
     first, last, after, before = (arguments.get(name) for name in PAGE_ARGUMENTS)
     if first is not None and last is not None:
         raise OracleError("PAGE_ARGUMENTS", "first and last")
-    size: int = next((count for count in (first, last) if count is not None), 20)
+    size: int = next((count for count in (first, last) if count is not None), 10 if nested else 20)
     if size < 0:
         raise OracleError("PAGE_ARGUMENTS", "a negative page")
     if size > 100:
