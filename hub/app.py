@@ -48,10 +48,12 @@ class LinkedSessions:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        # One at a time: whoever tries tokens delays other sessions, not the look-up of keys on the same pool.
+        self._turn = asyncio.Semaphore(1)
 
     async def start(self, token: str) -> login_links.PageSession:
         """Exchanges a link's token for a session; raises Forbidden if it is not valid any more."""
-        async with self._pool.transaction() as tx:
+        async with self._turn, self._pool.transaction() as tx:
             return await login_links.start_session(tx, token, datetime.now(UTC))
 
     async def end(self, public_id: str) -> bool:
