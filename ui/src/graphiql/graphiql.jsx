@@ -8,7 +8,9 @@ import { GraphiQL, GraphiQLInterface, GraphiQLProvider } from "graphiql";
 import { useRef } from "react";
 import { createRoot } from "react-dom/client";
 import operations from "saved-operations";
+import { EventLog } from "./event-log.jsx";
 import { Headers } from "./headers.jsx";
+import { forgetPanel, isNarrow } from "./layout.js";
 import { demoHeaders, endpoint } from "../shared/endpoints.js";
 import { savedOperationsPlugin } from "./saved-operations.jsx";
 import { isSubscription, subscription } from "./subscriptions.js";
@@ -47,10 +49,11 @@ const plugins = [savedOperations, DOC_EXPLORER_PLUGIN, explorerPlugin(), HISTORY
 function Interface({ headers }) {
   const { visiblePlugin } = usePluginStore();
   const appeared = useRef(false);
-  appeared.current ||= visiblePlugin !== null;
+  appeared.current ||= visiblePlugin !== null || isNarrow();
   return appeared.current && (
-    <GraphiQLInterface defaultEditorToolsVisibility="headers" showPersistHeadersSettings={false}>
-      <GraphiQL.Logo>{document.title} <a href="live">Live</a></GraphiQL.Logo>
+    <GraphiQLInterface defaultEditorToolsVisibility={isNarrow() ? false : "headers"} showPersistHeadersSettings={false}>
+      <GraphiQL.Logo><span className="page-title">{document.title}</span> <a href="live">Live</a></GraphiQL.Logo>
+      <GraphiQL.Footer><EventLog /></GraphiQL.Footer>
       <Headers defaults={headers} />
     </GraphiQLInterface>
   );
@@ -58,6 +61,8 @@ function Interface({ headers }) {
 
 const defaults = await demoHeaders();
 const headers = defaults ? JSON.stringify(defaults, null, 2) : "";
+
+if (isNarrow()) forgetPanel();
 
 createRoot(document.getElementById("graphiql")).render(
   <GraphiQLProvider
@@ -69,7 +74,7 @@ createRoot(document.getElementById("graphiql")).render(
     referencePlugin={DOC_EXPLORER_PLUGIN}
     schemaDescription
     shouldPersistHeaders={false}
-    visiblePlugin={savedOperations.title}
+    visiblePlugin={isNarrow() ? undefined : savedOperations.title}
   >
     <HistoryContextProvider>
       <DocExplorerContextProvider>
