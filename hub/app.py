@@ -4,8 +4,9 @@ import asyncio
 import gc
 import resource
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -19,7 +20,7 @@ from hub.db import migrate
 from hub.db.change_positions import CHANGEFEED_SESSION, MESSAGE_SESSION
 from hub.db.pool import Pool
 from hub.db.sql_text import to_sql
-from hub.domain.access import api_keys, secrets
+from hub.domain.access import api_keys, login_links, secrets
 from hub.engine.engine import Engine
 from hub.errors import Unavailable
 from hub.model import idempotency
@@ -27,7 +28,7 @@ from hub.observability import HubReady, HubStopping, Log, emit
 from hub.settings import Settings
 from hub.subscriptions.interfaces import SubscriptionOpener
 from hub.subscriptions.registry import SubscriptionRegistry
-from hub.web import health, pages, server
+from hub.web import health, page_sessions, pages, server
 from hub.web.asgi import AsgiApp
 from hub.web.auth import ApiKeyCache
 from hub.web.context import GatewayContext, GraphQLExecutor
@@ -41,11 +42,22 @@ REVISION_SQL = to_sql(sa.select(_version.c.version_num))
 
 CHANGEFEED_CONNECTIONS = 2  # connections that follow the change feed for streams
 
-DemoKey = Callable[[], str | None]
 
+class LinkedSessions:
+    """Sessions of the pages in the database."""
 
-def no_demo_key() -> None:
-    """Returns no key."""
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def start(self, token: str) -> login_links.PageSession:
+        """Exchanges a link's token for a session; raises Forbidden if it is not valid any more."""
+        async with self._pool.transaction() as tx:
+            return await login_links.start_session(tx, token, datetime.now(UTC))
+
+    async def end(self, public_id: str) -> bool:
+        """Ends a session by its key's public id; returns False for a key that is no session."""
+        async with self._pool.transaction() as tx:
+            return await login_links.end_session(tx, public_id, datetime.now(UTC))
 
 
 def create_key_cache(pool: Pool, settings: Settings) -> ApiKeyCache:
@@ -64,11 +76,13 @@ def create_app(
     *,
     probe_database: health.DatabaseProbe,
     metrics: Metrics | None = None,
-    demo_key: DemoKey = no_demo_key,
+    sessions: page_sessions.SessionStore | None = None,
 ) -> AsgiApp:
     """Builds the ASGI app from its parts. Holds no resource."""
     routes = health.routes(probe_database, metrics if settings.metrics else None)
-    routes += pages.routes(enabled=settings.graphiql, demo_key=demo_key, bound_to=settings.host)
+    routes += pages.routes(enabled=settings.graphiql)
+    if settings.graphiql and sessions is not None:
+        routes += page_sessions.routes(sessions, key_cache)
     return AsgiApp(GatewayContext(engine, key_cache, streams, settings), routes)
 
 
@@ -96,9 +110,7 @@ async def build_graphql_engine(
 
 
 @asynccontextmanager
-async def lifespan(
-    settings: Settings, dsn: str, *, demo_key: DemoKey = no_demo_key, shared: Path | None = None
-) -> AsyncIterator[AsgiApp]:
+async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) -> AsyncIterator[AsgiApp]:
     """Runs the whole hub on a database, without a socket. Worker processes share their metrics in the folder `shared`."""
     pool = await Pool.open(dsn, settings)
     # API keys are looked up on a pool of their own, so that authentication works while the other pools are busy.
@@ -135,7 +147,7 @@ async def lifespan(
                         streams,
                         probe_database=probe_database,
                         metrics=metrics,
-                        demo_key=demo_key,
+                        sessions=LinkedSessions(auth_pool),
                     )
         finally:
             remove_handler()
@@ -178,29 +190,23 @@ async def _run_worker_process(settings: Settings, dsn: str) -> None:
         emit(HubStopping("a signal"))
 
 
-def serve(
-    settings: Settings, dsn: str, server_socket: socket.socket, demo_key: str | None, shared: Path | None = None
-) -> None:
+def serve(settings: Settings, dsn: str, server_socket: socket.socket, shared: Path | None = None) -> None:
     """Runs a serving process, from the open socket to the last response."""
     _raise_file_limit()
-    uvloop.run(_serve(settings, dsn, server_socket, demo_key, shared))
+    uvloop.run(_serve(settings, dsn, server_socket, shared))
 
 
-def serve_worker(
-    settings: Settings, dsn: str, server_socket: socket.socket, demo_key: str | None, shared: Path | None = None
-) -> None:
+def serve_worker(settings: Settings, dsn: str, server_socket: socket.socket, shared: Path | None = None) -> None:
     """Runs one of several serving processes, with its own log."""
     log = Log(requests=settings.log_requests)
     log.capture_stdlib_logging()
     observability.add_handler(log)
-    serve(settings, dsn, server_socket, demo_key, shared)
+    serve(settings, dsn, server_socket, shared)
     log.flush()
 
 
-async def _serve(
-    settings: Settings, dsn: str, server_socket: socket.socket, demo_key: str | None, shared: Path | None
-) -> None:
-    async with lifespan(settings, dsn, demo_key=lambda: demo_key, shared=shared) as app:
+async def _serve(settings: Settings, dsn: str, server_socket: socket.socket, shared: Path | None) -> None:
+    async with lifespan(settings, dsn, shared=shared) as app:
         freeze_gc()
         emit(HubReady(server.url(settings, server_socket)))
         await server.create_server(app, settings).serve([server_socket])

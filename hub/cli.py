@@ -22,20 +22,21 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.text import Text
 
-from hub import doctor, errors, graph, launch
+from hub import doctor, errors, graph, keyfile, launch
 from hub import settings as settings_module
 from hub.db import migrate as migrations
 from hub.db.pool import Pool
 from hub.demo.load import load
-from hub.domain.access import api_keys
+from hub.domain.access import api_keys, login_links
 from hub.domain.webhooks import signing_secrets
-from hub.errors import BadInput, HubError
+from hub.errors import BadInput, HubError, NotFound
 from hub.observability import StartupStep, emit
 from hub.postgres.binaries import find_programs
 from hub.postgres.doctor import Check
 from hub.settings import Settings
 from hub.terminal import print_rows
 from hub.viewer import ADMIN, Role
+from hub.web import server
 from hub.webhooks import dev_receiver
 
 app = typer.Typer(
@@ -173,6 +174,34 @@ def run_doctor(data: DataDirOption = None, json: JsonOption = False) -> None:
             console.print(status, f"{check.name:<15}", "; ".join(filter(None, check[2:])), markup=False)
     if not all(check.ok for check in checks):
         raise typer.Exit(1)
+
+
+@app.command()
+def link(
+    key: Annotated[
+        str | None,
+        typer.Option(help="Id of the key whose rights the session gets; the first key by default.", show_default=False),
+    ] = None,
+    host: HostOption = None,
+    port: PortOption = None,
+    data: DataDirOption = None,
+) -> None:
+    """Print a new link that opens GraphiQL and /live with a session of its own: once, within 15 minutes."""
+    configuration = settings_module.load(host=host, port=port, data_dir=data)
+    public_id = key or api_keys.extract_public_id(keyfile.read(configuration.data_dir) or "")
+
+    async def issue(pool: Pool) -> str:
+        async with pool.transaction() as tx:
+            stored_key = await api_keys.find_key(tx, public_id) if public_id else None
+            if stored_key is None:
+                message = (
+                    "--key: there is no such key; choose one of `hub key list`, or create one with `hub key create`."
+                )
+                raise NotFound(message, argument="key")
+            return await login_links.create(tx, ADMIN, stored_key, datetime.now(UTC))
+
+    token = _in_database(data, issue)
+    print(f"{server.configured_url(configuration)}{login_links.PATH}{token}")
 
 
 @key_commands.command()

@@ -83,6 +83,7 @@ CODES: dict[str, str] = {
     "KEY_REVOKED": "The API key was revoked.",
     "KEY_EXPIRED": "The API key has expired.",
     "KEY_INVALID": "An API key with these properties cannot be created.",
+    "LINK_INVALID": "The one-time link was used already, has expired, or belongs to another hub.",
     "FORBIDDEN": "The API key does not have this permission.",
     "NOT_FOUND": "It does not exist, or this API key may not see it.",
     # HTTP
@@ -90,9 +91,13 @@ CODES: dict[str, str] = {
     "BODY_MALFORMED": "The request is not a GraphQL request in JSON or in query parameters.",
     "BODY_TOO_LARGE": "The body or the query string is too large.",
     "HEADERS_TOO_LARGE": "The request line and headers are too large.",
+    "HTTP_VERSION_UNSUPPORTED": "The request line names another version than HTTP/1.1 or 1.0.",
     "MEDIA_TYPE_UNSUPPORTED": "The body is not application/json in UTF-8.",
     "METHOD_NOT_ALLOWED": "The HTTP method is not allowed here.",
     "NOT_ACCEPTABLE": "The hub can produce none of the requested media types.",
+    "PERSISTED_QUERY_INVALID": "The extension `persistedQuery` is malformed, or its hash is not that of the document.",
+    "PERSISTED_QUERY_NOT_FOUND": "The API key has not registered a document with this hash here; send it with the hash.",
+    "PERSISTED_QUERY_NOT_SUPPORTED": "This hub does not store documents; send the document without a hash.",
     "REQUEST_TIMEOUT": "The request was not received or answered within the request timeout.",
     # streams
     "STREAM_TRANSPORT": "A subscription needs a WebSocket or server-sent events.",

@@ -16,10 +16,11 @@ from typing import NoReturn, TypeVar
 from hub import app, doctor, graph, keyfile, observability, postgres
 from hub.db import migrate
 from hub.db.pool import Pool
+from hub.domain.access import login_links
 from hub.errors import HubError
 from hub.observability import Log, PostgresNotice, PostgresReady, SettingIgnored, StartupStep, emit
 from hub.settings import Settings
-from hub.web import pages, server
+from hub.web import server
 from hub.web.workers import Workers
 from hub.webhooks import worker as webhooks
 
@@ -89,16 +90,19 @@ def up(
             asyncio.run(_run_loader(load, dsn))
         now = datetime.now(UTC)
         key, is_new = asyncio.run(with_pool(settings, dsn, lambda pool: keyfile.ensure(pool, settings.data_dir, now)))
+        link = asyncio.run(with_pool(settings, dsn, lambda pool: keyfile.create_login_link(pool, key, now)))
         if settings.workers == 1:
             graph.build()  # the slowest step: done before the address is printed
         server_socket.listen(server.BACKLOG)
         if is_new:
             print(f"key  {key}")
         if settings.graphiql:
+            if link is not None:
+                print(f"Login  {server.url(settings, server_socket)}{login_links.PATH}{link}")
             print(f"GraphiQL  {server.url(settings, server_socket)}/graphiql")
             print(f"Live  {server.url(settings, server_socket)}/live")
         sys.stdout.flush()
-        serve_processes(settings, dsn, server_socket, key if pages.is_loopback(settings.host) else None)
+        serve_processes(settings, dsn, server_socket)
 
 
 def serve(settings: Settings, warnings: Sequence[str] = ()) -> None:
@@ -110,7 +114,7 @@ def serve(settings: Settings, warnings: Sequence[str] = ()) -> None:
         running_database(settings) as dsn,
     ):
         doctor.require_all_ok(asyncio.run(doctor.check_database(dsn)))
-        serve_processes(settings, dsn, server_socket, None)
+        serve_processes(settings, dsn, server_socket)
 
 
 def start_webhook_worker(settings: Settings, warnings: Sequence[str] = ()) -> None:
@@ -121,13 +125,13 @@ def start_webhook_worker(settings: Settings, warnings: Sequence[str] = ()) -> No
         app.run_worker_process(settings, dsn)
 
 
-def serve_processes(settings: Settings, dsn: str, server_socket: socket.socket, demo_key: str | None) -> None:
+def serve_processes(settings: Settings, dsn: str, server_socket: socket.socket) -> None:
     """Serve in this process, or in several child processes."""
     if settings.workers == 1:
-        app.serve(settings, dsn, server_socket, demo_key)
+        app.serve(settings, dsn, server_socket)
         return
     with tempfile.TemporaryDirectory(prefix="hub-") as shared_folder:
-        arguments = (settings, dsn, server_socket, demo_key, Path(shared_folder))
+        arguments = (settings, dsn, server_socket, Path(shared_folder))
         if not Workers(settings.workers, app.serve_worker, arguments, settings.drain_timeout).run():
             raise HubError("The workers exit right after they start; see the log above.", code="INTERNAL")
 

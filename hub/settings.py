@@ -148,6 +148,12 @@ class Settings(BaseSettings):
     cost_limit: int = Field(5_000, ge=1, description="Estimated cost of one operation: the rows that it could read.")
     page_limit: int = Field(100, ge=1, description="Maximum of `first` and `last`.")
     body_limit: int = Field(262_144, ge=1, description="Bytes of a request's body.")
+    persisted_queries: int = Field(
+        500,
+        ge=0,
+        description="Automatic persisted queries (Apollo's protocol) per API key and process, at most 1 MiB per key; 0 turns "
+        "them off.",
+    )
     header_limit: int = Field(
         65_536,
         ge=1024,

@@ -1,5 +1,6 @@
 """The dependencies that all transports of /graphql share: engine, API keys, subscriptions, connections and settings."""
 
+from functools import partial
 from typing import Protocol
 
 from hub.engine.document.documents import InvalidDocument, OperationType
@@ -8,9 +9,10 @@ from hub.errors import HubError
 from hub.settings import Settings
 from hub.subscriptions.interfaces import SubscriptionOpener
 from hub.viewer import Viewer
-from hub.web.auth import ApiKeyCache
+from hub.web.auth import ApiKeyCache, Credential
 from hub.web.connection_registry import ConnectionRegistry
 from hub.web.heartbeat import TimingWheel
+from hub.web.persisted_queries import DocumentFinder, PersistedQueries
 
 
 class GraphQLExecutor(Protocol):
@@ -33,8 +35,13 @@ class GatewayContext:
         self.settings = settings
         self.connection_registry = ConnectionRegistry(key_cache, settings)
         self.timing_wheel = TimingWheel(settings.socket_ping)
+        self._persisted_queries = PersistedQueries(settings.persisted_queries)
         # Seconds that a client has to receive the last bytes and close its side.
         self.close_timeout = min(5.0, settings.drain_timeout * 0.4)
+
+    def document_finder(self, credential: Credential) -> DocumentFinder:
+        """Returns the function that finds and registers the persisted queries of a key."""
+        return partial(self._persisted_queries.document, credential.key_id)
 
     def is_subscription(self, request: GraphQLRequest) -> bool:
         """Whether the operation is a subscription. False for an invalid document, whose errors `execute` returns."""

@@ -26,13 +26,34 @@ MAX_DISCARDED = 32 * 1024 * 1024
 # Seconds between the error response and the close of the connection.
 GRACEFUL_CLOSE_SECONDS = 1.0
 
-# After an Upgrade header the parser expects no more HTTP and drops the body (Java's HTTP client sends `Upgrade: h2c`
-# with its first POST). The header is renamed to `ignored`, which has the same length, so that all counts stay correct.
-UPGRADE_HEADER = re.compile(rb"(?<=\n)upgrade(?=[ \t]*:(?![ \t]*websocket))", re.IGNORECASE)
+# RFC 9110, 7.2: a host as in a URL, and a port.
+HOST_PATTERN = re.compile(rb"[\w.~%!$&'()*+,;=\[\]:-]*", re.ASCII)
+# Texts of the parser's errors for a request line of another version, also that of HTTP/2 with prior knowledge.
+VERSION_ERRORS = ("Invalid HTTP version", "Pause on PRI/Upgrade")
 
 
-class HeadersTooLarge(Exception):
-    """Raised in a parser callback to stop the parser."""
+class RequestRejected(Exception):
+    """Raised in a parser callback to stop the parser; `parse_error` holds the reason."""
+
+
+class LingeringTransport:
+    """The transport of a response: it closes once the request's body has arrived.
+
+    A full close while the client still sends would reset the connection, and the client would lose the response."""
+
+    __slots__ = ("_protocol", "_transport")
+
+    def __init__(self, protocol: "LimitedHttpProtocol", transport: asyncio.Transport) -> None:
+        self._protocol = protocol
+        self._transport = transport
+
+    def write(self, data: bytes) -> None:
+        """Writes to the connection."""
+        self._transport.write(data)
+
+    def close(self) -> None:
+        """Closes the connection, or only its sending side until the body has arrived."""
+        self._protocol.close_after_body()
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
@@ -48,7 +69,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self.timer_phase = NO_TIMER
         self.header_bytes = 0
         self.discarded = 0
-        self.closing_gracefully = False
+        self.closing_gracefully = self.lingering = False
         self.stopping = False
         self.task: asyncio.Task[Any] | None = None
         self.active_cycle: RequestResponseCycle | None = None  # the running one; uvicorn's `cycle` is the last one read
@@ -84,10 +105,18 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         cycle.response_started = cycle.response_complete = True
         cycle.message_event.set()
         if not cycle.keep_alive:
-            self.transport.close()
+            self.close_after_body()
         cycle.on_response()
         cycle.scope["state"].clear()
         return True
+
+    def close_after_body(self) -> None:
+        """Closes the connection after the last response; while the request's body arrives, only the sending side."""
+        if self.in_body and not self.pipeline and not self.stopping and self.transport.can_write_eof():
+            self.lingering = True
+            self.transport.write_eof()
+        else:
+            self.transport.close()
 
     def _abort(self, cycle: RequestResponseCycle) -> None:
         cycle.disconnected = True
@@ -116,18 +145,16 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.closing_gracefully:
             return
-        if not self.in_body and (b"pgrade" in data or b"PGRADE" in data):
-            data = UPGRADE_HEADER.sub(b"ignored", data)
         self.header_bytes += len(data)
         self._unset_keepalive_if_required()
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            if self._should_upgrade():
-                self._upgrade(data[upgrade.args[0] :])
+            websocket_data = self._parse(data)
+        except httptools.HttpParserError as error:
+            self._reject(HTTP_VERSION_ERROR if str(error) in VERSION_ERRORS else self.parse_error)
+        else:
+            if websocket_data is not None:
+                self._upgrade(websocket_data)
                 return
-        except httptools.HttpParserError:
-            self._reject(self.parse_error)
         if self.closing_gracefully or self.transport.is_closing():
             return
         if self.in_body:
@@ -139,6 +166,24 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._reject(self._headers_too_large())
         self._arm_timer()
 
+    def _parse(self, data: bytes) -> bytes | None:
+        """Parses received bytes; returns those after a WebSocket handshake, or None without one."""
+        while True:
+            try:
+                self.parser.feed_data(data)
+                return None
+            except httptools.HttpParserUpgrade as upgrade:
+                data = data[upgrade.args[0] :]
+                if self._should_upgrade():
+                    return data
+                # Any other protocol is ignored. The parser has stopped before the body, so a new one reads the request
+                # without the header. (Java's HTTP client sends `Upgrade: h2c` with its first POST.)
+                lines = [b"%s %s HTTP/1.1" % (self.parser.get_method(), self.url)]
+                lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+                data = b"\r\n".join((*lines, b"", data))
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+
     def on_headers_complete(self) -> None:
         # `header_bytes` counts whole reads. The exact size is computed only if that is over the limit.
         limit = self.settings.header_limit
@@ -147,16 +192,37 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             and len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > limit
         ):
             self.parse_error = self._headers_too_large()
-            raise HeadersTooLarge
+            raise RequestRejected
+        self._check_version_and_host()
+        if self.parser.should_upgrade() or self.closing_gracefully:
+            return
         self.in_body = True
         super().on_headers_complete()
         if self.stopping and self.cycle is not None:
             self.cycle.keep_alive = False
+        if not self.cycle.keep_alive:
+            self.cycle.transport = cast(asyncio.Transport, LingeringTransport(self, self.transport))
+
+    def _check_version_and_host(self) -> None:
+        """Raises RequestRejected unless the version is supported and the request has the one Host that HTTP/1.1 requires."""
+        version = self.parser.get_http_version()
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if version not in ("1.1", "1.0"):
+            self.parse_error = HTTP_VERSION_ERROR
+        elif (len(hosts) == 1 and HOST_PATTERN.fullmatch(hosts[0])) or (not hosts and version == "1.0"):
+            return
+        else:
+            self.parse_error = HOST_ERROR
+        raise RequestRejected
 
     def on_message_complete(self) -> None:
         self.in_body = False
         self.header_bytes = self.discarded = 0
-        super().on_message_complete()
+        if self.lingering:
+            self.closing_gracefully = True
+            self.transport.close()
+        elif not self.parser.should_upgrade():
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -169,6 +235,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
         An idle connection is closed by its keep-alive timer."""
         self.stopping = True
+        if self.lingering:
+            self.transport.close()
         if self.cycle is not None:
             self.cycle.keep_alive = False
 
@@ -228,6 +296,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def _reject(self, error: HubError) -> None:
         """Sends an error response and closes; only closes if the client would take it for another request's response."""
         cycle = self.cycle
+        if self.lingering:
+            self.transport.close()
+            return
         if cycle is not None and not cycle.response_complete:
             if cycle.response_started or not self.in_body or self.pipeline:
                 self.transport.close()
@@ -265,6 +336,12 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
 NOT_HTTP_ERROR = BadInput(
     "The request is not valid HTTP/1.1; correct the request line, headers or chunks.", code="BODY_MALFORMED"
+)
+HOST_ERROR = BadInput(
+    "HTTP/1.1 requires one Host header with the host of the URL; send exactly one.", code="BODY_MALFORMED"
+)
+HTTP_VERSION_ERROR = BadInput(
+    "The hub speaks HTTP/1.1; send the request with that version.", code="HTTP_VERSION_UNSUPPORTED"
 )
 
 

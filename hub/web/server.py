@@ -45,8 +45,13 @@ def bind(settings: Settings) -> socket.socket:
 
 def url(settings: Settings, bound: socket.socket) -> str:
     """Returns the hub's URL for a browser on this machine."""
+    return configured_url(settings.model_copy(update={"port": bound.getsockname()[1]}))
+
+
+def configured_url(settings: Settings) -> str:
+    """Returns the URL, for a browser on this machine, of a hub with these settings."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{bound.getsockname()[1]}"
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
 def _pending_connections(bound: socket.socket) -> Iterator[socket.socket]:

@@ -307,7 +307,7 @@ async def test_a_fault_of_ours_shows_a_request_id_and_nothing_else(
 
 
 async def test_unknown_paths_are_refused_in_json(fake_hub_client: httpx2.AsyncClient) -> None:
-    for path in ("/", "/graphql/", "/GRAPHQL", "/graphql%00", "/..%2fgraphql", "/%ff", "/" + "a" * 3000):
+    for path in ("/graphql/", "/GRAPHQL", "/graphql%00", "/..%2fgraphql", "/%ff", "/" + "a" * 3000):
         answer = await fake_hub_client.get(path)
         assert (answer.status_code, code(answer)) == (404, "NOT_FOUND")
         assert len(answer.content) < 300

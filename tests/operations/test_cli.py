@@ -3,22 +3,26 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import stat
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from datetime import UTC, datetime
 from pathlib import Path
 
+import asyncpg
 import httpx2
 import pytest
 from command_line import RunCommand
 from conftest import CreateDatabase
 
 from hub import doctor
-from hub.domain.access import api_keys
+from hub.domain.access import api_keys, login_links
 from hub.errors import Misconfigured
 from hub.settings import Settings
+from hub.viewer import ADMIN
 from hub.web import server
 
 
@@ -49,18 +53,23 @@ async def started_hub(*arguments: str, **settings: str) -> AsyncIterator[tuple[a
 async def test_up_makes_all_that_is_missing_once(database_dsn: str, tmp_path: Path) -> None:
     data = tmp_path / "data"
     async with started_hub("up", "--data", str(data), HUB_DATABASE_URL=database_dsn) as (hub, lines):
-        key, page, live = lines
+        key, login, page, live = lines
         assert key.startswith("key  hub_")
         assert page.startswith("GraphiQL  http://127.0.0.1:")
         assert (data / "key").read_text() == key.removeprefix("key  ") + "\n"
         assert stat.S_IMODE((data / "key").stat().st_mode) == 0o600
         base = page.removeprefix("GraphiQL  ").removesuffix("/graphiql")
         assert live == f"Live  {base}/live"
+        assert re.fullmatch(rf"Login  {re.escape(base)}/graphiql#link=[\w-]{{43}}", login)
         async with httpx2.AsyncClient(base_url=base) as client:
             assert (await client.get("/readyz")).status_code == 200
             headers = {"authorization": f"Bearer {key.removeprefix('key  ')}"}
             answer = await client.post("/graphql", json={"query": "{ __typename }"}, headers=headers)
             assert answer.json() == {"data": {"__typename": "Query"}}
+            link = login.partition("#link=")[2]
+            session_key = (await client.post("/graphiql/session", json={"link": link})).json()["key"]
+            headers = {"authorization": f"Bearer {session_key}"}
+            assert (await client.post("/graphql", json={"query": "{ __typename }"}, headers=headers)).status_code == 200
         hub.send_signal(signal.SIGTERM)
         async with asyncio.timeout(20):
             output, errors = await hub.communicate()
@@ -68,25 +77,21 @@ async def test_up_makes_all_that_is_missing_once(database_dsn: str, tmp_path: Pa
         log_events = [json.loads(line) for line in errors.splitlines()]
         events = [event["event"] for event in log_events]
         assert events.count("leadership_acquired") == 1
-        assert [event for event in events if event != "leadership_acquired"] == ["ready", "request", "stopping"]
-        assert key.removeprefix("key  ").encode() not in errors
+        assert [event for event in events if event != "leadership_acquired"] == [
+            "ready",
+            "request",
+            "request",
+            "stopping",
+        ]
+        assert [secret.encode() in errors for secret in (key.removeprefix("key  "), link, session_key)] == [False] * 3
     async with started_hub("up", "--data", str(data), HUB_DATABASE_URL=database_dsn) as (hub, lines):
-        assert [line.split()[0] for line in lines] == ["GraphiQL", "Live"]
+        assert [line.split()[0] for line in lines] == ["Login", "GraphiQL", "Live"]
         async with httpx2.AsyncClient() as client:
-            assert [(await client.get(line.split()[1])).status_code for line in lines] == [200, 200]
+            assert [(await client.get(line.split()[1])).status_code for line in lines] == [200, 200, 200]
         hub.send_signal(signal.SIGINT)
         async with asyncio.timeout(20):
             await hub.wait()
         assert hub.returncode == 0
-
-
-async def test_the_demo_key_is_shown_to_loopback_alone(database_dsn: str, tmp_path: Path) -> None:
-    environment = {"HUB_DATABASE_URL": database_dsn, "HUB_DATA_DIR": str(tmp_path)}
-    for host, status in (("127.0.0.1", 200), ("0.0.0.0", 404)):
-        async with started_hub("up", "--host", host, **environment) as (_, lines):
-            base = lines[-1].removeprefix("Live  ").removesuffix("/live")
-            async with httpx2.AsyncClient(base_url=base) as client:
-                assert (await client.get("/graphiql/config.json")).status_code == status
 
 
 async def test_several_workers_answer_and_stop_together(database_dsn: str, tmp_path: Path) -> None:
@@ -113,6 +118,20 @@ async def test_a_key_is_created_listed_and_revoked(run_command: RunCommand, data
     code, said, _ = await run_command("key", "revoke", key[4:20])
     assert (code, said.startswith(f"{key[4:20]} is revoked since ")) == (0, True)
     assert "revoked" in (await run_command("key", "list"))[1]
+
+
+async def test_a_lost_link_is_printed_anew(run_command: RunCommand, database_dsn: str) -> None:
+    code, _, errors = await run_command("link", HUB_DATABASE_URL=database_dsn)
+    assert (code, "create one with `hub key create`" in errors) == (1, True)
+    key = (await run_command("key", "create", "--role", "admin"))[1].strip()
+    code, printed, errors = await run_command("link", "--key", key[4:20], "--port", "8123")
+    assert (code, errors) == (0, "")
+    token = re.fullmatch(r"http://127\.0\.0\.1:8123/graphiql#link=([\w-]{43})\n", printed)
+    assert token is not None
+    connection = await asyncpg.connect(database_dsn)
+    session = await login_links.start_session(connection, token[1], datetime.now(UTC))
+    assert (await api_keys.list_keys(connection, ADMIN))[-1].public_id == session.key[4:20]
+    await connection.close()
 
 
 @pytest.mark.parametrize(

@@ -131,12 +131,26 @@ async def test_the_key_in_the_payload_goes_before_that_of_the_handshake() -> Non
         await client.init(BEARER)
 
 
-@pytest.mark.parametrize("key", [None, "", "x", REVOKED, EXPIRED, "hub_00000009_" + "a" * 43, 1, ["x"], "é"])
-async def test_without_a_living_key_the_socket_is_closed(key: Any) -> None:
+@pytest.mark.parametrize(
+    ("key", "code"),
+    [
+        (None, "UNAUTHENTICATED"),
+        ("", "UNAUTHENTICATED"),
+        ("x", "KEY_UNKNOWN"),
+        (REVOKED, "KEY_REVOKED"),
+        (EXPIRED, "KEY_EXPIRED"),
+        ("hub_00000009_" + "a" * 43, "KEY_UNKNOWN"),
+        (1, "UNAUTHENTICATED"),
+        (["x"], "UNAUTHENTICATED"),
+        ("é", "KEY_UNKNOWN"),
+    ],
+)
+async def test_without_a_living_key_the_socket_is_closed_with_the_reason(key: Any, code: str) -> None:
     async with run_fake_engine_hub() as hub, open_websocket(hub, init=False) as client:
         payload = {} if key is None else {"authorization": f"Bearer {key}" if isinstance(key, str) else key}
         await client.send(type="connection_init", payload=payload)
-        assert await client.wait_closed() == (4403, "Forbidden")
+        closed = await client.wait_closed()
+        assert (closed[0], closed[1].partition(": ")[0]) == (4403, code)
 
 
 async def test_without_a_database_the_client_may_try_again() -> None:

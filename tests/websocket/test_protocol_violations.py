@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import json
 import resource
 from contextlib import suppress
 from pathlib import Path
@@ -108,17 +107,21 @@ async def test_what_breaks_the_protocol_closes_the_socket(sent: bytes, code: int
         assert [event for event in hub.events if isinstance(event, InternalFailure)] == []
 
 
-@pytest.mark.parametrize("payload", PAYLOADS, ids=json.dumps)
-async def test_a_subscription_that_is_no_request_closes_the_socket(payload: Any) -> None:
+async def test_a_subscription_that_is_no_request_is_an_error_of_its_id() -> None:
     async with run_fake_engine_hub() as hub, open_websocket(hub) as client:
-        await client.send(type="subscribe", id="a", payload=payload)
-        assert (await client.wait_closed())[0] == 4400
+        for payload in PAYLOADS:
+            await client.send(type="subscribe", id="a", payload=payload)
+            answer = await client.receive()
+            assert (answer["id"], answer["type"]) == ("a", "error")
+            assert [error["extensions"]["code"] for error in answer["payload"]] == ["BODY_MALFORMED"], payload
 
 
-async def test_the_reason_says_what_is_wrong() -> None:
+async def test_the_error_says_what_is_wrong() -> None:
     async with run_fake_engine_hub() as hub, open_websocket(hub) as client:
         await client.send(type="subscribe", id="a", payload={})
-        assert await client.wait_closed() == (4400, "query is missing; send the GraphQL document as a string.")
+        message = "query is missing; send the GraphQL document as a string."
+        error = {"message": message, "extensions": {"code": "BODY_MALFORMED", "argument": "query"}}
+        assert await client.receive() == {"id": "a", "type": "error", "payload": [error]}
 
 
 async def test_an_id_that_is_in_use_closes_the_socket() -> None:

@@ -53,6 +53,13 @@ ApiKey = sa.Table(
     sa.Column("expires_at", timestamp(), comment="From when it is refused; empty for never."),
     sa.Column("revoked_at", timestamp(), comment="When it was revoked; empty while it lives."),
     sa.Column("last_used_at", timestamp(), comment="When it was last used, to the minute."),
+    foreign_key(
+        "session_of",
+        "api_keys.id",
+        "The key whose session it is: it acts as that key and ends with it; empty for a key of its own.",
+        nullable=True,
+        ondelete="CASCADE",
+    ),
     sa.UniqueConstraint("public_id"),
     sa.CheckConstraint("octet_length(hash) = 32", name="hash_is_sha256"),
     sa.CheckConstraint("role in ('admin', 'writer', 'reader')", name="role_is_known"),
@@ -61,6 +68,7 @@ ApiKey = sa.Table(
 )
 sa.Index("ix_api_keys_unit_id", ApiKey.c.unit_id)
 sa.Index("ix_api_keys_customer_id", ApiKey.c.customer_id)
+sa.Index("ix_api_keys_session_of", ApiKey.c.session_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,7 @@ class NewKey:
     unit_id: UUID | None = None
     customer_id: UUID | None = None
     expires_at: datetime | None = None
+    session_of: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,7 @@ class StoredKey:
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    is_session: bool = False
 
     def state(self, now: datetime) -> Literal["living", "revoked", "expired"]:
         """Whether the key opens the API at a time."""
@@ -102,11 +112,20 @@ _unit_ids = (  # the unit itself first
     .order_by(_subtree.c.path)
     .correlate(OrgUnit.table)
 )
-_select_keys = sa.select(
-    ApiKey,
-    sa.cast(OrgUnit.c.path, sa.Text).label("unit_path"),
-    sa.func.array(_unit_ids.scalar_subquery()).label("unit_ids"),
-).outerjoin(OrgUnit.table, OrgUnit.c.id == ApiKey.c.unit_id)
+_owner = ApiKey.alias()  # the key whose session it is
+_select_keys = (
+    sa.select(
+        ApiKey,
+        _owner.c.public_id.label("owner_public_id"),
+        _owner.c.revoked_at.label("owner_revoked_at"),
+        _owner.c.expires_at.label("owner_expires_at"),
+        sa.cast(OrgUnit.c.path, sa.Text).label("unit_path"),
+        sa.func.array(_unit_ids.scalar_subquery()).label("unit_ids"),
+    )
+    .select_from(ApiKey)
+    .outerjoin(OrgUnit.table, OrgUnit.c.id == ApiKey.c.unit_id)
+    .outerjoin(_owner, _owner.c.id == ApiKey.c.session_of)
+)
 _FIND = to_sql(
     _select_keys.where(ApiKey.c.public_id == sa.func.any(sa.bindparam("public_ids", type_=sa.ARRAY(sa.Text))))
 )
@@ -115,7 +134,17 @@ _INSERT = to_sql(
     sa.insert(ApiKey).values(
         {
             name: sa.bindparam(name)
-            for name in ("public_id", "hash", "name", "role", "unit_id", "customer_id", "created_at", "expires_at")
+            for name in (
+                "public_id",
+                "hash",
+                "name",
+                "role",
+                "unit_id",
+                "customer_id",
+                "created_at",
+                "expires_at",
+                "session_of",
+            )
         }
     )
 )
@@ -132,7 +161,10 @@ _RECORD_USAGE = to_sql(
 )
 _expired = (
     sa.select(ApiKey.c.id)
-    .where(ApiKey.c.customer_id.is_not(None), ApiKey.c.expires_at < sa.bindparam("before", type_=timestamp()))
+    .where(
+        sa.or_(ApiKey.c.customer_id.is_not(None), ApiKey.c.session_of.is_not(None)),
+        ApiKey.c.expires_at < sa.bindparam("before", type_=timestamp()),
+    )
     .limit(sa.bindparam("limit", type_=sa.Integer))
 )
 _PURGE = to_sql(sa.delete(ApiKey).where(ApiKey.c.id.in_(_expired)))
@@ -170,6 +202,7 @@ async def create(tx: Connection, viewer: Viewer, new_key: NewKey, now: datetime)
             new_key.customer_id,
             now,
             new_key.expires_at,
+            new_key.session_of,
         )
     except asyncpg.ForeignKeyViolationError as error:
         argument = "unit" if "unit_id" in (error.constraint_name or "") else "customer"
@@ -253,7 +286,7 @@ async def record_usage(tx: Connection, usage: Mapping[UUID, datetime]) -> None:
 
 
 async def purge_expired(tx: Connection, now: datetime, limit: int) -> bool:
-    """Deletes keys of customers that ended long ago: there is one for every login. Whether there may be more."""
+    """Deletes keys of customers and sessions that ended long ago: there is one for every login. Whether there may be more."""
     status: str = await tx.execute(_PURGE, now - EXPIRED_KEY_RETENTION, limit)
     return status == f"DELETE {limit}"
 
@@ -267,7 +300,15 @@ async def find_unit(tx: Connection, id_or_code: str) -> UUID:
 
 
 def _to_stored_key(row: asyncpg.Record) -> StoredKey:
+    """The key of a row; a session has the viewer of its key, and ends with that key at the latest."""
+    session_of = row["session_of"]
+    public_id = row["public_id"] if session_of is None else row["owner_public_id"]
     binding = (row["unit_path"], tuple(row["unit_ids"]), row["customer_id"])
-    viewer = Viewer(row["id"], Role(row["role"]), *binding, row["public_id"])
-    columns = ("public_id", "hash", "name", "unit_id", "created_at", "expires_at", "revoked_at", "last_used_at")
-    return StoredKey(viewer=viewer, **{name: row[name] for name in columns})
+    viewer = Viewer(session_of or row["id"], Role(row["role"]), *binding, public_id)
+    ends = {name: _earliest(row[name], row[f"owner_{name}"]) for name in ("expires_at", "revoked_at")}
+    columns = ("public_id", "hash", "name", "unit_id", "created_at", "last_used_at")
+    return StoredKey(viewer=viewer, is_session=session_of is not None, **ends, **{name: row[name] for name in columns})
+
+
+def _earliest(*times: datetime | None) -> datetime | None:
+    return min((time for time in times if time is not None), default=None)

@@ -4,6 +4,7 @@ GraphQLEndpoint._handle is the whole path of a request. The engine executes the 
 
 import asyncio
 import re
+from collections.abc import Mapping
 from time import perf_counter
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from hub.engine.request import GraphQLRequest, GraphQLResponse
 from hub.errors import BadInput, HubError, Internal, Unavailable
 from hub.observability import InternalFailure, RequestDone, emit
 from hub.subscriptions.interfaces import SubscriptionRejected
+from hub.web.auth import Credential
 from hub.web.context import GatewayContext
 from hub.web.http import negotiation, request_body, responses
 from hub.web.http.sse import EventStream, open_event_stream
@@ -70,6 +72,11 @@ def _headers(raw_headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return headers
 
 
+def _is_navigation(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a browser opens the address as a page: it asks for HTML, without a key."""
+    return b"authorization" not in headers and negotiation.accepts_html(headers.get(b"accept"))
+
+
 class HttpReply(NamedTuple):
     """The response to send, and the engine's response for the log."""
 
@@ -109,6 +116,7 @@ class GraphQLEndpoint:
         self.key_cache = context.key_cache
         self.settings = context.settings
         self.cors = responses.Cors(context.settings.allowed_origins)
+        self.pages = context.settings.graphiql
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         state = RequestState(scope)
@@ -143,12 +151,12 @@ class GraphQLEndpoint:
     async def _handle(self, state: RequestState, receive: Receive) -> HttpReply:
         headers = state.headers
         if state.method == "OPTIONS":
-            return HttpReply(
-                204,
-                b"",
-                [(b"allow", responses.ALLOWED_METHODS), *self.cors.preflight(headers.get(b"origin"))],
-                NO_RESPONSE,
-            )
+            requested_headers = headers.get(b"access-control-request-headers")
+            preflight = self.cors.preflight(headers.get(b"origin"), requested_headers)
+            return HttpReply(204, b"", [(b"allow", responses.ALLOWED_METHODS), *preflight], NO_RESPONSE)
+        if state.method == "GET" and self.pages and _is_navigation(headers):
+            # Relative, so that the page is reached under any path prefix of a proxy.
+            return HttpReply(307, b"", [(b"location", b"graphiql"), responses.VARY], NO_RESPONSE)
         accepted = negotiation.response_type(headers.get(b"accept"))
         accepts_events = negotiation.accepts_events(headers.get(b"accept"))
         if accepted is None and not accepts_events:
@@ -160,9 +168,10 @@ class GraphQLEndpoint:
         credential = await self.key_cache.credential(headers.get(b"authorization"))
         state.key = credential.public_id
         if state.method == "GET":
-            request = request_body.from_query_string(state.query_string, state.request_id)
+            find_document = self.context.document_finder(credential)
+            request = request_body.from_query_string(state.query_string, state.request_id, find_document)
         else:
-            request = await self._read_post(state, receive)
+            request = await self._read_post(state, receive, credential)
         state.received = True
         if accepts_events and self.context.is_subscription(request):
             resume = headers.get(b"last-event-id", b"").decode("latin-1")
@@ -173,7 +182,7 @@ class GraphQLEndpoint:
             return HttpReply(200, b"", [], response, EventStream.for_response(self.context, request, response.body))
         return _reply(response, accepted or negotiation.GRAPHQL_RESPONSE)
 
-    async def _read_post(self, state: RequestState, receive: Receive) -> GraphQLRequest:
+    async def _read_post(self, state: RequestState, receive: Receive, credential: Credential) -> GraphQLRequest:
         headers = state.headers
         if (
             not negotiation.is_json(headers.get(b"content-type"))
@@ -182,7 +191,7 @@ class GraphQLEndpoint:
             message = "The body must be uncompressed JSON in UTF-8; send `Content-Type: application/json`."
             raise BadInput(message, code="MEDIA_TYPE_UNSUPPORTED")
         received = await request_body.read(receive, headers.get(b"content-length"), self.settings.body_limit)
-        return request_body.from_body(received, state.request_id)
+        return request_body.from_body(received, state.request_id, self.context.document_finder(credential))
 
     def _timeout_error(self, state: RequestState) -> HubError:
         seconds = self.settings.request_timeout

@@ -5,6 +5,7 @@ from functools import lru_cache
 JSON = b"application/json"
 GRAPHQL_RESPONSE = b"application/graphql-response+json"
 EVENT_STREAM = b"text/event-stream"
+HTML = b"text/html"
 
 # Longer values are legal but are not cached, so that a client cannot fill the memory with them.
 _MAX_CACHED_LENGTH = 256
@@ -19,11 +20,18 @@ def response_type(accept: bytes | None) -> bytes | None:
 
 def accepts_events(accept: bytes | None) -> bool:
     """Whether the client accepts server-sent events by name; a wildcard does not count."""
-    if not accept or b"event-stream" not in accept.lower():
-        return False
-    return any(
-        media_type == EVENT_STREAM and _quality_value(parameters) > 0
-        for media_type, parameters in map(_parse_item, accept.lower().split(b","))
+    return bool(accept) and _accepts_by_name(accept.lower(), EVENT_STREAM)
+
+
+def accepts_html(accept: bytes | None) -> bool:
+    """Whether the client accepts HTML by name, as a browser does when it opens an address."""
+    return bool(accept) and _accepts_by_name(accept.lower(), HTML)
+
+
+def _accepts_by_name(accept: bytes, media_type: bytes) -> bool:
+    return media_type in accept and any(
+        item == media_type and _quality_value(parameters) > 0
+        for item, parameters in map(_parse_item, accept.split(b","))
     )
 
 

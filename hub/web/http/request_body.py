@@ -10,6 +10,7 @@ from starlette.types import Receive
 
 from hub.engine.request import GraphQLRequest
 from hub.errors import BadInput, HubError, LimitExceeded
+from hub.web.persisted_queries import DocumentFinder
 
 PARAMETERS = ("query", "operationName", "variables", "extensions")
 
@@ -45,7 +46,7 @@ def too_large(limit: int) -> HubError:
     return LimitExceeded(message, code="BODY_TOO_LARGE", extensions={"limit": limit})
 
 
-def from_body(body: bytes, request_id: str) -> GraphQLRequest:
+def from_body(body: bytes, request_id: str, find_document: DocumentFinder) -> GraphQLRequest:
     """Parses the operation of a JSON body."""
     parameters = read_json(body, "The body")
     if isinstance(parameters, list):
@@ -54,10 +55,10 @@ def from_body(body: bytes, request_id: str) -> GraphQLRequest:
         )
     if not isinstance(parameters, dict):
         raise _malformed("The body must be a JSON object with `query`.")
-    return parse_operation(parameters, request_id)
+    return parse_operation(parameters, request_id, find_document)
 
 
-def from_query_string(query_string: bytes, request_id: str) -> GraphQLRequest:
+def from_query_string(query_string: bytes, request_id: str, find_document: DocumentFinder) -> GraphQLRequest:
     """Parses the operation of a GET's parameters; it is read-only."""
     parameters: dict[str, Any] = {}
     try:
@@ -75,7 +76,7 @@ def from_query_string(query_string: bytes, request_id: str) -> GraphQLRequest:
             parameters[name] = read_json(parameters[name].encode(), name, name)
         else:
             parameters[name] = None
-    return parse_operation(parameters, request_id, read_only=True)
+    return parse_operation(parameters, request_id, find_document, read_only=True)
 
 
 def read_json(text: bytes, subject: str, argument: str | None = None) -> Any:
@@ -102,12 +103,14 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def parse_operation(parameters: Mapping[str, Any], request_id: str, *, read_only: bool = False) -> GraphQLRequest:
-    """Parses the parameters of GraphQL over HTTP. The payload of a socket's `subscribe` has the same ones."""
+def parse_operation(
+    parameters: Mapping[str, Any], request_id: str, find_document: DocumentFinder, *, read_only: bool = False
+) -> GraphQLRequest:
+    """Parses the parameters of GraphQL over HTTP. The payload of a socket's `subscribe` has the same ones.
+
+    `find_document` returns the document of a persisted query, whose request may leave `query` out."""
     query, name, variables, extensions = map(parameters.get, PARAMETERS)
-    if query is None:
-        raise _malformed("query is missing; send the GraphQL document as a string.", "query")
-    if not isinstance(query, str):
+    if query is not None and not isinstance(query, str):
         raise _malformed("query must be a string.", "query")
     if name is not None and not isinstance(name, str):
         raise _malformed("operationName must be a string or null.", "operationName")
@@ -115,6 +118,11 @@ def parse_operation(parameters: Mapping[str, Any], request_id: str, *, read_only
         raise _malformed("variables must be an object or null.", "variables")
     if extensions is not None and not isinstance(extensions, dict):
         raise _malformed("extensions must be an object or null.", "extensions")
+    persisted = extensions.get("persistedQuery") if extensions else None
+    if persisted is not None:
+        query = find_document(query, persisted)
+    elif query is None:
+        raise _malformed("query is missing; send the GraphQL document as a string.", "query")
     return GraphQLRequest(query, variables, name or None, read_only, None, request_id)
 
 

@@ -1,6 +1,7 @@
 """HTTP responses: status codes, headers, compression and CORS. Callers provide the body."""
 
 import asyncio
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,33 @@ TEXT_SECURITY_HEADERS: Mapping[str, str] = MappingProxyType(
 )
 VARY = (b"vary", b"Accept, Accept-Encoding, Origin")
 
+# Request headers of common clients: Apollo Client, Relay and graphql-sse; Sentry, OpenTelemetry and other tracing.
+# A page may send any other header too; these are named to whoever asks without naming any.
+CLIENT_HEADERS = (
+    "Accept",
+    "Authorization",
+    "Content-Type",
+    "Last-Event-ID",
+    "X-Request-Id",
+    "Apollo-Require-Preflight",
+    "ApolloGraphQL-Client-Name",
+    "ApolloGraphQL-Client-Version",
+    "GraphQL-Require-Preflight",
+    "X-Apollo-Operation-Id",
+    "X-Apollo-Operation-Name",
+    "X-Apollo-Operation-Type",
+    "B3",
+    "Baggage",
+    "Cache-Control",
+    "Sentry-Trace",
+    "Traceparent",
+    "Tracestate",
+    "X-Correlation-Id",
+    "X-Requested-With",
+)
+MAX_REQUESTED_HEADERS = 2_048  # bytes of Access-Control-Request-Headers
+HEADER_NAMES_PATTERN = re.compile(rb"[\w!#$%&'*+.^`|~, \t-]*", re.ASCII)  # RFC 9110, 5.6.2, joined by commas
+
 CLOSE_CONNECTION = (b"connection", b"close")
 # Keys of functions that web/http_protocol.py stores in the request's state:
 WHOLE_RESPONSE = "hub.send_whole"  # sends a complete response in one write
@@ -37,11 +65,15 @@ COMPRESS_IN_THREAD = 65_536
 
 CLIENT_CLOSED_REQUEST = 499  # for the log only; no client receives it
 STATUS_BY_CODE = {
+    # As Apollo Server: the client sends the request again, with the document.
+    "PERSISTED_QUERY_NOT_FOUND": 200,
+    "PERSISTED_QUERY_NOT_SUPPORTED": 200,
     "UNAUTHENTICATED": 401,
     "KEY_UNKNOWN": 401,
     "KEY_REVOKED": 401,
     "KEY_EXPIRED": 401,
     "FORBIDDEN": 403,
+    "LINK_INVALID": 403,
     "NOT_FOUND": 404,
     "METHOD_NOT_ALLOWED": 405,
     "NOT_ACCEPTABLE": 406,
@@ -52,6 +84,7 @@ STATUS_BY_CODE = {
     "HEADERS_TOO_LARGE": 431,
     "INTERNAL": 500,
     "UNAVAILABLE": 503,
+    "HTTP_VERSION_UNSUPPORTED": 505,
 }
 
 
@@ -112,15 +145,18 @@ class Cors:
             (b"access-control-expose-headers", b"X-Request-Id, Server-Timing, Retry-After"),
         ]
 
-    def preflight(self, origin: bytes | None) -> HeaderList:
-        """Returns the CORS headers of a preflight response; none for an origin that is not allowed."""
+    def preflight(self, origin: bytes | None, requested_headers: bytes | None = None) -> HeaderList:
+        """Returns the CORS headers of a preflight response; none for an origin that is not allowed.
+
+        An allowed origin may send any header: every tool adds its own, and no header but Authorization has rights."""
         if origin is None or not self._allows(origin):
             return []
         return [
             (b"access-control-allow-origin", b"*" if "*" in self.allowed_origins else origin),
             (b"access-control-allow-methods", ALLOWED_METHODS),
-            (b"access-control-allow-headers", b"Accept, Authorization, Content-Type, Last-Event-ID, X-Request-Id"),
+            (b"access-control-allow-headers", _allowed_headers(requested_headers or b"")),
             (b"access-control-max-age", b"600"),
+            (b"vary", b"Origin, Access-Control-Request-Headers"),
         ]
 
     def allows_websocket(self, origin: str, host: str) -> bool:
@@ -132,3 +168,12 @@ class Cors:
 
     def _allows(self, origin: bytes) -> bool:
         return "*" in self.allowed_origins or origin.decode("latin-1") in self.allowed_origins
+
+
+def _allowed_headers(requested: bytes) -> bytes:
+    """Returns the headers of common clients and the requested ones, unless these are malformed or too many."""
+    names = list(CLIENT_HEADERS)
+    if len(requested) <= MAX_REQUESTED_HEADERS and HEADER_NAMES_PATTERN.fullmatch(requested):
+        known = {name.lower() for name in names}
+        names += sorted({name for part in requested.decode().lower().split(",") if (name := part.strip())} - known)
+    return ", ".join(names).encode()

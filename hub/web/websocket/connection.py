@@ -156,22 +156,32 @@ class WebSocketConnection(asyncio.Protocol):
         elif frame.opcode is Opcode.TEXT and frame.fin:
             self._handle_text(frame.data)
         elif frame.opcode is Opcode.TEXT:
-            self.partial_message = bytearray(frame.data)
+            self.partial_message = bytearray()
+            self._handle_fragment(self.partial_message, frame)
         elif frame.opcode is Opcode.CONT and self.partial_message is not None:
-            self.partial_message += frame.data
-            if frame.fin:
-                message, self.partial_message = self.partial_message, None
-                self._handle_text(message)
+            self._handle_fragment(self.partial_message, frame)
+
+    def _handle_fragment(self, message: bytearray, frame: Frame) -> None:
+        message += frame.data
+        # The remaining fragments of an oversized message are dropped: there is no partial message to add them to.
+        if frame.fin or len(message) > self.context.settings.frame_limit:
+            self.partial_message = None
+            self._handle_text(message)
 
     def _handle_text(self, data: bytes | bytearray | memoryview) -> None:
         message = bytes(data)
+        is_oversized = len(message) > self.context.settings.frame_limit
         try:
-            message.decode()
+            if not is_oversized:
+                message.decode()
         except UnicodeDecodeError:
             self.close(1007, "The message is not UTF-8.")
             return
         try:
-            self.session.receive(message)
+            if is_oversized:
+                self.session.receive_oversized(message)
+            else:
+                self.session.receive(message)
         except Exception as error:
             emit(InternalFailure("", "handling a WebSocket message", error))
             self.close(1011, "INTERNAL")

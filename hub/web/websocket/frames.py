@@ -1,6 +1,11 @@
-"""Encodes the WebSocket frames that a server sends (RFC 6455). A library parses the received ones."""
+"""Encodes the WebSocket frames that a server sends (RFC 6455). A library parses the received ones.
 
+TruncatingReader limits what the library buffers of a received frame."""
+
+from collections.abc import Generator
 from struct import Struct
+
+from websockets.streams import StreamReader
 
 MAX_REASON_BYTES = 123  # the rest of a close frame after its code
 
@@ -10,6 +15,28 @@ _pack_medium = Struct("!BBH").pack
 _pack_long = Struct("!BBQ").pack
 
 PING = b"\x89\x00"
+
+
+class TruncatingReader(StreamReader):
+    """Returns at most `limit` + 1 bytes of a longer payload and discards the rest, so that its frame can be answered."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self._limit = limit
+
+    def read_exact(self, n: int) -> Generator[None, None, bytearray]:
+        data = yield from super().read_exact(min(n, self._limit + 1))
+        remaining = n - len(data)
+        while remaining:
+            size = min(remaining, len(self.buffer))
+            if size:
+                del self.buffer[:size]
+                remaining -= size
+            elif self.eof:
+                raise EOFError("stream ends within a frame")
+            else:
+                yield
+        return data
 
 
 def text_frame(*parts: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """The WebSocket handshake: validates an upgrade request and returns a frame parser and the response. Opens nothing."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from urllib.parse import unquote
 
 import httptools
@@ -14,21 +14,34 @@ from websockets.typing import Subprotocol
 from hub.errors import BadInput, Forbidden, NotFound
 from hub.web.http.endpoint import PATH
 from hub.web.http.responses import Cors
+from hub.web.websocket.frames import TruncatingReader
 from hub.web.websocket.session import SUBPROTOCOL
 
 SUPPORTED_SUBPROTOCOL = Subprotocol(SUBPROTOCOL)
+# Bytes of one message that are received, and discarded beyond the limit; the announcement of a longer one closes the socket.
+MAX_DISCARDED = 32 * 1024 * 1024
 LOGGER = logging.getLogger("hub.websockets")
 
 
 class WebSocketParser(ServerProtocol):
-    """A server-side parser that accepts graphql-transport-ws as the only sub-protocol."""
+    """A server-side parser that accepts graphql-transport-ws as the only sub-protocol.
+
+    It truncates a frame longer than `limit` to one byte more, so that the session can reject its operation alone."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        super().__init__(state=State.OPEN, max_size=max(MAX_DISCARDED, limit), logger=LOGGER)
+
+    def parse(self) -> Generator[None, None, None]:
+        self.reader = TruncatingReader(self._limit)
+        yield from super().parse()
 
     def select_subprotocol(self, subprotocols: Sequence[Subprotocol]) -> Subprotocol | None:
         return SUPPORTED_SUBPROTOCOL if SUPPORTED_SUBPROTOCOL in subprotocols else None
 
 
 def accept_handshake(
-    url: bytes, raw_headers: Sequence[tuple[bytes, bytes]], cors: Cors, max_frame_size: int
+    url: bytes, raw_headers: Sequence[tuple[bytes, bytes]], cors: Cors, frame_limit: int
 ) -> tuple[ServerProtocol, bytes, bytes | None]:
     """Returns the parser, the response's bytes and the Authorization header; raises HubError.
 
@@ -41,7 +54,7 @@ def accept_handshake(
     if origins and (len(origins) != 1 or len(hosts) != 1 or not cors.allows_websocket(origins[0], hosts[0])):
         message = f"Origin {origins[0][:64]!r} may not call this hub; its operator can add it to HUB_ALLOWED_ORIGINS."
         raise Forbidden(message)
-    parser = WebSocketParser(state=State.OPEN, max_size=max_frame_size, logger=LOGGER)
+    parser = WebSocketParser(frame_limit)
     response = parser.accept(Request(url.decode("latin-1"), headers))
     if parser.handshake_exc is not None:
         message = f"The WebSocket handshake (RFC 6455, version 13) is invalid: {str(parser.handshake_exc)[:200]}."

@@ -14,10 +14,11 @@ from hub.web.auth import Credential
 from hub.web.context import GatewayContext
 from hub.web.http import request_body
 from hub.web.stream_sink import new_request_id
+from hub.web.websocket import init_payload
 from hub.web.websocket.operation import MessageTransport, SocketOperation, error_message
+from hub.web.websocket.unreadable_messages import MAX_ID_LENGTH, is_operation_id, subscribe_id
 
 SUBPROTOCOL = "graphql-transport-ws"
-MAX_ID_LENGTH = 256
 
 ACK = b'{"type":"connection_ack"}'
 PONG = b'{"type":"pong"}'
@@ -65,7 +66,7 @@ class Session:
         try:
             message = request_body.read_json(text, "The message")
         except HubError as error:
-            self.connection.close(4400, error.message)
+            self._reject_unreadable(text, error, 4400)
             return
         message_type = message.get("type") if isinstance(message, dict) else None
         handler = HANDLERS.get(message_type) if isinstance(message_type, str) else None
@@ -75,6 +76,15 @@ class Session:
             )
         else:
             handler(self, message)
+
+    def receive_oversized(self, beginning: bytes) -> None:
+        """Handles a message that is larger than the limit, by its first bytes."""
+        if self.state is SessionState.CLOSED:
+            return
+        limit = self.context.settings.frame_limit
+        message = f"The message is larger than {limit} bytes; send a smaller one, or a POST."
+        error = LimitExceeded(message, code="BODY_TOO_LARGE", extensions={"limit": limit})
+        self._reject_unreadable(beginning, error, 1009)
 
     def on_init_timeout(self) -> None:
         """Closes the connection if the client has not sent `connection_init` in time."""
@@ -98,7 +108,7 @@ class Session:
         """Rejects all operations and closes the connection, because the key is no longer valid."""
         for operation in list(self.operations.values()):
             operation.reject_and_cancel([error.to_graphql()])
-        self.connection.close(4403, "Forbidden")
+        self._close_rejected(error)
 
     def on_rights_changed(self, credential: Credential) -> None:
         """Closes the streams; the client subscribes again and gets the new rights."""
@@ -153,19 +163,18 @@ class Session:
             self.connection.close(4429, "Too many initialisation requests")
         elif payload is not None:
             self.state = SessionState.AUTHENTICATING
-            authorization = payload.get("authorization", self.authorization)
-            self.authorization = None
-            self.auth_task = asyncio.create_task(
-                self._authenticate(authorization.encode() if isinstance(authorization, str) else authorization)
-            )
+            self.auth_task = asyncio.create_task(self._authenticate(payload))
 
-    async def _authenticate(self, authorization: object) -> None:
+    async def _authenticate(self, payload: Mapping[str, Any]) -> None:
         try:
-            header = authorization if isinstance(authorization, bytes) else None
+            header = init_payload.authorization(payload) or self.authorization
+            self.authorization = None
+            if header is None:
+                raise init_payload.missing_key()
             self.credential = await self.context.key_cache.credential(header)
             self.context.connection_registry.register(self, self.credential)
-        except Unauthenticated:
-            self.connection.close(4403, "Forbidden")
+        except Unauthenticated as error:
+            self._close_rejected(error)
         except HubError as error:
             self.connection.close(1013, error.code)
         except Exception as error:
@@ -176,6 +185,10 @@ class Session:
             self.auth_task = None
             self.connection.send(ACK)
 
+    def _close_rejected(self, error: HubError) -> None:
+        """Closes the connection with the protocol's code for a rejected key; the reason begins with the error's code."""
+        self.connection.close(4403, f"{error.code}: {error.message}")
+
     def _ping(self, message: Mapping[str, Any]) -> None:
         if self._payload(message) is not None:
             self.connection.send(PONG)
@@ -185,18 +198,15 @@ class Session:
 
     def _subscribe(self, message: Mapping[str, Any]) -> None:
         operation_id, payload = self._operation_id(message), message.get("payload")
-        if operation_id is None:
+        if operation_id is None or not self._may_subscribe(operation_id):
             return
-        if self.state is not SessionState.OPEN or self.credential is None:
-            self.connection.close(4401, "Unauthorized")
-            return
-        if operation_id in self.operations:
-            self.connection.close(4409, f"Subscriber for {operation_id} already exists")
-            return
+        assert self.credential is not None
         try:
-            request = request_body.parse_operation(payload if isinstance(payload, dict) else {}, new_request_id())
+            find_document = self.context.document_finder(self.credential)
+            parameters = payload if isinstance(payload, dict) else {}
+            request = request_body.parse_operation(parameters, new_request_id(), find_document)
         except HubError as error:
-            self.connection.close(4400, error.message)
+            self.connection.send(error_message(operation_id, [error.to_graphql()]))
             return
         limit = self.context.settings.stream_limit
         if self.stopping:
@@ -207,6 +217,24 @@ class Session:
             self.connection.send(error_message(operation_id, [limit_error.to_graphql()]))
         else:
             self._start_or_queue(SocketOperation(self, operation_id, request, self.credential.public_id))
+
+    def _may_subscribe(self, operation_id: str) -> bool:
+        """Closes the connection and returns False before authentication and for an id that is in use."""
+        if self.state is not SessionState.OPEN:
+            self.connection.close(4401, "Unauthorized")
+        elif operation_id in self.operations:
+            self.connection.close(4409, f"Subscriber for {operation_id} already exists")
+        else:
+            return True
+        return False
+
+    def _reject_unreadable(self, text: bytes, error: HubError, close_code: int) -> None:
+        """Rejects a message that cannot be read: the operation if the message names it, else the connection."""
+        operation_id = subscribe_id(text)
+        if operation_id is None:
+            self.connection.close(close_code, error.message)
+        elif self._may_subscribe(operation_id):
+            self.connection.send(error_message(operation_id, [error.to_graphql()]))
 
     def _start_or_queue(self, operation: SocketOperation) -> None:
         self.operations[operation.id] = operation
@@ -234,7 +262,7 @@ class Session:
     def _operation_id(self, message: Mapping[str, Any]) -> str | None:
         """Returns the operation's id; closes the connection and returns None if it is invalid."""
         operation_id = message.get("id")
-        if isinstance(operation_id, str) and 0 < len(operation_id) <= MAX_ID_LENGTH:
+        if isinstance(operation_id, str) and is_operation_id(operation_id):
             return operation_id
         self.connection.close(4400, f"id must be a string of 1 to {MAX_ID_LENGTH} characters.")
         return None

@@ -11,7 +11,9 @@ import operations from "saved-operations";
 import { EventLog } from "./event-log.jsx";
 import { Headers } from "./headers.jsx";
 import { forgetPanel, isNarrow } from "./layout.js";
-import { demoHeaders, endpoint } from "../shared/endpoints.js";
+import { endpoint } from "../shared/endpoints.js";
+import { keyDialog } from "../live/key-dialog.js";
+import { authorize } from "../shared/session.js";
 import { savedOperationsPlugin } from "./saved-operations.jsx";
 import { isSubscription, subscription } from "./subscriptions.js";
 import "graphiql/style.css";
@@ -23,16 +25,17 @@ function lowerCased(headers) {
   return Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
-function fetcher(defaults) {
+// Adds the page's key to a request whose headers name none.
+function fetcher({ authorization, problem }) {
   const fetchOperation = createGraphiQLFetcher({
     url: endpoint.href,
     headers: { accept: "application/graphql-response+json, application/json;q=0.9" },
     enableIncrementalDelivery: false,
   });
   return (operation, options) => {
-    // GraphiQL fetches the schema before its headers editor exists.
-    const unnamed = operation.operationName === "IntrospectionQuery" ? defaults : undefined;
-    const headers = lowerCased(options?.headers ?? unnamed);
+    const headers = lowerCased(options?.headers);
+    headers.authorization ??= authorization;
+    if (!headers.authorization) return Promise.resolve({ errors: [{ message: problem }] });
     const document = options?.documentAST;
     if (document && isSubscription(operation, document)) {
       return subscription(operation, document, headers.authorization);
@@ -46,29 +49,33 @@ const plugins = [savedOperations, DOC_EXPLORER_PLUGIN, explorerPlugin(), HISTORY
 
 // GraphiQL decides at its first render whether a panel is open, but the provider opens one later. So GraphiQL is rendered
 // only after that.
-function Interface({ headers }) {
+function Interface() {
   const { visiblePlugin } = usePluginStore();
   const appeared = useRef(false);
   appeared.current ||= visiblePlugin !== null || isNarrow();
   return appeared.current && (
-    <GraphiQLInterface defaultEditorToolsVisibility={isNarrow() ? false : "headers"} showPersistHeadersSettings={false}>
-      <GraphiQL.Logo><span className="page-title">{document.title}</span> <a href="live">Live</a></GraphiQL.Logo>
+    <GraphiQLInterface defaultEditorToolsVisibility={isNarrow() ? false : "variables"} showPersistHeadersSettings={false}>
+      <GraphiQL.Logo>
+        <span className="page-title">{document.title}</span> <a href="live">Live</a>{" "}
+        <button type="button" className="graphiql-un-styled key-button" onClick={() => dialog.ask()}>Key</button>
+      </GraphiQL.Logo>
       <GraphiQL.Footer><EventLog /></GraphiQL.Footer>
-      <Headers defaults={headers} />
+      <Headers />
     </GraphiQLInterface>
   );
 }
 
-const defaults = await demoHeaders();
-const headers = defaults ? JSON.stringify(defaults, null, 2) : "";
+const access = await authorize();
+const dialog = keyDialog();
+document.body.append(dialog.element);
+if (access.problem) dialog.ask(access.problem);
 
 if (isNarrow()) forgetPanel();
 
 createRoot(document.getElementById("graphiql")).render(
   <GraphiQLProvider
-    defaultHeaders={headers}
-    defaultTabs={[{ query: operations[0].text, headers }]}
-    fetcher={fetcher(defaults)}
+    defaultTabs={[{ query: operations[0].text }]}
+    fetcher={fetcher(access)}
     inputValueDeprecation
     plugins={plugins}
     referencePlugin={DOC_EXPLORER_PLUGIN}
@@ -78,7 +85,7 @@ createRoot(document.getElementById("graphiql")).render(
   >
     <HistoryContextProvider>
       <DocExplorerContextProvider>
-        <Interface headers={headers} />
+        <Interface />
       </DocExplorerContextProvider>
     </HistoryContextProvider>
   </GraphiQLProvider>,

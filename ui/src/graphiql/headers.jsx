@@ -1,21 +1,10 @@
-// Two fixes for GraphiQL's headers editor. Picking a history entry empties the editor, because headers are never stored: this
-// restores the defaults. Typing a key does not fetch the schema that was refused without one: this fetches it.
+// A fix for GraphiQL's headers editor: typing a key does not fetch the schema that was refused without one. This fetches it.
 import { useEditorContext, useSchemaStore } from "@graphiql/react";
 import { useEffect } from "react";
 
-export function Headers({ defaults }) {
+export function Headers() {
   const { headerEditor } = useEditorContext({ nonNull: true });
   const { schema, introspect } = useSchemaStore();
-
-  useEffect(() => {
-    if (!headerEditor || !defaults) return undefined;
-    // Text that the user clears stays cleared.
-    const refill = (editor, change) => {
-      if (change.origin === "setValue" && editor.getValue() === "") editor.setValue(defaults);
-    };
-    headerEditor.on("change", refill);
-    return () => headerEditor.off("change", refill);
-  }, [headerEditor, defaults]);
 
   useEffect(() => {
     if (!headerEditor || schema) return undefined;

@@ -1,18 +1,10 @@
-// The page's API key: the entered key, stored for this tab only, or the key that the server gives to browsers on its own
-// machine.
-import { demoHeaders } from "../shared/endpoints.js";
+// The dialog for the API key. Entering a key reloads the page.
+import { storeKey } from "../shared/session.js";
 import { make } from "./dom.js";
 
-const STORAGE_KEY = "hub:key";
 const EXPLANATION = `The page shows the rows that its key may see. A key entered here is stored in this tab until you close it.
-  Without one, the page uses the key that the hub gives to browsers on its own machine.`;
+  The link that \`hub link\` prints opens the page without entering one.`;
 
-export async function authorization() {
-  const entered = sessionStorage.getItem(STORAGE_KEY);
-  return entered ? `Bearer ${entered}` : (await demoHeaders())?.Authorization;
-}
-
-// The dialog for the key. Entering a key reloads the page.
 export function keyDialog() {
   const problem = make("p", { class: "refusal", role: "alert" });
   const field = make("input", { id: "key", type: "password", autocomplete: "off", spellcheck: "false" });
@@ -34,9 +26,7 @@ export function keyDialog() {
   cancel.addEventListener("click", () => dialog.close());
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const entered = field.value.trim();
-    if (entered) sessionStorage.setItem(STORAGE_KEY, entered);
-    else sessionStorage.removeItem(STORAGE_KEY);
+    storeKey(field.value.trim());
     location.reload();
   });
   return {

@@ -3,7 +3,8 @@
 import { socket } from "../shared/endpoints.js";
 import { connect, follow } from "../shared/subscriptions-client.js";
 import { make } from "./dom.js";
-import { authorization, keyDialog } from "./key-dialog.js";
+import { authorize } from "../shared/session.js";
+import { keyDialog } from "./key-dialog.js";
 import { searchBox } from "./search.js";
 import { changesPanel } from "./changes-panel.js";
 import { customerView } from "./customer-view.js";
@@ -18,15 +19,15 @@ let refused = false;
 let seen; // time of the last message
 let stop = () => {};
 
-const key = await authorization();
-const client = connect(socket, key, (now) => {
+const { authorization, problem } = await authorize();
+const client = connect(socket, authorization, (now) => {
   connection = now;
   showState();
 });
 const dialog = keyDialog();
 const main = make("main");
 const state = make("p", { class: "state", role: "status" });
-const search = searchBox(key, (id) => {
+const search = searchBox(authorization, (id) => {
   location.hash = id;
 });
 
@@ -111,4 +112,4 @@ function begin() {
 document.getElementById("live").append(bar(), main, dialog.element);
 addEventListener("hashchange", begin);
 begin();
-if (!key) dialog.ask();
+if (problem) dialog.ask(problem);

@@ -6,13 +6,7 @@ function meta(name) {
 }
 
 export const endpoint = meta("endpoint");
+export const session = meta("session");
 
 export const socket = new URL(endpoint);
 socket.protocol = endpoint.protocol === "https:" ? "wss:" : "ws:";
-
-// The headers with the demo key. The server gives this address only to pages opened on its own machine.
-export async function demoHeaders() {
-  const address = meta("config");
-  const response = address && (await fetch(address, { cache: "no-store" }));
-  return response?.ok ? (await response.json()).headers : undefined;
-}

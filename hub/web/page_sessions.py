@@ -1,0 +1,91 @@
+"""POST /graphiql/session exchanges a one-time link for a session's key; DELETE ends the session.
+
+The page sends the key in the Authorization header. There is no cookie, so no other page can use the session."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from hub.domain.access.login_links import PageSession
+from hub.errors import BadInput, Forbidden, HubError, Internal
+from hub.observability import InternalFailure, emit
+from hub.web.auth import ApiKeyCache
+from hub.web.http import negotiation, request_body, responses
+
+PATH = "/graphiql/session"
+BODY_LIMIT = 1_024
+
+
+class SessionStore(Protocol):
+    """Where sessions are stored."""
+
+    async def start(self, token: str) -> PageSession:
+        """Exchanges a link's token for a session; raises Forbidden if it is not valid any more."""
+
+    async def end(self, public_id: str) -> bool:
+        """Ends a session by its key's public id; returns False for a key that is no session."""
+
+
+class PageSessions:
+    """The handlers of the session's path."""
+
+    def __init__(self, store: SessionStore, key_cache: ApiKeyCache) -> None:
+        self._store = store
+        self._key_cache = key_cache
+
+    async def post(self, request: Request) -> Response:
+        """Starts a session: `{"link": TOKEN}` → `{"key": …, "expiresAt": …}`."""
+        # Another origin's page can send neither this content type nor read the response; it is refused all the same.
+        if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            raise Forbidden("Only the hub's own pages start sessions; open the link in a browser.")
+        if not negotiation.is_json(request.headers.get("content-type", "").encode("latin-1")):
+            raise BadInput("Send `Content-Type: application/json`.", code="MEDIA_TYPE_UNSUPPORTED")
+        length = request.headers.get("content-length", "").encode("latin-1")
+        body = request_body.read_json(await request_body.read(request.receive, length, BODY_LIMIT), "The body")
+        token = body.get("link") if isinstance(body, dict) else None
+        if not isinstance(token, str):
+            raise BadInput("link is missing; send the text after `#link=`.", code="BODY_MALFORMED", argument="link")
+        session = await self._store.start(token)
+        return JSONResponse({"key": session.key, "expiresAt": session.expires_at.isoformat()})
+
+    async def delete(self, request: Request) -> Response:
+        """Ends the session whose key the request carries. A key that is no session stays as it is."""
+        authorization = request.headers.get("authorization")
+        credential = await self._key_cache.credential(authorization.encode("latin-1") if authorization else None)
+        if not await self._store.end(credential.public_id):
+            raise BadInput("This key is no session; revoke it with `hub key revoke`.", code="KEY_INVALID")
+        return Response(None, 204)
+
+
+def routes(store: SessionStore, key_cache: ApiKeyCache) -> list[BaseRoute]:
+    """Returns the routes of the session's path."""
+    sessions = PageSessions(store, key_cache)
+    return [
+        Route(PATH, _answering_errors(sessions.post), methods=["POST"]),
+        Route(PATH, _answering_errors(sessions.delete), methods=["DELETE"]),
+    ]
+
+
+def _answering_errors(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    """Wraps a handler: errors become responses, and every response is neither cached nor sniffed."""
+
+    async def handle(request: Request) -> Response:
+        try:
+            response = await handler(request)
+        except HubError as error:
+            response = _error_response(error)
+        except Exception as error:
+            emit(InternalFailure("", "handling a session of the pages", error))
+            response = _error_response(Internal("The hub failed; its log says why."))
+        response.headers.update(responses.TEXT_SECURITY_HEADERS)
+        return response
+
+    return handle
+
+
+def _error_response(error: HubError) -> Response:
+    headers = {name.decode(): value.decode() for name, value in responses.error_headers(error)}
+    return Response(responses.error_body(error), responses.status_of(error), headers, "application/json")
