@@ -194,6 +194,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self.parse_error = self._headers_too_large()
             raise RequestRejected
         self._check_version_and_host()
+        if self.parser.should_upgrade() and all(name != b"upgrade" for name, _ in self.headers):
+            raise RequestRejected  # CONNECT, which is for proxies; the parser reads no further
         if self.parser.should_upgrade() or self.closing_gracefully:
             return
         self.in_body = True

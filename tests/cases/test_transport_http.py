@@ -19,7 +19,7 @@ TEN_MEGABYTES = b'{"query": "' + b"x" * 10_000_000 + b'"}'
 ORIGIN = "https://crm.example"
 BROWSER_ACCEPT = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
 BODY = b'{"query":"{ echo }"}'
-HEAD = f"POST /graphql HTTP/1.1\r\nhost: hub\r\nauthorization: {BEARER['authorization']}\r\n".encode()
+REQUEST_LINES = f"POST /graphql HTTP/1.1\r\nhost: hub\r\nauthorization: {BEARER['authorization']}\r\n".encode()
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +80,8 @@ async def test_d10_a_connection_that_goes_on_serves_the_next_request(hub: FakeEn
 
 async def test_d10_the_rest_of_a_refused_body_is_not_read_for_ever(hub: FakeEngineHub) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
-    head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: 1000000000\r\n\r\n"
-    writer.write(HEAD + head)
+    lines = b"content-type: application/json\r\nconnection: close\r\ncontent-length: 1000000000\r\n\r\n"
+    writer.write(REQUEST_LINES + lines)
     assert status_and_code(await reader.read(-1)) == (413, "BODY_TOO_LARGE")
     sent = 0
     with suppress(ConnectionError):
@@ -95,8 +95,8 @@ async def test_d10_the_rest_of_a_refused_body_is_not_read_for_ever(hub: FakeEngi
 
 async def test_d10_what_follows_the_last_request_is_not_executed(hub: FakeEngineHub) -> None:
     hub.engine.viewers.clear()
-    head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: 300000\r\n\r\n"
-    answer = await hub.send_bytes(HEAD + head + b" " * 300_000 + post_bytes("mutation { change }"))
+    lines = b"content-type: application/json\r\nconnection: close\r\ncontent-length: 300000\r\n\r\n"
+    answer = await hub.send_bytes(REQUEST_LINES + lines + b" " * 300_000 + post_bytes("mutation { change }"))
     assert (status_and_code(answer), hub.engine.viewers) == ((413, "BODY_TOO_LARGE"), [])
 
 
@@ -202,23 +202,29 @@ async def test_x11_every_valid_host_is_served(hub: FakeEngineHub, host: bytes) -
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.parametrize("more", [b"", b"connection: upgrade\r\nupgrade: h2c\r\n"])
+async def test_x11_connect_is_refused(hub: FakeEngineHub, more: bytes) -> None:
+    answer = await hub.send_bytes(b"CONNECT hub:443 HTTP/1.1\r\nhost: hub\r\n%b\r\n" % more)
+    assert status_and_code(answer) == (400, "BODY_MALFORMED")
+
+
 async def test_x11_http_1_0_needs_no_host(hub: FakeEngineHub) -> None:
     assert (await hub.send_bytes(b"GET /healthz HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
 
 
 PROBE = b"GET /healthz HTTP/1.1\r\nhost: hub\r\n\r\n"
-UPGRADE_HEAD = HEAD + b"content-type: application/json\r\nConnection: close, Upgrade, HTTP2-Settings\r\n"
+UPGRADE_LINES = REQUEST_LINES + b"content-type: application/json\r\nConnection: close, Upgrade, HTTP2-Settings\r\n"
 UPGRADE = b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n"
 LENGTH = b"content-length: %d\r\n\r\n" % len(BODY)
 CHUNKS = b"transfer-encoding: chunked\r\n\r\n5\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (BODY[:5], len(BODY) - 5, BODY[5:])
-CUTS = [len(UPGRADE_HEAD) + offset for offset in (-1, 0, 1, 4, 7, 9, 11, 12, 13, 14)]
+CUTS = [len(UPGRADE_LINES) + offset for offset in (-1, 0, 1, 4, 7, 9, 11, 12, 13, 14)]
 
 
 @pytest.mark.parametrize("body", [LENGTH + BODY, CHUNKS], ids=["length", "chunks"])
 async def test_x11_a_request_for_another_protocol_keeps_its_body_wherever_it_is_split(
     hub: FakeEngineHub, body: bytes
 ) -> None:
-    sent = UPGRADE_HEAD + UPGRADE + body
+    sent = UPGRADE_LINES + UPGRADE + body
     for cut in (0, *CUTS, len(sent) - len(body), len(sent) - 5, len(sent)):
         reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
         async with asyncio.timeout(WAIT_TIMEOUT):
@@ -234,8 +240,9 @@ async def test_x11_a_request_for_another_protocol_keeps_its_body_wherever_it_is_
 @pytest.mark.parametrize(
     "sent",
     [
-        UPGRADE_HEAD + b"upgrade: websocket\r\n" + LENGTH + BODY,
-        post_bytes("{ echo }", connection="upgrade", upgrade="h2c") + UPGRADE_HEAD + UPGRADE + LENGTH + BODY,
+        UPGRADE_LINES + b"upgrade: websocket\r\n" + LENGTH + BODY,
+        UPGRADE_LINES + UPGRADE + b"upgrade: h2\r\n" + LENGTH + BODY,
+        post_bytes("{ echo }", connection="upgrade", upgrade="h2c") + UPGRADE_LINES + UPGRADE + LENGTH + BODY,
     ],
 )
 async def test_x11_every_request_on_a_connection_keeps_its_body(hub: FakeEngineHub, sent: bytes) -> None:

@@ -7,7 +7,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx2
 import pytest
@@ -60,23 +60,39 @@ def test_a_saved_operation_has_a_title_and_fits_the_schema(path: Path, graphql_s
     assert [error.message for error in validate(graphql_schema, parse(text))] == []
 
 
+class DemoHub(NamedTuple):
+    """`hub demo`: a client with the key that it left in its directory, and the login link that it printed."""
+
+    client: httpx2.AsyncClient
+    login_url: str
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def demo_client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of `hub demo`, run as a person would, with the key that it left in its directory."""
+async def demo_hub(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DemoHub]:
+    """`hub demo`, run as a person would."""
     data, port = tmp_path_factory.mktemp("demo"), free_port()
     command = (sys.executable, "-m", "hub", "demo", "--port", str(port), "--data", str(data))
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
     try:
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client, asyncio.timeout(120):
+            while not (line := (await process.stdout.readline()).decode()).startswith("Login  "):
+                assert line, "hub demo ended"
             while not await is_ready(client):
                 assert process.returncode is None, "hub demo ended"
                 await asyncio.sleep(0.2)
             client.headers["authorization"] = f"Bearer {(data / 'key').read_text().strip()}"
-            yield client
+            yield DemoHub(client, line.split()[1])
     finally:
         if process.returncode is None:
             process.terminate()
         await process.wait()
+
+
+@pytest.fixture(scope="module")
+def demo_client(demo_hub: DemoHub) -> httpx2.AsyncClient:
+    """A client of `hub demo`."""
+    return demo_hub.client
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -170,8 +186,9 @@ WRITES = [
 
 @requires_browser
 @pytest.mark.asyncio(loop_scope="module")
-async def test_saved_operations_write_in_a_browser(demo_client: httpx2.AsyncClient, tmp_path: Path) -> None:
-    """Creates, updates, conflicts and identifies on the demo data, by clicks alone."""
+async def test_saved_operations_write_in_a_browser(demo_hub: DemoHub, tmp_path: Path) -> None:
+    """Follows the printed link; creates, updates, conflicts and identifies on the demo data, by clicks alone."""
+    demo_client = demo_hub.client
 
     async def ask(query: str, **variables: str) -> Any:
         return (await demo_client.post("/graphql", json={"query": query, "variables": variables})).json()["data"]
@@ -181,7 +198,7 @@ async def test_saved_operations_write_in_a_browser(demo_client: httpx2.AsyncClie
     if before["known"]:
         await ask(DELETE_CUSTOMER, id=before["known"]["id"])
     async with open_browser(tmp_path) as page:
-        await page.send("Page.navigate", url=f"{demo_client.base_url}/graphiql")
+        await page.send("Page.navigate", url=demo_hub.login_url)
         await page.wait_for(f"document.querySelectorAll('.saved-operations button').length == {len(OPERATIONS)}")
         for title, *texts in WRITES:
             await page.click(BUTTON % json.dumps(title))
@@ -208,7 +225,7 @@ def _example_value(type_: Any) -> Any:
 
 @pytest.fixture
 async def example_server(graphql_schema: GraphQLSchema) -> AsyncIterator[tuple[str, list[str]]]:
-    """The real page before made-up answers: the server's address, and the keys it was asked with."""
+    """The real page before made-up answers: the address that starts a session, and the keys it was asked with."""
     keys: list[str] = []
 
     async def graphql(request: Request) -> JSONResponse:
@@ -224,12 +241,16 @@ async def example_server(graphql_schema: GraphQLSchema) -> AsyncIterator[tuple[s
         )
         return JSONResponse(answer.formatted)
 
-    routes = pages.routes(enabled=True, demo_key=lambda: KEY, bound_to="127.0.0.1")
-    app = Starlette(routes=[Route("/graphql", graphql, methods=["POST"]), *routes])
+    async def session(request: Request) -> JSONResponse:
+        assert await request.json() == {"link": "example"}
+        return JSONResponse({"key": KEY})
+
+    own = [Route("/graphql", graphql, methods=["POST"]), Route("/graphiql/session", session, methods=["POST"])]
+    app = Starlette(routes=[*own, *pages.routes(enabled=True)])
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
     listening = socket.create_server(("127.0.0.1", 0))
     serving = asyncio.create_task(server.serve([listening]))
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}", keys
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}/graphiql#link=example", keys
     server.should_exit = True
     await serving
 
@@ -242,13 +263,16 @@ async def test_the_page_works_in_a_browser_without_a_network(
     address, keys = example_server
     title = json.dumps(OPERATIONS[1].read_text().split("\n", 1)[0].removeprefix("# "))
     async with open_browser(tmp_path) as page:
-        await page.send("Page.navigate", url=f"{address}/graphiql")
+        await page.send("Page.navigate", url=address)
         assert await page.wait_for("document.querySelectorAll('.saved-operations button').length") == len(OPERATIONS)
-        assert f"Bearer {KEY}" in await page.wait_for(EDITOR % ".graphiql-editor-tool .graphiql-editor:not(.hidden)")
+        assert await page.wait_for("[location.hash, sessionStorage['hub:key']]") == ["", KEY]
         await page.click(BUTTON % title)
         await page.wait_for(f"({QUERY}).includes({title})")
         await page.click(RUN)
         assert '"data"' in await page.wait_for(RESULT)
+        assert await page.wait_for(f"{{shown: document.documentElement.outerHTML.includes('{KEY}')}}") == {
+            "found": False
+        }
         await page.click("document.querySelector('[aria-label=\"Show Documentation Explorer\"]')")
         await page.wait_for("document.querySelector('.graphiql-doc-explorer')?.innerText.includes('Query')")
         await page.click("document.querySelector('[aria-label=\"Show GraphiQL Explorer\"]')")
@@ -259,7 +283,8 @@ async def test_the_page_works_in_a_browser_without_a_network(
             await page.press("Escape")
             await page.wait_for("!document.querySelector('[role=dialog]')")
     assert page.console_messages == []
-    assert [url for url in page.requested_urls if not url.startswith((f"{address}/graph", "data:"))] == []
+    site = address.partition("/graphiql")[0]
+    assert [url for url in page.requested_urls if not url.startswith((f"{site}/graph", "data:"))] == []
     assert set(keys) == {f"Bearer {KEY}"}
 
 
@@ -271,13 +296,13 @@ async def test_clicks_in_a_hurry_run_what_is_shown(example_server: tuple[str, li
     type_mine = f"!!document.querySelector('.CodeMirror')?.CodeMirror.setValue({json.dumps(mine)}) || {QUERY}"
     tabs = "[...document.querySelectorAll('.graphiql-tab-button')]"
     async with open_browser(tmp_path) as page:
-        await page.send("Page.navigate", url=f"{example_server[0]}/graphiql")
+        await page.send("Page.navigate", url=example_server[0])
         assert await page.wait_for(f"({QUERY}) && {type_mine}") == mine
         await page.wait_for("localStorage['graphiql:tabState']?.includes('Mine')")
         early = f"const b = {BUTTON % title}; if (b) {{window.early = !({QUERY}); seen.disconnect(); b.click()}}"
         source = f"new MutationObserver((_, seen) => {{{early}}}).{watch}"
         await page.send("Page.addScriptToEvaluateOnNewDocument", source=source)
-        await page.send("Page.navigate", url=f"{example_server[0]}/graphiql")
+        await page.send("Page.navigate", url=example_server[0].partition("#")[0])
         assert await page.wait_for(f"({QUERY})?.includes({title}) && {tabs}.length == 2 && window.early")
         await page.wait_for(f"{tabs}[1].innerText == 'CustomersWithoutOrders'")
         await page.click(f"{tabs}[0]")

@@ -6,13 +6,18 @@ import json
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from browser import BrowserTab, open_browser, requires_browser
 from conftest import CreateDatabase, create_api_key, execute_sql
 from hub_process import free_port, start_hub
+
+from hub.domain.access import api_keys, login_links
+from hub.viewer import ADMIN
 
 pytestmark = requires_browser
 
@@ -32,7 +37,7 @@ CHANGES_PANEL = """[...document.querySelectorAll('.changes li')].map((row) =>
 
 
 class RestartableHub:
-    """A hub that can be ended and started again at the same address, and gives its key to browsers on this machine."""
+    """A hub that can be ended and started again at the same address."""
 
     def __init__(self, dsn: str, folder: Path) -> None:
         self.dsn = dsn
@@ -42,6 +47,15 @@ class RestartableHub:
 
     async def start(self) -> None:
         self.process = await start_hub(self.dsn, self.port, "up", "--data", str(self.folder))
+
+    async def login_url(self) -> str:
+        """A new one-time link to /live."""
+        connection = await asyncpg.connect(self.dsn)
+        stored_key = await api_keys.find_key(connection, (self.folder / "key").read_text()[4:20])
+        assert stored_key is not None
+        token = await login_links.create(connection, ADMIN, stored_key, datetime.now(UTC))
+        await connection.close()
+        return f"{self.url}/live#link={token}"
 
     async def end(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -67,15 +81,29 @@ async def quiet_page(folder: Path) -> AsyncIterator[BrowserTab]:
     assert [complaint for complaint in page.console_messages if "ERR_CONNECTION_REFUSED" not in complaint] == []
 
 
+async def log_in(page: BrowserTab, restartable_hub: RestartableHub) -> None:
+    """Starts a session of the page's tab, and leaves the page."""
+    await page.send("Page.navigate", url=await restartable_hub.login_url())
+    await page.wait_for("sessionStorage['hub:key'] && location.hash == '' && document.querySelector('.invitation')")
+    await page.send("Page.navigate", url="about:blank")
+
+
 @pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[BrowserTab]:
+async def new_page(tmp_path: Path) -> AsyncIterator[BrowserTab]:
     async with quiet_page(tmp_path / "page") as opened_page:
         yield opened_page
 
 
 @pytest.fixture
-async def other_page(tmp_path: Path) -> AsyncIterator[BrowserTab]:
+async def page(new_page: BrowserTab, restartable_hub: RestartableHub) -> BrowserTab:
+    await log_in(new_page, restartable_hub)
+    return new_page
+
+
+@pytest.fixture
+async def other_page(tmp_path: Path, restartable_hub: RestartableHub) -> AsyncIterator[BrowserTab]:
     async with quiet_page(tmp_path / "other") as opened_page:
+        await log_in(opened_page, restartable_hub)
         yield opened_page
 
 
@@ -202,9 +230,29 @@ async def test_a_customer_is_selected_with_the_keyboard_alone(
     await expect_shown(page, name="Antonio Moreno Taquería")
 
 
+async def test_a_second_tab_gets_the_session_of_the_first(page: BrowserTab, restartable_hub: RestartableHub) -> None:
+    await open_live_page(page, restartable_hub)
+    key = await page.wait_for("sessionStorage['hub:key']")
+    listen = "new BroadcastChannel('hub:key').onmessage = ({ data }) => (window.heard ??= []).push(data.key ?? data)"
+    await page.wait_for(f"({listen}) && true")
+    await page.send("Target.createTarget", url=f"{restartable_hub.url}/live")
+    assert await page.wait_for("window.heard?.length == 2 && window.heard") == ["ask", key]
+
+
+async def test_a_page_without_a_key_says_how_to_get_one(new_page: BrowserTab, restartable_hub: RestartableHub) -> None:
+    await new_page.send("Page.navigate", url=f"{restartable_hub.url}/live")
+    said = await new_page.wait_for("document.querySelector('dialog[open] .refusal')?.textContent")
+    assert said.startswith(
+        "This page has no API key. Open the link that the hub printed, print a new one with `hub link`"
+    )
+    await new_page.send("Page.navigate", url=f"{restartable_hub.url}/graphiql")
+    assert "`hub link`" in await new_page.wait_for(f"({RESULT})?.includes('no API key') && {RESULT}")
+
+
 async def test_a_refused_key_is_reported_and_a_new_one_is_stored_in_the_tab(
-    page: BrowserTab, restartable_hub: RestartableHub
+    new_page: BrowserTab, restartable_hub: RestartableHub
 ) -> None:
+    page = new_page
     key = await create_api_key(restartable_hub.dsn)
     await page.send("Page.addScriptToEvaluateOnNewDocument", source="sessionStorage['hub:key'] ??= 'hub_wrong'")
     await page.send("Page.navigate", url=f"{restartable_hub.url}/live#{QUICK}")

@@ -305,9 +305,14 @@ def _to_stored_key(row: asyncpg.Record) -> StoredKey:
     public_id = row["public_id"] if session_of is None else row["owner_public_id"]
     binding = (row["unit_path"], tuple(row["unit_ids"]), row["customer_id"])
     viewer = Viewer(session_of or row["id"], Role(row["role"]), *binding, public_id)
-    ends = {name: _earliest(row[name], row[f"owner_{name}"]) for name in ("expires_at", "revoked_at")}
     columns = ("public_id", "hash", "name", "unit_id", "created_at", "last_used_at")
-    return StoredKey(viewer=viewer, is_session=session_of is not None, **ends, **{name: row[name] for name in columns})
+    return StoredKey(
+        viewer=viewer,
+        expires_at=_earliest(row["expires_at"], row["owner_expires_at"]),
+        revoked_at=_earliest(row["revoked_at"], row["owner_revoked_at"]),
+        is_session=session_of is not None,
+        **{name: row[name] for name in columns},
+    )
 
 
 def _earliest(*times: datetime | None) -> datetime | None:

@@ -20,12 +20,12 @@ def response_type(accept: bytes | None) -> bytes | None:
 
 def accepts_events(accept: bytes | None) -> bool:
     """Whether the client accepts server-sent events by name; a wildcard does not count."""
-    return bool(accept) and _accepts_by_name(accept.lower(), EVENT_STREAM)
+    return accept is not None and _accepts_by_name(accept.lower(), EVENT_STREAM)
 
 
 def accepts_html(accept: bytes | None) -> bool:
     """Whether the client accepts HTML by name, as a browser does when it opens an address."""
-    return bool(accept) and _accepts_by_name(accept.lower(), HTML)
+    return accept is not None and _accepts_by_name(accept.lower(), HTML)
 
 
 def _accepts_by_name(accept: bytes, media_type: bytes) -> bool:
