@@ -6,6 +6,7 @@ JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DEV_READY := $(VENV)/.ready-dev
 
 # With cached bytecode a hub starts in two thirds of the time.
 unexport PYTHONDONTWRITEBYTECODE
@@ -18,43 +19,48 @@ help: ## List the commands
 $(READY): requirements.lock pyproject.toml hatch_build.py $(wildcard ui/package-lock.json ui/build.mjs ui/src/*/*)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "The hub needs Python 3.11 or newer. Set PYTHON: make PYTHON=python3.12 …" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(PYTHON) install.py
 	@touch $(READY)
+
+$(DEV_READY): $(READY) requirements-dev.lock
+	@$(PYTHON) install.py --dev
+	@touch $(DEV_READY)
 
 demo: $(READY) ## Start the hub with the sample data; PORT= and DATA= are optional
 	$(BIN)/hub demo --port $(PORT) --data $(DATA)
 
-test: $(READY) ## Run all tests, file by file in JOBS= processes, each with its own Postgres
+test: $(DEV_READY) ## Run all tests, file by file in JOBS= processes, each with its own Postgres
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-check: $(READY) ## Run the linter, the type checker, the architecture tests and the tests of generated files
+check: $(DEV_READY) ## Run the linter, the type checker, the architecture tests and the tests of generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/architecture --ignore tests/architecture/test_new_entity.py
 
-golden: $(READY) ## Regenerate the SDL, the generated documents and the golden files
+golden: $(DEV_READY) ## Regenerate the SDL, the generated documents and the golden files
 	$(BIN)/hub sdl > schema/schema.graphql
 	$(BIN)/hub settings > docs/settings.md
 	$(BIN)/hub errors > docs/errors.md
 	HUB_GOLDEN=write $(BIN)/python -m pytest tests/queries/test_golden.py
 
-migration: $(READY) ## Generate the migration for changed tables: NAME="what it does"
+migration: $(DEV_READY) ## Generate the migration for changed tables: NAME="what it does"
 	$(BIN)/hub migrate --write "$(NAME)"
 
-bench: $(READY) ## Compare the hub with PostGraphile, Strawberry and Postgres alone
+bench: $(DEV_READY) ## Compare the hub with PostGraphile, Strawberry and Postgres alone
 	$(BIN)/python -m bench
 
-soak: $(READY) ## Run the long tests: many generated operations, many hostile requests
+soak: $(DEV_READY) ## Run the long tests: many generated operations, many hostile requests
 	$(BIN)/python -m pytest -m soak -o faulthandler_timeout=14400
 
-fix: $(READY) ## Apply the linter's automatic fixes and format the code
+fix: $(DEV_READY) ## Apply the linter's automatic fixes and format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: ## Update the locked dependencies in requirements.lock
+# Two sets with the same versions: what the hub needs, and the same with the tools of development.
+LOCK = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header
+
+lock: $(READY) ## Update the locked dependencies in requirements.lock and requirements-dev.lock
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
-		--extra dev pyproject.toml -o requirements.lock
+	$(LOCK) $(LOCKFLAGS) --extra dev pyproject.toml -o requirements-dev.lock
+	$(LOCK) $(LOCKFLAGS) --constraint requirements-dev.lock pyproject.toml -o requirements.lock

@@ -1,6 +1,7 @@
 """Checks of a set-up, with fixes. `hub doctor` reports all of them; a start stops at the first problem."""
 
 import os
+import socket
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hub.web import pages, server
 from hub.web.health import HEALTHY_BODY
 
 CONNECT_TIMEOUT = 5.0
+ENCODING_HINT = "in a password, write @ as %40, / as %2F, : as %3A and % as %25"
 
 
 async def connect(dsn: str) -> Connection:
@@ -23,11 +25,31 @@ async def connect(dsn: str) -> Connection:
     try:
         return await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
-        reason = str(error) or f"no answer within {CONNECT_TIMEOUT:g} s"
-        message = (
-            f"HUB_DATABASE_URL: the database refuses the connection: {reason}. Start the database, or correct the URL."
-        )
+        message = f"HUB_DATABASE_URL: {_connect_problem(dsn, error)}"
         raise Misconfigured(message, code="DATABASE_UNREACHABLE", argument="HUB_DATABASE_URL") from None
+
+
+def _connect_problem(dsn: str, error: Exception) -> str:
+    """Returns why no connection could be opened, and the remedy. Never shows any part of the URL that may be a password."""
+    match error:
+        case asyncpg.InvalidPasswordError():
+            return f"the server rejects the password: {error}. Correct the user or the password; {ENCODING_HINT}."
+        case asyncpg.InvalidAuthorizationSpecificationError():
+            return f"the server does not admit this user: {error}. Correct the user, or admit it in pg_hba.conf."
+        case asyncpg.InvalidCatalogNameError():
+            return f"{error}. Create the database, or correct its name at the end of the URL."
+        case socket.gaierror():
+            return f"the name of its host is unknown. Correct the host; {ENCODING_HINT}."
+        case ConnectionRefusedError():
+            return "nothing listens at its host and port. Start the database, or correct the URL."
+        case TimeoutError():
+            return f"the server does not answer within {CONNECT_TIMEOUT:g} s. Start the database, or correct the URL."
+        case asyncpg.PostgresError():
+            return f"the server refuses the connection: {error}. Start the database, or correct the URL."
+        case ValueError() | asyncpg.InterfaceError():
+            return f"this is not the URL of a database. Give postgresql://user:password@host:port/database; {ENCODING_HINT}."
+        case _:
+            return f"the connection fails: {getattr(error, 'strerror', None) or error}. Start the database, or correct the URL."
 
 
 async def check_database(dsn: str) -> list[Check]:
@@ -74,7 +96,9 @@ def check_machine(configuration: Settings) -> list[Check]:
 
 def _check_variables() -> Check:
     unknown = settings.unknown_variables()
-    return _make_check("settings", not unknown, f"{', '.join(unknown)}: no such setting", "`hub settings` lists them")
+    guesses = " or ".join(filter(None, map(settings.nearest_variable, unknown)))
+    problem = f"{', '.join(unknown)}: no such setting" + (f" (did you mean {guesses}?)" if guesses else "")
+    return _make_check("settings", not unknown, problem, "`hub settings` lists them")
 
 
 def _check_data_dir(path: Path) -> Check:

@@ -5,10 +5,11 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from types import FrameType
 from typing import NoReturn, TypeVar
 
@@ -17,7 +18,7 @@ from hub.db import migrate
 from hub.db.pool import Pool
 from hub.domain.access import login_links
 from hub.errors import HubError
-from hub.observability import Log, PostgresNotice, PostgresReady, emit
+from hub.observability import Log, PostgresNotice, PostgresReady, SettingIgnored, StartupStep, emit
 from hub.settings import Settings
 from hub.web import server
 from hub.web.workers import Workers
@@ -27,11 +28,13 @@ PoolResult = TypeVar("PoolResult")
 
 
 @contextmanager
-def logging_events(settings: Settings) -> Iterator[None]:
-    """Logs events while the body runs."""
+def logging_events(settings: Settings, warnings: Sequence[str] = ()) -> Iterator[None]:
+    """Logs events while the body runs, first the warnings about settings."""
     log = Log(requests=settings.log_requests)
     log.capture_stdlib_logging()
     remove_handler = observability.add_handler(log)
+    for text in warnings:
+        emit(SettingIgnored(text))
     try:
         yield
     finally:
@@ -40,8 +43,10 @@ def logging_events(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def running_database(settings: Settings) -> Iterator[str]:
-    """Yields the database URL: HUB_DATABASE_URL, or that of the embedded Postgres, which runs while the body runs."""
+def running_database(settings: Settings, *, create: bool = False) -> Iterator[str]:
+    """Yields the database URL: HUB_DATABASE_URL, or that of the embedded Postgres, which runs while the body runs.
+
+    Only with `create` it makes a data directory that is missing; otherwise it raises Misconfigured."""
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
@@ -49,7 +54,10 @@ def running_database(settings: Settings) -> Iterator[str]:
         100, settings.workers * (settings.pool_size + settings.stream_pool_size + 4 + webhooks.CONNECTIONS) + 20
     )
     ensured = postgres.ensure(
-        settings.data_dir, max_connections=connections, notice=lambda text: emit(PostgresNotice(text))
+        settings.data_dir,
+        create=create,
+        max_connections=connections,
+        notice=lambda text: emit(PostgresNotice(text)),
     )
     with ensured as postgres_server:
         emit(PostgresReady(str(postgres_server.data_dir), postgres_server.owned))
@@ -66,11 +74,17 @@ async def with_pool(settings: Settings, dsn: str, function: Callable[[Pool], Awa
         await pool.close()
 
 
-def up(settings: Settings, load: Callable[[str], Awaitable[object]] | None = None) -> None:
+def up(
+    settings: Settings, load: Callable[[str], Awaitable[object]] | None = None, warnings: Sequence[str] = ()
+) -> None:
     """Create everything that is missing, then serve until a signal."""
     signal.signal(signal.SIGTERM, _exit_on_signal)
     # Bind first: an address in use is the most likely fault, and the cheapest to detect.
-    with logging_events(settings), closing(server.bind(settings)) as server_socket, running_database(settings) as dsn:
+    with (
+        logging_events(settings, warnings),
+        closing(server.bind(settings)) as server_socket,
+        running_database(settings, create=True) as dsn,
+    ):
         asyncio.run(migrate_to_head(dsn))
         if load is not None:
             asyncio.run(_run_loader(load, dsn))
@@ -91,18 +105,22 @@ def up(settings: Settings, load: Callable[[str], Awaitable[object]] | None = Non
         serve_processes(settings, dsn, server_socket)
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, warnings: Sequence[str] = ()) -> None:
     """Serve a database that is migrated and has a key."""
     signal.signal(signal.SIGTERM, _exit_on_signal)
-    with logging_events(settings), closing(server.bind(settings)) as server_socket, running_database(settings) as dsn:
+    with (
+        logging_events(settings, warnings),
+        closing(server.bind(settings)) as server_socket,
+        running_database(settings) as dsn,
+    ):
         doctor.require_all_ok(asyncio.run(doctor.check_database(dsn)))
         serve_processes(settings, dsn, server_socket)
 
 
-def start_webhook_worker(settings: Settings) -> None:
+def start_webhook_worker(settings: Settings, warnings: Sequence[str] = ()) -> None:
     """Send webhooks until a signal."""
     signal.signal(signal.SIGTERM, _exit_on_signal)
-    with logging_events(settings), running_database(settings) as dsn:
+    with logging_events(settings, warnings), running_database(settings) as dsn:
         doctor.require_all_ok(asyncio.run(doctor.check_database(dsn)))
         app.run_worker_process(settings, dsn)
 
@@ -125,7 +143,11 @@ async def _run_loader(load: Callable[[str], Awaitable[object]], dsn: str) -> Non
 async def migrate_to_head(dsn: str) -> None:
     """Migrate a database to the newest revision. Raises Misconfigured if the server does not meet the requirements."""
     doctor.require_all_ok(await doctor.check_server(dsn))
+    started_at, previous = monotonic(), await migrate.current_revision(dsn)
     await migrate.upgrade(dsn)
+    if previous != migrate.head_revision():
+        step = "tables created" if previous is None else f"tables migrated from revision {previous}"
+        emit(StartupStep(step, round(monotonic() - started_at, 1)))
 
 
 def generate_migration(settings: Settings, message: str) -> Path | None:
@@ -133,7 +155,7 @@ def generate_migration(settings: Settings, message: str) -> Path | None:
     # In a temporary database, because a data directory may have run drafts of migrations that no longer exist.
     with (
         tempfile.TemporaryDirectory(prefix="hub-") as scratch,
-        running_database(settings.model_copy(update={"data_dir": Path(scratch)})) as dsn,
+        running_database(settings.model_copy(update={"data_dir": Path(scratch)}), create=True) as dsn,
     ):
         asyncio.run(migrate_to_head(dsn))
         return asyncio.run(migrate.write_revision(dsn, message))

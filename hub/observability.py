@@ -56,6 +56,19 @@ class PostgresNotice(NamedTuple):
     text: str
 
 
+class SettingIgnored(NamedTuple):
+    """A setting is most likely not as the operator intends, such as a misspelt variable."""
+
+    text: str
+
+
+class StartupStep(NamedTuple):
+    """A step of the first start has ended."""
+
+    step: str
+    seconds: float
+
+
 class HubReady(NamedTuple):
     """This process accepts requests."""
 
@@ -132,6 +145,8 @@ Event = (
     | InternalFailure
     | PostgresReady
     | PostgresNotice
+    | SettingIgnored
+    | StartupStep
     | HubReady
     | HubStopping
     | LeadershipAcquired
@@ -246,6 +261,8 @@ _EVENT_NAMES: dict[type[Event], str] = {
     HubStopping: "stopping",
     PostgresReady: "postgres_ready",
     PostgresNotice: "postgres",
+    SettingIgnored: "setting_ignored",
+    StartupStep: "startup",
     LeadershipAcquired: "leadership_acquired",
     LeadershipLost: "leadership_lost",
 }

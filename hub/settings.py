@@ -3,9 +3,10 @@
 import os
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -13,6 +14,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from hub.errors import Misconfigured
 
 ENV_PREFIX = "HUB_"
+# The data directories that a command looks for if none is named: that of `make demo`, then the default of earlier versions.
+DEFAULT_DATA_DIRS = (Path(".hub"), Path("hub-data"))
 HOST_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,253}")
 
 
@@ -42,6 +45,13 @@ def _validate_dsn(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
+def _expand_home(value: Path) -> Path:
+    try:
+        return value.expanduser()
+    except RuntimeError:
+        raise ValueError("there is no such user; write the path of the directory in full") from None
+
+
 Origin = Annotated[str, AfterValidator(_validate_origin)]
 AllowedTarget = Annotated[str, AfterValidator(_validate_target)]
 
@@ -55,8 +65,10 @@ class Settings(BaseSettings):
         "127.0.0.1", description="Address to listen on. Any address but loopback is reachable from the network."
     )
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
-    data_dir: Path = Field(
-        Path("hub-data"), description="Directory of the embedded Postgres and of the first API key; created if missing."
+    data_dir: Annotated[Path, AfterValidator(_expand_home)] = Field(
+        DEFAULT_DATA_DIRS[0],
+        description="Directory of the embedded Postgres and of the first API key. Without it, an existing `.hub` or else an "
+        "existing `hub-data` is used. Only `hub up` and `hub demo` create it.",
     )
     database_url: Annotated[SecretStr | None, AfterValidator(_validate_dsn)] = Field(
         None,
@@ -197,9 +209,38 @@ def load(**overrides: Any) -> Settings:
     """Reads the settings from the environment; overrides that are not None take precedence. Raises Misconfigured."""
     values = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(**values)
+        settings = Settings(**values)
     except ValidationError as error:
         raise _format_errors(error) from None
+    existing = [] if "data_dir" in settings.model_fields_set else _existing_data_dirs()
+    return settings.model_copy(update={"data_dir": existing[0]}) if existing else settings
+
+
+def collect_warnings(data_dir: Path | None = None, environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Returns lines about settings that most likely are not as intended. `data_dir` is the one of the command line."""
+    lines = []
+    for name in unknown_variables(environment):
+        nearest = nearest_variable(name)
+        guess = f"did you mean {nearest}? " if nearest else ""
+        lines.append(f"{name} is no setting and has no effect; {guess}`hub settings` lists all.")
+    is_named = data_dir is not None or any(
+        name.upper() == f"{ENV_PREFIX}DATA_DIR" and value for name, value in environment.items()
+    )
+    existing = [] if is_named else _existing_data_dirs()
+    if len(existing) > 1:
+        first, *others = map(str, existing)
+        lines.append(f"using {first}; {' and '.join(others)} exists too: choose with --data or HUB_DATA_DIR.")
+    return lines
+
+
+def nearest_variable(name: str) -> str | None:
+    """Returns the setting's variable whose name is most like a misspelt one; None if none is similar."""
+    matches = get_close_matches(name.lower().removeprefix(ENV_PREFIX.lower()), Settings.model_fields, n=1, cutoff=0.7)
+    return ENV_PREFIX + matches[0].upper() if matches else None
+
+
+def _existing_data_dirs() -> list[Path]:
+    return [path for path in DEFAULT_DATA_DIRS if path.is_dir()]
 
 
 def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -208,6 +249,28 @@ def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
     return sorted(
         name for name in environment if name.upper().startswith(ENV_PREFIX) and name.upper() not in known_variables
     )
+
+
+class SettingDescription(NamedTuple):
+    """A setting as the operator sees it; the default as it is written in the environment, empty for none."""
+
+    variable: str
+    default: str
+    description: str
+
+
+def describe() -> list[SettingDescription]:
+    """Returns every setting."""
+    return [
+        SettingDescription(ENV_PREFIX + name.upper(), _format_default(field.default), str(field.description))
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def _format_default(value: object) -> str:
+    if value in (None, ()):
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def markdown() -> str:
@@ -220,13 +283,8 @@ def markdown() -> str:
         "| Variable | Default | Meaning |",
         "|---|---|---|",
     ]
-    for name, field in Settings.model_fields.items():
-        default = (
-            ""
-            if field.default in (None, ())
-            else f"`{str(field.default).lower() if isinstance(field.default, bool) else field.default}`"
-        )
-        lines.append(f"| `{ENV_PREFIX}{name.upper()}` | {default} | {field.description} |")
+    for variable, default, description in describe():
+        lines.append(f"| `{variable}` | {f'`{default}`' if default else ''} | {description} |")
     return "\n".join(lines) + "\n"
 
 

@@ -60,11 +60,15 @@ def unusable(message: str) -> Misconfigured:
     return Misconfigured(message, code="DATA_DIR_UNUSABLE", argument="HUB_DATA_DIR")
 
 
-def prepare(data_dir: Path) -> DataDirectory:
-    """Returns the data directory; creates it if missing. Raises Misconfigured if it cannot be one."""
+def prepare(data_dir: Path, *, create: bool = True) -> DataDirectory:
+    """Returns the data directory. Creates it if missing, or with `create=False` refuses one without a cluster.
+
+    Raises Misconfigured if it cannot be one."""
     directory = DataDirectory(Path(os.path.abspath(data_dir.expanduser())))
     if len(os.fsencode(directory.root)) > PATH_LIMIT:
         raise unusable(f"the path of the data directory has more than {PATH_LIMIT} bytes; choose a shorter one")
+    if not create and not directory.cluster.exists() and not directory.new_cluster.exists():
+        raise no_hub(directory)
     if not directory.root.exists():
         directory.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         if os.geteuid() == 0:
@@ -75,6 +79,12 @@ def prepare(data_dir: Path) -> DataDirectory:
             f"{directory.root} is itself a PostgreSQL cluster; name an empty or a new directory, or one of the hub"
         )
     return directory
+
+
+def no_hub(directory: DataDirectory) -> Misconfigured:
+    return unusable(
+        f"there is no hub in {directory.root}; name its directory with --data or HUB_DATA_DIR, or create one with `hub up`"
+    )
 
 
 def take_lock(directory: DataDirectory) -> int | None:

@@ -27,6 +27,7 @@ NoticeHandler = Callable[[str], None]
 class LaunchOptions:
     """How to start the server, if it is not running."""
 
+    create: bool
     durable: bool
     port: int | None
     settings: dict[str, str]

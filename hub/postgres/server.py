@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from hub.errors import Misconfigured
 from hub.postgres import cluster, pidfile
-from hub.postgres.data_dir import DataDirectory, data_dir_error, prepare, take_lock, unusable
+from hub.postgres.data_dir import DataDirectory, data_dir_error, no_hub, prepare, take_lock, unusable
 from hub.postgres.launch_options import (
     LaunchOptions,
     NoticeHandler,
@@ -81,18 +81,21 @@ class PostgresServer:
 def ensure(
     data_dir: Path,
     *,
+    create: bool = True,
     durable: bool = True,
     port: int | None = None,
     shared_buffers: str = "256MB",
     max_connections: int = 100,
     notice: NoticeHandler = ignore_notice,
 ) -> PostgresServer:
-    """Returns the running server of a directory, or starts one; creates the cluster on the first start. Raises Misconfigured."""
+    """Returns the running server of a directory, or starts one. Raises Misconfigured.
+
+    The first start creates the cluster; with `create=False` a directory without one is refused and left as it is."""
     settings = {"shared_buffers": shared_buffers, "max_connections": str(max_connections)}
-    options = LaunchOptions(durable, port, settings if durable else settings | VOLATILE, notice)
+    options = LaunchOptions(create, durable, port, settings if durable else settings | VOLATILE, notice)
     directory = DataDirectory(data_dir)
     try:
-        directory = prepare(data_dir)
+        directory = prepare(data_dir, create=create)
         return _ensure(directory, options)
     except OSError as error:
         raise data_dir_error(error, directory) from error
@@ -148,7 +151,8 @@ def _start(
 ) -> PostgresServer | None:
     """Starts the server while holding the lock; None if another process took its port."""
     try:
-        cluster.cluster_version(directory)
+        if cluster.cluster_version(directory) is None and not options.create:
+            raise no_hub(directory)
         running = stale_server(directory)
         if running is not None:
             return _server(directory, running, None)

@@ -21,7 +21,7 @@ PRINTED = "migrations/versions/"  # by alembic, as long as it takes
 FOUNDATION = ("hub.settings", "hub.errors", "hub.viewer", "hub.observability")
 DECLARED = ("hub.graph", "hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION)
 PUBLISHING = ("hub.webhooks", "hub.subscriptions", "hub.changefeed")
-TOP = ("hub.__main__", "hub.cli", "hub.launch", "hub.app", "hub.scheduler", "hub.doctor", "hub.keyfile")
+TOP = ("hub.__main__", "hub.cli", "hub.launch", "hub.app", "hub.scheduler", "hub.doctor", "hub.keyfile", "hub.terminal")
 ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(TOP, (*TOP, "hub.web", *PUBLISHING, *DECLARED, "hub.demo", "hub.postgres")),
     "hub.web": (*PUBLISHING, *DECLARED),
@@ -94,7 +94,8 @@ SELECTS = {
     "hub/app.py": "asks for the revision, to know whether the hub is ready",
 }
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
-LOCKS = {"requirements.lock", "package-lock.json"}
+PIP_LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = {*PIP_LOCKS, "package-lock.json"}
 
 LONG_DOCSTRINGS = {"hub/errors.py": "draws the tree of errors"}
 
@@ -275,7 +276,7 @@ def test_no_file_knows_the_machine_it_was_written_on() -> None:
 def test_locks_hold_hashes_and_no_address() -> None:
     assert {path.name for path in texts()} >= LOCKS
     assert_none(_lines(re.compile("://"), lambda path: path.name in LOCKS))
-    pinned = (ROOT / "requirements.lock").read_text().split("\n")
+    pinned = [line for name in PIP_LOCKS for line in (ROOT / name).read_text().split("\n")]
     bare = [index for index, line in enumerate(pinned) if "==" in line and "--hash=sha256:" not in pinned[index + 1]]
     assert_none(pinned[index] for index in bare)
 

@@ -7,7 +7,7 @@ import re
 import signal
 import stat
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,43 +15,15 @@ from pathlib import Path
 import asyncpg
 import httpx2
 import pytest
+from command_line import RunCommand
 from conftest import CreateDatabase
 
 from hub import doctor
-from hub.cli import main
 from hub.domain.access import api_keys, login_links
 from hub.errors import Misconfigured
 from hub.settings import Settings
 from hub.viewer import ADMIN
 from hub.web import server
-
-RunCommand = Callable[..., Awaitable[tuple[int, str, str]]]
-
-
-@pytest.fixture
-def run_command(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> RunCommand:
-    """Runs a command in a thread; returns its exit code, output and errors."""
-    for name in set(os.environ) & {f"HUB_{field.upper()}" for field in Settings.model_fields}:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HUB_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("HUB_PORT", "0")
-
-    async def run_command(*arguments: str, **settings: str) -> tuple[int, str, str]:
-        for name, value in settings.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(sys, "argv", ["hub", *arguments])
-        code = await asyncio.to_thread(_exit_code)
-        return code, *capfd.readouterr()
-
-    return run_command
-
-
-def _exit_code() -> int:
-    try:
-        main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
 
 
 @asynccontextmanager

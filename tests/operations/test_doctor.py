@@ -142,7 +142,7 @@ async def test_a_dump_restores_into_a_new_directory(postgres_server: PostgresSer
     await hub.execute("create extension ltree; create table unit (path ltree); insert into unit values ('a.b')")
     await hub.close()
     assert main([str(postgres_server.data_dir), "pg_dump", "-Fc", "-f", str(dump)]) == 0
-    assert main([str(tmp_path / "second"), "pg_restore", "--exit-on-error", "-d", "hub", str(dump)]) == 0
+    assert main(["--create", str(tmp_path / "second"), "pg_restore", "--exit-on-error", "-d", "hub", str(dump)]) == 0
     with ensure(tmp_path / "second", durable=False) as restored:
         hub = await asyncpg.connect(restored.dsn)
         assert await hub.fetchval("select path::text from unit where path <@ 'a'") == "a.b"
@@ -150,7 +150,7 @@ async def test_a_dump_restores_into_a_new_directory(postgres_server: PostgresSer
 
 
 def test_a_program_that_is_not_there_is_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(tmp_path / "data"), "rm", "-rf"]) == 2
+    assert main(["--create", str(tmp_path / "data"), "rm", "-rf"]) == 2
     assert main([str(tmp_path / "data")]) == 2
     assert capsys.readouterr().err.startswith("rm is not a program of PostgreSQL 18")
 

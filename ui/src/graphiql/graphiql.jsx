@@ -8,8 +8,11 @@ import { GraphiQL, GraphiQLInterface, GraphiQLProvider } from "graphiql";
 import { useRef } from "react";
 import { createRoot } from "react-dom/client";
 import operations from "saved-operations";
+import { EventLog } from "./event-log.jsx";
 import { Headers } from "./headers.jsx";
+import { forgetPanel, isNarrow } from "./layout.js";
 import { endpoint } from "../shared/endpoints.js";
+import { keyDialog } from "../live/key-dialog.js";
 import { authorize } from "../shared/session.js";
 import { savedOperationsPlugin } from "./saved-operations.jsx";
 import { isSubscription, subscription } from "./subscriptions.js";
@@ -46,19 +49,28 @@ const plugins = [savedOperations, DOC_EXPLORER_PLUGIN, explorerPlugin(), HISTORY
 
 // GraphiQL decides at its first render whether a panel is open, but the provider opens one later. So GraphiQL is rendered
 // only after that.
-function Interface({ hasKey }) {
+function Interface() {
   const { visiblePlugin } = usePluginStore();
   const appeared = useRef(false);
-  appeared.current ||= visiblePlugin !== null;
+  appeared.current ||= visiblePlugin !== null || isNarrow();
   return appeared.current && (
-    <GraphiQLInterface defaultEditorToolsVisibility={hasKey ? "variables" : "headers"} showPersistHeadersSettings={false}>
-      <GraphiQL.Logo>{document.title} <a href="live">Live</a></GraphiQL.Logo>
+    <GraphiQLInterface defaultEditorToolsVisibility={isNarrow() ? false : "variables"} showPersistHeadersSettings={false}>
+      <GraphiQL.Logo>
+        <span className="page-title">{document.title}</span> <a href="live">Live</a>{" "}
+        <button type="button" className="graphiql-un-styled key-button" onClick={() => dialog.ask()}>Key</button>
+      </GraphiQL.Logo>
+      <GraphiQL.Footer><EventLog /></GraphiQL.Footer>
       <Headers />
     </GraphiQLInterface>
   );
 }
 
 const access = await authorize();
+const dialog = keyDialog();
+document.body.append(dialog.element);
+if (access.problem) dialog.ask(access.problem);
+
+if (isNarrow()) forgetPanel();
 
 createRoot(document.getElementById("graphiql")).render(
   <GraphiQLProvider
@@ -69,11 +81,11 @@ createRoot(document.getElementById("graphiql")).render(
     referencePlugin={DOC_EXPLORER_PLUGIN}
     schemaDescription
     shouldPersistHeaders={false}
-    visiblePlugin={savedOperations.title}
+    visiblePlugin={isNarrow() ? undefined : savedOperations.title}
   >
     <HistoryContextProvider>
       <DocExplorerContextProvider>
-        <Interface hasKey={Boolean(access.authorization)} />
+        <Interface />
       </DocExplorerContextProvider>
     </HistoryContextProvider>
   </GraphiQLProvider>,

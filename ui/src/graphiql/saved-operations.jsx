@@ -1,7 +1,19 @@
-// The panel of saved operations. A click opens an operation in a tab, or switches to its tab if it is open already.
+// The panel of saved operations. A click opens an operation in a tab, or switches to its tab if it is open already. Operations
+// that write data, and those that go on until they are stopped, are marked.
 import { useEditorContext } from "@graphiql/react";
 import { Kind, parse } from "graphql";
 import { useEffect, useState } from "react";
+import { closePanel, isNarrow } from "./layout.js";
+
+// The marks by type of operation; a style sheet shows them behind the title.
+const MARKS = {
+  mutation: { "data-mark": "writes", title: "Writes data" },
+  subscription: { "data-mark": "live", title: "Runs until it is stopped" },
+};
+
+function markOf(text) {
+  return MARKS[parse(text).definitions[0].operation] ?? {};
+}
 
 function Icon() {
   return (
@@ -36,13 +48,21 @@ function SavedOperations({ operations }) {
   useEffect(() => {
     if (opening === null || !queryEditor || !variableEditor) return;
     if (opening.tab === undefined) {
-      setOpening(targetTab(opening.text));
+      const target = targetTab(opening.text);
+      setOpening(target);
+      if (target === null) uncoverEditor();
     } else if (opening.tab === activeTabIndex) {
       queryEditor.setValue(opening.text);
       variableEditor.setValue("");
       setOpening(null);
+      uncoverEditor();
     }
   }, [opening, activeTabIndex, queryEditor, variableEditor]);
+
+  // Only now: a closed panel forgets what it was about to open.
+  function uncoverEditor() {
+    if (isNarrow()) closePanel();
+  }
 
   // Returns the tab to fill with the text, or null if a tab has it already.
   function targetTab(text) {
@@ -67,7 +87,7 @@ function SavedOperations({ operations }) {
       <ul>
         {operations.map(({ title, text }) => (
           <li key={title}>
-            <button type="button" className="graphiql-un-styled" onClick={() => setOpening({ text })}>{title}</button>
+            <button type="button" className="graphiql-un-styled" {...markOf(text)} onClick={() => setOpening({ text })}>{title}</button>
           </li>
         ))}
       </ul>

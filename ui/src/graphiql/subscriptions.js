@@ -2,6 +2,7 @@
 import { getOperationAST, Kind, OperationTypeNode } from "graphql";
 import { socket } from "../shared/endpoints.js";
 import { connect, follow } from "../shared/subscriptions-client.js";
+import { record } from "./event-log.jsx";
 
 const CONNECTION_LOST = { connection: "lost; trying again" };
 
@@ -16,7 +17,7 @@ function cursorVariable({ operationName }, documentAST) {
   return after?.value?.kind === Kind.VARIABLE ? after.value.name.value : undefined;
 }
 
-// GraphiQL shows one message. A control message must not replace the last change.
+// GraphiQL shows one message, the log below it keeps all. A control message must not replace the last change.
 function isControlMessage({ data }) {
   return ["StreamReady", "StreamProgress"].includes(Object.values(data ?? {})[0]?.__typename);
 }
@@ -26,17 +27,22 @@ export function subscription(operation, documentAST, authorization) {
     subscribe(sink) {
       let shown = {};
       let lost = false;
+      const name = operation.operationName ?? "";
       const client = connect(socket, authorization, (state) => {
-        if (state === "lost") sink.next({ ...shown, extensions: CONNECTION_LOST });
-        else if (lost) sink.next(shown);
+        if (state === "lost") {
+          sink.next({ ...shown, extensions: CONNECTION_LOST });
+          if (!lost) record(name, { extensions: CONNECTION_LOST });
+        } else if (lost) sink.next(shown);
         lost = state === "lost";
       });
       const stop = follow(client, operation, cursorVariable(operation, documentAST), {
         next(response) {
+          record(name, response);
           if (!shown.data || !isControlMessage(response)) shown = response;
           sink.next(shown);
         },
         end(errors) {
+          record(name, { errors });
           sink.next({ errors });
           sink.complete();
         },
