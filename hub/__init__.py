@@ -4,4 +4,4 @@ import gc
 
 # Objects created at start live as long as the process, and requests leave few reference cycles. Python's default thresholds would
 # spend a sixth of the start on garbage collection.
-gc.set_threshold(100_000, 50, 1_000)
+gc.set_threshold(100_000, 10, 50)

@@ -16,7 +16,7 @@ from hub.web.heartbeat import TimingWheel
 class GraphQLExecutor(Protocol):
     """The part of the engine that this package uses."""
 
-    def operation_type(self, request: GraphQLRequest) -> OperationType: ...
+    async def operation_type(self, request: GraphQLRequest, viewer: Viewer) -> OperationType: ...
 
     async def execute(self, request: GraphQLRequest, viewer: Viewer) -> GraphQLResponse: ...
 
@@ -36,9 +36,9 @@ class GatewayContext:
         # Seconds that a client has to receive the last bytes and close its side.
         self.close_timeout = min(5.0, settings.drain_timeout * 0.4)
 
-    def is_subscription(self, request: GraphQLRequest) -> bool:
+    async def is_subscription(self, request: GraphQLRequest, viewer: Viewer) -> bool:
         """Whether the operation is a subscription. False for an invalid document, whose errors `execute` returns."""
         try:
-            return self.engine.operation_type(request) == "subscription"
+            return await self.engine.operation_type(request, viewer) == "subscription"
         except (InvalidDocument, HubError):
             return False

@@ -258,9 +258,11 @@ class DocumentValidator:
         """The errors of the document, at most as many as the limit."""
         types = TypeInfo(self._schema)
         context = _CollectingContext(self._schema, document, types, self._max_errors)
-        visitor = _ParallelVisitor([rule(context) for rule in self._rules], self._methods)
+        rules = [rule(context) for rule in self._rules]
+        visitor = _ParallelVisitor(rules, self._methods)
+        typed_visitor = TypeInfoVisitor(types, visitor)
         try:
-            visit(document, TypeInfoVisitor(types, visitor), _KEYS)
+            visit(document, typed_visitor, _KEYS)
         except _ErrorLimitReached:
             pass
         except ValidationAbortedError:
@@ -268,7 +270,13 @@ class DocumentValidator:
                 "Too many fields of the document share a response key to compare them all. Drop the repeated ones."
             )
             context.errors.append(graphql_error("OVERLAP_LIMIT", message))
-        return context.errors
+        errors = context.errors
+        # Context, rules and visitors refer to each other, so without this they and the tree wait for the garbage collector.
+        for rule in rules:
+            vars(rule).clear()
+        for part in (context, visitor, typed_visitor):
+            vars(part).clear()
+        return errors
 
 
 def _coded_rule(rule: type[ASTValidationRule]) -> type[ASTValidationRule]:

@@ -25,6 +25,7 @@ from hub.engine.plan.codecs import (
     ValueCodec,
 )
 from hub.engine.plan.parameters import AS_IS, ArgumentSource, Codec, ConstantValue, Parameter, Runtime, SourceLocation
+from hub.viewer import Binding
 
 
 @dataclass(slots=True)
@@ -34,6 +35,7 @@ class PlanningContext:
     catalog: Catalog
     reader: ArgumentReader
     page_limit: int
+    binding: Binding
     parameters: list[Parameter] = field(default_factory=list)
     condition_count: int = 0
     aggregate_count: int = 0
@@ -49,6 +51,7 @@ class PlanningContext:
             self.catalog,
             self.reader,
             self.page_limit,
+            self.binding,
             source_location=self.source_location,
             below_image=self.below_image,
         )
