@@ -206,7 +206,8 @@ class Engine:
         return variables
 
     def _planner(self, operation: Operation, variables: Mapping[str, Any], binding: Binding) -> OperationPlanner:
-        return OperationPlanner(self._schema, variables, operation.fragments, self._limits.page, binding)
+        limits = self._limits
+        return OperationPlanner(self._schema, variables, operation.fragments, limits.page, binding, limits.cost)
 
     def _compile_query(self, operation: Operation, variables: Mapping[str, Any], binding: Binding) -> CompiledQuery:
         plan = self._planner(operation, variables, binding).plan_query(operation.node.selection_set)

@@ -60,7 +60,9 @@ class MutationCompiler:
         return await self._executor.execute(mutation.fields, context, operation_identity)
 
     def _compile(self, operation: Operation, variables: Mapping[str, Any], binding: Binding) -> CompiledMutation:
-        planner = OperationPlanner(self._schema, variables, operation.fragments, self._limits.page, binding)
+        planner = OperationPlanner(
+            self._schema, variables, operation.fragments, self._limits.page, binding, self._limits.cost
+        )
         field_plans = planner.plan_mutation(operation.node.selection_set)
         is_only_field = len(field_plans) == 1
         return CompiledMutation(

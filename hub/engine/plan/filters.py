@@ -30,6 +30,10 @@ ALWAYS_TRUE = And(())
 MAX_FILTER_DEPTH = 24
 MAX_CONDITIONS = 150
 MAX_AGGREGATES = 12
+# Rows that a list is expected to have: one that stays with its owner, and one that crosses customers or units.
+OWN_LIST_ROWS, SHARED_LIST_ROWS = 10, 40
+ORDER_FACTOR = 50  # an order by an aggregate reads the lists of all rows, not only those of a page
+TEXT_SCAN_ROWS = 5  # searching a text without an index for a part costs as much as so many rows
 
 
 def plan_join(planning: PlanningContext, entity: CatalogEntity, link: ToOne | ToMany) -> Join:
@@ -83,8 +87,16 @@ def _condition(
     assert isinstance(link, ToOne | ToMany)
     join = plan_join(planning, entity, link)
     if isinstance(link, ToOne):
+        planning.scan(1, argument)
         return Exists(join, plan_filter(planning, tree, join.entity, argument))
-    return _list_conditions(planning, tree, join, argument)
+    with planning.for_each_of(list_rows(planning, entity, link), argument):
+        return _list_conditions(planning, tree, join, argument)
+
+
+def list_rows(planning: PlanningContext, entity: CatalogEntity, link: ToMany) -> int:
+    """How many rows a list is expected to have, by its declaration."""
+    own = planning.catalog.preserves_customer(planning.catalog.column(entity, link))
+    return OWN_LIST_ROWS if own else SHARED_LIST_ROWS
 
 
 def _comparisons(
@@ -117,6 +129,8 @@ def _comparisons(
         elif operator == "olderThan":
             parts.append(Comparison(column, scalar, "lt", planning.relative_time_parameter(value, operator_path)))
         else:
+            if operator == "contains" and not (column and column.searched):
+                planning.scan(TEXT_SCAN_ROWS, operator_path)
             parts.append(
                 Comparison(
                     column, scalar, operator, planning.value_parameter(scalar, value, operator_path, prefix=prefix)

@@ -143,10 +143,11 @@ class OperationPlanner:
         fragments: Mapping[str, Any],
         page_limit: int,
         binding: Binding,
+        scan_limit: int,
     ) -> None:
         reader = ArgumentReader(schema.plan_relevant_enums, variables)
         self.schema = schema
-        self.planning = PlanningContext(schema.catalog, reader, page_limit, binding)
+        self.planning = PlanningContext(schema.catalog, reader, page_limit, binding, scan_limit)
         self.collector = FieldCollector(schema, self.planning, fragments, variables)
         self.selector = SelectionPlanner(self.collector)
 
