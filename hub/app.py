@@ -103,6 +103,18 @@ async def build_graphql_engine(
     return engine, cursors, encryptor
 
 
+def _database_probe(pool: Pool, disk_space: DiskSpace) -> health.DatabaseProbe:
+    expected_revision = migrate.head_revision()
+
+    async def probe_database() -> None:
+        async with pool.connection() as connection:
+            if await connection.fetchval(REVISION_SQL) != expected_revision:
+                raise Unavailable(f"the database is not at revision {expected_revision}; run `hub migrate`")
+        await disk_space.check()
+
+    return probe_database
+
+
 @asynccontextmanager
 async def lifespan(
     settings: Settings, dsn: str, *, demo_key: DemoKey = no_demo_key, shared: Path | None = None
@@ -116,14 +128,7 @@ async def lifespan(
     message_pool = Pool(dsn, stream_settings, MESSAGE_SESSION)
     changefeed_pool = Pool(dsn, settings.model_copy(update={"pool_size": CHANGEFEED_CONNECTIONS}), CHANGEFEED_SESSION)
     try:
-        expected_revision, disk_space = migrate.head_revision(), DiskSpace(pool)
-
-        async def probe_database() -> None:
-            async with pool.connection() as connection:
-                if await connection.fetchval(REVISION_SQL) != expected_revision:
-                    raise Unavailable(f"the database is not at revision {expected_revision}; run `hub migrate`")
-            await disk_space.check()
-
+        disk_space = DiskSpace(pool)
         key_cache = create_key_cache(auth_pool, settings)
         metrics = Metrics(shared)
         remove_handlers = [observability.add_handler(handler) for handler in (metrics, disk_space)]
@@ -132,10 +137,9 @@ async def lifespan(
             async with scheduler.run_periodic_tasks(periodic), Sequencer(dsn, settings).running():
                 engine, cursors, encryptor = await build_graphql_engine(settings, pool, stream_pool)
                 changefeed = ChangeFeed(stream_pool, cursors, changefeed_pool, message_pool)
+                live_shares = LiveShares(settings.live_limit, settings.key_live_limit)
                 async with (
-                    SubscriptionRegistry(
-                        engine, changefeed, LiveShares(settings.live_limit, settings.key_live_limit)
-                    ).running() as streams,
+                    SubscriptionRegistry(engine, changefeed, live_shares).running() as streams,
                     webhooks.webhook_worker(settings, dsn, engine, cursors, encryptor)
                     if settings.webhooks
                     else nullcontext(),
@@ -145,7 +149,7 @@ async def lifespan(
                         engine,
                         key_cache,
                         streams,
-                        probe_database=probe_database,
+                        probe_database=_database_probe(pool, disk_space),
                         metrics=metrics,
                         demo_key=demo_key,
                     )

@@ -12,7 +12,7 @@ from uuid import UUID
 from hub.changefeed import control_messages
 from hub.changefeed.cursors import ChangeCursors, resume_position
 from hub.db import change_positions
-from hub.db.change_positions import ChangeFilter, FeedState, MatchingChanges
+from hub.db.change_positions import FeedState, MatchingChanges, ScanFilter
 from hub.db.fair_queue import FairQueue
 from hub.db.pool import Pool
 from hub.engine.execution.subscriptions import SubscriptionSource
@@ -158,14 +158,14 @@ class ChangeFeed:
 
     async def _matching_after(self, position: int, source: SubscriptionSource) -> MatchingChanges | None:
         dependencies, row_ids = source.dependencies, source.row_ids
-        change_filter = ChangeFilter(
+        scan_filter = ScanFilter(
             list(dependencies.any_row),
             None if row_ids is None else list(row_ids),
             source.customer_id,
             source.bound,
         )
         async with self._log_pool.for_flow(source.flow).client_connection() as connection:
-            matching = await change_positions.read_matching(connection, position, SCAN_BATCH, change_filter)
+            matching = await change_positions.read_matching(connection, position, SCAN_BATCH, scan_filter)
         if matching is None:  # the database was restored
             await self.refresh()
         elif matching.last is not None:

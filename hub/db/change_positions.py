@@ -143,7 +143,7 @@ order by match.position
 """
 
 
-class ChangeFilter(NamedTuple):
+class ScanFilter(NamedTuple):
     """The changes that may match: of these tables, of these rows if given, of this customer if given.
 
     `unowned` adds the rows of no customer."""
@@ -300,7 +300,7 @@ async def read_headers(
 
 
 async def read_matching(
-    connection: Connection, after: int, limit: int, change_filter: ChangeFilter
+    connection: Connection, after: int, limit: int, scan_filter: ScanFilter
 ) -> MatchingChanges | None:
     """Returns which of the next `limit` changes may match. None if the position no longer exists, because the database was
     restored. Raises CursorExpired like `read_changes`."""
@@ -308,7 +308,7 @@ async def read_matching(
     assert bounds is not None
     if bounds["last_position"] < after:
         return None
-    rows = await connection.fetch(_READ_MATCHING, after, limit, *change_filter)
+    rows = await connection.fetch(_READ_MATCHING, after, limit, *scan_filter)
     if after + 1 < rows[0]["least_position"]:
         raise CursorExpired
     positions = [row["position"] for row in rows if row["position"] is not None]

@@ -196,5 +196,5 @@ async def test_x11_a_customers_key_dates_back_within_the_setting_and_others_at_w
     error = await northwind_client.error(mutation, long_ago, key=customer_key)
     assert (error["code"], error["argument"]) == ("VALUE_INVALID", argument)
     await northwind_client.query(mutation, long_ago)
-    for at in ((now - timedelta(hours=23)).isoformat(), None):
-        await northwind_client.query(mutation, {"id": customer, "at": at}, key=customer_key)
+    for recent in ((now - timedelta(hours=23)).isoformat(), None):
+        await northwind_client.query(mutation, {"id": customer, "at": recent}, key=customer_key)

@@ -173,32 +173,22 @@ class MutationExecutor:
             if not mutation.single_insert(context.viewer, values):
                 return None
             values = self._with_injected(mutation, values)
-            context = context._replace(
-                outcome=await mutation.call(cast(Connection, recording), context.viewer, values, context.now)
-            )
+            outcome = await mutation.call(cast(Connection, recording), context.viewer, values, context.now)
+            context = context._replace(outcome=outcome)
         except (NotASingleInsert, HubError):
             return None
         if not recording.text.startswith(f"INSERT INTO {field.single_statement.table} "):
             return None
-        arguments = [
-            *field.single_statement.payload.bind(context),
-            *recording.arguments,
-            operation_identity.actor,
-            operation_identity.request_id,
-        ]
+        payload, identity = field.single_statement.payload, operation_identity
+        arguments = [*payload.bind(context), *recording.arguments, identity.actor, identity.request_id]
         store_sql = None
         if key is not None:
             store_sql = self._idempotency.store_sql(len(arguments) + 1)
             arguments += self._idempotency.store_arguments(
-                context.viewer.key_id or NO_KEY, key, operation_identity.fingerprint(), context.now
+                context.viewer.key_id or NO_KEY, key, identity.fingerprint(), context.now
             )
-        text = combine(
-            field.single_statement.payload.text,
-            len(field.single_statement.payload.parameters),
-            recording.text,
-            len(recording.arguments),
-            store_sql,
-        )
+        insert_parameters = len(recording.arguments)
+        text = combine(payload.text, len(payload.parameters), recording.text, insert_parameters, store_sql)
         try:
             body = await execute_single_statement(pool, text, arguments, self._idempotency.table)
         except Unavailable:

@@ -76,7 +76,7 @@ class PlanningContext:
             raise LimitExceeded(message, code="COST_LIMIT", argument=name, extensions=extensions)
 
     @contextmanager
-    def for_each_of(self, rows: int, argument: str) -> Iterator[None]:
+    def multiplied_by(self, rows: int, argument: str) -> Iterator[None]:
         """Conditions that are planned inside the block are evaluated for so many rows of each candidate."""
         self.scan(rows, argument)
         previous, self.candidates = self.candidates, self.candidates * rows

@@ -89,7 +89,7 @@ def _condition(
     if isinstance(link, ToOne):
         planning.scan(1, argument)
         return Exists(join, plan_filter(planning, tree, join.entity, argument))
-    with planning.for_each_of(list_rows(planning, entity, link), argument):
+    with planning.multiplied_by(list_rows(planning, entity, link), argument):
         return _list_conditions(planning, tree, join, argument)
 
 

@@ -127,7 +127,7 @@ def _sort_aggregate(
     link = entity.links[name]
     assert isinstance(link, ToMany)
     join = plan_join(planning, entity, link)
-    with planning.for_each_of(ORDER_FACTOR * list_rows(planning, entity, link), argument):
+    with planning.multiplied_by(ORDER_FACTOR * list_rows(planning, entity, link), argument):
         where = plan_filter(planning, order_by.get("where"), join.entity, f"{argument}.where")
     function = cast(AggregateFunctionName, _plan_value(order_by["by"]))
     field = _plan_value(order_by.get("field"))
