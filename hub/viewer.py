@@ -48,9 +48,10 @@ class Viewer:
         return "single_unit" if len(self.unit_ids) == 1 else "unit_subtree"
 
     @property
-    def flow(self) -> UUID | None:
+    def flow(self) -> int | None:
         """The flow of fair queueing that the viewer's work belongs to: its customer, whose keys share it, else its key."""
-        return self.customer_id or self.key_id
+        owner = self.customer_id or self.key_id
+        return None if owner is None else owner.int  # integers are hashed many times as fast as UUIDs
 
     @property
     def actor(self) -> str:

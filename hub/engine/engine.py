@@ -96,7 +96,7 @@ class Engine:
 
     async def operation_type(self, request: GraphQLRequest, viewer: Viewer) -> OperationType:
         """The type of the requested operation; raises HubError or InvalidDocument when there is none to run."""
-        return (await self._operation(request, viewer)).operation_type
+        return (await self._operation(request, viewer.flow)).operation_type
 
     async def execute(self, request: GraphQLRequest, viewer: Viewer) -> GraphQLResponse:
         """The response to a request, as this viewer may see it."""
@@ -115,13 +115,13 @@ class Engine:
             else:
                 del self._operations[flow]
 
-    async def _operation(self, request: GraphQLRequest, viewer: Viewer) -> Operation:
-        """The requested operation; a document that is not cached is checked when it is the turn of the viewer's flow."""
+    async def _operation(self, request: GraphQLRequest, flow: Flow) -> Operation:
+        """The requested operation; a document that is not cached is checked when it is the turn of the flow."""
         documents, text = self._documents, request.query
         outcome = documents.lookup(text)
         if outcome is None:
             outcome = await self._planning.create(
-                viewer.flow,
+                flow,
                 partial(documents.lookup, text),
                 partial(self._check, text),
                 partial(documents.store, text),
@@ -140,7 +140,7 @@ class Engine:
     async def _execute(self, request: GraphQLRequest, viewer: Viewer, timer: StageTimer) -> GraphQLResponse:
         operation: Operation | None = None
         try:
-            operation = await self._operation(request, viewer)
+            operation = await self._operation(request, viewer.flow)
             if operation.operation_type == "subscription":
                 raise BadInput("A subscription has many answers; open it as a stream.", code="STREAM_TRANSPORT")
             self._authorize(operation, request, viewer)
@@ -152,7 +152,9 @@ class Engine:
             context = ExecutionContext(variables, request.time, viewer, self._secret)
             if operation.operation_type == "mutation":
                 return await self._execute_mutation(operation, context, request, timer)
-            query = await self._queries.get_or_compile(operation, variables, viewer, self._compile_query)
+            query = await self._queries.get_or_compile(
+                operation, variables, viewer.binding, self._compile_query, viewer.flow
+            )
             arguments = query.statement.bind(context) if query.statement else []
             timer.finish_stage("plan")
         except InvalidDocument as invalid:
@@ -173,9 +175,14 @@ class Engine:
         assert statement is not None
         return statement.text, statement.bind(ExecutionContext(variables, request.time, viewer, self._secret))
 
-    async def subscription_source(self, request: GraphQLRequest, viewer: Viewer) -> SubscriptionSource:
-        """The source of a subscription's messages; raises InvalidDocument or HubError when it cannot be opened."""
-        operation = await self._operation(request, viewer)
+    async def subscription_source(
+        self, request: GraphQLRequest, viewer: Viewer, *, by_hub: bool = False
+    ) -> SubscriptionSource:
+        """The source of a subscription's messages; raises InvalidDocument or HubError when it cannot be opened.
+
+        `by_hub` says that the hub needs it for its own work, which does not wait for the budget of the viewer's flow."""
+        flow = None if by_hub else viewer.flow
+        operation = await self._operation(request, flow)
         if operation.operation_type != "subscription":
             raise BadInput(
                 f"A {operation.operation_type} has one answer and is no stream; send a subscription.",
@@ -183,7 +190,9 @@ class Engine:
             )
         self._authorize(operation, request, viewer)
         variables = self._checked_variables(operation, request)
-        compiled = await self._subscriptions.get_or_compile(operation, variables, viewer, self._compile_subscription)
+        compiled = await self._subscriptions.get_or_compile(
+            operation, variables, viewer.binding, self._compile_subscription, flow
+        )
         return SubscriptionSource(compiled, ExecutionContext(variables, request.time, viewer, self._secret))
 
     def _authorize(self, operation: Operation, request: GraphQLRequest, viewer: Viewer) -> None:

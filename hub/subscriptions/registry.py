@@ -31,7 +31,9 @@ KEEPALIVE_INTERVAL = 5.0
 class SubscriptionCompiler(Protocol):
     """The part of the engine that this package uses."""
 
-    async def subscription_source(self, request: GraphQLRequest, viewer: Viewer) -> SubscriptionSource: ...
+    async def subscription_source(
+        self, request: GraphQLRequest, viewer: Viewer, *, by_hub: bool = False
+    ) -> SubscriptionSource: ...
 
 
 class SubscriptionRegistry:

@@ -306,7 +306,7 @@ class WebhookExpander:
             try:
                 variables = orjson.loads(row["variables"])
                 source = await self._documents.subscription_source(
-                    row["query"], variables, row["operation_name"], viewer
+                    row["query"], variables, row["operation_name"], viewer, by_hub=True
                 )
             except Unavailable:
                 raise

@@ -15,6 +15,7 @@ from conftest import CreateDatabase, create_api_key
 from socket_hub import SocketHub, run_socket_hub
 from webhook_client import CREATE_WEBHOOK
 
+from hub.changefeed.feed import MAX_SCANS
 from hub.viewer import Role
 
 OPERATION_LIMIT, LIVE_LIMIT, WEBHOOK_LIMIT = 8, 2, 3
@@ -236,3 +237,19 @@ async def test_x2_conditions_that_read_most_of_the_database_cost_too_much(
 )
 async def test_x2_natural_conditions_are_answered(hub: SocketHub, selection: str) -> None:
     assert await answers(hub, hub.key, f"{{ {selection} {{ totalCount }} }}")
+
+
+async def test_x11_scans_of_the_change_log_take_turns(hub: SocketHub) -> None:
+    scan = "{ changes(filter: {types: [SCORE]}, first: 100) { __typename } }"
+    scanning = f"{WAITING_FOR_LOCK} and query like '%match.position%'"
+    keys = [await create_api_key(hub.dsn, Role.READER) for _ in range(6)]
+    async with asyncio.TaskGroup() as group, locked(hub, "lock table change_log in access exclusive mode"):
+        scans = [group.create_task(post(hub, key, scan)) for key in keys for _ in range(2)]
+
+        async def both_scan() -> bool:
+            return bool(await hub.connection.fetchval(scanning) == MAX_SCANS)
+
+        await wait_until(both_scan)
+        assert await answers(hub, hub.key, TERRITORIES)
+        assert await both_scan()
+    assert {task.result().status_code for task in scans} == {200}

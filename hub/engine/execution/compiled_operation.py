@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import orjson
 
+from hub.db.fair_queue import Flow
 from hub.engine.cache import ByteBudgetCache
 from hub.engine.document.documents import Operation
 from hub.engine.execution.resolvers import ResolverMerger
@@ -19,7 +20,7 @@ from hub.engine.plan.parameters import ExecutionContext
 from hub.engine.planning_turns import PlanningTurns
 from hub.engine.sql.compiler import CompiledStatement, compile_plan
 from hub.observability import PlanCompiled, emit
-from hub.viewer import Binding, Viewer
+from hub.viewer import Binding
 
 # About the memory that a compiled operation takes, by the length of its statements (measured with tracemalloc).
 BASE_BYTES, BYTES_PER_CHARACTER = 8_192, 12
@@ -89,10 +90,15 @@ class PlanCache(Generic[Compiled]):
         self._cache: ByteBudgetCache[Compiled] = ByteBudgetCache(capacity)
 
     async def get_or_compile(
-        self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer, compile_operation: Compile[Compiled]
+        self,
+        operation: Operation,
+        variables: Mapping[str, Any],
+        binding: Binding,
+        compile_operation: Compile[Compiled],
+        flow: Flow,
     ) -> Compiled:
-        """The compiled operation; one that is not cached is compiled when it is the turn of the viewer's flow."""
-        key = (operation, viewer.binding, *plan_cache_key(operation, variables, self._plan_relevant_enums))
+        """The compiled operation; one that is not cached is compiled when it is the turn of the flow."""
+        key = (operation, binding, *plan_cache_key(operation, variables, self._plan_relevant_enums))
         cached = self._cache.get(key)
         if cached is not None:
             return cached
@@ -101,7 +107,7 @@ class PlanCache(Generic[Compiled]):
         def create() -> Compiled:
             nonlocal seconds
             started_at = perf_counter()
-            compiled = compile_operation(operation, variables, viewer.binding)
+            compiled = compile_operation(operation, variables, binding)
             seconds = perf_counter() - started_at
             return compiled
 
@@ -110,4 +116,4 @@ class PlanCache(Generic[Compiled]):
             self._cache.put(key, compiled, compiled.size + operation.bytes)
             emit(PlanCompiled(operation.name, seconds))
 
-        return await self._planning.create(viewer.flow, lambda: self._cache.get(key), create, store)
+        return await self._planning.create(flow, lambda: self._cache.get(key), create, store)

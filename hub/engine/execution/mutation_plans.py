@@ -44,7 +44,7 @@ class MutationCompiler:
 
     async def compile(self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer) -> CompiledMutation:
         """Returns the compiled mutation, from the cache if possible."""
-        return await self._cache.get_or_compile(operation, variables, viewer, self._compile)
+        return await self._cache.get_or_compile(operation, variables, viewer.binding, self._compile, viewer.flow)
 
     async def execute(
         self,
