@@ -13,7 +13,7 @@ from typing import TypeVar
 from hub.db.fair_queue import Contention, FairQueue, Flow
 
 # Seconds of planning that a flow may use at once, and per second after that. Only while other flows are at work.
-BURST, RATE = 2.0, 0.04
+BURST, RATE = 1.0, 0.04
 MAX_FLOWS = 10_000  # budgets that are remembered
 NO_LIMIT = 1 << 30
 

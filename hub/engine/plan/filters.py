@@ -32,7 +32,7 @@ MAX_CONDITIONS = 150
 MAX_AGGREGATES = 12
 # Rows that a list is expected to have: one that stays with its owner, and one that crosses customers or units.
 OWN_LIST_ROWS, SHARED_LIST_ROWS = 10, 40
-ORDER_FACTOR = 50  # an order by an aggregate reads the lists of all rows, not only those of a page
+ORDER_FACTOR = 20  # an order by an aggregate reads the lists of all rows, not only those of a page
 TEXT_SCAN_ROWS = 5  # searching a text without an index for a part costs as much as so many rows
 
 
