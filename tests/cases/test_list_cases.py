@@ -217,6 +217,7 @@ async def test_under_takes_a_unit_and_all_below_it(hub: HubClient, connection: a
 async def test_under_a_hidden_or_absent_unit_is_nothing(hub: HubClient, connection: asyncpg.Connection) -> None:
     root = await connection.fetchval("select id from org_units where parent_id is null")
     leaf = await connection.fetchrow("select id, unit_id from customers where name = 'QUICK-Stop'")
+    assert leaf is not None
     key = await create_api_key(hub.dsn, Role.READER, unit_id=leaf["unit_id"])
     query = "query ($id: ID) { customers(filter: {unit: {under: $id}}) { totalCount } }"
     own = await hub.query(query, {"id": f"unt_{leaf['unit_id'].hex}"}, key=key)

@@ -156,7 +156,9 @@ async def test_v14_a_bound_key_finds_nobody_by_a_hidden_order(hub: HubClient) ->
     connection = await asyncpg.connect(hub.dsn)
     hidden = """select o.number, c.unit_id, c.id from orders o join customers c on c.id = o.customer_id
         where c.name = 'QUICK-Stop' limit 1"""
-    number, unit, customer = await connection.fetchrow(hidden)
+    row = await connection.fetchrow(hidden)
+    assert row is not None
+    number, unit, customer = row
     other: UUID = await connection.fetchval(
         "select unit_id from customers where unit_id <> $1 and name <> 'Casa Verde' limit 1", unit
     )

@@ -50,11 +50,17 @@ FROM identity_reviews AS t$31
 WHERE t$31.id = t$0.key) AS t$32) WHEN (t$0.type = 'whk') THEN (SELECT row_to_json(t$34) AS row_to_json_18 
 FROM (SELECT 'Webhook'::text AS __typename, 'whk_' || replace(CAST(t$33.id AS TEXT), '-', '') AS id 
 FROM webhooks AS t$33 
-WHERE t$33.id = t$0.key) AS t$34) WHEN (t$0.type = 'dlv') THEN (SELECT row_to_json(t$36) AS row_to_json_19 
+WHERE t$33.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT * 
+FROM api_keys AS v$key 
+WHERE v$key.id = $2::UUID AND v$key.public_id = t$33.owner)))) AS t$34) WHEN (t$0.type = 'dlv') THEN (SELECT row_to_json(t$36) AS row_to_json_19 
 FROM (SELECT 'WebhookDelivery'::text AS __typename, 'dlv_' || replace(CAST(t$35.id AS TEXT), '-', '') AS id 
 FROM webhook_deliveries AS t$35 
-WHERE t$35.id = t$0.key) AS t$36) WHEN (t$0.type = 'wat') THEN (SELECT row_to_json(t$38) AS row_to_json_20 
+WHERE t$35.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT * 
+FROM api_keys AS v$key 
+WHERE v$key.id = $2::UUID AND v$key.public_id = t$35.owner)))) AS t$36) WHEN (t$0.type = 'wat') THEN (SELECT row_to_json(t$38) AS row_to_json_20 
 FROM (SELECT 'WebhookAttempt'::text AS __typename, 'wat_' || replace(CAST(t$37.id AS TEXT), '-', '') AS id 
 FROM webhook_attempts AS t$37 
-WHERE t$37.id = t$0.key) AS t$38) END AS anon_2 
-FROM unnest($1::TEXT[], $2::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS node) AS t$39) AS anon_1
+WHERE t$37.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT * 
+FROM api_keys AS v$key 
+WHERE v$key.id = $2::UUID AND v$key.public_id = t$37.owner)))) AS t$38) END AS anon_2 
+FROM unnest($3::TEXT[], $4::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS node) AS t$39) AS anon_1

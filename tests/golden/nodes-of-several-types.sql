@@ -52,11 +52,17 @@ FROM identity_reviews AS t$36
 WHERE t$36.id = t$0.key) AS t$37) WHEN (t$0.type = 'whk') THEN (SELECT row_to_json(t$39) AS row_to_json_18 
 FROM (SELECT 'Webhook'::text AS __typename, 'whk_' || replace(CAST(t$38.id AS TEXT), '-', '') AS id 
 FROM webhooks AS t$38 
-WHERE t$38.id = t$0.key) AS t$39) WHEN (t$0.type = 'dlv') THEN (SELECT row_to_json(t$41) AS row_to_json_19 
+WHERE t$38.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT * 
+FROM api_keys AS v$key 
+WHERE v$key.id = $2::UUID AND v$key.public_id = t$38.owner)))) AS t$39) WHEN (t$0.type = 'dlv') THEN (SELECT row_to_json(t$41) AS row_to_json_19 
 FROM (SELECT 'WebhookDelivery'::text AS __typename, 'dlv_' || replace(CAST(t$40.id AS TEXT), '-', '') AS id 
 FROM webhook_deliveries AS t$40 
-WHERE t$40.id = t$0.key) AS t$41) WHEN (t$0.type = 'wat') THEN (SELECT row_to_json(t$43) AS row_to_json_20 
+WHERE t$40.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT * 
+FROM api_keys AS v$key 
+WHERE v$key.id = $2::UUID AND v$key.public_id = t$40.owner)))) AS t$41) WHEN (t$0.type = 'wat') THEN (SELECT row_to_json(t$43) AS row_to_json_20 
 FROM (SELECT 'WebhookAttempt'::text AS __typename, 'wat_' || replace(CAST(t$42.id AS TEXT), '-', '') AS id 
 FROM webhook_attempts AS t$42 
-WHERE t$42.id = t$0.key) AS t$43) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
-FROM unnest($1::TEXT[], $2::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$44) AS anon_1
+WHERE t$42.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT * 
+FROM api_keys AS v$key 
+WHERE v$key.id = $2::UUID AND v$key.public_id = t$42.owner)))) AS t$43) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
+FROM unnest($3::TEXT[], $4::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$44) AS anon_1

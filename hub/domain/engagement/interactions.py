@@ -5,11 +5,12 @@ from typing import Annotated, NamedTuple
 from uuid import UUID
 
 from hub.db.pool import Connection
+from hub.domain.access.backdating import require_recent
 from hub.domain.customers.lookup import IdentifierRef, find_by_identifier
 from hub.errors import BadInput, Forbidden
 from hub.model import rows
 from hub.model.clock_skew import past_moment
-from hub.model.commands import command, unless
+from hub.model.commands import Injected, command, unless
 from hub.model.rules import Write
 from hub.model.writer import writer_of
 from hub.schema.customers.contacts import Contact
@@ -47,9 +48,11 @@ async def record(
     order_id: Annotated[UUID | None, Order, "The order that it was about, one of the customer's."] = None,
     contact_id: Annotated[UUID | None, Contact, "The person who took part for the customer."] = None,
     now: datetime,
+    backdating: Injected[timedelta],
 ) -> InteractionRecordPayload:
     """Records something said or done between the business and a customer, who is named by id or by an identifier."""
     Interaction.require(viewer, "create")
+    require_recent(viewer, "occurred_at", occurred_at, now, backdating)
     if viewer.binding == "customer" and direction is not Direction.INBOUND:
         message = "direction: a key bound to a customer speaks for the customer, so it records what is INBOUND."
         raise Forbidden(message, argument="direction")

@@ -1,13 +1,14 @@
 """Setting consents: a new answer supersedes the one before it, in whatever order the two are reported."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, NamedTuple
 from uuid import UUID
 
 from hub.db.pool import Connection
+from hub.domain.access.backdating import require_recent
 from hub.errors import BadInput
 from hub.model.clock_skew import past_moment
-from hub.model.commands import command
+from hub.model.commands import Injected, command
 from hub.model.history_rows import insert_current
 from hub.model.rows import own_customer
 from hub.model.writer import writer_of
@@ -37,9 +38,11 @@ async def consent_set(
     given_at: Annotated[datetime | None, "Time when the customer answered; now by default."] = None,
     expires_at: Annotated[datetime | None, "Time when the answer expires; never by default."] = None,
     now: datetime,
+    backdating: Injected[timedelta],
 ) -> ConsentSetPayload:
     """Stores a customer's answer for a purpose and a channel; it supersedes the one before it."""
     Consent.require(viewer, "create")
+    require_recent(viewer, "given_at", given_at, now, backdating)
     checked = writer_of(Consent).canonical({"purpose": purpose, "source": source, "evidence": evidence})
     answered_at = past_moment("given_at", given_at, now)
     if expires_at is not None and expires_at <= answered_at:

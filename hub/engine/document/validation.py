@@ -271,10 +271,12 @@ class DocumentValidator:
         """The errors of the document, at most as many as the limit. The rules of variables walk through it once more."""
         types = TypeInfo(self._schema)
         context = _CollectingContext(self._schema, document, types, self._max_errors)
-        rules = self._all_rules if has_variables else self._rules_without_variables
-        visitor = _ParallelVisitor([rule(context) for rule in rules.rules], rules.methods)
+        rule_set = self._all_rules if has_variables else self._rules_without_variables
+        rules = [rule(context) for rule in rule_set.rules]
+        visitor = _ParallelVisitor(rules, rule_set.methods)
+        typed_visitor = TypeInfoVisitor(types, visitor)
         try:
-            visit(document, TypeInfoVisitor(types, visitor), _KEYS)
+            visit(document, typed_visitor, _KEYS)
         except _ErrorLimitReached:
             pass
         except ValidationAbortedError:
@@ -282,7 +284,13 @@ class DocumentValidator:
                 "Too many fields of the document share a response key to compare them all. Drop the repeated ones."
             )
             context.errors.append(graphql_error("OVERLAP_LIMIT", message, document.definitions[0]))
-        return context.errors
+        errors = context.errors
+        # Context, rules and visitors refer to each other, so without this they and the tree wait for the garbage collector.
+        for rule in rules:
+            vars(rule).clear()
+        for part in (context, visitor, typed_visitor):
+            vars(part).clear()
+        return errors
 
 
 def _coded_rule(rule: type[ASTValidationRule]) -> type[ASTValidationRule]:

@@ -73,15 +73,14 @@ class QueryExecutor:
         timer: StageTimer,
     ) -> bytes:
         """The response; `arguments` are those of the query's statement. Raises HubError."""
-        plan = query.query_plan.plan
+        plan, flow = query.query_plan.plan, context.viewer.flow
+        pool = self._pool.for_flow(flow)
         if query.statement is None:
             body = orjson.dumps({key: getattr(node, "text", None) for key, node in plan.roots})
         else:
             timer.statements += 1
             try:
-                body = await self._pool.fetch_json(
-                    query.statement.text, arguments, custom_plan=query.statement.custom_plan
-                )
+                body = await pool.fetch_json(query.statement.text, arguments, custom_plan=query.statement.custom_plan)
             except HubError as error:
                 _locate_expired(error, plan, context)
                 raise
@@ -97,7 +96,7 @@ class QueryExecutor:
 
         async def fetch_json(text: str, statement_arguments: list[Any]) -> bytes:
             timer.statements += 1
-            return await self._pool.fetch_json(text, statement_arguments)
+            return await pool.fetch_json(text, statement_arguments)
 
         data = exact_json.loads_rows(body)
         merger = query.resolver_merger(context, fetch_json)
@@ -106,7 +105,7 @@ class QueryExecutor:
         errors = [error.to_graphql() for error in merger.errors[: self._error_limit]]
         python_roots = query.query_plan.python_roots
         if python_roots:
-            result = self._introspection.root_values(operation, context.variables, python_roots)
+            result = await self._introspection.root_values(operation, context.variables, python_roots, flow)
             data.update({key: (result.data or {}).get(key) for key in python_roots})
             errors += [dict(error.formatted) for error in result.errors or ()]
         response = exact_json.dumps_rows({"data": data, "errors": errors} if errors else {"data": data})

@@ -60,6 +60,7 @@ class SubscriptionSource:
         self._context = context
         self.response_key = compiled.root.key
         self.dependencies = compiled.dependencies
+        self.flow = context.viewer.flow
         self.bound = context.viewer.customer_id is not None  # the viewer sees only the rows of one customer
         self.row_ids, self.customer_id = self._relevant_rows()
         statement_key = _statement_key(compiled.statement, context) if compiled.statement else ()
@@ -152,6 +153,7 @@ class SubscriptionSource:
         context = self._context._replace(
             positions=positions, cursors=cursors, previous_cursor_placeholder=previous_cursor_placeholder, now=now
         )
+        pool = pool.for_flow(self.flow)
         rows = await pool.fetch(statement.text, statement.bind(context), custom_plan=statement.custom_plan)
         return [
             (row[0], body)
@@ -165,6 +167,7 @@ class SubscriptionSource:
         statement = self._compiled.statement
         assert statement is not None
         context = self._context._replace(previous_cursor_placeholder=previous_cursor_placeholder, now=now)
+        pool = pool.for_flow(self.flow)
         (row,) = await pool.fetch(statement.text, statement.bind(context), custom_plan=statement.custom_plan)
         (body,) = await self._merge_resolvers(pool, [row[0]], context)
         return row[1], body

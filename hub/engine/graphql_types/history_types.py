@@ -11,12 +11,24 @@ HISTORY_ENTRY_SPECS = (
     FieldSpec(
         "actor",
         "str",
-        "Author of the change: `key:` and the key's public id, `hub`, or `db:` and a database role.",
+        "Author of the change: `key:` and the key's public id, `hub`, or `db:` and a database role. Not for keys of a customer.",
+        for_customers=False,
     ),
-    FieldSpec("requestId", "str | None", "Id of the request that made the change."),
-    FieldSpec("transactionId", "str", "Id of the transaction; changes of one transaction share it."),
+    FieldSpec(
+        "requestId",
+        "str | None",
+        "Id of the request that made the change. Not for keys of a customer.",
+        for_customers=False,
+    ),
+    FieldSpec(
+        "transactionId",
+        "str",
+        "Id of the transaction; changes of one transaction share it. Not for keys of a customer.",
+        for_customers=False,
+    ),
     FieldSpec("at", "DateTime", "Time of the change."),
 )
+INTERNAL_REVISION_FIELDS = frozenset(spec.name for spec in HISTORY_ENTRY_SPECS if not spec.for_customers)
 HISTORY_ARGUMENTS = (
     FieldSpec("first", "int | None", f"Number of changes, at most 100; {NESTED_PAGE} by default."),
     FieldSpec("after", "Cursor | None", "Only changes after this cursor, which are older."),

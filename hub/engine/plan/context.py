@@ -39,8 +39,10 @@ from hub.engine.plan.parameters import (
     Runtime,
     SourceLocation,
 )
+from hub.errors import LimitExceeded
 from hub.model.normal_forms import NormalForm, RowNormalForm
 from hub.model.unicode_text import single_line
+from hub.viewer import Binding
 
 
 @dataclass(slots=True)
@@ -51,9 +53,15 @@ class PlanningContext:
     reader: ArgumentReader
     page_limit: int
     change_retention: timedelta  # how far back the change log reaches
+    binding: Binding
+    scan_limit: int
     parameters: list[Parameter] = field(default_factory=list)
     condition_count: int = 0
     aggregate_count: int = 0
+    scanned_rows: int = (
+        0  # that conditions and aggregates read for each row of their list, as the declarations let expect
+    )
+    candidates: int = 1  # rows for which the condition that is being planned is evaluated
     source_location: SourceLocation | None = None
     time_dependent: bool = False  # the answer may change with time alone
     uses_search: bool = False  # the best way to run the plan depends on the searched words
@@ -67,9 +75,33 @@ class PlanningContext:
             self.reader,
             self.page_limit,
             self.change_retention,
+            self.binding,
+            self.scan_limit,
             source_location=self.source_location,
             below_image=self.below_image,
         )
+
+    def scan(self, rows: int, argument: str) -> None:
+        """Adds rows that are read for each candidate; raises COST_LIMIT."""
+        self.scanned_rows += rows * self.candidates
+        if self.scanned_rows > self.scan_limit:
+            name = argument.partition(".")[0].partition("[")[0]
+            message = (
+                f"{name}: its conditions could read {self.scanned_rows:,} rows for each row of the list;"
+                f" {self.scan_limit:,} are allowed. Use fewer lists inside lists."
+            )
+            extensions = {"requested": self.scanned_rows, "allowed": self.scan_limit}
+            raise LimitExceeded(message, code="COST_LIMIT", argument=name, extensions=extensions)
+
+    @contextmanager
+    def multiplied_by(self, rows: int, argument: str) -> Iterator[None]:
+        """Conditions that are planned inside the block are evaluated for so many rows of each candidate."""
+        self.scan(rows, argument)
+        previous, self.candidates = self.candidates, self.candidates * rows
+        try:
+            yield
+        finally:
+            self.candidates = previous
 
     @contextmanager
     def in_the_past(self, *, enabled: bool = True) -> Iterator[None]:

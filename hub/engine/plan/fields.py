@@ -19,7 +19,7 @@ from hub.engine.document.limits import node_locations
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.arguments import ArgumentTree
 from hub.engine.plan.context import PlanningContext
-from hub.errors import HubError
+from hub.errors import Forbidden, HubError
 
 SelectionSets = Sequence[SelectionSetNode | None]
 CollectedFields = dict[str, list[FieldNode]]
@@ -60,6 +60,14 @@ class FieldCollector:
         finally:
             self._path.pop()
             self.planning.source_location = previous
+
+    def require_visible(self, node: FieldNode, internal_fields: frozenset[str]) -> None:
+        """Raises FORBIDDEN if the field is one of those that keys of a customer may not select, and this is such a key."""
+        name = node.name.value
+        if self.planning.binding == "customer" and name in internal_fields:
+            error = Forbidden(f"{name}: a key that is bound to a customer may not read it; leave it out.")
+            error.path, error.locations = (*self._path, (node.alias or node.name).value), node_locations(node)
+            raise error
 
     def arguments(self, node: FieldNode, type_name: str) -> dict[str, ArgumentTree]:
         """The arguments of a field."""

@@ -35,6 +35,10 @@ ALWAYS_TRUE = And(())
 MAX_FILTER_DEPTH = 24
 MAX_CONDITIONS = 150
 MAX_AGGREGATES = 12
+# Rows that a list is expected to have: one that stays with its owner, and one that crosses customers or units.
+OWN_LIST_ROWS, SHARED_LIST_ROWS = 10, 40
+ORDER_FACTOR = 20  # an order by an aggregate reads the lists of all rows, not only those of a page
+TEXT_SCAN_ROWS = 5  # searching a text without an index for a part costs as much as so many rows
 
 
 def plan_join(planning: PlanningContext, entity: CatalogEntity, link: ToOne | ToMany) -> Join:
@@ -108,8 +112,16 @@ def _condition(
     assert isinstance(link, ToOne | ToMany)
     join = plan_join(planning, entity, link)
     if isinstance(link, ToOne):
+        planning.scan(1, argument)
         return Exists(join, plan_filter(planning, tree, join.entity, argument))
-    return _list_conditions(planning, tree, join, argument)
+    with planning.multiplied_by(list_rows(planning, entity, link), argument):
+        return _list_conditions(planning, tree, join, argument)
+
+
+def list_rows(planning: PlanningContext, entity: CatalogEntity, link: ToMany) -> int:
+    """How many rows a list is expected to have, by its declaration."""
+    own = planning.catalog.preserves_customer(planning.catalog.column(entity, link))
+    return OWN_LIST_ROWS if own else SHARED_LIST_ROWS
 
 
 def _comparisons(
@@ -148,6 +160,8 @@ def _comparisons(
         elif operator in scalars.TEXT:
             parts.append(Comparison(column, scalar, operator, planning.pattern_parameter(value, operator_path)))
         else:
+            if operator == "contains" and not (column and column.searched):
+                planning.scan(TEXT_SCAN_ROWS, operator_path)
             parts.append(
                 Comparison(
                     column,
@@ -184,6 +198,8 @@ def _row_comparisons(
         parameter = planning.spellings_parameter(required_value(part, path, "FILTER_INVALID"), known, normal_form, path)
         parts.append(Comparison(column, column.scalar, "in" if operator in ("eq", "in") else "notIn", parameter))
     return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+
 def _field_comparisons(tree: ArgumentTree, entity: CatalogEntity, argument: str) -> Predicate:
     assert isinstance(tree, dict)
     fields = {column.column.name.upper(): column for column in entity.filterable.values()}

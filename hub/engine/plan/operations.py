@@ -142,15 +142,22 @@ class OperationPlanner:
     """Plans one operation; the plan serves all values of the variables that have the same cache key."""
 
     def __init__(
-        self, schema: Schema, variables: Mapping[str, Any], fragments: Mapping[str, Any], limits: Limits
+        self,
+        schema: Schema,
+        variables: Mapping[str, Any],
+        fragments: Mapping[str, Any],
+        limits: Limits,
+        binding: Binding,
     ) -> None:
         reader = ArgumentReader(schema.plan_relevant_enums, variables)
         self.schema = schema
-        self.planning = PlanningContext(schema.catalog, reader, limits.page, limits.change_retention)
+        self.planning = PlanningContext(
+            schema.catalog, reader, limits.page, limits.change_retention, binding, limits.cost
+        )
         self.collector = FieldCollector(schema, self.planning, fragments, variables)
         self.selector = SelectionPlanner(self.collector)
 
-    def plan_query(self, selection_set: Any, binding: Binding) -> QueryPlan:
+    def plan_query(self, selection_set: Any) -> QueryPlan:
         """The plan of a query's selection set; raises BadInput with the path of the field."""
         roots: list[tuple[str, RootNode]] = []
         children: list[tuple[str, ResolverTree]] = []
@@ -167,7 +174,7 @@ class OperationPlanner:
             roots.append((key, node))
         node_types = {type(node) for _, node in roots}
         custom_plan = self.planning.uses_search or (
-            binding == "unit_subtree"
+            self.planning.binding == "unit_subtree"
             and bool(node_types - {Constant, ResolvedInPython, RowById, RowsByIds, RowByLookup})
         )
         resolver_tree = ResolverTree(children=tuple(children)) if children or python_roots else None
@@ -177,7 +184,7 @@ class OperationPlanner:
             tuple(changes_roots),
         )
 
-    def plan_subscription(self, selection_set: Any, binding: Binding) -> ChangesRoot | LiveRoot:
+    def plan_subscription(self, selection_set: Any) -> ChangesRoot | LiveRoot:
         """The plan of a subscription, which has one root; raises BadInput."""
         roots = self.collector.fields([selection_set], "Subscription")
         if len(roots) != 1:
@@ -206,7 +213,7 @@ class OperationPlanner:
                 children += [(name, resolver_tree)] if resolver_tree else []
         root_tree = ResolverTree(children=tuple(children)) if children else None
         custom_plan = self.planning.uses_search or (
-            binding == "unit_subtree" and self.schema.roots[root.query].category == "list"
+            self.planning.binding == "unit_subtree" and self.schema.roots[root.query].category == "list"
         )
         plan = Plan(((key, LivePayload(tuple(fields))),), tuple(self.planning.parameters), root_tree, custom_plan)
         return LiveRoot(key, plan, self.planning.time_dependent)

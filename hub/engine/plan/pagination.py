@@ -17,7 +17,15 @@ from hub.engine.cursors import decode, list_fingerprint, signing_key
 from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
 from hub.engine.plan.codecs import TextCodec
 from hub.engine.plan.context import PlanningContext, object_items, required_value
-from hub.engine.plan.filters import AggregateFunctionName, aggregate_expression, count_aggregate, plan_filter, plan_join
+from hub.engine.plan.filters import (
+    ORDER_FACTOR,
+    AggregateFunctionName,
+    aggregate_expression,
+    count_aggregate,
+    list_rows,
+    plan_filter,
+    plan_join,
+)
 from hub.engine.plan.list_nodes import (
     CodeSource,
     CursorBound,
@@ -142,7 +150,8 @@ def _sort_aggregate(
     link = entity.links[name]
     assert isinstance(link, ToMany)
     join = plan_join(planning, entity, link)
-    where = plan_filter(planning, order_by.get("where"), join.entity, f"{argument}.where")
+    with planning.multiplied_by(ORDER_FACTOR * list_rows(planning, entity, link), argument):
+        where = plan_filter(planning, order_by.get("where"), join.entity, f"{argument}.where")
     function = cast(AggregateFunctionName, _plan_value(order_by["by"]))
     field = _plan_value(order_by.get("field"))
     if (function == "COUNT") is (field is not None):

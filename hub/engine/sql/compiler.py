@@ -51,6 +51,7 @@ STANDARD_PARAMETERS = (
     Parameter("viewer_units", ARRAY(sa.Uuid()), ViewerArgument("viewer_units")),
     Parameter("viewer_customer", sa.Uuid(), ViewerArgument("viewer_customer")),
     Parameter("viewer_key", sa.Uuid(), ViewerArgument("viewer_key")),
+    Parameter("viewer_admin", sa.Boolean(), ViewerArgument("viewer_admin")),
 )
 
 
