@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 # With cached bytecode a hub starts in two thirds of the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check bench soak golden migration fix lock
+.PHONY: help demo test check clients bench soak golden migration fix lock
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | sort
@@ -35,6 +35,20 @@ check: $(READY) ## Run the linter, the type checker, the architecture tests and 
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/architecture --ignore tests/architecture/test_new_entity.py
 
+CLIENTS_READY := $(addsuffix /.ready,$(addprefix tests/clients/,node_modules environments/gql/.venv environments/codegen/.venv))
+
+clients: $(READY) $(CLIENTS_READY) ## Install the client libraries of the README and run them against a hub
+	$(BIN)/python -m pytest -v tests/clients
+
+tests/clients/node_modules/.ready: tests/clients/package-lock.json
+	npm ci --prefix tests/clients
+	@touch $@
+
+%/.venv/.ready: %/requirements.lock
+	$(PYTHON) -m venv $*/.venv
+	$*/.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 golden: $(READY) ## Regenerate the SDL, the generated documents and the golden files
 	$(BIN)/hub sdl > schema/schema.graphql
 	$(BIN)/hub settings > docs/settings.md
@@ -58,3 +72,6 @@ lock: ## Update the locked dependencies in requirements.lock
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 		--extra dev pyproject.toml -o requirements.lock
+	@for folder in tests/clients/environments/gql tests/clients/environments/codegen; do \
+		$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+			$$folder/requirements.in -o $$folder/requirements.lock || exit 1; done
