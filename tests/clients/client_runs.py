@@ -12,6 +12,7 @@ from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from importlib import metadata
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -43,11 +44,6 @@ class Environment(Enum):
         )
 
     @property
-    def lock(self) -> Path:
-        """The file that pins a Python environment."""
-        return (ROOT if self is Environment.DEVELOPMENT else ENVIRONMENTS / self.value) / "requirements.lock"
-
-    @property
     def is_installed(self) -> bool:
         return self.bin.exists() and (self is not Environment.NODE or shutil.which("node") is not None)
 
@@ -73,7 +69,9 @@ class ClientLibrary:
         if self.environment is Environment.NODE:
             version: str = json.loads((HERE / "package.json").read_text())["dependencies"][self.package]
             return version
-        lock = self.environment.lock.read_text()
+        if self.environment is Environment.DEVELOPMENT:
+            return metadata.version(self.package)
+        lock = (ENVIRONMENTS / self.environment.value / "requirements.lock").read_text()
         pinned = re.search(rf"^{re.escape(self.package)}(?:\[.*\])?==(\S+)", lock, re.MULTILINE)
         assert pinned is not None, f"{self.package} is not locked"
         return pinned[1]

@@ -107,7 +107,7 @@ describe("urql", { timeout: 60_000 }, () => {
     }
     assert.ok(answers[0]);
     assert.deepEqual(answers[0], answers[1]);
-    assert.deepEqual(sent, [["GET", false], ["POST", true], ["GET", false]]);
+    assert.deepEqual(sent, [["GET", false], ["GET", true], ["GET", false]]);
   });
 });
 

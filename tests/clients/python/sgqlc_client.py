@@ -7,6 +7,7 @@ import sgqlc_schema
 from client_hub import ATTRIBUTES, HEADERS, NOBODY, URL, unique_name
 from sgqlc.endpoint.http import HTTPEndpoint
 from sgqlc.operation import Operation
+from sgqlc.types import Variable, non_null
 
 schema = sgqlc_schema.sgqlc_schema
 ENDPOINT = HTTPEndpoint(URL, HEADERS)
@@ -34,10 +35,11 @@ class SgqlcTests(unittest.TestCase):
 
     def test_a_mutation_and_a_node(self) -> None:
         name = unique_name("sgqlc")
-        operation = Operation(schema.Mutation)
-        create_input = {"kind": "PERSON", "name": name, "attributes": ATTRIBUTES}
-        operation.customer_create(input=create_input).customer.__fields__("id", "name", "created_at", "attributes")
-        customer = (operation + ENDPOINT(operation)).customer_create.customer
+        operation = Operation(schema.Mutation, variables={"input": non_null(schema.CustomerCreateInput)})
+        created = operation.customer_create(input=Variable("input"))
+        created.customer.__fields__("id", "name", "created_at", "attributes")
+        variables = {"input": {"kind": "PERSON", "name": name, "attributes": ATTRIBUTES}}
+        customer = (operation + ENDPOINT(operation, variables)).customer_create.customer
         assert (customer.name, customer.attributes) == (name, ATTRIBUTES)
         operation = Operation(schema.Query)
         operation.node(id=customer.id).__as__(schema.Customer).name()
