@@ -30,6 +30,7 @@ const CREDENTIALS = {
   Authorization: { connectionParams: { Authorization: authorization } },
   "headers.Authorization": { connectionParams: { headers: { Authorization: authorization } } },
   "headers.authorization": { connectionParams: { headers: { authorization } } },
+  authToken: { connectionParams: { authToken: authorization.split(" ")[1] } },
   "a function": { connectionParams: async () => ({ Authorization: authorization }) },
   "the handshake": { connectionParams: {}, webSocketImpl: AuthorizedSocket },
   "the handshake alone": { connectionParams: undefined, webSocketImpl: AuthorizedSocket },
