@@ -24,7 +24,7 @@ from hub.postgres import PostgresServer, ensure
 from hub.settings import Settings
 from hub.viewer import ADMIN, Role
 
-pytest_plugins = ("command_line", "own_northwind", "declared_entities")
+pytest_plugins = ("command_line", "own_northwind", "declared_entities", "left_out_clients")
 
 RunQuery = Callable[..., Awaitable[Any]]
 CreateDatabase = Callable[[str], Awaitable[str]]
