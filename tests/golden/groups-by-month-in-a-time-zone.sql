@@ -1,9 +1,9 @@
 WITH t$5 AS 
-(SELECT t$1.k$0 AS k$0, CAST(coalesce(sum(t$1.f$0), 0) AS BIGINT) AS v$0, coalesce(json_agg((SELECT row_to_json(t$3) AS row_to_json_8 
+(SELECT hub_interval_start(t$1.k$0, $1::VARCHAR) AS k$0, CAST(coalesce(sum(t$1.f$0), 0) AS BIGINT) AS v$0, coalesce(json_agg((SELECT row_to_json(t$3) AS row_to_json_8 
 FROM (SELECT CAST(t$1.f$1 AS TEXT) AS amount, t$1.currency$ AS currency) AS t$3) ORDER BY t$1.currency$) FILTER (WHERE t$1.f$1 IS NOT NULL), '[]'::json) AS v$1, coalesce(json_agg((SELECT row_to_json(t$4) AS row_to_json_9 
 FROM (SELECT CAST(t$1.f$2 AS TEXT) AS amount) AS t$4) ORDER BY t$1.currency$) FILTER (WHERE t$1.f$2 IS NOT NULL), '[]'::json) AS v$2 
-FROM (SELECT date_trunc('month', t$0.placed_at, $1::VARCHAR) AS k$0, t$0.currency AS currency$, count(*) AS f$0, sum(t$0.net) AS f$1, max(t$0.total) AS f$2 
-FROM orders AS t$0 GROUP BY date_trunc('month', t$0.placed_at, $1::VARCHAR), t$0.currency) AS t$1 GROUP BY t$1.k$0), 
+FROM (SELECT date_trunc('month', timezone($1::VARCHAR, t$0.placed_at)) AS k$0, t$0.currency AS currency$, count(*) AS f$0, sum(t$0.net) AS f$1, max(t$0.total) AS f$2 
+FROM orders AS t$0 GROUP BY date_trunc('month', timezone($1::VARCHAR, t$0.placed_at)), t$0.currency) AS t$1 GROUP BY hub_interval_start(t$1.k$0, $1::VARCHAR)), 
 t$18 AS 
 (SELECT t$16.k$0 AS k$0, CAST(coalesce(sum(t$16.f$0), 0) AS BIGINT) AS v$0 
 FROM (SELECT CAST(date_trunc('year', CAST(t$15.hired_on AS TIMESTAMP WITHOUT TIME ZONE)) AS DATE) AS k$0, count(*) AS f$0 

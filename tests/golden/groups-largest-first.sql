@@ -7,7 +7,7 @@ t$16 AS
 (SELECT t$14.k$0 AS k$0, coalesce(sum(t$14.f$1), '-infinity'::numeric) AS o$0, CAST(coalesce(sum(t$14.f$0), 0) AS BIGINT) AS v$0 
 FROM (SELECT t$13.title AS k$0, count(*) AS f$0, count(*) AS f$1 
 FROM contacts AS t$13 
-WHERE t$13.search_text LIKE hub_pattern($2::VARCHAR) OR (t$13.search_text %> btrim(hub_fold($2::VARCHAR))) GROUP BY t$13.title) AS t$14 GROUP BY t$14.k$0)
+WHERE t$13.search_text LIKE hub_pattern($2::VARCHAR) OR (t$13.search_text %>> hub_spelling($2::VARCHAR)) GROUP BY t$13.title) AS t$14 GROUP BY t$14.k$0)
  SELECT (SELECT row_to_json(t$24) AS row_to_json_1 
 FROM (SELECT (SELECT row_to_json(t$12) AS row_to_json_2 
 FROM (SELECT t$10.c$ AS "totalCount", t$11.l$1 AS nodes 
