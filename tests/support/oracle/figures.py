@@ -59,7 +59,7 @@ def _extreme(column: ColumnField, value: Any) -> Any:
     return decimal_text(Decimal(value)) if column.scalar.is_number else to_output(value, column.scalar)
 
 
-def zone(name: str) -> ZoneInfo:
+def parse_zone(name: str) -> ZoneInfo:
     """The time zone of this name."""
     try:
         return ZoneInfo(name)
@@ -67,15 +67,15 @@ def zone(name: str) -> ZoneInfo:
         raise OracleError("TIMEZONE_UNKNOWN", name) from None
 
 
-def bucket_start(bucket: str, value: date, place: ZoneInfo) -> date:
+def bucket_start(bucket: str, value: date, zone: ZoneInfo) -> date:
     """When the span begins that a time, or a day, falls in."""
     if not isinstance(value, datetime):
         return _first_day(bucket, value)
-    local = value.astimezone(place)
+    local = value.astimezone(zone)
     if bucket == "HOUR":
         # Within the hour the offset stays, even when the clock goes back.
         return value - timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
-    return datetime.combine(_first_day(bucket, local.date()), time(), place).astimezone(UTC)
+    return datetime.combine(_first_day(bucket, local.date()), time(), zone).astimezone(UTC)
 
 
 def _first_day(bucket: str, day: date) -> date:

@@ -221,7 +221,9 @@ class FilterGenerator:
         self, target: CatalogEntity, columns: Sequence[ColumnField], chosen: list[DataRecord]
     ) -> FilterValue:
         numbers = [candidate for candidate in columns if candidate.scalar.is_number]
-        function = self.draw.pick(("sum", "sum", "avg", "avg", "avg", "min", "max", "max") if numbers else ("min", "max"))
+        function = self.draw.pick(
+            ("sum", "sum", "avg", "avg", "avg", "min", "max", "max") if numbers else ("min", "max")
+        )
         column = self.draw.pick(numbers if function in ("sum", "avg") else columns)
         self.draw.record_features(f"filter: {function}", *(["filter: money"] if column.scalar.is_money else []))
         currencies = (
