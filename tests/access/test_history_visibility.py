@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -33,7 +33,7 @@ LoggedImage: TypeAlias = dict[str, Any] | None
 ROUNDS, ROWS = 10, 4
 SEED = os.environ.get("HUB_ORACLE_SEED", "1998")
 UNEDITED_CUSTOMER = "Stray"  # a customer whom no random edit touches
-LONG_AGO = datetime(1999, 1, 1, tzinfo=UTC)
+LONG_AGO = datetime.now(UTC) - timedelta(days=6)  # within the retention, before every edit
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,14 +32,14 @@ async def test_d2_a_row_is_refetched_by_node_and_its_past_read_by_node_as_of(
     northwind_client: HubClient, connection: asyncpg.Connection
 ) -> None:
     key = await connection.fetchval("select id from customers where name = 'Around the Horn'")
-    at = await connection.fetchval("select clock_timestamp()")
+    moment = await connection.fetchval("select clock_timestamp()")
     await connection.execute("update customers set name = 'Horn' where id = $1", key)
     query = """query ($id: ID!, $at: DateTime!) {
         node(id: $id) { ...F }
         nodeAsOf(id: $id, at: $at) { ...F }
     }
     fragment F on Customer { name }"""
-    data = await northwind_client.query(query, {"id": f"cus_{key.hex}", "at": at.isoformat()})
+    data = await northwind_client.query(query, {"id": f"cus_{key.hex}", "at": moment.isoformat()})
     assert data == {"node": {"name": "Horn"}, "nodeAsOf": {"name": "Around the Horn"}}
 
 

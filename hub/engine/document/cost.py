@@ -1,7 +1,5 @@
 """The cost of an operation in rows: a sum of products of page sizes. New values of the variables only re-evaluate it.
 
-cost_report.py names the list that costs most.
-
 An object costs 1, a leaf nothing. A connection costs its page size times the selection of one row: `nodes`, `edges` and an
 edge's `node` are that row, and `pageInfo` alone still reads the page. The `results` of a mutation cost as many rows as its
 input has. Any other list costs Limits.rows, or the number of its `ids`. A field's `extensions["cost"]` is added to that.

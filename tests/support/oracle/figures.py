@@ -59,7 +59,7 @@ def _extreme(column: ColumnField, value: Any) -> Any:
     return decimal_text(Decimal(value)) if column.scalar.is_number else to_output(value, column.scalar)
 
 
-def zone(name: str) -> ZoneInfo:
+def parse_zone(name: str) -> ZoneInfo:
     """The time zone of this name."""
     try:
         return ZoneInfo(name)

@@ -10,7 +10,7 @@ from hub.model.declarations import ToOne
 from oracle.conditions import aggregate_function
 from oracle.data import DataRecord, Dataset
 from oracle.faults import OracleError
-from oracle.figures import bucket_start, stats, zone
+from oracle.figures import bucket_start, parse_zone, stats
 from oracle.lists import page
 from oracle.values import to_output
 
@@ -135,5 +135,5 @@ def _reader(column: ColumnField, bucket: str | None, timezone: str | None) -> Ca
         return lambda record: record[name]
     if not column.scalar.is_time:
         raise OracleError("GROUP_INVALID", f"{column.name} is no time")
-    place = zone(timezone or "UTC")
-    return lambda record: None if record[name] is None else bucket_start(bucket, record[name], place)
+    zone = parse_zone(timezone or "UTC")
+    return lambda record: None if record[name] is None else bucket_start(bucket, record[name], zone)
