@@ -271,7 +271,7 @@ async def test_the_page_works_in_a_browser_without_a_network(
         await page.click(RUN)
         assert '"data"' in await page.wait_for(RESULT)
         assert await page.wait_for(f"{{shown: document.documentElement.outerHTML.includes('{KEY}')}}") == {
-            "found": False
+            "shown": False
         }
         await page.click("document.querySelector('[aria-label=\"Show Documentation Explorer\"]')")
         await page.wait_for("document.querySelector('.graphiql-doc-explorer')?.innerText.includes('Query')")
