@@ -87,7 +87,8 @@ class EntityWriter:
     @cached_property
     def optional_columns(self) -> frozenset[str]:
         """Columns that a new row gets where the caller leaves them out."""
-        own_customer = {"customer_id"} if "customer" in self.entity.definition.writable_by("create") else set()
+        by_customers = self.creatable and "customer" in self.entity.definition.writable_by("create")
+        own_customer = {"customer_id"} if by_customers else set()
         references = (reference.column for reference in self.references.values())
         return frozenset({*self._defaults, *self._server_filled, *own_customer, *references})
 

@@ -126,6 +126,18 @@ async def test_v3_a_key_of_one_customer_needs_no_source(northwind_client: HubCli
         assert answer == {"customerBy": {"name": name}}
 
 
+async def test_v3_a_hidden_customer_makes_no_value_ambiguous(northwind_client: HubClient) -> None:
+    query = "{ orgUnits(filter: {kind: {eq: OUTLET}}, first: 2) { nodes { id } } }"
+    units = [node["id"] for node in (await northwind_client.query(query))["orgUnits"]["nodes"]]
+    identifier = {"kind": "EXTERNAL_ID", "value": "V3-units"}
+    for unit in units:
+        await create(northwind_client, name=unit, unitId=unit, identifiers=[{**identifier, "source": unit}])
+    assert (await northwind_client.error(BY, {"identifier": identifier}))["code"] == "ARGUMENT_MISSING"
+    for unit in units:
+        key = await create_api_key(northwind_client.dsn, Role.READER, unit_id=UUID(unit[4:]))
+        assert await northwind_client.query(BY, {"identifier": identifier}, key=key) == {"customerBy": {"name": unit}}
+
+
 # -- attributes and nulls -----------------------------------------------------------------------------------------------
 
 

@@ -159,7 +159,7 @@ async def identify(
     matches = await _find_matches(tx, viewer, normalized_identifiers, source)
     matched_customer = await _pick_match(tx, matches, normalized_identifiers, source)
     # Several systems may have one address.
-    reasons = [*dict.fromkeys(_explain(match, matched_customer) for match in matches), *refusals]
+    reasons = list(dict.fromkeys(_explain(match, matched_customer) for match in matches))
     other_customers = list(dict.fromkeys(match.customer for match in matches if match.customer != matched_customer))
     if matched_customer is not None:  # what it is known by is counted below
         await rows.retry_if_gone(rows.lock_row(tx, viewer, Customer, matched_customer, "id"))
@@ -178,7 +178,7 @@ async def identify(
         if other_customers
         else IdentifyOutcome.CREATED
     )
-    return IdentifyPayload(key, outcome, reasons, reviews[0] if reviews else None)
+    return IdentifyPayload(key, outcome, [*reasons, *refusals], reviews[0] if reviews else None)
 
 
 async def _find_matches(
