@@ -119,21 +119,18 @@ class Engine:
 
     async def _operation(self, request: GraphQLRequest, flow: Flow) -> Operation:
         """The requested operation; a document that is not cached is checked when it is the turn of the flow."""
-        documents, text = self._documents, request.query
-        cached = documents.lookup(text)
-        outcome: Document | InvalidDocument = (
-            cached
-            if cached is not None
-            else await self._planning.create(
-                flow,
-                partial(documents.lookup, text),
-                partial(self._check, text),
-                partial(documents.store, text),
-            )
-        )
+        outcome = self._documents.lookup(request.query) or await self._checked(request.query, flow)
         if isinstance(outcome, InvalidDocument):
             raise InvalidDocument(outcome.errors)
         return outcome.operation(request.operation_name)
+
+    async def _checked(self, text: str, flow: Flow) -> Document | InvalidDocument:
+        documents = self._documents
+
+        def check() -> Document | InvalidDocument:
+            return self._check(text)
+
+        return await self._planning.create(flow, partial(documents.lookup, text), check, partial(documents.store, text))
 
     def _check(self, text: str) -> Document | InvalidDocument:
         outcome = self._documents.check(text)

@@ -10,7 +10,6 @@ from typing import Any
 import asyncpg
 import httpx2
 import pytest
-from asgi_client import post
 from change_workload import wait_until_sequenced
 from conftest import create_api_key, with_database
 from writer_client import HubClient
@@ -131,11 +130,9 @@ async def full_disk(admin_dsn: str) -> AsyncIterator[None]:
         await connection.close()
 
 
-async def readiness(client: HubClient) -> tuple[int, Any]:
-    transport = httpx2.ASGITransport(client.app)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://hub") as http_client:
-        response = await http_client.get("/readyz")
-        return response.status_code, response.json()
+async def readiness(client: httpx2.AsyncClient) -> tuple[int, Any]:
+    response = await client.get("/readyz")
+    return response.status_code, response.json()
 
 
 async def test_x9_a_full_disk_has_a_code_is_logged_and_is_not_ready_until_there_is_space(
@@ -144,22 +141,23 @@ async def test_x9_a_full_disk_has_a_code_is_logged_and_is_not_ready_until_there_
     events: list[DiskFull] = []
     remove = observability.add_handler(lambda event: events.append(event) if isinstance(event, DiskFull) else None)
     name = northwind_client.dsn.rpartition("/")[2]
+    http = httpx2.AsyncClient(transport=httpx2.ASGITransport(northwind_client.app), base_url="http://hub")
     try:
         async with full_disk(with_database(postgres_server.admin_dsn, name)):
-            body = json.dumps({"query": NEW_PRODUCT % "Full"}).encode()
-            headers = {"authorization": f"Bearer {northwind_client.key}", "content-type": "application/json"}
-            response = await post(northwind_client.app, body, headers)
+            body = {"query": NEW_PRODUCT % "Full"}
+            headers = {"authorization": f"Bearer {northwind_client.key}"}
+            response = await http.post("/graphql", json=body, headers=headers)
             (error,) = response.json()["errors"]
             assert (response.status_code, error["extensions"]["code"]) == (503, "DISK_FULL")
             assert error["message"] == "The database's disk is full, so nothing was written; try again later."
             reason = "The database's disk is full, so nothing was written; try again later."
             assert await northwind_client.query("{ customers(first: 1) { nodes { id } } }")
-            status, answer = await readiness(northwind_client)
+            status, answer = await readiness(http)
             assert (status, answer["reason"]) == (503, reason)
         assert {event.message for event in events} == {"could not extend file: no space"}
     finally:
         remove()
-    while (await readiness(northwind_client))[0] != 200:  # asked again at most four times a second
+    while (await readiness(http))[0] != 200:  # asked again at most four times a second
         pass
     await northwind_client.query(NEW_PRODUCT % "Space")
 

@@ -42,11 +42,11 @@ class Introspection:
             if not operation.variables:
                 operation.cache["introspection"] = body
 
-        def describe() -> bytes:
+        def create() -> bytes:
             return orjson.dumps(self._execute(operation, operation.node, variables).formatted)
 
         cached = find()
-        return cached if cached is not None else await self._planning.create(flow, find, describe, store)
+        return cached if cached is not None else await self._planning.create(flow, find, create, store)
 
     async def root_values(
         self, operation: Operation, variables: Mapping[str, Any], response_keys: tuple[str, ...], flow: Flow
