@@ -85,18 +85,18 @@ class GqlTests(unittest.IsolatedAsyncioTestCase):
         cursor, names = None, []
         async with Client(transport=TRANSPORTS["httpx"]()) as writer:
             for number in (1, 2):
-                person = {"kind": "PERSON", "name": f"{name} {number}"}
+                create = request(CREATE, input={"kind": "PERSON", "name": f"{name} {number}"})
+                if cursor is not None:
+                    await writer.execute(create)  # while no socket is open
                 async with Client(transport=TRANSPORTS["websockets"]()) as session:
-                    subscription = request(CHANGES, name=name, after=cursor)
-                    async for result in session.subscribe(subscription):
-                        cursor = result["changes"]["cursor"]
-                        if result["changes"]["__typename"] == "Change":
-                            names.append(result["changes"]["node"]["name"])
+                    async for result in session.subscribe(request(CHANGES, name=name, after=cursor)):
+                        message = result["changes"]
+                        if cursor is None:
+                            await writer.execute(create)
+                        cursor = message["cursor"]
+                        if message["__typename"] == "Change":
+                            names.append(message["node"]["name"])
                             break
-                        if number == 1:
-                            await writer.execute(request(CREATE, input=person))
-                if number == 1:
-                    await writer.execute(request(CREATE, input={"kind": "PERSON", "name": f"{name} 2"}))
         assert names == [f"{name} 1", f"{name} 2"]
 
     async def test_a_socket_without_a_key_is_refused(self) -> None:
