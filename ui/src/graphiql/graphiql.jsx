@@ -10,7 +10,7 @@ import { createRoot } from "react-dom/client";
 import operations from "saved-operations";
 import { EventLog } from "./event-log.jsx";
 import { Headers } from "./headers.jsx";
-import { forgetPanel, isNarrow } from "./layout.js";
+import { forgetPanel, isNarrow, restoreQuery } from "./layout.js";
 import { endpoint } from "../shared/endpoints.js";
 import { keyDialog } from "../live/key-dialog.js";
 import { authorize } from "../shared/session.js";
@@ -71,6 +71,7 @@ document.body.append(dialog.element);
 if (access.problem) dialog.ask(access.problem);
 
 if (isNarrow()) forgetPanel();
+restoreQuery();
 
 createRoot(document.getElementById("graphiql")).render(
   <GraphiQLProvider
