@@ -94,9 +94,9 @@ async def test_s8_saved_operations_leave_the_editors_their_width(
             "[...document.querySelectorAll('.saved-operations button')].map(b => [b.innerText, b.dataset.mark ?? ''])"
         )
         shown: dict[str, Any] = await page.wait_for(RECTANGLES)
-    assert [title for title, mark in marks if mark == "writes"] == operation_titles("mutation")
-    assert [title for title, mark in marks if mark == "live"] == operation_titles("subscription")
-    assert [title for title, mark in marks if mark == ""] == operation_titles("query")
+    assert [title for title, effect in marks if effect == "writes"] == operation_titles("mutation")
+    assert [title for title, effect in marks if effect == "live"] == operation_titles("subscription")
+    assert [title for title, effect in marks if effect == ""] == operation_titles("query")
     assert shown["plugin"]["right"] - shown["plugin"]["left"] <= 264
     assert shown["plugin"]["right"] <= shown["editors"]["left"] < shown["editors"]["right"] <= shown["response"]["left"]
     assert shown["response"]["right"] <= width
