@@ -3,7 +3,7 @@ WITH t$87 AS
 FROM (SELECT t$84.country AS k$0, count(*) AS f$0, count(*) AS f$1 
 FROM customers AS t$84 
 WHERE t$84.unit_id = ANY ($1::UUID[]) GROUP BY t$84.country) AS t$85 GROUP BY t$85.k$0)
- SELECT (SELECT row_to_json(t$165) AS row_to_json_1 
+ SELECT (SELECT row_to_json(t$162) AS row_to_json_1 
 FROM (SELECT (SELECT row_to_json(t$14) AS row_to_json_2 
 FROM (SELECT t$12.v$0 AS "totalCount", t$13.l$1 AS nodes 
 FROM (SELECT coalesce(json_agg(t$8), '[]'::json) AS l$1 
@@ -203,30 +203,22 @@ FROM customers AS t$147
 WHERE t$147.id = (SELECT t$145.customer_id 
 FROM identifiers AS t$145 JOIN customers AS t$146 ON t$146.id = t$145.customer_id 
 WHERE t$145.kind = $6::VARCHAR AND t$145.normalized = $7::VARCHAR AND t$146.unit_id = ANY ($1::UUID[]) ORDER BY t$145.verified DESC, t$145.id ASC 
- LIMIT 1)) AS t$148) AS "customerBy", (SELECT row_to_json(t$164) AS row_to_json_45 
-FROM (SELECT t$163.l$0 AS nodes 
-FROM (SELECT coalesce(json_agg(t$162), '[]'::json) AS l$0 
+ LIMIT 1)) AS t$148) AS "customerBy", (SELECT row_to_json(t$161) AS row_to_json_45 
+FROM (SELECT t$160.l$0 AS nodes 
+FROM (SELECT coalesce(json_agg(t$159), '[]'::json) AS l$0 
 FROM (SELECT t$149.name AS name 
-FROM customers AS t$149 LEFT OUTER JOIN LATERAL (SELECT CASE WHEN (strpos(' ' || t$149.search_text || ' ', ' ' || hub_fold($8::VARCHAR) || ' ') > 0 OR t$149.id IN (SELECT t$154.customer_id 
-FROM identifiers AS t$154 
-WHERE (hub_code(t$154.value) || hub_code(t$154.normalized)) LIKE ('%' || nullif(hub_code($8::VARCHAR), '  ') || '%') UNION ALL SELECT t$155.customer_id 
-FROM contact_points AS t$155 
-WHERE hub_code(t$155.value) LIKE ('%' || nullif(hub_code($8::VARCHAR), '  ') || '%') UNION ALL SELECT t$156.customer_id 
-FROM orders AS t$156 
-WHERE hub_code(t$156.number) LIKE ('%' || nullif(hub_code($8::VARCHAR), '  ') || '%'))) THEN 0 WHEN (strpos(' ' || t$149.search_text, ' ' || rtrim(hub_fold($8::VARCHAR))) > 0) THEN 1 WHEN (strpos(t$149.search_text, rtrim(hub_fold($8::VARCHAR))) > 0) THEN 2 WHEN (strpos(t$149.search_text, btrim(hub_fold($8::VARCHAR))) > 0 OR t$149.id IN (SELECT t$157.customer_id 
-FROM identifiers AS t$157 
-WHERE (hub_code(t$157.value) || hub_code(t$157.normalized)) LIKE hub_code_pattern($8::VARCHAR) UNION ALL SELECT t$158.customer_id 
-FROM contact_points AS t$158 
-WHERE hub_code(t$158.value) LIKE hub_code_pattern($8::VARCHAR) UNION ALL SELECT t$159.customer_id 
-FROM orders AS t$159 
-WHERE hub_code(t$159.number) LIKE hub_code_pattern($8::VARCHAR))) THEN 3 ELSE 5 END AS v$) AS t$160 ON true LEFT OUTER JOIN LATERAL (SELECT -strict_word_similarity(btrim(hub_fold($8::VARCHAR)), t$149.search_text) AS v$) AS t$161 ON true 
-WHERE t$149.unit_id = ANY ($1::UUID[]) AND t$149.id IN (SELECT t$150.id 
-FROM customers AS t$150 
-WHERE t$150.search_text LIKE hub_pattern($9::VARCHAR) OR (t$150.search_text %>> hub_spelling($9::VARCHAR)) UNION ALL SELECT t$151.customer_id 
-FROM identifiers AS t$151 
-WHERE (hub_code(t$151.value) || hub_code(t$151.normalized)) LIKE hub_code_pattern($9::VARCHAR) UNION ALL SELECT t$152.customer_id 
+FROM customers AS t$149 LEFT OUTER JOIN (SELECT t$157.id AS id, min(t$157.rank) AS rank 
+FROM (SELECT t$151.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($8::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
+FROM (SELECT t$150.customer_id AS id, hub_code(t$150.value) || hub_code(t$150.normalized) AS code 
+FROM identifiers AS t$150 
+WHERE (hub_code(t$150.value) || hub_code(t$150.normalized)) LIKE hub_code_pattern($8::VARCHAR)) AS t$151 UNION ALL SELECT t$153.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($8::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
+FROM (SELECT t$152.customer_id AS id, hub_code(t$152.value) AS code 
 FROM contact_points AS t$152 
-WHERE hub_code(t$152.value) LIKE hub_code_pattern($9::VARCHAR) UNION ALL SELECT t$153.customer_id 
-FROM orders AS t$153 
-WHERE hub_code(t$153.number) LIKE hub_code_pattern($9::VARCHAR)) ORDER BY t$160.v$ ASC, t$161.v$ ASC, t$149.id ASC 
- LIMIT 20) AS t$162) AS t$163) AS t$164) AS search) AS t$165) AS anon_1
+WHERE hub_code(t$152.value) LIKE hub_code_pattern($8::VARCHAR)) AS t$153 UNION ALL SELECT t$155.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($8::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
+FROM (SELECT t$154.customer_id AS id, hub_code(t$154.number) AS code 
+FROM orders AS t$154 
+WHERE hub_code(t$154.number) LIKE hub_code_pattern($8::VARCHAR)) AS t$155 UNION ALL SELECT t$156.id AS id, 5 AS rank 
+FROM customers AS t$156 
+WHERE t$156.search_text LIKE hub_pattern($9::VARCHAR) OR (t$156.search_text %>> hub_spelling($9::VARCHAR))) AS t$157 GROUP BY t$157.id) AS t$158 ON t$158.id = t$149.id 
+WHERE t$149.unit_id = ANY ($1::UUID[]) AND t$158.id IS NOT NULL ORDER BY least(t$158.rank, CASE WHEN (strpos(' ' || t$149.search_text || ' ', ' ' || hub_fold($8::VARCHAR) || ' ') > 0) THEN 0 WHEN (strpos(' ' || t$149.search_text, ' ' || rtrim(hub_fold($8::VARCHAR))) > 0) THEN 1 WHEN (strpos(t$149.search_text, rtrim(hub_fold($8::VARCHAR))) > 0) THEN 2 WHEN (strpos(t$149.search_text, btrim(hub_fold($8::VARCHAR))) > 0) THEN 3 ELSE 5 END) ASC, -strict_word_similarity(btrim(hub_fold($8::VARCHAR)), t$149.search_text) ASC, t$149.id ASC 
+ LIMIT 20) AS t$159) AS t$160) AS t$161) AS search) AS t$162) AS anon_1
