@@ -49,7 +49,7 @@ async def test_s10_sql_inserts_rows_with_the_api_s_defaults(database_dsn: str) -
         order = """insert into orders (customer_id, unit_id, number, currency, net)
             select id, unit_id, 'R-1', 'EUR', 1 from customers where name = 'Ann'
             returning status, freight, placed_at = now()"""
-        assert tuple(await connection.fetchrow(order)) == ("PLACED", 0, True)
+        assert [tuple(row) for row in await connection.fetch(order)] == [("PLACED", 0, True)]
         assert await connection.fetchval("select count(*) from change_log where table_name = 'customers'") == 3
         # Two roots: no unit follows, so that the row must name one.
         await connection.execute(ROOT.replace("root", "other"))
