@@ -27,6 +27,7 @@ def normalize_identifier(identifier_kind: IdentifierKind, value: str, country: s
     if country is not None:
         country = validators.check_values({"country": country}, {"country": validators.country})["country"]
     try:
+        value = validators.single_line(value)
         if identifier_kind in PHONE_IDENTIFIER_KINDS:
             return validators.phone_identifier(value, country)
         return str(NORMAL_FORMS.get(identifier_kind, validators.single_line)(value))
