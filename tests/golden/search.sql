@@ -84,7 +84,7 @@ WHERE hub_code(t$57.number) LIKE hub_code_pattern($13::VARCHAR)) AS t$58 UNION A
 FROM customers AS t$59 
 WHERE t$59.search_text LIKE hub_pattern($14::VARCHAR) OR (t$59.search_text %>> hub_spelling($14::VARCHAR))) AS t$60 GROUP BY t$60.id) AS t$61 ON t$61.id = t$52.id 
 WHERE t$52.unit_id = t$51.id AND t$61.id IS NOT NULL ORDER BY least(t$61.rank, CASE WHEN (strpos(' ' || t$52.search_text || ' ', ' ' || hub_fold($13::VARCHAR) || ' ') > 0) THEN 0 WHEN (strpos(' ' || t$52.search_text, ' ' || rtrim(hub_fold($13::VARCHAR))) > 0) THEN 1 WHEN (strpos(t$52.search_text, rtrim(hub_fold($13::VARCHAR))) > 0) THEN 2 WHEN (strpos(t$52.search_text, btrim(hub_fold($13::VARCHAR))) > 0) THEN 3 ELSE 5 END) ASC, -strict_word_similarity(btrim(hub_fold($13::VARCHAR)), t$52.search_text) ASC, t$52.id ASC 
- LIMIT 20) AS t$62) AS t$63) AS t$64) AS customers 
+ LIMIT 10) AS t$62) AS t$63) AS t$64) AS customers 
 FROM org_units AS t$51 
 WHERE t$51.code = $15::VARCHAR ORDER BY t$51.name ASC, t$51.id ASC 
  LIMIT 20) AS t$65) AS t$66) AS t$67) AS nested) AS t$68) AS anon_1
