@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
+from time import monotonic
 from types import TracebackType
 from typing import TypeAlias
 
@@ -104,6 +105,11 @@ class Contention:
     def __init__(self) -> None:
         self._last_flow: Flow = None
         self._until = 0.0
+
+    def see(self, flow: Flow) -> None:
+        """Notes that a flow is at work; cheap while it is the same flow as before."""
+        if flow != self._last_flow:
+            self.note(flow, monotonic())
 
     def note(self, flow: Flow, now: float) -> bool:
         """Notes that a flow is at work, at a monotonic time; returns whether others are, too. The hub's own work is ignored."""

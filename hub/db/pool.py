@@ -268,8 +268,11 @@ class Pool:
             return await self._run_now(text, arguments, custom_plan, fetch_mode)
 
     async def _run_now(self, text: str, arguments: Sequence[Any], custom_plan: bool, fetch_mode: FetchMode) -> Any:
-        connections = self._connections
-        async with connections.queue.turn(self._flow):
+        connections, flow = self._connections, self._flow
+        queue = connections.queue
+        if not queue.try_enter(flow):
+            await queue.wait(flow)
+        try:
             pooled = await connections.acquire()
             started_at = perf_counter()
             try:
@@ -293,10 +296,12 @@ class Pool:
                 pooled.connection.terminate()
                 raise
             finally:
-                if connections.lanes is not None and self._flow is not None:
-                    connections.lanes.record(self._flow, text, perf_counter() - started_at)
+                if connections.lanes is not None and flow is not None:
+                    connections.lanes.record(flow, text, perf_counter() - started_at)
             connections.release(pooled)
             return result
+        finally:
+            queue.leave(flow)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
