@@ -113,8 +113,8 @@ async def test_v8_languages_are_tags_of_bcp_47(northwind_client: HubClient, lang
     query = """query ($id: ID!, $language: String) {
         customers(filter: {id: {eq: $id}, language: {eq: $language}}) { nodes { language } }
     }"""
-    found = await northwind_client.query(query, {"id": customer["id"], "language": language})
-    assert found["customers"]["nodes"] == [{"language": tag}]
+    answer = await northwind_client.query(query, {"id": customer["id"], "language": language})
+    assert answer["customers"]["nodes"] == [{"language": tag}]
 
 
 @pytest.mark.parametrize("language", ["", "xx", "deutsch", "de-ZZ", "zh-Xxxx", "de--CH", "de-", "x-own", "de-CH-999"])
@@ -141,10 +141,10 @@ async def test_v5_an_order_s_number_is_one_in_every_spelling(northwind_client: H
     for spelling in spellings:
         order = {"by": {"number": spelling}, "customerId": customer, "currency": "EUR", "net": str(Decimal(1))}
         orders.append((await northwind_client.query(UPSERT, {"input": order}))["orderUpsert"])
-        found = await northwind_client.query(
+        answer = await northwind_client.query(
             "query ($f: StringFilter) { orders(filter: {number: $f}) { nodes { number } } }", {"f": {"eq": spelling}}
         )
-        assert found["orders"]["nodes"] == [{"number": "N-ä1"}]
+        assert answer["orders"]["nodes"] == [{"number": "N-ä1"}]
     assert [order["created"] for order in orders] == [True] + [False] * 5
     assert {order["order"]["id"] for order in orders} == {orders[0]["order"]["id"]}
 

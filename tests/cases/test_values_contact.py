@@ -17,13 +17,13 @@ POINT = """mutation ($input: ContactPointCreateInput!) {
 POINTS = "query ($filter: ContactPointFilter) { contacts(filter: {points: {some: $filter}}) { nodes { id } } }"
 
 
-async def identify(northwind_client: HubClient, kind: str, value: str, source: str = "shop") -> Any:
-    variables = {"input": {"identifiers": [{"kind": kind, "value": value}], "source": source}}
+async def identify(northwind_client: HubClient, identifier_kind: str, value: str, source: str = "shop") -> Any:
+    variables = {"input": {"identifiers": [{"kind": identifier_kind, "value": value}], "source": source}}
     return (await northwind_client.query(IDENTIFY, variables))["identify"]
 
 
-async def find(northwind_client: HubClient, kind: str, value: str, **arguments: str) -> str | None:
-    by = {"kind": kind, "value": value, **arguments}
+async def find(northwind_client: HubClient, identifier_kind: str, value: str, **arguments: str) -> str | None:
+    by = {"kind": identifier_kind, "value": value, **arguments}
     customer = (await northwind_client.query(BY, {"by": by}))["customerBy"]
     return None if customer is None else str(customer["id"])
 
@@ -87,7 +87,7 @@ async def test_v1_letters_in_a_contact_point_are_refused(
         ("39061234567", ["+39 06 123 4567", "+39 (0)6 1234567", "(0039) 06 1234567"]),
     ],
 )
-async def test_v2_a_phone_number_is_found_by_every_spelling(
+async def test_v2_a_phone_number_is_read_in_every_spelling(
     northwind_client: HubClient, number: str, spellings: list[str]
 ) -> None:
     for source, spelling in enumerate(spellings):
@@ -106,7 +106,7 @@ async def test_v2_a_phone_number_is_found_by_every_spelling(
         ["li@例え.jp", "li@xn--r8jz45g.jp"],
     ],
 )
-async def test_v2_an_address_is_found_by_every_spelling(northwind_client: HubClient, spellings: list[str]) -> None:
+async def test_v2_an_address_is_read_in_every_spelling(northwind_client: HubClient, spellings: list[str]) -> None:
     first = (await identify(northwind_client, "EMAIL", spellings[0]))["customer"]["id"]
     for spelling in spellings:
         assert await find(northwind_client, "EMAIL", spelling) == first
@@ -136,7 +136,7 @@ async def test_v2_a_national_number_is_read_in_a_country(northwind_client: HubCl
         ("WEB", None, " https://nora.ie ", "https://nora.ie"),
     ],
 )
-async def test_v2_a_contact_point_is_found_by_what_was_written(
+async def test_v2_a_contact_point_is_matched_by_what_was_written(
     northwind_client: HubClient, point_kind: str, country: str | None, value: str, stored: str
 ) -> None:
     contact = await new_contact(northwind_client, f"{point_kind} {stored}"[:40])
@@ -146,8 +146,8 @@ async def test_v2_a_contact_point_is_found_by_what_was_written(
     known = {} if country is None else {"country": {"eq": country.lower()}}
     for condition in ({"eq": value}, {"in": ["nobody", value]}, {"eq": stored}):
         for part in ({}, {"kind": {"eq": point_kind}}):
-            found = await northwind_client.query(POINTS, {"filter": {"value": condition, **known, **part}})
-            assert found["contacts"]["nodes"] == [{"id": contact}], condition
+            answer = await northwind_client.query(POINTS, {"filter": {"value": condition, **known, **part}})
+            assert answer["contacts"]["nodes"] == [{"id": contact}], condition
     other = {"value": {"ne": value}, "kind": {"eq": point_kind}, **known, "contact": {"id": {"eq": contact}}}
     assert (await northwind_client.query(POINTS, {"filter": other}))["contacts"]["nodes"] == []
 

@@ -30,22 +30,22 @@ IDENTIFIERS = """query ($filter: IdentifierFilter) { customers(filter: {identifi
 } }"""
 
 
-def customer_key(kind: str, number: int) -> UUID:
-    return UUID(int=(len(kind) * 100 + ord(kind[0])) * 1000 + number + 10)
+def customer_key(identifier_kind: str, number: int) -> UUID:
+    return UUID(int=(len(identifier_kind) * 100 + ord(identifier_kind[0])) * 1000 + number + 10)
 
 
 async def insert_rows(connection: asyncpg.Connection) -> None:
     await connection.execute(
         "insert into org_units (id, code, name, kind, path) values ($1, 'root', 'Root\u200b', 'GROUP', 'root')", ROOT
     )
-    for kind, source, spellings in TWINS:
+    for identifier_kind, source, spellings in TWINS:
         for number, spelling in enumerate(spellings):
-            key = customer_key(kind, number)
+            key = customer_key(identifier_kind, number)
             await connection.execute(
                 """insert into customers (id, kind, name, status, stage, tier, unit_id, country, language)
                 values ($1, 'PERSON', $2, 'ACTIVE', 'PROSPECT', 'STANDARD', $3, 'DE', $4)""",
                 key,
-                f"{kind} {number}",
+                f"{identifier_kind} {number}",
                 ROOT,
                 ("deu", "de")[number % 2],
             )
@@ -53,8 +53,8 @@ async def insert_rows(connection: asyncpg.Connection) -> None:
                 """insert into identifiers (id, customer_id, kind, value, normalized, source, verified)
                 values ($1, $1, $2, $3, $4, $5, false)""",
                 key,
-                kind,
-                f" {spelling}" if kind == "LOYALTY_ID" else spelling,
+                identifier_kind,
+                f" {spelling}" if identifier_kind == "LOYALTY_ID" else spelling,
                 spelling,
                 source,
             )
@@ -98,30 +98,34 @@ async def migrated_client(create_database: CreateDatabase) -> AsyncIterator[HubC
         yield client
 
 
-@pytest.mark.parametrize(("kind", "source", "spellings"), TWINS, ids=[kind for kind, _, _ in TWINS])
+@pytest.mark.parametrize(
+    ("identifier_kind", "source", "spellings"), TWINS, ids=[identifier_kind for identifier_kind, _, _ in TWINS]
+)
 async def test_v6_an_identifier_finds_the_oldest_twin_in_every_spelling(
-    migrated_client: HubClient, kind: str, source: str, spellings: tuple[str, ...]
+    migrated_client: HubClient, identifier_kind: str, source: str, spellings: tuple[str, ...]
 ) -> None:
     for spelling in spellings:
-        by = {"kind": kind, "value": spelling, "source": source}
+        by = {"kind": identifier_kind, "value": spelling, "source": source}
         customer = (await migrated_client.query(BY, {"by": by}))["customerBy"]
-        assert customer == {"name": f"{kind} 0", "reviews": {"nodes": []}}
+        assert customer == {"name": f"{identifier_kind} 0", "reviews": {"nodes": []}}
 
 
-@pytest.mark.parametrize(("kind", "source", "spellings"), TWINS, ids=[kind for kind, _, _ in TWINS])
-async def test_v6_the_younger_twins_are_named_in_reviews_and_found_by_their_value(
-    migrated_client: HubClient, kind: str, source: str, spellings: tuple[str, ...]
+@pytest.mark.parametrize(
+    ("identifier_kind", "source", "spellings"), TWINS, ids=[identifier_kind for identifier_kind, _, _ in TWINS]
+)
+async def test_v6_the_younger_twins_are_named_in_reviews_and_have_their_value(
+    migrated_client: HubClient, identifier_kind: str, source: str, spellings: tuple[str, ...]
 ) -> None:
-    found = {}
+    by_name = {}
     for spelling in spellings:
-        condition = {"kind": {"eq": kind}, "value": {"eq": spelling}}
+        condition = {"kind": {"eq": identifier_kind}, "value": {"eq": spelling}}
         for node in (await migrated_client.query(IDENTIFIERS, {"filter": condition}))["customers"]["nodes"]:
-            found[node["name"]] = node
-    assert sorted(found) == [f"{kind} {number}" for number in range(len(spellings))]
-    for name, node in found.items():
+            by_name[node["name"]] = node
+    assert sorted(by_name) == [f"{identifier_kind} {number}" for number in range(len(spellings))]
+    for name, node in by_name.items():
         others = [review["other"]["name"] for review in node["reviews"]["nodes"]]
-        assert others == ([] if name == f"{kind} 0" else [f"{kind} 0"])
-        assert all(review["reason"].startswith(f"{kind} ") for review in node["reviews"]["nodes"])
+        assert others == ([] if name == f"{identifier_kind} 0" else [f"{identifier_kind} 0"])
+        assert all(review["reason"].startswith(f"{identifier_kind} ") for review in node["reviews"]["nodes"])
 
 
 async def test_v5_of_two_numbers_the_oldest_gets_the_normal_form_and_both_stay(migrated_client: HubClient) -> None:
@@ -129,8 +133,8 @@ async def test_v5_of_two_numbers_the_oldest_gets_the_normal_form_and_both_stay(m
         numbers = [row["number"] for row in await connection.fetch("select number from orders order by id")]
     assert numbers == ["N-ä1", "N-a\u03081", "N-ä1\u200b", "P-é", "Q-1"]
     by_number = "query ($f: StringFilter) { orders(filter: {number: $f}) { nodes { id } } }"
-    found = await migrated_client.query(by_number, {"f": {"eq": "\ufeffN-a\u03081"}})
-    assert found["orders"]["nodes"] == [{"id": f"ord_{UUID(int=1).hex}"}]
+    answer = await migrated_client.query(by_number, {"f": {"eq": "\ufeffN-a\u03081"}})
+    assert answer["orders"]["nodes"] == [{"id": f"ord_{UUID(int=1).hex}"}]
 
 
 async def test_v8_languages_names_and_numbers_have_their_normal_forms(migrated_client: HubClient) -> None:

@@ -133,12 +133,16 @@ def messy_rows(rng: random.Random) -> list[dict[str, Any]]:
     """Customers as exports hold them: spelled anyhow, some of them twice, some without any identifier."""
     rows = []
     for _ in range(ROWS):
-        kind = rng.choice(list(MESSY))
+        identifier_kind = rng.choice(list(MESSY))
         word = rng.choice(["anna", "zoë", "jo\u0308rg", "mia"])
         number = rng.choice(["1234567", "2345678", "76543210", str(rng.randint(1_000_000, 99_999_999))])
-        value = rng.choice(MESSY[kind]).replace("{w}", word).replace("{W}", word.upper()).replace("{n}", number)
+        value = (
+            rng.choice(MESSY[identifier_kind]).replace("{w}", word).replace("{W}", word.upper()).replace("{n}", number)
+        )
         source = rng.choice(["shop", "Ka\u0308se", " Käse\u200b", "crm"])
-        rows.append({"kind": kind, "value": value, "source": source, "country": rng.choice([None, "de", "AT"])})
+        rows.append(
+            {"kind": identifier_kind, "value": value, "source": source, "country": rng.choice([None, "de", "AT"])}
+        )
     return rows
 
 
