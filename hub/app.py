@@ -35,6 +35,7 @@ from hub.web.context import GatewayContext, GraphQLExecutor
 from hub.web.metrics import Metrics
 from hub.webhooks import worker as webhooks
 from hub.webhooks.documents import DryRuns, WebhookDocuments
+from hub.webhooks.egress import EgressPolicy
 from hub.webhooks.expander import UtcClock, utc_now
 
 _version = sa.table("alembic_version", sa.column("version_num"))
@@ -102,7 +103,11 @@ async def build_graphql_engine(
 
     def injected(engine: Engine) -> dict[str, object]:
         dry_runs = DryRuns(WebhookDocuments(engine), ChangeFeed(changefeed_pool, cursors))
-        return {"encryptor": encryptor, "subscriptions": dry_runs}
+        return {
+            "encryptor": encryptor,
+            "subscriptions": dry_runs,
+            "url_policy": EgressPolicy(settings.webhook_allow),
+        }
 
     feed = ChangeFeed(pool, cursors)
     engine = Engine(graph.build(), pool, settings, secret, idempotency.IdempotencyStore(), feed, injected)

@@ -126,7 +126,7 @@ class Settings(BaseSettings):
     webhook_allow: Annotated[tuple[AllowedTarget, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
         (),
         description="Private hosts and networks that webhooks may reach, also without TLS, separated by commas: "
-        "`10.1.0.0/16,receiver.internal`.",
+        "`10.1.0.0/16,receiver.internal`; the same on all nodes.",
     )
     webhook_retention: int = Field(
         14, ge=1, le=3650, description="Days for which finished deliveries and their attempts are stored."
