@@ -11,7 +11,7 @@ DEV_READY := $(VENV)/.ready-dev
 # With cached bytecode a hub starts in two thirds of the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test check bench soak golden migration fix lock
+.PHONY: help demo test check clients bench soak golden migration fix lock
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | sort
@@ -37,6 +37,20 @@ check: $(DEV_READY) ## Run the linter, the type checker, the architecture tests 
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/architecture --ignore tests/architecture/test_new_entity.py
+
+CLIENTS_READY := $(addsuffix /.ready,$(addprefix tests/clients/,node_modules environments/gql/.venv environments/codegen/.venv))
+
+clients: $(DEV_READY) $(CLIENTS_READY) ## Install the client libraries of the README and run them against a hub
+	$(BIN)/python -m pytest -v tests/clients
+
+tests/clients/node_modules/.ready: tests/clients/package-lock.json
+	npm ci --prefix tests/clients
+	@touch $@
+
+%/.venv/.ready: %/requirements.lock
+	$(PYTHON) -m venv $*/.venv
+	$*/.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
 
 golden: $(DEV_READY) ## Regenerate the SDL, the generated documents and the golden files
 	$(BIN)/hub sdl > schema/schema.graphql
@@ -64,3 +78,5 @@ lock: $(READY) ## Update the locked dependencies in requirements.lock and requir
 	$(BIN)/python -m pip install --quiet uv
 	$(LOCK) $(LOCKFLAGS) --extra dev pyproject.toml -o requirements-dev.lock
 	$(LOCK) $(LOCKFLAGS) --constraint requirements-dev.lock pyproject.toml -o requirements.lock
+	@for folder in tests/clients/environments/gql tests/clients/environments/codegen; do \
+		$(LOCK) $(LOCKFLAGS) $$folder/requirements.in -o $$folder/requirements.lock || exit 1; done

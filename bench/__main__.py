@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.text import Text
 
-from bench import capture, commits, report, runs, streams, webhooks
+from bench import attack_runs, capture, commits, report, runs, streams, webhooks
 from bench.children import REPOSITORY, BenchmarkError
 from bench.database import BenchServer, bench_server, loaded_database
 from bench.load import InvalidResponse
@@ -34,6 +34,7 @@ class Suite(StrEnum):
     CAPTURE = "capture"
     WEBHOOKS = "webhooks"
     STREAMS = "streams"
+    ATTACKS = "attacks"
 
 
 QUERY_SUITES = {Suite.CONTENDERS, Suite.KEYS, Suite.SIZE}
@@ -82,7 +83,7 @@ def run_suites(
     only: OnlyOption = None,
     who: ContenderOption = None,
 ) -> None:
-    """Measure the hub: beside contenders, by key, by data size, the change log, webhooks, streams.
+    """Measure the hub: beside contenders, by key, by data size, the change log, webhooks, streams, attacks.
 
     `python -m bench commits A B` compares two commits; it has a --help of its own.
     """
@@ -99,6 +100,9 @@ def run_suites(
             dsn = loaded_database(server, customers, customers)
             for result in streams.rounds(dsn, data, rounds, max(seconds, MIN_STREAM_SECONDS)):
                 report.show(Text(str(result)))
+        if Suite.ATTACKS in selected_suites:
+            for line in attack_runs.run(loaded_database(server, customers, customers), data, seconds):
+                report.show(Text(line))
         if Suite.WEBHOOKS in selected_suites:
             dsn = loaded_database(server, customers, customers)
             for name, result in webhooks.run(dsn, data, rounds, max(seconds, MIN_STREAM_SECONDS)).items():

@@ -244,3 +244,46 @@ def introspections() -> list[Attack]:
         ("introspection, 19 times", "COST_LIMIT", f"{{ {copies} }} fragment T on __Schema {{ {types} }}"),
         ("introspection, 101 aliases", "ALIAS_LIMIT", f"{{ __schema {{ {aliased} }} }}"),
     ]
+
+
+# -- requests to a running hub ----------------------------------------------------------------------------------------------
+
+# Statements that read much of the database. Some are refused (COST_LIMIT); the others must leave other keys their pace.
+SCANS = {
+    "chain of every and none": "{customers(filter:{orders:{every:{items:{every:{product:{items:{none:{order:{customer:"
+    '{orders:{none:{freight:{gt:"999"}}}}}}}}}}}}},first:5){totalCount}}',
+    "every of every": '{customers(filter:{orders:{every:{items:{every:{net:{gt:"1"}}}}}},first:5){totalCount}}',
+    "contains on large texts": '{interactions(filter:{body:{contains:"qzx"}},first:5){totalCount}}',
+    "search for two letters": '{customers(search:"an",first:5){totalCount nodes{name}}}',
+    "order by an aggregate": "{customers(orderBy:{interactions:{by:COUNT},direction:DESC},first:5){nodes{name}}}",
+    "groups of everything": "{interactionsGrouped(by:{field:KIND},first:100){nodes{count}}}",
+    "changes without a match": '{changes(filter:{types:[PRODUCT],product:{name:{eq:"none"}}},first:100){__typename}}',
+}
+
+
+def distinct_document(number: int, fields: int = 450) -> str:
+    """A document near the limits, different for each number, that the hub has to check and to plan."""
+    lists = "customers(first: 1) {{ nodes {{ {} }} }}"
+    columns = ("id", "name", "stage", "kind", "status", "tier", "country", "createdAt", "updatedAt", "version")
+    per_list = len(columns) + 2
+    return (
+        f"query Q{number} {{"
+        + " ".join(
+            f"l{n}_{number}: {lists.format(' '.join(columns))}" for n in range(min(18, max(1, fields // per_list)))
+        )
+        + "}"
+    )
+
+
+def live_query(number: int) -> str:
+    """A live query, different for each number."""
+    return f'subscription {{ customersLive(filter: {{name: {{eq: "n{number}"}}}}) {{ customers {{ totalCount }} }} }}'
+
+
+def webhook(number: int) -> str:
+    """A mutation that creates a webhook of all changes of customers."""
+    query = "subscription { changes(filter: {types: [CUSTOMER]}) { ... on Change { cursor } } }"
+    return (
+        f'mutation {{ webhookCreate(input: {{name: "w{number}", url: "https://1.1.1.1/{number}", query: "{query}"}})'
+        " { webhook { id } } }"
+    )

@@ -6,7 +6,7 @@ import resource
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -18,15 +18,18 @@ from hub.changefeed.feed import ChangeFeed
 from hub.changefeed.sequencer import Sequencer
 from hub.db import migrate
 from hub.db.change_positions import CHANGEFEED_SESSION, MESSAGE_SESSION
+from hub.db.disk_space import DiskSpace
 from hub.db.pool import Pool
 from hub.db.sql_text import to_sql
 from hub.domain.access import api_keys, login_links, secrets
 from hub.engine.engine import Engine
 from hub.errors import Unavailable
 from hub.model import idempotency
+from hub.model.validators import EmailPolicy
 from hub.observability import HubReady, HubStopping, Log, emit
 from hub.settings import Settings
 from hub.subscriptions.interfaces import SubscriptionOpener
+from hub.subscriptions.live_shares import LiveShares
 from hub.subscriptions.registry import SubscriptionRegistry
 from hub.web import health, page_sessions, pages, server
 from hub.web.asgi import AsgiApp
@@ -49,10 +52,12 @@ class LinkedSessions:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        # One at a time: whoever tries tokens delays other sessions, not the look-up of keys on the same pool.
+        self._turn = asyncio.Semaphore(1)
 
     async def start(self, token: str) -> login_links.PageSession:
         """Exchanges a link's token for a session; raises Forbidden if it is not valid any more."""
-        async with self._pool.transaction() as tx:
+        async with self._turn, self._pool.transaction() as tx:
             return await login_links.start_session(tx, token, datetime.now(UTC))
 
     async def end(self, public_id: str) -> bool:
@@ -93,6 +98,7 @@ async def build_graphql_engine(
     """Builds the engine on a database, with the cursor codec and the encryptor that it shares with other components.
 
     Dry runs of webhooks read the change log through `changefeed_pool`."""
+    EmailPolicy.test_domains = settings.email_test_domains
     encryption_key = settings.encryption_key.get_secret_value() if settings.encryption_key else None
     async with pool.connection() as connection:
         secret, encryptor = (
@@ -107,6 +113,8 @@ async def build_graphql_engine(
             "encryptor": encryptor,
             "subscriptions": dry_runs,
             "url_policy": EgressPolicy(settings.webhook_allow),
+            "webhook_limit": settings.webhook_limit,
+            "backdating": timedelta(hours=settings.customer_backdating),
         }
 
     feed = ChangeFeed(pool, cursors)
@@ -114,33 +122,41 @@ async def build_graphql_engine(
     return engine, cursors, encryptor
 
 
+def _database_probe(pool: Pool, disk_space: DiskSpace) -> health.DatabaseProbe:
+    expected_revision = migrate.head_revision()
+
+    async def probe_database() -> None:
+        async with pool.connection() as connection:
+            if await connection.fetchval(REVISION_SQL) != expected_revision:
+                raise Unavailable(f"the database is not at revision {expected_revision}; run `hub migrate`")
+        await disk_space.check()
+
+    return probe_database
+
+
 @asynccontextmanager
 async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) -> AsyncIterator[AsgiApp]:
     """Runs the whole hub on a database, without a socket. Worker processes share their metrics in the folder `shared`."""
-    pool = await Pool.open(dsn, settings)
+    pool = await Pool.open(dsn, settings, lanes=True)
     # API keys are looked up on a pool of their own, so that authentication works while the other pools are busy.
     auth_pool = Pool(dsn, settings.model_copy(update={"pool_size": 1}))
     stream_settings = settings.model_copy(update={"pool_size": settings.stream_pool_size})
-    stream_pool, message_pool = Pool(dsn, stream_settings), Pool(dsn, stream_settings, MESSAGE_SESSION)
+    stream_pool = Pool(dsn, stream_settings, lanes=True)
+    message_pool = Pool(dsn, stream_settings, MESSAGE_SESSION)
     changefeed_pool = Pool(dsn, settings.model_copy(update={"pool_size": CHANGEFEED_CONNECTIONS}), CHANGEFEED_SESSION)
     try:
-        expected_revision = migrate.head_revision()
-
-        async def probe_database() -> None:
-            async with pool.connection() as connection:
-                if await connection.fetchval(REVISION_SQL) != expected_revision:
-                    raise Unavailable(f"the database is not at revision {expected_revision}; run `hub migrate`")
-
+        disk_space = DiskSpace(pool)
         key_cache = create_key_cache(auth_pool, settings)
         metrics = Metrics(shared)
-        remove_handler = observability.add_handler(metrics)
+        remove_handlers = [observability.add_handler(handler) for handler in (metrics, disk_space)]
         try:
             periodic = scheduler.periodic_tasks(pool, key_cache, metrics, settings)
             async with scheduler.run_periodic_tasks(periodic), Sequencer(dsn, settings).running():
                 engine, cursors, encryptor = await build_graphql_engine(settings, pool, stream_pool)
                 changefeed = ChangeFeed(stream_pool, cursors, changefeed_pool, message_pool)
+                live_shares = LiveShares(settings.live_limit, settings.key_live_limit)
                 async with (
-                    SubscriptionRegistry(engine, changefeed, settings.live_limit).running() as streams,
+                    SubscriptionRegistry(engine, changefeed, live_shares).running() as streams,
                     webhooks.webhook_worker(settings, dsn, engine, cursors, encryptor)
                     if settings.webhooks
                     else nullcontext(),
@@ -150,12 +166,13 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
                         engine,
                         key_cache,
                         streams,
-                        probe_database=probe_database,
+                        probe_database=_database_probe(pool, disk_space),
                         metrics=metrics,
                         sessions=LinkedSessions(auth_pool),
                     )
         finally:
-            remove_handler()
+            for remove_handler in remove_handlers:
+                remove_handler()
     finally:
         await auth_pool.close()
         await changefeed_pool.close()

@@ -37,6 +37,7 @@ CODES: dict[str, str] = {
     "DIRECTIVE_LIMIT": "The operation has too many directives.",
     "PAGE_LIMIT": "The requested page is too large.",
     "ALIAS_TOO_LONG": "A response key is longer than 63 bytes.",
+    "OPERATION_LIMIT": "The API key has too many operations in progress; wait for some of them.",
     "STREAM_LIMIT": "The WebSocket has too many operations open.",
     "SOCKET_LIMIT": "The API key has too many WebSockets and streams open.",
     # arguments shared by many fields
@@ -48,8 +49,8 @@ CODES: dict[str, str] = {
     "CURSOR_EXPIRED": "The changes after the cursor have expired.",
     "CURSOR_AHEAD": "The cursor is after the last change.",
     "CURSOR_FORKED": "The cursor points to a change that the database has lost, because it was restored or failed over.",
-    "AS_OF_LINK": "A link cannot be read as of a past time; select the row without `asOf` to follow it.",
-    "AS_OF_EXPIRED": "The time is before the oldest change that the change log still holds.",
+    "AS_OF_LINK": "A link cannot be read as of a past time; select the present row to follow it.",
+    "AS_OF_EXPIRED": "The time is beyond what the change log keeps: HUB_CHANGE_RETENTION days.",
     "FILTER_INVALID": "The filter cannot be applied as written.",
     "FILTER_LIMIT": "The filter has too many conditions, or is nested too deeply.",
     "ORDER_INVALID": "The sort order cannot be applied as written.",
@@ -73,9 +74,10 @@ CODES: dict[str, str] = {
     "STATUS_MOVE_INVALID": "The row cannot move to this status now; `allowedMoves` lists the possible ones.",
     # webhooks
     "WEBHOOK_INVALID": "The webhook cannot be created or changed this way.",
+    "WEBHOOK_LIMIT": "The API key already has the maximum of webhooks.",
     "WEBHOOK_LOOP": "A webhook cannot subscribe to webhooks, deliveries or attempts: each delivery would cause more.",
     # streams
-    "LIVE_LIMIT": "This process already serves the maximum of different live queries and unselective streams.",
+    "LIVE_LIMIT": "The process, or the API key on it, already has the maximum of different live queries and unselective streams.",
     "STREAM_ENDED": "The hub closed the stream; `reason` says why. Subscribe again.",
     # the key
     "UNAUTHENTICATED": "The request carries no API key.",
@@ -105,6 +107,7 @@ CODES: dict[str, str] = {
     # execution
     "RESOLVER_FAILED": "A resolver field failed; the rest of the response is valid.",
     "STATEMENT_TIMEOUT": "A database statement exceeded its timeout.",
+    "DISK_FULL": "The database's disk is full, so nothing can be written; it works again once there is space.",
     "UNAVAILABLE": "The hub cannot reach its database, or is stopping; try again.",
     "INTERNAL": "The hub failed; give the operator the request id.",
     # running the hub

@@ -3,7 +3,6 @@
 import pkgutil
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 
 from hub import domain, schema
 from hub.engine.catalog.catalog import build_catalog
@@ -15,11 +14,12 @@ from hub.model.moves import move_commands
 
 @cache
 def _load_rules() -> tuple[str, ...]:
-    """Imports every module of the domain's contexts, which registers its rules and commands; returns their names."""
-    packages = [name for context in schema.CONTEXTS if find_spec(name := f"{domain.__name__}.{context}") is not None]
-    modules = [
-        f"{package}.{m.name}" for package in packages for m in pkgutil.iter_modules(import_module(package).__path__)
-    ]
+    """Imports every module of hub.domain, which registers rules and commands; returns their names in the order of the schema."""
+    declared = [module.partition(".")[0] for module in schema.MODULES]
+    contexts = [context.name for context in pkgutil.iter_modules(domain.__path__)]
+    ordered = [context for context in dict.fromkeys((*declared, *contexts)) if context in contexts]
+    packages = [import_module(f"{domain.__name__}.{context}") for context in ordered]
+    modules = [f"{package.__name__}.{m.name}" for package in packages for m in pkgutil.iter_modules(package.__path__)]
     for module in modules:
         import_module(module)
     return tuple(modules)

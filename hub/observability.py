@@ -43,6 +43,12 @@ class InternalFailure(NamedTuple):
     error: BaseException
 
 
+class DiskFull(NamedTuple):
+    """The database refused a statement because its disk is full."""
+
+    message: str
+
+
 class PostgresReady(NamedTuple):
     """The embedded Postgres accepts connections; `started` says whether this process started it."""
 
@@ -143,6 +149,7 @@ Event = (
     RequestDone
     | PlanCompiled
     | InternalFailure
+    | DiskFull
     | PostgresReady
     | PostgresNotice
     | SettingIgnored
@@ -161,6 +168,7 @@ Event = (
 EventHandler = Callable[[Event], None]
 
 FLUSH_DELAY = 0.02
+DISK_FULL_INTERVAL = 10.0  # seconds between two lines about a full disk
 
 _handlers: list[EventHandler] = []
 
@@ -182,6 +190,7 @@ class Log:
     def __init__(self, *, requests: bool = True) -> None:
         self.requests = requests
         self._buffered: list[tuple[float, RequestDone]] = []
+        self._next_disk_full = 0.0
         self._processors: list[Any] = [_encode_json]
         if sys.stderr.isatty():
             timestamper = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=True)
@@ -216,6 +225,10 @@ class Log:
                 where=event.where,
                 exception=_format_traceback(event.error),
             )
+        elif isinstance(event, DiskFull):
+            if time.monotonic() >= self._next_disk_full:  # every write fails while the disk is full
+                self._next_disk_full = time.monotonic() + DISK_FULL_INTERVAL
+                self._log.error("disk_full", message=event.message)
         elif not isinstance(event, METRICS_ONLY):
             self._log.info(_EVENT_NAMES[type(event)], **event._asdict())
 

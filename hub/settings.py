@@ -76,11 +76,12 @@ class Settings(BaseSettings):
     )
     workers: int = Field(1, ge=1, le=256, description="Serving processes; each has its own pool.")
     pool_size: int = Field(
-        5,
+        6,
         ge=1,
         le=500,
-        description="Database connections per process for requests. Streams, API keys and the sequencing of changes have "
-        "connections of their own. Best in total: twice the database's cores plus one.",
+        description="Database connections per process for requests; one key has at most one less, and a third for slow "
+        "statements of all keys. Streams, API keys and the sequencing of changes have connections of their own. "
+        "Best in total: twice the database's cores plus two.",
     )
     stream_pool_size: int = Field(
         3,
@@ -95,6 +96,19 @@ class Settings(BaseSettings):
         le=100_000,
         description="Different live queries and unselective streams that one process serves at the same time. Each costs the "
         "database one statement whenever a row changes.",
+    )
+    key_live_limit: int = Field(
+        100,
+        ge=1,
+        le=100_000,
+        description="Different live queries and unselective streams of one API key (the keys of one customer together), "
+        "as part of `HUB_LIVE_LIMIT`.",
+    )
+    operation_limit: int = Field(
+        200,
+        ge=1,
+        description="Operations of one API key (the keys of one customer together) that run or wait at the same time, "
+        "per process.",
     )
     graphiql: bool = Field(
         True, description="Serve the pages `/graphiql` and `/live`. They contain no data and need an API key."
@@ -120,6 +134,16 @@ class Settings(BaseSettings):
         7, ge=1, le=3650, description="Days for which changes can be read; older ones are dropped day by day."
     )
 
+    email_test_domains: bool = Field(
+        False, description="Accept e-mail addresses in `.test` domains, which nobody owns; for staging."
+    )
+
+    customer_backdating: int = Field(
+        24,
+        ge=0,
+        le=87_600,
+        description="Hours by which an API key that is bound to a customer may date its consents and interactions back.",
+    )
     webhooks: bool = Field(
         True, description="Send webhooks from serving processes; turn it off if `hub worker` sends them."
     )
@@ -128,6 +152,7 @@ class Settings(BaseSettings):
         description="Private hosts and networks that webhooks may reach, also without TLS, separated by commas: "
         "`10.1.0.0/16,receiver.internal`; the same on all nodes.",
     )
+    webhook_limit: int = Field(50, ge=1, description="Webhooks of one API key.")
     webhook_retention: int = Field(
         14, ge=1, le=3650, description="Days for which finished deliveries and their attempts are stored."
     )
@@ -143,7 +168,7 @@ class Settings(BaseSettings):
     field_limit: int = Field(500, ge=1, description="Fields per operation, with fragments expanded.")
     token_limit: int = Field(2_000, ge=1, description="Tokens per document.")
     root_field_limit: int = Field(20, ge=1, description="Root fields per operation.")
-    directive_limit: int = Field(10, ge=0, description="Directives per operation.")
+    directive_limit: int = Field(100, ge=0, description="Directives per operation.")
     error_limit: int = Field(5, ge=1, description="Errors reported per response.")
     cost_limit: int = Field(5_000, ge=1, description="Estimated cost of one operation: the rows that it could read.")
     page_limit: int = Field(100, ge=1, description="Maximum of `first` and `last`.")

@@ -48,6 +48,12 @@ class Viewer:
         return "single_unit" if len(self.unit_ids) == 1 else "unit_subtree"
 
     @property
+    def flow(self) -> int | None:
+        """The flow of fair queueing that the viewer's work belongs to: its customer, whose keys share it, else its key."""
+        owner = self.customer_id or self.key_id
+        return None if owner is None else owner.int  # integers are hashed many times as fast as UUIDs
+
+    @property
     def actor(self) -> str:
         """The actor as the change log names it."""
         return f"key:{self.key_public_id}" if self.key_public_id else "hub"

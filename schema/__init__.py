@@ -1,27 +1,32 @@
-"""The declarations: one package per context, one file per entity with its parts. A new context is one line in CONTEXTS."""
+"""The declarations: one package per context, one file per entity with its parts. A new entity is one line in MODULES."""
 
 from functools import cache
 from importlib import import_module
 
 from hub.model import Entity
 
-CONTEXTS = (
-    "customers",
-    "organisation",
-    "sales",
-    "engagement",
-    "scoring",
-    "privacy",
-    "access",
-    "webhooks",
+# The files that declare entities, in the order in which the API lists their types.
+MODULES = (
+    "customers.customers",
+    "customers.stage_moves",
+    "customers.contacts",
+    "customers.addresses",
+    "organisation.units",
+    "organisation.staff",
+    "sales.products",
+    "sales.orders",
+    "engagement.interactions",
+    "scoring.scores",
+    "privacy.consents",
+    "customers.identity_reviews",
+    "webhooks.webhooks",
 )
 
 
 @cache
 def entities() -> tuple[type[Entity], ...]:
-    """Every declared entity, in the order of the contexts and of the modules that each context lists."""
-    packages = [import_module(f"{__name__}.{context}") for context in CONTEXTS]
-    modules = [import_module(f"{package.__name__}.{module}") for package in packages for module in package.MODULES]
+    """Every declared entity, in the order of MODULES and of the classes in each."""
+    modules = [import_module(f"{__name__}.{module}") for module in MODULES]
     return tuple(
         value
         for module in modules

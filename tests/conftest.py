@@ -13,6 +13,7 @@ from uuid import UUID
 import asyncpg
 import httpx2
 import pytest
+from asgi_client import post_query
 from starlette.types import ASGIApp
 
 from hub.app import lifespan
@@ -23,7 +24,7 @@ from hub.postgres import PostgresServer, ensure
 from hub.settings import Settings
 from hub.viewer import ADMIN, Role
 
-pytest_plugins = ("command_line", "own_northwind", "declared_entities")
+pytest_plugins = ("command_line", "own_northwind", "declared_entities", "left_out_clients")
 
 RunQuery = Callable[..., Awaitable[Any]]
 CreateDatabase = Callable[[str], Awaitable[str]]
@@ -138,11 +139,11 @@ async def http_client(app: ASGIApp) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 @pytest.fixture(scope="session")
-async def run_query(http_client: httpx2.AsyncClient, admin_key: str) -> RunQuery:
+async def run_query(app: ASGIApp, admin_key: str) -> RunQuery:
     """Asks the hub on Northwind, as admin unless a key is given; gives the data, or fails with the errors."""
 
     async def query_data(query: str, variables: dict[str, Any] | None = None, *, key: str = admin_key) -> Any:
-        response = await post_query(http_client, query, variables, key)
+        response = await post_query(app, query, variables, key)
         assert "errors" not in response, response["errors"]
         return response["data"]
 
@@ -150,11 +151,11 @@ async def run_query(http_client: httpx2.AsyncClient, admin_key: str) -> RunQuery
 
 
 @pytest.fixture(scope="session")
-async def expect_error(http_client: httpx2.AsyncClient, admin_key: str) -> RunQuery:
+async def expect_error(app: ASGIApp, admin_key: str) -> RunQuery:
     """Asks for what must be refused; gives the one error."""
 
     async def query_error(query: str, variables: dict[str, Any] | None = None, *, key: str = admin_key) -> Any:
-        response = await post_query(http_client, query, variables, key)
+        response = await post_query(app, query, variables, key)
         (error,) = response["errors"]
         return error
 
@@ -166,22 +167,13 @@ async def open_query_client(dsn: str) -> AsyncIterator[RunQuery]:
     """Asks a hub on any database, as admin unless a key is given; gives the data, or fails with the errors."""
     admin_key = await create_api_key(dsn)
     async with lifespan(Settings(), dsn) as app:
-        transport = httpx2.ASGITransport(app)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://hub") as client:
 
-            async def query_data(query: str, variables: dict[str, Any] | None = None, *, key: str = admin_key) -> Any:
-                response = await post_query(client, query, variables, key)
-                assert "errors" not in response, response["errors"]
-                return response["data"]
+        async def query_data(query: str, variables: dict[str, Any] | None = None, *, key: str = admin_key) -> Any:
+            response = await post_query(app, query, variables, key)
+            assert "errors" not in response, response["errors"]
+            return response["data"]
 
-            yield query_data
-
-
-async def post_query(http_client: httpx2.AsyncClient, query: str, variables: dict[str, Any] | None, key: str) -> Any:
-    """The JSON answer to a query."""
-    body = {"query": query, "variables": variables}
-    response = await http_client.post("/graphql", json=body, headers={"authorization": f"Bearer {key}"})
-    return response.json()
+        yield query_data
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -12,13 +12,15 @@ from uuid import UUID
 from hub.changefeed import control_messages
 from hub.changefeed.cursors import ChangeCursors, resume_position
 from hub.db import change_positions
-from hub.db.change_positions import FeedState
+from hub.db.change_positions import FeedState, MatchingChanges, ScanFilter
+from hub.db.fair_queue import FairQueue
 from hub.db.pool import Pool
 from hub.engine.execution.subscriptions import SubscriptionSource
 
 SCAN_BATCH = 2_000  # change headers per read, from which a stream picks the relevant ones
 RENDER_BATCH = 200  # changes rendered by one statement
 MAX_SCANNED = 100_000  # changes per page, if the page can report its progress
+MAX_SCANS = 2  # pages of the log that are scanned for queries at the same time; one flow scans one
 
 
 class ChangeHeader(NamedTuple):
@@ -65,6 +67,7 @@ class ChangeFeed:
         self._cursors = cursors
         self._state = FeedState(0, 0, 1, {})
         self._refresh_lock = asyncio.Lock()
+        self._scans = FairQueue(MAX_SCANS, share=1)
         self._next_refresh: asyncio.Task[FeedState] | None = None
         # Called after a restore, with the last position that is still valid and the first that can still be read.
         self.on_fork: Callable[[int, int], None] = ignore
@@ -106,6 +109,10 @@ class ChangeFeed:
     def cursor(self, position: int) -> str:
         """Returns the cursor of a position that this feed has read. The result is deterministic."""
         return self._cursors.encode(self._state.epoch_of(position), position)
+
+    def stable_name(self, position: int) -> str:
+        """Returns a name of a position that no upgrade changes, for ids of deliveries. Clients must not see it."""
+        return self._cursors.signed_only(self._state.epoch_of(position), position)
 
     async def cursor_at(self, position: int) -> str:
         """Returns the cursor of a position that was read elsewhere, perhaps in an epoch that began since."""
@@ -149,24 +156,41 @@ class ChangeFeed:
         """Returns the message with `cursor` in place of the placeholder."""
         return message.replace(self.previous_cursor_placeholder.encode(), cursor.encode())
 
+    async def _matching_after(self, position: int, source: SubscriptionSource) -> MatchingChanges | None:
+        dependencies, row_ids = source.dependencies, source.row_ids
+        scan_filter = ScanFilter(
+            list(dependencies.any_row),
+            None if row_ids is None else list(row_ids),
+            source.customer_id,
+            source.bound,
+        )
+        async with self._log_pool.for_flow(source.flow).client_connection() as connection:
+            matching = await change_positions.read_matching(connection, position, SCAN_BATCH, scan_filter)
+        if matching is None:  # the database was restored
+            await self.refresh()
+        elif matching.last is not None:
+            await self._note_last_position(matching.epoch, matching.last)
+        return matching
+
     async def page(self, source: SubscriptionSource) -> list[bytes]:
         """Returns one page of messages. Without an `after` cursor it starts at the oldest stored change."""
         after = source.after
         position = (await self.refresh()).least_position - 1 if after is None else await self.position_at_cursor(after)
         previous, page, scanned = self.cursor(position), list[bytes](), 0
         while len(page) < source.page_size:
-            headers = await self.headers_after(position)
-            if not headers:
+            async with self._scans.turn(source.flow):
+                matching = await self._matching_after(position, source)
+            if matching is None or matching.last is None:
                 return [*page, *control_messages.ready(source.message_fields, self.cursor(position))]
-            relevant_positions = [header.position for header in headers if may_concern(source, header)]
+            relevant_positions = matching.positions
             for start in range(0, len(relevant_positions), RENDER_BATCH):
                 for position, message in await self.render(source, relevant_positions[start : start + RENDER_BATCH]):
                     page.append(self.with_previous_cursor(message, previous))
                     previous = self.cursor(position)
                     if len(page) == source.page_size:
                         return page
-            position = headers[-1].position
-            scanned += len(headers)
+            position = matching.last
+            scanned += matching.scanned
             if scanned >= MAX_SCANNED and (
                 progress := control_messages.progress(source.message_fields, self.cursor(position))
             ):

@@ -5,6 +5,7 @@ caller and needs no transaction."""
 
 from datetime import datetime
 from typing import NamedTuple, Protocol
+from uuid import UUID
 
 import asyncpg
 import sqlalchemy as sa
@@ -123,6 +124,43 @@ _FORMER_CUSTOMER = (
 _READ_HEADERS = _PAGE.format(
     f"l.table_name, l.row_id, l.customer_id, {_FORMER_CUSTOMER} as former, l.operation, l.changed"
 )
+
+# The same page, of which only the positions of changes that may match are returned: a page without a match costs the reader
+# nothing but the statement.
+_READ_MATCHING = f"""
+with page as materialized (
+    select position, id from change_order where position > $1 order by position limit $2
+)
+select feed.least_position, ({_NEWEST_EPOCH}) as epoch, (select max(position) from page) as last,
+    (select count(*) from page) as scanned, match.position
+from change_feed as feed left join (
+    select page.position from page join change_log as l on l.id = page.id and l.id = any(array(select id from page))
+    where l.table_name = any($3) and ($4::uuid[] is null or l.row_id = any($4)) and (
+        $5::uuid is null or l.customer_id = $5 or {_FORMER_CUSTOMER} = $5 or ($6 and l.customer_id is null)
+    )
+) as match on true
+order by match.position
+"""
+
+
+class ScanFilter(NamedTuple):
+    """The changes that may match: of these tables, of these rows if given, of this customer if given.
+
+    `unowned` adds the rows of no customer."""
+
+    tables: list[str]
+    row_ids: list[UUID] | None
+    customer_id: UUID | None
+    unowned: bool
+
+
+class MatchingChanges(NamedTuple):
+    """The positions of the matching changes among those that were scanned, and the last position that was."""
+
+    epoch: int
+    last: int | None
+    scanned: int
+    positions: list[int]
 
 
 class XidWatermark(NamedTuple):
@@ -259,6 +297,22 @@ async def read_headers(
         if bounds["last_position"] <= after and after + 1 >= bounds["least_position"]:
             return []
     return await _page(connection, _READ_HEADERS, after, limit)
+
+
+async def read_matching(
+    connection: Connection, after: int, limit: int, scan_filter: ScanFilter
+) -> MatchingChanges | None:
+    """Returns which of the next `limit` changes may match. None if the position no longer exists, because the database was
+    restored. Raises CursorExpired like `read_changes`."""
+    bounds = await connection.fetchrow(_POSITION_BOUNDS)
+    assert bounds is not None
+    if bounds["last_position"] < after:
+        return None
+    rows = await connection.fetch(_READ_MATCHING, after, limit, *scan_filter)
+    if after + 1 < rows[0]["least_position"]:
+        raise CursorExpired
+    positions = [row["position"] for row in rows if row["position"] is not None]
+    return MatchingChanges(rows[0]["epoch"], rows[0]["last"], rows[0]["scanned"], positions)
 
 
 async def position_at(connection: Connection, timestamp: datetime) -> int:

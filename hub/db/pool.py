@@ -5,13 +5,16 @@ asyncpg's pool doubles the cost of a point query (measured, see docs/decisions/0
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from time import perf_counter
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import asyncpg
 
-from hub.db.semaphore import FifoSemaphore
+from hub.db.fair_queue import FairQueue, Flow
+from hub.db.lanes import StatementLanes
 from hub.errors import BadInput, HubError, Unavailable
+from hub.observability import DiskFull, emit
 from hub.settings import Settings
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -21,6 +24,7 @@ MAX_STATEMENT_CHARACTERS = 2_000_000  # total length of their texts; the server 
 CONNECT_SECONDS = 5.0
 # Seconds after the server's own statement timeout. A server that has not reported the timeout by then is stalled or unreachable.
 TIMEOUT_MARGIN = 0.5
+AMBIGUOUS_LOOKUP = "21000"  # a subquery has two rows: only that of a lookup without its scope may have
 UNAVAILABLE_MESSAGE = "The hub cannot reach its database now; try again."
 PLAN_MODE_SQL = {True: "set plan_cache_mode = force_custom_plan", False: "reset plan_cache_mode"}
 
@@ -41,7 +45,7 @@ def _session_settings(settings: Settings) -> dict[str, str]:
         "lock_timeout": str(round(settings.lock_timeout * 1000)),
         "idle_in_transaction_session_timeout": "5000",
         "client_connection_check_interval": "1000",
-        "pg_trgm.word_similarity_threshold": "0.35",
+        "pg_trgm.strict_word_similarity_threshold": "0.4",
         "jit": "off",
         "random_page_cost": "1.1",
     }
@@ -59,12 +63,18 @@ def translate_error(error: Exception) -> HubError:
         return BadInput(f"timezone: {error}; give an IANA name like Europe/Berlin.", code="TIMEZONE_UNKNOWN")
     if sqlstate == "HB001":  # of our own function hub_as_of
         return BadInput(f"asOf: {error}; name a later moment.", code="AS_OF_EXPIRED", argument="asOf")
+    if sqlstate == AMBIGUOUS_LOOKUP:
+        message = "identifier.source: several systems use the value for different customers; give the system."
+        return BadInput(message, code="ARGUMENT_MISSING", argument="identifier.source")
     if sqlstate.startswith("54"):
         return BadInput("A value is too long for the database; give a shorter one.")
     if sqlstate.startswith("22") or isinstance(error, asyncpg.DataError):
         return BadInput("A value is outside what the database can hold; give a smaller or simpler one.")
     if sqlstate in ("40001", "40P01", "55P03"):
         return ContentionError()
+    if sqlstate == "53100":
+        emit(DiskFull(str(error)))
+        return disk_full()
     if sqlstate in ("", "0A000") or sqlstate.startswith(("08", "53", "57")):
         return database_unavailable()
     raise error
@@ -78,6 +88,11 @@ def is_connection_fatal(error: asyncpg.PostgresError) -> bool:
 def database_unavailable() -> Unavailable:
     """Returns the error for clients while the database does not answer."""
     return Unavailable(UNAVAILABLE_MESSAGE, code="UNAVAILABLE")
+
+
+def disk_full() -> Unavailable:
+    """Returns the error for clients while the database has no space to write."""
+    return Unavailable("The database's disk is full, so nothing was written; try again later.", code="DISK_FULL")
 
 
 async def _open_connection(dsn: str, settings: Settings, session: dict[str, str]) -> Connection:
@@ -147,57 +162,90 @@ def _fetch_rows(statement: Any, arguments: Sequence[Any]) -> Awaitable[Any]:
     return rows
 
 
-class Pool:
-    """At most `settings.pool_size` connections, opened on demand; broken ones are replaced."""
+class _ConnectionSet:
+    """The connections of a pool: opened on demand, reused last-in first-out; broken ones are replaced."""
 
-    def __init__(self, dsn: str, settings: Settings, session: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(self, dsn: str, settings: Settings, session: Mapping[str, str], *, lanes: bool) -> None:
         self._dsn = dsn
         self._settings = settings
         self._server_settings = {**_session_settings(settings), **session}  # `session` overrides
-        self._semaphore = FifoSemaphore(settings.pool_size)
+        self.lanes = StatementLanes(settings.pool_size) if lanes else None
+        # One connection is left to the others, whatever one flow does.
+        self.queue = FairQueue(settings.pool_size, share=max(1, settings.pool_size - 1))
         self._idle: list[PooledConnection] = []
         self._closing = False
 
-    @classmethod
-    async def open(cls, dsn: str, settings: Settings) -> "Pool":
-        """Opens a pool with its first connection; raises Unavailable if the database does not answer."""
-        pool = cls(dsn, settings)
-        pool._idle.append(await pool._connect())
-        return pool
-
-    async def _connect(self) -> PooledConnection:
+    async def connect(self) -> PooledConnection:
         try:
             return PooledConnection(await _open_connection(self._dsn, self._settings, self._server_settings))
         except Unavailable as error:
-            self._note_failure(error.__cause__)
+            self.note_failure(error.__cause__)
             raise
 
-    async def _acquire(self) -> PooledConnection:
+    async def acquire(self) -> PooledConnection:
         while self._idle:
             pooled = self._idle.pop()
             if not pooled.connection.is_closed():
                 return pooled
-        return await self._connect()
+        return await self.connect()
 
-    def _release(self, pooled: PooledConnection) -> None:
+    def release(self, pooled: PooledConnection) -> None:
         if self._closing:
             pooled.connection.terminate()
         elif not pooled.connection.is_closed():
             self._idle.append(pooled)
 
-    def _return_after_error(self, pooled: PooledConnection, error: asyncpg.PostgresError) -> None:
+    def return_after_error(self, pooled: PooledConnection, error: asyncpg.PostgresError) -> None:
         """Returns a connection after a failed statement, unless the error is fatal to the connection."""
         if is_connection_fatal(error):
             pooled.connection.terminate()
         else:
-            self._release(pooled)
+            self.release(pooled)
 
-    def _note_failure(self, error: BaseException | None) -> None:
+    def note_failure(self, error: BaseException | None) -> None:
         """After a timeout, rejects all waiters and closes idle connections: the database does not answer them either."""
         if isinstance(error, TimeoutError):
-            self._semaphore.reject_waiters(database_unavailable)
+            self.queue.reject_waiters(database_unavailable)
+            if self.lanes is not None:
+                self.lanes.reject_waiters(database_unavailable)
             while self._idle:
                 self._idle.pop().connection.terminate()
+
+    async def close(self) -> None:
+        self._closing = True
+        while self._idle:
+            pooled = self._idle.pop()
+            try:
+                await pooled.connection.close(timeout=2)
+            except Exception:
+                pooled.connection.terminate()
+
+
+class Pool:
+    """At most `settings.pool_size` connections, and one less for the statements of one flow.
+
+    With `lanes`, slow statements of a flow run one at a time, and those of all flows on a third of the connections."""
+
+    __slots__ = ("_connections", "_flow")
+
+    def __init__(
+        self, dsn: str, settings: Settings, session: Mapping[str, str] = MappingProxyType({}), *, lanes: bool = False
+    ) -> None:
+        self._connections = _ConnectionSet(dsn, settings, session, lanes=lanes)
+        self._flow: Flow = None
+
+    @classmethod
+    async def open(cls, dsn: str, settings: Settings, *, lanes: bool = False) -> "Pool":
+        """Opens a pool with its first connection; raises Unavailable if the database does not answer."""
+        pool = cls(dsn, settings, lanes=lanes)
+        pool._connections.release(await pool._connections.connect())
+        return pool
+
+    def for_flow(self, flow: Flow) -> "Pool":
+        """The same pool for the statements of one flow; those of the hub itself have none."""
+        pool: Pool = object.__new__(Pool)
+        pool._connections, pool._flow = self._connections, flow
+        return pool
 
     async def fetch_json(self, text: str, arguments: Sequence[Any], *, custom_plan: bool = False) -> bytes:
         """Returns a statement's single JSON value as bytes; `custom_plan` plans it for these arguments.
@@ -212,8 +260,18 @@ class Pool:
         return rows
 
     async def _run(self, text: str, arguments: Sequence[Any], custom_plan: bool, fetch_mode: FetchMode) -> Any:
-        async with self._semaphore:
-            pooled = await self._acquire()
+        lanes = self._connections.lanes
+        lane = None if lanes is None or self._flow is None else lanes.lane(self._flow, text)
+        if lane is None:
+            return await self._run_now(text, arguments, custom_plan, fetch_mode)
+        async with lane.turn(self._flow):
+            return await self._run_now(text, arguments, custom_plan, fetch_mode)
+
+    async def _run_now(self, text: str, arguments: Sequence[Any], custom_plan: bool, fetch_mode: FetchMode) -> Any:
+        connections = self._connections
+        async with connections.queue.turn(self._flow):
+            pooled = await connections.acquire()
+            started_at = perf_counter()
             try:
                 statement = await pooled.statement(text)
                 if pooled.custom_plan is not custom_plan:
@@ -224,34 +282,37 @@ class Pool:
                 pooled.connection.terminate()  # a migration changed the tables of its prepared statements
                 raise translate_error(error) from error
             except asyncpg.PostgresError as error:
-                self._return_after_error(pooled, error)
+                connections.return_after_error(pooled, error)
                 raise translate_error(error) from error
             except Exception as error:
                 # The protocol state of the connection is unknown.
                 pooled.connection.terminate()
-                self._note_failure(error)
+                connections.note_failure(error)
                 raise translate_error(error) from error
             except BaseException:
                 pooled.connection.terminate()
                 raise
-            self._release(pooled)
+            finally:
+                if connections.lanes is not None and self._flow is not None:
+                    connections.lanes.record(self._flow, text, perf_counter() - started_at)
+            connections.release(pooled)
             return result
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """Yields a connection for the hub's own statements, without a transaction; raises driver errors unchanged."""
-        async with self._semaphore:
-            pooled = await self._acquire()
+        async with self._connections.queue.turn(self._flow):
+            pooled = await self._connections.acquire()
             try:
                 yield pooled.connection
             except asyncpg.PostgresError as error:
-                self._return_after_error(pooled, error)
+                self._connections.return_after_error(pooled, error)
                 raise
             except BaseException as error:
                 pooled.connection.terminate()
-                self._note_failure(error)
+                self._connections.note_failure(error)
                 raise
-            self._release(pooled)
+            self._connections.release(pooled)
 
     @asynccontextmanager
     async def client_connection(self) -> AsyncIterator[Connection]:
@@ -273,26 +334,20 @@ class Pool:
     @asynccontextmanager
     async def checkout(self) -> AsyncIterator[PooledConnection]:
         """Yields a connection with its prepared statements, for transaction.py; the caller ends its transactions."""
-        async with self._semaphore:
-            pooled = await self._acquire()
+        async with self._connections.queue.turn(self._flow):
+            pooled = await self._connections.acquire()
             try:
                 yield pooled
             except HubError as error:
-                self._release(pooled)
-                self._note_failure(error.__cause__)
+                self._connections.release(pooled)
+                self._connections.note_failure(error.__cause__)
                 raise
             except BaseException as error:
                 pooled.connection.terminate()
-                self._note_failure(error)
+                self._connections.note_failure(error)
                 raise
-            self._release(pooled)
+            self._connections.release(pooled)
 
     async def close(self) -> None:
         """Closes idle connections now, and connections in use when they are returned."""
-        self._closing = True
-        while self._idle:
-            pooled = self._idle.pop()
-            try:
-                await pooled.connection.close(timeout=2)
-            except Exception:
-                pooled.connection.terminate()
+        await self._connections.close()

@@ -1,8 +1,7 @@
 """A least-recently-used cache with a budget in bytes, for values that are expensive to create: documents, plans."""
 
-import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -15,7 +14,6 @@ class ByteBudgetCache(Generic[T]):
         self._capacity = capacity
         self._used = 0
         self._items: OrderedDict[Hashable, tuple[T, int]] = OrderedDict()
-        self._pending: dict[Hashable, asyncio.Task[T]] = {}
 
     def get(self, key: Hashable) -> T | None:
         """The value of the key, or None."""
@@ -24,25 +22,6 @@ class ByteBudgetCache(Generic[T]):
             return None
         self._items.move_to_end(key)
         return item[0]
-
-    async def get_or_create(self, key: Hashable, create: Callable[[], Awaitable[tuple[T, int]]]) -> T:
-        """The value of the key; `create` gives a missing one with its size.
-
-        Concurrent callers share one call of `create`, which goes on if they are cancelled."""
-        task = self._pending.get(key)
-        if task is None:
-            task = self._pending[key] = asyncio.create_task(self._create(key, create))
-            # All callers may be gone: marks an exception as retrieved.
-            task.add_done_callback(lambda finished: finished.cancelled() or finished.exception())
-        return await asyncio.shield(task)
-
-    async def _create(self, key: Hashable, create: Callable[[], Awaitable[tuple[T, int]]]) -> T:
-        try:
-            value, size = await create()
-            self.put(key, value, size)
-            return value
-        finally:
-            del self._pending[key]
 
     def put(self, key: Hashable, value: T, size: int) -> None:
         """Caches a value of a size in bytes."""

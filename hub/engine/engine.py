@@ -3,12 +3,15 @@
 A client's mistakes become error responses; only faults of the hub are raised."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
 from time import perf_counter
 from types import MappingProxyType
 from typing import Any
 
+from hub.db.fair_queue import Flow
 from hub.db.pool import Pool
-from hub.engine.document.documents import DocumentStore, InvalidDocument, Operation, OperationType
+from hub.engine.document.documents import Document, DocumentStore, InvalidDocument, Operation, OperationType
 from hub.engine.document.limits import Limits
 from hub.engine.document.variables import coerce_variables
 from hub.engine.execution.compiled_operation import PlanCache
@@ -23,8 +26,10 @@ from hub.engine.execution.subscriptions import (
     compile_subscription,
 )
 from hub.engine.graphql_types.schema_builder import Schema
+from hub.engine.plan.cache_key import variable_roles
 from hub.engine.plan.operations import OperationPlanner
 from hub.engine.plan.parameters import ExecutionContext
+from hub.engine.planning_turns import PlanningTurns
 from hub.engine.request import (
     GraphQLRequest,
     GraphQLResponse,
@@ -34,7 +39,7 @@ from hub.engine.request import (
     formatted_errors,
     rejected_response,
 )
-from hub.errors import BadInput, Forbidden, HubError
+from hub.errors import BadInput, Forbidden, HubError, LimitExceeded
 from hub.model.idempotency import IdempotencyStore
 from hub.settings import Settings
 from hub.viewer import Binding, Viewer
@@ -67,43 +72,91 @@ class Engine:
             errors=settings.error_limit,
             cost=settings.cost_limit,
             page=settings.page_limit,
+            change_retention=timedelta(days=settings.change_retention),
         )
         self._schema = schema
         self._limits = limits
         self._secret = secret
+        self._planning = PlanningTurns()
+        self._max_operations = settings.operation_limit
+        self._operations: dict[Flow, int] = {}  # running or waiting
         self._documents = DocumentStore(schema.core, limits, DOCUMENT_CACHE_BYTES)
-        self._introspection = Introspection(schema.core)
-        self._queries: PlanCache[CompiledQuery] = PlanCache(schema.plan_relevant_enums, QUERY_CACHE_BYTES)
+        self._introspection = Introspection(schema.core, self._planning)
+        self._queries: PlanCache[CompiledQuery] = PlanCache(
+            schema.plan_relevant_enums, QUERY_CACHE_BYTES, self._planning
+        )
         self._subscriptions: PlanCache[CompiledSubscription] = PlanCache(
-            schema.plan_relevant_enums, SUBSCRIPTION_CACHE_BYTES
+            schema.plan_relevant_enums, SUBSCRIPTION_CACHE_BYTES, self._planning
         )
         self._query_executor = QueryExecutor(pool, self._introspection, changes_reader, limits.errors)
         self._mutation_compiler = MutationCompiler(
-            schema, limits, MutationExecutor(schema, pool, idempotency, limits.errors, injected(self))
+            schema,
+            limits,
+            MutationExecutor(schema, pool, idempotency, limits.errors, injected(self)),
+            self._planning,
         )
 
-    def operation_type(self, request: GraphQLRequest) -> OperationType:
+    async def operation_type(self, request: GraphQLRequest, viewer: Viewer) -> OperationType:
         """The type of the requested operation; raises HubError or InvalidDocument when there is none to run."""
-        return self._documents.get(request.query).operation(request.operation_name).operation_type
+        return (await self._operation(request, viewer.flow)).operation_type
 
     async def execute(self, request: GraphQLRequest, viewer: Viewer) -> GraphQLResponse:
         """The response to a request, as this viewer may see it."""
-        timer = StageTimer(perf_counter())
+        timer, flow = StageTimer(perf_counter()), viewer.flow
+        running = self._operations.get(flow, 0)
+        if running >= self._max_operations and flow is not None:
+            return rejected_response([_too_many_operations(self._max_operations).to_graphql()], None, timer)
+        self._operations[flow] = running + 1
+        self._planning.note(flow)
+        try:
+            return await self._execute(request, viewer, timer)
+        finally:
+            remaining = self._operations[flow] - 1
+            if remaining:
+                self._operations[flow] = remaining
+            else:
+                del self._operations[flow]
+
+    async def _operation(self, request: GraphQLRequest, flow: Flow) -> Operation:
+        """The requested operation; a document that is not cached is checked when it is the turn of the flow."""
+        outcome = self._documents.lookup(request.query) or await self._checked(request.query, flow)
+        if isinstance(outcome, InvalidDocument):
+            raise InvalidDocument(outcome.errors)
+        return outcome.operation(request.operation_name)
+
+    async def _checked(self, text: str, flow: Flow) -> Document | InvalidDocument:
+        documents = self._documents
+
+        def check() -> Document | InvalidDocument:
+            return self._check(text)
+
+        return await self._planning.create(flow, partial(documents.lookup, text), check, partial(documents.store, text))
+
+    def _check(self, text: str) -> Document | InvalidDocument:
+        outcome = self._documents.check(text)
+        if not isinstance(outcome, InvalidDocument):
+            for operation in outcome.operations.values():
+                variable_roles(operation)
+        return outcome
+
+    async def _execute(self, request: GraphQLRequest, viewer: Viewer, timer: StageTimer) -> GraphQLResponse:
         operation: Operation | None = None
         try:
-            operation = self._documents.get(request.query).operation(request.operation_name)
+            operation = await self._operation(request, viewer.flow)
             if operation.operation_type == "subscription":
                 raise BadInput("A subscription has many answers; open it as a stream.", code="STREAM_TRANSPORT")
             self._authorize(operation, request, viewer)
             variables = self._checked_variables(operation, request)
             timer.finish_stage("parse")
             if operation.introspection_only:
-                body = await self._introspection.response_body(operation, variables)
+                body = await self._introspection.response_body(operation, variables, viewer.flow)
                 return completed_response(body, operation, timer)
             context = ExecutionContext(variables, request.time, viewer, self._secret)
             if operation.operation_type == "mutation":
                 return await self._execute_mutation(operation, context, request, timer)
-            query = await self._queries.get_or_compile(operation, variables, viewer, self._compile_query)
+            query = await self._queries.get_or_compile(
+                operation, variables, viewer.binding, self._compile_query, viewer.flow
+            )
             arguments = query.statement.bind(context) if query.statement else []
             timer.finish_stage("plan")
         except InvalidDocument as invalid:
@@ -124,9 +177,14 @@ class Engine:
         assert statement is not None
         return statement.text, statement.bind(ExecutionContext(variables, request.time, viewer, self._secret))
 
-    async def subscription_source(self, request: GraphQLRequest, viewer: Viewer) -> SubscriptionSource:
-        """The source of a subscription's messages; raises InvalidDocument or HubError when it cannot be opened."""
-        operation = self._documents.get(request.query).operation(request.operation_name)
+    async def subscription_source(
+        self, request: GraphQLRequest, viewer: Viewer, *, by_hub: bool = False
+    ) -> SubscriptionSource:
+        """The source of a subscription's messages; raises InvalidDocument or HubError when it cannot be opened.
+
+        `by_hub` says that the hub needs it for its own work, which does not wait for the budget of the viewer's flow."""
+        flow = None if by_hub else viewer.flow
+        operation = await self._operation(request, flow)
         if operation.operation_type != "subscription":
             raise BadInput(
                 f"A {operation.operation_type} has one answer and is no stream; send a subscription.",
@@ -134,7 +192,9 @@ class Engine:
             )
         self._authorize(operation, request, viewer)
         variables = self._checked_variables(operation, request)
-        compiled = await self._subscriptions.get_or_compile(operation, variables, viewer, self._compile_subscription)
+        compiled = await self._subscriptions.get_or_compile(
+            operation, variables, viewer.binding, self._compile_subscription, flow
+        )
         return SubscriptionSource(compiled, ExecutionContext(variables, request.time, viewer, self._secret))
 
     def _authorize(self, operation: Operation, request: GraphQLRequest, viewer: Viewer) -> None:
@@ -156,17 +216,17 @@ class Engine:
         operation.cost(variables)
         return variables
 
-    def _planner(self, operation: Operation, variables: Mapping[str, Any]) -> OperationPlanner:
-        return OperationPlanner(self._schema, variables, operation.fragments, self._limits.page)
+    def _planner(self, operation: Operation, variables: Mapping[str, Any], binding: Binding) -> OperationPlanner:
+        return OperationPlanner(self._schema, variables, operation.fragments, self._limits, binding)
 
     def _compile_query(self, operation: Operation, variables: Mapping[str, Any], binding: Binding) -> CompiledQuery:
-        plan = self._planner(operation, variables).plan_query(operation.node.selection_set, binding)
+        plan = self._planner(operation, variables, binding).plan_query(operation.node.selection_set)
         return compile_query(plan, binding, self._schema.catalog.customer_type)
 
     def _compile_subscription(
         self, operation: Operation, variables: Mapping[str, Any], binding: Binding
     ) -> CompiledSubscription:
-        root = self._planner(operation, variables).plan_subscription(operation.node.selection_set, binding)
+        root = self._planner(operation, variables, binding).plan_subscription(operation.node.selection_set)
         return compile_subscription(root, binding, self._schema.catalog.customer_type)
 
     async def _execute_mutation(
@@ -182,3 +242,8 @@ class Engine:
             return failed_response(error, operation, timer)
         timer.finish_stage("sql")
         return completed_response(body, operation, timer)
+
+
+def _too_many_operations(limit: int) -> LimitExceeded:
+    message = f"This key already has {limit} operations in progress; wait for some of them, then try again."
+    return LimitExceeded(message, code="OPERATION_LIMIT", extensions={"limit": limit})

@@ -12,6 +12,8 @@ from hub.engine.document.documents import InvalidDocument, Operation
 from hub.errors import HubError
 from hub.viewer import Viewer
 
+NOT_EXECUTED = ("UNAVAILABLE", "DISK_FULL")  # codes of errors after which a retry may succeed
+
 
 class GraphQLRequest(NamedTuple):
     """A client's request. `now` is the request time, by default the clock's; `read_only` refuses mutations.
@@ -67,9 +69,9 @@ def completed_response(body: bytes, operation: Operation, timer: StageTimer) -> 
 
 
 def failed_response(error: HubError, operation: Operation, timer: StageTimer) -> GraphQLResponse:
-    """The response of an operation that failed while it was executed; UNAVAILABLE counts as not executed."""
+    """The response of an operation that failed while it was executed; those of NOT_EXECUTED count as not executed."""
     body = orjson.dumps({"data": None, "errors": [error.to_graphql()]})
-    executed = error.code != "UNAVAILABLE"
+    executed = error.code not in NOT_EXECUTED
     return GraphQLResponse(
         body, executed, operation.operation_type, tuple(timer.stages), timer.statements, error.code, operation.name
     )

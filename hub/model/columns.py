@@ -17,6 +17,9 @@ NAMING_CONVENTION = {
 }
 metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
 
+# Returns the only root of the organisation; null where there are several. Rows that SQL inserts without a unit get it.
+DEFAULT_UNIT = "hub_default_unit()"
+
 # Marks, in its `info`, the column that repeats the unit of the row's customer: its table needs a trigger.
 DENORMALIZED_UNIT = "denormalized_unit"
 
@@ -67,10 +70,23 @@ def enum_column(enum_class: type[DescribedEnum], name: str | None = None) -> sa.
 
 
 def foreign_key(
-    name: str, target: str, comment: str, *, nullable: bool = False, ondelete: str | None = None
+    name: str,
+    target: str,
+    comment: str,
+    *,
+    nullable: bool = False,
+    ondelete: str | None = None,
+    server_default: sa.TextClause | None = None,
 ) -> sa.Column[object]:
     """A foreign key of one column to `target`, written `table.column`."""
-    return sa.Column(name, sa.Uuid, sa.ForeignKey(target, ondelete=ondelete), nullable=nullable, comment=comment)
+    return sa.Column(
+        name,
+        sa.Uuid,
+        sa.ForeignKey(target, ondelete=ondelete),
+        nullable=nullable,
+        server_default=server_default,
+        comment=comment,
+    )
 
 
 def system_columns() -> tuple[list[sa.Column[Any]], list[sa.Column[Any]]]:
@@ -92,12 +108,14 @@ def system_columns() -> tuple[list[sa.Column[Any]], list[sa.Column[Any]]]:
 
 
 def search_column(columns: Sequence[str]) -> sa.Column[object]:
-    """`search_text`: the named columns, folded by the database's `hub_fold` (see migrations), under one trigram index."""
-    expression = " || ' ' || ".join(f"coalesce({column}, '')" for column in columns)
+    """`search_text`: the named columns, each folded by the database's `hub_fold` (see migrations), under a trigram index.
+
+    Folded text begins and ends with a space, so that two spaces stand between columns and a whole column can be told."""
+    expression = " || ".join(f"hub_fold(coalesce({column}, ''))" for column in columns)
     return sa.Column(
         "search_text",
         sa.Text,
-        sa.Computed(f"hub_fold({expression})", persisted=True),
+        sa.Computed(expression, persisted=True),
         nullable=False,
         comment="Folded text that `search` looks in; made by the database.",
     )
@@ -111,3 +129,30 @@ def search_index(table: sa.Table) -> sa.Index:
         postgresql_using="gin",
         postgresql_ops={"search_text": "gin_trgm_ops"},
     )
+
+
+def code_text(row: sa.FromClause, columns: Sequence[str]) -> sa.ColumnElement[str]:
+    """The named columns as codes: folded by the database's `hub_code`, without spaces and punctuation, between spaces."""
+    first, *others = (sa.func.hub_code(row.c[column], type_=sa.Text()) for column in columns)
+    expression: sa.ColumnElement[str] = first
+    for other in others:
+        expression = expression.concat(other)
+    return expression
+
+
+def code_index(table: sa.Table, columns: Sequence[str]) -> sa.Index:
+    """The trigram index of codes. It stores what `code_text` computes, so that the rows need not."""
+    return sa.Index(
+        f"ix_{table.name}_codes",
+        code_text(table, columns).label("codes"),
+        postgresql_using="gin",
+        postgresql_ops={"codes": "gin_trgm_ops"},
+    )
+
+
+def sort_expression(column: sa.ColumnElement[Any], null_as: str | None) -> sa.ColumnElement[Any]:
+    """What lists are sorted by: the column, or what stands for its null; the same in the index and in a query."""
+    if null_as is None:
+        return column
+    cast = {sa.DateTime: "::timestamptz", sa.Date: "::date"}.get(type(column.type), "")
+    return sa.func.coalesce(column, sa.literal_column(f"'{null_as}'{cast}"))

@@ -91,8 +91,19 @@ class FieldResolver:
 
 
 @dataclass(frozen=True, slots=True)
+class LookupScope:
+    """The argument without which a lookup is refused where several rows match, if `column` has one of the values."""
+
+    argument: str
+    column: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Lookup:
-    """A root that finds a row through a row of another table: each argument names a column; `normalize` sees them all."""
+    """A root that finds a row through a row of another table: each argument names a column, and whether it is required.
+
+    `normalize` sees them all. A column of a third table describes an argument that only `normalize` reads."""
 
     name: str
     table: sa.Table
@@ -100,7 +111,13 @@ class Lookup:
     arguments: Mapping[str, tuple[sa.Column[Any], bool]]
     normalize: Callable[[Mapping[str, Any]], Mapping[str, Any]]
     prefer: Sequence[tuple[str, AscDesc]]
+    scope: LookupScope | None
     description: str
+
+    @property
+    def compared(self) -> Mapping[str, sa.Column[Any]]:
+        """The columns of the looked-up table, by argument."""
+        return {name: column for name, (column, _) in self.arguments.items() if column.table is self.table}
 
 
 @dataclass(frozen=True, slots=True)

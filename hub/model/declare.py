@@ -21,6 +21,7 @@ from hub.model.declarations import (
 )
 from hub.model.entity import Entity
 from hub.model.moves import allowed_moves
+from hub.model.normal_forms import NormalForm, RowNormalForm, column_normal_form
 from hub.model.scopes import Scope
 from hub.model.writer import EntityWriter, writer_of
 
@@ -41,12 +42,15 @@ class Declaration:
     order: tuple[str, AscDesc]
     filterable: tuple[str, ...] | None
     search: tuple[str, ...]
+    identifies: tuple[str, ...]
+    tree: str | None
     annotations: Mapping[str, Any]
     links: Mapping[str, AnyLink]
     groups: Mapping[str, LinkGroup]
     resolvers: Mapping[str, FieldResolver]
     implements: Mapping[str, str]
     lookups: tuple[Lookup, ...]
+    normal_forms: Mapping[str, NormalForm | RowNormalForm]
     writer: EntityWriter
 
     @property
@@ -101,12 +105,17 @@ def _declaration(entity: type[Entity], customer: type[Entity], inverse: Mapping[
         order=definition.order,
         filterable=tuple(name for name in fields if name not in hidden) if hidden else None,
         search=tuple(options.get("search", ())),
+        identifies=tuple(options.get("identifies", ())),
+        tree=next((link.tree for link in definition.links.values() if link.tree is not None), None),
         annotations=fields,
         links={**dict(_own_links(entity, customer)), **inverse},
         groups=definition.link_groups,
         resolvers=python_fields | allowed_moves(entity),
         implements={TIMELINE.name: options["timeline"]} if "timeline" in options else {},
         lookups=tuple(entity.rules.lookups.values()),
+        normal_forms={
+            name: normal_form for name in fields if (normal_form := column_normal_form(entity, name)) is not None
+        },
         writer=writer_of(entity),
     )
 

@@ -19,7 +19,6 @@ from hub.model.workflows import Workflow
 
 WriteOperation: TypeAlias = Literal["create", "update", "delete"]
 BoundTo: TypeAlias = Literal["unit", "customer"]
-Late: TypeAlias = Literal["refuse", "insert"]
 ALL_OPERATIONS: tuple[WriteOperation, ...] = ("create", "update", "delete")
 
 
@@ -42,14 +41,13 @@ class Superseding:
 
     columns: tuple[str, ...]
     moment: str
-    late: Late
 
 
-def current_by(*columns: str, moment: str, late: Late) -> Superseding:
+def current_by(*columns: str, moment: str) -> Superseding:
     """Rows of a customer supersede each other: per `columns`, the one with the latest `moment` is current.
 
-    A row that is older than the current one is refused, or inserted between its neighbours."""
-    return Superseding(columns, moment, late)
+    A row that is older than the current one is inserted between its neighbours."""
+    return Superseding(columns, moment)
 
 
 class EntityOptions(TypedDict, total=False):
@@ -66,6 +64,7 @@ class EntityOptions(TypedDict, total=False):
     plural: str  # the name of the GraphQL root, when it is irregular
     sortable: Sequence[str]  # system columns that lists may be sorted by
     search: Sequence[str]  # columns that `search` looks in
+    identifies: Sequence[str]  # columns, none of them null, by which a search of customers finds the row's customer
     timeline: str  # the column that places a row in its customer's timeline
     permission: str | Mapping[WriteOperation, str]  # the permission that a write needs; the table's name when left out
     writable_by: Sequence[BoundTo] | Mapping[WriteOperation, Sequence[BoundTo]]  # the bound keys that may write
@@ -200,6 +199,11 @@ class EntityDefinition:
         """Columns that rules or the viewer fill in where a new row has none."""
         fields = [name for name, column in self.columns.items() if column.options.server_filled]
         return [*fields, *(link.column_name for link in self.links.values() if link.server_filled)]
+
+    @cached_property
+    def merged_columns(self) -> frozenset[str]:
+        """The JSON columns that an update merges by top-level key."""
+        return frozenset(name for name, column in self.columns.items() if column.options.merged_by_key)
 
     @cached_property
     def copied_columns(self) -> tuple[tuple[str, tuple[str, ...]], ...]:

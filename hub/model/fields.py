@@ -55,16 +55,19 @@ WITHIN_CUSTOMER: Final = UniqueRange.CUSTOMER
 class FieldWords(TypedDict, total=False):
     """The words of a field beside its description and its default."""
 
-    server_default: Any  # the column's DEFAULT in the database
-    check: Callable[[Any], Any]  # validates a value and returns its canonical form; raises ValueError with the remedy
+    server_default: Any  # the column's DEFAULT in the database, where it is not `default`
+    check: Callable[
+        [Any], Any
+    ]  # returns a value's normal form, for writes and filters; raises ValueError with the remedy
     unique: UniqueRange  # the rows among which a value is unique
     upsert_key: bool  # whether it finds the row of an upsert; a unique field does, unless this says False
     sortable: bool  # whether lists may be sorted by it, which takes an index on (column, id)
-    null_as: str  # what stands for null in that index, if the field is nullable
+    null_as: str  # what stands for null in that index, if the field is nullable: a text, or "infinity" for a time
     by: Sequence[Prefix]  # also an index behind the key of the customer or the unit
     writable: Writable  # who writes it: callers always, callers for new rows only, or commands only
     computed: bool  # whether a rule computes it, for new rows and whenever one of its inputs changes
     server_filled: bool  # whether rules or the database fill it in, so that null means left out
+    merged_by_key: bool  # whether an update merges the JSON object by top-level key, where null removes one
     hidden: bool  # whether it is a column only, and no field of the API
     secret: bool  # hidden, and in no image of a row: refused at the start until the capture of changes can leave it out
     filterable: bool  # whether filters may name it; True when left out
@@ -87,6 +90,7 @@ class FieldOptions:
     writable: Writable = "always"
     computed: bool = False
     server_filled: bool = False
+    merged_by_key: bool = False
     hidden: bool = False
     secret: bool = False
     filterable: bool = True
@@ -94,6 +98,11 @@ class FieldOptions:
     generated: str | None = None  # the SQL expression
     normal_form_of: tuple[str, ...] = ()  # the columns that a normal form is made from
     copied_from: "sa.Column[Any] | None" = None
+
+    @property
+    def column_default(self) -> Any:
+        """The DEFAULT of the column in the database; UNSET for none."""
+        return self.default if self.server_default is UNSET else self.server_default
 
     @property
     def is_upsert_key(self) -> bool:
@@ -131,8 +140,8 @@ def field(description: str, *, default: Now | Unset = ..., **words: Unpack[Field
 def field(description: str, *, default: Any = UNSET, **words: Unpack[FieldWords]) -> Any:
     """Declares a column that is also a field of the GraphQL type.
 
-    `default` is what a new row gets where the caller leaves the field out; an explicit null is refused then. NOW is the
-    time of the request. FieldWords explains the other words."""
+    `default` is what a new row gets where the caller leaves the field out; an explicit null is refused then. It is also the
+    column's DEFAULT, for rows that SQL inserts. NOW is the time of the request. FieldWords explains the other words."""
     return Column(FieldOptions(description=description, default=default, **words))
 
 
@@ -196,12 +205,16 @@ def sql_type(python_type: Any, precision: tuple[int, int] | None, check_name: st
 
 def server_default_sql(value: Any) -> "sa.ColumnElement[Any] | sa.TextClause":
     """The DEFAULT of a column as SQL."""
+    if value is NOW:
+        return sa.func.now()
     if isinstance(value, bool):
         return sa.true() if value else sa.false()
     if isinstance(value, int | Decimal):
         return sa.text(str(value))
     if isinstance(value, Enum):
         return sa.text(f"'{value.value}'")
+    if isinstance(value, str):
+        return sa.text("'" + value.replace("'", "''").replace(":", "\\:") + "'")
     if value in ({}, []):
         return sa.text(f"'{value}'")
     raise TypeError(f"a column's DEFAULT cannot be {value!r}")

@@ -1,6 +1,6 @@
 """Rows that supersede each other: the latest per customer and key is current, the earlier ones stay.
 
-An entity says so with `superseding=current_by("purpose", "channel", moment="given_at", late="insert")`."""
+An entity says so with `superseding=current_by("purpose", "channel", moment="given_at")`."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,6 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from hub.db.pool import Connection
-from hub.errors import BadInput
 from hub.model import statements
 from hub.model.columns import timestamp
 from hub.model.definition import Superseding
@@ -31,8 +30,7 @@ async def insert_current(
 ) -> UUID:
     """Inserts a row that supersedes the current one of its customer and key; returns its key.
 
-    Locks the customer. A row that is older than the current one is refused with BadInput, or inserted as superseded by
-    the next, as the declaration says."""
+    Locks the customer. A row that is older than the current one is inserted as superseded by the next."""
     superseding = entity.definition.options["superseding"]
     owner = statements.referenced_table(entity.c.customer_id)
     assert owner is not None
@@ -49,17 +47,11 @@ async def _supersede(
     moment: datetime = values[superseding.moment]
     key = {f"key_{name}": values[name] for name in superseding.columns}
     arguments = {**key, "customer": values["customer_id"], "moment": moment, "now": now}
-    last: datetime | None = await tx.fetchval(prepared.supersede.text, *prepared.supersede.bind(arguments, viewer))
-    if superseding.late == "insert":
-        next_moment: datetime | None = await tx.fetchval(
-            prepared.next_moment.text, *prepared.next_moment.bind(arguments, viewer)
-        )
-        return next_moment
-    if last is not None and last > moment:
-        name = superseding.moment
-        message = f"{name}: the current row of {last:%Y-%m-%dT%H:%M:%SZ} is later; give a later moment."
-        raise BadInput(message, argument=name)
-    return None
+    await tx.execute(prepared.supersede.text, *prepared.supersede.bind(arguments, viewer))
+    next_moment: datetime | None = await tx.fetchval(
+        prepared.next_moment.text, *prepared.next_moment.bind(arguments, viewer)
+    )
+    return next_moment
 
 
 @cache
@@ -70,10 +62,8 @@ def _statements(table: sa.Table) -> _Statements:
     for name in superseding.columns:
         value = sa.bindparam(f"key_{name}", type_=sa.Text())
         same.append(c[name].is_not_distinct_from(value) if c[name].nullable else c[name] == value)
-    open_rows = c.superseded_at.is_(None)
     # A late row counts from its moment until the next one's, in whatever order the two arrive.
-    between = [moment <= bound, sa.or_(open_rows, c.superseded_at > bound)]
-    affected = between if superseding.late == "insert" else [open_rows]
+    affected = [moment <= bound, sa.or_(c.superseded_at.is_(None), c.superseded_at > bound)]
     supersede = (
         sa.update(table)
         .where(*same, *affected)
@@ -82,7 +72,6 @@ def _statements(table: sa.Table) -> _Statements:
             version=c.version + sa.literal_column("1"),
             updated_at=sa.bindparam("now", type_=timestamp()),
         )
-        .returning(moment)
     )
     next_moment = sa.select(sa.func.min(moment)).where(*same, moment > bound)
     return _Statements(statements.compile_statement(supersede, table), statements.compile_statement(next_moment, table))

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from hub.db.constraint_errors import to_hub_error
 from hub.db.pool import Connection, ContentionError
-from hub.errors import HubError, NotFound
+from hub.errors import BadInput, HubError, NotFound
 from hub.model import statements
 from hub.model.columns import metadata
 from hub.model.entity import Entity
@@ -23,6 +23,15 @@ T = TypeVar("T")
 def not_visible(argument: str) -> NotFound:
     """The error for a key of a row that is absent or hidden; the two are the same answer."""
     return NotFound(f"{argument}: there is no such row, or this key may not see it.", argument=argument)
+
+
+def own_customer(viewer: Viewer, customer_id: UUID | None) -> UUID:
+    """The customer that a command is about: the given one, else that of a key which is bound to one."""
+    key = customer_id or viewer.customer_id
+    if key is None:
+        message = "customer_id: this key is not bound to a customer; name one."
+        raise BadInput(message, code="ARGUMENT_MISSING", argument="customer_id")
+    return key
 
 
 def prefix_error(argument: str, error: HubError) -> HubError:

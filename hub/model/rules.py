@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from hub.db.pool import Connection
 from hub.model import registry
-from hub.model.declarations import AscDesc, Lookup
+from hub.model.declarations import AscDesc, Lookup, LookupScope
 from hub.model.fields import split_optional
 from hub.model.statements import ColumnValues
 from hub.viewer import Viewer
@@ -78,7 +78,7 @@ class Rules:
     authorizers: list[Callable[[Write], None]] = field(default_factory=list)
     resolve_missing: list[Callable[[Connection, Write], Awaitable[ColumnValues]]] = field(default_factory=list)
     reads_other_rows: bool = False  # whether one of resolve_missing does
-    before_insert: list[Callable[[Connection, ColumnValues], Awaitable[None]]] = field(default_factory=list)
+    before_insert: list[Callable[[Connection, Sequence[ColumnValues]], Awaitable[None]]] = field(default_factory=list)
     after_write: list[Callable[[Connection, UUID, datetime], Awaitable[None]]] = field(default_factory=list)
     alternate_keys: dict[str, AlternateKey] = field(default_factory=dict)
     references: dict[str, ReferenceLookup] = field(default_factory=dict)
@@ -159,7 +159,9 @@ def resolves_missing(entity: type[Any], *, reads: bool = True) -> Callable[[Rule
 
 
 def before_insert(entity: type[Any]) -> Callable[[Rule], Rule]:
-    """Registers a rule that sees a complete new row before it is stored, to take a lock for example."""
+    """Registers a rule that sees complete new rows before they are stored, to take locks for example.
+
+    Rows that are nested in one row are seen together."""
 
     def register(rule: Rule) -> Rule:
         entity.rules.before_insert.append(rule)
@@ -193,17 +195,19 @@ def lookup(
     name: str,
     arguments: Mapping[str, tuple[sa.Column[Any], bool]],
     prefer: Sequence[tuple[str, AscDesc]],
+    scope: LookupScope | None = None,
 ) -> Callable[[Rule], Rule]:
     """Registers a root that finds the row that `key` refers to: `customerBy(identifier: …)`.
 
-    Each argument names a column beside `key`, and whether it is required. The rule normalises the arguments; its docstring
-    is the description. Among several rows, the first by `prefer` counts."""
+    Each argument names a column beside `key`, and whether it is required. A column of another table describes an argument
+    that only the rule reads. The rule normalises the arguments; its docstring is the description. Among several rows, the
+    first by `prefer` counts, unless `scope` asks for an argument then."""
     (reference,) = (constraint.column for constraint in key.foreign_keys)
     target = registry.registered(reference.table)
 
     def register(rule: Rule) -> Rule:
         text = " ".join((rule.__doc__ or "").split())
-        target.rules.lookups[name] = Lookup(name, key.table, key.name, arguments, rule, prefer, text)
+        target.rules.lookups[name] = Lookup(name, key.table, key.name, arguments, rule, prefer, scope, text)
         return rule
 
     return register

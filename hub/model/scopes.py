@@ -1,7 +1,8 @@
 """Visibility: the one builder of the predicates that limit a viewer to its rows. A hidden row is as good as absent.
 
-A viewer without binding sees everything, one bound to a unit what belongs to its subtree, one bound to a customer what is
-that customer's. The predicates name four parameters, which hub.engine fills from the viewer, and hold no values."""
+A viewer without binding sees everything but what single keys own, one bound to a unit what belongs to its subtree, one
+bound to a customer what is that customer's. The predicates name five parameters, which hub.engine fills from the viewer,
+and hold no values."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.db import change_log
 from hub.model.columns import metadata
-from hub.viewer import Binding, Viewer
+from hub.viewer import Binding, Role, Viewer
 
 RowPredicate = sa.ColumnElement[bool]
 
@@ -22,6 +23,7 @@ VIEWER_UNIT = sa.bindparam("viewer_unit", type_=sa.Uuid())
 VIEWER_UNITS = sa.bindparam("viewer_units", type_=ARRAY(sa.Uuid()))
 VIEWER_CUSTOMER = sa.bindparam("viewer_customer", type_=sa.Uuid())
 VIEWER_KEY = sa.bindparam("viewer_key", type_=sa.Uuid())
+VIEWER_ADMIN = sa.bindparam("viewer_admin", type_=sa.Boolean())
 
 
 def _in_viewer_units(unit_id: sa.ColumnElement[Any], binding: Binding) -> RowPredicate:
@@ -49,9 +51,18 @@ def _owned_by_viewer_key(row: sa.FromClause) -> RowPredicate:
     return sa.exists().where(api_key.c.id == VIEWER_KEY, api_key.c.public_id == row.c.owner)
 
 
+def _owned_by_viewer_key_or_admin(row: sa.FromClause) -> RowPredicate:
+    """Whether the row's owner is the key that asks, or that key is an admin's."""
+    return sa.or_(VIEWER_ADMIN, _owned_by_viewer_key(row))
+
+
+def _everything(row: sa.FromClause) -> RowPredicate | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """How the rows of a table are cut: the predicate for viewers bound to units and for those bound to a customer.
+    """How the rows of a table are cut: the predicates for viewers bound to units, to a customer, and to nothing.
 
     `customer_column` names the column that holds the row's customer, if there is one: links that keep it need no second check."""
 
@@ -59,11 +70,12 @@ class Scope:
     customer_column: str | None
     for_units: Callable[[sa.FromClause, Binding], RowPredicate | None]
     for_customer: Callable[[sa.FromClause], RowPredicate | None]
+    for_unrestricted: Callable[[sa.FromClause], RowPredicate | None] = _everything
 
     def predicate(self, row: sa.FromClause, binding: Binding) -> RowPredicate | None:
         """The predicate for a viewer of that binding; None where everything is visible."""
         if binding == "unrestricted":
-            return None
+            return self.for_unrestricted(row)
         return self.for_customer(row) if binding == "customer" else self.for_units(row, binding)
 
     def image_predicate(self, row: sa.FromClause, binding: Binding) -> RowPredicate | None:
@@ -104,9 +116,13 @@ unit_owned = Scope(
 )
 any_key = Scope("any_key", customer_column=None, for_units=lambda row, binding: None, for_customer=lambda row: None)
 
-# Rows of unrestricted keys and of the key that created them.
+# Rows of the key that created them; an unrestricted admin sees those of all keys.
 key_owned = Scope(
-    "key_owned", customer_column=None, for_units=lambda row, binding: _owned_by_viewer_key(row), for_customer=_no_rows
+    "key_owned",
+    customer_column=None,
+    for_units=lambda row, binding: _owned_by_viewer_key(row),
+    for_customer=_no_rows,
+    for_unrestricted=_owned_by_viewer_key_or_admin,
 )
 
 _registry: dict[sa.Table, Scope] = {}
@@ -128,4 +144,5 @@ VIEWER_ARGUMENTS: dict[str, Callable[[Viewer], Any]] = {
     "viewer_units": lambda viewer: viewer.unit_ids,
     "viewer_customer": lambda viewer: viewer.customer_id,
     "viewer_key": lambda viewer: viewer.key_id,
+    "viewer_admin": lambda viewer: viewer.role is Role.ADMIN,
 }

@@ -2,7 +2,6 @@
 
 Every one of them holds the viewer's predicate, so that hidden rows are not touched."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +13,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from hub.db.constraint_errors import DENORMALIZED_KEYS
 from hub.db.sql_text import DIALECT, to_sql
-from hub.model import scopes
+from hub.model import exact_json, scopes
 from hub.model.columns import timestamp
 from hub.viewer import Binding, Viewer
 
@@ -37,7 +36,7 @@ class SqlStatement:
     def _argument(self, name: str, values: ColumnValues, viewer: Viewer) -> Any:
         if name in scopes.VIEWER_ARGUMENTS:
             return scopes.VIEWER_ARGUMENTS[name](viewer)
-        return json.dumps(values[name]) if name in self.json and values[name] is not None else values[name]
+        return exact_json.dumps(values[name]) if name in self.json and values[name] is not None else values[name]
 
 
 def compile_statement(statement: sa.ClauseElement, table: sa.Table) -> SqlStatement:
@@ -130,6 +129,15 @@ def delete(table: sa.Table, binding: Binding) -> SqlStatement:
 def select_key(table: sa.Table, name: str, binding: Binding) -> SqlStatement:
     """The key of the row whose column is `row_key`."""
     return compile_statement(sa.select(table.c.id).where(*_key_conditions(table, name, binding)), table)
+
+
+@cache
+def select_equal(table: sa.Table, names: tuple[str, ...], binding: Binding) -> SqlStatement:
+    """The key of a row with these values in these columns; null equals null."""
+    conditions = [table.c[name].is_not_distinct_from(_column_parameter(table.c[name])) for name in names]
+    visibility = scopes.scope_of(table).predicate(table, binding)
+    conditions += [] if visibility is None else [visibility]
+    return compile_statement(sa.select(table.c.id).where(*conditions).limit(sa.literal_column("1")), table)
 
 
 @cache

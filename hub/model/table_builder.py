@@ -8,12 +8,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub.model.columns import (
+    DEFAULT_UNIT,
     DENORMALIZED_UNIT,
     Ltree,
+    code_index,
     foreign_key,
     metadata,
     search_column,
     search_index,
+    sort_expression,
     system_columns,
 )
 from hub.model.definition import EntityDefinition
@@ -88,7 +91,7 @@ def _field_column(definition: EntityDefinition, name: str) -> sa.Column[Any]:
     types = [split_optional(annotation)[0] for annotation in definition.annotations.values()]
     check_name = name if types.count(python_type) > 1 else None  # the enum's name, unless two columns share it
     generated = [] if options.generated is None else [sa.Computed(options.generated, persisted=True)]
-    default = None if options.server_default is UNSET else server_default_sql(options.server_default)
+    default = None if options.column_default is UNSET else server_default_sql(options.column_default)
     return sa.Column(
         name,
         sql_type(python_type, options.precision, check_name),
@@ -111,7 +114,15 @@ def _link_columns(definition: EntityDefinition, link: Link) -> Iterator[sa.schem
     own = link.target is definition.entity
     target = definition.table_name if own else link.target.definition.table_name
     if link.enforced and not _is_composite(definition, link):
-        yield foreign_key(column, f"{target}.id", link.description, nullable=link.optional, ondelete=on_delete)
+        default = sa.text(DEFAULT_UNIT) if link.server_filled and column == "unit_id" else None
+        yield foreign_key(
+            column,
+            f"{target}.id",
+            link.description,
+            nullable=link.optional,
+            ondelete=on_delete,
+            server_default=default,
+        )
     else:
         yield sa.Column(column, sa.Uuid, nullable=link.optional, comment=link.description)
     if _is_composite(definition, link):
@@ -158,8 +169,7 @@ def _ensure_unique(table: sa.Table, *columns: str) -> None:
 def _add_indexes(definition: EntityDefinition, table: sa.Table) -> None:
     for name, null_as in definition.sortable.items():
         column = table.c[name]
-        expression = column if null_as is None else sa.func.coalesce(column, null_as)
-        sa.Index(f"ix_{table.name}_{name}_id", expression, table.c.id)
+        sa.Index(f"ix_{table.name}_{name}_id", sort_expression(column, null_as), table.c.id)
         options = definition.columns[name].options if name in definition.columns else None
         for owner in () if options is None else options.by:
             _add_index(table, [f"{owner}_id", name, "id"])
@@ -175,6 +185,8 @@ def _add_indexes(definition: EntityDefinition, table: sa.Table) -> None:
         _add_current_index(definition, table)
     if "search" in definition.options:
         search_index(table)
+    if "identifies" in definition.options:
+        code_index(table, definition.options["identifies"])
 
 
 def _add_key_indexes(definition: EntityDefinition, table: sa.Table) -> None:

@@ -1,105 +1,161 @@
-"""The forms that values of the trade must have: codes of countries, currencies and languages, addresses, numbers, texts.
+"""Types of values and their normal forms: codes, addresses, numbers, texts. Writes, look-ups and filters use them alike.
 
-Each function returns the value in canonical form, or raises ValueError with the fault and the remedy; the caller adds
-the argument's name. Maintained libraries bring the lists of codes."""
+Each function returns the value in its normal form, or raises ValueError with the fault and the remedy; the caller adds
+the argument's name. A normal form is its own normal form. Maintained libraries bring the lists of codes."""
 
-import json
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import phonenumbers
-import pycountry
 from email_validator import EmailNotValidError, validate_email
 
 from hub.errors import BadInput
+from hub.model import codes, exact_json
+from hub.model.unicode_text import OUTER_BLANKS, multi_line, single_line, visible
 
-MAX_TEXT_LENGTH = 65_536  # characters of a body
-MAX_LINE_LENGTH = 200  # of a name, a title, a subject
-MAX_JSON_BYTES = 16_384  # bytes of free facts
+MAX_JSON_BYTES = 16_384  # bytes of free facts, as compact UTF-8
 AMOUNT_LIMIT = 10**14  # which no amount reaches
-CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 DOTTED_NAME = re.compile(r"[a-z0-9_]{1,40}(\.[a-z0-9_]{1,40}){0,4}")
 SLUG = re.compile(r"[A-Za-z0-9_]{1,63}")
+OTHER_AT_SIGNS = re.compile("[\uff20\ufe6b]")  # full-width and small
+URI_SCHEME = re.compile(r"tel:", re.IGNORECASE)
+INTERNATIONAL_PREFIX = re.compile(r"[\s([]*0[\s()]*0")  # `00`, which most countries dial for +
 
 ValueCheck = Callable[[Any], Any]
 
+__all__ = ["multi_line", "single_line"]  # types of text
 
-def _ascii_or_empty(value: str) -> str:
-    """The stripped text if it is ASCII, else nothing: other letters may have ASCII capitals, as `ß` has SS."""
-    return value.strip() if value.isascii() else ""
+
+def _code(value: str) -> str:
+    """A text that may be a code, or nothing: letters beyond ASCII may have ASCII capitals, or stand for ASCII letters in NFC."""
+    text = visible(value).strip(OUTER_BLANKS)
+    return text if text.isascii() and unicodedata.is_normalized("NFC", value) else ""
 
 
 def country(value: str) -> str:
-    """ISO 3166-1 alpha-2, in capitals."""
-    code = _ascii_or_empty(value).upper()
-    if pycountry.countries.get(alpha_2=code) is None:
+    """ISO 3166-1 alpha-2, in capitals; also XK."""
+    code = codes.country_code(_code(value))
+    if code is None:
         raise ValueError(f"{value[:20]!r} is no ISO 3166-1 country; give two letters like DE")
     return code
 
 
 def currency(value: str) -> str:
-    """ISO 4217, in capitals."""
-    code = _ascii_or_empty(value).upper()
-    if pycountry.currencies.get(alpha_3=code) is None:
+    """ISO 4217, in capitals; also a currency that was withdrawn."""
+    code = codes.currency_code(_code(value))
+    if code is None:
         raise ValueError(f"{value[:20]!r} is no ISO 4217 currency; give three letters like EUR")
     return code
 
 
 def language(value: str) -> str:
-    """ISO 639, two letters or three, in small ones; a region may follow, as in `de-CH`."""
-    code, separator, region = _ascii_or_empty(value).partition("-")
-    code = code.lower()
-    entry = pycountry.languages.get(**({"alpha_2": code} if len(code) == 2 else {"alpha_3": code}))
-    if entry is None:
-        raise ValueError(f"{value[:20]!r} is no ISO 639 language; give two letters like de, or de-CH")
-    return f"{code}-{country(region)}" if separator else code
+    """A BCP 47 tag: `de`, `de-CH`, `zh-Hant-TW`, `es-419`."""
+    tag = codes.language_tag(_code(value))
+    if tag is None:
+        raise ValueError(f"{value[:20]!r} is no BCP 47 language; give one like de, de-CH or zh-Hant")
+    return tag
+
+
+# Types whose values are listed: a value that is not is a mistake, also in a filter.
+CODES: frozenset[ValueCheck] = frozenset({country, currency, language})
+
+
+class EmailPolicy:
+    """The domains that addresses may have beside public ones; the hub sets it from its settings when it starts."""
+
+    test_domains = False
 
 
 def email(value: str) -> str:
     """An address that mail can be sent to, as the standards write it; nobody is asked whether it exists."""
+    text = OTHER_AT_SIGNS.sub("@", visible(value).strip(OUTER_BLANKS))
     try:
-        return str(validate_email(value.strip(), check_deliverability=False, allow_smtputf8=True).normalized)
+        return _standard_email(text, EmailPolicy.test_domains)
     except EmailNotValidError as error:
         raise ValueError(
             f"{value[:60]!r} is no e-mail address ({str(error).rstrip('.')}); give one like ada@example.net"
         ) from None
 
 
+@lru_cache(maxsize=4096)
+def _standard_email(text: str, test_domains: bool) -> str:
+    validated = validate_email(
+        text, check_deliverability=False, allow_smtputf8=True, test_environment=test_domains and _is_in_test(text)
+    )
+    return str(validated.normalized)
+
+
+def _is_in_test(text: str) -> bool:
+    """Whether a domain lies in `.test`. In a test environment, the library lets names without a dot pass too."""
+    return text.lower().endswith(".test")
+
+
 def phone(value: str, region: str | None = None) -> str:
-    """E.164, `+4930123456`; without the country's prefix it is read in `region`."""
-    try:
-        number = phonenumbers.parse(value, region)
-    except phonenumbers.NumberParseException:
-        number = None
-    if number is None or not _is_dialable(number):
+    """E.164, `+4930123456`; a number without its country's prefix is read in `region`."""
+    text = URI_SCHEME.sub("", visible(value).strip(OUTER_BLANKS), count=1)
+    number = _parse_phone(text, region)
+    # The library reads letters as a telephone's keys; in a number that people write down they are remarks.
+    if (number is None or not number.extension) and any(map(str.isalpha, text)):
+        raise ValueError(f"{value[:40]!r} has letters; give a telephone number in digits alone, like +49 30 123456")
+    if number is None:
         raise ValueError(f"{value[:40]!r} is no telephone number; give it with its country, like +49 30 123456")
     if number.extension:
         raise ValueError(f"{value[:40]!r} has an extension, which is not kept; give a number that reaches without one")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
-def _is_dialable(number: phonenumbers.PhoneNumber) -> bool:
-    """Whether a number may reach somebody from anywhere: what is dialled within a town alone, and zeros, do not."""
+def _parse_phone(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
+    number = _dialable(text, region)
+    if number is None and INTERNATIONAL_PREFIX.match(digits := _ascii_digits(text)):
+        number = _dialable(INTERNATIONAL_PREFIX.sub("+", digits, count=1), None)
+    return number
+
+
+@lru_cache(maxsize=4096)
+def _dialable(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
+    """The number, if it may reach somebody from anywhere: those dialled within a town alone, and zeros, do not."""
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return None
     is_possible = phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE
-    return is_possible and number.national_number != 0
+    return number if is_possible and number.national_number != 0 else None
 
 
-def single_line(value: str) -> str:
-    """A text of one line, without what stands around it."""
-    text = value.strip()
-    if not text:
-        raise ValueError("the text is empty; give at least one character")
-    if len(text) > MAX_LINE_LENGTH or CONTROL_CHARACTERS.search(text) or "\n" in text or "\r" in text:
-        raise ValueError(f"give one line of at most {MAX_LINE_LENGTH} characters")
-    return text
+def _ascii_digits(text: str) -> str:
+    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)
 
 
-def multi_line(value: str) -> str:
-    """A text of many lines."""
-    if len(value) > MAX_TEXT_LENGTH or CONTROL_CHARACTERS.search(value):
-        raise ValueError(f"give at most {MAX_TEXT_LENGTH} characters, none of them invisible")
-    return value
+def email_identifier(value: str) -> str:
+    """An e-mail address as it identifies somebody: in small letters."""
+    return unicodedata.normalize("NFC", email(value).lower())
+
+
+def phone_identifier(value: str, region: str | None = None) -> str:
+    """A telephone number as it identifies somebody: its digits, those of its country first."""
+    return phone(value, region).removeprefix("+")
+
+
+def tax_id(value: str) -> str:
+    """A tax number: capitals and digits, without blanks, dashes, dots and slashes."""
+    return _compact(unicodedata.normalize("NFKC", single_line(value)).upper(), "./\\,:;'’·•()[]")
+
+
+def loyalty_id(value: str) -> str:
+    """The number of a card, without blanks and dashes."""
+    return _compact(single_line(value), "")
+
+
+def _compact(text: str, separators: str) -> str:
+    """The text without blanks, dashes and `separators`; raises ValueError if nothing is left."""
+    characters = (c for c in text if c not in separators and unicodedata.category(c) not in ("Zs", "Pd", "Pc"))
+    compact = visible("".join(characters))
+    if not compact:
+        raise ValueError("the text has no letters and digits; give the whole number")
+    return compact
 
 
 def dotted_name(value: str) -> str:
@@ -120,8 +176,8 @@ def json_object_value(value: Any) -> Any:
     """A JSON object of bounded size."""
     if not isinstance(value, dict):
         raise ValueError('free facts are a JSON object; give one like {"floor": 3}')
-    if len(json.dumps(value)) > MAX_JSON_BYTES:
-        raise ValueError(f"free facts take at most {MAX_JSON_BYTES} bytes; give fewer")
+    if exact_json.size_in_bytes(value) > MAX_JSON_BYTES:
+        raise ValueError(f"free facts take at most {MAX_JSON_BYTES} bytes of UTF-8; give fewer")
     return value
 
 
@@ -129,6 +185,13 @@ def non_negative_amount(value: Any) -> Any:
     """A sum of money that is not below nothing, and fits numeric(18,4)."""
     if not 0 <= value < AMOUNT_LIMIT:
         raise ValueError("the amount must not be negative, nor have more than 14 digits before the point")
+    return amount(value)
+
+
+def amount(value: Any) -> Any:
+    """A sum of money that fits numeric(18,4): four decimals in every currency; below zero where money goes back."""
+    if abs(value) >= AMOUNT_LIMIT:
+        raise ValueError("the amount must not have more than 14 digits before the point")
     if value != round(value, 4):
         raise ValueError("amounts have at most four decimals, and are never rounded here; round it yourself")
     return value

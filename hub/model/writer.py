@@ -1,4 +1,4 @@
-"""Writes the rows of an entity, alike for all: create, update, upsert, delete, within what the viewer sees.
+"""Writes the rows of an entity, alike for all: create, update, delete, within what the viewer sees; upserts.py upserts.
 
 What a caller may write follows from the declaration; the rules that a row goes through are the domain's."""
 
@@ -14,19 +14,16 @@ import asyncpg
 
 from hub.db import change_log
 from hub.db.pool import Connection
-from hub.errors import BadInput, NotFound
-from hub.model import statements
+from hub.errors import BadInput
+from hub.model import exact_json, statements
 from hub.model.entity import Entity, declared_entities
 from hub.model.fields import NOW
 from hub.model.rows import (
     insert_row,
     lock_row,
     not_visible,
-    prefix_error,
     prefixing_errors,
     require_reference_visible,
-    require_visible,
-    retry_if_gone,
     update_row,
 )
 from hub.model.rules import AlternateKey, ReferenceLookup, Write, python_value
@@ -65,6 +62,7 @@ class EntityWriter:
         self._server_filled = frozenset(definition.server_filled())
         self._initial = {n: [s.value for s in w.initial()] for n, w in definition.workflow_columns.items()}
         self._overflow_columns = definition.options.get("overflow_columns", ())
+        self.merged_columns = definition.merged_columns
         self._frozen_when = definition.options.get("frozen_when", {})
         self._long_running_delete = definition.options.get("long_running_delete", False)
 
@@ -89,12 +87,26 @@ class EntityWriter:
     @cached_property
     def optional_columns(self) -> frozenset[str]:
         """Columns that a new row gets where the caller leaves them out."""
-        return frozenset({*self._defaults, *self._server_filled, *(r.column for r in self.references.values())})
+        by_customers = self.creatable and "customer" in self.entity.definition.writable_by("create")
+        own_customer = {"customer_id"} if by_customers else set()
+        references = (reference.column for reference in self.references.values())
+        return frozenset({*self._defaults, *self._server_filled, *own_customer, *references})
+
+    @cached_property
+    def columns_with_normal_form(self) -> frozenset[str]:
+        """Columns that have their normal form in another column, which tells two rows apart."""
+        columns = self.entity.definition.columns.values()
+        return frozenset(column.options.normal_form_of[-1] for column in columns if column.options.normal_form_of)
+
+    def is_filled(self, name: str) -> bool:
+        """Whether the hub fills in the column, so that null means left out."""
+        return name in self._server_filled or name in self.references or name == "customer_id"
 
     @cached_property
     def _required_columns(self) -> list[str]:
-        columns = ((name, self.table.c[name]) for name in self.creatable)
-        return [name for name, column in columns if not (column.nullable or column.server_default is not None)]
+        # The writer names a unit in every insert; that column's DEFAULT is for SQL.
+        columns = (self.table.c[name] for name in self.creatable)
+        return [c.name for c in columns if not c.nullable and (c.server_default is None or c.name == "unit_id")]
 
     # -- create ---------------------------------------------------------------------------------------------------------
 
@@ -116,26 +128,41 @@ class EntityWriter:
         return key
 
     async def _insert(self, tx: Connection, viewer: Viewer, values: ColumnValues, now: datetime) -> UUID:
+        row = await self._prepare(tx, viewer, values, now)
+        for rule in self._rules.before_insert:
+            await rule(tx, [row])
+        return await self._store(tx, viewer, row, now)
+
+    async def _prepare(self, tx: Connection, viewer: Viewer, values: ColumnValues, now: datetime) -> dict[str, Any]:
+        """The complete new row, with its nested rows as they were given."""
         for authorize in self._rules.authorizers:
             authorize(Write("create", values, None, viewer, now))
-        resolved = await self._resolve_references(tx, viewer, values) if self.references else values
+        if viewer.customer_id is not None and "customer_id" in self.creatable and values.get("customer_id") is None:
+            values = {**values, "customer_id": viewer.customer_id}
+        resolved = await self.resolve_references(tx, viewer, values) if self.references else values
         ready = self.validated(Write("create", self._with_defaults(resolved, now), None, viewer, now))
         if "unit_id" in self._server_filled and ready.get("unit_id") is None:
             ready["unit_id"] = await _default_unit(tx, viewer)
         for resolve in self._rules.resolve_missing:
             ready |= await resolve(tx, Write("create", ready, None, viewer, now))
-        nested = {name: ready.pop(name) for name in self.nested if name in ready}
         for name in self._required_columns:
             if ready.get(name) is None:
                 raise _missing(name)
-        for rule in self._rules.before_insert:
-            await rule(tx, ready)
-        key = await self._translate_overflow(ready, insert_row(tx, viewer, self.entity, ready, now))
+        return ready
+
+    async def _store(self, tx: Connection, viewer: Viewer, row: dict[str, Any], now: datetime) -> UUID:
+        """Inserts a complete row, then its nested rows."""
+        nested = {name: row.pop(name) for name in self.nested if name in row}
+        key = await self._translate_overflow(row, insert_row(tx, viewer, self.entity, row, now))
         for name, rows in nested.items():
-            part = self.nested[name]
-            for index, row in enumerate(rows or ()):
-                values = {**row, part.parent_column: key}
-                await prefixing_errors(f"{name}[{index}]", part.writer._insert(tx, viewer, values, now))
+            part, prepared = self.nested[name], []
+            for index, values in enumerate(rows or ()):
+                part_row = part.writer._prepare(tx, viewer, {**values, part.parent_column: key}, now)
+                prepared.append(await prefixing_errors(f"{name}[{index}]", part_row))
+            for rule in part.writer._rules.before_insert if prepared else ():
+                await rule(tx, prepared)
+            for index, part_values in enumerate(prepared):
+                await prefixing_errors(f"{name}[{index}]", part.writer._store(tx, viewer, part_values, now))
         return key
 
     def _with_defaults(self, values: ColumnValues, now: datetime) -> dict[str, Any]:
@@ -146,9 +173,20 @@ class EntityWriter:
                 present[name] = now if value is NOW else value
             elif present[name] is None and not self.table.c[name].nullable:  # before any rule sees it
                 raise _missing(name)
-        return present
+        for name in self._required_columns:
+            if name in present and present[name] is None:
+                raise _missing(name)
+        self._refuse_nulls(present)
+        merged = ((name, present.get(name)) for name in self.merged_columns)
+        return present | {name: _without_nulls(value) for name, value in merged if isinstance(value, dict)}
 
-    async def _resolve_references(self, tx: Connection, viewer: Viewer, values: ColumnValues) -> dict[str, Any]:
+    def _refuse_nulls(self, values: ColumnValues) -> None:
+        """Raises BadInput for a null that no column holds, before any rule sees it."""
+        for name, value in values.items():
+            if value is None and name in self.table.c and not self.table.c[name].nullable:
+                raise BadInput(f"{name}: null is not allowed; give a value.", argument=name)
+
+    async def resolve_references(self, tx: Connection, viewer: Viewer, values: ColumnValues) -> dict[str, Any]:
         """The values with the keys of rows that the caller refers to in another way than by id."""
         resolved = dict(values)
         for name, reference in self.references.items():
@@ -193,9 +231,9 @@ class EntityWriter:
         if write.operation == "create" or write.stored is not None:
             for rule in rules.stored_validators:
                 rule(write)
-        return values | self._computed(write)
+        return values | self.computed(write)
 
-    def _computed(self, write: Write) -> dict[str, Any]:
+    def computed(self, write: Write) -> dict[str, Any]:
         """The computed columns that follow from what is written; absent inputs of an update are the stored ones."""
         computed: dict[str, Any] = {}
         for computation in self._rules.computations.values():
@@ -216,7 +254,7 @@ class EntityWriter:
 
     def needs_stored(self, values: ColumnValues) -> bool:
         """Whether a rule of this update needs the stored row."""
-        if self._rules.stored_validators or self._frozen_when:
+        if self._rules.stored_validators or self._frozen_when or not self.merged_columns.isdisjoint(values):
             return True
         inputs = (computation.inputs for computation in self._rules.computations.values())
         return any(any(n in values for n in names) and not all(n in values for n in names) for names in inputs)
@@ -228,9 +266,11 @@ class EntityWriter:
     ) -> UUID:
         """Updates what is given. An edit based on an older version stands if later edits left these columns alone."""
         self.entity.require(viewer, "update")
+        self._refuse_nulls(values)
         stored = await lock_row(tx, viewer, self.entity, key, "id") if self.needs_stored(values) else None
         if stored is not None:
             self._require_not_frozen(stored)
+            values = self._merge(values, stored)
         write = Write("update", values, None if stored is None else dict(stored), viewer, now)
         for authorize in self._rules.authorizers:
             authorize(write)
@@ -243,6 +283,12 @@ class EntityWriter:
         if self._rules.after_write:
             await self._translate_overflow(ready, self._after_write(tx, await self._parent_key(tx, key), now))
         return key
+
+    def _merge(self, values: ColumnValues, stored: asyncpg.Record) -> ColumnValues:
+        """The values with the stored keys of JSON objects that are merged by key."""
+        objects = {name: values[name] for name in self.merged_columns if isinstance(values.get(name), dict)}
+        merged = {name: exact_json.loads(stored[name]) | value for name, value in objects.items()}
+        return {**values, **{name: _without_nulls(value) for name, value in merged.items()}}
 
     def _require_not_frozen(self, stored: asyncpg.Record) -> None:
         """Raises BadInput for a row whose state takes no edits; moves of its workflow may lead out of the state."""
@@ -262,81 +308,6 @@ class EntityWriter:
                 raise
             message = f"{name}: the amount that results has more than 14 digits before the point; give less."
             raise BadInput(message, argument=name) from error
-
-    # -- upsert ---------------------------------------------------------------------------------------------------------
-
-    async def upsert(
-        self, tx: Connection, viewer: Viewer, by: ColumnValues, values: ColumnValues, version: int | None, now: datetime
-    ) -> tuple[UUID, bool]:
-        """Updates the row that is found, or creates it; returns its key and whether it is new."""
-        self.entity.require(viewer, "create")
-        if len(by) != 1 or None in by.values():
-            raise BadInput("by: give exactly one thing to find the row by.", code="UPSERT_AMBIGUOUS", argument="by")
-        ((name, sought),) = by.items()
-        if name == "id":
-            await prefixing_errors("by", require_visible(tx, viewer, self.entity, sought, "id"))
-            return await self._update_existing(tx, viewer, sought, values, version, now), False
-        if name in self.alternate_keys:
-            alternate = self.alternate_keys[name]
-            key = await prefixing_errors(f"by.{name}", alternate.find(tx, viewer, sought))
-            if key is None:
-                key = await self._insert_for_upsert(tx, viewer, values, version, now)
-                await self._attach(name, alternate.attach(tx, viewer, key, sought, now))
-                return key, True
-            return await retry_if_gone(self._update_existing(tx, viewer, key, values, version, now)), False
-        return await self._upsert_by_unique_key(tx, viewer, name, sought, values, version, now)
-
-    async def _upsert_by_unique_key(
-        self,
-        tx: Connection,
-        viewer: Viewer,
-        name: str,
-        by: Any,
-        values: ColumnValues,
-        version: int | None,
-        now: datetime,
-    ) -> tuple[UUID, bool]:
-        try:
-            sought = self.canonical({name: by})[name]
-        except BadInput as error:
-            raise prefix_error("by", error) from None
-        if self.canonical({name: values.get(name, by)})[name] != sought:
-            message = f"{name}: by.{name} says another one; leave it out, or give the same."
-            raise BadInput(message, argument=name)
-        values = {**values, name: sought}
-        await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"{self.table.name}.{name}={sought}")
-        statement = statements.select_key(self.table, name, viewer.binding)
-        key: UUID | None = await tx.fetchval(statement.text, *statement.bind({"row_key": sought}, viewer))
-        if key is None:
-            return await self._insert_for_upsert(tx, viewer, values, version, now), True
-        return await retry_if_gone(self._update_existing(tx, viewer, key, values, version, now)), False
-
-    async def _insert_for_upsert(
-        self, tx: Connection, viewer: Viewer, values: ColumnValues, version: int | None, now: datetime
-    ) -> UUID:
-        """An upsert's new row. An edit that is based on a version was one of a row that is gone, and creates none."""
-        if version is not None:
-            message = "expected_version: the row that had it is gone; leave it out to make a new one."
-            raise NotFound(message, argument="expected_version")
-        return await self.create(tx, viewer, values, now)
-
-    async def _attach(self, name: str, awaitable: Awaitable[None]) -> None:
-        """Ties a new row to what it was sought by, which a row that the viewer does not see may have already."""
-        try:
-            await prefixing_errors(f"by.{name}", awaitable)
-        except BadInput as error:
-            if error.code != "ALREADY_EXISTS":
-                raise
-            # An alternate key need not have the columns of the row that it makes: the error names it as a whole.
-            message = f"by.{name}: another row or a part of this one has it; give another, or leave the part out."
-            raise BadInput(message, code=error.code, argument=f"by.{name}") from error
-
-    async def _update_existing(
-        self, tx: Connection, viewer: Viewer, key: UUID, values: ColumnValues, version: int | None, now: datetime
-    ) -> UUID:
-        """An upsert's update: of the updatable columns, those that are given; nested rows are for new rows only."""
-        updates = {name: value for name, value in values.items() if name in self.updatable}
-        return await self.update(tx, viewer, key, updates, version, now)
 
     # -- delete ---------------------------------------------------------------------------------------------------------
 
@@ -372,6 +343,11 @@ class EntityWriter:
         if parent is not None:
             for rule in self._rules.after_write:
                 await rule(tx, parent, now)
+
+
+def _without_nulls(value: Mapping[str, Any]) -> dict[str, Any]:
+    """An object without the keys that are null, which an update removes."""
+    return {key: member for key, member in value.items() if member is not None}
 
 
 def _missing(column: str) -> BadInput:

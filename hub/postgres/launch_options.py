@@ -12,7 +12,7 @@ from hub.errors import Misconfigured
 from hub.postgres import cluster, pidfile
 from hub.postgres.binaries import Programs, copy_programs, find_programs
 from hub.postgres.data_dir import DataDirectory, socket_dir, unusable, write_private
-from hub.postgres.os_user import PostgresUser, postgres_user
+from hub.postgres.os_user import ACCOUNT, NOBODY, PostgresUser, create_account, postgres_user
 from hub.postgres.pidfile import HOST
 
 PORTS = range(15432, 32768)  # below the ephemeral ports of outgoing connections
@@ -117,6 +117,8 @@ def _prepare_tools(directory: DataDirectory, options: LaunchOptions, lock: int) 
     major = cluster.cluster_version(directory)
     if stale_server(directory) is not None:
         raise unusable(f"{directory.cluster} is served by a Postgres that the hub did not start; stop it")
+    if major is None and postgres_user(directory.root) == PostgresUser("drop", NOBODY, NOBODY) and create_account():
+        options.notice(f"created the system user {ACCOUNT}, which Postgres runs as")
     tools = cluster.Tools(*_reachable_programs(directory, find_programs(major)), lock)
     if major is None:
         options.notice(f"creating a new Postgres {tools.programs.version} cluster in {directory.cluster}")

@@ -2,7 +2,9 @@
 
 import os
 import pwd
+import shutil
 import stat
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +12,8 @@ from pathlib import Path
 from typing import Literal, Self
 
 NOBODY = 65534
+ACCOUNT = "hub-postgres"  # the system user that Postgres runs as under root
+ACCOUNT_TIMEOUT = 10.0  # seconds to create it
 CHANGE_USER_CAPABILITIES = 1 << 0 | 1 << 6 | 1 << 7  # CAP_CHOWN, CAP_SETGID, CAP_SETUID
 CHILD_SCRIPT = Path(__file__).with_name("child.py")
 IdentityStrategy = Literal["stay", "drop", "search", "map"]
@@ -59,7 +63,9 @@ class PostgresUser:
 
 
 def postgres_user(data_dir: Path) -> PostgresUser:
-    """Returns the hub's own user; under root, the owner of the cluster or of its directory, or `nobody` if that is root."""
+    """Returns the hub's own user; under root, the owner of the cluster or of its directory.
+
+    If that is root, it is the system user ACCOUNT, or `nobody` while there is no such user."""
     if os.geteuid() != 0:
         return PostgresUser("stay", os.geteuid(), os.getegid())
     cluster = data_dir / "pg"
@@ -67,7 +73,34 @@ def postgres_user(data_dir: Path) -> PostgresUser:
         state = path.stat() if path.exists() else None
         if state is not None and state.st_uid != 0 and (path is cluster or _has_name(state.st_uid)):
             return PostgresUser("drop", state.st_uid, state.st_gid)
-    return PostgresUser("drop", NOBODY, NOBODY) if _can_change_user() else PostgresUser("map", 0, 0)
+    if not _can_change_user():
+        return PostgresUser("map", 0, 0)
+    try:
+        account = pwd.getpwnam(ACCOUNT)
+    except KeyError:
+        return PostgresUser("drop", NOBODY, NOBODY)
+    return PostgresUser("drop", account.pw_uid, account.pw_gid)
+
+
+def create_account() -> bool:
+    """Creates the system user ACCOUNT, where the system can; other services run as `nobody`, too. Returns whether it did."""
+    program = shutil.which("useradd")
+    if program is None:
+        return False
+    options = (
+        "--system",
+        "--user-group",
+        "--no-create-home",
+        "--home-dir",
+        "/nonexistent",
+        "--shell",
+        "/usr/sbin/nologin",
+    )
+    try:
+        command = [program, *options, ACCOUNT]
+        return subprocess.run(command, capture_output=True, timeout=ACCOUNT_TIMEOUT, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
 
 
 def _has_name(uid: int) -> bool:

@@ -15,7 +15,7 @@ from hub.changefeed import control_messages
 from hub.changefeed.cursors import cursor_forked
 from hub.changefeed.feed import RENDER_BATCH, ChangeFeed, ChangeHeader, may_concern
 from hub.db.change_positions import CursorExpired
-from hub.db.semaphore import FifoSemaphore
+from hub.db.fair_queue import FairQueue, Flow
 from hub.engine.execution.subscriptions import SubscriptionSource
 from hub.errors import HubError, Internal, Unavailable
 from hub.observability import InternalFailure, emit
@@ -33,7 +33,7 @@ class GroupContext(Protocol):
 
     feed: ChangeFeed
     # Held by one catch-up reader at a time, so that live subscribers never wait for all readers.
-    catch_up_lock: FifoSemaphore
+    catch_up_lock: FairQueue
 
     @property
     def last_position(self) -> int:
@@ -42,6 +42,9 @@ class GroupContext(Protocol):
     def remove_group(self, group: "StreamGroup") -> None:
         """Removes a group that has no subscribers left."""
 
+    def on_leave(self, group: "StreamGroup", flow: Flow) -> None:
+        """Called when a subscriber has left the group."""
+
 
 class StreamSubscriber:
     """One change stream and its position."""
@@ -49,6 +52,7 @@ class StreamSubscriber:
     def __init__(self, group: "StreamGroup", source: SubscriptionSource, sink: MessageSink, position: int) -> None:
         self._group = group
         self._source = source
+        self.flow = source.flow
         self.sink = sink
         self.position = position  # every matching change up to here was sent
         self.previous_cursor = group.context.feed.cursor(position)
@@ -175,7 +179,7 @@ class CatchUpReader:
             while self.members:
                 self.members.pop().switch_to_live()
             return
-        async with context.catch_up_lock:
+        async with context.catch_up_lock.turn(self._group.source.flow):
             headers = await context.feed.headers_after(self._position)
         if not headers:  # the database was restored, and no sequencer leads yet
             await asyncio.sleep(RETRY_DELAY)
@@ -246,7 +250,9 @@ class StreamGroup:
         self.live_subscribers.discard(subscriber)
         if subscriber.reader is not None:
             subscriber.reader.remove(subscriber)
-        self._subscribers.discard(subscriber)
+        if subscriber in self._subscribers:
+            self._subscribers.remove(subscriber)
+            self.context.on_leave(self, subscriber.flow)
         if not self._subscribers:
             self.context.remove_group(self)
 

@@ -6,6 +6,7 @@ from time import monotonic
 from typing import Protocol
 
 from hub.changefeed.feed import ChangeFeed, ChangeHeader
+from hub.db.fair_queue import Flow
 from hub.engine.execution.subscriptions import SubscriptionSource
 from hub.errors import HubError, Unavailable
 from hub.subscriptions.change_streams import RETRY_DELAY, error_for_client, response_payload
@@ -24,12 +25,16 @@ class LiveGroupContext(Protocol):
     def remove_group(self, group: "LiveQueryGroup") -> None:
         """Removes a group that has no subscribers left."""
 
+    def on_leave(self, group: "LiveQueryGroup", flow: Flow) -> None:
+        """Called when a subscriber has left the group."""
+
 
 class LiveQuerySubscriber:
     """One subscriber of a live query, with the version of the result that it received last."""
 
-    def __init__(self, group: "LiveQueryGroup", sink: MessageSink) -> None:
+    def __init__(self, group: "LiveQueryGroup", sink: MessageSink, flow: Flow) -> None:
         self._group = group
+        self.flow = flow
         self.sink = sink
         self.last_sent_version = 0  # 0: nothing sent yet
         self._task: asyncio.Task[None] | None = None
@@ -79,16 +84,18 @@ class LiveQueryGroup:
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def subscribe(self, sink: MessageSink) -> LiveQuerySubscriber:
+    def subscribe(self, sink: MessageSink, flow: Flow) -> LiveQuerySubscriber:
         """Adds a subscriber and schedules a run, which sends it the current result."""
-        subscriber = LiveQuerySubscriber(self, sink)
+        subscriber = LiveQuerySubscriber(self, sink, flow)
         self._subscribers.add(subscriber)
         self._refresh()
         return subscriber
 
     def remove(self, subscriber: LiveQuerySubscriber) -> None:
         """Removes a subscriber, and the group itself with the last one."""
-        self._subscribers.discard(subscriber)
+        if subscriber in self._subscribers:
+            self._subscribers.remove(subscriber)
+            self._context.on_leave(self, subscriber.flow)
         if not self._subscribers:
             if self._timer is not None:
                 self._timer.cancel()

@@ -10,15 +10,16 @@ from typing import Protocol
 
 from hub.changefeed.feed import SCAN_BATCH, ChangeFeed
 from hub.db.change_positions import CursorExpired
-from hub.db.semaphore import FifoSemaphore
+from hub.db.fair_queue import FairQueue, Flow
 from hub.engine.document.documents import InvalidDocument
 from hub.engine.execution.subscriptions import SubscriptionSource
 from hub.engine.request import GraphQLRequest, formatted_errors
-from hub.errors import HubError, LimitExceeded
+from hub.errors import HubError
 from hub.observability import ChangesSequenced, Event, InternalFailure, add_handler, emit
 from hub.subscriptions.change_streams import RETRY_DELAY, StreamGroup
 from hub.subscriptions.interfaces import MessageSink, OpenSubscription, SubscriptionRejected
 from hub.subscriptions.live_queries import LiveQueryGroup
+from hub.subscriptions.live_shares import LiveShares
 from hub.subscriptions.routing import SubscriberGroup, SubscriptionIndex
 from hub.viewer import Viewer
 
@@ -30,20 +31,21 @@ KEEPALIVE_INTERVAL = 5.0
 class SubscriptionCompiler(Protocol):
     """The part of the engine that this package uses."""
 
-    async def subscription_source(self, request: GraphQLRequest, viewer: Viewer) -> SubscriptionSource: ...
+    async def subscription_source(
+        self, request: GraphQLRequest, viewer: Viewer, *, by_hub: bool = False
+    ) -> SubscriptionSource: ...
 
 
 class SubscriptionRegistry:
-    """All subscriptions of one process. `max_unselective` limits the groups that run for every change of a table."""
+    """All subscriptions of one process. `live_shares` limits the groups that run for every change of a table."""
 
-    def __init__(self, engine: SubscriptionCompiler, feed: ChangeFeed, max_unselective: int) -> None:
+    def __init__(self, engine: SubscriptionCompiler, feed: ChangeFeed, live_shares: LiveShares) -> None:
         self.feed = feed
         self.last_position = 0
-        self.catch_up_lock = FifoSemaphore(1)
+        self.catch_up_lock = FairQueue(1)
         self._engine = engine
-        self._max_unselective = max_unselective
+        self._live_shares = live_shares
         self._groups: dict[tuple[str, ...], SubscriberGroup] = {}
-        self._unselective: set[tuple[str, ...]] = set()
         self._index = SubscriptionIndex()
         self._wakeup = asyncio.Event()
         self._has_subscribers = asyncio.Event()
@@ -68,7 +70,9 @@ class SubscriptionRegistry:
         group = self._groups.get(source.group_key)
         if not isinstance(group, StreamGroup):
             group = StreamGroup(source, self)
-            self._add_group(group, unselective=source.is_unselective)
+        if source.is_unselective:
+            self._live_shares.join(source.group_key, source.flow)
+        self._add_group(group)
         return group.subscribe(source, sink, self.last_position if position is None else position)
 
     async def _open_live(self, source: SubscriptionSource, sink: MessageSink) -> OpenSubscription:
@@ -76,27 +80,24 @@ class SubscriptionRegistry:
         group = self._groups.get(source.group_key)
         if not isinstance(group, LiveQueryGroup):
             group = LiveQueryGroup(source, self)
-            self._add_group(group, unselective=True)
-        return group.subscribe(sink)
+        self._live_shares.join(source.group_key, source.flow)
+        self._add_group(group)
+        return group.subscribe(sink, source.flow)
 
-    def _add_group(self, group: SubscriberGroup, *, unselective: bool) -> None:
-        """Adds a group; raises LIVE_LIMIT if there are too many groups that run a statement for every change of a table."""
-        if unselective:
-            if len(self._unselective) >= self._max_unselective:
-                message = (
-                    f"The hub already runs {self._max_unselective} different live queries and streams of whole tables;"
-                    " name a customer or ids, or use the document and variables of one that is open."
-                )
-                raise LimitExceeded(message, code="LIVE_LIMIT", extensions={"limit": self._max_unselective})
-            self._unselective.add(group.source.group_key)
-        self._groups[group.source.group_key] = group
-        self._index.add(group)
+    def _add_group(self, group: SubscriberGroup) -> None:
+        """Adds a group unless it was added before."""
+        if group.source.group_key not in self._groups:
+            self._groups[group.source.group_key] = group
+            self._index.add(group)
+
+    def on_leave(self, group: SubscriberGroup, flow: Flow) -> None:
+        """Called when a subscriber has left a group."""
+        self._live_shares.leave(group.source.group_key, flow)
 
     def remove_group(self, group: SubscriberGroup) -> None:
         """Removes an empty group. A repeated call does not remove a newer group with the same key."""
         if self._groups.get(group.source.group_key) is group:
             del self._groups[group.source.group_key]
-            self._unselective.discard(group.source.group_key)
             self._index.remove(group)
         if not self._groups:
             self._has_subscribers.clear()

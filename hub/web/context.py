@@ -18,7 +18,7 @@ from hub.web.persisted_queries import DocumentFinder, PersistedQueries
 class GraphQLExecutor(Protocol):
     """The part of the engine that this package uses."""
 
-    def operation_type(self, request: GraphQLRequest) -> OperationType: ...
+    async def operation_type(self, request: GraphQLRequest, viewer: Viewer) -> OperationType: ...
 
     async def execute(self, request: GraphQLRequest, viewer: Viewer) -> GraphQLResponse: ...
 
@@ -43,9 +43,9 @@ class GatewayContext:
         """Returns the function that finds and registers the persisted queries of a key."""
         return partial(self._persisted_queries.document, credential.key_id)
 
-    def is_subscription(self, request: GraphQLRequest) -> bool:
+    async def is_subscription(self, request: GraphQLRequest, viewer: Viewer) -> bool:
         """Whether the operation is a subscription. False for an invalid document, whose errors `execute` returns."""
         try:
-            return self.engine.operation_type(request) == "subscription"
+            return await self.engine.operation_type(request, viewer) == "subscription"
         except (InvalidDocument, HubError):
             return False

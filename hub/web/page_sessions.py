@@ -77,6 +77,8 @@ def _answering_errors(handler: Callable[[Request], Awaitable[Response]]) -> Call
             response = await handler(request)
         except HubError as error:
             response = _error_response(error)
+        except request_body.ClientDisconnected:
+            response = Response(None, 400)  # nobody receives it
         except Exception as error:
             emit(InternalFailure("", "handling a session of the pages", error))
             response = _error_response(Internal("The hub failed; its log says why."))

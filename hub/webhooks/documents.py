@@ -42,9 +42,17 @@ class WebhookDocuments:
         self._all_tables = frozenset(declaration.table.name for declaration in graph.declarations())
 
     async def subscription_source(
-        self, query: str, variables: dict[str, Any] | None, operation_name: str | None, viewer: Viewer
+        self,
+        query: str,
+        variables: dict[str, Any] | None,
+        operation_name: str | None,
+        viewer: Viewer,
+        *,
+        by_hub: bool = False,
     ) -> SubscriptionSource:
-        """Returns the subscription of a document with the viewer's rights; raises BadInput if a webhook cannot use it."""
+        """Returns the subscription of a document with the viewer's rights; raises BadInput if a webhook cannot use it.
+
+        `by_hub`: the hub needs it to send, and waits for no budget of the key."""
         if len(query) > MAX_DOCUMENT_LENGTH:
             raise BadInput(f"query: give at most {MAX_DOCUMENT_LENGTH} characters.", argument="query")
         if not isinstance(variables, dict | None):
@@ -52,7 +60,8 @@ class WebhookDocuments:
                 "variables: give an object, with a value for each variable of the query.", argument="variables"
             )
         try:
-            source = await self._engine.subscription_source(GraphQLRequest(query, variables, operation_name), viewer)
+            request = GraphQLRequest(query, variables, operation_name)
+            source = await self._engine.subscription_source(request, viewer, by_hub=by_hub)
         except InvalidDocument as error:
             first_error = formatted_errors(error, viewer)[0]
             raise BadInput(

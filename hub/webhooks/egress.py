@@ -129,7 +129,7 @@ class EgressPolicy:
             return EgressTarget(host, port, secure, tuple(str(address) for address in addresses))
         for address in addresses:
             if not (is_public(address) or self._is_allowed(address)):
-                raise EgressDenied(f"{host} has a non-public address; to permit it, add it to HUB_WEBHOOK_ALLOW.")
+                raise _no_public_address(host)
         if not secure:
             raise EgressDenied("http is not encrypted; use https, or add the host to HUB_WEBHOOK_ALLOW.")
         if port != 443 and port < MIN_PORT:
@@ -160,9 +160,14 @@ class EgressPolicy:
         except (OSError, ValueError, UnicodeError):
             addresses = []
         if not addresses:
-            raise EgressDenied(f"{host} has no address; correct the URL or the host's DNS records.")
+            raise _no_public_address(host)
         return addresses
 
     def _is_allowed(self, address: IpAddress) -> bool:
         mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
         return any((mapped or address) in network for network in self._networks)
+
+
+def _no_public_address(host: str) -> EgressDenied:
+    """The same reason for a name without an address and for one with an inside address, so that nobody maps a network."""
+    return EgressDenied(f"{host} has no public address; correct the URL, or add the host to HUB_WEBHOOK_ALLOW.")

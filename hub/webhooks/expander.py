@@ -22,6 +22,7 @@ from hub.domain.webhooks.queue import QueuedDelivery
 from hub.domain.webhooks.webhooks import WEBHOOK_TABLE_NAMES
 from hub.engine.execution.subscriptions import SubscriptionSource
 from hub.errors import HubError, Unavailable
+from hub.model import exact_json
 from hub.observability import ChangesSequenced, Event, InternalFailure, RequestDone, add_handler, emit
 from hub.subscriptions.change_streams import RETRY_DELAY, response_payload
 from hub.webhooks.documents import WebhookDocuments, concerns_webhook
@@ -35,6 +36,7 @@ AFTER_MUTATION = 0.1  # seconds until the scan after a mutation, which may have 
 CHANGES_PER_BATCH = 500  # changes per webhook and batch
 WEBHOOKS_PER_BATCH = 20  # webhooks per batch, so that its transaction stays short
 MAX_QUEUED = 10_000  # queued deliveries per webhook; further changes wait in the log
+MAX_QUEUED_PER_KEY = 50_000  # the same for all webhooks of a key together, in equal parts
 RETENTION_GAP_MESSAGE = "Some changes were not sent: they are no longer kept."
 MAX_BODY_BYTES = 262_144  # a larger body is replaced by the cursors to read it with
 
@@ -54,9 +56,9 @@ class ChangeBatch(NamedTuple):
     retention_gap: bool = False  # the changes before `end_position` are no longer stored
 
 
-def delivery_id(webhook: UUID, position: int, cursor: str) -> UUID:
-    """Returns the deterministic id of a webhook's delivery; the cursor holds the epoch and position. Ids sort by position."""
-    digest = hashlib.sha256(webhook.bytes + cursor.encode()).digest()
+def delivery_id(webhook: UUID, position: int, position_name: str) -> UUID:
+    """Returns the deterministic id of a webhook's delivery; the name holds the epoch and position. Ids sort by position."""
+    digest = hashlib.sha256(webhook.bytes + position_name.encode()).digest()
     uuid_bytes = bytearray((position % 2**48).to_bytes(6) + digest[:10])
     uuid_bytes[6] = uuid_bytes[6] & 0x0F | 0x80  # version 8: custom
     uuid_bytes[8] = uuid_bytes[8] & 0x3F | 0x80
@@ -169,7 +171,9 @@ class WebhookExpander:
         """Advances the webhooks that are furthest behind; returns whether there may be more."""
         now = self._clock()
         async with self._pool.transaction() as tx:
-            rows = await queue.lock_behind(tx, new_changes.end_position, MAX_QUEUED, WEBHOOKS_PER_BATCH)
+            rows = await queue.lock_behind(
+                tx, new_changes.end_position, MAX_QUEUED, MAX_QUEUED_PER_KEY, WEBHOOKS_PER_BATCH
+            )
             rerendered = await self._rerender_resent(tx, now)
             if not rows:
                 self._mark_scanned(new_changes)
@@ -235,7 +239,7 @@ class WebhookExpander:
                 header, cursor = headers[position], self._feed.cursor(position)
                 body = self._body(source, position, message, self._feed.cursor(previous_position))
                 ordering_key = header.customer_id or header.row_id
-                key = delivery_id(row["id"], position, cursor)
+                key = delivery_id(row["id"], position, self._feed.stable_name(position))
                 coalesce_seconds = row["coalesce_seconds"]
                 deliveries.append(
                     QueuedDelivery(
@@ -301,9 +305,9 @@ class WebhookExpander:
         reason = viewer if isinstance(viewer, str) else None
         if reason is None:
             try:
-                variables = orjson.loads(row["variables"])
+                variables = exact_json.loads(row["variables"])
                 source = await self._documents.subscription_source(
-                    row["query"], variables, row["operation_name"], viewer
+                    row["query"], variables, row["operation_name"], viewer, by_hub=True
                 )
             except Unavailable:
                 raise

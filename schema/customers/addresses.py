@@ -17,6 +17,7 @@ class Address(
     permission="contacts",
     writable_by=("unit", "customer"),
     order="city",
+    sortable=("updated_at",),
 ):
     """A postal address of a customer."""
 

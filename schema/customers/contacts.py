@@ -20,7 +20,7 @@ class Contact(
     owned_by=customer_owned("The person's customer.", inverse=("contacts", "People at or of the customer.")),
     writable_by=("unit", "customer"),
     order="name",
-    sortable=("created_at",),
+    sortable=("created_at", "updated_at"),
     search=("name", "title"),
 ):
     """A person at or of a customer."""
@@ -28,7 +28,9 @@ class Contact(
     name: Column[str] = field("Full name of the person.", check=validators.single_line, sortable=True)
     title: Column[str | None] = field("Job title or role.", check=validators.single_line)
     is_primary: Column[bool] = field("The one to ask first.", server_default=False)
-    language: Column[str | None] = field("ISO 639 code of the language to be used.", check=validators.language)
+    language: Column[str | None] = field(
+        "BCP 47 tag of the language to be used: `de`, `zh-Hant`.", check=validators.language
+    )
 
 
 class ContactPoint(
@@ -41,6 +43,8 @@ class ContactPoint(
     permission="contacts",
     writable_by=("unit", "customer"),
     order="created_at",
+    sortable=("updated_at",),
+    identifies=("value",),
 ):
     """A way to reach a contact."""
 

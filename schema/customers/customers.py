@@ -69,7 +69,7 @@ class Customer(
     owned_by=customer_itself,
     writable_by=("unit",),
     order="name",
-    sortable=("created_at",),
+    sortable=("created_at", "updated_at"),
     search=("name",),
     checks={
         "name_is_not_empty": "name <> ''",
@@ -83,7 +83,7 @@ class Customer(
 ):
     """A person or organisation that the business deals with."""
 
-    kind: Column[CustomerKind] = field("A person or an organisation.")
+    kind: Column[CustomerKind] = field("A person or an organisation.", default=CustomerKind.PERSON)
     name: Column[str] = field(
         "Full or company name, as the customer writes it.", check=validators.single_line, sortable=True
     )
@@ -107,10 +107,15 @@ class Customer(
     country: Column[str | None] = field(
         "ISO 3166-1 alpha-2 code of the country.", check=validators.country, sortable=True, null_as=""
     )
-    language: Column[str | None] = field("ISO 639 code of the language to be used.", check=validators.language)
+    language: Column[str | None] = field(
+        "BCP 47 tag of the language to be used: `de`, `zh-Hant`.", check=validators.language
+    )
     currency: Column[str | None] = field("ISO 4217 code of the currency to bill in.", check=validators.currency)
     attributes: Column[Json] = field(
-        "Free facts as a JSON object, filterable by path.", check=validators.json_object_value, server_default={}
+        "Free facts as a JSON object, filterable by path.",
+        check=validators.json_object_value,
+        server_default={},
+        merged_by_key=True,
     )
     timeline = merged(TIMELINE, "Everything that happened, latest first.")
 
@@ -127,12 +132,14 @@ class Identifier(
     permission="customers",
     writable_by=("unit",),
     order="created_at",
+    sortable=("updated_at",),
+    identifies=("value", "normalized"),
     unique=(unique("kind", "normalized", "source", among=GLOBAL),),
 ):
     """An identifier of a customer: an e-mail address, a telephone number, a key in another system."""
 
     kind: Column[IdentifierKind] = field("Type of the identifier.", writable="create")
-    value: Column[str] = field("The identifier as it was received.", writable="create")
+    value: Column[str] = field("The identifier as it was received.", check=validators.single_line, writable="create")
     normalized: Column[str] = normal_form("The identifier in the form that is compared.", source="value", by="kind")
     verified: Column[bool] = field("Proven to be the customer's.", server_default=False)
     source: Column[str] = field("The system that reported it.", check=validators.single_line, writable="create")

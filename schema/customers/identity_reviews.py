@@ -1,13 +1,20 @@
 """Possible duplicates among customers, awaiting a person's decision."""
 
-from hub.model import WITHIN_CUSTOMER, Column, DescribedEnum, Entity, customer_owned, field, to_one, unique
+from hub.model import WITHIN_CUSTOMER, Column, DescribedEnum, Entity, customer_owned, field, resolver, to_one, unique
 from hub.schema.customers.customers import Customer
 
 
 class ReviewStatus(DescribedEnum):
     OPEN = "OPEN", "Nobody has decided yet."
-    SAME = "SAME", "They are one customer."
+    SAME = "SAME", "They are one customer. The decision is stored; it does not merge them yet, so both customers stay."
     NOT_SAME = "NOT_SAME", "They are two customers."
+
+
+EFFECTS = {
+    ReviewStatus.OPEN: "None: the two customers await a decision.",
+    ReviewStatus.SAME: "The decision is stored. The two customers are not merged: the hub cannot merge customers yet.",
+    ReviewStatus.NOT_SAME: "The decision is stored. The two customers stay two.",
+}
 
 
 class IdentityReview(
@@ -21,6 +28,7 @@ class IdentityReview(
     writable_by=("unit",),
     operations=("update",),
     order="created_at",
+    sortable=("updated_at",),
     unique=(unique("customer_id", "other_id", among=WITHIN_CUSTOMER),),
     checks={"other_id_is_another": "customer_id <> other_id"},
 ):
@@ -29,3 +37,8 @@ class IdentityReview(
     other = to_one(Customer, "The customer who may be the same.", on_delete="cascade", index=True, writable="command")
     reason: Column[str] = field("Evidence that they are the same.", writable="command")
     status: Column[ReviewStatus] = field("Whether a person has decided, and how.", server_default=ReviewStatus.OPEN)
+
+    @resolver(status)
+    def effect(self, status: str) -> str:
+        """Effect of the status on the two customers, as text: a decision is stored, and merges nothing yet."""
+        return EFFECTS[ReviewStatus(status)]

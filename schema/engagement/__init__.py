@@ -1,3 +1,1 @@
 """Engagement: everything said and done between the business and its customers."""
-
-MODULES = ("interactions",)

@@ -7,7 +7,14 @@ from hub.schema.organisation.units import OrgUnit
 
 
 class Staff(
-    Entity, prefix="stf", table="staff", plural="staffMembers", owned_by=unit_owned, permission="org", order="name"
+    Entity,
+    prefix="stf",
+    table="staff",
+    plural="staffMembers",
+    owned_by=unit_owned,
+    permission="org",
+    order="name",
+    sortable=("updated_at",),
 ):
     """A person of the organisation who may own customers."""
 

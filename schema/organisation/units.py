@@ -17,6 +17,7 @@ class OrgUnit(
     permission="org",
     operations=("update", "delete"),
     order="name",
+    sortable=("updated_at",),
 ):
     """A unit of the organisation: group, company, branch or outlet."""
 

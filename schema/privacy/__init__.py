@@ -1,3 +1,1 @@
 """Privacy: the consents of customers."""
-
-MODULES = ("consents",)

@@ -20,7 +20,7 @@ class Consent(
     operations=(),
     order="-given_at",
     timeline="given_at",
-    superseding=current_by("purpose", "channel", moment="given_at", late="insert"),
+    superseding=current_by("purpose", "channel", moment="given_at"),
     checks={
         "evidence_is_an_object": "jsonb_typeof(evidence) = 'object'",
         "expires_at_comes_later": "expires_at > given_at",

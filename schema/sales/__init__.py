@@ -1,3 +1,1 @@
 """Sales: products, orders and their items."""
-
-MODULES = ("products", "orders")

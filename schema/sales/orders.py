@@ -39,7 +39,10 @@ class Order(
     owned_by=customer_and_unit("The customer who ordered.", inverse=("orders", "The customer's orders.")),
     writable_by=("unit",),
     order="-placed_at",
+    sortable=("updated_at",),
+    identifies=("number",),
     timeline="placed_at",
+    checks={"freight_below_zero_has_a_reason": "freight >= 0 or reason is not null"},
     overflow_columns=("freight", "net"),
 ):
     """A customer's order: its terms and its progress."""
@@ -49,21 +52,30 @@ class Order(
     placed_at: Column[datetime] = field(
         "Time when the customer ordered.", default=NOW, server_filled=True, sortable=True, writable="create"
     )
-    required_at: Column[datetime | None] = field("Time when the goods are due.")
+    required_at: Column[datetime | None] = field("Time when the goods are due.", sortable=True, null_as="infinity")
     shipped_at: Column[datetime | None] = field(
         "Time when the goods were sent; empty while they wait.", writable="create"
     )
     currency: Column[str] = field("ISO 4217 code of the order's amounts.", check=validators.currency, writable="create")
     net: Column[MoneyAmount] = field(
-        "Sum of the items, after discounts, before freight.",
+        "Sum of the items, after discounts, before freight, to four decimals in every currency; below zero for a refund.",
         server_filled=True,
-        check=validators.non_negative_amount,
+        check=validators.amount,
         writable="create",
     )
     freight: Column[MoneyAmount] = field(
-        "Cost of sending.", server_default=0, server_filled=True, check=validators.non_negative_amount
+        "Cost of sending, to four decimals in every currency; below zero where it is refunded.",
+        server_default=0,
+        server_filled=True,
+        check=validators.amount,
     )
-    total: Column[MoneyAmount] = generated("Net plus freight.", "net + freight", sortable=True)
+    total: Column[MoneyAmount] = generated(
+        "Net plus freight, to four decimals in every currency.", "net + freight", sortable=True
+    )
+    reason: Column[str | None] = field(
+        "Reason of a refund or a return, in one line; a net or a freight below zero needs one.",
+        check=validators.single_line,
+    )
     ship_to: Column[str | None] = field("Name on the parcel.", check=validators.single_line)
     ship_city: Column[str | None] = field("City of the delivery address.", check=validators.single_line)
     ship_country: Column[str | None] = field(
@@ -91,7 +103,11 @@ class OrderItem(
     writable_by=("unit",),
     order="line",
     unique=(unique("order_id", "line", among=WITHIN_CUSTOMER),),
-    checks={"quantity_is_positive": "quantity > 0", "discount_is_a_share": "discount between 0 and 1"},
+    checks={
+        "quantity_below_one_has_a_reason": "quantity > 0 or reason is not null",
+        "unit_price_below_zero_has_a_reason": "unit_price >= 0 or reason is not null",
+        "discount_is_a_share": "discount between 0 and 1",
+    },
     overflow_columns=("unit_price", "quantity", "discount"),
 ):
     """One line of an order."""
@@ -100,10 +116,20 @@ class OrderItem(
     product = to_one(
         Product, "The product that was ordered.", inverse=("items", "The order lines that name the product.")
     )
-    quantity: Column[int] = field("Number of units.")
-    unit_price: Column[MoneyAmount] = field("Agreed price of one unit.", check=validators.non_negative_amount)
+    quantity: Column[int] = field("Number of units; below zero for units that come back.")
+    unit_price: Column[MoneyAmount] = field(
+        "Agreed price of one unit, to four decimals in every currency; below zero for a credit.",
+        check=validators.amount,
+    )
     discount: Column[Decimal] = field("Share taken off, 0 to 1.", server_default=0, precision=(5, 4))
     currency: Column[str] = copied("ISO 4217 code, the order's own.", Order.currency)
     net: Column[MoneyAmount] = generated(
-        "Quantity times price, less the discount.", "unit_price * quantity * (1 - discount)"
+        "Quantity times price, less the discount, to four decimals in every currency.",
+        "unit_price * quantity * (1 - discount)",
+        sortable=True,
+    )
+    reason: Column[str | None] = field(
+        "Reason of a return or a credit, in one line; a quantity below one or a price below zero needs one. "
+        "An item that is created with its order takes the order's.",
+        check=validators.single_line,
     )

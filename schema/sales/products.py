@@ -8,6 +8,7 @@ class Product(
     prefix="prd",
     owned_by=any_key,
     order="name",
+    sortable=("updated_at",),
     search=("name", "category"),
     checks={"unit_price_is_not_negative": "unit_price >= 0"},
 ):
@@ -20,7 +21,9 @@ class Product(
     category: Column[str] = field("Group of the assortment.", check=validators.single_line)
     packaging: Column[str | None] = field("Contents of one unit.", check=validators.single_line)
     unit_price: Column[MoneyAmount] = field(
-        "List price of one unit.", check=validators.non_negative_amount, sortable=True
+        "List price of one unit, to four decimals in every currency.",
+        check=validators.non_negative_amount,
+        sortable=True,
     )
     currency: Column[str] = field("ISO 4217 code of the price's currency.", check=validators.currency)
     discontinued: Column[bool] = field("No longer sold.", server_default=False)

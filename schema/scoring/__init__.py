@@ -1,3 +1,1 @@
 """Scoring: values that models compute for customers."""
-
-MODULES = ("scores",)

@@ -16,14 +16,14 @@ class Score(
     operations=("delete",),
     order="-computed_at",
     timeline="computed_at",
-    superseding=current_by("model", moment="computed_at", late="refuse"),
+    superseding=current_by("model", moment="computed_at"),
     checks={"reasons_are_a_list": "jsonb_typeof(reasons) = 'array'"},
     indexes=(index("model", "value", "id"),),
 ):
     """A value that a model computed for a customer at a moment, with its reasons."""
 
     model: Column[str] = field("Name of the model: `rfm.recency`.", check=validators.dotted_name)
-    value: Column[Decimal] = field("The model's value; its unit is the model's.", precision=(18, 4))
+    value: Column[Decimal] = field("The model's value; its unit is the model's.", precision=(18, 4), sortable=True)
     band: Column[str | None] = field(
         "The value's class within its model, `1` (worst) to `5` (best) for RFM.", check=validators.single_line
     )

@@ -1,3 +1,1 @@
 """Webhooks: subscriptions with a URL, their deliveries and the attempts to send them."""
-
-MODULES = ("webhooks",)

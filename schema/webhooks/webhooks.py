@@ -28,6 +28,7 @@ class Webhook(
     writable_by=("unit",),
     operations=("delete",),
     order="-created_at",
+    sortable=("updated_at",),
     checks={"coalesce_seconds_is_bounded": "coalesce_seconds between 0 and 3600"},
 ):
     """A subscription with a URL: its messages are posted there, signed, until the receiver accepts them."""

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -33,7 +33,7 @@ LoggedImage: TypeAlias = dict[str, Any] | None
 ROUNDS, ROWS = 10, 4
 SEED = os.environ.get("HUB_ORACLE_SEED", "1998")
 UNEDITED_CUSTOMER = "Stray"  # a customer whom no random edit touches
-LONG_AGO = datetime(1999, 1, 1, tzinfo=UTC)
+LONG_AGO = datetime.now(UTC) - timedelta(days=6)  # within the retention, before every edit
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +228,7 @@ class HistoryRules:
 
 CHANGES = "totalCount nodes { operation version before { version } after { version } }"
 VERSIONS = " ".join(f"... on {name} {{ version }}" for name in CATALOG.entities)
-NODE = f"query ($id: ID!, $at: DateTime) {{ node(id: $id, asOf: $at) {{ {VERSIONS} }} }}"
+NODE = f"query ($id: ID!, $at: DateTime!) {{ nodeAsOf(id: $id, at: $at) {{ {VERSIONS} }} }}"
 
 
 def history_document(entity: CatalogEntity, moments: int) -> str:

@@ -62,7 +62,7 @@ def classes_and_aliases() -> dict[str, list[tuple[SourceFile, ast.AST]]]:
     """Where each class and each type alias is defined."""
     places: dict[str, list[tuple[SourceFile, ast.AST]]] = defaultdict(list)
     for source in ours():
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, ast.ClassDef):
                 places[node.name].append((source, node))
             elif isinstance(node, ast.AnnAssign) and "TypeAlias" in ast.unparse(node.annotation):

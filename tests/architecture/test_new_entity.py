@@ -16,7 +16,7 @@ from textwrap import dedent
 from typing import Any
 
 import httpx2
-from conftest import execute_sql, post_query
+from conftest import execute_sql
 
 ROOT = Path(__file__).parents[2]
 NOT_COPIED = shutil.ignore_patterns(".*", "node_modules", "__pycache__", "static", "results", "data", "hub-data")
@@ -98,7 +98,9 @@ class RepositoryCopy:
                 await _ready(client, process)
 
                 async def ask(key: str, query: str, **variables: Any) -> Any:
-                    answer = await post_query(client, query, variables, key)
+                    body = {"query": query, "variables": variables}
+                    headers = {"authorization": f"Bearer {key}"}
+                    answer = (await client.post("/graphql", json=body, headers=headers)).json()
                     assert "errors" not in answer, answer["errors"]
                     return answer["data"]
 

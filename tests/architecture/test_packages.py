@@ -16,14 +16,28 @@ CYCLE_EXCEPTIONS = {("hub.db.migrate", "hub.migrations"): "only to know where th
 ENGINE_PACKAGES: dict[str, tuple[str, ...]] = {
     "cache": (),
     "cursors": (),
+    "planning_turns": (),
     "catalog": (),
     "document": ("cache", "catalog"),
     "graphql_types": ("catalog",),
     "plan": ("catalog", "document", "graphql_types", "cursors"),
     "sql": ("catalog", "plan", "cursors"),
     "request": ("document",),
-    "execution": ("catalog", "document", "graphql_types", "plan", "sql", "request", "cache", "cursors"),
-    "engine": ("catalog", "document", "graphql_types", "plan", "sql", "request", "execution", "cache", "cursors"),
+    "execution": (
+        "catalog",
+        "document",
+        "graphql_types",
+        "plan",
+        "sql",
+        "request",
+        "cache",
+        "cursors",
+        "planning_turns",
+    ),
+    "engine": (
+        *("catalog", "document", "graphql_types", "plan", "sql", "request", "execution", "cache", "cursors"),
+        "planning_turns",
+    ),
 }
 ENGINE_USERS = (
     "hub.engine",

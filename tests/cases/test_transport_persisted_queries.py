@@ -15,7 +15,7 @@ from hub.errors import BadInput
 from hub.web.persisted_queries import IDLE_SECONDS, KEY_BYTES, PersistedQueries
 
 QUERY = 'query Greet { echo(text: "Olá") }'
-NOT_FOUND = {"message": "PersistedQueryNotFound", "extensions": {"code": "PERSISTED_QUERY_NOT_FOUND"}}
+UNKNOWN_HASH = {"message": "PersistedQueryNotFound", "extensions": {"code": "PERSISTED_QUERY_NOT_FOUND"}}
 KEYS = [UUID(int=number) for number in range(1, 6)]
 
 
@@ -39,11 +39,11 @@ async def client(hub: FakeEngineHub) -> AsyncIterator[httpx2.AsyncClient]:
         yield client
 
 
-async def test_d5_a_hash_is_not_found_then_registered_then_answered(client: httpx2.AsyncClient) -> None:
+async def test_d5_a_hash_is_unknown_then_registered_then_answered(client: httpx2.AsyncClient) -> None:
     by_hash = {"operationName": "Greet", "variables": {}, **extensions(QUERY)}
     for accept in ("application/json", "application/graphql-response+json, application/json;q=0.9", "*/*"):
         first = await client.post("/graphql", json=by_hash | {"query": ""}, headers={"accept": accept})
-        assert (first.status_code, first.json()) == (200, {"errors": [NOT_FOUND]})
+        assert (first.status_code, first.json()) == (200, {"errors": [UNKNOWN_HASH]})
     answer = {"data": {"echo": "Olá"}}
     assert (await client.post("/graphql", json=by_hash | {"query": QUERY})).json() == answer
     for body in (by_hash, by_hash | {"query": None}, by_hash | {"query": ""}, by_hash | {"query": QUERY}):
@@ -57,7 +57,7 @@ async def test_d5_a_get_finds_and_registers_too_and_still_reads_only(client: htt
     parameters = {"variables": "{}", "extensions": json.dumps(extensions(query)["extensions"])}
     headers = {"content-type": "application/json", "apollo-require-preflight": "true"}
     first = await client.get("/graphql", params=parameters, headers=headers)
-    assert (first.status_code, first.json()) == (200, {"errors": [NOT_FOUND]})
+    assert (first.status_code, first.json()) == (200, {"errors": [UNKNOWN_HASH]})
     for more in ({"query": query}, {}):
         answer = await client.get("/graphql", params=parameters | more, headers=headers)
         assert answer.json() == {"data": {"echo": "by GET"}}
@@ -72,7 +72,7 @@ async def test_d5_a_socket_and_an_event_stream_share_the_documents(
     query = "subscription { ticks(count: 1) }"
     async with open_websocket(hub) as socket:
         await socket.send(type="subscribe", id="a", payload={"query": "", **extensions(query)})
-        assert await socket.receive() == {"id": "a", "type": "error", "payload": [NOT_FOUND]}
+        assert await socket.receive() == {"id": "a", "type": "error", "payload": [UNKNOWN_HASH]}
         for payload in ({"query": query, **extensions(query)}, {"query": "", **extensions(query, miss=True)}):
             await socket.send(type="subscribe", id="a", payload=payload)
             assert await socket.receive() == next_of("a", {"data": {"ticks": 1}})
@@ -81,7 +81,7 @@ async def test_d5_a_socket_and_an_event_stream_share_the_documents(
     events = await client.post("/graphql", json=extensions(query), headers=headers)
     assert 'data: {"data":{"ticks":1}}' in events.text
     unknown = await client.post("/graphql", json=extensions("{ absent }"), headers=headers)
-    assert (unknown.status_code, unknown.json()) == (200, {"errors": [NOT_FOUND]})
+    assert (unknown.status_code, unknown.json()) == (200, {"errors": [UNKNOWN_HASH]})
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ async def test_d5_a_key_finds_its_own_documents_only(hub: FakeEngineHub, client:
     await client.post("/graphql", json={"query": query, **extensions(query)})
     hub.stored_keys["00000008"] = stored_key("00000008")
     headers = {"authorization": f"Bearer {key_text('00000008')}"}
-    assert (await client.post("/graphql", json=extensions(query), headers=headers)).json() == {"errors": [NOT_FOUND]}
+    assert (await client.post("/graphql", json=extensions(query), headers=headers)).json() == {"errors": [UNKNOWN_HASH]}
 
 
 async def test_d5_a_hub_without_storage_says_not_supported() -> None:

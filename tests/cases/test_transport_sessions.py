@@ -1,9 +1,12 @@
 """The one-time link that opens the pages, and its session: nobody else gets a key, and what is used up opens nothing."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -11,8 +14,10 @@ import httpx2
 import pytest
 from conftest import CreateDatabase, create_api_key
 from fake_engine_hub import serve_app
+from pydantic import SecretStr
 from websocket_client import open_websocket
 
+from hub import launch, observability
 from hub.app import lifespan
 from hub.domain.access import api_keys, login_links
 from hub.errors import BadInput
@@ -86,6 +91,43 @@ async def test_s1_no_page_hands_out_a_key_and_a_link_works_once(hub: LinkedHub) 
     assert session["key"] != hub.key
     assert await hub.query(session["key"]) == (200, {"data": {"__typename": "Query"}})
     assert code(await hub.client.post(SESSION, json={"link": token})) == (403, "LINK_INVALID")
+
+
+async def test_x1_the_admin_key_is_printed_once_and_a_new_link_at_every_start(
+    database_dsn: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "serve_processes", lambda *_: None)
+    monkeypatch.setattr(launch, "logging_events", lambda *_: nullcontext())
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    settings = Settings(database_url=SecretStr(database_dsn), data_dir=tmp_path, port=0)
+    printed = []
+    for _ in range(2):
+        await asyncio.to_thread(launch.up, settings)
+        printed.append(capfd.readouterr())
+    first, second = (output.out.splitlines() for output in printed)
+    key = (tmp_path / "key").read_text().strip()
+    assert [line.partition("  ")[0] for line in first] == ["key", "Login", "GraphiQL", "Live"]
+    assert first[0] == f"key  {key}"
+    assert [line.partition("  ")[0] for line in second] == ["Login", "GraphiQL", "Live"]
+    assert first[1].partition("#link=")[2] != second[0].partition("#link=")[2]
+    assert [key in output for output in (printed[1].out, printed[0].err, printed[1].err)] == [False] * 3
+
+
+async def test_x1_logs_hold_no_key_and_no_link(hub: LinkedHub) -> None:
+    events: list[observability.Event] = []
+    remove_handler = observability.add_handler(events.append)
+    try:
+        token = await hub.link()
+        key = await hub.session_key(token)
+        await hub.client.post(SESSION, json={"link": token})
+        await hub.query(key)
+        await hub.query(key[:-1])
+        async with open_websocket(hub.port, init=False) as socket:
+            await socket.init({"authToken": key})
+    finally:
+        remove_handler()
+    assert len([event for event in events if isinstance(event, observability.RequestDone)]) >= 2
+    assert [secret in repr(events) for secret in (token, key, key[21:], hub.key)] == [False] * 4
 
 
 async def test_s1_concurrent_uses_of_a_link_start_one_session(hub: LinkedHub) -> None:

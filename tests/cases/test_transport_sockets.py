@@ -166,7 +166,7 @@ async def test_d9_a_message_that_is_too_large_is_an_error_of_its_id(
     start = f'{{"id":"big","type":"subscribe","payload":{{{QUERY},"variables":{{"t":"'
     text = (start + "x" * (size - len(start) - 4) + '"}}}').encode()
     step = -(-size // fragments)
-    parts = [text[at : at + step] for at in range(0, size, step)]
+    parts = [text[offset : offset + step] for offset in range(0, size, step)]
     frames = [
         encode_frame(part, CONTINUED if number else 1, fin=number == len(parts) - 1)
         for number, part in enumerate(parts)

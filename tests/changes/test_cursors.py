@@ -29,9 +29,9 @@ FEED_STATE = FeedState(epoch=9, last_position=20, least_position=5, epoch_ends={
 
 
 @pytest.mark.parametrize(("epoch", "position"), [(1, 0), (2**48 - 1, 2**63 - 1)])
-def test_a_cursor_holds_its_epoch_and_position_in_40_letters(epoch: int, position: int) -> None:
+def test_a_cursor_holds_its_epoch_and_position_in_43_letters(epoch: int, position: int) -> None:
     text = CURSORS.encode(epoch, position)
-    assert (len(text), CURSORS.decode(text, "after")) == (40, (epoch, position))
+    assert (len(text), CURSORS.decode(text, "after")) == (43, (epoch, position))
 
 
 def list_cursor() -> str:

@@ -135,135 +135,135 @@ WHERE (EXISTS (SELECT *
 FROM customers AS v$customer 
 WHERE v$customer.id = t$49.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
 FROM change_log AS g$log 
-WHERE g$log.row_id = t$49.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[]))))))) AS t$50) WHEN (t$10.type = 'rvw'::text) THEN (SELECT row_to_json(t$56) AS row_to_json_9 
-FROM (SELECT 'IdentityReview'::text AS __typename, 'rvw_' || replace(CAST(t$52.id AS TEXT), '-', '') AS id, 'IdentityReview'::text AS "$type" 
-FROM jsonb_populate_record(null::identity_reviews, coalesce(t$14.then$, (SELECT to_jsonb(t$51) AS to_jsonb_8 
-FROM identity_reviews AS t$51 
+WHERE g$log.row_id = t$49.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[]))))))) AS t$50) WHEN (t$10.type = 'unt'::text) THEN (SELECT row_to_json(t$56) AS row_to_json_9 
+FROM (SELECT 'OrgUnit'::text AS __typename, 'unt_' || replace(CAST(t$52.id AS TEXT), '-', '') AS id, 'OrgUnit'::text AS "$type" 
+FROM jsonb_populate_record(null::org_units, coalesce(t$14.then$, (SELECT to_jsonb(t$51) AS to_jsonb_8 
+FROM org_units AS t$51 
 WHERE t$51.id = t$10.key))) AS t$52 
-WHERE t$52.id = t$10.key AND t$52.created_at <= $4::TIMESTAMP WITH TIME ZONE AND ((EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$52.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
-FROM change_log AS g$log 
-WHERE g$log.row_id = t$52.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[])))) AND ((EXISTS (SELECT 1 
-FROM identity_reviews AS t$53 
-WHERE t$53.id = t$10.key AND (EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$53.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))))) OR NOT (EXISTS (SELECT 1 
-FROM identity_reviews AS t$54 
+WHERE t$52.id = t$10.key AND t$52.created_at <= $4::TIMESTAMP WITH TIME ZONE AND t$52.id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
+FROM org_units AS t$53 
+WHERE t$53.id = t$10.key AND t$53.id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
+FROM org_units AS t$54 
 WHERE t$54.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::identity_reviews, t$14.last$) AS t$55 
-WHERE (EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$55.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
-FROM change_log AS g$log 
-WHERE g$log.row_id = t$55.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[]))))))) AS t$56) WHEN (t$10.type = 'unt'::text) THEN (SELECT row_to_json(t$62) AS row_to_json_10 
-FROM (SELECT 'OrgUnit'::text AS __typename, 'unt_' || replace(CAST(t$58.id AS TEXT), '-', '') AS id, 'OrgUnit'::text AS "$type" 
-FROM jsonb_populate_record(null::org_units, coalesce(t$14.then$, (SELECT to_jsonb(t$57) AS to_jsonb_9 
-FROM org_units AS t$57 
+FROM jsonb_populate_record(null::org_units, t$14.last$) AS t$55 
+WHERE t$55.id = ANY ($3::UUID[]))))) AS t$56) WHEN (t$10.type = 'stf'::text) THEN (SELECT row_to_json(t$62) AS row_to_json_10 
+FROM (SELECT 'Staff'::text AS __typename, 'stf_' || replace(CAST(t$58.id AS TEXT), '-', '') AS id, 'Staff'::text AS "$type" 
+FROM jsonb_populate_record(null::staff, coalesce(t$14.then$, (SELECT to_jsonb(t$57) AS to_jsonb_9 
+FROM staff AS t$57 
 WHERE t$57.id = t$10.key))) AS t$58 
-WHERE t$58.id = t$10.key AND t$58.created_at <= $4::TIMESTAMP WITH TIME ZONE AND t$58.id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
-FROM org_units AS t$59 
-WHERE t$59.id = t$10.key AND t$59.id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
-FROM org_units AS t$60 
+WHERE t$58.id = t$10.key AND t$58.created_at <= $4::TIMESTAMP WITH TIME ZONE AND t$58.unit_id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
+FROM staff AS t$59 
+WHERE t$59.id = t$10.key AND t$59.unit_id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
+FROM staff AS t$60 
 WHERE t$60.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::org_units, t$14.last$) AS t$61 
-WHERE t$61.id = ANY ($3::UUID[]))))) AS t$62) WHEN (t$10.type = 'stf'::text) THEN (SELECT row_to_json(t$68) AS row_to_json_11 
-FROM (SELECT 'Staff'::text AS __typename, 'stf_' || replace(CAST(t$64.id AS TEXT), '-', '') AS id, 'Staff'::text AS "$type" 
-FROM jsonb_populate_record(null::staff, coalesce(t$14.then$, (SELECT to_jsonb(t$63) AS to_jsonb_10 
-FROM staff AS t$63 
+FROM jsonb_populate_record(null::staff, t$14.last$) AS t$61 
+WHERE t$61.unit_id = ANY ($3::UUID[]))))) AS t$62) WHEN (t$10.type = 'prd'::text) THEN (SELECT row_to_json(t$65) AS row_to_json_11 
+FROM (SELECT 'Product'::text AS __typename, 'prd_' || replace(CAST(t$64.id AS TEXT), '-', '') AS id, 'Product'::text AS "$type" 
+FROM jsonb_populate_record(null::products, coalesce(t$14.then$, (SELECT to_jsonb(t$63) AS to_jsonb_10 
+FROM products AS t$63 
 WHERE t$63.id = t$10.key))) AS t$64 
-WHERE t$64.id = t$10.key AND t$64.created_at <= $4::TIMESTAMP WITH TIME ZONE AND t$64.unit_id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
-FROM staff AS t$65 
-WHERE t$65.id = t$10.key AND t$65.unit_id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
-FROM staff AS t$66 
-WHERE t$66.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::staff, t$14.last$) AS t$67 
-WHERE t$67.unit_id = ANY ($3::UUID[]))))) AS t$68) WHEN (t$10.type = 'prd'::text) THEN (SELECT row_to_json(t$71) AS row_to_json_12 
-FROM (SELECT 'Product'::text AS __typename, 'prd_' || replace(CAST(t$70.id AS TEXT), '-', '') AS id, 'Product'::text AS "$type" 
-FROM jsonb_populate_record(null::products, coalesce(t$14.then$, (SELECT to_jsonb(t$69) AS to_jsonb_11 
-FROM products AS t$69 
-WHERE t$69.id = t$10.key))) AS t$70 
-WHERE t$70.id = t$10.key AND t$70.created_at <= $4::TIMESTAMP WITH TIME ZONE) AS t$71) WHEN (t$10.type = 'ord'::text) THEN (SELECT row_to_json(t$77) AS row_to_json_13 
-FROM (SELECT 'Order'::text AS __typename, 'ord_' || replace(CAST(t$73.id AS TEXT), '-', '') AS id, t$73.number AS number, CAST(t$73.net AS TEXT) AS net, 'Order'::text AS "$type" 
-FROM jsonb_populate_record(null::orders, coalesce(t$14.then$, (SELECT to_jsonb(t$72) AS to_jsonb_12 
-FROM orders AS t$72 
+WHERE t$64.id = t$10.key AND t$64.created_at <= $4::TIMESTAMP WITH TIME ZONE) AS t$65) WHEN (t$10.type = 'ord'::text) THEN (SELECT row_to_json(t$71) AS row_to_json_12 
+FROM (SELECT 'Order'::text AS __typename, 'ord_' || replace(CAST(t$67.id AS TEXT), '-', '') AS id, t$67.number AS number, CAST(t$67.net AS TEXT) AS net, 'Order'::text AS "$type" 
+FROM jsonb_populate_record(null::orders, coalesce(t$14.then$, (SELECT to_jsonb(t$66) AS to_jsonb_11 
+FROM orders AS t$66 
+WHERE t$66.id = t$10.key))) AS t$67 
+WHERE t$67.id = t$10.key AND t$67.created_at <= $4::TIMESTAMP WITH TIME ZONE AND t$67.unit_id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
+FROM orders AS t$68 
+WHERE t$68.id = t$10.key AND t$68.unit_id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
+FROM orders AS t$69 
+WHERE t$69.id = t$10.key)) AND (EXISTS (SELECT 1 
+FROM jsonb_populate_record(null::orders, t$14.last$) AS t$70 
+WHERE t$70.unit_id = ANY ($3::UUID[]))))) AS t$71) WHEN (t$10.type = 'itm'::text) THEN (SELECT row_to_json(t$77) AS row_to_json_13 
+FROM (SELECT 'OrderItem'::text AS __typename, 'itm_' || replace(CAST(t$73.id AS TEXT), '-', '') AS id, 'OrderItem'::text AS "$type" 
+FROM jsonb_populate_record(null::order_items, coalesce(t$14.then$, (SELECT to_jsonb(t$72) AS to_jsonb_12 
+FROM order_items AS t$72 
 WHERE t$72.id = t$10.key))) AS t$73 
-WHERE t$73.id = t$10.key AND t$73.created_at <= $4::TIMESTAMP WITH TIME ZONE AND t$73.unit_id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
-FROM orders AS t$74 
-WHERE t$74.id = t$10.key AND t$74.unit_id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
-FROM orders AS t$75 
-WHERE t$75.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::orders, t$14.last$) AS t$76 
-WHERE t$76.unit_id = ANY ($3::UUID[]))))) AS t$77) WHEN (t$10.type = 'itm'::text) THEN (SELECT row_to_json(t$83) AS row_to_json_14 
-FROM (SELECT 'OrderItem'::text AS __typename, 'itm_' || replace(CAST(t$79.id AS TEXT), '-', '') AS id, 'OrderItem'::text AS "$type" 
-FROM jsonb_populate_record(null::order_items, coalesce(t$14.then$, (SELECT to_jsonb(t$78) AS to_jsonb_13 
-FROM order_items AS t$78 
-WHERE t$78.id = t$10.key))) AS t$79 
-WHERE t$79.id = t$10.key AND t$79.created_at <= $4::TIMESTAMP WITH TIME ZONE AND ((EXISTS (SELECT * 
+WHERE t$73.id = t$10.key AND t$73.created_at <= $4::TIMESTAMP WITH TIME ZONE AND ((EXISTS (SELECT * 
 FROM customers AS v$customer 
-WHERE v$customer.id = t$79.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
+WHERE v$customer.id = t$73.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
 FROM change_log AS g$log 
-WHERE g$log.row_id = t$79.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[])))) AND ((EXISTS (SELECT 1 
-FROM order_items AS t$80 
-WHERE t$80.id = t$10.key AND (EXISTS (SELECT * 
+WHERE g$log.row_id = t$73.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[])))) AND ((EXISTS (SELECT 1 
+FROM order_items AS t$74 
+WHERE t$74.id = t$10.key AND (EXISTS (SELECT * 
 FROM customers AS v$customer 
-WHERE v$customer.id = t$80.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))))) OR NOT (EXISTS (SELECT 1 
-FROM order_items AS t$81 
-WHERE t$81.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::order_items, t$14.last$) AS t$82 
+WHERE v$customer.id = t$74.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))))) OR NOT (EXISTS (SELECT 1 
+FROM order_items AS t$75 
+WHERE t$75.id = t$10.key)) AND (EXISTS (SELECT 1 
+FROM jsonb_populate_record(null::order_items, t$14.last$) AS t$76 
 WHERE (EXISTS (SELECT * 
 FROM customers AS v$customer 
-WHERE v$customer.id = t$82.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
+WHERE v$customer.id = t$76.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
 FROM change_log AS g$log 
-WHERE g$log.row_id = t$82.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[]))))))) AS t$83) WHEN (t$10.type = 'int'::text) THEN (SELECT row_to_json(t$89) AS row_to_json_15 
-FROM (SELECT 'Interaction'::text AS __typename, 'int_' || replace(CAST(t$85.id AS TEXT), '-', '') AS id, null AS excerpt, t$85.body AS "$body", 'Interaction'::text AS "$type" 
-FROM jsonb_populate_record(null::interactions, coalesce(t$14.then$, (SELECT to_jsonb(t$84) AS to_jsonb_14 
-FROM interactions AS t$84 
+WHERE g$log.row_id = t$76.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[]))))))) AS t$77) WHEN (t$10.type = 'int'::text) THEN (SELECT row_to_json(t$83) AS row_to_json_14 
+FROM (SELECT 'Interaction'::text AS __typename, 'int_' || replace(CAST(t$79.id AS TEXT), '-', '') AS id, null AS excerpt, t$79.body AS "$body", 'Interaction'::text AS "$type" 
+FROM jsonb_populate_record(null::interactions, coalesce(t$14.then$, (SELECT to_jsonb(t$78) AS to_jsonb_13 
+FROM interactions AS t$78 
+WHERE t$78.id = t$10.key))) AS t$79 
+WHERE t$79.id = t$10.key AND t$79.created_at <= $4::TIMESTAMP WITH TIME ZONE AND t$79.unit_id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
+FROM interactions AS t$80 
+WHERE t$80.id = t$10.key AND t$80.unit_id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
+FROM interactions AS t$81 
+WHERE t$81.id = t$10.key)) AND (EXISTS (SELECT 1 
+FROM jsonb_populate_record(null::interactions, t$14.last$) AS t$82 
+WHERE t$82.unit_id = ANY ($3::UUID[]))))) AS t$83) WHEN (t$10.type = 'sco'::text) THEN (SELECT row_to_json(t$89) AS row_to_json_15 
+FROM (SELECT 'Score'::text AS __typename, 'sco_' || replace(CAST(t$85.id AS TEXT), '-', '') AS id, 'Score'::text AS "$type" 
+FROM jsonb_populate_record(null::scores, coalesce(t$14.then$, (SELECT to_jsonb(t$84) AS to_jsonb_14 
+FROM scores AS t$84 
 WHERE t$84.id = t$10.key))) AS t$85 
-WHERE t$85.id = t$10.key AND t$85.created_at <= $4::TIMESTAMP WITH TIME ZONE AND t$85.unit_id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
-FROM interactions AS t$86 
-WHERE t$86.id = t$10.key AND t$86.unit_id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
-FROM interactions AS t$87 
+WHERE t$85.id = t$10.key AND t$85.created_at <= $4::TIMESTAMP WITH TIME ZONE AND ((EXISTS (SELECT * 
+FROM customers AS v$customer 
+WHERE v$customer.id = t$85.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
+FROM change_log AS g$log 
+WHERE g$log.row_id = t$85.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[])))) AND ((EXISTS (SELECT 1 
+FROM scores AS t$86 
+WHERE t$86.id = t$10.key AND (EXISTS (SELECT * 
+FROM customers AS v$customer 
+WHERE v$customer.id = t$86.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))))) OR NOT (EXISTS (SELECT 1 
+FROM scores AS t$87 
 WHERE t$87.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::interactions, t$14.last$) AS t$88 
-WHERE t$88.unit_id = ANY ($3::UUID[]))))) AS t$89) WHEN (t$10.type = 'sco'::text) THEN (SELECT row_to_json(t$95) AS row_to_json_16 
-FROM (SELECT 'Score'::text AS __typename, 'sco_' || replace(CAST(t$91.id AS TEXT), '-', '') AS id, 'Score'::text AS "$type" 
-FROM jsonb_populate_record(null::scores, coalesce(t$14.then$, (SELECT to_jsonb(t$90) AS to_jsonb_15 
-FROM scores AS t$90 
+FROM jsonb_populate_record(null::scores, t$14.last$) AS t$88 
+WHERE (EXISTS (SELECT * 
+FROM customers AS v$customer 
+WHERE v$customer.id = t$88.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
+FROM change_log AS g$log 
+WHERE g$log.row_id = t$88.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[]))))))) AS t$89) WHEN (t$10.type = 'cns'::text) THEN (SELECT row_to_json(t$95) AS row_to_json_16 
+FROM (SELECT 'Consent'::text AS __typename, 'cns_' || replace(CAST(t$91.id AS TEXT), '-', '') AS id, 'Consent'::text AS "$type" 
+FROM jsonb_populate_record(null::consents, coalesce(t$14.then$, (SELECT to_jsonb(t$90) AS to_jsonb_15 
+FROM consents AS t$90 
 WHERE t$90.id = t$10.key))) AS t$91 
 WHERE t$91.id = t$10.key AND t$91.created_at <= $4::TIMESTAMP WITH TIME ZONE AND ((EXISTS (SELECT * 
 FROM customers AS v$customer 
 WHERE v$customer.id = t$91.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
 FROM change_log AS g$log 
 WHERE g$log.row_id = t$91.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[])))) AND ((EXISTS (SELECT 1 
-FROM scores AS t$92 
+FROM consents AS t$92 
 WHERE t$92.id = t$10.key AND (EXISTS (SELECT * 
 FROM customers AS v$customer 
 WHERE v$customer.id = t$92.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))))) OR NOT (EXISTS (SELECT 1 
-FROM scores AS t$93 
+FROM consents AS t$93 
 WHERE t$93.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::scores, t$14.last$) AS t$94 
+FROM jsonb_populate_record(null::consents, t$14.last$) AS t$94 
 WHERE (EXISTS (SELECT * 
 FROM customers AS v$customer 
 WHERE v$customer.id = t$94.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
 FROM change_log AS g$log 
-WHERE g$log.row_id = t$94.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[]))))))) AS t$95) WHEN (t$10.type = 'cns'::text) THEN (SELECT row_to_json(t$101) AS row_to_json_17 
-FROM (SELECT 'Consent'::text AS __typename, 'cns_' || replace(CAST(t$97.id AS TEXT), '-', '') AS id, 'Consent'::text AS "$type" 
-FROM jsonb_populate_record(null::consents, coalesce(t$14.then$, (SELECT to_jsonb(t$96) AS to_jsonb_16 
-FROM consents AS t$96 
+WHERE g$log.row_id = t$94.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[]))))))) AS t$95) WHEN (t$10.type = 'rvw'::text) THEN (SELECT row_to_json(t$101) AS row_to_json_17 
+FROM (SELECT 'IdentityReview'::text AS __typename, 'rvw_' || replace(CAST(t$97.id AS TEXT), '-', '') AS id, 'IdentityReview'::text AS "$type" 
+FROM jsonb_populate_record(null::identity_reviews, coalesce(t$14.then$, (SELECT to_jsonb(t$96) AS to_jsonb_16 
+FROM identity_reviews AS t$96 
 WHERE t$96.id = t$10.key))) AS t$97 
 WHERE t$97.id = t$10.key AND t$97.created_at <= $4::TIMESTAMP WITH TIME ZONE AND ((EXISTS (SELECT * 
 FROM customers AS v$customer 
 WHERE v$customer.id = t$97.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
 FROM change_log AS g$log 
 WHERE g$log.row_id = t$97.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[])))) AND ((EXISTS (SELECT 1 
-FROM consents AS t$98 
+FROM identity_reviews AS t$98 
 WHERE t$98.id = t$10.key AND (EXISTS (SELECT * 
 FROM customers AS v$customer 
 WHERE v$customer.id = t$98.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))))) OR NOT (EXISTS (SELECT 1 
-FROM consents AS t$99 
+FROM identity_reviews AS t$99 
 WHERE t$99.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::consents, t$14.last$) AS t$100 
+FROM jsonb_populate_record(null::identity_reviews, t$14.last$) AS t$100 
 WHERE (EXISTS (SELECT * 
 FROM customers AS v$customer 
 WHERE v$customer.id = t$100.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
@@ -322,15 +322,15 @@ FROM api_keys AS v$key
 WHERE v$key.id = $5::UUID AND v$key.public_id = t$118.owner))))) AS t$119) END AS anon_2 
 FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$10(type, key, ordinality), LATERAL (SELECT coalesce((SELECT coalesce(t$11.after, '{}'::jsonb) AS coalesce_4 
 FROM change_log AS t$11 
-WHERE t$11.row_id = t$10.key AND t$11.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text END AND t$11.at <= $4::TIMESTAMP WITH TIME ZONE ORDER BY t$11.id DESC 
+WHERE t$11.row_id = t$10.key AND t$11.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text END AND t$11.at <= $4::TIMESTAMP WITH TIME ZONE ORDER BY t$11.id DESC 
  LIMIT 1), (SELECT coalesce(t$12.before, '{}'::jsonb) AS coalesce_5 
 FROM change_log AS t$12 
-WHERE t$12.row_id = t$10.key AND t$12.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text END AND t$12.at > $4::TIMESTAMP WITH TIME ZONE ORDER BY t$12.id 
+WHERE t$12.row_id = t$10.key AND t$12.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text END AND t$12.at > $4::TIMESTAMP WITH TIME ZONE ORDER BY t$12.id 
  LIMIT 1)) AS then$, (SELECT coalesce(t$13.before, '{}'::jsonb) AS coalesce_6 
 FROM change_log AS t$13 
-WHERE t$13.row_id = t$10.key AND t$13.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text END ORDER BY t$13.id DESC 
+WHERE t$13.row_id = t$10.key AND t$13.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text END ORDER BY t$13.id DESC 
  LIMIT 1) AS last$
- LIMIT ALL OFFSET 0) AS t$14) END AS node, CASE WHEN hub_as_of($8::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$129) AS row_to_json_21 
+ LIMIT ALL OFFSET 0) AS t$14) END AS "nodeAsOf", CASE WHEN hub_as_of($8::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$129) AS row_to_json_21 
 FROM (SELECT t$125.name AS name 
 FROM jsonb_populate_record(null::customers, coalesce(coalesce((SELECT coalesce(t$121.after, '{}'::jsonb) AS coalesce_7 
 FROM change_log AS t$121 

@@ -15,7 +15,7 @@ FROM (SELECT coalesce(json_agg(t$8), '[]'::json) AS l$0
 FROM (SELECT t$7.kind AS kind, t$7.value AS value, t$7.normalized AS normalized, t$7.verified AS verified, t$7.source AS source 
 FROM identifiers AS t$7 
 WHERE t$7.customer_id = t$0.id ORDER BY t$7.created_at ASC, t$7.id ASC 
- LIMIT 20) AS t$8) AS t$9) AS t$10) AS identifiers, (SELECT row_to_json(t$18) AS row_to_json_7 
+ LIMIT 10) AS t$8) AS t$9) AS t$10) AS identifiers, (SELECT row_to_json(t$18) AS row_to_json_7 
 FROM (SELECT t$17.l$0 AS nodes 
 FROM (SELECT coalesce(json_agg(t$16), '[]'::json) AS l$0 
 FROM (SELECT 'con_' || replace(CAST(t$11.id AS TEXT), '-', '') AS id, t$11.name AS name, t$11.title AS title, t$11.is_primary AS "isPrimary", (SELECT row_to_json(t$15) AS row_to_json_8 
@@ -24,7 +24,7 @@ FROM (SELECT coalesce(json_agg(t$13), '[]'::json) AS l$0
 FROM (SELECT t$12.kind AS kind, t$12.value AS value, t$12.preferred AS preferred 
 FROM contact_points AS t$12 
 WHERE t$12.contact_id = t$11.id ORDER BY t$12.created_at ASC, t$12.id ASC 
- LIMIT 20) AS t$13) AS t$14) AS t$15) AS points 
+ LIMIT 10) AS t$13) AS t$14) AS t$15) AS points 
 FROM contacts AS t$11 
 WHERE t$11.customer_id = t$0.id ORDER BY t$11.name ASC, t$11.id ASC 
  LIMIT 5) AS t$16) AS t$17) AS t$18) AS contacts, (SELECT row_to_json(t$22) AS row_to_json_9 
@@ -33,7 +33,7 @@ FROM (SELECT coalesce(json_agg(t$20), '[]'::json) AS l$0
 FROM (SELECT t$19.kind AS kind, t$19.street AS street, t$19.city AS city, t$19.region AS region, t$19.postal_code AS "postalCode", t$19.country AS country 
 FROM addresses AS t$19 
 WHERE t$19.customer_id = t$0.id ORDER BY t$19.city ASC, t$19.id ASC 
- LIMIT 20) AS t$20) AS t$21) AS t$22) AS addresses, (SELECT row_to_json(t$36) AS row_to_json_10 
+ LIMIT 10) AS t$20) AS t$21) AS t$22) AS addresses, (SELECT row_to_json(t$36) AS row_to_json_10 
 FROM (SELECT t$34.v$0 AS "totalCount", t$35.l$1 AS nodes 
 FROM (SELECT coalesce(json_agg(t$30), '[]'::json) AS l$1 
 FROM (SELECT 'ord_' || replace(CAST(t$23.id AS TEXT), '-', '') AS id, t$23.number AS number, t$23.placed_at AS "placedAt", CAST(t$23.total AS TEXT) AS total, t$23.currency AS currency, (SELECT row_to_json(t$29) AS row_to_json_11 
@@ -66,6 +66,6 @@ FROM (SELECT coalesce(json_agg(t$44), '[]'::json) AS l$0
 FROM (SELECT t$43.model AS model, CAST(t$43.value AS TEXT) AS value, t$43.band AS band, t$43.reasons AS reasons, t$43.computed_at AS "computedAt" 
 FROM scores AS t$43 
 WHERE t$43.customer_id = t$0.id AND t$43.current = $2::BOOLEAN ORDER BY t$43.computed_at DESC, t$43.id DESC 
- LIMIT 20) AS t$44) AS t$45) AS t$46) AS scores 
+ LIMIT 10) AS t$44) AS t$45) AS t$46) AS scores 
 FROM customers AS t$0 
 WHERE t$0.id = $3::UUID) AS t$47) AS customer) AS t$48) AS anon_1

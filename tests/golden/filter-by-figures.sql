@@ -22,7 +22,7 @@ FROM (SELECT t$12.name AS name
 FROM customers AS t$12 LEFT OUTER JOIN (SELECT t$13.customer_id AS k$, sum(t$13.net) FILTER (WHERE t$13.currency = $3::VARCHAR) AS v$ 
 FROM orders AS t$13 
 WHERE true GROUP BY t$13.customer_id) AS t$14 ON t$14.k$ = t$12.id 
-WHERE coalesce(t$14.v$, 0) > $4::NUMERIC ORDER BY t$12.name ASC, t$12.id ASC 
+WHERE t$14.v$ > $4::NUMERIC ORDER BY t$12.name ASC, t$12.id ASC 
  LIMIT 20) AS t$15) AS t$16) AS t$17) AS sum, (SELECT row_to_json(t$23) AS row_to_json_5 
 FROM (SELECT t$22.l$0 AS nodes 
 FROM (SELECT coalesce(json_agg(t$21), '[]'::json) AS l$0 

@@ -17,44 +17,50 @@ FROM contact_points AS t$9
 WHERE t$9.id = t$0.key) AS t$10) WHEN (t$0.type = 'adr') THEN (SELECT row_to_json(t$12) AS row_to_json_7 
 FROM (SELECT 'Address'::text AS __typename, 'adr_' || replace(CAST(t$11.id AS TEXT), '-', '') AS id 
 FROM addresses AS t$11 
-WHERE t$11.id = t$0.key) AS t$12) WHEN (t$0.type = 'rvw') THEN (SELECT row_to_json(t$14) AS row_to_json_8 
-FROM (SELECT 'IdentityReview'::text AS __typename, 'rvw_' || replace(CAST(t$13.id AS TEXT), '-', '') AS id 
-FROM identity_reviews AS t$13 
-WHERE t$13.id = t$0.key) AS t$14) WHEN (t$0.type = 'unt') THEN (SELECT row_to_json(t$16) AS row_to_json_9 
-FROM (SELECT 'OrgUnit'::text AS __typename, 'unt_' || replace(CAST(t$15.id AS TEXT), '-', '') AS id 
-FROM org_units AS t$15 
-WHERE t$15.id = t$0.key) AS t$16) WHEN (t$0.type = 'stf') THEN (SELECT row_to_json(t$18) AS row_to_json_10 
-FROM (SELECT 'Staff'::text AS __typename, 'stf_' || replace(CAST(t$17.id AS TEXT), '-', '') AS id 
-FROM staff AS t$17 
-WHERE t$17.id = t$0.key) AS t$18) WHEN (t$0.type = 'prd') THEN (SELECT row_to_json(t$20) AS row_to_json_11 
-FROM (SELECT 'Product'::text AS __typename, 'prd_' || replace(CAST(t$19.id AS TEXT), '-', '') AS id 
-FROM products AS t$19 
-WHERE t$19.id = t$0.key) AS t$20) WHEN (t$0.type = 'ord') THEN (SELECT row_to_json(t$24) AS row_to_json_12 
-FROM (SELECT 'Order'::text AS __typename, 'ord_' || replace(CAST(t$21.id AS TEXT), '-', '') AS id, t$21.number AS number, (SELECT row_to_json(t$23) AS row_to_json_13 
-FROM (SELECT t$22.name AS name 
-FROM customers AS t$22 
-WHERE t$22.id = t$21.customer_id) AS t$23) AS customer, t$21.placed_at AS at 
-FROM orders AS t$21 
-WHERE t$21.id = t$0.key) AS t$24) WHEN (t$0.type = 'itm') THEN (SELECT row_to_json(t$26) AS row_to_json_14 
-FROM (SELECT 'OrderItem'::text AS __typename, 'itm_' || replace(CAST(t$25.id AS TEXT), '-', '') AS id 
-FROM order_items AS t$25 
-WHERE t$25.id = t$0.key) AS t$26) WHEN (t$0.type = 'int') THEN (SELECT row_to_json(t$28) AS row_to_json_15 
-FROM (SELECT 'Interaction'::text AS __typename, 'int_' || replace(CAST(t$27.id AS TEXT), '-', '') AS id, t$27.occurred_at AS at 
-FROM interactions AS t$27 
-WHERE t$27.id = t$0.key) AS t$28) WHEN (t$0.type = 'sco') THEN (SELECT row_to_json(t$30) AS row_to_json_16 
-FROM (SELECT 'Score'::text AS __typename, 'sco_' || replace(CAST(t$29.id AS TEXT), '-', '') AS id, t$29.computed_at AS at 
-FROM scores AS t$29 
-WHERE t$29.id = t$0.key) AS t$30) WHEN (t$0.type = 'cns') THEN (SELECT row_to_json(t$32) AS row_to_json_17 
-FROM (SELECT 'Consent'::text AS __typename, 'cns_' || replace(CAST(t$31.id AS TEXT), '-', '') AS id, t$31.given_at AS at 
-FROM consents AS t$31 
+WHERE t$11.id = t$0.key) AS t$12) WHEN (t$0.type = 'unt') THEN (SELECT row_to_json(t$14) AS row_to_json_8 
+FROM (SELECT 'OrgUnit'::text AS __typename, 'unt_' || replace(CAST(t$13.id AS TEXT), '-', '') AS id 
+FROM org_units AS t$13 
+WHERE t$13.id = t$0.key) AS t$14) WHEN (t$0.type = 'stf') THEN (SELECT row_to_json(t$16) AS row_to_json_9 
+FROM (SELECT 'Staff'::text AS __typename, 'stf_' || replace(CAST(t$15.id AS TEXT), '-', '') AS id 
+FROM staff AS t$15 
+WHERE t$15.id = t$0.key) AS t$16) WHEN (t$0.type = 'prd') THEN (SELECT row_to_json(t$18) AS row_to_json_10 
+FROM (SELECT 'Product'::text AS __typename, 'prd_' || replace(CAST(t$17.id AS TEXT), '-', '') AS id 
+FROM products AS t$17 
+WHERE t$17.id = t$0.key) AS t$18) WHEN (t$0.type = 'ord') THEN (SELECT row_to_json(t$22) AS row_to_json_11 
+FROM (SELECT 'Order'::text AS __typename, 'ord_' || replace(CAST(t$19.id AS TEXT), '-', '') AS id, t$19.number AS number, (SELECT row_to_json(t$21) AS row_to_json_12 
+FROM (SELECT t$20.name AS name 
+FROM customers AS t$20 
+WHERE t$20.id = t$19.customer_id) AS t$21) AS customer, t$19.placed_at AS at 
+FROM orders AS t$19 
+WHERE t$19.id = t$0.key) AS t$22) WHEN (t$0.type = 'itm') THEN (SELECT row_to_json(t$24) AS row_to_json_13 
+FROM (SELECT 'OrderItem'::text AS __typename, 'itm_' || replace(CAST(t$23.id AS TEXT), '-', '') AS id 
+FROM order_items AS t$23 
+WHERE t$23.id = t$0.key) AS t$24) WHEN (t$0.type = 'int') THEN (SELECT row_to_json(t$26) AS row_to_json_14 
+FROM (SELECT 'Interaction'::text AS __typename, 'int_' || replace(CAST(t$25.id AS TEXT), '-', '') AS id, t$25.occurred_at AS at 
+FROM interactions AS t$25 
+WHERE t$25.id = t$0.key) AS t$26) WHEN (t$0.type = 'sco') THEN (SELECT row_to_json(t$28) AS row_to_json_15 
+FROM (SELECT 'Score'::text AS __typename, 'sco_' || replace(CAST(t$27.id AS TEXT), '-', '') AS id, t$27.computed_at AS at 
+FROM scores AS t$27 
+WHERE t$27.id = t$0.key) AS t$28) WHEN (t$0.type = 'cns') THEN (SELECT row_to_json(t$30) AS row_to_json_16 
+FROM (SELECT 'Consent'::text AS __typename, 'cns_' || replace(CAST(t$29.id AS TEXT), '-', '') AS id, t$29.given_at AS at 
+FROM consents AS t$29 
+WHERE t$29.id = t$0.key) AS t$30) WHEN (t$0.type = 'rvw') THEN (SELECT row_to_json(t$32) AS row_to_json_17 
+FROM (SELECT 'IdentityReview'::text AS __typename, 'rvw_' || replace(CAST(t$31.id AS TEXT), '-', '') AS id 
+FROM identity_reviews AS t$31 
 WHERE t$31.id = t$0.key) AS t$32) WHEN (t$0.type = 'whk') THEN (SELECT row_to_json(t$34) AS row_to_json_18 
 FROM (SELECT 'Webhook'::text AS __typename, 'whk_' || replace(CAST(t$33.id AS TEXT), '-', '') AS id 
 FROM webhooks AS t$33 
-WHERE t$33.id = t$0.key) AS t$34) WHEN (t$0.type = 'dlv') THEN (SELECT row_to_json(t$36) AS row_to_json_19 
+WHERE t$33.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT * 
+FROM api_keys AS v$key 
+WHERE v$key.id = $2::UUID AND v$key.public_id = t$33.owner)))) AS t$34) WHEN (t$0.type = 'dlv') THEN (SELECT row_to_json(t$36) AS row_to_json_19 
 FROM (SELECT 'WebhookDelivery'::text AS __typename, 'dlv_' || replace(CAST(t$35.id AS TEXT), '-', '') AS id 
 FROM webhook_deliveries AS t$35 
-WHERE t$35.id = t$0.key) AS t$36) WHEN (t$0.type = 'wat') THEN (SELECT row_to_json(t$38) AS row_to_json_20 
+WHERE t$35.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT * 
+FROM api_keys AS v$key 
+WHERE v$key.id = $2::UUID AND v$key.public_id = t$35.owner)))) AS t$36) WHEN (t$0.type = 'wat') THEN (SELECT row_to_json(t$38) AS row_to_json_20 
 FROM (SELECT 'WebhookAttempt'::text AS __typename, 'wat_' || replace(CAST(t$37.id AS TEXT), '-', '') AS id 
 FROM webhook_attempts AS t$37 
-WHERE t$37.id = t$0.key) AS t$38) END AS anon_2 
-FROM unnest($1::TEXT[], $2::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS node) AS t$39) AS anon_1
+WHERE t$37.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT * 
+FROM api_keys AS v$key 
+WHERE v$key.id = $2::UUID AND v$key.public_id = t$37.owner)))) AS t$38) END AS anon_2 
+FROM unnest($3::TEXT[], $4::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS node) AS t$39) AS anon_1

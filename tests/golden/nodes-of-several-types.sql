@@ -22,41 +22,47 @@ FROM contact_points AS t$16
 WHERE t$16.id = t$0.key) AS t$17) WHEN (t$0.type = 'adr') THEN (SELECT row_to_json(t$19) AS row_to_json_8 
 FROM (SELECT 'Address'::text AS __typename, 'adr_' || replace(CAST(t$18.id AS TEXT), '-', '') AS id 
 FROM addresses AS t$18 
-WHERE t$18.id = t$0.key) AS t$19) WHEN (t$0.type = 'rvw') THEN (SELECT row_to_json(t$21) AS row_to_json_9 
-FROM (SELECT 'IdentityReview'::text AS __typename, 'rvw_' || replace(CAST(t$20.id AS TEXT), '-', '') AS id 
-FROM identity_reviews AS t$20 
-WHERE t$20.id = t$0.key) AS t$21) WHEN (t$0.type = 'unt') THEN (SELECT row_to_json(t$23) AS row_to_json_10 
-FROM (SELECT 'OrgUnit'::text AS __typename, 'unt_' || replace(CAST(t$22.id AS TEXT), '-', '') AS id 
-FROM org_units AS t$22 
-WHERE t$22.id = t$0.key) AS t$23) WHEN (t$0.type = 'stf') THEN (SELECT row_to_json(t$25) AS row_to_json_11 
-FROM (SELECT 'Staff'::text AS __typename, 'stf_' || replace(CAST(t$24.id AS TEXT), '-', '') AS id 
-FROM staff AS t$24 
-WHERE t$24.id = t$0.key) AS t$25) WHEN (t$0.type = 'prd') THEN (SELECT row_to_json(t$27) AS row_to_json_12 
-FROM (SELECT 'Product'::text AS __typename, 'prd_' || replace(CAST(t$26.id AS TEXT), '-', '') AS id, t$26.name AS name, t$26.category AS category 
-FROM products AS t$26 
-WHERE t$26.id = t$0.key) AS t$27) WHEN (t$0.type = 'ord') THEN (SELECT row_to_json(t$29) AS row_to_json_13 
-FROM (SELECT 'Order'::text AS __typename, 'ord_' || replace(CAST(t$28.id AS TEXT), '-', '') AS id 
-FROM orders AS t$28 
-WHERE t$28.id = t$0.key) AS t$29) WHEN (t$0.type = 'itm') THEN (SELECT row_to_json(t$31) AS row_to_json_14 
-FROM (SELECT 'OrderItem'::text AS __typename, 'itm_' || replace(CAST(t$30.id AS TEXT), '-', '') AS id 
-FROM order_items AS t$30 
-WHERE t$30.id = t$0.key) AS t$31) WHEN (t$0.type = 'int') THEN (SELECT row_to_json(t$33) AS row_to_json_15 
-FROM (SELECT 'Interaction'::text AS __typename, 'int_' || replace(CAST(t$32.id AS TEXT), '-', '') AS id 
-FROM interactions AS t$32 
-WHERE t$32.id = t$0.key) AS t$33) WHEN (t$0.type = 'sco') THEN (SELECT row_to_json(t$35) AS row_to_json_16 
-FROM (SELECT 'Score'::text AS __typename, 'sco_' || replace(CAST(t$34.id AS TEXT), '-', '') AS id 
-FROM scores AS t$34 
-WHERE t$34.id = t$0.key) AS t$35) WHEN (t$0.type = 'cns') THEN (SELECT row_to_json(t$37) AS row_to_json_17 
-FROM (SELECT 'Consent'::text AS __typename, 'cns_' || replace(CAST(t$36.id AS TEXT), '-', '') AS id 
-FROM consents AS t$36 
+WHERE t$18.id = t$0.key) AS t$19) WHEN (t$0.type = 'unt') THEN (SELECT row_to_json(t$21) AS row_to_json_9 
+FROM (SELECT 'OrgUnit'::text AS __typename, 'unt_' || replace(CAST(t$20.id AS TEXT), '-', '') AS id 
+FROM org_units AS t$20 
+WHERE t$20.id = t$0.key) AS t$21) WHEN (t$0.type = 'stf') THEN (SELECT row_to_json(t$23) AS row_to_json_10 
+FROM (SELECT 'Staff'::text AS __typename, 'stf_' || replace(CAST(t$22.id AS TEXT), '-', '') AS id 
+FROM staff AS t$22 
+WHERE t$22.id = t$0.key) AS t$23) WHEN (t$0.type = 'prd') THEN (SELECT row_to_json(t$25) AS row_to_json_11 
+FROM (SELECT 'Product'::text AS __typename, 'prd_' || replace(CAST(t$24.id AS TEXT), '-', '') AS id, t$24.name AS name, t$24.category AS category 
+FROM products AS t$24 
+WHERE t$24.id = t$0.key) AS t$25) WHEN (t$0.type = 'ord') THEN (SELECT row_to_json(t$27) AS row_to_json_12 
+FROM (SELECT 'Order'::text AS __typename, 'ord_' || replace(CAST(t$26.id AS TEXT), '-', '') AS id 
+FROM orders AS t$26 
+WHERE t$26.id = t$0.key) AS t$27) WHEN (t$0.type = 'itm') THEN (SELECT row_to_json(t$29) AS row_to_json_13 
+FROM (SELECT 'OrderItem'::text AS __typename, 'itm_' || replace(CAST(t$28.id AS TEXT), '-', '') AS id 
+FROM order_items AS t$28 
+WHERE t$28.id = t$0.key) AS t$29) WHEN (t$0.type = 'int') THEN (SELECT row_to_json(t$31) AS row_to_json_14 
+FROM (SELECT 'Interaction'::text AS __typename, 'int_' || replace(CAST(t$30.id AS TEXT), '-', '') AS id 
+FROM interactions AS t$30 
+WHERE t$30.id = t$0.key) AS t$31) WHEN (t$0.type = 'sco') THEN (SELECT row_to_json(t$33) AS row_to_json_15 
+FROM (SELECT 'Score'::text AS __typename, 'sco_' || replace(CAST(t$32.id AS TEXT), '-', '') AS id 
+FROM scores AS t$32 
+WHERE t$32.id = t$0.key) AS t$33) WHEN (t$0.type = 'cns') THEN (SELECT row_to_json(t$35) AS row_to_json_16 
+FROM (SELECT 'Consent'::text AS __typename, 'cns_' || replace(CAST(t$34.id AS TEXT), '-', '') AS id 
+FROM consents AS t$34 
+WHERE t$34.id = t$0.key) AS t$35) WHEN (t$0.type = 'rvw') THEN (SELECT row_to_json(t$37) AS row_to_json_17 
+FROM (SELECT 'IdentityReview'::text AS __typename, 'rvw_' || replace(CAST(t$36.id AS TEXT), '-', '') AS id 
+FROM identity_reviews AS t$36 
 WHERE t$36.id = t$0.key) AS t$37) WHEN (t$0.type = 'whk') THEN (SELECT row_to_json(t$39) AS row_to_json_18 
 FROM (SELECT 'Webhook'::text AS __typename, 'whk_' || replace(CAST(t$38.id AS TEXT), '-', '') AS id 
 FROM webhooks AS t$38 
-WHERE t$38.id = t$0.key) AS t$39) WHEN (t$0.type = 'dlv') THEN (SELECT row_to_json(t$41) AS row_to_json_19 
+WHERE t$38.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT * 
+FROM api_keys AS v$key 
+WHERE v$key.id = $2::UUID AND v$key.public_id = t$38.owner)))) AS t$39) WHEN (t$0.type = 'dlv') THEN (SELECT row_to_json(t$41) AS row_to_json_19 
 FROM (SELECT 'WebhookDelivery'::text AS __typename, 'dlv_' || replace(CAST(t$40.id AS TEXT), '-', '') AS id 
 FROM webhook_deliveries AS t$40 
-WHERE t$40.id = t$0.key) AS t$41) WHEN (t$0.type = 'wat') THEN (SELECT row_to_json(t$43) AS row_to_json_20 
+WHERE t$40.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT * 
+FROM api_keys AS v$key 
+WHERE v$key.id = $2::UUID AND v$key.public_id = t$40.owner)))) AS t$41) WHEN (t$0.type = 'wat') THEN (SELECT row_to_json(t$43) AS row_to_json_20 
 FROM (SELECT 'WebhookAttempt'::text AS __typename, 'wat_' || replace(CAST(t$42.id AS TEXT), '-', '') AS id 
 FROM webhook_attempts AS t$42 
-WHERE t$42.id = t$0.key) AS t$43) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
-FROM unnest($1::TEXT[], $2::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$44) AS anon_1
+WHERE t$42.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT * 
+FROM api_keys AS v$key 
+WHERE v$key.id = $2::UUID AND v$key.public_id = t$42.owner)))) AS t$43) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
+FROM unnest($3::TEXT[], $4::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$44) AS anon_1

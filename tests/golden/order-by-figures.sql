@@ -5,7 +5,7 @@ FROM (SELECT coalesce(json_agg(t$3), '[]'::json) AS l$0
 FROM (SELECT t$0.name AS name 
 FROM customers AS t$0 LEFT OUTER JOIN (SELECT t$1.customer_id AS k$, sum(t$1.net) FILTER (WHERE t$1.currency = $1::VARCHAR) AS v$ 
 FROM orders AS t$1 
-WHERE true GROUP BY t$1.customer_id) AS t$2 ON t$2.k$ = t$0.id ORDER BY coalesce(t$2.v$, 0) DESC, t$0.id DESC 
+WHERE true GROUP BY t$1.customer_id) AS t$2 ON t$2.k$ = t$0.id ORDER BY coalesce(t$2.v$, '-infinity'::numeric) DESC, t$0.id DESC 
  LIMIT 3) AS t$3) AS t$4) AS t$5) AS customers, (SELECT row_to_json(t$11) AS row_to_json_3 
 FROM (SELECT t$10.l$0 AS nodes 
 FROM (SELECT coalesce(json_agg(t$9), '[]'::json) AS l$0 

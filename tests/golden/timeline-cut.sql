@@ -92,6 +92,6 @@ FROM (SELECT coalesce(json_agg(t$55.n$1), '[]'::json) AS l$1
 FROM (SELECT null::json AS n$1 
 FROM (SELECT 0 AS source$, null::uuid AS id, null::timestamptz AS time$ 
 WHERE false) AS t$54 ORDER BY t$54.time$ DESC, t$54.id DESC 
- LIMIT 20) AS t$55) AS t$57, (SELECT 0 AS c$) AS t$56) AS t$58) AS none 
+ LIMIT 10) AS t$55) AS t$57, (SELECT 0 AS c$) AS t$56) AS t$58) AS none 
 FROM customers AS t$0 
 WHERE t$0.id = $5::UUID) AS t$59) AS customer) AS t$60) AS anon_1

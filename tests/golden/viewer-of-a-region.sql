@@ -1,9 +1,9 @@
 WITH t$87 AS 
-(SELECT t$85.k$0 AS k$0, sum(t$85.f$1) AS n$, CAST(coalesce(sum(t$85.f$0), 0) AS BIGINT) AS v$0 
-FROM (SELECT t$84.country AS k$0, count(*) AS f$0, count(*) AS f$1 
+(SELECT t$85.k$0 AS k$0, CAST(coalesce(sum(t$85.f$0), 0) AS BIGINT) AS v$0 
+FROM (SELECT t$84.country AS k$0, count(*) AS f$0 
 FROM customers AS t$84 
 WHERE t$84.unit_id = ANY ($1::UUID[]) GROUP BY t$84.country) AS t$85 GROUP BY t$85.k$0)
- SELECT (SELECT row_to_json(t$153) AS row_to_json_1 
+ SELECT (SELECT row_to_json(t$169) AS row_to_json_1 
 FROM (SELECT (SELECT row_to_json(t$14) AS row_to_json_2 
 FROM (SELECT t$12.v$0 AS "totalCount", t$13.l$1 AS nodes 
 FROM (SELECT coalesce(json_agg(t$8), '[]'::json) AS l$1 
@@ -94,119 +94,142 @@ WHERE v$customer.id = t$72.customer_id AND v$customer.unit_id = ANY ($1::UUID[])
 FROM products AS t$69 ORDER BY t$69.name ASC, t$69.id ASC 
  LIMIT 1) AS t$77) AS t$82, (SELECT CAST(coalesce(sum(t$79.f$0), 0) AS BIGINT) AS v$0 
 FROM (SELECT count(*) AS f$0 
-FROM products AS t$78) AS t$79) AS t$81) AS t$83) AS products, (SELECT row_to_json(t$92) AS row_to_json_20 
-FROM (SELECT (SELECT count(*) AS count_1 
-FROM t$87) AS "totalCount", (SELECT coalesce(json_agg((SELECT row_to_json(t$91) AS row_to_json_21 
-FROM (SELECT (SELECT row_to_json(t$89) AS row_to_json_22 
-FROM (SELECT t$88.k$0 AS country) AS t$89) AS key, (SELECT row_to_json(t$90) AS row_to_json_23 
-FROM (SELECT t$88.v$0 AS count) AS t$90) AS stats) AS t$91)), '[]'::json) AS coalesce_1 
-FROM (SELECT t$87.k$0 AS k$0, t$87.n$ AS n$, t$87.v$0 AS v$0 
-FROM t$87 ORDER BY t$87.k$0 ASC NULLS LAST 
- LIMIT 3) AS t$88) AS nodes) AS t$92) AS "customersGrouped", (SELECT row_to_json(t$98) AS row_to_json_24 
-FROM (SELECT t$97.l$0 AS nodes 
-FROM (SELECT coalesce(json_agg(t$96), '[]'::json) AS l$0 
-FROM (SELECT t$93.name AS name 
-FROM products AS t$93 LEFT OUTER JOIN (SELECT t$94.product_id AS k$, sum(t$94.quantity) AS v$ 
-FROM order_items AS t$94 
+FROM products AS t$78) AS t$79) AS t$81) AS t$83) AS products, (SELECT row_to_json(t$94) AS row_to_json_20 
+FROM (SELECT t$92.c$ AS "totalCount", t$93.l$1 AS nodes 
+FROM (SELECT coalesce(json_agg(t$91.n$1), '[]'::json) AS l$1 
+FROM (SELECT (SELECT row_to_json(t$90) AS row_to_json_21 
+FROM (SELECT (SELECT row_to_json(t$88) AS row_to_json_22 
+FROM (SELECT t$87.k$0 AS country) AS t$88) AS key, (SELECT row_to_json(t$89) AS row_to_json_23 
+FROM (SELECT t$87.v$0 AS count) AS t$89) AS stats) AS t$90) AS n$1 
+FROM t$87 ORDER BY t$87.k$0 IS NULL ASC, coalesce(t$87.k$0, '') ASC 
+ LIMIT 3) AS t$91) AS t$93, (SELECT count(*) AS c$ 
+FROM t$87) AS t$92) AS t$94) AS "customersGrouped", (SELECT row_to_json(t$100) AS row_to_json_24 
+FROM (SELECT t$99.l$0 AS nodes 
+FROM (SELECT coalesce(json_agg(t$98), '[]'::json) AS l$0 
+FROM (SELECT t$95.name AS name 
+FROM products AS t$95 LEFT OUTER JOIN (SELECT t$96.product_id AS k$, sum(t$96.quantity) AS v$ 
+FROM order_items AS t$96 
 WHERE true AND (EXISTS (SELECT * 
 FROM customers AS v$customer 
-WHERE v$customer.id = t$94.customer_id AND v$customer.unit_id = ANY ($1::UUID[]))) GROUP BY t$94.product_id) AS t$95 ON t$95.k$ = t$93.id ORDER BY coalesce(t$95.v$, 0) DESC, t$93.id DESC 
- LIMIT 2) AS t$96) AS t$97) AS t$98) AS "bySale", (SELECT row_to_json(t$107) AS row_to_json_25 
-FROM (SELECT t$106.v$0 AS "totalCount" 
-FROM (SELECT CAST(coalesce(sum(t$104.f$0), 0) AS BIGINT) AS v$0 
+WHERE v$customer.id = t$96.customer_id AND v$customer.unit_id = ANY ($1::UUID[]))) GROUP BY t$96.product_id) AS t$97 ON t$97.k$ = t$95.id ORDER BY coalesce(t$97.v$, '-infinity'::numeric) DESC, t$95.id DESC 
+ LIMIT 2) AS t$98) AS t$99) AS t$100) AS "bySale", (SELECT row_to_json(t$109) AS row_to_json_25 
+FROM (SELECT t$108.v$0 AS "totalCount" 
+FROM (SELECT CAST(coalesce(sum(t$106.f$0), 0) AS BIGINT) AS v$0 
 FROM (SELECT count(*) AS f$0 
-FROM orders AS t$102 
-WHERE t$102.unit_id = ANY ($1::UUID[]) AND (EXISTS (SELECT 1 
-FROM staff AS t$103 
-WHERE t$103.id = t$102.staff_id AND t$103.unit_id = ANY ($1::UUID[]) AND t$103.name = $2::VARCHAR))) AS t$104) AS t$106) AS t$107) AS "byStaff", (SELECT CASE WHEN (t$108.type = 'cus') THEN (SELECT row_to_json(t$110) AS row_to_json_26 
-FROM (SELECT 'cus_' || replace(CAST(t$109.id AS TEXT), '-', '') AS id 
-FROM customers AS t$109 
-WHERE t$109.id = t$108.key AND t$109.unit_id = ANY ($1::UUID[])) AS t$110) WHEN (t$108.type = 'idn') THEN (SELECT row_to_json(t$112) AS row_to_json_27 
-FROM (SELECT 'idn_' || replace(CAST(t$111.id AS TEXT), '-', '') AS id 
-FROM identifiers AS t$111 
-WHERE t$111.id = t$108.key AND (EXISTS (SELECT * 
+FROM orders AS t$104 
+WHERE t$104.unit_id = ANY ($1::UUID[]) AND (EXISTS (SELECT 1 
+FROM staff AS t$105 
+WHERE t$105.id = t$104.staff_id AND t$105.unit_id = ANY ($1::UUID[]) AND t$105.name = $2::VARCHAR))) AS t$106) AS t$108) AS t$109) AS "byStaff", (SELECT CASE WHEN (t$110.type = 'cus') THEN (SELECT row_to_json(t$112) AS row_to_json_26 
+FROM (SELECT 'cus_' || replace(CAST(t$111.id AS TEXT), '-', '') AS id 
+FROM customers AS t$111 
+WHERE t$111.id = t$110.key AND t$111.unit_id = ANY ($1::UUID[])) AS t$112) WHEN (t$110.type = 'idn') THEN (SELECT row_to_json(t$114) AS row_to_json_27 
+FROM (SELECT 'idn_' || replace(CAST(t$113.id AS TEXT), '-', '') AS id 
+FROM identifiers AS t$113 
+WHERE t$113.id = t$110.key AND (EXISTS (SELECT * 
 FROM customers AS v$customer 
-WHERE v$customer.id = t$111.customer_id AND v$customer.unit_id = ANY ($1::UUID[])))) AS t$112) WHEN (t$108.type = 'stm') THEN (SELECT row_to_json(t$114) AS row_to_json_28 
-FROM (SELECT 'stm_' || replace(CAST(t$113.id AS TEXT), '-', '') AS id 
-FROM stage_moves AS t$113 
-WHERE t$113.id = t$108.key AND (EXISTS (SELECT * 
+WHERE v$customer.id = t$113.customer_id AND v$customer.unit_id = ANY ($1::UUID[])))) AS t$114) WHEN (t$110.type = 'stm') THEN (SELECT row_to_json(t$116) AS row_to_json_28 
+FROM (SELECT 'stm_' || replace(CAST(t$115.id AS TEXT), '-', '') AS id 
+FROM stage_moves AS t$115 
+WHERE t$115.id = t$110.key AND (EXISTS (SELECT * 
 FROM customers AS v$customer 
-WHERE v$customer.id = t$113.customer_id AND v$customer.unit_id = ANY ($1::UUID[])))) AS t$114) WHEN (t$108.type = 'con') THEN (SELECT row_to_json(t$116) AS row_to_json_29 
-FROM (SELECT 'con_' || replace(CAST(t$115.id AS TEXT), '-', '') AS id 
-FROM contacts AS t$115 
-WHERE t$115.id = t$108.key AND (EXISTS (SELECT * 
+WHERE v$customer.id = t$115.customer_id AND v$customer.unit_id = ANY ($1::UUID[])))) AS t$116) WHEN (t$110.type = 'con') THEN (SELECT row_to_json(t$118) AS row_to_json_29 
+FROM (SELECT 'con_' || replace(CAST(t$117.id AS TEXT), '-', '') AS id 
+FROM contacts AS t$117 
+WHERE t$117.id = t$110.key AND (EXISTS (SELECT * 
 FROM customers AS v$customer 
-WHERE v$customer.id = t$115.customer_id AND v$customer.unit_id = ANY ($1::UUID[])))) AS t$116) WHEN (t$108.type = 'cpt') THEN (SELECT row_to_json(t$118) AS row_to_json_30 
-FROM (SELECT 'cpt_' || replace(CAST(t$117.id AS TEXT), '-', '') AS id 
-FROM contact_points AS t$117 
-WHERE t$117.id = t$108.key AND (EXISTS (SELECT * 
+WHERE v$customer.id = t$117.customer_id AND v$customer.unit_id = ANY ($1::UUID[])))) AS t$118) WHEN (t$110.type = 'cpt') THEN (SELECT row_to_json(t$120) AS row_to_json_30 
+FROM (SELECT 'cpt_' || replace(CAST(t$119.id AS TEXT), '-', '') AS id 
+FROM contact_points AS t$119 
+WHERE t$119.id = t$110.key AND (EXISTS (SELECT * 
 FROM customers AS v$customer 
-WHERE v$customer.id = t$117.customer_id AND v$customer.unit_id = ANY ($1::UUID[])))) AS t$118) WHEN (t$108.type = 'adr') THEN (SELECT row_to_json(t$120) AS row_to_json_31 
-FROM (SELECT 'adr_' || replace(CAST(t$119.id AS TEXT), '-', '') AS id 
-FROM addresses AS t$119 
-WHERE t$119.id = t$108.key AND (EXISTS (SELECT * 
+WHERE v$customer.id = t$119.customer_id AND v$customer.unit_id = ANY ($1::UUID[])))) AS t$120) WHEN (t$110.type = 'adr') THEN (SELECT row_to_json(t$122) AS row_to_json_31 
+FROM (SELECT 'adr_' || replace(CAST(t$121.id AS TEXT), '-', '') AS id 
+FROM addresses AS t$121 
+WHERE t$121.id = t$110.key AND (EXISTS (SELECT * 
 FROM customers AS v$customer 
-WHERE v$customer.id = t$119.customer_id AND v$customer.unit_id = ANY ($1::UUID[])))) AS t$120) WHEN (t$108.type = 'rvw') THEN (SELECT row_to_json(t$122) AS row_to_json_32 
-FROM (SELECT 'rvw_' || replace(CAST(t$121.id AS TEXT), '-', '') AS id 
-FROM identity_reviews AS t$121 
-WHERE t$121.id = t$108.key AND (EXISTS (SELECT * 
-FROM customers AS v$customer 
-WHERE v$customer.id = t$121.customer_id AND v$customer.unit_id = ANY ($1::UUID[])))) AS t$122) WHEN (t$108.type = 'unt') THEN (SELECT row_to_json(t$124) AS row_to_json_33 
+WHERE v$customer.id = t$121.customer_id AND v$customer.unit_id = ANY ($1::UUID[])))) AS t$122) WHEN (t$110.type = 'unt') THEN (SELECT row_to_json(t$124) AS row_to_json_32 
 FROM (SELECT 'unt_' || replace(CAST(t$123.id AS TEXT), '-', '') AS id 
 FROM org_units AS t$123 
-WHERE t$123.id = t$108.key AND t$123.id = ANY ($1::UUID[])) AS t$124) WHEN (t$108.type = 'stf') THEN (SELECT row_to_json(t$126) AS row_to_json_34 
+WHERE t$123.id = t$110.key AND t$123.id = ANY ($1::UUID[])) AS t$124) WHEN (t$110.type = 'stf') THEN (SELECT row_to_json(t$126) AS row_to_json_33 
 FROM (SELECT 'stf_' || replace(CAST(t$125.id AS TEXT), '-', '') AS id 
 FROM staff AS t$125 
-WHERE t$125.id = t$108.key AND t$125.unit_id = ANY ($1::UUID[])) AS t$126) WHEN (t$108.type = 'prd') THEN (SELECT row_to_json(t$128) AS row_to_json_35 
+WHERE t$125.id = t$110.key AND t$125.unit_id = ANY ($1::UUID[])) AS t$126) WHEN (t$110.type = 'prd') THEN (SELECT row_to_json(t$128) AS row_to_json_34 
 FROM (SELECT 'prd_' || replace(CAST(t$127.id AS TEXT), '-', '') AS id 
 FROM products AS t$127 
-WHERE t$127.id = t$108.key) AS t$128) WHEN (t$108.type = 'ord') THEN (SELECT row_to_json(t$130) AS row_to_json_36 
+WHERE t$127.id = t$110.key) AS t$128) WHEN (t$110.type = 'ord') THEN (SELECT row_to_json(t$130) AS row_to_json_35 
 FROM (SELECT 'ord_' || replace(CAST(t$129.id AS TEXT), '-', '') AS id 
 FROM orders AS t$129 
-WHERE t$129.id = t$108.key AND t$129.unit_id = ANY ($1::UUID[])) AS t$130) WHEN (t$108.type = 'itm') THEN (SELECT row_to_json(t$132) AS row_to_json_37 
+WHERE t$129.id = t$110.key AND t$129.unit_id = ANY ($1::UUID[])) AS t$130) WHEN (t$110.type = 'itm') THEN (SELECT row_to_json(t$132) AS row_to_json_36 
 FROM (SELECT 'itm_' || replace(CAST(t$131.id AS TEXT), '-', '') AS id 
 FROM order_items AS t$131 
-WHERE t$131.id = t$108.key AND (EXISTS (SELECT * 
+WHERE t$131.id = t$110.key AND (EXISTS (SELECT * 
 FROM customers AS v$customer 
-WHERE v$customer.id = t$131.customer_id AND v$customer.unit_id = ANY ($1::UUID[])))) AS t$132) WHEN (t$108.type = 'int') THEN (SELECT row_to_json(t$134) AS row_to_json_38 
+WHERE v$customer.id = t$131.customer_id AND v$customer.unit_id = ANY ($1::UUID[])))) AS t$132) WHEN (t$110.type = 'int') THEN (SELECT row_to_json(t$134) AS row_to_json_37 
 FROM (SELECT 'int_' || replace(CAST(t$133.id AS TEXT), '-', '') AS id 
 FROM interactions AS t$133 
-WHERE t$133.id = t$108.key AND t$133.unit_id = ANY ($1::UUID[])) AS t$134) WHEN (t$108.type = 'sco') THEN (SELECT row_to_json(t$136) AS row_to_json_39 
+WHERE t$133.id = t$110.key AND t$133.unit_id = ANY ($1::UUID[])) AS t$134) WHEN (t$110.type = 'sco') THEN (SELECT row_to_json(t$136) AS row_to_json_38 
 FROM (SELECT 'sco_' || replace(CAST(t$135.id AS TEXT), '-', '') AS id 
 FROM scores AS t$135 
-WHERE t$135.id = t$108.key AND (EXISTS (SELECT * 
+WHERE t$135.id = t$110.key AND (EXISTS (SELECT * 
 FROM customers AS v$customer 
-WHERE v$customer.id = t$135.customer_id AND v$customer.unit_id = ANY ($1::UUID[])))) AS t$136) WHEN (t$108.type = 'cns') THEN (SELECT row_to_json(t$138) AS row_to_json_40 
+WHERE v$customer.id = t$135.customer_id AND v$customer.unit_id = ANY ($1::UUID[])))) AS t$136) WHEN (t$110.type = 'cns') THEN (SELECT row_to_json(t$138) AS row_to_json_39 
 FROM (SELECT 'cns_' || replace(CAST(t$137.id AS TEXT), '-', '') AS id 
 FROM consents AS t$137 
-WHERE t$137.id = t$108.key AND (EXISTS (SELECT * 
+WHERE t$137.id = t$110.key AND (EXISTS (SELECT * 
 FROM customers AS v$customer 
-WHERE v$customer.id = t$137.customer_id AND v$customer.unit_id = ANY ($1::UUID[])))) AS t$138) WHEN (t$108.type = 'whk') THEN (SELECT row_to_json(t$140) AS row_to_json_41 
-FROM (SELECT 'whk_' || replace(CAST(t$139.id AS TEXT), '-', '') AS id 
-FROM webhooks AS t$139 
-WHERE t$139.id = t$108.key AND (EXISTS (SELECT * 
+WHERE v$customer.id = t$137.customer_id AND v$customer.unit_id = ANY ($1::UUID[])))) AS t$138) WHEN (t$110.type = 'rvw') THEN (SELECT row_to_json(t$140) AS row_to_json_40 
+FROM (SELECT 'rvw_' || replace(CAST(t$139.id AS TEXT), '-', '') AS id 
+FROM identity_reviews AS t$139 
+WHERE t$139.id = t$110.key AND (EXISTS (SELECT * 
+FROM customers AS v$customer 
+WHERE v$customer.id = t$139.customer_id AND v$customer.unit_id = ANY ($1::UUID[])))) AS t$140) WHEN (t$110.type = 'whk') THEN (SELECT row_to_json(t$142) AS row_to_json_41 
+FROM (SELECT 'whk_' || replace(CAST(t$141.id AS TEXT), '-', '') AS id 
+FROM webhooks AS t$141 
+WHERE t$141.id = t$110.key AND (EXISTS (SELECT * 
 FROM api_keys AS v$key 
-WHERE v$key.id = $3::UUID AND v$key.public_id = t$139.owner))) AS t$140) WHEN (t$108.type = 'dlv') THEN (SELECT row_to_json(t$142) AS row_to_json_42 
-FROM (SELECT 'dlv_' || replace(CAST(t$141.id AS TEXT), '-', '') AS id 
-FROM webhook_deliveries AS t$141 
-WHERE t$141.id = t$108.key AND (EXISTS (SELECT * 
+WHERE v$key.id = $3::UUID AND v$key.public_id = t$141.owner))) AS t$142) WHEN (t$110.type = 'dlv') THEN (SELECT row_to_json(t$144) AS row_to_json_42 
+FROM (SELECT 'dlv_' || replace(CAST(t$143.id AS TEXT), '-', '') AS id 
+FROM webhook_deliveries AS t$143 
+WHERE t$143.id = t$110.key AND (EXISTS (SELECT * 
 FROM api_keys AS v$key 
-WHERE v$key.id = $3::UUID AND v$key.public_id = t$141.owner))) AS t$142) WHEN (t$108.type = 'wat') THEN (SELECT row_to_json(t$144) AS row_to_json_43 
-FROM (SELECT 'wat_' || replace(CAST(t$143.id AS TEXT), '-', '') AS id 
-FROM webhook_attempts AS t$143 
-WHERE t$143.id = t$108.key AND (EXISTS (SELECT * 
+WHERE v$key.id = $3::UUID AND v$key.public_id = t$143.owner))) AS t$144) WHEN (t$110.type = 'wat') THEN (SELECT row_to_json(t$146) AS row_to_json_43 
+FROM (SELECT 'wat_' || replace(CAST(t$145.id AS TEXT), '-', '') AS id 
+FROM webhook_attempts AS t$145 
+WHERE t$145.id = t$110.key AND (EXISTS (SELECT * 
 FROM api_keys AS v$key 
-WHERE v$key.id = $3::UUID AND v$key.public_id = t$143.owner))) AS t$144) END AS anon_2 
-FROM unnest($4::TEXT[], $5::UUID[]) WITH ORDINALITY AS t$108(type, key, ordinality)) AS node, (SELECT row_to_json(t$148) AS row_to_json_44 
-FROM (SELECT 'cus_' || replace(CAST(t$147.id AS TEXT), '-', '') AS id 
-FROM customers AS t$147 
-WHERE t$147.id = (SELECT t$145.customer_id 
-FROM identifiers AS t$145 JOIN customers AS t$146 ON t$146.id = t$145.customer_id 
-WHERE t$145.kind = $6::VARCHAR AND t$145.normalized = $7::VARCHAR AND t$146.unit_id = ANY ($1::UUID[]) ORDER BY t$145.verified DESC, t$145.id ASC 
- LIMIT 1)) AS t$148) AS "customerBy", (SELECT row_to_json(t$152) AS row_to_json_45 
-FROM (SELECT t$151.l$0 AS nodes 
-FROM (SELECT coalesce(json_agg(t$150), '[]'::json) AS l$0 
-FROM (SELECT t$149.name AS name 
+WHERE v$key.id = $3::UUID AND v$key.public_id = t$145.owner))) AS t$146) END AS anon_2 
+FROM unnest($4::TEXT[], $5::UUID[]) WITH ORDINALITY AS t$110(type, key, ordinality)) AS node, (SELECT row_to_json(t$152) AS row_to_json_44 
+FROM (SELECT 'cus_' || replace(CAST(t$149.id AS TEXT), '-', '') AS id 
 FROM customers AS t$149 
-WHERE t$149.unit_id = ANY ($1::UUID[]) AND (t$149.search_text LIKE hub_pattern($8::VARCHAR) OR (t$149.search_text %> btrim(hub_fold($8::VARCHAR)))) ORDER BY CASE WHEN (t$149.search_text = hub_fold($9::VARCHAR)) THEN 0 WHEN starts_with(t$149.search_text, rtrim(hub_fold($9::VARCHAR))) THEN 1 WHEN (strpos(t$149.search_text, btrim(hub_fold($9::VARCHAR))) > 0) THEN 2 ELSE 3 END ASC, -word_similarity(btrim(hub_fold($9::VARCHAR)), t$149.search_text) ASC, t$149.id ASC 
- LIMIT 20) AS t$150) AS t$151) AS t$152) AS search) AS t$153) AS anon_1
+WHERE t$149.id = ((SELECT t$147.customer_id 
+FROM identifiers AS t$147 JOIN customers AS t$148 ON t$148.id = t$147.customer_id 
+WHERE t$147.kind = $6::VARCHAR AND t$147.normalized = $7::VARCHAR AND t$148.unit_id = ANY ($1::UUID[]) ORDER BY t$147.verified DESC, t$147.id ASC 
+ LIMIT 1) UNION SELECT t$150.customer_id 
+FROM identifiers AS t$150 JOIN customers AS t$151 ON t$151.id = t$150.customer_id 
+WHERE t$150.kind = $6::VARCHAR AND t$150.normalized = $7::VARCHAR AND t$151.unit_id = ANY ($1::UUID[]) AND t$150.kind IN ('EXTERNAL_ID'::text, 'DEVICE_ID'::text, 'ANONYMOUS_ID'::text))) AS t$152) AS "customerBy", (SELECT row_to_json(t$168) AS row_to_json_45 
+FROM (SELECT t$167.l$0 AS nodes 
+FROM (SELECT coalesce(json_agg(t$166), '[]'::json) AS l$0 
+FROM (SELECT t$153.name AS name 
+FROM customers AS t$153 LEFT OUTER JOIN LATERAL (SELECT CASE WHEN (strpos(' ' || t$153.search_text || ' ', ' ' || hub_fold($8::VARCHAR) || ' ') > 0 OR t$153.id IN (SELECT t$158.customer_id 
+FROM identifiers AS t$158 
+WHERE (hub_code(t$158.value) || hub_code(t$158.normalized)) LIKE ('%' || nullif(hub_code($8::VARCHAR), '  ') || '%') UNION ALL SELECT t$159.customer_id 
+FROM contact_points AS t$159 
+WHERE hub_code(t$159.value) LIKE ('%' || nullif(hub_code($8::VARCHAR), '  ') || '%') UNION ALL SELECT t$160.customer_id 
+FROM orders AS t$160 
+WHERE hub_code(t$160.number) LIKE ('%' || nullif(hub_code($8::VARCHAR), '  ') || '%'))) THEN 0 WHEN (strpos(' ' || t$153.search_text, ' ' || rtrim(hub_fold($8::VARCHAR))) > 0) THEN 1 WHEN (strpos(t$153.search_text, rtrim(hub_fold($8::VARCHAR))) > 0) THEN 2 WHEN (strpos(t$153.search_text, btrim(hub_fold($8::VARCHAR))) > 0 OR t$153.id IN (SELECT t$161.customer_id 
+FROM identifiers AS t$161 
+WHERE (hub_code(t$161.value) || hub_code(t$161.normalized)) LIKE hub_code_pattern($8::VARCHAR) UNION ALL SELECT t$162.customer_id 
+FROM contact_points AS t$162 
+WHERE hub_code(t$162.value) LIKE hub_code_pattern($8::VARCHAR) UNION ALL SELECT t$163.customer_id 
+FROM orders AS t$163 
+WHERE hub_code(t$163.number) LIKE hub_code_pattern($8::VARCHAR))) THEN 3 ELSE 5 END AS v$) AS t$164 ON true LEFT OUTER JOIN LATERAL (SELECT -strict_word_similarity(btrim(hub_fold($8::VARCHAR)), t$153.search_text) AS v$) AS t$165 ON true 
+WHERE t$153.unit_id = ANY ($1::UUID[]) AND t$153.id IN (SELECT t$154.id 
+FROM customers AS t$154 
+WHERE t$154.search_text LIKE hub_pattern($9::VARCHAR) OR (t$154.search_text %>> hub_spelling($9::VARCHAR)) UNION ALL SELECT t$155.customer_id 
+FROM identifiers AS t$155 
+WHERE (hub_code(t$155.value) || hub_code(t$155.normalized)) LIKE hub_code_pattern($9::VARCHAR) UNION ALL SELECT t$156.customer_id 
+FROM contact_points AS t$156 
+WHERE hub_code(t$156.value) LIKE hub_code_pattern($9::VARCHAR) UNION ALL SELECT t$157.customer_id 
+FROM orders AS t$157 
+WHERE hub_code(t$157.number) LIKE hub_code_pattern($9::VARCHAR)) ORDER BY t$164.v$ ASC, t$165.v$ ASC, t$153.id ASC 
+ LIMIT 20) AS t$166) AS t$167) AS t$168) AS search) AS t$169) AS anon_1

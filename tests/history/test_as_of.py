@@ -21,7 +21,7 @@ insert into products (sku, name, category, unit_price, currency) values ($1, $2,
 """
 RENAME = "update products set name = $2 where id = $1"
 THEN = "query ($id: ID!, $at: DateTime) { product(id: $id, asOf: $at) { name version } }"
-NODE = "query ($id: ID!, $at: DateTime) { node(id: $id, asOf: $at) { ... on Product { name version } } }"
+NODE = "query ($id: ID!, $at: DateTime!) { nodeAsOf(id: $id, at: $at) { ... on Product { name version } } }"
 
 
 async def database_time(connection: asyncpg.Connection) -> datetime:
@@ -57,20 +57,25 @@ async def test_as_of_reads_the_row_after_every_change(
         ("Hook", 2),
         None,
     ]
-    assert await product_as_of(northwind_client, key, None, query) is None
+    assert await product_as_of(northwind_client, key, None) is None
 
 
 async def test_a_row_older_than_the_log_is_read_from_its_first_logged_change(
     northwind_client: HubClient, connection: asyncpg.Connection
 ) -> None:
-    (product,) = await connection.fetch("select id, created_at from products where name = 'Chai'")
+    await connection.execute("set hub.capture = off")
+    create_earlier = (
+        "update products set created_at = now() - interval '3 days' where name = 'Chai' returning id, created_at"
+    )
+    (product,) = await connection.fetch(create_earlier)
+    await connection.execute("set hub.capture = on")
     key, born = product
     before = await database_time(connection)
     assert [
         await product_as_of(northwind_client, key, as_of) for as_of in (before, born, born - timedelta(days=1))
     ] == [
-        ("Chai", 1),
-        ("Chai", 1),
+        ("Chai", 2),
+        ("Chai", 2),
         None,
     ]
     await connection.execute(RENAME, key, "Tea")
@@ -78,9 +83,9 @@ async def test_a_row_older_than_the_log_is_read_from_its_first_logged_change(
         await product_as_of(northwind_client, key, as_of)
         for as_of in (await database_time(connection), before, born, born - timedelta(days=1))
     ] == [
-        ("Tea", 2),
-        ("Chai", 1),
-        ("Chai", 1),
+        ("Tea", 3),
+        ("Chai", 2),
+        ("Chai", 2),
         None,
     ]
 
@@ -146,7 +151,7 @@ async def test_of_who_was_erased_there_is_no_past(northwind_client: HubClient, c
     query = f"""{{
         customer(id: "cus_{key.hex}", asOf: "{as_of}") {{ name }}
         score(id: "sco_{score.hex}", asOf: "{as_of}") {{ model }}
-        node(id: "sco_{score.hex}", asOf: "{as_of}") {{ id }}
+        nodeAsOf(id: "sco_{score.hex}", at: "{as_of}") {{ id }}
     }}"""
     assert None not in (await northwind_client.query(query)).values()
     await northwind_client.query(f'mutation {{ customerErase(input: {{ id: "cus_{key.hex}" }}) {{ entries }} }}')
@@ -170,13 +175,14 @@ async def test_an_id_of_no_row_was_none_either(northwind_client: HubClient, conn
         ("timeline", "customer(asOf) { timeline { nodes { id } } }"),
         ("about", "interaction(asOf) { about { __typename } }"),
         ("mentions", "interaction(asOf) { mentions { id } }"),
-        ("orders", "node(asOf) { id ... on Customer { many: orders { totalCount } } }"),
+        ("orders", "nodeAsOf(at) { id ... on Customer { many: orders { totalCount } } }"),
     ],
 )
 async def test_a_link_cannot_be_read_as_it_was(northwind_client: HubClient, field: str, selection: str) -> None:
     prefix = "int" if selection.startswith("interaction") else "cus"
     arguments = f'(id: "{prefix}_{"0" * 32}", asOf: "2020-01-01T00:00:00Z")'
-    error = await northwind_client.error("{ " + selection.replace("(asOf)", arguments) + " }")
+    query = selection.replace("(asOf)", arguments).replace("(at)", arguments.replace("asOf", "at"))
+    error = await northwind_client.error(f"{{ {query} }}")
     assert (error["code"], error["path"][1]) == ("AS_OF_LINK", field if "many" not in selection else "many")
     assert (
         error["message"] == f"{field}: a link cannot be read as it was in the past; select the present row beside it."
@@ -223,7 +229,11 @@ async def test_a_moment_that_the_log_no_longer_reaches_is_refused_whatever_the_i
     monkeypatch.setattr(sequencer, "WATERMARK_SAVE_INTERVAL", 0.0)
     old = datetime.now(UTC) - timedelta(days=9)
     formatted = f"{old:%Y-%m-%dT%H:%M:%S.%f}Z"
-    async with open_hub_client(database_dsn) as hub_client, open_connections(database_dsn, 1) as (connection,):
+    settings = Settings(change_retention=30)  # more days were kept once than are left
+    async with (
+        open_hub_client(database_dsn, settings) as hub_client,
+        open_connections(database_dsn, 1) as (connection,),
+    ):
         key = await connection.fetchval(ADD, "old", "Nail")
         await connection.execute("set hub.capture = off")
         await connection.execute("update products set created_at = $1", old)
@@ -234,10 +244,10 @@ async def test_a_moment_that_the_log_no_longer_reaches_is_refused_whatever_the_i
         for query, digits in ((THEN, key.hex), (NODE, key.hex), (THEN, "0" * 32), (NODE, "0" * 32)):
             just = {"id": f"prd_{digits}", "at": (old - timedelta(microseconds=1)).isoformat()}
             error = await hub_client.error(query, just)
-            assert (error["code"], error["argument"]) == ("AS_OF_EXPIRED", "asOf")
-            assert (
-                error["message"] == f"asOf: what rows were before {formatted} is no longer kept; name a later moment."
-            )
+            argument, path = ("at", "nodeAsOf") if query == NODE else ("asOf", "product")
+            assert (error["code"], error["argument"], error["path"]) == ("AS_OF_EXPIRED", argument, [path])
+            message = f"{argument}: what rows were before {formatted} is no longer kept; name a later moment."
+            assert error["message"] == message
         assert await product_as_of(hub_client, key, old) == ("Nail", 2)
 
 

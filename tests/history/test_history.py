@@ -272,7 +272,7 @@ async def test_the_past_of_a_row_is_read_by_the_index_of_the_log(northwind_dsn: 
     async with open_golden_engine(northwind_dsn) as harness, harness.pool.connection() as connection:
         id = f"itm_{(await connection.fetchval('select id from order_items limit 1')).hex}"
         as_of = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
-        parts = f'node(id: "{id}", asOf: "{as_of}") {{ id }} then: orderItem(id: "{id}", asOf: "{as_of}") {{ id }}'
+        parts = f'nodeAsOf(id: "{id}", at: "{as_of}") {{ id }} then: orderItem(id: "{id}", asOf: "{as_of}") {{ id }}'
         parts += f' orderItem(id: "{id}") {{ history(first: 2) {{ totalCount nodes {{ version }} }} }}'
         operation = GraphQLRequest(f"{{ {parts} }}", None, None)
         for viewer in (ADMIN, Viewer(None, Role.READER, unit_path="group", unit_ids=(uuid4(), uuid4()))):

@@ -56,7 +56,7 @@ async def test_renamed_tables_keep_their_rows(create_database: CreateDatabase) -
         assert await IdempotencyStore().find(connection, KEY, "once") == (b"print", b"answer")
         assert await connection.fetchval("select stored_at from idempotency_records") == NOW
         async with connection.transaction():
-            (progress,) = await queue.lock_behind(connection, 8, 10, 10)
+            (progress,) = await queue.lock_behind(connection, 8, 10, 10, 10)
             assert (progress["id"], progress["position"], progress["last_sent_position"]) == (WEBHOOK, 7, 5)
             (leased,) = await queue.lease(connection, NOW, [], 10, 10, lease_id := uuid4())
             attempt = queue.AttemptResult(DELIVERY, "DELIVERED", None, NOW, 200, 1, None, None, lease_id)

@@ -205,6 +205,11 @@ def repeated(count: int, text: str) -> str:
     return " ".join(text.replace("#", str(n)) for n in range(count))
 
 
+DIRECTIVES = (
+    "query($a: ID! @d) @d { ...F @d ...F @d ... @d { node(id: $a) @many { id } } } fragment F on Query @d { count @d}"
+)
+
+
 @pytest.mark.parametrize(("code", "fits", "exceeds", "message"), [
     ("DEPTH_LIMIT", levels(15), levels(16), "The operation has 16 levels of fields; 15 are allowed."),
     ("ALIAS_LIMIT", "{ customer(id: 1) { ...F ...F } } fragment F on Customer { " + repeated(50, "a#: id") + "}",
@@ -219,9 +224,8 @@ def repeated(count: int, text: str) -> str:
      "{ ...F ... { " + repeated(11, "a#: count") + "} } fragment F on Query {" + repeated(10, "a#: count") + "}",
      "The operation has 21 root fields; 20 are allowed."),
     ("DIRECTIVE_LIMIT",
-     "query($a: ID! @d) @d { ...F @d ...F @d ... @d { node(id: $a) @d { id } } } fragment F on Query @d { count @d}",
-     "query($a: ID! @d) @d { ...F @d ...F @d ... @d { node(id: $a) @d @d { id } } } fragment F on Query @d { count @d}",
-     "The operation has 11 directives; 10 are allowed."),
+     DIRECTIVES.replace("@many", "@d " * 91), DIRECTIVES.replace("@many", "@d " * 92),
+     "The operation has 101 directives; 100 are allowed."),
     ("TOKEN_LIMIT", "{" + "a " * 1998 + "}", "{" + "a " * 1998 + "} #",
      "The document has more than 2,000 tokens. Split it, and send values as variables."),
     ("ALIAS_TOO_LONG", "{ " + "x" * 63 + ": count }", "{ " + "x" * 64 + ": count }",
@@ -282,7 +286,7 @@ def test_messages_are_cut_to_length(documents: DocumentStore) -> None:
     ("{ customers { nodes { id } } }", 20),
     ("{ customers(first: null, last: 7) { nodes { id } } }", 7),
     ("{ customers(first: 4, last: 7) { nodes { id } } }", 7),
-    ("{ customer(id: 1) { orders { nodes { id } } } }", 1 + 20),
+    ("{ customer(id: 1) { orders { nodes { id } } } }", 1 + 10),
     ("{ customer(id: 1) { orders { stats { count } } } }", 1 + 7),
     ("{ customer(id: 1) { tags { name } likes { id } } }", 1 + 10 + 3 + 10),
     ("{ latest(last: 8) { id } }", 8),
@@ -301,7 +305,7 @@ def test_new_variable_values_only_reprice(documents: DocumentStore) -> None:
       latest(last: $a) { id }
       nodes(ids: $ids) { id }
     }"""
-    assert cost(documents, text) == 2 * (1 + 20) + 2 + 1
+    assert cost(documents, text) == 2 * (1 + 10) + 2 + 1
     assert cost(documents, text, a=3, b=4) == 3 * (1 + 4) + 3 + 1
     assert cost(documents, text, a=None, b=0, ids=["x", "y"]) == 20 + 20 + 2
     assert cost(documents, text, a=-5) == 1
@@ -314,7 +318,9 @@ def test_too_high_a_cost_names_what_is_requested_and_allowed(documents: Document
     with pytest.raises(HubError) as caught:
         cost(documents, text, n=10**30)
     assert caught.value.code == "COST_LIMIT"
-    assert caught.value.extensions == {"requested": 1_000_000_000, "allowed": 5_000}
+    most_expensive = {"list": "customers.nodes.orders"}
+    assert caught.value.extensions == {"requested": 1_000_000_000, "allowed": 5_000, **most_expensive}
+    assert caught.value.locations == ((1, 50),)
 
 
 # what is remembered

@@ -6,7 +6,9 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from conftest import RunQuery, create_api_key, post_query
+from asgi_client import post_query
+from conftest import RunQuery, create_api_key
+from starlette.types import ASGIApp
 
 from hub.viewer import Role
 
@@ -121,11 +123,9 @@ async def test_a_duplicate_object_key_is_detected_in_linear_time(
     assert json.loads(response.content)["errors"][0]["extensions"]["code"] == "BODY_MALFORMED"
 
 
-async def test_a_bad_variable_is_reported_with_the_path_of_its_field(
-    http_client: httpx2.AsyncClient, admin_key: str
-) -> None:
+async def test_a_bad_variable_is_reported_with_the_path_of_its_field(app: ASGIApp, admin_key: str) -> None:
     query = "query($n: Int) { customers(first: 1) { nodes { id } } more: orders(first: $n) { totalCount } }"
-    (error,) = (await post_query(http_client, query, {"n": -5}, admin_key))["errors"]
+    (error,) = (await post_query(app, query, {"n": -5}, admin_key))["errors"]
     assert error["path"] == ["more"]
 
 

@@ -5,8 +5,9 @@ HUB_ORACLE_SEED replays a run, HUB_ORACLE_OPERATIONS makes it shorter or longer.
 import gc
 import os
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 
 import pytest
 from conftest import CreateDatabase
@@ -18,6 +19,7 @@ from oracle.enumerate_operations import enumerate_operations
 from oracle.executor import Oracle
 from oracle.generate_operation import OperationGenerator
 from oracle.injected_faults import INJECTED_FAULTS, InjectedFault
+from oracle.script import GeneratedOperation
 
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.graph import build as build_graph
@@ -66,22 +68,31 @@ async def comparison(dsn: str, engine_schema: Schema, oracle: Oracle) -> AsyncIt
         yield EngineComparison(oracle, execute_step, NOW)
 
 
-def generator(comparison: EngineComparison, seed: str = SEED) -> OperationGenerator:
-    oracle = comparison.oracle
-    return OperationGenerator(oracle.graph, oracle.schema, oracle.data, NOW, seed)
+@pytest.fixture(scope="module")
+def operations(oracle: Oracle) -> list[GeneratedOperation]:
+    """The operations of the seed for a key that sees everything."""
+    operation_generator = OperationGenerator(oracle.graph, oracle.schema, oracle.data, NOW, SEED)
+    return [operation_generator.operation(number) for number in range(OPERATIONS)]
+
+
+@pytest.fixture(scope="module")
+def enumerated_operations(oracle: Oracle) -> Callable[[Viewer], list[GeneratedOperation]]:
+    """The operations that ask for all of the schema, by viewer."""
+    return cache(lambda viewer: list(enumerate_operations(oracle, viewer, NOW, SEED)))
 
 
 def report(tally: ComparisonSummary) -> str:
     return f"seed {SEED}\n" + "\n\n".join(map(str, tally.differences))
 
 
-async def test_generated_operations_are_answered_as_the_oracle_answers_them(comparison: EngineComparison) -> None:
-    operation_generator = generator(comparison)
-    tally = await comparison.run((operation_generator.operation(number) for number in range(OPERATIONS)), ADMIN)
+async def test_generated_operations_are_answered_as_the_oracle_answers_them(
+    comparison: EngineComparison, operations: list[GeneratedOperation]
+) -> None:
+    tally = await comparison.run(operations, ADMIN)
     assert not tally.differences, report(tally)
-    assert tally.non_empty >= ANSWERED_SHARE * tally.operations
+    assert tally.non_empty >= ANSWERED_SHARE * tally.reading_rows
     if OPERATIONS >= 500:
-        assert {feature: n for feature, n in tally.features.items() if n < FEATURE_SHARE * tally.operations} == {}
+        assert {feature: n for feature, n in tally.features.items() if n < FEATURE_SHARE * tally.reading_rows} == {}
 
 
 def bound_viewer(dataset: Dataset, which: str) -> Viewer:
@@ -104,10 +115,10 @@ def bound_viewer(dataset: Dataset, which: str) -> Viewer:
 
 @pytest.mark.parametrize("which", ["leaf", "region", "customer"])
 async def test_a_bound_key_sees_all_of_the_schema_as_the_oracle_cuts_it(
-    comparison: EngineComparison, which: str
+    comparison: EngineComparison, enumerated_operations: Callable[[Viewer], list[GeneratedOperation]], which: str
 ) -> None:
     viewer = bound_viewer(comparison.oracle.data, which)
-    tally = await comparison.run(enumerate_operations(comparison.oracle, viewer, NOW, SEED), viewer)
+    tally = await comparison.run(enumerated_operations(viewer), viewer)
     assert not tally.differences, report(tally)
 
 
@@ -125,18 +136,19 @@ async def test_generated_operations_of_a_bound_key_are_answered_as_the_oracle_an
 
 @pytest.mark.parametrize("plant", INJECTED_FAULTS, ids=lambda plant: plant.name)
 async def test_an_injected_fault_is_detected(
-    dsn: str, engine_schema: Schema, oracle: Oracle, plant: InjectedFault, monkeypatch: pytest.MonkeyPatch
+    dsn: str,
+    engine_schema: Schema,
+    oracle: Oracle,
+    operations: list[GeneratedOperation],
+    enumerated_operations: Callable[[Viewer], list[GeneratedOperation]],
+    plant: InjectedFault,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    plant.patch(monkeypatch)
     viewer = bound_viewer(oracle.data, plant.binding) if plant.binding else ADMIN
-    operation_generator = OperationGenerator(engine_schema, oracle.schema, oracle.data.visible_to(viewer), NOW, SEED)
-    operations = (
-        enumerate_operations(oracle, viewer, NOW, SEED)
-        if plant.binding
-        else map(operation_generator.operation, range(OPERATIONS_PER_FAULT))
-    )
+    revealing = enumerated_operations(viewer) if plant.binding else operations[:OPERATIONS_PER_FAULT]
+    plant.patch(monkeypatch)
     async with open_engine(dsn, engine_schema) as execute_step:
         tally = await EngineComparison(oracle, execute_step, NOW).run(
-            operations, viewer, max_differences=1, shrink=False
+            revealing, viewer, max_differences=1, shrink=False
         )
     assert tally.differences, f"{plant.name} was not noticed in {tally.operations} operations"

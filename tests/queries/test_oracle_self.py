@@ -31,6 +31,7 @@ from oracle.data import load
 from oracle.enumerate_operations import enumerate_operations
 from oracle.executor import ExpectedResponse, Oracle
 from oracle.figures import bucket_start
+from oracle.generate_lists import ZONES
 from oracle.generate_operation import OperationGenerator
 from oracle.shrink import smaller_steps
 from oracle.values import average
@@ -48,9 +49,11 @@ NOW = datetime(1998, 5, 6, tzinfo=UTC)
 WORDS = re.findall(
     r"[^|]+",
     "Johnson|jonson|José|García|王小明|小明|Müller|Straße|ｆｕｌｌ|ﬁne|Łódź|ΑΘΗΝΑΣ|Σίσυφος|Москва|ёлка|Ǆ|İstanbul|ıssız|½|№|™|café|œuvre|"
-    "株式会社|ラーメン|ｱｲｳ|한국어|عربي|a-b|c_d|x%y|100|12.5|O'Neil|& Co.|\u3000|\u0085|\u200b|ﷺ|㎏|Ⅳ|e\u0301|q\u0307|ÞÐ|đ|😀",
+    "株式会社|ラーメン|ｱｲｳ|한국어|عربي|a-b|c_d|x%y|100|12.5|O'Neil|& Co.|\u3000|\u0085|\u200b|ﷺ|㎏|Ⅳ|e\u0301|q\u0307|ÞÐ|đ|😀|"
+    "مُحَمَّد|أَحْمَد|کاظمي|آغا|فاطمة|رئيس|مـحـ|می‌خواهم|۱۲|٣٤|שָׁלוֹם|हिन्दी|কাজী|ไทย",
 )
 LETTERS = "abcdeéèêüßøłñçžšțǎ王小明カなαβγΩЖжйё0129 -_.,&'\"\t\u3000ﬁ½Å\u030a한"
+LETTERS += "\u064e\u0651\u0654\u0640\u200c\u200d\u200f\ufe0f\u00adىئٱ\u05b8ि्"
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +101,7 @@ async def test_word_similarity_is_the_databases(connection: Connection) -> None:
     rng = random.Random(8)
     folded = [text.fold(sample) for sample in texts(3_000)]
     needles, among = [needle.strip() for needle in rng.choices(folded, k=6_000)], rng.choices(folded, k=6_000)
-    query = "select a, b, word_similarity(a, b) as s from unnest($1::text[], $2::text[]) u(a, b)"
+    query = "select a, b, strict_word_similarity(a, b) as s from unnest($1::text[], $2::text[]) u(a, b)"
     results = await connection.fetch(query, needles, among)
     assert sum(record["s"] > 0 for record in results) > 1_000
     assert [tuple(r) for r in results if text.word_similarity(r["a"], r["b"]) != r["s"]] == []
@@ -113,12 +116,25 @@ async def test_averages_are_the_databases_to_the_last_decimal(connection: Connec
         assert average(values) == expected, values
 
 
+def clock_changes(zone: str) -> list[datetime]:
+    """The hours of four years in which the clocks of the zone are changed."""
+    begin, tz = datetime(2006, 1, 1, tzinfo=UTC), ZoneInfo(zone)
+    hours = [begin + timedelta(hours=hour) for hour in range(4 * 8766)]
+    shifts = [hour.astimezone(tz).utcoffset() for hour in hours]
+    return [hour for hour, shift, next_ in zip(hours, shifts, shifts[1:], strict=False) if shift != next_]
+
+
 async def test_spans_begin_where_the_databases_do(connection: Connection) -> None:
     rng = random.Random(10)
-    for zone in ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Auckland"):
+    days = "hub_interval_start(date_trunc($2, m at time zone $3), $3)"
+    for zone in ZONES:
         for bucket in TIME_BUCKETS:
             moments = [datetime(1990, 1, 1, tzinfo=UTC) + timedelta(seconds=rng.randint(0, 10**9)) for _ in range(60)]
-            query = "select m, date_trunc($2, m, $3) as s from unnest($1::timestamptz[]) m"
+            moments += [
+                change + timedelta(minutes=15 * quarter) for change in clock_changes(zone) for quarter in range(-6, 7)
+            ]
+            start = "hub_hour_start(m, $3)" if bucket == "HOUR" else days
+            query = f"select m, {start} as s from unnest($1::timestamptz[]) m where $2 <> ''"
             rows = await connection.fetch(query, moments, bucket, zone)
             assert [tuple(row) for row in rows if bucket_start(bucket, row["m"], ZoneInfo(zone)) != row["s"]] == []
 
@@ -169,7 +185,7 @@ async def test_a_number_is_the_nth_of_its_seed_and_valid_and_within_the_limits(n
         assert one == other
         if "mistake" not in one.features:
             for step in one.steps:
-                documents.get(step.resolve([None] * 9).query).operation(step.name).cost({})
+                documents.get(step.resolve([None] * 9).query).operation(step.name).cost(step.variables)
 
 
 async def test_smaller_documents_are_valid_and_differ(northwind_oracle: Oracle) -> None:

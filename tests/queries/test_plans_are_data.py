@@ -22,8 +22,8 @@ def graph() -> Schema:
 def test_a_plan_prints_and_holds_no_variable(graph: Schema, document: GoldenDocument) -> None:
     operation = DocumentStore(graph.core, Limits(), 1_000_000).get(document.text).operation(document.operation)
     variables = coerce_variables(graph.core, operation, document.variables, 5)
-    planner = OperationPlanner(graph, variables, operation.fragments, 100)
-    printed = repr(planner.plan_query(operation.node.selection_set, "unrestricted"))
+    planner = OperationPlanner(graph, variables, operation.fragments, Limits(), "unrestricted")
+    printed = repr(planner.plan_query(operation.node.selection_set))
     assert not re.search(r"<function|<lambda>| object at 0x", printed)
     texts = [value for value in document.variables.values() if isinstance(value, str) and len(value) > 8]
     assert not [text for text in texts if text in printed]

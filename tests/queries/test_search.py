@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import asyncpg
-import httpx2
 import pytest
-from conftest import CreateDatabase, create_api_key, post_query
+from asgi_client import post_query
+from conftest import CreateDatabase, create_api_key
 
 from hub.app import lifespan
 from hub.settings import Settings
@@ -48,13 +48,10 @@ async def dsn(create_database: CreateDatabase, empty_dsn: str) -> str:
 @pytest.fixture(scope="module")
 async def execute(dsn: str) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
     key = await create_api_key(dsn)
-    async with (
-        lifespan(Settings(), dsn) as app,
-        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://hub") as client,
-    ):
+    async with lifespan(Settings(), dsn) as app:
 
         async def answered(query: str, **variables: Any) -> Any:
-            return await post_query(client, query, variables, key)
+            return await post_query(app, query, variables, key)
 
         yield answered
 

@@ -225,6 +225,8 @@ IDS = [
 HISTORY = [
     BadRequest("VALUE_INVALID", "'asOf'", f'{{ customer(id: "{CUS}", asOf: "yesterday") {{ id }} }}'),
     BadRequest("VALUE_INVALID", "asOf:", f'{{ customer(id: "{CUS}", asOf: "9000-01-01T00:00:00Z") {{ id }} }}'),
+    BadRequest("AS_OF_EXPIRED", "asOf:", f'{{ customer(id: "{CUS}", asOf: "1998-01-01T00:00:00Z") {{ id }} }}'),
+    BadRequest("AS_OF_EXPIRED", "at:", f'{{ nodeAsOf(id: "{CUS}", at: "1998-01-01T00:00:00Z") {{ id }} }}'),
     BadRequest("AS_OF_LINK", "unit:", f'{{ customer(id: "{CUS}", asOf: "1998-01-01T00:00:00Z") {{ unit {{ id }} }} }}'),
     BadRequest(
         "AS_OF_LINK", "orders:", "{ customers { nodes { history { nodes { after { orders { totalCount } } } } } } }"
@@ -255,6 +257,7 @@ LISTS = [
     BadRequest("CURSOR_MALFORMED", "after:", customers_page("after: $x", "$x: Cursor"), r'{"x": "\u0000é"}'),
     BadRequest("CURSOR_MALFORMED", "after:", '{ customers { nodes { timeline(after: "x") { nodes { id } } } } }'),
     BadRequest("FILTER_INVALID", "filter.name.eq:", customers_where("name: { eq: null }")),
+    BadRequest("FILTER_INVALID", "filter.name:", customers_where("name: { eq: $x }", "$x: String")),
     BadRequest("FILTER_INVALID", "filter.name.in:", customers_where("name: { in: null }")),
     BadRequest("FILTER_INVALID", "filter.name.eq:", customers_where("name: { eq: $x }", "$x: String"), '{"x": null}'),
     BadRequest("FILTER_INVALID", "filter.orders.count.eq:", customers_where("orders: { count: { eq: null } }")),
@@ -323,7 +326,7 @@ LIMITS = [
     BadRequest("TOKEN_LIMIT", "tokens", "{ customers { " + "totalCount " * 2_000 + "} }"),
     BadRequest("TOKEN_LIMIT", "characters", "{ customers { totalCount } }" + " " * 65_536),
     BadRequest("ROOT_FIELD_LIMIT", "root fields", "{ " + " ".join(f"a{n}: __typename" for n in range(21)) + " }"),
-    BadRequest("DIRECTIVE_LIMIT", "directives", "{ customers { " + "totalCount @skip(if: false) " * 11 + "} }"),
+    BadRequest("DIRECTIVE_LIMIT", "directives", "{ customers { " + "totalCount @skip(if: false) " * 101 + "} }"),
     BadRequest("ALIAS_TOO_LONG", "'aaaaaaaaaaaaaaaaaaaa…'", f"{{ customers {{ {LONG}: totalCount }} }}"),
 ]
 

@@ -67,7 +67,7 @@ class FakeEngine:
     cancelled: int = 0
     waiting: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def operation_type(self, request: GraphQLRequest) -> OperationType:
+    async def operation_type(self, request: GraphQLRequest, viewer: Viewer) -> OperationType:
         try:
             operation = get_operation_ast(parse(request.query), request.operation_name)
         except GraphQLError as error:

@@ -14,6 +14,7 @@ from conftest import create_api_key
 from hub import graph
 from hub.changefeed.cursors import ChangeCursors
 from hub.changefeed.feed import ChangeFeed
+from hub.db.fair_queue import Flow
 from hub.db.pool import Pool
 from hub.domain.access import api_keys
 from hub.engine.engine import Engine
@@ -67,9 +68,13 @@ class SentStatement:
 class RecordingPool(Pool):
     """A pool that records its statements."""
 
-    def __init__(self, dsn: str, settings: Settings) -> None:
-        super().__init__(dsn, settings)
+    def __init__(self, dsn: str, settings: Settings, *, lanes: bool = False) -> None:
+        super().__init__(dsn, settings, lanes=lanes)
         self.sent: list[SentStatement] = []
+
+    def for_flow(self, flow: Flow) -> Pool:
+        """Returns itself, so that all statements are recorded."""
+        return self
 
     async def fetch_json(self, text: str, arguments: Sequence[Any], *, custom_plan: bool = False) -> bytes:
         self.sent.append(SentStatement(text, arguments, custom_plan))

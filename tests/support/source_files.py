@@ -2,9 +2,9 @@
 
 import ast
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -30,16 +30,22 @@ class SourceFile:
         line: int = getattr(node, "lineno", 1)
         return f"{self.path}:{line}: {self.text.splitlines()[line - 1].strip()}"
 
-    def calls(self) -> Iterator[tuple[ast.Call, str]]:
-        """Every call, and the text of what is called."""
-        return ((node, ast.unparse(node.func)) for node in ast.walk(self.tree) if isinstance(node, ast.Call))
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Every node of the tree."""
+        return tuple(ast.walk(self.tree))
 
-    def string_literals(self) -> Iterator[ast.Constant]:
+    @cached_property
+    def calls(self) -> tuple[tuple[ast.Call, str], ...]:
+        """Every call, and the text of what is called."""
+        return tuple((node, ast.unparse(node.func)) for node in self.nodes if isinstance(node, ast.Call))
+
+    @cached_property
+    def string_literals(self) -> tuple[ast.Constant, ...]:
         """Every text that is not a docstring."""
-        docstrings = {id(node.value) for node in ast.walk(self.tree) if isinstance(node, ast.Expr)}
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
-                yield node
+        docstrings = {id(node.value) for node in self.nodes if isinstance(node, ast.Expr)}
+        constants = (node for node in self.nodes if isinstance(node, ast.Constant) and id(node) not in docstrings)
+        return tuple(constant for constant in constants if isinstance(constant.value, str))
 
 
 @cache
@@ -88,7 +94,7 @@ def imports(source: SourceFile) -> tuple[tuple[ast.stmt, str], ...]:
     """Every import statement with the module that it loads."""
     known = {file.module for file in everything()}
     imported: list[tuple[ast.stmt, str]] = []
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Import):
             imported += [(node, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

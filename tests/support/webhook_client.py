@@ -14,8 +14,9 @@ from typing import Any
 
 import httpx2
 import pytest
+from asgi_client import post_query
 from change_workload import WAIT_TIMEOUT, open_connections, wait_until
-from conftest import RunQuery, create_api_key, post_query
+from conftest import RunQuery, create_api_key
 
 from hub.app import lifespan
 from hub.db.pool import Connection
@@ -160,13 +161,10 @@ async def refused(run_query: RunQuery, call: str, **variables: Any) -> str:
 async def open_webhook_hub(dsn: str, settings: Settings = ALLOW_LOCALHOST) -> AsyncIterator[RunQuery]:
     """Asks a hub that may send to this machine; gives the data, or fails with the errors."""
     admin_key = await create_api_key(dsn)
-    async with (
-        lifespan(settings, dsn) as app,
-        httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://hub") as client,
-    ):
+    async with lifespan(settings, dsn) as app:
 
         async def query_data(query: str, variables: dict[str, Any] | None = None, *, key: str = admin_key) -> Any:
-            response = await post_query(client, query, variables, key)
+            response = await post_query(app, query, variables, key)
             if "errors" in response:
                 raise QueryFailed(response["errors"])
             return response["data"]

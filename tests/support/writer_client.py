@@ -5,8 +5,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import httpx2
-from conftest import create_api_key, post_query
+from asgi_client import post_query
+from conftest import create_api_key
+from starlette.types import ASGIApp
 
 from hub.app import lifespan
 from hub.settings import Settings
@@ -17,12 +18,12 @@ class HubClient:
     """A client of a hub on one database, as admin unless a key is passed."""
 
     dsn: str
-    http_client: httpx2.AsyncClient
+    app: ASGIApp
     key: str
 
     async def execute(self, query: str, variables: dict[str, Any] | None = None, *, key: str | None = None) -> Any:
         """Returns the whole response."""
-        return await post_query(self.http_client, query, variables, key or self.key)
+        return await post_query(self.app, query, variables, key or self.key)
 
     async def query(self, query: str, variables: dict[str, Any] | None = None, *, key: str | None = None) -> Any:
         """Returns the data; fails on errors."""
@@ -42,6 +43,4 @@ class HubClient:
 async def open_hub_client(dsn: str, settings: Settings | None = None) -> AsyncIterator[HubClient]:
     """Yields a client of a hub on the caller's database."""
     async with lifespan(settings or Settings(), dsn) as app:
-        transport = httpx2.ASGITransport(app)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://hub", timeout=30) as http_client:
-            yield HubClient(dsn, http_client, await create_api_key(dsn))
+        yield HubClient(dsn, app, await create_api_key(dsn))

@@ -12,7 +12,6 @@ from hub.demo.synthetic.countries import build_email
 from hub.demo.synthetic.customers import PRESENT, CustomerGenerator, GeneratedCustomer, SyntheticName, contact_id
 from hub.demo.synthetic.order_totals import OrderTotals
 from hub.demo.synthetic.random_draws import draw
-from hub.domain.customers.customers import normalize_identifier
 from hub.domain.scoring.rfm import QuintileCuts, rfm
 from hub.schema.customers.addresses import Address, AddressKind
 from hub.schema.customers.contacts import Contact, ContactPoint, PointKind
@@ -167,6 +166,13 @@ def _attributes(customer: GeneratedCustomer, segment: int, newsletter: int, age:
     return orjson.dumps({SOURCE: attributes}).decode()
 
 
+def _comparable(identifier_kind: IdentifierKind, value: str) -> str:
+    """The compared form of a generated identifier; the general rule would parse a million numbers."""
+    if identifier_kind is IdentifierKind.PHONE:
+        return value.removeprefix("+").replace(" ", "")
+    return value.lower() if identifier_kind is IdentifierKind.EMAIL else value
+
+
 def _identifiers(customer: GeneratedCustomer) -> Iterator[CustomerRowTuple]:
     (mailed, telephoned, loyal, verified, *_), _ = draw(f"identifiers:{customer.number}")
     values = [(IdentifierKind.EXTERNAL_ID, external_id(customer), True)]
@@ -183,7 +189,7 @@ def _identifiers(customer: GeneratedCustomer) -> Iterator[CustomerRowTuple]:
             row_id,
             identifier_kind,
             value,
-            normalize_identifier(identifier_kind, value),
+            _comparable(identifier_kind, value),
             proven,
             SOURCE,
         )

@@ -1,50 +1,53 @@
 """Identifiers of customers: their comparable form, and the lock that keeps two from being given out at once."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hub.db.pool import Connection
+from hub.domain.customers.placeholders import is_placeholder
 from hub.errors import BadInput
 from hub.model import validators
 from hub.model.rules import before_insert, normalizes
 from hub.schema.customers.customers import Identifier, IdentifierKind
 
-PLACEHOLDER_VALUES = re.compile(
-    r"[0-]*|-1|(null|none|nil|undefined|anonymous|unknown|test|n/?a|guest|\[object object\])(@.*)?", re.IGNORECASE
-)
 PHONE_IDENTIFIER_KINDS = (IdentifierKind.PHONE, IdentifierKind.FAX)
 # Keys of another system, devices and visitors mean something within their source alone.
 SOURCE_SCOPED = (IdentifierKind.EXTERNAL_ID, IdentifierKind.DEVICE_ID, IdentifierKind.ANONYMOUS_ID)
+NORMAL_FORMS: Mapping[IdentifierKind, validators.ValueCheck] = {
+    IdentifierKind.EMAIL: validators.email_identifier,
+    IdentifierKind.TAX_ID: validators.tax_id,
+    IdentifierKind.LOYALTY_ID: validators.loyalty_id,
+}
 
 
-def normalize_identifier(identifier_kind: IdentifierKind, value: str) -> str:
-    """The form in which an identifier is compared: addresses in lower case, numbers as their digits."""
-    stripped = value.strip()
-    if identifier_kind in PHONE_IDENTIFIER_KINDS:
-        return "".join(character for character in stripped if character.isdigit())
-    return stripped.lower() if identifier_kind is IdentifierKind.EMAIL else stripped
+def normalize_identifier(identifier_kind: IdentifierKind, value: str, country: str | None = None) -> str:
+    """The form in which an identifier is compared; raises BadInput for a value that cannot be of its kind.
+
+    A telephone number without its country's prefix is read in `country`."""
+    region = validators.check_values({"country": country}, {"country": validators.country})["country"]
+    try:
+        if identifier_kind in PHONE_IDENTIFIER_KINDS:
+            return validators.phone_identifier(value, region)
+        return str(NORMAL_FORMS.get(identifier_kind, validators.single_line)(value))
+    except ValueError as fault:
+        raise BadInput(f"value: {fault}.", argument="value") from None
 
 
 @normalizes(Identifier.normalized)
-def canonical_identifier(identifier_kind: IdentifierKind, value: str) -> str:
+def canonical_identifier(identifier_kind: IdentifierKind, value: str, country: str | None = None) -> str:
     """The compared form of a value that shall identify someone; raises BadInput for what identifies nobody."""
-    try:
-        cleaned = validators.single_line(value)
-        if PLACEHOLDER_VALUES.fullmatch(cleaned) or cleaned.lower().endswith(("@example.com", "@test.com")):
-            message = f"value: {value[:60]!r} is a placeholder that many share; leave the identifier out."
-            raise BadInput(message, code="IDENTIFIER_JUNK", argument="value")
-        if identifier_kind is IdentifierKind.EMAIL:
-            cleaned = validators.email(cleaned)
-        if identifier_kind in PHONE_IDENTIFIER_KINDS:
-            cleaned = validators.phone(cleaned)
-    except ValueError as fault:
-        raise BadInput(f"value: {fault}.", argument="value") from None
-    canonical = normalize_identifier(identifier_kind, cleaned)
-    if PLACEHOLDER_VALUES.fullmatch(canonical):
-        message = f"value: {value[:60]!r} is a placeholder that many share; leave the identifier out."
-        raise BadInput(message, code="IDENTIFIER_JUNK", argument="value")
+    is_email = identifier_kind is IdentifierKind.EMAIL
+    if is_placeholder(value, is_email=is_email):
+        raise _placeholder(value)
+    canonical = normalize_identifier(identifier_kind, value, country)
+    if is_placeholder(canonical, is_email=is_email):
+        raise _placeholder(value)
     return canonical
+
+
+def _placeholder(value: str) -> BadInput:
+    message = f"value: {value[:60]!r} is a placeholder that many share; leave the identifier out."
+    return BadInput(message, code="IDENTIFIER_JUNK", argument="value")
 
 
 # Sorted, so that two who lock the same do so in the same order.
@@ -63,5 +66,5 @@ async def lock_identifiers(tx: Connection, identifiers: Iterable[tuple[Identifie
 
 
 @before_insert(Identifier)
-async def _lock_identifier(tx: Connection, row: Mapping[str, Any]) -> None:
-    await lock_identifiers(tx, [(IdentifierKind[row["kind"]], row["normalized"])])
+async def _lock_new_identifiers(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    await lock_identifiers(tx, [(IdentifierKind[row["kind"]], row["normalized"]) for row in rows])

@@ -3,7 +3,6 @@
 An identifier is strong evidence when it was verified on both sides, or comes from the system that reported it before:
 an address that somebody merely typed never joins what two systems know (anyone can type anyone's address)."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,18 +16,23 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from hub.db.pool import Connection, ContentionError
 from hub.db.sql_text import to_sql
-from hub.domain.customers.customers import SOURCE_SCOPED, canonical_identifier, lock_identifiers
+from hub.domain.customers.customers import SOURCE_SCOPED, lock_identifiers
+from hub.domain.customers.observations import (
+    NormalizedIdentifier,
+    ObservedIdentifier,
+    Traits,
+    valid_identifiers,
+    valid_traits,
+)
 from hub.errors import BadInput, NotFound
-from hub.model import rows, scopes, statements, validators
+from hub.model import exact_json, rows, scopes, statements, validators
 from hub.model.columns import DescribedEnum, timestamp
 from hub.model.commands import command
 from hub.model.writer import writer_of
 from hub.schema.customers.customers import Customer, CustomerKind, Identifier, IdentifierKind
 from hub.schema.customers.identity_reviews import IdentityReview, ReviewStatus
-from hub.schema.organisation.units import OrgUnit
 from hub.viewer import Binding, Viewer
 
-MAX_IDENTIFIERS = 20
 MAX_STORED = 100  # of one kind, by whatever systems
 
 # In the order in which they decide, and how many a customer has at most (of one source, for keys of other systems).
@@ -56,49 +60,15 @@ class IdentifyOutcome(DescribedEnum):
     )
 
 
-class ObservedIdentifier(NamedTuple):
-    """An identifier of the customer, as a system reports it."""
-
-    kind: Annotated[IdentifierKind, "Type of the identifier."]
-    value: Annotated[str, "The identifier itself."]
-    verified: Annotated[bool, "Whether it was proven to be the customer's."] = False
-
-
-class Traits(NamedTuple):
-    """Traits of the customer. An existing customer keeps its traits and gets the missing ones.
-
-    A name counts as missing while the customer is named by an identifier."""
-
-    name: Annotated[str | None, "Full or company name."] = None
-    kind: Annotated[CustomerKind | None, "A person or an organisation; a person by default."] = None
-    unit_id: Annotated[UUID | None, OrgUnit, "The unit of a new customer; the key's unit or the root by default."] = (
-        None
-    )
-    country: Annotated[str | None, "ISO 3166-1 alpha-2 code."] = None
-    language: Annotated[str | None, "ISO 639 code."] = None
-    currency: Annotated[str | None, "ISO 4217 code."] = None
-    attributes: Annotated[dict[str, Any] | None, "Free attributes as a JSON object."] = None
-
-
 class IdentifyPayload(NamedTuple):
     """The payload of identify."""
 
     customer: Annotated[UUID, Customer, "The customer."]
     outcome: Annotated[IdentifyOutcome, "The outcome of the identification."]
-    reasons: Annotated[list[str], "Reasons of the outcome, as text."]
+    reasons: Annotated[list[str], "Reasons of the outcome, as text; also the parts that were not taken, and why."]
     review: Annotated[
         UUID | None, IdentityReview, "The possible duplicate for a person to decide on; null if there is none."
     ] = None
-
-
-@dataclass(frozen=True, slots=True)
-class NormalizedIdentifier:
-    """An identifier in the form that is compared."""
-
-    identifier_kind: IdentifierKind
-    value: str
-    normalized: str
-    verified: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,28 +145,31 @@ async def identify(
 ) -> IdentifyPayload:
     """Finds the customer behind identifiers, or creates it; concurrent calls get the same one.
 
-    The strongest kind of identifier decides. Weak evidence that would join two customers is queued for a person."""
+    The strongest kind of identifier decides. Weak evidence that would join two customers is queued for a person.
+    An invalid trait or identifier is left out, and `reasons` says why; at least one identifier must be valid."""
     Customer.require(viewer, "update")
     source = validators.check_values({"source": source}, {"source": validators.single_line})["source"]
-    normalized_identifiers = _normalize(identifiers)
+    refusals: list[str] = []
+    supplied = valid_traits(traits or Traits(), refusals)
+    valid = valid_identifiers(identifiers, supplied.get("country"), refusals)
+    normalized_identifiers = sorted(valid, key=lambda identifier: RANK[identifier.identifier_kind])
     await lock_identifiers(
         tx, [(identifier.identifier_kind, identifier.normalized) for identifier in normalized_identifiers]
     )
     matches = await _find_matches(tx, viewer, normalized_identifiers, source)
     matched_customer = await _pick_match(tx, matches, normalized_identifiers, source)
-    reasons = list(
-        dict.fromkeys(_explain(match, matched_customer) for match in matches)
-    )  # several systems may have one address
+    # Several systems may have one address.
+    reasons = list(dict.fromkeys(_explain(match, matched_customer) for match in matches))
     other_customers = list(dict.fromkeys(match.customer for match in matches if match.customer != matched_customer))
     if matched_customer is not None:  # what it is known by is counted below
         await rows.retry_if_gone(rows.lock_row(tx, viewer, Customer, matched_customer, "id"))
-    key = matched_customer or await _create_customer(tx, viewer, traits or Traits(), normalized_identifiers, now)
+    key = matched_customer or await _create_customer(tx, viewer, supplied, normalized_identifiers, now)
     attached = await _attach_identifiers(tx, key, normalized_identifiers, source, now, reasons)
     if matched_customer is None and not attached:
         message = "identifiers: they belong to a customer whom this key does not see; ask with a key that does."
         raise BadInput(message, code="ALREADY_EXISTS", argument="identifiers")
-    if matched_customer is not None and traits is not None:
-        await _fill_missing(tx, viewer, key, traits, now, reasons)
+    if matched_customer is not None and supplied:
+        await _fill_missing(tx, viewer, key, supplied, now, reasons)
     reviews = [await _ensure_review(tx, viewer, key, other, reasons, now) for other in other_customers]
     outcome = (
         IdentifyOutcome.MATCHED
@@ -205,25 +178,7 @@ async def identify(
         if other_customers
         else IdentifyOutcome.CREATED
     )
-    return IdentifyPayload(key, outcome, reasons, reviews[0] if reviews else None)
-
-
-def _normalize(identifiers: Sequence[ObservedIdentifier]) -> list[NormalizedIdentifier]:
-    if not 1 <= len(identifiers) <= MAX_IDENTIFIERS:
-        message = f"identifiers: give 1 to {MAX_IDENTIFIERS}."
-        raise BadInput(message, code="IDENTIFIER_LIMIT", argument="identifiers")
-    normalized_identifiers: dict[tuple[IdentifierKind, str], NormalizedIdentifier] = {}
-    for index, observed in enumerate(identifiers):
-        try:
-            normalized = canonical_identifier(observed.kind, observed.value)
-        except BadInput as error:
-            raise rows.prefix_error(f"identifiers[{index}]", error) from None
-        previous = normalized_identifiers.get((observed.kind, normalized))
-        verified = observed.verified or (previous is not None and previous.verified)
-        normalized_identifiers[observed.kind, normalized] = NormalizedIdentifier(
-            observed.kind, observed.value.strip(), normalized, verified
-        )
-    return sorted(normalized_identifiers.values(), key=lambda identifier: RANK[identifier.identifier_kind])
+    return IdentifyPayload(key, outcome, [*reasons, *refusals], reviews[0] if reviews else None)
 
 
 async def _find_matches(
@@ -283,9 +238,12 @@ def _explain(match: Match, matched_customer: UUID | None) -> str:
 
 
 async def _create_customer(
-    tx: Connection, viewer: Viewer, traits: Traits, identifiers: Sequence[NormalizedIdentifier], now: datetime
+    tx: Connection,
+    viewer: Viewer,
+    supplied: Mapping[str, Any],
+    identifiers: Sequence[NormalizedIdentifier],
+    now: datetime,
 ) -> UUID:
-    supplied = {name: value for name, value in traits._asdict().items() if value is not None}
     row = {"kind": CustomerKind.PERSON, "name": identifiers[0].value, **supplied}
     key: UUID = await rows.prefixing_errors("traits", writer_of(Customer).create(tx, viewer, row, now))
     return key
@@ -353,21 +311,15 @@ def _count_if_full(stored: Sequence[tuple[str, str, str]], identifier: Normalize
 
 
 async def _fill_missing(
-    tx: Connection, viewer: Viewer, key: UUID, traits: Traits, now: datetime, reasons: list[str]
+    tx: Connection, viewer: Viewer, key: UUID, supplied: Mapping[str, Any], now: datetime, reasons: list[str]
 ) -> None:
     """Fills in traits that the customer lacks; those that it has stay."""
     row = await rows.lock_row(tx, viewer, Customer, key, "id")
-    try:
-        supplied = writer_of(Customer).canonical(
-            {name: value for name, value in traits._asdict().items() if value is not None}
-        )
-        missing = [name for name in ("country", "language", "currency") if row[name] is None]
-        if "name" in supplied and await tx.fetchval(_NAMED_BY_IDENTIFIER, key, row["name"]):
-            missing.append("name")
-        updates = {name: supplied[name] for name in missing if name in supplied}
-    except BadInput as error:
-        raise rows.prefix_error("traits", error) from None
-    attributes = json.loads(row["attributes"])
+    missing = [name for name in ("country", "language", "currency") if row[name] is None]
+    if "name" in supplied and await tx.fetchval(_NAMED_BY_IDENTIFIER, key, row["name"]):
+        missing.append("name")
+    updates = {name: supplied[name] for name in missing if name in supplied}
+    attributes = exact_json.loads(row["attributes"])
     if supplied.get("attributes", {}).keys() - attributes.keys():
         try:
             updates |= writer_of(Customer).canonical({"attributes": supplied["attributes"] | attributes})

@@ -17,7 +17,9 @@ from hub.domain.customers.customers import (
 )
 from hub.errors import BadInput
 from hub.model import rows, scopes, statements, validators
+from hub.model.declarations import LookupScope
 from hub.model.rules import alternate_key, lookup
+from hub.schema.customers.contacts import ContactPoint
 from hub.schema.customers.customers import Customer, Identifier, IdentifierKind
 from hub.viewer import Binding, Viewer
 
@@ -31,6 +33,7 @@ class IdentifierRef(NamedTuple):
         str | None,
         "The system that reported it; any by default. EXTERNAL_ID, DEVICE_ID and ANONYMOUS_ID need it.",
     ] = None
+    country: Annotated[str | None, "ISO country code that a national telephone number is read in."] = None
 
 
 class ExternalRef(NamedTuple):
@@ -61,7 +64,7 @@ def _identifier_statement(binding: Binding, *, with_source: bool) -> statements.
 
 async def find_by_identifier(tx: Connection, viewer: Viewer, identifier: IdentifierRef) -> UUID | None:
     """The customer who is known by an identifier, a verified one first; None when there is none that the viewer sees."""
-    normalized, source = canonical_identifier(identifier.kind, identifier.value), _canonical_source(identifier)
+    normalized, source = _canonical_value(identifier), _canonical_source(identifier)
     statement = _identifier_statement(viewer.binding, with_source=source is not None)
     arguments = {"kind": identifier.kind, "normalized": normalized, "source": source}
     key: UUID | None = await tx.fetchval(statement.text, *statement.bind(arguments, viewer))
@@ -79,14 +82,19 @@ def _canonical_source(identifier: IdentifierRef) -> str | None:
     return source
 
 
+def _canonical_value(identifier: IdentifierRef) -> str:
+    """The compared form of an identifier; raises BadInput for what identifies nobody."""
+    return canonical_identifier(identifier.kind, identifier.value, identifier.country)
+
+
 async def _attach_identifier(
     tx: Connection, viewer: Viewer, key: UUID, identifier: IdentifierRef, now: datetime
 ) -> None:
     row = {
         "customer_id": key,
         "kind": identifier.kind,
-        "value": identifier.value,
-        "normalized": canonical_identifier(identifier.kind, identifier.value),
+        "value": validators.single_line(identifier.value),
+        "normalized": _canonical_value(identifier),
         "source": _canonical_source(identifier) or "hub",
     }
     await rows.insert_row(tx, viewer, Identifier, row, now)
@@ -96,7 +104,7 @@ async def _attach_identifier(
     Customer, "identifier", IdentifierRef, "An identifier; a verified one is preferred.", attach=_attach_identifier
 )
 async def _lock_and_find(tx: Connection, viewer: Viewer, identifier: IdentifierRef) -> UUID | None:
-    await lock_identifiers(tx, [(identifier.kind, canonical_identifier(identifier.kind, identifier.value))])
+    await lock_identifiers(tx, [(identifier.kind, _canonical_value(identifier))])
     return await find_by_identifier(tx, viewer, identifier)
 
 
@@ -120,9 +128,15 @@ async def _find_by_external_id(tx: Connection, viewer: Viewer, external: Externa
         "kind": (Identifier.c.kind, True),
         "value": (Identifier.c.normalized, True),
         "source": (Identifier.c.source, False),
+        "country": (ContactPoint.c.country, False),
     },
     prefer=(("verified", "desc"), ("id", "asc")),
+    scope=LookupScope("source", "kind", tuple(identifier_kind.value for identifier_kind in SOURCE_SCOPED)),
 )
 def _normalize_arguments(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The customer who is known by an identifier; a verified one is preferred, then the oldest."""
-    return {**arguments, "value": normalize_identifier(IdentifierKind[arguments["kind"]], arguments["value"])}
+    """The customer who is known by an identifier; a verified one is preferred, then the oldest.
+
+    An EXTERNAL_ID, DEVICE_ID or ANONYMOUS_ID that several systems use for different customers needs its `source`."""
+    normalized = normalize_identifier(IdentifierKind[arguments["kind"]], arguments["value"], arguments.get("country"))
+    source = {"source": arguments.get("source")}
+    return {**arguments, "value": normalized, **validators.check_values(source, {"source": validators.single_line})}

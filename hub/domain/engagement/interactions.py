@@ -5,11 +5,13 @@ from typing import Annotated, NamedTuple
 from uuid import UUID
 
 from hub.db.pool import Connection
+from hub.domain.access.backdating import require_recent
 from hub.domain.customers.lookup import IdentifierRef, find_by_identifier
 from hub.errors import BadInput, Forbidden
 from hub.model import rows
-from hub.model.commands import command, unless
-from hub.model.rules import Write, validates
+from hub.model.clock_skew import past_moment
+from hub.model.commands import Injected, command, unless
+from hub.model.rules import Write
 from hub.model.writer import writer_of
 from hub.schema.customers.contacts import Contact
 from hub.schema.customers.customers import Customer
@@ -18,14 +20,7 @@ from hub.schema.organisation.staff import Staff
 from hub.schema.sales.orders import Order
 from hub.viewer import Viewer
 
-MAX_CLOCK_SKEW = timedelta(days=1)  # clocks differ; an interaction further ahead has not happened
-
-
-@validates(Interaction)
-def _occurred_in_the_past(write: Write) -> None:
-    occurred_at = write.values.get("occurred_at")
-    if occurred_at is not None and occurred_at > write.now + MAX_CLOCK_SKEW:
-        raise BadInput("occurred_at: it has not happened yet; give a moment that is past.", argument="occurred_at")
+MAX_DEVICE_SKEW = timedelta(days=1)  # devices of customers are set to other time zones
 
 
 class InteractionRecordPayload(NamedTuple):
@@ -39,7 +34,9 @@ async def record(
     tx: Connection,
     viewer: Viewer,
     *,
-    customer_id: Annotated[UUID | None, Customer, "The customer who took part; or name an identifier."] = None,
+    customer_id: Annotated[
+        UUID | None, Customer, "The customer who took part, a key's own by default; or name an identifier."
+    ] = None,
     identifier: Annotated[IdentifierRef | None, "An identifier of the customer, in place of its id."] = None,
     channel: Annotated[Channel, "The channel that it happened on."],
     direction: Annotated[Direction, "The direction that it went in."],
@@ -51,12 +48,16 @@ async def record(
     order_id: Annotated[UUID | None, Order, "The order that it was about, one of the customer's."] = None,
     contact_id: Annotated[UUID | None, Contact, "The person who took part for the customer."] = None,
     now: datetime,
+    backdating: Injected[timedelta],
 ) -> InteractionRecordPayload:
     """Records something said or done between the business and a customer, who is named by id or by an identifier."""
     Interaction.require(viewer, "create")
+    require_recent(viewer, "occurred_at", occurred_at, now, backdating)
     if viewer.binding == "customer" and direction is not Direction.INBOUND:
         message = "direction: a key bound to a customer speaks for the customer, so it records what is INBOUND."
         raise Forbidden(message, argument="direction")
+    if identifier is None and customer_id is None:
+        customer_id = viewer.customer_id
     if (customer_id is None) is (identifier is None):
         message = "customer_id: name the customer by its id or by an identifier, one of them."
         raise BadInput(message, code="ARGUMENT_MISSING", argument="customer_id")
@@ -64,7 +65,8 @@ async def record(
         customer_id = await rows.prefixing_errors("identifier", find_by_identifier(tx, viewer, identifier))
         if customer_id is None:
             raise rows.not_visible("identifier")
-    supplied = {"kind": kind, "subject": subject, "body": body, "occurred_at": occurred_at or now}
+    moment = past_moment("occurred_at", occurred_at, now, MAX_DEVICE_SKEW)
+    supplied = {"kind": kind, "subject": subject, "body": body, "occurred_at": moment}
     values = writer_of(Interaction).validated(Write("create", supplied, None, viewer, now))
     links = {"staff_id": staff_id, "order_id": order_id, "contact_id": contact_id}
     row = {

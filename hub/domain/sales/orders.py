@@ -37,8 +37,8 @@ def _line_number(value: int) -> int:
 
 @checks(OrderItem.quantity)
 def _quantity(value: int) -> int:
-    if not 0 < value <= MAX_UNITS:
-        raise ValueError(f"give 1 to {MAX_UNITS:,} units")
+    if abs(value) > MAX_UNITS:
+        raise ValueError(f"give at most {MAX_UNITS:,} units")
     return value
 
 
@@ -60,9 +60,35 @@ def _line_amount(write: Write) -> None:
     """The amount of a line must fit its column."""
     item = write.values
     is_priced = item.get("unit_price") is not None and item.get("quantity") is not None
-    if is_priced and line_net(item) >= validators.AMOUNT_LIMIT:
+    if is_priced and abs(line_net(item)) >= validators.AMOUNT_LIMIT:
         message = "unit_price: times the quantity it has more than 14 digits before the point; give less."
         raise BadInput(message, argument="unit_price")
+
+
+@validates(OrderItem)
+def _reason_of_a_return(write: Write) -> None:
+    """Units that come back and credits have a reason; in an update, the table's check asks for it."""
+    if write.operation == "create" and write.values.get("reason") is None:
+        name = _column_below(write.values, quantity=1, unit_price=0)
+        if name is not None:
+            message = f"{name}: a return or a credit needs a reason; give `reason`, or a larger value."
+            raise BadInput(message, argument=name)
+
+
+@validates(Order)
+def _reason_of_a_refund(write: Write) -> None:
+    """Money that goes back has a reason. A net that follows from items needs none: each item has its own."""
+    if write.operation == "create" and write.values.get("reason") is None:
+        name = _column_below(write.values, net=0, freight=0)
+        if name is not None:
+            message = f"{name}: a refund needs a reason; give `reason`, or a larger value."
+            raise BadInput(message, argument=name)
+
+
+def _column_below(values: Mapping[str, Any], **minimums: int) -> str | None:
+    """The first column whose value is below its minimum; None if there is none."""
+    below = (name for name, minimum in minimums.items() if values.get(name) is not None and values[name] < minimum)
+    return next(below, None)
 
 
 @resolves_missing(Order, reads=False)
@@ -73,7 +99,15 @@ async def _net_and_lines(tx: Connection, write: Write) -> dict[str, Any]:
         return {} if net is not None else {"net": Decimal(0)}
     if net is not None:
         raise BadInput("net: the items say what it is; leave it out.", argument="net")
-    return {"items": _number_lines(items), "net": _sum_items(items, write)}
+    items = [_with_reason(item, write.values.get("reason")) for item in _number_lines(items)]
+    return {"items": items, "net": _sum_items(items, write)}
+
+
+def _with_reason(item: Mapping[str, Any], reason: str | None) -> Mapping[str, Any]:
+    """The item; a return or a credit without a reason takes the order's."""
+    if reason is None or item.get("reason") is not None or _column_below(item, quantity=1, unit_price=0) is None:
+        return item
+    return {**item, "reason": reason}
 
 
 def _number_lines(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -91,7 +125,7 @@ def _sum_items(items: Sequence[Mapping[str, Any]], write: Write) -> Decimal:
             net += line_net(writer_of(OrderItem).validated(Write("create", item, None, write.viewer, write.now)))
         except BadInput as error:
             raise rows.prefix_error(f"items[{index}]", error) from None
-    if net >= validators.AMOUNT_LIMIT:
+    if abs(net) >= validators.AMOUNT_LIMIT:
         raise BadInput("items: together they have more than 14 digits before the point; give less.", argument="items")
     return net
 

@@ -12,7 +12,9 @@ Figure = TypeVar("Figure", int, Decimal)
 
 
 class OrderSummary(NamedTuple):
-    """A customer's orders up to a moment, cancelled ones left out: the input of the RFM models."""
+    """A customer's orders up to a moment, cancelled ones left out: the input of the RFM models.
+
+    `orders` and `last_at` count no refunds, which `net` holds too."""
 
     orders: int
     last_at: datetime | None
@@ -45,8 +47,9 @@ class QuintileCuts:
 def summarize_orders(orders: Iterable[tuple[datetime, Decimal]], currency: str, as_of: datetime) -> OrderSummary:
     """Sums up the orders, each its moment and net amount, that were placed up to `at`."""
     past_orders = [order for order in orders if order[0] <= as_of]
-    last_at = max((placed_at for placed_at, _ in past_orders), default=None)
-    return OrderSummary(len(past_orders), last_at, sum((net for _, net in past_orders), Decimal(0)), currency)
+    purchases = [placed_at for placed_at, net in past_orders if net >= 0]
+    net_total = sum((net for _, net in past_orders), Decimal(0))
+    return OrderSummary(len(purchases), max(purchases, default=None), net_total, currency)
 
 
 def quintiles(figures: Iterable[Figure]) -> tuple[Figure, ...]:

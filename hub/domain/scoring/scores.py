@@ -1,4 +1,4 @@
-"""Recording scores: a model's new score of a customer supersedes its last one."""
+"""Recording scores: a model's new score of a customer supersedes its last one, in whatever order the two are recorded."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -8,6 +8,7 @@ from uuid import UUID
 from hub.db.pool import Connection
 from hub.errors import BadInput
 from hub.model import validators
+from hub.model.clock_skew import past_moment
 from hub.model.commands import command
 from hub.model.history_rows import insert_current
 from hub.model.writer import writer_of
@@ -21,7 +22,7 @@ MAX_REASONS = 50
 class ScoreRecordPayload(NamedTuple):
     """The payload of scoreRecord."""
 
-    score: Annotated[UUID, Score, "The score that is current from now on."]
+    score: Annotated[UUID, Score, "The score; it is current unless a later one is already stored."]
 
 
 @command("scoreRecord", bulk_name="scoresRecord")
@@ -39,15 +40,13 @@ async def record(
     computed_at: Annotated[datetime | None, "Time that the score describes; now by default."] = None,
     now: datetime,
 ) -> ScoreRecordPayload:
-    """Records a model's score of a customer; it supersedes the model's last one."""
+    """Records a model's score of a customer; it supersedes the model's last one, or counts until the next if it is late."""
     Score.require(viewer, "create")
     checked = writer_of(Score).canonical({"model": model, "band": band})
-    computed = computed_at or now
+    computed = past_moment("computed_at", computed_at, now)
     if abs(value) >= validators.AMOUNT_LIMIT or value != round(value, 4):
         message = "value: give a figure of at most 14 digits before the point and four behind it."
         raise BadInput(message, argument="value")
-    if computed > now:
-        raise BadInput("computed_at: it lies ahead; give a moment that is past.", argument="computed_at")
     if reasons is not None and len(reasons) > MAX_REASONS:
         raise BadInput(f"reasons: give at most {MAX_REASONS}.", argument="reasons")
     reasons_by_path = {f"reasons[{index}]": reason for index, reason in enumerate(reasons or ())}

@@ -14,7 +14,7 @@ from hub.domain.access.api_keys import ApiKey
 from hub.domain.access.secrets import Encryptor
 from hub.domain.webhooks import signing_secrets
 from hub.domain.webhooks.webhooks import WebhookProgress, WebhookQueue
-from hub.errors import BadInput, Forbidden, NotFound
+from hub.errors import BadInput, Forbidden, LimitExceeded, NotFound
 from hub.model import rows, validators
 from hub.model.columns import timestamp
 from hub.model.commands import Injected, command
@@ -29,7 +29,9 @@ MAX_DRY_RUN_DAYS = 7
 _row_id = sa.bindparam("row_id", type_=sa.Uuid)
 _now = sa.bindparam("now", type_=timestamp())
 _position = sa.bindparam("new_position", type_=sa.BigInteger)
-_OWNER = to_sql(sa.select(ApiKey.c.public_id).where(ApiKey.c.id == _row_id))
+# Locked, so that the webhooks of a key are counted one creation at a time.
+_OWNER = to_sql(sa.select(ApiKey.c.public_id).where(ApiKey.c.id == _row_id).with_for_update(key_share=True))
+_COUNT_OWN = "select count(*) from webhooks where owner = $1"
 _new_position = {"position": _position, "last_sent_position": _position}
 _INSERT_PROGRESS = to_sql(sa.insert(WebhookProgress).values(webhook_id=_row_id, **_new_position))
 _MOVE_PROGRESS = to_sql(
@@ -173,12 +175,16 @@ async def create(
     subscriptions: Injected[SubscriptionTools],
     encryptor: Injected[Encryptor],
     url_policy: Injected[UrlPolicy],
+    webhook_limit: Injected[int],
 ) -> WebhookCreatePayload:
     """Creates a subscription with a URL: its messages are posted there, signed, with the permissions of the calling key."""
     Webhook.require(viewer, "create")
     owner = await tx.fetchval(_OWNER, viewer.key_id)
     if owner is None:
         raise Forbidden("A webhook belongs to an API key; ask with one.")
+    if await tx.fetchval(_COUNT_OWN, owner) >= webhook_limit:
+        message = f"This key already has {webhook_limit} webhooks; delete one, or raise HUB_WEBHOOK_LIMIT."
+        raise LimitExceeded(message, code="WEBHOOK_LIMIT", extensions={"limit": webhook_limit})
     checked = validators.check_values({"name": name, "url": url, "coalesce_seconds": coalesce_seconds}, WEBHOOK_CHECKS)
     start_cursor = await subscriptions.check(query, variables, operation_name, viewer)
     row = checked | {"query": query, "variables": variables or {}, "operation_name": operation_name, "owner": owner}

@@ -37,11 +37,14 @@ _LOCK_ENQUEUING = "select pg_advisory_xact_lock(hashtextextended('webhook enqueu
 _LOCK_BEHIND = """
 select w.id, w.version, w.owner, w.query, w.variables, w.operation_name, w.coalesce_seconds, p.position, p.last_sent_position
 from webhook_progress as p join webhooks as w on w.id = p.webhook_id
+cross join lateral (
+    select greatest(1, least($2, $4 / count(*))) as queued from webhooks as o where o.owner = w.owner and o.status = 'ACTIVE'
+) as allowed
 where w.status = 'ACTIVE' and p.position < $1 and (
     select count(*) from (
-        select from webhook_queue as q where q.webhook_id = w.id and q.due_at is not null limit $2
+        select from webhook_queue as q where q.webhook_id = w.id and q.due_at is not null limit allowed.queued
     ) as waiting
-) < $2
+) < allowed.queued
 order by p.position, p.webhook_id limit $3 for update of p skip locked
 """
 _SAVE_PROGRESS = """
@@ -270,10 +273,14 @@ async def active_owners(tx: Connection) -> dict[UUID, str]:
     return {row["id"]: row["owner"] for row in await tx.fetch(_ACTIVE_OWNERS)}
 
 
-async def lock_behind(tx: Connection, last_position: int, max_waiting: int, limit: int) -> QueueRows:
-    """Returns webhooks with unread changes, locked until the transaction ends, but none with `max_waiting` queued deliveries."""
+async def lock_behind(
+    tx: Connection, last_position: int, max_waiting: int, max_waiting_of_key: int, limit: int
+) -> QueueRows:
+    """Returns webhooks with unread changes, locked until the transaction ends, but none with a full queue.
+
+    A queue is full with `max_waiting` deliveries, or with its part of what the webhooks of its key may queue together."""
     await tx.execute(_LOCK_ENQUEUING_SHARED)
-    return await tx.fetch(_LOCK_BEHIND, last_position, max_waiting, limit)
+    return await tx.fetch(_LOCK_BEHIND, last_position, max_waiting, limit, max_waiting_of_key)
 
 
 async def enqueue(tx: Connection, deliveries: Sequence[QueuedDelivery], now: datetime) -> None:

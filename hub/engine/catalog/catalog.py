@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from hub.engine.catalog import scalars
 from hub.engine.catalog.scalars import ScalarType
+from hub.model.columns import sort_expression
 from hub.model.declarations import (
     FieldResolver,
     FilteredList,
@@ -26,6 +27,7 @@ from hub.model.declarations import (
 )
 from hub.model.declare import Declaration
 from hub.model.fields import split_optional
+from hub.model.normal_forms import NormalForm, RowNormalForm
 
 HISTORY = "history"  # the field of every entity type that lists a row's changes
 SYSTEM_FIELDS: Mapping[str, Any] = {"version": int, "created_at": datetime, "updated_at": datetime}
@@ -56,6 +58,7 @@ class ColumnField:
     scalar: ScalarType
     nullable: bool
     searched: bool
+    normal_form: NormalForm | RowNormalForm | None = None  # of a text, in filters as in writes
 
     def __repr__(self) -> str:
         return self.name
@@ -148,6 +151,11 @@ class Catalog:
         """The entities that implement an interface, in declaration order."""
         return [entity for entity in self.entities.values() if interface in entity.declaration.implements]
 
+    def identifying(self, entity: CatalogEntity) -> list[CatalogEntity]:
+        """The entities by whose rows a search finds a row of `entity`: those that identify customers, for customers."""
+        is_customer = entity.declaration.scope.customer_column == "id"
+        return [candidate for candidate in self.entities.values() if is_customer and candidate.declaration.identifies]
+
     def column(self, entity: CatalogEntity, link: ToOne | ToMany) -> sa.Column[Any]:
         """The foreign key column of a link of `entity`."""
         table = entity.table if isinstance(link, ToOne) else self.target(link.target).table
@@ -186,7 +194,12 @@ def _columns(declaration: Declaration, errors: list[str]) -> dict[str, ColumnFie
         if not column.comment:
             errors.append(f"{declaration.name}.{name}: the column has no comment to describe it")
         columns[camel_case(name)] = ColumnField(
-            camel_case(name), column, scalars.scalar_of(bare), nullable, name in declaration.search
+            camel_case(name),
+            column,
+            scalars.scalar_of(bare),
+            nullable,
+            name in declaration.search,
+            declaration.normal_forms.get(name),
         )
     return columns
 
@@ -204,11 +217,7 @@ def _sort_keys(declaration: Declaration, errors: list[str]) -> dict[str, SortKey
     sort_keys = {}
     for sortable in declaration.sortable:
         column = declaration.table.c[sortable.column]
-        expression = (
-            sortable.column
-            if sortable.null_as is None
-            else f"coalesce({declaration.table.name}.{sortable.column}, :coalesce_1)"
-        )
+        expression = str(sort_expression(column, sortable.null_as)).removeprefix(f"{declaration.table.name}.")
         if column.nullable and sortable.null_as is None:
             errors.append(
                 f"{declaration.name} is sortable by {sortable.column}, which may be null and has no `null_as`"
@@ -247,6 +256,12 @@ def _catalog_entity(declaration: Declaration, errors: list[str]) -> CatalogEntit
         )
     if declaration.search and "search_text" not in declaration.table.c:
         errors.append(f"{declaration.name} is searched, but its table has no search_text")
+    if declaration.identifies and declaration.scope.customer_column != "customer_id":
+        errors.append(f"{declaration.name} identifies a customer, but its rows belong to none")
+    for name in declaration.identifies:
+        column = declaration.table.c.get(name)
+        if column is None or column.nullable or not isinstance(column.type, sa.Text):
+            errors.append(f"{declaration.name} identifies its customer by {name}, which is no text that is never null")
     return CatalogEntity(
         declaration,
         columns,

@@ -1,11 +1,11 @@
 """Checks of input values for the schema and the planner: only values that Postgres can store are accepted."""
 
-import json
 import re
 from enum import Enum
 from typing import Any, NoReturn
 
 from hub.errors import BadInput
+from hub.model import exact_json
 
 NUL_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # the JSON escape of NUL, not preceded by an escaped backslash
 
@@ -31,7 +31,7 @@ def storable_text(value: Any, argument: str) -> Any:
 def json_text(value: Any, argument: str) -> str:
     """Returns a value as JSON text; raises VALUE_INVALID if it is not JSON or Postgres cannot store it."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = exact_json.dumps(value)
     except ValueError:
         bad_input("VALUE_INVALID", argument, "it contains a number that is too large; send it as a string.")
     except TypeError:
@@ -42,7 +42,7 @@ def json_text(value: Any, argument: str) -> str:
         )
     if NUL_ESCAPE.search(text):
         bad_input("VALUE_INVALID", argument, "it contains a text with a NUL character; remove it.")
-    return text
+    return str(storable_text(text, argument))
 
 
 def enum_value(value: Any) -> Any:

@@ -13,11 +13,20 @@ from uuid import UUID
 
 import sqlalchemy as sa
 import strawberry
-from graphql import FloatValueNode, IntValueNode, StringValueNode, ValueNode
+from graphql import (
+    FloatValueNode,
+    IntValueNode,
+    ListValueNode,
+    ObjectValueNode,
+    StringValueNode,
+    ValueNode,
+    value_from_ast_untyped,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from strawberry.types.scalar import ScalarDefinition
 
 from hub.errors import BadInput
+from hub.model import exact_json
 from hub.model.scalars import Json, MoneyAmount
 
 _ID = re.compile(r"([^_]*)_([0-9a-f]{32})")
@@ -34,7 +43,9 @@ DURATION_PATTERN = re.compile(
 NUMBER_PATTERN = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 DATE_PATTERN = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 TIMESTAMP_PATTERN = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-MIN_DATE, MAX_DATE = date.min, date.max  # the driver reads these two as minus and plus infinity
+# The driver reads these as minus and plus infinity.
+MIN_DATE, MAX_DATE = date.min, date.max
+MIN_DATETIME, MAX_DATETIME = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 MAX_DIGITS = 40  # of a number; more than numeric(18,4) needs, and still cheap to parse
 
 
@@ -44,11 +55,11 @@ def parse_datetime(value: Any) -> datetime:
         raise ValueError("a DateTime is written 2026-01-31T12:00:00Z, with an offset and at most six decimals")
     try:
         timestamp = datetime.fromisoformat(value.upper()).astimezone(UTC)
-        if MIN_DATE < timestamp.date() < MAX_DATE:
+        if MIN_DATETIME < timestamp < MAX_DATETIME:
             return timestamp
     except (ValueError, OverflowError):
         pass
-    raise ValueError(f"{value} is not a valid time; use a date from 0001-01-02 to 9999-12-30")
+    raise ValueError(f"{value} is not a valid time; use one from the years 0001 to 9999, before their last microsecond")
 
 
 def parse_date(value: Any) -> date:
@@ -66,7 +77,7 @@ def parse_date(value: Any) -> date:
 def parse_decimal(value: Any) -> Decimal:
     """Parses a finite number, sent as text or as a number, without rounding; raises ValueError."""
     try:
-        text = value.strip() if isinstance(value, str) else repr(value)
+        text = value.strip() if isinstance(value, str) else str(value)
         if isinstance(value, bool) or len(text) > MAX_DIGITS or not NUMBER_PATTERN.fullmatch(text):
             raise ValueError
         number = Decimal(text)
@@ -99,6 +110,17 @@ def _decimal_literal(node: ValueNode, variables: Any = None) -> Decimal:
     raise ValueError('a Decimal is written "12.50"')
 
 
+def _json_literal(node: ValueNode, variables: Any = None) -> Any:
+    """A JSON literal of a document; its numbers are read exactly."""
+    if isinstance(node, FloatValueNode):
+        return exact_json.exact_number(node.value)
+    if isinstance(node, ListValueNode):
+        return [_json_literal(item, variables) for item in node.values]
+    if isinstance(node, ObjectValueNode):
+        return {field.name.value: _json_literal(field.value, variables) for field in node.fields}
+    return value_from_ast_untyped(node, variables)
+
+
 def _scalar(name: str, description: str, parse: Callable[[Any], Any], literal: Any = None) -> ScalarDefinition:
     return strawberry.scalar(name=name, description=description, parse_value=parse, parse_literal=literal)
 
@@ -107,7 +129,7 @@ SCALARS: dict[object, ScalarDefinition] = {
     DateTime: _scalar("DateTime", "A point in time: RFC 3339 in UTC, with up to six decimals.", parse_datetime),
     Date: _scalar("Date", "A date, `2026-01-31`.", parse_date),
     Amount: _scalar("Decimal", 'An exact decimal number as text, `"12.5000"`.', parse_decimal, _decimal_literal),
-    Json: _scalar("JSON", "Any JSON value.", lambda value: value),
+    Json: _scalar("JSON", "Any JSON value.", lambda value: value, _json_literal),
     Cursor: _scalar("Cursor", "A position in one list: opaque, signed, and valid for that list only.", parse_cursor),
     Duration: _scalar("Duration", 'A duration, ISO 8601 in weeks to seconds: `"P30D"`, `"PT12H"`.', parse_duration),
 }

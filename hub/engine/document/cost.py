@@ -35,12 +35,13 @@ from graphql import (
     is_list_type,
 )
 
+from hub.engine.catalog.page_sizes import NESTED_PAGE, ROOT_PAGE
 from hub.engine.document.limits import Limits
 
 # Costs are capped here.
 COST_CAP = 1_000_000_000
 
-_Composite = GraphQLObjectType | GraphQLInterfaceType
+ObjectOrInterface = GraphQLObjectType | GraphQLInterfaceType
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +105,12 @@ class CostModel:
 
     def __init__(self, schema: GraphQLSchema, limits: Limits) -> None:
         self.types = schema.type_map
-        self._roots = schema.get_root_type
+        self.root_type = schema.get_root_type
+        self._root_types = {schema.query_type, schema.mutation_type, schema.subscription_type}
         self._limits = limits
-        composite = [t for t in schema.type_map.values() if isinstance(t, _Composite)]
+        composite = [t for t in schema.type_map.values() if isinstance(t, ObjectOrInterface)]
         fields = [definition for t in composite for definition in t.fields.values()]
-        connections = {get_named_type(d.type) for d in fields if (_is_paged(d) and not _is_list(d.type)) or _is_bulk(d)}
+        connections = {get_named_type(d.type) for d in fields if (_is_paged(d) and not is_list(d.type)) or _is_bulk(d)}
         for t in composite:
             if isinstance(t, GraphQLInterfaceType) and connections.issuperset(schema.get_possible_types(t)):
                 connections.add(t)
@@ -120,27 +122,36 @@ class CostModel:
         self, operation: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]
     ) -> CostFormula:
         visitor = _CostVisitor(self, fragments)
-        return CostFormula(visitor.selection_cost(operation.selection_set, self._roots(operation.operation)).fixed)
+        return CostFormula(visitor.selection_cost(operation.selection_set, self.root_type(operation.operation)).fixed)
 
-    def object_cost(self, node: FieldNode, parent: _Composite, below: _SelectionCost) -> _SelectionCost:
+    def object_cost(self, node: FieldNode, parent: ObjectOrInterface, below: _SelectionCost) -> _SelectionCost:
         """The price of a field that is no leaf, from the price of its selection."""
         definition = parent.fields[node.name.value]
         extra: int | None = definition.extensions.get("cost")
         cost = _SelectionCost(fixed={(): extra} if extra else {})
+        if self.is_unpaged_connection(definition, parent):
+            cost.include(below)
+            return cost
         rows = dict(below.fixed)
         if get_named_type(definition.type) in self.connections:
             page = below.per_row or (_ONE if below.reads_page else {})
-            _add(rows, self._multiplied(page, self._list_size(definition, node)))
-        elif parent not in self._edges and (parent not in self.connections or _is_list(definition.type)):
+            _add(rows, self._multiplied(page, self.list_size(definition, node, parent)))
+        elif parent not in self._edges and (parent not in self.connections or is_list(definition.type)):
             _add(rows, _ONE)
-        if not _is_list(definition.type):
+        if not is_list(definition.type):
             _add(cost.fixed, rows)
             cost.reads_page = parent in self.connections and extra is None
         elif parent in self.connections:
             _add(cost.per_row, rows)
         else:
-            _add(cost.fixed, self._multiplied(rows, self._list_size(definition, node)))
+            _add(cost.fixed, self._multiplied(rows, self.list_size(definition, node, parent)))
         return cost
+
+    def is_unpaged_connection(self, definition: GraphQLField, parent: ObjectOrInterface) -> bool:
+        """Whether the field is a connection whose page the field above it determines: the answer of a live query."""
+        return (
+            parent in self.connections and get_named_type(definition.type) in self.connections and not definition.args
+        )
 
     def _multiplied(self, terms: Terms, factor: ListSize) -> Terms:
         if factor.variables:
@@ -148,13 +159,15 @@ class CostModel:
         rows = factor.rows({})
         return {product: min(n * rows, COST_CAP) for product, n in terms.items()}
 
-    def _list_size(self, definition: GraphQLField, node: FieldNode) -> ListSize:
+    def list_size(self, definition: GraphQLField, node: FieldNode, parent: ObjectOrInterface) -> ListSize:
+        """How many rows a list or connection has."""
         names = _PAGE_ARGUMENTS if _is_paged(definition) else ("input",) if _is_bulk(definition) else ("ids",)
         values = [_size_source(argument.value) for argument in node.arguments or () if argument.name.value in names]
         variables = tuple(value.name.value for value in values if isinstance(value, VariableNode))
         literals = [rows for value in values if (rows := _literal_size(value)) is not None]
         defaults = [rows for name in names if (rows := _default_size(definition.args.get(name))) is not None]
-        assumed = self._limits.default_page if names is _PAGE_ARGUMENTS else self._limits.rows
+        default_page = ROOT_PAGE if parent in self._root_types else NESTED_PAGE
+        assumed = default_page if names is _PAGE_ARGUMENTS else self._limits.rows
         return ListSize(variables, max(literals, default=None), max(defaults, default=assumed))
 
 
@@ -175,11 +188,11 @@ class _CostVisitor:
                 condition = selection.type_condition
                 inner = self._cost_model.types[condition.name.value] if condition else parent
                 cost.include(self.selection_cost(selection.selection_set, inner))
-            elif isinstance(selection, FieldNode) and isinstance(parent, _Composite):
+            elif isinstance(selection, FieldNode) and isinstance(parent, ObjectOrInterface):
                 cost.include(self._field_cost(selection, parent))
         return cost
 
-    def _field_cost(self, node: FieldNode, parent: _Composite) -> _SelectionCost:
+    def _field_cost(self, node: FieldNode, parent: ObjectOrInterface) -> _SelectionCost:
         name = node.name.value
         if name.startswith("__"):
             return _SelectionCost()
@@ -219,7 +232,8 @@ def _size_source(value: ValueNode) -> ValueNode:
     return value
 
 
-def _is_list(type_: GraphQLOutputType) -> bool:
+def is_list(type_: GraphQLOutputType) -> bool:
+    """Whether the type is a list, null or not."""
     return is_list_type(get_nullable_type(type_))
 
 

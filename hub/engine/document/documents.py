@@ -26,9 +26,10 @@ from graphql import (
 from hub.engine.cache import ByteBudgetCache
 from hub.engine.document.coercion import CoerceFunction, InputCoercers
 from hub.engine.document.cost import CostFormula, CostModel
-from hub.engine.document.limits import DocumentSize, LimitChecker, Limits, scan_text
+from hub.engine.document.cost_report import cost_error
+from hub.engine.document.limits import DocumentSize, LimitChecker, Limits, node_locations, scan_text
 from hub.engine.document.validation import DocumentValidator
-from hub.errors import BadInput, LimitExceeded
+from hub.errors import BadInput
 
 OperationType = Literal["query", "mutation", "subscription"]
 
@@ -73,7 +74,9 @@ class Operation:
     has_introspection: bool
     # Only the schema is selected, and perhaps `__typename`.
     introspection_only: bool
+    bytes: int  # about the memory that it takes, with the fragments
     _cost: CostFormula
+    _cost_model: CostModel
     _max_cost: int
     _defaults: Mapping[str, object]
     # What later stages cache with this operation; each bounds its own entries.
@@ -81,14 +84,10 @@ class Operation:
 
     def cost(self, variables: Mapping[str, object]) -> int:
         """The rows that the operation could touch with these coerced values; raises LimitExceeded above the limit."""
-        requested = self._cost.evaluate({**self._defaults, **variables})
+        values = {**self._defaults, **variables}
+        requested = self._cost.evaluate(values)
         if requested > self._max_cost:
-            raise LimitExceeded(
-                f"The operation could touch {requested:,} rows; {self._max_cost:,} are allowed."
-                " Ask for smaller pages (first, last) or for fewer lists inside lists.",
-                code="COST_LIMIT",
-                extensions={"requested": requested, "allowed": self._max_cost},
-            )
+            raise cost_error(self._cost_model, self.node, self.fragments, values, requested, self._max_cost)
         return requested
 
     def try_coerce(self, values: Mapping[str, object]) -> Mapping[str, object] | None:
@@ -121,11 +120,10 @@ class Document:
             choices = ", ".join(repr(choice) for choice in list(self.operations)[:10] if choice is not None)
             problem = "has several operations" if name is None else f"has no operation {name[:63]!r}"
             remedy = f"set operationName to one of {choices}" if choices else "leave operationName out"
-            raise BadInput(
-                f"The document {problem}; {remedy}.",
-                code="OPERATION_UNKNOWN",
-                argument="operationName",
-            )
+            error = BadInput(f"The document {problem}; {remedy}.", code="OPERATION_UNKNOWN", argument="operationName")
+            nodes = [candidate.node for candidate in self.operations.values()]
+            error.locations = node_locations(nodes[-1]) if nodes else ()
+            raise error
         return operation
 
 
@@ -145,21 +143,36 @@ class DocumentStore:
 
     def get(self, text: str) -> Document:
         """The document of this text; raises InvalidDocument."""
+        outcome = self.lookup(text)
+        if outcome is None:
+            outcome = self.check(text)
+            self.store(text, outcome)
+        if isinstance(outcome, InvalidDocument):
+            raise InvalidDocument(outcome.errors)
+        return outcome
+
+    def lookup(self, text: str) -> Document | InvalidDocument | None:
+        """What the cache holds for this text."""
         document = self._documents.get(text)
         if document is not None:
             return document
-        if errors := self._invalid_documents.get(text):
-            raise InvalidDocument(errors)
+        errors = self._invalid_documents.get(text)
+        return InvalidDocument(errors) if errors else None
+
+    def check(self, text: str) -> Document | InvalidDocument:
+        """Parses and validates a text. It may run in a thread: it touches no cache."""
         try:
-            document = self._parse(text)
+            return self._parse(text)
         except InvalidDocument as error:
-            # Refusing a text that is too long is faster than looking it up.
-            if len(text) <= self._limits.text:
-                size = len(text) + sum(_BASE_BYTES + len(reported.message) for reported in error.errors)
-                self._invalid_documents.put(text, error.errors, size)
-            raise
-        self._documents.put(text, document, document.bytes)
-        return document
+            return InvalidDocument(error.errors)  # without the traceback
+
+    def store(self, text: str, outcome: Document | InvalidDocument) -> None:
+        """Caches the outcome of a check."""
+        if not isinstance(outcome, InvalidDocument):
+            self._documents.put(text, outcome, outcome.bytes)
+        elif len(text) <= self._limits.text:  # refusing a text that is too long is faster than looking it up
+            size = len(text) + sum(_BASE_BYTES + len(reported.message) for reported in outcome.errors)
+            self._invalid_documents.put(text, outcome.errors, size)
 
     def _parse(self, text: str) -> Document:
         limits = self._limits
@@ -170,23 +183,30 @@ class DocumentStore:
         except GraphQLSyntaxError as error:
             error.extensions = {"code": "GRAPHQL_SYNTAX"}
             raise InvalidDocument(_clipped([error], limits.errors)) from None
-        sizes, errors = self._limit_checker.check(tree)
-        if errors := errors or self._validator.check(tree):
-            raise InvalidDocument(_clipped(errors, limits.errors))
-        return self._document(text, tree, sizes)
+        try:
+            sizes, errors = self._limit_checker.check(tree)
+            if errors := errors or self._validator.check(tree, has_variables="$" in text):
+                raise InvalidDocument(_clipped(errors, limits.errors))
+            return self._document(text, tree, sizes)
+        finally:
+            _unlink_tokens(tree)
 
     def _document(self, text: str, tree: DocumentNode, sizes: list[DocumentSize]) -> Document:
         fragments = {node.name.value: node for node in tree.definitions if isinstance(node, FragmentDefinitionNode)}
         nodes = [node for node in tree.definitions if isinstance(node, OperationDefinitionNode)]
+        size = _BASE_BYTES + len(text) + _TOKEN_BYTES * tree.token_count
         operations = {
-            node.name.value if node.name else None: self._operation(node, fragments, operation_size)
+            node.name.value if node.name else None: self._operation(node, fragments, operation_size, size)
             for node, operation_size in zip(nodes, sizes, strict=True)
         }
-        size = _BASE_BYTES + len(text) + _TOKEN_BYTES * tree.token_count
         return Document(text, operations, size)
 
     def _operation(
-        self, node: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode], size: DocumentSize
+        self,
+        node: OperationDefinitionNode,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        size: DocumentSize,
+        document_bytes: int,
     ) -> Operation:
         variables = tuple(self._variables(node))
         return Operation(
@@ -197,7 +217,9 @@ class DocumentStore:
             variables=variables,
             has_introspection=size.introspection > 0,
             introspection_only=size.introspection > 0 and size.stored_fields == 0,
+            bytes=document_bytes,
             _cost=self._cost_model.cost_of(node, fragments),
+            _cost_model=self._cost_model,
             _max_cost=self._limits.cost,
             _defaults={variable.name: variable.default for variable in variables if variable.default is not Undefined},
         )
@@ -210,6 +232,14 @@ class DocumentStore:
             yield Variable(
                 definition.variable.name.value, input_type, default, self._input_coercers.for_type(input_type)
             )
+
+
+def _unlink_tokens(tree: DocumentNode) -> None:
+    """Unlinks the tokens of a document, which nobody reads after validation: lists linked both ways are reference cycles."""
+    token = tree.loc.start_token if tree.loc else None
+    while token is not None:
+        following, token.prev, token.next = token.next, None, None
+        token = following
 
 
 def _clipped(errors: list[GraphQLError], limit: int) -> list[GraphQLError]:

@@ -7,6 +7,7 @@ types and variables; cost.py has it.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from datetime import timedelta
 from graphlib import CycleError, TopologicalSorter
 
 from graphql import (
@@ -25,7 +26,9 @@ from graphql import (
     OperationDefinitionNode,
     SelectionSetNode,
     Source,
+    SourceLocation,
     get_introspection_query,
+    get_location,
     get_named_type,
     is_abstract_type,
     parse,
@@ -37,17 +40,19 @@ COUNT_CAP = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The limits of one document or of one operation. The first nine come from the settings."""
+    """The limits of one document or of one operation. The first ten come from the settings."""
 
     depth: int = 15
     aliases: int = 100
     fields: int = 500
     tokens: int = 2_000
     root_fields: int = 20
-    directives: int = 10
+    directives: int = 100
     errors: int = 5
     cost: int = 5_000
     page: int = 100
+    # How far back rows can be read as they were.
+    change_retention: timedelta = timedelta(days=7)
     # Postgres truncates identifiers to this length, so two longer response keys could become the same.
     alias_bytes: int = 63
     # Characters of text: white space and strings are not tokens, but the scanner reads each of their characters.
@@ -60,9 +65,8 @@ class Limits:
     overlaps: int = 10_000
     # As a multiple of what the standard introspection query reads.
     introspection: int = 2
-    # Rows assumed for a list without pages, and for a page without a size.
+    # Rows assumed for a list without pages.
     rows: int = 10
-    default_page: int = 20
 
 
 @dataclass(slots=True)
@@ -151,10 +155,10 @@ def scan_text(text: str, limits: Limits) -> GraphQLError | None:
     """The errors of a text before it is parsed: its length, its tokens (a comment is one), its open brackets."""
     if len(text) > limits.text:
         message = f"The document has {len(text):,} characters; {limits.text:,} are allowed. Send values as variables."
-        return graphql_error("TOKEN_LIMIT", message)
+        return _error_at("TOKEN_LIMIT", message, text, limits.text)
     if not text.isascii() and (position := _lone_surrogate(text)) is not None:
         message = f"The document has half a surrogate pair at character {position}. Send Unicode text."
-        return graphql_error("GRAPHQL_SYNTAX", message)
+        return _error_at("GRAPHQL_SYNTAX", message, text, position)
     depth = 0
     for count, match in enumerate(_TOKEN.finditer(text), start=1):
         group = match.lastgroup
@@ -162,7 +166,7 @@ def scan_text(text: str, limits: Limits) -> GraphQLError | None:
             break
         if count > limits.tokens:
             message = f"The document has more than {limits.tokens:,} tokens. Split it, and send values as variables."
-            return graphql_error("TOKEN_LIMIT", message)
+            return _error_at("TOKEN_LIMIT", message, text, match.end() - 1)
         if group == "open":
             depth += 1
             if depth > limits.nesting:
@@ -171,6 +175,14 @@ def scan_text(text: str, limits: Limits) -> GraphQLError | None:
         elif group == "close":
             depth -= 1
     return None
+
+
+def _error_at(code: str, message: str, text: str, position: int) -> GraphQLError:
+    """An error at a character of a text. It only counts line feeds, because the text may be huge."""
+    error = graphql_error(code, message)
+    column = position - text.rfind("\n", 0, position)
+    error.locations = [SourceLocation(text.count("\n", 0, position) + 1, column)]
+    return error
 
 
 def _lone_surrogate(text: str) -> int | None:
@@ -208,7 +220,8 @@ class LimitChecker:
                 f"The document's operations select {_format_count(selections)} fields and fragments in all;"
                 f" {self._limits.selections:,} are allowed. Send fewer operations at once."
             )
-            errors.append(graphql_error("FIELD_LIMIT", message))
+            largest = max(range(len(nodes)), key=lambda index: operations[index].selections)
+            errors.append(graphql_error("FIELD_LIMIT", message, nodes[largest]))
         return operations, errors
 
     def _exceeded(self, node: OperationDefinitionNode, size: DocumentSize) -> Iterator[GraphQLError]:
@@ -347,3 +360,11 @@ def graphql_error(
 ) -> GraphQLError:
     """An error of the document with its code."""
     return GraphQLError(message, node, source, positions, extensions={"code": code})
+
+
+def node_locations(node: Node) -> tuple[tuple[int, int], ...]:
+    """Line and column of a node; empty if the document was parsed without locations."""
+    if node.loc is None:
+        return ()
+    location = get_location(node.loc.source, node.loc.start)
+    return ((location.line, location.column),)

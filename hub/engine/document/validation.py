@@ -51,6 +51,9 @@ from graphql.validation.validate import ValidationAbortedError
 
 from hub.engine.document.limits import Limits, graphql_error
 
+# What these rules check needs a variable in the document.
+_VARIABLE_RULES = {NoUndefinedVariablesRule, NoUnusedVariablesRule, VariablesInAllowedPositionRule}
+
 # A suggestion compares the unknown name with every known one, which costs milliseconds: only the first errors get one.
 _MAX_SUGGESTIONS = 2
 
@@ -189,6 +192,13 @@ class _RuleMethods(NamedTuple):
     leave: tuple[tuple[int, str], ...]
 
 
+class _RuleSet(NamedTuple):
+    """Rules that run together, and their methods by kind of node, which are filled in as kinds occur."""
+
+    rules: tuple[type[ASTValidationRule], ...]
+    methods: dict[str, _RuleMethods]
+
+
 class _ParallelVisitor(ParallelVisitor):
     """Runs all rules at each node. The library's visitor asks every rule for methods that few of them have.
 
@@ -251,24 +261,36 @@ class DocumentValidator:
         }
         self._schema = schema
         self._max_errors = limits.errors
-        self._rules = tuple(replacements.get(rule) or _coded_rule(rule) for rule in specified_rules)
-        self._methods: dict[str, _RuleMethods] = {}
+        rules = {rule: replacements.get(rule) or _coded_rule(rule) for rule in specified_rules}
+        self._all_rules = _RuleSet(tuple(rules.values()), {})
+        self._rules_without_variables = _RuleSet(
+            tuple(coded for rule, coded in rules.items() if rule not in _VARIABLE_RULES), {}
+        )
 
-    def check(self, document: DocumentNode) -> list[GraphQLError]:
-        """The errors of the document, at most as many as the limit."""
+    def check(self, document: DocumentNode, has_variables: bool) -> list[GraphQLError]:
+        """The errors of the document, at most as many as the limit. The rules of variables walk through it once more."""
         types = TypeInfo(self._schema)
         context = _CollectingContext(self._schema, document, types, self._max_errors)
-        visitor = _ParallelVisitor([rule(context) for rule in self._rules], self._methods)
+        rule_set = self._all_rules if has_variables else self._rules_without_variables
+        rules = [rule(context) for rule in rule_set.rules]
+        visitor = _ParallelVisitor(rules, rule_set.methods)
+        typed_visitor = TypeInfoVisitor(types, visitor)
         try:
-            visit(document, TypeInfoVisitor(types, visitor), _KEYS)
+            visit(document, typed_visitor, _KEYS)
         except _ErrorLimitReached:
             pass
         except ValidationAbortedError:
             message = (
                 "Too many fields of the document share a response key to compare them all. Drop the repeated ones."
             )
-            context.errors.append(graphql_error("OVERLAP_LIMIT", message))
-        return context.errors
+            context.errors.append(graphql_error("OVERLAP_LIMIT", message, document.definitions[0]))
+        errors = context.errors
+        # Context, rules and visitors refer to each other, so without this they and the tree wait for the garbage collector.
+        for rule in rules:
+            vars(rule).clear()
+        for part in (context, visitor, typed_visitor):
+            vars(part).clear()
+        return errors
 
 
 def _coded_rule(rule: type[ASTValidationRule]) -> type[ASTValidationRule]:

@@ -15,9 +15,10 @@ from graphql import (
 from graphql.execution.values import get_variable_values
 
 from hub.engine.document.documents import Operation
-from hub.errors import BadInput, LimitExceeded
+from hub.engine.document.limits import node_locations
+from hub.errors import BadInput, HubError, LimitExceeded
 
-MAX_OBJECTS = 4_000  # enough for a bulk of 500 rows with four nested rows each
+MAX_OBJECTS = 6_000  # enough for an upsert of 500 rows by a key of another system with four nested rows each
 MAX_DEPTH = 100  # graphql-core reports deeper ones
 CONTAINERS = (dict, list)
 
@@ -38,13 +39,15 @@ def coerce_variables(
         message = (
             f"The variables hold more than {MAX_OBJECTS:,} objects or {MAX_OBJECTS * 20:,} values; send fewer at once."
         )
-        raise LimitExceeded(message, code="VARIABLE_LIMIT", argument="variables")
+        raise _located(LimitExceeded(message, code="VARIABLE_LIMIT", argument="variables"), definitions[0])
     coerced = operation.try_coerce(values) if depth <= MAX_DEPTH else None
     if coerced is not None:
         return coerced
     result = get_variable_values(schema, definitions, dict(values), max_errors=max_errors)
     if isinstance(result, list):
-        raise BadInput(result[0].message, code="VARIABLE_INVALID")
+        error = BadInput(result[0].message, code="VARIABLE_INVALID")
+        error.locations = tuple((location.line, location.column) for location in result[0].locations or ())
+        raise error
     return result.coerced
 
 
@@ -53,6 +56,11 @@ def recoercible_definitions(operation: Operation) -> tuple[VariableDefinitionNod
     definitions = operation.node.variable_definitions or ()
     pairs = zip(definitions, operation.variables, strict=True)
     return tuple(node for node, variable in pairs if _nullable(variable.type) in (GraphQLString, GraphQLBoolean))
+
+
+def _located(error: HubError, node: VariableDefinitionNode) -> HubError:
+    error.locations = node_locations(node)
+    return error
 
 
 def _measure(value: Any) -> tuple[int, int]:

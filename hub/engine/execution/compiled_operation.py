@@ -2,14 +2,12 @@
 
 Queries, subscriptions and the fields of mutations share them."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Generic, Protocol, TypeVar
 
-import orjson
-
+from hub.db.fair_queue import Flow
 from hub.engine.cache import ByteBudgetCache
 from hub.engine.document.documents import Operation
 from hub.engine.execution.resolvers import ResolverMerger
@@ -17,9 +15,11 @@ from hub.engine.plan.cache_key import plan_cache_key
 from hub.engine.plan.dependencies import resolver_plans
 from hub.engine.plan.nodes import Plan, ResolverTree
 from hub.engine.plan.parameters import ExecutionContext
+from hub.engine.planning_turns import PlanningTurns
 from hub.engine.sql.compiler import CompiledStatement, compile_plan
+from hub.model import exact_json
 from hub.observability import PlanCompiled, emit
-from hub.viewer import Binding, Viewer
+from hub.viewer import Binding
 
 # About the memory that a compiled operation takes, by the length of its statements (measured with tracemalloc).
 BASE_BYTES, BYTES_PER_CHARACTER = 8_192, 12
@@ -67,7 +67,7 @@ class CompiledOperation:
 
         async def load_by_keys(plan: Plan, inner_context: ExecutionContext) -> dict[str, Any]:
             statement = self.rows_statements[id(plan)]
-            data = orjson.loads(await fetch_json(statement.text, statement.bind(inner_context)))
+            data = exact_json.loads_rows(await fetch_json(statement.text, statement.bind(inner_context)))
             return data["rows"] or {}
 
         return ResolverMerger(context, load_by_keys)
@@ -83,23 +83,36 @@ class PlanCache(Generic[Compiled]):
 
     The key is the operation, the viewer's binding, and the part of the variables that plan_cache_key names."""
 
-    def __init__(self, plan_relevant_enums: frozenset[str], capacity: int) -> None:
+    def __init__(self, plan_relevant_enums: frozenset[str], capacity: int, planning: PlanningTurns) -> None:
         self._plan_relevant_enums = plan_relevant_enums
+        self._planning = planning
         self._cache: ByteBudgetCache[Compiled] = ByteBudgetCache(capacity)
 
     async def get_or_compile(
-        self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer, compile_operation: Compile[Compiled]
+        self,
+        operation: Operation,
+        variables: Mapping[str, Any],
+        binding: Binding,
+        compile_operation: Compile[Compiled],
+        flow: Flow,
     ) -> Compiled:
-        """The compiled operation; one that is not cached is compiled in a thread, since a large one takes long."""
-        key = (operation, viewer.binding, *plan_cache_key(operation, variables, self._plan_relevant_enums))
+        """The compiled operation; one that is not cached is compiled when it is the turn of the flow."""
+        key = (operation, binding, *plan_cache_key(operation, variables, self._plan_relevant_enums))
         cached = self._cache.get(key)
         if cached is not None:
             return cached
+        seconds = 0.0
 
-        async def create() -> tuple[Compiled, int]:
-            started = perf_counter()
-            compiled = await asyncio.to_thread(compile_operation, operation, variables, viewer.binding)
-            emit(PlanCompiled(operation.name, perf_counter() - started))
-            return compiled, compiled.size
+        def create() -> Compiled:
+            nonlocal seconds
+            started_at = perf_counter()
+            compiled = compile_operation(operation, variables, binding)
+            seconds = perf_counter() - started_at
+            return compiled
 
-        return await self._cache.get_or_create(key, create)
+        def store(compiled: Compiled) -> None:
+            # The key holds the operation, which may live longer than its document.
+            self._cache.put(key, compiled, compiled.size + operation.bytes)
+            emit(PlanCompiled(operation.name, seconds))
+
+        return await self._planning.create(flow, lambda: self._cache.get(key), create, store)

@@ -1,6 +1,5 @@
 """Introspection: the parts of an operation that read the schema and not the database. graphql-core executes them."""
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,39 +16,49 @@ from graphql import (
     execute,
 )
 
+from hub.db.fair_queue import Flow
 from hub.engine.document.documents import Operation
 from hub.engine.document.variables import recoercible_definitions
+from hub.engine.planning_turns import PlanningTurns
 
 
 class Introspection:
     """Answers introspection over one schema."""
 
-    def __init__(self, core: GraphQLSchema) -> None:
+    def __init__(self, core: GraphQLSchema, planning: PlanningTurns) -> None:
         self._core = core
-        self._lock = asyncio.Lock()
+        self._planning = planning
 
-    async def response_body(self, operation: Operation, variables: Mapping[str, Any]) -> bytes:
-        """The response to an operation that only reads the schema.
+    async def response_body(self, operation: Operation, variables: Mapping[str, Any], flow: Flow) -> bytes:
+        """The response to an operation that only reads the schema; cached with it when no variable can change it.
 
-        It runs in a thread, one at a time: a large schema takes long to describe, and other requests need the loop."""
-        async with self._lock:
-            return await asyncio.to_thread(self._response_body, operation, variables)
+        A large schema takes long to describe, so it waits for the flow's turn."""
 
-    def _response_body(self, operation: Operation, variables: Mapping[str, Any]) -> bytes:
-        """The response; it is cached with the document when no variable can change it."""
-        cached = operation.cache.get("introspection")
-        if isinstance(cached, bytes):
-            return cached
-        result = self._execute(operation, operation.node, variables)
-        body = orjson.dumps(result.formatted)
-        if not operation.variables:
-            operation.cache["introspection"] = body
-        return body
+        def find() -> bytes | None:
+            cached = operation.cache.get("introspection")
+            return cached if isinstance(cached, bytes) else None
 
-    def root_values(
-        self, operation: Operation, variables: Mapping[str, Any], response_keys: tuple[str, ...]
+        def store(body: bytes) -> None:
+            if not operation.variables:
+                operation.cache["introspection"] = body
+
+        def create() -> bytes:
+            return orjson.dumps(self._execute(operation, operation.node, variables).formatted)
+
+        cached = find()
+        return cached if cached is not None else await self._planning.create(flow, find, create, store)
+
+    async def root_values(
+        self, operation: Operation, variables: Mapping[str, Any], response_keys: tuple[str, ...], flow: Flow
     ) -> ExecutionResult:
         """The values of the root fields that read no stored rows, in an operation with other root fields too."""
+        return await self._planning.create(
+            flow, lambda: None, lambda: self._root_values(operation, variables, response_keys), lambda _: None
+        )
+
+    def _root_values(
+        self, operation: Operation, variables: Mapping[str, Any], response_keys: tuple[str, ...]
+    ) -> ExecutionResult:
         requested_fields = [
             node
             for node in _root_fields(operation.node.selection_set, operation)

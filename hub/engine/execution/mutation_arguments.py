@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hub.engine.catalog.catalog import camel_case
+from hub.engine.document.limits import node_locations
 from hub.engine.graphql_types.mutation_types import MutationField
-from hub.engine.plan.fields import source_location
 from hub.engine.plan.operations import MutationFieldPlan
 from hub.errors import BadInput, HubError, LimitExceeded
 
@@ -26,7 +26,7 @@ def limit_bulk_rows(field_plans: Sequence[MutationFieldPlan], arguments: Sequenc
         message = f"input.rows: {count} rows are too many; give an operation at most {MAX_BULK_ROWS} and send the rest after it."
         error = LimitExceeded(message, code="BULK_LIMIT", argument="input.rows")
         field_plan = bulk_fields[-1][0]
-        error.path, error.locations = (field_plan.key,), source_location(field_plan.node)
+        error.path, error.locations = (field_plan.key,), node_locations(field_plan.node)
         raise error
 
 
@@ -65,7 +65,7 @@ def idempotency_key(field_plans: Sequence[MutationFieldPlan], arguments: Sequenc
 def argument_error(field_plan: MutationFieldPlan, argument: str, code: str, fault_and_remedy: str) -> BadInput:
     """The refusal of an argument of a root."""
     error = BadInput(f"{argument}: {fault_and_remedy}.", code=code, argument=argument)
-    error.path, error.locations = (field_plan.key,), source_location(field_plan.node)
+    error.path, error.locations = (field_plan.key,), node_locations(field_plan.node)
     return error
 
 

@@ -12,6 +12,7 @@ from hub.engine.execution.single_statement import single_statement
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.operations import MutationFieldPlan, OperationPlanner
 from hub.engine.plan.parameters import ExecutionContext
+from hub.engine.planning_turns import PlanningTurns
 from hub.engine.sql.compiler import compile_plan
 from hub.viewer import Binding, Viewer
 
@@ -35,15 +36,15 @@ class CompiledMutation:
 class MutationCompiler:
     """Compiles the mutations of one schema and passes them to the executor."""
 
-    def __init__(self, schema: Schema, limits: Limits, executor: MutationExecutor) -> None:
+    def __init__(self, schema: Schema, limits: Limits, executor: MutationExecutor, planning: PlanningTurns) -> None:
         self._schema = schema
         self._limits = limits
         self._executor = executor
-        self._cache: PlanCache[CompiledMutation] = PlanCache(schema.plan_relevant_enums, CACHE_BYTES)
+        self._cache: PlanCache[CompiledMutation] = PlanCache(schema.plan_relevant_enums, CACHE_BYTES, planning)
 
     async def compile(self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer) -> CompiledMutation:
         """Returns the compiled mutation, from the cache if possible."""
-        return await self._cache.get_or_compile(operation, variables, viewer, self._compile)
+        return await self._cache.get_or_compile(operation, variables, viewer.binding, self._compile, viewer.flow)
 
     async def execute(
         self,
@@ -59,7 +60,7 @@ class MutationCompiler:
         return await self._executor.execute(mutation.fields, context, operation_identity)
 
     def _compile(self, operation: Operation, variables: Mapping[str, Any], binding: Binding) -> CompiledMutation:
-        planner = OperationPlanner(self._schema, variables, operation.fragments, self._limits.page)
+        planner = OperationPlanner(self._schema, variables, operation.fragments, self._limits, binding)
         field_plans = planner.plan_mutation(operation.node.selection_set)
         is_only_field = len(field_plans) == 1
         return CompiledMutation(

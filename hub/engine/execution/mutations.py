@@ -5,6 +5,7 @@ operation returns the stored response."""
 
 import asyncio
 import hashlib
+import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from uuid import UUID
 import orjson
 from graphql import GraphQLNonNull, Undefined, value_from_ast
 
+from hub.db.fair_queue import FairQueue
 from hub.db.pool import Connection, ContentionError, Pool
 from hub.db.transaction import (
     RELEASE,
@@ -28,6 +30,7 @@ from hub.db.transaction import (
     read_only_connection,
     transaction,
 )
+from hub.engine.document.limits import node_locations
 from hub.engine.execution.compiled_operation import CompiledOperation
 from hub.engine.execution.mutation_arguments import (
     argument_error,
@@ -41,10 +44,10 @@ from hub.engine.execution.mutation_arguments import (
 from hub.engine.execution.single_statement import SingleStatement, combine
 from hub.engine.graphql_types.mutation_types import MutationField
 from hub.engine.graphql_types.schema_builder import Schema
-from hub.engine.plan.fields import source_location
 from hub.engine.plan.operations import MutationFieldPlan
 from hub.engine.plan.parameters import ExecutionContext
 from hub.errors import BadInput, HubError, Unavailable
+from hub.model import exact_json
 from hub.model.idempotency import IdempotencyStore
 
 ATTEMPTS = 4
@@ -71,7 +74,11 @@ class OperationIdentity:
 
 def fingerprint(query: str, name: str | None, variables: Mapping[str, Any] | None) -> bytes:
     """Returns a hash of the operation: equal text, name and variables give an equal hash."""
-    canonical = orjson.dumps([query, name, variables or {}], option=orjson.OPT_SORT_KEYS)
+    operation = [query, name, variables or {}]
+    try:
+        canonical = orjson.dumps(operation, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # a number that orjson does not write
+        canonical = json.dumps(operation, sort_keys=True, default=repr).encode()
     return hashlib.sha256(canonical).digest()
 
 
@@ -91,7 +98,7 @@ class MutationExecutor:
         self._pool = pool
         self._idempotency = idempotency
         self._error_limit = error_limit
-        self._retry_lock = asyncio.Lock()
+        self._retries = FairQueue(1)
         self._metadata = next(iter(schema.catalog.entities.values())).table.metadata
 
     async def execute(
@@ -104,11 +111,11 @@ class MutationExecutor:
         arguments = [self._coerced_arguments(field_plan, context.variables) for field_plan in field_plans]
         limit_bulk_rows(field_plans, arguments)
         key = idempotency_key(field_plans, arguments)
-        owner = context.viewer.key_id or NO_KEY
+        owner, pool = context.viewer.key_id or NO_KEY, self._pool.for_flow(context.viewer.flow)
         try:
-            return await self._with_retries(fields, arguments, context, operation_identity, key)
+            return await self._with_retries(pool, fields, arguments, context, operation_identity, key)
         except HubError as error:
-            stored = None if key is None else await self._stored_response(owner, key)
+            stored = None if key is None else await self._stored_response(pool, owner, key)
             if key is None or stored is None:
                 if isinstance(error, IdempotencyConflict):  # stored by a concurrent operation, and purged since
                     raise Unavailable(
@@ -120,12 +127,13 @@ class MutationExecutor:
             raise argument_error(fields[0].field_plan, "idempotencyKey", "IDEMPOTENCY_KEY_REUSED", fault)
         return stored[1]
 
-    async def _stored_response(self, owner: UUID, key: str) -> tuple[bytes, bytes] | None:
-        async with read_only_connection(self._pool, self._metadata) as connection:
+    async def _stored_response(self, pool: Pool, owner: UUID, key: str) -> tuple[bytes, bytes] | None:
+        async with read_only_connection(pool, self._metadata) as connection:
             return await self._idempotency.find(connection, owner, key)
 
     async def _with_retries(
         self,
+        pool: Pool,
         fields: Sequence[CompiledMutationField],
         arguments: Sequence[Mapping[str, Any]],
         context: ExecutionContext,
@@ -133,15 +141,19 @@ class MutationExecutor:
         key: str | None,
     ) -> bytes:
         """Retries after deadlocks and serialization failures; raises ContentionError after the last attempt."""
-        run = (fields, arguments, context, operation_identity, key)
+        run = (pool, fields, arguments, context, operation_identity, key)
         for attempt in range(ATTEMPTS):
             try:
-                response = await self._as_single_statement(fields[0], arguments[0], context, operation_identity, key)
+                response = await self._as_single_statement(
+                    pool, fields[0], arguments[0], context, operation_identity, key
+                )
                 if response is not None:
                     return response
                 if attempt == 0:
                     return await self._in_transaction(*run, serialized=False)
-                async with self._retry_lock:  # so that waiting retries hold one connection, not the whole pool
+                async with self._retries.turn(
+                    context.viewer.flow
+                ):  # so that waiting retries hold one connection, not the whole pool
                     return await self._in_transaction(*run, serialized=True)
             except ContentionError:
                 if attempt == ATTEMPTS - 1:
@@ -151,6 +163,7 @@ class MutationExecutor:
 
     async def _as_single_statement(
         self,
+        pool: Pool,
         field: CompiledMutationField,
         field_arguments: Mapping[str, Any],
         context: ExecutionContext,
@@ -165,34 +178,25 @@ class MutationExecutor:
             values = mutation.input.read(field_arguments["input"], "input")
             if not mutation.single_insert(context.viewer, values):
                 return None
-            context = context._replace(
-                outcome=await mutation.call(cast(Connection, recording), context.viewer, values, context.now)
-            )
+            values = self._with_injected(mutation, values)
+            outcome = await mutation.call(cast(Connection, recording), context.viewer, values, context.now)
+            context = context._replace(outcome=outcome)
         except (NotASingleInsert, HubError):
             return None
         if not recording.text.startswith(f"INSERT INTO {field.single_statement.table} "):
             return None
-        arguments = [
-            *field.single_statement.payload.bind(context),
-            *recording.arguments,
-            operation_identity.actor,
-            operation_identity.request_id,
-        ]
+        payload, identity = field.single_statement.payload, operation_identity
+        arguments = [*payload.bind(context), *recording.arguments, identity.actor, identity.request_id]
         store_sql = None
         if key is not None:
             store_sql = self._idempotency.store_sql(len(arguments) + 1)
             arguments += self._idempotency.store_arguments(
-                context.viewer.key_id or NO_KEY, key, operation_identity.fingerprint(), context.now
+                context.viewer.key_id or NO_KEY, key, identity.fingerprint(), context.now
             )
-        text = combine(
-            field.single_statement.payload.text,
-            len(field.single_statement.payload.parameters),
-            recording.text,
-            len(recording.arguments),
-            store_sql,
-        )
+        insert_parameters = len(recording.arguments)
+        text = combine(payload.text, len(payload.parameters), recording.text, insert_parameters, store_sql)
         try:
-            body = await execute_single_statement(self._pool, text, arguments, self._idempotency.table)
+            body = await execute_single_statement(pool, text, arguments, self._idempotency.table)
         except Unavailable:
             raise
         except (NotASingleInsert, HubError):
@@ -201,6 +205,7 @@ class MutationExecutor:
 
     async def _in_transaction(
         self,
+        pool: Pool,
         fields: Sequence[CompiledMutationField],
         arguments: Sequence[Mapping[str, Any]],
         context: ExecutionContext,
@@ -212,14 +217,14 @@ class MutationExecutor:
         parts: list[bytes] = []
         errors: list[HubError] = []
         async with transaction(
-            self._pool, self._metadata, operation_identity.actor, operation_identity.request_id, serialized=serialized
+            pool, self._metadata, operation_identity.actor, operation_identity.request_id, serialized=serialized
         ) as tx:
             for field, field_arguments in zip(fields, arguments, strict=True):
                 try:
                     parts.append(await self._execute_field(tx, field, field_arguments, context, errors))
                 except HubError as rejected:
                     rejected.path = rejected.path or (field.field_plan.key,)
-                    rejected.locations = rejected.locations or source_location(field.field_plan.node)
+                    rejected.locations = rejected.locations or node_locations(field.field_plan.node)
                     raise
             response = b'{"data":{' + b",".join(parts) + b"}"
             if errors:
@@ -254,11 +259,11 @@ class MutationExecutor:
         context = context._replace(outcome=await execute(tx, mutation, field_arguments["input"], context))
         body = await tx.fetch_json(field.statement.text, field.statement.bind(context))
         if field.field_plan.plan.resolver_tree is not None:
-            data = orjson.loads(body)
+            data = exact_json.loads_rows(body)
             merger = field.resolver_merger(context, tx.fetch_json)
             await merger.merge(data, field.field_plan.plan.resolver_tree)
             errors += merger.errors
-            body = orjson.dumps(data)
+            body = exact_json.dumps_rows(data)
         return body.strip()[1:-1]
 
     async def _execute_single(
@@ -270,15 +275,19 @@ class MutationExecutor:
     async def _run_command(
         self, tx: Transaction, mutation: MutationField, values: Any, context: ExecutionContext, argument: str
     ) -> Mapping[str, Any]:
-        injected = {name: self._injected[name] for name in mutation.injected}
         try:
             async with tx.translate_errors():
-                return await mutation.call(tx.connection, context.viewer, {**values, **injected}, context.now)
+                return await mutation.call(
+                    tx.connection, context.viewer, self._with_injected(mutation, values), context.now
+                )
         except HubError as error:
             qualify_argument(error, argument)
             if "current" in error.extensions:
                 error.extensions = {**error.extensions, "current": current_state(error, mutation)}
             raise
+
+    def _with_injected(self, mutation: MutationField, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**values, **{name: self._injected[name] for name in mutation.injected}} if mutation.injected else values
 
     async def _execute_bulk(
         self, tx: Transaction, mutation: MutationField, input_value: Any, context: ExecutionContext
@@ -288,13 +297,13 @@ class MutationExecutor:
         results: list[Mapping[str, Any]] = [{}] * len(rows)
         row_input = next(input_field for input_field in mutation.input.fields if input_field.name == "rows").inner
         assert row_input is not None
+        await tx.run(SAVEPOINT)
         for index in execution_order(rows, mutation.ordering_field):
-            await tx.run(SAVEPOINT)
             argument = f"input.rows[{index}]"
             try:
                 values = row_input.read(rows[index], argument)
                 results[index] = await self._run_command(tx, mutation, values, context, argument)
-                await tx.run(RELEASE)
+                await tx.run(f"{RELEASE}; {SAVEPOINT}")
             except Unavailable:
                 raise
             except HubError as error:

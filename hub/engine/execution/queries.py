@@ -17,12 +17,14 @@ from hub.engine.execution.subscriptions import (
     SubscriptionSource,
     compile_subscription,
 )
-from hub.engine.plan.nodes import Constant, ResolvedInPython
+from hub.engine.plan.codecs import PastTimestampCodec
+from hub.engine.plan.nodes import Constant, Plan, ResolvedInPython, RowById, RowsByIds
 from hub.engine.plan.operations import QueryPlan
 from hub.engine.plan.parameters import ExecutionContext
 from hub.engine.request import StageTimer
 from hub.engine.sql.compiler import compile_plan
 from hub.errors import HubError
+from hub.model import exact_json
 from hub.viewer import Binding
 
 
@@ -71,12 +73,17 @@ class QueryExecutor:
         timer: StageTimer,
     ) -> bytes:
         """The response; `arguments` are those of the query's statement. Raises HubError."""
-        plan = query.query_plan.plan
+        plan, flow = query.query_plan.plan, context.viewer.flow
+        pool = self._pool.for_flow(flow)
         if query.statement is None:
             body = orjson.dumps({key: getattr(node, "text", None) for key, node in plan.roots})
         else:
             timer.statements += 1
-            body = await self._pool.fetch_json(query.statement.text, arguments, custom_plan=query.statement.custom_plan)
+            try:
+                body = await pool.fetch_json(query.statement.text, arguments, custom_plan=query.statement.custom_plan)
+            except HubError as error:
+                _locate_expired(error, plan, context)
+                raise
         timer.finish_stage("sql")
         changes_pages = {
             changes_root.root.key: await self._changes_page(changes_root, context)
@@ -89,19 +96,19 @@ class QueryExecutor:
 
         async def fetch_json(text: str, statement_arguments: list[Any]) -> bytes:
             timer.statements += 1
-            return await self._pool.fetch_json(text, statement_arguments)
+            return await pool.fetch_json(text, statement_arguments)
 
-        data = orjson.loads(body)
+        data = exact_json.loads_rows(body)
         merger = query.resolver_merger(context, fetch_json)
         await merger.merge(data, plan.resolver_tree)
         data.update(changes_pages)
         errors = [error.to_graphql() for error in merger.errors[: self._error_limit]]
         python_roots = query.query_plan.python_roots
         if python_roots:
-            result = self._introspection.root_values(operation, context.variables, python_roots)
+            result = await self._introspection.root_values(operation, context.variables, python_roots, flow)
             data.update({key: (result.data or {}).get(key) for key in python_roots})
             errors += [dict(error.formatted) for error in result.errors or ()]
-        response = orjson.dumps({"data": data, "errors": errors} if errors else {"data": data})
+        response = exact_json.dumps_rows({"data": data, "errors": errors} if errors else {"data": data})
         timer.finish_stage("splice")
         return response
 
@@ -115,6 +122,19 @@ class QueryExecutor:
         return orjson.Fragment(b"[" + b",".join(messages) + b"]")
 
 
+def _locate_expired(error: HubError, plan: Plan, context: ExecutionContext) -> None:
+    """Adds the argument and the place of the plan's earliest time, if the log no longer reaches that time."""
+    times = [node.as_of for _, node in plan.roots if isinstance(node, RowById | RowsByIds) and node.as_of is not None]
+    if error.code != "AS_OF_EXPIRED" or not times:
+        return
+    earliest = min(times, key=lambda parameter: parameter.evaluate(context))
+    assert isinstance(earliest.codec, PastTimestampCodec)
+    error.argument = earliest.codec.argument
+    error.message = error.message.replace("asOf", error.argument, 1)
+    if earliest.location is not None:
+        error.path, error.locations = earliest.location
+
+
 def _root_fragments(body: bytes) -> Mapping[str, orjson.Fragment]:
     """The root values of a response by key, each as JSON."""
-    return {key: orjson.Fragment(orjson.dumps(value)) for key, value in orjson.loads(body).items()}
+    return {key: orjson.Fragment(exact_json.dumps_rows(value)) for key, value in exact_json.loads_rows(body).items()}

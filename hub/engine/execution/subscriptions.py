@@ -8,8 +8,6 @@ from datetime import datetime
 from typing import Protocol, cast
 from uuid import UUID
 
-import orjson
-
 from hub.db.pool import Pool
 from hub.engine.catalog.catalog import CatalogEntity
 from hub.engine.execution.compiled_operation import CompiledOperation, compile_rows_statements
@@ -18,6 +16,7 @@ from hub.engine.plan.nodes import ChangesPlan, LivePayload, MessageFields, Plan,
 from hub.engine.plan.operations import ChangesRoot, LiveRoot
 from hub.engine.plan.parameters import PROBE_TIMES, ExecutionContext
 from hub.engine.sql.compiler import CompiledStatement, compile_changes, compile_live
+from hub.model import exact_json
 from hub.viewer import Binding
 
 
@@ -61,6 +60,7 @@ class SubscriptionSource:
         self._context = context
         self.response_key = compiled.root.key
         self.dependencies = compiled.dependencies
+        self.flow = context.viewer.flow
         self.bound = context.viewer.customer_id is not None  # the viewer sees only the rows of one customer
         self.row_ids, self.customer_id = self._relevant_rows()
         statement_key = _statement_key(compiled.statement, context) if compiled.statement else ()
@@ -153,6 +153,7 @@ class SubscriptionSource:
         context = self._context._replace(
             positions=positions, cursors=cursors, previous_cursor_placeholder=previous_cursor_placeholder, now=now
         )
+        pool = pool.for_flow(self.flow)
         rows = await pool.fetch(statement.text, statement.bind(context), custom_plan=statement.custom_plan)
         return [
             (row[0], body)
@@ -166,6 +167,7 @@ class SubscriptionSource:
         statement = self._compiled.statement
         assert statement is not None
         context = self._context._replace(previous_cursor_placeholder=previous_cursor_placeholder, now=now)
+        pool = pool.for_flow(self.flow)
         (row,) = await pool.fetch(statement.text, statement.bind(context), custom_plan=statement.custom_plan)
         (body,) = await self._merge_resolvers(pool, [row[0]], context)
         return row[1], body
@@ -174,12 +176,12 @@ class SubscriptionSource:
         resolver_tree = self._compiled.plan.resolver_tree
         if resolver_tree is None or not bodies:
             return bodies
-        values = [orjson.loads(body) for body in bodies]
+        values = [exact_json.loads_rows(body) for body in bodies]
         merger = self._compiled.resolver_merger(context, pool.fetch_json)
         await merger.merge(values, resolver_tree)
         if merger.errors:
             raise merger.errors[0]
-        return [orjson.dumps(value) for value in values]
+        return [exact_json.dumps_rows(value) for value in values]
 
 
 def _statement_key(statement: CompiledStatement, context: ExecutionContext) -> tuple[str, ...]:

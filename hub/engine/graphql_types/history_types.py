@@ -1,6 +1,7 @@
 """The GraphQL types of a row's history. plan/history.py plans them; schema_builder.py adds them to the schema."""
 
 from hub.engine.catalog.catalog import HISTORY, CatalogEntity
+from hub.engine.catalog.page_sizes import NESTED_PAGE
 from hub.engine.graphql_types.type_factory import FieldSpec
 
 HISTORY_ENTRY_SPECS = (
@@ -10,14 +11,26 @@ HISTORY_ENTRY_SPECS = (
     FieldSpec(
         "actor",
         "str",
-        "Author of the change: `key:` and the key's public id, `hub`, or `db:` and a database role.",
+        "Author of the change: `key:` and the key's public id, `hub`, or `db:` and a database role. Not for keys of a customer.",
+        for_customers=False,
     ),
-    FieldSpec("requestId", "str | None", "Id of the request that made the change."),
-    FieldSpec("transactionId", "str", "Id of the transaction; changes of one transaction share it."),
+    FieldSpec(
+        "requestId",
+        "str | None",
+        "Id of the request that made the change. Not for keys of a customer.",
+        for_customers=False,
+    ),
+    FieldSpec(
+        "transactionId",
+        "str",
+        "Id of the transaction; changes of one transaction share it. Not for keys of a customer.",
+        for_customers=False,
+    ),
     FieldSpec("at", "DateTime", "Time of the change."),
 )
+INTERNAL_REVISION_FIELDS = frozenset(spec.name for spec in HISTORY_ENTRY_SPECS if not spec.for_customers)
 HISTORY_ARGUMENTS = (
-    FieldSpec("first", "int | None", "Number of changes, at most 100; 20 by default."),
+    FieldSpec("first", "int | None", f"Number of changes, at most 100; {NESTED_PAGE} by default."),
     FieldSpec("after", "Cursor | None", "Only changes after this cursor, which are older."),
     FieldSpec("fields", "list[str] | None", "Only changes of the value of at least one of these fields."),
     FieldSpec("since", "DateTime | None", "Only changes at or after this time."),

@@ -8,6 +8,7 @@ from typing import Any
 
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import Catalog, CatalogEntity, ColumnField, with_article
+from hub.engine.catalog.page_sizes import NESTED_PAGE, ROOT_PAGE
 from hub.engine.catalog.scalars import ScalarType
 from hub.engine.graphql_types.type_factory import FieldSpec, TypeFactory
 from hub.model.declarations import ToMany, ToOne
@@ -15,7 +16,7 @@ from hub.model.declarations import ToMany, ToOne
 TIME_BUCKETS = ("HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
 AGGREGATE_FUNCTIONS = {
     "COUNT": "Number of rows.",
-    "SUM": "Sum; 0 without rows.",
+    "SUM": "Sum; null without rows, as in SQL.",
     "AVG": "Average.",
     "MIN": "Least value.",
     "MAX": "Greatest value.",
@@ -35,6 +36,15 @@ OPERATORS = {
     "olderThan": "More than this long ago.",
     "isNull": "True matches null, false matches any value.",
 }
+FIELD_OPERATORS = {
+    "eq": "Equal to this field.",
+    "ne": "Not equal to this field; also matches if one of them is null.",
+    "lt": "Less or earlier than this field.",
+    "lte": "Less, earlier, or equal to this field.",
+    "gt": "Greater or later than this field.",
+    "gte": "Greater, later, or equal to this field.",
+}
+COMPARE, UNDER = "compare", "under"  # parts of a filter beside the fields
 JSON_OPERATORS = (
     FieldSpec("path", "list[str]", "Keys from the outermost inwards; a number selects a list element."),
     FieldSpec("eq", "Json | None", "Equal to this JSON value."),
@@ -117,7 +127,6 @@ def shared_inputs(factory: TypeFactory) -> None:
         [(b, f"One {b.lower()}.") for b in TIME_BUCKETS],
     )
     factory.enum("AggregateFunction", "Aggregate over the rows of a list.", list(AGGREGATE_FUNCTIONS.items()))
-    factory.enum("GroupOrder", "Sort order of groups.", [("KEY", "By key."), ("COUNT", "Largest first.")])
 
 
 def enum(factory: TypeFactory, enum_class: type[Enum], description: str) -> None:
@@ -148,7 +157,15 @@ def _filter_specs(entity: CatalogEntity, catalog: Catalog) -> Iterator[FieldSpec
     yield FieldSpec("not", f"{entity.name}Filter | None", "This condition must not hold.")
     yield FieldSpec("id", "IDFilter | None", "The row's id.")
     for column in entity.filterable.values():
-        yield FieldSpec(column.name, f"{_filter_name(column.scalar)} | None", str(column.column.comment))
+        filter_type = _filter_name(column.scalar)
+        annotation_text = "list[JSONFilter]" if column.scalar is scalars.JSON else filter_type
+        yield FieldSpec(column.name, f"{annotation_text} | None", str(column.column.comment))
+    if entity.declaration.tree is not None:
+        text = f"The {entity.name} with this id, and all below it in the tree; none if it is hidden."
+        yield FieldSpec(UNDER, "ID | None", text)
+    if comparable_fields(entity):
+        text = "Conditions that compare fields of the row with each other; all must hold."
+        yield FieldSpec(COMPARE, f"{entity.name}Comparison | None", text)
     for name, link in entity.links.items():
         if isinstance(link, ToOne):
             yield FieldSpec(
@@ -156,6 +173,34 @@ def _filter_specs(entity: CatalogEntity, catalog: Catalog) -> Iterator[FieldSpec
             )
         elif isinstance(link, ToMany):
             yield FieldSpec(name, f"{link.target.__name__}ListFilter | None", link.description)
+
+
+def comparable_fields(entity: CatalogEntity) -> dict[str, list[ColumnField]]:
+    """Returns the filterable columns that may be compared with each other, by the name of their type."""
+    fields: dict[str, list[ColumnField]] = {}
+    for column in entity.filterable.values():
+        if column.scalar.operators and column.name != "version":
+            fields.setdefault(column.scalar.name, []).append(column)
+    return {name: columns for name, columns in fields.items() if len(columns) > 1}
+
+
+def _comparisons(factory: TypeFactory, entity: CatalogEntity) -> None:
+    """Adds the inputs that compare fields: per type an enum of its fields, and the operators that take one."""
+    specs: list[FieldSpec] = []
+    for name, columns in comparable_fields(entity).items():
+        enum_name, comparison = f"{entity.name}{name}Field", f"{entity.name}{name}Comparison"
+        values = [(column.column.name.upper(), str(column.column.comment)) for column in columns]
+        factory.enum(enum_name, f"Fields of {entity.name} rows of type {name}.", values)
+        operators = [op for op in ("eq", "ne", *scalars.RANGE) if op in columns[0].scalar.operators]
+        factory.input(
+            comparison,
+            f"Compares with another field of the {entity.name} row; all must hold.",
+            [FieldSpec(operator, f"{enum_name} | None", FIELD_OPERATORS[operator]) for operator in operators],
+        )
+        specs += [FieldSpec(column.name, f"{comparison} | None", str(column.column.comment)) for column in columns]
+    if specs:
+        description = f"Conditions that compare fields of {entity.name} rows with each other; all must hold."
+        factory.input(f"{entity.name}Comparison", description, specs)
 
 
 def _list_filter(factory: TypeFactory, entity: CatalogEntity) -> None:
@@ -183,7 +228,7 @@ def _list_filter(factory: TypeFactory, entity: CatalogEntity) -> None:
                     *currency,
                 ],
             )
-    sums = [(n, "Sum", t) for n, t in (("sum", "Sums; 0 without rows."), ("avg", "Averages.")) if numbers]
+    sums = [(n, "Sum", t) for n, t in (("sum", "Sums; null without rows, as in SQL."), ("avg", "Averages.")) if numbers]
     aggregates = [*sums, ("min", "Range", "Least values."), ("max", "Range", "Greatest values.")]
     factory.input(
         f"{entity.name}ListFilter",
@@ -239,6 +284,51 @@ def _order_inputs(factory: TypeFactory, entity: CatalogEntity, catalog: Catalog)
     )
 
 
+def group_links(entity: CatalogEntity) -> list[tuple[str, ToOne]]:
+    """Returns the links behind which rows can be grouped: those to one row of one type."""
+    return [(name, link) for name, link in entity.links.items() if isinstance(link, ToOne)]
+
+
+def _group_inputs(factory: TypeFactory, entity: CatalogEntity, catalog: Catalog) -> None:
+    fields = [(field.column.name.upper(), str(field.column.comment)) for field in groupable(entity)]
+    factory.enum(
+        f"{entity.name}GroupField",
+        f"Fields that {entity.name} rows can be grouped by.",
+        [("ID", "The row's id."), *fields],
+    )
+    links = [
+        FieldSpec(name, f"{catalog.target(link.target).name}GroupBy | None", link.description)
+        for name, link in group_links(entity)
+    ]
+    if links:
+        factory.input(f"{entity.name}GroupByLink", "One link to the row whose field is grouped by.", links)
+    followed = [FieldSpec("link", f"{entity.name}GroupByLink | None", "A field of a linked row to group by.")]
+    factory.input(
+        f"{entity.name}GroupBy",
+        "One part of a group's key: a field, or a field of a linked row.",
+        [
+            FieldSpec("field", f"{entity.name}GroupField | None", "The field to group by."),
+            *(followed if links else ()),
+            FieldSpec("bucket", "TimeBucket | None", "Interval that times are grouped by."),
+            FieldSpec("timezone", "str | None", "IANA time zone of the intervals; UTC by default."),
+        ],
+    )
+    currency = [FieldSpec("currency", "str | None", "Currency of the amounts; required for money.")]
+    factory.input(
+        f"{entity.name}GroupOrderBy",
+        "One sort key of groups: a part of their key, or an aggregate over their rows.",
+        [
+            FieldSpec("key", f"{entity.name}GroupBy | None", "A part of `by`, without bucket and time zone."),
+            FieldSpec("by", "AggregateFunction | None", "The aggregate function."),
+            FieldSpec("field", f"{entity.name}AggregateField | None", "The aggregated field; none for COUNT."),
+            *(currency if entity.currency else ()),
+            FieldSpec(
+                "direction", "SortDirection | None", "Direction; ASC by default. Groups without a value come last."
+            ),
+        ],
+    )
+
+
 def for_entity(factory: TypeFactory, entity: CatalogEntity, catalog: Catalog) -> None:
     """Adds the inputs of one entity."""
     _enums(factory, entity)
@@ -247,28 +337,28 @@ def for_entity(factory: TypeFactory, entity: CatalogEntity, catalog: Catalog) ->
         f"Conditions on {entity.name} rows; all must hold.",
         list(_filter_specs(entity, catalog)),
     )
+    _comparisons(factory, entity)
     _list_filter(factory, entity)
     _order_inputs(factory, entity, catalog)
-    factory.enum(
-        f"{entity.name}GroupField",
-        f"Fields that {entity.name} rows can be grouped by.",
-        [(field.column.name.upper(), str(field.column.comment)) for field in groupable(entity)],
-    )
-    factory.input(
-        f"{entity.name}GroupBy",
-        "One part of a group's key.",
-        [
-            FieldSpec("field", f"{entity.name}GroupField", "The field to group by."),
-            FieldSpec("bucket", "TimeBucket | None", "Interval that times are grouped by."),
-            FieldSpec("timezone", "str | None", "IANA time zone of the intervals; UTC by default."),
-        ],
-    )
+    _group_inputs(factory, entity, catalog)
     for lookup in entity.declaration.lookups:
         specs = []
         for name, (column, required) in lookup.arguments.items():
             type_name = column.type.enum_class.__name__ if hasattr(column.type, "enum_class") else "str"
             specs.append(FieldSpec(name, type_name + ("" if required else " | None"), str(column.comment)))
         factory.input(f"{entity.name}By{lookup.name.capitalize()}", lookup.description, specs)
+
+
+def page_arguments(rows: str, *, nested: bool) -> tuple[FieldSpec, ...]:
+    """Returns the arguments that select a page; a list inside another row has a smaller default."""
+    default = NESTED_PAGE if nested else ROOT_PAGE
+    size = f"Number of {rows} from the start, at most 100; {default} if `first` and `last` are omitted."
+    return (
+        FieldSpec("first", "int | None", size),
+        FieldSpec("after", "Cursor | None", f"Only {rows} after this cursor."),
+        FieldSpec("last", "int | None", f"Number of {rows} from the end, at most 100."),
+        FieldSpec("before", "Cursor | None", f"Only {rows} before this cursor."),
+    )
 
 
 def group_arguments(entity: CatalogEntity) -> tuple[FieldSpec, ...]:
@@ -282,10 +372,8 @@ def group_arguments(entity: CatalogEntity) -> tuple[FieldSpec, ...]:
         FieldSpec("by", f"list[{entity.name}GroupBy]", "The parts of the groups' keys, at most 4."),
         FieldSpec("filter", f"{entity.name}Filter | None", "Only rows that match this filter."),
         *search,
-        FieldSpec("orderBy", "GroupOrder | None", "Sort order of the groups; KEY by default."),
         FieldSpec(
-            "first",
-            "int | None",
-            "Number of groups, at most 100; 20 by default. Groups have no further pages: narrow the filter instead.",
+            "orderBy", f"list[{entity.name}GroupOrderBy] | None", "Sort order of the groups; the key breaks ties."
         ),
+        *page_arguments("groups", nested=False),
     )

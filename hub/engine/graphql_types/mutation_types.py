@@ -23,13 +23,16 @@ from hub.engine.graphql_types.command_signatures import (
     payload_fields,
 )
 from hub.model.commands import Command
+from hub.model.upserts import upsert
 from hub.model.writer import EntityWriter
 from hub.viewer import Viewer
 
 CommandResult = Mapping[str, Any]
 SingleInsertTest = Callable[[Viewer, Mapping[str, Any]], bool]
 CommandCall = Callable[[Connection, Viewer, Mapping[str, Any], datetime], Awaitable[CommandResult]]
-NEW_ROW_ONLY = " Applies to a new row only; an existing row keeps its value."
+NEW_ROW_ONLY = " Applies to a new row only; an existing row must have it already."
+MERGED_BY_KEY = " Merged by top-level key: a key that is left out stays, null removes one."
+OWN_CUSTOMER = " A key that is bound to a customer may leave it out."
 EXPECTED_VERSION = InputField(
     "expectedVersion",
     "version",
@@ -189,7 +192,12 @@ def _column_inputs(
         required = for_create and not (
             column.nullable or column.server_default is not None or name in writer.optional_columns
         )
-        yield signatures.column_field(entity, column, required)
+        field = signatures.column_field(entity, column, required)
+        if name in writer.merged_columns and not for_create:
+            field = replace(field, description=field.description + MERGED_BY_KEY)
+        if name == "customer_id" and name in writer.optional_columns and not writer.references:
+            field = replace(field, description=field.description + OWN_CUSTOMER)
+        yield field
 
 
 def _reference_inputs(entity: CatalogEntity, writer: EntityWriter, signatures: SignatureReader) -> Iterator[InputField]:
@@ -246,7 +254,7 @@ async def _upsert(
 ) -> CommandResult:
     values = dict(arguments)
     by, version = values.pop("by"), values.pop("version", None)
-    key, created = await writer.upsert(tx, viewer, by, values, version, now)
+    key, created = await upsert(writer, tx, viewer, by, values, version, now)
     return {"key": key, "created": created}
 
 

@@ -32,23 +32,19 @@ from hub.model.commands import Command
 from hub.model.declarations import LinkGroup, Lookup, MergedConnection, ToMany, ToOne, UnionLink
 from hub.model.scalars import Json
 
-RootCategory = Literal["one", "list", "groups", "node", "nodes", "lookup", "changes"]
-
-PAGE_ARGUMENTS = (
-    FieldSpec(
-        "first", "int | None", "Number of rows from the start, at most 100; 20 if `first` and `last` are omitted."
-    ),
-    FieldSpec("after", "Cursor | None", "Only rows after this cursor."),
-    FieldSpec("last", "int | None", "Number of rows from the end, at most 100."),
-    FieldSpec("before", "Cursor | None", "Only rows before this cursor."),
-)
-
+RootCategory = Literal["one", "list", "groups", "node", "node_as_of", "nodes", "lookup", "changes"]
 
 AS_OF_ARGUMENT = FieldSpec(
     "asOf",
     "DateTime | None",
     "Returns the row's own fields as of this time, if the key may see both the current and the past row. Links cannot be"
     " selected with it. The change log covers the days of HUB_CHANGE_RETENTION.",
+)
+
+AT_ARGUMENT = FieldSpec("at", "DateTime", "The time of the row's fields, within the days of HUB_CHANGE_RETENTION.")
+NODE_AS_OF_DESCRIPTION = (
+    "The row with this id, of any type, as it was at a time, if the key may see both the current and the past row. Links"
+    " cannot be selected."
 )
 
 
@@ -74,14 +70,14 @@ class Schema:
     streams: Mapping[str, StreamRoot]
 
 
-def _list_arguments(entity: CatalogEntity) -> tuple[FieldSpec, ...]:
+def _list_arguments(entity: CatalogEntity, *, nested: bool = True) -> tuple[FieldSpec, ...]:
     search = (
         FieldSpec(
             "search", "str | None", "Words to search for; case and accents are ignored, and similar spellings match."
         ),
     )
     return (
-        *PAGE_ARGUMENTS,
+        *inputs.page_arguments("rows", nested=nested),
         FieldSpec("filter", f"{entity.name}Filter | None", "Only rows that match this filter."),
         FieldSpec("orderBy", f"list[{entity.name}OrderBy] | None", "Sort order of the rows; the id breaks ties."),
         *(search if entity.declaration.search else ()),
@@ -90,7 +86,7 @@ def _list_arguments(entity: CatalogEntity) -> tuple[FieldSpec, ...]:
 
 def _merged_arguments(link: MergedConnection) -> tuple[FieldSpec, ...]:
     return (
-        *PAGE_ARGUMENTS,
+        *inputs.page_arguments("rows", nested=True),
         FieldSpec("types", f"list[{link.interface.name}Type] | None", "Only entries of these types."),
         FieldSpec("since", "DateTime | None", "Only entries at or after this time."),
         FieldSpec("until", "DateTime | None", "Only entries before this time."),
@@ -193,21 +189,30 @@ def _statistics(factory: TypeFactory, entity: CatalogEntity) -> None:
             )
             specs.append(
                 FieldSpec(
-                    name, f"{entity.name}{suffix}", {"sum": "Sums.", "avg": "Averages.", "min": "Least values."}[name]
+                    name,
+                    f"{entity.name}{suffix}",
+                    {"sum": "Sums; null without rows.", "avg": "Averages.", "min": "Least values."}[name],
                 )
             )
     specs.append(FieldSpec("max", f"{entity.name}Extremes", "Greatest values."))
     factory.output(f"{entity.name}Stats", f"Aggregates over a set of {entity.name} rows.", specs)
 
 
-def _groups(factory: TypeFactory, entity: CatalogEntity) -> None:
+def _groups(factory: TypeFactory, entity: CatalogEntity, catalog: Catalog) -> None:
     keys = inputs.groupable(entity)
     factory.output(
         f"{entity.name}GroupKey",
         "The key of a group; a field that is not part of it is null.",
         [
-            FieldSpec(column.name, inputs.non_null_annotation(column) + " | None", str(column.column.comment))
-            for column in keys
+            FieldSpec("id", "ID | None", "The row's id."),
+            *(
+                FieldSpec(column.name, inputs.non_null_annotation(column) + " | None", str(column.column.comment))
+                for column in keys
+            ),
+            *(
+                FieldSpec(name, f"{catalog.target(link.target).name}GroupKey | None", link.description)
+                for name, link in inputs.group_links(entity)
+            ),
         ],
     )
     factory.output(
@@ -218,14 +223,7 @@ def _groups(factory: TypeFactory, entity: CatalogEntity) -> None:
             FieldSpec("stats", f"{entity.name}Stats", "Aggregates over the group."),
         ],
     )
-    factory.output(
-        f"{entity.name}Groups",
-        f"{entity.name} rows in groups.",
-        [
-            FieldSpec("nodes", f"list[{entity.name}Group]", "The groups."),
-            FieldSpec("totalCount", "int", "Number of all groups."),
-        ],
-    )
+    _connection(factory, f"{entity.name}Group", ())
 
 
 def _shared(factory: TypeFactory, catalog: Catalog) -> None:
@@ -262,7 +260,7 @@ def _objects(factory: TypeFactory, catalog: Catalog) -> None:
     for entity in catalog.entities.values():
         inputs.for_entity(factory, entity, catalog)
         _statistics(factory, entity)
-        _groups(factory, entity)
+        _groups(factory, entity, catalog)
         factory.output(
             entity.name,
             entity.declaration.description,
@@ -295,8 +293,12 @@ def _objects(factory: TypeFactory, catalog: Catalog) -> None:
 def _roots(catalog: Catalog) -> Iterator[tuple[FieldSpec, RootField]]:
     id_argument = FieldSpec("id", "ID", "The row's id.")
     yield (
-        FieldSpec("node", "Node | None", "The row with this id, of any type.", (id_argument, AS_OF_ARGUMENT)),
+        FieldSpec("node", "Node | None", "The row with this id, of any type.", (id_argument,)),
         RootField("node"),
+    )
+    yield (
+        FieldSpec("nodeAsOf", "Node | None", NODE_AS_OF_DESCRIPTION, (id_argument, AT_ARGUMENT)),
+        RootField("node_as_of"),
     )
     ids_argument = FieldSpec("ids", "list[ID]", "At most 100 ids.")
     yield (
@@ -310,13 +312,15 @@ def _roots(catalog: Catalog) -> Iterator[tuple[FieldSpec, RootField]]:
             RootField("one", entity),
         )
         yield (
-            FieldSpec(plural, f"{entity.name}Connection", f"All {entity.name} rows.", _list_arguments(entity)),
+            FieldSpec(
+                plural, f"{entity.name}Connection", f"All {entity.name} rows.", _list_arguments(entity, nested=False)
+            ),
             RootField("list", entity),
         )
         yield (
             FieldSpec(
                 f"{plural}Grouped",
-                f"{entity.name}Groups",
+                f"{entity.name}GroupConnection",
                 f"{entity.name} rows in groups.",
                 inputs.group_arguments(entity),
             ),

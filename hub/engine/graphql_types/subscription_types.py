@@ -52,11 +52,20 @@ CHANGE_FIELDS = (
     FieldSpec(
         "actor",
         "str",
-        "Author of the change: `key:` and the key's public id, `hub`, or `db:` and a database role.",
+        "Author of the change: `key:` and the key's public id, `hub`, or `db:` and a database role. Not for keys of a customer.",
+        for_customers=False,
     ),
-    FieldSpec("requestId", "str | None", "Id of the request that made the change."),
     FieldSpec(
-        "transactionId", "str", "Id of the transaction; changes of one transaction share it and need not be adjacent."
+        "requestId",
+        "str | None",
+        "Id of the request that made the change. Not for keys of a customer.",
+        for_customers=False,
+    ),
+    FieldSpec(
+        "transactionId",
+        "str",
+        "Id of the transaction; changes of one transaction share it and need not be adjacent. Not for keys of a customer.",
+        for_customers=False,
     ),
     FieldSpec("at", "DateTime", "Time of the change."),
 )
@@ -73,6 +82,7 @@ MESSAGE_TYPES = {
     "StreamProgress": ("A heartbeat of a quiet stream, with a cursor to resume from.", PROGRESS_FIELDS),
     "StreamGap": ("The stream could not send some changes: query the rows again, then resume from `to`.", GAP_FIELDS),
 }
+INTERNAL_CHANGE_FIELDS = frozenset(spec.name for spec in CHANGE_FIELDS if not spec.for_customers)
 QUERY_AFTER = FieldSpec(
     "after", "Cursor | None", "Only changes after this cursor; by default, all changes in the change log."
 )
@@ -166,4 +176,4 @@ def live_roots(
         yield FieldSpec(f"{query.name}Live", payload_type, text, arguments), root
 
 
-__all__ = ["MESSAGE_TYPES", "StreamRoot", "changes_root", "field_name", "live_roots"]
+__all__ = ["INTERNAL_CHANGE_FIELDS", "MESSAGE_TYPES", "StreamRoot", "changes_root", "field_name", "live_roots"]

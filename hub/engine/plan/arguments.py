@@ -47,6 +47,10 @@ class ArgumentValue:
 ArgumentTree = dict[str, "ArgumentTree"] | list["ArgumentTree"] | ArgumentValue | None
 
 
+class EmptiedObject(dict[str, ArgumentTree]):
+    """An object of the document of which nothing is left, because its variables were left out or are null."""
+
+
 def _nullable(type_: GraphQLInputType) -> Any:
     return type_.of_type if isinstance(type_, GraphQLNonNull) else type_
 
@@ -101,7 +105,8 @@ class ArgumentReader:
                 object_field.name.value: self._from_node(object_field.value, type_.fields[object_field.name.value].type)
                 for object_field in node.fields
             }
-            return {name: part for name, part in parts.items() if not isinstance(part, Unknown)}
+            present = {name: part for name, part in parts.items() if not isinstance(part, Unknown)}
+            return EmptiedObject(present) if _is_emptied(node, present) else present
         if isinstance(type_, GraphQLList):
             return self._from_list_node(node, _nullable(type_.of_type))
         if isinstance(node, ListValueNode | ObjectValueNode):  # a JSON literal, which may hold variables
@@ -130,6 +135,13 @@ class ArgumentReader:
                 return [self._from_value(part, inner, source.part(index)) for index, part in enumerate(value)]
             return ArgumentValue(source)
         return self._value(type_, source)
+
+
+def _is_emptied(node: ObjectValueNode, present: Mapping[str, ArgumentTree]) -> bool:
+    """Whether an object lost every field that it has in the document; nulls that the document writes are meant so."""
+    return all(part is None for part in present.values()) and any(
+        isinstance(object_field.value, VariableNode) for object_field in node.fields
+    )
 
 
 def plan_key_part(value: Any, type_: Any, plan_relevant_enums: frozenset[str]) -> Any:

@@ -9,12 +9,14 @@ from hub.engine.document.documents import Operation
 from hub.engine.plan.arguments import plan_key_part
 from hub.engine.plan.pagination import search_words
 
+NO_ROLES: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
+
 
 def plan_cache_key(
     operation: Operation, variables: Mapping[str, Any], plan_relevant_enums: frozenset[str]
 ) -> Iterable[object]:
     """The variables' part of a plan's cache key: hashable values in the order in which the operation declares the variables."""
-    search_variables, command_only = _variable_roles(operation)
+    search_variables, command_only = variable_roles(operation)
     for variable in operation.variables:
         name = variable.name
         if name in command_only:
@@ -27,8 +29,12 @@ def plan_cache_key(
             yield plan_key_part(variables[name], variable.type, plan_relevant_enums)
 
 
-def _variable_roles(operation: Operation) -> tuple[frozenset[str], frozenset[str]]:
-    """The variables that are `search` arguments, and those that only a mutation's commands read."""
+def variable_roles(operation: Operation) -> tuple[frozenset[str], frozenset[str]]:
+    """The variables that are `search` arguments, and those that only a mutation's commands read.
+
+    The first call visits the whole operation, so it belongs to the check of its document."""
+    if not operation.variables:
+        return NO_ROLES
     roles = operation.cache.get("variable_roles")
     if roles is None:
         roles = operation.cache["variable_roles"] = (_search_variables(operation), _command_only(operation))
@@ -47,17 +53,23 @@ class _VariableCollector(Visitor):
         self.variable_names.add(node.name.value)
 
 
+class _SearchCollector(Visitor):
+    """Collects the variables that are `search` arguments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.variable_names: set[str] = set()
+
+    def enter_argument(self, node: Any, *_: Any) -> None:
+        if node.name.value == "search" and isinstance(node.value, VariableNode):
+            self.variable_names.add(node.value.name.value)
+
+
 def _search_variables(operation: Operation) -> frozenset[str]:
-    variable_names: set[str] = set()
-
-    class SearchArguments(Visitor):
-        def enter_argument(self, node: Any, *_: Any) -> None:
-            if node.name.value == "search" and isinstance(node.value, VariableNode):
-                variable_names.add(node.value.name.value)
-
+    collector = _SearchCollector()
     for tree in (operation.node, *operation.fragments.values()):
-        visit(tree, SearchArguments())
-    return frozenset(variable_names)
+        visit(tree, collector)
+    return frozenset(collector.variable_names)
 
 
 def _command_only(operation: Operation) -> frozenset[str]:

@@ -14,10 +14,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import CatalogEntity, upper_snake
 from hub.engine.catalog.input_values import bad_input, enum_value
-from hub.engine.graphql_types.subscription_types import MESSAGE_TYPES, field_name
-from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
+from hub.engine.graphql_types.subscription_types import INTERNAL_CHANGE_FIELDS, MESSAGE_TYPES, field_name
+from hub.engine.plan.arguments import ArgumentTree, ArgumentValue, EmptiedObject
 from hub.engine.plan.context import required_value
-from hub.engine.plan.filters import plan_filter
+from hub.engine.plan.filters import plan_filter, require_condition
 from hub.engine.plan.nodes import (
     ChangeFilterPlan,
     ChangesPlan,
@@ -84,6 +84,7 @@ def plan_changes(
     """The plan of a `changes` root with these selections and arguments."""
     entities = selector.planning.catalog.entities
     tree = arguments.get("filter")
+    require_condition(not isinstance(tree, EmptiedObject), "filter")
     conditions = tree if isinstance(tree, dict) else {}
     selector.planning.below_image = True
     messages = {name: _message_fields(selector, selection_sets, name) for name in MESSAGE_TYPES}
@@ -140,6 +141,8 @@ def _entity_types(conditions: Mapping[str, ArgumentTree]) -> set[object] | None:
 
 def _message_fields(selector: SelectionPlanner, selection_sets: Sequence[Any], name: str) -> MessageFields:
     fields = selector.collector.fields(selection_sets, name)
+    for nodes in fields.values():
+        selector.collector.require_visible(nodes[0], INTERNAL_CHANGE_FIELDS)
     return tuple((key, nodes[0].name.value) for key, nodes in fields.items())
 
 

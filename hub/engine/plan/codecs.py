@@ -12,7 +12,10 @@ from hub.engine.catalog.catalog import CatalogEntity, with_article
 from hub.engine.catalog.input_values import bad_input, enum_value, json_text, storable_text
 from hub.engine.plan.parameters import Codec, ExecutionContext
 from hub.errors import LimitExceeded
+from hub.model.normal_forms import NormalForm, RowNormalForm
+from hub.model.unicode_text import visible
 
+SOUGHT = ""  # no column bears this name
 CLOCK_TOLERANCE = timedelta(minutes=1)  # by which the clock of the database may be ahead of the hub's
 
 
@@ -38,6 +41,51 @@ class TextCodec(ValueCodec):
     def convert(self, value: Any) -> Any:
         """The text; raises VALUE_INVALID for one that Postgres cannot hold."""
         return storable_text(enum_value(value), self.argument)
+
+
+@dataclass(frozen=True, slots=True)
+class NormalFormCodec(ValueCodec):
+    """Texts of a column, in the form that writes store."""
+
+    normal_form: NormalForm = field(compare=False, repr=False)
+
+    def convert(self, value: Any) -> str:
+        """The normal form; raises VALUE_INVALID for what is no code where the column's type lists its values."""
+        try:
+            return self.normal_form.convert(storable_text(value, self.argument))
+        except ValueError as fault:
+            bad_input("VALUE_INVALID", self.argument, f"{fault}.")
+
+
+@dataclass(frozen=True, slots=True)
+class PatternCodec(ValueCodec):
+    """Parts of texts: without what nobody sees."""
+
+    def convert(self, value: Any) -> str:
+        """The text; raises VALUE_INVALID for one that Postgres cannot hold."""
+        return visible(storable_text(value, self.argument))
+
+
+@dataclass(frozen=True, slots=True)
+class SpellingsCodec(Codec):
+    """Texts of a column whose normal form depends on its row: all forms that writes may have stored.
+
+    The value is an object: the texts under SOUGHT, beside the columns whose values the filter fixes."""
+
+    argument: str
+    normal_form: RowNormalForm = field(compare=False, repr=False)
+
+    def encode(self, value: Mapping[str, Any], context: ExecutionContext) -> list[str]:
+        """The forms; raises VALUE_INVALID for a text that Postgres cannot hold."""
+        known = {name: storable_text(enum_value(part), self.argument) for name, part in value.items()}
+        texts = known.pop(SOUGHT)
+        spellings: set[str] = set()
+        try:
+            for text in texts if isinstance(texts, list) else [texts]:
+                spellings |= self.normal_form.spellings(storable_text(text, self.argument), known)
+        except ValueError as fault:
+            bad_input("VALUE_INVALID", self.argument, f"{fault}.")
+        return sorted(spellings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +162,20 @@ class PageSizeCodec(ValueCodec):
 
 @dataclass(frozen=True, slots=True)
 class PastTimestampCodec(Codec):
-    """Timestamps that are not in the future of the request."""
+    """Timestamps that are not in the future of the request, and that the change log still reaches."""
 
     argument: str
+    retention: timedelta
 
     def encode(self, value: datetime, context: ExecutionContext) -> datetime:
-        """The timestamp; raises VALUE_INVALID."""
+        """The timestamp; raises VALUE_INVALID for one in the future and AS_OF_EXPIRED."""
         if value > context.now + CLOCK_TOLERANCE:
             problem = f"{value.isoformat()} lies in the future; give a time in the past."
             bad_input("VALUE_INVALID", self.argument, problem)
+        oldest = context.now - self.retention
+        if value < oldest:
+            problem = f"the change log keeps {self.retention.days} days; give a time from {oldest.isoformat()} on."
+            bad_input("AS_OF_EXPIRED", self.argument, problem)
         return value
 
 

@@ -10,6 +10,7 @@ from hub.engine.plan.nodes import (
     ConnectionPart,
     Constant,
     Edges,
+    GroupSelection,
     HistoryEntry,
     MoneyByCurrency,
     Nodes,
@@ -21,7 +22,8 @@ from hub.engine.plan.nodes import (
     TotalCount,
 )
 
-NodePlanner = Callable[[SelectionSets], tuple[ObjectSelection | SelectionIndex | HistoryEntry, ResolverTree | None]]
+NodeSelection = ObjectSelection | SelectionIndex | HistoryEntry | GroupSelection
+NodePlanner = Callable[[SelectionSets], tuple[NodeSelection, ResolverTree | None]]
 
 
 def plan_connection_parts(

@@ -1,30 +1,48 @@
 """The mutable state of planning one operation: its parameters, the argument reader, and the source location for errors."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine.catalog import scalars
-from hub.engine.catalog.catalog import Catalog, CatalogEntity
+from hub.engine.catalog.catalog import Catalog, CatalogEntity, ColumnField
 from hub.engine.catalog.input_values import bad_input
 from hub.engine.catalog.scalars import ScalarType
 from hub.engine.plan.arguments import ArgumentReader, ArgumentValue
 from hub.engine.plan.codecs import (
+    SOUGHT,
     IdCodec,
     JsonCodec,
     ListCodec,
+    NormalFormCodec,
     PageSizeCodec,
     PastTimestampCodec,
+    PatternCodec,
     RelativeTimeCodec,
+    SpellingsCodec,
     TextCodec,
     TimezoneCodec,
     ValueCodec,
 )
-from hub.engine.plan.parameters import AS_IS, ArgumentSource, Codec, ConstantValue, Parameter, Runtime, SourceLocation
+from hub.engine.plan.parameters import (
+    AS_IS,
+    ArgumentSource,
+    Codec,
+    ConstantValue,
+    ObjectSource,
+    Parameter,
+    Runtime,
+    SourceLocation,
+)
+from hub.errors import LimitExceeded
+from hub.model.normal_forms import NormalForm, RowNormalForm
+from hub.model.unicode_text import single_line
+from hub.viewer import Binding
 
 
 @dataclass(slots=True)
@@ -34,9 +52,16 @@ class PlanningContext:
     catalog: Catalog
     reader: ArgumentReader
     page_limit: int
+    change_retention: timedelta  # how far back the change log reaches
+    binding: Binding
+    scan_limit: int
     parameters: list[Parameter] = field(default_factory=list)
     condition_count: int = 0
     aggregate_count: int = 0
+    scanned_rows: int = (
+        0  # that conditions and aggregates read for each row of their list, as the declarations let expect
+    )
+    candidates: int = 1  # rows for which the condition that is being planned is evaluated
     source_location: SourceLocation | None = None
     time_dependent: bool = False  # the answer may change with time alone
     uses_search: bool = False  # the best way to run the plan depends on the searched words
@@ -49,9 +74,34 @@ class PlanningContext:
             self.catalog,
             self.reader,
             self.page_limit,
+            self.change_retention,
+            self.binding,
+            self.scan_limit,
             source_location=self.source_location,
             below_image=self.below_image,
         )
+
+    def scan(self, rows: int, argument: str) -> None:
+        """Adds rows that are read for each candidate; raises COST_LIMIT."""
+        self.scanned_rows += rows * self.candidates
+        if self.scanned_rows > self.scan_limit:
+            name = argument.partition(".")[0].partition("[")[0]
+            message = (
+                f"{name}: its conditions could read {self.scanned_rows:,} rows for each row of the list;"
+                f" {self.scan_limit:,} are allowed. Use fewer lists inside lists."
+            )
+            extensions = {"requested": self.scanned_rows, "allowed": self.scan_limit}
+            raise LimitExceeded(message, code="COST_LIMIT", argument=name, extensions=extensions)
+
+    @contextmanager
+    def multiplied_by(self, rows: int, argument: str) -> Iterator[None]:
+        """Conditions that are planned inside the block are evaluated for so many rows of each candidate."""
+        self.scan(rows, argument)
+        previous, self.candidates = self.candidates, self.candidates * rows
+        try:
+            yield
+        finally:
+            self.candidates = previous
 
     @contextmanager
     def in_the_past(self, *, enabled: bool = True) -> Iterator[None]:
@@ -71,17 +121,40 @@ class PlanningContext:
         return parameter
 
     def value_parameter(
-        self, scalar: ScalarType, value: ArgumentValue, argument: str, *, prefix: str | None = None
+        self,
+        scalar: ScalarType,
+        value: ArgumentValue,
+        argument: str,
+        *,
+        prefix: str | None = None,
+        column: ColumnField | None = None,
     ) -> Parameter:
-        """A parameter for one value of a scalar type; ids are checked against the prefix."""
-        return self._encoded_parameter(scalar.sql_type, value, self._codec(scalar, argument, prefix))
+        """A parameter for one value of a scalar type; ids are checked against the prefix, texts of a column normalised."""
+        return self._encoded_parameter(scalar.sql_type, value, self._codec(scalar, argument, prefix, column))
 
     def list_parameter(
-        self, scalar: ScalarType, value: ArgumentValue, argument: str, *, prefix: str | None = None
+        self,
+        scalar: ScalarType,
+        value: ArgumentValue,
+        argument: str,
+        *,
+        prefix: str | None = None,
+        column: ColumnField | None = None,
     ) -> Parameter:
         """A parameter for a list of values of a scalar type."""
-        codec = ListCodec(argument, self._codec(scalar, argument, prefix))
+        codec = ListCodec(argument, self._codec(scalar, argument, prefix, column))
         return self._encoded_parameter(ARRAY(scalar.sql_type), value, codec)
+
+    def pattern_parameter(self, value: ArgumentValue, argument: str) -> Parameter:
+        """A parameter for a part of a text."""
+        return self._encoded_parameter(sa.Text(), value, PatternCodec(argument))
+
+    def spellings_parameter(
+        self, value: ArgumentValue, known: Mapping[str, ArgumentSource], normal_form: RowNormalForm, argument: str
+    ) -> Parameter:
+        """A parameter for all forms in which a row may hold a text, or one of several; `known` are columns' values."""
+        source = ObjectSource(((SOUGHT, value.source), *known.items()))
+        return self.parameter(ARRAY(sa.Text()), source, SpellingsCodec(argument, normal_form))
 
     def key_parameter(self, value: ArgumentValue, entity: CatalogEntity, argument: str) -> Parameter:
         """A parameter for the key of a row."""
@@ -93,7 +166,9 @@ class PlanningContext:
 
     def past_timestamp_parameter(self, value: ArgumentValue, argument: str) -> Parameter:
         """A parameter for a timestamp that has passed."""
-        return self.parameter(scalars.DATETIME.sql_type, value.source, PastTimestampCodec(argument))
+        return self.parameter(
+            scalars.DATETIME.sql_type, value.source, PastTimestampCodec(argument, self.change_retention)
+        )
 
     def relative_time_parameter(self, value: ArgumentValue, argument: str) -> Parameter:
         """A parameter for the time that lies a duration before the request."""
@@ -114,7 +189,11 @@ class PlanningContext:
             return self.parameter(sql_type, ConstantValue(codec.convert(value.source.value)))
         return self.parameter(sql_type, value.source, codec)
 
-    def _codec(self, scalar: ScalarType, argument: str, prefix: str | None) -> ValueCodec:
+    def _codec(self, scalar: ScalarType, argument: str, prefix: str | None, column: ColumnField | None) -> ValueCodec:
+        if column is not None and column.normal_form is not None:
+            normal_form = column.normal_form
+            line = NormalForm(single_line, is_code=False)  # comparisons of order know no row
+            return NormalFormCodec(argument, normal_form if isinstance(normal_form, NormalForm) else line)
         if scalar.name == "ID":
             return IdCodec(argument, prefix, self.catalog.prefixes)
         return JsonCodec(argument) if scalar.name == "JSON" else TextCodec(argument)

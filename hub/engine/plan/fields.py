@@ -13,26 +13,18 @@ from graphql import (
     GraphQLObjectType,
     SelectionSetNode,
     VariableNode,
-    get_location,
 )
 
+from hub.engine.document.limits import node_locations
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.arguments import ArgumentTree
 from hub.engine.plan.context import PlanningContext
-from hub.errors import HubError
+from hub.errors import Forbidden, HubError
 
 SelectionSets = Sequence[SelectionSetNode | None]
 CollectedFields = dict[str, list[FieldNode]]
 HIDDEN_PREFIX = "$"  # prefix of the keys of hidden columns; no GraphQL name begins so
 TYPENAME_KEY = HIDDEN_PREFIX + "type"
-
-
-def source_location(node: FieldNode) -> tuple[tuple[int, int], ...]:
-    """Line and column of a field; empty if the document was parsed without locations."""
-    if node.loc is None:
-        return ()
-    location = get_location(node.loc.source, node.loc.start)
-    return ((location.line, location.column),)
 
 
 class FieldCollector:
@@ -57,17 +49,25 @@ class FieldCollector:
         self._path.append(key)
         previous, self.planning.source_location = (
             self.planning.source_location,
-            (tuple(self._path), source_location(node)),
+            (tuple(self._path), node_locations(node)),
         )
         try:
             yield
         except HubError as error:
             if error.path is None:
-                error.path, error.locations = tuple(self._path), source_location(node)
+                error.path, error.locations = tuple(self._path), node_locations(node)
             raise
         finally:
             self._path.pop()
             self.planning.source_location = previous
+
+    def require_visible(self, node: FieldNode, internal_fields: frozenset[str]) -> None:
+        """Raises FORBIDDEN if the field is one of those that keys of a customer may not select, and this is such a key."""
+        name = node.name.value
+        if self.planning.binding == "customer" and name in internal_fields:
+            error = Forbidden(f"{name}: a key that is bound to a customer may not read it; leave it out.")
+            error.path, error.locations = (*self._path, (node.alias or node.name).value), node_locations(node)
+            raise error
 
     def arguments(self, node: FieldNode, type_name: str) -> dict[str, ArgumentTree]:
         """The arguments of a field."""

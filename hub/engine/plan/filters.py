@@ -1,20 +1,24 @@
 """Plans filters: from filter arguments to predicates of the plan. sql/conditions.py compiles predicates."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, cast
 
 from hub.engine.catalog import scalars
-from hub.engine.catalog.catalog import CatalogEntity, ColumnField
+from hub.engine.catalog.catalog import CatalogEntity, ColumnField, camel_case
 from hub.engine.catalog.input_values import bad_input
 from hub.engine.catalog.scalars import ScalarType
-from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
+from hub.engine.graphql_types.inputs import COMPARE, UNDER
+from hub.engine.plan.arguments import ArgumentTree, ArgumentValue, EmptiedObject
 from hub.engine.plan.context import PlanningContext, object_items, required_value
-from hub.engine.plan.parameters import Runtime
+from hub.engine.plan.parameters import ArgumentSource, Runtime
 from hub.engine.plan.predicates import (
     AggregateComparison,
     AggregateExpression,
     And,
     Comparison,
     Exists,
+    FieldComparison,
+    InSubtree,
     Join,
     JsonComparison,
     Not,
@@ -22,6 +26,7 @@ from hub.engine.plan.predicates import (
     Predicate,
 )
 from hub.model.declarations import ToMany, ToOne
+from hub.model.normal_forms import RowNormalForm
 
 AggregateFunctionName = Literal["COUNT", "SUM", "AVG", "MIN", "MAX"]
 FUNCTION_BY_FIELD: dict[str, AggregateFunctionName] = {"sum": "SUM", "avg": "AVG", "min": "MIN", "max": "MAX"}
@@ -30,6 +35,10 @@ ALWAYS_TRUE = And(())
 MAX_FILTER_DEPTH = 24
 MAX_CONDITIONS = 150
 MAX_AGGREGATES = 12
+# Rows that a list is expected to have: one that stays with its owner, and one that crosses customers or units.
+OWN_LIST_ROWS, SHARED_LIST_ROWS = 10, 40
+ORDER_FACTOR = 20  # an order by an aggregate reads the lists of all rows, not only those of a page
+TEXT_SCAN_ROWS = 5  # searching a text without an index for a part costs as much as so many rows
 
 
 def plan_join(planning: PlanningContext, entity: CatalogEntity, link: ToOne | ToMany) -> Join:
@@ -44,6 +53,7 @@ def plan_filter(planning: PlanningContext, tree: ArgumentTree, entity: CatalogEn
     """The predicate of a filter object; always true for null and for an absent one. Raises FILTER_LIMIT and FILTER_INVALID."""
     if not isinstance(tree, dict):
         return ALWAYS_TRUE
+    require_condition(not isinstance(tree, EmptiedObject), argument)
     planning.condition_count += 1
     if (
         argument.count(".") > MAX_FILTER_DEPTH
@@ -55,15 +65,27 @@ def plan_filter(planning: PlanningContext, tree: ArgumentTree, entity: CatalogEn
             "the filter is too large; send fewer conditions, or split the query.",
         )
     parts = [
-        _condition(planning, name, part, entity, f"{argument}.{name}")
+        _condition(planning, name, part, entity, f"{argument}.{name}", tree)
         for name, part in tree.items()
         if part is not None
     ]
     return parts[0] if len(parts) == 1 else And(tuple(parts))
 
 
+def require_condition(present: bool, argument: str) -> None:
+    """Raises FILTER_INVALID for an object without a condition: it would match every row when its variables are left out."""
+    if not present:
+        problem = "no condition is left in it, so it would match every row; send its variables, or leave it out."
+        bad_input("FILTER_INVALID", argument, problem)
+
+
 def _condition(
-    planning: PlanningContext, name: str, tree: ArgumentTree, entity: CatalogEntity, argument: str
+    planning: PlanningContext,
+    name: str,
+    tree: ArgumentTree,
+    entity: CatalogEntity,
+    argument: str,
+    siblings: Mapping[str, ArgumentTree],
 ) -> Predicate:
     if name in ("and", "or"):
         parts = tuple(
@@ -74,17 +96,32 @@ def _condition(
         return Not(plan_filter(planning, tree, entity, argument))
     if name == "id":
         return _comparisons(planning, tree, None, scalars.ID, argument, prefix=entity.declaration.prefix)
+    if name == COMPARE:
+        return _field_comparisons(tree, entity, argument)
+    if name == UNDER and entity.declaration.tree is not None:
+        key = planning.key_parameter(required_value(tree, argument, "FILTER_INVALID"), entity, argument)
+        return InSubtree(entity, entity.declaration.tree, key)
     column = entity.columns.get(name)
     if column is not None:
         if column.scalar is scalars.JSON:
-            return _json_comparisons(planning, tree, column, argument)
+            return _json_conditions(planning, tree, column, argument)
+        if isinstance(column.normal_form, RowNormalForm):
+            return _row_comparisons(planning, tree, column, column.normal_form, argument, siblings)
         return _comparisons(planning, tree, column, column.scalar, argument)
     link = entity.links[name]
     assert isinstance(link, ToOne | ToMany)
     join = plan_join(planning, entity, link)
     if isinstance(link, ToOne):
+        planning.scan(1, argument)
         return Exists(join, plan_filter(planning, tree, join.entity, argument))
-    return _list_conditions(planning, tree, join, argument)
+    with planning.multiplied_by(list_rows(planning, entity, link), argument):
+        return _list_conditions(planning, tree, join, argument)
+
+
+def list_rows(planning: PlanningContext, entity: CatalogEntity, link: ToMany) -> int:
+    """How many rows a list is expected to have, by its declaration."""
+    own = planning.catalog.preserves_customer(planning.catalog.column(entity, link))
+    return OWN_LIST_ROWS if own else SHARED_LIST_ROWS
 
 
 def _comparisons(
@@ -96,6 +133,7 @@ def _comparisons(
     prefix: str | None = None,
 ) -> Predicate:
     assert isinstance(tree, dict)
+    require_condition(bool(tree), argument)
     parts: list[Predicate] = []
     for operator, part in tree.items():
         operator_path = f"{argument}.{operator}"
@@ -105,7 +143,10 @@ def _comparisons(
         elif operator in ("in", "notIn"):
             parts.append(
                 Comparison(
-                    column, scalar, operator, planning.list_parameter(scalar, value, operator_path, prefix=prefix)
+                    column,
+                    scalar,
+                    operator,
+                    planning.list_parameter(scalar, value, operator_path, prefix=prefix, column=column),
                 )
             )
         elif operator == "withinLast":
@@ -116,13 +157,68 @@ def _comparisons(
             ]
         elif operator == "olderThan":
             parts.append(Comparison(column, scalar, "lt", planning.relative_time_parameter(value, operator_path)))
+        elif operator in scalars.TEXT:
+            parts.append(Comparison(column, scalar, operator, planning.pattern_parameter(value, operator_path)))
         else:
+            if operator == "contains" and not (column and column.searched):
+                planning.scan(TEXT_SCAN_ROWS, operator_path)
             parts.append(
                 Comparison(
-                    column, scalar, operator, planning.value_parameter(scalar, value, operator_path, prefix=prefix)
+                    column,
+                    scalar,
+                    operator,
+                    planning.value_parameter(scalar, value, operator_path, prefix=prefix, column=column),
                 )
             )
     return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+
+def _row_comparisons(
+    planning: PlanningContext,
+    tree: ArgumentTree,
+    column: ColumnField,
+    normal_form: RowNormalForm,
+    argument: str,
+    siblings: Mapping[str, ArgumentTree],
+) -> Predicate:
+    """Conditions on a text whose form depends on its row. What the filter says of the row beside it decides the form."""
+    assert isinstance(tree, dict)
+    known: dict[str, ArgumentSource] = {}
+    for name in normal_form.inputs:
+        sibling = siblings.get(camel_case(name))
+        value = sibling.get("eq") if isinstance(sibling, dict) else None
+        if isinstance(value, ArgumentValue):
+            known[name] = value.source
+    parts: list[Predicate] = []
+    for operator, part in tree.items():
+        if operator not in scalars.EQUALITY:
+            parts.append(_comparisons(planning, {operator: part}, column, column.scalar, argument))
+            continue
+        path = f"{argument}.{operator}"
+        parameter = planning.spellings_parameter(required_value(part, path, "FILTER_INVALID"), known, normal_form, path)
+        parts.append(Comparison(column, column.scalar, "in" if operator in ("eq", "in") else "notIn", parameter))
+    return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+
+def _field_comparisons(tree: ArgumentTree, entity: CatalogEntity, argument: str) -> Predicate:
+    assert isinstance(tree, dict)
+    fields = {column.column.name.upper(): column for column in entity.filterable.values()}
+    parts: list[Predicate] = []
+    for name, operators in tree.items():
+        assert isinstance(operators, dict | None)
+        for operator, part in (operators or {}).items():
+            other = required_value(part, f"{argument}.{name}.{operator}", "FILTER_INVALID").plan_value
+            parts.append(FieldComparison(entity.filterable[name], operator, fields[str(other)]))
+    return And(tuple(parts))
+
+
+def _json_conditions(planning: PlanningContext, tree: ArgumentTree, column: ColumnField, argument: str) -> Predicate:
+    """Conditions on several paths; an error names the index of one among several."""
+    conditions = object_items(tree)
+    if len(conditions) == 1:
+        return _json_comparisons(planning, conditions[0], column, argument)
+    indexed = enumerate(conditions)
+    return And(tuple(_json_comparisons(planning, part, column, f"{argument}[{index}]") for index, part in indexed))
 
 
 def _json_comparisons(planning: PlanningContext, tree: ArgumentTree, column: ColumnField, argument: str) -> Predicate:
@@ -147,6 +243,7 @@ def _json_comparisons(planning: PlanningContext, tree: ArgumentTree, column: Col
         else:
             scalar = {"eq": scalars.JSON, "ne": scalars.JSON, "contains": scalars.STRING}.get(operator, scalars.DECIMAL)
             parts.append(JsonComparison(column, path, operator, planning.value_parameter(scalar, value, operator_path)))
+    require_condition(bool(parts), argument)
     return And(tuple(parts))
 
 
@@ -170,6 +267,7 @@ def _list_conditions(planning: PlanningContext, tree: ArgumentTree, join: Join, 
             condition = plan_filter(planning, part, join.entity, part_path)
             exists = Exists(join, condition, fails=name == "every")
             parts.append(exists if name == "some" else Not(exists))
+    require_condition(bool(parts), argument)
     return parts[0] if len(parts) == 1 else And(tuple(parts))
 
 
@@ -191,6 +289,7 @@ def _aggregate_conditions(
         )
         scalar = scalars.DECIMAL if column.scalar.is_number else column.scalar
         parts.append(_aggregate_comparison(planning, aggregate, part, scalar, f"{argument}.{name}"))
+    require_condition(bool(parts), argument)
     return parts
 
 
@@ -224,9 +323,10 @@ def aggregate_expression(
             argument,
             'amounts in different currencies cannot be compared; add a currency, such as currency: "EUR".',
         )
-    return AggregateExpression(
-        join, where, function, column, planning.value_parameter(scalars.STRING, currency, f"{argument}.currency")
+    parameter = planning.value_parameter(
+        scalars.STRING, currency, f"{argument}.currency", column=join.entity.columns["currency"]
     )
+    return AggregateExpression(join, where, function, column, parameter)
 
 
 def _aggregate_comparison(

@@ -1,10 +1,11 @@
-"""Parts of list plans: sort terms, pages, cursor bounds, search terms, cursor signing. nodes.py has the plans."""
+"""Parts of list plans: sort terms, pages, cursor bounds, search terms, cursor signing, keys of groups. nodes.py has the plans."""
 
 from dataclasses import dataclass
 from typing import Literal
 
+from hub.engine.catalog.catalog import ColumnField
 from hub.engine.plan.parameters import Parameter
-from hub.engine.plan.predicates import AggregateExpression
+from hub.engine.plan.predicates import AggregateExpression, Join
 from hub.model.declarations import AscDesc
 
 
@@ -42,11 +43,20 @@ class PagePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeSource:
+    """Rows by whose codes a search finds the rows that they belong to, and the columns of the codes."""
+
+    join: Join
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SearchTerms:
-    """The searched text and its words."""
+    """The searched text, its words, and the rows that are searched beside the list's own."""
 
     text: Parameter
     words: tuple[Parameter, ...]
+    sources: tuple[CodeSource, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +65,35 @@ class CursorSigning:
 
     list_fingerprint: Parameter
     signing_key: Parameter
+
+
+@dataclass(frozen=True, slots=True)
+class GroupKey:
+    """One part of a group's key: a column, or a time bucket of one; without a column, the id. It is the row's own, or that
+    of the row behind the joins. `path` has the names of the links and of the field."""
+
+    path: tuple[str, ...]
+    joins: tuple[Join, ...]
+    column: ColumnField | None
+    prefix: str
+    nullable: bool
+    bucket: str | None
+    timezone: Parameter | None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupAggregate:
+    """An aggregate over the rows of a group, to sort by: a count, or a function of a column. Money has one currency."""
+
+    function: Literal["COUNT", "SUM", "AVG", "MIN", "MAX"]
+    column: ColumnField | None
+    currency: Parameter | None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSortTerm:
+    """A sort key of groups: an aggregate, a part of the key by its index, or whether that part is null."""
+
+    key: int | GroupAggregate
+    direction: AscDesc
+    by_null: bool = False

@@ -8,7 +8,7 @@ from typing import Literal
 
 from hub.engine.catalog.catalog import CatalogEntity, ColumnField
 from hub.engine.catalog.scalars import ScalarType
-from hub.engine.plan.list_nodes import CursorSigning, PagePlan, SearchTerms, SortTerm
+from hub.engine.plan.list_nodes import CursorSigning, GroupKey, GroupSortTerm, PagePlan, SearchTerms, SortTerm
 from hub.engine.plan.parameters import ObjectSource, Parameter
 from hub.engine.plan.predicates import Join, Predicate
 from hub.model.declarations import FieldResolver, Lookup
@@ -70,14 +70,17 @@ class UnionSelection:
 class Nodes:
     """The rows of a page."""
 
-    selection: "ObjectSelection | SelectionIndex | HistoryEntry"
+    selection: "ObjectSelection | SelectionIndex | HistoryEntry | GroupSelection"
 
 
 @dataclass(frozen=True, slots=True)
 class Edges:
     """The rows of a page with their cursors; a field is the cursor, a constant or the node's selection."""
 
-    fields: tuple[tuple[str, "Constant | Literal['cursor'] | ObjectSelection | SelectionIndex | HistoryEntry"], ...]
+    fields: tuple[
+        tuple[str, "Constant | Literal['cursor'] | ObjectSelection | SelectionIndex | HistoryEntry | GroupSelection"],
+        ...,
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,39 +188,32 @@ class HistoryConnection:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupKey:
-    """One part of a group's key: a column, or a time bucket of one."""
-
-    column: ColumnField
-    bucket: str | None
-    timezone: Parameter | None
-
-
-@dataclass(frozen=True, slots=True)
 class Groups:
-    """A grouped root; a part is the total count, a constant or the groups."""
+    """A grouped root, which is a connection over groups; the selections in `parts` are GroupSelection."""
 
     entity: CatalogEntity
     where: Predicate
     search: SearchTerms | None
     keys: tuple[GroupKey, ...]
-    by_count: bool
-    size: int | Parameter
-    parts: tuple[tuple[str, "Constant | TotalCount | GroupNodes"], ...]
+    order: tuple[GroupSortTerm, ...]
+    page: PagePlan
+    cursor_signing: CursorSigning | None
+    parts: tuple[tuple[str, ConnectionPart], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class GroupNodes:
-    """The groups; a field is a constant, the aggregates or the key."""
+class GroupSelection:
+    """The object of a group; a field is a constant, the aggregates or the key."""
 
     fields: tuple[tuple[str, "Constant | Stats | GroupKeyFields"], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class GroupKeyFields:
-    """The key object of a group; a field is a constant or an index into the keys, None for a key that is not grouped by."""
+    """The key object of a group, or of a link in it; a field is a constant, an index into the keys, or the object of a link.
+    It is None for what is not grouped by."""
 
-    fields: tuple[tuple[str, "Constant | int | None"], ...]
+    fields: tuple[tuple[str, "Constant | int | GroupKeyFields | None"], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import CatalogEntity
 from hub.engine.catalog.input_values import bad_input, enum_value, storable_text
+from hub.engine.document.limits import Limits
 from hub.engine.graphql_types.mutation_types import MutationField
 from hub.engine.graphql_types.schema_builder import RootField, Schema
 from hub.engine.plan.arguments import ArgumentReader, ArgumentTree, ArgumentValue
@@ -38,6 +39,7 @@ from hub.engine.plan.payloads import plan_payload
 from hub.engine.plan.selections import SelectionPlanner
 from hub.errors import BadInput
 from hub.model.declarations import Lookup
+from hub.model.rows import prefix_error
 from hub.viewer import Binding
 
 
@@ -89,8 +91,11 @@ class LookupCodec(Codec):
 
     def encode(self, value: Mapping[str, Any], context: ExecutionContext) -> Any:
         """The normalised value; raises BadInput for values that the lookup refuses."""
-        normalized = self.lookup.normalize({name: enum_value(part) for name, part in value.items()})
-        return storable_text(enum_value(normalized[self.name]), self.argument)
+        arguments = {name: storable_text(enum_value(part), f"{self.argument}.{name}") for name, part in value.items()}
+        try:
+            return enum_value(self.lookup.normalize(arguments)[self.name])
+        except BadInput as error:
+            raise prefix_error(self.argument, error) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +142,22 @@ class OperationPlanner:
     """Plans one operation; the plan serves all values of the variables that have the same cache key."""
 
     def __init__(
-        self, schema: Schema, variables: Mapping[str, Any], fragments: Mapping[str, Any], page_limit: int
+        self,
+        schema: Schema,
+        variables: Mapping[str, Any],
+        fragments: Mapping[str, Any],
+        limits: Limits,
+        binding: Binding,
     ) -> None:
         reader = ArgumentReader(schema.plan_relevant_enums, variables)
         self.schema = schema
-        self.planning = PlanningContext(schema.catalog, reader, page_limit)
+        self.planning = PlanningContext(
+            schema.catalog, reader, limits.page, limits.change_retention, binding, limits.cost
+        )
         self.collector = FieldCollector(schema, self.planning, fragments, variables)
         self.selector = SelectionPlanner(self.collector)
 
-    def plan_query(self, selection_set: Any, binding: Binding) -> QueryPlan:
+    def plan_query(self, selection_set: Any) -> QueryPlan:
         """The plan of a query's selection set; raises BadInput with the path of the field."""
         roots: list[tuple[str, RootNode]] = []
         children: list[tuple[str, ResolverTree]] = []
@@ -162,7 +174,7 @@ class OperationPlanner:
             roots.append((key, node))
         node_types = {type(node) for _, node in roots}
         custom_plan = self.planning.uses_search or (
-            binding == "unit_subtree"
+            self.planning.binding == "unit_subtree"
             and bool(node_types - {Constant, ResolvedInPython, RowById, RowsByIds, RowByLookup})
         )
         resolver_tree = ResolverTree(children=tuple(children)) if children or python_roots else None
@@ -172,7 +184,7 @@ class OperationPlanner:
             tuple(changes_roots),
         )
 
-    def plan_subscription(self, selection_set: Any, binding: Binding) -> ChangesRoot | LiveRoot:
+    def plan_subscription(self, selection_set: Any) -> ChangesRoot | LiveRoot:
         """The plan of a subscription, which has one root; raises BadInput."""
         roots = self.collector.fields([selection_set], "Subscription")
         if len(roots) != 1:
@@ -201,7 +213,7 @@ class OperationPlanner:
                 children += [(name, resolver_tree)] if resolver_tree else []
         root_tree = ResolverTree(children=tuple(children)) if children else None
         custom_plan = self.planning.uses_search or (
-            binding == "unit_subtree" and self.schema.roots[root.query].category == "list"
+            self.planning.binding == "unit_subtree" and self.schema.roots[root.query].category == "list"
         )
         plan = Plan(((key, LivePayload(tuple(fields))),), tuple(self.planning.parameters), root_tree, custom_plan)
         return LiveRoot(key, plan, self.planning.time_dependent)
@@ -212,7 +224,8 @@ class OperationPlanner:
             arguments = self.collector.arguments(nodes[0], root)
             inner = self.selector.independent()
             node, resolver_tree = plan_changes(inner, [field_node.selection_set for field_node in nodes], arguments)
-            size, _ = page_size(inner.planning, {"first": arguments["first"]} if arguments.get("first") else {})
+            page = {"first": arguments["first"]} if arguments.get("first") else {}
+            size, _ = page_size(inner.planning, page, nested=False)
             after = arguments.get("after")
         plan = Plan(((key, node),), tuple(inner.planning.parameters), resolver_tree, inner.planning.uses_search)
         return ChangesRoot(key, plan, after.source if isinstance(after, ArgumentValue) else None, size)
@@ -249,28 +262,28 @@ class OperationPlanner:
         self, root: RootField, name: str, nodes: Sequence[FieldNode], arguments: dict[str, ArgumentTree]
     ) -> tuple[RootNode, ResolverTree | None]:
         selection_sets = [node.selection_set for node in nodes]
-        if root.category in ("node", "nodes"):
-            return self._plan_by_ids(arguments, selection_sets, single=root.category == "node")
+        if root.category in ("node", "node_as_of", "nodes"):
+            return self._plan_by_ids(arguments, selection_sets, single=root.category != "nodes")
         assert root.entity is not None
         if root.category == "list":
             return self.selector.connection(root.entity, None, selection_sets, arguments, f"Query.{name}")
         if root.category == "groups":
-            return plan_groups(self.collector, root.entity, selection_sets, arguments), None
+            return plan_groups(self.collector, root.entity, selection_sets, arguments, f"Query.{name}"), None
         if root.category == "lookup":
             assert root.lookup is not None
             return self._plan_lookup(root.entity, root.lookup, selection_sets, arguments)
         key, as_of = (
             self.planning.key_parameter(required_value(arguments.get("id"), "id"), root.entity, "id"),
-            self._as_of(arguments),
+            self._as_of(arguments, "asOf"),
         )
         with self.planning.in_the_past(enabled=as_of is not None):
             selection, resolver_tree = self.selector.object_selection(root.entity, selection_sets)
         return RowById(root.entity, key, selection, as_of), resolver_tree
 
-    def _as_of(self, arguments: dict[str, ArgumentTree]) -> Parameter | None:
+    def _as_of(self, arguments: dict[str, ArgumentTree], argument: str) -> Parameter | None:
         """The time at which a row is read; None for the present."""
-        value = arguments.get("asOf")
-        return self.planning.past_timestamp_parameter(value, "asOf") if isinstance(value, ArgumentValue) else None
+        value = arguments.get(argument)
+        return self.planning.past_timestamp_parameter(value, argument) if isinstance(value, ArgumentValue) else None
 
     def _plan_lookup(
         self, entity: CatalogEntity, lookup: Lookup, selection_sets: Sequence[Any], arguments: dict[str, ArgumentTree]
@@ -282,8 +295,8 @@ class OperationPlanner:
         )
         names = [name for name, _ in source.fields]
         parameters = tuple(
-            (column.name, self.planning.parameter(sa.Text(), source, LookupCodec(f"{argument}.{name}", lookup, name)))
-            for name, (column, _) in lookup.arguments.items()
+            (column.name, self.planning.parameter(sa.Text(), source, LookupCodec(argument, lookup, name)))
+            for name, column in lookup.compared.items()
             if name in names
         )
         selection, resolver_tree = self.selector.object_selection(entity, selection_sets)
@@ -299,7 +312,7 @@ class OperationPlanner:
         prefixes = frozenset(self.planning.catalog.prefixes)
         types = self.planning.parameter(ARRAY(sa.Text()), source, IdTypesCodec(argument, prefixes))
         keys = self.planning.parameter(ARRAY(sa.Uuid()), source, IdKeysCodec(argument, prefixes))
-        as_of = self._as_of(arguments)
+        as_of = self._as_of(arguments, "at")
         with self.planning.in_the_past(enabled=as_of is not None):
             selections, resolver_tree = self.selector.object_selections(
                 list(self.planning.catalog.entities.values()), selection_sets

@@ -11,24 +11,48 @@ import sqlalchemy as sa
 
 from hub.engine.catalog.catalog import CatalogEntity, ColumnField
 from hub.engine.catalog.input_values import bad_input, storable_text
+from hub.engine.catalog.page_sizes import NESTED_PAGE, ROOT_PAGE
 from hub.engine.catalog.scalars import ScalarType
 from hub.engine.cursors import decode, list_fingerprint, signing_key
 from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
 from hub.engine.plan.codecs import TextCodec
 from hub.engine.plan.context import PlanningContext, object_items, required_value
-from hub.engine.plan.filters import AggregateFunctionName, aggregate_expression, count_aggregate, plan_filter, plan_join
-from hub.engine.plan.list_nodes import CursorBound, CursorSigning, PagePlan, SearchTerms, SortColumn, SortTerm
+from hub.engine.plan.filters import (
+    ORDER_FACTOR,
+    AggregateFunctionName,
+    aggregate_expression,
+    count_aggregate,
+    list_rows,
+    plan_filter,
+    plan_join,
+)
+from hub.engine.plan.list_nodes import (
+    CodeSource,
+    CursorBound,
+    CursorSigning,
+    PagePlan,
+    SearchTerms,
+    SortColumn,
+    SortTerm,
+)
 from hub.engine.plan.parameters import PROBE_TIMES, Codec, ExecutionContext, Parameter, Runtime
 from hub.engine.plan.predicates import AggregateExpression, Join
 from hub.model.declarations import AscDesc, ToMany
 
-DEFAULT_PAGE = 20
 MAX_SORT_TERMS = 4
 MAX_WORDS = 8
 MAX_CHARACTERS = 200
 # Scripts without spaces, as in the database's hub_fold: each character is a word.
 UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-COMBINING_CHARACTER = re.compile("[\u0300-\u036f]")
+# Accents, points of Hebrew and Arabic, tatweel, format characters and variation selectors: the database's hub_fold leaves
+# them out, so that they make no word.
+LEFT_OUT = (
+    "\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670"
+    "\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u08ca-\u08e1\u08e3-\u08ff"
+    "\u00ad\u061c\u06dd\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb"
+    "\U000e0001-\U000e007f\U000e0100-\U000e01ef"
+)
+LEFT_OUT_CHARACTER = re.compile(f"[{LEFT_OUT}]")
 WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 
 
@@ -39,7 +63,7 @@ def search_words(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def _split_words(text: str) -> tuple[str, ...]:
-    return tuple(WORD.findall(COMBINING_CHARACTER.sub("", unicodedata.normalize("NFKC", text))))
+    return tuple(WORD.findall(LEFT_OUT_CHARACTER.sub("", unicodedata.normalize("NFKC", text))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +78,9 @@ class SearchWordCodec(Codec):
         return search_words(storable_text(value, self.argument))[self.index]
 
 
-def plan_search(planning: PlanningContext, tree: ArgumentTree, argument: str) -> SearchTerms | None:
+def plan_search(
+    planning: PlanningContext, tree: ArgumentTree, entity: CatalogEntity, argument: str
+) -> SearchTerms | None:
     """The search of a list; raises SEARCH_EMPTY and SEARCH_TOO_LONG. The number of words is part of the plan's cache key."""
     if tree is None:
         return None
@@ -71,7 +97,12 @@ def plan_search(planning: PlanningContext, tree: ArgumentTree, argument: str) ->
             f"the text is too long; give at most {MAX_WORDS} words and {MAX_CHARACTERS} characters.",
         )
     words = [planning.parameter(sa.Text(), value.source, SearchWordCodec(argument, index)) for index in range(count)]
-    return SearchTerms(planning.parameter(sa.Text(), value.source, TextCodec(argument)), tuple(words))
+    sources = tuple(
+        CodeSource(plan_join(planning, entity, ToMany(source.declaration.entity, "customer_id", "")), codes)
+        for source in planning.catalog.identifying(entity)
+        if (codes := source.declaration.identifies)
+    )
+    return SearchTerms(planning.parameter(sa.Text(), value.source, TextCodec(argument)), tuple(words), sources)
 
 
 def plan_order(
@@ -119,7 +150,8 @@ def _sort_aggregate(
     link = entity.links[name]
     assert isinstance(link, ToMany)
     join = plan_join(planning, entity, link)
-    where = plan_filter(planning, order_by.get("where"), join.entity, f"{argument}.where")
+    with planning.multiplied_by(ORDER_FACTOR * list_rows(planning, entity, link), argument):
+        where = plan_filter(planning, order_by.get("where"), join.entity, f"{argument}.where")
     function = cast(AggregateFunctionName, _plan_value(order_by["by"]))
     field = _plan_value(order_by.get("field"))
     if (function == "COUNT") is (field is not None):
@@ -141,14 +173,18 @@ def _plan_value(tree: ArgumentTree) -> object:
     return tree.plan_value if isinstance(tree, ArgumentValue) else None
 
 
-def page_size(planning: PlanningContext, arguments: Mapping[str, ArgumentTree]) -> tuple[int | Parameter, bool]:
-    """How many rows, and whether from the end; raises PAGE_ARGUMENTS and PAGE_LIMIT."""
+def page_size(
+    planning: PlanningContext, arguments: Mapping[str, ArgumentTree], *, nested: bool
+) -> tuple[int | Parameter, bool]:
+    """How many rows, and whether from the end; raises PAGE_ARGUMENTS and PAGE_LIMIT. A nested list has a smaller default."""
     first, last = arguments.get("first"), arguments.get("last")
     if isinstance(first, ArgumentValue) and isinstance(last, ArgumentValue):
         bad_input("PAGE_ARGUMENTS", "last", "first and last exclude each other; give one of them.")
     if isinstance(last, ArgumentValue):
         return planning.page_size(last, "last"), True
-    return (planning.page_size(first, "first") if isinstance(first, ArgumentValue) else DEFAULT_PAGE), False
+    if isinstance(first, ArgumentValue):
+        return planning.page_size(first, "first"), False
+    return NESTED_PAGE if nested else ROOT_PAGE, False
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +246,13 @@ def list_signature(field: str, terms: tuple[SortTerm, ...], search_terms: Search
     return ListSignature(f"{field} by {canonical}", tuple(parameters))
 
 
+def signature_of(field: str, parts: tuple[object, ...]) -> ListSignature:
+    """The signature of a list by its field and the parts of the plan that its order depends on."""
+    parameters: list[Parameter] = []
+    canonical = ", ".join(_canonical(part, parameters) for part in parts)
+    return ListSignature(f"{field} by {canonical}", tuple(parameters))
+
+
 def _canonical(part: object, parameters: list[Parameter]) -> str:
     """A sort key as text without the names of its parameters, which are collected: equal orders have equal texts."""
     if isinstance(part, Parameter):
@@ -248,10 +291,15 @@ def cursor_bound(
 
 
 def plan_page(
-    planning: PlanningContext, arguments: Mapping[str, ArgumentTree], signature: ListSignature, key_count: int
+    planning: PlanningContext,
+    arguments: Mapping[str, ArgumentTree],
+    signature: ListSignature,
+    key_count: int,
+    *,
+    nested: bool = True,
 ) -> PagePlan:
     """The page of a list with a signature and a number of sort keys."""
-    size, backward = page_size(planning, arguments)
+    size, backward = page_size(planning, arguments, nested=nested)
     after = cursor_bound(planning, arguments.get("after"), signature, key_count, "after")
     return PagePlan(
         size, backward, after, cursor_bound(planning, arguments.get("before"), signature, key_count, "before")

@@ -33,6 +33,24 @@ class JsonComparison:
 
 
 @dataclass(frozen=True, slots=True)
+class FieldComparison:
+    """A condition on two columns of the row, of one type."""
+
+    column: ColumnField
+    operator: str
+    other: ColumnField
+
+
+@dataclass(frozen=True, slots=True)
+class InSubtree:
+    """The row is the one with this key, or below it in the tree of its entity; `path` names the column of labels."""
+
+    entity: CatalogEntity
+    path: str
+    key: Parameter
+
+
+@dataclass(frozen=True, slots=True)
 class And:
     """Every part holds."""
 
@@ -93,4 +111,4 @@ class AggregateComparison:
     comparison: Comparison
 
 
-Predicate = Comparison | JsonComparison | And | Or | Not | Exists | AggregateComparison
+Predicate = Comparison | JsonComparison | FieldComparison | InSubtree | And | Or | Not | Exists | AggregateComparison

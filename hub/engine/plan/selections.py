@@ -237,13 +237,13 @@ class SelectionPlanner:
         field: str,
     ) -> tuple[ConnectionPlan, ResolverTree | None]:
         """A connection over rows."""
-        search_terms = plan_search(self.planning, arguments.get("search"), "search")
+        search_terms = plan_search(self.planning, arguments.get("search"), entity, "search")
         where = plan_filter(self.planning, arguments.get("filter"), entity, "filter")
         keys = plan_order(
             self.planning, arguments.get("orderBy"), entity, "orderBy", uses_search=search_terms is not None
         )
         signature = list_signature(field, keys, search_terms)
-        page = plan_page(self.planning, arguments, signature, len(keys))
+        page = plan_page(self.planning, arguments, signature, len(keys), nested=join is not None)
         parts, resolver_tree, uses_cursors = plan_connection_parts(
             self.collector, entity.name, selection_sets, partial(self.object_selection, entity), entity
         )

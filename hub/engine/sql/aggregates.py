@@ -10,9 +10,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
+from hub.engine.plan.list_nodes import GroupAggregate
 from hub.engine.plan.nodes import Aggregate, Constant, MoneyByCurrency, Stats, TotalCount
-from hub.engine.sql.expressions import EMPTY_LIST, AliasGenerator, Value, json_object, sql_literal, text
+from hub.engine.sql.expressions import EMPTY_LIST, AliasGenerator, Value, json_object, param, sql_literal, text
 
+# What an aggregate without a value sorts as, by whether it is a number.
+SORTS_FIRST = {True: "'-infinity'::numeric", False: "'-infinity'::timestamptz"}
 TOTAL_COUNT = Stats((("", TotalCount()),))
 
 
@@ -83,6 +86,40 @@ def plan_aggregate(scan: AggregateScan, aggregate: TotalCount | Aggregate) -> Ag
         total = sa.cast(sa.func.sum(column), sa.Numeric)
         return AggregateValue(scan, (scan.add_column(total), scan.add_column(sa.func.count(column))), aggregate)
     return AggregateValue(scan, (scan.add_column(getattr(sa.func, aggregate.function)(column)),), aggregate)
+
+
+@dataclass(frozen=True, slots=True)
+class SortAggregate:
+    """An aggregate of the second level that groups are sorted by. It is never null: without a value, it sorts first."""
+
+    aggregate: GroupAggregate
+    column_names: tuple[str, ...]
+
+    @staticmethod
+    def for_scan(scan: AggregateScan, aggregate: GroupAggregate) -> "SortAggregate":
+        """Adds the columns that the aggregate needs to the first level."""
+        if aggregate.column is None:
+            return SortAggregate(aggregate, (scan.add_column(sa.func.count()),))
+        column = scan.row.c[aggregate.column.column.name]
+        functions = ("sum", "count") if aggregate.function == "AVG" else (aggregate.function.lower(),)
+        values = [getattr(sa.func, function)(column) for function in functions]
+        if aggregate.currency is not None:
+            in_currency = scan.row.c.currency == param(aggregate.currency)
+            values = [sa.type_coerce(sa.funcfilter(value, in_currency), sa.Numeric()) for value in values]
+        return SortAggregate(aggregate, tuple(scan.add_column(value) for value in values))
+
+    def value(self, scan_rows: sa.FromClause) -> Value:
+        """The aggregate's value over the rows of the first level."""
+        columns = [scan_rows.c[name] for name in self.column_names]
+        match self.aggregate.function:
+            case "COUNT" | "SUM":
+                value: Value = sa.func.sum(columns[0])
+            case "AVG":
+                value = sa.func.sum(columns[0]) / sa.func.nullif(sa.func.sum(columns[1]), sql_literal("0"))
+            case function:
+                value = getattr(sa.func, function.lower())(columns[0])
+        is_number = self.aggregate.column is None or self.aggregate.column.scalar.is_number
+        return sa.func.coalesce(value, sql_literal(SORTS_FIRST[is_number]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ STANDARD_PARAMETERS = (
     Parameter("viewer_units", ARRAY(sa.Uuid()), ViewerArgument("viewer_units")),
     Parameter("viewer_customer", sa.Uuid(), ViewerArgument("viewer_customer")),
     Parameter("viewer_key", sa.Uuid(), ViewerArgument("viewer_key")),
+    Parameter("viewer_admin", sa.Boolean(), ViewerArgument("viewer_admin")),
 )
 
 
@@ -156,23 +157,32 @@ class RootCompiler(SelectionCompiler):
                 return select.correlate_except(alias).scalar_subquery()
 
     def _row_by_lookup(self, node: RowByLookup) -> Value:
-        lookup_row, target = self.aliases.for_table(node.lookup.table), self.aliases.for_table(node.entity.table)
-        conditions = [lookup_row.c[name] == param(parameter) for name, parameter in node.arguments]
+        lookup_row, matches = self._lookup_matches(node)
         order = [
             lookup_row.c[name].desc() if direction == "desc" else lookup_row.c[name].asc()
             for name, direction in node.lookup.prefer
         ]
-        matches = sa.select(lookup_row.c[node.lookup.key]).select_from(
-            lookup_row.join(target, target.c.id == lookup_row.c[node.lookup.key])
-        )
-        first_match = (
-            matches.where(*conditions, *row_visibility(self.aliases, node.entity, target))
-            .order_by(*order)
-            .limit(sql_literal("1"))
-        )
+        first_match = matches.order_by(*order).limit(sql_literal("1"))
         row = self.aliases.for_table(node.entity.table)
-        key = first_match.correlate_except(lookup_row, target, lookup_row.join(target, sa.true())).scalar_subquery()
-        return self.select_row(node.selection, row, [row.c.id == key])
+        scope, names = node.lookup.scope, [name for name, _ in node.arguments]
+        if scope is None or scope.argument in names:
+            return self.select_row(node.selection, row, [row.c.id == first_match.scalar_subquery()])
+        # Two different keys are an error of the statement, AMBIGUOUS_LOOKUP in db/pool.py.
+        lookup_row, matches = self._lookup_matches(node)
+        scoped = matches.where(lookup_row.c[scope.column].in_([text(value) for value in scope.values]))
+        return self.select_row(node.selection, row, [row.c.id == sa.union(first_match, scoped).scalar_subquery()])
+
+    def _lookup_matches(self, node: RowByLookup) -> tuple[sa.FromClause, "sa.Select[Any]"]:
+        """The rows of a lookup's table that match its arguments, and a query of the keys that they refer to."""
+        lookup_row, target = self.aliases.for_table(node.lookup.table), self.aliases.for_table(node.entity.table)
+        joined = lookup_row.join(target, target.c.id == lookup_row.c[node.lookup.key])
+        conditions = [lookup_row.c[name] == param(parameter) for name, parameter in node.arguments]
+        matches = (
+            sa.select(lookup_row.c[node.lookup.key])
+            .select_from(joined)
+            .where(*conditions, *row_visibility(self.aliases, node.entity, target))
+        )
+        return lookup_row, matches.correlate_except(lookup_row, target, lookup_row.join(target, sa.true()))
 
     def _rows_by_ids(self, node: RowsByIds) -> Value:
         ids = (

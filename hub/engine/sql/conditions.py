@@ -8,14 +8,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from hub.engine.catalog.catalog import CatalogEntity
-from hub.engine.plan.list_nodes import SearchTerms
-from hub.engine.plan.parameters import Parameter
 from hub.engine.plan.predicates import (
     AggregateComparison,
     AggregateExpression,
     And,
     Comparison,
     Exists,
+    FieldComparison,
+    InSubtree,
     Join,
     JsonComparison,
     Not,
@@ -25,7 +25,6 @@ from hub.engine.plan.predicates import (
 from hub.engine.sql.expressions import AliasGenerator, Condition, SelectSource, fold, param, pattern, sql_literal
 
 RANGE_OPERATORS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
-SIMILARITY_THRESHOLD = 0.35  # word similarity from which a search accepts another spelling; set on every connection
 
 
 def join_table(aliases: AliasGenerator, join: Join, row: sa.FromClause) -> tuple[sa.FromClause, list[Condition]]:
@@ -63,11 +62,13 @@ def condition(source: SelectSource, part: Predicate) -> Condition:
         case Exists():
             return _exists(source, part)
         case AggregateComparison(aggregate, comparison):
-            return compare(
-                comparison, aggregate_value(source, aggregate), nullable=aggregate.function in ("AVG", "MIN", "MAX")
-            )
+            return compare(comparison, aggregate_value(source, aggregate), nullable=aggregate.function != "COUNT")
         case JsonComparison():
             return _json(part, source.row)
+        case FieldComparison():
+            return _compare_fields(part, source.row)
+        case InSubtree():
+            return _in_subtree(source, part)
         case Comparison():
             if part.column is None:
                 return compare(part, source.row.c.id, nullable=False)
@@ -109,6 +110,25 @@ def _text(comparison: Comparison, value: sa.ColumnElement[Any], row: sa.FromClau
     return matches
 
 
+def _compare_fields(comparison: FieldComparison, row: sa.FromClause) -> Condition:
+    value, other = row.c[comparison.column.column.name], row.c[comparison.other.column.name]
+    match comparison.operator:
+        case "eq":
+            return value == other
+        case "ne":
+            return value.is_distinct_from(other)
+        case operator:
+            return value.op(RANGE_OPERATORS[operator], is_comparison=True)(other)
+
+
+def _in_subtree(source: SelectSource, part: InSubtree) -> Condition:
+    """A hidden root is as good as absent: nothing is below it."""
+    root = source.aliases.for_table(part.entity.table)
+    conditions = [root.c.id == param(part.key), *row_visibility(source.aliases, part.entity, root)]
+    path = sa.select(root.c[part.path]).select_from(root).where(*conditions).correlate_except(root).scalar_subquery()
+    return source.row.c[part.path].op("<@", is_comparison=True)(path)
+
+
 def _json(comparison: JsonComparison, row: sa.FromClause) -> Condition:
     value = row.c[comparison.column.column.name].op("#>", return_type=JSONB())(param(comparison.path))
     json_type = sa.func.jsonb_typeof(value)
@@ -144,7 +164,7 @@ def _exists(source: SelectSource, part: Exists) -> Condition:
 
 
 def aggregate_value(source: SelectSource, aggregate: AggregateExpression) -> sa.ColumnElement[Any]:
-    """An aggregate over joined rows as a value of the source's row. Without rows, counts and sums are 0, others null."""
+    """An aggregate over joined rows as a value of the source's row. Without rows, counts are 0, the others null."""
     joined_row = source.aliases.for_table(aggregate.join.entity.table)
     inner = SelectSource(source.aliases, joined_row, grouped=False)
     conditions = [condition(inner, aggregate.where), *visibility(source.aliases, aggregate.join, joined_row)]
@@ -163,7 +183,7 @@ def aggregate_value(source: SelectSource, aggregate: AggregateExpression) -> sa.
             .where(key == source.row.c[aggregate.join.our_column], *conditions)
         )
         result = select.correlate_except(*inner.own()).scalar_subquery()
-    return sa.func.coalesce(result, sql_literal("0")) if aggregate.function in ("COUNT", "SUM") else result
+    return sa.func.coalesce(result, sql_literal("0")) if aggregate.function == "COUNT" else result
 
 
 def _aggregate_function(aggregate: AggregateExpression, row: sa.FromClause) -> sa.ColumnElement[Any]:
@@ -174,33 +194,3 @@ def _aggregate_function(aggregate: AggregateExpression, row: sa.FromClause) -> s
     if aggregate.currency is None:
         return value
     return sa.type_coerce(sa.funcfilter(value, row.c.currency == param(aggregate.currency)), sa.Numeric())
-
-
-def search_condition(search: SearchTerms, row: sa.FromClause) -> Condition:
-    """Whether a row's folded text contains every word, or one of similar spelling."""
-    text = row.c.search_text
-
-    def has(word: Parameter) -> Condition:
-        folded = sa.func.btrim(fold(param(word)))
-        # `%>` and not its commutator `<%`: the index supports this form, so Postgres does not recheck every row.
-        return sa.or_(text.like(pattern(param(word))), text.op("%>", is_comparison=True)(folded))
-
-    return sa.and_(*(has(word) for word in search.words))
-
-
-def search_rank(search: SearchTerms, row: sa.FromClause) -> sa.ColumnElement[int]:
-    """0 for the searched text itself, 1 for text that begins with it, 2 for text that contains it, 3 for the rest."""
-    text, searched = row.c.search_text, fold(param(search.text))
-    begins = sa.func.starts_with(text, sa.func.rtrim(searched))
-    holds = sa.func.strpos(text, sa.func.btrim(searched)) > sql_literal("0")
-    return sa.case(
-        (text == searched, sql_literal("0")),
-        (begins, sql_literal("1")),
-        (holds, sql_literal("2")),
-        else_=sql_literal("3"),
-    )
-
-
-def similarity(search: SearchTerms, row: sa.FromClause) -> sa.ColumnElement[float]:
-    """The negative similarity of the row's text to the searched one, so that the best match sorts first."""
-    return -sa.func.word_similarity(sa.func.btrim(fold(param(search.text))), row.c.search_text, type_=sa.REAL())

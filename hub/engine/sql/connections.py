@@ -13,6 +13,7 @@ from hub.engine.plan.nodes import (
     ConnectionPlan,
     Constant,
     Edges,
+    Groups,
     HistoryConnection,
     MergedConnectionPlan,
     Nodes,
@@ -231,7 +232,7 @@ class ConnectionTotals(Protocol):
 
 
 def assemble_connection(
-    connection: ConnectionPlan | MergedConnectionPlan | HistoryConnection,
+    connection: ConnectionPlan | MergedConnectionPlan | HistoryConnection | Groups,
     page_selection: PageSelection,
     rows: sa.Subquery,
     totals: ConnectionTotals | None,

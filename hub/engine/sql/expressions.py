@@ -99,6 +99,13 @@ class SelectSource:
             tables = tables.outerjoin(joined_table, on_condition)
         return tables
 
+    def computed(self, value: Value) -> Value:
+        """The value as a column of the source, so that Postgres computes it once for a row however often it is named."""
+        select = sa.select(value.label("v$")).correlate(self.row)
+        computed = select.lateral(self.aliases.next())
+        self.joins.append((computed, sa.true()))
+        return computed.c["v$"]
+
     def own(self) -> list[sa.FromClause]:
         """The tables of this select, not those of a select around it."""
         return [self.row, *(joined_table for joined_table, _ in self.joins), self.tables()]

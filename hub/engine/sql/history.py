@@ -137,12 +137,8 @@ def lookup_as_of(aliases: AliasGenerator, table: Value, key: Value, timestamp: P
 def lateral_as_of(aliases: AliasGenerator, images: AsOfImages) -> tuple[sa.FromClause, AsOfImages]:
     """The images as columns of a lateral table, so that rows of several types are looked up once."""
     columns = (images.image.label("then$"), images.last_image.label("last$"))
-    table = (
-        sa.select(*columns[: 1 if aliases.binding == "unrestricted" else 2])
-        .offset(sql_literal("0"))
-        .lateral(aliases.next())
-    )
-    return table, AsOfImages(table.c["then$"], table.c.get("last$", sql_literal("null")))
+    table = sa.select(*columns).offset(sql_literal("0")).lateral(aliases.next())
+    return table, AsOfImages(table.c["then$"], table.c["last$"])
 
 
 def as_of(

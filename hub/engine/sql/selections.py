@@ -21,15 +21,12 @@ from hub.engine.plan.nodes import (
     UnionSelection,
 )
 from hub.engine.plan.predicates import AggregateExpression, And
-from hub.engine.sql.aggregates import ConnectionAggregates
+from hub.engine.sql.aggregates import SORTS_FIRST, ConnectionAggregates
 from hub.engine.sql.conditions import (
     aggregate_value,
     condition,
     join_table,
     row_visibility,
-    search_condition,
-    search_rank,
-    similarity,
     visibility,
 )
 from hub.engine.sql.connections import (
@@ -52,9 +49,10 @@ from hub.engine.sql.expressions import (
 )
 from hub.engine.sql.history import compile_history
 from hub.engine.sql.merged_lists import compile_merged
+from hub.engine.sql.search import search_condition, search_rank, similarity
+from hub.model.columns import sort_expression
 
 Columns = list[tuple[str, Value]]
-SORTS_FIRST = {True: "'-infinity'::numeric", False: "'-infinity'::timestamptz"}
 
 
 class SelectionCompiler:
@@ -121,7 +119,7 @@ class SelectionCompiler:
         if connection.where != And(()):
             conditions.append(condition(source, connection.where))
         if connection.search is not None:
-            conditions.append(search_condition(connection.search, row))
+            conditions.append(search_condition(connection.search, connection.entity, source))
         return source, conditions
 
     def connection(self, connection: ConnectionPlan, outer: sa.FromClause | None) -> Value:
@@ -156,20 +154,20 @@ class SelectionCompiler:
         match term.key:
             case SortColumn(name, null_as):
                 column = source.row.c[name]
-                value: Value = column if null_as is None else sa.func.coalesce(column, sql_literal(f"'{null_as}'"))
-                return SortExpression(value, term.direction, column.type)
+                return SortExpression(sort_expression(column, null_as), term.direction, column.type)
             case AggregateExpression() as aggregate:
-                value = aggregate_value(source, aggregate)
+                value: Value = aggregate_value(source, aggregate)
                 is_number = aggregate.column is None or aggregate.column.scalar.is_number
-                if aggregate.function in ("AVG", "MIN", "MAX"):
+                if aggregate.function != "COUNT":
                     value = sa.func.coalesce(value, sql_literal(SORTS_FIRST[is_number]))
                 return SortExpression(value, term.direction, sa.Numeric() if is_number else sa.DateTime(timezone=True))
             case "id":
                 return SortExpression(source.row.c.id, term.direction, sa.Uuid())
         assert connection.search is not None
         if term.key == "rank":
-            return SortExpression(search_rank(connection.search, source.row), term.direction, sa.Integer())
-        return SortExpression(similarity(connection.search, source.row), term.direction, sa.REAL())
+            rank = source.computed(search_rank(connection.search, source))
+            return SortExpression(rank, term.direction, sa.Integer())
+        return SortExpression(source.computed(similarity(connection.search, source.row)), term.direction, sa.REAL())
 
     def _rows_outside(self, connection: ConnectionPlan, outer: sa.FromClause | None) -> dict[str, Value]:
         """Whether there are rows outside the cursors that bound the page."""

@@ -92,7 +92,7 @@ CONTENT_TYPES = {
     negotiation.JSON: b"application/json; charset=utf-8",
     negotiation.GRAPHQL_RESPONSE: b"application/graphql-response+json; charset=utf-8",
 }
-SERVER_ERROR_STATUS = {"UNAVAILABLE": 503, "INTERNAL": 500}
+SERVER_ERROR_STATUS = {"UNAVAILABLE": 503, "DISK_FULL": 503, "INTERNAL": 500, "OPERATION_LIMIT": 429}
 # The engine rejects these operations with a code; the remedy depends on the transport.
 TRANSPORT_ERRORS = {
     code: responses.error_body(BadInput(message, code=code))
@@ -173,7 +173,7 @@ class GraphQLEndpoint:
         else:
             request = await self._read_post(state, receive, credential)
         state.received = True
-        if accepts_events and self.context.is_subscription(request):
+        if accepts_events and await self.context.is_subscription(request, credential.viewer):
             resume = headers.get(b"last-event-id", b"").decode("latin-1")
             stream = await open_event_stream(self.context, request._replace(resume=resume or None), credential)
             return HttpReply(200, b"", [], NO_RESPONSE, stream)
@@ -251,7 +251,7 @@ def _reply(response: GraphQLResponse, accepted: bytes) -> HttpReply:
         return HttpReply(405, response.body, [(b"allow", b"POST")], response)
     # application/json reports errors of an operation with status 200, but errors of the hub with their own status.
     status = SERVER_ERROR_STATUS.get(response.code, 400 if accepted is negotiation.GRAPHQL_RESPONSE else 200)
-    return HttpReply(status, response.body, [(b"retry-after", b"1")] if status == 503 else [], response)
+    return HttpReply(status, response.body, [(b"retry-after", b"1")] if status in (429, 503) else [], response)
 
 
 def _server_timing(timings: tuple[tuple[str, float], ...]) -> bytes:

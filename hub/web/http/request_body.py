@@ -1,6 +1,5 @@
 """Parses the request of GraphQL over HTTP, from a body or a query string. The engine interprets the operation."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -10,6 +9,7 @@ from starlette.types import Receive
 
 from hub.engine.request import GraphQLRequest
 from hub.errors import BadInput, HubError, LimitExceeded
+from hub.model import exact_json
 from hub.web.persisted_queries import DocumentFinder
 
 PARAMETERS = ("query", "operationName", "variables", "extensions")
@@ -80,14 +80,19 @@ def from_query_string(query_string: bytes, request_id: str, find_document: Docum
 
 
 def read_json(text: bytes, subject: str, argument: str | None = None) -> Any:
-    """Parses a JSON text; raises BODY_MALFORMED for invalid JSON, duplicate keys or too deep nesting."""
+    """Parses a JSON text, its numbers exactly; raises BODY_MALFORMED for invalid JSON, duplicate keys or too deep nesting."""
     try:
         value = orjson.loads(text)
-        # Most clients write compact JSON. If the text equals our own output, it has no duplicate key; skip the second parse.
+        # Most clients write compact JSON. If the text equals our own output, no key is duplicate and no number was rounded;
+        # skip the second parse.
         if orjson.dumps(value) != text:
-            json.loads(text, object_pairs_hook=_unique_keys, parse_int=str, parse_float=str)
+            value = exact_json.loads(text, object_pairs_hook=_unique_keys)
     except orjson.JSONDecodeError as error:
         raise _malformed(f"{subject} is not JSON in UTF-8: {error}.", argument) from None
+    except ValueError:
+        raise _malformed(
+            f"{subject} holds a number of more than 4,300 digits; send it as a string.", argument
+        ) from None
     except (orjson.JSONEncodeError, RecursionError):
         raise _malformed(f"{subject} is nested too deeply.", argument) from None
     return value

@@ -149,7 +149,7 @@ class SocketOperation(StreamSink):
         assert request is not None
         if self.is_backpressured:
             await self.drained()
-        if context.is_subscription(request):
+        if await context.is_subscription(request, credential.viewer):
             self.attach(await context.subscriptions.open(request, credential.viewer, self))
             return None
         response = await context.engine.execute(request, credential.viewer)

@@ -58,15 +58,19 @@ def _pretty_json(value: Any) -> str:
 
 @dataclass(slots=True)
 class ComparisonSummary:
-    """What a run came to: how many operations there were, how many found something, how often each feature was used."""
+    """A run: its operations, how many of them read tables with rows, how many found something, and each feature's count."""
 
     operations: int = 0
+    reading_rows: int = 0
     non_empty: int = 0
     features: dict[str, int] = field(default_factory=dict)
     differences: list[Difference] = field(default_factory=list)
 
     def record(self, operation: GeneratedOperation, non_empty: bool) -> None:
         self.operations += 1
+        if not operation.reads_rows:
+            return
+        self.reading_rows += 1
         self.non_empty += non_empty
         for feature in operation.features:
             self.features[feature] = self.features.get(feature, 0) + 1

@@ -8,9 +8,12 @@ from typing import Any
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import CatalogEntity, ColumnField
 from hub.engine.catalog.scalars import ScalarType
+from hub.engine.graphql_types.inputs import COMPARE, UNDER
 from hub.model.declarations import ToMany, ToOne
+from hub.model.normal_forms import NormalForm, RowNormalForm
+from hub.model.unicode_text import single_line
 from oracle import text
-from oracle.data import DataRecord, Dataset
+from oracle.data import DataRecord, Dataset, is_in_subtree
 from oracle.faults import OracleError
 from oracle.values import (
     at_path,
@@ -69,10 +72,14 @@ class FilterEvaluator:
     def record_test(self, entity: CatalogEntity, filter_input: Mapping[str, Any] | None) -> RecordTest:
         """The test of a filter on rows of a type; no filter is met by all."""
         return _all_of(
-            [self._part(entity, key, value) for key, value in (filter_input or {}).items() if value is not None]
+            [
+                self._part(entity, key, value, filter_input or {})
+                for key, value in (filter_input or {}).items()
+                if value is not None
+            ]
         )
 
-    def _part(self, entity: CatalogEntity, key: str, value: Any) -> RecordTest:
+    def _part(self, entity: CatalogEntity, key: str, value: Any, siblings: Mapping[str, Any]) -> RecordTest:
         if key == "and":
             return _all_of([self.record_test(entity, nested) for nested in value])
         if key == "or":
@@ -86,11 +93,36 @@ class FilterEvaluator:
                 {op: self._parse_ids(entity, operand) for op, operand in value.items()}, scalars.ID
             )
             return lambda record: key_test(record["id"])
+        if key == COMPARE:
+            return _all_of(
+                [self._field_test(entity, name, operators) for name, operators in value.items() if operators]
+            )
+        if key == UNDER and entity.declaration.tree is not None:
+            return self._subtree_test(entity, entity.declaration.tree, value)
         if key in entity.filterable:
-            return self._column(entity.filterable[key], value)
+            column = entity.filterable[key]
+            return self._column(column, value, siblings)
         link = entity.links[key]
         assert isinstance(link, ToOne | ToMany), key
         return self._to_one(link, value) if isinstance(link, ToOne) else self._to_many(link, value)
+
+    def _field_test(self, entity: CatalogEntity, name: str, operators: Mapping[str, Any]) -> RecordTest:
+        """The test of a column against other columns of its row."""
+        if None in operators.values():
+            raise OracleError("FILTER_INVALID", f"{name} is compared with null")
+        own = entity.filterable[name].column.name
+        comparisons = [(operator, field.lower()) for operator, field in operators.items()]
+
+        def holds(record: DataRecord, operator: str, other: str) -> bool:
+            if record[own] is None or record[other] is None:
+                return operator == "ne" and record[own] is not record[other]
+            return self._operators[operator](record[own], record[other])
+
+        return lambda record: all(holds(record, operator, other) for operator, other in comparisons)
+
+    def _subtree_test(self, entity: CatalogEntity, path: str, value: str) -> RecordTest:
+        root = self._data.get(entity.name, parse_id(value, self._rows, entity)[1])
+        return lambda record: root is not None and is_in_subtree(record[path], root[path])
 
     def _parse_ids(self, entity: CatalogEntity, ids: Any) -> Any:
         if ids is None:
@@ -101,14 +133,19 @@ class FilterEvaluator:
             else parse_id(ids, self._rows, entity)[1]
         )
 
-    def _column(self, column: ColumnField, operators: Mapping[str, Any]) -> RecordTest:
+    def _column(self, column: ColumnField, operators: Any, siblings: Mapping[str, Any]) -> RecordTest:
         name = column.column.name
         if column.scalar.name == "JSON":
-            path = operators["path"]
-            test = self._json({key: operand for key, operand in operators.items() if key != "path"})
-            return lambda record: test(at_path(record[name], path))
-        value_test = self._value_test(operators, column.scalar)
+            conditions = operators if isinstance(operators, list) else [operators]
+            return _all_of([self._json_test(name, condition) for condition in conditions])
+        pairs = normalized_operators(column, operators, siblings)
+        value_test = _all_of([self._value_test({operator: operand}, column.scalar) for operator, operand in pairs])
         return lambda record: value_test(record[name])
+
+    def _json_test(self, name: str, operators: Mapping[str, Any]) -> RecordTest:
+        path = operators["path"]
+        test = self._json({key: operand for key, operand in operators.items() if key != "path"})
+        return lambda record: test(at_path(record[name], path))
 
     def _value_test(self, operators: Mapping[str, Any], scalar: ScalarType) -> RecordTest:
         """The test of a column's operators on a value that may be null."""
@@ -218,10 +255,43 @@ class FilterEvaluator:
         return tests
 
 
+def normalized_operators(
+    column: ColumnField, operators: Mapping[str, Any], siblings: Mapping[str, Any]
+) -> list[tuple[str, Any]]:
+    """The operators with texts as writes store them: a text that depends on its row is one of several."""
+    form = column.normal_form
+    known = {name: (siblings.get(name) or {}).get("eq") for name in ("kind", "country")}
+
+    def convert(operator: str, operand: Any) -> Any:
+        if (
+            operator not in (*scalars.EQUALITY, *scalars.RANGE)
+            or operand is None
+            or (isinstance(operand, list) and None in operand)
+        ):
+            return operand
+        if isinstance(form, RowNormalForm):
+            if operator in scalars.RANGE:
+                return NormalForm(single_line, is_code=False).convert(operand)
+            texts = operand if isinstance(operand, list) else [operand]
+            return sorted({spelling for item in texts for spelling in form.spellings(item, known)})
+        assert form is not None
+        return [form.convert(item) for item in operand] if isinstance(operand, list) else form.convert(operand)
+
+    if form is None:
+        return list(operators.items())
+    several = {"eq": "in", "ne": "notIn"} if isinstance(form, RowNormalForm) else {}
+    try:
+        return [
+            (several.get(operator, operator), convert(operator, operand)) for operator, operand in operators.items()
+        ]
+    except ValueError as fault:
+        raise OracleError("VALUE_INVALID", str(fault)) from None
+
+
 def aggregate_function(
     entity: CatalogEntity, function: str, column: ColumnField, currency: str | None
 ) -> Callable[[list[DataRecord]], Any]:
-    """A figure over rows: the sum of none is 0, the others of none are null; money only in the currency."""
+    """A figure over rows: that of none is null; money only in the currency."""
     if column.scalar.is_money and currency is None:
         raise OracleError("CURRENCY_REQUIRED", f"{column.name} is money")
     name, money = column.column.name, column.scalar.is_money
@@ -230,10 +300,10 @@ def aggregate_function(
     def aggregate(rows: list[DataRecord]) -> Any:
         selected = [record for record in rows if record[currency_column] == currency] if money else rows
         values = [record[name] for record in selected if record[name] is not None]
-        if function == "sum":
-            return exact_sum(values)
         if not values:
             return None
+        if function == "sum":
+            return exact_sum(values)
         if function == "avg":
             return average(values)
         extreme = min(values) if function == "min" else max(values)

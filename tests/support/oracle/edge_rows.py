@@ -111,8 +111,8 @@ def _customer(builder: EdgeRowBuilder, number: int, units: Sequence[UUID], staff
         tier=builder.member(customers.Tier),
         unit_id=builder.pick(units),
         owner_id=builder.maybe(staff),
-        country=builder.maybe(("DE", "DE", "JP", "ES", "ZZ")),
-        language=builder.maybe(("de", "ja", "")),
+        country=builder.maybe(("DE", "DE", "JP", "ES", "XK")),
+        language=builder.maybe(("de", "ja", "zh-Hant")),
         currency=builder.maybe(CURRENCIES),
         attributes=json.dumps(builder.pick(ATTRIBUTES), ensure_ascii=False),
     )

@@ -44,6 +44,7 @@ class _OperationEnumerator:
             yield from self._batched(f"{entity.name} filters", list(self._filters(entity)))
             yield from self._batched(f"{entity.name} orders", list(self._orders(entity)))
             yield from self._batched(f"{entity.name} groups", list(self._groups(entity)))
+            yield from self._group_pages(entity)
             yield from self._batched(f"{entity.name} roots", list(self._roots(entity)))
         yield from self._batched("nodes", list(self._nodes()))
 
@@ -240,13 +241,53 @@ class _OperationEnumerator:
             bucket = ", bucket: MONTH" if column.scalar.is_time else ""
             by = f"by: [{{field: {column.column.name.upper()}{bucket}}}]"
             yield f"{entity.declaration.plural}Grouped({by}, first: 15) {{ totalCount nodes {{ {selection} }} }}"
-        conditions = [f"{{{name}: {{}}}}" for name, link in entity.links.items() if isinstance(link, ToOne | ToMany)]
+        for name, link in entity.links.items():
+            if isinstance(link, ToOne):
+                yield from self._linked_groups(entity, name, self.catalog.target(link.target))
+        conditions = [f"{{{name}: {{}}}}" for name, link in entity.links.items() if isinstance(link, ToOne)]
+        conditions += [f"{{{name}: {{some: {{}}}}}}" for name, link in entity.links.items() if isinstance(link, ToMany)]
         field = groupable(entity)[0].column.name.upper()
         for condition in [*self._nested(entity), *conditions]:
             yield (
-                f"{entity.declaration.plural}Grouped(by: [{{field: {field}}}], filter: {condition}, orderBy: COUNT)"
+                f"{entity.declaration.plural}Grouped(by: [{{field: {field}}}], filter: {condition},"
+                " orderBy: {by: COUNT, direction: DESC})"
                 " { totalCount nodes { stats { count } } }"
             )
+
+    def _linked_groups(self, entity: CatalogEntity, name: str, target: CatalogEntity) -> Iterator[str]:
+        """Groups by the ids and the first fields of linked rows, hidden ones too, and of the rows that these link to."""
+        plural = entity.declaration.plural
+        for column in (None, *groupable(target)[:3]):
+            field, key = ("ID", "id") if column is None else (column.column.name.upper(), column.name)
+            part = f"{{link: {{{name}: {{field: {field}}}}}}}"
+            shown = f"totalCount nodes {{ key {{ {name} {{ {key} }} }} stats {{ count }} }}"
+            yield f"{plural}Grouped(by: [{part}], first: 30) {{ {shown} }}"
+            order = f"orderBy: [{{by: COUNT, direction: DESC}}, {{key: {part}, direction: DESC}}]"
+            yield f"{plural}Grouped(by: [{part}], first: 30, {order}) {{ {shown} }}"
+        for further, link in target.links.items():
+            if isinstance(link, ToOne):
+                part = f"{{link: {{{name}: {{link: {{{further}: {{field: ID}}}}}}}}}}"
+                shown = f"totalCount nodes {{ key {{ {name} {{ {further} {{ id }} }} }} stats {{ count }} }}"
+                yield f"{plural}Grouped(by: [{part}], first: 30) {{ {shown} }}"
+
+    def _group_pages(self, entity: CatalogEntity) -> Iterator[GeneratedOperation]:
+        """Pages of groups, by their key and by how many rows they have."""
+        parts = [f"{{field: {column.column.name.upper()}}}" for column in groupable(entity)[:2]]
+        links = [name for name, link in entity.links.items() if isinstance(link, ToOne)]
+        parts += [f"{{link: {{{name}: {{field: ID}}}}}}" for name in links[:1]]
+        root = f"{entity.declaration.plural}Grouped"
+        for order in (
+            "",
+            ", orderBy: {by: COUNT, direction: DESC}",
+            f", orderBy: {{key: {parts[-1]}, direction: DESC}}",
+        ):
+            shown = "totalCount nodes { stats { count } } pageInfo { endCursor hasNextPage hasPreviousPage }"
+            query = f"query($after: Cursor) {{ {root}(by: [{', '.join(parts)}], first: 7, after: $after{order}) {{ {shown} }} }}"
+            steps = [Step(query, {})]
+            steps += [
+                Step(query, {"after": ResponseReference(page, (root, "pageInfo", "endCursor"))}) for page in range(2)
+            ]
+            yield GeneratedOperation(f"{entity.name} group pages", tuple(steps))
 
     def _sample(self, data: Dataset, name: str, count: int) -> list[DataRecord]:
         rows = data.rows[name]

@@ -19,7 +19,7 @@ from graphql import (
     Node,
     Visitor,
     build_schema,
-    execute,
+    execute_sync,
     print_schema,
     visit,
 )
@@ -28,11 +28,13 @@ from graphql.type import GraphQLInterfaceType, GraphQLUnionType
 
 from hub.engine.catalog.catalog import Catalog, CatalogEntity, camel_case, upper_snake
 from hub.engine.graphql_types.schema_builder import RootField, Schema
+from hub.errors import BadInput
 from hub.model.declarations import FieldResolver, Interface, Lookup, MergedConnection, ToMany, ToOne, UnionLink
 from hub.viewer import Viewer
 from oracle import figures
 from oracle.data import DataRecord, Dataset
 from oracle.faults import OracleError
+from oracle.groups import groups
 from oracle.lists import PAGE_ARGUMENTS, ListEvaluator, page
 from oracle.script import parse_document
 from oracle.values import parse_id, parse_timestamp, timestamp_text, to_decimal, to_output
@@ -72,18 +74,26 @@ class Oracle:
         self.data = data
         self.schema = build_schema(print_schema(graph.core))
         _attach_resolvers(self.schema, graph)
+        self._answers: dict[tuple[object, ...], ExpectedResponse] = {}
 
     def answer(
         self, query: str, variables: Mapping[str, Any] | None, viewer: Viewer, now: datetime, name: str | None = None
     ) -> ExpectedResponse:
-        """What the API must answer."""
+        """What the API must answer; an operation that comes again is not executed again."""
+        key = (query, json.dumps(variables, sort_keys=True, default=repr), viewer, now, name)
+        if key not in self._answers:
+            self._answers[key] = self._execute(query, variables, viewer, now, name)
+        return self._answers[key]
+
+    def _execute(
+        self, query: str, variables: Mapping[str, Any] | None, viewer: Viewer, now: datetime, name: str | None
+    ) -> ExpectedResponse:
         document = parse_document(query)
         if _longest_key(document) > MAX_KEY_BYTES:
             return ExpectedResponse(None, (("ALIAS_TOO_LONG", ""),), False)
         visible = self.data.visible_to(viewer)
         context = OracleContext(visible, ListEvaluator(visible, now))
-        result = execute(self.schema, document, None, context, dict(variables or {}), name)
-        assert isinstance(result, ExecutionResult)
+        result = execute_sync(self.schema, document, None, context, dict(variables or {}), name)
         return ExpectedResponse(
             result.data, tuple(_error_codes(result)), bool(context.non_empty_roots) and all(context.non_empty_roots)
         )
@@ -199,7 +209,8 @@ def _connection(
     arguments: Mapping[str, Any],
 ) -> dict[str, Any]:
     matching = context.lists.matching(entity, rows, arguments)
-    connection = page(matching, _list_fingerprint(list_name, owner, arguments), arguments)
+    fingerprint = _list_fingerprint(list_name, owner, arguments)
+    connection = page(matching, fingerprint, arguments, nested=owner is not None)
     return connection | {"stats": lambda info: figures.stats(entity, matching)}
 
 
@@ -228,7 +239,8 @@ def _merged_connection(entity: CatalogEntity, name: str, interface: Interface, b
             dated_entries = [pair for pair in dated_entries if pair[0] < parse_timestamp(arguments["until"])]
         dated_entries.sort(key=lambda pair: (pair[0], pair[1]["id"]), reverse=True)
         entries = [entry for _, entry in dated_entries]
-        return page(entries, _list_fingerprint(f"{entity.name}.{name}", record, arguments), arguments)
+        fingerprint = _list_fingerprint(f"{entity.name}.{name}", record, arguments)
+        return page(entries, fingerprint, arguments, nested=True)
 
     return resolve
 
@@ -261,7 +273,9 @@ def _root(context: OracleContext, root: RootField, arguments: dict[str, Any], na
             return _connection(context, entity, records, f"Query.{name}", None, arguments)
         case "groups":
             order = {key: arguments.get(key) for key in ("filter", "search")}
-            return figures.groups(entity, context.lists.matching(entity, records, order), arguments)
+            matching = context.lists.matching(entity, records, order)
+            fingerprint = _list_fingerprint(f"Query.{name}", None, arguments)
+            return groups(context.data, entity, matching, arguments, fingerprint)
         case _:
             assert root.lookup is not None
             return _lookup(context, entity, root.lookup, arguments[camel_case(root.lookup.name)])
@@ -277,13 +291,16 @@ def _by_id(
 def _lookup(
     context: OracleContext, entity: CatalogEntity, lookup: Lookup, arguments: Mapping[str, Any]
 ) -> DataRecord | None:
-    normalized = lookup.normalize(arguments)
+    try:
+        normalized = lookup.normalize(arguments)
+    except BadInput as error:
+        raise OracleError(error.code, error.message) from None
     candidates = [
         record
         for record in context.data.rows[context.data.type_of_table(lookup.table)]
         if all(
             normalized.get(name) is None or record[column.name] == _enum_value(normalized[name])
-            for name, (column, _) in lookup.arguments.items()
+            for name, column in lookup.compared.items()
         )
     ]
     for name, direction in reversed(lookup.prefer):

@@ -1,6 +1,6 @@
-"""Figures over sets of rows, and rows in groups, by brute force."""
+"""Figures over sets of rows, and the spans of time that rows are grouped by, by brute force."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,7 +11,6 @@ from oracle.data import DataRecord, non_null_values
 from oracle.faults import OracleError
 from oracle.values import average, decimal_text, exact_sum, round_half_up, to_output
 
-MAX_KEYS = 4
 MONTHS = {"MONTH": 1, "QUARTER": 3, "YEAR": 12}
 AggregateValues = dict[str, Any]
 
@@ -60,70 +59,33 @@ def _extreme(column: ColumnField, value: Any) -> Any:
     return decimal_text(Decimal(value)) if column.scalar.is_number else to_output(value, column.scalar)
 
 
-def groups(entity: CatalogEntity, rows: Sequence[DataRecord], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The rows by their keys, in the order that was asked for."""
-    by = arguments["by"]
-    if not 1 <= len(by) <= MAX_KEYS or len({grouping["field"] for grouping in by}) < len(by):
-        raise OracleError("GROUP_INVALID", "one to four fields, none twice")
-    first = 20 if arguments.get("first") is None else arguments["first"]
-    if first > 100:
-        raise OracleError("PAGE_LIMIT", "first over 100")
-    if first < 0:
-        raise OracleError("PAGE_ARGUMENTS", "a negative page")
-    parts = [_group_key_part(entity, grouping) for grouping in by]
-    records_by_key: dict[tuple[Any, ...], list[DataRecord]] = {}
-    for record in rows:
-        records_by_key.setdefault(tuple(read(record) for _, read in parts), []).append(record)
-    keys = sorted(records_by_key, key=lambda key: [(part is None, part) for part in key])
-    if arguments.get("orderBy") == "COUNT":
-        keys.sort(key=lambda key: -len(records_by_key[key]))
-    return {
-        "totalCount": len(records_by_key),
-        "nodes": [
-            {"key": _key(entity, parts, key), "stats": stats(entity, records_by_key[key])} for key in keys[:first]
-        ],
-    }
-
-
-GroupKeyPart = tuple[ColumnField, Callable[[DataRecord], Any]]
-
-
-def _key(entity: CatalogEntity, parts: Sequence[GroupKeyPart], key: tuple[Any, ...]) -> dict[str, Any]:
-    empty = dict.fromkeys(entity.columns)
-    return empty | {column.name: to_output(value, column.scalar) for (column, _), value in zip(parts, key, strict=True)}
-
-
-def _group_key_part(entity: CatalogEntity, grouping: Mapping[str, Any]) -> GroupKeyPart:
-    column = next(
-        candidate for candidate in entity.filterable.values() if candidate.column.name.upper() == grouping["field"]
-    )
-    name, bucket, timezone = column.column.name, grouping.get("bucket"), grouping.get("timezone")
-    if timezone is not None and (bucket is None or column.scalar.name == "Date"):
-        raise OracleError("GROUP_INVALID", "a time zone is for spans of moments")
-    if bucket is None:
-        return column, lambda record: record[name]
-    if not column.scalar.is_time:
-        raise OracleError("GROUP_INVALID", f"{column.name} is no time")
-    zone = _zone(timezone or "UTC")
-    return column, lambda record: None if record[name] is None else bucket_start(bucket, record[name], zone)
-
-
-def _zone(name: str) -> ZoneInfo:
+def parse_zone(name: str) -> ZoneInfo:
+    """The time zone of this name."""
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         raise OracleError("TIMEZONE_UNKNOWN", name) from None
 
 
-def bucket_start(bucket: str, value: date, zone: ZoneInfo) -> date:
+def bucket_start(bucket: str, value: date, time_zone: ZoneInfo) -> date:
     """When the span begins that a time, or a day, falls in."""
     if not isinstance(value, datetime):
         return _first_day(bucket, value)
-    local = value.astimezone(zone)
+    local = value.astimezone(time_zone)
     if bucket == "HOUR":
-        # Within the hour the offset stays, even when the clock goes back.
-        return value - timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
-    return datetime.combine(_first_day(bucket, local.date()), time(), zone).astimezone(UTC)
+        return _hour_start(local)
+    return datetime.combine(_first_day(bucket, local.date()), time(), time_zone).astimezone(UTC)
+
+
+def _hour_start(local: datetime) -> datetime:
+    """Back to the whole hour, or to the second in which the clock was changed."""
+    second = local.astimezone(UTC).replace(microsecond=0)
+    shift = local.utcoffset()
+    for _ in range(local.minute * 60 + local.second):
+        if (second - timedelta(seconds=1)).astimezone(local.tzinfo).utcoffset() != shift:
+            break
+        second -= timedelta(seconds=1)
+    return second
 
 
 def _first_day(bucket: str, day: date) -> date:

@@ -24,7 +24,7 @@ from graphql import (
 from hub.engine.catalog.catalog import CatalogEntity
 from hub.model.declarations import ToMany
 from oracle.conditions import FilterEvaluator
-from oracle.data import Dataset
+from oracle.data import DataRecord, Dataset
 
 T = TypeVar("T")
 _NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
@@ -43,6 +43,7 @@ class OperationDraw:
         self.now = now
         self.filter_evaluator = FilterEvaluator(data, now)
         self.features: set[str] = set()
+        self.reads_rows = True
         self.variables: dict[str, Any] = {}
         self.declared: dict[str, str] = {}
         self.fragments: list[str] = []
@@ -59,6 +60,12 @@ class OperationDraw:
 
     def record_features(self, *features: str) -> None:
         self.features.update(features)
+
+    def rows_of_root(self, type_name: str) -> list[DataRecord]:
+        """The rows that a root field reads; remembers when there are none."""
+        rows = self.data.rows[type_name]
+        self.reads_rows = self.reads_rows and bool(rows)
+        return rows
 
     def pick(self, choices: Sequence[T]) -> T:
         return self.random.choice(choices)
@@ -153,7 +160,7 @@ class OperationDraw:
             field_type = type_.fields[name].type
             composite = isinstance(get_named_type(field_type), GraphQLInputObjectType) or is_list_type(field_type)
             parts.append(f"{name}: {self.write(field_value, field_type, 'inside' if composite else 'leaf')}")
-        if self.chance(0.08):
+        if value and self.chance(0.08):
             parts.extend(self._absent_field(value, type_))
         return "{" + ", ".join(parts) + "}"
 

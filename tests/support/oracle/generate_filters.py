@@ -7,9 +7,10 @@ from typing import Any
 
 from hub.engine.catalog.catalog import CatalogEntity, ColumnField
 from hub.engine.catalog.scalars import RELATIVE, ScalarType
+from hub.engine.graphql_types.inputs import COMPARE, UNDER, comparable_fields
 from hub.model.declarations import ToMany, ToOne
 from oracle.conditions import aggregate_function
-from oracle.data import DataRecord, non_null_values, public_id
+from oracle.data import DataRecord, is_in_subtree, non_null_values, public_id
 from oracle.generate import OperationDraw
 from oracle.values import decimal_text
 
@@ -48,7 +49,8 @@ class FilterGenerator:
         part_kinds = (
             ["column"] * 7
             + ["json"] * 14 * self._holds_json(entity)
-            + ["id"]
+            + ["id", "compare"]
+            + ["under"] * 2 * (entity.declaration.tree is not None)
             + (["link"] * 6 if links and depth < 2 else [])
         )
         part_kinds += ["both"] * (2 if depth < 2 else 0)
@@ -56,6 +58,10 @@ class FilterGenerator:
             case "id":
                 self.draw.record_features("filter: id")
                 return {"id": self._ids(entity, witness)}
+            case "compare":
+                return self._field_comparison(entity, witness)
+            case "under":
+                return self._subtree(entity, witness, entity.declaration.tree or "")
             case "link":
                 return self._link(entity, self.draw.pick(self.draw.weighted_links(entity, links)), witness, depth)
             case "both":
@@ -69,6 +75,22 @@ class FilterGenerator:
         column = self.draw.pick(candidates)
         other = witness if witness and self.draw.chance(0.6) else self._any_record(entity)
         return {column.name: self._column(entity, column, other)} if other else {}
+
+    def _field_comparison(self, entity: CatalogEntity, witness: DataRecord | None) -> FilterValue:
+        fields = comparable_fields(entity)
+        if not fields:
+            return {}
+        columns = self.draw.pick(list(fields.values()))
+        one, other = self.draw.pick(columns), self.draw.pick(columns)
+        operator = self.draw.pick([op for op in ("eq", "ne", *RANGE_OPERATORS) if op in one.scalar.operators])
+        self.draw.record_features("filter: compare")
+        return {COMPARE: {one.name: {operator: other.column.name.upper()}}}
+
+    def _subtree(self, entity: CatalogEntity, witness: DataRecord | None, path: str) -> FilterValue:
+        rows = self.draw.data.rows[entity.name]
+        roots = [row for row in rows if witness is None or is_in_subtree(witness[path], row[path])]
+        self.draw.record_features("filter: under")
+        return {UNDER: public_id(self.draw.data, self.draw.pick(roots))} if roots else {}
 
     def _holds_json(self, entity: CatalogEntity) -> bool:
         return any(column.scalar.name == "JSON" for column in entity.filterable.values())
@@ -96,10 +118,11 @@ class FilterGenerator:
         own = [public_id(self.draw.data, witness)] if witness else others[:1]
         return self.draw.pick(({"eq": own[0]}, {"in": [*others, *own]}, {"ne": others[0]}, {"notIn": others}))
 
-    def _column(self, entity: CatalogEntity, column: ColumnField, record: DataRecord) -> FilterValue:
+    def _column(self, entity: CatalogEntity, column: ColumnField, record: DataRecord) -> Any:
         value = record[column.column.name]
         if column.scalar.name == "JSON":
-            return self._json(value)
+            conditions = [self._json(value) for _ in range(self.draw.pick((1, 1, 1, 2)))]
+            return conditions[0] if len(conditions) == 1 and self.draw.chance(0.5) else conditions
         if value is None or self.draw.chance(0.06):
             self.draw.record_features("filter: isNull")
             return {"isNull": (value is None) is self.draw.chance(0.9)}
@@ -221,7 +244,9 @@ class FilterGenerator:
         self, target: CatalogEntity, columns: Sequence[ColumnField], chosen: list[DataRecord]
     ) -> FilterValue:
         numbers = [candidate for candidate in columns if candidate.scalar.is_number]
-        function = self.draw.pick(("sum", "sum", "avg", "avg", "avg", "min", "max") if numbers else ("min", "max"))
+        function = self.draw.pick(
+            ("sum", "sum", "avg", "avg", "avg", "min", "max", "max") if numbers else ("min", "max")
+        )
         column = self.draw.pick(numbers if function in ("sum", "avg") else columns)
         self.draw.record_features(f"filter: {function}", *(["filter: money"] if column.scalar.is_money else []))
         currencies = (

@@ -5,15 +5,19 @@ from typing import Any
 
 from hub.engine.catalog.catalog import CatalogEntity, upper_snake
 from hub.engine.graphql_types.inputs import TIME_BUCKETS, groupable
-from hub.model.declarations import MergedConnection, ToMany
+from hub.model.declarations import MergedConnection, ToMany, ToOne
 from oracle import text
 from oracle.data import DataRecord, non_null_values
 from oracle.generate import OperationDraw
 from oracle.generate_filters import FilterGenerator
+from oracle.lists import MAX_WORDS
 from oracle.values import timestamp_text
 
 ArgumentValues = dict[str, Any]
-ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo", "Asia/Kolkata", "Pacific/Auckland")
+ZONES = (
+    *("UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo", "Asia/Kolkata", "Pacific/Auckland"),
+    *("Atlantic/Azores", "Australia/Lord_Howe", "America/Sao_Paulo", "America/St_Johns", "Asia/Beirut"),
+)
 
 
 class ListArgumentGenerator:
@@ -71,7 +75,7 @@ class ListArgumentGenerator:
         columns = list(target.aggregable)
         numbers = [candidate for candidate in columns if candidate.scalar.is_number]
         number_functions = ("SUM", "SUM", "AVG", "AVG", "AVG") * 3 if numbers else ()
-        by = self.draw.pick(("COUNT", "MIN", "MAX") * 2 + number_functions)
+        by = self.draw.pick(("COUNT", "MIN", "MIN", "MAX") * 2 + number_functions)
         self.draw.record_features(f"order: {by}")
         sort_input: ArgumentValues = {"by": by}
         if by != "COUNT":
@@ -86,6 +90,8 @@ class ListArgumentGenerator:
 
     def query(self, entity: CatalogEntity, witness: DataRecord | None) -> str:
         """Words out of the witness's text, as they stand there or misspelt."""
+        if witness and self.draw.chance(0.3) and (known_by := self._code(entity, witness)):
+            return known_by
         words = str(witness["search_text"] if witness else "a").split()
         if not words:
             return "a"
@@ -96,6 +102,21 @@ class ListArgumentGenerator:
             return str(self.draw.pick(words))
         return spelled
 
+    def _code(self, entity: CatalogEntity, witness: DataRecord) -> str | None:
+        """A value that the witness is known by, as it stands there or a part of it."""
+        values = [
+            row[column]
+            for source in self.draw.catalog.identifying(entity)
+            for row in self.draw.data.linked(source.name, "customer_id", witness["id"])
+            for column in source.declaration.identifies
+        ]
+        codes = [value for value in values if text.words(value) and len(text.words(value)) <= MAX_WORDS]
+        if not codes:
+            return None
+        value = str(self.draw.pick(codes))
+        self.draw.record_features("search: code")
+        return self.draw.pick((value, value.upper(), value[: max(3, len(value) // 2)]))
+
     def _misspelt(self, word: str) -> str:
         if len(word) < 4 or self.draw.chance(0.5):
             return word[: max(1, len(word) - self.draw.random.randint(0, 2))]
@@ -105,19 +126,53 @@ class ListArgumentGenerator:
 
     def groups(self, entity: CatalogEntity, witness: DataRecord | None) -> ArgumentValues:
         """What rows are grouped by, and which."""
-        arguments: ArgumentValues = {
-            "by": [self._grouping(column.name, entity) for column in self.draw.sample(groupable(entity), 1, 3)]
-        }
+        own = [self._grouping(column.name, entity) for column in self.draw.sample(groupable(entity), 0, 2)]
+        linked = [self._linked_grouping(entity, name) for name in self.draw.sample(_links_to_one(entity), 0, 2)]
+        by = own + linked or [{"field": "ID"}]
+        self.draw.random.shuffle(by)
+        self.draw.record_features(*(["groups: by a linked row"] if linked else []))
+        arguments: ArgumentValues = {"by": by}
         if self.draw.chance(0.5):
             arguments["filter"] = self.filters.filter_for(entity, witness)
         if entity.declaration.search and self.draw.chance(0.3):
             arguments["search"] = self.query(entity, witness)
             self.draw.record_features("search")
-        if self.draw.chance(0.5, "groups: by count"):
-            arguments["orderBy"] = "COUNT"
+        if self.draw.chance(0.7, "groups: ordered"):
+            arguments["orderBy"] = self._group_order(entity, by)
         if self.draw.chance(0.7):
-            arguments["first"] = self.draw.random.randint(1, 8)
+            arguments[self.draw.pick(("first", "first", "last"))] = self.draw.random.randint(1, 8)
         return arguments
+
+    def _group_order(self, entity: CatalogEntity, by: Sequence[ArgumentValues]) -> list[ArgumentValues]:
+        """A figure, a part of the key, or both."""
+        columns = list(entity.aggregable)
+        figure: ArgumentValues = {"by": self.draw.pick(("COUNT", "SUM", "AVG", "MIN", "MAX"))}
+        numbers = [column for column in columns if column.scalar.is_number]
+        if figure["by"] in ("SUM", "AVG") and not numbers:
+            figure["by"] = "COUNT"
+        if figure["by"] != "COUNT":
+            column = self.draw.pick(numbers if figure["by"] in ("SUM", "AVG") else columns)
+            figure["field"] = column.column.name.upper()
+            if column.scalar.is_money:
+                figure["currency"] = self.draw.pick(("USD", "USD", "EUR"))
+        key: ArgumentValues = {"key": _without_bucket(self.draw.pick(by))}
+        terms = self.draw.pick(([figure], [figure], [key], [key, figure], [figure, key]))
+        return [
+            term | ({"direction": self.draw.pick(("ASC", "DESC"))} if self.draw.chance(0.7) else {}) for term in terms
+        ]
+
+    def _linked_grouping(self, entity: CatalogEntity, name: str, depth: int = 1) -> ArgumentValues:
+        link = entity.links[name]
+        assert isinstance(link, ToOne)
+        target = self.draw.catalog.target(link.target)
+        further = _links_to_one(target)
+        if further and depth < 3 and self.draw.chance(0.3):
+            inner = self._linked_grouping(target, self.draw.pick(further), depth + 1)
+        elif self.draw.chance(0.3):
+            inner = {"field": "ID"}
+        else:
+            inner = self._grouping(self.draw.pick(groupable(target)).name, target)
+        return {"link": {name: inner}}
 
     def _grouping(self, name: str, entity: CatalogEntity) -> ArgumentValues:
         column = entity.filterable[name]
@@ -144,6 +199,17 @@ class ListArgumentGenerator:
         return arguments
 
 
+def _links_to_one(entity: CatalogEntity) -> list[str]:
+    return [name for name, link in entity.links.items() if isinstance(link, ToOne)]
+
+
+def _without_bucket(grouping: ArgumentValues) -> ArgumentValues:
+    """A part of a key as a sort key names it."""
+    if "link" in grouping:
+        return {"link": {name: _without_bucket(inner) for name, inner in grouping["link"].items()}}
+    return {"field": grouping["field"]}
+
+
 def lookup_arguments(draw: OperationDraw, entity: CatalogEntity, witness: DataRecord | None) -> ArgumentValues:
     """The argument of a root that finds a row by another's: values of a row that points at the witness, or at any."""
     lookup = entity.declaration.lookups[0]
@@ -152,9 +218,11 @@ def lookup_arguments(draw: OperationDraw, entity: CatalogEntity, witness: DataRe
     one = draw.pick(rows or draw.data.rows[name])
     arguments = {
         argument: one[column.name]
-        for argument, (column, needed) in lookup.arguments.items()
-        if needed or draw.chance(0.5)
+        for argument, column in lookup.compared.items()
+        if lookup.arguments[argument][1] or draw.chance(0.5)
     }
     if "value" in arguments:
-        arguments["value"] = draw.pick((one["value"], one["value"].upper(), one.get("normalized", one["value"])))
+        is_number = one.get("kind") in ("PHONE", "FAX")
+        spellings = (one["value"], one["value"].upper(), one.get("normalized", one["value"]))
+        arguments["value"] = f"+{one['normalized']}" if is_number else draw.pick(spellings)
     return {lookup.name: arguments}

@@ -13,7 +13,7 @@ from hub.engine.catalog.catalog import CatalogEntity, camel_case
 from hub.engine.document.cost import CostModel
 from hub.engine.document.limits import Limits
 from hub.engine.graphql_types.schema_builder import RootField, Schema
-from hub.model.declarations import MergedConnection, ToMany
+from hub.model.declarations import MergedConnection, ToMany, ToOne
 from oracle.data import DataRecord, Dataset, public_id
 from oracle.generate import OperationDraw
 from oracle.generate_fields import ResponseScope
@@ -75,7 +75,7 @@ class OperationGenerator:
             steps = _PagedListGenerator(draw, self.graph).steps()
         else:
             steps = [_RootFieldGenerator(draw, self.graph).step()]
-        return GeneratedOperation(label, tuple(steps), frozenset(draw.features))
+        return GeneratedOperation(label, tuple(steps), frozenset(draw.features), draw.reads_rows)
 
 
 class _RootFieldGenerator:
@@ -115,7 +115,7 @@ class _RootFieldGenerator:
         self.draw.record_features(f"root: {root.category}")
         if root.entity is None:
             return [self._node(name, root, budget)]
-        rows = self.draw.data.rows[root.entity.name]
+        rows = self.draw.rows_of_root(root.entity.name)
         if root.category == "list":
             return self.row_selections.list_field(
                 self.scope, self.query, name, root.entity, rows, budget, 0, probability=0.75
@@ -125,7 +125,7 @@ class _RootFieldGenerator:
             arguments = self.row_selections.arguments.groups(root.entity, witness)
             return [
                 self.row_selections.fields.field(
-                    self.scope, self.query, name, arguments, partial(self._groups, root.entity)
+                    self.scope, self.query, name, arguments, partial(self._groups, root.entity, arguments["by"])
                 )
             ]
         if root.category == "one":
@@ -136,13 +136,17 @@ class _RootFieldGenerator:
         return [self._one(name, root.entity, arguments, witness, budget)]
 
     def _weight(self, entity: CatalogEntity | None) -> int:
-        """How often a type is asked for: those that have what others lack come more often."""
-        if entity is None:
+        """How often a type is asked for: seldom without rows, more often with what other types lack."""
+        if entity is None or not self.draw.data.rows[entity.name]:
             return 1
         links = [self.draw.catalog.target(link.target) for link in entity.links.values() if isinstance(link, ToMany)]
         has_numbers = any(column.scalar.is_number for target in links for column in target.aggregable)
         has_json = any(column.scalar.name == "JSON" for column in entity.columns.values())
-        return 2 + 2 * has_json + bool(entity.declaration.search) + has_numbers
+        type_ = self.row_selections.object_type(entity.name)
+        has_resolver_arguments = any(type_.fields[name].args for name in entity.resolvers)
+        # The more types there are, the rarer is what one alone has.
+        rare = len(self.draw.catalog.entities) // 8
+        return 2 + rare * (has_json + has_resolver_arguments) + bool(entity.declaration.search) + 3 * has_numbers
 
     def _has_lookup_rows(self, root: RootField) -> bool:
         lookup = root.lookup
@@ -158,7 +162,7 @@ class _RootFieldGenerator:
         entities = self.draw.sample(list(self.graph.catalog.entities.values()), 1, 3)
         ids = []
         for entity in [*entities, self.draw.pick(list(self.graph.catalog.entities.values()))]:
-            records = self.draw.data.rows[entity.name]
+            records = self.draw.rows_of_root(entity.name)
             missing = not records or self.draw.chance(0.1)
             ids.append(_absent_id(self.draw, entity) if missing else public_id(self.draw.data, self.draw.pick(records)))
         if root.category == "node":
@@ -168,25 +172,52 @@ class _RootFieldGenerator:
         below = partial(self.row_selections.node, entities, budget // len(ids), 1)
         return self.row_selections.fields.field(self.scope, self.query, name, {"ids": ids}, below)
 
-    def _groups(self, entity: CatalogEntity, scope: ResponseScope) -> str:
-        fields, groups_type = self.row_selections.fields, self.row_selections.object_type(f"{entity.name}Groups")
+    def _groups(self, entity: CatalogEntity, by: Sequence[dict[str, Any]], scope: ResponseScope) -> str:
+        fields, groups_type = (
+            self.row_selections.fields,
+            self.row_selections.object_type(f"{entity.name}GroupConnection"),
+        )
         parts = [fields.field(scope, groups_type, "totalCount")] if self.draw.chance(0.4) else []
-        parts.append(fields.field(scope, groups_type, "nodes", None, partial(self._group, entity)))
+        parts.append(fields.field(scope, groups_type, "nodes", None, partial(self._group, entity, by)))
+        if self.draw.chance(0.3):
+            info = self.row_selections.object_type("PageInfo")
+            names = [
+                fields.field(
+                    scope,
+                    groups_type,
+                    "pageInfo",
+                    None,
+                    lambda inner: fields.selection_set(
+                        [fields.field(inner, info, name) for name in ("hasNextPage", "hasPreviousPage")]
+                    ),
+                )
+            ]
+            parts += names
         return fields.selection_set(parts)
 
-    def _group(self, entity: CatalogEntity, scope: ResponseScope) -> str:
-        fields, group_type, key_type = (
-            self.row_selections.fields,
-            self.row_selections.object_type(f"{entity.name}Group"),
-            self.row_selections.object_type(f"{entity.name}GroupKey"),
-        )
+    def _group(self, entity: CatalogEntity, by: Sequence[dict[str, Any]], scope: ResponseScope) -> str:
+        fields, group_type = self.row_selections.fields, self.row_selections.object_type(f"{entity.name}Group")
         stats = partial(self.row_selections.stats, self.row_selections.object_type(f"{entity.name}Stats"))
         parts = [
-            fields.field(
-                scope, group_type, "key", None, lambda inner: fields.selection_set(fields.leaves(inner, key_type, 2, 6))
-            ),
+            fields.field(scope, group_type, "key", None, partial(self._group_key, entity, by)),
             fields.field(scope, group_type, "stats", None, stats),
         ]
+        return fields.selection_set(parts)
+
+    def _group_key(self, entity: CatalogEntity, by: Sequence[dict[str, Any]], scope: ResponseScope) -> str:
+        """Leaves of the key, and the keys behind the links that the rows are grouped by."""
+        fields, key_type = self.row_selections.fields, self.row_selections.object_type(f"{entity.name}GroupKey")
+        parts = fields.leaves(scope, key_type, 2, 6)
+        groupings: dict[str, list[dict[str, Any]]] = {}
+        for grouping in by:
+            for name, inner in grouping.get("link", {}).items():
+                groupings.setdefault(name, []).append(inner)
+        for name, inner_groupings in groupings.items():
+            link = entity.links[name]
+            assert isinstance(link, ToOne)
+            target = self.graph.catalog.target(link.target)
+            below = partial(self._group_key, target, inner_groupings)
+            parts.append(fields.field(scope, key_type, name, None, below))
         return fields.selection_set(parts)
 
 
@@ -258,7 +289,7 @@ class _PagedListGenerator:
             [(name, root) for name, root in self.roots.graph.roots.items() if root.category == "list"]
         )
         assert root.entity is not None
-        entity, rows = root.entity, self.draw.data.rows[root.entity.name]
+        entity, rows = root.entity, self.draw.rows_of_root(root.entity.name)
         links = [
             (candidate, link) for candidate, link in entity.links.items() if isinstance(link, ToMany | MergedConnection)
         ]

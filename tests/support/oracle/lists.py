@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from oracle.faults import OracleError
 CURSOR_PREFIX = "oracle:"
 PAGE_ARGUMENTS = ("first", "last", "after", "before")
 MAX_WORDS = 8
+LATEST = datetime.max.replace(tzinfo=UTC)  # later than every stored time
 RecordSortKey = tuple[Callable[[DataRecord], Any], bool]
 
 
@@ -36,9 +37,24 @@ class ListEvaluator:
         query = arguments.get("search")
         if query is not None:
             words = _search_words(query)
-            matches = [record for record in matches if text.matches_search(words, record["search_text"])]
+            matches = [record for record in matches if self._matches_search(entity, query, words, record)]
         self._sort(entity, matches, arguments.get("orderBy"), query)
         return matches
+
+    def _matches_search(self, entity: CatalogEntity, query: str, words: list[str], record: DataRecord) -> bool:
+        """Whether the row has every word in its text or its codes, or the whole text in one of its codes."""
+        codes, own = self._codes(entity, record), record["search_text"]
+        return text.has_code(text.code_needle(query), codes) or all(
+            text.contains_or_resembles(word, own) or text.has_code(text.code_needle(word), codes) for word in words
+        )
+
+    def _codes(self, entity: CatalogEntity, record: DataRecord) -> list[str]:
+        """The codes of the rows that identify a row: each column's between two spaces."""
+        return [
+            "".join(text.code(row[column]) for column in source.declaration.identifies)
+            for source in self._data.catalog.identifying(entity)
+            for row in self._data.linked(source.name, "customer_id", record["id"])
+        ]
 
     def _sort(
         self,
@@ -51,7 +67,8 @@ class ListEvaluator:
         if order:
             keys = self._sort_keys(entity, order)
         elif query is not None:
-            keys = [(lambda record: text.search_rank(query, record["search_text"]), False)]
+            codes = self._codes
+            keys = [(lambda row: text.search_rank(query, row["search_text"], codes(entity, row)), False)]
         else:
             name, direction = entity.declaration.order
             keys = [(_sort_field(entity, name.upper()), direction == "desc")]
@@ -118,7 +135,8 @@ def _count(rows: list[DataRecord]) -> int:
 
 def _sort_field(entity: CatalogEntity, name: str) -> Callable[[DataRecord], Any]:
     key = entity.sort_keys[name]
-    return lambda record: key.null_as if record[key.column.name] is None else record[key.column.name]
+    null_as = LATEST if key.null_as == "infinity" else key.null_as
+    return lambda record: null_as if record[key.column.name] is None else record[key.column.name]
 
 
 def _search_words(query: str) -> list[str]:
@@ -145,12 +163,14 @@ def _cursor_index(cursor: str, expected_fingerprint: str, rows: Sequence[DataRec
     return [record["id"] for record in rows].index(UUID(key))
 
 
-def page(rows: Sequence[DataRecord], fingerprint: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The page of a sorted list, as a connection's fields."""
+def page(
+    rows: Sequence[DataRecord], fingerprint: str, arguments: Mapping[str, Any], *, nested: bool = False
+) -> dict[str, Any]:
+    """The page of a sorted list, as a connection's fields; ten rows are usual inside another row, and twenty elsewhere."""
     first, last, after, before = (arguments.get(name) for name in PAGE_ARGUMENTS)
     if first is not None and last is not None:
         raise OracleError("PAGE_ARGUMENTS", "first and last")
-    size: int = next((count for count in (first, last) if count is not None), 20)
+    size: int = next((count for count in (first, last) if count is not None), 10 if nested else 20)
     if size < 0:
         raise OracleError("PAGE_ARGUMENTS", "a negative page")
     if size > 100:

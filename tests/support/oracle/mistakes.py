@@ -99,6 +99,8 @@ def _groups(draw: OperationDraw, graph: Schema, entity: CatalogEntity) -> str:
         (
             "[]",
             f"[{{field: {field}}}, {{field: {field}}}]",
+            "[{}]",
+            "[{field: ID, bucket: DAY}]",
             f"[{{field: {field}, bucket: DAY}}]",
             f'[{{field: {time.column.name.upper()}, bucket: DAY, timezone: "Mars/Olympus"}}]',
             f'[{{field: {time.column.name.upper()}, timezone: "UTC"}}]',

@@ -55,8 +55,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class GeneratedOperation:
-    """A script with its number among those of a seed, and the features that it makes use of."""
+    """A script with its number among those of a seed, and the features that it makes use of.
+
+    `reads_rows` is false when a root reads a table without rows, so that nobody expects an answer."""
 
     label: str
     steps: tuple[Step, ...]
     features: frozenset[str] = frozenset()
+    reads_rows: bool = True

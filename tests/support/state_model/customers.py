@@ -73,6 +73,7 @@ def _insert_customer(state: ModelState, arguments: ModelRow) -> ModelPayload:
         raise ModelRejection("ARGUMENT_MISSING")
     if values.setdefault("attributes", {}) is None:
         raise ModelRejection("VALUE_INVALID")
+    values["attributes"] = kinds.merged_by_key({}, values["attributes"])
     for name, table in LINKS.items():
         if values.get(name) is not None:
             kinds.require_existing(state, table, values[name])
@@ -106,17 +107,24 @@ def upsert(state: ModelState, arguments: ModelRow) -> ModelPayload:
     kinds.check_ids(arguments, LINKS)
     key_name, by = kinds.single_key(arguments["by"])
     if key_name == "id":
-        state.require("customers", by)
-        return CUSTOMERS.apply_update(state, by, arguments) | {"created": False}
+        return _update_upserted(state, by, arguments)
     if key_name == "external":
         by = {"kind": "EXTERNAL_ID", "value": by["externalId"], "source": by["source"]}
     key = find_by_identifier(state, by)
     if key is not None:
-        return CUSTOMERS.apply_update(state, key, arguments) | {"created": False}
+        return _update_upserted(state, key, arguments)
     kinds.reject_expected_version(arguments)
     outcome = _insert_customer(state, values)
     add_identifier(state, outcome["customer"].id, {**by, "source": by.get("source") or "hub"})
     return outcome | {"created": True}
+
+
+def _update_upserted(state: ModelState, key: Any, arguments: ModelRow) -> ModelPayload:
+    """An upsert does not move a customer to another unit, and says so."""
+    row = state.require("customers", key)
+    if arguments.get("unitId") not in (None, row["unit"]["id"]):
+        raise ModelRejection("VALUE_INVALID")
+    return CUSTOMERS.apply_update(state, key, arguments) | {"created": False}
 
 
 def stage_move(state: ModelState, arguments: ModelRow) -> ModelPayload:

@@ -23,7 +23,7 @@ ANY_CUSTOMER: ValueChoices = {
     "country": ("DE", "fr", None),
     "language": ("de", "FR", None),
     "currency": ("EUR", "usd", None),
-    "attributes": ({}, {"a": 1}, {"a": [None, "x"]}),
+    "attributes": ({}, {"a": 1}, {"a": [None, "x"]}, {"a": None, "b": True}),
 }
 BAD_CUSTOMER: ValueChoices = {
     "name": (*INVALID_LINES, None),
@@ -52,6 +52,7 @@ ANY_ITEM: ValueChoices = {
     "unitPrice": PRICES,
     "line": (1, 2, 7),
     "discount": ("0", "0.5", "0.3333", "1"),
+    "reason": ("Broken", None),
 }
 BAD_ITEM: ValueChoices = {
     "quantity": (0, -1, 1_000_001),
@@ -64,6 +65,7 @@ SHIPPING: ValueChoices = {
     "shipCity": ("Ulm", None),
     "shipCountry": ("DE", "it", None),
     "requiredAt": (RECENT_PAST, None),
+    "reason": ("Sent back", None),
 }
 BAD_SHIPPING: ValueChoices = {"freight": INVALID_AMOUNTS, "shipTo": INVALID_LINES, "shipCountry": ("ZZ",)}
 SOURCES: Sequence[ModelRow] = ({}, {"source": "shop"}, {"source": None})

@@ -21,9 +21,9 @@ FIELDS = {
     "stageMoves": "fromStage toStage reason movedAt customer { id }",
     "consents": "purpose channel status evidence source givenAt expiresAt supersededAt current customer { id }",
     "products": "sku name category packaging unitPrice currency discontinued",
-    "orders": "number status placedAt requiredAt shippedAt currency net freight total shipTo shipCity shipCountry"
+    "orders": "number status reason placedAt requiredAt shippedAt currency net freight total shipTo shipCity shipCountry"
     " customer { id } staff { id }",
-    "orderItems": "line quantity unitPrice discount currency net order { id } product { id }",
+    "orderItems": "line reason quantity unitPrice discount currency net order { id } product { id }",
     "interactions": "channel direction kind subject body occurredAt customer { id } staff { id } order { id }",
 }
 PARTS = {"customer": "identifiers", "order": "items"}

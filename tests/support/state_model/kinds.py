@@ -50,11 +50,17 @@ def json_object(value: Any) -> Any:
     return value
 
 
-def non_negative_amount(value: str) -> Decimal:
+def amount(value: str) -> Decimal:
     parsed = Decimal(value)
-    if not 0 <= parsed < 10**14 or parsed != round(parsed, 4):
+    if abs(parsed) >= 10**14 or parsed != round(parsed, 4):
         raise ModelRejection("VALUE_INVALID")
     return parsed.quantize(Decimal("0.0001"))
+
+
+def non_negative_amount(value: str) -> Decimal:
+    if Decimal(value) < 0:
+        raise ModelRejection("VALUE_INVALID")
+    return amount(value)
 
 
 def dotted_name(value: str) -> str:
@@ -68,6 +74,11 @@ country, currency, language = one_of(COUNTRIES), one_of(CURRENCIES), one_of(LANG
 
 def validated(values: ModelRow, validators: Mapping[str, ValidateValue]) -> ModelRow:
     return {name: validators[name](v) if v is not None and name in validators else v for name, v in values.items()}
+
+
+def merged_by_key(stored: ModelRow, change: ModelRow) -> ModelRow:
+    """An object with the members of another one; null removes a member."""
+    return {name: member for name, member in {**stored, **change}.items() if member is not None}
 
 
 def no_hook(state: ModelState, row: ModelRow) -> None:
@@ -87,18 +98,25 @@ class EntityModel:
     unique_fields: tuple[str, ...] = ()
     after_write: Callable[[ModelState, ModelRow], None] = no_hook
     before_delete: Callable[[ModelState, ModelRow], None] = no_hook
+    check_row: Callable[[ModelState, ModelRow], None] = no_hook
 
     def apply_update(self, state: ModelState, key: Any, arguments: ModelRow) -> ModelPayload:
-        """The row with what is given; links are looked at first, then the version, then each value."""
-        values = validated({name: arguments[name] for name in self.updatable if name in arguments}, self.validators)
+        """The row with what is given; nulls are looked at first, then links, the version, and the row as it would be."""
+        values = {name: arguments[name] for name in self.updatable if name in arguments}
+        if any(values[name] is None for name in values if name in self.non_null):
+            raise ModelRejection("VALUE_INVALID")
+        if "attributes" in values:  # they are merged with what is stored
+            state.require(self.table, key)
+        values = validated(values, self.validators)
         for name, table in self.links.items():
             if values.get(name) is not None:
                 require_existing(state, table, values[name])
         row = state.require(self.table, key)
         if arguments.get("expectedVersion") is not None:
             state.require_version(row, values, arguments["expectedVersion"])
-        if any(values[name] is None for name in values if name in self.non_null):
-            raise ModelRejection("VALUE_INVALID")
+        if "attributes" in values:
+            values["attributes"] = merged_by_key(row["attributes"], values["attributes"])
+        self.check_row(state, {**row, **values})
         for name in self.unique_fields:
             if name in values:
                 self._check_unique(state, row, {**row, **values}, name)

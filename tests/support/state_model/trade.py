@@ -42,12 +42,12 @@ PRODUCTS = EntityModel(
 
 
 def product_create(state: ModelState, arguments: ModelRow) -> ModelPayload:
+    if arguments.get("discontinued", False) is None:
+        raise ModelRejection("VALUE_INVALID")
     values = kinds.validated(arguments, PRODUCTS.validators)
     if any(values.get(name) is None for name in ("sku", "name", "category", "unitPrice", "currency")):
         raise ModelRejection("ARGUMENT_MISSING")
     values = {"packaging": None, "discontinued": False, **values}
-    if values["discontinued"] is None:
-        raise ModelRejection("VALUE_INVALID")
     state.require_unique("products", sku=values["sku"])
     return {"product": RowRef("products", state.add("products", values)["id"])}
 
@@ -85,7 +85,17 @@ def _order_in_use(state: ModelState, row: ModelRow) -> None:
         raise ModelRejection("IN_USE")
 
 
-SHIPPING = ("requiredAt", "freight", "shipTo", "shipCity", "shipCountry", "staffId")
+def _require_refund_reason(state: ModelState, row: ModelRow) -> None:
+    if row.get("reason") is None and (row.get("freight") or ZERO) < 0:
+        raise ModelRejection("VALUE_INVALID")
+
+
+def _require_return_reason(state: ModelState, row: ModelRow) -> None:
+    if row.get("reason") is None and (row["quantity"] < 1 or row["unitPrice"] < 0):
+        raise ModelRejection("VALUE_INVALID")
+
+
+SHIPPING = ("requiredAt", "freight", "shipTo", "shipCity", "shipCountry", "reason", "staffId")
 ORDERS = EntityModel(
     "orders",
     "order",
@@ -94,8 +104,9 @@ ORDERS = EntityModel(
     {
         "number": kinds.single_line,
         "currency": kinds.currency,
-        "net": kinds.non_negative_amount,
-        "freight": kinds.non_negative_amount,
+        "net": kinds.amount,
+        "freight": kinds.amount,
+        "reason": kinds.single_line,
         "shipTo": kinds.single_line,
         "shipCity": kinds.single_line,
         "shipCountry": kinds.country,
@@ -104,11 +115,12 @@ ORDERS = EntityModel(
     unique_fields=("number",),
     after_write=_recompute_total,
     before_delete=_order_in_use,
+    check_row=_require_refund_reason,
 )
 
 
 def _quantity(value: int) -> int:
-    if not 0 < value <= 1_000_000:
+    if abs(value) > 1_000_000:
         raise ModelRejection("VALUE_INVALID")
     return value
 
@@ -122,18 +134,19 @@ def _discount(value: str) -> Decimal:
 ITEMS = EntityModel(
     "orderItems",
     "orderItem",
+    ("line", "productId", "quantity", "unitPrice", "discount", "reason"),
     ("line", "productId", "quantity", "unitPrice", "discount"),
-    ("line", "productId", "quantity", "unitPrice", "discount"),
-    {"quantity": _quantity, "unitPrice": kinds.non_negative_amount, "discount": _discount},
+    {"quantity": _quantity, "unitPrice": kinds.amount, "discount": _discount, "reason": kinds.single_line},
     links={"productId": "products"},
     unique_fields=("line",),
     after_write=_recompute_net,
+    check_row=_require_return_reason,
 )
 
 
 def _add_item(state: ModelState, order: ModelRow, arguments: ModelRow) -> ModelRow:
     """A new item; the order's net is left to the caller."""
-    values = {"discount": ZERO, **kinds.validated(arguments, ITEMS.validators)}
+    values = {"discount": ZERO, "reason": None, **kinds.validated(arguments, ITEMS.validators)}
     if values["discount"] is None:
         raise ModelRejection("VALUE_INVALID")
     state.require_unique("orderItems", line=values["line"], order={"id": order["id"]})
@@ -155,6 +168,12 @@ def _resolve_customer(state: ModelState, arguments: ModelRow) -> ModelRow:
     return {**arguments, "customerId": key}
 
 
+def _item_of_refund(item: ModelRow, reason: str | None) -> ModelRow:
+    """A nested item; one that comes back and has no reason takes the order's."""
+    comes_back = item["quantity"] < 1 or Decimal(item["unitPrice"]) < 0
+    return {**item, "reason": reason} if comes_back and item.get("reason") is None and reason is not None else item
+
+
 def order_create(state: ModelState, arguments: ModelRow) -> ModelPayload:
     kinds.check_ids(arguments, {"customerId": "customers"})
     kinds.reject_nul(arguments)
@@ -162,9 +181,12 @@ def order_create(state: ModelState, arguments: ModelRow) -> ModelPayload:
     for item in arguments.get("items") or ():
         check_id("products", item["productId"])
     values = kinds.validated(_resolve_customer(state, {"status": "PLACED", **arguments}), ORDERS.validators)
-    items = values.pop("items", None) or ()
+    items = [_item_of_refund(item, values.get("reason")) for item in values.pop("items", None) or ()]
     for item in items:
-        kinds.validated(item, ITEMS.validators)
+        _require_return_reason(state, kinds.validated(item, ITEMS.validators))
+    if (values.get("net") or ZERO) < 0 and values.get("reason") is None:
+        raise ModelRejection("VALUE_INVALID")
+    _require_refund_reason(state, values)
     if items and values.get("net") is not None:
         raise ModelRejection("VALUE_INVALID")
     if values["status"] is None or values.get("customerId") is None:
@@ -189,7 +211,7 @@ def item_create(state: ModelState, arguments: ModelRow) -> ModelPayload:
     key = check_id("orders", arguments["orderId"])
     check_id("products", arguments["productId"])
     values = {name: value for name, value in arguments.items() if name != "orderId"}
-    kinds.validated(values, ITEMS.validators)
+    _require_return_reason(state, kinds.validated(values, ITEMS.validators))
     if values.get("line") is None:
         raise ModelRejection("ARGUMENT_MISSING")
     order = state.require("orders", key)

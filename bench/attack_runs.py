@@ -1,0 +1,121 @@
+"""What one key can do to the others of a hub: `python -m bench attacks`. bench/attacks.py has what it sends.
+
+Another key asks for single customers, first alone and then beside each attack; the ratio of its latencies is what counts."""
+
+import asyncio
+import http.client
+import itertools
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import load
+from bench.attacks import SCANS, distinct_document, live_query, webhook
+from bench.children import GRAPHQL_PATH, HOST, child_process, free_port, http_request, wait_until_ready
+from bench.hub_source import WORKING_TREE
+from bench.streams import create_keys, customer_ids, resident_memory
+from bench.workloads import hub_customer_id
+from hub.domain.access import api_keys
+from hub.viewer import Role
+
+CONNECTIONS = (1, 6, 20)
+POINT_QUERY = "query ($id: ID!) { customer(id: $id) { id name stage } }"
+POINT_CONNECTIONS = 2  # of the other key
+WARM_UP = 1.0  # seconds of an attack before the other key is measured
+PLANNING = "distinct documents"
+DOCUMENTS = (20_000, 60_000)  # after which the memory is read
+FLOODS = {"live queries": live_query, "webhooks": webhook}
+
+
+@dataclass(frozen=True)
+class AttackResult:
+    """The other key's latencies in ms, alone and beside an attack."""
+
+    attack: str
+    connections: int
+    alone: tuple[float, float]
+    beside: tuple[float, float]
+
+    def __str__(self) -> str:
+        alone, beside = (f"p50 {p50:.1f} p95 {p95:.1f}" for p50, p95 in (self.alone, self.beside))
+        ratio = self.beside[1] / self.alone[1]
+        return f"{self.attack}, {self.connections} connections: alone {alone}, beside it {beside} ms; p95 × {ratio:.1f}"
+
+
+def run(dsn: str, folder: Path, seconds: float) -> Iterator[str]:
+    """The result of each attack, then the memory after many distinct documents."""
+    new_keys = [api_keys.NewKey(name, Role.READER) for name in ("other", "attacker")]
+    other, attacker = asyncio.run(create_keys(dsn, new_keys))
+    customers = asyncio.run(customer_ids(dsn, 500))
+    bodies = [json.dumps({"query": POINT_QUERY, "variables": {"id": hub_customer_id(key)}}) for key in customers]
+    requests = [http_request(GRAPHQL_PATH, body.encode(), other) for body in bodies]
+    port, log = free_port(), folder / "attacks-hub.log"
+    command = WORKING_TREE.command("serve", "--port", str(port))
+    with child_process(command, WORKING_TREE.environment(dsn), log, WORKING_TREE.root) as process:
+        wait_until_ready(process, (HOST, port), GRAPHQL_PATH, other, log)
+        _latencies(port, requests, seconds)
+        for attack, connections in itertools.product((*SCANS, PLANNING), CONNECTIONS):
+            alone = _latencies(port, requests, seconds)
+            with child_process(
+                _attack_command(port, attacker, attack, connections), WORKING_TREE.environment(dsn), log
+            ):
+                time.sleep(WARM_UP)
+                beside = _latencies(port, requests, seconds)
+            yield str(AttackResult(attack, connections, alone, beside))
+        sent = 0
+        for total in DOCUMENTS:
+            _send_documents(port, attacker, sent, total)
+            sent = total
+            yield f"{total:,} distinct documents: {resident_memory(process.pid):.0f} MiB"
+
+
+def _latencies(port: int, requests: list[bytes], seconds: float) -> tuple[float, float]:
+    """Median and 95th percentile of the other key's latencies, in ms."""
+    result = load.run((HOST, port), requests, seconds, POINT_CONNECTIONS)
+    return result.percentile(0.5), result.percentile(0.95)
+
+
+def _attack_command(port: int, key: str, attack: str, connections: int) -> list[str]:
+    return [sys.executable, "-m", "bench.attack_runs", str(port), key, attack, str(connections)]
+
+
+def _send_documents(port: int, key: str, first: int, last: int) -> None:
+    """Send distinct documents of moderate size, one after the other."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=60)
+    for number in range(first, last):
+        _post(connection, key, distinct_document(number, fields=40))
+    connection.close()
+
+
+def _post(connection: http.client.HTTPConnection, key: str, query: str) -> None:
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    try:
+        connection.request("POST", GRAPHQL_PATH, json.dumps({"query": query}), headers)
+        connection.getresponse().read()
+    except (OSError, http.client.HTTPException):
+        connection.close()
+
+
+def _attack(port: int, key: str, attack: str, connections: int) -> None:
+    """Keep connections busy until the process is stopped; what is refused is sent again."""
+    numbers = itertools.count(time.time_ns() % 10**9 * 1_000)
+
+    def keep_busy() -> None:
+        connection = http.client.HTTPConnection(HOST, port, timeout=60)
+        while True:
+            flood = FLOODS.get(attack, distinct_document)
+            _post(connection, key, SCANS[attack] if attack in SCANS else flood(next(numbers)))
+
+    threads = [threading.Thread(target=keep_busy, daemon=True) for _ in range(connections)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+if __name__ == "__main__":
+    _attack(int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]))

@@ -1,0 +1,69 @@
+"""Lanes of statements: quick statements run at once, slow and unproven ones of a flow run one at a time.
+
+How long a statement takes is learnt from its runs. Texts hold no values, so a text stands for all of its runs; but one flow may
+send values that are slow for it, so slow runs count for their flow only."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from time import monotonic
+
+from hub.db.fair_queue import Contention, FairQueue, Flow
+
+QUICK_SECONDS = 0.025  # faster statements need no lane
+LONG_SECONDS = 0.5  # slower statements need a lane even while a flow is alone
+SLOW_FLOW_SECONDS = 60.0  # for as long after a long statement, new statements of its flow count as slow
+DECAY = 0.8  # per quick run: one of them does not clear a slow statement
+MAX_KNOWN = 20_000  # entries of each table below
+
+
+class StatementLanes:
+    """The lanes of one pool of `size` connections.
+
+    The slow lane has a third of the connections, so that many flows with slow statements leave the others most of them."""
+
+    def __init__(self, size: int) -> None:
+        self._slow = FairQueue(max(1, size // 3), share=1)
+        self._unproven = FairQueue(max(1, size // 2), share=1)
+        self._contention = Contention()
+        self._quick: OrderedDict[int, float] = OrderedDict()  # texts that were quick at least once
+        self._seconds: OrderedDict[int, float] = OrderedDict()  # of slow texts, by flow and text
+        self._slow_until: OrderedDict[int, float] = OrderedDict()  # by flow
+
+    def lane(self, flow: Flow, text: str) -> FairQueue | None:
+        """The lane that a statement must pass, or None; call it before each run."""
+        now = monotonic()
+        contended = self._contention.note(flow, now)
+        seconds = self._seconds.get(hash((flow, text)))
+        if seconds is not None:
+            return self._slow if contended or seconds >= LONG_SECONDS else None
+        if hash(text) in self._quick:
+            return None
+        return self._slow if self._slow_until.get(hash(flow), 0.0) > now else self._unproven
+
+    def record(self, flow: Flow, text: str, seconds: float) -> None:
+        """Records how long a run took, also one that failed."""
+        own = hash((flow, text))
+        known = self._seconds.get(own)
+        if seconds >= QUICK_SECONDS:
+            _remember(self._seconds, own, max(seconds, (known or 0.0) * DECAY))
+            if seconds >= LONG_SECONDS:
+                _remember(self._slow_until, hash(flow), monotonic() + SLOW_FLOW_SECONDS)
+        elif known is None:
+            if hash(text) not in self._quick:
+                _remember(self._quick, hash(text), seconds)
+        elif known * DECAY >= QUICK_SECONDS:
+            self._seconds[own] = known * DECAY
+        else:
+            del self._seconds[own]
+
+    def reject_waiters(self, create_error: Callable[[], Exception]) -> None:
+        """Raises a new error in every waiter."""
+        self._slow.reject_waiters(create_error)
+        self._unproven.reject_waiters(create_error)
+
+
+def _remember(table: OrderedDict[int, float], key: int, value: float) -> None:
+    table[key] = value
+    table.move_to_end(key)
+    if len(table) > MAX_KNOWN:
+        table.popitem(last=False)
