@@ -162,7 +162,7 @@ def run_doctor(data: DataDirOption = None, json: JsonOption = False) -> None:
     checks = doctor.check_machine(configuration)
     try:
         with launch.running_database(configuration) as dsn:
-            checks += asyncio.run(doctor.check_database(dsn))
+            checks += asyncio.run(doctor.check_installation(dsn))
     except HubError as error:
         checks.append(Check("database", False, error.message))
     if json:

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Sequence
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import asyncpg
 from hub import keyfile, settings
 from hub.db import migrate
 from hub.db.pool import Connection
+from hub.domain.customers.twins import find_unnormalized
 from hub.errors import HubError, Misconfigured
 from hub.postgres.doctor import Check, run_checks
 from hub.settings import Settings
@@ -18,6 +20,7 @@ from hub.web.health import HEALTHY_BODY
 
 CONNECT_TIMEOUT = 5.0
 ENCODING_HINT = "in a password, write @ as %40, / as %2F, : as %3A and % as %25"
+MAX_LISTED = 20  # values in one line of the report
 
 
 async def connect(dsn: str) -> Connection:
@@ -58,6 +61,26 @@ async def check_database(dsn: str) -> list[Check]:
     if all(check.ok for check in checks):
         checks.append(_check_migrations(await migrate.current_revision(dsn), migrate.head_revision()))
     return checks
+
+
+async def check_installation(dsn: str) -> list[Check]:
+    """Checks the database, and its rows for values that no look-up finds."""
+    checks = await check_database(dsn)
+    if all(check.ok for check in checks):
+        connection = await connect(dsn)
+        try:
+            checks.append(_check_spellings(await find_unnormalized(connection)))
+        finally:
+            await connection.close()
+    return checks
+
+
+def _check_spellings(names: Sequence[str]) -> Check:
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    problem = f"look-ups do not find {', '.join(names[:MAX_LISTED])}{more}: another row has the normal form"
+    return _make_check(
+        "spellings", not names, problem, "correct them, or decide the identity reviews of their customers"
+    )
 
 
 async def check_server(dsn: str) -> list[Check]:

@@ -33,12 +33,14 @@ LANGUAGE_TAG = re.compile(
 MAX_TAG_LENGTH = 64
 
 
+@lru_cache(maxsize=1024)
 def country_code(text: str) -> str | None:
     """ISO 3166-1 alpha-2, in capitals; also XK."""
     code = text.upper()
     return code if code in USER_ASSIGNED_COUNTRIES or pycountry.countries.get(alpha_2=code) is not None else None
 
 
+@lru_cache(maxsize=1024)
 def currency_code(text: str) -> str | None:
     """ISO 4217, in capitals; also a currency that was withdrawn."""
     code = text.upper()

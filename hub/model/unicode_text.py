@@ -64,10 +64,13 @@ def _shapes(previous: str, character: str, following: str) -> bool:
 
 def single_line(value: str) -> str:
     """A text of one line, without what stands around it and what nobody sees; raises ValueError for an empty one."""
-    text = visible(value)
-    if NOT_IN_A_LINE.search(text):
-        raise ValueError("the text has control characters or line separators; remove them")
-    text = BLANKS.sub(" ", text).strip(OUTER_BLANKS)
+    if value.isascii() and value.isprintable():  # most texts
+        text = value.strip(" ")
+    else:
+        text = visible(value)
+        if NOT_IN_A_LINE.search(text):
+            raise ValueError("the text has control characters or line separators; remove them")
+        text = BLANKS.sub(" ", text).strip(OUTER_BLANKS)
     if not text:
         raise ValueError("the text is empty; give at least one character")
     if len(text) > MAX_LINE_LENGTH or "\n" in text or "\r" in text:

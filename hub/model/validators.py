@@ -31,6 +31,8 @@ __all__ = ["multi_line", "single_line"]  # types of text
 
 def _code(value: str) -> str:
     """A text that may be a code, or nothing: letters beyond ASCII may have ASCII capitals, or stand for ASCII letters in NFC."""
+    if value.isascii():
+        return value.strip(OUTER_BLANKS)
     text = visible(value).strip(OUTER_BLANKS)
     return text if text.isascii() and unicodedata.is_normalized("NFC", value) else ""
 

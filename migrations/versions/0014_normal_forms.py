@@ -72,7 +72,7 @@ IDENTIFIERS = """
 select i.id, i.customer_id, i.kind, i.value, i.normalized, i.source, c.country
 from identifiers as i join customers as c on c.id = i.customer_id
 where i.id > :last and (
-    concat(i.value, i.normalized, i.source) ~ '[^ -~]' or ' ' in (left(i.source, 1), right(i.source, 1))
+    concat(i.value, i.normalized, i.source) ~ '[^ -~]' or i.source <> btrim(i.source) or i.value <> btrim(i.value)
     or i.normalized <> case i.kind
         when 'TAX_ID' then upper(regexp_replace(i.normalized, '[^0-9A-Za-z]', '', 'g'))
         when 'LOYALTY_ID' then regexp_replace(i.normalized, '[^0-9A-Za-z]', '', 'g')
@@ -89,9 +89,9 @@ join identifiers as i on i.kind = n.kind and i.normalized = n.normalized
 """
 REVIEW = """
 insert into identity_reviews (customer_id, other_id, reason, status)
-select :customer, :other, :reason, 'OPEN' where :customer <> :other and not exists (
-    select from identity_reviews
-    where (customer_id, other_id) in ((:customer, :other), (:other, :customer))
+select p.customer, p.other, :reason, 'OPEN' from (select cast(:customer as uuid), cast(:other as uuid)) as p (customer, other)
+where p.customer <> p.other and not exists (
+    select from identity_reviews where (customer_id, other_id) in ((p.customer, p.other), (p.other, p.customer))
 )
 """
 SOURCE_SCOPED = ("EXTERNAL_ID", "DEVICE_ID", "ANONYMOUS_ID")

@@ -328,7 +328,7 @@ async def test_a_group_holds_filtered_lists(northwind_dsn: str, monkeypatch: pyt
         await hub_client.query(create, {"rows": rows})
         (first,) = (await hub_client.query(stock_query))["shelves"]["nodes"]
         after = first["stock"]["page"]["pageInfo"].pop("endCursor")
-        past = 'query { node(id: "%s", asOf: "2026-01-01T00:00:00Z") { ... on Shelf { stock { __typename } } } }'
+        past = 'query { nodeAsOf(id: "%s", at: "2026-01-01T00:00:00Z") { ... on Shelf { stock { __typename } } } }'
         past_error = await hub_client.error(past % rows[0]["shelfId"])
         (second,) = (await hub_client.query(stock_query, {"after": after}))["shelves"]["nodes"]
     assert first["stock"] == {

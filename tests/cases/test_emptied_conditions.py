@@ -53,6 +53,13 @@ async def test_d1_an_operator_object_without_its_variable_is_refused(expect_erro
         ("$v: StringFilter", '{or: [{country: {eq: "DE"}}, {name: $v}]}', "filter.or[1]"),
         ("$v: StringFilter", '{and: [{name: $v}, {country: {eq: "DE"}}]}', "filter.and[0]"),
         ("$v: ID", "{not: {id: {eq: $v}}}", "filter.not.id"),
+        ("$v: String", "{identifiers: {some: {value: {eq: $v}}}}", "filter.identifiers.some.value"),
+        ("$v: ID", "{unit: {under: $v}}", "filter.unit"),
+        (
+            "$v: OrderDateTimeField",
+            "{orders: {some: {compare: {requiredAt: {lt: $v}}}}}",
+            "filter.orders.some.compare.requiredAt",
+        ),
         ("$v: StringFilter, $w: IDFilter", "{name: $v, id: $w}", "filter"),
     ],
 )
@@ -90,6 +97,7 @@ async def test_d1_every_argument_that_selects_rows_is_checked(
         ({"orders": {"count": {}}}, "filter.orders.count"),
         ({"orders": {"some": {"status": {}}}}, "filter.orders.some.status"),
         ({"attributes": {"path": ["tier"]}}, "filter.attributes"),
+        ({"attributes": []}, "filter.attributes"),
         ({"or": [{"id": {}}]}, "filter.or[0].id"),
     ],
 )

@@ -90,13 +90,13 @@ async def test_s8_saved_operations_leave_the_editors_their_width(
 ) -> None:
     async with open_browser(tmp_path) as page:
         await keyed_hub.open(page, width)
-        labels = await page.wait_for(
+        marks = await page.wait_for(
             "[...document.querySelectorAll('.saved-operations button')].map(b => [b.innerText, b.dataset.mark ?? ''])"
         )
         shown: dict[str, Any] = await page.wait_for(RECTANGLES)
-    assert [title for title, label in labels if label == "writes"] == operation_titles("mutation")
-    assert [title for title, label in labels if label == "live"] == operation_titles("subscription")
-    assert [title for title, label in labels if label == ""] == operation_titles("query")
+    assert [title for title, effect in marks if effect == "writes"] == operation_titles("mutation")
+    assert [title for title, effect in marks if effect == "live"] == operation_titles("subscription")
+    assert [title for title, effect in marks if effect == ""] == operation_titles("query")
     assert shown["plugin"]["right"] - shown["plugin"]["left"] <= 264
     assert shown["plugin"]["right"] <= shown["editors"]["left"] < shown["editors"]["right"] <= shown["response"]["left"]
     assert shown["response"]["right"] <= width

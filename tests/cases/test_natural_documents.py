@@ -1,6 +1,8 @@
 """Natural documents are within the limits; what is beyond them is refused with its place and a remedy."""
 
 import json
+import re
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -70,6 +72,14 @@ async def test_d3_every_refusal_of_a_document_has_a_location(http_client: httpx2
         response = await http_client.post("/graphql", content=body, headers=headers)
         without += [call for error in response.json()["errors"] if not error.get("locations")]
     assert without == []
+
+
+async def test_d3_the_queries_of_the_readme_are_answered(run_query: RunQuery) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    queries = [block for block in re.findall(r"```graphql\n(.*?)```", readme, re.DOTALL) if block.startswith("{")]
+    assert queries
+    for query in queries:
+        assert all((await run_query(query)).values())
 
 
 # -- limits of documents ------------------------------------------------------------------------------------------------

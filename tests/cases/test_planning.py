@@ -86,7 +86,7 @@ async def test_x10_documents_of_one_key_leave_others_the_event_loop(
         gate.set()
 
 
-async def test_x10_flows_take_turns_and_each_document_is_planned_once() -> None:
+async def test_x10_flows_take_turns_and_every_document_is_planned_once() -> None:
     turns, gate, order = PlanningTurns(), threading.Event(), list[str]()
     stored: dict[str, str] = {}
 

@@ -1,16 +1,13 @@
 """Migrations that rename tables and columns keep the rows, forwards and backwards."""
 
 import hashlib
-from collections.abc import Callable
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import asyncpg
-import sqlalchemy as sa
 from alembic import command
-from alembic.config import Config
 from conftest import CreateDatabase
-from sqlalchemy.ext.asyncio import create_async_engine
+from old_database import run_alembic
 
 from hub.db import migrate
 from hub.domain.webhooks import queue
@@ -33,21 +30,9 @@ select kept_at, told, lane from kept_answers, webhook_progress as p join webhook
 """
 
 
-async def _run_alembic(dsn: str, run: Callable[[Config, str], None], revision: str) -> None:
-    def run_on(connection: sa.Connection) -> None:
-        config = migrate.config()
-        config.attributes["connection"] = connection
-        run(config, revision)
-
-    engine = create_async_engine(migrate.alchemy_url(dsn))
-    async with engine.begin() as connection:
-        await connection.run_sync(run_on)
-    await engine.dispose()
-
-
 async def test_renamed_tables_keep_their_rows(create_database: CreateDatabase) -> None:
     dsn = await create_database("template0")
-    await _run_alembic(dsn, command.upgrade, "0011")
+    await run_alembic(dsn, command.upgrade, "0011")
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(OLD_ROWS)
@@ -69,7 +54,7 @@ async def test_renamed_tables_keep_their_rows(create_database: CreateDatabase) -
 
 async def test_a_rename_is_undone_by_its_downgrade(create_database: CreateDatabase) -> None:
     dsn = await create_database("template0")
-    await _run_alembic(dsn, command.upgrade, "0011")
+    await run_alembic(dsn, command.upgrade, "0011")
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(OLD_ROWS)
@@ -79,7 +64,7 @@ async def test_a_rename_is_undone_by_its_downgrade(create_database: CreateDataba
         )
         before = await connection.fetch(names)
         await migrate.upgrade(dsn)
-        await _run_alembic(dsn, command.downgrade, "0011")
+        await run_alembic(dsn, command.downgrade, "0011")
         assert await connection.fetch(names) == before
         assert [tuple(row) for row in await connection.fetch(OLD_COLUMNS)] == [(NOW, 5, CUSTOMER)]
     finally:

@@ -19,7 +19,7 @@ def test_every_setting_says_what_it_is_for() -> None:
 
 def test_every_limit_of_a_document_has_a_code_of_its_name() -> None:
     limits = {name.upper() for name in Settings.model_fields if name.endswith("_limit")}
-    assert limits - set(CODES) == {"BODY_LIMIT", "HEADER_LIMIT", "ERROR_LIMIT", "FRAME_LIMIT"}
+    assert limits - set(CODES) == {"BODY_LIMIT", "HEADER_LIMIT", "ERROR_LIMIT", "FRAME_LIMIT", "KEY_LIVE_LIMIT"}
 
 
 def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ MANY_RESOLVED = " ".join(f"a{n}: international" for n in range(98))
 @pytest.mark.parametrize(
     ("query", "variables", "code"),
     [
-        ("query($f: CustomerFilter) { customers(filter: $f) { totalCount } }", {"f": MANY_CONDITIONS}, "FILTER_LIMIT"),
+        ("query($f: CustomerFilter) { customers(filter: $f) { totalCount } }", {"f": MANY_CONDITIONS}, "COST_LIMIT"),
         (
             f"query($f: OrderFilter) {{ customers(first: 1) {{ nodes {{ {SIXTY_LISTS} }} }} }}",
             {"f": HEAVY},
@@ -59,15 +59,16 @@ async def test_a_list_of_plan_relevant_values_shares_one_plan(run_query: RunQuer
 
 
 @pytest.mark.parametrize("first", [{}, {"isNull": False}])
-async def test_a_variable_that_is_left_out_is_not_one_that_says_no(run_query: RunQuery, first: dict[str, Any]) -> None:
+async def test_a_variable_that_is_left_out_is_not_one_that_says_no(
+    run_query: RunQuery, expect_error: RunQuery, first: dict[str, Any]
+) -> None:
     name = f"Filtered{len(first)}"  # a document of its own, which nobody has planned
     query = f"query {name}($isNull: Boolean) {{ orders(filter: {{shippedAt: {{isNull: $isNull}}}}) {{ totalCount }} }}"
-    await run_query(query, first)
-    counts = [
-        (await run_query(query, variables))["orders"]["totalCount"]
-        for variables in ({}, {"isNull": False}, {"isNull": True})
-    ]
-    assert counts == [830, 809, 21]
+    await (run_query if first else expect_error)(query, first)
+    counts = [(await run_query(query, {"isNull": value}))["orders"]["totalCount"] for value in (False, True)]
+    assert counts == [809, 21]
+    emptied = (await expect_error(query, {}))["extensions"]
+    assert (emptied["code"], emptied["argument"]) == ("FILTER_INVALID", "filter.shippedAt")
 
 
 async def test_a_search_that_is_left_out_is_not_one_for_nothing(run_query: RunQuery, expect_error: RunQuery) -> None:

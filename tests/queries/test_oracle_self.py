@@ -243,8 +243,9 @@ async def test_the_walk_over_the_schema_asks_for_every_field_of_every_type(every
         if type_.name not in MESSAGE_TYPES and "Revision" not in type_.name
     }
     fields = {(type_.name, name) for type_ in object_types for name in type_.fields}
-    # What is told of changes is asked for elsewhere: by test_changes_query.py and test_history_visibility.py.
-    assert fields - collector.requested == {("Query", "changes"), *((name, HISTORY) for name in entities)}
+    # Changes and the past are asked for elsewhere: by test_changes_query.py and test_history_visibility.py.
+    past = {("Query", "changes"), ("Query", "nodeAsOf"), *((name, HISTORY) for name in entities)}
+    assert fields - collector.requested == past
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,12 @@ def normalize_identifier(identifier_kind: IdentifierKind, value: str, country: s
     """The form in which an identifier is compared; raises BadInput for a value that cannot be of its kind.
 
     A telephone number without its country's prefix is read in `country`."""
-    region = validators.check_values({"country": country}, {"country": validators.country})["country"]
+    if country is not None:
+        country = validators.check_values({"country": country}, {"country": validators.country})["country"]
     try:
+        value = validators.single_line(value)
         if identifier_kind in PHONE_IDENTIFIER_KINDS:
-            return validators.phone_identifier(value, region)
+            return validators.phone_identifier(value, country)
         return str(NORMAL_FORMS.get(identifier_kind, validators.single_line)(value))
     except ValueError as fault:
         raise BadInput(f"value: {fault}.", argument="value") from None

@@ -138,5 +138,4 @@ def _normalize_arguments(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
 
     An EXTERNAL_ID, DEVICE_ID or ANONYMOUS_ID that several systems use for different customers needs its `source`."""
     normalized = normalize_identifier(IdentifierKind[arguments["kind"]], arguments["value"], arguments.get("country"))
-    source = {"source": arguments.get("source")}
-    return {**arguments, "value": normalized, **validators.check_values(source, {"source": validators.single_line})}
+    return {**validators.check_values(arguments, {"source": validators.single_line}), "value": normalized}

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from hub.domain.customers.customers import canonical_identifier
 from hub.errors import BadInput
+from hub.model import validators
 from hub.model.rows import prefix_error
 from hub.model.writer import writer_of
 from hub.schema.customers.customers import Customer, CustomerKind, IdentifierKind
@@ -35,7 +36,7 @@ class Traits(NamedTuple):
         None
     )
     country: Annotated[str | None, "ISO 3166-1 alpha-2 code."] = None
-    language: Annotated[str | None, "ISO 639 code."] = None
+    language: Annotated[str | None, "BCP 47 tag: `de`, `zh-Hant`."] = None
     currency: Annotated[str | None, "ISO 4217 code."] = None
     attributes: Annotated[dict[str, Any] | None, "Free attributes as a JSON object; null leaves a key out."] = None
 
@@ -88,7 +89,7 @@ def valid_identifiers(
         previous = valid.get((observed.kind, normalized))
         verified = observed.verified or (previous is not None and previous.verified)
         valid[observed.kind, normalized] = NormalizedIdentifier(
-            observed.kind, observed.value.strip(), normalized, verified
+            observed.kind, validators.single_line(observed.value), normalized, verified
         )
     if not valid:
         raise errors[0]

@@ -183,6 +183,7 @@ def _row_comparisons(
 ) -> Predicate:
     """Conditions on a text whose form depends on its row. What the filter says of the row beside it decides the form."""
     assert isinstance(tree, dict)
+    require_condition(bool(tree), argument)
     known: dict[str, ArgumentSource] = {}
     for name in normal_form.inputs:
         sibling = siblings.get(camel_case(name))
@@ -209,12 +210,15 @@ def _field_comparisons(tree: ArgumentTree, entity: CatalogEntity, argument: str)
         for operator, part in (operators or {}).items():
             other = required_value(part, f"{argument}.{name}.{operator}", "FILTER_INVALID").plan_value
             parts.append(FieldComparison(entity.filterable[name], operator, fields[str(other)]))
+        require_condition(operators is None or bool(operators), f"{argument}.{name}")
+    require_condition(bool(parts), argument)
     return And(tuple(parts))
 
 
 def _json_conditions(planning: PlanningContext, tree: ArgumentTree, column: ColumnField, argument: str) -> Predicate:
     """Conditions on several paths; an error names the index of one among several."""
     conditions = object_items(tree)
+    require_condition(bool(conditions), argument)
     if len(conditions) == 1:
         return _json_comparisons(planning, conditions[0], column, argument)
     indexed = enumerate(conditions)

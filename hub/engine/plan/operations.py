@@ -4,6 +4,7 @@ This module plans the roots and the plan as a whole; selections.py plans the sel
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, cast
 from uuid import UUID
 
@@ -91,6 +92,9 @@ class LookupCodec(Codec):
 
     def encode(self, value: Mapping[str, Any], context: ExecutionContext) -> Any:
         """The normalised value; raises BadInput for values that the lookup refuses."""
+        own = value[self.name]
+        if isinstance(own, Enum):  # which has one spelling
+            return own.value
         arguments = {name: storable_text(enum_value(part), f"{self.argument}.{name}") for name, part in value.items()}
         try:
             return enum_value(self.lookup.normalize(arguments)[self.name])

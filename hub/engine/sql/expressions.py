@@ -85,12 +85,15 @@ def lightweight_table(table: sa.Table) -> sa.TableClause:
 
 @dataclass(slots=True)
 class SelectSource:
-    """The rows that a select reads: a table's alias, the joins that aggregates need, and whether these are grouped."""
+    """The rows that a select reads: a table's alias, the joins that it needs, and whether those of aggregates are grouped.
+
+    `matches` are the keys that match a search, with the ranks of their codes."""
 
     aliases: AliasGenerator
     row: sa.FromClause
     grouped: bool
     joins: list[tuple[sa.FromClause, Condition]] = field(default_factory=list)
+    matches: sa.FromClause | None = None
 
     def tables(self) -> sa.FromClause:
         """The FROM clause."""
@@ -98,13 +101,6 @@ class SelectSource:
         for joined_table, on_condition in self.joins:
             tables = tables.outerjoin(joined_table, on_condition)
         return tables
-
-    def computed(self, value: Value) -> Value:
-        """The value as a column of the source, so that Postgres computes it once for a row however often it is named."""
-        select = sa.select(value.label("v$")).correlate(self.row)
-        computed = select.lateral(self.aliases.next())
-        self.joins.append((computed, sa.true()))
-        return computed.c["v$"]
 
     def own(self) -> list[sa.FromClause]:
         """The tables of this select, not those of a select around it."""

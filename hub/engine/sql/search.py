@@ -1,9 +1,10 @@
 """Compiles searches: which rows match, and their rank.
 
 A word matches a row's own text, if that contains it or has a word of similar spelling, or a code of a row that identifies
-it. Rows are found by sets of keys, one for each word, so that every index is used whatever else the list asks for."""
+it. With codes, the keys of the rows that match are read from all the indexes first, and then joined."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,84 +15,105 @@ from hub.engine.sql.conditions import visibility
 from hub.engine.sql.expressions import AliasGenerator, Condition, SelectSource, Value, fold, param, pattern, sql_literal
 from hub.model.columns import code_text
 
-Keys = sa.Select[tuple[object]] | sa.CompoundSelect[tuple[object]]
-
 # From this similarity of whole words a search accepts another spelling. A word of four letters may have another last one;
-# two common first letters are not enough.
+# two common first letters are not enough. Set on every connection.
 SIMILARITY_THRESHOLD = 0.4
 SPACE = sql_literal("' '")
 ZERO = sql_literal("0")
+# Ranks of matching rows, 0 for the best.
+WHOLE = sql_literal("0")  # a column or a code is the searched text
+BEGINS = sql_literal("1")  # a column begins with it
+WORD_BEGINS = sql_literal("2")  # a word does
+CONTAINED = sql_literal("3")  # it is contained, also in a code
+EVERY_WORD = sql_literal("4")  # every word is contained
+SIMILAR = sql_literal("5")  # some word has a similar spelling only
 
 
 def search_condition(search: SearchTerms, entity: CatalogEntity, source: SelectSource) -> Condition:
-    """Whether a row matches every word, or one of its codes the whole text."""
+    """Whether a row matches every word, or one of its codes the whole text; may add a join to the source."""
     if not search.sources:
         return sa.and_(*(_matches(source.row, word) for word in search.words))
-
-    def keys(word: Parameter) -> list[Keys]:
-        row = source.aliases.for_table(entity.table)
-        own = sa.select(row.c.id).select_from(row).where(_matches(row, word)).correlate(None)
-        return [own, *_code_owners(search, source.aliases, _contains_code(word))]
-
-    first, *others = search.words
-    if not others:
-        return source.row.c.id.in_(sa.union_all(*keys(first)))
-    by_word = sa.intersect(*(sa.union_all(*keys(word)) for word in search.words))
-    return source.row.c.id.in_(
-        sa.union_all(*_code_owners(search, source.aliases, _contains_code(search.text)), by_word)
-    )
+    aliases = source.aliases
+    ranked = _code_owners(search, aliases, search.text, _code_rank(search.text))
+    if len(search.words) == 1:
+        row = aliases.for_table(entity.table)
+        own = sa.select(row.c.id.label("id"), SIMILAR.label("rank")).select_from(row)
+        ranked.append(own.where(_matches(row, search.words[0])).correlate(None))
+    else:
+        ranked.append(_word_matches(search, entity, aliases))
+    keys = sa.union_all(*ranked).subquery(aliases.next())
+    best = sa.select(keys.c.id, sa.func.min(keys.c.rank).label("rank")).group_by(keys.c.id)
+    source.matches = best.correlate(None).subquery(aliases.next())
+    source.joins.append((source.matches, source.matches.c.id == source.row.c.id))
+    return source.matches.c.id.is_not(None)
 
 
 def _matches(row: sa.FromClause, word: Parameter) -> Condition:
     """Whether the row's own text contains a word, or has one of similar spelling."""
     # `%>>` and not its commutator `<<%`: the index supports this form, so Postgres does not recheck every row.
     similar = row.c.search_text.op("%>>", is_comparison=True)(sa.func.hub_spelling(param(word)))
-    return sa.or_(row.c.search_text.like(pattern(param(word))), similar)
+    return sa.or_(_contains(row, word), similar)
 
 
-def _contains_code(text: Parameter) -> Value:
-    return sa.func.hub_code_pattern(param(text))
+def _contains(row: sa.FromClause, word: Parameter) -> Condition:
+    return row.c.search_text.like(pattern(param(word)))
 
 
-def _whole_code(text: Parameter) -> Value:
+def _word_matches(search: SearchTerms, entity: CatalogEntity, aliases: AliasGenerator) -> sa.Select[Any]:
+    """The keys of rows that match every word, each with its rank."""
+    selects: list[sa.Select[Any]] = []
+    for index, word in enumerate(search.words):
+        row, number = aliases.for_table(entity.table), sql_literal(str(index)).label("word")
+        own = sa.select(row.c.id.label("id"), number, _contains(row, word).label("contained")).select_from(row)
+        selects.append(own.where(_matches(row, word)).correlate(None))
+        selects += _code_owners(search, aliases, word, number, sa.true().label("contained"))
+    matches = sa.union_all(*selects).subquery(aliases.next())
+    contained = sa.func.bool_or(matches.c.contained).label("contained")
+    words = sa.select(matches.c.id, matches.c.word, contained).group_by(matches.c.id, matches.c.word)
+    by_word = words.correlate(None).subquery(aliases.next())
+    rank = sa.case((sa.func.bool_and(by_word.c.contained), EVERY_WORD), else_=SIMILAR).label("rank")
+    select = sa.select(by_word.c.id, rank).group_by(by_word.c.id)
+    return select.having(sa.func.count() == sql_literal(str(len(search.words)))).correlate(None)
+
+
+def _code_rank(text: Parameter) -> Value:
+    """The rank of a code, named `code`, that contains the text."""
     code = sa.func.nullif(sa.func.hub_code(param(text)), sql_literal("'  '"))  # punctuation alone is no code
-    return sql_literal("'%'").concat(code).concat(sql_literal("'%'"))
+    whole = sql_literal("'%'").concat(code).concat(sql_literal("'%'"))
+    return sa.case((sa.column("code", sa.Text).like(whole), WHOLE), else_=CONTAINED).label("rank")
 
 
-def _code_owners(search: SearchTerms, aliases: AliasGenerator, code_pattern: Value) -> list[Keys]:
-    """By each source, the keys of the rows that have a visible code like the pattern."""
-    selects: list[Keys] = []
+def _code_owners(
+    search: SearchTerms, aliases: AliasGenerator, word: Parameter, *columns: Value
+) -> list[sa.Select[Any]]:
+    """By each source, the keys of the rows that have a visible code with the word in it, and further columns."""
+    selects: list[sa.Select[Any]] = []
     for code_source in search.sources:
         row = aliases.for_table(code_source.join.entity.table)
-        matches = code_text(row, code_source.columns).like(code_pattern)
-        select = sa.select(row.c[code_source.join.their_column]).select_from(row)
-        selects.append(select.where(matches, *visibility(aliases, code_source.join, row)).correlate(None))
+        code = code_text(row, code_source.columns)
+        matches = code.like(sa.func.hub_code_pattern(param(word)))
+        key = row.c[code_source.join.their_column].label("id")
+        inner = sa.select(key, code.label("code")).select_from(row)
+        inner = inner.where(matches, *visibility(aliases, code_source.join, row)).correlate(None)
+        owners = inner.subquery(aliases.next())
+        selects.append(sa.select(owners.c.id, *columns).select_from(owners).correlate(None))
     return selects
 
 
-def _has_code(search: SearchTerms, source: SelectSource, code_pattern: Value) -> list[Condition]:
-    owners = _code_owners(search, source.aliases, code_pattern)
-    return [source.row.c.id.in_(sa.union_all(*owners))] if owners else []
-
-
 def search_rank(search: SearchTerms, source: SelectSource) -> sa.ColumnElement[int]:
-    """The rank of a matching row, 0 for the best.
-
-    0: a column or a code is the searched text. 1: a column begins with it. 2: a word does. 3: it is contained, also in a code.
-    4: every word is contained. 5: some word is only similar."""
+    """The rank of a matching row: that of its own text or of its codes, whichever is better."""
     text, searched = source.row.c.search_text, fold(param(search.text))
-    ranks: Sequence[Sequence[Condition]] = (
-        [
-            _holds(_between_columns(text), _between_columns(searched)),
-            *_has_code(search, source, _whole_code(search.text)),
-        ],
-        [_holds(SPACE.concat(text), SPACE.concat(sa.func.rtrim(searched)))],
-        [_holds(text, sa.func.rtrim(searched))],
-        [_holds(text, sa.func.btrim(searched)), *_has_code(search, source, _contains_code(search.text))],
-        [sa.and_(*(_contains(search, source, word) for word in search.words))] if len(search.words) > 1 else [],
+    tests: Sequence[tuple[Condition, Value]] = (
+        (_holds(_between_columns(text), _between_columns(searched)), WHOLE),
+        (_holds(SPACE.concat(text), SPACE.concat(sa.func.rtrim(searched))), BEGINS),
+        (_holds(text, sa.func.rtrim(searched)), WORD_BEGINS),
+        (_holds(text, sa.func.btrim(searched)), CONTAINED),
     )
-    cases = [(sa.or_(*conditions), sql_literal(str(rank))) for rank, conditions in enumerate(ranks) if conditions]
-    return sa.case(*cases, else_=sql_literal("5"))
+    if source.matches is not None:
+        return sa.func.least(source.matches.c.rank, sa.case(*tests, else_=SIMILAR))
+    if len(search.words) > 1:
+        tests = (*tests, (sa.and_(*(_contains(source.row, word) for word in search.words)), EVERY_WORD))
+    return sa.case(*tests, else_=SIMILAR)
 
 
 def _between_columns(text: Value) -> Value:
@@ -101,11 +123,6 @@ def _between_columns(text: Value) -> Value:
 
 def _holds(text: Value, part: Value) -> Condition:
     return sa.func.strpos(text, part) > ZERO
-
-
-def _contains(search: SearchTerms, source: SelectSource, word: Parameter) -> Condition:
-    own = source.row.c.search_text.like(pattern(param(word)))
-    return sa.or_(own, *_has_code(search, source, _contains_code(word)))
 
 
 def similarity(search: SearchTerms, row: sa.FromClause) -> sa.ColumnElement[float]:

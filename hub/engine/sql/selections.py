@@ -165,9 +165,8 @@ class SelectionCompiler:
                 return SortExpression(source.row.c.id, term.direction, sa.Uuid())
         assert connection.search is not None
         if term.key == "rank":
-            rank = source.computed(search_rank(connection.search, source))
-            return SortExpression(rank, term.direction, sa.Integer())
-        return SortExpression(source.computed(similarity(connection.search, source.row)), term.direction, sa.REAL())
+            return SortExpression(search_rank(connection.search, source), term.direction, sa.Integer())
+        return SortExpression(similarity(connection.search, source.row), term.direction, sa.REAL())
 
     def _rows_outside(self, connection: ConnectionPlan, outer: sa.FromClause | None) -> dict[str, Value]:
         """Whether there are rows outside the cursors that bound the page."""

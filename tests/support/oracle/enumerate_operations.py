@@ -237,7 +237,8 @@ class _OperationEnumerator:
 
     def _groups(self, entity: CatalogEntity) -> Iterator[str]:
         for index, column in enumerate(groupable(entity)):
-            selection = f"key {{ {column.name} }} {'stats { count }' if index else self._stats(entity)}"
+            key = column.name if index else f"id {column.name}"
+            selection = f"key {{ {key} }} {'stats { count }' if index else self._stats(entity)}"
             bucket = ", bucket: MONTH" if column.scalar.is_time else ""
             by = f"by: [{{field: {column.column.name.upper()}{bucket}}}]"
             yield f"{entity.declaration.plural}Grouped({by}, first: 15) {{ totalCount nodes {{ {selection} }} }}"
@@ -281,7 +282,7 @@ class _OperationEnumerator:
             ", orderBy: {by: COUNT, direction: DESC}",
             f", orderBy: {{key: {parts[-1]}, direction: DESC}}",
         ):
-            shown = "totalCount nodes { stats { count } } pageInfo { endCursor hasNextPage hasPreviousPage }"
+            shown = "totalCount edges { cursor node { stats { count } } } pageInfo { endCursor hasNextPage hasPreviousPage }"
             query = f"query($after: Cursor) {{ {root}(by: [{', '.join(parts)}], first: 7, after: $after{order}) {{ {shown} }} }}"
             steps = [Step(query, {})]
             steps += [
