@@ -27,7 +27,7 @@ $(DEV_READY): $(READY) requirements-dev.lock
 	@touch $(DEV_READY)
 
 demo: $(READY) ## Start the hub with the sample data; PORT= and DATA= are optional
-	$(BIN)/hub demo --port $(PORT) --data $(DATA)
+	HUB_WEBHOOK_ALLOW="$${HUB_WEBHOOK_ALLOW-127.0.0.1}" $(BIN)/hub demo --port $(PORT) --data $(DATA)
 
 test: $(DEV_READY) ## Run all tests, file by file in JOBS= processes, each with its own Postgres
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder

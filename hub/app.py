@@ -38,6 +38,7 @@ from hub.web.context import GatewayContext, GraphQLExecutor
 from hub.web.metrics import Metrics
 from hub.webhooks import worker as webhooks
 from hub.webhooks.documents import DryRuns, WebhookDocuments
+from hub.webhooks.egress import EgressPolicy
 from hub.webhooks.expander import UtcClock, utc_now
 
 _version = sa.table("alembic_version", sa.column("version_num"))
@@ -111,6 +112,7 @@ async def build_graphql_engine(
         return {
             "encryptor": encryptor,
             "subscriptions": dry_runs,
+            "url_policy": EgressPolicy(settings.webhook_allow),
             "webhook_limit": settings.webhook_limit,
             "backdating": timedelta(hours=settings.customer_backdating),
         }

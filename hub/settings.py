@@ -150,7 +150,7 @@ class Settings(BaseSettings):
     webhook_allow: Annotated[tuple[AllowedTarget, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
         (),
         description="Private hosts and networks that webhooks may reach, also without TLS, separated by commas: "
-        "`10.1.0.0/16,receiver.internal`.",
+        "`10.1.0.0/16,receiver.internal`; the same on all nodes.",
     )
     webhook_limit: int = Field(50, ge=1, description="Webhooks of one API key.")
     webhook_retention: int = Field(

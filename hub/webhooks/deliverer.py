@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 from hub.db.pool import Connection, Pool
 from hub.domain.access.secrets import Encryptor
-from hub.domain.webhooks import queue
+from hub.domain.webhooks import blocking, queue
 from hub.domain.webhooks.queue import AttemptResult, Capacity, StoredResult
 from hub.engine.catalog.scalars import encode_id
 from hub.errors import HubError
@@ -28,6 +28,7 @@ from hub.webhooks.http_client import HttpClient, HttpResponse
 
 MAX_IN_FLIGHT = 256  # concurrent requests of one process
 POLL = 0.2  # seconds between polls for due deliveries; deliveries that this process queues wake the loop at once
+RECHECK_BLOCKED = 30.0  # seconds between checks whether forbidden addresses are permitted now
 RESULT_BATCH_WINDOW = 0.004  # seconds that results wait for others, to be stored in one transaction
 SHUTDOWN_TIMEOUT = 5.0  # seconds that requests in flight have to end when the process stops
 DELIVERY_ID_PREFIX = "dlv"
@@ -71,14 +72,16 @@ class Deliverer:
     async def running(self) -> AsyncIterator["Deliverer"]:
         """Delivers while the body runs, then waits for the requests in flight."""
         send_task, write_task = asyncio.create_task(self._send_loop()), asyncio.create_task(self._write_loop())
+        recheck_task = asyncio.create_task(self._recheck_loop())
         try:
             yield self
         finally:
+            recheck_task.cancel()
             self._stopping = True  # not cancelled at once: the database may have granted a lease that would stay unused
             self._wakeup.set()
             await asyncio.wait((send_task,), timeout=SHUTDOWN_TIMEOUT)
             send_task.cancel()
-            await asyncio.gather(send_task, return_exceptions=True)
+            await asyncio.gather(send_task, recheck_task, return_exceptions=True)
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=SHUTDOWN_TIMEOUT)
             for task in self._tasks:
@@ -105,6 +108,25 @@ class Deliverer:
                     async with asyncio.timeout(POLL):
                         await self._wakeup.wait()
             self._wakeup.clear()
+
+    async def _recheck_loop(self) -> None:
+        """Retries deliveries of blocked webhooks once the settings or the host's address permit them."""
+        while True:
+            try:
+                await self._retry_permitted()
+            except Exception as error:
+                if not isinstance(error, HubError):
+                    emit(InternalFailure("", "rechecking blocked webhooks", error))
+            await asyncio.sleep(RECHECK_BLOCKED)
+
+    async def _retry_permitted(self) -> None:
+        async with self._pool.connection() as connection:
+            blocked = await blocking.blocked_webhooks(connection, self._clock())
+        for webhook, url in blocked.items():
+            if await self._http_client.is_permitted(url):
+                async with self._pool.connection() as connection:
+                    await blocking.retry_now(connection, webhook, self._clock())
+                self.wake()
 
     async def _lease_due(self) -> int:
         """Leases due deliveries up to the capacity and starts sending them; returns their number."""

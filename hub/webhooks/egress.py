@@ -49,6 +49,7 @@ NON_PUBLIC_IPV6_NETWORKS = tuple(
         "3fff::/20",
     )
 )
+LOOKUP_TIMEOUT = 3.0  # seconds for a look-up while a command waits
 RESOLVER_THREADS = 64  # slow look-ups that may run before others wait
 MIN_PORT = 1_024  # below it, only 443 is allowed
 
@@ -108,6 +109,7 @@ class EgressPolicy:
     """The permitted destinations. `allowed` adds networks and host names, which need neither public addresses nor TLS."""
 
     def __init__(self, allowed: Sequence[str] = (), resolve: ResolveHost | None = None) -> None:
+        self.allowed = allowed
         self._resolve = resolve or HostResolver()
         self._networks: list[IpNetwork] = []
         self._hosts: set[str] = set()
@@ -133,6 +135,19 @@ class EgressPolicy:
         if port != 443 and port < MIN_PORT:
             raise EgressDenied(f"port {port} is not allowed; use 443, or {MIN_PORT} and above.")
         return EgressTarget(host, port, secure, tuple(str(address) for address in addresses))
+
+    async def refusal(self, url: str) -> str | None:
+        """Returns why the policy forbids a URL now; None if it permits it. A host that the settings name may be down."""
+        if (urlsplit(url).hostname or "").rstrip(".") in self._hosts:
+            return None
+        try:
+            async with asyncio.timeout(LOOKUP_TIMEOUT):
+                await self.target(url)
+        except EgressDenied as error:
+            return str(error)
+        except TimeoutError:
+            return "its host cannot be looked up now; try again, or check the host's DNS records."
+        return None
 
     async def _addresses(self, host: str, port: int) -> list[IpAddress]:
         try:

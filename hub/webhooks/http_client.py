@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import httptools
 
+from hub.domain.webhooks.blocking import BLOCKED_PREFIX
 from hub.webhooks.egress import EgressDenied, EgressPolicy, EgressTarget
 
 CONNECT_TIMEOUT, TOTAL_TIMEOUT = 3.0, 15.0  # seconds
@@ -145,6 +146,10 @@ class HttpClient:
         self._context = context or ssl.create_default_context()
         self._idle_connections: defaultdict[tuple[object, ...], list[HttpConnection]] = defaultdict(list)
 
+    async def is_permitted(self, url: str) -> bool:
+        """Whether the egress policy permits a URL now."""
+        return await self._egress.refusal(url) is None
+
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> HttpResponse:
         """Makes one attempt. A failure of the receiver or the network is returned, never raised."""
         started_at = monotonic()
@@ -164,7 +169,9 @@ class HttpClient:
                     await connection.send(request)
         except TimeoutError:
             return self._failure(connection, started_at, f"there was no response within {TOTAL_TIMEOUT:.0f} s")
-        except (EgressDenied, ConnectionBroken) as error:
+        except EgressDenied as error:
+            return self._failure(connection, started_at, f"{BLOCKED_PREFIX}{error}")
+        except ConnectionBroken as error:
             return self._failure(connection, started_at, str(error))
         finally:
             if connection is not None and connection.used and connection.open:

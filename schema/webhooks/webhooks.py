@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from hub.model import Column, DescribedEnum, Entity, Json, field, index, key_owned, to_one
+from hub.model import Column, DescribedEnum, Entity, Json, field, index, key_owned, resolver, to_one
 from hub.schema.customers.customers import Customer
 
 
@@ -73,6 +73,21 @@ class WebhookDelivery(
     next_attempt_at: Column[datetime | None] = field("Time of the next attempt; empty when there is none.")
     delivered_at: Column[datetime | None] = field("Time when the receiver accepted it.")
     reason: Column[str | None] = field("Why the last attempt failed.")
+
+    @resolver(status, next_attempt_at, reason)
+    def waits_for(self, status: str, next_attempt_at: datetime | None, reason: str | None, now: datetime) -> str | None:
+        """What it waits for now; empty once it is finished."""
+        if status not in (DeliveryStatus.PENDING, DeliveryStatus.RETRYING):
+            return None
+        if next_attempt_at is None or next_attempt_at <= now:
+            return (
+                "Its turn: earlier deliveries of the same customer are delivered or dead first, "
+                "its webhook must be active, and its receiver must have capacity."
+            )
+        moment = next_attempt_at.isoformat()
+        if status == DeliveryStatus.PENDING:
+            return f"The end of its webhook's window at {moment}: until then a later change of the row replaces it."
+        return f"The next attempt at {moment}. The last one failed: {reason}"
 
 
 class WebhookAttempt(

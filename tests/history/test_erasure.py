@@ -24,7 +24,7 @@ ERASE = "mutation ($id: ID!) { customerErase(input: {id: $id}) { entries } }"
 @pytest.fixture
 async def reader(northwind_dsn: str) -> AsyncIterator[ChangeReader]:
     connection = await asyncpg.connect(northwind_dsn)
-    async with open_hub_client(northwind_dsn) as hub_client:
+    async with open_hub_client(northwind_dsn, Settings(webhook_allow=("receiver.invalid",))) as hub_client:
         yield ChangeReader(hub_client, connection)
     await connection.close()
 

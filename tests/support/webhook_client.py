@@ -38,7 +38,7 @@ CREATE_WEBHOOK = """mutation ($url: String!, $query: String!, $variables: JSON, 
 }"""
 INSERT_UNIT = "insert into org_units (code, name, kind, path) values ('all', 'All', 'GROUP', 'all')"
 ALLOW_LOCALHOST = Settings(webhook_allow=("127.0.0.1",))
-WEBHOOKS_OFF = Settings(webhooks=False)
+WEBHOOKS_OFF = Settings(webhooks=False, webhook_allow=("127.0.0.1",))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Commands of webhooks: create, update, pause, resume, rotate the secret, rewind, resend a delivery, dry run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -94,8 +94,28 @@ class SubscriptionTools(Protocol):
         """The messages that it would have sent since then."""
 
 
+class UrlPolicy(Protocol):
+    """The addresses that webhooks may reach; EgressPolicy in hub/webhooks/egress.py implements it."""
+
+    allowed: Sequence[str]
+
+    async def refusal(self, url: str) -> str | None:
+        """Why deliveries to the URL would be refused now; None if they would be sent."""
+
+
+async def require_allowed_url(viewer: Viewer, url: str, policy: UrlPolicy) -> None:
+    """Raises BadInput for a URL that deliveries would not reach now. Each delivery checks it again."""
+    refusal = await policy.refusal(url)
+    if refusal is None:
+        return
+    # Only keys that see everything learn the hosts that the operator allows.
+    if viewer.binding == "unrestricted":
+        refusal += f" It allows {', '.join(policy.allowed) or 'nothing'} now."
+    raise BadInput(f"url: {refusal}", code="WEBHOOK_INVALID", argument="url")
+
+
 def webhook_url(url: str) -> str:
-    """The URL in canonical form; raises ValueError. Its address is checked at each delivery, not here."""
+    """The URL in canonical form; raises ValueError. `require_allowed_url` checks its address."""
     try:
         parts = urlsplit(url.strip())
         port = parts.port
@@ -154,6 +174,7 @@ async def create(
     now: datetime,
     subscriptions: Injected[SubscriptionTools],
     encryptor: Injected[Encryptor],
+    url_policy: Injected[UrlPolicy],
     webhook_limit: Injected[int],
 ) -> WebhookCreatePayload:
     """Creates a subscription with a URL: its messages are posted there, signed, with the permissions of the calling key."""
@@ -169,6 +190,7 @@ async def create(
     row = checked | {"query": query, "variables": variables or {}, "operation_name": operation_name, "owner": owner}
     row["status"] = WebhookStatus.ACTIVE
     position = await subscriptions.webhook_position(after or start_cursor)
+    await require_allowed_url(viewer, checked["url"], url_policy)
     key = await rows.insert_row(tx, viewer, Webhook, row, now)
     await tx.execute(_INSERT_PROGRESS, key, position)
     return WebhookCreatePayload(key, await signing_secrets.create_secret(tx, encryptor, key))
@@ -196,6 +218,7 @@ async def update(
     coalesce_seconds: Annotated[int | None, "Seconds for which a customer's changes wait: 0 to 3600."] = None,
     now: datetime,
     subscriptions: Injected[SubscriptionTools],
+    url_policy: Injected[UrlPolicy],
 ) -> WebhookPayload:
     """Changes a webhook; absent fields stay. Queued deliveries are sent unchanged, to the new URL."""
     Webhook.require(viewer, "update")
@@ -210,6 +233,8 @@ async def update(
     if query is not None:
         await subscriptions.check(query, variables, operation_name, viewer)
         checked |= {"query": query, "variables": variables or {}, "operation_name": operation_name}
+    if url is not None:
+        await require_allowed_url(viewer, checked["url"], url_policy)
     await rows.update_row(tx, viewer, Webhook, id, checked, now)
     return WebhookPayload(id)
 
