@@ -106,6 +106,10 @@ def phone(value: str, region: str | None = None) -> str:
         raise ValueError(f"{value[:40]!r} is no telephone number; give it with its country, like +49 30 123456")
     if number.extension:
         raise ValueError(f"{value[:40]!r} has an extension, which is not kept; give a number that reaches without one")
+    return _e164(number)
+
+
+def _e164(number: phonenumbers.PhoneNumber) -> str:
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
@@ -121,10 +125,12 @@ def _dialable(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
     """The number, if it may reach somebody from anywhere: those dialled within a town alone, and zeros, do not."""
     try:
         number = phonenumbers.parse(text, region)
+        # Of several prefixes for long distance in a row, each reading drops one: nobody dials such a number.
+        reads_as_itself = _e164(phonenumbers.parse(_e164(number), None)) == _e164(number)
     except phonenumbers.NumberParseException:
         return None
     is_possible = phonenumbers.is_possible_number_with_reason(number) == phonenumbers.ValidationResult.IS_POSSIBLE
-    return number if is_possible and number.national_number != 0 else None
+    return number if is_possible and reads_as_itself and number.national_number != 0 else None
 
 
 def _ascii_digits(text: str) -> str:

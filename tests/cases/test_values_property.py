@@ -55,6 +55,7 @@ def test_v5_a_normal_form_is_its_own_normal_form(name: str) -> None:
     @given(TEXTS)
     @example("\u212a\ufe0f")
     @example("+1 1 202 555 0143")
+    @example("+49 0 0001234")
     def holds(text: str) -> None:
         try:
             normalized = normalize(text)
