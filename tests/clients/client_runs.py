@@ -128,7 +128,7 @@ async def run(command: Sequence[str], variables: Mapping[str, str], folder: Path
             process.kill()
             await process.wait()
     if process.returncode:
-        raise CommandFailed(f"{' '.join(command)}\n{output.decode()}")
+        raise CommandFailed(f"{' '.join(command)} ended with {process.returncode}\n{output.decode()}")
     return output.decode()
 
 
