@@ -201,6 +201,10 @@ def test_nothing_is_left_for_later() -> None:
     assert_none(_lines(words, lambda path: path.suffix in (".py", ".md", ".ts", ".tsx", ".js", ".mjs")))
 
 
+def test_no_merge_is_left_half_done() -> None:
+    assert_none(_lines(re.compile("^(<" + "{7}|>" + "{7}) "), lambda path: True))
+
+
 def test_the_engine_names_no_entity() -> None:
     rows = graph.declarations()
     names = {

@@ -50,8 +50,8 @@ class FilterGenerator:
             ["column"] * 7
             + ["json"] * 14 * self._holds_json(entity)
             + ["id", "compare"]
-            + ["under"] * 2 * (entity.declaration.tree is not None)
-            + (["link"] * 6 if links and depth < 2 else [])
+            + ["under"] * 18 * (entity.declaration.tree is not None)
+            + (["link"] * 8 if links and depth < 2 else [])
         )
         part_kinds += ["both"] * (2 if depth < 2 else 0)
         match self.draw.pick(part_kinds):
@@ -245,7 +245,7 @@ class FilterGenerator:
     ) -> FilterValue:
         numbers = [candidate for candidate in columns if candidate.scalar.is_number]
         function = self.draw.pick(
-            ("sum", "sum", "avg", "avg", "avg", "min", "max", "max") if numbers else ("min", "max")
+            ("sum", "sum", "sum", "avg", "avg", "avg", "min", "min", "max") if numbers else ("min", "max")
         )
         column = self.draw.pick(numbers if function in ("sum", "avg") else columns)
         self.draw.record_features(f"filter: {function}", *(["filter: money"] if column.scalar.is_money else []))

@@ -90,7 +90,7 @@ class ListArgumentGenerator:
 
     def query(self, entity: CatalogEntity, witness: DataRecord | None) -> str:
         """Words out of the witness's text, as they stand there or misspelt."""
-        if witness and self.draw.chance(0.3) and (known_by := self._code(entity, witness)):
+        if witness and self.draw.chance(0.85) and (known_by := self._code(entity, witness)):
             return known_by
         words = str(witness["search_text"] if witness else "a").split()
         if not words:

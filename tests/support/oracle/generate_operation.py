@@ -146,7 +146,10 @@ class _RootFieldGenerator:
         has_resolver_arguments = any(type_.fields[name].args for name in entity.resolvers)
         # The more types there are, the rarer is what one alone has.
         rare = len(self.draw.catalog.entities) // 8
-        return 2 + rare * (has_json + has_resolver_arguments) + bool(entity.declaration.search) + 3 * has_numbers
+        is_known_by_codes = bool(self.draw.catalog.identifying(entity))
+        has_tree = entity.declaration.tree is not None
+        has_rare = has_json + has_resolver_arguments + is_known_by_codes + 2 * has_tree
+        return 2 + rare * has_rare + bool(entity.declaration.search) + 4 * has_numbers
 
     def _has_lookup_rows(self, root: RootField) -> bool:
         lookup = root.lookup
