@@ -44,7 +44,7 @@ from hub.engine.sql.expressions import (
 from hub.engine.sql.merged_lists import Totals
 from hub.engine.sql.search import search_condition
 
-# What a null key sorts as, after the groups that have a value.
+# The sort key of a group whose key is null; such groups come last.
 NULLS_SORT_AS = {
     sa.Integer: "0",
     sa.Boolean: "false",
