@@ -1,4 +1,4 @@
-"""What one key can do to the others of a hub: `python -m bench attacks`. bench/attacks.py has what it sends.
+"""Measures how much one key can slow down the others: `python -m bench attacks`. bench/attacks.py has its requests.
 
 Another key asks for single customers, first alone and then beside each attack; the ratio of its latencies is what counts."""
 

@@ -56,9 +56,8 @@ class FieldWords(TypedDict, total=False):
     """The words of a field beside its description and its default."""
 
     server_default: Any  # the column's DEFAULT in the database, where it is not `default`
-    check: Callable[
-        [Any], Any
-    ]  # returns a value's normal form, for writes and filters; raises ValueError with the remedy
+    # Returns a value's normal form, for writes and filters; raises ValueError with the remedy.
+    check: Callable[[Any], Any]
     unique: UniqueRange  # the rows among which a value is unique
     upsert_key: bool  # whether it finds the row of an upsert; a unique field does, unless this says False
     sortable: bool  # whether lists may be sorted by it, which takes an index on (column, id)

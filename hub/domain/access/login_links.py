@@ -60,7 +60,9 @@ class PageSession(NamedTuple):
 
 
 async def create(tx: Connection, viewer: Viewer, stored_key: StoredKey, now: datetime) -> str:
-    """Creates a link to sessions with the rights of a key; returns its token, which is stored nowhere."""
+    """Creates a link to a session with the rights of a key; returns its token, which is stored nowhere.
+
+    Raises BadInput for a key that is not valid any more, or is a session itself."""
     viewer.require("keys:admin")
     if stored_key.state(now) != "living" or stored_key.is_session:
         message = (

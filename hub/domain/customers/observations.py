@@ -1,4 +1,4 @@
-"""What a system reports of a customer: identifiers and traits. Each part is checked by itself, so that the good ones count."""
+"""The identifiers and traits that a system reports of a customer. One that is invalid does not invalidate the others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
