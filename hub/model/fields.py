@@ -150,7 +150,7 @@ def generated(description: str, expression: str, *, sortable: bool = False) -> A
 
 
 def normal_form(description: str, *, source: str, by: str) -> Any:
-    """Declares the comparable form of the column `source`, which depends on `by`; a rule of the domain makes it."""
+    """Declares the normal form of the column `source`, which depends on `by`; a rule of the domain makes it."""
     return Column(FieldOptions(description=description, normal_form_of=(by, source)))
 
 
