@@ -186,7 +186,7 @@ def link(
     port: PortOption = None,
     data: DataDirOption = None,
 ) -> None:
-    """Print a new link that opens GraphiQL and /live with a session of its own: once, within 15 minutes."""
+    """Print a new login link, which opens GraphiQL and /live with a session of its own: once, within 15 minutes."""
     configuration = settings_module.load(host=host, port=port, data_dir=data)
     public_id = key or api_keys.extract_public_id(keyfile.read(configuration.data_dir) or "") or ""
 

@@ -38,7 +38,7 @@ async def ensure(pool: Pool, data_dir: Path, now: datetime) -> tuple[str, bool]:
 
 
 async def create_login_link(pool: Pool, key: str, now: datetime) -> str | None:
-    """Creates a one-time link with the rights of a key; returns its token, or None for a key that was revoked."""
+    """Creates a login link with the rights of a key; returns its token, or None for a key that was revoked."""
     async with pool.transaction() as tx:
         try:
             return await login_links.create(tx, ADMIN, str(api_keys.extract_public_id(key)), now)

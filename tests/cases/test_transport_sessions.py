@@ -1,4 +1,4 @@
-"""The one-time link that opens the pages, and its session: nobody else gets a key, and what is used up opens nothing."""
+"""Login links and the sessions that they start: nobody else gets a key, and a link that was used opens nothing."""
 
 import asyncio
 import signal

@@ -49,7 +49,7 @@ class RestartableHub:
         self.process = await start_hub(self.dsn, self.port, "up", "--data", str(self.folder))
 
     async def login_url(self) -> str:
-        """A new one-time link to /live."""
+        """A new login link to /live."""
         connection = await asyncpg.connect(self.dsn)
         token = await login_links.create(connection, ADMIN, (self.folder / "key").read_text()[4:20], datetime.now(UTC))
         await connection.close()

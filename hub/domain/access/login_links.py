@@ -1,4 +1,4 @@
-"""One-time links that open the pages, and the sessions that they start: short-lived keys with the rights of another key.
+"""Login links, which open the pages once, and the sessions that they start: short-lived keys with another key's rights.
 
 A link's token stands behind `#` in its URL, so that no request line, log or referrer contains it."""
 
