@@ -1,4 +1,4 @@
-"""What one key can do to the others of a hub: `python -m bench attacks`. bench/attacks.py has what it sends.
+"""Measures how much one key can slow down the others: `python -m bench attacks`.
 
 Another key asks for single customers, first alone and then beside each attack; the ratio of its latencies is what counts."""
 
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import load
-from bench.attacks import SCANS, distinct_document, live_query, webhook
 from bench.children import GRAPHQL_PATH, HOST, child_process, free_port, http_request, wait_until_ready
 from bench.hub_source import WORKING_TREE
 from bench.streams import create_keys, customer_ids, resident_memory
@@ -28,7 +27,17 @@ POINT_CONNECTIONS = 2  # of the other key
 WARM_UP = 1.0  # seconds of an attack before the other key is measured
 PLANNING = "distinct documents"
 DOCUMENTS = (20_000, 60_000)  # after which the memory is read
-FLOODS = {"live queries": live_query, "webhooks": webhook}
+# Statements that read much of the database. Some are refused (COST_LIMIT); the others must leave other keys their pace.
+SCANS = {
+    "chain of every and none": "{customers(filter:{orders:{every:{items:{every:{product:{items:{none:{order:{customer:"
+    '{orders:{none:{freight:{gt:"999"}}}}}}}}}}}}},first:5){totalCount}}',
+    "every of every": '{customers(filter:{orders:{every:{items:{every:{net:{gt:"1"}}}}}},first:5){totalCount}}',
+    "contains on large texts": '{interactions(filter:{body:{contains:"qzx"}},first:5){totalCount}}',
+    "search for two letters": '{customers(search:"an",first:5){totalCount nodes{name}}}',
+    "order by an aggregate": "{customers(orderBy:{interactions:{by:COUNT},direction:DESC},first:5){nodes{name}}}",
+    "groups of everything": "{interactionsGrouped(by:{field:KIND},first:100){nodes{count}}}",
+    "changes without a match": '{changes(filter:{types:[PRODUCT],product:{name:{eq:"none"}}},first:100){__typename}}',
+}
 
 
 @dataclass(frozen=True)
@@ -87,8 +96,22 @@ def _send_documents(port: int, key: str, first: int, last: int) -> None:
     """Send distinct documents of moderate size, one after the other."""
     connection = http.client.HTTPConnection(HOST, port, timeout=60)
     for number in range(first, last):
-        _post(connection, key, distinct_document(number, fields=40))
+        _post(connection, key, _distinct_document(number, fields=40))
     connection.close()
+
+
+def _distinct_document(number: int, fields: int = 450) -> str:
+    """A document near the limits, different for each number, that the hub has to check and to plan."""
+    lists = "customers(first: 1) {{ nodes {{ {} }} }}"
+    columns = ("id", "name", "stage", "kind", "status", "tier", "country", "createdAt", "updatedAt", "version")
+    per_list = len(columns) + 2
+    return (
+        f"query Q{number} {{"
+        + " ".join(
+            f"l{n}_{number}: {lists.format(' '.join(columns))}" for n in range(min(18, max(1, fields // per_list)))
+        )
+        + "}"
+    )
 
 
 def _post(connection: http.client.HTTPConnection, key: str, query: str) -> None:
@@ -107,8 +130,7 @@ def _attack(port: int, key: str, attack: str, connections: int) -> None:
     def keep_busy() -> None:
         connection = http.client.HTTPConnection(HOST, port, timeout=60)
         while True:
-            flood = FLOODS.get(attack, distinct_document)
-            _post(connection, key, SCANS[attack] if attack in SCANS else flood(next(numbers)))
+            _post(connection, key, SCANS[attack] if attack in SCANS else _distinct_document(next(numbers)))
 
     threads = [threading.Thread(target=keep_busy, daemon=True) for _ in range(connections)]
     for thread in threads:

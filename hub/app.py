@@ -47,7 +47,7 @@ REVISION_SQL = to_sql(sa.select(_version.c.version_num))
 CHANGEFEED_CONNECTIONS = 2  # connections that follow the change feed for streams
 
 
-class LinkedSessions:
+class DatabaseSessionStore:
     """Sessions of the pages in the database."""
 
     def __init__(self, pool: Pool) -> None:
@@ -168,7 +168,7 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
                         streams,
                         probe_database=_database_probe(pool, disk_space),
                         metrics=metrics,
-                        sessions=LinkedSessions(auth_pool),
+                        sessions=DatabaseSessionStore(auth_pool),
                     )
         finally:
             for remove_handler in remove_handlers:

@@ -29,7 +29,7 @@ from hub.db.pool import Pool
 from hub.demo.load import load
 from hub.domain.access import api_keys, login_links
 from hub.domain.webhooks import signing_secrets
-from hub.errors import BadInput, HubError, NotFound
+from hub.errors import BadInput, HubError
 from hub.observability import StartupStep, emit
 from hub.postgres.binaries import find_programs
 from hub.postgres.doctor import Check
@@ -186,19 +186,13 @@ def link(
     port: PortOption = None,
     data: DataDirOption = None,
 ) -> None:
-    """Print a new link that opens GraphiQL and /live with a session of its own: once, within 15 minutes."""
+    """Print a new login link, which opens GraphiQL and /live with a session of its own: once, within 15 minutes."""
     configuration = settings_module.load(host=host, port=port, data_dir=data)
-    public_id = key or api_keys.extract_public_id(keyfile.read(configuration.data_dir) or "")
+    public_id = key or api_keys.extract_public_id(keyfile.read(configuration.data_dir) or "") or ""
 
     async def issue(pool: Pool) -> str:
         async with pool.transaction() as tx:
-            stored_key = await api_keys.find_key(tx, public_id) if public_id else None
-            if stored_key is None:
-                message = (
-                    "--key: there is no such key; choose one of `hub key list`, or create one with `hub key create`."
-                )
-                raise NotFound(message, argument="key")
-            return await login_links.create(tx, ADMIN, stored_key, datetime.now(UTC))
+            return await login_links.create(tx, ADMIN, public_id, datetime.now(UTC))
 
     token = _in_database(data, issue)
     print(f"{server.configured_url(configuration)}{login_links.PATH}{token}")

@@ -11,7 +11,7 @@ import asyncpg
 from hub import keyfile, settings
 from hub.db import migrate
 from hub.db.pool import Connection
-from hub.domain.customers.twins import find_unnormalized
+from hub.domain.customers.unnormalized import find_unnormalized
 from hub.errors import HubError, Misconfigured
 from hub.postgres.doctor import Check, run_checks
 from hub.settings import Settings

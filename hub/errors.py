@@ -85,7 +85,7 @@ CODES: dict[str, str] = {
     "KEY_REVOKED": "The API key was revoked.",
     "KEY_EXPIRED": "The API key has expired.",
     "KEY_INVALID": "An API key with these properties cannot be created.",
-    "LINK_INVALID": "The one-time link was used already, has expired, or belongs to another hub.",
+    "LINK_INVALID": "The login link was used already, has expired, or belongs to another hub.",
     "FORBIDDEN": "The API key does not have this permission.",
     "NOT_FOUND": "It does not exist, or this API key may not see it.",
     # HTTP

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hub.db.pool import Pool
 from hub.domain.access import api_keys, login_links
-from hub.errors import Misconfigured
+from hub.errors import BadInput, Misconfigured, NotFound
 from hub.viewer import ADMIN, Role
 
 FILE_NAME = "key"
@@ -38,12 +38,12 @@ async def ensure(pool: Pool, data_dir: Path, now: datetime) -> tuple[str, bool]:
 
 
 async def create_login_link(pool: Pool, key: str, now: datetime) -> str | None:
-    """Creates a one-time link with the rights of a key; returns its token, or None for a key that was revoked."""
+    """Creates a login link with the rights of a key; returns its token, or None for a key that was revoked."""
     async with pool.transaction() as tx:
-        stored_key = await api_keys.find_key(tx, str(api_keys.extract_public_id(key)))
-        if stored_key is None or stored_key.state(now) != "living":
+        try:
+            return await login_links.create(tx, ADMIN, str(api_keys.extract_public_id(key)), now)
+        except (BadInput, NotFound):
             return None
-        return await login_links.create(tx, ADMIN, stored_key, now)
 
 
 def _write(data_dir: Path, key: str) -> None:

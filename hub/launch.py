@@ -18,7 +18,7 @@ from hub.db import migrate
 from hub.db.pool import Pool
 from hub.domain.access import login_links
 from hub.errors import HubError
-from hub.observability import Log, PostgresNotice, PostgresReady, SettingIgnored, StartupStep, emit
+from hub.observability import Log, PostgresNotice, PostgresReady, SettingsWarning, StartupStep, emit
 from hub.settings import Settings
 from hub.web import server
 from hub.web.workers import Workers
@@ -34,7 +34,7 @@ def logging_events(settings: Settings, warnings: Sequence[str] = ()) -> Iterator
     log.capture_stdlib_logging()
     remove_handler = observability.add_handler(log)
     for text in warnings:
-        emit(SettingIgnored(text))
+        emit(SettingsWarning(text))
     try:
         yield
     finally:

@@ -62,7 +62,7 @@ class PostgresNotice(NamedTuple):
     text: str
 
 
-class SettingIgnored(NamedTuple):
+class SettingsWarning(NamedTuple):
     """A setting is most likely not as the operator intends, such as a misspelt variable."""
 
     text: str
@@ -152,7 +152,7 @@ Event = (
     | DiskFull
     | PostgresReady
     | PostgresNotice
-    | SettingIgnored
+    | SettingsWarning
     | StartupStep
     | HubReady
     | HubStopping
@@ -274,7 +274,7 @@ _EVENT_NAMES: dict[type[Event], str] = {
     HubStopping: "stopping",
     PostgresReady: "postgres_ready",
     PostgresNotice: "postgres",
-    SettingIgnored: "setting_ignored",
+    SettingsWarning: "settings_warning",
     StartupStep: "startup",
     LeadershipAcquired: "leadership_acquired",
     LeadershipLost: "leadership_lost",

@@ -79,8 +79,8 @@ class Settings(BaseSettings):
         6,
         ge=1,
         le=500,
-        description="Database connections per process for requests; one key has at most one less, and a third for slow "
-        "statements of all keys. Streams, API keys and the sequencing of changes have connections of their own. "
+        description="Database connections per process for requests. One key uses at most all but one, and the slow statements of "
+        "all keys a third. Streams, API keys and the sequencing of changes have connections of their own. "
         "Best in total: twice the database's cores plus two.",
     )
     stream_pool_size: int = Field(
@@ -102,7 +102,7 @@ class Settings(BaseSettings):
         ge=1,
         le=100_000,
         description="Different live queries and unselective streams of one API key (the keys of one customer together), "
-        "as part of `HUB_LIVE_LIMIT`.",
+        "per process; they count towards `HUB_LIVE_LIMIT`.",
     )
     operation_limit: int = Field(
         200,
@@ -133,11 +133,9 @@ class Settings(BaseSettings):
     change_retention: int = Field(
         7, ge=1, le=3650, description="Days for which changes can be read; older ones are dropped day by day."
     )
-
     email_test_domains: bool = Field(
         False, description="Accept e-mail addresses in `.test` domains, which nobody owns; for staging."
     )
-
     customer_backdating: int = Field(
         24,
         ge=0,
@@ -152,7 +150,7 @@ class Settings(BaseSettings):
         description="Private hosts and networks that webhooks may reach, also without TLS, separated by commas: "
         "`10.1.0.0/16,receiver.internal`; the same on all nodes.",
     )
-    webhook_limit: int = Field(50, ge=1, description="Webhooks of one API key.")
+    webhook_limit: int = Field(50, ge=1, description="Maximum of webhooks of one API key.")
     webhook_retention: int = Field(
         14, ge=1, le=3650, description="Days for which finished deliveries and their attempts are stored."
     )

@@ -24,6 +24,9 @@ MAX_STATEMENT_CHARACTERS = 2_000_000  # total length of their texts; the server 
 CONNECT_SECONDS = 5.0
 # Seconds after the server's own statement timeout. A server that has not reported the timeout by then is stalled or unreachable.
 TIMEOUT_MARGIN = 0.5
+# From this similarity of whole words a search accepts another spelling. A word of four letters may have another last one;
+# two common first letters are not enough.
+SIMILARITY_THRESHOLD = 0.4
 AMBIGUOUS_LOOKUP = "21000"  # a subquery has two rows: only that of a lookup without its scope may have
 UNAVAILABLE_MESSAGE = "The hub cannot reach its database now; try again."
 PLAN_MODE_SQL = {True: "set plan_cache_mode = force_custom_plan", False: "reset plan_cache_mode"}
@@ -45,7 +48,7 @@ def _session_settings(settings: Settings) -> dict[str, str]:
         "lock_timeout": str(round(settings.lock_timeout * 1000)),
         "idle_in_transaction_session_timeout": "5000",
         "client_connection_check_interval": "1000",
-        "pg_trgm.strict_word_similarity_threshold": "0.4",
+        "pg_trgm.strict_word_similarity_threshold": str(SIMILARITY_THRESHOLD),
         "jit": "off",
         "random_page_cost": "1.1",
     }

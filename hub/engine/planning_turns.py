@@ -51,9 +51,9 @@ class PlanningTurns:
     async def create(
         self, flow: Flow, find: Callable[[], T | None], create: Callable[[], T], store: Callable[[T], None]
     ) -> T:
-        """What `find` returns when it is the flow's turn; else what `create` returns in the thread, after `store`.
+        """Returns the result of `find` when it is the flow's turn; if that is None, runs `create` in the thread and `store`.
 
-        Raises what they raise. If the caller is cancelled, `create` is finished and stored nevertheless."""
+        Raises their errors. If the caller is cancelled, the result is created and stored nevertheless."""
         async with self._flow_queue.turn(flow):
             existing = find()
             if existing is not None:

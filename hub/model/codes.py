@@ -1,4 +1,4 @@
-"""Codes of countries, currencies and languages in canonical form: ISO 3166-1, ISO 4217, BCP 47.
+"""Codes of countries, currencies and languages in normal form: ISO 3166-1, ISO 4217, BCP 47.
 
 pycountry brings the lists of current codes; those that it leaves out stand here. Each function returns None for no code."""
 

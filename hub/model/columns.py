@@ -151,7 +151,7 @@ def code_index(table: sa.Table, columns: Sequence[str]) -> sa.Index:
 
 
 def sort_expression(column: sa.ColumnElement[Any], null_as: str | None) -> sa.ColumnElement[Any]:
-    """What lists are sorted by: the column, or what stands for its null; the same in the index and in a query."""
+    """The sort key of a column: the column, or the value that stands for its null. Indexes and queries share it."""
     if null_as is None:
         return column
     cast = {sa.DateTime: "::timestamptz", sa.Date: "::date"}.get(type(column.type), "")

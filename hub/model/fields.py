@@ -56,9 +56,8 @@ class FieldWords(TypedDict, total=False):
     """The words of a field beside its description and its default."""
 
     server_default: Any  # the column's DEFAULT in the database, where it is not `default`
-    check: Callable[
-        [Any], Any
-    ]  # returns a value's normal form, for writes and filters; raises ValueError with the remedy
+    # Returns a value's normal form, for writes and filters; raises ValueError with the remedy.
+    check: Callable[[Any], Any]
     unique: UniqueRange  # the rows among which a value is unique
     upsert_key: bool  # whether it finds the row of an upsert; a unique field does, unless this says False
     sortable: bool  # whether lists may be sorted by it, which takes an index on (column, id)
@@ -151,7 +150,7 @@ def generated(description: str, expression: str, *, sortable: bool = False) -> A
 
 
 def normal_form(description: str, *, source: str, by: str) -> Any:
-    """Declares the comparable form of the column `source`, which depends on `by`; a rule of the domain makes it."""
+    """Declares the normal form of the column `source`, which depends on `by`; a rule of the domain makes it."""
     return Column(FieldOptions(description=description, normal_form_of=(by, source)))
 
 

@@ -23,7 +23,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One row that is about to be written. `values` holds the columns that the caller gave, in canonical form.
+    """One row that is about to be written. `values` holds the columns that the caller gave, in normal form.
 
     `stored` is the row as it is, for updates, where a rule asked for it; else None."""
 
@@ -104,7 +104,7 @@ def validates(entity: type[Any], *, stored: bool = False) -> Callable[[Rule], Ru
 
 
 def checks(column: sa.Column[Any]) -> Callable[[Rule], Rule]:
-    """Registers the check of one column's values: it returns the canonical form or raises ValueError with the remedy."""
+    """Registers the check of one column's values: it returns the normal form or raises ValueError with the remedy."""
 
     def register(rule: Rule) -> Rule:
         _rules_of(column).checks[column.name] = rule

@@ -51,7 +51,7 @@ async def upsert(
 async def _find_by_unique_key(
     writer: EntityWriter, tx: Connection, viewer: Viewer, name: str, by: Any, values: ColumnValues
 ) -> tuple[ColumnValues, UUID | None]:
-    """The values with the unique key in canonical form, and the key of the row that has it, if there is one."""
+    """The values with the unique key in normal form, and the key of the row that has it, if there is one."""
     try:
         sought = writer.canonical({name: by})[name]
     except BadInput as error:

@@ -26,7 +26,7 @@ INTERNATIONAL_PREFIX = re.compile(r"[\s([]*0[\s()]*0")  # `00`, which most count
 
 ValueCheck = Callable[[Any], Any]
 
-__all__ = ["multi_line", "single_line"]  # types of text
+__all__ = ["multi_line", "single_line"]  # validators too: declarations name them beside those below
 
 
 def _code(value: str) -> str:

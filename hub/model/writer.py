@@ -205,7 +205,7 @@ class EntityWriter:
     # -- rules ----------------------------------------------------------------------------------------------------------
 
     def canonical(self, values: ColumnValues) -> dict[str, Any]:
-        """The values in canonical form, each by the check of its own column; raises BadInput naming the argument."""
+        """The values in normal form, each by the check of its own column; raises BadInput naming the argument."""
         return check_values(values, self._checks)
 
     @cached_property
@@ -215,7 +215,7 @@ class EntityWriter:
         return declared | self._rules.checks
 
     def validated(self, write: Write) -> dict[str, Any]:
-        """The values in canonical form, with the columns that are computed from them; raises BadInput."""
+        """The values in normal form, with the columns that are computed from them; raises BadInput."""
         values = self.canonical(write.values)
         if write.operation == "create":
             for name, states in self._initial.items():

@@ -1,4 +1,4 @@
-"""POST /graphiql/session exchanges a one-time link for a session's key; DELETE ends the session.
+"""POST /graphiql/session exchanges a login link for a session's key; DELETE ends the session.
 
 The page sends the key in the Authorization header. There is no cookie, so no other page can use the session."""
 

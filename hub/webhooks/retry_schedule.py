@@ -13,7 +13,6 @@ MAX_RETRY_AFTER = timedelta(hours=1)
 PAUSE_AFTER = timedelta(days=5)
 
 HTTP_GONE = 410
-THROTTLED = frozenset((429, 502, 503, 504))
 
 
 def next_attempt(

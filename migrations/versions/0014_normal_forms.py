@@ -199,9 +199,8 @@ def _normalize_identifiers(connection: sa.Connection) -> None:
     for rows in _batches(connection, IDENTIFIERS):
         forms = {row.id: _identifier_form(row) for row in rows}
         arguments = {"kinds": [row.kind for row in rows], "normalized": [forms[row.id][0] for row in rows]}
-        holders: dict[
-            Key, dict[UUID, tuple[str, UUID]]
-        ] = {}  # by kind and form: source and customer of each identifier
+        # By kind and form: source and customer of every identifier that has it.
+        holders: dict[Key, dict[UUID, tuple[str, UUID]]] = {}
         for same in connection.execute(sa.text(SAME_IDENTIFIERS), arguments):
             holders.setdefault((same.kind, same.normalized), {})[same.id] = (same.source, same.customer_id)
         connection.execute(

@@ -1,6 +1,7 @@
-"""One-time links that open the pages, and sessions of API keys.
+"""Login links, which open the pages once, and the sessions that they start.
 
-The new column of api_keys and its index lock that table ACCESS EXCLUSIVE for a moment: it holds no more rows than keys."""
+Adds a column, a foreign key and an index to api_keys, which is locked ACCESS EXCLUSIVE until the transaction ends. Its rows
+are few."""
 
 from collections.abc import Sequence
 

@@ -76,7 +76,7 @@ class WebhookDelivery(
 
     @resolver(status, next_attempt_at, reason)
     def waits_for(self, status: str, next_attempt_at: datetime | None, reason: str | None, now: datetime) -> str | None:
-        """What it waits for now; empty once it is finished."""
+        """Condition that the delivery waits for now, as text; null once it is finished."""
         if status not in (DeliveryStatus.PENDING, DeliveryStatus.RETRYING):
             return None
         if next_attempt_at is None or next_attempt_at <= now:

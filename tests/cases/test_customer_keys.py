@@ -1,4 +1,4 @@
-"""What a customer's own key learns and writes: no positions, no authors, nothing far back in time; and what a full disk says."""
+"""A customer's own key: it learns no positions and no authors, and writes nothing far back in time. A full disk is reported."""
 
 import base64
 import json

@@ -204,6 +204,8 @@ CHAIN = (
     '{freight:{gt:"999"}}}}}}}}}}}}},first:5){totalCount}}'
 )
 AS_VARIABLE = "query ($filter: CustomerFilter) { customers(filter: $filter) { totalCount } }"
+# `contains` on a text without an index costs more than other conditions.
+REASONS = {"orders": {"some": {"items": {"some": {"or": [{"reason": {"contains": text}} for text in "abcdefghij"]}}}}}
 BOUGHT_TOGETHER = {"orders": {"some": {"items": {"some": {"product": {"items": {"some": {"quantity": {"gt": 1}}}}}}}}}
 
 
@@ -212,6 +214,7 @@ BOUGHT_TOGETHER = {"orders": {"some": {"items": {"some": {"product": {"items": {
     [
         (CHAIN, None, "filter"),
         (AS_VARIABLE, {"filter": {"or": [BOUGHT_TOGETHER, BOUGHT_TOGETHER]}}, "filter"),
+        (AS_VARIABLE, {"filter": REASONS}, "filter"),
         (
             "{ orgUnits(orderBy: {customers: {by: COUNT, where: {orders: {some: {items: {some: {}}}}}}}) { totalCount } }",
             None,
@@ -232,6 +235,7 @@ async def test_x2_conditions_that_read_most_of_the_database_cost_too_much(
     [
         'customers(filter: {orders: {some: {items: {some: {product: {name: {contains: "Chai"}}}}}}})',
         "customers(filter: {orders: {every: {items: {none: {quantity: {gt: 100}}}}}})",
+        'customers(filter: {orders: {some: {items: {some: {reason: {contains: "a"}}}}}})',
         "customers(orderBy: {orders: {by: COUNT}})",
         "products(filter: {items: {some: {order: {customer: {stage: {eq: ACTIVE}}}}}})",
     ],

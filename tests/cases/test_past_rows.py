@@ -15,7 +15,7 @@ ENTITIES = list(SCHEMA.catalog.entities.values())
 
 
 def test_d2_node_takes_an_id_alone_as_relay_asks() -> None:
-    """What relay-compiler looks at for @refetchable: `node(id: ID!): Node`, and types that implement Node with `id: ID!`."""
+    """relay-compiler asks for `node(id: ID!): Node` and for types that implement Node with `id: ID!`."""
     query, node_type = SCHEMA.core.query_type, SCHEMA.core.type_map["Node"]
     assert query is not None
     node = query.fields["node"]

@@ -197,7 +197,7 @@ async def test_s6_a_misspelt_variable_is_named_at_the_start(
     # A server logs it before anything else, here before it finds no database.
     code, _, errors = await run_command("serve", HUB_DATABASE_URL="postgresql://127.0.0.1:1/hub")
     first = json.loads(errors.splitlines()[0])
-    assert (code, first["event"], first["text"]) == (1, "setting_ignored", warning)
+    assert (code, first["event"], first["text"]) == (1, "settings_warning", warning)
 
 
 async def test_s6_versions_are_printed(run_command: RunCommand, folder: Path) -> None:

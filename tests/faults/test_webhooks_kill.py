@@ -31,7 +31,6 @@ from hub.domain.webhooks.queue import LEASE_DURATION
 
 ENDPOINTS, CUSTOMERS, KILLS = 5, 40, 5
 MAX_IN_FLIGHT = 256  # deliveries that one worker has under way, at most
-LEASED_SQL = "select count(*)::int from webhook_queue where lease is not null"
 RENAME_ALL = """
 update customers set name = 'round ' || $1 where name like 'round %' or name like 'Customer %'
 """

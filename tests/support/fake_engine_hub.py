@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -323,6 +323,17 @@ def post_bytes(query: str, **headers: str) -> bytes:
     )
 
 
+async def send_without_end(writer: asyncio.StreamWriter) -> int:
+    """Sends bytes until the connection breaks, 200 MB at most; returns their number."""
+    sent = 0
+    with suppress(ConnectionError):
+        while sent < 200_000_000:
+            writer.write(b"x" * 1_000_000)
+            sent += 1_000_000
+            await writer.drain()
+    return sent
+
+
 async def until(condition: Callable[[], Any]) -> None:
     """Returns once a condition holds, or raises TimeoutError."""
     async with asyncio.timeout(WAIT_TIMEOUT):
@@ -342,6 +353,7 @@ __all__ = [
     "post_bytes",
     "replace",
     "run_fake_engine_hub",
+    "send_without_end",
     "serve_app",
     "stored_key",
     "until",

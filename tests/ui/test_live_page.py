@@ -16,7 +16,7 @@ from browser import BrowserTab, open_browser, requires_browser
 from conftest import CreateDatabase, create_api_key, execute_sql
 from hub_process import free_port, start_hub
 
-from hub.domain.access import api_keys, login_links
+from hub.domain.access import login_links
 from hub.viewer import ADMIN
 
 pytestmark = requires_browser
@@ -49,11 +49,9 @@ class RestartableHub:
         self.process = await start_hub(self.dsn, self.port, "up", "--data", str(self.folder))
 
     async def login_url(self) -> str:
-        """A new one-time link to /live."""
+        """A new login link to /live."""
         connection = await asyncpg.connect(self.dsn)
-        stored_key = await api_keys.find_key(connection, (self.folder / "key").read_text()[4:20])
-        assert stored_key is not None
-        token = await login_links.create(connection, ADMIN, stored_key, datetime.now(UTC))
+        token = await login_links.create(connection, ADMIN, (self.folder / "key").read_text()[4:20], datetime.now(UTC))
         await connection.close()
         return f"{self.url}/live#link={token}"
 

@@ -26,8 +26,8 @@ SOURCE = "northwind"
 PHONE_FIELDS = ("phone", "fax")
 
 
-def _comparable(identifier_kind: IdentifierKind, value: str, country: str) -> str:
-    """The compared form of an identifier; the digits of a number that has too few by today's rules."""
+def _normalized(identifier_kind: IdentifierKind, value: str, country: str) -> str:
+    """The normal form of an identifier; the digits of a number that has too few by today's rules."""
     try:
         return normalize_identifier(identifier_kind, value, country)
     except BadInput:
@@ -108,7 +108,7 @@ class NorthwindCustomers:
                     ),
                     "kind": identifier_kind,
                     "value": value,
-                    "normalized": _comparable(identifier_kind, value, COUNTRIES[customer["country"]][0]),
+                    "normalized": _normalized(identifier_kind, value, COUNTRIES[customer["country"]][0]),
                     "verified": identifier_kind is IdentifierKind.EXTERNAL_ID,
                     "source": SOURCE,
                 }

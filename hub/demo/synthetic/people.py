@@ -166,8 +166,8 @@ def _attributes(customer: GeneratedCustomer, segment: int, newsletter: int, age:
     return orjson.dumps({SOURCE: attributes}).decode()
 
 
-def _comparable(identifier_kind: IdentifierKind, value: str) -> str:
-    """The compared form of a generated identifier; the general rule would parse a million numbers."""
+def _normalized(identifier_kind: IdentifierKind, value: str) -> str:
+    """The normal form of a generated identifier; the general rule would parse a million numbers."""
     if identifier_kind is IdentifierKind.PHONE:
         return value.removeprefix("+").replace(" ", "")
     return value.lower() if identifier_kind is IdentifierKind.EMAIL else value
@@ -189,7 +189,7 @@ def _identifiers(customer: GeneratedCustomer) -> Iterator[CustomerRowTuple]:
             row_id,
             identifier_kind,
             value,
-            _comparable(identifier_kind, value),
+            _normalized(identifier_kind, value),
             proven,
             SOURCE,
         )

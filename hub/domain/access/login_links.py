@@ -1,4 +1,4 @@
-"""One-time links that open the pages, and the sessions that they start: short-lived keys with the rights of another key.
+"""Login links, which open the pages once, and the sessions that they start: short-lived keys with another key's rights.
 
 A link's token stands behind `#` in its URL, so that no request line, log or referrer contains it."""
 
@@ -13,8 +13,7 @@ import sqlalchemy as sa
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.domain.access import api_keys
-from hub.domain.access.api_keys import StoredKey
-from hub.errors import BadInput, Forbidden
+from hub.errors import BadInput, Forbidden, NotFound
 from hub.model.columns import foreign_key, metadata, timestamp
 from hub.viewer import ADMIN, Viewer
 
@@ -59,13 +58,17 @@ class PageSession(NamedTuple):
     expires_at: datetime
 
 
-async def create(tx: Connection, viewer: Viewer, stored_key: StoredKey, now: datetime) -> str:
-    """Creates a link to sessions with the rights of a key; returns its token, which is stored nowhere."""
+async def create(tx: Connection, viewer: Viewer, public_id: str, now: datetime) -> str:
+    """Creates a link to a session with the rights of a key; returns its token, which is stored nowhere.
+
+    Raises NotFound for an unknown key, and BadInput for one that is not valid any more or is a session itself."""
     viewer.require("keys:admin")
+    stored_key = await api_keys.find_key(tx, public_id)
+    if stored_key is None:
+        message = "key: there is no such key; choose one of `hub key list`, or create one with `hub key create`."
+        raise NotFound(message, argument="key")
     if stored_key.state(now) != "living" or stored_key.is_session:
-        message = (
-            f"key: {stored_key.public_id} is a session, is revoked or has expired; choose another of `hub key list`."
-        )
+        message = f"key: {public_id} is a session, is revoked or has expired; choose another of `hub key list`."
         raise BadInput(message, code="KEY_INVALID", argument="key")
     token = secrets.token_urlsafe(32)
     await tx.execute(_PURGE, now)

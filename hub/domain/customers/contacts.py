@@ -10,7 +10,7 @@ PHONE_POINT_KINDS = (PointKind.PHONE, PointKind.MOBILE, PointKind.FAX)
 
 @normalizes(ContactPoint.value, ContactPoint.kind, ContactPoint.country, ContactPoint.value)
 def canonical_value(point_kind: PointKind, country: str | None, value: str) -> str:
-    """An e-mail address or a telephone number in canonical form; other values as they are. Raises ValueError."""
+    """An e-mail address or a telephone number in normal form; other values as they are. Raises ValueError."""
     if point_kind is PointKind.EMAIL:
         return validators.email(value)
     return validators.phone(value, country) if point_kind in PHONE_POINT_KINDS else value

@@ -1,4 +1,4 @@
-"""Identifiers of customers: their comparable form, and the lock that keeps two from being given out at once."""
+"""Identifiers of customers: their normal form, and the lock that keeps two from being given out at once."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -37,7 +37,7 @@ def normalize_identifier(identifier_kind: IdentifierKind, value: str, country: s
 
 @normalizes(Identifier.normalized)
 def canonical_identifier(identifier_kind: IdentifierKind, value: str, country: str | None = None) -> str:
-    """The compared form of a value that shall identify someone; raises BadInput for what identifies nobody."""
+    """The normal form of a value that shall identify someone; raises BadInput for what identifies nobody."""
     is_email = identifier_kind is IdentifierKind.EMAIL
     if is_placeholder(value, is_email=is_email):
         raise _placeholder(value)

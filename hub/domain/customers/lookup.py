@@ -72,7 +72,7 @@ async def find_by_identifier(tx: Connection, viewer: Viewer, identifier: Identif
 
 
 def _canonical_source(identifier: IdentifierRef) -> str | None:
-    """The system that reported an identifier, in canonical form; raises BadInput where the identifier needs one."""
+    """The system that reported an identifier, in normal form; raises BadInput where the identifier needs one."""
     source: str | None = validators.check_values({"source": identifier.source}, {"source": validators.single_line})[
         "source"
     ]
@@ -83,7 +83,7 @@ def _canonical_source(identifier: IdentifierRef) -> str | None:
 
 
 def _canonical_value(identifier: IdentifierRef) -> str:
-    """The compared form of an identifier; raises BadInput for what identifies nobody."""
+    """The normal form of an identifier; raises BadInput for what identifies nobody."""
     return canonical_identifier(identifier.kind, identifier.value, identifier.country)
 
 

@@ -1,4 +1,4 @@
-"""What a system reports of a customer: identifiers and traits. Each part is checked by itself, so that the good ones count."""
+"""The identifiers and traits that a system reports of a customer. One that is invalid does not invalidate the others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Traits(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NormalizedIdentifier:
-    """An identifier in the form that is compared."""
+    """An identifier with its normal form."""
 
     identifier_kind: IdentifierKind
     value: str
@@ -52,7 +52,7 @@ class NormalizedIdentifier:
 
 
 def valid_traits(traits: Traits, reasons: list[str]) -> dict[str, Any]:
-    """The valid traits in canonical form, by column; a reason says why another one was not taken."""
+    """The valid traits in normal form, by column; a reason says why another one was not taken."""
     valid: dict[str, Any] = {}
     for name, value in traits._asdict().items():
         if value is None:

@@ -68,21 +68,20 @@ def _line_amount(write: Write) -> None:
 @validates(OrderItem)
 def _reason_of_a_return(write: Write) -> None:
     """Units that come back and credits have a reason; in an update, the table's check asks for it."""
-    if write.operation == "create" and write.values.get("reason") is None:
-        name = _column_below(write.values, quantity=1, unit_price=0)
-        if name is not None:
-            message = f"{name}: a return or a credit needs a reason; give `reason`, or a larger value."
-            raise BadInput(message, argument=name)
+    _require_reason(write, "a return or a credit", quantity=1, unit_price=0)
 
 
 @validates(Order)
 def _reason_of_a_refund(write: Write) -> None:
     """Money that goes back has a reason. A net that follows from items needs none: each item has its own."""
-    if write.operation == "create" and write.values.get("reason") is None:
-        name = _column_below(write.values, net=0, freight=0)
-        if name is not None:
-            message = f"{name}: a refund needs a reason; give `reason`, or a larger value."
-            raise BadInput(message, argument=name)
+    _require_reason(write, "a refund", net=0, freight=0)
+
+
+def _require_reason(write: Write, subject: str, **minimums: int) -> None:
+    """Raises BadInput for a new row without a reason that has a value below its minimum."""
+    name = _column_below(write.values, **minimums)
+    if write.operation == "create" and write.values.get("reason") is None and name is not None:
+        raise BadInput(f"{name}: {subject} needs a reason; give `reason`, or a larger value.", argument=name)
 
 
 def _column_below(values: Mapping[str, Any], **minimums: int) -> str | None:

@@ -115,7 +115,7 @@ async def require_allowed_url(viewer: Viewer, url: str, policy: UrlPolicy) -> No
 
 
 def webhook_url(url: str) -> str:
-    """The URL in canonical form; raises ValueError. `require_allowed_url` checks its address."""
+    """The URL in normal form; raises ValueError. `require_allowed_url` checks its address."""
     try:
         parts = urlsplit(url.strip())
         port = parts.port

@@ -79,7 +79,7 @@ class Operation:
     _cost_model: CostModel
     _max_cost: int
     _defaults: Mapping[str, object]
-    # What later stages cache with this operation; each bounds its own entries.
+    # Results that later stages cache with this operation; each bounds its own entries.
     cache: dict[object, object] = field(default_factory=dict)
 
     def cost(self, variables: Mapping[str, object]) -> int:
@@ -152,7 +152,7 @@ class DocumentStore:
         return outcome
 
     def lookup(self, text: str) -> Document | InvalidDocument | None:
-        """What the cache holds for this text."""
+        """The cached outcome for this text; None if there is none."""
         document = self._documents.get(text)
         if document is not None:
             return document

@@ -51,7 +51,7 @@ from graphql.validation.validate import ValidationAbortedError
 
 from hub.engine.document.limits import Limits, graphql_error
 
-# What these rules check needs a variable in the document.
+# Rules that find nothing in a document without variables.
 _VARIABLE_RULES = {NoUndefinedVariablesRule, NoUnusedVariablesRule, VariablesInAllowedPositionRule}
 
 # A suggestion compares the unknown name with every known one, which costs milliseconds: only the first errors get one.

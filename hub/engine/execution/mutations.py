@@ -151,9 +151,8 @@ class MutationExecutor:
                     return response
                 if attempt == 0:
                     return await self._in_transaction(*run, serialized=False)
-                async with self._retries.turn(
-                    context.viewer.flow
-                ):  # so that waiting retries hold one connection, not the whole pool
+                # One at a time, so that waiting retries hold one connection, not the whole pool.
+                async with self._retries.turn(context.viewer.flow):
                     return await self._in_transaction(*run, serialized=True)
             except ContentionError:
                 if attempt == ATTEMPTS - 1:

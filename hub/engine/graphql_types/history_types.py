@@ -4,31 +4,23 @@ from hub.engine.catalog.catalog import HISTORY, CatalogEntity
 from hub.engine.catalog.page_sizes import NESTED_PAGE
 from hub.engine.graphql_types.type_factory import FieldSpec
 
+# The origin of a change, in revisions and in messages of streams. Keys that are bound to a customer may not select it.
+ORIGIN_FIELDS = tuple(
+    FieldSpec(name, annotation, f"{description} A key that is bound to a customer may not select it.")
+    for name, annotation, description in (
+        ("actor", "str", "Author of the change: `key:` and the key's public id, `hub`, or `db:` and a database role."),
+        ("requestId", "str | None", "Id of the request that made the change."),
+        ("transactionId", "str", "Id of the transaction; its changes share it and need not be adjacent."),
+    )
+)
+ORIGIN_FIELD_NAMES = frozenset(spec.name for spec in ORIGIN_FIELDS)
 HISTORY_ENTRY_SPECS = (
     FieldSpec("operation", "ChangeOperation", "The change as this key sees it."),
     FieldSpec("version", "int", "The row's version after the change; for a deleted row, its last version."),
     FieldSpec("changedFields", "list[str]", "The fields whose values changed."),
-    FieldSpec(
-        "actor",
-        "str",
-        "Author of the change: `key:` and the key's public id, `hub`, or `db:` and a database role. Not for keys of a customer.",
-        for_customers=False,
-    ),
-    FieldSpec(
-        "requestId",
-        "str | None",
-        "Id of the request that made the change. Not for keys of a customer.",
-        for_customers=False,
-    ),
-    FieldSpec(
-        "transactionId",
-        "str",
-        "Id of the transaction; changes of one transaction share it. Not for keys of a customer.",
-        for_customers=False,
-    ),
+    *ORIGIN_FIELDS,
     FieldSpec("at", "DateTime", "Time of the change."),
 )
-INTERNAL_REVISION_FIELDS = frozenset(spec.name for spec in HISTORY_ENTRY_SPECS if not spec.for_customers)
 HISTORY_ARGUMENTS = (
     FieldSpec("first", "int | None", f"Number of changes, at most 100; {NESTED_PAGE} by default."),
     FieldSpec("after", "Cursor | None", "Only changes after this cursor, which are older."),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hub.engine.catalog.catalog import Catalog, CatalogEntity, upper_snake
+from hub.engine.graphql_types.history_types import ORIGIN_FIELDS
 from hub.engine.graphql_types.type_factory import FieldSpec, TypeFactory
 
 StreamCategory = Literal["changes", "live"]
@@ -49,24 +50,7 @@ CHANGE_FIELDS = (
     FieldSpec("version", "int", "The row's version after the change; for a deleted row, its last version."),
     FieldSpec("changedFields", "list[str]", "The fields whose values changed."),
     FieldSpec("node", "Node | None", NODE_DESCRIPTION),
-    FieldSpec(
-        "actor",
-        "str",
-        "Author of the change: `key:` and the key's public id, `hub`, or `db:` and a database role. Not for keys of a customer.",
-        for_customers=False,
-    ),
-    FieldSpec(
-        "requestId",
-        "str | None",
-        "Id of the request that made the change. Not for keys of a customer.",
-        for_customers=False,
-    ),
-    FieldSpec(
-        "transactionId",
-        "str",
-        "Id of the transaction; changes of one transaction share it and need not be adjacent. Not for keys of a customer.",
-        for_customers=False,
-    ),
+    *ORIGIN_FIELDS,
     FieldSpec("at", "DateTime", "Time of the change."),
 )
 READY_FIELDS = (FieldSpec("cursor", "Cursor", "The stream has sent everything up to this cursor."),)
@@ -82,7 +66,6 @@ MESSAGE_TYPES = {
     "StreamProgress": ("A heartbeat of a quiet stream, with a cursor to resume from.", PROGRESS_FIELDS),
     "StreamGap": ("The stream could not send some changes: query the rows again, then resume from `to`.", GAP_FIELDS),
 }
-INTERNAL_CHANGE_FIELDS = frozenset(spec.name for spec in CHANGE_FIELDS if not spec.for_customers)
 QUERY_AFTER = FieldSpec(
     "after", "Cursor | None", "Only changes after this cursor; by default, all changes in the change log."
 )
@@ -176,4 +159,4 @@ def live_roots(
         yield FieldSpec(f"{query.name}Live", payload_type, text, arguments), root
 
 
-__all__ = ["INTERNAL_CHANGE_FIELDS", "MESSAGE_TYPES", "StreamRoot", "changes_root", "field_name", "live_roots"]
+__all__ = ["MESSAGE_TYPES", "StreamRoot", "changes_root", "field_name", "live_roots"]

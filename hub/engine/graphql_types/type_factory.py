@@ -19,15 +19,12 @@ DEFERRED = StrawberryAnnotation(Any)  # placeholder until all types exist; then 
 
 @dataclass(frozen=True, slots=True)
 class FieldSpec:
-    """A field or argument to create; the annotation is text over the names in TypeFactory.types.
-
-    `for_customers` says whether keys bound to a customer may select the field; plan/fields.py refuses the others."""
+    """A field or argument to create; the annotation is text over the names in TypeFactory.types."""
 
     name: str
     annotation: str
     description: str
     arguments: tuple["FieldSpec", ...] = ()
-    for_customers: bool = True
 
 
 @dataclass(slots=True)

@@ -51,6 +51,11 @@ class EmptiedObject(dict[str, ArgumentTree]):
     """An object of the document of which nothing is left, because its variables were left out or are null."""
 
 
+def plan_value(tree: ArgumentTree) -> object:
+    """The value that the plan depends on, such as an enum's; None for an absent argument."""
+    return tree.plan_value if isinstance(tree, ArgumentValue) else None
+
+
 def _nullable(type_: GraphQLInputType) -> Any:
     return type_.of_type if isinstance(type_, GraphQLNonNull) else type_
 

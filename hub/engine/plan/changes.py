@@ -14,8 +14,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import CatalogEntity, upper_snake
 from hub.engine.catalog.input_values import bad_input, enum_value
-from hub.engine.graphql_types.subscription_types import INTERNAL_CHANGE_FIELDS, MESSAGE_TYPES, field_name
-from hub.engine.plan.arguments import ArgumentTree, ArgumentValue, EmptiedObject
+from hub.engine.graphql_types.subscription_types import MESSAGE_TYPES, field_name
+from hub.engine.plan.arguments import ArgumentTree, EmptiedObject, plan_value
 from hub.engine.plan.context import required_value
 from hub.engine.plan.filters import plan_filter, require_condition
 from hub.engine.plan.nodes import (
@@ -109,7 +109,7 @@ def plan_changes(
         changed_columns={name: _changed_columns_parameter(selector, conditions, columns, name) for name in columns}
         if _has(conditions, "changedFields")
         else {},
-        exclude_own=_plan_value(conditions.get("excludeOwn")) is True,
+        exclude_own=plan_value(conditions.get("excludeOwn")) is True,
     )
     planning.below_image = False
     resolver_tree = (
@@ -126,15 +126,11 @@ def _has(conditions: Mapping[str, ArgumentTree], name: str) -> bool:
     return conditions.get(name) is not None
 
 
-def _plan_value(tree: ArgumentTree) -> object:
-    return tree.plan_value if isinstance(tree, ArgumentValue) else None
-
-
 def _entity_types(conditions: Mapping[str, ArgumentTree]) -> set[object] | None:
     """The types of the stream: those that `types` names, else those with a filter of their own; None for all."""
     types = conditions.get("types")
     if isinstance(types, list):
-        return {_plan_value(item) for item in types}
+        return {plan_value(item) for item in types}
     own = {name for name, part in conditions.items() if isinstance(part, dict)}
     return {upper_snake(name[0].upper() + name[1:]) for name in own} or None
 
@@ -142,7 +138,7 @@ def _entity_types(conditions: Mapping[str, ArgumentTree]) -> set[object] | None:
 def _message_fields(selector: SelectionPlanner, selection_sets: Sequence[Any], name: str) -> MessageFields:
     fields = selector.collector.fields(selection_sets, name)
     for nodes in fields.values():
-        selector.collector.require_visible(nodes[0], INTERNAL_CHANGE_FIELDS)
+        selector.collector.require_selectable(nodes[0])
     return tuple((key, nodes[0].name.value) for key, nodes in fields.items())
 
 

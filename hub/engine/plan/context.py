@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +12,7 @@ from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import Catalog, CatalogEntity, ColumnField
 from hub.engine.catalog.input_values import bad_input
 from hub.engine.catalog.scalars import ScalarType
+from hub.engine.document.limits import Limits
 from hub.engine.plan.arguments import ArgumentReader, ArgumentValue
 from hub.engine.plan.codecs import (
     SOUGHT,
@@ -51,16 +51,13 @@ class PlanningContext:
 
     catalog: Catalog
     reader: ArgumentReader
-    page_limit: int
-    change_retention: timedelta  # how far back the change log reaches
+    limits: Limits
     binding: Binding
-    scan_limit: int
     parameters: list[Parameter] = field(default_factory=list)
     condition_count: int = 0
     aggregate_count: int = 0
-    scanned_rows: int = (
-        0  # that conditions and aggregates read for each row of their list, as the declarations let expect
-    )
+    # Rows that conditions and aggregates are expected to read for each row of their list, by the declarations.
+    scanned_rows: int = 0
     candidates: int = 1  # rows for which the condition that is being planned is evaluated
     source_location: SourceLocation | None = None
     time_dependent: bool = False  # the answer may change with time alone
@@ -73,10 +70,8 @@ class PlanningContext:
         return PlanningContext(
             self.catalog,
             self.reader,
-            self.page_limit,
-            self.change_retention,
+            self.limits,
             self.binding,
-            self.scan_limit,
             source_location=self.source_location,
             below_image=self.below_image,
         )
@@ -84,13 +79,13 @@ class PlanningContext:
     def scan(self, rows: int, argument: str) -> None:
         """Adds rows that are read for each candidate; raises COST_LIMIT."""
         self.scanned_rows += rows * self.candidates
-        if self.scanned_rows > self.scan_limit:
+        if self.scanned_rows > self.limits.cost:
             name = argument.partition(".")[0].partition("[")[0]
             message = (
                 f"{name}: its conditions could read {self.scanned_rows:,} rows for each row of the list;"
-                f" {self.scan_limit:,} are allowed. Use fewer lists inside lists."
+                f" {self.limits.cost:,} are allowed. Use fewer lists inside lists."
             )
-            extensions = {"requested": self.scanned_rows, "allowed": self.scan_limit}
+            extensions = {"requested": self.scanned_rows, "allowed": self.limits.cost}
             raise LimitExceeded(message, code="COST_LIMIT", argument=name, extensions=extensions)
 
     @contextmanager
@@ -166,9 +161,8 @@ class PlanningContext:
 
     def past_timestamp_parameter(self, value: ArgumentValue, argument: str) -> Parameter:
         """A parameter for a timestamp that has passed."""
-        return self.parameter(
-            scalars.DATETIME.sql_type, value.source, PastTimestampCodec(argument, self.change_retention)
-        )
+        codec = PastTimestampCodec(argument, self.limits.change_retention)
+        return self.parameter(scalars.DATETIME.sql_type, value.source, codec)
 
     def relative_time_parameter(self, value: ArgumentValue, argument: str) -> Parameter:
         """A parameter for the time that lies a duration before the request."""
@@ -177,7 +171,7 @@ class PlanningContext:
 
     def page_size(self, value: ArgumentValue, argument: str) -> int | Parameter:
         """How many rows: a number when it is a literal of the document, else a parameter."""
-        codec = PageSizeCodec(argument, self.page_limit)
+        codec = PageSizeCodec(argument, self.limits.page)
         if isinstance(value.source, ConstantValue):
             return codec.convert(value.source.value)
         return self.parameter(sa.Integer(), value.source, codec)

@@ -16,6 +16,7 @@ from graphql import (
 )
 
 from hub.engine.document.limits import node_locations
+from hub.engine.graphql_types.history_types import ORIGIN_FIELD_NAMES
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.arguments import ArgumentTree
 from hub.engine.plan.context import PlanningContext
@@ -61,10 +62,10 @@ class FieldCollector:
             self._path.pop()
             self.planning.source_location = previous
 
-    def require_visible(self, node: FieldNode, internal_fields: frozenset[str]) -> None:
-        """Raises FORBIDDEN if the field is one of those that keys of a customer may not select, and this is such a key."""
+    def require_selectable(self, node: FieldNode) -> None:
+        """Raises FORBIDDEN for the origin of a change, if the key is bound to a customer."""
         name = node.name.value
-        if self.planning.binding == "customer" and name in internal_fields:
+        if self.planning.binding == "customer" and name in ORIGIN_FIELD_NAMES:
             error = Forbidden(f"{name}: a key that is bound to a customer may not read it; leave it out.")
             error.path, error.locations = (*self._path, (node.alias or node.name).value), node_locations(node)
             raise error

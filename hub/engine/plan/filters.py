@@ -1,7 +1,7 @@
 """Plans filters: from filter arguments to predicates of the plan. sql/conditions.py compiles predicates."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import CatalogEntity, ColumnField, camel_case
@@ -14,6 +14,7 @@ from hub.engine.plan.parameters import ArgumentSource, Runtime
 from hub.engine.plan.predicates import (
     AggregateComparison,
     AggregateExpression,
+    AggregateFunctionName,
     And,
     Comparison,
     Exists,
@@ -28,7 +29,6 @@ from hub.engine.plan.predicates import (
 from hub.model.declarations import ToMany, ToOne
 from hub.model.normal_forms import RowNormalForm
 
-AggregateFunctionName = Literal["COUNT", "SUM", "AVG", "MIN", "MAX"]
 FUNCTION_BY_FIELD: dict[str, AggregateFunctionName] = {"sum": "SUM", "avg": "AVG", "min": "MIN", "max": "MAX"}
 ALWAYS_TRUE = And(())
 # Far above what people write. Larger filters cost Postgres more to plan than to run.
@@ -38,7 +38,7 @@ MAX_AGGREGATES = 12
 # Rows that a list is expected to have: one that stays with its owner, and one that crosses customers or units.
 OWN_LIST_ROWS, SHARED_LIST_ROWS = 10, 40
 ORDER_FACTOR = 20  # an order by an aggregate reads the lists of all rows, not only those of a page
-TEXT_SCAN_ROWS = 5  # searching a text without an index for a part costs as much as so many rows
+TEXT_SCAN_ROWS = 5  # the cost of `contains` on a text without an index, in rows
 
 
 def plan_join(planning: PlanningContext, entity: CatalogEntity, link: ToOne | ToMany) -> Join:
@@ -158,10 +158,10 @@ def _comparisons(
         elif operator == "olderThan":
             parts.append(Comparison(column, scalar, "lt", planning.relative_time_parameter(value, operator_path)))
         elif operator in scalars.TEXT:
-            parts.append(Comparison(column, scalar, operator, planning.pattern_parameter(value, operator_path)))
-        else:
             if operator == "contains" and not (column and column.searched):
                 planning.scan(TEXT_SCAN_ROWS, operator_path)
+            parts.append(Comparison(column, scalar, operator, planning.pattern_parameter(value, operator_path)))
+        else:
             parts.append(
                 Comparison(
                     column,
@@ -181,7 +181,7 @@ def _row_comparisons(
     argument: str,
     siblings: Mapping[str, ArgumentTree],
 ) -> Predicate:
-    """Conditions on a text whose form depends on its row. What the filter says of the row beside it decides the form."""
+    """Conditions on a text whose normal form depends on its row: the filter's other conditions on the row decide it."""
     assert isinstance(tree, dict)
     require_condition(bool(tree), argument)
     known: dict[str, ArgumentSource] = {}

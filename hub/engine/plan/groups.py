@@ -4,15 +4,14 @@ A key is a column of the row or of a row behind `to one` links."""
 
 from collections.abc import Sequence
 from functools import partial
-from typing import cast
 
 from hub.engine.catalog.catalog import CatalogEntity, ColumnField
 from hub.engine.catalog.input_values import bad_input
-from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
+from hub.engine.plan.arguments import ArgumentTree, ArgumentValue, plan_value
 from hub.engine.plan.connections import plan_connection_parts, plan_stats
 from hub.engine.plan.context import PlanningContext, object_items
 from hub.engine.plan.fields import FieldCollector, SelectionSets
-from hub.engine.plan.filters import ALWAYS_TRUE, AggregateFunctionName, aggregate_expression, plan_filter, plan_join
+from hub.engine.plan.filters import ALWAYS_TRUE, aggregate_expression, plan_filter, plan_join
 from hub.engine.plan.list_nodes import GroupAggregate, GroupKey, GroupSortTerm
 from hub.engine.plan.nodes import (
     Constant,
@@ -22,7 +21,7 @@ from hub.engine.plan.nodes import (
     ResolverTree,
     Stats,
 )
-from hub.engine.plan.pagination import cursor_signing, plan_page, plan_search, signature_of
+from hub.engine.plan.pagination import aggregate_of_order, cursor_signing, groups_signature, plan_page, plan_search
 from hub.engine.plan.parameters import Parameter
 from hub.engine.plan.predicates import Join
 from hub.model.declarations import AscDesc, ToOne
@@ -53,7 +52,7 @@ def plan_groups(
     search_terms = plan_search(planning, arguments.get("search"), entity, "search")
     where = plan_filter(planning, arguments.get("filter"), entity, "filter")
     order = _plan_order(planning, arguments.get("orderBy"), entity, keys)
-    signature = signature_of(field, (keys, order))
+    signature = groups_signature(field, keys, order)
     page = plan_page(planning, arguments, signature, len(order), nested=False)
     plan_node = partial(_plan_group, collector, entity, keys)
     parts, _, uses_cursors = plan_connection_parts(collector, f"{entity.name}Group", selection_sets, plan_node)
@@ -107,7 +106,7 @@ def _link(group_by: dict[str, ArgumentTree], argument: str) -> tuple[str, dict[s
 
 def _group_column(entity: CatalogEntity, group_by: dict[str, ArgumentTree]) -> ColumnField | None:
     """The column of the field; None for the id."""
-    field = cast(ArgumentValue, group_by["field"]).plan_value
+    field = plan_value(group_by["field"])
     if field == "ID":
         return None
     return next(candidate for candidate in entity.columns.values() if candidate.column.name.upper() == field)
@@ -116,7 +115,7 @@ def _group_column(entity: CatalogEntity, group_by: dict[str, ArgumentTree]) -> C
 def _plan_bucket(
     planning: PlanningContext, column: ColumnField | None, group_by: dict[str, ArgumentTree], argument: str
 ) -> tuple[str | None, Parameter | None]:
-    field = cast(ArgumentValue, group_by["field"]).plan_value
+    field = plan_value(group_by["field"])
     bucket, timezone = group_by.get("bucket"), group_by.get("timezone")
     if not isinstance(bucket, ArgumentValue):
         if timezone is not None:
@@ -153,7 +152,7 @@ def _plan_order(
         bad_input("ORDER_INVALID", "orderBy", f"the sort keys are too many; give at most {MAX_GROUP_KEYS}.")
     for index, item in enumerate(items):
         argument = f"orderBy[{index}]"
-        direction: AscDesc = "desc" if _plan_value(item.get("direction")) == "DESC" else "asc"
+        direction: AscDesc = "desc" if plan_value(item.get("direction")) == "DESC" else "asc"
         key: int | GroupAggregate
         if (item.get("key") is None) is (item.get("by") is None):
             bad_input("ORDER_INVALID", argument, "it needs either a key or an aggregate in `by`; give one of them.")
@@ -196,28 +195,14 @@ def _key_index(
 def _plan_aggregate(
     planning: PlanningContext, item: dict[str, ArgumentTree], entity: CatalogEntity, argument: str
 ) -> GroupAggregate:
-    function = cast(AggregateFunctionName, _plan_value(item["by"]))
-    field = _plan_value(item.get("field"))
-    if (function == "COUNT") is (field is not None):
-        bad_input(
-            "ORDER_INVALID", argument, "COUNT takes no field, and every other function needs one; change one of them."
-        )
-    if field is None:
+    function, column = aggregate_of_order(item, entity, argument)
+    if column is None:
         return GroupAggregate(function, None, None)
-    column = next(candidate for candidate in entity.aggregable if candidate.column.name.upper() == field)
-    if function in ("SUM", "AVG") and not column.scalar.is_number:
-        bad_input(
-            "ORDER_INVALID", argument, f"{function} needs a number, and {field} is none; sort by MIN or MAX of {field}."
-        )
     own_rows = Join(entity, "id", "id", check_visibility=False)
     aggregate = aggregate_expression(
         planning, own_rows, ALWAYS_TRUE, function, column, item.get("currency"), f"{argument}.by"
     )
     return GroupAggregate(function, column, aggregate.currency)
-
-
-def _plan_value(tree: ArgumentTree) -> object:
-    return tree.plan_value if isinstance(tree, ArgumentValue) else None
 
 
 # -- selections ---------------------------------------------------------------------------------------------------------

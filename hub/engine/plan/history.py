@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import HISTORY, CatalogEntity
 from hub.engine.catalog.input_values import bad_input
-from hub.engine.graphql_types.history_types import INTERNAL_REVISION_FIELDS, revision_type_name
+from hub.engine.graphql_types.history_types import revision_type_name
 from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
 from hub.engine.plan.connections import plan_connection_parts
 from hub.engine.plan.context import PlanningContext
@@ -82,7 +82,7 @@ def _history_entry(
     children: list[tuple[str, ResolverTree]] = []
     for key, nodes in collector.fields(selection_sets, revision_type_name(entity)).items():
         name = nodes[0].name.value
-        collector.require_visible(nodes[0], INTERNAL_REVISION_FIELDS)
+        collector.require_selectable(nodes[0])
         if name == "__typename":
             fields.append((key, Constant(revision_type_name(entity))))
         elif name == "before" or name == "after":

@@ -5,7 +5,7 @@ from typing import Literal
 
 from hub.engine.catalog.catalog import ColumnField
 from hub.engine.plan.parameters import Parameter
-from hub.engine.plan.predicates import AggregateExpression, Join
+from hub.engine.plan.predicates import AggregateExpression, AggregateFunctionName, Join
 from hub.model.declarations import AscDesc
 
 
@@ -69,8 +69,9 @@ class CursorSigning:
 
 @dataclass(frozen=True, slots=True)
 class GroupKey:
-    """One part of a group's key: a column, or a time bucket of one; without a column, the id. It is the row's own, or that
-    of the row behind the joins. `path` has the names of the links and of the field."""
+    """One part of a group's key: a column or a time bucket of one, of the row itself or of the row behind the joins.
+
+    Without a column, it is the id. `path` has the names of the links and of the field."""
 
     path: tuple[str, ...]
     joins: tuple[Join, ...]
@@ -85,7 +86,7 @@ class GroupKey:
 class GroupAggregate:
     """An aggregate over the rows of a group, to sort by: a count, or a function of a column. Money has one currency."""
 
-    function: Literal["COUNT", "SUM", "AVG", "MIN", "MAX"]
+    function: AggregateFunctionName
     column: ColumnField | None
     currency: Parameter | None
 

@@ -211,7 +211,8 @@ class GroupSelection:
 @dataclass(frozen=True, slots=True)
 class GroupKeyFields:
     """The key object of a group, or of a link in it; a field is a constant, an index into the keys, or the object of a link.
-    It is None for what is not grouped by."""
+
+    A field that is not grouped by is None."""
 
     fields: tuple[tuple[str, "Constant | int | GroupKeyFields | None"], ...]
 

@@ -155,9 +155,7 @@ class OperationPlanner:
     ) -> None:
         reader = ArgumentReader(schema.plan_relevant_enums, variables)
         self.schema = schema
-        self.planning = PlanningContext(
-            schema.catalog, reader, limits.page, limits.change_retention, binding, limits.cost
-        )
+        self.planning = PlanningContext(schema.catalog, reader, limits, binding)
         self.collector = FieldCollector(schema, self.planning, fragments, variables)
         self.selector = SelectionPlanner(self.collector)
 

@@ -14,12 +14,11 @@ from hub.engine.catalog.input_values import bad_input, storable_text
 from hub.engine.catalog.page_sizes import NESTED_PAGE, ROOT_PAGE
 from hub.engine.catalog.scalars import ScalarType
 from hub.engine.cursors import decode, list_fingerprint, signing_key
-from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
+from hub.engine.plan.arguments import ArgumentTree, ArgumentValue, plan_value
 from hub.engine.plan.codecs import TextCodec
 from hub.engine.plan.context import PlanningContext, object_items, required_value
 from hub.engine.plan.filters import (
     ORDER_FACTOR,
-    AggregateFunctionName,
     aggregate_expression,
     count_aggregate,
     list_rows,
@@ -30,13 +29,15 @@ from hub.engine.plan.list_nodes import (
     CodeSource,
     CursorBound,
     CursorSigning,
+    GroupKey,
+    GroupSortTerm,
     PagePlan,
     SearchTerms,
     SortColumn,
     SortTerm,
 )
 from hub.engine.plan.parameters import PROBE_TIMES, Codec, ExecutionContext, Parameter, Runtime
-from hub.engine.plan.predicates import AggregateExpression, Join
+from hub.engine.plan.predicates import AggregateExpression, AggregateFunctionName, Join
 from hub.model.declarations import AscDesc, ToMany
 
 MAX_SORT_TERMS = 4
@@ -135,10 +136,10 @@ def _sort_term(
         bad_input(
             "ORDER_INVALID", argument, "a sort key needs exactly one field or list; give several sort keys as a list."
         )
-    direction: AscDesc = "desc" if _plan_value(order_by.get("direction")) == "DESC" else "asc"
+    direction: AscDesc = "desc" if plan_value(order_by.get("direction")) == "DESC" else "asc"
     name, part = next(iter(sort_fields.items()))
     if name == "field":
-        key = entity.sort_keys[str(_plan_value(part))]
+        key = entity.sort_keys[str(plan_value(part))]
         return SortTerm(SortColumn(key.column.name, key.null_as), direction)
     assert isinstance(part, dict)
     return SortTerm(_sort_aggregate(planning, part, entity, name, f"{argument}.{name}"), direction)
@@ -152,25 +153,31 @@ def _sort_aggregate(
     join = plan_join(planning, entity, link)
     with planning.multiplied_by(ORDER_FACTOR * list_rows(planning, entity, link), argument):
         where = plan_filter(planning, order_by.get("where"), join.entity, f"{argument}.where")
-    function = cast(AggregateFunctionName, _plan_value(order_by["by"]))
-    field = _plan_value(order_by.get("field"))
+    function, column = aggregate_of_order(order_by, join.entity, argument)
+    if column is None:
+        count_aggregate(planning, argument)
+        return AggregateExpression(join, where, function, None, None)
+    return aggregate_expression(planning, join, where, function, column, order_by.get("currency"), argument)
+
+
+def aggregate_of_order(
+    order_by: Mapping[str, ArgumentTree], entity: CatalogEntity, argument: str
+) -> tuple[AggregateFunctionName, ColumnField | None]:
+    """The function and the column of an aggregate that rows or groups are sorted by, no column for COUNT.
+
+    Raises ORDER_INVALID for a function and a column that do not go together."""
+    function = cast(AggregateFunctionName, plan_value(order_by["by"]))
+    field = plan_value(order_by.get("field"))
     if (function == "COUNT") is (field is not None):
         bad_input(
             "ORDER_INVALID", argument, "COUNT takes no field, and every other function needs one; change one of them."
         )
-    if field is None:
-        count_aggregate(planning, argument)
-        return AggregateExpression(join, where, "COUNT", None, None)
-    column = next(candidate for candidate in join.entity.aggregable if candidate.column.name.upper() == field)
-    if function in ("SUM", "AVG") and not column.scalar.is_number:
+    column = next((candidate for candidate in entity.aggregable if candidate.column.name.upper() == field), None)
+    if column is not None and function in ("SUM", "AVG") and not column.scalar.is_number:
         bad_input(
             "ORDER_INVALID", argument, f"{function} needs a number, and {field} is none; sort by MIN or MAX of {field}."
         )
-    return aggregate_expression(planning, join, where, function, column, order_by.get("currency"), argument)
-
-
-def _plan_value(tree: ArgumentTree) -> object:
-    return tree.plan_value if isinstance(tree, ArgumentValue) else None
+    return function, column
 
 
 def page_size(
@@ -246,10 +253,10 @@ def list_signature(field: str, terms: tuple[SortTerm, ...], search_terms: Search
     return ListSignature(f"{field} by {canonical}", tuple(parameters))
 
 
-def signature_of(field: str, parts: tuple[object, ...]) -> ListSignature:
-    """The signature of a list by its field and the parts of the plan that its order depends on."""
+def groups_signature(field: str, keys: tuple[GroupKey, ...], order: tuple[GroupSortTerm, ...]) -> ListSignature:
+    """The signature of a list of groups by its field, the parts of the groups' key, and their order."""
     parameters: list[Parameter] = []
-    canonical = ", ".join(_canonical(part, parameters) for part in parts)
+    canonical = ", ".join(_canonical(part, parameters) for part in (keys, order))
     return ListSignature(f"{field} by {canonical}", tuple(parameters))
 
 

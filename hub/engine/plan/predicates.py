@@ -3,11 +3,13 @@
 filters.py plans them, sql/conditions.py compiles them."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from hub.engine.catalog.catalog import CatalogEntity, ColumnField
 from hub.engine.catalog.scalars import ScalarType
 from hub.engine.plan.parameters import Parameter
+
+AggregateFunctionName: TypeAlias = Literal["COUNT", "SUM", "AVG", "MIN", "MAX"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class AggregateExpression:
 
     join: Join
     where: "Predicate"
-    function: Literal["COUNT", "SUM", "AVG", "MIN", "MAX"]
+    function: AggregateFunctionName
     column: ColumnField | None
     currency: Parameter | None
 

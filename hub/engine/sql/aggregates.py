@@ -14,7 +14,7 @@ from hub.engine.plan.list_nodes import GroupAggregate
 from hub.engine.plan.nodes import Aggregate, Constant, MoneyByCurrency, Stats, TotalCount
 from hub.engine.sql.expressions import EMPTY_LIST, AliasGenerator, Value, json_object, param, sql_literal, text
 
-# What an aggregate without a value sorts as, by whether it is a number.
+# The sort key of an aggregate without a value, by whether it is a number.
 SORTS_FIRST = {True: "'-infinity'::numeric", False: "'-infinity'::timestamptz"}
 TOTAL_COUNT = Stats((("", TotalCount()),))
 

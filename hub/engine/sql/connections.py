@@ -36,8 +36,6 @@ from hub.engine.sql.expressions import (
 )
 from hub.model.declarations import AscDesc
 
-OPPOSITE: Mapping[AscDesc, AscDesc] = {"asc": "desc", "desc": "asc"}
-
 
 @dataclass(frozen=True, slots=True)
 class SortExpression:

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hub.engine.plan.list_nodes import GroupAggregate, GroupKey, GroupSortTerm
+from hub.engine.plan.list_nodes import CursorBound, GroupAggregate, GroupKey, GroupSortTerm
 from hub.engine.plan.nodes import (
     Constant,
     Edges,
@@ -44,7 +44,7 @@ from hub.engine.sql.expressions import (
 from hub.engine.sql.merged_lists import Totals
 from hub.engine.sql.search import search_condition
 
-# What a null key sorts as, after the groups that have a value.
+# The sort key of a group whose key is null; such groups come last.
 NULLS_SORT_AS = {
     sa.Integer: "0",
     sa.Boolean: "false",
@@ -164,18 +164,17 @@ def _connection(
 
 def _rows_outside(node: Groups, groups: sa.CTE, order: Sequence[SortExpression]) -> dict[str, Value]:
     """Whether there are groups outside the cursors that bound the page."""
+
+    def exists(bound: CursorBound | None, *, reverse: bool) -> Value:
+        if bound is None:
+            return sa.false()
+        outside = after_cursor(order, bound, reverse=reverse, inclusive=True)
+        return sa.exists(sa.select(sql_literal("1")).select_from(groups).where(outside))
+
     if not any(isinstance(part, PageInfoPlan) for _, part in node.parts):
         return {}
-    values: dict[str, Value] = {}
-    for name, bound, reverse in (
-        ("hasNextPage", node.page.before, False),
-        ("hasPreviousPage", node.page.after, True),
-    ):
-        values[name] = sa.false()
-        if bound is not None:
-            outside = after_cursor(order, bound, reverse=reverse, inclusive=True)
-            values[name] = sa.exists(sa.select(sql_literal("1")).select_from(groups).where(outside))
-    return values
+    after, before = node.page.after, node.page.before
+    return {"hasNextPage": exists(before, reverse=False), "hasPreviousPage": exists(after, reverse=True)}
 
 
 def _group_object(

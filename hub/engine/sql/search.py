@@ -15,9 +15,6 @@ from hub.engine.sql.conditions import visibility
 from hub.engine.sql.expressions import AliasGenerator, Condition, SelectSource, Value, fold, param, pattern, sql_literal
 from hub.model.columns import code_text
 
-# From this similarity of whole words a search accepts another spelling. A word of four letters may have another last one;
-# two common first letters are not enough. Set on every connection.
-SIMILARITY_THRESHOLD = 0.4
 SPACE = sql_literal("' '")
 ZERO = sql_literal("0")
 # Ranks of matching rows, 0 for the best.

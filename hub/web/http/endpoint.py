@@ -92,7 +92,10 @@ CONTENT_TYPES = {
     negotiation.JSON: b"application/json; charset=utf-8",
     negotiation.GRAPHQL_RESPONSE: b"application/graphql-response+json; charset=utf-8",
 }
-SERVER_ERROR_STATUS = {"UNAVAILABLE": 503, "DISK_FULL": 503, "INTERNAL": 500, "OPERATION_LIMIT": 429}
+# Errors of the hub, not of the operation: they have their own status with application/json, too.
+HUB_ERROR_STATUS = {
+    code: responses.STATUS_BY_CODE[code] for code in ("UNAVAILABLE", "DISK_FULL", "INTERNAL", "OPERATION_LIMIT")
+}
 # The engine rejects these operations with a code; the remedy depends on the transport.
 TRANSPORT_ERRORS = {
     code: responses.error_body(BadInput(message, code=code))
@@ -240,7 +243,7 @@ def _rejection_reply(rejection: SubscriptionRejected) -> HttpReply:
     code = first_code(rejection.errors)
     payload = orjson.dumps({"errors": rejection.errors})
     response = NO_RESPONSE._replace(body=payload, operation_type="subscription", code=code)
-    return HttpReply(SERVER_ERROR_STATUS.get(code, responses.STATUS_BY_CODE.get(code, 400)), payload, [], response)
+    return HttpReply(responses.STATUS_BY_CODE.get(code, 400), payload, [], response)
 
 
 def _reply(response: GraphQLResponse, accepted: bytes) -> HttpReply:
@@ -250,7 +253,7 @@ def _reply(response: GraphQLResponse, accepted: bytes) -> HttpReply:
     if response.code == "METHOD_NOT_ALLOWED":
         return HttpReply(405, response.body, [(b"allow", b"POST")], response)
     # application/json reports errors of an operation with status 200, but errors of the hub with their own status.
-    status = SERVER_ERROR_STATUS.get(response.code, 400 if accepted is negotiation.GRAPHQL_RESPONSE else 200)
+    status = HUB_ERROR_STATUS.get(response.code, 400 if accepted is negotiation.GRAPHQL_RESPONSE else 200)
     return HttpReply(status, response.body, [(b"retry-after", b"1")] if status in (429, 503) else [], response)
 
 

@@ -262,7 +262,7 @@ class Session:
     def _operation_id(self, message: Mapping[str, Any]) -> str | None:
         """Returns the operation's id; closes the connection and returns None if it is invalid."""
         operation_id = message.get("id")
-        if isinstance(operation_id, str) and is_operation_id(operation_id):
+        if is_operation_id(operation_id):
             return operation_id
         self.connection.close(4400, f"id must be a string of 1 to {MAX_ID_LENGTH} characters.")
         return None

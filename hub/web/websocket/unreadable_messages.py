@@ -4,6 +4,7 @@ With the id, the operation gets an `error` message and the socket's other operat
 
 import json
 import re
+from typing import TypeGuard
 
 MAX_ID_LENGTH = 256
 
@@ -14,7 +15,7 @@ _UNTIL_PAYLOAD = re.compile(
 )
 
 
-def is_operation_id(value: object) -> bool:
+def is_operation_id(value: object) -> TypeGuard[str]:
     """Whether a value can be the id of an operation: a string of 1 to 256 characters that UTF-8 can encode."""
     if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_LENGTH:
         return False

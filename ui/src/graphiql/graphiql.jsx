@@ -12,7 +12,7 @@ import { EventLog } from "./event-log.jsx";
 import { Headers } from "./headers.jsx";
 import { forgetPanel, isNarrow, restoreQuery } from "./layout.js";
 import { endpoint } from "../shared/endpoints.js";
-import { keyDialog } from "../live/key-dialog.js";
+import { keyDialog } from "../shared/key-dialog.js";
 import { authorize } from "../shared/session.js";
 import { savedOperationsPlugin } from "./saved-operations.jsx";
 import { isSubscription, subscription } from "./subscriptions.js";

@@ -2,7 +2,7 @@
 // shown as a gap.
 import { follow } from "../shared/subscriptions-client.js";
 import CHANGES from "./changes.graphql";
-import { highlight, make } from "./dom.js";
+import { highlight, make } from "../shared/dom.js";
 import { exactly, time, word } from "./format.js";
 
 const MAX_ROWS = 50;

@@ -1,5 +1,5 @@
 // One customer from all sides: summary, scores, orders, interactions, and a timeline of everything.
-import { icon, make, show, showRows } from "./dom.js";
+import { icon, make, show, showRows } from "../shared/dom.js";
 import { amount, country, exactly, figure, sums, text, when, word } from "./format.js";
 
 const DIRECTION_ICONS = { INBOUND: "M12 4 4 12m0-6v6h6", OUTBOUND: "M4 12l8-8m-6 0h6v6", INTERNAL: "M4 8h8" };

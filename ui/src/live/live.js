@@ -2,9 +2,9 @@
 // of changes that starts at the cursor of the view's first message.
 import { socket } from "../shared/endpoints.js";
 import { connect, follow } from "../shared/subscriptions-client.js";
-import { make } from "./dom.js";
+import { make } from "../shared/dom.js";
 import { authorize } from "../shared/session.js";
-import { keyDialog } from "./key-dialog.js";
+import { keyDialog } from "../shared/key-dialog.js";
 import { searchBox } from "./search.js";
 import { changesPanel } from "./changes-panel.js";
 import { customerView } from "./customer-view.js";

@@ -1,6 +1,6 @@
 // The search box, which uses the API's search. Arrows, Enter and Escape work as in any combobox.
 import { endpoint } from "../shared/endpoints.js";
-import { make } from "./dom.js";
+import { make } from "../shared/dom.js";
 import SEARCH from "./search.graphql";
 import { country } from "./format.js";
 

@@ -1,4 +1,4 @@
-// The page's API key: that of the session which a one-time link starts, or one that the user entered. It is stored in this tab
+// The page's API key: that of the session which a login link starts, or one that the user entered. It is stored in this tab
 // until the tab is closed. A new tab of this hub asks the open ones for it. It is no cookie, so no other page can use it.
 import { session } from "./endpoints.js";
 

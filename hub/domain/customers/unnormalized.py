@@ -50,7 +50,7 @@ async def find_unnormalized(connection: Connection) -> Sequence[str]:
 
 def _is_normal(kind: str, normalized: str, source: str) -> bool:
     try:
-        # A number's compared form is that of E.164 without its sign.
+        # A number's normal form is that of E.164 without its sign.
         value = f"+{normalized}" if kind in ("PHONE", "FAX") else normalized
         return normalize_identifier(IdentifierKind[kind], value) == normalized and _is_single_line(source)
     except BadInput:

@@ -1,5 +1,5 @@
 // The dialog for the API key. Entering a key reloads the page.
-import { storeKey } from "../shared/session.js";
+import { storeKey } from "./session.js";
 import { make } from "./dom.js";
 
 const EXPLANATION = `The page shows the rows that its key may see. A key entered here is stored in this tab until you close it.
