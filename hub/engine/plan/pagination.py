@@ -166,7 +166,8 @@ def _sort_aggregate(
         bad_input(
             "ORDER_INVALID", argument, f"{function} needs a number, and {field} is none; sort by MIN or MAX of {field}."
         )
-    return aggregate_expression(planning, join, where, function, column, order_by.get("currency"), argument)
+    currency = (order_by.get("currency"), f"{argument}.currency")
+    return aggregate_expression(planning, join, where, function, column, currency, argument)
 
 
 def _plan_value(tree: ArgumentTree) -> object:
