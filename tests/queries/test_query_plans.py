@@ -129,8 +129,9 @@ insert into consents (customer_id, purpose, status, source, given_at)
     select id, 'newsletter', 'GRANTED', 'shop', created_at from customers;
 insert into stage_moves (customer_id, from_stage, to_stage, reason, moved_at)
     select id, 'PROSPECT', 'ACTIVE', 'ordered', created_at + n * interval '1 day' from customers, generate_series(1, 2) as n;
-insert into identity_reviews (customer_id, other_id, reason)
-    select id, other, 'the same name' from (select id, lead(id) over (order by id) as other from customers) as pairs
+insert into identity_reviews (customer_id, other_id, reason, updated_at)
+    select id, other, 'the same name', created_at
+    from (select id, created_at, lead(id) over (order by id) as other from customers) as pairs
     where other is not null;
 insert into webhooks (owner, name, url, query, status, created_at)
     select 'nobody', n::text, 'https://receiver.example/', 'subscription { changes { __typename } }', 'PAUSED',

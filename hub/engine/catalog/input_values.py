@@ -33,7 +33,11 @@ def json_text(value: Any, argument: str) -> str:
     try:
         text = exact_json.dumps(value)
     except ValueError:
-        bad_input("VALUE_INVALID", argument, "it contains a number that is too large; send it as a string.")
+        bad_input(
+            "VALUE_INVALID",
+            argument,
+            "it contains a number that is too large, too small or too long; send it as a string.",
+        )
     except TypeError:
         bad_input(
             "VALUE_INVALID",

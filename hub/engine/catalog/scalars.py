@@ -59,7 +59,8 @@ def parse_datetime(value: Any) -> datetime:
             return timestamp
     except (ValueError, OverflowError):
         pass
-    raise ValueError(f"{value} is not a valid time; use one from the years 0001 to 9999, before their last microsecond")
+    limits = "after 0001-01-01T00:00:00Z and before 9999-12-31T23:59:59.999999Z"
+    raise ValueError(f"{value} is no time of the calendar or lies outside its limits; use one {limits}")
 
 
 def parse_date(value: Any) -> date:

@@ -165,9 +165,9 @@ class _ValuesRule(_CodedRule, ValuesOfCorrectTypeRule):
         elif missing := _MISSING.match(error.message):
             code = "ARGUMENT_MISSING"
             segments.append(missing[1])
-        argument_path = ".".join(map(str, segments))
+        argument_path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in segments)[1:]
         noun = "Variable" if argument_path.startswith("$") else "Argument"
-        error.message = f"{noun} '{argument_path}': {error.message}"
+        error.message = f"{noun} '{argument_path}': {error.message.replace('not to be None', 'not to be null')}"
         _set_code(error, code, argument_path)
         self.context.report_error(error)
         # Each further error would print the whole value again.

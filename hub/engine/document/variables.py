@@ -1,5 +1,6 @@
 """Coerces the values of an operation's variables and limits their size."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ from hub.errors import BadInput, HubError, LimitExceeded
 MAX_OBJECTS = 6_000  # enough for an upsert of 500 rows by a key of another system with four nested rows each
 MAX_DEPTH = 100  # graphql-core reports deeper ones
 CONTAINERS = (dict, list)
+_INVALID_VARIABLE = re.compile(r"Variable '(?P<name>\$\w+)' has invalid value(?: at (?P<path>[^\s:]+))?:")
 
 
 def coerce_variables(
@@ -45,7 +47,10 @@ def coerce_variables(
         return coerced
     result = get_variable_values(schema, definitions, dict(values), max_errors=max_errors)
     if isinstance(result, list):
-        error = BadInput(result[0].message, code="VARIABLE_INVALID")
+        message = result[0].message.replace("not to be None", "not to be null")
+        place = _INVALID_VARIABLE.match(message)
+        argument = None if place is None else place["name"] + (place["path"] or "")
+        error = BadInput(message, code="VARIABLE_INVALID", argument=argument)
         error.locations = tuple((location.line, location.column) for location in result[0].locations or ())
         raise error
     return result.coerced

@@ -18,7 +18,7 @@ from hub.engine.execution.subscriptions import (
     compile_subscription,
 )
 from hub.engine.plan.codecs import PastTimestampCodec
-from hub.engine.plan.nodes import Constant, Plan, ResolvedInPython, RowById, RowsByIds
+from hub.engine.plan.nodes import Constant, Plan, ResolvedInPython, RowById, RowByLookup, RowsByIds
 from hub.engine.plan.operations import QueryPlan
 from hub.engine.plan.parameters import ExecutionContext
 from hub.engine.request import StageTimer
@@ -83,6 +83,7 @@ class QueryExecutor:
                 body = await pool.fetch_json(query.statement.text, arguments, custom_plan=query.statement.custom_plan)
             except HubError as error:
                 _locate_expired(error, plan, context)
+                _locate_ambiguous(error, plan)
                 raise
         timer.finish_stage("sql")
         changes_pages = {
@@ -133,6 +134,19 @@ def _locate_expired(error: HubError, plan: Plan, context: ExecutionContext) -> N
     error.message = error.message.replace("asOf", error.argument, 1)
     if earliest.location is not None:
         error.path, error.locations = earliest.location
+
+
+def _locate_ambiguous(error: HubError, plan: Plan) -> None:
+    """Adds the place of the plan's lookup whose value needs its scope; of several such lookups, all their places."""
+    nodes = [node for _, node in plan.roots if isinstance(node, RowByLookup) and node.unscoped is not None]
+    if error.code != "ARGUMENT_MISSING" or error.locations:
+        return
+    places = [
+        parameter.location for node in nodes for _, parameter in node.arguments[:1] if parameter.location is not None
+    ]
+    error.locations = tuple(location for _, locations in places for location in locations)
+    if len(places) == 1:
+        error.path = places[0][0]
 
 
 def _root_fragments(body: bytes) -> Mapping[str, orjson.Fragment]:

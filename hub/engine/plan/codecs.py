@@ -15,6 +15,10 @@ from hub.errors import LimitExceeded
 from hub.model.normal_forms import NormalForm, RowNormalForm
 from hub.model.unicode_text import visible
 
+NOT_IANA = frozenset(
+    {"localtime", "posix", "posixrules", "right"}
+)  # names and folders that Linux adds to the IANA database
+
 SOUGHT = ""  # no column bears this name
 CLOCK_TOLERANCE = timedelta(minutes=1)  # by which the clock of the database may be ahead of the hub's
 
@@ -135,6 +139,8 @@ class TimezoneCodec(ValueCodec):
         """The name; raises TIMEZONE_UNKNOWN."""
         name = cast(str, storable_text(value, self.argument))
         try:
+            if name.partition("/")[0] in NOT_IANA:
+                raise ValueError
             return ZoneInfo(name).key
         except (KeyError, ValueError, OSError):
             problem = f"{name[:60]!r} is no IANA time zone; give a name like Europe/Berlin."

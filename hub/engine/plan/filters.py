@@ -67,7 +67,7 @@ def plan_filter(planning: PlanningContext, tree: ArgumentTree, entity: CatalogEn
     parts = [
         _condition(planning, name, part, entity, f"{argument}.{name}", tree)
         for name, part in tree.items()
-        if part is not None
+        if part is not None or (name == UNDER and entity.declaration.tree is not None)
     ]
     return parts[0] if len(parts) == 1 else And(tuple(parts))
 
@@ -99,6 +99,8 @@ def _condition(
     if name == COMPARE:
         return _field_comparisons(tree, entity, argument)
     if name == UNDER and entity.declaration.tree is not None:
+        if tree is None:
+            bad_input("FILTER_INVALID", argument, "null is the id of no row; give an id, or leave it out.")
         key = planning.key_parameter(required_value(tree, argument, "FILTER_INVALID"), entity, argument)
         return InSubtree(entity, entity.declaration.tree, key)
     column = entity.columns.get(name)
@@ -289,7 +291,13 @@ def _aggregate_conditions(
             continue
         column = join.entity.columns[name]
         aggregate = aggregate_expression(
-            planning, join, where, function, column, tree.get("currency"), f"{argument}.{name}"
+            planning,
+            join,
+            where,
+            function,
+            column,
+            (tree.get("currency"), f"{argument}.currency"),
+            f"{argument}.{name}",
         )
         scalar = scalars.DECIMAL if column.scalar.is_number else column.scalar
         parts.append(_aggregate_comparison(planning, aggregate, part, scalar, f"{argument}.{name}"))
@@ -314,21 +322,22 @@ def aggregate_expression(
     where: Predicate,
     function: AggregateFunctionName,
     column: ColumnField,
-    currency: ArgumentTree,
+    currency: tuple[ArgumentTree, str],
     argument: str,
 ) -> AggregateExpression:
-    """An aggregate over joined rows; raises CURRENCY_REQUIRED for money without a currency."""
+    """An aggregate over joined rows; `currency` is its value and its argument. Raises CURRENCY_REQUIRED for money without one."""
     count_aggregate(planning, argument)
+    currency_value, currency_argument = currency
     if not column.scalar.is_money:
         return AggregateExpression(join, where, function, column, None)
-    if not isinstance(currency, ArgumentValue):
+    if not isinstance(currency_value, ArgumentValue):
         bad_input(
             "CURRENCY_REQUIRED",
             argument,
             'amounts in different currencies cannot be compared; add a currency, such as currency: "EUR".',
         )
     parameter = planning.value_parameter(
-        scalars.STRING, currency, f"{argument}.currency", column=join.entity.columns["currency"]
+        scalars.STRING, currency_value, currency_argument, column=join.entity.columns["currency"]
     )
     return AggregateExpression(join, where, function, column, parameter)
 

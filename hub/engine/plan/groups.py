@@ -199,9 +199,8 @@ def _plan_aggregate(
     if column is None:
         return GroupAggregate(function, None, None)
     own_rows = Join(entity, "id", "id", check_visibility=False)
-    aggregate = aggregate_expression(
-        planning, own_rows, ALWAYS_TRUE, function, column, item.get("currency"), f"{argument}.by"
-    )
+    currency = (item.get("currency"), f"{argument}.currency")
+    aggregate = aggregate_expression(planning, own_rows, ALWAYS_TRUE, function, column, currency, f"{argument}.by")
     return GroupAggregate(function, column, aggregate.currency)
 
 

@@ -11,7 +11,7 @@ from hub.engine.catalog.scalars import ScalarType
 from hub.engine.plan.list_nodes import CursorSigning, GroupKey, GroupSortTerm, PagePlan, SearchTerms, SortTerm
 from hub.engine.plan.parameters import ObjectSource, Parameter
 from hub.engine.plan.predicates import Join, Predicate
-from hub.model.declarations import FieldResolver, Lookup
+from hub.model.declarations import FieldResolver, Lookup, LookupScope
 
 # -- selections ---------------------------------------------------------------------------------------------------------
 
@@ -235,6 +235,12 @@ class RowByLookup:
     lookup: Lookup = field(repr=False)
     arguments: tuple[tuple[str, Parameter], ...]
     selection: ObjectSelection
+
+    @property
+    def unscoped(self) -> LookupScope | None:
+        """The scope that the lookup has and its arguments leave out: without it, some values match several rows."""
+        scope, names = self.lookup.scope, [name for name, _ in self.arguments]
+        return None if scope is None or scope.argument in names else scope
 
 
 @dataclass(frozen=True, slots=True)

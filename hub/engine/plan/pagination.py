@@ -157,7 +157,8 @@ def _sort_aggregate(
     if column is None:
         count_aggregate(planning, argument)
         return AggregateExpression(join, where, function, None, None)
-    return aggregate_expression(planning, join, where, function, column, order_by.get("currency"), argument)
+    currency = (order_by.get("currency"), f"{argument}.currency")
+    return aggregate_expression(planning, join, where, function, column, currency, argument)
 
 
 def aggregate_of_order(

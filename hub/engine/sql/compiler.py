@@ -164,8 +164,8 @@ class RootCompiler(SelectionCompiler):
         ]
         first_match = matches.order_by(*order).limit(sql_literal("1"))
         row = self.aliases.for_table(node.entity.table)
-        scope, names = node.lookup.scope, [name for name, _ in node.arguments]
-        if scope is None or scope.argument in names:
+        scope = node.unscoped
+        if scope is None:
             return self.select_row(node.selection, row, [row.c.id == first_match.scalar_subquery()])
         # Two different keys are an error of the statement, AMBIGUOUS_LOOKUP in db/pool.py.
         lookup_row, matches = self._lookup_matches(node)

@@ -50,6 +50,7 @@ class OracleContext:
 
     data: Dataset
     lists: ListEvaluator
+    now: datetime
     non_empty_roots: list[bool] = field(default_factory=list)
 
     def record_root(self, info: OracleInfo, value: object) -> None:
@@ -92,7 +93,7 @@ class Oracle:
         if _longest_key(document) > MAX_KEY_BYTES:
             return ExpectedResponse(None, (("ALIAS_TOO_LONG", ""),), False)
         visible = self.data.visible_to(viewer)
-        context = OracleContext(visible, ListEvaluator(visible, now))
+        context = OracleContext(visible, ListEvaluator(visible, now), now)
         result = execute_sync(self.schema, document, None, context, dict(variables or {}), name)
         return ExpectedResponse(
             result.data, tuple(_error_codes(result)), bool(context.non_empty_roots) and all(context.non_empty_roots)
@@ -185,7 +186,8 @@ def _union(targets: Sequence[tuple[CatalogEntity, str]]) -> GraphQLFieldResolver
 def _resolver_field(resolver: FieldResolver, catalog: Catalog) -> GraphQLFieldResolver:
     def resolve(record: DataRecord, info: OracleInfo, **arguments: Any) -> Any:
         context: OracleContext = info.context
-        result = resolver.function(None, **{need: record[need] for need in resolver.needs}, **arguments)
+        values = {need: record[need] for need in resolver.needs} | ({"now": context.now} if resolver.takes_now else {})
+        result = resolver.function(None, **values, **arguments)
         if resolver.returns is None:
             return result
         rows = [context.data.get(resolver.returns.__name__, key) for key in result]
