@@ -43,7 +43,9 @@ async def record(
     kind: Annotated[str, "Type of the interaction, in small words joined by dots: `order.taken`."],
     subject: Annotated[str | None, "Subject, in one line."] = None,
     body: Annotated[str | None, "Content, in full."] = None,
-    occurred_at: Annotated[datetime | None, "Time when it happened; now by default."] = None,
+    occurred_at: Annotated[
+        datetime | None, "Time when it happened; now by default, and where it is up to a day ahead."
+    ] = None,
     staff_id: Annotated[UUID | None, Staff, "The member of staff who took part."] = None,
     order_id: Annotated[UUID | None, Order, "The order that it was about, one of the customer's."] = None,
     contact_id: Annotated[UUID | None, Contact, "The person who took part for the customer."] = None,

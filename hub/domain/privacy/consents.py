@@ -35,7 +35,9 @@ async def consent_set(
     source: Annotated[str, "The system that the customer answered in."],
     channel: Annotated[Channel | None, "Channel that the answer is for; all channels by default."] = None,
     evidence: Annotated[dict[str, object] | None, "Proof of the answer."] = None,
-    given_at: Annotated[datetime | None, "Time when the customer answered; now by default."] = None,
+    given_at: Annotated[
+        datetime | None, "Time when the customer answered; now by default, and where it is up to five minutes ahead."
+    ] = None,
     expires_at: Annotated[datetime | None, "Time when the answer expires; never by default."] = None,
     now: datetime,
     backdating: Injected[timedelta],

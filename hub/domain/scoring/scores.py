@@ -37,7 +37,9 @@ async def record(
     reasons: Annotated[
         list[dict[str, Any]] | None, "Reasons of the value: a list of facts, each with its number."
     ] = None,
-    computed_at: Annotated[datetime | None, "Time that the score describes; now by default."] = None,
+    computed_at: Annotated[
+        datetime | None, "Time that the score describes; now by default, and where it is up to five minutes ahead."
+    ] = None,
     now: datetime,
 ) -> ScoreRecordPayload:
     """Records a model's score of a customer; it supersedes the model's last one, or counts until the next if it is late."""

@@ -215,7 +215,7 @@ def _list_filter(factory: TypeFactory, entity: CatalogEntity) -> None:
         if columns:
             factory.input(
                 f"{entity.name}{suffix}Filter",
-                f"Conditions on aggregates over {entity.name} rows.",
+                f"Conditions on aggregates over {entity.name} rows; an aggregate of no rows is null.",
                 [
                     *(
                         FieldSpec(

@@ -179,7 +179,7 @@ def _statistics(factory: TypeFactory, entity: CatalogEntity) -> None:
         if columns:
             factory.output(
                 f"{entity.name}{suffix}",
-                f"{suffix} over {entity.name} rows; money is listed by currency.",
+                f"{suffix} over {entity.name} rows; null if there are none. Money is listed by currency.",
                 [
                     FieldSpec(
                         column.name, _aggregate_annotation(column, extreme=name == "min"), str(column.column.comment)

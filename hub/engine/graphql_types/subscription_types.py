@@ -72,7 +72,7 @@ QUERY_AFTER = FieldSpec(
 SUBSCRIPTION_AFTER = FieldSpec(
     "after", "Cursor | None", "Only changes after this cursor; by default, changes from now on."
 )
-FIRST_ARGUMENT = FieldSpec("first", "int | None", "Maximum number of messages; 20 by default.")
+FIRST_ARGUMENT = FieldSpec("first", "int | None", "Number of messages, at most 100; 20 by default.")
 
 
 @dataclass(frozen=True, slots=True)
