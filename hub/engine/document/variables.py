@@ -48,8 +48,8 @@ def coerce_variables(
     result = get_variable_values(schema, definitions, dict(values), max_errors=max_errors)
     if isinstance(result, list):
         message = result[0].message.replace("not to be None", "not to be null")
-        place = _INVALID_VARIABLE.match(message)
-        argument = None if place is None else place["name"] + (place["path"] or "")
+        matched = _INVALID_VARIABLE.match(message)
+        argument = None if matched is None else matched["name"] + (matched["path"] or "")
         error = BadInput(message, code="VARIABLE_INVALID", argument=argument)
         error.locations = tuple((location.line, location.column) for location in result[0].locations or ())
         raise error
