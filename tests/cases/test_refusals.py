@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import httpx2
 import pytest
 from writer_client import HubClient
 
@@ -135,3 +136,22 @@ async def test_v11_a_refused_time_names_the_limits(northwind_client: HubClient, 
     error = await first_error(northwind_client, query, {"moment": moment})
     assert error["extensions"] == {"code": "VARIABLE_INVALID", "argument": "$moment"}
     assert "use one after 0001-01-01T00:00:00Z and before 9999-12-31T23:59:59.999999Z" in error["message"]
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1E309", "9" * 400, "12" + "0" * 310 + ".5"])
+async def test_v7_a_number_beyond_a_double_is_refused_as_such(
+    http_client: httpx2.AsyncClient, admin_key: str, number: str
+) -> None:
+    query = "query ($net: Decimal) { orders(filter: {net: {eq: $net}}) { totalCount } }"
+    response = await http_client.post(
+        "/graphql",
+        content=f'{{"query": "{query}", "variables": {{"net": {number}}}}}',
+        headers={"Authorization": f"Bearer {admin_key}", "Content-Type": "application/json"},
+    )
+    assert response.status_code == 400
+    assert response.json()["errors"] == [
+        {
+            "message": "The body holds a JSON number of more than 308 digits; send it as a string.",
+            "extensions": {"code": "BODY_MALFORMED"},
+        }
+    ]

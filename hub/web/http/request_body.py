@@ -88,6 +88,9 @@ def read_json(text: bytes, subject: str, argument: str | None = None) -> Any:
         if orjson.dumps(value) != text:
             value = exact_json.loads(text, object_pairs_hook=_unique_keys)
     except orjson.JSONDecodeError as error:
+        if "infinity" in error.msg:
+            problem = f"{subject} holds a JSON number of more than 308 digits; send it as a string."
+            raise _malformed(problem, argument) from None
         raise _malformed(f"{subject} is not JSON in UTF-8: {error}.", argument) from None
     except ValueError:
         raise _malformed(
