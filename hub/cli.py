@@ -359,10 +359,10 @@ def _parse_time(text: str, now: datetime) -> datetime:
         return now + (timedelta(hours=int(duration[1])) if duration[2] == "h" else timedelta(days=int(duration[1])))
     try:
         timestamp = datetime.fromisoformat(text)
-    except ValueError:
+        return (timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         message = f"--expires: {text!r} is not a time; give 2030-12-31, 2030-12-31T12:00Z, 90d or 12h."
         raise BadInput(message, code="KEY_INVALID", argument="expires") from None
-    return timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)
 
 
 def _log_failure(error: Exception) -> str:

@@ -39,6 +39,9 @@ class GroupContext(Protocol):
     def last_position(self) -> int:
         """The last position that was dispatched to all groups."""
 
+    def flow(self, group: "StreamGroup") -> Flow:
+        """The flow whose turns the group's statements take."""
+
     def remove_group(self, group: "StreamGroup") -> None:
         """Removes a group that has no subscribers left."""
 
@@ -179,6 +182,7 @@ class CatchUpReader:
             while self.members:
                 self.members.pop().switch_to_live()
             return
+        self._group.source.flow = context.flow(self._group)
         async with context.catch_up_lock.turn(self._group.source.flow):
             headers = await context.feed.headers_after(self._position)
         if not headers:  # the database was restored, and no sequencer leads yet
@@ -290,6 +294,7 @@ class StreamGroup:
         try:
             while self._pending and self.live_subscribers:
                 positions = [self._pending[index] for index in range(min(RENDER_BATCH, len(self._pending)))]
+                self.source.flow = self.context.flow(self)
                 try:
                     rendered = await self.context.feed.render(self.source, positions)
                 except Unavailable:

@@ -22,6 +22,9 @@ class LiveGroupContext(Protocol):
 
     feed: ChangeFeed
 
+    def flow(self, group: "LiveQueryGroup") -> Flow:
+        """The flow whose turns the group's statements take."""
+
     def remove_group(self, group: "LiveQueryGroup") -> None:
         """Removes a group that has no subscribers left."""
 
@@ -132,6 +135,7 @@ class LiveQueryGroup:
                 await asyncio.sleep(max(0.0, self._last_run + MIN_RERUN_INTERVAL - monotonic()))
                 self._due, self._last_run = False, monotonic()
                 feed = self._context.feed
+                self.source.flow = self._context.flow(self)
                 try:
                     position, body = await self.source.answer(
                         feed.pool, feed.previous_cursor_placeholder, datetime.now(UTC)

@@ -70,8 +70,7 @@ class SubscriptionRegistry:
         group = self._groups.get(source.group_key)
         if not isinstance(group, StreamGroup):
             group = StreamGroup(source, self)
-        if source.is_unselective:
-            self._live_shares.join(source.group_key, source.flow)
+        self._live_shares.join(source.group_key, source.flow, limited=source.is_unselective)
         self._add_group(group)
         return group.subscribe(source, sink, self.last_position if position is None else position)
 
@@ -80,7 +79,7 @@ class SubscriptionRegistry:
         group = self._groups.get(source.group_key)
         if not isinstance(group, LiveQueryGroup):
             group = LiveQueryGroup(source, self)
-        self._live_shares.join(source.group_key, source.flow)
+        self._live_shares.join(source.group_key, source.flow, limited=True)
         self._add_group(group)
         return group.subscribe(sink, source.flow)
 
@@ -93,6 +92,10 @@ class SubscriptionRegistry:
     def on_leave(self, group: SubscriberGroup, flow: Flow) -> None:
         """Called when a subscriber has left a group."""
         self._live_shares.leave(group.source.group_key, flow)
+
+    def flow(self, group: SubscriberGroup) -> Flow:
+        """The flow whose turns the group's statements take."""
+        return self._live_shares.flow(group.source.group_key)
 
     def remove_group(self, group: SubscriberGroup) -> None:
         """Removes an empty group. A repeated call does not remove a newer group with the same key."""

@@ -63,10 +63,12 @@ class PageSessions:
 def routes(store: SessionStore, key_cache: ApiKeyCache) -> list[BaseRoute]:
     """Returns the routes of the session's path."""
     sessions = PageSessions(store, key_cache)
-    return [
-        Route(PATH, _answering_errors(sessions.post), methods=["POST"]),
-        Route(PATH, _answering_errors(sessions.delete), methods=["DELETE"]),
-    ]
+
+    async def handle(request: Request) -> Response:
+        return await (sessions.post if request.method == "POST" else sessions.delete)(request)
+
+    # One route, so that the Allow header of a refusal names both methods.
+    return [Route(PATH, _answering_errors(handle), methods=["DELETE", "POST"])]
 
 
 def _answering_errors(handler: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:

@@ -35,6 +35,7 @@ select count(*) from pg_stat_activity where datname = current_database() and wai
 async def hub(create_database: CreateDatabase, demo_dsn: str) -> AsyncIterator[SocketHub]:
     """A hub with low limits per key, whose statements may wait long for a lock."""
     limits = {"operation_limit": OPERATION_LIMIT, "key_live_limit": LIVE_LIMIT, "webhook_limit": WEBHOOK_LIMIT}
+    limits["stream_pool_size"] = 2
     patience = {"statement_timeout": 60.0, "lock_timeout": 60.0, "request_timeout": 60.0}
     async with run_socket_hub(await create_database("northwind"), **limits, **patience) as hub:
         await answers(hub, await create_api_key(hub.dsn), TERRITORIES)  # so that its statement is known
@@ -155,6 +156,29 @@ async def test_x6_live_queries_of_one_key_are_bounded_and_others_have_theirs(hub
             async with hub.subscribe(LIVE, {"stage": "ACTIVE"}, key=other) as of_another:
                 await of_another.next_root()
     await wait_until(lambda: opens(hub, one))
+
+
+LIVE_PRODUCTS = """
+subscription { customersLive(first: 1) { customers { nodes { name orders(first: 1) { nodes { items(first: 1) {
+    nodes { product { name } } } } } } } } }
+"""
+
+
+async def test_x6_a_live_query_that_another_key_opened_first_does_not_wait_for_its_others(hub: SocketHub) -> None:
+    one, other = await create_api_key(hub.dsn, Role.READER), await create_api_key(hub.dsn, Role.READER)
+    shared = 'subscription { customersLive(filter: {name: {eq: "Shared"}}) { customers { totalCount } } }'
+    async with (
+        hub.subscribe(shared, key=one) as first,
+        hub.subscribe(LIVE_PRODUCTS, key=one) as slow,
+        hub.subscribe(shared, key=other) as second,
+    ):
+        for subscription in (first, slow, second):
+            await subscription.next_root()
+        async with locked(hub, "lock table products in access exclusive mode"):
+            await hub.connection.execute("update customers set name = 'Alone' where name = 'Alfreds Futterkiste'")
+            await wait_until(lambda: hub.connection.fetchval(WAITING_FOR_LOCK))
+            await hub.connection.execute("update customers set name = 'Shared' where name = 'Alone'")
+            assert (await second.next_root())["customers"] == {"totalCount": 1}
 
 
 async def opens(hub: SocketHub, key: str) -> bool:

@@ -246,3 +246,11 @@ async def test_s1_ended_sessions_are_purged(hub: LinkedHub) -> None:
     await api_keys.purge_expired(hub.connection, end + timedelta(days=8), 1_000)
     assert await api_keys.find_key(hub.connection, key[4:20]) is None
     assert await api_keys.find_key(hub.connection, hub.key[4:20]) is not None
+
+
+async def test_s1_the_allow_header_of_the_sessions_path_names_both_methods(hub: LinkedHub) -> None:
+    answer = await hub.client.get(SESSION)
+    assert (answer.status_code, {name.strip() for name in answer.headers["allow"].split(",")}) == (
+        405,
+        {"DELETE", "POST"},
+    )

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol, cast
 from uuid import UUID
 
+from hub.db.fair_queue import Flow
 from hub.db.pool import Pool
 from hub.engine.catalog.catalog import CatalogEntity
 from hub.engine.execution.compiled_operation import CompiledOperation, compile_rows_statements
@@ -60,7 +61,8 @@ class SubscriptionSource:
         self._context = context
         self.response_key = compiled.root.key
         self.dependencies = compiled.dependencies
-        self.flow = context.viewer.flow
+        # Whose turns the statements take; a group of several subscribers changes it.
+        self.flow: Flow = context.viewer.flow
         self.bound = context.viewer.customer_id is not None  # the viewer sees only the rows of one customer
         self.row_ids, self.customer_id = self._relevant_rows()
         statement_key = _statement_key(compiled.statement, context) if compiled.statement else ()
