@@ -1,6 +1,6 @@
 """The viewer of a request: its key's role and binding, and its permissions. hub/model/scopes.py says which rows it sees."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from typing import Literal
@@ -37,6 +37,13 @@ class Viewer:
     unit_ids: tuple[UUID, ...] = ()  # the units of the subtree, as they were when the key was looked up
     customer_id: UUID | None = None
     key_public_id: str = ""  # the key's public id
+    # The flow of fair queueing that the viewer's work belongs to: its customer, whose keys share it, else its key.
+    flow: int | None = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        owner = self.customer_id or self.key_id
+        # Integers are hashed many times as fast as UUIDs.
+        object.__setattr__(self, "flow", None if owner is None else owner.int)
 
     @property
     def binding(self) -> Binding:
@@ -46,12 +53,6 @@ class Viewer:
         if self.unit_path is None:
             return "unrestricted"
         return "single_unit" if len(self.unit_ids) == 1 else "unit_subtree"
-
-    @property
-    def flow(self) -> int | None:
-        """The flow of fair queueing that the viewer's work belongs to: its customer, whose keys share it, else its key."""
-        owner = self.customer_id or self.key_id
-        return None if owner is None else owner.int  # integers are hashed many times as fast as UUIDs
 
     @property
     def actor(self) -> str:
