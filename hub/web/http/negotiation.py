@@ -20,7 +20,9 @@ def response_type(accept: bytes | None) -> bytes | None:
 
 def accepts_events(accept: bytes | None) -> bool:
     """Whether the client accepts server-sent events by name; a wildcard does not count."""
-    return accept is not None and EVENT_STREAM in (lowered := accept.lower()) and _accepts_by_name(lowered, EVENT_STREAM)
+    return (
+        accept is not None and EVENT_STREAM in (lowered := accept.lower()) and _accepts_by_name(lowered, EVENT_STREAM)
+    )
 
 
 def accepts_html(accept: bytes | None) -> bool:
