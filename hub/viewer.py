@@ -42,8 +42,8 @@ class Viewer:
 
     def __post_init__(self) -> None:
         owner = self.customer_id or self.key_id
-        # Integers are hashed many times as fast as UUIDs.
-        object.__setattr__(self, "flow", None if owner is None else owner.int)
+        # A small integer is hashed many times as fast as a UUID. Two owners with one hash would only share their turns.
+        object.__setattr__(self, "flow", None if owner is None else hash(owner))
 
     @property
     def binding(self) -> Binding:
