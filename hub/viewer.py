@@ -37,6 +37,7 @@ class Viewer:
     unit_ids: tuple[UUID, ...] = ()  # the units of the subtree, as they were when the key was looked up
     customer_id: UUID | None = None
     key_public_id: str = ""  # the key's public id
+    staff_id: UUID | None = None  # the member of staff who holds the key; None for a system's
 
     @property
     def binding(self) -> Binding:
@@ -57,6 +58,11 @@ class Viewer:
     def actor(self) -> str:
         """The actor as the change log names it."""
         return f"key:{self.key_public_id}" if self.key_public_id else "hub"
+
+    @property
+    def reads_people(self) -> bool:
+        """Whether it may read what is about other members of staff."""
+        return self.role is Role.ADMIN
 
     @property
     def can_introspect(self) -> bool:

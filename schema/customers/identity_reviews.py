@@ -1,6 +1,6 @@
 """Possible duplicates among customers, awaiting a person's decision."""
 
-from hub.model import WITHIN_CUSTOMER, Column, DescribedEnum, Entity, customer_owned, field, resolver, to_one, unique
+from hub.model import WITHIN_CUSTOMER, Column, DescribedEnum, Entity, field, inside, resolver, to_one, unique
 from hub.schema.customers.customers import Customer
 
 
@@ -20,7 +20,7 @@ EFFECTS = {
 class IdentityReview(
     Entity,
     prefix="rvw",
-    owned_by=customer_owned(
+    owned_by=inside(
         "The customer who may be another one.",
         inverse=("reviews", "Possible duplicates awaiting review."),
     ),

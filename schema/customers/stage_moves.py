@@ -2,14 +2,14 @@
 
 from datetime import datetime
 
-from hub.model import Column, Entity, customer_owned, field, validators
+from hub.model import Column, Entity, field, inside, validators
 from hub.schema.customers.customers import Customer, Stage
 
 
 class StageMove(
     Entity,
     prefix="stm",
-    owned_by=customer_owned("The customer who moved.", inverse=("stage_moves", "The customer's moves between stages.")),
+    owned_by=inside("The customer who moved.", inverse=("stage_moves", "The customer's moves between stages.")),
     moves_of=Customer.stage,
     permission="customers",
     operations=(),

@@ -54,6 +54,7 @@ class Interaction(
         "The customer who took part.",
         inverse=("interactions", "Everything said and done between the customer and the business."),
     ),
+    internal_when={"direction": ("INTERNAL",)},
     # A permission of its own for edits: a key that may record interactions need not rewrite those of others.
     permission={"create": "interactions", "update": "records", "delete": "records"},
     writable_by={"create": ("unit", "customer"), "update": ("unit",), "delete": ("unit",)},

@@ -3,15 +3,13 @@
 from datetime import datetime
 from decimal import Decimal
 
-from hub.model import Column, Entity, Json, current_by, customer_owned, field, generated, index, validators
+from hub.model import Column, Entity, Json, current_by, field, generated, index, inside, validators
 
 
 class Score(
     Entity,
     prefix="sco",
-    owned_by=customer_owned(
-        "The customer who is scored.", inverse=("scores", "The customer's scores, past and current.")
-    ),
+    owned_by=inside("The customer who is scored.", inverse=("scores", "The customer's scores, past and current.")),
     writable_by=("unit",),
     operations=("delete",),
     order="-computed_at",

@@ -379,13 +379,14 @@ async def test_a_key_bound_to_one_customer_sees_that_one_and_the_price_list(
     assert await counts(read_data, keys_by_binding["customer"]) == (1, 13, 0, 0)
     query = """{
       products { totalCount }
-      scores { nodes { customer { name } } }
+      interactions { nodes { customer { name } } }
       customers { nodes { timeline { totalCount } } }
     }"""
     seen = await read_data(query, keys_by_binding["customer"])
     assert seen["products"]["totalCount"] == 77
-    assert {score["customer"]["name"] for score in seen["scores"]["nodes"]} == {OUTLET_CUSTOMER}
-    assert seen["customers"]["nodes"] == [{"timeline": {"totalCount": 13 + 26 + len(seen["scores"]["nodes"])}}]
+    interactions = seen["interactions"]["nodes"]
+    assert {row["customer"]["name"] for row in interactions} == {OUTLET_CUSTOMER}
+    assert seen["customers"]["nodes"] == [{"timeline": {"totalCount": 13 + len(interactions)}}]
 
 
 async def test_a_key_whose_customer_is_deleted_opens_nothing(

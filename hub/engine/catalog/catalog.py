@@ -173,8 +173,9 @@ class Catalog:
     def nullable(self, entity: CatalogEntity, link: ToOne) -> bool:
         """Whether a link may be null: its foreign key is nullable, or a viewer may see the row but not its target."""
         by = self.column(entity, link)
-        visible_to_all = self.target(link.target).declaration.scope.name == "any_key"
-        return bool(by.nullable) or not (visible_to_all or self.preserves_customer(by))
+        scope = self.target(link.target).declaration.scope
+        preserves_owner = self.preserves_customer(by) and not scope.hides_rows_of_customers("customer")
+        return bool(by.nullable) or not (scope.name == "any_key" or preserves_owner)
 
 
 def _columns(declaration: Declaration, errors: list[str]) -> dict[str, ColumnField]:

@@ -286,6 +286,7 @@ class SelectionPlanner:
                 member,
                 member.declaration.implements[interface],
                 tuple(variants[index][1] for variants in selections),
+                self.planning.below_image or member.declaration.scope.hides_rows_of_customers(self.planning.binding),
             )
             for index, member in enumerate(entities)
         )
@@ -296,6 +297,4 @@ class SelectionPlanner:
             for argument in ("since", "until")
         )
         signing = cursor_signing(self.planning, signature) if uses_cursors else None
-        return MergedConnectionPlan(
-            link.by, sources, since, until, page, signing, parts, self.planning.below_image
-        ), resolver_tree
+        return MergedConnectionPlan(link.by, sources, since, until, page, signing, parts), resolver_tree
