@@ -149,27 +149,26 @@ async def test_what_is_about_a_person_is_read_by_that_person_and_by_who_may_read
     internal_rows: InternalRows,
 ) -> None:
     connection: asyncpg.Connection = internal_rows.hub.connection
-    anne, nancy = [
-        await connection.fetchrow("select id, unit_id from staff where name = $1", name)
-        for name in ("Anne Dodsworth", "Nancy Davolio")
-    ]
+    staff = "select id, unit_id from staff where name in ('Anne Dodsworth', 'Nancy Davolio') order by name"
+    (anne, annes_unit), (nancy, nancys_unit) = await connection.fetch(staff)
     await connection.execute("create temp table appraisals (id uuid, staff_id uuid)")
-    await connection.executemany("insert into appraisals values (uuidv7(), $1)", [(anne["id"],), (nancy["id"],)])
+    await connection.executemany("insert into appraisals values (uuidv7(), $1)", [(anne,), (nancy,)])
     table = sa.Table("appraisals", sa.MetaData(), sa.Column("id", sa.Uuid), sa.Column("staff_id", sa.Uuid))
 
     async def sees(viewer: Viewer) -> set[UUID]:
-        condition = scopes.person.predicate(table, viewer.binding)
+        condition = scopes.person.predicate(table, viewer.rights.binding)
         assert condition is not None
         statement = statements.compile_statement(sa.select(table.c.staff_id).where(condition), table)
         return {record["staff_id"] for record in await connection.fetch(statement.text, *statement.bind({}, viewer))}
 
-    unit = {"unit_path": "x", "unit_ids": (anne["unit_id"],)}
-    both = {anne["id"], nancy["id"]}
-    assert anne["unit_id"] != nancy["unit_id"]
-    assert await sees(Viewer(None, Role.ADMIN)) == both
+    def of_unit(role: Role, staff_id: UUID | None = None) -> Viewer:
+        return Viewer(None, role, unit_path="x", unit_ids=(annes_unit,), staff_id=staff_id)
+
+    assert annes_unit != nancys_unit
+    assert await sees(Viewer(None, Role.ADMIN)) == {anne, nancy}
     assert await sees(Viewer(None, Role.WRITER)) == set()
-    assert await sees(Viewer(None, Role.READER, staff_id=nancy["id"])) == {nancy["id"]}
-    assert await sees(Viewer(None, Role.WRITER, staff_id=nancy["id"], **unit)) == {nancy["id"]}
-    assert await sees(Viewer(None, Role.ADMIN, staff_id=nancy["id"], **unit)) == both
-    assert await sees(Viewer(None, Role.ADMIN, **unit)) == {anne["id"]}
-    assert await sees(Viewer(None, Role.ADMIN, customer_id=anne["id"], staff_id=anne["id"])) == set()
+    assert await sees(Viewer(None, Role.READER, staff_id=nancy)) == {nancy}
+    assert await sees(of_unit(Role.WRITER, nancy)) == {nancy}
+    assert await sees(of_unit(Role.ADMIN, nancy)) == {anne, nancy}
+    assert await sees(of_unit(Role.ADMIN)) == {anne}
+    assert await sees(Viewer(None, Role.ADMIN, customer_id=anne, staff_id=anne)) == set()

@@ -26,6 +26,7 @@ from hub.engine.plan.predicates import (
     Or,
     Predicate,
 )
+from hub.model import scopes
 from hub.model.declarations import ToMany, ToOne
 from hub.model.normal_forms import RowNormalForm
 
@@ -46,7 +47,7 @@ def plan_join(planning: PlanningContext, entity: CatalogEntity, link: ToOne | To
     scope of the joined rows hides some of them."""
     target = planning.catalog.target(link.target)
     preserves_owner = planning.catalog.preserves_customer(planning.catalog.column(entity, link))
-    hides_rows = target.declaration.scope.hides_rows_of_customers(planning.binding)
+    hides_rows = scopes.hides_rows_of_customers(target.table, planning.rights)
     their_column, our_column = ("id", link.by) if isinstance(link, ToOne) else (link.by, "id")
     check_visibility = planning.below_image or hides_rows or not preserves_owner
     return Join(target, their_column, our_column, check_visibility, same_customer=preserves_owner)

@@ -41,6 +41,7 @@ from hub.engine.plan.pagination import cursor_signing, list_signature, plan_orde
 from hub.engine.plan.parameters import ObjectSource, Runtime
 from hub.engine.plan.predicates import And, Join
 from hub.errors import BadInput
+from hub.model import scopes
 from hub.model.declarations import FieldResolver, FilteredList, LinkGroup, MergedConnection, ToMany, ToOne, UnionLink
 
 
@@ -286,7 +287,7 @@ class SelectionPlanner:
                 member,
                 member.declaration.implements[interface],
                 tuple(variants[index][1] for variants in selections),
-                self.planning.below_image or member.declaration.scope.hides_rows_of_customers(self.planning.binding),
+                self.planning.below_image or scopes.hides_rows_of_customers(member.table, self.planning.rights),
             )
             for index, member in enumerate(entities)
         )
