@@ -1,11 +1,13 @@
 """The graph: joins the declarations and the rules of the domain, and builds the catalog and the GraphQL schema from them."""
 
 import pkgutil
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 
 from hub import domain, schema
 from hub.engine.catalog.catalog import build_catalog
+from hub.engine.catalog.customer_columns import open_columns
 from hub.engine.graphql_types.schema_builder import Schema, build_schema
 from hub.model.commands import Command, registered_commands
 from hub.model.declare import Declaration, declare
@@ -44,3 +46,10 @@ def commands() -> list[Command]:
 def build() -> Schema:
     """The checked catalog and its GraphQL schema; raises InvalidDeclaration when a declaration cannot stand."""
     return build_schema(build_catalog(declarations()), commands())
+
+
+@cache
+def build_with(customer_columns: tuple[str, ...]) -> Schema:
+    """The schema whose catalog opens these columns to the customers' own keys; raises Misconfigured for an unknown one."""
+    schema = build()
+    return replace(schema, catalog=open_columns(schema.catalog, customer_columns)) if customer_columns else schema

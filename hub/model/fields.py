@@ -68,6 +68,7 @@ class FieldWords(TypedDict, total=False):
     server_filled: bool  # whether rules or the database fill it in, so that null means left out
     merged_by_key: bool  # whether an update merges the JSON object by top-level key, where null removes one
     hidden: bool  # whether it is a column only, and no field of the API
+    inside: bool  # whether it is about the customer and not for it: unknown to its own keys, unless a setting opens it
     secret: bool  # hidden, and in no image of a row: refused at the start until the capture of changes can leave it out
     filterable: bool  # whether filters may name it; True when left out
     precision: tuple[int, int]  # digits in all, digits behind the point
@@ -91,6 +92,7 @@ class FieldOptions:
     server_filled: bool = False
     merged_by_key: bool = False
     hidden: bool = False
+    inside: bool = False
     secret: bool = False
     filterable: bool = True
     precision: tuple[int, int] | None = None

@@ -89,7 +89,7 @@ class Customer(
     )
     status: Column[CustomerStatus] = field("Whether business may be done.", default=CustomerStatus.ACTIVE)
     stage: Column[Stage] = field("Position of the customer in the lifecycle.", default=Stage.PROSPECT)
-    tier: Column[Tier] = field("The terms that the customer enjoys.", default=Tier.STANDARD)
+    tier: Column[Tier] = field("The terms that the customer enjoys.", default=Tier.STANDARD, inside=True)
     unit = to_one(
         OrgUnit,
         "The unit that owns the customer; permissions follow it.",
@@ -103,6 +103,7 @@ class Customer(
         optional=True,
         inverse=("customers", "The customers whom the person looks after."),
         writable="create",
+        inside=True,
     )
     country: Column[str | None] = field(
         "ISO 3166-1 alpha-2 code of the country.", check=validators.country, sortable=True, null_as=""
@@ -116,6 +117,7 @@ class Customer(
         check=validators.json_object_value,
         server_default={},
         merged_by_key=True,
+        inside=True,
     )
     timeline = merged(TIMELINE, "Everything that happened, latest first.")
 

@@ -97,10 +97,10 @@ async def test_internal_rows_change_no_answer_to_the_customer(internal_rows: Int
     # The same questions of a key of the unit find all of it, so the questions are good ones.
     unit = await hub.connection.fetchval("select id from org_units where code = $1", UNIT)
     of_unit = internal_rows._replace(key=await create_api_key(hub.dsn, Role.READER, unit_id=unit))
-    found = await answers(of_unit, note_id)
-    assert NOTE in str(found)
-    assert found[0] == {"node": {"id": note_id}, "nodes": [{"id": note_id}]}
-    assert [found[17][name]["totalCount"] for name in ("scores", "identityReviews")] == [1, 1]
+    answers_of_unit = await answers(of_unit, note_id)
+    assert NOTE in str(answers_of_unit)
+    assert answers_of_unit[0] == {"node": {"id": note_id}, "nodes": [{"id": note_id}]}
+    assert [answers_of_unit[17][name]["totalCount"] for name in ("scores", "identityReviews")] == [1, 1]
 
 
 async def test_a_note_that_becomes_internal_leaves_and_its_past_is_hidden_too(internal_rows: InternalRows) -> None:
@@ -109,8 +109,8 @@ async def test_a_note_that_becomes_internal_leaves_and_its_past_is_hidden_too(in
     row_id = recorded["interactionRecord"]["interaction"]["id"]
     asked = f'{{ interaction(id: "{row_id}") {{ id history {{ totalCount }} }} }}'
     assert await hub.query(asked, key=key) == {"interaction": {"id": row_id, "history": {"totalCount": 1}}}
-    mark = "update interactions set direction = 'INTERNAL' where id = $1"
-    await hub.connection.execute(mark, UUID(row_id.removeprefix("int_")))
+    update = "update interactions set direction = 'INTERNAL' where id = $1"
+    await hub.connection.execute(update, UUID(row_id.removeprefix("int_")))
     await wait_until_sequenced(hub.connection)
     assert await hub.query(asked, key=key) == {"interaction": None}
     changes = (await hub.query(CHANGES, key=key))["changes"]

@@ -131,6 +131,8 @@ class Catalog:
     entities: Mapping[str, CatalogEntity]
     interfaces: Mapping[str, Interface]
     prefixes: Mapping[str, CatalogEntity] = field(default_factory=dict)
+    # By type, the fields that the own keys of a customer do not know: see `inside` of hub/model/fields.py.
+    inside: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def customer_type(self) -> CatalogEntity:
@@ -327,6 +329,11 @@ def build_catalog(declarations: Iterable[Declaration]) -> Catalog:
         entities,
         {link.interface.name: link.interface for link in merged_links},
         {entity.declaration.prefix: entity for entity in entities.values()},
+        inside={
+            name: frozenset(map(camel_case, entity.declaration.inside))
+            for name, entity in entities.items()
+            if entity.declaration.inside
+        },
     )
     if len(catalog.prefixes) != len(entities):
         errors.append("two entities share an id prefix")
