@@ -9,9 +9,11 @@ from hub import domain, schema
 from hub.engine.catalog.catalog import build_catalog
 from hub.engine.catalog.customer_columns import open_columns
 from hub.engine.graphql_types.schema_builder import Schema, build_schema
+from hub.model import personal
 from hub.model.commands import Command, registered_commands
 from hub.model.declare import Declaration, declare
 from hub.model.moves import move_commands
+from hub.model.personal import RegistryEntry
 
 
 @cache
@@ -34,6 +36,12 @@ def declarations() -> tuple[Declaration, ...]:
     return declare(schema.entities())
 
 
+def personal_data() -> list[RegistryEntry]:
+    """What every stored column holds of persons, by table."""
+    tables = sorted((declaration.table for declaration in declarations()), key=lambda table: table.name)
+    return [*(entry for table in tables for entry in personal.entries(table)), *personal.entries_of_other_tables()]
+
+
 def commands() -> list[Command]:
     """The moves of workflows, and the commands that the domain registers."""
     modules = _load_rules()
@@ -48,7 +56,6 @@ def build() -> Schema:
     return build_schema(build_catalog(declarations()), commands())
 
 
-@cache
 def build_with(customer_columns: tuple[str, ...]) -> Schema:
     """The schema whose catalog opens these columns to the customers' own keys; raises Misconfigured for an unknown one."""
     schema = build()

@@ -27,6 +27,7 @@ from hub.model.ownership import (
     unit_itself,
     unit_owned,
 )
+from hub.model.personal import PersonalData
 from hub.model.scalars import Json, MoneyAmount
 from hub.model.workflows import ANY, Workflow, move, state
 
@@ -43,6 +44,7 @@ __all__ = [
     "Entity",
     "Json",
     "MoneyAmount",
+    "PersonalData",
     "Workflow",
     "any_key",
     "copied",

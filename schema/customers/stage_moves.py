@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from hub.model import Column, Entity, field, inside, validators
+from hub.model import Column, Entity, PersonalData, field, inside, validators
 from hub.schema.customers.customers import Customer, Stage
 
 
@@ -18,7 +18,9 @@ class StageMove(
 ):
     """A customer's move from one stage of the lifecycle to another."""
 
-    from_stage: Column[Stage] = field("The stage before the move.", writable="command")
-    to_stage: Column[Stage] = field("The stage after the move.", writable="command")
-    reason: Column[str] = field("Reason for the move, in one line.", check=validators.single_line)
-    moved_at: Column[datetime] = field("Time of the move.", sortable=True)
+    from_stage: Column[Stage] = field("The stage before the move.", writable="command", personal=PersonalData.BEHAVIOUR)
+    to_stage: Column[Stage] = field("The stage after the move.", writable="command", personal=PersonalData.BEHAVIOUR)
+    reason: Column[str] = field(
+        "Reason for the move, in one line.", check=validators.single_line, personal=PersonalData.FREE_TEXT
+    )
+    moved_at: Column[datetime] = field("Time of the move.", sortable=True, personal=PersonalData.BEHAVIOUR)
