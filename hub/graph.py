@@ -9,6 +9,7 @@ from hub import domain, schema
 from hub.engine.catalog.catalog import build_catalog
 from hub.engine.catalog.customer_columns import open_columns
 from hub.engine.graphql_types.schema_builder import Schema, build_schema
+from hub.engine.plan.row_filters import rights_filters
 from hub.engine.sql.row_filters import RowFilterCompiler
 from hub.model import personal, scopes
 from hub.model.commands import Command, registered_commands
@@ -54,7 +55,7 @@ def commands() -> list[Command]:
 @cache
 def build() -> Schema:
     """The checked catalog and its GraphQL schema; raises InvalidDeclaration when a declaration cannot stand."""
-    scopes.register_row_filters(RowFilterCompiler(build))
+    scopes.register_row_filters(RowFilterCompiler(lambda rights: rights_filters(build(), rights)))
     return build_schema(build_catalog(declarations()), commands())
 
 

@@ -22,6 +22,8 @@ DEFAULT_UNIT = "hub_default_unit()"
 
 # Marks, in its `info`, the column that repeats the unit of the row's customer: its table needs a trigger.
 DENORMALIZED_UNIT = "denormalized_unit"
+# The same for the owner of the row's customer.
+DENORMALIZED_OWNER = "denormalized_owner"
 
 
 class DescribedEnum(StrEnum):
