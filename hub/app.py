@@ -118,7 +118,15 @@ async def build_graphql_engine(
         }
 
     feed = ChangeFeed(pool, cursors)
-    engine = Engine(graph.build(), pool, settings, secret, idempotency.IdempotencyStore(), feed, injected)
+    engine = Engine(
+        graph.build_with(settings.customer_columns),
+        pool,
+        settings,
+        secret,
+        idempotency.IdempotencyStore(),
+        feed,
+        injected,
+    )
     return engine, cursors, encryptor
 
 

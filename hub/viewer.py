@@ -61,6 +61,11 @@ class Viewer:
         return f"key:{self.key_public_id}" if self.key_public_id else "hub"
 
     @property
+    def reads_people(self) -> bool:
+        """Whether it may read what is about other members of staff."""
+        return self.role is Role.ADMIN
+
+    @property
     def can_introspect(self) -> bool:
         # A customer's own app ships with its queries; nobody who holds such a key needs the whole vocabulary.
         return self.customer_id is None

@@ -21,10 +21,13 @@ from hub.model.ownership import (
     customer_and_unit,
     customer_itself,
     customer_owned,
+    inside,
     key_owned,
+    person,
     unit_itself,
     unit_owned,
 )
+from hub.model.personal import PersonalData
 from hub.model.scalars import Json, MoneyAmount
 from hub.model.workflows import ANY, Workflow, move, state
 
@@ -41,6 +44,7 @@ __all__ = [
     "Entity",
     "Json",
     "MoneyAmount",
+    "PersonalData",
     "Workflow",
     "any_key",
     "copied",
@@ -53,10 +57,12 @@ __all__ = [
     "generated",
     "group",
     "index",
+    "inside",
     "key_owned",
     "merged",
     "move",
     "normal_form",
+    "person",
     "resolver",
     "state",
     "to_one",
