@@ -1,0 +1,101 @@
+"""Random roles against the oracle: every root, link, field, figure, group, search and node of what each role may know.
+
+HUB_RIGHTS_ROLES is the number of roles, HUB_RIGHTS_SHARE the share of the operations over all of the schema."""
+
+import gc
+import os
+import random
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+
+import pytest
+from conftest import CreateDatabase
+from graphql import parse, validate
+from oracle import edge_rows
+from oracle.compare import ComparisonSummary, EngineComparison, ExecuteStep
+from oracle.data import Dataset, load
+from oracle.engine import open_engine
+from oracle.enumerate_operations import enumerate_operations
+from oracle.executor import Oracle
+from oracle.roles import random_role, role_oracle
+from oracle.script import GeneratedOperation
+
+from hub.graph import build
+from hub.rights import RoleVersion
+from hub.viewer import Role, Viewer
+
+SEED = os.environ.get("HUB_ORACLE_SEED", "1998")
+ROLES = int(os.environ.get("HUB_RIGHTS_ROLES", "4"))
+SHARE = float(os.environ.get("HUB_RIGHTS_SHARE", "0.1"))
+NOW = datetime(1998, 5, 6, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+async def dsn(create_database: CreateDatabase, demo_dsn: str) -> str:
+    new_dsn = await create_database("northwind")
+    await edge_rows.add(new_dsn)
+    return new_dsn
+
+
+@pytest.fixture(scope="module")
+async def dataset(dsn: str) -> Dataset:
+    return await load(dsn, build().catalog)
+
+
+@pytest.fixture(scope="module")
+def oracle(dataset: Dataset) -> Iterator[Oracle]:
+    new_oracle = Oracle(build(), dataset)
+    gc.collect()
+    gc.freeze()
+    yield new_oracle
+    gc.unfreeze()
+
+
+@pytest.fixture(scope="module")
+async def execute_step(dsn: str) -> AsyncIterator[ExecuteStep]:
+    async with open_engine(dsn, build()) as execute:
+        yield execute
+
+
+def viewers(oracle: Oracle, number: int) -> Iterator[Viewer]:
+    """A viewer of one role, one of two roles, and one of the first who is bound to a unit."""
+    roles = [random_role(index, oracle, NOW, SEED) for index in (2 * number, 2 * number + 1)]
+    rng = random.Random(f"{SEED} viewer {number}")
+    unit = rng.choice(sorted(oracle.data.rows["OrgUnit"], key=lambda row: row["path"]))
+    below = tuple(row["id"] for row in oracle.data.rows["OrgUnit"] if f"{row['path']}.".startswith(f"{unit['path']}."))
+    yield viewer(roles[0])
+    yield viewer(*roles)
+    yield Viewer(None, Role.READER, unit_path=unit["path"], unit_ids=below, roles=(roles[0],))
+
+
+def viewer(*roles: RoleVersion) -> Viewer:
+    return Viewer(None, Role.READER, roles=roles)
+
+
+def operations(oracle: Oracle, who: Viewer, share: float) -> list[GeneratedOperation]:
+    """A share of the operations over the names that the viewer may know."""
+    drawn = random.Random(f"{SEED} share")
+    enumerated = [op for op in enumerate_operations(oracle, who, NOW, SEED) if drawn.random() < share]
+    return [op for op in enumerated if not any(validate(oracle.schema, parse(step.query)) for step in op.steps)]
+
+
+async def run(oracle: Oracle, execute_step: ExecuteStep, who: Viewer, share: float = SHARE) -> ComparisonSummary:
+    own = role_oracle(oracle, who, NOW)
+    return await EngineComparison(own, execute_step, NOW).run(operations(own, who, share), who)
+
+
+def report(who: Viewer, summary: ComparisonSummary) -> str:
+    """The differences, and the rules of the roles that they are for."""
+    parts = [f"seed {SEED}"]
+    for difference in summary.differences:
+        parts += [difference.reason, difference.step.query, repr(difference.step.variables)]
+    parts += [str(rule) for role in who.roles for rule in (role.rules or {}).values()]
+    return "\n".join(parts)
+
+
+@pytest.mark.parametrize("number", range(ROLES))
+async def test_a_role_sees_what_the_oracle_leaves_it(oracle: Oracle, execute_step: ExecuteStep, number: int) -> None:
+    for who in viewers(oracle, number):
+        summary = await run(oracle, execute_step, who)
+        assert not summary.differences, report(who, summary)
+        assert summary.operations
