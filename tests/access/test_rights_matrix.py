@@ -81,7 +81,7 @@ def operations(oracle: Oracle, who: Viewer, share: float) -> list[GeneratedOpera
 
 async def run(oracle: Oracle, execute_step: ExecuteStep, who: Viewer, share: float = SHARE) -> ComparisonSummary:
     own = role_oracle(oracle, who, NOW)
-    return await EngineComparison(own, execute_step, NOW).run(operations(own, who, share), who)
+    return await EngineComparison(own, execute_step, NOW).run(operations(own, who, share), who, shrink=False)
 
 
 def report(who: Viewer, summary: ComparisonSummary) -> str:
