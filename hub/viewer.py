@@ -75,6 +75,23 @@ class Viewer:
         return self.unit_ids[0] if self.unit_ids else None
 
     @property
+    def bound_to(self) -> Literal["UNRESTRICTED", "UNIT", "CUSTOMER"]:
+        """What limits the viewer's rows, as the API names it."""
+        if self.customer_id is not None:
+            return "CUSTOMER"
+        return "UNRESTRICTED" if self.unit_path is None else "UNIT"
+
+    @property
+    def shown_key_id(self) -> str | None:
+        """The public id of the viewer's key; None for a viewer without one."""
+        return self.key_public_id or None
+
+    @property
+    def administers(self) -> bool:
+        """Whether the viewer may issue, change and revoke API keys."""
+        return self.may("keys:admin")
+
+    @property
     def roles(self) -> tuple[str, ...]:
         """The names of the viewer's roles."""
         return (self.role.value,)

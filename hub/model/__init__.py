@@ -26,6 +26,7 @@ from hub.model.ownership import (
     unit_itself,
     unit_owned,
 )
+from hub.model.root_groups import root_group, viewer_object, viewer_row, viewer_value
 from hub.model.scalars import Json, MoneyAmount
 from hub.model.workflows import ANY, Workflow, move, state
 
@@ -60,10 +61,14 @@ __all__ = [
     "move",
     "normal_form",
     "resolver",
+    "root_group",
     "state",
     "to_one",
     "union",
     "unique",
     "unit_itself",
     "unit_owned",
+    "viewer_object",
+    "viewer_row",
+    "viewer_value",
 ]

@@ -52,6 +52,7 @@ class Declaration:
     lookups: tuple[Lookup, ...]
     normal_forms: Mapping[str, NormalForm | RowNormalForm]
     writer: EntityWriter
+    me: str | None
 
     @property
     def name(self) -> str:
@@ -115,6 +116,7 @@ def _declaration(entity: type[Entity], customer: type[Entity], inverse: Mapping[
             name: normal_form for name in fields if (normal_form := column_normal_form(entity, name)) is not None
         },
         writer=writer_of(entity),
+        me=options.get("me"),
     )
 
 
