@@ -92,7 +92,7 @@ class Viewer:
         return self.may("keys:admin")
 
     @property
-    def roles(self) -> tuple[str, ...]:
+    def role_names(self) -> tuple[str, ...]:
         """The names of the viewer's roles."""
         return (self.role.value,)
 

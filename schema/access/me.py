@@ -23,7 +23,7 @@ ME = root_group(
         "The key or token of the request, with what it may do.",
         key_id=viewer_value(str | None, "The part of its API key that may be shown; null for a token.", "shown_key_id"),
         name=viewer_value(str, "Name of the key or, for a token, of the person."),
-        roles=viewer_value(list[str], "Names of its roles."),
+        roles=viewer_value(list[str], "Names of its roles.", "role_names"),
         binding=viewer_value(ViewerBinding, "What limits the rows that it sees.", "bound_to"),
         permissions=viewer_value(
             list[str], "Its permissions, `subject:verb`; `*` stands for every subject that its binding leaves."
