@@ -43,35 +43,44 @@ KeyArgument = Annotated[
 ]
 
 
+NameOption = Annotated[str, typer.Option(help="A name for the key.", callback=require_text)]
+UnitOption = Annotated[
+    str | None, typer.Option(help="Bind the key to a unit and its subtree: id or code.", callback=require_text)
+]
+CustomerOption = Annotated[str | None, typer.Option(help="Bind the key to one customer: id.", callback=require_text)]
+StaffOption = Annotated[
+    str | None,
+    typer.Option(
+        help="The member of staff whose key it is: id or personnel number. It sees the person's unit.",
+        callback=require_text,
+    ),
+]
+UnrestrictedOption = Annotated[
+    bool, typer.Option("--unrestricted", help="The key of a member of staff sees everything.")
+]
+NetworkOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A network that the key may be used from: 10.1.0.0/16, 2001:db8::/32. Repeat it for more.",
+        show_default=False,
+        callback=require_text,
+    ),
+]
+ExpiresOption = Annotated[
+    str | None, typer.Option(help="2030-12-31, a full time, or 90d, 12h or 30m from now.", callback=require_text)
+]
+
+
 @key_commands.command()
 def create(
     role: Annotated[Role, typer.Option(help="Permissions of the key.")],
-    name: Annotated[str, typer.Option(help="A name for the key.", callback=require_text)] = "",
-    unit: Annotated[
-        str | None, typer.Option(help="Bind the key to a unit and its subtree: id or code.", callback=require_text)
-    ] = None,
-    customer: Annotated[
-        str | None, typer.Option(help="Bind the key to one customer: id.", callback=require_text)
-    ] = None,
-    staff: Annotated[
-        str | None,
-        typer.Option(
-            help="The member of staff whose key it is: id or personnel number. It sees the person's unit.",
-            callback=require_text,
-        ),
-    ] = None,
-    unrestricted: Annotated[
-        bool, typer.Option("--unrestricted", help="The key of a member of staff sees everything.")
-    ] = False,
-    network: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A network that the key may be used from: 10.1.0.0/16, 2001:db8::/32. Repeat it for more.",
-            show_default=False,
-            callback=require_text,
-        ),
-    ] = None,
-    expires: Annotated[str | None, typer.Option(help="2030-12-31, a full time, or 90d, 12h or 30m from now.")] = None,
+    name: NameOption = "",
+    unit: UnitOption = None,
+    customer: CustomerOption = None,
+    staff: StaffOption = None,
+    unrestricted: UnrestrictedOption = False,
+    network: NetworkOption = None,
+    expires: ExpiresOption = None,
     data: DataDirOption = None,
 ) -> None:
     """Create an API key and print it. It is shown once; the database stores only a hash."""

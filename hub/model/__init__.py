@@ -26,7 +26,7 @@ from hub.model.ownership import (
     unit_itself,
     unit_owned,
 )
-from hub.model.root_groups import root_group, viewer_object, viewer_row, viewer_value
+from hub.model.root_groups import RootGroup, root_group, viewer_object, viewer_row, viewer_value
 from hub.model.scalars import Json, MoneyAmount
 from hub.model.workflows import ANY, Workflow, move, state
 
@@ -43,6 +43,7 @@ __all__ = [
     "Entity",
     "Json",
     "MoneyAmount",
+    "RootGroup",
     "Workflow",
     "administered",
     "any_key",
