@@ -24,6 +24,7 @@ VIEWER_UNITS = sa.bindparam("viewer_units", type_=ARRAY(sa.Uuid()))
 VIEWER_CUSTOMER = sa.bindparam("viewer_customer", type_=sa.Uuid())
 VIEWER_KEY = sa.bindparam("viewer_key", type_=sa.Uuid())
 VIEWER_ADMIN = sa.bindparam("viewer_admin", type_=sa.Boolean())
+VIEWER_ROLES = sa.bindparam("viewer_roles", type_=ARRAY(sa.Text()))
 
 
 def _in_viewer_units(unit_id: sa.ColumnElement[Any], binding: Binding) -> RowPredicate:
@@ -123,6 +124,39 @@ key_owned = Scope(
     for_units=lambda row, binding: _owned_by_viewer_key(row),
     for_customer=_no_rows,
     for_unrestricted=_owned_by_viewer_key_or_admin,
+)
+
+def _role_of_viewer(row: sa.FromClause) -> RowPredicate:
+    return row.c.name == sa.any_(VIEWER_ROLES)
+
+
+def _part_of_viewers_role(row: sa.FromClause) -> RowPredicate:
+    role = metadata.tables["roles"].alias("v$role")
+    return sa.exists().where(role.c.id == row.c.role_id, _role_of_viewer(role))
+
+
+# Administrators read all roles, everyone but a customer the own ones.
+role_itself = Scope(
+    "role_itself",
+    customer_column=None,
+    for_units=lambda row, binding: _role_of_viewer(row),
+    for_customer=_no_rows,
+    for_unrestricted=lambda row: sa.or_(VIEWER_ADMIN, _role_of_viewer(row)),
+)
+role_owned = Scope(
+    "role_owned",
+    customer_column=None,
+    for_units=lambda row, binding: _part_of_viewers_role(row),
+    for_customer=_no_rows,
+    for_unrestricted=lambda row: sa.or_(VIEWER_ADMIN, _part_of_viewers_role(row)),
+)
+# Rows of those who administer the hub with a key that is bound to nothing.
+administered = Scope(
+    "administered",
+    customer_column=None,
+    for_units=lambda row, binding: sa.false(),
+    for_customer=_no_rows,
+    for_unrestricted=lambda row: VIEWER_ADMIN,
 )
 
 _registry: dict[sa.Table, Scope] = {}

@@ -46,7 +46,7 @@ ApiKey = sa.Table(
         "hash", sa.LargeBinary, nullable=False, comment="SHA-256 of the whole key; the key itself is not stored."
     ),
     sa.Column("name", sa.Text, nullable=False, comment="Name of the key."),
-    sa.Column("role", sa.Text, nullable=False, comment="What it may do: admin, writer or reader."),
+    sa.Column("role", sa.Text, comment="Name of the role that it has by itself; empty for assigned roles only."),
     foreign_key("unit_id", "org_units.id", "It sees this unit's subtree only.", nullable=True, ondelete="CASCADE"),
     foreign_key("customer_id", "customers.id", "It sees this customer only.", nullable=True, ondelete="CASCADE"),
     sa.Column("created_at", timestamp(), nullable=False, server_default=sa.func.now(), comment="When it was issued."),
@@ -62,7 +62,6 @@ ApiKey = sa.Table(
     ),
     sa.UniqueConstraint("public_id"),
     sa.CheckConstraint("octet_length(hash) = 32", name="hash_is_sha256"),
-    sa.CheckConstraint("role in ('admin', 'writer', 'reader')", name="role_is_known"),
     sa.CheckConstraint("unit_id is null or customer_id is null", name="one_binding"),
     comment="A key that opens the API. Deleting what it is bound to deletes it: it must never become unbound.",
 )

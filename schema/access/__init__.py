@@ -1,0 +1,1 @@
+"""Access: roles, what they let their holders do, and who holds them."""
