@@ -40,7 +40,8 @@ class AccessRule:
     """One entity's rule in a role. An entity without a rule does not exist for the role.
 
     `row_filter` is a filter of the entity as canonical JSON, in which STAFF, UNITS and CUSTOMER are the viewer's; None
-    for all rows. `fields` are the API names of readable columns and links; None for all. The id is always readable."""
+    for all rows. `fields` are the API names of readable columns and links; None for all. The id is always readable.
+    `writable` are the API names of columns that may be written; None for those that are read unmasked."""
 
     entity: str
     verbs: frozenset[Verb] = frozenset({Verb.READ})
@@ -48,6 +49,15 @@ class AccessRule:
     fields: frozenset[str] | None = None
     masks: frozenset[tuple[str, Mask]] = frozenset()
     aggregate_only: bool = False
+    writable: frozenset[str] | None = None
+
+    def may_write(self, name: str) -> bool:
+        """Whether a column may be written, by its API name; a foreign key also bears the name of its link."""
+        names = {name, name.removesuffix("Id")}
+        if self.writable is not None:
+            return not names.isdisjoint(self.writable)
+        masked = {masked for masked, _ in self.masks}
+        return (self.fields is None or not names.isdisjoint(self.fields)) and names.isdisjoint(masked)
 
     @property
     def narrows_fields(self) -> bool:

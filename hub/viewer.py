@@ -1,12 +1,12 @@
 """The viewer of a request: its key's role and binding, and its permissions. hub/model/scopes.py says which rows it sees."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
 from uuid import UUID
 
 from hub.errors import Forbidden
-from hub.rights import SHIPPED_ROLES, Binding, Rights, RoleVersion, rights_of
+from hub.rights import SHIPPED_ROLES, Binding, Rights, RoleVersion, Verb, rights_of
 
 
 class Role(StrEnum):
@@ -35,6 +35,7 @@ class Viewer:
     key_public_id: str = ""  # the key's public id
     staff_id: UUID | None = None  # the member of staff who holds the key
     roles: tuple[RoleVersion, ...] = ()  # empty: the shipped role alone
+    command: str | None = field(default=None, compare=False)  # the command that it runs, if it has stored roles
     rights: Rights = field(init=False, repr=False, compare=False)  # what plans depend on
 
     def __post_init__(self) -> None:
@@ -66,16 +67,87 @@ class Viewer:
         # A customer's own app ships with its queries; nobody who holds such a key needs the whole vocabulary.
         return self.customer_id is None
 
+    @property
+    def administers(self) -> bool:
+        """Whether it manages keys and roles: by a role that does, with a key that is bound to nothing."""
+        return self.binding == "unrestricted" and any(role.administers for role in self.all_roles)
+
+    @property
+    def all_roles(self) -> tuple[RoleVersion, ...]:
+        """Its stored roles, else the shipped role."""
+        return self.roles or (SHIPPED_ROLES[self.role],)
+
+    def running(self, command: str) -> "Viewer":
+        """The viewer while it runs a command, which its roles may name."""
+        return replace(self, command=command) if self.roles else self
+
     def may(self, permission: str, writable_by: frozenset[str] = frozenset()) -> bool:
         """Whether the role has the permission. A bound key writes only what says that keys of its binding may."""
-        return _may(self.role, self.binding, permission, writable_by)
+        if not self.roles:
+            return _may(self.role, self.binding, permission, writable_by)
+        verb = permission.partition(":")[2]
+        return verb == "read" or (self.administers if verb == "admin" else self._may_as_shipped(permission, writable_by))
 
     def require(self, permission: str, writable_by: frozenset[str] = frozenset()) -> None:
         """Raises Forbidden unless the viewer has the permission; see `may`."""
         if not self.may(permission, writable_by):
-            bound = {"unrestricted": "", "customer": " bound to a customer"}.get(self.binding, " bound to a unit")
-            message = f"A key with role {self.role}{bound} may not {permission}; use a key that has that right."
-            raise Forbidden(message, extensions={"scope": permission})
+            raise self._forbidden(permission)
+
+    def require_write(self, entity: str, verb: Verb, permission: str, writable_by: frozenset[str]) -> None:
+        """Raises Forbidden unless some role lets the viewer write rows of the entity in this way.
+
+        Shipped roles without rules follow the permission of the declaration; see `may`."""
+        if not self.roles:
+            self.require(permission, writable_by)
+        elif not self.runs_freely and not self._grants(entity, verb) and not self._may_as_shipped(permission, writable_by):
+            raise self._forbidden(permission)
+
+    @property
+    def runs_freely(self) -> bool:
+        """Whether a role names the command that runs, so that it may write whatever the command writes."""
+        return self.command is not None and any(self.command in (role.run or ()) for role in self.roles)
+
+    def rights_to(self, entity: str, verb: Verb) -> Rights:
+        """The rights of the roles that let the viewer write rows of the entity in this way: their rows may be written."""
+        rights = self.rights
+        if not rights.roles or self.runs_freely:
+            return rights
+        narrower: Rights | None = rights.derived.get((entity, verb))
+        if narrower is None:
+            roles = tuple(_readable(role, entity) for role in rights.roles if _has_verb(role, entity, verb))
+            narrower = rights_of(rights.binding, roles, has_staff=rights.has_staff) if roles else rights
+            if narrower is not rights:  # which would keep itself alive
+                rights.derived[entity, verb] = narrower
+        return narrower
+
+    def _grants(self, entity: str, verb: Verb) -> bool:
+        """Whether a role with rules grants the verb; a list of commands replaces those that its rules imply."""
+        with_rules = (role for role in self.roles if role.rules is not None and (self.command is None or role.run is None))
+        return any(_has_verb(role, entity, verb) for role in with_rules)
+
+    def _may_as_shipped(self, permission: str, writable_by: frozenset[str]) -> bool:
+        writes = any(role.rules is None and role.writes for role in self.roles)
+        return writes and _may(Role.WRITER, self.binding, permission, writable_by)
+
+    def _forbidden(self, permission: str) -> Forbidden:
+        bound = {"unrestricted": "", "customer": " bound to a customer"}.get(self.binding, " bound to a unit")
+        names = " and ".join(role.name for role in self.all_roles)
+        message = f"A key with role {names}{bound} may not {permission}; use a key that has that right."
+        return Forbidden(message, extensions={"scope": permission})
+
+
+def _has_verb(role: RoleVersion, entity: str, verb: Verb) -> bool:
+    if role.rules is None:
+        return role.writes or verb is Verb.READ
+    return entity in role.rules and verb in role.rules[entity].verbs
+
+
+def _readable(role: RoleVersion, entity: str) -> RoleVersion:
+    """The role with the right to read the rows that it may write."""
+    if role.rules is None or Verb.READ in role.rules[entity].verbs:
+        return role
+    rule = role.rules[entity]
+    return replace(role, rules={**role.rules, entity: replace(rule, verbs=rule.verbs | {Verb.READ})})
 
 
 @cache

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from hub.db import change_log
 from hub.model.columns import metadata
 from hub.rights import Binding, Rights
-from hub.viewer import Role, Viewer
+from hub.viewer import Viewer
 
 RowPredicate = sa.ColumnElement[bool]
 
@@ -191,5 +191,6 @@ VIEWER_ARGUMENTS: dict[str, Callable[[Viewer], Any]] = {
     "viewer_units": lambda viewer: viewer.unit_ids,
     "viewer_customer": lambda viewer: viewer.customer_id,
     "viewer_key": lambda viewer: viewer.key_id,
-    "viewer_admin": lambda viewer: viewer.role is Role.ADMIN,
+    "viewer_admin": lambda viewer: any(role.administers for role in viewer.all_roles),
+    "viewer_roles": lambda viewer: [role.name for role in viewer.all_roles],
 }

@@ -104,17 +104,8 @@ def _agent_rule(entity: type[Entity]) -> AccessRule | None:
     verbs = READ | _written_by(entity, "unit")
     if not entity.definition.options.get("nested", False):
         verbs -= {Verb.DELETE}
-    return AccessRule(entity.__name__, verbs, canonical_json(_own_customers(entity)))
-
-
-def _own_customers(entity: type[Entity]) -> dict[str, object]:
-    """The filter of rows of customers whom the viewer looks after."""
-    if entity is Customer:
-        return dict(OWN_CUSTOMERS)
-    parent = entity.definition.parent
-    if parent is None or not entity.definition.is_part:
-        return {"customer": OWN_CUSTOMERS}
-    return {_camel_case(parent.name): _own_customers(parent.target)}
+    row_filter = canonical_json(OWN_CUSTOMERS) if entity is Customer else None  # a customer's rows follow it
+    return AccessRule(entity.__name__, verbs, row_filter)
 
 
 def _analyst_rule(entity: type[Entity]) -> AccessRule | None:
@@ -128,11 +119,6 @@ def _customer_rule(entity: type[Entity]) -> AccessRule | None:
     if entity in ACCESS or isinstance(visible, sa.False_):
         return None
     return AccessRule(entity.__name__, READ | _written_by(entity, "customer"))
-
-
-def _camel_case(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
 
 
 def all_entity_names() -> Iterator[str]:
