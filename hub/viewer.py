@@ -6,6 +6,7 @@ from functools import cache
 from typing import Literal
 from uuid import UUID
 
+from hub.client_limits import NO_LIMITS, ClientLimits
 from hub.errors import Forbidden
 
 
@@ -37,6 +38,7 @@ class Viewer:
     unit_ids: tuple[UUID, ...] = ()  # the units of the subtree, as they were when the key was looked up
     customer_id: UUID | None = None
     key_public_id: str = ""  # the key's public id
+    limits: ClientLimits = NO_LIMITS  # its budget, whether it runs trusted documents alone, whether it introspects
 
     @property
     def binding(self) -> Binding:
@@ -61,7 +63,7 @@ class Viewer:
     @property
     def can_introspect(self) -> bool:
         # A customer's own app ships with its queries; nobody who holds such a key needs the whole vocabulary.
-        return self.customer_id is None
+        return self.customer_id is None and self.limits.introspects
 
     def may(self, permission: str, writable_by: frozenset[str] = frozenset()) -> bool:
         """Whether the role has the permission. A bound key writes only what says that keys of its binding may."""
