@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import Any, Literal
 from weakref import WeakValueDictionary
 
+from hub.client_limits import CostBudget
+
 # Bound to nothing, to a unit without units below it, to a unit's subtree, to one customer.
 Binding = Literal["unrestricted", "single_unit", "unit_subtree", "customer"]
 
@@ -79,6 +81,8 @@ class RoleVersion:
     run: frozenset[str] | None = field(default=None, hash=False)
     administers: bool = field(default=False, hash=False)
     introspects: bool = field(default=True, hash=False)
+    budget: CostBudget | None = field(default=None, hash=False)
+    trusted_only: bool = field(default=False, hash=False)
 
 
 ADMIN_ROLE = RoleVersion("admin", 0, writes=True, administers=True)

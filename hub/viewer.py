@@ -5,6 +5,7 @@ from enum import StrEnum
 from functools import cache
 from uuid import UUID
 
+from hub.client_limits import NO_LIMITS, ClientLimits
 from hub.errors import Forbidden
 from hub.rights import SHIPPED_ROLES, Binding, Rights, RoleVersion, Verb, rights_of
 
@@ -35,6 +36,7 @@ class Viewer:
     key_public_id: str = ""  # the key's public id
     staff_id: UUID | None = None  # the member of staff who holds the key
     roles: tuple[RoleVersion, ...] = ()  # empty: the shipped role alone
+    limits: ClientLimits = NO_LIMITS  # its budget, whether it runs trusted documents alone, whether it introspects
     command: str | None = field(default=None, compare=False)  # the command that it runs, if it has stored roles
     rights: Rights = field(init=False, repr=False, compare=False)  # what plans depend on
 
@@ -65,7 +67,7 @@ class Viewer:
     @property
     def can_introspect(self) -> bool:
         # A customer's own app ships with its queries; nobody who holds such a key needs the whole vocabulary.
-        return self.customer_id is None
+        return self.customer_id is None and self.limits.introspects
 
     @property
     def administers(self) -> bool:
@@ -86,7 +88,9 @@ class Viewer:
         if not self.roles:
             return _may(self.role, self.binding, permission, writable_by)
         verb = permission.partition(":")[2]
-        return verb == "read" or (self.administers if verb == "admin" else self._may_as_shipped(permission, writable_by))
+        return verb == "read" or (
+            self.administers if verb == "admin" else self._may_as_shipped(permission, writable_by)
+        )
 
     def require(self, permission: str, writable_by: frozenset[str] = frozenset()) -> None:
         """Raises Forbidden unless the viewer has the permission; see `may`."""
@@ -99,7 +103,11 @@ class Viewer:
         Shipped roles without rules follow the permission of the declaration; see `may`."""
         if not self.roles:
             self.require(permission, writable_by)
-        elif not self.runs_freely and not self._grants(entity, verb) and not self._may_as_shipped(permission, writable_by):
+        elif (
+            not self.runs_freely
+            and not self._grants(entity, verb)
+            and not self._may_as_shipped(permission, writable_by)
+        ):
             raise self._forbidden(permission)
 
     @property
@@ -107,22 +115,15 @@ class Viewer:
         """Whether a role names the command that runs, so that it may write whatever the command writes."""
         return self.command is not None and any(self.command in (role.run or ()) for role in self.roles)
 
-    def rights_to(self, entity: str, verb: Verb) -> Rights:
-        """The rights of the roles that let the viewer write rows of the entity in this way: their rows may be written."""
-        rights = self.rights
-        if not rights.roles or self.runs_freely:
-            return rights
-        narrower: Rights | None = rights.derived.get((entity, verb))
-        if narrower is None:
-            roles = tuple(_readable(role, entity) for role in rights.roles if _has_verb(role, entity, verb))
-            narrower = rights_of(rights.binding, roles, has_staff=rights.has_staff) if roles else rights
-            if narrower is not rights:  # which would keep itself alive
-                rights.derived[entity, verb] = narrower
-        return narrower
+    def rows_for(self, verb: Verb) -> Verb:
+        """The verb whose rows the viewer may write so: a command that it runs freely writes every row that it reads."""
+        return Verb.READ if self.runs_freely else verb
 
     def _grants(self, entity: str, verb: Verb) -> bool:
         """Whether a role with rules grants the verb; a list of commands replaces those that its rules imply."""
-        with_rules = (role for role in self.roles if role.rules is not None and (self.command is None or role.run is None))
+        with_rules = (
+            role for role in self.roles if role.rules is not None and (self.command is None or role.run is None)
+        )
         return any(_has_verb(role, entity, verb) for role in with_rules)
 
     def _may_as_shipped(self, permission: str, writable_by: frozenset[str]) -> bool:
@@ -140,14 +141,6 @@ def _has_verb(role: RoleVersion, entity: str, verb: Verb) -> bool:
     if role.rules is None:
         return role.writes or verb is Verb.READ
     return entity in role.rules and verb in role.rules[entity].verbs
-
-
-def _readable(role: RoleVersion, entity: str) -> RoleVersion:
-    """The role with the right to read the rows that it may write."""
-    if role.rules is None or Verb.READ in role.rules[entity].verbs:
-        return role
-    rule = role.rules[entity]
-    return replace(role, rules={**role.rules, entity: replace(rule, verbs=rule.verbs | {Verb.READ})})
 
 
 @cache

@@ -96,7 +96,7 @@ async def _require_within_rights(tx: Connection, viewer: Viewer, entity: type[En
 
 
 async def _is_within(tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, verb: Verb) -> bool:
-    statement = statements.select_key(entity.table, "id", viewer.rights_to(entity.__name__, verb))
+    statement = statements.select_key(entity.table, "id", viewer.rights, verb)
     return await tx.fetchval(statement.text, *statement.bind({"row_key": key}, viewer)) is not None
 
 
@@ -113,8 +113,7 @@ async def update_row(
     tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, values: ColumnValues, now: datetime
 ) -> None:
     """Updates columns of a row; raises NotFound for one that the viewer does not see."""
-    rights = viewer.rights_to(entity.__name__, Verb.UPDATE)
-    statement = statements.update(entity.table, tuple(values), rights)
+    statement = statements.update(entity.table, tuple(values), viewer.rights, viewer.rows_for(Verb.UPDATE))
     arguments = statement.bind({**values, "row_key": key, "now": now}, viewer)
     if await tx.fetchval(statement.text, *arguments) is None:
         raise await refused_row(tx, viewer, entity, key, Verb.UPDATE)

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.db import change_log
 from hub.model.columns import metadata
-from hub.rights import Binding, Rights
+from hub.rights import Binding, Rights, Verb
 from hub.viewer import Viewer
 
 RowPredicate = sa.ColumnElement[bool]
@@ -127,6 +127,7 @@ key_owned = Scope(
     for_unrestricted=_owned_by_viewer_key_or_admin,
 )
 
+
 def _role_of_viewer(row: sa.FromClause) -> RowPredicate:
     return row.c.name == sa.any_(VIEWER_ROLES)
 
@@ -163,7 +164,7 @@ administered = Scope(
 _registry: dict[sa.Table, Scope] = {}
 
 
-def visible(table: sa.Table, row: sa.FromClause, rights: Rights) -> RowPredicate | None:
+def visible(table: sa.Table, row: sa.FromClause, rights: Rights, verb: Verb = Verb.READ) -> RowPredicate | None:
     """The predicate of the rows of a table that a viewer with these rights sees; None where that is all of them.
 
     `row` is the table, an alias of it, or something with its columns."""

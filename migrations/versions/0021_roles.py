@@ -57,6 +57,13 @@ def upgrade() -> None:
             comment="Whether it reads the schema.",
         ),
         sa.Column(
+            "trusted_only",
+            sa.Boolean(),
+            server_default=sa.text("false"),
+            nullable=False,
+            comment="Whether its keys may send only documents that are registered as trusted.",
+        ),
+        sa.Column(
             "run",
             postgresql.ARRAY(sa.Text()),
             nullable=True,
@@ -147,7 +154,7 @@ def upgrade() -> None:
             "row_filter",
             postgresql.JSONB(astext_type=sa.Text()),
             nullable=True,
-            comment="Filter of the type's rows; the texts $staff, $units and $customer in it are the viewer's. Empty for all rows.",
+            comment="Filter of the type's rows; $staff, $units and $customer in it are the viewer's. Empty for all rows.",
         ),
         sa.Column(
             "fields",
@@ -261,9 +268,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     # A key with another role would get rights that nobody gave it.
     op.execute("delete from api_keys where role is null or role not in ('admin', 'writer', 'reader')")
-    op.create_check_constraint(
-        op.f("ck_api_keys_role_is_known"), "api_keys", "role in ('admin', 'writer', 'reader')"
-    )
+    op.create_check_constraint(op.f("ck_api_keys_role_is_known"), "api_keys", "role in ('admin', 'writer', 'reader')")
     op.alter_column(
         "api_keys",
         "role",

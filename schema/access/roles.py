@@ -47,6 +47,9 @@ class AccessRole(
         "Whether it manages keys and roles, with a key that is bound to nothing.", server_default=False
     )
     introspects: Column[bool] = field("Whether it reads the schema.", server_default=True)
+    trusted_only: Column[bool] = field(
+        "Whether its keys may send only documents that are registered as trusted.", server_default=False
+    )
     run: Column[list[str] | None] = field(
         "The commands that it may run, whatever they write; empty for those that its rules imply."
     )
@@ -64,13 +67,11 @@ class RoleRule(
 ):
     """What a role lets its holders do with the rows of one type. A type without a rule does not exist for them."""
 
-    role = to_one(
-        AccessRole, "The role.", on_delete="cascade", inverse=("rules", "What it grants, by type.")
-    )
+    role = to_one(AccessRole, "The role.", on_delete="cascade", inverse=("rules", "What it grants, by type."))
     entity: Column[str] = field("Name of the type.", sortable=True)
     verbs: Column[list[str]] = field("READ, CREATE, UPDATE and DELETE, as far as they are granted.")
     row_filter: Column[Json | None] = stored_filter(
-        "Filter of the type's rows; the texts $staff, $units and $customer in it are the viewer's. Empty for all rows.",
+        "Filter of the type's rows; $staff, $units and $customer in it are the viewer's. Empty for all rows.",
         entity_in="entity",
     )
     fields: Column[list[str] | None] = field("Names of the fields that can be read; empty for all.")

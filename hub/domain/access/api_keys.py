@@ -14,11 +14,15 @@ from uuid import UUID
 import asyncpg
 import sqlalchemy as sa
 
+from hub import client_limits
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
+from hub.domain.access import roles
 from hub.errors import BadInput, NotFound
 from hub.model.columns import DescribedEnum, foreign_key, metadata, timestamp
 from hub.model.commands import command
+from hub.rights import RoleVersion
+from hub.schema.access.roles import AccessRole, RoleAssignment
 from hub.schema.customers.customers import Customer
 from hub.schema.organisation.units import OrgUnit
 from hub.viewer import Role, Viewer
@@ -96,6 +100,7 @@ class StoredKey:
     revoked_at: datetime | None
     last_used_at: datetime | None
     is_session: bool = False
+    role_names: tuple[str, ...] = ()
 
     def state(self, now: datetime) -> Literal["living", "revoked", "expired"]:
         """Whether the key opens the API at a time."""
@@ -112,6 +117,14 @@ _unit_ids = (  # the unit itself first
     .correlate(OrgUnit.table)
 )
 _owner = ApiKey.alias()  # the key whose session it is
+_acting_id = sa.func.coalesce(_owner.c.public_id, ApiKey.c.public_id)
+_own_role = sa.case((_owner.c.id.is_(None), ApiKey.c.role), else_=_owner.c.role)
+_assigned = sa.select(RoleAssignment.c.role_id).where(RoleAssignment.c.key == _acting_id)
+_role_labels = (
+    sa.select(AccessRole.c.name + ":" + AccessRole.c.digest)
+    .where(sa.or_(AccessRole.c.name == _own_role, AccessRole.c.id.in_(_assigned)))
+    .correlate(ApiKey, _owner)
+)
 _select_keys = (
     sa.select(
         ApiKey,
@@ -120,6 +133,8 @@ _select_keys = (
         _owner.c.expires_at.label("owner_expires_at"),
         sa.cast(OrgUnit.c.path, sa.Text).label("unit_path"),
         sa.func.array(_unit_ids.scalar_subquery()).label("unit_ids"),
+        _own_role.label("own_role"),
+        sa.func.array(_role_labels.scalar_subquery()).label("role_labels"),
     )
     .select_from(ApiKey)
     .outerjoin(OrgUnit.table, OrgUnit.c.id == ApiKey.c.unit_id)
@@ -266,7 +281,7 @@ async def revoke(tx: Connection, viewer: Viewer, public_id: str, now: datetime) 
 async def list_keys(tx: Connection, viewer: Viewer) -> list[StoredKey]:
     """All keys in the order in which they were issued."""
     viewer.require("keys:admin")
-    return [_to_stored_key(row) for row in await tx.fetch(_LIST)]
+    return await _to_stored_keys(tx, await tx.fetch(_LIST))
 
 
 async def find_key(tx: Connection, public_id: str) -> StoredKey | None:
@@ -276,7 +291,7 @@ async def find_key(tx: Connection, public_id: str) -> StoredKey | None:
 
 async def find_keys(tx: Connection, public_ids: Sequence[str]) -> list[StoredKey]:
     """The keys of these public ids, in any order; likewise."""
-    return [_to_stored_key(row) for row in await tx.fetch(_FIND, public_ids)]
+    return await _to_stored_keys(tx, await tx.fetch(_FIND, public_ids))
 
 
 async def record_usage(tx: Connection, usage: Mapping[UUID, datetime]) -> None:
@@ -298,15 +313,33 @@ async def find_unit(tx: Connection, id_or_code: str) -> UUID:
     return unit_id
 
 
-def _to_stored_key(row: asyncpg.Record) -> StoredKey:
+async def _to_stored_keys(tx: Connection, records: Sequence[asyncpg.Record]) -> list[StoredKey]:
+    """The keys of rows, with the roles that they have now."""
+    labels = {label for row in records for label in row["role_labels"]}
+    versions = await roles.find_versions(tx, labels) if labels else {}
+    return [_to_stored_key(row, versions) for row in records]
+
+
+def _to_stored_key(row: asyncpg.Record, versions: Mapping[str, RoleVersion]) -> StoredKey:
     """The key of a row; a session has the viewer of its key, and ends with that key at the latest."""
     session_of = row["session_of"]
     public_id = row["public_id"] if session_of is None else row["owner_public_id"]
-    binding = (row["unit_path"], tuple(row["unit_ids"]), row["customer_id"])
-    viewer = Viewer(session_of or row["id"], Role(row["role"]), *binding, public_id)
+    own = [] if row["own_role"] is None else [row["own_role"]]
+    held = roles.effective_roles(own, [versions[label] for label in row["role_labels"] if label in versions])
+    viewer = Viewer(
+        session_of or row["id"],
+        Role(held[0].name) if roles.is_built_in(held) else Role.READER,
+        row["unit_path"],
+        tuple(row["unit_ids"]),
+        row["customer_id"],
+        public_id,
+        roles=() if roles.is_built_in(held) else held,
+        limits=client_limits.combine(client_limits.NO_LIMITS, held),
+    )
     columns = ("public_id", "hash", "name", "unit_id", "created_at", "last_used_at")
     return StoredKey(
         viewer=viewer,
+        role_names=tuple(role.name for role in held),
         expires_at=_earliest(row["expires_at"], row["owner_expires_at"]),
         revoked_at=_earliest(row["revoked_at"], row["owner_revoked_at"]),
         is_session=session_of is not None,

@@ -5,12 +5,15 @@ A role's digest is of what it grants. Its version follows from the digest, so th
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import orjson
 
+from hub.client_limits import CostBudget
 from hub.db.locks import AdvisoryLock
 from hub.db.pool import Connection
 from hub.domain.access.shipped_roles import DESCRIPTIONS, canonical_json, shipped_roles
@@ -21,8 +24,7 @@ MAX_CACHED = 1_000  # roles per process
 NO_ROLE = RoleVersion("none", 0, rules={}, introspects=False)  # of a key without a role: it sees nothing
 
 _LOAD = """
-select r.id, r.name, r.digest, r.description, r.shipped, r.writes, r.unlimited, r.run, r.administers, r.introspects, r.version,
-    coalesce((select jsonb_agg(to_jsonb(u) order by u.entity) from role_rules as u where u.role_id = r.id), '[]') as rules,
+select r.*, coalesce((select jsonb_agg(to_jsonb(u) order by u.entity) from role_rules as u where u.role_id = r.id), '[]') as rules,
     (select jsonb_build_array(b.capacity, b.refill_per_second) from role_budgets as b where b.role_id = r.id) as budget
 from roles as r where {condition} order by r.name
 """
@@ -30,10 +32,11 @@ _LOAD_LABELS = _LOAD.format(condition="r.name || ':' || r.digest = any($1)")
 _LOAD_NAME = _LOAD.format(condition="r.name = $1")
 _LOAD_ALL = _LOAD.format(condition="true")
 _STORE = """
-insert into roles (name, description, shipped, writes, unlimited, run, administers, introspects, digest, created_at, updated_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
+insert into roles (name, description, shipped, writes, unlimited, run, administers, introspects, trusted_only,
+    digest, created_at, updated_at)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)
 on conflict (name) do update set description = $2, shipped = $3, writes = $4, unlimited = $5, run = $6, administers = $7,
-    introspects = $8, digest = $9
+    introspects = $8, trusted_only = $9, digest = $10
 returning id
 """
 _REMOVE_OTHER_RULES = "delete from role_rules where role_id = $1 and entity <> all($2)"
@@ -57,19 +60,18 @@ _SHIPPED_DIGESTS = "select name, digest from roles where shipped or name = any($
 class StoredRole:
     """A role as its rows say, with what is no part of its version."""
 
-    __slots__ = ("budget", "description", "is_shipped", "key", "label", "row_version", "version")
+    __slots__ = ("description", "is_shipped", "key", "label", "row_version", "version")
 
-    def __init__(self, row: Mapping[str, Any]) -> None:
+    def __init__(self, row: asyncpg.Record) -> None:
         self.key: UUID = row["id"]
         self.label = f"{row['name']}:{row['digest']}"
         self.description: str | None = row["description"]
         self.is_shipped: bool = row["shipped"]
         self.row_version: int = row["version"]
-        self.budget: tuple[int, int] | None = None if row["budget"] is None else tuple(orjson.loads(row["budget"]))
         self.version = _to_version(row)
 
 
-def _to_version(row: Mapping[str, Any]) -> RoleVersion:
+def _to_version(row: asyncpg.Record) -> RoleVersion:
     rules = (_to_rule(rule) for rule in orjson.loads(row["rules"]))
     return RoleVersion(
         row["name"],
@@ -79,6 +81,8 @@ def _to_version(row: Mapping[str, Any]) -> RoleVersion:
         run=None if row["run"] is None else frozenset(row["run"]),
         administers=row["administers"],
         introspects=row["introspects"],
+        budget=None if row["budget"] is None else CostBudget(*orjson.loads(row["budget"])),
+        trusted_only=row["trusted_only"],
     )
 
 
@@ -107,11 +111,12 @@ def _rule_columns(rule: AccessRule) -> list[Any]:
     ]
 
 
-def digest_of(role: RoleVersion, budget: tuple[int, int] | None) -> str:
+def digest_of(role: RoleVersion) -> str:
     """SHA-256 of what a role grants, in hexadecimal."""
     rules = None if role.rules is None else [_rule_columns(rule) for _, rule in sorted(role.rules.items())]
     run = None if role.run is None else sorted(role.run)
-    content = [rules, role.writes, run, role.administers, role.introspects, budget]
+    budget = None if role.budget is None else [role.budget.capacity, role.budget.refill_per_second]
+    content = [rules, role.writes, run, role.administers, role.introspects, role.trusted_only, budget]
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
@@ -140,7 +145,7 @@ def without_broken_rules(role: RoleVersion) -> RoleVersion:
     sound = {name: rule for name, rule in role.rules.items() if fault_of(rule) is None}
     if len(sound) == len(role.rules):
         return role
-    return RoleVersion(role.name, role.version, sound, role.writes, role.run, role.administers, role.introspects)
+    return replace(role, rules=sound)
 
 
 def fault_of(rule: AccessRule) -> str | None:
@@ -161,7 +166,11 @@ async def all_roles(connection: Connection) -> list[StoredRole]:
 
 async def broken_rules(connection: Connection) -> list[str]:
     """The rules whose filter the hub cannot apply any more, each with the reason."""
-    rules = [(role.version.name, rule) for role in await all_roles(connection) for rule in (role.version.rules or {}).values()]
+    rules = [
+        (role.version.name, rule)
+        for role in await all_roles(connection)
+        for rule in (role.version.rules or {}).values()
+    ]
     faults = ((name, rule.entity, fault_of(rule)) for name, rule in rules)
     return [f"role {name}, {entity}: {fault}" for name, entity, fault in faults if fault is not None]
 
@@ -173,30 +182,29 @@ async def store_role(
     tx: Connection,
     role: RoleVersion,
     description: str | None,
-    budget: tuple[int, int] | None,
     now: datetime,
     *,
     shipped: bool = False,
 ) -> UUID:
     """Stores a role in place of the one that has its name; returns its key."""
     run = None if role.run is None else sorted(role.run)
-    flags = (role.writes, role.rules is None, run, role.administers, role.introspects)
-    key: UUID = await tx.fetchval(_STORE, role.name, description, shipped, *flags, digest_of(role, budget), now)
+    flags = (role.writes, role.rules is None, run, role.administers, role.introspects, role.trusted_only)
+    key: UUID = await tx.fetchval(_STORE, role.name, description, shipped, *flags, digest_of(role), now)
     rules = role.rules or {}
     await tx.execute(_REMOVE_OTHER_RULES, key, list(rules))
     for _, rule in sorted(rules.items()):
         await tx.execute(_STORE_RULE, key, *_rule_columns(rule), now)
-    if budget is None:
+    if role.budget is None:
         await tx.execute(_REMOVE_BUDGET, key)
     else:
-        await tx.execute(_STORE_BUDGET, key, *budget, now)
+        await tx.execute(_STORE_BUDGET, key, role.budget.capacity, int(role.budget.refill_per_second), now)
     return key
 
 
 async def store_shipped_roles(connection: Connection, now: datetime) -> None:
     """Brings the stored copies of the shipped roles up to date; a role of the organisation's own keeps its name."""
     roles = shipped_roles()
-    expected = {name: digest_of(role, None) for name, role in roles.items()}
+    expected = {name: digest_of(role) for name, role in roles.items()}
     if await _shipped_digests(connection, roles) == expected:
         return
     async with connection.transaction():
@@ -205,17 +213,25 @@ async def store_shipped_roles(connection: Connection, now: datetime) -> None:
         own = {role.version.name for role in await all_roles(connection) if not role.is_shipped}
         for name, role in roles.items():
             if name not in own and stored.get(name) != expected[name]:
-                await store_role(connection, role, DESCRIPTIONS[name], None, now, shipped=True)
+                await store_role(connection, role, DESCRIPTIONS[name], now, shipped=True)
 
 
 async def _shipped_digests(connection: Connection, roles: Mapping[str, RoleVersion]) -> dict[str, str]:
     return {row["name"]: row["digest"] for row in await connection.fetch(_SHIPPED_DIGESTS, list(roles))}
 
 
-def effective_roles(names: Sequence[str], versions: Sequence[RoleVersion]) -> tuple[RoleVersion, ...]:
-    """The roles of a key: those that need no row, which are known by name, and the stored ones."""
-    built_in = tuple(SHIPPED_ROLES[name] for name in sorted(set(names)) if name in SHIPPED_ROLES)
-    stored = tuple(sorted((role for role in versions if role.name not in SHIPPED_ROLES), key=lambda role: role.name))
-    return (*built_in, *stored) or (NO_ROLE,)
+def effective_roles(own: Sequence[str], stored: Sequence[RoleVersion]) -> tuple[RoleVersion, ...]:
+    """The roles of a key, by name; NO_ROLE for none.
+
+    Roles without rules are known by name, also before the first start has stored them. The strongest of them counts."""
+    names = {*own, *(role.name for role in stored)}
+    built_in = [SHIPPED_ROLES[role] for role in ("admin", "writer", "reader") if role in names][:1]
+    if built_in and built_in[0].writes and built_in[0].administers:
+        return tuple(built_in)
+    others = sorted((role for role in stored if role.name not in SHIPPED_ROLES), key=lambda role: role.name)
+    return (*built_in, *others) or (NO_ROLE,)
 
 
+def is_built_in(held: Sequence[RoleVersion]) -> bool:
+    """Whether roles are one of those without rules alone, which a viewer names instead of holding it."""
+    return len(held) == 1 and held[0].name in SHIPPED_ROLES

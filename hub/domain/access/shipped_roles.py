@@ -104,8 +104,18 @@ def _agent_rule(entity: type[Entity]) -> AccessRule | None:
     verbs = READ | _written_by(entity, "unit")
     if not entity.definition.options.get("nested", False):
         verbs -= {Verb.DELETE}
-    row_filter = canonical_json(OWN_CUSTOMERS) if entity is Customer else None  # a customer's rows follow it
-    return AccessRule(entity.__name__, verbs, row_filter)
+    return AccessRule(entity.__name__, verbs, canonical_json(_own_customers(entity)))
+
+
+def _own_customers(entity: type[Entity]) -> dict[str, object]:
+    """The filter of rows of customers whom the viewer looks after."""
+    if entity is Customer:
+        return dict(OWN_CUSTOMERS)
+    parent = entity.definition.parent
+    if parent is None or not entity.definition.is_part:
+        return {"customer": OWN_CUSTOMERS}
+    first, *others = parent.name.split("_")
+    return {first + "".join(word.capitalize() for word in others): _own_customers(parent.target)}
 
 
 def _analyst_rule(entity: type[Entity]) -> AccessRule | None:
