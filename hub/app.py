@@ -21,10 +21,13 @@ from hub.db.change_positions import CHANGEFEED_SESSION, MESSAGE_SESSION
 from hub.db.disk_space import DiskSpace
 from hub.db.pool import Pool
 from hub.db.sql_text import to_sql
-from hub.domain.access import api_keys, login_links, secrets
+from hub.domain.access import api_keys, login_links, roles, secrets
 from hub.engine.engine import Engine
+from hub.engine.role_checks import RoleChecker
+from hub.engine.stored_filters import StoredFilterPlanner
 from hub.errors import Unavailable
 from hub.model import idempotency
+from hub.model.stored_filters import StoredFilters
 from hub.model.validators import EmailPolicy
 from hub.observability import HubReady, HubStopping, Log, emit
 from hub.settings import Settings
@@ -85,11 +88,12 @@ def create_app(
     sessions: page_sessions.SessionStore | None = None,
 ) -> AsgiApp:
     """Builds the ASGI app from its parts. Holds no resource."""
+    context = GatewayContext(engine, key_cache, streams, settings)
     routes = health.routes(probe_database, metrics if settings.metrics else None)
     routes += pages.routes(enabled=settings.graphiql)
     if settings.graphiql and sessions is not None:
-        routes += page_sessions.routes(sessions, key_cache)
-    return AsgiApp(GatewayContext(engine, key_cache, streams, settings), routes)
+        routes += page_sessions.routes(sessions, key_cache, context.trusted_proxies)
+    return AsgiApp(context, routes)
 
 
 async def build_graphql_engine(
@@ -107,10 +111,16 @@ async def build_graphql_engine(
         )
     cursors = ChangeCursors(secret)
 
+    schema = graph.build()
+    StoredFilters.planner = StoredFilterPlanner(schema)
+    async with pool.connection() as connection:
+        await roles.store_shipped_roles(connection, datetime.now(UTC))
+
     def injected(engine: Engine) -> dict[str, object]:
         dry_runs = DryRuns(WebhookDocuments(engine), ChangeFeed(changefeed_pool, cursors))
         return {
             "encryptor": encryptor,
+            "role_planner": RoleChecker(schema, engine.explain),
             "subscriptions": dry_runs,
             "url_policy": EgressPolicy(settings.webhook_allow),
             "webhook_limit": settings.webhook_limit,
@@ -118,7 +128,7 @@ async def build_graphql_engine(
         }
 
     feed = ChangeFeed(pool, cursors)
-    engine = Engine(graph.build(), pool, settings, secret, idempotency.IdempotencyStore(), feed, injected)
+    engine = Engine(schema, pool, settings, secret, idempotency.IdempotencyStore(), feed, injected)
     return engine, cursors, encryptor
 
 

@@ -35,7 +35,7 @@ from hub.postgres.binaries import find_programs
 from hub.postgres.doctor import Check
 from hub.settings import Settings
 from hub.terminal import print_rows
-from hub.viewer import ADMIN, Role
+from hub.viewer import ADMIN
 from hub.web import server
 from hub.webhooks import dev_receiver
 
@@ -200,7 +200,7 @@ def link(
 
 @key_commands.command()
 def create(
-    role: Annotated[Role, typer.Option(help="Permissions of the key.")],
+    role: Annotated[str, typer.Option(help="Name of its role: admin, writer, reader, or one of `hub role list`.")],
     name: Annotated[str, typer.Option(help="A name for the key.")] = "",
     unit: Annotated[str | None, typer.Option(help="Bind the key to a unit and its subtree: id or code.")] = None,
     customer: Annotated[str | None, typer.Option(help="Bind the key to one customer: id.")] = None,
@@ -228,7 +228,7 @@ def list_keys(data: DataDirOption = None, json: JsonOption = False) -> None:
         {
             "id": stored_key.public_id,
             "name": stored_key.name,
-            "role": stored_key.viewer.role.value,
+            "role": ", ".join(stored_key.role_names),
             "unit": stored_key.viewer.unit_path,
             "customer": None if stored_key.viewer.customer_id is None else f"cus_{stored_key.viewer.customer_id.hex}",
             "created": stored_key.created_at,

@@ -1,6 +1,7 @@
 """The viewer of a request: its key's role and binding, and its permissions. hub/model/scopes.py says which rows it sees."""
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from uuid import UUID
@@ -24,9 +25,13 @@ ROLE_SCOPES: dict[Role, frozenset[str]] = {
 }
 
 
+# Some subjects are writable by keys of these bindings.
+BOUND_KEYS = frozenset({"unit", "customer"})
+
+
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """The key of one request: bound to a unit's subtree, to one customer, or unrestricted."""
+    """The key of one request: bound to a unit's subtree, to one customer, or unrestricted; perhaps a member of staff's."""
 
     key_id: UUID | None
     role: Role
@@ -34,7 +39,10 @@ class Viewer:
     unit_ids: tuple[UUID, ...] = ()  # the units of the subtree, as they were when the key was looked up
     customer_id: UUID | None = None
     key_public_id: str = ""  # the key's public id
-    staff_id: UUID | None = None  # the member of staff who holds the key
+    staff_id: UUID | None = None  # the member of staff who asks; None for a system
+    # What `me` shows beside the rights. Neither changes what the viewer may see.
+    name: str = field(default="", compare=False)
+    expires_at: datetime | None = field(default=None, compare=False)
     roles: tuple[RoleVersion, ...] = ()  # empty: the shipped role alone
     limits: ClientLimits = NO_LIMITS  # its budget, whether it runs trusted documents alone, whether it introspects
     command: str | None = field(default=None, compare=False)  # the command that it runs, if it has stored roles
@@ -55,14 +63,40 @@ class Viewer:
 
     @property
     def flow(self) -> int | None:
-        """The flow of fair queueing that the viewer's work belongs to: its customer, whose keys share it, else its key."""
-        owner = self.customer_id or self.key_id
+        """The flow of fair queueing that the work belongs to: its customer's or person's, whose keys share it, else its key's."""
+        owner = self.customer_id or self.staff_id or self.key_id
         return None if owner is None else owner.int  # integers are hashed many times as fast as UUIDs
 
     @property
     def actor(self) -> str:
         """The actor as the change log names it."""
-        return f"key:{self.key_public_id}" if self.key_public_id else "hub"
+        if self.key_public_id:
+            return f"key:{self.key_public_id}"
+        return "hub" if self.staff_id is None else f"staff:{self.staff_id.hex}"
+
+    @property
+    def unit_id(self) -> UUID | None:
+        """The unit whose subtree limits the viewer; None without such a limit."""
+        return self.unit_ids[0] if self.unit_ids else None
+
+    @property
+    def role_names(self) -> tuple[str, ...]:
+        """The names of the viewer's roles."""
+        return tuple(role.name for role in self.all_roles)
+
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        """The permissions of its roles, `subject:verb`, that its binding leaves; "*" stands for every subject.
+
+        Rules grant `Customer:read`, by the name of the type."""
+        if not self.roles:
+            return tuple(sorted(scope for scope in ROLE_SCOPES[self.role] if self.may(scope, BOUND_KEYS)))
+        rules = [rule for role in self.roles for rule in (role.rules or {}).values()]
+        granted = {f"{rule.entity}:{verb}" for rule in rules for verb in rule.verbs}
+        for role in self.roles:
+            if role.rules is None:
+                granted |= {"*:read", "*:write"} if role.writes else {"*:read"}
+        return tuple(sorted(granted | ({"*:admin"} if self.administers else set())))
 
     @property
     def can_introspect(self) -> bool:
@@ -114,6 +148,19 @@ class Viewer:
     def runs_freely(self) -> bool:
         """Whether a role names the command that runs, so that it may write whatever the command writes."""
         return self.command is not None and any(self.command in (role.run or ()) for role in self.roles)
+
+    def may_write(self, entity: str, verb: Verb, field: str) -> bool:
+        """Whether the viewer may write a column of the entity, by its API name."""
+        rules = None if self.runs_freely else self.rights.rules(entity, verb)
+        return rules is None or any(rule.may_write(field) for rule in rules)
+
+    @property
+    def reads_people(self) -> bool:
+        """Whether it reads what is about members of staff: it administers, or a role lets it change them."""
+        return self.administers or any(
+            role.rules is not None and "Staff" in role.rules and Verb.UPDATE in role.rules["Staff"].verbs
+            for role in self.roles
+        )
 
     def rows_for(self, verb: Verb) -> Verb:
         """The verb whose rows the viewer may write so: a command that it runs freely writes every row that it reads."""

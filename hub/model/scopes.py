@@ -152,7 +152,7 @@ role_owned = Scope(
     for_customer=_no_rows,
     for_unrestricted=lambda row: sa.or_(VIEWER_ADMIN, _part_of_viewers_role(row)),
 )
-# Rows of those who administer the hub with a key that is bound to nothing.
+# Rows that only unrestricted admins see: what they administer.
 administered = Scope(
     "administered",
     customer_column=None,
@@ -193,5 +193,5 @@ VIEWER_ARGUMENTS: dict[str, Callable[[Viewer], Any]] = {
     "viewer_customer": lambda viewer: viewer.customer_id,
     "viewer_key": lambda viewer: viewer.key_id,
     "viewer_admin": lambda viewer: any(role.administers for role in viewer.all_roles),
-    "viewer_roles": lambda viewer: [role.name for role in viewer.all_roles],
+    "viewer_roles": lambda viewer: viewer.role_names,
 }

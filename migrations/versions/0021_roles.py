@@ -1,7 +1,7 @@
 """Roles as data: roles, their rules and budgets, and who holds them. A key may have any role, or assigned roles only.
 
 Four new tables. Of api_keys, a column becomes nullable and a CHECK is dropped, which locks it ACCESS EXCLUSIVE until the
-transaction ends; no row is read. Start-up writes the shipped roles."""
+transaction ends; no row is read. Every start writes the shipped roles."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "0021"
-down_revision: str | None = "0018"
+down_revision: str | None = "0020"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
@@ -216,7 +216,7 @@ def upgrade() -> None:
         "role_assignments",
         sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False, comment="Unique and permanent."),
         sa.Column("role_id", sa.Uuid(), nullable=False, comment="The role."),
-        sa.Column("key", sa.Text(), nullable=True, comment="Public id of the API key."),
+        sa.Column("key_id", sa.Uuid(), nullable=True, comment="The API key."),
         sa.Column("staff_id", sa.Uuid(), nullable=True, comment="The member of staff, all of whose keys have it."),
         sa.Column(
             "version",
@@ -239,18 +239,24 @@ def upgrade() -> None:
             nullable=False,
             comment="Time of the last edit.",
         ),
-        sa.CheckConstraint("num_nonnulls(key, staff_id) = 1", name=op.f("ck_role_assignments_one_holder")),
+        sa.CheckConstraint("num_nonnulls(key_id, staff_id) = 1", name=op.f("ck_role_assignments_one_holder")),
+        sa.ForeignKeyConstraint(
+            ["key_id"], ["api_keys.id"], name=op.f("fk_role_assignments_key_id"), ondelete="CASCADE"
+        ),
         sa.ForeignKeyConstraint(["role_id"], ["roles.id"], name=op.f("fk_role_assignments_role_id")),
         sa.ForeignKeyConstraint(
             ["staff_id"], ["staff.id"], name=op.f("fk_role_assignments_staff_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_role_assignments")),
-        sa.UniqueConstraint("key", "role_id", name=op.f("uq_role_assignments_key_role_id")),
+        sa.UniqueConstraint("key_id", "role_id", name=op.f("uq_role_assignments_key_id_role_id")),
         sa.UniqueConstraint("staff_id", "role_id", name=op.f("uq_role_assignments_staff_id_role_id")),
         comment="A role of an API key or of a member of staff, beside the one that a key has by itself.",
     )
     op.execute("select hub_capture('role_assignments')")
     op.create_index("ix_role_assignments_created_at_id", "role_assignments", ["created_at", "id"], unique=False)
+    op.create_index(
+        "ix_role_assignments_key_id_created_at_id", "role_assignments", ["key_id", "created_at", "id"], unique=False
+    )
     op.create_index(
         "ix_role_assignments_role_id_created_at_id", "role_assignments", ["role_id", "created_at", "id"], unique=False
     )
@@ -261,7 +267,7 @@ def upgrade() -> None:
         existing_type=sa.TEXT(),
         nullable=True,
         comment="Name of the role that it has by itself; empty for assigned roles only.",
-        existing_comment="What it may do: admin, writer or reader.",
+        existing_comment="Its role: admin, writer or reader.",
     )
 
 
@@ -274,10 +280,11 @@ def downgrade() -> None:
         "role",
         existing_type=sa.TEXT(),
         nullable=False,
-        comment="What it may do: admin, writer or reader.",
+        comment="Its role: admin, writer or reader.",
         existing_comment="Name of the role that it has by itself; empty for assigned roles only.",
     )
     op.drop_index("ix_role_assignments_role_id_created_at_id", table_name="role_assignments")
+    op.drop_index("ix_role_assignments_key_id_created_at_id", table_name="role_assignments")
     op.drop_index("ix_role_assignments_created_at_id", table_name="role_assignments")
     op.drop_table("role_assignments")
     op.drop_index("ix_role_rules_role_id_entity_id", table_name="role_rules")
@@ -291,4 +298,4 @@ def downgrade() -> None:
     for table in ("roles", "role_rules", "role_budgets", "role_assignments"):
         for operation in ("insert", "update", "delete"):
             op.execute(f"drop function hub_capture_{table}_{operation}()")
-        op.execute(f"drop function if exists hub_touch_{table}()")
+        op.execute(f"drop function hub_touch_{table}()")

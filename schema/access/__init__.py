@@ -1,1 +1,1 @@
-"""Access: roles, what they let their holders do, and who holds them."""
+"""Access: API keys, the people behind them, who asks, and roles: what they let their holders do."""

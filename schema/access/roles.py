@@ -16,6 +16,7 @@ from hub.model import (
     unique,
     validators,
 )
+from hub.schema.access.api_keys import ApiKey
 from hub.schema.organisation.staff import Staff
 
 
@@ -111,11 +112,17 @@ class RoleAssignment(
     owned_by=administered,
     operations=(),
     order="created_at",
-    unique=(unique("key", "role_id", among=GLOBAL), unique("staff_id", "role_id", among=GLOBAL)),
-    checks={"one_holder": "num_nonnulls(key, staff_id) = 1"},
+    unique=(unique("key_id", "role_id", among=GLOBAL), unique("staff_id", "role_id", among=GLOBAL)),
+    checks={"one_holder": "num_nonnulls(key_id, staff_id) = 1"},
 ):
     """A role of an API key or of a member of staff, beside the one that a key has by itself."""
 
     role = to_one(AccessRole, "The role.", inverse=("assignments", "Who has it."))
-    key: Column[str | None] = field("Public id of the API key.")
+    key = to_one(
+        ApiKey,
+        "The API key.",
+        optional=True,
+        on_delete="cascade",
+        inverse=("role_assignments", "Its roles beside the one that it has by itself."),
+    )
     staff = to_one(Staff, "The member of staff, all of whose keys have it.", optional=True, on_delete="cascade")

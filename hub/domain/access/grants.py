@@ -15,10 +15,10 @@ _HAS_ADMINISTRATOR = """
 select exists (
     select from api_keys as k
     where k.revoked_at is null and (k.expires_at is null or k.expires_at > $1)
-        and k.unit_id is null and k.customer_id is null and k.session_of is null
+        and k.unit_id is null and k.customer_id is null and k.session_of_id is null and not k.follows_unit
         and (k.role = 'admin' or exists (
             select from roles as r where r.administers and (r.name = k.role or exists (
-                select from role_assignments as a where a.role_id = r.id and a.key = k.public_id
+                select from role_assignments as a where a.role_id = r.id and (a.key_id = k.id or a.staff_id = k.staff_id)
             ))
         ))
 )

@@ -23,6 +23,7 @@ from hub.errors import BadInput, NotFound
 from hub.model import rows, validators
 from hub.model.commands import Injected, command
 from hub.rights import RoleVersion
+from hub.schema.access.api_keys import ApiKey
 from hub.schema.access.roles import AccessRole, RoleAssignment
 from hub.schema.organisation.staff import Staff
 from hub.viewer import Viewer
@@ -35,15 +36,15 @@ _HOLDERS = """
 select (select count(*) from role_assignments where role_id = $1) + (select count(*) from api_keys where role = $2)
 """
 _REMOVE = "delete from roles where id = $1"
-_FIND_KEY = "select id, role, session_of is not null as is_session from api_keys where public_id = $1"
-_SET_OWN_ROLE = "update api_keys set role = $2 where public_id = $1"
+_FIND_KEY = "select role, session_of_id is not null as is_session from api_keys where id = $1"
+_SET_OWN_ROLE = "update api_keys set role = $2 where id = $1"
 _ASSIGN = """
-insert into role_assignments (role_id, key, staff_id, created_at, updated_at) values ($1, $2, $3, $4, $4)
+insert into role_assignments (role_id, key_id, staff_id, created_at, updated_at) values ($1, $2, $3, $4, $4)
 on conflict do nothing
 """
-_FIND_ASSIGNMENT = "select id from role_assignments where role_id = $1 and (key = $2 or staff_id = $3)"
-_UNASSIGN = "delete from role_assignments where role_id = $1 and (key = $2 or staff_id = $3) returning id"
-_UNASSIGN_OTHERS = "delete from role_assignments where role_id <> $1 and (key = $2 or staff_id = $3)"
+_FIND_ASSIGNMENT = "select id from role_assignments where role_id = $1 and (key_id = $2 or staff_id = $3)"
+_UNASSIGN = "delete from role_assignments where role_id = $1 and (key_id = $2 or staff_id = $3) returning id"
+_UNASSIGN_OTHERS = "delete from role_assignments where role_id <> $1 and (key_id = $2 or staff_id = $3)"
 
 
 class RolePlanner(RuleChecker, Protocol):
@@ -105,9 +106,13 @@ async def upsert_role(
     if run is not None:
         role_planner.check_commands([] if run == ALL_COMMANDS else run, "run")
         role = replace(role, run=None if run == ALL_COMMANDS else frozenset(run))
-    flags = {"administers": administers, "introspects": introspects, "trusted_only": trusted_only}
-    role = replace(role, **{flag: value for flag, value in flags.items() if value is not None})
-    role = role if budget is None else replace(role, budget=read_budget(budget))
+    role = replace(
+        role,
+        administers=role.administers if administers is None else administers,
+        introspects=role.introspects if introspects is None else introspects,
+        trusted_only=role.trusted_only if trusted_only is None else trusted_only,
+        budget=role.budget if budget is None else read_budget(budget),
+    )
     role = replace(role, version=int(roles.digest_of(role)[:15], 16))
     require_grantable(viewer, role)
     plans = list(await role_planner.explain(tx, role))
@@ -214,7 +219,7 @@ async def assign_role(
     viewer: Viewer,
     *,
     role: Annotated[str, "Name of the role."],
-    key: Annotated[str | None, "Public id of the API key."] = None,
+    key_id: Annotated[UUID | None, ApiKey, "The API key."] = None,
     staff_id: Annotated[UUID | None, Staff, "The member of staff, all of whose keys get it."] = None,
     replace: Annotated[bool, "Whether it takes the place of all roles that the key or the person has by now."] = False,
     now: datetime,
@@ -223,16 +228,16 @@ async def assign_role(
     await begin_administration(tx, viewer)
     stored = await _existing(tx, role, "role")
     require_grantable(viewer, stored.version)
-    own_role = await _require_holder(tx, viewer, key, staff_id)
+    own_role = await _require_holder(tx, viewer, key_id, staff_id)
     if replace:
         await _require_others_grantable(tx, viewer, own_role)
-        await tx.execute(_UNASSIGN_OTHERS, stored.key, key, staff_id)
-        if key is not None:
-            await tx.execute(_SET_OWN_ROLE, key, role if own_role == role else None)
+        await tx.execute(_UNASSIGN_OTHERS, stored.key, key_id, staff_id)
+        if key_id is not None:
+            await tx.execute(_SET_OWN_ROLE, key_id, role if own_role == role else None)
     if own_role != role:
-        await tx.execute(_ASSIGN, stored.key, key, staff_id, now)
+        await tx.execute(_ASSIGN, stored.key, key_id, staff_id, now)
     await require_administrator_left(tx, viewer, "replace", now)
-    assignment = await tx.fetchval(_FIND_ASSIGNMENT, stored.key, key, staff_id)
+    assignment = await tx.fetchval(_FIND_ASSIGNMENT, stored.key, key_id, staff_id)
     return RoleAssignPayload(stored.key, assignment)
 
 
@@ -248,7 +253,7 @@ async def unassign_role(
     viewer: Viewer,
     *,
     role: Annotated[str, "Name of the role."],
-    key: Annotated[str | None, "Public id of the API key."] = None,
+    key_id: Annotated[UUID | None, ApiKey, "The API key."] = None,
     staff_id: Annotated[UUID | None, Staff, "The member of staff."] = None,
     now: datetime,
 ) -> RoleUnassignPayload:
@@ -256,10 +261,10 @@ async def unassign_role(
     await begin_administration(tx, viewer)
     stored = await _existing(tx, role, "role")
     require_grantable(viewer, stored.version)
-    own_role = await _require_holder(tx, viewer, key, staff_id)
-    removed = await tx.fetchval(_UNASSIGN, stored.key, key, staff_id)
+    own_role = await _require_holder(tx, viewer, key_id, staff_id)
+    removed = await tx.fetchval(_UNASSIGN, stored.key, key_id, staff_id)
     if own_role == role:
-        await tx.execute(_SET_OWN_ROLE, key, None)
+        await tx.execute(_SET_OWN_ROLE, key_id, None)
     elif removed is None:
         raise NotFound(
             f"role: there is no such holder of the role {role}; `roleAssignments` lists them.", argument="role"
@@ -268,20 +273,20 @@ async def unassign_role(
     return RoleUnassignPayload(stored.key)
 
 
-async def _require_holder(tx: Connection, viewer: Viewer, key: str | None, staff_id: UUID | None) -> str | None:
+async def _require_holder(tx: Connection, viewer: Viewer, key_id: UUID | None, staff_id: UUID | None) -> str | None:
     """Raises an error unless one holder is named and exists; returns the role that a key has by itself."""
-    if (key is None) == (staff_id is None):
-        message = "key: give either a key or a member of staff (staffId)."
-        raise BadInput(message, code="ARGUMENT_MISSING", argument="key")
+    if (key_id is None) == (staff_id is None):
+        message = "key_id: give either a key or a member of staff (staffId)."
+        raise BadInput(message, code="ARGUMENT_MISSING", argument="key_id")
     if staff_id is not None:
         await rows.require_visible(tx, viewer, Staff, staff_id, "staff_id")
         return None
-    row = await tx.fetchrow(_FIND_KEY, key)
+    row = await tx.fetchrow(_FIND_KEY, key_id)
     if row is None:
-        raise NotFound("key: there is no API key with this public id; `hub key list` shows them.", argument="key")
+        raise rows.not_visible("key_id")
     if row["is_session"]:
-        message = "key: it is a session, which has the roles of its key; name that key."
-        raise BadInput(message, code="KEY_INVALID", argument="key")
+        message = "key_id: it is a session, which has the roles of its key; name that key."
+        raise BadInput(message, code="KEY_INVALID", argument="key_id")
     own_role: str | None = row["role"]
     return own_role
 

@@ -19,18 +19,24 @@ from hub.db.pool import Connection
 from hub.domain.access.shipped_roles import DESCRIPTIONS, canonical_json, shipped_roles
 from hub.model import stored_filters
 from hub.rights import SHIPPED_ROLES, AccessRule, Mask, RoleVersion, Verb
+from hub.viewer import Role
 
 MAX_CACHED = 1_000  # roles per process
 NO_ROLE = RoleVersion("none", 0, rules={}, introspects=False)  # of a key without a role: it sees nothing
 
 _LOAD = """
-select r.*, coalesce((select jsonb_agg(to_jsonb(u) order by u.entity) from role_rules as u where u.role_id = r.id), '[]') as rules,
+select r.*,
+    coalesce((select jsonb_agg(to_jsonb(u) order by u.entity) from role_rules as u where u.role_id = r.id), '[]') as rules,
     (select jsonb_build_array(b.capacity, b.refill_per_second) from role_budgets as b where b.role_id = r.id) as budget
 from roles as r where {condition} order by r.name
 """
 _LOAD_LABELS = _LOAD.format(condition="r.name || ':' || r.digest = any($1)")
 _LOAD_NAME = _LOAD.format(condition="r.name = $1")
 _LOAD_ALL = _LOAD.format(condition="true")
+_LABELS_OF_STAFF = """
+select name || ':' || digest as label from roles
+where name = any($1) or id in (select role_id from role_assignments where staff_id = $2)
+"""
 _STORE = """
 insert into roles (name, description, shipped, writes, unlimited, run, administers, introspects, trusted_only,
     digest, created_at, updated_at)
@@ -138,6 +144,15 @@ async def find_versions(connection: Connection, labels: Iterable[str]) -> dict[s
     return versions
 
 
+async def roles_of_staff(
+    connection: Connection, staff_id: UUID | None, names: Sequence[str]
+) -> tuple[RoleVersion, ...]:
+    """The roles of these names, and those that a member of staff was assigned; NO_ROLE for none."""
+    rows = await connection.fetch(_LABELS_OF_STAFF, list(names), staff_id)
+    versions = await find_versions(connection, [row["label"] for row in rows])
+    return effective_roles(names, list(versions.values()))
+
+
 def without_broken_rules(role: RoleVersion) -> RoleVersion:
     """The role without rules that the hub cannot apply any more: what they granted is denied."""
     if role.rules is None:
@@ -232,6 +247,6 @@ def effective_roles(own: Sequence[str], stored: Sequence[RoleVersion]) -> tuple[
     return (*built_in, *others) or (NO_ROLE,)
 
 
-def is_built_in(held: Sequence[RoleVersion]) -> bool:
-    """Whether roles are one of those without rules alone, which a viewer names instead of holding it."""
-    return len(held) == 1 and held[0].name in SHIPPED_ROLES
+def built_in(held: Sequence[RoleVersion]) -> Role | None:
+    """The role without rules that is the only one held, which a viewer names instead of holding it."""
+    return Role(held[0].name) if len(held) == 1 and held[0].name in SHIPPED_ROLES else None

@@ -26,7 +26,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "reader": "Reads everything that its key sees.",
     "manager": "Runs a unit: reads and writes everything of its customers, and its staff.",
     "agent": "Looks after customers: sees and edits those whose owner is the member of staff behind the key.",
-    "analyst": "Reads counts and statistics of customers, and no customer's data.",
+    "analyst": "Reads counts and statistics of customers and staff, and nobody's data.",
     "integration": "Connects another system: reads, creates and updates, and deletes only parts of rows.",
     "customer": "Reads a customer's own data, and writes what customers write themselves.",
 }
@@ -70,7 +70,9 @@ def _entities() -> tuple[type[Entity], ...]:
 
 
 def _rules(maker: RuleMaker) -> dict[str, AccessRule]:
-    rules = (maker(entity) for entity in _entities())
+    """The rules of the entities whose rows others than administrators see."""
+    seen = (e for e in _entities() if not isinstance(e.definition.scope.for_units(e.table, "single_unit"), sa.False_))
+    rules = (maker(entity) for entity in seen)
     return {rule.entity: rule for rule in rules if rule is not None}
 
 
@@ -86,18 +88,18 @@ def _is_of_customers(entity: type[Entity]) -> bool:
 
 def _manager_rule(entity: type[Entity]) -> AccessRule | None:
     verbs = ALL_VERBS if entity is Staff else READ | _written_by(entity, "unit")
-    return None if entity is RoleAssignment else AccessRule(entity.__name__, verbs)
+    return AccessRule(entity.__name__, verbs)
 
 
 def _integration_rule(entity: type[Entity]) -> AccessRule | None:
     verbs = READ | _written_by(entity, "unit")
     if not entity.definition.options.get("nested", False):
         verbs -= {Verb.DELETE}
-    return None if entity is RoleAssignment else AccessRule(entity.__name__, verbs)
+    return AccessRule(entity.__name__, verbs)
 
 
 def _agent_rule(entity: type[Entity]) -> AccessRule | None:
-    if entity is RoleAssignment or entity.definition.ownership.carries_key:
+    if entity.definition.ownership.carries_key:
         return None  # webhooks send to other systems, which is an integration's work
     if not _is_of_customers(entity):
         return AccessRule(entity.__name__, READ)
@@ -119,9 +121,9 @@ def _own_customers(entity: type[Entity]) -> dict[str, object]:
 
 
 def _analyst_rule(entity: type[Entity]) -> AccessRule | None:
-    if entity is RoleAssignment or entity.definition.ownership.carries_key:
+    if entity.definition.ownership.carries_key:
         return None
-    return AccessRule(entity.__name__, READ, aggregate_only=_is_of_customers(entity))
+    return AccessRule(entity.__name__, READ, aggregate_only=_is_of_customers(entity) or entity is Staff)
 
 
 def _customer_rule(entity: type[Entity]) -> AccessRule | None:
