@@ -7,6 +7,8 @@ from importlib import import_module
 from hub import domain, schema
 from hub.engine.catalog.catalog import build_catalog
 from hub.engine.graphql_types.schema_builder import Schema, build_schema
+from hub.engine.sql.row_filters import RowFilterCompiler
+from hub.model import scopes
 from hub.model.commands import Command, registered_commands
 from hub.model.declare import Declaration, declare
 from hub.model.moves import move_commands
@@ -43,4 +45,5 @@ def commands() -> list[Command]:
 @cache
 def build() -> Schema:
     """The checked catalog and its GraphQL schema; raises InvalidDeclaration when a declaration cannot stand."""
+    scopes.register_row_filters(RowFilterCompiler(build))
     return build_schema(build_catalog(declarations()), commands())

@@ -120,6 +120,23 @@ class Rights:
                 granted[rule] = None
         return tuple(granted)
 
+    def granting(self, entity: str, verb: Verb = Verb.READ) -> tuple[AccessRule, ...] | None:
+        """The rules that count for rows of an entity: as `rules`, but what is updated or deleted must be read as well.
+
+        A rule that grants only aggregates counts where no other rule grants rows."""
+        rules = self.rules(entity, verb)
+        if rules is None:
+            return None
+        if verb in (Verb.UPDATE, Verb.DELETE):
+            rules = tuple(rule for rule in rules if Verb.READ in rule.verbs)
+        with_rows = tuple(rule for rule in rules if not rule.aggregate_only)
+        return with_rows or (rules if verb is Verb.READ else ())
+
+    def filters_rows(self, entity: str) -> bool:
+        """Whether roles may hide rows of the entity that the binding shows."""
+        rules = self.granting(entity)
+        return rules is not None and all(rule.row_filter is not None for rule in rules)
+
 
 _interned: "WeakValueDictionary[tuple[Binding, tuple[RoleVersion, ...], bool], Rights]" = WeakValueDictionary()
 
@@ -132,3 +149,12 @@ def rights_of(binding: Binding, roles: tuple[RoleVersion, ...] = (), *, has_staf
     if rights is None:
         rights = _interned.setdefault(key, Rights(binding, narrowing, has_staff=key[2]))
     return rights
+
+
+def rights_of_roles(rights: Rights) -> Rights:
+    """The rights of the same roles without a binding, which share what depends on the roles alone. They live as long."""
+    shared = rights.derived.get("roles")
+    if shared is None:
+        shared = rights.derived["roles"] = rights_of("unrestricted", rights.roles)
+    assert isinstance(shared, Rights)
+    return shared

@@ -36,8 +36,8 @@ class SqlStatement:
         return [self._argument(name, values, viewer) for name in self.names]
 
     def _argument(self, name: str, values: ColumnValues, viewer: Viewer) -> Any:
-        if name in scopes.VIEWER_ARGUMENTS:
-            return scopes.VIEWER_ARGUMENTS[name](viewer)
+        if name in scopes.VIEWER_ARGUMENTS or name.startswith(scopes.RIGHT_PREFIX):
+            return scopes.viewer_argument(name, viewer)
         return exact_json.dumps(values[name]) if name in self.json and values[name] is not None else values[name]
 
 

@@ -42,11 +42,15 @@ TEXT_SCAN_ROWS = 5  # the cost of `contains` on a text without an index, in rows
 
 
 def plan_join(planning: PlanningContext, entity: CatalogEntity, link: ToOne | ToMany) -> Join:
-    """The join of a link. Rows of the same customer as a visible row are visible too, unless that row is an image."""
+    """The join of a link. Rows of the same customer as a visible row are visible too, unless that row is an image.
+
+    Roles may filter the rows of each type, so their filter is checked unless there is none."""
     target = planning.catalog.target(link.target)
     preserves_owner = planning.catalog.preserves_customer(planning.catalog.column(entity, link))
     their_column, our_column = ("id", link.by) if isinstance(link, ToOne) else (link.by, "id")
-    return Join(target, their_column, our_column, check_visibility=planning.below_image or not preserves_owner)
+    narrowed = planning.rights.narrowed and planning.rights.filters_rows(target.name)
+    checked = planning.below_image or not preserves_owner or narrowed
+    return Join(target, their_column, our_column, check_visibility=checked)
 
 
 def plan_filter(planning: PlanningContext, tree: ArgumentTree, entity: CatalogEntity, argument: str) -> Predicate:
@@ -112,12 +116,23 @@ def _condition(
         return _comparisons(planning, tree, column, column.scalar, argument)
     link = entity.links[name]
     assert isinstance(link, ToOne | ToMany)
+    if planning.by_keys and isinstance(link, ToOne) and _names_key(tree):
+        target, by = planning.catalog.target(link.target), planning.catalog.column(entity, link)
+        foreign_key = ColumnField(name, by, scalars.ID, bool(by.nullable), searched=False)
+        ids = cast(dict[str, ArgumentTree], tree)["id"]
+        return _comparisons(planning, ids, foreign_key, scalars.ID, f"{argument}.id", prefix=target.declaration.prefix)
     join = plan_join(planning, entity, link)
     if isinstance(link, ToOne):
         planning.scan(1, argument)
         return Exists(join, plan_filter(planning, tree, join.entity, argument))
     with planning.multiplied_by(list_rows(planning, entity, link), argument):
         return _list_conditions(planning, tree, join, argument)
+
+
+def _names_key(tree: ArgumentTree) -> bool:
+    """Whether a condition on a linked row compares its id with one or several, and nothing else."""
+    ids = tree.get("id") if isinstance(tree, dict) and len(tree) == 1 else None
+    return isinstance(ids, dict) and bool(ids) and ids.keys() <= {"eq", "in"}
 
 
 def list_rows(planning: PlanningContext, entity: CatalogEntity, link: ToMany) -> int:
