@@ -13,9 +13,7 @@ from hub.db import migrate
 from hub.db.pool import Connection
 from hub.domain.access import roles
 from hub.domain.customers.unnormalized import find_unnormalized
-from hub.engine.stored_filters import StoredFilterPlanner
 from hub.errors import HubError, Misconfigured
-from hub.model.stored_filters import StoredFilters
 from hub.postgres.doctor import Check, run_checks
 from hub.settings import Settings
 from hub.web import pages, server
@@ -73,7 +71,7 @@ async def check_installation(dsn: str) -> list[Check]:
         connection = await connect(dsn)
         try:
             checks.append(_check_spellings(await find_unnormalized(connection)))
-            StoredFilters.planner = StoredFilterPlanner(graph.build())
+            graph.build()  # which plans the stored filters
             checks.append(_check_roles(await roles.broken_rules(connection)))
         finally:
             await connection.close()

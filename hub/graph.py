@@ -7,11 +7,13 @@ from importlib import import_module
 from hub import domain, schema
 from hub.engine.catalog.catalog import build_catalog
 from hub.engine.graphql_types.schema_builder import Schema, build_schema
+from hub.engine.roles.stored_filters import StoredFilterPlanner
 from hub.engine.sql.row_filters import RowFilterCompiler
 from hub.model import scopes
 from hub.model.commands import Command, registered_commands
 from hub.model.declare import Declaration, declare
 from hub.model.moves import move_commands
+from hub.model.stored_filters import StoredFilters
 
 
 @cache
@@ -46,4 +48,5 @@ def commands() -> list[Command]:
 def build() -> Schema:
     """The checked catalog and its GraphQL schema; raises InvalidDeclaration when a declaration cannot stand."""
     scopes.register_row_filters(RowFilterCompiler(build))
+    StoredFilters.planner = StoredFilterPlanner(build)
     return build_schema(build_catalog(declarations()), commands())

@@ -16,7 +16,7 @@ from typing import NoReturn, TypeVar
 from hub import app, doctor, graph, keyfile, observability, postgres
 from hub.db import migrate
 from hub.db.pool import Pool
-from hub.domain.access import login_links, roles
+from hub.domain.access import login_links
 from hub.errors import HubError
 from hub.observability import Log, PostgresNotice, PostgresReady, SettingsWarning, StartupStep, emit
 from hub.settings import Settings
@@ -145,11 +145,6 @@ async def migrate_to_head(dsn: str) -> None:
     doctor.require_all_ok(await doctor.check_server(dsn))
     started_at, previous = monotonic(), await migrate.current_revision(dsn)
     await migrate.upgrade(dsn)
-    connection = await doctor.connect(dsn)
-    try:
-        await roles.store_shipped_roles(connection, datetime.now(UTC))
-    finally:
-        await connection.close()
     if previous != migrate.head_revision():
         step = "tables created" if previous is None else f"tables migrated from revision {previous}"
         emit(StartupStep(step, round(monotonic() - started_at, 1)))

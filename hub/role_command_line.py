@@ -13,12 +13,10 @@ from hub import doctor, launch
 from hub import settings as settings_module
 from hub.db.pool import Pool
 from hub.domain.access import api_keys, roles
-from hub.engine.request import GraphQLRequest
-from hub.errors import BadInput, HubError
+from hub.errors import BadInput
 from hub.rights import AccessRule, RoleVersion, Verb
 from hub.settings import Settings
 from hub.terminal import print_rows
-from hub.viewer import ADMIN
 
 Result = TypeVar("Result")
 DataFolder = Annotated[Path | None, typer.Option("--data", help="Data directory (HUB_DATA_DIR).", show_default=False)]
@@ -29,11 +27,6 @@ StaffOption = Annotated[str | None, typer.Option("--staff", help="Id or personne
 UPSERT = """mutation ($input: RoleUpsertInput!) { roleUpsert(input: $input) { created plans role { version } } }"""
 ASSIGN = "mutation ($input: RoleAssignInput!) { roleAssign(input: $input) { role { name } } }"
 UNASSIGN = "mutation ($input: RoleUnassignInput!) { roleUnassign(input: $input) { role { name } } }"
-_HOLDERS = """
-select r.name, (select count(*) from role_assignments as a where a.role_id = r.id)
-    + (select count(*) from api_keys as k where k.role = r.name and k.session_of_id is null) as holders from roles as r
-"""
-
 commands = typer.Typer(help="List, show, change and assign roles.", no_args_is_help=True)
 
 
@@ -43,8 +36,7 @@ def list_roles(data: DataFolder = None, json: AsJson = False) -> None:
 
     async def fetch(pool: Pool, _: Settings) -> tuple[list[roles.StoredRole], dict[str, int]]:
         async with pool.connection() as connection:
-            holders = {row["name"]: row["holders"] for row in await connection.fetch(_HOLDERS)}
-            return await roles.all_roles(connection), holders
+            return await roles.all_roles(connection), await roles.count_holders(connection)
 
     stored, holders = _in_database(data, fetch)
     rows = [
@@ -124,26 +116,15 @@ def _mutate(
 ) -> dict[str, Any]:
     """Runs a mutation as the operator; `key` and `staff` name who is meant. Raises the first error of its response."""
 
-    async def run(pool: Pool, settings: Settings) -> bytes:
+    async def run(pool: Pool, settings: Settings) -> dict[str, Any]:
         async with pool.connection() as connection:
             if key is not None:
-                stored = await api_keys.find_key(connection, key)
-                value["keyId"] = (
-                    f"key_{'0' * 32}"
-                    if stored is None or stored.viewer.key_id is None
-                    else (f"key_{stored.viewer.key_id.hex}")
-                )
+                value["keyId"] = f"key_{await api_keys.find_id(connection, key)}"
             if staff is not None:
                 value["staffId"] = f"stf_{(await api_keys.find_staff(connection, staff)).hex}"
-        engine, _, _ = await hub_app.build_graphql_engine(settings, pool, pool)
-        return (await engine.execute(GraphQLRequest(document, {"input": value}, None), ADMIN)).body
+        return await hub_app.run_mutation(settings, pool, document, {"input": value})
 
-    response = orjson.loads(_in_database(data, run))
-    if response.get("errors"):
-        error = response["errors"][0]
-        raise HubError(error["message"].removeprefix("input."), code=error["extensions"]["code"])
-    result: dict[str, Any] = response["data"]
-    return result
+    return _in_database(data, run)
 
 
 def _as_input(role: RoleVersion, description: str | None) -> dict[str, Any]:

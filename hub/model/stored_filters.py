@@ -1,6 +1,6 @@
 """Stored filters: columns that hold a filter of an entity's rows. They are planned when they are written and at every start.
 
-The planner is the engine's (hub/engine/stored_filters.py). A filter that cannot be planned any more matches nothing."""
+The planner is the engine's (hub/engine/roles/stored_filters.py). A filter that cannot be planned any more matches nothing."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from hub.model.entity import Entity
 
 
 class FilterPlanner(Protocol):
-    """Plans filters; StoredFilterPlanner in hub/engine/stored_filters.py implements it."""
+    """Plans filters; StoredFilterPlanner in hub/engine/roles/stored_filters.py implements it."""
 
     def check(self, entity: str, value: Any, argument: str) -> None:
         """Raises BadInput, with the path in the filter, for one that the entity's rows cannot be filtered by."""

@@ -29,8 +29,11 @@ FOUNDATION = (
 DECLARED = ("hub.graph", "hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION)
 PUBLISHING = ("hub.webhooks", "hub.subscriptions", "hub.changefeed")
 TOP = ("hub.__main__", "hub.cli", "hub.launch", "hub.app", "hub.scheduler", "hub.doctor", "hub.keyfile", "hub.terminal")
+ROLE_TOOLS = ("hub.role_command_line",)
 ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(TOP, (*TOP, "hub.web", *PUBLISHING, *DECLARED, "hub.demo", "hub.postgres")),
+    **dict.fromkeys(
+        (*TOP, *ROLE_TOOLS), (*TOP, *ROLE_TOOLS, "hub.web", *PUBLISHING, *DECLARED, "hub.demo", "hub.postgres")
+    ),
     "hub.web": (*PUBLISHING, *DECLARED),
     "hub.webhooks": ("hub.subscriptions", "hub.changefeed", *DECLARED),
     "hub.subscriptions": ("hub.changefeed", *DECLARED),
@@ -61,7 +64,7 @@ CONTEXTS = ("organisation", "customers", "scoring", "sales", "access", "engageme
 VOCABULARY = ("hub.model", "hub.model.validators")  # all of the model that a declaration knows: no rule and no writer
 
 # Names of entities that the engine uses in another sense.
-HOMONYMS = {"Order": "the sort order of a list"}
+HOMONYMS = {"Order": "the sort order of a list", "roles": "what the variables of an operation are for"}
 
 # Libraries that belong to some rooms; () stands for none.
 LIBRARIES: dict[str, tuple[str, ...]] = {

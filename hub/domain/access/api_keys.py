@@ -18,12 +18,12 @@ from hub import client_limits
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.domain.access import roles
-from hub.domain.access.grants import require_grantable
+from hub.domain.access.grants import require_role
 from hub.errors import BadInput, NotFound
 from hub.model.columns import timestamp
 from hub.model.statements import compile_statement
 from hub.model.validators import ip_networks
-from hub.rights import SHIPPED_ROLES, RoleVersion
+from hub.rights import RoleVersion
 from hub.schema.access.api_keys import ApiKey
 from hub.schema.access.roles import AccessRole, RoleAssignment
 from hub.schema.organisation.staff import Staff
@@ -216,7 +216,7 @@ async def insert(tx: Connection, viewer: Viewer, new_key: NewKey, now: datetime)
     """Issue a key; returns the id of its row and its text, which is stored nowhere."""
     viewer.require("keys:admin")
     networks = check_new_key(new_key, now)
-    await _require_role(tx, viewer, new_key.role)
+    await require_role(tx, viewer, new_key.role)
     public_id = secrets.token_hex(8)
     key = _text(public_id)
     row = {
@@ -237,19 +237,6 @@ async def insert(tx: Connection, viewer: Viewer, new_key: NewKey, now: datetime)
         message = f"{argument}: there is no {noun} with this id; look it up with a key that sees it."
         raise NotFound(message, argument=argument) from None
     return key_id, key
-
-
-async def _require_role(tx: Connection, viewer: Viewer, name: str | None) -> None:
-    """Raises BadInput for a role that does not exist, and Forbidden for one that grants more than the viewer has."""
-    role = None if name is None else SHIPPED_ROLES.get(name)
-    if name is not None and role is None:
-        stored = await roles.find_role(tx, name)
-        if stored is None:
-            message = f"role: there is no role {name[:63]!r}; `hub role list` shows them."
-            raise BadInput(message, code="KEY_INVALID", argument="role")
-        role = stored.version
-    if role is not None:
-        require_grantable(viewer, role)
 
 
 def _text(public_id: str) -> str:
@@ -325,6 +312,14 @@ async def list_keys(tx: Connection, viewer: Viewer) -> list[StoredKey]:
 async def find_key(tx: Connection, public_id: str) -> StoredKey | None:
     """The key of this public id; whether the caller holds it is for the caller of this to compare."""
     return next(iter(await find_keys(tx, (public_id,))), None)
+
+
+async def find_id(tx: Connection, public_id: str) -> str:
+    """The key of the row of this public id, in hexadecimal; of a session, that of its key. Raises NotFound."""
+    stored_key = await find_key(tx, public_id)
+    if stored_key is None or stored_key.viewer.key_id is None:
+        raise _unknown_key(public_id)
+    return stored_key.viewer.key_id.hex
 
 
 async def find_keys(tx: Connection, public_ids: Sequence[str]) -> list[StoredKey]:

@@ -5,8 +5,9 @@ from datetime import datetime
 
 from hub.db.locks import AdvisoryLock
 from hub.db.pool import Connection
+from hub.domain.access import roles
 from hub.errors import BadInput, Forbidden
-from hub.rights import AccessRule, RoleVersion
+from hub.rights import SHIPPED_ROLES, AccessRule, RoleVersion
 from hub.viewer import Viewer
 
 _LOCK = f"select pg_advisory_xact_lock({AdvisoryLock.ROLES})"
@@ -36,6 +37,19 @@ async def require_administrator_left(tx: Connection, viewer: Viewer, argument: s
     if viewer.key_id is not None and not await tx.fetchval(_HAS_ADMINISTRATOR, now):
         message = f"{argument}: no administrator would be left; give another unbound key a role that administers first."
         raise BadInput(message, code="ROLE_LAST_ADMIN", argument=argument)
+
+
+async def require_role(tx: Connection, viewer: Viewer, name: str | None) -> None:
+    """Raises BadInput for a role that does not exist, and Forbidden for one that grants more than the viewer has."""
+    role = None if name is None else SHIPPED_ROLES.get(name)
+    if name is not None and role is None:
+        stored = await roles.find_role(tx, name)
+        if stored is None:
+            message = f"role: there is no role {name[:63]!r}; `hub role list` shows them."
+            raise BadInput(message, code="KEY_INVALID", argument="role")
+        role = stored.version
+    if role is not None:
+        require_grantable(viewer, role)
 
 
 def require_grantable(viewer: Viewer, role: RoleVersion) -> None:

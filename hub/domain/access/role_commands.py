@@ -18,6 +18,7 @@ from hub.domain.access.role_inputs import (
     read_budget,
     read_rules,
 )
+from hub.domain.access.sample_holders import sample_holder
 from hub.domain.access.shipped_roles import explicit_rules
 from hub.errors import BadInput, NotFound
 from hub.model import rows, validators
@@ -48,9 +49,9 @@ _UNASSIGN_OTHERS = "delete from role_assignments where role_id <> $1 and (key_id
 
 
 class RolePlanner(RuleChecker, Protocol):
-    """Checks roles, and explains what their lists cost; RoleChecker in hub/engine/role_checks.py implements it."""
+    """Checks roles, and explains what their lists cost; RoleChecker in hub/engine/roles/checks.py implements it."""
 
-    async def explain(self, tx: Connection, role: RoleVersion) -> Sequence[dict[str, Any]]:
+    async def explain(self, tx: Connection, role: RoleVersion, holder: Viewer) -> Sequence[dict[str, Any]]:
         """The plan of each list that a holder reads: type, list, entries that Postgres reads, and whether that is bounded."""
 
 
@@ -98,31 +99,57 @@ async def upsert_role(
     await begin_administration(tx, viewer)
     stored = await _changeable_role(tx, name, copy_of, expected_version)
     role = await _base(tx, viewer, name, stored, copy_of)
-    if rules is not None:
-        if len(rules) > MAX_RULES:
-            raise invalid("rules", f"give at most {MAX_RULES} rules")
-        read = read_rules(rules, role_planner)
-        role = replace(role, rules={**(role.rules or {}), **read} if copy_of is not None else read)
-    if run is not None:
-        role_planner.check_commands([] if run == ALL_COMMANDS else run, "run")
-        role = replace(role, run=None if run == ALL_COMMANDS else frozenset(run))
-    role = replace(
+    role = _with_rules(role, rules, role_planner, add=copy_of is not None)
+    role = _with_commands(role, run, role_planner)
+    role = _with_flags(role, administers, introspects, trusted_only)
+    role = role if budget is None else replace(role, budget=read_budget(budget))
+    role = replace(role, version=int(roles.digest_of(role)[:15], 16))
+    require_grantable(viewer, role)
+    plans = list(await role_planner.explain(tx, role, await sample_holder(tx, role)))
+    _require_bounded(plans, accepted=unbounded)
+    if dry_run:
+        return RoleUpsertPayload(None if stored is None else stored.key, stored is None, plans)
+    key = await _store(tx, role, description, stored, now)
+    await require_administrator_left(tx, viewer, "administers", now)
+    return RoleUpsertPayload(key, stored is None, plans)
+
+
+async def _store(
+    tx: Connection, role: RoleVersion, description: str | None, stored: roles.StoredRole | None, now: datetime
+) -> UUID:
+    text = validators.check_values({"description": description}, {"description": validators.single_line})["description"]
+    return await roles.store_role(tx, role, text or (None if stored is None else stored.description), now)
+
+
+def _with_rules(
+    role: RoleVersion, rules: Sequence[RoleRuleInput] | None, checker: RuleChecker, *, add: bool
+) -> RoleVersion:
+    """The role with other rules; with `add`, beside those of other types that it has."""
+    if rules is None:
+        return role
+    if len(rules) > MAX_RULES:
+        raise invalid("rules", f"give at most {MAX_RULES} rules")
+    read = read_rules(rules, checker)
+    return replace(role, rules={**(role.rules or {}), **read} if add else read)
+
+
+def _with_commands(role: RoleVersion, run: list[str] | None, checker: RuleChecker) -> RoleVersion:
+    """The role with other commands that it may run."""
+    if run is None:
+        return role
+    checker.check_commands([] if run == ALL_COMMANDS else run, "run")
+    return replace(role, run=None if run == ALL_COMMANDS else frozenset(run))
+
+
+def _with_flags(
+    role: RoleVersion, administers: bool | None, introspects: bool | None, trusted_only: bool | None
+) -> RoleVersion:
+    return replace(
         role,
         administers=role.administers if administers is None else administers,
         introspects=role.introspects if introspects is None else introspects,
         trusted_only=role.trusted_only if trusted_only is None else trusted_only,
-        budget=role.budget if budget is None else read_budget(budget),
     )
-    role = replace(role, version=int(roles.digest_of(role)[:15], 16))
-    require_grantable(viewer, role)
-    plans = list(await role_planner.explain(tx, role))
-    _require_bounded(plans, accepted=unbounded)
-    if dry_run:
-        return RoleUpsertPayload(None if stored is None else stored.key, stored is None, plans)
-    text = validators.check_values({"description": description}, {"description": validators.single_line})["description"]
-    key = await roles.store_role(tx, role, text or (None if stored is None else stored.description), now)
-    await require_administrator_left(tx, viewer, "administers", now)
-    return RoleUpsertPayload(key, stored is None, plans)
 
 
 async def _changeable_role(

@@ -64,7 +64,7 @@ class RoleBudgetInput(NamedTuple):
 
 
 class RuleChecker(Protocol):
-    """What the engine knows of roles; RoleChecker in hub/engine/role_checks.py implements it."""
+    """What the engine knows of roles; RoleChecker in hub/engine/roles/checks.py implements it."""
 
     def check_rule(self, rule: AccessRule, argument: str) -> None:
         """Raises BadInput for an unknown type, field or mask, and for a filter that cannot be planned."""

@@ -15,7 +15,7 @@ import orjson
 
 from hub.client_limits import CostBudget
 from hub.db.locks import AdvisoryLock
-from hub.db.pool import Connection
+from hub.db.pool import Connection, Pool
 from hub.domain.access.shipped_roles import DESCRIPTIONS, canonical_json, shipped_roles
 from hub.model import stored_filters
 from hub.rights import SHIPPED_ROLES, AccessRule, Mask, RoleVersion, Verb
@@ -36,6 +36,10 @@ _LOAD_ALL = _LOAD.format(condition="true")
 _LABELS_OF_STAFF = """
 select name || ':' || digest as label from roles
 where name = any($1) or id in (select role_id from role_assignments where staff_id = $2)
+"""
+_HOLDERS = """
+select r.name, (select count(*) from role_assignments as a where a.role_id = r.id)
+    + (select count(*) from api_keys as k where k.role = r.name and k.session_of_id is null) as holders from roles as r
 """
 _STORE = """
 insert into roles (name, description, shipped, writes, unlimited, run, administers, introspects, trusted_only,
@@ -190,6 +194,11 @@ async def broken_rules(connection: Connection) -> list[str]:
     return [f"role {name}, {entity}: {fault}" for name, entity, fault in faults if fault is not None]
 
 
+async def count_holders(connection: Connection) -> dict[str, int]:
+    """How many keys and members of staff have each role, by its name."""
+    return {row["name"]: row["holders"] for row in await connection.fetch(_HOLDERS)}
+
+
 # -- storing ------------------------------------------------------------------------------------------------------------
 
 
@@ -216,19 +225,21 @@ async def store_role(
     return key
 
 
-async def store_shipped_roles(connection: Connection, now: datetime) -> None:
+async def store_shipped_roles(pool: Pool, now: datetime) -> None:
     """Brings the stored copies of the shipped roles up to date; a role of the organisation's own keeps its name."""
-    roles = shipped_roles()
-    expected = {name: digest_of(role) for name, role in roles.items()}
-    if await _shipped_digests(connection, roles) == expected:
-        return
-    async with connection.transaction():
-        await connection.execute(f"select pg_advisory_xact_lock({AdvisoryLock.ROLES})")
-        stored = await _shipped_digests(connection, roles)
-        own = {role.version.name for role in await all_roles(connection) if not role.is_shipped}
-        for name, role in roles.items():
+    shipped = shipped_roles()
+    expected = {name: digest_of(role) for name, role in shipped.items()}
+    async with pool.connection() as connection:
+        if await _shipped_digests(connection, shipped) == expected:
+            return
+    async with pool.transaction() as tx:
+        await tx.execute("set local hub.capture = off")  # the hub's own bookkeeping is nobody's change
+        await tx.execute(f"select pg_advisory_xact_lock({AdvisoryLock.ROLES})")
+        stored = await _shipped_digests(tx, shipped)
+        own = {role.version.name for role in await all_roles(tx) if not role.is_shipped}
+        for name, role in shipped.items():
             if name not in own and stored.get(name) != expected[name]:
-                await store_role(connection, role, DESCRIPTIONS[name], now, shipped=True)
+                await store_role(tx, role, DESCRIPTIONS[name], now, shipped=True)
 
 
 async def _shipped_digests(connection: Connection, roles: Mapping[str, RoleVersion]) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
-from uuid import UUID
 
 import orjson
 
@@ -11,22 +10,18 @@ from hub.db.pool import Connection
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import HISTORY, CatalogEntity, ColumnField, camel_case
 from hub.engine.graphql_types.schema_builder import Schema
-from hub.engine.list_plans import entries_read, steps_of
 from hub.engine.request import GraphQLRequest
-from hub.engine.stored_filters import StoredFilterPlanner
+from hub.engine.roles.list_plans import entries_read, steps_of
+from hub.engine.roles.stored_filters import StoredFilterPlanner
 from hub.errors import BadInput
 from hub.model.declarations import ToOne
-from hub.rights import CUSTOMER, UNITS, AccessRule, Mask, RoleVersion, Verb
-from hub.viewer import Role, Viewer
+from hub.rights import AccessRule, Mask, RoleVersion, Verb
+from hub.viewer import Viewer
 
 Explainer = Callable[[GraphQLRequest, Viewer], tuple[str, list[Any]]]
 
 PAGE = 50  # rows of the lists that are explained
 MAX_ENTRIES = 2_000  # that such a page may read
-_SAMPLE_STAFF = "select owner_id from customers where owner_id is not null limit 1"
-_SAMPLE_CUSTOMER = "select id from customers limit 1"
-_SAMPLE_UNITS = "select id from org_units where path <@ (select path from org_units where id = $1) order by path"
-_SAMPLE_UNIT = "select unit_id from customers limit 1"
 _SIZES = "select relname, reltuples from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')"
 
 
@@ -36,7 +31,7 @@ class RoleChecker:
     def __init__(self, schema: Schema, explain: Explainer) -> None:
         self._schema = schema
         self._explain = explain
-        self._filters = StoredFilterPlanner(schema)
+        self._filters = StoredFilterPlanner(lambda: schema)
         self._commands = frozenset(
             name for name, mutation in schema.mutations.items() if mutation.is_command and not mutation.is_bulk
         )
@@ -77,9 +72,8 @@ class RoleChecker:
 
     # -- costs ----------------------------------------------------------------------------------------------------------
 
-    async def explain(self, tx: Connection, role: RoleVersion) -> Sequence[dict[str, Any]]:
+    async def explain(self, tx: Connection, role: RoleVersion, holder: Viewer) -> Sequence[dict[str, Any]]:
         """The plan of each list that a holder reads: type, list, entries that Postgres reads, and whether that is bounded."""
-        viewer = await _sample_viewer(tx, role)
         sizes = {row["relname"]: max(row["reltuples"], 0.0) for row in await tx.fetch(_SIZES)}
         plans = []
         for rule in (role.rules or {}).values():
@@ -87,32 +81,13 @@ class RoleChecker:
                 continue
             name = self._schema.catalog.entities[rule.entity].declaration.plural
             request = GraphQLRequest(f"{{ {name}(first: {PAGE}) {{ nodes {{ id }} }} }}", None, None)
-            text, arguments = self._explain(request, viewer)
+            text, arguments = self._explain(request, holder)
             plan = orjson.loads(await tx.fetchval(f"explain (format json) {text}", *arguments))[0]["Plan"]
             entries = round(entries_read(plan, sizes))
             bounded = entries <= MAX_ENTRIES or rule.row_filter is None  # without a filter, it is every key's list
             steps = list(steps_of(plan))
             plans.append({"type": rule.entity, "list": name, "entries": entries, "bounded": bounded, "plan": steps})
         return plans
-
-
-async def _sample_viewer(tx: Connection, role: RoleVersion) -> Viewer:
-    """A holder of the role whom its filters let see something, if there is one: the first in the database."""
-    filters = " ".join(rule.row_filter or "" for rule in (role.rules or {}).values())
-    staff_id = await tx.fetchval(_SAMPLE_STAFF)
-    customer_id = await tx.fetchval(_SAMPLE_CUSTOMER) if CUSTOMER in filters else None
-    unit_ids: tuple[UUID, ...] = ()
-    if UNITS in filters and customer_id is None:
-        unit_ids = tuple(row["id"] for row in await tx.fetch(_SAMPLE_UNITS, await tx.fetchval(_SAMPLE_UNIT)))
-    return Viewer(
-        None,
-        Role.READER,
-        unit_path="sample" if unit_ids else None,
-        unit_ids=unit_ids,
-        customer_id=customer_id,
-        staff_id=staff_id or UUID(int=0),
-        roles=(role,),
-    )
 
 
 def _field_names(entity: CatalogEntity) -> set[str]:

@@ -3,6 +3,7 @@
 A stored filter reads every row and column, whoever wrote it. It holds no variables but those of the viewer."""
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -19,30 +20,31 @@ _INVALID_FILTER = re.compile(
 
 
 class StoredFilterPlanner:
-    """Plans the stored filters of one schema."""
+    """Plans the stored filters of one schema; `schema` gives it when the first filter needs it."""
 
-    def __init__(self, schema: Schema) -> None:
-        self._schema = schema
+    def __init__(self, schema: Callable[[], Schema]) -> None:
+        self._build = schema
 
     def check(self, entity: str, value: Any, argument: str) -> None:
         """Raises BadInput, with the path in the filter, for one that the rows of a type cannot be filtered by."""
-        known = self._schema.catalog.entities.get(entity)
+        schema = self._build()
+        known = schema.catalog.entities.get(entity)
         if known is None:
             raise BadInput(
                 f"{argument}: there is no type {entity[:63]!r} any more.", code="FILTER_INVALID", argument=argument
             )
         variables = {"filter": value}
-        result = get_variable_values(self._schema.core, [_filter_variable(entity)], variables, max_errors=1)
+        result = get_variable_values(schema.core, [_filter_variable(entity)], variables, max_errors=1)
         if isinstance(result, list):
             matched = _INVALID_FILTER.match(result[0].message)
             path, fault = (matched["path"] or "", matched["fault"]) if matched else ("", result[0].message)
             raise BadInput(f"{argument}{path}: {fault}", code="FILTER_INVALID", argument=f"{argument}{path}")
         try:
-            plan_row_filter(self._schema, known, orjson.dumps(value).decode())
+            plan_row_filter(schema, known, orjson.dumps(value).decode())
         except BadInput as error:
-            place = argument + (error.argument or "filter").removeprefix("filter")
+            path_in_filter = argument + (error.argument or "filter").removeprefix("filter")
             message = error.message.removeprefix(error.argument or "").removeprefix(": ")
-            raise BadInput(f"{place}: {message}", code=error.code, argument=place) from None
+            raise BadInput(f"{path_in_filter}: {message}", code=error.code, argument=path_in_filter) from None
 
 
 @lru_cache(maxsize=256)
