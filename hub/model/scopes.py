@@ -174,6 +174,9 @@ class RowFilters(Protocol):
     def granted(self, rules: Sequence[AccessRule], row: sa.FromClause, rights: Rights) -> RowPredicate | None:
         """The predicate of the rows that one of the rules grants; None for all rows."""
 
+    def tables(self, names: frozenset[str], rights: Rights) -> frozenset[str]:
+        """The tables that the roles' filters of the rows of these tables read beside them."""
+
     def argument(self, name: str, viewer: Viewer) -> Any:
         """The value of a parameter that a predicate of the viewer's rights names."""
 
@@ -201,6 +204,11 @@ def visible_image(table: sa.Table, row: sa.FromClause, rights: Rights) -> RowPre
 def granted(rules: Sequence[AccessRule], row: sa.FromClause, rights: Rights) -> RowPredicate | None:
     """The predicate of the rows that one of these rules of the viewer's roles grants; None for all rows."""
     return _row_filters[0].granted(rules, row, rights)
+
+
+def visibility_tables(names: frozenset[str], rights: Rights) -> frozenset[str]:
+    """The tables that decide, for the viewer's roles, which rows of these tables it sees."""
+    return _row_filters[0].tables(names, rights)
 
 
 def _narrowed(

@@ -32,9 +32,9 @@ class HiddenMembers:
     nullable: dict[str, frozenset[str]] = field(default_factory=dict)
     idle: dict[str, frozenset[str]] = field(default_factory=dict)
 
-    def keep(self, type_name: str, members: Iterable[str], kept: Iterable[str]) -> None:
+    def keep(self, type_name: str, members: Iterable[str], remaining: Iterable[str]) -> None:
         """Hides all of these members but some."""
-        self.members[type_name].update(set(members) - set(kept))
+        self.members[type_name].update(set(members) - set(remaining))
 
 
 def hidden_members(schema: Schema, catalog: Catalog) -> HiddenMembers:
@@ -107,9 +107,9 @@ def _hide_fields(hidden: HiddenMembers, entity: CatalogEntity, narrowed: Catalog
         lists = narrowed.groups[name].lists if name in narrowed.groups else {}
         hidden.keep(group.name, map(camel_case, group.lists), map(camel_case, lists))
     for name, link in entity.links.items():
-        kept = narrowed.links.get(name)
-        if isinstance(link, UnionLink) and isinstance(kept, UnionLink):
-            hidden.keep(link.name, (t.__name__ for t in link.targets), (t.__name__ for t in kept.targets))
+        narrowed_link = narrowed.links.get(name)
+        if isinstance(link, UnionLink) and isinstance(narrowed_link, UnionLink):
+            hidden.keep(link.name, (t.__name__ for t in link.targets), (t.__name__ for t in narrowed_link.targets))
 
 
 def _hide_uses(hidden: HiddenMembers, entity: CatalogEntity, narrowed: CatalogEntity) -> None:

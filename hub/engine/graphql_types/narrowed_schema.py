@@ -137,21 +137,21 @@ def _live(parts: Mapping[str, Member], empty: set[str] | frozenset[str]) -> Iter
 def _reachable(core: GraphQLSchema, members: Mapping[str, Mapping[str, Member]]) -> list[str]:
     """The names of the types that exist, in the order of the schema."""
     directives = [argument.type for directive in core.directives for argument in directive.args.values()]
-    found = {name for name, type_ in core.type_map.items() if is_introspection_type(type_)}
-    found |= {get_named_type(type_).name for type_ in directives} | {"String", "Boolean"}
+    reached = {name for name, type_ in core.type_map.items() if is_introspection_type(type_)}
+    reached |= {get_named_type(type_).name for type_ in directives} | {"String", "Boolean"}
     waiting = [name for name in ROOTS if members.get(name)]
     while waiting:
         name = waiting.pop()
-        if name in found:
+        if name in reached:
             continue
-        found.add(name)
+        reached.add(name)
         type_ = core.type_map[name]
         if isinstance(type_, GraphQLInterfaceType):
             waiting += [part.name for part in core.get_possible_types(type_) if members.get(part.name)]
         for member in members.get(name, {}).values():
             waiting += [member.type_name] if member.type_name else []
             waiting += [argument.type_name for argument in member.arguments.values()]
-    return [name for name in core.type_map if name in found]
+    return [name for name in core.type_map if name in reached]
 
 
 class NarrowedSchema(GraphQLSchema):

@@ -10,6 +10,7 @@ from hub.engine.catalog.scalars import ScalarType
 from hub.engine.graphql_types.inputs import COMPARE, UNDER
 from hub.engine.plan.arguments import ArgumentTree, ArgumentValue, EmptiedObject
 from hub.engine.plan.context import PlanningContext, object_items, required_value
+from hub.engine.plan.key_conditions import key_conditions
 from hub.engine.plan.parameters import ArgumentSource, Runtime
 from hub.engine.plan.predicates import (
     AggregateComparison,
@@ -116,23 +117,21 @@ def _condition(
         return _comparisons(planning, tree, column, column.scalar, argument)
     link = entity.links[name]
     assert isinstance(link, ToOne | ToMany)
-    if planning.by_keys and isinstance(link, ToOne) and _names_key(tree):
-        target, by = planning.catalog.target(link.target), planning.catalog.column(entity, link)
-        foreign_key = ColumnField(name, by, scalars.ID, bool(by.nullable), searched=False)
-        ids = cast(dict[str, ArgumentTree], tree)["id"]
-        return _comparisons(planning, ids, foreign_key, scalars.ID, f"{argument}.id", prefix=target.declaration.prefix)
+    if planning.by_keys and isinstance(link, ToOne) and isinstance(tree, dict):
+        keys, others = key_conditions(planning.catalog, name, link, tree, entity)
+        compared = [
+            _comparisons(planning, ids, key, scalars.ID, f"{argument}.{path}", prefix=prefix)
+            for key, prefix, ids, path in keys
+        ]
+        if compared:
+            rest = [_condition(planning, name, others, entity, argument, siblings)] if others else []
+            return And((*compared, *rest))
     join = plan_join(planning, entity, link)
     if isinstance(link, ToOne):
         planning.scan(1, argument)
         return Exists(join, plan_filter(planning, tree, join.entity, argument))
     with planning.multiplied_by(list_rows(planning, entity, link), argument):
         return _list_conditions(planning, tree, join, argument)
-
-
-def _names_key(tree: ArgumentTree) -> bool:
-    """Whether a condition on a linked row compares its id with one or several, and nothing else."""
-    ids = tree.get("id") if isinstance(tree, dict) and len(tree) == 1 else None
-    return isinstance(ids, dict) and bool(ids) and ids.keys() <= {"eq", "in"}
 
 
 def list_rows(planning: PlanningContext, entity: CatalogEntity, link: ToMany) -> int:

@@ -11,7 +11,7 @@ import orjson
 from graphql import OperationDefinitionNode, VariableDefinitionNode, get_variable_values, parse
 
 from hub.engine.graphql_types.schema_builder import Schema
-from hub.engine.sql.row_filters import plan_row_filter
+from hub.engine.plan.row_filters import plan_row_filter
 from hub.errors import BadInput
 
 _INVALID_FILTER = re.compile(
