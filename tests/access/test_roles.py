@@ -70,6 +70,7 @@ async def test_a_role_is_created_changed_and_removed(northwind_client: HubClient
         ({"rules": [{"entity": "Custmer", "verbs": ["READ"]}]}, "ROLE_INVALID", "rules[0].entity"),
         ({"rules": [{"entity": "Customer", "verbs": []}]}, "ROLE_INVALID", "rules[0].verbs"),
         ({"rules": [{"entity": "Customer", "verbs": ["UPDATE"]}]}, "ROLE_INVALID", "rules[0].verbs"),
+        ({"rules": [{"entity": "Customer", "verbs": ["CREATE"]}]}, "ROLE_INVALID", "rules[0].verbs"),
         (
             {"rules": [{"entity": "Customer", "verbs": ["READ"]}, {"entity": "Customer", "verbs": ["READ"]}]},
             "ROLE_INVALID",

@@ -16,7 +16,7 @@ class RuleVerb(DescribedEnum):
     """What a rule lets the holders of a role do with rows."""
 
     READ = "READ", "Read them, in every way that the API has."
-    CREATE = "CREATE", "Create them. The new row must match the rule's filter."
+    CREATE = "CREATE", "Create them; needs READ. The new row must match the rule's filter."
     UPDATE = "UPDATE", "Change them; needs READ. The row must match the filter before and after."
     DELETE = "DELETE", "Delete them; needs READ."
 
@@ -90,8 +90,8 @@ def _read_rule(rule: RoleRuleInput, argument: str) -> AccessRule:
     verbs = frozenset(Verb(verb.value.lower()) for verb in rule.verbs)
     if not verbs:
         raise invalid(f"{argument}.verbs", "the rule grants nothing; name a verb, or leave the rule out")
-    if verbs & {Verb.UPDATE, Verb.DELETE} and Verb.READ not in verbs:
-        raise invalid(f"{argument}.verbs", "who may update or delete rows must read them; add READ")
+    if Verb.READ not in verbs:
+        raise invalid(f"{argument}.verbs", "who writes rows must read them; add READ")
     if rule.aggregate_only and verbs != {Verb.READ}:
         raise invalid(f"{argument}.aggregate_only", "rows that are only counted cannot be written; grant READ alone")
     return AccessRule(
