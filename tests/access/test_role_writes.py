@@ -46,10 +46,10 @@ async def create_staff_key(dsn: str, role: str | None, staff_id: UUID | None) ->
 @pytest.fixture(scope="module")
 async def agent(northwind_client: HubClient, connection: asyncpg.Connection) -> Agent:
     """An agent of Northwind."""
-    own, staff = await connection.fetchrow(
-        "select id, owner_id from customers where owner_id is not null order by id limit 1"
-    )
-    foreign, other = await connection.fetchrow("select id, owner_id from customers where owner_id <> $1 limit 1", staff)
+    own = await connection.fetchval("select id from customers where owner_id is not null order by id limit 1")
+    staff = await connection.fetchval("select owner_id from customers where id = $1", own)
+    foreign = await connection.fetchval("select id from customers where owner_id <> $1 order by id limit 1", staff)
+    other = await connection.fetchval("select owner_id from customers where id = $1", foreign)
     key = await create_staff_key(northwind_client.dsn, "agent", staff)
     return Agent(key, f"stf_{staff.hex}", f"cus_{own.hex}", f"cus_{foreign.hex}", f"stf_{other.hex}")
 
