@@ -14,14 +14,18 @@ from hub.model.fields import (
     field,
     generated,
     normal_form,
+    stored_filter,
 )
 from hub.model.links import SELF, filtered, group, index, merged, resolver, to_one, union
 from hub.model.ownership import (
+    administered,
     any_key,
     customer_and_unit,
     customer_itself,
     customer_owned,
     key_owned,
+    role_itself,
+    role_owned,
     unit_itself,
     unit_owned,
 )
@@ -42,6 +46,7 @@ __all__ = [
     "Json",
     "MoneyAmount",
     "Workflow",
+    "administered",
     "any_key",
     "copied",
     "current_by",
@@ -58,7 +63,10 @@ __all__ = [
     "move",
     "normal_form",
     "resolver",
+    "role_itself",
+    "role_owned",
     "state",
+    "stored_filter",
     "to_one",
     "union",
     "unique",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hub.engine.catalog.catalog import CatalogEntity, ColumnField
+from hub.engine.catalog.catalog import CatalogEntity, CellRules, ColumnField
 from hub.engine.catalog.scalars import ScalarType
 from hub.engine.plan.list_nodes import CursorSigning, GroupKey, GroupSortTerm, PagePlan, SearchTerms, SortTerm
 from hub.engine.plan.parameters import ObjectSource, Parameter
@@ -64,6 +64,14 @@ class UnionSelection:
     """The first of several joins whose key is set."""
 
     choices: tuple[ToOneSelection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CellSelection:
+    """A field that not every rule of the viewer's roles shows as it is: its value, masked or null by the row."""
+
+    rules: CellRules
+    value: "SelectionPlan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +350,7 @@ SelectionPlan = (
     | ObjectSelection
     | ToOneSelection
     | UnionSelection
+    | CellSelection
     | ConnectionPlan
     | MergedConnectionPlan
     | HistoryConnection
