@@ -75,6 +75,7 @@ class Engine:
             errors=settings.error_limit,
             cost=settings.cost_limit,
             page=settings.page_limit,
+            group=settings.group_minimum,
             change_retention=timedelta(days=settings.change_retention),
         )
         self._schema = schema

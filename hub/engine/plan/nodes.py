@@ -131,7 +131,7 @@ ConnectionPart = Nodes | Edges | PageInfoPlan | TotalCount | Stats | Constant
 
 @dataclass(frozen=True, slots=True)
 class ConnectionPlan:
-    """A connection: the rows, their order, the page, and the selected parts."""
+    """A connection: the rows, their order, the page, and the selected parts. Fewer rows than `minimum` count as none."""
 
     entity: CatalogEntity
     join: Join | None
@@ -141,6 +141,7 @@ class ConnectionPlan:
     page: PagePlan
     cursor_signing: CursorSigning | None
     parts: tuple[tuple[str, ConnectionPart], ...]
+    minimum: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +198,9 @@ class HistoryConnection:
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """A grouped root, which is a connection over groups; the selections in `parts` are GroupSelection."""
+    """A grouped root, which is a connection over groups; the selections in `parts` are GroupSelection.
+
+    Groups of fewer rows than `minimum` are left out."""
 
     entity: CatalogEntity
     where: Predicate
@@ -207,6 +210,7 @@ class Groups:
     page: PagePlan
     cursor_signing: CursorSigning | None
     parts: tuple[tuple[str, ConnectionPart], ...]
+    minimum: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -255,7 +255,8 @@ class SelectionPlanner:
             self.collector, entity.name, selection_sets, partial(self.object_selection, entity), entity
         )
         signing = cursor_signing(self.planning, signature) if uses_cursors else None
-        return ConnectionPlan(entity, join, where, search_terms, keys, page, signing, parts), resolver_tree
+        minimum = self.planning.limits.group if entity.aggregate_only else 0
+        return ConnectionPlan(entity, join, where, search_terms, keys, page, signing, parts, minimum), resolver_tree
 
     def _merged_connection(
         self,
