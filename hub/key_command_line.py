@@ -14,7 +14,7 @@ from hub.domain.access.key_commands import MAX_OVERLAP_MINUTES
 from hub.errors import BadInput
 from hub.installation import run_in_database
 from hub.terminal import print_rows
-from hub.viewer import ADMIN, Role
+from hub.viewer import ADMIN
 
 DURATION_PATTERN = re.compile(r"(\d{1,5})([mhd])")
 DURATION_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -73,7 +73,7 @@ ExpiresOption = Annotated[
 
 @key_commands.command()
 def create(
-    role: Annotated[Role, typer.Option(help="Permissions of the key.")],
+    role: Annotated[str, typer.Option(help="Name of its role: admin, writer, reader, or one of `hub role list`.")],
     name: NameOption = "",
     unit: UnitOption = None,
     customer: CustomerOption = None,
@@ -118,7 +118,7 @@ def list_keys(data: DataDirOption = None, json: JsonOption = False) -> None:
         {
             "id": stored_key.public_id,
             "name": stored_key.name,
-            "role": stored_key.viewer.role.value,
+            "role": ", ".join(stored_key.role_names),
             "unit": stored_key.viewer.unit_path,
             "customer": None if stored_key.viewer.customer_id is None else f"cus_{stored_key.viewer.customer_id.hex}",
             "created": stored_key.created_at,

@@ -181,6 +181,11 @@ class Settings(BaseSettings):
     root_field_limit: int = Field(20, ge=1, description="Root fields per operation.")
     directive_limit: int = Field(100, ge=0, description="Directives per operation.")
     error_limit: int = Field(5, ge=1, description="Errors reported per response.")
+    group_minimum: int = Field(
+        5,
+        ge=2,
+        description="Rows that an aggregate must be over for roles that see aggregates only; fewer count as none.",
+    )
     cost_limit: int = Field(5_000, ge=1, description="Estimated cost of one operation: the rows that it could read.")
     page_limit: int = Field(100, ge=1, description="Maximum of `first` and `last`.")
     body_limit: int = Field(262_144, ge=1, description="Bytes of a request's body.")

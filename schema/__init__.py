@@ -21,6 +21,7 @@ MODULES = (
     "customers.identity_reviews",
     "webhooks.webhooks",
     "access.api_keys",
+    "access.roles",
     "access.me",
 )
 

@@ -14,6 +14,7 @@ from hub.model.fields import (
     field,
     generated,
     normal_form,
+    stored_filter,
 )
 from hub.model.links import SELF, filtered, group, index, merged, resolver, to_one, union
 from hub.model.ownership import (
@@ -23,6 +24,8 @@ from hub.model.ownership import (
     customer_itself,
     customer_owned,
     key_owned,
+    role_itself,
+    role_owned,
     unit_itself,
     unit_owned,
 )
@@ -62,8 +65,11 @@ __all__ = [
     "move",
     "normal_form",
     "resolver",
+    "role_itself",
+    "role_owned",
     "root_group",
     "state",
+    "stored_filter",
     "to_one",
     "union",
     "unique",

@@ -38,6 +38,7 @@ class Declaration:
     scope: Scope
     prefix: str
     plural: str
+    singular: str
     sortable: tuple[Sortable, ...]
     order: tuple[str, AscDesc]
     filterable: tuple[str, ...] | None
@@ -100,6 +101,7 @@ def _declaration(entity: type[Entity], customer: type[Entity], inverse: Mapping[
         scope=definition.scope,
         prefix=options["prefix"],
         plural=definition.plural,
+        singular=definition.singular,
         sortable=tuple(Sortable(name, null_as) for name, null_as in definition.sortable.items()),
         order=definition.order,
         filterable=tuple(name for name in fields if name not in hidden) if hidden else None,

@@ -99,6 +99,7 @@ class FieldOptions:
     generated: str | None = None  # the SQL expression
     normal_form_of: tuple[str, ...] = ()  # the columns that a normal form is made from
     copied_from: "sa.Column[Any] | None" = None
+    filter_entity: "type[Any] | str | None" = None  # of a stored filter: its entity, or the column that names it
 
     @property
     def column_default(self) -> Any:
@@ -159,6 +160,13 @@ def normal_form(description: str, *, source: str, by: str) -> Any:
 def copied(description: str, source: "sa.Column[Any]") -> Any:
     """Declares a column that a new row takes over from the row that it is part of."""
     return Column(FieldOptions(description=description, copied_from=source))
+
+
+def stored_filter(description: str, *, entity: "type[Any] | None" = None, entity_in: str | None = None) -> Any:
+    """Declares a column that holds a filter, as JSON: `{"owner": {"name": {"eq": "Ana"}}}`; see stored_filters.py.
+
+    It filters rows of `entity`, or of the type that the row's column `entity_in` names."""
+    return Column(FieldOptions(description=description, filterable=False, filter_entity=entity or entity_in))
 
 
 def system_column() -> Any:

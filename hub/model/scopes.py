@@ -1,19 +1,20 @@
 """Visibility: the one builder of the predicates that limit a viewer to its rows. A hidden row is as good as absent.
 
 A viewer without binding sees everything but what single keys own, one bound to a unit what belongs to its subtree, one
-bound to a customer what is that customer's. The predicates name five parameters, which hub.engine fills from the viewer,
-and hold no values."""
+bound to a customer what is that customer's. Roles narrow that by row filters, which hub.engine compiles. The predicates
+name parameters, which are filled from the viewer, and hold no values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.db import change_log
 from hub.model.columns import metadata
-from hub.viewer import Binding, Role, Viewer
+from hub.rights import AccessRule, Binding, Rights, Verb
+from hub.viewer import Viewer
 
 RowPredicate = sa.ColumnElement[bool]
 
@@ -24,6 +25,7 @@ VIEWER_UNITS = sa.bindparam("viewer_units", type_=ARRAY(sa.Uuid()))
 VIEWER_CUSTOMER = sa.bindparam("viewer_customer", type_=sa.Uuid())
 VIEWER_KEY = sa.bindparam("viewer_key", type_=sa.Uuid())
 VIEWER_ADMIN = sa.bindparam("viewer_admin", type_=sa.Boolean())
+VIEWER_ROLES = sa.bindparam("viewer_roles", type_=ARRAY(sa.Text()))
 
 
 def _in_viewer_units(unit_id: sa.ColumnElement[Any], binding: Binding) -> RowPredicate:
@@ -125,6 +127,31 @@ key_owned = Scope(
     for_unrestricted=_owned_by_viewer_key_or_admin,
 )
 
+
+def _role_of_viewer(row: sa.FromClause) -> RowPredicate:
+    return row.c.name == sa.any_(VIEWER_ROLES)
+
+
+def _part_of_viewers_role(row: sa.FromClause) -> RowPredicate:
+    role = metadata.tables["roles"].alias("v$role")
+    return sa.exists().where(role.c.id == row.c.role_id, _role_of_viewer(role))
+
+
+# Administrators read all roles, everyone but a customer the own ones.
+role_itself = Scope(
+    "role_itself",
+    customer_column=None,
+    for_units=lambda row, binding: _role_of_viewer(row),
+    for_customer=_no_rows,
+    for_unrestricted=lambda row: sa.or_(VIEWER_ADMIN, _role_of_viewer(row)),
+)
+role_owned = Scope(
+    "role_owned",
+    customer_column=None,
+    for_units=lambda row, binding: _part_of_viewers_role(row),
+    for_customer=_no_rows,
+    for_unrestricted=lambda row: sa.or_(VIEWER_ADMIN, _part_of_viewers_role(row)),
+)
 # Rows that only unrestricted admins see: what they administer.
 administered = Scope(
     "administered",
@@ -135,6 +162,64 @@ administered = Scope(
 )
 
 _registry: dict[sa.Table, Scope] = {}
+RIGHT_PREFIX = "right$"  # of the names of parameters of row filters
+
+
+class RowFilters(Protocol):
+    """Compiles the row filters of roles; hub/graph.py registers the one that there is."""
+
+    def predicate(self, table: sa.Table, row: sa.FromClause, rights: Rights, verb: Verb) -> RowPredicate | None:
+        """The predicate of the rows that the roles grant; None for all rows."""
+
+    def granted(self, rules: Sequence[AccessRule], row: sa.FromClause, rights: Rights) -> RowPredicate | None:
+        """The predicate of the rows that one of the rules grants; None for all rows."""
+
+    def tables(self, names: frozenset[str], rights: Rights) -> frozenset[str]:
+        """The tables that the roles' filters of the rows of these tables read beside them."""
+
+    def argument(self, name: str, viewer: Viewer) -> Any:
+        """The value of a parameter that a predicate of the viewer's rights names."""
+
+
+_row_filters: list[RowFilters] = []  # one, or none before the graph is built
+
+
+def register_row_filters(row_filters: RowFilters) -> None:
+    """Sets what compiles the row filters of roles."""
+    _row_filters[:] = [row_filters]
+
+
+def visible(table: sa.Table, row: sa.FromClause, rights: Rights, verb: Verb = Verb.READ) -> RowPredicate | None:
+    """The predicate of the rows of a table that a viewer with these rights sees; None where that is all of them.
+
+    `row` is the table, an alias of it, or something with its columns. With another verb, those that it may also write so."""
+    return _narrowed(_registry[table].predicate(row, rights.binding), table, row, rights, verb)
+
+
+def visible_image(table: sa.Table, row: sa.FromClause, rights: Rights) -> RowPredicate | None:
+    """The same over an image of a row in the change log. What the roles' filters read beside the row is read as it is now."""
+    return _narrowed(_registry[table].image_predicate(row, rights.binding), table, row, rights, Verb.READ)
+
+
+def granted(rules: Sequence[AccessRule], row: sa.FromClause, rights: Rights) -> RowPredicate | None:
+    """The predicate of the rows that one of these rules of the viewer's roles grants; None for all rows."""
+    return _row_filters[0].granted(rules, row, rights)
+
+
+def visibility_tables(names: frozenset[str], rights: Rights) -> frozenset[str]:
+    """The tables that decide, for the viewer's roles, which rows of these tables it sees."""
+    return _row_filters[0].tables(names, rights)
+
+
+def _narrowed(
+    scope: RowPredicate | None, table: sa.Table, row: sa.FromClause, rights: Rights, verb: Verb
+) -> RowPredicate | None:
+    if not rights.narrowed:
+        return scope
+    granted = _row_filters[0].predicate(table, row, rights, verb)
+    if scope is None or granted is None:
+        return granted if scope is None else scope
+    return sa.and_(scope, granted)
 
 
 def register(table: sa.Table, scope: Scope) -> None:
@@ -153,5 +238,12 @@ VIEWER_ARGUMENTS: dict[str, Callable[[Viewer], Any]] = {
     "viewer_units": lambda viewer: viewer.unit_ids,
     "viewer_customer": lambda viewer: viewer.customer_id,
     "viewer_key": lambda viewer: viewer.key_id,
-    "viewer_admin": lambda viewer: viewer.role is Role.ADMIN,
+    "viewer_admin": lambda viewer: any(role.administers for role in viewer.all_roles),
+    "viewer_roles": lambda viewer: viewer.role_names,
 }
+
+
+def viewer_argument(name: str, viewer: Viewer) -> Any:
+    """The value of a parameter that a predicate names; raises KeyError for a name that is none."""
+    argument = VIEWER_ARGUMENTS.get(name)
+    return argument(viewer) if argument is not None else _row_filters[0].argument(name, viewer)

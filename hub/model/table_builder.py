@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from hub.model.columns import (
     DEFAULT_UNIT,
+    DENORMALIZED_OWNER,
     DENORMALIZED_UNIT,
     SECRET,
     UNLOGGED,
@@ -71,6 +72,8 @@ def _owner_columns(definition: EntityDefinition) -> Iterator[sa.schema.SchemaIte
         yield sa.ForeignKeyConstraint(
             ["customer_id", "unit_id"], ["customers.id", "customers.unit_id"], onupdate="CASCADE", ondelete="CASCADE"
         )
+        comment = "The member of staff who looks after the row's customer."
+        yield sa.Column("owner_id", sa.Uuid, comment=comment, info={DENORMALIZED_OWNER: True})
     if definition.ownership.carries_key:
         yield sa.Column("owner", sa.Text, nullable=False, comment=ownership.description)
     if parent is not None:
@@ -151,6 +154,8 @@ def _constraints(definition: EntityDefinition) -> Iterator[sa.schema.SchemaItem]
         yield sa.UniqueConstraint(*rule.columns)
     if definition.scope.customer_column == "id":
         yield sa.UniqueConstraint("id", "unit_id")  # rows that carry their customer's unit refer to both
+        if "owner" in definition.links:
+            yield sa.UniqueConstraint("id", "owner_id")  # a change of it waits for rows that carry it
     for name, sql in definition.options.get("checks", {}).items():
         yield sa.CheckConstraint(sql, name=name)
     links = [f"{name}_id" for name in definition.options.get("exactly_one", ())]
@@ -197,6 +202,7 @@ def _add_key_indexes(definition: EntityDefinition, table: sa.Table) -> None:
         _add_link_index(definition, table, "customer_id", () if definition.is_part else definition.ownership.index)
     if definition.ownership.carries_unit:
         _add_link_index(definition, table, "unit_id", True)
+        _add_link_index(definition, table, "owner_id", "not null")
     for link in definition.all_links.values():
         _add_link_index(definition, table, link.column_name, link.index)
 

@@ -7,7 +7,7 @@ from typing import Any
 from hub.engine.catalog.catalog import CatalogEntity
 from hub.engine.plan.nodes import ConnectionPlan, Plan, ResolverTree, RowById
 from hub.engine.plan.parameters import Parameter
-from hub.engine.plan.predicates import Join
+from hub.engine.plan.predicates import Join, Predicate
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,13 @@ class TableDependencies:
 
     any_row: frozenset[str]
     customer_rows: frozenset[str]
+    # Those that decide which rows the viewer sees, beside the rows themselves: any row of theirs matters to every viewer.
+    visibility: frozenset[str] = frozenset()
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """All of them."""
+        return self.any_row | self.customer_rows | self.visibility
 
 
 def table_dependencies(plan: Plan) -> TableDependencies:
@@ -48,6 +55,11 @@ def _tables(part: Any, *, same_customer: bool) -> Iterator[tuple[str, bool]]:
             same_customer = part.entity.declaration.scope.customer_column == "id"
         for item in fields(part):
             yield from _tables(getattr(part, item.name), same_customer=same_customer)
+
+
+def predicate_tables(predicate: Predicate) -> frozenset[str]:
+    """The tables that a predicate reads beside that of its rows."""
+    return frozenset(table for table, _ in _tables(predicate, same_customer=False))
 
 
 def resolver_plans(resolver_tree: ResolverTree | None) -> Iterator[Plan]:
