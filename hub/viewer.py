@@ -98,6 +98,11 @@ class Viewer:
         return tuple(sorted(granted | ({"*:admin"} if self.administers else set())))
 
     @property
+    def reads_people(self) -> bool:
+        """Whether it may read what is about other members of staff."""
+        return self.role is Role.ADMIN
+
+    @property
     def can_introspect(self) -> bool:
         # A customer's own app ships with its queries; nobody who holds such a key needs the whole vocabulary.
         return self.customer_id is None and self.limits.introspects

@@ -23,12 +23,15 @@ from hub.model.ownership import (
     customer_and_unit,
     customer_itself,
     customer_owned,
+    inside,
     key_owned,
     role_itself,
     role_owned,
+    person,
     unit_itself,
     unit_owned,
 )
+from hub.model.personal import PersonalData
 from hub.model.scalars import Json, MoneyAmount
 from hub.model.workflows import ANY, Workflow, move, state
 
@@ -45,6 +48,7 @@ __all__ = [
     "Entity",
     "Json",
     "MoneyAmount",
+    "PersonalData",
     "Workflow",
     "administered",
     "any_key",
@@ -58,10 +62,12 @@ __all__ = [
     "generated",
     "group",
     "index",
+    "inside",
     "key_owned",
     "merged",
     "move",
     "normal_form",
+    "person",
     "resolver",
     "role_itself",
     "role_owned",

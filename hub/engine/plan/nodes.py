@@ -151,6 +151,7 @@ class MergedSourcePlan:
     entity: CatalogEntity
     time_column: str
     selections: tuple[ObjectSelection, ...]
+    check_visibility: bool  # the rows may be hidden even though the row above is visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,6 @@ class MergedConnectionPlan:
     page: PagePlan
     cursor_signing: CursorSigning | None
     parts: tuple[tuple[str, ConnectionPart], ...]
-    check_visibility: bool  # the rows may be hidden even though the row above is visible
 
 
 @dataclass(frozen=True, slots=True)
