@@ -197,6 +197,7 @@ administered = Scope(
     for_unrestricted=lambda row: VIEWER_ADMIN,
 )
 
+
 def shared(scope: Scope, internal_when: Mapping[str, Sequence[str]]) -> Scope:
     """The scope of a customer's rows without those that are marked internal: one of the columns has one of its values.
 
