@@ -152,6 +152,12 @@ def print_error_codes(json: JsonOption = False) -> None:
         print(errors.markdown(), end="")
 
 
+@app.command(name="personal")
+def print_personal_data(json: JsonOption = False) -> None:
+    """Print what every stored column holds of persons. Needs no hub."""
+    print_rows([entry._asdict() for entry in graph.personal_data()], json=json)
+
+
 @app.command(name="doctor")
 def run_doctor(data: DataDirOption = None, json: JsonOption = False) -> None:
     """Check the set-up and print problems with their fixes, one line per check."""

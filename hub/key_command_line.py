@@ -43,6 +43,10 @@ KeyArgument = Annotated[
 ]
 
 
+RoleOption = Annotated[
+    str,
+    typer.Option(help="Name of its role: admin, writer, reader, or one of `hub role list`.", callback=require_text),
+]
 NameOption = Annotated[str, typer.Option(help="A name for the key.", callback=require_text)]
 UnitOption = Annotated[
     str | None, typer.Option(help="Bind the key to a unit and its subtree: id or code.", callback=require_text)
@@ -73,7 +77,7 @@ ExpiresOption = Annotated[
 
 @key_commands.command()
 def create(
-    role: Annotated[str, typer.Option(help="Name of its role: admin, writer, reader, or one of `hub role list`.")],
+    role: RoleOption,
     name: NameOption = "",
     unit: UnitOption = None,
     customer: CustomerOption = None,

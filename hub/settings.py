@@ -155,6 +155,11 @@ class Settings(BaseSettings):
         le=87_600,
         description="Hours by which an API key that is bound to a customer may date its consents and interactions back.",
     )
+    customer_columns: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
+        (),
+        description="Fields that a customer's own keys may read although they are about it and not for it, separated by "
+        "commas: `Customer.tier,Customer.attributes`. A field that is not named does not exist for those keys.",
+    )
     webhooks: bool = Field(
         True, description="Send webhooks from serving processes; turn it off if `hub worker` sends them."
     )

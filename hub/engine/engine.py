@@ -124,7 +124,7 @@ class Engine:
     async def _operation(self, request: GraphQLRequest, viewer: Viewer, flow: Flow) -> Operation:
         """The requested operation; a document that is not cached is checked when it is the turn of the flow."""
         documents = (
-            self._documents if not viewer.rights.narrowed else await self._narrowed_documents(viewer.rights, flow)
+            self._documents if not viewer.rights.hides_names else await self._narrowed_documents(viewer.rights, flow)
         )
         outcome = documents.lookup(request.query) or await self._checked(documents, request.query, flow)
         if isinstance(outcome, InvalidDocument):
@@ -157,7 +157,7 @@ class Engine:
     async def _execute(self, request: GraphQLRequest, viewer: Viewer, timer: StageTimer) -> GraphQLResponse:
         operation: Operation | None = None
         try:
-            document = None if viewer.rights.narrowed else self._documents.lookup(request.query)
+            document = None if viewer.rights.hides_names else self._documents.lookup(request.query)
             if isinstance(document, Document):
                 operation = document.operation(request.operation_name)
             else:
@@ -191,7 +191,7 @@ class Engine:
     def explain(self, request: GraphQLRequest, viewer: Viewer) -> tuple[str, list[Any]]:
         """The statement of a query and its arguments; raises HubError or InvalidDocument."""
         documents = self._documents
-        if viewer.rights.narrowed:
+        if viewer.rights.hides_names:
             documents = documents.narrowed(narrow(self._schema, viewer.rights).core, NARROWED_CACHE_BYTES)
         operation = documents.get(request.query).operation(request.operation_name)
         variables = self._coerce_variables(operation, request)

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hub.engine.catalog.catalog import CatalogEntity, CellRules, ColumnField
+from hub.engine.catalog.catalog import CatalogEntity, ColumnField
 from hub.engine.catalog.scalars import ScalarType
 from hub.engine.plan.list_nodes import CursorSigning, GroupKey, GroupSortTerm, PagePlan, SearchTerms, SortTerm
 from hub.engine.plan.parameters import ObjectSource, Parameter
 from hub.engine.plan.predicates import Join, Predicate
 from hub.model.declarations import FieldResolver, Lookup, LookupScope
+from hub.rights import CellRules
 
 # -- selections ---------------------------------------------------------------------------------------------------------
 
@@ -151,6 +152,7 @@ class MergedSourcePlan:
     entity: CatalogEntity
     time_column: str
     selections: tuple[ObjectSelection, ...]
+    check_visibility: bool  # the rows may be hidden even though the row above is visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,6 @@ class MergedConnectionPlan:
     page: PagePlan
     cursor_signing: CursorSigning | None
     parts: tuple[tuple[str, ConnectionPart], ...]
-    check_visibility: bool  # the rows may be hidden even though the row above is visible
 
 
 @dataclass(frozen=True, slots=True)
