@@ -16,12 +16,16 @@ from hub import graph, observability, scheduler
 from hub.changefeed.cursors import ChangeCursors
 from hub.changefeed.feed import ChangeFeed
 from hub.changefeed.sequencer import Sequencer
+from hub.client_limits import CostBudget
 from hub.db import migrate
 from hub.db.change_positions import CHANGEFEED_SESSION, MESSAGE_SESSION
 from hub.db.disk_space import DiskSpace
 from hub.db.pool import Pool
 from hub.db.sql_text import to_sql
-from hub.domain.access import api_keys, login_links, secrets
+from hub.domain.access import api_keys, login_links, secrets, trusted_documents
+from hub.domain.access.manifests import read_manifest
+from hub.domain.access.trusted_documents import TrustedDocuments
+from hub.engine.budgets import CostAccounts, ProcessBuckets
 from hub.engine.engine import Engine
 from hub.errors import Unavailable
 from hub.model import idempotency
@@ -31,6 +35,7 @@ from hub.settings import Settings
 from hub.subscriptions.interfaces import SubscriptionOpener
 from hub.subscriptions.live_shares import LiveShares
 from hub.subscriptions.registry import SubscriptionRegistry
+from hub.viewer import ADMIN
 from hub.web import health, page_sessions, pages, server
 from hub.web.asgi import AsgiApp
 from hub.web.auth import ApiKeyCache
@@ -74,6 +79,24 @@ def create_key_cache(pool: Pool, settings: Settings) -> ApiKeyCache:
     return ApiKeyCache(find, ttl=settings.key_cache_ttl, size=settings.key_cache_size)
 
 
+def create_cost_accounts(settings: Settings) -> CostAccounts:
+    capacity = settings.cost_capacity
+    default = CostBudget(capacity, settings.cost_refill) if capacity else None
+    return CostAccounts(default, ProcessBuckets(), reports_all=settings.cost_report)
+
+
+async def load_trusted_documents(pool: Pool, settings: Settings, documents: TrustedDocuments) -> None:
+    """Loads the manifests that the settings name, each under its file's name, and then all stored documents.
+
+    Raises BadInput for a file that is no manifest: the hub does not start without documents that its clients need."""
+    for path in settings.trusted_documents:
+        manifest = read_manifest(path)
+        async with pool.transaction() as tx:
+            await trusted_documents.load(tx, ADMIN, path.name, manifest, datetime.now(UTC))
+    async with pool.connection() as connection:
+        await documents.refresh(connection)
+
+
 def create_app(
     settings: Settings,
     engine: GraphQLExecutor,
@@ -83,17 +106,18 @@ def create_app(
     probe_database: health.DatabaseProbe,
     metrics: Metrics | None = None,
     sessions: page_sessions.SessionStore | None = None,
+    documents: TrustedDocuments | None = None,
 ) -> AsgiApp:
     """Builds the ASGI app from its parts. Holds no resource."""
     routes = health.routes(probe_database, metrics if settings.metrics else None)
     routes += pages.routes(enabled=settings.graphiql)
     if settings.graphiql and sessions is not None:
         routes += page_sessions.routes(sessions, key_cache)
-    return AsgiApp(GatewayContext(engine, key_cache, streams, settings), routes)
+    return AsgiApp(GatewayContext(engine, key_cache, streams, settings, documents), routes)
 
 
 async def build_graphql_engine(
-    settings: Settings, pool: Pool, changefeed_pool: Pool
+    settings: Settings, pool: Pool, changefeed_pool: Pool, documents: TrustedDocuments | None = None
 ) -> tuple[Engine, ChangeCursors, secrets.Encryptor]:
     """Builds the engine on a database, with the cursor codec and the encryptor that it shares with other components.
 
@@ -108,7 +132,7 @@ async def build_graphql_engine(
     cursors = ChangeCursors(secret)
 
     def injected(engine: Engine) -> dict[str, object]:
-        dry_runs = DryRuns(WebhookDocuments(engine), ChangeFeed(changefeed_pool, cursors))
+        dry_runs = DryRuns(WebhookDocuments(engine, documents), ChangeFeed(changefeed_pool, cursors))
         return {
             "encryptor": encryptor,
             "subscriptions": dry_runs,
@@ -118,7 +142,16 @@ async def build_graphql_engine(
         }
 
     feed = ChangeFeed(pool, cursors)
-    engine = Engine(graph.build(), pool, settings, secret, idempotency.IdempotencyStore(), feed, injected)
+    engine = Engine(
+        graph.build(),
+        pool,
+        settings,
+        secret,
+        idempotency.IdempotencyStore(),
+        feed,
+        injected,
+        create_cost_accounts(settings),
+    )
     return engine, cursors, encryptor
 
 
@@ -145,14 +178,15 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
     message_pool = Pool(dsn, stream_settings, MESSAGE_SESSION)
     changefeed_pool = Pool(dsn, settings.model_copy(update={"pool_size": CHANGEFEED_CONNECTIONS}), CHANGEFEED_SESSION)
     try:
-        disk_space = DiskSpace(pool)
+        disk_space, documents = DiskSpace(pool), TrustedDocuments()
+        await load_trusted_documents(pool, settings, documents)
         key_cache = create_key_cache(auth_pool, settings)
         metrics = Metrics(shared)
         remove_handlers = [observability.add_handler(handler) for handler in (metrics, disk_space)]
         try:
-            periodic = scheduler.periodic_tasks(pool, key_cache, metrics, settings)
+            periodic = scheduler.periodic_tasks(pool, key_cache, documents, metrics, settings)
             async with scheduler.run_periodic_tasks(periodic), Sequencer(dsn, settings).running():
-                engine, cursors, encryptor = await build_graphql_engine(settings, pool, stream_pool)
+                engine, cursors, encryptor = await build_graphql_engine(settings, pool, stream_pool, documents)
                 changefeed = ChangeFeed(stream_pool, cursors, changefeed_pool, message_pool)
                 live_shares = LiveShares(settings.live_limit, settings.key_live_limit)
                 async with (
@@ -169,6 +203,7 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
                         probe_database=_database_probe(pool, disk_space),
                         metrics=metrics,
                         sessions=DatabaseSessionStore(auth_pool),
+                        documents=documents,
                     )
         finally:
             for remove_handler in remove_handlers:

@@ -14,14 +14,15 @@ from sqlalchemy.sql.schema import SchemaItem
 
 from hub import schema
 from hub.db.migrate import alchemy_url
-from hub.domain.access import api_keys, secrets
+from hub.domain.access import api_keys, secrets, trusted_documents
 from hub.domain.webhooks import webhooks
 from hub.model import idempotency
 from hub.model.columns import DENORMALIZED_UNIT, Ltree, metadata
 from hub.settings import Settings
 
 # Imports every table into the metadata before alembic compares it with the database.
-TABLES = (schema.entities(), webhooks.WebhookQueue, idempotency.IdempotencyRecord, api_keys.ApiKey, secrets.HubSecret)
+ACCESS_TABLES = (api_keys.ApiKey, secrets.HubSecret, trusted_documents.TrustedDocument)
+TABLES = (schema.entities(), webhooks.WebhookQueue, idempotency.IdempotencyRecord, *ACCESS_TABLES)
 
 ischema_names["xid8"] = sa.BigInteger  # a type of the change log, which is not compared
 ischema_names["ltree"] = Ltree  # so that alembic knows the type when it meets it in the database

@@ -11,6 +11,7 @@ from typing import Any
 
 from hub.db.fair_queue import Flow
 from hub.db.pool import Pool
+from hub.engine.budgets import CostAccounts, OperationCharge, ProcessBuckets
 from hub.engine.document.documents import Document, DocumentStore, InvalidDocument, Operation, OperationType
 from hub.engine.document.limits import Limits
 from hub.engine.document.variables import coerce_variables
@@ -61,6 +62,7 @@ class Engine:
         idempotency: IdempotencyStore,
         changes_reader: ChangesReader,
         injected: "Callable[[Engine], Mapping[str, object]]" = lambda engine: MappingProxyType({}),
+        accounts: CostAccounts | None = None,
     ) -> None:
         limits = Limits(
             depth=settings.depth_limit,
@@ -77,6 +79,7 @@ class Engine:
         self._schema = schema
         self._limits = limits
         self._secret = secret
+        self.accounts = accounts or CostAccounts(None, ProcessBuckets())
         self._planning = PlanningTurns()
         self._max_operations = settings.operation_limit
         self._operations: dict[Flow, int] = {}  # running or waiting
@@ -109,7 +112,14 @@ class Engine:
         self._operations[flow] = running + 1
         self._planning.note(flow)
         try:
-            return await self._execute(request, viewer, timer)
+            charge = self.accounts.open_charge(viewer, report=request.report_cost)
+            if charge is None:
+                return await self._execute(request, viewer, timer)
+            try:
+                response = await self._execute(request, viewer, timer, charge)
+            finally:
+                charge.settle()
+            return charge.reported(response)
         finally:
             remaining = self._operations[flow] - 1
             if remaining:
@@ -139,19 +149,26 @@ class Engine:
                 variable_roles(operation)
         return outcome
 
-    async def _execute(self, request: GraphQLRequest, viewer: Viewer, timer: StageTimer) -> GraphQLResponse:
+    async def _execute(
+        self, request: GraphQLRequest, viewer: Viewer, timer: StageTimer, charge: OperationCharge | None = None
+    ) -> GraphQLResponse:
         operation: Operation | None = None
+        meter = None if charge is None else charge.meter
         try:
+            if charge is not None:
+                await charge.require_points()
             operation = await self._operation(request, viewer.flow)
             if operation.operation_type == "subscription":
                 raise BadInput("A subscription has many answers; open it as a stream.", code="STREAM_TRANSPORT")
             self._authorize(operation, request, viewer)
-            variables = self._checked_variables(operation, request)
+            variables, cost = self._checked_variables(operation, request)
+            if charge is not None:
+                await self._begin(charge, operation, variables, cost)
             timer.finish_stage("parse")
             if operation.introspection_only:
                 body = await self._introspection.response_body(operation, variables, viewer.flow)
                 return completed_response(body, operation, timer)
-            context = ExecutionContext(variables, request.time, viewer, self._secret)
+            context = ExecutionContext(variables, request.time, viewer, self._secret, meter=meter)
             if operation.operation_type == "mutation":
                 return await self._execute_mutation(operation, context, request, timer)
             query = await self._queries.get_or_compile(
@@ -184,6 +201,9 @@ class Engine:
 
         `by_hub` says that the hub needs it for its own work, which does not wait for the budget of the viewer's flow."""
         flow = None if by_hub else viewer.flow
+        charge = None if by_hub else self.accounts.open_charge(viewer, report=False)
+        if charge is not None:
+            await charge.require_points()
         operation = await self._operation(request, flow)
         if operation.operation_type != "subscription":
             raise BadInput(
@@ -191,11 +211,17 @@ class Engine:
                 code="OPERATION_UNKNOWN",
             )
         self._authorize(operation, request, viewer)
-        variables = self._checked_variables(operation, request)
+        variables, cost = self._checked_variables(operation, request)
+        if charge is not None:
+            await self._begin(charge, operation, variables, cost)
+            charge.settle()  # opening needs the points of one run; each run is charged when it comes
         compiled = await self._subscriptions.get_or_compile(
             operation, variables, viewer.binding, self._compile_subscription, flow
         )
-        return SubscriptionSource(compiled, ExecutionContext(variables, request.time, viewer, self._secret))
+        context = ExecutionContext(variables, request.time, viewer, self._secret)
+        if charge is None:
+            return SubscriptionSource(compiled, context)
+        return SubscriptionSource(compiled, context, charge.requested, charge.account)
 
     def _authorize(self, operation: Operation, request: GraphQLRequest, viewer: Viewer) -> None:
         if operation.operation_type == "mutation" and request.read_only:
@@ -210,11 +236,18 @@ class Engine:
     def _coerce_variables(self, operation: Operation, request: GraphQLRequest) -> Mapping[str, Any]:
         return coerce_variables(self._schema.core, operation, request.variables or {}, self._limits.errors)
 
-    def _checked_variables(self, operation: Operation, request: GraphQLRequest) -> Mapping[str, Any]:
-        """The coerced variables; raises LimitExceeded when the operation costs too much with them."""
+    def _checked_variables(self, operation: Operation, request: GraphQLRequest) -> tuple[Mapping[str, Any], int]:
+        """The coerced variables, and what the operation costs with them; raises LimitExceeded when that is too much."""
         variables = self._coerce_variables(operation, request)
-        operation.cost(variables)
-        return variables
+        return variables, operation.cost(variables)
+
+    async def _begin(
+        self, charge: OperationCharge, operation: Operation, variables: Mapping[str, Any], cost: int
+    ) -> None:
+        """Charges an operation; raises LimitExceeded when the budget can never pay for it, Throttled when it cannot now."""
+        if charge.account is not None and cost > charge.account.budget.capacity:
+            raise operation.over_budget(variables, cost, charge.account.budget.capacity)
+        await charge.begin(cost)
 
     def _planner(self, operation: Operation, variables: Mapping[str, Any], binding: Binding) -> OperationPlanner:
         return OperationPlanner(self._schema, variables, operation.fragments, self._limits, binding)

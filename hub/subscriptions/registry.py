@@ -81,7 +81,7 @@ class SubscriptionRegistry:
             group = LiveQueryGroup(source, self)
         self._live_shares.join(source.group_key, source.flow, limited=True)
         self._add_group(group)
-        return group.subscribe(sink, source.flow)
+        return group.subscribe(sink, source.flow, source.account)
 
     def _add_group(self, group: SubscriberGroup) -> None:
         """Adds a group unless it was added before."""

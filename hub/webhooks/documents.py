@@ -13,6 +13,7 @@ import orjson
 from hub import graph
 from hub.changefeed.feed import RENDER_BATCH, ChangeFeed, ChangeHeader, may_concern
 from hub.db import change_positions
+from hub.domain.access.trusted_documents import TrustedDocuments
 from hub.domain.webhooks.commands import DryRunResult
 from hub.domain.webhooks.webhooks import WEBHOOK_TABLE_NAMES
 from hub.engine.document.documents import InvalidDocument
@@ -37,8 +38,9 @@ def concerns_webhook(source: SubscriptionSource, header: ChangeHeader) -> bool:
 class WebhookDocuments:
     """Compiles the documents of webhooks to subscriptions."""
 
-    def __init__(self, engine: SubscriptionCompiler) -> None:
+    def __init__(self, engine: SubscriptionCompiler, trusted_documents: TrustedDocuments | None = None) -> None:
         self._engine = engine
+        self._trusted_documents = trusted_documents or TrustedDocuments()
         self._all_tables = frozenset(declaration.table.name for declaration in graph.declarations())
 
     async def subscription_source(
@@ -59,6 +61,8 @@ class WebhookDocuments:
             raise BadInput(
                 "variables: give an object, with a value for each variable of the query.", argument="variables"
             )
+        if not by_hub:
+            self._trusted_documents.require(viewer, query)
         try:
             request = GraphQLRequest(query, variables, operation_name)
             source = await self._engine.subscription_source(request, viewer, by_hub=by_hub)
@@ -118,6 +122,7 @@ class DryRuns:
         source = await self._documents.subscription_source(query, variables, operation_name, viewer)
         if self._running >= MAX_CONCURRENT_DRY_RUNS:
             raise Unavailable("Too many dry runs are in progress; try again in a few seconds.")
+        source.account = None  # the mutation pays for the time that its transaction takes
         self._running += 1
         try:
             return await self._preview(source, since)

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
+from hub.domain.access import key_limits
 from hub.errors import BadInput, NotFound
 from hub.model.columns import DescribedEnum, foreign_key, metadata, timestamp
 from hub.model.commands import command
@@ -116,6 +117,7 @@ _owner = ApiKey.alias()  # the key whose session it is
 _select_keys = (
     sa.select(
         ApiKey,
+        *key_limits.LIMIT_COLUMNS,
         _owner.c.public_id.label("owner_public_id"),
         _owner.c.revoked_at.label("owner_revoked_at"),
         _owner.c.expires_at.label("owner_expires_at"),
@@ -125,6 +127,7 @@ _select_keys = (
     .select_from(ApiKey)
     .outerjoin(OrgUnit.table, OrgUnit.c.id == ApiKey.c.unit_id)
     .outerjoin(_owner, _owner.c.id == ApiKey.c.session_of)
+    .outerjoin(key_limits.KeyLimit, key_limits.KeyLimit.c.key_id == sa.func.coalesce(_owner.c.id, ApiKey.c.id))
 )
 _FIND = to_sql(
     _select_keys.where(ApiKey.c.public_id == sa.func.any(sa.bindparam("public_ids", type_=sa.ARRAY(sa.Text))))
@@ -304,7 +307,7 @@ def _to_stored_key(row: asyncpg.Record) -> StoredKey:
     session_of = row["session_of"]
     public_id = row["public_id"] if session_of is None else row["owner_public_id"]
     binding = (row["unit_path"], tuple(row["unit_ids"]), row["customer_id"])
-    viewer = Viewer(session_of or row["id"], Role(row["role"]), *binding, public_id)
+    viewer = Viewer(session_of or row["id"], Role(row["role"]), *binding, public_id, limits=key_limits.from_row(row))
     columns = ("public_id", "hash", "name", "unit_id", "created_at", "last_used_at")
     return StoredKey(
         viewer=viewer,
