@@ -40,7 +40,8 @@ class Buckets(Protocol):
 class ProcessBuckets:
     """Balances in the memory of one process."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_flows: int = MAX_FLOWS) -> None:
+        self._max_flows = max_flows
         self._balances: OrderedDict[Flow, tuple[float, float]] = OrderedDict()  # points, and since when
 
     def take(self, flow: Flow, budget: CostBudget, points: float, required: float, now: float) -> float:
@@ -50,7 +51,7 @@ class ProcessBuckets:
             return balance
         self._balances[flow] = min(balance - points, budget.capacity), now
         self._balances.move_to_end(flow)
-        if len(self._balances) > MAX_FLOWS:
+        if len(self._balances) > self._max_flows:
             self._balances.popitem(last=False)
         return balance
 

@@ -50,6 +50,27 @@ SUBSCRIPTION_CACHE_BYTES = 16 * 1024 * 1024
 DOCUMENT_CACHE_BYTES = 64 * 1024 * 1024
 
 
+def document_limits(settings: Settings) -> Limits:
+    """The limits of documents that the settings say."""
+    return Limits(
+        depth=settings.depth_limit,
+        aliases=settings.alias_limit,
+        fields=settings.field_limit,
+        tokens=settings.token_limit,
+        root_fields=settings.root_field_limit,
+        directives=settings.directive_limit,
+        errors=settings.error_limit,
+        cost=settings.cost_limit,
+        page=settings.page_limit,
+        change_retention=timedelta(days=settings.change_retention),
+    )
+
+
+def document_store(schema: Schema, settings: Settings, cache_bytes: int = DOCUMENT_CACHE_BYTES) -> DocumentStore:
+    """A store that checks documents without running them."""
+    return DocumentStore(schema.core, document_limits(settings), cache_bytes)
+
+
 class Engine:
     """Answers requests over one schema and one pool."""
 
@@ -64,18 +85,7 @@ class Engine:
         injected: "Callable[[Engine], Mapping[str, object]]" = lambda engine: MappingProxyType({}),
         accounts: CostAccounts | None = None,
     ) -> None:
-        limits = Limits(
-            depth=settings.depth_limit,
-            aliases=settings.alias_limit,
-            fields=settings.field_limit,
-            tokens=settings.token_limit,
-            root_fields=settings.root_field_limit,
-            directives=settings.directive_limit,
-            errors=settings.error_limit,
-            cost=settings.cost_limit,
-            page=settings.page_limit,
-            change_retention=timedelta(days=settings.change_retention),
-        )
+        limits = document_limits(settings)
         self._schema = schema
         self._limits = limits
         self._secret = secret
@@ -83,7 +93,7 @@ class Engine:
         self._planning = PlanningTurns()
         self._max_operations = settings.operation_limit
         self._operations: dict[Flow, int] = {}  # running or waiting
-        self._documents = DocumentStore(schema.core, limits, DOCUMENT_CACHE_BYTES)
+        self._documents = document_store(schema, settings)
         self._introspection = Introspection(schema.core, self._planning)
         self._queries: PlanCache[CompiledQuery] = PlanCache(
             schema.plan_relevant_enums, QUERY_CACHE_BYTES, self._planning

@@ -21,7 +21,17 @@ PRINTED = "migrations/versions/"  # by alembic, as long as it takes
 FOUNDATION = ("hub.settings", "hub.errors", "hub.viewer", "hub.client_limits", "hub.observability")
 DECLARED = ("hub.graph", "hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION)
 PUBLISHING = ("hub.webhooks", "hub.subscriptions", "hub.changefeed")
-TOP = ("hub.__main__", "hub.cli", "hub.launch", "hub.app", "hub.scheduler", "hub.doctor", "hub.keyfile", "hub.terminal")
+TOP = (
+    "hub.__main__",
+    "hub.cli",
+    "hub.client_commands",
+    "hub.launch",
+    "hub.app",
+    "hub.scheduler",
+    "hub.doctor",
+    "hub.keyfile",
+)
+TOP += ("hub.terminal",)
 ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(TOP, (*TOP, "hub.web", *PUBLISHING, *DECLARED, "hub.demo", "hub.postgres")),
     "hub.web": (*PUBLISHING, *DECLARED),
