@@ -205,13 +205,14 @@ class Engine:
         return statement.text, statement.bind(ExecutionContext(variables, request.time, viewer, self._secret))
 
     async def subscription_source(
-        self, request: GraphQLRequest, viewer: Viewer, *, by_hub: bool = False
+        self, request: GraphQLRequest, viewer: Viewer, *, by_hub: bool = False, charged: bool = True
     ) -> SubscriptionSource:
         """The source of a subscription's messages; raises InvalidDocument or HubError when it cannot be opened.
 
-        `by_hub` says that the hub needs it for its own work, which does not wait for the budget of the viewer's flow."""
+        `by_hub` says that the hub needs it for its own work, which does not wait for the budget of the viewer's flow.
+        `charged` says that the viewer's cost budget pays for it: it needs the points of one run, and pays for each run."""
         flow = None if by_hub else viewer.flow
-        charge = None if by_hub else self.accounts.open_charge(viewer, report=False)
+        charge = None if by_hub or not charged else self.accounts.open_charge(viewer, report=False)
         if charge is not None:
             await charge.require_points()
         operation = await self._operation(request, flow)
@@ -224,7 +225,7 @@ class Engine:
         variables, cost = self._checked_variables(operation, request)
         if charge is not None:
             await self._begin(charge, operation, variables, cost)
-            charge.settle()  # opening needs the points of one run; each run is charged when it comes
+            charge.settle()  # to one point
         compiled = await self._subscriptions.get_or_compile(
             operation, variables, viewer.binding, self._compile_subscription, flow
         )

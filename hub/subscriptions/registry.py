@@ -32,7 +32,7 @@ class SubscriptionCompiler(Protocol):
     """The part of the engine that this package uses."""
 
     async def subscription_source(
-        self, request: GraphQLRequest, viewer: Viewer, *, by_hub: bool = False
+        self, request: GraphQLRequest, viewer: Viewer, *, by_hub: bool = False, charged: bool = True
     ) -> SubscriptionSource: ...
 
 

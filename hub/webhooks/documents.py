@@ -54,7 +54,8 @@ class WebhookDocuments:
     ) -> SubscriptionSource:
         """Returns the subscription of a document with the viewer's rights; raises BadInput if a webhook cannot use it.
 
-        `by_hub`: the hub needs it to send, and waits for no budget of the key."""
+        `by_hub`: the hub needs it to send, and waits for no budget of the key. Nor does a command: its mutation is charged
+        for the time of its transaction, and so for dry runs."""
         if len(query) > MAX_DOCUMENT_LENGTH:
             raise BadInput(f"query: give at most {MAX_DOCUMENT_LENGTH} characters.", argument="query")
         if not isinstance(variables, dict | None):
@@ -65,7 +66,7 @@ class WebhookDocuments:
             self._trusted_documents.require(viewer, query)
         try:
             request = GraphQLRequest(query, variables, operation_name)
-            source = await self._engine.subscription_source(request, viewer, by_hub=by_hub)
+            source = await self._engine.subscription_source(request, viewer, by_hub=by_hub, charged=False)
         except InvalidDocument as error:
             first_error = formatted_errors(error, viewer)[0]
             raise BadInput(
@@ -122,7 +123,6 @@ class DryRuns:
         source = await self._documents.subscription_source(query, variables, operation_name, viewer)
         if self._running >= MAX_CONCURRENT_DRY_RUNS:
             raise Unavailable("Too many dry runs are in progress; try again in a few seconds.")
-        source.account = None  # the mutation pays for the time that its transaction takes
         self._running += 1
         try:
             return await self._preview(source, since)

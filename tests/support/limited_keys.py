@@ -14,6 +14,7 @@ from socket_hub import SocketHub, run_socket_hub
 from hub.client_limits import CostBudget
 from hub.domain.access import api_keys, key_limits
 from hub.domain.access.key_limits import LimitChanges
+from hub.engine.budgets import CostAccounts
 from hub.engine.engine import Engine
 from hub.viewer import ADMIN, Role
 from hub.web.asgi import AsgiApp
@@ -35,6 +36,7 @@ class BudgetHub:
 
     hub: SocketHub
     clock: SteppedClock
+    accounts: CostAccounts
 
     async def post(self, key: str, query: str, variables: Any = None, **headers: str) -> httpx2.Response:
         """The response to an operation over HTTP."""
@@ -51,6 +53,14 @@ class BudgetHub:
         await limit_key(self.hub.dsn, key, LimitChanges(CostBudget(capacity, refill)))
         return key
 
+    async def spend(self, key: str, points: int) -> None:
+        """Takes points from a key's budget, beyond zero if need be."""
+        stored_key = await api_keys.find_key(self.hub.connection, api_keys.extract_public_id(key) or "")
+        assert stored_key is not None
+        account = self.accounts.account(stored_key.viewer)
+        assert account is not None
+        account.settle(0, points)
+
 
 @asynccontextmanager
 async def run_budget_hub(dsn: str, **overrides: Any) -> AsyncIterator[BudgetHub]:
@@ -59,7 +69,7 @@ async def run_budget_hub(dsn: str, **overrides: Any) -> AsyncIterator[BudgetHub]
         clock = SteppedClock()
         engine = cast(Engine, cast(AsgiApp, hub.http_server.config.app).context.engine)
         engine.accounts.clock = clock
-        yield BudgetHub(hub, clock)
+        yield BudgetHub(hub, clock, engine.accounts)
 
 
 async def limit_key(dsn: str, key: str, changes: LimitChanges) -> None:
