@@ -39,9 +39,11 @@ _LIST = to_sql(
     .group_by(_c.manifest)
     .order_by(_c.manifest)
 )
-_SIZE = to_sql(sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(sa.func.length(_c.text)), 0)))
-_STATE = to_sql(sa.select(sa.func.count(), sa.func.max(_c.loaded_at)))
-_ALL = to_sql(sa.select(_c.id, _c.text).limit(MAX_STORED))
+_SIZE = to_sql(
+    sa.select(sa.func.count(_c.id), sa.func.coalesce(sa.func.sum(sa.func.length(_c.text)), sa.literal_column("0")))
+)
+_STATE = to_sql(sa.select(sa.func.count(_c.id), sa.func.max(_c.loaded_at)))
+_ALL = to_sql(sa.select(_c.id, _c.text).limit(sa.literal_column(str(MAX_STORED))))
 _ids = sa.bindparam("ids", type_=sa.ARRAY(sa.Text))
 _EXISTING = to_sql(sa.select(_c.id, _c.text, _c.manifest).where(_c.id == sa.func.any(_ids)))
 _LOCK = "lock table trusted_documents in share row exclusive mode"
