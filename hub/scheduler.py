@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -43,11 +44,6 @@ def periodic_tasks(
         async with pool.transaction() as tx:
             return await api_keys.purge_expired(tx, datetime.now(UTC), PURGE_BATCH)
 
-    async def refresh_trusted_documents() -> bool:
-        async with pool.connection() as connection:
-            await documents.refresh(connection)
-        return False
-
     async def flush_metrics() -> bool:
         metrics.save()
         return False
@@ -78,9 +74,15 @@ def periodic_tasks(
         PeriodicTask("rotate log partitions", 600.0, rotate_log_partitions),
         PeriodicTask("purge deliveries", 600.0, purge_deliveries),
         PeriodicTask("purge deleted webhooks", 60.0, purge_deleted_webhooks),
-        PeriodicTask("refresh trusted documents", 3.0, refresh_trusted_documents),
+        PeriodicTask("refresh trusted documents", 3.0, partial(_refresh, documents, pool)),
         PeriodicTask("flush metrics", 1.0, flush_metrics),
     )
+
+
+async def _refresh(documents: TrustedDocuments, pool: Pool) -> bool:
+    async with pool.connection() as connection:
+        await documents.refresh(connection)
+    return False
 
 
 @asynccontextmanager

@@ -203,14 +203,14 @@ class OperationCharge:
             await self.account.charge(MIN_POINTS)
             self.account.settle(MIN_POINTS, 0)
 
-    async def begin(self, rows: int) -> None:
+    async def open(self, rows: int) -> None:
         """Charges the rows that the operation could read; raises Throttled."""
         requested = max(MIN_POINTS, rows)
         if self.account is not None:
             await self.account.charge(requested)
         self.requested, self._is_open = requested, True
 
-    def try_begin(self, rows: int) -> bool:
+    def try_open(self, rows: int) -> bool:
         """Charges the rows if the balance is enough; returns whether it was."""
         requested = max(MIN_POINTS, rows)
         if self.account is not None and not self.account.try_charge(requested):

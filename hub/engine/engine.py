@@ -173,7 +173,7 @@ class Engine:
             self._authorize(operation, request, viewer)
             variables, cost = self._checked_variables(operation, request)
             if charge is not None:
-                await self._begin(charge, operation, variables, cost)
+                await self._charge(charge, operation, variables, cost)
             timer.finish_stage("parse")
             if operation.introspection_only:
                 body = await self._introspection.response_body(operation, variables, viewer.flow)
@@ -224,7 +224,7 @@ class Engine:
         self._authorize(operation, request, viewer)
         variables, cost = self._checked_variables(operation, request)
         if charge is not None:
-            await self._begin(charge, operation, variables, cost)
+            await self._charge(charge, operation, variables, cost)
             charge.settle()  # to one point
         compiled = await self._subscriptions.get_or_compile(
             operation, variables, viewer.binding, self._compile_subscription, flow
@@ -252,13 +252,13 @@ class Engine:
         variables = self._coerce_variables(operation, request)
         return variables, operation.cost(variables)
 
-    async def _begin(
+    async def _charge(
         self, charge: OperationCharge, operation: Operation, variables: Mapping[str, Any], cost: int
     ) -> None:
         """Charges an operation; raises LimitExceeded when the budget can never pay for it, Throttled when it cannot now."""
         if charge.account is not None and cost > charge.account.budget.capacity:
             raise operation.over_budget(variables, cost, charge.account.budget.capacity)
-        await charge.begin(cost)
+        await charge.open(cost)
 
     def _planner(self, operation: Operation, variables: Mapping[str, Any], binding: Binding) -> OperationPlanner:
         return OperationPlanner(self._schema, variables, operation.fragments, self._limits, binding)

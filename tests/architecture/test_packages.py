@@ -23,6 +23,7 @@ ENGINE_PACKAGES: dict[str, tuple[str, ...]] = {
     "plan": ("catalog", "document", "graphql_types", "cursors"),
     "sql": ("catalog", "plan", "cursors"),
     "request": ("document",),
+    "budgets": ("request",),
     "execution": (
         "catalog",
         "document",
@@ -30,13 +31,14 @@ ENGINE_PACKAGES: dict[str, tuple[str, ...]] = {
         "plan",
         "sql",
         "request",
+        "budgets",
         "cache",
         "cursors",
         "planning_turns",
     ),
     "engine": (
         *("catalog", "document", "graphql_types", "plan", "sql", "request", "execution", "cache", "cursors"),
-        "planning_turns",
+        *("budgets", "planning_turns"),
     ),
 }
 ENGINE_USERS = (
@@ -47,6 +49,7 @@ ENGINE_USERS = (
     "hub.webhooks",
     "hub.web",
     "hub.app",
+    "hub.client_commands",
 )
 
 
