@@ -1,6 +1,6 @@
 """The viewer of a request: its key's role and binding, and its permissions. hub/model/scopes.py says which rows it sees."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from typing import Literal
@@ -39,6 +39,13 @@ class Viewer:
     customer_id: UUID | None = None
     key_public_id: str = ""  # the key's public id
     limits: ClientLimits = NO_LIMITS  # its budget, whether it runs trusted documents alone, whether it introspects
+    # The flow of fair queueing that the viewer's work belongs to: its customer, whose keys share it, else its key.
+    flow: int | None = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        owner = self.customer_id or self.key_id
+        # Integers are hashed many times as fast as UUIDs.
+        object.__setattr__(self, "flow", None if owner is None else owner.int)
 
     @property
     def binding(self) -> Binding:
@@ -48,12 +55,6 @@ class Viewer:
         if self.unit_path is None:
             return "unrestricted"
         return "single_unit" if len(self.unit_ids) == 1 else "unit_subtree"
-
-    @property
-    def flow(self) -> int | None:
-        """The flow of fair queueing that the viewer's work belongs to: its customer, whose keys share it, else its key."""
-        owner = self.customer_id or self.key_id
-        return None if owner is None else owner.int  # integers are hashed many times as fast as UUIDs
 
     @property
     def actor(self) -> str:

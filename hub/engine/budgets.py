@@ -73,7 +73,8 @@ class CostAccounts:
         self.clock = clock
         self.buckets = buckets
         self._default = default
-        self._reports_all = reports_all
+        # Whether operations of every key are charged or measured; else only those of keys with a budget.
+        self.concern_all = default is not None or reports_all
         self.due_at: OrderedDict[Flow, float] = OrderedDict()  # the times that throttled flows were told to wait for
 
     def account(self, viewer: Viewer) -> "CostAccount | None":
@@ -82,12 +83,9 @@ class CostAccounts:
         flow = viewer.flow
         return None if budget is None or flow is None else CostAccount(flow, budget, self)
 
-    def open_charge(self, viewer: Viewer, *, report: bool) -> "OperationCharge | None":
-        """The charge of an operation that begins; None if nobody pays for it and nobody asks what it costs."""
-        account = self.account(viewer)
-        if account is None and not report and not self._reports_all:
-            return None
-        return OperationCharge(account, PointMeter(self.clock))
+    def open_charge(self, viewer: Viewer) -> "OperationCharge":
+        """The charge of an operation that begins; without a budget it only measures."""
+        return OperationCharge(self.account(viewer), PointMeter(self.clock))
 
 
 @dataclass(frozen=True, slots=True)

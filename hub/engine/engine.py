@@ -122,9 +122,9 @@ class Engine:
         self._operations[flow] = running + 1
         self._planning.note(flow)
         try:
-            charge = self.accounts.open_charge(viewer, report=request.report_cost)
-            if charge is None:
+            if viewer.limits.budget is None and not (self.accounts.concern_all or request.report_cost):
                 return await self._execute(request, viewer, timer)
+            charge = self.accounts.open_charge(viewer)
             try:
                 response = await self._execute(request, viewer, timer, charge)
             finally:
@@ -167,7 +167,11 @@ class Engine:
         try:
             if charge is not None:
                 await charge.require_points()
-            operation = await self._operation(request, viewer.flow)
+            document = self._documents.lookup(request.query)
+            if isinstance(document, Document):
+                operation = document.operation(request.operation_name)
+            else:
+                operation = await self._operation(request, viewer.flow)
             if operation.operation_type == "subscription":
                 raise BadInput("A subscription has many answers; open it as a stream.", code="STREAM_TRANSPORT")
             self._authorize(operation, request, viewer)
@@ -212,7 +216,7 @@ class Engine:
         `by_hub` says that the hub needs it for its own work, which does not wait for the budget of the viewer's flow.
         `charged` says that the viewer's cost budget pays for it: it needs the points of one run, and pays for each run."""
         flow = None if by_hub else viewer.flow
-        charge = None if by_hub or not charged else self.accounts.open_charge(viewer, report=False)
+        charge = None if by_hub or not charged else self.accounts.open_charge(viewer)
         if charge is not None:
             await charge.require_points()
         operation = await self._operation(request, flow)

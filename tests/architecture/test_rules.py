@@ -22,16 +22,9 @@ FOUNDATION = ("hub.settings", "hub.errors", "hub.viewer", "hub.client_limits", "
 DECLARED = ("hub.graph", "hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION)
 PUBLISHING = ("hub.webhooks", "hub.subscriptions", "hub.changefeed")
 TOP = (
-    "hub.__main__",
-    "hub.cli",
-    "hub.client_commands",
-    "hub.launch",
-    "hub.app",
-    "hub.scheduler",
-    "hub.doctor",
-    "hub.keyfile",
+    *("hub.__main__", "hub.cli", "hub.client_commands", "hub.launch", "hub.app", "hub.scheduler"),
+    *("hub.doctor", "hub.keyfile", "hub.terminal"),
 )
-TOP += ("hub.terminal",)
 ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(TOP, (*TOP, "hub.web", *PUBLISHING, *DECLARED, "hub.demo", "hub.postgres")),
     "hub.web": (*PUBLISHING, *DECLARED),
