@@ -92,7 +92,7 @@ async def test_the_time_of_statements_counts_and_may_leave_a_debt(budgets: Budge
     assert cost_of(await budgets.post(key, ONE))["balance"] == 0
 
 
-async def test_a_client_that_waits_as_long_as_it_is_told_succeeds(budgets: BudgetHub) -> None:
+async def test_a_client_that_waits_for_the_stated_time_succeeds(budgets: BudgetHub) -> None:
     key = await budgets.create_key(12, 4)
     for balance in (11, 10, 9):
         assert cost_of(await budgets.post(key, TEN))["balance"] == balance
@@ -134,7 +134,7 @@ async def test_an_operation_beyond_the_capacity_can_never_succeed(budgets: Budge
     assert cost_of(await budgets.post(key, ONE))["balance"] == 8, "nothing was charged"
 
 
-async def test_a_refused_mutation_writes_nothing_and_each_row_of_a_bulk_counts(budgets: BudgetHub) -> None:
+async def test_a_refused_mutation_writes_nothing_and_all_rows_of_a_bulk_count(budgets: BudgetHub) -> None:
     key = await budgets.create_key(51, 1)
     single = cost_of(await budgets.post(key, CREATE, {"input": product("single")}))
     many = {"rows": [product(f"bulk {number}") for number in range(20)]}

@@ -87,7 +87,7 @@ async def all_active(budgets: BudgetHub) -> None:
 
 
 @pytest.mark.usefixtures("all_active")
-async def test_a_live_query_is_charged_for_each_run_and_runs_late_but_is_not_lost(budgets: BudgetHub) -> None:
+async def test_a_live_query_is_charged_per_run_and_runs_late_but_is_not_lost(budgets: BudgetHub) -> None:
     key = await budgets.create_key(20, 2)
     async with budgets.hub.subscribe(LIVE, key=key) as subscription:
         assert await customers(subscription) == []
