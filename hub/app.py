@@ -27,6 +27,7 @@ from hub.domain.access.manifests import read_manifest
 from hub.domain.access.trusted_documents import TrustedDocuments
 from hub.engine.budgets import CostAccounts, ProcessBuckets
 from hub.engine.engine import Engine
+from hub.engine.shared_buckets import SharedBuckets
 from hub.errors import Unavailable
 from hub.model import idempotency
 from hub.model.validators import EmailPolicy
@@ -79,10 +80,19 @@ def create_key_cache(pool: Pool, settings: Settings) -> ApiKeyCache:
     return ApiKeyCache(find, ttl=settings.key_cache_ttl, size=settings.key_cache_size)
 
 
-def create_cost_accounts(settings: Settings) -> CostAccounts:
+@asynccontextmanager
+async def cost_accounts(settings: Settings, shared: Path | None) -> AsyncIterator[CostAccounts]:
+    """The accounts of budgets; worker processes share them by a file in the folder `shared`."""
     capacity = settings.cost_capacity
     default = CostBudget(capacity, settings.cost_refill) if capacity else None
-    return CostAccounts(default, ProcessBuckets(), reports_all=settings.cost_report)
+    if shared is None:
+        yield CostAccounts(default, ProcessBuckets(), reports_all=settings.cost_report)
+        return
+    buckets = SharedBuckets(shared / "budgets")
+    try:
+        yield CostAccounts(default, buckets, reports_all=settings.cost_report)
+    finally:
+        buckets.close()
 
 
 async def load_trusted_documents(pool: Pool, settings: Settings, documents: TrustedDocuments) -> None:
@@ -117,7 +127,11 @@ def create_app(
 
 
 async def build_graphql_engine(
-    settings: Settings, pool: Pool, changefeed_pool: Pool, documents: TrustedDocuments | None = None
+    settings: Settings,
+    pool: Pool,
+    changefeed_pool: Pool,
+    documents: TrustedDocuments | None = None,
+    accounts: CostAccounts | None = None,
 ) -> tuple[Engine, ChangeCursors, secrets.Encryptor]:
     """Builds the engine on a database, with the cursor codec and the encryptor that it shares with other components.
 
@@ -150,7 +164,7 @@ async def build_graphql_engine(
         idempotency.IdempotencyStore(),
         feed,
         injected,
-        create_cost_accounts(settings),
+        accounts,
     )
     return engine, cursors, encryptor
 
@@ -169,7 +183,7 @@ def _database_probe(pool: Pool, disk_space: DiskSpace) -> health.DatabaseProbe:
 
 @asynccontextmanager
 async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) -> AsyncIterator[AsgiApp]:
-    """Runs the whole hub on a database, without a socket. Worker processes share their metrics in the folder `shared`."""
+    """Runs the whole hub on a database, without a socket. Worker processes share metrics and budgets in the folder `shared`."""
     pool = await Pool.open(dsn, settings, lanes=True)
     # API keys are looked up on a pool of their own, so that authentication works while the other pools are busy.
     auth_pool = Pool(dsn, settings.model_copy(update={"pool_size": 1}))
@@ -185,8 +199,14 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
         remove_handlers = [observability.add_handler(handler) for handler in (metrics, disk_space)]
         try:
             periodic = scheduler.periodic_tasks(pool, key_cache, documents, metrics, settings)
-            async with scheduler.run_periodic_tasks(periodic), Sequencer(dsn, settings).running():
-                engine, cursors, encryptor = await build_graphql_engine(settings, pool, stream_pool, documents)
+            async with (
+                scheduler.run_periodic_tasks(periodic),
+                Sequencer(dsn, settings).running(),
+                cost_accounts(settings, shared) as accounts,
+            ):
+                engine, cursors, encryptor = await build_graphql_engine(
+                    settings, pool, stream_pool, documents, accounts
+                )
                 changefeed = ChangeFeed(stream_pool, cursors, changefeed_pool, message_pool)
                 live_shares = LiveShares(settings.live_limit, settings.key_live_limit)
                 async with (
@@ -209,11 +229,8 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
             for remove_handler in remove_handlers:
                 remove_handler()
     finally:
-        await auth_pool.close()
-        await changefeed_pool.close()
-        await message_pool.close()
-        await stream_pool.close()
-        await pool.close()
+        for opened in (auth_pool, changefeed_pool, message_pool, stream_pool, pool):
+            await opened.close()
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ The clock of the budgets is the tests'."""
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from limited_keys import BudgetHub, limit_key, run_budget_hub
 from hub.client_limits import ClientLimits, CostBudget, combine
 from hub.domain.access.key_limits import LimitChanges
 from hub.engine.budgets import CostAccount, CostAccounts, ProcessBuckets, payer
+from hub.engine.shared_buckets import SharedBuckets
 from hub.viewer import Role, Viewer
 
 TEN = "{ customers(first: 10) { nodes { name } } }"
@@ -206,6 +208,20 @@ def test_a_bucket_refills_to_its_capacity_and_returns_what_was_not_used() -> Non
     assert own.balance() == 0
     now = 1e6
     assert own.balance() == 100
+
+
+def test_processes_share_a_bucket_by_a_file(tmp_path: Path) -> None:
+    now, buckets = 5.0, [SharedBuckets(tmp_path / "budgets") for _ in range(2)]
+    one, other = [account(CostAccounts(CostBudget(10, 1), shared, lambda: now), 1) for shared in buckets]
+    assert [one.try_charge(6), other.try_charge(6), other.try_charge(4), one.balance()] == [True, False, True, 0]
+    other.settle(4, 1)
+    now = 7.0
+    assert [one.balance(), other.balance()] == [5, 5]
+    crowd = [account(one.accounts, number) for number in range(2, 30_000)]
+    assert all(member.try_charge(10) for member in crowd), "a new flow has a full bucket"
+    assert [member.balance() for member in crowd[-3:]] == [0, 0, 0]
+    for shared in buckets:
+        shared.close()
 
 
 def test_a_flow_that_others_crowd_out_starts_with_a_full_bucket() -> None:

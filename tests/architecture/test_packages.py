@@ -24,6 +24,7 @@ ENGINE_PACKAGES: dict[str, tuple[str, ...]] = {
     "sql": ("catalog", "plan", "cursors"),
     "request": ("document",),
     "budgets": ("request",),
+    "shared_buckets": ("budgets",),
     "execution": (
         "catalog",
         "document",
