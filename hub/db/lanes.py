@@ -21,12 +21,12 @@ class StatementLanes:
     """The lanes of one pool of `size` connections.
 
     The slow lane has a third of the connections, so that many flows with slow statements leave the others most of them.
-    The moderate lane has half of them, and a sixth for each flow: on as many cores as a pool is meant for, statements of
-    one flow then occupy a third of the cores at most."""
+    The moderate lane has a sixth of them for each flow, and no bound for all: with a pool for two cores, moderate statements
+    of one flow then occupy one core."""
 
     def __init__(self, size: int) -> None:
         self._slow = FairQueue(max(1, size // 3), share=1)
-        self._moderate = FairQueue(max(1, size // 2), share=max(1, size // 6))
+        self._moderate = FairQueue(size, share=max(1, size // 6))
         self._unproven = FairQueue(max(1, size // 2), share=1)
         self._contention = Contention()
         self._quick: OrderedDict[int, float] = OrderedDict()  # texts that were quick at least once
