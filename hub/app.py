@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import orjson
 import sqlalchemy as sa
 import uvloop
 
@@ -22,13 +24,15 @@ from hub.db.change_positions import CHANGEFEED_SESSION, MESSAGE_SESSION
 from hub.db.disk_space import DiskSpace
 from hub.db.pool import Pool
 from hub.db.sql_text import to_sql
-from hub.domain.access import api_keys, login_links, secrets, trusted_documents
+from hub.domain.access import api_keys, login_links, roles, secrets, trusted_documents
 from hub.domain.access.manifests import read_manifest
 from hub.domain.access.trusted_documents import TrustedDocuments
 from hub.engine.budgets import CostAccounts, ProcessBuckets
 from hub.engine.engine import Engine
+from hub.engine.request import GraphQLRequest
+from hub.engine.roles.checks import RoleChecker
 from hub.engine.shared_buckets import SharedBuckets
-from hub.errors import Unavailable
+from hub.errors import HubError, Unavailable
 from hub.model import idempotency
 from hub.model.validators import EmailPolicy
 from hub.observability import HubReady, HubStopping, Log, emit
@@ -119,11 +123,12 @@ def create_app(
     documents: TrustedDocuments | None = None,
 ) -> AsgiApp:
     """Builds the ASGI app from its parts. Holds no resource."""
+    context = GatewayContext(engine, key_cache, streams, settings, documents)
     routes = health.routes(probe_database, metrics if settings.metrics else None)
     routes += pages.routes(enabled=settings.graphiql)
     if settings.graphiql and sessions is not None:
-        routes += page_sessions.routes(sessions, key_cache)
-    return AsgiApp(GatewayContext(engine, key_cache, streams, settings, documents), routes)
+        routes += page_sessions.routes(sessions, key_cache, context.trusted_proxies)
+    return AsgiApp(context, routes)
 
 
 async def build_graphql_engine(
@@ -145,10 +150,14 @@ async def build_graphql_engine(
         )
     cursors = ChangeCursors(secret)
 
+    schema = graph.build_with(settings.customer_columns)
+    await roles.store_shipped_roles(pool, datetime.now(UTC))
+
     def injected(engine: Engine) -> dict[str, object]:
         dry_runs = DryRuns(WebhookDocuments(engine, documents), ChangeFeed(changefeed_pool, cursors))
         return {
             "encryptor": encryptor,
+            "role_planner": RoleChecker(schema, engine.explain),
             "subscriptions": dry_runs,
             "url_policy": EgressPolicy(settings.webhook_allow),
             "webhook_limit": settings.webhook_limit,
@@ -157,7 +166,7 @@ async def build_graphql_engine(
 
     feed = ChangeFeed(pool, cursors)
     engine = Engine(
-        graph.build(),
+        schema,
         pool,
         settings,
         secret,
@@ -167,6 +176,17 @@ async def build_graphql_engine(
         accounts,
     )
     return engine, cursors, encryptor
+
+
+async def run_mutation(settings: Settings, pool: Pool, document: str, variables: dict[str, Any]) -> dict[str, Any]:
+    """Runs a mutation as the operator of the machine; returns its data, or raises its first error."""
+    engine, _, _ = await build_graphql_engine(settings, pool, pool)
+    response = orjson.loads((await engine.execute(GraphQLRequest(document, variables, None), ADMIN)).body)
+    if response.get("errors"):
+        error = response["errors"][0]
+        raise HubError(error["message"].removeprefix("input."), code=error["extensions"]["code"])
+    data: dict[str, Any] = response["data"]
+    return data
 
 
 def _database_probe(pool: Pool, disk_space: DiskSpace) -> health.DatabaseProbe:

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.text import Text
 
-from hub import client_commands, doctor, errors, graph, keyfile, launch
+from hub import client_commands, doctor, errors, graph, keyfile, launch, role_command_line
 from hub import settings as settings_module
 from hub.db import migrate as migrations
 from hub.db.pool import Pool
@@ -35,7 +35,7 @@ from hub.postgres.binaries import find_programs
 from hub.postgres.doctor import Check
 from hub.settings import Settings
 from hub.terminal import print_rows
-from hub.viewer import ADMIN, Role
+from hub.viewer import ADMIN
 from hub.web import server
 from hub.webhooks import dev_receiver
 
@@ -46,6 +46,7 @@ key_commands = typer.Typer(help="Issue, list and revoke API keys.", no_args_is_h
 webhook_commands = typer.Typer(help="Tools for receivers of webhooks.", no_args_is_help=True)
 app.add_typer(key_commands, name="key")
 app.add_typer(webhook_commands, name="webhook")
+app.add_typer(role_command_line.commands, name="role")
 app.add_typer(client_commands.documents, name="documents")
 key_commands.command(name="limit")(client_commands.limit_key)
 
@@ -157,6 +158,12 @@ def print_error_codes(json: JsonOption = False) -> None:
         print(errors.markdown(), end="")
 
 
+@app.command(name="personal")
+def print_personal_data(json: JsonOption = False) -> None:
+    """Print what every stored column holds of persons. Needs no hub."""
+    print_rows([entry._asdict() for entry in graph.personal_data()], json=json)
+
+
 @app.command(name="doctor")
 def run_doctor(data: DataDirOption = None, json: JsonOption = False) -> None:
     """Check the set-up and print problems with their fixes, one line per check."""
@@ -202,7 +209,7 @@ def link(
 
 @key_commands.command()
 def create(
-    role: Annotated[Role, typer.Option(help="Permissions of the key.")],
+    role: Annotated[str, typer.Option(help="Name of its role: admin, writer, reader, or one of `hub role list`.")],
     name: Annotated[str, typer.Option(help="A name for the key.")] = "",
     unit: Annotated[str | None, typer.Option(help="Bind the key to a unit and its subtree: id or code.")] = None,
     customer: Annotated[str | None, typer.Option(help="Bind the key to one customer: id.")] = None,
@@ -230,7 +237,7 @@ def list_keys(data: DataDirOption = None, json: JsonOption = False) -> None:
         {
             "id": stored_key.public_id,
             "name": stored_key.name,
-            "role": stored_key.viewer.role.value,
+            "role": ", ".join(stored_key.role_names),
             "unit": stored_key.viewer.unit_path,
             "customer": None if stored_key.viewer.customer_id is None else f"cus_{stored_key.viewer.customer_id.hex}",
             "created": stored_key.created_at,

@@ -69,6 +69,7 @@ def periodic_tasks(
 
     return (
         PeriodicTask("flush key usage", 60.0, flush_key_usage),
+        PeriodicTask("revoke keys of staff who left", 60.0, partial(_revoke_keys_of_leavers, pool)),
         PeriodicTask("purge expired keys", 600.0, purge_expired_keys),
         PeriodicTask("purge idempotency records", 600.0, purge_idempotency_records),
         PeriodicTask("rotate log partitions", 600.0, rotate_log_partitions),
@@ -77,6 +78,12 @@ def periodic_tasks(
         PeriodicTask("refresh trusted documents", 3.0, partial(_refresh, documents, pool)),
         PeriodicTask("flush metrics", 1.0, flush_metrics),
     )
+
+
+async def _revoke_keys_of_leavers(pool: Pool) -> bool:
+    async with pool.transaction() as tx:
+        await api_keys.revoke_keys_of_leavers(tx, datetime.now(UTC))
+    return False
 
 
 async def _refresh(documents: TrustedDocuments, pool: Pool) -> bool:

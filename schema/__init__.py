@@ -20,6 +20,8 @@ MODULES = (
     "privacy.consents",
     "customers.identity_reviews",
     "webhooks.webhooks",
+    "access.api_keys",
+    "access.roles",
 )
 
 

@@ -107,7 +107,7 @@ async def execute_sql(dsn: str, statements: str) -> None:
 
 
 async def create_api_key(
-    dsn: str, role: Role = Role.ADMIN, *, unit_id: UUID | None = None, customer_id: UUID | None = None
+    dsn: str, role: Role | str = Role.ADMIN, *, unit_id: UUID | None = None, customer_id: UUID | None = None
 ) -> str:
     """A new API key."""
     connection = await asyncpg.connect(dsn)

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import asyncpg
 
 from hub.db.fair_queue import FairQueue, Flow
-from hub.db.lanes import StatementLanes
+from hub.db.lanes import QUICK_SECONDS, StatementLanes
 from hub.db.meter import WorkMeter
 from hub.errors import BadInput, HubError, Unavailable
 from hub.observability import DiskFull, emit
@@ -312,8 +312,9 @@ class Pool:
                 try:
                     return await connections.fetch(pooled, text, arguments, custom_plan, fetch_mode)
                 finally:
-                    if lanes is not None:
-                        lanes.record(flow, text, perf_counter() - started_at)
+                    seconds = perf_counter() - started_at
+                    if lanes is not None and (lane is not None or seconds >= QUICK_SECONDS or lanes.has_slow_texts):
+                        lanes.record(flow, text, seconds)
                     if meter is not None:
                         meter.add_since(metered_at)
             finally:

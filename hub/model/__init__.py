@@ -14,17 +14,24 @@ from hub.model.fields import (
     field,
     generated,
     normal_form,
+    stored_filter,
 )
 from hub.model.links import SELF, filtered, group, index, merged, resolver, to_one, union
 from hub.model.ownership import (
+    administered,
     any_key,
     customer_and_unit,
     customer_itself,
     customer_owned,
+    inside,
     key_owned,
+    person,
+    role_itself,
+    role_owned,
     unit_itself,
     unit_owned,
 )
+from hub.model.personal import PersonalData
 from hub.model.scalars import Json, MoneyAmount
 from hub.model.workflows import ANY, Workflow, move, state
 
@@ -41,7 +48,9 @@ __all__ = [
     "Entity",
     "Json",
     "MoneyAmount",
+    "PersonalData",
     "Workflow",
+    "administered",
     "any_key",
     "copied",
     "current_by",
@@ -53,12 +62,17 @@ __all__ = [
     "generated",
     "group",
     "index",
+    "inside",
     "key_owned",
     "merged",
     "move",
     "normal_form",
+    "person",
     "resolver",
+    "role_itself",
+    "role_owned",
     "state",
+    "stored_filter",
     "to_one",
     "union",
     "unique",

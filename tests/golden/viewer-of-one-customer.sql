@@ -50,11 +50,11 @@ FROM (SELECT 'Contact'::text AS __typename
 FROM contacts AS t$35 
 WHERE t$35.id = t$30.contact_id) AS t$36) END AS about 
 FROM interactions AS t$30 
-WHERE t$30.customer_id = $1::UUID ORDER BY t$30.occurred_at DESC, t$30.id DESC 
+WHERE t$30.customer_id = $1::UUID AND t$30.direction != 'INTERNAL' ORDER BY t$30.occurred_at DESC, t$30.id DESC 
  LIMIT 1) AS t$37) AS t$42, (SELECT CAST(coalesce(sum(t$39.f$0), 0) AS BIGINT) AS v$0 
 FROM (SELECT count(*) AS f$0 
 FROM interactions AS t$38 
-WHERE t$38.customer_id = $1::UUID) AS t$39) AS t$41) AS t$43) AS interactions, (SELECT row_to_json(t$53) AS row_to_json_14 
+WHERE t$38.customer_id = $1::UUID AND t$38.direction != 'INTERNAL') AS t$39) AS t$41) AS t$43) AS interactions, (SELECT row_to_json(t$53) AS row_to_json_14 
 FROM (SELECT t$51.v$0 AS "totalCount", t$52.l$1 AS nodes 
 FROM (SELECT coalesce(json_agg(t$47), '[]'::json) AS l$1 
 FROM (SELECT t$44.name AS name, (SELECT row_to_json(t$46) AS row_to_json_15 
@@ -124,7 +124,7 @@ FROM identifiers AS t$113
 WHERE t$113.id = t$110.key AND t$113.customer_id = $1::UUID) AS t$114) WHEN (t$110.type = 'stm') THEN (SELECT row_to_json(t$116) AS row_to_json_28 
 FROM (SELECT 'stm_' || replace(CAST(t$115.id AS TEXT), '-', '') AS id 
 FROM stage_moves AS t$115 
-WHERE t$115.id = t$110.key AND t$115.customer_id = $1::UUID) AS t$116) WHEN (t$110.type = 'con') THEN (SELECT row_to_json(t$118) AS row_to_json_29 
+WHERE false) AS t$116) WHEN (t$110.type = 'con') THEN (SELECT row_to_json(t$118) AS row_to_json_29 
 FROM (SELECT 'con_' || replace(CAST(t$117.id AS TEXT), '-', '') AS id 
 FROM contacts AS t$117 
 WHERE t$117.id = t$110.key AND t$117.customer_id = $1::UUID) AS t$118) WHEN (t$110.type = 'cpt') THEN (SELECT row_to_json(t$120) AS row_to_json_30 
@@ -151,16 +151,16 @@ FROM order_items AS t$131
 WHERE t$131.id = t$110.key AND t$131.customer_id = $1::UUID) AS t$132) WHEN (t$110.type = 'int') THEN (SELECT row_to_json(t$134) AS row_to_json_37 
 FROM (SELECT 'int_' || replace(CAST(t$133.id AS TEXT), '-', '') AS id 
 FROM interactions AS t$133 
-WHERE t$133.id = t$110.key AND t$133.customer_id = $1::UUID) AS t$134) WHEN (t$110.type = 'sco') THEN (SELECT row_to_json(t$136) AS row_to_json_38 
+WHERE t$133.id = t$110.key AND t$133.customer_id = $1::UUID AND t$133.direction != 'INTERNAL') AS t$134) WHEN (t$110.type = 'sco') THEN (SELECT row_to_json(t$136) AS row_to_json_38 
 FROM (SELECT 'sco_' || replace(CAST(t$135.id AS TEXT), '-', '') AS id 
 FROM scores AS t$135 
-WHERE t$135.id = t$110.key AND t$135.customer_id = $1::UUID) AS t$136) WHEN (t$110.type = 'cns') THEN (SELECT row_to_json(t$138) AS row_to_json_39 
+WHERE false) AS t$136) WHEN (t$110.type = 'cns') THEN (SELECT row_to_json(t$138) AS row_to_json_39 
 FROM (SELECT 'cns_' || replace(CAST(t$137.id AS TEXT), '-', '') AS id 
 FROM consents AS t$137 
 WHERE t$137.id = t$110.key AND t$137.customer_id = $1::UUID) AS t$138) WHEN (t$110.type = 'rvw') THEN (SELECT row_to_json(t$140) AS row_to_json_40 
 FROM (SELECT 'rvw_' || replace(CAST(t$139.id AS TEXT), '-', '') AS id 
 FROM identity_reviews AS t$139 
-WHERE t$139.id = t$110.key AND t$139.customer_id = $1::UUID) AS t$140) WHEN (t$110.type = 'whk') THEN (SELECT row_to_json(t$142) AS row_to_json_41 
+WHERE false) AS t$140) WHEN (t$110.type = 'whk') THEN (SELECT row_to_json(t$142) AS row_to_json_41 
 FROM (SELECT 'whk_' || replace(CAST(t$141.id AS TEXT), '-', '') AS id 
 FROM webhooks AS t$141 
 WHERE false) AS t$142) WHEN (t$110.type = 'dlv') THEN (SELECT row_to_json(t$144) AS row_to_json_42 

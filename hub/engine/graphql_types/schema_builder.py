@@ -4,6 +4,7 @@ inputs.py adds the input types; type_factory.py creates single types."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Literal
 
 import strawberry
@@ -129,11 +130,16 @@ def _resolver_fields(entity: CatalogEntity, catalog: Catalog, factory: TypeFacto
         field = strawberry.field(
             resolver=resolver, name=name, description=str(declared_resolver.function.__doc__).strip()
         )
-        returned = (
+        returned: Any = (
             f"list[{declared_resolver.returns.__name__}]"
             if declared_resolver.returns
             else declared_resolver.function.__annotations__["return"]
         )
+        if isinstance(returned, type) and issubclass(returned, Enum):
+            enum_class: type[Enum] = returned
+            returned = enum_class.__name__
+            if returned not in factory.types:
+                inputs.enum(factory, enum_class, str(declared_resolver.function.__doc__).strip())
         field.type_annotation = factory.annotation(returned)
         injected = (*declared_resolver.needs, *(("now",) if declared_resolver.takes_now else ()))
         field.arguments = [argument for argument in field.arguments if argument.python_name not in injected]
@@ -306,7 +312,7 @@ def _roots(catalog: Catalog) -> Iterator[tuple[FieldSpec, RootField]]:
         RootField("nodes"),
     )
     for entity in catalog.entities.values():
-        name, plural = entity.name[0].lower() + entity.name[1:], entity.declaration.plural
+        name, plural = entity.declaration.singular, entity.declaration.plural
         yield (
             FieldSpec(name, f"{entity.name} | None", f"The {entity.name} with this id.", (id_argument, AS_OF_ARGUMENT)),
             RootField("one", entity),
