@@ -59,7 +59,7 @@ def build() -> Schema:
     """The checked catalog and its GraphQL schema; raises InvalidDeclaration when a declaration cannot stand."""
     scopes.register_row_filters(RowFilterCompiler(lambda rights: rights_filters(build(), rights)))
     StoredFilters.planner = StoredFilterPlanner(build)
-    return build_schema(build_catalog(declarations()), commands())
+    return build_schema(build_catalog(declarations()), commands(), schema.root_groups())
 
 
 def build_with(customer_columns: tuple[str, ...]) -> Schema:

@@ -196,7 +196,8 @@ class Settings(BaseSettings):
         0,
         ge=0,
         description="Budget of an API key that has none of its own and none by its role: the cost points that it can save "
-        "up, at least `HUB_COST_LIMIT` so that every operation can run; 0 for no budget. The keys of one customer share one.",
+        "up, at least `HUB_COST_LIMIT` so that every operation can run; 0 for no budget. The keys of one customer or person "
+        "share one.",
     )
     cost_refill: float = Field(
         100.0,

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
+from typing import Literal
 from uuid import UUID
 
 from hub.client_limits import NO_LIMITS, ClientLimits
@@ -77,6 +78,18 @@ class Viewer:
     def unit_id(self) -> UUID | None:
         """The unit whose subtree limits the viewer; None without such a limit."""
         return self.unit_ids[0] if self.unit_ids else None
+
+    @property
+    def bound_to(self) -> Literal["UNRESTRICTED", "UNIT", "CUSTOMER"]:
+        """What limits the viewer's rows, as the API names it."""
+        if self.customer_id is not None:
+            return "CUSTOMER"
+        return "UNRESTRICTED" if self.unit_path is None else "UNIT"
+
+    @property
+    def shown_key_id(self) -> str | None:
+        """The public id of the viewer's key; None for a viewer without one."""
+        return self.key_public_id or None
 
     @property
     def role_names(self) -> tuple[str, ...]:

@@ -90,7 +90,7 @@ class CostAccounts:
 
 @dataclass(frozen=True, slots=True)
 class CostAccount:
-    """One flow's bucket with its present budget. The keys of one customer share it, as they share turns."""
+    """One flow's bucket with its present budget. The keys of one customer or person share it, as they share turns."""
 
     flow: Flow
     budget: CostBudget

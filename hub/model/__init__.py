@@ -32,6 +32,7 @@ from hub.model.ownership import (
     unit_owned,
 )
 from hub.model.personal import PersonalData
+from hub.model.root_groups import RootGroup, root_group, viewer_object, viewer_row, viewer_value
 from hub.model.scalars import Json, MoneyAmount
 from hub.model.workflows import ANY, Workflow, move, state
 
@@ -49,6 +50,7 @@ __all__ = [
     "Json",
     "MoneyAmount",
     "PersonalData",
+    "RootGroup",
     "Workflow",
     "administered",
     "any_key",
@@ -71,6 +73,7 @@ __all__ = [
     "resolver",
     "role_itself",
     "role_owned",
+    "root_group",
     "state",
     "stored_filter",
     "to_one",
@@ -78,4 +81,7 @@ __all__ = [
     "unique",
     "unit_itself",
     "unit_owned",
+    "viewer_object",
+    "viewer_row",
+    "viewer_value",
 ]

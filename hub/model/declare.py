@@ -56,6 +56,7 @@ class Declaration:
         str
     ]  # columns and links, also lists on the other side, that are not for the customer whom they are about
     writer: EntityWriter
+    me: str | None
 
     @property
     def name(self) -> str:
@@ -121,6 +122,7 @@ def _declaration(entity: type[Entity], customer: type[Entity], inverse: Mapping[
         },
         inside=frozenset(_inside(entity, inverse)),
         writer=writer_of(entity),
+        me=options.get("me"),
     )
 
 

@@ -15,6 +15,7 @@ class Staff(
     permission="org",
     order="name",
     sortable=("updated_at",),
+    me="staff_id",
 ):
     """A person of the organisation who may own customers."""
 

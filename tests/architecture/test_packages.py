@@ -51,7 +51,7 @@ ENGINE_USERS = (
     "hub.webhooks",
     "hub.web",
     "hub.app",
-    "hub.client_commands",
+    "hub.client_command_line",
 )
 
 

@@ -28,15 +28,20 @@ FOUNDATION = (
 )
 DECLARED = ("hub.graph", "hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION)
 PUBLISHING = ("hub.webhooks", "hub.subscriptions", "hub.changefeed")
+COMMANDS = ("hub.installation", *(f"hub.{name}_command_line" for name in ("client", "key", "role")))
 TOP = (
-    *("hub.__main__", "hub.cli", "hub.client_commands", "hub.launch", "hub.app", "hub.scheduler"),
-    *("hub.doctor", "hub.keyfile", "hub.terminal"),
+    *COMMANDS,
+    "hub.__main__",
+    "hub.cli",
+    "hub.launch",
+    "hub.app",
+    "hub.scheduler",
+    "hub.doctor",
+    "hub.keyfile",
+    "hub.terminal",
 )
-ROLE_TOOLS = ("hub.role_command_line",)
 ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(
-        (*TOP, *ROLE_TOOLS), (*TOP, *ROLE_TOOLS, "hub.web", *PUBLISHING, *DECLARED, "hub.demo", "hub.postgres")
-    ),
+    **dict.fromkeys(TOP, (*TOP, "hub.web", *PUBLISHING, *DECLARED, "hub.demo", "hub.postgres")),
     "hub.web": (*PUBLISHING, *DECLARED),
     "hub.webhooks": ("hub.subscriptions", "hub.changefeed", *DECLARED),
     "hub.subscriptions": ("hub.changefeed", *DECLARED),

@@ -1,14 +1,12 @@
 """Commands about clients: manifests of trusted documents, and the limits of single keys. hub/cli.py registers them."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
-from hub import doctor, graph, launch
+from hub import graph
 from hub import settings as settings_module
 from hub.client_limits import ClientLimits, CostBudget
 from hub.db.pool import Pool
@@ -18,15 +16,14 @@ from hub.domain.access.manifests import Manifest, read_manifest
 from hub.engine.document.documents import InvalidDocument
 from hub.engine.engine import document_store
 from hub.errors import BadInput, NotFound
+from hub.installation import run_in_database
+from hub.key_command_line import DataDirOption, KeyArgument, selected_key
 from hub.terminal import print_rows
 from hub.viewer import ADMIN
 
 MAX_REPORTED = 5  # documents of a manifest that do not fit the schema
 
 documents = typer.Typer(help="Load, list and remove manifests of trusted documents.", no_args_is_help=True)
-
-DataDirOption = Annotated[Path | None, typer.Option(help="Data directory (HUB_DATA_DIR).", show_default=False)]
-CommandResult = TypeVar("CommandResult")
 
 
 @documents.command()
@@ -46,7 +43,7 @@ def load(
         async with pool.transaction() as tx:
             return await trusted_documents.load(tx, ADMIN, manifest_name, manifest, datetime.now(UTC))
 
-    new = _in_database(data, store)
+    new = run_in_database(data, store)
     print(f"{manifest_name}: {len(manifest.documents)} documents ({manifest.format}), {new} of them new")
 
 
@@ -67,7 +64,7 @@ def list_manifests(
             "first loaded": manifest.first_loaded_at,
             "last loaded": manifest.last_loaded_at,
         }
-        for manifest in _in_database(data, fetch)
+        for manifest in run_in_database(data, fetch)
     ]
     print_rows(rows, json=json)
 
@@ -83,11 +80,11 @@ def remove(
         async with pool.transaction() as tx:
             return await trusted_documents.remove(tx, ADMIN, name)
 
-    print(f"{name}: {_in_database(data, delete)} documents removed")
+    print(f"{name}: {run_in_database(data, delete)} documents removed")
 
 
 def limit_key(
-    key: Annotated[str, typer.Argument(help="The key's id, the part between its two underscores.")],
+    key: KeyArgument,
     capacity: Annotated[
         int | None, typer.Option(min=0, help="Cost points that the key can save up; 0 for no budget of its own.")
     ] = None,
@@ -103,17 +100,18 @@ def limit_key(
     budget = CostBudget(capacity, refill) if capacity else None
     changes = LimitChanges(budget, without_budget=capacity == 0, trusted_only=trusted)
 
-    async def change(pool: Pool) -> ClientLimits:
+    async def change(pool: Pool) -> tuple[str, ClientLimits]:
+        id = await selected_key(pool, key, datetime.now(UTC))
         async with pool.transaction() as tx:
-            stored_key = await api_keys.find_key(tx, key)
+            stored_key = await api_keys.find_key(tx, id)
             if stored_key is None or stored_key.viewer.key_id is None or stored_key.is_session:
                 raise NotFound(f"key: no key has the id {key!r}; `hub key list` shows them.", argument="key")
-            return await key_limits.change(tx, ADMIN, stored_key.viewer.key_id, changes)
+            return id, await key_limits.change(tx, ADMIN, stored_key.viewer.key_id, changes)
 
-    limits = _in_database(data, change)
+    id, limits = run_in_database(data, change)
     own = limits.budget
     points = f"{own.capacity:,} points, {own.refill_per_second:g} per second" if own else "none of its own"
-    print(f"{key}: budget {points}; {'trusted documents only' if limits.trusted_only else 'any document'}")
+    print(f"{id}: budget {points}; {'trusted documents only' if limits.trusted_only else 'any document'}")
 
 
 def _require_valid(manifest: Manifest, file: Path) -> None:
@@ -130,10 +128,3 @@ def _require_valid(manifest: Manifest, file: Path) -> None:
             f"{file}: {len(faults)} of {len(manifest.documents)} documents cannot run here, so none is loaded. {shown}"
         )
         raise BadInput(message, code=trusted_documents.CODE, argument="manifest")
-
-
-def _in_database(data: Path | None, function: Callable[[Pool], Awaitable[CommandResult]]) -> CommandResult:
-    configuration = settings_module.load(data_dir=data)
-    with launch.running_database(configuration) as dsn:
-        doctor.require_all_ok(asyncio.run(doctor.check_database(dsn)))
-        return asyncio.run(launch.with_pool(configuration, dsn, function))
