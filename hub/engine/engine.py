@@ -182,7 +182,7 @@ class Engine:
         try:
             if charge is not None:
                 await charge.require_points()
-            document = None if viewer.rights.narrowed else self._documents.lookup(request.query)
+            document = None if viewer.rights.hides_names else self._documents.lookup(request.query)
             if isinstance(document, Document):
                 operation = document.operation(request.operation_name)
             else:
