@@ -39,6 +39,13 @@ def _validate_target(value: str) -> str:
     return value
 
 
+def _validate_network(value: str) -> str:
+    try:
+        return str(ip_network(value))
+    except ValueError:
+        raise ValueError("give networks or addresses like 10.1.0.0/16 or ::1") from None
+
+
 def _validate_dsn(value: SecretStr | None) -> SecretStr | None:
     if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
         raise ValueError("give postgresql://user:password@host:port/database")
@@ -53,6 +60,7 @@ def _expand_home(value: Path) -> Path:
 
 
 Origin = Annotated[str, AfterValidator(_validate_origin)]
+Network = Annotated[str, AfterValidator(_validate_network)]
 AllowedTarget = Annotated[str, AfterValidator(_validate_target)]
 
 
@@ -120,10 +128,15 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
         (), description="Browser origins that may call the hub, separated by commas; `*` allows all."
     )
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
+        (),
+        description="Networks of the reverse proxies in front of the hub, separated by commas: `10.0.0.0/8,::1`. Their "
+        "`X-Forwarded-For` says where a request comes from, for API keys with allowed networks.",
+    )
     key_cache_ttl: float = Field(
         1.0,
         ge=0,
-        le=60,
+        le=4,
         description="Seconds for which an API key is cached; a revocation takes effect within this time.",
     )
     key_cache_size: int = Field(10_000, ge=1, description="API keys, valid or not, cached per process.")
@@ -179,6 +192,24 @@ class Settings(BaseSettings):
         description="Rows that an aggregate must be over for roles that see aggregates only; fewer count as none.",
     )
     cost_limit: int = Field(5_000, ge=1, description="Estimated cost of one operation: the rows that it could read.")
+    cost_capacity: int = Field(
+        0,
+        ge=0,
+        description="Budget of an API key that has none of its own and none by its role: the cost points that it can save "
+        "up, at least `HUB_COST_LIMIT` so that every operation can run; 0 for no budget. The keys of one customer or person "
+        "share one.",
+    )
+    cost_refill: float = Field(
+        100.0,
+        gt=0,
+        description="Cost points per second that such a budget gets back. 1,000 stand for one database connection in use "
+        "all the time.",
+    )
+    cost_report: bool = Field(
+        False,
+        description="Report `extensions.cost` in every response. Without it, keys with a budget get it, and requests with "
+        "the header `X-Cost-Report`.",
+    )
     page_limit: int = Field(100, ge=1, description="Maximum of `first` and `last`.")
     body_limit: int = Field(262_144, ge=1, description="Bytes of a request's body.")
     persisted_queries: int = Field(
@@ -186,6 +217,11 @@ class Settings(BaseSettings):
         ge=0,
         description="Automatic persisted queries (Apollo's protocol) per API key and process, at most 1 MiB per key; 0 turns "
         "them off.",
+    )
+    trusted_documents: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
+        (),
+        description="Manifests of trusted documents that the hub loads when it starts, separated by commas: the files that "
+        "the build of an Apollo, Relay or graphql-codegen client writes. `hub documents load` does the same at any time.",
     )
     header_limit: int = Field(
         65_536,
@@ -229,7 +265,7 @@ class Settings(BaseSettings):
         15.0, gt=0, description="Seconds without a message after which an SSE stream sends a comment."
     )
     key_recheck_interval: float = Field(
-        3.0, gt=0, le=5, description="Seconds between checks of the API keys of open WebSockets and streams."
+        3.0, gt=0, le=4, description="Seconds between checks of the API keys of open WebSockets and streams."
     )
     drain_timeout: int = Field(10, ge=1, description="Seconds for open requests to finish when the hub stops.")
 

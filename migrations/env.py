@@ -14,14 +14,21 @@ from sqlalchemy.sql.schema import SchemaItem
 
 from hub import schema
 from hub.db.migrate import alchemy_url
-from hub.domain.access import api_keys, secrets
+from hub.domain.access import login_links, secrets, trusted_documents
 from hub.domain.webhooks import webhooks
 from hub.model import idempotency
-from hub.model.columns import DENORMALIZED_UNIT, Ltree, metadata
+from hub.model.columns import DENORMALIZED_UNIT, SECRET, UNLOGGED, Ltree, metadata
 from hub.settings import Settings
 
 # Imports every table into the metadata before alembic compares it with the database.
-TABLES = (schema.entities(), webhooks.WebhookQueue, idempotency.IdempotencyRecord, api_keys.ApiKey, secrets.HubSecret)
+TABLES = (
+    schema.entities(),
+    webhooks.WebhookQueue,
+    idempotency.IdempotencyRecord,
+    login_links.LoginLink,
+    secrets.HubSecret,
+    trusted_documents.TrustedDocument,
+)
 
 ischema_names["xid8"] = sa.BigInteger  # a type of the change log, which is not compared
 ischema_names["ltree"] = Ltree  # so that alembic knows the type when it meets it in the database
@@ -44,7 +51,15 @@ directive_rewriter = rewriter.Rewriter()
 def _capture_triggers(name: str) -> list[ops.MigrateOperation]:
     """Returns the statement that creates the capture triggers of a table; only tables of the graph, with a version, have them."""
     table = metadata.tables.get(name)
-    return [ops.ExecuteSQLOp(f"select hub_capture('{name}')")] if table is not None and "version" in table.c else []
+    if table is None or "version" not in table.c:
+        return []
+    exceptions = [
+        f"insert into change_exceptions values ('{name}', '{column.name}', '{reason}') on conflict do nothing"
+        for column in table.c
+        for reason in (SECRET, UNLOGGED)
+        if column.info.get(reason)
+    ]
+    return [ops.ExecuteSQLOp(statement) for statement in (*exceptions, f"select hub_capture('{name}')")]
 
 
 @directive_rewriter.rewrites(ops.CreateTableOp)
@@ -63,13 +78,7 @@ def with_recreated_triggers(_: object, __: object, changes: ops.ModifyTableOps) 
 def _denormalization_triggers(table: ops.CreateTableOp) -> list[ops.MigrateOperation]:
     if not any(isinstance(column, sa.Column) and column.info.get(DENORMALIZED_UNIT) for column in table.columns):
         return []
-    name, timing = table.table_name, "for each row"
-    insert_trigger = (
-        f"create trigger place before insert on {name} {timing}"
-        " when (new.unit_id is null or new.owner_id is null) execute function hub_place()"
-    )
-    update_trigger = f"create trigger move before update of customer_id on {name} {timing} execute function hub_place()"
-    return [ops.ExecuteSQLOp(insert_trigger), ops.ExecuteSQLOp(update_trigger)]
+    return [ops.ExecuteSQLOp(f"select hub_place_triggers('{table.table_name}')")]
 
 
 def include(item: SchemaItem, name: str | None, type_: str, reflected: bool, compared: SchemaItem | None) -> bool:
