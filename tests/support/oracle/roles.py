@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
@@ -48,14 +48,14 @@ def random_role(number: int, oracle: Oracle, now: datetime, seed: str) -> RoleVe
 
 def _random_rule(rng: random.Random, oracle: Oracle, entity: CatalogEntity, now: datetime) -> AccessRule:
     fields: frozenset[str] | None = None
-    kept = {*ALWAYS_GRANTED, *(column.name for column in groupable(entity)[:1])}
+    always = {*ALWAYS_GRANTED, *(column.name for column in groupable(entity)[:1])}
     names = [*entity.columns, *entity.links, *entity.groups, *entity.resolvers, "history"]
     if rng.random() < 0.5:
-        fields = frozenset({*kept, *(name for name in names if rng.random() < 0.7)})
+        fields = frozenset({*always, *(name for name in names if rng.random() < 0.7)})
     masks = [
         (column.name, rng.choice([mask for mask in Mask if mask_fits(mask, column)]))
         for column in entity.columns.values()
-        if column.name not in kept and (fields is None or column.name in fields) and rng.random() < 0.15
+        if column.name not in always and (fields is None or column.name in fields) and rng.random() < 0.15
     ]
     text = _random_filter(rng, oracle, entity, now) if rng.random() < 0.6 else None
     return AccessRule(entity.name, row_filter=text, fields=fields, masks=frozenset(masks))
@@ -152,3 +152,34 @@ def role_oracle(oracle: Oracle, viewer: Viewer, now: datetime) -> Oracle:
     }
     graph = replace(narrowed, roots=roots)
     return Oracle(graph, RoleDataset(oracle.data, graph, now))
+
+
+def hidden_name_documents(oracle: Oracle, viewer: Viewer) -> Iterator[str]:
+    """Documents that each name one column that the viewer's roles hide or mask, at every place that could name it."""
+    for entity in oracle.graph.catalog.entities.values():
+        rules = [role.rules[entity.name] for role in viewer.roles if role.rules and entity.name in role.rules]
+        for column in entity.columns.values():
+            shown = [rule for rule in rules if _grants(rule, column.name)]
+            as_is = [rule for rule in shown if column.name not in dict(rule.masks)]
+            if not shown:
+                yield f"{{ {entity.declaration.plural} {{ nodes {{ {column.name} }} }} }}"
+            if not rules or len(as_is) < len(rules):
+                yield from _uses(entity, column)
+
+
+def _uses(entity: CatalogEntity, column: ColumnField) -> Iterator[str]:
+    """Documents that filter, sort, aggregate and group by a column."""
+    plural, value = entity.declaration.plural, column.column.name.upper()
+    inner = f"{column.name} {{ amount }}" if column.scalar.is_money else column.name
+    if column.name in entity.filterable:
+        condition = "{path: [], isNull: true}" if column.scalar.name == "JSON" else "{isNull: true}"
+        yield f"{{ {plural}(filter: {{{column.name}: {condition}}}) {{ totalCount }} }}"
+    if value in entity.sort_keys:
+        yield f"{{ {plural}(orderBy: [{{field: {value}}}]) {{ totalCount }} }}"
+    if any(candidate is column for candidate in groupable(entity)):
+        yield f"{{ {plural}Grouped(by: [{{field: {value}}}]) {{ totalCount }} }}"
+        yield f"{{ {plural}Grouped(by: [{{field: ID}}]) {{ nodes {{ key {{ {column.name} }} }} }} }}"
+    if column.scalar.is_number and column.name != "version":
+        yield f"{{ {plural} {{ stats {{ sum {{ {inner} }} }} }} }}"
+    if (column.scalar.is_number or column.scalar.is_time) and column.name != "version":
+        yield f"{{ {plural} {{ stats {{ max {{ {inner} }} }} }} }}"
