@@ -145,7 +145,7 @@ async def test_what_is_hidden_or_masked_is_unknown_at_every_place(
 # -- faults that the matrix must find --------------------------------------------------------------------------------------
 
 
-async def test_a_link_that_skips_its_check_is_found(
+async def test_a_link_that_skips_its_check_is_noticed(
     oracle: Oracle, execute_step: ExecuteStep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(filters, "plan_join", partial(_unchecked_join, filters.plan_join))
@@ -170,7 +170,7 @@ MASKED = RoleVersion(
 )
 
 
-async def test_a_filter_on_a_hidden_column_is_found(
+async def test_a_filter_on_a_hidden_column_is_noticed(
     oracle: Oracle, execute_step: ExecuteStep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = HiddenMembers.keep
@@ -185,7 +185,7 @@ async def test_a_filter_on_a_hidden_column_is_found(
     assert any("filter: {tier:" in query for query in accepted)
 
 
-async def test_an_aggregate_over_masked_values_is_found(
+async def test_an_aggregate_over_masked_values_is_noticed(
     oracle: Oracle, execute_step: ExecuteStep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     every_number = property(lambda entity: [c for c in entity.columns.values() if c.scalar.is_number])
