@@ -20,6 +20,7 @@ MODULES = (
     "privacy.consents",
     "customers.identity_reviews",
     "webhooks.webhooks",
+    "audit.audit_log",
 )
 
 

@@ -17,6 +17,7 @@ from hub.model.fields import (
 )
 from hub.model.links import SELF, filtered, group, index, merged, resolver, to_one, union
 from hub.model.ownership import (
+    administrators,
     any_key,
     customer_and_unit,
     customer_itself,
@@ -42,6 +43,7 @@ __all__ = [
     "Json",
     "MoneyAmount",
     "Workflow",
+    "administrators",
     "any_key",
     "copied",
     "current_by",
