@@ -1,12 +1,12 @@
 """The viewer of a request: its key's role and binding, and its permissions. hub/model/scopes.py says which rows it sees."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from typing import Literal
 from uuid import UUID
 
 from hub.errors import Forbidden
+from hub.rights import SHIPPED_ROLES, Binding, Rights, RoleVersion, rights_of
 
 
 class Role(StrEnum):
@@ -23,10 +23,6 @@ ROLE_SCOPES: dict[Role, frozenset[str]] = {
 }
 
 
-# Bound to nothing, to a unit without units below it, to a unit's subtree, to one customer.
-Binding = Literal["unrestricted", "single_unit", "unit_subtree", "customer"]
-
-
 @dataclass(frozen=True, slots=True)
 class Viewer:
     """The key of one request: bound to a unit's subtree, to one customer, or unrestricted."""
@@ -37,10 +33,17 @@ class Viewer:
     unit_ids: tuple[UUID, ...] = ()  # the units of the subtree, as they were when the key was looked up
     customer_id: UUID | None = None
     key_public_id: str = ""  # the key's public id
+    staff_id: UUID | None = None  # the member of staff who holds the key
+    roles: tuple[RoleVersion, ...] = ()  # empty: the shipped role alone
+    rights: Rights = field(init=False, repr=False, compare=False)  # what plans depend on
+
+    def __post_init__(self) -> None:
+        roles = self.roles or (SHIPPED_ROLES[self.role],)
+        object.__setattr__(self, "rights", rights_of(self.binding, roles, has_staff=self.staff_id is not None))
 
     @property
     def binding(self) -> Binding:
-        """The form of the predicate that limits the viewer's rows; plans are cached by it."""
+        """What the viewer is bound to, as a part of its rights."""
         if self.customer_id is not None:
             return "customer"
         if self.unit_path is None:

@@ -41,8 +41,9 @@ from hub.engine.request import (
 )
 from hub.errors import BadInput, Forbidden, HubError, LimitExceeded
 from hub.model.idempotency import IdempotencyStore
+from hub.rights import Rights
 from hub.settings import Settings
-from hub.viewer import Binding, Viewer
+from hub.viewer import Viewer
 
 QUERY_CACHE_BYTES = 64 * 1024 * 1024
 SUBSCRIPTION_CACHE_BYTES = 16 * 1024 * 1024
@@ -155,7 +156,7 @@ class Engine:
             if operation.operation_type == "mutation":
                 return await self._execute_mutation(operation, context, request, timer)
             query = await self._queries.get_or_compile(
-                operation, variables, viewer.binding, self._compile_query, viewer.flow
+                operation, variables, viewer.rights, self._compile_query, viewer.flow
             )
             arguments = query.statement.bind(context) if query.statement else []
             timer.finish_stage("plan")
@@ -173,7 +174,7 @@ class Engine:
         """The statement of a query and its arguments; raises HubError or InvalidDocument."""
         operation = self._documents.get(request.query).operation(request.operation_name)
         variables = self._coerce_variables(operation, request)
-        statement = self._compile_query(operation, variables, viewer.binding).statement
+        statement = self._compile_query(operation, variables, viewer.rights).statement
         assert statement is not None
         return statement.text, statement.bind(ExecutionContext(variables, request.time, viewer, self._secret))
 
@@ -193,7 +194,7 @@ class Engine:
         self._authorize(operation, request, viewer)
         variables = self._checked_variables(operation, request)
         compiled = await self._subscriptions.get_or_compile(
-            operation, variables, viewer.binding, self._compile_subscription, flow
+            operation, variables, viewer.rights, self._compile_subscription, flow
         )
         return SubscriptionSource(compiled, ExecutionContext(variables, request.time, viewer, self._secret))
 
@@ -216,18 +217,18 @@ class Engine:
         operation.cost(variables)
         return variables
 
-    def _planner(self, operation: Operation, variables: Mapping[str, Any], binding: Binding) -> OperationPlanner:
-        return OperationPlanner(self._schema, variables, operation.fragments, self._limits, binding)
+    def _planner(self, operation: Operation, variables: Mapping[str, Any], rights: Rights) -> OperationPlanner:
+        return OperationPlanner(self._schema, variables, operation.fragments, self._limits, rights)
 
-    def _compile_query(self, operation: Operation, variables: Mapping[str, Any], binding: Binding) -> CompiledQuery:
-        plan = self._planner(operation, variables, binding).plan_query(operation.node.selection_set)
-        return compile_query(plan, binding, self._schema.catalog.customer_type)
+    def _compile_query(self, operation: Operation, variables: Mapping[str, Any], rights: Rights) -> CompiledQuery:
+        plan = self._planner(operation, variables, rights).plan_query(operation.node.selection_set)
+        return compile_query(plan, rights, self._schema.catalog.customer_type)
 
     def _compile_subscription(
-        self, operation: Operation, variables: Mapping[str, Any], binding: Binding
+        self, operation: Operation, variables: Mapping[str, Any], rights: Rights
     ) -> CompiledSubscription:
-        root = self._planner(operation, variables, binding).plan_subscription(operation.node.selection_set)
-        return compile_subscription(root, binding, self._schema.catalog.customer_type)
+        root = self._planner(operation, variables, rights).plan_subscription(operation.node.selection_set)
+        return compile_subscription(root, rights, self._schema.catalog.customer_type)
 
     async def _execute_mutation(
         self, operation: Operation, context: ExecutionContext, request: GraphQLRequest, timer: StageTimer

@@ -69,7 +69,7 @@ async def insert_row(tx: Connection, viewer: Viewer, entity: type[Entity], value
     """Inserts a row, stamped with `now`; returns its key. Raises NotFound for a reference that the viewer does not see."""
     table, copied = entity.table, entity.definition.copied_columns
     stamped = {**values, "created_at": now, "updated_at": now}
-    statement = statements.insert(table, tuple(stamped), copied, viewer.binding)
+    statement = statements.insert(table, tuple(stamped), copied, viewer.rights)
     key: UUID | None = await tx.fetchval(statement.text, *statement.bind(stamped, viewer))
     if key is None:
         for name in values:
@@ -91,7 +91,7 @@ async def update_row(
     tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, values: ColumnValues, now: datetime
 ) -> None:
     """Updates columns of a row; raises NotFound for one that the viewer does not see."""
-    statement = statements.update(entity.table, tuple(values), viewer.binding)
+    statement = statements.update(entity.table, tuple(values), viewer.rights)
     arguments = statement.bind({**values, "row_key": key, "now": now}, viewer)
     if await tx.fetchval(statement.text, *arguments) is None:
         raise not_visible("id")
@@ -99,7 +99,7 @@ async def update_row(
 
 async def lock_row(tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, argument: str) -> asyncpg.Record:
     """The row, locked until the transaction ends; raises NotFound for one that the viewer does not see."""
-    statement = statements.select_for_update(entity.table, viewer.binding)
+    statement = statements.select_for_update(entity.table, viewer.rights)
     row = await tx.fetchrow(statement.text, *statement.bind({"row_key": key}, viewer))
     if row is None:
         raise not_visible(argument)
@@ -114,5 +114,5 @@ async def require_visible(tx: Connection, viewer: Viewer, entity: type[Entity], 
 
 async def can_see(tx: Connection, viewer: Viewer, table: sa.Table, key: UUID) -> bool:
     """Whether the row exists and the viewer sees it."""
-    statement = statements.select_key(table, "id", viewer.binding)
+    statement = statements.select_key(table, "id", viewer.rights)
     return await tx.fetchval(statement.text, *statement.bind({"row_key": key}, viewer)) is not None

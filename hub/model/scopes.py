@@ -13,7 +13,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.db import change_log
 from hub.model.columns import metadata
-from hub.viewer import Binding, Role, Viewer
+from hub.rights import Binding, Rights
+from hub.viewer import Role, Viewer
 
 RowPredicate = sa.ColumnElement[bool]
 
@@ -135,6 +136,18 @@ administrators = Scope(
 )
 
 _registry: dict[sa.Table, Scope] = {}
+
+
+def visible(table: sa.Table, row: sa.FromClause, rights: Rights) -> RowPredicate | None:
+    """The predicate of the rows of a table that a viewer with these rights sees; None where that is all of them.
+
+    `row` is the table, an alias of it, or something with its columns."""
+    return _registry[table].predicate(row, rights.binding)
+
+
+def visible_image(table: sa.Table, row: sa.FromClause, rights: Rights) -> RowPredicate | None:
+    """The same over an image of a row in the change log."""
+    return _registry[table].image_predicate(row, rights.binding)
 
 
 def register(table: sa.Table, scope: Scope) -> None:

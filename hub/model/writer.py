@@ -321,7 +321,7 @@ class EntityWriter:
             # Nothing is left to merge with, so any later edit counts, also of columns that no update takes.
             values = {column.name: None for column in self.table.c if column.name not in SYSTEM_COLUMNS}
             await require_version(tx, viewer, self.entity, key, values, version)
-        statement = statements.delete(self.table, viewer.binding)
+        statement = statements.delete(self.table, viewer.rights)
         arguments = statement.bind({"row_key": key}, viewer)
         slow = self._long_running_delete
         async with change_log.long_statement_timeout(tx) if slow else nullcontext():

@@ -18,7 +18,7 @@ PRINTED = "migrations/versions/"  # by alembic, as long as it takes
 # -- who may import whom ------------------------------------------------------------------------------------------------
 
 # Each package, and the packages below that it may import. Its own files it always may.
-FOUNDATION = ("hub.settings", "hub.errors", "hub.viewer", "hub.observability")
+FOUNDATION = ("hub.settings", "hub.errors", "hub.rights", "hub.viewer", "hub.observability")
 DECLARED = ("hub.graph", "hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION)
 PUBLISHING = ("hub.webhooks", "hub.subscriptions", "hub.changefeed")
 TOP = ("hub.__main__", "hub.cli", "hub.launch", "hub.app", "hub.scheduler", "hub.doctor", "hub.keyfile", "hub.terminal")
@@ -37,7 +37,8 @@ ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
     "hub.demo": ("hub.domain", "hub.schema", "hub.model", "hub.db", *FOUNDATION),
     "hub.postgres": ("hub.settings", "hub.errors"),
     "hub.settings": ("hub.errors",),
-    "hub.viewer": ("hub.errors",),
+    "hub.viewer": ("hub.errors", "hub.rights"),
+    "hub.rights": (),
     "hub.observability": (),
     "hub.errors": (),
     "hub.migrations": ("hub.schema", "hub.domain", "hub.model", "hub.db", "hub.settings"),

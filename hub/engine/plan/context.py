@@ -42,7 +42,7 @@ from hub.engine.plan.parameters import (
 from hub.errors import LimitExceeded
 from hub.model.normal_forms import NormalForm, RowNormalForm
 from hub.model.unicode_text import single_line
-from hub.viewer import Binding
+from hub.rights import Rights
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class PlanningContext:
     catalog: Catalog
     reader: ArgumentReader
     limits: Limits
-    binding: Binding
+    rights: Rights
     parameters: list[Parameter] = field(default_factory=list)
     condition_count: int = 0
     aggregate_count: int = 0
@@ -71,7 +71,7 @@ class PlanningContext:
             self.catalog,
             self.reader,
             self.limits,
-            self.binding,
+            self.rights,
             source_location=self.source_location,
             below_image=self.below_image,
         )

@@ -41,7 +41,7 @@ from hub.engine.plan.selections import SelectionPlanner
 from hub.errors import BadInput
 from hub.model.declarations import Lookup
 from hub.model.rows import prefix_error
-from hub.viewer import Binding
+from hub.rights import Rights
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +151,11 @@ class OperationPlanner:
         variables: Mapping[str, Any],
         fragments: Mapping[str, Any],
         limits: Limits,
-        binding: Binding,
+        rights: Rights,
     ) -> None:
         reader = ArgumentReader(schema.plan_relevant_enums, variables)
         self.schema = schema
-        self.planning = PlanningContext(schema.catalog, reader, limits, binding)
+        self.planning = PlanningContext(schema.catalog, reader, limits, rights)
         self.collector = FieldCollector(schema, self.planning, fragments, variables)
         self.selector = SelectionPlanner(self.collector)
 
@@ -176,7 +176,7 @@ class OperationPlanner:
             roots.append((key, node))
         node_types = {type(node) for _, node in roots}
         custom_plan = self.planning.uses_search or (
-            self.planning.binding == "unit_subtree"
+            self.planning.rights.binding == "unit_subtree"
             and bool(node_types - {Constant, ResolvedInPython, RowById, RowsByIds, RowByLookup})
         )
         resolver_tree = ResolverTree(children=tuple(children)) if children or python_roots else None
@@ -215,7 +215,7 @@ class OperationPlanner:
                 children += [(name, resolver_tree)] if resolver_tree else []
         root_tree = ResolverTree(children=tuple(children)) if children else None
         custom_plan = self.planning.uses_search or (
-            self.planning.binding == "unit_subtree" and self.schema.roots[root.query].category == "list"
+            self.planning.rights.binding == "unit_subtree" and self.schema.roots[root.query].category == "list"
         )
         plan = Plan(((key, LivePayload(tuple(fields))),), tuple(self.planning.parameters), root_tree, custom_plan)
         return LiveRoot(key, plan, self.planning.time_dependent)

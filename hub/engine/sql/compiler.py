@@ -42,7 +42,7 @@ from hub.engine.sql.groups import compile_groups
 from hub.engine.sql.history import as_of, lateral_as_of, lookup_as_of, require_retention
 from hub.engine.sql.payloads import compile_payload
 from hub.engine.sql.selections import SelectionCompiler
-from hub.viewer import Binding
+from hub.rights import Rights
 
 # The parameters that the predicates of scopes name (hub/model/scopes.py), and those of changes.
 STANDARD_PARAMETERS = (
@@ -73,18 +73,18 @@ class CompiledStatement:
         return [parameter.evaluate(context) for parameter in self.parameters]
 
 
-def compile_plan(plan: Plan, binding: Binding, inserted_row: str | None = None) -> CompiledStatement:
-    """The statement of a plan for viewers of a binding; `inserted_row` names a row set that has the payload's row."""
-    compiler = RootCompiler(AliasGenerator(binding), inserted_row)
+def compile_plan(plan: Plan, rights: Rights, inserted_row: str | None = None) -> CompiledStatement:
+    """The statement of a plan for viewers with these rights; `inserted_row` names a row set that has the payload's row."""
+    compiler = RootCompiler(AliasGenerator(rights), inserted_row)
     roots = [(key, compiler.root(node)) for key, node in plan.roots]
     return _compile_select(sa.select(json_object(roots, compiler.aliases.next())), plan)
 
 
-def compile_changes(plan: Plan, binding: Binding, customer_prefix: str) -> CompiledStatement:
+def compile_changes(plan: Plan, rights: Rights, customer_prefix: str) -> CompiledStatement:
     """The statement of a plan whose only root is `changes`: rows of positions and messages (see changes.py)."""
     ((_, changes),) = plan.roots
     assert isinstance(changes, ChangesPlan)
-    aliases = AliasGenerator(binding)
+    aliases = AliasGenerator(rights)
     return _compile_select(
         ChangesCompiler(aliases, SelectionCompiler(aliases), customer_prefix, plan.resolver_tree is not None).select(
             changes
@@ -93,11 +93,11 @@ def compile_changes(plan: Plan, binding: Binding, customer_prefix: str) -> Compi
     )
 
 
-def compile_live(plan: Plan, binding: Binding) -> CompiledStatement:
+def compile_live(plan: Plan, rights: Rights) -> CompiledStatement:
     """The statement of a live query: its answer, and the last position in the same snapshot."""
     ((_, live_payload),) = plan.roots
     assert isinstance(live_payload, LivePayload)
-    return _compile_select(sa.select(RootCompiler(AliasGenerator(binding)).root(live_payload), LAST_POSITION), plan)
+    return _compile_select(sa.select(RootCompiler(AliasGenerator(rights)).root(live_payload), LAST_POSITION), plan)
 
 
 def _compile_select(select: sa.Select[Any], plan: Plan) -> CompiledStatement:
