@@ -17,6 +17,7 @@ from hub.changefeed.cursors import ChangeCursors
 from hub.changefeed.feed import ChangeFeed
 from hub.changefeed.sequencer import Sequencer
 from hub.db import migrate
+from hub.db.audit_buffer import AuditBuffer
 from hub.db.change_positions import CHANGEFEED_SESSION, MESSAGE_SESSION
 from hub.db.disk_space import DiskSpace
 from hub.db.pool import Pool
@@ -93,11 +94,11 @@ def create_app(
 
 
 async def build_graphql_engine(
-    settings: Settings, pool: Pool, changefeed_pool: Pool
+    settings: Settings, pool: Pool, changefeed_pool: Pool, audit: AuditBuffer | None = None
 ) -> tuple[Engine, ChangeCursors, secrets.Encryptor]:
     """Builds the engine on a database, with the cursor codec and the encryptor that it shares with other components.
 
-    Dry runs of webhooks read the change log through `changefeed_pool`."""
+    Dry runs of webhooks read the change log through `changefeed_pool`. Reads of persons go to `audit`."""
     EmailPolicy.test_domains = settings.email_test_domains
     encryption_key = settings.encryption_key.get_secret_value() if settings.encryption_key else None
     async with pool.connection() as connection:
@@ -118,7 +119,7 @@ async def build_graphql_engine(
         }
 
     feed = ChangeFeed(pool, cursors)
-    engine = Engine(graph.build(), pool, settings, secret, idempotency.IdempotencyStore(), feed, injected)
+    engine = Engine(graph.build(), pool, settings, secret, idempotency.IdempotencyStore(), feed, injected, audit)
     return engine, cursors, encryptor
 
 
@@ -150,9 +151,10 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
         metrics = Metrics(shared)
         remove_handlers = [observability.add_handler(handler) for handler in (metrics, disk_space)]
         try:
-            periodic = scheduler.periodic_tasks(pool, key_cache, metrics, settings)
+            audit = AuditBuffer()
+            periodic = scheduler.periodic_tasks(pool, key_cache, metrics, audit, settings)
             async with scheduler.run_periodic_tasks(periodic), Sequencer(dsn, settings).running():
-                engine, cursors, encryptor = await build_graphql_engine(settings, pool, stream_pool)
+                engine, cursors, encryptor = await build_graphql_engine(settings, pool, stream_pool, audit)
                 changefeed = ChangeFeed(stream_pool, cursors, changefeed_pool, message_pool)
                 live_shares = LiveShares(settings.live_limit, settings.key_live_limit)
                 async with (

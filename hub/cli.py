@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.text import Text
 
-from hub import doctor, errors, graph, keyfile, launch
+from hub import audit_commands, doctor, errors, graph, keyfile, launch
 from hub import settings as settings_module
 from hub.db import migrate as migrations
 from hub.db.pool import Pool
@@ -46,6 +46,7 @@ key_commands = typer.Typer(help="Issue, list and revoke API keys.", no_args_is_h
 webhook_commands = typer.Typer(help="Tools for receivers of webhooks.", no_args_is_help=True)
 app.add_typer(key_commands, name="key")
 app.add_typer(webhook_commands, name="webhook")
+app.add_typer(audit_commands.commands, name="audit")
 
 HostOption = Annotated[str | None, typer.Option(help="Address to listen on (HUB_HOST).", show_default=False)]
 PortOption = Annotated[int | None, typer.Option(help="Port to listen on (HUB_PORT).", show_default=False)]

@@ -1,13 +1,15 @@
 """All periodic tasks and their intervals."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+from hub.changefeed import audit_chain
 from hub.db import log_partitions
+from hub.db.audit_buffer import FLUSH_INTERVAL, AuditBuffer
 from hub.db.pool import Pool
 from hub.domain.access import api_keys
 from hub.domain.webhooks import retention
@@ -29,7 +31,7 @@ class PeriodicTask(NamedTuple):
 
 
 def periodic_tasks(
-    pool: Pool, key_cache: ApiKeyCache, metrics: Metrics, settings: Settings
+    pool: Pool, key_cache: ApiKeyCache, metrics: Metrics, audit: AuditBuffer, settings: Settings
 ) -> tuple[PeriodicTask, ...]:
     async def flush_key_usage() -> bool:
         last_used_at: dict[UUID, datetime] = key_cache.drain_usage()
@@ -73,7 +75,19 @@ def periodic_tasks(
         PeriodicTask("purge deliveries", 600.0, purge_deliveries),
         PeriodicTask("purge deleted webhooks", 60.0, purge_deleted_webhooks),
         PeriodicTask("flush metrics", 1.0, flush_metrics),
+        *_audit_tasks(pool, audit, settings),
     )
+
+
+def _audit_tasks(pool: Pool, audit: AuditBuffer, settings: Settings) -> Iterator[PeriodicTask]:
+    async def flush_buffer() -> bool:
+        return await audit.flush(pool)
+
+    async def prune_log() -> bool:
+        return await audit_chain.prune(pool, settings, datetime.now(UTC) - timedelta(days=settings.audit_retention))
+
+    yield PeriodicTask("flush the audit buffer", FLUSH_INTERVAL, flush_buffer)
+    yield PeriodicTask("prune the audit log", 3600.0, prune_log)
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """The viewer of a request: its key's role and binding, and its permissions. hub/model/scopes.py says which rows it sees."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -34,6 +35,7 @@ class Viewer:
     customer_id: UUID | None = None
     key_public_id: str = ""  # the key's public id
     staff_id: UUID | None = None  # the member of staff who holds the key
+    subject: str = ""  # the subject of the token, for the audit log
     roles: tuple[RoleVersion, ...] = ()  # empty: the shipped role alone
     rights: Rights = field(init=False, repr=False, compare=False)  # what plans depend on
 
@@ -60,6 +62,16 @@ class Viewer:
     def actor(self) -> str:
         """The actor as the change log names it."""
         return f"key:{self.key_public_id}" if self.key_public_id else "hub"
+
+    def audit_context(self, network: str) -> Mapping[str, str]:
+        """What the change log says of the caller beside the actor; `network` is the client's address."""
+        described = {
+            "staff": "" if self.staff_id is None else str(self.staff_id),
+            "customer": "" if self.customer_id is None else str(self.customer_id),
+            "subject": self.subject,
+            "network": network,
+        }
+        return {name: value for name, value in described.items() if value}
 
     @property
     def can_introspect(self) -> bool:

@@ -7,16 +7,18 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 
 from hub import graph
 from hub.db import audit_log
 from hub.db.audit_log import BLOCK, AuditHead
-from hub.db.pool import Connection
+from hub.db.pool import Connection, Pool
 from hub.domain.access import secrets
 from hub.engine.catalog.catalog import Catalog
 from hub.settings import Settings
 
+PRUNE_BATCH = 1_000  # entries deleted at once
 HMAC_BLOCK = 64  # bytes of a block of SHA-256
 # Kinds of entries by table, where the mutation says nothing else.
 KIND_BY_TABLE: Mapping[str, str] = {
@@ -47,7 +49,7 @@ def checkpoint_seal(audit_key: bytes, last: AuditHead) -> bytes:
 
 def table_names(catalog: Catalog) -> str:
     """The names that entries give to tables, ids and columns, as JSON."""
-    names: dict[str, dict[str, object]] = {table: {"kind": kind} for table, kind in KIND_BY_TABLE.items()}
+    names: dict[str, dict[str, object]] = {table: {"kind": entry_kind} for table, entry_kind in KIND_BY_TABLE.items()}
     for entity in catalog.entities.values():
         prefix, fields = entity.declaration.prefix, dict(entity.field_by_column)
         names.setdefault(entity.table.name, {}).update(type=entity.name, prefix=prefix, fields=fields)
@@ -64,6 +66,16 @@ async def load_audit_key(connection: Connection, settings: Settings) -> bytes:
     """The key of the audit log, made at first use; raises Misconfigured if HUB_ENCRYPTION_KEY does not open it."""
     configured = settings.encryption_key.get_secret_value() if settings.encryption_key else None
     return await secrets.audit_key(connection, await secrets.load_encryptor(connection, configured))
+
+
+async def prune(pool: Pool, settings: Settings, before: datetime) -> bool:
+    """Deletes a batch of the entries before a time, of which a sealed checkpoint remains. Returns whether there are more."""
+    async with pool.transaction() as tx:
+        last = await audit_log.last_entry_before(tx, before)
+        if last is None:
+            return False
+        seal = checkpoint_seal(await load_audit_key(tx, settings), last)
+        return await audit_log.prune(tx, last, seal, PRUNE_BATCH)
 
 
 class AuditChain:

@@ -44,13 +44,13 @@ async def verify(
     `expected` is a digest that was printed before: the log must contain it. The caller's transaction must be a snapshot."""
     verifier = _Verifier(audit_key, expected)
     try:
-        await verifier.begin(connection, start)
+        await verifier.open(connection, start)
         while rows := await audit_log.read_entries(connection, verifier.last.number, PAGE):
             for row in rows:
                 verifier.check(row)
         await verifier.end(connection)
-    except _Fault as found_fault:
-        return verifier.result(found_fault.number, found_fault.fault)
+    except _Fault as bad_entry:
+        return verifier.result(bad_entry.number, bad_entry.fault)
     return verifier.result()
 
 
@@ -70,7 +70,7 @@ class _Verifier:
     def result(self, number: int | None = None, fault: str = "") -> Verification:
         return Verification(self._first, self.last.number, self.last.digest, self._erased, number, fault)
 
-    async def begin(self, connection: Connection, start: int | None) -> None:
+    async def open(self, connection: Connection, start: int | None) -> None:
         """Finds where the log begins."""
         checkpoint = await audit_log.read_checkpoint(connection)
         if checkpoint is not None:
@@ -118,9 +118,7 @@ class _Verifier:
         number, contents, targets = row["number"], row["contents"], row["targets"]
         if contents is not None and hashlib.sha256(contents.encode()).digest() != row["header"]:
             raise _Fault(number, "its contents were changed")
-        if len(targets) != DIGEST_BYTES * len(row["texts"]) or row["ordinals"] != list(
-            range(1, len(row["texts"]) + 1)
-        ):
+        if len(targets) != DIGEST_BYTES * len(row["texts"]) or row["ordinals"] != list(range(1, len(row["texts"]) + 1)):
             raise _Fault(number, "a target was added or removed")
         for index, text in enumerate(row["texts"]):
             leaf = targets[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES]
@@ -130,10 +128,10 @@ class _Verifier:
 
     async def end(self, connection: Connection) -> None:
         """Checks the end of the log, and that an erasure explains what is erased."""
-        head = await audit_log.read_head(connection)
-        if head.number > self.last.number:
+        stored_end = await audit_log.read_head(connection)
+        if stored_end.number > self.last.number:
             raise _Fault(self.last.number + 1, "the end of the log was cut off")
-        if head != self.last:
+        if stored_end != self.last:
             raise _Fault(self.last.number, "the log's head names another digest")
         beyond = await audit_log.first_unchained(connection, self.last.number)
         if beyond is not None:
@@ -141,7 +139,9 @@ class _Verifier:
         if self._last_erased > self._last_erasure:
             raise _Fault(self._last_erased, "its contents are erased, but no later entry records an erasure")
         if not self._expected_seen:
-            raise _Fault(self.last.number, "the expected digest does not occur: entries are missing, or it is another log's")
+            raise _Fault(
+                self.last.number, "the expected digest does not occur: entries are missing, or it is another log's"
+            )
 
     def _note(self, digest: bytes) -> None:
         self._expected_seen = self._expected_seen or digest == self._expected

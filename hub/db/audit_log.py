@@ -24,7 +24,7 @@ select * from jsonb_to_recordset($1::text::jsonb) as entry (kind text, at timest
     staff_id uuid, subject text, network text, operation text, document text, root_fields text[], requests text[],
     times integer, customer_id uuid, targets jsonb)
 """
-_HEAD = "select number, digest from audit_head"
+_READ_HEAD = "select number, digest from audit_head"
 _CHAIN = "select chained, last_number, more from hub_audit_chain($1, $2, $3, $4::text::jsonb, $5)"
 _ERASE = """
 select hub_audit_erase($1, array(
@@ -59,6 +59,11 @@ _WAITING = """
 select (select count(*) from audit_pending) as pending,
     (select count(*) from change_order where position > (select position from audit_head)) as changes
 """
+_LAST_AUDITED = """
+select coalesce(
+    (select min(o.id) - 1 from change_order as o where o.position > (select position from audit_head)), 9223372036854775807
+)
+"""
 _HAS_WAITING = """
 select exists (select from audit_pending)
     or exists (select from change_order where position > (select position from audit_head))
@@ -90,7 +95,7 @@ async def add_entries(connection: Connection, entries: Sequence[Mapping[str, Any
 
 async def read_head(connection: Connection) -> AuditHead:
     """Returns the last number and digest that are stored as such."""
-    row = await connection.fetchrow(_HEAD)
+    row = await connection.fetchrow(_READ_HEAD)
     assert row is not None
     return AuditHead(*row.values())
 
@@ -143,6 +148,12 @@ async def first_unchained(connection: Connection, last_number: int) -> int | Non
     """Returns the number of an entry behind the end of the chain, if there is one."""
     entry_id: UUID | None = await connection.fetchval(_UNCHAINED, last_number)
     return None if entry_id is None else entry_id.int
+
+
+async def last_audited(connection: Connection) -> int:
+    """Returns an id of the change log up to which every change with a position has an entry."""
+    last_id: int = await connection.fetchval(_LAST_AUDITED)
+    return last_id
 
 
 async def has_waiting(connection: Connection) -> bool:

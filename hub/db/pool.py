@@ -340,6 +340,12 @@ class Pool:
             yield connection
 
     @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """Yields a connection whose statements all see the same state of the database, and write nothing."""
+        async with self.connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            yield connection
+
+    @asynccontextmanager
     async def checkout(self) -> AsyncIterator[PooledConnection]:
         """Yields a connection with its prepared statements, for transaction.py; the caller ends its transactions."""
         async with self._connections.queue.turn(self._flow):

@@ -18,7 +18,8 @@ NOT_EXECUTED = ("UNAVAILABLE", "DISK_FULL")  # codes of errors after which a ret
 class GraphQLRequest(NamedTuple):
     """A client's request. `now` is the request time, by default the clock's; `read_only` refuses mutations.
 
-    `request_id` is written to the change log; `resume` is where a stream continues, in place of its argument `after`."""
+    `request_id` is written to the change log, and `network`, the client's address, to the audit log; `resume` is where a
+    stream continues, in place of its argument `after`."""
 
     query: str
     variables: dict[str, Any] | None
@@ -27,6 +28,7 @@ class GraphQLRequest(NamedTuple):
     now: datetime | None = None
     request_id: str = "-"
     resume: str | None = None
+    network: str = ""
 
     @property
     def time(self) -> datetime:

@@ -138,7 +138,8 @@ begin
         returning *
     ), leaves as (
         select entry_id, string_agg(sha256(convert_to(salt || jsonb_build_array(
-            entity, row_id, operation, to_jsonb(fields), times, customer_id)::text, 'UTF8')), ''::bytea order by ordinal) as targets
+                entity, row_id, operation, to_jsonb(fields), times, customer_id
+            )::text, 'UTF8')), ''::bytea order by ordinal) as targets
         from subjects group by entry_id
     ), hashed as (
         select n.number, e.kind, e.created_at, coalesce(l.targets, ''::bytea) as targets,
@@ -149,8 +150,10 @@ begin
     ), digests as (
         insert into audit_chain (number, header, targets, digest)
         select number, header, targets, hub_audit_digest(
-            head.digest, inner_keys[(number / 65536 - first_block)::integer + 1], outer_keys[(number / 65536 - first_block)::integer + 1],
-            int8send(number) || int8send(hub_micros(created_at)) || convert_to(rpad(kind, 16), 'UTF8') || header || sha256(targets)
+            head.digest, inner_keys[(number / 65536 - first_block)::integer + 1],
+            outer_keys[(number / 65536 - first_block)::integer + 1],
+            int8send(number) || int8send(hub_micros(created_at)) || convert_to(rpad(kind, 16), 'UTF8')
+                || header || sha256(targets)
         ) over (order by number)
         from hashed order by number
         returning number, digest
@@ -309,7 +312,7 @@ def upgrade() -> None:
             comment="Time of the last edit.",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_entries")),
-        comment="What one caller did: one write with all its rows, or equal reads within a second. `createdAt` is when it happened.",
+        comment="What one caller did: a write with all its rows, or equal reads within a second. `createdAt` is when.",
     )
     op.create_index("ix_audit_entries_created_at_id", "audit_entries", ["created_at", "id"], unique=False)
     op.create_table(

@@ -35,11 +35,14 @@ class AuditEntry(
     table="audit_entries",
     order="-created_at",
     sortable=("created_at",),
+    indexes=(index("viewer_customer_id", where="viewer_customer_id is not null", name="viewer_customer_id"),),
 ):
-    """What one caller did: one write with all its rows, or equal reads within a second. `createdAt` is when it happened."""
+    """What one caller did: a write with all its rows, or equal reads within a second. `createdAt` is when."""
 
     kind: Column[AuditKind] = field("What was done.")
-    actor: Column[str | None] = field("The key, as `key:` and its id; `db:` and a user for direct SQL. Empty once erased.")
+    actor: Column[str | None] = field(
+        "The key, as `key:` and its id; `db:` and a user for direct SQL. Empty once erased."
+    )
     staff = to_one(Staff, "The member of staff behind the key.", optional=True, enforced=False, index=False)
     subject: Column[str | None] = field("The subject of the token, if the caller sent a token.")
     network: Column[str | None] = field("The address that the request came from.")
@@ -60,13 +63,14 @@ class AuditTarget(
     operations=(),
     order="-created_at",
     sortable=("created_at",),
-    indexes=(index("row_id", "created_at", where="row_id is not null", name="row_id"),),
+    indexes=(
+        index("row_id", "created_at", where="row_id is not null", name="row_id"),
+        index("customer_id", where="customer_id is not null", name="customer_id"),
+    ),
 ):
     """A row, or a type of rows, that an entry of the audit log is about."""
 
-    entry = to_one(
-        AuditEntry, "The entry.", inverse=("targets", "What was read or written."), enforced=False, index=()
-    )
+    entry = to_one(AuditEntry, "The entry.", inverse=("targets", "What was read or written."), enforced=False, index=())
     entity: Column[str] = field("The type of the row, or the name of its table. Empty once erased.")
     row_id: Column[str | None] = field("The id of the row; empty for reads that name no row.")
     operation: Column[AuditOperation] = field("What happened to it.")

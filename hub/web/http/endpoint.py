@@ -34,6 +34,7 @@ class RequestState:
         "key",
         "media",
         "method",
+        "network",
         "query_string",
         "received",
         "request_id",
@@ -45,6 +46,8 @@ class RequestState:
         self.started_at = perf_counter()
         self.method: str = scope["method"]
         self.query_string: bytes = scope["query_string"]
+        client = scope.get("client")
+        self.network: str = client[0] if client else ""
         self.headers = _headers(scope["headers"])
         client_request_id = self.headers.get(b"x-request-id")
         if client_request_id is not None and REQUEST_ID_PATTERN.fullmatch(client_request_id):
@@ -176,6 +179,7 @@ class GraphQLEndpoint:
         else:
             request = await self._read_post(state, receive, credential)
         state.received = True
+        request = request._replace(network=state.network)
         if accepts_events and await self.context.is_subscription(request, credential.viewer):
             resume = headers.get(b"last-event-id", b"").decode("latin-1")
             stream = await open_event_stream(self.context, request._replace(resume=resume or None), credential)

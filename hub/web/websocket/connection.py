@@ -68,7 +68,8 @@ class WebSocketConnection(asyncio.Protocol):
         authorization: bytes | None,
     ) -> None:
         """Takes over a connection after its handshake; raises Unavailable if too many sockets are open."""
-        session = Session(self, self.context, authorization)
+        peer = transport.get_extra_info("peername")
+        session = Session(self, self.context, authorization, peer[0] if isinstance(peer, tuple) else "")
         self.context.connection_registry.admit_unauthenticated(session)
         self.context.connection_registry.open_sockets += 1
         self.session, self.transport, self.parser = session, transport, parser

@@ -40,6 +40,7 @@ class Session:
         "connection",
         "context",
         "credential",
+        "network",
         "operations",
         "queued",
         "running",
@@ -47,8 +48,11 @@ class Session:
         "stopping",
     )
 
-    def __init__(self, connection: MessageTransport, context: GatewayContext, authorization: bytes | None) -> None:
+    def __init__(
+        self, connection: MessageTransport, context: GatewayContext, authorization: bytes | None, network: str = ""
+    ) -> None:
         self.connection = connection
+        self.network = network  # the client's address
         self.context = context
         self.authorization = authorization
         self.state = SessionState.NEW
@@ -205,6 +209,7 @@ class Session:
             find_document = self.context.document_finder(self.credential)
             parameters = payload if isinstance(payload, dict) else {}
             request = request_body.parse_operation(parameters, new_request_id(), find_document)
+            request = request._replace(network=self.network)
         except HubError as error:
             self.connection.send(error_message(operation_id, [error.to_graphql()]))
             return
