@@ -86,11 +86,12 @@ def create_app(
     sessions: page_sessions.SessionStore | None = None,
 ) -> AsgiApp:
     """Builds the ASGI app from its parts. Holds no resource."""
+    context = GatewayContext(engine, key_cache, streams, settings)
     routes = health.routes(probe_database, metrics if settings.metrics else None)
     routes += pages.routes(enabled=settings.graphiql)
     if settings.graphiql and sessions is not None:
-        routes += page_sessions.routes(sessions, key_cache)
-    return AsgiApp(GatewayContext(engine, key_cache, streams, settings), routes)
+        routes += page_sessions.routes(sessions, key_cache, context.trusted_proxies)
+    return AsgiApp(context, routes)
 
 
 async def build_graphql_engine(

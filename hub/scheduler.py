@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -69,6 +70,7 @@ def periodic_tasks(
 
     return (
         PeriodicTask("flush key usage", 60.0, flush_key_usage),
+        PeriodicTask("revoke keys of staff who left", 60.0, partial(_revoke_keys_of_leavers, pool)),
         PeriodicTask("purge expired keys", 600.0, purge_expired_keys),
         PeriodicTask("purge idempotency records", 600.0, purge_idempotency_records),
         PeriodicTask("rotate log partitions", 600.0, rotate_log_partitions),
@@ -88,6 +90,12 @@ def _audit_tasks(pool: Pool, audit: AuditBuffer, settings: Settings) -> Iterator
 
     yield PeriodicTask("flush the audit buffer", FLUSH_INTERVAL, flush_buffer)
     yield PeriodicTask("prune the audit log", 3600.0, prune_log)
+
+
+async def _revoke_keys_of_leavers(pool: Pool) -> bool:
+    async with pool.transaction() as tx:
+        await api_keys.revoke_keys_of_leavers(tx, datetime.now(UTC))
+    return False
 
 
 @asynccontextmanager

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from functools import cache
+from typing import Literal
 from uuid import UUID
 
 from hub.errors import Forbidden
@@ -24,9 +26,13 @@ ROLE_SCOPES: dict[Role, frozenset[str]] = {
 }
 
 
+# Some subjects are writable by keys of these bindings.
+BOUND_KEYS = frozenset({"unit", "customer"})
+
+
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """The key of one request: bound to a unit's subtree, to one customer, or unrestricted."""
+    """The key of one request: bound to a unit's subtree, to one customer, or unrestricted; perhaps a member of staff's."""
 
     key_id: UUID | None
     role: Role
@@ -36,6 +42,9 @@ class Viewer:
     key_public_id: str = ""  # the key's public id
     staff_id: UUID | None = None  # the member of staff who holds the key
     subject: str = ""  # the subject of the token, for the audit log
+    # What `me` shows beside the rights. Neither changes what the viewer may see.
+    name: str = field(default="", compare=False)
+    expires_at: datetime | None = field(default=None, compare=False)
     roles: tuple[RoleVersion, ...] = ()  # empty: the shipped role alone
     rights: Rights = field(init=False, repr=False, compare=False)  # what plans depend on
 
@@ -54,14 +63,48 @@ class Viewer:
 
     @property
     def flow(self) -> int | None:
-        """The flow of fair queueing that the viewer's work belongs to: its customer, whose keys share it, else its key."""
-        owner = self.customer_id or self.key_id
+        """The flow of fair queueing that the work belongs to: its customer's or person's, whose keys share it, else its key's."""
+        owner = self.customer_id or self.staff_id or self.key_id
         return None if owner is None else owner.int  # integers are hashed many times as fast as UUIDs
 
     @property
     def actor(self) -> str:
         """The actor as the change log names it."""
-        return f"key:{self.key_public_id}" if self.key_public_id else "hub"
+        if self.key_public_id:
+            return f"key:{self.key_public_id}"
+        return "hub" if self.staff_id is None else f"staff:{self.staff_id.hex}"
+
+    @property
+    def unit_id(self) -> UUID | None:
+        """The unit whose subtree limits the viewer; None without such a limit."""
+        return self.unit_ids[0] if self.unit_ids else None
+
+    @property
+    def bound_to(self) -> Literal["UNRESTRICTED", "UNIT", "CUSTOMER"]:
+        """What limits the viewer's rows, as the API names it."""
+        if self.customer_id is not None:
+            return "CUSTOMER"
+        return "UNRESTRICTED" if self.unit_path is None else "UNIT"
+
+    @property
+    def shown_key_id(self) -> str | None:
+        """The public id of the viewer's key; None for a viewer without one."""
+        return self.key_public_id or None
+
+    @property
+    def administers(self) -> bool:
+        """Whether the viewer may issue, change and revoke API keys."""
+        return self.may("keys:admin")
+
+    @property
+    def role_names(self) -> tuple[str, ...]:
+        """The names of the viewer's roles."""
+        return (self.role.value,)
+
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        """The permissions of its roles, `subject:verb`, that its binding leaves; "*" stands for every subject."""
+        return tuple(sorted(scope for scope in ROLE_SCOPES[self.role] if self.may(scope, BOUND_KEYS)))
 
     def audit_context(self, network: str) -> Mapping[str, str]:
         """What the change log says of the caller beside the actor; `network` is the client's address."""

@@ -126,11 +126,11 @@ key_owned = Scope(
     for_unrestricted=_owned_by_viewer_key_or_admin,
 )
 
-# Rows about the use of the hub itself: unrestricted admins see them, nobody else does.
-administrators = Scope(
-    "administrators",
+# Rows that only unrestricted admins see: what they administer.
+administered = Scope(
+    "administered",
     customer_column=None,
-    for_units=lambda row, binding: _no_rows(row),
+    for_units=lambda row, binding: sa.false(),
     for_customer=_no_rows,
     for_unrestricted=lambda row: VIEWER_ADMIN,
 )

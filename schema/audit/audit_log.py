@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from hub.model import Column, DescribedEnum, Entity, administrators, field, index, to_one
+from hub.model import Column, DescribedEnum, Entity, administered, field, index, to_one
 from hub.schema.organisation.staff import Staff
 
 
@@ -29,7 +29,7 @@ class AuditOperation(DescribedEnum):
 class AuditEntry(
     Entity,
     prefix="aud",
-    owned_by=administrators,
+    owned_by=administered,
     operations=(),
     plural="auditLog",
     table="audit_entries",
@@ -59,7 +59,7 @@ class AuditEntry(
 class AuditTarget(
     Entity,
     prefix="aut",
-    owned_by=administrators,
+    owned_by=administered,
     operations=(),
     order="-created_at",
     sortable=("created_at",),

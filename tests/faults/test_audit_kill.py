@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from functools import partial
 
 import asyncpg
 from audit_reader import verify, wait_until_chained
@@ -34,16 +35,15 @@ async def test_a_killed_sequencer_leaves_a_chain_without_gaps_and_forks(database
                 before = await wait_until(lambda: chained(watcher))
                 leader = await wait_until(lambda: watcher.fetchval(LEADER_PID_SQL))
                 await hubs.restart(port, signal.SIGKILL)
-                await wait_until(lambda leader=leader: has_other_leader(watcher, leader))
-                await wait_until(lambda before=before: has_more(watcher, before))
+                await wait_until(partial(has_other_leader, watcher, leader))
+                await wait_until(partial(has_more, watcher, before))
             stopped.set()
 
         killing = asyncio.create_task(kill())
         written = sum(await asyncio.gather(*(write(*pair) for pair in enumerate(writers))))
         await killing
         await wait_until_chained(watcher)
-        changes, targets, distinct, entries = await watcher.fetchrow(CHANGES_BY_TARGETS)
-        assert (changes, targets, distinct, entries) == (written, written, written, written)
+        assert await watcher.fetch(CHANGES_BY_TARGETS) == [(written, written, written, written)]
         async with watcher.transaction(isolation="repeatable_read"):
             result = await verify(watcher)
         assert (result.fault, result.last) == ("", written)

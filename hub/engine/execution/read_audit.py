@@ -16,7 +16,7 @@ from hub.engine.plan.parameters import Parameter
 from hub.engine.plan.predicates import Join
 from hub.engine.sql.compiler import CompiledStatement
 
-ADMINISTRATION = ("administrators", "person", "inside")  # scopes whose rows are about persons, customers or staff
+ADMINISTRATION = ("administered", "person", "inside")  # scopes whose rows are about persons, customers or staff
 
 
 @dataclass(frozen=True, slots=True)

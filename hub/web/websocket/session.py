@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from hub.errors import HubError, LimitExceeded, Unauthenticated, Unavailable
+from hub.errors import Forbidden, HubError, LimitExceeded, Unauthenticated, Unavailable
+from hub.model.ip_networks import IpAddress
 from hub.observability import InternalFailure, emit
 from hub.web.auth import Credential
 from hub.web.context import GatewayContext
@@ -35,12 +36,12 @@ class Session:
     """The protocol state of one connection."""
 
     __slots__ = (
+        "address",
         "auth_task",
         "authorization",
         "connection",
         "context",
         "credential",
-        "network",
         "operations",
         "queued",
         "running",
@@ -49,10 +50,14 @@ class Session:
     )
 
     def __init__(
-        self, connection: MessageTransport, context: GatewayContext, authorization: bytes | None, network: str = ""
+        self,
+        connection: MessageTransport,
+        context: GatewayContext,
+        authorization: bytes | None,
+        address: IpAddress | None,
     ) -> None:
         self.connection = connection
-        self.network = network  # the client's address
+        self.address = address
         self.context = context
         self.authorization = authorization
         self.state = SessionState.NEW
@@ -107,6 +112,10 @@ class Session:
             operation.cancel(reason)
 
     # -- the registered connection --------------------------------------------------------------------------------------
+
+    def client_address(self) -> IpAddress | None:
+        """The address of the client."""
+        return self.address
 
     def on_key_rejected(self, error: HubError) -> None:
         """Rejects all operations and closes the connection, because the key is no longer valid."""
@@ -175,9 +184,9 @@ class Session:
             self.authorization = None
             if header is None:
                 raise init_payload.missing_key()
-            self.credential = await self.context.key_cache.credential(header)
+            self.credential = await self.context.key_cache.credential(header, self)
             self.context.connection_registry.register(self, self.credential)
-        except Unauthenticated as error:
+        except (Unauthenticated, Forbidden) as error:
             self._close_rejected(error)
         except HubError as error:
             self.connection.close(1013, error.code)
@@ -209,7 +218,7 @@ class Session:
             find_document = self.context.document_finder(self.credential)
             parameters = payload if isinstance(payload, dict) else {}
             request = request_body.parse_operation(parameters, new_request_id(), find_document)
-            request = request._replace(network=self.network)
+            request = request._replace(network=str(self.address or ""))
         except HubError as error:
             self.connection.send(error_message(operation_id, [error.to_graphql()]))
             return

@@ -102,7 +102,7 @@ class Dataset:
             "customer_itself": lambda record: record["id"] in customers,
             "customer_owned": lambda record: record["customer_id"] in customers,
             "key_owned": lambda record: False,
-            "administrators": lambda record: False,
+            "administered": lambda record: False,
         }
         rows = {
             name: [record for record in self.rows[name] if visibility_tests[entity.declaration.scope.name](record)]
