@@ -141,6 +141,17 @@ async def test_only_unbound_administrators_see_the_log(
     assert seen == {"auditLog": {"totalCount": 0}, "auditTargets": {"totalCount": 0}, "node": None}
 
 
+async def test_an_issued_key_is_a_key_event_without_its_hash(northwind_client: HubClient) -> None:
+    customer, _ = await create_customer(northwind_client)
+    mint = "mutation($id: ID!) { customerKeyMint(input: {customerId: $id}) { key } }"
+    key = (await northwind_client.query(mint, {"id": customer}))["customerKeyMint"]["key"]
+    entry = await wait_for_entry(northwind_client, kind={"eq": "KEY"}, network={"eq": "127.0.0.1"})
+    (target,) = entry["targets"]
+    assert (entry["rootFields"], target[0], target[2]) == (["customerKeyMint"], "ApiKey", "CREATE")
+    assert ("publicId" in target[3], "hash" in target[3]) == (True, False)
+    assert key.split("_")[2] not in str(entry)
+
+
 async def test_nobody_writes_the_log_through_the_graph(northwind_client: HubClient) -> None:
     error = await northwind_client.error('mutation { auditEntryDelete(input: {id: "aud_1"}) { id } }')
     assert error["code"] == "FIELD_UNKNOWN"
@@ -197,7 +208,7 @@ async def test_an_erasure_takes_out_what_names_the_customer_and_the_log_still_ve
     public_id = key.split("_")[1]
     assert not await connection.fetchval("select count(*) from audit_entries where actor = $1", f"key:{public_id}")
     result = await verify(connection)
-    assert (result.fault, result.erased) == ("", 3)
+    assert (result.fault, result.erased) == ("", 4)
 
 
 async def test_reads_beyond_the_buffer_are_counted_and_said(northwind_client: HubClient, connection: Any) -> None:
