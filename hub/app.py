@@ -70,7 +70,7 @@ class DatabaseSessionStore:
 def create_key_cache(pool: Pool, settings: Settings) -> ApiKeyCache:
     async def find(public_ids: Sequence[str]) -> list[api_keys.StoredKey]:
         async with pool.connection() as connection:
-            return await api_keys.find_keys(connection, public_ids)
+            return await api_keys.find_keys(connection, public_ids, with_hashes=True)
 
     return ApiKeyCache(find, ttl=settings.key_cache_ttl, size=settings.key_cache_size)
 
@@ -102,7 +102,7 @@ async def build_graphql_engine(
     Dry runs of webhooks read the change log through `changefeed_pool`. Reads of persons go to `audit`."""
     EmailPolicy.test_domains = settings.email_test_domains
     encryption_key = settings.encryption_key.get_secret_value() if settings.encryption_key else None
-    async with pool.connection() as connection:
+    async with pool.owner_connection() as connection:
         secret, encryptor = (
             await secrets.cursor_secret(connection),
             await secrets.load_encryptor(connection, encryption_key),
@@ -141,7 +141,8 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
     """Runs the whole hub on a database, without a socket. Worker processes share their metrics in the folder `shared`."""
     pool = await Pool.open(dsn, settings, lanes=True)
     # API keys are looked up on a pool of their own, so that authentication works while the other pools are busy.
-    auth_pool = Pool(dsn, settings.model_copy(update={"pool_size": 1}))
+    # Only they see hashes.
+    auth_pool = Pool(dsn, settings.model_copy(update={"pool_size": 1}), as_owner=True)
     stream_settings = settings.model_copy(update={"pool_size": settings.stream_pool_size})
     stream_pool = Pool(dsn, stream_settings, lanes=True)
     message_pool = Pool(dsn, stream_settings, MESSAGE_SESSION)

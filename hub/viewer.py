@@ -41,11 +41,11 @@ class Viewer:
     customer_id: UUID | None = None
     key_public_id: str = ""  # the key's public id
     staff_id: UUID | None = None  # the member of staff who holds the key
-    subject: str = ""  # the subject of the token, for the audit log
     # What `me` shows beside the rights. Neither changes what the viewer may see.
     name: str = field(default="", compare=False)
     expires_at: datetime | None = field(default=None, compare=False)
     roles: tuple[RoleVersion, ...] = ()  # empty: the shipped role alone
+    principal: str = ""  # `issuer|subject` of the token that comes in the place of a key; `key_id` is derived from it
     rights: Rights = field(init=False, repr=False, compare=False)  # what plans depend on
 
     def __post_init__(self) -> None:
@@ -111,7 +111,7 @@ class Viewer:
         described = {
             "staff": "" if self.staff_id is None else str(self.staff_id),
             "customer": "" if self.customer_id is None else str(self.customer_id),
-            "subject": self.subject,
+            "subject": self.principal,
             "network": network,
         }
         return {name: value for name, value in described.items() if value}

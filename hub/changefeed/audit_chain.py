@@ -70,26 +70,23 @@ async def load_audit_key(connection: Connection, settings: Settings) -> bytes:
 
 async def prune(pool: Pool, settings: Settings, before: datetime) -> bool:
     """Deletes a batch of the entries before a time, of which a sealed checkpoint remains. Returns whether there are more."""
-    async with pool.transaction() as tx:
-        last = await audit_log.last_entry_before(tx, before)
+    async with pool.owner_connection() as connection:
+        last = await audit_log.last_entry_before(connection, before)
         if last is None:
             return False
-        seal = checkpoint_seal(await load_audit_key(tx, settings), last)
-        return await audit_log.prune(tx, last, seal, PRUNE_BATCH)
+        seal = checkpoint_seal(await load_audit_key(connection, settings), last)
+        return await audit_log.prune(connection, last, seal, PRUNE_BATCH)
 
 
 class AuditChain:
     """Chains batches on the connection of a leader."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._key: bytes | None = None
+    def __init__(self, audit_key: bytes) -> None:
+        self._key = audit_key
         self._last_number: int | None = None
 
     async def run_batch(self, connection: Connection) -> bool:
         """Chains one batch; returns whether more wait. Two leaders take turns: the second sees what the first chained."""
-        if self._key is None:
-            self._key = await load_audit_key(connection, self._settings)
         if self._last_number is None:
             self._last_number = (await audit_log.read_head(connection)).number
         block = self._last_number // BLOCK

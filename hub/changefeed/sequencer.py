@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
 
-from hub.changefeed.audit_chain import AuditChain
+from hub.changefeed.audit_chain import AuditChain, load_audit_key
 from hub.changefeed.watermark import Watermark
 from hub.db import audit_log, change_positions
 from hub.db.pool import Connection, connect_dedicated
@@ -154,7 +154,7 @@ class Sequencer:
                 await asyncio.sleep(LEADER_RETRY_INTERVAL)
                 continue
             try:
-                chain = AuditChain(self._settings)
+                chain = AuditChain(await self._read_audit_key())
                 while True:
                     while await audit_log.has_waiting(connection) and await chain.run_batch(connection):
                         pass
@@ -165,6 +165,13 @@ class Sequencer:
                 await asyncio.sleep(AUDIT_RETRY_INTERVAL if not connection.is_closed() else LEADER_RETRY_INTERVAL)
             finally:
                 connection.terminate()
+
+    async def _read_audit_key(self) -> bytes:
+        connection = await connect_dedicated(self._dsn, self._settings, change_positions.AUDIT_SESSION, as_owner=True)
+        try:
+            return await load_audit_key(connection, self._settings)
+        finally:
+            connection.terminate()
 
     async def _pause(self, seconds: float, min_seconds: float = MIN_INTERVAL) -> None:
         """Waits `seconds` or until wake(), but at least `min_seconds`, so that frequent wake-ups do not cause a busy loop."""

@@ -76,7 +76,7 @@ class AuditBuffer:
             self._dropped += 1
             return
         self._reads += 1
-        key = (viewer.key_public_id, viewer.subject, network, read)
+        key = (viewer.key_public_id, viewer.principal, network, read)
         group = self._groups.get(key)
         if group is None or len(group.requests) >= MAX_REQUESTS or len(group.rows) >= MAX_REQUESTS:
             if group is not None:
@@ -124,7 +124,7 @@ def _entries(group: _ReadGroup) -> list[Mapping[str, Any]]:
         "last_at": group.last_at.isoformat(),
         "actor": viewer.actor,
         "staff_id": None if viewer.staff_id is None else str(viewer.staff_id),
-        "subject": viewer.subject or None,
+        "subject": viewer.principal or None,
         "network": group.network or None,
         "operation": read.operation or None,
         "document": read.document,

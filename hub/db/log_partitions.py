@@ -42,7 +42,7 @@ delete from change_order where position in (
 
 async def create_partitions(pool: Pool, today: date) -> None:
     """Creates the partitions of today and the days ahead, unless the default partition already holds rows of that day."""
-    async with pool.connection() as connection:
+    async with pool.owner_connection() as connection:
         for offset in range(DAYS_AHEAD):
             await connection.fetchval(_CREATE_PARTITION, today + timedelta(days=offset))
 
@@ -58,7 +58,7 @@ async def drop_partitions(pool: Pool, before: date) -> None:
         last_dropped = await tx.fetchrow(_LAST_DROPPED, before, watermark, timeout=MAINTENANCE_SECONDS)
         if last_dropped is not None and last_dropped["position"] is not None:
             await tx.execute(_RAISE_LEAST_POSITION, last_dropped["position"] + 1, last_dropped["at"])
-    async with pool.connection() as connection:
+    async with pool.owner_connection() as connection:
         for partition in await connection.fetch(_OLD_PARTITIONS, before):
             await connection.fetchval(_DROP_PARTITION, partition["day"], watermark)
         await _delete_in_batches(connection, _DELETE_OLD_CHANGES, before, watermark)
