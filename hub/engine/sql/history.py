@@ -34,7 +34,7 @@ from hub.engine.sql.expressions import (
 )
 from hub.engine.sql.merged_lists import ObjectCompiler, Totals
 from hub.model import scopes
-from hub.model.columns import SECRET
+from hub.model.columns import readable_columns
 
 EMPTY_IMAGE = sql_literal("'{}'::jsonb")  # the image of a row that did not exist
 
@@ -159,12 +159,13 @@ def as_of(
     ]
 
 
-def _row_json(entity: CatalogEntity, row: sa.Alias) -> Value:
+def _row_json(entity: CatalogEntity, row: Any) -> Value:
     """A row as JSON, without the columns that only the database's owner may read."""
-    if not any(column.info.get(SECRET) for column in entity.table.c):
+    readable = readable_columns(entity.table)
+    if len(readable) == len(entity.table.c):
         return sa.func.to_jsonb(row.table_valued())
-    readable = [column.name for column in entity.table.c if not column.info.get(SECRET)]
-    return sa.func.jsonb_build_object(*(part for name in readable for part in (sql_literal(f"'{name}'"), row.c[name])))
+    pairs = ((sql_literal(f"'{column.name}'"), row.c[column.name]) for column in readable)
+    return sa.func.jsonb_build_object(*(part for pair in pairs for part in pair))
 
 
 def require_retention(timestamp: Parameter, value: Value) -> Value:
