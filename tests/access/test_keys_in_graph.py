@@ -181,8 +181,8 @@ async def test_an_expired_key_stays_dead(northwind_client: HubClient, connection
     later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     error = await northwind_client.error(UPDATE, {"id": row["id"], "end": later})
     assert (error["code"], error["argument"]) == ("KEY_INVALID", "input.expiresAt")
-    found = await northwind_client.query("query ($id: ID!) { apiKey(id: $id) { state } }", {"id": row["id"]})
-    assert found == {"apiKey": {"state": "EXPIRED"}}
+    data = await northwind_client.query("query ($id: ID!) { apiKey(id: $id) { state } }", {"id": row["id"]})
+    assert data == {"apiKey": {"state": "EXPIRED"}}
 
 
 async def test_only_who_administers_sees_keys(northwind_client: HubClient, connection: asyncpg.Connection) -> None:
@@ -233,10 +233,10 @@ async def test_a_use_is_no_change(northwind_client: HubClient, connection: async
     _, row = await _create(northwind_client, "used")
     key_id, used_at = UUID(row["id"][4:]), datetime.now(UTC)
     await api_keys.record_usage(connection, {key_id: used_at})
-    found = await northwind_client.query(
+    data = await northwind_client.query(
         "query ($id: ID!) { apiKey(id: $id) { version lastUsedAt } }", {"id": row["id"]}
     )
-    assert (found["apiKey"]["version"], datetime.fromisoformat(found["apiKey"]["lastUsedAt"])) == (1, used_at)
+    assert (data["apiKey"]["version"], datetime.fromisoformat(data["apiKey"]["lastUsedAt"])) == (1, used_at)
     assert await connection.fetchval("select count(*) from change_log where row_id = $1", key_id) == 1
 
 

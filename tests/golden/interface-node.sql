@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$45) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$41) AS row_to_json_1 
 FROM (SELECT (SELECT CASE WHEN (t$0.type = 'cus') THEN (SELECT row_to_json(t$2) AS row_to_json_2 
 FROM (SELECT 'Customer'::text AS __typename, 'cus_' || replace(CAST(t$1.id AS TEXT), '-', '') AS id, t$1.name AS name 
 FROM customers AS t$1 
@@ -65,11 +65,5 @@ FROM api_keys AS v$key
 WHERE v$key.id = $2::UUID AND v$key.public_id = t$37.owner)))) AS t$38) WHEN (t$0.type = 'key') THEN (SELECT row_to_json(t$40) AS row_to_json_21 
 FROM (SELECT 'ApiKey'::text AS __typename, 'key_' || replace(CAST(t$39.id AS TEXT), '-', '') AS id 
 FROM api_keys AS t$39 
-WHERE t$39.id = t$0.key AND $1::BOOLEAN) AS t$40) WHEN (t$0.type = 'aud') THEN (SELECT row_to_json(t$42) AS row_to_json_22 
-FROM (SELECT 'AuditEntry'::text AS __typename, 'aud_' || replace(CAST(t$41.id AS TEXT), '-', '') AS id 
-FROM audit_entries AS t$41 
-WHERE t$41.id = t$0.key AND $1::BOOLEAN) AS t$42) WHEN (t$0.type = 'aut') THEN (SELECT row_to_json(t$44) AS row_to_json_23 
-FROM (SELECT 'AuditTarget'::text AS __typename, 'aut_' || replace(CAST(t$43.id AS TEXT), '-', '') AS id 
-FROM audit_targets AS t$43 
-WHERE t$43.id = t$0.key AND $1::BOOLEAN) AS t$44) END AS anon_2 
-FROM unnest($3::TEXT[], $4::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS node) AS t$45) AS anon_1
+WHERE t$39.id = t$0.key AND $1::BOOLEAN) AS t$40) END AS anon_2 
+FROM unnest($3::TEXT[], $4::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS node) AS t$41) AS anon_1

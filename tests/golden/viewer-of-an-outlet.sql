@@ -3,7 +3,7 @@ WITH t$87 AS
 FROM (SELECT t$84.country AS k$0, count(*) AS f$0 
 FROM customers AS t$84 
 WHERE t$84.unit_id = $1::UUID GROUP BY t$84.country) AS t$85 GROUP BY t$85.k$0)
- SELECT (SELECT row_to_json(t$172) AS row_to_json_1 
+ SELECT (SELECT row_to_json(t$168) AS row_to_json_1 
 FROM (SELECT (SELECT row_to_json(t$14) AS row_to_json_2 
 FROM (SELECT t$12.v$0 AS "totalCount", t$13.l$1 AS nodes 
 FROM (SELECT coalesce(json_agg(t$8), '[]'::json) AS l$1 
@@ -200,37 +200,31 @@ FROM api_keys AS v$key
 WHERE v$key.id = $3::UUID AND v$key.public_id = t$145.owner))) AS t$146) WHEN (t$110.type = 'key') THEN (SELECT row_to_json(t$148) AS row_to_json_44 
 FROM (SELECT 'key_' || replace(CAST(t$147.id AS TEXT), '-', '') AS id 
 FROM api_keys AS t$147 
-WHERE false) AS t$148) WHEN (t$110.type = 'aud') THEN (SELECT row_to_json(t$150) AS row_to_json_45 
-FROM (SELECT 'aud_' || replace(CAST(t$149.id AS TEXT), '-', '') AS id 
-FROM audit_entries AS t$149 
-WHERE false) AS t$150) WHEN (t$110.type = 'aut') THEN (SELECT row_to_json(t$152) AS row_to_json_46 
-FROM (SELECT 'aut_' || replace(CAST(t$151.id AS TEXT), '-', '') AS id 
-FROM audit_targets AS t$151 
-WHERE false) AS t$152) END AS anon_2 
-FROM unnest($4::TEXT[], $5::UUID[]) WITH ORDINALITY AS t$110(type, key, ordinality)) AS node, (SELECT row_to_json(t$158) AS row_to_json_47 
-FROM (SELECT 'cus_' || replace(CAST(t$155.id AS TEXT), '-', '') AS id 
-FROM customers AS t$155 
-WHERE t$155.id = ((SELECT t$153.customer_id 
-FROM identifiers AS t$153 JOIN customers AS t$154 ON t$154.id = t$153.customer_id 
-WHERE t$153.kind = $6::VARCHAR AND t$153.normalized = $7::VARCHAR AND t$154.unit_id = $1::UUID ORDER BY t$153.verified DESC, t$153.id ASC 
- LIMIT 1) UNION SELECT t$156.customer_id 
-FROM identifiers AS t$156 JOIN customers AS t$157 ON t$157.id = t$156.customer_id 
-WHERE t$156.kind = $6::VARCHAR AND t$156.normalized = $7::VARCHAR AND t$157.unit_id = $1::UUID AND t$156.kind IN ('EXTERNAL_ID'::text, 'DEVICE_ID'::text, 'ANONYMOUS_ID'::text))) AS t$158) AS "customerBy", (SELECT row_to_json(t$171) AS row_to_json_48 
-FROM (SELECT t$170.l$0 AS nodes 
-FROM (SELECT coalesce(json_agg(t$169), '[]'::json) AS l$0 
-FROM (SELECT t$159.name AS name 
-FROM customers AS t$159 LEFT OUTER JOIN (SELECT t$167.id AS id, min(t$167.rank) AS rank 
-FROM (SELECT t$161.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($8::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
-FROM (SELECT t$160.customer_id AS id, hub_code(t$160.value) || hub_code(t$160.normalized) AS code 
-FROM identifiers AS t$160 
-WHERE (hub_code(t$160.value) || hub_code(t$160.normalized)) LIKE hub_code_pattern($8::VARCHAR)) AS t$161 UNION ALL SELECT t$163.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($8::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
-FROM (SELECT t$162.customer_id AS id, hub_code(t$162.value) AS code 
-FROM contact_points AS t$162 
-WHERE hub_code(t$162.value) LIKE hub_code_pattern($8::VARCHAR)) AS t$163 UNION ALL SELECT t$165.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($8::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
-FROM (SELECT t$164.customer_id AS id, hub_code(t$164.number) AS code 
-FROM orders AS t$164 
-WHERE hub_code(t$164.number) LIKE hub_code_pattern($8::VARCHAR)) AS t$165 UNION ALL SELECT t$166.id AS id, 5 AS rank 
-FROM customers AS t$166 
-WHERE t$166.search_text LIKE hub_pattern($9::VARCHAR) OR (t$166.search_text %>> hub_spelling($9::VARCHAR))) AS t$167 GROUP BY t$167.id) AS t$168 ON t$168.id = t$159.id 
-WHERE t$159.unit_id = $1::UUID AND t$168.id IS NOT NULL ORDER BY least(t$168.rank, CASE WHEN (strpos(' ' || t$159.search_text || ' ', ' ' || hub_fold($8::VARCHAR) || ' ') > 0) THEN 0 WHEN (strpos(' ' || t$159.search_text, ' ' || rtrim(hub_fold($8::VARCHAR))) > 0) THEN 1 WHEN (strpos(t$159.search_text, rtrim(hub_fold($8::VARCHAR))) > 0) THEN 2 WHEN (strpos(t$159.search_text, btrim(hub_fold($8::VARCHAR))) > 0) THEN 3 ELSE 5 END) ASC, -strict_word_similarity(btrim(hub_fold($8::VARCHAR)), t$159.search_text) ASC, t$159.id ASC 
- LIMIT 20) AS t$169) AS t$170) AS t$171) AS search) AS t$172) AS anon_1
+WHERE false) AS t$148) END AS anon_2 
+FROM unnest($4::TEXT[], $5::UUID[]) WITH ORDINALITY AS t$110(type, key, ordinality)) AS node, (SELECT row_to_json(t$154) AS row_to_json_45 
+FROM (SELECT 'cus_' || replace(CAST(t$151.id AS TEXT), '-', '') AS id 
+FROM customers AS t$151 
+WHERE t$151.id = ((SELECT t$149.customer_id 
+FROM identifiers AS t$149 JOIN customers AS t$150 ON t$150.id = t$149.customer_id 
+WHERE t$149.kind = $6::VARCHAR AND t$149.normalized = $7::VARCHAR AND t$150.unit_id = $1::UUID ORDER BY t$149.verified DESC, t$149.id ASC 
+ LIMIT 1) UNION SELECT t$152.customer_id 
+FROM identifiers AS t$152 JOIN customers AS t$153 ON t$153.id = t$152.customer_id 
+WHERE t$152.kind = $6::VARCHAR AND t$152.normalized = $7::VARCHAR AND t$153.unit_id = $1::UUID AND t$152.kind IN ('EXTERNAL_ID'::text, 'DEVICE_ID'::text, 'ANONYMOUS_ID'::text))) AS t$154) AS "customerBy", (SELECT row_to_json(t$167) AS row_to_json_46 
+FROM (SELECT t$166.l$0 AS nodes 
+FROM (SELECT coalesce(json_agg(t$165), '[]'::json) AS l$0 
+FROM (SELECT t$155.name AS name 
+FROM customers AS t$155 LEFT OUTER JOIN (SELECT t$163.id AS id, min(t$163.rank) AS rank 
+FROM (SELECT t$157.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($8::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
+FROM (SELECT t$156.customer_id AS id, hub_code(t$156.value) || hub_code(t$156.normalized) AS code 
+FROM identifiers AS t$156 
+WHERE (hub_code(t$156.value) || hub_code(t$156.normalized)) LIKE hub_code_pattern($8::VARCHAR)) AS t$157 UNION ALL SELECT t$159.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($8::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
+FROM (SELECT t$158.customer_id AS id, hub_code(t$158.value) AS code 
+FROM contact_points AS t$158 
+WHERE hub_code(t$158.value) LIKE hub_code_pattern($8::VARCHAR)) AS t$159 UNION ALL SELECT t$161.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($8::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
+FROM (SELECT t$160.customer_id AS id, hub_code(t$160.number) AS code 
+FROM orders AS t$160 
+WHERE hub_code(t$160.number) LIKE hub_code_pattern($8::VARCHAR)) AS t$161 UNION ALL SELECT t$162.id AS id, 5 AS rank 
+FROM customers AS t$162 
+WHERE t$162.search_text LIKE hub_pattern($9::VARCHAR) OR (t$162.search_text %>> hub_spelling($9::VARCHAR))) AS t$163 GROUP BY t$163.id) AS t$164 ON t$164.id = t$155.id 
+WHERE t$155.unit_id = $1::UUID AND t$164.id IS NOT NULL ORDER BY least(t$164.rank, CASE WHEN (strpos(' ' || t$155.search_text || ' ', ' ' || hub_fold($8::VARCHAR) || ' ') > 0) THEN 0 WHEN (strpos(' ' || t$155.search_text, ' ' || rtrim(hub_fold($8::VARCHAR))) > 0) THEN 1 WHEN (strpos(t$155.search_text, rtrim(hub_fold($8::VARCHAR))) > 0) THEN 2 WHEN (strpos(t$155.search_text, btrim(hub_fold($8::VARCHAR))) > 0) THEN 3 ELSE 5 END) ASC, -strict_word_similarity(btrim(hub_fold($8::VARCHAR)), t$155.search_text) ASC, t$155.id ASC 
+ LIMIT 20) AS t$165) AS t$166) AS t$167) AS search) AS t$168) AS anon_1

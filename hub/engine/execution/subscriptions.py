@@ -3,7 +3,7 @@
 hub/subscriptions and hub/changefeed decide when to run it, and have the cursors."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol, cast
 from uuid import UUID
@@ -18,7 +18,7 @@ from hub.engine.plan.nodes import ChangesPlan, LivePayload, MessageFields, Plan,
 from hub.engine.plan.operations import ChangesRoot, LiveRoot
 from hub.engine.plan.parameters import PROBE_TIMES, ExecutionContext
 from hub.engine.sql.compiler import CompiledStatement, compile_changes, compile_live
-from hub.model import exact_json
+from hub.model import exact_json, scopes
 from hub.rights import Rights
 
 
@@ -52,6 +52,8 @@ def compile_subscription(
         "unit_subtree",
     ):  # a customer that moves to another unit takes all of its rows along
         dependencies = TableDependencies(dependencies.any_row | {customer_type.table.name}, dependencies.customer_rows)
+    if rights.narrowed:
+        dependencies = replace(dependencies, visibility=scopes.visibility_tables(dependencies.tables, rights))
     return CompiledSubscription(compile_live(root.plan, rights), rows_statements, root, dependencies)
 
 

@@ -66,6 +66,10 @@ class PlanningContext:
     uses_search: bool = False  # the best way to run the plan depends on the searched words
     as_of: bool = False  # rows are read as they were, so no links can be read from them
     below_image: bool = False  # an image in the log stands above; the viewer may no longer see its row
+    prefix: str = "p"  # of the names of the parameters
+    by_keys: bool = (
+        False  # a condition on the id alone of a linked row is one on the foreign key: no linked row is hidden
+    )
 
     def child(self) -> "PlanningContext":
         """A new context for a separate plan of the same operation."""
@@ -113,7 +117,7 @@ class PlanningContext:
         self, sql_type: sa.types.TypeEngine[Any], source: ArgumentSource | Runtime, codec: Codec = AS_IS
     ) -> Parameter:
         """A new parameter of the statement."""
-        parameter = Parameter(f"p{len(self.parameters)}", sql_type, source, codec, self.source_location)
+        parameter = Parameter(f"{self.prefix}{len(self.parameters)}", sql_type, source, codec, self.source_location)
         self.parameters.append(parameter)
         return parameter
 

@@ -65,12 +65,13 @@ class AliasGenerator:
     """Aliases of one statement, `t$0`, `t$1`, … in walk order. No GraphQL name holds a `$`, so none is ever captured."""
 
     rights: Rights
+    prefix: str = "t$"
     count: int = 0
 
     def next(self) -> str:
         """A fresh alias."""
         self.count += 1
-        return f"t${self.count - 1}"
+        return f"{self.prefix}{self.count - 1}"
 
     def for_table(self, table: sa.FromClause) -> sa.FromClause:
         """The table under a fresh alias."""
