@@ -93,7 +93,7 @@ def insert(table: sa.Table, names: tuple[str, ...], copied_columns: CopiedColumn
             conditions += [referenced.c.id == values[name], *([] if visibility is None else [visibility])]
             values |= {column_name: referenced.c[column_name] for column_name in copied[name]}
         elif visibility is not None:
-            exists = sa.exists().where(referenced.c.id == values[name], visibility)
+            exists = sa.exists(sa.select(referenced.c.id).where(referenced.c.id == values[name], visibility))
             conditions.append(exists if not table.c[name].nullable else values[name].is_(None) | exists)
     query = sa.select(*(value.label(name) for name, value in values.items())).where(*conditions)
     query = query if source is None else query.select_from(source)
