@@ -20,6 +20,7 @@ from hub.changefeed.feed import ChangeFeed
 from hub.changefeed.sequencer import Sequencer
 from hub.client_limits import CostBudget
 from hub.db import migrate
+from hub.db.audit_buffer import AuditBuffer
 from hub.db.change_positions import CHANGEFEED_SESSION, MESSAGE_SESSION
 from hub.db.disk_space import DiskSpace
 from hub.db.pool import Pool
@@ -79,7 +80,7 @@ class DatabaseSessionStore:
 def create_key_cache(pool: Pool, settings: Settings) -> ApiKeyCache:
     async def find(public_ids: Sequence[str]) -> list[api_keys.StoredKey]:
         async with pool.connection() as connection:
-            return await api_keys.find_keys(connection, public_ids)
+            return await api_keys.find_keys(connection, public_ids, with_hashes=True)
 
     return ApiKeyCache(find, ttl=settings.key_cache_ttl, size=settings.key_cache_size)
 
@@ -137,13 +138,14 @@ async def build_graphql_engine(
     changefeed_pool: Pool,
     documents: TrustedDocuments | None = None,
     accounts: CostAccounts | None = None,
+    audit: AuditBuffer | None = None,
 ) -> tuple[Engine, ChangeCursors, secrets.Encryptor]:
     """Builds the engine on a database, with the cursor codec and the encryptor that it shares with other components.
 
-    Dry runs of webhooks read the change log through `changefeed_pool`."""
+    Dry runs of webhooks read the change log through `changefeed_pool`. Reads of persons go to `audit`."""
     EmailPolicy.test_domains = settings.email_test_domains
     encryption_key = settings.encryption_key.get_secret_value() if settings.encryption_key else None
-    async with pool.connection() as connection:
+    async with pool.owner_connection() as connection:
         secret, encryptor = (
             await secrets.cursor_secret(connection),
             await secrets.load_encryptor(connection, encryption_key),
@@ -174,6 +176,7 @@ async def build_graphql_engine(
         feed,
         injected,
         accounts,
+        audit,
     )
     return engine, cursors, encryptor
 
@@ -206,7 +209,8 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
     """Runs the whole hub on a database, without a socket. Worker processes share metrics and budgets in the folder `shared`."""
     pool = await Pool.open(dsn, settings, lanes=True)
     # API keys are looked up on a pool of their own, so that authentication works while the other pools are busy.
-    auth_pool = Pool(dsn, settings.model_copy(update={"pool_size": 1}))
+    # Only they see hashes.
+    auth_pool = Pool(dsn, settings.model_copy(update={"pool_size": 1}), as_owner=True)
     stream_settings = settings.model_copy(update={"pool_size": settings.stream_pool_size})
     stream_pool = Pool(dsn, stream_settings, lanes=True)
     message_pool = Pool(dsn, stream_settings, MESSAGE_SESSION)
@@ -218,14 +222,15 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
         metrics = Metrics(shared)
         remove_handlers = [observability.add_handler(handler) for handler in (metrics, disk_space)]
         try:
-            periodic = scheduler.periodic_tasks(pool, key_cache, documents, metrics, settings)
+            audit = AuditBuffer()
+            periodic = scheduler.periodic_tasks(pool, key_cache, documents, metrics, audit, settings)
             async with (
                 scheduler.run_periodic_tasks(periodic),
                 Sequencer(dsn, settings).running(),
                 cost_accounts(settings, shared) as accounts,
             ):
                 engine, cursors, encryptor = await build_graphql_engine(
-                    settings, pool, stream_pool, documents, accounts
+                    settings, pool, stream_pool, documents, accounts, audit
                 )
                 changefeed = ChangeFeed(stream_pool, cursors, changefeed_pool, message_pool)
                 live_shares = LiveShares(settings.live_limit, settings.key_live_limit)

@@ -145,6 +145,12 @@ class MessagesSent(NamedTuple):
     messages: int
 
 
+class AuditReadsDropped(NamedTuple):
+    """Reads were not recorded, because the buffer of the audit log was full."""
+
+    reads: int
+
+
 Event = (
     RequestDone
     | PlanCompiled
@@ -164,6 +170,7 @@ Event = (
     | StreamOpened
     | StreamClosed
     | MessagesSent
+    | AuditReadsDropped
 )
 EventHandler = Callable[[Event], None]
 
@@ -278,6 +285,7 @@ _EVENT_NAMES: dict[type[Event], str] = {
     StartupStep: "startup",
     LeadershipAcquired: "leadership_acquired",
     LeadershipLost: "leadership_lost",
+    AuditReadsDropped: "audit_reads_dropped",
 }
 
 

@@ -146,6 +146,9 @@ class Settings(BaseSettings):
     change_retention: int = Field(
         7, ge=1, le=3650, description="Days for which changes can be read; older ones are dropped day by day."
     )
+    audit_retention: int = Field(
+        730, ge=31, le=36_500, description="Days for which entries of the audit log are stored; older ones are deleted."
+    )
     email_test_domains: bool = Field(
         False, description="Accept e-mail addresses in `.test` domains, which nobody owns; for staging."
     )
