@@ -113,7 +113,7 @@ async def build_graphql_engine(
         )
     cursors = ChangeCursors(secret)
 
-    schema = graph.build()
+    schema = graph.build_with(settings.customer_columns)
     await roles.store_shipped_roles(pool, datetime.now(UTC))
 
     def injected(engine: Engine) -> dict[str, object]:

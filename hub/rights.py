@@ -94,15 +94,17 @@ SHIPPED_ROLES: Mapping[str, RoleVersion] = {role.name: role for role in (ADMIN_R
 class Rights:
     """What a viewer's plans depend on. Equal rights are one object, which is its own hash: get it from `rights_of`.
 
-    `narrowed`: more than the binding hides rows or fields. `derived` holds what readers of these rights worked out once."""
+    `narrowed`: more than the binding hides rows or fields. `hides_names`: some names of the schema do not exist; a
+    customer's own viewer does not know what is about it and not for it. `derived` holds what readers worked out once."""
 
-    __slots__ = ("__weakref__", "binding", "derived", "has_staff", "narrowed", "roles")
+    __slots__ = ("__weakref__", "binding", "derived", "has_staff", "hides_names", "narrowed", "roles")
 
     def __init__(self, binding: Binding, roles: tuple[RoleVersion, ...], *, has_staff: bool) -> None:
         self.binding: Binding = binding
         self.roles = roles
         self.has_staff = has_staff
         self.narrowed = bool(roles)
+        self.hides_names = self.narrowed or binding == "customer"
         self.derived: dict[object, Any] = {}
 
     def rules(self, entity: str, verb: Verb = Verb.READ) -> tuple[AccessRule, ...] | None:
@@ -152,9 +154,15 @@ def rights_of(binding: Binding, roles: tuple[RoleVersion, ...] = (), *, has_staf
 
 
 def rights_of_roles(rights: Rights) -> Rights:
-    """The rights of the same roles without a binding, which share what depends on the roles alone. They live as long."""
+    """The rights of the same roles that know the same names, which share what depends on names alone. They live as long."""
     shared = rights.derived.get("roles")
     if shared is None:
-        shared = rights.derived["roles"] = rights_of("unrestricted", rights.roles)
+        shared = rights.derived["roles"] = rights_of(
+            "customer" if rights.binding == "customer" else "unrestricted", rights.roles
+        )
     assert isinstance(shared, Rights)
     return shared
+
+
+# Held for ever: what is worked out for customers' keys without narrowing roles outlives the keys.
+CUSTOMER_RIGHTS = rights_of("customer")

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
+from typing import Literal
 from uuid import UUID
 
 from hub.client_limits import NO_LIMITS, ClientLimits
@@ -47,10 +48,15 @@ class Viewer:
     limits: ClientLimits = NO_LIMITS  # its budget, whether it runs trusted documents alone, whether it introspects
     command: str | None = field(default=None, compare=False)  # the command that it runs, if it has stored roles
     rights: Rights = field(init=False, repr=False, compare=False)  # what plans depend on
+    # The flow of fair queueing that the work belongs to: its customer's or person's, whose keys share it, else its key's.
+    flow: int | None = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         roles = self.roles or (SHIPPED_ROLES[self.role],)
         object.__setattr__(self, "rights", rights_of(self.binding, roles, has_staff=self.staff_id is not None))
+        owner = self.customer_id or self.staff_id or self.key_id
+        # A small integer is hashed many times as fast as a UUID. Two owners with one hash would only share their turns.
+        object.__setattr__(self, "flow", None if owner is None else hash(owner))
 
     @property
     def binding(self) -> Binding:
@@ -60,12 +66,6 @@ class Viewer:
         if self.unit_path is None:
             return "unrestricted"
         return "single_unit" if len(self.unit_ids) == 1 else "unit_subtree"
-
-    @property
-    def flow(self) -> int | None:
-        """The flow of fair queueing that the work belongs to: its customer's or person's, whose keys share it, else its key's."""
-        owner = self.customer_id or self.staff_id or self.key_id
-        return None if owner is None else owner.int  # integers are hashed many times as fast as UUIDs
 
     @property
     def actor(self) -> str:
@@ -78,6 +78,18 @@ class Viewer:
     def unit_id(self) -> UUID | None:
         """The unit whose subtree limits the viewer; None without such a limit."""
         return self.unit_ids[0] if self.unit_ids else None
+
+    @property
+    def bound_to(self) -> Literal["UNRESTRICTED", "UNIT", "CUSTOMER"]:
+        """What limits the viewer's rows, as the API names it."""
+        if self.customer_id is not None:
+            return "CUSTOMER"
+        return "UNRESTRICTED" if self.unit_path is None else "UNIT"
+
+    @property
+    def shown_key_id(self) -> str | None:
+        """The public id of the viewer's key; None for a viewer without one."""
+        return self.key_public_id or None
 
     @property
     def role_names(self) -> tuple[str, ...]:

@@ -75,6 +75,7 @@ class Engine:
             errors=settings.error_limit,
             cost=settings.cost_limit,
             page=settings.page_limit,
+            group=settings.group_minimum,
             change_retention=timedelta(days=settings.change_retention),
         )
         self._schema = schema
@@ -123,7 +124,7 @@ class Engine:
     async def _operation(self, request: GraphQLRequest, viewer: Viewer, flow: Flow) -> Operation:
         """The requested operation; a document that is not cached is checked when it is the turn of the flow."""
         documents = (
-            self._documents if not viewer.rights.narrowed else await self._narrowed_documents(viewer.rights, flow)
+            self._documents if not viewer.rights.hides_names else await self._narrowed_documents(viewer.rights, flow)
         )
         outcome = documents.lookup(request.query) or await self._checked(documents, request.query, flow)
         if isinstance(outcome, InvalidDocument):
@@ -156,7 +157,11 @@ class Engine:
     async def _execute(self, request: GraphQLRequest, viewer: Viewer, timer: StageTimer) -> GraphQLResponse:
         operation: Operation | None = None
         try:
-            operation = await self._operation(request, viewer, viewer.flow)
+            document = None if viewer.rights.narrowed else self._documents.lookup(request.query)
+            if isinstance(document, Document):
+                operation = document.operation(request.operation_name)
+            else:
+                operation = await self._operation(request, viewer, viewer.flow)
             if operation.operation_type == "subscription":
                 raise BadInput("A subscription has many answers; open it as a stream.", code="STREAM_TRANSPORT")
             self._authorize(operation, request, viewer)
@@ -186,7 +191,7 @@ class Engine:
     def explain(self, request: GraphQLRequest, viewer: Viewer) -> tuple[str, list[Any]]:
         """The statement of a query and its arguments; raises HubError or InvalidDocument."""
         documents = self._documents
-        if viewer.rights.narrowed:
+        if viewer.rights.hides_names:
             documents = documents.narrowed(narrow(self._schema, viewer.rights).core, NARROWED_CACHE_BYTES)
         operation = documents.get(request.query).operation(request.operation_name)
         variables = self._coerce_variables(operation, request)

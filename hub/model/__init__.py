@@ -23,12 +23,16 @@ from hub.model.ownership import (
     customer_and_unit,
     customer_itself,
     customer_owned,
+    inside,
     key_owned,
+    person,
     role_itself,
     role_owned,
     unit_itself,
     unit_owned,
 )
+from hub.model.personal import PersonalData
+from hub.model.root_groups import RootGroup, root_group, viewer_object, viewer_row, viewer_value
 from hub.model.scalars import Json, MoneyAmount
 from hub.model.workflows import ANY, Workflow, move, state
 
@@ -45,6 +49,8 @@ __all__ = [
     "Entity",
     "Json",
     "MoneyAmount",
+    "PersonalData",
+    "RootGroup",
     "Workflow",
     "administered",
     "any_key",
@@ -58,13 +64,16 @@ __all__ = [
     "generated",
     "group",
     "index",
+    "inside",
     "key_owned",
     "merged",
     "move",
     "normal_form",
+    "person",
     "resolver",
     "role_itself",
     "role_owned",
+    "root_group",
     "state",
     "stored_filter",
     "to_one",
@@ -72,4 +81,7 @@ __all__ = [
     "unique",
     "unit_itself",
     "unit_owned",
+    "viewer_object",
+    "viewer_row",
+    "viewer_value",
 ]

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from hub.model.declarations import LinkGroup
 from hub.model.fields import UNSET, Column, UniqueRange, split_optional
 from hub.model.links import Index, Inverse, Link, MergedList, PythonField, UnionOfLinks
-from hub.model.ownership import Ownership, customer_owned
-from hub.model.scopes import Scope
+from hub.model.ownership import Ownership, customer_owned, inside
+from hub.model.scopes import Scope, part_of_shared, shared
 from hub.model.workflows import Workflow
 
 WriteOperation: TypeAlias = Literal["create", "update", "delete"]
@@ -71,10 +71,13 @@ class EntityOptions(TypedDict, total=False):
     writable_by: Sequence[BoundTo] | Mapping[WriteOperation, Sequence[BoundTo]]  # the bound keys that may write
     operations: Sequence[WriteOperation]  # the generic mutations; all when left out
     unique: Sequence[Unique]
+    # By column, the values that mark a row as internal: it is about the customer, whose own keys do not see it.
+    internal_when: Mapping[str, Sequence[str]]
     exactly_one: Sequence[str]  # optional links of which every row has exactly one
     checks: Mapping[str, str]  # SQL by name; a client reads the name
     indexes: Sequence[Index]  # beside those that follow from order, sortable fields, owners and inverses
     superseding: Superseding
+    me: str  # the viewer's attribute that filters by id may name as "ME"
     moves_of: sa.Column[Any]  # the workflow column of another entity, whose moves the rows are
     overflow_columns: Sequence[str]  # columns that generated amounts are computed from
     frozen_when: Mapping[str, Sequence[str]]  # by column, the values of rows that take no generic update or delete
@@ -102,9 +105,15 @@ class EntityDefinition:
     def name(self) -> str:
         return self.entity.__name__
 
-    @property
+    @cached_property
     def scope(self) -> Scope:
-        return self.ownership.scope
+        """How the rows are cut: by whose they are, and by what marks them as internal."""
+        scope, parent = self.ownership.scope, self.parent
+        if "internal_when" in self.options:
+            return shared(scope, self.options["internal_when"])
+        if "owned_by" in self.options or parent is None or parent.target.definition.scope.name != "shared":
+            return scope
+        return part_of_shared(parent.target.definition.scope, parent.target.table, parent.column_name)
 
     @cached_property
     def table_name(self) -> str:
@@ -271,7 +280,7 @@ def _ownership(entity: type[Any], options: EntityOptions) -> Ownership:
     parent = options.get("part_of")
     if parent is None or not parent.definition.has_customer:
         raise TypeError(f"{entity.__name__}: say whose rows they are with owned_by=…")
-    return customer_owned
+    return inside if parent.definition.scope.name == "inside" else customer_owned
 
 
 def _parent_link(options: EntityOptions) -> Link | None:

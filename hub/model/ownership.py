@@ -29,6 +29,10 @@ class Ownership:
 customer_owned = Ownership(scopes.customer_owned)
 # For large tables whose lists are cut by unit: or owner: the row carries its customer's, which the database keeps right.
 customer_and_unit = Ownership(scopes.customer_owned, carries_unit=True)
+# About a customer and never for it: the customer's own keys do not see the rows.
+inside = Ownership(scopes.inside)
+# About a member of staff, whom the column `staff_id` names.
+person = Ownership(scopes.person)
 customer_itself = Ownership(scopes.customer_itself)
 unit_itself = Ownership(scopes.unit_itself)
 unit_owned = Ownership(scopes.unit_owned)

@@ -1,11 +1,11 @@
 """Visibility: the one builder of the predicates that limit a viewer to its rows. A hidden row is as good as absent.
 
-A viewer without binding sees everything but what single keys own, one bound to a unit what belongs to its subtree, one
-bound to a customer what is that customer's. Roles narrow that by row filters, which hub.engine compiles. The predicates
-name parameters, which are filled from the viewer, and hold no values."""
+A viewer without binding sees everything but what single keys own and what is about single people. One bound to a unit sees
+what belongs to its subtree, one bound to a customer what is for that customer. Roles narrow that by row filters, which
+hub.engine compiles. The predicates name parameters, which are filled from the viewer, and hold no values."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -26,6 +26,8 @@ VIEWER_CUSTOMER = sa.bindparam("viewer_customer", type_=sa.Uuid())
 VIEWER_KEY = sa.bindparam("viewer_key", type_=sa.Uuid())
 VIEWER_ADMIN = sa.bindparam("viewer_admin", type_=sa.Boolean())
 VIEWER_ROLES = sa.bindparam("viewer_roles", type_=ARRAY(sa.Text()))
+VIEWER_STAFF = sa.bindparam("viewer_staff", type_=sa.Uuid())
+VIEWER_READS_PEOPLE = sa.bindparam("viewer_reads_people", type_=sa.Boolean())
 
 
 def _in_viewer_units(unit_id: sa.ColumnElement[Any], binding: Binding) -> RowPredicate:
@@ -58,6 +60,18 @@ def _owned_by_viewer_key_or_admin(row: sa.FromClause) -> RowPredicate:
     return sa.or_(VIEWER_ADMIN, _owned_by_viewer_key(row))
 
 
+def _about_viewer(row: sa.FromClause) -> RowPredicate:
+    """Whether the row is about the person who asks."""
+    return row.c.staff_id == VIEWER_STAFF
+
+
+def _about_viewer_or_subtree(row: sa.FromClause, binding: Binding) -> RowPredicate:
+    """Whether the row is about the person who asks, or about one of the subtree, for a viewer that may read about people."""
+    person = metadata.tables["staff"].alias("v$staff")
+    in_subtree = sa.exists().where(person.c.id == row.c.staff_id, _in_viewer_units(person.c.unit_id, binding))
+    return sa.or_(_about_viewer(row), sa.and_(VIEWER_READS_PEOPLE, in_subtree))
+
+
 def _everything(row: sa.FromClause) -> RowPredicate | None:
     return None
 
@@ -66,13 +80,19 @@ def _everything(row: sa.FromClause) -> RowPredicate | None:
 class Scope:
     """How the rows of a table are cut: the predicates for viewers bound to units, to a customer, and to nothing.
 
-    `customer_column` names the column that holds the row's customer, if there is one: links that keep it need no second check."""
+    `customer_column` names the column that holds the row's customer, if there is one: links that keep it need no second
+    check, unless the scope hides rows of a customer whom the viewer sees."""
 
     name: str
     customer_column: str | None
     for_units: Callable[[sa.FromClause, Binding], RowPredicate | None]
     for_customer: Callable[[sa.FromClause], RowPredicate | None]
     for_unrestricted: Callable[[sa.FromClause], RowPredicate | None] = _everything
+    customer_sees_all: bool = True  # whether a customer's own viewer sees all rows of the customer
+
+    def hides_rows_of_customers(self, binding: Binding) -> bool:
+        """Whether viewers of the binding may see a customer and yet not all of its rows."""
+        return binding == "customer" and not self.customer_sees_all
 
     def predicate(self, row: sa.FromClause, binding: Binding) -> RowPredicate | None:
         """The predicate for a viewer of that binding; None where everything is visible."""
@@ -98,6 +118,14 @@ customer_owned = Scope(
     for_units=_customer_in_viewer_units,
     for_customer=lambda row: row.c.customer_id == VIEWER_CUSTOMER,
 )
+# About a customer and never for it: scores, moves between stages, reviews.
+inside = Scope(
+    "inside",
+    customer_column="customer_id",
+    for_units=_customer_in_viewer_units,
+    for_customer=_no_rows,
+    customer_sees_all=False,
+)
 customer_itself = Scope(
     "customer_itself",
     customer_column="id",
@@ -115,6 +143,14 @@ unit_owned = Scope(
     customer_column=None,
     for_units=lambda row, binding: _in_viewer_units(row.c.unit_id, binding),
     for_customer=_no_rows,
+)
+# About a member of staff: that person reads it, and who has people:read, of a unit's subtree where it is bound to one.
+person = Scope(
+    "person",
+    customer_column=None,
+    for_units=_about_viewer_or_subtree,
+    for_customer=_no_rows,
+    for_unrestricted=lambda row: sa.or_(_about_viewer(row), VIEWER_READS_PEOPLE),
 )
 any_key = Scope("any_key", customer_column=None, for_units=lambda row, binding: None, for_customer=lambda row: None)
 
@@ -160,6 +196,32 @@ administered = Scope(
     for_customer=_no_rows,
     for_unrestricted=lambda row: VIEWER_ADMIN,
 )
+
+
+def shared(scope: Scope, internal_when: Mapping[str, Sequence[str]]) -> Scope:
+    """The scope of a customer's rows without those that are marked internal: one of the columns has one of its values.
+
+    The marks are read from the row or its image, so that a row's past is cut by what it was. Without a mark it is hidden."""
+
+    def not_internal(row: sa.FromClause) -> RowPredicate:
+        marks = (
+            row.c[name] != sa.literal_column(f"'{value}'") for name, values in internal_when.items() for value in values
+        )
+        return sa.and_(row.c.customer_id == VIEWER_CUSTOMER, *marks)
+
+    return replace(scope, name="shared", for_customer=not_internal, customer_sees_all=False)
+
+
+def part_of_shared(scope: Scope, parent: sa.Table, key: str) -> Scope:
+    """The scope of parts of such rows: a customer's own viewer sees those of the rows that it sees; `key` leads there."""
+
+    def of_visible_row(row: sa.FromClause) -> RowPredicate:
+        whole = parent.alias("v$whole")
+        visibility = scope.for_customer(whole)
+        return sa.exists().where(whole.c.id == row.c[key], *([] if visibility is None else [visibility]))
+
+    return replace(scope, for_customer=of_visible_row)
+
 
 _registry: dict[sa.Table, Scope] = {}
 RIGHT_PREFIX = "right$"  # of the names of parameters of row filters
@@ -222,6 +284,11 @@ def _narrowed(
     return sa.and_(scope, granted)
 
 
+def hides_rows_of_customers(table: sa.Table, rights: Rights) -> bool:
+    """Whether a viewer with these rights may see a customer and yet not all of its rows in the table."""
+    return _registry[table].hides_rows_of_customers(rights.binding)
+
+
 def register(table: sa.Table, scope: Scope) -> None:
     """Declares the scope of a table's rows."""
     _registry[table] = scope
@@ -240,6 +307,8 @@ VIEWER_ARGUMENTS: dict[str, Callable[[Viewer], Any]] = {
     "viewer_key": lambda viewer: viewer.key_id,
     "viewer_admin": lambda viewer: any(role.administers for role in viewer.all_roles),
     "viewer_roles": lambda viewer: viewer.role_names,
+    "viewer_staff": lambda viewer: viewer.staff_id,
+    "viewer_reads_people": lambda viewer: viewer.reads_people,
 }
 
 

@@ -33,7 +33,12 @@ from hub.model.fields import (
     sql_type,
 )
 from hub.model.links import Link, LinkIndex
+from hub.model.personal import PERSONAL, PersonalData, personal_of_field
 
+SEARCH_TEXT = "search_text"
+SYSTEM_COLUMNS = ("id", "version", "created_at", "updated_at")
+# Scopes of tables in which numbers and times are about no person.
+NOT_ABOUT_PEOPLE = ("any_key", "unit_itself", "key_owned")
 TREE_CHECKS = {
     "{label} ~ '^[A-Za-z0-9_]+$'": "{label}_is_a_label",
     "subpath({path}, -1) = {label}::ltree": "{path}_ends_in_{label}",
@@ -52,6 +57,7 @@ def build_table(definition: EntityDefinition) -> sa.Table:
         if _is_composite(definition, link):
             _ensure_unique(link.target.table if link.target is not definition.entity else table, "id", "customer_id")
     _add_indexes(definition, table)
+    _add_personal(definition, table)
     return table
 
 
@@ -139,6 +145,22 @@ def _link_columns(definition: EntityDefinition, link: Link) -> Iterator[sa.schem
         names = {"label": link.label, "path": link.tree, "parent": column}
         for sql, name in TREE_CHECKS.items():
             yield sa.CheckConstraint(sql.format(**names), name=name.format(**names))
+
+
+def _add_personal(definition: EntityDefinition, table: sa.Table) -> None:
+    """Marks what the columns hold of persons; one that its declaration leaves open is marked None."""
+    about_people = definition.scope.name not in NOT_ABOUT_PEOPLE
+    for column in table.c:
+        field = definition.columns.get(column.name)
+        if field is None or column.name in SYSTEM_COLUMNS:
+            other = PersonalData.COPY if column.name == SEARCH_TEXT else PersonalData.NOT_PERSONAL
+            column.info[PERSONAL] = PersonalData.TECHNICAL if column.name == "owner" else other
+            continue
+        source = field.options.copied_from
+        if field.options.normal_form_of:
+            source = table.c[field.options.normal_form_of[-1]]
+        personal = field.options.personal if source is None else source.info.get(PERSONAL)
+        column.info[PERSONAL] = personal_of_field(personal, column.type, about_people=about_people)
 
 
 # -- constraints --------------------------------------------------------------------------------------------------------

@@ -28,12 +28,20 @@ FOUNDATION = (
 )
 DECLARED = ("hub.graph", "hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION)
 PUBLISHING = ("hub.webhooks", "hub.subscriptions", "hub.changefeed")
-TOP = ("hub.__main__", "hub.cli", "hub.launch", "hub.app", "hub.scheduler", "hub.doctor", "hub.keyfile", "hub.terminal")
-ROLE_TOOLS = ("hub.role_command_line",)
+COMMANDS = ("hub.installation", "hub.key_command_line", "hub.role_command_line")
+TOP = (
+    *COMMANDS,
+    "hub.__main__",
+    "hub.cli",
+    "hub.launch",
+    "hub.app",
+    "hub.scheduler",
+    "hub.doctor",
+    "hub.keyfile",
+    "hub.terminal",
+)
 ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(
-        (*TOP, *ROLE_TOOLS), (*TOP, *ROLE_TOOLS, "hub.web", *PUBLISHING, *DECLARED, "hub.demo", "hub.postgres")
-    ),
+    **dict.fromkeys(TOP, (*TOP, "hub.web", *PUBLISHING, *DECLARED, "hub.demo", "hub.postgres")),
     "hub.web": (*PUBLISHING, *DECLARED),
     "hub.webhooks": ("hub.subscriptions", "hub.changefeed", *DECLARED),
     "hub.subscriptions": ("hub.changefeed", *DECLARED),

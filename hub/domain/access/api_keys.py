@@ -251,9 +251,11 @@ def check_new_key(new_key: NewKey, now: datetime) -> list[str]:
         "staff": new_key.follows_unit,
     }
     if sum(bound.values()) > 1 or (bound["customer"] and new_key.staff_id is not None):
-        named = [name for name in bound if bound[name] or (name == "staff" and new_key.staff_id is not None)]
-        message = f"{', '.join(named)}: a key is bound to one or the other; leave one out."
-        raise BadInput(message, code="KEY_INVALID", argument="customer" if bound["customer"] else "unit")
+        argument = "customer" if bound["customer"] else "unit"
+        message = (
+            f"{argument}: a key is bound to one unit, one customer or its member of staff's unit; name one of them."
+        )
+        raise BadInput(message, code="KEY_INVALID", argument=argument)
     if new_key.expires_at is not None and new_key.expires_at <= now:
         message = f"expires: {new_key.expires_at.isoformat()} is past; give a time to come."
         raise BadInput(message, code="KEY_INVALID", argument="expires")

@@ -170,6 +170,8 @@ class Catalog:
     entities: Mapping[str, CatalogEntity]
     interfaces: Mapping[str, Interface]
     prefixes: Mapping[str, CatalogEntity] = field(default_factory=dict)
+    # By type, the fields that the own keys of a customer do not know: see `inside` of hub/model/fields.py.
+    inside: Mapping[str, frozenset[str]] = field(default_factory=dict)
     whole: "Catalog | None" = None  # the catalog that this one narrows
 
     @property
@@ -228,8 +230,9 @@ class Catalog:
         target = self.target(link.target)
         if target.filters_rows:
             return True
-        visible_to_all = target.declaration.scope.name == "any_key"
-        return bool(by.nullable) or not (visible_to_all or self.preserves_customer(by))
+        scope = target.declaration.scope
+        preserves_owner = self.preserves_customer(by) and not scope.hides_rows_of_customers("customer")
+        return bool(by.nullable) or not (scope.name == "any_key" or preserves_owner)
 
 
 def _columns(declaration: Declaration, errors: list[str]) -> dict[str, ColumnField]:
@@ -381,6 +384,11 @@ def build_catalog(declarations: Iterable[Declaration]) -> Catalog:
         entities,
         {link.interface.name: link.interface for link in merged_links},
         {entity.declaration.prefix: entity for entity in entities.values()},
+        inside={
+            name: frozenset(map(camel_case, entity.declaration.inside))
+            for name, entity in entities.items()
+            if entity.declaration.inside
+        },
     )
     if len(catalog.prefixes) != len(entities):
         errors.append("two entities share an id prefix")

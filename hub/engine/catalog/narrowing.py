@@ -26,8 +26,9 @@ def narrow_catalog(catalog: Catalog, rights: Rights) -> Catalog:
     rules = {name: rights.granting(name) for name in catalog.entities}
     visible = {name for name, granted in rules.items() if granted is None or granted}
     aggregate_only = {name for name in visible if _is_aggregate_only(rules[name])}
+    inside = catalog.inside if rights.binding == "customer" else {}
     entities = {
-        name: _narrow_entity(catalog, entity, rules[name], visible, aggregate_only)
+        name: _narrow_entity(catalog, entity, _FieldAccess(rules[name], inside.get(name)), visible, aggregate_only)
         for name, entity in catalog.entities.items()
         if name in visible
     }
@@ -73,11 +74,10 @@ def _is_aggregate_only(rules: Sequence[AccessRule] | None) -> bool:
 def _narrow_entity(
     catalog: Catalog,
     entity: CatalogEntity,
-    rules: Sequence[AccessRule] | None,
+    access: "_FieldAccess",
     visible: set[str],
     aggregate_only: set[str],
 ) -> CatalogEntity:
-    access = _FieldAccess(rules)
     columns = access.granted(entity.columns)
     cells = {name: cell for name in columns if (cell := access.cell(name)) is not None}
     is_counted = entity.name in aggregate_only
@@ -117,7 +117,7 @@ def _narrow_entity(
         usable=frozenset(usable),
         aggregate_only=is_counted,
         shows_history=access.grants("history"),
-        filters_rows=bool(rules) and all(rule.row_filter is not None for rule in rules or ()),
+        filters_rows=access.filters_rows,
     )
 
 
@@ -147,15 +147,23 @@ def _narrow_link(catalog: Catalog, link: Link, with_rows: set[str], visible: set
 
 
 class _FieldAccess:
-    """What the rules of one entity say about its fields; None for rules that hide nothing."""
+    """What the rules of one entity say about its fields; None for rules that hide nothing. No rule grants `inside` ones."""
 
-    def __init__(self, rules: Sequence[AccessRule] | None) -> None:
+    def __init__(self, rules: Sequence[AccessRule] | None, inside: frozenset[str] | None) -> None:
         self._rules = rules or ()
+        self._inside = inside or frozenset()
         self._masks = [dict(rule.masks) for rule in self._rules]
 
     def grants(self, name: str) -> bool:
         """Whether some rule grants the field."""
+        if name in self._inside:
+            return False
         return not self._rules or any(rule.fields is None or name in rule.fields for rule in self._rules)
+
+    @property
+    def filters_rows(self) -> bool:
+        """Whether the rules may hide rows."""
+        return bool(self._rules) and all(rule.row_filter is not None for rule in self._rules)
 
     def granted(self, fields: Mapping[str, T]) -> dict[str, T]:
         """The fields that some rule grants."""

@@ -79,10 +79,10 @@ def _members_of(type_: GraphQLNamedType) -> Iterator[tuple[str, Member]]:
 
 def narrow(schema: Schema, rights: Rights) -> Schema:
     """The schema as a viewer with these rights may know it; worked out once for its roles."""
-    if not rights.narrowed:
+    if not rights.hides_names or not (rights.narrowed or schema.catalog.inside):
         return schema
     shared = rights_of_roles(rights)
-    narrowed = shared.derived.get(schema.core)
+    narrowed = shared.derived.get(schema.catalog)
     if narrowed is None:
         catalog = narrow_catalog(schema.catalog, shared)
         hidden = hidden_members(schema, catalog)
@@ -90,7 +90,7 @@ def narrow(schema: Schema, rights: Rights) -> Schema:
         members = _remaining(_members(schema.core), hidden)
         reachable = _reachable(schema.core, members)
         core = NarrowedSchema(schema.core, {name: members.get(name, {}) for name in reachable}, hidden.nullable)
-        narrowed = shared.derived[schema.core] = replace(schema, core=core, catalog=catalog)
+        narrowed = shared.derived[schema.catalog] = replace(schema, core=core, catalog=catalog)
     assert isinstance(narrowed, Schema)
     return narrowed
 

@@ -39,7 +39,7 @@ def table_dependencies(plan: Plan) -> TableDependencies:
 
 
 def _tables(part: Any, *, same_customer: bool) -> Iterator[tuple[str, bool]]:
-    """Each table, and whether its rows belong to the customer of the root. Joins that need no check preserve that."""
+    """Each table, and whether its rows belong to the customer of the root. Joins within a customer preserve that."""
     if isinstance(part, CatalogEntity):
         yield part.table.name, same_customer
     elif isinstance(part, tuple):
@@ -48,7 +48,7 @@ def _tables(part: Any, *, same_customer: bool) -> Iterator[tuple[str, bool]]:
     elif is_dataclass(part) and not isinstance(part, Parameter):
         join = getattr(part, "join", None)
         if isinstance(join, Join):
-            same_customer = same_customer and not join.check_visibility
+            same_customer = same_customer and join.same_customer
         elif isinstance(part, ConnectionPlan):
             same_customer = False
         elif isinstance(part, RowById):

@@ -27,6 +27,7 @@ from hub.engine.plan.predicates import (
     Or,
     Predicate,
 )
+from hub.model import scopes
 from hub.model.declarations import ToMany, ToOne
 from hub.model.normal_forms import RowNormalForm
 
@@ -43,15 +44,17 @@ TEXT_SCAN_ROWS = 5  # the cost of `contains` on a text without an index, in rows
 
 
 def plan_join(planning: PlanningContext, entity: CatalogEntity, link: ToOne | ToMany) -> Join:
-    """The join of a link. Rows of the same customer as a visible row are visible too, unless that row is an image.
+    """The join of a link. Rows of the same customer as a visible row are visible too, unless that row is an image or the
+    scope of the joined rows hides some of them.
 
     Roles may filter the rows of each type, so their filter is checked unless there is none."""
     target = planning.catalog.target(link.target)
     preserves_owner = planning.catalog.preserves_customer(planning.catalog.column(entity, link))
+    hides_rows = scopes.hides_rows_of_customers(target.table, planning.rights)
     their_column, our_column = ("id", link.by) if isinstance(link, ToOne) else (link.by, "id")
-    narrowed = planning.rights.narrowed and planning.rights.filters_rows(target.name)
-    checked = planning.below_image or not preserves_owner or narrowed
-    return Join(target, their_column, our_column, check_visibility=checked)
+    hides_rows = hides_rows or (planning.rights.narrowed and planning.rights.filters_rows(target.name))
+    check_visibility = planning.below_image or hides_rows or not preserves_owner
+    return Join(target, their_column, our_column, check_visibility, same_customer=preserves_owner)
 
 
 def plan_filter(planning: PlanningContext, tree: ArgumentTree, entity: CatalogEntity, argument: str) -> Predicate:
@@ -100,7 +103,9 @@ def _condition(
     if name == "not":
         return Not(plan_filter(planning, tree, entity, argument))
     if name == "id":
-        return _comparisons(planning, tree, None, scalars.ID, argument, prefix=entity.declaration.prefix)
+        return _comparisons(
+            planning, tree, None, scalars.ID, argument, entity.declaration.prefix, entity.declaration.me
+        )
     if name == COMPARE:
         return _field_comparisons(tree, entity, argument)
     if name == UNDER and entity.declaration.tree is not None:
@@ -147,6 +152,7 @@ def _comparisons(
     scalar: ScalarType,
     argument: str,
     prefix: str | None = None,
+    me: str | None = None,
 ) -> Predicate:
     assert isinstance(tree, dict)
     require_condition(bool(tree), argument)
@@ -162,7 +168,7 @@ def _comparisons(
                     column,
                     scalar,
                     operator,
-                    planning.list_parameter(scalar, value, operator_path, prefix=prefix, column=column),
+                    planning.list_parameter(scalar, value, operator_path, prefix=prefix, column=column, me=me),
                 )
             )
         elif operator == "withinLast":
@@ -183,7 +189,7 @@ def _comparisons(
                     column,
                     scalar,
                     operator,
-                    planning.value_parameter(scalar, value, operator_path, prefix=prefix, column=column),
+                    planning.value_parameter(scalar, value, operator_path, prefix=prefix, column=column, me=me),
                 )
             )
     return parts[0] if len(parts) == 1 else And(tuple(parts))

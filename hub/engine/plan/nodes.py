@@ -131,7 +131,7 @@ ConnectionPart = Nodes | Edges | PageInfoPlan | TotalCount | Stats | Constant
 
 @dataclass(frozen=True, slots=True)
 class ConnectionPlan:
-    """A connection: the rows, their order, the page, and the selected parts."""
+    """A connection: the rows, their order, the page, and the selected parts. Fewer rows than `minimum` count as none."""
 
     entity: CatalogEntity
     join: Join | None
@@ -141,6 +141,7 @@ class ConnectionPlan:
     page: PagePlan
     cursor_signing: CursorSigning | None
     parts: tuple[tuple[str, ConnectionPart], ...]
+    minimum: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,7 @@ class MergedSourcePlan:
     entity: CatalogEntity
     time_column: str
     selections: tuple[ObjectSelection, ...]
+    check_visibility: bool  # the rows may be hidden even though the row above is visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,6 @@ class MergedConnectionPlan:
     page: PagePlan
     cursor_signing: CursorSigning | None
     parts: tuple[tuple[str, ConnectionPart], ...]
-    check_visibility: bool  # the rows may be hidden even though the row above is visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +198,9 @@ class HistoryConnection:
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """A grouped root, which is a connection over groups; the selections in `parts` are GroupSelection."""
+    """A grouped root, which is a connection over groups; the selections in `parts` are GroupSelection.
+
+    Groups of fewer rows than `minimum` are left out."""
 
     entity: CatalogEntity
     where: Predicate
@@ -207,6 +210,7 @@ class Groups:
     page: PagePlan
     cursor_signing: CursorSigning | None
     parts: tuple[tuple[str, ConnectionPart], ...]
+    minimum: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,9 +302,9 @@ class BulkResults:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A root of a mutation: the rows and values of its command's outcome."""
+    """A root of a mutation, or a group: rows and values of a command's outcome or of the viewer."""
 
-    fields: tuple[tuple[str, Constant | LiteralValue | RowById | BulkResults], ...]
+    fields: tuple[tuple[str, "Constant | LiteralValue | RowById | BulkResults | Payload"], ...]
 
 
 MessageFields = tuple[tuple[str, str], ...]  # response keys and the fields of the message

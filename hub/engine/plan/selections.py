@@ -42,6 +42,7 @@ from hub.engine.plan.pagination import cursor_signing, list_signature, plan_orde
 from hub.engine.plan.parameters import ObjectSource, Runtime
 from hub.engine.plan.predicates import And, Join
 from hub.errors import BadInput
+from hub.model import scopes
 from hub.model.declarations import FieldResolver, FilteredList, LinkGroup, MergedConnection, ToMany, ToOne, UnionLink
 
 
@@ -255,7 +256,8 @@ class SelectionPlanner:
             self.collector, entity.name, selection_sets, partial(self.object_selection, entity), entity
         )
         signing = cursor_signing(self.planning, signature) if uses_cursors else None
-        return ConnectionPlan(entity, join, where, search_terms, keys, page, signing, parts), resolver_tree
+        minimum = self.planning.limits.group if entity.aggregate_only else 0
+        return ConnectionPlan(entity, join, where, search_terms, keys, page, signing, parts, minimum), resolver_tree
 
     def _merged_connection(
         self,
@@ -293,6 +295,7 @@ class SelectionPlanner:
                 member,
                 member.declaration.implements[interface],
                 tuple(variants[index][1] for variants in selections),
+                self.planning.below_image or scopes.hides_rows_of_customers(member.table, self.planning.rights),
             )
             for index, member in enumerate(entities)
         )
@@ -303,5 +306,4 @@ class SelectionPlanner:
             for argument in ("since", "until")
         )
         signing = cursor_signing(self.planning, signature) if uses_cursors else None
-        checked = self.planning.below_image or self.planning.rights.narrowed
-        return MergedConnectionPlan(link.by, sources, since, until, page, signing, parts, checked), resolver_tree
+        return MergedConnectionPlan(link.by, sources, since, until, page, signing, parts), resolver_tree

@@ -214,12 +214,21 @@ class SelectionCompiler:
         if not requested:
             return None
         source, conditions = self.list_source(connection, outer)
-        aggregates = ConnectionAggregates(source.row, requested)
+        if connection.minimum:
+            conditions.append(self._has_rows(connection, outer))
+        aggregates = ConnectionAggregates(source.row, requested, connection.minimum)
         scan_select = (
             sa.select(*aggregates.columns())
             .select_from(source.tables())
             .where(*conditions)
             .group_by(*aggregates.group_by())
+            .having(*aggregates.having())
         )
         aggregates.aggregate_over(scan_select.correlate_except(*source.own()), self.aliases)
         return aggregates
+
+    def _has_rows(self, connection: ConnectionPlan, outer: sa.FromClause | None) -> Condition:
+        """Whether the list has as many rows as aggregates must be over."""
+        source, conditions = self.list_source(connection, outer)
+        count = sa.select(sa.func.count()).select_from(source.tables()).where(*conditions)
+        return count.correlate_except(*source.own()).scalar_subquery() >= sql_literal(str(connection.minimum))
