@@ -10,13 +10,18 @@ from change_workload import WAIT_TIMEOUT, wait_until
 from command_line import RunCommand
 from conftest import CreateDatabase, create_api_key
 from socket_hub import SocketHub, SocketSubscription, run_socket_hub
-from webhook_client import ReceiverProcess, run_receiver
+from webhook_client import CREATE_WEBHOOK, WEBHOOK_STATE, ReceiverProcess, names, run_receiver
+
+from hub.domain.access import roles
 
 UPSERT = "mutation ($input: RoleUpsertInput!) { roleUpsert(input: $input) { created } }"
 CUSTOMERS = "{ customers(first: 100) { totalCount nodes { name country } } }"
 CHANGES = (
     "subscription { changes(filter: {types: [CUSTOMER]}) { ... on Change { node { ... on Customer { name } } } } }"
 )
+STREAM = """subscription { changes(filter: {types: [CUSTOMER]}) {
+    __typename ... on StreamReady { cursor } ... on StreamGap { reason } ... on Change { node { ... on Customer { name } } }
+} }"""
 NAME = "mutation ($id: ID!, $name: String!) { customerUpdate(input: {id: $id, name: $name}) { customer { id } } }"
 NUMBERS = iter(range(1000))
 
@@ -84,7 +89,7 @@ async def test_a_changed_role_holds_for_the_next_requests(hub: SocketHub) -> Non
 
 async def test_a_changed_role_ends_open_streams(hub: SocketHub) -> None:
     name, key = await new_role(hub, "Customer")
-    async with hub.subscribe(CHANGES, key=key) as stream:
+    async with hub.subscribe(STREAM, key=key) as stream:
         await wait_until_ready(stream)
         await rename(hub, "Alfreds Futterkiste", "Alfreds")
         assert await next_name(stream) == "Alfreds"
@@ -94,7 +99,7 @@ async def test_a_changed_role_ends_open_streams(hub: SocketHub) -> None:
         while messages[-1]["type"] == "next":
             messages.append(await stream.next_message())
         assert "PERMISSIONS_CHANGED" in json.dumps(messages)
-    async with hub.subscribe(CHANGES, key=key) as stream:  # the German customer is hidden now
+    async with hub.subscribe(STREAM, key=key) as stream:  # the German customer is hidden now
         await wait_until_ready(stream)
         await rename(hub, "Alfreds Futterkiste", "Alfreds")
         await rename(hub, "Blondesddsl père et fils", "Blondes")
@@ -112,9 +117,91 @@ async def test_a_key_whose_role_is_taken_away_reads_nothing(hub: SocketHub) -> N
         async with httpx2.AsyncClient(timeout=WAIT_TIMEOUT) as client:
             headers = {"authorization": f"Bearer {key}"}
             url = f"http://127.0.0.1:{hub.port}/graphql"
-            answer = (await client.post(url, json=body, headers=headers)).json()
-        (error,) = answer["errors"]
+            answer = (await client.post(url, json={"query": CUSTOMERS}, headers=headers)).json()
+        return [error["extensions"]["code"] for error in answer.get("errors", ())][:1] == ["FIELD_UNKNOWN"]
 
+    await wait_until(reads_nothing)
+
+
+async def test_a_role_of_a_person_is_one_of_all_the_persons_keys(hub: SocketHub) -> None:
+    staff = await hub.connection.fetchval("select owner_id from customers where owner_id is not null limit 1")
+    mint = "mutation ($id: ID!) { staffKeyMint(input: {staffId: $id, unrestricted: true}) { key } }"
+    assign = "mutation ($input: RoleAssignInput!) { roleAssign(input: $input) { role { name } } }"
+    person = f"stf_{staff.hex}"
+    await hub.query(assign, {"input": {"role": "agent", "staffId": person}})
+    key = (await hub.query(mint, {"id": person}))["staffKeyMint"]["key"]
+    own = await hub.connection.fetchval("select count(*) from customers where owner_id = $1", staff)
+    assert (await hub.query(CUSTOMERS, key=key))["customers"]["totalCount"] == own
+    await hub.query(assign, {"input": {"role": "reader", "staffId": person, "replace": True}})
+
+    async def sees_everybody() -> bool:
+        return bool((await hub.query(CUSTOMERS, key=key))["customers"]["totalCount"] > own)
+
+    await wait_until(sees_everybody)
+
+
+async def test_a_webhook_follows_the_role_of_its_key(hub: SocketHub, receiver: ReceiverProcess) -> None:
+    name, key = await new_role(hub, "Customer", "Webhook")
+    created = await hub.query(CREATE_WEBHOOK, {"url": receiver.url(), "query": CHANGES}, key=key)
+    webhook = created["webhookCreate"]["webhook"]["id"]
+    await rename(hub, "Ernst Handel", "Ernst")
+    assert names(await receiver.wait_for_requests(1)) == ["Ernst"]
+    await change_role(hub, name, {**only("FR"), "verbs": ["READ"]}, {"entity": "Webhook", "verbs": ["READ", "UPDATE"]})
+
+    async def is_narrowed() -> bool:
+        async with httpx2.AsyncClient(timeout=WAIT_TIMEOUT) as client:
+            headers, url = {"authorization": f"Bearer {key}"}, f"http://127.0.0.1:{hub.port}/graphql"
+            answer = (await client.post(url, json={"query": CUSTOMERS}, headers=headers)).json()
+        return all(row["country"] == "FR" for row in answer["data"]["customers"]["nodes"])
+
+    await wait_until(is_narrowed)
+    await change_role(hub, name, only("FR"))  # without webhooks
+
+    async def is_paused() -> bool:
+        return bool((await hub.query(WEBHOOK_STATE, {"id": webhook}))["webhook"]["status"] == "PAUSED")
+
+    await wait_until(is_paused)
+    await rename(hub, "Ernst", "Ernst Handel")
+    reason = (await hub.query(WEBHOOK_STATE, {"id": webhook}))["webhook"]["statusReason"]
+    assert f"A key with role {name} may not webhooks:write" in reason
+    assert len(await receiver.captured()) == 1
+
+
+async def test_a_filter_that_cannot_be_planned_any_more_grants_nothing(hub: SocketHub, run_command: RunCommand) -> None:
+    name, key = await new_role(hub, "Customer", "Product")
+    await change_role(hub, name, only("DE"), {"entity": "Product", "verbs": ["READ"]})
+    broken = json.dumps({"land": {"eq": "DE"}})
+    await hub.connection.execute(
+        "update role_rules set row_filter = $1 where role_id = (select id from roles where name = $2) and entity = 'Customer'",
+        broken,
+        name,
+    )
+    await hub.connection.execute("update roles set digest = md5(digest) where name = $1", name)
+
+    async def is_denied() -> bool:
+        async with httpx2.AsyncClient(timeout=WAIT_TIMEOUT) as client:
+            headers, url = {"authorization": f"Bearer {key}"}, f"http://127.0.0.1:{hub.port}/graphql"
+            answer = (await client.post(url, json={"query": CUSTOMERS}, headers=headers)).json()
+        return [error["extensions"]["code"] for error in answer.get("errors", ())][:1] == ["FIELD_UNKNOWN"]
+
+    await wait_until(is_denied)
+    assert (await hub.query("{ products { totalCount } }", key=key))["products"]["totalCount"] > 0
+    (fault,) = await roles.broken_rules(hub.connection)
+    assert fault.startswith(f"role {name}, Customer: filter: Expected value of type 'CustomerFilter'")
+    code, output, _ = await run_command("doctor", HUB_DATABASE_URL=hub.dsn)
+    assert (code, f"role {name}, Customer" in output, "these rules grant nothing" in output) == (1, True, True)
+
+
+async def test_an_unbounded_list_is_refused_until_it_is_accepted(hub: SocketHub) -> None:
+    statement = """insert into products (sku, name, category, unit_price, currency)
+        select 'S' || i, 'P' || i, 'C' || i % 500, i % 1000, 'EUR' from generate_series(1, 20000) as i"""
+    await hub.connection.execute(f"set hub.capture = off; {statement}; analyze products")
+    rare = {"entity": "Product", "verbs": ["READ"], "rowFilter": {"category": {"eq": "C7"}}}
+    role = {"name": "unbounded", "rules": [rare]}
+    async with httpx2.AsyncClient(timeout=WAIT_TIMEOUT) as client:
+        body = {"query": UPSERT, "variables": {"input": role}}
+        headers, url = {"authorization": f"Bearer {hub.key}"}, f"http://127.0.0.1:{hub.port}/graphql"
+        (error,) = (await client.post(url, json=body, headers=headers)).json()["errors"]
     (plan,) = error["extensions"]["plans"]
     assert (error["extensions"]["code"], plan["list"], plan["bounded"]) == ("ROLE_UNBOUNDED", "products", False)
     assert plan["entries"] > 10_000
