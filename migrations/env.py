@@ -77,13 +77,7 @@ def with_recreated_triggers(_: object, __: object, changes: ops.ModifyTableOps) 
 def _denormalization_triggers(table: ops.CreateTableOp) -> list[ops.MigrateOperation]:
     if not any(isinstance(column, sa.Column) and column.info.get(DENORMALIZED_UNIT) for column in table.columns):
         return []
-    name, timing = table.table_name, "for each row"
-    insert_trigger = (
-        f"create trigger place before insert on {name} {timing}"
-        " when (new.unit_id is null or new.owner_id is null) execute function hub_place()"
-    )
-    update_trigger = f"create trigger move before update of customer_id on {name} {timing} execute function hub_place()"
-    return [ops.ExecuteSQLOp(insert_trigger), ops.ExecuteSQLOp(update_trigger)]
+    return [ops.ExecuteSQLOp(f"select hub_place_triggers('{table.table_name}')")]
 
 
 def include(item: SchemaItem, name: str | None, type_: str, reflected: bool, compared: SchemaItem | None) -> bool:

@@ -157,7 +157,7 @@ class Engine:
     async def _execute(self, request: GraphQLRequest, viewer: Viewer, timer: StageTimer) -> GraphQLResponse:
         operation: Operation | None = None
         try:
-            document = None if viewer.rights.narrowed else self._documents.lookup(request.query)
+            document = None if viewer.rights.hides_names else self._documents.lookup(request.query)
             if isinstance(document, Document):
                 operation = document.operation(request.operation_name)
             else:
