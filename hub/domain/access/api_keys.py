@@ -18,7 +18,7 @@ from hub import client_limits
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.domain.access import key_limits, roles
-from hub.domain.access.grants import require_role
+from hub.domain.access.grants import require_all_grantable, require_role
 from hub.errors import BadInput, NotFound
 from hub.model.columns import timestamp
 from hub.model.statements import compile_statement
@@ -218,7 +218,7 @@ async def insert(tx: Connection, viewer: Viewer, new_key: NewKey, now: datetime)
     """Issue a key; returns the id of its row and its text, which is stored nowhere."""
     viewer.require("keys:admin")
     networks = check_new_key(new_key, now)
-    await require_role(tx, viewer, new_key.role)
+    await require_role(tx, viewer, new_key.role, new_key.staff_id)
     public_id = secrets.token_hex(8)
     key = _text(public_id)
     row = {
@@ -298,6 +298,7 @@ async def rotate(tx: Connection, viewer: Viewer, public_id: str, overlap: timede
     if stored_key.is_session or stored_key.state(now) != "living":
         message = f"id: {public_id} is a session, is revoked or has expired; create another key."
         raise BadInput(message, code="KEY_INVALID", argument="id")
+    require_all_grantable(viewer, stored_key.viewer.all_roles)
     key = _text(public_id)
     await tx.execute(_ROTATE, digest(key), now + overlap, public_id)
     return key
