@@ -384,11 +384,7 @@ def build_catalog(declarations: Iterable[Declaration]) -> Catalog:
         entities,
         {link.interface.name: link.interface for link in merged_links},
         {entity.declaration.prefix: entity for entity in entities.values()},
-        inside={
-            name: frozenset(map(camel_case, entity.declaration.inside))
-            for name, entity in entities.items()
-            if entity.declaration.inside
-        },
+        inside={n: frozenset(map(camel_case, names)) for n, e in entities.items() if (names := e.declaration.inside)},
     )
     if len(catalog.prefixes) != len(entities):
         errors.append("two entities share an id prefix")
