@@ -39,6 +39,7 @@ class Now(Enum):
 class UniqueRange(Enum):
     """The rows among which values are unique: all rows, those that a viewer sees, or those of one customer.
 
+    Values that are unique among all rows tell a viewer that a hidden row has one: hub/model/collisions.py limits how often.
     Only the last survives a table that is distributed by `customer_id`; the others need a lookup table then."""
 
     GLOBAL = "global"
