@@ -36,10 +36,15 @@ class Viewer:
     staff_id: UUID | None = None  # the member of staff who holds the key
     roles: tuple[RoleVersion, ...] = ()  # empty: the shipped role alone
     rights: Rights = field(init=False, repr=False, compare=False)  # what plans depend on
+    # The flow of fair queueing that the viewer's work belongs to: its customer, whose keys share it, else its key.
+    flow: int | None = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         roles = self.roles or (SHIPPED_ROLES[self.role],)
         object.__setattr__(self, "rights", rights_of(self.binding, roles, has_staff=self.staff_id is not None))
+        owner = self.customer_id or self.key_id
+        # A small integer is hashed many times as fast as a UUID. Two owners with one hash would only share their turns.
+        object.__setattr__(self, "flow", None if owner is None else hash(owner))
 
     @property
     def binding(self) -> Binding:
@@ -49,12 +54,6 @@ class Viewer:
         if self.unit_path is None:
             return "unrestricted"
         return "single_unit" if len(self.unit_ids) == 1 else "unit_subtree"
-
-    @property
-    def flow(self) -> int | None:
-        """The flow of fair queueing that the viewer's work belongs to: its customer, whose keys share it, else its key."""
-        owner = self.customer_id or self.key_id
-        return None if owner is None else owner.int  # integers are hashed many times as fast as UUIDs
 
     @property
     def actor(self) -> str:

@@ -28,7 +28,7 @@ from hub.model.declarations import (
 from hub.model.declare import Declaration
 from hub.model.fields import split_optional
 from hub.model.normal_forms import NormalForm, RowNormalForm
-from hub.rights import AccessRule, Mask
+from hub.rights import CellRules
 
 HISTORY = "history"  # the field of every entity type that lists a row's changes
 SYSTEM_FIELDS: Mapping[str, Any] = {"version": int, "created_at": datetime, "updated_at": datetime}
@@ -73,15 +73,6 @@ class SortKey:
     column: sa.Column[Any]
     null_as: str | None
     type: sa.types.TypeEngine[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class CellRules:
-    """Which rules show a field, and which show it masked, where not every rule shows it as it is."""
-
-    shown: tuple[AccessRule, ...]
-    masked: tuple[tuple[Mask, tuple[AccessRule, ...]], ...]
-    every_row: bool  # whether each row has a value, shown or masked
 
 
 @dataclass(frozen=True, slots=True, eq=False)
