@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import orjson
 import sqlalchemy as sa
 import uvloop
 
@@ -21,9 +23,11 @@ from hub.db.change_positions import CHANGEFEED_SESSION, MESSAGE_SESSION
 from hub.db.disk_space import DiskSpace
 from hub.db.pool import Pool
 from hub.db.sql_text import to_sql
-from hub.domain.access import api_keys, login_links, secrets
+from hub.domain.access import api_keys, login_links, roles, secrets
 from hub.engine.engine import Engine
-from hub.errors import Unavailable
+from hub.engine.request import GraphQLRequest
+from hub.engine.roles.checks import RoleChecker
+from hub.errors import HubError, Unavailable
 from hub.model import idempotency
 from hub.model.validators import EmailPolicy
 from hub.observability import HubReady, HubStopping, Log, emit
@@ -31,6 +35,7 @@ from hub.settings import Settings
 from hub.subscriptions.interfaces import SubscriptionOpener
 from hub.subscriptions.live_shares import LiveShares
 from hub.subscriptions.registry import SubscriptionRegistry
+from hub.viewer import ADMIN
 from hub.web import health, page_sessions, pages, server
 from hub.web.asgi import AsgiApp
 from hub.web.auth import ApiKeyCache
@@ -85,11 +90,12 @@ def create_app(
     sessions: page_sessions.SessionStore | None = None,
 ) -> AsgiApp:
     """Builds the ASGI app from its parts. Holds no resource."""
+    context = GatewayContext(engine, key_cache, streams, settings)
     routes = health.routes(probe_database, metrics if settings.metrics else None)
     routes += pages.routes(enabled=settings.graphiql)
     if settings.graphiql and sessions is not None:
-        routes += page_sessions.routes(sessions, key_cache)
-    return AsgiApp(GatewayContext(engine, key_cache, streams, settings), routes)
+        routes += page_sessions.routes(sessions, key_cache, context.trusted_proxies)
+    return AsgiApp(context, routes)
 
 
 async def build_graphql_engine(
@@ -107,10 +113,14 @@ async def build_graphql_engine(
         )
     cursors = ChangeCursors(secret)
 
+    schema = graph.build_with(settings.customer_columns)
+    await roles.store_shipped_roles(pool, datetime.now(UTC))
+
     def injected(engine: Engine) -> dict[str, object]:
         dry_runs = DryRuns(WebhookDocuments(engine), ChangeFeed(changefeed_pool, cursors))
         return {
             "encryptor": encryptor,
+            "role_planner": RoleChecker(schema, engine.explain),
             "subscriptions": dry_runs,
             "url_policy": EgressPolicy(settings.webhook_allow),
             "webhook_limit": settings.webhook_limit,
@@ -118,16 +128,19 @@ async def build_graphql_engine(
         }
 
     feed = ChangeFeed(pool, cursors)
-    engine = Engine(
-        graph.build_with(settings.customer_columns),
-        pool,
-        settings,
-        secret,
-        idempotency.IdempotencyStore(),
-        feed,
-        injected,
-    )
+    engine = Engine(schema, pool, settings, secret, idempotency.IdempotencyStore(), feed, injected)
     return engine, cursors, encryptor
+
+
+async def run_mutation(settings: Settings, pool: Pool, document: str, variables: dict[str, Any]) -> dict[str, Any]:
+    """Runs a mutation as the operator of the machine; returns its data, or raises its first error."""
+    engine, _, _ = await build_graphql_engine(settings, pool, pool)
+    response = orjson.loads((await engine.execute(GraphQLRequest(document, variables, None), ADMIN)).body)
+    if response.get("errors"):
+        error = response["errors"][0]
+        raise HubError(error["message"].removeprefix("input."), code=error["extensions"]["code"])
+    data: dict[str, Any] = response["data"]
+    return data
 
 
 def _database_probe(pool: Pool, disk_space: DiskSpace) -> health.DatabaseProbe:

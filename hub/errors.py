@@ -73,6 +73,11 @@ CODES: dict[str, str] = {
     "IDENTIFIER_LIMIT": "The input has no identifier, or too many.",
     "STAGE_MOVE_INVALID": "The customer cannot move from its current stage to this stage.",
     "STATUS_MOVE_INVALID": "The row cannot move to this status now; `allowedMoves` lists the possible ones.",
+    # roles
+    "ROLE_INVALID": "A part of the role is wrong: an unknown type, field, mask or command, or a rule that grants nothing.",
+    "ROLE_UNBOUNDED": "A list of the role's holders would read a large part of a table; `plans` says which.",
+    "ROLE_SHIPPED": "The role comes with the hub and cannot be changed or removed; a copy of it can.",
+    "ROLE_LAST_ADMIN": "Nobody could administer the hub any more.",
     # webhooks
     "WEBHOOK_INVALID": "The webhook cannot be created or changed this way.",
     "WEBHOOK_LIMIT": "The API key already has the maximum of webhooks.",
@@ -85,8 +90,12 @@ CODES: dict[str, str] = {
     "KEY_UNKNOWN": "The API key is malformed or does not exist. Expired keys of customers are deleted after a week.",
     "KEY_REVOKED": "The API key was revoked.",
     "KEY_EXPIRED": "The API key has expired.",
-    "KEY_INVALID": "An API key with these properties cannot be created.",
+    "KEY_ROTATED": "The API key has been given a new text, and the overlap in which the old one was valid too is over.",
+    "KEY_STAFF_LEFT": "The member of staff whose API key it is has left.",
+    "KEY_NETWORK": "The API key may not be used from the client's address: it is outside the key's `allowedNetworks`.",
+    "KEY_INVALID": "An API key with these properties cannot be created, or this one cannot be changed this way.",
     "LINK_INVALID": "The login link was used already, has expired, or belongs to another hub.",
+    "PERSON_NEEDED": "`ME` stands for the member of staff who asks, and no member of staff is behind this API key.",
     "FORBIDDEN": "The API key does not have this permission.",
     "NOT_FOUND": "It does not exist, or this API key may not see it.",
     # HTTP

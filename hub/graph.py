@@ -10,12 +10,14 @@ from hub.engine.catalog.catalog import build_catalog
 from hub.engine.catalog.customer_columns import open_columns
 from hub.engine.graphql_types.schema_builder import Schema, build_schema
 from hub.engine.plan.row_filters import rights_filters
+from hub.engine.roles.stored_filters import StoredFilterPlanner
 from hub.engine.sql.row_filters import RowFilterCompiler
 from hub.model import personal, scopes
 from hub.model.commands import Command, registered_commands
 from hub.model.declare import Declaration, declare
 from hub.model.moves import move_commands
 from hub.model.personal import RegistryEntry
+from hub.model.stored_filters import StoredFilters
 
 
 @cache
@@ -56,7 +58,8 @@ def commands() -> list[Command]:
 def build() -> Schema:
     """The checked catalog and its GraphQL schema; raises InvalidDeclaration when a declaration cannot stand."""
     scopes.register_row_filters(RowFilterCompiler(lambda rights: rights_filters(build(), rights)))
-    return build_schema(build_catalog(declarations()), commands())
+    StoredFilters.planner = StoredFilterPlanner(build)
+    return build_schema(build_catalog(declarations()), commands(), schema.root_groups())
 
 
 def build_with(customer_columns: tuple[str, ...]) -> Schema:

@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import Any, Literal
 from weakref import WeakValueDictionary
 
+from hub.client_limits import CostBudget
+
 # Bound to nothing, to a unit without units below it, to a unit's subtree, to one customer.
 Binding = Literal["unrestricted", "single_unit", "unit_subtree", "customer"]
 
@@ -40,7 +42,8 @@ class AccessRule:
     """One entity's rule in a role. An entity without a rule does not exist for the role.
 
     `row_filter` is a filter of the entity as canonical JSON, in which STAFF, UNITS and CUSTOMER are the viewer's; None
-    for all rows. `fields` are the API names of readable columns and links; None for all. The id is always readable."""
+    for all rows. `fields` are the API names of readable columns and links; None for all. The id is always readable.
+    `writable` are the API names of columns that may be written; None for those that are read unmasked."""
 
     entity: str
     verbs: frozenset[Verb] = frozenset({Verb.READ})
@@ -48,6 +51,15 @@ class AccessRule:
     fields: frozenset[str] | None = None
     masks: frozenset[tuple[str, Mask]] = frozenset()
     aggregate_only: bool = False
+    writable: frozenset[str] | None = None
+
+    def may_write(self, name: str) -> bool:
+        """Whether a column may be written, by its API name; a foreign key also bears the name of its link."""
+        names = {name, name.removesuffix("Id")}
+        if self.writable is not None:
+            return not names.isdisjoint(self.writable)
+        masked = {masked for masked, _ in self.masks}
+        return (self.fields is None or not names.isdisjoint(self.fields)) and names.isdisjoint(masked)
 
     @property
     def narrows_fields(self) -> bool:
@@ -78,6 +90,8 @@ class RoleVersion:
     run: frozenset[str] | None = field(default=None, hash=False)
     administers: bool = field(default=False, hash=False)
     introspects: bool = field(default=True, hash=False)
+    budget: CostBudget | None = field(default=None, hash=False)
+    trusted_only: bool = field(default=False, hash=False)
 
 
 ADMIN_ROLE = RoleVersion("admin", 0, writes=True, administers=True)

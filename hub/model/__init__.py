@@ -14,9 +14,11 @@ from hub.model.fields import (
     field,
     generated,
     normal_form,
+    stored_filter,
 )
 from hub.model.links import SELF, filtered, group, index, merged, resolver, to_one, union
 from hub.model.ownership import (
+    administered,
     any_key,
     customer_and_unit,
     customer_itself,
@@ -24,10 +26,13 @@ from hub.model.ownership import (
     inside,
     key_owned,
     person,
+    role_itself,
+    role_owned,
     unit_itself,
     unit_owned,
 )
 from hub.model.personal import PersonalData
+from hub.model.root_groups import RootGroup, root_group, viewer_object, viewer_row, viewer_value
 from hub.model.scalars import Json, MoneyAmount
 from hub.model.workflows import ANY, Workflow, move, state
 
@@ -45,7 +50,9 @@ __all__ = [
     "Json",
     "MoneyAmount",
     "PersonalData",
+    "RootGroup",
     "Workflow",
+    "administered",
     "any_key",
     "copied",
     "current_by",
@@ -64,10 +71,17 @@ __all__ = [
     "normal_form",
     "person",
     "resolver",
+    "role_itself",
+    "role_owned",
+    "root_group",
     "state",
+    "stored_filter",
     "to_one",
     "union",
     "unique",
     "unit_itself",
     "unit_owned",
+    "viewer_object",
+    "viewer_row",
+    "viewer_value",
 ]

@@ -22,6 +22,10 @@ DEFAULT_UNIT = "hub_default_unit()"
 
 # Names, in the `info` of a table, the columns that are unique among the rows that a viewer sees, and no further.
 UNIQUE_AMONG_VISIBLE = "unique_among_visible"
+# Marks, in its `info`, a column whose value leaves the database in no image, answer or export.
+SECRET = "secret"
+# Marks, in its `info`, a column whose changes alone are not recorded in the change log.
+UNLOGGED = "unlogged"
 
 # Marks, in its `info`, the column that repeats the unit of the row's customer: its table needs a trigger.
 DENORMALIZED_UNIT = "denormalized_unit"
@@ -48,6 +52,11 @@ class Ltree(UserDefinedType[str]):
 
     def get_col_spec(self, **kw: Any) -> str:
         return "LTREE"
+
+
+def secret_columns() -> list[sa.Column[Any]]:
+    """The secret columns of all tables whose modules have been imported."""
+    return [column for table in metadata.sorted_tables for column in table.c if column.info.get(SECRET)]
 
 
 def money() -> sa.Numeric[Decimal]:

@@ -38,6 +38,7 @@ class Declaration:
     scope: Scope
     prefix: str
     plural: str
+    singular: str
     sortable: tuple[Sortable, ...]
     order: tuple[str, AscDesc]
     filterable: tuple[str, ...] | None
@@ -55,6 +56,7 @@ class Declaration:
         str
     ]  # columns and links, also lists on the other side, that are not for the customer whom they are about
     writer: EntityWriter
+    me: str | None
 
     @property
     def name(self) -> str:
@@ -79,8 +81,6 @@ def _faults(entity: type[Entity]) -> Iterator[str]:
     for name, column in entity.definition.columns.items():
         if (column.options.computed or column.options.normal_form_of) and name not in entity.rules.computations:
             yield f"{entity.__name__}.{name} is computed, but no rule computes it"
-        if column.options.secret:
-            yield f"{entity.__name__}.{name} is secret, but the capture of changes cannot leave columns out yet"
     for column_name, workflow in entity.definition.workflow_columns.items():
         for state in {target for member in workflow for target, move in member.moves().items() if move.guarded}:
             if (column_name, state.value) not in entity.rules.guards:
@@ -104,6 +104,7 @@ def _declaration(entity: type[Entity], customer: type[Entity], inverse: Mapping[
         scope=definition.scope,
         prefix=options["prefix"],
         plural=definition.plural,
+        singular=definition.singular,
         sortable=tuple(Sortable(name, null_as) for name, null_as in definition.sortable.items()),
         order=definition.order,
         filterable=tuple(name for name in fields if name not in hidden) if hidden else None,
@@ -121,6 +122,7 @@ def _declaration(entity: type[Entity], customer: type[Entity], inverse: Mapping[
         },
         inside=frozenset(_inside(entity, inverse)),
         writer=writer_of(entity),
+        me=options.get("me"),
     )
 
 

@@ -65,6 +65,7 @@ class EntityOptions(TypedDict, total=False):
     nested: bool  # whether new rows may be written along with the row that they belong to
     table: str  # the table's name, when it is not the plural of the class name
     plural: str  # the name of the GraphQL root, when it is irregular
+    singular: str  # the name of the root that reads one row, when it is not the type's
     sortable: Sequence[str]  # system columns that lists may be sorted by
     search: Sequence[str]  # columns that `search` looks in
     identifies: Sequence[str]  # columns, none of them null, by which a search of customers finds the row's customer
@@ -80,6 +81,7 @@ class EntityOptions(TypedDict, total=False):
     checks: Mapping[str, str]  # SQL by name; a client reads the name
     indexes: Sequence[Index]  # beside those that follow from order, sortable fields, owners and inverses
     superseding: Superseding
+    me: str  # the viewer's attribute that filters by id may name as "ME"
     moves_of: sa.Column[Any]  # the workflow column of another entity, whose moves the rows are
     overflow_columns: Sequence[str]  # columns that generated amounts are computed from
     frozen_when: Mapping[str, Sequence[str]]  # by column, the values of rows that take no generic update or delete
@@ -128,6 +130,11 @@ class EntityDefinition:
         """The name of the list among the roots of the query type."""
         first, *rest = plural_of(snake_case(self.name)).split("_")
         return self.options.get("plural", first + "".join(word.capitalize() for word in rest))
+
+    @cached_property
+    def singular(self) -> str:
+        """The name of the root that reads one row."""
+        return self.options.get("singular", self.name[0].lower() + self.name[1:])
 
     @property
     def order(self) -> tuple[str, Literal["asc", "desc"]]:

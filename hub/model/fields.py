@@ -74,7 +74,8 @@ class FieldWords(TypedDict, total=False):
         PersonalData  # whether it is about a person, and how; columns of keys, and numbers of things, need not say it
     )
     inside: bool  # whether it is about the customer and not for it: unknown to its own keys, unless a setting opens it
-    secret: bool  # hidden, and in no image of a row: refused at the start until the capture of changes can leave it out
+    secret: bool  # hidden, and in no image of a row in the change log
+    unlogged: bool  # whether the change log does not record its changes alone: they are too many
     filterable: bool  # whether filters may name it; True when left out
     precision: tuple[int, int]  # digits in all, digits behind the point
 
@@ -100,11 +101,13 @@ class FieldOptions:
     inside: bool = False
     personal: PersonalData | None = None
     secret: bool = False
+    unlogged: bool = False
     filterable: bool = True
     precision: tuple[int, int] | None = None
     generated: str | None = None  # the SQL expression
     normal_form_of: tuple[str, ...] = ()  # the columns that a normal form is made from
     copied_from: "sa.Column[Any] | None" = None
+    filter_entity: "type[Any] | str | None" = None  # of a stored filter: its entity, or the column that names it
 
     @property
     def column_default(self) -> Any:
@@ -169,6 +172,20 @@ def copied(description: str, source: "sa.Column[Any]") -> Any:
     return Column(FieldOptions(description=description, copied_from=source))
 
 
+def stored_filter(description: str, *, entity: "type[Any] | None" = None, entity_in: str | None = None) -> Any:
+    """Declares a column that holds a filter, as JSON: `{"owner": {"name": {"eq": "Ana"}}}`; see stored_filters.py.
+
+    It filters rows of `entity`, or of the type that the row's column `entity_in` names."""
+    # It may name anybody.
+    options = FieldOptions(
+        description=description,
+        filterable=False,
+        filter_entity=entity or entity_in,
+        personal=PersonalData.FREE_TEXT,
+    )
+    return Column(options)
+
+
 def system_column() -> Any:
     """Declares a column that every entity has; the table builder describes it."""
     return Column(FieldOptions(description="", writable="command"))
@@ -184,6 +201,7 @@ def split_optional(annotation: Any) -> tuple[Any, bool]:
 
 _SQL_TYPES: dict[Any, Callable[[], sa.types.TypeEngine[Any]]] = {
     str: sa.Text,
+    bytes: sa.LargeBinary,
     int: sa.Integer,
     bool: sa.Boolean,
     MoneyAmount: money,

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from hub.db import change_log
 from hub.model.columns import metadata
 from hub.rights import AccessRule, Binding, Rights, Verb
-from hub.viewer import Role, Viewer
+from hub.viewer import Viewer
 
 RowPredicate = sa.ColumnElement[bool]
 
@@ -25,6 +25,7 @@ VIEWER_UNITS = sa.bindparam("viewer_units", type_=ARRAY(sa.Uuid()))
 VIEWER_CUSTOMER = sa.bindparam("viewer_customer", type_=sa.Uuid())
 VIEWER_KEY = sa.bindparam("viewer_key", type_=sa.Uuid())
 VIEWER_ADMIN = sa.bindparam("viewer_admin", type_=sa.Boolean())
+VIEWER_ROLES = sa.bindparam("viewer_roles", type_=ARRAY(sa.Text()))
 VIEWER_STAFF = sa.bindparam("viewer_staff", type_=sa.Uuid())
 VIEWER_READS_PEOPLE = sa.bindparam("viewer_reads_people", type_=sa.Boolean())
 
@@ -175,6 +176,40 @@ key_owned = Scope(
 )
 
 
+def _role_of_viewer(row: sa.FromClause) -> RowPredicate:
+    return row.c.name == sa.any_(VIEWER_ROLES)
+
+
+def _part_of_viewers_role(row: sa.FromClause) -> RowPredicate:
+    role = metadata.tables["roles"].alias("v$role")
+    return sa.exists().where(role.c.id == row.c.role_id, _role_of_viewer(role))
+
+
+# Administrators read all roles, everyone but a customer the own ones.
+role_itself = Scope(
+    "role_itself",
+    customer_column=None,
+    for_units=lambda row, binding: _role_of_viewer(row),
+    for_customer=_no_rows,
+    for_unrestricted=lambda row: sa.or_(VIEWER_ADMIN, _role_of_viewer(row)),
+)
+role_owned = Scope(
+    "role_owned",
+    customer_column=None,
+    for_units=lambda row, binding: _part_of_viewers_role(row),
+    for_customer=_no_rows,
+    for_unrestricted=lambda row: sa.or_(VIEWER_ADMIN, _part_of_viewers_role(row)),
+)
+# Rows that only unrestricted admins see: what they administer.
+administered = Scope(
+    "administered",
+    customer_column=None,
+    for_units=lambda row, binding: sa.false(),
+    for_customer=_no_rows,
+    for_unrestricted=lambda row: VIEWER_ADMIN,
+)
+
+
 def shared(scope: Scope, internal_when: Mapping[str, Sequence[str]]) -> Scope:
     """The scope of a customer's rows without those that are marked internal: one of the columns has one of its values.
 
@@ -292,7 +327,8 @@ VIEWER_ARGUMENTS: dict[str, Callable[[Viewer], Any]] = {
     "viewer_units": lambda viewer: viewer.unit_ids,
     "viewer_customer": lambda viewer: viewer.customer_id,
     "viewer_key": lambda viewer: viewer.key_id,
-    "viewer_admin": lambda viewer: viewer.role is Role.ADMIN,
+    "viewer_admin": lambda viewer: any(role.administers for role in viewer.all_roles),
+    "viewer_roles": lambda viewer: viewer.role_names,
     "viewer_staff": lambda viewer: viewer.staff_id,
     "viewer_reads_people": lambda viewer: viewer.reads_people,
 }

@@ -15,7 +15,7 @@ from hub.db.constraint_errors import DENORMALIZED_KEYS
 from hub.db.sql_text import DIALECT, to_sql
 from hub.model import exact_json, scopes
 from hub.model.columns import UNIQUE_AMONG_VISIBLE, timestamp
-from hub.rights import Rights
+from hub.rights import Rights, Verb
 from hub.viewer import Viewer
 
 ColumnValues = Mapping[str, Any]
@@ -116,12 +116,12 @@ def _visible_twin(table: sa.Table, rights: Rights) -> sa.ColumnElement[bool] | N
 
 
 @lru_cache(maxsize=STATEMENTS)
-def update(table: sa.Table, names: tuple[str, ...], rights: Rights) -> SqlStatement:
+def update(table: sa.Table, names: tuple[str, ...], rights: Rights, verb: Verb) -> SqlStatement:
     """Changes columns of the row whose key is `row_key`; the version goes up, unless all of it is as it was."""
     values: dict[str, Any] = {name: _column_parameter(table.c[name]) for name in names}
     values |= version_bump(table, sa.or_(sa.false(), *(table.c[name].is_distinct_from(values[name]) for name in names)))
     return compile_statement(
-        sa.update(table).where(*_key_conditions(table, "id", rights)).values(values).returning(table.c.id), table
+        sa.update(table).where(*_key_conditions(table, "id", rights, verb)).values(values).returning(table.c.id), table
     )
 
 
@@ -135,15 +135,17 @@ def version_bump(table: sa.Table, differs: sa.ColumnElement[bool]) -> dict[str, 
 
 
 @lru_cache(maxsize=STATEMENTS)
-def delete(table: sa.Table, rights: Rights) -> SqlStatement:
+def delete(table: sa.Table, rights: Rights, verb: Verb) -> SqlStatement:
     """Deletes the row whose key is `row_key`."""
-    return compile_statement(sa.delete(table).where(*_key_conditions(table, "id", rights)).returning(table.c.id), table)
+    return compile_statement(
+        sa.delete(table).where(*_key_conditions(table, "id", rights, verb)).returning(table.c.id), table
+    )
 
 
 @lru_cache(maxsize=STATEMENTS)
-def select_key(table: sa.Table, name: str, rights: Rights) -> SqlStatement:
-    """The key of the row whose column is `row_key`."""
-    return compile_statement(sa.select(table.c.id).where(*_key_conditions(table, name, rights)), table)
+def select_key(table: sa.Table, name: str, rights: Rights, verb: Verb = Verb.READ) -> SqlStatement:
+    """The key of the row whose column is `row_key`, if the viewer may do this with it."""
+    return compile_statement(sa.select(table.c.id).where(*_key_conditions(table, name, rights, verb)), table)
 
 
 @lru_cache(maxsize=STATEMENTS)
@@ -168,7 +170,7 @@ def select_parent(table: sa.Table, name: str) -> str:
     return to_sql(sa.select(table.c[name]).where(table.c.id == row_key))
 
 
-def _key_conditions(table: sa.Table, name: str, rights: Rights) -> list[sa.ColumnElement[bool]]:
+def _key_conditions(table: sa.Table, name: str, rights: Rights, verb: Verb = Verb.READ) -> list[sa.ColumnElement[bool]]:
     column = table.c[name]
-    visibility = scopes.visible(table, table, rights)
+    visibility = scopes.visible(table, table, rights, verb)
     return [column == sa.bindparam("row_key", type_=column.type), *([] if visibility is None else [visibility])]

@@ -11,7 +11,9 @@ from hub.model.columns import (
     DEFAULT_UNIT,
     DENORMALIZED_OWNER,
     DENORMALIZED_UNIT,
+    SECRET,
     UNIQUE_AMONG_VISIBLE,
+    UNLOGGED,
     Ltree,
     code_index,
     foreign_key,
@@ -109,7 +111,7 @@ def _field_column(definition: EntityDefinition, name: str) -> sa.Column[Any]:
         nullable=nullable,
         server_default=default,
         comment=options.description,
-        info={"secret": True} if options.secret else {},
+        info={name: True for name, marked in ((SECRET, options.secret), (UNLOGGED, options.unlogged)) if marked},
     )
 
 

@@ -11,8 +11,10 @@ from starlette.routing import BaseRoute, Route
 
 from hub.domain.access.login_links import PageSession
 from hub.errors import BadInput, Forbidden, HubError, Internal
+from hub.model.ip_networks import IpAddress
 from hub.observability import InternalFailure, emit
 from hub.web.auth import ApiKeyCache
+from hub.web.client_address import TrustedProxies
 from hub.web.http import negotiation, request_body, responses
 
 PATH = "/graphiql/session"
@@ -29,12 +31,26 @@ class SessionStore(Protocol):
         """Ends a session by its key's public id; returns False for a key that is no session."""
 
 
+class _PageClient:
+    """The sender of a request for a session."""
+
+    def __init__(self, request: Request, proxies: TrustedProxies) -> None:
+        self._request = request
+        self._proxies = proxies
+
+    def client_address(self) -> IpAddress | None:
+        """Its address, as far as trusted proxies tell; None if it is not known."""
+        client, forwarded = self._request.client, self._request.headers.getlist("x-forwarded-for")
+        return self._proxies.client_address(client.host if client else None, ",".join(forwarded).encode("latin-1"))
+
+
 class PageSessions:
     """The handlers of the session's path."""
 
-    def __init__(self, store: SessionStore, key_cache: ApiKeyCache) -> None:
+    def __init__(self, store: SessionStore, key_cache: ApiKeyCache, proxies: TrustedProxies) -> None:
         self._store = store
         self._key_cache = key_cache
+        self._proxies = proxies
 
     async def post(self, request: Request) -> Response:
         """Starts a session: `{"link": TOKEN}` → `{"key": …, "expiresAt": …}`."""
@@ -54,15 +70,17 @@ class PageSessions:
     async def delete(self, request: Request) -> Response:
         """Ends the session whose key the request carries. A key that is no session stays as it is."""
         authorization = request.headers.get("authorization")
-        credential = await self._key_cache.credential(authorization.encode("latin-1") if authorization else None)
+        credential = await self._key_cache.credential(
+            authorization.encode("latin-1") if authorization else None, _PageClient(request, self._proxies)
+        )
         if not await self._store.end(credential.public_id):
             raise BadInput("This key is no session; revoke it with `hub key revoke`.", code="KEY_INVALID")
         return Response(None, 204)
 
 
-def routes(store: SessionStore, key_cache: ApiKeyCache) -> list[BaseRoute]:
+def routes(store: SessionStore, key_cache: ApiKeyCache, proxies: TrustedProxies) -> list[BaseRoute]:
     """Returns the routes of the session's path."""
-    sessions = PageSessions(store, key_cache)
+    sessions = PageSessions(store, key_cache, proxies)
 
     async def handle(request: Request) -> Response:
         return await (sessions.post if request.method == "POST" else sessions.delete)(request)

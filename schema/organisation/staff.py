@@ -15,6 +15,7 @@ class Staff(
     permission="org",
     order="name",
     sortable=("updated_at",),
+    me="staff_id",
 ):
     """A person of the organisation who may own customers."""
 
@@ -31,6 +32,9 @@ class Staff(
         "Address for business mail.", check=validators.email, personal=PersonalData.CONTACT
     )
     hired_on: Column[date | None] = field("First day of work.", personal=PersonalData.PROFILE)
+    left_on: Column[date | None] = field(
+        "Last day of work; from the next day (UTC), no key of the person opens the API.", personal=PersonalData.PROFILE
+    )
     unit = to_one(OrgUnit, "The unit where the person works.", inverse=("staff", "The people who work in the unit."))
     reports_to = to_one(
         SELF, "The person's superior.", optional=True, inverse=("reports", "The people who report to the person.")

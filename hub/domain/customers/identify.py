@@ -30,7 +30,7 @@ from hub.model import exact_json, rows, scopes, statements, validators
 from hub.model.columns import DescribedEnum, timestamp
 from hub.model.commands import command
 from hub.model.writer import writer_of
-from hub.rights import Rights
+from hub.rights import Rights, Verb
 from hub.schema.customers.customers import Customer, CustomerKind, Identifier, IdentifierKind
 from hub.schema.customers.identity_reviews import IdentityReview, ReviewStatus
 from hub.viewer import Viewer
@@ -150,9 +150,10 @@ async def identify(
     The strongest kind of identifier decides. Weak evidence that would join two customers is queued for a person.
     An invalid trait or identifier is left out, and `reasons` says why; at least one identifier must be valid."""
     Customer.require(viewer, "update")
+    Identifier.require(viewer, "create")
     source = validators.check_values({"source": source}, {"source": validators.single_line})["source"]
     refusals: list[str] = []
-    supplied = valid_traits(traits or Traits(), refusals)
+    supplied = _writable_traits(viewer, valid_traits(traits or Traits(), refusals), refusals)
     valid = valid_identifiers(identifiers, supplied.get("country"), refusals)
     normalized_identifiers = sorted(valid, key=lambda identifier: RANK[identifier.identifier_kind])
     await lock_identifiers(
@@ -182,6 +183,13 @@ async def identify(
         else IdentifyOutcome.CREATED
     )
     return IdentifyPayload(key, outcome, [*reasons, *refusals], reviews[0] if reviews else None)
+
+
+def _writable_traits(viewer: Viewer, traits: Mapping[str, Any], refusals: list[str]) -> Mapping[str, Any]:
+    """The traits that the viewer's roles let it write."""
+    refused = [name for name in traits if not viewer.may_write(Customer.__name__, Verb.UPDATE, name)]
+    refusals += [f"{name} was not taken: this key may not write it" for name in refused]
+    return {name: value for name, value in traits.items() if name not in refused}
 
 
 async def _find_matches(

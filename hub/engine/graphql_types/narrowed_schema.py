@@ -27,6 +27,7 @@ from graphql import (
 from graphql.type.schema import InterfaceImplementations
 
 from hub.engine.catalog.narrowing import narrow_catalog
+from hub.engine.graphql_types.hidden_inputs import hide_inputs
 from hub.engine.graphql_types.hidden_members import HiddenMembers, hidden_members
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.rights import Rights, rights_of_roles
@@ -85,6 +86,7 @@ def narrow(schema: Schema, rights: Rights) -> Schema:
     if narrowed is None:
         catalog = narrow_catalog(schema.catalog, shared)
         hidden = hidden_members(schema, catalog)
+        hide_inputs(hidden, schema.catalog, catalog, shared)
         members = _remaining(_members(schema.core), hidden)
         reachable = _reachable(schema.core, members)
         core = NarrowedSchema(schema.core, {name: members.get(name, {}) for name in reachable}, hidden.nullable)

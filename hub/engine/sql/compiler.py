@@ -54,6 +54,7 @@ STANDARD_PARAMETERS = (
     Parameter("viewer_customer", sa.Uuid(), ViewerArgument("viewer_customer")),
     Parameter("viewer_key", sa.Uuid(), ViewerArgument("viewer_key")),
     Parameter("viewer_admin", sa.Boolean(), ViewerArgument("viewer_admin")),
+    Parameter("viewer_roles", ARRAY(sa.Text()), ViewerArgument("viewer_roles")),
     Parameter("viewer_staff", sa.Uuid(), ViewerArgument("viewer_staff")),
     Parameter("viewer_reads_people", sa.Boolean(), ViewerArgument("viewer_reads_people")),
 )

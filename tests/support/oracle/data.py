@@ -107,6 +107,7 @@ class Dataset:
             "inside": lambda record: record["customer_id"] in customers and not own,
             "person": lambda record: record["staff_id"] == viewer.staff_id,
             "key_owned": lambda record: False,
+            "administered": lambda record: False,
         }
         rows = {
             name: [record for record in self.rows[name] if visibility_tests[entity.declaration.scope.name](record)]
