@@ -163,7 +163,7 @@ async def test_what_is_about_a_person_is_read_by_that_person_and_by_who_may_read
         return {record["staff_id"] for record in await connection.fetch(statement.text, *statement.bind({}, viewer))}
 
     changes_staff = AccessRule("Staff", frozenset({Verb.READ, Verb.UPDATE}))
-    head = RoleVersion("head", 1, {"Staff": changes_staff})
+    manager = RoleVersion("manager", 1, {"Staff": changes_staff})
 
     def of_unit(roles: tuple[RoleVersion, ...], staff_id: UUID | None = None) -> Viewer:
         return Viewer(None, Role.WRITER, unit_path="x", unit_ids=(annes_unit,), staff_id=staff_id, roles=roles)
@@ -173,6 +173,6 @@ async def test_what_is_about_a_person_is_read_by_that_person_and_by_who_may_read
     assert await sees(Viewer(None, Role.WRITER)) == set()
     assert await sees(Viewer(None, Role.READER, staff_id=nancy)) == {nancy}
     assert await sees(of_unit((), nancy)) == {nancy}
-    assert await sees(of_unit((head,), nancy)) == {anne, nancy}
-    assert await sees(of_unit((head,))) == {anne}
+    assert await sees(of_unit((manager,), nancy)) == {anne, nancy}
+    assert await sees(of_unit((manager,))) == {anne}
     assert await sees(Viewer(None, Role.ADMIN, customer_id=anne, staff_id=anne)) == set()
