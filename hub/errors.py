@@ -65,6 +65,7 @@ CODES: dict[str, str] = {
     "TIMEZONE_UNKNOWN": "The text is not the name of an IANA time zone.",
     # mutations
     "ALREADY_EXISTS": "Another row already has a value that must be unique.",
+    "COLLISION_LIMIT": "A key that sees a part gave too many values that are taken; `retryAfter` says when it may write again.",
     "IN_USE": "Other rows refer to this row, so it cannot be deleted.",
     "VERSION_CONFLICT": "The fields were changed after `expectedVersion`.",
     "UPSERT_AMBIGUOUS": "An upsert must name exactly one key of the row; this one names none or several.",

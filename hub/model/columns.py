@@ -20,6 +20,8 @@ metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
 # Returns the only root of the organisation; null where there are several. Rows that SQL inserts without a unit get it.
 DEFAULT_UNIT = "hub_default_unit()"
 
+# Names, in the `info` of a table, the columns that are unique among the rows that a viewer sees, and no further.
+UNIQUE_AMONG_VISIBLE = "unique_among_visible"
 # Marks, in its `info`, a column whose value leaves the database in no image, answer or export.
 SECRET = "secret"
 # Marks, in its `info`, a column whose changes alone are not recorded in the change log.
