@@ -21,9 +21,10 @@ from hub.db.change_positions import CHANGEFEED_SESSION, MESSAGE_SESSION
 from hub.db.disk_space import DiskSpace
 from hub.db.pool import Pool
 from hub.db.sql_text import to_sql
-from hub.domain.access import api_keys, login_links, secrets
+from hub.domain.access import api_keys, login_links, secrets, token_sessions
+from hub.domain.access.token_viewers import TokenSubject, find_viewers
 from hub.engine.engine import Engine
-from hub.errors import Unavailable
+from hub.errors import Unauthenticated, Unavailable
 from hub.model import idempotency
 from hub.model.validators import EmailPolicy
 from hub.observability import HubReady, HubStopping, Log, emit
@@ -31,15 +32,20 @@ from hub.settings import Settings
 from hub.subscriptions.interfaces import SubscriptionOpener
 from hub.subscriptions.live_shares import LiveShares
 from hub.subscriptions.registry import SubscriptionRegistry
+from hub.viewer import Viewer
 from hub.web import health, page_sessions, pages, server
 from hub.web.asgi import AsgiApp
-from hub.web.auth import ApiKeyCache
+from hub.web.auth import ApiKeyCache, Credentials
+from hub.web.authenticator import Authenticator
 from hub.web.context import GatewayContext, GraphQLExecutor
 from hub.web.metrics import Metrics
+from hub.web.token_keys import IssuerKeySets
+from hub.web.tokens import TokenCache, TokenVerifier
 from hub.webhooks import worker as webhooks
 from hub.webhooks.documents import DryRuns, WebhookDocuments
 from hub.webhooks.egress import EgressPolicy
 from hub.webhooks.expander import UtcClock, utc_now
+from hub.webhooks.key_documents import KeyDocuments
 
 _version = sa.table("alembic_version", sa.column("version_num"))
 REVISION_SQL = to_sql(sa.select(_version.c.version_num))
@@ -60,24 +66,50 @@ class DatabaseSessionStore:
         async with self._turn, self._pool.transaction() as tx:
             return await login_links.start_session(tx, token, datetime.now(UTC))
 
+    async def start_for_key(self, public_id: str) -> login_links.PageSession:
+        """Exchanges a valid API key for a session; raises BadInput for a session's own key."""
+        async with self._turn, self._pool.transaction() as tx:
+            return await login_links.start_session_of_key(tx, public_id, datetime.now(UTC))
+
+    async def start_for_token(self, subject: TokenSubject, expires_at: datetime) -> login_links.PageSession:
+        """Exchanges a valid token for a session that ends with it at the latest."""
+        async with self._turn, self._pool.transaction() as tx:
+            return await token_sessions.start(tx, subject, expires_at, datetime.now(UTC))
+
     async def end(self, public_id: str) -> bool:
         """Ends a session by its key's public id; returns False for a key that is no session."""
         async with self._pool.transaction() as tx:
+            if token_sessions.is_token_session(public_id):
+                return await token_sessions.end(tx, public_id, datetime.now(UTC))
             return await login_links.end_session(tx, public_id, datetime.now(UTC))
 
 
-def create_key_cache(pool: Pool, settings: Settings) -> ApiKeyCache:
-    async def find(public_ids: Sequence[str]) -> list[api_keys.StoredKey]:
-        async with pool.connection() as connection:
-            return await api_keys.find_keys(connection, public_ids)
+def create_authenticator(pool: Pool, settings: Settings, key_sets: IssuerKeySets) -> Authenticator:
+    """Builds what maps API keys and tokens to viewers; look-ups use the pool."""
 
-    return ApiKeyCache(find, ttl=settings.key_cache_ttl, size=settings.key_cache_size)
+    async def find_keys(public_ids: Sequence[str]) -> list[api_keys.StoredKey]:
+        started_by_token = [public_id for public_id in public_ids if token_sessions.is_token_session(public_id)]
+        async with pool.connection() as connection:
+            if not started_by_token:
+                return await api_keys.find_keys(connection, public_ids)
+            keys = await api_keys.find_keys(connection, public_ids) if len(started_by_token) < len(public_ids) else []
+            return keys + await token_sessions.find_keys(connection, started_by_token, settings.token_issuers)
+
+    async def find_subjects(subjects: Sequence[TokenSubject]) -> list[Viewer | Unauthenticated]:
+        async with pool.connection() as connection:
+            return await find_viewers(connection, subjects)
+
+    verifier = TokenVerifier(settings.token_issuers, key_sets)
+    return Authenticator(
+        ApiKeyCache(find_keys, ttl=settings.key_cache_ttl, size=settings.key_cache_size),
+        TokenCache(verifier, find_subjects, ttl=settings.key_cache_ttl, size=settings.key_cache_size),
+    )
 
 
 def create_app(
     settings: Settings,
     engine: GraphQLExecutor,
-    key_cache: ApiKeyCache,
+    key_cache: Credentials,
     streams: SubscriptionOpener,
     *,
     probe_database: health.DatabaseProbe,
@@ -146,12 +178,18 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
     changefeed_pool = Pool(dsn, settings.model_copy(update={"pool_size": CHANGEFEED_CONNECTIONS}), CHANGEFEED_SESSION)
     try:
         disk_space = DiskSpace(pool)
-        key_cache = create_key_cache(auth_pool, settings)
+        key_documents = KeyDocuments(settings.token_issuers)
+        key_sets = IssuerKeySets(settings.token_issuers, key_documents.read)
+        key_cache = create_authenticator(auth_pool, settings, key_sets)
         metrics = Metrics(shared)
         remove_handlers = [observability.add_handler(handler) for handler in (metrics, disk_space)]
         try:
             periodic = scheduler.periodic_tasks(pool, key_cache, metrics, settings)
-            async with scheduler.run_periodic_tasks(periodic), Sequencer(dsn, settings).running():
+            async with (
+                key_sets.running(),
+                scheduler.run_periodic_tasks(periodic),
+                Sequencer(dsn, settings).running(),
+            ):
                 engine, cursors, encryptor = await build_graphql_engine(settings, pool, stream_pool)
                 changefeed = ChangeFeed(stream_pool, cursors, changefeed_pool, message_pool)
                 live_shares = LiveShares(settings.live_limit, settings.key_live_limit)
@@ -173,6 +211,7 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
         finally:
             for remove_handler in remove_handlers:
                 remove_handler()
+            key_documents.close()
     finally:
         await auth_pool.close()
         await changefeed_pool.close()

@@ -9,12 +9,12 @@ from uuid import UUID
 
 from hub.db import log_partitions
 from hub.db.pool import Pool
-from hub.domain.access import api_keys
+from hub.domain.access import api_keys, token_sessions
 from hub.domain.webhooks import retention
 from hub.model import idempotency
 from hub.observability import InternalFailure, emit
 from hub.settings import Settings
-from hub.web.auth import ApiKeyCache
+from hub.web.authenticator import Authenticator
 from hub.web.metrics import Metrics
 
 PURGE_BATCH = 1_000  # rows deleted at once
@@ -29,7 +29,7 @@ class PeriodicTask(NamedTuple):
 
 
 def periodic_tasks(
-    pool: Pool, key_cache: ApiKeyCache, metrics: Metrics, settings: Settings
+    pool: Pool, key_cache: Authenticator, metrics: Metrics, settings: Settings
 ) -> tuple[PeriodicTask, ...]:
     async def flush_key_usage() -> bool:
         last_used_at: dict[UUID, datetime] = key_cache.drain_usage()
@@ -41,6 +41,10 @@ def periodic_tasks(
     async def purge_expired_keys() -> bool:
         async with pool.transaction() as tx:
             return await api_keys.purge_expired(tx, datetime.now(UTC), PURGE_BATCH)
+
+    async def purge_token_sessions() -> bool:
+        async with pool.transaction() as tx:
+            return await token_sessions.purge_expired(tx, datetime.now(UTC), PURGE_BATCH)
 
     async def flush_metrics() -> bool:
         metrics.save()
@@ -68,6 +72,7 @@ def periodic_tasks(
     return (
         PeriodicTask("flush key usage", 60.0, flush_key_usage),
         PeriodicTask("purge expired keys", 600.0, purge_expired_keys),
+        PeriodicTask("purge token sessions", 600.0, purge_token_sessions),
         PeriodicTask("purge idempotency records", 600.0, purge_idempotency_records),
         PeriodicTask("rotate log partitions", 600.0, rotate_log_partitions),
         PeriodicTask("purge deliveries", 600.0, purge_deliveries),

@@ -37,6 +37,9 @@ class Viewer:
     unit_ids: tuple[UUID, ...] = ()  # the units of the subtree, as they were when the key was looked up
     customer_id: UUID | None = None
     key_public_id: str = ""  # the key's public id
+    principal: str = (
+        ""  # `issuer|subject` of the token that stands in the place of a key; then `key_id` is derived from it
+    )
 
     @property
     def binding(self) -> Binding:
@@ -56,6 +59,8 @@ class Viewer:
     @property
     def actor(self) -> str:
         """The actor as the change log names it."""
+        if self.principal:
+            return f"token:{self.principal}"
         return f"key:{self.key_public_id}" if self.key_public_id else "hub"
 
     @property

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 from uuid import UUID
 
 from hub.domain.access import api_keys
@@ -37,6 +38,10 @@ class Credential:
     expires: float  # seconds since the Unix epoch; infinity if the key never expires
     cached_until: float  # monotonic time
 
+    def expiry_error(self) -> Unauthenticated:
+        """The error for the key once it has expired."""
+        return _rejection("KEY_EXPIRED")
+
 
 @dataclass(frozen=True, slots=True)
 class RejectedKey:
@@ -44,6 +49,19 @@ class RejectedKey:
 
     code: str
     cached_until: float
+
+
+class Credentials(Protocol):
+    """Where transports get the credential of a request."""
+
+    async def credential(self, authorization: bytes | None) -> Credential:
+        """Returns the credential of an Authorization header; raises Unauthenticated or Unavailable if there is none."""
+
+    async def recheck(self, credentials: Sequence[Credential]) -> list[Credential | HubError]:
+        """Looks up credentials again; returns each one, or the error if it is no longer valid."""
+
+    def forget(self, digest: bytes) -> None:
+        """Drops a credential from the cache, so that its end takes effect in this process at once."""
 
 
 class ApiKeyCache:
@@ -79,6 +97,10 @@ class ApiKeyCache:
         rows = {row.public_id: row for row in await self._rows([credential.public_id for credential in credentials])}
         entries = [self._cache_row(rows.get(credential.public_id), credential.digest) for credential in credentials]
         return [_rejection(entry.code) if isinstance(entry, RejectedKey) else entry for entry in entries]
+
+    def forget(self, digest: bytes) -> None:
+        """Drops a key from the cache, so that its end takes effect in this process at once."""
+        self._entries.pop(digest, None)
 
     def drain_usage(self) -> dict[UUID, datetime]:
         """Returns the keys used since the last call with the time of their last use."""
@@ -133,11 +155,6 @@ REJECTION_TEXT = {
     "KEY_REVOKED": "This API key was revoked",
     "KEY_EXPIRED": "This API key has expired",
 }
-
-
-def key_expired() -> Unauthenticated:
-    """Returns the error for an expired key."""
-    return _rejection("KEY_EXPIRED")
 
 
 def _rejection(code: str) -> Unauthenticated:

@@ -9,7 +9,7 @@ from hub.errors import HubError
 from hub.settings import Settings
 from hub.subscriptions.interfaces import SubscriptionOpener
 from hub.viewer import Viewer
-from hub.web.auth import ApiKeyCache, Credential
+from hub.web.auth import Credential, Credentials
 from hub.web.connection_registry import ConnectionRegistry
 from hub.web.heartbeat import TimingWheel
 from hub.web.persisted_queries import DocumentFinder, PersistedQueries
@@ -27,7 +27,7 @@ class GatewayContext:
     """The context of a process. It owns no resource that must be closed."""
 
     def __init__(
-        self, engine: GraphQLExecutor, key_cache: ApiKeyCache, subscriptions: SubscriptionOpener, settings: Settings
+        self, engine: GraphQLExecutor, key_cache: Credentials, subscriptions: SubscriptionOpener, settings: Settings
     ) -> None:
         self.engine = engine
         self.key_cache = key_cache

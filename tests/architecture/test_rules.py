@@ -18,7 +18,7 @@ PRINTED = "migrations/versions/"  # by alembic, as long as it takes
 # -- who may import whom ------------------------------------------------------------------------------------------------
 
 # Each package, and the packages below that it may import. Its own files it always may.
-FOUNDATION = ("hub.settings", "hub.errors", "hub.viewer", "hub.observability")
+FOUNDATION = ("hub.settings", "hub.token_issuers", "hub.errors", "hub.viewer", "hub.observability")
 DECLARED = ("hub.graph", "hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION)
 PUBLISHING = ("hub.webhooks", "hub.subscriptions", "hub.changefeed")
 TOP = ("hub.__main__", "hub.cli", "hub.launch", "hub.app", "hub.scheduler", "hub.doctor", "hub.keyfile", "hub.terminal")
@@ -36,7 +36,8 @@ ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
     "hub.db": FOUNDATION,
     "hub.demo": ("hub.domain", "hub.schema", "hub.model", "hub.db", *FOUNDATION),
     "hub.postgres": ("hub.settings", "hub.errors"),
-    "hub.settings": ("hub.errors",),
+    "hub.settings": ("hub.errors", "hub.token_issuers"),
+    "hub.token_issuers": (),
     "hub.viewer": ("hub.errors",),
     "hub.observability": (),
     "hub.errors": (),
@@ -61,6 +62,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "starlette": ("hub.web", "hub.app"),
     "uvicorn": ("hub.web",),
     "websockets": ("hub.web",),
+    "joserfc": ("hub.web",),
     "alembic": ("hub.db", "hub.migrations"),
     "sqlalchemy": ("hub.app", "hub.domain", "hub.engine", "hub.model", "hub.db", "hub.demo", "hub.migrations"),
     "asyncpg": ("hub.db", "hub.model", "hub.domain", "hub.demo", "hub.doctor", "hub.postgres"),

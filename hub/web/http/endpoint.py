@@ -243,7 +243,8 @@ def _rejection_reply(rejection: SubscriptionRejected) -> HttpReply:
     code = first_code(rejection.errors)
     payload = orjson.dumps({"errors": rejection.errors})
     response = NO_RESPONSE._replace(body=payload, operation_type="subscription", code=code)
-    return HttpReply(responses.STATUS_BY_CODE.get(code, 400), payload, [], response)
+    status = responses.STATUS_BY_CODE.get(code, 400)
+    return HttpReply(status, payload, [(b"retry-after", b"1")] if status in (429, 503) else [], response)
 
 
 def _reply(response: GraphQLResponse, accepted: bytes) -> HttpReply:

@@ -1,0 +1,246 @@
+"""Who a verified token stands for: its claims in the hub's terms, and the viewer that they lead to now.
+
+Verifying tokens is web/tokens.py's. Several tokens are looked up together, because open connections are rechecked so."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID, uuid5
+
+import sqlalchemy as sa
+
+from hub.db.pool import Connection
+from hub.db.sql_text import to_sql
+from hub.domain.customers.customers import canonical_identifier
+from hub.errors import BadInput, Unauthenticated
+from hub.model import validators
+from hub.schema.customers.customers import Customer, Identifier, IdentifierKind
+from hub.schema.organisation.staff import Staff
+from hub.schema.organisation.units import OrgUnit
+from hub.token_issuers import CustomerMapping, StaffMapping, TokenIssuer
+from hub.viewer import Role, Viewer
+
+# Viewers of tokens have no row; this namespace gives the same person the same identity with every token.
+PRINCIPALS = UUID("5b0d6c0e-6d0e-5c53-9f0f-2f0f6f4e1a18")
+MAX_REFERENCE_LENGTH = 320  # the longest e-mail address
+MAX_SUBJECT_LENGTH = 255  # OpenID Connect Core, section 2
+ROLES_BY_RANK = (Role.ADMIN, Role.WRITER, Role.READER)
+
+sa.Index("ix_staff_lower_email", sa.func.lower(Staff.c.email))
+
+_subtree = OrgUnit.table.alias()
+_subtree_ids = (  # the unit itself first
+    sa.select(_subtree.c.id)
+    .where(_subtree.c.path.op("<@")(OrgUnit.c.path))
+    .order_by(_subtree.c.path)
+    .correlate(OrgUnit.table)
+)
+_unit_columns = (
+    sa.cast(OrgUnit.c.path, sa.Text).label("unit_path"),
+    sa.func.array(_subtree_ids.scalar_subquery()).label("unit_ids"),
+)
+_texts = sa.func.any(sa.bindparam("references", type_=sa.ARRAY(sa.Text)))
+
+
+def _staff_sql(reference: sa.ColumnElement[Any]) -> str:
+    joined = Staff.table.join(OrgUnit.table, OrgUnit.c.id == Staff.c.unit_id)
+    columns = (reference.label("reference"), Staff.c.id, *_unit_columns)
+    return to_sql(sa.select(*columns).select_from(joined).where(reference == _texts))
+
+
+_STAFF_SQL = {
+    "email": _staff_sql(sa.func.lower(Staff.c.email)),
+    "id": to_sql(
+        sa.select(sa.cast(Staff.c.id, sa.Text).label("reference"), Staff.c.id, *_unit_columns)
+        .select_from(Staff.table.join(OrgUnit.table, OrgUnit.c.id == Staff.c.unit_id))
+        .where(
+            Staff.c.id == sa.func.any(sa.cast(sa.bindparam("references", type_=sa.ARRAY(sa.Text)), sa.ARRAY(sa.Uuid)))
+        )
+    ),
+    "number": _staff_sql(Staff.c.number),
+}
+_CUSTOMERS_BY_ID = to_sql(
+    sa.select(sa.cast(Customer.c.id, sa.Text).label("reference"), Customer.c.id, sa.true().label("verified")).where(
+        Customer.c.id == sa.func.any(sa.cast(sa.bindparam("references", type_=sa.ARRAY(sa.Text)), sa.ARRAY(sa.Uuid)))
+    )
+)
+_identifiers = sa.select(
+    Identifier.c.normalized.label("reference"), Identifier.c.customer_id.label("id"), Identifier.c.verified
+).where(Identifier.c.kind == sa.bindparam("kind", type_=sa.Text), Identifier.c.normalized == _texts)
+_CUSTOMERS_BY_IDENTIFIER = to_sql(_identifiers)
+_CUSTOMERS_BY_SCOPED_IDENTIFIER = to_sql(
+    _identifiers.where(Identifier.c.source == sa.bindparam("source", type_=sa.Text))
+)
+_UNITS = to_sql(
+    sa.select(sa.cast(OrgUnit.c.id, sa.Text).label("key"), OrgUnit.c.code, *_unit_columns).where(
+        sa.or_(sa.cast(OrgUnit.c.id, sa.Text) == _texts, OrgUnit.c.code == _texts)
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSubject:
+    """What a verified token says about its bearer, in the hub's terms."""
+
+    issuer: TokenIssuer
+    subject: str
+    reference: str | None  # what names the member of staff, the customer or the unit, in normal form
+    roles: tuple[str, ...]
+
+    @property
+    def principal(self) -> str:
+        """Issuer and subject in characters that no log or statement takes for anything else."""
+        return f"{quote(self.issuer.issuer, safe=':/')}|{quote(self.subject, safe=':/@|')}"
+
+    @property
+    def identity(self) -> UUID:
+        """The same for all tokens of the same person."""
+        return uuid5(PRINCIPALS, self.principal)
+
+
+def unmapped(reason: str) -> Unauthenticated:
+    """The error for a token that is valid and stands for nobody."""
+    return Unauthenticated(f"The token is valid, but {reason}.", code="TOKEN_UNMAPPED")
+
+
+def read_subject(issuer: TokenIssuer, claims: Mapping[str, Any]) -> TokenSubject:
+    """Reads the claims by the issuer's mapping; raises Unauthenticated with TOKEN_UNMAPPED if one is missing."""
+    reference = None
+    if issuer.staff is not None:
+        path = issuer.staff.claim
+        reference = _staff_reference(issuer.staff, _reference(claims, path))
+        _require_verified(issuer, claims, path, is_email=issuer.staff.by == "email")
+    elif issuer.customer is not None:
+        path = issuer.customer.claim
+        reference = _customer_reference(issuer.customer, _reference(claims, path))
+        is_email = issuer.customer.by == "identifier" and issuer.customer.kind == "EMAIL"
+        _require_verified(issuer, claims, path, is_email=is_email)
+    elif issuer.unit is not None:
+        reference = _database_id(_reference(claims, issuer.unit.claim))
+    return TokenSubject(issuer, claims["sub"], reference, _read_roles(issuer, claims))
+
+
+def _read_roles(issuer: TokenIssuer, claims: Mapping[str, Any]) -> tuple[str, ...]:
+    if issuer.customer is not None:
+        return (issuer.customer.role,)
+    value = _claim(claims, issuer.roles.claim) if issuer.roles.claim is not None else None
+    values = value.split() if isinstance(value, str) else value if isinstance(value, list) else []
+    listed = [role for text in values if isinstance(text, str) for role in issuer.roles.values.get(text, ())]
+    return tuple(dict.fromkeys(listed or issuer.roles.default))
+
+
+def _claim(claims: Mapping[str, Any], path: Sequence[str]) -> Any:
+    value: Any = claims
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _reference(claims: Mapping[str, Any], path: Sequence[str]) -> str:
+    value = _claim(claims, path)
+    if not isinstance(value, str) or not value.strip() or len(value) > MAX_REFERENCE_LENGTH:
+        raise unmapped(f"its claim {'.'.join(path)} is missing or no text; have the issuer add it")
+    return value.strip()
+
+
+def _require_verified(issuer: TokenIssuer, claims: Mapping[str, Any], path: Sequence[str], *, is_email: bool) -> None:
+    # Whoever may enter any address at the issuer would otherwise become anybody here.
+    if is_email and not issuer.trust_email and _claim(claims, (*path[:-1], "email_verified")) not in (True, "true"):
+        raise unmapped("its issuer has not verified the e-mail address; confirm it there, then sign in again")
+
+
+def _staff_reference(mapping: StaffMapping, value: str) -> str:
+    if mapping.by == "email":
+        try:
+            return validators.email(value).lower()
+        except ValueError:
+            raise _nobody("member of staff") from None
+    return value if mapping.by == "number" else _uuid_text(value, "member of staff")
+
+
+def _customer_reference(mapping: CustomerMapping, value: str) -> str:
+    if mapping.by == "id":
+        return _uuid_text(value, "customer")
+    try:
+        return canonical_identifier(IdentifierKind[mapping.kind], value, None)
+    except (BadInput, ValueError):
+        raise _nobody("customer") from None
+
+
+def _nobody(noun: str) -> Unauthenticated:
+    return unmapped(f"it stands for no {noun} of this hub; ask whoever looks after the hub to add it")
+
+
+def _database_id(text: str) -> str:
+    """An id of the API (`unt_0192…`) or a UUID in the form of the database; any other text unchanged."""
+    try:
+        return str(UUID(text.rpartition("_")[2]))
+    except ValueError:
+        return text
+
+
+def _uuid_text(text: str, noun: str) -> str:
+    try:
+        return str(UUID(text.rpartition("_")[2]))
+    except ValueError:
+        raise _nobody(noun) from None
+
+
+async def find_viewers(connection: Connection, subjects: Sequence[TokenSubject]) -> list[Viewer | Unauthenticated]:
+    """Looks up whom the subjects stand for now; gives each one's viewer, or the error if there is none."""
+    by_issuer: dict[TokenIssuer, list[TokenSubject]] = {}
+    for subject in subjects:
+        by_issuer.setdefault(subject.issuer, []).append(subject)
+    results: dict[TokenSubject, Viewer | Unauthenticated] = {}
+    for issuer, members in by_issuer.items():
+        rows = await _find_rows(connection, issuer, {subject.reference for subject in members if subject.reference})
+        results.update({subject: _to_viewer(subject, rows) for subject in members})
+    return [results[subject] for subject in subjects]
+
+
+async def _find_rows(
+    connection: Connection, issuer: TokenIssuer, references: Iterable[str]
+) -> dict[str, list[Mapping[str, Any]]]:
+    """The rows of staff, customers or units that the references name."""
+    texts = sorted(references)
+    if not texts:
+        return {}
+    if issuer.staff is not None:
+        rows = await connection.fetch(_STAFF_SQL[issuer.staff.by], texts)
+    elif issuer.customer is not None and issuer.customer.by == "id":
+        rows = await connection.fetch(_CUSTOMERS_BY_ID, texts)
+    elif issuer.customer is not None and issuer.customer.source is None:
+        rows = await connection.fetch(_CUSTOMERS_BY_IDENTIFIER, issuer.customer.kind, texts)
+    elif issuer.customer is not None:
+        sql = _CUSTOMERS_BY_SCOPED_IDENTIFIER
+        rows = await connection.fetch(sql, issuer.customer.kind, texts, issuer.customer.source)
+    else:
+        rows = await connection.fetch(_UNITS, texts)
+    by_reference: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        for reference in (row["key"], row["code"]) if "key" in row else (row["reference"],):
+            by_reference.setdefault(reference, []).append(row)
+    return by_reference
+
+
+def _to_viewer(subject: TokenSubject, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Viewer | Unauthenticated:
+    issuer, matches = subject.issuer, rows.get(subject.reference or "", ())
+    role = next((role for role in ROLES_BY_RANK if role.value in subject.roles), None)
+    if role is None:
+        return unmapped("it has no role in this hub; ask whoever looks after the hub for one")
+    viewer = Viewer(subject.identity, role, principal=subject.principal)
+    if issuer.customer is not None:
+        customers = {row["id"] for row in matches if row["verified"]} or {row["id"] for row in matches}
+        return replace(viewer, customer_id=customers.pop()) if len(customers) == 1 else _nobody("customer")
+    if issuer.staff is not None:
+        if len(matches) != 1:  # two people with one address are nobody
+            return _nobody("member of staff")
+        return _bind(viewer, matches[0]) if issuer.staff.bound else viewer
+    if issuer.unit is not None:
+        return _bind(viewer, matches[0]) if len(matches) == 1 else _nobody("unit")
+    return viewer
+
+
+def _bind(viewer: Viewer, row: Mapping[str, Any]) -> Viewer:
+    return replace(viewer, unit_path=row["unit_path"], unit_ids=tuple(row["unit_ids"]))
