@@ -16,7 +16,7 @@ MAX_FILE_BYTES = 1_048_576
 # Signatures that anybody can check with a public key alone. Those that share a secret (HS256) do not exist here.
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
 SCOPED_KINDS = ("EXTERNAL_ID", "DEVICE_ID", "ANONYMOUS_ID")
-IdentifierKindName = Literal["EXTERNAL_ID", "EMAIL", "PHONE", "TAX_ID", "LOYALTY_ID", "DEVICE_ID", "ANONYMOUS_ID"]
+CustomerReference = Literal["id", "EXTERNAL_ID", "EMAIL", "PHONE", "TAX_ID", "LOYALTY_ID", "DEVICE_ID", "ANONYMOUS_ID"]
 
 
 def _as_tuple(value: object) -> object:
@@ -42,18 +42,17 @@ class StaffMapping(_Section):
 
 
 class CustomerMapping(_Section):
-    """Which claim names the customer: its id, or the value of one of its identifiers."""
+    """Which claim names the customer: its id, or the value of its identifier of a type."""
 
     claim: ClaimPath
-    by: Literal["id", "identifier"] = "identifier"
-    kind: IdentifierKindName = "EXTERNAL_ID"
+    by: CustomerReference
     source: Text | None = None
     role: Literal["reader", "writer"] = "reader"
 
     @model_validator(mode="after")
     def _has_source(self) -> Self:
-        if self.by == "identifier" and self.kind in SCOPED_KINDS and self.source is None:
-            raise ValueError(f"{self.kind} means something within one system alone; add its `source`")
+        if self.by in SCOPED_KINDS and self.source is None:
+            raise ValueError(f"{self.by} means something within one system alone; add its `source`")
         return self
 
 
@@ -179,8 +178,8 @@ def _parse(entry: object, location: str, folder: Path) -> TokenIssuer:
         issuer = TokenIssuer.model_validate(entry)
     except ValidationError as error:
         detail = error.errors(include_url=False, include_context=False)[0]
-        place = ".".join((location, *map(str, detail["loc"])))
-        raise ValueError(f"{place}: {detail['msg'].removeprefix('Value error, ')}") from None
+        names = ".".join((location, *map(str, detail["loc"])))
+        raise ValueError(f"{names}: {detail['msg'].removeprefix('Value error, ')}") from None
     if issuer.jwks_file is None:
         return issuer
     return issuer.model_copy(update={"jwks_file": folder / issuer.jwks_file.expanduser()})

@@ -37,7 +37,7 @@ class IssuerKey(NamedTuple):
 
 
 class IssuerKeys:
-    """The keys at one place: an address or a file."""
+    """The keys at one source: an address or a file."""
 
     def __init__(self, issuer: TokenIssuer, read: ReadDocument, clock: Callable[[], float] = time.monotonic) -> None:
         self._issuer = issuer
@@ -178,28 +178,28 @@ def _parse_key(member: object) -> IssuerKey | None:
 
 
 class IssuerKeySets:
-    """The keys of all issuers; entries with the same place of keys share them."""
+    """The keys of all issuers; entries with the same source of keys share them."""
 
     def __init__(self, issuers: Iterable[TokenIssuer], read: ReadDocument) -> None:
-        self._by_place: dict[str, IssuerKeys] = {}
+        self._by_source: dict[str, IssuerKeys] = {}
         self._files: list[IssuerKeys] = []
         for issuer in issuers:
-            place = self._place(issuer)
-            if place not in self._by_place:
-                self._by_place[place] = IssuerKeys(issuer, read)
+            source = self._source(issuer)
+            if source not in self._by_source:
+                self._by_source[source] = IssuerKeys(issuer, read)
                 if issuer.jwks_file is not None:
-                    self._files.append(self._by_place[place])
+                    self._files.append(self._by_source[source])
 
-    def of(self, issuer: TokenIssuer) -> IssuerKeys:
+    def keys_of(self, issuer: TokenIssuer) -> IssuerKeys:
         """Returns the keys of an issuer."""
-        return self._by_place[self._place(issuer)]
+        return self._by_source[self._source(issuer)]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Reads the keys while the body runs. A file must be usable at the start; an issuer may be down."""
         for keys in self._files:
             await keys.require()
-        tasks = [asyncio.create_task(keys.keep_fresh()) for keys in self._by_place.values()]
+        tasks = [asyncio.create_task(keys.keep_fresh()) for keys in self._by_source.values()]
         try:
             yield
         finally:
@@ -207,5 +207,5 @@ class IssuerKeySets:
                 task.cancel()
 
     @staticmethod
-    def _place(issuer: TokenIssuer) -> str:
+    def _source(issuer: TokenIssuer) -> str:
         return issuer.jwks_url or str(issuer.jwks_file)

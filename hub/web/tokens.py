@@ -102,7 +102,7 @@ class TokenVerifier:
             _reject("TOKEN_HEADER_UNSUPPORTED", message)
         if kid is not None and not isinstance(kid, str):
             _reject("TOKEN_MALFORMED", "The token's `kid` is not a text; send a token of the issuer as it is")
-        keys = self._key_sets.of(issuer)
+        keys = self._key_sets.keys_of(issuer)
         fingerprint, key = await keys.find(kid)
         try:
             key.check_alg(str(algorithm))

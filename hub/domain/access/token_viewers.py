@@ -114,8 +114,7 @@ def read_subject(issuer: TokenIssuer, claims: Mapping[str, Any]) -> TokenSubject
     elif issuer.customer is not None:
         path = issuer.customer.claim
         reference = _customer_reference(issuer.customer, _reference(claims, path))
-        is_email = issuer.customer.by == "identifier" and issuer.customer.kind == "EMAIL"
-        _require_verified(issuer, claims, path, is_email=is_email)
+        _require_verified(issuer, claims, path, is_email=issuer.customer.by == "EMAIL")
     elif issuer.unit is not None:
         reference = _database_id(_reference(claims, issuer.unit.claim))
     return TokenSubject(issuer, claims["sub"], reference, _read_roles(issuer, claims))
@@ -163,7 +162,7 @@ def _customer_reference(mapping: CustomerMapping, value: str) -> str:
     if mapping.by == "id":
         return _uuid_text(value, "customer")
     try:
-        return canonical_identifier(IdentifierKind[mapping.kind], value, None)
+        return canonical_identifier(IdentifierKind[mapping.by], value, None)
     except (BadInput, ValueError):
         raise _nobody("customer") from None
 
@@ -204,6 +203,7 @@ async def _find_rows(
 ) -> dict[str, list[Mapping[str, Any]]]:
     """The rows of staff, customers or units that the references name."""
     texts = sorted(references)
+    rows: Sequence[Mapping[str, Any]]
     if not texts:
         return {}
     if issuer.staff is not None:
@@ -211,10 +211,10 @@ async def _find_rows(
     elif issuer.customer is not None and issuer.customer.by == "id":
         rows = await connection.fetch(_CUSTOMERS_BY_ID, texts)
     elif issuer.customer is not None and issuer.customer.source is None:
-        rows = await connection.fetch(_CUSTOMERS_BY_IDENTIFIER, issuer.customer.kind, texts)
+        rows = await connection.fetch(_CUSTOMERS_BY_IDENTIFIER, issuer.customer.by, texts)
     elif issuer.customer is not None:
         sql = _CUSTOMERS_BY_SCOPED_IDENTIFIER
-        rows = await connection.fetch(sql, issuer.customer.kind, texts, issuer.customer.source)
+        rows = await connection.fetch(sql, issuer.customer.by, texts, issuer.customer.source)
     else:
         rows = await connection.fetch(_UNITS, texts)
     by_reference: dict[str, list[Mapping[str, Any]]] = {}
