@@ -45,7 +45,7 @@ from hub.webhooks import worker as webhooks
 from hub.webhooks.documents import DryRuns, WebhookDocuments
 from hub.webhooks.egress import EgressPolicy
 from hub.webhooks.expander import UtcClock, utc_now
-from hub.webhooks.key_documents import KeyDocuments
+from hub.webhooks.issuer_documents import IssuerDocuments
 
 _version = sa.table("alembic_version", sa.column("version_num"))
 REVISION_SQL = to_sql(sa.select(_version.c.version_num))
@@ -84,8 +84,9 @@ class DatabaseSessionStore:
             return await login_links.end_session(tx, public_id, datetime.now(UTC))
 
 
-def create_authenticator(pool: Pool, settings: Settings, key_sets: IssuerKeySets) -> Authenticator:
-    """Builds what maps API keys and tokens to viewers; look-ups use the pool."""
+@asynccontextmanager
+async def running_authenticator(pool: Pool, settings: Settings) -> AsyncIterator[Authenticator]:
+    """Yields what maps API keys and tokens to viewers; look-ups use the pool. It follows the issuers' keys meanwhile."""
 
     async def find_keys(public_ids: Sequence[str]) -> list[api_keys.StoredKey]:
         started_by_token = [public_id for public_id in public_ids if token_sessions.is_token_session(public_id)]
@@ -99,11 +100,17 @@ def create_authenticator(pool: Pool, settings: Settings, key_sets: IssuerKeySets
         async with pool.connection() as connection:
             return await find_viewers(connection, subjects)
 
+    documents = IssuerDocuments(settings.token_issuers)
+    key_sets = IssuerKeySets(settings.token_issuers, documents.read)
     verifier = TokenVerifier(settings.token_issuers, key_sets)
-    return Authenticator(
-        ApiKeyCache(find_keys, ttl=settings.key_cache_ttl, size=settings.key_cache_size),
-        TokenCache(verifier, find_subjects, ttl=settings.key_cache_ttl, size=settings.key_cache_size),
-    )
+    try:
+        async with key_sets.running():
+            yield Authenticator(
+                ApiKeyCache(find_keys, ttl=settings.key_cache_ttl, size=settings.key_cache_size),
+                TokenCache(verifier, find_subjects, ttl=settings.key_cache_ttl, size=settings.key_cache_size),
+            )
+    finally:
+        documents.close()
 
 
 def create_app(
@@ -178,16 +185,12 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
     changefeed_pool = Pool(dsn, settings.model_copy(update={"pool_size": CHANGEFEED_CONNECTIONS}), CHANGEFEED_SESSION)
     try:
         disk_space = DiskSpace(pool)
-        key_documents = KeyDocuments(settings.token_issuers)
-        key_sets = IssuerKeySets(settings.token_issuers, key_documents.read)
-        key_cache = create_authenticator(auth_pool, settings, key_sets)
         metrics = Metrics(shared)
         remove_handlers = [observability.add_handler(handler) for handler in (metrics, disk_space)]
         try:
-            periodic = scheduler.periodic_tasks(pool, key_cache, metrics, settings)
             async with (
-                key_sets.running(),
-                scheduler.run_periodic_tasks(periodic),
+                running_authenticator(auth_pool, settings) as key_cache,
+                scheduler.run_periodic_tasks(scheduler.periodic_tasks(pool, key_cache, metrics, settings)),
                 Sequencer(dsn, settings).running(),
             ):
                 engine, cursors, encryptor = await build_graphql_engine(settings, pool, stream_pool)
@@ -211,7 +214,6 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
         finally:
             for remove_handler in remove_handlers:
                 remove_handler()
-            key_documents.close()
     finally:
         await auth_pool.close()
         await changefeed_pool.close()

@@ -40,11 +40,8 @@ def periodic_tasks(
 
     async def purge_expired_keys() -> bool:
         async with pool.transaction() as tx:
-            return await api_keys.purge_expired(tx, datetime.now(UTC), PURGE_BATCH)
-
-    async def purge_token_sessions() -> bool:
-        async with pool.transaction() as tx:
-            return await token_sessions.purge_expired(tx, datetime.now(UTC), PURGE_BATCH)
+            more = await token_sessions.purge_expired(tx, datetime.now(UTC), PURGE_BATCH)
+            return await api_keys.purge_expired(tx, datetime.now(UTC), PURGE_BATCH) or more
 
     async def flush_metrics() -> bool:
         metrics.save()
@@ -72,7 +69,6 @@ def periodic_tasks(
     return (
         PeriodicTask("flush key usage", 60.0, flush_key_usage),
         PeriodicTask("purge expired keys", 600.0, purge_expired_keys),
-        PeriodicTask("purge token sessions", 600.0, purge_token_sessions),
         PeriodicTask("purge idempotency records", 600.0, purge_idempotency_records),
         PeriodicTask("rotate log partitions", 600.0, rotate_log_partitions),
         PeriodicTask("purge deliveries", 600.0, purge_deliveries),

@@ -15,7 +15,7 @@ from joserfc.jwk import ECKey, JWKRegistry, OKPKey, RSAKey
 from hub.errors import Misconfigured, Unauthenticated, Unavailable
 from hub.observability import InternalFailure, TokenIssuerFailed, emit
 from hub.token_issuers import TokenIssuer
-from hub.webhooks.key_documents import KeyDocumentError
+from hub.webhooks.issuer_documents import IssuerDocumentError
 
 MAX_DOCUMENT_BYTES = 60_000
 MAX_KEYS = 100
@@ -25,7 +25,7 @@ RETRY_INTERVAL = 5.0  # seconds until a reading that failed is repeated
 EXTRA_READ_INTERVAL = 30.0  # seconds between two readings that unknown keys cause
 
 PublicKey = RSAKey | ECKey | OKPKey
-# Takes an address, returns the document there. Raises KeyDocumentError.
+# Takes an address, returns the document there. Raises IssuerDocumentError.
 ReadDocument = Callable[[str], Awaitable[bytes]]
 
 
@@ -116,7 +116,7 @@ class IssuerKeys:
             self._keys = parse_keys(document)
         except TimeoutError:
             self._fail(f"there was no answer within {READ_TIMEOUT:g} s")
-        except KeyDocumentError as error:
+        except IssuerDocumentError as error:
             self._fail(str(error))
         except Exception as error:
             emit(InternalFailure("", "reading the keys of an issuer", error))
@@ -136,23 +136,25 @@ class IssuerKeys:
         try:
             return await asyncio.to_thread(path.read_bytes)
         except OSError as error:
-            raise KeyDocumentError(f"{path} cannot be read ({error.strerror}); correct `jwks_file`") from None
+            raise IssuerDocumentError(f"{path} cannot be read ({error.strerror}); correct `jwks_file`") from None
 
 
 def parse_keys(document: bytes) -> dict[bytes, IssuerKey]:
-    """Returns the keys of a JWK set that may sign; leaves others out, as RFC 7517 asks. Raises KeyDocumentError."""
+    """Returns the keys of a JWK set that may sign; leaves others out, as RFC 7517 asks. Raises IssuerDocumentError."""
     if len(document) > MAX_DOCUMENT_BYTES:
-        raise KeyDocumentError(f"the key set is larger than {MAX_DOCUMENT_BYTES} bytes")
+        raise IssuerDocumentError(f"the key set is larger than {MAX_DOCUMENT_BYTES} bytes")
     try:
         parsed = orjson.loads(document)
     except orjson.JSONDecodeError:
-        raise KeyDocumentError("the document is not JSON; give the address or file of a JWK set") from None
+        raise IssuerDocumentError("the document is not JSON; give the address or file of a JWK set") from None
     members = parsed.get("keys") if isinstance(parsed, dict) else None
     if not isinstance(members, list):
-        raise KeyDocumentError("the document has no `keys`; give the address or file of a JWK set")
+        raise IssuerDocumentError("the document has no `keys`; give the address or file of a JWK set")
     entries = [entry for member in members[:MAX_KEYS] if (entry := _parse_key(member)) is not None]
     if not entries:
-        raise KeyDocumentError("the key set has no public key that verifies signatures (RSA from 2048 bits, EC, OKP)")
+        raise IssuerDocumentError(
+            "the key set has no public key that verifies signatures (RSA from 2048 bits, EC, OKP)"
+        )
     return {_fingerprint(entry): entry for entry in entries}
 
 

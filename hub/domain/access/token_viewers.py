@@ -203,7 +203,7 @@ async def _find_rows(
 ) -> dict[str, list[Mapping[str, Any]]]:
     """The rows of staff, customers or units that the references name."""
     texts = sorted(references)
-    rows: Sequence[Mapping[str, Any]]
+    rows: Sequence[Any]
     if not texts:
         return {}
     if issuer.staff is not None:

@@ -12,11 +12,11 @@ from hub.webhooks.http_client import MAX_RESPONSE_BYTES, HttpClient
 HEADERS = {"accept": "application/jwk-set+json, application/json", "user-agent": "hub"}
 
 
-class KeyDocumentError(Exception):
+class IssuerDocumentError(Exception):
     """There is no document; the message says why."""
 
 
-class KeyDocuments:
+class IssuerDocuments:
     """The documents of the issuers in the settings; nothing else can be read."""
 
     def __init__(self, issuers: Iterable[TokenIssuer]) -> None:
@@ -24,16 +24,16 @@ class KeyDocuments:
         self._client = HttpClient(EgressPolicy(hosts))
 
     async def read(self, url: str) -> bytes:
-        """Returns the document at an address; raises KeyDocumentError."""
+        """Returns the document at an address; raises IssuerDocumentError."""
         response = await self._client.get(url, HEADERS)
         if response.error is not None:
-            raise KeyDocumentError(response.error)
+            raise IssuerDocumentError(response.error)
         if response.status != 200:
-            raise KeyDocumentError(
+            raise IssuerDocumentError(
                 f"the answer has the status {response.status}; correct `jwks_url`, redirects are not followed"
             )
         if len(response.body) >= MAX_RESPONSE_BYTES:
-            raise KeyDocumentError(f"the document is larger than {MAX_RESPONSE_BYTES} bytes")
+            raise IssuerDocumentError(f"the document is larger than {MAX_RESPONSE_BYTES} bytes")
         return response.body
 
     def close(self) -> None:
