@@ -11,6 +11,7 @@ from typing import NamedTuple
 import orjson
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, OKPKey, RSAKey
+from joserfc.util import urlsafe_b64decode
 
 from hub.errors import Misconfigured, Unauthenticated, Unavailable
 from hub.observability import InternalFailure, TokenIssuerFailed, emit
@@ -163,20 +164,20 @@ def _fingerprint(entry: IssuerKey) -> bytes:
 
 
 def _parse_key(member: object) -> IssuerKey | None:
-    if (
-        not isinstance(member, dict)
-        or member.get("use", "sig") != "sig"
-        or member.get("kty") not in ("RSA", "EC", "OKP")
-    ):
+    if not isinstance(member, dict) or member.get("use", "sig") != "sig":
         return None
     try:
-        key = JWKRegistry.import_key(member)
-        if not isinstance(key, PublicKey) or (isinstance(key, RSAKey) and key.public_key.key_size < MIN_RSA_BITS):
+        if member["kty"] not in ("RSA", "EC", "OKP") or (member["kty"] == "RSA" and _is_weak(member["n"])):
             return None
+        key = JWKRegistry.import_key(member)
     except (JoseError, ValueError, TypeError, KeyError, ArithmeticError):
         return None
     kid = member.get("kid")
-    return IssuerKey(kid if isinstance(kid, str) else None, key)
+    return IssuerKey(kid if isinstance(kid, str) else None, key) if isinstance(key, PublicKey) else None
+
+
+def _is_weak(modulus: str) -> bool:
+    return len(urlsafe_b64decode(modulus.encode()).lstrip(b"\0")) * 8 < MIN_RSA_BITS
 
 
 class IssuerKeySets:

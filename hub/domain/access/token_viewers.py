@@ -46,7 +46,7 @@ _texts = sa.func.any(sa.bindparam("references", type_=sa.ARRAY(sa.Text)))
 def _staff_sql(reference: sa.ColumnElement[Any]) -> str:
     joined = Staff.table.join(OrgUnit.table, OrgUnit.c.id == Staff.c.unit_id)
     columns = (reference.label("reference"), Staff.c.id, *_unit_columns)
-    return to_sql(sa.select(*columns).select_from(joined).where(reference == _texts))
+    return to_sql(sa.select(*columns).select_from(joined).where(reference.op("=")(_texts)))
 
 
 _STAFF_SQL = {
@@ -200,7 +200,7 @@ async def find_viewers(connection: Connection, subjects: Sequence[TokenSubject])
 
 async def _find_rows(
     connection: Connection, issuer: TokenIssuer, references: Iterable[str]
-) -> dict[str, list[Mapping[str, Any]]]:
+) -> dict[str, list[Any]]:
     """The rows of staff, customers or units that the references name."""
     texts = sorted(references)
     rows: Sequence[Any]
@@ -217,7 +217,7 @@ async def _find_rows(
         rows = await connection.fetch(sql, issuer.customer.by, texts, issuer.customer.source)
     else:
         rows = await connection.fetch(_UNITS, texts)
-    by_reference: dict[str, list[Mapping[str, Any]]] = {}
+    by_reference: dict[str, list[Any]] = {}
     for row in rows:
         for reference in (row["key"], row["code"]) if "key" in row else (row["reference"],):
             by_reference.setdefault(reference, []).append(row)
