@@ -94,11 +94,13 @@ async def running_authenticator(pool: Pool, settings: Settings) -> AsyncIterator
             if not started_by_token:
                 return await api_keys.find_keys(connection, public_ids)
             keys = await api_keys.find_keys(connection, public_ids) if len(started_by_token) < len(public_ids) else []
-            return keys + await token_sessions.find_keys(connection, started_by_token, settings.token_issuers)
+            return keys + await token_sessions.find_keys(
+                connection, started_by_token, settings.token_issuers, datetime.now(UTC)
+            )
 
     async def find_subjects(subjects: Sequence[TokenSubject]) -> list[Viewer | Unauthenticated]:
         async with pool.connection() as connection:
-            return await find_viewers(connection, subjects)
+            return await find_viewers(connection, subjects, datetime.now(UTC))
 
     documents = IssuerDocuments(settings.token_issuers)
     key_sets = IssuerKeySets(settings.token_issuers, documents.read)
@@ -124,11 +126,12 @@ def create_app(
     sessions: page_sessions.SessionStore | None = None,
 ) -> AsgiApp:
     """Builds the ASGI app from its parts. Holds no resource."""
+    context = GatewayContext(engine, key_cache, streams, settings)
     routes = health.routes(probe_database, metrics if settings.metrics else None)
     routes += pages.routes(enabled=settings.graphiql)
     if settings.graphiql and sessions is not None:
-        routes += page_sessions.routes(sessions, key_cache)
-    return AsgiApp(GatewayContext(engine, key_cache, streams, settings), routes)
+        routes += page_sessions.routes(sessions, key_cache, context.trusted_proxies)
+    return AsgiApp(context, routes)
 
 
 async def build_graphql_engine(

@@ -84,7 +84,10 @@ CODES: dict[str, str] = {
     "KEY_UNKNOWN": "The API key is malformed or does not exist. Expired keys of customers are deleted after a week.",
     "KEY_REVOKED": "The API key was revoked.",
     "KEY_EXPIRED": "The API key has expired.",
-    "KEY_INVALID": "An API key with these properties cannot be created.",
+    "KEY_ROTATED": "The API key has been given a new text, and the overlap in which the old one was valid too is over.",
+    "KEY_STAFF_LEFT": "The member of staff whose API key it is has left.",
+    "KEY_NETWORK": "The API key may not be used from the client's address: it is outside the key's `allowedNetworks`.",
+    "KEY_INVALID": "An API key with these properties cannot be created, or this one cannot be changed this way.",
     "KEY_REQUIRED": "What this does outlives a token; only an API key may do it.",
     # the token
     "TOKEN_MALFORMED": "The token is not a signed JWT with the claims `iss`, `sub`, `aud` and `exp`.",
@@ -102,6 +105,7 @@ CODES: dict[str, str] = {
     "TOKEN_UNMAPPED": "The token is valid, but stands for nobody here: no member of staff, no customer, no role.",
     "TOKEN_ISSUER_UNAVAILABLE": "The token's key is unknown, and its issuer's keys cannot be read now; try again.",
     "LINK_INVALID": "The login link was used already, has expired, or belongs to another hub.",
+    "PERSON_NEEDED": "`ME` stands for the member of staff who asks, and no member of staff is behind this API key.",
     "FORBIDDEN": "The API key does not have this permission.",
     "NOT_FOUND": "It does not exist, or this API key may not see it.",
     # HTTP

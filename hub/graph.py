@@ -43,4 +43,4 @@ def commands() -> list[Command]:
 @cache
 def build() -> Schema:
     """The checked catalog and its GraphQL schema; raises InvalidDeclaration when a declaration cannot stand."""
-    return build_schema(build_catalog(declarations()), commands())
+    return build_schema(build_catalog(declarations()), commands(), schema.root_groups())

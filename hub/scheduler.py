@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -68,6 +69,7 @@ def periodic_tasks(
 
     return (
         PeriodicTask("flush key usage", 60.0, flush_key_usage),
+        PeriodicTask("revoke keys of staff who left", 60.0, partial(_revoke_keys_of_leavers, pool)),
         PeriodicTask("purge expired keys", 600.0, purge_expired_keys),
         PeriodicTask("purge idempotency records", 600.0, purge_idempotency_records),
         PeriodicTask("rotate log partitions", 600.0, rotate_log_partitions),
@@ -75,6 +77,12 @@ def periodic_tasks(
         PeriodicTask("purge deleted webhooks", 60.0, purge_deleted_webhooks),
         PeriodicTask("flush metrics", 1.0, flush_metrics),
     )
+
+
+async def _revoke_keys_of_leavers(pool: Pool) -> bool:
+    async with pool.transaction() as tx:
+        await api_keys.revoke_keys_of_leavers(tx, datetime.now(UTC))
+    return False
 
 
 @asynccontextmanager

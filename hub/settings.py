@@ -40,6 +40,13 @@ def _validate_target(value: str) -> str:
     return value
 
 
+def _validate_network(value: str) -> str:
+    try:
+        return str(ip_network(value))
+    except ValueError:
+        raise ValueError("give networks or addresses like 10.1.0.0/16 or ::1") from None
+
+
 def _validate_dsn(value: SecretStr | None) -> SecretStr | None:
     if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
         raise ValueError("give postgresql://user:password@host:port/database")
@@ -54,6 +61,7 @@ def _expand_home(value: Path) -> Path:
 
 
 Origin = Annotated[str, AfterValidator(_validate_origin)]
+Network = Annotated[str, AfterValidator(_validate_network)]
 AllowedTarget = Annotated[str, AfterValidator(_validate_target)]
 
 
@@ -121,10 +129,15 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
         (), description="Browser origins that may call the hub, separated by commas; `*` allows all."
     )
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
+        (),
+        description="Networks of the reverse proxies in front of the hub, separated by commas: `10.0.0.0/8,::1`. Their "
+        "`X-Forwarded-For` says where a request comes from, for API keys with allowed networks.",
+    )
     key_cache_ttl: float = Field(
         1.0,
         ge=0,
-        le=60,
+        le=4,
         description="Seconds for which an API key is cached; a revocation takes effect within this time.",
     )
     key_cache_size: int = Field(10_000, ge=1, description="API keys, valid or not, cached per process.")
@@ -227,7 +240,7 @@ class Settings(BaseSettings):
         15.0, gt=0, description="Seconds without a message after which an SSE stream sends a comment."
     )
     key_recheck_interval: float = Field(
-        3.0, gt=0, le=5, description="Seconds between checks of the API keys of open WebSockets and streams."
+        3.0, gt=0, le=4, description="Seconds between checks of the API keys of open WebSockets and streams."
     )
     drain_timeout: int = Field(10, ge=1, description="Seconds for open requests to finish when the hub stops.")
 

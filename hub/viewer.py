@@ -1,6 +1,7 @@
 """The viewer of a request: its key's role and binding, and its permissions. hub/model/scopes.py says which rows it sees."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from typing import Literal
@@ -27,9 +28,13 @@ ROLE_SCOPES: dict[Role, frozenset[str]] = {
 Binding = Literal["unrestricted", "single_unit", "unit_subtree", "customer"]
 
 
+# Some subjects are writable by keys of these bindings.
+BOUND_KEYS = frozenset({"unit", "customer"})
+
+
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """The key of one request: bound to a unit's subtree, to one customer, or unrestricted."""
+    """The key of one request: bound to a unit's subtree, to one customer, or unrestricted; perhaps a member of staff's."""
 
     key_id: UUID | None
     role: Role
@@ -37,9 +42,11 @@ class Viewer:
     unit_ids: tuple[UUID, ...] = ()  # the units of the subtree, as they were when the key was looked up
     customer_id: UUID | None = None
     key_public_id: str = ""  # the key's public id
-    principal: str = (
-        ""  # `issuer|subject` of the token that stands in the place of a key; then `key_id` is derived from it
-    )
+    principal: str = ""  # `issuer|subject` of the token that comes in the place of a key; `key_id` is derived from it
+    staff_id: UUID | None = None  # the member of staff who asks; None for a system
+    # What `me` shows beside the rights. Neither changes what the viewer may see.
+    name: str = field(default="", compare=False)
+    expires_at: datetime | None = field(default=None, compare=False)
 
     @property
     def binding(self) -> Binding:
@@ -52,8 +59,8 @@ class Viewer:
 
     @property
     def flow(self) -> int | None:
-        """The flow of fair queueing that the viewer's work belongs to: its customer, whose keys share it, else its key."""
-        owner = self.customer_id or self.key_id
+        """The flow of fair queueing that the work belongs to: its customer's or person's, whose keys share it, else its key's."""
+        owner = self.customer_id or self.staff_id or self.key_id
         return None if owner is None else owner.int  # integers are hashed many times as fast as UUIDs
 
     @property
@@ -61,7 +68,41 @@ class Viewer:
         """The actor as the change log names it."""
         if self.principal:
             return f"token:{self.principal}"
-        return f"key:{self.key_public_id}" if self.key_public_id else "hub"
+        if self.key_public_id:
+            return f"key:{self.key_public_id}"
+        return "hub" if self.staff_id is None else f"staff:{self.staff_id.hex}"
+
+    @property
+    def unit_id(self) -> UUID | None:
+        """The unit whose subtree limits the viewer; None without such a limit."""
+        return self.unit_ids[0] if self.unit_ids else None
+
+    @property
+    def bound_to(self) -> Literal["UNRESTRICTED", "UNIT", "CUSTOMER"]:
+        """What limits the viewer's rows, as the API names it."""
+        if self.customer_id is not None:
+            return "CUSTOMER"
+        return "UNRESTRICTED" if self.unit_path is None else "UNIT"
+
+    @property
+    def shown_key_id(self) -> str | None:
+        """The public id of the viewer's key; None for a viewer without one."""
+        return self.key_public_id or None
+
+    @property
+    def administers(self) -> bool:
+        """Whether the viewer may issue, change and revoke API keys."""
+        return self.may("keys:admin")
+
+    @property
+    def role_names(self) -> tuple[str, ...]:
+        """The names of the viewer's roles."""
+        return (self.role.value,)
+
+    @property
+    def permissions(self) -> tuple[str, ...]:
+        """The permissions of its roles, `subject:verb`, that its binding leaves; "*" stands for every subject."""
+        return tuple(sorted(scope for scope in ROLE_SCOPES[self.role] if self.may(scope, BOUND_KEYS)))
 
     @property
     def can_introspect(self) -> bool:

@@ -14,14 +14,20 @@ from sqlalchemy.sql.schema import SchemaItem
 
 from hub import schema
 from hub.db.migrate import alchemy_url
-from hub.domain.access import api_keys, secrets
+from hub.domain.access import login_links, secrets
 from hub.domain.webhooks import webhooks
 from hub.model import idempotency
-from hub.model.columns import DENORMALIZED_UNIT, Ltree, metadata
+from hub.model.columns import DENORMALIZED_UNIT, SECRET, UNLOGGED, Ltree, metadata
 from hub.settings import Settings
 
 # Imports every table into the metadata before alembic compares it with the database.
-TABLES = (schema.entities(), webhooks.WebhookQueue, idempotency.IdempotencyRecord, api_keys.ApiKey, secrets.HubSecret)
+TABLES = (
+    schema.entities(),
+    webhooks.WebhookQueue,
+    idempotency.IdempotencyRecord,
+    login_links.LoginLink,
+    secrets.HubSecret,
+)
 
 ischema_names["xid8"] = sa.BigInteger  # a type of the change log, which is not compared
 ischema_names["ltree"] = Ltree  # so that alembic knows the type when it meets it in the database
@@ -44,7 +50,15 @@ directive_rewriter = rewriter.Rewriter()
 def _capture_triggers(name: str) -> list[ops.MigrateOperation]:
     """Returns the statement that creates the capture triggers of a table; only tables of the graph, with a version, have them."""
     table = metadata.tables.get(name)
-    return [ops.ExecuteSQLOp(f"select hub_capture('{name}')")] if table is not None and "version" in table.c else []
+    if table is None or "version" not in table.c:
+        return []
+    exceptions = [
+        f"insert into change_exceptions values ('{name}', '{column.name}', '{reason}') on conflict do nothing"
+        for column in table.c
+        for reason in (SECRET, UNLOGGED)
+        if column.info.get(reason)
+    ]
+    return [ops.ExecuteSQLOp(statement) for statement in (*exceptions, f"select hub_capture('{name}')")]
 
 
 @directive_rewriter.rewrites(ops.CreateTableOp)

@@ -4,6 +4,7 @@ from functools import cache
 from importlib import import_module
 
 from hub.model import Entity
+from hub.model.root_groups import RootGroup
 
 # The files that declare entities, in the order in which the API lists their types.
 MODULES = (
@@ -20,6 +21,8 @@ MODULES = (
     "privacy.consents",
     "customers.identity_reviews",
     "webhooks.webhooks",
+    "access.api_keys",
+    "access.me",
 )
 
 
@@ -33,3 +36,10 @@ def entities() -> tuple[type[Entity], ...]:
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, Entity) and value.__module__ == module.__name__
     )
+
+
+@cache
+def root_groups() -> tuple[RootGroup, ...]:
+    """Every declared root that is no entity, in the order of MODULES."""
+    modules = [import_module(f"{__name__}.{module}") for module in MODULES]
+    return tuple(value for module in modules for value in vars(module).values() if isinstance(value, RootGroup))

@@ -17,6 +17,7 @@ from hub.model.fields import (
 )
 from hub.model.links import SELF, filtered, group, index, merged, resolver, to_one, union
 from hub.model.ownership import (
+    administered,
     any_key,
     customer_and_unit,
     customer_itself,
@@ -25,6 +26,7 @@ from hub.model.ownership import (
     unit_itself,
     unit_owned,
 )
+from hub.model.root_groups import root_group, viewer_object, viewer_row, viewer_value
 from hub.model.scalars import Json, MoneyAmount
 from hub.model.workflows import ANY, Workflow, move, state
 
@@ -42,6 +44,7 @@ __all__ = [
     "Json",
     "MoneyAmount",
     "Workflow",
+    "administered",
     "any_key",
     "copied",
     "current_by",
@@ -58,10 +61,14 @@ __all__ = [
     "move",
     "normal_form",
     "resolver",
+    "root_group",
     "state",
     "to_one",
     "union",
     "unique",
     "unit_itself",
     "unit_owned",
+    "viewer_object",
+    "viewer_row",
+    "viewer_value",
 ]

@@ -20,6 +20,11 @@ metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
 # Returns the only root of the organisation; null where there are several. Rows that SQL inserts without a unit get it.
 DEFAULT_UNIT = "hub_default_unit()"
 
+# Marks, in its `info`, a column whose value leaves the database in no image, answer or export.
+SECRET = "secret"
+# Marks, in its `info`, a column whose changes alone are not recorded in the change log.
+UNLOGGED = "unlogged"
+
 # Marks, in its `info`, the column that repeats the unit of the row's customer: its table needs a trigger.
 DENORMALIZED_UNIT = "denormalized_unit"
 
@@ -43,6 +48,11 @@ class Ltree(UserDefinedType[str]):
 
     def get_col_spec(self, **kw: Any) -> str:
         return "LTREE"
+
+
+def secret_columns() -> list[sa.Column[Any]]:
+    """The secret columns of all tables whose modules have been imported."""
+    return [column for table in metadata.sorted_tables for column in table.c if column.info.get(SECRET)]
 
 
 def money() -> sa.Numeric[Decimal]:

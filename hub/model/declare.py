@@ -52,6 +52,7 @@ class Declaration:
     lookups: tuple[Lookup, ...]
     normal_forms: Mapping[str, NormalForm | RowNormalForm]
     writer: EntityWriter
+    me: str | None
 
     @property
     def name(self) -> str:
@@ -76,8 +77,6 @@ def _faults(entity: type[Entity]) -> Iterator[str]:
     for name, column in entity.definition.columns.items():
         if (column.options.computed or column.options.normal_form_of) and name not in entity.rules.computations:
             yield f"{entity.__name__}.{name} is computed, but no rule computes it"
-        if column.options.secret:
-            yield f"{entity.__name__}.{name} is secret, but the capture of changes cannot leave columns out yet"
     for column_name, workflow in entity.definition.workflow_columns.items():
         for state in {target for member in workflow for target, move in member.moves().items() if move.guarded}:
             if (column_name, state.value) not in entity.rules.guards:
@@ -117,6 +116,7 @@ def _declaration(entity: type[Entity], customer: type[Entity], inverse: Mapping[
             name: normal_form for name in fields if (normal_form := column_normal_form(entity, name)) is not None
         },
         writer=writer_of(entity),
+        me=options.get("me"),
     )
 
 

@@ -68,7 +68,8 @@ class FieldWords(TypedDict, total=False):
     server_filled: bool  # whether rules or the database fill it in, so that null means left out
     merged_by_key: bool  # whether an update merges the JSON object by top-level key, where null removes one
     hidden: bool  # whether it is a column only, and no field of the API
-    secret: bool  # hidden, and in no image of a row: refused at the start until the capture of changes can leave it out
+    secret: bool  # hidden, and in no image of a row in the change log
+    unlogged: bool  # whether the change log does not record its changes alone: they are too many
     filterable: bool  # whether filters may name it; True when left out
     precision: tuple[int, int]  # digits in all, digits behind the point
 
@@ -92,6 +93,7 @@ class FieldOptions:
     merged_by_key: bool = False
     hidden: bool = False
     secret: bool = False
+    unlogged: bool = False
     filterable: bool = True
     precision: tuple[int, int] | None = None
     generated: str | None = None  # the SQL expression
@@ -174,6 +176,7 @@ def split_optional(annotation: Any) -> tuple[Any, bool]:
 
 _SQL_TYPES: dict[Any, Callable[[], sa.types.TypeEngine[Any]]] = {
     str: sa.Text,
+    bytes: sa.LargeBinary,
     int: sa.Integer,
     bool: sa.Boolean,
     MoneyAmount: money,

@@ -125,6 +125,15 @@ key_owned = Scope(
     for_unrestricted=_owned_by_viewer_key_or_admin,
 )
 
+# Rows that only unrestricted admins see: what they administer.
+administered = Scope(
+    "administered",
+    customer_column=None,
+    for_units=lambda row, binding: sa.false(),
+    for_customer=_no_rows,
+    for_unrestricted=lambda row: VIEWER_ADMIN,
+)
+
 _registry: dict[sa.Table, Scope] = {}
 
 

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from hub.model.columns import (
     DEFAULT_UNIT,
     DENORMALIZED_UNIT,
+    SECRET,
+    UNLOGGED,
     Ltree,
     code_index,
     foreign_key,
@@ -99,7 +101,7 @@ def _field_column(definition: EntityDefinition, name: str) -> sa.Column[Any]:
         nullable=nullable,
         server_default=default,
         comment=options.description,
-        info={"secret": True} if options.secret else {},
+        info={name: True for name, marked in ((SECRET, options.secret), (UNLOGGED, options.unlogged)) if marked},
     )
 
 

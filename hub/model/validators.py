@@ -14,9 +14,11 @@ from email_validator import EmailNotValidError, validate_email
 
 from hub.errors import BadInput
 from hub.model import codes, exact_json
+from hub.model.ip_networks import parse_network
 from hub.model.unicode_text import OUTER_BLANKS, multi_line, single_line, visible
 
 MAX_JSON_BYTES = 16_384  # bytes of free facts, as compact UTF-8
+MAX_NETWORKS = 100  # in one list
 AMOUNT_LIMIT = 10**14  # which no amount reaches
 DOTTED_NAME = re.compile(r"[a-z0-9_]{1,40}(\.[a-z0-9_]{1,40}){0,4}")
 SLUG = re.compile(r"[A-Za-z0-9_]{1,63}")
@@ -178,6 +180,13 @@ def slug(value: str) -> str:
     if not SLUG.fullmatch(value):
         raise ValueError(f"{value[:40]!r} is no short name; give letters, digits and underscores")
     return value
+
+
+def ip_networks(value: list[str]) -> list[str]:
+    """Networks in CIDR notation, without duplicates; IPv4 that is mapped into IPv6 becomes IPv4."""
+    if len(value) > MAX_NETWORKS:
+        raise ValueError(f"{len(value)} networks are too many; give at most {MAX_NETWORKS}, or larger ones")
+    return list(dict.fromkeys(str(parse_network(network)) for network in value))
 
 
 def json_object_value(value: Any) -> Any:

@@ -15,7 +15,8 @@ from typing import Protocol
 from uuid import UUID
 
 from hub.domain.access import api_keys
-from hub.errors import HubError, Unauthenticated, Unavailable
+from hub.errors import Forbidden, HubError, Unauthenticated, Unavailable
+from hub.model.ip_networks import IpAddress, IpNetwork, contains, parse_network
 from hub.observability import InternalFailure, emit
 from hub.viewer import Viewer
 
@@ -37,10 +38,19 @@ class Credential:
     viewer: Viewer
     expires: float  # seconds since the Unix epoch; infinity if the key never expires
     cached_until: float  # monotonic time
+    expiry_code: str = "KEY_EXPIRED"  # why it is refused from then on
+    networks: tuple[IpNetwork, ...] = ()  # it may be used from there alone; empty for everywhere
 
     def expiry_error(self) -> Unauthenticated:
         """The error for the key once it has expired."""
-        return _rejection("KEY_EXPIRED")
+        return _rejection(self.expiry_code)
+
+
+class Client(Protocol):
+    """The sender of a request."""
+
+    def client_address(self) -> IpAddress | None:
+        """Its address, as far as trusted proxies tell; None if it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +64,10 @@ class RejectedKey:
 class Credentials(Protocol):
     """Where transports get the credential of a request."""
 
-    async def credential(self, authorization: bytes | None) -> Credential:
-        """Returns the credential of an Authorization header; raises Unauthenticated or Unavailable if there is none."""
+    async def credential(self, authorization: bytes | None, client: Client | None = None) -> Credential:
+        """Returns the credential of an Authorization header; raises Unauthenticated or Unavailable if there is none.
+
+        Raises Forbidden for a key that may not be used from where the client is."""
 
     async def recheck(self, credentials: Sequence[Credential]) -> list[Credential | HubError]:
         """Looks up credentials again; returns each one, or the error if it is no longer valid."""
@@ -75,8 +87,10 @@ class ApiKeyCache:
         self._pending: dict[bytes, asyncio.Task[Credential | RejectedKey]] = {}
         self._usage: dict[UUID, float] = {}
 
-    async def credential(self, authorization: bytes | None) -> Credential:
-        """Returns the credential of an Authorization header; raises Unauthenticated if there is no valid key."""
+    async def credential(self, authorization: bytes | None, client: Client | None = None) -> Credential:
+        """Returns the credential of an Authorization header; raises Unauthenticated if there is no valid key.
+
+        Raises Forbidden for a key that may not be used from where the client is."""
         key = _bearer(authorization)
         digest = api_keys.digest(key)
         entry = self._entries.get(digest)
@@ -88,7 +102,9 @@ class ApiKeyCache:
             raise _rejection(entry.code)
         now = time.time()
         if entry.expires <= now:
-            raise _rejection("KEY_EXPIRED")
+            raise _rejection(entry.expiry_code)
+        if entry.networks:
+            require_network(entry, client)
         self._usage[entry.key_id] = now
         return entry
 
@@ -134,15 +150,18 @@ class ApiKeyCache:
         """Caches and returns the state of the key with this digest, from its table row."""
         cached_until = time.monotonic() + self._ttl
         entry: Credential | RejectedKey
-        if row is None or row.viewer.key_id is None or not hmac.compare_digest(row.hash, digest):
+        is_current = row is not None and hmac.compare_digest(row.hash, digest)
+        if row is None or row.viewer.key_id is None or not (is_current or _is_previous(row, digest)):
             entry = RejectedKey("KEY_UNKNOWN", cached_until)
-        elif row.revoked_at is not None:
+        elif row.revoked_at is not None and not row.is_leavers:
             entry = RejectedKey("KEY_REVOKED", cached_until)
-        elif row.expires_at is not None and row.expires_at.timestamp() <= time.time():
-            entry = RejectedKey("KEY_EXPIRED", cached_until)
+        elif (end := _end(row, is_current=is_current))[0] <= time.time():
+            entry = RejectedKey(end[1], cached_until)
         else:
-            expires = row.expires_at.timestamp() if row.expires_at else math.inf
-            entry = Credential(row.public_id, digest, row.viewer.key_id, row.viewer, expires, cached_until)
+            networks = tuple(parse_network(network) for network in row.allowed_networks)
+            entry = Credential(
+                row.public_id, digest, row.viewer.key_id, row.viewer, end[0], cached_until, end[1], networks
+            )
         self._entries[digest] = entry
         self._entries.move_to_end(digest)
         if len(self._entries) > self._size:
@@ -154,7 +173,35 @@ REJECTION_TEXT = {
     "KEY_UNKNOWN": "This API key is unknown",
     "KEY_REVOKED": "This API key was revoked",
     "KEY_EXPIRED": "This API key has expired",
+    "KEY_ROTATED": "This API key has a new text and is no longer valid with this one",
+    "KEY_STAFF_LEFT": "This API key is a person's who has left",
 }
+
+
+def require_network(credential: Credential, client: Client | None) -> None:
+    """Raises Forbidden if the key may not be used from the client's address."""
+    if not credential.networks:
+        return
+    address = None if client is None else client.client_address()
+    if address is None or not contains(credential.networks, address):
+        origin = "an unknown address" if address is None else str(address)
+        message = f"This API key may not be used from {origin}; use it from its allowed networks, or have them changed."
+        raise Forbidden(message, code="KEY_NETWORK")
+
+
+def _is_previous(row: api_keys.StoredKey, digest: bytes) -> bool:
+    return row.previous_hash is not None and hmac.compare_digest(row.previous_hash, digest)
+
+
+def _end(row: api_keys.StoredKey, *, is_current: bool) -> tuple[float, str]:
+    """The time from which the key is refused, in seconds since the Unix epoch, and the code that says why."""
+    ends = [
+        (row.left_at, "KEY_STAFF_LEFT"),
+        (row.expires_at, "KEY_EXPIRED"),
+        (None if is_current else row.previous_until, "KEY_ROTATED"),
+    ]
+    known = ((moment.timestamp(), code) for moment, code in ends if moment is not None)
+    return min(known, default=(math.inf, "KEY_EXPIRED"))
 
 
 def _rejection(code: str) -> Unauthenticated:

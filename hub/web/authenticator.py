@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from hub.errors import HubError
-from hub.web.auth import BEARER_PATTERN, ApiKeyCache, Credential
+from hub.web.auth import BEARER_PATTERN, ApiKeyCache, Client, Credential
 from hub.web.tokens import TokenCache, TokenCredential
 
 
@@ -18,13 +18,15 @@ class Authenticator:
         self._keys = keys
         self._tokens = tokens
 
-    async def credential(self, authorization: bytes | None) -> Credential:
-        """Returns the credential of an Authorization header; raises Unauthenticated or Unavailable if there is none."""
+    async def credential(self, authorization: bytes | None, client: Client | None = None) -> Credential:
+        """Returns the credential of an Authorization header; raises Unauthenticated or Unavailable if there is none.
+
+        Raises Forbidden for a key that may not be used from where the client is."""
         if authorization is not None and b"." in authorization:
             match = BEARER_PATTERN.fullmatch(authorization)
             if match is not None and not match[1].startswith(b"hub_"):
                 return await self._tokens.credential(match[1])
-        return await self._keys.credential(authorization)
+        return await self._keys.credential(authorization, client)
 
     async def recheck(self, credentials: Sequence[Credential]) -> list[Credential | HubError]:
         """Looks up keys and tokens again; returns each one's credential, or the error if it is no longer valid."""

@@ -9,17 +9,17 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
 
-from hub.errors import HubError, LimitExceeded, Unavailable
+from hub.errors import Forbidden, HubError, LimitExceeded, Unavailable
 from hub.observability import InternalFailure, MessagesSent, emit
 from hub.settings import Settings
 from hub.viewer import Viewer
-from hub.web.auth import Credential, Credentials
+from hub.web.auth import Client, Credential, Credentials, require_network
 
 KEYS_PER_LOOKUP = 500
 MESSAGE_COUNT_INTERVAL = 1.0  # seconds between two MessagesSent events
 
 
-class RegisteredConnection(Protocol):
+class RegisteredConnection(Client, Protocol):
     """A WebSocket session or an event stream."""
 
     def on_key_rejected(self, error: HubError) -> None:
@@ -147,8 +147,10 @@ class ConnectionRegistry:
         if isinstance(result, HubError):
             self._reject_all(key_connections, result)
             return
-        expiry_changed = result.expires != key_connections.credential.expires
-        key_connections.credential = result
+        known, key_connections.credential = key_connections.credential, result
+        expiry_changed = result.expires != known.expires
+        if result.networks != known.networks:
+            self._reject_outside(key_connections)
         if expiry_changed:
             self._schedule_expiry(key_connections)
         if key_connections.viewer != result.viewer:
@@ -159,6 +161,14 @@ class ConnectionRegistry:
             key_connections.connections[connection] = key_connections.viewer
             if known_viewer != key_connections.viewer:
                 connection.on_rights_changed(result)
+
+    def _reject_outside(self, key_connections: KeyConnections) -> None:
+        """Rejects the connections from where the key may no longer be used."""
+        for connection in tuple(key_connections.connections):
+            try:
+                require_network(key_connections.credential, connection)
+            except Forbidden as error:
+                connection.on_key_rejected(error)
 
     def _schedule_expiry(self, key_connections: KeyConnections) -> None:
         """Rejects the key's connections at the moment when it expires."""

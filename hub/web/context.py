@@ -10,6 +10,7 @@ from hub.settings import Settings
 from hub.subscriptions.interfaces import SubscriptionOpener
 from hub.viewer import Viewer
 from hub.web.auth import Credential, Credentials
+from hub.web.client_address import TrustedProxies
 from hub.web.connection_registry import ConnectionRegistry
 from hub.web.heartbeat import TimingWheel
 from hub.web.persisted_queries import DocumentFinder, PersistedQueries
@@ -33,6 +34,7 @@ class GatewayContext:
         self.key_cache = key_cache
         self.subscriptions = subscriptions
         self.settings = settings
+        self.trusted_proxies = TrustedProxies(settings.trusted_proxies)
         self.connection_registry = ConnectionRegistry(key_cache, settings)
         self.timing_wheel = TimingWheel(settings.socket_ping)
         self._persisted_queries = PersistedQueries(settings.persisted_queries)

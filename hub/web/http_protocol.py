@@ -253,12 +253,10 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self.transport.close()
             return
         try:
-            parser, handshake_response, authorization = accept_handshake(
-                self.url, self.headers, self.cors, self.settings.frame_limit
-            )
+            handshake = accept_handshake(self.url, self.headers, self.cors, self.settings.frame_limit)
             protocol_class = cast(type[WebSocketConnection], self.ws_protocol_class)
             socket = protocol_class(self.config, self.server_state, {})
-            socket.open(self.transport, parser, handshake_response, authorization)
+            socket.open(self.transport, handshake)
         except HubError as error:
             self._reject(error)
             return

@@ -13,8 +13,10 @@ from starlette.routing import BaseRoute, Route
 from hub.domain.access.login_links import PageSession
 from hub.domain.access.token_viewers import TokenSubject
 from hub.errors import BadInput, Forbidden, HubError, Internal
+from hub.model.ip_networks import IpAddress
 from hub.observability import InternalFailure, emit
 from hub.web.auth import Credentials
+from hub.web.client_address import TrustedProxies
 from hub.web.http import negotiation, request_body, responses
 from hub.web.tokens import MAX_TOKEN_BYTES, TokenCredential
 
@@ -39,12 +41,26 @@ class SessionStore(Protocol):
         """Ends a session by its key's public id; returns False for a key that is no session."""
 
 
+class _PageClient:
+    """The sender of a request for a session."""
+
+    def __init__(self, request: Request, proxies: TrustedProxies) -> None:
+        self._request = request
+        self._proxies = proxies
+
+    def client_address(self) -> IpAddress | None:
+        """Its address, as far as trusted proxies tell; None if it is not known."""
+        client, forwarded = self._request.client, self._request.headers.getlist("x-forwarded-for")
+        return self._proxies.client_address(client.host if client else None, ",".join(forwarded).encode("latin-1"))
+
+
 class PageSessions:
     """The handlers of the session's path."""
 
-    def __init__(self, store: SessionStore, key_cache: Credentials) -> None:
+    def __init__(self, store: SessionStore, key_cache: Credentials, proxies: TrustedProxies) -> None:
         self._store = store
         self._key_cache = key_cache
+        self._proxies = proxies
 
     async def post(self, request: Request) -> Response:
         """Starts a session: `{"link": TOKEN}` or `{"credential": KEY OR JWT}` → `{"key": …, "expiresAt": …}`."""
@@ -59,13 +75,13 @@ class PageSessions:
         if isinstance(link, str) and credential is None:
             session = await self._store.start(link)
         elif isinstance(credential, str) and link is None:
-            session = await self._start_for(credential)
+            session = await self._start_for(credential, _PageClient(request, self._proxies))
         else:
             raise BadInput(MISSING, code="BODY_MALFORMED", argument="credential")
         return JSONResponse({"key": session.key, "expiresAt": session.expires_at.isoformat()})
 
-    async def _start_for(self, text: str) -> PageSession:
-        credential = await self._key_cache.credential(b"Bearer " + text.strip().encode())
+    async def _start_for(self, text: str, client: _PageClient) -> PageSession:
+        credential = await self._key_cache.credential(b"Bearer " + text.strip().encode(), client)
         if isinstance(credential, TokenCredential):
             expires_at = datetime.fromtimestamp(credential.expires, UTC)
             return await self._store.start_for_token(credential.token.subject, expires_at)
@@ -74,16 +90,18 @@ class PageSessions:
     async def delete(self, request: Request) -> Response:
         """Ends the session whose key the request carries. A key that is no session stays as it is."""
         authorization = request.headers.get("authorization")
-        credential = await self._key_cache.credential(authorization.encode("latin-1") if authorization else None)
+        credential = await self._key_cache.credential(
+            authorization.encode("latin-1") if authorization else None, _PageClient(request, self._proxies)
+        )
         if not await self._store.end(credential.public_id):
             raise BadInput("This is no session; revoke a key with `hub key revoke`.", code="KEY_INVALID")
         self._key_cache.forget(credential.digest)
         return Response(None, 204)
 
 
-def routes(store: SessionStore, key_cache: Credentials) -> list[BaseRoute]:
+def routes(store: SessionStore, key_cache: Credentials, proxies: TrustedProxies) -> list[BaseRoute]:
     """Returns the routes of the session's path."""
-    sessions = PageSessions(store, key_cache)
+    sessions = PageSessions(store, key_cache, proxies)
 
     async def handle(request: Request) -> Response:
         return await (sessions.post if request.method == "POST" else sessions.delete)(request)

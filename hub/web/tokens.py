@@ -6,7 +6,8 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, NoReturn
 
@@ -175,7 +176,7 @@ def _check_times(claims: Mapping[str, Any], leeway: float, now: float) -> float:
 class TokenCredential(Credential):
     """A valid token and its viewer."""
 
-    token: VerifiedToken
+    token: VerifiedToken = field(kw_only=True)
 
     def expiry_error(self) -> Unauthenticated:
         """The error for the token once it has expired."""
@@ -266,7 +267,8 @@ class TokenCache:
 def _credential(digest: bytes, entry: TokenEntry, viewer: Viewer) -> TokenCredential:
     identity = entry.token.subject.identity
     name = f"token:{identity.hex[:16]}"  # for logs: it says nothing about the person
-    return TokenCredential(name, digest, identity, viewer, entry.token.expires, entry.cached_until, entry.token)
+    viewer = replace(viewer, expires_at=datetime.fromtimestamp(entry.token.expires, UTC))
+    return TokenCredential(name, digest, identity, viewer, entry.token.expires, entry.cached_until, token=entry.token)
 
 
 def _copy(error: Unauthenticated) -> Unauthenticated:

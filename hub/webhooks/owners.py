@@ -10,7 +10,7 @@ from hub.schema.webhooks.webhooks import Webhook
 from hub.viewer import Viewer
 
 CACHE_TTL = timedelta(seconds=3)
-KEY_STATE_TEXT = {"revoked": "was revoked", "expired": "has expired"}
+KEY_STATE_TEXT = {"revoked": "was revoked", "expired": "has expired", "left": "belongs to a person who has left"}
 
 
 class OwnerViewers:

@@ -15,6 +15,7 @@ class Staff(
     permission="org",
     order="name",
     sortable=("updated_at",),
+    me="staff_id",
 ):
     """A person of the organisation who may own customers."""
 
@@ -23,6 +24,9 @@ class Staff(
     title: Column[str | None] = field("Job title.", check=validators.single_line)
     email: Column[str | None] = field("Address for business mail.", check=validators.email)
     hired_on: Column[date | None] = field("First day of work.")
+    left_on: Column[date | None] = field(
+        "Last day of work; from the next day (UTC), no key of the person opens the API."
+    )
     unit = to_one(OrgUnit, "The unit where the person works.", inverse=("staff", "The people who work in the unit."))
     reports_to = to_one(
         SELF, "The person's superior.", optional=True, inverse=("reports", "The people who report to the person.")

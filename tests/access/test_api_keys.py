@@ -219,7 +219,14 @@ async def test_only_a_hash_is_stored(connection: asyncpg.Connection) -> None:
         "expires_at": None,
         "revoked_at": None,
         "last_used_at": None,
-        "session_of": None,
+        "session_of_id": None,
+        "previous_hash": None,
+        "previous_until": None,
+        "staff_id": None,
+        "follows_unit": False,
+        "allowed_networks": [],
+        "version": 1,
+        "updated_at": NOW,
     }
 
 

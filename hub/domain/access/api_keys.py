@@ -1,4 +1,4 @@
-"""API keys: the text a client holds, the row that remembers its hash, and the commands that issue and revoke.
+"""API keys: the text a client holds, and the row that remembers its hash. key_commands.py has the commands of the graph.
 
 Finding the viewer behind a key fast, many times a second, is web/auth.py's."""
 
@@ -7,8 +7,8 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Annotated, Literal, NamedTuple
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
 from uuid import UUID
 
 import asyncpg
@@ -17,9 +17,11 @@ import sqlalchemy as sa
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.errors import BadInput, NotFound
-from hub.model.columns import DescribedEnum, foreign_key, metadata, timestamp
-from hub.model.commands import command
-from hub.schema.customers.customers import Customer
+from hub.model.columns import timestamp
+from hub.model.statements import compile_statement
+from hub.model.validators import ip_networks
+from hub.schema.access.api_keys import ApiKey
+from hub.schema.organisation.staff import Staff
 from hub.schema.organisation.units import OrgUnit
 from hub.viewer import Role, Viewer
 
@@ -27,49 +29,9 @@ from hub.viewer import Role, Viewer
 # That of a session which a token started begins with t, see token_sessions.py.
 KEY_PATTERN = re.compile(r"hub_((?:[0-9a-f]{8}){1,2}|t[0-9a-f]{16})_[A-Za-z0-9_-]{43}")
 MAX_NAME_LENGTH = 100
-MAX_MINUTES = 24 * 60  # that a minted key lives
 EXPIRED_KEY_RETENTION = timedelta(days=7)  # after its end, so that a client that still sends it learns that it expired
 
-
-class CustomerRole(DescribedEnum):
-    """Permissions of a key that is bound to a customer."""
-
-    READER = "READER", "Read the customer's data."
-    WRITER = "WRITER", "Read the customer's data; write contacts, interactions and consents."
-
-
-ApiKey = sa.Table(
-    "api_keys",
-    metadata,
-    sa.Column("id", sa.Uuid, primary_key=True, server_default=sa.text("uuidv7()"), comment="Unique and for ever."),
-    sa.Column("public_id", sa.Text, nullable=False, comment="The part of the key that may be shown, logged and named."),
-    sa.Column(
-        "hash", sa.LargeBinary, nullable=False, comment="SHA-256 of the whole key; the key itself is not stored."
-    ),
-    sa.Column("name", sa.Text, nullable=False, comment="Name of the key."),
-    sa.Column("role", sa.Text, nullable=False, comment="What it may do: admin, writer or reader."),
-    foreign_key("unit_id", "org_units.id", "It sees this unit's subtree only.", nullable=True, ondelete="CASCADE"),
-    foreign_key("customer_id", "customers.id", "It sees this customer only.", nullable=True, ondelete="CASCADE"),
-    sa.Column("created_at", timestamp(), nullable=False, server_default=sa.func.now(), comment="When it was issued."),
-    sa.Column("expires_at", timestamp(), comment="From when it is refused; empty for never."),
-    sa.Column("revoked_at", timestamp(), comment="When it was revoked; empty while it lives."),
-    sa.Column("last_used_at", timestamp(), comment="When it was last used, to the minute."),
-    foreign_key(
-        "session_of",
-        "api_keys.id",
-        "The key whose session it is: it acts as that key and ends with it; empty for a key of its own.",
-        nullable=True,
-        ondelete="CASCADE",
-    ),
-    sa.UniqueConstraint("public_id"),
-    sa.CheckConstraint("octet_length(hash) = 32", name="hash_is_sha256"),
-    sa.CheckConstraint("role in ('admin', 'writer', 'reader')", name="role_is_known"),
-    sa.CheckConstraint("unit_id is null or customer_id is null", name="one_binding"),
-    comment="A key that opens the API. Deleting what it is bound to deletes it: it must never become unbound.",
-)
-sa.Index("ix_api_keys_unit_id", ApiKey.c.unit_id)
-sa.Index("ix_api_keys_customer_id", ApiKey.c.customer_id)
-sa.Index("ix_api_keys_session_of", ApiKey.c.session_of)
+KeyState = Literal["living", "revoked", "expired", "left"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +44,9 @@ class NewKey:
     customer_id: UUID | None = None
     expires_at: datetime | None = None
     session_of: UUID | None = None
+    staff_id: UUID | None = None
+    follows_unit: bool = False  # whether it is bound to the unit of its member of staff, whichever that is
+    allowed_networks: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +63,28 @@ class StoredKey:
     revoked_at: datetime | None
     last_used_at: datetime | None
     is_session: bool = False
+    previous_hash: bytes | None = None
+    previous_until: datetime | None = None
+    left_at: datetime | None = None  # from when its member of staff is gone
+    allowed_networks: tuple[str, ...] = ()
+    follows_unit: bool = False
 
-    def state(self, now: datetime) -> Literal["living", "revoked", "expired"]:
+    @property
+    def is_leavers(self) -> bool:
+        """Whether it was not revoked before its member of staff left."""
+        return self.left_at is not None and (self.revoked_at is None or self.revoked_at >= self.left_at)
+
+    def state(self, now: datetime) -> KeyState:
         """Whether the key opens the API at a time."""
+        if self.is_leavers and self.left_at is not None and self.left_at <= now:
+            return "left"
         if self.revoked_at is not None and self.revoked_at <= now:
             return "revoked"
         return "expired" if self.expires_at is not None and self.expires_at <= now else "living"
 
 
+_key = ApiKey.table
+_owner = _key.alias()  # the key itself, or the one whose session it is
 _subtree = OrgUnit.table.alias()
 _unit_ids = (  # the unit itself first
     sa.select(_subtree.c.id)
@@ -113,65 +92,86 @@ _unit_ids = (  # the unit itself first
     .order_by(_subtree.c.path)
     .correlate(OrgUnit.table)
 )
-_owner = ApiKey.alias()  # the key whose session it is
+_unit_id = sa.case((_owner.c.follows_unit, Staff.c.unit_id), else_=_owner.c.unit_id)
 _select_keys = (
     sa.select(
-        ApiKey,
+        _key.c.public_id,
+        _key.c.hash,
+        _key.c.previous_hash,
+        _key.c.previous_until,
+        _key.c.name,
+        _key.c.created_at,
+        _key.c.last_used_at,
+        _key.c.session_of_id,
+        *(_owner.c[name] for name in ("id", "role", "customer_id", "staff_id", "follows_unit", "allowed_networks")),
         _owner.c.public_id.label("owner_public_id"),
-        _owner.c.revoked_at.label("owner_revoked_at"),
-        _owner.c.expires_at.label("owner_expires_at"),
+        _owner.c.name.label("owner_name"),
+        sa.func.least(_key.c.revoked_at, _owner.c.revoked_at).label("revoked_at"),
+        sa.func.least(_key.c.expires_at, _owner.c.expires_at).label("expires_at"),
+        Staff.c.left_on,
+        OrgUnit.c.id.label("unit_id"),
         sa.cast(OrgUnit.c.path, sa.Text).label("unit_path"),
         sa.func.array(_unit_ids.scalar_subquery()).label("unit_ids"),
     )
-    .select_from(ApiKey)
-    .outerjoin(OrgUnit.table, OrgUnit.c.id == ApiKey.c.unit_id)
-    .outerjoin(_owner, _owner.c.id == ApiKey.c.session_of)
+    .select_from(_key)
+    .join(_owner, _owner.c.id == sa.func.coalesce(_key.c.session_of_id, _key.c.id))
+    .outerjoin(Staff.table, Staff.c.id == _owner.c.staff_id)
+    .outerjoin(OrgUnit.table, OrgUnit.c.id == _unit_id)
 )
-_FIND = to_sql(
-    _select_keys.where(ApiKey.c.public_id == sa.func.any(sa.bindparam("public_ids", type_=sa.ARRAY(sa.Text))))
+_FIND = to_sql(_select_keys.where(_key.c.public_id == sa.func.any(sa.bindparam("public_ids", type_=sa.ARRAY(sa.Text)))))
+_LIST = to_sql(_select_keys.order_by(_key.c.id))
+_OWN = ("name", "role", "unit_id", "customer_id", "staff_id", "follows_unit", "expires_at")  # as NewKey has them
+_INSERTED = (*_OWN, "public_id", "hash", "session_of_id", "allowed_networks", "created_at", "updated_at")
+_INSERT = compile_statement(
+    sa.insert(_key).values({name: sa.bindparam(name) for name in _INSERTED}).returning(_key.c.id), _key
 )
-_LIST = to_sql(_select_keys.order_by(ApiKey.c.id))
-_INSERT = to_sql(
-    sa.insert(ApiKey).values(
-        {
-            name: sa.bindparam(name)
-            for name in (
-                "public_id",
-                "hash",
-                "name",
-                "role",
-                "unit_id",
-                "customer_id",
-                "created_at",
-                "expires_at",
-                "session_of",
-            )
-        }
+_now = sa.bindparam("now", type_=timestamp())
+_REVOKE = to_sql(
+    sa.update(_key)
+    .where(_key.c.public_id == sa.bindparam("public_id", type_=sa.Text))
+    .values(revoked_at=sa.func.coalesce(_key.c.revoked_at, _now))
+    .returning(_key.c.revoked_at)
+)
+_ROTATE = to_sql(
+    sa.update(_key)
+    .where(_key.c.public_id == sa.bindparam("public_id", type_=sa.Text))
+    .values(
+        previous_hash=_key.c.hash,
+        previous_until=sa.bindparam("until", type_=timestamp()),
+        hash=sa.bindparam("new_hash", type_=sa.LargeBinary),
     )
 )
-_REVOKE = to_sql(
-    sa.update(ApiKey)
-    .where(ApiKey.c.public_id == sa.bindparam("public_id", type_=sa.Text))
-    .values(revoked_at=sa.func.coalesce(ApiKey.c.revoked_at, sa.bindparam("now", type_=timestamp())))
-    .returning(ApiKey.c.revoked_at)
-)
 _RECORD_USAGE = to_sql(
-    sa.update(ApiKey)
-    .where(ApiKey.c.id == sa.bindparam("key_id", type_=sa.Uuid))
-    .values(last_used_at=sa.func.greatest(ApiKey.c.last_used_at, sa.bindparam("now", type_=timestamp())))
+    sa.update(_key)
+    .where(_key.c.id == sa.bindparam("key_id", type_=sa.Uuid))
+    .values(last_used_at=sa.func.greatest(_key.c.last_used_at, _now))
 )
 _expired = (
-    sa.select(ApiKey.c.id)
+    sa.select(_key.c.id)
     .where(
-        sa.or_(ApiKey.c.customer_id.is_not(None), ApiKey.c.session_of.is_not(None)),
-        ApiKey.c.expires_at < sa.bindparam("before", type_=timestamp()),
+        sa.or_(_key.c.customer_id.is_not(None), _key.c.session_of_id.is_not(None), _key.c.staff_id.is_not(None)),
+        _key.c.expires_at < sa.bindparam("before", type_=timestamp()),
     )
     .limit(sa.bindparam("limit", type_=sa.Integer))
 )
-_PURGE = to_sql(sa.delete(ApiKey).where(ApiKey.c.id.in_(_expired)))
+_PURGE = to_sql(sa.delete(_key).where(_key.c.id.in_(_expired)))
+_REVOKE_LEAVERS = to_sql(
+    sa.update(_key)
+    .where(
+        _key.c.staff_id == Staff.c.id,
+        Staff.c.left_on < sa.bindparam("today", type_=sa.Date),
+        _key.c.revoked_at.is_(None),
+    )
+    .values(revoked_at=_now)
+)
 _FIND_UNIT = to_sql(
     sa.select(OrgUnit.c.id).where(
         sa.or_(sa.cast(OrgUnit.c.id, sa.Text) == sa.bindparam("text"), OrgUnit.c.code == sa.bindparam("text"))
+    )
+)
+_FIND_STAFF = to_sql(
+    sa.select(Staff.c.id).where(
+        sa.or_(sa.cast(Staff.c.id, sa.Text) == sa.bindparam("text"), Staff.c.number == sa.bindparam("text"))
     )
 )
 
@@ -186,74 +186,75 @@ def extract_public_id(key: str) -> str | None:
     return parts[1] if parts else None
 
 
+def left_at(left_on: date | None) -> datetime | None:
+    """The moment from which a member of staff is gone: the end of the last day of work, in UTC."""
+    return None if left_on is None else datetime.combine(left_on, time.min, UTC) + timedelta(days=1)
+
+
 async def create(tx: Connection, viewer: Viewer, new_key: NewKey, now: datetime) -> str:
     """Issue a key and return its text, which is stored nowhere."""
+    return (await insert(tx, viewer, new_key, now))[1]
+
+
+async def insert(tx: Connection, viewer: Viewer, new_key: NewKey, now: datetime) -> tuple[UUID, str]:
+    """Issue a key; returns the id of its row and its text, which is stored nowhere."""
     viewer.require("keys:admin")
-    _check_new_key(new_key, now)
+    networks = check_new_key(new_key, now)
     public_id = secrets.token_hex(8)
-    key = f"hub_{public_id}_{secrets.token_urlsafe(32)}"
+    key = _text(public_id)
+    row = {
+        "public_id": public_id,
+        "hash": digest(key),
+        "session_of_id": new_key.session_of,
+        "allowed_networks": networks,
+        "created_at": now,
+        "updated_at": now,
+        **{name: getattr(new_key, name) for name in _OWN},
+    }
     try:
-        await tx.execute(
-            _INSERT,
-            public_id,
-            digest(key),
-            new_key.name,
-            new_key.role.value,
-            new_key.unit_id,
-            new_key.customer_id,
-            now,
-            new_key.expires_at,
-            new_key.session_of,
-        )
+        key_id: UUID = await tx.fetchval(_INSERT.text, *_INSERT.bind(row, viewer))
     except asyncpg.ForeignKeyViolationError as error:
-        argument = "unit" if "unit_id" in (error.constraint_name or "") else "customer"
-        message = f"{argument}: there is no {argument} with this id; look it up with a key that sees it."
+        constraint = error.constraint_name or ""
+        argument = next((name for name in ("unit", "staff") if f"{name}_id" in constraint), "customer")
+        noun = "member of staff" if argument == "staff" else argument
+        message = f"{argument}: there is no {noun} with this id; look it up with a key that sees it."
         raise NotFound(message, argument=argument) from None
-    return key
+    return key_id, key
 
 
-class MintPayload(NamedTuple):
-    """The payload of customerKeyMint."""
-
-    key: Annotated[str, "The key itself; it is shown only once."]
-    expires_at: Annotated[datetime, "Time when the key expires."]
+def _text(public_id: str) -> str:
+    return f"hub_{public_id}_{secrets.token_urlsafe(32)}"
 
 
-@command("customerKeyMint", secret=True)
-async def mint_customer_key(
-    tx: Connection,
-    viewer: Viewer,
-    *,
-    customer_id: Annotated[UUID, Customer, "The only customer whom the key sees."],
-    role: Annotated[CustomerRole, "The permissions of the key."] = CustomerRole.READER,
-    minutes: Annotated[int, "Minutes until the key expires: 1 to 1440, 15 by default."] = 15,
-    name: Annotated[str, "Name of the key."] = "minted",
-    now: datetime,
-) -> MintPayload:
-    """Issues a short-lived key bound to one customer: how the backend of a mobile app logs its user in."""
-    viewer.require("keys:admin")
-    if not 1 <= minutes <= MAX_MINUTES:
-        raise BadInput(f"minutes: give 1 to {MAX_MINUTES}.", code="KEY_INVALID", argument="minutes")
-    expires_at = now + timedelta(minutes=minutes)
-    new_key = NewKey(name, Role(role.lower()), customer_id=customer_id, expires_at=expires_at)
-    try:
-        return MintPayload(await create(tx, viewer, new_key, now), expires_at)
-    except NotFound:
-        raise NotFound(
-            "customer_id: there is no such row, or this key may not see it.", argument="customer_id"
-        ) from None
-
-
-def _check_new_key(new_key: NewKey, now: datetime) -> None:
-    if new_key.unit_id is not None and new_key.customer_id is not None:
-        message = "unit, customer: a key is bound to one or the other; leave one out."
-        raise BadInput(message, code="KEY_INVALID", argument="customer")
+def check_new_key(new_key: NewKey, now: datetime) -> list[str]:
+    """Raises BadInput for properties that no key can have; returns the networks in their normal form."""
+    bound = {
+        "unit": new_key.unit_id is not None,
+        "customer": new_key.customer_id is not None,
+        "staff": new_key.follows_unit,
+    }
+    if sum(bound.values()) > 1 or (bound["customer"] and new_key.staff_id is not None):
+        named = [name for name in bound if bound[name] or (name == "staff" and new_key.staff_id is not None)]
+        message = f"{', '.join(named)}: a key is bound to one or the other; leave one out."
+        raise BadInput(message, code="KEY_INVALID", argument="customer" if bound["customer"] else "unit")
     if new_key.expires_at is not None and new_key.expires_at <= now:
         message = f"expires: {new_key.expires_at.isoformat()} is past; give a time to come."
         raise BadInput(message, code="KEY_INVALID", argument="expires")
-    if len(new_key.name) > MAX_NAME_LENGTH or not new_key.name.isprintable():
-        message = f"name: give at most {MAX_NAME_LENGTH} characters, none of them invisible."
-        raise BadInput(message, code="KEY_INVALID", argument="name")
+    try:
+        check_name(new_key.name)
+    except ValueError as fault:
+        raise BadInput(f"name: {fault}.", code="KEY_INVALID", argument="name") from None
+    try:
+        return ip_networks(list(new_key.allowed_networks))
+    except ValueError as fault:
+        raise BadInput(f"networks: {fault}.", code="KEY_INVALID", argument="networks") from None
+
+
+def check_name(name: str) -> str:
+    """The name of a key; raises ValueError for one that is long or hides characters."""
+    if len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        raise ValueError(f"give at most {MAX_NAME_LENGTH} characters, none of them invisible")
+    return name
 
 
 async def revoke(tx: Connection, viewer: Viewer, public_id: str, now: datetime) -> datetime:
@@ -261,8 +262,28 @@ async def revoke(tx: Connection, viewer: Viewer, public_id: str, now: datetime) 
     viewer.require("keys:admin")
     revoked_at: datetime | None = await tx.fetchval(_REVOKE, now, public_id)
     if revoked_at is None:
-        raise NotFound(f"id: no key has the id {public_id!r}; `hub key list` shows them.", argument="id")
+        raise _unknown_key(public_id)
     return revoked_at
+
+
+async def rotate(tx: Connection, viewer: Viewer, public_id: str, overlap: timedelta, now: datetime) -> str:
+    """Give a living key another text, which is stored nowhere; the old text opens the API until the overlap ends.
+
+    The key stays itself: webhooks, sessions and idempotency keys go on. A text from an earlier rotation ends at once."""
+    viewer.require("keys:admin")
+    stored_key = await find_key(tx, public_id)
+    if stored_key is None:
+        raise _unknown_key(public_id)
+    if stored_key.is_session or stored_key.state(now) != "living":
+        message = f"id: {public_id} is a session, is revoked or has expired; create another key."
+        raise BadInput(message, code="KEY_INVALID", argument="id")
+    key = _text(public_id)
+    await tx.execute(_ROTATE, digest(key), now + overlap, public_id)
+    return key
+
+
+def _unknown_key(public_id: str) -> NotFound:
+    return NotFound(f"id: no key has the id {public_id!r}; `hub key list` shows them.", argument="id")
 
 
 async def list_keys(tx: Connection, viewer: Viewer) -> list[StoredKey]:
@@ -287,9 +308,14 @@ async def record_usage(tx: Connection, usage: Mapping[UUID, datetime]) -> None:
 
 
 async def purge_expired(tx: Connection, now: datetime, limit: int) -> bool:
-    """Deletes keys of customers and sessions that ended long ago: there is one for every login. Whether there may be more."""
+    """Deletes keys of customers, staff and sessions that ended long ago: one for every login. Whether there may be more."""
     status: str = await tx.execute(_PURGE, now - EXPIRED_KEY_RETENTION, limit)
     return status == f"DELETE {limit}"
+
+
+async def revoke_keys_of_leavers(tx: Connection, now: datetime) -> None:
+    """Revokes the keys of staff who have left. They have been refused since then; now those who administer see it too."""
+    await tx.execute(_REVOKE_LEAVERS, now, now.astimezone(UTC).date())
 
 
 async def find_unit(tx: Connection, id_or_code: str) -> UUID:
@@ -300,21 +326,33 @@ async def find_unit(tx: Connection, id_or_code: str) -> UUID:
     return unit_id
 
 
+async def find_staff(tx: Connection, id_or_number: str) -> UUID:
+    """The member of staff with this id or personnel number."""
+    staff_id: UUID | None = await tx.fetchval(_FIND_STAFF, id_or_number)
+    if staff_id is None:
+        raise NotFound(f"staff: no member of staff has the id or number {id_or_number!r}.", argument="staff")
+    return staff_id
+
+
 def _to_stored_key(row: asyncpg.Record) -> StoredKey:
     """The key of a row; a session has the viewer of its key, and ends with that key at the latest."""
-    session_of = row["session_of"]
-    public_id = row["public_id"] if session_of is None else row["owner_public_id"]
-    binding = (row["unit_path"], tuple(row["unit_ids"]), row["customer_id"])
-    viewer = Viewer(session_of or row["id"], Role(row["role"]), *binding, public_id)
-    columns = ("public_id", "hash", "name", "unit_id", "created_at", "last_used_at")
+    viewer = Viewer(
+        row["id"],
+        Role(row["role"]),
+        row["unit_path"],
+        tuple(row["unit_ids"]),
+        row["customer_id"],
+        row["owner_public_id"],
+        row["staff_id"],
+        row["owner_name"],
+        row["expires_at"],
+    )
+    same = ("public_id", "hash", "name", "unit_id", "created_at", "expires_at", "revoked_at", "last_used_at")
+    rotation = ("previous_hash", "previous_until", "follows_unit")
     return StoredKey(
         viewer=viewer,
-        expires_at=_earliest(row["expires_at"], row["owner_expires_at"]),
-        revoked_at=_earliest(row["revoked_at"], row["owner_revoked_at"]),
-        is_session=session_of is not None,
-        **{name: row[name] for name in columns},
+        is_session=row["session_of_id"] is not None,
+        left_at=left_at(row["left_on"]),
+        allowed_networks=tuple(row["allowed_networks"]),
+        **{name: row[name] for name in (*same, *rotation)},
     )
-
-
-def _earliest(*times: datetime | None) -> datetime | None:
-    return min((time for time in times if time is not None), default=None)

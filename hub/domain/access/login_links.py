@@ -14,7 +14,8 @@ from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.domain.access import api_keys
 from hub.errors import BadInput, Forbidden, NotFound
-from hub.model.columns import foreign_key, metadata, timestamp
+from hub.model.columns import SECRET, foreign_key, metadata, timestamp
+from hub.schema.access.api_keys import ApiKey
 from hub.viewer import ADMIN, Viewer
 
 PATH = "/graphiql#link="  # before the token
@@ -26,7 +27,11 @@ LoginLink = sa.Table(
     "login_links",
     metadata,
     sa.Column(
-        "hash", sa.LargeBinary, primary_key=True, comment="SHA-256 of the link's token; the token itself is not stored."
+        "hash",
+        sa.LargeBinary,
+        primary_key=True,
+        comment="SHA-256 of the link's token; the token itself is not stored.",
+        info={SECRET: True},
     ),
     foreign_key("key_id", "api_keys.id", "The key whose rights the session gets.", ondelete="CASCADE"),
     sa.Column("expires_at", timestamp(), nullable=False, comment="Time when the link expires."),
@@ -46,8 +51,8 @@ _INSERT = to_sql(
 _PURGE = to_sql(sa.delete(LoginLink).where(LoginLink.c.expires_at <= _now))
 _USE = to_sql(
     sa.delete(LoginLink)
-    .where(LoginLink.c.hash == _hash, LoginLink.c.expires_at > _now, api_keys.ApiKey.c.id == LoginLink.c.key_id)
-    .returning(api_keys.ApiKey.c.public_id)
+    .where(LoginLink.c.hash == _hash, LoginLink.c.expires_at > _now, ApiKey.c.id == LoginLink.c.key_id)
+    .returning(ApiKey.c.public_id)
 )
 
 
@@ -102,8 +107,10 @@ async def _start(tx: Connection, owner: api_keys.StoredKey, now: datetime) -> Pa
     new_key = api_keys.NewKey(
         f"session of {owner.public_id}",
         owner.viewer.role,
-        unit_id=owner.unit_id,
+        unit_id=None if owner.follows_unit else owner.unit_id,
         customer_id=owner.viewer.customer_id,
+        staff_id=owner.viewer.staff_id,
+        follows_unit=owner.follows_unit,
         expires_at=expires_at,
         session_of=owner.viewer.key_id,
     )

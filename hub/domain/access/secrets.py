@@ -12,13 +12,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.errors import Misconfigured
-from hub.model.columns import metadata
+from hub.model.columns import SECRET, metadata
 
 HubSecret = sa.Table(
     "secrets",
     metadata,
     sa.Column("name", sa.Text, primary_key=True, comment="What the secret is for."),
-    sa.Column("value", sa.LargeBinary, nullable=False, comment="32 random bytes."),
+    sa.Column("value", sa.LargeBinary, nullable=False, comment="32 random bytes.", info={SECRET: True}),
     sa.CheckConstraint("octet_length(value) >= 32", name="value_is_long_enough"),
     comment="Secrets of the hub itself. A reader of this table can forge cursors, but no permissions.",
 )

@@ -4,6 +4,7 @@ Their public ids begin with `t`, so that a look-up of keys knows their table. Th
 
 import secrets
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from hub.domain.access import api_keys
 from hub.domain.access.login_links import SESSION_LIFETIME, PageSession
 from hub.domain.access.token_viewers import TokenSubject, find_viewers
 from hub.errors import Unauthenticated
-from hub.model.columns import metadata, timestamp
+from hub.model.columns import SECRET, metadata, timestamp
 from hub.token_issuers import TokenIssuer
 
 PREFIX = "t"
@@ -26,7 +27,11 @@ TokenSession = sa.Table(
         "public_id", sa.Text, primary_key=True, comment="The part of the session's key that may be shown and logged."
     ),
     sa.Column(
-        "hash", sa.LargeBinary, nullable=False, comment="SHA-256 of the session's key; the key itself is not stored."
+        "hash",
+        sa.LargeBinary,
+        nullable=False,
+        comment="SHA-256 of the session's key; the key itself is not stored.",
+        info={SECRET: True},
     ),
     sa.Column("issuer", sa.Text, nullable=False, comment="The issuer of the token that started the session."),
     sa.Column("audience", sa.Text, nullable=False, comment="The audience of that token, as the settings name it."),
@@ -86,7 +91,7 @@ async def end(tx: Connection, public_id: str, now: datetime) -> bool:
 
 
 async def find_keys(
-    connection: Connection, public_ids: Sequence[str], issuers: Iterable[TokenIssuer]
+    connection: Connection, public_ids: Sequence[str], issuers: Iterable[TokenIssuer], now: datetime
 ) -> list[api_keys.StoredKey]:
     """The sessions of these public ids as keys, with the viewers that their tokens' bearers are now.
 
@@ -97,13 +102,13 @@ async def find_keys(
         for row in await connection.fetch(_FIND, public_ids)
         if (issuer := entries.get((row["issuer"], row["audience"]))) is not None
     ]
-    viewers = await find_viewers(connection, [subject for _, subject in rows])
+    viewers = await find_viewers(connection, [subject for _, subject in rows], now)
     return [
         api_keys.StoredKey(
             public_id=row["public_id"],
             hash=row["hash"],
             name=f"session of {subject.principal}",
-            viewer=viewer,
+            viewer=replace(viewer, expires_at=row["expires_at"]),
             unit_id=None,
             created_at=row["created_at"],
             expires_at=row["expires_at"],

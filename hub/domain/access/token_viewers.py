@@ -4,6 +4,7 @@ Verifying tokens is web/tokens.py's. Several tokens are looked up together, beca
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid5
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
+from hub.domain.access.api_keys import left_at
 from hub.domain.customers.customers import canonical_identifier
 from hub.errors import BadInput, Unauthenticated
 from hub.model import validators
@@ -40,29 +42,26 @@ _unit_columns = (
     sa.cast(OrgUnit.c.path, sa.Text).label("unit_path"),
     sa.func.array(_subtree_ids.scalar_subquery()).label("unit_ids"),
 )
-_texts = sa.func.any(sa.bindparam("references", type_=sa.ARRAY(sa.Text)))
+_references = sa.bindparam("references", type_=sa.ARRAY(sa.Text))
+_texts = sa.func.any(_references)
+_uuids = sa.func.any(sa.cast(_references, sa.ARRAY(sa.Uuid)))
 
 
-def _staff_sql(reference: sa.ColumnElement[Any]) -> str:
+def _staff_sql(reference: sa.ColumnElement[Any], condition: sa.ColumnElement[bool] | None = None) -> str:
     joined = Staff.table.join(OrgUnit.table, OrgUnit.c.id == Staff.c.unit_id)
-    columns = (reference.label("reference"), Staff.c.id, *_unit_columns)
-    return to_sql(sa.select(*columns).select_from(joined).where(reference.op("=")(_texts)))
+    columns = (reference.label("reference"), Staff.c.id, Staff.c.name, Staff.c.left_on, *_unit_columns)
+    where = reference.op("=")(_texts) if condition is None else condition
+    return to_sql(sa.select(*columns).select_from(joined).where(where))
 
 
 _STAFF_SQL = {
     "email": _staff_sql(sa.func.lower(Staff.c.email)),
-    "id": to_sql(
-        sa.select(sa.cast(Staff.c.id, sa.Text).label("reference"), Staff.c.id, *_unit_columns)
-        .select_from(Staff.table.join(OrgUnit.table, OrgUnit.c.id == Staff.c.unit_id))
-        .where(
-            Staff.c.id == sa.func.any(sa.cast(sa.bindparam("references", type_=sa.ARRAY(sa.Text)), sa.ARRAY(sa.Uuid)))
-        )
-    ),
+    "id": _staff_sql(sa.cast(Staff.c.id, sa.Text), Staff.c.id.op("=")(_uuids)),
     "number": _staff_sql(Staff.c.number),
 }
 _CUSTOMERS_BY_ID = to_sql(
     sa.select(sa.cast(Customer.c.id, sa.Text).label("reference"), Customer.c.id, sa.true().label("verified")).where(
-        Customer.c.id == sa.func.any(sa.cast(sa.bindparam("references", type_=sa.ARRAY(sa.Text)), sa.ARRAY(sa.Uuid)))
+        Customer.c.id.op("=")(_uuids)
     )
 )
 _identifiers = sa.select(
@@ -186,7 +185,9 @@ def _uuid_text(text: str, noun: str) -> str:
         raise _nobody(noun) from None
 
 
-async def find_viewers(connection: Connection, subjects: Sequence[TokenSubject]) -> list[Viewer | Unauthenticated]:
+async def find_viewers(
+    connection: Connection, subjects: Sequence[TokenSubject], now: datetime
+) -> list[Viewer | Unauthenticated]:
     """Looks up whom the subjects stand for now; gives each one's viewer, or the error if there is none."""
     by_issuer: dict[TokenIssuer, list[TokenSubject]] = {}
     for subject in subjects:
@@ -194,13 +195,11 @@ async def find_viewers(connection: Connection, subjects: Sequence[TokenSubject])
     results: dict[TokenSubject, Viewer | Unauthenticated] = {}
     for issuer, members in by_issuer.items():
         rows = await _find_rows(connection, issuer, {subject.reference for subject in members if subject.reference})
-        results.update({subject: _to_viewer(subject, rows) for subject in members})
+        results.update({subject: _to_viewer(subject, rows, now) for subject in members})
     return [results[subject] for subject in subjects]
 
 
-async def _find_rows(
-    connection: Connection, issuer: TokenIssuer, references: Iterable[str]
-) -> dict[str, list[Any]]:
+async def _find_rows(connection: Connection, issuer: TokenIssuer, references: Iterable[str]) -> dict[str, list[Any]]:
     """The rows of staff, customers or units that the references name."""
     texts = sorted(references)
     rows: Sequence[Any]
@@ -224,19 +223,21 @@ async def _find_rows(
     return by_reference
 
 
-def _to_viewer(subject: TokenSubject, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> Viewer | Unauthenticated:
+def _to_viewer(subject: TokenSubject, rows: Mapping[str, Sequence[Any]], now: datetime) -> Viewer | Unauthenticated:
     issuer, matches = subject.issuer, rows.get(subject.reference or "", ())
     role = next((role for role in ROLES_BY_RANK if role.value in subject.roles), None)
     if role is None:
         return unmapped("it has no role in this hub; ask whoever looks after the hub for one")
-    viewer = Viewer(subject.identity, role, principal=subject.principal)
+    viewer = Viewer(subject.identity, role, principal=subject.principal, name=subject.subject)
     if issuer.customer is not None:
         customers = {row["id"] for row in matches if row["verified"]} or {row["id"] for row in matches}
         return replace(viewer, customer_id=customers.pop()) if len(customers) == 1 else _nobody("customer")
     if issuer.staff is not None:
-        if len(matches) != 1:  # two people with one address are nobody
+        present = [row for row in matches if (end := left_at(row["left_on"])) is None or end > now]
+        if len(present) != 1:  # two people with one address are nobody
             return _nobody("member of staff")
-        return _bind(viewer, matches[0]) if issuer.staff.bound else viewer
+        person = replace(viewer, staff_id=present[0]["id"], name=present[0]["name"])
+        return _bind(person, present[0]) if issuer.staff.bound else person
     if issuer.unit is not None:
         return _bind(viewer, matches[0]) if len(matches) == 1 else _nobody("unit")
     return viewer

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
-from hub.domain.access.api_keys import ApiKey
 from hub.domain.access.secrets import Encryptor
 from hub.domain.webhooks import signing_secrets
 from hub.domain.webhooks.webhooks import WebhookProgress, WebhookQueue
@@ -18,6 +17,7 @@ from hub.errors import BadInput, Forbidden, LimitExceeded, NotFound
 from hub.model import rows, validators
 from hub.model.columns import timestamp
 from hub.model.commands import Injected, command
+from hub.schema.access.api_keys import ApiKey
 from hub.schema.webhooks.webhooks import DeliveryStatus, Webhook, WebhookDelivery, WebhookStatus
 from hub.viewer import Viewer
 

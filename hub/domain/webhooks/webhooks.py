@@ -4,7 +4,7 @@ Commands are in commands.py, the queue's statements in queue.py."""
 
 import sqlalchemy as sa
 
-from hub.model.columns import metadata, timestamp
+from hub.model.columns import SECRET, metadata, timestamp
 from hub.schema.webhooks.webhooks import Webhook, WebhookAttempt, WebhookDelivery
 
 WebhookProgress = sa.Table(
@@ -26,7 +26,7 @@ WebhookSecret = sa.Table(
     metadata,
     sa.Column("id", sa.Uuid, primary_key=True, server_default=sa.text("uuidv7()")),
     sa.Column("webhook_id", sa.Uuid, sa.ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
-    sa.Column("box", sa.LargeBinary, nullable=False, comment="The secret, encrypted (vault.py)."),
+    sa.Column("box", sa.LargeBinary, nullable=False, comment="The secret, encrypted (vault.py).", info={SECRET: True}),
     sa.Column("ends_at", timestamp(), comment="Until when it signs; empty for the newest."),
     comment="What deliveries are signed with; several while one follows another.",
 )

@@ -155,7 +155,8 @@ def _filter_specs(entity: CatalogEntity, catalog: Catalog) -> Iterator[FieldSpec
     yield FieldSpec("and", f"list[{entity.name}Filter] | None", "All of these conditions must hold.")
     yield FieldSpec("or", f"list[{entity.name}Filter] | None", "At least one of these conditions must hold.")
     yield FieldSpec("not", f"{entity.name}Filter | None", "This condition must not hold.")
-    yield FieldSpec("id", "IDFilter | None", "The row's id.")
+    me = "" if entity.declaration.me is None else f' "ME" stands for the {entity.name} who asks.'
+    yield FieldSpec("id", "IDFilter | None", f"The row's id.{me}")
     for column in entity.filterable.values():
         filter_type = _filter_name(column.scalar)
         annotation_text = "list[JSONFilter]" if column.scalar is scalars.JSON else filter_type

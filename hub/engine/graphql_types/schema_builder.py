@@ -4,13 +4,11 @@ inputs.py adds the input types; type_factory.py creates single types."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import strawberry
 from graphql import GraphQLObjectType, GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types.field import StrawberryField
-from strawberry.types.fields.resolver import StrawberryResolver
 
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import (
@@ -26,13 +24,16 @@ from hub.engine.graphql_types import history_types, inputs, subscription_types
 from hub.engine.graphql_types.group_filters import check_group_filters
 from hub.engine.graphql_types.mutation_root import mutation_fields
 from hub.engine.graphql_types.mutation_types import MutationField, derive_mutations
+from hub.engine.graphql_types.resolver_types import resolver_fields
+from hub.engine.graphql_types.root_groups import build_root_groups, root_field
 from hub.engine.graphql_types.subscription_types import StreamRoot
 from hub.engine.graphql_types.type_factory import FieldSpec, TypeFactory
 from hub.model.commands import Command
 from hub.model.declarations import LinkGroup, Lookup, MergedConnection, ToMany, ToOne, UnionLink
+from hub.model.root_groups import RootGroup
 from hub.model.scalars import Json
 
-RootCategory = Literal["one", "list", "groups", "node", "node_as_of", "nodes", "lookup", "changes"]
+RootCategory = Literal["one", "list", "groups", "node", "node_as_of", "nodes", "lookup", "changes", "viewer"]
 
 AS_OF_ARGUMENT = FieldSpec(
     "asOf",
@@ -55,6 +56,7 @@ class RootField:
     category: RootCategory
     entity: CatalogEntity | None = None
     lookup: Lookup | None = None
+    group: RootGroup | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,25 +122,6 @@ def _group_fields(entity: CatalogEntity, group: LinkGroup, catalog: Catalog) -> 
     for name, filtered in group.lists.items():
         target = catalog.list_target(entity, filtered)
         yield FieldSpec(camel_case(name), f"{target.name}Connection", filtered.description, _list_arguments(target))
-
-
-def _resolver_fields(entity: CatalogEntity, catalog: Catalog, factory: TypeFactory) -> list[StrawberryField]:
-    fields = []
-    for name, declared_resolver in entity.resolvers.items():
-        resolver: StrawberryResolver[Any] = StrawberryResolver(declared_resolver.function)
-        field = strawberry.field(
-            resolver=resolver, name=name, description=str(declared_resolver.function.__doc__).strip()
-        )
-        returned = (
-            f"list[{declared_resolver.returns.__name__}]"
-            if declared_resolver.returns
-            else declared_resolver.function.__annotations__["return"]
-        )
-        field.type_annotation = factory.annotation(returned)
-        injected = (*declared_resolver.needs, *(("now",) if declared_resolver.takes_now else ()))
-        field.arguments = [argument for argument in field.arguments if argument.python_name not in injected]
-        fields.append(field)
-    return fields
 
 
 def _connection(factory: TypeFactory, type_name: str, extra: Sequence[FieldSpec]) -> None:
@@ -266,7 +249,7 @@ def _objects(factory: TypeFactory, catalog: Catalog) -> None:
             entity.declaration.description,
             list(_fields(entity, catalog)),
             implements=("Node", *entity.declaration.implements),
-            resolved=_resolver_fields(entity, catalog, factory),
+            resolved=resolver_fields(entity, factory),
         )
         _connection(
             factory,
@@ -354,14 +337,21 @@ def _annotate_costs(core: GraphQLSchema, catalog: Catalog) -> None:
                     field.extensions["cost"] = 10
 
 
-def build_schema(catalog: Catalog, commands: Sequence[Command] = (), extra_roots: Sequence[type] = ()) -> Schema:
+def build_schema(
+    catalog: Catalog,
+    commands: Sequence[Command] = (),
+    root_groups: Sequence[RootGroup] = (),
+    extra_roots: Sequence[type] = (),
+) -> Schema:
     """Builds the schema of a catalog and its commands; `extra_roots` are Strawberry classes with more root fields."""
     factory = TypeFactory()
     _shared(factory, catalog)
     inputs.shared_inputs(factory)
     _objects(factory, catalog)
-    roots = [*_roots(catalog), (subscription_types.changes_root(factory, catalog), RootField("changes"))]
-    live_queries = (spec for spec, root in roots if root.category in ("one", "list"))
+    build_root_groups(factory, catalog, root_groups)
+    roots = [*_roots(catalog), *((root_field(group), RootField("viewer", group=group)) for group in root_groups)]
+    roots.append((subscription_types.changes_root(factory, catalog), RootField("changes")))
+    live_queries = (spec for spec, root in roots if root.category in ("one", "list", "viewer"))
     streams = list(subscription_types.live_roots(factory, catalog, live_queries))
     factory.output("Subscription", "The subscription root.", [spec for spec, _ in streams])
     factory.output("Query", "The query root.", [spec for spec, _ in roots], bases=tuple(extra_roots))

@@ -19,6 +19,7 @@ NOT_IANA = frozenset(
     {"localtime", "posix", "posixrules", "right"}
 )  # names and folders that Linux adds to the IANA database
 
+ME = "ME"  # stands for the viewer's own row where a filter takes an id
 SOUGHT = ""  # no column bears this name
 CLOCK_TOLERANCE = timedelta(minutes=1)  # by which the clock of the database may be ahead of the hub's
 
@@ -121,6 +122,26 @@ class IdCodec(ValueCodec):
 
 
 @dataclass(frozen=True, slots=True)
+class ViewerIdCodec(IdCodec):
+    """Ids of one type, among them ME: the row that the viewer is, which is known when the plan runs."""
+
+    attribute: str
+
+    def encode(self, value: str, context: ExecutionContext) -> UUID:
+        """The key; raises PERSON_NEEDED for ME where the viewer is no such row."""
+        if value != ME:
+            return self.convert(value)
+        key: UUID | None = getattr(context.viewer, self.attribute)
+        if key is None:
+            noun = self.entities[str(self.prefix)].name
+            problem = (
+                f"{ME} is the {noun} who asks, and none is behind this key; give an id, or ask with a person's key."
+            )
+            bad_input("PERSON_NEEDED", self.argument, problem)
+        return key
+
+
+@dataclass(frozen=True, slots=True)
 class ListCodec(ValueCodec):
     """Lists whose items have one codec."""
 
@@ -129,6 +150,10 @@ class ListCodec(ValueCodec):
     def convert(self, value: Any) -> list[Any]:
         """The items, encoded."""
         return [self.item.convert(item) for item in value]
+
+    def encode(self, value: Any, context: ExecutionContext) -> list[Any]:
+        """The items, encoded."""
+        return [self.item.encode(item, context) for item in value]
 
 
 @dataclass(frozen=True, slots=True)

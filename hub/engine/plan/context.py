@@ -15,6 +15,7 @@ from hub.engine.catalog.scalars import ScalarType
 from hub.engine.document.limits import Limits
 from hub.engine.plan.arguments import ArgumentReader, ArgumentValue
 from hub.engine.plan.codecs import (
+    ME,
     SOUGHT,
     IdCodec,
     JsonCodec,
@@ -28,6 +29,7 @@ from hub.engine.plan.codecs import (
     TextCodec,
     TimezoneCodec,
     ValueCodec,
+    ViewerIdCodec,
 )
 from hub.engine.plan.parameters import (
     AS_IS,
@@ -123,9 +125,12 @@ class PlanningContext:
         *,
         prefix: str | None = None,
         column: ColumnField | None = None,
+        me: str | None = None,
     ) -> Parameter:
-        """A parameter for one value of a scalar type; ids are checked against the prefix, texts of a column normalised."""
-        return self._encoded_parameter(scalar.sql_type, value, self._codec(scalar, argument, prefix, column))
+        """A parameter for one value of a scalar type; ids are checked against the prefix, texts of a column normalised.
+
+        `me` is the viewer's attribute that an id may name as ME."""
+        return self._encoded_parameter(scalar.sql_type, value, self._codec(scalar, argument, prefix, column, me))
 
     def list_parameter(
         self,
@@ -135,9 +140,10 @@ class PlanningContext:
         *,
         prefix: str | None = None,
         column: ColumnField | None = None,
+        me: str | None = None,
     ) -> Parameter:
         """A parameter for a list of values of a scalar type."""
-        codec = ListCodec(argument, self._codec(scalar, argument, prefix, column))
+        codec = ListCodec(argument, self._codec(scalar, argument, prefix, column, me))
         return self._encoded_parameter(ARRAY(scalar.sql_type), value, codec)
 
     def pattern_parameter(self, value: ArgumentValue, argument: str) -> Parameter:
@@ -179,16 +185,22 @@ class PlanningContext:
     def _encoded_parameter(
         self, sql_type: sa.types.TypeEngine[Any], value: ArgumentValue, codec: ValueCodec
     ) -> Parameter:
-        if isinstance(value.source, ConstantValue):
+        if isinstance(value.source, ConstantValue) and not (
+            isinstance(codec, ViewerIdCodec) and value.source.value == ME
+        ):
             return self.parameter(sql_type, ConstantValue(codec.convert(value.source.value)))
         return self.parameter(sql_type, value.source, codec)
 
-    def _codec(self, scalar: ScalarType, argument: str, prefix: str | None, column: ColumnField | None) -> ValueCodec:
+    def _codec(
+        self, scalar: ScalarType, argument: str, prefix: str | None, column: ColumnField | None, me: str | None
+    ) -> ValueCodec:
         if column is not None and column.normal_form is not None:
             normal_form = column.normal_form
             line = NormalForm(single_line, is_code=False)  # comparisons of order know no row
             return NormalFormCodec(argument, normal_form if isinstance(normal_form, NormalForm) else line)
         if scalar.name == "ID":
+            if me is not None:
+                return ViewerIdCodec(argument, prefix, self.catalog.prefixes, me)
             return IdCodec(argument, prefix, self.catalog.prefixes)
         return JsonCodec(argument) if scalar.name == "JSON" else TextCodec(argument)
 

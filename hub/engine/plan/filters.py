@@ -95,7 +95,9 @@ def _condition(
     if name == "not":
         return Not(plan_filter(planning, tree, entity, argument))
     if name == "id":
-        return _comparisons(planning, tree, None, scalars.ID, argument, prefix=entity.declaration.prefix)
+        return _comparisons(
+            planning, tree, None, scalars.ID, argument, entity.declaration.prefix, entity.declaration.me
+        )
     if name == COMPARE:
         return _field_comparisons(tree, entity, argument)
     if name == UNDER and entity.declaration.tree is not None:
@@ -133,6 +135,7 @@ def _comparisons(
     scalar: ScalarType,
     argument: str,
     prefix: str | None = None,
+    me: str | None = None,
 ) -> Predicate:
     assert isinstance(tree, dict)
     require_condition(bool(tree), argument)
@@ -148,7 +151,7 @@ def _comparisons(
                     column,
                     scalar,
                     operator,
-                    planning.list_parameter(scalar, value, operator_path, prefix=prefix, column=column),
+                    planning.list_parameter(scalar, value, operator_path, prefix=prefix, column=column, me=me),
                 )
             )
         elif operator == "withinLast":
@@ -169,7 +172,7 @@ def _comparisons(
                     column,
                     scalar,
                     operator,
-                    planning.value_parameter(scalar, value, operator_path, prefix=prefix, column=column),
+                    planning.value_parameter(scalar, value, operator_path, prefix=prefix, column=column, me=me),
                 )
             )
     return parts[0] if len(parts) == 1 else And(tuple(parts))

@@ -290,9 +290,9 @@ class BulkResults:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A root of a mutation: the rows and values of its command's outcome."""
+    """A root of a mutation, or a group: rows and values of a command's outcome or of the viewer."""
 
-    fields: tuple[tuple[str, Constant | LiteralValue | RowById | BulkResults], ...]
+    fields: tuple[tuple[str, "Constant | LiteralValue | RowById | BulkResults | Payload"], ...]
 
 
 MessageFields = tuple[tuple[str, str], ...]  # response keys and the fields of the message

@@ -26,6 +26,7 @@ from hub.engine.plan.groups import plan_groups
 from hub.engine.plan.nodes import (
     Constant,
     LivePayload,
+    Payload,
     Plan,
     ResolvedInPython,
     ResolverTree,
@@ -37,6 +38,7 @@ from hub.engine.plan.nodes import (
 from hub.engine.plan.pagination import page_size
 from hub.engine.plan.parameters import ArgumentSource, Codec, ExecutionContext, ListSource, ObjectSource, Parameter
 from hub.engine.plan.payloads import plan_payload
+from hub.engine.plan.root_groups import plan_root_group
 from hub.engine.plan.selections import SelectionPlanner
 from hub.errors import BadInput
 from hub.model.declarations import Lookup
@@ -177,7 +179,7 @@ class OperationPlanner:
         node_types = {type(node) for _, node in roots}
         custom_plan = self.planning.uses_search or (
             self.planning.binding == "unit_subtree"
-            and bool(node_types - {Constant, ResolvedInPython, RowById, RowsByIds, RowByLookup})
+            and bool(node_types - {Constant, ResolvedInPython, RowById, RowsByIds, RowByLookup, Payload})
         )
         resolver_tree = ResolverTree(children=tuple(children)) if children or python_roots else None
         return QueryPlan(
@@ -266,6 +268,8 @@ class OperationPlanner:
         selection_sets = [node.selection_set for node in nodes]
         if root.category in ("node", "node_as_of", "nodes"):
             return self._plan_by_ids(arguments, selection_sets, single=root.category != "nodes")
+        if root.group is not None:
+            return plan_root_group(self.selector, root.group, selection_sets)
         assert root.entity is not None
         if root.category == "list":
             return self.selector.connection(root.entity, None, selection_sets, arguments, f"Query.{name}")

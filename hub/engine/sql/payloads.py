@@ -16,13 +16,17 @@ def compile_payload(payload: Payload, compiler: SelectionCompiler, inserted_row:
 
 
 def _payload_field(
-    part: Constant | LiteralValue | RowById | BulkResults, compiler: SelectionCompiler, inserted_row: str | None
+    part: Constant | LiteralValue | RowById | BulkResults | Payload,
+    compiler: SelectionCompiler,
+    inserted_row: str | None,
 ) -> Value:
     match part:
         case Constant(constant):
             return text(constant)
         case LiteralValue(value):
             return sa.cast(param(value), sa.JSON)
+        case Payload():
+            return compile_payload(part, compiler, inserted_row)
         case BulkResults():
             return _bulk_results(part, compiler)
         case RowById(entity, key, selection):

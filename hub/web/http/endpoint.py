@@ -13,15 +13,18 @@ from starlette.types import Receive, Scope, Send
 
 from hub.engine.request import GraphQLRequest, GraphQLResponse
 from hub.errors import BadInput, HubError, Internal, Unavailable
+from hub.model.ip_networks import IpAddress
 from hub.observability import InternalFailure, RequestDone, emit
 from hub.subscriptions.interfaces import SubscriptionRejected
 from hub.web.auth import Credential
+from hub.web.client_address import TrustedProxies
 from hub.web.context import GatewayContext
 from hub.web.http import negotiation, request_body, responses
 from hub.web.http.sse import EventStream, open_event_stream
 from hub.web.stream_sink import NAME_LENGTH, first_code, new_request_id
 
 PATH = "/graphql"
+RECHECK_AFTER = 1.0  # seconds after which a response is sent only if the key is still valid
 REQUEST_ID_PATTERN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
@@ -29,6 +32,8 @@ class RequestState:
     """The state of one request until its response is sent."""
 
     __slots__ = (
+        "_proxies",
+        "_scope",
         "_task",
         "headers",
         "key",
@@ -41,7 +46,9 @@ class RequestState:
         "timed_out",
     )
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, proxies: TrustedProxies) -> None:
+        self._scope = scope
+        self._proxies = proxies
         self.started_at = perf_counter()
         self.method: str = scope["method"]
         self.query_string: bytes = scope["query_string"]
@@ -56,6 +63,11 @@ class RequestState:
         self.received = False
         self.timed_out = False
         self._task = asyncio.current_task()
+
+    def client_address(self) -> IpAddress | None:
+        """The address of the client, as far as trusted proxies tell; None if it is not known."""
+        client = self._scope.get("client")
+        return self._proxies.client_address(client[0] if client else None, self.headers.get(b"x-forwarded-for"))
 
     def on_timeout(self) -> None:
         """Cancels the request's task when its deadline passes."""
@@ -122,7 +134,7 @@ class GraphQLEndpoint:
         self.pages = context.settings.graphiql
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        state = RequestState(scope)
+        state = RequestState(scope, self.context.trusted_proxies)
         status = 0
         # asyncio.timeout does the same at four times the cost.
         deadline = asyncio.get_running_loop().call_later(self.settings.request_timeout, state.on_timeout)
@@ -168,7 +180,7 @@ class GraphQLEndpoint:
         if state.method not in ("GET", "POST"):
             message = f"{state.method} is not allowed here; use POST, or GET for queries."
             raise BadInput(message, code="METHOD_NOT_ALLOWED", extensions={"allow": responses.ALLOWED_METHODS.decode()})
-        credential = await self.key_cache.credential(headers.get(b"authorization"))
+        credential = await self.key_cache.credential(headers.get(b"authorization"), state)
         state.key = credential.public_id
         if state.method == "GET":
             find_document = self.context.document_finder(credential)
@@ -178,9 +190,11 @@ class GraphQLEndpoint:
         state.received = True
         if accepts_events and await self.context.is_subscription(request, credential.viewer):
             resume = headers.get(b"last-event-id", b"").decode("latin-1")
-            stream = await open_event_stream(self.context, request._replace(resume=resume or None), credential)
+            stream = await open_event_stream(self.context, request._replace(resume=resume or None), credential, state)
             return HttpReply(200, b"", [], NO_RESPONSE, stream)
         response = await self.engine.execute(request, credential.viewer)
+        if perf_counter() - state.started_at > RECHECK_AFTER:
+            await self.key_cache.credential(headers.get(b"authorization"), state)
         if accepted is None and response.executed:
             return HttpReply(200, b"", [], response, EventStream.for_response(self.context, request, response.body))
         return _reply(response, accepted or negotiation.GRAPHQL_RESPONSE)

@@ -10,7 +10,8 @@ from starlette.types import Scope, Send
 
 from hub.engine.request import GraphQLRequest
 from hub.errors import HubError
-from hub.web.auth import Credential
+from hub.model.ip_networks import IpAddress
+from hub.web.auth import Client, Credential
 from hub.web.context import GatewayContext
 from hub.web.http import responses
 from hub.web.stream_sink import ErrorList, StreamSink, first_code
@@ -29,6 +30,7 @@ class EventStream(StreamSink):
 
     __slots__ = (
         "_buffered_bytes",
+        "_client",
         "_context",
         "_drained_event",
         "_idle",
@@ -39,9 +41,16 @@ class EventStream(StreamSink):
     )
     transport = "events"
 
-    def __init__(self, context: GatewayContext, request: GraphQLRequest, credential: Credential | None) -> None:
+    def __init__(
+        self,
+        context: GatewayContext,
+        request: GraphQLRequest,
+        credential: Credential | None,
+        client: Client | None = None,
+    ) -> None:
         super().__init__(request, credential.public_id if credential else "")
         self.credential = credential
+        self._client = client
         self._context = context
         self._pending: list[bytes] = [KEEPALIVE_COMMENT]  # the first bytes, so that the client sees the stream open
         self._buffered_bytes = 0  # pending or in the current write
@@ -95,6 +104,10 @@ class EventStream(StreamSink):
         return newly_closed
 
     # -- the registered connection --------------------------------------------------------------------------------------
+
+    def client_address(self) -> IpAddress | None:
+        """The address of the client."""
+        return None if self._client is None else self._client.client_address()
 
     def on_key_rejected(self, error: HubError) -> None:
         """Ends the stream with an error, because the key is no longer valid."""
@@ -174,9 +187,11 @@ class EventStream(StreamSink):
         )
 
 
-async def open_event_stream(context: GatewayContext, request: GraphQLRequest, credential: Credential) -> EventStream:
+async def open_event_stream(
+    context: GatewayContext, request: GraphQLRequest, credential: Credential, client: Client
+) -> EventStream:
     """Opens a subscription and returns its event stream; raises SubscriptionRejected or HubError."""
-    stream = EventStream(context, request, credential)
+    stream = EventStream(context, request, credential, client)
     context.connection_registry.register(stream, credential)
     try:
         stream.attach(await context.subscriptions.open(request, credential.viewer, stream))

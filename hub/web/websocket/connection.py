@@ -15,6 +15,7 @@ from websockets.server import ServerProtocol
 from hub.observability import InternalFailure, SocketClosed, SocketOpened, emit
 from hub.web.context import GatewayContext
 from hub.web.websocket import frames
+from hub.web.websocket.handshake import Handshake
 from hub.web.websocket.session import Session
 
 # Bytes parsed per event-loop step: thousands of small frames in one read would delay all other connections.
@@ -60,15 +61,11 @@ class WebSocketConnection(asyncio.Protocol):
 
     # -- lifecycle ------------------------------------------------------------------------------------------------------
 
-    def open(
-        self,
-        transport: asyncio.Transport,
-        parser: ServerProtocol,
-        handshake_response: bytes,
-        authorization: bytes | None,
-    ) -> None:
+    def open(self, transport: asyncio.Transport, handshake: Handshake) -> None:
         """Takes over a connection after its handshake; raises Unavailable if too many sockets are open."""
-        session = Session(self, self.context, authorization)
+        peer = transport.get_extra_info("peername")
+        address = self.context.trusted_proxies.client_address(peer[0] if peer else None, handshake.forwarded)
+        session, parser = Session(self, self.context, handshake.authorization, address), handshake.parser
         self.context.connection_registry.admit_unauthenticated(session)
         self.context.connection_registry.open_sockets += 1
         self.session, self.transport, self.parser = session, transport, parser
@@ -76,7 +73,7 @@ class WebSocketConnection(asyncio.Protocol):
         transport.set_write_buffer_limits(high_water, high_water // 4)
         transport.set_protocol(self)
         self.connections.add(self)
-        transport.write(handshake_response)
+        transport.write(handshake.response)
         emit(SocketOpened())
         if parser.subprotocol is None:
             self.close(4406, "Subprotocol not acceptable")

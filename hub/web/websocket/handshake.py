@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Generator, Sequence
+from typing import NamedTuple
 from urllib.parse import unquote
 
 import httptools
@@ -40,12 +41,19 @@ class WebSocketParser(ServerProtocol):
         return SUPPORTED_SUBPROTOCOL if SUPPORTED_SUBPROTOCOL in subprotocols else None
 
 
-def accept_handshake(
-    url: bytes, raw_headers: Sequence[tuple[bytes, bytes]], cors: Cors, frame_limit: int
-) -> tuple[ServerProtocol, bytes, bytes | None]:
-    """Returns the parser, the response's bytes and the Authorization header; raises HubError.
+class Handshake(NamedTuple):
+    """An accepted upgrade request: the parser of frames, the bytes of the response, and headers of the request.
 
     If the client offers no supported sub-protocol, the parser's `subprotocol` is None."""
+
+    parser: ServerProtocol
+    response: bytes
+    authorization: bytes | None
+    forwarded: bytes | None  # X-Forwarded-For
+
+
+def accept_handshake(url: bytes, raw_headers: Sequence[tuple[bytes, bytes]], cors: Cors, frame_limit: int) -> Handshake:
+    """Accepts an upgrade request; raises HubError."""
     path = _path(url)
     if path != PATH:
         raise NotFound(f"There is no WebSocket at {path[:64]!r}; the API is at {PATH}.")
@@ -60,8 +68,13 @@ def accept_handshake(
         message = f"The WebSocket handshake (RFC 6455, version 13) is invalid: {str(parser.handshake_exc)[:200]}."
         _break_cycles(parser)
         raise BadInput(message, code="HANDSHAKE_INVALID")
-    authorization = headers.get_all("Authorization")
-    return parser, response.serialize(), authorization[0].encode("latin-1") if len(authorization) == 1 else None
+    authorization, forwarded = headers.get_all("Authorization"), headers.get_all("X-Forwarded-For")
+    return Handshake(
+        parser,
+        response.serialize(),
+        authorization[0].encode("latin-1") if len(authorization) == 1 else None,
+        ",".join(forwarded).encode("latin-1") if forwarded else None,
+    )
 
 
 def _break_cycles(parser: ServerProtocol) -> None:

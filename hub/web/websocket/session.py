@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
-from hub.errors import HubError, LimitExceeded, Unauthenticated, Unavailable
+from hub.errors import Forbidden, HubError, LimitExceeded, Unauthenticated, Unavailable
+from hub.model.ip_networks import IpAddress
 from hub.observability import InternalFailure, emit
 from hub.web.auth import Credential
 from hub.web.context import GatewayContext
@@ -35,6 +36,7 @@ class Session:
     """The protocol state of one connection."""
 
     __slots__ = (
+        "address",
         "auth_task",
         "authorization",
         "connection",
@@ -47,8 +49,15 @@ class Session:
         "stopping",
     )
 
-    def __init__(self, connection: MessageTransport, context: GatewayContext, authorization: bytes | None) -> None:
+    def __init__(
+        self,
+        connection: MessageTransport,
+        context: GatewayContext,
+        authorization: bytes | None,
+        address: IpAddress | None,
+    ) -> None:
         self.connection = connection
+        self.address = address
         self.context = context
         self.authorization = authorization
         self.state = SessionState.NEW
@@ -103,6 +112,10 @@ class Session:
             operation.cancel(reason)
 
     # -- the registered connection --------------------------------------------------------------------------------------
+
+    def client_address(self) -> IpAddress | None:
+        """The address of the client."""
+        return self.address
 
     def on_key_rejected(self, error: HubError) -> None:
         """Rejects all operations and closes the connection, because the key is no longer valid."""
@@ -171,9 +184,9 @@ class Session:
             self.authorization = None
             if header is None:
                 raise init_payload.missing_key()
-            self.credential = await self.context.key_cache.credential(header)
+            self.credential = await self.context.key_cache.credential(header, self)
             self.context.connection_registry.register(self, self.credential)
-        except Unauthenticated as error:
+        except (Unauthenticated, Forbidden) as error:
             self._close_rejected(error)
         except HubError as error:
             self.connection.close(1013, error.code)

@@ -1,0 +1,37 @@
+"""Builds the fields that Python resolves, from the methods of declarations."""
+
+from enum import Enum
+from typing import Any
+
+import strawberry
+from strawberry.types.field import StrawberryField
+from strawberry.types.fields.resolver import StrawberryResolver
+
+from hub.engine.catalog.catalog import CatalogEntity
+from hub.engine.graphql_types import inputs
+from hub.engine.graphql_types.type_factory import TypeFactory
+
+
+def resolver_fields(entity: CatalogEntity, factory: TypeFactory) -> list[StrawberryField]:
+    """The fields of an entity that Python resolves; adds the enums that they return."""
+    fields = []
+    for name, declared_resolver in entity.resolvers.items():
+        resolver: StrawberryResolver[Any] = StrawberryResolver(declared_resolver.function)
+        field = strawberry.field(
+            resolver=resolver, name=name, description=str(declared_resolver.function.__doc__).strip()
+        )
+        returned: Any = (
+            f"list[{declared_resolver.returns.__name__}]"
+            if declared_resolver.returns
+            else declared_resolver.function.__annotations__["return"]
+        )
+        if isinstance(returned, type) and issubclass(returned, Enum):
+            enum_class: type[Enum] = returned
+            returned = enum_class.__name__
+            if returned not in factory.types:
+                inputs.enum(factory, enum_class, str(declared_resolver.function.__doc__).strip())
+        field.type_annotation = factory.annotation(returned)
+        injected = (*declared_resolver.needs, *(("now",) if declared_resolver.takes_now else ()))
+        field.arguments = [argument for argument in field.arguments if argument.python_name not in injected]
+        fields.append(field)
+    return fields

@@ -1,0 +1,1 @@
+"""Access: API keys, the people behind them, and who asks."""
