@@ -42,11 +42,11 @@ class Viewer:
     unit_ids: tuple[UUID, ...] = ()  # the units of the subtree, as they were when the key was looked up
     customer_id: UUID | None = None
     key_public_id: str = ""  # the key's public id
-    principal: str = ""  # `issuer|subject` of the token that comes in the place of a key; `key_id` is derived from it
     staff_id: UUID | None = None  # the member of staff who asks; None for a system
     # What `me` shows beside the rights. Neither changes what the viewer may see.
     name: str = field(default="", compare=False)
     expires_at: datetime | None = field(default=None, compare=False)
+    principal: str = ""  # `issuer|subject` of the token that comes in the place of a key; `key_id` is derived from it
 
     @property
     def binding(self) -> Binding:
