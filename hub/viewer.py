@@ -47,6 +47,13 @@ class Viewer:
     name: str = field(default="", compare=False)
     expires_at: datetime | None = field(default=None, compare=False)
     principal: str = ""  # `issuer|subject` of the token that comes in the place of a key; `key_id` is derived from it
+    # The flow of fair queueing that the viewer's work belongs to: its customer's or person's, whose keys share it, else its key's.
+    flow: int | None = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        owner = self.customer_id or self.staff_id or self.key_id
+        # A small integer is hashed many times as fast as a UUID. Two owners with one hash would only share their turns.
+        object.__setattr__(self, "flow", None if owner is None else hash(owner))
 
     @property
     def binding(self) -> Binding:
@@ -56,12 +63,6 @@ class Viewer:
         if self.unit_path is None:
             return "unrestricted"
         return "single_unit" if len(self.unit_ids) == 1 else "unit_subtree"
-
-    @property
-    def flow(self) -> int | None:
-        """The flow of fair queueing that the work belongs to: its customer's or person's, whose keys share it, else its key's."""
-        owner = self.customer_id or self.staff_id or self.key_id
-        return None if owner is None else owner.int  # integers are hashed many times as fast as UUIDs
 
     @property
     def actor(self) -> str:

@@ -3,7 +3,6 @@
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
-from time import monotonic
 from types import TracebackType
 from typing import TypeAlias
 
@@ -100,21 +99,18 @@ class FairQueue:
 
 
 class Contention:
-    """Whether several flows are at work. A flow is alone when no other one was seen for CONTENTION_SECONDS."""
+    """Whether several flows are at work. A flow is alone when no other one was seen for CONTENTION_SECONDS.
+
+    `last_flow` is the one seen last; while it is at work, nothing needs to be noted."""
 
     def __init__(self) -> None:
-        self._last_flow: Flow = None
+        self.last_flow: Flow = None
         self._until = 0.0
-
-    def see(self, flow: Flow) -> None:
-        """Notes that a flow is at work; cheap while it is the same flow as before."""
-        if flow != self._last_flow:
-            self.note(flow, monotonic())
 
     def note(self, flow: Flow, now: float) -> bool:
         """Notes that a flow is at work, at a monotonic time; returns whether others are, too. The hub's own work is ignored."""
-        if flow != self._last_flow and flow is not None:
-            if self._last_flow is not None:
+        if flow != self.last_flow and flow is not None:
+            if self.last_flow is not None:
                 self._until = now + CONTENTION_SECONDS
-            self._last_flow = flow
+            self.last_flow = flow
         return now < self._until

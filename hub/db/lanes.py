@@ -29,28 +29,37 @@ class StatementLanes:
         self._seconds: OrderedDict[int, float] = OrderedDict()  # of slow texts, by flow and text
         self._slow_until: OrderedDict[int, float] = OrderedDict()  # by flow
 
+    @property
+    def has_slow_texts(self) -> bool:
+        """Whether any text is known as slow."""
+        return bool(self._seconds)
+
     def lane(self, flow: Flow, text: str) -> FairQueue | None:
         """The lane that a statement must pass, or None; call it before each run."""
+        text_hash = hash(text)
+        seconds = self._seconds.get(hash((flow, text_hash))) if self._seconds else None
+        if seconds is None and text_hash in self._quick and flow == self._contention.last_flow:
+            return None
         now = monotonic()
         contended = self._contention.note(flow, now)
-        seconds = self._seconds.get(hash((flow, text)))
         if seconds is not None:
             return self._slow if contended or seconds >= LONG_SECONDS else None
-        if hash(text) in self._quick:
+        if text_hash in self._quick:
             return None
         return self._slow if self._slow_until.get(hash(flow), 0.0) > now else self._unproven
 
     def record(self, flow: Flow, text: str, seconds: float) -> None:
-        """Records how long a run took, also one that failed."""
-        own = hash((flow, text))
+        """Records how long a run took, also one that failed. A quick run without a lane tells nothing while no text is slow."""
+        text_hash = hash(text)
+        own = hash((flow, text_hash))
         known = self._seconds.get(own)
         if seconds >= QUICK_SECONDS:
             _remember(self._seconds, own, max(seconds, (known or 0.0) * DECAY))
             if seconds >= LONG_SECONDS:
                 _remember(self._slow_until, hash(flow), monotonic() + SLOW_FLOW_SECONDS)
         elif known is None:
-            if hash(text) not in self._quick:
-                _remember(self._quick, hash(text), seconds)
+            if text_hash not in self._quick:
+                _remember(self._quick, text_hash, seconds)
         elif known * DECAY >= QUICK_SECONDS:
             self._seconds[own] = known * DECAY
         else:

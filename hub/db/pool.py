@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import asyncpg
 
 from hub.db.fair_queue import FairQueue, Flow
-from hub.db.lanes import StatementLanes
+from hub.db.lanes import QUICK_SECONDS, StatementLanes
 from hub.errors import BadInput, HubError, Unavailable
 from hub.observability import DiskFull, emit
 from hub.settings import Settings
@@ -136,11 +136,15 @@ class PooledConnection:
         self.custom_plan = False
         self.text_length = 0
 
-    async def statement(self, text: str) -> Any:
+    def prepared(self, text: str) -> Any:
+        """The prepared statement of a text; None if there is none."""
         prepared = self.statements.get(text)
         if prepared is not None:
             self.statements.move_to_end(text)
-            return prepared
+        return prepared
+
+    async def prepare(self, text: str) -> Any:
+        """Prepares a statement and keeps it; the least recently used ones make room."""
         prepared = await self.connection.prepare(text)
         self.statements[text] = prepared
         self.text_length += len(text)
@@ -185,12 +189,13 @@ class _ConnectionSet:
             self.note_failure(error.__cause__)
             raise
 
-    async def acquire(self) -> PooledConnection:
+    def idle(self) -> PooledConnection | None:
+        """Takes an idle connection; None if there is none, so that the caller connects."""
         while self._idle:
             pooled = self._idle.pop()
             if not pooled.connection.is_closed():
                 return pooled
-        return await self.connect()
+        return None
 
     def release(self, pooled: PooledConnection) -> None:
         if self._closing:
@@ -213,6 +218,33 @@ class _ConnectionSet:
                 self.lanes.reject_waiters(database_unavailable)
             while self._idle:
                 self._idle.pop().connection.terminate()
+
+    async def fetch(
+        self, pooled: PooledConnection, text: str, arguments: Sequence[Any], custom_plan: bool, fetch_mode: FetchMode
+    ) -> Any:
+        """Runs a statement on a connection, which is returned or closed; raises HubError."""
+        try:
+            statement = pooled.prepared(text) or await pooled.prepare(text)
+            if pooled.custom_plan is not custom_plan:
+                await pooled.connection.execute(PLAN_MODE_SQL[custom_plan])
+                pooled.custom_plan = custom_plan
+            result = await fetch_mode(statement, arguments)
+        except asyncpg.InvalidCachedStatementError as error:
+            pooled.connection.terminate()  # a migration changed the tables of its prepared statements
+            raise translate_error(error) from error
+        except asyncpg.PostgresError as error:
+            self.return_after_error(pooled, error)
+            raise translate_error(error) from error
+        except Exception as error:
+            # The protocol state of the connection is unknown.
+            pooled.connection.terminate()
+            self.note_failure(error)
+            raise translate_error(error) from error
+        except BaseException:
+            pooled.connection.terminate()
+            raise
+        self.release(pooled)
+        return result
 
     async def close(self) -> None:
         self._closing = True
@@ -263,54 +295,34 @@ class Pool:
         return rows
 
     async def _run(self, text: str, arguments: Sequence[Any], custom_plan: bool, fetch_mode: FetchMode) -> Any:
-        lanes = self._connections.lanes
-        lane = None if lanes is None or self._flow is None else lanes.lane(self._flow, text)
-        if lane is None:
-            return await self._run_now(text, arguments, custom_plan, fetch_mode)
-        async with lane.turn(self._flow):
-            return await self._run_now(text, arguments, custom_plan, fetch_mode)
-
-    async def _run_now(self, text: str, arguments: Sequence[Any], custom_plan: bool, fetch_mode: FetchMode) -> Any:
         connections, flow = self._connections, self._flow
-        queue = connections.queue
-        if not queue.try_enter(flow):
-            await queue.wait(flow)
+        queue, lanes = connections.queue, connections.lanes if flow is not None else None
+        lane = None if lanes is None else lanes.lane(flow, text)
+        if lane is not None and not lane.try_enter(flow):
+            await lane.wait(flow)
         try:
-            pooled = await connections.acquire()
-            started_at = perf_counter()
+            if not queue.try_enter(flow):
+                await queue.wait(flow)
             try:
-                statement = await pooled.statement(text)
-                if pooled.custom_plan is not custom_plan:
-                    await pooled.connection.execute(PLAN_MODE_SQL[custom_plan])
-                    pooled.custom_plan = custom_plan
-                result = await fetch_mode(statement, arguments)
-            except asyncpg.InvalidCachedStatementError as error:
-                pooled.connection.terminate()  # a migration changed the tables of its prepared statements
-                raise translate_error(error) from error
-            except asyncpg.PostgresError as error:
-                connections.return_after_error(pooled, error)
-                raise translate_error(error) from error
-            except Exception as error:
-                # The protocol state of the connection is unknown.
-                pooled.connection.terminate()
-                connections.note_failure(error)
-                raise translate_error(error) from error
-            except BaseException:
-                pooled.connection.terminate()
-                raise
+                pooled = connections.idle() or await connections.connect()
+                started_at = perf_counter()
+                try:
+                    return await connections.fetch(pooled, text, arguments, custom_plan, fetch_mode)
+                finally:
+                    seconds = perf_counter() - started_at
+                    if lanes is not None and (lane is not None or seconds >= QUICK_SECONDS or lanes.has_slow_texts):
+                        lanes.record(flow, text, seconds)
             finally:
-                if connections.lanes is not None and flow is not None:
-                    connections.lanes.record(flow, text, perf_counter() - started_at)
-            connections.release(pooled)
-            return result
+                queue.leave(flow)
         finally:
-            queue.leave(flow)
+            if lane is not None:
+                lane.leave(flow)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """Yields a connection for the hub's own statements, without a transaction; raises driver errors unchanged."""
         async with self._connections.queue.turn(self._flow):
-            pooled = await self._connections.acquire()
+            pooled = self._connections.idle() or await self._connections.connect()
             try:
                 yield pooled.connection
             except asyncpg.PostgresError as error:
@@ -343,7 +355,7 @@ class Pool:
     async def checkout(self) -> AsyncIterator[PooledConnection]:
         """Yields a connection with its prepared statements, for transaction.py; the caller ends its transactions."""
         async with self._connections.queue.turn(self._flow):
-            pooled = await self._connections.acquire()
+            pooled = self._connections.idle() or await self._connections.connect()
             try:
                 yield pooled
             except HubError as error:

@@ -86,7 +86,7 @@ class Transaction:
         """Returns a statement's single JSON value as bytes, read in this transaction; raises HubError."""
         try:
             async with self._query_lock, self.translate_errors():
-                statement = await self._pooled.statement(text)
+                statement = self._pooled.prepared(text) or await self._pooled.prepare(text)
                 value: bytes = await statement.fetchval(*arguments)
                 return value
         except HubError as error:

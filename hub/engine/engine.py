@@ -142,7 +142,11 @@ class Engine:
     async def _execute(self, request: GraphQLRequest, viewer: Viewer, timer: StageTimer) -> GraphQLResponse:
         operation: Operation | None = None
         try:
-            operation = await self._operation(request, viewer.flow)
+            document = self._documents.lookup(request.query)
+            if isinstance(document, Document):
+                operation = document.operation(request.operation_name)
+            else:
+                operation = await self._operation(request, viewer.flow)
             if operation.operation_type == "subscription":
                 raise BadInput("A subscription has many answers; open it as a stream.", code="STREAM_TRANSPORT")
             self._authorize(operation, request, viewer)

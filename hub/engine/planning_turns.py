@@ -46,7 +46,8 @@ class PlanningTurns:
 
     def note(self, flow: Flow) -> None:
         """Notes that a flow is at work, with or without planning."""
-        self._contention.see(flow)
+        if flow != self._contention.last_flow:
+            self._contention.note(flow, monotonic())
 
     async def create(
         self, flow: Flow, find: Callable[[], T | None], create: Callable[[], T], store: Callable[[T], None]

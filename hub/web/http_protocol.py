@@ -70,6 +70,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self.header_bytes = 0
         self.discarded = 0
         self.closing_gracefully = self.lingering = False
+        self.accepted_hosts: list[bytes] | None = None  # the Host of the connection's earlier requests
         self.stopping = False
         self.task: asyncio.Task[Any] | None = None
         self.active_cycle: RequestResponseCycle | None = None  # the running one; uvicorn's `cycle` is the last one read
@@ -148,13 +149,12 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self.header_bytes += len(data)
         self._unset_keepalive_if_required()
         try:
-            websocket_data = self._parse(data)
-        except httptools.HttpParserError as error:
-            self._reject(HTTP_VERSION_ERROR if str(error) in VERSION_ERRORS else self.parse_error)
-        else:
-            if websocket_data is not None:
-                self._upgrade(websocket_data)
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._accept_upgrade(data[upgrade.args[0] :]):
                 return
+        except httptools.HttpParserError as error:
+            self._reject_unparsable(error)
         if self.closing_gracefully or self.transport.is_closing():
             return
         if self.in_body:
@@ -166,23 +166,31 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._reject(self._headers_too_large())
         self._arm_timer()
 
-    def _parse(self, data: bytes) -> bytes | None:
-        """Parses received bytes; returns those after a WebSocket handshake, or None without one."""
+    def _accept_upgrade(self, data: bytes) -> bool:
+        """Upgrades to a WebSocket; any other protocol is ignored. `data` follows the request's headers.
+
+        The parser has stopped before the body, so a new one reads the request without the header. (Java's HTTP client sends
+        `Upgrade: h2c` with its first POST.)"""
         while True:
+            if self._should_upgrade():
+                self._upgrade(data)
+                return True
+            lines = [b"%s %s HTTP/1.1" % (self.parser.get_method(), self.url)]
+            lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+            data = b"\r\n".join((*lines, b"", data))
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
             try:
                 self.parser.feed_data(data)
-                return None
+                return False
             except httptools.HttpParserUpgrade as upgrade:
                 data = data[upgrade.args[0] :]
-                if self._should_upgrade():
-                    return data
-                # Any other protocol is ignored. The parser has stopped before the body, so a new one reads the request
-                # without the header. (Java's HTTP client sends `Upgrade: h2c` with its first POST.)
-                lines = [b"%s %s HTTP/1.1" % (self.parser.get_method(), self.url)]
-                lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
-                data = b"\r\n".join((*lines, b"", data))
-                self.parser = httptools.HttpRequestParser(self)
-                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            except httptools.HttpParserError as error:
+                self._reject_unparsable(error)
+                return False
+
+    def _reject_unparsable(self, error: httptools.HttpParserError) -> None:
+        self._reject(HTTP_VERSION_ERROR if str(error) in VERSION_ERRORS else self.parse_error)
 
     def on_headers_complete(self) -> None:
         # `header_bytes` counts whole reads. The exact size is computed only if that is over the limit.
@@ -193,10 +201,14 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         ):
             self.parse_error = self._headers_too_large()
             raise RequestRejected
-        self._check_version_and_host()
-        if self.parser.should_upgrade() and all(name != b"upgrade" for name, _ in self.headers):
-            raise RequestRejected  # CONNECT, which is for proxies; the parser reads no further
-        if self.parser.should_upgrade() or self.closing_gracefully:
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if hosts != self.accepted_hosts or self.parser.get_http_version() != "1.1":
+            self._check_version_and_host(hosts)
+        if self.parser.should_upgrade():
+            if all(name != b"upgrade" for name, _ in self.headers):
+                raise RequestRejected  # CONNECT, which is for proxies; the parser reads no further
+            return
+        if self.closing_gracefully:
             return
         self.in_body = True
         super().on_headers_complete()
@@ -205,13 +217,15 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if not self.cycle.keep_alive:
             self.cycle.transport = cast(asyncio.Transport, LingeringTransport(self, self.transport))
 
-    def _check_version_and_host(self) -> None:
+    def _check_version_and_host(self, hosts: list[bytes]) -> None:
         """Raises RequestRejected unless the version is supported and the request has the one Host that HTTP/1.1 requires."""
         version = self.parser.get_http_version()
-        hosts = [value for name, value in self.headers if name == b"host"]
         if version not in ("1.1", "1.0"):
             self.parse_error = HTTP_VERSION_ERROR
-        elif (len(hosts) == 1 and HOST_PATTERN.fullmatch(hosts[0])) or (not hosts and version == "1.0"):
+        elif len(hosts) == 1 and HOST_PATTERN.fullmatch(hosts[0]):
+            self.accepted_hosts = hosts
+            return
+        elif not hosts and version == "1.0":
             return
         else:
             self.parse_error = HOST_ERROR

@@ -20,16 +20,18 @@ def response_type(accept: bytes | None) -> bytes | None:
 
 def accepts_events(accept: bytes | None) -> bool:
     """Whether the client accepts server-sent events by name; a wildcard does not count."""
-    return accept is not None and _accepts_by_name(accept.lower(), EVENT_STREAM)
+    return (
+        accept is not None and EVENT_STREAM in (lowered := accept.lower()) and _accepts_by_name(lowered, EVENT_STREAM)
+    )
 
 
 def accepts_html(accept: bytes | None) -> bool:
     """Whether the client accepts HTML by name, as a browser does when it opens an address."""
-    return accept is not None and _accepts_by_name(accept.lower(), HTML)
+    return accept is not None and HTML in (lowered := accept.lower()) and _accepts_by_name(lowered, HTML)
 
 
 def _accepts_by_name(accept: bytes, media_type: bytes) -> bool:
-    return media_type in accept and any(
+    return any(
         item == media_type and _quality_value(parameters) > 0
         for item, parameters in map(_parse_item, accept.split(b","))
     )
