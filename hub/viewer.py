@@ -47,7 +47,7 @@ class Viewer:
     name: str = field(default="", compare=False)
     expires_at: datetime | None = field(default=None, compare=False)
     principal: str = ""  # `issuer|subject` of the token that comes in the place of a key; `key_id` is derived from it
-    # The flow of fair queueing that the viewer's work belongs to: its customer's or person's, whose keys share it, else its key's.
+    # The flow of fair queueing that its work belongs to: its customer's or person's, whose keys share it, else its key's.
     flow: int | None = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -37,7 +37,7 @@ def issuers_of(issuer: FakeIssuer, *others: FakeIssuer) -> tuple[TokenIssuer, ..
         {"audience": "hub-by-number", "staff": {"claim": "number", "by": "number", "bound": False}, "roles": ROLES},
         {"audience": "hub-by-id", "staff": {"claim": "staff", "by": "id"}, "roles": {"default": "reader"}},
         {"audience": "shop", "customer": {"claim": "sub", "by": "EXTERNAL_ID", "source": "northwind"}},
-        {"audience": "app", "customer": {"claim": ["hub", "customer"], "by": "id", "role": "writer"}},
+        {"audience": "app", "customer": {"claim": ["account", "customer"], "by": "id", "role": "writer"}},
         {"audience": "mail", "customer": {"claim": "email", "by": "EMAIL"}},
         {"audience": "tills", "unit": {"claim": "till"}, "roles": {"default": "reader"}},
         {"audience": "systems", "roles": ROLES},
