@@ -125,8 +125,10 @@ def _check_url(url: str) -> None:
         port = parts.port
     except ValueError:
         raise ValueError(f"jwks_url: {url!r} is no URL; give https://host/path") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0 or "@" in parts.netloc:
-        raise ValueError(f"jwks_url: {url!r} cannot be read; give https://host/path, without user and password")
+    if "@" in parts.netloc:
+        raise ValueError("jwks_url: it has a user or password; give https://host/path, keys of issuers are public")
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise ValueError(f"jwks_url: {url!r} cannot be read; give https://host/path")
     if not (url.isascii() and url.isprintable()) or " " in url or parts.fragment:
         raise ValueError(f"jwks_url: {url!r} has characters that no address has; encode them, without a fragment")
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
