@@ -50,7 +50,7 @@ async def test_a_member_of_staff_comes_with_unit_and_role(hub: TokenHub) -> None
     }
 
 
-async def test_a_viewer_may_be_found_by_number_and_id_and_be_unbound(hub: TokenHub) -> None:
+async def test_a_viewer_comes_by_number_or_id_and_may_be_unbound(hub: TokenHub) -> None:
     boss = await me(hub, aud="hub-by-number", number="2", **BOSS)
     assert (boss["staff"], boss["unit"], boss["viewer"]["roles"]) == ({"number": "2"}, None, ["admin"])
     key = await hub.connection.fetchval("select id from staff where number = '3'")

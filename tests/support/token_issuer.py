@@ -93,8 +93,10 @@ class FakeIssuer:
         await reader.readuntil(b"\r\n\r\n")
         self.reads += 1
         body = self.document()
-        head = f"HTTP/1.1 {self.status} x\r\ncontent-length: {len(body)}\r\nconnection: close\r\n{self.headers}\r\n"
-        writer.write(head.encode() + body)
+        response_head = (
+            f"HTTP/1.1 {self.status} x\r\ncontent-length: {len(body)}\r\nconnection: close\r\n{self.headers}\r\n"
+        )
+        writer.write(response_head.encode() + body)
         await writer.drain()
         writer.close()
 
