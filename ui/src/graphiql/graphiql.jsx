@@ -58,8 +58,9 @@ function Interface() {
   return appeared.current && (
     <GraphiQLInterface defaultEditorToolsVisibility={isNarrow() ? false : "variables"} showPersistHeadersSettings={false}>
       <GraphiQL.Logo>
-        <span className="page-title">{document.title}</span> <a href="live">Live</a>{" "}
-        <span className="account-place" ref={(element) => element?.append(person.button)} />
+        <span className="page-bar" ref={(element) => element?.append(person.button)}>
+          <span className="page-title">{document.title}</span> <a href="live">Live</a>
+        </span>
       </GraphiQL.Logo>
       <GraphiQL.Footer><EventLog /></GraphiQL.Footer>
       <Headers />
