@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import orjson
 import sqlalchemy as sa
 import uvloop
 
@@ -21,10 +23,12 @@ from hub.db.change_positions import CHANGEFEED_SESSION, MESSAGE_SESSION
 from hub.db.disk_space import DiskSpace
 from hub.db.pool import Pool
 from hub.db.sql_text import to_sql
-from hub.domain.access import api_keys, login_links, secrets, token_sessions
+from hub.domain.access import api_keys, login_links, roles, secrets, token_sessions
 from hub.domain.access.token_viewers import TokenSubject, find_viewers
 from hub.engine.engine import Engine
-from hub.errors import Unauthenticated, Unavailable
+from hub.engine.request import GraphQLRequest
+from hub.engine.roles.checks import RoleChecker
+from hub.errors import HubError, Unauthenticated, Unavailable
 from hub.model import idempotency
 from hub.model.validators import EmailPolicy
 from hub.observability import HubReady, HubStopping, Log, emit
@@ -32,7 +36,7 @@ from hub.settings import Settings
 from hub.subscriptions.interfaces import SubscriptionOpener
 from hub.subscriptions.live_shares import LiveShares
 from hub.subscriptions.registry import SubscriptionRegistry
-from hub.viewer import Viewer
+from hub.viewer import ADMIN, Viewer
 from hub.web import health, page_sessions, pages, server
 from hub.web.asgi import AsgiApp
 from hub.web.auth import ApiKeyCache, Credentials
@@ -149,10 +153,14 @@ async def build_graphql_engine(
         )
     cursors = ChangeCursors(secret)
 
+    schema = graph.build_with(settings.customer_columns)
+    await roles.store_shipped_roles(pool, datetime.now(UTC))
+
     def injected(engine: Engine) -> dict[str, object]:
         dry_runs = DryRuns(WebhookDocuments(engine), ChangeFeed(changefeed_pool, cursors))
         return {
             "encryptor": encryptor,
+            "role_planner": RoleChecker(schema, engine.explain),
             "subscriptions": dry_runs,
             "url_policy": EgressPolicy(settings.webhook_allow),
             "webhook_limit": settings.webhook_limit,
@@ -160,8 +168,19 @@ async def build_graphql_engine(
         }
 
     feed = ChangeFeed(pool, cursors)
-    engine = Engine(graph.build(), pool, settings, secret, idempotency.IdempotencyStore(), feed, injected)
+    engine = Engine(schema, pool, settings, secret, idempotency.IdempotencyStore(), feed, injected)
     return engine, cursors, encryptor
+
+
+async def run_mutation(settings: Settings, pool: Pool, document: str, variables: dict[str, Any]) -> dict[str, Any]:
+    """Runs a mutation as the operator of the machine; returns its data, or raises its first error."""
+    engine, _, _ = await build_graphql_engine(settings, pool, pool)
+    response = orjson.loads((await engine.execute(GraphQLRequest(document, variables, None), ADMIN)).body)
+    if response.get("errors"):
+        error = response["errors"][0]
+        raise HubError(error["message"].removeprefix("input."), code=error["extensions"]["code"])
+    data: dict[str, Any] = response["data"]
+    return data
 
 
 def _database_probe(pool: Pool, disk_space: DiskSpace) -> health.DatabaseProbe:

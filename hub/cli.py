@@ -4,25 +4,22 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or a wrong setting."""
 
 import asyncio
 import platform
-import re
 import sys
 import tempfile
 import traceback
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from time import monotonic
-from typing import Annotated, TypeVar
-from uuid import UUID
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.text import Text
 
-from hub import doctor, errors, graph, keyfile, launch
+from hub import doctor, errors, graph, installation, keyfile, launch, role_command_line
 from hub import settings as settings_module
 from hub.db import migrate as migrations
 from hub.db.pool import Pool
@@ -30,22 +27,22 @@ from hub.demo.load import load
 from hub.domain.access import api_keys, login_links
 from hub.domain.webhooks import signing_secrets
 from hub.errors import BadInput, HubError
+from hub.key_command_line import key_commands, require_text
 from hub.observability import StartupStep, emit
 from hub.postgres.binaries import find_programs
 from hub.postgres.doctor import Check
-from hub.settings import Settings
 from hub.terminal import print_rows
-from hub.viewer import ADMIN, Role
+from hub.viewer import ADMIN
 from hub.web import server
 from hub.webhooks import dev_receiver
 
 app = typer.Typer(
     name="hub", help="One GraphQL graph of your customer data.", no_args_is_help=True, pretty_exceptions_enable=False
 )
-key_commands = typer.Typer(help="Issue, list and revoke API keys.", no_args_is_help=True)
 webhook_commands = typer.Typer(help="Tools for receivers of webhooks.", no_args_is_help=True)
 app.add_typer(key_commands, name="key")
 app.add_typer(webhook_commands, name="webhook")
+app.add_typer(role_command_line.commands, name="role")
 
 HostOption = Annotated[str | None, typer.Option(help="Address to listen on (HUB_HOST).", show_default=False)]
 PortOption = Annotated[int | None, typer.Option(help="Port to listen on (HUB_PORT).", show_default=False)]
@@ -58,9 +55,7 @@ WriteOption = Annotated[
 ]
 
 MAX_SUMMARY_LENGTH = 300  # characters of an unexpected error's message
-DURATION_PATTERN = re.compile(r"(\d{1,5})([hd])")
 USAGE_ERROR_CODES = ("SETTING_INVALID", "KEY_INVALID", "ID_MALFORMED")
-DatabaseResult = TypeVar("DatabaseResult")
 
 
 def _print_version(requested: bool) -> None:
@@ -81,7 +76,7 @@ def common_options(
 @app.command()
 def up(host: HostOption = None, port: PortOption = None, data: DataDirOption = None) -> None:
     """Start the hub with everything that it needs: Postgres (unless HUB_DATABASE_URL is set), tables, a first API key."""
-    launch.up(settings_module.load(host=host, port=port, data_dir=data), warnings=_warnings(data))
+    launch.up(settings_module.load(host=host, port=port, data_dir=data), warnings=installation.warnings(data))
 
 
 @app.command()
@@ -90,7 +85,7 @@ def demo(
 ) -> None:
     """Start the hub like `hub up`, with sample data."""
     configuration = settings_module.load(host=host, port=port, data_dir=data)
-    launch.up(configuration, lambda dsn: _load_demo(dsn, customers), _warnings(data))
+    launch.up(configuration, lambda dsn: _load_demo(dsn, customers), installation.warnings(data))
 
 
 @app.command()
@@ -98,13 +93,15 @@ def serve(
     host: HostOption = None, port: PortOption = None, data: DataDirOption = None, workers: WorkersOption = None
 ) -> None:
     """Serve only: the tables and a key must exist."""
-    launch.serve(settings_module.load(host=host, port=port, data_dir=data, workers=workers), _warnings(data))
+    launch.serve(
+        settings_module.load(host=host, port=port, data_dir=data, workers=workers), installation.warnings(data)
+    )
 
 
 @app.command()
 def worker(data: DataDirOption = None) -> None:
     """Send webhooks only, in addition to serving processes or instead of them (HUB_WEBHOOKS=false). Run as many as you need."""
-    launch.start_webhook_worker(settings_module.load(data_dir=data), _warnings(data))
+    launch.start_webhook_worker(settings_module.load(data_dir=data), installation.warnings(data))
 
 
 @app.command()
@@ -115,7 +112,7 @@ def migrate(data: DataDirOption = None, write: WriteOption = None) -> None:
             raise typer.BadParameter('describe the migration in a few words: --write "tickets"', param_hint="--write")
         print(launch.generate_migration(settings_module.load(), write) or "No migration is needed.")
         return
-    with launch.running_database(_load_settings(data)) as dsn:
+    with launch.running_database(installation.load_settings(data)) as dsn:
         asyncio.run(launch.migrate_to_head(dsn))
 
 
@@ -155,6 +152,12 @@ def print_error_codes(json: JsonOption = False) -> None:
         print(errors.markdown(), end="")
 
 
+@app.command(name="personal")
+def print_personal_data(json: JsonOption = False) -> None:
+    """Print what every stored column holds of persons. Needs no hub."""
+    print_rows([entry._asdict() for entry in graph.personal_data()], json=json)
+
+
 @app.command(name="doctor")
 def run_doctor(data: DataDirOption = None, json: JsonOption = False) -> None:
     """Check the set-up and print problems with their fixes, one line per check."""
@@ -180,7 +183,11 @@ def run_doctor(data: DataDirOption = None, json: JsonOption = False) -> None:
 def link(
     key: Annotated[
         str | None,
-        typer.Option(help="Id of the key whose rights the session gets; the first key by default.", show_default=False),
+        typer.Option(
+            help="Id of the key whose rights the session gets; the first key by default.",
+            show_default=False,
+            callback=require_text,
+        ),
     ] = None,
     host: HostOption = None,
     port: PortOption = None,
@@ -194,68 +201,8 @@ def link(
         async with pool.transaction() as tx:
             return await login_links.create(tx, ADMIN, public_id, datetime.now(UTC))
 
-    token = _in_database(data, issue)
+    token = installation.run_in_database(data, issue)
     print(f"{server.configured_url(configuration)}{login_links.PATH}{token}")
-
-
-@key_commands.command()
-def create(
-    role: Annotated[Role, typer.Option(help="Permissions of the key.")],
-    name: Annotated[str, typer.Option(help="A name for the key.")] = "",
-    unit: Annotated[str | None, typer.Option(help="Bind the key to a unit and its subtree: id or code.")] = None,
-    customer: Annotated[str | None, typer.Option(help="Bind the key to one customer: id.")] = None,
-    expires: Annotated[str | None, typer.Option(help="2030-12-31, a full time, or 90d or 12h from now.")] = None,
-    data: DataDirOption = None,
-) -> None:
-    """Create an API key and print it. It is shown once; the database stores only a hash."""
-    now = datetime.now(UTC)
-    expires_at = None if expires is None else _parse_time(expires, now)
-    customer_id = None if customer is None else _parse_uuid(customer)
-
-    async def issue(pool: Pool) -> str:
-        async with pool.transaction() as tx:
-            unit_id = None if unit is None else await api_keys.find_unit(tx, _database_id(unit))
-            return await api_keys.create(tx, ADMIN, api_keys.NewKey(name, role, unit_id, customer_id, expires_at), now)
-
-    print(_in_database(data, issue))
-
-
-@key_commands.command(name="list")
-def list_keys(data: DataDirOption = None, json: JsonOption = False) -> None:
-    """List all API keys, without their secret parts. Into a pipe: one line per key, its fields separated by tabs."""
-    now = datetime.now(UTC)
-    rows = [
-        {
-            "id": stored_key.public_id,
-            "name": stored_key.name,
-            "role": stored_key.viewer.role.value,
-            "unit": stored_key.viewer.unit_path,
-            "customer": None if stored_key.viewer.customer_id is None else f"cus_{stored_key.viewer.customer_id.hex}",
-            "created": stored_key.created_at,
-            "expires": stored_key.expires_at,
-            "last used": stored_key.last_used_at,
-            "state": stored_key.state(now),
-        }
-        for stored_key in _in_database(data, _fetch_keys)
-    ]
-    print_rows(rows, json=json)
-
-
-@key_commands.command()
-def revoke(
-    key: Annotated[str, typer.Argument(help="The key's id, the part between its two underscores; or its name.")],
-    data: DataDirOption = None,
-) -> None:
-    """Revoke an API key immediately."""
-
-    async def revoke_key(pool: Pool) -> tuple[str, datetime]:
-        now = datetime.now(UTC)
-        id = _select_key(await _fetch_keys(pool), key, now)
-        async with pool.transaction() as tx:
-            return id, await api_keys.revoke(tx, ADMIN, id, now)
-
-    id, revoked_at = _in_database(data, revoke_key)
-    print(f"{id} is revoked since {revoked_at.astimezone(UTC):%Y-%m-%d %H:%M}")
 
 
 @webhook_commands.command()
@@ -284,39 +231,6 @@ def _hub_version() -> str:
         return "unknown (not installed)"
 
 
-def _warnings(data: Path | None) -> list[str]:
-    return settings_module.collect_warnings(data)
-
-
-def _load_settings(data: Path | None) -> Settings:
-    """Reads the settings for a command that ends by itself, and prints warnings about them."""
-    for text in _warnings(data):
-        print(f"hub: {text}", file=sys.stderr)
-    return settings_module.load(data_dir=data)
-
-
-def _in_database(data: Path | None, function: Callable[[Pool], Awaitable[DatabaseResult]]) -> DatabaseResult:
-    configuration = _load_settings(data)
-    with launch.running_database(configuration) as dsn:
-        doctor.require_all_ok(asyncio.run(doctor.check_database(dsn)))
-        return asyncio.run(launch.with_pool(configuration, dsn, function))
-
-
-async def _fetch_keys(pool: Pool) -> list[api_keys.StoredKey]:
-    async with pool.connection() as connection:
-        return await api_keys.list_keys(connection, ADMIN)
-
-
-def _select_key(stored_keys: list[api_keys.StoredKey], text: str, now: datetime) -> str:
-    """Returns the id of the key that a user means: by id, or by a name that one living key has."""
-    if any(stored_key.public_id == text for stored_key in stored_keys):
-        return text
-    ids = [key.public_id for key in stored_keys if key.name == text and key.state(now) == "living"]
-    if len(ids) > 1:
-        raise BadInput(f"{len(ids)} living keys have the name {text!r}; give one of the ids {', '.join(ids)}.")
-    return ids[0] if ids else text
-
-
 async def _load_demo(dsn: str, customers: int) -> None:
     """Loads the sample data and shows its progress: a bar on a terminal, otherwise a log line per stage."""
     console = Console(stderr=True)
@@ -335,34 +249,6 @@ async def _load_demo(dsn: str, customers: int) -> None:
     if loaded.rows and console.is_terminal:
         step = f"sample data loaded: {sum(loaded.rows.values()):,} rows"
         emit(StartupStep(step, round(monotonic() - started_at, 1)))
-
-
-def _database_id(text: str) -> str:
-    """Returns an API id (`org_0192…`) or a UUID in the form of the database; any other text unchanged."""
-    try:
-        return str(UUID(text.rpartition("_")[2]))
-    except ValueError:
-        return text
-
-
-def _parse_uuid(text: str) -> UUID:
-    try:
-        return UUID(_database_id(text))
-    except ValueError:
-        message = f"--customer: {text!r} is not an id; give it as the API shows it, cus_ and 32 characters."
-        raise BadInput(message, code="ID_MALFORMED", argument="customer") from None
-
-
-def _parse_time(text: str, now: datetime) -> datetime:
-    duration = DURATION_PATTERN.fullmatch(text)
-    if duration:
-        return now + (timedelta(hours=int(duration[1])) if duration[2] == "h" else timedelta(days=int(duration[1])))
-    try:
-        timestamp = datetime.fromisoformat(text)
-        return (timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        message = f"--expires: {text!r} is not a time; give 2030-12-31, 2030-12-31T12:00Z, 90d or 12h."
-        raise BadInput(message, code="KEY_INVALID", argument="expires") from None
 
 
 def _log_failure(error: Exception) -> str:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import asyncpg
 
-from hub import keyfile, settings
+from hub import graph, keyfile, settings
 from hub.db import migrate
 from hub.db.pool import Connection
+from hub.domain.access import roles
 from hub.domain.customers.unnormalized import find_unnormalized
 from hub.errors import HubError, Misconfigured
 from hub.postgres.doctor import Check, run_checks
@@ -70,6 +71,8 @@ async def check_installation(dsn: str) -> list[Check]:
         connection = await connect(dsn)
         try:
             checks.append(_check_spellings(await find_unnormalized(connection)))
+            graph.build()  # which plans the stored filters
+            checks.append(_check_roles(await roles.broken_rules(connection)))
         finally:
             await connection.close()
     return checks
@@ -81,6 +84,12 @@ def _check_spellings(names: Sequence[str]) -> Check:
     return _make_check(
         "spellings", not names, problem, "correct them, or decide the identity reviews of their customers"
     )
+
+
+def _check_roles(rules: Sequence[str]) -> Check:
+    more = f"; and {len(rules) - MAX_LISTED} more" if len(rules) > MAX_LISTED else ""
+    problem = f"{'; '.join(rules[:MAX_LISTED])}{more}: these rules grant nothing"
+    return _make_check("roles", not rules, problem, "correct their filters with roleUpsert or `hub role apply`")
 
 
 async def check_server(dsn: str) -> list[Check]:

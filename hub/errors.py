@@ -72,6 +72,11 @@ CODES: dict[str, str] = {
     "IDENTIFIER_LIMIT": "The input has no identifier, or too many.",
     "STAGE_MOVE_INVALID": "The customer cannot move from its current stage to this stage.",
     "STATUS_MOVE_INVALID": "The row cannot move to this status now; `allowedMoves` lists the possible ones.",
+    # roles
+    "ROLE_INVALID": "A part of the role is wrong: an unknown type, field, mask or command, or a rule that grants nothing.",
+    "ROLE_UNBOUNDED": "A list of the role's holders would read a large part of a table; `plans` says which.",
+    "ROLE_SHIPPED": "The role comes with the hub and cannot be changed or removed; a copy of it can.",
+    "ROLE_LAST_ADMIN": "Nobody could administer the hub any more.",
     # webhooks
     "WEBHOOK_INVALID": "The webhook cannot be created or changed this way.",
     "WEBHOOK_LIMIT": "The API key already has the maximum of webhooks.",

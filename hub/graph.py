@@ -1,15 +1,23 @@
 """The graph: joins the declarations and the rules of the domain, and builds the catalog and the GraphQL schema from them."""
 
 import pkgutil
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 
 from hub import domain, schema
 from hub.engine.catalog.catalog import build_catalog
+from hub.engine.catalog.customer_columns import open_columns
 from hub.engine.graphql_types.schema_builder import Schema, build_schema
+from hub.engine.plan.row_filters import rights_filters
+from hub.engine.roles.stored_filters import StoredFilterPlanner
+from hub.engine.sql.row_filters import RowFilterCompiler
+from hub.model import personal, scopes
 from hub.model.commands import Command, registered_commands
 from hub.model.declare import Declaration, declare
 from hub.model.moves import move_commands
+from hub.model.personal import RegistryEntry
+from hub.model.stored_filters import StoredFilters
 
 
 @cache
@@ -32,6 +40,12 @@ def declarations() -> tuple[Declaration, ...]:
     return declare(schema.entities())
 
 
+def personal_data() -> list[RegistryEntry]:
+    """What every stored column holds of persons, by table."""
+    tables = sorted((declaration.table for declaration in declarations()), key=lambda table: table.name)
+    return [*(entry for table in tables for entry in personal.entries(table)), *personal.entries_of_other_tables()]
+
+
 def commands() -> list[Command]:
     """The moves of workflows, and the commands that the domain registers."""
     modules = _load_rules()
@@ -43,4 +57,12 @@ def commands() -> list[Command]:
 @cache
 def build() -> Schema:
     """The checked catalog and its GraphQL schema; raises InvalidDeclaration when a declaration cannot stand."""
+    scopes.register_row_filters(RowFilterCompiler(lambda rights: rights_filters(build(), rights)))
+    StoredFilters.planner = StoredFilterPlanner(build)
     return build_schema(build_catalog(declarations()), commands(), schema.root_groups())
+
+
+def build_with(customer_columns: tuple[str, ...]) -> Schema:
+    """The schema whose catalog opens these columns to the customers' own keys; raises Misconfigured for an unknown one."""
+    schema = build()
+    return replace(schema, catalog=open_columns(schema.catalog, customer_columns)) if customer_columns else schema

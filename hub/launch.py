@@ -94,7 +94,7 @@ def up(
         if settings.graphiql:  # without its pages nothing could follow the link
             link = asyncio.run(with_pool(settings, dsn, lambda pool: keyfile.create_login_link(pool, key, now)))
         if settings.workers == 1:
-            graph.build()  # the slowest step: done before the address is printed
+            graph.build_with(settings.customer_columns)  # the slowest step: done before the address is printed
         server_socket.listen(server.BACKLOG)
         if is_new:
             print(f"key  {key}")

@@ -163,6 +163,11 @@ class Settings(BaseSettings):
         le=87_600,
         description="Hours by which an API key that is bound to a customer may date its consents and interactions back.",
     )
+    customer_columns: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
+        (),
+        description="Fields that a customer's own keys may read although they are about it and not for it, separated by "
+        "commas: `Customer.tier,Customer.attributes`. A field that is not named does not exist for those keys.",
+    )
     webhooks: bool = Field(
         True, description="Send webhooks from serving processes; turn it off if `hub worker` sends them."
     )
@@ -189,6 +194,11 @@ class Settings(BaseSettings):
     root_field_limit: int = Field(20, ge=1, description="Root fields per operation.")
     directive_limit: int = Field(100, ge=0, description="Directives per operation.")
     error_limit: int = Field(5, ge=1, description="Errors reported per response.")
+    group_minimum: int = Field(
+        5,
+        ge=2,
+        description="Rows that an aggregate must be over for roles that see aggregates only; fewer count as none.",
+    )
     cost_limit: int = Field(5_000, ge=1, description="Estimated cost of one operation: the rows that it could read.")
     page_limit: int = Field(100, ge=1, description="Maximum of `first` and `last`.")
     body_limit: int = Field(262_144, ge=1, description="Bytes of a request's body.")

@@ -47,7 +47,7 @@ class CustomerMapping(_Section):
     claim: ClaimPath
     by: CustomerReference
     source: Text | None = None
-    role: Literal["reader", "writer"] = "reader"
+    role: Text = "reader"
 
     @model_validator(mode="after")
     def _has_source(self) -> Self:

@@ -1,13 +1,15 @@
 """The viewer of a request: its key's role and binding, and its permissions. hub/model/scopes.py says which rows it sees."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from typing import Literal
 from uuid import UUID
 
+from hub.client_limits import NO_LIMITS, ClientLimits
 from hub.errors import Forbidden
+from hub.rights import SHIPPED_ROLES, Binding, Rights, RoleVersion, Verb, rights_of
 
 
 class Role(StrEnum):
@@ -22,10 +24,6 @@ ROLE_SCOPES: dict[Role, frozenset[str]] = {
     Role.WRITER: frozenset({"*:read", "*:write"}),
     Role.ADMIN: frozenset({"*:read", "*:write", "*:admin"}),
 }
-
-
-# Bound to nothing, to a unit without units below it, to a unit's subtree, to one customer.
-Binding = Literal["unrestricted", "single_unit", "unit_subtree", "customer"]
 
 
 # Some subjects are writable by keys of these bindings.
@@ -47,17 +45,23 @@ class Viewer:
     name: str = field(default="", compare=False)
     expires_at: datetime | None = field(default=None, compare=False)
     principal: str = ""  # `issuer|subject` of the token that comes in the place of a key; `key_id` is derived from it
+    roles: tuple[RoleVersion, ...] = ()  # empty: the shipped role alone
+    limits: ClientLimits = NO_LIMITS  # its budget, whether it runs trusted documents alone, whether it introspects
+    command: str | None = field(default=None, compare=False)  # the command that it runs, if it has stored roles
+    rights: Rights = field(init=False, repr=False, compare=False)  # what plans depend on
     # The flow of fair queueing that its work belongs to: its customer's or person's, whose keys share it, else its key's.
     flow: int | None = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        roles = self.roles or (SHIPPED_ROLES[self.role],)
+        object.__setattr__(self, "rights", rights_of(self.binding, roles, has_staff=self.staff_id is not None))
         owner = self.customer_id or self.staff_id or self.key_id
         # A small integer is hashed many times as fast as a UUID. Two owners with one hash would only share their turns.
         object.__setattr__(self, "flow", None if owner is None else hash(owner))
 
     @property
     def binding(self) -> Binding:
-        """The form of the predicate that limits the viewer's rows; plans are cached by it."""
+        """What the viewer is bound to, as a part of its rights."""
         if self.customer_id is not None:
             return "customer"
         if self.unit_path is None:
@@ -91,35 +95,114 @@ class Viewer:
         return self.key_public_id or None
 
     @property
-    def administers(self) -> bool:
-        """Whether the viewer may issue, change and revoke API keys."""
-        return self.may("keys:admin")
-
-    @property
     def role_names(self) -> tuple[str, ...]:
         """The names of the viewer's roles."""
-        return (self.role.value,)
+        return tuple(role.name for role in self.all_roles)
 
     @property
     def permissions(self) -> tuple[str, ...]:
-        """The permissions of its roles, `subject:verb`, that its binding leaves; "*" stands for every subject."""
-        return tuple(sorted(scope for scope in ROLE_SCOPES[self.role] if self.may(scope, BOUND_KEYS)))
+        """The permissions of its roles, `subject:verb`, that its binding leaves; "*" stands for every subject.
+
+        Rules grant `Customer:read`, by the name of the type."""
+        if not self.roles:
+            return tuple(sorted(scope for scope in ROLE_SCOPES[self.role] if self.may(scope, BOUND_KEYS)))
+        rules = [rule for role in self.roles for rule in (role.rules or {}).values()]
+        granted = {f"{rule.entity}:{verb}" for rule in rules for verb in rule.verbs}
+        for role in self.roles:
+            if role.rules is None:
+                granted |= {"*:read", "*:write"} if role.writes else {"*:read"}
+        return tuple(sorted(granted | ({"*:admin"} if self.administers else set())))
 
     @property
     def can_introspect(self) -> bool:
         # A customer's own app ships with its queries; nobody who holds such a key needs the whole vocabulary.
-        return self.customer_id is None
+        return self.customer_id is None and self.limits.introspects
+
+    @property
+    def administers(self) -> bool:
+        """Whether it manages keys and roles: by a role that does, with a key that is bound to nothing."""
+        return self.binding == "unrestricted" and any(role.administers for role in self.all_roles)
+
+    @property
+    def all_roles(self) -> tuple[RoleVersion, ...]:
+        """Its stored roles, else the shipped role."""
+        return self.roles or (SHIPPED_ROLES[self.role],)
+
+    def running(self, command: str) -> "Viewer":
+        """The viewer while it runs a command, which its roles may name."""
+        return replace(self, command=command) if self.roles else self
 
     def may(self, permission: str, writable_by: frozenset[str] = frozenset()) -> bool:
         """Whether the role has the permission. A bound key writes only what says that keys of its binding may."""
-        return _may(self.role, self.binding, permission, writable_by)
+        if not self.roles:
+            return _may(self.role, self.binding, permission, writable_by)
+        verb = permission.partition(":")[2]
+        return verb == "read" or (
+            self.administers if verb == "admin" else self._may_as_shipped(permission, writable_by)
+        )
 
     def require(self, permission: str, writable_by: frozenset[str] = frozenset()) -> None:
         """Raises Forbidden unless the viewer has the permission; see `may`."""
         if not self.may(permission, writable_by):
-            bound = {"unrestricted": "", "customer": " bound to a customer"}.get(self.binding, " bound to a unit")
-            message = f"A key with role {self.role}{bound} may not {permission}; use a key that has that right."
-            raise Forbidden(message, extensions={"scope": permission})
+            raise self._forbidden(permission)
+
+    def require_write(self, entity: str, verb: Verb, permission: str, writable_by: frozenset[str]) -> None:
+        """Raises Forbidden unless some role lets the viewer write rows of the entity in this way.
+
+        Shipped roles without rules follow the permission of the declaration; see `may`."""
+        if not self.roles:
+            self.require(permission, writable_by)
+        elif (
+            not self.runs_freely
+            and not self._grants(entity, verb)
+            and not self._may_as_shipped(permission, writable_by)
+        ):
+            raise self._forbidden(permission)
+
+    @property
+    def runs_freely(self) -> bool:
+        """Whether a role names the command that runs, so that it may write whatever the command writes."""
+        return self.command is not None and any(self.command in (role.run or ()) for role in self.roles)
+
+    def may_write(self, entity: str, verb: Verb, field: str) -> bool:
+        """Whether the viewer may write a column of the entity, by its API name."""
+        rules = None if self.runs_freely else self.rights.rules(entity, verb)
+        return rules is None or any(rule.may_write(field) for rule in rules)
+
+    @property
+    def reads_people(self) -> bool:
+        """Whether it reads what is about members of staff: it administers, or a role lets it change them."""
+        return self.administers or any(
+            role.rules is not None and "Staff" in role.rules and Verb.UPDATE in role.rules["Staff"].verbs
+            for role in self.roles
+        )
+
+    def rows_for(self, verb: Verb) -> Verb:
+        """The verb whose rows the viewer may write so: a command that it runs freely writes every row that it reads."""
+        return Verb.READ if self.runs_freely else verb
+
+    def _grants(self, entity: str, verb: Verb) -> bool:
+        """Whether a role with rules grants the verb; a list of commands replaces those that its rules imply."""
+        with_rules = (
+            role for role in self.roles if role.rules is not None and (self.command is None or role.run is None)
+        )
+        return any(_has_verb(role, entity, verb) for role in with_rules)
+
+    def _may_as_shipped(self, permission: str, writable_by: frozenset[str]) -> bool:
+        writes = any(role.rules is None and role.writes for role in self.roles)
+        return writes and _may(Role.WRITER, self.binding, permission, writable_by)
+
+    def _forbidden(self, permission: str) -> Forbidden:
+        bound = {"unrestricted": "", "customer": " bound to a customer"}.get(self.binding, " bound to a unit")
+        names = " and ".join(role.name for role in self.all_roles)
+        message = f"A key with role {names}{bound} may not {permission}; use a key that has that right."
+        return Forbidden(message, extensions={"scope": permission})
+
+
+def _has_verb(role: RoleVersion, entity: str, verb: Verb) -> bool:
+    if role.rules is None:
+        return role.writes or verb is Verb.READ
+    return entity in role.rules and verb in role.rules[entity].verbs
 
 
 @cache

@@ -63,7 +63,7 @@ def _capture_triggers(name: str) -> list[ops.MigrateOperation]:
 
 @directive_rewriter.rewrites(ops.CreateTableOp)
 def with_triggers(_: object, __: object, table: ops.CreateTableOp) -> list[ops.MigrateOperation]:
-    """Adds change capture to a new table of the graph, and the trigger that copies the customer's unit."""
+    """Adds change capture to a new table of the graph, and the trigger that copies the customer's unit and owner."""
     return [table, *_denormalization_triggers(table), *_capture_triggers(table.table_name)]
 
 
@@ -79,7 +79,8 @@ def _denormalization_triggers(table: ops.CreateTableOp) -> list[ops.MigrateOpera
         return []
     name, timing = table.table_name, "for each row"
     insert_trigger = (
-        f"create trigger place before insert on {name} {timing} when (new.unit_id is null) execute function hub_place()"
+        f"create trigger place before insert on {name} {timing}"
+        " when (new.unit_id is null or new.owner_id is null) execute function hub_place()"
     )
     update_trigger = f"create trigger move before update of customer_id on {name} {timing} execute function hub_place()"
     return [ops.ExecuteSQLOp(insert_trigger), ops.ExecuteSQLOp(update_trigger)]

@@ -3,8 +3,7 @@
 from functools import cache
 from importlib import import_module
 
-from hub.model import Entity
-from hub.model.root_groups import RootGroup
+from hub.model import Entity, RootGroup
 
 # The files that declare entities, in the order in which the API lists their types.
 MODULES = (
@@ -22,6 +21,7 @@ MODULES = (
     "customers.identity_reviews",
     "webhooks.webhooks",
     "access.api_keys",
+    "access.roles",
     "access.me",
 )
 

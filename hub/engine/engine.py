@@ -25,6 +25,7 @@ from hub.engine.execution.subscriptions import (
     SubscriptionSource,
     compile_subscription,
 )
+from hub.engine.graphql_types.narrowed_schema import narrow
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.cache_key import variable_roles
 from hub.engine.plan.operations import OperationPlanner
@@ -41,12 +42,14 @@ from hub.engine.request import (
 )
 from hub.errors import BadInput, Forbidden, HubError, LimitExceeded
 from hub.model.idempotency import IdempotencyStore
+from hub.rights import Rights, rights_of_roles
 from hub.settings import Settings
-from hub.viewer import Binding, Viewer
+from hub.viewer import Viewer
 
 QUERY_CACHE_BYTES = 64 * 1024 * 1024
 SUBSCRIPTION_CACHE_BYTES = 16 * 1024 * 1024
 DOCUMENT_CACHE_BYTES = 64 * 1024 * 1024
+NARROWED_CACHE_BYTES = 4 * 1024 * 1024  # for each set of roles that hide a part of the schema
 
 
 class Engine:
@@ -72,6 +75,7 @@ class Engine:
             errors=settings.error_limit,
             cost=settings.cost_limit,
             page=settings.page_limit,
+            group=settings.group_minimum,
             change_retention=timedelta(days=settings.change_retention),
         )
         self._schema = schema
@@ -81,7 +85,7 @@ class Engine:
         self._max_operations = settings.operation_limit
         self._operations: dict[Flow, int] = {}  # running or waiting
         self._documents = DocumentStore(schema.core, limits, DOCUMENT_CACHE_BYTES)
-        self._introspection = Introspection(schema.core, self._planning)
+        self._introspection = Introspection(self._planning)
         self._queries: PlanCache[CompiledQuery] = PlanCache(
             schema.plan_relevant_enums, QUERY_CACHE_BYTES, self._planning
         )
@@ -98,7 +102,7 @@ class Engine:
 
     async def operation_type(self, request: GraphQLRequest, viewer: Viewer) -> OperationType:
         """The type of the requested operation; raises HubError or InvalidDocument when there is none to run."""
-        return (await self._operation(request, viewer.flow)).operation_type
+        return (await self._operation(request, viewer, viewer.flow)).operation_type
 
     async def execute(self, request: GraphQLRequest, viewer: Viewer) -> GraphQLResponse:
         """The response to a request, as this viewer may see it."""
@@ -117,36 +121,47 @@ class Engine:
             else:
                 del self._operations[flow]
 
-    async def _operation(self, request: GraphQLRequest, flow: Flow) -> Operation:
+    async def _operation(self, request: GraphQLRequest, viewer: Viewer, flow: Flow) -> Operation:
         """The requested operation; a document that is not cached is checked when it is the turn of the flow."""
-        outcome = self._documents.lookup(request.query) or await self._checked(request.query, flow)
+        documents = (
+            self._documents if not viewer.rights.hides_names else await self._narrowed_documents(viewer.rights, flow)
+        )
+        outcome = documents.lookup(request.query) or await self._checked(documents, request.query, flow)
         if isinstance(outcome, InvalidDocument):
             raise InvalidDocument(outcome.errors)
         return outcome.operation(request.operation_name)
 
-    async def _checked(self, text: str, flow: Flow) -> Document | InvalidDocument:
-        documents = self._documents
+    async def _narrowed_documents(self, rights: Rights, flow: Flow) -> DocumentStore:
+        """The documents of viewers whose roles hide a part of the schema."""
+        derived = rights_of_roles(rights).derived
 
+        def find() -> DocumentStore | None:
+            documents = derived.get(self)
+            return documents if isinstance(documents, DocumentStore) else None
+
+        def create() -> DocumentStore:
+            return self._documents.narrowed(narrow(self._schema, rights).core, NARROWED_CACHE_BYTES)
+
+        def store(documents: DocumentStore) -> None:
+            derived[self] = documents
+
+        current = find()
+        return current if current is not None else await self._planning.create(flow, find, create, store)
+
+    async def _checked(self, documents: DocumentStore, text: str, flow: Flow) -> Document | InvalidDocument:
         def check() -> Document | InvalidDocument:
-            return self._check(text)
+            return _check(documents, text)
 
         return await self._planning.create(flow, partial(documents.lookup, text), check, partial(documents.store, text))
-
-    def _check(self, text: str) -> Document | InvalidDocument:
-        outcome = self._documents.check(text)
-        if not isinstance(outcome, InvalidDocument):
-            for operation in outcome.operations.values():
-                variable_roles(operation)
-        return outcome
 
     async def _execute(self, request: GraphQLRequest, viewer: Viewer, timer: StageTimer) -> GraphQLResponse:
         operation: Operation | None = None
         try:
-            document = self._documents.lookup(request.query)
+            document = None if viewer.rights.narrowed else self._documents.lookup(request.query)
             if isinstance(document, Document):
                 operation = document.operation(request.operation_name)
             else:
-                operation = await self._operation(request, viewer.flow)
+                operation = await self._operation(request, viewer, viewer.flow)
             if operation.operation_type == "subscription":
                 raise BadInput("A subscription has many answers; open it as a stream.", code="STREAM_TRANSPORT")
             self._authorize(operation, request, viewer)
@@ -159,7 +174,7 @@ class Engine:
             if operation.operation_type == "mutation":
                 return await self._execute_mutation(operation, context, request, timer)
             query = await self._queries.get_or_compile(
-                operation, variables, viewer.binding, self._compile_query, viewer.flow
+                operation, variables, viewer.rights, self._compile_query, viewer.flow
             )
             arguments = query.statement.bind(context) if query.statement else []
             timer.finish_stage("plan")
@@ -175,9 +190,12 @@ class Engine:
 
     def explain(self, request: GraphQLRequest, viewer: Viewer) -> tuple[str, list[Any]]:
         """The statement of a query and its arguments; raises HubError or InvalidDocument."""
-        operation = self._documents.get(request.query).operation(request.operation_name)
+        documents = self._documents
+        if viewer.rights.hides_names:
+            documents = documents.narrowed(narrow(self._schema, viewer.rights).core, NARROWED_CACHE_BYTES)
+        operation = documents.get(request.query).operation(request.operation_name)
         variables = self._coerce_variables(operation, request)
-        statement = self._compile_query(operation, variables, viewer.binding).statement
+        statement = self._compile_query(operation, variables, viewer.rights).statement
         assert statement is not None
         return statement.text, statement.bind(ExecutionContext(variables, request.time, viewer, self._secret))
 
@@ -188,7 +206,7 @@ class Engine:
 
         `by_hub` says that the hub needs it for its own work, which does not wait for the budget of the viewer's flow."""
         flow = None if by_hub else viewer.flow
-        operation = await self._operation(request, flow)
+        operation = await self._operation(request, viewer, flow)
         if operation.operation_type != "subscription":
             raise BadInput(
                 f"A {operation.operation_type} has one answer and is no stream; send a subscription.",
@@ -197,7 +215,7 @@ class Engine:
         self._authorize(operation, request, viewer)
         variables = self._checked_variables(operation, request)
         compiled = await self._subscriptions.get_or_compile(
-            operation, variables, viewer.binding, self._compile_subscription, flow
+            operation, variables, viewer.rights, self._compile_subscription, flow
         )
         return SubscriptionSource(compiled, ExecutionContext(variables, request.time, viewer, self._secret))
 
@@ -212,7 +230,7 @@ class Engine:
         viewer.require("graph:read")
 
     def _coerce_variables(self, operation: Operation, request: GraphQLRequest) -> Mapping[str, Any]:
-        return coerce_variables(self._schema.core, operation, request.variables or {}, self._limits.errors)
+        return coerce_variables(operation.schema, operation, request.variables or {}, self._limits.errors)
 
     def _checked_variables(self, operation: Operation, request: GraphQLRequest) -> Mapping[str, Any]:
         """The coerced variables; raises LimitExceeded when the operation costs too much with them."""
@@ -220,18 +238,18 @@ class Engine:
         operation.cost(variables)
         return variables
 
-    def _planner(self, operation: Operation, variables: Mapping[str, Any], binding: Binding) -> OperationPlanner:
-        return OperationPlanner(self._schema, variables, operation.fragments, self._limits, binding)
+    def _planner(self, operation: Operation, variables: Mapping[str, Any], rights: Rights) -> OperationPlanner:
+        return OperationPlanner(self._schema, variables, operation.fragments, self._limits, rights)
 
-    def _compile_query(self, operation: Operation, variables: Mapping[str, Any], binding: Binding) -> CompiledQuery:
-        plan = self._planner(operation, variables, binding).plan_query(operation.node.selection_set)
-        return compile_query(plan, binding, self._schema.catalog.customer_type)
+    def _compile_query(self, operation: Operation, variables: Mapping[str, Any], rights: Rights) -> CompiledQuery:
+        plan = self._planner(operation, variables, rights).plan_query(operation.node.selection_set)
+        return compile_query(plan, rights, self._schema.catalog.customer_type)
 
     def _compile_subscription(
-        self, operation: Operation, variables: Mapping[str, Any], binding: Binding
+        self, operation: Operation, variables: Mapping[str, Any], rights: Rights
     ) -> CompiledSubscription:
-        root = self._planner(operation, variables, binding).plan_subscription(operation.node.selection_set)
-        return compile_subscription(root, binding, self._schema.catalog.customer_type)
+        root = self._planner(operation, variables, rights).plan_subscription(operation.node.selection_set)
+        return compile_subscription(root, rights, self._schema.catalog.customer_type)
 
     async def _execute_mutation(
         self, operation: Operation, context: ExecutionContext, request: GraphQLRequest, timer: StageTimer
@@ -251,3 +269,11 @@ class Engine:
 def _too_many_operations(limit: int) -> LimitExceeded:
     message = f"This key already has {limit} operations in progress; wait for some of them, then try again."
     return LimitExceeded(message, code="OPERATION_LIMIT", extensions={"limit": limit})
+
+
+def _check(documents: DocumentStore, text: str) -> Document | InvalidDocument:
+    outcome = documents.check(text)
+    if not isinstance(outcome, InvalidDocument):
+        for operation in outcome.operations.values():
+            variable_roles(operation)
+    return outcome

@@ -1,5 +1,6 @@
 """A request to the engine and its response, with the time that each stage took."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import perf_counter
@@ -9,9 +10,12 @@ import orjson
 from graphql import GraphQLError
 
 from hub.engine.document.documents import InvalidDocument, Operation
+from hub.engine.document.validation import REMEDIES
 from hub.errors import HubError
 from hub.viewer import Viewer
 
+# The library shows the object around an unknown field in one of two forms, by whether it suggests a name.
+UNKNOWN_FIELD = re.compile(r".*? not to include unknown field '\w+'")
 NOT_EXECUTED = ("UNAVAILABLE", "DISK_FULL")  # codes of errors after which a retry may succeed
 
 
@@ -93,8 +97,18 @@ def formatted_errors(invalid: InvalidDocument, viewer: Viewer) -> list[dict[str,
     return [_formatted_error(error, viewer) for error in invalid.errors]
 
 
+def _without_suggestion(error: GraphQLError) -> str:
+    """The message without names of the schema: a name that resembles one of them is refused as one that resembles none."""
+    message, suggestion, _ = error.message.partition(" Did you mean ")
+    unknown_field = UNKNOWN_FIELD.match(message)
+    if unknown_field is None and not suggestion:
+        return message
+    remedy = REMEDIES.get(str((error.extensions or {}).get("code")), "")
+    return f"{message if unknown_field is None else unknown_field[0] + '.'} {remedy}".rstrip()
+
+
 def _formatted_error(error: GraphQLError, viewer: Viewer) -> dict[str, Any]:
     formatted = dict(error.formatted)
     if not viewer.can_introspect:
-        formatted["message"] = error.message.partition(" Did you mean ")[0]
+        formatted["message"] = _without_suggestion(error)
     return formatted

@@ -14,6 +14,7 @@ from hub.model.fields import (
     field,
     generated,
     normal_form,
+    stored_filter,
 )
 from hub.model.links import SELF, filtered, group, index, merged, resolver, to_one, union
 from hub.model.ownership import (
@@ -22,11 +23,16 @@ from hub.model.ownership import (
     customer_and_unit,
     customer_itself,
     customer_owned,
+    inside,
     key_owned,
+    person,
+    role_itself,
+    role_owned,
     unit_itself,
     unit_owned,
 )
-from hub.model.root_groups import root_group, viewer_object, viewer_row, viewer_value
+from hub.model.personal import PersonalData
+from hub.model.root_groups import RootGroup, root_group, viewer_object, viewer_row, viewer_value
 from hub.model.scalars import Json, MoneyAmount
 from hub.model.workflows import ANY, Workflow, move, state
 
@@ -43,6 +49,8 @@ __all__ = [
     "Entity",
     "Json",
     "MoneyAmount",
+    "PersonalData",
+    "RootGroup",
     "Workflow",
     "administered",
     "any_key",
@@ -56,13 +64,18 @@ __all__ = [
     "generated",
     "group",
     "index",
+    "inside",
     "key_owned",
     "merged",
     "move",
     "normal_form",
+    "person",
     "resolver",
+    "role_itself",
+    "role_owned",
     "root_group",
     "state",
+    "stored_filter",
     "to_one",
     "union",
     "unique",

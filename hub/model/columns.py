@@ -27,6 +27,8 @@ UNLOGGED = "unlogged"
 
 # Marks, in its `info`, the column that repeats the unit of the row's customer: its table needs a trigger.
 DENORMALIZED_UNIT = "denormalized_unit"
+# The same for the owner of the row's customer.
+DENORMALIZED_OWNER = "denormalized_owner"
 
 
 class DescribedEnum(StrEnum):

@@ -38,6 +38,7 @@ class Declaration:
     scope: Scope
     prefix: str
     plural: str
+    singular: str
     sortable: tuple[Sortable, ...]
     order: tuple[str, AscDesc]
     filterable: tuple[str, ...] | None
@@ -51,6 +52,9 @@ class Declaration:
     implements: Mapping[str, str]
     lookups: tuple[Lookup, ...]
     normal_forms: Mapping[str, NormalForm | RowNormalForm]
+    inside: frozenset[
+        str
+    ]  # columns and links, also lists on the other side, that are not for the customer whom they are about
     writer: EntityWriter
     me: str | None
 
@@ -100,6 +104,7 @@ def _declaration(entity: type[Entity], customer: type[Entity], inverse: Mapping[
         scope=definition.scope,
         prefix=options["prefix"],
         plural=definition.plural,
+        singular=definition.singular,
         sortable=tuple(Sortable(name, null_as) for name, null_as in definition.sortable.items()),
         order=definition.order,
         filterable=tuple(name for name in fields if name not in hidden) if hidden else None,
@@ -115,6 +120,7 @@ def _declaration(entity: type[Entity], customer: type[Entity], inverse: Mapping[
         normal_forms={
             name: normal_form for name in fields if (normal_form := column_normal_form(entity, name)) is not None
         },
+        inside=frozenset(_inside(entity, inverse)),
         writer=writer_of(entity),
         me=options.get("me"),
     )
@@ -132,6 +138,17 @@ def _own_links(entity: type[Entity], customer: type[Entity]) -> Iterator[tuple[s
         yield name, UnionLink(union.union_name, targets, union.description)
     for name, merged in definition.merged_lists.items():
         yield name, MergedConnection(merged.interface, "customer_id", merged.description)
+
+
+def _inside(entity: type[Entity], inverse: Mapping[str, AnyLink]) -> Iterator[str]:
+    """The fields that are about a customer and not for it, and the lists of rows by such a link."""
+    definition = entity.definition
+    yield from (name for name, column in definition.columns.items() if column.options.inside)
+    yield from (name for name, link in definition.links.items() if link.inside)
+    for name, link in inverse.items():
+        if isinstance(link, ToMany):
+            by = [own for own in link.target.definition.links.values() if own.column_name == link.by]
+            yield from (name for own in by if own.inside)
 
 
 def _inverse_links(entity: type[Entity], customer: type[Entity]) -> Iterator[tuple[type[Entity], str, ToMany]]:

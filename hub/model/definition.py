@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from hub.model.declarations import LinkGroup
 from hub.model.fields import UNSET, Column, UniqueRange, split_optional
 from hub.model.links import Index, Inverse, Link, MergedList, PythonField, UnionOfLinks
-from hub.model.ownership import Ownership, customer_owned
-from hub.model.scopes import Scope
+from hub.model.ownership import Ownership, customer_owned, inside
+from hub.model.scopes import Scope, part_of_shared, shared
 from hub.model.workflows import Workflow
 
 WriteOperation: TypeAlias = Literal["create", "update", "delete"]
@@ -62,6 +62,7 @@ class EntityOptions(TypedDict, total=False):
     nested: bool  # whether new rows may be written along with the row that they belong to
     table: str  # the table's name, when it is not the plural of the class name
     plural: str  # the name of the GraphQL root, when it is irregular
+    singular: str  # the name of the root that reads one row, when it is not the type's
     sortable: Sequence[str]  # system columns that lists may be sorted by
     search: Sequence[str]  # columns that `search` looks in
     identifies: Sequence[str]  # columns, none of them null, by which a search of customers finds the row's customer
@@ -70,6 +71,8 @@ class EntityOptions(TypedDict, total=False):
     writable_by: Sequence[BoundTo] | Mapping[WriteOperation, Sequence[BoundTo]]  # the bound keys that may write
     operations: Sequence[WriteOperation]  # the generic mutations; all when left out
     unique: Sequence[Unique]
+    # By column, the values that mark a row as internal: it is about the customer, whose own keys do not see it.
+    internal_when: Mapping[str, Sequence[str]]
     exactly_one: Sequence[str]  # optional links of which every row has exactly one
     checks: Mapping[str, str]  # SQL by name; a client reads the name
     indexes: Sequence[Index]  # beside those that follow from order, sortable fields, owners and inverses
@@ -102,9 +105,15 @@ class EntityDefinition:
     def name(self) -> str:
         return self.entity.__name__
 
-    @property
+    @cached_property
     def scope(self) -> Scope:
-        return self.ownership.scope
+        """How the rows are cut: by whose they are, and by what marks them as internal."""
+        scope, parent = self.ownership.scope, self.parent
+        if "internal_when" in self.options:
+            return shared(scope, self.options["internal_when"])
+        if "owned_by" in self.options or parent is None or parent.target.definition.scope.name != "shared":
+            return scope
+        return part_of_shared(parent.target.definition.scope, parent.target.table, parent.column_name)
 
     @cached_property
     def table_name(self) -> str:
@@ -115,6 +124,11 @@ class EntityDefinition:
         """The name of the list among the roots of the query type."""
         first, *rest = plural_of(snake_case(self.name)).split("_")
         return self.options.get("plural", first + "".join(word.capitalize() for word in rest))
+
+    @cached_property
+    def singular(self) -> str:
+        """The name of the root that reads one row."""
+        return self.options.get("singular", self.name[0].lower() + self.name[1:])
 
     @property
     def order(self) -> tuple[str, Literal["asc", "desc"]]:
@@ -266,7 +280,7 @@ def _ownership(entity: type[Any], options: EntityOptions) -> Ownership:
     parent = options.get("part_of")
     if parent is None or not parent.definition.has_customer:
         raise TypeError(f"{entity.__name__}: say whose rows they are with owned_by=…")
-    return customer_owned
+    return inside if parent.definition.scope.name == "inside" else customer_owned
 
 
 def _parent_link(options: EntityOptions) -> Link | None:

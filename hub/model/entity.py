@@ -14,6 +14,7 @@ from hub.model.definition import EntityDefinition, EntityOptions, WriteOperation
 from hub.model.fields import Column, system_column
 from hub.model.rules import Rules
 from hub.model.table_builder import build_table
+from hub.rights import Verb
 from hub.viewer import Viewer
 
 
@@ -42,7 +43,8 @@ class Entity:
     @classmethod
     def require(cls, viewer: Viewer, operation: WriteOperation) -> None:
         """Raises Forbidden unless the viewer may write rows of this entity in this way."""
-        viewer.require(*cls.definition.write_permissions[operation])
+        permission, writable_by = cls.definition.write_permissions[operation]
+        viewer.require_write(cls.__name__, Verb(operation), permission, writable_by)
 
 
 def entity_of(table: sa.Table) -> type[Entity]:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from hub.model.columns import DescribedEnum, Ltree, enum_column, money, timestamp
+from hub.model.personal import PersonalData
 from hub.model.scalars import Json, MoneyAmount
 
 T = TypeVar("T")
@@ -68,6 +69,10 @@ class FieldWords(TypedDict, total=False):
     server_filled: bool  # whether rules or the database fill it in, so that null means left out
     merged_by_key: bool  # whether an update merges the JSON object by top-level key, where null removes one
     hidden: bool  # whether it is a column only, and no field of the API
+    personal: (
+        PersonalData  # whether it is about a person, and how; columns of keys, and numbers of things, need not say it
+    )
+    inside: bool  # whether it is about the customer and not for it: unknown to its own keys, unless a setting opens it
     secret: bool  # hidden, and in no image of a row in the change log
     unlogged: bool  # whether the change log does not record its changes alone: they are too many
     filterable: bool  # whether filters may name it; True when left out
@@ -92,6 +97,8 @@ class FieldOptions:
     server_filled: bool = False
     merged_by_key: bool = False
     hidden: bool = False
+    inside: bool = False
+    personal: PersonalData | None = None
     secret: bool = False
     unlogged: bool = False
     filterable: bool = True
@@ -99,6 +106,7 @@ class FieldOptions:
     generated: str | None = None  # the SQL expression
     normal_form_of: tuple[str, ...] = ()  # the columns that a normal form is made from
     copied_from: "sa.Column[Any] | None" = None
+    filter_entity: "type[Any] | str | None" = None  # of a stored filter: its entity, or the column that names it
 
     @property
     def column_default(self) -> Any:
@@ -146,9 +154,11 @@ def field(description: str, *, default: Any = UNSET, **words: Unpack[FieldWords]
     return Column(FieldOptions(description=description, default=default, **words))
 
 
-def generated(description: str, expression: str, *, sortable: bool = False) -> Any:
+def generated(
+    description: str, expression: str, *, sortable: bool = False, personal: PersonalData | None = None
+) -> Any:
     """Declares a column that the database computes from others of its row; `expression` is SQL."""
-    return Column(FieldOptions(description=description, generated=expression, sortable=sortable))
+    return Column(FieldOptions(description=description, generated=expression, sortable=sortable, personal=personal))
 
 
 def normal_form(description: str, *, source: str, by: str) -> Any:
@@ -159,6 +169,13 @@ def normal_form(description: str, *, source: str, by: str) -> Any:
 def copied(description: str, source: "sa.Column[Any]") -> Any:
     """Declares a column that a new row takes over from the row that it is part of."""
     return Column(FieldOptions(description=description, copied_from=source))
+
+
+def stored_filter(description: str, *, entity: "type[Any] | None" = None, entity_in: str | None = None) -> Any:
+    """Declares a column that holds a filter, as JSON: `{"owner": {"name": {"eq": "Ana"}}}`; see stored_filters.py.
+
+    It filters rows of `entity`, or of the type that the row's column `entity_in` names."""
+    return Column(FieldOptions(description=description, filterable=False, filter_entity=entity or entity_in))
 
 
 def system_column() -> Any:

@@ -36,6 +36,7 @@ class Link:
     server_filled: bool
     tree: str | None
     label: str | None
+    inside: bool = False
     name: str = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -91,12 +92,14 @@ def to_one(
     server_filled: bool = False,
     tree: str | None = None,
     label: str | None = None,
+    inside: bool = False,
 ) -> Link:
     """Declares a link to one row: the column `<name>_id`, its foreign key, and the field.
 
     `inverse` names and describes the list on the other side, which gets an index of its own. Where both rows belong to a
     customer, the key is composite and keeps them to one customer. `enforced=False` makes no foreign key. With `tree`, the
-    entity is a tree: that hidden column holds the labels (column `label`) from the root to the row."""
+    entity is a tree: that hidden column holds the labels (column `label`) from the root to the row. `inside`: it is about
+    the customer and not for it, like a field's."""
     return Link(
         target,
         description,
@@ -109,6 +112,7 @@ def to_one(
         server_filled,
         tree,
         label,
+        inside,
     )
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from hub.db.pool import Connection
-from hub.errors import CODES, BadInput
+from hub.errors import CODES, BadInput, Forbidden
 from hub.model.commands import Command
 from hub.model.declarations import FieldResolver
 from hub.model.definition import snake_case
@@ -18,6 +18,7 @@ from hub.model.rows import insert_row, lock_row, update_row
 from hub.model.rules import Write
 from hub.model.validators import check_values, single_line
 from hub.model.workflows import Move, Workflow, faults_of
+from hub.rights import Verb
 from hub.viewer import Viewer
 
 MoveFunction = Callable[..., Any]
@@ -111,6 +112,8 @@ class _WorkflowMove:
     ) -> tuple[UUID, ...]:
         entity, column = self._entity, self._column
         entity.require(viewer, "update")
+        if not viewer.may_write(entity.__name__, Verb.UPDATE, column):
+            raise Forbidden(f"{column}: this key may not move it; use a key that may.", argument=column)
         arguments = check_values(arguments, {"reason": single_line})
         row = await lock_row(tx, viewer, entity, key, "id")
         current, target = self._workflow(row[column]), self._workflow(arguments[column])

@@ -14,7 +14,7 @@ class Ownership:
     Called, it gives a copy with another description, an inverse, or another index behind the owner's key."""
 
     scope: Scope
-    carries_unit: bool = False  # whether each row has its customer's `unit_id`
+    carries_unit: bool = False  # whether each row has its customer's `unit_id` and `owner_id`
     carries_key: bool = False  # whether each row has the public id of its key, `owner`
     description: str = "The customer that the row belongs to."
     inverse: Inverse | None = None
@@ -27,11 +27,18 @@ class Ownership:
 
 
 customer_owned = Ownership(scopes.customer_owned)
-# For large tables whose lists are cut by unit: the row carries its customer's unit, which the database keeps right.
+# For large tables whose lists are cut by unit: or owner: the row carries its customer's, which the database keeps right.
 customer_and_unit = Ownership(scopes.customer_owned, carries_unit=True)
+# About a customer and never for it: the customer's own keys do not see the rows.
+inside = Ownership(scopes.inside)
+# About a member of staff, whom the column `staff_id` names.
+person = Ownership(scopes.person)
 customer_itself = Ownership(scopes.customer_itself)
 unit_itself = Ownership(scopes.unit_itself)
 unit_owned = Ownership(scopes.unit_owned)
 any_key = Ownership(scopes.any_key)
 administered = Ownership(scopes.administered)
 key_owned = Ownership(scopes.key_owned, carries_key=True, description="The id of the key with whose rights it is sent.")
+role_itself = Ownership(scopes.role_itself)
+role_owned = Ownership(scopes.role_owned)
+administered = Ownership(scopes.administered)

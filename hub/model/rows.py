@@ -10,11 +10,12 @@ import sqlalchemy as sa
 
 from hub.db.constraint_errors import to_hub_error
 from hub.db.pool import Connection, ContentionError
-from hub.errors import BadInput, HubError, NotFound
+from hub.errors import BadInput, Forbidden, HubError, NotFound
 from hub.model import statements
 from hub.model.columns import metadata
 from hub.model.entity import Entity
 from hub.model.statements import ColumnValues
+from hub.rights import Verb
 from hub.viewer import Viewer
 
 T = TypeVar("T")
@@ -69,13 +70,34 @@ async def insert_row(tx: Connection, viewer: Viewer, entity: type[Entity], value
     """Inserts a row, stamped with `now`; returns its key. Raises NotFound for a reference that the viewer does not see."""
     table, copied = entity.table, entity.definition.copied_columns
     stamped = {**values, "created_at": now, "updated_at": now}
-    statement = statements.insert(table, tuple(stamped), copied, viewer.binding)
+    statement = statements.insert(table, tuple(stamped), copied, viewer.rights)
     key: UUID | None = await tx.fetchval(statement.text, *statement.bind(stamped, viewer))
     if key is None:
         for name in values:
             await require_reference_visible(tx, viewer, table, name, values[name])
         raise not_visible("id")
+    if viewer.rights.roles:
+        await _require_within_rights(tx, viewer, entity, key, Verb.CREATE)
     return key
+
+
+async def _require_within_rights(tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, verb: Verb) -> None:
+    """Raises Forbidden for a written row that is not among those that the viewer may write so.
+
+    What a command writes beside, and what a role lets it write freely, is not the viewer's."""
+    if viewer.runs_freely or viewer.rights.rules(entity.__name__, verb) == ():
+        return
+    if not await _is_within(tx, viewer, entity, key, verb):
+        message = (
+            f"The row would not be among those that this key's roles let it {verb};"
+            " give values that keep it there, or use a key that may."
+        )
+        raise Forbidden(message, extensions={"entity": entity.__name__})
+
+
+async def _is_within(tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, verb: Verb) -> bool:
+    statement = statements.select_key(entity.table, "id", viewer.rights, verb)
+    return await tx.fetchval(statement.text, *statement.bind({"row_key": key}, viewer)) is not None
 
 
 async def require_reference_visible(
@@ -91,15 +113,24 @@ async def update_row(
     tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, values: ColumnValues, now: datetime
 ) -> None:
     """Updates columns of a row; raises NotFound for one that the viewer does not see."""
-    statement = statements.update(entity.table, tuple(values), viewer.binding)
+    statement = statements.update(entity.table, tuple(values), viewer.rights, viewer.rows_for(Verb.UPDATE))
     arguments = statement.bind({**values, "row_key": key, "now": now}, viewer)
     if await tx.fetchval(statement.text, *arguments) is None:
-        raise not_visible("id")
+        raise await refused_row(tx, viewer, entity, key, Verb.UPDATE)
+    if viewer.rights.roles:
+        await _require_within_rights(tx, viewer, entity, key, Verb.UPDATE)
+
+
+async def refused_row(tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, verb: Verb) -> HubError:
+    """The error for a row that was not written: absent, hidden, or only to be read."""
+    if viewer.rights.roles and await can_see(tx, viewer, entity.table, key):
+        return Forbidden(f"id: this key may read the row, but not {verb} it; use a key that may.", argument="id")
+    return not_visible("id")
 
 
 async def lock_row(tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, argument: str) -> asyncpg.Record:
     """The row, locked until the transaction ends; raises NotFound for one that the viewer does not see."""
-    statement = statements.select_for_update(entity.table, viewer.binding)
+    statement = statements.select_for_update(entity.table, viewer.rights)
     row = await tx.fetchrow(statement.text, *statement.bind({"row_key": key}, viewer))
     if row is None:
         raise not_visible(argument)
@@ -114,5 +145,5 @@ async def require_visible(tx: Connection, viewer: Viewer, entity: type[Entity], 
 
 async def can_see(tx: Connection, viewer: Viewer, table: sa.Table, key: UUID) -> bool:
     """Whether the row exists and the viewer sees it."""
-    statement = statements.select_key(table, "id", viewer.binding)
+    statement = statements.select_key(table, "id", viewer.rights)
     return await tx.fetchval(statement.text, *statement.bind({"row_key": key}, viewer)) is not None

@@ -1,19 +1,20 @@
 """Visibility: the one builder of the predicates that limit a viewer to its rows. A hidden row is as good as absent.
 
-A viewer without binding sees everything but what single keys own, one bound to a unit what belongs to its subtree, one
-bound to a customer what is that customer's. The predicates name five parameters, which hub.engine fills from the viewer,
-and hold no values."""
+A viewer without binding sees everything but what single keys own and what is about single people. One bound to a unit sees
+what belongs to its subtree, one bound to a customer what is for that customer. Roles narrow that by row filters, which
+hub.engine compiles. The predicates name parameters, which are filled from the viewer, and hold no values."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.db import change_log
 from hub.model.columns import metadata
-from hub.viewer import Binding, Role, Viewer
+from hub.rights import AccessRule, Binding, Rights, Verb
+from hub.viewer import Viewer
 
 RowPredicate = sa.ColumnElement[bool]
 
@@ -24,6 +25,9 @@ VIEWER_UNITS = sa.bindparam("viewer_units", type_=ARRAY(sa.Uuid()))
 VIEWER_CUSTOMER = sa.bindparam("viewer_customer", type_=sa.Uuid())
 VIEWER_KEY = sa.bindparam("viewer_key", type_=sa.Uuid())
 VIEWER_ADMIN = sa.bindparam("viewer_admin", type_=sa.Boolean())
+VIEWER_ROLES = sa.bindparam("viewer_roles", type_=ARRAY(sa.Text()))
+VIEWER_STAFF = sa.bindparam("viewer_staff", type_=sa.Uuid())
+VIEWER_READS_PEOPLE = sa.bindparam("viewer_reads_people", type_=sa.Boolean())
 
 
 def _in_viewer_units(unit_id: sa.ColumnElement[Any], binding: Binding) -> RowPredicate:
@@ -56,6 +60,18 @@ def _owned_by_viewer_key_or_admin(row: sa.FromClause) -> RowPredicate:
     return sa.or_(VIEWER_ADMIN, _owned_by_viewer_key(row))
 
 
+def _about_viewer(row: sa.FromClause) -> RowPredicate:
+    """Whether the row is about the person who asks."""
+    return row.c.staff_id == VIEWER_STAFF
+
+
+def _about_viewer_or_subtree(row: sa.FromClause, binding: Binding) -> RowPredicate:
+    """Whether the row is about the person who asks, or about one of the subtree, for a viewer that may read about people."""
+    person = metadata.tables["staff"].alias("v$staff")
+    in_subtree = sa.exists().where(person.c.id == row.c.staff_id, _in_viewer_units(person.c.unit_id, binding))
+    return sa.or_(_about_viewer(row), sa.and_(VIEWER_READS_PEOPLE, in_subtree))
+
+
 def _everything(row: sa.FromClause) -> RowPredicate | None:
     return None
 
@@ -64,13 +80,19 @@ def _everything(row: sa.FromClause) -> RowPredicate | None:
 class Scope:
     """How the rows of a table are cut: the predicates for viewers bound to units, to a customer, and to nothing.
 
-    `customer_column` names the column that holds the row's customer, if there is one: links that keep it need no second check."""
+    `customer_column` names the column that holds the row's customer, if there is one: links that keep it need no second
+    check, unless the scope hides rows of a customer whom the viewer sees."""
 
     name: str
     customer_column: str | None
     for_units: Callable[[sa.FromClause, Binding], RowPredicate | None]
     for_customer: Callable[[sa.FromClause], RowPredicate | None]
     for_unrestricted: Callable[[sa.FromClause], RowPredicate | None] = _everything
+    customer_sees_all: bool = True  # whether a customer's own viewer sees all rows of the customer
+
+    def hides_rows_of_customers(self, binding: Binding) -> bool:
+        """Whether viewers of the binding may see a customer and yet not all of its rows."""
+        return binding == "customer" and not self.customer_sees_all
 
     def predicate(self, row: sa.FromClause, binding: Binding) -> RowPredicate | None:
         """The predicate for a viewer of that binding; None where everything is visible."""
@@ -96,6 +118,14 @@ customer_owned = Scope(
     for_units=_customer_in_viewer_units,
     for_customer=lambda row: row.c.customer_id == VIEWER_CUSTOMER,
 )
+# About a customer and never for it: scores, moves between stages, reviews.
+inside = Scope(
+    "inside",
+    customer_column="customer_id",
+    for_units=_customer_in_viewer_units,
+    for_customer=_no_rows,
+    customer_sees_all=False,
+)
 customer_itself = Scope(
     "customer_itself",
     customer_column="id",
@@ -114,6 +144,14 @@ unit_owned = Scope(
     for_units=lambda row, binding: _in_viewer_units(row.c.unit_id, binding),
     for_customer=_no_rows,
 )
+# About a member of staff: that person reads it, and who has people:read, of a unit's subtree where it is bound to one.
+person = Scope(
+    "person",
+    customer_column=None,
+    for_units=_about_viewer_or_subtree,
+    for_customer=_no_rows,
+    for_unrestricted=lambda row: sa.or_(_about_viewer(row), VIEWER_READS_PEOPLE),
+)
 any_key = Scope("any_key", customer_column=None, for_units=lambda row, binding: None, for_customer=lambda row: None)
 
 # Rows of the key that created them; an unrestricted admin sees those of all keys.
@@ -125,6 +163,31 @@ key_owned = Scope(
     for_unrestricted=_owned_by_viewer_key_or_admin,
 )
 
+
+def _role_of_viewer(row: sa.FromClause) -> RowPredicate:
+    return row.c.name == sa.any_(VIEWER_ROLES)
+
+
+def _part_of_viewers_role(row: sa.FromClause) -> RowPredicate:
+    role = metadata.tables["roles"].alias("v$role")
+    return sa.exists().where(role.c.id == row.c.role_id, _role_of_viewer(role))
+
+
+# Administrators read all roles, everyone but a customer the own ones.
+role_itself = Scope(
+    "role_itself",
+    customer_column=None,
+    for_units=lambda row, binding: _role_of_viewer(row),
+    for_customer=_no_rows,
+    for_unrestricted=lambda row: sa.or_(VIEWER_ADMIN, _role_of_viewer(row)),
+)
+role_owned = Scope(
+    "role_owned",
+    customer_column=None,
+    for_units=lambda row, binding: _part_of_viewers_role(row),
+    for_customer=_no_rows,
+    for_unrestricted=lambda row: sa.or_(VIEWER_ADMIN, _part_of_viewers_role(row)),
+)
 # Rows that only unrestricted admins see: what they administer.
 administered = Scope(
     "administered",
@@ -134,7 +197,96 @@ administered = Scope(
     for_unrestricted=lambda row: VIEWER_ADMIN,
 )
 
+
+def shared(scope: Scope, internal_when: Mapping[str, Sequence[str]]) -> Scope:
+    """The scope of a customer's rows without those that are marked internal: one of the columns has one of its values.
+
+    The marks are read from the row or its image, so that a row's past is cut by what it was. Without a mark it is hidden."""
+
+    def not_internal(row: sa.FromClause) -> RowPredicate:
+        marks = (
+            row.c[name] != sa.literal_column(f"'{value}'") for name, values in internal_when.items() for value in values
+        )
+        return sa.and_(row.c.customer_id == VIEWER_CUSTOMER, *marks)
+
+    return replace(scope, name="shared", for_customer=not_internal, customer_sees_all=False)
+
+
+def part_of_shared(scope: Scope, parent: sa.Table, key: str) -> Scope:
+    """The scope of parts of such rows: a customer's own viewer sees those of the rows that it sees; `key` leads there."""
+
+    def of_visible_row(row: sa.FromClause) -> RowPredicate:
+        whole = parent.alias("v$whole")
+        visibility = scope.for_customer(whole)
+        return sa.exists().where(whole.c.id == row.c[key], *([] if visibility is None else [visibility]))
+
+    return replace(scope, for_customer=of_visible_row)
+
+
 _registry: dict[sa.Table, Scope] = {}
+RIGHT_PREFIX = "right$"  # of the names of parameters of row filters
+
+
+class RowFilters(Protocol):
+    """Compiles the row filters of roles; hub/graph.py registers the one that there is."""
+
+    def predicate(self, table: sa.Table, row: sa.FromClause, rights: Rights, verb: Verb) -> RowPredicate | None:
+        """The predicate of the rows that the roles grant; None for all rows."""
+
+    def granted(self, rules: Sequence[AccessRule], row: sa.FromClause, rights: Rights) -> RowPredicate | None:
+        """The predicate of the rows that one of the rules grants; None for all rows."""
+
+    def tables(self, names: frozenset[str], rights: Rights) -> frozenset[str]:
+        """The tables that the roles' filters of the rows of these tables read beside them."""
+
+    def argument(self, name: str, viewer: Viewer) -> Any:
+        """The value of a parameter that a predicate of the viewer's rights names."""
+
+
+_row_filters: list[RowFilters] = []  # one, or none before the graph is built
+
+
+def register_row_filters(row_filters: RowFilters) -> None:
+    """Sets what compiles the row filters of roles."""
+    _row_filters[:] = [row_filters]
+
+
+def visible(table: sa.Table, row: sa.FromClause, rights: Rights, verb: Verb = Verb.READ) -> RowPredicate | None:
+    """The predicate of the rows of a table that a viewer with these rights sees; None where that is all of them.
+
+    `row` is the table, an alias of it, or something with its columns. With another verb, those that it may also write so."""
+    return _narrowed(_registry[table].predicate(row, rights.binding), table, row, rights, verb)
+
+
+def visible_image(table: sa.Table, row: sa.FromClause, rights: Rights) -> RowPredicate | None:
+    """The same over an image of a row in the change log. What the roles' filters read beside the row is read as it is now."""
+    return _narrowed(_registry[table].image_predicate(row, rights.binding), table, row, rights, Verb.READ)
+
+
+def granted(rules: Sequence[AccessRule], row: sa.FromClause, rights: Rights) -> RowPredicate | None:
+    """The predicate of the rows that one of these rules of the viewer's roles grants; None for all rows."""
+    return _row_filters[0].granted(rules, row, rights)
+
+
+def visibility_tables(names: frozenset[str], rights: Rights) -> frozenset[str]:
+    """The tables that decide, for the viewer's roles, which rows of these tables it sees."""
+    return _row_filters[0].tables(names, rights)
+
+
+def _narrowed(
+    scope: RowPredicate | None, table: sa.Table, row: sa.FromClause, rights: Rights, verb: Verb
+) -> RowPredicate | None:
+    if not rights.narrowed:
+        return scope
+    granted = _row_filters[0].predicate(table, row, rights, verb)
+    if scope is None or granted is None:
+        return granted if scope is None else scope
+    return sa.and_(scope, granted)
+
+
+def hides_rows_of_customers(table: sa.Table, rights: Rights) -> bool:
+    """Whether a viewer with these rights may see a customer and yet not all of its rows in the table."""
+    return _registry[table].hides_rows_of_customers(rights.binding)
 
 
 def register(table: sa.Table, scope: Scope) -> None:
@@ -153,5 +305,14 @@ VIEWER_ARGUMENTS: dict[str, Callable[[Viewer], Any]] = {
     "viewer_units": lambda viewer: viewer.unit_ids,
     "viewer_customer": lambda viewer: viewer.customer_id,
     "viewer_key": lambda viewer: viewer.key_id,
-    "viewer_admin": lambda viewer: viewer.role is Role.ADMIN,
+    "viewer_admin": lambda viewer: any(role.administers for role in viewer.all_roles),
+    "viewer_roles": lambda viewer: viewer.role_names,
+    "viewer_staff": lambda viewer: viewer.staff_id,
+    "viewer_reads_people": lambda viewer: viewer.reads_people,
 }
+
+
+def viewer_argument(name: str, viewer: Viewer) -> Any:
+    """The value of a parameter that a predicate names; raises KeyError for a name that is none."""
+    argument = VIEWER_ARGUMENTS.get(name)
+    return argument(viewer) if argument is not None else _row_filters[0].argument(name, viewer)

@@ -1,10 +1,10 @@
-"""Statements that write single rows, compiled once per table, columns and binding of the viewer; see rows.py.
+"""Statements that write single rows, compiled once per table, columns and rights of the viewer; see rows.py.
 
 Every one of them holds the viewer's predicate, so that hidden rows are not touched."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,9 +15,11 @@ from hub.db.constraint_errors import DENORMALIZED_KEYS
 from hub.db.sql_text import DIALECT, to_sql
 from hub.model import exact_json, scopes
 from hub.model.columns import timestamp
-from hub.viewer import Binding, Viewer
+from hub.rights import Rights, Verb
+from hub.viewer import Viewer
 
 ColumnValues = Mapping[str, Any]
+STATEMENTS = 4096  # of each form that a process keeps: rights change, so there is no end to them
 CopiedColumns = tuple[tuple[str, tuple[str, ...]], ...]
 
 
@@ -34,8 +36,8 @@ class SqlStatement:
         return [self._argument(name, values, viewer) for name in self.names]
 
     def _argument(self, name: str, values: ColumnValues, viewer: Viewer) -> Any:
-        if name in scopes.VIEWER_ARGUMENTS:
-            return scopes.VIEWER_ARGUMENTS[name](viewer)
+        if name in scopes.VIEWER_ARGUMENTS or name.startswith(scopes.RIGHT_PREFIX):
+            return scopes.viewer_argument(name, viewer)
         return exact_json.dumps(values[name]) if name in self.json and values[name] is not None else values[name]
 
 
@@ -71,8 +73,8 @@ def _column_parameter(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
     return sa.bindparam(column.name, type_=sa.Text() if isinstance(column.type, sa.Enum) else column.type)
 
 
-@cache
-def insert(table: sa.Table, names: tuple[str, ...], copied_columns: CopiedColumns, binding: Binding) -> SqlStatement:
+@lru_cache(maxsize=STATEMENTS)
+def insert(table: sa.Table, names: tuple[str, ...], copied_columns: CopiedColumns, rights: Rights) -> SqlStatement:
     """Inserts unless the viewer does not see a row that is named; what is copied comes from such a row.
 
     It gives the whole row, key first, since it may stand inside a statement that reads it."""
@@ -85,7 +87,7 @@ def insert(table: sa.Table, names: tuple[str, ...], copied_columns: CopiedColumn
         if target is None:
             continue
         referenced = target.alias(f"{name}$")
-        visibility = scopes.scope_of(target).predicate(referenced, binding)
+        visibility = scopes.visible(target, referenced, rights)
         if name in copied:
             source = referenced
             conditions += [referenced.c.id == values[name], *([] if visibility is None else [visibility])]
@@ -98,13 +100,13 @@ def insert(table: sa.Table, names: tuple[str, ...], copied_columns: CopiedColumn
     return compile_statement(sa.insert(table).from_select(list(values), query).returning(*table.c), table)
 
 
-@cache
-def update(table: sa.Table, names: tuple[str, ...], binding: Binding) -> SqlStatement:
+@lru_cache(maxsize=STATEMENTS)
+def update(table: sa.Table, names: tuple[str, ...], rights: Rights, verb: Verb) -> SqlStatement:
     """Changes columns of the row whose key is `row_key`; the version goes up, unless all of it is as it was."""
     values: dict[str, Any] = {name: _column_parameter(table.c[name]) for name in names}
     values |= version_bump(table, sa.or_(sa.false(), *(table.c[name].is_distinct_from(values[name]) for name in names)))
     return compile_statement(
-        sa.update(table).where(*_key_conditions(table, "id", binding)).values(values).returning(table.c.id), table
+        sa.update(table).where(*_key_conditions(table, "id", rights, verb)).values(values).returning(table.c.id), table
     )
 
 
@@ -117,43 +119,43 @@ def version_bump(table: sa.Table, differs: sa.ColumnElement[bool]) -> dict[str, 
     }
 
 
-@cache
-def delete(table: sa.Table, binding: Binding) -> SqlStatement:
+@lru_cache(maxsize=STATEMENTS)
+def delete(table: sa.Table, rights: Rights, verb: Verb) -> SqlStatement:
     """Deletes the row whose key is `row_key`."""
     return compile_statement(
-        sa.delete(table).where(*_key_conditions(table, "id", binding)).returning(table.c.id), table
+        sa.delete(table).where(*_key_conditions(table, "id", rights, verb)).returning(table.c.id), table
     )
 
 
-@cache
-def select_key(table: sa.Table, name: str, binding: Binding) -> SqlStatement:
-    """The key of the row whose column is `row_key`."""
-    return compile_statement(sa.select(table.c.id).where(*_key_conditions(table, name, binding)), table)
+@lru_cache(maxsize=STATEMENTS)
+def select_key(table: sa.Table, name: str, rights: Rights, verb: Verb = Verb.READ) -> SqlStatement:
+    """The key of the row whose column is `row_key`, if the viewer may do this with it."""
+    return compile_statement(sa.select(table.c.id).where(*_key_conditions(table, name, rights, verb)), table)
 
 
-@cache
-def select_equal(table: sa.Table, names: tuple[str, ...], binding: Binding) -> SqlStatement:
+@lru_cache(maxsize=STATEMENTS)
+def select_equal(table: sa.Table, names: tuple[str, ...], rights: Rights) -> SqlStatement:
     """The key of a row with these values in these columns; null equals null."""
     conditions = [table.c[name].is_not_distinct_from(_column_parameter(table.c[name])) for name in names]
-    visibility = scopes.scope_of(table).predicate(table, binding)
+    visibility = scopes.visible(table, table, rights)
     conditions += [] if visibility is None else [visibility]
     return compile_statement(sa.select(table.c.id).where(*conditions).limit(sa.literal_column("1")), table)
 
 
-@cache
-def select_for_update(table: sa.Table, binding: Binding) -> SqlStatement:
+@lru_cache(maxsize=STATEMENTS)
+def select_for_update(table: sa.Table, rights: Rights) -> SqlStatement:
     """The row whose key is `row_key`, locked until the transaction ends."""
-    return compile_statement(sa.select(table).where(*_key_conditions(table, "id", binding)).with_for_update(), table)
+    return compile_statement(sa.select(table).where(*_key_conditions(table, "id", rights)).with_for_update(), table)
 
 
-@cache
+@lru_cache(maxsize=STATEMENTS)
 def select_parent(table: sa.Table, name: str) -> str:
     """The value of a column of one row."""
     row_key = sa.bindparam("row_key", type_=sa.Uuid)
     return to_sql(sa.select(table.c[name]).where(table.c.id == row_key))
 
 
-def _key_conditions(table: sa.Table, name: str, binding: Binding) -> list[sa.ColumnElement[bool]]:
+def _key_conditions(table: sa.Table, name: str, rights: Rights, verb: Verb = Verb.READ) -> list[sa.ColumnElement[bool]]:
     column = table.c[name]
-    visibility = scopes.scope_of(table).predicate(table, binding)
+    visibility = scopes.visible(table, table, rights, verb)
     return [column == sa.bindparam("row_key", type_=column.type), *([] if visibility is None else [visibility])]

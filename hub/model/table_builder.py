@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from hub.model.columns import (
     DEFAULT_UNIT,
+    DENORMALIZED_OWNER,
     DENORMALIZED_UNIT,
     SECRET,
     UNLOGGED,
@@ -32,7 +33,12 @@ from hub.model.fields import (
     sql_type,
 )
 from hub.model.links import Link, LinkIndex
+from hub.model.personal import PERSONAL, PersonalData, personal_of_field
 
+SEARCH_TEXT = "search_text"
+SYSTEM_COLUMNS = ("id", "version", "created_at", "updated_at")
+# Scopes of tables in which numbers and times are about no person.
+NOT_ABOUT_PEOPLE = ("any_key", "unit_itself", "key_owned")
 TREE_CHECKS = {
     "{label} ~ '^[A-Za-z0-9_]+$'": "{label}_is_a_label",
     "subpath({path}, -1) = {label}::ltree": "{path}_ends_in_{label}",
@@ -51,6 +57,7 @@ def build_table(definition: EntityDefinition) -> sa.Table:
         if _is_composite(definition, link):
             _ensure_unique(link.target.table if link.target is not definition.entity else table, "id", "customer_id")
     _add_indexes(definition, table)
+    _add_personal(definition, table)
     return table
 
 
@@ -71,6 +78,8 @@ def _owner_columns(definition: EntityDefinition) -> Iterator[sa.schema.SchemaIte
         yield sa.ForeignKeyConstraint(
             ["customer_id", "unit_id"], ["customers.id", "customers.unit_id"], onupdate="CASCADE", ondelete="CASCADE"
         )
+        comment = "The member of staff who looks after the row's customer."
+        yield sa.Column("owner_id", sa.Uuid, comment=comment, info={DENORMALIZED_OWNER: True})
     if definition.ownership.carries_key:
         yield sa.Column("owner", sa.Text, nullable=False, comment=ownership.description)
     if parent is not None:
@@ -138,6 +147,22 @@ def _link_columns(definition: EntityDefinition, link: Link) -> Iterator[sa.schem
             yield sa.CheckConstraint(sql.format(**names), name=name.format(**names))
 
 
+def _add_personal(definition: EntityDefinition, table: sa.Table) -> None:
+    """Marks what the columns hold of persons; one that its declaration leaves open is marked None."""
+    about_people = definition.scope.name not in NOT_ABOUT_PEOPLE
+    for column in table.c:
+        field = definition.columns.get(column.name)
+        if field is None or column.name in SYSTEM_COLUMNS:
+            other = PersonalData.COPY if column.name == SEARCH_TEXT else PersonalData.NOT_PERSONAL
+            column.info[PERSONAL] = PersonalData.TECHNICAL if column.name == "owner" else other
+            continue
+        source = field.options.copied_from
+        if field.options.normal_form_of:
+            source = table.c[field.options.normal_form_of[-1]]
+        personal = field.options.personal if source is None else source.info.get(PERSONAL)
+        column.info[PERSONAL] = personal_of_field(personal, column.type, about_people=about_people)
+
+
 # -- constraints --------------------------------------------------------------------------------------------------------
 
 
@@ -151,6 +176,8 @@ def _constraints(definition: EntityDefinition) -> Iterator[sa.schema.SchemaItem]
         yield sa.UniqueConstraint(*rule.columns)
     if definition.scope.customer_column == "id":
         yield sa.UniqueConstraint("id", "unit_id")  # rows that carry their customer's unit refer to both
+        if "owner" in definition.links:
+            yield sa.UniqueConstraint("id", "owner_id")  # a change of it waits for rows that carry it
     for name, sql in definition.options.get("checks", {}).items():
         yield sa.CheckConstraint(sql, name=name)
     links = [f"{name}_id" for name in definition.options.get("exactly_one", ())]
@@ -197,6 +224,7 @@ def _add_key_indexes(definition: EntityDefinition, table: sa.Table) -> None:
         _add_link_index(definition, table, "customer_id", () if definition.is_part else definition.ownership.index)
     if definition.ownership.carries_unit:
         _add_link_index(definition, table, "unit_id", True)
+        _add_link_index(definition, table, "owner_id", "not null")
     for link in definition.all_links.values():
         _add_link_index(definition, table, link.column_name, link.index)
 

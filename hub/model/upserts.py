@@ -60,7 +60,7 @@ async def _find_by_unique_key(
         message = f"{name}: by.{name} says another one; leave it out, or give the same."
         raise BadInput(message, argument=name)
     await tx.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", f"{writer.table.name}.{name}={sought}")
-    statement = statements.select_key(writer.table, name, viewer.binding)
+    statement = statements.select_key(writer.table, name, viewer.rights)
     key: UUID | None = await tx.fetchval(statement.text, *statement.bind({"row_key": sought}, viewer))
     return {**values, name: sought}, key
 
@@ -148,7 +148,7 @@ async def _require_stored_parts(
             if column not in part.writer.columns_with_normal_form
             and (value is not None or not part.writer.is_filled(column))
         }
-        statement = statements.select_equal(part.writer.table, (part.parent_column, *compared), viewer.binding)
+        statement = statements.select_equal(part.writer.table, (part.parent_column, *compared), viewer.rights)
         arguments = statement.bind({**compared, part.parent_column: key}, viewer)
         if await tx.fetchval(statement.text, *arguments) is None:
             message = (

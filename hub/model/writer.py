@@ -23,6 +23,7 @@ from hub.model.rows import (
     lock_row,
     not_visible,
     prefixing_errors,
+    refused_row,
     require_reference_visible,
     update_row,
 )
@@ -30,6 +31,7 @@ from hub.model.rules import AlternateKey, ReferenceLookup, Write, python_value
 from hub.model.statements import ColumnValues
 from hub.model.validators import check_values
 from hub.model.versions import SYSTEM_COLUMNS, require_version
+from hub.rights import Verb
 from hub.viewer import Viewer
 
 T = TypeVar("T")
@@ -156,6 +158,8 @@ class EntityWriter:
         key = await self._translate_overflow(row, insert_row(tx, viewer, self.entity, row, now))
         for name, rows in nested.items():
             part, prepared = self.nested[name], []
+            if rows:
+                part.writer.entity.require(viewer, "create")
             for index, values in enumerate(rows or ()):
                 part_row = part.writer._prepare(tx, viewer, {**values, part.parent_column: key}, now)
                 prepared.append(await prefixing_errors(f"{name}[{index}]", part_row))
@@ -321,14 +325,14 @@ class EntityWriter:
             # Nothing is left to merge with, so any later edit counts, also of columns that no update takes.
             values = {column.name: None for column in self.table.c if column.name not in SYSTEM_COLUMNS}
             await require_version(tx, viewer, self.entity, key, values, version)
-        statement = statements.delete(self.table, viewer.binding)
+        statement = statements.delete(self.table, viewer.rights, viewer.rows_for(Verb.DELETE))
         arguments = statement.bind({"row_key": key}, viewer)
         slow = self._long_running_delete
         async with change_log.long_statement_timeout(tx) if slow else nullcontext():
             timeout = change_log.LONG_STATEMENT_SECONDS if slow else None
             deleted = await tx.fetchval(statement.text, *arguments, timeout=timeout)
         if deleted is None:
-            raise not_visible("id")
+            raise await refused_row(tx, viewer, self.entity, key, Verb.DELETE)
         await self._after_write(tx, parent, now)
 
     async def _parent_key(self, tx: Connection, key: UUID) -> UUID | None:

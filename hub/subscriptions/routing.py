@@ -38,8 +38,12 @@ def _index_keys(source: SubscriptionSource) -> Iterator[IndexKey]:
     if source.row_ids is not None:
         yield from (("row", key) for key in source.row_ids)
         return
-    for table in dependencies.any_row | dependencies.customer_rows:
-        any_customer = customer is None or (source.is_live and not source.bound and table in dependencies.any_row)
+    for table in dependencies.tables:
+        any_customer = (
+            customer is None
+            or (source.is_live and not source.bound and table in dependencies.any_row)
+            or table in dependencies.visibility
+        )
         yield ("table" if any_customer else "unowned", table)
     if customer is not None:
         yield "customer", customer
@@ -79,4 +83,4 @@ class SubscriptionIndex:
 
 
 def _reads_table(source: SubscriptionSource, table: str) -> bool:
-    return table in source.dependencies.any_row or table in source.dependencies.customer_rows
+    return table in source.dependencies.tables

@@ -72,6 +72,9 @@ class Credentials(Protocol):
     async def recheck(self, credentials: Sequence[Credential]) -> list[Credential | HubError]:
         """Looks up credentials again; returns each one, or the error if it is no longer valid."""
 
+    def drain_usage(self) -> dict[UUID, datetime]:
+        """Returns the keys used since the last call with the time of their last use."""
+
     def forget(self, digest: bytes) -> None:
         """Drops a credential from the cache, so that its end takes effect in this process at once."""
 

@@ -9,7 +9,8 @@ from hub.errors import HubError
 from hub.schema.webhooks.webhooks import Webhook
 from hub.viewer import Viewer
 
-CACHE_TTL = timedelta(seconds=3)
+# With the time until the next scan and that of a connection, a delivery begins at most 5 seconds after the rights end.
+CACHE_TTL = timedelta(seconds=1)
 KEY_STATE_TEXT = {"revoked": "was revoked", "expired": "has expired", "left": "belongs to a person who has left"}
 
 

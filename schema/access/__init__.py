@@ -1,1 +1,1 @@
-"""Access: API keys, the people behind them, and who asks."""
+"""Access: API keys, the people behind them, who asks, and roles: what they let their holders do."""

@@ -35,7 +35,6 @@ class ApiKey(
     checks={
         "hash_is_sha256": "octet_length(hash) = 32",
         "previous_hash_is_sha256": "octet_length(previous_hash) = 32",
-        "role_is_known": "role in ('admin', 'writer', 'reader')",
         "one_binding": "num_nonnulls(unit_id, customer_id) + follows_unit::integer <= 1",
         "staff_have_no_customer": "staff_id is null or customer_id is null",
         "staff_are_followed": "not follows_unit or staff_id is not null",
@@ -54,7 +53,9 @@ class ApiKey(
         "Time until which the text before the last rotation opens the API too.", writable="command"
     )
     name: Column[str] = field("Name of the key.", sortable=True)
-    role: Column[str] = field("Its role: admin, writer or reader.", writable="command")
+    role: Column[str | None] = field(
+        "Name of the role that it has by itself; empty for assigned roles only.", writable="command"
+    )
     follows_unit: Column[bool] = field(
         "Whether it sees the subtree of the unit where its member of staff works, and follows the person to another one.",
         default=False,

@@ -19,7 +19,7 @@ ME = root_group(
     "Me",
     "Who asks: the viewer and its rights, and the rows that it is or is bound to.",
     viewer=viewer_object(
-        "Viewer",
+        "MeViewer",
         "The key or token of the request, with what it may do.",
         key_id=viewer_value(str | None, "The part of its API key that may be shown; null for a token.", "shown_key_id"),
         name=viewer_value(str, "Name of the key or, for a token, of the person."),

@@ -1,6 +1,6 @@
 """Postal addresses of customers."""
 
-from hub.model import Column, DescribedEnum, Entity, customer_owned, field, to_one, validators
+from hub.model import Column, DescribedEnum, Entity, PersonalData, customer_owned, field, to_one, validators
 from hub.schema.customers.contacts import Contact
 
 
@@ -27,9 +27,19 @@ class Address(
         optional=True,
         inverse=("addresses", "The person's own addresses."),
     )
-    kind: Column[AddressKind] = field("Purpose of the address.")
-    street: Column[str] = field("Street and number, or its equivalent.", check=validators.single_line)
-    city: Column[str] = field("Town or city.", check=validators.single_line, sortable=True)
-    region: Column[str | None] = field("State, county or province.", check=validators.single_line)
-    postal_code: Column[str | None] = field("Postal code, as written in the country.", check=validators.single_line)
-    country: Column[str | None] = field("ISO 3166-1 alpha-2 code of the country.", check=validators.country)
+    kind: Column[AddressKind] = field("Purpose of the address.", personal=PersonalData.NOT_PERSONAL)
+    street: Column[str] = field(
+        "Street and number, or its equivalent.", check=validators.single_line, personal=PersonalData.ADDRESS
+    )
+    city: Column[str] = field(
+        "Town or city.", check=validators.single_line, sortable=True, personal=PersonalData.ADDRESS
+    )
+    region: Column[str | None] = field(
+        "State, county or province.", check=validators.single_line, personal=PersonalData.ADDRESS
+    )
+    postal_code: Column[str | None] = field(
+        "Postal code, as written in the country.", check=validators.single_line, personal=PersonalData.ADDRESS
+    )
+    country: Column[str | None] = field(
+        "ISO 3166-1 alpha-2 code of the country.", check=validators.country, personal=PersonalData.ADDRESS
+    )

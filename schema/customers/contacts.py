@@ -2,7 +2,7 @@
 
 import phonenumbers
 
-from hub.model import Column, DescribedEnum, Entity, customer_owned, field, resolver, validators
+from hub.model import Column, DescribedEnum, Entity, PersonalData, customer_owned, field, resolver, validators
 
 
 class PointKind(DescribedEnum):
@@ -25,11 +25,15 @@ class Contact(
 ):
     """A person at or of a customer."""
 
-    name: Column[str] = field("Full name of the person.", check=validators.single_line, sortable=True)
-    title: Column[str | None] = field("Job title or role.", check=validators.single_line)
-    is_primary: Column[bool] = field("The one to ask first.", server_default=False)
+    name: Column[str] = field(
+        "Full name of the person.", check=validators.single_line, sortable=True, personal=PersonalData.NAME
+    )
+    title: Column[str | None] = field("Job title or role.", check=validators.single_line, personal=PersonalData.PROFILE)
+    is_primary: Column[bool] = field("The one to ask first.", server_default=False, personal=PersonalData.PROFILE)
     language: Column[str | None] = field(
-        "BCP 47 tag of the language to be used: `de`, `zh-Hant`.", check=validators.language
+        "BCP 47 tag of the language to be used: `de`, `zh-Hant`.",
+        check=validators.language,
+        personal=PersonalData.PROFILE,
     )
 
 
@@ -48,15 +52,25 @@ class ContactPoint(
 ):
     """A way to reach a contact."""
 
-    kind: Column[PointKind] = field("The way of reaching the person.", writable="create")
+    kind: Column[PointKind] = field(
+        "The way of reaching the person.", writable="create", personal=PersonalData.NOT_PERSONAL
+    )
     value: Column[str] = field(
-        "The address or number, as it was received.", check=validators.single_line, writable="create"
+        "The address or number, as it was received.",
+        check=validators.single_line,
+        writable="create",
+        personal=PersonalData.CONTACT,
     )
     country: Column[str | None] = field(
-        "ISO country code that a national telephone number is read in.", check=validators.country, writable="create"
+        "ISO country code that a national telephone number is read in.",
+        check=validators.country,
+        writable="create",
+        personal=PersonalData.PROFILE,
     )
-    verified: Column[bool] = field("Known to reach the person.", server_default=False)
-    preferred: Column[bool] = field("The way the person prefers.", server_default=False)
+    verified: Column[bool] = field(
+        "Known to reach the person.", server_default=False, personal=PersonalData.NOT_PERSONAL
+    )
+    preferred: Column[bool] = field("The way the person prefers.", server_default=False, personal=PersonalData.PROFILE)
 
     @resolver(kind, value, country)
     def international(self, kind: str, value: str, country: str | None) -> str | None:

@@ -8,6 +8,7 @@ from hub.model import (
     DescribedEnum,
     Entity,
     Json,
+    PersonalData,
     Workflow,
     customer_itself,
     customer_owned,
@@ -83,13 +84,24 @@ class Customer(
 ):
     """A person or organisation that the business deals with."""
 
-    kind: Column[CustomerKind] = field("A person or an organisation.", default=CustomerKind.PERSON)
-    name: Column[str] = field(
-        "Full or company name, as the customer writes it.", check=validators.single_line, sortable=True
+    kind: Column[CustomerKind] = field(
+        "A person or an organisation.", default=CustomerKind.PERSON, personal=PersonalData.PROFILE
     )
-    status: Column[CustomerStatus] = field("Whether business may be done.", default=CustomerStatus.ACTIVE)
-    stage: Column[Stage] = field("Position of the customer in the lifecycle.", default=Stage.PROSPECT)
-    tier: Column[Tier] = field("The terms that the customer enjoys.", default=Tier.STANDARD)
+    name: Column[str] = field(
+        "Full or company name, as the customer writes it.",
+        check=validators.single_line,
+        sortable=True,
+        personal=PersonalData.NAME,
+    )
+    status: Column[CustomerStatus] = field(
+        "Whether business may be done.", default=CustomerStatus.ACTIVE, personal=PersonalData.BEHAVIOUR
+    )
+    stage: Column[Stage] = field(
+        "Position of the customer in the lifecycle.", default=Stage.PROSPECT, personal=PersonalData.BEHAVIOUR
+    )
+    tier: Column[Tier] = field(
+        "The terms that the customer enjoys.", default=Tier.STANDARD, inside=True, personal=PersonalData.PROFILE
+    )
     unit = to_one(
         OrgUnit,
         "The unit that owns the customer; permissions follow it.",
@@ -103,19 +115,30 @@ class Customer(
         optional=True,
         inverse=("customers", "The customers whom the person looks after."),
         writable="create",
+        inside=True,
     )
     country: Column[str | None] = field(
-        "ISO 3166-1 alpha-2 code of the country.", check=validators.country, sortable=True, null_as=""
+        "ISO 3166-1 alpha-2 code of the country.",
+        check=validators.country,
+        sortable=True,
+        null_as="",
+        personal=PersonalData.ADDRESS,
     )
     language: Column[str | None] = field(
-        "BCP 47 tag of the language to be used: `de`, `zh-Hant`.", check=validators.language
+        "BCP 47 tag of the language to be used: `de`, `zh-Hant`.",
+        check=validators.language,
+        personal=PersonalData.PROFILE,
     )
-    currency: Column[str | None] = field("ISO 4217 code of the currency to bill in.", check=validators.currency)
+    currency: Column[str | None] = field(
+        "ISO 4217 code of the currency to bill in.", check=validators.currency, personal=PersonalData.PROFILE
+    )
     attributes: Column[Json] = field(
         "Free facts as a JSON object, filterable by path.",
         check=validators.json_object_value,
         server_default={},
         merged_by_key=True,
+        inside=True,
+        personal=PersonalData.FREE_TEXT,
     )
     timeline = merged(TIMELINE, "Everything that happened, latest first.")
 
@@ -138,8 +161,19 @@ class Identifier(
 ):
     """An identifier of a customer: an e-mail address, a telephone number, a key in another system."""
 
-    kind: Column[IdentifierKind] = field("Type of the identifier.", writable="create")
-    value: Column[str] = field("The identifier as it was received.", check=validators.single_line, writable="create")
+    kind: Column[IdentifierKind] = field(
+        "Type of the identifier.", writable="create", personal=PersonalData.NOT_PERSONAL
+    )
+    value: Column[str] = field(
+        "The identifier as it was received.",
+        check=validators.single_line,
+        writable="create",
+        personal=PersonalData.IDENTIFIER,
+    )
     normalized: Column[str] = normal_form("The identifier in the form that is compared.", source="value", by="kind")
-    verified: Column[bool] = field("Proven to be the customer's.", server_default=False)
-    source: Column[str] = field("The system that reported it.", check=validators.single_line, writable="create")
+    verified: Column[bool] = field(
+        "Proven to be the customer's.", server_default=False, personal=PersonalData.NOT_PERSONAL
+    )
+    source: Column[str] = field(
+        "The system that reported it.", check=validators.single_line, writable="create", personal=PersonalData.TECHNICAL
+    )

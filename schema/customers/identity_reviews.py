@@ -1,6 +1,17 @@
 """Possible duplicates among customers, awaiting a person's decision."""
 
-from hub.model import WITHIN_CUSTOMER, Column, DescribedEnum, Entity, customer_owned, field, resolver, to_one, unique
+from hub.model import (
+    WITHIN_CUSTOMER,
+    Column,
+    DescribedEnum,
+    Entity,
+    PersonalData,
+    field,
+    inside,
+    resolver,
+    to_one,
+    unique,
+)
 from hub.schema.customers.customers import Customer
 
 
@@ -20,7 +31,7 @@ EFFECTS = {
 class IdentityReview(
     Entity,
     prefix="rvw",
-    owned_by=customer_owned(
+    owned_by=inside(
         "The customer who may be another one.",
         inverse=("reviews", "Possible duplicates awaiting review."),
     ),
@@ -35,8 +46,10 @@ class IdentityReview(
     """Two customers who may be the same."""
 
     other = to_one(Customer, "The customer who may be the same.", on_delete="cascade", index=True, writable="command")
-    reason: Column[str] = field("Evidence that they are the same.", writable="command")
-    status: Column[ReviewStatus] = field("Whether a person has decided, and how.", server_default=ReviewStatus.OPEN)
+    reason: Column[str] = field("Evidence that they are the same.", writable="command", personal=PersonalData.FREE_TEXT)
+    status: Column[ReviewStatus] = field(
+        "Whether a person has decided, and how.", server_default=ReviewStatus.OPEN, personal=PersonalData.BEHAVIOUR
+    )
 
     @resolver(status)
     def effect(self, status: str) -> str:

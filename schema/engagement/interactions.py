@@ -11,6 +11,7 @@ from hub.model import (
     Column,
     DescribedEnum,
     Entity,
+    PersonalData,
     customer_and_unit,
     field,
     resolver,
@@ -54,6 +55,7 @@ class Interaction(
         "The customer who took part.",
         inverse=("interactions", "Everything said and done between the customer and the business."),
     ),
+    internal_when={"direction": ("INTERNAL",)},
     # A permission of its own for edits: a key that may record interactions need not rewrite those of others.
     permission={"create": "interactions", "update": "records", "delete": "records"},
     writable_by={"create": ("unit", "customer"), "update": ("unit",), "delete": ("unit",)},
@@ -63,16 +65,25 @@ class Interaction(
 ):
     """Something said or done between the business and a customer."""
 
-    channel: Column[Channel] = field("The channel that it happened on.", writable="command")
-    direction: Column[Direction] = field("The direction that it went in.", writable="command")
+    channel: Column[Channel] = field(
+        "The channel that it happened on.", writable="command", personal=PersonalData.BEHAVIOUR
+    )
+    direction: Column[Direction] = field(
+        "The direction that it went in.", writable="command", personal=PersonalData.BEHAVIOUR
+    )
     kind: Column[str] = field(
         "Type of the interaction, in small words joined by dots: `order.taken`.",
         check=validators.dotted_name,
         writable="command",
+        personal=PersonalData.BEHAVIOUR,
     )
-    subject: Column[str | None] = field("Subject, in one line.", check=validators.single_line)
-    body: Column[str | None] = field("Content, in full.", check=validators.multi_line)
-    occurred_at: Column[datetime] = field("Time when it happened.", sortable=True, writable="command")
+    subject: Column[str | None] = field(
+        "Subject, in one line.", check=validators.single_line, personal=PersonalData.FREE_TEXT
+    )
+    body: Column[str | None] = field("Content, in full.", check=validators.multi_line, personal=PersonalData.FREE_TEXT)
+    occurred_at: Column[datetime] = field(
+        "Time when it happened.", sortable=True, writable="command", personal=PersonalData.BEHAVIOUR
+    )
     staff = to_one(
         Staff,
         "The member of staff who took part.",

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from hub.model import GLOBAL, SELF, Column, Entity, field, to_one, unit_owned, validators
+from hub.model import GLOBAL, SELF, Column, Entity, PersonalData, field, to_one, unit_owned, validators
 from hub.schema.organisation.units import OrgUnit
 
 
@@ -19,13 +19,21 @@ class Staff(
 ):
     """A person of the organisation who may own customers."""
 
-    number: Column[str] = field("Personnel number.", unique=GLOBAL, check=validators.single_line, writable="create")
-    name: Column[str] = field("Full name.", check=validators.single_line, sortable=True)
-    title: Column[str | None] = field("Job title.", check=validators.single_line)
-    email: Column[str | None] = field("Address for business mail.", check=validators.email)
-    hired_on: Column[date | None] = field("First day of work.")
+    number: Column[str] = field(
+        "Personnel number.",
+        unique=GLOBAL,
+        check=validators.single_line,
+        writable="create",
+        personal=PersonalData.IDENTIFIER,
+    )
+    name: Column[str] = field("Full name.", check=validators.single_line, sortable=True, personal=PersonalData.NAME)
+    title: Column[str | None] = field("Job title.", check=validators.single_line, personal=PersonalData.PROFILE)
+    email: Column[str | None] = field(
+        "Address for business mail.", check=validators.email, personal=PersonalData.CONTACT
+    )
+    hired_on: Column[date | None] = field("First day of work.", personal=PersonalData.PROFILE)
     left_on: Column[date | None] = field(
-        "Last day of work; from the next day (UTC), no key of the person opens the API."
+        "Last day of work; from the next day (UTC), no key of the person opens the API.", personal=PersonalData.PROFILE
     )
     unit = to_one(OrgUnit, "The unit where the person works.", inverse=("staff", "The people who work in the unit."))
     reports_to = to_one(

@@ -1,6 +1,6 @@
 """Units of the organisation, a tree."""
 
-from hub.model import GLOBAL, SELF, Column, DescribedEnum, Entity, field, to_one, unit_itself, validators
+from hub.model import GLOBAL, SELF, Column, DescribedEnum, Entity, PersonalData, field, to_one, unit_itself, validators
 
 
 class UnitKind(DescribedEnum):
@@ -21,8 +21,15 @@ class OrgUnit(
 ):
     """A unit of the organisation: group, company, branch or outlet."""
 
-    code: Column[str] = field("Short unique name, the last label of the path.", unique=GLOBAL, writable="command")
-    name: Column[str] = field("Name of the unit.", check=validators.single_line, sortable=True)
+    code: Column[str] = field(
+        "Short unique name, the last label of the path.",
+        unique=GLOBAL,
+        writable="command",
+        personal=PersonalData.NOT_PERSONAL,
+    )
+    name: Column[str] = field(
+        "Name of the unit.", check=validators.single_line, sortable=True, personal=PersonalData.NOT_PERSONAL
+    )
     kind: Column[UnitKind] = field("Level in the tree.")
     parent = to_one(
         SELF,

@@ -2,7 +2,18 @@
 
 from datetime import datetime
 
-from hub.model import Column, DescribedEnum, Entity, Json, current_by, customer_owned, field, generated, validators
+from hub.model import (
+    Column,
+    DescribedEnum,
+    Entity,
+    Json,
+    PersonalData,
+    current_by,
+    customer_owned,
+    field,
+    generated,
+    validators,
+)
 from hub.schema.engagement.interactions import Channel
 
 
@@ -29,19 +40,34 @@ class Consent(
     """A customer's answer to the question whether data may be used."""
 
     purpose: Column[str] = field(
-        "Purpose, in small words joined by dots: `marketing.newsletter`.", check=validators.dotted_name
+        "Purpose, in small words joined by dots: `marketing.newsletter`.",
+        check=validators.dotted_name,
+        personal=PersonalData.BEHAVIOUR,
     )
-    channel: Column[Channel | None] = field("Channel that the answer is for; empty for every one.")
-    status: Column[ConsentStatus] = field("The customer's answer.")
+    channel: Column[Channel | None] = field(
+        "Channel that the answer is for; empty for every one.", personal=PersonalData.BEHAVIOUR
+    )
+    status: Column[ConsentStatus] = field("The customer's answer.", personal=PersonalData.BEHAVIOUR)
     evidence: Column[Json] = field(
         "Proof of the answer: the wording shown, the form, the call.",
         check=validators.json_object_value,
         server_default={},
+        personal=PersonalData.FREE_TEXT,
     )
-    source: Column[str] = field("The system that the customer answered in.", check=validators.single_line)
-    given_at: Column[datetime] = field("Time when the customer answered.", sortable=True)
-    expires_at: Column[datetime | None] = field("Time when the answer expires; empty for never.")
-    superseded_at: Column[datetime | None] = field("Time when a newer answer replaced it.")
+    source: Column[str] = field(
+        "The system that the customer answered in.", check=validators.single_line, personal=PersonalData.TECHNICAL
+    )
+    given_at: Column[datetime] = field(
+        "Time when the customer answered.", sortable=True, personal=PersonalData.BEHAVIOUR
+    )
+    expires_at: Column[datetime | None] = field(
+        "Time when the answer expires; empty for never.", personal=PersonalData.BEHAVIOUR
+    )
+    superseded_at: Column[datetime | None] = field(
+        "Time when a newer answer replaced it.", personal=PersonalData.BEHAVIOUR
+    )
     current: Column[bool] = generated(
-        "Whether it is the latest answer for its purpose and channel.", "superseded_at is null"
+        "Whether it is the latest answer for its purpose and channel.",
+        "superseded_at is null",
+        personal=PersonalData.BEHAVIOUR,
     )

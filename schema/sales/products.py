@@ -1,6 +1,6 @@
 """Products. They belong to no customer; every key may read them."""
 
-from hub.model import GLOBAL, Column, Entity, MoneyAmount, any_key, field, validators
+from hub.model import GLOBAL, Column, Entity, MoneyAmount, PersonalData, any_key, field, validators
 
 
 class Product(
@@ -15,15 +15,27 @@ class Product(
     """An item on the price list."""
 
     sku: Column[str] = field(
-        "Stock-keeping unit, the product's number.", unique=GLOBAL, check=validators.single_line, writable="create"
+        "Stock-keeping unit, the product's number.",
+        unique=GLOBAL,
+        check=validators.single_line,
+        writable="create",
+        personal=PersonalData.NOT_PERSONAL,
     )
-    name: Column[str] = field("Name on the price list.", check=validators.single_line, sortable=True)
-    category: Column[str] = field("Group of the assortment.", check=validators.single_line)
-    packaging: Column[str | None] = field("Contents of one unit.", check=validators.single_line)
+    name: Column[str] = field(
+        "Name on the price list.", check=validators.single_line, sortable=True, personal=PersonalData.NOT_PERSONAL
+    )
+    category: Column[str] = field(
+        "Group of the assortment.", check=validators.single_line, personal=PersonalData.NOT_PERSONAL
+    )
+    packaging: Column[str | None] = field(
+        "Contents of one unit.", check=validators.single_line, personal=PersonalData.NOT_PERSONAL
+    )
     unit_price: Column[MoneyAmount] = field(
         "List price of one unit, to four decimals in every currency.",
         check=validators.non_negative_amount,
         sortable=True,
     )
-    currency: Column[str] = field("ISO 4217 code of the price's currency.", check=validators.currency)
+    currency: Column[str] = field(
+        "ISO 4217 code of the price's currency.", check=validators.currency, personal=PersonalData.NOT_PERSONAL
+    )
     discontinued: Column[bool] = field("No longer sold.", server_default=False)

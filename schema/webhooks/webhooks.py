@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from hub.model import Column, DescribedEnum, Entity, Json, field, index, key_owned, resolver, to_one
+from hub.model import Column, DescribedEnum, Entity, Json, PersonalData, field, index, key_owned, resolver, to_one
 from hub.schema.customers.customers import Customer
 
 
@@ -33,17 +33,23 @@ class Webhook(
 ):
     """A subscription with a URL: its messages are posted there, signed, until the receiver accepts them."""
 
-    name: Column[str] = field("Name of the webhook.")
-    url: Column[str] = field("URL that deliveries are posted to.")
-    query: Column[str] = field("The subscription, as it would run over a WebSocket.")
-    variables: Column[Json] = field("The subscription's variables.", server_default={})
-    operation_name: Column[str | None] = field("The operation of the document, if it has several.")
+    name: Column[str] = field("Name of the webhook.", personal=PersonalData.FREE_TEXT)
+    url: Column[str] = field("URL that deliveries are posted to.", personal=PersonalData.TECHNICAL)
+    query: Column[str] = field(
+        "The subscription, as it would run over a WebSocket.", personal=PersonalData.NOT_PERSONAL
+    )
+    variables: Column[Json] = field("The subscription's variables.", server_default={}, personal=PersonalData.FREE_TEXT)
+    operation_name: Column[str | None] = field(
+        "The operation of the document, if it has several.", personal=PersonalData.NOT_PERSONAL
+    )
     coalesce_seconds: Column[int] = field(
         "How long a customer's changes wait, so that several of one row become one; 0 for not at all.",
         server_default=0,
     )
     status: Column[WebhookStatus] = field("Whether deliveries are sent.")
-    status_reason: Column[str | None] = field("Why deliveries are not sent, or which could not be.")
+    status_reason: Column[str | None] = field(
+        "Why deliveries are not sent, or which could not be.", personal=PersonalData.NOT_PERSONAL
+    )
 
 
 # Deliveries outlive their webhook until the scheduler purges them in batches: there may be millions, and a webhook is
@@ -67,12 +73,12 @@ class WebhookDelivery(
         enforced=False,
     )
     customer = to_one(Customer, "The customer whose row changed.", optional=True, on_delete="set null", index=())
-    cursor: Column[str] = field("Cursor of the change in the global order.")
+    cursor: Column[str] = field("Cursor of the change in the global order.", personal=PersonalData.NOT_PERSONAL)
     status: Column[DeliveryStatus] = field("State of the delivery.")
     attempts: Column[int] = field("Number of attempts so far.", server_default=0)
     next_attempt_at: Column[datetime | None] = field("Time of the next attempt; empty when there is none.")
     delivered_at: Column[datetime | None] = field("Time when the receiver accepted it.")
-    reason: Column[str | None] = field("Why the last attempt failed.")
+    reason: Column[str | None] = field("Why the last attempt failed.", personal=PersonalData.TECHNICAL)
 
     @resolver(status, next_attempt_at, reason)
     def waits_for(self, status: str, next_attempt_at: datetime | None, reason: str | None, now: datetime) -> str | None:
@@ -107,5 +113,5 @@ class WebhookAttempt(
     number: Column[int] = field("Number of the attempt, from 1.")
     status_code: Column[int | None] = field("HTTP status of the response; empty when there was none.")
     milliseconds: Column[int] = field("Duration of the attempt, from name resolution to the response.")
-    error: Column[str | None] = field("Why there was no response.")
-    answer: Column[str | None] = field("The first KiB of the response's body.")
+    error: Column[str | None] = field("Why there was no response.", personal=PersonalData.TECHNICAL)
+    answer: Column[str | None] = field("The first KiB of the response's body.", personal=PersonalData.FREE_TEXT)

@@ -17,7 +17,7 @@ import asyncpg
 import pytest
 from conftest import CreateDatabase, create_api_key
 from oracle import edge_rows
-from oracle.data import Dataset, load
+from oracle.data import Dataset, is_internal, load
 from writer_client import HubClient, open_hub_client
 
 from hub import graph
@@ -179,9 +179,9 @@ class HistoryRules:
         if self.viewer.binding == "unrestricted" or scope.name == "any_key":
             return True
         if self.viewer.binding == "customer":
-            return scope.customer_column is not None and str(image[scope.customer_column]) == str(
-                self.viewer.customer_id
-            )
+            own = scope.customer_column and str(image[scope.customer_column]) == str(self.viewer.customer_id)
+            internal = scope.name == "shared" and is_internal({"$type": entity.name, **image})
+            return bool(own) and scope.name != "inside" and not internal
         if "unit_id" in image:
             return self.in_bound_units(image["unit_id"])
         return (

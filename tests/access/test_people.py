@@ -247,8 +247,8 @@ async def test_me_among_other_ids(northwind_client: HubClient, connection: async
     query = (
         "query ($ids: [ID!]) { staffMembers(filter: {id: {in: $ids}}, orderBy: {field: NAME}) { nodes { number } } }"
     )
-    found = await northwind_client.query(query, {"ids": [other.id, "ME"]}, key=key)
-    assert found["staffMembers"]["nodes"] == [{"number": "2"}, {"number": "1"}]
+    data = await northwind_client.query(query, {"ids": [other.id, "ME"]}, key=key)
+    assert data["staffMembers"]["nodes"] == [{"number": "2"}, {"number": "1"}]
 
 
 async def test_me_in_a_live_document_of_changes(

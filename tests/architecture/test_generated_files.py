@@ -54,7 +54,11 @@ def entity_tables() -> list[sa.Table]:
 
 def customer_tables() -> list[sa.Table]:
     """Those whose rows belong to a customer."""
-    return [declaration.table for declaration in hub_graph.declarations() if declaration.scope.name == "customer_owned"]
+    return [
+        declaration.table
+        for declaration in hub_graph.declarations()
+        if declaration.scope.customer_column == "customer_id"
+    ]
 
 
 def test_the_sdl_is_what_the_declarations_say(engine_schema: Schema) -> None:

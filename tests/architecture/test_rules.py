@@ -18,10 +18,29 @@ PRINTED = "migrations/versions/"  # by alembic, as long as it takes
 # -- who may import whom ------------------------------------------------------------------------------------------------
 
 # Each package, and the packages below that it may import. Its own files it always may.
-FOUNDATION = ("hub.settings", "hub.token_issuers", "hub.errors", "hub.viewer", "hub.observability")
+FOUNDATION = (
+    "hub.settings",
+    "hub.token_issuers",
+    "hub.errors",
+    "hub.rights",
+    "hub.viewer",
+    "hub.client_limits",
+    "hub.observability",
+)
 DECLARED = ("hub.graph", "hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION)
 PUBLISHING = ("hub.webhooks", "hub.subscriptions", "hub.changefeed")
-TOP = ("hub.__main__", "hub.cli", "hub.launch", "hub.app", "hub.scheduler", "hub.doctor", "hub.keyfile", "hub.terminal")
+COMMANDS = ("hub.installation", "hub.key_command_line", "hub.role_command_line")
+TOP = (
+    *COMMANDS,
+    "hub.__main__",
+    "hub.cli",
+    "hub.launch",
+    "hub.app",
+    "hub.scheduler",
+    "hub.doctor",
+    "hub.keyfile",
+    "hub.terminal",
+)
 ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(TOP, (*TOP, "hub.web", *PUBLISHING, *DECLARED, "hub.demo", "hub.postgres")),
     "hub.web": (*PUBLISHING, *DECLARED),
@@ -38,7 +57,9 @@ ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
     "hub.postgres": ("hub.settings", "hub.errors"),
     "hub.settings": ("hub.errors", "hub.token_issuers"),
     "hub.token_issuers": (),
-    "hub.viewer": ("hub.errors",),
+    "hub.viewer": ("hub.client_limits", "hub.errors", "hub.rights"),
+    "hub.rights": ("hub.client_limits",),
+    "hub.client_limits": (),
     "hub.observability": (),
     "hub.errors": (),
     "hub.migrations": ("hub.schema", "hub.domain", "hub.model", "hub.db", "hub.settings"),
@@ -53,7 +74,7 @@ CONTEXTS = ("organisation", "customers", "scoring", "sales", "access", "engageme
 VOCABULARY = ("hub.model", "hub.model.validators")  # all of the model that a declaration knows: no rule and no writer
 
 # Names of entities that the engine uses in another sense.
-HOMONYMS = {"Order": "the sort order of a list"}
+HOMONYMS = {"Order": "the sort order of a list", "roles": "what the variables of an operation are for"}
 
 # Libraries that belong to some rooms; () stands for none.
 LIBRARIES: dict[str, tuple[str, ...]] = {

@@ -15,6 +15,7 @@ from hub.engine.document.limits import Limits
 from hub.engine.execution.queries import CompiledQuery, compile_query
 from hub.engine.plan.operations import OperationPlanner
 from hub.engine.planning_turns import BURST, RATE, Budget, PlanningTurns
+from hub.rights import rights_of
 
 CACHED = "{ orgUnits(first: 1) { totalCount } }"
 DISTINCT = "query Distinct%d { customers(first: 1) { nodes { id name } } }"
@@ -43,9 +44,9 @@ def test_x3_documents_and_plans_that_are_evicted_leave_no_cycles() -> None:
         document = documents.check(document_text(number))
         assert isinstance(document, Document)
         operation = document.operation(None)
-        planner = OperationPlanner(schema, {}, operation.fragments, Limits(), "unrestricted")
+        planner = OperationPlanner(schema, {}, operation.fragments, Limits(), rights_of("unrestricted"))
         query = compile_query(
-            planner.plan_query(operation.node.selection_set), "unrestricted", schema.catalog.customer_type
+            planner.plan_query(operation.node.selection_set), rights_of("unrestricted"), schema.catalog.customer_type
         )
         refused = documents.check(invalid_text(number)), documents.check(syntax_error_text(number))
         return document, query, *refused

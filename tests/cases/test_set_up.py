@@ -214,7 +214,7 @@ async def test_s6_versions_are_printed(run_command: RunCommand, folder: Path) ->
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("hub key ", ["create", "list", "revoke"]),
+        ("hub key ", ["create", "list", "rotate", "revoke"]),
         ("hub key create --role ", ["admin", "writer", "reader"]),
         ("hub key list --js", ["--json"]),
     ],

@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$130) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$136) AS row_to_json_1 
 FROM (SELECT CASE WHEN hub_as_of($1::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$9) AS row_to_json_2 
 FROM (SELECT 'cus_' || replace(CAST(t$5.id AS TEXT), '-', '') AS id, t$5.name AS name, t$5.stage AS stage, t$5.created_at AS "createdAt" 
 FROM jsonb_populate_record(null::customers, coalesce(coalesce((SELECT coalesce(t$1.after, '{}'::jsonb) AS coalesce_1 
@@ -319,35 +319,40 @@ WHERE t$117.id = t$10.key)) AND (EXISTS (SELECT 1
 FROM jsonb_populate_record(null::webhook_attempts, t$14.last$) AS t$118 
 WHERE EXISTS (SELECT * 
 FROM api_keys AS v$key 
-WHERE v$key.id = $5::UUID AND v$key.public_id = t$118.owner))))) AS t$119) END AS anon_2 
+WHERE v$key.id = $5::UUID AND v$key.public_id = t$118.owner))))) AS t$119) WHEN (t$10.type = 'key'::text) THEN (SELECT row_to_json(t$125) AS row_to_json_21 
+FROM (SELECT 'ApiKey'::text AS __typename, 'key_' || replace(CAST(t$121.id AS TEXT), '-', '') AS id, 'ApiKey'::text AS "$type" 
+FROM jsonb_populate_record(null::api_keys, coalesce(t$14.then$, (SELECT to_jsonb(t$120) AS to_jsonb_20 
+FROM api_keys AS t$120 
+WHERE t$120.id = t$10.key))) AS t$121 
+WHERE false) AS t$125) END AS anon_2 
 FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$10(type, key, ordinality), LATERAL (SELECT coalesce((SELECT coalesce(t$11.after, '{}'::jsonb) AS coalesce_4 
 FROM change_log AS t$11 
-WHERE t$11.row_id = t$10.key AND t$11.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text END AND t$11.at <= $4::TIMESTAMP WITH TIME ZONE ORDER BY t$11.id DESC 
+WHERE t$11.row_id = t$10.key AND t$11.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text END AND t$11.at <= $4::TIMESTAMP WITH TIME ZONE ORDER BY t$11.id DESC 
  LIMIT 1), (SELECT coalesce(t$12.before, '{}'::jsonb) AS coalesce_5 
 FROM change_log AS t$12 
-WHERE t$12.row_id = t$10.key AND t$12.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text END AND t$12.at > $4::TIMESTAMP WITH TIME ZONE ORDER BY t$12.id 
+WHERE t$12.row_id = t$10.key AND t$12.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text END AND t$12.at > $4::TIMESTAMP WITH TIME ZONE ORDER BY t$12.id 
  LIMIT 1)) AS then$, (SELECT coalesce(t$13.before, '{}'::jsonb) AS coalesce_6 
 FROM change_log AS t$13 
-WHERE t$13.row_id = t$10.key AND t$13.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text END ORDER BY t$13.id DESC 
+WHERE t$13.row_id = t$10.key AND t$13.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text END ORDER BY t$13.id DESC 
  LIMIT 1) AS last$
- LIMIT ALL OFFSET 0) AS t$14) END AS "nodeAsOf", CASE WHEN hub_as_of($8::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$129) AS row_to_json_21 
-FROM (SELECT t$125.name AS name 
-FROM jsonb_populate_record(null::customers, coalesce(coalesce((SELECT coalesce(t$121.after, '{}'::jsonb) AS coalesce_7 
-FROM change_log AS t$121 
-WHERE t$121.row_id = $9::UUID AND t$121.table_name = 'customers'::text AND t$121.at <= $8::TIMESTAMP WITH TIME ZONE ORDER BY t$121.id DESC 
- LIMIT 1), (SELECT coalesce(t$122.before, '{}'::jsonb) AS coalesce_8 
-FROM change_log AS t$122 
-WHERE t$122.row_id = $9::UUID AND t$122.table_name = 'customers'::text AND t$122.at > $8::TIMESTAMP WITH TIME ZONE ORDER BY t$122.id 
- LIMIT 1)), (SELECT to_jsonb(t$124) AS to_jsonb_20 
-FROM customers AS t$124 
-WHERE t$124.id = $9::UUID))) AS t$125 
-WHERE t$125.id = $9::UUID AND t$125.created_at <= $8::TIMESTAMP WITH TIME ZONE AND t$125.unit_id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
-FROM customers AS t$126 
-WHERE t$126.id = $9::UUID AND t$126.unit_id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
-FROM customers AS t$127 
-WHERE t$127.id = $9::UUID)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::customers, (SELECT coalesce(t$123.before, '{}'::jsonb) AS coalesce_9 
-FROM change_log AS t$123 
-WHERE t$123.row_id = $9::UUID AND t$123.table_name = 'customers'::text ORDER BY t$123.id DESC 
- LIMIT 1)) AS t$128 
-WHERE t$128.unit_id = ANY ($3::UUID[]))))) AS t$129) END AS never) AS t$130) AS anon_1
+ LIMIT ALL OFFSET 0) AS t$14) END AS "nodeAsOf", CASE WHEN hub_as_of($8::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$135) AS row_to_json_22 
+FROM (SELECT t$131.name AS name 
+FROM jsonb_populate_record(null::customers, coalesce(coalesce((SELECT coalesce(t$127.after, '{}'::jsonb) AS coalesce_7 
+FROM change_log AS t$127 
+WHERE t$127.row_id = $9::UUID AND t$127.table_name = 'customers'::text AND t$127.at <= $8::TIMESTAMP WITH TIME ZONE ORDER BY t$127.id DESC 
+ LIMIT 1), (SELECT coalesce(t$128.before, '{}'::jsonb) AS coalesce_8 
+FROM change_log AS t$128 
+WHERE t$128.row_id = $9::UUID AND t$128.table_name = 'customers'::text AND t$128.at > $8::TIMESTAMP WITH TIME ZONE ORDER BY t$128.id 
+ LIMIT 1)), (SELECT to_jsonb(t$130) AS to_jsonb_21 
+FROM customers AS t$130 
+WHERE t$130.id = $9::UUID))) AS t$131 
+WHERE t$131.id = $9::UUID AND t$131.created_at <= $8::TIMESTAMP WITH TIME ZONE AND t$131.unit_id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
+FROM customers AS t$132 
+WHERE t$132.id = $9::UUID AND t$132.unit_id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
+FROM customers AS t$133 
+WHERE t$133.id = $9::UUID)) AND (EXISTS (SELECT 1 
+FROM jsonb_populate_record(null::customers, (SELECT coalesce(t$129.before, '{}'::jsonb) AS coalesce_9 
+FROM change_log AS t$129 
+WHERE t$129.row_id = $9::UUID AND t$129.table_name = 'customers'::text ORDER BY t$129.id DESC 
+ LIMIT 1)) AS t$134 
+WHERE t$134.unit_id = ANY ($3::UUID[]))))) AS t$135) END AS never) AS t$136) AS anon_1

@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$39) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$41) AS row_to_json_1 
 FROM (SELECT (SELECT CASE WHEN (t$0.type = 'cus') THEN (SELECT row_to_json(t$2) AS row_to_json_2 
 FROM (SELECT 'Customer'::text AS __typename, 'cus_' || replace(CAST(t$1.id AS TEXT), '-', '') AS id, t$1.name AS name 
 FROM customers AS t$1 
@@ -62,5 +62,8 @@ FROM (SELECT 'WebhookAttempt'::text AS __typename, 'wat_' || replace(CAST(t$37.i
 FROM webhook_attempts AS t$37 
 WHERE t$37.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT * 
 FROM api_keys AS v$key 
-WHERE v$key.id = $2::UUID AND v$key.public_id = t$37.owner)))) AS t$38) END AS anon_2 
-FROM unnest($3::TEXT[], $4::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS node) AS t$39) AS anon_1
+WHERE v$key.id = $2::UUID AND v$key.public_id = t$37.owner)))) AS t$38) WHEN (t$0.type = 'key') THEN (SELECT row_to_json(t$40) AS row_to_json_21 
+FROM (SELECT 'ApiKey'::text AS __typename, 'key_' || replace(CAST(t$39.id AS TEXT), '-', '') AS id 
+FROM api_keys AS t$39 
+WHERE t$39.id = t$0.key AND $1::BOOLEAN) AS t$40) END AS anon_2 
+FROM unnest($3::TEXT[], $4::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS node) AS t$41) AS anon_1

@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$44) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$46) AS row_to_json_1 
 FROM (SELECT (SELECT coalesce(json_agg(CASE WHEN (t$0.type = 'cus') THEN (SELECT row_to_json(t$9) AS row_to_json_2 
 FROM (SELECT 'Customer'::text AS __typename, 'cus_' || replace(CAST(t$1.id AS TEXT), '-', '') AS id, t$1.name AS name, (SELECT row_to_json(t$8) AS row_to_json_3 
 FROM (SELECT t$7.v$0 AS "totalCount" 
@@ -64,5 +64,8 @@ FROM (SELECT 'WebhookAttempt'::text AS __typename, 'wat_' || replace(CAST(t$42.i
 FROM webhook_attempts AS t$42 
 WHERE t$42.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT * 
 FROM api_keys AS v$key 
-WHERE v$key.id = $2::UUID AND v$key.public_id = t$42.owner)))) AS t$43) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
-FROM unnest($3::TEXT[], $4::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$44) AS anon_1
+WHERE v$key.id = $2::UUID AND v$key.public_id = t$42.owner)))) AS t$43) WHEN (t$0.type = 'key') THEN (SELECT row_to_json(t$45) AS row_to_json_21 
+FROM (SELECT 'ApiKey'::text AS __typename, 'key_' || replace(CAST(t$44.id AS TEXT), '-', '') AS id 
+FROM api_keys AS t$44 
+WHERE t$44.id = t$0.key AND $1::BOOLEAN) AS t$45) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
+FROM unnest($3::TEXT[], $4::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$46) AS anon_1

@@ -210,6 +210,7 @@ IDS = [
     BadRequest("ID_MALFORMED", "ids:", f'{{ nodes(ids: ["{CUS}", "x"]) {{ id }} }}'),
     BadRequest("ID_MALFORMED", "filter.id.notIn:", customers_where('id: { notIn: ["x"] }')),
     BadRequest("ID_MALFORMED", "id:", customer_by_id("$x").replace("{", "query($x: ID!) {", 1), '{"x": "nonsense"}'),
+    BadRequest("PERSON_NEEDED", "ME is the Staff", customers_where('owner: { id: { eq: "ME" } }')),
     BadRequest("ID_WRONG_TYPE", "id:", customer_by_id(f'"{ORD}"')),
     BadRequest("ID_WRONG_TYPE", "id:", customer_by_id(f'"xyz{CUS[3:]}"')),
     BadRequest("ID_WRONG_TYPE", "id:", customer_by_id("$x").replace("{", "query($x: ID!) {", 1), f'{{"x": "{ORD}"}}'),

@@ -47,6 +47,10 @@ class NorthwindCustomers:
     def unit_id(self, key: str) -> UUID:
         return self.organisation.unit_id(self.source.territory_by_customer.get(key, ROOT))
 
+    def owner_id(self, key: str) -> UUID | None:
+        owner = self.source.owner_by_customer.get(key)
+        return None if owner is None else self.organisation.staff_id(owner)
+
     def contact_id(self, key: str) -> UUID:
         return sample_id(Contact, key, to_milliseconds(self.source.customer_since[key]))
 
@@ -71,7 +75,6 @@ class NorthwindCustomers:
     def _customer(self, customer: CsvRecord, model_scores: dict[str, list[ModelScore]]) -> dict[str, object]:
         key = customer["customer_id"]
         country, language, currency = COUNTRIES[customer["country"]]
-        owner = self.source.owner_by_customer.get(key)
         attributes = {
             "customerId": key,
             "region": customer["region"],
@@ -86,7 +89,7 @@ class NorthwindCustomers:
             "stage": rules.stage(self.source.order_summary(key, PRESENT), False, PRESENT),
             "tier": rules.tier(model_scores[key]),
             "unit_id": self.unit_id(key),
-            "owner_id": None if owner is None else self.organisation.staff_id(owner),
+            "owner_id": self.owner_id(key),
             "country": country,
             "language": language,
             "currency": currency,

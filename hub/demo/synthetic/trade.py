@@ -25,6 +25,7 @@ ORDERS = (
         "id",
         "customer_id",
         "unit_id",
+        "owner_id",
         "number",
         "status",
         "placed_at",
@@ -41,7 +42,7 @@ ITEMS = (
     *("created_at", "updated_at"),
 )
 INTERACTIONS = (
-    *("id", "customer_id", "unit_id", "channel", "direction", "kind", "subject", "body", "occurred_at"),
+    *("id", "customer_id", "unit_id", "owner_id", "channel", "direction", "kind", "subject", "body", "occurred_at"),
     *("staff_id", "order_id", "contact_id", "created_at", "updated_at"),
 )
 SCORES = (
@@ -93,11 +94,15 @@ class SyntheticOrders:
         """Returns the customer's owner, or any member of staff for a customer without one."""
         return self.staff[order.number % len(self.staff) if customer.staff is None else customer.staff]
 
+    def _owner(self, customer: GeneratedCustomer) -> UUID | None:
+        return None if customer.staff is None else self.staff[customer.staff].id
+
     def _order(self, order: GeneratedOrder, customer: GeneratedCustomer, order_id: UUID) -> OrderRowTuple:
         return (
             order_id,
             customer.id,
             self.units[customer.outlet],
+            self._owner(customer),
             _order_number(order),
             order.status,
             order.placed_at,
@@ -164,6 +169,7 @@ class SyntheticOrders:
             sample_id(Interaction, f"synthetic:{order.number}:{text.interaction_kind}", occurred_at),
             customer.id,
             self.units[customer.outlet],
+            self._owner(customer),
             text.channel,
             text.direction,
             text.interaction_kind,

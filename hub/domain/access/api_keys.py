@@ -14,13 +14,18 @@ from uuid import UUID
 import asyncpg
 import sqlalchemy as sa
 
+from hub import client_limits
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
+from hub.domain.access import roles
+from hub.domain.access.grants import require_role
 from hub.errors import BadInput, NotFound
 from hub.model.columns import timestamp
 from hub.model.statements import compile_statement
 from hub.model.validators import ip_networks
+from hub.rights import RoleVersion
 from hub.schema.access.api_keys import ApiKey
+from hub.schema.access.roles import AccessRole, RoleAssignment
 from hub.schema.organisation.staff import Staff
 from hub.schema.organisation.units import OrgUnit
 from hub.viewer import Role, Viewer
@@ -39,7 +44,7 @@ class NewKey:
     """The properties of a key to be issued."""
 
     name: str
-    role: Role
+    role: str | None  # name of the role that it has by itself; None: assigned roles only
     unit_id: UUID | None = None
     customer_id: UUID | None = None
     expires_at: datetime | None = None
@@ -68,6 +73,7 @@ class StoredKey:
     left_at: datetime | None = None  # from when its member of staff is gone
     allowed_networks: tuple[str, ...] = ()
     follows_unit: bool = False
+    role_names: tuple[str, ...] = ()
 
     @property
     def is_leavers(self) -> bool:
@@ -93,6 +99,16 @@ _unit_ids = (  # the unit itself first
     .correlate(OrgUnit.table)
 )
 _unit_id = sa.case((_owner.c.follows_unit, Staff.c.unit_id), else_=_owner.c.unit_id)
+_assigned = (
+    sa.select(RoleAssignment.c.role_id)
+    .where(sa.or_(RoleAssignment.c.key_id == _owner.c.id, RoleAssignment.c.staff_id == _owner.c.staff_id))
+    .correlate(_owner)
+)
+_role_labels = (
+    sa.select(AccessRole.c.name + sa.literal_column("':'", sa.Text) + AccessRole.c.digest)
+    .where(sa.or_(AccessRole.c.name == _owner.c.role, AccessRole.c.id.in_(_assigned)))
+    .correlate(_owner)
+)
 _select_keys = (
     sa.select(
         _key.c.public_id,
@@ -112,6 +128,7 @@ _select_keys = (
         OrgUnit.c.id.label("unit_id"),
         sa.cast(OrgUnit.c.path, sa.Text).label("unit_path"),
         sa.func.array(_unit_ids.scalar_subquery()).label("unit_ids"),
+        sa.func.array(_role_labels.scalar_subquery()).label("role_labels"),
     )
     .select_from(_key)
     .join(_owner, _owner.c.id == sa.func.coalesce(_key.c.session_of_id, _key.c.id))
@@ -200,6 +217,7 @@ async def insert(tx: Connection, viewer: Viewer, new_key: NewKey, now: datetime)
     """Issue a key; returns the id of its row and its text, which is stored nowhere."""
     viewer.require("keys:admin")
     networks = check_new_key(new_key, now)
+    await require_role(tx, viewer, new_key.role)
     public_id = secrets.token_hex(8)
     key = _text(public_id)
     row = {
@@ -234,9 +252,11 @@ def check_new_key(new_key: NewKey, now: datetime) -> list[str]:
         "staff": new_key.follows_unit,
     }
     if sum(bound.values()) > 1 or (bound["customer"] and new_key.staff_id is not None):
-        named = [name for name in bound if bound[name] or (name == "staff" and new_key.staff_id is not None)]
-        message = f"{', '.join(named)}: a key is bound to one or the other; leave one out."
-        raise BadInput(message, code="KEY_INVALID", argument="customer" if bound["customer"] else "unit")
+        argument = "customer" if bound["customer"] else "unit"
+        message = (
+            f"{argument}: a key is bound to one unit, one customer or its member of staff's unit; name one of them."
+        )
+        raise BadInput(message, code="KEY_INVALID", argument=argument)
     if new_key.expires_at is not None and new_key.expires_at <= now:
         message = f"expires: {new_key.expires_at.isoformat()} is past; give a time to come."
         raise BadInput(message, code="KEY_INVALID", argument="expires")
@@ -289,7 +309,7 @@ def _unknown_key(public_id: str) -> NotFound:
 async def list_keys(tx: Connection, viewer: Viewer) -> list[StoredKey]:
     """All keys in the order in which they were issued."""
     viewer.require("keys:admin")
-    return [_to_stored_key(row) for row in await tx.fetch(_LIST)]
+    return await _to_stored_keys(tx, await tx.fetch(_LIST))
 
 
 async def find_key(tx: Connection, public_id: str) -> StoredKey | None:
@@ -297,9 +317,17 @@ async def find_key(tx: Connection, public_id: str) -> StoredKey | None:
     return next(iter(await find_keys(tx, (public_id,))), None)
 
 
+async def find_id(tx: Connection, public_id: str) -> str:
+    """The key of the row of this public id, in hexadecimal; of a session, that of its key. Raises NotFound."""
+    stored_key = await find_key(tx, public_id)
+    if stored_key is None or stored_key.viewer.key_id is None:
+        raise _unknown_key(public_id)
+    return stored_key.viewer.key_id.hex
+
+
 async def find_keys(tx: Connection, public_ids: Sequence[str]) -> list[StoredKey]:
     """The keys of these public ids, in any order; likewise."""
-    return [_to_stored_key(row) for row in await tx.fetch(_FIND, public_ids)]
+    return await _to_stored_keys(tx, await tx.fetch(_FIND, public_ids))
 
 
 async def record_usage(tx: Connection, usage: Mapping[UUID, datetime]) -> None:
@@ -334,11 +362,19 @@ async def find_staff(tx: Connection, id_or_number: str) -> UUID:
     return staff_id
 
 
-def _to_stored_key(row: asyncpg.Record) -> StoredKey:
+async def _to_stored_keys(tx: Connection, records: Sequence[asyncpg.Record]) -> list[StoredKey]:
+    """The keys of rows, with the roles that they have now."""
+    versions = await roles.find_versions(tx, {label for row in records for label in row["role_labels"]})
+    return [_to_stored_key(row, versions) for row in records]
+
+
+def _to_stored_key(row: asyncpg.Record, versions: Mapping[str, RoleVersion]) -> StoredKey:
     """The key of a row; a session has the viewer of its key, and ends with that key at the latest."""
+    own = [] if row["role"] is None else [row["role"]]
+    held = roles.effective_roles(own, [versions[label] for label in row["role_labels"] if label in versions])
     viewer = Viewer(
         row["id"],
-        Role(row["role"]),
+        roles.built_in(held) or Role.READER,
         row["unit_path"],
         tuple(row["unit_ids"]),
         row["customer_id"],
@@ -346,6 +382,8 @@ def _to_stored_key(row: asyncpg.Record) -> StoredKey:
         row["staff_id"],
         row["owner_name"],
         row["expires_at"],
+        roles=() if roles.built_in(held) else held,
+        limits=client_limits.combine(client_limits.NO_LIMITS, held),
     )
     same = ("public_id", "hash", "name", "unit_id", "created_at", "expires_at", "revoked_at", "last_used_at")
     rotation = ("previous_hash", "previous_until", "follows_unit")
@@ -354,5 +392,6 @@ def _to_stored_key(row: asyncpg.Record) -> StoredKey:
         is_session=row["session_of_id"] is not None,
         left_at=left_at(row["left_on"]),
         allowed_networks=tuple(row["allowed_networks"]),
+        role_names=tuple(role.name for role in held),
         **{name: row[name] for name in (*same, *rotation)},
     )

@@ -21,11 +21,12 @@ from hub.schema.access.api_keys import ApiKey
 from hub.schema.customers.customers import Customer
 from hub.schema.organisation.staff import Staff
 from hub.schema.organisation.units import OrgUnit
-from hub.viewer import Role, Viewer
+from hub.viewer import Viewer
 
 MAX_MINUTES = 24 * 60  # that a minted key lives
 MAX_OVERLAP_MINUTES = 7 * 24 * 60  # for which a rotated key opens the API with its old text too
 
+_HAS_ROLES = "select exists (select from role_assignments where staff_id = $1)"
 _LEFT_ON = to_sql(sa.select(Staff.c.left_on).where(Staff.c.id == sa.bindparam("staff_id", type_=sa.Uuid)))
 
 
@@ -64,7 +65,7 @@ async def mint_customer_key(
     """Issues a short-lived key bound to one customer: how the backend of a mobile app logs its user in."""
     viewer.require("keys:admin")
     expires_at = now + _lifetime(minutes)
-    new_key = NewKey(name, Role(role.lower()), customer_id=customer_id, expires_at=expires_at)
+    new_key = NewKey(name, role.lower(), customer_id=customer_id, expires_at=expires_at)
     try:
         return MintPayload(await api_keys.create(tx, viewer, new_key, now), expires_at)
     except NotFound:
@@ -77,7 +78,10 @@ async def mint_staff_key(
     viewer: Viewer,
     *,
     staff_id: Annotated[UUID, Staff, "The member of staff whose key it is."],
-    role: Annotated[StaffRole, "The permissions of the key."] = StaffRole.READER,
+    role: Annotated[
+        StaffRole | None,
+        "The permissions of the key; the roles of the person if left out, READER for a person without.",
+    ] = None,
     minutes: Annotated[int, "Minutes until the key expires: 1 to 1440, 15 by default."] = 15,
     unit_id: Annotated[
         UUID | None, OrgUnit, "The unit whose subtree it sees, instead of the person's own unit."
@@ -91,9 +95,8 @@ async def mint_staff_key(
     expires_at = now + _lifetime(minutes)
     await _require_staff(tx, staff_id, now)
     follows_unit = _follows_unit(unit_id, unrestricted=unrestricted)
-    new_key = NewKey(
-        name, Role(role.lower()), unit_id, expires_at=expires_at, staff_id=staff_id, follows_unit=follows_unit
-    )
+    own_role = None if role is None and await tx.fetchval(_HAS_ROLES, staff_id) else (role or StaffRole.READER).lower()
+    new_key = NewKey(name, own_role, unit_id, expires_at=expires_at, staff_id=staff_id, follows_unit=follows_unit)
     return MintPayload(await _create(tx, viewer, new_key, now), expires_at)
 
 
@@ -110,7 +113,7 @@ async def create(
     viewer: Viewer,
     *,
     name: Annotated[str, "Name of the key."],
-    role: Annotated[str, "Its role: admin, writer or reader."],
+    role: Annotated[str, "Name of its role, such as reader; `roles` lists them."],
     unit_id: Annotated[UUID | None, OrgUnit, "The unit whose subtree is all that it sees."] = None,
     customer_id: Annotated[UUID | None, Customer, "The only customer that it sees."] = None,
     staff_id: Annotated[UUID | None, Staff, "The member of staff whose key it is."] = None,
@@ -129,7 +132,7 @@ async def create(
         await _require_staff(tx, staff_id, now)
     new_key = NewKey(
         name,
-        _role(role),
+        role.lower(),
         unit_id,
         customer_id,
         expires_at,
@@ -226,14 +229,6 @@ def _follows_unit(unit_id: UUID | None, *, unrestricted: bool) -> bool:
         message = "unrestricted: a key that sees everything has no unit; leave one out."
         raise BadInput(message, code="KEY_INVALID", argument="unrestricted")
     return unit_id is None and not unrestricted
-
-
-def _role(name: str) -> Role:
-    try:
-        return Role(name.lower())
-    except ValueError:
-        message = f"role: there is no role {name[:60]!r}; give {', '.join(Role)}."
-        raise BadInput(message, code="KEY_INVALID", argument="role") from None
 
 
 async def _require_staff(tx: Connection, staff_id: UUID, now: datetime) -> None:

@@ -11,12 +11,16 @@ from uuid import UUID, uuid5
 
 import sqlalchemy as sa
 
+from hub import client_limits
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
+from hub.domain.access import roles
 from hub.domain.access.api_keys import left_at
 from hub.domain.customers.customers import canonical_identifier
 from hub.errors import BadInput, Unauthenticated
 from hub.model import validators
+from hub.rights import RoleVersion
+from hub.schema.access.roles import AccessRole, RoleAssignment
 from hub.schema.customers.customers import Customer, Identifier, IdentifierKind
 from hub.schema.organisation.staff import Staff
 from hub.schema.organisation.units import OrgUnit
@@ -27,7 +31,7 @@ from hub.viewer import Role, Viewer
 PRINCIPALS = UUID("5b0d6c0e-6d0e-5c53-9f0f-2f0f6f4e1a18")
 MAX_REFERENCE_LENGTH = 320  # the longest e-mail address
 MAX_SUBJECT_LENGTH = 255  # OpenID Connect Core, section 2
-ROLES_BY_RANK = (Role.ADMIN, Role.WRITER, Role.READER)
+NO_ROLE_REASON = "it has no role in this hub; ask whoever looks after the hub for one"
 
 sa.Index("ix_staff_lower_email", sa.func.lower(Staff.c.email))
 
@@ -74,6 +78,17 @@ _CUSTOMERS_BY_SCOPED_IDENTIFIER = to_sql(
 _UNITS = to_sql(
     sa.select(sa.cast(OrgUnit.c.id, sa.Text).label("key"), OrgUnit.c.code, *_unit_columns).where(
         sa.or_(sa.cast(OrgUnit.c.id, sa.Text) == _texts, OrgUnit.c.code == _texts)
+    )
+)
+_role = AccessRole.table
+_label = _role.c.name + sa.literal_column("':'", sa.Text) + _role.c.digest
+_ROLES_SQL = to_sql(
+    sa.select(_role.c.name, _label.label("label"), sa.null().label("staff_id"))
+    .where(_role.c.name.op("=")(sa.func.any(sa.bindparam("names", type_=sa.ARRAY(sa.Text)))))
+    .union_all(
+        sa.select(sa.null(), _label, RoleAssignment.c.staff_id)
+        .select_from(_role.join(RoleAssignment.table, RoleAssignment.c.role_id == _role.c.id))
+        .where(RoleAssignment.c.staff_id.op("=")(sa.func.any(sa.bindparam("staff_ids", type_=sa.ARRAY(sa.Uuid)))))
     )
 )
 
@@ -192,11 +207,39 @@ async def find_viewers(
     by_issuer: dict[TokenIssuer, list[TokenSubject]] = {}
     for subject in subjects:
         by_issuer.setdefault(subject.issuer, []).append(subject)
-    results: dict[TokenSubject, Viewer | Unauthenticated] = {}
+    people: dict[TokenSubject, Viewer | Unauthenticated] = {}
     for issuer, members in by_issuer.items():
         rows = await _find_rows(connection, issuer, {subject.reference for subject in members if subject.reference})
-        results.update({subject: _to_viewer(subject, rows, now) for subject in members})
-    return [results[subject] for subject in subjects]
+        people.update({subject: _identify(subject, rows, now) for subject in members})
+    viewers = {subject: viewer for subject, viewer in people.items() if isinstance(viewer, Viewer)}
+    people.update(await _add_roles(connection, viewers))
+    return [people[subject] for subject in subjects]
+
+
+async def _add_roles(
+    connection: Connection, viewers: Mapping[TokenSubject, Viewer]
+) -> dict[TokenSubject, Viewer | Unauthenticated]:
+    """The viewers with the roles that their tokens name and that their members of staff were assigned."""
+    names = sorted({name for subject in viewers for name in subject.roles})
+    staff_ids = sorted({viewer.staff_id for viewer in viewers.values() if viewer.staff_id is not None})
+    rows = await connection.fetch(_ROLES_SQL, names, staff_ids) if names or staff_ids else []
+    versions = await roles.find_versions(connection, {row["label"] for row in rows})
+    results: dict[TokenSubject, Viewer | Unauthenticated] = {}
+    for subject, viewer in viewers.items():
+        labels = {
+            row["label"]
+            for row in rows
+            if row["name"] in subject.roles or (row["staff_id"] is not None and row["staff_id"] == viewer.staff_id)
+        }
+        held = roles.effective_roles(subject.roles, [versions[label] for label in labels if label in versions])
+        results[subject] = unmapped(NO_ROLE_REASON) if held == (roles.NO_ROLE,) else _with_roles(viewer, held)
+    return results
+
+
+def _with_roles(viewer: Viewer, held: tuple[RoleVersion, ...]) -> Viewer:
+    built_in = roles.built_in(held)
+    limits = client_limits.combine(client_limits.NO_LIMITS, held)
+    return replace(viewer, role=built_in or Role.READER, roles=() if built_in else held, limits=limits)
 
 
 async def _find_rows(connection: Connection, issuer: TokenIssuer, references: Iterable[str]) -> dict[str, list[Any]]:
@@ -223,12 +266,10 @@ async def _find_rows(connection: Connection, issuer: TokenIssuer, references: It
     return by_reference
 
 
-def _to_viewer(subject: TokenSubject, rows: Mapping[str, Sequence[Any]], now: datetime) -> Viewer | Unauthenticated:
+def _identify(subject: TokenSubject, rows: Mapping[str, Sequence[Any]], now: datetime) -> Viewer | Unauthenticated:
+    """The viewer whom a subject stands for, without its roles."""
     issuer, matches = subject.issuer, rows.get(subject.reference or "", ())
-    role = next((role for role in ROLES_BY_RANK if role.value in subject.roles), None)
-    if role is None:
-        return unmapped("it has no role in this hub; ask whoever looks after the hub for one")
-    viewer = Viewer(subject.identity, role, principal=subject.principal, name=subject.subject)
+    viewer = Viewer(subject.identity, Role.READER, principal=subject.principal, name=subject.subject)
     if issuer.customer is not None:
         customers = {row["id"] for row in matches if row["verified"]} or {row["id"] for row in matches}
         return replace(viewer, customer_id=customers.pop()) if len(customers) == 1 else _nobody("customer")

@@ -6,7 +6,7 @@ an address that somebody merely typed never joins what two systems know (anyone 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import lru_cache
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
@@ -29,9 +29,10 @@ from hub.model import exact_json, rows, scopes, statements, validators
 from hub.model.columns import DescribedEnum, timestamp
 from hub.model.commands import command
 from hub.model.writer import writer_of
+from hub.rights import Rights, Verb
 from hub.schema.customers.customers import Customer, CustomerKind, Identifier, IdentifierKind
 from hub.schema.customers.identity_reviews import IdentityReview, ReviewStatus
-from hub.viewer import Binding, Viewer
+from hub.viewer import Viewer
 
 MAX_STORED = 100  # of one kind, by whatever systems
 
@@ -80,8 +81,8 @@ class Match:
     is_strong: bool
 
 
-@cache
-def _matches_statement(binding: Binding) -> statements.SqlStatement:
+@lru_cache(maxsize=statements.STATEMENTS)
+def _matches_statement(rights: Rights) -> statements.SqlStatement:
     """Customers who are known by any of the identifiers and whom the viewer sees."""
     probes = (
         sa.func.unnest(sa.bindparam("kinds", type_=ARRAY(sa.Text)), sa.bindparam("normalized", type_=ARRAY(sa.Text)))
@@ -93,7 +94,7 @@ def _matches_statement(binding: Binding) -> statements.SqlStatement:
         Customer.table, Customer.c.id == i.c.customer_id
     )
     query = sa.select(probes.c.ordinal, i.c.customer_id, i.c.verified, i.c.source).select_from(joined)
-    visibility = scopes.customer_itself.predicate(Customer.table, binding)
+    visibility = scopes.visible(Customer.table, Customer.table, rights)
     return statements.compile_statement(
         (query if visibility is None else query.where(visibility)).order_by(i.c.id), Customer.table
     )
@@ -148,9 +149,10 @@ async def identify(
     The strongest kind of identifier decides. Weak evidence that would join two customers is queued for a person.
     An invalid trait or identifier is left out, and `reasons` says why; at least one identifier must be valid."""
     Customer.require(viewer, "update")
+    Identifier.require(viewer, "create")
     source = validators.check_values({"source": source}, {"source": validators.single_line})["source"]
     refusals: list[str] = []
-    supplied = valid_traits(traits or Traits(), refusals)
+    supplied = _writable_traits(viewer, valid_traits(traits or Traits(), refusals), refusals)
     valid = valid_identifiers(identifiers, supplied.get("country"), refusals)
     normalized_identifiers = sorted(valid, key=lambda identifier: RANK[identifier.identifier_kind])
     await lock_identifiers(
@@ -181,11 +183,18 @@ async def identify(
     return IdentifyPayload(key, outcome, [*reasons, *refusals], reviews[0] if reviews else None)
 
 
+def _writable_traits(viewer: Viewer, traits: Mapping[str, Any], refusals: list[str]) -> Mapping[str, Any]:
+    """The traits that the viewer's roles let it write."""
+    refused = [name for name in traits if not viewer.may_write(Customer.__name__, Verb.UPDATE, name)]
+    refusals += [f"{name} was not taken: this key may not write it" for name in refused]
+    return {name: value for name, value in traits.items() if name not in refused}
+
+
 async def _find_matches(
     tx: Connection, viewer: Viewer, identifiers: Sequence[NormalizedIdentifier], source: str
 ) -> list[Match]:
     """The customers that the identifiers match, the deciding types first."""
-    statement = _matches_statement(viewer.binding)
+    statement = _matches_statement(viewer.rights)
     arguments = {
         "kinds": [identifier.identifier_kind for identifier in identifiers],
         "normalized": [identifier.normalized for identifier in identifiers],

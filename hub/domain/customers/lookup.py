@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import cache
+from functools import lru_cache
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
@@ -19,9 +19,10 @@ from hub.errors import BadInput
 from hub.model import rows, scopes, statements, validators
 from hub.model.declarations import LookupScope
 from hub.model.rules import alternate_key, lookup
+from hub.rights import Rights
 from hub.schema.customers.contacts import ContactPoint
 from hub.schema.customers.customers import Customer, Identifier, IdentifierKind
-from hub.viewer import Binding, Viewer
+from hub.viewer import Viewer
 
 
 class IdentifierRef(NamedTuple):
@@ -43,10 +44,10 @@ class ExternalRef(NamedTuple):
     external_id: Annotated[str, "The key there."]
 
 
-@cache
-def _identifier_statement(binding: Binding, *, with_source: bool) -> statements.SqlStatement:
+@lru_cache(maxsize=statements.STATEMENTS)
+def _identifier_statement(rights: Rights, *, with_source: bool) -> statements.SqlStatement:
     identifier = Identifier.table.alias("i$")
-    visibility = scopes.customer_itself.predicate(Customer.table, binding)
+    visibility = scopes.visible(Customer.table, Customer.table, rights)
     query = (
         sa.select(Customer.c.id)
         .select_from(identifier.join(Customer.table, Customer.c.id == identifier.c.customer_id))
@@ -65,7 +66,7 @@ def _identifier_statement(binding: Binding, *, with_source: bool) -> statements.
 async def find_by_identifier(tx: Connection, viewer: Viewer, identifier: IdentifierRef) -> UUID | None:
     """The customer who is known by an identifier, a verified one first; None when there is none that the viewer sees."""
     normalized, source = _canonical_value(identifier), _canonical_source(identifier)
-    statement = _identifier_statement(viewer.binding, with_source=source is not None)
+    statement = _identifier_statement(viewer.rights, with_source=source is not None)
     arguments = {"kind": identifier.kind, "normalized": normalized, "source": source}
     key: UUID | None = await tx.fetchval(statement.text, *statement.bind(arguments, viewer))
     return key

@@ -28,6 +28,7 @@ from hub.model.declarations import (
 from hub.model.declare import Declaration
 from hub.model.fields import split_optional
 from hub.model.normal_forms import NormalForm, RowNormalForm
+from hub.rights import AccessRule, Mask
 
 HISTORY = "history"  # the field of every entity type that lists a row's changes
 SYSTEM_FIELDS: Mapping[str, Any] = {"version": int, "created_at": datetime, "updated_at": datetime}
@@ -74,9 +75,21 @@ class SortKey:
     type: sa.types.TypeEngine[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class CellRules:
+    """Which rules show a field, and which show it masked, where not every rule shows it as it is."""
+
+    shown: tuple[AccessRule, ...]
+    masked: tuple[tuple[Mask, tuple[AccessRule, ...]], ...]
+    every_row: bool  # whether each row has a value, shown or masked
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CatalogEntity:
-    """One entity of the catalog, with its columns, links and resolvers by GraphQL name."""
+    """One entity of the catalog, with its columns, links and resolvers by GraphQL name.
+
+    In a catalog that is narrowed to a viewer's rights, hidden ones are left out. `cells` are those that can only be
+    selected; `usable` are the other columns by their names in the table. `aggregate_only`: no row is shown."""
 
     declaration: Declaration
     columns: Mapping[str, ColumnField]
@@ -86,6 +99,11 @@ class CatalogEntity:
     sort_keys: Mapping[str, SortKey]
     filterable: Mapping[str, ColumnField]
     currency: str | None
+    cells: Mapping[str, CellRules] = field(default_factory=dict)
+    usable: frozenset[str] | None = None  # None: all columns
+    aggregate_only: bool = False
+    shows_history: bool = True
+    filters_rows: bool = False  # whether roles may hide rows that the binding shows
 
     def __repr__(self) -> str:
         return self.name
@@ -106,8 +124,10 @@ class CatalogEntity:
     @property
     def field_by_column(self) -> Mapping[str, str]:
         """The GraphQL field of each column: its own field, or the link that uses it as a foreign key."""
-        field_names = {column.column.name: name for name, column in self.columns.items()}
+        field_names = {column.column.name: name for name, column in self.columns.items() if name not in self.cells}
         for name, link in self.links.items():
+            if name in self.cells:
+                continue
             if isinstance(link, ToOne):
                 field_names[link.by] = name
             elif isinstance(link, UnionLink):
@@ -121,7 +141,26 @@ class CatalogEntity:
             column
             for column in self.columns.values()
             if (column.scalar.is_number or column.scalar.is_time) and column.name != "version"
+            if column.name not in self.cells and (not column.scalar.is_money or self.is_usable("currency"))
         )
+
+    def is_usable(self, *columns: str) -> bool:
+        """Whether all these columns of the table may be filtered, sorted, aggregated, grouped and searched by."""
+        return self.usable is None or self.usable.issuperset(columns)
+
+    def uses_link(self, name: str) -> bool:
+        """Whether rows may be filtered, sorted and grouped by what is behind the link."""
+        return name in self.links and name not in self.cells
+
+    @property
+    def searchable(self) -> bool:
+        """Whether rows may be searched: every searched column may be read as it is."""
+        return bool(self.declaration.search) and not self.aggregate_only and self.is_usable(*self.declaration.search)
+
+    def shows_interface(self, interface: str) -> bool:
+        """Whether the type implements an interface, by a column that may be sorted by."""
+        column = self.declaration.implements.get(interface)
+        return column is not None and self.is_usable(column) and not self.aggregate_only
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,11 +170,20 @@ class Catalog:
     entities: Mapping[str, CatalogEntity]
     interfaces: Mapping[str, Interface]
     prefixes: Mapping[str, CatalogEntity] = field(default_factory=dict)
+    # By type, the fields that the own keys of a customer do not know: see `inside` of hub/model/fields.py.
+    inside: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    whole: "Catalog | None" = None  # the catalog that this one narrows
 
     @property
     def customer_type(self) -> CatalogEntity:
         """The customer entity: its own primary key is its customer column."""
-        return next(entity for entity in self.entities.values() if entity.declaration.scope.customer_column == "id")
+        entities = (self.whole or self).entities.values()
+        return next(entity for entity in entities if entity.declaration.scope.customer_column == "id")
+
+    @property
+    def with_rows(self) -> "list[CatalogEntity]":
+        """The entities of which rows are shown."""
+        return [entity for entity in self.entities.values() if not entity.aggregate_only]
 
     def target(self, entity: type[Any]) -> CatalogEntity:
         """The catalog entity of a link's target class."""
@@ -149,12 +197,17 @@ class Catalog:
 
     def implementing(self, interface: str) -> list[CatalogEntity]:
         """The entities that implement an interface, in declaration order."""
-        return [entity for entity in self.entities.values() if interface in entity.declaration.implements]
+        return [entity for entity in self.entities.values() if entity.shows_interface(interface)]
 
     def identifying(self, entity: CatalogEntity) -> list[CatalogEntity]:
         """The entities by whose rows a search finds a row of `entity`: those that identify customers, for customers."""
         is_customer = entity.declaration.scope.customer_column == "id"
-        return [candidate for candidate in self.entities.values() if is_customer and candidate.declaration.identifies]
+        return [
+            candidate
+            for candidate in self.entities.values()
+            if is_customer and (codes := candidate.declaration.identifies)
+            if not candidate.aggregate_only and candidate.is_usable(*codes)
+        ]
 
     def column(self, entity: CatalogEntity, link: ToOne | ToMany) -> sa.Column[Any]:
         """The foreign key column of a link of `entity`."""
@@ -163,7 +216,8 @@ class Catalog:
 
     def preserves_customer(self, by: sa.Column[Any]) -> bool:
         """Whether rows joined by this foreign key always belong to one customer: the key includes the customer column."""
-        entity = next(candidate for candidate in self.entities.values() if candidate.table is by.table)
+        entities = (self.whole or self).entities.values()
+        entity = next(candidate for candidate in entities if candidate.table is by.table)
         key = entity.declaration.scope.customer_column
         return key is not None and any(
             by in constraint.columns.values() and key in constraint.columns
@@ -173,8 +227,12 @@ class Catalog:
     def nullable(self, entity: CatalogEntity, link: ToOne) -> bool:
         """Whether a link may be null: its foreign key is nullable, or a viewer may see the row but not its target."""
         by = self.column(entity, link)
-        visible_to_all = self.target(link.target).declaration.scope.name == "any_key"
-        return bool(by.nullable) or not (visible_to_all or self.preserves_customer(by))
+        target = self.target(link.target)
+        if target.filters_rows:
+            return True
+        scope = target.declaration.scope
+        preserves_owner = self.preserves_customer(by) and not scope.hides_rows_of_customers("customer")
+        return bool(by.nullable) or not (scope.name == "any_key" or preserves_owner)
 
 
 def _columns(declaration: Declaration, errors: list[str]) -> dict[str, ColumnField]:
@@ -326,6 +384,11 @@ def build_catalog(declarations: Iterable[Declaration]) -> Catalog:
         entities,
         {link.interface.name: link.interface for link in merged_links},
         {entity.declaration.prefix: entity for entity in entities.values()},
+        inside={
+            name: frozenset(map(camel_case, entity.declaration.inside))
+            for name, entity in entities.items()
+            if entity.declaration.inside
+        },
     )
     if len(catalog.prefixes) != len(entities):
         errors.append("two entities share an id prefix")

@@ -70,6 +70,7 @@ class Operation:
     operation_type: OperationType
     node: OperationDefinitionNode
     fragments: Mapping[str, FragmentDefinitionNode]
+    schema: GraphQLSchema  # that it is valid for
     variables: tuple[Variable, ...]
     has_introspection: bool
     # Only the schema is selected, and perhaps `__typename`.
@@ -135,11 +136,21 @@ class DocumentStore:
         self._schema = schema
         self._limits = limits
         self._limit_checker = LimitChecker(schema, limits)
-        self._validator = DocumentValidator(schema, limits)
-        self._cost_model = CostModel(schema, limits)
+        self._prepare(cache_bytes)
+
+    def _prepare(self, cache_bytes: int) -> None:
+        self._validator = DocumentValidator(self._schema, self._limits)
+        self._cost_model = CostModel(self._schema, self._limits)
         self._input_coercers = InputCoercers()
         self._documents: ByteBudgetCache[Document] = ByteBudgetCache(cache_bytes)
         self._invalid_documents: ByteBudgetCache[Sequence[GraphQLError]] = ByteBudgetCache(cache_bytes // 16)
+
+    def narrowed(self, schema: GraphQLSchema, cache_bytes: int) -> "DocumentStore":
+        """A store for a part of the schema, with the same limits."""
+        store = object.__new__(DocumentStore)
+        store._schema, store._limits, store._limit_checker = schema, self._limits, self._limit_checker
+        store._prepare(cache_bytes)
+        return store
 
     def get(self, text: str) -> Document:
         """The document of this text; raises InvalidDocument."""
@@ -214,6 +225,7 @@ class DocumentStore:
             operation_type=node.operation.value,
             node=node,
             fragments=fragments,
+            schema=self._schema,
             variables=variables,
             has_introspection=size.introspection > 0,
             introspection_only=size.introspection > 0 and size.stored_fields == 0,

@@ -51,6 +51,8 @@ class Limits:
     errors: int = 5
     cost: int = 5_000
     page: int = 100
+    # The rows that an aggregate must be over for roles that see aggregates only.
+    group: int = 5
     # How far back rows can be read as they were.
     change_retention: timedelta = timedelta(days=7)
     # Postgres truncates identifiers to this length, so two longer response keys could become the same.

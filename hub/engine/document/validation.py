@@ -69,7 +69,7 @@ _CODES: dict[type[ASTValidationRule], str] = {
     MaxIntrospectionDepthRule: "DEPTH_LIMIT",
 }
 
-_REMEDIES = {
+REMEDIES = {
     "FIELD_UNKNOWN": "The schema lists the fields of each type.",
     "ARGUMENT_UNKNOWN": "The schema lists the arguments of each field.",
     "ARGUMENT_MISSING": "Give it a value.",
@@ -303,8 +303,8 @@ def _set_code(error: GraphQLError, code: str, argument: str | None = None) -> No
     if argument is None and isinstance(node, ArgumentNode):
         argument = node.name.value
     error.extensions = {"code": code} if argument is None else {"code": code, "argument": argument}
-    if code in _REMEDIES and "Did you mean" not in error.message:
-        error.message += " " + _REMEDIES[code]
+    if code in REMEDIES and "Did you mean" not in error.message:
+        error.message += " " + REMEDIES[code]
 
 
 def _first_node(error: GraphQLError) -> Node | None:

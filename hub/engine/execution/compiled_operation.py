@@ -19,7 +19,7 @@ from hub.engine.planning_turns import PlanningTurns
 from hub.engine.sql.compiler import CompiledStatement, compile_plan
 from hub.model import exact_json
 from hub.observability import PlanCompiled, emit
-from hub.viewer import Binding
+from hub.rights import Rights
 
 # About the memory that a compiled operation takes, by the length of its statements (measured with tracemalloc).
 BASE_BYTES, BYTES_PER_CHARACTER = 8_192, 12
@@ -41,7 +41,7 @@ class Sized(Protocol):
 
 
 Compiled = TypeVar("Compiled", bound=Sized)
-Compile = Callable[[Operation, Mapping[str, Any], Binding], Compiled]
+Compile = Callable[[Operation, Mapping[str, Any], Rights], Compiled]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +73,15 @@ class CompiledOperation:
         return ResolverMerger(context, load_by_keys)
 
 
-def compile_rows_statements(resolver_tree: ResolverTree | None, binding: Binding) -> dict[int, CompiledStatement]:
+def compile_rows_statements(resolver_tree: ResolverTree | None, rights: Rights) -> dict[int, CompiledStatement]:
     """The statements that read the rows behind keys, by the identity of their plans."""
-    return {id(plan): compile_plan(plan, binding) for plan in resolver_plans(resolver_tree)}
+    return {id(plan): compile_plan(plan, rights) for plan in resolver_plans(resolver_tree)}
 
 
 class PlanCache(Generic[Compiled]):
     """Compiled operations by the key that their plans depend on.
 
-    The key is the operation, the viewer's binding, and the part of the variables that plan_cache_key names."""
+    The key is the operation, the viewer's rights, and the part of the variables that plan_cache_key names."""
 
     def __init__(self, plan_relevant_enums: frozenset[str], capacity: int, planning: PlanningTurns) -> None:
         self._plan_relevant_enums = plan_relevant_enums
@@ -92,12 +92,12 @@ class PlanCache(Generic[Compiled]):
         self,
         operation: Operation,
         variables: Mapping[str, Any],
-        binding: Binding,
+        rights: Rights,
         compile_operation: Compile[Compiled],
         flow: Flow,
     ) -> Compiled:
         """The compiled operation; one that is not cached is compiled when it is the turn of the flow."""
-        key = (operation, binding, *plan_cache_key(operation, variables, self._plan_relevant_enums))
+        key = (operation, rights, *plan_cache_key(operation, variables, self._plan_relevant_enums))
         cached = self._cache.get(key)
         if cached is not None:
             return cached
@@ -106,7 +106,7 @@ class PlanCache(Generic[Compiled]):
         def create() -> Compiled:
             nonlocal seconds
             started_at = perf_counter()
-            compiled = compile_operation(operation, variables, binding)
+            compiled = compile_operation(operation, variables, rights)
             seconds = perf_counter() - started_at
             return compiled
 

@@ -9,7 +9,6 @@ from graphql import (
     ExecutionResult,
     FieldNode,
     FragmentSpreadNode,
-    GraphQLSchema,
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
@@ -23,10 +22,9 @@ from hub.engine.planning_turns import PlanningTurns
 
 
 class Introspection:
-    """Answers introspection over one schema."""
+    """Answers introspection over the schemas of operations."""
 
-    def __init__(self, core: GraphQLSchema, planning: PlanningTurns) -> None:
-        self._core = core
+    def __init__(self, planning: PlanningTurns) -> None:
         self._planning = planning
 
     async def response_body(self, operation: Operation, variables: Mapping[str, Any], flow: Flow) -> bytes:
@@ -77,7 +75,7 @@ class Introspection:
         self, operation: Operation, node: OperationDefinitionNode, variables: Mapping[str, Any]
     ) -> ExecutionResult:
         document = DocumentNode(definitions=(node, *operation.fragments.values()))
-        result = execute(self._core, document, variable_values=dict(variables))
+        result = execute(operation.schema, document, variable_values=dict(variables))
         assert isinstance(result, ExecutionResult)
         return result
 

@@ -14,7 +14,8 @@ from hub.engine.plan.operations import MutationFieldPlan, OperationPlanner
 from hub.engine.plan.parameters import ExecutionContext
 from hub.engine.planning_turns import PlanningTurns
 from hub.engine.sql.compiler import compile_plan
-from hub.viewer import Binding, Viewer
+from hub.rights import Rights
+from hub.viewer import Viewer
 
 CACHE_BYTES = 16 * 1024 * 1024
 
@@ -23,7 +24,7 @@ FingerprintParts = tuple[str, str | None, Mapping[str, Any] | None]
 
 @dataclass(frozen=True, slots=True)
 class CompiledMutation:
-    """The compiled root fields of a mutation, for one shape of the variables and one binding."""
+    """The compiled root fields of a mutation, for one shape of the variables and for certain rights."""
 
     fields: tuple[CompiledMutationField, ...]
 
@@ -44,7 +45,7 @@ class MutationCompiler:
 
     async def compile(self, operation: Operation, variables: Mapping[str, Any], viewer: Viewer) -> CompiledMutation:
         """Returns the compiled mutation, from the cache if possible."""
-        return await self._cache.get_or_compile(operation, variables, viewer.binding, self._compile, viewer.flow)
+        return await self._cache.get_or_compile(operation, variables, viewer.rights, self._compile, viewer.flow)
 
     async def execute(
         self,
@@ -59,20 +60,20 @@ class MutationCompiler:
         )
         return await self._executor.execute(mutation.fields, context, operation_identity)
 
-    def _compile(self, operation: Operation, variables: Mapping[str, Any], binding: Binding) -> CompiledMutation:
-        planner = OperationPlanner(self._schema, variables, operation.fragments, self._limits, binding)
+    def _compile(self, operation: Operation, variables: Mapping[str, Any], rights: Rights) -> CompiledMutation:
+        planner = OperationPlanner(self._schema, variables, operation.fragments, self._limits, rights)
         field_plans = planner.plan_mutation(operation.node.selection_set)
         is_only_field = len(field_plans) == 1
         return CompiledMutation(
-            tuple(_compile_field(field_plan, binding, is_only_field=is_only_field) for field_plan in field_plans)
+            tuple(_compile_field(field_plan, rights, is_only_field=is_only_field) for field_plan in field_plans)
         )
 
 
-def _compile_field(field_plan: MutationFieldPlan, binding: Binding, *, is_only_field: bool) -> CompiledMutationField:
+def _compile_field(field_plan: MutationFieldPlan, rights: Rights, *, is_only_field: bool) -> CompiledMutationField:
     plan = field_plan.plan
     return CompiledMutationField(
-        compile_plan(plan, binding) if plan else None,
-        compile_rows_statements(plan.resolver_tree, binding) if plan else {},
+        compile_plan(plan, rights) if plan else None,
+        compile_rows_statements(plan.resolver_tree, rights) if plan else {},
         field_plan,
-        single_statement(field_plan, binding) if is_only_field else None,
+        single_statement(field_plan, rights) if is_only_field else None,
     )

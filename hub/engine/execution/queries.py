@@ -25,12 +25,12 @@ from hub.engine.request import StageTimer
 from hub.engine.sql.compiler import compile_plan
 from hub.errors import HubError
 from hub.model import exact_json
-from hub.viewer import Binding
+from hub.rights import Rights
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledQuery(CompiledOperation):
-    """A query for one shape of variables and one binding."""
+    """A query for one shape of variables and for certain rights."""
 
     query_plan: QueryPlan
     changes_roots: tuple[CompiledSubscription, ...]
@@ -41,15 +41,15 @@ class CompiledQuery(CompiledOperation):
         return estimated_size(self.text_length + sum(changes_root.text_length for changes_root in self.changes_roots))
 
 
-def compile_query(query_plan: QueryPlan, binding: Binding, customer_type: CatalogEntity) -> CompiledQuery:
+def compile_query(query_plan: QueryPlan, rights: Rights, customer_type: CatalogEntity) -> CompiledQuery:
     """A query with its statements; `customer_type` is the entity that owns the rows of the others."""
     plan = query_plan.plan
     reads_rows = any(not isinstance(node, Constant | ResolvedInPython) for _, node in plan.roots)
     return CompiledQuery(
-        compile_plan(plan, binding) if reads_rows else None,
-        compile_rows_statements(plan.resolver_tree, binding),
+        compile_plan(plan, rights) if reads_rows else None,
+        compile_rows_statements(plan.resolver_tree, rights),
         query_plan,
-        tuple(compile_subscription(root, binding, customer_type) for root in query_plan.changes_roots),
+        tuple(compile_subscription(root, rights, customer_type) for root in query_plan.changes_roots),
     )
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from hub.engine.plan.nodes import ColumnSelection, Constant, ObjectSelection, Payload, Plan, RowById, ToOneSelection
 from hub.engine.plan.operations import MutationFieldPlan
 from hub.engine.sql.compiler import CompiledStatement, compile_plan
-from hub.viewer import Binding
+from hub.rights import Rights
 
 INSERTED = "new$"
 
@@ -21,7 +21,7 @@ class SingleStatement:
     payload: CompiledStatement
 
 
-def single_statement(field_plan: MutationFieldPlan, binding: Binding) -> SingleStatement | None:
+def single_statement(field_plan: MutationFieldPlan, rights: Rights) -> SingleStatement | None:
     """Returns the statement of a payload that needs only the inserted row; None if the payload needs more.
 
     A statement sees its own writes only through RETURNING, so lists and links back need a second statement."""
@@ -36,7 +36,7 @@ def single_statement(field_plan: MutationFieldPlan, binding: Binding) -> SingleS
     table = _payload_table(field_plan.plan)
     if table is None:
         return None
-    return SingleStatement(table, compile_plan(field_plan.plan, binding, INSERTED))
+    return SingleStatement(table, compile_plan(field_plan.plan, rights, INSERTED))
 
 
 def _payload_table(plan: Plan) -> str | None:

@@ -3,7 +3,7 @@
 hub/subscriptions and hub/changefeed decide when to run it, and have the cursors."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol, cast
 from uuid import UUID
@@ -17,13 +17,13 @@ from hub.engine.plan.nodes import ChangesPlan, LivePayload, MessageFields, Plan,
 from hub.engine.plan.operations import ChangesRoot, LiveRoot
 from hub.engine.plan.parameters import PROBE_TIMES, ExecutionContext
 from hub.engine.sql.compiler import CompiledStatement, compile_changes, compile_live
-from hub.model import exact_json
-from hub.viewer import Binding
+from hub.model import exact_json, scopes
+from hub.rights import Rights
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledSubscription(CompiledOperation):
-    """A `changes` root or a live query for one shape of variables and one binding; it has no statement without types."""
+    """A `changes` root or a live query for one shape of variables and for certain rights; it has no statement without types."""
 
     root: ChangesRoot | LiveRoot
     dependencies: TableDependencies
@@ -35,19 +35,24 @@ class CompiledSubscription(CompiledOperation):
 
 
 def compile_subscription(
-    root: ChangesRoot | LiveRoot, binding: Binding, customer_type: CatalogEntity
+    root: ChangesRoot | LiveRoot, rights: Rights, customer_type: CatalogEntity
 ) -> CompiledSubscription:
     """A root with its statements; `customer_type` is the entity that owns the rows of the others."""
     ((_, node),) = root.plan.roots
-    rows_statements = compile_rows_statements(root.plan.resolver_tree, binding)
+    rows_statements = compile_rows_statements(root.plan.resolver_tree, rights)
     if isinstance(node, ChangesPlan):
-        statement = compile_changes(root.plan, binding, customer_type.declaration.prefix) if node.types else None
+        statement = compile_changes(root.plan, rights, customer_type.declaration.prefix) if node.types else None
         tables = frozenset(change_type.entity.table.name for change_type in node.types)
         return CompiledSubscription(statement, rows_statements, root, TableDependencies(tables, frozenset()))
     dependencies = table_dependencies(root.plan)
-    if binding in ("single_unit", "unit_subtree"):  # a customer that moves to another unit takes all of its rows along
+    if rights.binding in (
+        "single_unit",
+        "unit_subtree",
+    ):  # a customer that moves to another unit takes all of its rows along
         dependencies = TableDependencies(dependencies.any_row | {customer_type.table.name}, dependencies.customer_rows)
-    return CompiledSubscription(compile_live(root.plan, binding), rows_statements, root, dependencies)
+    if rights.narrowed:
+        dependencies = replace(dependencies, visibility=scopes.visibility_tables(dependencies.tables, rights))
+    return CompiledSubscription(compile_live(root.plan, rights), rows_statements, root, dependencies)
 
 
 class SubscriptionSource:

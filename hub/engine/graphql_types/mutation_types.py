@@ -68,6 +68,7 @@ class MutationField:
     injected: tuple[str, ...] = ()  # names of the objects that the command takes besides its input
     conflict_fields: tuple[InputField, ...] = ()  # the fields of `current` in the error of a conflict
     single_insert: SingleInsertTest | None = None  # whether these arguments make it a single INSERT; None: never
+    is_command: bool = False
 
     @property
     def type_prefix(self) -> str:
@@ -278,7 +279,8 @@ def _command_mutation(command: Command, signatures: SignatureReader) -> Mutation
     fields = input_fields(command.function, signatures)
 
     async def call(tx: Connection, viewer: Viewer, arguments: Mapping[str, Any], now: datetime) -> CommandResult:
-        result: CommandResult = (await command.function(tx, viewer, **arguments, now=now))._asdict()
+        runner = viewer.running(command.name)
+        result: CommandResult = (await command.function(tx, runner, **arguments, now=now))._asdict()
         return result
 
     mutation = _mutation_field(command.name, text, fields, payload, call, null_clears=False)
@@ -287,6 +289,7 @@ def _command_mutation(command: Command, signatures: SignatureReader) -> Mutation
     return replace(
         mutation,
         secret=command.secret,
+        is_command=True,
         ordering_field=ordering_field,
         injected=tuple(injected_parameters(command.function)),
         single_insert=None if single_insert is None else lambda viewer, arguments: single_insert(arguments),

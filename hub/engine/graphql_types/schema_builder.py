@@ -289,7 +289,7 @@ def _roots(catalog: Catalog) -> Iterator[tuple[FieldSpec, RootField]]:
         RootField("nodes"),
     )
     for entity in catalog.entities.values():
-        name, plural = entity.name[0].lower() + entity.name[1:], entity.declaration.plural
+        name, plural = entity.declaration.singular, entity.declaration.plural
         yield (
             FieldSpec(name, f"{entity.name} | None", f"The {entity.name} with this id.", (id_argument, AS_OF_ARGUMENT)),
             RootField("one", entity),

@@ -86,6 +86,10 @@ class ArgumentReader:
                 arguments[argument.name.value] = tree
         return arguments
 
+    def variable(self, name: str, type_: Any) -> ArgumentTree:
+        """The tree of a variable's value."""
+        return self._from_value(self._variables[name], type_, VariablePath(name))
+
     def literal(self, text: str, type_: Any) -> ArgumentTree:
         """The tree of a GraphQL literal without variables."""
         tree = self._from_node(parse_value(text), type_)

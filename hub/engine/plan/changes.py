@@ -19,6 +19,7 @@ from hub.engine.plan.arguments import ArgumentTree, EmptiedObject, plan_value
 from hub.engine.plan.context import required_value
 from hub.engine.plan.filters import plan_filter, require_condition
 from hub.engine.plan.nodes import (
+    CellSelection,
     ChangeFilterPlan,
     ChangesPlan,
     ChangeTypePlan,
@@ -82,7 +83,7 @@ def plan_changes(
     selector: SelectionPlanner, selection_sets: Sequence[Any], arguments: Mapping[str, ArgumentTree]
 ) -> tuple[ChangesPlan, ResolverTree | None]:
     """The plan of a `changes` root with these selections and arguments."""
-    entities = selector.planning.catalog.entities
+    entities = selector.planning.catalog.with_rows
     tree = arguments.get("filter")
     require_condition(not isinstance(tree, EmptiedObject), "filter")
     conditions = tree if isinstance(tree, dict) else {}
@@ -91,7 +92,7 @@ def plan_changes(
     change_fields = selector.collector.fields(selection_sets, "Change").values()
     nodes = [field_nodes for field_nodes in change_fields if field_nodes[0].name.value == "node"]
     named_types = _entity_types(conditions)
-    selected = [entity for entity in entities.values() if named_types is None or entity.entity_type in named_types]
+    selected = [entity for entity in entities if named_types is None or entity.entity_type in named_types]
     type_plans: list[ChangeTypePlan] = []
     resolver_trees: dict[str, ResolverTree] = {}
     for entity in selected:
@@ -171,11 +172,11 @@ def _watched_columns(selections: Sequence[ObjectSelection]) -> tuple[str, ...] |
     for selection in selections:
         for _, part in selection.fields:
             match part:
-                case ColumnSelection(column):
+                case ColumnSelection(column) | CellSelection(value=ColumnSelection(column)):
                     columns.add(column)
-                case ToOneSelection(join):
+                case ToOneSelection(join) | CellSelection(value=ToOneSelection(join)):
                     columns.add(join.our_column)
-                case UnionSelection(choices):
+                case UnionSelection(choices) | CellSelection(value=UnionSelection(choices)):
                     columns |= {choice.join.our_column for choice in choices}
     columns -= set(IMMUTABLE_COLUMNS)
     return tuple(sorted(columns)) if columns and not columns & {"version", "updated_at"} else None

@@ -44,7 +44,7 @@ from hub.engine.plan.parameters import (
 from hub.errors import LimitExceeded
 from hub.model.normal_forms import NormalForm, RowNormalForm
 from hub.model.unicode_text import single_line
-from hub.viewer import Binding
+from hub.rights import Rights
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class PlanningContext:
     catalog: Catalog
     reader: ArgumentReader
     limits: Limits
-    binding: Binding
+    rights: Rights
     parameters: list[Parameter] = field(default_factory=list)
     condition_count: int = 0
     aggregate_count: int = 0
@@ -66,6 +66,10 @@ class PlanningContext:
     uses_search: bool = False  # the best way to run the plan depends on the searched words
     as_of: bool = False  # rows are read as they were, so no links can be read from them
     below_image: bool = False  # an image in the log stands above; the viewer may no longer see its row
+    prefix: str = "p"  # of the names of the parameters
+    by_keys: bool = (
+        False  # a condition on the id alone of a linked row is one on the foreign key: no linked row is hidden
+    )
 
     def child(self) -> "PlanningContext":
         """A new context for a separate plan of the same operation."""
@@ -73,7 +77,7 @@ class PlanningContext:
             self.catalog,
             self.reader,
             self.limits,
-            self.binding,
+            self.rights,
             source_location=self.source_location,
             below_image=self.below_image,
         )
@@ -113,7 +117,7 @@ class PlanningContext:
         self, sql_type: sa.types.TypeEngine[Any], source: ArgumentSource | Runtime, codec: Codec = AS_IS
     ) -> Parameter:
         """A new parameter of the statement."""
-        parameter = Parameter(f"p{len(self.parameters)}", sql_type, source, codec, self.source_location)
+        parameter = Parameter(f"{self.prefix}{len(self.parameters)}", sql_type, source, codec, self.source_location)
         self.parameters.append(parameter)
         return parameter
 

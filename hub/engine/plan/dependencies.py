@@ -7,7 +7,7 @@ from typing import Any
 from hub.engine.catalog.catalog import CatalogEntity
 from hub.engine.plan.nodes import ConnectionPlan, Plan, ResolverTree, RowById
 from hub.engine.plan.parameters import Parameter
-from hub.engine.plan.predicates import Join
+from hub.engine.plan.predicates import Join, Predicate
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,13 @@ class TableDependencies:
 
     any_row: frozenset[str]
     customer_rows: frozenset[str]
+    # Those that decide which rows the viewer sees, beside the rows themselves: any row of theirs matters to every viewer.
+    visibility: frozenset[str] = frozenset()
+
+    @property
+    def tables(self) -> frozenset[str]:
+        """All of them."""
+        return self.any_row | self.customer_rows | self.visibility
 
 
 def table_dependencies(plan: Plan) -> TableDependencies:
@@ -32,7 +39,7 @@ def table_dependencies(plan: Plan) -> TableDependencies:
 
 
 def _tables(part: Any, *, same_customer: bool) -> Iterator[tuple[str, bool]]:
-    """Each table, and whether its rows belong to the customer of the root. Joins that need no check preserve that."""
+    """Each table, and whether its rows belong to the customer of the root. Joins within a customer preserve that."""
     if isinstance(part, CatalogEntity):
         yield part.table.name, same_customer
     elif isinstance(part, tuple):
@@ -41,13 +48,18 @@ def _tables(part: Any, *, same_customer: bool) -> Iterator[tuple[str, bool]]:
     elif is_dataclass(part) and not isinstance(part, Parameter):
         join = getattr(part, "join", None)
         if isinstance(join, Join):
-            same_customer = same_customer and not join.check_visibility
+            same_customer = same_customer and join.same_customer
         elif isinstance(part, ConnectionPlan):
             same_customer = False
         elif isinstance(part, RowById):
             same_customer = part.entity.declaration.scope.customer_column == "id"
         for item in fields(part):
             yield from _tables(getattr(part, item.name), same_customer=same_customer)
+
+
+def predicate_tables(predicate: Predicate) -> frozenset[str]:
+    """The tables that a predicate reads beside that of its rows."""
+    return frozenset(table for table, _ in _tables(predicate, same_customer=False))
 
 
 def resolver_plans(resolver_tree: ResolverTree | None) -> Iterator[Plan]:

@@ -65,7 +65,7 @@ class FieldCollector:
     def require_selectable(self, node: FieldNode) -> None:
         """Raises FORBIDDEN for the origin of a change, if the key is bound to a customer."""
         name = node.name.value
-        if self.planning.binding == "customer" and name in ORIGIN_FIELD_NAMES:
+        if self.planning.rights.binding == "customer" and name in ORIGIN_FIELD_NAMES:
             error = Forbidden(f"{name}: a key that is bound to a customer may not read it; leave it out.")
             error.path, error.locations = (*self._path, (node.alias or node.name).value), node_locations(node)
             raise error

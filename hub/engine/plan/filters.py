@@ -10,6 +10,7 @@ from hub.engine.catalog.scalars import ScalarType
 from hub.engine.graphql_types.inputs import COMPARE, UNDER
 from hub.engine.plan.arguments import ArgumentTree, ArgumentValue, EmptiedObject
 from hub.engine.plan.context import PlanningContext, object_items, required_value
+from hub.engine.plan.key_conditions import key_conditions
 from hub.engine.plan.parameters import ArgumentSource, Runtime
 from hub.engine.plan.predicates import (
     AggregateComparison,
@@ -26,6 +27,7 @@ from hub.engine.plan.predicates import (
     Or,
     Predicate,
 )
+from hub.model import scopes
 from hub.model.declarations import ToMany, ToOne
 from hub.model.normal_forms import RowNormalForm
 
@@ -42,11 +44,17 @@ TEXT_SCAN_ROWS = 5  # the cost of `contains` on a text without an index, in rows
 
 
 def plan_join(planning: PlanningContext, entity: CatalogEntity, link: ToOne | ToMany) -> Join:
-    """The join of a link. Rows of the same customer as a visible row are visible too, unless that row is an image."""
+    """The join of a link. Rows of the same customer as a visible row are visible too, unless that row is an image or the
+    scope of the joined rows hides some of them.
+
+    Roles may filter the rows of each type, so their filter is checked unless there is none."""
     target = planning.catalog.target(link.target)
     preserves_owner = planning.catalog.preserves_customer(planning.catalog.column(entity, link))
+    hides_rows = scopes.hides_rows_of_customers(target.table, planning.rights)
     their_column, our_column = ("id", link.by) if isinstance(link, ToOne) else (link.by, "id")
-    return Join(target, their_column, our_column, check_visibility=planning.below_image or not preserves_owner)
+    hides_rows = hides_rows or (planning.rights.narrowed and planning.rights.filters_rows(target.name))
+    check_visibility = planning.below_image or hides_rows or not preserves_owner
+    return Join(target, their_column, our_column, check_visibility, same_customer=preserves_owner)
 
 
 def plan_filter(planning: PlanningContext, tree: ArgumentTree, entity: CatalogEntity, argument: str) -> Predicate:
@@ -114,6 +122,15 @@ def _condition(
         return _comparisons(planning, tree, column, column.scalar, argument)
     link = entity.links[name]
     assert isinstance(link, ToOne | ToMany)
+    if planning.by_keys and isinstance(link, ToOne) and isinstance(tree, dict):
+        keys, others = key_conditions(planning.catalog, name, link, tree, entity)
+        compared = [
+            _comparisons(planning, ids, key, scalars.ID, f"{argument}.{path}", prefix=prefix)
+            for key, prefix, ids, path in keys
+        ]
+        if compared:
+            rest = [_condition(planning, name, others, entity, argument, siblings)] if others else []
+            return And((*compared, *rest))
     join = plan_join(planning, entity, link)
     if isinstance(link, ToOne):
         planning.scan(1, argument)

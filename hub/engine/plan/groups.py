@@ -57,7 +57,8 @@ def plan_groups(
     plan_node = partial(_plan_group, collector, entity, keys)
     parts, _, uses_cursors = plan_connection_parts(collector, f"{entity.name}Group", selection_sets, plan_node)
     signing = cursor_signing(planning, signature) if uses_cursors else None
-    return Groups(entity, where, search_terms, keys, order, page, signing, parts)
+    minimum = planning.limits.group if entity.aggregate_only else 0
+    return Groups(entity, where, search_terms, keys, order, page, signing, parts, minimum)
 
 
 # -- keys ---------------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hub.engine.catalog.catalog import CatalogEntity, ColumnField
+from hub.engine.catalog.catalog import CatalogEntity, CellRules, ColumnField
 from hub.engine.catalog.scalars import ScalarType
 from hub.engine.plan.list_nodes import CursorSigning, GroupKey, GroupSortTerm, PagePlan, SearchTerms, SortTerm
 from hub.engine.plan.parameters import ObjectSource, Parameter
@@ -67,6 +67,14 @@ class UnionSelection:
 
 
 @dataclass(frozen=True, slots=True)
+class CellSelection:
+    """A field that not every rule of the viewer's roles shows as it is: its value, masked or null by the row."""
+
+    rules: CellRules
+    value: "SelectionPlan"
+
+
+@dataclass(frozen=True, slots=True)
 class Nodes:
     """The rows of a page."""
 
@@ -123,7 +131,7 @@ ConnectionPart = Nodes | Edges | PageInfoPlan | TotalCount | Stats | Constant
 
 @dataclass(frozen=True, slots=True)
 class ConnectionPlan:
-    """A connection: the rows, their order, the page, and the selected parts."""
+    """A connection: the rows, their order, the page, and the selected parts. Fewer rows than `minimum` count as none."""
 
     entity: CatalogEntity
     join: Join | None
@@ -133,6 +141,7 @@ class ConnectionPlan:
     page: PagePlan
     cursor_signing: CursorSigning | None
     parts: tuple[tuple[str, ConnectionPart], ...]
+    minimum: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +151,7 @@ class MergedSourcePlan:
     entity: CatalogEntity
     time_column: str
     selections: tuple[ObjectSelection, ...]
+    check_visibility: bool  # the rows may be hidden even though the row above is visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +165,6 @@ class MergedConnectionPlan:
     page: PagePlan
     cursor_signing: CursorSigning | None
     parts: tuple[tuple[str, ConnectionPart], ...]
-    check_visibility: bool  # the rows may be hidden even though the row above is visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +198,9 @@ class HistoryConnection:
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """A grouped root, which is a connection over groups; the selections in `parts` are GroupSelection."""
+    """A grouped root, which is a connection over groups; the selections in `parts` are GroupSelection.
+
+    Groups of fewer rows than `minimum` are left out."""
 
     entity: CatalogEntity
     where: Predicate
@@ -199,6 +210,7 @@ class Groups:
     page: PagePlan
     cursor_signing: CursorSigning | None
     parts: tuple[tuple[str, ConnectionPart], ...]
+    minimum: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +354,7 @@ SelectionPlan = (
     | ObjectSelection
     | ToOneSelection
     | UnionSelection
+    | CellSelection
     | ConnectionPlan
     | MergedConnectionPlan
     | HistoryConnection

@@ -17,6 +17,7 @@ from hub.engine.catalog.catalog import CatalogEntity
 from hub.engine.catalog.input_values import bad_input, enum_value, storable_text
 from hub.engine.document.limits import Limits
 from hub.engine.graphql_types.mutation_types import MutationField
+from hub.engine.graphql_types.narrowed_schema import narrow
 from hub.engine.graphql_types.schema_builder import RootField, Schema
 from hub.engine.plan.arguments import ArgumentReader, ArgumentTree, ArgumentValue
 from hub.engine.plan.changes import MAX_IDS, plan_changes
@@ -43,7 +44,7 @@ from hub.engine.plan.selections import SelectionPlanner
 from hub.errors import BadInput
 from hub.model.declarations import Lookup
 from hub.model.rows import prefix_error
-from hub.viewer import Binding
+from hub.rights import Rights
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +154,12 @@ class OperationPlanner:
         variables: Mapping[str, Any],
         fragments: Mapping[str, Any],
         limits: Limits,
-        binding: Binding,
+        rights: Rights,
     ) -> None:
         reader = ArgumentReader(schema.plan_relevant_enums, variables)
+        schema = narrow(schema, rights)
         self.schema = schema
-        self.planning = PlanningContext(schema.catalog, reader, limits, binding)
+        self.planning = PlanningContext(schema.catalog, reader, limits, rights)
         self.collector = FieldCollector(schema, self.planning, fragments, variables)
         self.selector = SelectionPlanner(self.collector)
 
@@ -178,7 +180,7 @@ class OperationPlanner:
             roots.append((key, node))
         node_types = {type(node) for _, node in roots}
         custom_plan = self.planning.uses_search or (
-            self.planning.binding == "unit_subtree"
+            self.planning.rights.binding == "unit_subtree"
             and bool(node_types - {Constant, ResolvedInPython, RowById, RowsByIds, RowByLookup, Payload})
         )
         resolver_tree = ResolverTree(children=tuple(children)) if children or python_roots else None
@@ -217,7 +219,7 @@ class OperationPlanner:
                 children += [(name, resolver_tree)] if resolver_tree else []
         root_tree = ResolverTree(children=tuple(children)) if children else None
         custom_plan = self.planning.uses_search or (
-            self.planning.binding == "unit_subtree" and self.schema.roots[root.query].category == "list"
+            self.planning.rights.binding == "unit_subtree" and self.schema.roots[root.query].category == "list"
         )
         plan = Plan(((key, LivePayload(tuple(fields))),), tuple(self.planning.parameters), root_tree, custom_plan)
         return LiveRoot(key, plan, self.planning.time_dependent)
@@ -271,20 +273,21 @@ class OperationPlanner:
         if root.group is not None:
             return plan_root_group(self.selector, root.group, selection_sets)
         assert root.entity is not None
+        entity = self.planning.catalog.entities[root.entity.name]
         if root.category == "list":
-            return self.selector.connection(root.entity, None, selection_sets, arguments, f"Query.{name}")
+            return self.selector.connection(entity, None, selection_sets, arguments, f"Query.{name}")
         if root.category == "groups":
-            return plan_groups(self.collector, root.entity, selection_sets, arguments, f"Query.{name}"), None
+            return plan_groups(self.collector, entity, selection_sets, arguments, f"Query.{name}"), None
         if root.category == "lookup":
             assert root.lookup is not None
-            return self._plan_lookup(root.entity, root.lookup, selection_sets, arguments)
+            return self._plan_lookup(entity, root.lookup, selection_sets, arguments)
         key, as_of = (
-            self.planning.key_parameter(required_value(arguments.get("id"), "id"), root.entity, "id"),
+            self.planning.key_parameter(required_value(arguments.get("id"), "id"), entity, "id"),
             self._as_of(arguments, "asOf"),
         )
         with self.planning.in_the_past(enabled=as_of is not None):
-            selection, resolver_tree = self.selector.object_selection(root.entity, selection_sets)
-        return RowById(root.entity, key, selection, as_of), resolver_tree
+            selection, resolver_tree = self.selector.object_selection(entity, selection_sets)
+        return RowById(entity, key, selection, as_of), resolver_tree
 
     def _as_of(self, arguments: dict[str, ArgumentTree], argument: str) -> Parameter | None:
         """The time at which a row is read; None for the present."""
@@ -320,7 +323,5 @@ class OperationPlanner:
         keys = self.planning.parameter(ARRAY(sa.Uuid()), source, IdKeysCodec(argument, prefixes))
         as_of = self._as_of(arguments, "at")
         with self.planning.in_the_past(enabled=as_of is not None):
-            selections, resolver_tree = self.selector.object_selections(
-                list(self.planning.catalog.entities.values()), selection_sets
-            )
+            selections, resolver_tree = self.selector.object_selections(self.planning.catalog.with_rows, selection_sets)
         return RowsByIds(types, keys, tuple(selections), single, as_of), resolver_tree

@@ -124,7 +124,9 @@ def plan_order(
     if uses_search:
         return (SortTerm("rank", "asc"), SortTerm("similarity", "asc"), SortTerm("id", "asc"))
     name, direction = entity.declaration.order
-    term = entity.sort_keys[name.upper()]
+    term = entity.sort_keys.get(name.upper())
+    if term is None:  # the viewer may not sort by it
+        return (SortTerm("id", direction),)
     return (SortTerm(SortColumn(term.column.name, term.null_as), direction), SortTerm("id", direction))
 
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from graphql import Undefined, ValueNode, value_from_ast
 
 from hub.errors import HubError
-from hub.model.scopes import VIEWER_ARGUMENTS
+from hub.model.scopes import viewer_argument
 from hub.viewer import Viewer
 
 # Request times for probes. Equal probes of one time do not prove two parameters equal: a duration before the request
@@ -138,7 +138,7 @@ class ViewerArgument(Runtime):
 
     def read(self, context: ExecutionContext) -> Any:
         """The value."""
-        return VIEWER_ARGUMENTS[self.attribute](context.viewer)
+        return viewer_argument(self.attribute, context.viewer)
 
 
 # -- parameters ---------------------------------------------------------------------------------------------------------

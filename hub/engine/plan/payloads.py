@@ -111,9 +111,10 @@ def _payload_row(
     selector: SelectionPlanner, payload_field: PayloadField, selection_sets: SelectionSets
 ) -> tuple[RowById, ResolverTree | None]:
     assert payload_field.entity is not None
+    entity = selector.planning.catalog.entities[payload_field.entity.name]
     key = selector.planning.parameter(sa.Uuid(), Runtime("outcome"), OutcomeKeyCodec(payload_field.key))
-    selection, resolver_tree = selector.object_selection(payload_field.entity, selection_sets)
-    return RowById(payload_field.entity, key, selection), resolver_tree
+    selection, resolver_tree = selector.object_selection(entity, selection_sets)
+    return RowById(entity, key, selection), resolver_tree
 
 
 def _results(
@@ -159,9 +160,10 @@ def _result_row(
     selector: SelectionPlanner, payload_field: PayloadField, selection_sets: SelectionSets, keys: list[Parameter]
 ) -> tuple[ResultRow, ResolverTree | None]:
     assert payload_field.entity is not None
-    selection, resolver_tree = selector.object_selection(payload_field.entity, selection_sets)
+    entity = selector.planning.catalog.entities[payload_field.entity.name]
+    selection, resolver_tree = selector.object_selection(entity, selection_sets)
     keys.append(_result_keys_parameter(selector, payload_field.key))
-    return ResultRow(payload_field.entity, len(keys) - 1, selection), resolver_tree
+    return ResultRow(entity, len(keys) - 1, selection), resolver_tree
 
 
 def _error_fields(selector: SelectionPlanner, selection_sets: SelectionSets) -> ErrorFields:

@@ -83,6 +83,7 @@ class Join:
     their_column: str
     our_column: str
     check_visibility: bool
+    same_customer: bool = True  # whether the rows are of the outer row's customer, so that no other's matter
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from hub.engine.plan.filters import plan_filter, plan_join
 from hub.engine.plan.history import plan_history
 from hub.engine.plan.list_nodes import SortColumn, SortTerm
 from hub.engine.plan.nodes import (
+    CellSelection,
     ColumnSelection,
     ConnectionPlan,
     Constant,
@@ -41,6 +42,7 @@ from hub.engine.plan.pagination import cursor_signing, list_signature, plan_orde
 from hub.engine.plan.parameters import ObjectSource, Runtime
 from hub.engine.plan.predicates import And, Join
 from hub.errors import BadInput
+from hub.model import scopes
 from hub.model.declarations import FieldResolver, FilteredList, LinkGroup, MergedConnection, ToMany, ToOne, UnionLink
 
 
@@ -98,6 +100,12 @@ class SelectionPlanner:
         )
 
     def _field(self, entity: CatalogEntity, nodes: list[FieldNode]) -> tuple[SelectionPlan, ResolverTree | None]:
+        """A field; one that not every rule of the viewer's roles shows as it is becomes a cell."""
+        selected, resolver_tree = self._whole_field(entity, nodes)
+        cell = entity.cells.get(nodes[0].name.value)
+        return (selected if cell is None else CellSelection(cell, selected)), resolver_tree
+
+    def _whole_field(self, entity: CatalogEntity, nodes: list[FieldNode]) -> tuple[SelectionPlan, ResolverTree | None]:
         name = nodes[0].name.value
         if name == "__typename":
             return Constant(entity.name), None
@@ -248,7 +256,8 @@ class SelectionPlanner:
             self.collector, entity.name, selection_sets, partial(self.object_selection, entity), entity
         )
         signing = cursor_signing(self.planning, signature) if uses_cursors else None
-        return ConnectionPlan(entity, join, where, search_terms, keys, page, signing, parts), resolver_tree
+        minimum = self.planning.limits.group if entity.aggregate_only else 0
+        return ConnectionPlan(entity, join, where, search_terms, keys, page, signing, parts, minimum), resolver_tree
 
     def _merged_connection(
         self,
@@ -286,6 +295,7 @@ class SelectionPlanner:
                 member,
                 member.declaration.implements[interface],
                 tuple(variants[index][1] for variants in selections),
+                self.planning.below_image or scopes.hides_rows_of_customers(member.table, self.planning.rights),
             )
             for index, member in enumerate(entities)
         )
@@ -296,6 +306,4 @@ class SelectionPlanner:
             for argument in ("since", "until")
         )
         signing = cursor_signing(self.planning, signature) if uses_cursors else None
-        return MergedConnectionPlan(
-            link.by, sources, since, until, page, signing, parts, self.planning.below_image
-        ), resolver_tree
+        return MergedConnectionPlan(link.by, sources, since, until, page, signing, parts), resolver_tree

@@ -21,11 +21,24 @@ TOTAL_COUNT = Stats((("", TotalCount()),))
 
 @dataclass(slots=True)
 class AggregateScan:
-    """The columns of the first level, added as aggregates need them, and whether it groups by currency."""
+    """The columns of the first level, added as aggregates need them, and whether it groups by currency.
+
+    Fewer values than `minimum` give no aggregate."""
 
     row: sa.FromClause
+    minimum: int = 0
     columns: list[sa.Label[Any]] = field(default_factory=list)
     by_currency: bool = False
+
+    def enough(self, value: Value, count: Value) -> Value:
+        """An aggregate over so many values, null where these are too few."""
+        if not self.minimum:
+            return value
+        return sa.case((count >= sql_literal(str(self.minimum)), value))
+
+    def having(self) -> list[sa.ColumnElement[bool]]:
+        """The conditions on the groups of the first level: enough rows of a currency."""
+        return [sa.func.count() >= sql_literal(str(self.minimum))] if self.minimum and self.by_currency else []
 
     def add_column(self, value: Value) -> str:
         """Adds a column to the first level; gives its name."""
@@ -84,8 +97,11 @@ def plan_aggregate(scan: AggregateScan, aggregate: TotalCount | Aggregate) -> Ag
     scan.by_currency |= aggregate.money is not None
     if aggregate.function == "avg":
         total = sa.cast(sa.func.sum(column), sa.Numeric)
-        return AggregateValue(scan, (scan.add_column(total), scan.add_column(sa.func.count(column))), aggregate)
-    return AggregateValue(scan, (scan.add_column(getattr(sa.func, aggregate.function)(column)),), aggregate)
+        count = sa.func.count(column)
+        parts = (scan.enough(total, count), scan.enough(count, count))
+        return AggregateValue(scan, tuple(scan.add_column(part) for part in parts), aggregate)
+    value = scan.enough(getattr(sa.func, aggregate.function)(column), sa.func.count(column))
+    return AggregateValue(scan, (scan.add_column(value),), aggregate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +118,15 @@ class SortAggregate:
             return SortAggregate(aggregate, (scan.add_column(sa.func.count()),))
         column = scan.row.c[aggregate.column.column.name]
         functions = ("sum", "count") if aggregate.function == "AVG" else (aggregate.function.lower(),)
-        values = [getattr(sa.func, function)(column) for function in functions]
-        if aggregate.currency is not None:
-            in_currency = scan.row.c.currency == param(aggregate.currency)
-            values = [sa.type_coerce(sa.funcfilter(value, in_currency), sa.Numeric()) for value in values]
+        values: list[Value] = []
+        for function in functions:
+            value, count = getattr(sa.func, function)(column), sa.func.count(column)
+            if aggregate.currency is not None:
+                in_currency = scan.row.c.currency == param(aggregate.currency)
+                value = sa.type_coerce(sa.funcfilter(value, in_currency), sa.Numeric())
+                values.append(scan.enough(value, sa.funcfilter(count, in_currency)))
+            else:
+                values.append(scan.enough(value, count))
         return SortAggregate(aggregate, tuple(scan.add_column(value) for value in values))
 
     def value(self, scan_rows: sa.FromClause) -> Value:
@@ -167,8 +188,8 @@ class ConnectionAggregates:
 
     row: sa.FromClause
 
-    def __init__(self, row: sa.FromClause, parts: Sequence[TotalCount | Stats]) -> None:
-        self._scan = AggregateScan(row)
+    def __init__(self, row: sa.FromClause, parts: Sequence[TotalCount | Stats], minimum: int = 0) -> None:
+        self._scan = AggregateScan(row, minimum)
         self._parts = [
             (part, StatsTree.for_stats(self._scan, part if isinstance(part, Stats) else TOTAL_COUNT)) for part in parts
         ]
@@ -182,6 +203,10 @@ class ConnectionAggregates:
     def group_by(self) -> list[Value]:
         """The GROUP BY of the first level."""
         return [self._scan.row.c.currency] if self._scan.by_currency else []
+
+    def having(self) -> list[sa.ColumnElement[bool]]:
+        """The HAVING of the first level."""
+        return self._scan.having()
 
     def aggregate_over(self, scan_select: sa.Select[Any], aliases: AliasGenerator) -> None:
         """Builds the second level over the first one; `value` may be called afterwards."""

@@ -42,9 +42,11 @@ from hub.engine.sql.groups import compile_groups
 from hub.engine.sql.history import as_of, lateral_as_of, lookup_as_of, require_retention
 from hub.engine.sql.payloads import compile_payload
 from hub.engine.sql.selections import SelectionCompiler
-from hub.viewer import Binding
+from hub.model import scopes
+from hub.model.scopes import RIGHT_PREFIX
+from hub.rights import Rights
 
-# The parameters that the predicates of scopes name (hub/model/scopes.py), and those of changes.
+# The parameters that the predicates of scopes name (hub/model/scopes.py), but for those of roles, and those of changes.
 STANDARD_PARAMETERS = (
     *RUNTIME_PARAMETERS,
     Parameter("viewer_unit", sa.Uuid(), ViewerArgument("viewer_unit")),
@@ -52,6 +54,9 @@ STANDARD_PARAMETERS = (
     Parameter("viewer_customer", sa.Uuid(), ViewerArgument("viewer_customer")),
     Parameter("viewer_key", sa.Uuid(), ViewerArgument("viewer_key")),
     Parameter("viewer_admin", sa.Boolean(), ViewerArgument("viewer_admin")),
+    Parameter("viewer_roles", ARRAY(sa.Text()), ViewerArgument("viewer_roles")),
+    Parameter("viewer_staff", sa.Uuid(), ViewerArgument("viewer_staff")),
+    Parameter("viewer_reads_people", sa.Boolean(), ViewerArgument("viewer_reads_people")),
 )
 
 
@@ -73,18 +78,18 @@ class CompiledStatement:
         return [parameter.evaluate(context) for parameter in self.parameters]
 
 
-def compile_plan(plan: Plan, binding: Binding, inserted_row: str | None = None) -> CompiledStatement:
-    """The statement of a plan for viewers of a binding; `inserted_row` names a row set that has the payload's row."""
-    compiler = RootCompiler(AliasGenerator(binding), inserted_row)
+def compile_plan(plan: Plan, rights: Rights, inserted_row: str | None = None) -> CompiledStatement:
+    """The statement of a plan for viewers with these rights; `inserted_row` names a row set that has the payload's row."""
+    compiler = RootCompiler(AliasGenerator(rights), inserted_row)
     roots = [(key, compiler.root(node)) for key, node in plan.roots]
     return _compile_select(sa.select(json_object(roots, compiler.aliases.next())), plan)
 
 
-def compile_changes(plan: Plan, binding: Binding, customer_prefix: str) -> CompiledStatement:
+def compile_changes(plan: Plan, rights: Rights, customer_prefix: str) -> CompiledStatement:
     """The statement of a plan whose only root is `changes`: rows of positions and messages (see changes.py)."""
     ((_, changes),) = plan.roots
     assert isinstance(changes, ChangesPlan)
-    aliases = AliasGenerator(binding)
+    aliases = AliasGenerator(rights)
     return _compile_select(
         ChangesCompiler(aliases, SelectionCompiler(aliases), customer_prefix, plan.resolver_tree is not None).select(
             changes
@@ -93,17 +98,19 @@ def compile_changes(plan: Plan, binding: Binding, customer_prefix: str) -> Compi
     )
 
 
-def compile_live(plan: Plan, binding: Binding) -> CompiledStatement:
+def compile_live(plan: Plan, rights: Rights) -> CompiledStatement:
     """The statement of a live query: its answer, and the last position in the same snapshot."""
     ((_, live_payload),) = plan.roots
     assert isinstance(live_payload, LivePayload)
-    return _compile_select(sa.select(RootCompiler(AliasGenerator(binding)).root(live_payload), LAST_POSITION), plan)
+    return _compile_select(sa.select(RootCompiler(AliasGenerator(rights)).root(live_payload), LAST_POSITION), plan)
 
 
 def _compile_select(select: sa.Select[Any], plan: Plan) -> CompiledStatement:
     compiled = select.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
     parameters = {parameter.name: parameter for parameter in (*STANDARD_PARAMETERS, *plan.parameters)}
     names: Sequence[str] = compiled.positiontup or ()
+    of_roles = dict.fromkeys(name for name in names if name.startswith(RIGHT_PREFIX))
+    parameters |= {name: Parameter(name, sa.types.NULLTYPE, ViewerArgument(name)) for name in of_roles}
     validated_only = tuple(parameter for parameter in plan.parameters if parameter.name not in names)
     return CompiledStatement(str(compiled), tuple(parameters[name] for name in names), validated_only, plan.custom_plan)
 
@@ -177,6 +184,9 @@ class RootCompiler(SelectionCompiler):
         lookup_row, target = self.aliases.for_table(node.lookup.table), self.aliases.for_table(node.entity.table)
         joined = lookup_row.join(target, target.c.id == lookup_row.c[node.lookup.key])
         conditions = [lookup_row.c[name] == param(parameter) for name, parameter in node.arguments]
+        if self.aliases.rights.narrowed:
+            visible = scopes.visible(node.lookup.table, lookup_row, self.aliases.rights)
+            conditions += [] if visible is None else [visible]
         matches = (
             sa.select(lookup_row.c[node.lookup.key])
             .select_from(joined)

@@ -23,6 +23,7 @@ from hub.engine.plan.predicates import (
     Predicate,
 )
 from hub.engine.sql.expressions import AliasGenerator, Condition, SelectSource, fold, param, pattern, sql_literal
+from hub.model import scopes
 
 RANGE_OPERATORS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 
@@ -35,8 +36,8 @@ def join_table(aliases: AliasGenerator, join: Join, row: sa.FromClause) -> tuple
 
 
 def row_visibility(aliases: AliasGenerator, entity: CatalogEntity, row: sa.FromClause) -> list[Condition]:
-    """The condition that the viewer may see the row; none where every viewer of the binding may."""
-    predicate = entity.declaration.scope.predicate(row, aliases.binding)
+    """The condition that the viewer may see the row; none where every viewer with these rights may."""
+    predicate = scopes.visible(entity.table, row, aliases.rights)
     return [] if predicate is None else [predicate]
 
 

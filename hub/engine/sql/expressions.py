@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub.engine.plan.parameters import Parameter
-from hub.viewer import Binding
+from hub.rights import Rights
 
 Condition = sa.ColumnElement[bool]
 Value = sa.ColumnElement[Any]
@@ -64,13 +64,14 @@ def json_object(columns: Sequence[tuple[str, Value]], alias: str, tables: Sequen
 class AliasGenerator:
     """Aliases of one statement, `t$0`, `t$1`, … in walk order. No GraphQL name holds a `$`, so none is ever captured."""
 
-    binding: Binding
+    rights: Rights
+    prefix: str = "t$"
     count: int = 0
 
     def next(self) -> str:
         """A fresh alias."""
         self.count += 1
-        return f"t${self.count - 1}"
+        return f"{self.prefix}{self.count - 1}"
 
     def for_table(self, table: sa.FromClause) -> sa.FromClause:
         """The table under a fresh alias."""

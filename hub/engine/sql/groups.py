@@ -63,6 +63,8 @@ def compile_groups(node: Groups, aliases: AliasGenerator) -> Value:
     values = [leaf.value(scan_rows, aliases.next()).label(f"v${index}") for index, leaf in enumerate(leaves)]
     sorts = [aggregate.value(scan_rows).label(f"o${index}") for index, aggregate in enumerate(sort_aggregates.values())]
     select = sa.select(*keys, *sorts, *values).select_from(scan_rows).group_by(*(key.element for key in keys))
+    if node.minimum:
+        select = select.having(sa.func.sum(scan_rows.c["n$"]) >= sql_literal(str(node.minimum)))
     groups = select.correlate_except(scan_rows).cte(aliases.next())
     columns = {id(leaf): groups.c[f"v${index}"] for index, leaf in enumerate(leaves)}
     order = _order(node, groups, list(sort_aggregates))
@@ -79,7 +81,7 @@ def _scan(
     conditions = row_visibility(aliases, node.entity, source.row)
     conditions += [condition(source, node.where)] if node.where != And(()) else []
     conditions += [search_condition(node.search, node.entity, source)] if node.search else []
-    scan = AggregateScan(source.row)
+    scan = AggregateScan(source.row, node.minimum)
     stats = [part for selection in _selections(node) for _, part in selection.fields if isinstance(part, Stats)]
     trees = {id(part): StatsTree.for_stats(scan, part) for part in stats}
     aggregates = [term.key for term in node.order if isinstance(term.key, GroupAggregate)]
@@ -88,8 +90,13 @@ def _scan(
     keys = [_group_expression(key, rows[key.path[:-1]]).label(f"k${index}") for index, key in enumerate(node.keys)]
     currency = [source.row.c.currency.label("currency$")] if scan.by_currency else []
     group_by = [key.element for key in keys] + [column.element for column in currency]
+    counts = [sa.func.count().label("n$")] if node.minimum else []
     scan_select = (
-        sa.select(*keys, *currency, *scan.columns).select_from(source.tables()).where(*conditions).group_by(*group_by)
+        sa.select(*keys, *currency, *counts, *scan.columns)
+        .select_from(source.tables())
+        .where(*conditions)
+        .group_by(*group_by)
+        .having(*scan.having())
     )
     return trees, sort_aggregates, scan_select.correlate_except(*source.own()).subquery(aliases.next())
 

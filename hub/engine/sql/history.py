@@ -33,6 +33,7 @@ from hub.engine.sql.expressions import (
     text,
 )
 from hub.engine.sql.merged_lists import ObjectCompiler, Totals
+from hub.model import scopes
 
 EMPTY_IMAGE = sql_literal("'{}'::jsonb")  # the image of a row that did not exist
 
@@ -53,7 +54,7 @@ def image_visible(aliases: AliasGenerator, entity: CatalogEntity, value: Value, 
     """Whether the image exists, is visible to the viewer, and meets the predicate."""
     exists: Condition = value.is_not(None)
     image_row = row_image(aliases, entity.table, value)
-    predicate = entity.declaration.scope.image_predicate(image_row, aliases.binding)
+    predicate = scopes.visible_image(entity.table, image_row, aliases.rights)
     source = SelectSource(aliases, image_row, grouped=False)
     conditions = [] if predicate is None else [predicate]
     if where != And(()):
@@ -149,7 +150,7 @@ def as_of(
     current_row = sa.select(sa.func.to_jsonb(table.table_valued())).where(table.c.id == key).correlate_except(table)
     image_row = row_image(aliases, entity.table, sa.func.coalesce(images.image, current_row.scalar_subquery()))
     conditions: list[Condition] = [image_row.c.id == key, image_row.c.created_at <= param(timestamp)]
-    predicate = entity.declaration.scope.image_predicate(image_row, aliases.binding)
+    predicate = scopes.visible_image(entity.table, image_row, aliases.rights)
     return image_row, conditions if predicate is None else [
         *conditions,
         predicate,
@@ -168,17 +169,16 @@ def _visible_today(aliases: AliasGenerator, entity: CatalogEntity, key: Value, l
     def exists(rows: sa.FromClause, *conditions: Any) -> Condition:
         return sa.exists(sa.select(sql_literal("1")).select_from(rows).where(*conditions).correlate_except(rows))
 
-    scope, visible_row, any_row, deleted_row = (
-        entity.declaration.scope,
+    visible_row, any_row, deleted_row = (
         aliases.for_table(entity.table),
         aliases.for_table(entity.table),
         row_image(aliases, entity.table, last_image),
     )
     return sa.or_(
-        exists(visible_row, visible_row.c.id == key, scope.predicate(visible_row, aliases.binding)),
+        exists(visible_row, visible_row.c.id == key, scopes.visible(entity.table, visible_row, aliases.rights)),
         sa.and_(
             sa.not_(exists(any_row, any_row.c.id == key)),
-            exists(deleted_row, scope.image_predicate(deleted_row, aliases.binding)),
+            exists(deleted_row, scopes.visible_image(entity.table, deleted_row, aliases.rights)),
         ),
     )
 

@@ -39,7 +39,7 @@ def _branch(
     row = aliases.for_table(source.entity.table)
     time_column = row.c[source.time_column]
     conditions: list[Condition] = [row.c[connection.by] == outer.c.id]
-    conditions += row_visibility(aliases, source.entity, row) if connection.check_visibility else []
+    conditions += row_visibility(aliases, source.entity, row) if source.check_visibility else []
     conditions += [time_column >= param(connection.since)] if connection.since else []
     conditions += [time_column < param(connection.until)] if connection.until else []
     return Branch(row, time_column, conditions)

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from hub.engine.catalog.catalog import CellRules
 from hub.engine.plan.list_nodes import CursorBound, SortColumn, SortTerm
 from hub.engine.plan.nodes import (
+    CellSelection,
     ColumnSelection,
     ConnectionPlan,
     Constant,
@@ -48,9 +50,12 @@ from hub.engine.sql.expressions import (
     text,
 )
 from hub.engine.sql.history import compile_history
+from hub.engine.sql.masks import masked
 from hub.engine.sql.merged_lists import compile_merged
 from hub.engine.sql.search import search_condition, search_rank, similarity
+from hub.model import scopes
 from hub.model.columns import sort_expression
+from hub.rights import Mask
 
 Columns = list[tuple[str, Value]]
 
@@ -101,6 +106,21 @@ class SelectionCompiler:
                 return compile_history(part, row, self.aliases, self.object)
             case ObjectSelection():
                 return self.object(part, row)
+            case CellSelection(rules, value):
+                return self._cell(rules, value, row)
+
+    def _cell(self, rules: CellRules, value: SelectionPlan, row: sa.FromClause) -> Value:
+        """The value in rows in which a rule shows it, a mask in those in which one shows that, and null in others."""
+        cases = [(rules.shown, self._value(value, row))] if rules.shown else []
+        for mask, granting in rules.masked:
+            if mask is not Mask.NULL and isinstance(value, ColumnSelection):
+                cases.append((granting, value.scalar.to_json(masked(mask, row.c[value.column], value.scalar))))
+        pairs = [(scopes.granted(granting, row, self.aliases.rights), shown) for granting, shown in cases]
+        always = next((shown for condition, shown in pairs if condition is None), None)
+        if not pairs or pairs[0][0] is None:
+            return sql_literal("null") if always is None else always
+        whens = [(condition, shown) for condition, shown in pairs if condition is not None]
+        return sa.case(*whens, else_=always)
 
     # -- connections ----------------------------------------------------------------------------------------------------
 
@@ -194,12 +214,21 @@ class SelectionCompiler:
         if not requested:
             return None
         source, conditions = self.list_source(connection, outer)
-        aggregates = ConnectionAggregates(source.row, requested)
+        if connection.minimum:
+            conditions.append(self._has_rows(connection, outer))
+        aggregates = ConnectionAggregates(source.row, requested, connection.minimum)
         scan_select = (
             sa.select(*aggregates.columns())
             .select_from(source.tables())
             .where(*conditions)
             .group_by(*aggregates.group_by())
+            .having(*aggregates.having())
         )
         aggregates.aggregate_over(scan_select.correlate_except(*source.own()), self.aliases)
         return aggregates
+
+    def _has_rows(self, connection: ConnectionPlan, outer: sa.FromClause | None) -> Condition:
+        """Whether the list has as many rows as aggregates must be over."""
+        source, conditions = self.list_source(connection, outer)
+        count = sa.select(sa.func.count()).select_from(source.tables()).where(*conditions)
+        return count.correlate_except(*source.own()).scalar_subquery() >= sql_literal(str(connection.minimum))

@@ -93,7 +93,8 @@ class Dataset:
             if is_in_subtree(record["path"], viewer.unit_path)
         }
         customers = {record["id"] for record in self._records_in_scope("customer_itself") if record["unit_id"] in units}
-        if viewer.customer_id is not None:
+        own = viewer.customer_id is not None  # a customer's own viewer, who sees what is for it
+        if own:
             units, customers = set(), {viewer.customer_id}
         visibility_tests: dict[str, Callable[[DataRecord], bool]] = {
             "any_key": lambda record: True,
@@ -101,13 +102,27 @@ class Dataset:
             "unit_owned": lambda record: record["unit_id"] in units,
             "customer_itself": lambda record: record["id"] in customers,
             "customer_owned": lambda record: record["customer_id"] in customers,
+            "shared": lambda record: record["customer_id"] in customers and not (own and is_internal(record)),
+            "inside": lambda record: record["customer_id"] in customers and not own,
+            "person": lambda record: record["staff_id"] == viewer.staff_id,
             "key_owned": lambda record: False,
+            "administered": lambda record: False,
         }
         rows = {
             name: [record for record in self.rows[name] if visibility_tests[entity.declaration.scope.name](record)]
             for name, entity in self.catalog.entities.items()
         }
         return Dataset(self.catalog, rows)
+
+
+# What is about a customer and not for it, by the type's name: a column and the value that says so.
+INTERNAL_MARKS = {"Interaction": ("direction", "INTERNAL")}
+
+
+def is_internal(record: DataRecord) -> bool:
+    """Whether a row is marked as internal."""
+    column, value = INTERNAL_MARKS[record["$type"]]
+    return bool(record[column] == value)
 
 
 def is_in_subtree(path: str, root_path: str | None) -> bool:

@@ -1,8 +1,18 @@
-"""Webhooks, deliveries and attempts as if there had been some, for the oracle's data: paused, so that nobody works on them."""
+"""API keys, webhooks, deliveries and attempts as if there had been some, for the oracle's data; nobody works on them."""
 
 import asyncpg
 
 INSERT_ROWS = """
+insert into api_keys (
+    public_id, hash, name, role, unit_id, staff_id, follows_unit, allowed_networks, expires_at, revoked_at, created_at
+)
+select lpad(n::text, 8, 'a'), sha256(n::text::bytea), 'kéy ' || n % 6, (array['admin', 'writer', 'reader'])[1 + n % 3],
+    case when n % 4 = 1 then (select id from org_units order by id limit 1) end,
+    case when n % 4 = 2 then (select id from staff order by id offset n % 5 limit 1) end, n % 8 = 2,
+    case when n % 5 = 0 then array['10.0.0.0/8', '::1/128'] else '{}' end,
+    case when n % 3 = 0 then timestamptz '2030-01-01' + n * interval '1 day' end,
+    case when n % 7 = 0 then timestamptz '1998-06-01' end, timestamptz '1998-01-01' + n % 5 * interval '8 days'
+from generate_series(1, 16) as n;
 insert into webhooks (name, url, query, variables, operation_name, status, status_reason, owner, created_at)
 select 'hook ' || n, 'https://example.net/' || n, 'subscription { changes { __typename } }', jsonb_build_object('n', n),
     case when n % 3 = 0 then 'Op' end, (array['PAUSED', 'FAILING', 'GONE'])[1 + n % 3], case when n % 2 = 0 then 'Tea.' end,

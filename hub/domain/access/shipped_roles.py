@@ -1,0 +1,138 @@
+"""The roles that come with the hub. They follow the declarations, so that a new entity is in them without a migration.
+
+`writable_by` says what a manager, an agent or an integration writes, and what a customer does."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+
+import sqlalchemy as sa
+
+from hub import schema
+from hub.model.entity import Entity
+from hub.rights import SHIPPED_ROLES, AccessRule, RoleVersion, Verb
+from hub.schema.access.roles import AccessRole, RoleAssignment, RoleBudget, RoleRule
+from hub.schema.customers.customers import Customer
+from hub.schema.organisation.staff import Staff
+
+ALL_VERBS = frozenset(Verb)
+READ = frozenset({Verb.READ})
+OWN_CUSTOMERS = {"owner": {"id": {"eq": "$staff"}}}
+ACCESS = (AccessRole, RoleRule, RoleBudget, RoleAssignment)
+
+DESCRIPTIONS: Mapping[str, str] = {
+    "admin": "Reads and writes everything that its key sees. With a key that is bound to nothing, manages keys and roles.",
+    "writer": "Reads everything that its key sees, and writes what the declarations allow.",
+    "reader": "Reads everything that its key sees.",
+    "manager": "Runs a unit: reads and writes everything of its customers, and its staff.",
+    "agent": "Looks after customers: sees and edits those whose owner is the member of staff behind the key.",
+    "analyst": "Reads counts and statistics of customers and staff, and nobody's data.",
+    "integration": "Connects another system: reads, creates and updates, and deletes only parts of rows.",
+    "customer": "Reads a customer's own data, and writes what customers write themselves.",
+}
+
+RuleMaker = Callable[[type[Entity]], AccessRule | None]
+
+
+def canonical_json(value: object) -> str:
+    """JSON with sorted keys and without spaces: equal values give equal texts."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+@cache
+def shipped_roles() -> Mapping[str, RoleVersion]:
+    """The shipped roles by name, as the declarations of this hub make them."""
+    makers: dict[str, RuleMaker] = {
+        "manager": _manager_rule,
+        "agent": _agent_rule,
+        "analyst": _analyst_rule,
+        "integration": _integration_rule,
+        "customer": _customer_rule,
+    }
+    introspecting = {"integration", "analyst"}
+    derived = {
+        name: RoleVersion(name, 0, _rules(maker), writes=name != "analyst", introspects=name in introspecting)
+        for name, maker in makers.items()
+    }
+    return {**SHIPPED_ROLES, **derived}
+
+
+def explicit_rules(role: RoleVersion) -> Mapping[str, AccessRule]:
+    """The rules of a role; of one without, a rule for each entity that grants the same to keys that are bound to nothing."""
+    if role.rules is not None:
+        return role.rules
+    verbs = ALL_VERBS if role.writes else READ
+    return {entity.__name__: AccessRule(entity.__name__, READ if entity in ACCESS else verbs) for entity in _entities()}
+
+
+def _entities() -> tuple[type[Entity], ...]:
+    return schema.entities()
+
+
+def _rules(maker: RuleMaker) -> dict[str, AccessRule]:
+    """The rules of the entities whose rows others than administrators see."""
+    seen = (e for e in _entities() if not isinstance(e.definition.scope.for_units(e.table, "single_unit"), sa.False_))
+    rules = (maker(entity) for entity in seen)
+    return {rule.entity: rule for rule in rules if rule is not None}
+
+
+def _written_by(entity: type[Entity], binding: str) -> frozenset[Verb]:
+    """What keys of a binding may do with rows of the entity, by its declaration, beside reading."""
+    permissions = entity.definition.write_permissions.items()
+    return frozenset(Verb(operation) for operation, (_, bindings) in permissions if binding in bindings)
+
+
+def _is_of_customers(entity: type[Entity]) -> bool:
+    return entity.definition.scope.customer_column is not None
+
+
+def _manager_rule(entity: type[Entity]) -> AccessRule | None:
+    verbs = ALL_VERBS if entity is Staff else READ | _written_by(entity, "unit")
+    return AccessRule(entity.__name__, verbs)
+
+
+def _integration_rule(entity: type[Entity]) -> AccessRule | None:
+    verbs = READ | _written_by(entity, "unit")
+    if not entity.definition.options.get("nested", False):
+        verbs -= {Verb.DELETE}
+    return AccessRule(entity.__name__, verbs)
+
+
+def _agent_rule(entity: type[Entity]) -> AccessRule | None:
+    if entity.definition.ownership.carries_key:
+        return None  # webhooks send to other systems, which is an integration's work
+    if not _is_of_customers(entity):
+        return AccessRule(entity.__name__, READ)
+    verbs = READ | _written_by(entity, "unit")
+    if not entity.definition.options.get("nested", False):
+        verbs -= {Verb.DELETE}
+    return AccessRule(entity.__name__, verbs, canonical_json(_own_customers(entity)))
+
+
+def _own_customers(entity: type[Entity]) -> dict[str, object]:
+    """The filter of rows of customers whom the viewer looks after."""
+    if entity is Customer:
+        return dict(OWN_CUSTOMERS)
+    parent = entity.definition.parent
+    if parent is None or not entity.definition.is_part:
+        return {"customer": OWN_CUSTOMERS}
+    first, *others = parent.name.split("_")
+    return {first + "".join(word.capitalize() for word in others): _own_customers(parent.target)}
+
+
+def _analyst_rule(entity: type[Entity]) -> AccessRule | None:
+    if entity.definition.ownership.carries_key:
+        return None
+    return AccessRule(entity.__name__, READ, aggregate_only=_is_of_customers(entity) or entity is Staff)
+
+
+def _customer_rule(entity: type[Entity]) -> AccessRule | None:
+    visible = entity.definition.scope.for_customer(entity.table)
+    if entity in ACCESS or isinstance(visible, sa.False_):
+        return None
+    return AccessRule(entity.__name__, READ | _written_by(entity, "customer"))
+
+
+def all_entity_names() -> Iterator[str]:
+    """The names of the types that rules may name."""
+    return (entity.__name__ for entity in _entities())

@@ -1,0 +1,54 @@
+"""Plans stored filters: when they are written, when a hub starts, and to read the rows that they match.
+
+A stored filter reads every row and column, whoever wrote it. It holds no variables but those of the viewer."""
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from graphql import OperationDefinitionNode, VariableDefinitionNode, get_variable_values, parse
+
+from hub.engine.graphql_types.schema_builder import Schema
+from hub.engine.plan.row_filters import plan_row_filter
+from hub.errors import BadInput
+
+_INVALID_FILTER = re.compile(
+    r"Variable '\$filter' has invalid value(?: at (?P<path>[^\s:]+))?: (?P<fault>.*)", re.DOTALL
+)
+
+
+class StoredFilterPlanner:
+    """Plans the stored filters of one schema; `schema` gives it when the first filter needs it."""
+
+    def __init__(self, schema: Callable[[], Schema]) -> None:
+        self._build = schema
+
+    def check(self, entity: str, value: Any, argument: str) -> None:
+        """Raises BadInput, with the path in the filter, for one that the rows of a type cannot be filtered by."""
+        schema = self._build()
+        known = schema.catalog.entities.get(entity)
+        if known is None:
+            raise BadInput(
+                f"{argument}: there is no type {entity[:63]!r} any more.", code="FILTER_INVALID", argument=argument
+            )
+        variables = {"filter": value}
+        result = get_variable_values(schema.core, [_filter_variable(entity)], variables, max_errors=1)
+        if isinstance(result, list):
+            matched = _INVALID_FILTER.match(result[0].message)
+            path, fault = (matched["path"] or "", matched["fault"]) if matched else ("", result[0].message)
+            raise BadInput(f"{argument}{path}: {fault}", code="FILTER_INVALID", argument=f"{argument}{path}")
+        try:
+            plan_row_filter(schema, known, orjson.dumps(value).decode())
+        except BadInput as error:
+            path_in_filter = argument + (error.argument or "filter").removeprefix("filter")
+            message = error.message.removeprefix(error.argument or "").removeprefix(": ")
+            raise BadInput(f"{path_in_filter}: {message}", code=error.code, argument=path_in_filter) from None
+
+
+@lru_cache(maxsize=256)
+def _filter_variable(entity: str) -> VariableDefinitionNode:
+    (operation,) = parse(f"query ($filter: {entity}Filter!) {{ __typename }}", no_location=True).definitions
+    assert isinstance(operation, OperationDefinitionNode)
+    return (operation.variable_definitions or ())[0]

@@ -1,0 +1,34 @@
+"""Runs a function in the database of an installation, for commands that end by themselves."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+from hub import doctor, launch
+from hub import settings as settings_module
+from hub.db.pool import Pool
+from hub.settings import Settings
+
+DatabaseResult = TypeVar("DatabaseResult")
+
+
+def warnings(data: Path | None) -> list[str]:
+    """Lines about settings that most likely are not as intended."""
+    return settings_module.collect_warnings(data)
+
+
+def load_settings(data: Path | None) -> Settings:
+    """Reads the settings for a command that ends by itself, and prints warnings about them."""
+    for text in warnings(data):
+        print(f"hub: {text}", file=sys.stderr)
+    return settings_module.load(data_dir=data)
+
+
+def run_in_database(data: Path | None, function: Callable[[Pool], Awaitable[DatabaseResult]]) -> DatabaseResult:
+    """Runs a function with a pool of the installation's database, whose Postgres is started if needed; raises HubError."""
+    configuration = load_settings(data)
+    with launch.running_database(configuration) as dsn:
+        doctor.require_all_ok(asyncio.run(doctor.check_database(dsn)))
+        return asyncio.run(launch.with_pool(configuration, dsn, function))

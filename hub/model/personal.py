@@ -1,0 +1,114 @@
+"""The registry of personal data: of every stored column, whether it is personal and of which kind.
+
+Fields of entities say it with `personal=`. Keys and the columns that every entity has are not personal by themselves: what
+they lead to is. OTHER_TABLES holds what no declaration of an entity does. `hub personal` prints the registry."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from hub.model.columns import DescribedEnum
+
+PERSONAL = "personal"  # the key of a column's `info`
+
+
+class PersonalData(DescribedEnum):
+    """Kinds of personal data."""
+
+    NAME = "NAME", "What a person is called."
+    CONTACT = "CONTACT", "How a person is reached: e-mail, telephone, messenger."
+    ADDRESS = "ADDRESS", "Where a person lives, works or gets parcels."
+    IDENTIFIER = "IDENTIFIER", "A number or key that stands for one person."
+    PROFILE = "PROFILE", "What describes a person: language, title, kind, terms."
+    BIRTH = "BIRTH", "Birth, age or sex."
+    BEHAVIOUR = "BEHAVIOUR", "What a person did, chose, bought or agreed to, when, and what is concluded from it."
+    FINANCIAL = "FINANCIAL", "What a person pays, owes or earns."
+    FREE_TEXT = "FREE_TEXT", "Text or JSON that people and systems write freely: it may hold anything."
+    TECHNICAL = "TECHNICAL", "Traces of a person's devices, keys and requests."
+    COPY = "COPY", "A copy of other columns or of answers: every kind that they have."
+    NOT_PERSONAL = "NOT_PERSONAL", "Nothing about a person."
+
+
+class RegistryEntry(NamedTuple):
+    """A stored column; `personal` is None where nothing says what it holds."""
+
+    table: str
+    column: str
+    personal: PersonalData | None
+
+
+# Tables that no entity declares, with every column that is more than a key, a number or a flag.
+OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
+    "alembic_version": {"version_num": PersonalData.NOT_PERSONAL},
+    "api_keys": {
+        "public_id": PersonalData.TECHNICAL,
+        "hash": PersonalData.NOT_PERSONAL,
+        "name": PersonalData.FREE_TEXT,
+        "role": PersonalData.NOT_PERSONAL,
+        "created_at": PersonalData.TECHNICAL,
+        "expires_at": PersonalData.NOT_PERSONAL,
+        "revoked_at": PersonalData.NOT_PERSONAL,
+        "last_used_at": PersonalData.TECHNICAL,
+    },
+    "change_epochs": {"origin": PersonalData.NOT_PERSONAL, "at": PersonalData.NOT_PERSONAL},
+    "change_feed": {"forgotten": PersonalData.NOT_PERSONAL},
+    "change_log": {
+        "day": PersonalData.NOT_PERSONAL,
+        "at": PersonalData.BEHAVIOUR,
+        "transaction_id": PersonalData.NOT_PERSONAL,
+        "table_name": PersonalData.NOT_PERSONAL,
+        "operation": PersonalData.NOT_PERSONAL,
+        "changed": PersonalData.NOT_PERSONAL,
+        "before": PersonalData.COPY,
+        "after": PersonalData.COPY,
+        "actor": PersonalData.TECHNICAL,
+        "request": PersonalData.TECHNICAL,
+    },
+    "change_order": {},
+    "idempotency_records": {
+        "key": PersonalData.NOT_PERSONAL,
+        "fingerprint": PersonalData.NOT_PERSONAL,
+        "answer": PersonalData.COPY,
+        "stored_at": PersonalData.TECHNICAL,
+    },
+    "login_links": {"hash": PersonalData.NOT_PERSONAL, "expires_at": PersonalData.TECHNICAL},
+    "secrets": {"name": PersonalData.NOT_PERSONAL, "value": PersonalData.NOT_PERSONAL},
+    "webhook_progress": {"failing_since": PersonalData.NOT_PERSONAL},
+    "webhook_queue": {"due_at": PersonalData.NOT_PERSONAL, "body": PersonalData.COPY},
+    "webhook_secrets": {"box": PersonalData.NOT_PERSONAL, "ends_at": PersonalData.NOT_PERSONAL},
+}
+# Types of columns in OTHER_TABLES that hold nothing about a person by themselves.
+BARE_TYPES = frozenset({"uuid", "bigint", "integer", "boolean"})
+
+
+def personal_of_field(personal: PersonalData | None, sql_type: Any, *, about_people: bool) -> PersonalData | None:
+    """The kind of an entity's field; None where neither its declaration nor its type says so.
+
+    In tables about no person, what is no text, JSON or binary is not personal."""
+    if personal is not None or about_people:
+        return personal
+    is_code = isinstance(sql_type, sa.Enum)
+    is_free = isinstance(sql_type, sa.Text | JSONB | sa.LargeBinary | sa.ARRAY) and not is_code
+    return None if is_free else PersonalData.NOT_PERSONAL
+
+
+def entries(table: sa.Table) -> Iterator[RegistryEntry]:
+    """What the columns of an entity's table hold."""
+    for column in table.c:
+        yield RegistryEntry(table.name, column.name, column.info.get(PERSONAL))
+
+
+def entries_of_other_tables() -> Iterator[RegistryEntry]:
+    """What the columns of other tables hold that are more than a key, a number or a flag."""
+    for table, columns in OTHER_TABLES.items():
+        yield from (RegistryEntry(table, column, personal) for column, personal in columns.items())
+
+
+def entry_of_other(table: str, column: str, data_type: str) -> RegistryEntry:
+    """What a column of a table that no entity declares holds; `data_type` is the name of its type in Postgres."""
+    personal = OTHER_TABLES.get(table, {}).get(column)
+    if personal is None and table in OTHER_TABLES and data_type in BARE_TYPES:
+        personal = PersonalData.NOT_PERSONAL
+    return RegistryEntry(table, column, personal)

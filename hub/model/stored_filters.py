@@ -1,0 +1,55 @@
+"""Stored filters: columns that hold a filter of an entity's rows. They are planned when they are written and at every start.
+
+The planner is the engine's (hub/engine/roles/stored_filters.py). A filter that cannot be planned any more matches nothing."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from hub.errors import BadInput
+from hub.model.entity import Entity
+
+
+class FilterPlanner(Protocol):
+    """Plans filters; StoredFilterPlanner in hub/engine/roles/stored_filters.py implements it."""
+
+    def check(self, entity: str, value: Any, argument: str) -> None:
+        """Raises BadInput, with the path in the filter, for one that the entity's rows cannot be filtered by."""
+
+
+class StoredFilters:
+    """The planner of this process; None in a process that answers no requests, where nothing is checked."""
+
+    planner: ClassVar[FilterPlanner | None] = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFilterColumn:
+    """A column that holds filters: of one entity, or of the one that another column of the row names."""
+
+    entity: type[Entity]
+    name: str
+    target: type[Any] | str
+
+
+def stored_filter_columns(entities: Sequence[type[Entity]]) -> Iterator[StoredFilterColumn]:
+    """The columns of these entities that hold filters."""
+    for entity in entities:
+        for name, column in entity.definition.columns.items():
+            if column.options.filter_entity is not None:
+                yield StoredFilterColumn(entity, name, column.options.filter_entity)
+
+
+def check(entity: str, value: Any, argument: str) -> None:
+    """Raises BadInput for a filter that cannot be planned; its argument is `argument` and the path in the filter."""
+    if StoredFilters.planner is not None:
+        StoredFilters.planner.check(entity, value, argument)
+
+
+def fault(entity: str, value: Any) -> str | None:
+    """Why a stored filter cannot be planned any more; None for a sound one."""
+    try:
+        check(entity, value, "filter")
+    except BadInput as error:
+        return error.message
+    return None
