@@ -58,6 +58,30 @@ async def test_a_viewer_comes_by_number_or_id_and_may_be_unbound(hub: TokenHub) 
         assert (await me(hub, aud="hub-by-id", staff=spelling))["staff"] == {"number": "3"}
 
 
+async def test_roles_as_data_narrow_what_a_token_sees(hub: TokenHub) -> None:
+    token = hub.issuer.token(aud="hub-by-number", number="1", realm_access={"roles": ["crm-own"]})
+    owned = await hub.connection.fetchval(
+        "select count(*) from customers where owner_id = (select id from staff where number = '1')"
+    )
+    assert await hub.query(token, COUNT) == {"customers": {"totalCount": owned}}
+    assert (await hub.query(token, ME))["me"]["viewer"]["roles"] == ["agent"]
+
+
+async def test_a_role_that_is_assigned_to_the_person_counts_too_and_ends_at_once(hub: TokenHub) -> None:
+    token = hub.issuer.token(aud="hub-by-number", number="4", realm_access=None)
+    assert await hub.refusal(token) == (403, "TOKEN_UNMAPPED")
+    await hub.connection.execute(
+        """insert into role_assignments (role_id, staff_id)
+        select roles.id, staff.id from roles, staff where roles.name = 'agent' and number = '4'"""
+    )
+    assert (await hub.query(token, ME))["me"]["viewer"]["roles"] == ["agent"]
+    async with open_websocket(hub.port, init=False) as socket:
+        await open_live(socket, token)
+        await hub.connection.execute("delete from role_assignments")
+        close_code, reason = await socket.wait_closed()
+    assert (close_code, reason.partition(":")[0]) == (4403, "TOKEN_UNMAPPED")
+
+
 async def test_a_customer_comes_alone(hub: TokenHub) -> None:
     token = hub.issuer.token(aud="shop", sub="QUICK")
     assert (await me(hub, aud="shop", sub="QUICK"))["customer"] == {"name": "QUICK-Stop"}

@@ -18,7 +18,7 @@ from hub.token_issuers import TokenIssuer
 
 ROLES = {
     "claim": ["realm_access", "roles"],
-    "values": {"crm-agent": "writer", "crm-view": "reader", "crm-boss": "admin"},
+    "values": {"crm-agent": "writer", "crm-view": "reader", "crm-boss": "admin", "crm-own": "agent"},
 }
 
 
