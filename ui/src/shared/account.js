@@ -6,6 +6,7 @@ import { signIn, signOut } from "./session.js";
 
 const EXPLANATION = `Enter an API key (hub_…) or a token of your identity provider. The hub exchanges it for a session, which this tab
   stores until you sign out or close it. The link that \`hub link\` prints does the same.`;
+const VERBS = ["read", "create", "update", "delete", "write", "admin"];
 const SEES = {
   UNRESTRICTED: () => "Everything that the roles allow",
   UNIT: ({ unit }) => `${unit?.name ?? "One unit"} and the units below`,
@@ -26,19 +27,24 @@ function nameOf({ viewer, staff, customer }) {
   return staff?.name ?? customer?.name ?? (viewer.name || "API key");
 }
 
-// "customers:write" → "write customers"
-function permission(text) {
-  const [subject, verb] = text.split(":");
-  return `${verb} ${subject === "*" ? "everything" : subject}`;
+// ["Customer:read", "Order:read"] → [["May read", "Customer, Order"]]
+function permissionRows(permissions) {
+  const subjects = new Map();
+  for (const text of permissions) {
+    const [subject, verb] = text.split(":");
+    subjects.set(verb, [...(subjects.get(verb) ?? []), subject === "*" ? "everything" : subject]);
+  }
+  const rows = [...subjects].sort(([a], [b]) => VERBS.indexOf(a) - VERBS.indexOf(b));
+  return rows.map(([verb, names]) => [`May ${verb}`, names.join(", ")]);
 }
 
 function facts(me) {
   const { roles, permissions, binding, expiresAt } = me.viewer;
   const rows = [
     ["Roles", roles.join(", ") || "none"],
-    ["May", permissions.map(permission).join(", ") || "nothing"],
     ["Sees", SEES[binding]?.(me) ?? binding],
     ["Until", expiresAt ? new Date(expiresAt).toLocaleString([], { dateStyle: "medium", timeStyle: "short" }) : "you sign out"],
+    ...permissionRows(permissions),
   ];
   return rows.flatMap(([term, text]) => [make("dt", {}, term), make("dd", {}, text)]);
 }
