@@ -12,13 +12,13 @@ from hub.changefeed import audit_chain
 from hub.db import log_partitions
 from hub.db.audit_buffer import FLUSH_INTERVAL, AuditBuffer
 from hub.db.pool import Pool
-from hub.domain.access import api_keys
+from hub.domain.access import api_keys, token_sessions
 from hub.domain.access.trusted_documents import TrustedDocuments
 from hub.domain.webhooks import retention
 from hub.model import idempotency
 from hub.observability import InternalFailure, emit
 from hub.settings import Settings
-from hub.web.auth import ApiKeyCache
+from hub.web.authenticator import Authenticator
 from hub.web.metrics import Metrics
 
 PURGE_BATCH = 1_000  # rows deleted at once
@@ -34,7 +34,7 @@ class PeriodicTask(NamedTuple):
 
 def periodic_tasks(
     pool: Pool,
-    key_cache: ApiKeyCache,
+    key_cache: Authenticator,
     documents: TrustedDocuments,
     metrics: Metrics,
     audit: AuditBuffer,
@@ -49,7 +49,8 @@ def periodic_tasks(
 
     async def purge_expired_keys() -> bool:
         async with pool.transaction() as tx:
-            return await api_keys.purge_expired(tx, datetime.now(UTC), PURGE_BATCH)
+            more = await token_sessions.purge_expired(tx, datetime.now(UTC), PURGE_BATCH)
+            return await api_keys.purge_expired(tx, datetime.now(UTC), PURGE_BATCH) or more
 
     async def flush_metrics() -> bool:
         metrics.save()
