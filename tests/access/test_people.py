@@ -282,6 +282,15 @@ async def test_me_of_no_person_is_an_error(northwind_client: HubClient, query: s
     assert error["argument"].startswith("filter.")
 
 
+async def test_a_webhook_of_no_person_cannot_say_me(northwind_client: HubClient) -> None:
+    create = """mutation ($query: String!) { webhookCreate(input: {name: "a", url: "https://example.net", query: $query}) {
+        webhook { id } } }"""
+    document = """subscription { changes(filter: {customer: {owner: {id: {eq: "ME"}}}}) {
+        ... on Change { node { ... on Customer { name } } } } }"""
+    error = await northwind_client.error(create, {"query": document})
+    assert error["code"] == "PERSON_NEEDED"
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [
