@@ -13,6 +13,7 @@ from hub.db import log_partitions
 from hub.db.audit_buffer import FLUSH_INTERVAL, AuditBuffer
 from hub.db.pool import Pool
 from hub.domain.access import api_keys
+from hub.domain.access.trusted_documents import TrustedDocuments
 from hub.domain.webhooks import retention
 from hub.model import idempotency
 from hub.observability import InternalFailure, emit
@@ -32,7 +33,12 @@ class PeriodicTask(NamedTuple):
 
 
 def periodic_tasks(
-    pool: Pool, key_cache: ApiKeyCache, metrics: Metrics, audit: AuditBuffer, settings: Settings
+    pool: Pool,
+    key_cache: ApiKeyCache,
+    documents: TrustedDocuments,
+    metrics: Metrics,
+    audit: AuditBuffer,
+    settings: Settings,
 ) -> tuple[PeriodicTask, ...]:
     async def flush_key_usage() -> bool:
         last_used_at: dict[UUID, datetime] = key_cache.drain_usage()
@@ -76,6 +82,7 @@ def periodic_tasks(
         PeriodicTask("rotate log partitions", 600.0, rotate_log_partitions),
         PeriodicTask("purge deliveries", 600.0, purge_deliveries),
         PeriodicTask("purge deleted webhooks", 60.0, purge_deleted_webhooks),
+        PeriodicTask("refresh trusted documents", 3.0, partial(_refresh, documents, pool)),
         PeriodicTask("flush metrics", 1.0, flush_metrics),
         *_audit_tasks(pool, audit, settings),
     )
@@ -95,6 +102,12 @@ def _audit_tasks(pool: Pool, audit: AuditBuffer, settings: Settings) -> Iterator
 async def _revoke_keys_of_leavers(pool: Pool) -> bool:
     async with pool.transaction() as tx:
         await api_keys.revoke_keys_of_leavers(tx, datetime.now(UTC))
+    return False
+
+
+async def _refresh(documents: TrustedDocuments, pool: Pool) -> bool:
+    async with pool.connection() as connection:
+        await documents.refresh(connection)
     return False
 
 

@@ -11,10 +11,11 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
+from hub.db.database_errors import database_unavailable, is_connection_fatal, translate_error
 from hub.db.fair_queue import FairQueue, Flow
 from hub.db.lanes import QUICK_SECONDS, StatementLanes
-from hub.errors import BadInput, HubError, Unavailable
-from hub.observability import DiskFull, emit
+from hub.db.meter import WorkMeter
+from hub.errors import HubError, Unavailable
 from hub.settings import Settings
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -27,8 +28,6 @@ TIMEOUT_MARGIN = 0.5
 # From this similarity of whole words a search accepts another spelling. A word of four letters may have another last one;
 # two common first letters are not enough.
 SIMILARITY_THRESHOLD = 0.4
-AMBIGUOUS_LOOKUP = "21000"  # a subquery has two rows: only that of a lookup without its scope may have
-UNAVAILABLE_MESSAGE = "The hub cannot reach its database now; try again."
 PLAN_MODE_SQL = {True: "set plan_cache_mode = force_custom_plan", False: "reset plan_cache_mode"}
 
 
@@ -39,13 +38,6 @@ ENTER_RUNTIME_ROLE = f"""
 select set_config('role', rolname, false) from pg_roles
 where rolname = '{RUNTIME_ROLE}' and pg_has_role(oid, 'set') and has_table_privilege(oid, to_regclass('change_log'), 'insert')
 """
-
-
-class ContentionError(Unavailable):
-    """A deadlock, a lock timeout, or a row deleted while waiting for its lock. A retry of the whole transaction may succeed."""
-
-    def __init__(self) -> None:
-        super().__init__("Others were writing the same rows; try again.")
 
 
 def _session_settings(settings: Settings) -> dict[str, str]:
@@ -61,50 +53,6 @@ def _session_settings(settings: Settings) -> dict[str, str]:
         "jit": "off",
         "random_page_cost": "1.1",
     }
-
-
-def translate_error(error: Exception) -> HubError:
-    """Translates an error of the driver or the server into an error for the client; raises it if it is not expected."""
-    sqlstate = getattr(error, "sqlstate", None) or ""
-    if sqlstate == "57014":
-        return Unavailable(
-            "A database statement exceeded its timeout; request less, or filter by indexed fields.",
-            code="STATEMENT_TIMEOUT",
-        )
-    if sqlstate == "22023" and "time zone" in str(error):
-        return BadInput(f"timezone: {error}; give an IANA name like Europe/Berlin.", code="TIMEZONE_UNKNOWN")
-    if sqlstate == "HB001":  # of our own function hub_as_of
-        return BadInput(f"asOf: {error}; name a later moment.", code="AS_OF_EXPIRED", argument="asOf")
-    if sqlstate == AMBIGUOUS_LOOKUP:
-        message = "identifier.source: several systems use the value for different customers; give the system."
-        return BadInput(message, code="ARGUMENT_MISSING", argument="identifier.source")
-    if sqlstate.startswith("54"):
-        return BadInput("A value is too long for the database; give a shorter one.")
-    if sqlstate.startswith("22") or isinstance(error, asyncpg.DataError):
-        return BadInput("A value is outside what the database can hold; give a smaller or simpler one.")
-    if sqlstate in ("40001", "40P01", "55P03"):
-        return ContentionError()
-    if sqlstate == "53100":
-        emit(DiskFull(str(error)))
-        return disk_full()
-    if sqlstate in ("", "0A000") or sqlstate.startswith(("08", "53", "57")):
-        return database_unavailable()
-    raise error
-
-
-def is_connection_fatal(error: asyncpg.PostgresError) -> bool:
-    """Whether the server ends the connection with this error."""
-    return (error.sqlstate or "").startswith(("08", "57P"))
-
-
-def database_unavailable() -> Unavailable:
-    """Returns the error for clients while the database does not answer."""
-    return Unavailable(UNAVAILABLE_MESSAGE, code="UNAVAILABLE")
-
-
-def disk_full() -> Unavailable:
-    """Returns the error for clients while the database has no space to write."""
-    return Unavailable("The database's disk is full, so nothing was written; try again later.", code="DISK_FULL")
 
 
 async def _open_connection(
@@ -285,7 +233,7 @@ class Pool:
     With `lanes`, slow statements of a flow run one at a time, and those of all flows on a third of the connections. Its
     connections have the role that owns nothing, unless `as_owner`: only those see hashes and secrets."""
 
-    __slots__ = ("_connections", "_flow")
+    __slots__ = ("_connections", "_flow", "_meter")
 
     def __init__(
         self,
@@ -298,6 +246,7 @@ class Pool:
     ) -> None:
         self._connections = _ConnectionSet(dsn, settings, session, lanes=lanes, as_owner=as_owner)
         self._flow: Flow = None
+        self._meter: WorkMeter | None = None
 
     @classmethod
     async def open(cls, dsn: str, settings: Settings, *, lanes: bool = False, as_owner: bool = False) -> "Pool":
@@ -306,10 +255,10 @@ class Pool:
         pool._connections.release(await pool._connections.connect())
         return pool
 
-    def for_flow(self, flow: Flow) -> "Pool":
-        """The same pool for the statements of one flow; those of the hub itself have none."""
+    def for_flow(self, flow: Flow, meter: WorkMeter | None = None) -> "Pool":
+        """The same pool for the statements of one flow, which the meter measures; those of the hub itself have none."""
         pool: Pool = object.__new__(Pool)
-        pool._connections, pool._flow = self._connections, flow
+        pool._connections, pool._flow, pool._meter = self._connections, flow, meter
         return pool
 
     async def fetch_json(self, text: str, arguments: Sequence[Any], *, custom_plan: bool = False) -> bytes:
@@ -325,7 +274,7 @@ class Pool:
         return rows
 
     async def _run(self, text: str, arguments: Sequence[Any], custom_plan: bool, fetch_mode: FetchMode) -> Any:
-        connections, flow = self._connections, self._flow
+        connections, flow, meter = self._connections, self._flow, self._meter
         queue, lanes = connections.queue, connections.lanes if flow is not None else None
         lane = None if lanes is None else lanes.lane(flow, text)
         if lane is not None and not lane.try_enter(flow):
@@ -336,12 +285,15 @@ class Pool:
             try:
                 pooled = connections.idle() or await connections.connect()
                 started_at = perf_counter()
+                metered_at = 0.0 if meter is None else meter.clock()
                 try:
                     return await connections.fetch(pooled, text, arguments, custom_plan, fetch_mode)
                 finally:
                     seconds = perf_counter() - started_at
                     if lanes is not None and (lane is not None or seconds >= QUICK_SECONDS or lanes.has_slow_texts):
                         lanes.record(flow, text, seconds)
+                    if meter is not None:
+                        meter.add_since(metered_at)
             finally:
                 queue.leave(flow)
         finally:
@@ -353,6 +305,7 @@ class Pool:
         """Yields a connection for the hub's own statements, without a transaction; raises driver errors unchanged."""
         async with self._connections.queue.turn(self._flow):
             pooled = self._connections.idle() or await self._connections.connect()
+            metered_at = 0.0 if self._meter is None else self._meter.clock()
             try:
                 yield pooled.connection
             except asyncpg.PostgresError as error:
@@ -362,6 +315,9 @@ class Pool:
                 pooled.connection.terminate()
                 self._connections.note_failure(error)
                 raise
+            finally:
+                if self._meter is not None:
+                    self._meter.add_since(metered_at)
             self._connections.release(pooled)
 
     @asynccontextmanager
@@ -401,6 +357,7 @@ class Pool:
         """Yields a connection with its prepared statements, for transaction.py; the caller ends its transactions."""
         async with self._connections.queue.turn(self._flow):
             pooled = self._connections.idle() or await self._connections.connect()
+            metered_at = 0.0 if self._meter is None else self._meter.clock()
             try:
                 yield pooled
             except HubError as error:
@@ -411,6 +368,9 @@ class Pool:
                 pooled.connection.terminate()
                 self._connections.note_failure(error)
                 raise
+            finally:
+                if self._meter is not None:
+                    self._meter.add_since(metered_at)
             self._connections.release(pooled)
 
     async def close(self) -> None:
