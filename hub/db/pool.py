@@ -87,6 +87,14 @@ async def connect_dedicated(
     return await _open_connection(dsn, settings, {**usual, **session}, as_owner=as_owner)
 
 
+async def serving_owner(connection: Connection) -> str | None:
+    """Returns the quoted name of the owner if the hub would serve as it; None if it serves as the role that owns nothing.
+
+    The connection has that role afterwards."""
+    owner: str = await connection.fetchval("select quote_ident(current_user)")
+    return owner if await connection.fetchval(ENTER_RUNTIME_ROLE) is None else None
+
+
 class PooledConnection:
     """A connection with its prepared statements and its plan mode."""
 
