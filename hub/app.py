@@ -250,17 +250,16 @@ def _database_probe(pool: Pool, disk_space: DiskSpace) -> health.DatabaseProbe:
 async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) -> AsyncIterator[AsgiApp]:
     """Runs the whole hub on a database, without a socket. Worker processes share metrics and budgets in the folder `shared`."""
     pool = await Pool.open(dsn, settings, lanes=True)
-    # API keys are looked up on a pool of their own, so that authentication works while the other pools are busy.
-    # Only they see hashes.
+    # API keys are looked up on a pool of their own, which reads hashes, and works while the other pools are busy.
     auth_pool = Pool(dsn, settings.model_copy(update={"pool_size": 1}), as_owner=True)
     stream_settings = settings.model_copy(update={"pool_size": settings.stream_pool_size})
     stream_pool = Pool(dsn, stream_settings, lanes=True)
     message_pool = Pool(dsn, stream_settings, MESSAGE_SESSION)
     changefeed_pool = Pool(dsn, settings.model_copy(update={"pool_size": CHANGEFEED_CONNECTIONS}), CHANGEFEED_SESSION)
     try:
-        disk_space, documents = DiskSpace(pool), TrustedDocuments()
+        disk_space, documents, audit = DiskSpace(pool), TrustedDocuments(), AuditBuffer()
         await load_trusted_documents(pool, settings, documents)
-        metrics, audit = Metrics(shared), AuditBuffer()
+        metrics = Metrics(shared)
         remove_handlers = [observability.add_handler(handler) for handler in (metrics, disk_space)]
         try:
             async with (
