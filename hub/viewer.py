@@ -4,7 +4,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Literal
 from uuid import UUID
 
 from hub.client_limits import NO_LIMITS, ClientLimits
@@ -80,7 +79,7 @@ class Viewer:
         return self.unit_ids[0] if self.unit_ids else None
 
     @property
-    def bound_to(self) -> Literal["UNRESTRICTED", "UNIT", "CUSTOMER"]:
+    def bound_to(self) -> str:
         """What limits the viewer's rows, as the API names it."""
         if self.customer_id is not None:
             return "CUSTOMER"

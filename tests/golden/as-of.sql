@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$136) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$160) AS row_to_json_1 
 FROM (SELECT CASE WHEN hub_as_of($1::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$9) AS row_to_json_2 
 FROM (SELECT 'cus_' || replace(CAST(t$5.id AS TEXT), '-', '') AS id, t$5.name AS name, t$5.stage AS stage, t$5.created_at AS "createdAt" 
 FROM jsonb_populate_record(null::customers, coalesce(coalesce((SELECT coalesce(t$1.after, '{}'::jsonb) AS coalesce_1 
@@ -324,35 +324,85 @@ FROM (SELECT 'ApiKey'::text AS __typename, 'key_' || replace(CAST(t$121.id AS TE
 FROM jsonb_populate_record(null::api_keys, coalesce(t$14.then$, (SELECT to_jsonb(t$120) AS to_jsonb_20 
 FROM api_keys AS t$120 
 WHERE t$120.id = t$10.key))) AS t$121 
-WHERE false) AS t$125) END AS anon_2 
-FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$10(type, key, ordinality), LATERAL (SELECT coalesce((SELECT coalesce(t$11.after, '{}'::jsonb) AS coalesce_4 
+WHERE false) AS t$125) WHEN (t$10.type = 'rol'::text) THEN (SELECT row_to_json(t$131) AS row_to_json_22 
+FROM (SELECT 'AccessRole'::text AS __typename, 'rol_' || replace(CAST(t$127.id AS TEXT), '-', '') AS id, 'AccessRole'::text AS "$type" 
+FROM jsonb_populate_record(null::roles, coalesce(t$14.then$, (SELECT to_jsonb(t$126) AS to_jsonb_21 
+FROM roles AS t$126 
+WHERE t$126.id = t$10.key))) AS t$127 
+WHERE t$127.id = t$10.key AND t$127.created_at <= $4::TIMESTAMP WITH TIME ZONE AND t$127.name = ANY ($6::TEXT[]) AND ((EXISTS (SELECT 1 
+FROM roles AS t$128 
+WHERE t$128.id = t$10.key AND t$128.name = ANY ($6::TEXT[]))) OR NOT (EXISTS (SELECT 1 
+FROM roles AS t$129 
+WHERE t$129.id = t$10.key)) AND (EXISTS (SELECT 1 
+FROM jsonb_populate_record(null::roles, t$14.last$) AS t$130 
+WHERE t$130.name = ANY ($6::TEXT[]))))) AS t$131) WHEN (t$10.type = 'rru'::text) THEN (SELECT row_to_json(t$137) AS row_to_json_23 
+FROM (SELECT 'RoleRule'::text AS __typename, 'rru_' || replace(CAST(t$133.id AS TEXT), '-', '') AS id, 'RoleRule'::text AS "$type" 
+FROM jsonb_populate_record(null::role_rules, coalesce(t$14.then$, (SELECT to_jsonb(t$132) AS to_jsonb_22 
+FROM role_rules AS t$132 
+WHERE t$132.id = t$10.key))) AS t$133 
+WHERE t$133.id = t$10.key AND t$133.created_at <= $4::TIMESTAMP WITH TIME ZONE AND (EXISTS (SELECT * 
+FROM roles AS v$role 
+WHERE v$role.id = t$133.role_id AND v$role.name = ANY ($6::TEXT[]))) AND ((EXISTS (SELECT 1 
+FROM role_rules AS t$134 
+WHERE t$134.id = t$10.key AND (EXISTS (SELECT * 
+FROM roles AS v$role 
+WHERE v$role.id = t$134.role_id AND v$role.name = ANY ($6::TEXT[]))))) OR NOT (EXISTS (SELECT 1 
+FROM role_rules AS t$135 
+WHERE t$135.id = t$10.key)) AND (EXISTS (SELECT 1 
+FROM jsonb_populate_record(null::role_rules, t$14.last$) AS t$136 
+WHERE EXISTS (SELECT * 
+FROM roles AS v$role 
+WHERE v$role.id = t$136.role_id AND v$role.name = ANY ($6::TEXT[])))))) AS t$137) WHEN (t$10.type = 'rbu'::text) THEN (SELECT row_to_json(t$143) AS row_to_json_24 
+FROM (SELECT 'RoleBudget'::text AS __typename, 'rbu_' || replace(CAST(t$139.id AS TEXT), '-', '') AS id, 'RoleBudget'::text AS "$type" 
+FROM jsonb_populate_record(null::role_budgets, coalesce(t$14.then$, (SELECT to_jsonb(t$138) AS to_jsonb_23 
+FROM role_budgets AS t$138 
+WHERE t$138.id = t$10.key))) AS t$139 
+WHERE t$139.id = t$10.key AND t$139.created_at <= $4::TIMESTAMP WITH TIME ZONE AND (EXISTS (SELECT * 
+FROM roles AS v$role 
+WHERE v$role.id = t$139.role_id AND v$role.name = ANY ($6::TEXT[]))) AND ((EXISTS (SELECT 1 
+FROM role_budgets AS t$140 
+WHERE t$140.id = t$10.key AND (EXISTS (SELECT * 
+FROM roles AS v$role 
+WHERE v$role.id = t$140.role_id AND v$role.name = ANY ($6::TEXT[]))))) OR NOT (EXISTS (SELECT 1 
+FROM role_budgets AS t$141 
+WHERE t$141.id = t$10.key)) AND (EXISTS (SELECT 1 
+FROM jsonb_populate_record(null::role_budgets, t$14.last$) AS t$142 
+WHERE EXISTS (SELECT * 
+FROM roles AS v$role 
+WHERE v$role.id = t$142.role_id AND v$role.name = ANY ($6::TEXT[])))))) AS t$143) WHEN (t$10.type = 'ras'::text) THEN (SELECT row_to_json(t$149) AS row_to_json_25 
+FROM (SELECT 'RoleAssignment'::text AS __typename, 'ras_' || replace(CAST(t$145.id AS TEXT), '-', '') AS id, 'RoleAssignment'::text AS "$type" 
+FROM jsonb_populate_record(null::role_assignments, coalesce(t$14.then$, (SELECT to_jsonb(t$144) AS to_jsonb_24 
+FROM role_assignments AS t$144 
+WHERE t$144.id = t$10.key))) AS t$145 
+WHERE false) AS t$149) END AS anon_2 
+FROM unnest($7::TEXT[], $8::UUID[]) WITH ORDINALITY AS t$10(type, key, ordinality), LATERAL (SELECT coalesce((SELECT coalesce(t$11.after, '{}'::jsonb) AS coalesce_4 
 FROM change_log AS t$11 
-WHERE t$11.row_id = t$10.key AND t$11.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text END AND t$11.at <= $4::TIMESTAMP WITH TIME ZONE ORDER BY t$11.id DESC 
+WHERE t$11.row_id = t$10.key AND t$11.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text WHEN (t$10.type = 'rol'::text) THEN 'roles'::text WHEN (t$10.type = 'rru'::text) THEN 'role_rules'::text WHEN (t$10.type = 'rbu'::text) THEN 'role_budgets'::text WHEN (t$10.type = 'ras'::text) THEN 'role_assignments'::text END AND t$11.at <= $4::TIMESTAMP WITH TIME ZONE ORDER BY t$11.id DESC 
  LIMIT 1), (SELECT coalesce(t$12.before, '{}'::jsonb) AS coalesce_5 
 FROM change_log AS t$12 
-WHERE t$12.row_id = t$10.key AND t$12.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text END AND t$12.at > $4::TIMESTAMP WITH TIME ZONE ORDER BY t$12.id 
+WHERE t$12.row_id = t$10.key AND t$12.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text WHEN (t$10.type = 'rol'::text) THEN 'roles'::text WHEN (t$10.type = 'rru'::text) THEN 'role_rules'::text WHEN (t$10.type = 'rbu'::text) THEN 'role_budgets'::text WHEN (t$10.type = 'ras'::text) THEN 'role_assignments'::text END AND t$12.at > $4::TIMESTAMP WITH TIME ZONE ORDER BY t$12.id 
  LIMIT 1)) AS then$, (SELECT coalesce(t$13.before, '{}'::jsonb) AS coalesce_6 
 FROM change_log AS t$13 
-WHERE t$13.row_id = t$10.key AND t$13.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text END ORDER BY t$13.id DESC 
+WHERE t$13.row_id = t$10.key AND t$13.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text WHEN (t$10.type = 'rol'::text) THEN 'roles'::text WHEN (t$10.type = 'rru'::text) THEN 'role_rules'::text WHEN (t$10.type = 'rbu'::text) THEN 'role_budgets'::text WHEN (t$10.type = 'ras'::text) THEN 'role_assignments'::text END ORDER BY t$13.id DESC 
  LIMIT 1) AS last$
- LIMIT ALL OFFSET 0) AS t$14) END AS "nodeAsOf", CASE WHEN hub_as_of($8::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$135) AS row_to_json_22 
-FROM (SELECT t$131.name AS name 
-FROM jsonb_populate_record(null::customers, coalesce(coalesce((SELECT coalesce(t$127.after, '{}'::jsonb) AS coalesce_7 
-FROM change_log AS t$127 
-WHERE t$127.row_id = $9::UUID AND t$127.table_name = 'customers'::text AND t$127.at <= $8::TIMESTAMP WITH TIME ZONE ORDER BY t$127.id DESC 
- LIMIT 1), (SELECT coalesce(t$128.before, '{}'::jsonb) AS coalesce_8 
-FROM change_log AS t$128 
-WHERE t$128.row_id = $9::UUID AND t$128.table_name = 'customers'::text AND t$128.at > $8::TIMESTAMP WITH TIME ZONE ORDER BY t$128.id 
- LIMIT 1)), (SELECT to_jsonb(t$130) AS to_jsonb_21 
-FROM customers AS t$130 
-WHERE t$130.id = $9::UUID))) AS t$131 
-WHERE t$131.id = $9::UUID AND t$131.created_at <= $8::TIMESTAMP WITH TIME ZONE AND t$131.unit_id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
-FROM customers AS t$132 
-WHERE t$132.id = $9::UUID AND t$132.unit_id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
-FROM customers AS t$133 
-WHERE t$133.id = $9::UUID)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::customers, (SELECT coalesce(t$129.before, '{}'::jsonb) AS coalesce_9 
-FROM change_log AS t$129 
-WHERE t$129.row_id = $9::UUID AND t$129.table_name = 'customers'::text ORDER BY t$129.id DESC 
- LIMIT 1)) AS t$134 
-WHERE t$134.unit_id = ANY ($3::UUID[]))))) AS t$135) END AS never) AS t$136) AS anon_1
+ LIMIT ALL OFFSET 0) AS t$14) END AS "nodeAsOf", CASE WHEN hub_as_of($9::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$159) AS row_to_json_26 
+FROM (SELECT t$155.name AS name 
+FROM jsonb_populate_record(null::customers, coalesce(coalesce((SELECT coalesce(t$151.after, '{}'::jsonb) AS coalesce_7 
+FROM change_log AS t$151 
+WHERE t$151.row_id = $10::UUID AND t$151.table_name = 'customers'::text AND t$151.at <= $9::TIMESTAMP WITH TIME ZONE ORDER BY t$151.id DESC 
+ LIMIT 1), (SELECT coalesce(t$152.before, '{}'::jsonb) AS coalesce_8 
+FROM change_log AS t$152 
+WHERE t$152.row_id = $10::UUID AND t$152.table_name = 'customers'::text AND t$152.at > $9::TIMESTAMP WITH TIME ZONE ORDER BY t$152.id 
+ LIMIT 1)), (SELECT to_jsonb(t$154) AS to_jsonb_25 
+FROM customers AS t$154 
+WHERE t$154.id = $10::UUID))) AS t$155 
+WHERE t$155.id = $10::UUID AND t$155.created_at <= $9::TIMESTAMP WITH TIME ZONE AND t$155.unit_id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
+FROM customers AS t$156 
+WHERE t$156.id = $10::UUID AND t$156.unit_id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
+FROM customers AS t$157 
+WHERE t$157.id = $10::UUID)) AND (EXISTS (SELECT 1 
+FROM jsonb_populate_record(null::customers, (SELECT coalesce(t$153.before, '{}'::jsonb) AS coalesce_9 
+FROM change_log AS t$153 
+WHERE t$153.row_id = $10::UUID AND t$153.table_name = 'customers'::text ORDER BY t$153.id DESC 
+ LIMIT 1)) AS t$158 
+WHERE t$158.unit_id = ANY ($3::UUID[]))))) AS t$159) END AS never) AS t$160) AS anon_1
