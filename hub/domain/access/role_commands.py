@@ -62,7 +62,8 @@ class RoleUpsertPayload(NamedTuple):
     created: Annotated[bool, "Whether the role is new."]
     plans: Annotated[
         list[dict[str, object]],
-        "For each list: its `type`, its name, the index `entries` that its newest 50 rows take, whether they are `bounded`.",
+        "For each list: its `type`, its name, the index `entries` that a page of 50 takes, whether they are `bounded`, and for"
+        " a filter how many rows it `matches` for one holder, up to 1,000.",
     ]
 
 
