@@ -106,6 +106,7 @@ class Dataset:
             "customer_itself": lambda record: record["id"] in customers,
             "customer_owned": lambda record: record["customer_id"] in customers,
             "shared": lambda record: record["customer_id"] in customers and not (own and is_internal(record)),
+            "pair": lambda record: {record["customer_id"], record["other_id"]} <= customers and not own,
             "inside": lambda record: record["customer_id"] in customers and not own,
             "person": lambda record: record["staff_id"] == viewer.staff_id,
             "key_owned": lambda record: False,
