@@ -18,15 +18,20 @@ from hub import graph, observability, scheduler
 from hub.changefeed.cursors import ChangeCursors
 from hub.changefeed.feed import ChangeFeed
 from hub.changefeed.sequencer import Sequencer
+from hub.client_limits import CostBudget
 from hub.db import migrate
 from hub.db.change_positions import CHANGEFEED_SESSION, MESSAGE_SESSION
 from hub.db.disk_space import DiskSpace
 from hub.db.pool import Pool
 from hub.db.sql_text import to_sql
-from hub.domain.access import api_keys, login_links, roles, secrets
+from hub.domain.access import api_keys, login_links, roles, secrets, trusted_documents
+from hub.domain.access.manifests import read_manifest
+from hub.domain.access.trusted_documents import TrustedDocuments
+from hub.engine.budgets import CostAccounts, ProcessBuckets
 from hub.engine.engine import Engine
 from hub.engine.request import GraphQLRequest
 from hub.engine.roles.checks import RoleChecker
+from hub.engine.shared_buckets import SharedBuckets
 from hub.errors import HubError, Unavailable
 from hub.model import idempotency
 from hub.model.validators import EmailPolicy
@@ -79,6 +84,33 @@ def create_key_cache(pool: Pool, settings: Settings) -> ApiKeyCache:
     return ApiKeyCache(find, ttl=settings.key_cache_ttl, size=settings.key_cache_size)
 
 
+@asynccontextmanager
+async def cost_accounts(settings: Settings, shared: Path | None) -> AsyncIterator[CostAccounts]:
+    """The accounts of budgets; worker processes share them by a file in the folder `shared`."""
+    capacity = settings.cost_capacity
+    default = CostBudget(capacity, settings.cost_refill) if capacity else None
+    if shared is None:
+        yield CostAccounts(default, ProcessBuckets(), reports_all=settings.cost_report)
+        return
+    buckets = SharedBuckets(shared / "budgets")
+    try:
+        yield CostAccounts(default, buckets, reports_all=settings.cost_report)
+    finally:
+        buckets.close()
+
+
+async def load_trusted_documents(pool: Pool, settings: Settings, documents: TrustedDocuments) -> None:
+    """Loads the manifests that the settings name, each under its file's name, and then all stored documents.
+
+    Raises BadInput for a file that is no manifest: the hub does not start without documents that its clients need."""
+    for path in settings.trusted_documents:
+        manifest = read_manifest(path)
+        async with pool.transaction() as tx:
+            await trusted_documents.load(tx, ADMIN, path.name, manifest, datetime.now(UTC))
+    async with pool.connection() as connection:
+        await documents.refresh(connection)
+
+
 def create_app(
     settings: Settings,
     engine: GraphQLExecutor,
@@ -88,9 +120,10 @@ def create_app(
     probe_database: health.DatabaseProbe,
     metrics: Metrics | None = None,
     sessions: page_sessions.SessionStore | None = None,
+    documents: TrustedDocuments | None = None,
 ) -> AsgiApp:
     """Builds the ASGI app from its parts. Holds no resource."""
-    context = GatewayContext(engine, key_cache, streams, settings)
+    context = GatewayContext(engine, key_cache, streams, settings, documents)
     routes = health.routes(probe_database, metrics if settings.metrics else None)
     routes += pages.routes(enabled=settings.graphiql)
     if settings.graphiql and sessions is not None:
@@ -99,7 +132,11 @@ def create_app(
 
 
 async def build_graphql_engine(
-    settings: Settings, pool: Pool, changefeed_pool: Pool
+    settings: Settings,
+    pool: Pool,
+    changefeed_pool: Pool,
+    documents: TrustedDocuments | None = None,
+    accounts: CostAccounts | None = None,
 ) -> tuple[Engine, ChangeCursors, secrets.Encryptor]:
     """Builds the engine on a database, with the cursor codec and the encryptor that it shares with other components.
 
@@ -117,7 +154,7 @@ async def build_graphql_engine(
     await roles.store_shipped_roles(pool, datetime.now(UTC))
 
     def injected(engine: Engine) -> dict[str, object]:
-        dry_runs = DryRuns(WebhookDocuments(engine), ChangeFeed(changefeed_pool, cursors))
+        dry_runs = DryRuns(WebhookDocuments(engine, documents), ChangeFeed(changefeed_pool, cursors))
         return {
             "encryptor": encryptor,
             "role_planner": RoleChecker(schema, engine.explain),
@@ -128,7 +165,16 @@ async def build_graphql_engine(
         }
 
     feed = ChangeFeed(pool, cursors)
-    engine = Engine(schema, pool, settings, secret, idempotency.IdempotencyStore(), feed, injected)
+    engine = Engine(
+        schema,
+        pool,
+        settings,
+        secret,
+        idempotency.IdempotencyStore(),
+        feed,
+        injected,
+        accounts,
+    )
     return engine, cursors, encryptor
 
 
@@ -157,7 +203,7 @@ def _database_probe(pool: Pool, disk_space: DiskSpace) -> health.DatabaseProbe:
 
 @asynccontextmanager
 async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) -> AsyncIterator[AsgiApp]:
-    """Runs the whole hub on a database, without a socket. Worker processes share their metrics in the folder `shared`."""
+    """Runs the whole hub on a database, without a socket. Worker processes share metrics and budgets in the folder `shared`."""
     pool = await Pool.open(dsn, settings, lanes=True)
     # API keys are looked up on a pool of their own, so that authentication works while the other pools are busy.
     auth_pool = Pool(dsn, settings.model_copy(update={"pool_size": 1}))
@@ -166,14 +212,21 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
     message_pool = Pool(dsn, stream_settings, MESSAGE_SESSION)
     changefeed_pool = Pool(dsn, settings.model_copy(update={"pool_size": CHANGEFEED_CONNECTIONS}), CHANGEFEED_SESSION)
     try:
-        disk_space = DiskSpace(pool)
+        disk_space, documents = DiskSpace(pool), TrustedDocuments()
+        await load_trusted_documents(pool, settings, documents)
         key_cache = create_key_cache(auth_pool, settings)
         metrics = Metrics(shared)
         remove_handlers = [observability.add_handler(handler) for handler in (metrics, disk_space)]
         try:
-            periodic = scheduler.periodic_tasks(pool, key_cache, metrics, settings)
-            async with scheduler.run_periodic_tasks(periodic), Sequencer(dsn, settings).running():
-                engine, cursors, encryptor = await build_graphql_engine(settings, pool, stream_pool)
+            periodic = scheduler.periodic_tasks(pool, key_cache, documents, metrics, settings)
+            async with (
+                scheduler.run_periodic_tasks(periodic),
+                Sequencer(dsn, settings).running(),
+                cost_accounts(settings, shared) as accounts,
+            ):
+                engine, cursors, encryptor = await build_graphql_engine(
+                    settings, pool, stream_pool, documents, accounts
+                )
                 changefeed = ChangeFeed(stream_pool, cursors, changefeed_pool, message_pool)
                 live_shares = LiveShares(settings.live_limit, settings.key_live_limit)
                 async with (
@@ -190,16 +243,14 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
                         probe_database=_database_probe(pool, disk_space),
                         metrics=metrics,
                         sessions=DatabaseSessionStore(auth_pool),
+                        documents=documents,
                     )
         finally:
             for remove_handler in remove_handlers:
                 remove_handler()
     finally:
-        await auth_pool.close()
-        await changefeed_pool.close()
-        await message_pool.close()
-        await stream_pool.close()
-        await pool.close()
+        for opened in (auth_pool, changefeed_pool, message_pool, stream_pool, pool):
+            await opened.close()
 
 
 @asynccontextmanager

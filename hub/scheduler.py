@@ -11,6 +11,7 @@ from uuid import UUID
 from hub.db import log_partitions
 from hub.db.pool import Pool
 from hub.domain.access import api_keys
+from hub.domain.access.trusted_documents import TrustedDocuments
 from hub.domain.webhooks import retention
 from hub.model import idempotency
 from hub.observability import InternalFailure, emit
@@ -30,7 +31,7 @@ class PeriodicTask(NamedTuple):
 
 
 def periodic_tasks(
-    pool: Pool, key_cache: ApiKeyCache, metrics: Metrics, settings: Settings
+    pool: Pool, key_cache: ApiKeyCache, documents: TrustedDocuments, metrics: Metrics, settings: Settings
 ) -> tuple[PeriodicTask, ...]:
     async def flush_key_usage() -> bool:
         last_used_at: dict[UUID, datetime] = key_cache.drain_usage()
@@ -74,6 +75,7 @@ def periodic_tasks(
         PeriodicTask("rotate log partitions", 600.0, rotate_log_partitions),
         PeriodicTask("purge deliveries", 600.0, purge_deliveries),
         PeriodicTask("purge deleted webhooks", 60.0, purge_deleted_webhooks),
+        PeriodicTask("refresh trusted documents", 3.0, partial(_refresh, documents, pool)),
         PeriodicTask("flush metrics", 1.0, flush_metrics),
     )
 
@@ -81,6 +83,12 @@ def periodic_tasks(
 async def _revoke_keys_of_leavers(pool: Pool) -> bool:
     async with pool.transaction() as tx:
         await api_keys.revoke_keys_of_leavers(tx, datetime.now(UTC))
+    return False
+
+
+async def _refresh(documents: TrustedDocuments, pool: Pool) -> bool:
+    async with pool.connection() as connection:
+        await documents.refresh(connection)
     return False
 
 

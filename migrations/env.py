@@ -14,7 +14,7 @@ from sqlalchemy.sql.schema import SchemaItem
 
 from hub import schema
 from hub.db.migrate import alchemy_url
-from hub.domain.access import login_links, secrets
+from hub.domain.access import login_links, secrets, trusted_documents
 from hub.domain.webhooks import webhooks
 from hub.model import idempotency
 from hub.model.columns import DENORMALIZED_UNIT, SECRET, UNLOGGED, Ltree, metadata
@@ -27,6 +27,7 @@ TABLES = (
     idempotency.IdempotencyRecord,
     login_links.LoginLink,
     secrets.HubSecret,
+    trusted_documents.TrustedDocument,
 )
 
 ischema_names["xid8"] = sa.BigInteger  # a type of the change log, which is not compared

@@ -13,6 +13,7 @@ import asyncpg
 
 from hub.db.fair_queue import FairQueue, Flow
 from hub.db.lanes import QUICK_SECONDS, StatementLanes
+from hub.db.meter import WorkMeter
 from hub.errors import BadInput, HubError, Unavailable
 from hub.observability import DiskFull, emit
 from hub.settings import Settings
@@ -261,13 +262,14 @@ class Pool:
 
     With `lanes`, slow statements of a flow run one at a time, and those of all flows on a third of the connections."""
 
-    __slots__ = ("_connections", "_flow")
+    __slots__ = ("_connections", "_flow", "_meter")
 
     def __init__(
         self, dsn: str, settings: Settings, session: Mapping[str, str] = MappingProxyType({}), *, lanes: bool = False
     ) -> None:
         self._connections = _ConnectionSet(dsn, settings, session, lanes=lanes)
         self._flow: Flow = None
+        self._meter: WorkMeter | None = None
 
     @classmethod
     async def open(cls, dsn: str, settings: Settings, *, lanes: bool = False) -> "Pool":
@@ -276,10 +278,10 @@ class Pool:
         pool._connections.release(await pool._connections.connect())
         return pool
 
-    def for_flow(self, flow: Flow) -> "Pool":
-        """The same pool for the statements of one flow; those of the hub itself have none."""
+    def for_flow(self, flow: Flow, meter: WorkMeter | None = None) -> "Pool":
+        """The same pool for the statements of one flow, which the meter measures; those of the hub itself have none."""
         pool: Pool = object.__new__(Pool)
-        pool._connections, pool._flow = self._connections, flow
+        pool._connections, pool._flow, pool._meter = self._connections, flow, meter
         return pool
 
     async def fetch_json(self, text: str, arguments: Sequence[Any], *, custom_plan: bool = False) -> bytes:
@@ -295,7 +297,7 @@ class Pool:
         return rows
 
     async def _run(self, text: str, arguments: Sequence[Any], custom_plan: bool, fetch_mode: FetchMode) -> Any:
-        connections, flow = self._connections, self._flow
+        connections, flow, meter = self._connections, self._flow, self._meter
         queue, lanes = connections.queue, connections.lanes if flow is not None else None
         lane = None if lanes is None else lanes.lane(flow, text)
         if lane is not None and not lane.try_enter(flow):
@@ -306,12 +308,15 @@ class Pool:
             try:
                 pooled = connections.idle() or await connections.connect()
                 started_at = perf_counter()
+                metered_at = 0.0 if meter is None else meter.clock()
                 try:
                     return await connections.fetch(pooled, text, arguments, custom_plan, fetch_mode)
                 finally:
                     seconds = perf_counter() - started_at
                     if lanes is not None and (lane is not None or seconds >= QUICK_SECONDS or lanes.has_slow_texts):
                         lanes.record(flow, text, seconds)
+                    if meter is not None:
+                        meter.add_since(metered_at)
             finally:
                 queue.leave(flow)
         finally:
@@ -323,6 +328,7 @@ class Pool:
         """Yields a connection for the hub's own statements, without a transaction; raises driver errors unchanged."""
         async with self._connections.queue.turn(self._flow):
             pooled = self._connections.idle() or await self._connections.connect()
+            metered_at = 0.0 if self._meter is None else self._meter.clock()
             try:
                 yield pooled.connection
             except asyncpg.PostgresError as error:
@@ -332,6 +338,9 @@ class Pool:
                 pooled.connection.terminate()
                 self._connections.note_failure(error)
                 raise
+            finally:
+                if self._meter is not None:
+                    self._meter.add_since(metered_at)
             self._connections.release(pooled)
 
     @asynccontextmanager
@@ -356,6 +365,7 @@ class Pool:
         """Yields a connection with its prepared statements, for transaction.py; the caller ends its transactions."""
         async with self._connections.queue.turn(self._flow):
             pooled = self._connections.idle() or await self._connections.connect()
+            metered_at = 0.0 if self._meter is None else self._meter.clock()
             try:
                 yield pooled
             except HubError as error:
@@ -366,6 +376,9 @@ class Pool:
                 pooled.connection.terminate()
                 self._connections.note_failure(error)
                 raise
+            finally:
+                if self._meter is not None:
+                    self._meter.add_since(metered_at)
             self._connections.release(pooled)
 
     async def close(self) -> None:

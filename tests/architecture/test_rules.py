@@ -28,7 +28,7 @@ FOUNDATION = (
 )
 DECLARED = ("hub.graph", "hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION)
 PUBLISHING = ("hub.webhooks", "hub.subscriptions", "hub.changefeed")
-COMMANDS = ("hub.installation", "hub.key_command_line", "hub.role_command_line")
+COMMANDS = ("hub.installation", *(f"hub.{name}_command_line" for name in ("client", "key", "role")))
 TOP = (
     *COMMANDS,
     "hub.__main__",

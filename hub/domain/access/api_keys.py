@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from hub import client_limits
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
-from hub.domain.access import roles
+from hub.domain.access import key_limits, roles
 from hub.domain.access.grants import require_role
 from hub.errors import BadInput, NotFound
 from hub.model.columns import timestamp
@@ -119,6 +119,7 @@ _select_keys = (
         _key.c.last_used_at,
         _key.c.session_of_id,
         *(_owner.c[name] for name in ("id", "role", "customer_id", "staff_id", "follows_unit", "allowed_networks")),
+        *key_limits.LIMIT_COLUMNS,
         _owner.c.public_id.label("owner_public_id"),
         _owner.c.name.label("owner_name"),
         sa.func.least(_key.c.revoked_at, _owner.c.revoked_at).label("revoked_at"),
@@ -133,6 +134,7 @@ _select_keys = (
     .join(_owner, _owner.c.id == sa.func.coalesce(_key.c.session_of_id, _key.c.id))
     .outerjoin(Staff.table, Staff.c.id == _owner.c.staff_id)
     .outerjoin(OrgUnit.table, OrgUnit.c.id == _unit_id)
+    .outerjoin(key_limits.KeyLimit, key_limits.KeyLimit.c.key_id == _owner.c.id)
 )
 _FIND = to_sql(_select_keys.where(_key.c.public_id == sa.func.any(sa.bindparam("public_ids", type_=sa.ARRAY(sa.Text)))))
 _LIST = to_sql(_select_keys.order_by(_key.c.id))
@@ -382,7 +384,7 @@ def _to_stored_key(row: asyncpg.Record, versions: Mapping[str, RoleVersion]) -> 
         row["owner_name"],
         row["expires_at"],
         roles=() if roles.built_in(held) else held,
-        limits=client_limits.combine(client_limits.NO_LIMITS, held),
+        limits=client_limits.combine(key_limits.from_row(row), held),
     )
     same = ("public_id", "hash", "name", "unit_id", "created_at", "expires_at", "revoked_at", "last_used_at")
     rotation = ("previous_hash", "previous_until", "follows_unit")

@@ -29,7 +29,7 @@ from hub.engine.document.cost import CostFormula, CostModel
 from hub.engine.document.cost_report import cost_error
 from hub.engine.document.limits import DocumentSize, LimitChecker, Limits, node_locations, scan_text
 from hub.engine.document.validation import DocumentValidator
-from hub.errors import BadInput
+from hub.errors import BadInput, LimitExceeded
 
 OperationType = Literal["query", "mutation", "subscription"]
 
@@ -90,6 +90,14 @@ class Operation:
         if requested > self._max_cost:
             raise cost_error(self._cost_model, self.node, self.fragments, values, requested, self._max_cost)
         return requested
+
+    def over_budget(self, variables: Mapping[str, object], requested: int, capacity: int) -> LimitExceeded:
+        """The error of an operation that costs more than a client's budget can hold: no waiting helps."""
+        values = {**self._defaults, **variables}
+        error = cost_error(self._cost_model, self.node, self.fragments, values, requested, capacity)
+        error.code = "COST_ABOVE_BUDGET"
+        error.message = f"This key's budget never holds enough for the operation. {error.message}"
+        return error
 
     def try_coerce(self, values: Mapping[str, object]) -> Mapping[str, object] | None:
         """The variables' values if all of them fit; None otherwise, because graphql-core writes the error messages."""

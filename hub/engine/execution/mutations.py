@@ -111,7 +111,7 @@ class MutationExecutor:
         arguments = [self._coerced_arguments(field_plan, context.variables) for field_plan in field_plans]
         limit_bulk_rows(field_plans, arguments)
         key = idempotency_key(field_plans, arguments)
-        owner, pool = context.viewer.key_id or NO_KEY, self._pool.for_flow(context.viewer.flow)
+        owner, pool = context.viewer.key_id or NO_KEY, self._pool.for_flow(context.viewer.flow, context.meter)
         try:
             return await self._with_retries(pool, fields, arguments, context, operation_identity, key)
         except HubError as error:

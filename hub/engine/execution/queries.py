@@ -74,7 +74,7 @@ class QueryExecutor:
     ) -> bytes:
         """The response; `arguments` are those of the query's statement. Raises HubError."""
         plan, flow = query.query_plan.plan, context.viewer.flow
-        pool = self._pool.for_flow(flow)
+        pool = self._pool.for_flow(flow, context.meter)
         if query.statement is None:
             body = orjson.dumps({key: getattr(node, "text", None) for key, node in plan.roots})
         else:

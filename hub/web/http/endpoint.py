@@ -11,7 +11,7 @@ from typing import NamedTuple
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from hub.engine.request import GraphQLRequest, GraphQLResponse
+from hub.engine.request import GraphQLRequest, GraphQLResponse, retry_after
 from hub.errors import BadInput, HubError, Internal, Unavailable
 from hub.model.ip_networks import IpAddress
 from hub.observability import InternalFailure, RequestDone, emit
@@ -106,7 +106,8 @@ CONTENT_TYPES = {
 }
 # Errors of the hub, not of the operation: they have their own status with application/json, too.
 HUB_ERROR_STATUS = {
-    code: responses.STATUS_BY_CODE[code] for code in ("UNAVAILABLE", "DISK_FULL", "INTERNAL", "OPERATION_LIMIT")
+    code: responses.STATUS_BY_CODE[code]
+    for code in ("UNAVAILABLE", "DISK_FULL", "INTERNAL", "OPERATION_LIMIT", "THROTTLED")
 }
 # The engine rejects these operations with a code; the remedy depends on the transport.
 TRANSPORT_ERRORS = {
@@ -188,6 +189,8 @@ class GraphQLEndpoint:
         else:
             request = await self._read_post(state, receive, credential)
         state.received = True
+        if b"x-cost-report" in headers:
+            request = request._replace(report_cost=True)
         if accepts_events and await self.context.is_subscription(request, credential.viewer):
             resume = headers.get(b"last-event-id", b"").decode("latin-1")
             stream = await open_event_stream(self.context, request._replace(resume=resume or None), credential, state)
@@ -257,7 +260,9 @@ def _rejection_reply(rejection: SubscriptionRejected) -> HttpReply:
     code = first_code(rejection.errors)
     payload = orjson.dumps({"errors": rejection.errors})
     response = NO_RESPONSE._replace(body=payload, operation_type="subscription", code=code)
-    return HttpReply(responses.STATUS_BY_CODE.get(code, 400), payload, [], response)
+    status = responses.STATUS_BY_CODE.get(code, 400)
+    seconds = retry_after(rejection.errors[0]) if rejection.errors else 0.0
+    return HttpReply(status, payload, responses.retry_headers(status, seconds), response)
 
 
 def _reply(response: GraphQLResponse, accepted: bytes) -> HttpReply:
@@ -268,7 +273,7 @@ def _reply(response: GraphQLResponse, accepted: bytes) -> HttpReply:
         return HttpReply(405, response.body, [(b"allow", b"POST")], response)
     # application/json reports errors of an operation with status 200, but errors of the hub with their own status.
     status = HUB_ERROR_STATUS.get(response.code, 400 if accepted is negotiation.GRAPHQL_RESPONSE else 200)
-    return HttpReply(status, response.body, [(b"retry-after", b"1")] if status in (429, 503) else [], response)
+    return HttpReply(status, response.body, responses.retry_headers(status, response.retry_after), response)
 
 
 def _server_timing(timings: tuple[tuple[str, float], ...]) -> bytes:
