@@ -43,11 +43,7 @@ class RegistryEntry(NamedTuple):
 OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
     "alembic_version": {"version_num": PersonalData.NOT_PERSONAL},
     "change_epochs": {"origin": PersonalData.NOT_PERSONAL, "at": PersonalData.NOT_PERSONAL},
-    "change_exceptions": {
-        "table_name": PersonalData.NOT_PERSONAL,
-        "column_name": PersonalData.NOT_PERSONAL,
-        "reason": PersonalData.NOT_PERSONAL,
-    },
+    "change_exceptions": dict.fromkeys(("table_name", "column_name", "reason"), PersonalData.NOT_PERSONAL),
     "change_feed": {"forgotten": PersonalData.NOT_PERSONAL},
     "change_log": {
         "day": PersonalData.NOT_PERSONAL,
