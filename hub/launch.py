@@ -51,7 +51,7 @@ def running_database(settings: Settings, *, create: bool = False) -> Iterator[st
         yield settings.database_url.get_secret_value()
         return
     connections = max(
-        100, settings.workers * (settings.pool_size + settings.stream_pool_size + 4 + webhooks.CONNECTIONS) + 20
+        100, settings.workers * (settings.pool_size + settings.stream_pool_size + 6 + webhooks.CONNECTIONS) + 20
     )
     ensured = postgres.ensure(
         settings.data_dir,
@@ -65,9 +65,9 @@ def running_database(settings: Settings, *, create: bool = False) -> Iterator[st
 
 
 async def with_pool(settings: Settings, dsn: str, function: Callable[[Pool], Awaitable[PoolResult]]) -> PoolResult:
-    """Runs `function` with a pool of its own and returns its result."""
+    """Runs `function` with a pool of its own, as the database's owner, and returns its result."""
     (await doctor.connect(dsn)).terminate()
-    pool = await Pool.open(dsn, settings)
+    pool = await Pool.open(dsn, settings, as_owner=True)
     try:
         return await function(pool)
     finally:
@@ -90,7 +90,9 @@ def up(
             asyncio.run(_run_loader(load, dsn))
         now = datetime.now(UTC)
         key, is_new = asyncio.run(with_pool(settings, dsn, lambda pool: keyfile.ensure(pool, settings.data_dir, now)))
-        link = asyncio.run(with_pool(settings, dsn, lambda pool: keyfile.create_login_link(pool, key, now)))
+        link = None
+        if settings.graphiql:  # without its pages nothing could follow the link
+            link = asyncio.run(with_pool(settings, dsn, lambda pool: keyfile.create_login_link(pool, key, now)))
         if settings.workers == 1:
             graph.build_with(settings.customer_columns)  # the slowest step: done before the address is printed
         server_socket.listen(server.BACKLOG)

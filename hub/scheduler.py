@@ -1,22 +1,24 @@
 """All periodic tasks and their intervals."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
+from hub.changefeed import audit_chain
 from hub.db import log_partitions
+from hub.db.audit_buffer import FLUSH_INTERVAL, AuditBuffer
 from hub.db.pool import Pool
-from hub.domain.access import api_keys
+from hub.domain.access import api_keys, token_sessions
 from hub.domain.access.trusted_documents import TrustedDocuments
 from hub.domain.webhooks import retention
 from hub.model import idempotency
 from hub.observability import InternalFailure, emit
 from hub.settings import Settings
-from hub.web.auth import ApiKeyCache
+from hub.web.authenticator import Authenticator
 from hub.web.metrics import Metrics
 
 PURGE_BATCH = 1_000  # rows deleted at once
@@ -31,7 +33,12 @@ class PeriodicTask(NamedTuple):
 
 
 def periodic_tasks(
-    pool: Pool, key_cache: ApiKeyCache, documents: TrustedDocuments, metrics: Metrics, settings: Settings
+    pool: Pool,
+    key_cache: Authenticator,
+    documents: TrustedDocuments,
+    metrics: Metrics,
+    audit: AuditBuffer,
+    settings: Settings,
 ) -> tuple[PeriodicTask, ...]:
     async def flush_key_usage() -> bool:
         last_used_at: dict[UUID, datetime] = key_cache.drain_usage()
@@ -42,7 +49,8 @@ def periodic_tasks(
 
     async def purge_expired_keys() -> bool:
         async with pool.transaction() as tx:
-            return await api_keys.purge_expired(tx, datetime.now(UTC), PURGE_BATCH)
+            more = await token_sessions.purge_expired(tx, datetime.now(UTC), PURGE_BATCH)
+            return await api_keys.purge_expired(tx, datetime.now(UTC), PURGE_BATCH) or more
 
     async def flush_metrics() -> bool:
         metrics.save()
@@ -77,7 +85,19 @@ def periodic_tasks(
         PeriodicTask("purge deleted webhooks", 60.0, purge_deleted_webhooks),
         PeriodicTask("refresh trusted documents", 3.0, partial(_refresh, documents, pool)),
         PeriodicTask("flush metrics", 1.0, flush_metrics),
+        *_audit_tasks(pool, audit, settings),
     )
+
+
+def _audit_tasks(pool: Pool, audit: AuditBuffer, settings: Settings) -> Iterator[PeriodicTask]:
+    async def flush_buffer() -> bool:
+        return await audit.flush(pool)
+
+    async def prune_log() -> bool:
+        return await audit_chain.prune(pool, settings, datetime.now(UTC) - timedelta(days=settings.audit_retention))
+
+    yield PeriodicTask("flush the audit buffer", FLUSH_INTERVAL, flush_buffer)
+    yield PeriodicTask("prune the audit log", 3600.0, prune_log)
 
 
 async def _revoke_keys_of_leavers(pool: Pool) -> bool:

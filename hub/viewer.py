@@ -1,5 +1,6 @@
 """The viewer of a request: its key's role and binding, and its permissions. hub/model/scopes.py says which rows it sees."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -44,10 +45,11 @@ class Viewer:
     name: str = field(default="", compare=False)
     expires_at: datetime | None = field(default=None, compare=False)
     roles: tuple[RoleVersion, ...] = ()  # empty: the shipped role alone
+    principal: str = ""  # `issuer|subject` of the token that comes in the place of a key; `key_id` is derived from it
     limits: ClientLimits = NO_LIMITS  # its budget, whether it runs trusted documents alone, whether it introspects
     command: str | None = field(default=None, compare=False)  # the command that it runs, if it has stored roles
     rights: Rights = field(init=False, repr=False, compare=False)  # what plans depend on
-    # The flow of fair queueing that the work belongs to: its customer's or person's, whose keys share it, else its key's.
+    # The flow of fair queueing that its work belongs to: its customer's or person's, whose keys share it, else its key's.
     flow: int | None = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -69,6 +71,8 @@ class Viewer:
     @property
     def actor(self) -> str:
         """The actor as the change log names it."""
+        if self.principal:
+            return f"token:{self.principal}"
         if self.key_public_id:
             return f"key:{self.key_public_id}"
         return "hub" if self.staff_id is None else f"staff:{self.staff_id.hex}"
@@ -108,6 +112,16 @@ class Viewer:
             if role.rules is None:
                 granted |= {"*:read", "*:write"} if role.writes else {"*:read"}
         return tuple(sorted(granted | ({"*:admin"} if self.administers else set())))
+
+    def audit_context(self, network: str) -> Mapping[str, str]:
+        """What the change log says of the caller beside the actor; `network` is the client's address."""
+        described = {
+            "staff": "" if self.staff_id is None else str(self.staff_id),
+            "customer": "" if self.customer_id is None else str(self.customer_id),
+            "subject": self.principal,
+            "network": network,
+        }
+        return {name: value for name, value in described.items() if value}
 
     @property
     def can_introspect(self) -> bool:

@@ -30,6 +30,9 @@ TABLES = (
     trusted_documents.TrustedDocument,
 )
 
+# Tables that only SQL functions and hub/db write.
+UNDECLARED = ("alembic_version", "change_", "audit_chain", "audit_checkpoints", "audit_head", "audit_pending")
+
 ischema_names["xid8"] = sa.BigInteger  # a type of the change log, which is not compared
 ischema_names["ltree"] = Ltree  # so that alembic knows the type when it meets it in the database
 
@@ -83,7 +86,7 @@ def _denormalization_triggers(table: ops.CreateTableOp) -> list[ops.MigrateOpera
 
 def include(item: SchemaItem, name: str | None, type_: str, reflected: bool, compared: SchemaItem | None) -> bool:
     """Excludes tables that are not declared in the code."""
-    return not (type_ == "table" and reflected and str(name).startswith(("alembic_version", "change_")))
+    return not (type_ == "table" and reflected and str(name).startswith(UNDECLARED))
 
 
 def run(connection: sa.Connection) -> None:

@@ -2,6 +2,7 @@
 
 Constraints follow the naming convention in hub/model/columns.py, so each name leads to its columns."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
@@ -26,14 +27,7 @@ def to_hub_error(error: asyncpg.PostgresError, metadata: sa.MetaData) -> HubErro
     if table is None:
         return None
     if isinstance(error, asyncpg.UniqueViolationError):
-        columns = _columns(table, name)
-        names = [column.name for column in columns]
-        # The foreign key to the parent is the same for all siblings; the other column is the one to change.
-        own_column = next((column.name for column in columns if not column.foreign_keys), names[0])
-        joined_names = " and ".join(names)
-        fault = f"another row of {_table_label(table)} has this {joined_names}"
-        message = f"{own_column}: {fault}; change that row, or give another value."
-        return BadInput(message, code="ALREADY_EXISTS", argument=own_column)
+        return values_taken(table, _columns(table, name))
     if isinstance(error, asyncpg.ForeignKeyViolationError):
         if "still referenced" in (error.detail or ""):
             message = f"id: rows of {_table_label(table)} still refer to it; change or delete them first."
@@ -50,6 +44,16 @@ def to_hub_error(error: asyncpg.PostgresError, metadata: sa.MetaData) -> HubErro
             f"{column or rule}: the value violates the rule '{rule_text}'; give another value.", argument=column or None
         )
     return None
+
+
+def values_taken(table: sa.Table, columns: Sequence[sa.Column[Any]]) -> BadInput:
+    """The error for values of unique columns that another row has."""
+    names = [column.name for column in columns]
+    # The foreign key to the parent is the same for all siblings; the other column is the one to change.
+    own_column = next((column.name for column in columns if not column.foreign_keys), names[0])
+    fault = f"another row of {_table_label(table)} has this {' and '.join(names)}"
+    message = f"{own_column}: {fault}; change that row, or give another value."
+    return BadInput(message, code="ALREADY_EXISTS", argument=own_column)
 
 
 def _table_label(table: sa.Table) -> str:

@@ -33,6 +33,15 @@ UNAVAILABLE_MESSAGE = "The hub cannot reach its database now; try again."
 PLAN_MODE_SQL = {True: "set plan_cache_mode = force_custom_plan", False: "reset plan_cache_mode"}
 
 
+# The role that owns nothing and reads no secret, if migrations could create it; else the hub stays the owner, and
+# `hub doctor` says so.
+RUNTIME_ROLE = "hub_runtime"
+ENTER_RUNTIME_ROLE = f"""
+select set_config('role', rolname, false) from pg_roles
+where rolname = '{RUNTIME_ROLE}' and pg_has_role(oid, 'set') and has_table_privilege(oid, to_regclass('change_log'), 'insert')
+"""
+
+
 class ContentionError(Unavailable):
     """A deadlock, a lock timeout, or a row deleted while waiting for its lock. A retry of the whole transaction may succeed."""
 
@@ -99,7 +108,9 @@ def disk_full() -> Unavailable:
     return Unavailable("The database's disk is full, so nothing was written; try again later.", code="DISK_FULL")
 
 
-async def _open_connection(dsn: str, settings: Settings, session: dict[str, str]) -> Connection:
+async def _open_connection(
+    dsn: str, settings: Settings, session: dict[str, str], *, as_owner: bool = False
+) -> Connection:
     # Opening a connection may take no longer than a statement.
     connect_timeout, command_timeout = (
         min(CONNECT_SECONDS, settings.statement_timeout + TIMEOUT_MARGIN),
@@ -112,18 +123,21 @@ async def _open_connection(dsn: str, settings: Settings, session: dict[str, str]
         await connection.set_type_codec(
             "json", schema="pg_catalog", encoder=lambda raw: raw, decoder=lambda raw: raw, format="binary"
         )
+        if not as_owner:
+            await connection.execute(ENTER_RUNTIME_ROLE)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
         raise database_unavailable() from error
     return connection
 
 
-async def connect_dedicated(dsn: str, settings: Settings, session: dict[str, str]) -> Connection:
+async def connect_dedicated(
+    dsn: str, settings: Settings, session: Mapping[str, str], *, as_owner: bool = False
+) -> Connection:
     """Opens a connection outside any pool, for locks that last as long as it. `session` overrides the usual session settings.
 
-    Raises Unavailable."""
-    return await _open_connection(
-        dsn, settings, {**_session_settings(settings), "application_name": "hub-sequencer", **session}
-    )
+    `as_owner` keeps the rights of the database's owner, for secrets and tables. Raises Unavailable."""
+    usual = {**_session_settings(settings), "application_name": "hub-sequencer"}
+    return await _open_connection(dsn, settings, {**usual, **session}, as_owner=as_owner)
 
 
 class PooledConnection:
@@ -173,9 +187,12 @@ def _fetch_rows(statement: Any, arguments: Sequence[Any]) -> Awaitable[Any]:
 class _ConnectionSet:
     """The connections of a pool: opened on demand, reused last-in first-out; broken ones are replaced."""
 
-    def __init__(self, dsn: str, settings: Settings, session: Mapping[str, str], *, lanes: bool) -> None:
+    def __init__(
+        self, dsn: str, settings: Settings, session: Mapping[str, str], *, lanes: bool, as_owner: bool
+    ) -> None:
         self._dsn = dsn
         self._settings = settings
+        self._as_owner = as_owner
         self._server_settings = {**_session_settings(settings), **session}  # `session` overrides
         self.lanes = StatementLanes(settings.pool_size) if lanes else None
         # One connection is left to the others, whatever one flow does.
@@ -185,10 +202,16 @@ class _ConnectionSet:
 
     async def connect(self) -> PooledConnection:
         try:
-            return PooledConnection(await _open_connection(self._dsn, self._settings, self._server_settings))
+            connection = await _open_connection(
+                self._dsn, self._settings, self._server_settings, as_owner=self._as_owner
+            )
+            return PooledConnection(connection)
         except Unavailable as error:
             self.note_failure(error.__cause__)
             raise
+
+    async def connect_as_owner(self) -> Connection:
+        return await _open_connection(self._dsn, self._settings, self._server_settings, as_owner=True)
 
     def idle(self) -> PooledConnection | None:
         """Takes an idle connection; None if there is none, so that the caller connects."""
@@ -260,21 +283,28 @@ class _ConnectionSet:
 class Pool:
     """At most `settings.pool_size` connections, and one less for the statements of one flow.
 
-    With `lanes`, slow statements of a flow run one at a time, and those of all flows on a third of the connections."""
+    With `lanes`, slow statements of a flow run one at a time, and those of all flows on a third of the connections. Its
+    connections have the role that owns nothing, unless `as_owner`: only those see hashes and secrets."""
 
     __slots__ = ("_connections", "_flow", "_meter")
 
     def __init__(
-        self, dsn: str, settings: Settings, session: Mapping[str, str] = MappingProxyType({}), *, lanes: bool = False
+        self,
+        dsn: str,
+        settings: Settings,
+        session: Mapping[str, str] = MappingProxyType({}),
+        *,
+        lanes: bool = False,
+        as_owner: bool = False,
     ) -> None:
-        self._connections = _ConnectionSet(dsn, settings, session, lanes=lanes)
+        self._connections = _ConnectionSet(dsn, settings, session, lanes=lanes, as_owner=as_owner)
         self._flow: Flow = None
         self._meter: WorkMeter | None = None
 
     @classmethod
-    async def open(cls, dsn: str, settings: Settings, *, lanes: bool = False) -> "Pool":
+    async def open(cls, dsn: str, settings: Settings, *, lanes: bool = False, as_owner: bool = False) -> "Pool":
         """Opens a pool with its first connection; raises Unavailable if the database does not answer."""
-        pool = cls(dsn, settings, lanes=lanes)
+        pool = cls(dsn, settings, lanes=lanes, as_owner=as_owner)
         pool._connections.release(await pool._connections.connect())
         return pool
 
@@ -358,6 +388,21 @@ class Pool:
     async def transaction(self) -> AsyncIterator[Connection]:
         """Yields a connection in a transaction; commits at the end of the block, rolls back on any error."""
         async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def owner_connection(self) -> AsyncIterator[Connection]:
+        """Yields a connection of its own with the rights of the database's owner: for secrets, and to maintain tables."""
+        connection = await self._connections.connect_as_owner()
+        try:
+            yield connection
+        finally:
+            connection.terminate()
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """Yields a connection whose statements all see the same state of the database, and write nothing."""
+        async with self.connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
             yield connection
 
     @asynccontextmanager

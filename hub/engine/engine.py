@@ -3,12 +3,14 @@
 A client's mistakes become error responses; only faults of the hub are raised."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from time import perf_counter
 from types import MappingProxyType
 from typing import Any
 
+from hub.db.audit_buffer import AuditBuffer
 from hub.db.fair_queue import Flow
 from hub.db.pool import Pool
 from hub.engine.budgets import CostAccounts, OperationCharge, ProcessBuckets
@@ -20,6 +22,7 @@ from hub.engine.execution.introspection import Introspection
 from hub.engine.execution.mutation_plans import MutationCompiler
 from hub.engine.execution.mutations import MutationExecutor
 from hub.engine.execution.queries import CompiledQuery, QueryExecutor, compile_query
+from hub.engine.execution.read_audit import audit_read
 from hub.engine.execution.subscriptions import (
     ChangesReader,
     CompiledSubscription,
@@ -88,12 +91,14 @@ class Engine:
         changes_reader: ChangesReader,
         injected: "Callable[[Engine], Mapping[str, object]]" = lambda engine: MappingProxyType({}),
         accounts: CostAccounts | None = None,
+        audit: AuditBuffer | None = None,
     ) -> None:
         limits = document_limits(settings)
         self._schema = schema
         self._limits = limits
         self._secret = secret
         self.accounts = accounts or CostAccounts(None, ProcessBuckets())
+        self._audit = audit
         self._planning = PlanningTurns()
         self._max_operations = settings.operation_limit
         self._operations: dict[Flow, int] = {}  # running or waiting
@@ -213,6 +218,10 @@ class Engine:
             body = await self._query_executor.execute(operation, query, arguments, context, timer)
         except HubError as error:
             return failed_response(error, operation, timer)
+        if query.audit is not None and self._audit is not None:
+            self._audit.add(
+                viewer, request.network, request.request_id, context.now, query.audit.read, query.audit.rows(arguments)
+            )
         return completed_response(body, operation, timer)
 
     def explain(self, request: GraphQLRequest, viewer: Viewer) -> tuple[str, list[Any]]:
@@ -252,9 +261,16 @@ class Engine:
             operation, variables, viewer.rights, self._compile_subscription, flow
         )
         context = ExecutionContext(variables, request.time, viewer, self._secret)
-        if charge is None:
-            return SubscriptionSource(compiled, context)
-        return SubscriptionSource(compiled, context, charge.requested, charge.account)
+        source = SubscriptionSource(compiled, context)
+        if charge is not None:
+            source = SubscriptionSource(compiled, context, charge.requested, charge.account)
+        if compiled.audit is not None and self._audit is not None and not by_hub:
+            rows = list(compiled.audit.rows(compiled.statement.bind(context) if compiled.statement else ()))
+            if source.customer_id is not None:
+                rows.append((self._schema.catalog.customer_type.declaration.prefix, source.customer_id))
+            about = dict.fromkeys(rows)
+            self._audit.add(viewer, request.network, request.request_id, context.now, compiled.audit.read, tuple(about))
+        return source
 
     def _authorize(self, operation: Operation, request: GraphQLRequest, viewer: Viewer) -> None:
         if operation.operation_type == "mutation" and request.read_only:
@@ -287,13 +303,16 @@ class Engine:
 
     def _compile_query(self, operation: Operation, variables: Mapping[str, Any], rights: Rights) -> CompiledQuery:
         plan = self._planner(operation, variables, rights).plan_query(operation.node.selection_set)
-        return compile_query(plan, rights, self._schema.catalog.customer_type)
+        compiled = compile_query(plan, rights, self._schema.catalog.customer_type)
+        plans = (plan.plan, *(root.plan for root in plan.changes_roots))
+        return replace(compiled, audit=audit_read(operation, plans, compiled.statement))
 
     def _compile_subscription(
         self, operation: Operation, variables: Mapping[str, Any], rights: Rights
     ) -> CompiledSubscription:
         root = self._planner(operation, variables, rights).plan_subscription(operation.node.selection_set)
-        return compile_subscription(root, rights, self._schema.catalog.customer_type)
+        compiled = compile_subscription(root, rights, self._schema.catalog.customer_type)
+        return replace(compiled, audit=audit_read(operation, (root.plan,), compiled.statement))
 
     async def _execute_mutation(
         self, operation: Operation, context: ExecutionContext, request: GraphQLRequest, timer: StageTimer
@@ -303,7 +322,9 @@ class Engine:
         timer.finish_stage("plan")
         fingerprint_parts = (request.query, request.operation_name, request.variables)
         try:
-            body = await self._mutation_compiler.execute(mutation, context, request.request_id, fingerprint_parts)
+            body = await self._mutation_compiler.execute(
+                mutation, context, request.request_id, request.network, fingerprint_parts
+            )
         except HubError as error:
             return failed_response(error, operation, timer)
         timer.finish_stage("sql")

@@ -23,8 +23,8 @@ NOT_EXECUTED = ("UNAVAILABLE", "DISK_FULL", "THROTTLED")  # codes of errors afte
 class GraphQLRequest(NamedTuple):
     """A client's request. `now` is the request time, by default the clock's; `read_only` refuses mutations.
 
-    `request_id` is written to the change log; `resume` is where a stream continues, in place of its argument `after`.
-    `report_cost` asks for `extensions.cost`."""
+    `request_id` is written to the change log, and `network`, the client's address, to the audit log; `resume` is where a
+    stream continues, in place of its argument `after`. `report_cost` asks for `extensions.cost`."""
 
     query: str
     variables: dict[str, Any] | None
@@ -34,6 +34,7 @@ class GraphQLRequest(NamedTuple):
     request_id: str = "-"
     resume: str | None = None
     report_cost: bool = False
+    network: str = ""
 
     @property
     def time(self) -> datetime:

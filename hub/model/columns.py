@@ -20,6 +20,8 @@ metadata = sa.MetaData(naming_convention=NAMING_CONVENTION)
 # Returns the only root of the organisation; null where there are several. Rows that SQL inserts without a unit get it.
 DEFAULT_UNIT = "hub_default_unit()"
 
+# Names, in the `info` of a table, the columns that are unique among the rows that a viewer sees, and no further.
+UNIQUE_AMONG_VISIBLE = "unique_among_visible"
 # Marks, in its `info`, a column whose value leaves the database in no image, answer or export.
 SECRET = "secret"
 # Marks, in its `info`, a column whose changes alone are not recorded in the change log.
@@ -55,6 +57,11 @@ class Ltree(UserDefinedType[str]):
 def secret_columns() -> list[sa.Column[Any]]:
     """The secret columns of all tables whose modules have been imported."""
     return [column for table in metadata.sorted_tables for column in table.c if column.info.get(SECRET)]
+
+
+def readable_columns(table: sa.Table) -> list[sa.Column[Any]]:
+    """The columns that the role which serves clients may read: all but the secret ones."""
+    return [column for column in table.c if not column.info.get(SECRET)]
 
 
 def money() -> sa.Numeric[Decimal]:

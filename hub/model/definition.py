@@ -14,7 +14,7 @@ from hub.model.declarations import LinkGroup
 from hub.model.fields import UNSET, Column, UniqueRange, split_optional
 from hub.model.links import Index, Inverse, Link, MergedList, PythonField, UnionOfLinks
 from hub.model.ownership import Ownership, customer_owned, inside
-from hub.model.scopes import Scope, part_of_shared, shared
+from hub.model.scopes import Scope, pair, part_of_shared, shared
 from hub.model.workflows import Workflow
 
 WriteOperation: TypeAlias = Literal["create", "update", "delete"]
@@ -31,7 +31,10 @@ class Unique:
 
 
 def unique(*columns: str, among: UniqueRange) -> Unique:
-    """Declares a composite uniqueness rule. Within a customer, one of the columns says which customer it is."""
+    """Declares a composite uniqueness rule. Within a customer, one of the columns says which customer it is.
+
+    Among what a viewer sees, the database keeps the columns unique within the customer, and a new row is refused if the
+    viewer sees one with these values. A `before_insert` rule must lock the values, so that two do not pass at once."""
     return Unique(columns, among)
 
 
@@ -73,6 +76,7 @@ class EntityOptions(TypedDict, total=False):
     unique: Sequence[Unique]
     # By column, the values that mark a row as internal: it is about the customer, whose own keys do not see it.
     internal_when: Mapping[str, Sequence[str]]
+    second_customer: str  # the link to another customer, for rows about two: who sees only one of them sees no row
     exactly_one: Sequence[str]  # optional links of which every row has exactly one
     checks: Mapping[str, str]  # SQL by name; a client reads the name
     indexes: Sequence[Index]  # beside those that follow from order, sortable fields, owners and inverses
@@ -109,6 +113,8 @@ class EntityDefinition:
     def scope(self) -> Scope:
         """How the rows are cut: by whose they are, and by what marks them as internal."""
         scope, parent = self.ownership.scope, self.parent
+        if "second_customer" in self.options:
+            return pair(scope, f"{self.options['second_customer']}_id")
         if "internal_when" in self.options:
             return shared(scope, self.options["internal_when"])
         if "owned_by" in self.options or parent is None or parent.target.definition.scope.name != "shared":

@@ -39,6 +39,7 @@ class Now(Enum):
 class UniqueRange(Enum):
     """The rows among which values are unique: all rows, those that a viewer sees, or those of one customer.
 
+    Values that are unique among all rows tell a viewer that a hidden row has one: hub/model/collisions.py limits how often.
     Only the last survives a table that is distributed by `customer_id`; the others need a lookup table then."""
 
     GLOBAL = "global"
@@ -175,7 +176,14 @@ def stored_filter(description: str, *, entity: "type[Any] | None" = None, entity
     """Declares a column that holds a filter, as JSON: `{"owner": {"name": {"eq": "Ana"}}}`; see stored_filters.py.
 
     It filters rows of `entity`, or of the type that the row's column `entity_in` names."""
-    return Column(FieldOptions(description=description, filterable=False, filter_entity=entity or entity_in))
+    # It may name anybody.
+    options = FieldOptions(
+        description=description,
+        filterable=False,
+        filter_entity=entity or entity_in,
+        personal=PersonalData.FREE_TEXT,
+    )
+    return Column(options)
 
 
 def system_column() -> Any:

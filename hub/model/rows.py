@@ -8,11 +8,11 @@ from uuid import UUID
 import asyncpg
 import sqlalchemy as sa
 
-from hub.db.constraint_errors import to_hub_error
+from hub.db.constraint_errors import to_hub_error, values_taken
 from hub.db.pool import Connection, ContentionError
 from hub.errors import BadInput, Forbidden, HubError, NotFound
 from hub.model import statements
-from hub.model.columns import metadata
+from hub.model.columns import UNIQUE_AMONG_VISIBLE, metadata
 from hub.model.entity import Entity
 from hub.model.statements import ColumnValues
 from hub.rights import Verb
@@ -75,7 +75,8 @@ async def insert_row(tx: Connection, viewer: Viewer, entity: type[Entity], value
     if key is None:
         for name in values:
             await require_reference_visible(tx, viewer, table, name, values[name])
-        raise not_visible("id")
+        unique_columns = table.info.get(UNIQUE_AMONG_VISIBLE)
+        raise values_taken(table, [table.c[name] for name in unique_columns]) if unique_columns else not_visible("id")
     if viewer.rights.roles:
         await _require_within_rights(tx, viewer, entity, key, Verb.CREATE)
     return key

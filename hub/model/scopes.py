@@ -34,25 +34,26 @@ def _in_viewer_units(unit_id: sa.ColumnElement[Any], binding: Binding) -> RowPre
     return unit_id == VIEWER_UNIT if binding == "single_unit" else unit_id == sa.any_(VIEWER_UNITS)
 
 
-def _deleted_customer_in_viewer_units(row: sa.FromClause, binding: Binding) -> RowPredicate:
-    """Whether the row's customer was deleted while it was among the viewer's."""
+def _deleted_customer_in_viewer_units(row: sa.FromClause, binding: Binding, key: str = "customer_id") -> RowPredicate:
+    """Whether the row's customer was deleted while it was among the viewer's; `key` is the column that names it."""
     log = change_log.CHANGE_LOG.alias("g$log")
     unit_id = sa.cast(log.c.before.op("->>")(sa.literal_column("'unit_id'")), sa.Uuid())
     deleted = (log.c.table_name == sa.literal_column("'customers'"), log.c.operation == sa.literal_column("'DELETE'"))
-    return sa.exists().where(log.c.row_id == row.c.customer_id, *deleted, _in_viewer_units(unit_id, binding))
+    return sa.exists().where(log.c.row_id == row.c[key], *deleted, _in_viewer_units(unit_id, binding))
 
 
-def _customer_in_viewer_units(row: sa.FromClause, binding: Binding) -> RowPredicate:
-    if "unit_id" in row.c:
+def _customer_in_viewer_units(row: sa.FromClause, binding: Binding, key: str = "customer_id") -> RowPredicate:
+    if key == "customer_id" and "unit_id" in row.c:
         return _in_viewer_units(row.c.unit_id, binding)
     owner = metadata.tables["customers"].alias("v$customer")  # by name: what customers do needs this file
-    return sa.exists().where(owner.c.id == row.c.customer_id, _in_viewer_units(owner.c.unit_id, binding))
+    return sa.exists().where(owner.c.id == row.c[key], _in_viewer_units(owner.c.unit_id, binding))
 
 
 def _owned_by_viewer_key(row: sa.FromClause) -> RowPredicate:
     """Whether the row's owner is the key that asks."""
     api_key = metadata.tables["api_keys"].alias("v$key")
-    return sa.exists().where(api_key.c.id == VIEWER_KEY, api_key.c.public_id == row.c.owner)
+    # Not every column: the role that serves clients may not read hashes.
+    return sa.exists(sa.select(api_key.c.id).where(api_key.c.id == VIEWER_KEY, api_key.c.public_id == row.c.owner))
 
 
 def _owned_by_viewer_key_or_admin(row: sa.FromClause) -> RowPredicate:
@@ -89,10 +90,13 @@ class Scope:
     for_customer: Callable[[sa.FromClause], RowPredicate | None]
     for_unrestricted: Callable[[sa.FromClause], RowPredicate | None] = _everything
     customer_sees_all: bool = True  # whether a customer's own viewer sees all rows of the customer
+    second_customer: str | None = None  # the column of another customer whom a viewer must see too
 
     def hides_rows_of_customers(self, binding: Binding) -> bool:
         """Whether viewers of the binding may see a customer and yet not all of its rows."""
-        return binding == "customer" and not self.customer_sees_all
+        if binding == "unrestricted":
+            return False
+        return self.second_customer is not None or (binding == "customer" and not self.customer_sees_all)
 
     def predicate(self, row: sa.FromClause, binding: Binding) -> RowPredicate | None:
         """The predicate for a viewer of that binding; None where everything is visible."""
@@ -105,7 +109,16 @@ class Scope:
         condition = self.predicate(row, binding)
         if condition is None or self.customer_column != "customer_id" or binding == "customer" or "unit_id" in row.c:
             return condition
-        return sa.or_(condition, _deleted_customer_in_viewer_units(row, binding))
+        if self.second_customer is None:
+            return sa.or_(condition, _deleted_customer_in_viewer_units(row, binding))
+        return sa.and_(
+            *(
+                sa.or_(
+                    _customer_in_viewer_units(row, binding, key), _deleted_customer_in_viewer_units(row, binding, key)
+                )
+                for key in ("customer_id", self.second_customer)
+            )
+        )
 
 
 def _no_rows(row: sa.FromClause) -> RowPredicate:
@@ -212,13 +225,24 @@ def shared(scope: Scope, internal_when: Mapping[str, Sequence[str]]) -> Scope:
     return replace(scope, name="shared", for_customer=not_internal, customer_sees_all=False)
 
 
+def pair(scope: Scope, key: str) -> Scope:
+    """The scope of rows about two customers, the second one in the column `key`: who sees only one of them sees no row."""
+
+    def sees_both(row: sa.FromClause, binding: Binding) -> RowPredicate:
+        both = (_customer_in_viewer_units(row, binding, column) for column in ("customer_id", key))
+        return sa.and_(*both)
+
+    return replace(scope, name="pair", for_units=sees_both, second_customer=key)
+
+
 def part_of_shared(scope: Scope, parent: sa.Table, key: str) -> Scope:
     """The scope of parts of such rows: a customer's own viewer sees those of the rows that it sees; `key` leads there."""
 
     def of_visible_row(row: sa.FromClause) -> RowPredicate:
         whole = parent.alias("v$whole")
         visibility = scope.for_customer(whole)
-        return sa.exists().where(whole.c.id == row.c[key], *([] if visibility is None else [visibility]))
+        conditions = [whole.c.id == row.c[key], *([] if visibility is None else [visibility])]
+        return sa.exists(sa.select(whole.c.id).where(*conditions))
 
     return replace(scope, for_customer=of_visible_row)
 

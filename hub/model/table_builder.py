@@ -12,6 +12,7 @@ from hub.model.columns import (
     DENORMALIZED_OWNER,
     DENORMALIZED_UNIT,
     SECRET,
+    UNIQUE_AMONG_VISIBLE,
     UNLOGGED,
     Ltree,
     code_index,
@@ -173,7 +174,7 @@ def _constraints(definition: EntityDefinition) -> Iterator[sa.schema.SchemaItem]
         elif column.options.unique is WITHIN_CUSTOMER:
             yield sa.UniqueConstraint("customer_id", name)
     for rule in definition.options.get("unique", ()):
-        yield sa.UniqueConstraint(*rule.columns)
+        yield sa.UniqueConstraint(*(("customer_id",) if rule.among is WITHIN_VISIBLE else ()), *rule.columns)
     if definition.scope.customer_column == "id":
         yield sa.UniqueConstraint("id", "unit_id")  # rows that carry their customer's unit refer to both
         if "owner" in definition.links:
@@ -203,6 +204,10 @@ def _add_indexes(definition: EntityDefinition, table: sa.Table) -> None:
         for owner in () if options is None else options.by:
             _add_index(table, [f"{owner}_id", name, "id"])
     _add_key_indexes(definition, table)
+    for rule in definition.options.get("unique", ()):
+        if rule.among is WITHIN_VISIBLE:
+            table.info[UNIQUE_AMONG_VISIBLE] = rule.columns
+            _add_index(table, rule.columns)
     for extra in definition.options.get("indexes", ()):
         where = None if extra.where is None else sa.text(extra.where)
         _add_index(table, extra.columns, name=extra.name, include=extra.include, where=where)

@@ -15,9 +15,9 @@ import asyncpg
 from hub.db import change_log
 from hub.db.pool import Connection
 from hub.errors import BadInput
-from hub.model import exact_json, statements
+from hub.model import collisions, exact_json, statements
 from hub.model.entity import Entity, declared_entities
-from hub.model.fields import NOW
+from hub.model.fields import GLOBAL, NOW
 from hub.model.rows import (
     insert_row,
     lock_row,
@@ -105,6 +105,13 @@ class EntityWriter:
         return name in self._server_filled or name in self.references or name == "customer_id"
 
     @cached_property
+    def _global_keys(self) -> frozenset[str]:
+        """The constraints that keep a value of a caller unique among all rows."""
+        columns = self.entity.definition.columns.items()
+        names = [name for name, column in columns if column.options.unique is GLOBAL]
+        return frozenset(f"uq_{self.table.name}_{name}" for name in names)
+
+    @cached_property
     def _required_columns(self) -> list[str]:
         # The writer names a unit in every insert; that column's DEFAULT is for SQL.
         columns = (self.table.c[name] for name in self.creatable)
@@ -124,7 +131,8 @@ class EntityWriter:
     async def create(self, tx: Connection, viewer: Viewer, values: ColumnValues, now: datetime) -> UUID:
         """Inserts a row and its nested rows; returns its key. Raises BadInput, and NotFound for hidden references."""
         self.entity.require(viewer, "create")
-        key = await self._insert(tx, viewer, values, now)
+        with collisions.LIMIT.counting(viewer, self._global_keys, now):
+            key = await self._insert(tx, viewer, values, now)
         if self._rules.after_write:
             await self._translate_overflow(values, self._after_write(tx, await self._parent_key(tx, key), now))
         return key
@@ -283,7 +291,8 @@ class EntityWriter:
             await require_reference_visible(tx, viewer, self.table, name, ready[name])
         if version is not None:
             await require_version(tx, viewer, self.entity, key, ready, version)
-        await self._translate_overflow(ready, update_row(tx, viewer, self.entity, key, ready, now))
+        with collisions.LIMIT.counting(viewer, self._global_keys, now):
+            await self._translate_overflow(ready, update_row(tx, viewer, self.entity, key, ready, now))
         if self._rules.after_write:
             await self._translate_overflow(ready, self._after_write(tx, await self._parent_key(tx, key), now))
         return key

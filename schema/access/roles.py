@@ -7,6 +7,7 @@ from hub.model import (
     Column,
     Entity,
     Json,
+    PersonalData,
     administered,
     field,
     role_itself,
@@ -34,27 +35,50 @@ class AccessRole(
     """A named set of rights. Shipped roles follow the declarations of the hub; the others are the organisation's own."""
 
     name: Column[str] = field(
-        "Name, in small letters, digits, - and _.", unique=GLOBAL, check=validators.single_line, sortable=True
+        "Name, in small letters, digits, - and _.",
+        unique=GLOBAL,
+        check=validators.single_line,
+        sortable=True,
+        personal=PersonalData.NOT_PERSONAL,
     )
-    description: Column[str | None] = field("Whom the role is for, in one line.", check=validators.single_line)
-    shipped: Column[bool] = field("Whether it comes with the hub, which keeps it up to date.", server_default=False)
+    description: Column[str | None] = field(
+        "Whom the role is for, in one line.", check=validators.single_line, personal=PersonalData.FREE_TEXT
+    )
+    shipped: Column[bool] = field(
+        "Whether it comes with the hub, which keeps it up to date.",
+        server_default=False,
+        personal=PersonalData.NOT_PERSONAL,
+    )
     writes: Column[bool] = field(
-        "Whether rows are written as the declarations say, where the role has no rules.", server_default=False
+        "Whether rows are written as the declarations say, where the role has no rules.",
+        server_default=False,
+        personal=PersonalData.NOT_PERSONAL,
     )
     unlimited: Column[bool] = field(
-        "Whether it has no rules: every row and field that the key's binding lets it read.", server_default=False
+        "Whether it has no rules: every row and field that the key's binding lets it read.",
+        server_default=False,
+        personal=PersonalData.NOT_PERSONAL,
     )
     administers: Column[bool] = field(
-        "Whether it manages keys and roles, with a key that is bound to nothing.", server_default=False
+        "Whether it manages keys and roles, with a key that is bound to nothing.",
+        server_default=False,
+        personal=PersonalData.NOT_PERSONAL,
     )
-    introspects: Column[bool] = field("Whether it reads the schema.", server_default=True)
+    introspects: Column[bool] = field(
+        "Whether it reads the schema.", server_default=True, personal=PersonalData.NOT_PERSONAL
+    )
     trusted_only: Column[bool] = field(
-        "Whether its keys may send only documents that are registered as trusted.", server_default=False
+        "Whether its keys may send only documents that are registered as trusted.",
+        server_default=False,
+        personal=PersonalData.NOT_PERSONAL,
     )
     run: Column[list[str] | None] = field(
-        "The commands that it may run, whatever they write; empty for those that its rules imply."
+        "The commands that it may run, whatever they write; empty for those that its rules imply.",
+        personal=PersonalData.NOT_PERSONAL,
     )
-    digest: Column[str] = field("SHA-256 of what the role grants, in hexadecimal.", hidden=True)
+    digest: Column[str] = field(
+        "SHA-256 of what the role grants, in hexadecimal.", hidden=True, personal=PersonalData.NOT_PERSONAL
+    )
 
 
 class RoleRule(
@@ -69,22 +93,30 @@ class RoleRule(
     """What a role lets its holders do with the rows of one type. A type without a rule does not exist for them."""
 
     role = to_one(AccessRole, "The role.", on_delete="cascade", inverse=("rules", "What it grants, by type."))
-    entity: Column[str] = field("Name of the type.", sortable=True)
-    verbs: Column[list[str]] = field("READ, CREATE, UPDATE and DELETE, as far as they are granted.")
+    entity: Column[str] = field("Name of the type.", sortable=True, personal=PersonalData.NOT_PERSONAL)
+    verbs: Column[list[str]] = field(
+        "READ, CREATE, UPDATE and DELETE, as far as they are granted.", personal=PersonalData.NOT_PERSONAL
+    )
     row_filter: Column[Json | None] = stored_filter(
         "Filter of the type's rows; $staff, $units and $customer in it are the viewer's. Empty for all rows.",
         entity_in="entity",
     )
-    fields: Column[list[str] | None] = field("Names of the fields that can be read; empty for all.")
+    fields: Column[list[str] | None] = field(
+        "Names of the fields that can be read; empty for all.", personal=PersonalData.NOT_PERSONAL
+    )
     writable: Column[list[str] | None] = field(
-        "Names of the fields that can be written; empty for those that are read unmasked."
+        "Names of the fields that can be written; empty for those that are read unmasked.",
+        personal=PersonalData.NOT_PERSONAL,
     )
     masks: Column[Json] = field(
         "By field, how its value is shown: NULL, REDACTED, INITIAL, LAST_FOUR, DOMAIN or YEAR.",
         server_default={},
         filterable=False,
+        personal=PersonalData.NOT_PERSONAL,
     )
-    aggregate_only: Column[bool] = field("Whether only counts and statistics can be read.", server_default=False)
+    aggregate_only: Column[bool] = field(
+        "Whether only counts and statistics can be read.", server_default=False, personal=PersonalData.NOT_PERSONAL
+    )
 
 
 class RoleBudget(
@@ -102,8 +134,10 @@ class RoleBudget(
     """How much a key with the role may ask for, in points of cost."""
 
     role = to_one(AccessRole, "The role.", on_delete="cascade", inverse=("budgets", "Its budget, if any."))
-    capacity: Column[int] = field("Points that a key has when it was idle for long.")
-    refill_per_second: Column[int] = field("Points that it gets back in a second.")
+    capacity: Column[int] = field(
+        "Points that a key has when it was idle for long.", personal=PersonalData.NOT_PERSONAL
+    )
+    refill_per_second: Column[int] = field("Points that it gets back in a second.", personal=PersonalData.NOT_PERSONAL)
 
 
 class RoleAssignment(

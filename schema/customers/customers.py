@@ -2,8 +2,8 @@
 
 from hub.model import (
     ANY,
-    GLOBAL,
     TIMELINE,
+    WITHIN_VISIBLE,
     Column,
     DescribedEnum,
     Entity,
@@ -157,7 +157,7 @@ class Identifier(
     order="created_at",
     sortable=("updated_at",),
     identifies=("value", "normalized"),
-    unique=(unique("kind", "normalized", "source", among=GLOBAL),),
+    unique=(unique("kind", "normalized", "source", among=WITHIN_VISIBLE),),
 ):
     """An identifier of a customer: an e-mail address, a telephone number, a key in another system."""
 

@@ -35,6 +35,7 @@ class IdentityReview(
         "The customer who may be another one.",
         inverse=("reviews", "Possible duplicates awaiting review."),
     ),
+    second_customer="other",
     permission="customers",
     writable_by=("unit",),
     operations=("update",),

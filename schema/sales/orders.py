@@ -4,9 +4,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from hub.model import (
+    GLOBAL,
     NOW,
     WITHIN_CUSTOMER,
-    WITHIN_VISIBLE,
     Column,
     Entity,
     MoneyAmount,
@@ -50,7 +50,7 @@ class Order(
 
     number: Column[str] = field(
         "Number on the order's papers.",
-        unique=WITHIN_VISIBLE,
+        unique=GLOBAL,
         check=validators.single_line,
         personal=PersonalData.IDENTIFIER,
     )

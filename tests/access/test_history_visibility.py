@@ -181,7 +181,9 @@ class HistoryRules:
         if self.viewer.binding == "customer":
             own = scope.customer_column and str(image[scope.customer_column]) == str(self.viewer.customer_id)
             internal = scope.name == "shared" and is_internal({"$type": entity.name, **image})
-            return bool(own) and scope.name != "inside" and not internal
+            return bool(own) and scope.name not in ("inside", "pair") and not internal
+        if scope.name == "pair":
+            return self.sees_customer(image["customer_id"]) and self.sees_customer(image["other_id"])
         if "unit_id" in image:
             return self.in_bound_units(image["unit_id"])
         return (

@@ -75,8 +75,8 @@ def test_only_numbers_and_times_of_things_may_say_nothing(
 
 def test_a_column_of_an_unlisted_table_says_nothing() -> None:
     assert entry_of_other("no_such_table", "id", "uuid").personal is None
-    assert entry_of_other("api_keys", "no_such_column", "text").personal is None
-    assert entry_of_other("api_keys", "no_such_key", "uuid").personal is PersonalData.NOT_PERSONAL
+    assert entry_of_other("login_links", "no_such_column", "text").personal is None
+    assert entry_of_other("login_links", "no_such_key", "uuid").personal is PersonalData.NOT_PERSONAL
 
 
 async def test_the_command_prints_the_registry(run_command: RunCommand) -> None:

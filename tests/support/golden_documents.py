@@ -69,8 +69,8 @@ class SentStatement:
 class RecordingPool(Pool):
     """A pool that records its statements."""
 
-    def __init__(self, dsn: str, settings: Settings, *, lanes: bool = False) -> None:
-        super().__init__(dsn, settings, lanes=lanes)
+    def __init__(self, dsn: str, settings: Settings, *, lanes: bool = False, as_owner: bool = False) -> None:
+        super().__init__(dsn, settings, lanes=lanes, as_owner=as_owner)
         self.sent: list[SentStatement] = []
 
     def for_flow(self, flow: Flow, meter: WorkMeter | None = None) -> Pool:

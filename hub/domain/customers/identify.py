@@ -4,6 +4,7 @@ An identifier is strong evidence when it was verified on both sides, or comes fr
 an address that somebody merely typed never joins what two systems know (anyone can type anyone's address)."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -12,7 +13,7 @@ from uuid import UUID
 
 import asyncpg
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.db.pool import Connection, ContentionError
 from hub.db.sql_text import to_sql
@@ -79,6 +80,7 @@ class Match:
     customer: UUID
     identifier: NormalizedIdentifier
     is_strong: bool
+    same_source: bool
 
 
 @lru_cache(maxsize=statements.STATEMENTS)
@@ -96,7 +98,7 @@ def _matches_statement(rights: Rights) -> statements.SqlStatement:
     query = sa.select(probes.c.ordinal, i.c.customer_id, i.c.verified, i.c.source).select_from(joined)
     visibility = scopes.visible(Customer.table, Customer.table, rights)
     return statements.compile_statement(
-        (query if visibility is None else query.where(visibility)).order_by(i.c.id), Customer.table
+        (query if visibility is None else query.where(visibility)).order_by(i.c.verified.desc(), i.c.id), Customer.table
     )
 
 
@@ -112,10 +114,9 @@ select id from identity_reviews where (customer_id = $1 and other_id = $2) or (c
 """
 _identifier_columns = ("customer_id", "kind", "value", "normalized", "verified", "source", "created_at", "updated_at")
 _INSERT_IDENTIFIER = to_sql(
-    insert(Identifier.table)
-    .values({name: sa.bindparam(name, type_=Identifier.c[name].type) for name in _identifier_columns})
-    .on_conflict_do_nothing()
-    .returning(Identifier.c.id)
+    sa.insert(Identifier.table).values(
+        {name: sa.bindparam(name, type_=Identifier.c[name].type) for name in _identifier_columns}
+    )
 )
 _SET_VERIFIED = to_sql(
     sa.update(Identifier.table)
@@ -166,9 +167,10 @@ async def identify(
     if matched_customer is not None:  # what it is known by is counted below
         await rows.retry_if_gone(rows.lock_row(tx, viewer, Customer, matched_customer, "id"))
     key = matched_customer or await _create_customer(tx, viewer, supplied, normalized_identifiers, now)
-    attached = await _attach_identifiers(tx, key, normalized_identifiers, source, now, reasons)
+    taken = {match.identifier for match in matches if match.same_source and match.customer != key}
+    attached = await _attach_identifiers(tx, key, normalized_identifiers, taken, source, now, reasons)
     if matched_customer is None and not attached:
-        message = "identifiers: they belong to a customer whom this key does not see; ask with a key that does."
+        message = "identifiers: the source has all of them of other customers; correct them there, or give another."
         raise BadInput(message, code="ALREADY_EXISTS", argument="identifiers")
     if matched_customer is not None and supplied:
         await _fill_missing(tx, viewer, key, supplied, now, reasons)
@@ -211,7 +213,8 @@ def _match(identifier: NormalizedIdentifier, row: asyncpg.Record, source: str) -
     same_source = row["source"] == source
     if identifier.identifier_kind in SOURCE_SCOPED and not same_source:
         return None
-    return Match(row["customer_id"], identifier, same_source or (identifier.verified and row["verified"]))
+    is_strong = same_source or (identifier.verified and row["verified"])
+    return Match(row["customer_id"], identifier, is_strong, same_source)
 
 
 async def _pick_match(
@@ -262,11 +265,14 @@ async def _attach_identifiers(
     tx: Connection,
     key: UUID,
     identifiers: Sequence[NormalizedIdentifier],
+    taken: AbstractSet[NormalizedIdentifier],
     source: str,
     now: datetime,
     reasons: list[str],
 ) -> int:
-    """Stores identifiers that the customer does not have yet, within the limits; returns how many of them it has now."""
+    """Stores identifiers that the customer does not have yet, within the limits; returns how many of them it has now.
+
+    The viewer sees other customers with those that are `taken`."""
     stored = [(row["kind"], row["normalized"], row["source"]) for row in await tx.fetch(_IDENTIFIERS_OF_CUSTOMER, key)]
     attached = 0
     for identifier in identifiers:
@@ -281,7 +287,12 @@ async def _attach_identifiers(
                 f"{identifier.identifier_kind} {identifier.value} was not kept: the customer has {count} of the kind"
             )
             continue
-        identifier_id = await tx.fetchval(
+        if identifier in taken:
+            reasons.append(
+                f"{identifier.identifier_kind} {identifier.value} was not kept: {source} has it of another customer"
+            )
+            continue
+        await tx.execute(
             _INSERT_IDENTIFIER,
             key,
             identifier.identifier_kind,
@@ -292,11 +303,6 @@ async def _attach_identifiers(
             now,
             now,
         )
-        if identifier_id is None:
-            reasons.append(
-                f"{identifier.identifier_kind} {identifier.value} was not kept: {source} has it of another customer"
-            )
-            continue
         attached += 1
         stored.append((identifier.identifier_kind, identifier.normalized, source))
     return attached

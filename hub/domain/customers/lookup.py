@@ -44,6 +44,15 @@ class ExternalRef(NamedTuple):
     external_id: Annotated[str, "The key there."]
 
 
+MAX_MATCHES = 20  # identifiers of one value that are looked at, of several sources and customers
+_OPEN_REVIEW = """
+insert into identity_reviews (customer_id, other_id, reason, status)
+select pair.a, pair.b, $3, 'OPEN' from (select $1::uuid, $2::uuid) as pair (a, b) where not exists (
+    select from identity_reviews where (customer_id, other_id) in ((pair.a, pair.b), (pair.b, pair.a))
+) on conflict do nothing
+"""
+
+
 @lru_cache(maxsize=statements.STATEMENTS)
 def _identifier_statement(rights: Rights, *, with_source: bool) -> statements.SqlStatement:
     identifier = Identifier.table.alias("i$")
@@ -56,7 +65,7 @@ def _identifier_statement(rights: Rights, *, with_source: bool) -> statements.Sq
             identifier.c.normalized == sa.bindparam("normalized", type_=sa.Text),
         )
         .order_by(identifier.c.verified.desc(), identifier.c.id)
-        .limit(sa.literal_column("1"))
+        .limit(sa.literal_column(str(MAX_MATCHES)))
     )
     if with_source:
         query = query.where(identifier.c.source == sa.bindparam("source", type_=sa.Text))
@@ -64,12 +73,18 @@ def _identifier_statement(rights: Rights, *, with_source: bool) -> statements.Sq
 
 
 async def find_by_identifier(tx: Connection, viewer: Viewer, identifier: IdentifierRef) -> UUID | None:
-    """The customer who is known by an identifier, a verified one first; None when there is none that the viewer sees."""
+    """The customer who is known by an identifier, a verified one first; None when there is none that the viewer sees.
+
+    Where a viewer that sees everything finds several, a review of the first two is opened."""
     normalized, source = _canonical_value(identifier), _canonical_source(identifier)
     statement = _identifier_statement(viewer.rights, with_source=source is not None)
     arguments = {"kind": identifier.kind, "normalized": normalized, "source": source}
-    key: UUID | None = await tx.fetchval(statement.text, *statement.bind(arguments, viewer))
-    return key
+    records = await tx.fetch(statement.text, *statement.bind(arguments, viewer))
+    customers = list(dict.fromkeys(record["id"] for record in records))
+    if len(customers) > 1 and viewer.binding == "unrestricted" and not viewer.rights.narrowed:
+        reason = f"{identifier.kind} {identifier.value}: both customers have it"
+        await tx.execute(_OPEN_REVIEW, customers[1], customers[0], reason[:1000])
+    return customers[0] if customers else None
 
 
 def _canonical_source(identifier: IdentifierRef) -> str | None:

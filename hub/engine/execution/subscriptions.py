@@ -14,6 +14,7 @@ from hub.db.pool import Pool
 from hub.engine.budgets import CostAccount
 from hub.engine.catalog.catalog import CatalogEntity
 from hub.engine.execution.compiled_operation import CompiledOperation, compile_rows_statements
+from hub.engine.execution.read_audit import ReadAudit
 from hub.engine.plan.dependencies import TableDependencies, table_dependencies
 from hub.engine.plan.nodes import ChangesPlan, LivePayload, MessageFields, Plan, ResolverTree, RowById
 from hub.engine.plan.operations import ChangesRoot, LiveRoot
@@ -29,6 +30,7 @@ class CompiledSubscription(CompiledOperation):
 
     root: ChangesRoot | LiveRoot
     dependencies: TableDependencies
+    audit: ReadAudit | None = None
 
     @property
     def plan(self) -> Plan:

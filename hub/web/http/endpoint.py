@@ -69,6 +69,11 @@ class RequestState:
         client = self._scope.get("client")
         return self._proxies.client_address(client[0] if client else None, self.headers.get(b"x-forwarded-for"))
 
+    def client_network(self) -> str:
+        """The same as text; empty if it is not known."""
+        client = self._scope.get("client")
+        return self._proxies.client_network(client[0] if client else None, self.headers.get(b"x-forwarded-for"))
+
     def on_timeout(self) -> None:
         """Cancels the request's task when its deadline passes."""
         self.timed_out = True
@@ -189,8 +194,7 @@ class GraphQLEndpoint:
         else:
             request = await self._read_post(state, receive, credential)
         state.received = True
-        if b"x-cost-report" in headers:
-            request = request._replace(report_cost=True)
+        request = request._replace(network=state.client_network(), report_cost=b"x-cost-report" in headers)
         if accepts_events and await self.context.is_subscription(request, credential.viewer):
             resume = headers.get(b"last-event-id", b"").decode("latin-1")
             stream = await open_event_stream(self.context, request._replace(resume=resume or None), credential, state)
