@@ -55,6 +55,9 @@ BenchDataOption = Annotated[
     Path, typer.Option(envvar="HUB_BENCH_DATA", help="Data directory of the embedded Postgres.")
 ]
 OnlyOption = Annotated[list[str] | None, typer.Option(help="A workload to run; repeat it for more. All by default.")]
+AttackOption = Annotated[
+    list[str] | None, typer.Option(help="An attack to run, or memory; repeat it for more. All by default.")
+]
 ContenderOption = Annotated[
     list[str] | None, typer.Option(help="A contender to run; repeat it for more. All by default.")
 ]
@@ -82,12 +85,14 @@ def run_suites(
     data: BenchDataOption = DATA,
     only: OnlyOption = None,
     who: ContenderOption = None,
+    attack: AttackOption = None,
 ) -> None:
     """Measure the hub: beside contenders, by key, by data size, the change log, webhooks, streams, attacks.
 
     `python -m bench commits A B` compares two commits; it has a --help of its own.
     """
     plan = _plan(rounds, seconds, connections, only)
+    attacks = _selected(attack, list(attack_runs.ATTACKS), "--attack")
     contender_names = _selected(who, list(CONTENDERS), "--who")
     selected_suites = suites or [Suite.CONTENDERS, Suite.KEYS]
     samples: dict[str, SamplesByWorkload] = {}
@@ -101,7 +106,7 @@ def run_suites(
             for result in streams.rounds(dsn, data, rounds, max(seconds, MIN_STREAM_SECONDS)):
                 report.show(Text(str(result)))
         if Suite.ATTACKS in selected_suites:
-            for line in attack_runs.run(loaded_database(server, customers, customers), data, seconds):
+            for line in attack_runs.run(loaded_database(server, customers, customers), data, seconds, attacks):
                 report.show(Text(line))
         if Suite.WEBHOOKS in selected_suites:
             dsn = loaded_database(server, customers, customers)

@@ -1,6 +1,7 @@
 """Measures how much one key can slow down the others: `python -m bench attacks`.
 
-Another key asks for single customers, first alone and then beside each attack; the ratio of its latencies is what counts."""
+Another key asks for single customers, first alone and then beside each attack; the ratio of its latencies is what counts.
+Attacks with a budget are sent by a key whose cost points run out; without pauses, as no honest client would."""
 
 import asyncio
 import http.client
@@ -9,15 +10,16 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench import load
-from bench.children import GRAPHQL_PATH, HOST, child_process, free_port, http_request, wait_until_ready
+from bench.children import GRAPHQL_PATH, HOST, BenchmarkError, child_process, free_port, http_request, wait_until_ready
 from bench.hub_source import WORKING_TREE
 from bench.streams import create_keys, customer_ids, resident_memory
 from bench.workloads import hub_customer_id
+from hub.client_limits import CostBudget
 from hub.domain.access import api_keys
 from hub.viewer import Role
 
@@ -26,18 +28,26 @@ POINT_QUERY = "query ($id: ID!) { customer(id: $id) { id name stage } }"
 POINT_CONNECTIONS = 2  # of the other key
 WARM_UP = 1.0  # seconds of an attack before the other key is measured
 PLANNING = "distinct documents"
+MEMORY = "memory"  # not an attack beside the other key: documents one after the other
+BUDGETED = "search within a budget"  # SEARCH, from a key whose budget allows a tenth of a connection
+PATIENT = "search within a budget, with pauses"  # the same, from a client that comes back when it is told to
+BUDGET = CostBudget(500, 100)
 DOCUMENTS = (20_000, 60_000)  # after which the memory is read
+SEARCH = "search for two letters"
 # Statements that read much of the database. Some are refused (COST_LIMIT); the others must leave other keys their pace.
 SCANS = {
     "chain of every and none": "{customers(filter:{orders:{every:{items:{every:{product:{items:{none:{order:{customer:"
     '{orders:{none:{freight:{gt:"999"}}}}}}}}}}}}},first:5){totalCount}}',
     "every of every": '{customers(filter:{orders:{every:{items:{every:{net:{gt:"1"}}}}}},first:5){totalCount}}',
     "contains on large texts": '{interactions(filter:{body:{contains:"qzx"}},first:5){totalCount}}',
-    "search for two letters": '{customers(search:"an",first:5){totalCount nodes{name}}}',
+    SEARCH: '{customers(search:"an",first:5){totalCount nodes{name}}}',
     "order by an aggregate": "{customers(orderBy:{interactions:{by:COUNT},direction:DESC},first:5){nodes{name}}}",
     "groups of everything": "{interactionsGrouped(by:{field:KIND},first:100){nodes{count}}}",
     "changes without a match": '{changes(filter:{types:[PRODUCT],product:{name:{eq:"none"}}},first:100){__typename}}',
 }
+
+
+ATTACKS = (*SCANS, PLANNING, BUDGETED, PATIENT, MEMORY)
 
 
 @dataclass(frozen=True)
@@ -55,10 +65,18 @@ class AttackResult:
         return f"{self.attack}, {self.connections} connections: alone {alone}, beside it {beside} ms; p95 × {ratio:.1f}"
 
 
-def run(dsn: str, folder: Path, seconds: float) -> Iterator[str]:
+def run(dsn: str, folder: Path, seconds: float, attacks: Sequence[str] = ATTACKS) -> Iterator[str]:
     """The result of each attack, then the memory after many distinct documents."""
-    new_keys = [api_keys.NewKey(name, Role.READER) for name in ("other", "attacker")]
-    other, attacker = asyncio.run(create_keys(dsn, new_keys))
+    new_keys = [api_keys.NewKey(name, Role.READER) for name in ("other", "attacker", "budgeted")]
+    other, attacker, budgeted = asyncio.run(create_keys(dsn, new_keys))
+    WORKING_TREE.run(
+        dsn,
+        "key",
+        "limit",
+        budgeted.split("_")[1],
+        f"--capacity={BUDGET.capacity}",
+        f"--refill={BUDGET.refill_per_second}",
+    )
     customers = asyncio.run(customer_ids(dsn, 500))
     bodies = [json.dumps({"query": POINT_QUERY, "variables": {"id": hub_customer_id(key)}}) for key in customers]
     requests = [http_request(GRAPHQL_PATH, body.encode(), other) for body in bodies]
@@ -67,19 +85,34 @@ def run(dsn: str, folder: Path, seconds: float) -> Iterator[str]:
     with child_process(command, WORKING_TREE.environment(dsn), log, WORKING_TREE.root) as process:
         wait_until_ready(process, (HOST, port), GRAPHQL_PATH, other, log)
         _latencies(port, requests, seconds)
-        for attack, connections in itertools.product((*SCANS, PLANNING), CONNECTIONS):
+        for attack, connections in itertools.product([name for name in attacks if name != MEMORY], CONNECTIONS):
+            key = budgeted if attack in (BUDGETED, PATIENT) else attacker
             alone = _latencies(port, requests, seconds)
+            attack_log = folder / "attacks-client.log"
             with child_process(
-                _attack_command(port, attacker, attack, connections), WORKING_TREE.environment(dsn), log
-            ):
+                _attack_command(port, key, attack, connections),
+                WORKING_TREE.environment(dsn),
+                attack_log,
+                WORKING_TREE.root,
+            ) as client:
                 time.sleep(WARM_UP)
                 beside = _latencies(port, requests, seconds)
+                if client.poll() is not None:
+                    raise BenchmarkError(f"the attack {attack!r} ended: {attack_log.read_text()[-2000:]}")
             yield str(AttackResult(attack, connections, alone, beside))
-        sent = 0
-        for total in DOCUMENTS:
-            _send_documents(port, attacker, sent, total)
-            sent = total
-            yield f"{total:,} distinct documents: {resident_memory(process.pid):.0f} MiB"
+        if MEMORY in attacks:
+            yield from _memory(process.pid, port, attacker)
+
+
+def _memory(pid: int, port: int, key: str) -> Iterator[str]:
+    """The hub's memory after so many distinct documents, and how much it differs."""
+    sizes, sent = [], 0
+    for total in DOCUMENTS:
+        _send_documents(port, key, sent, total)
+        sent = total
+        sizes.append(resident_memory(pid))
+        yield f"{total:,} distinct documents: {sizes[-1]:.0f} MiB"
+    yield f"difference: {(sizes[-1] / sizes[0] - 1) * 100:+.1f} %"
 
 
 def _latencies(port: int, requests: list[bytes], seconds: float) -> tuple[float, float]:
@@ -114,13 +147,17 @@ def _distinct_document(number: int, fields: int = 450) -> str:
     )
 
 
-def _post(connection: http.client.HTTPConnection, key: str, query: str) -> None:
+def _post(connection: http.client.HTTPConnection, key: str, query: str) -> float:
+    """Sends one operation; returns the seconds after which the answer says to come back, 0 if it does not say."""
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     try:
         connection.request("POST", GRAPHQL_PATH, json.dumps({"query": query}), headers)
-        connection.getresponse().read()
+        answer = json.loads(connection.getresponse().read())
     except (OSError, http.client.HTTPException):
         connection.close()
+        return 0.0
+    errors = answer.get("errors") or [{}]
+    return float(errors[0].get("extensions", {}).get("retryAfter", 0))
 
 
 def _attack(port: int, key: str, attack: str, connections: int) -> None:
@@ -130,7 +167,10 @@ def _attack(port: int, key: str, attack: str, connections: int) -> None:
     def keep_busy() -> None:
         connection = http.client.HTTPConnection(HOST, port, timeout=60)
         while True:
-            _post(connection, key, SCANS[attack] if attack in SCANS else _distinct_document(next(numbers)))
+            query = _distinct_document(next(numbers)) if attack == PLANNING else SCANS.get(attack, SCANS[SEARCH])
+            seconds = _post(connection, key, query)
+            if attack == PATIENT:
+                time.sleep(seconds)
 
     threads = [threading.Thread(target=keep_busy, daemon=True) for _ in range(connections)]
     for thread in threads:

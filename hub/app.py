@@ -18,16 +18,22 @@ from hub import graph, observability, scheduler
 from hub.changefeed.cursors import ChangeCursors
 from hub.changefeed.feed import ChangeFeed
 from hub.changefeed.sequencer import Sequencer
+from hub.client_limits import CostBudget
 from hub.db import migrate
+from hub.db.audit_buffer import AuditBuffer
 from hub.db.change_positions import CHANGEFEED_SESSION, MESSAGE_SESSION
 from hub.db.disk_space import DiskSpace
 from hub.db.pool import Pool
 from hub.db.sql_text import to_sql
-from hub.domain.access import api_keys, login_links, roles, secrets, token_sessions
+from hub.domain.access import api_keys, login_links, roles, secrets, token_sessions, trusted_documents
+from hub.domain.access.manifests import read_manifest
 from hub.domain.access.token_viewers import TokenSubject, find_viewers
+from hub.domain.access.trusted_documents import TrustedDocuments
+from hub.engine.budgets import CostAccounts, ProcessBuckets
 from hub.engine.engine import Engine
 from hub.engine.request import GraphQLRequest
 from hub.engine.roles.checks import RoleChecker
+from hub.engine.shared_buckets import SharedBuckets
 from hub.errors import HubError, Unauthenticated, Unavailable
 from hub.model import idempotency
 from hub.model.validators import EmailPolicy
@@ -95,9 +101,11 @@ async def running_authenticator(pool: Pool, settings: Settings) -> AsyncIterator
     async def find_keys(public_ids: Sequence[str]) -> list[api_keys.StoredKey]:
         started_by_token = [public_id for public_id in public_ids if token_sessions.is_token_session(public_id)]
         async with pool.connection() as connection:
+            keys = []
+            if len(started_by_token) < len(public_ids):
+                keys = await api_keys.find_keys(connection, public_ids, with_hashes=True)
             if not started_by_token:
-                return await api_keys.find_keys(connection, public_ids)
-            keys = await api_keys.find_keys(connection, public_ids) if len(started_by_token) < len(public_ids) else []
+                return keys
             return keys + await token_sessions.find_keys(
                 connection, started_by_token, settings.token_issuers, datetime.now(UTC)
             )
@@ -119,6 +127,33 @@ async def running_authenticator(pool: Pool, settings: Settings) -> AsyncIterator
         documents.close()
 
 
+@asynccontextmanager
+async def cost_accounts(settings: Settings, shared: Path | None) -> AsyncIterator[CostAccounts]:
+    """The accounts of budgets; worker processes share them by a file in the folder `shared`."""
+    capacity = settings.cost_capacity
+    default = CostBudget(capacity, settings.cost_refill) if capacity else None
+    if shared is None:
+        yield CostAccounts(default, ProcessBuckets(), reports_all=settings.cost_report)
+        return
+    buckets = SharedBuckets(shared / "budgets")
+    try:
+        yield CostAccounts(default, buckets, reports_all=settings.cost_report)
+    finally:
+        buckets.close()
+
+
+async def load_trusted_documents(pool: Pool, settings: Settings, documents: TrustedDocuments) -> None:
+    """Loads the manifests that the settings name, each under its file's name, and then all stored documents.
+
+    Raises BadInput for a file that is no manifest: the hub does not start without documents that its clients need."""
+    for path in settings.trusted_documents:
+        manifest = read_manifest(path)
+        async with pool.transaction() as tx:
+            await trusted_documents.load(tx, ADMIN, path.name, manifest, datetime.now(UTC))
+    async with pool.connection() as connection:
+        await documents.refresh(connection)
+
+
 def create_app(
     settings: Settings,
     engine: GraphQLExecutor,
@@ -128,9 +163,10 @@ def create_app(
     probe_database: health.DatabaseProbe,
     metrics: Metrics | None = None,
     sessions: page_sessions.SessionStore | None = None,
+    documents: TrustedDocuments | None = None,
 ) -> AsgiApp:
     """Builds the ASGI app from its parts. Holds no resource."""
-    context = GatewayContext(engine, key_cache, streams, settings)
+    context = GatewayContext(engine, key_cache, streams, settings, documents)
     routes = health.routes(probe_database, metrics if settings.metrics else None)
     routes += pages.routes(enabled=settings.graphiql)
     if settings.graphiql and sessions is not None:
@@ -139,14 +175,19 @@ def create_app(
 
 
 async def build_graphql_engine(
-    settings: Settings, pool: Pool, changefeed_pool: Pool
+    settings: Settings,
+    pool: Pool,
+    changefeed_pool: Pool,
+    documents: TrustedDocuments | None = None,
+    accounts: CostAccounts | None = None,
+    audit: AuditBuffer | None = None,
 ) -> tuple[Engine, ChangeCursors, secrets.Encryptor]:
     """Builds the engine on a database, with the cursor codec and the encryptor that it shares with other components.
 
-    Dry runs of webhooks read the change log through `changefeed_pool`."""
+    Dry runs of webhooks read the change log through `changefeed_pool`. Reads of persons go to `audit`."""
     EmailPolicy.test_domains = settings.email_test_domains
     encryption_key = settings.encryption_key.get_secret_value() if settings.encryption_key else None
-    async with pool.connection() as connection:
+    async with pool.owner_connection() as connection:
         secret, encryptor = (
             await secrets.cursor_secret(connection),
             await secrets.load_encryptor(connection, encryption_key),
@@ -157,7 +198,7 @@ async def build_graphql_engine(
     await roles.store_shipped_roles(pool, datetime.now(UTC))
 
     def injected(engine: Engine) -> dict[str, object]:
-        dry_runs = DryRuns(WebhookDocuments(engine), ChangeFeed(changefeed_pool, cursors))
+        dry_runs = DryRuns(WebhookDocuments(engine, documents), ChangeFeed(changefeed_pool, cursors))
         return {
             "encryptor": encryptor,
             "role_planner": RoleChecker(schema, engine.explain),
@@ -168,7 +209,17 @@ async def build_graphql_engine(
         }
 
     feed = ChangeFeed(pool, cursors)
-    engine = Engine(schema, pool, settings, secret, idempotency.IdempotencyStore(), feed, injected)
+    engine = Engine(
+        schema,
+        pool,
+        settings,
+        secret,
+        idempotency.IdempotencyStore(),
+        feed,
+        injected,
+        accounts,
+        audit,
+    )
     return engine, cursors, encryptor
 
 
@@ -197,25 +248,30 @@ def _database_probe(pool: Pool, disk_space: DiskSpace) -> health.DatabaseProbe:
 
 @asynccontextmanager
 async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) -> AsyncIterator[AsgiApp]:
-    """Runs the whole hub on a database, without a socket. Worker processes share their metrics in the folder `shared`."""
+    """Runs the whole hub on a database, without a socket. Worker processes share metrics and budgets in the folder `shared`."""
     pool = await Pool.open(dsn, settings, lanes=True)
     # API keys are looked up on a pool of their own, so that authentication works while the other pools are busy.
-    auth_pool = Pool(dsn, settings.model_copy(update={"pool_size": 1}))
+    # Only they see hashes.
+    auth_pool = Pool(dsn, settings.model_copy(update={"pool_size": 1}), as_owner=True)
     stream_settings = settings.model_copy(update={"pool_size": settings.stream_pool_size})
     stream_pool = Pool(dsn, stream_settings, lanes=True)
     message_pool = Pool(dsn, stream_settings, MESSAGE_SESSION)
     changefeed_pool = Pool(dsn, settings.model_copy(update={"pool_size": CHANGEFEED_CONNECTIONS}), CHANGEFEED_SESSION)
     try:
-        disk_space = DiskSpace(pool)
+        disk_space, documents, audit = DiskSpace(pool), TrustedDocuments(), AuditBuffer()
+        await load_trusted_documents(pool, settings, documents)
         metrics = Metrics(shared)
         remove_handlers = [observability.add_handler(handler) for handler in (metrics, disk_space)]
         try:
             async with (
                 running_authenticator(auth_pool, settings) as key_cache,
-                scheduler.run_periodic_tasks(scheduler.periodic_tasks(pool, key_cache, metrics, settings)),
+                scheduler.run_all(pool, key_cache, documents, metrics, audit, settings),
                 Sequencer(dsn, settings).running(),
+                cost_accounts(settings, shared) as accounts,
             ):
-                engine, cursors, encryptor = await build_graphql_engine(settings, pool, stream_pool)
+                engine, cursors, encryptor = await build_graphql_engine(
+                    settings, pool, stream_pool, documents, accounts, audit
+                )
                 changefeed = ChangeFeed(stream_pool, cursors, changefeed_pool, message_pool)
                 live_shares = LiveShares(settings.live_limit, settings.key_live_limit)
                 async with (
@@ -232,16 +288,14 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
                         probe_database=_database_probe(pool, disk_space),
                         metrics=metrics,
                         sessions=DatabaseSessionStore(auth_pool),
+                        documents=documents,
                     )
         finally:
             for remove_handler in remove_handlers:
                 remove_handler()
     finally:
-        await auth_pool.close()
-        await changefeed_pool.close()
-        await message_pool.close()
-        await stream_pool.close()
-        await pool.close()
+        for opened in (auth_pool, changefeed_pool, message_pool, stream_pool, pool):
+            await opened.close()
 
 
 @asynccontextmanager

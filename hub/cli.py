@@ -19,7 +19,17 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.text import Text
 
-from hub import doctor, errors, graph, installation, keyfile, launch, role_command_line
+from hub import (
+    audit_command_line,
+    client_command_line,
+    doctor,
+    errors,
+    graph,
+    installation,
+    keyfile,
+    launch,
+    role_command_line,
+)
 from hub import settings as settings_module
 from hub.db import migrate as migrations
 from hub.db.pool import Pool
@@ -42,7 +52,10 @@ app = typer.Typer(
 webhook_commands = typer.Typer(help="Tools for receivers of webhooks.", no_args_is_help=True)
 app.add_typer(key_commands, name="key")
 app.add_typer(webhook_commands, name="webhook")
+app.add_typer(audit_command_line.commands, name="audit")
 app.add_typer(role_command_line.commands, name="role")
+app.add_typer(client_command_line.documents, name="documents")
+key_commands.command(name="limit")(client_command_line.limit_key)
 
 HostOption = Annotated[str | None, typer.Option(help="Address to listen on (HUB_HOST).", show_default=False)]
 PortOption = Annotated[int | None, typer.Option(help="Port to listen on (HUB_PORT).", show_default=False)]

@@ -6,6 +6,7 @@ HubError
 ├── Unauthenticated    no API key or token, or an invalid one
 ├── Forbidden          a valid key without the permission
 ├── NotFound           absent or hidden: the same answer
+├── Throttled          the key's budget is used up; a retry after the stated time succeeds
 ├── Unavailable        the hub cannot answer now; a retry may succeed
 ├── Misconfigured      the operator must correct a setting or the machine
 └── Internal           a bug in the hub; the client sees only a request id
@@ -40,6 +41,9 @@ CODES: dict[str, str] = {
     "OPERATION_LIMIT": "The API key has too many operations in progress; wait for some of them.",
     "STREAM_LIMIT": "The WebSocket has too many operations open.",
     "SOCKET_LIMIT": "The API key has too many WebSockets and streams open.",
+    # the budget
+    "THROTTLED": "The budget of the API key is used up; `retryAfter` says after how many seconds there is enough again.",
+    "COST_ABOVE_BUDGET": "The operation costs more than the budget of the API key can ever hold.",
     # arguments shared by many fields
     "PAGE_ARGUMENTS": "`first`, `last`, `after` and `before` cannot be combined this way.",
     "ID_MALFORMED": "The text is not an id of this hub.",
@@ -125,6 +129,8 @@ CODES: dict[str, str] = {
     "PERSISTED_QUERY_INVALID": "The extension `persistedQuery` is malformed, or its hash is not that of the document.",
     "PERSISTED_QUERY_NOT_FOUND": "The API key has not registered a document with this hash here; send it with the hash.",
     "PERSISTED_QUERY_NOT_SUPPORTED": "This hub does not store documents; send the document without a hash.",
+    "DOCUMENT_UNKNOWN": "No loaded manifest has a document with this id.",
+    "DOCUMENT_UNTRUSTED": "The API key runs only documents of a manifest, and this is none of them.",
     "REQUEST_TIMEOUT": "The request was not received or answered within the request timeout.",
     # streams
     "STREAM_TRANSPORT": "A subscription needs a WebSocket or server-sent events.",
@@ -137,6 +143,7 @@ CODES: dict[str, str] = {
     "INTERNAL": "The hub failed; give the operator the request id.",
     # running the hub
     "SETTING_INVALID": "A setting has a value that cannot be used.",
+    "MANIFEST_INVALID": "The manifest of trusted documents cannot be loaded as it is.",
     "PORT_IN_USE": "Another process already listens on this address.",
     "DATA_DIR_UNUSABLE": "The data directory is not writable, or holds something else.",
     "DATABASE_UNREACHABLE": "The database does not answer.",
@@ -216,6 +223,10 @@ class Forbidden(HubError):
 
 class NotFound(HubError):
     code = "NOT_FOUND"
+
+
+class Throttled(HubError):
+    code = "THROTTLED"
 
 
 class Unavailable(HubError):

@@ -6,7 +6,7 @@ from functools import cache
 from importlib import import_module
 
 from hub import domain, schema
-from hub.engine.catalog.catalog import build_catalog
+from hub.engine.catalog.build import build_catalog
 from hub.engine.catalog.customer_columns import open_columns
 from hub.engine.graphql_types.schema_builder import Schema, build_schema
 from hub.engine.plan.row_filters import rights_filters

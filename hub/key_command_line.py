@@ -181,6 +181,11 @@ async def _fetch_keys(pool: Pool) -> list[api_keys.StoredKey]:
         return await api_keys.list_keys(connection, ADMIN)
 
 
+async def selected_key(pool: Pool, text: str, now: datetime) -> str:
+    """Returns the id of the key that a user means, by id or by name; raises BadInput if the name is not unique."""
+    return _select_key(await _fetch_keys(pool), text, now)
+
+
 def _select_key(stored_keys: list[api_keys.StoredKey], text: str, now: datetime) -> str:
     """Returns the id of the key that a user means: by id, or by a name that one living key has."""
     if any(stored_key.public_id == text for stored_key in stored_keys):

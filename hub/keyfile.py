@@ -28,7 +28,7 @@ async def ensure(pool: Pool, data_dir: Path, now: datetime) -> tuple[str, bool]:
     file_key = read(data_dir)
     async with pool.transaction() as tx:
         if file_key is not None:
-            stored_key = await api_keys.find_key(tx, str(api_keys.extract_public_id(file_key)))
+            stored_key = await api_keys.find_key(tx, str(api_keys.extract_public_id(file_key)), with_hashes=True)
             if stored_key is not None and stored_key.hash == api_keys.digest(file_key):
                 return file_key, False
         new_key = await api_keys.create(tx, ADMIN, api_keys.NewKey("first key", Role.ADMIN), now)

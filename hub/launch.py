@@ -51,7 +51,7 @@ def running_database(settings: Settings, *, create: bool = False) -> Iterator[st
         yield settings.database_url.get_secret_value()
         return
     connections = max(
-        100, settings.workers * (settings.pool_size + settings.stream_pool_size + 4 + webhooks.CONNECTIONS) + 20
+        100, settings.workers * (settings.pool_size + settings.stream_pool_size + 6 + webhooks.CONNECTIONS) + 20
     )
     ensured = postgres.ensure(
         settings.data_dir,
@@ -65,9 +65,9 @@ def running_database(settings: Settings, *, create: bool = False) -> Iterator[st
 
 
 async def with_pool(settings: Settings, dsn: str, function: Callable[[Pool], Awaitable[PoolResult]]) -> PoolResult:
-    """Runs `function` with a pool of its own and returns its result."""
+    """Runs `function` with a pool of its own, as the database's owner, and returns its result."""
     (await doctor.connect(dsn)).terminate()
-    pool = await Pool.open(dsn, settings)
+    pool = await Pool.open(dsn, settings, as_owner=True)
     try:
         return await function(pool)
     finally:

@@ -152,6 +152,12 @@ class MessagesSent(NamedTuple):
     messages: int
 
 
+class AuditReadsDropped(NamedTuple):
+    """Reads were not recorded, because the buffer of the audit log was full."""
+
+    reads: int
+
+
 Event = (
     RequestDone
     | PlanCompiled
@@ -172,6 +178,7 @@ Event = (
     | StreamOpened
     | StreamClosed
     | MessagesSent
+    | AuditReadsDropped
 )
 EventHandler = Callable[[Event], None]
 
@@ -287,6 +294,7 @@ _EVENT_NAMES: dict[type[Event], str] = {
     TokenIssuerFailed: "token_issuer_failed",
     LeadershipAcquired: "leadership_acquired",
     LeadershipLost: "leadership_lost",
+    AuditReadsDropped: "audit_reads_dropped",
 }
 
 

@@ -68,6 +68,15 @@ class AccessRule:
 
 
 @dataclass(frozen=True, slots=True)
+class CellRules:
+    """Which rules show a field, and which show it masked, where not every rule shows it as it is."""
+
+    shown: tuple[AccessRule, ...]
+    masked: tuple[tuple[Mask, tuple[AccessRule, ...]], ...]
+    every_row: bool  # whether each row has a value, shown or masked
+
+
+@dataclass(frozen=True, slots=True)
 class RoleVersion:
     """A role as it was stored once. `rules` by entity; None: every row and field of every entity, as shipped roles read.
 

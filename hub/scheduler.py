@@ -1,21 +1,24 @@
 """All periodic tasks and their intervals."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
+from hub.changefeed import audit_chain
 from hub.db import log_partitions
+from hub.db.audit_buffer import FLUSH_INTERVAL, AuditBuffer
 from hub.db.pool import Pool
 from hub.domain.access import api_keys, token_sessions
+from hub.domain.access.trusted_documents import TrustedDocuments
 from hub.domain.webhooks import retention
 from hub.model import idempotency
 from hub.observability import InternalFailure, emit
 from hub.settings import Settings
-from hub.web.authenticator import Authenticator
+from hub.web.auth import Credentials
 from hub.web.metrics import Metrics
 
 PURGE_BATCH = 1_000  # rows deleted at once
@@ -30,7 +33,12 @@ class PeriodicTask(NamedTuple):
 
 
 def periodic_tasks(
-    pool: Pool, key_cache: Authenticator, metrics: Metrics, settings: Settings
+    pool: Pool,
+    key_cache: Credentials,
+    documents: TrustedDocuments,
+    metrics: Metrics,
+    audit: AuditBuffer,
+    settings: Settings,
 ) -> tuple[PeriodicTask, ...]:
     async def flush_key_usage() -> bool:
         last_used_at: dict[UUID, datetime] = key_cache.drain_usage()
@@ -38,11 +46,6 @@ def periodic_tasks(
             async with pool.transaction() as tx:
                 await api_keys.record_usage(tx, last_used_at)
         return False
-
-    async def purge_expired_keys() -> bool:
-        async with pool.transaction() as tx:
-            more = await token_sessions.purge_expired(tx, datetime.now(UTC), PURGE_BATCH)
-            return await api_keys.purge_expired(tx, datetime.now(UTC), PURGE_BATCH) or more
 
     async def flush_metrics() -> bool:
         metrics.save()
@@ -70,19 +73,56 @@ def periodic_tasks(
     return (
         PeriodicTask("flush key usage", 60.0, flush_key_usage),
         PeriodicTask("revoke keys of staff who left", 60.0, partial(_revoke_keys_of_leavers, pool)),
-        PeriodicTask("purge expired keys", 600.0, purge_expired_keys),
+        PeriodicTask("purge expired keys", 600.0, partial(_purge_expired_keys, pool)),
         PeriodicTask("purge idempotency records", 600.0, purge_idempotency_records),
         PeriodicTask("rotate log partitions", 600.0, rotate_log_partitions),
         PeriodicTask("purge deliveries", 600.0, purge_deliveries),
         PeriodicTask("purge deleted webhooks", 60.0, purge_deleted_webhooks),
+        PeriodicTask("refresh trusted documents", 3.0, partial(_refresh, documents, pool)),
         PeriodicTask("flush metrics", 1.0, flush_metrics),
+        *_audit_tasks(pool, audit, settings),
     )
+
+
+def _audit_tasks(pool: Pool, audit: AuditBuffer, settings: Settings) -> Iterator[PeriodicTask]:
+    async def flush_buffer() -> bool:
+        return await audit.flush(pool)
+
+    async def prune_log() -> bool:
+        return await audit_chain.prune(pool, settings, datetime.now(UTC) - timedelta(days=settings.audit_retention))
+
+    yield PeriodicTask("flush the audit buffer", FLUSH_INTERVAL, flush_buffer)
+    yield PeriodicTask("prune the audit log", 3600.0, prune_log)
+
+
+async def _purge_expired_keys(pool: Pool) -> bool:
+    async with pool.transaction() as tx:
+        more = await token_sessions.purge_expired(tx, datetime.now(UTC), PURGE_BATCH)
+        return await api_keys.purge_expired(tx, datetime.now(UTC), PURGE_BATCH) or more
 
 
 async def _revoke_keys_of_leavers(pool: Pool) -> bool:
     async with pool.transaction() as tx:
         await api_keys.revoke_keys_of_leavers(tx, datetime.now(UTC))
     return False
+
+
+async def _refresh(documents: TrustedDocuments, pool: Pool) -> bool:
+    async with pool.connection() as connection:
+        await documents.refresh(connection)
+    return False
+
+
+def run_all(
+    pool: Pool,
+    key_cache: Credentials,
+    documents: TrustedDocuments,
+    metrics: Metrics,
+    audit: AuditBuffer,
+    settings: Settings,
+) -> AbstractAsyncContextManager[None]:
+    """Runs all periodic tasks of a serving process while the body runs."""
+    return run_periodic_tasks(periodic_tasks(pool, key_cache, documents, metrics, audit, settings))
 
 
 @asynccontextmanager

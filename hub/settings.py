@@ -154,6 +154,9 @@ class Settings(BaseSettings):
     change_retention: int = Field(
         7, ge=1, le=3650, description="Days for which changes can be read; older ones are dropped day by day."
     )
+    audit_retention: int = Field(
+        730, ge=31, le=36_500, description="Days for which entries of the audit log are stored; older ones are deleted."
+    )
     email_test_domains: bool = Field(
         False, description="Accept e-mail addresses in `.test` domains, which nobody owns; for staging."
     )
@@ -200,6 +203,24 @@ class Settings(BaseSettings):
         description="Rows that an aggregate must be over for roles that see aggregates only; fewer count as none.",
     )
     cost_limit: int = Field(5_000, ge=1, description="Estimated cost of one operation: the rows that it could read.")
+    cost_capacity: int = Field(
+        0,
+        ge=0,
+        description="Budget of an API key that has none of its own and none by its role: the cost points that it can save "
+        "up, at least `HUB_COST_LIMIT` so that every operation can run; 0 for no budget. The keys of one customer or person "
+        "share one.",
+    )
+    cost_refill: float = Field(
+        100.0,
+        gt=0,
+        description="Cost points per second that such a budget gets back. 1,000 stand for one database connection in use "
+        "all the time.",
+    )
+    cost_report: bool = Field(
+        False,
+        description="Report `extensions.cost` in every response. Without it, keys with a budget get it, and requests with "
+        "the header `X-Cost-Report`.",
+    )
     page_limit: int = Field(100, ge=1, description="Maximum of `first` and `last`.")
     body_limit: int = Field(262_144, ge=1, description="Bytes of a request's body.")
     persisted_queries: int = Field(
@@ -207,6 +228,11 @@ class Settings(BaseSettings):
         ge=0,
         description="Automatic persisted queries (Apollo's protocol) per API key and process, at most 1 MiB per key; 0 turns "
         "them off.",
+    )
+    trusted_documents: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split_commas)] = Field(
+        (),
+        description="Manifests of trusted documents that the hub loads when it starts, separated by commas: the files that "
+        "the build of an Apollo, Relay or graphql-codegen client writes. `hub documents load` does the same at any time.",
     )
     header_limit: int = Field(
         65_536,

@@ -1,10 +1,10 @@
 """The viewer of a request: its key's role and binding, and its permissions. hub/model/scopes.py says which rows it sees."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Literal
 from uuid import UUID
 
 from hub.client_limits import NO_LIMITS, ClientLimits
@@ -44,8 +44,8 @@ class Viewer:
     # What `me` shows beside the rights. Neither changes what the viewer may see.
     name: str = field(default="", compare=False)
     expires_at: datetime | None = field(default=None, compare=False)
-    principal: str = ""  # `issuer|subject` of the token that comes in the place of a key; `key_id` is derived from it
     roles: tuple[RoleVersion, ...] = ()  # empty: the shipped role alone
+    principal: str = ""  # `issuer|subject` of the token that comes in the place of a key; `key_id` is derived from it
     limits: ClientLimits = NO_LIMITS  # its budget, whether it runs trusted documents alone, whether it introspects
     command: str | None = field(default=None, compare=False)  # the command that it runs, if it has stored roles
     rights: Rights = field(init=False, repr=False, compare=False)  # what plans depend on
@@ -83,7 +83,7 @@ class Viewer:
         return self.unit_ids[0] if self.unit_ids else None
 
     @property
-    def bound_to(self) -> Literal["UNRESTRICTED", "UNIT", "CUSTOMER"]:
+    def bound_to(self) -> str:
         """What limits the viewer's rows, as the API names it."""
         if self.customer_id is not None:
             return "CUSTOMER"
@@ -112,6 +112,16 @@ class Viewer:
             if role.rules is None:
                 granted |= {"*:read", "*:write"} if role.writes else {"*:read"}
         return tuple(sorted(granted | ({"*:admin"} if self.administers else set())))
+
+    def audit_context(self, network: str) -> Mapping[str, str]:
+        """What the change log says of the caller beside the actor; `network` is the client's address."""
+        described = {
+            "staff": "" if self.staff_id is None else str(self.staff_id),
+            "customer": "" if self.customer_id is None else str(self.customer_id),
+            "subject": self.principal,
+            "network": network,
+        }
+        return {name: value for name, value in described.items() if value}
 
     @property
     def can_introspect(self) -> bool:

@@ -14,7 +14,7 @@ from sqlalchemy.sql.schema import SchemaItem
 
 from hub import schema
 from hub.db.migrate import alchemy_url
-from hub.domain.access import login_links, secrets
+from hub.domain.access import login_links, secrets, trusted_documents
 from hub.domain.webhooks import webhooks
 from hub.model import idempotency
 from hub.model.columns import DENORMALIZED_UNIT, SECRET, UNLOGGED, Ltree, metadata
@@ -27,7 +27,11 @@ TABLES = (
     idempotency.IdempotencyRecord,
     login_links.LoginLink,
     secrets.HubSecret,
+    trusted_documents.TrustedDocument,
 )
+
+# Tables that only SQL functions and hub/db write.
+UNDECLARED = ("alembic_version", "change_", "audit_chain", "audit_checkpoints", "audit_head", "audit_pending")
 
 ischema_names["xid8"] = sa.BigInteger  # a type of the change log, which is not compared
 ischema_names["ltree"] = Ltree  # so that alembic knows the type when it meets it in the database
@@ -77,18 +81,12 @@ def with_recreated_triggers(_: object, __: object, changes: ops.ModifyTableOps) 
 def _denormalization_triggers(table: ops.CreateTableOp) -> list[ops.MigrateOperation]:
     if not any(isinstance(column, sa.Column) and column.info.get(DENORMALIZED_UNIT) for column in table.columns):
         return []
-    name, timing = table.table_name, "for each row"
-    insert_trigger = (
-        f"create trigger place before insert on {name} {timing}"
-        " when (new.unit_id is null or new.owner_id is null) execute function hub_place()"
-    )
-    update_trigger = f"create trigger move before update of customer_id on {name} {timing} execute function hub_place()"
-    return [ops.ExecuteSQLOp(insert_trigger), ops.ExecuteSQLOp(update_trigger)]
+    return [ops.ExecuteSQLOp(f"select hub_place_triggers('{table.table_name}')")]
 
 
 def include(item: SchemaItem, name: str | None, type_: str, reflected: bool, compared: SchemaItem | None) -> bool:
     """Excludes tables that are not declared in the code."""
-    return not (type_ == "table" and reflected and str(name).startswith(("alembic_version", "change_")))
+    return not (type_ == "table" and reflected and str(name).startswith(UNDECLARED))
 
 
 def run(connection: sa.Connection) -> None:

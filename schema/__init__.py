@@ -23,6 +23,7 @@ MODULES = (
     "access.api_keys",
     "access.roles",
     "access.me",
+    "audit.audit_log",
 )
 
 

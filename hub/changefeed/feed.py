@@ -146,11 +146,20 @@ class ChangeFeed:
             self._state = self._state._replace(last_position=last_position)
 
     async def render(self, source: SubscriptionSource, log_positions: Sequence[int]) -> list[tuple[int, bytes]]:
-        """Renders the changes at the positions as messages, with a placeholder for the previous cursor."""
+        """Renders the changes at the positions as messages, with a placeholder for the previous cursor.
+
+        The source's account pays for the time. While it is in debt, the changes wait in the log."""
         cursors = [self.cursor(position) for position in log_positions]
-        return await source.change_messages(
-            self._render_pool, log_positions, cursors, self.previous_cursor_placeholder, datetime.now(UTC)
-        )
+        rendering = (self._render_pool, log_positions, cursors, self.previous_cursor_placeholder, datetime.now(UTC))
+        account = source.account
+        if account is None:
+            return await source.change_messages(*rendering, source.meter)
+        await account.until_solvent()
+        meter = account.meter()
+        try:
+            return await source.change_messages(*rendering, meter)
+        finally:
+            account.settle(0, meter.points)
 
     def with_previous_cursor(self, message: bytes, cursor: str) -> bytes:
         """Returns the message with `cursor` in place of the placeholder."""
@@ -164,7 +173,7 @@ class ChangeFeed:
             source.customer_id,
             source.bound,
         )
-        async with self._log_pool.for_flow(source.flow).client_connection() as connection:
+        async with self._log_pool.for_flow(source.flow, source.meter).client_connection() as connection:
             matching = await change_positions.read_matching(connection, position, SCAN_BATCH, scan_filter)
         if matching is None:  # the database was restored
             await self.refresh()

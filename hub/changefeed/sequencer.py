@@ -1,15 +1,16 @@
 """The sequencer: assigns each change its position. One process leads at a time, elected by an advisory lock.
 
 A leader that loses its connection loses the lock, and another process takes over. watermark.py decides where a batch
-looks; docs/decisions/0010-positions.md explains the guarantees."""
+looks; docs/decisions/0010-positions.md explains the guarantees. The leader also chains the audit log (audit_chain.py)."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
 
+from hub.changefeed.audit_chain import AuditChain, load_audit_key
 from hub.changefeed.watermark import Watermark
-from hub.db import change_positions
+from hub.db import audit_log, change_positions
 from hub.db.pool import Connection, connect_dedicated
 from hub.observability import (
     ChangesSequenced,
@@ -31,6 +32,8 @@ CHANGES_PER_PAUSE = 50_000
 LEADER_RETRY_INTERVAL = 0.5  # seconds between attempts of a standby to become the leader
 # Seconds between saves of the watermark: each save leaves a dead row for as long as an old snapshot is open.
 WATERMARK_SAVE_INTERVAL = 5.0
+AUDIT_INTERVAL = 0.2  # seconds between looks whether something waits to be chained to the audit log
+AUDIT_RETRY_INTERVAL = 5.0  # seconds after a failure to chain: what waits stays
 SHUTDOWN_TIMEOUT = 2.0  # seconds that the running batch has to end
 # Seconds for a new leader's first batch, which scans the log from the saved watermark; later batches are short.
 FIRST_BATCH_TIMEOUT = 61.0
@@ -108,7 +111,12 @@ class Sequencer:
                 watermark = Watermark(await change_positions.read_watermark(connection))
                 self.is_leader = True
                 emit(LeadershipAcquired(watermark.settled))
-                await self._run_as_leader(connection, watermark)
+                audit_task = asyncio.create_task(self._chain_audit_log())
+                try:
+                    await self._run_as_leader(connection, watermark)
+                finally:
+                    audit_task.cancel()
+                    await asyncio.gather(audit_task, return_exceptions=True)
                 self.is_leader = False
                 return
             await self._pause(LEADER_RETRY_INTERVAL)
@@ -136,6 +144,34 @@ class Sequencer:
             if batch.changes < BATCH_LIMIT:
                 await self._pause(pause, min_pause)
         await change_positions.save_watermark(connection, watermark.settled)
+
+    async def _chain_audit_log(self) -> None:
+        """Chains the audit log until it is cancelled. A former leader may still chain: the head's row lock orders the two."""
+        while True:
+            try:
+                connection = await connect_dedicated(self._dsn, self._settings, change_positions.AUDIT_SESSION)
+            except Exception:
+                await asyncio.sleep(LEADER_RETRY_INTERVAL)
+                continue
+            try:
+                chain = AuditChain(await self._read_audit_key())
+                while True:
+                    while await audit_log.has_waiting(connection) and await chain.run_batch(connection):
+                        pass
+                    await asyncio.sleep(AUDIT_INTERVAL)
+            except Exception as error:
+                if not connection.is_closed():  # else the database is away, which the requests report
+                    emit(InternalFailure("", "chaining the audit log", error))
+                await asyncio.sleep(AUDIT_RETRY_INTERVAL if not connection.is_closed() else LEADER_RETRY_INTERVAL)
+            finally:
+                connection.terminate()
+
+    async def _read_audit_key(self) -> bytes:
+        connection = await connect_dedicated(self._dsn, self._settings, change_positions.AUDIT_SESSION, as_owner=True)
+        try:
+            return await load_audit_key(connection, self._settings)
+        finally:
+            connection.terminate()
 
     async def _pause(self, seconds: float, min_seconds: float = MIN_INTERVAL) -> None:
         """Waits `seconds` or until wake(), but at least `min_seconds`, so that frequent wake-ups do not cause a busy loop."""

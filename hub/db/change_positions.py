@@ -35,6 +35,14 @@ SEQUENCER_SESSION = {
     "tcp_keepalives_count": "3",
 }
 
+# The leader's second connection, which chains the audit log: a batch may wait for the batch of a former leader.
+AUDIT_SESSION = {
+    **CHANGEFEED_SESSION,
+    "application_name": "hub-audit",
+    "statement_timeout": "60000",
+    "lock_timeout": "60000",
+}
+
 _TRY_LEAD = f"select pg_try_advisory_lock({AdvisoryLock.LEADER})"
 _READ_WATERMARK = to_sql(sa.select(CHANGE_FEED.c.settled))
 _SAVE_WATERMARK = "update change_feed set settled = $1 where settled < $1"

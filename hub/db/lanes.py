@@ -1,4 +1,4 @@
-"""Lanes of statements: quick statements run at once, slow and unproven ones of a flow run one at a time.
+"""Lanes of statements: quick statements run at once; moderate, slow and unproven ones of a flow run few at a time.
 
 How long a statement takes is learnt from its runs. Texts hold no values, so a text stands for all of its runs; but one flow may
 send values that are slow for it, so slow runs count for their flow only."""
@@ -9,7 +9,8 @@ from time import monotonic
 
 from hub.db.fair_queue import Contention, FairQueue, Flow
 
-QUICK_SECONDS = 0.025  # faster statements need no lane
+QUICK_SECONDS = 0.005  # faster statements need no lane
+SLOW_SECONDS = 0.025  # slower statements need the slow lane, others the moderate one, while several flows are at work
 LONG_SECONDS = 0.5  # slower statements need a lane even while a flow is alone
 SLOW_FLOW_SECONDS = 60.0  # for as long after a long statement, new statements of its flow count as slow
 DECAY = 0.8  # per quick run: one of them does not clear a slow statement
@@ -19,10 +20,13 @@ MAX_KNOWN = 20_000  # entries of each table below
 class StatementLanes:
     """The lanes of one pool of `size` connections.
 
-    The slow lane has a third of the connections, so that many flows with slow statements leave the others most of them."""
+    The slow lane has a third of the connections, so that many flows with slow statements leave the others most of them.
+    The moderate lane has a sixth of them for each flow, and no bound for all: with a pool for two cores, moderate statements
+    of one flow then occupy one core."""
 
     def __init__(self, size: int) -> None:
         self._slow = FairQueue(max(1, size // 3), share=1)
+        self._moderate = FairQueue(size, share=max(1, size // 6))
         self._unproven = FairQueue(max(1, size // 2), share=1)
         self._contention = Contention()
         self._quick: OrderedDict[int, float] = OrderedDict()  # texts that were quick at least once
@@ -43,7 +47,9 @@ class StatementLanes:
         now = monotonic()
         contended = self._contention.note(flow, now)
         if seconds is not None:
-            return self._slow if contended or seconds >= LONG_SECONDS else None
+            if not contended:
+                return self._slow if seconds >= LONG_SECONDS else None
+            return self._slow if seconds >= SLOW_SECONDS else self._moderate
         if text_hash in self._quick:
             return None
         return self._slow if self._slow_until.get(hash(flow), 0.0) > now else self._unproven
@@ -68,6 +74,7 @@ class StatementLanes:
     def reject_waiters(self, create_error: Callable[[], Exception]) -> None:
         """Raises a new error in every waiter."""
         self._slow.reject_waiters(create_error)
+        self._moderate.reject_waiters(create_error)
         self._unproven.reject_waiters(create_error)
 
 

@@ -4,6 +4,7 @@ SQL functions from migrations/ create and drop the tables; they give up rather t
 
 from datetime import date, timedelta
 
+from hub.db.audit_log import last_audited
 from hub.db.change_positions import read_watermark
 from hub.db.pool import Connection, Pool
 
@@ -41,7 +42,7 @@ delete from change_order where position in (
 
 async def create_partitions(pool: Pool, today: date) -> None:
     """Creates the partitions of today and the days ahead, unless the default partition already holds rows of that day."""
-    async with pool.connection() as connection:
+    async with pool.owner_connection() as connection:
         for offset in range(DAYS_AHEAD):
             await connection.fetchval(_CREATE_PARTITION, today + timedelta(days=offset))
 
@@ -49,14 +50,15 @@ async def create_partitions(pool: Pool, today: date) -> None:
 async def drop_partitions(pool: Pool, before: date) -> None:
     """Drops changes of days before a date. First raises the least readable position, so that readers get CURSOR_EXPIRED.
 
-    Every step is limited to ids below the watermark read first, so no change is dropped before it has a position."""
+    Every step is limited to ids below the watermark read first, so no change is dropped before it has a position
+    and an entry in the audit log."""
     async with pool.transaction() as tx:
         await tx.execute(_RAISE_STATEMENT_TIMEOUT)
-        watermark = await read_watermark(tx)
+        watermark = min(await read_watermark(tx), await last_audited(tx))
         last_dropped = await tx.fetchrow(_LAST_DROPPED, before, watermark, timeout=MAINTENANCE_SECONDS)
         if last_dropped is not None and last_dropped["position"] is not None:
             await tx.execute(_RAISE_LEAST_POSITION, last_dropped["position"] + 1, last_dropped["at"])
-    async with pool.connection() as connection:
+    async with pool.owner_connection() as connection:
         for partition in await connection.fetch(_OLD_PARTITIONS, before):
             await connection.fetchval(_DROP_PARTITION, partition["day"], watermark)
         await _delete_in_batches(connection, _DELETE_OLD_CHANGES, before, watermark)

@@ -62,6 +62,7 @@ def _upgrade(connection: sa.Connection) -> None:
     alembic_config = config()
     alembic_config.attributes["connection"] = connection
     command.upgrade(alembic_config, "head")
+    connection.execute(sa.text("select hub_grant_runtime()"))
 
 
 def _check(connection: sa.Connection) -> None:

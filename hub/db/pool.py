@@ -13,6 +13,7 @@ import asyncpg
 
 from hub.db.fair_queue import FairQueue, Flow
 from hub.db.lanes import QUICK_SECONDS, StatementLanes
+from hub.db.meter import WorkMeter
 from hub.errors import BadInput, HubError, Unavailable
 from hub.observability import DiskFull, emit
 from hub.settings import Settings
@@ -30,6 +31,15 @@ SIMILARITY_THRESHOLD = 0.4
 AMBIGUOUS_LOOKUP = "21000"  # a subquery has two rows: only that of a lookup without its scope may have
 UNAVAILABLE_MESSAGE = "The hub cannot reach its database now; try again."
 PLAN_MODE_SQL = {True: "set plan_cache_mode = force_custom_plan", False: "reset plan_cache_mode"}
+
+
+# The role that owns nothing and reads no secret, if migrations could create it; else the hub stays the owner, and
+# `hub doctor` says so.
+RUNTIME_ROLE = "hub_runtime"
+ENTER_RUNTIME_ROLE = f"""
+select set_config('role', rolname, false) from pg_roles
+where rolname = '{RUNTIME_ROLE}' and pg_has_role(oid, 'set') and has_table_privilege(oid, to_regclass('change_log'), 'insert')
+"""
 
 
 class ContentionError(Unavailable):
@@ -98,7 +108,9 @@ def disk_full() -> Unavailable:
     return Unavailable("The database's disk is full, so nothing was written; try again later.", code="DISK_FULL")
 
 
-async def _open_connection(dsn: str, settings: Settings, session: dict[str, str]) -> Connection:
+async def _open_connection(
+    dsn: str, settings: Settings, session: dict[str, str], *, as_owner: bool = False
+) -> Connection:
     # Opening a connection may take no longer than a statement.
     connect_timeout, command_timeout = (
         min(CONNECT_SECONDS, settings.statement_timeout + TIMEOUT_MARGIN),
@@ -111,18 +123,21 @@ async def _open_connection(dsn: str, settings: Settings, session: dict[str, str]
         await connection.set_type_codec(
             "json", schema="pg_catalog", encoder=lambda raw: raw, decoder=lambda raw: raw, format="binary"
         )
+        if not as_owner:
+            await connection.execute(ENTER_RUNTIME_ROLE)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
         raise database_unavailable() from error
     return connection
 
 
-async def connect_dedicated(dsn: str, settings: Settings, session: dict[str, str]) -> Connection:
+async def connect_dedicated(
+    dsn: str, settings: Settings, session: Mapping[str, str], *, as_owner: bool = False
+) -> Connection:
     """Opens a connection outside any pool, for locks that last as long as it. `session` overrides the usual session settings.
 
-    Raises Unavailable."""
-    return await _open_connection(
-        dsn, settings, {**_session_settings(settings), "application_name": "hub-sequencer", **session}
-    )
+    `as_owner` keeps the rights of the database's owner, for secrets and tables. Raises Unavailable."""
+    usual = {**_session_settings(settings), "application_name": "hub-sequencer"}
+    return await _open_connection(dsn, settings, {**usual, **session}, as_owner=as_owner)
 
 
 class PooledConnection:
@@ -172,9 +187,12 @@ def _fetch_rows(statement: Any, arguments: Sequence[Any]) -> Awaitable[Any]:
 class _ConnectionSet:
     """The connections of a pool: opened on demand, reused last-in first-out; broken ones are replaced."""
 
-    def __init__(self, dsn: str, settings: Settings, session: Mapping[str, str], *, lanes: bool) -> None:
+    def __init__(
+        self, dsn: str, settings: Settings, session: Mapping[str, str], *, lanes: bool, as_owner: bool
+    ) -> None:
         self._dsn = dsn
         self._settings = settings
+        self._as_owner = as_owner
         self._server_settings = {**_session_settings(settings), **session}  # `session` overrides
         self.lanes = StatementLanes(settings.pool_size) if lanes else None
         # One connection is left to the others, whatever one flow does.
@@ -184,10 +202,16 @@ class _ConnectionSet:
 
     async def connect(self) -> PooledConnection:
         try:
-            return PooledConnection(await _open_connection(self._dsn, self._settings, self._server_settings))
+            connection = await _open_connection(
+                self._dsn, self._settings, self._server_settings, as_owner=self._as_owner
+            )
+            return PooledConnection(connection)
         except Unavailable as error:
             self.note_failure(error.__cause__)
             raise
+
+    async def connect_as_owner(self) -> Connection:
+        return await _open_connection(self._dsn, self._settings, self._server_settings, as_owner=True)
 
     def idle(self) -> PooledConnection | None:
         """Takes an idle connection; None if there is none, so that the caller connects."""
@@ -259,27 +283,35 @@ class _ConnectionSet:
 class Pool:
     """At most `settings.pool_size` connections, and one less for the statements of one flow.
 
-    With `lanes`, slow statements of a flow run one at a time, and those of all flows on a third of the connections."""
+    With `lanes`, slow statements of a flow run one at a time, and those of all flows on a third of the connections. Its
+    connections have the role that owns nothing, unless `as_owner`: only those see hashes and secrets."""
 
-    __slots__ = ("_connections", "_flow")
+    __slots__ = ("_connections", "_flow", "_meter")
 
     def __init__(
-        self, dsn: str, settings: Settings, session: Mapping[str, str] = MappingProxyType({}), *, lanes: bool = False
+        self,
+        dsn: str,
+        settings: Settings,
+        session: Mapping[str, str] = MappingProxyType({}),
+        *,
+        lanes: bool = False,
+        as_owner: bool = False,
     ) -> None:
-        self._connections = _ConnectionSet(dsn, settings, session, lanes=lanes)
+        self._connections = _ConnectionSet(dsn, settings, session, lanes=lanes, as_owner=as_owner)
         self._flow: Flow = None
+        self._meter: WorkMeter | None = None
 
     @classmethod
-    async def open(cls, dsn: str, settings: Settings, *, lanes: bool = False) -> "Pool":
+    async def open(cls, dsn: str, settings: Settings, *, lanes: bool = False, as_owner: bool = False) -> "Pool":
         """Opens a pool with its first connection; raises Unavailable if the database does not answer."""
-        pool = cls(dsn, settings, lanes=lanes)
+        pool = cls(dsn, settings, lanes=lanes, as_owner=as_owner)
         pool._connections.release(await pool._connections.connect())
         return pool
 
-    def for_flow(self, flow: Flow) -> "Pool":
-        """The same pool for the statements of one flow; those of the hub itself have none."""
+    def for_flow(self, flow: Flow, meter: WorkMeter | None = None) -> "Pool":
+        """The same pool for the statements of one flow, which the meter measures; those of the hub itself have none."""
         pool: Pool = object.__new__(Pool)
-        pool._connections, pool._flow = self._connections, flow
+        pool._connections, pool._flow, pool._meter = self._connections, flow, meter
         return pool
 
     async def fetch_json(self, text: str, arguments: Sequence[Any], *, custom_plan: bool = False) -> bytes:
@@ -295,7 +327,7 @@ class Pool:
         return rows
 
     async def _run(self, text: str, arguments: Sequence[Any], custom_plan: bool, fetch_mode: FetchMode) -> Any:
-        connections, flow = self._connections, self._flow
+        connections, flow, meter = self._connections, self._flow, self._meter
         queue, lanes = connections.queue, connections.lanes if flow is not None else None
         lane = None if lanes is None else lanes.lane(flow, text)
         if lane is not None and not lane.try_enter(flow):
@@ -306,12 +338,15 @@ class Pool:
             try:
                 pooled = connections.idle() or await connections.connect()
                 started_at = perf_counter()
+                metered_at = 0.0 if meter is None else meter.clock()
                 try:
                     return await connections.fetch(pooled, text, arguments, custom_plan, fetch_mode)
                 finally:
                     seconds = perf_counter() - started_at
                     if lanes is not None and (lane is not None or seconds >= QUICK_SECONDS or lanes.has_slow_texts):
                         lanes.record(flow, text, seconds)
+                    if meter is not None:
+                        meter.add_since(metered_at)
             finally:
                 queue.leave(flow)
         finally:
@@ -323,6 +358,7 @@ class Pool:
         """Yields a connection for the hub's own statements, without a transaction; raises driver errors unchanged."""
         async with self._connections.queue.turn(self._flow):
             pooled = self._connections.idle() or await self._connections.connect()
+            metered_at = 0.0 if self._meter is None else self._meter.clock()
             try:
                 yield pooled.connection
             except asyncpg.PostgresError as error:
@@ -332,6 +368,9 @@ class Pool:
                 pooled.connection.terminate()
                 self._connections.note_failure(error)
                 raise
+            finally:
+                if self._meter is not None:
+                    self._meter.add_since(metered_at)
             self._connections.release(pooled)
 
     @asynccontextmanager
@@ -352,10 +391,26 @@ class Pool:
             yield connection
 
     @asynccontextmanager
+    async def owner_connection(self) -> AsyncIterator[Connection]:
+        """Yields a connection of its own with the rights of the database's owner: for secrets, and to maintain tables."""
+        connection = await self._connections.connect_as_owner()
+        try:
+            yield connection
+        finally:
+            connection.terminate()
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """Yields a connection whose statements all see the same state of the database, and write nothing."""
+        async with self.connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            yield connection
+
+    @asynccontextmanager
     async def checkout(self) -> AsyncIterator[PooledConnection]:
         """Yields a connection with its prepared statements, for transaction.py; the caller ends its transactions."""
         async with self._connections.queue.turn(self._flow):
             pooled = self._connections.idle() or await self._connections.connect()
+            metered_at = 0.0 if self._meter is None else self._meter.clock()
             try:
                 yield pooled
             except HubError as error:
@@ -366,6 +421,9 @@ class Pool:
                 pooled.connection.terminate()
                 self._connections.note_failure(error)
                 raise
+            finally:
+                if self._meter is not None:
+                    self._meter.add_since(metered_at)
             self._connections.release(pooled)
 
     async def close(self) -> None:

@@ -135,9 +135,11 @@ async def read_only_connection(pool: Pool, metadata: sa.MetaData) -> AsyncIterat
 
 @asynccontextmanager
 async def transaction(
-    pool: Pool, metadata: sa.MetaData, actor: str, request_id: str, *, serialized: bool = False
+    pool: Pool, metadata: sa.MetaData, actor: str, request_id: str, context: str, *, serialized: bool = False
 ) -> AsyncIterator[Transaction]:
-    """Yields a transaction that records actor and request in the change log. The block must call `finish` to commit.
+    """Yields a transaction that records actor, request and context, a JSON object, in the change log.
+
+    The block must call `finish` to commit.
 
     With `serialized` it first waits for other retried mutations, so that two retries do not block each other again."""
     if not (SAFE_LITERAL.fullmatch(actor) and SAFE_LITERAL.fullmatch(request_id)):
@@ -145,7 +147,11 @@ async def transaction(
     async with pool.checkout() as pooled:
         tx = Transaction(pooled, metadata)
         try:
-            begin_sql = f"begin; set local hub.actor = '{actor}'; set local hub.request = '{request_id}'"
+            quoted = context.replace("'", "''")
+            begin_sql = (
+                f"begin; set local hub.actor = '{actor}'; set local hub.request = '{request_id}'"
+                f"; set local hub.context = '{quoted}'"
+            )
             await (tx.run(begin_sql + SERIALIZE_RETRIES_SQL, SERIALIZE_SECONDS) if serialized else tx.run(begin_sql))
             yield tx
         except HubError:

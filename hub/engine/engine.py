@@ -3,14 +3,17 @@
 A client's mistakes become error responses; only faults of the hub are raised."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from time import perf_counter
 from types import MappingProxyType
 from typing import Any
 
+from hub.db.audit_buffer import AuditBuffer
 from hub.db.fair_queue import Flow
 from hub.db.pool import Pool
+from hub.engine.budgets import CostAccounts, OperationCharge, ProcessBuckets
 from hub.engine.document.documents import Document, DocumentStore, InvalidDocument, Operation, OperationType
 from hub.engine.document.limits import Limits
 from hub.engine.document.variables import coerce_variables
@@ -19,6 +22,7 @@ from hub.engine.execution.introspection import Introspection
 from hub.engine.execution.mutation_plans import MutationCompiler
 from hub.engine.execution.mutations import MutationExecutor
 from hub.engine.execution.queries import CompiledQuery, QueryExecutor, compile_query
+from hub.engine.execution.read_audit import audit_read
 from hub.engine.execution.subscriptions import (
     ChangesReader,
     CompiledSubscription,
@@ -52,6 +56,28 @@ DOCUMENT_CACHE_BYTES = 64 * 1024 * 1024
 NARROWED_CACHE_BYTES = 4 * 1024 * 1024  # for each set of roles that hide a part of the schema
 
 
+def document_limits(settings: Settings) -> Limits:
+    """The limits of documents that the settings say."""
+    return Limits(
+        depth=settings.depth_limit,
+        aliases=settings.alias_limit,
+        fields=settings.field_limit,
+        tokens=settings.token_limit,
+        root_fields=settings.root_field_limit,
+        directives=settings.directive_limit,
+        errors=settings.error_limit,
+        cost=settings.cost_limit,
+        page=settings.page_limit,
+        group=settings.group_minimum,
+        change_retention=timedelta(days=settings.change_retention),
+    )
+
+
+def document_store(schema: Schema, settings: Settings, cache_bytes: int = DOCUMENT_CACHE_BYTES) -> DocumentStore:
+    """A store that checks documents without running them."""
+    return DocumentStore(schema.core, document_limits(settings), cache_bytes)
+
+
 class Engine:
     """Answers requests over one schema and one pool."""
 
@@ -64,27 +90,19 @@ class Engine:
         idempotency: IdempotencyStore,
         changes_reader: ChangesReader,
         injected: "Callable[[Engine], Mapping[str, object]]" = lambda engine: MappingProxyType({}),
+        accounts: CostAccounts | None = None,
+        audit: AuditBuffer | None = None,
     ) -> None:
-        limits = Limits(
-            depth=settings.depth_limit,
-            aliases=settings.alias_limit,
-            fields=settings.field_limit,
-            tokens=settings.token_limit,
-            root_fields=settings.root_field_limit,
-            directives=settings.directive_limit,
-            errors=settings.error_limit,
-            cost=settings.cost_limit,
-            page=settings.page_limit,
-            group=settings.group_minimum,
-            change_retention=timedelta(days=settings.change_retention),
-        )
+        limits = document_limits(settings)
         self._schema = schema
         self._limits = limits
         self._secret = secret
+        self.accounts = accounts or CostAccounts(None, ProcessBuckets())
+        self._audit = audit
         self._planning = PlanningTurns()
         self._max_operations = settings.operation_limit
         self._operations: dict[Flow, int] = {}  # running or waiting
-        self._documents = DocumentStore(schema.core, limits, DOCUMENT_CACHE_BYTES)
+        self._documents = document_store(schema, settings)
         self._introspection = Introspection(self._planning)
         self._queries: PlanCache[CompiledQuery] = PlanCache(
             schema.plan_relevant_enums, QUERY_CACHE_BYTES, self._planning
@@ -113,7 +131,14 @@ class Engine:
         self._operations[flow] = running + 1
         self._planning.note(flow)
         try:
-            return await self._execute(request, viewer, timer)
+            if viewer.limits.budget is None and not (self.accounts.concern_all or request.report_cost):
+                return await self._execute(request, viewer, timer)
+            charge = self.accounts.open_charge(viewer)
+            try:
+                response = await self._execute(request, viewer, timer, charge)
+            finally:
+                charge.settle()
+            return charge.reported(response)
         finally:
             remaining = self._operations[flow] - 1
             if remaining:
@@ -154,10 +179,15 @@ class Engine:
 
         return await self._planning.create(flow, partial(documents.lookup, text), check, partial(documents.store, text))
 
-    async def _execute(self, request: GraphQLRequest, viewer: Viewer, timer: StageTimer) -> GraphQLResponse:
+    async def _execute(
+        self, request: GraphQLRequest, viewer: Viewer, timer: StageTimer, charge: OperationCharge | None = None
+    ) -> GraphQLResponse:
         operation: Operation | None = None
+        meter = None if charge is None else charge.meter
         try:
-            document = None if viewer.rights.narrowed else self._documents.lookup(request.query)
+            if charge is not None:
+                await charge.require_points()
+            document = None if viewer.rights.hides_names else self._documents.lookup(request.query)
             if isinstance(document, Document):
                 operation = document.operation(request.operation_name)
             else:
@@ -165,12 +195,14 @@ class Engine:
             if operation.operation_type == "subscription":
                 raise BadInput("A subscription has many answers; open it as a stream.", code="STREAM_TRANSPORT")
             self._authorize(operation, request, viewer)
-            variables = self._checked_variables(operation, request)
+            variables, cost = self._checked_variables(operation, request)
+            if charge is not None:
+                await self._charge(charge, operation, variables, cost)
             timer.finish_stage("parse")
             if operation.introspection_only:
                 body = await self._introspection.response_body(operation, variables, viewer.flow)
                 return completed_response(body, operation, timer)
-            context = ExecutionContext(variables, request.time, viewer, self._secret)
+            context = ExecutionContext(variables, request.time, viewer, self._secret, meter=meter)
             if operation.operation_type == "mutation":
                 return await self._execute_mutation(operation, context, request, timer)
             query = await self._queries.get_or_compile(
@@ -186,6 +218,10 @@ class Engine:
             body = await self._query_executor.execute(operation, query, arguments, context, timer)
         except HubError as error:
             return failed_response(error, operation, timer)
+        if query.audit is not None and self._audit is not None:
+            self._audit.add(
+                viewer, request.network, request.request_id, context.now, query.audit.read, query.audit.rows(arguments)
+            )
         return completed_response(body, operation, timer)
 
     def explain(self, request: GraphQLRequest, viewer: Viewer) -> tuple[str, list[Any]]:
@@ -200,12 +236,16 @@ class Engine:
         return statement.text, statement.bind(ExecutionContext(variables, request.time, viewer, self._secret))
 
     async def subscription_source(
-        self, request: GraphQLRequest, viewer: Viewer, *, by_hub: bool = False
+        self, request: GraphQLRequest, viewer: Viewer, *, by_hub: bool = False, charged: bool = True
     ) -> SubscriptionSource:
         """The source of a subscription's messages; raises InvalidDocument or HubError when it cannot be opened.
 
-        `by_hub` says that the hub needs it for its own work, which does not wait for the budget of the viewer's flow."""
+        `by_hub` says that the hub needs it for its own work, which does not wait for the budget of the viewer's flow.
+        `charged` says that the viewer's cost budget pays for it: it needs the points of one run, and pays for each run."""
         flow = None if by_hub else viewer.flow
+        charge = None if by_hub or not charged else self.accounts.open_charge(viewer)
+        if charge is not None:
+            await charge.require_points()
         operation = await self._operation(request, viewer, flow)
         if operation.operation_type != "subscription":
             raise BadInput(
@@ -213,11 +253,24 @@ class Engine:
                 code="OPERATION_UNKNOWN",
             )
         self._authorize(operation, request, viewer)
-        variables = self._checked_variables(operation, request)
+        variables, cost = self._checked_variables(operation, request)
+        if charge is not None:
+            await self._charge(charge, operation, variables, cost)
+            charge.settle()  # to one point
         compiled = await self._subscriptions.get_or_compile(
             operation, variables, viewer.rights, self._compile_subscription, flow
         )
-        return SubscriptionSource(compiled, ExecutionContext(variables, request.time, viewer, self._secret))
+        context = ExecutionContext(variables, request.time, viewer, self._secret)
+        source = SubscriptionSource(compiled, context)
+        if charge is not None:
+            source = SubscriptionSource(compiled, context, charge.requested, charge.account)
+        if compiled.audit is not None and self._audit is not None and not by_hub:
+            rows = list(compiled.audit.rows(compiled.statement.bind(context) if compiled.statement else ()))
+            if source.customer_id is not None:
+                rows.append((self._schema.catalog.customer_type.declaration.prefix, source.customer_id))
+            about = dict.fromkeys(rows)
+            self._audit.add(viewer, request.network, request.request_id, context.now, compiled.audit.read, tuple(about))
+        return source
 
     def _authorize(self, operation: Operation, request: GraphQLRequest, viewer: Viewer) -> None:
         if operation.operation_type == "mutation" and request.read_only:
@@ -232,24 +285,34 @@ class Engine:
     def _coerce_variables(self, operation: Operation, request: GraphQLRequest) -> Mapping[str, Any]:
         return coerce_variables(operation.schema, operation, request.variables or {}, self._limits.errors)
 
-    def _checked_variables(self, operation: Operation, request: GraphQLRequest) -> Mapping[str, Any]:
-        """The coerced variables; raises LimitExceeded when the operation costs too much with them."""
+    def _checked_variables(self, operation: Operation, request: GraphQLRequest) -> tuple[Mapping[str, Any], int]:
+        """The coerced variables, and what the operation costs with them; raises LimitExceeded when that is too much."""
         variables = self._coerce_variables(operation, request)
-        operation.cost(variables)
-        return variables
+        return variables, operation.cost(variables)
+
+    async def _charge(
+        self, charge: OperationCharge, operation: Operation, variables: Mapping[str, Any], cost: int
+    ) -> None:
+        """Charges an operation; raises LimitExceeded when the budget can never pay for it, Throttled when it cannot now."""
+        if charge.account is not None and cost > charge.account.budget.capacity:
+            raise operation.over_budget(variables, cost, charge.account.budget.capacity)
+        await charge.open(cost)
 
     def _planner(self, operation: Operation, variables: Mapping[str, Any], rights: Rights) -> OperationPlanner:
         return OperationPlanner(self._schema, variables, operation.fragments, self._limits, rights)
 
     def _compile_query(self, operation: Operation, variables: Mapping[str, Any], rights: Rights) -> CompiledQuery:
         plan = self._planner(operation, variables, rights).plan_query(operation.node.selection_set)
-        return compile_query(plan, rights, self._schema.catalog.customer_type)
+        compiled = compile_query(plan, rights, self._schema.catalog.customer_type)
+        plans = (plan.plan, *(root.plan for root in plan.changes_roots))
+        return replace(compiled, audit=audit_read(operation, plans, compiled.statement))
 
     def _compile_subscription(
         self, operation: Operation, variables: Mapping[str, Any], rights: Rights
     ) -> CompiledSubscription:
         root = self._planner(operation, variables, rights).plan_subscription(operation.node.selection_set)
-        return compile_subscription(root, rights, self._schema.catalog.customer_type)
+        compiled = compile_subscription(root, rights, self._schema.catalog.customer_type)
+        return replace(compiled, audit=audit_read(operation, (root.plan,), compiled.statement))
 
     async def _execute_mutation(
         self, operation: Operation, context: ExecutionContext, request: GraphQLRequest, timer: StageTimer
@@ -259,7 +322,9 @@ class Engine:
         timer.finish_stage("plan")
         fingerprint_parts = (request.query, request.operation_name, request.variables)
         try:
-            body = await self._mutation_compiler.execute(mutation, context, request.request_id, fingerprint_parts)
+            body = await self._mutation_compiler.execute(
+                mutation, context, request.request_id, request.network, fingerprint_parts
+            )
         except HubError as error:
             return failed_response(error, operation, timer)
         timer.finish_stage("sql")

@@ -1,6 +1,7 @@
 """A request to the engine and its response, with the time that each stage took."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import perf_counter
@@ -16,13 +17,14 @@ from hub.viewer import Viewer
 
 # The library shows the object around an unknown field in one of two forms, by whether it suggests a name.
 UNKNOWN_FIELD = re.compile(r".*? not to include unknown field '\w+'")
-NOT_EXECUTED = ("UNAVAILABLE", "DISK_FULL")  # codes of errors after which a retry may succeed
+NOT_EXECUTED = ("UNAVAILABLE", "DISK_FULL", "THROTTLED")  # codes of errors after which a retry may succeed
 
 
 class GraphQLRequest(NamedTuple):
     """A client's request. `now` is the request time, by default the clock's; `read_only` refuses mutations.
 
-    `request_id` is written to the change log; `resume` is where a stream continues, in place of its argument `after`."""
+    `request_id` is written to the change log, and `network`, the client's address, to the audit log; `resume` is where a
+    stream continues, in place of its argument `after`. `report_cost` asks for `extensions.cost`."""
 
     query: str
     variables: dict[str, Any] | None
@@ -31,6 +33,8 @@ class GraphQLRequest(NamedTuple):
     now: datetime | None = None
     request_id: str = "-"
     resume: str | None = None
+    report_cost: bool = False
+    network: str = ""
 
     @property
     def time(self) -> datetime:
@@ -48,6 +52,7 @@ class GraphQLResponse(NamedTuple):
     statements: int
     code: str
     name: str
+    retry_after: float = 0.0  # seconds; of a throttled operation
 
 
 @dataclass(slots=True)
@@ -77,7 +82,14 @@ def failed_response(error: HubError, operation: Operation, timer: StageTimer) ->
     body = orjson.dumps({"data": None, "errors": [error.to_graphql()]})
     executed = error.code not in NOT_EXECUTED
     return GraphQLResponse(
-        body, executed, operation.operation_type, tuple(timer.stages), timer.statements, error.code, operation.name
+        body,
+        executed,
+        operation.operation_type,
+        tuple(timer.stages),
+        timer.statements,
+        error.code,
+        operation.name,
+        retry_after(error.to_graphql()),
     )
 
 
@@ -86,8 +98,20 @@ def rejected_response(errors: list[Any], operation: Operation | None, timer: Sta
     operation_type, name = (operation.operation_type, operation.name) if operation else ("", "")
     code = str(errors[0]["extensions"]["code"])
     return GraphQLResponse(
-        orjson.dumps({"errors": errors}), False, operation_type, tuple(timer.stages), timer.statements, code, name
+        orjson.dumps({"errors": errors}),
+        False,
+        operation_type,
+        tuple(timer.stages),
+        timer.statements,
+        code,
+        name,
+        retry_after(errors[0]),
     )
+
+
+def retry_after(error: Mapping[str, Any]) -> float:
+    """The seconds after which an error of a response says to try again; 0 if it does not say."""
+    return float(error["extensions"].get("retryAfter", 0))
 
 
 def formatted_errors(invalid: InvalidDocument, viewer: Viewer) -> list[dict[str, Any]]:

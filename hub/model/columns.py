@@ -57,6 +57,11 @@ def secret_columns() -> list[sa.Column[Any]]:
     return [column for table in metadata.sorted_tables for column in table.c if column.info.get(SECRET)]
 
 
+def readable_columns(table: sa.Table) -> list[sa.Column[Any]]:
+    """The columns that the role which serves clients may read: all but the secret ones."""
+    return [column for column in table.c if not column.info.get(SECRET)]
+
+
 def money() -> sa.Numeric[Decimal]:
     """An amount: numeric(18,4), never rounded when stored, beside its row's currency."""
     return sa.Numeric(18, 4)

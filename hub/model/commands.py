@@ -29,25 +29,32 @@ class Command:
     """A mutation that is a function of the domain; its signature is the input, its result the payload.
 
     `bulk_name` names its bulk form, if there is one. A `secret` result is never stored in the clear. `single_insert` says
-    for which arguments it does nothing but insert one row, so that it can run as one statement; None: for none."""
+    for which arguments it does nothing but insert one row, so that it can run as one statement; None: for none. `audit` is
+    the kind of its entry in the audit log, where it does not follow from the tables that it writes."""
 
     name: str
     function: CommandFunction
     bulk_name: str | None = None
     secret: bool = False
     single_insert: SingleInsert | None = None
+    audit: str | None = None
 
 
 _registered: dict[str, Command] = {}
 
 
 def command(
-    name: str, *, bulk_name: str | None = None, secret: bool = False, single_insert: SingleInsert | None = None
+    name: str,
+    *,
+    bulk_name: str | None = None,
+    secret: bool = False,
+    single_insert: SingleInsert | None = None,
+    audit: str | None = None,
 ) -> Callable[[F], F]:
     """Registers a mutation: `async def function(tx, viewer, *, …, now) -> NamedTuple`."""
 
     def register(function: F) -> F:
-        _registered[name] = Command(name, function, bulk_name, secret, single_insert)
+        _registered[name] = Command(name, function, bulk_name, secret, single_insert, audit)
         return function
 
     return register

@@ -42,17 +42,12 @@ class RegistryEntry(NamedTuple):
 # Tables that no entity declares, with every column that is more than a key, a number or a flag.
 OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
     "alembic_version": {"version_num": PersonalData.NOT_PERSONAL},
-    "api_keys": {
-        "public_id": PersonalData.TECHNICAL,
-        "hash": PersonalData.NOT_PERSONAL,
-        "name": PersonalData.FREE_TEXT,
-        "role": PersonalData.NOT_PERSONAL,
-        "created_at": PersonalData.TECHNICAL,
-        "expires_at": PersonalData.NOT_PERSONAL,
-        "revoked_at": PersonalData.NOT_PERSONAL,
-        "last_used_at": PersonalData.TECHNICAL,
-    },
     "change_epochs": {"origin": PersonalData.NOT_PERSONAL, "at": PersonalData.NOT_PERSONAL},
+    "change_exceptions": {
+        "table_name": PersonalData.NOT_PERSONAL,
+        "column_name": PersonalData.NOT_PERSONAL,
+        "reason": PersonalData.NOT_PERSONAL,
+    },
     "change_feed": {"forgotten": PersonalData.NOT_PERSONAL},
     "change_log": {
         "day": PersonalData.NOT_PERSONAL,

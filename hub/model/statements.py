@@ -14,7 +14,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from hub.db.constraint_errors import DENORMALIZED_KEYS
 from hub.db.sql_text import DIALECT, to_sql
 from hub.model import exact_json, scopes
-from hub.model.columns import timestamp
+from hub.model.columns import readable_columns, timestamp
 from hub.rights import Rights, Verb
 from hub.viewer import Viewer
 
@@ -77,7 +77,7 @@ def _column_parameter(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
 def insert(table: sa.Table, names: tuple[str, ...], copied_columns: CopiedColumns, rights: Rights) -> SqlStatement:
     """Inserts unless the viewer does not see a row that is named; what is copied comes from such a row.
 
-    It gives the whole row, key first, since it may stand inside a statement that reads it."""
+    It gives the row without secrets, key first, since it may stand inside a statement that reads it."""
     copied = dict(copied_columns)
     values: dict[str, sa.ColumnElement[Any]] = {name: _column_parameter(table.c[name]) for name in names}
     conditions: list[sa.ColumnElement[bool]] = []
@@ -93,11 +93,13 @@ def insert(table: sa.Table, names: tuple[str, ...], copied_columns: CopiedColumn
             conditions += [referenced.c.id == values[name], *([] if visibility is None else [visibility])]
             values |= {column_name: referenced.c[column_name] for column_name in copied[name]}
         elif visibility is not None:
-            exists = sa.exists().where(referenced.c.id == values[name], visibility)
+            exists = sa.exists(sa.select(referenced.c.id).where(referenced.c.id == values[name], visibility))
             conditions.append(exists if not table.c[name].nullable else values[name].is_(None) | exists)
     query = sa.select(*(value.label(name) for name, value in values.items())).where(*conditions)
     query = query if source is None else query.select_from(source)
-    return compile_statement(sa.insert(table).from_select(list(values), query).returning(*table.c), table)
+    return compile_statement(
+        sa.insert(table).from_select(list(values), query).returning(*readable_columns(table)), table
+    )
 
 
 @lru_cache(maxsize=STATEMENTS)
@@ -145,7 +147,9 @@ def select_equal(table: sa.Table, names: tuple[str, ...], rights: Rights) -> Sql
 @lru_cache(maxsize=STATEMENTS)
 def select_for_update(table: sa.Table, rights: Rights) -> SqlStatement:
     """The row whose key is `row_key`, locked until the transaction ends."""
-    return compile_statement(sa.select(table).where(*_key_conditions(table, "id", rights)).with_for_update(), table)
+    return compile_statement(
+        sa.select(*readable_columns(table)).where(*_key_conditions(table, "id", rights)).with_for_update(), table
+    )
 
 
 @lru_cache(maxsize=STATEMENTS)

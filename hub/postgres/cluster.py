@@ -37,6 +37,13 @@ SETTINGS = {
 LOCALE = ("--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=PG_UNICODE_FAST", "--lc-collate=C")
 UTF8_LOCALES = ("C.UTF-8", "en_US.UTF-8")
 
+# The role that the hub serves with; migrations grant it what it needs.
+RUNTIME_ROLE_SQL = (
+    "do $$ begin create role hub_runtime nologin; exception when duplicate_object then null; end $$;\n"
+    f"grant hub_runtime to {ROLE} with inherit false, set true;\n"
+)
+RUNTIME_ROLE_MARKER = "hub_runtime.role"
+
 
 class Passwords(NamedTuple):
     """Passwords of the superuser and of the role that the hub uses."""
@@ -109,13 +116,22 @@ def create(directory: DataDirectory, tools: Tools, *, durable: bool) -> None:
     _run_single_user(
         directory.new_cluster,
         tools,
-        f"create role {ROLE} login password '{passwords.role}';\n"
+        f"create role {ROLE} login password '{passwords.role}';\n{RUNTIME_ROLE_SQL}"
         f"create database {DATABASE} owner {ROLE} template template0;\n",
     )
     write_private(directory.password_file, _passfile(passwords), durable=durable)
+    write_private(directory.new_cluster / RUNTIME_ROLE_MARKER, "", durable=durable)
     directory.new_cluster.rename(directory.cluster)
     if durable:
         sync_directory(directory.root)
+
+
+def create_runtime_role(directory: DataDirectory, tools: Tools) -> None:
+    """Creates the role that owns nothing in a cluster that an earlier version made; a marker says that it exists."""
+    marker = directory.cluster / RUNTIME_ROLE_MARKER
+    if not marker.exists():
+        _run_single_user(directory.cluster, tools, RUNTIME_ROLE_SQL)
+        write_private(marker, "", durable=True)
 
 
 def renew_passwords(directory: DataDirectory, tools: Tools) -> None:

@@ -126,6 +126,7 @@ def _prepare_tools(directory: DataDirectory, options: LaunchOptions, lock: int) 
     cluster.check_owner(directory, tools.user)
     if not directory.password_file.exists():
         cluster.renew_passwords(directory, tools)
+    cluster.create_runtime_role(directory, tools)
     return tools
 
 

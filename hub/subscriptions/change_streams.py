@@ -16,6 +16,7 @@ from hub.changefeed.cursors import cursor_forked
 from hub.changefeed.feed import RENDER_BATCH, ChangeFeed, ChangeHeader, may_concern
 from hub.db.change_positions import CursorExpired
 from hub.db.fair_queue import FairQueue, Flow
+from hub.engine.budgets import CostAccount, payer
 from hub.engine.execution.subscriptions import SubscriptionSource
 from hub.errors import HubError, Internal, Unavailable
 from hub.observability import InternalFailure, emit
@@ -56,6 +57,7 @@ class StreamSubscriber:
         self._group = group
         self._source = source
         self.flow = source.flow
+        self.account: CostAccount | None = source.account
         self.sink = sink
         self.position = position  # every matching change up to here was sent
         self.previous_cursor = group.context.feed.cursor(position)
@@ -182,7 +184,7 @@ class CatchUpReader:
             while self.members:
                 self.members.pop().switch_to_live()
             return
-        self._group.source.flow = context.flow(self._group)
+        self._group.choose_payer()
         async with context.catch_up_lock.turn(self._group.source.flow):
             headers = await context.feed.headers_after(self._position)
         if not headers:  # the database was restored, and no sequencer leads yet
@@ -260,6 +262,11 @@ class StreamGroup:
         if not self._subscribers:
             self.context.remove_group(self)
 
+    def choose_payer(self) -> None:
+        """Chooses whose turns the next statement takes, and who pays for it."""
+        self.source.flow = self.context.flow(self)
+        self.source.account = payer(subscriber.account for subscriber in self._subscribers)
+
     def enqueue(self, header: ChangeHeader) -> None:
         if self.live_subscribers:
             self._pending.append(header.position)
@@ -294,7 +301,7 @@ class StreamGroup:
         try:
             while self._pending and self.live_subscribers:
                 positions = [self._pending[index] for index in range(min(RENDER_BATCH, len(self._pending)))]
-                self.source.flow = self.context.flow(self)
+                self.choose_payer()
                 try:
                     rendered = await self.context.feed.render(self.source, positions)
                 except Unavailable:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from hub.changefeed.feed import ChangeFeed, ChangeHeader
 from hub.db.fair_queue import Flow
+from hub.engine.budgets import MAX_PAUSE, CostAccount, OperationCharge, payer
 from hub.engine.execution.subscriptions import SubscriptionSource
 from hub.errors import HubError, Unavailable
 from hub.subscriptions.change_streams import RETRY_DELAY, error_for_client, response_payload
@@ -35,9 +36,10 @@ class LiveGroupContext(Protocol):
 class LiveQuerySubscriber:
     """One subscriber of a live query, with the version of the result that it received last."""
 
-    def __init__(self, group: "LiveQueryGroup", sink: MessageSink, flow: Flow) -> None:
+    def __init__(self, group: "LiveQueryGroup", sink: MessageSink, flow: Flow, account: CostAccount | None) -> None:
         self._group = group
         self.flow = flow
+        self.account = account
         self.sink = sink
         self.last_sent_version = 0  # 0: nothing sent yet
         self._task: asyncio.Task[None] | None = None
@@ -87,9 +89,9 @@ class LiveQueryGroup:
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def subscribe(self, sink: MessageSink, flow: Flow) -> LiveQuerySubscriber:
+    def subscribe(self, sink: MessageSink, flow: Flow, account: CostAccount | None = None) -> LiveQuerySubscriber:
         """Adds a subscriber and schedules a run, which sends it the current result."""
-        subscriber = LiveQuerySubscriber(self, sink, flow)
+        subscriber = LiveQuerySubscriber(self, sink, flow, account)
         self._subscribers.add(subscriber)
         self._refresh()
         return subscriber
@@ -133,13 +135,14 @@ class LiveQueryGroup:
         try:
             while self._due and self._subscribers:
                 await asyncio.sleep(max(0.0, self._last_run + MIN_RERUN_INTERVAL - monotonic()))
+                charge = await self._charged()
+                if not self._subscribers:
+                    return
                 self._due, self._last_run = False, monotonic()
                 feed = self._context.feed
                 self.source.flow = self._context.flow(self)
                 try:
-                    position, body = await self.source.answer(
-                        feed.pool, feed.previous_cursor_placeholder, datetime.now(UTC)
-                    )
+                    position, body = await self._answer(charge)
                     cursor = await feed.cursor_at(position)
                 except Unavailable:
                     self._due = True
@@ -158,6 +161,28 @@ class LiveQueryGroup:
                 subscriber.fail(client_error)
         finally:
             self._task = None
+
+    async def _charged(self) -> OperationCharge | None:
+        """The charge of a run, once somebody can pay for it; None if nobody has to.
+
+        Changes meanwhile cost nothing more: the run is late, and its result is that of all changes."""
+        while account := payer(subscriber.account for subscriber in self._subscribers):
+            charge = OperationCharge(account, account.meter())
+            if charge.try_open(self.source.cost):
+                return charge
+            await asyncio.sleep(min(account.seconds_until(self.source.cost), MAX_PAUSE))
+        return None
+
+    async def _answer(self, charge: OperationCharge | None) -> tuple[int, bytes]:
+        """Runs the statement and settles the charge; returns the position and the answer."""
+        feed = self._context.feed
+        placeholder, now = feed.previous_cursor_placeholder, datetime.now(UTC)
+        if charge is None:
+            return await self.source.answer(feed.pool, placeholder, now)
+        try:
+            return await self.source.answer(feed.pool, placeholder, now, charge.meter)
+        finally:
+            charge.settle()
 
     def _schedule_rerun(self) -> None:
         if self._timer is not None:

@@ -32,7 +32,7 @@ class SubscriptionCompiler(Protocol):
     """The part of the engine that this package uses."""
 
     async def subscription_source(
-        self, request: GraphQLRequest, viewer: Viewer, *, by_hub: bool = False
+        self, request: GraphQLRequest, viewer: Viewer, *, by_hub: bool = False, charged: bool = True
     ) -> SubscriptionSource: ...
 
 
@@ -81,7 +81,7 @@ class SubscriptionRegistry:
             group = LiveQueryGroup(source, self)
         self._live_shares.join(source.group_key, source.flow, limited=True)
         self._add_group(group)
-        return group.subscribe(sink, source.flow)
+        return group.subscribe(sink, source.flow, source.account)
 
     def _add_group(self, group: SubscriberGroup) -> None:
         """Adds a group unless it was added before."""

@@ -1,8 +1,8 @@
 """The dependencies that all transports of /graphql share: engine, API keys, subscriptions, connections and settings."""
 
-from functools import partial
 from typing import Protocol
 
+from hub.domain.access.trusted_documents import TrustedDocuments
 from hub.engine.document.documents import InvalidDocument, OperationType
 from hub.engine.request import GraphQLRequest, GraphQLResponse
 from hub.errors import HubError
@@ -28,7 +28,12 @@ class GatewayContext:
     """The context of a process. It owns no resource that must be closed."""
 
     def __init__(
-        self, engine: GraphQLExecutor, key_cache: Credentials, subscriptions: SubscriptionOpener, settings: Settings
+        self,
+        engine: GraphQLExecutor,
+        key_cache: Credentials,
+        subscriptions: SubscriptionOpener,
+        settings: Settings,
+        trusted_documents: TrustedDocuments | None = None,
     ) -> None:
         self.engine = engine
         self.key_cache = key_cache
@@ -38,12 +43,16 @@ class GatewayContext:
         self.connection_registry = ConnectionRegistry(key_cache, settings)
         self.timing_wheel = TimingWheel(settings.socket_ping)
         self._persisted_queries = PersistedQueries(settings.persisted_queries)
+        self._trusted_documents = trusted_documents or TrustedDocuments()
         # Seconds that a client has to receive the last bytes and close its side.
         self.close_timeout = min(5.0, settings.drain_timeout * 0.4)
 
     def document_finder(self, credential: Credential) -> DocumentFinder:
-        """Returns the function that finds and registers the persisted queries of a key."""
-        return partial(self._persisted_queries.document, credential.key_id)
+        """Returns the finder of a key's persisted and trusted documents."""
+        trusted_only = credential.viewer.limits.trusted_only
+        return DocumentFinder(
+            credential.key_id, self._persisted_queries, self._trusted_documents, trusted_only=trusted_only
+        )
 
     async def is_subscription(self, request: GraphQLRequest, viewer: Viewer) -> bool:
         """Whether the operation is a subscription. False for an invalid document, whose errors `execute` returns."""

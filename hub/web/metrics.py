@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from hub.errors import CODES
 from hub.observability import (
+    AuditReadsDropped,
     ChangesSequenced,
     Event,
     InternalFailure,
@@ -90,6 +91,8 @@ class Metrics(Collector):
             self._counts["hub_sequencer_batches"] += 1
         elif isinstance(event, MessagesSent):
             self._counts["hub_stream_messages"] += event.messages
+        elif isinstance(event, AuditReadsDropped):
+            self._counts["hub_audit_reads_dropped"] += event.reads
         elif type(event) in GAUGE_STEPS:
             name, step = GAUGE_STEPS[type(event)]
             self._gauges[name] += step
@@ -149,6 +152,11 @@ class Metrics(Collector):
             "hub_stream_messages",
             "Messages sent through subscriptions and sockets.",
             counts.get("hub_stream_messages", 0),
+        )
+        yield CounterMetricFamily(
+            "hub_audit_reads_dropped",
+            "Reads that are missing in the audit log, because its buffer was full.",
+            counts.get("hub_audit_reads_dropped", 0),
         )
         close_counter = CounterMetricFamily(
             "hub_streams_closed", "Subscriptions closed by the hub, by reason.", labels=("reason",)

@@ -5,10 +5,11 @@ any time; the protocol makes a client register a lost document again."""
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from uuid import UUID
 
+from hub.domain.access.trusted_documents import TrustedDocuments, untrusted
 from hub.errors import BadInput
 
 KEY_BYTES = 1024 * 1024  # of one key's documents
@@ -17,8 +18,9 @@ ENTRY_BYTES = 300  # added to each document's size: its hash and its place in th
 IDLE_SECONDS = 600.0  # after which a key's documents may give way to another's
 ARGUMENT = "extensions.persistedQuery"
 
-# Takes the document, if there is one, and the extension `persistedQuery`; returns the document.
-DocumentFinder = Callable[[str | None, object], str]
+# The parameters in which clients send the id of a trusted document: as the specification of persisted documents and
+# graphql-codegen have it, as urql and Relay's users do, and as Relay's documentation does.
+ID_PARAMETERS = ("documentId", "id", "doc_id")
 
 
 class KeyDocuments:
@@ -102,6 +104,55 @@ class PersistedQueries:
                 self._size -= documents.pop_oldest()
             else:
                 return
+
+
+class DocumentFinder:
+    """Finds the documents of one key's requests: sent whole, by the hash of a registered one, or by a trusted id."""
+
+    __slots__ = ("_key_id", "_persisted_queries", "_trusted_documents", "trusted_only")
+
+    def __init__(
+        self, key_id: UUID, persisted: PersistedQueries, trusted: TrustedDocuments, *, trusted_only: bool
+    ) -> None:
+        self._key_id = key_id
+        self._persisted_queries = persisted
+        self._trusted_documents = trusted
+        self.trusted_only = trusted_only  # whether `require_trusted` has to accept every document
+
+    def by_extension(self, query: str | None, extension: object) -> str:
+        """Returns the document of a request with the extension `persistedQuery`; registers it if the key may.
+
+        A trusted document goes before a registered one. Raises HubError, as Apollo's protocol defines where it does."""
+        digest = extension.get("sha256Hash") if isinstance(extension, dict) else None
+        text = self._trusted_documents.text(digest) if isinstance(digest, str) else None
+        if text is not None:
+            if query and query != text:
+                raise _hash_mismatch()
+            return text
+        if not self.trusted_only:
+            return self._persisted_queries.document(self._key_id, query, extension)
+        return self.require_trusted(query or "")
+
+    def by_id(self, parameters: Mapping[str, object]) -> str | None:
+        """Returns the trusted document whose id a request has in place of a document; None for one without an id."""
+        for name in ID_PARAMETERS:
+            document_id = parameters.get(name)
+            if document_id is None:
+                continue
+            text = self._trusted_documents.text(document_id) if isinstance(document_id, str) else None
+            if text is not None:
+                return text
+            if self.trusted_only:
+                raise untrusted()
+            message = f"{name}: no manifest that was loaded has a document with this id; send the document, or load it."
+            raise BadInput(message, code="DOCUMENT_UNKNOWN", argument=name)
+        return None
+
+    def require_trusted(self, query: str) -> str:
+        """Returns the document if a manifest has it; raises Forbidden."""
+        if query not in self._trusted_documents:
+            raise untrusted()
+        return query
 
 
 def _digest(extension: object) -> str:

@@ -13,6 +13,7 @@ import orjson
 from hub import graph
 from hub.changefeed.feed import RENDER_BATCH, ChangeFeed, ChangeHeader, may_concern
 from hub.db import change_positions
+from hub.domain.access.trusted_documents import TrustedDocuments
 from hub.domain.webhooks.commands import DryRunResult
 from hub.domain.webhooks.webhooks import WEBHOOK_TABLE_NAMES
 from hub.engine.document.documents import InvalidDocument
@@ -37,8 +38,9 @@ def concerns_webhook(source: SubscriptionSource, header: ChangeHeader) -> bool:
 class WebhookDocuments:
     """Compiles the documents of webhooks to subscriptions."""
 
-    def __init__(self, engine: SubscriptionCompiler) -> None:
+    def __init__(self, engine: SubscriptionCompiler, trusted_documents: TrustedDocuments | None = None) -> None:
         self._engine = engine
+        self._trusted_documents = trusted_documents or TrustedDocuments()
         self._all_tables = frozenset(declaration.table.name for declaration in graph.declarations())
 
     async def subscription_source(
@@ -52,16 +54,19 @@ class WebhookDocuments:
     ) -> SubscriptionSource:
         """Returns the subscription of a document with the viewer's rights; raises BadInput if a webhook cannot use it.
 
-        `by_hub`: the hub needs it to send, and waits for no budget of the key."""
+        `by_hub`: the hub needs it to send, and waits for no budget of the key. Nor does a command: its mutation is charged
+        for the time of its transaction, and so for dry runs."""
         if len(query) > MAX_DOCUMENT_LENGTH:
             raise BadInput(f"query: give at most {MAX_DOCUMENT_LENGTH} characters.", argument="query")
         if not isinstance(variables, dict | None):
             raise BadInput(
                 "variables: give an object, with a value for each variable of the query.", argument="variables"
             )
+        if not by_hub:
+            self._trusted_documents.require(viewer, query)
         try:
             request = GraphQLRequest(query, variables, operation_name)
-            source = await self._engine.subscription_source(request, viewer, by_hub=by_hub)
+            source = await self._engine.subscription_source(request, viewer, by_hub=by_hub, charged=False)
         except InvalidDocument as error:
             first_error = formatted_errors(error, viewer)[0]
             raise BadInput(

@@ -46,12 +46,25 @@ HAND_OVER_TRIGGER = """
 create trigger hand_over after update of owner_id on customers for each row
     when (old.owner_id is distinct from new.owner_id) execute function hub_hand_over()
 """
+# Gives a table the triggers that keep its customers' unit and owner; migrations of new tables call it.
+PLACE_TRIGGERS = """
+create function hub_place_triggers(owned regclass) returns void
+language plpgsql as $$
+begin
+    execute format('create or replace trigger place before insert on %s for each row'
+        ' when (new.unit_id is null or new.owner_id is null) execute function hub_place()', owned);
+    execute format('create or replace trigger move before update of customer_id on %s for each row'
+        ' execute function hub_place()', owned);
+end
+$$
+"""
 INSERT_TRIGGER = """
 create or replace trigger place before insert on {table} for each row when ({condition}) execute function hub_place()
 """
 
 
 def upgrade() -> None:
+    op.execute(PLACE_TRIGGERS)
     op.create_unique_constraint(op.f("uq_customers_id_owner_id"), "customers", ["id", "owner_id"])
     for table, time in TABLES:
         op.add_column(table, sa.Column("owner_id", sa.Uuid(), nullable=True, comment=COMMENT))
@@ -68,7 +81,7 @@ def upgrade() -> None:
             postgresql_where=sa.text("owner_id IS NOT NULL"),
         )
         op.execute(f"select hub_capture('{table}')")
-        op.execute(INSERT_TRIGGER.format(table=table, condition="new.unit_id is null or new.owner_id is null"))
+        op.execute(f"select hub_place_triggers('{table}')")
     op.execute(PLACE.format(columns="unit_id, owner_id", targets="new.unit_id, new.owner_id"))
     op.execute(HAND_OVER)
     op.execute(HAND_OVER_TRIGGER)
@@ -77,6 +90,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.execute("drop trigger hand_over on customers")
     op.execute("drop function hub_hand_over()")
+    op.execute("drop function hub_place_triggers(regclass)")
     op.execute(PLACE.format(columns="unit_id", targets="new.unit_id"))
     for table, time in reversed(TABLES):
         op.execute(INSERT_TRIGGER.format(table=table, condition="new.unit_id is null"))

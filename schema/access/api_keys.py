@@ -8,6 +8,7 @@ from hub.model import (
     Column,
     DescribedEnum,
     Entity,
+    PersonalData,
     administered,
     field,
     resolver,
@@ -43,34 +44,55 @@ class ApiKey(
     """A key that opens the API. Deleting what it is bound to deletes it: it must never become unbound."""
 
     public_id: Column[str] = field(
-        "The part of the key that may be shown, logged and named.", unique=GLOBAL, upsert_key=False, writable="command"
+        "The part of the key that may be shown, logged and named.",
+        unique=GLOBAL,
+        upsert_key=False,
+        writable="command",
+        personal=PersonalData.TECHNICAL,
     )
-    hash: Column[bytes] = field("SHA-256 of the whole key; the key itself is not stored.", secret=True)
+    hash: Column[bytes] = field(
+        "SHA-256 of the whole key; the key itself is not stored.", secret=True, personal=PersonalData.NOT_PERSONAL
+    )
     previous_hash: Column[bytes | None] = field(
-        "SHA-256 of the text that the key had before its last rotation.", secret=True
+        "SHA-256 of the text that the key had before its last rotation.",
+        secret=True,
+        personal=PersonalData.NOT_PERSONAL,
     )
     previous_until: Column[datetime | None] = field(
-        "Time until which the text before the last rotation opens the API too.", writable="command"
+        "Time until which the text before the last rotation opens the API too.",
+        writable="command",
+        personal=PersonalData.NOT_PERSONAL,
     )
-    name: Column[str] = field("Name of the key.", sortable=True)
+    name: Column[str] = field("Name of the key.", sortable=True, personal=PersonalData.FREE_TEXT)
     role: Column[str | None] = field(
-        "Name of the role that it has by itself; empty for assigned roles only.", writable="command"
+        "Name of the role that it has by itself; empty for assigned roles only.",
+        writable="command",
+        personal=PersonalData.NOT_PERSONAL,
     )
     follows_unit: Column[bool] = field(
         "Whether it sees the subtree of the unit where its member of staff works, and follows the person to another one.",
         default=False,
         writable="command",
+        personal=PersonalData.NOT_PERSONAL,
     )
     allowed_networks: Column[list[str]] = field(
         "Networks that it may be used from, like 10.1.0.0/16 or 2001:db8::/32; empty for all.",
         default=[],
         server_default={},  # the empty array of Postgres
         check=validators.ip_networks,
+        personal=PersonalData.TECHNICAL,
     )
-    expires_at: Column[datetime | None] = field("Time from which it is refused; empty for never.")
-    revoked_at: Column[datetime | None] = field("Time when it was revoked; empty while it lives.", writable="command")
+    expires_at: Column[datetime | None] = field(
+        "Time from which it is refused; empty for never.", personal=PersonalData.NOT_PERSONAL
+    )
+    revoked_at: Column[datetime | None] = field(
+        "Time when it was revoked; empty while it lives.", writable="command", personal=PersonalData.NOT_PERSONAL
+    )
     last_used_at: Column[datetime | None] = field(
-        "Time of its last use, to the minute. Uses alone are no changes of the key.", writable="command", unlogged=True
+        "Time of its last use, to the minute. Uses alone are no changes of the key.",
+        writable="command",
+        unlogged=True,
+        personal=PersonalData.TECHNICAL,
     )
     unit = to_one(
         OrgUnit,

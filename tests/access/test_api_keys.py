@@ -364,7 +364,7 @@ async def test_an_older_use_does_not_hide_a_newer(connection: asyncpg.Connection
 
 
 async def test_the_first_key_is_created_once_and_stored_for_its_owner(database_dsn: str, tmp_path: Path) -> None:
-    pool = await Pool.open(database_dsn, Settings())
+    pool = await Pool.open(database_dsn, Settings(), as_owner=True)
     folder = tmp_path / "new"
     key, created = await keyfile.ensure(pool, folder, NOW)
     assert (created, await keyfile.ensure(pool, folder, NOW)) == (True, (key, False))

@@ -21,7 +21,7 @@ from hub.viewer import Role
 CUSTOMER = "Around the Horn"
 # A field that a customer's own key does not know, its sub-selection, and the same as a column in capitals.
 FIELDS = (("tier", "", "TIER"), ("attributes", "", "ATTRIBUTES"), ("owner", "{ name }", "OWNER"))
-# Every place of the API that can name a field, with NAME, SUB and UPPER put in; a filter of any form is refused by its name.
+# Every position of the API that can name a field, with NAME, SUB and UPPER put in; a filter of any form is refused by its name.
 PLACES = (
     "{ customers { nodes { NAME SUB } } }",
     "{ customers { edges { node { ...more } } } } fragment more on Customer { NAME SUB }",
@@ -65,17 +65,17 @@ async def errors_of(client: HubClient, document: str, key: str) -> Any:
     return response["errors"]
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("position", PLACES)
 async def test_every_place_refuses_the_column_as_an_unknown_name(
-    northwind_client: HubClient, connection: asyncpg.Connection, customer_key: str, place: str
+    northwind_client: HubClient, connection: asyncpg.Connection, customer_key: str, position: str
 ) -> None:
     customer_id = await connection.fetchval("select id from customers where name = $1", CUSTOMER)
-    place = place.replace("ID)", f"cus_{customer_id.hex})").replace('"ID"', f'"cus_{customer_id.hex}"')
+    position = position.replace("ID)", f"cus_{customer_id.hex})").replace('"ID"', f'"cus_{customer_id.hex}"')
     for name, selection, upper in FIELDS:
         # A name of the same length that nothing has, so that positions in the document agree too.
         unknown = "zq" + "x" * (len(name) - 2)
-        document = re.sub(r"\bNAME\b", name, re.sub(r"\bUPPER\b", upper, place)).replace("SUB", selection)
-        twin = re.sub(r"\bNAME\b", unknown, re.sub(r"\bUPPER\b", unknown.upper(), place)).replace("SUB", selection)
+        document = re.sub(r"\bNAME\b", name, re.sub(r"\bUPPER\b", upper, position)).replace("SUB", selection)
+        twin = re.sub(r"\bNAME\b", unknown, re.sub(r"\bUPPER\b", unknown.upper(), position)).replace("SUB", selection)
         refused = repr(await errors_of(northwind_client, document, customer_key))
         expected = repr(await errors_of(northwind_client, twin, customer_key))
         assert refused.replace(name, unknown).replace(upper, unknown.upper()) == expected

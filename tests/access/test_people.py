@@ -180,7 +180,7 @@ async def test_a_viewer_without_a_key_is_a_person_too(connection: asyncpg.Connec
     viewer = await staff_viewers.staff_viewer(connection, nancy.key, Role.WRITER, now)
     assert viewer is not None
     assert (viewer.staff_id, viewer.key_id, viewer.unit_id) == (nancy.key, None, UUID(nancy.unit_id[4:]))
-    assert (viewer.actor, viewer.flow) == (f"staff:{nancy.key.hex}", nancy.key.int)
+    assert (viewer.actor, viewer.flow) == (f"staff:{nancy.key.hex}", hash(nancy.key))
     unrestricted = await staff_viewers.staff_viewer(connection, nancy.key, Role.WRITER, now, unrestricted=True)
     assert unrestricted is not None
     assert unrestricted.binding == "unrestricted"
@@ -280,6 +280,15 @@ async def test_me_of_no_person_is_an_error(northwind_client: HubClient, query: s
     error = await northwind_client.error(query)
     assert error["code"] == "PERSON_NEEDED"
     assert error["argument"].startswith("filter.")
+
+
+async def test_a_webhook_of_no_person_cannot_say_me(northwind_client: HubClient) -> None:
+    create = """mutation ($query: String!) { webhookCreate(input: {name: "a", url: "https://example.net", query: $query}) {
+        webhook { id } } }"""
+    document = """subscription { changes(filter: {customer: {owner: {id: {eq: "ME"}}}}) {
+        ... on Change { node { ... on Customer { name } } } } }"""
+    error = await northwind_client.error(create, {"query": document})
+    assert error["code"] == "PERSON_NEEDED"
 
 
 @pytest.mark.parametrize(

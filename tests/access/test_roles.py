@@ -26,6 +26,13 @@ async def key_id(northwind_client: HubClient, connection: asyncpg.Connection) ->
     return f"key_{(await connection.fetchval('select id from api_keys where public_id = $1', key.split('_')[1])).hex}"
 
 
+async def own_key_id(client: HubClient) -> str:
+    """The id of the admin's key."""
+    keys = await client.query("{ apiKeys(first: 100) { nodes { id publicId } } }")
+    (node,) = (node for node in keys["apiKeys"]["nodes"] if node["publicId"] == client.key.split("_")[1])
+    return str(node["id"])
+
+
 async def refused(client: HubClient, **role: Any) -> tuple[str, str | None]:
     """Code and argument of the refusal of a role."""
     error = await client.error(UPSERT, {"input": {"name": "refused", **role}})
@@ -181,17 +188,23 @@ async def test_nobody_grants_more_than_they_have(northwind_client: HubClient, ke
     assert (error["code"], error["scope"]) == ("FORBIDDEN", "roles:admin")
     error = await northwind_client.error(ASSIGN_ONLY, {"input": {"role": "admin", "keyId": key_id}}, key=key)
     assert error["code"] == "FORBIDDEN"
+    rotate = "mutation ($id: ID!) { apiKeyRotate(input: {id: $id}) { key } }"
+    assert (await northwind_client.error(rotate, {"id": await own_key_id(northwind_client)}, key=key))["code"] in (
+        "FORBIDDEN",
+        "NOT_FOUND",
+    )
     equal = {"name": "equal", "rules": [narrow]}
     assert await northwind_client.query(upsert, {"input": equal}, key=key) == {"roleUpsert": {"created": True}}
 
 
 async def test_the_last_administrator_stays(northwind_client: HubClient, connection: asyncpg.Connection) -> None:
-    await connection.execute(
-        "update api_keys set revoked_at = now() where public_id <> $1", northwind_client.key.split("_")[1]
-    )
-    own = await connection.fetchval("select id from api_keys where public_id = $1", northwind_client.key.split("_")[1])
-    mine = {"keyId": f"key_{own.hex}"}
+    public_id = northwind_client.key.split("_")[1]
+    await connection.execute("update api_keys set revoked_at = now() where public_id <> $1", public_id)
+    mine = {"keyId": await own_key_id(northwind_client)}
     error = await northwind_client.error(UNASSIGN, {"input": {"role": "admin", **mine}})
     assert (error["code"], error["argument"]) == ("ROLE_LAST_ADMIN", "input.role")
     error = await northwind_client.error(ASSIGN, {"input": {"role": "reader", "replace": True, **mine}})
     assert error["code"] == "ROLE_LAST_ADMIN"
+    revoke = "mutation ($id: ID!) { apiKeyRevoke(input: {id: $id}) { apiKey { id } } }"
+    error = await northwind_client.error(revoke, {"id": mine["keyId"]})
+    assert (error["code"], error["argument"]) == ("ROLE_LAST_ADMIN", "input.id")

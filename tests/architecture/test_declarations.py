@@ -15,7 +15,7 @@ from writer_client import open_hub_client
 
 from hub import graph, schema
 from hub.db.sql_text import DIALECT
-from hub.engine.catalog.catalog import build_catalog
+from hub.engine.catalog.build import build_catalog
 from hub.engine.graphql_types.schema_builder import build_schema
 from hub.errors import BadInput
 from hub.model import (
@@ -136,7 +136,7 @@ def test_a_secret_column_is_no_field() -> None:
         code: Column[str] = field("Code of the lock.", secret=True)
 
     (*_, declaration) = declare([*schema.entities(), Lock])
-    assert ({*declaration.annotations}, Lock.table.c.code.info) == (set(), {"secret": True})
+    assert ({*declaration.annotations}, Lock.table.c.code.info) == (set(), {"secret": True, "personal": None})
     assert Lock.definition.creatable() == ["customer_id"]
     Lock.table.metadata.remove(Lock.table)
 

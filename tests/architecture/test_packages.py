@@ -24,6 +24,8 @@ ENGINE_PACKAGES: dict[str, tuple[str, ...]] = {
     "sql": ("catalog", "plan", "cursors"),
     "request": ("document",),
     "roles": ("catalog", "graphql_types", "plan", "request"),
+    "budgets": ("request",),
+    "shared_buckets": ("budgets",),
     "execution": (
         "catalog",
         "document",
@@ -31,13 +33,14 @@ ENGINE_PACKAGES: dict[str, tuple[str, ...]] = {
         "plan",
         "sql",
         "request",
+        "budgets",
         "cache",
         "cursors",
         "planning_turns",
     ),
     "engine": (
         *("catalog", "document", "graphql_types", "plan", "sql", "request", "execution", "cache", "cursors"),
-        "planning_turns",
+        *("budgets", "planning_turns"),
     ),
 }
 ENGINE_USERS = (
@@ -48,6 +51,7 @@ ENGINE_USERS = (
     "hub.webhooks",
     "hub.web",
     "hub.app",
+    "hub.client_command_line",
 )
 
 

@@ -29,7 +29,7 @@ FOUNDATION = (
 )
 DECLARED = ("hub.graph", "hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION)
 PUBLISHING = ("hub.webhooks", "hub.subscriptions", "hub.changefeed")
-COMMANDS = ("hub.installation", "hub.key_command_line", "hub.role_command_line")
+COMMANDS = ("hub.installation", *(f"hub.{name}_command_line" for name in ("audit", "client", "key", "role")))
 TOP = (
     *COMMANDS,
     "hub.__main__",
@@ -108,6 +108,7 @@ SELECTS = {
     "hub/engine/": "answers clients",
     "hub/domain/": "commands look before they write",
     "hub/model/": "the writer looks before it writes",
+    "hub/db/audit_log.py": "chains the audit log, and reads it to verify it",
     "hub/db/change_log.py": "tells commands what was edited since",
     "hub/db/migrate.py": "takes a lock",
     "hub/db/change_positions.py": "gives changes their positions, and reads the log by them",

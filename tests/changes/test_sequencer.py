@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from audit_reader import wait_until_chained
 from change_workload import (
     CREATE_PRODUCT,
     INSERT_PRODUCT,
@@ -306,6 +307,7 @@ async def test_old_partitions_are_dropped_and_reading_them_is_refused(
     assert await connection.fetchval("select count(*) from change_log") == 30, "without a position nothing goes"
     async with Sequencer(database_dsn, Settings()).running():
         await wait_until_settled(connection)
+        await wait_until_chained(connection)
         await log_partitions.drop_partitions(pool, today - timedelta(days=7))
         assert await connection.fetchval("select count(*) from change_log") == 0
         assert await connection.fetchval("select count(*) from change_order") == 0

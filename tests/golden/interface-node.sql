@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$41) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$53) AS row_to_json_1 
 FROM (SELECT (SELECT CASE WHEN (t$0.type = 'cus') THEN (SELECT row_to_json(t$2) AS row_to_json_2 
 FROM (SELECT 'Customer'::text AS __typename, 'cus_' || replace(CAST(t$1.id AS TEXT), '-', '') AS id, t$1.name AS name 
 FROM customers AS t$1 
@@ -50,20 +50,42 @@ FROM identity_reviews AS t$31
 WHERE t$31.id = t$0.key) AS t$32) WHEN (t$0.type = 'whk') THEN (SELECT row_to_json(t$34) AS row_to_json_18 
 FROM (SELECT 'Webhook'::text AS __typename, 'whk_' || replace(CAST(t$33.id AS TEXT), '-', '') AS id 
 FROM webhooks AS t$33 
-WHERE t$33.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT * 
+WHERE t$33.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT v$key.id 
 FROM api_keys AS v$key 
 WHERE v$key.id = $2::UUID AND v$key.public_id = t$33.owner)))) AS t$34) WHEN (t$0.type = 'dlv') THEN (SELECT row_to_json(t$36) AS row_to_json_19 
 FROM (SELECT 'WebhookDelivery'::text AS __typename, 'dlv_' || replace(CAST(t$35.id AS TEXT), '-', '') AS id 
 FROM webhook_deliveries AS t$35 
-WHERE t$35.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT * 
+WHERE t$35.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT v$key.id 
 FROM api_keys AS v$key 
 WHERE v$key.id = $2::UUID AND v$key.public_id = t$35.owner)))) AS t$36) WHEN (t$0.type = 'wat') THEN (SELECT row_to_json(t$38) AS row_to_json_20 
 FROM (SELECT 'WebhookAttempt'::text AS __typename, 'wat_' || replace(CAST(t$37.id AS TEXT), '-', '') AS id 
 FROM webhook_attempts AS t$37 
-WHERE t$37.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT * 
+WHERE t$37.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT v$key.id 
 FROM api_keys AS v$key 
 WHERE v$key.id = $2::UUID AND v$key.public_id = t$37.owner)))) AS t$38) WHEN (t$0.type = 'key') THEN (SELECT row_to_json(t$40) AS row_to_json_21 
 FROM (SELECT 'ApiKey'::text AS __typename, 'key_' || replace(CAST(t$39.id AS TEXT), '-', '') AS id 
 FROM api_keys AS t$39 
-WHERE t$39.id = t$0.key AND $1::BOOLEAN) AS t$40) END AS anon_2 
-FROM unnest($3::TEXT[], $4::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS node) AS t$41) AS anon_1
+WHERE t$39.id = t$0.key AND $1::BOOLEAN) AS t$40) WHEN (t$0.type = 'rol') THEN (SELECT row_to_json(t$42) AS row_to_json_22 
+FROM (SELECT 'AccessRole'::text AS __typename, 'rol_' || replace(CAST(t$41.id AS TEXT), '-', '') AS id 
+FROM roles AS t$41 
+WHERE t$41.id = t$0.key AND ($1::BOOLEAN OR t$41.name = ANY ($3::TEXT[]))) AS t$42) WHEN (t$0.type = 'rru') THEN (SELECT row_to_json(t$44) AS row_to_json_23 
+FROM (SELECT 'RoleRule'::text AS __typename, 'rru_' || replace(CAST(t$43.id AS TEXT), '-', '') AS id 
+FROM role_rules AS t$43 
+WHERE t$43.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT * 
+FROM roles AS v$role 
+WHERE v$role.id = t$43.role_id AND v$role.name = ANY ($3::TEXT[]))))) AS t$44) WHEN (t$0.type = 'rbu') THEN (SELECT row_to_json(t$46) AS row_to_json_24 
+FROM (SELECT 'RoleBudget'::text AS __typename, 'rbu_' || replace(CAST(t$45.id AS TEXT), '-', '') AS id 
+FROM role_budgets AS t$45 
+WHERE t$45.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT * 
+FROM roles AS v$role 
+WHERE v$role.id = t$45.role_id AND v$role.name = ANY ($3::TEXT[]))))) AS t$46) WHEN (t$0.type = 'ras') THEN (SELECT row_to_json(t$48) AS row_to_json_25 
+FROM (SELECT 'RoleAssignment'::text AS __typename, 'ras_' || replace(CAST(t$47.id AS TEXT), '-', '') AS id 
+FROM role_assignments AS t$47 
+WHERE t$47.id = t$0.key AND $1::BOOLEAN) AS t$48) WHEN (t$0.type = 'aud') THEN (SELECT row_to_json(t$50) AS row_to_json_26 
+FROM (SELECT 'AuditEntry'::text AS __typename, 'aud_' || replace(CAST(t$49.id AS TEXT), '-', '') AS id 
+FROM audit_entries AS t$49 
+WHERE t$49.id = t$0.key AND $1::BOOLEAN) AS t$50) WHEN (t$0.type = 'aut') THEN (SELECT row_to_json(t$52) AS row_to_json_27 
+FROM (SELECT 'AuditTarget'::text AS __typename, 'aut_' || replace(CAST(t$51.id AS TEXT), '-', '') AS id 
+FROM audit_targets AS t$51 
+WHERE t$51.id = t$0.key AND $1::BOOLEAN) AS t$52) END AS anon_2 
+FROM unnest($4::TEXT[], $5::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS node) AS t$53) AS anon_1

@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$46) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$58) AS row_to_json_1 
 FROM (SELECT (SELECT coalesce(json_agg(CASE WHEN (t$0.type = 'cus') THEN (SELECT row_to_json(t$9) AS row_to_json_2 
 FROM (SELECT 'Customer'::text AS __typename, 'cus_' || replace(CAST(t$1.id AS TEXT), '-', '') AS id, t$1.name AS name, (SELECT row_to_json(t$8) AS row_to_json_3 
 FROM (SELECT t$7.v$0 AS "totalCount" 
@@ -52,20 +52,42 @@ FROM identity_reviews AS t$36
 WHERE t$36.id = t$0.key) AS t$37) WHEN (t$0.type = 'whk') THEN (SELECT row_to_json(t$39) AS row_to_json_18 
 FROM (SELECT 'Webhook'::text AS __typename, 'whk_' || replace(CAST(t$38.id AS TEXT), '-', '') AS id 
 FROM webhooks AS t$38 
-WHERE t$38.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT * 
+WHERE t$38.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT v$key.id 
 FROM api_keys AS v$key 
 WHERE v$key.id = $2::UUID AND v$key.public_id = t$38.owner)))) AS t$39) WHEN (t$0.type = 'dlv') THEN (SELECT row_to_json(t$41) AS row_to_json_19 
 FROM (SELECT 'WebhookDelivery'::text AS __typename, 'dlv_' || replace(CAST(t$40.id AS TEXT), '-', '') AS id 
 FROM webhook_deliveries AS t$40 
-WHERE t$40.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT * 
+WHERE t$40.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT v$key.id 
 FROM api_keys AS v$key 
 WHERE v$key.id = $2::UUID AND v$key.public_id = t$40.owner)))) AS t$41) WHEN (t$0.type = 'wat') THEN (SELECT row_to_json(t$43) AS row_to_json_20 
 FROM (SELECT 'WebhookAttempt'::text AS __typename, 'wat_' || replace(CAST(t$42.id AS TEXT), '-', '') AS id 
 FROM webhook_attempts AS t$42 
-WHERE t$42.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT * 
+WHERE t$42.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT v$key.id 
 FROM api_keys AS v$key 
 WHERE v$key.id = $2::UUID AND v$key.public_id = t$42.owner)))) AS t$43) WHEN (t$0.type = 'key') THEN (SELECT row_to_json(t$45) AS row_to_json_21 
 FROM (SELECT 'ApiKey'::text AS __typename, 'key_' || replace(CAST(t$44.id AS TEXT), '-', '') AS id 
 FROM api_keys AS t$44 
-WHERE t$44.id = t$0.key AND $1::BOOLEAN) AS t$45) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
-FROM unnest($3::TEXT[], $4::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$46) AS anon_1
+WHERE t$44.id = t$0.key AND $1::BOOLEAN) AS t$45) WHEN (t$0.type = 'rol') THEN (SELECT row_to_json(t$47) AS row_to_json_22 
+FROM (SELECT 'AccessRole'::text AS __typename, 'rol_' || replace(CAST(t$46.id AS TEXT), '-', '') AS id 
+FROM roles AS t$46 
+WHERE t$46.id = t$0.key AND ($1::BOOLEAN OR t$46.name = ANY ($3::TEXT[]))) AS t$47) WHEN (t$0.type = 'rru') THEN (SELECT row_to_json(t$49) AS row_to_json_23 
+FROM (SELECT 'RoleRule'::text AS __typename, 'rru_' || replace(CAST(t$48.id AS TEXT), '-', '') AS id 
+FROM role_rules AS t$48 
+WHERE t$48.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT * 
+FROM roles AS v$role 
+WHERE v$role.id = t$48.role_id AND v$role.name = ANY ($3::TEXT[]))))) AS t$49) WHEN (t$0.type = 'rbu') THEN (SELECT row_to_json(t$51) AS row_to_json_24 
+FROM (SELECT 'RoleBudget'::text AS __typename, 'rbu_' || replace(CAST(t$50.id AS TEXT), '-', '') AS id 
+FROM role_budgets AS t$50 
+WHERE t$50.id = t$0.key AND ($1::BOOLEAN OR (EXISTS (SELECT * 
+FROM roles AS v$role 
+WHERE v$role.id = t$50.role_id AND v$role.name = ANY ($3::TEXT[]))))) AS t$51) WHEN (t$0.type = 'ras') THEN (SELECT row_to_json(t$53) AS row_to_json_25 
+FROM (SELECT 'RoleAssignment'::text AS __typename, 'ras_' || replace(CAST(t$52.id AS TEXT), '-', '') AS id 
+FROM role_assignments AS t$52 
+WHERE t$52.id = t$0.key AND $1::BOOLEAN) AS t$53) WHEN (t$0.type = 'aud') THEN (SELECT row_to_json(t$55) AS row_to_json_26 
+FROM (SELECT 'AuditEntry'::text AS __typename, 'aud_' || replace(CAST(t$54.id AS TEXT), '-', '') AS id 
+FROM audit_entries AS t$54 
+WHERE t$54.id = t$0.key AND $1::BOOLEAN) AS t$55) WHEN (t$0.type = 'aut') THEN (SELECT row_to_json(t$57) AS row_to_json_27 
+FROM (SELECT 'AuditTarget'::text AS __typename, 'aut_' || replace(CAST(t$56.id AS TEXT), '-', '') AS id 
+FROM audit_targets AS t$56 
+WHERE t$56.id = t$0.key AND $1::BOOLEAN) AS t$57) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
+FROM unnest($4::TEXT[], $5::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$58) AS anon_1

@@ -3,7 +3,7 @@ WITH t$87 AS
 FROM (SELECT t$84.country AS k$0, count(*) AS f$0 
 FROM customers AS t$84 
 WHERE t$84.unit_id = $1::UUID GROUP BY t$84.country) AS t$85 GROUP BY t$85.k$0)
- SELECT (SELECT row_to_json(t$168) AS row_to_json_1 
+ SELECT (SELECT row_to_json(t$180) AS row_to_json_1 
 FROM (SELECT (SELECT row_to_json(t$14) AS row_to_json_2 
 FROM (SELECT t$12.v$0 AS "totalCount", t$13.l$1 AS nodes 
 FROM (SELECT coalesce(json_agg(t$8), '[]'::json) AS l$1 
@@ -185,46 +185,68 @@ FROM customers AS v$customer
 WHERE v$customer.id = t$139.customer_id AND v$customer.unit_id = $1::UUID))) AS t$140) WHEN (t$110.type = 'whk') THEN (SELECT row_to_json(t$142) AS row_to_json_41 
 FROM (SELECT 'whk_' || replace(CAST(t$141.id AS TEXT), '-', '') AS id 
 FROM webhooks AS t$141 
-WHERE t$141.id = t$110.key AND (EXISTS (SELECT * 
+WHERE t$141.id = t$110.key AND (EXISTS (SELECT v$key.id 
 FROM api_keys AS v$key 
 WHERE v$key.id = $3::UUID AND v$key.public_id = t$141.owner))) AS t$142) WHEN (t$110.type = 'dlv') THEN (SELECT row_to_json(t$144) AS row_to_json_42 
 FROM (SELECT 'dlv_' || replace(CAST(t$143.id AS TEXT), '-', '') AS id 
 FROM webhook_deliveries AS t$143 
-WHERE t$143.id = t$110.key AND (EXISTS (SELECT * 
+WHERE t$143.id = t$110.key AND (EXISTS (SELECT v$key.id 
 FROM api_keys AS v$key 
 WHERE v$key.id = $3::UUID AND v$key.public_id = t$143.owner))) AS t$144) WHEN (t$110.type = 'wat') THEN (SELECT row_to_json(t$146) AS row_to_json_43 
 FROM (SELECT 'wat_' || replace(CAST(t$145.id AS TEXT), '-', '') AS id 
 FROM webhook_attempts AS t$145 
-WHERE t$145.id = t$110.key AND (EXISTS (SELECT * 
+WHERE t$145.id = t$110.key AND (EXISTS (SELECT v$key.id 
 FROM api_keys AS v$key 
 WHERE v$key.id = $3::UUID AND v$key.public_id = t$145.owner))) AS t$146) WHEN (t$110.type = 'key') THEN (SELECT row_to_json(t$148) AS row_to_json_44 
 FROM (SELECT 'key_' || replace(CAST(t$147.id AS TEXT), '-', '') AS id 
 FROM api_keys AS t$147 
-WHERE false) AS t$148) END AS anon_2 
-FROM unnest($4::TEXT[], $5::UUID[]) WITH ORDINALITY AS t$110(type, key, ordinality)) AS node, (SELECT row_to_json(t$154) AS row_to_json_45 
-FROM (SELECT 'cus_' || replace(CAST(t$151.id AS TEXT), '-', '') AS id 
-FROM customers AS t$151 
-WHERE t$151.id = ((SELECT t$149.customer_id 
-FROM identifiers AS t$149 JOIN customers AS t$150 ON t$150.id = t$149.customer_id 
-WHERE t$149.kind = $6::VARCHAR AND t$149.normalized = $7::VARCHAR AND t$150.unit_id = $1::UUID ORDER BY t$149.verified DESC, t$149.id ASC 
- LIMIT 1) UNION SELECT t$152.customer_id 
-FROM identifiers AS t$152 JOIN customers AS t$153 ON t$153.id = t$152.customer_id 
-WHERE t$152.kind = $6::VARCHAR AND t$152.normalized = $7::VARCHAR AND t$153.unit_id = $1::UUID AND t$152.kind IN ('EXTERNAL_ID'::text, 'DEVICE_ID'::text, 'ANONYMOUS_ID'::text))) AS t$154) AS "customerBy", (SELECT row_to_json(t$167) AS row_to_json_46 
-FROM (SELECT t$166.l$0 AS nodes 
-FROM (SELECT coalesce(json_agg(t$165), '[]'::json) AS l$0 
-FROM (SELECT t$155.name AS name 
-FROM customers AS t$155 LEFT OUTER JOIN (SELECT t$163.id AS id, min(t$163.rank) AS rank 
-FROM (SELECT t$157.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($8::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
-FROM (SELECT t$156.customer_id AS id, hub_code(t$156.value) || hub_code(t$156.normalized) AS code 
-FROM identifiers AS t$156 
-WHERE (hub_code(t$156.value) || hub_code(t$156.normalized)) LIKE hub_code_pattern($8::VARCHAR)) AS t$157 UNION ALL SELECT t$159.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($8::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
-FROM (SELECT t$158.customer_id AS id, hub_code(t$158.value) AS code 
-FROM contact_points AS t$158 
-WHERE hub_code(t$158.value) LIKE hub_code_pattern($8::VARCHAR)) AS t$159 UNION ALL SELECT t$161.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($8::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
-FROM (SELECT t$160.customer_id AS id, hub_code(t$160.number) AS code 
-FROM orders AS t$160 
-WHERE hub_code(t$160.number) LIKE hub_code_pattern($8::VARCHAR)) AS t$161 UNION ALL SELECT t$162.id AS id, 5 AS rank 
-FROM customers AS t$162 
-WHERE t$162.search_text LIKE hub_pattern($9::VARCHAR) OR (t$162.search_text %>> hub_spelling($9::VARCHAR))) AS t$163 GROUP BY t$163.id) AS t$164 ON t$164.id = t$155.id 
-WHERE t$155.unit_id = $1::UUID AND t$164.id IS NOT NULL ORDER BY least(t$164.rank, CASE WHEN (strpos(' ' || t$155.search_text || ' ', ' ' || hub_fold($8::VARCHAR) || ' ') > 0) THEN 0 WHEN (strpos(' ' || t$155.search_text, ' ' || rtrim(hub_fold($8::VARCHAR))) > 0) THEN 1 WHEN (strpos(t$155.search_text, rtrim(hub_fold($8::VARCHAR))) > 0) THEN 2 WHEN (strpos(t$155.search_text, btrim(hub_fold($8::VARCHAR))) > 0) THEN 3 ELSE 5 END) ASC, -strict_word_similarity(btrim(hub_fold($8::VARCHAR)), t$155.search_text) ASC, t$155.id ASC 
- LIMIT 20) AS t$165) AS t$166) AS t$167) AS search) AS t$168) AS anon_1
+WHERE false) AS t$148) WHEN (t$110.type = 'rol') THEN (SELECT row_to_json(t$150) AS row_to_json_45 
+FROM (SELECT 'rol_' || replace(CAST(t$149.id AS TEXT), '-', '') AS id 
+FROM roles AS t$149 
+WHERE t$149.id = t$110.key AND t$149.name = ANY ($4::TEXT[])) AS t$150) WHEN (t$110.type = 'rru') THEN (SELECT row_to_json(t$152) AS row_to_json_46 
+FROM (SELECT 'rru_' || replace(CAST(t$151.id AS TEXT), '-', '') AS id 
+FROM role_rules AS t$151 
+WHERE t$151.id = t$110.key AND (EXISTS (SELECT * 
+FROM roles AS v$role 
+WHERE v$role.id = t$151.role_id AND v$role.name = ANY ($4::TEXT[])))) AS t$152) WHEN (t$110.type = 'rbu') THEN (SELECT row_to_json(t$154) AS row_to_json_47 
+FROM (SELECT 'rbu_' || replace(CAST(t$153.id AS TEXT), '-', '') AS id 
+FROM role_budgets AS t$153 
+WHERE t$153.id = t$110.key AND (EXISTS (SELECT * 
+FROM roles AS v$role 
+WHERE v$role.id = t$153.role_id AND v$role.name = ANY ($4::TEXT[])))) AS t$154) WHEN (t$110.type = 'ras') THEN (SELECT row_to_json(t$156) AS row_to_json_48 
+FROM (SELECT 'ras_' || replace(CAST(t$155.id AS TEXT), '-', '') AS id 
+FROM role_assignments AS t$155 
+WHERE false) AS t$156) WHEN (t$110.type = 'aud') THEN (SELECT row_to_json(t$158) AS row_to_json_49 
+FROM (SELECT 'aud_' || replace(CAST(t$157.id AS TEXT), '-', '') AS id 
+FROM audit_entries AS t$157 
+WHERE false) AS t$158) WHEN (t$110.type = 'aut') THEN (SELECT row_to_json(t$160) AS row_to_json_50 
+FROM (SELECT 'aut_' || replace(CAST(t$159.id AS TEXT), '-', '') AS id 
+FROM audit_targets AS t$159 
+WHERE false) AS t$160) END AS anon_2 
+FROM unnest($5::TEXT[], $6::UUID[]) WITH ORDINALITY AS t$110(type, key, ordinality)) AS node, (SELECT row_to_json(t$166) AS row_to_json_51 
+FROM (SELECT 'cus_' || replace(CAST(t$163.id AS TEXT), '-', '') AS id 
+FROM customers AS t$163 
+WHERE t$163.id = ((SELECT t$161.customer_id 
+FROM identifiers AS t$161 JOIN customers AS t$162 ON t$162.id = t$161.customer_id 
+WHERE t$161.kind = $7::VARCHAR AND t$161.normalized = $8::VARCHAR AND t$162.unit_id = $1::UUID ORDER BY t$161.verified DESC, t$161.id ASC 
+ LIMIT 1) UNION SELECT t$164.customer_id 
+FROM identifiers AS t$164 JOIN customers AS t$165 ON t$165.id = t$164.customer_id 
+WHERE t$164.kind = $7::VARCHAR AND t$164.normalized = $8::VARCHAR AND t$165.unit_id = $1::UUID AND t$164.kind IN ('EXTERNAL_ID'::text, 'DEVICE_ID'::text, 'ANONYMOUS_ID'::text))) AS t$166) AS "customerBy", (SELECT row_to_json(t$179) AS row_to_json_52 
+FROM (SELECT t$178.l$0 AS nodes 
+FROM (SELECT coalesce(json_agg(t$177), '[]'::json) AS l$0 
+FROM (SELECT t$167.name AS name 
+FROM customers AS t$167 LEFT OUTER JOIN (SELECT t$175.id AS id, min(t$175.rank) AS rank 
+FROM (SELECT t$169.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($9::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
+FROM (SELECT t$168.customer_id AS id, hub_code(t$168.value) || hub_code(t$168.normalized) AS code 
+FROM identifiers AS t$168 
+WHERE (hub_code(t$168.value) || hub_code(t$168.normalized)) LIKE hub_code_pattern($9::VARCHAR)) AS t$169 UNION ALL SELECT t$171.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($9::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
+FROM (SELECT t$170.customer_id AS id, hub_code(t$170.value) AS code 
+FROM contact_points AS t$170 
+WHERE hub_code(t$170.value) LIKE hub_code_pattern($9::VARCHAR)) AS t$171 UNION ALL SELECT t$173.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($9::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
+FROM (SELECT t$172.customer_id AS id, hub_code(t$172.number) AS code 
+FROM orders AS t$172 
+WHERE hub_code(t$172.number) LIKE hub_code_pattern($9::VARCHAR)) AS t$173 UNION ALL SELECT t$174.id AS id, 5 AS rank 
+FROM customers AS t$174 
+WHERE t$174.search_text LIKE hub_pattern($10::VARCHAR) OR (t$174.search_text %>> hub_spelling($10::VARCHAR))) AS t$175 GROUP BY t$175.id) AS t$176 ON t$176.id = t$167.id 
+WHERE t$167.unit_id = $1::UUID AND t$176.id IS NOT NULL ORDER BY least(t$176.rank, CASE WHEN (strpos(' ' || t$167.search_text || ' ', ' ' || hub_fold($9::VARCHAR) || ' ') > 0) THEN 0 WHEN (strpos(' ' || t$167.search_text, ' ' || rtrim(hub_fold($9::VARCHAR))) > 0) THEN 1 WHEN (strpos(t$167.search_text, rtrim(hub_fold($9::VARCHAR))) > 0) THEN 2 WHEN (strpos(t$167.search_text, btrim(hub_fold($9::VARCHAR))) > 0) THEN 3 ELSE 5 END) ASC, -strict_word_similarity(btrim(hub_fold($9::VARCHAR)), t$167.search_text) ASC, t$167.id ASC 
+ LIMIT 20) AS t$177) AS t$178) AS t$179) AS search) AS t$180) AS anon_1

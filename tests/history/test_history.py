@@ -13,7 +13,7 @@ from socket_hub import run_socket_hub
 from writer_client import HubClient
 
 from hub import graph
-from hub.engine.catalog.catalog import build_catalog
+from hub.engine.catalog.build import build_catalog
 from hub.engine.request import GraphQLRequest
 from hub.model.declarations import InvalidDeclaration, ToOne
 from hub.viewer import ADMIN, Role, Viewer

@@ -27,7 +27,7 @@ async def test_a_retried_mutation_does_not_wait_for_a_load_of_sample_data(
     await loading.wait()
     pool = await Pool.open(database_dsn, Settings())
     try:
-        async with transaction(pool, sa.MetaData(), "test", "1", serialized=True) as tx:
+        async with transaction(pool, sa.MetaData(), "test", "1", "{}", serialized=True) as tx:
             await tx.finish()
         assert not loader.done()
     finally:

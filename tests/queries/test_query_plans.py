@@ -14,7 +14,7 @@ from socket_hub import run_socket_hub
 
 from hub import graph
 from hub.demo.load import load
-from hub.engine.catalog import catalog
+from hub.engine.catalog import build
 from hub.engine.catalog.scalars import encode_id
 from hub.model.declarations import ToMany
 
@@ -31,7 +31,7 @@ select sum(seq_tup_read)::int, sum(idx_scan) > 0 from pg_stat_user_tables where 
 """
 CUSTOMERS = 10_000  # with Northwind's, all tables that must not be read as a whole then have more than LARGE rows
 LARGE = 10_000
-CATALOG = catalog.build_catalog(graph.declarations())
+CATALOG = build.build_catalog(graph.declarations())
 
 # Documents that may read a large table from end to end, which ones, and why there is no better way.
 ALLOWED: dict[str, tuple[set[str], str]] = {

@@ -15,6 +15,7 @@ from hub import graph
 from hub.changefeed.cursors import ChangeCursors
 from hub.changefeed.feed import ChangeFeed
 from hub.db.fair_queue import Flow
+from hub.db.meter import WorkMeter
 from hub.db.pool import Pool
 from hub.domain.access import api_keys
 from hub.engine.engine import Engine
@@ -68,11 +69,11 @@ class SentStatement:
 class RecordingPool(Pool):
     """A pool that records its statements."""
 
-    def __init__(self, dsn: str, settings: Settings, *, lanes: bool = False) -> None:
-        super().__init__(dsn, settings, lanes=lanes)
+    def __init__(self, dsn: str, settings: Settings, *, lanes: bool = False, as_owner: bool = False) -> None:
+        super().__init__(dsn, settings, lanes=lanes, as_owner=as_owner)
         self.sent: list[SentStatement] = []
 
-    def for_flow(self, flow: Flow) -> Pool:
+    def for_flow(self, flow: Flow, meter: WorkMeter | None = None) -> Pool:
         """Returns itself, so that all statements are recorded."""
         return self
 

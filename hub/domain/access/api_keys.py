@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from hub import client_limits
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
-from hub.domain.access import roles
-from hub.domain.access.grants import require_role
+from hub.domain.access import key_limits, roles
+from hub.domain.access.grants import require_all_grantable, require_role
 from hub.errors import BadInput, NotFound
 from hub.model.columns import timestamp
 from hub.model.statements import compile_statement
@@ -30,8 +30,7 @@ from hub.schema.organisation.staff import Staff
 from hub.schema.organisation.units import OrgUnit
 from hub.viewer import Role, Viewer
 
-# The shown part was eight digits once: too few for a hub that mints a key at every login.
-# That of a session which a token started begins with t, see token_sessions.py.
+# The shown part was eight digits once: too few for a hub that mints a key at every login. One with t is a token's session.
 KEY_PATTERN = re.compile(r"hub_((?:[0-9a-f]{8}){1,2}|t[0-9a-f]{16})_[A-Za-z0-9_-]{43}")
 MAX_NAME_LENGTH = 100
 EXPIRED_KEY_RETENTION = timedelta(days=7)  # after its end, so that a client that still sends it learns that it expired
@@ -59,7 +58,7 @@ class StoredKey:
     """A stored key, and the viewer that it stands for."""
 
     public_id: str
-    hash: bytes
+    hash: bytes  # empty where the reader does not compare it
     name: str
     viewer: Viewer
     unit_id: UUID | None
@@ -112,14 +111,13 @@ _role_labels = (
 _select_keys = (
     sa.select(
         _key.c.public_id,
-        _key.c.hash,
-        _key.c.previous_hash,
         _key.c.previous_until,
         _key.c.name,
         _key.c.created_at,
         _key.c.last_used_at,
         _key.c.session_of_id,
         *(_owner.c[name] for name in ("id", "role", "customer_id", "staff_id", "follows_unit", "allowed_networks")),
+        *key_limits.LIMIT_COLUMNS,
         _owner.c.public_id.label("owner_public_id"),
         _owner.c.name.label("owner_name"),
         sa.func.least(_key.c.revoked_at, _owner.c.revoked_at).label("revoked_at"),
@@ -134,8 +132,11 @@ _select_keys = (
     .join(_owner, _owner.c.id == sa.func.coalesce(_key.c.session_of_id, _key.c.id))
     .outerjoin(Staff.table, Staff.c.id == _owner.c.staff_id)
     .outerjoin(OrgUnit.table, OrgUnit.c.id == _unit_id)
+    .outerjoin(key_limits.KeyLimit, key_limits.KeyLimit.c.key_id == _owner.c.id)
 )
-_FIND = to_sql(_select_keys.where(_key.c.public_id == sa.func.any(sa.bindparam("public_ids", type_=sa.ARRAY(sa.Text)))))
+_find_keys = _select_keys.where(_key.c.public_id == sa.func.any(sa.bindparam("public_ids", type_=sa.ARRAY(sa.Text))))
+_FIND = to_sql(_find_keys)
+_FIND_WITH_HASHES = to_sql(_find_keys.add_columns(_key.c.hash, _key.c.previous_hash))
 _LIST = to_sql(_select_keys.order_by(_key.c.id))
 _OWN = ("name", "role", "unit_id", "customer_id", "staff_id", "follows_unit", "expires_at")  # as NewKey has them
 _INSERTED = (*_OWN, "public_id", "hash", "session_of_id", "allowed_networks", "created_at", "updated_at")
@@ -149,11 +150,11 @@ _REVOKE = to_sql(
     .values(revoked_at=sa.func.coalesce(_key.c.revoked_at, _now))
     .returning(_key.c.revoked_at)
 )
+# A trigger keeps the previous hash: the role that serves clients cannot read it.
 _ROTATE = to_sql(
     sa.update(_key)
     .where(_key.c.public_id == sa.bindparam("public_id", type_=sa.Text))
     .values(
-        previous_hash=_key.c.hash,
         previous_until=sa.bindparam("until", type_=timestamp()),
         hash=sa.bindparam("new_hash", type_=sa.LargeBinary),
     )
@@ -217,7 +218,7 @@ async def insert(tx: Connection, viewer: Viewer, new_key: NewKey, now: datetime)
     """Issue a key; returns the id of its row and its text, which is stored nowhere."""
     viewer.require("keys:admin")
     networks = check_new_key(new_key, now)
-    await require_role(tx, viewer, new_key.role)
+    await require_role(tx, viewer, new_key.role, new_key.staff_id)
     public_id = secrets.token_hex(8)
     key = _text(public_id)
     row = {
@@ -297,6 +298,7 @@ async def rotate(tx: Connection, viewer: Viewer, public_id: str, overlap: timede
     if stored_key.is_session or stored_key.state(now) != "living":
         message = f"id: {public_id} is a session, is revoked or has expired; create another key."
         raise BadInput(message, code="KEY_INVALID", argument="id")
+    require_all_grantable(viewer, stored_key.viewer.all_roles)
     key = _text(public_id)
     await tx.execute(_ROTATE, digest(key), now + overlap, public_id)
     return key
@@ -312,9 +314,9 @@ async def list_keys(tx: Connection, viewer: Viewer) -> list[StoredKey]:
     return await _to_stored_keys(tx, await tx.fetch(_LIST))
 
 
-async def find_key(tx: Connection, public_id: str) -> StoredKey | None:
+async def find_key(tx: Connection, public_id: str, *, with_hashes: bool = False) -> StoredKey | None:
     """The key of this public id; whether the caller holds it is for the caller of this to compare."""
-    return next(iter(await find_keys(tx, (public_id,))), None)
+    return next(iter(await find_keys(tx, (public_id,), with_hashes=with_hashes)), None)
 
 
 async def find_id(tx: Connection, public_id: str) -> str:
@@ -325,9 +327,9 @@ async def find_id(tx: Connection, public_id: str) -> str:
     return stored_key.viewer.key_id.hex
 
 
-async def find_keys(tx: Connection, public_ids: Sequence[str]) -> list[StoredKey]:
-    """The keys of these public ids, in any order; likewise."""
-    return await _to_stored_keys(tx, await tx.fetch(_FIND, public_ids))
+async def find_keys(tx: Connection, public_ids: Sequence[str], *, with_hashes: bool = False) -> list[StoredKey]:
+    """The keys of these public ids, in any order; likewise. Only the database's owner reads hashes."""
+    return await _to_stored_keys(tx, await tx.fetch(_FIND_WITH_HASHES if with_hashes else _FIND, public_ids))
 
 
 async def record_usage(tx: Connection, usage: Mapping[UUID, datetime]) -> None:
@@ -383,15 +385,17 @@ def _to_stored_key(row: asyncpg.Record, versions: Mapping[str, RoleVersion]) -> 
         row["owner_name"],
         row["expires_at"],
         roles=() if roles.built_in(held) else held,
-        limits=client_limits.combine(client_limits.NO_LIMITS, held),
+        limits=client_limits.combine(key_limits.from_row(row), held),
     )
-    same = ("public_id", "hash", "name", "unit_id", "created_at", "expires_at", "revoked_at", "last_used_at")
-    rotation = ("previous_hash", "previous_until", "follows_unit")
+    same = ("public_id", "name", "unit_id", "created_at", "expires_at", "revoked_at", "last_used_at")
+    rotation = ("previous_until", "follows_unit")
     return StoredKey(
         viewer=viewer,
         is_session=row["session_of_id"] is not None,
         left_at=left_at(row["left_on"]),
         allowed_networks=tuple(row["allowed_networks"]),
+        hash=row.get("hash", b""),
+        previous_hash=row.get("previous_hash"),
         role_names=tuple(role.name for role in held),
         **{name: row[name] for name in (*same, *rotation)},
     )

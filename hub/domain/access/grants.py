@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from hub.db.locks import AdvisoryLock
 from hub.db.pool import Connection
@@ -39,16 +40,22 @@ async def require_administrator_left(tx: Connection, viewer: Viewer, argument: s
         raise BadInput(message, code="ROLE_LAST_ADMIN", argument=argument)
 
 
-async def require_role(tx: Connection, viewer: Viewer, name: str | None) -> None:
-    """Raises BadInput for a role that does not exist, and Forbidden for one that grants more than the viewer has."""
-    role = None if name is None else SHIPPED_ROLES.get(name)
-    if name is not None and role is None:
-        stored = await roles.find_role(tx, name)
-        if stored is None:
-            message = f"role: there is no role {name[:63]!r}; `hub role list` shows them."
-            raise BadInput(message, code="KEY_INVALID", argument="role")
-        role = stored.version
-    if role is not None:
+async def require_role(tx: Connection, viewer: Viewer, name: str | None, staff_id: UUID | None) -> None:
+    """Raises BadInput for a role that does not exist, and Forbidden where a new key would have more than the viewer.
+
+    A key has the named role and those of its member of staff."""
+    if name is not None and name not in SHIPPED_ROLES and await roles.find_role(tx, name) is None:
+        message = f"role: there is no role {name[:63]!r}; `hub role list` shows them."
+        raise BadInput(message, code="KEY_INVALID", argument="role")
+    if name is not None and name in SHIPPED_ROLES and staff_id is None:
+        require_grantable(viewer, SHIPPED_ROLES[name])
+        return
+    require_all_grantable(viewer, await roles.roles_of_staff(tx, staff_id, [] if name is None else [name]))
+
+
+def require_all_grantable(viewer: Viewer, held: Sequence[RoleVersion]) -> None:
+    """Raises Forbidden where one of these roles grants more than the viewer has."""
+    for role in held:
         require_grantable(viewer, role)
 
 

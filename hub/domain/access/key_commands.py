@@ -12,6 +12,7 @@ from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.domain.access import api_keys
 from hub.domain.access.api_keys import NewKey, left_at
+from hub.domain.access.grants import require_administrator_left
 from hub.errors import BadInput, NotFound
 from hub.model import rows
 from hub.model.columns import DescribedEnum
@@ -189,6 +190,7 @@ async def revoke(
     viewer.require("keys:admin")
     row = await rows.lock_row(tx, viewer, ApiKey, id, "id")
     await api_keys.revoke(tx, viewer, row["public_id"], now)
+    await require_administrator_left(tx, viewer, "id", now)
     return ApiKeyRevokePayload(id)
 
 

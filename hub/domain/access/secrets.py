@@ -22,9 +22,11 @@ HubSecret = sa.Table(
     sa.CheckConstraint("octet_length(value) >= 32", name="value_is_long_enough"),
     comment="Secrets of the hub itself. A reader of this table can forge cursors, but no permissions.",
 )
-CURSORS_SECRET, ENCRYPTION_SECRET = "cursors", "boxes"
+CURSORS_SECRET, ENCRYPTION_SECRET, AUDIT_SECRET = "cursors", "boxes", "audit"
+AUDIT_KEY_BYTES, AUDIT_LABEL = 32, b"audit"
 KEY_ID_BYTES, NONCE_BYTES = 4, 12  # bytes: which key closes a box, and what is drawn anew for every one
 
+_STORE = "insert into secrets (name, value) values ($1, $2) on conflict do nothing"
 _READ = to_sql(sa.select(HubSecret.c.value).where(HubSecret.c.name == sa.bindparam("name")))
 
 
@@ -62,3 +64,17 @@ async def load_encryptor(connection: Connection, configured_key: str | None) -> 
     database_secret: bytes = await connection.fetchval(_READ, ENCRYPTION_SECRET)
     keys = [hashlib.sha256(database_secret).digest()]
     return Encryptor([hashlib.sha256(configured_key.encode()).digest(), *keys] if configured_key else keys)
+
+
+async def audit_key(connection: Connection, encryptor: Encryptor) -> bytes:
+    """The key of the audit log's digests, encrypted like the secrets of webhooks; the first caller makes it.
+
+    Raises Misconfigured when the key that encrypted it is missing."""
+    stored: bytes | None = await connection.fetchval(_READ, AUDIT_SECRET)
+    if stored is None:
+        await connection.execute(
+            _STORE, AUDIT_SECRET, encryptor.encrypt(secrets.token_bytes(AUDIT_KEY_BYTES), AUDIT_LABEL)
+        )
+        stored = await connection.fetchval(_READ, AUDIT_SECRET)
+    assert stored is not None
+    return encryptor.decrypt(stored, AUDIT_LABEL)

@@ -1,17 +1,26 @@
 """Erasing a customer: its rows, their images in the change log, and pending webhook deliveries."""
 
+import json
 from datetime import datetime
 from typing import Annotated, NamedTuple
 from uuid import UUID
 
-from hub.db import change_log
+from hub.db import audit_log, change_log
 from hub.db.pool import Connection
 from hub.domain.webhooks import queue
 from hub.model import rows
 from hub.model.commands import command
+from hub.model.entity import declared_entities
 from hub.model.writer import writer_of
 from hub.schema.customers.customers import Customer
 from hub.viewer import Viewer
+
+
+def _id_prefixes() -> str:
+    """The prefixes of ids by table, as JSON."""
+    return json.dumps(
+        {entity.table.name: {"prefix": entity.definition.options["prefix"]} for entity in declared_entities()}
+    )
 
 
 class ErasePayload(NamedTuple):
@@ -20,12 +29,13 @@ class ErasePayload(NamedTuple):
     entries: Annotated[int, "Number of change log entries that were redacted."]
 
 
-@command("customerErase")
+@command("customerErase", audit="ERASURE")
 async def erase_customer(
     tx: Connection, viewer: Viewer, *, id: Annotated[UUID, Customer, "The customer."], now: datetime
 ) -> ErasePayload:
     """Deletes a customer with everything that belongs to it, and redacts its entries in the change log.
 
+    What names it in the audit log is erased as well; the digests stay, so that the log can still be verified.
     Change streams report the rows as deleted, without their content. It cannot be undone.
     Idempotency records are purged after 48 hours.
     About 20,000 rows take a second, so HUB_REQUEST_TIMEOUT must allow for it."""
@@ -36,6 +46,7 @@ async def erase_customer(
         await queue.erase_customer(tx, id, seconds=change_log.LONG_STATEMENT_SECONDS)
     await writer_of(Customer).delete(tx, viewer, id, None, now)
     async with change_log.long_statement_timeout(tx):
+        await audit_log.erase_customer(tx, id, _id_prefixes())
         entries = await change_log.redact_customer(tx, id)
         await queue.redact_answers(tx, id, seconds=change_log.LONG_STATEMENT_SECONDS)
     return ErasePayload(entries)

@@ -147,10 +147,7 @@ with chosen as (
 )
 update webhook_queue as q set due_at = $1 + $8::interval, lease = $7, attempts = q.attempts + 1
 from webhooks as w where q.delivery_id = any(array(select delivery_id from chosen)) and w.id = q.webhook_id
-returning q.delivery_id, q.webhook_id, q.lease, q.attempts, q.body, w.url, array(
-    select s.box from webhook_secrets as s where s.webhook_id = q.webhook_id and (s.ends_at is null or s.ends_at > $1)
-    order by s.id desc
-) as boxes
+returning q.delivery_id, q.webhook_id, q.lease, q.attempts, q.body, w.url, hub_webhook_boxes(q.webhook_id, $1) as boxes
 """
 # Rows are looked up by a list of keys, and their values by their index in that list: join plans are unreliable, because the
 # tables' statistics are never up to date.

@@ -1,10 +1,10 @@
 """The catalog of all declared entities. The planner and the type builder look up fields, links and sort keys in it.
 
-The catalog is validated once at start-up. An invalid declaration (a sort key without an index, a non-null field over a
-nullable column) stops the hub with a list of all faults."""
+build.py makes it once at start-up. An invalid declaration (a sort key without an index, a non-null field over a nullable
+column) stops the hub with a list of all faults."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,6 @@ from hub.model.declarations import (
     FieldResolver,
     FilteredList,
     Interface,
-    InvalidDeclaration,
     LinkGroup,
     MergedConnection,
     ToMany,
@@ -28,7 +27,7 @@ from hub.model.declarations import (
 from hub.model.declare import Declaration
 from hub.model.fields import split_optional
 from hub.model.normal_forms import NormalForm, RowNormalForm
-from hub.rights import AccessRule, Mask
+from hub.rights import CellRules
 
 HISTORY = "history"  # the field of every entity type that lists a row's changes
 SYSTEM_FIELDS: Mapping[str, Any] = {"version": int, "created_at": datetime, "updated_at": datetime}
@@ -73,15 +72,6 @@ class SortKey:
     column: sa.Column[Any]
     null_as: str | None
     type: sa.types.TypeEngine[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class CellRules:
-    """Which rules show a field, and which show it masked, where not every rule shows it as it is."""
-
-    shown: tuple[AccessRule, ...]
-    masked: tuple[tuple[Mask, tuple[AccessRule, ...]], ...]
-    every_row: bool  # whether each row has a value, shown or masked
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -262,7 +252,7 @@ def _columns(declaration: Declaration, errors: list[str]) -> dict[str, ColumnFie
     return columns
 
 
-def _has_index_on(table: sa.Table, expression: str, second: str | None) -> bool:
+def has_index_on(table: sa.Table, expression: str, second: str | None) -> bool:
     """Whether an index begins with an expression (its text), followed by the named column."""
     for index in table.indexes:
         texts = [str(index_expression).removeprefix(f"{table.name}.") for index_expression in index.expressions]
@@ -282,7 +272,7 @@ def _sort_keys(declaration: Declaration, errors: list[str]) -> dict[str, SortKey
             )
         if isinstance(column.type, sa.ARRAY):
             errors.append(f"{declaration.name} is sortable by {sortable.column}, which is a list")
-        if not _has_index_on(declaration.table, expression, "id"):
+        if not has_index_on(declaration.table, expression, "id"):
             errors.append(f"{declaration.name} is sortable by {sortable.column} without an index on ({expression}, id)")
         sort_keys[sortable.column.upper()] = SortKey(sortable.column.upper(), column, sortable.null_as, column.type)
     if declaration.order[0].upper() not in sort_keys:
@@ -290,7 +280,8 @@ def _sort_keys(declaration: Declaration, errors: list[str]) -> dict[str, SortKey
     return sort_keys
 
 
-def _catalog_entity(declaration: Declaration, errors: list[str]) -> CatalogEntity:
+def catalog_entity(declaration: Declaration, errors: list[str]) -> CatalogEntity:
+    """The catalog's entity of a declaration; adds the faults of its own fields to `errors`."""
     columns = _columns(declaration, errors)
     names = {column.column.name: column for column in columns.values()}
     filterable_names = declaration.filterable
@@ -330,73 +321,3 @@ def _catalog_entity(declaration: Declaration, errors: list[str]) -> CatalogEntit
         {column.name: column for column in filterable.values() if not column.scalar.is_list},
         "currency" if "currency" in names else None,
     )
-
-
-def _check_links(entity: CatalogEntity, catalog: Catalog, errors: list[str]) -> None:
-    for name, link in entity.links.items():
-        if isinstance(link, ToOne | ToMany) and link.target.__name__ not in catalog.entities:
-            errors.append(f"{entity.name}.{name} leads to {link.target.__name__}, which is not declared")
-        elif isinstance(link, ToOne) and link.by not in entity.table.c:
-            errors.append(f"{entity.name}.{name}: {entity.table.name} has no column {link.by}")
-        elif isinstance(link, ToMany):
-            table = catalog.target(link.target).table
-            if link.by not in table.c:
-                errors.append(f"{entity.name}.{name}: {table.name} has no column {link.by}")
-            elif not _has_index_on(table, link.by, None):
-                errors.append(f"{entity.name}.{name}: no index of {table.name} begins with {link.by}")
-        elif isinstance(link, MergedConnection):
-            if entity.declaration.scope.customer_column != "id":
-                errors.append(f"{entity.name}.{name}: only the customer entity can have a merged connection")
-            for implementer in catalog.implementing(link.interface.name):
-                if implementer.declaration.scope.customer_column != link.by:
-                    errors.append(
-                        f"{entity.name}.{name}: {implementer.name} does not refer to its customer by {link.by}"
-                    )
-        elif isinstance(link, UnionLink):
-            errors.extend(
-                f"{entity.name}.{name} leads to {target.__name__}, which is not declared"
-                for target in link.targets
-                if target.__name__ not in catalog.entities
-            )
-        if not link.description:
-            errors.append(f"{entity.name}.{name} has no description")
-
-
-def _check_groups(entity: CatalogEntity, errors: list[str]) -> None:
-    for name, group in entity.groups.items():
-        if not group.description:
-            errors.append(f"{entity.name}.{name} has no description")
-        for list_name, filtered in group.lists.items():
-            if not isinstance(entity.links.get(camel_case(filtered.link)), ToMany):
-                errors.append(f"{group.name}.{list_name} filters {filtered.link}, which is no list of {entity.name}")
-            if not filtered.description:
-                errors.append(f"{group.name}.{list_name} has no description")
-
-
-def build_catalog(declarations: Iterable[Declaration]) -> Catalog:
-    """Builds the catalog of the declarations; raises InvalidDeclaration with a list of all faults."""
-    errors: list[str] = []
-    entities = {declaration.name: _catalog_entity(declaration, errors) for declaration in declarations}
-    merged_links = [
-        link for entity in entities.values() for link in entity.links.values() if isinstance(link, MergedConnection)
-    ]
-    catalog = Catalog(
-        entities,
-        {link.interface.name: link.interface for link in merged_links},
-        {entity.declaration.prefix: entity for entity in entities.values()},
-        inside={
-            name: frozenset(map(camel_case, entity.declaration.inside))
-            for name, entity in entities.items()
-            if entity.declaration.inside
-        },
-    )
-    if len(catalog.prefixes) != len(entities):
-        errors.append("two entities share an id prefix")
-    for entity in entities.values():
-        if not entity.declaration.description:
-            errors.append(f"{entity.name} has no docstring")
-        _check_links(entity, catalog, errors)
-        _check_groups(entity, errors)
-    if errors:
-        raise InvalidDeclaration("The declarations are invalid:\n" + "\n".join(f"- {error}" for error in errors))
-    return catalog

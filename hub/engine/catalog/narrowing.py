@@ -10,9 +10,9 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from hub.engine.catalog import scalars
-from hub.engine.catalog.catalog import Catalog, CatalogEntity, CellRules, ColumnField, camel_case
+from hub.engine.catalog.catalog import Catalog, CatalogEntity, ColumnField, camel_case
 from hub.model.declarations import LinkGroup, MergedConnection, ToMany, ToOne, UnionLink
-from hub.rights import AccessRule, Mask, Rights
+from hub.rights import AccessRule, CellRules, Mask, Rights
 
 T = TypeVar("T")
 Link = ToOne | ToMany | UnionLink | MergedConnection

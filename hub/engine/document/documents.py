@@ -3,6 +3,7 @@
 It knows graphql-core and one schema, but no entity, SQL or viewer. The checks are in limits.py, validation.py and cost.py.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, cast
@@ -29,7 +30,7 @@ from hub.engine.document.cost import CostFormula, CostModel
 from hub.engine.document.cost_report import cost_error
 from hub.engine.document.limits import DocumentSize, LimitChecker, Limits, node_locations, scan_text
 from hub.engine.document.validation import DocumentValidator
-from hub.errors import BadInput
+from hub.errors import BadInput, LimitExceeded
 
 OperationType = Literal["query", "mutation", "subscription"]
 
@@ -80,6 +81,7 @@ class Operation:
     _cost_model: CostModel
     _max_cost: int
     _defaults: Mapping[str, object]
+    document_hash: str  # SHA-256 of the document's text, in hexadecimal digits
     # Results that later stages cache with this operation; each bounds its own entries.
     cache: dict[object, object] = field(default_factory=dict)
 
@@ -90,6 +92,14 @@ class Operation:
         if requested > self._max_cost:
             raise cost_error(self._cost_model, self.node, self.fragments, values, requested, self._max_cost)
         return requested
+
+    def over_budget(self, variables: Mapping[str, object], requested: int, capacity: int) -> LimitExceeded:
+        """The error of an operation that costs more than a client's budget can hold: no waiting helps."""
+        values = {**self._defaults, **variables}
+        error = cost_error(self._cost_model, self.node, self.fragments, values, requested, capacity)
+        error.code = "COST_ABOVE_BUDGET"
+        error.message = f"This key's budget never holds enough for the operation. {error.message}"
+        return error
 
     def try_coerce(self, values: Mapping[str, object]) -> Mapping[str, object] | None:
         """The variables' values if all of them fit; None otherwise, because graphql-core writes the error messages."""
@@ -206,8 +216,9 @@ class DocumentStore:
         fragments = {node.name.value: node for node in tree.definitions if isinstance(node, FragmentDefinitionNode)}
         nodes = [node for node in tree.definitions if isinstance(node, OperationDefinitionNode)]
         size = _BASE_BYTES + len(text) + _TOKEN_BYTES * tree.token_count
+        digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
         operations = {
-            node.name.value if node.name else None: self._operation(node, fragments, operation_size, size)
+            node.name.value if node.name else None: self._operation(node, fragments, operation_size, size, digest)
             for node, operation_size in zip(nodes, sizes, strict=True)
         }
         return Document(text, operations, size)
@@ -218,6 +229,7 @@ class DocumentStore:
         fragments: Mapping[str, FragmentDefinitionNode],
         size: DocumentSize,
         document_bytes: int,
+        document_hash: str,
     ) -> Operation:
         variables = tuple(self._variables(node))
         return Operation(
@@ -234,6 +246,7 @@ class DocumentStore:
             _cost_model=self._cost_model,
             _max_cost=self._limits.cost,
             _defaults={variable.name: variable.default for variable in variables if variable.default is not Undefined},
+            document_hash=document_hash,
         )
 
     def _variables(self, node: OperationDefinitionNode) -> Iterable[Variable]:

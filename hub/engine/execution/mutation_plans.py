@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from hub.engine.document.documents import Operation
 from hub.engine.document.limits import Limits
 from hub.engine.execution.compiled_operation import PlanCache, compile_rows_statements, estimated_size
 from hub.engine.execution.mutations import CompiledMutationField, MutationExecutor, OperationIdentity, fingerprint
+from hub.engine.execution.read_audit import write_context
 from hub.engine.execution.single_statement import single_statement
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.operations import MutationFieldPlan, OperationPlanner
@@ -27,6 +30,7 @@ class CompiledMutation:
     """The compiled root fields of a mutation, for one shape of the variables and for certain rights."""
 
     fields: tuple[CompiledMutationField, ...]
+    audit_context: Mapping[str, Any]  # what the audit log says of its writes
 
     @property
     def size(self) -> int:
@@ -52,11 +56,15 @@ class MutationCompiler:
         mutation: CompiledMutation,
         context: ExecutionContext,
         request_id: str,
+        network: str,
         fingerprint_parts: FingerprintParts,
     ) -> bytes:
-        """Runs a mutation and returns the response; `fingerprint_parts` are query, operation name and variables."""
+        """Runs a mutation and returns the response; `fingerprint_parts` are query, operation name and variables.
+
+        `network` is the client's address."""
+        audit_context = orjson.dumps({**mutation.audit_context, **context.viewer.audit_context(network)}).decode()
         operation_identity = OperationIdentity(
-            context.viewer.actor, request_id, lambda: fingerprint(*fingerprint_parts)
+            context.viewer.actor, request_id, audit_context, lambda: fingerprint(*fingerprint_parts)
         )
         return await self._executor.execute(mutation.fields, context, operation_identity)
 
@@ -64,8 +72,10 @@ class MutationCompiler:
         planner = OperationPlanner(self._schema, variables, operation.fragments, self._limits, rights)
         field_plans = planner.plan_mutation(operation.node.selection_set)
         is_only_field = len(field_plans) == 1
+        kinds = {field_plan.mutation.audit for field_plan in field_plans if field_plan.mutation is not None}
         return CompiledMutation(
-            tuple(_compile_field(field_plan, rights, is_only_field=is_only_field) for field_plan in field_plans)
+            tuple(_compile_field(field_plan, rights, is_only_field=is_only_field) for field_plan in field_plans),
+            write_context(operation, kinds.pop() if len(kinds) == 1 else None),
         )
 
 

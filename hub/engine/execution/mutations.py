@@ -65,10 +65,11 @@ class CompiledMutationField(CompiledOperation):
 
 @dataclass(frozen=True, slots=True)
 class OperationIdentity:
-    """Actor and request id for the change log, and the fingerprint of the operation for its idempotency record."""
+    """Actor, request id and context for the change log, and the fingerprint of the operation for its idempotency record."""
 
     actor: str
     request_id: str
+    context: str  # a JSON object
     fingerprint: Callable[[], bytes]
 
 
@@ -111,7 +112,7 @@ class MutationExecutor:
         arguments = [self._coerced_arguments(field_plan, context.variables) for field_plan in field_plans]
         limit_bulk_rows(field_plans, arguments)
         key = idempotency_key(field_plans, arguments)
-        owner, pool = context.viewer.key_id or NO_KEY, self._pool.for_flow(context.viewer.flow)
+        owner, pool = context.viewer.key_id or NO_KEY, self._pool.for_flow(context.viewer.flow, context.meter)
         try:
             return await self._with_retries(pool, fields, arguments, context, operation_identity, key)
         except HubError as error:
@@ -185,7 +186,13 @@ class MutationExecutor:
         if not recording.text.startswith(f"INSERT INTO {field.single_statement.table} "):
             return None
         payload, identity = field.single_statement.payload, operation_identity
-        arguments = [*payload.bind(context), *recording.arguments, identity.actor, identity.request_id]
+        arguments = [
+            *payload.bind(context),
+            *recording.arguments,
+            identity.actor,
+            identity.request_id,
+            identity.context,
+        ]
         store_sql = None
         if key is not None:
             store_sql = self._idempotency.store_sql(len(arguments) + 1)
@@ -216,7 +223,12 @@ class MutationExecutor:
         parts: list[bytes] = []
         errors: list[HubError] = []
         async with transaction(
-            pool, self._metadata, operation_identity.actor, operation_identity.request_id, serialized=serialized
+            pool,
+            self._metadata,
+            operation_identity.actor,
+            operation_identity.request_id,
+            operation_identity.context,
+            serialized=serialized,
         ) as tx:
             for field, field_arguments in zip(fields, arguments, strict=True):
                 try:

@@ -11,6 +11,7 @@ from hub.engine.catalog.catalog import CatalogEntity
 from hub.engine.document.documents import Operation
 from hub.engine.execution.compiled_operation import CompiledOperation, compile_rows_statements, estimated_size
 from hub.engine.execution.introspection import Introspection
+from hub.engine.execution.read_audit import ReadAudit
 from hub.engine.execution.subscriptions import (
     ChangesReader,
     CompiledSubscription,
@@ -34,6 +35,7 @@ class CompiledQuery(CompiledOperation):
 
     query_plan: QueryPlan
     changes_roots: tuple[CompiledSubscription, ...]
+    audit: ReadAudit | None = None
 
     @property
     def size(self) -> int:
@@ -74,7 +76,7 @@ class QueryExecutor:
     ) -> bytes:
         """The response; `arguments` are those of the query's statement. Raises HubError."""
         plan, flow = query.query_plan.plan, context.viewer.flow
-        pool = self._pool.for_flow(flow)
+        pool = self._pool.for_flow(flow, context.meter)
         if query.statement is None:
             body = orjson.dumps({key: getattr(node, "text", None) for key, node in plan.roots})
         else:

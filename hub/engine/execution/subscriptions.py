@@ -9,9 +9,12 @@ from typing import Protocol, cast
 from uuid import UUID
 
 from hub.db.fair_queue import Flow
+from hub.db.meter import WorkMeter
 from hub.db.pool import Pool
+from hub.engine.budgets import CostAccount
 from hub.engine.catalog.catalog import CatalogEntity
 from hub.engine.execution.compiled_operation import CompiledOperation, compile_rows_statements
+from hub.engine.execution.read_audit import ReadAudit
 from hub.engine.plan.dependencies import TableDependencies, table_dependencies
 from hub.engine.plan.nodes import ChangesPlan, LivePayload, MessageFields, Plan, ResolverTree, RowById
 from hub.engine.plan.operations import ChangesRoot, LiveRoot
@@ -27,6 +30,7 @@ class CompiledSubscription(CompiledOperation):
 
     root: ChangesRoot | LiveRoot
     dependencies: TableDependencies
+    audit: ReadAudit | None = None
 
     @property
     def plan(self) -> Plan:
@@ -59,15 +63,24 @@ class SubscriptionSource:
     """One subscriber's document with its values and its viewer.
 
     Sources with an equal `group_key` give equal messages. In these, `previous_cursor_placeholder` stands for a cursor that
-    the sender replaces; clients never see it."""
+    the sender replaces; clients never see it. `cost` are the rows that one run could read; `account` pays for the runs."""
 
-    def __init__(self, compiled: CompiledSubscription, context: ExecutionContext) -> None:
+    def __init__(
+        self,
+        compiled: CompiledSubscription,
+        context: ExecutionContext,
+        cost: int = 0,
+        account: CostAccount | None = None,
+    ) -> None:
         self._compiled = compiled
         self._context = context
         self.response_key = compiled.root.key
         self.dependencies = compiled.dependencies
         # Whose turns the statements take; a group of several subscribers changes it.
         self.flow: Flow = context.viewer.flow
+        self.cost = cost
+        self.account = account  # a group of several subscribers changes it, too
+        self.meter = context.meter  # of the query that reads a page of changes
         self.bound = context.viewer.customer_id is not None  # the viewer sees only the rows of one customer
         self.row_ids, self.customer_id = self._relevant_rows()
         statement_key = _statement_key(compiled.statement, context) if compiled.statement else ()
@@ -152,15 +165,16 @@ class SubscriptionSource:
         cursors: Sequence[str],
         previous_cursor_placeholder: str,
         now: datetime,
+        meter: WorkMeter | None = None,
     ) -> list[tuple[int, bytes]]:
-        """The positions and messages of the visible changes among these positions, in order."""
+        """The positions and messages of the visible changes among these positions, in order; `meter` measures the read."""
         statement = self._compiled.statement
         if statement is None:
             return []
         context = self._context._replace(
             positions=positions, cursors=cursors, previous_cursor_placeholder=previous_cursor_placeholder, now=now
         )
-        pool = pool.for_flow(self.flow)
+        pool = pool.for_flow(self.flow, meter)
         rows = await pool.fetch(statement.text, statement.bind(context), custom_plan=statement.custom_plan)
         return [
             (row[0], body)
@@ -169,12 +183,14 @@ class SubscriptionSource:
             )
         ]
 
-    async def answer(self, pool: Pool, previous_cursor_placeholder: str, now: datetime) -> tuple[int, bytes]:
-        """The position that the answer is true for, and the answer."""
+    async def answer(
+        self, pool: Pool, previous_cursor_placeholder: str, now: datetime, meter: WorkMeter | None = None
+    ) -> tuple[int, bytes]:
+        """The position that the answer is true for, and the answer; `meter` measures the read."""
         statement = self._compiled.statement
         assert statement is not None
         context = self._context._replace(previous_cursor_placeholder=previous_cursor_placeholder, now=now)
-        pool = pool.for_flow(self.flow)
+        pool = pool.for_flow(self.flow, meter)
         (row,) = await pool.fetch(statement.text, statement.bind(context), custom_plan=statement.custom_plan)
         (body,) = await self._merge_resolvers(pool, [row[0]], context)
         return row[1], body

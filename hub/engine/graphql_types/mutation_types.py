@@ -64,6 +64,7 @@ class MutationField:
     call: CommandCall
     is_bulk: bool = False
     secret: bool = False
+    audit: str | None = None  # the kind of its entry in the audit log; None: by the tables that it writes
     ordering_field: str | None = None  # the bulk form runs its rows in the order of this id
     injected: tuple[str, ...] = ()  # names of the objects that the command takes besides its input
     conflict_fields: tuple[InputField, ...] = ()  # the fields of `current` in the error of a conflict
@@ -289,6 +290,7 @@ def _command_mutation(command: Command, signatures: SignatureReader) -> Mutation
     return replace(
         mutation,
         secret=command.secret,
+        audit=command.audit,
         is_command=True,
         ordering_field=ordering_field,
         injected=tuple(injected_parameters(command.function)),

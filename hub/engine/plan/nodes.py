@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hub.engine.catalog.catalog import CatalogEntity, CellRules, ColumnField
+from hub.engine.catalog.catalog import CatalogEntity, ColumnField
 from hub.engine.catalog.scalars import ScalarType
 from hub.engine.plan.list_nodes import CursorSigning, GroupKey, GroupSortTerm, PagePlan, SearchTerms, SortTerm
 from hub.engine.plan.parameters import ObjectSource, Parameter
 from hub.engine.plan.predicates import Join, Predicate
 from hub.model.declarations import FieldResolver, Lookup, LookupScope
+from hub.rights import CellRules
 
 # -- selections ---------------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from graphql import Undefined, ValueNode, value_from_ast
 
+from hub.db.meter import WorkMeter
 from hub.errors import HubError
 from hub.model.scopes import viewer_argument
 from hub.viewer import Viewer
@@ -29,7 +30,8 @@ class ExecutionContext(NamedTuple):
     """The values that a plan runs with: coerced variables, the request time, the viewer, the secret that signs cursors.
 
     `keys` are the rows that a resolver named; `outcome` is a command's result; `positions` and `cursors` belong to the
-    changes to render. `previous_cursor_placeholder` stands for a cursor that only the sender knows."""
+    changes to render. `previous_cursor_placeholder` stands for a cursor that only the sender knows. `meter` measures the
+    database time of an operation that somebody pays for."""
 
     variables: Mapping[str, Any]
     now: datetime
@@ -40,6 +42,7 @@ class ExecutionContext(NamedTuple):
     positions: Sequence[int] = ()
     cursors: Sequence[str] = ()
     previous_cursor_placeholder: str = ""
+    meter: WorkMeter | None = None
 
 
 # -- where values come from ---------------------------------------------------------------------------------------------

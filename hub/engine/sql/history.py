@@ -34,6 +34,7 @@ from hub.engine.sql.expressions import (
 )
 from hub.engine.sql.merged_lists import ObjectCompiler, Totals
 from hub.model import scopes
+from hub.model.columns import readable_columns
 
 EMPTY_IMAGE = sql_literal("'{}'::jsonb")  # the image of a row that did not exist
 
@@ -147,7 +148,7 @@ def as_of(
 ) -> tuple[sa.FromClause, list[Condition]]:
     """A row as it was, in place of its table, and the conditions that make it visible."""
     table = entity.table.alias(aliases.next())
-    current_row = sa.select(sa.func.to_jsonb(table.table_valued())).where(table.c.id == key).correlate_except(table)
+    current_row = sa.select(_row_json(entity, table)).where(table.c.id == key).correlate_except(table)
     image_row = row_image(aliases, entity.table, sa.func.coalesce(images.image, current_row.scalar_subquery()))
     conditions: list[Condition] = [image_row.c.id == key, image_row.c.created_at <= param(timestamp)]
     predicate = scopes.visible_image(entity.table, image_row, aliases.rights)
@@ -156,6 +157,15 @@ def as_of(
         predicate,
         _visible_today(aliases, entity, key, images.last_image),
     ]
+
+
+def _row_json(entity: CatalogEntity, row: Any) -> Value:
+    """A row as JSON, without the columns that only the database's owner may read."""
+    readable = readable_columns(entity.table)
+    if len(readable) == len(entity.table.c):
+        return sa.func.to_jsonb(row.table_valued())
+    pairs = ((sql_literal(f"'{column.name}'"), row.c[column.name]) for column in readable)
+    return sa.func.jsonb_build_object(*(part for pair in pairs for part in pair))
 
 
 def require_retention(timestamp: Parameter, value: Value) -> Value:

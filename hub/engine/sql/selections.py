@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from hub.engine.catalog.catalog import CellRules
 from hub.engine.plan.list_nodes import CursorBound, SortColumn, SortTerm
 from hub.engine.plan.nodes import (
     CellSelection,
@@ -55,7 +54,7 @@ from hub.engine.sql.merged_lists import compile_merged
 from hub.engine.sql.search import search_condition, search_rank, similarity
 from hub.model import scopes
 from hub.model.columns import sort_expression
-from hub.rights import Mask
+from hub.rights import CellRules, Mask
 
 Columns = list[tuple[str, Value]]
 

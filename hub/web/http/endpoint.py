@@ -11,7 +11,7 @@ from typing import NamedTuple
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from hub.engine.request import GraphQLRequest, GraphQLResponse
+from hub.engine.request import GraphQLRequest, GraphQLResponse, retry_after
 from hub.errors import BadInput, HubError, Internal, Unavailable
 from hub.model.ip_networks import IpAddress
 from hub.observability import InternalFailure, RequestDone, emit
@@ -69,6 +69,11 @@ class RequestState:
         client = self._scope.get("client")
         return self._proxies.client_address(client[0] if client else None, self.headers.get(b"x-forwarded-for"))
 
+    def client_network(self) -> str:
+        """The same as text; empty if it is not known."""
+        client = self._scope.get("client")
+        return self._proxies.client_network(client[0] if client else None, self.headers.get(b"x-forwarded-for"))
+
     def on_timeout(self) -> None:
         """Cancels the request's task when its deadline passes."""
         self.timed_out = True
@@ -106,7 +111,8 @@ CONTENT_TYPES = {
 }
 # Errors of the hub, not of the operation: they have their own status with application/json, too.
 HUB_ERROR_STATUS = {
-    code: responses.STATUS_BY_CODE[code] for code in ("UNAVAILABLE", "DISK_FULL", "INTERNAL", "OPERATION_LIMIT")
+    code: responses.STATUS_BY_CODE[code]
+    for code in ("UNAVAILABLE", "DISK_FULL", "INTERNAL", "OPERATION_LIMIT", "THROTTLED")
 }
 # The engine rejects these operations with a code; the remedy depends on the transport.
 TRANSPORT_ERRORS = {
@@ -188,6 +194,7 @@ class GraphQLEndpoint:
         else:
             request = await self._read_post(state, receive, credential)
         state.received = True
+        request = request._replace(network=state.client_network(), report_cost=b"x-cost-report" in headers)
         if accepts_events and await self.context.is_subscription(request, credential.viewer):
             resume = headers.get(b"last-event-id", b"").decode("latin-1")
             stream = await open_event_stream(self.context, request._replace(resume=resume or None), credential, state)
@@ -258,7 +265,8 @@ def _rejection_reply(rejection: SubscriptionRejected) -> HttpReply:
     payload = orjson.dumps({"errors": rejection.errors})
     response = NO_RESPONSE._replace(body=payload, operation_type="subscription", code=code)
     status = responses.STATUS_BY_CODE.get(code, 400)
-    return HttpReply(status, payload, [(b"retry-after", b"1")] if status in (429, 503) else [], response)
+    seconds = retry_after(rejection.errors[0]) if rejection.errors else 0.0
+    return HttpReply(status, payload, responses.retry_headers(status, seconds), response)
 
 
 def _reply(response: GraphQLResponse, accepted: bytes) -> HttpReply:
@@ -269,7 +277,7 @@ def _reply(response: GraphQLResponse, accepted: bytes) -> HttpReply:
         return HttpReply(405, response.body, [(b"allow", b"POST")], response)
     # application/json reports errors of an operation with status 200, but errors of the hub with their own status.
     status = HUB_ERROR_STATUS.get(response.code, 400 if accepted is negotiation.GRAPHQL_RESPONSE else 200)
-    return HttpReply(status, response.body, [(b"retry-after", b"1")] if status in (429, 503) else [], response)
+    return HttpReply(status, response.body, responses.retry_headers(status, response.retry_after), response)
 
 
 def _server_timing(timings: tuple[tuple[str, float], ...]) -> bytes:

@@ -10,7 +10,7 @@ from starlette.types import Receive
 from hub.engine.request import GraphQLRequest
 from hub.errors import BadInput, HubError, LimitExceeded
 from hub.model import exact_json
-from hub.web.persisted_queries import DocumentFinder
+from hub.web.persisted_queries import ID_PARAMETERS, DocumentFinder
 
 PARAMETERS = ("query", "operationName", "variables", "extensions")
 
@@ -64,7 +64,7 @@ def from_query_string(query_string: bytes, request_id: str, find_document: Docum
     try:
         text = query_string.decode("ascii")
         for name, value in parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=100):
-            if name in parameters and name in PARAMETERS:
+            if name in parameters and name in (*PARAMETERS, *ID_PARAMETERS):
                 raise _malformed(f"{name} occurs twice; send it once.", name)
             parameters[name] = value
     except UnicodeDecodeError:
@@ -116,7 +116,7 @@ def parse_operation(
 ) -> GraphQLRequest:
     """Parses the parameters of GraphQL over HTTP. The payload of a socket's `subscribe` has the same ones.
 
-    `find_document` returns the document of a persisted query, whose request may leave `query` out."""
+    `find_document` finds the document of a request that names it by its hash or its id, and may leave `query` out."""
     query, name, variables, extensions = map(parameters.get, PARAMETERS)
     if query is not None and not isinstance(query, str):
         raise _malformed("query must be a string.", "query")
@@ -128,9 +128,14 @@ def parse_operation(
         raise _malformed("extensions must be an object or null.", "extensions")
     persisted = extensions.get("persistedQuery") if extensions else None
     if persisted is not None:
-        query = find_document(query, persisted)
-    elif query is None:
-        raise _malformed("query is missing; send the GraphQL document as a string.", "query")
+        query = find_document.by_extension(query, persisted)
+    elif not query:
+        by_id = find_document.by_id(parameters)
+        if by_id is None and query is None:
+            raise _malformed("query is missing; send the GraphQL document as a string.", "query")
+        query = by_id or ""
+    if find_document.trusted_only:
+        query = find_document.require_trusted(query)
     return GraphQLRequest(query, variables, name or None, read_only, None, request_id)
 
 

@@ -5,6 +5,7 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from types import MappingProxyType
 from typing import Any
 
@@ -33,6 +34,7 @@ CLIENT_HEADERS = (
     "Content-Type",
     "Last-Event-ID",
     "X-Request-Id",
+    "X-Cost-Report",
     "Apollo-Require-Preflight",
     "ApolloGraphQL-Client-Name",
     "ApolloGraphQL-Client-Version",
@@ -90,6 +92,7 @@ STATUS_BY_CODE = {
     "FORBIDDEN": 403,
     "KEY_REQUIRED": 403,
     "TOKEN_UNMAPPED": 403,
+    "DOCUMENT_UNTRUSTED": 403,
     "LINK_INVALID": 403,
     "NOT_FOUND": 404,
     "METHOD_NOT_ALLOWED": 405,
@@ -99,6 +102,7 @@ STATUS_BY_CODE = {
     "MEDIA_TYPE_UNSUPPORTED": 415,
     "SOCKET_LIMIT": 429,
     "OPERATION_LIMIT": 429,
+    "THROTTLED": 429,
     "HEADERS_TOO_LARGE": 431,
     "INTERNAL": 500,
     "DISK_FULL": 503,
@@ -130,7 +134,12 @@ def error_headers(error: HubError) -> HeaderList:
         return [(b"allow", str(error.extensions.get("allow", "GET")).encode())]
     if error.code == "HANDSHAKE_INVALID":
         return [(b"sec-websocket-version", b"13")]
-    return [(b"retry-after", b"1")] if status in (429, 503) else []
+    return retry_headers(status, float(str(error.extensions.get("retryAfter", 0))))
+
+
+def retry_headers(status: int, seconds: float) -> HeaderList:
+    """Returns Retry-After, which counts whole seconds, for a status that asks to come back; 0 stands for one second."""
+    return [(b"retry-after", b"%d" % max(1, ceil(seconds)))] if status in (429, 503) else []
 
 
 async def gzip(body: bytes) -> bytes:

@@ -96,6 +96,9 @@ class Dataset:
         own = viewer.customer_id is not None  # a customer's own viewer, who sees what is for it
         if own:
             units, customers = set(), {viewer.customer_id}
+        roles = {
+            record["id"] for record in self._records_in_scope("role_itself") if record["name"] in viewer.role_names
+        }
         visibility_tests: dict[str, Callable[[DataRecord], bool]] = {
             "any_key": lambda record: True,
             "unit_itself": lambda record: record["id"] in units,
@@ -107,6 +110,8 @@ class Dataset:
             "person": lambda record: record["staff_id"] == viewer.staff_id,
             "key_owned": lambda record: False,
             "administered": lambda record: False,
+            "role_itself": lambda record: not own and record["name"] in viewer.role_names,
+            "role_owned": lambda record: not own and record["role_id"] in roles,
         }
         rows = {
             name: [record for record in self.rows[name] if visibility_tests[entity.declaration.scope.name](record)]

@@ -1,0 +1,154 @@
+"""Trusted documents: those of the loaded manifests, stored for all processes and held in memory by each.
+
+A key that runs trusted documents alone is refused any other; every key may send a trusted document by its id."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from hub.db.pool import Connection
+from hub.db.sql_text import to_sql
+from hub.domain.access.manifests import Manifest
+from hub.errors import BadInput, Forbidden, NotFound
+from hub.model.columns import metadata, timestamp
+from hub.viewer import Viewer
+
+MAX_STORED = 50_000  # documents of all manifests, which every process holds in memory
+MAX_STORED_CHARACTERS = 64 * 1024 * 1024
+MAX_MANIFEST_NAME = 100
+CODE = "MANIFEST_INVALID"
+
+TrustedDocument = sa.Table(
+    "trusted_documents",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True, comment="The id that clients send in place of the document."),
+    sa.Column("manifest", sa.Text, nullable=False, comment="Name of the manifest that it was first loaded with."),
+    sa.Column("text", sa.Text, nullable=False, comment="The GraphQL document."),
+    sa.Column("loaded_at", timestamp(), nullable=False, comment="When it was loaded."),
+    comment="Documents of the manifests of clients. A key that is limited to trusted documents runs no others.",
+)
+_c = TrustedDocument.c
+_LIST = to_sql(
+    sa.select(
+        _c.manifest,
+        sa.func.count().label("documents"),
+        sa.func.min(_c.loaded_at).label("first_loaded_at"),
+        sa.func.max(_c.loaded_at).label("last_loaded_at"),
+    )
+    .group_by(_c.manifest)
+    .order_by(_c.manifest)
+)
+_SIZE = to_sql(
+    sa.select(sa.func.count(_c.id), sa.func.coalesce(sa.func.sum(sa.func.length(_c.text)), sa.literal_column("0")))
+)
+_STATE = to_sql(sa.select(sa.func.count(_c.id), sa.func.max(_c.loaded_at)))
+_ALL = to_sql(sa.select(_c.id, _c.text).limit(sa.literal_column(str(MAX_STORED))))
+_ids = sa.bindparam("ids", type_=sa.ARRAY(sa.Text))
+_EXISTING = to_sql(sa.select(_c.id, _c.text, _c.manifest).where(_c.id == sa.func.any(_ids)))
+_LOCK = "lock table trusted_documents in share row exclusive mode"
+_INSERT = to_sql(
+    sa.insert(TrustedDocument).values(
+        {name: sa.bindparam(name, type_=_c[name].type) for name in ("id", "manifest", "text", "loaded_at")}
+    )
+)
+_REMOVE = to_sql(sa.delete(TrustedDocument).where(_c.manifest == sa.bindparam("manifest", type_=sa.Text)))
+
+
+class LoadedManifest(NamedTuple):
+    """A manifest as it is stored."""
+
+    manifest: str
+    documents: int
+    first_loaded_at: datetime
+    last_loaded_at: datetime
+
+
+class TrustedDocuments:
+    """The trusted documents as one process knows them. `refresh` brings them up to date."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, str] = {}
+        self._texts: frozenset[str] = frozenset()
+        self._state: tuple[int, datetime | None] = (0, None)
+
+    def text(self, document_id: str) -> str | None:
+        """The document with this id; None if no manifest has it."""
+        return self._by_id.get(document_id)
+
+    def __contains__(self, text: str) -> bool:
+        """Whether a manifest has exactly this document."""
+        return text in self._texts
+
+    def require(self, viewer: Viewer, text: str) -> None:
+        """Raises Forbidden if the viewer runs trusted documents alone and this is none."""
+        if viewer.limits.trusted_only and text not in self._texts:
+            raise untrusted()
+
+    async def refresh(self, connection: Connection) -> None:
+        """Reads the documents again if some were loaded or removed."""
+        count, loaded_at = await connection.fetchrow(_STATE) or (0, None)
+        if (count, loaded_at) != self._state:
+            rows = await connection.fetch(_ALL)
+            self._by_id = {row["id"]: row["text"] for row in rows}
+            self._texts = frozenset(self._by_id.values())
+            self._state = (count, loaded_at)
+
+
+def untrusted() -> Forbidden:
+    """The error for a document that no manifest has, sent by a client that may send no other."""
+    message = (
+        "This key runs only documents of a manifest, and this is none of them; send it as the client's build wrote it,"
+        " or load the new manifest with `hub documents load`."
+    )
+    return Forbidden(message, code="DOCUMENT_UNTRUSTED")
+
+
+async def load(tx: Connection, viewer: Viewer, name: str, manifest: Manifest, now: datetime) -> int:
+    """Adds the documents of a manifest to the stored ones, and returns how many are new.
+
+    Documents of earlier builds stay, because clients of these builds are still in use. Raises BadInput if an id already
+    stands for another document: then two clients would run each other's."""
+    viewer.require("keys:admin")
+    if not 1 <= len(name) <= MAX_MANIFEST_NAME or not name.isprintable():
+        raise BadInput(f"name: give 1 to {MAX_MANIFEST_NAME} visible characters.", code=CODE, argument="name")
+    await tx.execute(_LOCK)
+    existing = {row["id"]: row for row in await tx.fetch(_EXISTING, [document.id for document in manifest.documents])}
+    texts = {document_id: row["text"] for document_id, row in existing.items()}
+    rows: list[tuple[str, str, str, datetime]] = []
+    for document in manifest.documents:
+        stored = texts.setdefault(document.id, document.text)
+        if stored != document.text:
+            owner = existing[document.id]["manifest"] if document.id in existing else name
+            message = (
+                f"manifest: the id {document.id[:70]!r} stands for another document of {owner!r}; use hashes as ids."
+            )
+            raise BadInput(message, code=CODE, argument="manifest")
+        if document.id not in existing:
+            rows.append((document.id, name, document.text, now))
+    new_rows = list(dict.fromkeys(rows))
+    await tx.executemany(_INSERT, new_rows)
+    count, characters = await tx.fetchrow(_SIZE) or (0, 0)
+    if count > MAX_STORED or characters > MAX_STORED_CHARACTERS:
+        message = (
+            f"manifest: with it, {count:,} documents of {characters:,} characters would be stored; {MAX_STORED:,} and"
+            f" {MAX_STORED_CHARACTERS:,} are allowed. Remove manifests of clients that nobody uses any more."
+        )
+        raise BadInput(message, code=CODE, argument="manifest")
+    return len(new_rows)
+
+
+async def list_manifests(tx: Connection, viewer: Viewer) -> list[LoadedManifest]:
+    """The loaded manifests by name."""
+    viewer.require("keys:admin")
+    return [LoadedManifest(**row) for row in await tx.fetch(_LIST)]
+
+
+async def remove(tx: Connection, viewer: Viewer, name: str) -> int:
+    """Removes the documents of a manifest, and returns how many they were; raises NotFound if there is none."""
+    viewer.require("keys:admin")
+    status: str = await tx.execute(_REMOVE, name)
+    count = int(status.split()[-1])
+    if not count:
+        raise NotFound(f"name: no manifest has the name {name!r}; `hub documents list` shows them.", argument="name")
+    return count

@@ -1,0 +1,81 @@
+"""The audit log: who read and wrote what, chained by digests. Only the sequencer writes it; see migrations/ for the chain."""
+
+from datetime import datetime
+from uuid import UUID
+
+from hub.model import Column, DescribedEnum, Entity, administered, field, index, to_one
+from hub.schema.organisation.staff import Staff
+
+
+class AuditKind(DescribedEnum):
+    READ = "READ", "Personal data were read."
+    WRITE = "WRITE", "Rows were created, changed or deleted."
+    PERMISSION = "PERMISSION", "A role, a rule or an assignment changed."
+    KEY = "KEY", "A key was issued, changed, used for a session or revoked."
+    EXPORT = "EXPORT", "Data left the hub as a whole."
+    MERGE = "MERGE", "Customers were merged or parted."
+    ERASURE = "ERASURE", "A customer was erased."
+    LOSS = "LOSS", "Reads could not be recorded: the buffer was full."
+
+
+class AuditOperation(DescribedEnum):
+    READ = "READ", "It was read."
+    CREATE = "CREATE", "The row was created."
+    UPDATE = "UPDATE", "The row was changed."
+    DELETE = "DELETE", "The row was deleted."
+    ERASED = "ERASED", "What it was is erased, with the customer whose it was."
+
+
+class AuditEntry(
+    Entity,
+    prefix="aud",
+    owned_by=administered,
+    operations=(),
+    plural="auditLog",
+    table="audit_entries",
+    order="-created_at",
+    sortable=("created_at",),
+    indexes=(index("viewer_customer_id", where="viewer_customer_id is not null", name="viewer_customer_id"),),
+):
+    """What one caller did: a write with all its rows, or equal reads within a second. `createdAt` is when."""
+
+    kind: Column[AuditKind] = field("What was done.")
+    actor: Column[str | None] = field(
+        "The key, as `key:` and its id; `db:` and a user for direct SQL. Empty once erased."
+    )
+    staff = to_one(Staff, "The member of staff behind the key.", optional=True, enforced=False, index=False)
+    subject: Column[str | None] = field("The subject of the token, if the caller sent a token.")
+    network: Column[str | None] = field("The address that the request came from.")
+    operation: Column[str | None] = field("The name of the operation, if the document names it.")
+    document: Column[str | None] = field("SHA-256 of the document, in hexadecimal digits.")
+    root_fields: Column[list[str]] = field("The root fields of the operation.")
+    requests: Column[list[str]] = field("The ids of the requests, up to a thousand.")
+    times: Column[int] = field("The number of requests.")
+    last_at: Column[datetime] = field("Time of the last request.")
+    viewer_customer_id: Column[UUID | None] = field("The customer that the caller's key is bound to.", hidden=True)
+    salt: Column[str | None] = field("Hides the contents behind their digest; empty once they are erased.", hidden=True)
+
+
+class AuditTarget(
+    Entity,
+    prefix="aut",
+    owned_by=administered,
+    operations=(),
+    order="-created_at",
+    sortable=("created_at",),
+    indexes=(
+        index("row_id", "created_at", where="row_id is not null", name="row_id"),
+        index("customer_id", where="customer_id is not null", name="customer_id"),
+    ),
+):
+    """A row, or a type of rows, that an entry of the audit log is about."""
+
+    entry = to_one(AuditEntry, "The entry.", inverse=("targets", "What was read or written."), enforced=False, index=())
+    entity: Column[str] = field("The type of the row, or the name of its table. Empty once erased.")
+    row_id: Column[str | None] = field("The id of the row; empty for reads that name no row.")
+    operation: Column[AuditOperation] = field("What happened to it.")
+    fields: Column[list[str]] = field("The fields that were read or changed.")
+    times: Column[int] = field("The number of requests.")
+    ordinal: Column[int] = field("Its place in the entry, from 1.", hidden=True)
+    customer_id: Column[UUID | None] = field("The customer whose row it is, if known.", hidden=True)
+    salt: Column[str | None] = field("Hides the contents behind their digest; empty once they are erased.", hidden=True)
