@@ -101,11 +101,11 @@ async def running_authenticator(pool: Pool, settings: Settings) -> AsyncIterator
     async def find_keys(public_ids: Sequence[str]) -> list[api_keys.StoredKey]:
         started_by_token = [public_id for public_id in public_ids if token_sessions.is_token_session(public_id)]
         async with pool.connection() as connection:
-            if not started_by_token:
-                return await api_keys.find_keys(connection, public_ids, with_hashes=True)
             keys = []
             if len(started_by_token) < len(public_ids):
                 keys = await api_keys.find_keys(connection, public_ids, with_hashes=True)
+            if not started_by_token:
+                return keys
             return keys + await token_sessions.find_keys(
                 connection, started_by_token, settings.token_issuers, datetime.now(UTC)
             )
@@ -264,9 +264,7 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
         try:
             async with (
                 running_authenticator(auth_pool, settings) as key_cache,
-                scheduler.run_periodic_tasks(
-                    scheduler.periodic_tasks(pool, key_cache, documents, metrics, audit, settings)
-                ),
+                scheduler.run_all(pool, key_cache, documents, metrics, audit, settings),
                 Sequencer(dsn, settings).running(),
                 cost_accounts(settings, shared) as accounts,
             ):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from hub.domain.webhooks import retention
 from hub.model import idempotency
 from hub.observability import InternalFailure, emit
 from hub.settings import Settings
-from hub.web.authenticator import Authenticator
+from hub.web.auth import Credentials
 from hub.web.metrics import Metrics
 
 PURGE_BATCH = 1_000  # rows deleted at once
@@ -34,7 +34,7 @@ class PeriodicTask(NamedTuple):
 
 def periodic_tasks(
     pool: Pool,
-    key_cache: Authenticator,
+    key_cache: Credentials,
     documents: TrustedDocuments,
     metrics: Metrics,
     audit: AuditBuffer,
@@ -46,11 +46,6 @@ def periodic_tasks(
             async with pool.transaction() as tx:
                 await api_keys.record_usage(tx, last_used_at)
         return False
-
-    async def purge_expired_keys() -> bool:
-        async with pool.transaction() as tx:
-            more = await token_sessions.purge_expired(tx, datetime.now(UTC), PURGE_BATCH)
-            return await api_keys.purge_expired(tx, datetime.now(UTC), PURGE_BATCH) or more
 
     async def flush_metrics() -> bool:
         metrics.save()
@@ -72,7 +67,7 @@ def periodic_tasks(
     return (
         PeriodicTask("flush key usage", 60.0, flush_key_usage),
         PeriodicTask("revoke keys of staff who left", 60.0, partial(_revoke_keys_of_leavers, pool)),
-        PeriodicTask("purge expired keys", 600.0, purge_expired_keys),
+        PeriodicTask("purge expired keys", 600.0, partial(_purge_expired_keys, pool)),
         PeriodicTask("purge idempotency records", 600.0, purge_idempotency_records),
         PeriodicTask("purge deliveries", 600.0, purge_deliveries),
         PeriodicTask("purge deleted webhooks", 60.0, purge_deleted_webhooks),
@@ -100,6 +95,12 @@ def _log_tasks(pool: Pool, audit: AuditBuffer, settings: Settings) -> Iterator[P
     yield PeriodicTask("prune the audit log", 3600.0, prune_log)
 
 
+async def _purge_expired_keys(pool: Pool) -> bool:
+    async with pool.transaction() as tx:
+        more = await token_sessions.purge_expired(tx, datetime.now(UTC), PURGE_BATCH)
+        return await api_keys.purge_expired(tx, datetime.now(UTC), PURGE_BATCH) or more
+
+
 async def _revoke_keys_of_leavers(pool: Pool) -> bool:
     async with pool.transaction() as tx:
         await api_keys.revoke_keys_of_leavers(tx, datetime.now(UTC))
@@ -110,6 +111,18 @@ async def _refresh(documents: TrustedDocuments, pool: Pool) -> bool:
     async with pool.connection() as connection:
         await documents.refresh(connection)
     return False
+
+
+def run_all(
+    pool: Pool,
+    key_cache: Credentials,
+    documents: TrustedDocuments,
+    metrics: Metrics,
+    audit: AuditBuffer,
+    settings: Settings,
+) -> AbstractAsyncContextManager[None]:
+    """Runs all periodic tasks of a serving process while the body runs."""
+    return run_periodic_tasks(periodic_tasks(pool, key_cache, documents, metrics, audit, settings))
 
 
 @asynccontextmanager
