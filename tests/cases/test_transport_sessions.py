@@ -19,7 +19,7 @@ from websocket_client import open_websocket
 
 from hub import launch, observability
 from hub.app import lifespan
-from hub.domain.access import api_keys, login_links
+from hub.domain.access import api_keys, key_upkeep, login_links
 from hub.errors import BadInput
 from hub.settings import Settings
 from hub.viewer import ADMIN, Role
@@ -241,9 +241,9 @@ async def test_s1_a_key_that_is_no_session_is_not_ended(hub: LinkedHub) -> None:
 async def test_s1_ended_sessions_are_purged(hub: LinkedHub) -> None:
     key = await hub.session_key()
     end = datetime.now(UTC) + login_links.SESSION_LIFETIME
-    await api_keys.purge_expired(hub.connection, end + timedelta(days=6), 1_000)
+    await key_upkeep.purge_expired(hub.connection, end + timedelta(days=6), 1_000)
     assert await api_keys.find_key(hub.connection, key[4:20]) is not None
-    await api_keys.purge_expired(hub.connection, end + timedelta(days=8), 1_000)
+    await key_upkeep.purge_expired(hub.connection, end + timedelta(days=8), 1_000)
     assert await api_keys.find_key(hub.connection, key[4:20]) is None
     assert await api_keys.find_key(hub.connection, hub.key[4:20]) is not None
 

@@ -33,7 +33,6 @@ from hub.viewer import Role, Viewer
 # The shown part was eight digits once: too few for a hub that mints a key at every login. One with t is a token's session.
 KEY_PATTERN = re.compile(r"hub_((?:[0-9a-f]{8}){1,2}|t[0-9a-f]{16})_[A-Za-z0-9_-]{43}")
 MAX_NAME_LENGTH = 100
-EXPIRED_KEY_RETENTION = timedelta(days=7)  # after its end, so that a client that still sends it learns that it expired
 
 KeyState = Literal["living", "revoked", "expired", "left"]
 
@@ -158,29 +157,6 @@ _ROTATE = to_sql(
         previous_until=sa.bindparam("until", type_=timestamp()),
         hash=sa.bindparam("new_hash", type_=sa.LargeBinary),
     )
-)
-_RECORD_USAGE = to_sql(
-    sa.update(_key)
-    .where(_key.c.id == sa.bindparam("key_id", type_=sa.Uuid))
-    .values(last_used_at=sa.func.greatest(_key.c.last_used_at, _now))
-)
-_expired = (
-    sa.select(_key.c.id)
-    .where(
-        sa.or_(_key.c.customer_id.is_not(None), _key.c.session_of_id.is_not(None), _key.c.staff_id.is_not(None)),
-        _key.c.expires_at < sa.bindparam("before", type_=timestamp()),
-    )
-    .limit(sa.bindparam("limit", type_=sa.Integer))
-)
-_PURGE = to_sql(sa.delete(_key).where(_key.c.id.in_(_expired)))
-_REVOKE_LEAVERS = to_sql(
-    sa.update(_key)
-    .where(
-        _key.c.staff_id == Staff.c.id,
-        Staff.c.left_on < sa.bindparam("today", type_=sa.Date),
-        _key.c.revoked_at.is_(None),
-    )
-    .values(revoked_at=_now)
 )
 _FIND_UNIT = to_sql(
     sa.select(OrgUnit.c.id).where(
@@ -330,22 +306,6 @@ async def find_id(tx: Connection, public_id: str) -> str:
 async def find_keys(tx: Connection, public_ids: Sequence[str], *, with_hashes: bool = False) -> list[StoredKey]:
     """The keys of these public ids, in any order; likewise. Only the database's owner reads hashes."""
     return await _to_stored_keys(tx, await tx.fetch(_FIND_WITH_HASHES if with_hashes else _FIND, public_ids))
-
-
-async def record_usage(tx: Connection, usage: Mapping[UUID, datetime]) -> None:
-    """Remember when keys were last used."""
-    await tx.executemany(_RECORD_USAGE, [(used_at, key_id) for key_id, used_at in sorted(usage.items())])
-
-
-async def purge_expired(tx: Connection, now: datetime, limit: int) -> bool:
-    """Deletes keys of customers, staff and sessions that ended long ago: one for every login. Whether there may be more."""
-    status: str = await tx.execute(_PURGE, now - EXPIRED_KEY_RETENTION, limit)
-    return status == f"DELETE {limit}"
-
-
-async def revoke_keys_of_leavers(tx: Connection, now: datetime) -> None:
-    """Revokes the keys of staff who have left. They have been refused since then; now those who administer see it too."""
-    await tx.execute(_REVOKE_LEAVERS, now, now.astimezone(UTC).date())
 
 
 async def find_unit(tx: Connection, id_or_code: str) -> UUID:
