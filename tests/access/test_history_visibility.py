@@ -235,7 +235,7 @@ NODE = f"query ($id: ID!, $at: DateTime!) {{ nodeAsOf(id: $id, at: $at) {{ {VERS
 
 def history_document(entity: CatalogEntity, moments: int) -> str:
     """A document that asks for a row at some moments, and for its history."""
-    one = f"{entity.name[0].lower()}{entity.name[1:]}(id: $id"
+    one = f"{entity.declaration.singular}(id: $id"
     then = " ".join(f"at{n}: {one}, asOf: $at{n}) {{ version }}" for n in range(moments))
     declared = " ".join(f"$at{n}: DateTime" for n in range(moments))
     return f"query ($id: ID!, {declared}) {{ {then} now: {one}) {{ history(first: 100) {{ {CHANGES} }} }} }}"

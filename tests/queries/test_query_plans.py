@@ -229,7 +229,7 @@ async def test_a_page_of_a_linked_list_is_read_by_an_index(
             f"select {by.name} from {by.table.name} group by {by.name} order by count({by.name}) desc limit 1"
         )
     order = f"{{ field: {key}, direction: {direction} }}"
-    one = f'{name[0].lower()}{name[1:]}(id: "{encode_id(entity.declaration.prefix, largest)}")'
+    one = f'{entity.declaration.singular}(id: "{encode_id(entity.declaration.prefix, largest)}")'
     await walk_list(inspector, f"{{ {one} {{ {link}(%s) {PAGE_SELECTION} }} }}", order)
     for end in ("first", "last"):
         inner = f"{link}({end}: 3, orderBy: {order}) {PAGE_SELECTION}"

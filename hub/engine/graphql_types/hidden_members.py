@@ -75,14 +75,14 @@ def _hide_entity(hidden: HiddenMembers, entity: CatalogEntity) -> None:
 
 def _hide_rows(hidden: HiddenMembers, entity: CatalogEntity) -> None:
     """Hides the rows of the entity, and conditions on single rows."""
-    name, root = entity.name, field_name(entity)
+    name, root = entity.name, entity.declaration.singular
     revision = revision_type_name(entity)
     hidden.types.update((name, f"{name}Edge", revision, f"{revision}Connection", f"{revision}Edge"))
     hidden.types.update((f"{name}ListFilter", f"{name}ListOrderBy"))
     hidden.members["Query"].update((root, f"{root}By"))
     hidden.members["Subscription"].add(f"{root}Live")
     hidden.members["EntityType"].add(entity.entity_type)
-    hidden.members["ChangeFilter"].add(root)
+    hidden.members["ChangeFilter"].add(field_name(entity))
     for interface in entity.declaration.implements:
         hidden.members[f"{interface}Type"].add(entity.entity_type)
     for group in entity.groups.values():
