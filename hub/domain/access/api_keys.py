@@ -158,15 +158,14 @@ _ROTATE = to_sql(
         hash=sa.bindparam("new_hash", type_=sa.LargeBinary),
     )
 )
-_FIND_UNIT = to_sql(
-    sa.select(OrgUnit.c.id).where(
-        sa.or_(sa.cast(OrgUnit.c.id, sa.Text) == sa.bindparam("text"), OrgUnit.c.code == sa.bindparam("text"))
+_text_parameter = sa.bindparam("text", type_=sa.Text)
+_FIND_UNIT, _FIND_STAFF = (
+    to_sql(
+        sa.select(code.table.c.id).where(
+            sa.or_(sa.cast(code.table.c.id, sa.Text) == _text_parameter, code == _text_parameter)
+        )
     )
-)
-_FIND_STAFF = to_sql(
-    sa.select(Staff.c.id).where(
-        sa.or_(sa.cast(Staff.c.id, sa.Text) == sa.bindparam("text"), Staff.c.number == sa.bindparam("text"))
-    )
+    for code in (OrgUnit.c.code, Staff.c.number)
 )
 
 
