@@ -101,11 +101,11 @@ async def running_authenticator(pool: Pool, settings: Settings) -> AsyncIterator
     async def find_keys(public_ids: Sequence[str]) -> list[api_keys.StoredKey]:
         started_by_token = [public_id for public_id in public_ids if token_sessions.is_token_session(public_id)]
         async with pool.connection() as connection:
-            if not started_by_token:
-                return await api_keys.find_keys(connection, public_ids, with_hashes=True)
             keys = []
             if len(started_by_token) < len(public_ids):
                 keys = await api_keys.find_keys(connection, public_ids, with_hashes=True)
+            if not started_by_token:
+                return keys
             return keys + await token_sessions.find_keys(
                 connection, started_by_token, settings.token_issuers, datetime.now(UTC)
             )
@@ -250,24 +250,21 @@ def _database_probe(pool: Pool, disk_space: DiskSpace) -> health.DatabaseProbe:
 async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) -> AsyncIterator[AsgiApp]:
     """Runs the whole hub on a database, without a socket. Worker processes share metrics and budgets in the folder `shared`."""
     pool = await Pool.open(dsn, settings, lanes=True)
-    # API keys are looked up on a pool of their own, so that authentication works while the other pools are busy.
-    # Only they see hashes.
+    # API keys are looked up on a pool of their own, which reads hashes, and works while the other pools are busy.
     auth_pool = Pool(dsn, settings.model_copy(update={"pool_size": 1}), as_owner=True)
     stream_settings = settings.model_copy(update={"pool_size": settings.stream_pool_size})
     stream_pool = Pool(dsn, stream_settings, lanes=True)
     message_pool = Pool(dsn, stream_settings, MESSAGE_SESSION)
     changefeed_pool = Pool(dsn, settings.model_copy(update={"pool_size": CHANGEFEED_CONNECTIONS}), CHANGEFEED_SESSION)
     try:
-        disk_space, documents = DiskSpace(pool), TrustedDocuments()
+        disk_space, documents, audit = DiskSpace(pool), TrustedDocuments(), AuditBuffer()
         await load_trusted_documents(pool, settings, documents)
-        metrics, audit = Metrics(shared), AuditBuffer()
+        metrics = Metrics(shared)
         remove_handlers = [observability.add_handler(handler) for handler in (metrics, disk_space)]
         try:
             async with (
                 running_authenticator(auth_pool, settings) as key_cache,
-                scheduler.run_periodic_tasks(
-                    scheduler.periodic_tasks(pool, key_cache, documents, metrics, audit, settings)
-                ),
+                scheduler.run_all(pool, key_cache, documents, metrics, audit, settings),
                 Sequencer(dsn, settings).running(),
                 cost_accounts(settings, shared) as accounts,
             ):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from hub.domain.webhooks import retention
 from hub.model import idempotency
 from hub.observability import InternalFailure, emit
 from hub.settings import Settings
-from hub.web.authenticator import Authenticator
+from hub.web.auth import Credentials
 from hub.web.metrics import Metrics
 
 PURGE_BATCH = 1_000  # rows deleted at once
@@ -34,7 +34,7 @@ class PeriodicTask(NamedTuple):
 
 def periodic_tasks(
     pool: Pool,
-    key_cache: Authenticator,
+    key_cache: Credentials,
     documents: TrustedDocuments,
     metrics: Metrics,
     audit: AuditBuffer,
@@ -47,11 +47,6 @@ def periodic_tasks(
                 await api_keys.record_usage(tx, last_used_at)
         return False
 
-    async def purge_expired_keys() -> bool:
-        async with pool.transaction() as tx:
-            more = await token_sessions.purge_expired(tx, datetime.now(UTC), PURGE_BATCH)
-            return await api_keys.purge_expired(tx, datetime.now(UTC), PURGE_BATCH) or more
-
     async def flush_metrics() -> bool:
         metrics.save()
         return False
@@ -59,12 +54,6 @@ def periodic_tasks(
     async def purge_idempotency_records() -> bool:
         async with pool.transaction() as tx:
             return await idempotency.purge(tx, datetime.now(UTC), PURGE_BATCH)
-
-    async def rotate_log_partitions() -> bool:
-        today = datetime.now(UTC).date()
-        await log_partitions.create_partitions(pool, today)
-        await log_partitions.drop_partitions(pool, today - timedelta(days=settings.change_retention))
-        return False
 
     async def purge_deliveries() -> bool:
         before = datetime.now(UTC) - timedelta(days=settings.webhook_retention)
@@ -78,26 +67,38 @@ def periodic_tasks(
     return (
         PeriodicTask("flush key usage", 60.0, flush_key_usage),
         PeriodicTask("revoke keys of staff who left", 60.0, partial(_revoke_keys_of_leavers, pool)),
-        PeriodicTask("purge expired keys", 600.0, purge_expired_keys),
+        PeriodicTask("purge expired keys", 600.0, partial(_purge_expired_keys, pool)),
         PeriodicTask("purge idempotency records", 600.0, purge_idempotency_records),
-        PeriodicTask("rotate log partitions", 600.0, rotate_log_partitions),
         PeriodicTask("purge deliveries", 600.0, purge_deliveries),
         PeriodicTask("purge deleted webhooks", 60.0, purge_deleted_webhooks),
         PeriodicTask("refresh trusted documents", 3.0, partial(_refresh, documents, pool)),
         PeriodicTask("flush metrics", 1.0, flush_metrics),
-        *_audit_tasks(pool, audit, settings),
+        *_log_tasks(pool, audit, settings),
     )
 
 
-def _audit_tasks(pool: Pool, audit: AuditBuffer, settings: Settings) -> Iterator[PeriodicTask]:
+def _log_tasks(pool: Pool, audit: AuditBuffer, settings: Settings) -> Iterator[PeriodicTask]:
+    async def rotate_log_partitions() -> bool:
+        today = datetime.now(UTC).date()
+        await log_partitions.create_partitions(pool, today)
+        await log_partitions.drop_partitions(pool, today - timedelta(days=settings.change_retention))
+        return False
+
     async def flush_buffer() -> bool:
         return await audit.flush(pool)
 
     async def prune_log() -> bool:
         return await audit_chain.prune(pool, settings, datetime.now(UTC) - timedelta(days=settings.audit_retention))
 
+    yield PeriodicTask("rotate log partitions", 600.0, rotate_log_partitions)
     yield PeriodicTask("flush the audit buffer", FLUSH_INTERVAL, flush_buffer)
     yield PeriodicTask("prune the audit log", 3600.0, prune_log)
+
+
+async def _purge_expired_keys(pool: Pool) -> bool:
+    async with pool.transaction() as tx:
+        more = await token_sessions.purge_expired(tx, datetime.now(UTC), PURGE_BATCH)
+        return await api_keys.purge_expired(tx, datetime.now(UTC), PURGE_BATCH) or more
 
 
 async def _revoke_keys_of_leavers(pool: Pool) -> bool:
@@ -110,6 +111,18 @@ async def _refresh(documents: TrustedDocuments, pool: Pool) -> bool:
     async with pool.connection() as connection:
         await documents.refresh(connection)
     return False
+
+
+def run_all(
+    pool: Pool,
+    key_cache: Credentials,
+    documents: TrustedDocuments,
+    metrics: Metrics,
+    audit: AuditBuffer,
+    settings: Settings,
+) -> AbstractAsyncContextManager[None]:
+    """Runs all periodic tasks of a serving process while the body runs."""
+    return run_periodic_tasks(periodic_tasks(pool, key_cache, documents, metrics, audit, settings))
 
 
 @asynccontextmanager

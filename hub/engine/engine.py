@@ -261,16 +261,29 @@ class Engine:
             operation, variables, viewer.rights, self._compile_subscription, flow
         )
         context = ExecutionContext(variables, request.time, viewer, self._secret)
-        source = SubscriptionSource(compiled, context)
-        if charge is not None:
+        if charge is None:
+            source = SubscriptionSource(compiled, context)
+        else:
             source = SubscriptionSource(compiled, context, charge.requested, charge.account)
-        if compiled.audit is not None and self._audit is not None and not by_hub:
-            rows = list(compiled.audit.rows(compiled.statement.bind(context) if compiled.statement else ()))
-            if source.customer_id is not None:
-                rows.append((self._schema.catalog.customer_type.declaration.prefix, source.customer_id))
-            about = dict.fromkeys(rows)
-            self._audit.add(viewer, request.network, request.request_id, context.now, compiled.audit.read, tuple(about))
+        if not by_hub:
+            self._audit_stream(compiled, source, context, request)
         return source
+
+    def _audit_stream(
+        self,
+        compiled: CompiledSubscription,
+        source: SubscriptionSource,
+        context: ExecutionContext,
+        request: GraphQLRequest,
+    ) -> None:
+        """Records what an opened stream will read."""
+        if compiled.audit is None or self._audit is None:
+            return
+        rows = list(compiled.audit.rows(compiled.statement.bind(context) if compiled.statement else ()))
+        if source.customer_id is not None:
+            rows.append((self._schema.catalog.customer_type.declaration.prefix, source.customer_id))
+        about = tuple(dict.fromkeys(rows))
+        self._audit.add(context.viewer, request.network, request.request_id, context.now, compiled.audit.read, about)
 
     def _authorize(self, operation: Operation, request: GraphQLRequest, viewer: Viewer) -> None:
         if operation.operation_type == "mutation" and request.read_only:
