@@ -14,7 +14,6 @@ from uuid import UUID
 import asyncpg
 import sqlalchemy as sa
 
-from hub import client_limits
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.domain.access import key_limits, roles
@@ -344,7 +343,7 @@ def _to_stored_key(row: asyncpg.Record, versions: Mapping[str, RoleVersion]) -> 
         row["owner_name"],
         row["expires_at"],
         roles=() if roles.built_in(held) else held,
-        limits=client_limits.combine(key_limits.from_row(row), held),
+        limits=key_limits.from_row(row, held),
     )
     same = ("public_id", "name", "unit_id", "created_at", "expires_at", "revoked_at", "last_used_at")
     rotation = ("previous_until", "follows_unit")
