@@ -106,7 +106,7 @@ def run_suites(
             for result in streams.rounds(dsn, data, rounds, max(seconds, MIN_STREAM_SECONDS)):
                 report.show(Text(str(result)))
         if Suite.ATTACKS in selected_suites:
-            for line in attack_runs.run(loaded_database(server, customers, customers), data, seconds, attacks):
+            for line in attack_runs.run(loaded_database(server, customers, customers), data, rounds, seconds, attacks):
                 report.show(Text(line))
         if Suite.WEBHOOKS in selected_suites:
             dsn = loaded_database(server, customers, customers)

@@ -25,15 +25,16 @@ from hub.db.change_positions import CHANGEFEED_SESSION, MESSAGE_SESSION
 from hub.db.disk_space import DiskSpace
 from hub.db.pool import Pool
 from hub.db.sql_text import to_sql
-from hub.domain.access import api_keys, login_links, roles, secrets, trusted_documents
+from hub.domain.access import api_keys, login_links, roles, secrets, token_sessions, trusted_documents
 from hub.domain.access.manifests import read_manifest
+from hub.domain.access.token_viewers import TokenSubject, find_viewers
 from hub.domain.access.trusted_documents import TrustedDocuments
 from hub.engine.budgets import CostAccounts, ProcessBuckets
 from hub.engine.engine import Engine
 from hub.engine.request import GraphQLRequest
 from hub.engine.roles.checks import RoleChecker
 from hub.engine.shared_buckets import SharedBuckets
-from hub.errors import HubError, Unavailable
+from hub.errors import HubError, Unauthenticated, Unavailable
 from hub.model import idempotency
 from hub.model.validators import EmailPolicy
 from hub.observability import HubReady, HubStopping, Log, emit
@@ -41,16 +42,20 @@ from hub.settings import Settings
 from hub.subscriptions.interfaces import SubscriptionOpener
 from hub.subscriptions.live_shares import LiveShares
 from hub.subscriptions.registry import SubscriptionRegistry
-from hub.viewer import ADMIN
+from hub.viewer import ADMIN, Viewer
 from hub.web import health, page_sessions, pages, server
 from hub.web.asgi import AsgiApp
-from hub.web.auth import ApiKeyCache
+from hub.web.auth import ApiKeyCache, Credentials
+from hub.web.authenticator import Authenticator
 from hub.web.context import GatewayContext, GraphQLExecutor
 from hub.web.metrics import Metrics
+from hub.web.token_keys import IssuerKeySets
+from hub.web.tokens import TokenCache, TokenVerifier
 from hub.webhooks import worker as webhooks
 from hub.webhooks.documents import DryRuns, WebhookDocuments
 from hub.webhooks.egress import EgressPolicy
 from hub.webhooks.expander import UtcClock, utc_now
+from hub.webhooks.issuer_documents import IssuerDocuments
 
 _version = sa.table("alembic_version", sa.column("version_num"))
 REVISION_SQL = to_sql(sa.select(_version.c.version_num))
@@ -71,18 +76,55 @@ class DatabaseSessionStore:
         async with self._turn, self._pool.transaction() as tx:
             return await login_links.start_session(tx, token, datetime.now(UTC))
 
+    async def start_for_key(self, public_id: str) -> login_links.PageSession:
+        """Exchanges a valid API key for a session; raises BadInput for a session's own key."""
+        async with self._turn, self._pool.transaction() as tx:
+            return await login_links.start_session_of_key(tx, public_id, datetime.now(UTC))
+
+    async def start_for_token(self, subject: TokenSubject, expires_at: datetime) -> login_links.PageSession:
+        """Exchanges a valid token for a session that ends with it at the latest."""
+        async with self._turn, self._pool.transaction() as tx:
+            return await token_sessions.start(tx, subject, expires_at, datetime.now(UTC))
+
     async def end(self, public_id: str) -> bool:
         """Ends a session by its key's public id; returns False for a key that is no session."""
         async with self._pool.transaction() as tx:
+            if token_sessions.is_token_session(public_id):
+                return await token_sessions.end(tx, public_id, datetime.now(UTC))
             return await login_links.end_session(tx, public_id, datetime.now(UTC))
 
 
-def create_key_cache(pool: Pool, settings: Settings) -> ApiKeyCache:
-    async def find(public_ids: Sequence[str]) -> list[api_keys.StoredKey]:
-        async with pool.connection() as connection:
-            return await api_keys.find_keys(connection, public_ids, with_hashes=True)
+@asynccontextmanager
+async def running_authenticator(pool: Pool, settings: Settings) -> AsyncIterator[Authenticator]:
+    """Yields what maps API keys and tokens to viewers; look-ups use the pool. It follows the issuers' keys meanwhile."""
 
-    return ApiKeyCache(find, ttl=settings.key_cache_ttl, size=settings.key_cache_size)
+    async def find_keys(public_ids: Sequence[str]) -> list[api_keys.StoredKey]:
+        started_by_token = [public_id for public_id in public_ids if token_sessions.is_token_session(public_id)]
+        async with pool.connection() as connection:
+            if not started_by_token:
+                return await api_keys.find_keys(connection, public_ids, with_hashes=True)
+            keys = []
+            if len(started_by_token) < len(public_ids):
+                keys = await api_keys.find_keys(connection, public_ids, with_hashes=True)
+            return keys + await token_sessions.find_keys(
+                connection, started_by_token, settings.token_issuers, datetime.now(UTC)
+            )
+
+    async def find_subjects(subjects: Sequence[TokenSubject]) -> list[Viewer | Unauthenticated]:
+        async with pool.connection() as connection:
+            return await find_viewers(connection, subjects, datetime.now(UTC))
+
+    documents = IssuerDocuments(settings.token_issuers)
+    key_sets = IssuerKeySets(settings.token_issuers, documents.read)
+    verifier = TokenVerifier(settings.token_issuers, key_sets)
+    try:
+        async with key_sets.running():
+            yield Authenticator(
+                ApiKeyCache(find_keys, ttl=settings.key_cache_ttl, size=settings.key_cache_size),
+                TokenCache(verifier, find_subjects, ttl=settings.key_cache_ttl, size=settings.key_cache_size),
+            )
+    finally:
+        documents.close()
 
 
 @asynccontextmanager
@@ -115,7 +157,7 @@ async def load_trusted_documents(pool: Pool, settings: Settings, documents: Trus
 def create_app(
     settings: Settings,
     engine: GraphQLExecutor,
-    key_cache: ApiKeyCache,
+    key_cache: Credentials,
     streams: SubscriptionOpener,
     *,
     probe_database: health.DatabaseProbe,
@@ -208,24 +250,23 @@ def _database_probe(pool: Pool, disk_space: DiskSpace) -> health.DatabaseProbe:
 async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) -> AsyncIterator[AsgiApp]:
     """Runs the whole hub on a database, without a socket. Worker processes share metrics and budgets in the folder `shared`."""
     pool = await Pool.open(dsn, settings, lanes=True)
-    # API keys are looked up on a pool of their own, so that authentication works while the other pools are busy.
-    # Only they see hashes.
+    # API keys are looked up on a pool of their own, which reads hashes, and works while the other pools are busy.
     auth_pool = Pool(dsn, settings.model_copy(update={"pool_size": 1}), as_owner=True)
     stream_settings = settings.model_copy(update={"pool_size": settings.stream_pool_size})
     stream_pool = Pool(dsn, stream_settings, lanes=True)
     message_pool = Pool(dsn, stream_settings, MESSAGE_SESSION)
     changefeed_pool = Pool(dsn, settings.model_copy(update={"pool_size": CHANGEFEED_CONNECTIONS}), CHANGEFEED_SESSION)
     try:
-        disk_space, documents = DiskSpace(pool), TrustedDocuments()
+        disk_space, documents, audit = DiskSpace(pool), TrustedDocuments(), AuditBuffer()
         await load_trusted_documents(pool, settings, documents)
-        key_cache = create_key_cache(auth_pool, settings)
         metrics = Metrics(shared)
         remove_handlers = [observability.add_handler(handler) for handler in (metrics, disk_space)]
         try:
-            audit = AuditBuffer()
-            periodic = scheduler.periodic_tasks(pool, key_cache, documents, metrics, audit, settings)
             async with (
-                scheduler.run_periodic_tasks(periodic),
+                running_authenticator(auth_pool, settings) as key_cache,
+                scheduler.run_periodic_tasks(
+                    scheduler.periodic_tasks(pool, key_cache, documents, metrics, audit, settings)
+                ),
                 Sequencer(dsn, settings).running(),
                 cost_accounts(settings, shared) as accounts,
             ):

@@ -187,6 +187,8 @@ def run_doctor(data: DataDirOption = None, json: JsonOption = False) -> None:
         console = Console(highlight=False, soft_wrap=True)
         for check in checks:
             status = Text("ok     ", "green") if check.ok else Text("problem", "red")
+            if check.ok and check.problem:
+                status = Text("warning", "yellow")
             console.print(status, f"{check.name:<15}", "; ".join(filter(None, check[2:])), markup=False)
     if not all(check.ok for check in checks):
         raise typer.Exit(1)

@@ -10,7 +10,7 @@ import asyncpg
 
 from hub import graph, keyfile, settings
 from hub.db import migrate
-from hub.db.pool import Connection
+from hub.db.pool import RUNTIME_ROLE, Connection, serving_owner
 from hub.domain.access import roles
 from hub.domain.customers.unnormalized import find_unnormalized
 from hub.errors import HubError, Misconfigured
@@ -71,11 +71,24 @@ async def check_installation(dsn: str) -> list[Check]:
         connection = await connect(dsn)
         try:
             checks.append(_check_spellings(await find_unnormalized(connection)))
+            checks.append(_check_role(await serving_owner(connection)))
             graph.build()  # which plans the stored filters
             checks.append(_check_roles(await roles.broken_rules(connection)))
         finally:
             await connection.close()
     return checks
+
+
+def _check_role(owner: str | None) -> Check:
+    if owner is None:
+        return Check("database role", True)
+    return Check(
+        "database role",
+        True,
+        f"the hub serves as {owner}, who owns the tables and reads every secret",
+        f"as a superuser: CREATE ROLE {RUNTIME_ROLE} NOLOGIN; GRANT {RUNTIME_ROLE} TO {owner} WITH INHERIT FALSE, SET TRUE; "
+        "then run `hub migrate`",
+    )
 
 
 def _check_spellings(names: Sequence[str]) -> Check:

@@ -3,7 +3,7 @@
 HubError
 ├── BadInput           the request is invalid
 │   └── LimitExceeded  the request is valid, but exceeds a limit
-├── Unauthenticated    no API key, or an invalid one
+├── Unauthenticated    no API key or token, or an invalid one
 ├── Forbidden          a valid key without the permission
 ├── NotFound           absent or hidden: the same answer
 ├── Throttled          the key's budget is used up; a retry after the stated time succeeds
@@ -98,6 +98,22 @@ CODES: dict[str, str] = {
     "KEY_STAFF_LEFT": "The member of staff whose API key it is has left.",
     "KEY_NETWORK": "The API key may not be used from the client's address: it is outside the key's `allowedNetworks`.",
     "KEY_INVALID": "An API key with these properties cannot be created, or this one cannot be changed this way.",
+    "KEY_REQUIRED": "What this does outlives a token; only an API key may do it.",
+    # the token
+    "TOKEN_MALFORMED": "The token is not a signed JWT with the claims `iss`, `sub`, `aud` and `exp`.",
+    "TOKEN_TOO_LARGE": "The token is larger than 16 KiB.",
+    "TOKEN_ENCRYPTED": "The token is encrypted (JWE); the hub accepts signed ones (JWS).",
+    "TOKEN_ALGORITHM_FORBIDDEN": "The token's algorithm is none, symmetric, not allowed for its issuer, or not that of its key.",
+    "TOKEN_HEADER_UNSUPPORTED": "The token's header has a `crit` that the hub does not understand.",
+    "TOKEN_ISSUER_UNKNOWN": "No issuer in `HUB_TOKEN_ISSUERS` has this `iss`.",
+    "TOKEN_AUDIENCE_WRONG": "The token is for another audience (`aud`).",
+    "TOKEN_KEY_UNKNOWN": "The issuer publishes no such key (`kid`), or has withdrawn it.",
+    "TOKEN_SIGNATURE_INVALID": "The signature is not that of the issuer's key.",
+    "TOKEN_EXPIRY_MISSING": "The token never expires; the hub accepts only tokens with `exp`.",
+    "TOKEN_EXPIRED": "The token has expired.",
+    "TOKEN_NOT_YET_VALID": "The token is not valid yet (`nbf` or `iat`).",
+    "TOKEN_UNMAPPED": "The token is valid, but stands for nobody here: no member of staff, no customer, no role.",
+    "TOKEN_ISSUER_UNAVAILABLE": "The token's key is unknown, and its issuer's keys cannot be read now; try again.",
     "LINK_INVALID": "The login link was used already, has expired, or belongs to another hub.",
     "PERSON_NEEDED": "`ME` stands for the member of staff who asks, and no member of staff is behind this API key.",
     "FORBIDDEN": "The API key does not have this permission.",

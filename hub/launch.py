@@ -90,7 +90,9 @@ def up(
             asyncio.run(_run_loader(load, dsn))
         now = datetime.now(UTC)
         key, is_new = asyncio.run(with_pool(settings, dsn, lambda pool: keyfile.ensure(pool, settings.data_dir, now)))
-        link = asyncio.run(with_pool(settings, dsn, lambda pool: keyfile.create_login_link(pool, key, now)))
+        link = None
+        if settings.graphiql:  # without its pages nothing could follow the link
+            link = asyncio.run(with_pool(settings, dsn, lambda pool: keyfile.create_login_link(pool, key, now)))
         if settings.workers == 1:
             graph.build_with(settings.customer_columns)  # the slowest step: done before the address is printed
         server_socket.listen(server.BACKLOG)

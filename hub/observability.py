@@ -22,7 +22,7 @@ class RequestDone(NamedTuple):
     name: str  # the operation's name, sanitised and shortened
     status: int
     code: str
-    key: str  # public id of the API key, never the key
+    key: str  # public id of the API key, or a digest of the token's bearer; never the key or the token
     seconds: float
     statements: int
     timings: tuple[tuple[str, float], ...]
@@ -73,6 +73,13 @@ class StartupStep(NamedTuple):
 
     step: str
     seconds: float
+
+
+class TokenIssuerFailed(NamedTuple):
+    """The keys of an issuer of tokens cannot be read; those that were read before stay valid."""
+
+    issuer: str
+    reason: str
 
 
 class HubReady(NamedTuple):
@@ -160,6 +167,7 @@ Event = (
     | PostgresNotice
     | SettingsWarning
     | StartupStep
+    | TokenIssuerFailed
     | HubReady
     | HubStopping
     | LeadershipAcquired
@@ -283,6 +291,7 @@ _EVENT_NAMES: dict[type[Event], str] = {
     PostgresNotice: "postgres",
     SettingsWarning: "settings_warning",
     StartupStep: "startup",
+    TokenIssuerFailed: "token_issuer_failed",
     LeadershipAcquired: "leadership_acquired",
     LeadershipLost: "leadership_lost",
     AuditReadsDropped: "audit_reads_dropped",

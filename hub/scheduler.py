@@ -12,13 +12,13 @@ from hub.changefeed import audit_chain
 from hub.db import log_partitions
 from hub.db.audit_buffer import FLUSH_INTERVAL, AuditBuffer
 from hub.db.pool import Pool
-from hub.domain.access import api_keys
+from hub.domain.access import api_keys, token_sessions
 from hub.domain.access.trusted_documents import TrustedDocuments
 from hub.domain.webhooks import retention
 from hub.model import idempotency
 from hub.observability import InternalFailure, emit
 from hub.settings import Settings
-from hub.web.auth import ApiKeyCache
+from hub.web.authenticator import Authenticator
 from hub.web.metrics import Metrics
 
 PURGE_BATCH = 1_000  # rows deleted at once
@@ -34,7 +34,7 @@ class PeriodicTask(NamedTuple):
 
 def periodic_tasks(
     pool: Pool,
-    key_cache: ApiKeyCache,
+    key_cache: Authenticator,
     documents: TrustedDocuments,
     metrics: Metrics,
     audit: AuditBuffer,
@@ -49,7 +49,8 @@ def periodic_tasks(
 
     async def purge_expired_keys() -> bool:
         async with pool.transaction() as tx:
-            return await api_keys.purge_expired(tx, datetime.now(UTC), PURGE_BATCH)
+            more = await token_sessions.purge_expired(tx, datetime.now(UTC), PURGE_BATCH)
+            return await api_keys.purge_expired(tx, datetime.now(UTC), PURGE_BATCH) or more
 
     async def flush_metrics() -> bool:
         metrics.save()
@@ -58,12 +59,6 @@ def periodic_tasks(
     async def purge_idempotency_records() -> bool:
         async with pool.transaction() as tx:
             return await idempotency.purge(tx, datetime.now(UTC), PURGE_BATCH)
-
-    async def rotate_log_partitions() -> bool:
-        today = datetime.now(UTC).date()
-        await log_partitions.create_partitions(pool, today)
-        await log_partitions.drop_partitions(pool, today - timedelta(days=settings.change_retention))
-        return False
 
     async def purge_deliveries() -> bool:
         before = datetime.now(UTC) - timedelta(days=settings.webhook_retention)
@@ -79,22 +74,28 @@ def periodic_tasks(
         PeriodicTask("revoke keys of staff who left", 60.0, partial(_revoke_keys_of_leavers, pool)),
         PeriodicTask("purge expired keys", 600.0, purge_expired_keys),
         PeriodicTask("purge idempotency records", 600.0, purge_idempotency_records),
-        PeriodicTask("rotate log partitions", 600.0, rotate_log_partitions),
         PeriodicTask("purge deliveries", 600.0, purge_deliveries),
         PeriodicTask("purge deleted webhooks", 60.0, purge_deleted_webhooks),
         PeriodicTask("refresh trusted documents", 3.0, partial(_refresh, documents, pool)),
         PeriodicTask("flush metrics", 1.0, flush_metrics),
-        *_audit_tasks(pool, audit, settings),
+        *_log_tasks(pool, audit, settings),
     )
 
 
-def _audit_tasks(pool: Pool, audit: AuditBuffer, settings: Settings) -> Iterator[PeriodicTask]:
+def _log_tasks(pool: Pool, audit: AuditBuffer, settings: Settings) -> Iterator[PeriodicTask]:
+    async def rotate_log_partitions() -> bool:
+        today = datetime.now(UTC).date()
+        await log_partitions.create_partitions(pool, today)
+        await log_partitions.drop_partitions(pool, today - timedelta(days=settings.change_retention))
+        return False
+
     async def flush_buffer() -> bool:
         return await audit.flush(pool)
 
     async def prune_log() -> bool:
         return await audit_chain.prune(pool, settings, datetime.now(UTC) - timedelta(days=settings.audit_retention))
 
+    yield PeriodicTask("rotate log partitions", 600.0, rotate_log_partitions)
     yield PeriodicTask("flush the audit buffer", FLUSH_INTERVAL, flush_buffer)
     yield PeriodicTask("prune the audit log", 3600.0, prune_log)
 

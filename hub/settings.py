@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from hub.errors import Misconfigured
+from hub.token_issuers import TokenIssuer, check_unambiguous, load_issuers
 
 ENV_PREFIX = "HUB_"
 # The data directories that a command looks for if none is named: that of `make demo`, then the default of earlier versions.
@@ -140,6 +141,13 @@ class Settings(BaseSettings):
         description="Seconds for which an API key is cached; a revocation takes effect within this time.",
     )
     key_cache_size: int = Field(10_000, ge=1, description="API keys, valid or not, cached per process.")
+    token_issuers: Annotated[
+        tuple[TokenIssuer, ...], NoDecode, BeforeValidator(load_issuers), AfterValidator(check_unambiguous)
+    ] = Field(
+        (),
+        description="File that says whose tokens (JWT, OpenID Connect) open the API, and for whom: `docs/oidc.md`. TOML, or JSON "
+        "if its name ends in `.json`; the same on all nodes.",
+    )
     compress_min_bytes: int = Field(
         1024, ge=0, description="Minimum bytes of a response to be compressed, if the client accepts it."
     )

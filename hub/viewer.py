@@ -49,7 +49,7 @@ class Viewer:
     limits: ClientLimits = NO_LIMITS  # its budget, whether it runs trusted documents alone, whether it introspects
     command: str | None = field(default=None, compare=False)  # the command that it runs, if it has stored roles
     rights: Rights = field(init=False, repr=False, compare=False)  # what plans depend on
-    # The flow of fair queueing that the work belongs to: its customer's or person's, whose keys share it, else its key's.
+    # The flow of fair queueing that its work belongs to: its customer's or person's, whose keys share it, else its key's.
     flow: int | None = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -71,6 +71,8 @@ class Viewer:
     @property
     def actor(self) -> str:
         """The actor as the change log names it."""
+        if self.principal:
+            return f"token:{self.principal}"
         if self.key_public_id:
             return f"key:{self.key_public_id}"
         return "hub" if self.staff_id is None else f"staff:{self.staff_id.hex}"

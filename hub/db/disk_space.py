@@ -1,6 +1,7 @@
 """Whether the database has disk space for writes: noticed when a write fails, and tried again until one succeeds."""
 
-from hub.db.pool import Pool, disk_full
+from hub.db.database_errors import disk_full
+from hub.db.pool import Pool
 from hub.errors import HubError
 from hub.observability import DiskFull, Event
 

@@ -11,11 +11,11 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
+from hub.db.database_errors import database_unavailable, is_connection_fatal, translate_error
 from hub.db.fair_queue import FairQueue, Flow
 from hub.db.lanes import QUICK_SECONDS, StatementLanes
 from hub.db.meter import WorkMeter
-from hub.errors import BadInput, HubError, Unavailable
-from hub.observability import DiskFull, emit
+from hub.errors import HubError, Unavailable
 from hub.settings import Settings
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -28,8 +28,6 @@ TIMEOUT_MARGIN = 0.5
 # From this similarity of whole words a search accepts another spelling. A word of four letters may have another last one;
 # two common first letters are not enough.
 SIMILARITY_THRESHOLD = 0.4
-AMBIGUOUS_LOOKUP = "21000"  # a subquery has two rows: only that of a lookup without its scope may have
-UNAVAILABLE_MESSAGE = "The hub cannot reach its database now; try again."
 PLAN_MODE_SQL = {True: "set plan_cache_mode = force_custom_plan", False: "reset plan_cache_mode"}
 
 
@@ -40,13 +38,6 @@ ENTER_RUNTIME_ROLE = f"""
 select set_config('role', rolname, false) from pg_roles
 where rolname = '{RUNTIME_ROLE}' and pg_has_role(oid, 'set') and has_table_privilege(oid, to_regclass('change_log'), 'insert')
 """
-
-
-class ContentionError(Unavailable):
-    """A deadlock, a lock timeout, or a row deleted while waiting for its lock. A retry of the whole transaction may succeed."""
-
-    def __init__(self) -> None:
-        super().__init__("Others were writing the same rows; try again.")
 
 
 def _session_settings(settings: Settings) -> dict[str, str]:
@@ -62,50 +53,6 @@ def _session_settings(settings: Settings) -> dict[str, str]:
         "jit": "off",
         "random_page_cost": "1.1",
     }
-
-
-def translate_error(error: Exception) -> HubError:
-    """Translates an error of the driver or the server into an error for the client; raises it if it is not expected."""
-    sqlstate = getattr(error, "sqlstate", None) or ""
-    if sqlstate == "57014":
-        return Unavailable(
-            "A database statement exceeded its timeout; request less, or filter by indexed fields.",
-            code="STATEMENT_TIMEOUT",
-        )
-    if sqlstate == "22023" and "time zone" in str(error):
-        return BadInput(f"timezone: {error}; give an IANA name like Europe/Berlin.", code="TIMEZONE_UNKNOWN")
-    if sqlstate == "HB001":  # of our own function hub_as_of
-        return BadInput(f"asOf: {error}; name a later moment.", code="AS_OF_EXPIRED", argument="asOf")
-    if sqlstate == AMBIGUOUS_LOOKUP:
-        message = "identifier.source: several systems use the value for different customers; give the system."
-        return BadInput(message, code="ARGUMENT_MISSING", argument="identifier.source")
-    if sqlstate.startswith("54"):
-        return BadInput("A value is too long for the database; give a shorter one.")
-    if sqlstate.startswith("22") or isinstance(error, asyncpg.DataError):
-        return BadInput("A value is outside what the database can hold; give a smaller or simpler one.")
-    if sqlstate in ("40001", "40P01", "55P03"):
-        return ContentionError()
-    if sqlstate == "53100":
-        emit(DiskFull(str(error)))
-        return disk_full()
-    if sqlstate in ("", "0A000") or sqlstate.startswith(("08", "53", "57")):
-        return database_unavailable()
-    raise error
-
-
-def is_connection_fatal(error: asyncpg.PostgresError) -> bool:
-    """Whether the server ends the connection with this error."""
-    return (error.sqlstate or "").startswith(("08", "57P"))
-
-
-def database_unavailable() -> Unavailable:
-    """Returns the error for clients while the database does not answer."""
-    return Unavailable(UNAVAILABLE_MESSAGE, code="UNAVAILABLE")
-
-
-def disk_full() -> Unavailable:
-    """Returns the error for clients while the database has no space to write."""
-    return Unavailable("The database's disk is full, so nothing was written; try again later.", code="DISK_FULL")
 
 
 async def _open_connection(
@@ -138,6 +85,14 @@ async def connect_dedicated(
     `as_owner` keeps the rights of the database's owner, for secrets and tables. Raises Unavailable."""
     usual = {**_session_settings(settings), "application_name": "hub-sequencer"}
     return await _open_connection(dsn, settings, {**usual, **session}, as_owner=as_owner)
+
+
+async def serving_owner(connection: Connection) -> str | None:
+    """Returns the quoted name of the owner if the hub would serve as it; None if it serves as the role that owns nothing.
+
+    The connection has that role afterwards."""
+    owner: str = await connection.fetchval("select quote_ident(current_user)")
+    return owner if await connection.fetchval(ENTER_RUNTIME_ROLE) is None else None
 
 
 class PooledConnection:

@@ -11,11 +11,12 @@ import asyncpg
 import sqlalchemy as sa
 
 from hub.db.constraint_errors import to_hub_error
+from hub.db.database_errors import is_connection_fatal, translate_error
 from hub.db.locks import AdvisoryLock
-from hub.db.pool import Connection, Pool, PooledConnection, is_connection_fatal, translate_error
+from hub.db.pool import Connection, Pool, PooledConnection
 from hub.errors import HubError, Unavailable
 
-SAFE_LITERAL = re.compile(r"[A-Za-z0-9._:-]{1,100}")  # may stand between quotes in a script
+SAFE_LITERAL = re.compile(r"[A-Za-z0-9._:/@|%~-]{1,1500}")  # may stand between quotes in a script
 CONNECTION_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 # Contended mutations are retried one at a time, under an advisory lock; the timeouts outlast one retry.
 SERIALIZE_RETRIES_SQL = f"""
@@ -143,7 +144,7 @@ async def transaction(
 
     With `serialized` it first waits for other retried mutations, so that two retries do not block each other again."""
     if not (SAFE_LITERAL.fullmatch(actor) and SAFE_LITERAL.fullmatch(request_id)):
-        raise ValueError("actor and request id may only contain letters, digits and ._:-")
+        raise ValueError("actor and request id may only contain letters, digits and ._:/@|%~-")
     async with pool.checkout() as pooled:
         tx = Transaction(pooled, metadata)
         try:

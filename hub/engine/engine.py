@@ -195,7 +195,7 @@ class Engine:
             if operation.operation_type == "subscription":
                 raise BadInput("A subscription has many answers; open it as a stream.", code="STREAM_TRANSPORT")
             self._authorize(operation, request, viewer)
-            variables, cost = self._checked_variables(operation, request)
+            variables, cost = self._checked_variables(operation, request, viewer)
             if charge is not None:
                 await self._charge(charge, operation, variables, cost)
             timer.finish_stage("parse")
@@ -230,7 +230,7 @@ class Engine:
         if viewer.rights.hides_names:
             documents = documents.narrowed(narrow(self._schema, viewer.rights).core, NARROWED_CACHE_BYTES)
         operation = documents.get(request.query).operation(request.operation_name)
-        variables = self._coerce_variables(operation, request)
+        variables = self._coerce_variables(operation, request, viewer)
         statement = self._compile_query(operation, variables, viewer.rights).statement
         assert statement is not None
         return statement.text, statement.bind(ExecutionContext(variables, request.time, viewer, self._secret))
@@ -253,7 +253,7 @@ class Engine:
                 code="OPERATION_UNKNOWN",
             )
         self._authorize(operation, request, viewer)
-        variables, cost = self._checked_variables(operation, request)
+        variables, cost = self._checked_variables(operation, request, viewer)
         if charge is not None:
             await self._charge(charge, operation, variables, cost)
             charge.settle()  # to one point
@@ -261,33 +261,54 @@ class Engine:
             operation, variables, viewer.rights, self._compile_subscription, flow
         )
         context = ExecutionContext(variables, request.time, viewer, self._secret)
-        source = SubscriptionSource(compiled, context)
-        if charge is not None:
+        if charge is None:
+            source = SubscriptionSource(compiled, context)
+        else:
             source = SubscriptionSource(compiled, context, charge.requested, charge.account)
-        if compiled.audit is not None and self._audit is not None and not by_hub:
-            rows = list(compiled.audit.rows(compiled.statement.bind(context) if compiled.statement else ()))
-            if source.customer_id is not None:
-                rows.append((self._schema.catalog.customer_type.declaration.prefix, source.customer_id))
-            about = dict.fromkeys(rows)
-            self._audit.add(viewer, request.network, request.request_id, context.now, compiled.audit.read, tuple(about))
+        if not by_hub:
+            self._audit_stream(compiled, source, context, request)
         return source
+
+    def _audit_stream(
+        self,
+        compiled: CompiledSubscription,
+        source: SubscriptionSource,
+        context: ExecutionContext,
+        request: GraphQLRequest,
+    ) -> None:
+        """Records what an opened stream will read."""
+        if compiled.audit is None or self._audit is None:
+            return
+        rows = list(compiled.audit.rows(compiled.statement.bind(context) if compiled.statement else ()))
+        if source.customer_id is not None:
+            rows.append((self._schema.catalog.customer_type.declaration.prefix, source.customer_id))
+        about = tuple(dict.fromkeys(rows))
+        self._audit.add(context.viewer, request.network, request.request_id, context.now, compiled.audit.read, about)
 
     def _authorize(self, operation: Operation, request: GraphQLRequest, viewer: Viewer) -> None:
         if operation.operation_type == "mutation" and request.read_only:
             raise BadInput("A mutation cannot run in a read-only request.", code="METHOD_NOT_ALLOWED")
         if operation.has_introspection and not viewer.can_introspect:
             raise Forbidden(
-                "This key may not read the schema; use a key that is not bound to a customer.",
+                "This key may not read the schema; use one that is not bound to a customer and whose role allows it.",
                 code="INTROSPECTION_FORBIDDEN",
             )
         viewer.require("graph:read")
 
-    def _coerce_variables(self, operation: Operation, request: GraphQLRequest) -> Mapping[str, Any]:
-        return coerce_variables(operation.schema, operation, request.variables or {}, self._limits.errors)
+    def _coerce_variables(self, operation: Operation, request: GraphQLRequest, viewer: Viewer) -> Mapping[str, Any]:
+        return coerce_variables(
+            operation.schema,
+            operation,
+            request.variables or {},
+            self._limits.errors,
+            hide_suggestions=not viewer.can_introspect,
+        )
 
-    def _checked_variables(self, operation: Operation, request: GraphQLRequest) -> tuple[Mapping[str, Any], int]:
+    def _checked_variables(
+        self, operation: Operation, request: GraphQLRequest, viewer: Viewer
+    ) -> tuple[Mapping[str, Any], int]:
         """The coerced variables, and what the operation costs with them; raises LimitExceeded when that is too much."""
-        variables = self._coerce_variables(operation, request)
+        variables = self._coerce_variables(operation, request, viewer)
         return variables, operation.cost(variables)
 
     async def _charge(

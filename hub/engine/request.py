@@ -33,8 +33,8 @@ class GraphQLRequest(NamedTuple):
     now: datetime | None = None
     request_id: str = "-"
     resume: str | None = None
-    report_cost: bool = False
     network: str = ""
+    report_cost: bool = False
 
     @property
     def time(self) -> datetime:

@@ -9,7 +9,8 @@ import asyncpg
 import sqlalchemy as sa
 
 from hub.db.constraint_errors import to_hub_error, values_taken
-from hub.db.pool import Connection, ContentionError
+from hub.db.database_errors import ContentionError
+from hub.db.pool import Connection
 from hub.errors import BadInput, Forbidden, HubError, NotFound
 from hub.model import statements
 from hub.model.columns import UNIQUE_AMONG_VISIBLE, metadata

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.db import change_log
+from hub.model import registry
 from hub.model.columns import metadata
 from hub.rights import AccessRule, Binding, Rights, Verb
 from hub.viewer import Viewer
@@ -310,6 +311,8 @@ def _narrowed(
 
 def hides_rows_of_customers(table: sa.Table, rights: Rights) -> bool:
     """Whether a viewer with these rights may see a customer and yet not all of its rows in the table."""
+    if rights.narrowed and rights.filters_rows(registry.registered(table).__name__):
+        return True
     return _registry[table].hides_rows_of_customers(rights.binding)
 
 

@@ -15,7 +15,7 @@ UTC_NAMES = ("utc", "etc/utc", "universal", "zulu", "gmt", "etc/gmt")
 
 
 class Check(NamedTuple):
-    """The result of one check. `problem` and `fix` are empty if it passed."""
+    """The result of one check. `problem` and `fix` are empty if it passed; if it passed with a warning, they say of what."""
 
     name: str
     ok: bool

@@ -41,6 +41,10 @@ class Credential:
     expiry_code: str = "KEY_EXPIRED"  # why it is refused from then on
     networks: tuple[IpNetwork, ...] = ()  # it may be used from there alone; empty for everywhere
 
+    def expiry_error(self) -> Unauthenticated:
+        """The error for the key once it has expired."""
+        return _rejection(self.expiry_code)
+
 
 class Client(Protocol):
     """The sender of a request."""
@@ -55,6 +59,24 @@ class RejectedKey:
 
     code: str
     cached_until: float
+
+
+class Credentials(Protocol):
+    """Where transports get the credential of a request."""
+
+    async def credential(self, authorization: bytes | None, client: Client | None = None) -> Credential:
+        """Returns the credential of an Authorization header; raises Unauthenticated or Unavailable if there is none.
+
+        Raises Forbidden for a key that may not be used from where the client is."""
+
+    async def recheck(self, credentials: Sequence[Credential]) -> list[Credential | HubError]:
+        """Looks up credentials again; returns each one, or the error if it is no longer valid."""
+
+    def drain_usage(self) -> dict[UUID, datetime]:
+        """Returns the keys used since the last call with the time of their last use."""
+
+    def forget(self, digest: bytes) -> None:
+        """Drops a credential from the cache, so that its end takes effect in this process at once."""
 
 
 class ApiKeyCache:
@@ -94,6 +116,10 @@ class ApiKeyCache:
         rows = {row.public_id: row for row in await self._rows([credential.public_id for credential in credentials])}
         entries = [self._cache_row(rows.get(credential.public_id), credential.digest) for credential in credentials]
         return [_rejection(entry.code) if isinstance(entry, RejectedKey) else entry for entry in entries]
+
+    def forget(self, digest: bytes) -> None:
+        """Drops a key from the cache, so that its end takes effect in this process at once."""
+        self._entries.pop(digest, None)
 
     def drain_usage(self) -> dict[UUID, datetime]:
         """Returns the keys used since the last call with the time of their last use."""
@@ -153,11 +179,6 @@ REJECTION_TEXT = {
     "KEY_ROTATED": "This API key has a new text and is no longer valid with this one",
     "KEY_STAFF_LEFT": "This API key is a person's who has left",
 }
-
-
-def key_expired(credential: Credential) -> Unauthenticated:
-    """Returns the error for a key from its time of expiry on."""
-    return _rejection(credential.expiry_code)
 
 
 def require_network(credential: Credential, client: Client | None) -> None:

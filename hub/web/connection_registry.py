@@ -13,7 +13,7 @@ from hub.errors import Forbidden, HubError, LimitExceeded, Unavailable
 from hub.observability import InternalFailure, MessagesSent, emit
 from hub.settings import Settings
 from hub.viewer import Viewer
-from hub.web.auth import ApiKeyCache, Client, Credential, key_expired, require_network
+from hub.web.auth import Client, Credential, Credentials, require_network
 
 KEYS_PER_LOOKUP = 500
 MESSAGE_COUNT_INTERVAL = 1.0  # seconds between two MessagesSent events
@@ -45,7 +45,7 @@ class KeyConnections:
 class ConnectionRegistry:
     """All connections of this process."""
 
-    def __init__(self, key_cache: ApiKeyCache, settings: Settings) -> None:
+    def __init__(self, key_cache: Credentials, settings: Settings) -> None:
         self._key_cache = key_cache
         self._settings = settings
         self._by_key: dict[bytes, KeyConnections] = {}
@@ -178,7 +178,7 @@ class ConnectionRegistry:
         if key_connections.credential.expires != float("inf"):
             remaining = max(0.0, key_connections.credential.expires - time.time())
             key_connections.expiry_timer = asyncio.get_running_loop().call_later(
-                remaining, self._reject_all, key_connections, key_expired(key_connections.credential)
+                remaining, self._reject_all, key_connections, key_connections.credential.expiry_error()
             )
 
     def _reject_all(self, key_connections: KeyConnections, error: HubError) -> None:

@@ -9,7 +9,7 @@ from hub.errors import HubError
 from hub.settings import Settings
 from hub.subscriptions.interfaces import SubscriptionOpener
 from hub.viewer import Viewer
-from hub.web.auth import ApiKeyCache, Credential
+from hub.web.auth import Credential, Credentials
 from hub.web.client_address import TrustedProxies
 from hub.web.connection_registry import ConnectionRegistry
 from hub.web.heartbeat import TimingWheel
@@ -30,7 +30,7 @@ class GatewayContext:
     def __init__(
         self,
         engine: GraphQLExecutor,
-        key_cache: ApiKeyCache,
+        key_cache: Credentials,
         subscriptions: SubscriptionOpener,
         settings: Settings,
         trusted_documents: TrustedDocuments | None = None,

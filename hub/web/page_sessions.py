@@ -1,8 +1,9 @@
-"""POST /graphiql/session exchanges a login link for a session's key; DELETE ends the session.
+"""POST /graphiql/session exchanges a login link, an API key or a token for a session's key; DELETE ends the session.
 
 The page sends the key in the Authorization header. There is no cookie, so no other page can use the session."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Protocol
 
 from starlette.requests import Request
@@ -10,15 +11,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from hub.domain.access.login_links import PageSession
+from hub.domain.access.token_viewers import TokenSubject
 from hub.errors import BadInput, Forbidden, HubError, Internal
 from hub.model.ip_networks import IpAddress
 from hub.observability import InternalFailure, emit
-from hub.web.auth import ApiKeyCache
+from hub.web.auth import Credentials
 from hub.web.client_address import TrustedProxies
 from hub.web.http import negotiation, request_body, responses
+from hub.web.tokens import MAX_TOKEN_BYTES, TokenCredential
 
 PATH = "/graphiql/session"
-BODY_LIMIT = 1_024
+BODY_LIMIT = MAX_TOKEN_BYTES + 1_024
+MISSING = "credential is missing; send an API key or a token, or as link the text after `#link=`."
 
 
 class SessionStore(Protocol):
@@ -26,6 +30,12 @@ class SessionStore(Protocol):
 
     async def start(self, token: str) -> PageSession:
         """Exchanges a link's token for a session; raises Forbidden if it is not valid any more."""
+
+    async def start_for_key(self, public_id: str) -> PageSession:
+        """Exchanges a valid API key for a session; raises BadInput for a session's own key."""
+
+    async def start_for_token(self, subject: TokenSubject, expires_at: datetime) -> PageSession:
+        """Exchanges a valid token for a session that ends with it at the latest."""
 
     async def end(self, public_id: str) -> bool:
         """Ends a session by its key's public id; returns False for a key that is no session."""
@@ -47,13 +57,13 @@ class _PageClient:
 class PageSessions:
     """The handlers of the session's path."""
 
-    def __init__(self, store: SessionStore, key_cache: ApiKeyCache, proxies: TrustedProxies) -> None:
+    def __init__(self, store: SessionStore, key_cache: Credentials, proxies: TrustedProxies) -> None:
         self._store = store
         self._key_cache = key_cache
         self._proxies = proxies
 
     async def post(self, request: Request) -> Response:
-        """Starts a session: `{"link": TOKEN}` → `{"key": …, "expiresAt": …}`."""
+        """Starts a session: `{"link": TOKEN}` or `{"credential": KEY OR JWT}` → `{"key": …, "expiresAt": …}`."""
         # Another origin's page can send neither this content type nor read the response; it is refused all the same.
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise Forbidden("Only the hub's own pages start sessions; open the link in a browser.")
@@ -61,11 +71,21 @@ class PageSessions:
             raise BadInput("Send `Content-Type: application/json`.", code="MEDIA_TYPE_UNSUPPORTED")
         length = request.headers.get("content-length", "").encode("latin-1")
         body = request_body.read_json(await request_body.read(request.receive, length, BODY_LIMIT), "The body")
-        token = body.get("link") if isinstance(body, dict) else None
-        if not isinstance(token, str):
-            raise BadInput("link is missing; send the text after `#link=`.", code="BODY_MALFORMED", argument="link")
-        session = await self._store.start(token)
+        link, credential = (body.get("link"), body.get("credential")) if isinstance(body, dict) else (None, None)
+        if isinstance(link, str) and credential is None:
+            session = await self._store.start(link)
+        elif isinstance(credential, str) and link is None:
+            session = await self._start_for(credential, _PageClient(request, self._proxies))
+        else:
+            raise BadInput(MISSING, code="BODY_MALFORMED", argument="credential")
         return JSONResponse({"key": session.key, "expiresAt": session.expires_at.isoformat()})
+
+    async def _start_for(self, text: str, client: _PageClient) -> PageSession:
+        credential = await self._key_cache.credential(b"Bearer " + text.strip().encode(), client)
+        if isinstance(credential, TokenCredential):
+            expires_at = datetime.fromtimestamp(credential.expires, UTC)
+            return await self._store.start_for_token(credential.token.subject, expires_at)
+        return await self._store.start_for_key(credential.public_id)
 
     async def delete(self, request: Request) -> Response:
         """Ends the session whose key the request carries. A key that is no session stays as it is."""
@@ -74,11 +94,12 @@ class PageSessions:
             authorization.encode("latin-1") if authorization else None, _PageClient(request, self._proxies)
         )
         if not await self._store.end(credential.public_id):
-            raise BadInput("This key is no session; revoke it with `hub key revoke`.", code="KEY_INVALID")
+            raise BadInput("This is no session; revoke a key with `hub key revoke`.", code="KEY_INVALID")
+        self._key_cache.forget(credential.digest)
         return Response(None, 204)
 
 
-def routes(store: SessionStore, key_cache: ApiKeyCache, proxies: TrustedProxies) -> list[BaseRoute]:
+def routes(store: SessionStore, key_cache: Credentials, proxies: TrustedProxies) -> list[BaseRoute]:
     """Returns the routes of the session's path."""
     sessions = PageSessions(store, key_cache, proxies)
 

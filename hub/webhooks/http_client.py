@@ -1,4 +1,4 @@
-"""A minimal HTTP/1.1 client: posts bytes to an address that egress.py permits, without redirects or proxies.
+"""A minimal HTTP/1.1 client: posts and gets bytes at an address that egress.py permits, without redirects or proxies.
 
 Idle connections are reused for the same host, port and checked address."""
 
@@ -52,6 +52,7 @@ class HttpConnection(asyncio.Protocol):
         self.body = bytearray()
         self.retry_after: str | None = None
         self.received_bytes = 0
+        self.body_limit = MAX_BODY_EXCERPT
         self.open = False
 
     # -- the transport ------------------------------------------------------------------------------------------------
@@ -88,8 +89,8 @@ class HttpConnection(asyncio.Protocol):
             self.retry_after = value[:64].decode("latin-1")
 
     def on_body(self, body: bytes) -> None:
-        if len(self.body) < MAX_BODY_EXCERPT:
-            self.body += body[: MAX_BODY_EXCERPT - len(self.body)]
+        if len(self.body) < self.body_limit:
+            self.body += body[: self.body_limit - len(self.body)]
 
     def on_message_complete(self) -> None:
         parser = self._parser
@@ -139,7 +140,7 @@ class HttpConnection(asyncio.Protocol):
 
 
 class HttpClient:
-    """Posts to URLs that the egress policy permits, and pools idle connections."""
+    """Posts to and gets from URLs that the egress policy permits, and pools idle connections."""
 
     def __init__(self, egress: EgressPolicy, context: ssl.SSLContext | None = None) -> None:
         self._egress = egress
@@ -152,13 +153,20 @@ class HttpClient:
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> HttpResponse:
         """Makes one attempt. A failure of the receiver or the network is returned, never raised."""
+        return await self._send(url, _request("POST", url, headers, body), MAX_BODY_EXCERPT)
+
+    async def get(self, url: str, headers: Mapping[str, str]) -> HttpResponse:
+        """Gets a document of up to MAX_RESPONSE_BYTES, likewise."""
+        return await self._send(url, _request("GET", url, headers, None), MAX_RESPONSE_BYTES)
+
+    async def _send(self, url: str, request: bytes, body_limit: int) -> HttpResponse:
         started_at = monotonic()
         connection: HttpConnection | None = None
         try:
             async with asyncio.timeout(TOTAL_TIMEOUT):
                 target = await self._egress.target(url)
                 connection = await self._connection(target)
-                request, reused = _request(url, headers, body), connection.used
+                connection.body_limit, reused = body_limit, connection.used
                 try:
                     await connection.send(request)
                 except ConnectionBroken:
@@ -166,6 +174,7 @@ class HttpClient:
                         raise
                     # The receiver may have closed the idle connection at the moment of this request.
                     connection = await self._connect(target)
+                    connection.body_limit = body_limit
                     await connection.send(request)
         except TimeoutError:
             return self._failure(connection, started_at, f"there was no response within {TOTAL_TIMEOUT:.0f} s")
@@ -243,9 +252,11 @@ def _connect_error(error: OSError) -> str:
     )
 
 
-def _request(url: str, headers: Mapping[str, str], body: bytes) -> bytes:
+def _request(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    lines = [f"POST {path} HTTP/1.1", f"host: {host}", *(f"{name}: {value}" for name, value in headers.items())]
-    return "\r\n".join((*lines, f"content-length: {len(body)}", "", "")).encode("ascii") + body
+    lines = [f"{method} {path} HTTP/1.1", f"host: {host}", *(f"{name}: {value}" for name, value in headers.items())]
+    if body is not None:
+        lines.append(f"content-length: {len(body)}")
+    return "\r\n".join((*lines, "", "")).encode("ascii") + (body or b"")

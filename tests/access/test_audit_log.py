@@ -79,7 +79,7 @@ async def test_a_read_by_id_names_the_row_and_the_fields(northwind_client: HubCl
     ]
 
 
-async def test_a_read_by_ids_of_any_type_names_each_row_with_its_type(northwind_client: HubClient) -> None:
+async def test_a_read_by_ids_of_any_type_names_all_rows_with_their_types(northwind_client: HubClient) -> None:
     customer, address = await create_customer(northwind_client)
     query = "query Nodes($ids: [ID!]!) { nodes(ids: $ids) { id ... on Customer { name } ... on Order { number } } }"
     await northwind_client.query(query, {"ids": [customer, address]})
@@ -107,8 +107,8 @@ async def test_what_is_not_about_persons_is_not_recorded(northwind_client: HubCl
     await northwind_client.query("query Goods { products(first: 3) { nodes { name } } }")
     await northwind_client.query("query After { customers(first: 1) { totalCount } }")
     await wait_for_entry(northwind_client, operation={"eq": "After"})
-    found_entries = await northwind_client.query(ENTRIES, {"filter": {"operation": {"eq": "Goods"}}})
-    assert found_entries == {"auditLog": {"nodes": []}}
+    entries = await northwind_client.query(ENTRIES, {"filter": {"operation": {"eq": "Goods"}}})
+    assert entries == {"auditLog": {"nodes": []}}
 
 
 async def test_the_log_is_newest_first_and_filtered_by_time_and_actor(northwind_client: HubClient) -> None:

@@ -134,7 +134,7 @@ async def test_the_first_bad_entry_is_named(connection: Connection, change: str)
     assert (result.number, result.fault) == (number, fault)
 
 
-async def test_two_entries_that_changed_places_are_found(connection: Connection) -> None:
+async def test_two_entries_that_changed_places_are_noticed(connection: Connection) -> None:
     pairs = f"(({id_of(3)}, {id_of(9)}), ({id_of(9)}, {id_of(3)}))"
     await connection.execute(f"""
         update audit_chain as a set header = b.header, targets = b.targets from audit_chain as b
@@ -147,7 +147,7 @@ async def test_two_entries_that_changed_places_are_found(connection: Connection)
     assert (result.number, result.fault) == (3, "its digest does not follow from the entry and the digest before it")
 
 
-async def test_an_appended_forgery_is_found(connection: Connection) -> None:
+async def test_an_appended_forgery_is_noticed(connection: Connection) -> None:
     copy = f"""insert into audit_entries (id, kind, actor, root_fields, requests, times, last_at, salt)
         select {id_of(13)}, kind, actor, root_fields, requests, times, last_at, salt from audit_entries where id = {id_of(12)}"""
     await connection.execute(copy)
@@ -160,7 +160,7 @@ async def test_an_appended_forgery_is_found(connection: Connection) -> None:
     assert (await verify(connection)).number == 13
 
 
-async def test_an_end_that_was_cut_with_the_head_is_found_by_its_digest_alone(connection: Connection) -> None:
+async def test_an_end_that_was_cut_with_the_head_is_noticed_by_its_digest_alone(connection: Connection) -> None:
     digest = (await verify(connection)).digest
     await connection.execute("delete from audit_chain where number > 10")
     await connection.execute(f"delete from audit_entries where id > {id_of(10)}")

@@ -11,8 +11,11 @@ import httpx2
 import pytest
 from change_workload import WAIT_TIMEOUT, wait_until
 from conftest import CreateDatabase
+from fake_engine_hub import BEARER, CREATED, run_fake_engine_hub, stored_key
 from socket_hub import SocketHub, run_socket_hub
 from websockets.exceptions import ConnectionClosed
+
+from hub.web.http import endpoint
 
 CREATE = """mutation ($staff: ID) { apiKeyCreate(input: {name: "ends", role: "writer", staffId: $staff, unrestricted: true}) {
     key apiKey { id } } }"""
@@ -125,6 +128,18 @@ async def test_a_key_ends_everywhere(socket_hub: SocketHub, mutation: str, code:
     await wait_until(paused)
     state = (await socket_hub.query(HOOK_STATE, {"id": key.webhook}))["webhook"]
     assert state["statusReason"] == f"The webhook's API key {key.text[4:20]} {reason}."
+
+
+async def test_a_slow_answer_is_not_sent_to_a_key_that_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint, "RECHECK_AFTER", 0.0)
+    async with run_fake_engine_hub(key_cache_ttl=0) as hub, httpx2.AsyncClient(timeout=WAIT_TIMEOUT) as client:
+        url, body = f"http://127.0.0.1:{hub.port}/graphql", {"query": "{ wait(seconds: 0.2) }"}
+        task = asyncio.create_task(client.post(url, json=body, headers=BEARER))
+        await hub.engine.waiting.wait()
+        hub.stored_keys["00000001"] = stored_key("00000001", revoked_at=CREATED)
+        response = await task
+    assert (response.status_code, response.json()["errors"][0]["extensions"]["code"]) == (401, "KEY_REVOKED")
+    assert "waited" not in response.text
 
 
 async def test_an_overlap_is_shortened_on_open_sockets(socket_hub: SocketHub) -> None:

@@ -139,6 +139,8 @@ async def test_a_dry_run_explains_and_stores_nothing(northwind_client: HubClient
     assert (answer["role"], answer["created"]) == (None, True)
     plans = {plan["list"]: plan for plan in answer["plans"]}
     assert plans["orders"]["bounded"] is True
+    assert 0 < plans["customers"]["matches"] < plans["orders"]["matches"]
+    assert "matches" not in plans["products"]
     assert any("orders" in step for step in plans["orders"]["plan"])
     assert (await northwind_client.error(REMOVE, {"name": "dry"}))["code"] == "NOT_FOUND"
 

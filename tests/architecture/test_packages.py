@@ -23,7 +23,7 @@ ENGINE_PACKAGES: dict[str, tuple[str, ...]] = {
     "plan": ("catalog", "document", "graphql_types", "cursors"),
     "sql": ("catalog", "plan", "cursors"),
     "request": ("document",),
-    "roles": ("catalog", "graphql_types", "plan", "request"),
+    "roles": ("catalog", "graphql_types", "plan", "request", "sql"),
     "budgets": ("request",),
     "shared_buckets": ("budgets",),
     "execution": (

@@ -20,6 +20,7 @@ PRINTED = "migrations/versions/"  # by alembic, as long as it takes
 # Each package, and the packages below that it may import. Its own files it always may.
 FOUNDATION = (
     "hub.settings",
+    "hub.token_issuers",
     "hub.errors",
     "hub.rights",
     "hub.viewer",
@@ -54,7 +55,8 @@ ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
     "hub.db": FOUNDATION,
     "hub.demo": ("hub.domain", "hub.schema", "hub.model", "hub.db", *FOUNDATION),
     "hub.postgres": ("hub.settings", "hub.errors"),
-    "hub.settings": ("hub.errors",),
+    "hub.settings": ("hub.errors", "hub.token_issuers"),
+    "hub.token_issuers": (),
     "hub.viewer": ("hub.client_limits", "hub.errors", "hub.rights"),
     "hub.rights": ("hub.client_limits",),
     "hub.client_limits": (),
@@ -81,6 +83,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "starlette": ("hub.web", "hub.app"),
     "uvicorn": ("hub.web",),
     "websockets": ("hub.web",),
+    "joserfc": ("hub.web",),
     "alembic": ("hub.db", "hub.migrations"),
     "sqlalchemy": ("hub.app", "hub.domain", "hub.engine", "hub.model", "hub.db", "hub.demo", "hub.migrations"),
     "asyncpg": ("hub.db", "hub.model", "hub.domain", "hub.demo", "hub.doctor", "hub.postgres"),
@@ -109,6 +112,7 @@ SELECTS = {
     "hub/db/change_log.py": "tells commands what was edited since",
     "hub/db/migrate.py": "takes a lock",
     "hub/db/change_positions.py": "gives changes their positions, and reads the log by them",
+    "hub/db/pool.py": "takes the role that serves clients",
     "hub/db/log_partitions.py": "looks which days of the log can go",
     "hub/demo/load.py": "takes a lock, and looks what is loaded already",
     "hub/postgres/doctor.py": "looks at the server",

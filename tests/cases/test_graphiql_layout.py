@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from browser import BrowserTab, open_browser, requires_browser
+from browser import BrowserTab, open_browser, requires_browser, wait_through_reload
 from conftest import CreateDatabase, create_api_key
 from hub_process import free_port, start_hub
 
@@ -132,14 +132,16 @@ async def test_s8_an_entered_key_is_masked_and_stands_nowhere(keyed_hub: KeyedHu
         assert await page.wait_for("document.querySelector('dialog[open] input').type") == "password"
         await page.send("Input.insertText", text=keyed_hub.key)
         await page.press("Enter")
-        await page.wait_for(f"sessionStorage['hub:key'] == {json.dumps(keyed_hub.key)}")
-        await page.wait_for(f"!document.querySelector('dialog[open]') && ({QUERY})")
+        await wait_through_reload(
+            page, f"sessionStorage['hub:key'] && !document.querySelector('dialog[open]') && ({QUERY})"
+        )
         await page.click(RUN)
         await page.wait_for(f"({RESULT})?.includes('QUICK-Stop')")
         await page.click(
             "[...document.querySelectorAll('.graphiql-editor-tools button')].find(b => b.innerText == 'Headers')"
         )
         exposed = await page.wait_for(
-            f"{{headers: {HEADERS}, shown: document.documentElement.outerHTML.includes('{keyed_hub.key}')}}"
+            f"{{headers: {HEADERS}, shown: document.documentElement.outerHTML.includes('{keyed_hub.key}'), "
+            f"stored: JSON.stringify([sessionStorage, localStorage]).includes('{keyed_hub.key}')}}"
         )
-    assert exposed == {"headers": "", "shown": False}
+    assert exposed == {"headers": "", "shown": False, "stored": False}

@@ -111,7 +111,7 @@ async def test_as_of_now_equals_the_current_row_for_every_type(
         if key is None:
             continue
         fields = " ".join(["id", *entity.columns])
-        root = f'{entity.name[0].lower()}{entity.name[1:]}(id: "{entity.declaration.prefix}_{key.hex}"'
+        root = f'{entity.declaration.singular}(id: "{entity.declaration.prefix}_{key.hex}"'
         data = await northwind_client.query(
             f'{{ now: {root}) {{ {fields} }} then: {root}, asOf: "{now}") {{ {fields} }} }}'
         )

@@ -54,6 +54,9 @@ def test_what_the_command_line_says_goes_before(monkeypatch: pytest.MonkeyPatch)
         ("HUB_ALLOWED_ORIGINS", "crm.example"),
         ("HUB_ALLOWED_ORIGINS", "https://crm.example/"),
         ("HUB_DATABASE_URL", "mysql://u:secret@h/d"),
+        ("HUB_TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("HUB_TRUSTED_PROXIES", "proxy.internal"),
+        ("HUB_KEY_CACHE_TTL", "5"),
     ],
 )
 def test_an_invalid_value_is_reported_with_its_name_and_description(

@@ -117,6 +117,18 @@ class BrowserTab:
         await self.send("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
 
 
+async def wait_through_reload(page: BrowserTab, expression: str) -> None:
+    """Waits until an expression is true on the page or, once it begins anew, on the next one."""
+    while True:
+        try:
+            await page.wait_for(expression)
+        except AssertionError as error:
+            if "navigated" not in str(error) and "context was destroyed" not in str(error):
+                raise
+        else:
+            return
+
+
 @asynccontextmanager
 async def open_browser(profile: Path) -> AsyncIterator[BrowserTab]:
     """Yields a new browser with an empty profile and one empty tab; it ends with the block."""

@@ -31,7 +31,8 @@ from hub.schema.organisation.units import OrgUnit
 from hub.viewer import Role, Viewer
 
 # The shown part was eight digits once: too few for a hub that mints a key at every login.
-KEY_PATTERN = re.compile(r"hub_((?:[0-9a-f]{8}){1,2})_[A-Za-z0-9_-]{43}")
+# That of a session which a token started begins with t, see token_sessions.py.
+KEY_PATTERN = re.compile(r"hub_((?:[0-9a-f]{8}){1,2}|t[0-9a-f]{16})_[A-Za-z0-9_-]{43}")
 MAX_NAME_LENGTH = 100
 EXPIRED_KEY_RETENTION = timedelta(days=7)  # after its end, so that a client that still sends it learns that it expired
 

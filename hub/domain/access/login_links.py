@@ -88,6 +88,19 @@ async def start_session(tx: Connection, token: str, now: datetime) -> PageSessio
     if owner is None or owner.state(now) != "living":
         message = "The link was used already, has expired or belongs to another hub; `hub link` prints a new one."
         raise Forbidden(message, code="LINK_INVALID", argument="link")
+    return await _start(tx, owner, now)
+
+
+async def start_session_of_key(tx: Connection, public_id: str, now: datetime) -> PageSession:
+    """Exchanges a key, whose holder has shown it, for a session; raises BadInput for a session's own key."""
+    owner = await api_keys.find_key(tx, public_id)
+    if owner is None or owner.state(now) != "living" or owner.is_session:
+        message = "credential: this is the key of a session, or it has ended; give an API key of its own."
+        raise BadInput(message, code="KEY_INVALID", argument="credential")
+    return await _start(tx, owner, now)
+
+
+async def _start(tx: Connection, owner: api_keys.StoredKey, now: datetime) -> PageSession:
     expires_at = now + SESSION_LIFETIME
     if owner.expires_at is not None:
         expires_at = min(expires_at, owner.expires_at)

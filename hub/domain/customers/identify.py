@@ -15,7 +15,8 @@ import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from hub.db.pool import Connection, ContentionError
+from hub.db.database_errors import ContentionError
+from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.domain.customers.customers import SOURCE_SCOPED, lock_identifiers
 from hub.domain.customers.observations import (

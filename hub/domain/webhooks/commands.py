@@ -179,6 +179,9 @@ async def create(
 ) -> WebhookCreatePayload:
     """Creates a subscription with a URL: its messages are posted there, signed, with the permissions of the calling key."""
     Webhook.require(viewer, "create")
+    if viewer.principal:
+        message = "A webhook belongs to an API key and would end with this token; call webhookCreate with a key."
+        raise Forbidden(message, code="KEY_REQUIRED")
     owner = await tx.fetchval(_OWNER, viewer.key_id)
     if owner is None:
         raise Forbidden("A webhook belongs to an API key; ask with one.")

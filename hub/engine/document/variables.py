@@ -26,9 +26,16 @@ _INVALID_VARIABLE = re.compile(r"Variable '(?P<name>\$\w+)' has invalid value(?:
 
 
 def coerce_variables(
-    schema: GraphQLSchema, operation: Operation, values: Mapping[str, Any], max_errors: int
+    schema: GraphQLSchema,
+    operation: Operation,
+    values: Mapping[str, Any],
+    max_errors: int,
+    *,
+    hide_suggestions: bool = False,
 ) -> Mapping[str, Any]:
-    """The coerced values; raises VARIABLE_LIMIT, and VARIABLE_INVALID with at most `max_errors` errors."""
+    """The coerced values; raises VARIABLE_LIMIT, and VARIABLE_INVALID with at most `max_errors` errors.
+
+    `hide_suggestions` leaves similar names of the schema out of the errors."""
     definitions = operation.node.variable_definitions
     if not definitions:
         return {}
@@ -45,7 +52,7 @@ def coerce_variables(
     coerced = operation.try_coerce(values) if depth <= MAX_DEPTH else None
     if coerced is not None:
         return coerced
-    result = get_variable_values(schema, definitions, dict(values), max_errors=max_errors)
+    result = get_variable_values(schema, definitions, dict(values), max_errors, hide_suggestions)
     if isinstance(result, list):
         message = result[0].message.replace("not to be None", "not to be null")
         matched = _INVALID_VARIABLE.match(message)

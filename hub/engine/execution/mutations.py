@@ -16,8 +16,9 @@ from uuid import UUID
 import orjson
 from graphql import GraphQLNonNull, Undefined, value_from_ast
 
+from hub.db.database_errors import ContentionError
 from hub.db.fair_queue import FairQueue
-from hub.db.pool import Connection, ContentionError, Pool
+from hub.db.pool import Connection, Pool
 from hub.db.transaction import (
     RELEASE,
     ROLLBACK_TO,

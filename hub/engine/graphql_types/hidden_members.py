@@ -52,7 +52,7 @@ def hidden_members(schema: Schema, catalog: Catalog) -> HiddenMembers:
             hidden.members[f"{name}Filter"].add("id")
             hidden.members[f"{name}GroupField"].add("ID")
             hidden.members[f"{name}Connection"].add("pageInfo")
-        _hide_fields(hidden, entity, narrowed)
+        _hide_fields(hidden, catalog, entity, narrowed)
         nullable = {
             key for key, link in narrowed.links.items() if isinstance(link, ToOne) and catalog.nullable(narrowed, link)
         }
@@ -89,12 +89,13 @@ def _hide_rows(hidden: HiddenMembers, entity: CatalogEntity) -> None:
         hidden.types.add(group.name)
 
 
-def _hide_fields(hidden: HiddenMembers, entity: CatalogEntity, narrowed: CatalogEntity) -> None:
+def _hide_fields(hidden: HiddenMembers, catalog: Catalog, entity: CatalogEntity, narrowed: CatalogEntity) -> None:
     """Hides fields of the type itself, and in the lists of its groups; notes those that may be null."""
     selectable = {*narrowed.columns, *narrowed.links, *narrowed.groups, *narrowed.resolvers}
     for interface in entity.declaration.implements:
         if not narrowed.shows_interface(interface):
             hidden.members[f"{interface}Type"].add(entity.entity_type)
+            hidden.members[entity.name].add(catalog.interfaces[interface].field)
     fields = {*entity.columns, *entity.links, *entity.groups, *entity.resolvers, HISTORY}
     hidden.keep(entity.name, fields, selectable | ({HISTORY} if narrowed.shows_history else set()))
     nullable = {

@@ -180,7 +180,9 @@ class NarrowedSchema(GraphQLSchema):
 
     def _implements(self, part: GraphQLNamedType, interface: str) -> bool:
         """Whether an object type still has the fields of an interface."""
-        return part.name in self.type_map and self._members.get(interface, {}).keys() <= self._members[part.name].keys()
+        if part.name not in self._members or interface not in self._members:
+            return False
+        return self._members[interface].keys() <= self._members[part.name].keys()
 
     def _copy(self, type_: GraphQLNamedType) -> Any:
         """A copy with the remaining members; its fields are copied when they are first read."""

@@ -45,14 +45,11 @@ TEXT_SCAN_ROWS = 5  # the cost of `contains` on a text without an index, in rows
 
 def plan_join(planning: PlanningContext, entity: CatalogEntity, link: ToOne | ToMany) -> Join:
     """The join of a link. Rows of the same customer as a visible row are visible too, unless that row is an image or the
-    scope of the joined rows hides some of them.
-
-    Roles may filter the rows of each type, so their filter is checked unless there is none."""
+    scope of the joined rows or a role hides some of them."""
     target = planning.catalog.target(link.target)
     preserves_owner = planning.catalog.preserves_customer(planning.catalog.column(entity, link))
     hides_rows = scopes.hides_rows_of_customers(target.table, planning.rights)
     their_column, our_column = ("id", link.by) if isinstance(link, ToOne) else (link.by, "id")
-    hides_rows = hides_rows or (planning.rights.narrowed and planning.rights.filters_rows(target.name))
     check_visibility = planning.below_image or hides_rows or not preserves_owner
     return Join(target, their_column, our_column, check_visibility, same_customer=preserves_owner)
 

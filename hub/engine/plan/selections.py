@@ -141,7 +141,7 @@ class SelectionPlanner:
         column_name = next(
             column_name
             for interface, column_name in entity.declaration.implements.items()
-            if self._is_interface_field(interface, name)
+            if self._is_interface_field(interface, name) and entity.shows_interface(interface)
         )
         return ColumnSelection(column_name, scalars.DATETIME), None
 

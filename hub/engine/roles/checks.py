@@ -1,5 +1,6 @@
 """Checks roles against the schema, and explains what the lists of their holders cost. It knows no stored role."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -7,21 +8,24 @@ from typing import Any
 import orjson
 
 from hub.db.pool import Connection
-from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import HISTORY, CatalogEntity, ColumnField, camel_case
+from hub.engine.catalog.narrowing import mask_fits
 from hub.engine.graphql_types.schema_builder import Schema
+from hub.engine.plan.members import plan_members
 from hub.engine.request import GraphQLRequest
 from hub.engine.roles.list_plans import entries_read, steps_of
 from hub.engine.roles.stored_filters import StoredFilterPlanner
+from hub.engine.sql.members import compile_members
 from hub.errors import BadInput
 from hub.model.declarations import ToOne
-from hub.rights import AccessRule, Mask, RoleVersion, Verb
+from hub.rights import AccessRule, Mask, RoleVersion, Verb, rights_of
 from hub.viewer import Viewer
 
 Explainer = Callable[[GraphQLRequest, Viewer], tuple[str, list[Any]]]
 
 PAGE = 50  # rows of the lists that are explained
 MAX_ENTRIES = 2_000  # that such a page may read
+MAX_MATCHES = 1_000  # rows of a filter that are counted
 _SIZES = "select relname, reltuples from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')"
 
 
@@ -85,9 +89,18 @@ class RoleChecker:
             plan = orjson.loads(await tx.fetchval(f"explain (format json) {text}", *arguments))[0]["Plan"]
             entries = round(entries_read(plan, sizes))
             bounded = entries <= MAX_ENTRIES or rule.row_filter is None  # without a filter, it is every key's list
-            steps = list(steps_of(plan))
-            plans.append({"type": rule.entity, "list": name, "entries": entries, "bounded": bounded, "plan": steps})
+            line: dict[str, Any] = {"type": rule.entity, "list": name, "entries": entries, "bounded": bounded}
+            if rule.row_filter is not None and bounded:
+                line["matches"] = await self._count_matches(tx, rule.entity, rule.row_filter, holder)
+            plans.append(line | {"plan": list(steps_of(plan))})
+            await asyncio.sleep(0)  # planning takes milliseconds, and others wait for the event loop
         return plans
+
+    async def _count_matches(self, tx: Connection, entity: str, row_filter: str, holder: Viewer) -> int:
+        """How many rows a filter matches for the holder, counted up to a limit."""
+        members = plan_members(self._schema, self._schema.catalog.entities[entity], row_filter)
+        statement = compile_members(members, rights_of(holder.binding))
+        return len(await tx.fetch(statement.text, *statement.bind(holder, MAX_MATCHES)))
 
 
 def _field_names(entity: CatalogEntity) -> set[str]:
@@ -102,11 +115,9 @@ def _writable_names(entity: CatalogEntity) -> set[str]:
 
 def _mask_fault(column: ColumnField, mask: Mask) -> str | None:
     """Why a column cannot be masked so; None if it can."""
-    if mask is Mask.NULL:
-        return None if column.nullable else "it is never null; redact it, or leave it out of the fields"
-    if mask is Mask.YEAR:
-        return None if column.scalar.is_time else "it is no date or time; use another mask"
-    return None if column.scalar is scalars.STRING else "it is no text; use NULL, or leave it out of the fields"
+    if mask_fits(mask, column):
+        return None
+    return f"{mask.upper()} does not suit its type; use NULL, or leave it out of the fields"
 
 
 def _invalid(argument: str, fault_and_remedy: str) -> BadInput:

@@ -1,4 +1,4 @@
-"""The API key in the payload of `connection_init`, in each form that common clients send.
+"""The API key or token in the payload of `connection_init`, in each form that common clients send.
 
 Apollo Client, urql and GraphiQL send `{"Authorization": "Bearer …"}` in any case, Hasura's clients put it under `headers`,
 and Apollo's documentation puts the bare key under `authToken`."""
@@ -36,7 +36,7 @@ def _names_key(name: str) -> bool:
 def _header_value(name: str, value: object) -> bytes:
     if not isinstance(value, str):
         raise Unauthenticated(f"{name[:32]} of connection_init is not a string; send {EXAMPLE}.")
-    is_bare = name.lower() != HEADER or value.startswith("hub_")
+    is_bare = name.lower() != HEADER or value.startswith(("hub_", "eyJ"))  # a key, or the beginning of a token's header
     if is_bare and not value.lower().startswith(BEARER):
         value = f"Bearer {value}"
     return value.encode()

@@ -13,8 +13,9 @@ import asyncpg
 from hub.engine.catalog.catalog import Catalog
 from hub.viewer import Viewer
 
-# A row: its columns by their names in the table, and `$type`, its type's name.
+# A row: its columns by their names in the table, `$type`, its type's name, and the links that roles hide in it.
 DataRecord = dict[str, Any]
+HIDDEN_LINKS = "$hidden"
 
 
 class JsonObject(dict[str, Any]):

@@ -295,7 +295,7 @@ class _OperationEnumerator:
         return self.rng.sample(rows, min(count, len(rows)))
 
     def _roots(self, entity: CatalogEntity) -> Iterator[str]:
-        single = entity.name[0].lower() + entity.name[1:]
+        single = entity.declaration.singular
         for record in [*self._sample(self.visible_data, entity.name, 2), *self._sample(self.all_data, entity.name, 4)]:
             yield f'{single}(id: "{public_id(self.all_data, record)}") {{ {self._leaves(entity)} }}'
         if entity.declaration.search:
@@ -310,6 +310,8 @@ class _OperationEnumerator:
                 by = f"by: [{{field: {field}}}]"
                 yield f"{entity.declaration.plural}Grouped({by}, search: {query}) {{ nodes {{ stats {{ count }} }} }}"
         for lookup in entity.declaration.lookups:
+            if lookup.table not in [candidate.table for candidate in self.catalog.entities.values()]:
+                continue  # its rows are hidden
             table = self.all_data.type_of_table(lookup.table)
             for record in [*self._sample(self.visible_data, table, 4), *self._sample(self.all_data, table, 12)]:
                 lookup_fields = [

@@ -32,7 +32,7 @@ from hub.errors import BadInput
 from hub.model.declarations import FieldResolver, Interface, Lookup, MergedConnection, ToMany, ToOne, UnionLink
 from hub.viewer import Viewer
 from oracle import figures
-from oracle.data import DataRecord, Dataset
+from oracle.data import HIDDEN_LINKS, DataRecord, Dataset
 from oracle.faults import OracleError
 from oracle.groups import groups
 from oracle.lists import PAGE_ARGUMENTS, ListEvaluator, page
@@ -133,7 +133,8 @@ def _attach_resolvers(schema: GraphQLSchema, graph: Schema) -> None:
     for entity in graph.catalog.entities.values():
         fields = cast(GraphQLObjectType, schema.type_map[entity.name]).fields
         for name, resolver in _row_resolvers(entity, graph.catalog):
-            fields[name].resolve = resolver
+            if name in fields:  # a narrowed type may lack the field of an interface
+                fields[name].resolve = _unless_hidden(name, resolver)
     assert schema.query_type is not None
     for name, root in graph.roots.items():
         schema.query_type.fields[name].resolve = _root_resolver(root)
@@ -162,6 +163,15 @@ def _row_resolvers(entity: CatalogEntity, catalog: Catalog) -> Iterator[tuple[st
                 yield name, _union([(catalog.target(target), by) for target, by in link.targets.items()])
             case MergedConnection():
                 yield name, _merged_connection(entity, name, link.interface, link.by)
+
+
+def _unless_hidden(name: str, resolver: GraphQLFieldResolver) -> GraphQLFieldResolver:
+    """A resolver of links that roles may hide in single rows."""
+
+    def resolve(record: DataRecord, info: OracleInfo, **arguments: Any) -> Any:
+        return None if name in record.get(HIDDEN_LINKS, ()) else resolver(record, info, **arguments)
+
+    return resolve
 
 
 def _to_one(target: CatalogEntity, by: str) -> GraphQLFieldResolver:

@@ -301,7 +301,7 @@ class _PagedListGenerator:
         owner = max(self.draw.sample(rows, 1, 6), key=lambda candidate: self._linked_count(links, candidate))
         link_name, link = max(links, key=lambda pair: self._linked_count([pair], owner) * self.draw.random.random())
         parent = self.row_selections.object_type(entity.name)
-        single = entity.name[0].lower() + entity.name[1:]
+        single = entity.declaration.singular
         if isinstance(link, MergedConnection):
             field = f"{link_name}({ARGUMENTS_PLACEHOLDER}) {{ totalCount {SELECTION_PLACEHOLDER} }}"
             self.draw.record_features("timeline")

@@ -71,7 +71,9 @@ class ListEvaluator:
             keys = [(lambda row: text.search_rank(query, row["search_text"], codes(entity, row)), False)]
         else:
             name, direction = entity.declaration.order
-            keys = [(_sort_field(entity, name.upper()), direction == "desc")]
+            known = name.upper() in entity.sort_keys  # else the id alone
+            key = _sort_field(entity, name.upper()) if known else lambda record: record["id"]
+            keys = [(key, direction == "desc")]
         rows.sort(key=lambda record: record["id"], reverse=keys[-1][1])
         for key, descending in reversed(keys):
             rows.sort(key=key, reverse=descending)

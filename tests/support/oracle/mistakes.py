@@ -37,7 +37,7 @@ def _page(draw: OperationDraw, graph: Schema, entity: CatalogEntity) -> str:
 
 
 def _id(draw: OperationDraw, graph: Schema, entity: CatalogEntity) -> str:
-    single = entity.name[0].lower() + entity.name[1:]
+    single = entity.declaration.singular
     other = draw.pick([candidate for candidate in graph.catalog.entities.values() if candidate is not entity])
     key = UUID(int=draw.random.getrandbits(128))
     wrong = f"{other.declaration.prefix}_{key.hex}"
@@ -133,7 +133,7 @@ def _nested(draw: OperationDraw, graph: Schema, entity: CatalogEntity) -> str:
     ]
     owner = draw.pick([candidate for candidate in owners if draw.data.rows[candidate.name]])
     name = draw.pick([name for name, link in owner.links.items() if isinstance(link, ToMany)])
-    single = owner.name[0].lower() + owner.name[1:]
+    single = owner.declaration.singular
     key = public_id(draw.data, draw.pick(draw.data.rows[owner.name]))
     page = draw.pick(("first: 101", "last: -1", "first: 2, last: 2"))
     return f"{{ {single}(id: {json.dumps(key)}) {{ {name}({page}) {{ totalCount }} }} }}"

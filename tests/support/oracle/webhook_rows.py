@@ -1,4 +1,4 @@
-"""API keys, webhooks, deliveries and attempts as if there had been some, for the oracle's data; nobody works on them."""
+"""API keys, roles, webhooks, deliveries and attempts as if there had been some, for the oracle's data; nobody works on them."""
 
 import asyncpg
 
@@ -13,6 +13,12 @@ select lpad(n::text, 8, 'a'), sha256(n::text::bytea), 'kéy ' || n % 6, (array['
     case when n % 3 = 0 then timestamptz '2030-01-01' + n * interval '1 day' end,
     case when n % 7 = 0 then timestamptz '1998-06-01' end, timestamptz '1998-01-01' + n % 5 * interval '8 days'
 from generate_series(1, 16) as n;
+insert into roles (name, digest, description) select 'role_' || n, repeat('0', 64), 'Rôle ' || n from generate_series(1, 4) as n;
+insert into role_rules (role_id, entity, verbs, masks)
+select r.id, 'Customer ' || r.name, array['READ'], '{}' from roles as r on conflict do nothing;
+insert into role_budgets (role_id, capacity, refill_per_second) select id, 1000, 10 from roles on conflict do nothing;
+insert into role_assignments (role_id, key_id) select r.id, k.id from roles as r, api_keys as k where k.name = 'kéy 1';
+insert into role_assignments (role_id, staff_id) select r.id, s.id from roles as r, staff as s;
 insert into webhooks (name, url, query, variables, operation_name, status, status_reason, owner, created_at)
 select 'hook ' || n, 'https://example.net/' || n, 'subscription { changes { __typename } }', jsonb_build_object('n', n),
     case when n % 3 = 0 then 'Op' end, (array['PAUSED', 'FAILING', 'GONE'])[1 + n % 3], case when n % 2 = 0 then 'Tea.' end,

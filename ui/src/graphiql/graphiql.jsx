@@ -11,14 +11,16 @@ import operations from "saved-operations";
 import { EventLog } from "./event-log.jsx";
 import { Headers } from "./headers.jsx";
 import { forgetPanel, isNarrow, restoreQuery } from "./layout.js";
+import { account } from "../shared/account.js";
 import { endpoint } from "../shared/endpoints.js";
-import { keyDialog } from "../shared/key-dialog.js";
 import { authorize } from "../shared/session.js";
 import { savedOperationsPlugin } from "./saved-operations.jsx";
 import { isSubscription, subscription } from "./subscriptions.js";
 import "graphiql/style.css";
 import "@graphiql/plugin-explorer/style.css";
 import "./graphiql.css";
+
+const SIGNED_OUT = "Nobody is signed in.";
 
 // Header names are case-insensitive; this page uses lower case.
 function lowerCased(headers) {
@@ -35,7 +37,7 @@ function fetcher({ authorization, problem }) {
   return (operation, options) => {
     const headers = lowerCased(options?.headers);
     headers.authorization ??= authorization;
-    if (!headers.authorization) return Promise.resolve({ errors: [{ message: problem }] });
+    if (!headers.authorization) return Promise.resolve({ errors: [{ message: problem || SIGNED_OUT }] });
     const document = options?.documentAST;
     if (document && isSubscription(operation, document)) {
       return subscription(operation, document, headers.authorization);
@@ -56,8 +58,9 @@ function Interface() {
   return appeared.current && (
     <GraphiQLInterface defaultEditorToolsVisibility={isNarrow() ? false : "variables"} showPersistHeadersSettings={false}>
       <GraphiQL.Logo>
-        <span className="page-title">{document.title}</span> <a href="live">Live</a>{" "}
-        <button type="button" className="graphiql-un-styled key-button" onClick={() => dialog.ask()}>Key</button>
+        <span className="page-bar" ref={(element) => element?.append(person.button)}>
+          <span className="page-title">{document.title}</span> <a href="live">Live</a>
+        </span>
       </GraphiQL.Logo>
       <GraphiQL.Footer><EventLog /></GraphiQL.Footer>
       <Headers />
@@ -66,9 +69,9 @@ function Interface() {
 }
 
 const access = await authorize();
-const dialog = keyDialog();
-document.body.append(dialog.element);
-if (access.problem) dialog.ask(access.problem);
+const person = account(access);
+document.body.append(person.elements);
+person.begin();
 
 if (isNarrow()) forgetPanel();
 restoreQuery();

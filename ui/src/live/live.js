@@ -1,10 +1,10 @@
 // The page at /live: one customer from all sides, and its changes. The view is a live query. The panel beside it is a stream
 // of changes that starts at the cursor of the view's first message.
+import { account } from "../shared/account.js";
 import { socket } from "../shared/endpoints.js";
 import { connect, follow } from "../shared/subscriptions-client.js";
 import { make } from "../shared/dom.js";
 import { authorize } from "../shared/session.js";
-import { keyDialog } from "../shared/key-dialog.js";
 import { searchBox } from "./search.js";
 import { changesPanel } from "./changes-panel.js";
 import { customerView } from "./customer-view.js";
@@ -19,12 +19,13 @@ let refused = false;
 let seen; // time of the last message
 let stop = () => {};
 
-const { authorization, problem } = await authorize();
+const access = await authorize();
+const { authorization } = access;
 const client = connect(socket, authorization, (now) => {
   connection = now;
   showState();
 });
-const dialog = keyDialog();
+const person = account(access);
 const main = make("main");
 const state = make("p", { class: "state", role: "status" });
 const search = searchBox(authorization, (id) => {
@@ -34,9 +35,7 @@ const search = searchBox(authorization, (id) => {
 function bar() {
   const title = make("span", { class: "title" }, "Customer hub");
   const graphiql = make("a", { class: "plain", href: "graphiql" }, "GraphiQL");
-  const change = make("button", { type: "button", class: "plain" }, "Key");
-  change.addEventListener("click", () => dialog.ask());
-  return make("nav", { class: "bar", "aria-label": "Page" }, title, search.element, state, graphiql, change);
+  return make("nav", { class: "bar", "aria-label": "Page" }, title, search.element, state, graphiql, person.button);
 }
 
 // Shows the state; for a lost connection also the time of the shown data.
@@ -49,7 +48,7 @@ function showState() {
 function fail([{ message, extensions }]) {
   refused = true;
   showState();
-  if (extensions?.code === "FORBIDDEN") dialog.ask(message);
+  if (extensions?.signedOut) person.ask(message);
   else main.prepend(make("p", { class: "refusal", role: "alert" }, message));
 }
 
@@ -109,7 +108,7 @@ function begin() {
   if (!id) invite("One customer, live", "Pick a customer. Every change appears here at once, no matter who makes it.");
 }
 
-document.getElementById("live").append(bar(), main, dialog.element);
+document.getElementById("live").append(bar(), main, person.elements);
 addEventListener("hashchange", begin);
 begin();
-if (problem) dialog.ask(problem);
+person.begin();

@@ -53,8 +53,12 @@ export function connect(address, authorization, onState) {
 function errorsOf(problem) {
   if (Array.isArray(problem)) return problem;
   const { code, reason, message } = problem;
-  const closed = code === FORBIDDEN ? "The hub rejects this key." : `The hub closed the connection: ${code} ${reason}`;
-  return [{ message: message ?? closed.trim(), extensions: { code: code === FORBIDDEN ? "FORBIDDEN" : code } }];
+  if (code === FORBIDDEN) {
+    // The reason begins with the error's code: "KEY_EXPIRED: This API key has expired; …"
+    const text = `The hub rejects this session (${reason.split(":", 1)[0]}). Sign in again.`;
+    return [{ message: text, extensions: { code: reason.split(":", 1)[0], signedOut: true } }];
+  }
+  return [{ message: message ?? `The hub closed the connection: ${code} ${reason}`.trim(), extensions: { code } }];
 }
 
 // Runs a subscription and returns a function that stops it. Calls `callbacks.next` with every message, and `callbacks.end` with

@@ -1,0 +1,60 @@
+"""Errors of the driver and the server, as errors for the client."""
+
+import asyncpg
+
+from hub.errors import BadInput, HubError, Unavailable
+from hub.observability import DiskFull, emit
+
+AMBIGUOUS_LOOKUP = "21000"  # a subquery has two rows: only that of a lookup without its scope may have
+UNAVAILABLE_MESSAGE = "The hub cannot reach its database now; try again."
+
+
+class ContentionError(Unavailable):
+    """A deadlock, a lock timeout, or a row deleted while waiting for its lock. A retry of the whole transaction may succeed."""
+
+    def __init__(self) -> None:
+        super().__init__("Others were writing the same rows; try again.")
+
+
+def translate_error(error: Exception) -> HubError:
+    """Translates an error of the driver or the server into an error for the client; raises it if it is not expected."""
+    sqlstate = getattr(error, "sqlstate", None) or ""
+    if sqlstate == "57014":
+        return Unavailable(
+            "A database statement exceeded its timeout; request less, or filter by indexed fields.",
+            code="STATEMENT_TIMEOUT",
+        )
+    if sqlstate == "22023" and "time zone" in str(error):
+        return BadInput(f"timezone: {error}; give an IANA name like Europe/Berlin.", code="TIMEZONE_UNKNOWN")
+    if sqlstate == "HB001":  # of our own function hub_as_of
+        return BadInput(f"asOf: {error}; name a later moment.", code="AS_OF_EXPIRED", argument="asOf")
+    if sqlstate == AMBIGUOUS_LOOKUP:
+        message = "identifier.source: several systems use the value for different customers; give the system."
+        return BadInput(message, code="ARGUMENT_MISSING", argument="identifier.source")
+    if sqlstate.startswith("54"):
+        return BadInput("A value is too long for the database; give a shorter one.")
+    if sqlstate.startswith("22") or isinstance(error, asyncpg.DataError):
+        return BadInput("A value is outside what the database can hold; give a smaller or simpler one.")
+    if sqlstate in ("40001", "40P01", "55P03"):
+        return ContentionError()
+    if sqlstate == "53100":
+        emit(DiskFull(str(error)))
+        return disk_full()
+    if sqlstate in ("", "0A000") or sqlstate.startswith(("08", "53", "57")):
+        return database_unavailable()
+    raise error
+
+
+def is_connection_fatal(error: asyncpg.PostgresError) -> bool:
+    """Whether the server ends the connection with this error."""
+    return (error.sqlstate or "").startswith(("08", "57P"))
+
+
+def database_unavailable() -> Unavailable:
+    """Returns the error for clients while the database does not answer."""
+    return Unavailable(UNAVAILABLE_MESSAGE, code="UNAVAILABLE")
+
+
+def disk_full() -> Unavailable:
+    """Returns the error for clients while the database has no space to write."""
+    return Unavailable("The database's disk is full, so nothing was written; try again later.", code="DISK_FULL")

@@ -1,0 +1,185 @@
+"""Random roles, and what they leave of a dataset by plain walks: rows that a filter meets, values that a mask shows."""
+
+import json
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any
+
+from hub.engine.catalog.catalog import CatalogEntity, ColumnField
+from hub.engine.catalog.narrowing import mask_fits
+from hub.engine.graphql_types.inputs import groupable
+from hub.engine.graphql_types.narrowed_schema import narrow
+from hub.engine.graphql_types.schema_builder import Schema
+from hub.engine.plan.row_filters import plan_row_filter
+from hub.errors import HubError
+from hub.rights import AccessRule, Mask, RoleVersion
+from hub.viewer import Viewer
+from oracle.conditions import FilterEvaluator
+from oracle.data import HIDDEN_LINKS, DataRecord, Dataset
+from oracle.executor import Oracle
+from oracle.generate import OperationDraw
+from oracle.generate_filters import FilterGenerator
+
+FIGURES = ("count", "sum", "avg", "min", "max", "every")
+ALWAYS_GRANTED = ("createdAt", "version")
+MASKS: dict[Mask, Callable[[Any], Any]] = {
+    Mask.NULL: lambda value: None,
+    Mask.REDACTED: lambda value: "***",
+    Mask.INITIAL: lambda value: value[:1] + "***",
+    Mask.LAST_FOUR: lambda value: "***" + (value[-4:] if len(value) >= 8 else ""),
+    Mask.DOMAIN: lambda value: "***" + (value[value.rindex("@") :] if "@" in value else ""),
+    Mask.YEAR: lambda value: (
+        value.replace(month=1, day=1, hour=0, minute=0, second=0, microsecond=0)
+        if isinstance(value, datetime)
+        else date(value.year, 1, 1)
+    ),
+}
+
+
+def random_role(number: int, oracle: Oracle, now: datetime, seed: str) -> RoleVersion:
+    """A role that grants most entities, with filters, fields and masks at random."""
+    rng = random.Random(f"{seed} role {number}")
+    entities = list(oracle.graph.catalog.entities.values())
+    rules = [_random_rule(rng, oracle, entity, now) for entity in entities if rng.random() < 0.85]
+    return RoleVersion(f"random{number}", 1, {rule.entity: rule for rule in rules})
+
+
+def _random_rule(rng: random.Random, oracle: Oracle, entity: CatalogEntity, now: datetime) -> AccessRule:
+    fields: frozenset[str] | None = None
+    always = {*ALWAYS_GRANTED, *(column.name for column in groupable(entity)[:1])}
+    names = [*entity.columns, *entity.links, *entity.groups, *entity.resolvers, "history"]
+    if rng.random() < 0.5:
+        fields = frozenset({*always, *(name for name in names if rng.random() < 0.7)})
+    masks = [
+        (column.name, rng.choice([mask for mask in Mask if mask_fits(mask, column)]))
+        for column in entity.columns.values()
+        if column.name not in always and (fields is None or column.name in fields) and rng.random() < 0.15
+    ]
+    text = _random_filter(rng, oracle, entity, now) if rng.random() < 0.6 else None
+    return AccessRule(entity.name, row_filter=text, fields=fields, masks=frozenset(masks))
+
+
+def _random_filter(rng: random.Random, oracle: Oracle, entity: CatalogEntity, now: datetime) -> str | None:
+    """A filter that some row meets, without a relative time and without figures, which cost too much in every condition."""
+    rows = oracle.data.rows[entity.name]
+    for _ in range(8):
+        draw = OperationDraw(str(rng.random()), oracle.schema, oracle.data, now)
+        value = FilterGenerator(draw).filter_for(entity, rng.choice(rows) if rows else None, depth=1)
+        try:
+            text = json.dumps(value)
+            if value and not any(f'"{name}"' in text for name in FIGURES):
+                plan_row_filter(oracle.graph, entity, text)
+                return text
+        except (HubError, TypeError):
+            continue
+    return None
+
+
+class RoleDataset(Dataset):
+    """All rows, of which a viewer with roles sees a part."""
+
+    def __init__(self, data: Dataset, schema: Schema, now: datetime) -> None:
+        super().__init__(schema.catalog, data.rows)
+        self._whole = data
+        self._now = now
+
+    def visible_to(self, viewer: Viewer) -> Dataset:
+        """The rows that the binding and one of the roles' rules show, with masks in place of values."""
+        if viewer not in self._visible:
+            bound = self._whole.visible_to(replace(viewer, roles=()))
+            evaluator = FilterEvaluator(self._whole, self._now)
+            rows = {
+                name: list(self._shown(bound.rows[name], self._whole.catalog.entities[name], viewer, evaluator))
+                for name in self.catalog.entities
+            }
+            self._visible[viewer] = Dataset(self.catalog, rows)
+        return self._visible[viewer]
+
+    def _shown(
+        self, rows: Sequence[DataRecord], entity: CatalogEntity, viewer: Viewer, evaluator: FilterEvaluator
+    ) -> list[DataRecord]:
+        rules = [role.rules[entity.name] for role in viewer.roles if role.rules and entity.name in role.rules]
+        tests = [
+            evaluator.record_test(entity, json.loads(rule.row_filter)) if rule.row_filter else lambda record: True
+            for rule in rules
+        ]
+        shown = []
+        for record in rows:
+            granting = [rule for rule, test in zip(rules, tests, strict=True) if test(record)]
+            if granting:
+                shown.append(_masked(record, entity, granting))
+        return shown
+
+
+def _masked(record: DataRecord, entity: CatalogEntity, rules: Sequence[AccessRule]) -> DataRecord:
+    """The record with what the rules that grant its row show of each column."""
+    values = dict(record)
+    for column in entity.columns.values():
+        value = _cell(column, record[column.column.name], rules)
+        if value is not record[column.column.name]:
+            values[column.column.name] = value
+    hidden = {name for name in (*entity.links, *entity.groups) if not any(_grants(rule, name) for rule in rules)}
+    return values | ({HIDDEN_LINKS: hidden} if hidden else {})
+
+
+def _grants(rule: AccessRule, name: str) -> bool:
+    return rule.fields is None or name in rule.fields
+
+
+def _cell(column: ColumnField, value: Any, rules: Sequence[AccessRule]) -> Any:
+    granting = [rule for rule in rules if _grants(rule, column.name)]
+    masks = [dict(rule.masks).get(column.name) for rule in granting]
+    if not masks:
+        return None
+    if None in masks or value is None:
+        return value
+    visible = sorted(mask for mask in masks if mask is not None and mask is not Mask.NULL)
+    return MASKS[visible[0]](value) if visible else None
+
+
+def role_oracle(oracle: Oracle, viewer: Viewer, now: datetime) -> Oracle:
+    """The oracle of a viewer with roles: of the names that it may know, over the rows that it may see."""
+    narrowed = narrow(oracle.graph, viewer.rights)
+    assert narrowed.core.query_type is not None
+    names = narrowed.core.query_type.fields.keys()
+    entities = narrowed.catalog.entities
+    roots = {
+        name: replace(root, entity=entities[root.entity.name]) if root.entity else root
+        for name, root in narrowed.roots.items()
+        if name in names
+    }
+    graph = replace(narrowed, roots=roots)
+    return Oracle(graph, RoleDataset(oracle.data, graph, now))
+
+
+def hidden_name_documents(oracle: Oracle, viewer: Viewer) -> Iterator[str]:
+    """Documents that each name one column that the viewer's roles hide or mask, at every place that could name it."""
+    for entity in oracle.graph.catalog.entities.values():
+        rules = [role.rules[entity.name] for role in viewer.roles if role.rules and entity.name in role.rules]
+        for column in entity.columns.values():
+            shown = [rule for rule in rules if _grants(rule, column.name)]
+            as_is = [rule for rule in shown if column.name not in dict(rule.masks)]
+            if not shown:
+                yield f"{{ {entity.declaration.plural} {{ nodes {{ {column.name} }} }} }}"
+            if not rules or len(as_is) < len(rules):
+                yield from _uses(entity, column)
+
+
+def _uses(entity: CatalogEntity, column: ColumnField) -> Iterator[str]:
+    """Documents that filter, sort, aggregate and group by a column."""
+    plural, value = entity.declaration.plural, column.column.name.upper()
+    inner = f"{column.name} {{ amount }}" if column.scalar.is_money else column.name
+    if column.name in entity.filterable:
+        condition = "{path: [], isNull: true}" if column.scalar.name == "JSON" else "{isNull: true}"
+        yield f"{{ {plural}(filter: {{{column.name}: {condition}}}) {{ totalCount }} }}"
+    if value in entity.sort_keys:
+        yield f"{{ {plural}(orderBy: [{{field: {value}}}]) {{ totalCount }} }}"
+    if any(candidate is column for candidate in groupable(entity)):
+        yield f"{{ {plural}Grouped(by: [{{field: {value}}}]) {{ totalCount }} }}"
+        yield f"{{ {plural}Grouped(by: [{{field: ID}}]) {{ nodes {{ key {{ {column.name} }} }} }} }}"
+    if column.scalar.is_number and column.name != "version":
+        yield f"{{ {plural} {{ stats {{ sum {{ {inner} }} }} }} }}"
+    if (column.scalar.is_number or column.scalar.is_time) and column.name != "version":
+        yield f"{{ {plural} {{ stats {{ max {{ {inner} }} }} }} }}"
