@@ -109,6 +109,11 @@ async def test_x1_the_admin_key_is_printed_once_and_a_new_link_at_every_start(
     assert [line.partition("  ")[0] for line in second] == ["Login", "GraphiQL", "Live"]
     assert first[1].partition("#link=")[2] != second[0].partition("#link=")[2]
     assert [key in output for output in (printed[1].out, printed[0].err, printed[1].err)] == [False] * 3
+    await asyncio.to_thread(launch.up, settings.model_copy(update={"graphiql": False}))
+    assert capfd.readouterr().out == ""
+    connection = await asyncpg.connect(database_dsn)
+    assert await connection.fetchval("select count(*) from login_links") == 2  # nothing could follow a third
+    await connection.close()
 
 
 async def test_x1_logs_hold_no_key_and_no_link(hub: LinkedHub) -> None:
