@@ -176,6 +176,7 @@ def run_doctor(data: DataDirOption = None, json: JsonOption = False) -> None:
     """Check the set-up and print problems with their fixes, one line per check."""
     configuration = settings_module.load(data_dir=data)
     checks = doctor.check_machine(configuration)
+    checks += asyncio.run(doctor.check_issuers(configuration))
     try:
         with launch.running_database(configuration) as dsn:
             checks += asyncio.run(doctor.check_installation(dsn))

@@ -18,6 +18,8 @@ from hub.postgres.doctor import Check, run_checks
 from hub.settings import Settings
 from hub.web import pages, server
 from hub.web.health import HEALTHY_BODY
+from hub.web.token_keys import IssuerKeySets
+from hub.webhooks.issuer_documents import IssuerDocuments
 
 CONNECT_TIMEOUT = 5.0
 ENCODING_HINT = "in a password, write @ as %40, / as %2F, : as %3A and % as %25"
@@ -137,6 +139,24 @@ def check_machine(configuration: Settings) -> list[Check]:
         _check_address(configuration),
         _check_pages(),
     ]
+
+
+async def check_issuers(configuration: Settings) -> list[Check]:
+    """Checks whether the keys of the issuers of tokens can be read now."""
+    documents = IssuerDocuments(configuration.token_issuers)
+    key_sets = IssuerKeySets(configuration.token_issuers, documents.read)
+    checks = []
+    try:
+        for issuer in configuration.token_issuers:
+            reason = await key_sets.keys_of(issuer).read_failure()
+            name = f"tokens of {issuer.issuer} for {issuer.audience[0]}"
+            problem = f"its keys cannot be read: {reason}"
+            checks.append(
+                _make_check(name, not reason, problem, "correct the entry of HUB_TOKEN_ISSUERS, or the issuer")
+            )
+    finally:
+        documents.close()
+    return checks
 
 
 def _check_variables() -> Check:

@@ -12,7 +12,7 @@ from hub.changefeed import audit_chain
 from hub.db import log_partitions
 from hub.db.audit_buffer import FLUSH_INTERVAL, AuditBuffer
 from hub.db.pool import Pool
-from hub.domain.access import api_keys, token_sessions
+from hub.domain.access import key_upkeep, token_sessions
 from hub.domain.access.trusted_documents import TrustedDocuments
 from hub.domain.webhooks import retention
 from hub.model import idempotency
@@ -44,7 +44,7 @@ def periodic_tasks(
         last_used_at: dict[UUID, datetime] = key_cache.drain_usage()
         if last_used_at:
             async with pool.transaction() as tx:
-                await api_keys.record_usage(tx, last_used_at)
+                await key_upkeep.record_usage(tx, last_used_at)
         return False
 
     async def flush_metrics() -> bool:
@@ -98,12 +98,12 @@ def _log_tasks(pool: Pool, audit: AuditBuffer, settings: Settings) -> Iterator[P
 async def _purge_expired_keys(pool: Pool) -> bool:
     async with pool.transaction() as tx:
         more = await token_sessions.purge_expired(tx, datetime.now(UTC), PURGE_BATCH)
-        return await api_keys.purge_expired(tx, datetime.now(UTC), PURGE_BATCH) or more
+        return await key_upkeep.purge_expired(tx, datetime.now(UTC), PURGE_BATCH) or more
 
 
 async def _revoke_keys_of_leavers(pool: Pool) -> bool:
     async with pool.transaction() as tx:
-        await api_keys.revoke_keys_of_leavers(tx, datetime.now(UTC))
+        await key_upkeep.revoke_keys_of_leavers(tx, datetime.now(UTC))
     return False
 
 

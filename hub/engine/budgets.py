@@ -22,7 +22,7 @@ from hub.viewer import Viewer
 
 POINTS_PER_SECOND = 1_000.0  # of database time
 MIN_POINTS = 1  # that any operation costs
-EARLY_DELAY = 0.25  # seconds, at most, for which the refusal of a client that came back too early is held back
+EARLY_DELAY = 0.5  # seconds for which an operation that came back too early is held back
 MAX_PAUSE = 1.0  # seconds between two looks at an account that work waits for
 MAX_FLOWS = 10_000  # flows that are remembered
 ROUNDING = 1e-6  # points; sums of times are not exact
@@ -121,7 +121,7 @@ class CostAccount:
             return
         accounts, seconds = self.accounts, self.seconds_until(points)
         if accounts.clock() + ROUNDING < accounts.due_at.get(self.flow, 0.0):
-            await asyncio.sleep(min(seconds, EARLY_DELAY))
+            await asyncio.sleep(EARLY_DELAY)
             if self.try_charge(points):
                 return
             seconds = self.seconds_until(points)

@@ -87,11 +87,16 @@ class IssuerKeys:
             await self.refresh()
             await asyncio.sleep(min(RETRY_INTERVAL, self._issuer.jwks_ttl) if self._failure else self._issuer.jwks_ttl)
 
+    async def read_failure(self) -> str:
+        """Reads the keys again; returns why that failed, or an empty text."""
+        await self.refresh()
+        return self._failure
+
     async def require(self) -> None:
         """Reads the keys of a file; raises Misconfigured if there is none."""
-        await self.refresh()
-        if self._failure:
-            message = f"HUB_TOKEN_ISSUERS: the keys of {self._issuer.issuer} cannot be used: {self._failure}."
+        failure = await self.read_failure()
+        if failure:
+            message = f"HUB_TOKEN_ISSUERS: the keys of {self._issuer.issuer} cannot be used: {failure}."
             raise Misconfigured(message, argument="HUB_TOKEN_ISSUERS")
 
     def _on_read(self, _: asyncio.Task[None]) -> None:

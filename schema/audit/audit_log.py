@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from hub.model import Column, DescribedEnum, Entity, administered, field, index, to_one
+from hub.model import Column, DescribedEnum, Entity, PersonalData, administered, field, index, to_one
 from hub.schema.organisation.staff import Staff
 
 
@@ -39,21 +39,34 @@ class AuditEntry(
 ):
     """What one caller did: a write with all its rows, or equal reads within a second. `createdAt` is when."""
 
-    kind: Column[AuditKind] = field("What was done.")
+    kind: Column[AuditKind] = field("What was done.", personal=PersonalData.NOT_PERSONAL)
     actor: Column[str | None] = field(
-        "The key, as `key:` and its id; `db:` and a user for direct SQL. Empty once erased."
+        "The key, as `key:` and its id; `db:` and a user for direct SQL. Empty once erased.",
+        personal=PersonalData.TECHNICAL,
     )
     staff = to_one(Staff, "The member of staff behind the key.", optional=True, enforced=False, index=False)
-    subject: Column[str | None] = field("The subject of the token, if the caller sent a token.")
-    network: Column[str | None] = field("The address that the request came from.")
-    operation: Column[str | None] = field("The name of the operation, if the document names it.")
-    document: Column[str | None] = field("SHA-256 of the document, in hexadecimal digits.")
-    root_fields: Column[list[str]] = field("The root fields of the operation.")
-    requests: Column[list[str]] = field("The ids of the requests, up to a thousand.")
-    times: Column[int] = field("The number of requests.")
-    last_at: Column[datetime] = field("Time of the last request.")
-    viewer_customer_id: Column[UUID | None] = field("The customer that the caller's key is bound to.", hidden=True)
-    salt: Column[str | None] = field("Hides the contents behind their digest; empty once they are erased.", hidden=True)
+    subject: Column[str | None] = field(
+        "The subject of the token, if the caller sent a token.", personal=PersonalData.IDENTIFIER
+    )
+    network: Column[str | None] = field("The address that the request came from.", personal=PersonalData.TECHNICAL)
+    operation: Column[str | None] = field(
+        "The name of the operation, if the document names it.", personal=PersonalData.NOT_PERSONAL
+    )
+    document: Column[str | None] = field(
+        "SHA-256 of the document, in hexadecimal digits.", personal=PersonalData.NOT_PERSONAL
+    )
+    root_fields: Column[list[str]] = field("The root fields of the operation.", personal=PersonalData.NOT_PERSONAL)
+    requests: Column[list[str]] = field("The ids of the requests, up to a thousand.", personal=PersonalData.TECHNICAL)
+    times: Column[int] = field("The number of requests.", personal=PersonalData.BEHAVIOUR)
+    last_at: Column[datetime] = field("Time of the last request.", personal=PersonalData.BEHAVIOUR)
+    viewer_customer_id: Column[UUID | None] = field(
+        "The customer that the caller's key is bound to.", hidden=True, personal=PersonalData.NOT_PERSONAL
+    )
+    salt: Column[str | None] = field(
+        "Hides the contents behind their digest; empty once they are erased.",
+        hidden=True,
+        personal=PersonalData.NOT_PERSONAL,
+    )
 
 
 class AuditTarget(
@@ -71,11 +84,21 @@ class AuditTarget(
     """A row, or a type of rows, that an entry of the audit log is about."""
 
     entry = to_one(AuditEntry, "The entry.", inverse=("targets", "What was read or written."), enforced=False, index=())
-    entity: Column[str] = field("The type of the row, or the name of its table. Empty once erased.")
-    row_id: Column[str | None] = field("The id of the row; empty for reads that name no row.")
-    operation: Column[AuditOperation] = field("What happened to it.")
-    fields: Column[list[str]] = field("The fields that were read or changed.")
-    times: Column[int] = field("The number of requests.")
-    ordinal: Column[int] = field("Its place in the entry, from 1.", hidden=True)
-    customer_id: Column[UUID | None] = field("The customer whose row it is, if known.", hidden=True)
-    salt: Column[str | None] = field("Hides the contents behind their digest; empty once they are erased.", hidden=True)
+    entity: Column[str] = field(
+        "The type of the row, or the name of its table. Empty once erased.", personal=PersonalData.NOT_PERSONAL
+    )
+    row_id: Column[str | None] = field(
+        "The id of the row; empty for reads that name no row.", personal=PersonalData.NOT_PERSONAL
+    )
+    operation: Column[AuditOperation] = field("What happened to it.", personal=PersonalData.NOT_PERSONAL)
+    fields: Column[list[str]] = field("The fields that were read or changed.", personal=PersonalData.NOT_PERSONAL)
+    times: Column[int] = field("The number of requests.", personal=PersonalData.NOT_PERSONAL)
+    ordinal: Column[int] = field("Its place in the entry, from 1.", hidden=True, personal=PersonalData.NOT_PERSONAL)
+    customer_id: Column[UUID | None] = field(
+        "The customer whose row it is, if known.", hidden=True, personal=PersonalData.NOT_PERSONAL
+    )
+    salt: Column[str | None] = field(
+        "Hides the contents behind their digest; empty once they are erased.",
+        hidden=True,
+        personal=PersonalData.NOT_PERSONAL,
+    )

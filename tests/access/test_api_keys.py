@@ -15,7 +15,7 @@ from fake_engine_hub import EXPIRED, KEY, REVOKED, FakeEngineHub, capture_events
 
 from hub import app, keyfile
 from hub.db.pool import Pool
-from hub.domain.access import api_keys
+from hub.domain.access import api_keys, key_upkeep
 from hub.domain.access.api_keys import NewKey
 from hub.errors import BadInput, Forbidden, HubError, NotFound, Unavailable
 from hub.settings import Settings
@@ -277,11 +277,11 @@ async def test_only_long_expired_customer_keys_are_purged(connection: asyncpg.Co
     async def names() -> list[str]:
         return [key.name for key in await api_keys.list_keys(connection, ADMIN)]
 
-    assert not await api_keys.purge_expired(connection, ended + timedelta(days=7), 10)
+    assert not await key_upkeep.purge_expired(connection, ended + timedelta(days=7), 10)
     assert await names() == ["a", "b", "c", "a partner's", "a customer's for ever"]
-    assert await api_keys.purge_expired(connection, moment, 1), "there is another"
-    assert await api_keys.purge_expired(connection, moment, 1)
-    assert not await api_keys.purge_expired(connection, moment, 1)
+    assert await key_upkeep.purge_expired(connection, moment, 1), "there is another"
+    assert await key_upkeep.purge_expired(connection, moment, 1)
+    assert not await key_upkeep.purge_expired(connection, moment, 1)
     assert await names() == ["c", "a partner's", "a customer's for ever"]
     assert [await api_keys.find_key(connection, key[4:20]) is None for key in minted] == [True, True, False]
 
@@ -359,7 +359,7 @@ async def test_an_older_use_does_not_hide_a_newer(connection: asyncpg.Connection
     assert key_record is not None
     assert key_record.viewer.key_id is not None
     for used_at in (NOW, NOW - timedelta(days=1)):
-        await api_keys.record_usage(connection, {key_record.viewer.key_id: used_at})
+        await key_upkeep.record_usage(connection, {key_record.viewer.key_id: used_at})
     assert await connection.fetchval("select last_used_at from api_keys") == NOW
 
 

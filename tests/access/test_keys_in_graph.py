@@ -12,7 +12,7 @@ from change_workload import wait_until_sequenced
 from conftest import CreateDatabase, create_api_key
 from writer_client import HubClient, open_hub_client
 
-from hub.domain.access import api_keys
+from hub.domain.access import api_keys, key_upkeep
 from hub.model.columns import secret_columns
 from hub.settings import Settings
 from hub.viewer import Role
@@ -232,7 +232,7 @@ async def test_no_image_holds_a_secret(northwind_client: HubClient, connection: 
 async def test_a_use_is_no_change(northwind_client: HubClient, connection: asyncpg.Connection) -> None:
     _, row = await _create(northwind_client, "used")
     key_id, used_at = UUID(row["id"][4:]), datetime.now(UTC)
-    await api_keys.record_usage(connection, {key_id: used_at})
+    await key_upkeep.record_usage(connection, {key_id: used_at})
     data = await northwind_client.query(
         "query ($id: ID!) { apiKey(id: $id) { version lastUsedAt } }", {"id": row["id"]}
     )

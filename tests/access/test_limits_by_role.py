@@ -24,7 +24,7 @@ async def create_role_key(client: HubClient, name: str, **properties: Any) -> st
     return await create_api_key(client.dsn, name)
 
 
-async def test_a_roles_budget_is_each_keys_own(northwind_client: HubClient) -> None:
+async def test_keys_have_a_budget_of_their_own_by_their_role(northwind_client: HubClient) -> None:
     budget = {"capacity": 50, "refillPerSecond": 1}
     one = await create_role_key(northwind_client, "limited", budget=budget)
     other = await create_api_key(northwind_client.dsn, "limited")

@@ -12,7 +12,7 @@ from change_workload import wait_until_sequenced
 from conftest import CreateDatabase, create_api_key
 from writer_client import HubClient, open_hub_client
 
-from hub.domain.access import api_keys, staff_viewers
+from hub.domain.access import api_keys, key_upkeep, staff_viewers
 from hub.settings import Settings
 from hub.viewer import ADMIN, Role
 
@@ -154,7 +154,7 @@ async def test_who_has_left_has_no_living_key(northwind_client: HubClient, conne
     error = await northwind_client.error(MINT, {"staff": person.id})
     assert (error["code"], error["argument"]) == ("KEY_INVALID", "input.staffId")
     assert yesterday.isoformat() in error["message"]
-    await api_keys.revoke_keys_of_leavers(connection, datetime.now(UTC))
+    await key_upkeep.revoke_keys_of_leavers(connection, datetime.now(UTC))
     stored_key = await api_keys.find_key(connection, key[4:20])
     assert stored_key is not None
     assert (stored_key.revoked_at is None, stored_key.state(datetime.now(UTC))) == (False, "left")

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from token_issuer import ec_key
+from token_issuer import ec_key, run_issuer
 
-from hub import settings
+from hub import doctor, settings
 from hub.errors import Misconfigured
 from hub.settings import Settings
 from hub.token_issuers import TokenIssuer
@@ -151,3 +151,13 @@ async def test_keys_in_a_file_are_needed_at_the_start_and_read_again(tmp_path: P
         await key_sets.keys_of(issuer).find("first")
         path.write_text(json.dumps({"keys": [second.as_dict(private=False)]}))
         assert (await key_sets.keys_of(issuer).find("second"))[1].thumbprint() == second.thumbprint()
+
+
+async def test_the_doctor_names_an_issuer_whose_keys_cannot_be_read() -> None:
+    async with run_issuer() as issuer:
+        configuration = Settings(token_issuers=(TokenIssuer.model_validate(VALID | {"jwks_url": issuer.jwks_url}),))
+        (sound,) = await doctor.check_issuers(configuration)
+        issuer.status = 500
+        (failing,) = await doctor.check_issuers(configuration)
+    assert (sound.name, sound.ok, failing.ok) == ("tokens of https://login.example for hub", True, False)
+    assert failing.problem.startswith("its keys cannot be read: the answer has the status 500")

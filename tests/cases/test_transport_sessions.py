@@ -19,7 +19,7 @@ from websocket_client import open_websocket
 
 from hub import launch, observability
 from hub.app import lifespan
-from hub.domain.access import api_keys, login_links
+from hub.domain.access import api_keys, key_upkeep, login_links
 from hub.errors import BadInput
 from hub.settings import Settings
 from hub.viewer import ADMIN, Role
@@ -109,6 +109,11 @@ async def test_x1_the_admin_key_is_printed_once_and_a_new_link_at_every_start(
     assert [line.partition("  ")[0] for line in second] == ["Login", "GraphiQL", "Live"]
     assert first[1].partition("#link=")[2] != second[0].partition("#link=")[2]
     assert [key in output for output in (printed[1].out, printed[0].err, printed[1].err)] == [False] * 3
+    await asyncio.to_thread(launch.up, settings.model_copy(update={"graphiql": False}))
+    assert capfd.readouterr().out == ""
+    connection = await asyncpg.connect(database_dsn)
+    assert await connection.fetchval("select count(*) from login_links") == 2  # nothing could follow a third
+    await connection.close()
 
 
 async def test_x1_logs_hold_no_key_and_no_link(hub: LinkedHub) -> None:
@@ -241,9 +246,9 @@ async def test_s1_a_key_that_is_no_session_is_not_ended(hub: LinkedHub) -> None:
 async def test_s1_ended_sessions_are_purged(hub: LinkedHub) -> None:
     key = await hub.session_key()
     end = datetime.now(UTC) + login_links.SESSION_LIFETIME
-    await api_keys.purge_expired(hub.connection, end + timedelta(days=6), 1_000)
+    await key_upkeep.purge_expired(hub.connection, end + timedelta(days=6), 1_000)
     assert await api_keys.find_key(hub.connection, key[4:20]) is not None
-    await api_keys.purge_expired(hub.connection, end + timedelta(days=8), 1_000)
+    await key_upkeep.purge_expired(hub.connection, end + timedelta(days=8), 1_000)
     assert await api_keys.find_key(hub.connection, key[4:20]) is None
     assert await api_keys.find_key(hub.connection, hub.key[4:20]) is not None
 

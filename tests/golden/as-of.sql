@@ -256,19 +256,29 @@ WHERE t$97.id = t$10.key AND t$97.created_at <= $4::TIMESTAMP WITH TIME ZONE AND
 FROM customers AS v$customer 
 WHERE v$customer.id = t$97.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
 FROM change_log AS g$log 
-WHERE g$log.row_id = t$97.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[])))) AND ((EXISTS (SELECT 1 
+WHERE g$log.row_id = t$97.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[])))) AND ((EXISTS (SELECT * 
+FROM customers AS v$customer 
+WHERE v$customer.id = t$97.other_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
+FROM change_log AS g$log 
+WHERE g$log.row_id = t$97.other_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[])))) AND ((EXISTS (SELECT 1 
 FROM identity_reviews AS t$98 
 WHERE t$98.id = t$10.key AND (EXISTS (SELECT * 
 FROM customers AS v$customer 
-WHERE v$customer.id = t$98.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))))) OR NOT (EXISTS (SELECT 1 
+WHERE v$customer.id = t$98.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) AND (EXISTS (SELECT * 
+FROM customers AS v$customer 
+WHERE v$customer.id = t$98.other_id AND v$customer.unit_id = ANY ($3::UUID[]))))) OR NOT (EXISTS (SELECT 1 
 FROM identity_reviews AS t$99 
 WHERE t$99.id = t$10.key)) AND (EXISTS (SELECT 1 
 FROM jsonb_populate_record(null::identity_reviews, t$14.last$) AS t$100 
-WHERE (EXISTS (SELECT * 
+WHERE ((EXISTS (SELECT * 
 FROM customers AS v$customer 
 WHERE v$customer.id = t$100.customer_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
 FROM change_log AS g$log 
-WHERE g$log.row_id = t$100.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[]))))))) AS t$101) WHEN (t$10.type = 'whk'::text) THEN (SELECT row_to_json(t$107) AS row_to_json_18 
+WHERE g$log.row_id = t$100.customer_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[])))) AND ((EXISTS (SELECT * 
+FROM customers AS v$customer 
+WHERE v$customer.id = t$100.other_id AND v$customer.unit_id = ANY ($3::UUID[]))) OR (EXISTS (SELECT * 
+FROM change_log AS g$log 
+WHERE g$log.row_id = t$100.other_id AND g$log.table_name = 'customers' AND g$log.operation = 'DELETE' AND CAST(g$log.before ->> 'unit_id' AS UUID) = ANY ($3::UUID[])))))))) AS t$101) WHEN (t$10.type = 'whk'::text) THEN (SELECT row_to_json(t$107) AS row_to_json_18 
 FROM (SELECT 'Webhook'::text AS __typename, 'whk_' || replace(CAST(t$103.id AS TEXT), '-', '') AS id, 'Webhook'::text AS "$type" 
 FROM jsonb_populate_record(null::webhooks, coalesce(t$14.then$, (SELECT to_jsonb(t$102) AS to_jsonb_17 
 FROM webhooks AS t$102 

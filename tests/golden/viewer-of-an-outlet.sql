@@ -182,7 +182,9 @@ FROM (SELECT 'rvw_' || replace(CAST(t$139.id AS TEXT), '-', '') AS id
 FROM identity_reviews AS t$139 
 WHERE t$139.id = t$110.key AND (EXISTS (SELECT * 
 FROM customers AS v$customer 
-WHERE v$customer.id = t$139.customer_id AND v$customer.unit_id = $1::UUID))) AS t$140) WHEN (t$110.type = 'whk') THEN (SELECT row_to_json(t$142) AS row_to_json_41 
+WHERE v$customer.id = t$139.customer_id AND v$customer.unit_id = $1::UUID)) AND (EXISTS (SELECT * 
+FROM customers AS v$customer 
+WHERE v$customer.id = t$139.other_id AND v$customer.unit_id = $1::UUID))) AS t$140) WHEN (t$110.type = 'whk') THEN (SELECT row_to_json(t$142) AS row_to_json_41 
 FROM (SELECT 'whk_' || replace(CAST(t$141.id AS TEXT), '-', '') AS id 
 FROM webhooks AS t$141 
 WHERE t$141.id = t$110.key AND (EXISTS (SELECT v$key.id 

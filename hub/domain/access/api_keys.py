@@ -14,7 +14,6 @@ from uuid import UUID
 import asyncpg
 import sqlalchemy as sa
 
-from hub import client_limits
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.domain.access import key_limits, roles
@@ -33,7 +32,6 @@ from hub.viewer import Role, Viewer
 # The shown part was eight digits once: too few for a hub that mints a key at every login. One with t is a token's session.
 KEY_PATTERN = re.compile(r"hub_((?:[0-9a-f]{8}){1,2}|t[0-9a-f]{16})_[A-Za-z0-9_-]{43}")
 MAX_NAME_LENGTH = 100
-EXPIRED_KEY_RETENTION = timedelta(days=7)  # after its end, so that a client that still sends it learns that it expired
 
 KeyState = Literal["living", "revoked", "expired", "left"]
 
@@ -159,38 +157,14 @@ _ROTATE = to_sql(
         hash=sa.bindparam("new_hash", type_=sa.LargeBinary),
     )
 )
-_RECORD_USAGE = to_sql(
-    sa.update(_key)
-    .where(_key.c.id == sa.bindparam("key_id", type_=sa.Uuid))
-    .values(last_used_at=sa.func.greatest(_key.c.last_used_at, _now))
-)
-_expired = (
-    sa.select(_key.c.id)
-    .where(
-        sa.or_(_key.c.customer_id.is_not(None), _key.c.session_of_id.is_not(None), _key.c.staff_id.is_not(None)),
-        _key.c.expires_at < sa.bindparam("before", type_=timestamp()),
+_text_parameter = sa.bindparam("text", type_=sa.Text)
+_FIND_UNIT, _FIND_STAFF = (
+    to_sql(
+        sa.select(code.table.c.id).where(
+            sa.or_(sa.cast(code.table.c.id, sa.Text) == _text_parameter, code == _text_parameter)
+        )
     )
-    .limit(sa.bindparam("limit", type_=sa.Integer))
-)
-_PURGE = to_sql(sa.delete(_key).where(_key.c.id.in_(_expired)))
-_REVOKE_LEAVERS = to_sql(
-    sa.update(_key)
-    .where(
-        _key.c.staff_id == Staff.c.id,
-        Staff.c.left_on < sa.bindparam("today", type_=sa.Date),
-        _key.c.revoked_at.is_(None),
-    )
-    .values(revoked_at=_now)
-)
-_FIND_UNIT = to_sql(
-    sa.select(OrgUnit.c.id).where(
-        sa.or_(sa.cast(OrgUnit.c.id, sa.Text) == sa.bindparam("text"), OrgUnit.c.code == sa.bindparam("text"))
-    )
-)
-_FIND_STAFF = to_sql(
-    sa.select(Staff.c.id).where(
-        sa.or_(sa.cast(Staff.c.id, sa.Text) == sa.bindparam("text"), Staff.c.number == sa.bindparam("text"))
-    )
+    for code in (OrgUnit.c.code, Staff.c.number)
 )
 
 
@@ -332,22 +306,6 @@ async def find_keys(tx: Connection, public_ids: Sequence[str], *, with_hashes: b
     return await _to_stored_keys(tx, await tx.fetch(_FIND_WITH_HASHES if with_hashes else _FIND, public_ids))
 
 
-async def record_usage(tx: Connection, usage: Mapping[UUID, datetime]) -> None:
-    """Remember when keys were last used."""
-    await tx.executemany(_RECORD_USAGE, [(used_at, key_id) for key_id, used_at in sorted(usage.items())])
-
-
-async def purge_expired(tx: Connection, now: datetime, limit: int) -> bool:
-    """Deletes keys of customers, staff and sessions that ended long ago: one for every login. Whether there may be more."""
-    status: str = await tx.execute(_PURGE, now - EXPIRED_KEY_RETENTION, limit)
-    return status == f"DELETE {limit}"
-
-
-async def revoke_keys_of_leavers(tx: Connection, now: datetime) -> None:
-    """Revokes the keys of staff who have left. They have been refused since then; now those who administer see it too."""
-    await tx.execute(_REVOKE_LEAVERS, now, now.astimezone(UTC).date())
-
-
 async def find_unit(tx: Connection, id_or_code: str) -> UUID:
     """The unit with this id or code."""
     unit_id: UUID | None = await tx.fetchval(_FIND_UNIT, id_or_code)
@@ -385,7 +343,7 @@ def _to_stored_key(row: asyncpg.Record, versions: Mapping[str, RoleVersion]) -> 
         row["owner_name"],
         row["expires_at"],
         roles=() if roles.built_in(held) else held,
-        limits=client_limits.combine(key_limits.from_row(row), held),
+        limits=key_limits.from_row(row, held),
     )
     same = ("public_id", "name", "unit_id", "created_at", "expires_at", "revoked_at", "last_used_at")
     rotation = ("previous_until", "follows_unit")

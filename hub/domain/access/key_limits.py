@@ -1,5 +1,6 @@
 """Limits of single keys: a budget of cost points of their own, and whether they run trusted documents alone."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -7,7 +8,7 @@ import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.types import TypeEngine
 
-from hub.client_limits import NO_LIMITS, ClientLimits, CostBudget
+from hub.client_limits import NO_LIMITS, ClientLimits, CostBudget, LimitedRole, combine
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.errors import BadInput
@@ -56,11 +57,11 @@ class LimitChanges(NamedTuple):
     trusted_only: bool | None = None
 
 
-def from_row(row: asyncpg.Record) -> ClientLimits:
-    """The limits in a row with LIMIT_COLUMNS, which are null for a key without limits of its own."""
+def from_row(row: asyncpg.Record, roles: Iterable[LimitedRole] = ()) -> ClientLimits:
+    """The limits in a row with LIMIT_COLUMNS, which are null for a key without limits of its own, and those of its roles."""
     capacity, refill = row["cost_capacity"], row["cost_refill"]
     budget = None if capacity is None else CostBudget(capacity, refill)
-    return ClientLimits(budget, trusted_only=True) if row["trusted_only"] else _limits(budget)
+    return combine(ClientLimits(budget, trusted_only=True) if row["trusted_only"] else _limits(budget), roles)
 
 
 def _limits(budget: CostBudget | None) -> ClientLimits:

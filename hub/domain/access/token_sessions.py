@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
-from hub.domain.access import api_keys
+from hub.domain.access import api_keys, key_upkeep
 from hub.domain.access.login_links import SESSION_LIFETIME, PageSession
 from hub.domain.access.token_viewers import TokenSubject, find_viewers
 from hub.errors import Unauthenticated
@@ -123,5 +123,5 @@ async def find_keys(
 
 async def purge_expired(tx: Connection, now: datetime, limit: int) -> bool:
     """Deletes sessions that ended long ago. Whether there may be more."""
-    status: str = await tx.execute(_PURGE, now - api_keys.EXPIRED_KEY_RETENTION, limit)
+    status: str = await tx.execute(_PURGE, now - key_upkeep.EXPIRED_KEY_RETENTION, limit)
     return status == f"DELETE {limit}"

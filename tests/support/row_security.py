@@ -1,0 +1,117 @@
+"""Row-level security in place of the engine's predicates: what Postgres itself shows a viewer. For tests alone.
+
+`row_security_engine` is the entry point: an engine for one viewer that adds no predicate of rows to its statements, on a
+database whose policies are compiled from the same rights. Hidden and masked columns stay the engine's."""
+
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+import sqlalchemy as sa
+
+from hub import graph
+from hub.app import build_graphql_engine
+from hub.db.pool import RUNTIME_ROLE, Pool
+from hub.db.sql_text import DIALECT
+from hub.domain.access import roles
+from hub.engine.engine import Engine
+from hub.engine.sql.expressions import AliasGenerator
+from hub.engine.sql.history import row_image
+from hub.model import scopes
+from hub.settings import Settings
+from hub.viewer import Viewer
+
+
+@asynccontextmanager
+async def row_security_engine(dsn: str, viewer: Viewer) -> AsyncIterator[Engine]:
+    """Installs the viewer's policies in a database, and yields an engine that relies on them alone."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await install_policies(connection, viewer)
+    finally:
+        await connection.close()
+    pool = Pool(dsn, Settings(), {"hub.viewer": viewer_name(viewer)})
+    try:
+        with without_predicates(), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(roles, "store_shipped_roles", _store_nothing)
+            engine, _, _ = await build_graphql_engine(Settings(), pool, pool)
+            yield engine
+    finally:
+        await pool.close()
+
+
+async def _store_nothing(pool: Pool, now: object) -> None:
+    """Stands for what a start writes, which the viewer may not."""
+
+
+@contextmanager
+def without_predicates() -> Iterator[None]:
+    """Removes every predicate of rows from the statements that are compiled in the block."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("visible", "visible_image", "granted"):
+            patch.setattr(scopes, name, lambda *arguments, **options: None)
+        yield
+
+
+def viewer_name(viewer: Viewer) -> str:
+    """The name that the policies know the viewer by."""
+    key = (viewer.key_id, viewer.role, viewer.unit_ids, viewer.customer_id, viewer.staff_id, viewer.role_names)
+    return re.sub(r"\W", "", f"v{hash(key):x}")
+
+
+async def install_policies(connection: asyncpg.Connection, viewer: Viewer) -> None:
+    """Shows the role that serves, in sessions whose `hub.viewer` names the viewer, the rows that the viewer may see.
+
+    Each policy asks a function of the owner, whom no policy binds, so that policies do not refer to each other. Without
+    `hub.viewer` nothing is shown. Writes are not checked."""
+    name, tables = viewer_name(viewer), [declaration.table for declaration in graph.declarations()]
+    images = []
+    for table in tables:
+        condition = scopes.visible(table, table, viewer.rights)
+        row_exists = _exists(table, viewer, table.c.id == sa.literal_column("row_key"), condition)
+        await connection.execute(f"""
+            create or replace function rls_{name}_{table.name}(row_key uuid) returns boolean
+            language sql stable security definer as $$ select {row_exists} $$""")
+        await _create_policy(connection, table.name, name, f"rls_{name}_{table.name}(id)")
+        image = row_image(AliasGenerator(viewer.rights), table, sa.literal_column("image$"))
+        image_exists = _exists(image, viewer, scopes.visible_image(table, image, viewer.rights))
+        images.append(
+            f"when '{table.name}' then exists (select from (values (before), (after)) as images$ (image$)"
+            f" where image$ is not null and {image_exists})"
+        )
+    await connection.execute(f"""
+        create or replace function rls_{name}_images(table_name text, before jsonb, after jsonb) returns boolean
+        language sql stable security definer as $$ select case table_name {" ".join(images)} else false end $$""")
+    await _create_policy(connection, "change_log", name, f"rls_{name}_images(table_name, before, after)")
+
+
+async def _create_policy(connection: asyncpg.Connection, table: str, name: str, condition: str) -> None:
+    shown = f"current_setting('hub.viewer', true) = '{name}' and {condition}"
+    await connection.execute(f"""
+        alter table {table} enable row level security;
+        drop policy if exists {name} on {table};
+        create policy {name} on {table} to {RUNTIME_ROLE} using ({shown}) with check (true)""")
+
+
+def _exists(rows: sa.FromClause, viewer: Viewer, *conditions: sa.ColumnElement[bool] | None) -> str:
+    """The text of whether a row meets all conditions, with the viewer's values in it."""
+    present = [condition for condition in conditions if condition is not None]
+    query: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(rows).where(*present)
+    compiled = query.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
+    values = [scopes.viewer_argument(name, viewer) for name in compiled.positiontup or ()]
+    text = re.sub(r"\$(\d+)(?=::)", lambda position: _literal(values[int(position[1]) - 1]), str(compiled))
+    return f"exists ({text})"
+
+
+def _literal(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, tuple | list):
+        return "'{" + ",".join(str(item) for item in value) + "}'"
+    if isinstance(value, UUID | bool | str):
+        return "'" + str(value).replace("'", "''") + "'"
+    return f"'{value}'"
