@@ -12,7 +12,7 @@ from command_line import RunCommand
 from conftest import with_database
 
 from hub.db import migrate
-from hub.domain.access import api_keys
+from hub.domain.access import api_keys, shipped_roles
 from hub.postgres import PostgresServer, ensure
 from hub.postgres.__main__ import main as run_client_program
 
@@ -214,8 +214,8 @@ async def test_s6_versions_are_printed(run_command: RunCommand, folder: Path) ->
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("hub key ", ["create", "list", "rotate", "revoke"]),
-        ("hub key create --role ", ["admin", "writer", "reader"]),
+        ("hub key ", ["create", "list", "rotate", "revoke", "limit"]),
+        ("hub key create --role ", list(shipped_roles.DESCRIPTIONS)),
         ("hub key list --js", ["--json"]),
     ],
 )

@@ -137,7 +137,7 @@ async def test_a_lost_link_is_printed_anew(run_command: RunCommand, database_dsn
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["key", "create", "--role", "king"], 2, "Invalid value for '--role'"),
+        (["key", "create", "--role", "king"], 2, "role: there is no role 'king'"),
         (["key", "create", "--role", "reader", "--expires", "soon"], 2, "--expires: 'soon' is not a time"),
         (["key", "create", "--role", "reader", "--expires", "1999-01-01"], 2, "expires: 1999-01-01"),
         (["key", "create", "--role", "reader", "--expires", "9999-12-31T23:59:59-14:00"], 2, "--expires: '9999-12-31T"),

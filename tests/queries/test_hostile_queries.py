@@ -136,4 +136,4 @@ async def test_a_key_without_introspection_gets_no_suggestions(
     data = await run_query('{ customerBy(identifier: {kind: EXTERNAL_ID, value: "QUICK"}) { id } }')
     bound = await create_api_key(demo_dsn, Role.READER, customer_id=UUID(data["customerBy"]["id"].removeprefix("cus_")))
     error = await expect_error("{ customers { nodes { nam } } }", key=bound)
-    assert error["message"] == "Cannot query field 'nam' on type 'Customer'."
+    assert error["message"] == "Cannot query field 'nam' on type 'Customer'. The schema lists the fields of each type."

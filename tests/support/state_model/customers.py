@@ -149,12 +149,13 @@ def assign(state: ModelState, arguments: ModelRow) -> ModelPayload:
     for name, value in changes.items():
         kinds.require_existing(state, LINKS[name], value)
     row = state.require("customers", key)
-    moves = changes.get("unitId", row["unit"]["id"]) != row["unit"]["id"]
+    before = {"unitId": row["unit"]["id"], "ownerId": row["owner"] and row["owner"]["id"]}
+    copied = frozenset(name for name, value in changes.items() if value != before[name])
     state.update(row, changes)
-    if moves:  # the database moves what lies with the customer, and counts that as an edit
+    if copied:  # orders and interactions hold a copy of both, and the database counts a new one as an edit
         for table in ("orders", "interactions"):
             for child in state.linked(table, "customer", row["id"]):
-                state.record_edit(child, {}, frozenset({"unitId"}), state.transaction_start)
+                state.record_edit(child, {}, copied, state.transaction_start)
     return {"customer": RowRef("customers", row["id"])}
 
 
