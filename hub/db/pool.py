@@ -67,11 +67,15 @@ async def _open_connection(
         connection = await asyncpg.connect(
             dsn, server_settings=session, timeout=connect_timeout, command_timeout=command_timeout
         )
-        await connection.set_type_codec(
-            "json", schema="pg_catalog", encoder=lambda raw: raw, decoder=lambda raw: raw, format="binary"
-        )
-        if not as_owner:
-            await connection.execute(ENTER_RUNTIME_ROLE)
+        try:
+            await connection.set_type_codec(
+                "json", schema="pg_catalog", encoder=lambda raw: raw, decoder=lambda raw: raw, format="binary"
+            )
+            if not as_owner:
+                await connection.execute(ENTER_RUNTIME_ROLE)
+        except BaseException:
+            connection.terminate()  # the caller, perhaps cancelled, never sees it
+            raise
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
         raise database_unavailable() from error
     return connection
