@@ -176,6 +176,9 @@ class _OperationEnumerator:
 
     def _created_since(self, entity: CatalogEntity) -> str:
         """A condition that about half of the rows meet, hidden ones too."""
+        if "createdAt" not in entity.filterable:
+            ids = [public_id(self.all_data, record) for record in self.all_data.rows[entity.name][::2]]
+            return f"{{id: {{in: {json.dumps(ids[:50])}}}}}"
         moments = sorted(non_null_values(self.all_data.rows[entity.name], "created_at"))
         middle = moments[len(moments) // 2] if moments else datetime(1970, 1, 1, tzinfo=UTC)
         return f'{{createdAt: {{gte: "{timestamp_text(middle)}"}}}}'

@@ -92,6 +92,8 @@ def _search(draw: OperationDraw, graph: Schema, entity: CatalogEntity) -> str:
 
 def _groups(draw: OperationDraw, graph: Schema, entity: CatalogEntity) -> str:
     columns = groupable(entity)
+    if not any(column.scalar.is_time for column in columns):  # rules of roles are grouped by no time
+        return f"{{ {entity.declaration.plural}Grouped(by: []) {{ totalCount }} }}"
     plain = draw.pick([column for column in columns if not column.scalar.is_time] or columns)
     time = draw.pick([column for column in columns if column.scalar.is_time])
     field = plain.column.name.upper()
