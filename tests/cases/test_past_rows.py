@@ -64,11 +64,12 @@ async def test_t2_an_order_before_the_retention_of_the_log_is_expired(
 async def test_t2_every_type_is_expired_by_its_root_and_by_node_as_of(
     northwind_client: HubClient, connection: asyncpg.Connection, entity: object
 ) -> None:
-    name, prefix, table = entity.name, entity.declaration.prefix, entity.table.name  # type: ignore[attr-defined]
+    declaration, table = entity.declaration, entity.table.name  # type: ignore[attr-defined]
+    singular, prefix = declaration.singular, declaration.prefix
     key = await connection.fetchval(f"select id from {table} limit 1")
     public_id = f"{prefix}_{key.hex if key else '0' * 32}"
     moment = (datetime.now(UTC) - timedelta(days=7, minutes=1)).isoformat()
-    for field, argument in ((name[0].lower() + name[1:], "asOf"), ("nodeAsOf", "at")):
+    for field, argument in ((singular, "asOf"), ("nodeAsOf", "at")):
         error = await northwind_client.error(f'{{ {field}(id: "{public_id}", {argument}: "{moment}") {{ id }} }}')
         assert (error["code"], error["argument"], error["path"]) == ("AS_OF_EXPIRED", argument, [field])
 
