@@ -11,9 +11,9 @@ import typer
 from hub import app as hub_app
 from hub import doctor, launch
 from hub import settings as settings_module
-from hub.db.pool import Pool
+from hub.db.pool import Connection, Pool
 from hub.domain.access import api_keys, roles
-from hub.errors import BadInput
+from hub.errors import BadInput, NotFound
 from hub.rights import AccessRule, RoleVersion, Verb
 from hub.settings import Settings
 from hub.terminal import print_rows
@@ -119,12 +119,20 @@ def _mutate(
     async def run(pool: Pool, settings: Settings) -> dict[str, Any]:
         async with pool.connection() as connection:
             if key is not None:
-                value["keyId"] = f"key_{await api_keys.find_id(connection, key)}"
+                value["keyId"] = await _key_id(connection, key)
             if staff is not None:
                 value["staffId"] = f"stf_{(await api_keys.find_staff(connection, staff)).hex}"
         return await hub_app.run_mutation(settings, pool, document, {"input": value})
 
     return _in_database(data, run)
+
+
+async def _key_id(connection: Connection, public_id: str) -> str:
+    """The id of a key as the API shows it; of a session, that of its key."""
+    stored_key = await api_keys.find_key(connection, public_id)
+    if stored_key is None or stored_key.viewer.key_id is None:
+        raise NotFound(f"key: no key has the id {public_id!r}; `hub key list` shows them.", argument="key")
+    return f"key_{stored_key.viewer.key_id.hex}"
 
 
 def _as_input(role: RoleVersion, description: str | None) -> dict[str, Any]:

@@ -190,6 +190,22 @@ async def test_a_command_is_run_by_name_without_the_right_to_write(northwind_cli
     assert await code(northwind_client, none, ASSIGN, input=assigned) == "FORBIDDEN"
 
 
+async def test_a_hidden_identifier_leads_to_no_customer(northwind_client: HubClient, agent: Agent) -> None:
+    add = """mutation ($c: ID!) { identifierCreate(input: {customerId: $c, kind: EMAIL, value: "anna@firma.de", source: "crm"}) {
+        identifier { id }
+    } }"""
+    await northwind_client.query(add, {"c": agent.own})
+    by_address = {"kind": "EMAIL", "value": "anna@firma.de"}
+    orders = {"entity": "Order", "verbs": ["READ", "CREATE"]}
+    customers = {"entity": "Customer", "verbs": ["READ", "UPDATE"]}
+    order = {"identifier": by_address, "number": "I-1", "currency": "EUR"}
+    blind = await role_key(northwind_client, "blind", orders, customers)
+    error = await northwind_client.error(ORDER, {"input": order}, key=blind)
+    assert (error["code"], error["argument"]) == ("NOT_FOUND", "input.identifier")
+    seeing = await role_key(northwind_client, "seeing", orders, customers, {"entity": "Identifier", "verbs": ["READ"]})
+    await northwind_client.query(ORDER, {"input": order}, key=seeing)
+
+
 async def test_no_role_means_no_rows_and_no_names(northwind_client: HubClient) -> None:
     key = await create_staff_key(northwind_client.dsn, None, None)
     assert await code(northwind_client, key, "{ customers { totalCount } }") == "FIELD_UNKNOWN"

@@ -293,14 +293,6 @@ async def find_key(tx: Connection, public_id: str, *, with_hashes: bool = False)
     return next(iter(await find_keys(tx, (public_id,), with_hashes=with_hashes)), None)
 
 
-async def find_id(tx: Connection, public_id: str) -> str:
-    """The key of the row of this public id, in hexadecimal; of a session, that of its key. Raises NotFound."""
-    stored_key = await find_key(tx, public_id)
-    if stored_key is None or stored_key.viewer.key_id is None:
-        raise _unknown_key(public_id)
-    return stored_key.viewer.key_id.hex
-
-
 async def find_keys(tx: Connection, public_ids: Sequence[str], *, with_hashes: bool = False) -> list[StoredKey]:
     """The keys of these public ids, in any order; likewise. Only the database's owner reads hashes."""
     return await _to_stored_keys(tx, await tx.fetch(_FIND_WITH_HASHES if with_hashes else _FIND, public_ids))

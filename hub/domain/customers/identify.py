@@ -98,6 +98,9 @@ def _matches_statement(rights: Rights) -> statements.SqlStatement:
     )
     query = sa.select(probes.c.ordinal, i.c.customer_id, i.c.verified, i.c.source).select_from(joined)
     visibility = scopes.visible(Customer.table, Customer.table, rights)
+    if rights.narrowed:  # otherwise, who sees a customer sees its identifiers
+        own = scopes.visible(Identifier.table, i, rights)
+        query = query if own is None else query.where(own)
     return statements.compile_statement(
         (query if visibility is None else query.where(visibility)).order_by(i.c.verified.desc(), i.c.id), Customer.table
     )

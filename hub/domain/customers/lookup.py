@@ -67,6 +67,9 @@ def _identifier_statement(rights: Rights, *, with_source: bool) -> statements.Sq
         .order_by(identifier.c.verified.desc(), identifier.c.id)
         .limit(sa.literal_column(str(MAX_MATCHES)))
     )
+    if rights.narrowed:  # otherwise, who sees a customer sees its identifiers
+        own = scopes.visible(Identifier.table, identifier, rights)
+        query = query if own is None else query.where(own)
     if with_source:
         query = query.where(identifier.c.source == sa.bindparam("source", type_=sa.Text))
     return statements.compile_statement(query if visibility is None else query.where(visibility), Customer.table)
@@ -77,6 +80,8 @@ async def find_by_identifier(tx: Connection, viewer: Viewer, identifier: Identif
 
     Where a viewer that sees everything finds several, a review of the first two is opened."""
     normalized, source = _canonical_value(identifier), _canonical_source(identifier)
+    if not _may_compare(viewer):
+        return None
     statement = _identifier_statement(viewer.rights, with_source=source is not None)
     arguments = {"kind": identifier.kind, "normalized": normalized, "source": source}
     records = await tx.fetch(statement.text, *statement.bind(arguments, viewer))
@@ -85,6 +90,16 @@ async def find_by_identifier(tx: Connection, viewer: Viewer, identifier: Identif
         reason = f"{identifier.kind} {identifier.value}: both customers have it"
         await tx.execute(_OPEN_REVIEW, customers[1], customers[0], reason[:1000])
     return customers[0] if customers else None
+
+
+def _may_compare(viewer: Viewer) -> bool:
+    """Whether the viewer's roles show what identifiers are: finding a customer by a hidden value would tell it."""
+    rules = viewer.rights.granting(Identifier.__name__)
+    if rules is None:
+        return True
+    masked = [{name for name, _ in rule.masks} for rule in rules]
+    shown = (rule.fields is None or "value" in rule.fields for rule in rules)
+    return any(s and "value" not in m and not r.aggregate_only for s, m, r in zip(shown, masked, rules, strict=True))
 
 
 def _canonical_source(identifier: IdentifierRef) -> str | None:
