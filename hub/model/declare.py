@@ -23,6 +23,7 @@ from hub.model.entity import Entity
 from hub.model.moves import allowed_moves
 from hub.model.normal_forms import NormalForm, RowNormalForm, column_normal_form
 from hub.model.scopes import Scope
+from hub.model.versions import SYSTEM_COLUMNS
 from hub.model.writer import EntityWriter, writer_of
 
 AnyLink = ToOne | ToMany | UnionLink | MergedConnection
@@ -107,7 +108,7 @@ def _declaration(entity: type[Entity], customer: type[Entity], inverse: Mapping[
         singular=definition.singular,
         sortable=tuple(Sortable(name, null_as) for name, null_as in definition.sortable.items()),
         order=definition.order,
-        filterable=tuple(name for name in fields if name not in hidden) if hidden else None,
+        filterable=(*(name for name in fields if name not in hidden), *SYSTEM_COLUMNS) if hidden else None,
         search=tuple(options.get("search", ())),
         identifies=tuple(options.get("identifies", ())),
         tree=next((link.tree for link in definition.links.values() if link.tree is not None), None),
