@@ -29,6 +29,7 @@ from hub.domain.access import api_keys, login_links, roles, secrets, token_sessi
 from hub.domain.access.manifests import read_manifest
 from hub.domain.access.token_viewers import TokenSubject, find_viewers
 from hub.domain.access.trusted_documents import TrustedDocuments
+from hub.domain.work import calendars
 from hub.engine.budgets import CostAccounts, ProcessBuckets
 from hub.engine.engine import Engine
 from hub.engine.request import GraphQLRequest
@@ -196,6 +197,7 @@ async def build_graphql_engine(
 
     schema = graph.build_with(settings.customer_columns)
     await roles.store_shipped_roles(pool, datetime.now(UTC))
+    await calendars.refresh_holidays(pool, datetime.now(UTC))
 
     def injected(engine: Engine) -> dict[str, object]:
         dry_runs = DryRuns(WebhookDocuments(engine, documents), ChangeFeed(changefeed_pool, cursors))

@@ -82,6 +82,9 @@ CODES: dict[str, str] = {
     "ROLE_UNBOUNDED": "A list of the role's holders would read a large part of a table; `plans` says which.",
     "ROLE_SHIPPED": "The role comes with the hub and cannot be changed or removed; a copy of it can.",
     "ROLE_LAST_ADMIN": "Nobody could administer the hub any more.",
+    # working time
+    "CALENDAR_HORIZON": "The moment, or the end of so much working time, lies outside what the calendar covers.",
+    "CALENDAR_EMPTY": "The calendar would have no working time at all.",
     # webhooks
     "WEBHOOK_INVALID": "The webhook cannot be created or changed this way.",
     "WEBHOOK_LIMIT": "The API key already has the maximum of webhooks.",

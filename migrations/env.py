@@ -16,6 +16,7 @@ from hub import schema
 from hub.db.migrate import alchemy_url
 from hub.domain.access import login_links, secrets, trusted_documents
 from hub.domain.webhooks import webhooks
+from hub.domain.work import working_intervals
 from hub.model import idempotency
 from hub.model.columns import DENORMALIZED_UNIT, SECRET, UNLOGGED, Ltree, metadata
 from hub.settings import Settings
@@ -28,6 +29,7 @@ TABLES = (
     login_links.LoginLink,
     secrets.HubSecret,
     trusted_documents.TrustedDocument,
+    working_intervals.WorkingInterval,
 )
 
 # Tables that only SQL functions and hub/db write.

@@ -24,6 +24,7 @@ MODULES = (
     "access.roles",
     "access.me",
     "audit.audit_log",
+    "work.calendars",
 )
 
 

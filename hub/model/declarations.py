@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from keyword import iskeyword
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -88,6 +89,12 @@ class FieldResolver:
     needs: tuple[str, ...]
     returns: type[Any] | None
     takes_now: bool = False
+
+
+def parameter_name(argument: str) -> str:
+    """The parameter of a resolver that receives an argument: `wordLimit` → `word_limit`, `from` → `from_`."""
+    name = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in argument)
+    return f"{name}_" if iskeyword(name) else name
 
 
 @dataclass(frozen=True, slots=True)

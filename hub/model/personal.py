@@ -104,6 +104,7 @@ OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
     "trusted_documents": dict.fromkeys(("loaded_at", "manifest", "text", "id"), PersonalData.NOT_PERSONAL),
     "webhook_progress": {"failing_since": PersonalData.NOT_PERSONAL},
     "webhook_queue": {"due_at": PersonalData.NOT_PERSONAL, "body": PersonalData.COPY},
+    "working_intervals": dict.fromkeys(("starts_at", "ends_at"), PersonalData.NOT_PERSONAL),
     "webhook_secrets": {"box": PersonalData.NOT_PERSONAL, "ends_at": PersonalData.NOT_PERSONAL},
 }
 # Types of columns in OTHER_TABLES that hold nothing about a person by themselves.

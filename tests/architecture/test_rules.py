@@ -70,8 +70,9 @@ IMPORT_EXCEPTIONS = {
 }
 
 # Bounded contexts, in schema and in domain: each may import those before it.
-CONTEXTS = ("organisation", "customers", "scoring", "sales", "access", "engagement", "webhooks", "privacy")
-VOCABULARY = ("hub.model", "hub.model.validators")  # all of the model that a declaration knows: no rule and no writer
+CONTEXTS = ("organisation", "customers", "scoring", "sales", "access", "engagement", "webhooks", "privacy", "work")
+# All of the model that a declaration knows: no rule and no writer.
+VOCABULARY = ("hub.model", "hub.model.validators", "hub.model.working_time")
 
 # Names of entities that the engine uses in another sense.
 HOMONYMS = {"Order": "the sort order of a list", "roles": "what the variables of an operation are for"}

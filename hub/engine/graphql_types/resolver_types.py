@@ -1,5 +1,6 @@
 """Builds the fields that Python resolves, from the methods of declarations."""
 
+from datetime import date, datetime
 from enum import Enum
 from typing import Any
 
@@ -10,6 +11,10 @@ from strawberry.types.fields.resolver import StrawberryResolver
 from hub.engine.catalog.catalog import CatalogEntity
 from hub.engine.graphql_types import inputs
 from hub.engine.graphql_types.type_factory import TypeFactory
+from hub.model.fields import split_optional
+
+# Types that the library would read and write in its own way.
+TIMES = (datetime, date)
 
 
 def resolver_fields(entity: CatalogEntity, factory: TypeFactory) -> list[StrawberryField]:
@@ -30,8 +35,19 @@ def resolver_fields(entity: CatalogEntity, factory: TypeFactory) -> list[Strawbe
             returned = enum_class.__name__
             if returned not in factory.types:
                 inputs.enum(factory, enum_class, str(declared_resolver.function.__doc__).strip())
-        field.type_annotation = factory.annotation(returned)
+        field.type_annotation = factory.annotation(_annotation(returned))
         injected = (*declared_resolver.needs, *(("now",) if declared_resolver.takes_now else ()))
         field.arguments = [argument for argument in field.arguments if argument.python_name not in injected]
+        for argument in field.arguments:
+            if argument.type in TIMES:
+                argument.type_annotation = factory.annotation(inputs.annotation_of(argument.type))
         fields.append(field)
     return fields
+
+
+def _annotation(python_type: Any) -> Any:
+    """The annotation of a result: for times, alone or nullable, the hub's own scalar."""
+    bare_type, nullable = split_optional(python_type)
+    if bare_type not in TIMES:
+        return python_type
+    return inputs.annotation_of(bare_type) + (" | None" if nullable else "")

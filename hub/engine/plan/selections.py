@@ -43,7 +43,16 @@ from hub.engine.plan.parameters import ObjectSource, Runtime
 from hub.engine.plan.predicates import And, Join
 from hub.errors import BadInput
 from hub.model import scopes
-from hub.model.declarations import FieldResolver, FilteredList, LinkGroup, MergedConnection, ToMany, ToOne, UnionLink
+from hub.model.declarations import (
+    FieldResolver,
+    FilteredList,
+    LinkGroup,
+    MergedConnection,
+    ToMany,
+    ToOne,
+    UnionLink,
+    parameter_name,
+)
 
 
 class SelectionPlanner:
@@ -209,7 +218,9 @@ class SelectionPlanner:
             needs.append((need, HIDDEN_PREFIX + need))
         self.planning.time_dependent |= resolver.takes_now
         trees = self.collector.arguments(nodes[0], entity.name)
-        sources = ((name, part.source) for name, part in trees.items() if isinstance(part, ArgumentValue))
+        sources = (
+            (parameter_name(name), part.source) for name, part in trees.items() if isinstance(part, ArgumentValue)
+        )
         arguments = ObjectSource(tuple(sources))
         rows_plan = None
         if resolver.returns is not None:

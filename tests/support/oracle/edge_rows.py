@@ -25,6 +25,7 @@ from hub.schema.organisation import units as org_units
 from hub.schema.privacy import consents
 from hub.schema.sales import orders, products
 from hub.schema.scoring import scores
+from hub.schema.work import calendars
 from oracle.edge_operations import ATTRIBUTES, CURRENCIES, IDENTIFIER_KINDS, NAMES, TEXTS, TIMESTAMPS, UNIT_PARENTS
 
 EdgeRowValues = dict[str, Any]
@@ -306,7 +307,37 @@ def build_rows(seed: int, existing: ExistingKeys, count: int) -> dict[sa.Table, 
         people = _people(builder, customer)
         order_ids = _orders(builder, customer, people, all_staff, linkable)
         _history(builder, customer, people, order_ids, all_staff)
+    for number, zone in enumerate(("UTC", "Europe/Berlin", "Asia/Kathmandu")):
+        _calendar(builder, number, zone)
     return builder.rows_by_table
+
+
+def _calendar(builder: EdgeRowBuilder, number: int, zone: str) -> None:
+    days = {
+        date(2026, 3, 29): ["01:30-03:30"],
+        date(2026, 12, 25): [],
+        date(2026, 12, 28): ["09:00-12:00", "13:00-24:00"],
+    }
+    calendar = builder.add(
+        calendars.Calendar,
+        code=f"edge{number}",
+        name=builder.pick(NAMES),
+        timezone=zone,
+        weekly=json.dumps({"mon": ["00:00-24:00"], "thu": ["09:00-12:00"], "sun": ["01:00-02:30", "23:00-24:00"]}),
+        exceptions=json.dumps({day.isoformat(): spans for day, spans in days.items()}),
+        country=builder.maybe(("CN", "DE")),
+        subdivision=None,
+        published_until=builder.maybe((date(2026, 12, 31),)),
+        holidays_release=builder.maybe(("0.1",)),
+        covers_from=datetime(2020, 1, 1, tzinfo=UTC),
+        covers_until=datetime(2030, 1, 1, tzinfo=UTC),
+        extends_at=None,
+    )
+    for day, spans in days.items():
+        source, reason = builder.member(calendars.CalendarDaySource), builder.pick(NAMES)
+        builder.add(
+            calendars.CalendarDay, calendar_id=calendar["id"], day=day, spans=spans, source=source, reason=reason
+        )
 
 
 def _product(builder: EdgeRowBuilder, number: int) -> UUID:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from graphql import GraphQLObjectType, get_named_type, is_leaf_type
+from graphql import GraphQLObjectType, get_named_type, is_leaf_type, is_required_argument
 
 from hub.engine.catalog.catalog import CatalogEntity, ColumnField
 from hub.engine.graphql_types.inputs import groupable
@@ -57,9 +57,11 @@ class _OperationEnumerator:
     # -- selections -----------------------------------------------------------------------------------------------------
 
     def _leaves(self, entity: CatalogEntity) -> str:
-        """Every field of a row that is no link, resolver fields too."""
+        """Every field of a row that is no link and can stand without arguments, resolver fields too."""
         parts = ["__typename"]
         for name, field in self._object_type(entity.name).fields.items():
+            if any(map(is_required_argument, field.args.values())):
+                continue
             if is_leaf_type(get_named_type(field.type)):
                 parts.append(name)
             elif name in entity.resolvers:

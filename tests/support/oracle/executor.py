@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any, TypeAlias, cast
@@ -29,7 +29,16 @@ from graphql.type import GraphQLInterfaceType, GraphQLUnionType
 from hub.engine.catalog.catalog import Catalog, CatalogEntity, camel_case, upper_snake
 from hub.engine.graphql_types.schema_builder import RootField, Schema
 from hub.errors import BadInput
-from hub.model.declarations import FieldResolver, Interface, Lookup, MergedConnection, ToMany, ToOne, UnionLink
+from hub.model.declarations import (
+    FieldResolver,
+    Interface,
+    Lookup,
+    MergedConnection,
+    ToMany,
+    ToOne,
+    UnionLink,
+    parameter_name,
+)
 from hub.viewer import Viewer
 from oracle import figures
 from oracle.data import HIDDEN_LINKS, DataRecord, Dataset
@@ -197,13 +206,22 @@ def _resolver_field(resolver: FieldResolver, catalog: Catalog) -> GraphQLFieldRe
     def resolve(record: DataRecord, info: OracleInfo, **arguments: Any) -> Any:
         context: OracleContext = info.context
         values = {need: record[need] for need in resolver.needs} | ({"now": context.now} if resolver.takes_now else {})
-        result = resolver.function(None, **values, **arguments)
+        declared = info.parent_type.fields[info.field_name].args
+        read = {n: _resolver_argument(value, get_named_type(declared[n].type).name) for n, value in arguments.items()}
+        result = resolver.function(None, **values, **{parameter_name(name): read[name] for name in read})
         if resolver.returns is None:
-            return result
+            return timestamp_text(result) if isinstance(result, datetime) else result
         rows = [context.data.get(resolver.returns.__name__, key) for key in result]
         return [row for row in rows if row is not None]
 
     return resolve
+
+
+def _resolver_argument(value: Any, type_name: str) -> Any:
+    """An argument as a resolver takes it."""
+    if isinstance(value, str) and type_name in ("DateTime", "Date"):
+        return parse_timestamp(value) if type_name == "DateTime" else date.fromisoformat(value)
+    return value
 
 
 def _list_fingerprint(list_name: str, owner: DataRecord | None, arguments: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from graphql import GraphQLInterfaceType, GraphQLObjectType
+from graphql import GraphQLInterfaceType, GraphQLObjectType, get_named_type, is_required_argument
 
 from hub.engine.catalog.catalog import CatalogEntity, upper_snake
 from hub.model.declarations import FieldResolver, MergedConnection, ToMany, ToOne, UnionLink
@@ -15,6 +15,12 @@ from oracle.generate_filters import FilterGenerator
 from oracle.generate_lists import ListArgumentGenerator
 
 MAX_DEPTH = 11
+# Arguments of fields that Python resolves, by their type: numbers, and moments that every calendar covers.
+ARGUMENT_VALUES: dict[str, tuple[Any, ...]] = {
+    "Int": (0, 1, 3, 7, 100),
+    "DateTime": ("2026-03-29T00:30:00Z", "2026-10-25T03:00:00+02:00", "2026-12-24T12:00:00.000001Z"),
+    "Date": ("2026-03-29", "2026-12-25"),
+}
 
 
 class RowSelectionGenerator:
@@ -73,9 +79,9 @@ class RowSelectionGenerator:
     ) -> str:
         type_ = self.object_type(entity.name)
         arguments: dict[str, Any] = {}
-        for argument in type_.fields[name].args:
-            if self.draw.chance(0.9, "resolver: argument"):
-                arguments[argument] = self.draw.pick((0, 1, 3, 7, 100, -1))
+        for argument, declared in type_.fields[name].args.items():
+            if is_required_argument(declared) or self.draw.chance(0.9, "resolver: argument"):
+                arguments[argument] = self.draw.pick(ARGUMENT_VALUES[get_named_type(declared.type).name])
         if resolver.returns is None:
             self.draw.record_features("resolver: value")
             return self.fields.field(scope, type_, name, arguments)

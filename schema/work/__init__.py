@@ -1,0 +1,1 @@
+"""Work: calendars of working time, and codes of numbered things."""
