@@ -43,6 +43,8 @@ from hub.settings import Settings
 from hub.subscriptions.interfaces import SubscriptionOpener
 from hub.subscriptions.live_shares import LiveShares
 from hub.subscriptions.registry import SubscriptionRegistry
+from hub.time_source import REAL_TIME, TimeSource
+from hub.timer_loop import REAL_CLOCK, ClockTools, TimerLoop, open_clock
 from hub.viewer import ADMIN, Viewer
 from hub.web import health, page_sessions, pages, server
 from hub.web.asgi import AsgiApp
@@ -62,41 +64,45 @@ _version = sa.table("alembic_version", sa.column("version_num"))
 REVISION_SQL = to_sql(sa.select(_version.c.version_num))
 
 CHANGEFEED_CONNECTIONS = 2  # connections that follow the change feed for streams
+TIMER_CONNECTIONS = 2  # connections that fire timers and read a test clock
 
 
 class DatabaseSessionStore:
     """Sessions of the pages in the database."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, time_source: TimeSource) -> None:
         self._pool = pool
+        self._time_source = time_source
         # One at a time: whoever tries tokens delays other sessions, not the look-up of keys on the same pool.
         self._turn = asyncio.Semaphore(1)
 
     async def start(self, token: str) -> login_links.PageSession:
         """Exchanges a link's token for a session; raises Forbidden if it is not valid any more."""
         async with self._turn, self._pool.transaction() as tx:
-            return await login_links.start_session(tx, token, datetime.now(UTC))
+            return await login_links.start_session(tx, token, self._time_source.now())
 
     async def start_for_key(self, public_id: str) -> login_links.PageSession:
         """Exchanges a valid API key for a session; raises BadInput for a session's own key."""
         async with self._turn, self._pool.transaction() as tx:
-            return await login_links.start_session_of_key(tx, public_id, datetime.now(UTC))
+            return await login_links.start_session_of_key(tx, public_id, self._time_source.now())
 
     async def start_for_token(self, subject: TokenSubject, expires_at: datetime) -> login_links.PageSession:
         """Exchanges a valid token for a session that ends with it at the latest."""
         async with self._turn, self._pool.transaction() as tx:
-            return await token_sessions.start(tx, subject, expires_at, datetime.now(UTC))
+            return await token_sessions.start(tx, subject, expires_at, self._time_source.now())
 
     async def end(self, public_id: str) -> bool:
         """Ends a session by its key's public id; returns False for a key that is no session."""
         async with self._pool.transaction() as tx:
             if token_sessions.is_token_session(public_id):
-                return await token_sessions.end(tx, public_id, datetime.now(UTC))
-            return await login_links.end_session(tx, public_id, datetime.now(UTC))
+                return await token_sessions.end(tx, public_id, self._time_source.now())
+            return await login_links.end_session(tx, public_id, self._time_source.now())
 
 
 @asynccontextmanager
-async def running_authenticator(pool: Pool, settings: Settings) -> AsyncIterator[Authenticator]:
+async def running_authenticator(
+    pool: Pool, settings: Settings, time_source: TimeSource = REAL_TIME
+) -> AsyncIterator[Authenticator]:
     """Yields what maps API keys and tokens to viewers; look-ups use the pool. It follows the issuers' keys meanwhile."""
 
     async def find_keys(public_ids: Sequence[str]) -> list[api_keys.StoredKey]:
@@ -108,12 +114,12 @@ async def running_authenticator(pool: Pool, settings: Settings) -> AsyncIterator
             if not started_by_token:
                 return keys
             return keys + await token_sessions.find_keys(
-                connection, started_by_token, settings.token_issuers, datetime.now(UTC)
+                connection, started_by_token, settings.token_issuers, time_source.now()
             )
 
     async def find_subjects(subjects: Sequence[TokenSubject]) -> list[Viewer | Unauthenticated]:
         async with pool.connection() as connection:
-            return await find_viewers(connection, subjects, datetime.now(UTC))
+            return await find_viewers(connection, subjects, time_source.now())
 
     documents = IssuerDocuments(settings.token_issuers)
     key_sets = IssuerKeySets(settings.token_issuers, documents.read)
@@ -121,7 +127,9 @@ async def running_authenticator(pool: Pool, settings: Settings) -> AsyncIterator
     try:
         async with key_sets.running():
             yield Authenticator(
-                ApiKeyCache(find_keys, ttl=settings.key_cache_ttl, size=settings.key_cache_size),
+                ApiKeyCache(
+                    find_keys, ttl=settings.key_cache_ttl, size=settings.key_cache_size, time_source=time_source
+                ),
                 TokenCache(verifier, find_subjects, ttl=settings.key_cache_ttl, size=settings.key_cache_size),
             )
     finally:
@@ -165,9 +173,10 @@ def create_app(
     metrics: Metrics | None = None,
     sessions: page_sessions.SessionStore | None = None,
     documents: TrustedDocuments | None = None,
+    time_source: TimeSource = REAL_TIME,
 ) -> AsgiApp:
     """Builds the ASGI app from its parts. Holds no resource."""
-    context = GatewayContext(engine, key_cache, streams, settings, documents)
+    context = GatewayContext(engine, key_cache, streams, settings, documents, time_source)
     routes = health.routes(probe_database, metrics if settings.metrics else None)
     routes += pages.routes(enabled=settings.graphiql)
     if settings.graphiql and sessions is not None:
@@ -182,6 +191,7 @@ async def build_graphql_engine(
     documents: TrustedDocuments | None = None,
     accounts: CostAccounts | None = None,
     audit: AuditBuffer | None = None,
+    clock: ClockTools = REAL_CLOCK,
 ) -> tuple[Engine, ChangeCursors, secrets.Encryptor]:
     """Builds the engine on a database, with the cursor codec and the encryptor that it shares with other components.
 
@@ -196,8 +206,9 @@ async def build_graphql_engine(
     cursors = ChangeCursors(secret)
 
     schema = graph.build_with(settings.customer_columns)
-    await roles.store_shipped_roles(pool, datetime.now(UTC))
-    await calendars.refresh_holidays(pool, datetime.now(UTC))
+    now = await clock.time_source.read()
+    await roles.store_shipped_roles(pool, now)
+    await calendars.refresh_holidays(pool, now)
 
     def injected(engine: Engine) -> dict[str, object]:
         dry_runs = DryRuns(WebhookDocuments(engine, documents), ChangeFeed(changefeed_pool, cursors))
@@ -208,6 +219,7 @@ async def build_graphql_engine(
             "url_policy": EgressPolicy(settings.webhook_allow),
             "webhook_limit": settings.webhook_limit,
             "backdating": timedelta(hours=settings.customer_backdating),
+            "clock": clock,
         }
 
     feed = ChangeFeed(pool, cursors)
@@ -221,13 +233,14 @@ async def build_graphql_engine(
         injected,
         accounts,
         audit,
+        clock.time_source,
     )
     return engine, cursors, encryptor
 
 
 async def run_mutation(settings: Settings, pool: Pool, document: str, variables: dict[str, Any]) -> dict[str, Any]:
     """Runs a mutation as the operator of the machine; returns its data, or raises its first error."""
-    engine, _, _ = await build_graphql_engine(settings, pool, pool)
+    engine, _, _ = await build_graphql_engine(settings, pool, pool, clock=await open_clock(settings, pool))
     response = orjson.loads((await engine.execute(GraphQLRequest(document, variables, None), ADMIN)).body)
     if response.get("errors"):
         error = response["errors"][0]
@@ -258,25 +271,28 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
     stream_pool = Pool(dsn, stream_settings, lanes=True)
     message_pool = Pool(dsn, stream_settings, MESSAGE_SESSION)
     changefeed_pool = Pool(dsn, settings.model_copy(update={"pool_size": CHANGEFEED_CONNECTIONS}), CHANGEFEED_SESSION)
+    timer_pool = Pool(dsn, settings.model_copy(update={"pool_size": TIMER_CONNECTIONS}))
     try:
         disk_space, documents, audit = DiskSpace(pool), TrustedDocuments(), AuditBuffer()
         await load_trusted_documents(pool, settings, documents)
+        clock = await open_clock(settings, timer_pool)
         metrics = Metrics(shared)
         remove_handlers = [observability.add_handler(handler) for handler in (metrics, disk_space)]
         try:
             async with (
-                running_authenticator(auth_pool, settings) as key_cache,
-                scheduler.run_all(pool, key_cache, documents, metrics, audit, settings),
+                running_authenticator(auth_pool, settings, clock.time_source) as key_cache,
+                scheduler.run_all(pool, key_cache, documents, metrics, audit, settings, clock.time_source),
                 Sequencer(dsn, settings).running(),
                 cost_accounts(settings, shared) as accounts,
             ):
                 engine, cursors, encryptor = await build_graphql_engine(
-                    settings, pool, stream_pool, documents, accounts, audit
+                    settings, pool, stream_pool, documents, accounts, audit, clock
                 )
-                changefeed = ChangeFeed(stream_pool, cursors, changefeed_pool, message_pool)
+                changefeed = ChangeFeed(stream_pool, cursors, changefeed_pool, message_pool, clock.time_source)
                 live_shares = LiveShares(settings.live_limit, settings.key_live_limit)
                 async with (
                     SubscriptionRegistry(engine, changefeed, live_shares).running() as streams,
+                    TimerLoop(clock, timer_pool).running(),
                     webhooks.webhook_worker(settings, dsn, engine, cursors, encryptor)
                     if settings.webhooks
                     else nullcontext(),
@@ -288,14 +304,15 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
                         streams,
                         probe_database=_database_probe(pool, disk_space),
                         metrics=metrics,
-                        sessions=DatabaseSessionStore(auth_pool),
+                        sessions=DatabaseSessionStore(auth_pool, clock.time_source),
                         documents=documents,
+                        time_source=clock.time_source,
                     )
         finally:
             for remove_handler in remove_handlers:
                 remove_handler()
     finally:
-        for opened in (auth_pool, changefeed_pool, message_pool, stream_pool, pool):
+        for opened in (auth_pool, changefeed_pool, message_pool, stream_pool, timer_pool, pool):
             await opened.close()
 
 

@@ -22,6 +22,7 @@ from rich.text import Text
 from hub import (
     audit_command_line,
     client_command_line,
+    clock_command_line,
     doctor,
     errors,
     graph,
@@ -53,6 +54,7 @@ webhook_commands = typer.Typer(help="Tools for receivers of webhooks.", no_args_
 app.add_typer(key_commands, name="key")
 app.add_typer(webhook_commands, name="webhook")
 app.add_typer(audit_command_line.commands, name="audit")
+app.add_typer(clock_command_line.commands, name="clock")
 app.add_typer(role_command_line.commands, name="role")
 app.add_typer(client_command_line.documents, name="documents")
 key_commands.command(name="limit")(client_command_line.limit_key)

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from hub.db.pool import RUNTIME_ROLE, Connection, serving_owner
 from hub.domain.access import roles
 from hub.domain.customers.unnormalized import find_unnormalized
 from hub.errors import HubError, Misconfigured
+from hub.model import test_clock
 from hub.postgres.doctor import Check, run_checks
 from hub.settings import Settings
 from hub.web import pages, server
@@ -76,9 +78,18 @@ async def check_installation(dsn: str) -> list[Check]:
             checks.append(_check_role(await serving_owner(connection)))
             graph.build()  # which plans the stored filters
             checks.append(_check_roles(await roles.broken_rules(connection)))
+            checks.append(_check_clock(await test_clock.stored_time(connection), datetime.now(UTC)))
         finally:
             await connection.close()
     return checks
+
+
+def _check_clock(stored: datetime | None, now: datetime) -> Check:
+    if stored is None:
+        return Check("clock", True)
+    ahead = ", ahead of the real time: rows are dated later than now" if stored > now else ""
+    problem = f"the database has a test clock, at {stored:%Y-%m-%dT%H:%M:%SZ}{ahead}"
+    return Check("clock", True, problem, "use the database for tests only; production needs one without a test clock")
 
 
 def _check_role(owner: str | None) -> Check:

@@ -82,6 +82,8 @@ CODES: dict[str, str] = {
     "ROLE_UNBOUNDED": "A list of the role's holders would read a large part of a table; `plans` says which.",
     "ROLE_SHIPPED": "The role comes with the hub and cannot be changed or removed; a copy of it can.",
     "ROLE_LAST_ADMIN": "Nobody could administer the hub any more.",
+    # the clock
+    "CLOCK_NOT_TEST": "The hub runs with the real time; only a test clock (`HUB_CLOCK=test`) can be advanced.",
     # working time
     "CALENDAR_HORIZON": "The moment, or the end of so much working time, lies outside what the calendar covers.",
     "CALENDAR_EMPTY": "The calendar would have no working time at all.",

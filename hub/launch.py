@@ -19,7 +19,7 @@ from hub.db.pool import Pool
 from hub.domain.access import login_links
 from hub.errors import HubError
 from hub.observability import Log, PostgresNotice, PostgresReady, SettingsWarning, StartupStep, emit
-from hub.settings import Settings
+from hub.settings import Settings, require_clock_allowed
 from hub.web import server
 from hub.web.workers import Workers
 from hub.webhooks import worker as webhooks
@@ -46,12 +46,14 @@ def logging_events(settings: Settings, warnings: Sequence[str] = ()) -> Iterator
 def running_database(settings: Settings, *, create: bool = False) -> Iterator[str]:
     """Yields the database URL: HUB_DATABASE_URL, or that of the embedded Postgres, which runs while the body runs.
 
-    Only with `create` it makes a data directory that is missing; otherwise it raises Misconfigured."""
+    Only with `create` it makes a data directory that is missing; otherwise it raises Misconfigured, as it does for a test
+    clock on a database that may be in production."""
+    require_clock_allowed(settings)
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
     connections = max(
-        100, settings.workers * (settings.pool_size + settings.stream_pool_size + 6 + webhooks.CONNECTIONS) + 20
+        100, settings.workers * (settings.pool_size + settings.stream_pool_size + 7 + webhooks.CONNECTIONS) + 20
     )
     ensured = postgres.ensure(
         settings.data_dir,

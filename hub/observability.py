@@ -152,6 +152,23 @@ class MessagesSent(NamedTuple):
     messages: int
 
 
+class TimersFired(NamedTuple):
+    """Moments of a timer came, and its command ran; `lateness` is of the first of them, in seconds."""
+
+    timer: str
+    rows: int
+    lateness: float
+
+
+class TimerFailed(NamedTuple):
+    """A timer's command failed for a row; it is tried again, unless the command would run for ever."""
+
+    timer: str
+    row: str
+    attempts: int
+    error: str
+
+
 class AuditReadsDropped(NamedTuple):
     """Reads were not recorded, because the buffer of the audit log was full."""
 
@@ -179,6 +196,8 @@ Event = (
     | StreamClosed
     | MessagesSent
     | AuditReadsDropped
+    | TimersFired
+    | TimerFailed
 )
 EventHandler = Callable[[Event], None]
 
@@ -281,7 +300,7 @@ class Log:
 
 
 # Not logged: too frequent, or covered by a later event. Metrics count them.
-METRICS_ONLY = (PlanCompiled, ChangesSequenced, SocketOpened, StreamOpened, MessagesSent)
+METRICS_ONLY = (PlanCompiled, ChangesSequenced, SocketOpened, StreamOpened, MessagesSent, TimersFired)
 _EVENT_NAMES: dict[type[Event], str] = {
     SocketClosed: "socket",
     StreamClosed: "stream",
@@ -295,6 +314,7 @@ _EVENT_NAMES: dict[type[Event], str] = {
     LeadershipAcquired: "leadership_acquired",
     LeadershipLost: "leadership_lost",
     AuditReadsDropped: "audit_reads_dropped",
+    TimerFailed: "timer_failed",
 }
 
 

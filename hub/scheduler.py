@@ -18,6 +18,7 @@ from hub.domain.webhooks import retention
 from hub.model import idempotency
 from hub.observability import InternalFailure, emit
 from hub.settings import Settings
+from hub.time_source import REAL_TIME, TimeSource
 from hub.web.auth import Credentials
 from hub.web.metrics import Metrics
 
@@ -39,6 +40,7 @@ def periodic_tasks(
     metrics: Metrics,
     audit: AuditBuffer,
     settings: Settings,
+    time_source: TimeSource = REAL_TIME,
 ) -> tuple[PeriodicTask, ...]:
     async def flush_key_usage() -> bool:
         last_used_at: dict[UUID, datetime] = key_cache.drain_usage()
@@ -53,7 +55,7 @@ def periodic_tasks(
 
     async def purge_idempotency_records() -> bool:
         async with pool.transaction() as tx:
-            return await idempotency.purge(tx, datetime.now(UTC), PURGE_BATCH)
+            return await idempotency.purge(tx, time_source.now(), PURGE_BATCH)
 
     async def purge_deliveries() -> bool:
         before = datetime.now(UTC) - timedelta(days=settings.webhook_retention)
@@ -66,13 +68,14 @@ def periodic_tasks(
 
     return (
         PeriodicTask("flush key usage", 60.0, flush_key_usage),
-        PeriodicTask("revoke keys of staff who left", 60.0, partial(_revoke_keys_of_leavers, pool)),
-        PeriodicTask("purge expired keys", 600.0, partial(_purge_expired_keys, pool)),
+        PeriodicTask("revoke keys of staff who left", 60.0, partial(_revoke_keys_of_leavers, pool, time_source)),
+        PeriodicTask("purge expired keys", 600.0, partial(_purge_expired_keys, pool, time_source)),
         PeriodicTask("purge idempotency records", 600.0, purge_idempotency_records),
         PeriodicTask("purge deliveries", 600.0, purge_deliveries),
         PeriodicTask("purge deleted webhooks", 60.0, purge_deleted_webhooks),
         PeriodicTask("refresh trusted documents", 3.0, partial(_refresh, documents, pool)),
         PeriodicTask("flush metrics", 1.0, flush_metrics),
+        *([PeriodicTask("read the test clock", 0.5, partial(_read, time_source))] if time_source.is_test else ()),
         *_log_tasks(pool, audit, settings),
     )
 
@@ -95,15 +98,20 @@ def _log_tasks(pool: Pool, audit: AuditBuffer, settings: Settings) -> Iterator[P
     yield PeriodicTask("prune the audit log", 3600.0, prune_log)
 
 
-async def _purge_expired_keys(pool: Pool) -> bool:
+async def _purge_expired_keys(pool: Pool, time_source: TimeSource) -> bool:
     async with pool.transaction() as tx:
-        more = await token_sessions.purge_expired(tx, datetime.now(UTC), PURGE_BATCH)
-        return await key_upkeep.purge_expired(tx, datetime.now(UTC), PURGE_BATCH) or more
+        more = await token_sessions.purge_expired(tx, time_source.now(), PURGE_BATCH)
+        return await key_upkeep.purge_expired(tx, time_source.now(), PURGE_BATCH) or more
 
 
-async def _revoke_keys_of_leavers(pool: Pool) -> bool:
+async def _revoke_keys_of_leavers(pool: Pool, time_source: TimeSource) -> bool:
     async with pool.transaction() as tx:
-        await key_upkeep.revoke_keys_of_leavers(tx, datetime.now(UTC))
+        await key_upkeep.revoke_keys_of_leavers(tx, time_source.now())
+    return False
+
+
+async def _read(time_source: TimeSource) -> bool:
+    await time_source.read()
     return False
 
 
@@ -120,9 +128,10 @@ def run_all(
     metrics: Metrics,
     audit: AuditBuffer,
     settings: Settings,
+    time_source: TimeSource,
 ) -> AbstractAsyncContextManager[None]:
     """Runs all periodic tasks of a serving process while the body runs."""
-    return run_periodic_tasks(periodic_tasks(pool, key_cache, documents, metrics, audit, settings))
+    return run_periodic_tasks(periodic_tasks(pool, key_cache, documents, metrics, audit, settings, time_source))
 
 
 @asynccontextmanager

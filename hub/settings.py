@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from hub.errors import Misconfigured
@@ -183,6 +183,18 @@ class Settings(BaseSettings):
     webhook_retention: int = Field(
         14, ge=1, le=3650, description="Days for which finished deliveries and their attempts are stored."
     )
+    clock: Literal["real", "test"] = Field(
+        "real",
+        description="`test`: time stands still until `hub clock advance` or `testClockAdvance` moves it on, for tests and "
+        "trials. The same on all nodes.",
+    )
+    clock_start: AwareDatetime | None = Field(
+        None,
+        description="Time at which a new test clock begins, `2026-03-02T09:00:00+08:00`; the real time by default.",
+    )
+    clock_allow: bool = Field(
+        False, description="Accept a test clock with `HUB_DATABASE_URL`, which is refused because it may be production."
+    )
     encryption_key: SecretStr | None = Field(
         None,
         min_length=32,
@@ -290,6 +302,16 @@ def load(**overrides: Any) -> Settings:
         raise _format_errors(error) from None
     existing = [] if "data_dir" in settings.model_fields_set else _existing_data_dirs()
     return settings.model_copy(update={"data_dir": existing[0]}) if existing else settings
+
+
+def require_clock_allowed(settings: Settings) -> None:
+    """Raises Misconfigured for a test clock on a database that may be in production."""
+    if settings.clock == "test" and settings.database_url is not None and not settings.clock_allow:
+        message = (
+            "HUB_CLOCK: a test clock would stop the time of HUB_DATABASE_URL; leave it out in production, or set"
+            " HUB_CLOCK_ALLOW=1 for a database of tests."
+        )
+        raise Misconfigured(message, argument="HUB_CLOCK")
 
 
 def collect_warnings(data_dir: Path | None = None, environment: Mapping[str, str] = os.environ) -> list[str]:

@@ -5,7 +5,6 @@ This module verifies and creates cursors; the engine renders the messages."""
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -16,6 +15,7 @@ from hub.db.change_positions import FeedState, MatchingChanges, ScanFilter
 from hub.db.fair_queue import FairQueue
 from hub.db.pool import Pool
 from hub.engine.execution.subscriptions import SubscriptionSource
+from hub.time_source import REAL_TIME, TimeSource
 
 SCAN_BATCH = 2_000  # change headers per read, from which a stream picks the relevant ones
 RENDER_BATCH = 200  # changes rendered by one statement
@@ -58,9 +58,15 @@ class ChangeFeed:
     through a `render_pool` with `change_positions.MESSAGE_SESSION`."""
 
     def __init__(
-        self, pool: Pool, cursors: ChangeCursors, log_pool: Pool | None = None, render_pool: Pool | None = None
+        self,
+        pool: Pool,
+        cursors: ChangeCursors,
+        log_pool: Pool | None = None,
+        render_pool: Pool | None = None,
+        time_source: TimeSource = REAL_TIME,
     ) -> None:
         self.pool = pool
+        self.time_source = time_source
         self._log_pool = log_pool or pool
         self._render_pool = render_pool or pool
         self.previous_cursor_placeholder = secrets.token_hex(16)
@@ -150,7 +156,8 @@ class ChangeFeed:
 
         The source's account pays for the time. While it is in debt, the changes wait in the log."""
         cursors = [self.cursor(position) for position in log_positions]
-        rendering = (self._render_pool, log_positions, cursors, self.previous_cursor_placeholder, datetime.now(UTC))
+        now = self.time_source.now()
+        rendering = (self._render_pool, log_positions, cursors, self.previous_cursor_placeholder, now)
         account = source.account
         if account is None:
             return await source.change_messages(*rendering, source.meter)

@@ -48,6 +48,7 @@ from hub.errors import BadInput, Forbidden, HubError, LimitExceeded
 from hub.model.idempotency import IdempotencyStore
 from hub.rights import Rights, rights_of_roles
 from hub.settings import Settings
+from hub.time_source import REAL_TIME, TimeSource
 from hub.viewer import Viewer
 
 QUERY_CACHE_BYTES = 64 * 1024 * 1024
@@ -92,6 +93,7 @@ class Engine:
         injected: "Callable[[Engine], Mapping[str, object]]" = lambda engine: MappingProxyType({}),
         accounts: CostAccounts | None = None,
         audit: AuditBuffer | None = None,
+        time_source: TimeSource = REAL_TIME,
     ) -> None:
         limits = document_limits(settings)
         self._schema = schema
@@ -99,6 +101,7 @@ class Engine:
         self._secret = secret
         self.accounts = accounts or CostAccounts(None, ProcessBuckets())
         self._audit = audit
+        self._time_source = time_source
         self._planning = PlanningTurns()
         self._max_operations = settings.operation_limit
         self._operations: dict[Flow, int] = {}  # running or waiting
@@ -202,7 +205,8 @@ class Engine:
             if operation.introspection_only:
                 body = await self._introspection.response_body(operation, variables, viewer.flow)
                 return completed_response(body, operation, timer)
-            context = ExecutionContext(variables, request.time, viewer, self._secret, meter=meter)
+            now = request.now or await self._time_source.read()
+            context = ExecutionContext(variables, now, viewer, self._secret, meter=meter)
             if operation.operation_type == "mutation":
                 return await self._execute_mutation(operation, context, request, timer)
             query = await self._queries.get_or_compile(
@@ -233,7 +237,8 @@ class Engine:
         variables = self._coerce_variables(operation, request, viewer)
         statement = self._compile_query(operation, variables, viewer.rights).statement
         assert statement is not None
-        return statement.text, statement.bind(ExecutionContext(variables, request.time, viewer, self._secret))
+        now = request.now or self._time_source.now()
+        return statement.text, statement.bind(ExecutionContext(variables, now, viewer, self._secret))
 
     async def subscription_source(
         self, request: GraphQLRequest, viewer: Viewer, *, by_hub: bool = False, charged: bool = True
@@ -260,7 +265,8 @@ class Engine:
         compiled = await self._subscriptions.get_or_compile(
             operation, variables, viewer.rights, self._compile_subscription, flow
         )
-        context = ExecutionContext(variables, request.time, viewer, self._secret)
+        now = request.now or await self._time_source.read()
+        context = ExecutionContext(variables, now, viewer, self._secret)
         if charge is None:
             source = SubscriptionSource(compiled, context)
         else:

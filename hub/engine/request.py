@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ NOT_EXECUTED = ("UNAVAILABLE", "DISK_FULL", "THROTTLED")  # codes of errors afte
 
 
 class GraphQLRequest(NamedTuple):
-    """A client's request. `now` is the request time, by default the clock's; `read_only` refuses mutations.
+    """A client's request. `now` is the request time, by default the hub's; `read_only` refuses mutations.
 
     `request_id` is written to the change log, and `network`, the client's address, to the audit log; `resume` is where a
     stream continues, in place of its argument `after`. `report_cost` asks for `extensions.cost`."""
@@ -35,11 +35,6 @@ class GraphQLRequest(NamedTuple):
     resume: str | None = None
     network: str = ""
     report_cost: bool = False
-
-    @property
-    def time(self) -> datetime:
-        """The request time."""
-        return self.now or datetime.now(UTC)
 
 
 class GraphQLResponse(NamedTuple):

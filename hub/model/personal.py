@@ -88,6 +88,13 @@ OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
     "key_limits": dict.fromkeys(("cost_capacity", "cost_refill"), PersonalData.NOT_PERSONAL),
     "login_links": {"hash": PersonalData.NOT_PERSONAL, "expires_at": PersonalData.TECHNICAL},
     "secrets": {"name": PersonalData.NOT_PERSONAL, "value": PersonalData.NOT_PERSONAL},
+    "test_clock": {"now": PersonalData.NOT_PERSONAL},
+    "timer_failures": {
+        "timer": PersonalData.NOT_PERSONAL,
+        "retry_at": PersonalData.NOT_PERSONAL,
+        "error": PersonalData.FREE_TEXT,
+        "failed_at": PersonalData.NOT_PERSONAL,
+    },
     "token_sessions": {
         "public_id": PersonalData.TECHNICAL,
         "hash": PersonalData.NOT_PERSONAL,

@@ -1,7 +1,6 @@
 """Live queries: a query runs again when rows that it reads change, and the result is sent if its bytes differ."""
 
 import asyncio
-from datetime import UTC, datetime
 from time import monotonic
 from typing import Protocol
 
@@ -176,7 +175,7 @@ class LiveQueryGroup:
     async def _answer(self, charge: OperationCharge | None) -> tuple[int, bytes]:
         """Runs the statement and settles the charge; returns the position and the answer."""
         feed = self._context.feed
-        placeholder, now = feed.previous_cursor_placeholder, datetime.now(UTC)
+        placeholder, now = feed.previous_cursor_placeholder, feed.time_source.now()
         if charge is None:
             return await self.source.answer(feed.pool, placeholder, now)
         try:

@@ -18,6 +18,7 @@ from hub.domain.access import api_keys
 from hub.errors import Forbidden, HubError, Unauthenticated, Unavailable
 from hub.model.ip_networks import IpAddress, IpNetwork, contains, parse_network
 from hub.observability import InternalFailure, emit
+from hub.time_source import REAL_TIME, TimeSource
 from hub.viewer import Viewer
 
 BEARER_PATTERN = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +(\S+) *")
@@ -82,8 +83,9 @@ class Credentials(Protocol):
 class ApiKeyCache:
     """Recently used keys, valid or not, for `ttl` seconds. Concurrent requests share one look-up."""
 
-    def __init__(self, find: FindKeys, *, ttl: float, size: int) -> None:
+    def __init__(self, find: FindKeys, *, ttl: float, size: int, time_source: TimeSource = REAL_TIME) -> None:
         self._find = find
+        self._time_source = time_source
         self._ttl = ttl
         self._size = size
         self._entries: OrderedDict[bytes, Credential | RejectedKey] = OrderedDict()
@@ -103,7 +105,7 @@ class ApiKeyCache:
             self._entries.move_to_end(digest)
         if isinstance(entry, RejectedKey):
             raise _rejection(entry.code)
-        now = time.time()
+        now = self._time_source.timestamp()
         if entry.expires <= now:
             raise _rejection(entry.expiry_code)
         if entry.networks:
@@ -158,7 +160,7 @@ class ApiKeyCache:
             entry = RejectedKey("KEY_UNKNOWN", cached_until)
         elif row.revoked_at is not None and not row.is_leavers:
             entry = RejectedKey("KEY_REVOKED", cached_until)
-        elif (end := _end(row, is_current=is_current))[0] <= time.time():
+        elif (end := _end(row, is_current=is_current))[0] <= self._time_source.timestamp():
             entry = RejectedKey(end[1], cached_until)
         else:
             networks = tuple(parse_network(network) for network in row.allowed_networks)

@@ -8,6 +8,7 @@ from hub.engine.request import GraphQLRequest, GraphQLResponse
 from hub.errors import HubError
 from hub.settings import Settings
 from hub.subscriptions.interfaces import SubscriptionOpener
+from hub.time_source import REAL_TIME, TimeSource
 from hub.viewer import Viewer
 from hub.web.auth import Credential, Credentials
 from hub.web.client_address import TrustedProxies
@@ -34,13 +35,14 @@ class GatewayContext:
         subscriptions: SubscriptionOpener,
         settings: Settings,
         trusted_documents: TrustedDocuments | None = None,
+        time_source: TimeSource = REAL_TIME,
     ) -> None:
         self.engine = engine
         self.key_cache = key_cache
         self.subscriptions = subscriptions
         self.settings = settings
         self.trusted_proxies = TrustedProxies(settings.trusted_proxies)
-        self.connection_registry = ConnectionRegistry(key_cache, settings)
+        self.connection_registry = ConnectionRegistry(key_cache, settings, time_source)
         self.timing_wheel = TimingWheel(settings.socket_ping)
         self._persisted_queries = PersistedQueries(settings.persisted_queries)
         self._trusted_documents = trusted_documents or TrustedDocuments()

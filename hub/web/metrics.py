@@ -31,6 +31,8 @@ from hub.observability import (
     SocketOpened,
     StreamClosed,
     StreamOpened,
+    TimerFailed,
+    TimersFired,
 )
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -49,6 +51,7 @@ EVENT_COUNTERS: dict[type[Event], tuple[str, str]] = {
     InternalFailure: ("hub_failures", "Faults of the hub itself."),
     LeadershipAcquired: ("hub_leadership_acquired", "Times that this process became the sequencer's leader."),
     LeadershipLost: ("hub_leadership_lost", "Times that this process lost leadership unexpectedly."),
+    TimerFailed: ("hub_timer_failures", "Attempts of timers that failed; the log says why."),
 }
 
 # The gauges of open sockets and streams, and their steps.
@@ -61,6 +64,10 @@ GAUGE_STEPS: dict[type[Event], tuple[str, int]] = {
 GAUGES = {"hub_sockets_open": "WebSockets open now.", "hub_streams_open": "Subscriptions open now."}
 CLOSE_REASONS = ("SLOW_CONSUMER", "PERMISSIONS_CHANGED", "STOPPING")
 
+TIMER_COUNTERS = {
+    "hub_timers_fired": "Rows whose moment came and whose timer ran.",
+    "hub_timer_lateness_seconds": "Age of the oldest moment of each batch of timers, summed.",
+}
 SEQUENCING_COUNTERS = {
     "hub_changes_sequenced": "Changes that were assigned a position.",
     "hub_sequencer_batches": "Batches of assigned positions.",
@@ -91,6 +98,9 @@ class Metrics(Collector):
             self._counts["hub_sequencer_batches"] += 1
         elif isinstance(event, MessagesSent):
             self._counts["hub_stream_messages"] += event.messages
+        elif isinstance(event, TimersFired):
+            self._counts["hub_timers_fired"] += event.rows
+            self._counts["hub_timer_lateness_seconds"] += event.lateness
         elif isinstance(event, AuditReadsDropped):
             self._counts["hub_audit_reads_dropped"] += event.reads
         elif type(event) in GAUGE_STEPS:
@@ -144,7 +154,7 @@ class Metrics(Collector):
         yield stage_counter
         for name, description in EVENT_COUNTERS.values():
             yield CounterMetricFamily(name, description, counts.get(name, 0))
-        for name, description in SEQUENCING_COUNTERS.items():
+        for name, description in (SEQUENCING_COUNTERS | TIMER_COUNTERS).items():
             yield CounterMetricFamily(name, description, counts.get(name, 0))
         for name, description in GAUGES.items():
             yield GaugeMetricFamily(name, description, gauges[name])

@@ -22,6 +22,7 @@ FOUNDATION = (
     "hub.settings",
     "hub.token_issuers",
     "hub.errors",
+    "hub.time_source",
     "hub.rights",
     "hub.viewer",
     "hub.client_limits",
@@ -29,7 +30,7 @@ FOUNDATION = (
 )
 DECLARED = ("hub.graph", "hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION)
 PUBLISHING = ("hub.webhooks", "hub.subscriptions", "hub.changefeed")
-COMMANDS = ("hub.installation", *(f"hub.{name}_command_line" for name in ("audit", "client", "key", "role")))
+COMMANDS = ("hub.installation", *(f"hub.{name}_command_line" for name in ("audit", "client", "clock", "key", "role")))
 TOP = (
     *COMMANDS,
     "hub.__main__",
@@ -37,6 +38,7 @@ TOP = (
     "hub.launch",
     "hub.app",
     "hub.scheduler",
+    "hub.timer_loop",
     "hub.doctor",
     "hub.keyfile",
     "hub.terminal",
@@ -61,6 +63,7 @@ ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
     "hub.rights": ("hub.client_limits",),
     "hub.client_limits": (),
     "hub.observability": (),
+    "hub.time_source": (),
     "hub.errors": (),
     "hub.migrations": ("hub.schema", "hub.domain", "hub.model", "hub.db", "hub.settings"),
     "hub": (),

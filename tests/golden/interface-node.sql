@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$53) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$57) AS row_to_json_1 
 FROM (SELECT (SELECT CASE WHEN (t$0.type = 'cus') THEN (SELECT row_to_json(t$2) AS row_to_json_2 
 FROM (SELECT 'Customer'::text AS __typename, 'cus_' || replace(CAST(t$1.id AS TEXT), '-', '') AS id, t$1.name AS name 
 FROM customers AS t$1 
@@ -87,5 +87,11 @@ FROM audit_entries AS t$49
 WHERE t$49.id = t$0.key AND $1::BOOLEAN) AS t$50) WHEN (t$0.type = 'aut') THEN (SELECT row_to_json(t$52) AS row_to_json_27 
 FROM (SELECT 'AuditTarget'::text AS __typename, 'aut_' || replace(CAST(t$51.id AS TEXT), '-', '') AS id 
 FROM audit_targets AS t$51 
-WHERE t$51.id = t$0.key AND $1::BOOLEAN) AS t$52) END AS anon_2 
-FROM unnest($4::TEXT[], $5::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS node) AS t$53) AS anon_1
+WHERE t$51.id = t$0.key AND $1::BOOLEAN) AS t$52) WHEN (t$0.type = 'cal') THEN (SELECT row_to_json(t$54) AS row_to_json_28 
+FROM (SELECT 'Calendar'::text AS __typename, 'cal_' || replace(CAST(t$53.id AS TEXT), '-', '') AS id 
+FROM calendars AS t$53 
+WHERE t$53.id = t$0.key) AS t$54) WHEN (t$0.type = 'cld') THEN (SELECT row_to_json(t$56) AS row_to_json_29 
+FROM (SELECT 'CalendarDay'::text AS __typename, 'cld_' || replace(CAST(t$55.id AS TEXT), '-', '') AS id 
+FROM calendar_days AS t$55 
+WHERE t$55.id = t$0.key) AS t$56) END AS anon_2 
+FROM unnest($4::TEXT[], $5::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS node) AS t$57) AS anon_1

@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$58) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$62) AS row_to_json_1 
 FROM (SELECT (SELECT coalesce(json_agg(CASE WHEN (t$0.type = 'cus') THEN (SELECT row_to_json(t$9) AS row_to_json_2 
 FROM (SELECT 'Customer'::text AS __typename, 'cus_' || replace(CAST(t$1.id AS TEXT), '-', '') AS id, t$1.name AS name, (SELECT row_to_json(t$8) AS row_to_json_3 
 FROM (SELECT t$7.v$0 AS "totalCount" 
@@ -89,5 +89,11 @@ FROM audit_entries AS t$54
 WHERE t$54.id = t$0.key AND $1::BOOLEAN) AS t$55) WHEN (t$0.type = 'aut') THEN (SELECT row_to_json(t$57) AS row_to_json_27 
 FROM (SELECT 'AuditTarget'::text AS __typename, 'aut_' || replace(CAST(t$56.id AS TEXT), '-', '') AS id 
 FROM audit_targets AS t$56 
-WHERE t$56.id = t$0.key AND $1::BOOLEAN) AS t$57) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
-FROM unnest($4::TEXT[], $5::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$58) AS anon_1
+WHERE t$56.id = t$0.key AND $1::BOOLEAN) AS t$57) WHEN (t$0.type = 'cal') THEN (SELECT row_to_json(t$59) AS row_to_json_28 
+FROM (SELECT 'Calendar'::text AS __typename, 'cal_' || replace(CAST(t$58.id AS TEXT), '-', '') AS id 
+FROM calendars AS t$58 
+WHERE t$58.id = t$0.key) AS t$59) WHEN (t$0.type = 'cld') THEN (SELECT row_to_json(t$61) AS row_to_json_29 
+FROM (SELECT 'CalendarDay'::text AS __typename, 'cld_' || replace(CAST(t$60.id AS TEXT), '-', '') AS id 
+FROM calendar_days AS t$60 
+WHERE t$60.id = t$0.key) AS t$61) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
+FROM unnest($4::TEXT[], $5::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$62) AS anon_1

@@ -3,7 +3,7 @@ WITH t$87 AS
 FROM (SELECT t$84.country AS k$0, count(*) AS f$0 
 FROM customers AS t$84 
 WHERE t$84.unit_id = $1::UUID GROUP BY t$84.country) AS t$85 GROUP BY t$85.k$0)
- SELECT (SELECT row_to_json(t$180) AS row_to_json_1 
+ SELECT (SELECT row_to_json(t$184) AS row_to_json_1 
 FROM (SELECT (SELECT row_to_json(t$14) AS row_to_json_2 
 FROM (SELECT t$12.v$0 AS "totalCount", t$13.l$1 AS nodes 
 FROM (SELECT coalesce(json_agg(t$8), '[]'::json) AS l$1 
@@ -224,31 +224,37 @@ FROM audit_entries AS t$157
 WHERE false) AS t$158) WHEN (t$110.type = 'aut') THEN (SELECT row_to_json(t$160) AS row_to_json_50 
 FROM (SELECT 'aut_' || replace(CAST(t$159.id AS TEXT), '-', '') AS id 
 FROM audit_targets AS t$159 
-WHERE false) AS t$160) END AS anon_2 
-FROM unnest($5::TEXT[], $6::UUID[]) WITH ORDINALITY AS t$110(type, key, ordinality)) AS node, (SELECT row_to_json(t$166) AS row_to_json_51 
-FROM (SELECT 'cus_' || replace(CAST(t$163.id AS TEXT), '-', '') AS id 
-FROM customers AS t$163 
-WHERE t$163.id = ((SELECT t$161.customer_id 
-FROM identifiers AS t$161 JOIN customers AS t$162 ON t$162.id = t$161.customer_id 
-WHERE t$161.kind = $7::VARCHAR AND t$161.normalized = $8::VARCHAR AND t$162.unit_id = $1::UUID ORDER BY t$161.verified DESC, t$161.id ASC 
- LIMIT 1) UNION SELECT t$164.customer_id 
-FROM identifiers AS t$164 JOIN customers AS t$165 ON t$165.id = t$164.customer_id 
-WHERE t$164.kind = $7::VARCHAR AND t$164.normalized = $8::VARCHAR AND t$165.unit_id = $1::UUID AND t$164.kind IN ('EXTERNAL_ID'::text, 'DEVICE_ID'::text, 'ANONYMOUS_ID'::text))) AS t$166) AS "customerBy", (SELECT row_to_json(t$179) AS row_to_json_52 
-FROM (SELECT t$178.l$0 AS nodes 
-FROM (SELECT coalesce(json_agg(t$177), '[]'::json) AS l$0 
-FROM (SELECT t$167.name AS name 
-FROM customers AS t$167 LEFT OUTER JOIN (SELECT t$175.id AS id, min(t$175.rank) AS rank 
-FROM (SELECT t$169.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($9::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
-FROM (SELECT t$168.customer_id AS id, hub_code(t$168.value) || hub_code(t$168.normalized) AS code 
-FROM identifiers AS t$168 
-WHERE (hub_code(t$168.value) || hub_code(t$168.normalized)) LIKE hub_code_pattern($9::VARCHAR)) AS t$169 UNION ALL SELECT t$171.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($9::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
-FROM (SELECT t$170.customer_id AS id, hub_code(t$170.value) AS code 
-FROM contact_points AS t$170 
-WHERE hub_code(t$170.value) LIKE hub_code_pattern($9::VARCHAR)) AS t$171 UNION ALL SELECT t$173.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($9::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
-FROM (SELECT t$172.customer_id AS id, hub_code(t$172.number) AS code 
-FROM orders AS t$172 
-WHERE hub_code(t$172.number) LIKE hub_code_pattern($9::VARCHAR)) AS t$173 UNION ALL SELECT t$174.id AS id, 5 AS rank 
-FROM customers AS t$174 
-WHERE t$174.search_text LIKE hub_pattern($10::VARCHAR) OR (t$174.search_text %>> hub_spelling($10::VARCHAR))) AS t$175 GROUP BY t$175.id) AS t$176 ON t$176.id = t$167.id 
-WHERE t$167.unit_id = $1::UUID AND t$176.id IS NOT NULL ORDER BY least(t$176.rank, CASE WHEN (strpos(' ' || t$167.search_text || ' ', ' ' || hub_fold($9::VARCHAR) || ' ') > 0) THEN 0 WHEN (strpos(' ' || t$167.search_text, ' ' || rtrim(hub_fold($9::VARCHAR))) > 0) THEN 1 WHEN (strpos(t$167.search_text, rtrim(hub_fold($9::VARCHAR))) > 0) THEN 2 WHEN (strpos(t$167.search_text, btrim(hub_fold($9::VARCHAR))) > 0) THEN 3 ELSE 5 END) ASC, -strict_word_similarity(btrim(hub_fold($9::VARCHAR)), t$167.search_text) ASC, t$167.id ASC 
- LIMIT 20) AS t$177) AS t$178) AS t$179) AS search) AS t$180) AS anon_1
+WHERE false) AS t$160) WHEN (t$110.type = 'cal') THEN (SELECT row_to_json(t$162) AS row_to_json_51 
+FROM (SELECT 'cal_' || replace(CAST(t$161.id AS TEXT), '-', '') AS id 
+FROM calendars AS t$161 
+WHERE t$161.id = t$110.key) AS t$162) WHEN (t$110.type = 'cld') THEN (SELECT row_to_json(t$164) AS row_to_json_52 
+FROM (SELECT 'cld_' || replace(CAST(t$163.id AS TEXT), '-', '') AS id 
+FROM calendar_days AS t$163 
+WHERE t$163.id = t$110.key) AS t$164) END AS anon_2 
+FROM unnest($5::TEXT[], $6::UUID[]) WITH ORDINALITY AS t$110(type, key, ordinality)) AS node, (SELECT row_to_json(t$170) AS row_to_json_53 
+FROM (SELECT 'cus_' || replace(CAST(t$167.id AS TEXT), '-', '') AS id 
+FROM customers AS t$167 
+WHERE t$167.id = ((SELECT t$165.customer_id 
+FROM identifiers AS t$165 JOIN customers AS t$166 ON t$166.id = t$165.customer_id 
+WHERE t$165.kind = $7::VARCHAR AND t$165.normalized = $8::VARCHAR AND t$166.unit_id = $1::UUID ORDER BY t$165.verified DESC, t$165.id ASC 
+ LIMIT 1) UNION SELECT t$168.customer_id 
+FROM identifiers AS t$168 JOIN customers AS t$169 ON t$169.id = t$168.customer_id 
+WHERE t$168.kind = $7::VARCHAR AND t$168.normalized = $8::VARCHAR AND t$169.unit_id = $1::UUID AND t$168.kind IN ('EXTERNAL_ID'::text, 'DEVICE_ID'::text, 'ANONYMOUS_ID'::text))) AS t$170) AS "customerBy", (SELECT row_to_json(t$183) AS row_to_json_54 
+FROM (SELECT t$182.l$0 AS nodes 
+FROM (SELECT coalesce(json_agg(t$181), '[]'::json) AS l$0 
+FROM (SELECT t$171.name AS name 
+FROM customers AS t$171 LEFT OUTER JOIN (SELECT t$179.id AS id, min(t$179.rank) AS rank 
+FROM (SELECT t$173.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($9::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
+FROM (SELECT t$172.customer_id AS id, hub_code(t$172.value) || hub_code(t$172.normalized) AS code 
+FROM identifiers AS t$172 
+WHERE (hub_code(t$172.value) || hub_code(t$172.normalized)) LIKE hub_code_pattern($9::VARCHAR)) AS t$173 UNION ALL SELECT t$175.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($9::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
+FROM (SELECT t$174.customer_id AS id, hub_code(t$174.value) AS code 
+FROM contact_points AS t$174 
+WHERE hub_code(t$174.value) LIKE hub_code_pattern($9::VARCHAR)) AS t$175 UNION ALL SELECT t$177.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($9::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
+FROM (SELECT t$176.customer_id AS id, hub_code(t$176.number) AS code 
+FROM orders AS t$176 
+WHERE hub_code(t$176.number) LIKE hub_code_pattern($9::VARCHAR)) AS t$177 UNION ALL SELECT t$178.id AS id, 5 AS rank 
+FROM customers AS t$178 
+WHERE t$178.search_text LIKE hub_pattern($10::VARCHAR) OR (t$178.search_text %>> hub_spelling($10::VARCHAR))) AS t$179 GROUP BY t$179.id) AS t$180 ON t$180.id = t$171.id 
+WHERE t$171.unit_id = $1::UUID AND t$180.id IS NOT NULL ORDER BY least(t$180.rank, CASE WHEN (strpos(' ' || t$171.search_text || ' ', ' ' || hub_fold($9::VARCHAR) || ' ') > 0) THEN 0 WHEN (strpos(' ' || t$171.search_text, ' ' || rtrim(hub_fold($9::VARCHAR))) > 0) THEN 1 WHEN (strpos(t$171.search_text, rtrim(hub_fold($9::VARCHAR))) > 0) THEN 2 WHEN (strpos(t$171.search_text, btrim(hub_fold($9::VARCHAR))) > 0) THEN 3 ELSE 5 END) ASC, -strict_word_similarity(btrim(hub_fold($9::VARCHAR)), t$171.search_text) ASC, t$171.id ASC 
+ LIMIT 20) AS t$181) AS t$182) AS t$183) AS search) AS t$184) AS anon_1

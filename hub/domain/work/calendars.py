@@ -28,6 +28,7 @@ from hub.domain.work.public_holidays import RELEASE
 from hub.errors import BadInput, NotFound
 from hub.model import rows, validators
 from hub.model.commands import command
+from hub.model.timers import timer
 from hub.model.versions import require_version
 from hub.schema.work.calendars import Calendar, CalendarDaySource
 from hub.viewer import ADMIN, Viewer
@@ -98,6 +99,7 @@ async def upsert_calendar(
     return CalendarUpsertPayload(key, False)
 
 
+@timer("calendar.horizon", Calendar.c.extends_at)
 async def extend_calendar(tx: Connection, key: UUID, now: datetime) -> None:
     """Derives a stored calendar again: its horizon moves on, and its holidays are those of the library's release."""
     stored = await _stored_row(tx, ADMIN, key)

@@ -20,6 +20,7 @@ from graphql import (
     Visitor,
     build_schema,
     execute_sync,
+    get_named_type,
     print_schema,
     visit,
 )

@@ -1,0 +1,86 @@
+"""`hub clock`: shows the hub's time, and advances a test clock."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from hub import doctor, graph, launch
+from hub import settings as settings_module
+from hub.db.pool import Pool
+from hub.engine.catalog.scalars import parse_datetime, parse_duration
+from hub.errors import BadInput
+from hub.terminal import print_rows
+from hub.timer_loop import ClockTools, open_clock
+
+commands = typer.Typer(help="Show the hub's time, and advance a test clock.", no_args_is_help=True)
+DataDirOption = Annotated[Path | None, typer.Option(help="Data directory (HUB_DATA_DIR).", show_default=False)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ClockResult = TypeVar("ClockResult")
+
+
+@commands.callback()
+def describe() -> None:
+    """Show the hub's time, and advance a test clock."""
+
+
+@commands.command()
+def show(data: DataDirOption = None, json: JsonOption = False) -> None:
+    """Print the time that requests and timers have, and whether a test clock gives it."""
+
+    async def read(clock: ClockTools) -> datetime:
+        return await clock.time_source.read()
+
+    is_test = settings_module.load(data_dir=data).clock == "test"
+    print_rows([{"now": _run(data, read), "clock": "test" if is_test else "real"}], json=json)
+
+
+@commands.command()
+def advance(
+    duration: Annotated[
+        str | None, typer.Argument(help="How far: PT30M, P1D, P2W; or give --to.", show_default=False)
+    ] = None,
+    to: Annotated[
+        str | None, typer.Option(help="The time to move on to: 2026-03-02T09:00:00+08:00.", show_default=False)
+    ] = None,
+    data: DataDirOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Move a test clock forward, and fire the timers that are due on the way, in their order."""
+    if (duration is None) == (to is None):
+        raise typer.BadParameter("give either a duration like PT30M or --to with a time", param_hint="duration")
+    try:
+        step = None if duration is None else parse_duration(duration)
+        moment = None if to is None else parse_datetime(to)
+    except ValueError as fault:
+        argument = "duration" if to is None else "to"
+        raise BadInput(f"{argument}: {fault}.", code="SETTING_INVALID", argument=argument) from None
+
+    async def run(clock: ClockTools) -> tuple[datetime, int]:
+        now = await clock.time_source.read()
+        target = moment or now + (step or now - now)
+        fired = await clock.advance(target)
+        return target.astimezone(UTC), fired
+
+    now, fired = _run(data, run)
+    print_rows([{"now": now, "fired": fired}], json=json)
+
+
+def _run(data: Path | None, function: Callable[[ClockTools], Awaitable[ClockResult]]) -> ClockResult:
+    """Runs a function with the clock of an installation, as the role that serves."""
+    configuration = settings_module.load(data_dir=data)
+    graph.declarations()  # which registers the timers
+    with launch.running_database(configuration) as dsn:
+        doctor.require_all_ok(asyncio.run(doctor.check_database(dsn)))
+
+        async def run() -> ClockResult:
+            pool = Pool(dsn, configuration)
+            try:
+                return await function(await open_clock(configuration, pool))
+            finally:
+                await pool.close()
+
+        return asyncio.run(run())

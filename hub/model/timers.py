@@ -1,0 +1,146 @@
+"""Timers: what happens to a row because a moment came. `@timer("calendar.horizon", Calendar.c.extends_at)` declares one.
+
+A timer is an indexed column of moments and a command that moves it. Each moment fires once, in a transaction with what the
+command writes, in the order of the moments, also those that came while no hub ran. hub/timer_loop.py runs them."""
+
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any, TypeAlias, TypeVar
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from hub.db.pool import Connection
+from hub.db.sql_text import to_sql
+from hub.model.columns import metadata, timestamp
+from hub.model.declarations import InvalidDeclaration
+
+TimerCommand: TypeAlias = Callable[[Connection, UUID, datetime], Awaitable[None]]
+F = TypeVar("F", bound=TimerCommand)
+NAME = re.compile(r"[a-z_]+(\.[a-z_]+)*")
+
+TimerFailure = sa.Table(
+    "timer_failures",
+    metadata,
+    sa.Column("timer", sa.Text, nullable=False, comment="Name of the timer."),
+    sa.Column("row_id", sa.Uuid, nullable=False, comment="The row whose moment came."),
+    sa.Column("attempts", sa.Integer, nullable=False, comment="Attempts that failed."),
+    sa.Column("retry_at", timestamp(), nullable=False, comment="Real time of the next attempt; infinity for none."),
+    sa.Column("error", sa.Text, nullable=False, comment="Why the last attempt failed."),
+    sa.Column("failed_at", timestamp(), nullable=False, comment="Real time of the last attempt."),
+    sa.PrimaryKeyConstraint("timer", "row_id"),
+    comment="Moments that came and whose command failed. They are tried again; the others go on meanwhile.",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Timer:
+    """A column of moments, the rows that count, and the command that runs when a moment came.
+
+    The command receives the row's key and the moment as its time. It must change the column, delete the row, or end what
+    `condition` asks for; else the row would be due for ever. `early`: how long before the moment it runs."""
+
+    name: str
+    moment: sa.Column[Any]
+    condition: "sa.ColumnElement[bool] | None"
+    early: timedelta
+    command: TimerCommand
+
+    @property
+    def table(self) -> sa.Table:
+        return self.moment.table
+
+    @cached_property
+    def _is_waiting(self) -> "sa.ColumnElement[bool]":
+        """Whether the row's moment counts, and no failure puts it off."""
+        failed = sa.exists().where(
+            TimerFailure.c.timer == sa.literal_column(f"'{self.name}'"),
+            TimerFailure.c.row_id == self.table.c.id,
+            TimerFailure.c.retry_at > sa.func.now(),
+        )
+        counts = (
+            self.moment.is_not(None) if self.condition is None else sa.and_(self.moment.is_not(None), self.condition)
+        )
+        return sa.and_(counts, sa.not_(failed))
+
+    @cached_property
+    def next_sql(self) -> str:
+        """The least moment that waits, as a scalar query."""
+        return to_sql(
+            sa.select(self.moment).where(self._is_waiting).order_by(self.moment).limit(sa.literal_column("1"))
+        )
+
+    @cached_property
+    def claim_sql(self) -> str:
+        """Locks rows that are due by $1, at most $2, skipping those that other processes hold."""
+        row = self.table.c
+        name: sa.ColumnElement[str] = sa.literal_column(f"'{self.name}'")
+        attempts = sa.select(TimerFailure.c.attempts).where(
+            TimerFailure.c.timer == name, TimerFailure.c.row_id == row.id
+        )
+        count = sa.func.coalesce(attempts.scalar_subquery(), sa.literal_column("0"))
+        return to_sql(
+            sa.select(row.id, self.moment.label("moment"), count.label("attempts"))
+            .where(self._is_waiting, self.moment <= sa.bindparam("until", type_=timestamp()))
+            .order_by(self.moment, row.id)
+            .limit(sa.bindparam("rows", type_=sa.BigInteger))
+            .with_for_update(of=self.table, skip_locked=True)
+        )
+
+    @cached_property
+    def is_stuck_sql(self) -> str:
+        """Whether the row $1 still waits for the moment $2 that has fired."""
+        counts = sa.true() if self.condition is None else self.condition
+        return to_sql(
+            sa.select(sa.literal_column("1")).where(
+                self.table.c.id == sa.bindparam("key", type_=sa.Uuid),
+                self.moment == sa.bindparam("fired", type_=timestamp()),
+                counts,
+            )
+        )
+
+
+_registered: dict[str, Timer] = {}
+
+
+def timer(
+    name: str,
+    moment: sa.Column[Any],
+    *,
+    condition: "sa.ColumnElement[bool] | None" = None,
+    early: timedelta = timedelta(),
+) -> Callable[[F], F]:
+    """Registers the command of a timer: `async def command(tx, key, now)`. Raises InvalidDeclaration for a bad column."""
+
+    def register(command: F) -> F:
+        _registered[name] = Timer(name, moment, condition, early, command)
+        return command
+
+    return register
+
+
+def registered_timers() -> tuple[Timer, ...]:
+    """The timers of every module that has been imported; raises InvalidDeclaration naming all that cannot work."""
+    faults = [fault for declared in _registered.values() for fault in _faults(declared)]
+    if faults:
+        raise InvalidDeclaration("\n".join(["These timers cannot work:", *(f"- {fault}" for fault in faults)]))
+    return tuple(_registered.values())
+
+
+def _faults(declared: Timer) -> Iterator[str]:
+    column = declared.moment
+    if not NAME.fullmatch(declared.name):
+        yield f"{declared.name}: the name is not written in small words joined by dots"
+    if not isinstance(column.type, sa.DateTime):
+        yield f"{declared.name}: {column} is no column of moments"
+    if not any(_first(index) is column for index in column.table.indexes):
+        yield f"{declared.name}: no index begins with {column}, so that every look would read the whole table"
+    if declared.early < timedelta():
+        yield f"{declared.name}: `early` is negative"
+
+
+def _first(index: sa.Index) -> object:
+    return next(iter(index.expressions), None)
