@@ -30,6 +30,7 @@ from hub.domain.access.manifests import read_manifest
 from hub.domain.access.token_viewers import TokenSubject, find_viewers
 from hub.domain.access.trusted_documents import TrustedDocuments
 from hub.domain.work import calendars
+from hub.domain.work.codes import CodeBlocks
 from hub.engine.budgets import CostAccounts, ProcessBuckets
 from hub.engine.engine import Engine
 from hub.engine.request import GraphQLRequest
@@ -220,6 +221,7 @@ async def build_graphql_engine(
             "webhook_limit": settings.webhook_limit,
             "backdating": timedelta(hours=settings.customer_backdating),
             "clock": clock,
+            "code_blocks": CodeBlocks(changefeed_pool),
         }
 
     feed = ChangeFeed(pool, cursors)

@@ -87,6 +87,9 @@ CODES: dict[str, str] = {
     # working time
     "CALENDAR_HORIZON": "The moment, or the end of so much working time, lies outside what the calendar covers.",
     "CALENDAR_EMPTY": "The calendar would have no working time at all.",
+    # codes
+    "CODE_INVALID": "The text is no code of the rule, or the pattern or its values are wrong.",
+    "CODE_EXHAUSTED": "Too few numbers are left: all were drawn, and none may be used again yet.",
     # webhooks
     "WEBHOOK_INVALID": "The webhook cannot be created or changed this way.",
     "WEBHOOK_LIMIT": "The API key already has the maximum of webhooks.",

@@ -25,6 +25,7 @@ MODULES = (
     "access.me",
     "audit.audit_log",
     "work.calendars",
+    "work.code_rules",
 )
 
 

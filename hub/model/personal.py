@@ -79,6 +79,8 @@ OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
         "context": PersonalData.TECHNICAL,
     },
     "change_order": {},
+    "code_counters": {"prefix": PersonalData.NOT_PERSONAL},
+    "code_draws": dict.fromkeys(("prefix", "drawn_at"), PersonalData.NOT_PERSONAL),
     "idempotency_records": {
         "key": PersonalData.NOT_PERSONAL,
         "fingerprint": PersonalData.NOT_PERSONAL,
