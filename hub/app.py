@@ -21,8 +21,8 @@ from hub.changefeed.sequencer import Sequencer
 from hub.client_limits import CostBudget
 from hub.db import migrate
 from hub.db.audit_buffer import AuditBuffer
-from hub.db.change_positions import CHANGEFEED_SESSION, MESSAGE_SESSION
 from hub.db.disk_space import DiskSpace
+from hub.db.hub_pools import open_pools
 from hub.db.pool import Pool
 from hub.db.sql_text import to_sql
 from hub.domain.access import api_keys, login_links, roles, secrets, token_sessions, trusted_documents
@@ -63,9 +63,6 @@ from hub.webhooks.issuer_documents import IssuerDocuments
 
 _version = sa.table("alembic_version", sa.column("version_num"))
 REVISION_SQL = to_sql(sa.select(_version.c.version_num))
-
-CHANGEFEED_CONNECTIONS = 2  # connections that follow the change feed for streams
-TIMER_CONNECTIONS = 2  # connections that fire timers and read a test clock
 
 
 class DatabaseSessionStore:
@@ -200,10 +197,8 @@ async def build_graphql_engine(
     EmailPolicy.test_domains = settings.email_test_domains
     encryption_key = settings.encryption_key.get_secret_value() if settings.encryption_key else None
     async with pool.owner_connection() as connection:
-        secret, encryptor = (
-            await secrets.cursor_secret(connection),
-            await secrets.load_encryptor(connection, encryption_key),
-        )
+        secret = await secrets.cursor_secret(connection)
+        encryptor = await secrets.load_encryptor(connection, encryption_key)
     cursors = ChangeCursors(secret)
 
     schema = graph.build_with(settings.customer_columns)
@@ -212,11 +207,11 @@ async def build_graphql_engine(
     await calendars.refresh_holidays(pool, now)
 
     def injected(engine: Engine) -> dict[str, object]:
-        dry_runs = DryRuns(WebhookDocuments(engine, documents), ChangeFeed(changefeed_pool, cursors))
+        feed = ChangeFeed(changefeed_pool, cursors)
         return {
             "encryptor": encryptor,
             "role_planner": RoleChecker(schema, engine.explain),
-            "subscriptions": dry_runs,
+            "subscriptions": DryRuns(WebhookDocuments(engine, documents), feed),
             "url_policy": EgressPolicy(settings.webhook_allow),
             "webhook_limit": settings.webhook_limit,
             "backdating": timedelta(hours=settings.customer_backdating),
@@ -224,19 +219,8 @@ async def build_graphql_engine(
             "code_blocks": CodeBlocks(changefeed_pool),
         }
 
-    feed = ChangeFeed(pool, cursors)
-    engine = Engine(
-        schema,
-        pool,
-        settings,
-        secret,
-        idempotency.IdempotencyStore(),
-        feed,
-        injected,
-        accounts,
-        audit,
-        clock.time_source,
-    )
+    store, feed = idempotency.IdempotencyStore(), ChangeFeed(pool, cursors)
+    engine = Engine(schema, pool, settings, secret, store, feed, injected, accounts, audit, clock.time_source)
     return engine, cursors, encryptor
 
 
@@ -266,35 +250,29 @@ def _database_probe(pool: Pool, disk_space: DiskSpace) -> health.DatabaseProbe:
 @asynccontextmanager
 async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) -> AsyncIterator[AsgiApp]:
     """Runs the whole hub on a database, without a socket. Worker processes share metrics and budgets in the folder `shared`."""
-    pool = await Pool.open(dsn, settings, lanes=True)
-    # API keys are looked up on a pool of their own, which reads hashes, and works while the other pools are busy.
-    auth_pool = Pool(dsn, settings.model_copy(update={"pool_size": 1}), as_owner=True)
-    stream_settings = settings.model_copy(update={"pool_size": settings.stream_pool_size})
-    stream_pool = Pool(dsn, stream_settings, lanes=True)
-    message_pool = Pool(dsn, stream_settings, MESSAGE_SESSION)
-    changefeed_pool = Pool(dsn, settings.model_copy(update={"pool_size": CHANGEFEED_CONNECTIONS}), CHANGEFEED_SESSION)
-    timer_pool = Pool(dsn, settings.model_copy(update={"pool_size": TIMER_CONNECTIONS}))
-    try:
-        disk_space, documents, audit = DiskSpace(pool), TrustedDocuments(), AuditBuffer()
-        await load_trusted_documents(pool, settings, documents)
-        clock = await open_clock(settings, timer_pool)
+    async with open_pools(settings, dsn) as pools:
+        disk_space, documents, audit = DiskSpace(pools.requests), TrustedDocuments(), AuditBuffer()
+        await load_trusted_documents(pools.requests, settings, documents)
+        clock = await open_clock(settings, pools.timers)
         metrics = Metrics(shared)
         remove_handlers = [observability.add_handler(handler) for handler in (metrics, disk_space)]
         try:
             async with (
-                running_authenticator(auth_pool, settings, clock.time_source) as key_cache,
-                scheduler.run_all(pool, key_cache, documents, metrics, audit, settings, clock.time_source),
+                running_authenticator(pools.keys, settings, clock.time_source) as key_cache,
+                scheduler.run_all(pools.requests, key_cache, documents, metrics, audit, settings, clock.time_source),
                 Sequencer(dsn, settings).running(),
                 cost_accounts(settings, shared) as accounts,
             ):
                 engine, cursors, encryptor = await build_graphql_engine(
-                    settings, pool, stream_pool, documents, accounts, audit, clock
+                    settings, pools.requests, pools.streams, documents, accounts, audit, clock
                 )
-                changefeed = ChangeFeed(stream_pool, cursors, changefeed_pool, message_pool, clock.time_source)
+                changefeed = ChangeFeed(
+                    pools.streams, cursors, pools.changefeed, pools.messages, time_source=clock.time_source
+                )
                 live_shares = LiveShares(settings.live_limit, settings.key_live_limit)
                 async with (
                     SubscriptionRegistry(engine, changefeed, live_shares).running() as streams,
-                    TimerLoop(clock, timer_pool).running(),
+                    TimerLoop(clock, pools.timers).running(),
                     webhooks.webhook_worker(settings, dsn, engine, cursors, encryptor)
                     if settings.webhooks
                     else nullcontext(),
@@ -304,18 +282,15 @@ async def lifespan(settings: Settings, dsn: str, *, shared: Path | None = None) 
                         engine,
                         key_cache,
                         streams,
-                        probe_database=_database_probe(pool, disk_space),
+                        probe_database=_database_probe(pools.requests, disk_space),
                         metrics=metrics,
-                        sessions=DatabaseSessionStore(auth_pool, clock.time_source),
+                        sessions=DatabaseSessionStore(pools.keys, clock.time_source),
                         documents=documents,
                         time_source=clock.time_source,
                     )
         finally:
             for remove_handler in remove_handlers:
                 remove_handler()
-    finally:
-        for opened in (auth_pool, changefeed_pool, message_pool, stream_pool, timer_pool, pool):
-            await opened.close()
 
 
 @asynccontextmanager

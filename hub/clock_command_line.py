@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from hub import doctor, graph, launch
+from hub import doctor, launch
 from hub import settings as settings_module
 from hub.db.pool import Pool
 from hub.engine.catalog.scalars import parse_datetime, parse_duration
@@ -72,7 +72,6 @@ def advance(
 def _run(data: Path | None, function: Callable[[ClockTools], Awaitable[ClockResult]]) -> ClockResult:
     """Runs a function with the clock of an installation, as the role that serves."""
     configuration = settings_module.load(data_dir=data)
-    graph.declarations()  # which registers the timers
     with launch.running_database(configuration) as dsn:
         doctor.require_all_ok(asyncio.run(doctor.check_database(dsn)))
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
+from hub import graph
 from hub.db.pool import Pool
 from hub.errors import BadInput
 from hub.model.test_clock import TestClock
@@ -69,6 +70,7 @@ REAL_CLOCK = ClockTools(REAL_TIME)
 
 async def open_clock(settings: Settings, pool: Pool) -> ClockTools:
     """The clock that the settings ask for, with all timers; raises InvalidDeclaration for a timer that cannot work."""
+    graph.declarations()  # which registers the timers
     timers = registered_timers()
     if settings.clock == "real":
         return ClockTools(REAL_TIME, timers, pool)

@@ -52,6 +52,7 @@ ENGINE_USERS = (
     "hub.web",
     "hub.app",
     "hub.client_command_line",
+    "hub.clock_command_line",
 )
 
 

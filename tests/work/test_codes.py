@@ -68,7 +68,7 @@ async def test_dates_in_codes_are_those_of_the_rule_s_time_zone(code_client: Hub
         ("ISO6346", "CSQU{serial:6}{check}", "CSQU3054383"),  # the example of the standard
     ],
 )
-async def test_check_digits_are_made_and_checked(
+async def test_check_digits_are_computed_and_checked(
     code_client: HubClient, check_digit: str, pattern: str, code: str
 ) -> None:
     name = check_digit.lower()

@@ -79,10 +79,10 @@ async def _opened_pool(dsn: str) -> AsyncIterator[Pool]:
         await pool.close()
 
 
-async def _lay(connection: asyncpg.Connection, count: int, kind: str | None = None, start: datetime = START) -> None:
+async def _lay(connection: asyncpg.Connection, count: int, mode: str | None = None, start: datetime = START) -> None:
     await connection.execute(
         "insert into eggs (ring_at, kind) select $1::timestamptz + n * interval '1 second', $3 from generate_series(1, $2) as n",
-        start, count, kind,
+        start, count, mode,
     )  # fmt: skip
 
 
@@ -101,7 +101,9 @@ async def _fire_all(pool: Pool, now: datetime) -> int:
     return fired
 
 
-async def test_each_moment_fires_once_in_order_and_as_of_its_own_time(dsn: str, connection: asyncpg.Connection) -> None:
+async def test_every_moment_fires_once_in_order_and_as_of_its_own_time(
+    dsn: str, connection: asyncpg.Connection
+) -> None:
     await _lay(connection, 120)
     async with _opened_pool(dsn) as pool:
         assert await _fire_all(pool, START) == 0
@@ -115,7 +117,7 @@ async def test_each_moment_fires_once_in_order_and_as_of_its_own_time(dsn: str, 
     assert {row["actor"] for row in rings} == {"timer:egg"}
 
 
-async def test_several_processes_fire_each_moment_once(dsn: str, connection: asyncpg.Connection) -> None:
+async def test_several_processes_fire_every_moment_once(dsn: str, connection: asyncpg.Connection) -> None:
     await _lay(connection, 1_000)
     async with AsyncExitStack() as stack:
         for _ in range(3):  # the hub was down when the moments came
