@@ -15,7 +15,7 @@ from hub.db.pool import Pool
 from hub.domain.access import key_upkeep, token_sessions
 from hub.domain.access.trusted_documents import TrustedDocuments
 from hub.domain.webhooks import retention
-from hub.model import idempotency
+from hub.model import idempotency, timer_runs
 from hub.observability import InternalFailure, emit
 from hub.settings import Settings
 from hub.time_source import REAL_TIME, TimeSource
@@ -70,6 +70,7 @@ def periodic_tasks(
         PeriodicTask("flush key usage", 60.0, flush_key_usage),
         PeriodicTask("revoke keys of staff who left", 60.0, partial(_revoke_keys_of_leavers, pool, time_source)),
         PeriodicTask("purge expired keys", 600.0, partial(_purge_expired_keys, pool, time_source)),
+        PeriodicTask("purge timer failures", 600.0, partial(_purge_timer_failures, pool)),
         PeriodicTask("purge idempotency records", 600.0, purge_idempotency_records),
         PeriodicTask("purge deliveries", 600.0, purge_deliveries),
         PeriodicTask("purge deleted webhooks", 60.0, purge_deleted_webhooks),
@@ -108,6 +109,11 @@ async def _revoke_keys_of_leavers(pool: Pool, time_source: TimeSource) -> bool:
     async with pool.transaction() as tx:
         await key_upkeep.revoke_keys_of_leavers(tx, time_source.now())
     return False
+
+
+async def _purge_timer_failures(pool: Pool) -> bool:
+    async with pool.transaction() as tx:
+        return await timer_runs.purge_failures(tx, PURGE_BATCH)
 
 
 async def _read(time_source: TimeSource) -> bool:

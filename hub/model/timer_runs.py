@@ -27,6 +27,11 @@ insert into timer_failures as f (timer, row_id, attempts, retry_at, error, faile
 values ($1, $2, $3, case when $4::interval is null then 'infinity' else now() + $4 end, $5, now())
 on conflict (timer, row_id) do update set attempts = $3, retry_at = excluded.retry_at, error = $5, failed_at = now()
 """
+_PURGE = """
+delete from timer_failures where ctid = any(array(
+    select ctid from timer_failures where failed_at < now() - interval '30 days' limit $1
+))
+"""
 _FORGET = "delete from timer_failures where timer = $1 and row_id = $2"
 
 
@@ -118,3 +123,8 @@ async def _note_failure(tx: Connection, timer: Timer, row: asyncpg.Record, error
 def _backoff(attempts: int) -> timedelta:
     factor: int = 4 ** min(attempts - 1, MAX_EXPONENT)
     return min(MAX_BACKOFF, BACKOFF * factor)
+
+
+async def purge_failures(tx: Connection, limit: int) -> bool:
+    """Forgets failures of a month ago: their rows are gone, or are tried once more. Returns whether there may be others."""
+    return await tx.execute(_PURGE, limit) == f"DELETE {limit}"

@@ -39,7 +39,14 @@ _LAST_USES = """
 select first, last, drawn_at from code_draws
 where rule_id = $1 and prefix = $2 and first between $3::bigint - $5::bigint and $4 and last >= $3 and drawn_at > $6
 """
-_FORGET_USES = "delete from code_draws where rule_id = $1 and prefix = $2 and first between $3 and $4 and last <= $4"
+# Of a range that goes on behind these numbers, the rest stays.
+_FORGET_USES = """
+with forgotten as (
+    delete from code_draws where rule_id = $1 and prefix = $2 and first between $3 and $4 returning last, drawn_at
+)
+insert into code_draws (rule_id, prefix, first, last, drawn_at)
+select $1, $2, $4::bigint + 1, last, drawn_at from forgotten where last > $4
+"""
 _RECORD_USE = "insert into code_draws (rule_id, prefix, first, last, drawn_at) values ($1, $2, $3, $4, $5)"
 
 

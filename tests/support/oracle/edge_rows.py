@@ -25,7 +25,7 @@ from hub.schema.organisation import units as org_units
 from hub.schema.privacy import consents
 from hub.schema.sales import orders, products
 from hub.schema.scoring import scores
-from hub.schema.work import calendars
+from hub.schema.work import calendars, code_rules
 from oracle.edge_operations import ATTRIBUTES, CURRENCIES, IDENTIFIER_KINDS, NAMES, TEXTS, TIMESTAMPS, UNIT_PARENTS
 
 EdgeRowValues = dict[str, Any]
@@ -309,6 +309,16 @@ def build_rows(seed: int, existing: ExistingKeys, count: int) -> dict[sa.Table, 
         _history(builder, customer, people, order_ids, all_staff)
     for number, zone in enumerate(("UTC", "Europe/Berlin", "Asia/Kathmandu")):
         _calendar(builder, number, zone)
+    for number in range(2):
+        builder.add(
+            code_rules.CodeRule,
+            name=f"edge{number}",
+            pattern="A{serial:3}",
+            check_digit="NONE",
+            gapless=builder.pick((True, False)),
+            reuse_after_days=builder.maybe((1, 30)),
+            timezone="UTC",
+        )
     return builder.rows_by_table
 
 

@@ -20,6 +20,7 @@ ARGUMENT_VALUES: dict[str, tuple[Any, ...]] = {
     "Int": (0, 1, 3, 7, 100),
     "DateTime": ("2026-03-29T00:30:00Z", "2026-10-25T03:00:00+02:00", "2026-12-24T12:00:00.000001Z"),
     "Date": ("2026-03-29", "2026-12-25"),
+    "String": ("A001", "A117"),  # codes of the rules of edge_rows.py
 }
 
 
