@@ -31,6 +31,7 @@ class AuditEntry(
     prefix="aud",
     owned_by=administered,
     operations=(),
+    captured=False,
     plural="auditLog",
     table="audit_entries",
     order="-created_at",
@@ -74,6 +75,7 @@ class AuditTarget(
     prefix="aut",
     owned_by=administered,
     operations=(),
+    captured=False,
     order="-created_at",
     sortable=("created_at",),
     indexes=(

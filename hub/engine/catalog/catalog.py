@@ -125,6 +125,11 @@ class CatalogEntity:
         return field_names
 
     @property
+    def captured(self) -> bool:
+        """Whether the change log records changes of the rows."""
+        return self.declaration.captured
+
+    @property
     def aggregable(self) -> Iterator[ColumnField]:
         """The columns that can be aggregated: numbers and times, without the version."""
         return (
@@ -174,6 +179,11 @@ class Catalog:
     def with_rows(self) -> "list[CatalogEntity]":
         """The entities of which rows are shown."""
         return [entity for entity in self.entities.values() if not entity.aggregate_only]
+
+    @property
+    def with_past_rows(self) -> "list[CatalogEntity]":
+        """The entities of which rows and their changes are shown."""
+        return [entity for entity in self.with_rows if entity.captured]
 
     def target(self, entity: type[Any]) -> CatalogEntity:
         """The catalog entity of a link's target class."""
