@@ -8,7 +8,7 @@ from hub.db.locks import AdvisoryLock
 from hub.db.pool import Connection
 from hub.domain.access import roles
 from hub.errors import BadInput, Forbidden
-from hub.rights import SHIPPED_ROLES, AccessRule, RoleVersion
+from hub.rights import BUILT_IN_ROLES, AccessRule, RoleVersion
 from hub.viewer import Viewer
 
 _LOCK = f"select pg_advisory_xact_lock({AdvisoryLock.ROLES})"
@@ -44,11 +44,11 @@ async def require_role(tx: Connection, viewer: Viewer, name: str | None, staff_i
     """Raises BadInput for a role that does not exist, and Forbidden where a new key would have more than the viewer.
 
     A key has the named role and those of its member of staff."""
-    if name is not None and name not in SHIPPED_ROLES and await roles.find_role(tx, name) is None:
+    if name is not None and name not in BUILT_IN_ROLES and await roles.find_role(tx, name) is None:
         message = f"role: there is no role {name[:63]!r}; `hub role list` shows them."
         raise BadInput(message, code="KEY_INVALID", argument="role")
-    if name is not None and name in SHIPPED_ROLES and staff_id is None:
-        require_grantable(viewer, SHIPPED_ROLES[name])
+    if name is not None and name in BUILT_IN_ROLES and staff_id is None:
+        require_grantable(viewer, BUILT_IN_ROLES[name])
         return
     require_all_grantable(viewer, await roles.roles_of_staff(tx, staff_id, [] if name is None else [name]))
 
