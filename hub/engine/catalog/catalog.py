@@ -271,6 +271,12 @@ def has_index_on(table: sa.Table, expression: str, second: str | None) -> bool:
     return False
 
 
+def has_element_index(table: sa.Table, column_name: str) -> bool:
+    """Whether an index on the elements of a list column exists."""
+    by_element = (index for index in table.indexes if index.dialect_options["postgresql"]["using"] == "gin")
+    return any(column_name in index.columns for index in by_element)
+
+
 def _sort_keys(declaration: Declaration, errors: list[str]) -> dict[str, SortKey]:
     sort_keys = {}
     for sortable in declaration.sortable:
@@ -328,6 +334,10 @@ def catalog_entity(declaration: Declaration, errors: list[str]) -> CatalogEntity
         {camel_case(name): group for name, group in declaration.groups.items()},
         {camel_case(name): resolver for name, resolver in declaration.resolvers.items()},
         _sort_keys(declaration, errors),
-        {column.name: column for column in filterable.values() if not column.scalar.is_list},
+        {
+            column.name: column
+            for column in filterable.values()
+            if not column.scalar.is_list or has_element_index(declaration.table, column.column.name)
+        },
         "currency" if "currency" in names else None,
     )

@@ -186,7 +186,14 @@ def _comparisons(
                     column,
                     scalar,
                     operator,
-                    planning.value_parameter(scalar, value, operator_path, prefix=prefix, column=column, me=me),
+                    planning.value_parameter(
+                        scalars.STRING if operator == "has" else scalar,
+                        value,
+                        operator_path,
+                        prefix=prefix,
+                        column=column,
+                        me=me,
+                    ),
                 )
             )
     return parts[0] if len(parts) == 1 else And(tuple(parts))
