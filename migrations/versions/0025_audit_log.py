@@ -181,6 +181,94 @@ end
 $$
 """
 
+# Records every change of a table whose changes the change log does not capture: keys' limits, trusted documents, sessions,
+# links and secrets. A statement adds what waits to be chained in its own transaction, whoever runs it. `row_name` is the
+# text that names a row `r`; rows of one name are one target. Deleting a row that meets `over` is tidying, not an event.
+AUDIT_TABLE = r"""
+create function hub_audit_table(
+    of regclass, entry_kind text, row_name text, secret text[], over text, operations text[] default '{insert,update,delete}'
+) returns void
+language plpgsql as $$
+declare
+    name text := (select relname from pg_class where oid = of);
+    columns text[] := (
+        select array_agg(attname::text order by attnum) from pg_attribute
+        where attrelid = of and attnum > 0 and not attisdropped
+    );
+    keys text[] := (
+        select array_agg(attname::text order by attnum)
+        from pg_index join pg_attribute on attrelid = indrelid and attnum = any(indkey) where indrelid = of and indisprimary
+    );
+    shown text := (
+        select quote_literal(coalesce(array_agg(c), '{}')::text) from unnest(columns) as c where c <> all(keys || secret)
+    );
+    same_key text := (select string_agg(format('o.%1$I = n.%1$I', c), ' and ') from unnest(keys) as c);
+    changed text := (
+        select string_agg(format('case when o.%1$I is distinct from n.%1$I then %1$L end', c), ', ') from unnest(columns) as c
+    );
+    sources jsonb := jsonb_build_object(
+        'insert', format($sql$select %s as row_name, 'CREATE' as operation, %s::text[] as fields
+            from hub_new as r$sql$, row_name, shown),
+        'delete', format($sql$select %s as row_name, 'DELETE' as operation, %s::text[] as fields
+            from hub_old as r where (%s) is not true$sql$, row_name, shown, over),
+        'update', format($sql$select coalesce(
+                (select %1$s from (select n.*) as r where n.%2$I is not null), (select %1$s from (select o.*) as r)
+            ) as row_name,
+            case when o.%2$I is null then 'CREATE' when n.%2$I is null then 'DELETE' else 'UPDATE' end as operation,
+            array_remove(array[%3$s], null) as fields
+            from hub_old as o full join hub_new as n on %4$s where o is distinct from n$sql$,
+            row_name, keys[1], changed, same_key)
+    );
+    operation text;
+begin
+    foreach operation in array operations loop
+        execute format($sql$create or replace function %I() returns trigger
+            language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $body$
+            declare
+                sent jsonb;
+            begin
+                if pg_input_is_valid(nullif(current_setting('hub.context', true), ''), 'jsonb') then
+                    sent := current_setting('hub.context', true)::jsonb;
+                end if;
+                insert into audit_pending (kind, at, last_at, actor, staff_id, subject, network, operation, document,
+                    root_fields, requests, times, customer_id, targets)
+                select %L, clock_timestamp(), clock_timestamp(),
+                    coalesce(nullif(current_setting('hub.actor', true), ''), 'db:' || session_user),
+                    case when pg_input_is_valid(sent ->> 'staff', 'uuid') then (sent ->> 'staff')::uuid end,
+                    sent ->> 'subject', sent ->> 'network', sent ->> 'operation', sent ->> 'document',
+                    array(select jsonb_array_elements_text(
+                        case when jsonb_typeof(sent -> 'roots') = 'array' then sent -> 'roots' else '[]' end)),
+                    array_remove(array[nullif(current_setting('hub.request', true), '')], null), 1,
+                    case when pg_input_is_valid(sent ->> 'customer', 'uuid') then (sent ->> 'customer')::uuid end,
+                    jsonb_agg(jsonb_build_array(%L, row_name, operation, fields, times, null) order by row_name)
+                from (
+                    select *, (row_number() over (order by row_name) - 1) / 1000 as page from (
+                        select row_name, operation, fields, count(*) as times from (%s) as changes group by 1, 2, 3
+                    ) as named
+                ) as paged group by page;
+                return null;
+            end $body$ $sql$, format('hub_audit_%s_%s', name, operation), entry_kind, name, sources ->> operation);
+        execute format('create or replace trigger %I after %s on %s referencing %s for each statement execute function %I()',
+            'audit_' || operation, operation, of, case operation when 'insert' then 'new table as hub_new'
+                when 'delete' then 'old table as hub_old' else 'old table as hub_old new table as hub_new' end,
+            format('hub_audit_%s_%s', name, operation));
+    end loop;
+    execute format('create or replace trigger audit_truncate before truncate on %s execute function hub_refuse()', of);
+end
+$$
+"""
+# Table, kind of its entries, the name of a row `r`, secret columns, and when deleting it is tidying; the operations. The hub
+# makes its own secrets at first use, which is nobody's act.
+KEY_ROW = "'key_' || replace(r.key_id::text, '-', '')"
+WEBHOOK_ROW = "'whk_' || replace(r.webhook_id::text, '-', '')"
+AUDITED_TABLES = (
+    ("key_limits", "KEY", KEY_ROW, "{}", "false"),
+    ("trusted_documents", "PERMISSION", "r.manifest", "{}", "false"),
+    ("login_links", "KEY", KEY_ROW, "{hash}", "r.expires_at <= now()"),
+    ("webhook_secrets", "KEY", WEBHOOK_ROW, "{box}", "r.ends_at <= now()"),
+    ("secrets", "KEY", "r.name", "{value}", "false", "{update,delete}"),
+)
+
 # Takes out what names a customer: entries of its own keys, and targets that are its rows. The digests stay. The entry of
 # the erasure itself is chained later: it is the proof.
 ERASE = """
@@ -406,13 +494,20 @@ def upgrade() -> None:
         op.execute(statement)
     for statement in DIGEST.split(";\n"):
         op.execute(statement)
-    for statement in (CHAIN, ERASE, PRUNE):
+    for statement in (CHAIN, ERASE, PRUNE, AUDIT_TABLE):
         op.execute(statement)
+    for table in AUDITED_TABLES:
+        op.execute("select hub_audit_table({})".format(", ".join(f"$sql${text}$sql$" for text in table)))
     for function in FUNCTIONS:
         op.execute(f"revoke execute on function {function} from public")
 
 
 def downgrade() -> None:
+    for table, *_ in AUDITED_TABLES:
+        op.execute(f"drop trigger audit_truncate on {table}")
+        for operation in ("insert", "update", "delete"):
+            op.execute(f"drop function if exists hub_audit_{table}_{operation}() cascade")  # with its trigger
+    op.execute("drop function hub_audit_table")
     for function in FUNCTIONS:
         op.execute(f"drop function {function}")
     op.execute("drop aggregate hub_audit_digest(bytea, bytea, bytea, bytea)")
