@@ -36,6 +36,7 @@ class CustomerRole(DescribedEnum):
 
     READER = "READER", "Read the customer's data."
     WRITER = "WRITER", "Read the customer's data; write contacts, interactions and consents."
+    CUSTOMER = "CUSTOMER", "What the shipped role `customer` grants."
 
 
 class StaffRole(DescribedEnum):
@@ -43,6 +44,9 @@ class StaffRole(DescribedEnum):
 
     READER = "READER", "Read the data of the unit."
     WRITER = "WRITER", "Read the data of the unit and write what keys of units may write."
+    MANAGER = "MANAGER", "What the shipped role `manager` grants."
+    AGENT = "AGENT", "What the shipped role `agent` grants."
+    ANALYST = "ANALYST", "What the shipped role `analyst` grants."
 
 
 class MintPayload(NamedTuple):
