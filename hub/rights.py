@@ -61,6 +61,11 @@ class AccessRule:
         masked = {masked for masked, _ in self.masks}
         return (self.fields is None or not names.isdisjoint(self.fields)) and names.isdisjoint(masked)
 
+    def shows(self, name: str) -> bool:
+        """Whether rows show a field as it is, by its API name."""
+        is_granted = self.fields is None or name in self.fields
+        return is_granted and not self.aggregate_only and all(name != masked for masked, _ in self.masks)
+
     @property
     def narrows_fields(self) -> bool:
         """Whether some field of the entity is hidden or masked, or no row is shown at all."""

@@ -132,6 +132,11 @@ class Viewer:
         return self.customer_id is None and self.limits.introspects
 
     @property
+    def sees_all_rows(self) -> bool:
+        """Whether neither a binding nor a role hides rows of customers."""
+        return self.binding == "unrestricted" and not self.rights.narrowed
+
+    @property
     def administers(self) -> bool:
         """Whether it manages keys and roles: by a role that does, with a key that is bound to nothing."""
         return self.binding == "unrestricted" and any(role.administers for role in self.all_roles)

@@ -86,6 +86,7 @@ class EntityOptions(TypedDict, total=False):
     moves_of: sa.Column[Any]  # the workflow column of another entity, whose moves the rows are
     overflow_columns: Sequence[str]  # columns that generated amounts are computed from
     frozen_when: Mapping[str, Sequence[str]]  # by column, the values of rows that take no generic update or delete
+    captured: bool  # whether the change log records its changes; it does when left out. Without: no past, no streams
     long_running_delete: bool  # whether so much belongs to a row that deleting it may outlast the statement timeout
 
 
@@ -145,6 +146,11 @@ class EntityDefinition:
     def has_customer(self) -> bool:
         """Whether each row carries the key of its customer."""
         return self.scope.customer_column == "customer_id"
+
+    @property
+    def captured(self) -> bool:
+        """Whether the change log records changes of the rows: without it they have no past, no stream and no live query."""
+        return self.options.get("captured", True)
 
     @property
     def is_part(self) -> bool:

@@ -13,6 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from hub.db import change_log
+from hub.db.constraint_errors import in_use
 from hub.db.pool import Connection
 from hub.errors import BadInput
 from hub.model import collisions, exact_json, statements
@@ -350,7 +351,12 @@ class EntityWriter:
         slow = self._long_running_delete
         async with change_log.long_statement_timeout(tx) if slow else nullcontext():
             timeout = change_log.LONG_STATEMENT_SECONDS if slow else None
-            deleted = await tx.fetchval(statement.text, *arguments, timeout=timeout)
+            try:
+                deleted = await tx.fetchval(statement.text, *arguments, timeout=timeout)
+            except asyncpg.ForeignKeyViolationError as error:
+                if viewer.sees_all_rows:
+                    raise
+                raise in_use() from error
         if deleted is None:
             raise await refused_row(tx, viewer, self.entity, key, Verb.DELETE)
         await self._after_write(tx, parent, now)

@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 import sqlalchemy as sa
 
 from hub import client_limits
+from hub.client_limits import ClientLimits
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.domain.access import roles
@@ -221,14 +222,16 @@ async def _add_roles(
             for row in rows
             if row["name"] in subject.roles or (row["staff_id"] is not None and row["staff_id"] == viewer.staff_id)
         }
-        held = roles.effective_roles(subject.roles, [versions[label] for label in labels if label in versions])
-        results[subject] = unmapped(NO_ROLE_REASON) if held == (roles.NO_ROLE,) else _with_roles(viewer, held)
+        stored = [versions[label] for label in labels if label in versions]
+        held = roles.effective_roles(subject.roles, stored)
+        limits = client_limits.combine(client_limits.NO_LIMITS, stored or held)
+        no_role = held == (roles.NO_ROLE,)
+        results[subject] = unmapped(NO_ROLE_REASON) if no_role else _with_roles(viewer, held, limits)
     return results
 
 
-def _with_roles(viewer: Viewer, held: tuple[RoleVersion, ...]) -> Viewer:
+def _with_roles(viewer: Viewer, held: tuple[RoleVersion, ...], limits: ClientLimits) -> Viewer:
     built_in = roles.built_in(held)
-    limits = client_limits.combine(client_limits.NO_LIMITS, held)
     return replace(viewer, role=built_in or Role.READER, roles=() if built_in else held, limits=limits)
 
 

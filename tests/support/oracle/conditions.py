@@ -44,6 +44,7 @@ def _operators(now: datetime) -> Mapping[str, Callable[[Any, Any], bool]]:
         "gte": lambda value, operand: value >= operand,
         "contains": lambda value, operand: operand.strip(" ") in text.fold(value),
         "startsWith": lambda value, operand: text.fold(value).startswith(" " + operand.strip(" ")),
+        "has": lambda value, operand: operand in value,
         "withinLast": lambda value, operand: now - operand <= value <= now,
         "olderThan": lambda value, operand: value < now - operand,
     }
