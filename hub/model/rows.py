@@ -96,6 +96,13 @@ async def insert_row(
     return key
 
 
+def columns_to_write(entity: type[Entity], values: ColumnValues) -> list[str]:
+    """The columns that a caller names, for `fields`; whose row it is can always be said."""
+    parent = entity.definition.parent
+    of_row = {"customer_id", None if parent is None else parent.column_name}
+    return [name for name in values if name in entity.table.c and name not in of_row]
+
+
 def _limited(viewer: Viewer, entity: type[Entity], verb: Verb, fields: Collection[str]) -> tuple[str, ...]:
     """The columns that not every role which lets the viewer write rows of the entity lets it write."""
     if not viewer.rights.roles or viewer.runs_freely:

@@ -20,6 +20,7 @@ from hub.model import collisions, exact_json, statements
 from hub.model.entity import Entity, declared_entities
 from hub.model.fields import GLOBAL, NOW
 from hub.model.rows import (
+    columns_to_write,
     insert_row,
     lock_row,
     not_visible,
@@ -166,7 +167,7 @@ class EntityWriter:
     ) -> UUID:
         """Inserts a complete row, then its nested rows; `values` are what the caller gave of it."""
         nested = {name: row.pop(name) for name in self.nested if name in row}
-        insert = insert_row(tx, viewer, self.entity, row, now, fields=self._fields(values))
+        insert = insert_row(tx, viewer, self.entity, row, now, fields=columns_to_write(self.entity, values))
         key = await self._translate_overflow(row, insert)
         for name, rows in nested.items():
             part, prepared = self.nested[name], []
@@ -181,12 +182,6 @@ class EntityWriter:
                 stored = part.writer._store(tx, viewer, part_row, now, part_values)
                 await prefixing_errors(f"{name}[{index}]", stored)
         return key
-
-    def _fields(self, values: ColumnValues) -> list[str]:
-        """The columns that a caller names; whose row it is can always be said."""
-        parent = self.entity.definition.parent
-        of_row = {"customer_id", None if parent is None else parent.column_name}
-        return [name for name in values if name in self.table.c and name not in of_row]
 
     def _with_defaults(self, values: ColumnValues, now: datetime) -> dict[str, Any]:
         """The values with the defaults of absent columns. Null means absent for columns that the server fills."""
@@ -303,7 +298,7 @@ class EntityWriter:
         if version is not None:
             await require_version(tx, viewer, self.entity, key, ready, version)
         with collisions.LIMIT.counting(viewer, self._global_keys, now):
-            update = update_row(tx, viewer, self.entity, key, ready, now, fields=self._fields(values))
+            update = update_row(tx, viewer, self.entity, key, ready, now, fields=columns_to_write(self.entity, values))
             await self._translate_overflow(ready, update)
         if self._rules.after_write:
             await self._translate_overflow(ready, self._after_write(tx, await self._parent_key(tx, key), now))

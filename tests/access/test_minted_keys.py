@@ -21,7 +21,7 @@ async def ids(northwind_client: HubClient) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("role", SHIPPED_ROLES)
-async def test_each_shipped_role_is_minted(northwind_client: HubClient, ids: tuple[str, str], role: str) -> None:
+async def test_every_shipped_role_is_minted(northwind_client: HubClient, ids: tuple[str, str], role: str) -> None:
     customer, staff = ids
     key = (await northwind_client.query(MINT, {"id": customer, "role": role.upper()}))["customerKeyMint"]["key"]
     me = (await northwind_client.query(ME, key=key))["me"]["viewer"]
