@@ -57,10 +57,6 @@ left join lateral (
 ) as t on true
 order by c.number
 """
-_WAITING = """
-select (select count(*) from audit_pending) as pending,
-    (select count(*) from change_order where position > (select position from audit_head)) as changes
-"""
 _LAST_AUDITED = """
 select coalesce(
     (select min(o.id) - 1 from change_order as o where o.position > (select position from audit_head)), 9223372036854775807
@@ -162,10 +158,3 @@ async def has_waiting(connection: Connection) -> bool:
     """Returns whether anything waits to be chained."""
     waiting: bool = await connection.fetchval(_HAS_WAITING)
     return waiting
-
-
-async def count_waiting(connection: Connection) -> tuple[int, int]:
-    """Returns how many batches and how many changes the sequencer has not chained yet."""
-    row = await connection.fetchrow(_WAITING)
-    assert row is not None
-    return row["pending"], row["changes"]

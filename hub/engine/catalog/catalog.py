@@ -28,15 +28,10 @@ from hub.model.declare import Declaration
 from hub.model.fields import split_optional
 from hub.model.normal_forms import NormalForm, RowNormalForm
 from hub.rights import CellRules
+from hub.text_case import camel_case as camel_case  # the engine imports it from here
 
 HISTORY = "history"  # the field of every entity type that lists a row's changes
 SYSTEM_FIELDS: Mapping[str, Any] = {"version": int, "created_at": datetime, "updated_at": datetime}
-
-
-def camel_case(name: str) -> str:
-    """`placed_at` → `placedAt`."""
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)
 
 
 def upper_snake(name: str) -> str:
