@@ -2,7 +2,7 @@
 
 A crash loses the reads of the last second. When the database is away for long, the buffer drops further reads and says so."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -55,7 +55,7 @@ class _ReadGroup:
         self.viewer, self.network, self.read = viewer, network, read
         self.first_at = self.last_at = now
         self.requests: list[str] = []
-        self.rows: dict[tuple[str, UUID], int] = defaultdict(int)
+        self.rows: list[tuple[str, UUID]] = []
 
 
 class AuditBuffer:
@@ -84,8 +84,7 @@ class AuditBuffer:
             group = self._groups[key] = _ReadGroup(viewer, network, read, now)
         group.requests.append(request_id)
         group.last_at = now
-        for row in rows:
-            group.rows[row] += 1
+        group.rows += rows
 
     async def flush(self, pool: Pool) -> bool:
         """Writes what waits; returns whether more does. After an error everything waits for the next batch."""
@@ -109,14 +108,15 @@ class AuditBuffer:
 def _entries(group: _ReadGroup) -> list[Mapping[str, Any]]:
     """The entry of a group as a row of audit_pending."""
     read, viewer, times = group.read, group.viewer, len(group.requests)
-    asked_for = {read.by_prefix[prefix] for prefix, _ in group.rows if prefix in read.by_prefix}
+    rows = Counter(group.rows)
+    asked_for = {read.by_prefix[prefix] for prefix, _ in rows if prefix in read.by_prefix}
     optional = read.optional - asked_for
     targets: list[list[Any]] = [
         [entity, None, "READ", fields, times, None] for entity, fields in read.fields.items() if entity not in optional
     ]
     targets += [
         [read.by_prefix.get(prefix, prefix), f"{prefix}_{key.hex}", "READ", [], count, None]
-        for (prefix, key), count in group.rows.items()
+        for (prefix, key), count in rows.items()
     ]
     entry = {
         "kind": "READ",

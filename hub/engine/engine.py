@@ -148,6 +148,9 @@ class Engine:
 
     async def _operation(self, request: GraphQLRequest, viewer: Viewer, flow: Flow) -> Operation:
         """The requested operation; a document that is not cached is checked when it is the turn of the flow."""
+        operation = self._cached_operation(request, viewer)
+        if operation is not None:
+            return operation
         documents = (
             self._documents if not viewer.rights.hides_names else await self._narrowed_documents(viewer.rights, flow)
         )
@@ -155,6 +158,11 @@ class Engine:
         if isinstance(outcome, InvalidDocument):
             raise InvalidDocument(outcome.errors)
         return outcome.operation(request.operation_name)
+
+    def _cached_operation(self, request: GraphQLRequest, viewer: Viewer) -> Operation | None:
+        """The requested operation of a valid document in the cache, for a viewer who sees the whole schema."""
+        document = None if viewer.rights.hides_names else self._documents.lookup(request.query)
+        return document.operation(request.operation_name) if isinstance(document, Document) else None
 
     async def _narrowed_documents(self, rights: Rights, flow: Flow) -> DocumentStore:
         """The documents of viewers whose roles hide a part of the schema."""
@@ -187,10 +195,8 @@ class Engine:
         try:
             if charge is not None:
                 await charge.require_points()
-            document = None if viewer.rights.hides_names else self._documents.lookup(request.query)
-            if isinstance(document, Document):
-                operation = document.operation(request.operation_name)
-            else:
+            operation = self._cached_operation(request, viewer)
+            if operation is None:
                 operation = await self._operation(request, viewer, viewer.flow)
             if operation.operation_type == "subscription":
                 raise BadInput("A subscription has many answers; open it as a stream.", code="STREAM_TRANSPORT")
