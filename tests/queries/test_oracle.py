@@ -1,15 +1,13 @@
-"""The engine against the oracle: operations from a seed, all of the schema under bound keys, and faults planted in the engine.
-
-HUB_ORACLE_SEED replays a run, HUB_ORACLE_OPERATIONS makes it shorter or longer."""
+"""The engine against the oracle: operations from a seed, all of the schema under bound keys, and faults planted in the engine."""
 
 import gc
-import os
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from functools import cache
 
 import pytest
+import random_runs
 from conftest import CreateDatabase
 from oracle import edge_rows, webhook_rows
 from oracle.compare import ComparisonSummary, EngineComparison
@@ -27,8 +25,7 @@ from hub.graph import build as build_graph
 from hub.rights import CUSTOMER_RIGHTS
 from hub.viewer import ADMIN, Role, Viewer
 
-SEED = os.environ.get("HUB_ORACLE_SEED", "1998")
-OPERATIONS = int(os.environ.get("HUB_ORACLE_OPERATIONS", "2000"))
+SEED = str(random_runs.seed())
 NOW = datetime(1998, 5, 6, tzinfo=UTC)
 FEATURE_SHARE = 0.05
 ANSWERED_SHARE = 0.8
@@ -81,10 +78,9 @@ def comparison_for(
 
 
 @pytest.fixture(scope="module")
-def operations(oracle: Oracle) -> list[GeneratedOperation]:
-    """The operations of the seed for a key that sees everything."""
-    operation_generator = OperationGenerator(oracle.graph, oracle.schema, oracle.data, NOW, SEED)
-    return [operation_generator.operation(number) for number in range(OPERATIONS)]
+def operation(oracle: Oracle) -> Callable[[int], GeneratedOperation]:
+    """The operations of the seed by number, for a key that sees everything."""
+    return cache(OperationGenerator(oracle.graph, oracle.schema, oracle.data, NOW, SEED).operation)
 
 
 @pytest.fixture(scope="module")
@@ -99,13 +95,14 @@ def report(tally: ComparisonSummary) -> str:
     return f"seed {SEED}\n" + "\n\n".join(map(str, tally.differences))
 
 
+@random_runs.draws("oracle operations")
 async def test_generated_operations_are_answered_as_the_oracle_answers_them(
-    comparison: EngineComparison, operations: list[GeneratedOperation]
+    comparison: EngineComparison, operation: Callable[[int], GeneratedOperation], draws: int
 ) -> None:
-    tally = await comparison.run(operations, ADMIN)
+    tally = await comparison.run(map(operation, range(draws)), ADMIN)
     assert not tally.differences, report(tally)
     assert tally.non_empty >= ANSWERED_SHARE * tally.reading_rows
-    if OPERATIONS >= 500:
+    if draws >= 500:
         assert {feature: n for feature, n in tally.features.items() if n < FEATURE_SHARE * tally.reading_rows} == {}
 
 
@@ -139,16 +136,17 @@ async def test_a_bound_key_sees_all_of_the_schema_as_the_oracle_cuts_it(
     assert not tally.differences, report(tally)
 
 
+@random_runs.draws("oracle operations of a bound key")
 @pytest.mark.parametrize("which", ["leaf", "region", "customer"])
 async def test_generated_operations_of_a_bound_key_are_answered_as_the_oracle_answers_them(
-    oracle: Oracle, comparison_for: Callable[[Viewer], EngineComparison], which: str
+    oracle: Oracle, comparison_for: Callable[[Viewer], EngineComparison], which: str, draws: int
 ) -> None:
     viewer = bound_viewer(oracle.data, which)
     comparison = comparison_for(viewer)
     operation_generator = OperationGenerator(
         comparison.oracle.graph, comparison.oracle.schema, comparison.oracle.data.visible_to(viewer), NOW, which
     )
-    tally = await comparison.run((operation_generator.operation(number) for number in range(OPERATIONS // 10)), viewer)
+    tally = await comparison.run((operation_generator.operation(number) for number in range(draws)), viewer)
     assert not tally.differences, report(tally)
 
 
@@ -157,14 +155,14 @@ async def test_an_injected_fault_is_detected(
     dsn: str,
     engine_schema: Schema,
     oracle: Oracle,
-    operations: list[GeneratedOperation],
+    operation: Callable[[int], GeneratedOperation],
     comparison_for: Callable[[Viewer], EngineComparison],
     enumerated_operations: Callable[[Viewer], list[GeneratedOperation]],
     plant: InjectedFault,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     viewer = bound_viewer(oracle.data, plant.binding) if plant.binding else ADMIN
-    revealing = enumerated_operations(viewer) if plant.binding else operations[:OPERATIONS_PER_FAULT]
+    revealing = enumerated_operations(viewer) if plant.binding else map(operation, range(OPERATIONS_PER_FAULT))
     plant.patch(monkeypatch)
     async with open_engine(dsn, engine_schema) as execute_step:
         tally = await EngineComparison(comparison_for(viewer).oracle, execute_step, NOW).run(
