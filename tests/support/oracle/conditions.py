@@ -15,6 +15,7 @@ from hub.model.unicode_text import single_line
 from oracle import text
 from oracle.data import DataRecord, Dataset, is_in_subtree
 from oracle.faults import OracleError
+from oracle.figures import least
 from oracle.values import (
     at_path,
     average,
@@ -301,7 +302,7 @@ def aggregate_function(
     def aggregate(rows: list[DataRecord]) -> Any:
         selected = [record for record in rows if record[currency_column] == currency] if money else rows
         values = [record[name] for record in selected if record[name] is not None]
-        if not values:
+        if len(values) < least(entity):
             return None
         if function == "sum":
             return exact_sum(values)
