@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -387,11 +387,7 @@ async def _default_unit(tx: Connection, viewer: Viewer) -> UUID | None:
     return roots[0]["id"] if len(roots) == 1 else None
 
 
-_writers: dict[type[Entity], EntityWriter] = {}
-
-
+@cache
 def writer_of(entity: type[Entity]) -> EntityWriter:
     """The one writer of an entity's rows."""
-    if entity not in _writers:
-        _writers[entity] = EntityWriter(entity)
-    return _writers[entity]
+    return EntityWriter(entity)
