@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -387,7 +387,9 @@ async def _default_unit(tx: Connection, viewer: Viewer) -> UUID | None:
     return roots[0]["id"] if len(roots) == 1 else None
 
 
-@cache
+_writers: dict[type[Entity], EntityWriter] = {}
+
+
 def writer_of(entity: type[Entity]) -> EntityWriter:
     """The one writer of an entity's rows."""
-    return EntityWriter(entity)
+    return _writers.setdefault(entity, EntityWriter(entity)) if entity not in _writers else _writers[entity]
