@@ -150,3 +150,36 @@ async def test_who_sees_aggregates_alone_asks_for_nobody_by_name_or_text(
     by = "".join(f"_{letter}" if letter.isupper() else letter.upper() for letter in field)
     error = await northwind_client.error(f"{{ {root}Grouped(by: {{field: {by}}}) {{ totalCount }} }}", key=counting_key)
     assert (error["code"], error["argument"]) == ("VALUE_INVALID", "by.field")
+
+
+CHANGES = """query ($id: ID!, $after: Cursor) { changes(filter: {ids: [$id]}, after: $after) {
+  ... on Change { operation changedFields } ... on StreamReady { cursor } } }"""
+HISTORY = "query ($id: ID!) { customer(id: $id) { history { totalCount nodes { operation changedFields } } } }"
+
+
+@pytest.mark.parametrize(
+    ("fields", "operations"),
+    [
+        (["name", "history"], [["name"]]),
+        (["name", "history", "version"], [[], ["name"]]),  # the version says that something changed
+    ],
+)
+async def test_changes_of_hidden_columns_alone_are_no_changes(
+    northwind_client: HubClient, fields: list[str], operations: list[list[str]]
+) -> None:
+    name = f"seeing-{len(fields)}"
+    key = await role_key(northwind_client, name, {"entity": "Customer", "verbs": ["READ"], "fields": fields})
+    created = await northwind_client.query(
+        'mutation { customerCreate(input: {name: "Before"}) { customer { id } } changes: __typename }'
+    )
+    customer = created["customerCreate"]["customer"]["id"]
+    update = "mutation ($input: CustomerUpdateInput!) { customerUpdate(input: $input) { customer { id } } }"
+    await northwind_client.query(update, {"input": {"id": customer, "tier": "GOLD"}})
+    await northwind_client.query(update, {"input": {"id": customer, "name": "After"}})
+    data = await northwind_client.query(HISTORY, {"id": customer}, key=key)
+    entries = list(reversed(data["customer"]["history"]["nodes"]))
+    assert [entry["changedFields"] for entry in entries[1:]] == operations
+    assert data["customer"]["history"]["totalCount"] == len(operations) + 1
+    data = await northwind_client.query(CHANGES, {"id": customer}, key=key)
+    updates = [message["changedFields"] for message in data["changes"] if message.get("operation") == "UPDATE"]
+    assert updates == operations
