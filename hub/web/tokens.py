@@ -119,8 +119,8 @@ class TokenVerifier:
             _reject("TOKEN_MALFORMED", "The token is not a signed JWT; send a token of the issuer as it is")
         expires = _check_times(claims, issuer.leeway, now)
         subject = claims.get("sub")
-        if not isinstance(subject, str) or not 1 <= len(subject) <= MAX_SUBJECT_LENGTH or not subject.isprintable():
-            message = f"The token's `sub` is not a text of 1 to {MAX_SUBJECT_LENGTH} visible characters; have the issuer add it"
+        if not isinstance(subject, str) or not 1 <= len(subject) <= MAX_SUBJECT_LENGTH or "\0" in subject:
+            message = f"The token's `sub` is not a text of 1 to {MAX_SUBJECT_LENGTH} characters; have the issuer add it"
             _reject("TOKEN_MALFORMED", message)
         return VerifiedToken(read_subject(issuer, claims), expires, keys, fingerprint)
 

@@ -347,7 +347,7 @@ async def _fill_missing(
         except BadInput:
             reasons.append("the attributes were not taken: the customer would have too many")
     if updates:
-        await rows.update_row(tx, viewer, Customer, key, updates, now)
+        await rows.update_row(tx, viewer, Customer, key, updates, now, fields=tuple(updates))
 
 
 async def _ensure_review(
