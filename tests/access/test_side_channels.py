@@ -4,10 +4,12 @@ from typing import Any
 
 import asyncpg
 import pytest
+from conftest import create_api_key
 from test_role_writes import role_key
 from writer_client import HubClient
 
 from hub.model.collisions import MAX_COLLISIONS
+from hub.viewer import Role
 
 IDENTIFY = """mutation ($value: String!) {
   identify(input: {identifiers: [{kind: EXTERNAL_ID, value: $value}], source: "northwind"}) {
@@ -183,3 +185,32 @@ async def test_changes_of_hidden_columns_alone_are_no_changes(
     data = await northwind_client.query(CHANGES, {"id": customer}, key=key)
     updates = [message["changedFields"] for message in data["changes"] if message.get("operation") == "UPDATE"]
     assert updates == operations
+
+
+SET_EMAIL = "mutation ($input: StaffUpdateInput!) { staffUpdate(input: $input) { staff { email } } }"
+ASSIGN = "mutation ($input: RoleAssignInput!) { roleAssign(input: $input) { __typename } }"
+
+
+async def test_nobody_takes_over_the_address_of_a_person_with_more_roles(
+    northwind_client: HubClient, connection: asyncpg.Connection
+) -> None:
+    boss, clerk = [
+        f"stf_{key.hex}"
+        for key in await connection.fetch("select id from staff order by number limit 2")
+        for key in key
+    ]
+    await northwind_client.query(ASSIGN, {"input": {"role": "admin", "staffId": boss}})
+    await northwind_client.query(ASSIGN, {"input": {"role": "reader", "staffId": clerk}})
+    writer = await create_api_key(northwind_client.dsn, Role.WRITER)
+    address = {"id": boss, "email": "mine@firma.de"}
+    error = await northwind_client.error(SET_EMAIL, {"input": address}, key=writer)
+    assert (error["code"], error["argument"]) == ("FORBIDDEN", "input.email")
+    error = await northwind_client.error(
+        """mutation ($by: StaffUpsertBy!) { staffUpsert(input: {by: $by, email: "mine@firma.de"}) { created } }""",
+        {"by": {"id": boss}},
+        key=writer,
+    )
+    assert (error["code"], error["argument"]) == ("FORBIDDEN", "input.email")
+    await northwind_client.query(SET_EMAIL, {"input": {"id": boss, "title": "Boss"}}, key=writer)
+    await northwind_client.query(SET_EMAIL, {"input": {**address, "id": clerk}}, key=writer)
+    await northwind_client.query(SET_EMAIL, {"input": {**address, "email": "boss@firma.de"}})
