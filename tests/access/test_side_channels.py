@@ -107,7 +107,7 @@ async def test_a_refused_delete_does_not_say_which_hidden_rows_refer_to_the_row(
 ) -> None:
     customer = await connection.fetchval("select id from customers where name = 'Around the Horn'")
     minted = await northwind_client.query(
-        "mutation ($id: ID!) { customerKeyMint(input: {customerId: $id, role: WRITER}) { key } }",
+        'mutation ($id: ID!) { customerKeyMint(input: {customerId: $id, role: "writer"}) { key } }',
         {"id": f"cus_{customer.hex}"},
     )
     key = minted["customerKeyMint"]["key"]
