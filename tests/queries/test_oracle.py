@@ -5,18 +5,20 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from functools import cache
+from uuid import uuid4
 
 import pytest
 import random_runs
 from conftest import CreateDatabase
 from oracle import edge_rows, webhook_rows
 from oracle.compare import ComparisonSummary, EngineComparison
-from oracle.data import Dataset, is_in_subtree, load
+from oracle.data import INSIDE_FIELDS, Dataset, is_in_subtree, load
 from oracle.engine import open_engine
 from oracle.enumerate_operations import enumerate_operations
 from oracle.executor import Oracle
 from oracle.generate_operation import OperationGenerator
 from oracle.injected_faults import INJECTED_FAULTS, InjectedFault
+from oracle.roles import role_oracle
 from oracle.script import GeneratedOperation
 
 from hub.engine.graphql_types.narrowed_schema import narrow
@@ -72,8 +74,8 @@ def comparison_for(
     engine_schema: Schema, oracle: Oracle, comparison: EngineComparison
 ) -> Callable[[Viewer], EngineComparison]:
     """The comparison by viewer: a customer's own does not know the columns that are not for it, so no document names them."""
-    narrowed = Oracle(narrow(engine_schema, CUSTOMER_RIGHTS), oracle.data)
-    customers = EngineComparison(narrowed, comparison.execute_step, NOW)
+    customer_bound = Viewer(None, Role.READER, customer_id=uuid4())
+    customers = EngineComparison(role_oracle(oracle, customer_bound, NOW), comparison.execute_step, NOW)
     return lambda viewer: customers if viewer.binding == "customer" else comparison
 
 
@@ -93,6 +95,16 @@ def enumerated_operations(
 
 def report(tally: ComparisonSummary) -> str:
     return f"seed {SEED}\n" + "\n\n".join(map(str, tally.differences))
+
+
+def test_a_customers_own_viewer_does_not_know_what_is_about_it_and_not_for_it(engine_schema: Schema) -> None:
+    whole, narrowed = (
+        {(name, field) for name in schema.catalog.entities for field in schema.core.type_map[name].fields}
+        for schema in (engine_schema, narrow(engine_schema, CUSTOMER_RIGHTS))
+    )
+    inside = {(name, field) for name, fields in INSIDE_FIELDS.items() for field in fields}
+    # The other side of a link that it does not know is unknown as well.
+    assert whole - narrowed == inside | {("Staff", "customers")}
 
 
 @random_runs.draws("oracle operations")
