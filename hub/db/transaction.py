@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from hub.db.constraint_errors import to_hub_error
 from hub.db.database_errors import is_connection_fatal, translate_error
 from hub.db.locks import AdvisoryLock
-from hub.db.pool import Connection, Pool, PooledConnection
+from hub.db.pool import Connection, Pool
+from hub.db.pooled_connection import PooledConnection
 from hub.errors import HubError, Unavailable
 
 SAFE_LITERAL = re.compile(r"[A-Za-z0-9._:/@|%~-]{1,1500}")  # may stand between quotes in a script
