@@ -26,6 +26,7 @@ FOUNDATION = (
     "hub.viewer",
     "hub.client_limits",
     "hub.observability",
+    "hub.text_case",
 )
 DECLARED = ("hub.graph", "hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION)
 PUBLISHING = ("hub.webhooks", "hub.subscriptions", "hub.changefeed")
@@ -60,6 +61,7 @@ ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
     "hub.viewer": ("hub.client_limits", "hub.errors", "hub.rights"),
     "hub.rights": ("hub.client_limits",),
     "hub.client_limits": (),
+    "hub.text_case": (),
     "hub.observability": (),
     "hub.errors": (),
     "hub.migrations": ("hub.schema", "hub.domain", "hub.model", "hub.db", "hub.settings"),
@@ -113,6 +115,7 @@ SELECTS = {
     "hub/db/migrate.py": "takes a lock",
     "hub/db/change_positions.py": "gives changes their positions, and reads the log by them",
     "hub/db/pool.py": "takes the role that serves clients",
+    "hub/db/transaction.py": "says who writes",
     "hub/db/log_partitions.py": "looks which days of the log can go",
     "hub/demo/load.py": "takes a lock, and looks what is loaded already",
     "hub/postgres/doctor.py": "looks at the server",

@@ -44,6 +44,7 @@ from hub.engine.execution.mutation_arguments import (
 )
 from hub.engine.execution.single_statement import SingleStatement, combine
 from hub.engine.graphql_types.mutation_types import MutationField
+from hub.engine.graphql_types.narrowed_schema import narrow
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.operations import MutationFieldPlan
 from hub.engine.plan.parameters import ExecutionContext
@@ -295,7 +296,8 @@ class MutationExecutor:
         except HubError as error:
             qualify_argument(error, argument)
             if "current" in error.extensions:
-                error.extensions = {**error.extensions, "current": current_state(error, mutation)}
+                entities = narrow(self._schema, context.viewer.rights).catalog.entities
+                error.extensions = {**error.extensions, "current": current_state(error, mutation, entities)}
             raise
 
     def _with_injected(self, mutation: MutationField, values: Mapping[str, Any]) -> Mapping[str, Any]:
