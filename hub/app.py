@@ -25,6 +25,7 @@ from hub.db.change_positions import CHANGEFEED_SESSION, MESSAGE_SESSION
 from hub.db.disk_space import DiskSpace
 from hub.db.pool import Pool
 from hub.db.sql_text import to_sql
+from hub.db.transaction import record_caller
 from hub.domain.access import api_keys, login_links, roles, secrets, token_sessions, trusted_documents
 from hub.domain.access.manifests import read_manifest
 from hub.domain.access.token_viewers import TokenSubject, find_viewers
@@ -71,24 +72,30 @@ class DatabaseSessionStore:
         # One at a time: whoever tries tokens delays other sessions, not the look-up of keys on the same pool.
         self._turn = asyncio.Semaphore(1)
 
-    async def start(self, token: str) -> login_links.PageSession:
+    async def start(self, token: str, network: str) -> login_links.PageSession:
         """Exchanges a link's token for a session; raises Forbidden if it is not valid any more."""
         async with self._turn, self._pool.transaction() as tx:
+            await record_caller(tx, ADMIN, network)  # until the link names its key
             return await login_links.start_session(tx, token, datetime.now(UTC))
 
-    async def start_for_key(self, public_id: str) -> login_links.PageSession:
+    async def start_for_key(self, public_id: str, viewer: Viewer, network: str) -> login_links.PageSession:
         """Exchanges a valid API key for a session; raises BadInput for a session's own key."""
         async with self._turn, self._pool.transaction() as tx:
+            await record_caller(tx, viewer, network)
             return await login_links.start_session_of_key(tx, public_id, datetime.now(UTC))
 
-    async def start_for_token(self, subject: TokenSubject, expires_at: datetime) -> login_links.PageSession:
+    async def start_for_token(
+        self, subject: TokenSubject, viewer: Viewer, expires_at: datetime, network: str
+    ) -> login_links.PageSession:
         """Exchanges a valid token for a session that ends with it at the latest."""
         async with self._turn, self._pool.transaction() as tx:
+            await record_caller(tx, viewer, network)
             return await token_sessions.start(tx, subject, expires_at, datetime.now(UTC))
 
-    async def end(self, public_id: str) -> bool:
+    async def end(self, public_id: str, viewer: Viewer, network: str) -> bool:
         """Ends a session by its key's public id; returns False for a key that is no session."""
         async with self._pool.transaction() as tx:
+            await record_caller(tx, viewer, network)
             if token_sessions.is_token_session(public_id):
                 return await token_sessions.end(tx, public_id, datetime.now(UTC))
             return await login_links.end_session(tx, public_id, datetime.now(UTC))

@@ -107,10 +107,17 @@ class Contention:
         self.last_flow: Flow = None
         self._until = 0.0
 
+    def is_alone(self, flow: Flow) -> bool:
+        """Whether the flow is the one seen last and none was at work beside it: then `note` need not be called."""
+        return flow == self.last_flow and not self._until
+
     def note(self, flow: Flow, now: float) -> bool:
         """Notes that a flow is at work, at a monotonic time; returns whether others are, too. The hub's own work is ignored."""
         if flow != self.last_flow and flow is not None:
             if self.last_flow is not None:
                 self._until = now + CONTENTION_SECONDS
             self.last_flow = flow
-        return now < self._until
+        if now < self._until:
+            return True
+        self._until = 0.0
+        return False

@@ -1,4 +1,4 @@
-"""Lanes of statements: quick statements run at once; moderate, slow and unproven ones of a flow run few at a time.
+"""Lanes of statements: those of a flow that is alone run at once unless they are slow; else few of each flow run at a time.
 
 How long a statement takes is learnt from its runs. Texts hold no values, so a text stands for all of its runs; but one flow may
 send values that are slow for it, so slow runs count for their flow only."""
@@ -22,11 +22,13 @@ class StatementLanes:
 
     The slow lane has a third of the connections, so that many flows with slow statements leave the others most of them.
     The moderate lane has a sixth of them for each flow, and no bound for all: with a pool for two cores, moderate statements
-    of one flow then occupy one core."""
+    of one flow then occupy one core. The quick lane has a third for each flow, also without a bound for all: so many
+    requests of one flow share the event loop with those of others, however many connections it sends them on."""
 
     def __init__(self, size: int) -> None:
         self._slow = FairQueue(max(1, size // 3), share=1)
         self._moderate = FairQueue(size, share=max(1, size // 6))
+        self._quick_lane = FairQueue(size, share=max(1, size // 3))
         self._unproven = FairQueue(max(1, size // 2), share=1)
         self._contention = Contention()
         self._quick: OrderedDict[int, float] = OrderedDict()  # texts that were quick at least once
@@ -42,7 +44,7 @@ class StatementLanes:
         """The lane that a statement must pass, or None; call it before each run."""
         text_hash = hash(text)
         seconds = self._seconds.get(hash((flow, text_hash))) if self._seconds else None
-        if seconds is None and text_hash in self._quick and flow == self._contention.last_flow:
+        if seconds is None and text_hash in self._quick and self._contention.is_alone(flow):
             return None
         now = monotonic()
         contended = self._contention.note(flow, now)
@@ -51,7 +53,7 @@ class StatementLanes:
                 return self._slow if seconds >= LONG_SECONDS else None
             return self._slow if seconds >= SLOW_SECONDS else self._moderate
         if text_hash in self._quick:
-            return None
+            return self._quick_lane if contended else None
         return self._slow if self._slow_until.get(hash(flow), 0.0) > now else self._unproven
 
     def record(self, flow: Flow, text: str, seconds: float) -> None:
@@ -75,6 +77,7 @@ class StatementLanes:
         """Raises a new error in every waiter."""
         self._slow.reject_waiters(create_error)
         self._moderate.reject_waiters(create_error)
+        self._quick_lane.reject_waiters(create_error)
         self._unproven.reject_waiters(create_error)
 
 

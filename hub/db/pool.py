@@ -280,9 +280,12 @@ class Pool:
         connections, flow, meter = self._connections, self._flow, self._meter
         queue, lanes = connections.queue, connections.lanes if flow is not None else None
         lane = None if lanes is None else lanes.lane(flow, text)
-        if lane is not None and not lane.try_enter(flow):
+        waits = lane is not None and not lane.try_enter(flow)
+        if lane is not None and waits:
             await lane.wait(flow)
         try:
+            if waits and meter is not None:
+                meter.admit()
             if not queue.try_enter(flow):
                 await queue.wait(flow)
             try:

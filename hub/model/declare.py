@@ -58,6 +58,7 @@ class Declaration:
     ]  # columns and links, also lists on the other side, that are not for the customer whom they are about
     writer: EntityWriter
     me: str | None
+    captured: bool
 
     @property
     def name(self) -> str:
@@ -124,6 +125,7 @@ def _declaration(entity: type[Entity], customer: type[Entity], inverse: Mapping[
         inside=frozenset(_inside(entity, inverse)),
         writer=writer_of(entity),
         me=options.get("me"),
+        captured=definition.captured,
     )
 
 

@@ -49,12 +49,15 @@ class Computation:
 
 @dataclass(frozen=True, slots=True)
 class AlternateKey:
-    """Another way to find the row of an upsert: `find` looks in other tables, `attach` ties what was sought to a new row."""
+    """Another way to find the row of an upsert: `find` looks in other tables, `attach` ties what was sought to a new row.
+
+    `compared` are the columns that it is found by: whoever may not filter by them may not find a row so."""
 
     input: type[Any]
     description: str
     find: Callable[[Connection, Viewer, Any], Awaitable[UUID | None]]
     attach: Callable[[Connection, Viewer, UUID, Any, datetime], Awaitable[None]]
+    compared: tuple[sa.Column[Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +222,12 @@ def alternate_key(
     input: type[Any],
     description: str,
     attach: Callable[[Connection, Viewer, UUID, Any, datetime], Awaitable[None]],
+    compared: tuple[sa.Column[Any], ...],
 ) -> Callable[[Rule], Rule]:
-    """Registers a rule that finds the row of an upsert by something in another table, under a lock."""
+    """Registers a rule that finds the row of an upsert by columns of another table, under a lock."""
 
     def register(rule: Rule) -> Rule:
-        entity.rules.alternate_keys[name] = AlternateKey(input, description, rule, attach)
+        entity.rules.alternate_keys[name] = AlternateKey(input, description, rule, attach, compared)
         return rule
 
     return register

@@ -15,6 +15,7 @@ from hub.db import change_log
 from hub.model import registry
 from hub.model.columns import metadata
 from hub.rights import AccessRule, Binding, Rights, Verb
+from hub.text_case import camel_case
 from hub.viewer import Viewer
 
 RowPredicate = sa.ColumnElement[bool]
@@ -293,6 +294,16 @@ def granted(rules: Sequence[AccessRule], row: sa.FromClause, rights: Rights) -> 
     return _row_filters[0].granted(rules, row, rights)
 
 
+def writable(
+    table: sa.Table, row: sa.FromClause, rights: Rights, verb: Verb, columns: Sequence[str]
+) -> list[RowPredicate]:
+    """The predicates of the rows in which the viewer's roles let it write these columns, beside that of `visible`."""
+    entity = registry.registered(table).__name__
+    chosen = (rights.writing(entity, verb, camel_case(name)) for name in columns)
+    parts = (granted(rules, row, rights) for rules in dict.fromkeys(chosen) if rules is not None)
+    return [part for part in parts if part is not None]
+
+
 def visibility_tables(names: frozenset[str], rights: Rights) -> frozenset[str]:
     """The tables that decide, for the viewer's roles, which rows of these tables it sees."""
     return _row_filters[0].tables(names, rights)
@@ -319,11 +330,6 @@ def hides_rows_of_customers(table: sa.Table, rights: Rights) -> bool:
 def register(table: sa.Table, scope: Scope) -> None:
     """Declares the scope of a table's rows."""
     _registry[table] = scope
-
-
-def scope_of(table: sa.Table) -> Scope:
-    """The scope of a table's rows; a table that is no entity's has none, and no row may refer to it."""
-    return _registry[table]
 
 
 # The values of the parameters that predicates name, from the viewer.

@@ -13,6 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from hub.db import change_log
+from hub.db.constraint_errors import in_use
 from hub.db.pool import Connection
 from hub.errors import BadInput
 from hub.model import collisions, exact_json, statements
@@ -141,7 +142,7 @@ class EntityWriter:
         row = await self._prepare(tx, viewer, values, now)
         for rule in self._rules.before_insert:
             await rule(tx, [row])
-        return await self._store(tx, viewer, row, now)
+        return await self._store(tx, viewer, row, now, values)
 
     async def _prepare(self, tx: Connection, viewer: Viewer, values: ColumnValues, now: datetime) -> dict[str, Any]:
         """The complete new row, with its nested rows as they were given."""
@@ -160,22 +161,32 @@ class EntityWriter:
                 raise _missing(name)
         return ready
 
-    async def _store(self, tx: Connection, viewer: Viewer, row: dict[str, Any], now: datetime) -> UUID:
-        """Inserts a complete row, then its nested rows."""
+    async def _store(
+        self, tx: Connection, viewer: Viewer, row: dict[str, Any], now: datetime, values: ColumnValues
+    ) -> UUID:
+        """Inserts a complete row, then its nested rows; `values` are what the caller gave of it."""
         nested = {name: row.pop(name) for name in self.nested if name in row}
-        key = await self._translate_overflow(row, insert_row(tx, viewer, self.entity, row, now))
+        insert = insert_row(tx, viewer, self.entity, row, now, fields=self._fields(values))
+        key = await self._translate_overflow(row, insert)
         for name, rows in nested.items():
             part, prepared = self.nested[name], []
             if rows:
                 part.writer.entity.require(viewer, "create")
             for index, values in enumerate(rows or ()):
-                part_row = part.writer._prepare(tx, viewer, {**values, part.parent_column: key}, now)
-                prepared.append(await prefixing_errors(f"{name}[{index}]", part_row))
+                preparing = part.writer._prepare(tx, viewer, {**values, part.parent_column: key}, now)
+                prepared.append(await prefixing_errors(f"{name}[{index}]", preparing))
             for rule in part.writer._rules.before_insert if prepared else ():
                 await rule(tx, prepared)
-            for index, part_values in enumerate(prepared):
-                await prefixing_errors(f"{name}[{index}]", part.writer._store(tx, viewer, part_values, now))
+            for index, (part_row, part_values) in enumerate(zip(prepared, rows or (), strict=True)):
+                stored = part.writer._store(tx, viewer, part_row, now, part_values)
+                await prefixing_errors(f"{name}[{index}]", stored)
         return key
+
+    def _fields(self, values: ColumnValues) -> list[str]:
+        """The columns that a caller names; whose row it is can always be said."""
+        parent = self.entity.definition.parent
+        of_row = {"customer_id", None if parent is None else parent.column_name}
+        return [name for name in values if name in self.table.c and name not in of_row]
 
     def _with_defaults(self, values: ColumnValues, now: datetime) -> dict[str, Any]:
         """The values with the defaults of absent columns. Null means absent for columns that the server fills."""
@@ -292,7 +303,8 @@ class EntityWriter:
         if version is not None:
             await require_version(tx, viewer, self.entity, key, ready, version)
         with collisions.LIMIT.counting(viewer, self._global_keys, now):
-            await self._translate_overflow(ready, update_row(tx, viewer, self.entity, key, ready, now))
+            update = update_row(tx, viewer, self.entity, key, ready, now, fields=self._fields(values))
+            await self._translate_overflow(ready, update)
         if self._rules.after_write:
             await self._translate_overflow(ready, self._after_write(tx, await self._parent_key(tx, key), now))
         return key
@@ -339,7 +351,12 @@ class EntityWriter:
         slow = self._long_running_delete
         async with change_log.long_statement_timeout(tx) if slow else nullcontext():
             timeout = change_log.LONG_STATEMENT_SECONDS if slow else None
-            deleted = await tx.fetchval(statement.text, *arguments, timeout=timeout)
+            try:
+                deleted = await tx.fetchval(statement.text, *arguments, timeout=timeout)
+            except asyncpg.ForeignKeyViolationError as error:
+                if viewer.sees_all_rows:
+                    raise
+                raise in_use() from error
         if deleted is None:
             raise await refused_row(tx, viewer, self.entity, key, Verb.DELETE)
         await self._after_write(tx, parent, now)

@@ -165,7 +165,7 @@ class LiveQueryGroup:
 
         Changes meanwhile cost nothing more: the run is late, and its result is that of all changes."""
         while account := payer(subscriber.account for subscriber in self._subscribers):
-            charge = OperationCharge(account, account.meter())
+            charge = OperationCharge(account, account.accounts.clock, may_refuse=False)
             if charge.try_open(self.source.cost):
                 return charge
             await asyncio.sleep(min(account.seconds_until(self.source.cost), MAX_PAUSE))

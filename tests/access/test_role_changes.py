@@ -12,6 +12,7 @@ from conftest import CreateDatabase, create_api_key
 from socket_hub import SocketHub, SocketSubscription, run_socket_hub
 from webhook_client import CREATE_WEBHOOK, WEBHOOK_STATE, ReceiverProcess, names, run_receiver
 
+from hub import schema
 from hub.domain.access import roles
 
 UPSERT = "mutation ($input: RoleUpsertInput!) { roleUpsert(input: $input) { created } }"
@@ -218,6 +219,13 @@ async def test_roles_are_applied_and_assigned_from_the_command_line(
     assert (code, output.split("\t")[:2]) == (0, ["Customer", "customers"])
     code, output, _ = await run_command("role", "show", "from-file")
     assert json.loads(output)["rules"] == [only("DE")]
+    copy = tmp_path / "copy.json"
+    code, output, _ = await run_command("role", "show", "agent", "--as", "sales")
+    copy.write_text(output)
+    code, output, errors = await run_command("role", "apply", str(copy))
+    assert (code, "Customer\tcustomers" in output, errors) == (0, True, "")
+    code, output, _ = await run_command("role", "show", "admin", "--as", "no-admin")
+    assert (json.loads(output)["administers"], len(json.loads(output)["rules"])) == (False, len(schema.entities()))
     key = await create_api_key(hub.dsn, "analyst")
     code, _, errors = await run_command("role", "assign", "from-file", "--key", key.split("_")[1], "--replace")
     assert (code, "Traceback" in errors) == (0, False)

@@ -26,6 +26,7 @@ FOUNDATION = (
     "hub.viewer",
     "hub.client_limits",
     "hub.observability",
+    "hub.text_case",
 )
 DECLARED = ("hub.graph", "hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION)
 PUBLISHING = ("hub.webhooks", "hub.subscriptions", "hub.changefeed")
@@ -60,6 +61,7 @@ ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
     "hub.viewer": ("hub.client_limits", "hub.errors", "hub.rights"),
     "hub.rights": ("hub.client_limits",),
     "hub.client_limits": (),
+    "hub.text_case": (),
     "hub.observability": (),
     "hub.runtime_login": (),
     "hub.errors": (),

@@ -18,6 +18,7 @@ from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.domain.access import key_limits, roles
 from hub.domain.access.grants import require_all_grantable, require_key_within_limits, require_role
+from hub.domain.access.unit_subtrees import BINDING_COLUMNS
 from hub.errors import BadInput, NotFound
 from hub.model.columns import timestamp
 from hub.model.statements import compile_statement
@@ -88,13 +89,6 @@ class StoredKey:
 
 _key = ApiKey.table
 _owner = _key.alias()  # the key itself, or the one whose session it is
-_subtree = OrgUnit.table.alias()
-_unit_ids = (  # the unit itself first
-    sa.select(_subtree.c.id)
-    .where(_subtree.c.path.op("<@")(OrgUnit.c.path))
-    .order_by(_subtree.c.path)
-    .correlate(OrgUnit.table)
-)
 _unit_id = sa.case((_owner.c.follows_unit, Staff.c.unit_id), else_=_owner.c.unit_id)
 _assigned = (
     sa.select(RoleAssignment.c.role_id)
@@ -122,8 +116,7 @@ _select_keys = (
         sa.func.least(_key.c.expires_at, _owner.c.expires_at).label("expires_at"),
         Staff.c.left_on,
         OrgUnit.c.id.label("unit_id"),
-        sa.cast(OrgUnit.c.path, sa.Text).label("unit_path"),
-        sa.func.array(_unit_ids.scalar_subquery()).label("unit_ids"),
+        *BINDING_COLUMNS,
         sa.func.array(_role_labels.scalar_subquery()).label("role_labels"),
     )
     .select_from(_key)
@@ -169,6 +162,7 @@ _FIND_UNIT, _FIND_STAFF = (
 
 
 def digest(key: str) -> bytes:
+    """SHA-256 of a key's text, which is what the database stores."""
     return hashlib.sha256(key.encode()).digest()
 
 

@@ -10,7 +10,7 @@ from hub.db.locks import AdvisoryLock
 from hub.db.pool import Connection
 from hub.domain.access import coverage, roles
 from hub.errors import BadInput, Forbidden
-from hub.rights import SHIPPED_ROLES, RoleVersion
+from hub.rights import BUILT_IN_ROLES, RoleVersion
 from hub.viewer import Viewer
 
 _LOCK = f"select pg_advisory_xact_lock({AdvisoryLock.ROLES})"
@@ -48,12 +48,12 @@ async def require_role(
     """Raises BadInput for a role that does not exist, and Forbidden where a new key would have more than the viewer.
 
     Returns the roles of such a key: the named role and those of its member of staff. The viewer's limits are its own too."""
-    if name is not None and name not in SHIPPED_ROLES and await roles.find_role(tx, name) is None:
+    if name is not None and name not in BUILT_IN_ROLES and await roles.find_role(tx, name) is None:
         message = f"role: there is no role {name[:63]!r}; `hub role list` shows them."
         raise BadInput(message, code="KEY_INVALID", argument="role")
-    if name is not None and name in SHIPPED_ROLES and staff_id is None:
-        require_grantable(viewer, SHIPPED_ROLES[name])
-        return (SHIPPED_ROLES[name],)
+    if name is not None and name in BUILT_IN_ROLES and staff_id is None:
+        require_grantable(viewer, BUILT_IN_ROLES[name])
+        return (BUILT_IN_ROLES[name],)
     held = await roles.roles_of_staff(tx, staff_id, [] if name is None else [name])
     require_all_grantable(viewer, held)
     return held

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import asyncpg
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.types import TypeEngine
 
 from hub import client_limits
@@ -47,7 +48,11 @@ _values = {name: sa.bindparam(name, type_=type_) for name, type_ in _columns.ite
 _FIND = to_sql(sa.select(*LIMIT_COLUMNS).where(KeyLimit.c.key_id == sa.bindparam("key_id", type_=sa.Uuid)))
 _LOCK = "lock table key_limits in share row exclusive mode"
 _DELETE = to_sql(sa.delete(KeyLimit).where(KeyLimit.c.key_id == sa.bindparam("key_id", type_=sa.Uuid)))
-_INSERT = to_sql(sa.insert(KeyLimit).values(key_id=sa.bindparam("key_id", type_=sa.Uuid), **_values))
+_INSERT = to_sql(
+    insert(KeyLimit)
+    .values(key_id=sa.bindparam("key_id", type_=sa.Uuid), **_values)
+    .on_conflict_do_update(index_elements=("key_id",), set_=_values)
+)
 
 
 class LimitChanges(NamedTuple):
@@ -85,7 +90,8 @@ async def change(tx: Connection, viewer: Viewer, key_id: UUID, changes: LimitCha
         budget = limits.budget
     trusted_only = limits.trusted_only if changes.trusted_only is None else changes.trusted_only
     limits = ClientLimits(budget, trusted_only=trusted_only)
-    await tx.execute(_DELETE, key_id)
+    if limits == NO_LIMITS:
+        await tx.execute(_DELETE, key_id)
     if limits != NO_LIMITS:
         await _store(tx, key_id, limits)
     return limits

@@ -17,6 +17,7 @@ from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.domain.access import roles
 from hub.domain.access.api_keys import left_at
+from hub.domain.access.unit_subtrees import BINDING_COLUMNS
 from hub.domain.customers.customers import canonical_identifier
 from hub.errors import BadInput, Unauthenticated
 from hub.model import validators
@@ -36,17 +37,6 @@ NO_ROLE_REASON = "it has no role in this hub; ask whoever looks after the hub fo
 
 sa.Index("ix_staff_lower_email", sa.func.lower(Staff.c.email))
 
-_subtree = OrgUnit.table.alias()
-_subtree_ids = (  # the unit itself first
-    sa.select(_subtree.c.id)
-    .where(_subtree.c.path.op("<@")(OrgUnit.c.path))
-    .order_by(_subtree.c.path)
-    .correlate(OrgUnit.table)
-)
-_unit_columns = (
-    sa.cast(OrgUnit.c.path, sa.Text).label("unit_path"),
-    sa.func.array(_subtree_ids.scalar_subquery()).label("unit_ids"),
-)
 _references = sa.bindparam("references", type_=sa.ARRAY(sa.Text))
 _texts = sa.func.any(_references)
 _uuids = sa.func.any(sa.cast(_references, sa.ARRAY(sa.Uuid)))
@@ -54,7 +44,7 @@ _uuids = sa.func.any(sa.cast(_references, sa.ARRAY(sa.Uuid)))
 
 def _staff_sql(reference: sa.ColumnElement[Any], condition: sa.ColumnElement[bool] | None = None) -> str:
     joined = Staff.table.join(OrgUnit.table, OrgUnit.c.id == Staff.c.unit_id)
-    columns = (reference.label("reference"), Staff.c.id, Staff.c.name, Staff.c.left_on, *_unit_columns)
+    columns = (reference.label("reference"), Staff.c.id, Staff.c.name, Staff.c.left_on, *BINDING_COLUMNS)
     where = reference.op("=")(_texts) if condition is None else condition
     return to_sql(sa.select(*columns).select_from(joined).where(where))
 
@@ -77,7 +67,7 @@ _CUSTOMERS_BY_SCOPED_IDENTIFIER = to_sql(
     _identifiers.where(Identifier.c.source == sa.bindparam("source", type_=sa.Text))
 )
 _UNITS = to_sql(
-    sa.select(sa.cast(OrgUnit.c.id, sa.Text).label("key"), OrgUnit.c.code, *_unit_columns).where(
+    sa.select(sa.cast(OrgUnit.c.id, sa.Text).label("key"), OrgUnit.c.code, *BINDING_COLUMNS).where(
         sa.or_(sa.cast(OrgUnit.c.id, sa.Text) == _texts, OrgUnit.c.code == _texts)
     )
 )

@@ -47,11 +47,11 @@ _ALL = to_sql(sa.select(_c.id, _c.text).limit(sa.literal_column(str(MAX_STORED))
 _ids = sa.bindparam("ids", type_=sa.ARRAY(sa.Text))
 _EXISTING = to_sql(sa.select(_c.id, _c.text, _c.manifest).where(_c.id == sa.func.any(_ids)))
 _LOCK = "lock table trusted_documents in share row exclusive mode"
-_INSERT = to_sql(
-    sa.insert(TrustedDocument).values(
-        {name: sa.bindparam(name, type_=_c[name].type) for name in ("id", "manifest", "text", "loaded_at")}
-    )
-)
+# One statement for a manifest, which is one entry of the audit log.
+_INSERT = """
+insert into trusted_documents (id, manifest, text, loaded_at)
+select id, $1, text, $2 from unnest($3::text[], $4::text[]) as documents (id, text)
+"""
 _REMOVE = to_sql(sa.delete(TrustedDocument).where(_c.manifest == sa.bindparam("manifest", type_=sa.Text)))
 
 
@@ -127,7 +127,8 @@ async def load(tx: Connection, viewer: Viewer, name: str, manifest: Manifest, no
         if document.id not in existing:
             rows.append((document.id, name, document.text, now))
     new_rows = list(dict.fromkeys(rows))
-    await tx.executemany(_INSERT, new_rows)
+    if new_rows:
+        await tx.execute(_INSERT, name, now, [row[0] for row in new_rows], [row[2] for row in new_rows])
     count, characters = await tx.fetchrow(_SIZE) or (0, 0)
     if count > MAX_STORED or characters > MAX_STORED_CHARACTERS:
         message = (

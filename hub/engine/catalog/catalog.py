@@ -28,15 +28,10 @@ from hub.model.declare import Declaration
 from hub.model.fields import split_optional
 from hub.model.normal_forms import NormalForm, RowNormalForm
 from hub.rights import CellRules
+from hub.text_case import camel_case as camel_case  # the engine imports it from here
 
 HISTORY = "history"  # the field of every entity type that lists a row's changes
 SYSTEM_FIELDS: Mapping[str, Any] = {"version": int, "created_at": datetime, "updated_at": datetime}
-
-
-def camel_case(name: str) -> str:
-    """`placed_at` → `placedAt`."""
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)
 
 
 def upper_snake(name: str) -> str:
@@ -125,6 +120,11 @@ class CatalogEntity:
         return field_names
 
     @property
+    def captured(self) -> bool:
+        """Whether the change log records changes of the rows."""
+        return self.declaration.captured
+
+    @property
     def aggregable(self) -> Iterator[ColumnField]:
         """The columns that can be aggregated: numbers and times, without the version."""
         return (
@@ -174,6 +174,11 @@ class Catalog:
     def with_rows(self) -> "list[CatalogEntity]":
         """The entities of which rows are shown."""
         return [entity for entity in self.entities.values() if not entity.aggregate_only]
+
+    @property
+    def with_past_rows(self) -> "list[CatalogEntity]":
+        """The entities of which rows and their changes are shown."""
+        return [entity for entity in self.with_rows if entity.captured]
 
     def target(self, entity: type[Any]) -> CatalogEntity:
         """The catalog entity of a link's target class."""
@@ -261,6 +266,12 @@ def has_index_on(table: sa.Table, expression: str, second: str | None) -> bool:
     return False
 
 
+def has_element_index(table: sa.Table, column_name: str) -> bool:
+    """Whether an index on the elements of a list column exists."""
+    by_element = (index for index in table.indexes if index.dialect_options["postgresql"]["using"] == "gin")
+    return any(column_name in index.columns for index in by_element)
+
+
 def _sort_keys(declaration: Declaration, errors: list[str]) -> dict[str, SortKey]:
     sort_keys = {}
     for sortable in declaration.sortable:
@@ -318,6 +329,10 @@ def catalog_entity(declaration: Declaration, errors: list[str]) -> CatalogEntity
         {camel_case(name): group for name, group in declaration.groups.items()},
         {camel_case(name): resolver for name, resolver in declaration.resolvers.items()},
         _sort_keys(declaration, errors),
-        {column.name: column for column in filterable.values() if not column.scalar.is_list},
+        {
+            column.name: column
+            for column in filterable.values()
+            if not column.scalar.is_list or has_element_index(declaration.table, column.column.name)
+        },
         "currency" if "currency" in names else None,
     )
