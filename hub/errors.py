@@ -112,6 +112,7 @@ CODES: dict[str, str] = {
     "TOKEN_EXPIRY_MISSING": "The token never expires; the hub accepts only tokens with `exp`.",
     "TOKEN_EXPIRED": "The token has expired.",
     "TOKEN_NOT_YET_VALID": "The token is not valid yet (`nbf` or `iat`).",
+    "TOKEN_STAFF_LEFT": "The token is valid, but the member of staff whom it stands for has left.",
     "TOKEN_UNMAPPED": "The token is valid, but stands for nobody here: no member of staff, no customer, no role.",
     "TOKEN_ISSUER_UNAVAILABLE": "The token's key is unknown, and its issuer's keys cannot be read now; try again.",
     "LINK_INVALID": "The login link was used already, has expired, or belongs to another hub.",

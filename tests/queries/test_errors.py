@@ -69,6 +69,7 @@ ELSEWHERE = {
     "DOCUMENT_UNTRUSTED": "of trusted documents: test_trusted_documents.py",
     "MANIFEST_INVALID": "of trusted documents: test_trusted_documents.py",
     "KEY_REQUIRED": "of tokens: test_token_viewers.py",
+    "TOKEN_STAFF_LEFT": "of tokens: test_token_viewers.py",
     "TOKEN_UNMAPPED": "of tokens: test_token_viewers.py",
     "TOKEN_ALGORITHM_FORBIDDEN": "of tokens: test_tokens.py",
     "TOKEN_AUDIENCE_WRONG": "of tokens: test_tokens.py",
