@@ -397,6 +397,4 @@ _writers: dict[type[Entity], EntityWriter] = {}
 
 def writer_of(entity: type[Entity]) -> EntityWriter:
     """The one writer of an entity's rows."""
-    if entity not in _writers:
-        _writers[entity] = EntityWriter(entity)
-    return _writers[entity]
+    return _writers.setdefault(entity, EntityWriter(entity)) if entity not in _writers else _writers[entity]

@@ -34,7 +34,7 @@ async def key_row(connection: asyncpg.Connection, key: str) -> str:
     return f"key_{key_id.hex}"
 
 
-async def test_a_keys_limits_are_recorded_once_for_each_change(
+async def test_every_change_of_a_keys_limits_is_recorded(
     northwind_client: HubClient, connection: asyncpg.Connection, run_command: RunCommand
 ) -> None:
     key = await create_api_key(northwind_client.dsn, Role.READER)

@@ -116,6 +116,7 @@ SELECTS = {
     "hub/db/migrate.py": "takes a lock",
     "hub/db/change_positions.py": "gives changes their positions, and reads the log by them",
     "hub/db/pool.py": "takes the role that serves clients",
+    "hub/db/transaction.py": "says who writes",
     "hub/db/log_partitions.py": "looks which days of the log can go",
     "hub/demo/load.py": "takes a lock, and looks what is loaded already",
     "hub/postgres/doctor.py": "looks at the server",

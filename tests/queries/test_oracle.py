@@ -99,7 +99,7 @@ def report(tally: ComparisonSummary) -> str:
 
 def test_a_customers_own_viewer_does_not_know_what_is_about_it_and_not_for_it(engine_schema: Schema) -> None:
     whole, narrowed = (
-        {(name, field) for name in schema.catalog.entities for field in schema.core.type_map[name].fields}
+        {(name, field) for name in schema.catalog.entities for field in schema.core.type_map[name].fields}  # type: ignore[attr-defined]
         for schema in (engine_schema, narrow(engine_schema, CUSTOMER_RIGHTS))
     )
     inside = {(name, field) for name, fields in INSIDE_FIELDS.items() for field in fields}

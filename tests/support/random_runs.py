@@ -24,20 +24,20 @@ class RunSize:
     part: int
 
     @classmethod
-    def of(cls, whole: int) -> "RunSize":
+    def with_a_tenth(cls, whole: int) -> "RunSize":
         return cls(whole, whole // TENTH)
 
 
 # Every random run of the suite. A part below a tenth belongs to a run that was never short.
 SIZES: Mapping[str, RunSize] = {
-    "oracle operations": RunSize.of(2_000),
-    "oracle operations of a bound key": RunSize.of(500),
-    "pairs of random roles": RunSize.of(20),
-    "thousandths of the walk of a random role": RunSize.of(300),
-    "customers handed over": RunSize.of(1_000),
+    "oracle operations": RunSize.with_a_tenth(2_000),
+    "oracle operations of a bound key": RunSize.with_a_tenth(500),
+    "pairs of random roles": RunSize.with_a_tenth(20),
+    "thousandths of the walk of a random role": RunSize.with_a_tenth(300),
+    "customers handed over": RunSize.with_a_tenth(1_000),
     "schemathesis cases of each root": RunSize(17, 2),
     "model stories": RunSize(500, 40),
-    "rounds of identify at once": RunSize.of(100),
+    "rounds of identify at once": RunSize.with_a_tenth(100),
     "rounds of edits": RunSize(50, 10),
 }
 
