@@ -72,6 +72,7 @@ CODES: dict[str, str] = {
     "BULK_LIMIT": "The mutation has more rows than one mutation accepts.",
     "BULK_REJECTED": "Some rows were rejected, so none was written; `rows` lists them with their errors.",
     "IDEMPOTENCY_KEY_INVALID": "The idempotency key is empty or too long, or the operation has several.",
+    "IDEMPOTENCY_RIGHTS_CHANGED": "The operation ran already; its response is not repeated, since the key's rights have changed.",
     "IDEMPOTENCY_KEY_REUSED": "The idempotency key was already used for another operation.",
     "IDENTIFIER_JUNK": "The identifier is a placeholder value, not one of a single customer.",
     "IDENTIFIER_LIMIT": "The input has no identifier, or too many.",

@@ -39,6 +39,7 @@ ELSEWHERE = {
     "KEY_NETWORK": "needs a key with networks: test_key_networks.py",
     "FORBIDDEN": "a reader that writes: test_writes.py",
     "IN_USE": "needs a row that is named: test_writes.py",
+    "IDEMPOTENCY_RIGHTS_CHANGED": "needs two operations: test_conflict_states.py",
     "IDEMPOTENCY_KEY_REUSED": "needs two operations: test_idempotency.py",
     "LIVE_LIMIT": "of streams: test_change_streams.py",
     "STREAM_ENDED": "of streams: test_change_streams.py",
