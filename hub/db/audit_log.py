@@ -2,13 +2,13 @@
 
 Functions from migrations/ write the log, so that the hub's own database role can only add to it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
+import orjson
 
 from hub.db.change_log import LONG_STATEMENT_SECONDS
 from hub.db.pool import Connection
@@ -49,21 +49,20 @@ select c.number, c.header, c.targets, c.digest, e.kind, (extract(epoch from e.cr
     -- Columns beside the digest: a row is edited by its erasure alone, and has the number and the time of its entry.
     (e.version, e.updated_at) = (1, e.created_at)
         or (e.salt is null and e.version > 1 and e.updated_at > e.created_at) as entry_is_plain,
-    coalesce(t.are_plain, true) as targets_are_plain, coalesce(t.ordinals, '{}') as ordinals, coalesce(t.texts, '{}') as texts
+    coalesce(t.are_plain, true) as targets_are_plain, coalesce(t.ordinals, '{}') as ordinals, coalesce(t.texts, '{}') as texts,
+    t.salts, t.rows
 from (select * from audit_chain where number > $1 order by number limit $2) as c
 left join audit_entries as e on e.id = lpad(to_hex(c.number), 32, '0')::uuid
 left join lateral (
     select bool_and(id = (lpad(to_hex(c.number), 16, '0') || lpad(to_hex(ordinal), 16, '0'))::uuid and created_at = e.created_at
-            and ((version, updated_at) = (1, created_at) or (salt is null and version > 1 and updated_at > created_at))
+            and ((version, updated_at) = (1, created_at) or (version > 1 and updated_at > created_at
+                and (salt is null or exists (select from unnest(row_ids) as row_id where row_id like '~%'))))
         ) as are_plain, array_agg(ordinal order by ordinal) as ordinals, array_agg(salt || jsonb_build_array(
-        entity, row_id, operation, to_jsonb(fields), times, customer_id)::text order by ordinal) as texts
+        entity, operation, to_jsonb(fields), times, customer_id)::text order by ordinal) as texts,
+        array_agg(salt order by ordinal) as salts, array_agg(to_jsonb(row_ids)::text order by ordinal) as rows
     from audit_targets where entry_id = lpad(to_hex(c.number), 32, '0')::uuid
 ) as t on true
 order by c.number
-"""
-_WAITING = """
-select (select count(*) from audit_pending) as pending,
-    (select count(*) from change_order where position > (select position from audit_head)) as changes
 """
 _LAST_AUDITED = """
 select coalesce(
@@ -103,7 +102,7 @@ class ChainedBatch(NamedTuple):
 
 async def add_entries(connection: Connection, entries: Sequence[Mapping[str, Any]]) -> None:
     """Adds entries that the sequencer chains later; their keys are the columns of audit_pending."""
-    await connection.execute(_ADD, json.dumps(entries))
+    await connection.execute(_ADD, orjson.dumps(entries).decode())
 
 
 async def read_head(connection: Connection) -> AuditHead:
@@ -178,10 +177,3 @@ async def has_waiting(connection: Connection) -> bool:
     """Returns whether anything waits to be chained."""
     waiting: bool = await connection.fetchval(_HAS_WAITING)
     return waiting
-
-
-async def count_waiting(connection: Connection) -> tuple[int, int]:
-    """Returns how many batches and how many changes the sequencer has not chained yet."""
-    row = await connection.fetchrow(_WAITING)
-    assert row is not None
-    return row["pending"], row["changes"]

@@ -16,6 +16,7 @@ from hub.model.links import Index, Inverse, Link, MergedList, PythonField, Union
 from hub.model.ownership import Ownership, customer_owned, inside
 from hub.model.scopes import Scope, pair, part_of_shared, shared
 from hub.model.workflows import Workflow
+from hub.text_case import camel_case
 
 WriteOperation: TypeAlias = Literal["create", "update", "delete"]
 BoundTo: TypeAlias = Literal["unit", "customer"]
@@ -129,8 +130,7 @@ class EntityDefinition:
     @cached_property
     def plural(self) -> str:
         """The name of the list among the roots of the query type."""
-        first, *rest = plural_of(snake_case(self.name)).split("_")
-        return self.options.get("plural", first + "".join(word.capitalize() for word in rest))
+        return self.options.get("plural", camel_case(plural_of(snake_case(self.name))))
 
     @cached_property
     def singular(self) -> str:

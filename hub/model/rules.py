@@ -49,12 +49,15 @@ class Computation:
 
 @dataclass(frozen=True, slots=True)
 class AlternateKey:
-    """Another way to find the row of an upsert: `find` looks in other tables, `attach` ties what was sought to a new row."""
+    """Another way to find the row of an upsert: `find` looks in other tables, `attach` ties what was sought to a new row.
+
+    `compared` are the columns that it is found by: whoever may not filter by them may not find a row so."""
 
     input: type[Any]
     description: str
     find: Callable[[Connection, Viewer, Any], Awaitable[UUID | None]]
     attach: Callable[[Connection, Viewer, UUID, Any, datetime], Awaitable[None]]
+    compared: tuple[sa.Column[Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ class Rules:
     resolve_missing: list[Callable[[Connection, Write], Awaitable[ColumnValues]]] = field(default_factory=list)
     reads_other_rows: bool = False  # whether one of resolve_missing does
     before_insert: list[Callable[[Connection, Sequence[ColumnValues]], Awaitable[None]]] = field(default_factory=list)
+    before_update: list[Callable[[Connection, UUID, Write], Awaitable[None]]] = field(default_factory=list)
     after_write: list[Callable[[Connection, UUID, datetime], Awaitable[None]]] = field(default_factory=list)
     alternate_keys: dict[str, AlternateKey] = field(default_factory=dict)
     references: dict[str, ReferenceLookup] = field(default_factory=dict)
@@ -170,6 +174,16 @@ def before_insert(entity: type[Any]) -> Callable[[Rule], Rule]:
     return register
 
 
+def before_update(entity: type[Any]) -> Callable[[Rule], Rule]:
+    """Registers a rule that sees the key of a row and its canonical new values before they are stored."""
+
+    def register(rule: Rule) -> Rule:
+        entity.rules.before_update.append(rule)
+        return rule
+
+    return register
+
+
 def after_write(entity: type[Any]) -> Callable[[Rule], Rule]:
     """Registers a rule that runs after each write of a part, with the key of the row that it is part of."""
 
@@ -219,11 +233,12 @@ def alternate_key(
     input: type[Any],
     description: str,
     attach: Callable[[Connection, Viewer, UUID, Any, datetime], Awaitable[None]],
+    compared: tuple[sa.Column[Any], ...],
 ) -> Callable[[Rule], Rule]:
-    """Registers a rule that finds the row of an upsert by something in another table, under a lock."""
+    """Registers a rule that finds the row of an upsert by columns of another table, under a lock."""
 
     def register(rule: Rule) -> Rule:
-        entity.rules.alternate_keys[name] = AlternateKey(input, description, rule, attach)
+        entity.rules.alternate_keys[name] = AlternateKey(input, description, rule, attach, compared)
         return rule
 
     return register

@@ -30,9 +30,9 @@ async def require_version(
     clash = sorted(values if edited is None else edited & values.keys())
     if not clash:
         return
-    names = ", ".join(clash)
+    # `current` names the columns, once those are out of it that the viewer does not read.
     raise BadInput(
-        f"expected_version: {names} changed after version {version}, which is now {current}; read the row again.",
+        f"expected_version: the row changed after version {version}, which is now {current}; read it again.",
         code="VERSION_CONFLICT",
         argument="expected_version",
         extensions={

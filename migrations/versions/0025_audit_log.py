@@ -62,7 +62,16 @@ create aggregate hub_audit_digest(bytea, bytea, bytea, bytea) (sfunc = hub_audit
 create function hub_audit_id(number bigint) returns uuid
 language sql immutable as $$ select lpad(to_hex(number), 32, '0')::uuid $$;
 create function hub_micros(at timestamptz) returns bigint
-language sql immutable as $$ select (extract(epoch from at) * 1000000)::bigint $$
+language sql immutable as $$ select (extract(epoch from at) * 1000000)::bigint $$;
+create function hub_audit_row(salt text, row_id text) returns text
+language sql immutable as $$
+    select case when row_id like '~%' then substr(row_id, 2) else encode(sha256(convert_to(salt || row_id, 'UTF8')), 'hex') end
+$$;
+create function hub_audit_rows(salt text, row_ids text[]) returns text
+language sql immutable as $$
+    select string_agg(hub_audit_row(salt, row_id), '' order by place)
+    from unnest(row_ids) with ordinality as named (row_id, place)
+$$
 """
 
 # Chains one batch: what waits, then the changes behind the last position, one entry for each transaction. The padded keys
@@ -99,7 +108,7 @@ begin
         select 1 as source, min(position) as place, kind, min(at) as at, max(at) as last_at, actor, sent, request,
             jsonb_agg(jsonb_build_array(
                 coalesce(name ->> 'type', table_name),
-                coalesce((name ->> 'prefix') || '_', '') || replace(row_id::text, '-', ''),
+                jsonb_build_array(coalesce((name ->> 'prefix') || '_', '') || replace(row_id::text, '-', '')),
                 operation,
                 (select coalesce(jsonb_agg(coalesce(name -> 'fields' ->> column_name, column_name) order by ordinality), '[]')
                     from unnest(changed) with ordinality as changed_columns (column_name, ordinality)),
@@ -128,10 +137,10 @@ begin
         from numbered order by number
         returning *
     ), subjects as (
-        insert into audit_targets (id, entry_id, entity, row_id, operation, fields, times, ordinal, customer_id, salt,
+        insert into audit_targets (id, entry_id, entity, row_ids, operation, fields, times, ordinal, customer_id, salt,
             created_at, updated_at)
         select (lpad(to_hex(number), 16, '0') || lpad(to_hex(ordinality), 16, '0'))::uuid, hub_audit_id(number),
-            coalesce(item ->> 0, ''), item ->> 1, item ->> 2,
+            coalesce(item ->> 0, ''), array(select jsonb_array_elements_text(item -> 1)), item ->> 2,
             array(select jsonb_array_elements_text(item -> 3)), (item ->> 4)::integer, ordinality, (item ->> 5)::uuid,
             gen_random_uuid()::text, at, at
         from numbered cross join jsonb_array_elements(targets) with ordinality as items (item, ordinality)
@@ -139,8 +148,9 @@ begin
         returning *
     ), leaves as (
         select entry_id, string_agg(sha256(convert_to(salt || jsonb_build_array(
-                entity, row_id, operation, to_jsonb(fields), times, customer_id
-            )::text, 'UTF8')), ''::bytea order by ordinal) as targets
+                entity, operation, to_jsonb(fields), times, customer_id
+            )::text || coalesce(case when cardinality(row_ids) = 1 then hub_audit_row(salt, row_ids[1])
+                else hub_audit_rows(salt, row_ids) end, ''), 'UTF8')), ''::bytea order by ordinal) as targets
         from subjects group by entry_id
     ), hashed as (
         select n.number, e.kind, e.created_at, coalesce(l.targets, ''::bytea) as targets,
@@ -231,7 +241,8 @@ begin
                         case when jsonb_typeof(sent -> 'roots') = 'array' then sent -> 'roots' else '[]' end)),
                     array_remove(array[nullif(current_setting('hub.request', true), '')], null), 1,
                     case when pg_input_is_valid(sent ->> 'customer', 'uuid') then (sent ->> 'customer')::uuid end,
-                    jsonb_agg(jsonb_build_array(%L, row_name, operation, fields, times, null) order by row_name)
+                    jsonb_agg(
+                        jsonb_build_array(%L, jsonb_build_array(row_name), operation, fields, times, null) order by row_name)
                 from (
                     select *, (row_number() over (order by row_name) - 1) / 1000 as page from (
                         select row_name, operation, fields, count(*) as times from (%s) as changes group by 1, 2, 3
@@ -271,13 +282,19 @@ declare
 begin
     update audit_pending set actor = null, staff_id = null, subject = null, network = null, operation = null, document = null,
         requests = '{}', customer_id = null where customer_id = erased;
-    update audit_pending set targets = coalesce((
-        select jsonb_agg(item) from jsonb_array_elements(targets) as item
-        where (item ->> 1) is null or not (item ->> 1) = any(rows)
-    ), '[]') where exists (select from jsonb_array_elements(targets) as item where item ->> 1 = any(rows));
-    update audit_targets set entity = '', row_id = null, operation = 'ERASED', fields = '{}', times = 0, customer_id = null,
-        salt = null, version = version + 1, updated_at = now() where row_id = any(rows) or customer_id = erased;
+    update audit_pending set targets = (
+        select coalesce(jsonb_agg(jsonb_set(item, '{1}', (item -> 1) - rows)), '[]') from jsonb_array_elements(targets) as item
+    ) where exists (select from jsonb_array_elements(targets) as item where (item -> 1) ?| rows);
+    update audit_targets set row_ids = array(
+        select case when row_id = any(rows) then '~' || hub_audit_row(salt, row_id) else row_id end
+        from unnest(row_ids) with ordinality as named (row_id, place) order by place
+    ), version = version + 1, updated_at = now() where operation = 'READ' and row_ids && rows;
     get diagnostics total = row_count;
+    update audit_targets set entity = '', row_ids = '{}', operation = 'ERASED', fields = '{}', times = 0, customer_id = null,
+        salt = null, version = version + 1, updated_at = now() where operation <> 'READ' and row_ids && rows
+        or customer_id = erased;
+    get diagnostics part = row_count;
+    total := total + part;
     update audit_entries set actor = null, staff_id = null, subject = null, network = null, operation = null, document = null,
         root_fields = '{}', requests = '{}', times = 0, last_at = created_at, viewer_customer_id = null, salt = null,
         version = version + 1, updated_at = now() where viewer_customer_id = erased;
@@ -414,7 +431,12 @@ def upgrade() -> None:
             nullable=False,
             comment="The type of the row, or the name of its table. Empty once erased.",
         ),
-        sa.Column("row_id", sa.Text(), nullable=True, comment="The id of the row; empty for reads that name no row."),
+        sa.Column(
+            "row_ids",
+            postgresql.ARRAY(sa.Text()),
+            nullable=False,
+            comment="The id of the row, or of the rows that a read names. Of an erased row, `~` and a digest.",
+        ),
         sa.Column(
             "operation",
             sa.Enum(
@@ -469,13 +491,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_audit_targets_created_at_id", "audit_targets", ["created_at", "id"], unique=False)
     op.create_index("ix_audit_targets_entry_id", "audit_targets", ["entry_id"], unique=False)
-    op.create_index(
-        "ix_audit_targets_row_id",
-        "audit_targets",
-        ["row_id", "created_at"],
-        unique=False,
-        postgresql_where=sa.text("row_id is not null"),
-    )
+    op.create_index("ix_audit_targets_row_ids", "audit_targets", ["row_ids"], unique=False, postgresql_using="gin")
     for statement in (CONTEXT + ";\n" + TABLES).split(";\n"):
         op.execute(statement)
     for statement in DIGEST.split(";\n"):
@@ -500,10 +516,12 @@ def downgrade() -> None:
     op.execute("drop function hub_audit_step(bytea, bytea, bytea, bytea, bytea)")
     op.execute("drop function hub_audit_id(bigint)")
     op.execute("drop function hub_micros(timestamptz)")
+    op.execute("drop function hub_audit_rows(text, text[])")
+    op.execute("drop function hub_audit_row(text, text)")
     for table in ("audit_checkpoints", "audit_head", "audit_chain", "audit_pending"):
         op.drop_table(table)
     op.execute("alter table change_log drop column context")
-    op.drop_index("ix_audit_targets_row_id", table_name="audit_targets", postgresql_where=sa.text("row_id is not null"))
+    op.drop_index("ix_audit_targets_row_ids", table_name="audit_targets", postgresql_using="gin")
     op.drop_index("ix_audit_targets_entry_id", table_name="audit_targets")
     op.drop_index("ix_audit_targets_created_at_id", table_name="audit_targets")
     op.drop_table("audit_targets")

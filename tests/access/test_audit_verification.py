@@ -85,7 +85,7 @@ TAMPERED = {
         "its digest does not follow from the entry and the digest before it",
     ),
     "a row's id": (
-        f"update audit_targets set row_id = 'prd_1' where entry_id = {id_of(7)}",
+        f"update audit_targets set row_ids = '{{prd_1}}' where entry_id = {id_of(7)}",
         7,
         "its target 1 was changed",
     ),

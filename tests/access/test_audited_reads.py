@@ -25,27 +25,27 @@ async def targets_of(hub_client: HubClient, operation: str, kind: str = "READ") 
 @pytest.mark.parametrize(
     ("name", "body", "targets"),
     [
-        ("People", "staffMembers(first: 2) { nodes { name } }", [("Staff", None, "READ", ["name"], 1)]),
-        ("Count", "staffMembers { totalCount }", [("Staff", None, "READ", [], 1)]),
+        ("People", "staffMembers(first: 2) { nodes { name } }", [("Staff", [], "READ", ["name"], 1)]),
+        ("Count", "staffMembers { totalCount }", [("Staff", [], "READ", [], 1)]),
         (
             "Owners",
             'orgUnits(filter: {staff: {some: {name: {eq: "x"}}}}) { totalCount }',
-            [("OrgUnit", None, "READ", [], 1), ("Staff", None, "READ", ["name"], 1)],
+            [("OrgUnit", [], "READ", [], 1), ("Staff", [], "READ", ["name"], 1)],
         ),
-        ("Urls", "webhooks { nodes { url } }", [("Webhook", None, "READ", ["url"], 1)]),
+        ("Urls", "webhooks { nodes { url } }", [("Webhook", [], "READ", ["url"], 1)]),
         (
             "Grouped",
             "ordersGrouped(by: {link: {customer: {field: NAME}}}, first: 1) { nodes { key { customer { name } } } }",
-            [("Customer", None, "READ", ["name"], 1), ("Order", None, "READ", [], 1)],
+            [("Customer", [], "READ", ["name"], 1), ("Order", [], "READ", [], 1)],
         ),
         (
             "Found",
             'customers(search: "alfreds") { totalCount }',
             [
-                ("ContactPoint", None, "READ", ["value"], 1),
-                ("Customer", None, "READ", ["name"], 1),
-                ("Identifier", None, "READ", ["normalized", "value"], 1),
-                ("Order", None, "READ", ["number"], 1),
+                ("ContactPoint", [], "READ", ["value"], 1),
+                ("Customer", [], "READ", ["name"], 1),
+                ("Identifier", [], "READ", ["normalized", "value"], 1),
+                ("Order", [], "READ", ["number"], 1),
             ],
         ),
     ],
@@ -71,8 +71,7 @@ async def test_a_payload_is_a_read_even_if_nothing_changes(northwind_client: Hub
     mutation = UPDATE.format(name="Unchanged", selection="name tier")
     await northwind_client.query(mutation, {"id": customer["id"], "name": customer["name"]})
     assert await targets_of(northwind_client, "Unchanged") == [
-        ("Customer", None, "READ", ["name", "tier"], 1),
-        ("Customer", customer["id"], "READ", [], 1),
+        ("Customer", [customer["id"]], "READ", ["name", "tier"], 1),
     ]
 
 
@@ -104,7 +103,7 @@ async def test_the_state_that_a_conflict_shows_is_a_read(northwind_client: HubCl
     error = await northwind_client.error(mutation, {"id": customer["id"], "name": "x", "version": 99})
     assert (error["code"], error["current"]["name"]) == ("VERSION_CONFLICT", customer["name"])
     fields, row = await targets_of(northwind_client, "Conflicting")
-    assert fields[:3] == ("Customer", None, "READ")
+    assert fields[:3] == ("Customer", [], "READ")
     assert {"name", "tier"} <= set(fields[3])
     assert row == ("Customer", customer["id"], "READ", [], 1)
 
@@ -117,6 +116,5 @@ async def test_me_names_the_row_of_the_caller(northwind_client: HubClient) -> No
     key = (await northwind_client.query(mint, {"id": staff}))["staffKeyMint"]["key"]
     await northwind_client.query("query Myself { me { staff { name } } }", key=key)
     assert await targets_of(northwind_client, "Myself") == [
-        ("Staff", None, "READ", ["name"], 1),
-        ("Staff", staff, "READ", [], 1),
+        ("Staff", [staff], "READ", ["name"], 1),
     ]

@@ -1,8 +1,5 @@
-"""Customers are handed over between agents: a list that an agent keeps by its stream equals the query.
+"""Customers are handed over between agents: a list that an agent keeps by its stream equals the query."""
 
-HUB_HAND_OVERS is the number of reassignments."""
-
-import os
 import random
 from datetime import UTC, datetime
 from typing import Any
@@ -10,14 +7,13 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+import random_runs
 from change_workload import wait_until
 from writer_client import HubClient
 
 from hub.domain.access import api_keys
 from hub.viewer import ADMIN
 
-HAND_OVERS = int(os.environ.get("HUB_HAND_OVERS", "100"))
-SEED = os.environ.get("HUB_ORACLE_SEED", "1998")
 UPSERT = "mutation ($input: RoleUpsertInput!) { roleUpsert(input: $input) { created } }"
 RULES = [
     {"entity": "Customer", "verbs": ["READ"], "rowFilter": {"owner": {"id": {"eq": "$staff"}}}},
@@ -74,14 +70,15 @@ async def follow(client: HubClient, key: str, after: str | None, ids: set[str]) 
             return after
 
 
+@random_runs.draws("customers handed over")
 async def test_a_list_that_follows_the_stream_equals_the_query(
-    northwind_client: HubClient, connection: asyncpg.Connection, agents: dict[UUID, str]
+    northwind_client: HubClient, connection: asyncpg.Connection, agents: dict[UUID, str], draws: int
 ) -> None:
-    rng = random.Random(f"{SEED} hand over")
+    rng = random.Random(f"{random_runs.seed()} hand over")
     customers = [row[0] for row in await connection.fetch("select id from customers order by id")]
     followed = {staff: await listed(northwind_client, key) for staff, key in agents.items()}
     cursors = {staff: await follow(northwind_client, key, None, set(followed[staff])) for staff, key in agents.items()}
-    for _ in range(HAND_OVERS):
+    for _ in range(draws):
         owner = rng.choice([*agents, None])
         await connection.execute("update customers set owner_id = $2 where id = $1", rng.choice(customers), owner)
     for staff, key in agents.items():

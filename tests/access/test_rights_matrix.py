@@ -1,9 +1,6 @@
-"""Random roles against the oracle: every root, link, field, figure, group, search and node of what each role may know.
-
-HUB_RIGHTS_ROLES is the number of pairs of roles, HUB_RIGHTS_SHARE the share of the operations over all of the schema."""
+"""Random roles against the oracle: every root, link, field, figure, group, search and node of what each role may know."""
 
 import gc
-import os
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
@@ -12,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+import random_runs
 from conftest import CreateDatabase
 from graphql import parse, validate
 from oracle import edge_rows
@@ -31,9 +29,7 @@ from hub.graph import build
 from hub.rights import AccessRule, Mask, RoleVersion
 from hub.viewer import Role, Viewer
 
-SEED = os.environ.get("HUB_ORACLE_SEED", "1998")
-ROLES = int(os.environ.get("HUB_RIGHTS_ROLES", "3"))
-SHARE = float(os.environ.get("HUB_RIGHTS_SHARE", "0.03"))
+SEED = str(random_runs.seed())
 NOW = datetime(1998, 5, 6, tzinfo=UTC)
 
 
@@ -86,7 +82,7 @@ def operations(oracle: Oracle, who: Viewer, share: float) -> list[GeneratedOpera
     return [op for op in enumerated if not any(validate(oracle.schema, parse(step.query)) for step in op.steps)]
 
 
-async def run(oracle: Oracle, execute_step: ExecuteStep, who: Viewer, share: float = SHARE) -> ComparisonSummary:
+async def run(oracle: Oracle, execute_step: ExecuteStep, who: Viewer, share: float) -> ComparisonSummary:
     own = role_oracle(oracle, who, NOW)
     return await EngineComparison(own, execute_step, NOW).run(operations(own, who, share), who, shrink=False)
 
@@ -100,22 +96,15 @@ def report(who: Viewer, summary: ComparisonSummary) -> str:
     return "\n".join(parts)
 
 
-@pytest.mark.parametrize("number", range(ROLES))
-async def test_a_role_sees_what_the_oracle_leaves_it(oracle: Oracle, execute_step: ExecuteStep, number: int) -> None:
+@random_runs.numbers("pairs of random roles")
+async def test_a_role_sees_what_the_oracle_leaves_it(
+    oracle: Oracle, execute_step: ExecuteStep, number: int, pytestconfig: pytest.Config
+) -> None:
+    share = random_runs.size("thousandths of the walk of a random role", pytestconfig) / 1_000
     for who in viewers(oracle, number):
-        summary = await run(oracle, execute_step, who)
+        summary = await run(oracle, execute_step, who, share)
         assert not summary.differences, report(who, summary)
         assert summary.operations
-
-
-@pytest.mark.soak
-@pytest.mark.parametrize("number", range(ROLES, 20))
-async def test_many_roles_see_what_the_oracle_leaves_them(
-    oracle: Oracle, execute_step: ExecuteStep, number: int
-) -> None:
-    for who in viewers(oracle, number):
-        summary = await run(oracle, execute_step, who, 0.3)
-        assert not summary.differences, report(who, summary)
 
 
 # -- names ----------------------------------------------------------------------------------------------------------------
@@ -134,7 +123,7 @@ async def accepted_names(oracle: Oracle, execute_step: ExecuteStep, who: Viewer)
     return accepted
 
 
-@pytest.mark.parametrize("number", range(ROLES))
+@random_runs.numbers("pairs of random roles")
 async def test_what_is_hidden_or_masked_is_unknown_at_every_place(
     oracle: Oracle, execute_step: ExecuteStep, number: int
 ) -> None:

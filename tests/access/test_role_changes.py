@@ -12,6 +12,7 @@ from conftest import CreateDatabase, create_api_key
 from socket_hub import SocketHub, SocketSubscription, run_socket_hub
 from webhook_client import CREATE_WEBHOOK, WEBHOOK_STATE, ReceiverProcess, names, run_receiver
 
+from hub import schema
 from hub.domain.access import roles
 
 UPSERT = "mutation ($input: RoleUpsertInput!) { roleUpsert(input: $input) { created } }"
@@ -104,6 +105,31 @@ async def test_a_changed_role_ends_open_streams(hub: SocketHub) -> None:
         await rename(hub, "Alfreds Futterkiste", "Alfreds")
         await rename(hub, "Blondesddsl père et fils", "Blondes")
         assert await next_name(stream) == "Blondes"
+
+
+@pytest.mark.parametrize(
+    "message", ["... on StreamReady { cursor }", "... on Change { node { ... on Customer { name } } }"]
+)
+async def test_a_stream_that_selects_no_gap_ends_with_an_error(hub: SocketHub, message: str) -> None:
+    document = f"subscription {{ changes(filter: {{types: [CUSTOMER]}}) {{ {message} }} }}"
+    name, key = await new_role(hub, "Customer")
+    expected = {"code": "STREAM_ENDED", "reason": "PERMISSIONS_CHANGED"}
+    async with hub.subscribe(document, key=key) as stream, httpx2.AsyncClient(timeout=WAIT_TIMEOUT) as client:
+        headers = {"authorization": f"Bearer {key}", "accept": "text/event-stream"}
+        url = f"http://127.0.0.1:{hub.port}/graphql"
+        async with client.stream("POST", url, json={"query": document}, headers=headers) as response:
+            events = response.aiter_text()
+            text = await anext(events)
+            await change_role(hub, name, only("FR"))
+            last = await stream.next_message()
+            while last["type"] == "next":
+                last = await stream.next_message()
+            assert (last["type"], last["payload"][0]["extensions"]) == ("error", expected)
+            async for chunk in events:
+                text += chunk
+    error, end = text.strip().split("\n\n")[-2:]
+    assert json.loads(error.partition("data: ")[2])["errors"][0]["extensions"] == expected
+    assert end.startswith("event: complete")
 
 
 async def test_a_key_whose_role_is_taken_away_reads_nothing(hub: SocketHub) -> None:
@@ -218,6 +244,13 @@ async def test_roles_are_applied_and_assigned_from_the_command_line(
     assert (code, output.split("\t")[:2]) == (0, ["Customer", "customers"])
     code, output, _ = await run_command("role", "show", "from-file")
     assert json.loads(output)["rules"] == [only("DE")]
+    copy = tmp_path / "copy.json"
+    code, output, _ = await run_command("role", "show", "agent", "--as", "sales")
+    copy.write_text(output)
+    code, output, errors = await run_command("role", "apply", str(copy))
+    assert (code, "Customer\tcustomers" in output, errors) == (0, True, "")
+    code, output, _ = await run_command("role", "show", "admin", "--as", "no-admin")
+    assert (json.loads(output)["administers"], len(json.loads(output)["rules"])) == (False, len(schema.entities()))
     key = await create_api_key(hub.dsn, "analyst")
     code, _, errors = await run_command("role", "assign", "from-file", "--key", key.split("_")[1], "--replace")
     assert (code, "Traceback" in errors) == (0, False)

@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$172) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$160) AS row_to_json_1 
 FROM (SELECT CASE WHEN hub_as_of($1::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$9) AS row_to_json_2 
 FROM (SELECT 'cus_' || replace(CAST(t$5.id AS TEXT), '-', '') AS id, t$5.name AS name, t$5.stage AS stage, t$5.created_at AS "createdAt" 
 FROM jsonb_populate_record(null::customers, coalesce(coalesce((SELECT coalesce(t$1.after, '{}'::jsonb) AS coalesce_1 
@@ -384,45 +384,35 @@ FROM (SELECT 'RoleAssignment'::text AS __typename, 'ras_' || replace(CAST(t$145.
 FROM jsonb_populate_record(null::role_assignments, coalesce(t$14.then$, (SELECT to_jsonb(t$144) AS to_jsonb_23 
 FROM role_assignments AS t$144 
 WHERE t$144.id = t$10.key))) AS t$145 
-WHERE false) AS t$149) WHEN (t$10.type = 'aud'::text) THEN (SELECT row_to_json(t$155) AS row_to_json_26 
-FROM (SELECT 'AuditEntry'::text AS __typename, 'aud_' || replace(CAST(t$151.id AS TEXT), '-', '') AS id, 'AuditEntry'::text AS "$type" 
-FROM jsonb_populate_record(null::audit_entries, coalesce(t$14.then$, (SELECT to_jsonb(t$150) AS to_jsonb_24 
-FROM audit_entries AS t$150 
-WHERE t$150.id = t$10.key))) AS t$151 
-WHERE false) AS t$155) WHEN (t$10.type = 'aut'::text) THEN (SELECT row_to_json(t$161) AS row_to_json_27 
-FROM (SELECT 'AuditTarget'::text AS __typename, 'aut_' || replace(CAST(t$157.id AS TEXT), '-', '') AS id, 'AuditTarget'::text AS "$type" 
-FROM jsonb_populate_record(null::audit_targets, coalesce(t$14.then$, (SELECT to_jsonb(t$156) AS to_jsonb_25 
-FROM audit_targets AS t$156 
-WHERE t$156.id = t$10.key))) AS t$157 
-WHERE false) AS t$161) END AS anon_2 
+WHERE false) AS t$149) END AS anon_2 
 FROM unnest($7::TEXT[], $8::UUID[]) WITH ORDINALITY AS t$10(type, key, ordinality), LATERAL (SELECT coalesce((SELECT coalesce(t$11.after, '{}'::jsonb) AS coalesce_4 
 FROM change_log AS t$11 
-WHERE t$11.row_id = t$10.key AND t$11.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text WHEN (t$10.type = 'rol'::text) THEN 'roles'::text WHEN (t$10.type = 'rru'::text) THEN 'role_rules'::text WHEN (t$10.type = 'rbu'::text) THEN 'role_budgets'::text WHEN (t$10.type = 'ras'::text) THEN 'role_assignments'::text WHEN (t$10.type = 'aud'::text) THEN 'audit_entries'::text WHEN (t$10.type = 'aut'::text) THEN 'audit_targets'::text END AND t$11.at <= $4::TIMESTAMP WITH TIME ZONE ORDER BY t$11.id DESC 
+WHERE t$11.row_id = t$10.key AND t$11.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text WHEN (t$10.type = 'rol'::text) THEN 'roles'::text WHEN (t$10.type = 'rru'::text) THEN 'role_rules'::text WHEN (t$10.type = 'rbu'::text) THEN 'role_budgets'::text WHEN (t$10.type = 'ras'::text) THEN 'role_assignments'::text END AND t$11.at <= $4::TIMESTAMP WITH TIME ZONE ORDER BY t$11.id DESC 
  LIMIT 1), (SELECT coalesce(t$12.before, '{}'::jsonb) AS coalesce_5 
 FROM change_log AS t$12 
-WHERE t$12.row_id = t$10.key AND t$12.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text WHEN (t$10.type = 'rol'::text) THEN 'roles'::text WHEN (t$10.type = 'rru'::text) THEN 'role_rules'::text WHEN (t$10.type = 'rbu'::text) THEN 'role_budgets'::text WHEN (t$10.type = 'ras'::text) THEN 'role_assignments'::text WHEN (t$10.type = 'aud'::text) THEN 'audit_entries'::text WHEN (t$10.type = 'aut'::text) THEN 'audit_targets'::text END AND t$12.at > $4::TIMESTAMP WITH TIME ZONE ORDER BY t$12.id 
+WHERE t$12.row_id = t$10.key AND t$12.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text WHEN (t$10.type = 'rol'::text) THEN 'roles'::text WHEN (t$10.type = 'rru'::text) THEN 'role_rules'::text WHEN (t$10.type = 'rbu'::text) THEN 'role_budgets'::text WHEN (t$10.type = 'ras'::text) THEN 'role_assignments'::text END AND t$12.at > $4::TIMESTAMP WITH TIME ZONE ORDER BY t$12.id 
  LIMIT 1)) AS then$, (SELECT coalesce(t$13.before, '{}'::jsonb) AS coalesce_6 
 FROM change_log AS t$13 
-WHERE t$13.row_id = t$10.key AND t$13.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text WHEN (t$10.type = 'rol'::text) THEN 'roles'::text WHEN (t$10.type = 'rru'::text) THEN 'role_rules'::text WHEN (t$10.type = 'rbu'::text) THEN 'role_budgets'::text WHEN (t$10.type = 'ras'::text) THEN 'role_assignments'::text WHEN (t$10.type = 'aud'::text) THEN 'audit_entries'::text WHEN (t$10.type = 'aut'::text) THEN 'audit_targets'::text END ORDER BY t$13.id DESC 
+WHERE t$13.row_id = t$10.key AND t$13.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text WHEN (t$10.type = 'rol'::text) THEN 'roles'::text WHEN (t$10.type = 'rru'::text) THEN 'role_rules'::text WHEN (t$10.type = 'rbu'::text) THEN 'role_budgets'::text WHEN (t$10.type = 'ras'::text) THEN 'role_assignments'::text END ORDER BY t$13.id DESC 
  LIMIT 1) AS last$
- LIMIT ALL OFFSET 0) AS t$14) END AS "nodeAsOf", CASE WHEN hub_as_of($9::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$171) AS row_to_json_28 
-FROM (SELECT t$167.name AS name 
-FROM jsonb_populate_record(null::customers, coalesce(coalesce((SELECT coalesce(t$163.after, '{}'::jsonb) AS coalesce_7 
-FROM change_log AS t$163 
-WHERE t$163.row_id = $10::UUID AND t$163.table_name = 'customers'::text AND t$163.at <= $9::TIMESTAMP WITH TIME ZONE ORDER BY t$163.id DESC 
- LIMIT 1), (SELECT coalesce(t$164.before, '{}'::jsonb) AS coalesce_8 
-FROM change_log AS t$164 
-WHERE t$164.row_id = $10::UUID AND t$164.table_name = 'customers'::text AND t$164.at > $9::TIMESTAMP WITH TIME ZONE ORDER BY t$164.id 
- LIMIT 1)), (SELECT to_jsonb(t$166) AS to_jsonb_26 
-FROM customers AS t$166 
-WHERE t$166.id = $10::UUID))) AS t$167 
-WHERE t$167.id = $10::UUID AND t$167.created_at <= $9::TIMESTAMP WITH TIME ZONE AND t$167.unit_id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
-FROM customers AS t$168 
-WHERE t$168.id = $10::UUID AND t$168.unit_id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
-FROM customers AS t$169 
-WHERE t$169.id = $10::UUID)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::customers, (SELECT coalesce(t$165.before, '{}'::jsonb) AS coalesce_9 
-FROM change_log AS t$165 
-WHERE t$165.row_id = $10::UUID AND t$165.table_name = 'customers'::text ORDER BY t$165.id DESC 
- LIMIT 1)) AS t$170 
-WHERE t$170.unit_id = ANY ($3::UUID[]))))) AS t$171) END AS never) AS t$172) AS anon_1
+ LIMIT ALL OFFSET 0) AS t$14) END AS "nodeAsOf", CASE WHEN hub_as_of($9::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$159) AS row_to_json_26 
+FROM (SELECT t$155.name AS name 
+FROM jsonb_populate_record(null::customers, coalesce(coalesce((SELECT coalesce(t$151.after, '{}'::jsonb) AS coalesce_7 
+FROM change_log AS t$151 
+WHERE t$151.row_id = $10::UUID AND t$151.table_name = 'customers'::text AND t$151.at <= $9::TIMESTAMP WITH TIME ZONE ORDER BY t$151.id DESC 
+ LIMIT 1), (SELECT coalesce(t$152.before, '{}'::jsonb) AS coalesce_8 
+FROM change_log AS t$152 
+WHERE t$152.row_id = $10::UUID AND t$152.table_name = 'customers'::text AND t$152.at > $9::TIMESTAMP WITH TIME ZONE ORDER BY t$152.id 
+ LIMIT 1)), (SELECT to_jsonb(t$154) AS to_jsonb_24 
+FROM customers AS t$154 
+WHERE t$154.id = $10::UUID))) AS t$155 
+WHERE t$155.id = $10::UUID AND t$155.created_at <= $9::TIMESTAMP WITH TIME ZONE AND t$155.unit_id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
+FROM customers AS t$156 
+WHERE t$156.id = $10::UUID AND t$156.unit_id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
+FROM customers AS t$157 
+WHERE t$157.id = $10::UUID)) AND (EXISTS (SELECT 1 
+FROM jsonb_populate_record(null::customers, (SELECT coalesce(t$153.before, '{}'::jsonb) AS coalesce_9 
+FROM change_log AS t$153 
+WHERE t$153.row_id = $10::UUID AND t$153.table_name = 'customers'::text ORDER BY t$153.id DESC 
+ LIMIT 1)) AS t$158 
+WHERE t$158.unit_id = ANY ($3::UUID[]))))) AS t$159) END AS never) AS t$160) AS anon_1

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.types import TypeEngine
 
+from hub import client_limits
 from hub.client_limits import NO_LIMITS, ClientLimits, CostBudget, LimitedRole, combine
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
@@ -92,6 +93,19 @@ async def change(tx: Connection, viewer: Viewer, key_id: UUID, changes: LimitCha
     if limits == NO_LIMITS:
         await tx.execute(_DELETE, key_id)
     if limits != NO_LIMITS:
-        refill = None if budget is None else budget.refill_per_second
-        await tx.execute(_INSERT, key_id, budget and budget.capacity, refill, trusted_only)
+        await _store(tx, key_id, limits)
     return limits
+
+
+async def inherit(tx: Connection, viewer: Viewer, key_id: UUID, roles: Iterable[LimitedRole]) -> None:
+    """Gives a new key with these roles the limits of the viewer who issues it, where those of its roles are looser."""
+    limits = client_limits.inherited(viewer.limits, combine(NO_LIMITS, roles))
+    if limits != NO_LIMITS:
+        await _store(tx, key_id, limits)
+
+
+async def _store(tx: Connection, key_id: UUID, limits: ClientLimits) -> None:
+    capacity, refill = (
+        (None, None) if limits.budget is None else (limits.budget.capacity, limits.budget.refill_per_second)
+    )
+    await tx.execute(_INSERT, key_id, capacity, refill, limits.trusted_only)

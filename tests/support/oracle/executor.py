@@ -221,6 +221,8 @@ def _connection(
     arguments: Mapping[str, Any],
 ) -> dict[str, Any]:
     matching = context.lists.matching(entity, rows, arguments)
+    if entity.aggregate_only and len(matching) < figures.least(entity):
+        matching = []
     fingerprint = _list_fingerprint(list_name, owner, arguments)
     connection = page(matching, fingerprint, arguments, nested=owner is not None)
     return connection | {"stats": lambda info: figures.stats(entity, matching)}
