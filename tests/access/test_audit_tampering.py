@@ -139,9 +139,11 @@ async def test_exchanged_rows_are_named(connection: Connection) -> None:
 
 
 async def test_the_head_and_what_is_appended_count(connection: Connection) -> None:
-    other = "(gen_random_uuid(), 'Customer', 'READ', '{}', 1, 1, 'x')"
-    second = "(lpad(to_hex(2), 32, '0')::uuid, 'Customer', 'READ', '{}', 1, 9, 'x')"
-    add_target = "insert into audit_targets (entry_id, entity, operation, fields, times, ordinal, salt) values "
+    other = "(gen_random_uuid(), 'Customer', '{}', 'READ', '{}', 1, 1, 'x')"
+    second = "(lpad(to_hex(2), 32, '0')::uuid, 'Customer', '{}', 'READ', '{}', 1, 9, 'x')"
+    add_target = (
+        "insert into audit_targets (entry_id, entity, row_ids, operation, fields, times, ordinal, salt) values "
+    )
     changes = {
         "update audit_head set digest = set_byte(digest, 0, get_byte(digest, 0) # 1)": ENTRIES,
         "update audit_head set number = number + 1": ENTRIES + 1,
