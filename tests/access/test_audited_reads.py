@@ -102,9 +102,8 @@ async def test_the_state_that_a_conflict_shows_is_a_read(northwind_client: HubCl
     mutation = UPDATE.format(name="Conflicting", selection="id")
     error = await northwind_client.error(mutation, {"id": customer["id"], "name": "x", "version": 99})
     assert (error["code"], error["current"]["name"]) == ("VERSION_CONFLICT", customer["name"])
-    (target,) = await targets_of(northwind_client, "Conflicting")
-    assert target[:3] == ("Customer", [customer["id"]], "READ")
-    assert {"name", "tier"} <= set(target[3])
+    targets = await targets_of(northwind_client, "Conflicting")
+    assert targets == [("Customer", [customer["id"]], "READ", sorted(error["current"]), 1)]
 
 
 async def test_me_names_the_row_of_the_caller(northwind_client: HubClient) -> None:
