@@ -17,9 +17,9 @@ async def first_customer(hub_client: HubClient) -> dict[str, Any]:
     return customer
 
 
-async def targets_of(hub_client: HubClient, operation: str, kind: str = "READ") -> Any:
+async def targets_of(hub_client: HubClient, operation: str, entry_kind: str = "READ") -> Any:
     """The targets of the newest entry of an operation."""
-    return (await wait_for_entry(hub_client, operation={"eq": operation}, kind={"eq": kind}))["targets"]
+    return (await wait_for_entry(hub_client, operation={"eq": operation}, kind={"eq": entry_kind}))["targets"]
 
 
 @pytest.mark.parametrize(
