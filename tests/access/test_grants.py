@@ -243,6 +243,22 @@ async def test_who_administers_and_writes_grants_what_writers_may(
         await northwind_client.query(UPSERT, {"input": writing}, key=key)
 
 
+async def test_the_address_that_tokens_name_a_holder_of_roles_by_is_the_administrators(
+    northwind_client: HubClient, connection: asyncpg.Connection
+) -> None:
+    staff = f"stf_{(await connection.fetchval('select id from staff order by number desc limit 1')).hex}"
+    update = "mutation ($input: StaffUpdateInput!) { staffUpdate(input: $input) { staff { email } } }"
+    writer = await create_api_key(northwind_client.dsn, Role.WRITER)
+    await northwind_client.query(update, {"input": {"id": staff, "email": "own@firma.de"}}, key=writer)
+    await northwind_client.query(ASSIGN, {"input": {"role": "admin", "staffId": staff}})
+    error = await northwind_client.error(update, {"input": {"id": staff, "email": "mine@evil.example"}}, key=writer)
+    assert (error["code"], error["argument"]) == ("FORBIDDEN", "input.email")
+    for same in ({"title": "Boss"}, {"email": "own@firma.de"}):
+        await northwind_client.query(update, {"input": {"id": staff, **same}}, key=writer)
+    changed = await northwind_client.query(update, {"input": {"id": staff, "email": "new@firma.de"}})
+    assert changed["staffUpdate"]["staff"]["email"] == "new@firma.de"
+
+
 async def test_the_operator_grants_everything(run_command: RunCommand, northwind_dsn: str, tmp_path: Path) -> None:
     file = tmp_path / "role.json"
     file.write_text(json.dumps({"name": "all", "copyOf": "admin", "administers": True, "run": ["customerErase"]}))
