@@ -203,6 +203,7 @@ async def build_graphql_engine(
 
     schema = graph.build_with(settings.customer_columns)
     await roles.store_shipped_roles(pool, datetime.now(UTC))
+    await roles.report_broken_rules(pool)
 
     def injected(engine: Engine) -> dict[str, object]:
         dry_runs = DryRuns(WebhookDocuments(engine, documents), ChangeFeed(changefeed_pool, cursors))

@@ -50,6 +50,22 @@ async def test_a_member_of_staff_comes_with_unit_and_role(hub: TokenHub) -> None
     }
 
 
+@pytest.mark.parametrize("variant", ["{}\u200b", "{}\u0000", " {}", "{}\u00a0", "\u202e{}"])
+async def test_a_text_that_only_looks_like_another_one_stands_for_nobody(hub: TokenHub, variant: str) -> None:
+    unmapped = (403, "TOKEN_UNMAPPED")
+    assert (await me(hub, aud="shop", sub="AROUT"))["customer"] == {"name": "Around the Horn"}
+    assert await me(hub, aud="shop", sub=variant.format("AROUT")) in (unmapped, (401, "TOKEN_MALFORMED"))
+    assert await me(hub, aud="hub-by-number", number=variant.format("2"), **BOSS) == unmapped
+    assert await me(hub, aud="tills", till=variant.format("eastern")) == unmapped
+    assert await me(hub, email=variant.format("Nancy@Northwind.example")) == unmapped
+
+
+async def test_an_address_in_other_letters_is_another_one(hub: TokenHub) -> None:
+    assert (await me(hub, email="NANCY@northwind.EXAMPLE"))["staff"] == {"number": "1"}
+    for address in ("nancy@northwind.e\u212aample", "nancy\uff20northwind.example", "nancy@northwind\u3002example"):
+        assert await me(hub, email=address) == (403, "TOKEN_UNMAPPED")
+
+
 async def test_a_viewer_comes_by_number_or_id_and_may_be_unbound(hub: TokenHub) -> None:
     boss = await me(hub, aud="hub-by-number", number="2", **BOSS)
     assert (boss["staff"], boss["unit"], boss["viewer"]["roles"]) == ({"number": "2"}, None, ["admin"])
