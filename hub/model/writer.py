@@ -289,7 +289,7 @@ class EntityWriter:
         if stored is not None:
             self._require_not_frozen(stored)
             values = self._merge(values, stored)
-        write = Write("update", values, stored and dict(stored), viewer, now)
+        write = Write("update", values, None if stored is None else dict(stored), viewer, now)
         for authorize in self._rules.authorizers:
             authorize(write)
         ready = self.validated(write)
