@@ -4,7 +4,7 @@ What a caller may write follows from the declaration; the rules that a row goes 
 
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeVar
@@ -293,6 +293,7 @@ class EntityWriter:
         for authorize in self._rules.authorizers:
             authorize(write)
         ready = self.validated(write)
+        await self._rules.require_permits(tx, key, replace(write, values=ready))
         for name in ready:
             await require_reference_visible(tx, viewer, self.table, name, ready[name])
         if version is not None:
@@ -316,9 +317,8 @@ class EntityWriter:
         """Raises BadInput for a row whose state takes no edits; moves of its workflow may lead out of the state."""
         for name, values in self._frozen_when.items():
             if stored[name] in values:
-                raise BadInput(
-                    f"id: a row whose {name} is {stored[name]} takes no edits; move it first.", argument="id"
-                )
+                message = f"id: a row whose {name} is {stored[name]} takes no edits; move it first."
+                raise BadInput(message, argument="id")
 
     async def _translate_overflow(self, values: ColumnValues, awaitable: Awaitable[T]) -> T:
         """Awaits; where an amount that is generated from these values does not fit, the error names one of them."""
@@ -373,8 +373,8 @@ def _without_nulls(value: Mapping[str, Any]) -> dict[str, Any]:
     return {key: member for key, member in value.items() if member is not None}
 
 
-def _missing(column: str) -> BadInput:
-    return BadInput(f"{column}: a new row needs one; give it.", code="ARGUMENT_MISSING", argument=column)
+def _missing(name: str) -> BadInput:
+    return BadInput(f"{name}: a new row needs one; give it.", code="ARGUMENT_MISSING", argument=name)
 
 
 async def _default_unit(tx: Connection, viewer: Viewer) -> UUID | None:
