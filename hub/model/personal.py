@@ -48,7 +48,7 @@ OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
         "header": PersonalData.NOT_PERSONAL,
         "targets": PersonalData.NOT_PERSONAL,
     },
-    "audit_checkpoints": dict.fromkeys(("at", "digest", "seal"), PersonalData.NOT_PERSONAL),
+    "audit_checkpoints": dict.fromkeys(("digest", "seal"), PersonalData.NOT_PERSONAL),
     "audit_head": {"digest": PersonalData.NOT_PERSONAL},
     "audit_pending": {
         "actor": PersonalData.TECHNICAL,

@@ -42,6 +42,7 @@ from hub.engine.execution.mutation_arguments import (
     row_error,
     show_conflict,
 )
+from hub.engine.execution.read_audit import RowArguments, named_rows, observe_conflict
 from hub.engine.execution.single_statement import SingleStatement, combine
 from hub.engine.graphql_types.mutation_types import MutationField
 from hub.engine.graphql_types.narrowed_schema import narrow
@@ -65,6 +66,7 @@ class CompiledMutationField(CompiledOperation):
 
     field_plan: MutationFieldPlan
     single_statement: SingleStatement | None = None
+    row_arguments: tuple[RowArguments, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +287,10 @@ class MutationExecutor:
             return b'"%s":"Mutation"' % field.field_plan.key.encode()
         execute = self._execute_bulk if mutation.is_bulk else self._execute_single
         context = context._replace(outcome=await execute(tx, mutation, field_arguments["input"], context))
-        body = await tx.fetch_json(field.statement.text, field.statement.bind(context))
+        bound = field.statement.bind(context)
+        body = await tx.fetch_json(field.statement.text, bound)
+        if context.reads is not None:
+            context.reads.rows += named_rows(field.row_arguments, bound)
         if field.field_plan.plan.resolver_tree is not None:
             data = exact_json.loads_rows(body)
             merger = field.resolver_merger(context, tx.fetch_json)
@@ -313,6 +318,7 @@ class MutationExecutor:
             if "current" in error.extensions:
                 entities = narrow(self._schema, context.viewer.rights).catalog.entities
                 show_conflict(error, mutation, entities)
+                observe_conflict(context.reads, mutation, values, error)
             raise
 
     def _with_injected(self, mutation: MutationField, values: Mapping[str, Any]) -> Mapping[str, Any]:
