@@ -1,6 +1,7 @@
 """Single rows of an entity, within what the viewer sees: insert, update, lock, and the errors of hidden or absent rows."""
 
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Collection, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -8,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import sqlalchemy as sa
 
-from hub.db.constraint_errors import to_hub_error, values_taken
+from hub.db.constraint_errors import in_use, to_hub_error, values_taken
 from hub.db.database_errors import ContentionError
 from hub.db.pool import Connection
 from hub.errors import BadInput, Forbidden, HubError, NotFound
@@ -56,6 +57,17 @@ async def prefixing_errors(argument: str, awaitable: Awaitable[T]) -> T:
         if refusal is None:
             raise
         raise prefix_error(argument, refusal) from error
+
+
+@contextmanager
+def hiding_references(viewer: Viewer) -> Iterator[None]:
+    """In the block, a row that others refer to is refused without naming them, unless the viewer sees all rows."""
+    try:
+        yield
+    except asyncpg.ForeignKeyViolationError as error:
+        if viewer.sees_all_rows:
+            raise
+        raise in_use() from error
 
 
 async def retry_if_gone(awaitable: Awaitable[T]) -> T:

@@ -13,7 +13,6 @@ from uuid import UUID
 import asyncpg
 
 from hub.db import change_log
-from hub.db.constraint_errors import in_use
 from hub.db.pool import Connection
 from hub.errors import BadInput
 from hub.model import collisions, exact_json, statements
@@ -21,6 +20,7 @@ from hub.model.entity import Entity, declared_entities
 from hub.model.fields import GLOBAL, NOW
 from hub.model.rows import (
     columns_to_write,
+    hiding_references,
     insert_row,
     lock_row,
     not_visible,
@@ -297,6 +297,8 @@ class EntityWriter:
             await require_reference_visible(tx, viewer, self.table, name, ready[name])
         if version is not None:
             await require_version(tx, viewer, self.entity, key, ready, version)
+        for rule in self._rules.before_update:
+            await rule(tx, key, Write("update", ready, write.stored, viewer, now))
         with collisions.LIMIT.counting(viewer, self._global_keys, now):
             update = update_row(tx, viewer, self.entity, key, ready, now, fields=columns_to_write(self.entity, values))
             await self._translate_overflow(ready, update)
@@ -346,12 +348,8 @@ class EntityWriter:
         slow = self._long_running_delete
         async with change_log.long_statement_timeout(tx) if slow else nullcontext():
             timeout = change_log.LONG_STATEMENT_SECONDS if slow else None
-            try:
+            with hiding_references(viewer):
                 deleted = await tx.fetchval(statement.text, *arguments, timeout=timeout)
-            except asyncpg.ForeignKeyViolationError as error:
-                if viewer.sees_all_rows:
-                    raise
-                raise in_use() from error
         if deleted is None:
             raise await refused_row(tx, viewer, self.entity, key, Verb.DELETE)
         await self._after_write(tx, parent, now)
