@@ -19,7 +19,6 @@ from hub.model import collisions, exact_json, statements
 from hub.model.entity import Entity, declared_entities
 from hub.model.fields import GLOBAL, NOW
 from hub.model.rows import (
-    columns_to_write,
     hiding_references,
     insert_row,
     lock_row,
@@ -167,7 +166,7 @@ class EntityWriter:
     ) -> UUID:
         """Inserts a complete row, then its nested rows; `values` are what the caller gave of it."""
         nested = {name: row.pop(name) for name in self.nested if name in row}
-        insert = insert_row(tx, viewer, self.entity, row, now, fields=columns_to_write(self.entity, values))
+        insert = insert_row(tx, viewer, self.entity, row, now, fields=values)
         key = await self._translate_overflow(row, insert)
         for name, rows in nested.items():
             part, prepared = self.nested[name], []
@@ -301,7 +300,7 @@ class EntityWriter:
         for rule in self._rules.before_update:
             await rule(tx, key, Write("update", ready, write.stored, viewer, now))
         with collisions.LIMIT.counting(viewer, self._global_keys, now):
-            update = update_row(tx, viewer, self.entity, key, ready, now, fields=columns_to_write(self.entity, values))
+            update = update_row(tx, viewer, self.entity, key, ready, now, fields=values)
             await self._translate_overflow(ready, update)
         if self._rules.after_write:
             await self._translate_overflow(ready, self._after_write(tx, await self._parent_key(tx, key), now))
