@@ -1,6 +1,7 @@
 """Single rows of an entity, within what the viewer sees: insert, update, lock, and the errors of hidden or absent rows."""
 
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Collection, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -8,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import sqlalchemy as sa
 
-from hub.db.constraint_errors import to_hub_error, values_taken
+from hub.db.constraint_errors import in_use, to_hub_error, values_taken
 from hub.db.database_errors import ContentionError
 from hub.db.pool import Connection
 from hub.errors import BadInput, Forbidden, HubError, NotFound
@@ -58,6 +59,17 @@ async def prefixing_errors(argument: str, awaitable: Awaitable[T]) -> T:
         raise prefix_error(argument, refusal) from error
 
 
+@contextmanager
+def hiding_references(viewer: Viewer) -> Iterator[None]:
+    """In the block, a row that others refer to is refused without naming them, unless the viewer sees all rows."""
+    try:
+        yield
+    except asyncpg.ForeignKeyViolationError as error:
+        if viewer.sees_all_rows:
+            raise
+        raise in_use() from error
+
+
 async def retry_if_gone(awaitable: Awaitable[T]) -> T:
     """Awaits; ContentionError where the row was deleted after it was looked up, so that it is looked up again."""
     try:
@@ -94,6 +106,13 @@ async def insert_row(
             tx, viewer, entity, key, Verb.CREATE, _limited(viewer, entity, Verb.CREATE, fields)
         )
     return key
+
+
+def columns_to_write(entity: type[Entity], values: ColumnValues) -> list[str]:
+    """The columns that a caller names, for `fields`; whose row it is can always be said."""
+    parent = entity.definition.parent
+    of_row = {"customer_id", None if parent is None else parent.column_name}
+    return [name for name in values if name in entity.table.c and name not in of_row]
 
 
 def _limited(viewer: Viewer, entity: type[Entity], verb: Verb, fields: Collection[str]) -> tuple[str, ...]:
