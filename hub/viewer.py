@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
+from hashlib import sha256
 from uuid import UUID
 
 from hub.client_limits import NO_LIMITS, ClientLimits
@@ -78,6 +79,12 @@ class Viewer:
         if self.key_public_id:
             return f"key:{self.key_public_id}"
         return "hub" if self.staff_id is None else f"staff:{self.staff_id.hex}"
+
+    def rights_digest(self) -> bytes:
+        """A hash of what the viewer may see: equal for equal rights, in every process."""
+        bound_to = (self.unit_path, sorted(str(id) for id in self.unit_ids), str(self.customer_id), str(self.staff_id))
+        held = sorted((role.name, role.version) for role in self.all_roles)
+        return sha256(repr((self.binding, bound_to, held)).encode()).digest()
 
     @property
     def unit_id(self) -> UUID | None:

@@ -16,6 +16,7 @@ from hub.db.fair_queue import FairQueue, Flow
 from hub.db.lanes import QUICK_SECONDS, StatementLanes, background_connections
 from hub.db.meter import WorkMeter
 from hub.db.pooled_connection import PooledConnection
+from hub.db.runtime_role import ServingIdentity, connect_to_serve
 from hub.errors import HubError, Unavailable
 from hub.settings import Settings
 
@@ -28,15 +29,6 @@ TIMEOUT_MARGIN = 0.5
 # two common first letters are not enough.
 SIMILARITY_THRESHOLD = 0.4
 PLAN_MODE_SQL = {True: "set plan_cache_mode = force_custom_plan", False: "reset plan_cache_mode"}
-
-
-# The role that owns nothing and reads no secret, if migrations could create it; else the hub stays the owner, and
-# `hub doctor` says so.
-RUNTIME_ROLE = "hub_runtime"
-ENTER_RUNTIME_ROLE = f"""
-select set_config('role', rolname, false) from pg_roles
-where rolname = '{RUNTIME_ROLE}' and pg_has_role(oid, 'set') and has_table_privilege(oid, to_regclass('change_log'), 'insert')
-"""
 
 
 def _session_settings(settings: Settings) -> dict[str, str]:
@@ -55,29 +47,35 @@ def _session_settings(settings: Settings) -> dict[str, str]:
 
 
 async def _open_connection(
-    dsn: str, settings: Settings, session: dict[str, str], *, as_owner: bool = False
-) -> Connection:
+    dsn: str,
+    settings: Settings,
+    session: dict[str, str],
+    *,
+    as_owner: bool = False,
+    first: ServingIdentity = ServingIdentity.LOGIN_ROLE,
+) -> tuple[Connection, ServingIdentity]:
     # Opening a connection may take no longer than a statement.
     connect_timeout, command_timeout = (
         min(CONNECT_SECONDS, settings.statement_timeout + TIMEOUT_MARGIN),
         settings.statement_timeout + TIMEOUT_MARGIN,
     )
+    options: dict[str, Any] = {"timeout": connect_timeout, "command_timeout": command_timeout}
     try:
-        connection = await asyncpg.connect(
-            dsn, server_settings=session, timeout=connect_timeout, command_timeout=command_timeout
-        )
+        if as_owner:
+            connection = await asyncpg.connect(dsn, server_settings=session, **options)
+            identity = ServingIdentity.OWNER
+        else:
+            connection, identity = await connect_to_serve(dsn, session, first, **options)
         try:
             await connection.set_type_codec(
                 "json", schema="pg_catalog", encoder=lambda raw: raw, decoder=lambda raw: raw, format="binary"
             )
-            if not as_owner:
-                await connection.execute(ENTER_RUNTIME_ROLE)
         except BaseException:
             connection.terminate()  # the caller, perhaps cancelled, never sees it
             raise
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
         raise database_unavailable() from error
-    return connection
+    return connection, identity
 
 
 async def connect_dedicated(
@@ -87,15 +85,7 @@ async def connect_dedicated(
 
     `as_owner` keeps the rights of the database's owner, for secrets and tables. Raises Unavailable."""
     usual = {**_session_settings(settings), "application_name": "hub-sequencer"}
-    return await _open_connection(dsn, settings, {**usual, **session}, as_owner=as_owner)
-
-
-async def serving_owner(connection: Connection) -> str | None:
-    """Returns the quoted name of the owner if the hub would serve as it; None if it serves as the role that owns nothing.
-
-    The connection has that role afterwards."""
-    owner: str = await connection.fetchval("select quote_ident(current_user)")
-    return owner if await connection.fetchval(ENTER_RUNTIME_ROLE) is None else None
+    return (await _open_connection(dsn, settings, {**usual, **session}, as_owner=as_owner))[0]
 
 
 FetchMode = Callable[[Any, Sequence[Any]], Awaitable[Any]]
@@ -120,6 +110,7 @@ class _ConnectionSet:
         self._dsn = dsn
         self._settings = settings
         self._as_owner = as_owner
+        self._identity = ServingIdentity.LOGIN_ROLE  # the safest one that the server has not refused yet
         self._server_settings = {**_session_settings(settings), **session}  # `session` overrides
         self.lanes = StatementLanes(settings.pool_size, background=runs_here(dsn)) if lanes else None
         self._limit = settings.pool_size + background_connections(settings.pool_size)
@@ -134,8 +125,8 @@ class _ConnectionSet:
         while others and self.queue.active + len(self._idle) + len(self._idle_background) > self._limit:
             others.pop().connection.terminate()
         try:
-            connection = await _open_connection(
-                self._dsn, self._settings, self._server_settings, as_owner=self._as_owner
+            connection, self._identity = await _open_connection(
+                self._dsn, self._settings, self._server_settings, as_owner=self._as_owner, first=self._identity
             )
             if background:
                 lower_priority(connection.get_server_pid())
@@ -145,7 +136,7 @@ class _ConnectionSet:
             raise
 
     async def connect_as_owner(self) -> Connection:
-        return await _open_connection(self._dsn, self._settings, self._server_settings, as_owner=True)
+        return (await _open_connection(self._dsn, self._settings, self._server_settings, as_owner=True))[0]
 
     def idle(self, background: bool = False) -> PooledConnection | None:
         """Takes an idle connection; None if there is none, so that the caller connects."""

@@ -102,7 +102,7 @@ OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
     },
     # Documents are written by clients' developers, whose values are variables.
     "trusted_documents": dict.fromkeys(("loaded_at", "manifest", "text", "id"), PersonalData.NOT_PERSONAL),
-    "webhook_progress": {"failing_since": PersonalData.NOT_PERSONAL},
+    "webhook_progress": dict.fromkeys(("failing_since", "rights"), PersonalData.NOT_PERSONAL),
     "webhook_queue": {"due_at": PersonalData.NOT_PERSONAL, "body": PersonalData.COPY},
     "webhook_secrets": {"box": PersonalData.NOT_PERSONAL, "ends_at": PersonalData.NOT_PERSONAL},
 }

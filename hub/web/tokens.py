@@ -215,7 +215,7 @@ class TokenCache:
                 self._entries.popitem(last=False)
         else:
             self._entries.move_to_end(digest)
-        entry.token.require_valid(time.time())
+            entry.token.require_valid(time.time())
         if entry.outcome is None or entry.cached_until < time.monotonic():
             await self._fetch(digest, entry)
         assert entry.outcome is not None

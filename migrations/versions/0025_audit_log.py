@@ -240,7 +240,8 @@ begin
                         case when jsonb_typeof(sent -> 'roots') = 'array' then sent -> 'roots' else '[]' end)),
                     array_remove(array[nullif(current_setting('hub.request', true), '')], null), 1,
                     case when pg_input_is_valid(sent ->> 'customer', 'uuid') then (sent ->> 'customer')::uuid end,
-                    jsonb_agg(jsonb_build_array(%L, jsonb_build_array(row_name), operation, fields, times, null) order by row_name)
+                    jsonb_agg(
+                        jsonb_build_array(%L, jsonb_build_array(row_name), operation, fields, times, null) order by row_name)
                 from (
                     select *, (row_number() over (order by row_name) - 1) / 1000 as page from (
                         select row_name, operation, fields, count(*) as times from (%s) as changes group by 1, 2, 3

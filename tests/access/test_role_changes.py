@@ -107,6 +107,31 @@ async def test_a_changed_role_ends_open_streams(hub: SocketHub) -> None:
         assert await next_name(stream) == "Blondes"
 
 
+@pytest.mark.parametrize(
+    "message", ["... on StreamReady { cursor }", "... on Change { node { ... on Customer { name } } }"]
+)
+async def test_a_stream_that_selects_no_gap_ends_with_an_error(hub: SocketHub, message: str) -> None:
+    document = f"subscription {{ changes(filter: {{types: [CUSTOMER]}}) {{ {message} }} }}"
+    name, key = await new_role(hub, "Customer")
+    expected = {"code": "STREAM_ENDED", "reason": "PERMISSIONS_CHANGED"}
+    async with hub.subscribe(document, key=key) as stream, httpx2.AsyncClient(timeout=WAIT_TIMEOUT) as client:
+        headers = {"authorization": f"Bearer {key}", "accept": "text/event-stream"}
+        url = f"http://127.0.0.1:{hub.port}/graphql"
+        async with client.stream("POST", url, json={"query": document}, headers=headers) as response:
+            events = response.aiter_text()
+            text = await anext(events)
+            await change_role(hub, name, only("FR"))
+            last = await stream.next_message()
+            while last["type"] == "next":
+                last = await stream.next_message()
+            assert (last["type"], last["payload"][0]["extensions"]) == ("error", expected)
+            async for chunk in events:
+                text += chunk
+    error, end = text.strip().split("\n\n")[-2:]
+    assert json.loads(error.partition("data: ")[2])["errors"][0]["extensions"] == expected
+    assert end.startswith("event: complete")
+
+
 async def test_a_key_whose_role_is_taken_away_reads_nothing(hub: SocketHub) -> None:
     name, key = await new_role(hub, "Customer")
     assert (await hub.query(CUSTOMERS, key=key))["customers"]["totalCount"] > 0

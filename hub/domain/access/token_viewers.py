@@ -287,6 +287,9 @@ def _identify(subject: TokenSubject, rows: Mapping[str, Sequence[Any]], now: dat
         return replace(viewer, customer_id=customers.pop()) if len(customers) == 1 else _nobody("customer")
     if issuer.staff is not None:
         present = [row for row in matches if (end := left_at(row["left_on"])) is None or end > now]
+        if matches and not present:
+            message = "The token is valid, but the member of staff whom it stands for has left."
+            return Unauthenticated(message, code="TOKEN_STAFF_LEFT")
         if len(present) != 1:  # two people with one address are nobody
             return _nobody("member of staff")
         person = replace(viewer, staff_id=present[0]["id"], name=present[0]["name"])

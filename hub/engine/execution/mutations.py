@@ -51,9 +51,11 @@ from hub.engine.plan.parameters import ExecutionContext
 from hub.errors import BadInput, HubError, Unavailable
 from hub.model import exact_json
 from hub.model.idempotency import IdempotencyStore
+from hub.viewer import Viewer
 
 ATTEMPTS = 4
 RETRY_BASE = 0.02  # seconds before the second attempt; doubles with each further attempt, plus jitter
+FINGERPRINT_BYTES, RIGHTS_BYTES = 32, 16  # of an idempotency record
 NO_KEY = UUID(int=0)
 
 
@@ -83,6 +85,14 @@ def fingerprint(query: str, name: str | None, variables: Mapping[str, Any] | Non
     except TypeError:  # a number that orjson does not write
         canonical = json.dumps(operation, sort_keys=True, default=repr).encode()
     return hashlib.sha256(canonical).digest()
+
+
+def _rights_mark(viewer: Viewer) -> bytes:
+    """What follows the fingerprint in an idempotency record: with what rights its response was rendered.
+
+    Empty for a viewer from whom nothing is hidden."""
+    hides_something = viewer.binding != "unrestricted" or viewer.rights.narrowed
+    return viewer.rights_digest()[:RIGHTS_BYTES] if hides_something else b""
 
 
 class MutationExecutor:
@@ -125,7 +135,11 @@ class MutationExecutor:
                         "An operation with the same idempotency key ran at the same time; try again."
                     ) from error
                 raise
-        if stored[0] != operation_identity.fingerprint():
+        fingerprint, rights = stored[0][:FINGERPRINT_BYTES], stored[0][FINGERPRINT_BYTES:]
+        if fingerprint == operation_identity.fingerprint() and rights != _rights_mark(context.viewer):
+            fault = "the operation ran already; its response is not repeated, since the key's rights have changed; read the rows"
+            raise argument_error(fields[0].field_plan, "idempotencyKey", "IDEMPOTENCY_RIGHTS_CHANGED", fault)
+        if fingerprint != operation_identity.fingerprint():
             fault = f"{key[:60]!r} was used for another operation; use a new key for each operation"
             raise argument_error(fields[0].field_plan, "idempotencyKey", "IDEMPOTENCY_KEY_REUSED", fault)
         return stored[1]
@@ -199,7 +213,7 @@ class MutationExecutor:
         if key is not None:
             store_sql = self._idempotency.store_sql(len(arguments) + 1)
             arguments += self._idempotency.store_arguments(
-                context.viewer.key_id or NO_KEY, key, identity.fingerprint(), context.now
+                context.viewer.key_id or NO_KEY, key, identity.fingerprint() + _rights_mark(context.viewer), context.now
             )
         insert_parameters = len(recording.arguments)
         text = combine(payload.text, len(payload.parameters), recording.text, insert_parameters, store_sql)
@@ -247,7 +261,8 @@ class MutationExecutor:
             if key is not None:
                 mutations = (field.field_plan.mutation for field in fields)
                 secret = any(mutation is not None and mutation.secret for mutation in mutations)
-                record_key = (context.viewer.key_id or NO_KEY, key, operation_identity.fingerprint())
+                mark = operation_identity.fingerprint() + _rights_mark(context.viewer)
+                record_key = (context.viewer.key_id or NO_KEY, key, mark)
                 async with tx.translate_errors():
                     if not await self._idempotency.store(
                         tx.connection, *record_key, response, context.now, secret=secret
