@@ -10,7 +10,7 @@ from uuid import UUID
 
 from hub.client_limits import NO_LIMITS, ClientLimits
 from hub.errors import Forbidden
-from hub.rights import BUILT_IN_ROLES, Binding, Rights, RoleVersion, Verb, rights_of
+from hub.rights import BUILT_IN_ROLES, Binding, Rights, RoleVersion, Verb, rights_of, role_without_writes
 
 
 class Role(StrEnum):
@@ -154,8 +154,15 @@ class Viewer:
         return self.roles or (BUILT_IN_ROLES[self.role],)
 
     def running(self, command: str) -> "Viewer":
-        """The viewer while it runs a command, which its roles may name."""
-        return replace(self, command=command) if self.roles else self
+        """The viewer while it runs a command, which its roles may name.
+
+        A role that lists other commands lets it read alone: its rows are not written by what another role may run."""
+        if not self.roles:
+            return self
+        roles = tuple(
+            role if role.run is None or command in role.run else role_without_writes(role) for role in self.roles
+        )
+        return replace(self, command=command, roles=roles)
 
     def may(self, permission: str, writable_by: frozenset[str] = frozenset()) -> bool:
         """Whether the role has the permission. A bound key writes only what says that keys of its binding may."""

@@ -91,7 +91,7 @@ async def insert_row(
 ) -> UUID:
     """Inserts a row, stamped with `now`; returns its key. Raises NotFound for a reference that the viewer does not see.
 
-    `fields` are the columns that the caller named: roles must let it write them in this row."""
+    Roles must let the caller write the columns among `fields`, what it named, in this row."""
     table, copied = entity.table, entity.definition.copied_columns
     stamped = {**values, "created_at": now, "updated_at": now}
     statement = statements.insert(table, tuple(stamped), copied, viewer.rights)
@@ -108,18 +108,16 @@ async def insert_row(
     return key
 
 
-def columns_to_write(entity: type[Entity], values: ColumnValues) -> list[str]:
-    """The columns that a caller names, for `fields`; whose row it is can always be said."""
-    parent = entity.definition.parent
-    of_row = {"customer_id", None if parent is None else parent.column_name}
-    return [name for name in values if name in entity.table.c and name not in of_row]
-
-
 def _limited(viewer: Viewer, entity: type[Entity], verb: Verb, fields: Collection[str]) -> tuple[str, ...]:
-    """The columns that not every role which lets the viewer write rows of the entity lets it write."""
+    """The columns among `fields` that not every role which lets the viewer write rows of the entity lets it write.
+
+    Whose row it is can always be said."""
     if not viewer.rights.roles or viewer.runs_freely:
         return ()
-    return tuple(n for n in fields if viewer.rights.writing(entity.__name__, verb, camel_case(n)) is not None)
+    parent = entity.definition.parent
+    of_row = {"customer_id", None if parent is None else parent.column_name}
+    columns = (name for name in fields if name in entity.table.c and name not in of_row)
+    return tuple(n for n in columns if viewer.rights.writing(entity.__name__, verb, camel_case(n)) is not None)
 
 
 async def _require_within_rights(
@@ -178,7 +176,7 @@ async def update_row(
 ) -> None:
     """Updates columns of a row; raises NotFound for one that the viewer does not see.
 
-    `fields` are the columns that the caller named: roles must let it write them in this row, before and after."""
+    Roles must let the caller write the columns among `fields`, what it named, in this row, before and after."""
     limited = _limited(viewer, entity, Verb.UPDATE, fields)
     statement = statements.update(entity.table, tuple(values), viewer.rights, viewer.rows_for(Verb.UPDATE), limited)
     arguments = statement.bind({**values, "row_key": key, "now": now}, viewer)

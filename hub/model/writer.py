@@ -4,7 +4,7 @@ What a caller may write follows from the declaration; the rules that a row goes 
 
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeVar
@@ -19,7 +19,6 @@ from hub.model import collisions, exact_json, statements
 from hub.model.entity import Entity, declared_entities
 from hub.model.fields import GLOBAL, NOW
 from hub.model.rows import (
-    columns_to_write,
     hiding_references,
     insert_row,
     lock_row,
@@ -167,7 +166,7 @@ class EntityWriter:
     ) -> UUID:
         """Inserts a complete row, then its nested rows; `values` are what the caller gave of it."""
         nested = {name: row.pop(name) for name in self.nested if name in row}
-        insert = insert_row(tx, viewer, self.entity, row, now, fields=columns_to_write(self.entity, values))
+        insert = insert_row(tx, viewer, self.entity, row, now, fields=values)
         key = await self._translate_overflow(row, insert)
         for name, rows in nested.items():
             part, prepared = self.nested[name], []
@@ -293,6 +292,7 @@ class EntityWriter:
         for authorize in self._rules.authorizers:
             authorize(write)
         ready = self.validated(write)
+        await self._rules.require_permits(tx, key, replace(write, values=ready))
         for name in ready:
             await require_reference_visible(tx, viewer, self.table, name, ready[name])
         if version is not None:
@@ -300,7 +300,7 @@ class EntityWriter:
         for rule in self._rules.before_update:
             await rule(tx, key, Write("update", ready, write.stored, viewer, now))
         with collisions.LIMIT.counting(viewer, self._global_keys, now):
-            update = update_row(tx, viewer, self.entity, key, ready, now, fields=columns_to_write(self.entity, values))
+            update = update_row(tx, viewer, self.entity, key, ready, now, fields=values)
             await self._translate_overflow(ready, update)
         if self._rules.after_write:
             await self._translate_overflow(ready, self._after_write(tx, await self._parent_key(tx, key), now))
@@ -316,9 +316,8 @@ class EntityWriter:
         """Raises BadInput for a row whose state takes no edits; moves of its workflow may lead out of the state."""
         for name, values in self._frozen_when.items():
             if stored[name] in values:
-                raise BadInput(
-                    f"id: a row whose {name} is {stored[name]} takes no edits; move it first.", argument="id"
-                )
+                message = f"id: a row whose {name} is {stored[name]} takes no edits; move it first."
+                raise BadInput(message, argument="id")
 
     async def _translate_overflow(self, values: ColumnValues, awaitable: Awaitable[T]) -> T:
         """Awaits; where an amount that is generated from these values does not fit, the error names one of them."""
@@ -373,8 +372,8 @@ def _without_nulls(value: Mapping[str, Any]) -> dict[str, Any]:
     return {key: member for key, member in value.items() if member is not None}
 
 
-def _missing(column: str) -> BadInput:
-    return BadInput(f"{column}: a new row needs one; give it.", code="ARGUMENT_MISSING", argument=column)
+def _missing(name: str) -> BadInput:
+    return BadInput(f"{name}: a new row needs one; give it.", code="ARGUMENT_MISSING", argument=name)
 
 
 async def _default_unit(tx: Connection, viewer: Viewer) -> UUID | None:

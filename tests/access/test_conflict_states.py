@@ -57,7 +57,8 @@ async def test_an_edit_shows_nothing_that_is_written_unread(
     key = await role_key(northwind_client, f"edits-{name}", **rule)
     error = await northwind_client.error(UPDATE, {"input": {**edited, **EDIT}}, key=key)
     assert (error["code"], error["current"]) == ("VERSION_CONFLICT", current)
-    message = "input.expectedVersion: the row changed after version 1, which is now 3; read it again."
+    changed = ", ".join(sorted(current)) or "the row"
+    message = f"input.expectedVersion: {changed} changed after version 1, which is now 3; read the row again."
     assert error["message"] == message
     rows = await northwind_client.query(BULK, {"rows": [{**edited, **EDIT}]}, key=key)
     (row,) = rows["customersUpdate"]["results"]

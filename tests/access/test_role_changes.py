@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -191,6 +192,27 @@ async def test_a_webhook_follows_the_role_of_its_key(hub: SocketHub, receiver: R
     reason = (await hub.query(WEBHOOK_STATE, {"id": webhook}))["webhook"]["statusReason"]
     assert f"A key with role {name} may not webhooks:write" in reason
     assert len(await receiver.captured()) == 1
+
+
+async def test_a_retry_sends_nothing_that_the_role_has_lost(hub: SocketHub, receiver: ReceiverProcess) -> None:
+    """What waits for a receiver that was down is rendered again with the rights of now."""
+    name, key = await new_role(hub, "Customer", "Webhook")
+    await receiver.set_actions(retried=[503, 200])
+    created = await hub.query(CREATE_WEBHOOK, {"url": receiver.url("/retried"), "query": CHANGES}, key=key)
+    webhook = UUID(created["webhookCreate"]["webhook"]["id"].partition("_")[2])
+    await rename(hub, "Frankenversand", "Frankens")
+    assert names(await receiver.wait_for_requests(1, "/retried")) == ["Frankens"]
+    masked = {"entity": "Customer", "verbs": ["READ"], "masks": [{"field": "name", "mask": "INITIAL"}]}
+    await change_role(hub, name, masked, {"entity": "Webhook", "verbs": ["READ", "UPDATE"]})
+
+    async def is_rendered_again() -> bool:
+        body = await hub.connection.fetchval("select body from webhook_queue where webhook_id = $1", webhook)
+        return body is not None and b"F***" in body
+
+    await wait_until(is_rendered_again)
+    await hub.connection.execute("update webhook_queue set due_at = now() where webhook_id = $1", webhook)
+    assert names(await receiver.wait_for_requests(2, "/retried")) == ["Frankens", "F***"]
+    await rename(hub, "Frankens", "Frankenversand")
 
 
 async def test_a_filter_that_cannot_be_planned_any_more_grants_nothing(hub: SocketHub, run_command: RunCommand) -> None:

@@ -7,6 +7,7 @@ import re
 import signal
 import stat
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
@@ -111,9 +112,7 @@ async def test_several_workers_answer_share_budgets_and_stop_together(database_d
             responses = await asyncio.gather(
                 *(client.post("/graphql", json=operation, headers=headers) for _ in range(24))
             )
-        answers = [response.json() for response in responses if response.status_code == 200]
-        assert sorted(answer["extensions"]["cost"]["balance"] for answer in answers) == list(range(12))
-        assert [response.status_code for response in responses].count(429) == 12
+        assert Counter(response.status_code for response in responses) == {200: 12, 429: 12}
         hub.send_signal(signal.SIGTERM)
         async with asyncio.timeout(20):
             await hub.wait()

@@ -35,12 +35,12 @@ from hub.engine.document.limits import node_locations
 from hub.engine.execution.compiled_operation import CompiledOperation
 from hub.engine.execution.mutation_arguments import (
     argument_error,
-    current_state,
     execution_order,
     idempotency_key,
     limit_bulk_rows,
     qualify_argument,
     row_error,
+    show_conflict,
 )
 from hub.engine.execution.read_audit import RowArguments, named_rows, observe_conflict
 from hub.engine.execution.single_statement import SingleStatement, combine
@@ -317,7 +317,7 @@ class MutationExecutor:
             qualify_argument(error, argument)
             if "current" in error.extensions:
                 entities = narrow(self._schema, context.viewer.rights).catalog.entities
-                error.extensions = {**error.extensions, "current": current_state(error, mutation, entities)}
+                show_conflict(error, mutation, entities)
                 observe_conflict(context.reads, mutation, values, error)
             raise
 
