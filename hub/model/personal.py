@@ -91,6 +91,7 @@ OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
     "token_sessions": {
         "public_id": PersonalData.TECHNICAL,
         "hash": PersonalData.NOT_PERSONAL,
+        "key_fingerprint": PersonalData.NOT_PERSONAL,
         "issuer": PersonalData.NOT_PERSONAL,
         "audience": PersonalData.NOT_PERSONAL,
         "subject": PersonalData.IDENTIFIER,
