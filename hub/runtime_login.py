@@ -23,11 +23,14 @@ class RuntimeLogin:
     password: str = field(repr=False)
 
     def create_sql(self) -> str:
-        """One line of SQL that creates the role, or renews its password; the text does not tell the password."""
+        """SQL that creates the role, or renews its password; the text does not tell the password.
+
+        The owner is a member, so that it sees in pg_stat_activity what the hub runs."""
         role, verifier = f'"{self.name}"', _scram_verifier(self.password)
         return (
             f"do $$ begin create role {role} login password '{verifier}' in role {RUNTIME_ROLE}; exception when "
             f"duplicate_object or unique_violation then alter role {role} login password '{verifier}'; end $$;\n"
+            f"grant {role} to current_user;\n"
         )
 
 
