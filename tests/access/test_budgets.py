@@ -31,9 +31,7 @@ CREATE_MANY = """mutation ($rows: [ProductCreateInput!]!) { productsCreate(input
     results { product { sku } }
 } }"""
 PRODUCTS = "{ products(first: 1) { nodes { name } } }"
-WAITING_FOR_LOCK = """
-select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
-"""
+WAITING_FOR_LOCK = "select count(*) from pg_locks where not granted"
 
 
 @dataclass(frozen=True)

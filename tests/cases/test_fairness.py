@@ -26,9 +26,7 @@ PRODUCT_UPDATE = (
 )
 LIVE = "subscription ($stage: Stage!) { customersLive(filter: {stage: {eq: $stage}}) { customers { totalCount } } }"
 CHANGES = "subscription { changes(filter: {types: [PRODUCT]}) { ... on Change { node { ... on Product { name } } } } }"
-WAITING_FOR_LOCK = """
-select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
-"""
+WAITING_FOR_LOCK = "select count(*) from pg_locks where not granted"
 
 
 @pytest.fixture(scope="module")

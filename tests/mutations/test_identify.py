@@ -320,7 +320,7 @@ async def test_a_hidden_customer_is_neither_matched_nor_revealed(
 async def _while_deleting(hub_client: HubClient, table: str, row: str, document: str, variables: dict[str, Any]) -> Any:
     """The answer to a mutation that finds a row and then waits for it while it is deleted by somebody else."""
     deleting, watching = await asyncpg.connect(hub_client.dsn), await asyncpg.connect(hub_client.dsn)
-    waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+    waiting = "select count(*) from pg_locks where not granted"
     async with deleting.transaction():
         await deleting.execute(f"delete from {table} where id = $1", UUID(row[4:]))
         answer = asyncio.create_task(hub_client.query(document, variables))
