@@ -85,12 +85,12 @@ class DatabaseSessionStore:
             return await login_links.start_session_of_key(tx, public_id, datetime.now(UTC))
 
     async def start_for_token(
-        self, subject: TokenSubject, viewer: Viewer, expires_at: datetime, network: str
+        self, subject: TokenSubject, fingerprint: bytes, viewer: Viewer, expires_at: datetime, network: str
     ) -> login_links.PageSession:
-        """Exchanges a valid token for a session that ends with it at the latest."""
+        """Exchanges a valid token for a session that ends with it, or with the key that signed it, at the latest."""
         async with self._turn, self._pool.transaction() as tx:
             await record_caller(tx, viewer, network)
-            return await token_sessions.start(tx, subject, expires_at, datetime.now(UTC))
+            return await token_sessions.start(tx, subject, fingerprint, expires_at, datetime.now(UTC))
 
     async def end(self, public_id: str, viewer: Viewer, network: str) -> bool:
         """Ends a session by its key's public id; returns False for a key that is no session."""
@@ -114,7 +114,7 @@ async def running_authenticator(pool: Pool, settings: Settings) -> AsyncIterator
             if not started_by_token:
                 return keys
             return keys + await token_sessions.find_keys(
-                connection, started_by_token, settings.token_issuers, datetime.now(UTC)
+                connection, started_by_token, settings.token_issuers, key_sets.may_hold, datetime.now(UTC)
             )
 
     async def find_subjects(subjects: Sequence[TokenSubject]) -> list[Viewer | Unauthenticated]:
@@ -203,6 +203,7 @@ async def build_graphql_engine(
 
     schema = graph.build_with(settings.customer_columns)
     await roles.store_shipped_roles(pool, datetime.now(UTC))
+    await roles.report_broken_rules(pool)
 
     def injected(engine: Engine) -> dict[str, object]:
         dry_runs = DryRuns(WebhookDocuments(engine, documents), ChangeFeed(changefeed_pool, cursors))

@@ -3,8 +3,9 @@
 hub/model/scopes.py turns them into the predicate of rows, hub/engine/catalog/ into the fields that exist."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Literal
 from weakref import WeakValueDictionary
 
@@ -104,6 +105,13 @@ WRITER_ROLE = RoleVersion("writer", 0, writes=True)
 READER_ROLE = RoleVersion("reader", 0)
 # The shipped roles without rules, which are known before any row is read; hub/domain/access/shipped_roles.py has them all.
 BUILT_IN_ROLES: Mapping[str, RoleVersion] = {role.name: role for role in (ADMIN_ROLE, WRITER_ROLE, READER_ROLE)}
+
+
+@lru_cache(maxsize=1_000)
+def role_without_writes(role: RoleVersion) -> RoleVersion:
+    """The role as it only reads."""
+    rules = {name: replace(rule, verbs=rule.verbs & {Verb.READ}) for name, rule in (role.rules or {}).items()}
+    return role if role.rules is None else replace(role, rules=rules)
 
 
 class Rights:

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
+from hashlib import sha256
 from uuid import UUID
 
 from hub.client_limits import NO_LIMITS, ClientLimits
 from hub.errors import Forbidden
-from hub.rights import BUILT_IN_ROLES, Binding, Rights, RoleVersion, Verb, rights_of
+from hub.rights import BUILT_IN_ROLES, Binding, Rights, RoleVersion, Verb, rights_of, role_without_writes
 
 
 class Role(StrEnum):
@@ -79,6 +80,12 @@ class Viewer:
             return f"key:{self.key_public_id}"
         return "hub" if self.staff_id is None else f"staff:{self.staff_id.hex}"
 
+    def rights_digest(self) -> bytes:
+        """A hash of what the viewer may see: equal for equal rights, in every process."""
+        bound_to = (self.unit_path, sorted(str(id) for id in self.unit_ids), str(self.customer_id), str(self.staff_id))
+        held = sorted((role.name, role.version) for role in self.all_roles)
+        return sha256(repr((self.binding, bound_to, held)).encode()).digest()
+
     @property
     def unit_id(self) -> UUID | None:
         """The unit whose subtree limits the viewer; None without such a limit."""
@@ -147,8 +154,15 @@ class Viewer:
         return self.roles or (BUILT_IN_ROLES[self.role],)
 
     def running(self, command: str) -> "Viewer":
-        """The viewer while it runs a command, which its roles may name."""
-        return replace(self, command=command) if self.roles else self
+        """The viewer while it runs a command, which its roles may name.
+
+        A role that lists other commands lets it read alone: its rows are not written by what another role may run."""
+        if not self.roles:
+            return self
+        roles = tuple(
+            role if role.run is None or command in role.run else role_without_writes(role) for role in self.roles
+        )
+        return replace(self, command=command, roles=roles)
 
     def may(self, permission: str, writable_by: frozenset[str] = frozenset()) -> bool:
         """Whether the role has the permission. A bound key writes only what says that keys of its binding may."""

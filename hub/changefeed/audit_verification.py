@@ -115,6 +115,8 @@ class _Verifier:
         )
         if not hmac.compare_digest(hmac.digest(self._block_key(number), message, hashlib.sha256), row["digest"]):
             raise _Fault(number, "its digest does not follow from the entry and the digest before it")
+        if not (row["entry_is_plain"] and row["targets_are_plain"]):
+            raise _Fault(number, "its version, times or ids were changed")
         self.last = AuditHead(number, row["digest"])
         self._note(row["digest"])
         if erased:
@@ -153,6 +155,8 @@ class _Verifier:
         beyond = await audit_log.first_unchained(connection, self.last.number)
         if beyond is not None:
             raise _Fault(beyond, "the entry was appended without a digest")
+        if await audit_log.is_position_ahead(connection):
+            raise _Fault(self.last.number + 1, "the log's head names a later change than there is")
         if self._last_erased > self._last_erasure:
             raise _Fault(self._last_erased, "its contents are erased, but no later entry records an erasure")
         if not self._expected_seen:

@@ -3,7 +3,7 @@
 A crash loses the reads of the last second. When the database is away for long, the buffer drops further reads and says so."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -44,6 +44,22 @@ class AuditedRead:
         self.fields = fields
         self.by_prefix = by_prefix
         self.optional = optional
+
+
+class ObservedReads:
+    """What one mutation read that its plan does not say: rows by id, and by type the fields that errors of conflicts show."""
+
+    __slots__ = ("conflicts", "rows")
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, UUID]] = []
+        self.conflicts: dict[tuple[str, str], set[str]] = {}  # by prefix of ids and type
+
+    def add_conflict(self, prefix: str, entity: str, key: object, shown: Iterable[str]) -> None:
+        """Adds a row whose current state an error shows; `key` is None where the command does not name it."""
+        self.conflicts.setdefault((prefix, entity), set()).update(shown)
+        if isinstance(key, UUID):
+            self.rows.append((prefix, key))
 
 
 class _ReadGroup:

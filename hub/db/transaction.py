@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from hub.db.constraint_errors import to_hub_error
 from hub.db.database_errors import is_connection_fatal, translate_error
 from hub.db.locks import AdvisoryLock
-from hub.db.pool import Connection, Pool, PooledConnection
+from hub.db.pool import Connection, Pool
+from hub.db.pooled_connection import PooledConnection
 from hub.errors import HubError, Unavailable
 from hub.viewer import Viewer
 

@@ -10,7 +10,7 @@ from time import perf_counter
 from types import MappingProxyType
 from typing import Any
 
-from hub.db.audit_buffer import AuditBuffer
+from hub.db.audit_buffer import AuditBuffer, ObservedReads
 from hub.db.fair_queue import Flow
 from hub.db.pool import Pool
 from hub.engine.budgets import CostAccounts, OperationCharge, ProcessBuckets
@@ -22,7 +22,7 @@ from hub.engine.execution.introspection import Introspection
 from hub.engine.execution.mutation_plans import MutationCompiler
 from hub.engine.execution.mutations import MutationExecutor
 from hub.engine.execution.queries import CompiledQuery, QueryExecutor, compile_query
-from hub.engine.execution.read_audit import audit_read
+from hub.engine.execution.read_audit import ReadAudit, audit_conflicts, audit_read
 from hub.engine.execution.subscriptions import (
     ChangesReader,
     CompiledSubscription,
@@ -348,14 +348,35 @@ class Engine:
         mutation = await self._mutation_compiler.compile(operation, context.variables, context.viewer)
         timer.finish_stage("plan")
         fingerprint_parts = (request.query, request.operation_name, request.variables)
+        reads = ObservedReads()
+        context = context._replace(reads=reads)
         try:
             body = await self._mutation_compiler.execute(
                 mutation, context, request.request_id, request.network, fingerprint_parts
             )
         except HubError as error:
+            self._audit_mutation(None, reads, operation, context, request)
             return failed_response(error, operation, timer)
+        self._audit_mutation(mutation.audit, reads, operation, context, request)
         timer.finish_stage("sql")
         return completed_response(body, operation, timer)
+
+    def _audit_mutation(
+        self,
+        payloads: ReadAudit | None,
+        reads: ObservedReads,
+        operation: Operation,
+        context: ExecutionContext,
+        request: GraphQLRequest,
+    ) -> None:
+        """Records what the payloads of a mutation read, and what the errors of its conflicts show."""
+        if self._audit is None:
+            return
+        described = [] if payloads is None else [payloads.read]
+        if reads.conflicts:
+            described.append(audit_conflicts(operation, reads))
+        for read in described:
+            self._audit.add(context.viewer, request.network, request.request_id, context.now, read, reads.rows)
 
 
 def _too_many_operations(limit: int) -> LimitExceeded:

@@ -48,7 +48,7 @@ OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
         "header": PersonalData.NOT_PERSONAL,
         "targets": PersonalData.NOT_PERSONAL,
     },
-    "audit_checkpoints": dict.fromkeys(("at", "digest", "seal"), PersonalData.NOT_PERSONAL),
+    "audit_checkpoints": dict.fromkeys(("digest", "seal"), PersonalData.NOT_PERSONAL),
     "audit_head": {"digest": PersonalData.NOT_PERSONAL},
     "audit_pending": {
         "actor": PersonalData.TECHNICAL,
@@ -102,7 +102,7 @@ OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
     },
     # Documents are written by clients' developers, whose values are variables.
     "trusted_documents": dict.fromkeys(("loaded_at", "manifest", "text", "id"), PersonalData.NOT_PERSONAL),
-    "webhook_progress": {"failing_since": PersonalData.NOT_PERSONAL},
+    "webhook_progress": dict.fromkeys(("failing_since", "rights"), PersonalData.NOT_PERSONAL),
     "webhook_queue": {"due_at": PersonalData.NOT_PERSONAL, "body": PersonalData.COPY},
     "webhook_secrets": {"box": PersonalData.NOT_PERSONAL, "ends_at": PersonalData.NOT_PERSONAL},
 }

@@ -1,6 +1,7 @@
 """Single rows of an entity, within what the viewer sees: insert, update, lock, and the errors of hidden or absent rows."""
 
-from collections.abc import Awaitable, Collection
+from collections.abc import Awaitable, Collection, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -8,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import sqlalchemy as sa
 
-from hub.db.constraint_errors import to_hub_error, values_taken
+from hub.db.constraint_errors import in_use, to_hub_error, values_taken
 from hub.db.database_errors import ContentionError
 from hub.db.pool import Connection
 from hub.errors import BadInput, Forbidden, HubError, NotFound
@@ -58,6 +59,17 @@ async def prefixing_errors(argument: str, awaitable: Awaitable[T]) -> T:
         raise prefix_error(argument, refusal) from error
 
 
+@contextmanager
+def hiding_references(viewer: Viewer) -> Iterator[None]:
+    """In the block, a row that others refer to is refused without naming them, unless the viewer sees all rows."""
+    try:
+        yield
+    except asyncpg.ForeignKeyViolationError as error:
+        if viewer.sees_all_rows:
+            raise
+        raise in_use() from error
+
+
 async def retry_if_gone(awaitable: Awaitable[T]) -> T:
     """Awaits; ContentionError where the row was deleted after it was looked up, so that it is looked up again."""
     try:
@@ -79,7 +91,7 @@ async def insert_row(
 ) -> UUID:
     """Inserts a row, stamped with `now`; returns its key. Raises NotFound for a reference that the viewer does not see.
 
-    `fields` are the columns that the caller named: roles must let it write them in this row."""
+    Roles must let the caller write the columns among `fields`, what it named, in this row."""
     table, copied = entity.table, entity.definition.copied_columns
     stamped = {**values, "created_at": now, "updated_at": now}
     statement = statements.insert(table, tuple(stamped), copied, viewer.rights)
@@ -97,10 +109,15 @@ async def insert_row(
 
 
 def _limited(viewer: Viewer, entity: type[Entity], verb: Verb, fields: Collection[str]) -> tuple[str, ...]:
-    """The columns that not every role which lets the viewer write rows of the entity lets it write."""
+    """The columns among `fields` that not every role which lets the viewer write rows of the entity lets it write.
+
+    Whose row it is can always be said."""
     if not viewer.rights.roles or viewer.runs_freely:
         return ()
-    return tuple(n for n in fields if viewer.rights.writing(entity.__name__, verb, camel_case(n)) is not None)
+    parent = entity.definition.parent
+    of_row = {"customer_id", None if parent is None else parent.column_name}
+    columns = (name for name in fields if name in entity.table.c and name not in of_row)
+    return tuple(n for n in columns if viewer.rights.writing(entity.__name__, verb, camel_case(n)) is not None)
 
 
 async def _require_within_rights(
@@ -159,7 +176,7 @@ async def update_row(
 ) -> None:
     """Updates columns of a row; raises NotFound for one that the viewer does not see.
 
-    `fields` are the columns that the caller named: roles must let it write them in this row, before and after."""
+    Roles must let the caller write the columns among `fields`, what it named, in this row, before and after."""
     limited = _limited(viewer, entity, Verb.UPDATE, fields)
     statement = statements.update(entity.table, tuple(values), viewer.rights, viewer.rows_for(Verb.UPDATE), limited)
     arguments = statement.bind({**values, "row_key": key, "now": now}, viewer)

@@ -80,13 +80,20 @@ class Rules:
     computations: dict[str, Computation] = field(default_factory=dict)
     authorizers: list[Callable[[Write], None]] = field(default_factory=list)
     resolve_missing: list[Callable[[Connection, Write], Awaitable[ColumnValues]]] = field(default_factory=list)
+    permits: list[Callable[[Connection, UUID, Write], Awaitable[None]]] = field(default_factory=list)
     reads_other_rows: bool = False  # whether one of resolve_missing does
     before_insert: list[Callable[[Connection, Sequence[ColumnValues]], Awaitable[None]]] = field(default_factory=list)
+    before_update: list[Callable[[Connection, UUID, Write], Awaitable[None]]] = field(default_factory=list)
     after_write: list[Callable[[Connection, UUID, datetime], Awaitable[None]]] = field(default_factory=list)
     alternate_keys: dict[str, AlternateKey] = field(default_factory=dict)
     references: dict[str, ReferenceLookup] = field(default_factory=dict)
     lookups: dict[str, Lookup] = field(default_factory=dict)
     guards: dict[tuple[str, str], Callable[[Write], None]] = field(default_factory=dict)
+
+    async def require_permits(self, tx: Connection, key: UUID, write: Write) -> None:
+        """Raises Forbidden for an update that a rule does not permit."""
+        for permit in self.permits:
+            await permit(tx, key, write)
 
 
 def _rules_of(column: sa.Column[Any]) -> Rules:
@@ -101,6 +108,18 @@ def validates(entity: type[Any], *, stored: bool = False) -> Callable[[Rule], Ru
 
     def register(rule: Rule) -> Rule:
         (entity.rules.stored_validators if stored else entity.rules.validators).append(rule)
+        return rule
+
+    return register
+
+
+def permits_update(entity: type[Any]) -> Callable[[Rule], Rule]:
+    """Registers a rule that raises Forbidden for an update, which it is given in normal form with the row's key.
+
+    It may read other rows."""
+
+    def register(rule: Rule) -> Rule:
+        entity.rules.permits.append(rule)
         return rule
 
     return register
@@ -168,6 +187,16 @@ def before_insert(entity: type[Any]) -> Callable[[Rule], Rule]:
 
     def register(rule: Rule) -> Rule:
         entity.rules.before_insert.append(rule)
+        return rule
+
+    return register
+
+
+def before_update(entity: type[Any]) -> Callable[[Rule], Rule]:
+    """Registers a rule that sees the key of a row and its canonical new values before they are stored."""
+
+    def register(rule: Rule) -> Rule:
+        entity.rules.before_update.append(rule)
         return rule
 
     return register

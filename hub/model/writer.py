@@ -4,7 +4,7 @@ What a caller may write follows from the declaration; the rules that a row goes 
 
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeVar
@@ -13,13 +13,13 @@ from uuid import UUID
 import asyncpg
 
 from hub.db import change_log
-from hub.db.constraint_errors import in_use
 from hub.db.pool import Connection
 from hub.errors import BadInput
 from hub.model import collisions, exact_json, statements
 from hub.model.entity import Entity, declared_entities
 from hub.model.fields import GLOBAL, NOW
 from hub.model.rows import (
+    hiding_references,
     insert_row,
     lock_row,
     not_visible,
@@ -166,7 +166,7 @@ class EntityWriter:
     ) -> UUID:
         """Inserts a complete row, then its nested rows; `values` are what the caller gave of it."""
         nested = {name: row.pop(name) for name in self.nested if name in row}
-        insert = insert_row(tx, viewer, self.entity, row, now, fields=self._fields(values))
+        insert = insert_row(tx, viewer, self.entity, row, now, fields=values)
         key = await self._translate_overflow(row, insert)
         for name, rows in nested.items():
             part, prepared = self.nested[name], []
@@ -181,12 +181,6 @@ class EntityWriter:
                 stored = part.writer._store(tx, viewer, part_row, now, part_values)
                 await prefixing_errors(f"{name}[{index}]", stored)
         return key
-
-    def _fields(self, values: ColumnValues) -> list[str]:
-        """The columns that a caller names; whose row it is can always be said."""
-        parent = self.entity.definition.parent
-        of_row = {"customer_id", None if parent is None else parent.column_name}
-        return [name for name in values if name in self.table.c and name not in of_row]
 
     def _with_defaults(self, values: ColumnValues, now: datetime) -> dict[str, Any]:
         """The values with the defaults of absent columns. Null means absent for columns that the server fills."""
@@ -298,12 +292,15 @@ class EntityWriter:
         for authorize in self._rules.authorizers:
             authorize(write)
         ready = self.validated(write)
+        await self._rules.require_permits(tx, key, replace(write, values=ready))
         for name in ready:
             await require_reference_visible(tx, viewer, self.table, name, ready[name])
         if version is not None:
             await require_version(tx, viewer, self.entity, key, ready, version)
+        for rule in self._rules.before_update:
+            await rule(tx, key, Write("update", ready, write.stored, viewer, now))
         with collisions.LIMIT.counting(viewer, self._global_keys, now):
-            update = update_row(tx, viewer, self.entity, key, ready, now, fields=self._fields(values))
+            update = update_row(tx, viewer, self.entity, key, ready, now, fields=values)
             await self._translate_overflow(ready, update)
         if self._rules.after_write:
             await self._translate_overflow(ready, self._after_write(tx, await self._parent_key(tx, key), now))
@@ -319,9 +316,8 @@ class EntityWriter:
         """Raises BadInput for a row whose state takes no edits; moves of its workflow may lead out of the state."""
         for name, values in self._frozen_when.items():
             if stored[name] in values:
-                raise BadInput(
-                    f"id: a row whose {name} is {stored[name]} takes no edits; move it first.", argument="id"
-                )
+                message = f"id: a row whose {name} is {stored[name]} takes no edits; move it first."
+                raise BadInput(message, argument="id")
 
     async def _translate_overflow(self, values: ColumnValues, awaitable: Awaitable[T]) -> T:
         """Awaits; where an amount that is generated from these values does not fit, the error names one of them."""
@@ -351,12 +347,8 @@ class EntityWriter:
         slow = self._long_running_delete
         async with change_log.long_statement_timeout(tx) if slow else nullcontext():
             timeout = change_log.LONG_STATEMENT_SECONDS if slow else None
-            try:
+            with hiding_references(viewer):
                 deleted = await tx.fetchval(statement.text, *arguments, timeout=timeout)
-            except asyncpg.ForeignKeyViolationError as error:
-                if viewer.sees_all_rows:
-                    raise
-                raise in_use() from error
         if deleted is None:
             raise await refused_row(tx, viewer, self.entity, key, Verb.DELETE)
         await self._after_write(tx, parent, now)
@@ -380,8 +372,8 @@ def _without_nulls(value: Mapping[str, Any]) -> dict[str, Any]:
     return {key: member for key, member in value.items() if member is not None}
 
 
-def _missing(column: str) -> BadInput:
-    return BadInput(f"{column}: a new row needs one; give it.", code="ARGUMENT_MISSING", argument=column)
+def _missing(name: str) -> BadInput:
+    return BadInput(f"{name}: a new row needs one; give it.", code="ARGUMENT_MISSING", argument=name)
 
 
 async def _default_unit(tx: Connection, viewer: Viewer) -> UUID | None:

@@ -10,12 +10,11 @@ from hub.db.fair_queue import Flow
 from hub.engine.budgets import MAX_PAUSE, CostAccount, OperationCharge, payer
 from hub.engine.execution.subscriptions import SubscriptionSource
 from hub.errors import HubError, Unavailable
-from hub.subscriptions.change_streams import RETRY_DELAY, error_for_client, response_payload
+from hub.subscriptions.change_streams import RETRY_DELAY, error_for_client, response_payload, stream_ended
 from hub.subscriptions.interfaces import MessageSink
 
 MIN_RERUN_INTERVAL = 0.25  # seconds, at least, between two runs of a statement
 TIME_DEPENDENT_INTERVAL = 10.0  # seconds, at most, between two runs if the result depends on the current time
-STREAM_ENDED_MESSAGE = "The hub ended this stream ({}); subscribe again."
 
 
 class LiveGroupContext(Protocol):
@@ -52,8 +51,7 @@ class LiveQuerySubscriber:
 
     def close_with_reason(self, reason: str) -> None:
         """Ends the stream with an error. A new subscription receives the whole result, so nothing is lost."""
-        error = Unavailable(STREAM_ENDED_MESSAGE.format(reason), code="STREAM_ENDED", extensions={"reason": reason})
-        self.fail(error)
+        self.fail(stream_ended(reason))
 
     def fail(self, error: HubError) -> None:
         """Ends the stream with an error."""

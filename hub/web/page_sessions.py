@@ -38,9 +38,9 @@ class SessionStore(Protocol):
         """Exchanges a valid API key for a session; raises BadInput for a session's own key."""
 
     async def start_for_token(
-        self, subject: TokenSubject, viewer: Viewer, expires_at: datetime, network: str
+        self, subject: TokenSubject, fingerprint: bytes, viewer: Viewer, expires_at: datetime, network: str
     ) -> PageSession:
-        """Exchanges a valid token for a session that ends with it at the latest."""
+        """Exchanges a valid token for a session that ends with it, or with the key that signed it, at the latest."""
 
     async def end(self, public_id: str, viewer: Viewer, network: str) -> bool:
         """Ends a session by its key's public id; returns False for a key that is no session."""
@@ -93,8 +93,10 @@ class PageSessions:
         credential = await self._key_cache.credential(b"Bearer " + text.strip().encode(), client)
         if isinstance(credential, TokenCredential):
             expires_at = datetime.fromtimestamp(credential.expires, UTC)
-            subject, viewer = credential.token.subject, credential.viewer
-            return await self._store.start_for_token(subject, viewer, expires_at, client.network())
+            token, viewer = credential.token, credential.viewer
+            return await self._store.start_for_token(
+                token.subject, token.fingerprint, viewer, expires_at, client.network()
+            )
         return await self._store.start_for_key(credential.public_id, credential.viewer, client.network())
 
     async def delete(self, request: Request) -> Response:

@@ -43,7 +43,7 @@ create table audit_head (
 );
 comment on table audit_head is 'One row: the last number and digest, and the position of the last change that has an entry.';
 create table audit_checkpoints (
-    number bigint primary key, digest bytea not null, seal bytea not null, at timestamptz not null default now()
+    number bigint primary key, digest bytea not null, seal bytea not null
 );
 comment on table audit_checkpoints is 'Where the log begins since older entries were deleted; the seal is keyed.';
 insert into audit_head (position)
@@ -137,9 +137,10 @@ begin
         from numbered order by number
         returning *
     ), subjects as (
-        insert into audit_targets (entry_id, entity, row_ids, operation, fields, times, ordinal, customer_id, salt,
+        insert into audit_targets (id, entry_id, entity, row_ids, operation, fields, times, ordinal, customer_id, salt,
             created_at, updated_at)
-        select hub_audit_id(number), coalesce(item ->> 0, ''), array(select jsonb_array_elements_text(item -> 1)), item ->> 2,
+        select (lpad(to_hex(number), 16, '0') || lpad(to_hex(ordinality), 16, '0'))::uuid, hub_audit_id(number),
+            coalesce(item ->> 0, ''), array(select jsonb_array_elements_text(item -> 1)), item ->> 2,
             array(select jsonb_array_elements_text(item -> 3)), (item ->> 4)::integer, ordinality, (item ->> 5)::uuid,
             gen_random_uuid()::text, at, at
         from numbered cross join jsonb_array_elements(targets) with ordinality as items (item, ordinality)
@@ -240,7 +241,8 @@ begin
                         case when jsonb_typeof(sent -> 'roots') = 'array' then sent -> 'roots' else '[]' end)),
                     array_remove(array[nullif(current_setting('hub.request', true), '')], null), 1,
                     case when pg_input_is_valid(sent ->> 'customer', 'uuid') then (sent ->> 'customer')::uuid end,
-                    jsonb_agg(jsonb_build_array(%L, row_name, operation, fields, times, null) order by row_name)
+                    jsonb_agg(
+                        jsonb_build_array(%L, jsonb_build_array(row_name), operation, fields, times, null) order by row_name)
                 from (
                     select *, (row_number() over (order by row_name) - 1) / 1000 as page from (
                         select row_name, operation, fields, count(*) as times from (%s) as changes group by 1, 2, 3

@@ -47,6 +47,9 @@ def upgrade() -> None:
             comment="What the token names a member of staff, a customer or a unit by.",
         ),
         sa.Column("roles", sa.ARRAY(sa.Text()), nullable=False, comment="The roles that the token brought."),
+        sa.Column(
+            "key_fingerprint", sa.LargeBinary(), nullable=True, comment="The issuer's key that signed the token."
+        ),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, comment="When the session was started."),
         sa.Column(
             "expires_at",

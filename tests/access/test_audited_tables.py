@@ -16,7 +16,7 @@ from hub.domain.access import api_keys
 from hub.viewer import Role
 
 LAST = """
-select e.kind, e.actor, e.network, t.entity, t.row_id, t.operation, t.fields, t.times
+select e.kind, e.actor, e.network, t.entity, t.row_ids[1] as row_id, t.operation, t.fields, t.times
 from audit_entries as e join audit_targets as t on t.entry_id = e.id
 where t.entity = $1 order by t.id desc limit $2
 """
@@ -105,7 +105,7 @@ async def test_many_rows_are_several_entries(northwind_client: HubClient, connec
         """)
     await wait_until_chained(connection)
     rows = await connection.fetch("""
-        select count(*) from audit_targets where entity = 'trusted_documents' and row_id like 'build %'
+        select count(*) from audit_targets where entity = 'trusted_documents' and row_ids[1] like 'build %'
         group by entry_id order by entry_id
         """)
     assert [count for (count,) in rows] == [1000, 1000, 500]

@@ -5,6 +5,8 @@ The clock of the budgets is the tests'."""
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -250,6 +252,24 @@ def test_processes_share_a_bucket_by_a_file(tmp_path: Path) -> None:
     assert [member.balance() for member in crowd[-3:]] == [0, 0, 0]
     for shared in buckets:
         shared.close()
+
+
+def take_all(path: Path, taken: "SimpleQueue[int]") -> None:
+    buckets = SharedBuckets(path)
+    own = account(CostAccounts(CostBudget(3_000, 1), buckets, lambda: 0.0), 1)
+    taken.put(sum(own.try_charge(1) for _ in range(3_000)))
+    buckets.close()
+
+
+def test_processes_that_charge_a_bucket_at_once_take_no_point_twice(tmp_path: Path) -> None:
+    fork = get_context("fork")
+    taken: SimpleQueue[int] = fork.SimpleQueue()
+    processes = [fork.Process(target=take_all, args=(tmp_path / "budgets", taken)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    assert sum(taken.get() for _ in processes) == 3_000
+    for process in processes:
+        process.join()
 
 
 def test_a_flow_that_others_crowd_out_starts_with_a_full_bucket() -> None:

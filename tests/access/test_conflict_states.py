@@ -4,6 +4,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from change_workload import wait_until
 from conftest import create_api_key
 from writer_client import HubClient
 
@@ -56,7 +57,8 @@ async def test_an_edit_shows_nothing_that_is_written_unread(
     key = await role_key(northwind_client, f"edits-{name}", **rule)
     error = await northwind_client.error(UPDATE, {"input": {**edited, **EDIT}}, key=key)
     assert (error["code"], error["current"]) == ("VERSION_CONFLICT", current)
-    message = "input.expectedVersion: the row changed after version 1, which is now 3; read it again."
+    changed = ", ".join(sorted(current)) or "the row"
+    message = f"input.expectedVersion: {changed} changed after version 1, which is now 3; read the row again."
     assert error["message"] == message
     rows = await northwind_client.query(BULK, {"rows": [{**edited, **EDIT}]}, key=key)
     (row,) = rows["customersUpdate"]["results"]
@@ -100,3 +102,29 @@ async def test_a_customers_own_key_reads_the_state_of_its_contact(
     value = {"id": id, "name": "C", "expectedVersion": 1}
     error = await northwind_client.error(change, {"input": value}, key=key)
     assert (error["code"], error["current"]) == ("VERSION_CONFLICT", {"name": "B"})
+
+
+async def test_a_response_is_not_repeated_to_a_key_that_may_see_less_since(
+    northwind_client: HubClient, edited: dict[str, Any]
+) -> None:
+    rule = {"entity": "Customer", "verbs": ["READ", "UPDATE"], "fields": ["name", "country"]}
+    role = {"name": "replays", "unbounded": True, "rules": [rule]}
+    await northwind_client.query(UPSERT_ROLE, {"input": role})
+    key = await create_api_key(northwind_client.dsn, "replays")
+    update = """mutation ($input: CustomerUpdateInput!) { customerUpdate(input: $input, idempotencyKey: "once") {
+        customer { name country } } }"""
+    value = {"input": {"id": edited["id"], "name": "Once"}}
+    first = await northwind_client.query(update, value, key=key)
+    assert await northwind_client.query(update, value, key=key) == first
+    await northwind_client.query(
+        UPSERT_ROLE, {"input": {**role, "rules": [{**rule, "rowFilter": {"country": {"eq": "DE"}}}]}}
+    )
+
+    async def is_refused() -> bool:
+        errors = (await northwind_client.execute(update, value, key=key)).get("errors", [])
+        return [error["extensions"]["code"] for error in errors] == ["IDEMPOTENCY_RIGHTS_CHANGED"]
+
+    await wait_until(is_refused)
+    assert (
+        await northwind_client.query("query ($id: ID!) { customer(id: $id) { version } }", {"id": edited["id"]})
+    ) == {"customer": {"version": 4}}

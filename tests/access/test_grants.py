@@ -208,15 +208,37 @@ async def test_parts_of_several_roles_are_not_put_together(
     assert await refusal(northwind_client, UPSERT, everywhere, key) == "the command customerAssign"
 
 
+async def test_a_command_is_not_run_on_the_rows_of_a_role_that_does_not_list_it(
+    northwind_client: HubClient, connection: asyncpg.Connection
+) -> None:
+    staff = {"entity": "Staff", "verbs": ["READ"]}
+    await create_role(northwind_client, "edits-all", rules=[customers("READ", "UPDATE")], run=[])
+    await create_role(northwind_client, "runs-german", rules=[customers("READ", "UPDATE", rowFilter=GERMAN), staff])
+    key = await create_api_key(northwind_client.dsn, "edits-all")
+    id = await connection.fetchval("select id from api_keys where public_id = $1", api_keys.extract_public_id(key))
+    await northwind_client.query(ASSIGN, {"input": {"role": "runs-german", "keyId": f"key_{id.hex}"}})
+    owner = f"stf_{(await connection.fetchval('select id from staff limit 1')).hex}"
+    german, foreign = [
+        f"cus_{(await connection.fetchval(f'select id from customers where country {condition} limit 1')).hex}"
+        for condition in ("= 'DE'", "<> 'DE'")
+    ]
+    assign = "mutation ($input: CustomerAssignInput!) { customerAssign(input: $input) { customer { id } } }"
+    update = "mutation ($input: CustomerUpdateInput!) { customerUpdate(input: $input) { customer { id } } }"
+    await northwind_client.query(assign, {"input": {"id": german, "ownerId": owner}}, key=key)
+    error = await northwind_client.error(assign, {"input": {"id": foreign, "ownerId": owner}}, key=key)
+    assert error["code"] == "FORBIDDEN"
+    await northwind_client.query(update, {"input": {"id": foreign, "name": "Edited"}}, key=key)
+
+
 async def test_mints_grant_no_more_than_is_held(
     northwind_client: HubClient, connection: asyncpg.Connection, staff_id: str
 ) -> None:
     key = await deputy(northwind_client, "minting", rules=[customers()])
     customer = f"cus_{(await connection.fetchval('select id from customers limit 1')).hex}"
-    for role in ("READER", "WRITER", "CUSTOMER"):
+    for role in ("reader", "writer", "customer"):
         value = {"customerId": customer, "role": role}
         assert await refusal(northwind_client, MINT_CUSTOMER, value, key)
-        value = {"staffId": staff_id, "role": "AGENT" if role == "CUSTOMER" else role}
+        value = {"staffId": staff_id, "role": "agent" if role == "customer" else role}
         assert await refusal(northwind_client, MINT_STAFF, value, key)
     await northwind_client.query(ASSIGN, {"input": {"role": "analyst", "staffId": staff_id, "replace": True}})
     assert await refusal(northwind_client, MINT_STAFF, {"staffId": staff_id}, key) == "the schema"
@@ -241,6 +263,22 @@ async def test_who_administers_and_writes_grants_what_writers_may(
             assert await refusal(northwind_client, ASSIGN, {"role": role, "keyId": target}, key) == "every type"
     else:
         await northwind_client.query(UPSERT, {"input": writing}, key=key)
+
+
+async def test_the_address_that_tokens_name_a_holder_of_roles_by_is_the_administrators(
+    northwind_client: HubClient, connection: asyncpg.Connection
+) -> None:
+    staff = f"stf_{(await connection.fetchval('select id from staff order by number desc limit 1')).hex}"
+    update = "mutation ($input: StaffUpdateInput!) { staffUpdate(input: $input) { staff { email } } }"
+    writer = await create_api_key(northwind_client.dsn, Role.WRITER)
+    await northwind_client.query(update, {"input": {"id": staff, "email": "own@firma.de"}}, key=writer)
+    await northwind_client.query(ASSIGN, {"input": {"role": "admin", "staffId": staff}})
+    error = await northwind_client.error(update, {"input": {"id": staff, "email": "mine@evil.example"}}, key=writer)
+    assert (error["code"], error["argument"]) == ("FORBIDDEN", "input.email")
+    for same in ({"title": "Boss"}, {"email": "own@firma.de"}):
+        await northwind_client.query(update, {"input": {"id": staff, **same}}, key=writer)
+    changed = await northwind_client.query(update, {"input": {"id": staff, "email": "new@firma.de"}})
+    assert changed["staffUpdate"]["staff"]["email"] == "new@firma.de"
 
 
 async def test_the_operator_grants_everything(run_command: RunCommand, northwind_dsn: str, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ async def test_keys_inherit_the_limits_of_who_issues_them(
     customer = f"cus_{(await connection.fetchval('select id from customers limit 1')).hex}"
     requests: list[tuple[str, dict[str, Any]]] = [
         (MINT_CUSTOMER, {"customerId": customer}),
-        (MINT_STAFF, {"staffId": staff, "role": "WRITER"}),
+        (MINT_STAFF, {"staffId": staff, "role": "writer"}),
         (CREATE_KEY, {"name": "new", "role": "reader"}),
     ]
     for document, value in requests:

@@ -4,10 +4,12 @@ from typing import Any
 
 import asyncpg
 import pytest
+from conftest import create_api_key
 from test_role_writes import role_key
 from writer_client import HubClient
 
 from hub.model.collisions import MAX_COLLISIONS
+from hub.viewer import Role
 
 IDENTIFY = """mutation ($value: String!) {
   identify(input: {identifiers: [{kind: EXTERNAL_ID, value: $value}], source: "northwind"}) {
@@ -105,7 +107,7 @@ async def test_a_refused_delete_does_not_say_which_hidden_rows_refer_to_the_row(
 ) -> None:
     customer = await connection.fetchval("select id from customers where name = 'Around the Horn'")
     minted = await northwind_client.query(
-        "mutation ($id: ID!) { customerKeyMint(input: {customerId: $id, role: WRITER}) { key } }",
+        'mutation ($id: ID!) { customerKeyMint(input: {customerId: $id, role: "writer"}) { key } }',
         {"id": f"cus_{customer.hex}"},
     )
     key = minted["customerKeyMint"]["key"]
@@ -150,3 +152,65 @@ async def test_who_sees_aggregates_alone_asks_for_nobody_by_name_or_text(
     by = "".join(f"_{letter}" if letter.isupper() else letter.upper() for letter in field)
     error = await northwind_client.error(f"{{ {root}Grouped(by: {{field: {by}}}) {{ totalCount }} }}", key=counting_key)
     assert (error["code"], error["argument"]) == ("VALUE_INVALID", "by.field")
+
+
+CHANGES = """query ($id: ID!, $after: Cursor) { changes(filter: {ids: [$id]}, after: $after) {
+  ... on Change { operation changedFields } ... on StreamReady { cursor } } }"""
+HISTORY = "query ($id: ID!) { customer(id: $id) { history { totalCount nodes { operation changedFields } } } }"
+
+
+@pytest.mark.parametrize(
+    ("fields", "operations"),
+    [
+        (["name", "history"], [["name"]]),
+        (["name", "history", "version"], [[], ["name"]]),  # the version says that something changed
+    ],
+)
+async def test_changes_of_hidden_columns_alone_are_no_changes(
+    northwind_client: HubClient, fields: list[str], operations: list[list[str]]
+) -> None:
+    name = f"seeing-{len(fields)}"
+    key = await role_key(northwind_client, name, {"entity": "Customer", "verbs": ["READ"], "fields": fields})
+    created = await northwind_client.query(
+        'mutation { customerCreate(input: {name: "Before"}) { customer { id } } changes: __typename }'
+    )
+    customer = created["customerCreate"]["customer"]["id"]
+    update = "mutation ($input: CustomerUpdateInput!) { customerUpdate(input: $input) { customer { id } } }"
+    await northwind_client.query(update, {"input": {"id": customer, "tier": "GOLD"}})
+    await northwind_client.query(update, {"input": {"id": customer, "name": "After"}})
+    data = await northwind_client.query(HISTORY, {"id": customer}, key=key)
+    entries = list(reversed(data["customer"]["history"]["nodes"]))
+    assert [entry["changedFields"] for entry in entries[1:]] == operations
+    assert data["customer"]["history"]["totalCount"] == len(operations) + 1
+    data = await northwind_client.query(CHANGES, {"id": customer}, key=key)
+    updates = [message["changedFields"] for message in data["changes"] if message.get("operation") == "UPDATE"]
+    assert updates == operations
+
+
+SET_EMAIL = "mutation ($input: StaffUpdateInput!) { staffUpdate(input: $input) { staff { email } } }"
+ASSIGN = "mutation ($input: RoleAssignInput!) { roleAssign(input: $input) { __typename } }"
+
+
+async def test_nobody_takes_over_the_address_of_a_person_with_more_roles(
+    northwind_client: HubClient, connection: asyncpg.Connection
+) -> None:
+    boss, clerk = [
+        f"stf_{key.hex}"
+        for key in await connection.fetch("select id from staff order by number limit 2")
+        for key in key
+    ]
+    await northwind_client.query(ASSIGN, {"input": {"role": "admin", "staffId": boss}})
+    await northwind_client.query(ASSIGN, {"input": {"role": "reader", "staffId": clerk}})
+    writer = await create_api_key(northwind_client.dsn, Role.WRITER)
+    address = {"id": boss, "email": "mine@firma.de"}
+    error = await northwind_client.error(SET_EMAIL, {"input": address}, key=writer)
+    assert (error["code"], error["argument"]) == ("FORBIDDEN", "input.email")
+    error = await northwind_client.error(
+        """mutation ($by: StaffUpsertBy!) { staffUpsert(input: {by: $by, email: "mine@firma.de"}) { created } }""",
+        {"by": {"id": boss}},
+        key=writer,
+    )
+    assert (error["code"], error["argument"]) == ("FORBIDDEN", "input.email")
+    await northwind_client.query(SET_EMAIL, {"input": {"id": boss, "title": "Boss"}}, key=writer)
+    await northwind_client.query(SET_EMAIL, {"input": {**address, "id": clerk}}, key=writer)
+    await northwind_client.query(SET_EMAIL, {"input": {**address, "email": "boss@firma.de"}})

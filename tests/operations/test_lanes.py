@@ -4,11 +4,11 @@ import pytest
 
 from hub.db import lanes
 from hub.db.fair_queue import CONTENTION_SECONDS, FairQueue
-from hub.db.lanes import QUICK_SECONDS, SLOW_SECONDS, StatementLanes
+from hub.db.lanes import LONG_SECONDS, QUICK_SECONDS, SLOW_SECONDS, StatementLanes
 
 POOL_SIZE = 6
 ONE, OTHER = "one", "other"
-QUICK, MODERATE, SLOW = "quick", "moderate", "slow"
+QUICK, MODERATE, SLOW, LONG = "quick", "moderate", "slow", "long"
 
 
 class SteppedTime:
@@ -30,8 +30,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SteppedTime:
 @pytest.fixture
 def statements() -> StatementLanes:
     """Lanes that know how long three statements of one flow take."""
-    known = StatementLanes(POOL_SIZE)
-    for text, seconds in ((QUICK, 0.0), (MODERATE, QUICK_SECONDS), (SLOW, SLOW_SECONDS)):
+    known = StatementLanes(POOL_SIZE, background=True)
+    seconds_by_text = {QUICK: 0.0, MODERATE: QUICK_SECONDS, SLOW: SLOW_SECONDS, LONG: LONG_SECONDS}
+    for text, seconds in seconds_by_text.items():
         known.record(ONE, text, seconds)
     return known
 
@@ -71,6 +72,19 @@ def test_lanes_of_quick_statements_are_over_a_while_after_the_other_flow(
     assert [statements.lane(ONE, text) for text in (QUICK, SLOW)] == [None] * 2
     statements.lane(OTHER, QUICK)
     assert statements.lane(ONE, QUICK) is not None
+
+
+@pytest.mark.usefixtures("clock")
+def test_only_what_is_much_slower_has_a_low_priority(statements: StatementLanes) -> None:
+    statements.lane(OTHER, QUICK)
+    queues = {text: statements.lane(ONE, text) for text in (QUICK, MODERATE, SLOW, LONG, "new text of a slow flow")}
+    assert {text: queue is not None and queue.background for text, queue in queues.items()} == {
+        QUICK: False,
+        MODERATE: False,
+        SLOW: False,
+        LONG: True,
+        "new text of a slow flow": True,
+    }
 
 
 @pytest.mark.usefixtures("clock")

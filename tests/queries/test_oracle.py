@@ -144,15 +144,17 @@ def bound_viewer(dataset: Dataset, which: str) -> Viewer:
     return Viewer(None, Role.READER, unit_path=path, unit_ids=below)
 
 
+@random_runs.draws("percent of the walk of a bound key")
 @pytest.mark.parametrize("which", ["leaf", "region", "customer"])
 async def test_a_bound_key_sees_all_of_the_schema_as_the_oracle_cuts_it(
     oracle: Oracle,
     comparison_for: Callable[[Viewer], EngineComparison],
     enumerated_operations: Callable[[Viewer], list[GeneratedOperation]],
     which: str,
+    draws: int,
 ) -> None:
     viewer = bound_viewer(oracle.data, which)
-    tally = await comparison_for(viewer).run(enumerated_operations(viewer), viewer)
+    tally = await comparison_for(viewer).run(random_runs.spread(enumerated_operations(viewer), draws, which), viewer)
     assert not tally.differences, report(tally)
 
 

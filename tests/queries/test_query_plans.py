@@ -153,8 +153,8 @@ insert into role_assignments (role_id, key_id, created_at)
     from api_keys join roles on roles.name in ('role-' || api_keys.name, 'role-1');
 insert into audit_entries (kind, root_fields, requests, times, last_at, created_at)
     select 'READ', '{customers}', '{}', 1, now(), now() - n * interval '1 minute' from generate_series(1, 11000) as n;
-insert into audit_targets (entry_id, entity, operation, fields, times, ordinal, created_at)
-    select id, 'Customer', 'READ', '{name}', 1, n, created_at from audit_entries, generate_series(1, 2) as n;
+insert into audit_targets (entry_id, entity, row_ids, operation, fields, times, ordinal, created_at)
+    select id, 'Customer', array['cus_' || n], 'READ', '{name}', 1, n, created_at from audit_entries, generate_series(1, 2) as n;
 analyze;
 """
 

@@ -4,9 +4,9 @@
 
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import settings
@@ -14,6 +14,8 @@ from hypothesis import settings
 SEED_VARIABLE = "HUB_TEST_SEED"
 DEFAULT_SEED = 1998
 TENTH = 10
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,11 @@ class RunSize:
         return cls(whole, whole // TENTH)
 
 
-# Every random run of the suite. A part below a tenth belongs to a run that was never short.
+# Every random run of the suite. Where the part is no tenth, a smaller one reaches too little, or a larger one takes too long.
 SIZES: Mapping[str, RunSize] = {
     "oracle operations": RunSize.with_a_tenth(2_000),
     "oracle operations of a bound key": RunSize.with_a_tenth(500),
+    "percent of the walk of a bound key": RunSize.with_a_tenth(100),
     "pairs of random roles": RunSize.with_a_tenth(20),
     "thousandths of the walk of a random role": RunSize(300, 8),
     "rows of each type whose past is compared": RunSize(8, 1),
@@ -73,6 +76,12 @@ def numbers(name: str) -> pytest.MarkDecorator:
     part, whole = SIZES[name].part, SIZES[name].whole
     more = (pytest.param(number, marks=pytest.mark.soak) for number in range(part, part + whole))
     return pytest.mark.parametrize("number", [*range(part), *more])
+
+
+def spread(items: Sequence[T], percent: int, label: str) -> Sequence[T]:
+    """A share of the items, evenly spread over all of them; the seed and the label say where it begins."""
+    step = 100 // percent
+    return items[random.Random(f"{seed()} {label}").randrange(step) :: step]
 
 
 def seed() -> int:

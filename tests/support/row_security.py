@@ -14,13 +14,14 @@ import sqlalchemy as sa
 
 from hub import graph
 from hub.app import build_graphql_engine
-from hub.db.pool import RUNTIME_ROLE, Pool
+from hub.db.pool import Pool
 from hub.db.sql_text import DIALECT
 from hub.domain.access import roles
 from hub.engine.engine import Engine
 from hub.engine.sql.expressions import AliasGenerator
 from hub.engine.sql.history import row_image
 from hub.model import scopes
+from hub.runtime_login import RUNTIME_ROLE
 from hub.settings import Settings
 from hub.viewer import Viewer
 

@@ -10,9 +10,16 @@ from hub.db.locks import AdvisoryLock
 from hub.db.pool import Connection
 from hub.domain.access import coverage, roles
 from hub.errors import BadInput, Forbidden
+from hub.model.rules import Write, permits_update
 from hub.rights import BUILT_IN_ROLES, RoleVersion
+from hub.schema.organisation.staff import Staff
 from hub.viewer import Viewer
 
+_READDRESSES_HOLDER = """
+select exists (
+    select from staff as s join role_assignments as a on a.staff_id = s.id where s.id = $1 and s.email is distinct from $2
+)
+"""
 _LOCK = f"select pg_advisory_xact_lock({AdvisoryLock.ROLES})"
 # A key that is bound to nothing and has a role that administers, by itself or because it was assigned.
 _HAS_ADMINISTRATOR = """
@@ -27,6 +34,18 @@ select exists (
         ))
 )
 """
+
+
+@permits_update(Staff)
+async def only_administrators_readdress_holders_of_roles(tx: Connection, key: UUID, write: Write) -> None:
+    """A token may name a person by the e-mail address: whoever writes it gives the person's roles to somebody."""
+    if "email" not in write.values or write.viewer.administers:
+        return
+    if await tx.fetchval(_READDRESSES_HOLDER, key, write.values["email"]):
+        message = (
+            "email: the person has roles, and tokens may name the person by this address; use a key that administers."
+        )
+        raise Forbidden(message, argument="email")
 
 
 async def begin_administration(tx: Connection, viewer: Viewer) -> None:

@@ -42,6 +42,14 @@ MAX_RULES = 200
 _HOLDERS = """
 select (select count(*) from role_assignments where role_id = $1) + (select count(*) from api_keys where role = $2)
 """
+_USED_BY = """
+select 'key_' || replace(k.id::text, '-', '') as id from api_keys as k
+where k.session_of_id is null and k.revoked_at is null
+    and (k.role = $2 or exists (select from role_assignments as a where a.role_id = $1 and a.key_id = k.id))
+union all
+select 'stf_' || replace(a.staff_id::text, '-', '') from role_assignments as a where a.role_id = $1 and a.staff_id is not null
+order by id limit 1000
+"""
 _REMOVE = "delete from roles where id = $1"
 _FIND_KEY = "select role, session_of_id is not null as is_session from api_keys where id = $1"
 _SET_OWN_ROLE = "update api_keys set role = $2 where id = $1"
@@ -74,6 +82,7 @@ class RoleUpsertPayload(NamedTuple):
         "For each list: its `type`, its name, the index `entries` that a page of 50 takes, whether they are `bounded`, and for"
         " a filter how many rows it `matches` for one holder, up to 1,000.",
     ]
+    used_by: Annotated[list[str], "Ids of the keys and members of staff that have the role, at most 1,000."]
 
 
 @command("roleUpsert")
@@ -118,11 +127,12 @@ async def upsert_role(
     require_within_limits(viewer, role)
     plans = list(await role_planner.explain(tx, role, await sample_holder(tx, role)))
     _require_bounded(role, plans, accepted=unbounded)
+    used_by = [] if stored is None else [row["id"] for row in await tx.fetch(_USED_BY, stored.key, name)]
     if dry_run:
-        return RoleUpsertPayload(None if stored is None else stored.key, stored is None, plans)
+        return RoleUpsertPayload(None if stored is None else stored.key, stored is None, plans, used_by)
     key = await _store(tx, role, description, stored, now)
     await require_administrator_left(tx, viewer, "administers", now)
-    return RoleUpsertPayload(key, stored is None, plans)
+    return RoleUpsertPayload(key, stored is None, plans, used_by)
 
 
 async def _store(

@@ -2,6 +2,7 @@
 
 A role's digest is of what it grants. Its version follows from the digest, so that equal roles share their plans."""
 
+import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +19,7 @@ from hub.db.locks import AdvisoryLock
 from hub.db.pool import Connection, Pool
 from hub.domain.access.shipped_roles import SHIPPED_ROLES, canonical_json, shipped_roles
 from hub.model import stored_filters
+from hub.observability import StoredFilterBroken, emit
 from hub.rights import BUILT_IN_ROLES, AccessRule, Mask, RoleVersion, Verb
 from hub.viewer import Role
 
@@ -184,14 +186,30 @@ async def all_roles(connection: Connection) -> list[StoredRole]:
 
 
 async def broken_rules(connection: Connection) -> list[str]:
-    """The rules whose filter the hub cannot apply any more, each with the reason."""
+    """The rules whose filter the hub cannot apply any more, each with the reason. Shipped roles follow the hub."""
     rules = [
         (role.version.name, rule)
         for role in await all_roles(connection)
+        if not role.is_shipped
         for rule in (role.version.rules or {}).values()
     ]
-    faults = ((name, rule.entity, fault_of(rule)) for name, rule in rules)
-    return [f"role {name}, {entity}: {fault}" for name, entity, fault in faults if fault is not None]
+    faults: dict[tuple[str, str | None], str | None] = {}
+    broken = []
+    for name, rule in rules:
+        filter_of_entity = (rule.entity, rule.row_filter)  # roles often share filters, and planning takes milliseconds
+        if filter_of_entity not in faults:
+            faults[filter_of_entity] = fault_of(rule)
+            await asyncio.sleep(0)  # others wait for the event loop
+        if faults[filter_of_entity] is not None:
+            broken.append(f"role {name}, {rule.entity}: {faults[filter_of_entity]}")
+    return broken
+
+
+async def report_broken_rules(pool: Pool) -> None:
+    """Plans all row filters anew, as a start does, and reports those that this hub cannot apply any more."""
+    async with pool.connection() as connection:
+        for rule in await broken_rules(connection):
+            emit(StoredFilterBroken(rule))
 
 
 async def count_holders(connection: Connection) -> dict[str, int]:

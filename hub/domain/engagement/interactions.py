@@ -74,5 +74,4 @@ async def record(
     named |= {"staff_id": staff_id, "order_id": order_id, "contact_id": contact_id}
     row = {"customer_id": customer_id, **values, **{name: key for name, key in named.items() if key is not None}}
     fields = [name for name, value in {**row, "occurred_at": occurred_at}.items() if value is not None]
-    fields.remove("customer_id")
     return InteractionRecordPayload(await rows.insert_row(tx, viewer, Interaction, row, now, fields=fields))

@@ -30,6 +30,7 @@ from hub.model.normal_forms import NormalForm, RowNormalForm
 from hub.rights import CellRules
 from hub.text_case import camel_case as camel_case  # the engine imports it from here
 
+VERSION_COLUMNS = ("version", "updated_at")  # they change with every edit, so the log does not list them
 HISTORY = "history"  # the field of every entity type that lists a row's changes
 SYSTEM_FIELDS: Mapping[str, Any] = {"version": int, "created_at": datetime, "updated_at": datetime}
 
@@ -118,6 +119,19 @@ class CatalogEntity:
             elif isinstance(link, UnionLink):
                 field_names |= dict.fromkeys(link.targets.values(), name)
         return field_names
+
+    @property
+    def watched_columns(self) -> frozenset[str] | None:
+        """The columns whose changes are changes of the row for the viewer; None for every column.
+
+        Whoever reads the version, or the time of the last update, sees by them that a hidden column has changed."""
+        readable = {column.column.name for column in self.columns.values()}
+        if self.usable is None or not readable.isdisjoint(VERSION_COLUMNS):
+            return None
+        links = self.links.values()
+        ones = (link.by for link in links if isinstance(link, ToOne))
+        choices = (column for link in links if isinstance(link, UnionLink) for column in link.targets.values())
+        return frozenset((*readable, *ones, *choices))
 
     @property
     def captured(self) -> bool:

@@ -9,6 +9,7 @@ from hub.engine.graphql_types.mutation_types import MutationField
 from hub.engine.plan.operations import MutationFieldPlan
 from hub.errors import BadInput, HubError, LimitExceeded
 from hub.model.declarations import ToOne, UnionLink
+from hub.model.versions import ROW_CHANGED
 
 MAX_BULK_ROWS = 500
 IDEMPOTENCY_KEY_ERROR = ("idempotencyKey", "IDEMPOTENCY_KEY_INVALID")
@@ -79,17 +80,22 @@ def qualify_argument(error: HubError, argument: str) -> HubError:
     return error
 
 
-def current_state(error: HubError, mutation: MutationField, entities: Mapping[str, CatalogEntity]) -> dict[str, Any]:
-    """The state that an edit clashes with, under the names of the fields that the viewer reads as they are.
+def show_conflict(error: HubError, mutation: MutationField, entities: Mapping[str, CatalogEntity]) -> HubError:
+    """The error of an edit that clashes, with the state that the viewer reads as it is, under the names of the fields.
 
-    `entities` are those of the catalog that is narrowed to the viewer's rights."""
-    current: Any = error.extensions["current"]
+    `entities` are those of the catalog that is narrowed to the viewer's rights. The message names no other column."""
     entity = None if mutation.entity is None else entities.get(mutation.entity)
-    return {
+    current: Any = error.extensions["current"]
+    readable = [] if entity is None else [column for column in current if _reads(entity, column)]
+    shown = {
         field.name: field.conflict_value(current[field.key])
         for field in mutation.conflict_fields
-        if field.key in current and entity is not None and _reads(entity, field.key)
+        if field.key in readable
     }
+    error.extensions = {**error.extensions, "current": shown}
+    if readable:
+        error.message = error.message.replace(ROW_CHANGED, f"{', '.join(readable)} changed", 1)
+    return error
 
 
 def _reads(entity: CatalogEntity, column: str) -> bool:

@@ -120,7 +120,7 @@ def plan_changes(
         if resolver_trees
         else None
     )
-    return ChangesPlan(tuple(type_plans), log_filter, messages), resolver_tree
+    return ChangesPlan(tuple(type_plans), len(type_plans) == len(entities), log_filter, messages), resolver_tree
 
 
 def _has(conditions: Mapping[str, ArgumentTree], name: str) -> bool:

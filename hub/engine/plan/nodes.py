@@ -334,9 +334,12 @@ class ChangeFilterPlan:
 
 @dataclass(frozen=True, slots=True)
 class ChangesPlan:
-    """A root: changes by their positions; `messages` has the selected fields of each type of message."""
+    """A root: changes by their positions; `messages` has the selected fields of each type of message.
+
+    `all_types`: it sends the changes of every type that the viewer knows."""
 
     types: tuple[ChangeTypePlan, ...]
+    all_types: bool
     log_filter: ChangeFilterPlan
     messages: Mapping[str, MessageFields] = field(compare=False)
 

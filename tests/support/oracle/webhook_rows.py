@@ -45,7 +45,7 @@ select (array['READ', 'WRITE', 'KEY'])[1 + n % 3], 'key:' || lpad(n::text, 8, 'a
     timestamptz '1998-03-01' + n * interval '1 hour', timestamptz '1998-03-01' + n % 6 * interval '1 hour'
 from generate_series(1, 20) as n;
 insert into audit_targets (entry_id, entity, row_ids, operation, fields, times, ordinal, created_at)
-select e.id, (array['Customer', 'Order'])[n], array['cus_1', 'ord_' || n],
+select e.id, (array['Customer', 'Order'])[n], array['row_' || n],
     case e.kind when 'READ' then 'READ' else 'UPDATE' end, array['name'], e.times, n, e.created_at
 from audit_entries as e, generate_series(1, 2) as n
 """
