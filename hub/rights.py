@@ -163,6 +163,11 @@ class Rights:
         chosen = tuple(rule for rule in rules if rule.may_write(name))
         return None if chosen == rules else chosen
 
+    def shows_rows(self, entity: str) -> bool:
+        """Whether roles may show rows of the entity, and not aggregates alone."""
+        rules = self.granting(entity)
+        return rules is None or any(not rule.aggregate_only for rule in rules)
+
     def filters_rows(self, entity: str) -> bool:
         """Whether roles may hide rows of the entity that the binding shows."""
         rules = self.granting(entity)

@@ -13,7 +13,7 @@ from hub.db.constraint_errors import in_use, to_hub_error, values_taken
 from hub.db.database_errors import ContentionError
 from hub.db.pool import Connection
 from hub.errors import BadInput, Forbidden, HubError, NotFound
-from hub.model import statements
+from hub.model import registry, statements
 from hub.model.columns import UNIQUE_AMONG_VISIBLE, metadata
 from hub.model.entity import Entity
 from hub.model.statements import ColumnValues
@@ -210,6 +210,8 @@ async def require_visible(tx: Connection, viewer: Viewer, entity: type[Entity], 
 
 
 async def can_see(tx: Connection, viewer: Viewer, table: sa.Table, key: UUID) -> bool:
-    """Whether the row exists and the viewer sees it."""
+    """Whether the row exists and the viewer sees it. Who sees only aggregates over rows sees none."""
+    if not viewer.rights.shows_rows(registry.registered(table).__name__):
+        return False
     statement = statements.select_key(table, "id", viewer.rights)
     return await tx.fetchval(statement.text, *statement.bind({"row_key": key}, viewer)) is not None

@@ -128,6 +128,7 @@ async def create_history(edited_database: EditedDatabase, rounds: int) -> None:
     for record in await edited_database.connection.fetch("select * from change_log order by id"):
         change = LoggedChange(record["operation"], record["version"], record["at"], record["before"], record["after"])
         edited_database.log[record["row_id"]].append(change)
+    await edited_database.connection.reset_type_codec("jsonb", schema="pg_catalog")
     edited_database.data = await load(edited_database.hub.dsn, CATALOG)
 
 

@@ -20,11 +20,11 @@ RULES = [
     {"entity": "Order", "verbs": ["READ"], "rowFilter": {"customer": {"owner": {"id": {"eq": "$staff"}}}}},
 ]
 LISTS = """query ($customers: Cursor, $orders: Cursor) {
-    customers(first: 100, after: $customers) { nodes { id } pageInfo { hasNextPage endCursor } }
-    orders(first: 100, after: $orders) { nodes { id } pageInfo { hasNextPage endCursor } }
+    customers(first: 100, after: $customers) { nodes { id version } pageInfo { hasNextPage endCursor } }
+    orders(first: 100, after: $orders) { nodes { id version } pageInfo { hasNextPage endCursor } }
 }"""
 CHANGES = """query ($after: Cursor) { changes(after: $after, first: 100) {
-    __typename ... on Change { cursor operation entityId entity } ... on StreamReady { cursor }
+    __typename ... on Change { cursor operation entityId version } ... on StreamReady { cursor }
 } }"""
 
 
@@ -40,32 +40,33 @@ async def agents(northwind_client: HubClient, connection: asyncpg.Connection) ->
     return keys
 
 
-async def listed(client: HubClient, key: str) -> set[str]:
-    """The ids of all customers and orders that a key sees."""
-    ids: set[str] = set()
+async def listed(client: HubClient, key: str) -> dict[str, int]:
+    """The versions of all customers and orders that a key sees, by their ids."""
+    versions: dict[str, int] = {}
     for root in ("customers", "orders"):
         page: dict[str, Any] = {"hasNextPage": True, "endCursor": None}
         while page["hasNextPage"]:
             data = (await client.query(LISTS, {root: page["endCursor"]}, key=key))[root]
-            ids |= {node["id"] for node in data["nodes"]}
+            versions |= {node["id"]: node["version"] for node in data["nodes"]}
             page = data["pageInfo"]
-    return ids
+    return versions
 
 
-async def follow(client: HubClient, key: str, after: str | None, ids: set[str]) -> str | None:
-    """Applies the messages after a cursor to the ids; gives the cursor after the last."""
+async def follow(client: HubClient, key: str, after: str | None, versions: dict[str, int]) -> str | None:
+    """Applies the messages after a cursor to the list; gives the cursor after the last."""
     while True:
         messages = (await client.query(CHANGES, {"after": after}, key=key))["changes"]
         for message in messages:
             after = message["cursor"]
             match message.get("operation"):
                 case "ENTER" | "CREATE":
-                    assert message["entityId"] not in ids
-                    ids.add(message["entityId"])
+                    assert message["entityId"] not in versions
+                    versions[message["entityId"]] = message["version"]
                 case "LEAVE" | "DELETE":
-                    ids.remove(message["entityId"])
+                    del versions[message["entityId"]]
                 case "UPDATE":
-                    assert message["entityId"] in ids
+                    assert message["version"] > versions[message["entityId"]]
+                    versions[message["entityId"]] = message["version"]
         if not messages or messages[-1]["__typename"] == "StreamReady":
             return after
 
@@ -77,7 +78,7 @@ async def test_a_list_that_follows_the_stream_equals_the_query(
     rng = random.Random(f"{random_runs.seed()} hand over")
     customers = [row[0] for row in await connection.fetch("select id from customers order by id")]
     followed = {staff: await listed(northwind_client, key) for staff, key in agents.items()}
-    cursors = {staff: await follow(northwind_client, key, None, set(followed[staff])) for staff, key in agents.items()}
+    cursors = {staff: await follow(northwind_client, key, None, dict(followed[staff])) for staff, key in agents.items()}
     for _ in range(draws):
         owner = rng.choice([*agents, None])
         await connection.execute("update customers set owner_id = $2 where id = $1", rng.choice(customers), owner)

@@ -22,7 +22,8 @@ class JsonObject(dict[str, Any]):
     """An object of a stored JSON value: its keys have no order, unlike those of an answer."""
 
 
-def _json(text: str) -> Any:
+def read_json(text: str) -> Any:
+    """A stored JSON value with exact numbers."""
     return json.loads(text, parse_float=Decimal, object_hook=JsonObject)
 
 
@@ -30,7 +31,7 @@ async def load(dsn: str, catalog: Catalog) -> "Dataset":
     """All rows that the catalog knows, read once."""
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=_json)
+        await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=read_json)
         rows = {}
         for name, entity in catalog.entities.items():
             columns = ", ".join(f'"{c.name}"' + ("::text" if str(c.type) == "LTREE" else "") for c in entity.table.c)

@@ -344,7 +344,7 @@ class _OperationEnumerator:
         return str(value) if hasattr(column_type, "enum_class") else json.dumps(value)
 
     def _nodes(self) -> Iterator[str]:
-        entities = list(self.catalog.entities.values())
+        entities = list(self.catalog.with_rows)
         inner = " ".join(f"... on {entity.name} {{ version }}" for entity in entities)
         for entity in entities:
             for record in self._sample(self.all_data, entity.name, 3):

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
@@ -150,27 +150,27 @@ class RoleDataset(Dataset):
         for record in rows:
             granting = [rule for rule, test in zip(rules, tests, strict=True) if test(record)]
             if granting:
-                shown.append(_masked(record, entity, granting))
+                shown.append(masked(record, entity, granting))
         return shown
 
 
-def _masked(record: DataRecord, entity: CatalogEntity, rules: Sequence[AccessRule]) -> DataRecord:
+def masked(record: DataRecord, entity: CatalogEntity, rules: Sequence[AccessRule]) -> DataRecord:
     """The record with what the rules that grant its row show of each column."""
     values = dict(record)
     for column in entity.columns.values():
         value = _cell(column, record[column.column.name], rules)
         if value is not record[column.column.name]:
             values[column.column.name] = value
-    hidden = {name for name in (*entity.links, *entity.groups) if not any(_grants(rule, name) for rule in rules)}
+    hidden = {name for name in (*entity.links, *entity.groups) if not any(grants(rule, name) for rule in rules)}
     return values | ({HIDDEN_LINKS: hidden} if hidden else {})
 
 
-def _grants(rule: AccessRule, name: str) -> bool:
+def grants(rule: AccessRule, name: str) -> bool:
     return rule.fields is None or name in rule.fields
 
 
 def _cell(column: ColumnField, value: Any, rules: Sequence[AccessRule]) -> Any:
-    granting = [rule for rule in rules if _grants(rule, column.name)]
+    granting = [rule for rule in rules if grants(rule, column.name)]
     masks = [dict(rule.masks).get(column.name) for rule in granting]
     if not masks:
         return None
@@ -183,44 +183,15 @@ def _cell(column: ColumnField, value: Any, rules: Sequence[AccessRule]) -> Any:
 def role_oracle(oracle: Oracle, viewer: Viewer, now: datetime) -> Oracle:
     """The oracle of a viewer whose roles or binding hide names: of the names that it may know, over the rows that it may see."""
     narrowed = narrow(oracle.graph, viewer.rights)
-    assert narrowed.core.query_type is not None
-    names = narrowed.core.query_type.fields.keys()
-    entities = narrowed.catalog.entities
-    roots = {
-        name: replace(root, entity=entities[root.entity.name]) if root.entity else root
-        for name, root in narrowed.roots.items()
-        if name in names
-    }
-    graph = replace(narrowed, roots=roots)
-    return Oracle(graph, RoleDataset(oracle.data, graph, now))
-
-
-def hidden_name_documents(oracle: Oracle, viewer: Viewer) -> Iterator[str]:
-    """Documents that each name one column that the viewer's roles hide or mask, at every place that could name it."""
-    for entity in oracle.graph.catalog.entities.values():
-        rules = rules_of(viewer, entity.name)
-        for column in entity.columns.values():
-            shown = [rule for rule in rules if _grants(rule, column.name)]
-            as_is = [rule for rule in shown if column.name not in dict(rule.masks)]
-            if not shown:
-                yield f"{{ {entity.declaration.plural} {{ nodes {{ {column.name} }} }} }}"
-            if not rules or len(as_is) < len(rules):
-                yield from _uses(entity, column)
-
-
-def _uses(entity: CatalogEntity, column: ColumnField) -> Iterator[str]:
-    """Documents that filter, sort, aggregate and group by a column."""
-    plural, value = entity.declaration.plural, column.column.name.upper()
-    inner = f"{column.name} {{ amount }}" if column.scalar.is_money else column.name
-    if column.name in entity.filterable:
-        condition = "{path: [], isNull: true}" if column.scalar.name == "JSON" else "{isNull: true}"
-        yield f"{{ {plural}(filter: {{{column.name}: {condition}}}) {{ totalCount }} }}"
-    if value in entity.sort_keys:
-        yield f"{{ {plural}(orderBy: [{{field: {value}}}]) {{ totalCount }} }}"
-    if any(candidate is column for candidate in groupable(entity)):
-        yield f"{{ {plural}Grouped(by: [{{field: {value}}}]) {{ totalCount }} }}"
-        yield f"{{ {plural}Grouped(by: [{{field: ID}}]) {{ nodes {{ key {{ {column.name} }} }} }} }}"
-    if column.scalar.is_number and column.name != "version":
-        yield f"{{ {plural} {{ stats {{ sum {{ {inner} }} }} }} }}"
-    if (column.scalar.is_number or column.scalar.is_time) and column.name != "version":
-        yield f"{{ {plural} {{ stats {{ max {{ {inner} }} }} }} }}"
+    if narrowed.core not in oracle.narrowed:
+        assert narrowed.core.query_type is not None
+        names = narrowed.core.query_type.fields.keys()
+        entities = narrowed.catalog.entities
+        roots = {
+            name: replace(root, entity=entities[root.entity.name]) if root.entity else root
+            for name, root in narrowed.roots.items()
+            if name in names
+        }
+        graph = replace(narrowed, roots=roots)
+        oracle.narrowed[narrowed.core] = Oracle(graph, RoleDataset(oracle.data, graph, now))
+    return oracle.narrowed[narrowed.core]
