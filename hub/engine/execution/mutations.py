@@ -263,8 +263,8 @@ class MutationExecutor:
             if key is not None:
                 mutations = (field.field_plan.mutation for field in fields)
                 secret = any(mutation is not None and mutation.secret for mutation in mutations)
-                mark = operation_identity.fingerprint() + _rights_mark(context.viewer)
-                record_key = (context.viewer.key_id or NO_KEY, key, mark)
+                fingerprint = operation_identity.fingerprint() + _rights_mark(context.viewer)
+                record_key = (context.viewer.key_id or NO_KEY, key, fingerprint)
                 async with tx.translate_errors():
                     if not await self._idempotency.store(
                         tx.connection, *record_key, response, context.now, secret=secret
