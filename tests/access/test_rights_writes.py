@@ -226,7 +226,7 @@ async def check_response(writer: Writer, root: str, value: dict[str, Any], respo
     )
     codes = {error["extensions"]["code"] for error in response.get("errors", ())}
     assert codes.isdisjoint({"INTERNAL", "INTERNAL_ERROR"}), f"{where}\n{text}"
-    leaked = {found for found in ID.findall(text) if found in writer.hidden_ids} - set(ID.findall(sent))
+    leaked = {row_id for row_id in ID.findall(text) if row_id in writer.hidden_ids} - set(ID.findall(sent))
     assert not leaked, f"{where}\n{text}"
     names = {name for name in writer.hidden_texts if name in text and name not in sent}
     assert not names, f"{where}\n{names}\n{text}"
@@ -302,13 +302,13 @@ async def test_a_hidden_row_is_no_row_and_takes_as_many_statements(writes: Write
     for viewer in shipped_viewers(writes.oracle, name, SEED):
         writer = Writer.of_viewer(writes, viewer)
         for entity in writer.past.entities:
-            at = {"at": writes.now.isoformat()} if entity.captured else {}
+            moment = {"at": writes.now.isoformat()} if entity.captured else {}
             prefix = entity.declaration.prefix
-            await writes.run(viewer, look_ups(entity), id=f"{prefix}_{ABSENT_KEY}", **at)  # prepares the statement
+            await writes.run(viewer, look_ups(entity), id=f"{prefix}_{ABSENT_KEY}", **moment)  # prepares the statement
             for row in writer.hidden[entity.name][:2]:
                 answers = []
                 for row_id in (public_id(writes.oracle.data, row), f"{prefix}_{ABSENT_KEY}"):
-                    answers.append(await writes.run(viewer, look_ups(entity), id=row_id, **at))
+                    answers.append(await writes.run(viewer, look_ups(entity), id=row_id, **moment))
                 assert answers[0] == answers[1], (viewer, entity.name, row["id"])
                 looked_for += 1
     assert looked_for > 20
