@@ -44,7 +44,7 @@ TOP = (
     "hub.terminal",
 )
 ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(TOP, (*TOP, "hub.web", *PUBLISHING, *DECLARED, "hub.demo", "hub.postgres")),
+    **dict.fromkeys(TOP, (*TOP, "hub.web", *PUBLISHING, *DECLARED, "hub.demo", "hub.postgres", "hub.runtime_login")),
     "hub.web": (*PUBLISHING, *DECLARED),
     "hub.webhooks": ("hub.subscriptions", "hub.changefeed", *DECLARED),
     "hub.subscriptions": ("hub.changefeed", *DECLARED),
@@ -122,6 +122,8 @@ SELECTS = {
     "hub/db/log_partitions.py": "looks which days of the log can go",
     "hub/demo/load.py": "takes a lock, and looks what is loaded already",
     "hub/postgres/doctor.py": "looks at the server",
+    "hub/doctor.py": "looks at the server",
+    "hub/db/runtime_role.py": "looks as whom it serves",
     "hub/app.py": "asks for the revision, to know whether the hub is ready",
 }
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
