@@ -159,10 +159,12 @@ class Viewer:
         A role that lists other commands lets it read alone: its rows are not written by what another role may run."""
         if not self.roles:
             return self
-        roles = tuple(
-            role if role.run is None or command in role.run else role_without_writes(role) for role in self.roles
-        )
-        return replace(self, command=command, roles=roles)
+        runner = replace(self, command=command)
+        if any(role.run is not None and command not in role.run for role in self.roles):
+            roles = tuple(r if r.run is None or command in r.run else role_without_writes(r) for r in self.roles)
+            rights = rights_of(self.binding, roles, has_staff=self.staff_id is not None)
+            object.__setattr__(runner, "rights", rights)
+        return runner
 
     def may(self, permission: str, writable_by: frozenset[str] = frozenset()) -> bool:
         """Whether the role has the permission. A bound key writes only what says that keys of its binding may."""

@@ -27,6 +27,7 @@ FOUNDATION = (
     "hub.client_limits",
     "hub.observability",
     "hub.text_case",
+    "hub.runtime_login",
 )
 DECLARED = ("hub.graph", "hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION)
 PUBLISHING = ("hub.webhooks", "hub.subscriptions", "hub.changefeed")
@@ -53,7 +54,7 @@ ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
     "hub.schema": ("hub.model",),
     "hub.engine": ("hub.model", "hub.db", *FOUNDATION),
     "hub.model": ("hub.db", *FOUNDATION),
-    "hub.db": (*FOUNDATION, "hub.runtime_login"),
+    "hub.db": FOUNDATION,
     "hub.demo": ("hub.domain", "hub.schema", "hub.model", "hub.db", *FOUNDATION),
     "hub.postgres": ("hub.settings", "hub.errors", "hub.runtime_login"),
     "hub.settings": ("hub.errors", "hub.token_issuers"),
@@ -115,7 +116,8 @@ SELECTS = {
     "hub/db/change_log.py": "tells commands what was edited since",
     "hub/db/migrate.py": "takes a lock",
     "hub/db/change_positions.py": "gives changes their positions, and reads the log by them",
-    "hub/db/pool.py": "takes the role that serves clients",
+    "hub/db/runtime_role.py": "takes the role that serves clients",
+    "hub/doctor.py": "looks who owns the database",
     "hub/db/transaction.py": "says who writes",
     "hub/db/log_partitions.py": "looks which days of the log can go",
     "hub/demo/load.py": "takes a lock, and looks what is loaded already",

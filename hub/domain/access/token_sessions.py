@@ -14,14 +14,14 @@ from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.domain.access import api_keys, key_upkeep, roles
 from hub.domain.access.login_links import SESSION_LIFETIME, PageSession
-from hub.domain.access.token_viewers import TokenSubject, find_viewers
+from hub.domain.access.token_viewers import PRINCIPALS, TokenSubject, find_viewers
 from hub.errors import Unauthenticated
 from hub.model.columns import SECRET, metadata, timestamp
 from hub.token_issuers import TokenIssuer
 from hub.viewer import Role, Viewer
 
 PREFIX = "t"
-NOBODY = Viewer(None, Role.READER, roles=(roles.NO_ROLE,))  # of a session that is over
+NOBODY = Viewer(PRINCIPALS, Role.READER, roles=(roles.NO_ROLE,))  # of a session that is over
 
 TokenSession = sa.Table(
     "token_sessions",

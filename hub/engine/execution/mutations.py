@@ -89,7 +89,7 @@ def fingerprint(query: str, name: str | None, variables: Mapping[str, Any] | Non
     return hashlib.sha256(canonical).digest()
 
 
-def _rights_mark(viewer: Viewer) -> bytes:
+def _rights_digest(viewer: Viewer) -> bytes:
     """What follows the fingerprint in an idempotency record: with what rights its response was rendered.
 
     Empty for a viewer from whom nothing is hidden."""
@@ -138,7 +138,7 @@ class MutationExecutor:
                     ) from error
                 raise
         fingerprint, rights = stored[0][:FINGERPRINT_BYTES], stored[0][FINGERPRINT_BYTES:]
-        if fingerprint == operation_identity.fingerprint() and rights != _rights_mark(context.viewer):
+        if fingerprint == operation_identity.fingerprint() and rights != _rights_digest(context.viewer):
             fault = "the operation ran already; its response is not repeated, since the key's rights have changed; read the rows"
             raise argument_error(fields[0].field_plan, "idempotencyKey", "IDEMPOTENCY_RIGHTS_CHANGED", fault)
         if fingerprint != operation_identity.fingerprint():
@@ -215,7 +215,10 @@ class MutationExecutor:
         if key is not None:
             store_sql = self._idempotency.store_sql(len(arguments) + 1)
             arguments += self._idempotency.store_arguments(
-                context.viewer.key_id or NO_KEY, key, identity.fingerprint() + _rights_mark(context.viewer), context.now
+                context.viewer.key_id or NO_KEY,
+                key,
+                identity.fingerprint() + _rights_digest(context.viewer),
+                context.now,
             )
         insert_parameters = len(recording.arguments)
         text = combine(payload.text, len(payload.parameters), recording.text, insert_parameters, store_sql)
@@ -263,8 +266,8 @@ class MutationExecutor:
             if key is not None:
                 mutations = (field.field_plan.mutation for field in fields)
                 secret = any(mutation is not None and mutation.secret for mutation in mutations)
-                fingerprint = operation_identity.fingerprint() + _rights_mark(context.viewer)
-                record_key = (context.viewer.key_id or NO_KEY, key, fingerprint)
+                fingerprint_and_rights = operation_identity.fingerprint() + _rights_digest(context.viewer)
+                record_key = (context.viewer.key_id or NO_KEY, key, fingerprint_and_rights)
                 async with tx.translate_errors():
                     if not await self._idempotency.store(
                         tx.connection, *record_key, response, context.now, secret=secret
