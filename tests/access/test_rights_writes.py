@@ -226,7 +226,7 @@ async def check_response(writer: Writer, root: str, value: dict[str, Any], respo
     )
     codes = {error["extensions"]["code"] for error in response.get("errors", ())}
     assert codes.isdisjoint({"INTERNAL", "INTERNAL_ERROR"}), f"{where}\n{text}"
-    leaked = {found for found in ID.findall(text) if found in writer.hidden_ids} - set(ID.findall(sent))
+    leaked = {row_id for row_id in ID.findall(text) if row_id in writer.hidden_ids} - set(ID.findall(sent))
     assert not leaked, f"{where}\n{text}"
     names = {name for name in writer.hidden_texts if name in text and name not in sent}
     assert not names, f"{where}\n{names}\n{text}"
