@@ -310,9 +310,9 @@ async def test_a_hidden_row_is_no_row_and_takes_as_many_statements(
             for row in writer.hidden[entity.name][:1]:
                 ids = (public_id(writes.oracle.data, row), f"{entity.declaration.prefix}_{ABSENT_KEY}")
                 for document in (look_ups(entity), NODES):
-                    at = writes.now.isoformat()
-                    await writes.run(viewer, document, id=ids[1], at=at)  # prepares the statement
-                    hidden, absent = [await writes.run(viewer, document, id=row_id, at=at) for row_id in ids]
+                    moment = writes.now.isoformat()
+                    await writes.run(viewer, document, id=ids[1], at=moment)  # prepares the statement
+                    hidden, absent = [await writes.run(viewer, document, id=row_id, at=moment) for row_id in ids]
                     assert "errors" not in absent[0], absent
                     assert hidden == absent, (viewer, entity.name, row["id"])
                 looked_for += 1
