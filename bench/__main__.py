@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.text import Text
 
-from bench import attack_runs, capture, commits, report, runs, streams, webhooks
+from bench import attack_runs, capture, commits, hidden_rows, report, runs, streams, webhooks
 from bench.children import REPOSITORY, BenchmarkError
 from bench.database import BenchServer, bench_server, loaded_database
 from bench.load import InvalidResponse
@@ -21,6 +21,7 @@ from hub.errors import HubError
 
 STANDARD, SIZE_FACTOR = 100_000, 10  # customers of the standard data set; how many times as many the larger one has
 DATA = REPOSITORY / "bench" / "data"
+PAIRS_OF_A_ROUND = 1_000  # look-ups of a hidden and of an absent row
 MIN_STREAM_SECONDS = 10.0  # a turn of streams and webhooks is at least this long
 COMMITS = "commits"  # the command that takes two revisions in place of suites
 
@@ -35,6 +36,7 @@ class Suite(StrEnum):
     WEBHOOKS = "webhooks"
     STREAMS = "streams"
     ATTACKS = "attacks"
+    HIDDEN = "hidden"
 
 
 QUERY_SUITES = {Suite.CONTENDERS, Suite.KEYS, Suite.SIZE}
@@ -87,7 +89,7 @@ def run_suites(
     who: ContenderOption = None,
     attack: AttackOption = None,
 ) -> None:
-    """Measure the hub: beside contenders, by key, by data size, the change log, webhooks, streams, attacks.
+    """Measure the hub: beside contenders, by key, by data size, the change log, webhooks, streams, attacks, hidden rows.
 
     `python -m bench commits A B` compares two commits; it has a --help of its own.
     """
@@ -108,6 +110,9 @@ def run_suites(
         if Suite.ATTACKS in selected_suites:
             for line in attack_runs.run(loaded_database(server, customers, customers), data, rounds, seconds, attacks):
                 report.show(Text(line))
+        if Suite.HIDDEN in selected_suites:
+            for medians in hidden_rows.run(loaded_database(server, customers, customers), rounds * PAIRS_OF_A_ROUND):
+                report.show(Text(str(medians)))
         if Suite.WEBHOOKS in selected_suites:
             dsn = loaded_database(server, customers, customers)
             for name, result in webhooks.run(dsn, data, rounds, max(seconds, MIN_STREAM_SECONDS)).items():

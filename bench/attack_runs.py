@@ -7,10 +7,11 @@ import asyncio
 import http.client
 import itertools
 import json
+import os
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,14 +30,18 @@ CONNECTIONS = (1, 6, 20)
 POINT_QUERY = "query ($id: ID!) { customer(id: $id) { id name stage } }"
 POINT_CONNECTIONS = 2  # of the other key
 WARM_UP = 1.0  # seconds of an attack before the other key is measured
+READY = "sending"  # what an attack prints when it begins
 PLANNING = "distinct documents"
+POINTS, PAGES = "single customers", "large pages"
 MEMORY = "memory"  # not an attack beside the other key: documents one after the other
-BUDGETED = "search within a budget"  # SEARCH, from a key whose budget allows a tenth of a connection
-PATIENT = "search within a budget, with pauses"  # the same, from a client that comes back when it is told to
+SEARCH = "search for two letters"
+PATIENT = "search within a budget, with pauses"  # from a client that comes back when it is told to
+# From a key whose budget allows a tenth of a connection.
+BUDGETED = {f"{name} within a budget": name for name in (SEARCH, PAGES, POINTS, PLANNING)} | {PATIENT: SEARCH}
 BUDGET = CostBudget(500, 100)
+BUDGET_SECONDS = 15.0  # a turn beside such an attack is at least this long: one search uses up the points of 12 seconds
 RATIO, BUDGETED_RATIO, MEMORY_GROWTH = 2.0, 1.3, 0.1  # the aims: p95 beside an attack to alone, memory to memory
 DOCUMENTS = (20_000, 60_000)  # after which the memory is read
-SEARCH = "search for two letters"
 # Statements that read much of the database. Some are refused (COST_LIMIT); the others must leave other keys their pace.
 SCANS = {
     "chain of every and none": "{customers(filter:{orders:{every:{items:{every:{product:{items:{none:{order:{customer:"
@@ -45,12 +50,17 @@ SCANS = {
     "contains on large texts": '{interactions(filter:{body:{contains:"qzx"}},first:5){totalCount}}',
     SEARCH: '{customers(search:"an",first:5){totalCount nodes{name}}}',
     "order by an aggregate": "{customers(orderBy:{interactions:{by:COUNT},direction:DESC},first:5){nodes{name}}}",
-    "groups of everything": "{interactionsGrouped(by:{field:KIND},first:100){nodes{count}}}",
+    "groups of everything": "{interactionsGrouped(by:{field:KIND},first:100){nodes{stats{count}}}}",
     "changes without a match": '{changes(filter:{types:[PRODUCT],product:{name:{eq:"none"}}},first:100){__typename}}',
 }
 
-
-ATTACKS = (*SCANS, PLANNING, BUDGETED, PATIENT, MEMORY)
+READS = SCANS | {
+    POINTS: "{customers(first:1){nodes{id name stage}}}",
+    PAGES: "{customers(first:100){nodes{id name interactions(first:40){nodes{id kind subject body occurredAt}}}}}",
+}
+# What may refuse an attack; any other error would mean that the attack itself is wrong.
+REFUSALS = {"COST_LIMIT", "STATEMENT_TIMEOUT", "OPERATION_LIMIT", "THROTTLED", "UNAVAILABLE", "REQUEST_TIMEOUT"}
+ATTACKS = (*READS, PLANNING, *BUDGETED, MEMORY)
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,7 @@ class AttackResult:
 
     def __str__(self) -> str:
         alone, beside = (f"p50 {p50:.1f} p95 {p95:.1f}" for p50, p95 in (self.alone, self.beside))
-        limit = BUDGETED_RATIO if self.attack in (BUDGETED, PATIENT) else RATIO
+        limit = BUDGETED_RATIO if self.attack in BUDGETED else RATIO
         return (
             f"{self.attack}, {self.connections} connections: alone {alone}, beside it {beside} ms;"
             f" p95 × {self.ratio:.2f} (less than {limit:g}: {'yes' if self.ratio < limit else 'NO'})"
@@ -93,12 +103,12 @@ def run(dsn: str, folder: Path, rounds: int, seconds: float, attacks: Sequence[s
         wait_until_ready(process, (HOST, port), GRAPHQL_PATH, other, log)
         _latencies(port, requests, seconds)
         for attack, connections in itertools.product([name for name in attacks if name != MEMORY], CONNECTIONS):
-            key = budgeted if attack in (BUDGETED, PATIENT) else attacker
+            key, turn = (budgeted, max(seconds, BUDGET_SECONDS)) if attack in BUDGETED else (attacker, seconds)
             alone, beside = [], []
             for _ in range(rounds):
                 alone.append(_latencies(port, requests, seconds))
                 with _attacking(folder, dsn, _attack_command(port, key, attack, connections)):
-                    beside.append(_latencies(port, requests, seconds))
+                    beside.append(_latencies(port, requests, turn))
             ratio = median(after[1] / before[1] for before, after in zip(alone, beside, strict=True))
             yield str(AttackResult(attack, connections, _medians(alone), _medians(beside), ratio))
         if MEMORY in attacks:
@@ -110,6 +120,8 @@ def _attacking(folder: Path, dsn: str, command: list[str]) -> Iterator[None]:
     """Runs an attack during the block; raises BenchmarkError if it ends by itself."""
     log = folder / "attacks-client.log"
     with child_process(command, WORKING_TREE.environment(dsn), log, WORKING_TREE.root) as client:
+        while READY not in log.read_text() and client.poll() is None:
+            time.sleep(0.05)
         time.sleep(WARM_UP)
         yield
         if client.poll() is not None:
@@ -165,7 +177,9 @@ def _distinct_document(number: int, fields: int = 450) -> str:
 
 
 def _post(connection: http.client.HTTPConnection, key: str, query: str) -> float:
-    """Sends one operation; returns the seconds after which the answer says to come back, 0 if it does not say."""
+    """Sends one operation; returns the seconds after which the answer says to come back, 0 if it does not say.
+
+    Raises BenchmarkError if the hub refuses it for a reason that is not in REFUSALS."""
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     try:
         connection.request("POST", GRAPHQL_PATH, json.dumps({"query": query}), headers)
@@ -173,27 +187,35 @@ def _post(connection: http.client.HTTPConnection, key: str, query: str) -> float
     except (OSError, http.client.HTTPException):
         connection.close()
         return 0.0
-    errors = answer.get("errors") or [{}]
-    return float(errors[0].get("extensions", {}).get("retryAfter", 0))
+    if "errors" not in answer:
+        return 0.0
+    extensions = answer["errors"][0]["extensions"]
+    if extensions["code"] not in REFUSALS:
+        raise BenchmarkError(f"the hub refuses an attack: {answer['errors'][0]['message']}")
+    return float(extensions.get("retryAfter", 0))
 
 
 def _attack(port: int, key: str, attack: str, connections: int) -> None:
     """Keep connections busy until the process is stopped; what is refused is sent again."""
-    numbers = itertools.count(time.time_ns() % 10**9 * 1_000)
+    numbers, read = itertools.count(time.time_ns() % 10**9 * 1_000), BUDGETED.get(attack, attack)
 
     def keep_busy() -> None:
         connection = http.client.HTTPConnection(HOST, port, timeout=60)
         while True:
-            query = _distinct_document(next(numbers)) if attack == PLANNING else SCANS.get(attack, SCANS[SEARCH])
+            query = _distinct_document(next(numbers)) if read == PLANNING else READS[read]
             seconds = _post(connection, key, query)
             if attack == PATIENT:
                 time.sleep(seconds)
 
-    threads = [threading.Thread(target=keep_busy, daemon=True) for _ in range(connections)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(connections) as threads:
+        busy = [threads.submit(keep_busy) for _ in range(connections)]
+        print(READY, flush=True)
+        for thread in as_completed(busy):
+            try:
+                thread.result()
+            except BenchmarkError as error:
+                print(error, flush=True)
+            os._exit(1)
 
 
 if __name__ == "__main__":

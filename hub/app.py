@@ -25,6 +25,7 @@ from hub.db.disk_space import DiskSpace
 from hub.db.hub_pools import open_pools
 from hub.db.pool import Pool
 from hub.db.sql_text import to_sql
+from hub.db.transaction import record_caller
 from hub.domain.access import api_keys, login_links, roles, secrets, token_sessions, trusted_documents
 from hub.domain.access.manifests import read_manifest
 from hub.domain.access.token_viewers import TokenSubject, find_viewers
@@ -74,24 +75,30 @@ class DatabaseSessionStore:
         # One at a time: whoever tries tokens delays other sessions, not the look-up of keys on the same pool.
         self._turn = asyncio.Semaphore(1)
 
-    async def start(self, token: str) -> login_links.PageSession:
+    async def start(self, token: str, network: str) -> login_links.PageSession:
         """Exchanges a link's token for a session; raises Forbidden if it is not valid any more."""
         async with self._turn, self._pool.transaction() as tx:
+            await record_caller(tx, ADMIN, network)  # until the link names its key
             return await login_links.start_session(tx, token, self._time_source.now())
 
-    async def start_for_key(self, public_id: str) -> login_links.PageSession:
+    async def start_for_key(self, public_id: str, viewer: Viewer, network: str) -> login_links.PageSession:
         """Exchanges a valid API key for a session; raises BadInput for a session's own key."""
         async with self._turn, self._pool.transaction() as tx:
+            await record_caller(tx, viewer, network)
             return await login_links.start_session_of_key(tx, public_id, self._time_source.now())
 
-    async def start_for_token(self, subject: TokenSubject, expires_at: datetime) -> login_links.PageSession:
-        """Exchanges a valid token for a session that ends with it at the latest."""
+    async def start_for_token(
+        self, subject: TokenSubject, fingerprint: bytes, viewer: Viewer, expires_at: datetime, network: str
+    ) -> login_links.PageSession:
+        """Exchanges a valid token for a session that ends with it, or with the key that signed it, at the latest."""
         async with self._turn, self._pool.transaction() as tx:
-            return await token_sessions.start(tx, subject, expires_at, self._time_source.now())
+            await record_caller(tx, viewer, network)
+            return await token_sessions.start(tx, subject, fingerprint, expires_at, self._time_source.now())
 
-    async def end(self, public_id: str) -> bool:
+    async def end(self, public_id: str, viewer: Viewer, network: str) -> bool:
         """Ends a session by its key's public id; returns False for a key that is no session."""
         async with self._pool.transaction() as tx:
+            await record_caller(tx, viewer, network)
             if token_sessions.is_token_session(public_id):
                 return await token_sessions.end(tx, public_id, self._time_source.now())
             return await login_links.end_session(tx, public_id, self._time_source.now())
@@ -112,7 +119,7 @@ async def running_authenticator(
             if not started_by_token:
                 return keys
             return keys + await token_sessions.find_keys(
-                connection, started_by_token, settings.token_issuers, time_source.now()
+                connection, started_by_token, settings.token_issuers, key_sets.may_hold, time_source.now()
             )
 
     async def find_subjects(subjects: Sequence[TokenSubject]) -> list[Viewer | Unauthenticated]:
@@ -204,6 +211,7 @@ async def build_graphql_engine(
     schema = graph.build_with(settings.customer_columns)
     now = await clock.time_source.read()
     await roles.store_shipped_roles(pool, now)
+    await roles.report_broken_rules(pool)
     await calendars.refresh_holidays(pool, now)
 
     def injected(engine: Engine) -> dict[str, object]:

@@ -1,17 +1,16 @@
 """`hub audit`: verifies the audit log, and prints the digest that is worth storing elsewhere."""
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from hub import doctor, launch
 from hub import settings as settings_module
 from hub.changefeed import audit_chain, audit_verification
 from hub.changefeed.audit_verification import Verification
 from hub.db.pool import Pool
 from hub.errors import BadInput
+from hub.installation import run_with_settings
 from hub.settings import Settings
 from hub.terminal import print_rows
 
@@ -44,10 +43,7 @@ def verify(
     Store the printed digest outside the database. Without --expect a log whose end was cut off looks like a shorter log."""
     expected = None if expect is None else _parse_digest(expect)
     configuration = settings_module.load(data_dir=data, statement_timeout=PAGE_SECONDS)
-    with launch.running_database(configuration) as dsn:
-        doctor.require_all_ok(asyncio.run(doctor.check_database(dsn)))
-        run = launch.with_pool(configuration, dsn, lambda pool: _verify(configuration, pool, start, expected))
-        result = asyncio.run(run)
+    result = run_with_settings(configuration, lambda pool: _verify(configuration, pool, start, expected))
     if json:
         print_rows([{**result._asdict(), "digest": result.digest.hex()}], json=True)
     elif result.fault:

@@ -74,13 +74,17 @@ def remove(
     name: Annotated[str, typer.Argument(help="Name of the manifest; `hub documents list` shows them.")],
     data: DataDirOption = None,
 ) -> None:
-    """Remove the documents of a manifest: keys that run trusted documents alone are refused them within seconds."""
+    """Remove a manifest: keys that run trusted documents alone are refused its documents within seconds.
 
-    async def delete(pool: Pool) -> int:
+    Documents that another manifest has stay."""
+
+    async def delete(pool: Pool) -> trusted_documents.RemovedManifest:
         async with pool.transaction() as tx:
             return await trusted_documents.remove(tx, ADMIN, name)
 
-    print(f"{name}: {run_in_database(data, delete)} documents removed")
+    removed = run_in_database(data, delete)
+    stays = f"; {removed.shared} of them stay, because another manifest has them" if removed.shared else ""
+    print(f"{name}: {removed.documents} documents removed{stays}")
 
 
 def limit_key(

@@ -61,3 +61,25 @@ def combine(own: ClientLimits, roles: Iterable[LimitedRole]) -> ClientLimits:
         own.introspects and any(role.introspects for role in roles),
     )
     return NO_LIMITS if limits == NO_LIMITS else limits
+
+
+def excess(own: ClientLimits, other: ClientLimits) -> str | None:
+    """What limits allow beyond one's own, in words; None for nothing. Introspection is a matter of roles."""
+    if own.trusted_only and not other.trusted_only:
+        return "documents of no manifest"
+    if own.budget is None:
+        return None
+    if other.budget is None:
+        return "an unlimited budget"
+    larger = (
+        other.budget.capacity > own.budget.capacity or other.budget.refill_per_second > own.budget.refill_per_second
+    )
+    return "a larger budget" if larger else None
+
+
+def inherited(own: ClientLimits, roles: ClientLimits) -> ClientLimits:
+    """The limits of its own that a key needs which a limited key issues: those that its roles do not set already."""
+    budget = own.budget
+    if budget is not None and excess(ClientLimits(budget), roles) is None:
+        budget = None
+    return ClientLimits(budget, trusted_only=own.trusted_only and not roles.trusted_only)

@@ -11,12 +11,14 @@ import asyncpg
 
 from hub import graph, keyfile, settings
 from hub.db import migrate
-from hub.db.pool import RUNTIME_ROLE, Connection, serving_owner
+from hub.db.pool import Connection
+from hub.db.runtime_role import ServingIdentity, connect_to_serve
 from hub.domain.access import roles
 from hub.domain.customers.unnormalized import find_unnormalized
 from hub.errors import HubError, Misconfigured
 from hub.model import test_clock
 from hub.postgres.doctor import Check, run_checks
+from hub.runtime_login import RUNTIME_ROLE
 from hub.settings import Settings
 from hub.web import pages, server
 from hub.web.health import HEALTHY_BODY
@@ -75,7 +77,8 @@ async def check_installation(dsn: str) -> list[Check]:
         connection = await connect(dsn)
         try:
             checks.append(_check_spellings(await find_unnormalized(connection)))
-            checks.append(_check_role(await serving_owner(connection)))
+            owner: str = await connection.fetchval("select quote_ident(current_user)")
+            checks.append(_check_role(await _serving_identity(dsn), owner))
             graph.build()  # which plans the stored filters
             checks.append(_check_roles(await roles.broken_rules(connection)))
             checks.append(_check_clock(await test_clock.stored_time(connection), datetime.now(UTC)))
@@ -92,15 +95,29 @@ def _check_clock(stored: datetime | None, now: datetime) -> Check:
     return Check("clock", True, problem, "use the database for tests only; production needs one without a test clock")
 
 
-def _check_role(owner: str | None) -> Check:
-    if owner is None:
+async def _serving_identity(dsn: str) -> ServingIdentity:
+    connection, identity = await connect_to_serve(dsn, {}, timeout=CONNECT_TIMEOUT)
+    await connection.close()
+    return identity
+
+
+def _check_role(identity: ServingIdentity, owner: str) -> Check:
+    if identity is ServingIdentity.LOGIN_ROLE:
         return Check("database role", True)
+    if identity is ServingIdentity.OWNER:
+        return Check(
+            "database role",
+            True,
+            f"the hub serves as {owner}, who owns the tables and reads every secret",
+            f"as a superuser: CREATE ROLE {RUNTIME_ROLE} NOLOGIN; GRANT {RUNTIME_ROLE} TO {owner} WITH INHERIT FALSE, SET TRUE; "
+            "then run `hub migrate`",
+        )
     return Check(
         "database role",
         True,
-        f"the hub serves as {owner}, who owns the tables and reads every secret",
-        f"as a superuser: CREATE ROLE {RUNTIME_ROLE} NOLOGIN; GRANT {RUNTIME_ROLE} TO {owner} WITH INHERIT FALSE, SET TRUE; "
-        "then run `hub migrate`",
+        f"the hub serves as {RUNTIME_ROLE}, but with a session of {owner}, to whom SET ROLE leads back",
+        f"as a superuser: ALTER ROLE {owner} CREATEROLE; GRANT {RUNTIME_ROLE} TO {owner} WITH ADMIN OPTION; then run "
+        f"`hub migrate` with the password of {owner} in HUB_DATABASE_URL",
     )
 
 

@@ -28,7 +28,11 @@ def load_settings(data: Path | None) -> Settings:
 
 def run_in_database(data: Path | None, function: Callable[[Pool], Awaitable[DatabaseResult]]) -> DatabaseResult:
     """Runs a function with a pool of the installation's database, whose Postgres is started if needed; raises HubError."""
-    configuration = load_settings(data)
+    return run_with_settings(load_settings(data), function)
+
+
+def run_with_settings(configuration: Settings, function: Callable[[Pool], Awaitable[DatabaseResult]]) -> DatabaseResult:
+    """The same for a command that needs the settings itself."""
     with launch.running_database(configuration) as dsn:
         doctor.require_all_ok(asyncio.run(doctor.check_database(dsn)))
         return asyncio.run(launch.with_pool(configuration, dsn, function))

@@ -11,7 +11,7 @@ import typer
 from hub.db.pool import Pool
 from hub.domain.access import api_keys
 from hub.domain.access.key_commands import MAX_OVERLAP_MINUTES
-from hub.domain.access.shipped_roles import DESCRIPTIONS
+from hub.domain.access.shipped_roles import SHIPPED_ROLES
 from hub.errors import BadInput
 from hub.installation import run_in_database
 from hub.terminal import print_rows
@@ -49,7 +49,7 @@ RoleOption = Annotated[
     typer.Option(
         help="Name of its role: admin, writer, reader, or one of `hub role list`.",
         callback=require_text,
-        autocompletion=lambda: list(DESCRIPTIONS),
+        autocompletion=lambda: list(SHIPPED_ROLES),
     ),
 ]
 NameOption = Annotated[str, typer.Option(help="A name for the key.", callback=require_text)]

@@ -15,6 +15,7 @@ from typing import NoReturn, TypeVar
 
 from hub import app, doctor, graph, keyfile, observability, postgres
 from hub.db import migrate
+from hub.db.lanes import background_connections
 from hub.db.pool import Pool
 from hub.domain.access import login_links
 from hub.errors import HubError
@@ -52,9 +53,8 @@ def running_database(settings: Settings, *, create: bool = False) -> Iterator[st
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
-    connections = max(
-        100, settings.workers * (settings.pool_size + settings.stream_pool_size + 7 + webhooks.CONNECTIONS) + 20
-    )
+    pools = sum(size + background_connections(size) for size in (settings.pool_size, settings.stream_pool_size))
+    connections = max(100, settings.workers * (pools + 8 + webhooks.CONNECTIONS) + 20)
     ensured = postgres.ensure(
         settings.data_dir,
         create=create,

@@ -82,6 +82,12 @@ class TokenIssuerFailed(NamedTuple):
     reason: str
 
 
+class StoredFilterBroken(NamedTuple):
+    """A stored filter cannot be planned any more; its rule grants nothing. `hub doctor` lists all of them."""
+
+    rule: str
+
+
 class HubReady(NamedTuple):
     """This process accepts requests."""
 
@@ -185,6 +191,7 @@ Event = (
     | SettingsWarning
     | StartupStep
     | TokenIssuerFailed
+    | StoredFilterBroken
     | HubReady
     | HubStopping
     | LeadershipAcquired
@@ -311,6 +318,7 @@ _EVENT_NAMES: dict[type[Event], str] = {
     SettingsWarning: "settings_warning",
     StartupStep: "startup",
     TokenIssuerFailed: "token_issuer_failed",
+    StoredFilterBroken: "stored_filter_broken",
     LeadershipAcquired: "leadership_acquired",
     LeadershipLost: "leadership_lost",
     AuditReadsDropped: "audit_reads_dropped",

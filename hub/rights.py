@@ -3,8 +3,9 @@
 hub/model/scopes.py turns them into the predicate of rows, hub/engine/catalog/ into the fields that exist."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Literal
 from weakref import WeakValueDictionary
 
@@ -61,6 +62,11 @@ class AccessRule:
         masked = {masked for masked, _ in self.masks}
         return (self.fields is None or not names.isdisjoint(self.fields)) and names.isdisjoint(masked)
 
+    def shows(self, name: str) -> bool:
+        """Whether rows show a field as it is, by its API name."""
+        is_granted = self.fields is None or name in self.fields
+        return is_granted and not self.aggregate_only and all(name != masked for masked, _ in self.masks)
+
     @property
     def narrows_fields(self) -> bool:
         """Whether some field of the entity is hidden or masked, or no row is shown at all."""
@@ -97,7 +103,15 @@ class RoleVersion:
 ADMIN_ROLE = RoleVersion("admin", 0, writes=True, administers=True)
 WRITER_ROLE = RoleVersion("writer", 0, writes=True)
 READER_ROLE = RoleVersion("reader", 0)
-SHIPPED_ROLES: Mapping[str, RoleVersion] = {role.name: role for role in (ADMIN_ROLE, WRITER_ROLE, READER_ROLE)}
+# The shipped roles without rules, which are known before any row is read; hub/domain/access/shipped_roles.py has them all.
+BUILT_IN_ROLES: Mapping[str, RoleVersion] = {role.name: role for role in (ADMIN_ROLE, WRITER_ROLE, READER_ROLE)}
+
+
+@lru_cache(maxsize=1_000)
+def role_without_writes(role: RoleVersion) -> RoleVersion:
+    """The role as it only reads."""
+    rules = {name: replace(rule, verbs=rule.verbs & {Verb.READ}) for name, rule in (role.rules or {}).items()}
+    return role if role.rules is None else replace(role, rules=rules)
 
 
 class Rights:
@@ -142,6 +156,17 @@ class Rights:
             rules = tuple(rule for rule in rules if Verb.READ in rule.verbs)
         with_rows = tuple(rule for rule in rules if not rule.aggregate_only)
         return with_rows or (rules if verb is Verb.READ else ())
+
+    def writing(self, entity: str, verb: Verb, name: str) -> tuple[AccessRule, ...] | None:
+        """The rules that let a field be written, by API name, of those that grant the verb; None where these all do."""
+        rules = self.granting(entity, verb) or ()
+        chosen = tuple(rule for rule in rules if rule.may_write(name))
+        return None if chosen == rules else chosen
+
+    def shows_rows(self, entity: str) -> bool:
+        """Whether roles may show rows of the entity, and not aggregates alone."""
+        rules = self.granting(entity)
+        return rules is None or any(not rule.aggregate_only for rule in rules)
 
     def filters_rows(self, entity: str) -> bool:
         """Whether roles may hide rows of the entity that the binding shows."""

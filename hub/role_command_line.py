@@ -1,24 +1,21 @@
 """`hub role …`: the operator's view of roles. Changes run the same mutations as administrators send."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import orjson
 import typer
 
 from hub import app as hub_app
-from hub import doctor, launch
-from hub import settings as settings_module
 from hub.db.pool import Connection, Pool
 from hub.domain.access import api_keys, roles
+from hub.domain.access.shipped_roles import explicit_rules
 from hub.errors import BadInput, NotFound
+from hub.installation import load_settings, run_in_database, run_with_settings
 from hub.rights import AccessRule, RoleVersion, Verb
-from hub.settings import Settings
 from hub.terminal import print_rows
 
-Result = TypeVar("Result")
 DataFolder = Annotated[Path | None, typer.Option("--data", help="Data directory (HUB_DATA_DIR).", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 KeyOption = Annotated[str | None, typer.Option("--key", help="Id of the API key, as `hub key list` shows it.")]
@@ -34,11 +31,11 @@ commands = typer.Typer(help="List, show, change and assign roles.", no_args_is_h
 def list_roles(data: DataFolder = None, json: AsJson = False) -> None:
     """List all roles: what they are for, for how many types they have rules, and how many keys and people have them."""
 
-    async def fetch(pool: Pool, _: Settings) -> tuple[list[roles.StoredRole], dict[str, int]]:
+    async def fetch(pool: Pool) -> tuple[list[roles.StoredRole], dict[str, int]]:
         async with pool.connection() as connection:
             return await roles.all_roles(connection), await roles.count_holders(connection)
 
-    stored, holders = _in_database(data, fetch)
+    stored, holders = run_in_database(data, fetch)
     rows = [
         {
             "name": role.version.name,
@@ -54,17 +51,24 @@ def list_roles(data: DataFolder = None, json: AsJson = False) -> None:
 
 
 @commands.command()
-def show(name: Annotated[str, typer.Argument(help="Name of the role.")], data: DataFolder = None) -> None:
-    """Print a role as JSON, as `hub role apply` reads it."""
+def show(
+    name: Annotated[str, typer.Argument(help="Name of the role.")],
+    copy: Annotated[
+        str | None, typer.Option("--as", help="Print a copy under this name, which does not administer.")
+    ] = None,
+    data: DataFolder = None,
+) -> None:
+    """Print a role as JSON, as `hub role apply` reads it. Copy a shipped role with --as before you change it."""
 
-    async def fetch(pool: Pool, _: Settings) -> roles.StoredRole | None:
+    async def fetch(pool: Pool) -> roles.StoredRole | None:
         async with pool.connection() as connection:
             return await roles.find_role(connection, name)
 
-    role = _in_database(data, fetch)
+    role = run_in_database(data, fetch)
     if role is None:
         raise BadInput(f"{name}: there is no such role; `hub role list` shows them.", code="NOT_FOUND", argument="name")
-    print(orjson.dumps(_as_input(role.version, role.description), option=orjson.OPT_INDENT_2).decode())
+    version = role.version if copy is None else replace(role.version, name=copy, administers=False)
+    print(orjson.dumps(_as_input(version, role.description), option=orjson.OPT_INDENT_2).decode())
 
 
 @commands.command()
@@ -116,7 +120,9 @@ def _mutate(
 ) -> dict[str, Any]:
     """Runs a mutation as the operator; `key` and `staff` name who is meant. Raises the first error of its response."""
 
-    async def run(pool: Pool, settings: Settings) -> dict[str, Any]:
+    settings = load_settings(data)
+
+    async def run(pool: Pool) -> dict[str, Any]:
         async with pool.connection() as connection:
             if key is not None:
                 value["keyId"] = await _key_id(connection, key)
@@ -124,7 +130,7 @@ def _mutate(
                 value["staffId"] = f"stf_{(await api_keys.find_staff(connection, staff)).hex}"
         return await hub_app.run_mutation(settings, pool, document, {"input": value})
 
-    return _in_database(data, run)
+    return run_with_settings(settings, run)
 
 
 async def _key_id(connection: Connection, public_id: str) -> str:
@@ -141,7 +147,7 @@ def _as_input(role: RoleVersion, description: str | None) -> dict[str, Any]:
     value["run"] = ["*"] if role.run is None else sorted(role.run)
     if role.budget is not None:
         value["budget"] = {"capacity": role.budget.capacity, "refillPerSecond": int(role.budget.refill_per_second)}
-    value["rules"] = [_rule_input(rule) for _, rule in sorted((role.rules or {}).items())]
+    value["rules"] = [_rule_input(rule) for _, rule in sorted(explicit_rules(role).items())]
     return value
 
 
@@ -155,10 +161,3 @@ def _rule_input(rule: AccessRule) -> dict[str, Any]:
     }
     verbs = [verb.upper() for verb in Verb if verb in rule.verbs]
     return {"entity": rule.entity, "verbs": verbs} | {name: part for name, part in optional.items() if part is not None}
-
-
-def _in_database(data: Path | None, function: Callable[[Pool, Settings], Awaitable[Result]]) -> Result:
-    settings = settings_module.load(data_dir=data)
-    with launch.running_database(settings) as dsn:
-        doctor.require_all_ok(asyncio.run(doctor.check_database(dsn)))
-        return asyncio.run(launch.with_pool(settings, dsn, lambda pool: function(pool, settings)))

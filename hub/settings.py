@@ -89,7 +89,8 @@ class Settings(BaseSettings):
         ge=1,
         le=500,
         description="Database connections per process for requests. One key uses at most all but one, and the slow statements of "
-        "all keys a third. Streams, API keys and the sequencing of changes have connections of their own. "
+        "all keys a third; a third more may stay open for these if Postgres runs on this machine. "
+        "Streams, API keys and the sequencing of changes have connections of their own. "
         "Best in total: twice the database's cores plus two.",
     )
     stream_pool_size: int = Field(

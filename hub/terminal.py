@@ -8,13 +8,15 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from hub.text_case import camel_case
+
 PrintableRow = Mapping[str, object]
 
 
 def print_rows(rows: Sequence[PrintableRow], *, json: bool = False) -> None:
     """Prints rows that have the same columns. JSON names the columns in camel case; a pipe gets no heading."""
     if json:
-        named = [{_camel_case(name): value for name, value in row.items()} for row in rows]
+        named = [{camel_case(name, " "): value for name, value in row.items()} for row in rows]
         print(orjson.dumps(named, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode())
     elif not sys.stdout.isatty():
         for row in rows:
@@ -32,8 +34,3 @@ def _format(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
     return "" if value is None else str(value)
-
-
-def _camel_case(name: str) -> str:
-    first, *rest = name.split()
-    return first + "".join(word.capitalize() for word in rest)

@@ -5,14 +5,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
+from hashlib import sha256
 from uuid import UUID
 
 from hub.client_limits import NO_LIMITS, ClientLimits
 from hub.errors import Forbidden
-from hub.rights import SHIPPED_ROLES, Binding, Rights, RoleVersion, Verb, rights_of
+from hub.rights import BUILT_IN_ROLES, Binding, Rights, RoleVersion, Verb, rights_of, role_without_writes
 
 
 class Role(StrEnum):
+    """The shipped roles without rules, which a viewer may have without any role being stored."""
+
     ADMIN = "admin"
     WRITER = "writer"
     READER = "reader"
@@ -53,7 +56,7 @@ class Viewer:
     flow: int | None = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        roles = self.roles or (SHIPPED_ROLES[self.role],)
+        roles = self.roles or (BUILT_IN_ROLES[self.role],)
         object.__setattr__(self, "rights", rights_of(self.binding, roles, has_staff=self.staff_id is not None))
         owner = self.customer_id or self.staff_id or self.key_id
         # A small integer is hashed many times as fast as a UUID. Two owners with one hash would only share their turns.
@@ -76,6 +79,12 @@ class Viewer:
         if self.key_public_id:
             return f"key:{self.key_public_id}"
         return "hub" if self.staff_id is None else f"staff:{self.staff_id.hex}"
+
+    def rights_digest(self) -> bytes:
+        """A hash of what the viewer may see: equal for equal rights, in every process."""
+        bound_to = (self.unit_path, sorted(str(id) for id in self.unit_ids), str(self.customer_id), str(self.staff_id))
+        held = sorted((role.name, role.version) for role in self.all_roles)
+        return sha256(repr((self.binding, bound_to, held)).encode()).digest()
 
     @property
     def unit_id(self) -> UUID | None:
@@ -125,8 +134,14 @@ class Viewer:
 
     @property
     def can_introspect(self) -> bool:
+        """Whether it may read the schema, and errors suggest names to it."""
         # A customer's own app ships with its queries; nobody who holds such a key needs the whole vocabulary.
         return self.customer_id is None and self.limits.introspects
+
+    @property
+    def sees_all_rows(self) -> bool:
+        """Whether neither a binding nor a role hides rows of customers."""
+        return self.binding == "unrestricted" and not self.rights.narrowed
 
     @property
     def administers(self) -> bool:
@@ -136,11 +151,20 @@ class Viewer:
     @property
     def all_roles(self) -> tuple[RoleVersion, ...]:
         """Its stored roles, else the shipped role."""
-        return self.roles or (SHIPPED_ROLES[self.role],)
+        return self.roles or (BUILT_IN_ROLES[self.role],)
 
     def running(self, command: str) -> "Viewer":
-        """The viewer while it runs a command, which its roles may name."""
-        return replace(self, command=command) if self.roles else self
+        """The viewer while it runs a command, which its roles may name.
+
+        A role that lists other commands lets it read alone: its rows are not written by what another role may run."""
+        if not self.roles:
+            return self
+        runner = replace(self, command=command)
+        if any(role.run is not None and command not in role.run for role in self.roles):
+            roles = tuple(r if r.run is None or command in r.run else role_without_writes(r) for r in self.roles)
+            rights = rights_of(self.binding, roles, has_staff=self.staff_id is not None)
+            object.__setattr__(runner, "rights", rights)
+        return runner
 
     def may(self, permission: str, writable_by: frozenset[str] = frozenset()) -> bool:
         """Whether the role has the permission. A bound key writes only what says that keys of its binding may."""

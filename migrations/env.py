@@ -19,6 +19,7 @@ from hub.domain.webhooks import webhooks
 from hub.domain.work import code_counters, working_intervals
 from hub.model import idempotency, test_clock, timers
 from hub.model.columns import DENORMALIZED_UNIT, SECRET, UNLOGGED, Ltree, metadata
+from hub.model.entity import entity_of
 from hub.settings import Settings
 
 # Imports every table into the metadata before alembic compares it with the database.
@@ -58,9 +59,9 @@ directive_rewriter = rewriter.Rewriter()
 
 
 def _capture_triggers(name: str) -> list[ops.MigrateOperation]:
-    """Returns the statement that creates the capture triggers of a table; only tables of the graph, with a version, have them."""
+    """Returns the statements that create the capture triggers of a table; only tables of captured entities have them."""
     table = metadata.tables.get(name)
-    if table is None or "version" not in table.c:
+    if table is None or "version" not in table.c or not entity_of(table).definition.captured:
         return []
     exceptions = [
         f"insert into change_exceptions values ('{name}', '{column.name}', '{reason}') on conflict do nothing"

@@ -13,6 +13,7 @@ from uuid import UUID
 import asyncpg
 import httpx2
 import pytest
+import random_runs
 from asgi_client import post_query
 from starlette.types import ASGIApp
 
@@ -90,11 +91,9 @@ async def northwind_dsn(create_database: CreateDatabase, demo_dsn: str) -> str:
 
 
 @pytest.fixture
-def seed() -> int:
-    """A seed of the test's own; pytest prints it when the test fails."""
-    value = random.randrange(10**6)
-    print("seed", value)
-    return value
+def seed(request: pytest.FixtureRequest) -> int:
+    """A seed of the test's own, made from that of the run."""
+    return random.Random(f"{random_runs.seed()} {request.node.nodeid}").randrange(10**6)
 
 
 async def execute_sql(dsn: str, statements: str) -> None:
@@ -176,9 +175,19 @@ async def open_query_client(dsn: str) -> AsyncIterator[RunQuery]:
         yield query_data
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Chooses the seed of all random tests before any is imported."""
+    random_runs.choose_seed(config)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints the seed: a failure of a random test is seen again with it."""
+    terminalreporter.write_line(f"{random_runs.SEED_VARIABLE}={random_runs.seed()}")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Long runs only when they are asked for."""
-    if "soak" not in (config.getoption("-m") or ""):
+    if not random_runs.whole_runs(config):
         skip = pytest.mark.skip(reason="a long run; `make soak`")
         for item in items:
             if "soak" in item.keywords:

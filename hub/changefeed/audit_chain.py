@@ -23,7 +23,6 @@ HMAC_BLOCK = 64  # bytes of a block of SHA-256
 # Kinds of entries by table, where the mutation says nothing else.
 KIND_BY_TABLE: Mapping[str, str] = {
     "api_keys": "KEY",
-    "login_links": "KEY",
     "roles": "PERMISSION",
     "role_rules": "PERMISSION",
     "role_budgets": "PERMISSION",

@@ -6,6 +6,8 @@ import hashlib
 import hmac
 from typing import Any, NamedTuple
 
+import orjson
+
 from hub.changefeed.audit_chain import block_key, checkpoint_seal
 from hub.db import audit_log
 from hub.db.audit_log import BLOCK, GENESIS, AuditHead
@@ -13,6 +15,7 @@ from hub.db.pool import Connection
 
 PAGE = 1_000  # entries read at once
 DIGEST_BYTES = 32
+ERASED_MARK = "~"  # before the digest of an erased row's id
 
 
 class Verification(NamedTuple):
@@ -52,6 +55,13 @@ async def verify(
     except _Fault as bad_entry:
         return verifier.result(bad_entry.number, bad_entry.fault)
     return verifier.result()
+
+
+def _row_digest(salt: str, row_id: str) -> str:
+    """The digest of a row's id in a target: what is left of it once it is erased."""
+    if row_id.startswith(ERASED_MARK):
+        return row_id.removeprefix(ERASED_MARK)
+    return hashlib.sha256(f"{salt}{row_id}".encode()).hexdigest()
 
 
 class _Verifier:
@@ -105,6 +115,8 @@ class _Verifier:
         )
         if not hmac.compare_digest(hmac.digest(self._block_key(number), message, hashlib.sha256), row["digest"]):
             raise _Fault(number, "its digest does not follow from the entry and the digest before it")
+        if not (row["entry_is_plain"] and row["targets_are_plain"]):
+            raise _Fault(number, "its version, times or ids were changed")
         self.last = AuditHead(number, row["digest"])
         self._note(row["digest"])
         if erased:
@@ -120,11 +132,18 @@ class _Verifier:
             raise _Fault(number, "its contents were changed")
         if len(targets) != DIGEST_BYTES * len(row["texts"]) or row["ordinals"] != list(range(1, len(row["texts"]) + 1)):
             raise _Fault(number, "a target was added or removed")
+        erased = contents is None
         for index, text in enumerate(row["texts"]):
             leaf = targets[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES]
-            if text is not None and hashlib.sha256(text.encode()).digest() != leaf:
+            if text is None:
+                erased = True
+                continue
+            row_ids = orjson.loads(row["rows"][index])
+            message = text + "".join(_row_digest(row["salts"][index], row_id) for row_id in row_ids)
+            if hashlib.sha256(message.encode()).digest() != leaf:
                 raise _Fault(number, f"its target {index + 1} was changed")
-        return contents is None or None in row["texts"]
+            erased = erased or any(row_id.startswith(ERASED_MARK) for row_id in row_ids)
+        return erased
 
     async def end(self, connection: Connection) -> None:
         """Checks the end of the log, and that an erasure explains what is erased."""
@@ -136,6 +155,8 @@ class _Verifier:
         beyond = await audit_log.first_unchained(connection, self.last.number)
         if beyond is not None:
             raise _Fault(beyond, "the entry was appended without a digest")
+        if await audit_log.is_position_ahead(connection):
+            raise _Fault(self.last.number + 1, "the log's head names a later change than there is")
         if self._last_erased > self._last_erasure:
             raise _Fault(self._last_erased, "its contents are erased, but no later entry records an erasure")
         if not self._expected_seen:

@@ -3,7 +3,7 @@
 A crash loses the reads of the last second. When the database is away for long, the buffer drops further reads and says so."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -46,16 +46,33 @@ class AuditedRead:
         self.optional = optional
 
 
+class ObservedReads:
+    """What one mutation read that its plan does not say: rows by id, and by type the fields that errors of conflicts show."""
+
+    __slots__ = ("conflicts", "rows")
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, UUID]] = []
+        self.conflicts: dict[tuple[str, str], set[str]] = {}  # by prefix of ids and type
+
+    def add_conflict(self, prefix: str, entity: str, key: object, shown: Iterable[str]) -> None:
+        """Adds a row whose current state an error shows; `key` is None where the command does not name it."""
+        self.conflicts.setdefault((prefix, entity), set()).update(shown)
+        if isinstance(key, UUID):
+            self.rows.append((prefix, key))
+
+
 class _ReadGroup:
     """Equal reads of one caller since the last batch."""
 
-    __slots__ = ("first_at", "last_at", "network", "read", "requests", "rows", "viewer")
+    __slots__ = ("first_at", "last_at", "network", "read", "requests", "row_count", "rows", "viewer")
 
     def __init__(self, viewer: Viewer, network: str, read: AuditedRead, now: datetime) -> None:
         self.viewer, self.network, self.read = viewer, network, read
         self.first_at = self.last_at = now
         self.requests: list[str] = []
-        self.rows: dict[tuple[str, UUID], int] = defaultdict(int)
+        self.rows: dict[str, list[UUID]] = defaultdict(list)  # by prefix
+        self.row_count = 0
 
 
 class AuditBuffer:
@@ -78,14 +95,15 @@ class AuditBuffer:
         self._reads += 1
         key = (viewer.key_public_id, viewer.principal, network, read)
         group = self._groups.get(key)
-        if group is None or len(group.requests) >= MAX_REQUESTS or len(group.rows) >= MAX_REQUESTS:
+        if group is None or len(group.requests) >= MAX_REQUESTS or group.row_count >= MAX_REQUESTS:
             if group is not None:
                 self._unsent += _entries(group)
             group = self._groups[key] = _ReadGroup(viewer, network, read, now)
         group.requests.append(request_id)
         group.last_at = now
-        for row in rows:
-            group.rows[row] += 1
+        group.row_count += len(rows)
+        for prefix, row_key in rows:
+            group.rows[prefix].append(row_key)
 
     async def flush(self, pool: Pool) -> bool:
         """Writes what waits; returns whether more does. After an error everything waits for the next batch."""
@@ -109,15 +127,16 @@ class AuditBuffer:
 def _entries(group: _ReadGroup) -> list[Mapping[str, Any]]:
     """The entry of a group as a row of audit_pending."""
     read, viewer, times = group.read, group.viewer, len(group.requests)
-    asked_for = {read.by_prefix[prefix] for prefix, _ in group.rows if prefix in read.by_prefix}
-    optional = read.optional - asked_for
+    ids_by_type: dict[str, dict[str, None]] = {}
+    for prefix, keys in group.rows.items():
+        entity = read.by_prefix.get(prefix, prefix)
+        ids_by_type[entity] = dict.fromkeys(f"{prefix}_{key.hex}" for key in keys)
     targets: list[list[Any]] = [
-        [entity, None, "READ", fields, times, None] for entity, fields in read.fields.items() if entity not in optional
+        [entity, list(ids_by_type.pop(entity, ())), "READ", fields, times, None]
+        for entity, fields in read.fields.items()
+        if entity in ids_by_type or entity not in read.optional
     ]
-    targets += [
-        [read.by_prefix.get(prefix, prefix), f"{prefix}_{key.hex}", "READ", [], count, None]
-        for (prefix, key), count in group.rows.items()
-    ]
+    targets += [[entity, list(ids), "READ", [], times, None] for entity, ids in ids_by_type.items()]
     entry = {
         "kind": "READ",
         "at": group.first_at.isoformat(),

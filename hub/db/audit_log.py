@@ -2,13 +2,13 @@
 
 Functions from migrations/ write the log, so that the hub's own database role can only add to it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
+import orjson
 
 from hub.db.change_log import LONG_STATEMENT_SECONDS
 from hub.db.pool import Connection
@@ -45,19 +45,24 @@ _ENTRIES = """
 select c.number, c.header, c.targets, c.digest, e.kind, (extract(epoch from e.created_at) * 1000000)::bigint as micros,
     e.salt || jsonb_build_array(e.actor, e.staff_id, e.subject, e.network, e.operation, e.document, to_jsonb(e.root_fields),
         to_jsonb(e.requests), e.times, (extract(epoch from e.last_at) * 1000000)::bigint, e.viewer_customer_id)::text as contents,
-    e.id is not null as stored, coalesce(t.ordinals, '{}') as ordinals, coalesce(t.texts, '{}') as texts
+    e.id is not null as stored,
+    -- Columns beside the digest: a row is edited by its erasure alone, and has the number and the time of its entry.
+    (e.version, e.updated_at) = (1, e.created_at)
+        or (e.salt is null and e.version > 1 and e.updated_at > e.created_at) as entry_is_plain,
+    coalesce(t.are_plain, true) as targets_are_plain, coalesce(t.ordinals, '{}') as ordinals, coalesce(t.texts, '{}') as texts,
+    t.salts, t.rows
 from (select * from audit_chain where number > $1 order by number limit $2) as c
 left join audit_entries as e on e.id = lpad(to_hex(c.number), 32, '0')::uuid
 left join lateral (
-    select array_agg(ordinal order by ordinal) as ordinals, array_agg(salt || jsonb_build_array(
-        entity, row_id, operation, to_jsonb(fields), times, customer_id)::text order by ordinal) as texts
+    select bool_and(id = (lpad(to_hex(c.number), 16, '0') || lpad(to_hex(ordinal), 16, '0'))::uuid and created_at = e.created_at
+            and ((version, updated_at) = (1, created_at) or (version > 1 and updated_at > created_at
+                and (salt is null or exists (select from unnest(row_ids) as row_id where row_id like '~%'))))
+        ) as are_plain, array_agg(ordinal order by ordinal) as ordinals, array_agg(salt || jsonb_build_array(
+        entity, operation, to_jsonb(fields), times, customer_id)::text order by ordinal) as texts,
+        array_agg(salt order by ordinal) as salts, array_agg(to_jsonb(row_ids)::text order by ordinal) as rows
     from audit_targets where entry_id = lpad(to_hex(c.number), 32, '0')::uuid
 ) as t on true
 order by c.number
-"""
-_WAITING = """
-select (select count(*) from audit_pending) as pending,
-    (select count(*) from change_order where position > (select position from audit_head)) as changes
 """
 _LAST_AUDITED = """
 select coalesce(
@@ -68,8 +73,15 @@ _HAS_WAITING = """
 select exists (select from audit_pending)
     or exists (select from change_order where position > (select position from audit_head))
 """
+# The number of an id that is none counts as the next one.
 _UNCHAINED = """
-select id from audit_entries where id > lpad(to_hex($1::bigint), 32, '0')::uuid order by id limit 1
+select min(case when left(id::text, 18) <> '00000000-0000-0000' then $1::bigint + 1
+    else ('x' || right(replace(id::text, '-', ''), 16))::bit(64)::bigint end) as number
+from (select id from audit_entries union all select entry_id from audit_targets) as rows (id)
+where not exists (select from audit_chain where lpad(to_hex(number), 32, '0')::uuid = id)
+"""
+_POSITION_AHEAD = """
+select (select position from audit_head) > greatest((select max(position) from change_order), least_position - 1) from change_feed
 """
 
 
@@ -90,14 +102,13 @@ class ChainedBatch(NamedTuple):
 
 async def add_entries(connection: Connection, entries: Sequence[Mapping[str, Any]]) -> None:
     """Adds entries that the sequencer chains later; their keys are the columns of audit_pending."""
-    await connection.execute(_ADD, json.dumps(entries))
+    await connection.execute(_ADD, orjson.dumps(entries).decode())
 
 
 async def read_head(connection: Connection) -> AuditHead:
-    """Returns the last number and digest that are stored as such."""
+    """Returns the last number and digest that are stored as such; those before the first entry if somebody deleted them."""
     row = await connection.fetchrow(_READ_HEAD)
-    assert row is not None
-    return AuditHead(*row.values())
+    return AuditHead(0, GENESIS) if row is None else AuditHead(*row.values())
 
 
 async def chain_batch(
@@ -145,9 +156,15 @@ async def read_entries(connection: Connection, after: int, limit: int) -> list[a
 
 
 async def first_unchained(connection: Connection, last_number: int) -> int | None:
-    """Returns the number of an entry behind the end of the chain, if there is one."""
-    entry_id: UUID | None = await connection.fetchval(_UNCHAINED, last_number)
-    return None if entry_id is None else entry_id.int
+    """Returns the least number of an entry or of a target's entry that the chain does not have, if there is one."""
+    number: int | None = await connection.fetchval(_UNCHAINED, last_number)
+    return number
+
+
+async def is_position_ahead(connection: Connection) -> bool:
+    """Returns whether the log claims changes that have no position yet: it would miss them."""
+    ahead: bool | None = await connection.fetchval(_POSITION_AHEAD)
+    return bool(ahead)
 
 
 async def last_audited(connection: Connection) -> int:
@@ -160,10 +177,3 @@ async def has_waiting(connection: Connection) -> bool:
     """Returns whether anything waits to be chained."""
     waiting: bool = await connection.fetchval(_HAS_WAITING)
     return waiting
-
-
-async def count_waiting(connection: Connection) -> tuple[int, int]:
-    """Returns how many batches and how many changes the sequencer has not chained yet."""
-    row = await connection.fetchrow(_WAITING)
-    assert row is not None
-    return row["pending"], row["changes"]

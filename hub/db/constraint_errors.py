@@ -30,8 +30,7 @@ def to_hub_error(error: asyncpg.PostgresError, metadata: sa.MetaData) -> HubErro
         return values_taken(table, _columns(table, name))
     if isinstance(error, asyncpg.ForeignKeyViolationError):
         if "still referenced" in (error.detail or ""):
-            message = f"id: rows of {_table_label(table)} still refer to it; change or delete them first."
-            return BadInput(message, code="IN_USE", argument="id")
+            return in_use(f"rows of {_table_label(table)}")
         column = _referencing_column(table, name)
         return NotFound(f"{column}: there is no such row, or this key may not see it.", argument=column)
     if isinstance(error, asyncpg.CheckViolationError):
@@ -44,6 +43,11 @@ def to_hub_error(error: asyncpg.PostgresError, metadata: sa.MetaData) -> HubErro
             f"{column or rule}: the value violates the rule '{rule_text}'; give another value.", argument=column or None
         )
     return None
+
+
+def in_use(rows: str = "other rows") -> BadInput:
+    """The error for a row that others refer to; a viewer that may not see all of them is not told which they are."""
+    return BadInput(f"id: {rows} still refer to it; change or delete them first.", code="IN_USE", argument="id")
 
 
 def values_taken(table: sa.Table, columns: Sequence[sa.Column[Any]]) -> BadInput:

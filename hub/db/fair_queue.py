@@ -34,11 +34,17 @@ class FairQueue:
 
     The turns of one flow are admitted in order."""
 
-    def __init__(self, limit: int, share: int | None = None) -> None:
-        self._free = limit
+    def __init__(self, limit: int, share: int | None = None, *, background: bool = False) -> None:
+        self.background = background  # whether its turns can wait for the work of others
+        self._limit = self._free = limit
         self._share = limit if share is None else share
         self._active: dict[Flow, int] = {}
         self._waiting: OrderedDict[Flow, deque[asyncio.Future[None]]] = OrderedDict()  # the next flow first
+
+    @property
+    def active(self) -> int:
+        """How many turns are taken."""
+        return self._limit - self._free
 
     def turn(self, flow: Flow) -> Turn:
         """A turn for one flow: `async with queue.turn(flow)` waits until it is admitted."""
@@ -101,16 +107,20 @@ class FairQueue:
 class Contention:
     """Whether several flows are at work. A flow is alone when no other one was seen for CONTENTION_SECONDS.
 
-    `last_flow` is the one seen last; while it is at work, nothing needs to be noted."""
+    `last_flow` is the one seen last, `until` the end of the contention or 0. While that flow is at work beside no other one,
+    nothing needs to be noted."""
 
     def __init__(self) -> None:
         self.last_flow: Flow = None
-        self._until = 0.0
+        self.until = 0.0
 
     def note(self, flow: Flow, now: float) -> bool:
         """Notes that a flow is at work, at a monotonic time; returns whether others are, too. The hub's own work is ignored."""
         if flow != self.last_flow and flow is not None:
             if self.last_flow is not None:
-                self._until = now + CONTENTION_SECONDS
+                self.until = now + CONTENTION_SECONDS
             self.last_flow = flow
-        return now < self._until
+        if now < self.until:
+            return True
+        self.until = 0.0
+        return False

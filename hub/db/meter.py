@@ -12,6 +12,9 @@ class WorkMeter:
         self.clock = clock  # in seconds, from any moment on
         self.seconds = 0.0
 
+    def admit(self) -> None:
+        """Called when a statement that waited for its turn may run; raises HubError to refuse it. A meter alone admits all."""
+
     def add_since(self, started_at: float) -> None:
         """Adds the seconds since a time of the clock."""
         self.seconds += self.clock() - started_at

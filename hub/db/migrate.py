@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from hub import migrations
 from hub.db.locks import AdvisoryLock
+from hub.db.runtime_role import create_login
 from hub.errors import Misconfigured
 
 MigrationResult = TypeVar("MigrationResult")
@@ -106,8 +107,9 @@ async def current_revision(dsn: str) -> str | None:
 
 
 async def upgrade(dsn: str) -> None:
-    """Runs all pending migrations in one transaction. Nodes that start at once take turns."""
+    """Runs all pending migrations in one transaction. Nodes that start at once take turns. Creates the role that serves."""
     await _run_sync(dsn, _upgrade)
+    await create_login(dsn)
 
 
 async def check(dsn: str) -> None:

@@ -2,7 +2,6 @@
 
 asyncpg's pool doubles the cost of a point query (measured, see docs/decisions/0004-own-pool.md)."""
 
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from time import perf_counter
@@ -11,17 +10,18 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
+from hub.db.backend_priority import lower_priority, runs_here
 from hub.db.database_errors import database_unavailable, is_connection_fatal, translate_error
 from hub.db.fair_queue import FairQueue, Flow
-from hub.db.lanes import QUICK_SECONDS, StatementLanes
+from hub.db.lanes import QUICK_SECONDS, StatementLanes, background_connections
 from hub.db.meter import WorkMeter
+from hub.db.pooled_connection import PooledConnection
+from hub.db.runtime_role import ServingIdentity, connect_to_serve
 from hub.errors import HubError, Unavailable
 from hub.settings import Settings
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-MAX_STATEMENTS = 300  # prepared statements cached per connection
-MAX_STATEMENT_CHARACTERS = 2_000_000  # total length of their texts; the server uses about twelve times as many bytes
 CONNECT_SECONDS = 5.0
 # Seconds after the server's own statement timeout. A server that has not reported the timeout by then is stalled or unreachable.
 TIMEOUT_MARGIN = 0.5
@@ -29,15 +29,6 @@ TIMEOUT_MARGIN = 0.5
 # two common first letters are not enough.
 SIMILARITY_THRESHOLD = 0.4
 PLAN_MODE_SQL = {True: "set plan_cache_mode = force_custom_plan", False: "reset plan_cache_mode"}
-
-
-# The role that owns nothing and reads no secret, if migrations could create it; else the hub stays the owner, and
-# `hub doctor` says so.
-RUNTIME_ROLE = "hub_runtime"
-ENTER_RUNTIME_ROLE = f"""
-select set_config('role', rolname, false) from pg_roles
-where rolname = '{RUNTIME_ROLE}' and pg_has_role(oid, 'set') and has_table_privilege(oid, to_regclass('change_log'), 'insert')
-"""
 
 
 def _session_settings(settings: Settings) -> dict[str, str]:
@@ -56,29 +47,35 @@ def _session_settings(settings: Settings) -> dict[str, str]:
 
 
 async def _open_connection(
-    dsn: str, settings: Settings, session: dict[str, str], *, as_owner: bool = False
-) -> Connection:
+    dsn: str,
+    settings: Settings,
+    session: dict[str, str],
+    *,
+    as_owner: bool = False,
+    first: ServingIdentity = ServingIdentity.LOGIN_ROLE,
+) -> tuple[Connection, ServingIdentity]:
     # Opening a connection may take no longer than a statement.
     connect_timeout, command_timeout = (
         min(CONNECT_SECONDS, settings.statement_timeout + TIMEOUT_MARGIN),
         settings.statement_timeout + TIMEOUT_MARGIN,
     )
+    options: dict[str, Any] = {"timeout": connect_timeout, "command_timeout": command_timeout}
     try:
-        connection = await asyncpg.connect(
-            dsn, server_settings=session, timeout=connect_timeout, command_timeout=command_timeout
-        )
+        if as_owner:
+            connection = await asyncpg.connect(dsn, server_settings=session, **options)
+            identity = ServingIdentity.OWNER
+        else:
+            connection, identity = await connect_to_serve(dsn, session, first, **options)
         try:
             await connection.set_type_codec(
                 "json", schema="pg_catalog", encoder=lambda raw: raw, decoder=lambda raw: raw, format="binary"
             )
-            if not as_owner:
-                await connection.execute(ENTER_RUNTIME_ROLE)
         except BaseException:
             connection.terminate()  # the caller, perhaps cancelled, never sees it
             raise
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
         raise database_unavailable() from error
-    return connection
+    return connection, identity
 
 
 async def connect_dedicated(
@@ -88,46 +85,7 @@ async def connect_dedicated(
 
     `as_owner` keeps the rights of the database's owner, for secrets and tables. Raises Unavailable."""
     usual = {**_session_settings(settings), "application_name": "hub-sequencer"}
-    return await _open_connection(dsn, settings, {**usual, **session}, as_owner=as_owner)
-
-
-async def serving_owner(connection: Connection) -> str | None:
-    """Returns the quoted name of the owner if the hub would serve as it; None if it serves as the role that owns nothing.
-
-    The connection has that role afterwards."""
-    owner: str = await connection.fetchval("select quote_ident(current_user)")
-    return owner if await connection.fetchval(ENTER_RUNTIME_ROLE) is None else None
-
-
-class PooledConnection:
-    """A connection with its prepared statements and its plan mode."""
-
-    __slots__ = ("connection", "custom_plan", "statements", "text_length")
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.statements: OrderedDict[str, Any] = OrderedDict()
-        self.custom_plan = False
-        self.text_length = 0
-
-    def prepared(self, text: str) -> Any:
-        """The prepared statement of a text; None if there is none."""
-        prepared = self.statements.get(text)
-        if prepared is not None:
-            self.statements.move_to_end(text)
-        return prepared
-
-    async def prepare(self, text: str) -> Any:
-        """Prepares a statement and keeps it; the least recently used ones make room."""
-        prepared = await self.connection.prepare(text)
-        self.statements[text] = prepared
-        self.text_length += len(text)
-        while len(self.statements) > 1 and (
-            len(self.statements) > MAX_STATEMENTS or self.text_length > MAX_STATEMENT_CHARACTERS
-        ):
-            evicted, _ = self.statements.popitem(last=False)
-            self.text_length -= len(evicted)
-        return prepared
+    return (await _open_connection(dsn, settings, {**usual, **session}, as_owner=as_owner))[0]
 
 
 FetchMode = Callable[[Any, Sequence[Any]], Awaitable[Any]]
@@ -152,30 +110,39 @@ class _ConnectionSet:
         self._dsn = dsn
         self._settings = settings
         self._as_owner = as_owner
+        self._identity = ServingIdentity.LOGIN_ROLE  # the safest one that the server has not refused yet
         self._server_settings = {**_session_settings(settings), **session}  # `session` overrides
-        self.lanes = StatementLanes(settings.pool_size) if lanes else None
+        self.lanes = StatementLanes(settings.pool_size, background=runs_here(dsn)) if lanes else None
+        self._limit = settings.pool_size + background_connections(settings.pool_size)
         # One connection is left to the others, whatever one flow does.
         self.queue = FairQueue(settings.pool_size, share=max(1, settings.pool_size - 1))
         self._idle: list[PooledConnection] = []
+        self._idle_background: list[PooledConnection] = []
         self._closing = False
 
-    async def connect(self) -> PooledConnection:
+    async def connect(self, background: bool = False) -> PooledConnection:
+        others = self._idle if background else self._idle_background
+        while others and self.queue.active + len(self._idle) + len(self._idle_background) > self._limit:
+            others.pop().connection.terminate()
         try:
-            connection = await _open_connection(
-                self._dsn, self._settings, self._server_settings, as_owner=self._as_owner
+            connection, self._identity = await _open_connection(
+                self._dsn, self._settings, self._server_settings, as_owner=self._as_owner, first=self._identity
             )
-            return PooledConnection(connection)
+            if background:
+                lower_priority(connection.get_server_pid())
+            return PooledConnection(connection, background=background)
         except Unavailable as error:
             self.note_failure(error.__cause__)
             raise
 
     async def connect_as_owner(self) -> Connection:
-        return await _open_connection(self._dsn, self._settings, self._server_settings, as_owner=True)
+        return (await _open_connection(self._dsn, self._settings, self._server_settings, as_owner=True))[0]
 
-    def idle(self) -> PooledConnection | None:
+    def idle(self, background: bool = False) -> PooledConnection | None:
         """Takes an idle connection; None if there is none, so that the caller connects."""
-        while self._idle:
-            pooled = self._idle.pop()
+        idle = self._idle_background if background else self._idle
+        while idle:
+            pooled = idle.pop()
             if not pooled.connection.is_closed():
                 return pooled
         return None
@@ -184,7 +151,7 @@ class _ConnectionSet:
         if self._closing:
             pooled.connection.terminate()
         elif not pooled.connection.is_closed():
-            self._idle.append(pooled)
+            (self._idle_background if pooled.background else self._idle).append(pooled)
 
     def return_after_error(self, pooled: PooledConnection, error: asyncpg.PostgresError) -> None:
         """Returns a connection after a failed statement, unless the error is fatal to the connection."""
@@ -199,8 +166,9 @@ class _ConnectionSet:
             self.queue.reject_waiters(database_unavailable)
             if self.lanes is not None:
                 self.lanes.reject_waiters(database_unavailable)
-            while self._idle:
-                self._idle.pop().connection.terminate()
+            for idle in (self._idle, self._idle_background):
+                while idle:
+                    idle.pop().connection.terminate()
 
     async def fetch(
         self, pooled: PooledConnection, text: str, arguments: Sequence[Any], custom_plan: bool, fetch_mode: FetchMode
@@ -231,19 +199,21 @@ class _ConnectionSet:
 
     async def close(self) -> None:
         self._closing = True
-        while self._idle:
-            pooled = self._idle.pop()
-            try:
-                await pooled.connection.close(timeout=2)
-            except Exception:
-                pooled.connection.terminate()
+        for idle in (self._idle, self._idle_background):
+            while idle:
+                pooled = idle.pop()
+                try:
+                    await pooled.connection.close(timeout=2)
+                except Exception:
+                    pooled.connection.terminate()
 
 
 class Pool:
-    """At most `settings.pool_size` connections, and one less for the statements of one flow.
+    """At most `settings.pool_size` connections in use, and one less for the statements of one flow.
 
-    With `lanes`, slow statements of a flow run one at a time, and those of all flows on a third of the connections. Its
-    connections have the role that owns nothing, unless `as_owner`: only those see hashes and secrets."""
+    With `lanes`, slow statements of a flow run one at a time, and those of all flows on a third of the connections. If the
+    server is on this machine, they have connections of a low priority, of which a third more may be open. All connections
+    have the role that owns nothing, unless `as_owner`: only those see hashes and secrets."""
 
     __slots__ = ("_connections", "_flow", "_meter")
 
@@ -289,13 +259,17 @@ class Pool:
         connections, flow, meter = self._connections, self._flow, self._meter
         queue, lanes = connections.queue, connections.lanes if flow is not None else None
         lane = None if lanes is None else lanes.lane(flow, text)
-        if lane is not None and not lane.try_enter(flow):
+        waits = lane is not None and not lane.try_enter(flow)
+        if lane is not None and waits:
             await lane.wait(flow)
         try:
+            if waits and meter is not None:
+                meter.admit()
             if not queue.try_enter(flow):
                 await queue.wait(flow)
             try:
-                pooled = connections.idle() or await connections.connect()
+                background = lane is not None and lane.background
+                pooled = connections.idle(background) or await connections.connect(background)
                 started_at = perf_counter()
                 metered_at = 0.0 if meter is None else meter.clock()
                 try:

@@ -1,6 +1,7 @@
 """The transaction of a mutation: its actor, savepoints and commit, and the translation of its errors for clients."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -13,8 +14,10 @@ import sqlalchemy as sa
 from hub.db.constraint_errors import to_hub_error
 from hub.db.database_errors import is_connection_fatal, translate_error
 from hub.db.locks import AdvisoryLock
-from hub.db.pool import Connection, Pool, PooledConnection
+from hub.db.pool import Connection, Pool
+from hub.db.pooled_connection import PooledConnection
 from hub.errors import HubError, Unavailable
+from hub.viewer import Viewer
 
 SAFE_LITERAL = re.compile(r"[A-Za-z0-9._:/@|%~-]{1,1500}")  # may stand between quotes in a script
 CONNECTION_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
@@ -24,6 +27,7 @@ SERIALIZE_RETRIES_SQL = f"""
 ; set local lock_timeout to default; set local statement_timeout to default
 """
 SERIALIZE_SECONDS = 7.0
+_RECORD_CALLER = "select set_config('hub.actor', $1, true), set_config('hub.context', $2, true)"
 UNKNOWN_KEY = UUID(int=0)
 SAVEPOINT, RELEASE, ROLLBACK_TO = "savepoint row", "release savepoint row", "rollback to savepoint row"
 
@@ -158,6 +162,11 @@ async def transaction(
         except HubError:
             await _roll_back(pooled)
             raise
+
+
+async def record_caller(tx: Connection, viewer: Viewer, network: str) -> None:
+    """Says in the change log and the audit log who acts in this transaction; `network` is the client's address."""
+    await tx.execute(_RECORD_CALLER, viewer.actor, json.dumps(viewer.audit_context(network)))
 
 
 async def _roll_back(pooled: PooledConnection) -> None:

@@ -85,7 +85,7 @@ class CostAccounts:
 
     def open_charge(self, viewer: Viewer) -> "OperationCharge":
         """The charge of an operation that begins; without a budget it only measures."""
-        return OperationCharge(self.account(viewer), PointMeter(self.clock))
+        return OperationCharge(self.account(viewer), self.clock)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,20 +119,24 @@ class CostAccount:
         pauses occupies nobody."""
         if self.try_charge(points):
             return
-        accounts, seconds = self.accounts, self.seconds_until(points)
+        accounts = self.accounts
         if accounts.clock() + ROUNDING < accounts.due_at.get(self.flow, 0.0):
             await asyncio.sleep(EARLY_DELAY)
             if self.try_charge(points):
                 return
-            seconds = self.seconds_until(points)
+        raise self.refusal(points)
+
+    def refusal(self, points: float) -> Throttled:
+        """The refusal of an operation that needs these points. Until the time that it names, the flow is early."""
+        accounts, seconds = self.accounts, self.seconds_until(points)
         accounts.due_at[self.flow] = accounts.clock() + seconds
         accounts.due_at.move_to_end(self.flow)
         if len(accounts.due_at) > MAX_FLOWS:
             accounts.due_at.popitem(last=False)
-        raise self._throttled(points, seconds)
+        return self._throttled(points, seconds)
 
     def meter(self) -> "PointMeter":
-        """A meter for work that this account pays for."""
+        """A meter for work that this account pays for afterwards."""
         return PointMeter(self.accounts.clock)
 
     async def until_solvent(self) -> None:
@@ -152,7 +156,7 @@ class CostAccount:
         return accounts.buckets.take(self.flow, self.budget, points, required, accounts.clock())
 
     def _throttled(self, points: float, seconds: float) -> Throttled:
-        retry_after = max(0.001, ceil(seconds * 1_000) / 1_000)
+        retry_after = max(0.001, ceil(seconds * 1_000 - ROUNDING) / 1_000)
         cost = {"requested": ceil(points), **self.numbers(self.balance())}
         message = (
             f"The operation costs {cost['requested']:,} points and this key has {cost['balance']:,} left; try again in"
@@ -174,26 +178,56 @@ def payer(accounts: Iterable[CostAccount | None]) -> CostAccount | None:
 
 
 class PointMeter(WorkMeter):
-    """A meter that reads points."""
+    """A meter that reads points. With an account, it takes them as soon as they exceed what was charged before."""
 
-    __slots__ = ()
+    __slots__ = ("_account", "_may_refuse", "charged")
+
+    def __init__(self, clock: Clock, account: CostAccount | None = None, *, may_refuse: bool = False) -> None:
+        super().__init__(clock)
+        self.charged = 0  # points that the account has paid; 0 before and after the operation
+        self._account = account
+        self._may_refuse = may_refuse
 
     @property
     def points(self) -> int:
         """A point for each begun millisecond of database time, at least one."""
         return max(MIN_POINTS, ceil(self.seconds * POINTS_PER_SECOND - ROUNDING))
 
+    def admit(self) -> None:
+        """Raises Throttled if the account fell into debt while the operation waited for its first statement.
+
+        Operations that arrive at once are all charged before any of them has cost its time."""
+        account, charged = self._account, self.charged
+        if account is None or not self._may_refuse or not charged or self.seconds or account.balance() + ROUNDING >= 0:
+            return
+        self.settle(0)
+        raise account.refusal(charged)
+
+    def add_since(self, started_at: float) -> None:
+        """Adds the seconds since a time of the clock, and charges them."""
+        super().add_since(started_at)
+        if self._account is not None and 0 < self.charged < self.points:
+            self._account.settle(self.charged, self.points)
+            self.charged = self.points
+
+    def settle(self, points: int) -> None:
+        """Replaces what was charged by these points, once."""
+        if self._account is not None and self.charged:
+            self._account.settle(self.charged, points)
+        self.charged = 0
+
 
 class OperationCharge:
-    """What one operation costs: its requested points, then the actual ones that its meter counts."""
+    """What one operation costs: its requested points, then the actual ones that its meter counts.
 
-    __slots__ = ("_is_open", "account", "meter", "requested")
+    `may_refuse` says that the operation may still be refused when it has waited for its turn."""
 
-    def __init__(self, account: CostAccount | None, meter: PointMeter) -> None:
+    __slots__ = ("account", "meter", "requested")
+
+    def __init__(self, account: CostAccount | None, clock: Clock, *, may_refuse: bool = True) -> None:
         self.account = account
-        self.meter = meter
+        self.meter = PointMeter(clock, account, may_refuse=may_refuse)
         self.requested = 0
-        self._is_open = False
 
     async def require_points(self) -> None:
         """Raises Throttled if the balance is not enough for any operation."""
@@ -206,21 +240,19 @@ class OperationCharge:
         requested = max(MIN_POINTS, rows)
         if self.account is not None:
             await self.account.charge(requested)
-        self.requested, self._is_open = requested, True
+        self.requested = self.meter.charged = requested
 
     def try_open(self, rows: int) -> bool:
         """Charges the rows if the balance is enough; returns whether it was."""
         requested = max(MIN_POINTS, rows)
         if self.account is not None and not self.account.try_charge(requested):
             return False
-        self.requested, self._is_open = requested, True
+        self.requested = self.meter.charged = requested
         return True
 
     def settle(self) -> None:
         """Replaces the requested points by the actual ones, once."""
-        if self._is_open and self.account is not None:
-            self.account.settle(self.requested, self.meter.points)
-        self._is_open = False
+        self.meter.settle(self.meter.points)
 
     def reported(self, response: GraphQLResponse) -> GraphQLResponse:
         """The response with `extensions.cost`, if the operation ran."""

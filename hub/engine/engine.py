@@ -10,7 +10,7 @@ from time import perf_counter
 from types import MappingProxyType
 from typing import Any
 
-from hub.db.audit_buffer import AuditBuffer
+from hub.db.audit_buffer import AuditBuffer, ObservedReads
 from hub.db.fair_queue import Flow
 from hub.db.pool import Pool
 from hub.engine.budgets import CostAccounts, OperationCharge, ProcessBuckets
@@ -22,7 +22,7 @@ from hub.engine.execution.introspection import Introspection
 from hub.engine.execution.mutation_plans import MutationCompiler
 from hub.engine.execution.mutations import MutationExecutor
 from hub.engine.execution.queries import CompiledQuery, QueryExecutor, compile_query
-from hub.engine.execution.read_audit import audit_read
+from hub.engine.execution.read_audit import ReadAudit, audit_conflicts, audit_read
 from hub.engine.execution.subscriptions import (
     ChangesReader,
     CompiledSubscription,
@@ -151,6 +151,9 @@ class Engine:
 
     async def _operation(self, request: GraphQLRequest, viewer: Viewer, flow: Flow) -> Operation:
         """The requested operation; a document that is not cached is checked when it is the turn of the flow."""
+        operation = self._cached_operation(request, viewer)
+        if operation is not None:
+            return operation
         documents = (
             self._documents if not viewer.rights.hides_names else await self._narrowed_documents(viewer.rights, flow)
         )
@@ -158,6 +161,11 @@ class Engine:
         if isinstance(outcome, InvalidDocument):
             raise InvalidDocument(outcome.errors)
         return outcome.operation(request.operation_name)
+
+    def _cached_operation(self, request: GraphQLRequest, viewer: Viewer) -> Operation | None:
+        """The requested operation of a valid document in the cache, for a viewer who sees the whole schema."""
+        document = None if viewer.rights.hides_names else self._documents.lookup(request.query)
+        return document.operation(request.operation_name) if isinstance(document, Document) else None
 
     async def _narrowed_documents(self, rights: Rights, flow: Flow) -> DocumentStore:
         """The documents of viewers whose roles hide a part of the schema."""
@@ -190,10 +198,8 @@ class Engine:
         try:
             if charge is not None:
                 await charge.require_points()
-            document = None if viewer.rights.hides_names else self._documents.lookup(request.query)
-            if isinstance(document, Document):
-                operation = document.operation(request.operation_name)
-            else:
+            operation = self._cached_operation(request, viewer)
+            if operation is None:
                 operation = await self._operation(request, viewer, viewer.flow)
             if operation.operation_type == "subscription":
                 raise BadInput("A subscription has many answers; open it as a stream.", code="STREAM_TRANSPORT")
@@ -348,14 +354,35 @@ class Engine:
         mutation = await self._mutation_compiler.compile(operation, context.variables, context.viewer)
         timer.finish_stage("plan")
         fingerprint_parts = (request.query, request.operation_name, request.variables)
+        reads = ObservedReads()
+        context = context._replace(reads=reads)
         try:
             body = await self._mutation_compiler.execute(
                 mutation, context, request.request_id, request.network, fingerprint_parts
             )
         except HubError as error:
+            self._audit_mutation(None, reads, operation, context, request)
             return failed_response(error, operation, timer)
+        self._audit_mutation(mutation.audit, reads, operation, context, request)
         timer.finish_stage("sql")
         return completed_response(body, operation, timer)
+
+    def _audit_mutation(
+        self,
+        payloads: ReadAudit | None,
+        reads: ObservedReads,
+        operation: Operation,
+        context: ExecutionContext,
+        request: GraphQLRequest,
+    ) -> None:
+        """Records what the payloads of a mutation read, and what the errors of its conflicts show."""
+        if self._audit is None:
+            return
+        described = [] if payloads is None else [payloads.read]
+        if reads.conflicts:
+            described.append(audit_conflicts(operation, reads))
+        for read in described:
+            self._audit.add(context.viewer, request.network, request.request_id, context.now, read, reads.rows)
 
 
 def _too_many_operations(limit: int) -> LimitExceeded:

@@ -12,7 +12,7 @@ from graphql import GraphQLError
 
 from hub.engine.document.documents import InvalidDocument, Operation
 from hub.engine.document.validation import REMEDIES
-from hub.errors import HubError
+from hub.errors import HubError, Throttled
 from hub.viewer import Viewer
 
 # The library shows the object around an unknown field in one of two forms, by whether it suggests a name.
@@ -73,7 +73,11 @@ def completed_response(body: bytes, operation: Operation, timer: StageTimer) -> 
 
 
 def failed_response(error: HubError, operation: Operation, timer: StageTimer) -> GraphQLResponse:
-    """The response of an operation that failed while it was executed; those of NOT_EXECUTED count as not executed."""
+    """The response of an operation that failed while it was executed; those of NOT_EXECUTED count as not executed.
+
+    An operation that its budget refused when it had waited for its turn was not begun, so it has no `data`."""
+    if isinstance(error, Throttled):
+        return rejected_response([error.to_graphql()], operation, timer)
     body = orjson.dumps({"data": None, "errors": [error.to_graphql()]})
     executed = error.code not in NOT_EXECUTED
     return GraphQLResponse(

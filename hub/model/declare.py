@@ -58,6 +58,7 @@ class Declaration:
     ]  # columns and links, also lists on the other side, that are not for the customer whom they are about
     writer: EntityWriter
     me: str | None
+    captured: bool
 
     @property
     def name(self) -> str:
@@ -82,6 +83,9 @@ def _faults(entity: type[Entity]) -> Iterator[str]:
     for name, column in entity.definition.columns.items():
         if (column.options.computed or column.options.normal_form_of) and name not in entity.rules.computations:
             yield f"{entity.__name__}.{name} is computed, but no rule computes it"
+        target = column.options.filter_entity
+        if isinstance(target, str) and target not in entity.definition.columns:
+            yield f"{entity.__name__}.{name} holds filters of the type in {target}, which is no column of it"
     for column_name, workflow in entity.definition.workflow_columns.items():
         for state in {target for member in workflow for target, move in member.moves().items() if move.guarded}:
             if (column_name, state.value) not in entity.rules.guards:
@@ -124,6 +128,7 @@ def _declaration(entity: type[Entity], customer: type[Entity], inverse: Mapping[
         inside=frozenset(_inside(entity, inverse)),
         writer=writer_of(entity),
         me=options.get("me"),
+        captured=definition.captured,
     )
 
 

@@ -16,6 +16,7 @@ from hub.model.links import Index, Inverse, Link, MergedList, PythonField, Union
 from hub.model.ownership import Ownership, customer_owned, inside
 from hub.model.scopes import Scope, pair, part_of_shared, shared
 from hub.model.workflows import Workflow
+from hub.text_case import camel_case
 
 WriteOperation: TypeAlias = Literal["create", "update", "delete"]
 BoundTo: TypeAlias = Literal["unit", "customer"]
@@ -85,6 +86,7 @@ class EntityOptions(TypedDict, total=False):
     moves_of: sa.Column[Any]  # the workflow column of another entity, whose moves the rows are
     overflow_columns: Sequence[str]  # columns that generated amounts are computed from
     frozen_when: Mapping[str, Sequence[str]]  # by column, the values of rows that take no generic update or delete
+    captured: bool  # whether the change log records its changes; it does when left out. Without: no past, no streams
     long_running_delete: bool  # whether so much belongs to a row that deleting it may outlast the statement timeout
 
 
@@ -128,8 +130,7 @@ class EntityDefinition:
     @cached_property
     def plural(self) -> str:
         """The name of the list among the roots of the query type."""
-        first, *rest = plural_of(snake_case(self.name)).split("_")
-        return self.options.get("plural", first + "".join(word.capitalize() for word in rest))
+        return self.options.get("plural", camel_case(plural_of(snake_case(self.name))))
 
     @cached_property
     def singular(self) -> str:
@@ -145,6 +146,11 @@ class EntityDefinition:
     def has_customer(self) -> bool:
         """Whether each row carries the key of its customer."""
         return self.scope.customer_column == "customer_id"
+
+    @property
+    def captured(self) -> bool:
+        """Whether the change log records changes of the rows: without it they have no past, no stream and no live query."""
+        return self.options.get("captured", True)
 
     @property
     def is_part(self) -> bool:

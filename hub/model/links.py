@@ -156,8 +156,17 @@ class Index:
     include: tuple[str, ...]
     where: str | None
     name: str | None
+    elements: bool
 
 
-def index(*columns: str, include: Sequence[str] = (), where: str | None = None, name: str | None = None) -> Index:
-    """Declares an index; `where` is SQL, `name` replaces the columns in its name."""
-    return Index(columns, tuple(include), where, name)
+def index(
+    *columns: str,
+    include: Sequence[str] = (),
+    where: str | None = None,
+    name: str | None = None,
+    elements: bool = False,
+) -> Index:
+    """Declares an index; `where` is SQL, `name` replaces the columns in its name.
+
+    `elements` indexes what is in a list, so that filters can ask for it (`has`)."""
+    return Index(columns, tuple(include), where, name, elements)

@@ -127,7 +127,7 @@ class _WorkflowMove:
             moved = {"customer_id": row.get("customer_id", key), "moved_at": now}
             states = {f"from_{column}": current, f"to_{column}": target, "reason": arguments.get("reason")}
             moves.append(await insert_row(tx, viewer, self._history, moved | states, now))
-        await update_row(tx, viewer, entity, key, values, now)
+        await update_row(tx, viewer, entity, key, values, now, fields=(column,))
         return (key, *moves)
 
     def _require_move(self, current: Workflow, target: Workflow) -> Move:

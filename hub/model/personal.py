@@ -48,7 +48,7 @@ OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
         "header": PersonalData.NOT_PERSONAL,
         "targets": PersonalData.NOT_PERSONAL,
     },
-    "audit_checkpoints": dict.fromkeys(("at", "digest", "seal"), PersonalData.NOT_PERSONAL),
+    "audit_checkpoints": dict.fromkeys(("digest", "seal"), PersonalData.NOT_PERSONAL),
     "audit_head": {"digest": PersonalData.NOT_PERSONAL},
     "audit_pending": {
         "actor": PersonalData.TECHNICAL,
@@ -100,6 +100,7 @@ OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
     "token_sessions": {
         "public_id": PersonalData.TECHNICAL,
         "hash": PersonalData.NOT_PERSONAL,
+        "key_fingerprint": PersonalData.NOT_PERSONAL,
         "issuer": PersonalData.NOT_PERSONAL,
         "audience": PersonalData.NOT_PERSONAL,
         "subject": PersonalData.IDENTIFIER,
@@ -111,7 +112,7 @@ OTHER_TABLES: Mapping[str, Mapping[str, PersonalData]] = {
     },
     # Documents are written by clients' developers, whose values are variables.
     "trusted_documents": dict.fromkeys(("loaded_at", "manifest", "text", "id"), PersonalData.NOT_PERSONAL),
-    "webhook_progress": {"failing_since": PersonalData.NOT_PERSONAL},
+    "webhook_progress": dict.fromkeys(("failing_since", "rights"), PersonalData.NOT_PERSONAL),
     "webhook_queue": {"due_at": PersonalData.NOT_PERSONAL, "body": PersonalData.COPY},
     "working_intervals": dict.fromkeys(("starts_at", "ends_at"), PersonalData.NOT_PERSONAL),
     "webhook_secrets": {"box": PersonalData.NOT_PERSONAL, "ends_at": PersonalData.NOT_PERSONAL},

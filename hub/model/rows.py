@@ -1,6 +1,7 @@
 """Single rows of an entity, within what the viewer sees: insert, update, lock, and the errors of hidden or absent rows."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -8,15 +9,16 @@ from uuid import UUID
 import asyncpg
 import sqlalchemy as sa
 
-from hub.db.constraint_errors import to_hub_error, values_taken
+from hub.db.constraint_errors import in_use, to_hub_error, values_taken
 from hub.db.database_errors import ContentionError
 from hub.db.pool import Connection
 from hub.errors import BadInput, Forbidden, HubError, NotFound
-from hub.model import statements
+from hub.model import registry, statements
 from hub.model.columns import UNIQUE_AMONG_VISIBLE, metadata
 from hub.model.entity import Entity
 from hub.model.statements import ColumnValues
 from hub.rights import Verb
+from hub.text_case import camel_case
 from hub.viewer import Viewer
 
 T = TypeVar("T")
@@ -57,6 +59,17 @@ async def prefixing_errors(argument: str, awaitable: Awaitable[T]) -> T:
         raise prefix_error(argument, refusal) from error
 
 
+@contextmanager
+def hiding_references(viewer: Viewer) -> Iterator[None]:
+    """In the block, a row that others refer to is refused without naming them, unless the viewer sees all rows."""
+    try:
+        yield
+    except asyncpg.ForeignKeyViolationError as error:
+        if viewer.sees_all_rows:
+            raise
+        raise in_use() from error
+
+
 async def retry_if_gone(awaitable: Awaitable[T]) -> T:
     """Awaits; ContentionError where the row was deleted after it was looked up, so that it is looked up again."""
     try:
@@ -67,8 +80,18 @@ async def retry_if_gone(awaitable: Awaitable[T]) -> T:
         raise ContentionError from error
 
 
-async def insert_row(tx: Connection, viewer: Viewer, entity: type[Entity], values: ColumnValues, now: datetime) -> UUID:
-    """Inserts a row, stamped with `now`; returns its key. Raises NotFound for a reference that the viewer does not see."""
+async def insert_row(
+    tx: Connection,
+    viewer: Viewer,
+    entity: type[Entity],
+    values: ColumnValues,
+    now: datetime,
+    *,
+    fields: Collection[str] = (),
+) -> UUID:
+    """Inserts a row, stamped with `now`; returns its key. Raises NotFound for a reference that the viewer does not see.
+
+    Roles must let the caller write the columns among `fields`, what it named, in this row."""
     table, copied = entity.table, entity.definition.copied_columns
     stamped = {**values, "created_at": now, "updated_at": now}
     statement = statements.insert(table, tuple(stamped), copied, viewer.rights)
@@ -79,17 +102,34 @@ async def insert_row(tx: Connection, viewer: Viewer, entity: type[Entity], value
         unique_columns = table.info.get(UNIQUE_AMONG_VISIBLE)
         raise values_taken(table, [table.c[name] for name in unique_columns]) if unique_columns else not_visible("id")
     if viewer.rights.roles:
-        await _require_within_rights(tx, viewer, entity, key, Verb.CREATE)
+        await _require_within_rights(
+            tx, viewer, entity, key, Verb.CREATE, _limited(viewer, entity, Verb.CREATE, fields)
+        )
     return key
 
 
-async def _require_within_rights(tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, verb: Verb) -> None:
+def _limited(viewer: Viewer, entity: type[Entity], verb: Verb, fields: Collection[str]) -> tuple[str, ...]:
+    """The columns among `fields` that not every role which lets the viewer write rows of the entity lets it write.
+
+    Whose row it is can always be said."""
+    if not viewer.rights.roles or viewer.runs_freely:
+        return ()
+    parent = entity.definition.parent
+    of_row = {"customer_id", None if parent is None else parent.column_name}
+    columns = (name for name in fields if name in entity.table.c and name not in of_row)
+    return tuple(n for n in columns if viewer.rights.writing(entity.__name__, verb, camel_case(n)) is not None)
+
+
+async def _require_within_rights(
+    tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, verb: Verb, limited: tuple[str, ...]
+) -> None:
     """Raises Forbidden for a written row that is not among those that the viewer may write so.
 
     What a command writes beside, and what a role lets it write freely, is not the viewer's."""
     if viewer.runs_freely or viewer.rights.rules(entity.__name__, verb) == ():
         return
-    if not await _is_within(tx, viewer, entity, key, verb):
+    if not await _is_within(tx, viewer, entity, key, verb, limited):
+        await _require_fields(tx, viewer, entity, key, verb, limited)
         message = (
             f"The row would not be among those that this key's roles let it {verb};"
             " give values that keep it there, or use a key that may."
@@ -97,9 +137,22 @@ async def _require_within_rights(tx: Connection, viewer: Viewer, entity: type[En
         raise Forbidden(message, extensions={"entity": entity.__name__})
 
 
-async def _is_within(tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, verb: Verb) -> bool:
-    statement = statements.select_key(entity.table, "id", viewer.rights, verb)
+async def _is_within(
+    tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, verb: Verb, limited: tuple[str, ...] = ()
+) -> bool:
+    statement = statements.select_key(entity.table, "id", viewer.rights, verb, limited)
     return await tx.fetchval(statement.text, *statement.bind({"row_key": key}, viewer)) is not None
+
+
+async def _require_fields(
+    tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, verb: Verb, limited: tuple[str, ...]
+) -> None:
+    """Raises Forbidden for the first of the columns that the viewer may not write in the row, if it may write others."""
+    if limited and await _is_within(tx, viewer, entity, key, verb):
+        for name in limited:
+            if not await _is_within(tx, viewer, entity, key, verb, (name,)):
+                message = f"{name}: this key's roles do not let it write this field in this row; leave it out."
+                raise Forbidden(message, argument=name)
 
 
 async def require_reference_visible(
@@ -112,15 +165,26 @@ async def require_reference_visible(
 
 
 async def update_row(
-    tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, values: ColumnValues, now: datetime
+    tx: Connection,
+    viewer: Viewer,
+    entity: type[Entity],
+    key: UUID,
+    values: ColumnValues,
+    now: datetime,
+    *,
+    fields: Collection[str] = (),
 ) -> None:
-    """Updates columns of a row; raises NotFound for one that the viewer does not see."""
-    statement = statements.update(entity.table, tuple(values), viewer.rights, viewer.rows_for(Verb.UPDATE))
+    """Updates columns of a row; raises NotFound for one that the viewer does not see.
+
+    Roles must let the caller write the columns among `fields`, what it named, in this row, before and after."""
+    limited = _limited(viewer, entity, Verb.UPDATE, fields)
+    statement = statements.update(entity.table, tuple(values), viewer.rights, viewer.rows_for(Verb.UPDATE), limited)
     arguments = statement.bind({**values, "row_key": key, "now": now}, viewer)
     if await tx.fetchval(statement.text, *arguments) is None:
+        await _require_fields(tx, viewer, entity, key, Verb.UPDATE, limited)
         raise await refused_row(tx, viewer, entity, key, Verb.UPDATE)
     if viewer.rights.roles:
-        await _require_within_rights(tx, viewer, entity, key, Verb.UPDATE)
+        await _require_within_rights(tx, viewer, entity, key, Verb.UPDATE, limited)
 
 
 async def refused_row(tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, verb: Verb) -> HubError:
@@ -146,6 +210,8 @@ async def require_visible(tx: Connection, viewer: Viewer, entity: type[Entity], 
 
 
 async def can_see(tx: Connection, viewer: Viewer, table: sa.Table, key: UUID) -> bool:
-    """Whether the row exists and the viewer sees it."""
+    """Whether the row exists and the viewer sees it. Who sees only aggregates over rows sees none."""
+    if not viewer.rights.shows_rows(registry.registered(table).__name__):
+        return False
     statement = statements.select_key(table, "id", viewer.rights)
     return await tx.fetchval(statement.text, *statement.bind({"row_key": key}, viewer)) is not None

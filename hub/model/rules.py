@@ -49,12 +49,15 @@ class Computation:
 
 @dataclass(frozen=True, slots=True)
 class AlternateKey:
-    """Another way to find the row of an upsert: `find` looks in other tables, `attach` ties what was sought to a new row."""
+    """Another way to find the row of an upsert: `find` looks in other tables, `attach` ties what was sought to a new row.
+
+    `compared` are the columns that it is found by: whoever may not filter by them may not find a row so."""
 
     input: type[Any]
     description: str
     find: Callable[[Connection, Viewer, Any], Awaitable[UUID | None]]
     attach: Callable[[Connection, Viewer, UUID, Any, datetime], Awaitable[None]]
+    compared: tuple[sa.Column[Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Rules:
     computations: dict[str, Computation] = field(default_factory=dict)
     authorizers: list[Callable[[Write], None]] = field(default_factory=list)
     resolve_missing: list[Callable[[Connection, Write], Awaitable[ColumnValues]]] = field(default_factory=list)
+    permits: list[Callable[[Connection, UUID, Write], Awaitable[None]]] = field(default_factory=list)
     reads_other_rows: bool = False  # whether one of resolve_missing does
     before_insert: list[Callable[[Connection, Sequence[ColumnValues]], Awaitable[None]]] = field(default_factory=list)
     after_write: list[Callable[[Connection, UUID, datetime], Awaitable[None]]] = field(default_factory=list)
@@ -84,6 +88,11 @@ class Rules:
     references: dict[str, ReferenceLookup] = field(default_factory=dict)
     lookups: dict[str, Lookup] = field(default_factory=dict)
     guards: dict[tuple[str, str], Callable[[Write], None]] = field(default_factory=dict)
+
+    async def require_permits(self, tx: Connection, key: UUID, write: Write) -> None:
+        """Raises Forbidden for an update that a rule does not permit."""
+        for permit in self.permits:
+            await permit(tx, key, write)
 
 
 def _rules_of(column: sa.Column[Any]) -> Rules:
@@ -98,6 +107,18 @@ def validates(entity: type[Any], *, stored: bool = False) -> Callable[[Rule], Ru
 
     def register(rule: Rule) -> Rule:
         (entity.rules.stored_validators if stored else entity.rules.validators).append(rule)
+        return rule
+
+    return register
+
+
+def permits_update(entity: type[Any]) -> Callable[[Rule], Rule]:
+    """Registers a rule that raises Forbidden for an update, which it is given in normal form with the row's key.
+
+    It may read other rows."""
+
+    def register(rule: Rule) -> Rule:
+        entity.rules.permits.append(rule)
         return rule
 
     return register
@@ -219,11 +240,12 @@ def alternate_key(
     input: type[Any],
     description: str,
     attach: Callable[[Connection, Viewer, UUID, Any, datetime], Awaitable[None]],
+    compared: tuple[sa.Column[Any], ...],
 ) -> Callable[[Rule], Rule]:
-    """Registers a rule that finds the row of an upsert by something in another table, under a lock."""
+    """Registers a rule that finds the row of an upsert by columns of another table, under a lock."""
 
     def register(rule: Rule) -> Rule:
-        entity.rules.alternate_keys[name] = AlternateKey(input, description, rule, attach)
+        entity.rules.alternate_keys[name] = AlternateKey(input, description, rule, attach, compared)
         return rule
 
     return register

@@ -15,6 +15,7 @@ from hub.db import change_log
 from hub.model import registry
 from hub.model.columns import metadata
 from hub.rights import AccessRule, Binding, Rights, Verb
+from hub.text_case import camel_case
 from hub.viewer import Viewer
 
 RowPredicate = sa.ColumnElement[bool]
@@ -32,6 +33,7 @@ VIEWER_READS_PEOPLE = sa.bindparam("viewer_reads_people", type_=sa.Boolean())
 
 
 def _in_viewer_units(unit_id: sa.ColumnElement[Any], binding: Binding) -> RowPredicate:
+    """Whether a unit is the viewer's, or one of its subtree."""
     return unit_id == VIEWER_UNIT if binding == "single_unit" else unit_id == sa.any_(VIEWER_UNITS)
 
 
@@ -44,6 +46,7 @@ def _deleted_customer_in_viewer_units(row: sa.FromClause, binding: Binding, key:
 
 
 def _customer_in_viewer_units(row: sa.FromClause, binding: Binding, key: str = "customer_id") -> RowPredicate:
+    """Whether the row's customer belongs to one of the viewer's units; `key` is the column that names it."""
     if key == "customer_id" and "unit_id" in row.c:
         return _in_viewer_units(row.c.unit_id, binding)
     owner = metadata.tables["customers"].alias("v$customer")  # by name: what customers do needs this file
@@ -179,29 +182,29 @@ key_owned = Scope(
 
 
 def _role_of_viewer(row: sa.FromClause) -> RowPredicate:
+    """Whether the row is a role that the viewer has."""
     return row.c.name == sa.any_(VIEWER_ROLES)
 
 
 def _part_of_viewers_role(row: sa.FromClause) -> RowPredicate:
+    """Whether the row is a rule or a budget of such a role."""
     role = metadata.tables["roles"].alias("v$role")
     return sa.exists().where(role.c.id == row.c.role_id, _role_of_viewer(role))
 
 
-# Administrators read all roles, everyone but a customer the own ones.
-role_itself = Scope(
-    "role_itself",
-    customer_column=None,
-    for_units=lambda row, binding: _role_of_viewer(row),
-    for_customer=_no_rows,
-    for_unrestricted=lambda row: sa.or_(VIEWER_ADMIN, _role_of_viewer(row)),
-)
-role_owned = Scope(
-    "role_owned",
-    customer_column=None,
-    for_units=lambda row, binding: _part_of_viewers_role(row),
-    for_customer=_no_rows,
-    for_unrestricted=lambda row: sa.or_(VIEWER_ADMIN, _part_of_viewers_role(row)),
-)
+def _of_roles(name: str, own: Callable[[sa.FromClause], RowPredicate]) -> Scope:
+    """A scope of roles: administrators read all of them, everyone but a customer the own ones."""
+    return Scope(
+        name,
+        customer_column=None,
+        for_units=lambda row, binding: own(row),
+        for_customer=_no_rows,
+        for_unrestricted=lambda row: sa.or_(VIEWER_ADMIN, own(row)),
+    )
+
+
+role_itself = _of_roles("role_itself", _role_of_viewer)
+role_owned = _of_roles("role_owned", _part_of_viewers_role)
 # Rows that only unrestricted admins see: what they administer.
 administered = Scope(
     "administered",
@@ -293,6 +296,16 @@ def granted(rules: Sequence[AccessRule], row: sa.FromClause, rights: Rights) -> 
     return _row_filters[0].granted(rules, row, rights)
 
 
+def writable(
+    table: sa.Table, row: sa.FromClause, rights: Rights, verb: Verb, columns: Sequence[str]
+) -> list[RowPredicate]:
+    """The predicates of the rows in which the viewer's roles let it write these columns, beside that of `visible`."""
+    entity = registry.registered(table).__name__
+    chosen = (rights.writing(entity, verb, camel_case(name)) for name in columns)
+    parts = (granted(rules, row, rights) for rules in dict.fromkeys(chosen) if rules is not None)
+    return [part for part in parts if part is not None]
+
+
 def visibility_tables(names: frozenset[str], rights: Rights) -> frozenset[str]:
     """The tables that decide, for the viewer's roles, which rows of these tables it sees."""
     return _row_filters[0].tables(names, rights)
@@ -319,11 +332,6 @@ def hides_rows_of_customers(table: sa.Table, rights: Rights) -> bool:
 def register(table: sa.Table, scope: Scope) -> None:
     """Declares the scope of a table's rows."""
     _registry[table] = scope
-
-
-def scope_of(table: sa.Table) -> Scope:
-    """The scope of a table's rows; a table that is no entity's has none, and no row may refer to it."""
-    return _registry[table]
 
 
 # The values of the parameters that predicates name, from the viewer.

@@ -118,12 +118,20 @@ def _visible_twin(table: sa.Table, rights: Rights) -> sa.ColumnElement[bool] | N
 
 
 @lru_cache(maxsize=STATEMENTS)
-def update(table: sa.Table, names: tuple[str, ...], rights: Rights, verb: Verb) -> SqlStatement:
-    """Changes columns of the row whose key is `row_key`; the version goes up, unless all of it is as it was."""
+def update(
+    table: sa.Table, names: tuple[str, ...], rights: Rights, verb: Verb, limited: tuple[str, ...] = ()
+) -> SqlStatement:
+    """Changes columns of the row whose key is `row_key`; the version goes up, unless all of it is as it was.
+
+    Roles must let the viewer write the `limited` columns in this row."""
     values: dict[str, Any] = {name: _column_parameter(table.c[name]) for name in names}
     values |= version_bump(table, sa.or_(sa.false(), *(table.c[name].is_distinct_from(values[name]) for name in names)))
     return compile_statement(
-        sa.update(table).where(*_key_conditions(table, "id", rights, verb)).values(values).returning(table.c.id), table
+        sa.update(table)
+        .where(*_key_conditions(table, "id", rights, verb, limited))
+        .values(values)
+        .returning(table.c.id),
+        table,
     )
 
 
@@ -145,9 +153,11 @@ def delete(table: sa.Table, rights: Rights, verb: Verb) -> SqlStatement:
 
 
 @lru_cache(maxsize=STATEMENTS)
-def select_key(table: sa.Table, name: str, rights: Rights, verb: Verb = Verb.READ) -> SqlStatement:
-    """The key of the row whose column is `row_key`, if the viewer may do this with it."""
-    return compile_statement(sa.select(table.c.id).where(*_key_conditions(table, name, rights, verb)), table)
+def select_key(
+    table: sa.Table, name: str, rights: Rights, verb: Verb = Verb.READ, limited: tuple[str, ...] = ()
+) -> SqlStatement:
+    """The key of the row whose column is `row_key`, if the viewer may do this with it and write the `limited` columns."""
+    return compile_statement(sa.select(table.c.id).where(*_key_conditions(table, name, rights, verb, limited)), table)
 
 
 @lru_cache(maxsize=STATEMENTS)
@@ -174,7 +184,10 @@ def select_parent(table: sa.Table, name: str) -> str:
     return to_sql(sa.select(table.c[name]).where(table.c.id == row_key))
 
 
-def _key_conditions(table: sa.Table, name: str, rights: Rights, verb: Verb = Verb.READ) -> list[sa.ColumnElement[bool]]:
+def _key_conditions(
+    table: sa.Table, name: str, rights: Rights, verb: Verb = Verb.READ, limited: tuple[str, ...] = ()
+) -> list[sa.ColumnElement[bool]]:
     column = table.c[name]
     visibility = scopes.visible(table, table, rights, verb)
-    return [column == sa.bindparam("row_key", type_=column.type), *([] if visibility is None else [visibility])]
+    conditions = [column == sa.bindparam("row_key", type_=column.type), *([] if visibility is None else [visibility])]
+    return conditions + scopes.writable(table, table, rights, verb, limited)

@@ -2,12 +2,9 @@
 
 The planner is the engine's (hub/engine/roles/stored_filters.py). A filter that cannot be planned any more matches nothing."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from hub.errors import BadInput
-from hub.model.entity import Entity
 
 
 class FilterPlanner(Protocol):
@@ -21,23 +18,6 @@ class StoredFilters:
     """The planner of this process; None in a process that answers no requests, where nothing is checked."""
 
     planner: ClassVar[FilterPlanner | None] = None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFilterColumn:
-    """A column that holds filters: of one entity, or of the one that another column of the row names."""
-
-    entity: type[Entity]
-    name: str
-    target: type[Any] | str
-
-
-def stored_filter_columns(entities: Sequence[type[Entity]]) -> Iterator[StoredFilterColumn]:
-    """The columns of these entities that hold filters."""
-    for entity in entities:
-        for name, column in entity.definition.columns.items():
-            if column.options.filter_entity is not None:
-                yield StoredFilterColumn(entity, name, column.options.filter_entity)
 
 
 def check(entity: str, value: Any, argument: str) -> None:

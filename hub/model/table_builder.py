@@ -210,7 +210,7 @@ def _add_indexes(definition: EntityDefinition, table: sa.Table) -> None:
             _add_index(table, rule.columns)
     for extra in definition.options.get("indexes", ()):
         where = None if extra.where is None else sa.text(extra.where)
-        _add_index(table, extra.columns, name=extra.name, include=extra.include, where=where)
+        _add_index(table, extra.columns, name=extra.name, include=extra.include, where=where, elements=extra.elements)
     for link in definition.links.values():
         if link.tree is not None:
             sa.Index(f"ix_{table.name}_{link.tree}", table.c[link.tree], postgresql_using="gist")
@@ -250,8 +250,11 @@ def _add_index(
     name: str | None = None,
     include: Sequence[str] = (),
     where: "sa.ColumnElement[bool] | sa.TextClause | None" = None,
+    elements: bool = False,
 ) -> None:
     options: dict[str, Any] = {} if where is None else {"postgresql_where": where}
+    if elements:
+        options["postgresql_using"] = "gin"
     if include:
         options["postgresql_include"] = list(include)
     sa.Index(f"ix_{table.name}_{name or '_'.join(columns)}", *(table.c[column] for column in columns), **options)

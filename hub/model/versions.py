@@ -15,6 +15,7 @@ from hub.model.entity import Entity
 from hub.model.rows import can_see, lock_row
 from hub.viewer import Viewer
 
+ROW_CHANGED = "the row changed"
 SYSTEM_COLUMNS = ("id", "version", "created_at", "updated_at", "search_text")  # no edit is about these
 
 
@@ -30,9 +31,9 @@ async def require_version(
     clash = sorted(values if edited is None else edited & values.keys())
     if not clash:
         return
-    names = ", ".join(clash)
+    # The engine names the columns in the message that the viewer reads, and leaves the others out of `current`.
     raise BadInput(
-        f"expected_version: {names} changed after version {version}, which is now {current}; read the row again.",
+        f"expected_version: {ROW_CHANGED} after version {version}, which is now {current}; read the row again.",
         code="VERSION_CONFLICT",
         argument="expected_version",
         extensions={

@@ -4,7 +4,7 @@ What a caller may write follows from the declaration; the rules that a row goes 
 
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from hub.model import collisions, exact_json, statements
 from hub.model.entity import Entity, declared_entities
 from hub.model.fields import GLOBAL, NOW
 from hub.model.rows import (
+    hiding_references,
     insert_row,
     lock_row,
     not_visible,
@@ -141,7 +142,7 @@ class EntityWriter:
         row = await self._prepare(tx, viewer, values, now)
         for rule in self._rules.before_insert:
             await rule(tx, [row])
-        return await self._store(tx, viewer, row, now)
+        return await self._store(tx, viewer, row, now, values)
 
     async def _prepare(self, tx: Connection, viewer: Viewer, values: ColumnValues, now: datetime) -> dict[str, Any]:
         """The complete new row, with its nested rows as they were given."""
@@ -160,21 +161,25 @@ class EntityWriter:
                 raise _missing(name)
         return ready
 
-    async def _store(self, tx: Connection, viewer: Viewer, row: dict[str, Any], now: datetime) -> UUID:
-        """Inserts a complete row, then its nested rows."""
+    async def _store(
+        self, tx: Connection, viewer: Viewer, row: dict[str, Any], now: datetime, values: ColumnValues
+    ) -> UUID:
+        """Inserts a complete row, then its nested rows; `values` are what the caller gave of it."""
         nested = {name: row.pop(name) for name in self.nested if name in row}
-        key = await self._translate_overflow(row, insert_row(tx, viewer, self.entity, row, now))
+        insert = insert_row(tx, viewer, self.entity, row, now, fields=values)
+        key = await self._translate_overflow(row, insert)
         for name, rows in nested.items():
             part, prepared = self.nested[name], []
             if rows:
                 part.writer.entity.require(viewer, "create")
             for index, values in enumerate(rows or ()):
-                part_row = part.writer._prepare(tx, viewer, {**values, part.parent_column: key}, now)
-                prepared.append(await prefixing_errors(f"{name}[{index}]", part_row))
+                preparing = part.writer._prepare(tx, viewer, {**values, part.parent_column: key}, now)
+                prepared.append(await prefixing_errors(f"{name}[{index}]", preparing))
             for rule in part.writer._rules.before_insert if prepared else ():
                 await rule(tx, prepared)
-            for index, part_values in enumerate(prepared):
-                await prefixing_errors(f"{name}[{index}]", part.writer._store(tx, viewer, part_values, now))
+            for index, (part_row, part_values) in enumerate(zip(prepared, rows or (), strict=True)):
+                stored = part.writer._store(tx, viewer, part_row, now, part_values)
+                await prefixing_errors(f"{name}[{index}]", stored)
         return key
 
     def _with_defaults(self, values: ColumnValues, now: datetime) -> dict[str, Any]:
@@ -287,12 +292,14 @@ class EntityWriter:
         for authorize in self._rules.authorizers:
             authorize(write)
         ready = self.validated(write)
+        await self._rules.require_permits(tx, key, replace(write, values=ready))
         for name in ready:
             await require_reference_visible(tx, viewer, self.table, name, ready[name])
         if version is not None:
             await require_version(tx, viewer, self.entity, key, ready, version)
         with collisions.LIMIT.counting(viewer, self._global_keys, now):
-            await self._translate_overflow(ready, update_row(tx, viewer, self.entity, key, ready, now))
+            update = update_row(tx, viewer, self.entity, key, ready, now, fields=values)
+            await self._translate_overflow(ready, update)
         if self._rules.after_write:
             await self._translate_overflow(ready, self._after_write(tx, await self._parent_key(tx, key), now))
         return key
@@ -307,9 +314,8 @@ class EntityWriter:
         """Raises BadInput for a row whose state takes no edits; moves of its workflow may lead out of the state."""
         for name, values in self._frozen_when.items():
             if stored[name] in values:
-                raise BadInput(
-                    f"id: a row whose {name} is {stored[name]} takes no edits; move it first.", argument="id"
-                )
+                message = f"id: a row whose {name} is {stored[name]} takes no edits; move it first."
+                raise BadInput(message, argument="id")
 
     async def _translate_overflow(self, values: ColumnValues, awaitable: Awaitable[T]) -> T:
         """Awaits; where an amount that is generated from these values does not fit, the error names one of them."""
@@ -339,7 +345,8 @@ class EntityWriter:
         slow = self._long_running_delete
         async with change_log.long_statement_timeout(tx) if slow else nullcontext():
             timeout = change_log.LONG_STATEMENT_SECONDS if slow else None
-            deleted = await tx.fetchval(statement.text, *arguments, timeout=timeout)
+            with hiding_references(viewer):
+                deleted = await tx.fetchval(statement.text, *arguments, timeout=timeout)
         if deleted is None:
             raise await refused_row(tx, viewer, self.entity, key, Verb.DELETE)
         await self._after_write(tx, parent, now)
@@ -363,8 +370,8 @@ def _without_nulls(value: Mapping[str, Any]) -> dict[str, Any]:
     return {key: member for key, member in value.items() if member is not None}
 
 
-def _missing(column: str) -> BadInput:
-    return BadInput(f"{column}: a new row needs one; give it.", code="ARGUMENT_MISSING", argument=column)
+def _missing(name: str) -> BadInput:
+    return BadInput(f"{name}: a new row needs one; give it.", code="ARGUMENT_MISSING", argument=name)
 
 
 async def _default_unit(tx: Connection, viewer: Viewer) -> UUID | None:
@@ -380,6 +387,4 @@ _writers: dict[type[Entity], EntityWriter] = {}
 
 def writer_of(entity: type[Entity]) -> EntityWriter:
     """The one writer of an entity's rows."""
-    if entity not in _writers:
-        _writers[entity] = EntityWriter(entity)
-    return _writers[entity]
+    return _writers.setdefault(entity, EntityWriter(entity)) if entity not in _writers else _writers[entity]

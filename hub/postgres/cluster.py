@@ -14,6 +14,7 @@ from hub.errors import Misconfigured
 from hub.postgres.binaries import Programs
 from hub.postgres.data_dir import DataDirectory, open_private, sync_directory, unusable, write_private
 from hub.postgres.os_user import PostgresUser
+from hub.runtime_login import RUNTIME_ROLE, login_of_owner
 
 ADMIN, ROLE, DATABASE = "postgres", "hub", "hub"
 # Written to postgresql.conf once; the operator may change them. cluster_name identifies the cluster as the hub's.
@@ -39,10 +40,10 @@ UTF8_LOCALES = ("C.UTF-8", "en_US.UTF-8")
 
 # The role that the hub serves with; migrations grant it what it needs.
 RUNTIME_ROLE_SQL = (
-    "do $$ begin create role hub_runtime nologin; exception when duplicate_object then null; end $$;\n"
-    f"grant hub_runtime to {ROLE} with inherit false, set true;\n"
+    f"do $$ begin create role {RUNTIME_ROLE} nologin; exception when duplicate_object then null; end $$;\n"
+    f"grant {RUNTIME_ROLE} to {ROLE} with inherit false, set true;\n"
 )
-RUNTIME_ROLE_MARKER = "hub_runtime.role"
+RUNTIME_ROLE_MARKER = "hub_runtime.login"
 
 
 class Passwords(NamedTuple):
@@ -116,7 +117,7 @@ def create(directory: DataDirectory, tools: Tools, *, durable: bool) -> None:
     _run_single_user(
         directory.new_cluster,
         tools,
-        f"create role {ROLE} login password '{passwords.role}';\n{RUNTIME_ROLE_SQL}"
+        f"create role {ROLE} login password '{passwords.role}';\n{_runtime_role_sql(passwords)}"
         f"create database {DATABASE} owner {ROLE} template template0;\n",
     )
     write_private(directory.password_file, _passfile(passwords), durable=durable)
@@ -127,11 +128,16 @@ def create(directory: DataDirectory, tools: Tools, *, durable: bool) -> None:
 
 
 def create_runtime_role(directory: DataDirectory, tools: Tools) -> None:
-    """Creates the role that owns nothing in a cluster that an earlier version made; a marker says that it exists."""
+    """Creates the roles that own nothing in a cluster that an earlier version made; a marker says that they exist."""
     marker = directory.cluster / RUNTIME_ROLE_MARKER
     if not marker.exists():
-        _run_single_user(directory.cluster, tools, RUNTIME_ROLE_SQL)
+        _run_single_user(directory.cluster, tools, _runtime_role_sql(passwords(directory)))
         write_private(marker, "", durable=True)
+
+
+def _runtime_role_sql(passwords: Passwords) -> str:
+    login = login_of_owner(ROLE, passwords.role)
+    return RUNTIME_ROLE_SQL + ("" if login is None else login.create_sql())
 
 
 def renew_passwords(directory: DataDirectory, tools: Tools) -> None:
@@ -140,7 +146,7 @@ def renew_passwords(directory: DataDirectory, tools: Tools) -> None:
     statements = "".join(
         f"alter role {role} password '{password}';\n" for role, password in zip((ADMIN, ROLE), passwords, strict=True)
     )
-    _run_single_user(directory.cluster, tools, statements)
+    _run_single_user(directory.cluster, tools, statements + _runtime_role_sql(passwords))
     write_private(directory.password_file, _passfile(passwords), durable=True)
 
 

@@ -87,11 +87,12 @@ class StreamSubscriber:
         self._group.remove(self)
 
     def close_with_reason(self, reason: str) -> None:
-        """Ends the stream with a StreamGap, whose cursor the client can resume from."""
+        """Ends the stream with a StreamGap, whose cursor the client can resume from; with an error if none is selected."""
         self.cancel()
         cursor = self.previous_cursor
-        self._send_control(control_messages.gap(self._source.message_fields, cursor, cursor, reason), cursor)
-        self.sink.end()
+        messages = control_messages.gap(self._source.message_fields, cursor, cursor, reason)
+        self._send_control(messages, cursor)
+        self.sink.end(() if messages else [stream_ended(reason).to_graphql()])
 
     def fail(self, error: HubError) -> None:
         """Ends the stream with an error."""
@@ -341,6 +342,12 @@ class StreamGroup:
                     self.source, feed.with_previous_cursor(message, subscriber.previous_cursor)
                 )
             subscriber.send(payload, position, cursor)
+
+
+def stream_ended(reason: str) -> HubError:
+    """The error of a stream that the hub ends for a reason: STOPPING, SLOW_CONSUMER or PERMISSIONS_CHANGED."""
+    message = f"The hub ended this stream ({reason}); subscribe again."
+    return Unavailable(message, code="STREAM_ENDED", extensions={"reason": reason})
 
 
 def error_for_client(error: Exception, activity: str) -> HubError:

@@ -9,12 +9,11 @@ from hub.db.fair_queue import Flow
 from hub.engine.budgets import MAX_PAUSE, CostAccount, OperationCharge, payer
 from hub.engine.execution.subscriptions import SubscriptionSource
 from hub.errors import HubError, Unavailable
-from hub.subscriptions.change_streams import RETRY_DELAY, error_for_client, response_payload
+from hub.subscriptions.change_streams import RETRY_DELAY, error_for_client, response_payload, stream_ended
 from hub.subscriptions.interfaces import MessageSink
 
 MIN_RERUN_INTERVAL = 0.25  # seconds, at least, between two runs of a statement
 TIME_DEPENDENT_INTERVAL = 10.0  # seconds, at most, between two runs if the result depends on the current time
-STREAM_ENDED_MESSAGE = "The hub ended this stream ({}); subscribe again."
 
 
 class LiveGroupContext(Protocol):
@@ -51,8 +50,7 @@ class LiveQuerySubscriber:
 
     def close_with_reason(self, reason: str) -> None:
         """Ends the stream with an error. A new subscription receives the whole result, so nothing is lost."""
-        error = Unavailable(STREAM_ENDED_MESSAGE.format(reason), code="STREAM_ENDED", extensions={"reason": reason})
-        self.fail(error)
+        self.fail(stream_ended(reason))
 
     def fail(self, error: HubError) -> None:
         """Ends the stream with an error."""
@@ -166,7 +164,7 @@ class LiveQueryGroup:
 
         Changes meanwhile cost nothing more: the run is late, and its result is that of all changes."""
         while account := payer(subscriber.account for subscriber in self._subscribers):
-            charge = OperationCharge(account, account.meter())
+            charge = OperationCharge(account, account.accounts.clock, may_refuse=False)
             if charge.try_open(self.source.cost):
                 return charge
             await asyncio.sleep(min(account.seconds_until(self.source.cost), MAX_PAUSE))

@@ -65,7 +65,7 @@ class RejectedKey:
 class Credentials(Protocol):
     """Where transports get the credential of a request."""
 
-    async def credential(self, authorization: bytes | None, client: Client | None = None) -> Credential:
+    def credential(self, authorization: bytes | None, client: Client | None = None) -> Awaitable[Credential]:
         """Returns the credential of an Authorization header; raises Unauthenticated or Unavailable if there is none.
 
         Raises Forbidden for a key that may not be used from where the client is."""

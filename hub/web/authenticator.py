@@ -2,7 +2,7 @@
 
 A token has dots and a key has none, so neither is ever taken for the other."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -18,15 +18,15 @@ class Authenticator:
         self._keys = keys
         self._tokens = tokens
 
-    async def credential(self, authorization: bytes | None, client: Client | None = None) -> Credential:
+    def credential(self, authorization: bytes | None, client: Client | None = None) -> Awaitable[Credential]:
         """Returns the credential of an Authorization header; raises Unauthenticated or Unavailable if there is none.
 
         Raises Forbidden for a key that may not be used from where the client is."""
         if authorization is not None and b"." in authorization:
             match = BEARER_PATTERN.fullmatch(authorization)
             if match is not None and not match[1].startswith(b"hub_"):
-                return await self._tokens.credential(match[1])
-        return await self._keys.credential(authorization, client)
+                return self._tokens.credential(match[1])
+        return self._keys.credential(authorization, client)
 
     async def recheck(self, credentials: Sequence[Credential]) -> list[Credential | HubError]:
         """Looks up keys and tokens again; returns each one's credential, or the error if it is no longer valid."""

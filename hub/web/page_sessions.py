@@ -15,6 +15,7 @@ from hub.domain.access.token_viewers import TokenSubject
 from hub.errors import BadInput, Forbidden, HubError, Internal
 from hub.model.ip_networks import IpAddress
 from hub.observability import InternalFailure, emit
+from hub.viewer import Viewer
 from hub.web.auth import Credentials
 from hub.web.client_address import TrustedProxies
 from hub.web.http import negotiation, request_body, responses
@@ -28,16 +29,20 @@ MISSING = "credential is missing; send an API key or a token, or as link the tex
 class SessionStore(Protocol):
     """Where sessions are stored."""
 
-    async def start(self, token: str) -> PageSession:
-        """Exchanges a link's token for a session; raises Forbidden if it is not valid any more."""
+    async def start(self, token: str, network: str) -> PageSession:
+        """Exchanges a link's token for a session; raises Forbidden if it is not valid any more.
 
-    async def start_for_key(self, public_id: str) -> PageSession:
+        `network` is the client's address, as in the methods below."""
+
+    async def start_for_key(self, public_id: str, viewer: Viewer, network: str) -> PageSession:
         """Exchanges a valid API key for a session; raises BadInput for a session's own key."""
 
-    async def start_for_token(self, subject: TokenSubject, expires_at: datetime) -> PageSession:
-        """Exchanges a valid token for a session that ends with it at the latest."""
+    async def start_for_token(
+        self, subject: TokenSubject, fingerprint: bytes, viewer: Viewer, expires_at: datetime, network: str
+    ) -> PageSession:
+        """Exchanges a valid token for a session that ends with it, or with the key that signed it, at the latest."""
 
-    async def end(self, public_id: str) -> bool:
+    async def end(self, public_id: str, viewer: Viewer, network: str) -> bool:
         """Ends a session by its key's public id; returns False for a key that is no session."""
 
 
@@ -52,6 +57,10 @@ class _PageClient:
         """Its address, as far as trusted proxies tell; None if it is not known."""
         client, forwarded = self._request.client, self._request.headers.getlist("x-forwarded-for")
         return self._proxies.client_address(client.host if client else None, ",".join(forwarded).encode("latin-1"))
+
+    def network(self) -> str:
+        """Its address as the audit log writes it."""
+        return str(self.client_address() or "")
 
 
 class PageSessions:
@@ -73,7 +82,7 @@ class PageSessions:
         body = request_body.read_json(await request_body.read(request.receive, length, BODY_LIMIT), "The body")
         link, credential = (body.get("link"), body.get("credential")) if isinstance(body, dict) else (None, None)
         if isinstance(link, str) and credential is None:
-            session = await self._store.start(link)
+            session = await self._store.start(link, _PageClient(request, self._proxies).network())
         elif isinstance(credential, str) and link is None:
             session = await self._start_for(credential, _PageClient(request, self._proxies))
         else:
@@ -84,16 +93,18 @@ class PageSessions:
         credential = await self._key_cache.credential(b"Bearer " + text.strip().encode(), client)
         if isinstance(credential, TokenCredential):
             expires_at = datetime.fromtimestamp(credential.expires, UTC)
-            return await self._store.start_for_token(credential.token.subject, expires_at)
-        return await self._store.start_for_key(credential.public_id)
+            token, viewer = credential.token, credential.viewer
+            return await self._store.start_for_token(
+                token.subject, token.fingerprint, viewer, expires_at, client.network()
+            )
+        return await self._store.start_for_key(credential.public_id, credential.viewer, client.network())
 
     async def delete(self, request: Request) -> Response:
         """Ends the session whose key the request carries. A key that is no session stays as it is."""
-        authorization = request.headers.get("authorization")
-        credential = await self._key_cache.credential(
-            authorization.encode("latin-1") if authorization else None, _PageClient(request, self._proxies)
-        )
-        if not await self._store.end(credential.public_id):
+        authorization, client = request.headers.get("authorization"), _PageClient(request, self._proxies)
+        encoded = authorization.encode("latin-1") if authorization else None
+        credential = await self._key_cache.credential(encoded, client)
+        if not await self._store.end(credential.public_id, credential.viewer, client.network()):
             raise BadInput("This is no session; revoke a key with `hub key revoke`.", code="KEY_INVALID")
         self._key_cache.forget(credential.digest)
         return Response(None, 204)

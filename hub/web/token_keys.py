@@ -53,6 +53,10 @@ class IssuerKeys:
         """Whether the issuer has not withdrawn the key."""
         return fingerprint in self._keys
 
+    def may_hold(self, fingerprint: bytes) -> bool:
+        """Whether the issuer may have the key: it was never heard, or has not withdrawn it."""
+        return not self._keys or self.holds(fingerprint)
+
     async def find(self, kid: str | None) -> tuple[bytes, PublicKey]:
         """Returns a key and its fingerprint; reads the keys once more for one that is unknown, but not too often.
 
@@ -201,6 +205,10 @@ class IssuerKeySets:
     def keys_of(self, issuer: TokenIssuer) -> IssuerKeys:
         """Returns the keys of an issuer."""
         return self._by_source[self._source(issuer)]
+
+    def may_hold(self, issuer: TokenIssuer, fingerprint: bytes) -> bool:
+        """Whether an issuer may have a key."""
+        return self.keys_of(issuer).may_hold(fingerprint)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

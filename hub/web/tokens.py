@@ -118,7 +118,8 @@ class TokenVerifier:
         except (JoseError, ValueError, TypeError, RecursionError):
             _reject("TOKEN_MALFORMED", "The token is not a signed JWT; send a token of the issuer as it is")
         expires = _check_times(claims, issuer.leeway, now)
-        if not isinstance(claims.get("sub"), str) or not 1 <= len(claims["sub"]) <= MAX_SUBJECT_LENGTH:
+        subject = claims.get("sub")
+        if not isinstance(subject, str) or not 1 <= len(subject) <= MAX_SUBJECT_LENGTH or "\0" in subject:
             message = f"The token's `sub` is not a text of 1 to {MAX_SUBJECT_LENGTH} characters; have the issuer add it"
             _reject("TOKEN_MALFORMED", message)
         return VerifiedToken(read_subject(issuer, claims), expires, keys, fingerprint)
@@ -214,7 +215,7 @@ class TokenCache:
                 self._entries.popitem(last=False)
         else:
             self._entries.move_to_end(digest)
-        entry.token.require_valid(time.time())
+            entry.token.require_valid(time.time())
         if entry.outcome is None or entry.cached_until < time.monotonic():
             await self._fetch(digest, entry)
         assert entry.outcome is not None

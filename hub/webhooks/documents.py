@@ -10,7 +10,6 @@ from typing import Any
 
 import orjson
 
-from hub import graph
 from hub.changefeed.feed import RENDER_BATCH, ChangeFeed, ChangeHeader, may_concern
 from hub.db import change_positions
 from hub.domain.access.trusted_documents import TrustedDocuments
@@ -41,7 +40,6 @@ class WebhookDocuments:
     def __init__(self, engine: SubscriptionCompiler, trusted_documents: TrustedDocuments | None = None) -> None:
         self._engine = engine
         self._trusted_documents = trusted_documents or TrustedDocuments()
-        self._all_tables = frozenset(declaration.table.name for declaration in graph.declarations())
 
     async def subscription_source(
         self,
@@ -77,8 +75,7 @@ class WebhookDocuments:
         if source.is_live:
             message = "query: a webhook sends changes, not live query results; subscribe to `changes`."
             raise BadInput(message, code="WEBHOOK_INVALID", argument="query")
-        tables = source.dependencies.any_row
-        if tables & WEBHOOK_TABLE_NAMES and tables != self._all_tables:
+        if source.dependencies.any_row & WEBHOOK_TABLE_NAMES and not source.sends_all_types:
             message = "query: a webhook cannot send changes of webhooks, deliveries or attempts; leave these types out."
             raise BadInput(message, code="WEBHOOK_LOOP", argument="query")
         return source

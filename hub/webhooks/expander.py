@@ -25,6 +25,7 @@ from hub.errors import HubError, Unavailable
 from hub.model import exact_json
 from hub.observability import ChangesSequenced, Event, InternalFailure, RequestDone, add_handler, emit
 from hub.subscriptions.change_streams import RETRY_DELAY, response_payload
+from hub.viewer import Viewer
 from hub.webhooks.documents import WebhookDocuments, concerns_webhook
 from hub.webhooks.owners import OwnerViewers
 
@@ -321,7 +322,9 @@ class WebhookExpander:
         return None
 
     async def _check_owners(self) -> None:
-        """Pauses the webhooks whose owners have lost their rights, even if no change occurs."""
+        """Pauses the webhooks whose owners have lost their rights, even if no change occurs.
+
+        What is queued for an owner whose rights have changed is rendered again: a retry sends nothing that is hidden now."""
         now = self._clock()
         async with self._pool.transaction() as tx:
             owners = await queue.active_owners(tx)
@@ -330,4 +333,7 @@ class WebhookExpander:
                 viewer = viewers[owner]
                 if isinstance(viewer, str):
                     await queue.pause(tx, webhook, "PAUSED", viewer, now)
+            digests = {owner: viewer.rights_digest() for owner, viewer in viewers.items() if isinstance(viewer, Viewer)}
+            rights = {webhook: digests[owner] for webhook, owner in owners.items() if owner in digests}
+            await queue.follow_rights(tx, rights)
         self._sources = {webhook_id: cached for webhook_id, cached in self._sources.items() if webhook_id in owners}

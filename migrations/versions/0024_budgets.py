@@ -45,10 +45,10 @@ def upgrade() -> None:
     op.create_table(
         "trusted_documents",
         sa.Column("id", sa.Text(), nullable=False, comment="The id that clients send in place of the document."),
-        sa.Column("manifest", sa.Text(), nullable=False, comment="Name of the manifest that it was first loaded with."),
+        sa.Column("manifest", sa.Text(), nullable=False, comment="Name of the manifest that has it."),
         sa.Column("text", sa.Text(), nullable=False, comment="The GraphQL document."),
         sa.Column("loaded_at", sa.DateTime(timezone=True), nullable=False, comment="When it was loaded."),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_trusted_documents")),
+        sa.PrimaryKeyConstraint("id", "manifest", name=op.f("pk_trusted_documents")),
         comment="Documents of the manifests of clients. A key that is limited to trusted documents runs no others.",
     )
 

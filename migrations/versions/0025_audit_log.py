@@ -43,7 +43,7 @@ create table audit_head (
 );
 comment on table audit_head is 'One row: the last number and digest, and the position of the last change that has an entry.';
 create table audit_checkpoints (
-    number bigint primary key, digest bytea not null, seal bytea not null, at timestamptz not null default now()
+    number bigint primary key, digest bytea not null, seal bytea not null
 );
 comment on table audit_checkpoints is 'Where the log begins since older entries were deleted; the seal is keyed.';
 insert into audit_head (position)
@@ -62,7 +62,16 @@ create aggregate hub_audit_digest(bytea, bytea, bytea, bytea) (sfunc = hub_audit
 create function hub_audit_id(number bigint) returns uuid
 language sql immutable as $$ select lpad(to_hex(number), 32, '0')::uuid $$;
 create function hub_micros(at timestamptz) returns bigint
-language sql immutable as $$ select (extract(epoch from at) * 1000000)::bigint $$
+language sql immutable as $$ select (extract(epoch from at) * 1000000)::bigint $$;
+create function hub_audit_row(salt text, row_id text) returns text
+language sql immutable as $$
+    select case when row_id like '~%' then substr(row_id, 2) else encode(sha256(convert_to(salt || row_id, 'UTF8')), 'hex') end
+$$;
+create function hub_audit_rows(salt text, row_ids text[]) returns text
+language sql immutable as $$
+    select string_agg(hub_audit_row(salt, row_id), '' order by place)
+    from unnest(row_ids) with ordinality as named (row_id, place)
+$$
 """
 
 # Chains one batch: what waits, then the changes behind the last position, one entry for each transaction. The padded keys
@@ -99,7 +108,7 @@ begin
         select 1 as source, min(position) as place, kind, min(at) as at, max(at) as last_at, actor, sent, request,
             jsonb_agg(jsonb_build_array(
                 coalesce(name ->> 'type', table_name),
-                coalesce((name ->> 'prefix') || '_', '') || replace(row_id::text, '-', ''),
+                jsonb_build_array(coalesce((name ->> 'prefix') || '_', '') || replace(row_id::text, '-', '')),
                 operation,
                 (select coalesce(jsonb_agg(coalesce(name -> 'fields' ->> column_name, column_name) order by ordinality), '[]')
                     from unnest(changed) with ordinality as changed_columns (column_name, ordinality)),
@@ -128,9 +137,10 @@ begin
         from numbered order by number
         returning *
     ), subjects as (
-        insert into audit_targets (entry_id, entity, row_id, operation, fields, times, ordinal, customer_id, salt,
+        insert into audit_targets (id, entry_id, entity, row_ids, operation, fields, times, ordinal, customer_id, salt,
             created_at, updated_at)
-        select hub_audit_id(number), coalesce(item ->> 0, ''), item ->> 1, item ->> 2,
+        select (lpad(to_hex(number), 16, '0') || lpad(to_hex(ordinality), 16, '0'))::uuid, hub_audit_id(number),
+            coalesce(item ->> 0, ''), array(select jsonb_array_elements_text(item -> 1)), item ->> 2,
             array(select jsonb_array_elements_text(item -> 3)), (item ->> 4)::integer, ordinality, (item ->> 5)::uuid,
             gen_random_uuid()::text, at, at
         from numbered cross join jsonb_array_elements(targets) with ordinality as items (item, ordinality)
@@ -138,8 +148,9 @@ begin
         returning *
     ), leaves as (
         select entry_id, string_agg(sha256(convert_to(salt || jsonb_build_array(
-                entity, row_id, operation, to_jsonb(fields), times, customer_id
-            )::text, 'UTF8')), ''::bytea order by ordinal) as targets
+                entity, operation, to_jsonb(fields), times, customer_id
+            )::text || coalesce(case when cardinality(row_ids) = 1 then hub_audit_row(salt, row_ids[1])
+                else hub_audit_rows(salt, row_ids) end, ''), 'UTF8')), ''::bytea order by ordinal) as targets
         from subjects group by entry_id
     ), hashed as (
         select n.number, e.kind, e.created_at, coalesce(l.targets, ''::bytea) as targets,
@@ -171,6 +182,95 @@ end
 $$
 """
 
+# Records every change of a table whose changes the change log does not capture: keys' limits, trusted documents, sessions,
+# links and secrets. A statement adds what waits to be chained in its own transaction, whoever runs it. `row_name` is the
+# text that names a row `r`; rows of one name are one target. Deleting a row that meets `over` is tidying, not an event.
+AUDIT_TABLE = r"""
+create function hub_audit_table(
+    of regclass, entry_kind text, row_name text, secret text[], over text, operations text[] default '{insert,update,delete}'
+) returns void
+language plpgsql as $$
+declare
+    name text := (select relname from pg_class where oid = of);
+    columns text[] := (
+        select array_agg(attname::text order by attnum) from pg_attribute
+        where attrelid = of and attnum > 0 and not attisdropped
+    );
+    keys text[] := (
+        select array_agg(attname::text order by attnum)
+        from pg_index join pg_attribute on attrelid = indrelid and attnum = any(indkey) where indrelid = of and indisprimary
+    );
+    shown text := (
+        select quote_literal(coalesce(array_agg(c), '{}')::text) from unnest(columns) as c where c <> all(keys || secret)
+    );
+    same_key text := (select string_agg(format('o.%1$I = n.%1$I', c), ' and ') from unnest(keys) as c);
+    changed text := (
+        select string_agg(format('case when o.%1$I is distinct from n.%1$I then %1$L end', c), ', ') from unnest(columns) as c
+    );
+    sources jsonb := jsonb_build_object(
+        'insert', format($sql$select %s as row_name, 'CREATE' as operation, %s::text[] as fields
+            from hub_new as r$sql$, row_name, shown),
+        'delete', format($sql$select %s as row_name, 'DELETE' as operation, %s::text[] as fields
+            from hub_old as r where (%s) is not true$sql$, row_name, shown, over),
+        'update', format($sql$select coalesce(
+                (select %1$s from (select n.*) as r where n.%2$I is not null), (select %1$s from (select o.*) as r)
+            ) as row_name,
+            case when o.%2$I is null then 'CREATE' when n.%2$I is null then 'DELETE' else 'UPDATE' end as operation,
+            array_remove(array[%3$s], null) as fields
+            from hub_old as o full join hub_new as n on %4$s where o is distinct from n$sql$,
+            row_name, keys[1], changed, same_key)
+    );
+    operation text;
+begin
+    foreach operation in array operations loop
+        execute format($sql$create or replace function %I() returns trigger
+            language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $body$
+            declare
+                sent jsonb;
+            begin
+                if pg_input_is_valid(nullif(current_setting('hub.context', true), ''), 'jsonb') then
+                    sent := current_setting('hub.context', true)::jsonb;
+                end if;
+                insert into audit_pending (kind, at, last_at, actor, staff_id, subject, network, operation, document,
+                    root_fields, requests, times, customer_id, targets)
+                select %L, clock_timestamp(), clock_timestamp(),
+                    coalesce(nullif(current_setting('hub.actor', true), ''), 'db:' || session_user),
+                    case when pg_input_is_valid(sent ->> 'staff', 'uuid') then (sent ->> 'staff')::uuid end,
+                    sent ->> 'subject', sent ->> 'network', sent ->> 'operation', sent ->> 'document',
+                    array(select jsonb_array_elements_text(
+                        case when jsonb_typeof(sent -> 'roots') = 'array' then sent -> 'roots' else '[]' end)),
+                    array_remove(array[nullif(current_setting('hub.request', true), '')], null), 1,
+                    case when pg_input_is_valid(sent ->> 'customer', 'uuid') then (sent ->> 'customer')::uuid end,
+                    jsonb_agg(
+                        jsonb_build_array(%L, jsonb_build_array(row_name), operation, fields, times, null) order by row_name)
+                from (
+                    select *, (row_number() over (order by row_name) - 1) / 1000 as page from (
+                        select row_name, operation, fields, count(*) as times from (%s) as changes group by 1, 2, 3
+                    ) as named
+                ) as paged group by page;
+                return null;
+            end $body$ $sql$, format('hub_audit_%s_%s', name, operation), entry_kind, name, sources ->> operation);
+        execute format('create or replace trigger %I after %s on %s referencing %s for each statement execute function %I()',
+            'audit_' || operation, operation, of, case operation when 'insert' then 'new table as hub_new'
+                when 'delete' then 'old table as hub_old' else 'old table as hub_old new table as hub_new' end,
+            format('hub_audit_%s_%s', name, operation));
+    end loop;
+    execute format('create or replace trigger audit_truncate before truncate on %s execute function hub_refuse()', of);
+end
+$$
+"""
+# Table, kind of its entries, the name of a row `r`, secret columns, and when deleting it is tidying; the operations. The hub
+# makes its own secrets at first use, which is nobody's act.
+KEY_ROW = "'key_' || replace(r.key_id::text, '-', '')"
+WEBHOOK_ROW = "'whk_' || replace(r.webhook_id::text, '-', '')"
+AUDITED_TABLES = (
+    ("key_limits", "KEY", KEY_ROW, "{}", "false"),
+    ("trusted_documents", "PERMISSION", "r.manifest", "{}", "false"),
+    ("login_links", "KEY", KEY_ROW, "{hash}", "r.expires_at <= now()"),
+    ("webhook_secrets", "KEY", WEBHOOK_ROW, "{box}", "r.ends_at <= now()"),
+    ("secrets", "KEY", "r.name", "{value}", "false", "{update,delete}"),
+)
+
 # Takes out what names a customer: entries of its own keys, and targets that are its rows. The digests stay. The entry of
 # the erasure itself is chained later: it is the proof.
 ERASE = """
@@ -182,13 +282,19 @@ declare
 begin
     update audit_pending set actor = null, staff_id = null, subject = null, network = null, operation = null, document = null,
         requests = '{}', customer_id = null where customer_id = erased;
-    update audit_pending set targets = coalesce((
-        select jsonb_agg(item) from jsonb_array_elements(targets) as item
-        where (item ->> 1) is null or not (item ->> 1) = any(rows)
-    ), '[]') where exists (select from jsonb_array_elements(targets) as item where item ->> 1 = any(rows));
-    update audit_targets set entity = '', row_id = null, operation = 'ERASED', fields = '{}', times = 0, customer_id = null,
-        salt = null, version = version + 1, updated_at = now() where row_id = any(rows) or customer_id = erased;
+    update audit_pending set targets = (
+        select coalesce(jsonb_agg(jsonb_set(item, '{1}', (item -> 1) - rows)), '[]') from jsonb_array_elements(targets) as item
+    ) where exists (select from jsonb_array_elements(targets) as item where (item -> 1) ?| rows);
+    update audit_targets set row_ids = array(
+        select case when row_id = any(rows) then '~' || hub_audit_row(salt, row_id) else row_id end
+        from unnest(row_ids) with ordinality as named (row_id, place) order by place
+    ), version = version + 1, updated_at = now() where operation = 'READ' and row_ids && rows;
     get diagnostics total = row_count;
+    update audit_targets set entity = '', row_ids = '{}', operation = 'ERASED', fields = '{}', times = 0, customer_id = null,
+        salt = null, version = version + 1, updated_at = now() where operation <> 'READ' and row_ids && rows
+        or customer_id = erased;
+    get diagnostics part = row_count;
+    total := total + part;
     update audit_entries set actor = null, staff_id = null, subject = null, network = null, operation = null, document = null,
         root_fields = '{}', requests = '{}', times = 0, last_at = created_at, viewer_customer_id = null, salt = null,
         version = version + 1, updated_at = now() where viewer_customer_id = erased;
@@ -325,7 +431,12 @@ def upgrade() -> None:
             nullable=False,
             comment="The type of the row, or the name of its table. Empty once erased.",
         ),
-        sa.Column("row_id", sa.Text(), nullable=True, comment="The id of the row; empty for reads that name no row."),
+        sa.Column(
+            "row_ids",
+            postgresql.ARRAY(sa.Text()),
+            nullable=False,
+            comment="The id of the row, or of the rows that a read names. Of an erased row, `~` and a digest.",
+        ),
         sa.Column(
             "operation",
             sa.Enum(
@@ -380,34 +491,37 @@ def upgrade() -> None:
     )
     op.create_index("ix_audit_targets_created_at_id", "audit_targets", ["created_at", "id"], unique=False)
     op.create_index("ix_audit_targets_entry_id", "audit_targets", ["entry_id"], unique=False)
-    op.create_index(
-        "ix_audit_targets_row_id",
-        "audit_targets",
-        ["row_id", "created_at"],
-        unique=False,
-        postgresql_where=sa.text("row_id is not null"),
-    )
+    op.create_index("ix_audit_targets_row_ids", "audit_targets", ["row_ids"], unique=False, postgresql_using="gin")
     for statement in (CONTEXT + ";\n" + TABLES).split(";\n"):
         op.execute(statement)
     for statement in DIGEST.split(";\n"):
         op.execute(statement)
-    for statement in (CHAIN, ERASE, PRUNE):
+    for statement in (CHAIN, ERASE, PRUNE, AUDIT_TABLE):
         op.execute(statement)
+    for table in AUDITED_TABLES:
+        op.execute("select hub_audit_table({})".format(", ".join(f"$sql${text}$sql$" for text in table)))
     for function in FUNCTIONS:
         op.execute(f"revoke execute on function {function} from public")
 
 
 def downgrade() -> None:
+    for table, *_ in AUDITED_TABLES:
+        op.execute(f"drop trigger audit_truncate on {table}")
+        for operation in ("insert", "update", "delete"):
+            op.execute(f"drop function if exists hub_audit_{table}_{operation}() cascade")  # with its trigger
+    op.execute("drop function hub_audit_table")
     for function in FUNCTIONS:
         op.execute(f"drop function {function}")
     op.execute("drop aggregate hub_audit_digest(bytea, bytea, bytea, bytea)")
     op.execute("drop function hub_audit_step(bytea, bytea, bytea, bytea, bytea)")
     op.execute("drop function hub_audit_id(bigint)")
     op.execute("drop function hub_micros(timestamptz)")
+    op.execute("drop function hub_audit_rows(text, text[])")
+    op.execute("drop function hub_audit_row(text, text)")
     for table in ("audit_checkpoints", "audit_head", "audit_chain", "audit_pending"):
         op.drop_table(table)
     op.execute("alter table change_log drop column context")
-    op.drop_index("ix_audit_targets_row_id", table_name="audit_targets", postgresql_where=sa.text("row_id is not null"))
+    op.drop_index("ix_audit_targets_row_ids", table_name="audit_targets", postgresql_using="gin")
     op.drop_index("ix_audit_targets_entry_id", table_name="audit_targets")
     op.drop_index("ix_audit_targets_created_at_id", table_name="audit_targets")
     op.drop_table("audit_targets")

@@ -13,6 +13,11 @@ branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 
+# Starts and ends of sessions are key events of the audit log; deleting a session that is over is not.
+AUDIT = """select hub_audit_table('token_sessions', 'KEY', 'r.public_id', '{hash}',
+    'r.ended_at is not null or r.expires_at <= now()')"""
+
+
 def upgrade() -> None:
     op.create_table(
         "token_sessions",
@@ -42,6 +47,9 @@ def upgrade() -> None:
             comment="What the token names a member of staff, a customer or a unit by.",
         ),
         sa.Column("roles", sa.ARRAY(sa.Text()), nullable=False, comment="The roles that the token brought."),
+        sa.Column(
+            "key_fingerprint", sa.LargeBinary(), nullable=True, comment="The issuer's key that signed the token."
+        ),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, comment="When the session was started."),
         sa.Column(
             "expires_at",
@@ -57,9 +65,12 @@ def upgrade() -> None:
         comment="A session of the pages that was started with a token. Rows are deleted a week after their end.",
     )
     op.create_index("ix_token_sessions_expires_at", "token_sessions", ["expires_at"], unique=False)
+    op.execute(AUDIT)
     op.create_index("ix_staff_lower_email", "staff", [sa.literal_column("lower(email)")], unique=False)
 
 
 def downgrade() -> None:
     op.drop_index("ix_staff_lower_email", table_name="staff")
     op.drop_table("token_sessions")
+    for operation in ("insert", "update", "delete"):
+        op.execute(f"drop function hub_audit_token_sessions_{operation}()")

@@ -31,6 +31,7 @@ class AuditEntry(
     prefix="aud",
     owned_by=administered,
     operations=(),
+    captured=False,
     plural="auditLog",
     table="audit_entries",
     order="-created_at",
@@ -74,10 +75,11 @@ class AuditTarget(
     prefix="aut",
     owned_by=administered,
     operations=(),
+    captured=False,
     order="-created_at",
     sortable=("created_at",),
     indexes=(
-        index("row_id", "created_at", where="row_id is not null", name="row_id"),
+        index("row_ids", elements=True),
         index("customer_id", where="customer_id is not null", name="customer_id"),
     ),
 ):
@@ -87,8 +89,9 @@ class AuditTarget(
     entity: Column[str] = field(
         "The type of the row, or the name of its table. Empty once erased.", personal=PersonalData.NOT_PERSONAL
     )
-    row_id: Column[str | None] = field(
-        "The id of the row; empty for reads that name no row.", personal=PersonalData.NOT_PERSONAL
+    row_ids: Column[list[str]] = field(
+        "The id of the row, or of the rows that a read names. Of an erased row, `~` and a digest.",
+        personal=PersonalData.NOT_PERSONAL,
     )
     operation: Column[AuditOperation] = field("What happened to it.", personal=PersonalData.NOT_PERSONAL)
     fields: Column[list[str]] = field("The fields that were read or changed.", personal=PersonalData.NOT_PERSONAL)

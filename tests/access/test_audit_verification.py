@@ -85,7 +85,7 @@ TAMPERED = {
         "its digest does not follow from the entry and the digest before it",
     ),
     "a row's id": (
-        f"update audit_targets set row_id = 'prd_1' where entry_id = {id_of(7)}",
+        f"update audit_targets set row_ids = '{{prd_1}}' where entry_id = {id_of(7)}",
         7,
         "its target 1 was changed",
     ),
@@ -164,6 +164,7 @@ async def test_an_end_that_was_cut_with_the_head_is_noticed_by_its_digest_alone(
     digest = (await verify(connection)).digest
     await connection.execute("delete from audit_chain where number > 10")
     await connection.execute(f"delete from audit_entries where id > {id_of(10)}")
+    await connection.execute(f"delete from audit_targets where entry_id > {id_of(10)}")
     await connection.execute(
         "update audit_head set (number, digest) = (select number, digest from audit_chain where number = 10)"
     )

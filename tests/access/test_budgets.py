@@ -5,6 +5,8 @@ The clock of the budgets is the tests'."""
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -29,9 +31,7 @@ CREATE_MANY = """mutation ($rows: [ProductCreateInput!]!) { productsCreate(input
     results { product { sku } }
 } }"""
 PRODUCTS = "{ products(first: 1) { nodes { name } } }"
-WAITING_FOR_LOCK = """
-select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
-"""
+WAITING_FOR_LOCK = "select count(*) from pg_locks where not granted"
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,34 @@ async def test_the_time_of_statements_counts_and_may_leave_a_debt(budgets: Budge
     assert (refused["code"], refused["retryAfter"]) == ("THROTTLED", 20)
     budgets.clock.now += 20
     assert cost_of(await budgets.post(key, ONE))["balance"] == 0
+
+
+async def test_of_operations_that_arrive_at_once_those_that_wait_are_refused_once_the_first_leaves_a_debt(
+    budgets: BudgetHub,
+) -> None:
+    key = await budgets.create_key(100, 10)
+    account = await budgets.account(key)
+    never_run = "{ products(first: 1) { nodes { name category } } }"
+    connection = await asyncpg.connect(budgets.hub.dsn)
+    try:
+        async with asyncio.TaskGroup() as group, connection.transaction():
+            await connection.execute("lock table products in access exclusive mode")
+            requests = [group.create_task(budgets.post(key, never_run)) for _ in range(3)]
+            await wait_until(lambda: budgets.hub.connection.fetchval(WAITING_FOR_LOCK))
+
+            async def all_charged() -> bool:
+                return account.balance() == 97
+
+            await wait_until(all_charged)
+            budgets.clock.now += 0.2996
+    finally:
+        await connection.close()
+    answered, *refused = sorted((task.result() for task in requests), key=lambda response: response.status_code)
+    assert cost_of(answered)["balance"] in (-200, -198), "the two that wait have paid, or have their points back"
+    assert [(response.status_code, set(response.json())) for response in refused] == [(429, {"errors"})] * 2
+    assert sorted(error_of(response)["retryAfter"] for response in refused) == [19.801, 19.901]
+    budgets.clock.now += 19.901
+    assert cost_of(await budgets.post(key, never_run))["balance"] == 1
 
 
 async def test_a_client_that_waits_for_the_stated_time_succeeds(budgets: BudgetHub) -> None:
@@ -222,6 +250,24 @@ def test_processes_share_a_bucket_by_a_file(tmp_path: Path) -> None:
     assert [member.balance() for member in crowd[-3:]] == [0, 0, 0]
     for shared in buckets:
         shared.close()
+
+
+def take_all(path: Path, taken: "SimpleQueue[int]") -> None:
+    buckets = SharedBuckets(path)
+    own = account(CostAccounts(CostBudget(3_000, 1), buckets, lambda: 0.0), 1)
+    taken.put(sum(own.try_charge(1) for _ in range(3_000)))
+    buckets.close()
+
+
+def test_processes_that_charge_a_bucket_at_once_take_no_point_twice(tmp_path: Path) -> None:
+    fork = get_context("fork")
+    taken: SimpleQueue[int] = fork.SimpleQueue()
+    processes = [fork.Process(target=take_all, args=(tmp_path / "budgets", taken)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    assert sum(taken.get() for _ in processes) == 3_000
+    for process in processes:
+        process.join()
 
 
 def test_a_flow_that_others_crowd_out_starts_with_a_full_bucket() -> None:

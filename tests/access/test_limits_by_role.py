@@ -6,7 +6,11 @@ import pytest
 from asgi_client import post_query
 from change_workload import wait_until
 from conftest import create_api_key
+from limited_keys import limit_key
 from writer_client import HubClient
+
+from hub.client_limits import CostBudget
+from hub.domain.access.key_limits import LimitChanges
 
 UPSERT = "mutation ($input: RoleUpsertInput!) { roleUpsert(input: $input) { created } }"
 NAMES = "{ customers(first: 1) { nodes { name } } }"
@@ -52,6 +56,26 @@ async def test_a_changed_role_limits_its_keys_within_seconds(northwind_client: H
         return not await is_limited()
 
     await wait_until(is_free)
+
+
+async def test_a_keys_own_budget_comes_before_those_of_its_roles_of_which_the_largest_count(
+    northwind_client: HubClient,
+) -> None:
+    await create_role_key(northwind_client, "wide", budget={"capacity": 80_000, "refillPerSecond": 2})
+    key = await create_role_key(northwind_client, "narrow", budget={"capacity": 50_000, "refillPerSecond": 3})
+    await limit_key(northwind_client.dsn, key, LimitChanges(CostBudget(60_000, 1)))
+
+    async def has_budget(capacity: int, refill: float) -> bool:
+        cost = (await post_query(northwind_client.app, NAMES, None, key))["extensions"]["cost"]
+        return bool((cost["capacity"], cost["refillPerSecond"]) == (capacity, refill))
+
+    assert await has_budget(60_000, 1)
+    keys = (await northwind_client.query("{ apiKeys(first: 100) { nodes { id publicId } } }"))["apiKeys"]["nodes"]
+    (key_id,) = (node["id"] for node in keys if node["publicId"] == key.split("_")[1])
+    assign = "mutation ($input: RoleAssignInput!) { roleAssign(input: $input) { role { name } } }"
+    await northwind_client.query(assign, {"input": {"role": "wide", "keyId": key_id}})
+    await limit_key(northwind_client.dsn, key, LimitChanges(without_budget=True))
+    await wait_until(lambda: has_budget(80_000, 3))
 
 
 async def test_a_role_may_demand_trusted_documents(northwind_client: HubClient) -> None:

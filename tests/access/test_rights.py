@@ -239,6 +239,22 @@ async def test_aggregate_only_refuses_rows_and_hides_small_groups(
     assert sorted(node["stats"]["count"] for node in groups["nodes"]) == sorted(row[0] for row in sizes)
 
 
+async def test_a_small_currency_counts_among_all_rows_and_shows_no_amount(
+    answer: Answer, connection: asyncpg.Connection
+) -> None:
+    analyst = viewer(role(AccessRule("Order", aggregate_only=True), name="analyst"))
+    few = "number in ('10248', '10249', '10250')"
+    await connection.execute(f"update orders set currency = 'CHF' where {few}")
+    try:
+        query = "{ orders { totalCount stats { count max { placedAt total { currency } } } } }"
+        orders = (await answer(query, analyst))["orders"]
+        whole = (await answer("{ orders { totalCount stats { max { placedAt } } } }", analyst))["orders"]
+        assert orders["totalCount"] == orders["stats"]["count"] == whole["totalCount"] == 830
+        assert orders["stats"]["max"] == {**whole["stats"]["max"], "total": [{"currency": "USD"}]}
+    finally:
+        await connection.execute("update orders set currency = 'USD' where currency = 'CHF'")
+
+
 async def test_a_history_begins_with_the_hand_over_for_the_new_agent(
     answer: Answer, connection: asyncpg.Connection, agents: tuple[UUID, UUID]
 ) -> None:

@@ -1,28 +1,33 @@
-"""Random roles against the oracle: every root, link, field, figure, group, search and node of what each role may know.
+"""Shipped and random roles against the oracle: every root, link, field, figure, group, search and node of what each may know.
 
-HUB_RIGHTS_ROLES is the number of pairs of roles, HUB_RIGHTS_SHARE the share of the operations over all of the schema."""
+The past, changes and live queries of the same viewers stand in test_rights_past.py, their writes in test_rights_writes.py."""
 
 import gc
-import os
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Set
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import pytest
+import random_runs
 from conftest import CreateDatabase
 from graphql import parse, validate
-from oracle import edge_rows
+from matrix_viewers import drawn, random_viewers, shipped_viewers
+from oracle import edge_rows, webhook_rows
 from oracle.compare import ComparisonSummary, EngineComparison, ExecuteStep
 from oracle.data import Dataset, load
-from oracle.engine import open_engine
+from oracle.engine import SETTINGS, open_engine, steps_of
 from oracle.enumerate_operations import enumerate_operations
 from oracle.executor import Oracle
-from oracle.roles import hidden_name_documents, random_role, role_oracle
+from oracle.hidden_names import hidden_name_documents
+from oracle.roles import role_oracle
 from oracle.script import GeneratedOperation, Step
+from row_security import row_security_engine
 
+from hub.domain.access.shipped_roles import shipped_roles
 from hub.engine.catalog.catalog import CatalogEntity
 from hub.engine.graphql_types.hidden_members import HiddenMembers
 from hub.engine.plan import filters, selections
@@ -31,17 +36,22 @@ from hub.graph import build
 from hub.rights import AccessRule, Mask, RoleVersion
 from hub.viewer import Role, Viewer
 
-SEED = os.environ.get("HUB_ORACLE_SEED", "1998")
-ROLES = int(os.environ.get("HUB_RIGHTS_ROLES", "3"))
-SHARE = float(os.environ.get("HUB_RIGHTS_SHARE", "0.03"))
+SEED = str(random_runs.seed())
 NOW = datetime(1998, 5, 6, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-async def dsn(create_database: CreateDatabase, demo_dsn: str) -> str:
+async def databases(create_database: CreateDatabase, demo_dsn: str) -> tuple[str, str]:
+    """A database, and a copy of it for policies."""
     new_dsn = await create_database("northwind")
     await edge_rows.add(new_dsn)
-    return new_dsn
+    await webhook_rows.add(new_dsn)
+    return new_dsn, await create_database(new_dsn.rpartition("/")[2])
+
+
+@pytest.fixture(scope="module")
+def dsn(databases: tuple[str, str]) -> str:
+    return databases[0]
 
 
 @pytest.fixture(scope="module")
@@ -64,15 +74,9 @@ async def execute_step(dsn: str) -> AsyncIterator[ExecuteStep]:
         yield execute
 
 
-def viewers(oracle: Oracle, number: int) -> Iterator[Viewer]:
-    """A viewer of one role, one of two roles, and one of the first who is bound to a unit."""
-    roles = [random_role(index, oracle, NOW, SEED) for index in (2 * number, 2 * number + 1)]
-    rng = random.Random(f"{SEED} viewer {number}")
-    unit = rng.choice(sorted(oracle.data.rows["OrgUnit"], key=lambda row: row["path"]))
-    below = tuple(row["id"] for row in oracle.data.rows["OrgUnit"] if f"{row['path']}.".startswith(f"{unit['path']}."))
-    yield viewer(roles[0])
-    yield viewer(*roles)
-    yield Viewer(None, Role.READER, unit_path=unit["path"], unit_ids=below, roles=(roles[0],))
+def viewers(config: pytest.Config) -> int:
+    """How many viewers of a role are tried."""
+    return random_runs.size("viewers of a role", config)
 
 
 def viewer(*roles: RoleVersion) -> Viewer:
@@ -81,12 +85,12 @@ def viewer(*roles: RoleVersion) -> Viewer:
 
 def operations(oracle: Oracle, who: Viewer, share: float) -> list[GeneratedOperation]:
     """A share of the operations over the names that the viewer may know."""
-    drawn = random.Random(f"{SEED} share")
-    enumerated = [op for op in enumerate_operations(oracle, who, NOW, SEED) if drawn.random() < share]
+    rng = random.Random(f"{SEED} share")
+    enumerated = [op for op in enumerate_operations(oracle, who, NOW, SEED, 1) if rng.random() < share]
     return [op for op in enumerated if not any(validate(oracle.schema, parse(step.query)) for step in op.steps)]
 
 
-async def run(oracle: Oracle, execute_step: ExecuteStep, who: Viewer, share: float = SHARE) -> ComparisonSummary:
+async def run(oracle: Oracle, execute_step: ExecuteStep, who: Viewer, share: float) -> ComparisonSummary:
     own = role_oracle(oracle, who, NOW)
     return await EngineComparison(own, execute_step, NOW).run(operations(own, who, share), who, shrink=False)
 
@@ -100,46 +104,84 @@ def report(who: Viewer, summary: ComparisonSummary) -> str:
     return "\n".join(parts)
 
 
-@pytest.mark.parametrize("number", range(ROLES))
-async def test_a_role_sees_what_the_oracle_leaves_it(oracle: Oracle, execute_step: ExecuteStep, number: int) -> None:
-    for who in viewers(oracle, number):
-        summary = await run(oracle, execute_step, who)
+@random_runs.numbers("pairs of random roles")
+async def test_a_role_sees_what_the_oracle_leaves_it(
+    oracle: Oracle, execute_step: ExecuteStep, number: int, pytestconfig: pytest.Config
+) -> None:
+    share = random_runs.size("thousandths of the walk of a random role", pytestconfig) / 1_000
+    for who in drawn(random_viewers(oracle, number, NOW, SEED), viewers(pytestconfig), SEED):
+        summary = await run(oracle, execute_step, who, share)
         assert not summary.differences, report(who, summary)
         assert summary.operations
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("number", range(ROLES, 20))
-async def test_many_roles_see_what_the_oracle_leaves_them(
-    oracle: Oracle, execute_step: ExecuteStep, number: int
+@pytest.mark.parametrize("name", shipped_roles())
+async def test_a_shipped_role_sees_what_the_oracle_leaves_it(
+    oracle: Oracle, execute_step: ExecuteStep, name: str, pytestconfig: pytest.Config
 ) -> None:
-    for who in viewers(oracle, number):
-        summary = await run(oracle, execute_step, who, 0.3)
+    share = random_runs.size("thousandths of the walk of a shipped role", pytestconfig) / 1_000
+    for who in drawn(shipped_viewers(oracle, name, SEED), viewers(pytestconfig), SEED):
+        summary = await run(oracle, execute_step, who, share)
+        assert not summary.differences, report(who, summary)
+
+
+@random_runs.numbers("pairs of random roles")
+async def test_row_level_security_alone_shows_a_role_no_foreign_row(
+    oracle: Oracle, databases: tuple[str, str], number: int, pytestconfig: pytest.Config
+) -> None:
+    share = random_runs.size("thousandths of the walk without predicates", pytestconfig) / 1_000
+    shipped = list(shipped_roles())[number % len(shipped_roles())]
+    every = (*random_viewers(oracle, number, NOW, SEED), *shipped_viewers(oracle, shipped, SEED))
+    for who in drawn(every, 2 * viewers(pytestconfig), SEED):
+        async with row_security_engine(databases[1], who, SETTINGS) as engine:
+            summary = await run(oracle, steps_of(engine), who, share)
         assert not summary.differences, report(who, summary)
 
 
 # -- names ----------------------------------------------------------------------------------------------------------------
 
-REFUSALS = {"FIELD_UNKNOWN", "ARGUMENT_UNKNOWN", "VALUE_INVALID"}
+SUGGESTION = re.compile(r" ?(Did you mean [^?]*\?|The schema lists [^.]*\.)")
 
 
-async def accepted_names(oracle: Oracle, execute_step: ExecuteStep, who: Viewer) -> list[str]:
-    """The documents that name what the roles hide or mask and that are not refused as documents with unknown names."""
-    accepted = []
-    for query in hidden_name_documents(oracle, who):
-        response = await execute_step(Step(query, {}, None), who, NOW)
-        codes = {error["extensions"]["code"] for error in response.get("errors", ())}
-        if not codes or not codes <= REFUSALS:
-            accepted.append(query)
+async def accepted_names(
+    oracle: Oracle, execute_step: ExecuteStep, who: Viewer, share: float = 1, containing: str = ""
+) -> list[str]:
+    """The documents that name what the roles hide or mask and that are not refused exactly as those with unknown names.
+
+    `containing` is a text that only the documents to be tried have."""
+    accepted, rng = [], random.Random(f"{SEED} names")
+    for document in hidden_name_documents(oracle, who):
+        if containing in document.query and rng.random() < share:
+            known, unknown = [
+                await refusal(execute_step, query, who, document.names) for query in (document.query, document.unknown)
+            ]
+            accepted += [f"{document.query}\n{known}\n{unknown}"] if known is None or known != unknown else []
     return accepted
 
 
-@pytest.mark.parametrize("number", range(ROLES))
+async def refusal(execute_step: ExecuteStep, query: str, who: Viewer, names: Set[str]) -> Any:
+    """The errors of a document without these names, without places and suggestions; None where there is data."""
+    response = await execute_step(Step(query, {}, None), who, NOW)
+    if response.get("data") is not None:
+        return None
+    refused = []
+    for error in response["errors"]:
+        message, name = str(error["message"]), re.compile(r"\b(" + "|".join(sorted(names)) + r")\b")
+        # A name that is suggested is one that the viewer knows.
+        assert not any(name.search(part) for part in re.findall(r"Did you mean [^?]*\?", message)), message
+        message = re.sub(r"[.,] [Ff]ound:", ". Found:", SUGGESTION.sub("", message)).rstrip(". ")
+        refused.append((name.sub("NAME", message), error["extensions"]["code"], error.get("path")))
+    return refused
+
+
+@random_runs.numbers("pairs of random roles")
 async def test_what_is_hidden_or_masked_is_unknown_at_every_place(
-    oracle: Oracle, execute_step: ExecuteStep, number: int
+    oracle: Oracle, execute_step: ExecuteStep, number: int, pytestconfig: pytest.Config
 ) -> None:
-    for who in viewers(oracle, number):
-        assert not await accepted_names(oracle, execute_step, who)
+    share = random_runs.size("thousandths of the names of a random role", pytestconfig) / 1_000
+    for who in drawn(random_viewers(oracle, number, NOW, SEED), viewers(pytestconfig), SEED):
+        accepted = await accepted_names(oracle, execute_step, who, share)
+        assert not accepted, "\n".join(accepted[:5])
 
 
 # -- faults that the matrix must find --------------------------------------------------------------------------------------
@@ -179,9 +221,10 @@ async def test_a_filter_on_a_hidden_column_is_noticed(
         if not type_name.endswith("Filter"):
             original(hidden, type_name, *arguments)
 
-    assert not await accepted_names(oracle, execute_step, viewer(MASKED))
+    assert not await accepted_names(oracle, execute_step, viewer(MASKED), containing="customers(filter: {")
     monkeypatch.setattr(HiddenMembers, "keep", without_filters)
-    accepted = await accepted_names(oracle, execute_step, viewer(replace(MASKED, version=2)))
+    unnamed = viewer(replace(MASKED, version=2))
+    accepted = await accepted_names(oracle, execute_step, unnamed, containing="customers(filter: {")
     assert any("filter: {tier:" in query for query in accepted)
 
 
@@ -190,5 +233,6 @@ async def test_an_aggregate_over_masked_values_is_noticed(
 ) -> None:
     every_number = property(lambda entity: [c for c in entity.columns.values() if c.scalar.is_number])
     monkeypatch.setattr(CatalogEntity, "aggregable", every_number)
-    accepted = await accepted_names(oracle, execute_step, viewer(replace(MASKED, version=3)))
+    unnamed = viewer(replace(MASKED, version=3))
+    accepted = await accepted_names(oracle, execute_step, unnamed, containing="{ orders { stats {")
     assert any("stats { sum { net" in query for query in accepted)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -12,6 +13,7 @@ from conftest import CreateDatabase, create_api_key
 from socket_hub import SocketHub, SocketSubscription, run_socket_hub
 from webhook_client import CREATE_WEBHOOK, WEBHOOK_STATE, ReceiverProcess, names, run_receiver
 
+from hub import schema
 from hub.domain.access import roles
 
 UPSERT = "mutation ($input: RoleUpsertInput!) { roleUpsert(input: $input) { created } }"
@@ -106,6 +108,31 @@ async def test_a_changed_role_ends_open_streams(hub: SocketHub) -> None:
         assert await next_name(stream) == "Blondes"
 
 
+@pytest.mark.parametrize(
+    "message", ["... on StreamReady { cursor }", "... on Change { node { ... on Customer { name } } }"]
+)
+async def test_a_stream_that_selects_no_gap_ends_with_an_error(hub: SocketHub, message: str) -> None:
+    document = f"subscription {{ changes(filter: {{types: [CUSTOMER]}}) {{ {message} }} }}"
+    name, key = await new_role(hub, "Customer")
+    expected = {"code": "STREAM_ENDED", "reason": "PERMISSIONS_CHANGED"}
+    async with hub.subscribe(document, key=key) as stream, httpx2.AsyncClient(timeout=WAIT_TIMEOUT) as client:
+        headers = {"authorization": f"Bearer {key}", "accept": "text/event-stream"}
+        url = f"http://127.0.0.1:{hub.port}/graphql"
+        async with client.stream("POST", url, json={"query": document}, headers=headers) as response:
+            events = response.aiter_text()
+            text = await anext(events)
+            await change_role(hub, name, only("FR"))
+            last = await stream.next_message()
+            while last["type"] == "next":
+                last = await stream.next_message()
+            assert (last["type"], last["payload"][0]["extensions"]) == ("error", expected)
+            async for chunk in events:
+                text += chunk
+    error, end = text.strip().split("\n\n")[-2:]
+    assert json.loads(error.partition("data: ")[2])["errors"][0]["extensions"] == expected
+    assert end.startswith("event: complete")
+
+
 async def test_a_key_whose_role_is_taken_away_reads_nothing(hub: SocketHub) -> None:
     name, key = await new_role(hub, "Customer")
     assert (await hub.query(CUSTOMERS, key=key))["customers"]["totalCount"] > 0
@@ -167,6 +194,27 @@ async def test_a_webhook_follows_the_role_of_its_key(hub: SocketHub, receiver: R
     assert len(await receiver.captured()) == 1
 
 
+async def test_a_retry_sends_nothing_that_the_role_has_lost(hub: SocketHub, receiver: ReceiverProcess) -> None:
+    """What waits for a receiver that was down is rendered again with the rights of now."""
+    name, key = await new_role(hub, "Customer", "Webhook")
+    await receiver.set_actions(retried=[503, 200])
+    created = await hub.query(CREATE_WEBHOOK, {"url": receiver.url("/retried"), "query": CHANGES}, key=key)
+    webhook = UUID(created["webhookCreate"]["webhook"]["id"].partition("_")[2])
+    await rename(hub, "Frankenversand", "Frankens")
+    assert names(await receiver.wait_for_requests(1, "/retried")) == ["Frankens"]
+    masked = {"entity": "Customer", "verbs": ["READ"], "masks": [{"field": "name", "mask": "INITIAL"}]}
+    await change_role(hub, name, masked, {"entity": "Webhook", "verbs": ["READ", "UPDATE"]})
+
+    async def is_rendered_again() -> bool:
+        body = await hub.connection.fetchval("select body from webhook_queue where webhook_id = $1", webhook)
+        return body is not None and b"F***" in body
+
+    await wait_until(is_rendered_again)
+    await hub.connection.execute("update webhook_queue set due_at = now() where webhook_id = $1", webhook)
+    assert names(await receiver.wait_for_requests(2, "/retried")) == ["Frankens", "F***"]
+    await rename(hub, "Frankens", "Frankenversand")
+
+
 async def test_a_filter_that_cannot_be_planned_any_more_grants_nothing(hub: SocketHub, run_command: RunCommand) -> None:
     name, key = await new_role(hub, "Customer", "Product")
     await change_role(hub, name, only("DE"), {"entity": "Product", "verbs": ["READ"]})
@@ -218,6 +266,13 @@ async def test_roles_are_applied_and_assigned_from_the_command_line(
     assert (code, output.split("\t")[:2]) == (0, ["Customer", "customers"])
     code, output, _ = await run_command("role", "show", "from-file")
     assert json.loads(output)["rules"] == [only("DE")]
+    copy = tmp_path / "copy.json"
+    code, output, _ = await run_command("role", "show", "agent", "--as", "sales")
+    copy.write_text(output)
+    code, output, errors = await run_command("role", "apply", str(copy))
+    assert (code, "Customer\tcustomers" in output, errors) == (0, True, "")
+    code, output, _ = await run_command("role", "show", "admin", "--as", "no-admin")
+    assert (json.loads(output)["administers"], len(json.loads(output)["rules"])) == (False, len(schema.entities()))
     key = await create_api_key(hub.dsn, "analyst")
     code, _, errors = await run_command("role", "assign", "from-file", "--key", key.split("_")[1], "--replace")
     assert (code, "Traceback" in errors) == (0, False)

@@ -162,6 +162,29 @@ async def test_a_column_that_may_not_be_written_is_an_unknown_name(
     assert (error["code"], error["argument"]) == ("ARGUMENT_UNKNOWN", f"input.{field}")
 
 
+async def test_who_sees_aggregates_alone_refers_to_no_row(
+    northwind_client: HubClient, connection: asyncpg.Connection, agent: Agent
+) -> None:
+    counted = {"entity": "OrgUnit", "verbs": ["READ"], "aggregateOnly": True}
+    rules = ({"entity": "Customer", "verbs": ["READ", "UPDATE"]}, counted)
+    key = await role_key(northwind_client, "counts-units", *rules)
+    unit = await connection.fetchval("select unit_id from customers where id = $1", UUID(agent.own[4:]))
+    errors = [
+        await northwind_client.error(ASSIGN, {"input": {"id": agent.own, "unitId": unit_id}}, key=key)
+        for unit_id in (f"unt_{unit.hex}", f"unt_{'0' * 32}")
+    ]
+    assert errors[0] == errors[1]
+    assert (errors[0]["code"], errors[0]["argument"]) == ("NOT_FOUND", "input.unitId")
+
+
+async def test_what_cannot_be_said_in_full_cannot_be_created(northwind_client: HubClient) -> None:
+    rule = {"entity": "OrgUnit", "verbs": ["READ", "CREATE"], "writable": ["code"]}
+    key = await role_key(northwind_client, "nameless", rule)
+    document = 'mutation { orgUnitCreate(input: {code: "north-9"}) { orgUnit { id } } }'
+    error = await northwind_client.error(document, key=key)
+    assert (error["code"], error["message"][:41]) == ("FIELD_UNKNOWN", "Cannot query field 'orgUnitCreate' on typ")
+
+
 async def test_a_rule_may_say_what_is_written_unread(northwind_client: HubClient, agent: Agent) -> None:
     rule = {"entity": "Customer", "verbs": ["READ", "UPDATE"], "fields": ["country"], "writable": ["name"]}
     key = await role_key(northwind_client, "blind-writers", rule)

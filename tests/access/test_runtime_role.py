@@ -1,5 +1,6 @@
 """The role that serves: it owns nothing, creates nothing, reads no secret and changes no entry of the audit log."""
 
+import contextlib
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -10,11 +11,12 @@ from writer_client import HubClient
 
 from hub import graph
 from hub.db import migrate
-from hub.db.pool import RUNTIME_ROLE, Connection, Pool
+from hub.db.pool import Connection, Pool
 from hub.domain.access import login_links, secrets
 from hub.domain.webhooks import webhooks
 from hub.model.columns import secret_columns
 from hub.postgres import PostgresServer
+from hub.runtime_login import RUNTIME_ROLE
 from hub.settings import Settings
 
 TABLES_OF_SECRETS = (login_links.LoginLink, secrets.HubSecret, webhooks.WebhookSecret)
@@ -68,6 +70,98 @@ async def test_clients_are_served_by_a_role_that_owns_nothing(runtime: Connectio
 async def test_what_it_may_not_do_is_refused(runtime: Connection, statement: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await runtime.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "reset role",
+        "set role none",
+        "set role hub",
+        "set local role none",
+        "set session authorization default",
+        "set session authorization hub",
+        "reset all",
+        "discard all",
+        "select set_config('role', 'none', false)",
+        "select set_config('role', 'hub', false)",
+        "select set_config('session_authorization', 'hub', false)",
+    ],
+)
+async def test_no_statement_leads_back_to_the_owner(northwind_client: HubClient, statement: str) -> None:
+    pool = await Pool.open(northwind_client.dsn, Settings())
+    async with pool.connection() as connection:
+        with contextlib.suppress(asyncpg.PostgresError):
+            await connection.execute(statement)
+        assert await connection.fetchval("select session_user") == f"{RUNTIME_ROLE}_hub"
+        for secret in ("select hash from api_keys", "select value from secrets", "select box from webhook_secrets"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(secret)
+    await pool.close()
+
+
+async def test_the_login_role_is_a_member_of_the_runtime_role_alone(runtime: Connection) -> None:
+    memberships = """select array_agg(r.rolname::text) from pg_auth_members as m join pg_roles as r on r.oid = m.roleid
+        where m.member = session_user::regrole"""
+    assert await runtime.fetchval(memberships) == [RUNTIME_ROLE]
+    attributes = (
+        "select rolsuper or rolcreaterole or rolcreatedb or rolbypassrls or rolreplication from pg_roles where oid = $1"
+    )
+    assert not await runtime.fetchval(attributes, await runtime.fetchval("select session_user::regrole::oid"))
+
+
+async def test_the_password_of_the_login_role_follows_the_owners(
+    postgres_server: PostgresServer, demo_dsn: str
+) -> None:
+    """A new password of the owner makes the old one of the login role void, at the next `hub migrate`."""
+    admin = await asyncpg.connect(postgres_server.admin_dsn)
+    try:
+        await admin.execute("create role maker login createrole password 'first'")
+        await admin.execute(f"grant {RUNTIME_ROLE} to maker with admin option, inherit false, set true")
+        await admin.execute("create database of_maker owner maker template template0")
+        server = with_database(postgres_server.dsn, "of_maker").rpartition("@")[2]
+        await migrate.upgrade(f"postgresql://maker:first@{server}")
+        assert await _session_user(f"postgresql://maker:first@{server}") == f"{RUNTIME_ROLE}_maker"
+        await admin.execute("alter role maker password 'second'")
+        second = f"postgresql://maker:second@{server}"
+        assert await _session_user(second) == "maker"
+        await migrate.upgrade(second)
+        assert await _session_user(second) == f"{RUNTIME_ROLE}_maker"
+    finally:
+        await admin.close()
+
+
+async def test_without_a_login_role_the_owner_starts_in_the_runtime_role_and_doctor_says_so(
+    postgres_server: PostgresServer, demo_dsn: str, run_command: RunCommand
+) -> None:
+    admin = await asyncpg.connect(postgres_server.admin_dsn)
+    try:
+        await admin.execute("create role halfway login password 'halfway'")
+        await admin.execute(f"grant {RUNTIME_ROLE} to halfway with inherit false, set true")
+        await admin.execute("create database of_halfway owner halfway template template0")
+        dsn = f"postgresql://halfway:halfway@{with_database(postgres_server.dsn, 'of_halfway').rpartition('@')[2]}"
+        await migrate.upgrade(dsn)
+        pool = await Pool.open(dsn, Settings())
+        async with pool.connection() as connection:
+            await connection.execute("reset role")
+            users = await connection.fetchrow("select session_user::text, current_user::text")
+            assert tuple(users or ()) == ("halfway", RUNTIME_ROLE)
+        await pool.close()
+        _, output, _ = await run_command("doctor", HUB_DATABASE_URL=dsn)
+        (line,) = (line for line in output.splitlines() if "database role" in line)
+        assert line.startswith("warning database role   the hub serves as hub_runtime, but with a session of halfway")
+        assert "ALTER ROLE halfway CREATEROLE; GRANT hub_runtime TO halfway WITH ADMIN OPTION" in line
+    finally:
+        await admin.close()
+
+
+async def _session_user(dsn: str) -> str:
+    """The user of the sessions that serve."""
+    pool = await Pool.open(dsn, Settings())
+    async with pool.connection() as connection:
+        user: str = await connection.fetchval("select session_user::text")
+    await pool.close()
+    return user
 
 
 async def test_every_secret_column_is_refused_and_every_other_column_is_readable(

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from conftest import CreateDatabase
 from token_hub import TokenHub, refusal_of, run_token_hub
+from token_issuer import rsa_key
 from websocket_client import open_websocket
 
 from hub.domain.access import token_sessions
@@ -72,7 +73,28 @@ async def test_a_session_follows_its_bearer(hub: TokenHub) -> None:
     key = (await start(hub, hub.issuer.token(email="laura@northwind.example"))).json()["key"]
     assert (await hub.query(key, ME))["me"]["staff"] == {"number": "8"}
     await hub.connection.execute("update staff set left_on = '2020-01-01' where number = '8'")
-    assert await hub.refusal(key) == (401, "KEY_UNKNOWN")
+    assert await hub.refusal(key) == (401, "KEY_STAFF_LEFT")
+    await hub.connection.execute("update staff set left_on = null, email = null where number = '8'")
+    assert await hub.refusal(key) == (401, "KEY_REVOKED")  # the session is nobody's
+
+
+async def test_a_session_ends_with_the_key_that_signed_its_token(hub: TokenHub) -> None:
+    issuer, new = hub.rotating, rsa_key("second")
+    key = (await start(hub, issuer.token())).json()["key"]
+    async with open_websocket(hub.port, init=False) as socket:
+        await socket.init({"authorization": f"Bearer {key}"})
+        issuer.keys[:] = [new]
+        assert (await hub.post(issuer.token(new), ME)).status_code == 200  # the hub reads the keys again
+        assert await hub.refusal(key) == (401, "KEY_REVOKED")
+        close_code, reason = await socket.wait_closed()
+    assert (close_code, reason.partition(":")[0]) == (4403, "KEY_REVOKED")
+
+
+async def test_a_session_goes_on_while_its_issuer_is_down(hub: TokenHub) -> None:
+    key = (await start(hub, hub.failing.token())).json()["key"]
+    hub.failing.status = 503
+    assert (await hub.post(hub.failing.token(rsa_key("other")), ME)).status_code == 503
+    assert (await hub.query(key, ME))["me"]["viewer"]["roles"] == ["writer"]
 
 
 async def test_a_session_holds_no_token_and_is_purged(hub: TokenHub) -> None:

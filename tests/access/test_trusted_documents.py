@@ -250,16 +250,30 @@ async def test_the_command_line_loads_lists_and_removes_manifests(
     file.write_text(json.dumps({digest(QUERY): QUERY, "live": LIVE}))
     assert await run("load", str(file), "--name", "ios") == (0, "ios: 2 documents (ids and texts), 1 of them new\n")
     rows = json.loads((await run("list", "--json"))[1])
-    assert [(row["manifest"], row["documents"]) for row in rows] == [("app.json", 2), ("ios", 1)]
+    assert [(row["manifest"], row["documents"]) for row in rows] == [("app.json", 2), ("ios", 2)]
     file.write_text(json.dumps({"live": QUERY}))
     conflict = "hub: manifest: the id 'live' stands for another document of 'ios'; use hashes as ids."
     assert await run("load", str(file)) == (1, conflict)
     file.write_text(json.dumps({"live": LIVE, "broken": "{ nothing }"}))
     exit_code, text = await run("load", str(file))
     assert (exit_code, "1 of 2 documents cannot run here, so none is loaded. broken: " in text) == (1, True)
-    assert await run("remove", "ios") == (0, "ios: 1 documents removed\n")
+    shared = "app.json: 2 documents removed; 1 of them stay, because another manifest has them\n"
+    assert await run("remove", "app.json") == (0, shared)
+    assert await _ids_of(database_dsn) == {digest(QUERY), "live"}
+    assert await run("remove", "ios") == (0, "ios: 2 documents removed\n")
     assert (await run("remove", "ios"))[0] == 1
     assert (await run("load", str(tmp_path / "absent.json")))[0] == 1
+
+
+async def _ids_of(dsn: str) -> set[str]:
+    """The ids that a process knows."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        documents = trusted_documents.TrustedDocuments()
+        await documents.refresh(connection)
+        return {id for id in (digest(QUERY), digest(STREAM), "live") if documents.text(id) is not None}
+    finally:
+        await connection.close()
 
 
 async def test_the_command_line_limits_a_key(database_dsn: str, run_command: RunCommand) -> None:

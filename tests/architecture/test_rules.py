@@ -27,6 +27,8 @@ FOUNDATION = (
     "hub.viewer",
     "hub.client_limits",
     "hub.observability",
+    "hub.text_case",
+    "hub.runtime_login",
 )
 DECLARED = ("hub.graph", "hub.schema", "hub.domain", "hub.engine", "hub.model", "hub.db", *FOUNDATION)
 PUBLISHING = ("hub.webhooks", "hub.subscriptions", "hub.changefeed")
@@ -44,7 +46,7 @@ TOP = (
     "hub.terminal",
 )
 ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(TOP, (*TOP, "hub.web", *PUBLISHING, *DECLARED, "hub.demo", "hub.postgres")),
+    **dict.fromkeys(TOP, (*TOP, "hub.web", *PUBLISHING, *DECLARED, "hub.demo", "hub.postgres", "hub.runtime_login")),
     "hub.web": (*PUBLISHING, *DECLARED),
     "hub.webhooks": ("hub.subscriptions", "hub.changefeed", *DECLARED),
     "hub.subscriptions": ("hub.changefeed", *DECLARED),
@@ -56,14 +58,16 @@ ALLOWED_IMPORTS: dict[str, tuple[str, ...]] = {
     "hub.model": ("hub.db", *FOUNDATION),
     "hub.db": FOUNDATION,
     "hub.demo": ("hub.domain", "hub.schema", "hub.model", "hub.db", *FOUNDATION),
-    "hub.postgres": ("hub.settings", "hub.errors"),
+    "hub.postgres": ("hub.settings", "hub.errors", "hub.runtime_login"),
     "hub.settings": ("hub.errors", "hub.token_issuers"),
     "hub.token_issuers": (),
     "hub.viewer": ("hub.client_limits", "hub.errors", "hub.rights"),
     "hub.rights": ("hub.client_limits",),
     "hub.client_limits": (),
+    "hub.text_case": (),
     "hub.observability": (),
     "hub.time_source": (),
+    "hub.runtime_login": (),
     "hub.errors": (),
     "hub.migrations": ("hub.schema", "hub.domain", "hub.model", "hub.db", "hub.settings"),
     "hub": (),
@@ -116,7 +120,9 @@ SELECTS = {
     "hub/db/change_log.py": "tells commands what was edited since",
     "hub/db/migrate.py": "takes a lock",
     "hub/db/change_positions.py": "gives changes their positions, and reads the log by them",
-    "hub/db/pool.py": "takes the role that serves clients",
+    "hub/db/runtime_role.py": "takes the role that serves clients",
+    "hub/doctor.py": "looks who owns the database",
+    "hub/db/transaction.py": "says who writes",
     "hub/db/log_partitions.py": "looks which days of the log can go",
     "hub/demo/load.py": "takes a lock, and looks what is loaded already",
     "hub/postgres/doctor.py": "looks at the server",

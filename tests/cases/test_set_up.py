@@ -215,7 +215,7 @@ async def test_s6_versions_are_printed(run_command: RunCommand, folder: Path) ->
     ("typed", "offered"),
     [
         ("hub key ", ["create", "list", "rotate", "revoke", "limit"]),
-        ("hub key create --role ", list(shipped_roles.DESCRIPTIONS)),
+        ("hub key create --role ", list(shipped_roles.SHIPPED_ROLES)),
         ("hub key list --js", ["--json"]),
     ],
 )

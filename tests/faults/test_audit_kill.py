@@ -14,7 +14,7 @@ from hub.db.pool import Connection
 WRITERS, CHANGES, KILLS = 8, 40, 2
 INSERT = "insert into products (sku, name, category, unit_price, currency) values ($1, $1, 'x', 1, 'EUR')"
 CHANGES_BY_TARGETS = """
-select (select count(*) from change_log), count(*), count(distinct (row_id, operation)), count(distinct t.entry_id)
+select (select count(*) from change_log), count(*), count(distinct (row_ids, operation)), count(distinct t.entry_id)
 from audit_targets as t where operation <> 'READ'
 """
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+import random_runs
 from conftest import CreateDatabase, execute_sql
 from hub_process import HubProcess, environment, fork_server
 from webhook_client import (
@@ -81,9 +82,7 @@ async def test_five_killed_workers_repeat_at_most_two_percent(dsn: str) -> None:
 
 async def _count_repeated(dsn: str, rounds: int, kills: int) -> int:
     """How many deliveries came again, of so many changes of each customer; fails when one was lost or out of order."""
-    seed = random.randrange(10**9)
-    print(f"seed {seed}")
-    draw = random.Random(seed)
+    draw = random.Random(random_runs.seed())
     async with run_receiver() as receiver, open_webhook_hub(dsn, WEBHOOKS_OFF) as run_query:
         actions = {f"e{n}": _response_statuses(draw, 2 * rounds * CUSTOMERS) for n in range(ENDPOINTS)}
         await receiver.set_actions(**actions)

@@ -11,6 +11,7 @@ from typing import Any
 
 import asyncpg
 import httpx2
+import random_runs
 from conftest import create_api_key
 from hub_process import HubProcess, free_port, start_hub
 
@@ -49,9 +50,7 @@ async def migrated_server(folder: Path) -> AsyncIterator[tuple[str, str]]:
 
 async def assert_one_effect(folder: Path, kill: Callable[[HubProcess, str, int], Awaitable[HubProcess]]) -> None:
     """Runs rounds of clients, each with one idempotency key, and calls `kill` during them."""
-    seed = random.randrange(10**9)
-    print(f"seed {seed}")
-    draw = random.Random(seed)
+    draw = random.Random(random_runs.seed())
     async with migrated_server(folder) as (dsn, key):
         port = free_port()
         hub = await start_hub(dsn, port)

@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from audit_reader import wait_until_chained
 from change_workload import open_connections, wait_until
 from writer_client import HubClient, open_hub_client
 
@@ -106,7 +107,7 @@ async def test_as_of_now_equals_the_current_row_for_every_type(
     northwind_client: HubClient, connection: asyncpg.Connection
 ) -> None:
     now = (await database_time(connection)).isoformat()
-    for entity in CATALOG.entities.values():
+    for entity in CATALOG.with_past_rows:
         key = await connection.fetchval(f"select id from {entity.table.name} order by id limit 1")
         if key is None:
             continue
@@ -206,6 +207,28 @@ async def test_a_moment_that_has_not_come_is_refused(northwind_client: HubClient
     assert error["message"] == f"asOf: {later} lies in the future; give a time in the past."
 
 
+async def test_what_the_log_does_not_record_has_no_past(
+    northwind_client: HubClient, connection: asyncpg.Connection
+) -> None:
+    captured = await connection.fetch("""
+        select tgrelid::regclass::text from pg_trigger where tgname like 'capture_%' group by 1 having count(*) = 3""")
+    assert {name for (name,) in captured} == {entity.table.name for entity in CATALOG.with_past_rows}
+    id, moment = f"aud_{'0' * 32}", (await database_time(connection)).isoformat()
+    refused = [
+        (f'{{ auditEntry(id: "{id}", asOf: "{moment}") {{ id }} }}', "ARGUMENT_UNKNOWN"),
+        (f'{{ auditEntry(id: "{id}") {{ history {{ totalCount }} }} }}', "FIELD_UNKNOWN"),
+        (f'subscription {{ auditEntryLive(id: "{id}") {{ auditEntry {{ id }} }} }}', "FIELD_UNKNOWN"),
+        ("subscription { auditLogLive { auditLog { totalCount } } }", "FIELD_UNKNOWN"),
+        ("{ changes(filter: {types: [AUDIT_ENTRY]}) { __typename } }", "VALUE_INVALID"),
+        ("{ changes(filter: {auditTarget: {}}) { __typename } }", "ARGUMENT_UNKNOWN"),
+        (f'{{ nodeAsOf(id: "{id}", at: "{moment}") {{ id }} }}', "ID_WRONG_TYPE"),
+    ]
+    errors = [await northwind_client.error(document) for document, _ in refused]
+    assert [error["code"] for error in errors] == [code for _, code in refused]
+    problem = "id: no type with a history has ids that begin with aud_; give an id that the hub returned."
+    assert errors[-1]["message"] == problem
+
+
 def test_subscriptions_have_no_as_of_argument() -> None:
     roots = graph.build().core.subscription_type
     assert roots is not None
@@ -213,10 +236,11 @@ def test_subscriptions_have_no_as_of_argument() -> None:
 
 
 async def drop_old_partitions(dsn: str, connection: asyncpg.Connection) -> None:
-    """Waits until the changes of more than a week ago are settled and dropped."""
+    """Waits until the changes of more than a week ago are settled, in the audit log, and dropped."""
     await wait_until(
         lambda: connection.fetchval("select settled = (select last_value from change_log_id) from change_feed")
     )
+    await wait_until_chained(connection)
     pool = await Pool.open(dsn, Settings())
     await log_partitions.drop_partitions(pool, datetime.now(UTC).date() - timedelta(days=7))
     await pool.close()

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import pytest
@@ -14,7 +14,10 @@ from hub.settings import Settings
 
 AUTHORIZED = f"authorization: {BEARER['authorization']}\r\n".encode()
 REQUEST_HEAD = b"POST /graphql HTTP/1.1\r\nhost: hub\r\ncontent-type: application/json\r\n" + AUTHORIZED
-SHORT_TIMEOUTS: dict[str, Any] = {"header_timeout": 0.3, "request_timeout": 0.6, "keep_alive_timeout": 1}
+# Timeouts that no test waits for: what ends is then ended by another rule, or by the one timeout that is short.
+NO_TIMEOUTS: dict[str, Any] = {"header_timeout": 3600, "request_timeout": 3600, "keep_alive_timeout": 3600}
+HEADER_TIMEOUT, REQUEST_TIMEOUT = NO_TIMEOUTS | {"header_timeout": 0.3}, NO_TIMEOUTS | {"request_timeout": 0.6}
+KEEP_ALIVE_TIMEOUT = NO_TIMEOUTS | {"keep_alive_timeout": 1}
 
 
 def parse_response(answer: bytes) -> tuple[int, dict[str, str], Any]:
@@ -32,11 +35,9 @@ def code(answer: bytes) -> tuple[int, str]:
 
 
 async def test_a_body_over_the_limit_is_refused_at_once() -> None:
-    async with run_fake_engine_hub() as hub:
-        began = time.perf_counter()
+    async with run_fake_engine_hub(**NO_TIMEOUTS) as hub:
         answer = await hub.send_bytes(REQUEST_HEAD + b"content-length: 262145\r\nconnection: close\r\n\r\n")
         assert code(answer) == (413, "BODY_TOO_LARGE")
-        assert time.perf_counter() - began < 0.05
 
 
 async def test_ten_megabytes_are_refused_and_the_connection_goes_on() -> None:
@@ -110,56 +111,52 @@ async def test_headers_under_the_limit_are_read_though_much_was_sent_before() ->
 
 
 async def test_a_silent_client_is_hung_up_on() -> None:
-    async with run_fake_engine_hub(**SHORT_TIMEOUTS) as hub:
+    async with run_fake_engine_hub(**HEADER_TIMEOUT) as hub:
         began = time.perf_counter()
         assert await hub.send_bytes(b"") == b""
-        assert 0.25 < time.perf_counter() - began < 0.6
+        assert time.perf_counter() - began > 0.25
 
 
 @pytest.mark.parametrize("start", [b"P", b"POST /graphql HTTP/1.1\r\nhost: h", REQUEST_HEAD])
 async def test_headers_that_do_not_end_time_out(start: bytes) -> None:
-    async with run_fake_engine_hub(**SHORT_TIMEOUTS) as hub:
+    async with run_fake_engine_hub(**HEADER_TIMEOUT) as hub:
         began = time.perf_counter()
         assert code(await hub.send_bytes(start)) == (408, "REQUEST_TIMEOUT")
-        assert 0.25 < time.perf_counter() - began < 0.6
+        assert time.perf_counter() - began > 0.25
 
 
 async def test_a_header_every_now_and_then_does_not_extend_the_time() -> None:
-    async with run_fake_engine_hub(**SHORT_TIMEOUTS) as hub:
-        began = time.perf_counter()
+    async with run_fake_engine_hub(**HEADER_TIMEOUT) as hub:
         assert code(await drip(hub, REQUEST_HEAD, b"x: y\r\n")) == (408, "REQUEST_TIMEOUT")
-        assert time.perf_counter() - began < 0.6
 
 
 async def test_empty_lines_do_not_keep_a_connection() -> None:
-    async with run_fake_engine_hub(**SHORT_TIMEOUTS) as hub:
-        began = time.perf_counter()
+    async with run_fake_engine_hub(**HEADER_TIMEOUT) as hub:
         assert await drip(hub, post_bytes("{ echo }"), b"\r\n") != b""
-        assert time.perf_counter() - began < 0.8
 
 
 async def test_a_body_that_does_not_end_times_out_with_an_answer() -> None:
-    async with run_fake_engine_hub(**SHORT_TIMEOUTS) as hub:
+    async with run_fake_engine_hub(**REQUEST_TIMEOUT) as hub:
         began = time.perf_counter()
         answer = await drip(hub, REQUEST_HEAD + b"content-length: 1000\r\n\r\n", b"{")
         assert code(answer) == (408, "REQUEST_TIMEOUT")
         assert parse_response(answer)[1]["connection"] == "close"
-        assert 0.5 < time.perf_counter() - began < 1.0
+        assert time.perf_counter() - began > 0.5
         assert (hub.requests[0].status, hub.requests[0].code) == (408, "REQUEST_TIMEOUT")
 
 
 async def test_a_slow_answer_times_out_and_its_work_is_cancelled() -> None:
-    async with run_fake_engine_hub(**SHORT_TIMEOUTS) as hub:
+    async with run_fake_engine_hub(**REQUEST_TIMEOUT) as hub:
         answer = await hub.send_bytes(post_bytes("{ wait(seconds: 60) }", connection="close"))
         assert code(answer) == (503, "REQUEST_TIMEOUT")
         assert hub.engine.cancelled == 1
 
 
 async def test_an_idle_connection_is_closed() -> None:
-    async with run_fake_engine_hub(**SHORT_TIMEOUTS) as hub:
+    async with run_fake_engine_hub(**KEEP_ALIVE_TIMEOUT) as hub:
         began = time.perf_counter()
         assert parse_response(await hub.send_bytes(post_bytes("{ echo }")))[0] == 200
-        assert 0.9 < time.perf_counter() - began < 1.4
+        assert time.perf_counter() - began > 0.9
 
 
 async def test_who_hangs_up_ends_the_work() -> None:
@@ -221,7 +218,7 @@ async def test_a_head_of_health_has_no_body() -> None:
     ],
 )
 async def test_what_is_not_http_is_refused(nonsense: bytes) -> None:
-    async with run_fake_engine_hub(**SHORT_TIMEOUTS) as hub:
+    async with run_fake_engine_hub(**NO_TIMEOUTS) as hub:
         answer = await hub.send_bytes(nonsense)
         assert code(answer) == (400, "BODY_MALFORMED")
         assert parse_response(answer)[1]["connection"] == "close"
@@ -251,32 +248,32 @@ async def test_who_takes_no_answer_does_not_hold_it_for_ever() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", hub.port, limit=1024)
         for _ in range(60):
             writer.write(one)
-        before = time.perf_counter()
         with suppress(ConnectionError):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(WAIT_TIMEOUT):
                 await writer.drain()
-            async with asyncio.timeout(10):
                 while True:
                     writer.write(b"\r\n")
                     await writer.drain()
                     await asyncio.sleep(0.05)
-        assert time.perf_counter() - before < 5
         reader.feed_eof()
 
 
 async def test_others_are_served_while_many_dawdle() -> None:
-    async with run_fake_engine_hub(**SHORT_TIMEOUTS) as hub:
-        slow = [
-            asyncio.create_task(hub.send_bytes(start))
-            for start in (b"", b"POST", REQUEST_HEAD + b"content-length: 9\r\n\r\n{") * 60
-        ]
-        await asyncio.sleep(0.05)
-        began = time.perf_counter()
+    async with run_fake_engine_hub(**NO_TIMEOUTS) as hub, AsyncExitStack() as stack:
+        for start in (b"", b"POST", REQUEST_HEAD + b"content-length: 9\r\n\r\n{") * 60:
+            _, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+            stack.callback(writer.close)
+            writer.write(start)
         for _ in range(50):
             assert parse_response(await hub.send_bytes(post_bytes("{ echo }", connection="close")))[0] == 200
-        assert (time.perf_counter() - began) / 50 < 0.05
-        await asyncio.gather(*slow)
-        assert {request.status for request in hub.requests} == {200, 408}
+        assert [request.status for request in hub.requests] == [200] * 50
+
+
+async def test_all_who_dawdle_are_hung_up_on() -> None:
+    async with run_fake_engine_hub(**HEADER_TIMEOUT | {"request_timeout": 0.6}) as hub:
+        starts = (b"", b"POST", REQUEST_HEAD + b"content-length: 9\r\n\r\n{") * 60
+        await asyncio.gather(*map(hub.send_bytes, starts))
+        assert {request.status for request in hub.requests} == {408}
 
 
 async def test_a_stopping_hub_ends_what_it_has_begun() -> None:
@@ -303,22 +300,21 @@ async def test_a_stopping_hub_answers_who_does_not_know_yet() -> None:
 
 
 async def test_a_stopping_hub_does_not_wait_for_ever() -> None:
-    async with run_fake_engine_hub(drain_timeout=1) as hub:
-        answer = asyncio.create_task(hub.send_bytes(post_bytes("{ wait(seconds: 60) }")))
+    async with asyncio.timeout(WAIT_TIMEOUT), run_fake_engine_hub(drain_timeout=1, **NO_TIMEOUTS) as hub:
+        answer = asyncio.create_task(hub.send_bytes(post_bytes("{ wait(seconds: 3600) }")))
         await hub.engine.waiting.wait()
-        began = time.perf_counter()
-    assert time.perf_counter() - began < 2
     assert code(await answer) == (503, "UNAVAILABLE")
 
 
 async def drip(hub: FakeEngineHub, first: bytes, chunk: bytes) -> bytes:
-    """What comes back to a client that sends a little every 50 ms."""
+    """What comes back to a client that sends a little every 50 ms, until the hub hangs up."""
     reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
     writer.write(first)
     answer = asyncio.create_task(reader.read(-1))
-    while not answer.done():
-        writer.write(chunk)
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(WAIT_TIMEOUT):
+        while not answer.done():
+            writer.write(chunk)
+            await asyncio.sleep(0.05)
     writer.close()
     return answer.result()
 

@@ -1,14 +1,12 @@
-"""Mutations made up by Hypothesis, done by the hub and on a plain model beside it: after each, the graph is what the model says.
-
-Each run prints its seed, the long one draws a new one each time; `pytest --hypothesis-seed=…` runs it again."""
+"""Mutations made up by Hypothesis, done by the hub and on a plain model: after each, the graph is what the model says."""
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import asyncpg
 import pytest
+import random_runs
 from conftest import CreateDatabase
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
@@ -221,29 +219,24 @@ async def machine(hub_client: HubClient) -> AsyncIterator[type[HubAgainstModel]]
 
 
 @pytest.fixture
-def run_stories(machine: type[HubAgainstModel], pytestconfig: pytest.Config) -> Callable[..., None]:
-    """Runs so many stories of so many steps, from a seed that is printed. Making a story that fails short takes minutes."""
+def run_stories(machine: type[HubAgainstModel], pytestconfig: pytest.Config) -> Callable[[int], None]:
+    """Runs so many stories. Those of the long runs are twice as long, and they alone spend minutes to shorten a failure."""
+    long = random_runs.whole_runs(pytestconfig)
 
-    def run_stories(stories: int, steps: int, from_seed: int, *, shrink: bool = False) -> None:
-        chosen = int(pytestconfig.getoption("--hypothesis-seed", default=None) or from_seed)
-        print(f"--hypothesis-seed={chosen}")
+    def run_stories(stories: int) -> None:
         common = settings(
             max_examples=stories,
-            stateful_step_count=steps,
+            stateful_step_count=50 if long else 25,
             deadline=None,
             database=None,
-            phases=[Phase.generate, *([Phase.shrink] if shrink else [])],
+            phases=[Phase.generate, *([Phase.shrink] if long else [])],
             suppress_health_check=list(HealthCheck),
         )
-        run_state_machine_as_test(seed(chosen)(machine), settings=common)
+        run_state_machine_as_test(seed(random_runs.seed())(machine), settings=common)
 
     return run_stories
 
 
-def test_the_graph_equals_the_model_after_every_step(run_stories: Callable[..., None]) -> None:
-    run_stories(40, 25, 1998)
-
-
-@pytest.mark.soak
-def test_the_graph_equals_the_model_for_long(run_stories: Callable[..., None]) -> None:
-    run_stories(500, 50, random.randrange(10**9), shrink=True)
+@random_runs.draws("model stories")
+def test_the_graph_equals_the_model_after_every_step(run_stories: Callable[[int], None], draws: int) -> None:
+    run_stories(draws)

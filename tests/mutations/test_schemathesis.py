@@ -4,7 +4,6 @@ What answers are right is test_oracle.py's to say, and what refusals say test_er
 
 import asyncio
 import re
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cache
@@ -14,6 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 import asyncpg
 import orjson
 import pytest
+import random_runs
 import schemathesis
 from asgi_client import post
 from conftest import CreateDatabase, create_api_key
@@ -118,16 +118,16 @@ async def key(request: pytest.FixtureRequest, hub_client: HubClient) -> str:
 
 
 @pytest.fixture(scope="module")
-def generate_queries(cases: list[tuple[st.SearchStrategy[GeneratedCase], int]]) -> Callable[[int, int], list[str]]:
-    """Draws cases from a seed, so many for each root and share. Every key gets the same ones."""
+def generate_queries(cases: list[tuple[st.SearchStrategy[GeneratedCase], int]]) -> Callable[[int], list[str]]:
+    """Draws cases from the seed, so many for each root and share. Every key gets the same ones."""
 
     @cache
-    def generated(times: int, chosen: int) -> list[str]:
+    def generated(times: int) -> list[str]:
         queries: list[str] = []
         # A run by itself for each root: a long one dwells on variations of what it has drawn already.
         for number, (strategy, share) in enumerate(cases):
 
-            @seed(chosen + number)
+            @seed(random_runs.seed() + number)
             @settings(COMMON, max_examples=times * share)
             @given(case=strategy)
             def draw(case: GeneratedCase) -> None:
@@ -166,7 +166,6 @@ def send_queries(
 
 
 ANSWERED = {"query": 0.1, "mutation": 0.02}  # a made-up mutation seldom meets the rules of the trade
-SOAK_SEED = time.time_ns()
 COMMON = settings(
     deadline=None,
     database=None,
@@ -175,15 +174,8 @@ COMMON = settings(
 )
 
 
-def test_some_hundred_cases_find_no_fault(
-    generate_queries: Callable[[int, int], list[str]], send_queries: Callable[[list[str]], None]
+@random_runs.draws("schemathesis cases of each root")
+def test_many_cases_find_no_fault(
+    generate_queries: Callable[[int], list[str]], send_queries: Callable[[list[str]], None], draws: int
 ) -> None:
-    send_queries(generate_queries(2, 1998))
-
-
-@pytest.mark.soak
-def test_five_thousand_cases_find_no_fault(
-    generate_queries: Callable[[int, int], list[str]], send_queries: Callable[[list[str]], None]
-) -> None:
-    print(f"seed {SOAK_SEED}")
-    send_queries(generate_queries(17, SOAK_SEED))
+    send_queries(generate_queries(draws))

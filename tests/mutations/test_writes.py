@@ -366,7 +366,7 @@ async def test_what_a_key_does_not_see_it_cannot_touch(
 
 async def test_a_customer_s_own_key_writes_little(northwind_client: HubClient, unit: str) -> None:
     key = await create_customer(northwind_client, unit)
-    mint = """mutation ($id: ID!) { customerKeyMint(input: {customerId: $id, role: WRITER}) { key expiresAt } }"""
+    mint = """mutation ($id: ID!) { customerKeyMint(input: {customerId: $id, role: "writer"}) { key expiresAt } }"""
     minted = (await northwind_client.query(mint, {"id": key}))["customerKeyMint"]["key"]
     record = """mutation ($id: ID!) {
         interactionRecord(input: {customerId: $id, channel: APP, direction: INBOUND, kind: "a.b"}) { interaction { kind } }

@@ -7,6 +7,7 @@ import re
 import signal
 import stat
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
@@ -16,10 +17,13 @@ import asyncpg
 import httpx2
 import pytest
 from command_line import RunCommand
-from conftest import CreateDatabase
+from conftest import CreateDatabase, create_api_key
+from limited_keys import limit_key
 
 from hub import doctor
+from hub.client_limits import CostBudget
 from hub.domain.access import api_keys, login_links
+from hub.domain.access.key_limits import LimitChanges
 from hub.errors import Misconfigured
 from hub.settings import Settings
 from hub.viewer import ADMIN
@@ -94,13 +98,21 @@ async def test_up_makes_all_that_is_missing_once(database_dsn: str, tmp_path: Pa
         assert hub.returncode == 0
 
 
-async def test_several_workers_answer_and_stop_together(database_dsn: str, tmp_path: Path) -> None:
+async def test_several_workers_answer_share_budgets_and_stop_together(database_dsn: str, tmp_path: Path) -> None:
     environment = {"HUB_DATABASE_URL": database_dsn, "HUB_DATA_DIR": str(tmp_path), "HUB_WORKERS": "2"}
     async with started_hub("up", **environment) as (hub, lines):
         base = lines[-1].removeprefix("Live  ").removesuffix("/live")
         async with httpx2.AsyncClient(base_url=base, timeout=30) as client:
             for _ in range(10):
                 assert (await client.get("/readyz", headers={"connection": "close"})).status_code == 200
+            key = await create_api_key(database_dsn)
+            await limit_key(database_dsn, key, LimitChanges(CostBudget(12, 0.001)))
+            headers = {"authorization": f"Bearer {key}", "connection": "close"}
+            operation = {"query": "{ __typename }"}
+            responses = await asyncio.gather(
+                *(client.post("/graphql", json=operation, headers=headers) for _ in range(24))
+            )
+        assert Counter(response.status_code for response in responses) == {200: 12, 429: 12}
         hub.send_signal(signal.SIGTERM)
         async with asyncio.timeout(20):
             await hub.wait()

@@ -1,24 +1,25 @@
-"""The engine against the oracle: operations from a seed, all of the schema under bound keys, and faults planted in the engine.
-
-HUB_ORACLE_SEED replays a run, HUB_ORACLE_OPERATIONS makes it shorter or longer."""
+"""The engine against the oracle: operations from a seed, all of the schema under bound keys, and faults planted in the engine."""
 
 import gc
-import os
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from functools import cache
+from uuid import uuid4
 
 import pytest
+import random_runs
 from conftest import CreateDatabase
+from graphql import GraphQLObjectType, GraphQLSchema
 from oracle import edge_rows, webhook_rows
 from oracle.compare import ComparisonSummary, EngineComparison
-from oracle.data import Dataset, is_in_subtree, load
+from oracle.data import INSIDE_FIELDS, Dataset, is_in_subtree, load
 from oracle.engine import open_engine
 from oracle.enumerate_operations import enumerate_operations
 from oracle.executor import Oracle
 from oracle.generate_operation import OperationGenerator
 from oracle.injected_faults import INJECTED_FAULTS, InjectedFault
+from oracle.roles import role_oracle
 from oracle.script import GeneratedOperation
 
 from hub.engine.graphql_types.narrowed_schema import narrow
@@ -27,8 +28,7 @@ from hub.graph import build as build_graph
 from hub.rights import CUSTOMER_RIGHTS
 from hub.viewer import ADMIN, Role, Viewer
 
-SEED = os.environ.get("HUB_ORACLE_SEED", "1998")
-OPERATIONS = int(os.environ.get("HUB_ORACLE_OPERATIONS", "2000"))
+SEED = str(random_runs.seed())
 NOW = datetime(1998, 5, 6, tzinfo=UTC)
 FEATURE_SHARE = 0.05
 ANSWERED_SHARE = 0.8
@@ -75,16 +75,15 @@ def comparison_for(
     engine_schema: Schema, oracle: Oracle, comparison: EngineComparison
 ) -> Callable[[Viewer], EngineComparison]:
     """The comparison by viewer: a customer's own does not know the columns that are not for it, so no document names them."""
-    narrowed = Oracle(narrow(engine_schema, CUSTOMER_RIGHTS), oracle.data)
-    customers = EngineComparison(narrowed, comparison.execute_step, NOW)
+    customer_bound = Viewer(None, Role.READER, customer_id=uuid4())
+    customers = EngineComparison(role_oracle(oracle, customer_bound, NOW), comparison.execute_step, NOW)
     return lambda viewer: customers if viewer.binding == "customer" else comparison
 
 
 @pytest.fixture(scope="module")
-def operations(oracle: Oracle) -> list[GeneratedOperation]:
-    """The operations of the seed for a key that sees everything."""
-    operation_generator = OperationGenerator(oracle.graph, oracle.schema, oracle.data, NOW, SEED)
-    return [operation_generator.operation(number) for number in range(OPERATIONS)]
+def operation(oracle: Oracle) -> Callable[[int], GeneratedOperation]:
+    """The operations of the seed by number, for a key that sees everything."""
+    return cache(OperationGenerator(oracle.graph, oracle.schema, oracle.data, NOW, SEED).operation)
 
 
 @pytest.fixture(scope="module")
@@ -99,13 +98,31 @@ def report(tally: ComparisonSummary) -> str:
     return f"seed {SEED}\n" + "\n\n".join(map(str, tally.differences))
 
 
+def object_type(schema: GraphQLSchema, name: str) -> GraphQLObjectType:
+    """The object type of this name."""
+    type_ = schema.type_map[name]
+    assert isinstance(type_, GraphQLObjectType)
+    return type_
+
+
+def test_a_customers_own_viewer_does_not_know_what_is_about_it_and_not_for_it(engine_schema: Schema) -> None:
+    whole, narrowed = (
+        {(name, field) for name in schema.catalog.entities for field in object_type(schema.core, name).fields}
+        for schema in (engine_schema, narrow(engine_schema, CUSTOMER_RIGHTS))
+    )
+    inside = {(name, field) for name, fields in INSIDE_FIELDS.items() for field in fields}
+    # The other side of a link that it does not know is unknown as well.
+    assert whole - narrowed == inside | {("Staff", "customers")}
+
+
+@random_runs.draws("oracle operations")
 async def test_generated_operations_are_answered_as_the_oracle_answers_them(
-    comparison: EngineComparison, operations: list[GeneratedOperation]
+    comparison: EngineComparison, operation: Callable[[int], GeneratedOperation], draws: int
 ) -> None:
-    tally = await comparison.run(operations, ADMIN)
+    tally = await comparison.run(map(operation, range(draws)), ADMIN)
     assert not tally.differences, report(tally)
     assert tally.non_empty >= ANSWERED_SHARE * tally.reading_rows
-    if OPERATIONS >= 500:
+    if draws >= 500:
         assert {feature: n for feature, n in tally.features.items() if n < FEATURE_SHARE * tally.reading_rows} == {}
 
 
@@ -127,28 +144,31 @@ def bound_viewer(dataset: Dataset, which: str) -> Viewer:
     return Viewer(None, Role.READER, unit_path=path, unit_ids=below)
 
 
+@random_runs.draws("percent of the walk of a bound key")
 @pytest.mark.parametrize("which", ["leaf", "region", "customer"])
 async def test_a_bound_key_sees_all_of_the_schema_as_the_oracle_cuts_it(
     oracle: Oracle,
     comparison_for: Callable[[Viewer], EngineComparison],
     enumerated_operations: Callable[[Viewer], list[GeneratedOperation]],
     which: str,
+    draws: int,
 ) -> None:
     viewer = bound_viewer(oracle.data, which)
-    tally = await comparison_for(viewer).run(enumerated_operations(viewer), viewer)
+    tally = await comparison_for(viewer).run(random_runs.spread(enumerated_operations(viewer), draws, which), viewer)
     assert not tally.differences, report(tally)
 
 
+@random_runs.draws("oracle operations of a bound key")
 @pytest.mark.parametrize("which", ["leaf", "region", "customer"])
 async def test_generated_operations_of_a_bound_key_are_answered_as_the_oracle_answers_them(
-    oracle: Oracle, comparison_for: Callable[[Viewer], EngineComparison], which: str
+    oracle: Oracle, comparison_for: Callable[[Viewer], EngineComparison], which: str, draws: int
 ) -> None:
     viewer = bound_viewer(oracle.data, which)
     comparison = comparison_for(viewer)
     operation_generator = OperationGenerator(
         comparison.oracle.graph, comparison.oracle.schema, comparison.oracle.data.visible_to(viewer), NOW, which
     )
-    tally = await comparison.run((operation_generator.operation(number) for number in range(OPERATIONS // 10)), viewer)
+    tally = await comparison.run((operation_generator.operation(number) for number in range(draws)), viewer)
     assert not tally.differences, report(tally)
 
 
@@ -157,14 +177,14 @@ async def test_an_injected_fault_is_detected(
     dsn: str,
     engine_schema: Schema,
     oracle: Oracle,
-    operations: list[GeneratedOperation],
+    operation: Callable[[int], GeneratedOperation],
     comparison_for: Callable[[Viewer], EngineComparison],
     enumerated_operations: Callable[[Viewer], list[GeneratedOperation]],
     plant: InjectedFault,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     viewer = bound_viewer(oracle.data, plant.binding) if plant.binding else ADMIN
-    revealing = enumerated_operations(viewer) if plant.binding else operations[:OPERATIONS_PER_FAULT]
+    revealing = enumerated_operations(viewer) if plant.binding else map(operation, range(OPERATIONS_PER_FAULT))
     plant.patch(monkeypatch)
     async with open_engine(dsn, engine_schema) as execute_step:
         tally = await EngineComparison(comparison_for(viewer).oracle, execute_step, NOW).run(

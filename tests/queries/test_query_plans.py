@@ -140,18 +140,21 @@ insert into webhook_deliveries (owner, webhook_id, cursor, status, created_at)
     select owner, id, name, 'DELIVERED', created_at from webhooks, generate_series(1, 2);
 insert into webhook_attempts (owner, delivery_id, number, milliseconds, created_at)
     select owner, id, n, 1, created_at from webhook_deliveries, generate_series(1, 2) as n;
-insert into roles (name, digest, created_at) select 'role ' || n, n::text, now() - n * interval '1 minute' from generate_series(1, 11000) as n;
-insert into role_rules (role_id, entity, verbs) select id, entity, '{read}' from roles, unnest('{Customer,Order}'::text[]) as entity;
+insert into roles (name, digest, created_at)
+    select 'role-' || n, n::text, now() - n * interval '1 minute' from generate_series(1, 11000) as n;
+insert into role_rules (role_id, entity, verbs)
+    select id, entity, '{read}' from roles, unnest('{Customer,Order}'::text[]) as entity;
 insert into role_budgets (role_id, capacity, refill_per_second, created_at) select id, 1000, 10, created_at from roles;
 insert into api_keys (public_id, hash, name, role, created_at)
     select lpad(n::text, 16, '0'), sha256(n::text::bytea), n::text, 'reader', now() - n * interval '1 minute'
     from generate_series(1, 11000) as n;
 insert into role_assignments (role_id, key_id, created_at)
-    select roles.id, api_keys.id, api_keys.created_at from api_keys join roles on roles.name in ('role ' || api_keys.name, 'role 1');
+    select roles.id, api_keys.id, api_keys.created_at
+    from api_keys join roles on roles.name in ('role-' || api_keys.name, 'role-1');
 insert into audit_entries (kind, root_fields, requests, times, last_at, created_at)
     select 'READ', '{customers}', '{}', 1, now(), now() - n * interval '1 minute' from generate_series(1, 11000) as n;
-insert into audit_targets (entry_id, entity, operation, fields, times, ordinal, created_at)
-    select id, 'Customer', 'READ', '{name}', 1, n, created_at from audit_entries, generate_series(1, 2) as n;
+insert into audit_targets (entry_id, entity, row_ids, operation, fields, times, ordinal, created_at)
+    select id, 'Customer', array['cus_' || n], 'READ', '{name}', 1, n, created_at from audit_entries, generate_series(1, 2) as n;
 analyze;
 """
 

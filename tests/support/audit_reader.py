@@ -15,7 +15,7 @@ from hub.settings import Settings
 
 ENTRIES = """query Audit($filter: AuditEntryFilter) { auditLog(first: 5, filter: $filter) { nodes {
     kind actor operation document rootFields network times requests
-    targets(first: 100) { nodes { entity rowId operation fields times } } } } }"""
+    targets(first: 100) { nodes { entity rowIds operation fields times } } } } }"""
 
 
 async def wait_until_chained(connection: Connection) -> None:
@@ -39,7 +39,7 @@ async def wait_for_entry(hub_client: HubClient, **conditions: Any) -> Any:
 
     entry = await wait_until(find_entry)
     targets = [tuple(target.values()) for target in entry.pop("targets")["nodes"]]
-    return {**entry, "targets": sorted(targets, key=lambda target: (target[0], target[1] or ""))}
+    return {**entry, "targets": sorted(targets, key=lambda target: target[:2])}
 
 
 async def verify(connection: Connection, **options: Any) -> Verification:

@@ -262,7 +262,8 @@ class FakeEngineHub:
         if half_close:
             writer.write_eof()
         try:
-            return await reader.read(-1)
+            async with asyncio.timeout(WAIT_TIMEOUT):
+                return await reader.read(-1)
         finally:
             writer.close()
 

@@ -14,7 +14,7 @@ from socket_hub import SocketHub, run_socket_hub
 from hub.client_limits import CostBudget
 from hub.domain.access import api_keys, key_limits
 from hub.domain.access.key_limits import LimitChanges
-from hub.engine.budgets import CostAccounts
+from hub.engine.budgets import CostAccount, CostAccounts
 from hub.engine.engine import Engine
 from hub.viewer import ADMIN, Role
 from hub.web.asgi import AsgiApp
@@ -55,11 +55,15 @@ class BudgetHub:
 
     async def spend(self, key: str, points: int) -> None:
         """Takes points from a key's budget, beyond zero if need be."""
+        (await self.account(key)).settle(0, points)
+
+    async def account(self, key: str) -> CostAccount:
+        """The account of a key with a budget."""
         stored_key = await api_keys.find_key(self.hub.connection, api_keys.extract_public_id(key) or "")
         assert stored_key is not None
         account = self.accounts.account(stored_key.viewer)
         assert account is not None
-        account.settle(0, points)
+        return account
 
 
 @asynccontextmanager

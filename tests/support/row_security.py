@@ -7,7 +7,6 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import pytest
@@ -15,30 +14,32 @@ import sqlalchemy as sa
 
 from hub import graph
 from hub.app import build_graphql_engine
-from hub.db.pool import RUNTIME_ROLE, Pool
+from hub.db.pool import Pool
 from hub.db.sql_text import DIALECT
 from hub.domain.access import roles
 from hub.engine.engine import Engine
 from hub.engine.sql.expressions import AliasGenerator
 from hub.engine.sql.history import row_image
 from hub.model import scopes
+from hub.runtime_login import RUNTIME_ROLE
 from hub.settings import Settings
 from hub.viewer import Viewer
 
 
 @asynccontextmanager
-async def row_security_engine(dsn: str, viewer: Viewer) -> AsyncIterator[Engine]:
+async def row_security_engine(dsn: str, viewer: Viewer, settings: Settings | None = None) -> AsyncIterator[Engine]:
     """Installs the viewer's policies in a database, and yields an engine that relies on them alone."""
+    settings = settings or Settings()
     connection = await asyncpg.connect(dsn)
     try:
         await install_policies(connection, viewer)
     finally:
         await connection.close()
-    pool = Pool(dsn, Settings(), {"hub.viewer": viewer_name(viewer)})
+    pool = Pool(dsn, settings, {"hub.viewer": viewer_name(viewer)})
     try:
         with without_predicates(), pytest.MonkeyPatch.context() as patch:
             patch.setattr(roles, "store_shipped_roles", _store_nothing)
-            engine, _, _ = await build_graphql_engine(Settings(), pool, pool)
+            engine, _, _ = await build_graphql_engine(settings, pool, pool)
             yield engine
     finally:
         await pool.close()
@@ -103,15 +104,19 @@ def _exists(rows: sa.FromClause, viewer: Viewer, *conditions: sa.ColumnElement[b
     query: sa.Select[Any] = sa.select(sa.literal_column("1")).select_from(rows).where(*present)
     compiled = query.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
     values = [scopes.viewer_argument(name, viewer) for name in compiled.positiontup or ()]
-    text = re.sub(r"\$(\d+)(?=::)", lambda position: _literal(values[int(position[1]) - 1]), str(compiled))
+    text = re.sub(r"\$(\d+)(?=::)", lambda part: _literal(values[int(part[1]) - 1]), str(compiled))
     return f"exists ({text})"
 
 
 def _literal(value: Any) -> str:
+    """A value as SQL; a value of JSON comes as a text."""
     if value is None:
         return "null"
     if isinstance(value, tuple | list):
-        return "'{" + ",".join(str(item) for item in value) + "}'"
-    if isinstance(value, UUID | bool | str):
-        return "'" + str(value).replace("'", "''") + "'"
-    return f"'{value}'"
+        items = (str(item).replace("\\", "\\\\").replace('"', '\\"') for item in value)
+        return _quoted("{" + ",".join(f'"{item}"' for item in items) + "}")
+    return _quoted(str(value))
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

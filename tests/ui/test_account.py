@@ -26,6 +26,7 @@ RUN = "document.querySelector('.graphiql-execute-button')"
 DIALOG = "document.querySelector('dialog[open]')"
 ACCOUNT = "document.querySelector('.account-button')"
 STORAGE = "[{ ...sessionStorage }, JSON.stringify({ ...localStorage })]"
+NOTHING_STORED = {"databases": [], "caches": [], "workers": 0, "readable": "", "cookies": [], "session": {}}
 ME = "query PrivateMe { me { staff { name } } }"
 REFUSED = "query PrivateKeys { apiKeys { nodes { name } } }"
 
@@ -126,13 +127,30 @@ async def test_an_agent_signs_in_with_a_token_meets_a_refusal_and_signs_out(
         await wait_through_reload(
             page, f"{ACCOUNT}?.textContent == 'Sign in' && location.hash == '' && {DIALOG}?.querySelector('input')"
         )
-        session_storage, local_storage = await page.wait_for(STORAGE)
-        assert session_storage == {}
-        assert [text in local_storage for text in ("Private", "Nancy", key, token)] == [False] * 4
+        left = await stored_by(page)
+        assert {name: part for name, part in left.items() if name != "local"} == NOTHING_STORED
+        assert [text in left["local"] for text in ("Private", "Nancy", key, token)] == [False] * 4
+        await page.send("Page.navigate", url=f"{hub.url}/live")
+        await page.wait_for(f"{DIALOG}?.querySelector('input')")
+        assert [text in await page.wait_for("document.body.innerText") for text in ("Nancy", "agent")] == [False] * 2
         statuses = [await ask(page, key), await ask(page, token)]
         await screenshot(page, f"graphiql-{width}-left")
     assert statuses == ["KEY_REVOKED", None]
     assert not any(key in url or token in url for url in page.requested_urls)
+
+
+async def stored_by(page: BrowserTab) -> dict[str, Any]:
+    """All that the page's origin stores in the browser. GraphiQL stores its tabs, drafts and history in `local`."""
+    session, local = await page.wait_for(STORAGE)
+    script = """(async () => ({
+        databases: (await indexedDB.databases()).map(({ name }) => name),
+        caches: await caches.keys(),
+        workers: (await navigator.serviceWorker.getRegistrations()).length,
+        readable: document.cookie,
+    }))()"""
+    response = await page.send("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+    cookies = (await page.send("Network.getAllCookies"))["cookies"]
+    return {**response["result"]["value"], "cookies": cookies, "session": session, "local": local}
 
 
 async def ask(page: BrowserTab, bearer: str) -> Any:

@@ -124,18 +124,29 @@ async def test_who_reads_slowly_is_waited_for() -> None:
         assert hub.subscriptions.opened[0].close_reasons == []
 
 
-async def test_a_slow_consumer_is_closed_and_others_are_served() -> None:
+async def test_others_are_served_beside_a_slow_consumer() -> None:
+    async with (
+        run_fake_engine_hub(stream_buffer=100_000, stream_backpressure_timeout=3600, drain_timeout=1) as hub,
+        open_raw_websocket(hub, INIT, limit=1024) as slow,
+        open_websocket(hub) as quick,
+    ):
+        await slow.read_frame()
+        slow.writer.write(FLOOD)
+        await until(lambda: hub.subscriptions.opened and hub.subscriptions.opened[0].sink.is_backpressured)
+        await quick.subscribe("a", "{ echo }")
+        assert (await quick.receive())["type"] == "next"
+        assert hub.subscriptions.opened[0].close_reasons == []
+
+
+async def test_a_slow_consumer_is_closed() -> None:
     async with run_fake_engine_hub(stream_buffer=100_000, stream_backpressure_timeout=0.3) as hub:
-        async with open_raw_websocket(hub, INIT, limit=1024) as slow, open_websocket(hub) as quick:
+        async with open_raw_websocket(hub, INIT, limit=1024) as slow:
             await slow.read_frame()
             slow.writer.write(FLOOD)
             await until(lambda: hub.subscriptions.opened and hub.subscriptions.opened[0].sink.is_backpressured)
             began = time.perf_counter()
-            await quick.subscribe("a", "{ echo }")
-            assert (await quick.receive())["type"] == "next"
-            assert time.perf_counter() - began < 0.2
             await until(lambda: hub.subscriptions.opened[0].close_reasons == ["SLOW_CONSUMER"])
-            assert 0.2 < time.perf_counter() - began < 1
+            assert time.perf_counter() - began > 0.2
             assert await slow.wait_closed() == (1013, "SLOW_CONSUMER")
         assert closed_streams(hub) == ["SLOW_CONSUMER"]
 
@@ -217,14 +228,19 @@ async def test_a_key_that_opens_nothing_any_more_ends_its_sockets(change: dict[s
         assert hub.subscriptions.opened[0].close_reasons == []
 
 
-async def test_a_key_expires_at_its_moment() -> None:
+async def test_a_key_expires_at_its_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(public_ids: Any) -> Any:
+        await asyncio.Event().wait()
+
     async with run_fake_engine_hub() as hub:
-        hub.stored_keys["00000001"] = stored_key("00000001", expires_at=datetime.now(UTC) + timedelta(seconds=0.3))
-        began = time.perf_counter()
+        expires_at = datetime.now(UTC) + timedelta(seconds=1)
+        hub.stored_keys["00000001"] = stored_key("00000001", expires_at=expires_at)
         async with open_websocket(hub) as client:
+            # No check of open keys ends it.
+            monkeypatch.setattr(hub.key_cache, "_find", never)
             code, reason = await client.wait_closed()
             assert (code, reason.partition(":")[0]) == (4403, "KEY_EXPIRED")
-        assert 0.2 < time.perf_counter() - began < 0.6
+        assert datetime.now(UTC) >= expires_at
 
 
 async def test_other_rights_cut_the_streams_and_hold_for_what_comes() -> None:
@@ -292,14 +308,12 @@ async def test_without_a_database_who_is_in_stays() -> None:
 
 
 async def test_a_stopping_hub_closes_sockets_and_ends_no_stream_so_that_clients_go_on_elsewhere() -> None:
-    async with AsyncExitStack() as stack:
-        async with run_fake_engine_hub() as hub:
+    async with asyncio.timeout(WAIT_TIMEOUT), AsyncExitStack() as stack:
+        async with run_fake_engine_hub(drain_timeout=3600) as hub:
             client = await stack.enter_async_context(open_websocket(hub))
             stranger = await stack.enter_async_context(open_websocket(hub, init=False))
             await client.subscribe("a", "subscription { idle }")
             await until(lambda: hub.subscriptions.opened)
-            began = time.perf_counter()
-        assert time.perf_counter() - began < 1
         assert await client.receive_until_closed() == []
         assert await client.wait_closed() == await stranger.wait_closed() == (1012, "STOPPING")
         assert hub.subscriptions.opened[0].cancelled
@@ -320,16 +334,14 @@ async def test_what_runs_when_the_hub_stops_may_end() -> None:
 
 
 async def test_a_stopping_hub_does_not_wait_for_ever() -> None:
-    async with AsyncExitStack() as stack:
-        async with run_fake_engine_hub(drain_timeout=1, stream_buffer=100_000) as hub:
+    async with asyncio.timeout(WAIT_TIMEOUT), AsyncExitStack() as stack:
+        async with run_fake_engine_hub(drain_timeout=1, request_timeout=3600, stream_buffer=100_000) as hub:
             slow = await stack.enter_async_context(open_raw_websocket(hub, INIT, limit=1024))
             await slow.read_frame()
             slow.writer.write(
-                FLOOD + encode_message(type="subscribe", id="b", payload={"query": "{ wait(seconds: 60) }"})
+                FLOOD + encode_message(type="subscribe", id="b", payload={"query": "{ wait(seconds: 3600) }"})
             )
             await until(lambda: hub.subscriptions.opened and hub.subscriptions.opened[0].sink.is_backpressured)
-            began = time.perf_counter()
-        assert time.perf_counter() - began < 1.5
         assert hub.subscriptions.opened[0].cancelled
 
 

@@ -17,7 +17,8 @@ import sqlalchemy as sa
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.domain.access import key_limits, roles
-from hub.domain.access.grants import require_all_grantable, require_role
+from hub.domain.access.grants import require_all_grantable, require_key_within_limits, require_role
+from hub.domain.access.unit_subtrees import BINDING_COLUMNS
 from hub.errors import BadInput, NotFound
 from hub.model.columns import timestamp
 from hub.model.statements import compile_statement
@@ -88,13 +89,6 @@ class StoredKey:
 
 _key = ApiKey.table
 _owner = _key.alias()  # the key itself, or the one whose session it is
-_subtree = OrgUnit.table.alias()
-_unit_ids = (  # the unit itself first
-    sa.select(_subtree.c.id)
-    .where(_subtree.c.path.op("<@")(OrgUnit.c.path))
-    .order_by(_subtree.c.path)
-    .correlate(OrgUnit.table)
-)
 _unit_id = sa.case((_owner.c.follows_unit, Staff.c.unit_id), else_=_owner.c.unit_id)
 _assigned = (
     sa.select(RoleAssignment.c.role_id)
@@ -122,8 +116,7 @@ _select_keys = (
         sa.func.least(_key.c.expires_at, _owner.c.expires_at).label("expires_at"),
         Staff.c.left_on,
         OrgUnit.c.id.label("unit_id"),
-        sa.cast(OrgUnit.c.path, sa.Text).label("unit_path"),
-        sa.func.array(_unit_ids.scalar_subquery()).label("unit_ids"),
+        *BINDING_COLUMNS,
         sa.func.array(_role_labels.scalar_subquery()).label("role_labels"),
     )
     .select_from(_key)
@@ -169,6 +162,7 @@ _FIND_UNIT, _FIND_STAFF = (
 
 
 def digest(key: str) -> bytes:
+    """SHA-256 of a key's text, which is what the database stores."""
     return hashlib.sha256(key.encode()).digest()
 
 
@@ -192,7 +186,7 @@ async def insert(tx: Connection, viewer: Viewer, new_key: NewKey, now: datetime)
     """Issue a key; returns the id of its row and its text, which is stored nowhere."""
     viewer.require("keys:admin")
     networks = check_new_key(new_key, now)
-    await require_role(tx, viewer, new_key.role, new_key.staff_id)
+    held = await require_role(tx, viewer, new_key.role, new_key.staff_id)
     public_id = secrets.token_hex(8)
     key = _text(public_id)
     row = {
@@ -212,6 +206,8 @@ async def insert(tx: Connection, viewer: Viewer, new_key: NewKey, now: datetime)
         noun = "member of staff" if argument == "staff" else argument
         message = f"{argument}: there is no {noun} with this id; look it up with a key that sees it."
         raise NotFound(message, argument=argument) from None
+    if new_key.session_of is None:  # a session has the limits of its key
+        await key_limits.inherit(tx, viewer, key_id, held)
     return key_id, key
 
 
@@ -273,6 +269,7 @@ async def rotate(tx: Connection, viewer: Viewer, public_id: str, overlap: timede
         message = f"id: {public_id} is a session, is revoked or has expired; create another key."
         raise BadInput(message, code="KEY_INVALID", argument="id")
     require_all_grantable(viewer, stored_key.viewer.all_roles)
+    require_key_within_limits(viewer, stored_key.viewer)
     key = _text(public_id)
     await tx.execute(_ROTATE, digest(key), now + overlap, public_id)
     return key
@@ -323,7 +320,8 @@ async def _to_stored_keys(tx: Connection, records: Sequence[asyncpg.Record]) -> 
 def _to_stored_key(row: asyncpg.Record, versions: Mapping[str, RoleVersion]) -> StoredKey:
     """The key of a row; a session has the viewer of its key, and ends with that key at the latest."""
     own = [] if row["role"] is None else [row["role"]]
-    held = roles.effective_roles(own, [versions[label] for label in row["role_labels"] if label in versions])
+    stored = [versions[label] for label in row["role_labels"] if label in versions]
+    held = roles.effective_roles(own, stored)
     viewer = Viewer(
         row["id"],
         roles.built_in(held) or Role.READER,
@@ -335,7 +333,7 @@ def _to_stored_key(row: asyncpg.Record, versions: Mapping[str, RoleVersion]) -> 
         row["owner_name"],
         row["expires_at"],
         roles=() if roles.built_in(held) else held,
-        limits=key_limits.from_row(row, held),
+        limits=key_limits.from_row(row, stored or held),
     )
     same = ("public_id", "name", "unit_id", "created_at", "expires_at", "revoked_at", "last_used_at")
     rotation = ("previous_until", "follows_unit")

@@ -4,13 +4,22 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from hub import client_limits
+from hub.client_limits import ClientLimits
 from hub.db.locks import AdvisoryLock
 from hub.db.pool import Connection
-from hub.domain.access import roles
+from hub.domain.access import coverage, roles
 from hub.errors import BadInput, Forbidden
-from hub.rights import SHIPPED_ROLES, AccessRule, RoleVersion
+from hub.model.rules import Write, permits_update
+from hub.rights import BUILT_IN_ROLES, RoleVersion
+from hub.schema.organisation.staff import Staff
 from hub.viewer import Viewer
 
+_READDRESSES_HOLDER = """
+select exists (
+    select from staff as s join role_assignments as a on a.staff_id = s.id where s.id = $1 and s.email is distinct from $2
+)
+"""
 _LOCK = f"select pg_advisory_xact_lock({AdvisoryLock.ROLES})"
 # A key that is bound to nothing and has a role that administers, by itself or because it was assigned.
 _HAS_ADMINISTRATOR = """
@@ -27,6 +36,18 @@ select exists (
 """
 
 
+@permits_update(Staff)
+async def only_administrators_readdress_holders_of_roles(tx: Connection, key: UUID, write: Write) -> None:
+    """A token may name a person by the e-mail address: whoever writes it gives the person's roles to somebody."""
+    if "email" not in write.values or write.viewer.administers:
+        return
+    if await tx.fetchval(_READDRESSES_HOLDER, key, write.values["email"]):
+        message = (
+            "email: the person has roles, and tokens may name the person by this address; use a key that administers."
+        )
+        raise Forbidden(message, argument="email")
+
+
 async def begin_administration(tx: Connection, viewer: Viewer) -> None:
     """Raises Forbidden unless the viewer administers; changes of roles and their holders take turns from then on."""
     viewer.require("roles:admin")
@@ -40,17 +61,21 @@ async def require_administrator_left(tx: Connection, viewer: Viewer, argument: s
         raise BadInput(message, code="ROLE_LAST_ADMIN", argument=argument)
 
 
-async def require_role(tx: Connection, viewer: Viewer, name: str | None, staff_id: UUID | None) -> None:
+async def require_role(
+    tx: Connection, viewer: Viewer, name: str | None, staff_id: UUID | None
+) -> tuple[RoleVersion, ...]:
     """Raises BadInput for a role that does not exist, and Forbidden where a new key would have more than the viewer.
 
-    A key has the named role and those of its member of staff."""
-    if name is not None and name not in SHIPPED_ROLES and await roles.find_role(tx, name) is None:
+    Returns the roles of such a key: the named role and those of its member of staff. The viewer's limits are its own too."""
+    if name is not None and name not in BUILT_IN_ROLES and await roles.find_role(tx, name) is None:
         message = f"role: there is no role {name[:63]!r}; `hub role list` shows them."
         raise BadInput(message, code="KEY_INVALID", argument="role")
-    if name is not None and name in SHIPPED_ROLES and staff_id is None:
-        require_grantable(viewer, SHIPPED_ROLES[name])
-        return
-    require_all_grantable(viewer, await roles.roles_of_staff(tx, staff_id, [] if name is None else [name]))
+    if name is not None and name in BUILT_IN_ROLES and staff_id is None:
+        require_grantable(viewer, BUILT_IN_ROLES[name])
+        return (BUILT_IN_ROLES[name],)
+    held = await roles.roles_of_staff(tx, staff_id, [] if name is None else [name])
+    require_all_grantable(viewer, held)
+    return held
 
 
 def require_all_grantable(viewer: Viewer, held: Sequence[RoleVersion]) -> None:
@@ -61,45 +86,33 @@ def require_all_grantable(viewer: Viewer, held: Sequence[RoleVersion]) -> None:
 
 def require_grantable(viewer: Viewer, role: RoleVersion) -> None:
     """Raises Forbidden for a role that grants more than the viewer has."""
-    excess = _excess(viewer.all_roles, role)
+    _refuse(role, coverage.excess(viewer.all_roles, role))
+
+
+def require_within_limits(viewer: Viewer, role: RoleVersion) -> None:
+    """Raises Forbidden for a role that sets its holders looser limits than the viewer's."""
+    _refuse(role, client_limits.excess(viewer.limits, ClientLimits(role.budget, role.trusted_only)))
+
+
+def require_key_within_limits(viewer: Viewer, other: Viewer) -> None:
+    """Raises Forbidden for a key whose limits are looser than the viewer's."""
+    excess = client_limits.excess(viewer.limits, other.limits)
     if excess is not None:
-        message = f"The role {role.name} grants more than this key has ({excess}); use a key that has it."
+        message = f"The key may send more than this key ({excess}); use a key that may."
+        raise Forbidden(message, extensions={"scope": "keys:admin"})
+
+
+def require_removable(viewer: Viewer, role: RoleVersion) -> None:
+    """Raises Forbidden for a role that a viewer may not take away: it grants more, or it limits its holder as it does the viewer.
+
+    Whoever is limited by a role would otherwise get rid of the limit."""
+    require_grantable(viewer, role)
+    if (viewer.limits.trusted_only and role.trusted_only) or (viewer.limits.budget and role.budget):
+        message = f"The role {role.name} limits its holders, and this key has such a limit itself; use a key without."
         raise Forbidden(message, extensions={"scope": "roles:admin"})
 
 
-def _excess(held: Sequence[RoleVersion], role: RoleVersion) -> str | None:
-    """What a role grants beyond those that are held; None for nothing."""
-    if any(own.rules is None and own.writes and own.administers for own in held):
-        return None
-    if role.rules is None:
-        return "every type" if not any(own.rules is None for own in held) or role.writes else None
-    if role.administers and not any(own.administers for own in held):
-        return "administration"
-    if role.introspects and not any(own.introspects for own in held):
-        return "the schema"
-    freely = {name for own in held for name in own.run or ()}
-    if role.run is not None and not role.run <= freely:
-        return f"the command {min(role.run - freely)}"
-    for rule in role.rules.values():
-        own_rules = [own.rules[rule.entity] for own in held if own.rules is not None and rule.entity in own.rules]
-        if not any(_covers(own_rule, rule) for own_rule in own_rules):
-            return rule.entity
-    return None
-
-
-def _covers(own: AccessRule, rule: AccessRule) -> bool:
-    """Whether a rule grants nothing beyond another rule of the same type."""
-    if not rule.verbs <= own.verbs or own.row_filter not in (None, rule.row_filter):
-        return False
-    if own.aggregate_only and not rule.aggregate_only:
-        return False
-    if own.fields is not None and (rule.fields is None or not rule.fields <= own.fields):
-        return False
-    hidden = {(name, mask) for name, mask in own.masks if rule.fields is None or name in rule.fields}
-    if not hidden <= rule.masks:
-        return False
-    writable = rule.fields if rule.writable is None else rule.writable
-    if writable is None:
-        return own.writable is None
-    masked = {name for name, _ in rule.masks} if rule.writable is None else set()
-    return all(own.may_write(name) for name in writable - masked)
+def _refuse(role: RoleVersion, excess: str | None) -> None:
+    if excess is not None:
+        message = f"The role {role.name} grants more than this key has ({excess}); use a key that has it."
+        raise Forbidden(message, extensions={"scope": "roles:admin"})

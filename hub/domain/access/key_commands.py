@@ -15,7 +15,6 @@ from hub.domain.access.api_keys import NewKey, left_at
 from hub.domain.access.grants import require_administrator_left
 from hub.errors import BadInput, NotFound
 from hub.model import rows
-from hub.model.columns import DescribedEnum
 from hub.model.commands import command
 from hub.model.rules import Write, authorizes, checks, validates
 from hub.schema.access.api_keys import ApiKey
@@ -31,20 +30,6 @@ _HAS_ROLES = "select exists (select from role_assignments where staff_id = $1)"
 _LEFT_ON = to_sql(sa.select(Staff.c.left_on).where(Staff.c.id == sa.bindparam("staff_id", type_=sa.Uuid)))
 
 
-class CustomerRole(DescribedEnum):
-    """Permissions of a key that is bound to a customer."""
-
-    READER = "READER", "Read the customer's data."
-    WRITER = "WRITER", "Read the customer's data; write contacts, interactions and consents."
-
-
-class StaffRole(DescribedEnum):
-    """Permissions of a key that is minted for a member of staff."""
-
-    READER = "READER", "Read the data of the unit."
-    WRITER = "WRITER", "Read the data of the unit and write what keys of units may write."
-
-
 class MintPayload(NamedTuple):
     """The payload of customerKeyMint and staffKeyMint."""
 
@@ -58,7 +43,7 @@ async def mint_customer_key(
     viewer: Viewer,
     *,
     customer_id: Annotated[UUID, Customer, "The only customer whom the key sees."],
-    role: Annotated[CustomerRole, "The permissions of the key."] = CustomerRole.READER,
+    role: Annotated[str, "Name of its role: reader by default, customer, or another one of `roles`."] = "reader",
     minutes: Annotated[int, "Minutes until the key expires: 1 to 1440, 15 by default."] = 15,
     name: Annotated[str, "Name of the key."] = "minted",
     now: datetime,
@@ -80,8 +65,8 @@ async def mint_staff_key(
     *,
     staff_id: Annotated[UUID, Staff, "The member of staff whose key it is."],
     role: Annotated[
-        StaffRole | None,
-        "The permissions of the key; the roles of the person if left out, READER for a person without.",
+        str | None,
+        "Name of a role that it has beside those of the person; reader if both are missing. `roles` lists them.",
     ] = None,
     minutes: Annotated[int, "Minutes until the key expires: 1 to 1440, 15 by default."] = 15,
     unit_id: Annotated[
@@ -96,7 +81,7 @@ async def mint_staff_key(
     expires_at = now + _lifetime(minutes)
     await _require_staff(tx, staff_id, now)
     follows_unit = _follows_unit(unit_id, unrestricted=unrestricted)
-    own_role = None if role is None and await tx.fetchval(_HAS_ROLES, staff_id) else (role or StaffRole.READER).lower()
+    own_role = None if role is None and await tx.fetchval(_HAS_ROLES, staff_id) else (role or "reader").lower()
     new_key = NewKey(name, own_role, unit_id, expires_at=expires_at, staff_id=staff_id, follows_unit=follows_unit)
     return MintPayload(await _create(tx, viewer, new_key, now), expires_at)
 
@@ -169,7 +154,7 @@ async def rotate(
     """Gives a key a new text. Its webhooks and sessions go on. The text from an earlier rotation ends at once."""
     viewer.require("keys:admin")
     if not 0 <= overlap_minutes <= MAX_OVERLAP_MINUTES:
-        message = f"overlap_minutes: give 0 to {MAX_OVERLAP_MINUTES}."
+        message = f"overlap_minutes: {overlap_minutes} is out of range; give 0 to {MAX_OVERLAP_MINUTES} minutes."
         raise BadInput(message, code="KEY_INVALID", argument="overlap_minutes")
     row = await rows.lock_row(tx, viewer, ApiKey, id, "id")
     overlap = timedelta(minutes=overlap_minutes)
@@ -222,7 +207,8 @@ def a_dead_key_stays_dead(write: Write) -> None:
 
 def _lifetime(minutes: int) -> timedelta:
     if not 1 <= minutes <= MAX_MINUTES:
-        raise BadInput(f"minutes: give 1 to {MAX_MINUTES}.", code="KEY_INVALID", argument="minutes")
+        message = f"minutes: {minutes} is out of range; give 1 to {MAX_MINUTES} minutes."
+        raise BadInput(message, code="KEY_INVALID", argument="minutes")
     return timedelta(minutes=minutes)
 
 

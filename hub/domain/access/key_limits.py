@@ -6,8 +6,10 @@ from uuid import UUID
 
 import asyncpg
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.types import TypeEngine
 
+from hub import client_limits
 from hub.client_limits import NO_LIMITS, ClientLimits, CostBudget, LimitedRole, combine
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
@@ -46,7 +48,11 @@ _values = {name: sa.bindparam(name, type_=type_) for name, type_ in _columns.ite
 _FIND = to_sql(sa.select(*LIMIT_COLUMNS).where(KeyLimit.c.key_id == sa.bindparam("key_id", type_=sa.Uuid)))
 _LOCK = "lock table key_limits in share row exclusive mode"
 _DELETE = to_sql(sa.delete(KeyLimit).where(KeyLimit.c.key_id == sa.bindparam("key_id", type_=sa.Uuid)))
-_INSERT = to_sql(sa.insert(KeyLimit).values(key_id=sa.bindparam("key_id", type_=sa.Uuid), **_values))
+_INSERT = to_sql(
+    insert(KeyLimit)
+    .values(key_id=sa.bindparam("key_id", type_=sa.Uuid), **_values)
+    .on_conflict_do_update(index_elements=("key_id",), set_=_values)
+)
 
 
 class LimitChanges(NamedTuple):
@@ -84,8 +90,22 @@ async def change(tx: Connection, viewer: Viewer, key_id: UUID, changes: LimitCha
         budget = limits.budget
     trusted_only = limits.trusted_only if changes.trusted_only is None else changes.trusted_only
     limits = ClientLimits(budget, trusted_only=trusted_only)
-    await tx.execute(_DELETE, key_id)
+    if limits == NO_LIMITS:
+        await tx.execute(_DELETE, key_id)
     if limits != NO_LIMITS:
-        refill = None if budget is None else budget.refill_per_second
-        await tx.execute(_INSERT, key_id, budget and budget.capacity, refill, trusted_only)
+        await _store(tx, key_id, limits)
     return limits
+
+
+async def inherit(tx: Connection, viewer: Viewer, key_id: UUID, roles: Iterable[LimitedRole]) -> None:
+    """Gives a new key with these roles the limits of the viewer who issues it, where those of its roles are looser."""
+    limits = client_limits.inherited(viewer.limits, combine(NO_LIMITS, roles))
+    if limits != NO_LIMITS:
+        await _store(tx, key_id, limits)
+
+
+async def _store(tx: Connection, key_id: UUID, limits: ClientLimits) -> None:
+    capacity, refill = (
+        (None, None) if limits.budget is None else (limits.budget.capacity, limits.budget.refill_per_second)
+    )
+    await tx.execute(_INSERT, key_id, capacity, refill, limits.trusted_only)

@@ -52,7 +52,13 @@ _PURGE = to_sql(sa.delete(LoginLink).where(LoginLink.c.expires_at <= _now))
 _USE = to_sql(
     sa.delete(LoginLink)
     .where(LoginLink.c.hash == _hash, LoginLink.c.expires_at > _now, ApiKey.c.id == LoginLink.c.key_id)
-    .returning(ApiKey.c.public_id)
+    # The session is the work of the link's key, as the change log and the audit log say.
+    .returning(
+        ApiKey.c.public_id,
+        sa.func.set_config(
+            sa.literal_column("'hub.actor'"), sa.literal_column("'key:'") + ApiKey.c.public_id, sa.true()
+        ),
+    )
 )
 
 

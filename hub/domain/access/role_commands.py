@@ -9,7 +9,13 @@ from uuid import UUID
 
 from hub.db.pool import Connection
 from hub.domain.access import roles
-from hub.domain.access.grants import begin_administration, require_administrator_left, require_grantable
+from hub.domain.access.grants import (
+    begin_administration,
+    require_administrator_left,
+    require_grantable,
+    require_removable,
+    require_within_limits,
+)
 from hub.domain.access.role_inputs import (
     RoleBudgetInput,
     RoleRuleInput,
@@ -36,6 +42,14 @@ MAX_RULES = 200
 _HOLDERS = """
 select (select count(*) from role_assignments where role_id = $1) + (select count(*) from api_keys where role = $2)
 """
+_USED_BY = """
+select 'key_' || replace(k.id::text, '-', '') as id from api_keys as k
+where k.session_of_id is null and k.revoked_at is null
+    and (k.role = $2 or exists (select from role_assignments as a where a.role_id = $1 and a.key_id = k.id))
+union all
+select 'stf_' || replace(a.staff_id::text, '-', '') from role_assignments as a where a.role_id = $1 and a.staff_id is not null
+order by id limit 1000
+"""
 _REMOVE = "delete from roles where id = $1"
 _FIND_KEY = "select role, session_of_id is not null as is_session from api_keys where id = $1"
 _SET_OWN_ROLE = "update api_keys set role = $2 where id = $1"
@@ -45,6 +59,9 @@ on conflict do nothing
 """
 _FIND_ASSIGNMENT = "select id from role_assignments where role_id = $1 and (key_id = $2 or staff_id = $3)"
 _UNASSIGN = "delete from role_assignments where role_id = $1 and (key_id = $2 or staff_id = $3) returning id"
+_ASSIGNED = """
+select r.name from role_assignments as a join roles as r on r.id = a.role_id where a.key_id = $1 or a.staff_id = $2
+"""
 _UNASSIGN_OTHERS = "delete from role_assignments where role_id <> $1 and (key_id = $2 or staff_id = $3)"
 
 
@@ -65,6 +82,7 @@ class RoleUpsertPayload(NamedTuple):
         "For each list: its `type`, its name, the index `entries` that a page of 50 takes, whether they are `bounded`, and for"
         " a filter how many rows it `matches` for one holder, up to 1,000.",
     ]
+    used_by: Annotated[list[str], "Ids of the keys and members of staff that have the role, at most 1,000."]
 
 
 @command("roleUpsert")
@@ -106,13 +124,15 @@ async def upsert_role(
     role = role if budget is None else replace(role, budget=read_budget(budget))
     role = replace(role, version=int(roles.digest_of(role)[:15], 16))
     require_grantable(viewer, role)
+    require_within_limits(viewer, role)
     plans = list(await role_planner.explain(tx, role, await sample_holder(tx, role)))
     _require_bounded(role, plans, accepted=unbounded)
+    used_by = [] if stored is None else [row["id"] for row in await tx.fetch(_USED_BY, stored.key, name)]
     if dry_run:
-        return RoleUpsertPayload(None if stored is None else stored.key, stored is None, plans)
+        return RoleUpsertPayload(None if stored is None else stored.key, stored is None, plans, used_by)
     key = await _store(tx, role, description, stored, now)
     await require_administrator_left(tx, viewer, "administers", now)
-    return RoleUpsertPayload(key, stored is None, plans)
+    return RoleUpsertPayload(key, stored is None, plans, used_by)
 
 
 async def _store(
@@ -229,7 +249,7 @@ async def remove_role(
     role = await _existing(tx, name, "name")
     if role.is_shipped:
         raise BadInput(f"name: {name} comes with the hub and stays.", code="ROLE_SHIPPED", argument="name")
-    require_grantable(viewer, role.version)
+    require_removable(viewer, role.version)
     holders = await tx.fetchval(_HOLDERS, role.key, name)
     if holders:
         message = f"name: {holders} keys or members of staff have the role {name}; take it from them first."
@@ -262,9 +282,10 @@ async def assign_role(
     await begin_administration(tx, viewer)
     stored = await _existing(tx, role, "role")
     require_grantable(viewer, stored.version)
+    require_within_limits(viewer, stored.version)
     own_role = await _require_holder(tx, viewer, key_id, staff_id)
     if replace:
-        await _require_others_grantable(tx, viewer, own_role)
+        await _require_others_removable(tx, viewer, role, own_role, key_id, staff_id)
         await tx.execute(_UNASSIGN_OTHERS, stored.key, key_id, staff_id)
         if key_id is not None:
             await tx.execute(_SET_OWN_ROLE, key_id, role if own_role == role else None)
@@ -294,7 +315,7 @@ async def unassign_role(
     """Takes a role from an API key or from a member of staff; a key without a role sees nothing."""
     await begin_administration(tx, viewer)
     stored = await _existing(tx, role, "role")
-    require_grantable(viewer, stored.version)
+    require_removable(viewer, stored.version)
     own_role = await _require_holder(tx, viewer, key_id, staff_id)
     removed = await tx.fetchval(_UNASSIGN, stored.key, key_id, staff_id)
     if own_role == role:
@@ -325,8 +346,12 @@ async def _require_holder(tx: Connection, viewer: Viewer, key_id: UUID | None, s
     return own_role
 
 
-async def _require_others_grantable(tx: Connection, viewer: Viewer, own_role: str | None) -> None:
-    """Raises Forbidden for a role that is to be taken away and grants more than the viewer has."""
-    stored = None if own_role is None else await roles.find_role(tx, own_role)
-    if stored is not None:
-        require_grantable(viewer, stored.version)
+async def _require_others_removable(
+    tx: Connection, viewer: Viewer, role: str, own_role: str | None, key_id: UUID | None, staff_id: UUID | None
+) -> None:
+    """Raises Forbidden for another role of the holder that the viewer may not take away."""
+    names = {row["name"] for row in await tx.fetch(_ASSIGNED, key_id, staff_id)} | ({own_role} if own_role else set())
+    for name in sorted(names - {role}):
+        stored = await roles.find_role(tx, name)
+        if stored is not None:
+            require_removable(viewer, stored.version)

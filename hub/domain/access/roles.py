@@ -2,6 +2,7 @@
 
 A role's digest is of what it grants. Its version follows from the digest, so that equal roles share their plans."""
 
+import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,9 +17,10 @@ import orjson
 from hub.client_limits import CostBudget
 from hub.db.locks import AdvisoryLock
 from hub.db.pool import Connection, Pool
-from hub.domain.access.shipped_roles import DESCRIPTIONS, canonical_json, shipped_roles
+from hub.domain.access.shipped_roles import SHIPPED_ROLES, canonical_json, shipped_roles
 from hub.model import stored_filters
-from hub.rights import SHIPPED_ROLES, AccessRule, Mask, RoleVersion, Verb
+from hub.observability import StoredFilterBroken, emit
+from hub.rights import BUILT_IN_ROLES, AccessRule, Mask, RoleVersion, Verb
 from hub.viewer import Role
 
 MAX_CACHED = 1_000  # roles per process
@@ -184,14 +186,30 @@ async def all_roles(connection: Connection) -> list[StoredRole]:
 
 
 async def broken_rules(connection: Connection) -> list[str]:
-    """The rules whose filter the hub cannot apply any more, each with the reason."""
+    """The rules whose filter the hub cannot apply any more, each with the reason. Shipped roles follow the hub."""
     rules = [
         (role.version.name, rule)
         for role in await all_roles(connection)
+        if not role.is_shipped
         for rule in (role.version.rules or {}).values()
     ]
-    faults = ((name, rule.entity, fault_of(rule)) for name, rule in rules)
-    return [f"role {name}, {entity}: {fault}" for name, entity, fault in faults if fault is not None]
+    faults: dict[tuple[str, str | None], str | None] = {}
+    broken = []
+    for name, rule in rules:
+        filter_of_entity = (rule.entity, rule.row_filter)  # roles often share filters, and planning takes milliseconds
+        if filter_of_entity not in faults:
+            faults[filter_of_entity] = fault_of(rule)
+            await asyncio.sleep(0)  # others wait for the event loop
+        if faults[filter_of_entity] is not None:
+            broken.append(f"role {name}, {rule.entity}: {faults[filter_of_entity]}")
+    return broken
+
+
+async def report_broken_rules(pool: Pool) -> None:
+    """Plans all row filters anew, as a start does, and reports those that this hub cannot apply any more."""
+    async with pool.connection() as connection:
+        for rule in await broken_rules(connection):
+            emit(StoredFilterBroken(rule))
 
 
 async def count_holders(connection: Connection) -> dict[str, int]:
@@ -239,7 +257,7 @@ async def store_shipped_roles(pool: Pool, now: datetime) -> None:
         own = {role.version.name for role in await all_roles(tx) if not role.is_shipped}
         for name, role in shipped.items():
             if name not in own and stored.get(name) != expected[name]:
-                await store_role(tx, role, DESCRIPTIONS[name], now, shipped=True)
+                await store_role(tx, role, SHIPPED_ROLES[name].description, now, shipped=True)
 
 
 async def _shipped_digests(connection: Connection, roles: Mapping[str, RoleVersion]) -> dict[str, str]:
@@ -251,13 +269,13 @@ def effective_roles(own: Sequence[str], stored: Sequence[RoleVersion]) -> tuple[
 
     Roles without rules are known by name, also before the first start has stored them. The strongest of them counts."""
     names = {*own, *(role.name for role in stored)}
-    built_in = [SHIPPED_ROLES[role] for role in ("admin", "writer", "reader") if role in names][:1]
+    built_in = [BUILT_IN_ROLES[role] for role in ("admin", "writer", "reader") if role in names][:1]
     if built_in and built_in[0].writes and built_in[0].administers:
         return tuple(built_in)
-    others = sorted((role for role in stored if role.name not in SHIPPED_ROLES), key=lambda role: role.name)
+    others = sorted((role for role in stored if role.name not in BUILT_IN_ROLES), key=lambda role: role.name)
     return (*built_in, *others) or (NO_ROLE,)
 
 
 def built_in(held: Sequence[RoleVersion]) -> Role | None:
     """The role without rules that is the only one held, which a viewer names instead of holding it."""
-    return Role(held[0].name) if len(held) == 1 and held[0].name in SHIPPED_ROLES else None
+    return Role(held[0].name) if len(held) == 1 and held[0].name in BUILT_IN_ROLES else None

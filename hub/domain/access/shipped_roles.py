@@ -3,35 +3,36 @@
 `writable_by` says what a manager, an agent or an integration writes, and what a customer does."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 
 import sqlalchemy as sa
 
 from hub import schema
 from hub.model.entity import Entity
-from hub.rights import SHIPPED_ROLES, AccessRule, RoleVersion, Verb
+from hub.rights import BUILT_IN_ROLES, AccessRule, RoleVersion, Verb
 from hub.schema.access.roles import AccessRole, RoleAssignment, RoleBudget, RoleRule
 from hub.schema.customers.customers import Customer
 from hub.schema.organisation.staff import Staff
+from hub.text_case import camel_case
 
 ALL_VERBS = frozenset(Verb)
 READ = frozenset({Verb.READ})
 OWN_CUSTOMERS = {"owner": {"id": {"eq": "$staff"}}}
 ACCESS = (AccessRole, RoleRule, RoleBudget, RoleAssignment)
 
-DESCRIPTIONS: Mapping[str, str] = {
-    "admin": "Reads and writes everything that its key sees. With a key that is bound to nothing, manages keys and roles.",
-    "writer": "Reads everything that its key sees, and writes what the declarations allow.",
-    "reader": "Reads everything that its key sees.",
-    "manager": "Runs a unit: reads and writes everything of its customers, and its staff.",
-    "agent": "Looks after customers: sees and edits those whose owner is the member of staff behind the key.",
-    "analyst": "Reads counts and statistics of customers and staff, and nobody's data.",
-    "integration": "Connects another system: reads, creates and updates, and deletes only parts of rows.",
-    "customer": "Reads a customer's own data, and writes what customers write themselves.",
-}
-
 RuleMaker = Callable[[type[Entity]], AccessRule | None]
+
+
+@dataclass(frozen=True, slots=True)
+class ShippedRole:
+    """A role that comes with the hub: what it is for, and what makes its rules; None for one without rules."""
+
+    description: str
+    make_rule: RuleMaker | None = None
+    writes: bool = True
+    introspects: bool = False
 
 
 def canonical_json(value: object) -> str:
@@ -39,39 +40,22 @@ def canonical_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-@cache
-def shipped_roles() -> Mapping[str, RoleVersion]:
-    """The shipped roles by name, as the declarations of this hub make them."""
-    makers: dict[str, RuleMaker] = {
-        "manager": _manager_rule,
-        "agent": _agent_rule,
-        "analyst": _analyst_rule,
-        "integration": _integration_rule,
-        "customer": _customer_rule,
-    }
-    introspecting = {"integration", "analyst"}
-    derived = {
-        name: RoleVersion(name, 0, _rules(maker), writes=name != "analyst", introspects=name in introspecting)
-        for name, maker in makers.items()
-    }
-    return {**SHIPPED_ROLES, **derived}
-
-
 def explicit_rules(role: RoleVersion) -> Mapping[str, AccessRule]:
     """The rules of a role; of one without, a rule for each entity that grants the same to keys that are bound to nothing."""
     if role.rules is not None:
         return role.rules
     verbs = ALL_VERBS if role.writes else READ
-    return {entity.__name__: AccessRule(entity.__name__, READ if entity in ACCESS else verbs) for entity in _entities()}
-
-
-def _entities() -> tuple[type[Entity], ...]:
-    return schema.entities()
+    return {
+        entity.__name__: AccessRule(entity.__name__, READ if entity in ACCESS else verbs)
+        for entity in schema.entities()
+    }
 
 
 def _rules(maker: RuleMaker) -> dict[str, AccessRule]:
     """The rules of the entities whose rows others than administrators see."""
-    seen = (e for e in _entities() if not isinstance(e.definition.scope.for_units(e.table, "single_unit"), sa.False_))
+    seen = (
+        e for e in schema.entities() if not isinstance(e.definition.scope.for_units(e.table, "single_unit"), sa.False_)
+    )
     rules = (maker(entity) for entity in seen)
     return {rule.entity: rule for rule in rules if rule is not None}
 
@@ -116,8 +100,7 @@ def _own_customers(entity: type[Entity]) -> dict[str, object]:
     parent = entity.definition.parent
     if parent is None or not entity.definition.is_part:
         return {"customer": OWN_CUSTOMERS}
-    first, *others = parent.name.split("_")
-    return {first + "".join(word.capitalize() for word in others): _own_customers(parent.target)}
+    return {camel_case(parent.name): _own_customers(parent.target)}
 
 
 def _analyst_rule(entity: type[Entity]) -> AccessRule | None:
@@ -133,6 +116,39 @@ def _customer_rule(entity: type[Entity]) -> AccessRule | None:
     return AccessRule(entity.__name__, READ | _written_by(entity, "customer"))
 
 
-def all_entity_names() -> Iterator[str]:
-    """The names of the types that rules may name."""
-    return (entity.__name__ for entity in _entities())
+# All roles that come with the hub. Those without rules are in hub/rights.py: a key needs no row to have one of them.
+SHIPPED_ROLES: Mapping[str, ShippedRole] = {
+    "admin": ShippedRole(
+        "Reads and writes everything that its key sees. With a key that is bound to nothing, manages keys and roles."
+    ),
+    "writer": ShippedRole("Reads everything that its key sees, and writes what the declarations allow."),
+    "reader": ShippedRole("Reads everything that its key sees."),
+    "manager": ShippedRole("Runs a unit: reads and writes everything of its customers, and its staff.", _manager_rule),
+    "agent": ShippedRole(
+        "Looks after customers: sees and edits those whose owner is the member of staff behind the key.", _agent_rule
+    ),
+    "analyst": ShippedRole(
+        "Reads counts and statistics of customers and staff, and nobody's data.",
+        _analyst_rule,
+        writes=False,
+        introspects=True,
+    ),
+    "integration": ShippedRole(
+        "Connects another system: reads, creates and updates, and deletes only parts of rows.",
+        _integration_rule,
+        introspects=True,
+    ),
+    "customer": ShippedRole("Reads a customer's own data, and writes what customers write themselves.", _customer_rule),
+}
+
+
+@cache
+def shipped_roles() -> Mapping[str, RoleVersion]:
+    """The shipped roles by name, as the declarations of this hub make them."""
+    return {name: _to_version(name, role) for name, role in SHIPPED_ROLES.items()}
+
+
+def _to_version(name: str, role: ShippedRole) -> RoleVersion:
+    if role.make_rule is None:
+        return BUILT_IN_ROLES[name]
+    return RoleVersion(name, 0, _rules(role.make_rule), writes=role.writes, introspects=role.introspects)

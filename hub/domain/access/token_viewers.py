@@ -12,10 +12,12 @@ from uuid import UUID, uuid5
 import sqlalchemy as sa
 
 from hub import client_limits
+from hub.client_limits import ClientLimits
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.domain.access import roles
 from hub.domain.access.api_keys import left_at
+from hub.domain.access.unit_subtrees import BINDING_COLUMNS
 from hub.domain.customers.customers import canonical_identifier
 from hub.errors import BadInput, Unauthenticated
 from hub.model import validators
@@ -35,17 +37,6 @@ NO_ROLE_REASON = "it has no role in this hub; ask whoever looks after the hub fo
 
 sa.Index("ix_staff_lower_email", sa.func.lower(Staff.c.email))
 
-_subtree = OrgUnit.table.alias()
-_subtree_ids = (  # the unit itself first
-    sa.select(_subtree.c.id)
-    .where(_subtree.c.path.op("<@")(OrgUnit.c.path))
-    .order_by(_subtree.c.path)
-    .correlate(OrgUnit.table)
-)
-_unit_columns = (
-    sa.cast(OrgUnit.c.path, sa.Text).label("unit_path"),
-    sa.func.array(_subtree_ids.scalar_subquery()).label("unit_ids"),
-)
 _references = sa.bindparam("references", type_=sa.ARRAY(sa.Text))
 _texts = sa.func.any(_references)
 _uuids = sa.func.any(sa.cast(_references, sa.ARRAY(sa.Uuid)))
@@ -53,7 +44,7 @@ _uuids = sa.func.any(sa.cast(_references, sa.ARRAY(sa.Uuid)))
 
 def _staff_sql(reference: sa.ColumnElement[Any], condition: sa.ColumnElement[bool] | None = None) -> str:
     joined = Staff.table.join(OrgUnit.table, OrgUnit.c.id == Staff.c.unit_id)
-    columns = (reference.label("reference"), Staff.c.id, Staff.c.name, Staff.c.left_on, *_unit_columns)
+    columns = (reference.label("reference"), Staff.c.id, Staff.c.name, Staff.c.left_on, *BINDING_COLUMNS)
     where = reference.op("=")(_texts) if condition is None else condition
     return to_sql(sa.select(*columns).select_from(joined).where(where))
 
@@ -76,7 +67,7 @@ _CUSTOMERS_BY_SCOPED_IDENTIFIER = to_sql(
     _identifiers.where(Identifier.c.source == sa.bindparam("source", type_=sa.Text))
 )
 _UNITS = to_sql(
-    sa.select(sa.cast(OrgUnit.c.id, sa.Text).label("key"), OrgUnit.c.code, *_unit_columns).where(
+    sa.select(sa.cast(OrgUnit.c.id, sa.Text).label("key"), OrgUnit.c.code, *BINDING_COLUMNS).where(
         sa.or_(sa.cast(OrgUnit.c.id, sa.Text) == _texts, OrgUnit.c.code == _texts)
     )
 )
@@ -154,7 +145,12 @@ def _reference(claims: Mapping[str, Any], path: Sequence[str]) -> str:
     value = _claim(claims, path)
     if not isinstance(value, str) or not value.strip() or len(value) > MAX_REFERENCE_LENGTH:
         raise unmapped(f"its claim {'.'.join(path)} is missing or no text; have the issuer add it")
-    return value.strip()
+    # An issuer may tell apart what normal forms here do not: such a text would open another one's account.
+    if value != value.strip() or not value.isprintable():
+        raise unmapped(
+            f"its claim {'.'.join(path)} has spaces around it or invisible characters; have the issuer mend it"
+        )
+    return value
 
 
 def _require_verified(issuer: TokenIssuer, claims: Mapping[str, Any], path: Sequence[str], *, is_email: bool) -> None:
@@ -166,9 +162,10 @@ def _require_verified(issuer: TokenIssuer, claims: Mapping[str, Any], path: Sequ
 def _staff_reference(mapping: StaffMapping, value: str) -> str:
     if mapping.by == "email":
         try:
-            return validators.email(value).lower()
+            address = validators.email(value)
         except ValueError:
             raise _nobody("member of staff") from None
+        return _same_text(address, value, "member of staff").lower()
     return value if mapping.by == "number" else _uuid_text(value, "member of staff")
 
 
@@ -176,9 +173,22 @@ def _customer_reference(mapping: CustomerMapping, value: str) -> str:
     if mapping.by == "id":
         return _uuid_text(value, "customer")
     try:
-        return canonical_identifier(IdentifierKind[mapping.by], value, None)
+        reference = canonical_identifier(IdentifierKind[mapping.by], value, None)
     except (BadInput, ValueError):
         raise _nobody("customer") from None
+    # Numbers may be written in several ways; keys of other systems and addresses may not.
+    return (
+        reference
+        if mapping.by in ("PHONE", "FAX", "TAX_ID", "LOYALTY_ID")
+        else _same_text(reference, value, "customer")
+    )
+
+
+def _same_text(normalized: str, value: str, noun: str) -> str:
+    """The normal form; raises Unauthenticated where it is another text than the claim, but for small letters in ASCII."""
+    if normalized != value and (normalized.lower() != value.lower() or not value.isascii()):
+        raise _nobody(noun)
+    return normalized
 
 
 def _nobody(noun: str) -> Unauthenticated:
@@ -231,14 +241,16 @@ async def _add_roles(
             for row in rows
             if row["name"] in subject.roles or (row["staff_id"] is not None and row["staff_id"] == viewer.staff_id)
         }
-        held = roles.effective_roles(subject.roles, [versions[label] for label in labels if label in versions])
-        results[subject] = unmapped(NO_ROLE_REASON) if held == (roles.NO_ROLE,) else _with_roles(viewer, held)
+        stored = [versions[label] for label in labels if label in versions]
+        held = roles.effective_roles(subject.roles, stored)
+        limits = client_limits.combine(client_limits.NO_LIMITS, stored or held)
+        no_role = held == (roles.NO_ROLE,)
+        results[subject] = unmapped(NO_ROLE_REASON) if no_role else _with_roles(viewer, held, limits)
     return results
 
 
-def _with_roles(viewer: Viewer, held: tuple[RoleVersion, ...]) -> Viewer:
+def _with_roles(viewer: Viewer, held: tuple[RoleVersion, ...], limits: ClientLimits) -> Viewer:
     built_in = roles.built_in(held)
-    limits = client_limits.combine(client_limits.NO_LIMITS, held)
     return replace(viewer, role=built_in or Role.READER, roles=() if built_in else held, limits=limits)
 
 
@@ -275,6 +287,9 @@ def _identify(subject: TokenSubject, rows: Mapping[str, Sequence[Any]], now: dat
         return replace(viewer, customer_id=customers.pop()) if len(customers) == 1 else _nobody("customer")
     if issuer.staff is not None:
         present = [row for row in matches if (end := left_at(row["left_on"])) is None or end > now]
+        if matches and not present:
+            message = "The token is valid, but the member of staff whom it stands for has left."
+            return Unauthenticated(message, code="TOKEN_STAFF_LEFT")
         if len(present) != 1:  # two people with one address are nobody
             return _nobody("member of staff")
         person = replace(viewer, staff_id=present[0]["id"], name=present[0]["name"])

@@ -23,7 +23,7 @@ TrustedDocument = sa.Table(
     "trusted_documents",
     metadata,
     sa.Column("id", sa.Text, primary_key=True, comment="The id that clients send in place of the document."),
-    sa.Column("manifest", sa.Text, nullable=False, comment="Name of the manifest that it was first loaded with."),
+    sa.Column("manifest", sa.Text, primary_key=True, comment="Name of the manifest that has it."),
     sa.Column("text", sa.Text, nullable=False, comment="The GraphQL document."),
     sa.Column("loaded_at", timestamp(), nullable=False, comment="When it was loaded."),
     comment="Documents of the manifests of clients. A key that is limited to trusted documents runs no others.",
@@ -39,20 +39,28 @@ _LIST = to_sql(
     .group_by(_c.manifest)
     .order_by(_c.manifest)
 )
+_documents = sa.select(_c.id, _c.text).distinct()  # whichever manifests have them
+_stored = _documents.subquery()
 _SIZE = to_sql(
-    sa.select(sa.func.count(_c.id), sa.func.coalesce(sa.func.sum(sa.func.length(_c.text)), sa.literal_column("0")))
+    sa.select(
+        sa.func.count(_stored.c.id),
+        sa.func.coalesce(sa.func.sum(sa.func.length(_stored.c.text)), sa.literal_column("0")),
+    )
 )
 _STATE = to_sql(sa.select(sa.func.count(_c.id), sa.func.max(_c.loaded_at)))
-_ALL = to_sql(sa.select(_c.id, _c.text).limit(sa.literal_column(str(MAX_STORED))))
+_ALL = to_sql(_documents.limit(sa.literal_column(str(MAX_STORED))))
 _ids = sa.bindparam("ids", type_=sa.ARRAY(sa.Text))
 _EXISTING = to_sql(sa.select(_c.id, _c.text, _c.manifest).where(_c.id == sa.func.any(_ids)))
 _LOCK = "lock table trusted_documents in share row exclusive mode"
-_INSERT = to_sql(
-    sa.insert(TrustedDocument).values(
-        {name: sa.bindparam(name, type_=_c[name].type) for name in ("id", "manifest", "text", "loaded_at")}
-    )
+# One statement for a manifest, which is one entry of the audit log.
+_INSERT = """
+insert into trusted_documents (id, manifest, text, loaded_at)
+select id, $1, text, $2 from unnest($3::text[], $4::text[]) as documents (id, text)
+"""
+_REMOVE = to_sql(
+    sa.delete(TrustedDocument).where(_c.manifest == sa.bindparam("manifest", type_=sa.Text)).returning(_c.id)
 )
-_REMOVE = to_sql(sa.delete(TrustedDocument).where(_c.manifest == sa.bindparam("manifest", type_=sa.Text)))
+_COUNT_EXISTING = to_sql(sa.select(sa.func.count(sa.distinct(_c.id))).where(_c.id == sa.func.any(_ids)))
 
 
 class LoadedManifest(NamedTuple):
@@ -62,6 +70,13 @@ class LoadedManifest(NamedTuple):
     documents: int
     first_loaded_at: datetime
     last_loaded_at: datetime
+
+
+class RemovedManifest(NamedTuple):
+    """How many documents a manifest had, and how many of them stay, because other manifests have them too."""
+
+    documents: int
+    shared: int
 
 
 class TrustedDocuments:
@@ -105,7 +120,7 @@ def untrusted() -> Forbidden:
 
 
 async def load(tx: Connection, viewer: Viewer, name: str, manifest: Manifest, now: datetime) -> int:
-    """Adds the documents of a manifest to the stored ones, and returns how many are new.
+    """Adds documents to a manifest, and returns how many of them no manifest had.
 
     Documents of earlier builds stay, because clients of these builds are still in use. Raises BadInput if an id already
     stands for another document: then two clients would run each other's."""
@@ -113,21 +128,19 @@ async def load(tx: Connection, viewer: Viewer, name: str, manifest: Manifest, no
     if not 1 <= len(name) <= MAX_MANIFEST_NAME or not name.isprintable():
         raise BadInput(f"name: give 1 to {MAX_MANIFEST_NAME} visible characters.", code=CODE, argument="name")
     await tx.execute(_LOCK)
-    existing = {row["id"]: row for row in await tx.fetch(_EXISTING, [document.id for document in manifest.documents])}
+    stored = await tx.fetch(_EXISTING, [document.id for document in manifest.documents])
+    existing = {row["id"]: row for row in stored}
     texts = {document_id: row["text"] for document_id, row in existing.items()}
-    rows: list[tuple[str, str, str, datetime]] = []
     for document in manifest.documents:
-        stored = texts.setdefault(document.id, document.text)
-        if stored != document.text:
+        if texts.setdefault(document.id, document.text) != document.text:
             owner = existing[document.id]["manifest"] if document.id in existing else name
             message = (
                 f"manifest: the id {document.id[:70]!r} stands for another document of {owner!r}; use hashes as ids."
             )
             raise BadInput(message, code=CODE, argument="manifest")
-        if document.id not in existing:
-            rows.append((document.id, name, document.text, now))
-    new_rows = list(dict.fromkeys(rows))
-    await tx.executemany(_INSERT, new_rows)
+    added = texts.keys() - {row["id"] for row in stored if row["manifest"] == name}
+    if added:
+        await tx.execute(_INSERT, name, now, sorted(added), [texts[document_id] for document_id in sorted(added)])
     count, characters = await tx.fetchrow(_SIZE) or (0, 0)
     if count > MAX_STORED or characters > MAX_STORED_CHARACTERS:
         message = (
@@ -135,7 +148,7 @@ async def load(tx: Connection, viewer: Viewer, name: str, manifest: Manifest, no
             f" {MAX_STORED_CHARACTERS:,} are allowed. Remove manifests of clients that nobody uses any more."
         )
         raise BadInput(message, code=CODE, argument="manifest")
-    return len(new_rows)
+    return len(texts.keys() - existing.keys())
 
 
 async def list_manifests(tx: Connection, viewer: Viewer) -> list[LoadedManifest]:
@@ -144,11 +157,11 @@ async def list_manifests(tx: Connection, viewer: Viewer) -> list[LoadedManifest]
     return [LoadedManifest(**row) for row in await tx.fetch(_LIST)]
 
 
-async def remove(tx: Connection, viewer: Viewer, name: str) -> int:
-    """Removes the documents of a manifest, and returns how many they were; raises NotFound if there is none."""
+async def remove(tx: Connection, viewer: Viewer, name: str) -> RemovedManifest:
+    """Removes a manifest, and the documents that no other manifest has; raises NotFound if there is none."""
     viewer.require("keys:admin")
-    status: str = await tx.execute(_REMOVE, name)
-    count = int(status.split()[-1])
-    if not count:
+    await tx.execute(_LOCK)
+    ids = [row["id"] for row in await tx.fetch(_REMOVE, name)]
+    if not ids:
         raise NotFound(f"name: no manifest has the name {name!r}; `hub documents list` shows them.", argument="name")
-    return count
+    return RemovedManifest(len(ids), await tx.fetchval(_COUNT_EXISTING, ids))

@@ -19,6 +19,7 @@ from hub.db.database_errors import ContentionError
 from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.domain.customers.customers import SOURCE_SCOPED, lock_identifiers
+from hub.domain.customers.lookup import comparable, may_compare, require_attachable
 from hub.domain.customers.observations import (
     NormalizedIdentifier,
     ObservedIdentifier,
@@ -26,7 +27,7 @@ from hub.domain.customers.observations import (
     valid_identifiers,
     valid_traits,
 )
-from hub.errors import BadInput, NotFound
+from hub.errors import BadInput, Forbidden, NotFound
 from hub.model import exact_json, rows, scopes, statements, validators
 from hub.model.columns import DescribedEnum, timestamp
 from hub.model.commands import command
@@ -98,9 +99,7 @@ def _matches_statement(rights: Rights) -> statements.SqlStatement:
     )
     query = sa.select(probes.c.ordinal, i.c.customer_id, i.c.verified, i.c.source).select_from(joined)
     visibility = scopes.visible(Customer.table, Customer.table, rights)
-    if rights.narrowed:  # otherwise, who sees a customer sees its identifiers
-        own = scopes.visible(Identifier.table, i, rights)
-        query = query if own is None else query.where(own)
+    query = query.where(*comparable(i, rights))
     return statements.compile_statement(
         (query if visibility is None else query.where(visibility)).order_by(i.c.verified.desc(), i.c.id), Customer.table
     )
@@ -154,7 +153,10 @@ async def identify(
     The strongest kind of identifier decides. Weak evidence that would join two customers is queued for a person.
     An invalid trait or identifier is left out, and `reasons` says why; at least one identifier must be valid."""
     Customer.require(viewer, "update")
-    Identifier.require(viewer, "create")
+    require_attachable(viewer)
+    if not may_compare(viewer):  # the outcome would tell whose a hidden value is
+        message = "identifiers: this key may not read what they are, so it finds nobody by them; use a key that may."
+        raise Forbidden(message, argument="identifiers", extensions={"entity": Identifier.__name__})
     source = validators.check_values({"source": source}, {"source": validators.single_line})["source"]
     refusals: list[str] = []
     supplied = _writable_traits(viewer, valid_traits(traits or Traits(), refusals), refusals)
@@ -345,7 +347,7 @@ async def _fill_missing(
         except BadInput:
             reasons.append("the attributes were not taken: the customer would have too many")
     if updates:
-        await rows.update_row(tx, viewer, Customer, key, updates, now)
+        await rows.update_row(tx, viewer, Customer, key, updates, now, fields=tuple(updates))
 
 
 async def _ensure_review(

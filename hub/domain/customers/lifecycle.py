@@ -38,5 +38,5 @@ async def assign(
         raise BadInput("unit_id: name a unit, a member of staff, or both.", code="ARGUMENT_MISSING", argument="unit_id")
     for name, key in changes.items():
         await rows.require_reference_visible(tx, viewer, Customer.table, name, key)
-    await rows.update_row(tx, viewer, Customer, id, changes, now)
+    await rows.update_row(tx, viewer, Customer, id, changes, now, fields=tuple(changes))
     return AssignPayload(id)

@@ -15,11 +15,11 @@ from hub.domain.customers.customers import (
     lock_identifiers,
     normalize_identifier,
 )
-from hub.errors import BadInput
+from hub.errors import BadInput, Forbidden
 from hub.model import rows, scopes, statements, validators
 from hub.model.declarations import LookupScope
 from hub.model.rules import alternate_key, lookup
-from hub.rights import Rights
+from hub.rights import AccessRule, Rights, Verb
 from hub.schema.customers.contacts import ContactPoint
 from hub.schema.customers.customers import Customer, Identifier, IdentifierKind
 from hub.viewer import Viewer
@@ -44,6 +44,7 @@ class ExternalRef(NamedTuple):
     external_id: Annotated[str, "The key there."]
 
 
+COMPARED = (Identifier.c.value,)  # what customers are found by; its normal form goes with it
 MAX_MATCHES = 20  # identifiers of one value that are looked at, of several sources and customers
 _OPEN_REVIEW = """
 insert into identity_reviews (customer_id, other_id, reason, status)
@@ -67,9 +68,7 @@ def _identifier_statement(rights: Rights, *, with_source: bool) -> statements.Sq
         .order_by(identifier.c.verified.desc(), identifier.c.id)
         .limit(sa.literal_column(str(MAX_MATCHES)))
     )
-    if rights.narrowed:  # otherwise, who sees a customer sees its identifiers
-        own = scopes.visible(Identifier.table, identifier, rights)
-        query = query if own is None else query.where(own)
+    query = query.where(*comparable(identifier, rights))
     if with_source:
         query = query.where(identifier.c.source == sa.bindparam("source", type_=sa.Text))
     return statements.compile_statement(query if visibility is None else query.where(visibility), Customer.table)
@@ -80,26 +79,45 @@ async def find_by_identifier(tx: Connection, viewer: Viewer, identifier: Identif
 
     Where a viewer that sees everything finds several, a review of the first two is opened."""
     normalized, source = _canonical_value(identifier), _canonical_source(identifier)
-    if not _may_compare(viewer):
+    if not may_compare(viewer):
         return None
     statement = _identifier_statement(viewer.rights, with_source=source is not None)
     arguments = {"kind": identifier.kind, "normalized": normalized, "source": source}
     records = await tx.fetch(statement.text, *statement.bind(arguments, viewer))
     customers = list(dict.fromkeys(record["id"] for record in records))
-    if len(customers) > 1 and viewer.binding == "unrestricted" and not viewer.rights.narrowed:
+    if len(customers) > 1 and viewer.sees_all_rows:
         reason = f"{identifier.kind} {identifier.value}: both customers have it"
         await tx.execute(_OPEN_REVIEW, customers[1], customers[0], reason[:1000])
     return customers[0] if customers else None
 
 
-def _may_compare(viewer: Viewer) -> bool:
-    """Whether the viewer's roles show what identifiers are: finding a customer by a hidden value would tell it."""
-    rules = viewer.rights.granting(Identifier.__name__)
-    if rules is None:
-        return True
-    masked = [{name for name, _ in rule.masks} for rule in rules]
-    shown = (rule.fields is None or "value" in rule.fields for rule in rules)
-    return any(s and "value" not in m and not r.aggregate_only for s, m, r in zip(shown, masked, rules, strict=True))
+def _rules_with_value(rights: Rights) -> tuple[AccessRule, ...] | None:
+    """The rules that show what identifiers are; None for all identifiers."""
+    rules = rights.granting(Identifier.__name__)
+    return rules if rules is None else tuple(rule for rule in rules if rule.shows("value"))
+
+
+def may_compare(viewer: Viewer) -> bool:
+    """Whether the viewer may find customers by identifiers: doing so tells whose a value is."""
+    return _rules_with_value(viewer.rights) != ()
+
+
+def comparable(row: sa.FromClause, rights: Rights) -> list[sa.ColumnElement[bool]]:
+    """The conditions of identifiers that the viewer sees with their values."""
+    if not rights.narrowed:  # who sees a customer sees its identifiers
+        return []
+    rules = _rules_with_value(rights)
+    visibility = scopes.visible(Identifier.table, row, rights)
+    with_value = None if rules is None else scopes.granted(rules, row, rights)
+    return [condition for condition in (visibility, with_value) if condition is not None]
+
+
+def require_attachable(viewer: Viewer) -> None:
+    """Raises Forbidden unless the viewer may give a customer an identifier."""
+    Identifier.require(viewer, "create")
+    if not viewer.may_write(Identifier.__name__, Verb.CREATE, Identifier.c.value.name):
+        message = "identifiers: this key may not write what they are; use a key that may."
+        raise Forbidden(message, argument="identifiers", extensions={"entity": Identifier.__name__})
 
 
 def _canonical_source(identifier: IdentifierRef) -> str | None:
@@ -121,6 +139,7 @@ def _canonical_value(identifier: IdentifierRef) -> str:
 async def _attach_identifier(
     tx: Connection, viewer: Viewer, key: UUID, identifier: IdentifierRef, now: datetime
 ) -> None:
+    require_attachable(viewer)
     row = {
         "customer_id": key,
         "kind": identifier.kind,
@@ -132,7 +151,12 @@ async def _attach_identifier(
 
 
 @alternate_key(
-    Customer, "identifier", IdentifierRef, "An identifier; a verified one is preferred.", attach=_attach_identifier
+    Customer,
+    "identifier",
+    IdentifierRef,
+    "An identifier; a verified one is preferred.",
+    attach=_attach_identifier,
+    compared=COMPARED,
 )
 async def _lock_and_find(tx: Connection, viewer: Viewer, identifier: IdentifierRef) -> UUID | None:
     await lock_identifiers(tx, [(identifier.kind, _canonical_value(identifier))])
@@ -147,7 +171,9 @@ async def _attach_external_id(tx: Connection, viewer: Viewer, key: UUID, externa
     await _attach_identifier(tx, viewer, key, _as_identifier_ref(external), now)
 
 
-@alternate_key(Customer, "external", ExternalRef, "Its key in another system.", attach=_attach_external_id)
+@alternate_key(
+    Customer, "external", ExternalRef, "Its key in another system.", attach=_attach_external_id, compared=COMPARED
+)
 async def _find_by_external_id(tx: Connection, viewer: Viewer, external: ExternalRef) -> UUID | None:
     return await _lock_and_find(tx, viewer, _as_identifier_ref(external))
 

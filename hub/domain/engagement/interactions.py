@@ -70,12 +70,8 @@ async def record(
     moment = past_moment("occurred_at", occurred_at, now, MAX_DEVICE_SKEW)
     supplied = {"kind": kind, "subject": subject, "body": body, "occurred_at": moment}
     values = writer_of(Interaction).validated(Write("create", supplied, None, viewer, now))
-    links = {"staff_id": staff_id, "order_id": order_id, "contact_id": contact_id}
-    row = {
-        "customer_id": customer_id,
-        "channel": channel,
-        "direction": direction,
-        **values,
-        **{name: key for name, key in links.items() if key is not None},
-    }
-    return InteractionRecordPayload(await rows.insert_row(tx, viewer, Interaction, row, now))
+    named: dict[str, object] = {"channel": channel, "direction": direction}
+    named |= {"staff_id": staff_id, "order_id": order_id, "contact_id": contact_id}
+    row = {"customer_id": customer_id, **values, **{name: key for name, key in named.items() if key is not None}}
+    fields = [name for name, value in {**row, "occurred_at": occurred_at}.items() if value is not None]
+    return InteractionRecordPayload(await rows.insert_row(tx, viewer, Interaction, row, now, fields=fields))

@@ -194,7 +194,7 @@ async def create(
     row["status"] = WebhookStatus.ACTIVE
     position = await subscriptions.webhook_position(after or start_cursor)
     await require_allowed_url(viewer, checked["url"], url_policy)
-    key = await rows.insert_row(tx, viewer, Webhook, row, now)
+    key = await rows.insert_row(tx, viewer, Webhook, row, now, fields=("name", "url", "query"))
     await tx.execute(_INSERT_PROGRESS, key, position)
     return WebhookCreatePayload(key, await signing_secrets.create_secret(tx, encryptor, key))
 
@@ -238,7 +238,7 @@ async def update(
         checked |= {"query": query, "variables": variables or {}, "operation_name": operation_name}
     if url is not None:
         await require_allowed_url(viewer, checked["url"], url_policy)
-    await rows.update_row(tx, viewer, Webhook, id, checked, now)
+    await rows.update_row(tx, viewer, Webhook, id, checked, now, fields=tuple(checked))
     return WebhookPayload(id)
 
 

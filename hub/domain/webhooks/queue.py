@@ -2,7 +2,7 @@
 
 Every function takes the current time as an argument, so that leases and schedules agree on all nodes and in tests."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -104,6 +104,12 @@ from webhook_queue as q join webhooks as w on w.id = q.webhook_id
 where q.body is null and q.due_at is not null and w.status = 'ACTIVE' limit $1 for update of q skip locked
 """
 _SET_BODY = "update webhook_queue set body = $2 where delivery_id = $1"
+_NOTE_RIGHTS = """
+update webhook_progress as p set rights = g.rights from unnest($1::uuid[], $2::bytea[]) as g (webhook_id, rights)
+where p.webhook_id = g.webhook_id and p.rights is distinct from g.rights
+returning p.webhook_id, old.rights is not null as changed
+"""
+_CLEAR_BODIES_OF_WEBHOOKS = "update webhook_queue set body = null where webhook_id = any($1) and body is not null"
 _DELETE_CUSTOMER_DELIVERIES = "delete from webhook_deliveries where customer_id = $1"
 # Reassigned rows and identity reviews that name the customer are queued under another ordering key: their bodies are cleared
 # and rendered again from the redacted log.
@@ -268,6 +274,14 @@ async def any_active(tx: Connection) -> bool:
 async def active_owners(tx: Connection) -> dict[UUID, str]:
     """Returns the public id of the API key that owns each active webhook."""
     return {row["id"]: row["owner"] for row in await tx.fetch(_ACTIVE_OWNERS)}
+
+
+async def follow_rights(tx: Connection, rights: Mapping[UUID, bytes]) -> None:
+    """Notes with which rights webhooks are rendered now; bodies that were rendered with others are rendered again."""
+    rows = await tx.fetch(_NOTE_RIGHTS, list(rights), list(rights.values()))
+    changed = [row["webhook_id"] for row in rows if row["changed"]]
+    if changed:
+        await tx.execute(_CLEAR_BODIES_OF_WEBHOOKS, changed)
 
 
 async def lock_behind(

@@ -19,6 +19,11 @@ WebhookProgress = sa.Table(
     ),
     sa.Column("last_sent_position", sa.BigInteger, nullable=False, comment="The position of the last delivery."),
     sa.Column("failing_since", timestamp(), comment="When the first attempt failed after the last that did not."),
+    sa.Column(
+        "rights",
+        sa.LargeBinary,
+        comment="SHA-256 of the rights that queued deliveries were rendered with; empty before the first look at them.",
+    ),
     comment="How far a webhook has come in the order of changes. A webhook is a cursor into the log.",
 )
 WebhookSecret = sa.Table(

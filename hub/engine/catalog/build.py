@@ -35,6 +35,22 @@ def _check_links(entity: CatalogEntity, catalog: Catalog, errors: list[str]) -> 
             )
         if not link.description:
             errors.append(f"{entity.name}.{name} has no description")
+        errors.extend(
+            f"{entity.name}.{name} leads to {target}, whose changes no live query can follow"
+            for target in _link_targets(link)
+            if entity.captured and target in catalog.entities and not catalog.entities[target].captured
+        )
+
+
+def _link_targets(link: ToOne | ToMany | UnionLink | MergedConnection) -> list[str]:
+    """The names of the types that a link leads to, apart from those of an interface."""
+    match link:
+        case ToOne() | ToMany():
+            return [link.target.__name__]
+        case UnionLink():
+            return [target.__name__ for target in link.targets]
+        case MergedConnection():
+            return []
 
 
 def _check_groups(entity: CatalogEntity, errors: list[str]) -> None:

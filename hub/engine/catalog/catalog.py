@@ -28,15 +28,11 @@ from hub.model.declare import Declaration
 from hub.model.fields import split_optional
 from hub.model.normal_forms import NormalForm, RowNormalForm
 from hub.rights import CellRules
+from hub.text_case import camel_case as camel_case  # the engine imports it from here
 
+VERSION_COLUMNS = ("version", "updated_at")  # they change with every edit, so the log does not list them
 HISTORY = "history"  # the field of every entity type that lists a row's changes
 SYSTEM_FIELDS: Mapping[str, Any] = {"version": int, "created_at": datetime, "updated_at": datetime}
-
-
-def camel_case(name: str) -> str:
-    """`placed_at` → `placedAt`."""
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)
 
 
 def upper_snake(name: str) -> str:
@@ -125,6 +121,24 @@ class CatalogEntity:
         return field_names
 
     @property
+    def watched_columns(self) -> frozenset[str] | None:
+        """The columns whose changes are changes of the row for the viewer; None for every column.
+
+        Whoever reads the version, or the time of the last update, sees by them that a hidden column has changed."""
+        readable = {column.column.name for column in self.columns.values()}
+        if self.usable is None or not readable.isdisjoint(VERSION_COLUMNS):
+            return None
+        links = self.links.values()
+        ones = (link.by for link in links if isinstance(link, ToOne))
+        choices = (column for link in links if isinstance(link, UnionLink) for column in link.targets.values())
+        return frozenset((*readable, *ones, *choices))
+
+    @property
+    def captured(self) -> bool:
+        """Whether the change log records changes of the rows."""
+        return self.declaration.captured
+
+    @property
     def aggregable(self) -> Iterator[ColumnField]:
         """The columns that can be aggregated: numbers and times, without the version."""
         return (
@@ -174,6 +188,11 @@ class Catalog:
     def with_rows(self) -> "list[CatalogEntity]":
         """The entities of which rows are shown."""
         return [entity for entity in self.entities.values() if not entity.aggregate_only]
+
+    @property
+    def with_past_rows(self) -> "list[CatalogEntity]":
+        """The entities of which rows and their changes are shown."""
+        return [entity for entity in self.with_rows if entity.captured]
 
     def target(self, entity: type[Any]) -> CatalogEntity:
         """The catalog entity of a link's target class."""
@@ -261,6 +280,12 @@ def has_index_on(table: sa.Table, expression: str, second: str | None) -> bool:
     return False
 
 
+def has_element_index(table: sa.Table, column_name: str) -> bool:
+    """Whether an index on the elements of a list column exists."""
+    by_element = (index for index in table.indexes if index.dialect_options["postgresql"]["using"] == "gin")
+    return any(column_name in index.columns for index in by_element)
+
+
 def _sort_keys(declaration: Declaration, errors: list[str]) -> dict[str, SortKey]:
     sort_keys = {}
     for sortable in declaration.sortable:
@@ -318,6 +343,10 @@ def catalog_entity(declaration: Declaration, errors: list[str]) -> CatalogEntity
         {camel_case(name): group for name, group in declaration.groups.items()},
         {camel_case(name): resolver for name, resolver in declaration.resolvers.items()},
         _sort_keys(declaration, errors),
-        {column.name: column for column in filterable.values() if not column.scalar.is_list},
+        {
+            column.name: column
+            for column in filterable.values()
+            if not column.scalar.is_list or has_element_index(declaration.table, column.column.name)
+        },
         "currency" if "currency" in names else None,
     )

@@ -12,12 +12,16 @@ import sqlalchemy as sa
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import Catalog, CatalogEntity, ColumnField, camel_case
 from hub.model.declarations import LinkGroup, MergedConnection, ToMany, ToOne, UnionLink
+from hub.model.personal import PERSONAL, PersonalData
 from hub.rights import AccessRule, CellRules, Mask, Rights
 
 T = TypeVar("T")
 Link = ToOne | ToMany | UnionLink | MergedConnection
 FILTER_NAME = re.compile(r"(\w+)\s*:")
 FILTER_WORDS = frozenset(("and", "or", "not", "id", "some", "none", "every", "where", "count"))
+IDENTIFYING = frozenset(
+    (PersonalData.NAME, PersonalData.CONTACT, PersonalData.IDENTIFIER, PersonalData.BIRTH, PersonalData.FREE_TEXT)
+)
 OPERATORS = frozenset((*scalars.EQUALITY, *scalars.RANGE, *scalars.TEXT, *scalars.RELATIVE, *scalars.NULL))
 
 
@@ -83,7 +87,7 @@ def _narrow_entity(
     is_counted = entity.name in aggregate_only
     usable = {column.column.name for name, column in columns.items() if name not in cells}
     if is_counted:
-        usable -= set(_unique_columns(entity.table))
+        usable -= {*_unique_columns(entity.table), *_identifying_columns(entity.table)}
     else:
         usable.add("id")
     links = {
@@ -130,6 +134,13 @@ def _unique_columns(table: sa.Table) -> Iterator[str]:
     for index in table.indexes:
         if index.unique:
             yield from (column.name for column in index.columns)
+
+
+def _identifying_columns(table: sa.Table) -> Iterator[str]:
+    """The columns that name a person, or hold what was written about one.
+
+    A condition on one of them would make the difference of two counts an answer about one person."""
+    return (column.name for column in table.c if column.info.get(PERSONAL) in IDENTIFYING)
 
 
 def _narrow_link(catalog: Catalog, link: Link, with_rows: set[str], visible: set[str]) -> Link | None:

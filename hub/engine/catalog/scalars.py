@@ -178,7 +178,7 @@ DATETIME = ScalarType(
 )
 DATE = ScalarType("Date", Date, sa.Date(), EQUALITY + RANGE + NULL, _as_is, is_time=True)
 JSON = ScalarType("JSON", Json, JSONB(), (), _as_is)
-STRING_LIST = ScalarType("StringList", list[str], ARRAY(sa.Text()), (), _as_is, is_list=True)
+STRING_LIST = ScalarType("StringList", list[str], ARRAY(sa.Text()), ("has",), _as_is, is_list=True)
 ID = ScalarType("ID", strawberry.ID, sa.Uuid(), EQUALITY, _as_is)
 
 BY_PYTHON_TYPE: dict[Any, ScalarType] = {

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hub.engine.catalog.catalog import camel_case
+from hub.engine.catalog.catalog import CatalogEntity, camel_case
 from hub.engine.document.limits import node_locations
 from hub.engine.graphql_types.mutation_types import MutationField
 from hub.engine.plan.operations import MutationFieldPlan
 from hub.errors import BadInput, HubError, LimitExceeded
+from hub.model.declarations import ToOne, UnionLink
+from hub.model.versions import ROW_CHANGED
 
 MAX_BULK_ROWS = 500
 IDEMPOTENCY_KEY_ERROR = ("idempotencyKey", "IDEMPOTENCY_KEY_INVALID")
@@ -78,14 +80,38 @@ def qualify_argument(error: HubError, argument: str) -> HubError:
     return error
 
 
-def current_state(error: HubError, mutation: MutationField) -> dict[str, Any]:
-    """The state that an edit clashes with, under the names of the fields."""
+def show_conflict(error: HubError, mutation: MutationField, entities: Mapping[str, CatalogEntity]) -> HubError:
+    """The error of an edit that clashes, with the state that the viewer reads as it is, under the names of the fields.
+
+    `entities` are those of the catalog that is narrowed to the viewer's rights. The message names no other column."""
+    entity = None if mutation.entity is None else entities.get(mutation.entity)
     current: Any = error.extensions["current"]
-    return {
+    readable = [] if entity is None else [column for column in current if _reads(entity, column)]
+    shown = {
         field.name: field.conflict_value(current[field.key])
         for field in mutation.conflict_fields
-        if field.key in current
+        if field.key in readable
     }
+    error.extensions = {**error.extensions, "current": shown}
+    if readable:
+        error.message = error.message.replace(ROW_CHANGED, f"{', '.join(readable)} changed", 1)
+    return error
+
+
+def _reads(entity: CatalogEntity, column: str) -> bool:
+    """Whether all rows show the column, or the link by it, unmasked."""
+    columns = (name for name, field in entity.columns.items() if field.column.name == column)
+    links = (name for name, link in entity.links.items() if _is_by(link, column))
+    return not entity.aggregate_only and any(name not in entity.cells for name in (*columns, *links))
+
+
+def _is_by(link: object, column: str) -> bool:
+    match link:
+        case ToOne(by=by):
+            return by == column
+        case UnionLink(targets=targets):
+            return column in targets.values()
+    return False
 
 
 def row_error(error: HubError) -> dict[str, Any]:

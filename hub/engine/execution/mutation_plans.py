@@ -10,7 +10,7 @@ from hub.engine.document.documents import Operation
 from hub.engine.document.limits import Limits
 from hub.engine.execution.compiled_operation import PlanCache, compile_rows_statements, estimated_size
 from hub.engine.execution.mutations import CompiledMutationField, MutationExecutor, OperationIdentity, fingerprint
-from hub.engine.execution.read_audit import write_context
+from hub.engine.execution.read_audit import ReadAudit, audit_read, row_arguments_of, write_context
 from hub.engine.execution.single_statement import single_statement
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.operations import MutationFieldPlan, OperationPlanner
@@ -31,6 +31,7 @@ class CompiledMutation:
 
     fields: tuple[CompiledMutationField, ...]
     audit_context: Mapping[str, Any]  # what the audit log says of its writes
+    audit: ReadAudit | None = None  # what its payloads read
 
     @property
     def size(self) -> int:
@@ -72,18 +73,22 @@ class MutationCompiler:
         planner = OperationPlanner(self._schema, variables, operation.fragments, self._limits, rights)
         field_plans = planner.plan_mutation(operation.node.selection_set)
         is_only_field = len(field_plans) == 1
+        plans = [field_plan.plan for field_plan in field_plans if field_plan.plan is not None]
         kinds = {field_plan.mutation.audit for field_plan in field_plans if field_plan.mutation is not None}
         return CompiledMutation(
             tuple(_compile_field(field_plan, rights, is_only_field=is_only_field) for field_plan in field_plans),
             write_context(operation, kinds.pop() if len(kinds) == 1 else None),
+            audit_read(operation, plans, None, of_payloads=True),
         )
 
 
 def _compile_field(field_plan: MutationFieldPlan, rights: Rights, *, is_only_field: bool) -> CompiledMutationField:
     plan = field_plan.plan
+    statement = compile_plan(plan, rights) if plan else None
     return CompiledMutationField(
-        compile_plan(plan, rights) if plan else None,
+        statement,
         compile_rows_statements(plan.resolver_tree, rights) if plan else {},
         field_plan,
         single_statement(field_plan, rights) if is_only_field else None,
+        row_arguments_of(plan, statement) if plan and statement else (),
     )

@@ -35,24 +35,28 @@ from hub.engine.document.limits import node_locations
 from hub.engine.execution.compiled_operation import CompiledOperation
 from hub.engine.execution.mutation_arguments import (
     argument_error,
-    current_state,
     execution_order,
     idempotency_key,
     limit_bulk_rows,
     qualify_argument,
     row_error,
+    show_conflict,
 )
+from hub.engine.execution.read_audit import RowArguments, named_rows, observe_conflict
 from hub.engine.execution.single_statement import SingleStatement, combine
 from hub.engine.graphql_types.mutation_types import MutationField
+from hub.engine.graphql_types.narrowed_schema import narrow
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.operations import MutationFieldPlan
 from hub.engine.plan.parameters import ExecutionContext
 from hub.errors import BadInput, HubError, Unavailable
 from hub.model import exact_json
 from hub.model.idempotency import IdempotencyStore
+from hub.viewer import Viewer
 
 ATTEMPTS = 4
 RETRY_BASE = 0.02  # seconds before the second attempt; doubles with each further attempt, plus jitter
+FINGERPRINT_BYTES, RIGHTS_BYTES = 32, 16  # of an idempotency record
 NO_KEY = UUID(int=0)
 
 
@@ -62,6 +66,7 @@ class CompiledMutationField(CompiledOperation):
 
     field_plan: MutationFieldPlan
     single_statement: SingleStatement | None = None
+    row_arguments: tuple[RowArguments, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,14 @@ def fingerprint(query: str, name: str | None, variables: Mapping[str, Any] | Non
     except TypeError:  # a number that orjson does not write
         canonical = json.dumps(operation, sort_keys=True, default=repr).encode()
     return hashlib.sha256(canonical).digest()
+
+
+def _rights_digest(viewer: Viewer) -> bytes:
+    """What follows the fingerprint in an idempotency record: with what rights its response was rendered.
+
+    Empty for a viewer from whom nothing is hidden."""
+    hides_something = viewer.binding != "unrestricted" or viewer.rights.narrowed
+    return viewer.rights_digest()[:RIGHTS_BYTES] if hides_something else b""
 
 
 class MutationExecutor:
@@ -124,7 +137,11 @@ class MutationExecutor:
                         "An operation with the same idempotency key ran at the same time; try again."
                     ) from error
                 raise
-        if stored[0] != operation_identity.fingerprint():
+        fingerprint, rights = stored[0][:FINGERPRINT_BYTES], stored[0][FINGERPRINT_BYTES:]
+        if fingerprint == operation_identity.fingerprint() and rights != _rights_digest(context.viewer):
+            fault = "the operation ran already; its response is not repeated, since the key's rights have changed; read the rows"
+            raise argument_error(fields[0].field_plan, "idempotencyKey", "IDEMPOTENCY_RIGHTS_CHANGED", fault)
+        if fingerprint != operation_identity.fingerprint():
             fault = f"{key[:60]!r} was used for another operation; use a new key for each operation"
             raise argument_error(fields[0].field_plan, "idempotencyKey", "IDEMPOTENCY_KEY_REUSED", fault)
         return stored[1]
@@ -198,7 +215,10 @@ class MutationExecutor:
         if key is not None:
             store_sql = self._idempotency.store_sql(len(arguments) + 1)
             arguments += self._idempotency.store_arguments(
-                context.viewer.key_id or NO_KEY, key, identity.fingerprint(), context.now
+                context.viewer.key_id or NO_KEY,
+                key,
+                identity.fingerprint() + _rights_digest(context.viewer),
+                context.now,
             )
         insert_parameters = len(recording.arguments)
         text = combine(payload.text, len(payload.parameters), recording.text, insert_parameters, store_sql)
@@ -246,7 +266,8 @@ class MutationExecutor:
             if key is not None:
                 mutations = (field.field_plan.mutation for field in fields)
                 secret = any(mutation is not None and mutation.secret for mutation in mutations)
-                record_key = (context.viewer.key_id or NO_KEY, key, operation_identity.fingerprint())
+                fingerprint_and_rights = operation_identity.fingerprint() + _rights_digest(context.viewer)
+                record_key = (context.viewer.key_id or NO_KEY, key, fingerprint_and_rights)
                 async with tx.translate_errors():
                     if not await self._idempotency.store(
                         tx.connection, *record_key, response, context.now, secret=secret
@@ -269,7 +290,10 @@ class MutationExecutor:
             return b'"%s":"Mutation"' % field.field_plan.key.encode()
         execute = self._execute_bulk if mutation.is_bulk else self._execute_single
         context = context._replace(outcome=await execute(tx, mutation, field_arguments["input"], context))
-        body = await tx.fetch_json(field.statement.text, field.statement.bind(context))
+        bound = field.statement.bind(context)
+        body = await tx.fetch_json(field.statement.text, bound)
+        if context.reads is not None:
+            context.reads.rows += named_rows(field.row_arguments, bound)
         if field.field_plan.plan.resolver_tree is not None:
             data = exact_json.loads_rows(body)
             merger = field.resolver_merger(context, tx.fetch_json)
@@ -295,7 +319,9 @@ class MutationExecutor:
         except HubError as error:
             qualify_argument(error, argument)
             if "current" in error.extensions:
-                error.extensions = {**error.extensions, "current": current_state(error, mutation)}
+                entities = narrow(self._schema, context.viewer.rights).catalog.entities
+                show_conflict(error, mutation, entities)
+                observe_conflict(context.reads, mutation, values, error)
             raise
 
     def _with_injected(self, mutation: MutationField, values: Mapping[str, Any]) -> Mapping[str, Any]:

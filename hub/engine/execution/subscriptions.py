@@ -127,6 +127,12 @@ class SubscriptionSource:
         return self.row_ids is None and self.customer_id is None
 
     @property
+    def sends_all_types(self) -> bool:
+        """Whether it sends the changes of every type that the viewer knows."""
+        ((_, node),) = self._compiled.root.plan.roots
+        return isinstance(node, ChangesPlan) and node.all_types
+
+    @property
     def is_live(self) -> bool:
         """Whether the source gives whole answers instead of changes."""
         return isinstance(self._compiled.root, LiveRoot)

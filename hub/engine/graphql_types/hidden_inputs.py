@@ -64,8 +64,11 @@ def _hide_keys(hidden: HiddenMembers, entity: CatalogEntity, writer: EntityWrite
     if known is None:
         return
     keys = {camel_case(column) for column in writer.unique_keys}
-    for name in writer.alternate_keys:
-        lists = [part for key, part in writer.nested.items() if key.startswith(name)]
-        if lists and lists[0].writer.entity.__name__ not in narrowed.entities:
-            keys.add(camel_case(name))
     hidden.members[f"{entity.name}UpsertBy"].update(keys - set(known.filterable))
+    tables = {part.table: part for part in narrowed.entities.values() if not part.aggregate_only}
+    for name, alternate_key in writer.alternate_keys.items():
+        usable = (
+            column.table in tables and tables[column.table].is_usable(column.name) for column in alternate_key.compared
+        )
+        if not all(usable):
+            hidden.members[f"{entity.name}UpsertBy"].add(camel_case(name))

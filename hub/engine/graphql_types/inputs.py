@@ -32,6 +32,7 @@ OPERATORS = {
     "gte": "Greater, later, or equal to this value.",
     "contains": "Contains this text; case and accents are ignored.",
     "startsWith": "Begins with this text; case and accents are ignored.",
+    "has": "Has this element.",
     "withinLast": "At most this long ago, and not in the future.",
     "olderThan": "More than this long ago.",
     "isNull": "True matches null, false matches any value.",
@@ -88,11 +89,11 @@ def annotation(column: ColumnField) -> str:
 
 
 def groupable(entity: CatalogEntity) -> list[ColumnField]:
-    """Returns the columns that rows can be grouped by: all except decimals, money, JSON and the version."""
+    """Returns the columns that rows can be grouped by: all except decimals, money, JSON, lists and the version."""
     return [
         column
         for column in entity.filterable.values()
-        if column.name != "version" and column.scalar.name not in ("Decimal", "Money", "JSON")
+        if column.name != "version" and column.scalar.name not in ("Decimal", "Money", "JSON", "StringList")
     ]
 
 
@@ -108,6 +109,7 @@ def _operator_spec(scalar: ScalarType, name: str) -> FieldSpec:
         "isNull": "bool",
         "contains": "str",
         "startsWith": "str",
+        "has": "str",
     }
     types |= {"withinLast": "Duration", "olderThan": "Duration"}
     return FieldSpec(name, types.get(name, value_type) + " | None", OPERATORS[name])
@@ -180,7 +182,7 @@ def comparable_fields(entity: CatalogEntity) -> dict[str, list[ColumnField]]:
     """Returns the filterable columns that may be compared with each other, by the name of their type."""
     fields: dict[str, list[ColumnField]] = {}
     for column in entity.filterable.values():
-        if column.scalar.operators and column.name != "version":
+        if column.scalar.operators and not column.scalar.is_list and column.name != "version":
             fields.setdefault(column.scalar.name, []).append(column)
     return {name: columns for name, columns in fields.items() if len(columns) > 1}
 

@@ -67,6 +67,7 @@ class MutationField:
     audit: str | None = None  # the kind of its entry in the audit log; None: by the tables that it writes
     ordering_field: str | None = None  # the bulk form runs its rows in the order of this id
     injected: tuple[str, ...] = ()  # names of the objects that the command takes besides its input
+    entity: str | None = None  # the type whose rows it writes, unless it is a command
     conflict_fields: tuple[InputField, ...] = ()  # the fields of `current` in the error of a conflict
     single_insert: SingleInsertTest | None = None  # whether these arguments make it a single INSERT; None: never
     is_command: bool = False
@@ -116,7 +117,7 @@ def _single_and_bulk_mutations(
     names = dict.fromkeys((*writer.creatable, *writer.updatable))
     conflict_fields = tuple(_column_inputs(entity, writer, tuple(names), signatures, for_create=False))
     for single in _entity_mutations(name, entity, writer, signatures):
-        mutation = replace(single, conflict_fields=conflict_fields)
+        mutation = replace(single, entity=entity.name, conflict_fields=conflict_fields)
         yield mutation
         yield _bulk_mutation(mutation, plural + mutation.name.removeprefix(name))
 

@@ -106,6 +106,10 @@ def _remaining(members: Members, hidden: HiddenMembers) -> dict[str, dict[str, M
         for type_name, parts in members.items()
         if type_name not in hidden.types
     }
+    for type_name in remaining:
+        required = {name for name, member in members[type_name].items() if member.required}
+        if not required <= remaining[type_name].keys():
+            remaining[type_name] = {}  # an input that could never be complete
     while True:
         empty = hidden.types | {
             type_name

@@ -115,7 +115,8 @@ def _fields(entity: CatalogEntity, catalog: Catalog) -> Iterator[FieldSpec]:
                 yield FieldSpec(name, f"{link.interface.name}Connection", link.description, _merged_arguments(link))
     for name, group in entity.groups.items():
         yield FieldSpec(name, group.name, group.description)
-    yield history_types.history_field(entity)
+    if entity.captured:
+        yield history_types.history_field(entity)
 
 
 def _group_fields(entity: CatalogEntity, group: LinkGroup, catalog: Catalog) -> Iterator[FieldSpec]:
@@ -256,9 +257,10 @@ def _objects(factory: TypeFactory, catalog: Catalog) -> None:
             entity.name,
             [FieldSpec("stats", f"{entity.name}Stats", "Aggregates over the whole filtered list.")],
         )
-        revision = history_types.revision_type_name(entity)
-        factory.output(revision, f"A change to one {entity.name} row.", history_types.revision_fields(entity))
-        _connection(factory, revision, ())
+        if entity.captured:
+            revision = history_types.revision_type_name(entity)
+            factory.output(revision, f"A change to one {entity.name} row.", history_types.revision_fields(entity))
+            _connection(factory, revision, ())
         for link in entity.links.values():
             if isinstance(link, UnionLink):
                 factory.union(link.name, link.description, [target.__name__ for target in link.targets])
@@ -290,8 +292,9 @@ def _roots(catalog: Catalog) -> Iterator[tuple[FieldSpec, RootField]]:
     )
     for entity in catalog.entities.values():
         name, plural = entity.declaration.singular, entity.declaration.plural
+        one_arguments = (id_argument, AS_OF_ARGUMENT) if entity.captured else (id_argument,)
         yield (
-            FieldSpec(name, f"{entity.name} | None", f"The {entity.name} with this id.", (id_argument, AS_OF_ARGUMENT)),
+            FieldSpec(name, f"{entity.name} | None", f"The {entity.name} with this id.", one_arguments),
             RootField("one", entity),
         )
         yield (
@@ -317,6 +320,11 @@ def _roots(catalog: Catalog) -> Iterator[tuple[FieldSpec, RootField]]:
                 FieldSpec(f"{name}By", f"{entity.name} | None", lookup.description, (argument,)),
                 RootField("lookup", entity, lookup),
             )
+
+
+def _is_live(root: RootField) -> bool:
+    """Whether a live query can follow what the root returns."""
+    return root.category in ("one", "list", "viewer") and (root.entity is None or root.entity.captured)
 
 
 def _annotate_costs(core: GraphQLSchema, catalog: Catalog) -> None:
@@ -351,7 +359,7 @@ def build_schema(
     build_root_groups(factory, catalog, root_groups)
     roots = [*_roots(catalog), *((root_field(group), RootField("viewer", group=group)) for group in root_groups)]
     roots.append((subscription_types.changes_root(factory, catalog), RootField("changes")))
-    live_queries = (spec for spec, root in roots if root.category in ("one", "list", "viewer"))
+    live_queries = (spec for spec, root in roots if _is_live(root))
     streams = list(subscription_types.live_roots(factory, catalog, live_queries))
     factory.output("Subscription", "The subscription root.", [spec for spec, _ in streams])
     factory.output("Query", "The query root.", [spec for spec, _ in roots], bases=tuple(extra_roots))

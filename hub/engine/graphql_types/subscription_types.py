@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from hub.engine.catalog.catalog import Catalog, CatalogEntity, upper_snake
+from hub.engine.catalog.catalog import Catalog, CatalogEntity
 from hub.engine.graphql_types.history_types import ORIGIN_FIELDS
 from hub.engine.graphql_types.type_factory import FieldSpec, TypeFactory
 
@@ -101,14 +101,14 @@ def _filter_specs(catalog: Catalog) -> Iterator[FieldSpec]:
     yield FieldSpec("customerId", "ID | None", "Only this customer and its rows.")
     yield FieldSpec("changedFields", "list[str] | None", "Only changes of the value of at least one of these fields.")
     yield FieldSpec("excludeOwn", "bool | None", "Omits changes made with the subscriber's own key.")
-    for entity in catalog.entities.values():
+    for entity in catalog.with_past_rows:
         description = f"Only {entity.name} rows that match this filter before or after the change."
         yield FieldSpec(field_name(entity), f"{entity.name}Filter | None", description)
 
 
 def changes_root(factory: TypeFactory, catalog: Catalog) -> FieldSpec:
     """Adds the message types of `changes`; returns its field of the query root."""
-    values = [(upper_snake(entity.name), entity.declaration.description) for entity in catalog.entities.values()]
+    values = [(entity.entity_type, entity.declaration.description) for entity in catalog.with_past_rows]
     factory.enum("EntityType", "Types of rows.", values)
     factory.value_enum(
         "ChangeOperation", "Kinds of changes of a row, as a stream or a key sees them.", CHANGE_OPERATIONS

@@ -83,7 +83,7 @@ def plan_changes(
     selector: SelectionPlanner, selection_sets: Sequence[Any], arguments: Mapping[str, ArgumentTree]
 ) -> tuple[ChangesPlan, ResolverTree | None]:
     """The plan of a `changes` root with these selections and arguments."""
-    entities = selector.planning.catalog.with_rows
+    entities = selector.planning.catalog.with_past_rows
     tree = arguments.get("filter")
     require_condition(not isinstance(tree, EmptiedObject), "filter")
     conditions = tree if isinstance(tree, dict) else {}
@@ -120,7 +120,7 @@ def plan_changes(
         if resolver_trees
         else None
     )
-    return ChangesPlan(tuple(type_plans), log_filter, messages), resolver_tree
+    return ChangesPlan(tuple(type_plans), len(type_plans) == len(entities), log_filter, messages), resolver_tree
 
 
 def _has(conditions: Mapping[str, ArgumentTree], name: str) -> bool:

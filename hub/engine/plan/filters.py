@@ -181,14 +181,9 @@ def _comparisons(
                 planning.scan(TEXT_SCAN_ROWS, operator_path)
             parts.append(Comparison(column, scalar, operator, planning.pattern_parameter(value, operator_path)))
         else:
-            parts.append(
-                Comparison(
-                    column,
-                    scalar,
-                    operator,
-                    planning.value_parameter(scalar, value, operator_path, prefix=prefix, column=column, me=me),
-                )
-            )
+            operand = scalars.STRING if operator == "has" else scalar
+            parameter = planning.value_parameter(operand, value, operator_path, prefix=prefix, column=column, me=me)
+            parts.append(Comparison(column, scalar, operator, parameter))
     return parts[0] if len(parts) == 1 else And(tuple(parts))
 
 

@@ -9,7 +9,7 @@ from graphql import FieldNode
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.engine.catalog import scalars
-from hub.engine.catalog.catalog import HISTORY, CatalogEntity
+from hub.engine.catalog.catalog import HISTORY, VERSION_COLUMNS, CatalogEntity
 from hub.engine.catalog.input_values import bad_input
 from hub.engine.graphql_types.history_types import revision_type_name
 from hub.engine.plan.arguments import ArgumentTree, ArgumentValue
@@ -29,7 +29,6 @@ from hub.engine.plan.pagination import cursor_signing, list_signature, plan_page
 from hub.engine.plan.parameters import Codec, ExecutionContext, Parameter
 
 ObjectPlanner = Callable[[CatalogEntity, SelectionSets], tuple[ObjectSelection, ResolverTree | None]]
-ALWAYS_CHANGED = ("version", "updated_at")  # they change with every edit, so the log does not list them
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,5 +98,5 @@ def _changed_columns(planning: PlanningContext, entity: CatalogEntity, tree: Arg
     """A parameter for the columns that the fields show; None without the argument."""
     if not isinstance(tree, ArgumentValue):
         return None
-    columns = {column: field for column, field in entity.field_by_column.items() if column not in ALWAYS_CHANGED}
+    columns = {column: field for column, field in entity.field_by_column.items() if column not in VERSION_COLUMNS}
     return planning.parameter(ARRAY(sa.Text()), tree.source, HistoryFieldsCodec(entity.name, columns))

@@ -79,17 +79,14 @@ class CellSelection:
 class Nodes:
     """The rows of a page."""
 
-    selection: "ObjectSelection | SelectionIndex | HistoryEntry | GroupSelection"
+    selection: "RowSelection"
 
 
 @dataclass(frozen=True, slots=True)
 class Edges:
     """The rows of a page with their cursors; a field is the cursor, a constant or the node's selection."""
 
-    fields: tuple[
-        tuple[str, "Constant | Literal['cursor'] | ObjectSelection | SelectionIndex | HistoryEntry | GroupSelection"],
-        ...,
-    ]
+    fields: tuple[tuple[str, "Constant | Literal['cursor'] | RowSelection"], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +334,7 @@ class ChangesPlan:
     """A root: changes by their positions; `messages` has the selected fields of each type of message."""
 
     types: tuple[ChangeTypePlan, ...]
+    all_types: bool  # every type that the viewer knows
     log_filter: ChangeFilterPlan
     messages: Mapping[str, MessageFields] = field(compare=False)
 
@@ -348,6 +346,7 @@ class LivePayload:
     fields: tuple[tuple[str, "Constant | Literal['cursor'] | RootNode"], ...]
 
 
+RowSelection = ObjectSelection | SelectionIndex | HistoryEntry | GroupSelection  # of a row of a page
 SelectionPlan = (
     Constant
     | ResolvedInPython

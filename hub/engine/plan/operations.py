@@ -111,6 +111,7 @@ class MixedIdsCodec(Codec):
 
     argument: str
     prefixes: frozenset[str] = field(repr=False)
+    no_type: str  # how the error calls the types that it does not find
 
     def decode(self, ids: Sequence[str]) -> list[tuple[str, UUID]]:
         """Prefix and key of each id; raises PAGE_LIMIT, ID_MALFORMED and ID_WRONG_TYPE."""
@@ -122,7 +123,7 @@ class MixedIdsCodec(Codec):
                 bad_input(
                     "ID_WRONG_TYPE",
                     self.argument,
-                    f"no type has ids that begin with {prefix[:20]}_; give an id that the hub returned.",
+                    f"{self.no_type} has ids that begin with {prefix[:20]}_; give an id that the hub returned.",
                 )
         return decoded
 
@@ -269,7 +270,8 @@ class OperationPlanner:
     ) -> tuple[RootNode, ResolverTree | None]:
         selection_sets = [node.selection_set for node in nodes]
         if root.category in ("node", "node_as_of", "nodes"):
-            return self._plan_by_ids(arguments, selection_sets, single=root.category != "nodes")
+            single, past = root.category != "nodes", root.category == "node_as_of"
+            return self._plan_by_ids(arguments, selection_sets, single=single, past=past)
         if root.group is not None:
             return plan_root_group(self.selector, root.group, selection_sets)
         assert root.entity is not None
@@ -312,16 +314,20 @@ class OperationPlanner:
         return RowByLookup(entity, lookup, parameters, selection), resolver_tree
 
     def _plan_by_ids(
-        self, arguments: dict[str, ArgumentTree], selection_sets: Sequence[Any], *, single: bool
+        self, arguments: dict[str, ArgumentTree], selection_sets: Sequence[Any], *, single: bool, past: bool
     ) -> tuple[RootNode, ResolverTree | None]:
         argument = "id" if single else "ids"
         value = required_value(arguments.get(argument), argument)
 
         source = ListSource((value.source,)) if single else value.source
-        prefixes = frozenset(self.planning.catalog.prefixes)
-        types = self.planning.parameter(ARRAY(sa.Text()), source, IdTypesCodec(argument, prefixes))
-        keys = self.planning.parameter(ARRAY(sa.Uuid()), source, IdKeysCodec(argument, prefixes))
+        catalog = self.planning.catalog
+        entities, types_described = (
+            (catalog.with_past_rows, "no type with a history") if past else (catalog.with_rows, "no type")
+        )
+        prefixes = frozenset(entity.declaration.prefix for entity in entities)
+        types = self.planning.parameter(ARRAY(sa.Text()), source, IdTypesCodec(argument, prefixes, types_described))
+        keys = self.planning.parameter(ARRAY(sa.Uuid()), source, IdKeysCodec(argument, prefixes, types_described))
         as_of = self._as_of(arguments, "at")
         with self.planning.in_the_past(enabled=as_of is not None):
-            selections, resolver_tree = self.selector.object_selections(self.planning.catalog.with_rows, selection_sets)
+            selections, resolver_tree = self.selector.object_selections(entities, selection_sets)
         return RowsByIds(types, keys, tuple(selections), single, as_of), resolver_tree

@@ -12,6 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from graphql import Undefined, ValueNode, value_from_ast
 
+from hub.db.audit_buffer import ObservedReads
 from hub.db.meter import WorkMeter
 from hub.errors import HubError
 from hub.model.scopes import viewer_argument
@@ -31,7 +32,7 @@ class ExecutionContext(NamedTuple):
 
     `keys` are the rows that a resolver named; `outcome` is a command's result; `positions` and `cursors` belong to the
     changes to render. `previous_cursor_placeholder` stands for a cursor that only the sender knows. `meter` measures the
-    database time of an operation that somebody pays for."""
+    database time of an operation that somebody pays for. `reads` collects for the audit log what a mutation reads."""
 
     variables: Mapping[str, Any]
     now: datetime
@@ -43,6 +44,7 @@ class ExecutionContext(NamedTuple):
     cursors: Sequence[str] = ()
     previous_cursor_placeholder: str = ""
     meter: WorkMeter | None = None
+    reads: ObservedReads | None = None
 
 
 # -- where values come from ---------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import orjson
 from graphql import GraphQLInputObjectType, Undefined
@@ -94,12 +95,27 @@ def _right_parameter(parameter: Parameter, variables: dict[str, Any], names: set
     context = ExecutionContext(variables, datetime.min.replace(tzinfo=UTC), ADMIN, b"")
     if isinstance(codec, ListCodec) and isinstance(codec.item, IdCodec):
         names.update(item for item in value if item in (STAFF, UNITS, CUSTOMER))
-        value = [item if item in (STAFF, UNITS, CUSTOMER) else codec.item.convert(item) for item in value]
+        value = [item if item in (STAFF, UNITS, CUSTOMER) else _row_id(codec.item, item) for item in value]
     elif isinstance(codec, IdCodec) and value in (STAFF, CUSTOMER):
         names.add(value)
+    elif isinstance(codec, IdCodec) and isinstance(value, str):
+        value = _row_id(codec, value)
     else:
         value = codec.encode(value, context)
     return Parameter(parameter.name, parameter.type, RightArgument("", value=value))
+
+
+def _row_id(codec: IdCodec, value: str) -> UUID:
+    """The key of an id that is no name of the viewer's; raises BadInput, also for a misspelt name."""
+    if value == UNITS:
+        problem = f'{UNITS} is a list of ids; compare with `in: ["{UNITS}"]`.'
+        bad_input("FILTER_INVALID", codec.argument, problem)
+    if value == "ME":
+        bad_input("FILTER_INVALID", codec.argument, f"ME stands in queries only; write {STAFF} here.")
+    if value.startswith("$"):
+        problem = f"{value[:63]!r} is unknown; the viewer's own are {STAFF}, {UNITS} and {CUSTOMER}."
+        bad_input("FILTER_INVALID", codec.argument, problem)
+    return codec.convert(value)
 
 
 def _with_parameters(part: Any, parameters: dict[str, Parameter]) -> Any:

@@ -104,7 +104,8 @@ class RoleChecker:
 
 
 def _field_names(entity: CatalogEntity) -> set[str]:
-    return {"id", HISTORY, *entity.columns, *entity.links, *entity.groups, *entity.resolvers}
+    past = {HISTORY} if entity.captured else set()
+    return {"id", *past, *entity.columns, *entity.links, *entity.groups, *entity.resolvers}
 
 
 def _writable_names(entity: CatalogEntity) -> set[str]:

@@ -36,10 +36,6 @@ class AggregateScan:
             return value
         return sa.case((count >= sql_literal(str(self.minimum)), value))
 
-    def having(self) -> list[sa.ColumnElement[bool]]:
-        """The conditions on the groups of the first level: enough rows of a currency."""
-        return [sa.func.count() >= sql_literal(str(self.minimum))] if self.minimum and self.by_currency else []
-
     def add_column(self, value: Value) -> str:
         """Adds a column to the first level; gives its name."""
         name = f"f${len(self.columns)}"
@@ -64,11 +60,13 @@ class AggregateValue:
             return self._money_by_currency(columns, scan_rows, self.aggregate.money, alias)
         match self.aggregate.function:
             case "sum":
-                return sa.cast(sa.func.sum(columns[0]), sa.Text)
+                value: Value = sa.cast(sa.func.sum(columns[0]), sa.Text)
             case "avg":
-                return _average(sa.func.sum(columns[0]), sa.func.sum(columns[1]))
+                value = _average(sa.func.sum(columns[0]), sa.func.sum(columns[1]))
             case function:
-                return _to_json(self.aggregate, getattr(sa.func, function)(columns[0]))
+                value = _to_json(self.aggregate, getattr(sa.func, function)(columns[0]))
+        # Here, since the first level may have the rows in several parts.
+        return self.scan.enough(value, sa.func.sum(columns[-1]))
 
     def _money_by_currency(
         self, columns: Sequence[Value], scan_rows: sa.FromClause, money: MoneyByCurrency, alias: str
@@ -94,20 +92,24 @@ def plan_aggregate(scan: AggregateScan, aggregate: TotalCount | Aggregate) -> Ag
     if isinstance(aggregate, TotalCount):
         return AggregateValue(scan, (scan.add_column(sa.func.count()),), aggregate)
     column = scan.row.c[aggregate.column.column.name]
-    scan.by_currency |= aggregate.money is not None
+    count: Value = sa.func.count(column)
     if aggregate.function == "avg":
-        total = sa.cast(sa.func.sum(column), sa.Numeric)
-        count = sa.func.count(column)
-        parts = (scan.enough(total, count), scan.enough(count, count))
-        return AggregateValue(scan, tuple(scan.add_column(part) for part in parts), aggregate)
-    value = scan.enough(getattr(sa.func, aggregate.function)(column), sa.func.count(column))
-    return AggregateValue(scan, (scan.add_column(value),), aggregate)
+        parts: list[Value] = [sa.cast(sa.func.sum(column), sa.Numeric), count]
+    else:
+        parts = [getattr(sa.func, aggregate.function)(column)]
+    if aggregate.money is not None:  # the amount of each currency is an aggregate of its own
+        scan.by_currency = True
+        parts = [scan.enough(part, count) for part in parts]
+    elif scan.minimum and aggregate.function != "avg":
+        parts.append(count)
+    return AggregateValue(scan, tuple(scan.add_column(part) for part in parts), aggregate)
 
 
 @dataclass(frozen=True, slots=True)
 class SortAggregate:
     """An aggregate of the second level that groups are sorted by. It is never null: without a value, it sorts first."""
 
+    scan: AggregateScan
     aggregate: GroupAggregate
     column_names: tuple[str, ...]
 
@@ -115,19 +117,19 @@ class SortAggregate:
     def for_scan(scan: AggregateScan, aggregate: GroupAggregate) -> "SortAggregate":
         """Adds the columns that the aggregate needs to the first level."""
         if aggregate.column is None:
-            return SortAggregate(aggregate, (scan.add_column(sa.func.count()),))
+            return SortAggregate(scan, aggregate, (scan.add_column(sa.func.count()),))
         column = scan.row.c[aggregate.column.column.name]
-        functions = ("sum", "count") if aggregate.function == "AVG" else (aggregate.function.lower(),)
+        functions = ["sum", "count"] if aggregate.function == "AVG" else [aggregate.function.lower()]
+        if scan.minimum and functions[-1] != "count":
+            functions.append("count")
         values: list[Value] = []
         for function in functions:
-            value, count = getattr(sa.func, function)(column), sa.func.count(column)
+            value = getattr(sa.func, function)(column)
             if aggregate.currency is not None:
                 in_currency = scan.row.c.currency == param(aggregate.currency)
                 value = sa.type_coerce(sa.funcfilter(value, in_currency), sa.Numeric())
-                values.append(scan.enough(value, sa.funcfilter(count, in_currency)))
-            else:
-                values.append(scan.enough(value, count))
-        return SortAggregate(aggregate, tuple(scan.add_column(value) for value in values))
+            values.append(value)
+        return SortAggregate(scan, aggregate, tuple(scan.add_column(value) for value in values))
 
     def value(self, scan_rows: sa.FromClause) -> Value:
         """The aggregate's value over the rows of the first level."""
@@ -139,6 +141,7 @@ class SortAggregate:
                 value = sa.func.sum(columns[0]) / sa.func.nullif(sa.func.sum(columns[1]), sql_literal("0"))
             case function:
                 value = getattr(sa.func, function.lower())(columns[0])
+        value = self.scan.enough(value, sa.func.sum(columns[-1]))
         is_number = self.aggregate.column is None or self.aggregate.column.scalar.is_number
         return sa.func.coalesce(value, sql_literal(SORTS_FIRST[is_number]))
 
@@ -203,10 +206,6 @@ class ConnectionAggregates:
     def group_by(self) -> list[Value]:
         """The GROUP BY of the first level."""
         return [self._scan.row.c.currency] if self._scan.by_currency else []
-
-    def having(self) -> list[sa.ColumnElement[bool]]:
-        """The HAVING of the first level."""
-        return self._scan.having()
 
     def aggregate_over(self, scan_select: sa.Select[Any], aliases: AliasGenerator) -> None:
         """Builds the second level over the first one; `value` may be called afterwards."""

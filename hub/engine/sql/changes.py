@@ -30,6 +30,7 @@ from hub.engine.sql.history import (
     image_visible,
     is_redacted,
     row_image,
+    shows_change,
 )
 from hub.engine.sql.selections import SelectionCompiler
 
@@ -110,6 +111,7 @@ class ChangesCompiler:
             self.aliases, change_type.entity.table, sa.case((visible_after, change.c.after), else_=change.c.before)
         )
         conditions: list[Condition] = [sa.or_(visible_after, visible_before)]
+        conditions += shows_change(change_type.entity, change, visible_before, visible_after)
         if change_type.watched_columns is not None:
             columns = ", ".join(f"'{column}'" for column in change_type.watched_columns)
             overlap = change.c.changed.op("&&", is_comparison=True)(sql_literal(f"array[{columns}]"))

@@ -5,7 +5,7 @@ Aggregates over joined rows are grouped joins at a root, which reads all owners,
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, array
 
 from hub.engine.catalog.catalog import CatalogEntity
 from hub.engine.plan.predicates import (
@@ -76,6 +76,8 @@ def condition(source: SelectSource, part: Predicate) -> Condition:
             column = source.row.c[part.column.column.name]
             if part.operator in ("contains", "startsWith"):
                 return _text(part, column, source.row)
+            if part.operator == "has":
+                return _has_element(part, column)
             return compare(part, column, nullable=bool(part.column.column.nullable))
 
 
@@ -109,6 +111,11 @@ def _text(comparison: Comparison, value: sa.ColumnElement[Any], row: sa.FromClau
         # search_text holds the column's text too, and its index narrows the rows down first.
         return sa.and_(row.c.search_text.like(pattern(param(comparison.parameter))), matches)
     return matches
+
+
+def _has_element(comparison: Comparison, value: sa.ColumnElement[Any]) -> Condition:
+    assert comparison.parameter is not None
+    return value.op("@>", is_comparison=True)(sa.cast(array([param(comparison.parameter)]), value.type))
 
 
 def _compare_fields(comparison: FieldComparison, row: sa.FromClause) -> Condition:

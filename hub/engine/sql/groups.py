@@ -96,7 +96,6 @@ def _scan(
         .select_from(source.tables())
         .where(*conditions)
         .group_by(*group_by)
-        .having(*scan.having())
     )
     return trees, sort_aggregates, scan_select.correlate_except(*source.own()).subquery(aliases.next())
 

@@ -67,6 +67,18 @@ def image_visible(aliases: AliasGenerator, entity: CatalogEntity, value: Value, 
     return sa.and_(exists, sa.exists(select.correlate_except(*source.own())))
 
 
+def shows_change(entity: CatalogEntity, change: sa.FromClause, before: Condition, after: Condition) -> list[Condition]:
+    """The condition that the viewer sees something change: the row comes or goes, or a column that it may know of changes.
+
+    `before` and `after` are whether it sees these images. Changes of hidden columns alone are none for it."""
+    watched = entity.watched_columns
+    if watched is None:
+        return []
+    names = ", ".join(f"'{column}'" for column in sorted(watched))
+    columns = sql_literal(f"array[{names}]::text[]")
+    return [sa.or_(sa.not_(sa.and_(before, after)), change.c.changed.op("&&", is_comparison=True)(columns))]
+
+
 def change_operation(change: sa.FromClause, visible_before: Condition, visible_after: Condition) -> Value:
     """The operation as it appears to a viewer who sees these of the images."""
     return sa.case(
@@ -264,6 +276,7 @@ def _changes(connection: HistoryConnection, outer: sa.FromClause, aliases: Alias
     conditions += [log.c.at >= param(connection.since)] if connection.since else []
     conditions += [log.c.at < param(connection.until)] if connection.until else []
     conditions.append(sa.or_(*sides.values()))
+    conditions += shows_change(entity, log, sides["before"], sides["after"])
     if connection.check_visibility:
         current_row = aliases.for_table(entity.table)
         visible = row_visibility(aliases, entity, current_row)

@@ -221,7 +221,6 @@ class SelectionCompiler:
             .select_from(source.tables())
             .where(*conditions)
             .group_by(*aggregates.group_by())
-            .having(*aggregates.having())
         )
         aggregates.aggregate_over(scan_select.correlate_except(*source.own()), self.aliases)
         return aggregates

@@ -190,11 +190,14 @@ class GraphQLEndpoint:
         state.key = credential.public_id
         if state.method == "GET":
             find_document = self.context.document_finder(credential)
-            request = request_body.from_query_string(state.query_string, state.request_id, find_document)
+            request = request_body.from_query_string(
+                state.query_string, state.request_id, find_document, state.client_network()
+            )
         else:
             request = await self._read_post(state, receive, credential)
         state.received = True
-        request = request._replace(network=state.client_network(), report_cost=b"x-cost-report" in headers)
+        if b"x-cost-report" in headers:
+            request = request._replace(report_cost=True)
         if accepts_events and await self.context.is_subscription(request, credential.viewer):
             resume = headers.get(b"last-event-id", b"").decode("latin-1")
             stream = await open_event_stream(self.context, request._replace(resume=resume or None), credential, state)
@@ -215,7 +218,8 @@ class GraphQLEndpoint:
             message = "The body must be uncompressed JSON in UTF-8; send `Content-Type: application/json`."
             raise BadInput(message, code="MEDIA_TYPE_UNSUPPORTED")
         received = await request_body.read(receive, headers.get(b"content-length"), self.settings.body_limit)
-        return request_body.from_body(received, state.request_id, self.context.document_finder(credential))
+        find_document = self.context.document_finder(credential)
+        return request_body.from_body(received, state.request_id, find_document, state.client_network())
 
     def _timeout_error(self, state: RequestState) -> HubError:
         seconds = self.settings.request_timeout

@@ -46,7 +46,7 @@ def too_large(limit: int) -> HubError:
     return LimitExceeded(message, code="BODY_TOO_LARGE", extensions={"limit": limit})
 
 
-def from_body(body: bytes, request_id: str, find_document: DocumentFinder) -> GraphQLRequest:
+def from_body(body: bytes, request_id: str, find_document: DocumentFinder, network: str) -> GraphQLRequest:
     """Parses the operation of a JSON body."""
     parameters = read_json(body, "The body")
     if isinstance(parameters, list):
@@ -55,10 +55,12 @@ def from_body(body: bytes, request_id: str, find_document: DocumentFinder) -> Gr
         )
     if not isinstance(parameters, dict):
         raise _malformed("The body must be a JSON object with `query`.")
-    return parse_operation(parameters, request_id, find_document)
+    return parse_operation(parameters, request_id, find_document, network)
 
 
-def from_query_string(query_string: bytes, request_id: str, find_document: DocumentFinder) -> GraphQLRequest:
+def from_query_string(
+    query_string: bytes, request_id: str, find_document: DocumentFinder, network: str
+) -> GraphQLRequest:
     """Parses the operation of a GET's parameters; it is read-only."""
     parameters: dict[str, Any] = {}
     try:
@@ -76,7 +78,7 @@ def from_query_string(query_string: bytes, request_id: str, find_document: Docum
             parameters[name] = read_json(parameters[name].encode(), name, name)
         else:
             parameters[name] = None
-    return parse_operation(parameters, request_id, find_document, read_only=True)
+    return parse_operation(parameters, request_id, find_document, network, read_only=True)
 
 
 def read_json(text: bytes, subject: str, argument: str | None = None) -> Any:
@@ -112,11 +114,17 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def parse_operation(
-    parameters: Mapping[str, Any], request_id: str, find_document: DocumentFinder, *, read_only: bool = False
+    parameters: Mapping[str, Any],
+    request_id: str,
+    find_document: DocumentFinder,
+    network: str,
+    *,
+    read_only: bool = False,
 ) -> GraphQLRequest:
     """Parses the parameters of GraphQL over HTTP. The payload of a socket's `subscribe` has the same ones.
 
-    `find_document` finds the document of a request that names it by its hash or its id, and may leave `query` out."""
+    `find_document` finds the document of a request that names it by its hash or its id, and may leave `query` out.
+    `network` is the client's address, empty if it is not known."""
     query, name, variables, extensions = map(parameters.get, PARAMETERS)
     if query is not None and not isinstance(query, str):
         raise _malformed("query must be a string.", "query")
@@ -136,7 +144,7 @@ def parse_operation(
         query = by_id or ""
     if find_document.trusted_only:
         query = find_document.require_trusted(query)
-    return GraphQLRequest(query, variables, name or None, read_only, None, request_id)
+    return GraphQLRequest(query, variables, name or None, read_only, None, request_id, None, network)
 
 
 def _malformed(message: str, argument: str | None = None) -> HubError:

@@ -217,8 +217,8 @@ class Session:
         try:
             find_document = self.context.document_finder(self.credential)
             parameters = payload if isinstance(payload, dict) else {}
-            request = request_body.parse_operation(parameters, new_request_id(), find_document)
-            request = request._replace(network=str(self.address or ""))
+            network = str(self.address or "")
+            request = request_body.parse_operation(parameters, new_request_id(), find_document, network)
         except HubError as error:
             self.connection.send(error_message(operation_id, [error.to_graphql()]))
             return

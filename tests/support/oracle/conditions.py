@@ -15,6 +15,7 @@ from hub.model.unicode_text import single_line
 from oracle import text
 from oracle.data import DataRecord, Dataset, is_in_subtree
 from oracle.faults import OracleError
+from oracle.figures import least
 from oracle.values import (
     at_path,
     average,
@@ -44,6 +45,7 @@ def _operators(now: datetime) -> Mapping[str, Callable[[Any, Any], bool]]:
         "gte": lambda value, operand: value >= operand,
         "contains": lambda value, operand: operand.strip(" ") in text.fold(value),
         "startsWith": lambda value, operand: text.fold(value).startswith(" " + operand.strip(" ")),
+        "has": lambda value, operand: operand in value,
         "withinLast": lambda value, operand: now - operand <= value <= now,
         "olderThan": lambda value, operand: value < now - operand,
     }
@@ -300,7 +302,7 @@ def aggregate_function(
     def aggregate(rows: list[DataRecord]) -> Any:
         selected = [record for record in rows if record[currency_column] == currency] if money else rows
         values = [record[name] for record in selected if record[name] is not None]
-        if not values:
+        if len(values) < least(entity):
             return None
         if function == "sum":
             return exact_sum(values)

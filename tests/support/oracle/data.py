@@ -22,7 +22,8 @@ class JsonObject(dict[str, Any]):
     """An object of a stored JSON value: its keys have no order, unlike those of an answer."""
 
 
-def _json(text: str) -> Any:
+def read_json(text: str) -> Any:
+    """A stored JSON value with exact numbers."""
     return json.loads(text, parse_float=Decimal, object_hook=JsonObject)
 
 
@@ -30,7 +31,7 @@ async def load(dsn: str, catalog: Catalog) -> "Dataset":
     """All rows that the catalog knows, read once."""
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=_json)
+        await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=read_json)
         rows = {}
         for name, entity in catalog.entities.items():
             columns = ", ".join(f'"{c.name}"' + ("::text" if str(c.type) == "LTREE" else "") for c in entity.table.c)
@@ -86,18 +87,20 @@ class Dataset:
         ]
 
     def _restricted_to(self, viewer: Viewer) -> "Dataset":
-        if viewer.unit_path is None and viewer.customer_id is None:
+        if viewer.administers:
             return self
+        own = viewer.customer_id is not None  # a customer's own viewer, who sees what is for it
+        unbound = viewer.unit_path is None and not own
         units = {
             record["id"]
             for record in self._records_in_scope("unit_itself")
-            if is_in_subtree(record["path"], viewer.unit_path)
+            if unbound or is_in_subtree(record["path"], viewer.unit_path)
         }
         customers = {record["id"] for record in self._records_in_scope("customer_itself") if record["unit_id"] in units}
-        own = viewer.customer_id is not None  # a customer's own viewer, who sees what is for it
         if own:
             units, customers = set(), {viewer.customer_id}
-        roles = {
+        people = {record["id"] for record in self.rows["Staff"] if record["unit_id"] in units}
+        owned_by_role = {
             record["id"] for record in self._records_in_scope("role_itself") if record["name"] in viewer.role_names
         }
         visibility_tests: dict[str, Callable[[DataRecord], bool]] = {
@@ -109,11 +112,17 @@ class Dataset:
             "shared": lambda record: record["customer_id"] in customers and not (own and is_internal(record)),
             "pair": lambda record: {record["customer_id"], record["other_id"]} <= customers and not own,
             "inside": lambda record: record["customer_id"] in customers and not own,
-            "person": lambda record: record["staff_id"] == viewer.staff_id,
-            "key_owned": lambda record: False,
+            "person": lambda record: (
+                not own
+                and (
+                    record["staff_id"] == viewer.staff_id is not None
+                    or (viewer.reads_people and record["staff_id"] in people)
+                )
+            ),
+            "key_owned": lambda record: not own and record["owner"] == viewer.key_public_id,
             "administered": lambda record: False,
             "role_itself": lambda record: not own and record["name"] in viewer.role_names,
-            "role_owned": lambda record: not own and record["role_id"] in roles,
+            "role_owned": lambda record: not own and record["role_id"] in owned_by_role,
         }
         rows = {
             name: [record for record in self.rows[name] if visibility_tests[entity.declaration.scope.name](record)]
@@ -124,6 +133,8 @@ class Dataset:
 
 # What is about a customer and not for it, by the type's name: a column and the value that says so.
 INTERNAL_MARKS = {"Interaction": ("direction", "INTERNAL")}
+# What a customer's own viewer does not know of a type that it knows.
+INSIDE_FIELDS = {"Customer": {"attributes", "owner", "tier"}}
 
 
 def is_internal(record: DataRecord) -> bool:

@@ -17,20 +17,30 @@ from hub.viewer import Viewer
 from oracle.compare import ExecuteStep, parse_body
 from oracle.script import Step
 
+SETTINGS = Settings(cost_limit=10_000_000)  # conditions are generated whatever they cost
+
 
 @asynccontextmanager
 async def open_engine(dsn: str, graph: Schema) -> AsyncIterator[ExecuteStep]:
     """An engine on a database."""
-    settings = Settings(cost_limit=10_000_000)  # conditions are generated whatever they cost
-    pool = await Pool.open(dsn, settings)
+    pool = await Pool.open(dsn, SETTINGS)
     engine = Engine(
         graph,
         pool,
-        settings,
+        SETTINGS,
         b"a secret of the tests",
         IdempotencyStore(),
         ChangeFeed(pool, ChangeCursors(b"a secret of the tests")),
     )
+
+    try:
+        yield steps_of(engine)
+    finally:
+        await pool.close()
+
+
+def steps_of(engine: Engine) -> ExecuteStep:
+    """How an engine executes steps."""
 
     async def execute_step(step: Step, viewer: Viewer, now: datetime) -> dict[str, Any]:
         try:
@@ -39,7 +49,4 @@ async def open_engine(dsn: str, graph: Schema) -> AsyncIterator[ExecuteStep]:
             return {"errors": [{"message": repr(error), "extensions": {"code": "RAISED"}}]}
         return parse_body(response.body)
 
-    try:
-        yield execute_step
-    finally:
-        await pool.close()
+    return execute_step

@@ -23,13 +23,16 @@ ROOTS_PER_DOCUMENT = 4
 PAGE_SELECTION = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor } edges { cursor node { id } }"
 
 
-def enumerate_operations(oracle: Oracle, viewer: Viewer, now: datetime, seed: str) -> Iterator[GeneratedOperation]:
+def enumerate_operations(
+    oracle: Oracle, viewer: Viewer, now: datetime, seed: str, roots_per_document: int = ROOTS_PER_DOCUMENT
+) -> Iterator[GeneratedOperation]:
     """All operations for a viewer, each with a label that says what it looks at."""
-    yield from _OperationEnumerator(oracle, viewer, seed).operations()
+    yield from _OperationEnumerator(oracle, viewer, seed, roots_per_document).operations()
 
 
 class _OperationEnumerator:
-    def __init__(self, oracle: Oracle, viewer: Viewer, seed: str) -> None:
+    def __init__(self, oracle: Oracle, viewer: Viewer, seed: str, roots_per_document: int) -> None:
+        self.roots_per_document = roots_per_document
         self.all_data: Dataset = oracle.data
         self.visible_data: Dataset = oracle.data.visible_to(viewer)
         self.catalog = oracle.graph.catalog
@@ -38,20 +41,25 @@ class _OperationEnumerator:
 
     def operations(self) -> Iterator[GeneratedOperation]:
         for entity in self.catalog.entities.values():
-            yield from self._lists(entity)
-            for name in entity.links:
-                yield from self._link(entity, name)
+            if not entity.aggregate_only:
+                yield from self._lists(entity)
+                for name in entity.links:
+                    yield from self._link(entity, name)
+                yield from self._batched(f"{entity.name} roots", list(self._roots(entity)))
             yield from self._batched(f"{entity.name} filters", list(self._filters(entity)))
-            yield from self._batched(f"{entity.name} orders", list(self._orders(entity)))
             yield from self._batched(f"{entity.name} groups", list(self._groups(entity)))
+            if entity.aggregate_only:
+                yield from self._batched(f"{entity.name} count", [self._filtered_list(entity, "{}")])
+                continue
+            yield from self._batched(f"{entity.name} orders", list(self._orders(entity)))
             yield from self._group_pages(entity)
-            yield from self._batched(f"{entity.name} roots", list(self._roots(entity)))
         yield from self._batched("nodes", list(self._nodes()))
 
     def _batched(self, label: str, fields: Sequence[str]) -> Iterator[GeneratedOperation]:
         """Root fields, a few to a document."""
-        for start in range(0, len(fields), ROOTS_PER_DOCUMENT):
-            parts = [f"r{index}: {field}" for index, field in enumerate(fields[start : start + ROOTS_PER_DOCUMENT])]
+        for start in range(0, len(fields), self.roots_per_document):
+            page = fields[start : start + self.roots_per_document]
+            parts = [f"r{index}: {field}" for index, field in enumerate(page)]
             yield GeneratedOperation(f"{label} {start}", (Step("{ " + " ".join(parts) + " }"),))
 
     # -- selections -----------------------------------------------------------------------------------------------------
@@ -95,6 +103,8 @@ class _OperationEnumerator:
             return f"{name} {{ {self._leaves(target) if deep else 'id'} }}"
         if isinstance(link, ToMany):
             target = self.catalog.target(link.target)
+            if target.aggregate_only:
+                return f"{name} {{ totalCount {self._stats(target)} }}"
             leaves = self._leaves(target) if deep and size <= 5 else "id"
             return f"{name}(first: {size}) {{ totalCount nodes {{ {leaves} }} {self._stats(target) if deep else ''} }}"
         if isinstance(link, UnionLink):
@@ -147,6 +157,8 @@ class _OperationEnumerator:
     # -- filters --------------------------------------------------------------------------------------------------------
 
     def _filtered_list(self, entity: CatalogEntity, condition: str) -> str:
+        if entity.aggregate_only:
+            return f"{entity.declaration.plural}(filter: {condition}) {{ totalCount {self._stats(entity)} }}"
         return f"{entity.declaration.plural}(first: 30, filter: {condition}) {{ totalCount nodes {{ id }} }}"
 
     def _filters(self, entity: CatalogEntity) -> Iterator[str]:
@@ -241,8 +253,10 @@ class _OperationEnumerator:
             yield f"{entity.declaration.plural}(first: 30, orderBy: [{{{key}, direction: DESC}}]) {{ nodes {{ id }} }}"
 
     def _groups(self, entity: CatalogEntity) -> Iterator[str]:
+        if not groupable(entity):
+            return
         for index, column in enumerate(groupable(entity)):
-            key = column.name if index else f"id {column.name}"
+            key = column.name if index or entity.aggregate_only else f"id {column.name}"
             selection = f"key {{ {key} }} {'stats { count }' if index else self._stats(entity)}"
             bucket = ", bucket: MONTH" if column.scalar.is_time else ""
             by = f"by: [{{field: {column.column.name.upper()}{bucket}}}]"
@@ -279,6 +293,8 @@ class _OperationEnumerator:
     def _group_pages(self, entity: CatalogEntity) -> Iterator[GeneratedOperation]:
         """Pages of groups, by their key and by how many rows they have."""
         parts = [f"{{field: {column.column.name.upper()}}}" for column in groupable(entity)[:2]]
+        if not parts:
+            return
         links = [name for name, link in entity.links.items() if isinstance(link, ToOne)]
         parts += [f"{{link: {{{name}: {{field: ID}}}}}}" for name in links[:1]]
         root = f"{entity.declaration.plural}Grouped"
@@ -330,7 +346,7 @@ class _OperationEnumerator:
         return str(value) if hasattr(column_type, "enum_class") else json.dumps(value)
 
     def _nodes(self) -> Iterator[str]:
-        entities = list(self.catalog.entities.values())
+        entities = list(self.catalog.with_rows)
         inner = " ".join(f"... on {entity.name} {{ version }}" for entity in entities)
         for entity in entities:
             for record in self._sample(self.all_data, entity.name, 3):

@@ -83,6 +83,7 @@ class Oracle:
     def __init__(self, graph: Schema, data: Dataset) -> None:
         self.graph = graph
         self.data = data
+        self.narrowed: dict[GraphQLSchema, Oracle] = {}  # by the schema of those who know less
         self.schema = build_schema(print_schema(graph.core))
         _attach_resolvers(self.schema, graph)
         self._answers: dict[tuple[object, ...], ExpectedResponse] = {}
@@ -140,7 +141,7 @@ def _attach_resolvers(schema: GraphQLSchema, graph: Schema) -> None:
     for type_ in schema.type_map.values():
         if isinstance(type_, GraphQLInterfaceType | GraphQLUnionType):
             type_.resolve_type = lambda value, info, abstract_type: str(value["$type"])
-    for entity in graph.catalog.entities.values():
+    for entity in graph.catalog.with_rows:
         fields = cast(GraphQLObjectType, schema.type_map[entity.name]).fields
         for name, resolver in _row_resolvers(entity, graph.catalog):
             if name in fields:  # a narrowed type may lack the field of an interface
@@ -240,6 +241,8 @@ def _connection(
     arguments: Mapping[str, Any],
 ) -> dict[str, Any]:
     matching = context.lists.matching(entity, rows, arguments)
+    if entity.aggregate_only and len(matching) < figures.least(entity):
+        matching = []
     fingerprint = _list_fingerprint(list_name, owner, arguments)
     connection = page(matching, fingerprint, arguments, nested=owner is not None)
     return connection | {"stats": lambda info: figures.stats(entity, matching)}

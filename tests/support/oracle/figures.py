@@ -11,8 +11,15 @@ from oracle.data import DataRecord, non_null_values
 from oracle.faults import OracleError
 from oracle.values import average, decimal_text, exact_sum, round_half_up, to_output
 
+# Of so many values at least an entity of which a viewer sees aggregates only has aggregates: the setting's default.
+GROUP_MINIMUM = 5
 MONTHS = {"MONTH": 1, "QUARTER": 3, "YEAR": 12}
 AggregateValues = dict[str, Any]
+
+
+def least(entity: CatalogEntity) -> int:
+    """How many rows or values an aggregate of the entity must be over."""
+    return GROUP_MINIMUM if entity.aggregate_only else 1
 
 
 def stats(entity: CatalogEntity, rows: Sequence[DataRecord]) -> AggregateValues:
@@ -37,12 +44,12 @@ def _aggregate(
     name = column.column.name
     if not column.scalar.is_money:
         values = non_null_values(rows, name)
-        return aggregate(column, values) if values else None
+        return aggregate(column, values) if len(values) >= least(entity) else None
     assert entity.currency is not None
     amounts = []
     for currency in sorted({record[entity.currency] for record in rows if record[entity.currency] is not None}):
         values = non_null_values([record for record in rows if record[entity.currency] == currency], name)
-        if values:
+        if len(values) >= least(entity):
             amounts.append({"amount": aggregate(column, values), "currency": currency})
     return amounts
 

@@ -10,7 +10,7 @@ from hub.model.declarations import ToOne
 from oracle.conditions import aggregate_function
 from oracle.data import DataRecord, Dataset
 from oracle.faults import OracleError
-from oracle.figures import bucket_start, parse_zone, stats
+from oracle.figures import bucket_start, least, parse_zone, stats
 from oracle.lists import page
 from oracle.values import to_output
 
@@ -39,7 +39,8 @@ def groups(
     records_by_key: dict[KeyValues, list[DataRecord]] = {}
     for record in rows:
         records_by_key.setdefault(tuple(part.read(record) for part in parts), []).append(record)
-    keys = sorted(records_by_key, key=lambda key: [(value is None, value) for value in key])
+    large = (key for key, records in records_by_key.items() if len(records) >= least(entity))
+    keys = sorted(large, key=lambda key: [(value is None, value) for value in key])
     for order_by in reversed(arguments.get("orderBy") or []):
         _sort(data, entity, keys, order_by, parts, records_by_key)
     nodes = [

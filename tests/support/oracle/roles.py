@@ -2,19 +2,20 @@
 
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
-from hub.engine.catalog.catalog import CatalogEntity, ColumnField
+from hub.engine.catalog.catalog import Catalog, CatalogEntity, ColumnField
 from hub.engine.catalog.narrowing import mask_fits
 from hub.engine.graphql_types.inputs import groupable
 from hub.engine.graphql_types.narrowed_schema import narrow
 from hub.engine.graphql_types.schema_builder import Schema
 from hub.engine.plan.row_filters import plan_row_filter
 from hub.errors import HubError
-from hub.rights import AccessRule, Mask, RoleVersion
+from hub.rights import CUSTOMER, STAFF, UNITS, AccessRule, Mask, RoleVersion, Verb
 from hub.viewer import Viewer
 from oracle.conditions import FilterEvaluator
 from oracle.data import HIDDEN_LINKS, DataRecord, Dataset
@@ -58,7 +59,8 @@ def _random_rule(rng: random.Random, oracle: Oracle, entity: CatalogEntity, now:
         if column.name not in always and (fields is None or column.name in fields) and rng.random() < 0.15
     ]
     text = _random_filter(rng, oracle, entity, now) if rng.random() < 0.6 else None
-    return AccessRule(entity.name, row_filter=text, fields=fields, masks=frozenset(masks))
+    counted = rng.random() < 0.12
+    return AccessRule(entity.name, row_filter=text, fields=fields, masks=frozenset(masks), aggregate_only=counted)
 
 
 def _random_filter(rng: random.Random, oracle: Oracle, entity: CatalogEntity, now: datetime) -> str | None:
@@ -77,8 +79,48 @@ def _random_filter(rng: random.Random, oracle: Oracle, entity: CatalogEntity, no
     return None
 
 
+def rules_of(viewer: Viewer, name: str) -> list[AccessRule]:
+    """The rules of the viewer's roles by which it reads an entity: those that grant rows, else those of aggregates."""
+    rules = [role.rules[name] for role in viewer.all_roles if role.rules and name in role.rules]
+    reading = [rule for rule in rules if Verb.READ in rule.verbs]
+    return [rule for rule in reading if not rule.aggregate_only] or reading
+
+
+def rule_test(
+    rule: AccessRule, viewer: Viewer, evaluator: FilterEvaluator, catalog: Catalog
+) -> Callable[[DataRecord], bool]:
+    """Whether a rule grants a row: the row meets its filter, in which strings stand for what the viewer is."""
+    if rule.row_filter is None:
+        return lambda record: True
+    values: dict[str, list[str]] = {
+        STAFF: [_id(catalog, "Staff", viewer.staff_id)] if viewer.staff_id else [],
+        UNITS: [_id(catalog, "OrgUnit", key) for key in viewer.unit_ids],
+        CUSTOMER: [_id(catalog, "Customer", viewer.customer_id)] if viewer.customer_id else [],
+    }
+    if any(f'"{name}"' in rule.row_filter and not ids for name, ids in values.items()):
+        return lambda record: False
+    return evaluator.record_test(catalog.entities[rule.entity], _with_values(json.loads(rule.row_filter), values))
+
+
+def _id(catalog: Catalog, name: str, key: UUID) -> str:
+    return f"{catalog.entities[name].declaration.prefix}_{key.hex}"
+
+
+def _with_values(part: Any, values: Mapping[str, Sequence[str]]) -> Any:
+    if isinstance(part, dict):
+        return {
+            key: list(values[value])
+            if key in ("in", "notIn") and isinstance(value, str) and value in values
+            else _with_values(value, values)
+            for key, value in part.items()
+        }
+    if isinstance(part, list):
+        return [_with_values(item, values) for item in part]
+    return values[part][0] if isinstance(part, str) and part in values else part
+
+
 class RoleDataset(Dataset):
-    """All rows, of which a viewer with roles sees a part."""
+    """All rows, of which a viewer sees a part, and of that the columns and links that it may know."""
 
     def __init__(self, data: Dataset, schema: Schema, now: datetime) -> None:
         super().__init__(schema.catalog, data.rows)
@@ -88,48 +130,47 @@ class RoleDataset(Dataset):
     def visible_to(self, viewer: Viewer) -> Dataset:
         """The rows that the binding and one of the roles' rules show, with masks in place of values."""
         if viewer not in self._visible:
-            bound = self._whole.visible_to(replace(viewer, roles=()))
-            evaluator = FilterEvaluator(self._whole, self._now)
-            rows = {
-                name: list(self._shown(bound.rows[name], self._whole.catalog.entities[name], viewer, evaluator))
-                for name in self.catalog.entities
-            }
+            bound = self._whole.visible_to(viewer)
+            rows = {name: bound.rows[name] for name in self.catalog.entities}
+            if all(role.rules is not None for role in viewer.all_roles):
+                evaluator = FilterEvaluator(self._whole, self._now)
+                rows = {
+                    name: list(self._shown(rows[name], self._whole.catalog.entities[name], viewer, evaluator))
+                    for name in self.catalog.entities
+                }
             self._visible[viewer] = Dataset(self.catalog, rows)
         return self._visible[viewer]
 
     def _shown(
         self, rows: Sequence[DataRecord], entity: CatalogEntity, viewer: Viewer, evaluator: FilterEvaluator
     ) -> list[DataRecord]:
-        rules = [role.rules[entity.name] for role in viewer.roles if role.rules and entity.name in role.rules]
-        tests = [
-            evaluator.record_test(entity, json.loads(rule.row_filter)) if rule.row_filter else lambda record: True
-            for rule in rules
-        ]
+        rules = rules_of(viewer, entity.name)
+        tests = [rule_test(rule, viewer, evaluator, self._whole.catalog) for rule in rules]
         shown = []
         for record in rows:
             granting = [rule for rule, test in zip(rules, tests, strict=True) if test(record)]
             if granting:
-                shown.append(_masked(record, entity, granting))
+                shown.append(masked(record, entity, granting))
         return shown
 
 
-def _masked(record: DataRecord, entity: CatalogEntity, rules: Sequence[AccessRule]) -> DataRecord:
+def masked(record: DataRecord, entity: CatalogEntity, rules: Sequence[AccessRule]) -> DataRecord:
     """The record with what the rules that grant its row show of each column."""
     values = dict(record)
     for column in entity.columns.values():
         value = _cell(column, record[column.column.name], rules)
         if value is not record[column.column.name]:
             values[column.column.name] = value
-    hidden = {name for name in (*entity.links, *entity.groups) if not any(_grants(rule, name) for rule in rules)}
+    hidden = {name for name in (*entity.links, *entity.groups) if not any(grants(rule, name) for rule in rules)}
     return values | ({HIDDEN_LINKS: hidden} if hidden else {})
 
 
-def _grants(rule: AccessRule, name: str) -> bool:
+def grants(rule: AccessRule, name: str) -> bool:
     return rule.fields is None or name in rule.fields
 
 
 def _cell(column: ColumnField, value: Any, rules: Sequence[AccessRule]) -> Any:
-    granting = [rule for rule in rules if _grants(rule, column.name)]
+    granting = [rule for rule in rules if grants(rule, column.name)]
     masks = [dict(rule.masks).get(column.name) for rule in granting]
     if not masks:
         return None
@@ -140,46 +181,17 @@ def _cell(column: ColumnField, value: Any, rules: Sequence[AccessRule]) -> Any:
 
 
 def role_oracle(oracle: Oracle, viewer: Viewer, now: datetime) -> Oracle:
-    """The oracle of a viewer with roles: of the names that it may know, over the rows that it may see."""
+    """The oracle of a viewer whose roles or binding hide names: of the names that it may know, over the rows that it may see."""
     narrowed = narrow(oracle.graph, viewer.rights)
-    assert narrowed.core.query_type is not None
-    names = narrowed.core.query_type.fields.keys()
-    entities = narrowed.catalog.entities
-    roots = {
-        name: replace(root, entity=entities[root.entity.name]) if root.entity else root
-        for name, root in narrowed.roots.items()
-        if name in names
-    }
-    graph = replace(narrowed, roots=roots)
-    return Oracle(graph, RoleDataset(oracle.data, graph, now))
-
-
-def hidden_name_documents(oracle: Oracle, viewer: Viewer) -> Iterator[str]:
-    """Documents that each name one column that the viewer's roles hide or mask, at every place that could name it."""
-    for entity in oracle.graph.catalog.entities.values():
-        rules = [role.rules[entity.name] for role in viewer.roles if role.rules and entity.name in role.rules]
-        for column in entity.columns.values():
-            shown = [rule for rule in rules if _grants(rule, column.name)]
-            as_is = [rule for rule in shown if column.name not in dict(rule.masks)]
-            if not shown:
-                yield f"{{ {entity.declaration.plural} {{ nodes {{ {column.name} }} }} }}"
-            if not rules or len(as_is) < len(rules):
-                yield from _uses(entity, column)
-
-
-def _uses(entity: CatalogEntity, column: ColumnField) -> Iterator[str]:
-    """Documents that filter, sort, aggregate and group by a column."""
-    plural, value = entity.declaration.plural, column.column.name.upper()
-    inner = f"{column.name} {{ amount }}" if column.scalar.is_money else column.name
-    if column.name in entity.filterable:
-        condition = "{path: [], isNull: true}" if column.scalar.name == "JSON" else "{isNull: true}"
-        yield f"{{ {plural}(filter: {{{column.name}: {condition}}}) {{ totalCount }} }}"
-    if value in entity.sort_keys:
-        yield f"{{ {plural}(orderBy: [{{field: {value}}}]) {{ totalCount }} }}"
-    if any(candidate is column for candidate in groupable(entity)):
-        yield f"{{ {plural}Grouped(by: [{{field: {value}}}]) {{ totalCount }} }}"
-        yield f"{{ {plural}Grouped(by: [{{field: ID}}]) {{ nodes {{ key {{ {column.name} }} }} }} }}"
-    if column.scalar.is_number and column.name != "version":
-        yield f"{{ {plural} {{ stats {{ sum {{ {inner} }} }} }} }}"
-    if (column.scalar.is_number or column.scalar.is_time) and column.name != "version":
-        yield f"{{ {plural} {{ stats {{ max {{ {inner} }} }} }} }}"
+    if narrowed.core not in oracle.narrowed:
+        assert narrowed.core.query_type is not None
+        names = narrowed.core.query_type.fields.keys()
+        entities = narrowed.catalog.entities
+        roots = {
+            name: replace(root, entity=entities[root.entity.name]) if root.entity else root
+            for name, root in narrowed.roots.items()
+            if name in names
+        }
+        graph = replace(narrowed, roots=roots)
+        oracle.narrowed[narrowed.core] = Oracle(graph, RoleDataset(oracle.data, graph, now))
+    return oracle.narrowed[narrowed.core]

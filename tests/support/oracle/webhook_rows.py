@@ -1,4 +1,4 @@
-"""API keys, roles, webhooks, deliveries and attempts as if there had been some, for the oracle's data; nobody works on them."""
+"""API keys, roles, webhooks, deliveries and entries of the audit log as if there had been some; nobody works on them."""
 
 import asyncpg
 
@@ -37,7 +37,17 @@ insert into webhook_attempts (owner, delivery_id, number, status_code, milliseco
 select d.owner, d.id, n, case when n % 3 > 0 then 200 + n * 100 end, n * 17,
     case when n % 3 = 0 then 'the connection broke off' end, case when n % 3 > 0 then 'né ' || n end,
     d.created_at + n % 2 * interval '5 minutes'
-from webhook_deliveries as d, generate_series(1, 3) as n
+from webhook_deliveries as d, generate_series(1, 3) as n;
+insert into audit_entries (kind, actor, staff_id, operation, root_fields, requests, times, last_at, created_at)
+select (array['READ', 'WRITE', 'KEY'])[1 + n % 3], 'key:' || lpad(n::text, 8, 'a'),
+    case when n % 2 = 0 then (select id from staff order by id offset n % 5 limit 1) end,
+    case when n % 3 = 0 then 'Óp' end, array['customers'], array['req_' || n], n,
+    timestamptz '1998-03-01' + n * interval '1 hour', timestamptz '1998-03-01' + n % 6 * interval '1 hour'
+from generate_series(1, 20) as n;
+insert into audit_targets (entry_id, entity, row_ids, operation, fields, times, ordinal, created_at)
+select e.id, (array['Customer', 'Order'])[n], array['row_' || n],
+    case e.kind when 'READ' then 'READ' else 'UPDATE' end, array['name'], e.times, n, e.created_at
+from audit_entries as e, generate_series(1, 2) as n
 """
 
 

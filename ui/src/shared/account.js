@@ -1,5 +1,5 @@
 // Who is signed in and what they may do, behind a button with their name; signing in and out.
-import { make } from "./dom.js";
+import { make, withCode } from "./dom.js";
 import { endpoint } from "./endpoints.js";
 import ME from "./me.graphql";
 import { signIn, signOut } from "./session.js";
@@ -60,13 +60,13 @@ function dialogOf(title, parts, action, act) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     submit.disabled = true;
-    problem.textContent = (await act().catch(() => "The hub cannot be reached. Try again.")) ?? "";
+    problem.replaceChildren(...withCode((await act().catch(() => "The hub cannot be reached. Try again.")) ?? ""));
     submit.disabled = false;
   });
   return {
     element,
     open(reason = "") {
-      problem.textContent = reason;
+      problem.replaceChildren(...withCode(reason));
       if (!element.open) element.showModal();
     },
   };
@@ -75,7 +75,7 @@ function dialogOf(title, parts, action, act) {
 function signInDialog() {
   const field = make("input", { id: "credential", type: "password", autocomplete: "off", spellcheck: "false" });
   field.placeholder = "hub_… or eyJ…";
-  const parts = [make("p", {}, EXPLANATION), make("label", { for: "credential" }, "Key or token"), field];
+  const parts = [make("p", {}, ...withCode(EXPLANATION)), make("label", { for: "credential" }, "Key or token"), field];
   const dialog = dialogOf("Sign in", parts, "Sign in", async () => {
     const problem = await signIn(field.value.trim());
     field.select();

@@ -8,6 +8,11 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+// Returns the parts of a text in which `backticks` set off code.
+export function withCode(text) {
+  return text.split("`").map((part, index) => (index % 2 ? make("code", {}, part) : part));
+}
+
 // Creates an icon from an SVG path.
 export function icon(path) {
   const space = "http://www.w3.org/2000/svg";

@@ -55,8 +55,9 @@ function errorsOf(problem) {
   const { code, reason, message } = problem;
   if (code === FORBIDDEN) {
     // The reason begins with the error's code: "KEY_EXPIRED: This API key has expired; …"
-    const text = `The hub rejects this session (${reason.split(":", 1)[0]}). Sign in again.`;
-    return [{ message: text, extensions: { code: reason.split(":", 1)[0], signedOut: true } }];
+    const [rejection, ...texts] = reason.split(": ");
+    const text = `${texts.join(": ") || `The hub rejects this session (${rejection}).`} Sign in again.`;
+    return [{ message: text, extensions: { code: rejection, signedOut: true } }];
   }
   return [{ message: message ?? `The hub closed the connection: ${code} ${reason}`.trim(), extensions: { code } }];
 }

@@ -1,0 +1,100 @@
+"""How much random tests draw, and from which seed: `make soak` draws all of it, `make test` a tenth.
+
+`make test` draws the same every time, `make soak` anew each time; both print the seed. HUB_TEST_SEED=N draws from another."""
+
+import os
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import settings
+
+SEED_VARIABLE = "HUB_TEST_SEED"
+DEFAULT_SEED = 1998
+TENTH = 10
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RunSize:
+    """How much a random test draws in `make soak`, and in `make test`: a tenth, unless another number is needed there."""
+
+    whole: int
+    part: int
+
+    @classmethod
+    def with_a_tenth(cls, whole: int) -> "RunSize":
+        return cls(whole, whole // TENTH)
+
+
+# Every random run of the suite. Where the part is no tenth, a smaller one reaches too little, or a larger one takes too long.
+SIZES: Mapping[str, RunSize] = {
+    "oracle operations": RunSize.with_a_tenth(2_000),
+    "oracle operations of a bound key": RunSize.with_a_tenth(500),
+    "percent of the walk of a bound key": RunSize.with_a_tenth(100),
+    "pairs of random roles": RunSize.with_a_tenth(20),
+    "thousandths of the walk of a random role": RunSize(300, 8),
+    "viewers of a role": RunSize(5, 2),
+    "viewers of a role whose past is compared": RunSize(5, 1),
+    "rows of each type whose past is compared": RunSize(8, 1),
+    "thousandths of the mutations of a role": RunSize(1_000, 60),
+    "thousandths of the names of a random role": RunSize(1_000, 40),
+    "thousandths of the walk without predicates": RunSize(100, 2),
+    "thousandths of the walk of a shipped role": RunSize(300, 3),
+    "customers handed over": RunSize.with_a_tenth(1_000),
+    "schemathesis cases of each root": RunSize(17, 2),
+    "model stories": RunSize(500, 40),
+    "rounds of identify at once": RunSize.with_a_tenth(100),
+    "rounds of edits": RunSize(50, 10),
+}
+
+
+def whole_runs(config: pytest.Config) -> bool:
+    """Whether the long runs are asked for."""
+    return "soak" in str(config.getoption("-m") or "")
+
+
+def size(name: str, config: pytest.Config) -> int:
+    """How much a run draws."""
+    return SIZES[name].whole if whole_runs(config) else SIZES[name].part
+
+
+def params(name: str) -> list[Any]:
+    """The sizes of a run as pytest's parameters: the part in `make test`, the whole in `make soak`."""
+    part, whole = SIZES[name].part, SIZES[name].whole
+    return [pytest.param(part, id=f"{part}"), pytest.param(whole, marks=pytest.mark.soak, id="whole")]
+
+
+def draws(name: str) -> pytest.MarkDecorator:
+    """Runs a test with the argument `draws`, the size of a run."""
+    return pytest.mark.parametrize("draws", params(name))
+
+
+def numbers(name: str) -> pytest.MarkDecorator:
+    """Runs a test once for each number of a run, as the argument `number`: the first in `make test`, the rest in `make soak`."""
+    part, whole = SIZES[name].part, SIZES[name].whole
+    more = (pytest.param(number, marks=pytest.mark.soak) for number in range(part, part + whole))
+    return pytest.mark.parametrize("number", [*range(part), *more])
+
+
+def spread(items: Sequence[T], percent: int, label: str) -> Sequence[T]:
+    """A share of the items, evenly spread over all of them; the seed and the label say where it begins."""
+    step = 100 // percent
+    return items[random.Random(f"{seed()} {label}").randrange(step) :: step]
+
+
+def seed() -> int:
+    """The seed of every random test."""
+    return int(os.environ.get(SEED_VARIABLE, DEFAULT_SEED))
+
+
+def choose_seed(config: pytest.Config) -> None:
+    """Seeds every random test, those of Hypothesis too. The long runs take a new seed; workers inherit it."""
+    if whole_runs(config):
+        os.environ.setdefault(SEED_VARIABLE, str(random.SystemRandom().randrange(10**9)))
+    if SEED_VARIABLE not in os.environ:
+        settings.register_profile("same every time", derandomize=True)
+        settings.load_profile("same every time")
