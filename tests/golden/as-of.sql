@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$178) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$169) AS row_to_json_1 
 FROM (SELECT CASE WHEN hub_as_of($1::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$9) AS row_to_json_2 
 FROM (SELECT 'cus_' || replace(CAST(t$5.id AS TEXT), '-', '') AS id, t$5.name AS name, t$5.stage AS stage, t$5.created_at AS "createdAt" 
 FROM jsonb_populate_record(null::customers, coalesce(coalesce((SELECT coalesce(t$1.after, '{}'::jsonb) AS coalesce_1 
@@ -384,55 +384,50 @@ FROM (SELECT 'RoleAssignment'::text AS __typename, 'ras_' || replace(CAST(t$145.
 FROM jsonb_populate_record(null::role_assignments, coalesce(t$14.then$, (SELECT to_jsonb(t$144) AS to_jsonb_23 
 FROM role_assignments AS t$144 
 WHERE t$144.id = t$10.key))) AS t$145 
-WHERE false) AS t$149) WHEN (t$10.type = 'aud'::text) THEN (SELECT row_to_json(t$155) AS row_to_json_26 
-FROM (SELECT 'AuditEntry'::text AS __typename, 'aud_' || replace(CAST(t$151.id AS TEXT), '-', '') AS id, 'AuditEntry'::text AS "$type" 
-FROM jsonb_populate_record(null::audit_entries, coalesce(t$14.then$, (SELECT to_jsonb(t$150) AS to_jsonb_24 
-FROM audit_entries AS t$150 
+WHERE false) AS t$149) WHEN (t$10.type = 'cal'::text) THEN (SELECT row_to_json(t$152) AS row_to_json_26 
+FROM (SELECT 'Calendar'::text AS __typename, 'cal_' || replace(CAST(t$151.id AS TEXT), '-', '') AS id, 'Calendar'::text AS "$type" 
+FROM jsonb_populate_record(null::calendars, coalesce(t$14.then$, (SELECT to_jsonb(t$150) AS to_jsonb_24 
+FROM calendars AS t$150 
 WHERE t$150.id = t$10.key))) AS t$151 
-WHERE false) AS t$155) WHEN (t$10.type = 'aut'::text) THEN (SELECT row_to_json(t$161) AS row_to_json_27 
-FROM (SELECT 'AuditTarget'::text AS __typename, 'aut_' || replace(CAST(t$157.id AS TEXT), '-', '') AS id, 'AuditTarget'::text AS "$type" 
-FROM jsonb_populate_record(null::audit_targets, coalesce(t$14.then$, (SELECT to_jsonb(t$156) AS to_jsonb_25 
-FROM audit_targets AS t$156 
+WHERE t$151.id = t$10.key AND t$151.created_at <= $4::TIMESTAMP WITH TIME ZONE) AS t$152) WHEN (t$10.type = 'cld'::text) THEN (SELECT row_to_json(t$155) AS row_to_json_27 
+FROM (SELECT 'CalendarDay'::text AS __typename, 'cld_' || replace(CAST(t$154.id AS TEXT), '-', '') AS id, 'CalendarDay'::text AS "$type" 
+FROM jsonb_populate_record(null::calendar_days, coalesce(t$14.then$, (SELECT to_jsonb(t$153) AS to_jsonb_25 
+FROM calendar_days AS t$153 
+WHERE t$153.id = t$10.key))) AS t$154 
+WHERE t$154.id = t$10.key AND t$154.created_at <= $4::TIMESTAMP WITH TIME ZONE) AS t$155) WHEN (t$10.type = 'cru'::text) THEN (SELECT row_to_json(t$158) AS row_to_json_28 
+FROM (SELECT 'CodeRule'::text AS __typename, 'cru_' || replace(CAST(t$157.id AS TEXT), '-', '') AS id, 'CodeRule'::text AS "$type" 
+FROM jsonb_populate_record(null::code_rules, coalesce(t$14.then$, (SELECT to_jsonb(t$156) AS to_jsonb_26 
+FROM code_rules AS t$156 
 WHERE t$156.id = t$10.key))) AS t$157 
-WHERE false) AS t$161) WHEN (t$10.type = 'cal'::text) THEN (SELECT row_to_json(t$164) AS row_to_json_28 
-FROM (SELECT 'Calendar'::text AS __typename, 'cal_' || replace(CAST(t$163.id AS TEXT), '-', '') AS id, 'Calendar'::text AS "$type" 
-FROM jsonb_populate_record(null::calendars, coalesce(t$14.then$, (SELECT to_jsonb(t$162) AS to_jsonb_26 
-FROM calendars AS t$162 
-WHERE t$162.id = t$10.key))) AS t$163 
-WHERE t$163.id = t$10.key AND t$163.created_at <= $4::TIMESTAMP WITH TIME ZONE) AS t$164) WHEN (t$10.type = 'cld'::text) THEN (SELECT row_to_json(t$167) AS row_to_json_29 
-FROM (SELECT 'CalendarDay'::text AS __typename, 'cld_' || replace(CAST(t$166.id AS TEXT), '-', '') AS id, 'CalendarDay'::text AS "$type" 
-FROM jsonb_populate_record(null::calendar_days, coalesce(t$14.then$, (SELECT to_jsonb(t$165) AS to_jsonb_27 
-FROM calendar_days AS t$165 
-WHERE t$165.id = t$10.key))) AS t$166 
-WHERE t$166.id = t$10.key AND t$166.created_at <= $4::TIMESTAMP WITH TIME ZONE) AS t$167) END AS anon_2 
+WHERE t$157.id = t$10.key AND t$157.created_at <= $4::TIMESTAMP WITH TIME ZONE) AS t$158) END AS anon_2 
 FROM unnest($7::TEXT[], $8::UUID[]) WITH ORDINALITY AS t$10(type, key, ordinality), LATERAL (SELECT coalesce((SELECT coalesce(t$11.after, '{}'::jsonb) AS coalesce_4 
 FROM change_log AS t$11 
-WHERE t$11.row_id = t$10.key AND t$11.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text WHEN (t$10.type = 'rol'::text) THEN 'roles'::text WHEN (t$10.type = 'rru'::text) THEN 'role_rules'::text WHEN (t$10.type = 'rbu'::text) THEN 'role_budgets'::text WHEN (t$10.type = 'ras'::text) THEN 'role_assignments'::text WHEN (t$10.type = 'aud'::text) THEN 'audit_entries'::text WHEN (t$10.type = 'aut'::text) THEN 'audit_targets'::text WHEN (t$10.type = 'cal'::text) THEN 'calendars'::text WHEN (t$10.type = 'cld'::text) THEN 'calendar_days'::text END AND t$11.at <= $4::TIMESTAMP WITH TIME ZONE ORDER BY t$11.id DESC 
+WHERE t$11.row_id = t$10.key AND t$11.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text WHEN (t$10.type = 'rol'::text) THEN 'roles'::text WHEN (t$10.type = 'rru'::text) THEN 'role_rules'::text WHEN (t$10.type = 'rbu'::text) THEN 'role_budgets'::text WHEN (t$10.type = 'ras'::text) THEN 'role_assignments'::text WHEN (t$10.type = 'cal'::text) THEN 'calendars'::text WHEN (t$10.type = 'cld'::text) THEN 'calendar_days'::text WHEN (t$10.type = 'cru'::text) THEN 'code_rules'::text END AND t$11.at <= $4::TIMESTAMP WITH TIME ZONE ORDER BY t$11.id DESC 
  LIMIT 1), (SELECT coalesce(t$12.before, '{}'::jsonb) AS coalesce_5 
 FROM change_log AS t$12 
-WHERE t$12.row_id = t$10.key AND t$12.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text WHEN (t$10.type = 'rol'::text) THEN 'roles'::text WHEN (t$10.type = 'rru'::text) THEN 'role_rules'::text WHEN (t$10.type = 'rbu'::text) THEN 'role_budgets'::text WHEN (t$10.type = 'ras'::text) THEN 'role_assignments'::text WHEN (t$10.type = 'aud'::text) THEN 'audit_entries'::text WHEN (t$10.type = 'aut'::text) THEN 'audit_targets'::text WHEN (t$10.type = 'cal'::text) THEN 'calendars'::text WHEN (t$10.type = 'cld'::text) THEN 'calendar_days'::text END AND t$12.at > $4::TIMESTAMP WITH TIME ZONE ORDER BY t$12.id 
+WHERE t$12.row_id = t$10.key AND t$12.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text WHEN (t$10.type = 'rol'::text) THEN 'roles'::text WHEN (t$10.type = 'rru'::text) THEN 'role_rules'::text WHEN (t$10.type = 'rbu'::text) THEN 'role_budgets'::text WHEN (t$10.type = 'ras'::text) THEN 'role_assignments'::text WHEN (t$10.type = 'cal'::text) THEN 'calendars'::text WHEN (t$10.type = 'cld'::text) THEN 'calendar_days'::text WHEN (t$10.type = 'cru'::text) THEN 'code_rules'::text END AND t$12.at > $4::TIMESTAMP WITH TIME ZONE ORDER BY t$12.id 
  LIMIT 1)) AS then$, (SELECT coalesce(t$13.before, '{}'::jsonb) AS coalesce_6 
 FROM change_log AS t$13 
-WHERE t$13.row_id = t$10.key AND t$13.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text WHEN (t$10.type = 'rol'::text) THEN 'roles'::text WHEN (t$10.type = 'rru'::text) THEN 'role_rules'::text WHEN (t$10.type = 'rbu'::text) THEN 'role_budgets'::text WHEN (t$10.type = 'ras'::text) THEN 'role_assignments'::text WHEN (t$10.type = 'aud'::text) THEN 'audit_entries'::text WHEN (t$10.type = 'aut'::text) THEN 'audit_targets'::text WHEN (t$10.type = 'cal'::text) THEN 'calendars'::text WHEN (t$10.type = 'cld'::text) THEN 'calendar_days'::text END ORDER BY t$13.id DESC 
+WHERE t$13.row_id = t$10.key AND t$13.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text WHEN (t$10.type = 'rol'::text) THEN 'roles'::text WHEN (t$10.type = 'rru'::text) THEN 'role_rules'::text WHEN (t$10.type = 'rbu'::text) THEN 'role_budgets'::text WHEN (t$10.type = 'ras'::text) THEN 'role_assignments'::text WHEN (t$10.type = 'cal'::text) THEN 'calendars'::text WHEN (t$10.type = 'cld'::text) THEN 'calendar_days'::text WHEN (t$10.type = 'cru'::text) THEN 'code_rules'::text END ORDER BY t$13.id DESC 
  LIMIT 1) AS last$
- LIMIT ALL OFFSET 0) AS t$14) END AS "nodeAsOf", CASE WHEN hub_as_of($9::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$177) AS row_to_json_30 
-FROM (SELECT t$173.name AS name 
-FROM jsonb_populate_record(null::customers, coalesce(coalesce((SELECT coalesce(t$169.after, '{}'::jsonb) AS coalesce_7 
-FROM change_log AS t$169 
-WHERE t$169.row_id = $10::UUID AND t$169.table_name = 'customers'::text AND t$169.at <= $9::TIMESTAMP WITH TIME ZONE ORDER BY t$169.id DESC 
- LIMIT 1), (SELECT coalesce(t$170.before, '{}'::jsonb) AS coalesce_8 
-FROM change_log AS t$170 
-WHERE t$170.row_id = $10::UUID AND t$170.table_name = 'customers'::text AND t$170.at > $9::TIMESTAMP WITH TIME ZONE ORDER BY t$170.id 
- LIMIT 1)), (SELECT to_jsonb(t$172) AS to_jsonb_28 
-FROM customers AS t$172 
-WHERE t$172.id = $10::UUID))) AS t$173 
-WHERE t$173.id = $10::UUID AND t$173.created_at <= $9::TIMESTAMP WITH TIME ZONE AND t$173.unit_id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
-FROM customers AS t$174 
-WHERE t$174.id = $10::UUID AND t$174.unit_id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
-FROM customers AS t$175 
-WHERE t$175.id = $10::UUID)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::customers, (SELECT coalesce(t$171.before, '{}'::jsonb) AS coalesce_9 
-FROM change_log AS t$171 
-WHERE t$171.row_id = $10::UUID AND t$171.table_name = 'customers'::text ORDER BY t$171.id DESC 
- LIMIT 1)) AS t$176 
-WHERE t$176.unit_id = ANY ($3::UUID[]))))) AS t$177) END AS never) AS t$178) AS anon_1
+ LIMIT ALL OFFSET 0) AS t$14) END AS "nodeAsOf", CASE WHEN hub_as_of($9::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$168) AS row_to_json_29 
+FROM (SELECT t$164.name AS name 
+FROM jsonb_populate_record(null::customers, coalesce(coalesce((SELECT coalesce(t$160.after, '{}'::jsonb) AS coalesce_7 
+FROM change_log AS t$160 
+WHERE t$160.row_id = $10::UUID AND t$160.table_name = 'customers'::text AND t$160.at <= $9::TIMESTAMP WITH TIME ZONE ORDER BY t$160.id DESC 
+ LIMIT 1), (SELECT coalesce(t$161.before, '{}'::jsonb) AS coalesce_8 
+FROM change_log AS t$161 
+WHERE t$161.row_id = $10::UUID AND t$161.table_name = 'customers'::text AND t$161.at > $9::TIMESTAMP WITH TIME ZONE ORDER BY t$161.id 
+ LIMIT 1)), (SELECT to_jsonb(t$163) AS to_jsonb_27 
+FROM customers AS t$163 
+WHERE t$163.id = $10::UUID))) AS t$164 
+WHERE t$164.id = $10::UUID AND t$164.created_at <= $9::TIMESTAMP WITH TIME ZONE AND t$164.unit_id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
+FROM customers AS t$165 
+WHERE t$165.id = $10::UUID AND t$165.unit_id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
+FROM customers AS t$166 
+WHERE t$166.id = $10::UUID)) AND (EXISTS (SELECT 1 
+FROM jsonb_populate_record(null::customers, (SELECT coalesce(t$162.before, '{}'::jsonb) AS coalesce_9 
+FROM change_log AS t$162 
+WHERE t$162.row_id = $10::UUID AND t$162.table_name = 'customers'::text ORDER BY t$162.id DESC 
+ LIMIT 1)) AS t$167 
+WHERE t$167.unit_id = ANY ($3::UUID[]))))) AS t$168) END AS never) AS t$169) AS anon_1

@@ -3,7 +3,7 @@ WITH t$87 AS
 FROM (SELECT t$84.country AS k$0, count(*) AS f$0 
 FROM customers AS t$84 
 WHERE t$84.unit_id = $1::UUID GROUP BY t$84.country) AS t$85 GROUP BY t$85.k$0)
- SELECT (SELECT row_to_json(t$184) AS row_to_json_1 
+ SELECT (SELECT row_to_json(t$186) AS row_to_json_1 
 FROM (SELECT (SELECT row_to_json(t$14) AS row_to_json_2 
 FROM (SELECT t$12.v$0 AS "totalCount", t$13.l$1 AS nodes 
 FROM (SELECT coalesce(json_agg(t$8), '[]'::json) AS l$1 
@@ -230,31 +230,34 @@ FROM calendars AS t$161
 WHERE t$161.id = t$110.key) AS t$162) WHEN (t$110.type = 'cld') THEN (SELECT row_to_json(t$164) AS row_to_json_52 
 FROM (SELECT 'cld_' || replace(CAST(t$163.id AS TEXT), '-', '') AS id 
 FROM calendar_days AS t$163 
-WHERE t$163.id = t$110.key) AS t$164) END AS anon_2 
-FROM unnest($5::TEXT[], $6::UUID[]) WITH ORDINALITY AS t$110(type, key, ordinality)) AS node, (SELECT row_to_json(t$170) AS row_to_json_53 
-FROM (SELECT 'cus_' || replace(CAST(t$167.id AS TEXT), '-', '') AS id 
-FROM customers AS t$167 
-WHERE t$167.id = ((SELECT t$165.customer_id 
-FROM identifiers AS t$165 JOIN customers AS t$166 ON t$166.id = t$165.customer_id 
-WHERE t$165.kind = $7::VARCHAR AND t$165.normalized = $8::VARCHAR AND t$166.unit_id = $1::UUID ORDER BY t$165.verified DESC, t$165.id ASC 
- LIMIT 1) UNION SELECT t$168.customer_id 
-FROM identifiers AS t$168 JOIN customers AS t$169 ON t$169.id = t$168.customer_id 
-WHERE t$168.kind = $7::VARCHAR AND t$168.normalized = $8::VARCHAR AND t$169.unit_id = $1::UUID AND t$168.kind IN ('EXTERNAL_ID'::text, 'DEVICE_ID'::text, 'ANONYMOUS_ID'::text))) AS t$170) AS "customerBy", (SELECT row_to_json(t$183) AS row_to_json_54 
-FROM (SELECT t$182.l$0 AS nodes 
-FROM (SELECT coalesce(json_agg(t$181), '[]'::json) AS l$0 
-FROM (SELECT t$171.name AS name 
-FROM customers AS t$171 LEFT OUTER JOIN (SELECT t$179.id AS id, min(t$179.rank) AS rank 
-FROM (SELECT t$173.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($9::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
-FROM (SELECT t$172.customer_id AS id, hub_code(t$172.value) || hub_code(t$172.normalized) AS code 
-FROM identifiers AS t$172 
-WHERE (hub_code(t$172.value) || hub_code(t$172.normalized)) LIKE hub_code_pattern($9::VARCHAR)) AS t$173 UNION ALL SELECT t$175.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($9::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
-FROM (SELECT t$174.customer_id AS id, hub_code(t$174.value) AS code 
-FROM contact_points AS t$174 
-WHERE hub_code(t$174.value) LIKE hub_code_pattern($9::VARCHAR)) AS t$175 UNION ALL SELECT t$177.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($9::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
-FROM (SELECT t$176.customer_id AS id, hub_code(t$176.number) AS code 
-FROM orders AS t$176 
-WHERE hub_code(t$176.number) LIKE hub_code_pattern($9::VARCHAR)) AS t$177 UNION ALL SELECT t$178.id AS id, 5 AS rank 
-FROM customers AS t$178 
-WHERE t$178.search_text LIKE hub_pattern($10::VARCHAR) OR (t$178.search_text %>> hub_spelling($10::VARCHAR))) AS t$179 GROUP BY t$179.id) AS t$180 ON t$180.id = t$171.id 
-WHERE t$171.unit_id = $1::UUID AND t$180.id IS NOT NULL ORDER BY least(t$180.rank, CASE WHEN (strpos(' ' || t$171.search_text || ' ', ' ' || hub_fold($9::VARCHAR) || ' ') > 0) THEN 0 WHEN (strpos(' ' || t$171.search_text, ' ' || rtrim(hub_fold($9::VARCHAR))) > 0) THEN 1 WHEN (strpos(t$171.search_text, rtrim(hub_fold($9::VARCHAR))) > 0) THEN 2 WHEN (strpos(t$171.search_text, btrim(hub_fold($9::VARCHAR))) > 0) THEN 3 ELSE 5 END) ASC, -strict_word_similarity(btrim(hub_fold($9::VARCHAR)), t$171.search_text) ASC, t$171.id ASC 
- LIMIT 20) AS t$181) AS t$182) AS t$183) AS search) AS t$184) AS anon_1
+WHERE t$163.id = t$110.key) AS t$164) WHEN (t$110.type = 'cru') THEN (SELECT row_to_json(t$166) AS row_to_json_53 
+FROM (SELECT 'cru_' || replace(CAST(t$165.id AS TEXT), '-', '') AS id 
+FROM code_rules AS t$165 
+WHERE t$165.id = t$110.key) AS t$166) END AS anon_2 
+FROM unnest($5::TEXT[], $6::UUID[]) WITH ORDINALITY AS t$110(type, key, ordinality)) AS node, (SELECT row_to_json(t$172) AS row_to_json_54 
+FROM (SELECT 'cus_' || replace(CAST(t$169.id AS TEXT), '-', '') AS id 
+FROM customers AS t$169 
+WHERE t$169.id = ((SELECT t$167.customer_id 
+FROM identifiers AS t$167 JOIN customers AS t$168 ON t$168.id = t$167.customer_id 
+WHERE t$167.kind = $7::VARCHAR AND t$167.normalized = $8::VARCHAR AND t$168.unit_id = $1::UUID ORDER BY t$167.verified DESC, t$167.id ASC 
+ LIMIT 1) UNION SELECT t$170.customer_id 
+FROM identifiers AS t$170 JOIN customers AS t$171 ON t$171.id = t$170.customer_id 
+WHERE t$170.kind = $7::VARCHAR AND t$170.normalized = $8::VARCHAR AND t$171.unit_id = $1::UUID AND t$170.kind IN ('EXTERNAL_ID'::text, 'DEVICE_ID'::text, 'ANONYMOUS_ID'::text))) AS t$172) AS "customerBy", (SELECT row_to_json(t$185) AS row_to_json_55 
+FROM (SELECT t$184.l$0 AS nodes 
+FROM (SELECT coalesce(json_agg(t$183), '[]'::json) AS l$0 
+FROM (SELECT t$173.name AS name 
+FROM customers AS t$173 LEFT OUTER JOIN (SELECT t$181.id AS id, min(t$181.rank) AS rank 
+FROM (SELECT t$175.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($9::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
+FROM (SELECT t$174.customer_id AS id, hub_code(t$174.value) || hub_code(t$174.normalized) AS code 
+FROM identifiers AS t$174 
+WHERE (hub_code(t$174.value) || hub_code(t$174.normalized)) LIKE hub_code_pattern($9::VARCHAR)) AS t$175 UNION ALL SELECT t$177.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($9::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
+FROM (SELECT t$176.customer_id AS id, hub_code(t$176.value) AS code 
+FROM contact_points AS t$176 
+WHERE hub_code(t$176.value) LIKE hub_code_pattern($9::VARCHAR)) AS t$177 UNION ALL SELECT t$179.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($9::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
+FROM (SELECT t$178.customer_id AS id, hub_code(t$178.number) AS code 
+FROM orders AS t$178 
+WHERE hub_code(t$178.number) LIKE hub_code_pattern($9::VARCHAR)) AS t$179 UNION ALL SELECT t$180.id AS id, 5 AS rank 
+FROM customers AS t$180 
+WHERE t$180.search_text LIKE hub_pattern($10::VARCHAR) OR (t$180.search_text %>> hub_spelling($10::VARCHAR))) AS t$181 GROUP BY t$181.id) AS t$182 ON t$182.id = t$173.id 
+WHERE t$173.unit_id = $1::UUID AND t$182.id IS NOT NULL ORDER BY least(t$182.rank, CASE WHEN (strpos(' ' || t$173.search_text || ' ', ' ' || hub_fold($9::VARCHAR) || ' ') > 0) THEN 0 WHEN (strpos(' ' || t$173.search_text, ' ' || rtrim(hub_fold($9::VARCHAR))) > 0) THEN 1 WHEN (strpos(t$173.search_text, rtrim(hub_fold($9::VARCHAR))) > 0) THEN 2 WHEN (strpos(t$173.search_text, btrim(hub_fold($9::VARCHAR))) > 0) THEN 3 ELSE 5 END) ASC, -strict_word_similarity(btrim(hub_fold($9::VARCHAR)), t$173.search_text) ASC, t$173.id ASC 
+ LIMIT 20) AS t$183) AS t$184) AS t$185) AS search) AS t$186) AS anon_1
