@@ -13,7 +13,7 @@ import httpx2
 import pytest
 from fake_engine_hub import EXPIRED, KEY, REVOKED, FakeEngineHub, capture_events, key_text, stored_key
 
-from hub import app, keyfile
+from hub import app, keyfile, time_source
 from hub.db.pool import Pool
 from hub.domain.access import api_keys, key_upkeep
 from hub.domain.access.api_keys import NewKey
@@ -52,7 +52,8 @@ class FakeTime:
 def fake_time(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
     """Time as the key cache knows it; it stands still until a test moves it."""
     fake_time = FakeTime()
-    monkeypatch.setattr(auth, "time", fake_time)
+    for module in (auth, time_source):
+        monkeypatch.setattr(module, "time", fake_time)
     return fake_time
 
 
