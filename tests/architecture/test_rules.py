@@ -122,8 +122,6 @@ SELECTS = {
     "hub/db/log_partitions.py": "looks which days of the log can go",
     "hub/demo/load.py": "takes a lock, and looks what is loaded already",
     "hub/postgres/doctor.py": "looks at the server",
-    "hub/doctor.py": "looks at the server",
-    "hub/db/runtime_role.py": "looks as whom it serves",
     "hub/app.py": "asks for the revision, to know whether the hub is ready",
 }
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
