@@ -81,13 +81,13 @@ async def _medians(
     answers: tuple[set[bytes], set[bytes]] = (set(), set())
     for number in range(rounds):
         # Whichever comes second finds warmer pages, so the two take turns at being first.
-        for kind in (0, 1) if number % 2 else (1, 0):
-            row_id = (hidden, absent)[kind][number % len(hidden)]
+        for order in (0, 1) if number % 2 else (1, 0):
+            row_id = (hidden, absent)[order][number % len(hidden)]
             request = GraphQLRequest(LOOK_UPS[name], {"id": row_id}, None)
             start = time.perf_counter()
             response = await engine.execute(request, viewer)
-            times[kind].append((time.perf_counter() - start) * 1e6)
-            answers[kind].add(response.body)
+            times[order].append((time.perf_counter() - start) * 1e6)
+            answers[order].add(response.body)
     if answers[0] != answers[1] or any("errors" in json.loads(body) for body in answers[0]):
         raise ValueError(f"{name}: hidden and absent rows do not give the same answer")
     return LookUpMedians(name, statistics.median(times[0]), statistics.median(times[1]))

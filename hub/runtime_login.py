@@ -17,8 +17,9 @@ SCRAM_ITERATIONS = 4096
 
 @dataclass(frozen=True, slots=True)
 class RuntimeLogin:
-    """Name and password of a login role."""
+    """Name and password of a login role, and the owner beside which it serves."""
 
+    owner: str
     name: str
     password: str = field(repr=False)
 
@@ -30,7 +31,7 @@ class RuntimeLogin:
         return (
             f"do $$ begin create role {role} login password '{verifier}' in role {RUNTIME_ROLE}; exception when "
             f"duplicate_object or unique_violation then alter role {role} login password '{verifier}'; end $$;\n"
-            f"grant {role} to current_user;\n"
+            f'grant {role} to "{self.owner}";\n'
         )
 
 
@@ -40,7 +41,7 @@ def login_of_owner(owner: str, password: str) -> RuntimeLogin | None:
         return None
     name = f"{RUNTIME_ROLE}_{owner}"
     derived = hmac.digest(password.encode(), f"login role {name}".encode(), "sha256")
-    return RuntimeLogin(name, base64.urlsafe_b64encode(derived).decode().rstrip("="))
+    return RuntimeLogin(owner, name, base64.urlsafe_b64encode(derived).decode().rstrip("="))
 
 
 def login_of_url(dsn: str) -> RuntimeLogin | None:

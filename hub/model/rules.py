@@ -83,7 +83,6 @@ class Rules:
     permits: list[Callable[[Connection, UUID, Write], Awaitable[None]]] = field(default_factory=list)
     reads_other_rows: bool = False  # whether one of resolve_missing does
     before_insert: list[Callable[[Connection, Sequence[ColumnValues]], Awaitable[None]]] = field(default_factory=list)
-    before_update: list[Callable[[Connection, UUID, Write], Awaitable[None]]] = field(default_factory=list)
     after_write: list[Callable[[Connection, UUID, datetime], Awaitable[None]]] = field(default_factory=list)
     alternate_keys: dict[str, AlternateKey] = field(default_factory=dict)
     references: dict[str, ReferenceLookup] = field(default_factory=dict)
@@ -187,16 +186,6 @@ def before_insert(entity: type[Any]) -> Callable[[Rule], Rule]:
 
     def register(rule: Rule) -> Rule:
         entity.rules.before_insert.append(rule)
-        return rule
-
-    return register
-
-
-def before_update(entity: type[Any]) -> Callable[[Rule], Rule]:
-    """Registers a rule that sees the key of a row and its canonical new values before they are stored."""
-
-    def register(rule: Rule) -> Rule:
-        entity.rules.before_update.append(rule)
         return rule
 
     return register

@@ -297,8 +297,6 @@ class EntityWriter:
             await require_reference_visible(tx, viewer, self.table, name, ready[name])
         if version is not None:
             await require_version(tx, viewer, self.entity, key, ready, version)
-        for rule in self._rules.before_update:
-            await rule(tx, key, Write("update", ready, write.stored, viewer, now))
         with collisions.LIMIT.counting(viewer, self._global_keys, now):
             update = update_row(tx, viewer, self.entity, key, ready, now, fields=values)
             await self._translate_overflow(ready, update)

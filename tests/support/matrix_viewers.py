@@ -4,7 +4,7 @@ Each is a member of staff who looks after customers, unless a customer asks."""
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -41,6 +41,12 @@ def shipped_viewers(oracle: Oracle, name: str, seed: str) -> Iterator[Viewer]:
     """A viewer of each binding with a shipped role."""
     for binding in BINDINGS:
         yield bound(oracle, binding, (shipped_roles()[name],), seed)
+
+
+def drawn(viewers: Iterable[Viewer], count: int, seed: str) -> list[Viewer]:
+    """So many of the viewers, or all if there are no more."""
+    known = list(viewers)
+    return random.Random(f"{seed} {known[0].role_names}").sample(known, min(count, len(known)))
 
 
 def random_viewers(oracle: Oracle, number: int, now: datetime, seed: str) -> Iterator[Viewer]:

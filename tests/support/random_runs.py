@@ -37,6 +37,8 @@ SIZES: Mapping[str, RunSize] = {
     "percent of the walk of a bound key": RunSize.with_a_tenth(100),
     "pairs of random roles": RunSize.with_a_tenth(20),
     "thousandths of the walk of a random role": RunSize(300, 8),
+    "viewers of a role": RunSize(5, 2),
+    "viewers of a role whose past is compared": RunSize(5, 1),
     "rows of each type whose past is compared": RunSize(8, 1),
     "thousandths of the mutations of a role": RunSize(1_000, 60),
     "thousandths of the names of a random role": RunSize(1_000, 40),

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from hub.db.pool import Connection
 from hub.engine.catalog.catalog import Catalog, CatalogEntity
+from hub.rights import AccessRule
 from hub.viewer import Viewer
 from oracle.conditions import FilterEvaluator
 from oracle.data import DataRecord, is_internal, read_json
@@ -125,13 +126,19 @@ class VisiblePast:
         record = image
         if all(role.rules is not None for role in self.viewer.all_roles):
             rules = rules_of(self.viewer, entity.name)
-            granting = [
-                rule for rule in rules if rule_test(rule, self.viewer, self._evaluator, self._whole.catalog)(image)
-            ]
+            granting = [rule for rule in rules if self._grants(rule, image)]
             if not granting:
                 return None
             record = masked(image, self._whole.catalog.entities[entity.name], granting)
         return {name: to_output(record[column.column.name], column.scalar) for name, column in entity.columns.items()}
+
+    def _grants(self, rule: AccessRule, image: DataRecord) -> bool:
+        """Whether a rule grants the image. Rows have a copy of their customer's owner, which counts as it was."""
+        of_customer = json.loads(rule.row_filter or "{}").get("customer", {})
+        has_copy = "owner_id" in image and image["$type"] != "Customer"
+        if has_copy and list(of_customer) == ["owner"] and list(of_customer["owner"]) == ["id"]:
+            rule = AccessRule("Customer", row_filter=json.dumps(of_customer))
+        return rule_test(rule, self.viewer, self._evaluator, self._whole.catalog)(image)
 
     def sees_today(self, entity: CatalogEntity, key: UUID) -> bool:
         """Whether the viewer sees the row; one that is gone, by what it was at last."""
