@@ -32,7 +32,8 @@ async def test_a_killed_sequencer_leaves_a_chain_without_gaps_and_forks(database
                 turn += 1
                 if turn > CHANGES:  # slowly enough for a sequencer that shares its processor
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(stopped.wait(), PAUSE)
+                        async with asyncio.timeout(PAUSE):
+                            await stopped.wait()
             return turn
 
         async def kill() -> None:
