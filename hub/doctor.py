@@ -34,7 +34,7 @@ async def connect(dsn: str) -> Connection:
     """Opens a connection. Raises Misconfigured with the reason in one line, without the password."""
     try:
         return await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ValueError) as error:
         message = f"HUB_DATABASE_URL: {_connect_problem(dsn, error)}"
         raise Misconfigured(message, code="DATABASE_UNREACHABLE", argument="HUB_DATABASE_URL") from None
 
@@ -56,7 +56,7 @@ def _connect_problem(dsn: str, error: Exception) -> str:
             return f"the server does not answer within {CONNECT_TIMEOUT:g} s. Start the database, or correct the URL."
         case asyncpg.PostgresError():
             return f"the server refuses the connection: {error}. Start the database, or correct the URL."
-        case ValueError() | asyncpg.InterfaceError():
+        case ValueError() | asyncpg.InterfaceError() | asyncpg.InternalClientError():
             return f"this is not the URL of a database. Give postgresql://user:password@host:port/database; {ENCODING_HINT}."
         case _:
             return f"the connection fails: {getattr(error, 'strerror', None) or error}. Start the database, or correct the URL."

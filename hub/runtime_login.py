@@ -28,9 +28,12 @@ class RuntimeLogin:
 
         The owner is a member, so that it sees in pg_stat_activity what the hub runs."""
         role, verifier = f'"{self.name}"', _scram_verifier(self.password)
+        # A single-user server exits on every error, also on one that is caught.
         return (
-            f"do $$ begin create role {role} login password '{verifier}' in role {RUNTIME_ROLE}; exception when "
-            f"duplicate_object or unique_violation then alter role {role} login password '{verifier}'; end $$;\n"
+            f"do $$ begin if not exists (select from pg_roles where rolname = '{self.name}') then "
+            f"create role {role} login password '{verifier}' in role {RUNTIME_ROLE}; "
+            f"else alter role {role} login password '{verifier}'; end if; exception when duplicate_object or unique_violation "
+            f"then alter role {role} login password '{verifier}'; end $$;\n"
             f'grant {role} to "{self.owner}";\n'
         )
 

@@ -73,7 +73,7 @@ async def _open_connection(
         except BaseException:
             connection.terminate()  # the caller, perhaps cancelled, never sees it
             raise
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError) as error:
         raise database_unavailable() from error
     return connection, identity
 

@@ -40,7 +40,8 @@ UTF8_LOCALES = ("C.UTF-8", "en_US.UTF-8")
 
 # The role that the hub serves with; migrations grant it what it needs.
 RUNTIME_ROLE_SQL = (
-    f"do $$ begin create role {RUNTIME_ROLE} nologin; exception when duplicate_object then null; end $$;\n"
+    f"do $$ begin if not exists (select from pg_roles where rolname = '{RUNTIME_ROLE}') then "
+    f"create role {RUNTIME_ROLE} nologin; end if; end $$;\n"
     f"grant {RUNTIME_ROLE} to {ROLE} with inherit false, set true;\n"
 )
 RUNTIME_ROLE_MARKER = "hub_runtime.login"

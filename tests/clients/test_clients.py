@@ -69,7 +69,8 @@ async def test_relay_compiler_accepts_a_refetchable_fragment_on_every_node_type(
 async def test_mypy_accepts_the_code_of_ariadne_codegen_and_its_calls(client_runs: ClientRuns) -> None:
     assert GENERATED.joinpath("python", "hub_client").exists(), client_runs.failures
     interpreter = f"--python-executable={CODEGEN.bin / 'python'}"
-    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", interpreter, "python/ariadne_client.py"]
+    config = "--config-file=python/mypy.ini"
+    command = [sys.executable, "-m", "mypy", "--strict", config, interpreter, "python/ariadne_client.py"]
     await run(command, {"MYPYPATH": f"{GENERATED / 'python'}:{HERE / 'python'}"})
 
 

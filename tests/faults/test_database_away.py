@@ -45,7 +45,7 @@ class OutageScale:
     settings: dict[str, object]
 
 
-SHORT = OutageScale(2, 4.0, 5, 2.5, {"statement_timeout": 1})
+SHORT = OutageScale(2, 4.0, 5, 10.0, {"statement_timeout": 1})
 LONG = OutageScale(3, 30.0, 300, 6.0, {})
 
 
