@@ -26,7 +26,7 @@ class EdgeRowBuilder:
     def key(self) -> UUID:
         return UUID(int=self.rng.getrandbits(128))
 
-    def add(self, entity: type[Entity], **values: Any) -> EdgeRowValues:
+    def add(self, entity: type[Entity], /, **values: Any) -> EdgeRowValues:
         row = {"id": self.key(), **values, "created_at": self.pick(TIMESTAMPS), "updated_at": self.pick(TIMESTAMPS)}
         row["version"] = self.rng.randint(1, 3)
         self.rows_by_table.setdefault(entity.table, []).append(row)
