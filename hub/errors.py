@@ -127,7 +127,7 @@ CODES: dict[str, str] = {
     "TOKEN_UNMAPPED": "The token is valid, but stands for nobody here: no member of staff, no customer, no role.",
     "TOKEN_ISSUER_UNAVAILABLE": "The token's key is unknown, and its issuer's keys cannot be read now; try again.",
     "LINK_INVALID": "The login link was used already, has expired, or belongs to another hub.",
-    "PERSON_NEEDED": "`ME` stands for the member of staff who asks, and no member of staff is behind this API key.",
+    "PERSON_NEEDED": "Only a member of staff does this, or is `ME`, and none is behind this API key.",
     "FORBIDDEN": "The API key does not have this permission.",
     "NOT_FOUND": "It does not exist, or this API key may not see it.",
     # HTTP

@@ -27,6 +27,7 @@ MODULES = (
     "work.calendars",
     "work.code_rules",
     "work.processes",
+    "work.notifications",
 )
 
 
