@@ -26,6 +26,8 @@ MODULES = (
     "audit.audit_log",
     "work.calendars",
     "work.code_rules",
+    "work.processes",
+    "work.notifications",
 )
 
 
