@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$175) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$181) AS row_to_json_1 
 FROM (SELECT CASE WHEN hub_as_of($1::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$9) AS row_to_json_2 
 FROM (SELECT 'cus_' || replace(CAST(t$5.id AS TEXT), '-', '') AS id, t$5.name AS name, t$5.stage AS stage, t$5.created_at AS "createdAt" 
 FROM jsonb_populate_record(null::customers, coalesce(coalesce((SELECT coalesce(t$1.after, '{}'::jsonb) AS coalesce_1 
@@ -399,52 +399,62 @@ FROM (SELECT 'CodeRule'::text AS __typename, 'cru_' || replace(CAST(t$157.id AS 
 FROM jsonb_populate_record(null::code_rules, coalesce(t$14.then$, (SELECT to_jsonb(t$156) AS to_jsonb_26 
 FROM code_rules AS t$156 
 WHERE t$156.id = t$10.key))) AS t$157 
-WHERE t$157.id = t$10.key AND t$157.created_at <= $4::TIMESTAMP WITH TIME ZONE) AS t$158) WHEN (t$10.type = 'ntf'::text) THEN (SELECT row_to_json(t$164) AS row_to_json_29 
-FROM (SELECT 'Notification'::text AS __typename, 'ntf_' || replace(CAST(t$160.id AS TEXT), '-', '') AS id, 'Notification'::text AS "$type" 
-FROM jsonb_populate_record(null::notifications, coalesce(t$14.then$, (SELECT to_jsonb(t$159) AS to_jsonb_27 
-FROM notifications AS t$159 
+WHERE t$157.id = t$10.key AND t$157.created_at <= $4::TIMESTAMP WITH TIME ZONE) AS t$158) WHEN (t$10.type = 'prc'::text) THEN (SELECT row_to_json(t$161) AS row_to_json_29 
+FROM (SELECT 'Process'::text AS __typename, 'prc_' || replace(CAST(t$160.id AS TEXT), '-', '') AS id, 'Process'::text AS "$type" 
+FROM jsonb_populate_record(null::processes, coalesce(t$14.then$, (SELECT to_jsonb(t$159) AS to_jsonb_27 
+FROM processes AS t$159 
 WHERE t$159.id = t$10.key))) AS t$160 
-WHERE t$160.id = t$10.key AND t$160.created_at <= $4::TIMESTAMP WITH TIME ZONE AND (t$160.staff_id = $7::UUID OR $8::BOOLEAN AND (EXISTS (SELECT * 
+WHERE t$160.id = t$10.key AND t$160.created_at <= $4::TIMESTAMP WITH TIME ZONE) AS t$161) WHEN (t$10.type = 'prs'::text) THEN (SELECT row_to_json(t$164) AS row_to_json_30 
+FROM (SELECT 'ProcessStep'::text AS __typename, 'prs_' || replace(CAST(t$163.id AS TEXT), '-', '') AS id, 'ProcessStep'::text AS "$type" 
+FROM jsonb_populate_record(null::process_steps, coalesce(t$14.then$, (SELECT to_jsonb(t$162) AS to_jsonb_28 
+FROM process_steps AS t$162 
+WHERE t$162.id = t$10.key))) AS t$163 
+WHERE t$163.id = t$10.key AND t$163.created_at <= $4::TIMESTAMP WITH TIME ZONE) AS t$164) WHEN (t$10.type = 'ntf'::text) THEN (SELECT row_to_json(t$170) AS row_to_json_31 
+FROM (SELECT 'Notification'::text AS __typename, 'ntf_' || replace(CAST(t$166.id AS TEXT), '-', '') AS id, 'Notification'::text AS "$type" 
+FROM jsonb_populate_record(null::notifications, coalesce(t$14.then$, (SELECT to_jsonb(t$165) AS to_jsonb_29 
+FROM notifications AS t$165 
+WHERE t$165.id = t$10.key))) AS t$166 
+WHERE t$166.id = t$10.key AND t$166.created_at <= $4::TIMESTAMP WITH TIME ZONE AND (t$166.staff_id = $7::UUID OR $8::BOOLEAN AND (EXISTS (SELECT * 
 FROM staff AS v$staff 
-WHERE v$staff.id = t$160.staff_id AND v$staff.unit_id = ANY ($3::UUID[])))) AND ((EXISTS (SELECT 1 
-FROM notifications AS t$161 
-WHERE t$161.id = t$10.key AND (t$161.staff_id = $7::UUID OR $8::BOOLEAN AND (EXISTS (SELECT * 
+WHERE v$staff.id = t$166.staff_id AND v$staff.unit_id = ANY ($3::UUID[])))) AND ((EXISTS (SELECT 1 
+FROM notifications AS t$167 
+WHERE t$167.id = t$10.key AND (t$167.staff_id = $7::UUID OR $8::BOOLEAN AND (EXISTS (SELECT * 
 FROM staff AS v$staff 
-WHERE v$staff.id = t$161.staff_id AND v$staff.unit_id = ANY ($3::UUID[])))))) OR NOT (EXISTS (SELECT 1 
-FROM notifications AS t$162 
-WHERE t$162.id = t$10.key)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::notifications, t$14.last$) AS t$163 
-WHERE t$163.staff_id = $7::UUID OR $8::BOOLEAN AND (EXISTS (SELECT * 
+WHERE v$staff.id = t$167.staff_id AND v$staff.unit_id = ANY ($3::UUID[])))))) OR NOT (EXISTS (SELECT 1 
+FROM notifications AS t$168 
+WHERE t$168.id = t$10.key)) AND (EXISTS (SELECT 1 
+FROM jsonb_populate_record(null::notifications, t$14.last$) AS t$169 
+WHERE t$169.staff_id = $7::UUID OR $8::BOOLEAN AND (EXISTS (SELECT * 
 FROM staff AS v$staff 
-WHERE v$staff.id = t$163.staff_id AND v$staff.unit_id = ANY ($3::UUID[]))))))) AS t$164) END AS anon_2 
+WHERE v$staff.id = t$169.staff_id AND v$staff.unit_id = ANY ($3::UUID[]))))))) AS t$170) END AS anon_2 
 FROM unnest($9::TEXT[], $10::UUID[]) WITH ORDINALITY AS t$10(type, key, ordinality), LATERAL (SELECT coalesce((SELECT coalesce(t$11.after, '{}'::jsonb) AS coalesce_4 
 FROM change_log AS t$11 
-WHERE t$11.row_id = t$10.key AND t$11.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text WHEN (t$10.type = 'rol'::text) THEN 'roles'::text WHEN (t$10.type = 'rru'::text) THEN 'role_rules'::text WHEN (t$10.type = 'rbu'::text) THEN 'role_budgets'::text WHEN (t$10.type = 'ras'::text) THEN 'role_assignments'::text WHEN (t$10.type = 'cal'::text) THEN 'calendars'::text WHEN (t$10.type = 'cld'::text) THEN 'calendar_days'::text WHEN (t$10.type = 'cru'::text) THEN 'code_rules'::text WHEN (t$10.type = 'ntf'::text) THEN 'notifications'::text END AND t$11.at <= $4::TIMESTAMP WITH TIME ZONE ORDER BY t$11.id DESC 
+WHERE t$11.row_id = t$10.key AND t$11.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text WHEN (t$10.type = 'rol'::text) THEN 'roles'::text WHEN (t$10.type = 'rru'::text) THEN 'role_rules'::text WHEN (t$10.type = 'rbu'::text) THEN 'role_budgets'::text WHEN (t$10.type = 'ras'::text) THEN 'role_assignments'::text WHEN (t$10.type = 'cal'::text) THEN 'calendars'::text WHEN (t$10.type = 'cld'::text) THEN 'calendar_days'::text WHEN (t$10.type = 'cru'::text) THEN 'code_rules'::text WHEN (t$10.type = 'prc'::text) THEN 'processes'::text WHEN (t$10.type = 'prs'::text) THEN 'process_steps'::text WHEN (t$10.type = 'ntf'::text) THEN 'notifications'::text END AND t$11.at <= $4::TIMESTAMP WITH TIME ZONE ORDER BY t$11.id DESC 
  LIMIT 1), (SELECT coalesce(t$12.before, '{}'::jsonb) AS coalesce_5 
 FROM change_log AS t$12 
-WHERE t$12.row_id = t$10.key AND t$12.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text WHEN (t$10.type = 'rol'::text) THEN 'roles'::text WHEN (t$10.type = 'rru'::text) THEN 'role_rules'::text WHEN (t$10.type = 'rbu'::text) THEN 'role_budgets'::text WHEN (t$10.type = 'ras'::text) THEN 'role_assignments'::text WHEN (t$10.type = 'cal'::text) THEN 'calendars'::text WHEN (t$10.type = 'cld'::text) THEN 'calendar_days'::text WHEN (t$10.type = 'cru'::text) THEN 'code_rules'::text WHEN (t$10.type = 'ntf'::text) THEN 'notifications'::text END AND t$12.at > $4::TIMESTAMP WITH TIME ZONE ORDER BY t$12.id 
+WHERE t$12.row_id = t$10.key AND t$12.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text WHEN (t$10.type = 'rol'::text) THEN 'roles'::text WHEN (t$10.type = 'rru'::text) THEN 'role_rules'::text WHEN (t$10.type = 'rbu'::text) THEN 'role_budgets'::text WHEN (t$10.type = 'ras'::text) THEN 'role_assignments'::text WHEN (t$10.type = 'cal'::text) THEN 'calendars'::text WHEN (t$10.type = 'cld'::text) THEN 'calendar_days'::text WHEN (t$10.type = 'cru'::text) THEN 'code_rules'::text WHEN (t$10.type = 'prc'::text) THEN 'processes'::text WHEN (t$10.type = 'prs'::text) THEN 'process_steps'::text WHEN (t$10.type = 'ntf'::text) THEN 'notifications'::text END AND t$12.at > $4::TIMESTAMP WITH TIME ZONE ORDER BY t$12.id 
  LIMIT 1)) AS then$, (SELECT coalesce(t$13.before, '{}'::jsonb) AS coalesce_6 
 FROM change_log AS t$13 
-WHERE t$13.row_id = t$10.key AND t$13.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text WHEN (t$10.type = 'rol'::text) THEN 'roles'::text WHEN (t$10.type = 'rru'::text) THEN 'role_rules'::text WHEN (t$10.type = 'rbu'::text) THEN 'role_budgets'::text WHEN (t$10.type = 'ras'::text) THEN 'role_assignments'::text WHEN (t$10.type = 'cal'::text) THEN 'calendars'::text WHEN (t$10.type = 'cld'::text) THEN 'calendar_days'::text WHEN (t$10.type = 'cru'::text) THEN 'code_rules'::text WHEN (t$10.type = 'ntf'::text) THEN 'notifications'::text END ORDER BY t$13.id DESC 
+WHERE t$13.row_id = t$10.key AND t$13.table_name = CASE WHEN (t$10.type = 'cus'::text) THEN 'customers'::text WHEN (t$10.type = 'idn'::text) THEN 'identifiers'::text WHEN (t$10.type = 'stm'::text) THEN 'stage_moves'::text WHEN (t$10.type = 'con'::text) THEN 'contacts'::text WHEN (t$10.type = 'cpt'::text) THEN 'contact_points'::text WHEN (t$10.type = 'adr'::text) THEN 'addresses'::text WHEN (t$10.type = 'unt'::text) THEN 'org_units'::text WHEN (t$10.type = 'stf'::text) THEN 'staff'::text WHEN (t$10.type = 'prd'::text) THEN 'products'::text WHEN (t$10.type = 'ord'::text) THEN 'orders'::text WHEN (t$10.type = 'itm'::text) THEN 'order_items'::text WHEN (t$10.type = 'int'::text) THEN 'interactions'::text WHEN (t$10.type = 'sco'::text) THEN 'scores'::text WHEN (t$10.type = 'cns'::text) THEN 'consents'::text WHEN (t$10.type = 'rvw'::text) THEN 'identity_reviews'::text WHEN (t$10.type = 'whk'::text) THEN 'webhooks'::text WHEN (t$10.type = 'dlv'::text) THEN 'webhook_deliveries'::text WHEN (t$10.type = 'wat'::text) THEN 'webhook_attempts'::text WHEN (t$10.type = 'key'::text) THEN 'api_keys'::text WHEN (t$10.type = 'rol'::text) THEN 'roles'::text WHEN (t$10.type = 'rru'::text) THEN 'role_rules'::text WHEN (t$10.type = 'rbu'::text) THEN 'role_budgets'::text WHEN (t$10.type = 'ras'::text) THEN 'role_assignments'::text WHEN (t$10.type = 'cal'::text) THEN 'calendars'::text WHEN (t$10.type = 'cld'::text) THEN 'calendar_days'::text WHEN (t$10.type = 'cru'::text) THEN 'code_rules'::text WHEN (t$10.type = 'prc'::text) THEN 'processes'::text WHEN (t$10.type = 'prs'::text) THEN 'process_steps'::text WHEN (t$10.type = 'ntf'::text) THEN 'notifications'::text END ORDER BY t$13.id DESC 
  LIMIT 1) AS last$
- LIMIT ALL OFFSET 0) AS t$14) END AS "nodeAsOf", CASE WHEN hub_as_of($11::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$174) AS row_to_json_30 
-FROM (SELECT t$170.name AS name 
-FROM jsonb_populate_record(null::customers, coalesce(coalesce((SELECT coalesce(t$166.after, '{}'::jsonb) AS coalesce_7 
-FROM change_log AS t$166 
-WHERE t$166.row_id = $12::UUID AND t$166.table_name = 'customers'::text AND t$166.at <= $11::TIMESTAMP WITH TIME ZONE ORDER BY t$166.id DESC 
- LIMIT 1), (SELECT coalesce(t$167.before, '{}'::jsonb) AS coalesce_8 
-FROM change_log AS t$167 
-WHERE t$167.row_id = $12::UUID AND t$167.table_name = 'customers'::text AND t$167.at > $11::TIMESTAMP WITH TIME ZONE ORDER BY t$167.id 
- LIMIT 1)), (SELECT to_jsonb(t$169) AS to_jsonb_28 
-FROM customers AS t$169 
-WHERE t$169.id = $12::UUID))) AS t$170 
-WHERE t$170.id = $12::UUID AND t$170.created_at <= $11::TIMESTAMP WITH TIME ZONE AND t$170.unit_id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
-FROM customers AS t$171 
-WHERE t$171.id = $12::UUID AND t$171.unit_id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
-FROM customers AS t$172 
-WHERE t$172.id = $12::UUID)) AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::customers, (SELECT coalesce(t$168.before, '{}'::jsonb) AS coalesce_9 
-FROM change_log AS t$168 
-WHERE t$168.row_id = $12::UUID AND t$168.table_name = 'customers'::text ORDER BY t$168.id DESC 
- LIMIT 1)) AS t$173 
-WHERE t$173.unit_id = ANY ($3::UUID[]))))) AS t$174) END AS never) AS t$175) AS anon_1
+ LIMIT ALL OFFSET 0) AS t$14) END AS "nodeAsOf", CASE WHEN hub_as_of($11::TIMESTAMP WITH TIME ZONE) THEN (SELECT row_to_json(t$180) AS row_to_json_32 
+FROM (SELECT t$176.name AS name 
+FROM jsonb_populate_record(null::customers, coalesce(coalesce((SELECT coalesce(t$172.after, '{}'::jsonb) AS coalesce_7 
+FROM change_log AS t$172 
+WHERE t$172.row_id = $12::UUID AND t$172.table_name = 'customers'::text AND t$172.at <= $11::TIMESTAMP WITH TIME ZONE ORDER BY t$172.id DESC 
+ LIMIT 1), (SELECT coalesce(t$173.before, '{}'::jsonb) AS coalesce_8 
+FROM change_log AS t$173 
+WHERE t$173.row_id = $12::UUID AND t$173.table_name = 'customers'::text AND t$173.at > $11::TIMESTAMP WITH TIME ZONE ORDER BY t$173.id 
+ LIMIT 1)), (SELECT to_jsonb(t$175) AS to_jsonb_30 
+FROM customers AS t$175 
+WHERE t$175.id = $12::UUID))) AS t$176 
+WHERE t$176.id = $12::UUID AND t$176.created_at <= $11::TIMESTAMP WITH TIME ZONE AND t$176.unit_id = ANY ($3::UUID[]) AND ((EXISTS (SELECT 1 
+FROM customers AS t$177 
+WHERE t$177.id = $12::UUID AND t$177.unit_id = ANY ($3::UUID[]))) OR NOT (EXISTS (SELECT 1 
+FROM customers AS t$178 
+WHERE t$178.id = $12::UUID)) AND (EXISTS (SELECT 1 
+FROM jsonb_populate_record(null::customers, (SELECT coalesce(t$174.before, '{}'::jsonb) AS coalesce_9 
+FROM change_log AS t$174 
+WHERE t$174.row_id = $12::UUID AND t$174.table_name = 'customers'::text ORDER BY t$174.id DESC 
+ LIMIT 1)) AS t$179 
+WHERE t$179.unit_id = ANY ($3::UUID[]))))) AS t$180) END AS never) AS t$181) AS anon_1

@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$61) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$65) AS row_to_json_1 
 FROM (SELECT (SELECT CASE WHEN (t$0.type = 'cus') THEN (SELECT row_to_json(t$2) AS row_to_json_2 
 FROM (SELECT 'Customer'::text AS __typename, 'cus_' || replace(CAST(t$1.id AS TEXT), '-', '') AS id, t$1.name AS name 
 FROM customers AS t$1 
@@ -96,8 +96,14 @@ FROM calendar_days AS t$55
 WHERE t$55.id = t$0.key) AS t$56) WHEN (t$0.type = 'cru') THEN (SELECT row_to_json(t$58) AS row_to_json_30 
 FROM (SELECT 'CodeRule'::text AS __typename, 'cru_' || replace(CAST(t$57.id AS TEXT), '-', '') AS id 
 FROM code_rules AS t$57 
-WHERE t$57.id = t$0.key) AS t$58) WHEN (t$0.type = 'ntf') THEN (SELECT row_to_json(t$60) AS row_to_json_31 
-FROM (SELECT 'Notification'::text AS __typename, 'ntf_' || replace(CAST(t$59.id AS TEXT), '-', '') AS id 
-FROM notifications AS t$59 
-WHERE t$59.id = t$0.key AND (t$59.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$60) END AS anon_2 
-FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS node) AS t$61) AS anon_1
+WHERE t$57.id = t$0.key) AS t$58) WHEN (t$0.type = 'prc') THEN (SELECT row_to_json(t$60) AS row_to_json_31 
+FROM (SELECT 'Process'::text AS __typename, 'prc_' || replace(CAST(t$59.id AS TEXT), '-', '') AS id 
+FROM processes AS t$59 
+WHERE t$59.id = t$0.key) AS t$60) WHEN (t$0.type = 'prs') THEN (SELECT row_to_json(t$62) AS row_to_json_32 
+FROM (SELECT 'ProcessStep'::text AS __typename, 'prs_' || replace(CAST(t$61.id AS TEXT), '-', '') AS id 
+FROM process_steps AS t$61 
+WHERE t$61.id = t$0.key) AS t$62) WHEN (t$0.type = 'ntf') THEN (SELECT row_to_json(t$64) AS row_to_json_33 
+FROM (SELECT 'Notification'::text AS __typename, 'ntf_' || replace(CAST(t$63.id AS TEXT), '-', '') AS id 
+FROM notifications AS t$63 
+WHERE t$63.id = t$0.key AND (t$63.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$64) END AS anon_2 
+FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS node) AS t$65) AS anon_1

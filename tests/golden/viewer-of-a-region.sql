@@ -3,7 +3,7 @@ WITH t$87 AS
 FROM (SELECT t$84.country AS k$0, count(*) AS f$0 
 FROM customers AS t$84 
 WHERE t$84.unit_id = ANY ($1::UUID[]) GROUP BY t$84.country) AS t$85 GROUP BY t$85.k$0)
- SELECT (SELECT row_to_json(t$188) AS row_to_json_1 
+ SELECT (SELECT row_to_json(t$192) AS row_to_json_1 
 FROM (SELECT (SELECT row_to_json(t$14) AS row_to_json_2 
 FROM (SELECT t$12.v$0 AS "totalCount", t$13.l$1 AS nodes 
 FROM (SELECT coalesce(json_agg(t$8), '[]'::json) AS l$1 
@@ -233,36 +233,42 @@ FROM calendar_days AS t$163
 WHERE t$163.id = t$110.key) AS t$164) WHEN (t$110.type = 'cru') THEN (SELECT row_to_json(t$166) AS row_to_json_53 
 FROM (SELECT 'cru_' || replace(CAST(t$165.id AS TEXT), '-', '') AS id 
 FROM code_rules AS t$165 
-WHERE t$165.id = t$110.key) AS t$166) WHEN (t$110.type = 'ntf') THEN (SELECT row_to_json(t$168) AS row_to_json_54 
-FROM (SELECT 'ntf_' || replace(CAST(t$167.id AS TEXT), '-', '') AS id 
-FROM notifications AS t$167 
-WHERE t$167.id = t$110.key AND (t$167.staff_id = $5::UUID OR $6::BOOLEAN AND (EXISTS (SELECT * 
+WHERE t$165.id = t$110.key) AS t$166) WHEN (t$110.type = 'prc') THEN (SELECT row_to_json(t$168) AS row_to_json_54 
+FROM (SELECT 'prc_' || replace(CAST(t$167.id AS TEXT), '-', '') AS id 
+FROM processes AS t$167 
+WHERE t$167.id = t$110.key) AS t$168) WHEN (t$110.type = 'prs') THEN (SELECT row_to_json(t$170) AS row_to_json_55 
+FROM (SELECT 'prs_' || replace(CAST(t$169.id AS TEXT), '-', '') AS id 
+FROM process_steps AS t$169 
+WHERE t$169.id = t$110.key) AS t$170) WHEN (t$110.type = 'ntf') THEN (SELECT row_to_json(t$172) AS row_to_json_56 
+FROM (SELECT 'ntf_' || replace(CAST(t$171.id AS TEXT), '-', '') AS id 
+FROM notifications AS t$171 
+WHERE t$171.id = t$110.key AND (t$171.staff_id = $5::UUID OR $6::BOOLEAN AND (EXISTS (SELECT * 
 FROM staff AS v$staff 
-WHERE v$staff.id = t$167.staff_id AND v$staff.unit_id = ANY ($1::UUID[]))))) AS t$168) END AS anon_2 
-FROM unnest($7::TEXT[], $8::UUID[]) WITH ORDINALITY AS t$110(type, key, ordinality)) AS node, (SELECT row_to_json(t$174) AS row_to_json_55 
-FROM (SELECT 'cus_' || replace(CAST(t$171.id AS TEXT), '-', '') AS id 
-FROM customers AS t$171 
-WHERE t$171.id = ((SELECT t$169.customer_id 
-FROM identifiers AS t$169 JOIN customers AS t$170 ON t$170.id = t$169.customer_id 
-WHERE t$169.kind = $9::VARCHAR AND t$169.normalized = $10::VARCHAR AND t$170.unit_id = ANY ($1::UUID[]) ORDER BY t$169.verified DESC, t$169.id ASC 
- LIMIT 1) UNION SELECT t$172.customer_id 
-FROM identifiers AS t$172 JOIN customers AS t$173 ON t$173.id = t$172.customer_id 
-WHERE t$172.kind = $9::VARCHAR AND t$172.normalized = $10::VARCHAR AND t$173.unit_id = ANY ($1::UUID[]) AND t$172.kind IN ('EXTERNAL_ID'::text, 'DEVICE_ID'::text, 'ANONYMOUS_ID'::text))) AS t$174) AS "customerBy", (SELECT row_to_json(t$187) AS row_to_json_56 
-FROM (SELECT t$186.l$0 AS nodes 
-FROM (SELECT coalesce(json_agg(t$185), '[]'::json) AS l$0 
-FROM (SELECT t$175.name AS name 
-FROM customers AS t$175 LEFT OUTER JOIN (SELECT t$183.id AS id, min(t$183.rank) AS rank 
-FROM (SELECT t$177.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($11::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
-FROM (SELECT t$176.customer_id AS id, hub_code(t$176.value) || hub_code(t$176.normalized) AS code 
-FROM identifiers AS t$176 
-WHERE (hub_code(t$176.value) || hub_code(t$176.normalized)) LIKE hub_code_pattern($11::VARCHAR)) AS t$177 UNION ALL SELECT t$179.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($11::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
-FROM (SELECT t$178.customer_id AS id, hub_code(t$178.value) AS code 
-FROM contact_points AS t$178 
-WHERE hub_code(t$178.value) LIKE hub_code_pattern($11::VARCHAR)) AS t$179 UNION ALL SELECT t$181.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($11::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
-FROM (SELECT t$180.customer_id AS id, hub_code(t$180.number) AS code 
-FROM orders AS t$180 
-WHERE hub_code(t$180.number) LIKE hub_code_pattern($11::VARCHAR)) AS t$181 UNION ALL SELECT t$182.id AS id, 5 AS rank 
-FROM customers AS t$182 
-WHERE t$182.search_text LIKE hub_pattern($12::VARCHAR) OR (t$182.search_text %>> hub_spelling($12::VARCHAR))) AS t$183 GROUP BY t$183.id) AS t$184 ON t$184.id = t$175.id 
-WHERE t$175.unit_id = ANY ($1::UUID[]) AND t$184.id IS NOT NULL ORDER BY least(t$184.rank, CASE WHEN (strpos(' ' || t$175.search_text || ' ', ' ' || hub_fold($11::VARCHAR) || ' ') > 0) THEN 0 WHEN (strpos(' ' || t$175.search_text, ' ' || rtrim(hub_fold($11::VARCHAR))) > 0) THEN 1 WHEN (strpos(t$175.search_text, rtrim(hub_fold($11::VARCHAR))) > 0) THEN 2 WHEN (strpos(t$175.search_text, btrim(hub_fold($11::VARCHAR))) > 0) THEN 3 ELSE 5 END) ASC, -strict_word_similarity(btrim(hub_fold($11::VARCHAR)), t$175.search_text) ASC, t$175.id ASC 
- LIMIT 20) AS t$185) AS t$186) AS t$187) AS search) AS t$188) AS anon_1
+WHERE v$staff.id = t$171.staff_id AND v$staff.unit_id = ANY ($1::UUID[]))))) AS t$172) END AS anon_2 
+FROM unnest($7::TEXT[], $8::UUID[]) WITH ORDINALITY AS t$110(type, key, ordinality)) AS node, (SELECT row_to_json(t$178) AS row_to_json_57 
+FROM (SELECT 'cus_' || replace(CAST(t$175.id AS TEXT), '-', '') AS id 
+FROM customers AS t$175 
+WHERE t$175.id = ((SELECT t$173.customer_id 
+FROM identifiers AS t$173 JOIN customers AS t$174 ON t$174.id = t$173.customer_id 
+WHERE t$173.kind = $9::VARCHAR AND t$173.normalized = $10::VARCHAR AND t$174.unit_id = ANY ($1::UUID[]) ORDER BY t$173.verified DESC, t$173.id ASC 
+ LIMIT 1) UNION SELECT t$176.customer_id 
+FROM identifiers AS t$176 JOIN customers AS t$177 ON t$177.id = t$176.customer_id 
+WHERE t$176.kind = $9::VARCHAR AND t$176.normalized = $10::VARCHAR AND t$177.unit_id = ANY ($1::UUID[]) AND t$176.kind IN ('EXTERNAL_ID'::text, 'DEVICE_ID'::text, 'ANONYMOUS_ID'::text))) AS t$178) AS "customerBy", (SELECT row_to_json(t$191) AS row_to_json_58 
+FROM (SELECT t$190.l$0 AS nodes 
+FROM (SELECT coalesce(json_agg(t$189), '[]'::json) AS l$0 
+FROM (SELECT t$179.name AS name 
+FROM customers AS t$179 LEFT OUTER JOIN (SELECT t$187.id AS id, min(t$187.rank) AS rank 
+FROM (SELECT t$181.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($11::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
+FROM (SELECT t$180.customer_id AS id, hub_code(t$180.value) || hub_code(t$180.normalized) AS code 
+FROM identifiers AS t$180 
+WHERE (hub_code(t$180.value) || hub_code(t$180.normalized)) LIKE hub_code_pattern($11::VARCHAR)) AS t$181 UNION ALL SELECT t$183.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($11::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
+FROM (SELECT t$182.customer_id AS id, hub_code(t$182.value) AS code 
+FROM contact_points AS t$182 
+WHERE hub_code(t$182.value) LIKE hub_code_pattern($11::VARCHAR)) AS t$183 UNION ALL SELECT t$185.id AS id, CASE WHEN (code LIKE ('%' || nullif(hub_code($11::VARCHAR), '  ') || '%')) THEN 0 ELSE 3 END AS rank 
+FROM (SELECT t$184.customer_id AS id, hub_code(t$184.number) AS code 
+FROM orders AS t$184 
+WHERE hub_code(t$184.number) LIKE hub_code_pattern($11::VARCHAR)) AS t$185 UNION ALL SELECT t$186.id AS id, 5 AS rank 
+FROM customers AS t$186 
+WHERE t$186.search_text LIKE hub_pattern($12::VARCHAR) OR (t$186.search_text %>> hub_spelling($12::VARCHAR))) AS t$187 GROUP BY t$187.id) AS t$188 ON t$188.id = t$179.id 
+WHERE t$179.unit_id = ANY ($1::UUID[]) AND t$188.id IS NOT NULL ORDER BY least(t$188.rank, CASE WHEN (strpos(' ' || t$179.search_text || ' ', ' ' || hub_fold($11::VARCHAR) || ' ') > 0) THEN 0 WHEN (strpos(' ' || t$179.search_text, ' ' || rtrim(hub_fold($11::VARCHAR))) > 0) THEN 1 WHEN (strpos(t$179.search_text, rtrim(hub_fold($11::VARCHAR))) > 0) THEN 2 WHEN (strpos(t$179.search_text, btrim(hub_fold($11::VARCHAR))) > 0) THEN 3 ELSE 5 END) ASC, -strict_word_similarity(btrim(hub_fold($11::VARCHAR)), t$179.search_text) ASC, t$179.id ASC 
+ LIMIT 20) AS t$189) AS t$190) AS t$191) AS search) AS t$192) AS anon_1
