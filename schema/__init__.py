@@ -26,6 +26,9 @@ MODULES = (
     "audit.audit_log",
     "work.calendars",
     "work.code_rules",
+    "work.processes",
+    "work.processes",
+    "work.notifications",
     "work.teams",
     "work.moves",
 )
