@@ -30,6 +30,7 @@ MODULES = (
     "work.processes",
     "work.notifications",
     "work.teams",
+    "work.job_roles",
     "work.moves",
 )
 
