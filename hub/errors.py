@@ -91,6 +91,13 @@ CODES: dict[str, str] = {
     # codes
     "CODE_INVALID": "The text is no code of the rule, or the pattern or its values are wrong.",
     "CODE_EXHAUSTED": "Too few numbers are left: all were drawn, and none may be used again yet.",
+    # people and their work
+    "OVERLAP": "Another row counts in the same time, and only one may.",
+    "MOVE_INVALID": "The row cannot be moved so from its present state; the message says what is possible.",
+    "AUTHORITY_LIMIT": "The person has no credential that lets it decide this amount now.",
+    "DUAL_CONTROL": "Two people must do this: whoever began it, or is the one whom it is about, cannot finish it.",
+    "UNVERIFIED": "Another person must confirm these facts first; `columns` lists them.",
+    "HOSPITALITY_LIMIT": "The hospitality costs more for each person than the limit allows.",
     # webhooks
     "WEBHOOK_INVALID": "The webhook cannot be created or changed this way.",
     "WEBHOOK_LIMIT": "The API key already has the maximum of webhooks.",

@@ -26,6 +26,7 @@ MODULES = (
     "audit.audit_log",
     "work.calendars",
     "work.code_rules",
+    "work.credentials",
 )
 
 
