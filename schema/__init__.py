@@ -27,11 +27,11 @@ MODULES = (
     "work.calendars",
     "work.code_rules",
     "work.processes",
-    "work.processes",
     "work.notifications",
     "work.teams",
     "work.job_roles",
     "work.moves",
+    "work.credentials",
 )
 
 
