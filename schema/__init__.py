@@ -30,6 +30,7 @@ MODULES = (
     "work.notifications",
     "work.teams",
     "work.job_roles",
+    "work.assignments",
     "work.moves",
     "work.credentials",
 )
