@@ -29,6 +29,7 @@ MODULES = (
     "work.processes",
     "work.notifications",
     "work.teams",
+    "work.job_roles",
     "work.moves",
     "work.credentials",
 )
