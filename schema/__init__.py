@@ -26,6 +26,10 @@ MODULES = (
     "audit.audit_log",
     "work.calendars",
     "work.code_rules",
+    "work.teams",
+    "work.moves",
+    "work.sla_policies",
+    "work.clocks",
     "work.notifications",
 )
 

@@ -21,6 +21,7 @@ from hub.engine.plan.nodes import (
     TotalCount,
     UnionSelection,
 )
+from hub.engine.plan.parameters import ExpressionSelection
 from hub.engine.plan.predicates import AggregateExpression, And
 from hub.engine.sql.aggregates import SORTS_FIRST, ConnectionAggregates
 from hub.engine.sql.conditions import (
@@ -45,6 +46,7 @@ from hub.engine.sql.expressions import (
     Value,
     id_expression,
     json_object,
+    param,
     sql_literal,
     text,
 )
@@ -57,6 +59,13 @@ from hub.model.columns import sort_expression
 from hub.rights import CellRules, Mask
 
 Columns = list[tuple[str, Value]]
+
+
+def _is_chosen(choice: ToOneSelection, type_column: str | None, row: sa.FromClause) -> Condition:
+    """Whether a union's row is of this type."""
+    if type_column is None:
+        return row.c[choice.join.our_column].is_not(None)
+    return row.c[type_column] == text(choice.join.entity.name)
 
 
 class SelectionCompiler:
@@ -91,12 +100,15 @@ class SelectionCompiler:
                 return sql_literal("null")
             case ColumnSelection(column, scalar, prefix):
                 return scalar.to_json(row.c[column]) if prefix is None else id_expression(prefix, row.c[column])
+            case ExpressionSelection(expression, now):
+                return sa.cast(expression(row, param(now)), sa.Double)
             case ToOneSelection(join, selection):
                 joined_row, conditions = join_table(self.aliases, join, row)
                 return self.select_row(selection, joined_row, conditions)
-            case UnionSelection(choices):
-                pairs = [(row.c[choice.join.our_column].is_not(None), self._value(choice, row)) for choice in choices]
-                return sa.case(*pairs)
+            case UnionSelection(choices, type_column):
+                return sa.case(
+                    *((_is_chosen(choice, type_column, row), self._value(choice, row)) for choice in choices)
+                )
             case ConnectionPlan():
                 return self.connection(part, row)
             case MergedConnectionPlan():
