@@ -92,6 +92,8 @@ CODES: dict[str, str] = {
     # codes
     "CODE_INVALID": "The text is no code of the rule, or the pattern or its values are wrong.",
     "CODE_EXHAUSTED": "Too few numbers are left: all were drawn, and none may be used again yet.",
+    # processes
+    "PROCESS_INVALID": "The process cannot be described this way: a step contradicts itself, or leads nowhere.",
     # webhooks
     "WEBHOOK_INVALID": "The webhook cannot be created or changed this way.",
     "WEBHOOK_LIMIT": "The API key already has the maximum of webhooks.",

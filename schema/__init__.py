@@ -26,11 +26,12 @@ MODULES = (
     "audit.audit_log",
     "work.calendars",
     "work.code_rules",
-    "work.teams",
-    "work.moves",
+    "work.processes",
     "work.sla_policies",
     "work.clocks",
     "work.notifications",
+    "work.teams",
+    "work.moves",
 )
 
 

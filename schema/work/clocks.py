@@ -42,6 +42,7 @@ class Clock(
         index("next_at", where="next_at is not null", name="next_at"),
         index("row_id", "name", where="stopped_at is null", name="open", unique=True),
         index("calendar_id", "calendar_version", where="stopped_at is null", name="calendar_of_open"),
+        index("policy_id", "policy_revision", where="stopped_at is null", name="policy_of_open"),
         index("unit_id", "due_at", where="stopped_at is null", name="open_of_unit"),
     ),
 ):
@@ -65,6 +66,10 @@ class Clock(
         "The version of the calendar that the due time was counted by.", server_default=0, hidden=True
     )
     goal_seconds: Column[int] = field("Working time that it may take, in seconds.", writable="command")
+    policy_revision: Column[int] = field("The revision of the policy that it follows.", server_default=0, hidden=True)
+    own_goal: Column[bool] = field(
+        "Whether its goal was set by hand, so that policies leave it alone.", server_default=False, writable="command"
+    )
     spent: Column[Decimal] = field(
         "Working time in seconds that was spent before it began to run last.",
         server_default=0,
@@ -77,8 +82,7 @@ class Clock(
         "Since when it runs; empty while it stands still.", writable="command", personal=BEHAVIOUR
     )
     due_at: Column[datetime | None] = field(
-        "When it is due, closing time included. Empty while it stands still, and beyond the calendar's horizon until"
-        " that moves on.",
+        "When it is due, closing time included. Empty while it stands still, and beyond the calendar's horizon.",
         sortable=True,
         null_as="infinity",
         writable="command",

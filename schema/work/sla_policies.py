@@ -12,6 +12,7 @@ from hub.model import (
     PersonalData,
     any_key,
     field,
+    index,
     stored_filter,
     to_one,
     unique,
@@ -44,6 +45,7 @@ class SlaPolicy(
     operations=("delete",),
     order="position",
     sortable=("updated_at",),
+    indexes=(index("clocks_change_at", where="clocks_change_at is not null", name="clocks_change_at"),),
     checks={
         "validity_is_in_order": "valid_from < valid_until",
         "position_is_positive": "position between 1 and 1000000",
@@ -74,6 +76,12 @@ class SlaPolicy(
     )
     valid_until: Column[datetime | None] = field(
         "Moment from which no clock starts by it; empty for never. Clocks that run go on.", writable="command"
+    )
+    revision: Column[int] = field("Counts changes of the policy and its parts, from 1.", default=1, writable="command")
+    clocks_change_at: Column[datetime | None] = field(
+        "When clocks that follow an earlier revision change to this one; empty if there are none.",
+        hidden=True,
+        unlogged=True,
     )
 
 
@@ -116,7 +124,7 @@ class EscalationRule(
     checks={
         "one_moment": "num_nonnulls(at_share, at_offset_seconds) = 1",
         "at_share_is_positive": "at_share > 0",
-        "level_is_positive": "level between 1 and 99",
+        "level_is_positive": "level between 1 and 30",
         "task_has_a_role": "act not in ('NOTIFY', 'TASK') or role is not null",
         "order_has_a_process": "(act = 'ORDER') = (process is not null)",
         "move_has_a_state": "(act = 'MOVE') = (move_to is not null)",

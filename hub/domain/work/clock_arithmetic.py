@@ -5,6 +5,7 @@ Everything is a point on the working time of a calendar, so that pauses, holiday
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import NamedTuple
 
 from hub.errors import BadInput
@@ -41,15 +42,16 @@ class Level(NamedTuple):
     """A level of escalation: its number, and the working time at which a clock with a goal reaches it."""
 
     number: int
-    at_share: float | None
+    at_share: Decimal | None
     at_offset: timedelta | None
+    only_notifies: bool = True  # whether nothing but notifications follows, so that the clock goes on as it is
 
     def threshold(self, goal: timedelta) -> timedelta:
         """The working time at which it is reached; never negative."""
         if self.at_offset is not None:
             return max(goal + self.at_offset, timedelta())
         assert self.at_share is not None
-        return timedelta(microseconds=round(goal / MICROSECOND * self.at_share))
+        return int(goal // MICROSECOND * self.at_share) * MICROSECOND
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Builds rows from a seed: always the same ones, by table, in the order in which they can be stored."""
+"""The builder of edge rows: random values from a seed, and rows by table in the order in which they can be stored."""
 
 import random
 from collections.abc import Sequence

@@ -24,7 +24,7 @@ from hub.schema.sales import orders, products
 from hub.schema.scoring import scores
 from oracle.edge_operations import ATTRIBUTES, CURRENCIES, IDENTIFIER_KINDS, NAMES, TEXTS, TIMESTAMPS, UNIT_PARENTS
 from oracle.edge_row_builder import EdgeRowBuilder, EdgeRowValues
-from oracle.work_rows import add_work
+from oracle.work_edge_rows import add_work_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +270,7 @@ def build_rows(seed: int, existing: ExistingKeys, count: int) -> dict[sa.Table, 
         people = _people(builder, customer)
         order_ids = _orders(builder, customer, people, all_staff, linkable)
         _history(builder, customer, people, order_ids, all_staff)
-    add_work(builder, all_units, all_staff)
+    add_work_rows(builder, all_units, all_staff)
     return builder.rows_by_table
 
 
@@ -310,8 +310,7 @@ async def add(dsn: str, seed: int = 1, count: int = 78) -> None:
                     f"${number}" + ("::text::ltree" if str(table.c[name].type) == "LTREE" else "")
                     for number, name in enumerate(names, 1)
                 )
-                columns = ", ".join(f'"{name}"' for name in names)
-                statement = f'insert into "{table.name}" ({columns}) values ({placeholders})'
+                statement = f'insert into "{table.name}" ({", ".join(names)}) values ({placeholders})'
                 await connection.executemany(statement, [[row[name] for name in names] for row in rows])
         await connection.execute("analyze")
     finally:
