@@ -99,7 +99,8 @@ async def check_rules(
     """The rows of levels; raises BadInput for one that could not act."""
     if len(rules) > MAX_RULES:
         raise BadInput(f"escalation_rules: give at most {MAX_RULES}.", argument="escalation_rules")
-    processes = {row["code"] for row in await tx.fetch(_PROCESSES, [rule.process for rule in rules if rule.process])}
+    named = [rule.process for rule in rules if rule.process is not None]
+    processes = {row["code"] for row in await tx.fetch(_PROCESSES, named)} if named else set()
     rule_rows: dict[tuple[str, int], dict[str, Any]] = {}
     for index, rule in enumerate(rules):
         argument = f"escalation_rules[{index}]"
