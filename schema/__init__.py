@@ -32,6 +32,7 @@ MODULES = (
     "work.notifications",
     "work.teams",
     "work.moves",
+    "work.credentials",
 )
 
 
