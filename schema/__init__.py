@@ -27,6 +27,8 @@ MODULES = (
     "work.calendars",
     "work.code_rules",
     "work.processes",
+    "work.sla_policies",
+    "work.clocks",
     "work.notifications",
     "work.teams",
     "work.job_roles",

@@ -108,7 +108,9 @@ def _declaration(
     if definition.ownership.carries_subject:
         fields["audience"] = Audience
     python_fields = {
-        name: FieldResolver(f.function, tuple(column.name for column in f.needs), f.returns, f.takes_now)
+        name: FieldResolver(
+            f.function, tuple(column.name for column in f.needs), f.returns, f.takes_now, tuple(f.expressions.items())
+        )
         for name, f in definition.python_fields.items()
     }
     return Declaration(
