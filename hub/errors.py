@@ -77,6 +77,7 @@ CODES: dict[str, str] = {
     "IDENTIFIER_JUNK": "The identifier is a placeholder value, not one of a single customer.",
     "IDENTIFIER_LIMIT": "The input has no identifier, or too many.",
     "STAGE_MOVE_INVALID": "The customer cannot move from its current stage to this stage.",
+    "MOVE_INVALID": "The row cannot move to this state now; the error's `allowedMoves` lists the possible ones.",
     "STATUS_MOVE_INVALID": "The row cannot move to this status now; `allowedMoves` lists the possible ones.",
     # roles
     "ROLE_INVALID": "A part of the role is wrong: an unknown type, field, mask or command, or a rule that grants nothing.",
@@ -93,11 +94,12 @@ CODES: dict[str, str] = {
     "CODE_EXHAUSTED": "Too few numbers are left: all were drawn, and none may be used again yet.",
     # people and their work
     "OVERLAP": "Another row counts in the same time, and only one may.",
-    "MOVE_INVALID": "The row cannot be moved so from its present state; the message says what is possible.",
     "AUTHORITY_LIMIT": "The person has no credential that lets it decide this amount now.",
     "DUAL_CONTROL": "Two people must do this: whoever began it, or is the one whom it is about, cannot finish it.",
     "UNVERIFIED": "Another person must confirm these facts first; `columns` lists them.",
     "HOSPITALITY_LIMIT": "The hospitality costs more for each person than the limit allows.",
+    # processes
+    "PROCESS_INVALID": "The process cannot be described this way: a step contradicts itself, or leads nowhere.",
     # webhooks
     "WEBHOOK_INVALID": "The webhook cannot be created or changed this way.",
     "WEBHOOK_LIMIT": "The API key already has the maximum of webhooks.",
@@ -132,7 +134,7 @@ CODES: dict[str, str] = {
     "TOKEN_UNMAPPED": "The token is valid, but stands for nobody here: no member of staff, no customer, no role.",
     "TOKEN_ISSUER_UNAVAILABLE": "The token's key is unknown, and its issuer's keys cannot be read now; try again.",
     "LINK_INVALID": "The login link was used already, has expired, or belongs to another hub.",
-    "PERSON_NEEDED": "`ME` stands for the member of staff who asks, and no member of staff is behind this API key.",
+    "PERSON_NEEDED": "Only a member of staff does this, or is `ME`, and none is behind this API key.",
     "FORBIDDEN": "The API key does not have this permission.",
     "NOT_FOUND": "It does not exist, or this API key may not see it.",
     # HTTP

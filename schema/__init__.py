@@ -26,6 +26,10 @@ MODULES = (
     "audit.audit_log",
     "work.calendars",
     "work.code_rules",
+    "work.processes",
+    "work.notifications",
+    "work.teams",
+    "work.moves",
     "work.credentials",
 )
 

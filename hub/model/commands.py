@@ -5,6 +5,7 @@ A command's signature is its input, its docstring the description, and the Named
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias, TypeVar
+from uuid import UUID
 
 T = TypeVar("T")
 F = TypeVar("F", bound="Callable[..., Awaitable[Any]]")
@@ -17,6 +18,14 @@ class InjectedMarker:
 
 
 Injected = Annotated[T, InjectedMarker()]
+
+
+@dataclass(frozen=True, slots=True)
+class RowReference:
+    """A parameter that names a row of any type by its id: the name of the entity, and the key."""
+
+    entity: str
+    key: UUID
 
 
 def unless(*names: str) -> SingleInsert:
