@@ -31,6 +31,7 @@ MODULES = (
     "work.teams",
     "work.moves",
     "work.credentials",
+    "work.verifications",
 )
 
 
