@@ -31,7 +31,10 @@ MODULES = (
     "work.teams",
     "work.moves",
     "work.credentials",
+<<<<<<< HEAD
     "work.verifications",
+=======
+>>>>>>> nineteen
 )
 
 

@@ -9,7 +9,11 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision: str = "0038"
+<<<<<<< HEAD
 down_revision: str | None = "0035"
+=======
+down_revision: str | None = "0037"
+>>>>>>> nineteen
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -66,7 +66,8 @@ class VerificationRecorder:
     ) -> None:
         """Stores the viewer's claim. Of claims that become stale, the other fields are claimed anew by who claimed them."""
         subject = await _inside_values(tx, entity, key)
-        row = await tx.fetchrow(f"select * from {entity.table.name} where id = $1", key)
+        columns = ", ".join(("id", "version", *entity.definition.verified_columns))
+        row = await tx.fetchrow(f"select {columns} from {entity.table.name} where id = $1", key)
         assert row is not None  # it has just been written
         subject["row_version"] = row["version"]
         for claim in await tx.fetch(_LOCK_PENDING, key, list(names)):
