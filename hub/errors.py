@@ -92,22 +92,14 @@ CODES: dict[str, str] = {
     # codes
     "CODE_INVALID": "The text is no code of the rule, or the pattern or its values are wrong.",
     "CODE_EXHAUSTED": "Too few numbers are left: all were drawn, and none may be used again yet.",
-<<<<<<< HEAD
-=======
     # processes
     "PROCESS_INVALID": "The process cannot be described this way: a step contradicts itself, or leads nowhere.",
->>>>>>> nineteen
     # people and their work
     "OVERLAP": "Another row counts in the same time, and only one may.",
     "AUTHORITY_LIMIT": "The person has no credential that lets it decide this amount now.",
     "DUAL_CONTROL": "Two people must do this: whoever began it, or is the one whom it is about, cannot finish it.",
     "UNVERIFIED": "Another person must confirm these facts first; `columns` lists them.",
     "HOSPITALITY_LIMIT": "The hospitality costs more for each person than the limit allows.",
-<<<<<<< HEAD
-    # processes
-    "PROCESS_INVALID": "The process cannot be described this way: a step contradicts itself, or leads nowhere.",
-=======
->>>>>>> nineteen
     # webhooks
     "WEBHOOK_INVALID": "The webhook cannot be created or changed this way.",
     "WEBHOOK_LIMIT": "The API key already has the maximum of webhooks.",

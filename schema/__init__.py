@@ -31,10 +31,7 @@ MODULES = (
     "work.teams",
     "work.moves",
     "work.credentials",
-<<<<<<< HEAD
     "work.verifications",
-=======
->>>>>>> nineteen
 )
 
 

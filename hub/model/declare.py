@@ -21,8 +21,8 @@ from hub.model.declarations import (
     UnionLink,
 )
 from hub.model.entity import Entity, entity_of
-from hub.model.move_commands import allowed_moves
 from hub.model.fields import Reveals
+from hub.model.move_commands import allowed_moves
 from hub.model.normal_forms import NormalForm, RowNormalForm, column_normal_form
 from hub.model.scopes import Audience, Scope
 from hub.model.subjects import subject_faults, subjects_of

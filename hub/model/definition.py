@@ -315,7 +315,7 @@ def _unverified(columns: Iterable[Column[Any]]) -> Column[Any]:
     inside = all(column.options.inside for column in columns if column.options.verified_by)
     options = FieldOptions(
         description="Fields whose values another person must still confirm, or has refuted.",
-        server_default=[],
+        server_default={},
         writable="command",
         inside=inside,
         personal=PersonalData.NOT_PERSONAL,

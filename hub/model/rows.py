@@ -185,7 +185,7 @@ async def update_row(
     claim = None
     if dual_control.written_columns(entity, values):
         stored = await lock_row(tx, viewer, entity, key, "id")
-        claim = await dual_control.claim_of_update(tx, viewer, entity, stored, values)
+        claim = await dual_control.claim_of_update(tx, viewer, entity, dict(stored), values)
     if claim is not None:
         values = {**values, UNVERIFIED: claim.unverified}
     limited = _limited(viewer, entity, Verb.UPDATE, fields)

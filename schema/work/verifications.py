@@ -40,7 +40,9 @@ class Verification(
 ):
     """Values of a row that a person wrote and another person must confirm."""
 
-    subject = any_of("The row whose values they are.", inverse=("verifications", "Who claimed and who confirmed values of it."))
+    subject = any_of(
+        "The row whose values they are.", inverse=("verifications", "Who claimed and who confirmed values of it.")
+    )
     columns: Column[list[str]] = field(
         "Names of the fields.", writable="command", reveals="subject", personal=PersonalData.NOT_PERSONAL
     )

@@ -214,7 +214,9 @@ def _require_permission(viewer: Viewer, entity: type[Entity], columns: Collectio
     permissions = entity.definition.verified_columns
     for name in columns:
         permission = permissions.get(name, f"{entity.table.name}:verify")
-        viewer.require_write(Verification.__name__, Verb.UPDATE, permission, Verification.definition.writable_by("update"))
+        viewer.require_write(
+            Verification.__name__, Verb.UPDATE, permission, Verification.definition.writable_by("update")
+        )
 
 
 async def _require_shown(
@@ -230,7 +232,9 @@ async def _require_shown(
         if granted is None:
             continue
         row_key = sa.bindparam("row_key", type_=sa.Uuid)
-        statement = compile_statement(sa.select(entity.table.c.id).where(entity.table.c.id == row_key, granted), entity.table)
+        statement = compile_statement(
+            sa.select(entity.table.c.id).where(entity.table.c.id == row_key, granted), entity.table
+        )
         if await tx.fetchval(statement.text, *statement.bind({"row_key": key}, viewer)) is None:
             message = "id: this key does not read all values that the verification is about; use a key that does."
             raise Forbidden(message, argument="id")

@@ -145,7 +145,8 @@ class CatalogEntity:
             column
             for column in self.columns.values()
             if (column.scalar.is_number or column.scalar.is_time) and column.name != "version"
-            if column.name not in self.cells and (not column.scalar.is_money or self.is_usable(self.declaration.amounts_in))
+            if column.name not in self.cells
+            and (not column.scalar.is_money or self.is_usable(self.declaration.amounts_in))
         )
 
     def is_usable(self, *columns: str) -> bool:

@@ -350,7 +350,10 @@ def aggregate_expression(
             'amounts in different currencies cannot be compared; add a currency, such as currency: "EUR".',
         )
     parameter = planning.value_parameter(
-        scalars.STRING, currency_value, currency_argument, column=join.entity.columns[camel_case(join.entity.declaration.amounts_in)]
+        scalars.STRING,
+        currency_value,
+        currency_argument,
+        column=join.entity.columns[camel_case(join.entity.declaration.amounts_in)],
     )
     return AggregateExpression(join, where, function, column, parameter)
 

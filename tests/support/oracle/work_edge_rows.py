@@ -7,9 +7,8 @@ from decimal import Decimal
 from uuid import UUID
 
 from hub.schema.customers import customers
-from hub.schema.work import calendars, code_rules, notifications
-from oracle.dual_control_rows import add_dual_control_rows
 from hub.schema.work import calendars, code_rules, notifications, processes
+from oracle.dual_control_rows import add_dual_control_rows
 from oracle.edge_operations import NAMES, TIMESTAMPS
 from oracle.edge_row_builder import EdgeRowBuilder
 from oracle.work_rows import add_subject_rows
