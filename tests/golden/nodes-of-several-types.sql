@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$76) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$78) AS row_to_json_1 
 FROM (SELECT (SELECT coalesce(json_agg(CASE WHEN (t$0.type = 'cus') THEN (SELECT row_to_json(t$9) AS row_to_json_2 
 FROM (SELECT 'Customer'::text AS __typename, 'cus_' || replace(CAST(t$1.id AS TEXT), '-', '') AS id, t$1.name AS name, (SELECT row_to_json(t$8) AS row_to_json_3 
 FROM (SELECT t$7.v$0 AS "totalCount" 
@@ -116,5 +116,8 @@ FROM moves AS t$72
 WHERE t$72.id = t$0.key AND (t$72.audience != 'PERSON' OR t$72.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$73) WHEN (t$0.type = 'crd') THEN (SELECT row_to_json(t$75) AS row_to_json_36 
 FROM (SELECT 'Credential'::text AS __typename, 'crd_' || replace(CAST(t$74.id AS TEXT), '-', '') AS id 
 FROM credentials AS t$74 
-WHERE t$74.id = t$0.key AND (t$74.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$75) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
-FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$76) AS anon_1
+WHERE t$74.id = t$0.key AND (t$74.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$75) WHEN (t$0.type = 'ver') THEN (SELECT row_to_json(t$77) AS row_to_json_37 
+FROM (SELECT 'Verification'::text AS __typename, 'ver_' || replace(CAST(t$76.id AS TEXT), '-', '') AS id 
+FROM verifications AS t$76 
+WHERE t$76.id = t$0.key AND (t$76.audience != 'PERSON' OR t$76.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$77) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
+FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$78) AS anon_1
