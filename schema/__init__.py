@@ -34,6 +34,7 @@ MODULES = (
     "work.job_roles",
     "work.moves",
     "work.credentials",
+    "work.verifications",
 )
 
 
