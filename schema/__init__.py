@@ -31,6 +31,7 @@ MODULES = (
     "work.clocks",
     "work.notifications",
     "work.teams",
+    "work.job_roles",
     "work.moves",
     "work.credentials",
 )

@@ -34,6 +34,7 @@ from hub.model.fields import (
     split_optional,
     sql_type,
 )
+from hub.model.lasting import lasting_constraints
 from hub.model.links import Link, LinkIndex, SubjectLink
 from hub.model.personal import PERSONAL, PersonalData, personal_of_field
 from hub.model.scopes import Audience
@@ -210,6 +211,8 @@ def _constraints(definition: EntityDefinition) -> Iterator[sa.schema.SchemaItem]
             yield sa.UniqueConstraint("id", "owner_id")  # a change of it waits for rows that carry it
     for name, sql in definition.options.get("checks", {}).items():
         yield sa.CheckConstraint(sql, name=name)
+    if "lasting" in definition.options:
+        yield from lasting_constraints(definition.table_name, definition.options["lasting"])
     links = [f"{name}_id" for name in definition.options.get("exactly_one", ())]
     if links:
         yield sa.CheckConstraint(f"num_nonnulls({', '.join(links)}) = 1", name=f"exactly_one_of_{'_or_'.join(links)}")

@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$84) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$86) AS row_to_json_1 
 FROM (SELECT (SELECT coalesce(json_agg(CASE WHEN (t$0.type = 'cus') THEN (SELECT row_to_json(t$9) AS row_to_json_2 
 FROM (SELECT 'Customer'::text AS __typename, 'cus_' || replace(CAST(t$1.id AS TEXT), '-', '') AS id, t$1.name AS name, (SELECT row_to_json(t$8) AS row_to_json_3 
 FROM (SELECT t$7.v$0 AS "totalCount" 
@@ -122,11 +122,14 @@ FROM notifications AS t$76
 WHERE t$76.id = t$0.key AND (t$76.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$77) WHEN (t$0.type = 'tea') THEN (SELECT row_to_json(t$79) AS row_to_json_38 
 FROM (SELECT 'Team'::text AS __typename, 'tea_' || replace(CAST(t$78.id AS TEXT), '-', '') AS id 
 FROM teams AS t$78 
-WHERE t$78.id = t$0.key) AS t$79) WHEN (t$0.type = 'mov') THEN (SELECT row_to_json(t$81) AS row_to_json_39 
-FROM (SELECT 'Move'::text AS __typename, 'mov_' || replace(CAST(t$80.id AS TEXT), '-', '') AS id 
-FROM moves AS t$80 
-WHERE t$80.id = t$0.key AND (t$80.audience != 'PERSON' OR t$80.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$81) WHEN (t$0.type = 'crd') THEN (SELECT row_to_json(t$83) AS row_to_json_40 
-FROM (SELECT 'Credential'::text AS __typename, 'crd_' || replace(CAST(t$82.id AS TEXT), '-', '') AS id 
-FROM credentials AS t$82 
-WHERE t$82.id = t$0.key AND (t$82.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$83) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
-FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$84) AS anon_1
+WHERE t$78.id = t$0.key) AS t$79) WHEN (t$0.type = 'jrl') THEN (SELECT row_to_json(t$81) AS row_to_json_39 
+FROM (SELECT 'JobRole'::text AS __typename, 'jrl_' || replace(CAST(t$80.id AS TEXT), '-', '') AS id 
+FROM job_roles AS t$80 
+WHERE t$80.id = t$0.key) AS t$81) WHEN (t$0.type = 'mov') THEN (SELECT row_to_json(t$83) AS row_to_json_40 
+FROM (SELECT 'Move'::text AS __typename, 'mov_' || replace(CAST(t$82.id AS TEXT), '-', '') AS id 
+FROM moves AS t$82 
+WHERE t$82.id = t$0.key AND (t$82.audience != 'PERSON' OR t$82.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$83) WHEN (t$0.type = 'crd') THEN (SELECT row_to_json(t$85) AS row_to_json_41 
+FROM (SELECT 'Credential'::text AS __typename, 'crd_' || replace(CAST(t$84.id AS TEXT), '-', '') AS id 
+FROM credentials AS t$84 
+WHERE t$84.id = t$0.key AND (t$84.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$85) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
+FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$86) AS anon_1
