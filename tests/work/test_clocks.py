@@ -1,12 +1,11 @@
 """Clocks: goals in working time, pauses, levels in the order of their moments, and changes that keep what was spent."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import pytest
 from conftest import CreateDatabase
 from writer_client import HubClient, open_hub_client
@@ -68,8 +67,8 @@ class Row:
         async with self.pool.transaction() as tx:
             calendar = await tx.fetchval("select id from calendars where code = 'china'")
             values = await subject_values(tx, Customer, self.key)
-            given = {} if goal is None else {"goal": goal, "calendar_id": calendar}
-            return await clocks.start_clock(tx, values, name, now=now, **given)
+            words = {} if goal is None else {"goal": goal, "calendar_id": calendar}
+            return await clocks.start_clock(tx, values, name, now=now, **words)
 
     async def change(self, verb: str, name: str, now: datetime) -> bool:
         async with self.pool.transaction() as tx:
