@@ -2,9 +2,8 @@
 
 Acts beyond notifications register themselves, so that what they do may itself start and stop clocks."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from collections.abc import AsyncIterator
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple, TypeAlias
