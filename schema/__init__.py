@@ -27,12 +27,15 @@ MODULES = (
     "work.calendars",
     "work.code_rules",
     "work.processes",
+    "work.sla_policies",
+    "work.clocks",
     "work.notifications",
     "work.teams",
     "work.job_roles",
     "work.assignments",
     "work.moves",
     "work.credentials",
+    "work.verifications",
 )
 
 

@@ -79,7 +79,13 @@ IMPORT_EXCEPTIONS = {
 # Bounded contexts, in schema and in domain: each may import those before it.
 CONTEXTS = ("organisation", "customers", "scoring", "sales", "access", "engagement", "webhooks", "privacy", "work")
 # All of the model that a declaration knows: no rule and no writer.
-VOCABULARY = ("hub.model", "hub.model.validators", "hub.model.working_time", "hub.model.code_patterns")
+VOCABULARY = (
+    "hub.model",
+    "hub.model.validators",
+    "hub.model.working_time",
+    "hub.model.code_patterns",
+    "hub.model.clock_expressions",
+)
 
 # Names of entities that the engine uses in another sense.
 HOMONYMS = {
