@@ -2,9 +2,8 @@
 
 Acts beyond notifications register themselves, so that what they do may itself start and stop clocks."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from collections.abc import AsyncIterator
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple, TypeAlias
@@ -121,12 +120,16 @@ async def _with_holders(
                 subject = clock.subject
                 asked = (rule[column], subject["unit_id"], subject["staff_id"], rule["unit"], moment)
                 requests.append(((index, column), asked))
-    holder_rows = await tx.fetch(_HOLDERS, *map(list, zip(*(asked for _, asked in requests), strict=True))) if requests else ()
+    holder_rows = (
+        await tx.fetch(_HOLDERS, *map(list, zip(*(asked for _, asked in requests), strict=True))) if requests else ()
+    )
     holders: dict[tuple[int, str], list[UUID]] = {}
     for row in holder_rows:
         holders.setdefault(requests[row["number"] - 1][0], []).append(row["staff_id"])
     return [
-        ReachedLevel(clock, moment, rule, *(_people(clock, rule, holders, index, name) for name in ("role", "copy_role")))
+        ReachedLevel(
+            clock, moment, rule, *(_people(clock, rule, holders, index, name) for name in ("role", "copy_role"))
+        )
         for index, (clock, moment, rule) in enumerate(ruled)
     ]
 
