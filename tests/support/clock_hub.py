@@ -11,6 +11,7 @@ from writer_client import HubClient, open_hub_client
 
 from hub.db.pool import Pool
 from hub.domain.work import clocks
+from hub.domain.work.clock_changes import rematch_clocks
 from hub.model.subjects import subject_values
 from hub.schema.customers.customers import Customer
 from hub.settings import Settings
@@ -60,12 +61,18 @@ class ClockedCustomer:
     def key(self) -> UUID:
         return UUID(self.id.removeprefix("cus_"))
 
-    async def start(self, name: str, now: datetime, goal: timedelta | None = None) -> UUID | None:
+    async def start(
+        self, name: str, now: datetime, goal: timedelta | None = None, calendar: str = "china"
+    ) -> UUID | None:
         async with self.pool.transaction() as tx:
-            calendar = await tx.fetchval("select id from calendars where code = 'china'")
+            key = await tx.fetchval("select id from calendars where code = $1", calendar)
             values = await subject_values(tx, Customer, self.key)
-            words = {} if goal is None else {"goal": goal, "calendar_id": calendar}
+            words = {} if goal is None else {"goal": goal, "calendar_id": key}
             return await clocks.start_clock(tx, values, name, now=now, **words)
+
+    async def rematch(self, now: datetime) -> None:
+        async with self.pool.transaction() as tx:
+            await rematch_clocks(tx, Customer, self.key, now)
 
     async def change(self, verb: str, name: str, now: datetime) -> bool:
         async with self.pool.transaction() as tx:
