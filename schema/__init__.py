@@ -32,8 +32,10 @@ MODULES = (
     "work.notifications",
     "work.teams",
     "work.job_roles",
+    "work.assignments",
     "work.moves",
     "work.credentials",
+    "work.verifications",
 )
 
 
