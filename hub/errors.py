@@ -91,6 +91,9 @@ CODES: dict[str, str] = {
     # codes
     "CODE_INVALID": "The text is no code of the rule, or the pattern or its values are wrong.",
     "CODE_EXHAUSTED": "Too few numbers are left: all were drawn, and none may be used again yet.",
+    # reports
+    "REPORT_LIMIT": "The report's answer is too large, it has too many subjects, or the key has too many reports.",
+    "REPORT_FACTS_MISSING": "The facts of the report are not read yet, or could not be read; `fault` says why.",
     # webhooks
     "WEBHOOK_INVALID": "The webhook cannot be created or changed this way.",
     "WEBHOOK_LIMIT": "The API key already has the maximum of webhooks.",

@@ -22,10 +22,12 @@ MODULES = (
     "webhooks.webhooks",
     "access.api_keys",
     "access.roles",
-    "access.me",
     "audit.audit_log",
     "work.calendars",
     "work.code_rules",
+    "work.tasks",
+    "work.reports",
+    "work.me",
 )
 
 

@@ -24,15 +24,17 @@ from hub.model.ownership import (
     customer_itself,
     customer_owned,
     inside,
+    issued_report,
     key_owned,
     person,
     role_itself,
     role_owned,
     unit_itself,
+    unit_or_person,
     unit_owned,
 )
 from hub.model.personal import PersonalData
-from hub.model.root_groups import RootGroup, root_group, viewer_object, viewer_row, viewer_value
+from hub.model.root_groups import RootGroup, root_group, viewer_list, viewer_object, viewer_row, viewer_value
 from hub.model.scalars import Json, MoneyAmount
 from hub.model.workflows import ANY, Workflow, move, state
 
@@ -65,6 +67,7 @@ __all__ = [
     "group",
     "index",
     "inside",
+    "issued_report",
     "key_owned",
     "merged",
     "move",
@@ -80,7 +83,9 @@ __all__ = [
     "union",
     "unique",
     "unit_itself",
+    "unit_or_person",
     "unit_owned",
+    "viewer_list",
     "viewer_object",
     "viewer_row",
     "viewer_value",

@@ -5,13 +5,14 @@ A command that fails is rolled back alone and tried again later; the moments of 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 import asyncpg
 
 from hub.db.database_errors import is_connection_fatal
 from hub.db.pool import Connection, Pool
-from hub.errors import HubError
+from hub.errors import HubError, Unavailable
 from hub.model.timers import Timer
 from hub.observability import TimerFailed, TimersFired, emit
 
@@ -20,6 +21,7 @@ BACKOFF = timedelta(seconds=1)  # after the first failure; four times as long af
 MAX_BACKOFF = timedelta(hours=1)
 MAX_EXPONENT = 6  # of the factor four: with it the backoff is at its maximum
 MAX_ERROR_LENGTH = 500
+NOTHING_INJECTED: Mapping[str, object] = MappingProxyType({})
 
 SAVEPOINT, RELEASE, ROLLBACK_TO = "savepoint timer", "release savepoint timer", "rollback to savepoint timer"
 _FAILED = """
@@ -61,27 +63,29 @@ def _peek_sql(queries: Sequence[str]) -> str:
     return f"select * from ({' union all '.join(parts)}) as next where moment is not null"
 
 
-async def fire_due(pool: Pool, moments: Mapping[Timer, datetime], now: datetime) -> FiredBatch:
+async def fire_due(
+    pool: Pool, moments: Mapping[Timer, datetime], now: datetime, injected: Mapping[str, object] = NOTHING_INJECTED
+) -> FiredBatch:
     """Fires a batch of the timer whose moment is next, up to the next moment of another one.
 
-    If other processes hold all its rows, the next timer has its turn."""
+    If other processes hold all its rows, the next timer has its turn. `injected` has what commands need, by name."""
     due = [(timer, moment) for timer, moment in moments.items() if moment <= now]
     for index, (timer, _) in enumerate(due):
         until = due[index + 1][1] if index + 1 < len(due) else now
-        batch = await _fire(pool, timer, until)
+        batch = await _fire(pool, timer, until, injected)
         if batch.fired or batch.failed:
             return batch
     return FiredBatch(0, 0, False)
 
 
-async def _fire(pool: Pool, timer: Timer, until: datetime) -> FiredBatch:
+async def _fire(pool: Pool, timer: Timer, until: datetime, injected: Mapping[str, object]) -> FiredBatch:
     fired = failed = 0
     lateness = 0.0
     async with pool.transaction() as tx:
         await tx.execute(f"set local hub.actor = 'timer:{timer.name}'")
         rows = await tx.fetch(timer.claim_sql, until + timer.early, BATCH)
         for row in rows:
-            if await _run(tx, timer, row):
+            if await _run(tx, timer, row, injected):
                 fired += 1
             else:
                 failed += 1
@@ -91,12 +95,15 @@ async def _fire(pool: Pool, timer: Timer, until: datetime) -> FiredBatch:
     return FiredBatch(fired, failed, len(rows) == BATCH)
 
 
-async def _run(tx: Connection, timer: Timer, row: asyncpg.Record) -> bool:
+async def _run(tx: Connection, timer: Timer, row: asyncpg.Record, injected: Mapping[str, object]) -> bool:
     """Runs the command of one row in a savepoint; returns whether it succeeded."""
     key, moment = row["id"], row["moment"]
     await tx.execute(SAVEPOINT)
     try:
-        await timer.command(tx, key, moment - timer.early)
+        missing = [name for name in timer.needs if name not in injected]
+        if missing:
+            raise Unavailable(f"this process has no {missing[0]}; a serving process fires it")
+        await timer.command(tx, key, moment - timer.early, **{name: injected[name] for name in timer.needs})
         if await tx.fetchval(timer.is_stuck_sql, key, moment) is not None:
             raise TimerStuck(f"the command left the row due at {moment.isoformat()}")
         await tx.execute(RELEASE)

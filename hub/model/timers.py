@@ -6,19 +6,18 @@ command writes, in the order of the moments, also those that came while no hub r
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from typing import Any, TypeAlias, TypeVar
-from uuid import UUID
 
 import sqlalchemy as sa
 
-from hub.db.pool import Connection
 from hub.db.sql_text import to_sql
 from hub.model.columns import metadata, timestamp
+from hub.model.commands import injected_parameters
 from hub.model.declarations import InvalidDeclaration
 
-TimerCommand: TypeAlias = Callable[[Connection, UUID, datetime], Awaitable[None]]
+TimerCommand: TypeAlias = Callable[..., Awaitable[None]]
 F = TypeVar("F", bound=TimerCommand)
 NAME = re.compile(r"[a-z_]+(\.[a-z_]+)*")
 
@@ -40,8 +39,9 @@ TimerFailure = sa.Table(
 class Timer:
     """A column of moments, the rows that count, and the command that runs when a moment came.
 
-    The command receives the row's key and the moment as its time. It must change the column, delete the row, or end what
-    `condition` asks for; else the row would be due for ever. `early`: how long before the moment it runs."""
+    The command receives the row's key and the moment as its time, and what its `Injected` parameters name. It must change the
+    column, delete the row, or end what `condition` asks for; else the row would be due for ever. `early`: how long before
+    the moment it runs."""
 
     name: str
     moment: sa.Column[Any]
@@ -52,6 +52,11 @@ class Timer:
     @property
     def table(self) -> sa.Table:
         return self.moment.table
+
+    @cached_property
+    def needs(self) -> tuple[str, ...]:
+        """The names of the objects that the hub passes to the command."""
+        return tuple(injected_parameters(self.command))
 
     @cached_property
     def _is_waiting(self) -> "sa.ColumnElement[bool]":
@@ -113,7 +118,7 @@ def timer(
     condition: "sa.ColumnElement[bool] | None" = None,
     early: timedelta = timedelta(),
 ) -> Callable[[F], F]:
-    """Registers the command of a timer: `async def command(tx, key, now)`. Raises InvalidDeclaration for a bad column."""
+    """Registers the command of a timer: `async def command(tx, key, now)`, with `Injected` parameters behind these."""
 
     def register(command: F) -> F:
         _registered[name] = Timer(name, moment, condition, early, command)

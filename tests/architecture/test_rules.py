@@ -41,6 +41,8 @@ TOP = (
     "hub.app",
     "hub.scheduler",
     "hub.timer_loop",
+    "hub.report_runner",
+    "hub.work_sample",
     "hub.doctor",
     "hub.keyfile",
     "hub.terminal",
@@ -79,7 +81,13 @@ IMPORT_EXCEPTIONS = {
 # Bounded contexts, in schema and in domain: each may import those before it.
 CONTEXTS = ("organisation", "customers", "scoring", "sales", "access", "engagement", "webhooks", "privacy", "work")
 # All of the model that a declaration knows: no rule and no writer.
-VOCABULARY = ("hub.model", "hub.model.validators", "hub.model.working_time", "hub.model.code_patterns")
+VOCABULARY = (
+    "hub.model",
+    "hub.model.validators",
+    "hub.model.working_time",
+    "hub.model.code_patterns",
+    "hub.model.viewer_rows",
+)
 
 # Names of entities that the engine uses in another sense.
 HOMONYMS = {"Order": "the sort order of a list", "roles": "what the variables of an operation are for"}

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from hub.model import DescribedEnum, root_group, viewer_object, viewer_row, viewer_value
+from hub.model import DescribedEnum, root_group, viewer_list, viewer_object, viewer_row, viewer_rows, viewer_value
 from hub.schema.customers.customers import Customer
 from hub.schema.organisation.staff import Staff
 from hub.schema.organisation.units import OrgUnit
+from hub.schema.work.tasks import Task
 
 
 class ViewerBinding(DescribedEnum):
@@ -37,4 +38,9 @@ ME = root_group(
     ),
     customer=viewer_row(Customer, "The customer that the viewer is bound to; null without one."),
     unit=viewer_row(OrgUnit, "The unit whose subtree limits the viewer; null without one."),
+    tasks=viewer_list(
+        Task,
+        "The tasks of the member of staff who asks, and those of the units that the person leads.",
+        viewer_rows.own_or_of_headed_unit,
+    ),
 )

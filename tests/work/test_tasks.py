@@ -1,0 +1,122 @@
+"""Tasks through the front door: defaults, what is recorded when they are done, reminders, and who has which."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+from conftest import CreateDatabase
+from people import Person, person_of
+from writer_client import HubClient, open_hub_client
+
+from hub.settings import Settings
+
+START = datetime(2026, 3, 2, 1, tzinfo=UTC)
+CREATE = """mutation ($input: TaskCreateInput!) { taskCreate(input: $input) {
+    task { id type category title status dueAt minutes origin staff { number } unit { code } customer { name } }
+} }"""
+DONE = """mutation ($input: TaskDoneInput!) { taskDone(input: $input) {
+    task { id type title status result minutes doneAt interaction { id } allowedMoves }
+    interaction { kind channel direction subject body occurredAt staff { number } customer { name } }
+} }"""
+CUSTOMER = '{ customerBy(identifier: {kind: EXTERNAL_ID, value: "QUICK"}) { id unit { id code } } }'
+ADVANCE = "mutation ($to: DateTime!) { testClockAdvance(input: {to: $to}) { fired } }"
+
+
+@pytest.fixture(scope="module")
+async def client(create_database: CreateDatabase, demo_dsn: str) -> AsyncIterator[HubClient]:
+    settings = Settings(clock="test", clock_start=START)
+    async with open_hub_client(await create_database("northwind"), settings) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+async def nancy(client: HubClient) -> Person:
+    return await person_of(client, "1", role="writer")
+
+
+async def test_a_task_is_its_creators_and_called_after_its_type(client: HubClient, nancy: Person) -> None:
+    created = (await client.query(CREATE, {"input": {"type": "CALL"}}, key=nancy.key))["taskCreate"]["task"]
+    assert created.pop("id").startswith("tsk_")
+    assert created == {
+        "type": "CALL",
+        "category": "INTERNAL",
+        "title": "Call",
+        "status": "OPEN",
+        "dueAt": None,
+        "minutes": None,
+        "origin": "PERSON",
+        "staff": {"number": "1"},
+        "unit": {"code": nancy.unit},
+        "customer": None,
+    }
+
+
+async def test_a_visit_that_nobody_planned_takes_three_fields(client: HubClient, nancy: Person) -> None:
+    customer = (await client.query(CUSTOMER))["customerBy"]
+    visit = {"customerId": customer["id"], "type": "VISIT", "result": "They want samples."}
+    done = (await client.query(DONE, {"input": visit}, key=nancy.key))["taskDone"]
+    task = done["task"]
+    assert (task["title"], task["status"], task["result"]) == ("Visit", "DONE", "They want samples.")
+    assert (task["doneAt"], done["interaction"], task["allowedMoves"]) == ("2026-03-02T01:00:00+00:00", None, ["OPEN"])
+
+
+async def test_what_came_of_a_task_can_be_an_interaction(client: HubClient, nancy: Person) -> None:
+    customer = (await client.query(CUSTOMER))["customerBy"]
+    planned = {"customerId": customer["id"], "type": "CALL", "title": "Prices", "dueAt": "2026-03-02T09:00:00Z"}
+    task = (await client.query(CREATE, {"input": planned}, key=nancy.key))["taskCreate"]["task"]
+    assert (task["category"], task["unit"]) == ("SALES", {"code": customer["unit"]["code"]})
+    done = {"id": task["id"], "result": "Agreed.", "minutes": 20, "channel": "PHONE", "doneAt": "2026-03-02T00:30:00Z"}
+    answer = (await client.query(DONE, {"input": done}, key=nancy.key))["taskDone"]
+    assert answer["interaction"] == {
+        "kind": "task.call",
+        "channel": "PHONE",
+        "direction": "OUTBOUND",
+        "subject": "Prices",
+        "body": "Agreed.",
+        "occurredAt": "2026-03-02T00:30:00+00:00",
+        "staff": {"number": "1"},
+        "customer": task["customer"],
+    }
+    assert (answer["task"]["minutes"], answer["task"]["doneAt"]) == (20, "2026-03-02T00:30:00+00:00")
+    again = await client.error(DONE, {"input": done}, key=nancy.key)
+    assert (again["code"], again["argument"]) == ("MOVE_INVALID", "input.id")
+
+
+@pytest.mark.parametrize(
+    ("done", "code", "argument"),
+    [
+        ({}, "ARGUMENT_MISSING", "input.id"),
+        ({"type": "OTHER", "channel": "PHONE"}, "VALUE_INVALID", "input.channel"),
+        ({"type": "OTHER", "minutes": -1}, "VALUE_INVALID", "input.minutes"),
+        ({"type": "OTHER", "doneAt": "2026-03-03T00:00:00Z"}, "VALUE_INVALID", "input.doneAt"),
+        ({"type": "OTHER", "title": " "}, "VALUE_INVALID", "input.title"),
+    ],
+)
+async def test_what_cannot_be_done_is_refused(
+    client: HubClient, nancy: Person, done: dict[str, object], code: str, argument: str
+) -> None:
+    error = await client.error(DONE, {"input": done}, key=nancy.key)
+    assert (error["code"], error["argument"]) == (code, argument)
+
+
+async def test_a_system_says_whose_task_it_is(client: HubClient, nancy: Person) -> None:
+    error = await client.error(CREATE, {"input": {"type": "CALL"}})
+    assert (error["code"], error["argument"]) == ("PERSON_NEEDED", "input.staffId")
+    task = (await client.query(CREATE, {"input": {"staffId": nancy.id}}))["taskCreate"]["task"]
+    assert (task["type"], task["title"], task["staff"]) == ("OTHER", "Task", {"number": "1"})
+
+
+async def test_a_task_moves_with_its_customer_and_its_person(client: HubClient, nancy: Person) -> None:
+    other = (await client.query("{ orgUnits(filter: {kind: {eq: OUTLET}}, first: 1) { nodes { id code } } }"))[
+        "orgUnits"
+    ]
+    (unit,) = other["nodes"]
+    customer = (await client.query(CUSTOMER))["customerBy"]
+    inputs = [{"customerId": customer["id"], "staffId": nancy.id}, {"staffId": nancy.id}]
+    about, bare = [(await client.query(CREATE, {"input": task}))["taskCreate"]["task"]["id"] for task in inputs]
+    units = "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Task { unit { code } } } }"
+    move = "mutation ($input: CustomerAssignInput!) { customerAssign(input: $input) { customer { id } } }"
+    await client.query(move, {"input": {"id": customer["id"], "unitId": unit["id"]}})
+    nodes = (await client.query(units, {"ids": [about, bare]}))["nodes"]
+    assert [node["unit"]["code"] for node in nodes] == [unit["code"], nancy.unit]
+    await client.query(move, {"input": {"id": customer["id"], "unitId": customer["unit"]["id"]}})
