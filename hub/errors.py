@@ -94,6 +94,8 @@ CODES: dict[str, str] = {
     # reports
     "REPORT_LIMIT": "The report's answer is too large, it has too many subjects, or the key has too many reports.",
     "REPORT_FACTS_MISSING": "The facts of the report are not read yet, or could not be read; `fault` says why.",
+    # processes
+    "PROCESS_INVALID": "The process cannot be described this way: a step contradicts itself, or leads nowhere.",
     # webhooks
     "WEBHOOK_INVALID": "The webhook cannot be created or changed this way.",
     "WEBHOOK_LIMIT": "The API key already has the maximum of webhooks.",
@@ -128,7 +130,7 @@ CODES: dict[str, str] = {
     "TOKEN_UNMAPPED": "The token is valid, but stands for nobody here: no member of staff, no customer, no role.",
     "TOKEN_ISSUER_UNAVAILABLE": "The token's key is unknown, and its issuer's keys cannot be read now; try again.",
     "LINK_INVALID": "The login link was used already, has expired, or belongs to another hub.",
-    "PERSON_NEEDED": "`ME` stands for the member of staff who asks, and no member of staff is behind this API key.",
+    "PERSON_NEEDED": "Only a member of staff does this, or is `ME`, and none is behind this API key.",
     "FORBIDDEN": "The API key does not have this permission.",
     "NOT_FOUND": "It does not exist, or this API key may not see it.",
     # HTTP

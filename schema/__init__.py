@@ -25,6 +25,8 @@ MODULES = (
     "audit.audit_log",
     "work.calendars",
     "work.code_rules",
+    "work.processes",
+    "work.notifications",
     "work.tasks",
     "work.reports",
     "work.me",

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias, TypeVar
+from uuid import UUID
 
 T = TypeVar("T")
 F = TypeVar("F", bound="Callable[..., Awaitable[Any]]")
@@ -26,6 +27,14 @@ def injected_parameters(function: Callable[..., Any]) -> Iterator[str]:
         notes = getattr(parameter.annotation, "__metadata__", ())
         if any(isinstance(note, InjectedMarker) for note in notes):
             yield name
+
+
+@dataclass(frozen=True, slots=True)
+class RowReference:
+    """A parameter that names a row of any type by its id: the name of the entity, and the key."""
+
+    entity: str
+    key: UUID
 
 
 def unless(*names: str) -> SingleInsert:

@@ -17,6 +17,14 @@ def registered(table: sa.FromClause) -> type[Any]:
     return _entities[table]
 
 
+def entity_named(name: str) -> type[Any]:
+    """The entity of a name, which is that of its GraphQL type; KeyError for a name that is none's."""
+    try:
+        return next(entity for entity in _entities.values() if entity.__name__ == name)
+    except StopIteration:
+        raise KeyError(name) from None
+
+
 def all_registered() -> list[type[Any]]:
     """Every entity whose module has been imported."""
     return list(_entities.values())

@@ -3,7 +3,9 @@
 The planner is the engine's (hub/engine/roles/stored_filters.py). A filter that cannot be planned any more matches nothing."""
 
 from typing import Any, ClassVar, Protocol
+from uuid import UUID
 
+from hub.db.pool import Connection
 from hub.errors import BadInput
 
 
@@ -12,6 +14,9 @@ class FilterPlanner(Protocol):
 
     def check(self, entity: str, value: Any, argument: str) -> None:
         """Raises BadInput, with the path in the filter, for one that the entity's rows cannot be filtered by."""
+
+    async def matches(self, tx: Connection, entity: str, value: Any, key: UUID) -> bool:
+        """Whether the row of this key matches a filter; it does not match one that cannot be planned."""
 
 
 class StoredFilters:
@@ -33,3 +38,10 @@ def fault(entity: str, value: Any) -> str | None:
     except BadInput as error:
         return error.message
     return None
+
+
+async def matches(tx: Connection, entity: str, value: Any, key: UUID) -> bool:
+    """Whether the row of an entity matches a stored filter, whoever asks; no row matches one that cannot be planned."""
+    planner = StoredFilters.planner
+    assert planner is not None, "a process that runs commands plans filters"
+    return await planner.matches(tx, entity, value, key)

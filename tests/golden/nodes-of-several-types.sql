@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$64) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$66) AS row_to_json_1 
 FROM (SELECT (SELECT coalesce(json_agg(CASE WHEN (t$0.type = 'cus') THEN (SELECT row_to_json(t$9) AS row_to_json_2 
 FROM (SELECT 'Customer'::text AS __typename, 'cus_' || replace(CAST(t$1.id AS TEXT), '-', '') AS id, t$1.name AS name, (SELECT row_to_json(t$8) AS row_to_json_3 
 FROM (SELECT t$7.v$0 AS "totalCount" 
@@ -98,5 +98,8 @@ FROM calendar_days AS t$60
 WHERE t$60.id = t$0.key) AS t$61) WHEN (t$0.type = 'cru') THEN (SELECT row_to_json(t$63) AS row_to_json_30 
 FROM (SELECT 'CodeRule'::text AS __typename, 'cru_' || replace(CAST(t$62.id AS TEXT), '-', '') AS id 
 FROM code_rules AS t$62 
-WHERE t$62.id = t$0.key) AS t$63) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
-FROM unnest($4::TEXT[], $5::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$64) AS anon_1
+WHERE t$62.id = t$0.key) AS t$63) WHEN (t$0.type = 'ntf') THEN (SELECT row_to_json(t$65) AS row_to_json_31 
+FROM (SELECT 'Notification'::text AS __typename, 'ntf_' || replace(CAST(t$64.id AS TEXT), '-', '') AS id 
+FROM notifications AS t$64 
+WHERE t$64.id = t$0.key AND (t$64.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$65) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
+FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$66) AS anon_1

@@ -85,6 +85,8 @@ def _integration_rule(entity: type[Entity]) -> AccessRule | None:
 def _agent_rule(entity: type[Entity]) -> AccessRule | None:
     if entity.definition.ownership.carries_key:
         return None  # webhooks send to other systems, which is an integration's work
+    if entity.definition.scope.name == "person":  # what is about the person itself
+        return AccessRule(entity.__name__, (READ | _written_by(entity, "unit")) - {Verb.DELETE})
     if not _is_of_customers(entity):
         return AccessRule(entity.__name__, READ)
     verbs = READ | _written_by(entity, "unit")

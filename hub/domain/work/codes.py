@@ -114,15 +114,20 @@ async def find_rule(tx: Connection, name: str) -> StoredRule:
 
 
 async def draw(
-    tx: Connection, blocks: CodeBlocks, rule: StoredRule, values: Mapping[str, object], count: int, now: datetime
+    tx: Connection,
+    blocks: CodeBlocks | None,
+    rule: StoredRule,
+    values: Mapping[str, object],
+    count: int,
+    now: datetime,
 ) -> list[str]:
-    """Draws codes in a transaction, which should commit soon if the rule is gapless.
+    """Draws codes in a transaction, which should commit soon if the rule is gapless, or if there are no blocks.
 
     Raises BadInput CODE_INVALID for values that the pattern does not take, CODE_EXHAUSTED if too few numbers are left."""
     texts = rule.pattern.texts(values, local_time(now, rule.timezone))
     rule.pattern.render(texts, 1)  # so that no number is lost for a code that cannot be
     prefix = rule.pattern.prefix(texts)
-    if rule.gapless or rule.reuse_after is not None:  # a block may be used up long after it was taken
+    if blocks is None or rule.gapless or rule.reuse_after is not None:  # a block may be used up long after it was taken
         ranges = await allocate(tx, rule, prefix, count, now, at_least=count)
         serials = [serial for first, last in ranges for serial in range(first, last + 1)]
     else:

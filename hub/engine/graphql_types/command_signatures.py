@@ -19,7 +19,7 @@ from hub.engine.catalog.catalog import CatalogEntity, camel_case, with_article
 from hub.engine.catalog.input_values import bad_input, enum_value, json_text, storable_text
 from hub.engine.catalog.scalars import ScalarType
 from hub.engine.graphql_types import inputs
-from hub.model.commands import injected_parameters
+from hub.model.commands import RowReference, injected_parameters
 from hub.model.declarations import ToOne
 from hub.model.entity import Entity
 
@@ -116,6 +116,20 @@ class SignatureReader:
 
         return read
 
+    def reference_reader(self) -> ValueReader:
+        """Returns a reader of ids of any entity."""
+        names = {entity.declaration.prefix: entity.name for entity in self.entities.values()}
+
+        def read(value: str, argument: str) -> RowReference:
+            prefix, key = scalars.decode_id(value, argument)
+            if prefix not in names:
+                bad_input(
+                    "ID_MALFORMED", argument, f"{value} is the id of no type of this hub; send one from a response."
+                )
+            return RowReference(names[prefix], key)
+
+        return read
+
     def column_field(self, entity: CatalogEntity, column: sa.Column[Any], required: bool) -> InputField:
         """Returns the input field of a column; a foreign key becomes an ID."""
         name, text = camel_case(column.name), str(column.comment)
@@ -165,6 +179,8 @@ def _input_type_of(
         return f"list[{text}]", _list_reader(read), inner
     if table is not None:
         return "ID", signatures.id_reader(signatures.entities[table]), None
+    if bare_type is RowReference:
+        return "ID", signatures.reference_reader(), None
     if isinstance(bare_type, type) and hasattr(bare_type, "_fields"):
         nested = input_type(bare_type, signatures, owner)
         return nested.name, nested.read, nested

@@ -6,13 +6,19 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 import orjson
 from graphql import OperationDefinitionNode, VariableDefinitionNode, get_variable_values, parse
 
+from hub.db.pool import Connection
 from hub.engine.graphql_types.schema_builder import Schema
+from hub.engine.plan.members import plan_members
 from hub.engine.plan.row_filters import plan_row_filter
+from hub.engine.sql.members import MembersStatement, compile_members
 from hub.errors import BadInput
+from hub.rights import rights_of
+from hub.viewer import ADMIN
 
 _INVALID_FILTER = re.compile(
     r"Variable '\$filter' has invalid value(?: at (?P<path>[^\s:]+))?: (?P<fault>.*)", re.DOTALL
@@ -24,6 +30,7 @@ class StoredFilterPlanner:
 
     def __init__(self, schema: Callable[[], Schema]) -> None:
         self._build = schema
+        self._statement = lru_cache(maxsize=1_000)(self._compile)
 
     def check(self, entity: str, value: Any, argument: str) -> None:
         """Raises BadInput, with the path in the filter, for one that the rows of a type cannot be filtered by."""
@@ -45,6 +52,20 @@ class StoredFilterPlanner:
             path_in_filter = argument + (error.argument or "filter").removeprefix("filter")
             message = error.message.removeprefix(error.argument or "").removeprefix(": ")
             raise BadInput(f"{path_in_filter}: {message}", code=error.code, argument=path_in_filter) from None
+
+    async def matches(self, tx: Connection, entity: str, value: Any, key: UUID) -> bool:
+        """Whether the row of this key matches a filter; it does not match one that cannot be planned."""
+        statement = self._statement(entity, orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode())
+        return statement is not None and bool(await tx.fetch(statement.text, *statement.bind(ADMIN, 1, [key])))
+
+    def _compile(self, entity: str, text: str) -> MembersStatement | None:
+        schema = self._build()
+        known = schema.catalog.entities.get(entity)
+        try:
+            members = None if known is None else plan_members(schema, known, text, by_keys=True)
+        except BadInput:
+            return None
+        return None if members is None else compile_members(members, rights_of("unrestricted"))
 
 
 @lru_cache(maxsize=256)

@@ -5,11 +5,9 @@ Made from a seed, always the same, and added to whatever the database holds."""
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from enum import Enum
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -17,7 +15,6 @@ import sqlalchemy as sa
 
 from hub.db.pool import Connection
 from hub.domain.customers.customers import normalize_identifier
-from hub.model.entity import Entity
 from hub.schema.customers import addresses, contacts, customers, identity_reviews, stage_moves
 from hub.schema.engagement import interactions
 from hub.schema.organisation import staff as staff_members
@@ -25,43 +22,9 @@ from hub.schema.organisation import units as org_units
 from hub.schema.privacy import consents
 from hub.schema.sales import orders, products
 from hub.schema.scoring import scores
-from hub.schema.work import calendars, code_rules
 from oracle.edge_operations import ATTRIBUTES, CURRENCIES, IDENTIFIER_KINDS, NAMES, TEXTS, TIMESTAMPS, UNIT_PARENTS
-
-EdgeRowValues = dict[str, Any]
-
-
-@dataclass(slots=True)
-class EdgeRowBuilder:
-    """Rows to be, by table, in the order in which they can be stored."""
-
-    rng: random.Random
-    rows_by_table: dict[sa.Table, list[EdgeRowValues]] = field(default_factory=dict)
-
-    def key(self) -> UUID:
-        return UUID(int=self.rng.getrandbits(128))
-
-    def add(self, entity: type[Entity], **values: Any) -> EdgeRowValues:
-        row = {"id": self.key(), **values, "created_at": self.pick(TIMESTAMPS), "updated_at": self.pick(TIMESTAMPS)}
-        row["version"] = self.rng.randint(1, 3)
-        self.rows_by_table.setdefault(entity.table, []).append(row)
-        return row
-
-    def pick(self, choices: Sequence[Any]) -> Any:
-        return self.rng.choice(choices)
-
-    def maybe(self, choices: Sequence[Any]) -> Any:
-        return self.pick(choices) if choices and self.rng.random() < 0.6 else None
-
-    def text(self) -> str | None:
-        text: str | None = self.maybe(TEXTS)
-        return text
-
-    def amount(self, maximum: int) -> Decimal:
-        return Decimal(self.rng.choice((0, 10_000, 12_345, self.rng.randint(0, maximum)))).scaleb(-4)
-
-    def member(self, choices: type[Enum]) -> str:
-        return str(self.pick([member.value for member in choices]))
+from oracle.edge_row_builder import EdgeRowBuilder, EdgeRowValues
+from oracle.work_edge_rows import add_work_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,47 +270,8 @@ def build_rows(seed: int, existing: ExistingKeys, count: int) -> dict[sa.Table, 
         people = _people(builder, customer)
         order_ids = _orders(builder, customer, people, all_staff, linkable)
         _history(builder, customer, people, order_ids, all_staff)
-    for number, zone in enumerate(("UTC", "Europe/Berlin", "Asia/Kathmandu")):
-        _calendar(builder, number, zone)
-    for number in range(2):
-        builder.add(
-            code_rules.CodeRule,
-            name=f"edge{number}",
-            pattern="A{serial:3}",
-            check_digit="NONE",
-            gapless=builder.pick((True, False)),
-            reuse_after_days=builder.maybe((1, 30)),
-            timezone="UTC",
-        )
+    add_work_rows(builder, all_units, all_staff)
     return builder.rows_by_table
-
-
-def _calendar(builder: EdgeRowBuilder, number: int, zone: str) -> None:
-    days = {
-        date(2026, 3, 29): ["01:30-03:30"],
-        date(2026, 12, 25): [],
-        date(2026, 12, 28): ["09:00-12:00", "13:00-24:00"],
-    }
-    calendar = builder.add(
-        calendars.Calendar,
-        code=f"edge{number}",
-        name=builder.pick(NAMES),
-        timezone=zone,
-        weekly=json.dumps({"mon": ["00:00-24:00"], "thu": ["09:00-12:00"], "sun": ["01:00-02:30", "23:00-24:00"]}),
-        exceptions=json.dumps({day.isoformat(): spans for day, spans in days.items()}),
-        country=builder.maybe(("CN", "DE")),
-        subdivision=None,
-        published_until=builder.maybe((date(2026, 12, 31),)),
-        holidays_release=builder.maybe(("0.1",)),
-        covers_from=datetime(2020, 1, 1, tzinfo=UTC),
-        covers_until=datetime(2030, 1, 1, tzinfo=UTC),
-        extends_at=None,
-    )
-    for day, spans in days.items():
-        source, reason = builder.member(calendars.CalendarDaySource), builder.pick(NAMES)
-        builder.add(
-            calendars.CalendarDay, calendar_id=calendar["id"], day=day, spans=spans, source=source, reason=reason
-        )
 
 
 def _product(builder: EdgeRowBuilder, number: int) -> UUID:

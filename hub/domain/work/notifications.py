@@ -1,0 +1,103 @@
+"""Notifications: the hub writes them for members of staff, who mark them as seen.
+
+A level of a clock notifies a person once, however often it is reached again."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple
+from uuid import UUID
+
+from hub.db.pool import Connection
+from hub.errors import BadInput, Forbidden
+from hub.model import rows
+from hub.model.commands import command
+from hub.schema.work.notifications import Notification, NotificationType
+from hub.viewer import Viewer
+
+MAX_SEEN = 1_000  # notifications of one mutation
+MAX_TEXT = 500  # characters
+
+# People who have left by that day get none; the order of the ids keeps the rows of several transactions apart.
+_NOTIFY = """
+insert into notifications (staff_id, type, text, notified_at, role, clock_id, level, entity, row_id, customer_id, unit_id,
+    created_at, updated_at)
+select s.id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $4, $4 from staff as s
+where s.id = any($1) and (s.left_on is null or s.left_on >= ($4 at time zone 'UTC')::date)
+order by s.id
+on conflict (clock_id, level, staff_id) do nothing
+returning id
+"""
+_SEE = """
+with marked as (
+    select id from notifications where staff_id = $1 and seen_at is null and {condition} order by id limit $3 for update
+)
+update notifications as n set seen_at = $4, version = n.version + 1, updated_at = $4
+from marked where n.id = marked.id returning n.id
+"""
+_SEE_IDS = _SEE.format(condition="id = any($2)")
+_SEE_UNTIL = _SEE.format(condition="notified_at <= $2")
+_COUNT_OWN = "select count(*) from notifications where id = any($1) and staff_id = $2"
+_COUNT_UNSEEN = "select count(*) from notifications where staff_id = $1 and seen_at is null"
+
+
+class NotificationsSeenPayload(NamedTuple):
+    """The payload of notificationsSeen."""
+
+    seen: Annotated[int, "How many became seen."]
+    unseen: Annotated[int, "How many of the person's notifications nobody has seen yet."]
+
+
+async def notify(
+    tx: Connection,
+    subject_values: Mapping[str, Any],
+    *,
+    staff_ids: Collection[UUID],
+    type: NotificationType,
+    text: str,
+    now: datetime,
+    role: str | None = None,
+    clock_id: UUID | None = None,
+    level: int | None = None,
+) -> list[UUID]:
+    """Notifies people of the row that `subject_values` name, one row each; returns the keys of those that are new.
+
+    Whoever has left gets none, nor who had one for this level of the clock. Without a subject, `subject_values` is empty."""
+    if not staff_ids:
+        return []
+    shown = " ".join(text.split())[:MAX_TEXT]
+    subject = [subject_values.get(name) for name in ("entity", "row_id", "customer_id", "unit_id")]
+    inserted = await tx.fetch(_NOTIFY, list(staff_ids), type.value, shown, now, role, clock_id, level, *subject)
+    return [row["id"] for row in inserted]
+
+
+@command("notificationsSeen")
+async def see_notifications(
+    tx: Connection,
+    viewer: Viewer,
+    *,
+    ids: Annotated[
+        list[Annotated[UUID, Notification]] | None, "Notifications of the person who asks, at most 1,000."
+    ] = None,
+    until: Annotated[
+        datetime | None, "All that came by this moment, at most 1,000 at once; either this or `ids`."
+    ] = None,
+    now: datetime,
+) -> NotificationsSeenPayload:
+    """Marks the caller's notifications as seen. Those that were seen already stay as they are."""
+    Notification.require(viewer, "update")
+    if viewer.staff_id is None:
+        message = "A person sees notifications, and no member of staff is behind this key; use a key of one."
+        raise Forbidden(message, code="PERSON_NEEDED")
+    if (ids is None) is (until is None):
+        raise BadInput("ids: name notifications, or a moment in `until`, but not both.", argument="ids")
+    if ids is None:
+        seen = await tx.fetch(_SEE_UNTIL, viewer.staff_id, until, MAX_SEEN, now)
+    else:
+        if len(ids) > MAX_SEEN:
+            message = f"ids: {len(ids)} notifications are too many; send at most {MAX_SEEN} at once."
+            raise BadInput(message, code="BULK_LIMIT", argument="ids")
+        own = await tx.fetchval(_COUNT_OWN, ids, viewer.staff_id)
+        if own != len(set(ids)):
+            raise rows.not_visible("ids")
+        seen = await tx.fetch(_SEE_IDS, viewer.staff_id, ids, MAX_SEEN, now)
+    return NotificationsSeenPayload(len(seen), await tx.fetchval(_COUNT_UNSEEN, viewer.staff_id))

@@ -1,0 +1,77 @@
+"""Edge rows of the work module: calendars, code rules, notifications."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from uuid import UUID
+
+from hub.schema.customers import customers
+from hub.schema.work import calendars, code_rules, notifications
+from oracle.edge_operations import NAMES, TIMESTAMPS
+from oracle.edge_row_builder import EdgeRowBuilder
+
+
+def add_work_rows(builder: EdgeRowBuilder, units: Sequence[UUID], staff: Sequence[UUID]) -> None:
+    """Rows of every entity of the module, about the customers that the builder has."""
+    for number, zone in enumerate(("UTC", "Europe/Berlin", "Asia/Kathmandu")):
+        _calendar(builder, number, zone)
+    for number in range(2):
+        builder.add(
+            code_rules.CodeRule,
+            name=f"edge{number}",
+            pattern="A{serial:3}",
+            check_digit="NONE",
+            gapless=builder.pick((True, False)),
+            reuse_after_days=builder.maybe((1, 30)),
+            timezone="UTC",
+        )
+    _notifications(builder, units, staff)
+
+
+def _notifications(builder: EdgeRowBuilder, units: Sequence[UUID], staff: Sequence[UUID]) -> None:
+    customer_rows = builder.rows_by_table[customers.Customer.table]
+    for _ in range(40):
+        customer = builder.maybe([row["id"] for row in customer_rows])
+        builder.add(
+            notifications.Notification,
+            staff_id=builder.pick(staff),
+            type=builder.member(notifications.NotificationType),
+            text=builder.pick(NAMES),
+            notified_at=builder.pick(TIMESTAMPS),
+            seen_at=builder.maybe(TIMESTAMPS),
+            role=builder.maybe(("HEAD", "RISK")),
+            clock_id=None,
+            level=None,
+            entity=None if customer is None else "Customer",
+            row_id=customer,
+            customer_id=customer,
+            unit_id=builder.maybe(units),
+        )
+
+
+def _calendar(builder: EdgeRowBuilder, number: int, zone: str) -> None:
+    days = {
+        date(2026, 3, 29): ["01:30-03:30"],
+        date(2026, 12, 25): [],
+        date(2026, 12, 28): ["09:00-12:00", "13:00-24:00"],
+    }
+    calendar = builder.add(
+        calendars.Calendar,
+        code=f"edge{number}",
+        name=builder.pick(NAMES),
+        timezone=zone,
+        weekly=json.dumps({"mon": ["00:00-24:00"], "thu": ["09:00-12:00"], "sun": ["01:00-02:30", "23:00-24:00"]}),
+        exceptions=json.dumps({day.isoformat(): spans for day, spans in days.items()}),
+        country=builder.maybe(("CN", "DE")),
+        subdivision=None,
+        published_until=builder.maybe((date(2026, 12, 31),)),
+        holidays_release=builder.maybe(("0.1",)),
+        covers_from=datetime(2020, 1, 1, tzinfo=UTC),
+        covers_until=datetime(2030, 1, 1, tzinfo=UTC),
+        extends_at=None,
+    )
+    for day, spans in days.items():
+        source, reason = builder.member(calendars.CalendarDaySource), builder.pick(NAMES)
+        builder.add(
+            calendars.CalendarDay, calendar_id=calendar["id"], day=day, spans=spans, source=source, reason=reason
+        )
