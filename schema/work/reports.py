@@ -48,7 +48,7 @@ class ReportStatus(DescribedEnum):
     PAUSED = "PAUSED", "Paused by hand or because its key lost its rights; resumed, it makes up for missed periods."
 
 
-class ReportIssueStatus(Workflow, initial=("OPEN",)):
+class ReportIssueStatus(Workflow, initial=("OPEN",), history=True):
     OPEN = (
         "OPEN",
         state(

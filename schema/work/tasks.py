@@ -47,10 +47,10 @@ class TaskOrigin(DescribedEnum):
     POLICY = "POLICY", "A policy created it, because a promise was at risk."
 
 
-class TaskStatus(Workflow, initial=("OPEN",)):
+class TaskStatus(Workflow, initial=("OPEN",), history=True):
     OPEN = (
         "OPEN",
-        state("It has to be done.", to=(move("DONE", takes=("result", "minutes")), move("DROPPED", takes=("result",)))),
+        state("It has to be done.", to=(move("DONE", takes=("result", "minutes")), move("DROPPED", reason=True))),
     )
     DONE = "DONE", state("It is done.", to=("OPEN",), stamps="done_at")
     DROPPED = "DROPPED", state("It is not needed any more.", to=("OPEN",))
@@ -61,6 +61,7 @@ class Task(
     prefix="tsk",
     owned_by=unit_or_person,
     writable_by=("unit",),
+    subject_of=("Milestone",),
     order="-created_at",
     unique=(unique("clock_id", "due_at", among=GLOBAL),),
     checks={"minutes_is_a_duration": "minutes between 0 and 100000"},

@@ -90,7 +90,11 @@ VOCABULARY = (
 )
 
 # Names of entities that the engine uses in another sense.
-HOMONYMS = {"Order": "the sort order of a list", "roles": "what the variables of an operation are for"}
+HOMONYMS = {
+    "Order": "the sort order of a list",
+    "roles": "what the variables of an operation are for",
+    "moves": "what a row does that comes to another unit",
+}
 
 # Libraries that belong to some rooms; () stands for none.
 LIBRARIES: dict[str, tuple[str, ...]] = {

@@ -120,3 +120,35 @@ async def test_a_task_moves_with_its_customer_and_its_person(client: HubClient, 
     nodes = (await client.query(units, {"ids": [about, bare]}))["nodes"]
     assert [node["unit"]["code"] for node in nodes] == [unit["code"], nancy.unit]
     await client.query(move, {"input": {"id": customer["id"], "unitId": customer["unit"]["id"]}})
+
+
+async def test_the_person_is_reminded_once_when_an_open_task_is_due(client: HubClient, nancy: Person) -> None:
+    tasks = [{"title": title, "dueAt": "2026-03-03T01:00:00Z"} for title in ("Reminded", "Done before", "Moved")]
+    ids = [(await client.query(CREATE, {"input": task}, key=nancy.key))["taskCreate"]["task"]["id"] for task in tasks]
+    await client.query(DONE, {"input": {"id": ids[1]}}, key=nancy.key)
+    update = "mutation ($input: TaskUpdateInput!) { taskUpdate(input: $input) { task { id } } }"
+    await client.query(update, {"input": {"id": ids[2], "dueAt": "2026-03-04T01:00:00Z"}}, key=nancy.key)
+    await client.query(ADVANCE, {"to": "2026-03-03T02:00:00Z"})
+    seen = """{ notifications(filter: {text: {startsWith: "Due"}}, orderBy: {field: NOTIFIED_AT}) {
+        nodes { type text notifiedAt staff { number } } } }"""
+    first = {"type": "DUE", "text": "Due: Reminded", "notifiedAt": "2026-03-03T01:00:00+00:00", "staff": {"number": "1"}}
+    assert (await client.query(seen, key=nancy.key))["notifications"]["nodes"] == [first]
+    await client.query(ADVANCE, {"to": "2026-03-05T02:00:00Z"})
+    nodes = (await client.query(seen, key=nancy.key))["notifications"]["nodes"]
+    assert nodes == [first, first | {"text": "Due: Moved", "notifiedAt": "2026-03-04T01:00:00+00:00"}]
+    moves = "query ($id: ID!) { task(id: $id) { moves { nodes { fromValue toValue movedAt movedBy { number } } } } }"
+    done = {"fromValue": "OPEN", "toValue": "DONE", "movedAt": "2026-03-02T01:00:00+00:00", "movedBy": {"number": "1"}}
+    assert (await client.query(moves, {"id": ids[1]}))["task"]["moves"]["nodes"] == [done]
+
+
+ME = "{ me { tasks(orderBy: {field: CREATED_AT}, first: 100) { totalCount nodes { id staff { number } } } } }"
+
+
+async def test_a_member_has_own_tasks_a_head_those_of_the_unit_and_a_customer_none(
+    client: HubClient, nancy: Person
+) -> None:
+    everything = "{ tasks(orderBy: {field: CREATED_AT}, first: 100) { nodes { id staff { number } unit { code } } } }"
+    tasks = (await client.query(everything))["tasks"]["nodes"]
+    own = [task["id"] for task in tasks if task["staff"]["number"] == "1"]
+    assert [task["id"] for task in (await client.query(ME, key=nancy.key))["me"]["tasks"]["nodes"]] == own
+    assert (await client.query(ME))["me"]["tasks"]["totalCount"] == 0

@@ -15,6 +15,7 @@ from hub.domain.work.tasks import require_person
 from hub.errors import BadInput, Forbidden
 from hub.model import exact_json, rows, validators
 from hub.model.commands import Injected, command
+from hub.model.moves import move_row
 from hub.model.timers import timer
 from hub.schema.work.reports import ReportIssue, ReportIssueStatus, ReportPer
 from hub.viewer import ADMIN, Viewer
@@ -57,7 +58,7 @@ async def read_facts(tx: Connection, key: UUID, now: datetime, report_runner: In
         changes["fault"] = error.message[:MAX_FAULT]
     await rows.update_row(tx, ADMIN, ReportIssue, key, changes, now)
     if changes.get("fault") is None and not report["sections"]:
-        await _issue(tx, key, now)
+        await _issue(tx, ADMIN, key, now)
 
 
 async def _facts(
@@ -98,10 +99,9 @@ async def submit_report(
         reason = issue["fault"] or "they are read at the end of the period"
         message = f"id: the facts of the report are missing: {reason}; submit it later."
         raise BadInput(message, code="REPORT_FACTS_MISSING", argument="id")
-    changes |= {"status": ReportIssueStatus.SUBMITTED, "submitted_at": issue["submitted_at"] or now}
-    await rows.update_row(tx, viewer, ReportIssue, id, changes, now)
+    await _move(tx, viewer, id, ReportIssueStatus.SUBMITTED, changes, now)
     if report["checked_by"] is None:
-        await _issue(tx, id, now)
+        await _issue(tx, viewer, id, now)
     return ReportIssuePayload(id)
 
 
@@ -148,11 +148,10 @@ async def check_report(
         raise BadInput("note: say why the report is returned.", code="ARGUMENT_MISSING", argument="note")
     changes: dict[str, Any] = {"checker_id": person, "note": note}
     if not accepted:
-        await rows.update_row(tx, ADMIN, ReportIssue, id, {**changes, "status": ReportIssueStatus.OPEN}, now)
+        await _move(tx, viewer, id, ReportIssueStatus.OPEN, changes, now, reason=" ".join((note or "").split()))
         return ReportIssuePayload(id)
-    changes |= {"status": ReportIssueStatus.CHECKED, "checked_at": now}
-    await rows.update_row(tx, ADMIN, ReportIssue, id, changes, now)
-    await _issue(tx, id, now)
+    await _move(tx, viewer, id, ReportIssueStatus.CHECKED, changes, now)
+    await _issue(tx, viewer, id, now)
     return ReportIssuePayload(id)
 
 
@@ -221,13 +220,26 @@ def _require_status(issue: Mapping[str, Any], status: ReportIssueStatus, partici
         raise BadInput(message, code="MOVE_INVALID", argument="id")
 
 
-async def _issue(tx: Connection, key: UUID, now: datetime) -> None:
+async def _move(
+    tx: Connection,
+    viewer: Viewer,
+    key: UUID,
+    status: ReportIssueStatus,
+    columns: Mapping[str, Any],
+    now: datetime,
+    reason: str | None = None,
+) -> None:
+    """Moves a report to another status for a viewer whose rights were checked."""
+    move = move_row(tx, viewer, ReportIssue, key, "status", status, now=now, reason=reason, columns=columns)
+    await rows.blaming_id("status", move)
+
+
+async def _issue(tx: Connection, viewer: Viewer, key: UUID, now: datetime) -> None:
     """Issues a report: from then on nothing of it changes."""
     issue = await fetch_row(tx, _READ, key)
     report = await fetch_row(tx, _READ_REPORT, issue["report_id"])
     replaced = await tx.fetchval(_DIGEST_OF, issue["replaces_id"])
-    changes = {"status": ReportIssueStatus.ISSUED, "issued_at": now, "digest": digest(report, issue, replaced)}
-    await rows.update_row(tx, ADMIN, ReportIssue, key, changes, now)
+    await _move(tx, viewer, key, ReportIssueStatus.ISSUED, {"digest": digest(report, issue, replaced)}, now)
 
 
 def digest(report: Mapping[str, Any], issue: Mapping[str, Any], replaced: str | None) -> str:

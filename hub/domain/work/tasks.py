@@ -10,15 +10,19 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from hub.db.pool import Connection
+from hub.domain.work.notifications import notify
 from hub.errors import BadInput, Forbidden
 from hub.model import rows, validators
 from hub.model.clock_skew import past_moment
 from hub.model.commands import command
+from hub.model.moves import move_row
 from hub.model.rules import Write, checks, computes, resolves_missing
+from hub.model.subjects import subject_values
 from hub.model.timers import timer
 from hub.model.writer import writer_of
 from hub.schema.customers.customers import Customer
 from hub.schema.engagement.interactions import Channel, Direction, Interaction
+from hub.schema.work.notifications import NotificationType
 from hub.schema.work.tasks import Task, TaskCategory, TaskStatus, TaskType
 from hub.viewer import Viewer
 
@@ -39,7 +43,7 @@ insert into tasks (type, category, title, due_at, reminds_at, origin, clock_id, 
 values ($1, $2, $3, $4, $4, 'POLICY', $5, $6, $7, $8, $8)
 on conflict (clock_id, due_at) do nothing returning id
 """
-_REMIND = "update tasks set reminds_at = null where id = $1 returning staff_id, customer_id, unit_id, title"
+_REMIND = "update tasks set reminds_at = null where id = $1 returning staff_id, title"
 
 
 @checks(Task.minutes)
@@ -58,7 +62,11 @@ def reminds_at(due_at: datetime | None) -> datetime | None:
 @timer("task.due", Task.c.reminds_at, condition=Task.c.status == sa.literal_column("'OPEN'"))
 async def remind(tx: Connection, key: UUID, now: datetime) -> None:
     """Notifies the person of a task that is due, once."""
-    await tx.fetchrow(_REMIND, key)
+    task = await tx.fetchrow(_REMIND, key)
+    if task is not None:
+        about = await subject_values(tx, Task, key)
+        text = f"Due: {task['title']}"
+        await notify(tx, about, staff_ids=[task["staff_id"]], type=NotificationType.DUE, text=text, now=now)
 
 
 @resolves_missing(Task, reads=False)
@@ -123,18 +131,14 @@ async def finish_task(
         raise BadInput(message, argument=argument)
     Task.require(viewer, "update")
     row = dict(await rows.lock_row(tx, viewer, Task, id, "id"))
-    if row["status"] != TaskStatus.OPEN:
-        message = f"id: the task is {row['status']} already; move it back to OPEN first."
-        raise BadInput(message, code="MOVE_INVALID", argument="id")
     supplied = {"result": result, "minutes": minutes}
     checked = writer_of(Task).canonical({name: value for name, value in supplied.items() if value is not None})
     interaction = None
     if channel is not None:
         interaction = await _record(tx, viewer, row, channel, direction, checked.get("result"), moment, now)
-    values: dict[str, Any] = {**checked, "status": TaskStatus.DONE, "done_at": row["done_at"] or moment}
-    if interaction is not None:
-        values["interaction_id"] = interaction
-    await rows.update_row(tx, viewer, Task, id, values, now, fields=("status", *checked))
+    columns = {**checked, "done_at": row["done_at"] or moment}
+    columns |= {} if interaction is None else {"interaction_id": interaction}
+    await rows.blaming_id("status", move_row(tx, viewer, Task, id, "status", TaskStatus.DONE, now=now, columns=columns))
     return TaskDonePayload(id, interaction)
 
 
