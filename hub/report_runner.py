@@ -85,8 +85,8 @@ class ReportRunner:
             page = (await self.run(viewer, document, None, variables, now))["subjects"]
             keys += [UUID(node["id"].partition("_")[2]) for node in page["nodes"]]
             if len(keys) > MAX_SUBJECTS:
-                message = f"of: a report has at most {MAX_SUBJECTS:,} subjects; narrow its filter."
-                raise LimitExceeded(message, code="REPORT_LIMIT", argument="of")
+                message = f"subjects: a report has at most {MAX_SUBJECTS:,} subjects; narrow its filter."
+                raise LimitExceeded(message, code="REPORT_LIMIT", argument="subjects")
             if not page["pageInfo"]["hasNextPage"]:
                 return keys
             variables["after"] = page["pageInfo"]["endCursor"]

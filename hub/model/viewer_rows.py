@@ -10,7 +10,7 @@ from hub.model.columns import metadata
 from hub.model.scopes import VIEWER_READS_PEOPLE, VIEWER_STAFF, RowPredicate, in_viewer_units
 from hub.rights import Binding
 
-HEAD = "HEAD"  # the job role of who leads a unit
+UNIT_HEAD = "HEAD"  # the job role of who leads a unit
 
 
 def own_or_of_headed_unit(row: sa.FromClause, now: sa.ColumnElement[Any], binding: Binding) -> RowPredicate:
@@ -20,7 +20,7 @@ def own_or_of_headed_unit(row: sa.FromClause, now: sa.ColumnElement[Any], bindin
 
 def _leads(unit_id: sa.ColumnElement[Any], now: sa.ColumnElement[Any], binding: Binding) -> RowPredicate:
     """Whether the person leads a unit: by the job role, or with a key of the unit that reads about its people."""
-    by_role = _holds(unit_id, sa.literal_column(f"'{HEAD}'"), now)
+    by_role = _holds(unit_id, sa.literal_column(f"'{UNIT_HEAD}'"), now)
     if binding not in ("single_unit", "unit_subtree"):
         return by_role
     reads_people = sa.and_(VIEWER_READS_PEOPLE, VIEWER_STAFF.is_not(None), in_viewer_units(unit_id, binding))
@@ -29,6 +29,8 @@ def _leads(unit_id: sa.ColumnElement[Any], now: sa.ColumnElement[Any], binding: 
 
 def _holds(unit_id: sa.ColumnElement[Any], role: sa.ColumnElement[Any], now: sa.ColumnElement[Any]) -> RowPredicate:
     """Whether the person holds a job role in a unit."""
+    if "job_roles" not in metadata.tables:
+        return sa.false()
     job_role = metadata.tables["job_roles"].alias("v$job_role")
     return sa.exists().where(
         job_role.c.staff_id == VIEWER_STAFF,

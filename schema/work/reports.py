@@ -158,6 +158,12 @@ class ReportIssue(
 ):
     """A report of one period, about one member of staff, team or unit. Once issued it never changes."""
 
+    # Copies: who writes and reads an issue may not see the report, which is its key's.
+    name: Column[str] = field("Short name of the report.", personal=PersonalData.NOT_PERSONAL)
+    title: Column[str] = field("Title of the report, in plain words.", personal=PersonalData.NOT_PERSONAL)
+    section_names: Column[list[str]] = field(
+        "Names of the sections that people write.", personal=PersonalData.NOT_PERSONAL
+    )
     starts_on: Column[date] = field("First day of the period.", sortable=True)
     ends_on: Column[date] = field("Last day of the period.")
     revision: Column[int] = field("1, and one more for each correction.", server_default=1)

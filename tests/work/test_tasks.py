@@ -131,7 +131,12 @@ async def test_the_person_is_reminded_once_when_an_open_task_is_due(client: HubC
     await client.query(ADVANCE, {"to": "2026-03-03T02:00:00Z"})
     seen = """{ notifications(filter: {text: {startsWith: "Due"}}, orderBy: {field: NOTIFIED_AT}) {
         nodes { type text notifiedAt staff { number } } } }"""
-    first = {"type": "DUE", "text": "Due: Reminded", "notifiedAt": "2026-03-03T01:00:00+00:00", "staff": {"number": "1"}}
+    first = {
+        "type": "DUE",
+        "text": "Due: Reminded",
+        "notifiedAt": "2026-03-03T01:00:00+00:00",
+        "staff": {"number": "1"},
+    }
     assert (await client.query(seen, key=nancy.key))["notifications"]["nodes"] == [first]
     await client.query(ADVANCE, {"to": "2026-03-05T02:00:00Z"})
     nodes = (await client.query(seen, key=nancy.key))["notifications"]["nodes"]

@@ -40,7 +40,7 @@ async def set_milestones(
     Codes that are there already keep their state, others of the row go. Without a customer there are none."""
     if subject_values.get("customer_id") is None:
         return
-    stored = {row["code"]: row for row in await tx.fetch(_STORED, subject_values["row_id"])}
+    stored = {row["code"]: row for row in await _stored(tx, subject_values["row_id"])}
     codes = {milestone.code for milestone in milestones}
     await tx.execute(_REMOVE, subject_values["row_id"], [code for code in stored if code not in codes])
     for position, milestone in enumerate(milestones, 1):
@@ -65,7 +65,7 @@ async def set_milestones(
 
 async def reach_milestone(tx: Connection, entity: str, row_id: UUID, code: str, now: datetime) -> None:
     """Says that a milestone is reached: those before it that were not are skipped, the next one is current."""
-    stored = await tx.fetch(_STORED, row_id)
+    stored = await _stored(tx, row_id)
     position = _position(stored, code)
     if position is None:
         return
@@ -83,7 +83,7 @@ async def reach_milestone(tx: Connection, entity: str, row_id: UUID, code: str, 
 
 async def return_to_milestone(tx: Connection, entity: str, row_id: UUID, code: str, now: datetime) -> None:
     """Says that a milestone is worked on again: it is current, and those after it are still to come."""
-    stored = await tx.fetch(_STORED, row_id)
+    stored = await _stored(tx, row_id)
     position = _position(stored, code)
     for row in stored:
         if position is not None and row["position"] >= position:
@@ -93,9 +93,13 @@ async def return_to_milestone(tx: Connection, entity: str, row_id: UUID, code: s
 
 async def skip_milestones(tx: Connection, entity: str, row_id: UUID, now: datetime) -> None:
     """Says that nothing follows any more: what was not reached is skipped."""
-    for row in await tx.fetch(_STORED, row_id):
+    for row in await _stored(tx, row_id):
         if row["state"] in (MilestoneState.TODO, MilestoneState.CURRENT):
             await _update(tx, row, {"state": MilestoneState.SKIPPED}, now)
+
+
+async def _stored(tx: Connection, row_id: UUID) -> list[dict[str, Any]]:
+    return [dict(row) for row in await tx.fetch(_STORED, row_id)]
 
 
 def _position(stored: Sequence[Mapping[str, Any]], code: str) -> int | None:

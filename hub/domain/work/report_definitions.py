@@ -97,8 +97,10 @@ def check_whole(report: Mapping[str, Any]) -> None:
     if report["subjects"] is not None:
         subject_type = SUBJECT_TYPES.get(ReportPer(report["per"]))
         if subject_type is None:
-            raise BadInput("of: a report that is issued once has no subjects; give `per` too.", argument="of")
-        stored_filters.check(subject_type, report["subjects"], "of")
+            raise BadInput(
+                "subjects: a report that is issued once has no subjects; give `per` too.", argument="subjects"
+            )
+        stored_filters.check(subject_type, report["subjects"], "subjects")
     if report["due_after_seconds"] is not None:
         if report["calendar_id"] is None:
             message = "calendar: working time counts by a calendar; give its code."

@@ -57,7 +57,7 @@ async def read_facts(tx: Connection, key: UUID, now: datetime, report_runner: In
     except BadInput as error:
         changes["fault"] = error.message[:MAX_FAULT]
     await rows.update_row(tx, ADMIN, ReportIssue, key, changes, now)
-    if changes.get("fault") is None and not report["sections"]:
+    if changes.get("fault") is None and not issue["section_names"]:
         await _issue(tx, ADMIN, key, now)
 
 
@@ -92,9 +92,9 @@ async def submit_report(
     if issue["staff_id"] not in (None, person):
         raise Forbidden("id: only the person whom the report is about submits it.", argument="id")
     _require_status(issue, ReportIssueStatus.OPEN, "submitted")
-    if not report["sections"]:
+    if not issue["section_names"]:
         raise BadInput("id: the report has no sections; it is issued when its facts are read.", argument="id")
-    changes = {"sections": _sections(report["sections"], sections), "submitter_id": person}
+    changes = {"sections": _sections(issue["section_names"], sections), "submitter_id": person}
     if report["document"] is not None and issue["facts"] is None:
         reason = issue["fault"] or "they are read at the end of the period"
         message = f"id: the facts of the report are missing: {reason}; submit it later."
@@ -184,7 +184,17 @@ async def correct_report(
         message = "id: a correction of this report is there already; correct that one."
         raise BadInput(message, code="ALREADY_EXISTS", argument="id")
     report = await fetch_row(tx, _READ_REPORT, issue["report_id"])
-    copied = ("report_id", "starts_on", "ends_on", "subject_id", "staff_id", "unit_id")
+    copied = (
+        "report_id",
+        "name",
+        "title",
+        "section_names",
+        "starts_on",
+        "ends_on",
+        "subject_id",
+        "staff_id",
+        "unit_id",
+    )
     values = {name: issue[name] for name in copied if issue[name] is not None} | {
         "revision": issue["revision"] + 1,
         "status": ReportIssueStatus.OPEN,
@@ -237,15 +247,14 @@ async def _move(
 async def _issue(tx: Connection, viewer: Viewer, key: UUID, now: datetime) -> None:
     """Issues a report: from then on nothing of it changes."""
     issue = await fetch_row(tx, _READ, key)
-    report = await fetch_row(tx, _READ_REPORT, issue["report_id"])
     replaced = await tx.fetchval(_DIGEST_OF, issue["replaces_id"])
-    await _move(tx, viewer, key, ReportIssueStatus.ISSUED, {"digest": digest(report, issue, replaced)}, now)
+    await _move(tx, viewer, key, ReportIssueStatus.ISSUED, {"digest": digest(issue, replaced)}, now)
 
 
-def digest(report: Mapping[str, Any], issue: Mapping[str, Any], replaced: str | None) -> str:
+def digest(issue: Mapping[str, Any], replaced: str | None) -> str:
     """SHA-256 of what is issued: JSON with sorted names and without spaces, in UTF-8."""
     content = {
-        "report": report["name"],
+        "report": issue["name"],
         "startsOn": issue["starts_on"].isoformat(),
         "endsOn": issue["ends_on"].isoformat(),
         "subject": issue["subject_id"].hex,

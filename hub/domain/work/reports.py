@@ -61,11 +61,13 @@ _COUNT_OWN = "select count(*) from reports where owner = $1"
 _READ = "select * from reports where id = $1"
 # Keys are unique across tables: that of the subject says which of the links it is.
 _OPEN_ISSUES = """
-insert into report_issues (report_id, starts_on, ends_on, subject_id, staff_id, unit_id, facts_at, created_at, updated_at)
-select $1, $2, $3, subject.id, s.id, coalesce(s.unit_id, u.id, $5), $6, $7, $7
-from unnest($4::uuid[]) as subject(id)
+insert into report_issues (report_id, name, title, section_names, starts_on, ends_on, subject_id, staff_id, unit_id, facts_at,
+    created_at, updated_at)
+select r.id, r.name, r.title, r.sections, $2, $3, subject.id, s.id, coalesce(s.unit_id, u.id, $5), $6, $7, $7
+from reports as r cross join unnest($4::uuid[]) as subject(id)
 left join staff as s on s.id = subject.id
 left join org_units as u on u.id = subject.id
+where r.id = $1
 on conflict (report_id, starts_on, subject_id, revision) do nothing
 returning id, staff_id, unit_id
 """
@@ -97,7 +99,7 @@ async def upsert_report(
     variables: Annotated[dict[str, object] | None, "Other variables of the document."] = None,
     sections: Annotated[list[str] | None, "Names of the sections that people write, at most 20."] = None,
     per: Annotated[ReportPer | None, "What there is one issue for; once for all by default."] = None,
-    of: Annotated[
+    subjects: Annotated[
         dict[str, object] | None,
         "A filter of the members of staff, teams or units that it is issued for: all that the calling key sees by default,"
         " which {} brings back.",
@@ -121,7 +123,7 @@ async def upsert_report(
     changes |= {} if per is None else {"per": per}
     changes |= {} if variables is None else {"variables": check_variables(variables)}
     changes |= {} if sections is None else {"sections": check_sections(sections)}
-    changes |= {} if of is None else {"subjects": of or None}
+    changes |= {} if subjects is None else {"subjects": subjects or None}
     changes |= {} if due_after_seconds is None else {"due_after_seconds": check_due_after(due_after_seconds)}
     if calendar is not None:
         changes["calendar_id"] = await find_calendar(tx, calendar)

@@ -9,6 +9,7 @@ from hub.schema.customers import customers
 from hub.schema.work import calendars, code_rules, notifications
 from oracle.edge_operations import NAMES, TIMESTAMPS
 from oracle.edge_row_builder import EdgeRowBuilder
+from oracle.task_rows import add_task_rows
 from oracle.work_rows import add_subject_rows
 
 
@@ -28,6 +29,7 @@ def add_work_rows(builder: EdgeRowBuilder, units: Sequence[UUID], staff: Sequenc
         )
     add_subject_rows(builder, units, staff)
     _notifications(builder, units, staff)
+    add_task_rows(builder, units, staff)
 
 
 def _notifications(builder: EdgeRowBuilder, units: Sequence[UUID], staff: Sequence[UUID]) -> None:
