@@ -63,8 +63,8 @@ app.add_typer(client_command_line.documents, name="documents")
 key_commands.command(name="limit")(client_command_line.limit_key)
 
 
-class Sample(StrEnum):
-    """Sample configurations that `hub demo` loads."""
+class SampleConfiguration(StrEnum):
+    """SampleConfiguration configurations that `hub demo` loads."""
 
     WORK = "work"
 
@@ -75,7 +75,8 @@ DataDirOption = Annotated[Path | None, typer.Option(help="Data directory (HUB_DA
 WorkersOption = Annotated[int | None, typer.Option(help="Serving processes (HUB_WORKERS).", show_default=False)]
 CustomersOption = Annotated[int, typer.Option(min=0, help="Synthetic customers to add to Northwind.")]
 SampleOption = Annotated[
-    Sample | None, typer.Option(help="Also load a sample configuration of this module.", show_default=False)
+    SampleConfiguration | None,
+    typer.Option(help="Also load a sample configuration of this module.", show_default=False),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 WriteOption = Annotated[
@@ -120,7 +121,7 @@ def demo(
 
     async def load_all(dsn: str) -> None:
         await _load_demo(dsn, customers)
-        if sample is Sample.WORK:
+        if sample is SampleConfiguration.WORK:
             await launch.with_pool(configuration, dsn, partial(load_work_sample, configuration))
 
     launch.up(configuration, load_all, installation.warnings(data))

@@ -1,11 +1,12 @@
 """Loads the sample configuration of the work module through the graph, as a key of its own that nobody holds."""
 
 from datetime import datetime
+from typing import Any
 
 import orjson
 
 from hub.app import build_graphql_engine
-from hub.db.pool import Connection, Pool
+from hub.db.pool import Pool
 from hub.demo.work import SampleMutation, mutations, references, resolved
 from hub.domain.access import api_keys
 from hub.engine.engine import Engine
@@ -16,10 +17,9 @@ from hub.timer_loop import open_clock
 from hub.viewer import ADMIN, Role, Viewer
 
 KEY_NAME = "work sample"  # of the key whose rights the sample's reports have
-_FIND_KEY = "select public_id from api_keys where name = $1 and revoked_at is null order by id limit 1"
 _FIND_IDS = {
-    "$staff": "select 'stf_' || replace(id::text, '-', '') from staff where number = $1",
-    "$unit": "select 'unt_' || replace(id::text, '-', '') from org_units where code = $1",
+    "$staff": "query ($text: String!) { rows: staffMembers(filter: {number: {eq: $text}}) { nodes { id } } }",
+    "$unit": "query ($text: String!) { rows: orgUnits(filter: {code: {eq: $text}}) { nodes { id } } }",
 }
 
 
@@ -31,34 +31,45 @@ async def load_work_sample(settings: Settings, pool: Pool) -> None:
     engine, _, _ = await build_graphql_engine(settings, pool, pool, clock=clock)
     viewer = await _viewer(pool, await clock.time_source.read())
     for mutation in mutations():
-        await _run(engine, pool, viewer, mutation)
+        await _run(engine, viewer, mutation)
 
 
 async def _viewer(pool: Pool, now: datetime) -> Viewer:
     """The viewer of the sample's key, which is made once; its text is stored nowhere."""
     async with pool.transaction() as tx:
-        public_id = await tx.fetchval(_FIND_KEY, KEY_NAME)
-        if public_id is None:
-            await api_keys.create(tx, ADMIN, api_keys.NewKey(KEY_NAME, Role.ADMIN), now)
-            public_id = await tx.fetchval(_FIND_KEY, KEY_NAME)
-        stored_key = await api_keys.find_key(tx, public_id)
-    assert stored_key is not None
-    return stored_key.viewer
+        stored = next((key for key in await api_keys.list_keys(tx, ADMIN) if _is_own(key, now)), None)
+        if stored is None:
+            text = await api_keys.create(tx, ADMIN, api_keys.NewKey(KEY_NAME, Role.ADMIN), now)
+            stored = await api_keys.find_key(tx, str(api_keys.extract_public_id(text)))
+    assert stored is not None
+    return stored.viewer
 
 
-async def _run(engine: Engine, pool: Pool, viewer: Viewer, mutation: SampleMutation) -> None:
-    async with pool.connection() as connection:
-        ids = {reference: await _find_id(connection, *reference) for reference in references(mutation.input)}
+def _is_own(key: api_keys.StoredKey, now: datetime) -> bool:
+    return key.name == KEY_NAME and key.state(now) == "living"
+
+
+async def _run(engine: Engine, viewer: Viewer, mutation: SampleMutation) -> None:
+    ids = {reference: await _find_id(engine, viewer, *reference) for reference in references(mutation.input)}
     variables = {"input": resolved(mutation.input, lambda name, text: ids[name, text])}
-    response = orjson.loads((await engine.execute(GraphQLRequest(mutation.document, variables, None), viewer)).body)
+    try:
+        await _execute(engine, viewer, mutation.document, variables)
+    except HubError as error:
+        message = f"The work sample cannot be loaded: {mutation.name}: {error.message}"
+        raise HubError(message, code=error.code) from None
+
+
+async def _execute(engine: Engine, viewer: Viewer, document: str, variables: dict[str, Any]) -> Any:
+    """The data of an operation; raises its first error."""
+    response = orjson.loads((await engine.execute(GraphQLRequest(document, variables, None), viewer)).body)
     for error in response.get("errors") or ():
-        message = f"The work sample cannot be loaded: {mutation.name}: {error['message']}"
-        raise HubError(message, code=error["extensions"]["code"])
+        raise HubError(error["message"], code=error["extensions"]["code"])
+    return response["data"]
 
 
-async def _find_id(connection: Connection, name: str, text: str) -> str:
-    public_id: str | None = await connection.fetchval(_FIND_IDS[name], text)
-    if public_id is None:
+async def _find_id(engine: Engine, viewer: Viewer, name: str, text: str) -> str:
+    nodes = (await _execute(engine, viewer, _FIND_IDS[name], {"text": text}))["rows"]["nodes"]
+    if not nodes:
         message = f"The work sample needs Northwind: there is no {name[1:]} {text!r}. Load it into a new database."
         raise Misconfigured(message, code="DATABASE_UNFIT")
-    return public_id
+    return str(nodes[0]["id"])

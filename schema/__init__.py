@@ -33,6 +33,7 @@ MODULES = (
     "work.tasks",
     "work.reports",
     "work.me",
+    "work.credentials",
 )
 
 

@@ -37,9 +37,6 @@ def _in_viewer_units(unit_id: sa.ColumnElement[Any], binding: Binding) -> RowPre
     return unit_id == VIEWER_UNIT if binding == "single_unit" else unit_id == sa.any_(VIEWER_UNITS)
 
 
-in_viewer_units = _in_viewer_units
-
-
 def _deleted_customer_in_viewer_units(row: sa.FromClause, binding: Binding, key: str = "customer_id") -> RowPredicate:
     """Whether the row's customer was deleted while it was among the viewer's; `key` is the column that names it."""
     log = change_log.CHANGE_LOG.alias("g$log")
@@ -78,11 +75,6 @@ def _about_viewer_or_subtree(row: sa.FromClause, binding: Binding) -> RowPredica
     person = metadata.tables["staff"].alias("v$staff")
     in_subtree = sa.exists().where(person.c.id == row.c.staff_id, _in_viewer_units(person.c.unit_id, binding))
     return sa.or_(_about_viewer(row), sa.and_(VIEWER_READS_PEOPLE, in_subtree))
-
-
-def _is_about_nobody_else(row: sa.FromClause) -> RowPredicate:
-    """Whether the row is about no member of staff, or the viewer reads about people."""
-    return sa.or_(row.c.staff_id.is_(None), VIEWER_READS_PEOPLE)
 
 
 class Audience(DescribedEnum):
@@ -202,28 +194,6 @@ person = Scope(
     for_units=_about_viewer_or_subtree,
     for_customer=_no_rows,
     for_unrestricted=lambda row: sa.or_(_about_viewer(row), VIEWER_READS_PEOPLE),
-)
-# Of a unit, and of the member of staff whom `staff_id` names: that person reads it whichever unit it belongs to.
-unit_or_person = Scope(
-    "unit_or_person",
-    customer_column=None,
-    for_units=lambda row, binding: sa.or_(_in_viewer_units(row.c.unit_id, binding), _about_viewer(row)),
-    for_customer=_no_rows,
-)
-# Reports that were issued: one about a person is read by that person, its checker, and who reads about people; others by their
-# unit's viewers.
-issued_report = Scope(
-    "issued_report",
-    customer_column=None,
-    for_units=lambda row, binding: sa.or_(
-        sa.and_(_is_about_nobody_else(row), _in_viewer_units(row.c.unit_id, binding)),
-        _about_viewer(row),
-        row.c.checker_id == VIEWER_STAFF,
-    ),
-    for_customer=_no_rows,
-    for_unrestricted=lambda row: sa.or_(
-        _is_about_nobody_else(row), _about_viewer(row), row.c.checker_id == VIEWER_STAFF
-    ),
 )
 # As visible as the row that it is about, whose owners it carries: the subject itself is never read.
 subject = Scope(

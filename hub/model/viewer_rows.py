@@ -7,7 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub.model.columns import metadata
-from hub.model.scopes import VIEWER_READS_PEOPLE, VIEWER_STAFF, RowPredicate, in_viewer_units
+from hub.model.scopes import VIEWER_READS_PEOPLE, VIEWER_STAFF, RowPredicate
+from hub.model.work_scopes import in_viewer_units
 from hub.rights import Binding
 
 UNIT_HEAD = "HEAD"  # the job role of who leads a unit

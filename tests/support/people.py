@@ -12,7 +12,7 @@ from hub.viewer import ADMIN
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class ActingPerson:
     """A member of staff: the public id, the code of the unit, and a key that is bound to the unit."""
 
     id: str
@@ -21,7 +21,7 @@ class Person:
     key: str
 
 
-async def person_of(client: HubClient, number: str, role: str = "writer", *, bound: bool = True) -> Person:
+async def person_of(client: HubClient, number: str, role: str = "writer", *, bound: bool = True) -> ActingPerson:
     """A new key of the member of staff with this personnel number; it leaves no entry in the change log."""
     connection = await asyncpg.connect(client.dsn, server_settings={"hub.capture": "off"})
     try:
@@ -32,6 +32,6 @@ async def person_of(client: HubClient, number: str, role: str = "writer", *, bou
         staff_id: UUID = row["id"]
         new_key = api_keys.NewKey(name=f"person {number}", role=role, staff_id=staff_id, follows_unit=bound)
         key = await api_keys.create(connection, ADMIN, new_key, now=datetime.now(UTC))
-        return Person(f"stf_{staff_id.hex}", number, row["code"], key)
+        return ActingPerson(f"stf_{staff_id.hex}", number, row["code"], key)
     finally:
         await connection.close()

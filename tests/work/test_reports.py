@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 from conftest import CreateDatabase
-from people import Person, person_of
+from people import ActingPerson, person_of
 from writer_client import HubClient, open_hub_client
 
 from hub.settings import Settings
@@ -41,12 +41,12 @@ async def client(create_database: CreateDatabase, demo_dsn: str) -> AsyncIterato
 
 
 @pytest.fixture(scope="module")
-async def nancy(client: HubClient) -> Person:
+async def nancy(client: HubClient) -> ActingPerson:
     return await person_of(client, "1")
 
 
 @pytest.fixture(scope="module")
-async def andrew(client: HubClient) -> Person:
+async def andrew(client: HubClient) -> ActingPerson:
     return await person_of(client, "2", bound=False)
 
 
@@ -71,7 +71,7 @@ def _digest(name: str, issue: dict[str, Any], subject: str, replaces: str | None
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-async def test_a_report_of_facts_is_issued_at_the_end_of_each_period_and_sealed(client: HubClient) -> None:
+async def test_a_report_of_facts_is_issued_and_sealed_when_its_period_ends(client: HubClient) -> None:
     report = {"name": "orders_of_the_day", "period": "DAY", "timezone": "Asia/Shanghai", "document": COUNT}
     first = (await client.query(UPSERT, {"input": report}))["reportUpsert"]
     assert (first["created"], first["report"]["startsOn"], first["report"]["closesAt"]) == (
@@ -98,7 +98,7 @@ async def test_a_report_of_facts_is_issued_at_the_end_of_each_period_and_sealed(
 
 
 async def test_a_daily_log_is_written_checked_and_keeps_its_digest_when_it_is_corrected(
-    client: HubClient, nancy: Person, andrew: Person
+    client: HubClient, nancy: ActingPerson, andrew: ActingPerson
 ) -> None:
     log = {
         "name": "daily_log", "period": "DAY", "timezone": "Asia/Shanghai", "per": "STAFF", "document": OWN_TASKS,

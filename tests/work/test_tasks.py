@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 from conftest import CreateDatabase
-from people import Person, person_of
+from people import ActingPerson, person_of
 from writer_client import HubClient, open_hub_client
 
 from hub.settings import Settings
@@ -30,11 +30,11 @@ async def client(create_database: CreateDatabase, demo_dsn: str) -> AsyncIterato
 
 
 @pytest.fixture(scope="module")
-async def nancy(client: HubClient) -> Person:
+async def nancy(client: HubClient) -> ActingPerson:
     return await person_of(client, "1", role="writer")
 
 
-async def test_a_task_is_its_creators_and_called_after_its_type(client: HubClient, nancy: Person) -> None:
+async def test_a_task_is_its_creators_and_called_after_its_type(client: HubClient, nancy: ActingPerson) -> None:
     created = (await client.query(CREATE, {"input": {"type": "CALL"}}, key=nancy.key))["taskCreate"]["task"]
     assert created.pop("id").startswith("tsk_")
     assert created == {
@@ -51,7 +51,7 @@ async def test_a_task_is_its_creators_and_called_after_its_type(client: HubClien
     }
 
 
-async def test_a_visit_that_nobody_planned_takes_three_fields(client: HubClient, nancy: Person) -> None:
+async def test_a_visit_that_nobody_planned_takes_three_fields(client: HubClient, nancy: ActingPerson) -> None:
     customer = (await client.query(CUSTOMER))["customerBy"]
     visit = {"customerId": customer["id"], "type": "VISIT", "result": "They want samples."}
     done = (await client.query(DONE, {"input": visit}, key=nancy.key))["taskDone"]
@@ -60,7 +60,7 @@ async def test_a_visit_that_nobody_planned_takes_three_fields(client: HubClient,
     assert (task["doneAt"], done["interaction"], task["allowedMoves"]) == ("2026-03-02T01:00:00+00:00", None, ["OPEN"])
 
 
-async def test_what_came_of_a_task_can_be_an_interaction(client: HubClient, nancy: Person) -> None:
+async def test_what_came_of_a_task_can_be_an_interaction(client: HubClient, nancy: ActingPerson) -> None:
     customer = (await client.query(CUSTOMER))["customerBy"]
     planned = {"customerId": customer["id"], "type": "CALL", "title": "Prices", "dueAt": "2026-03-02T09:00:00Z"}
     task = (await client.query(CREATE, {"input": planned}, key=nancy.key))["taskCreate"]["task"]
@@ -93,20 +93,20 @@ async def test_what_came_of_a_task_can_be_an_interaction(client: HubClient, nanc
     ],
 )
 async def test_what_cannot_be_done_is_refused(
-    client: HubClient, nancy: Person, done: dict[str, object], code: str, argument: str
+    client: HubClient, nancy: ActingPerson, done: dict[str, object], code: str, argument: str
 ) -> None:
     error = await client.error(DONE, {"input": done}, key=nancy.key)
     assert (error["code"], error["argument"]) == (code, argument)
 
 
-async def test_a_system_says_whose_task_it_is(client: HubClient, nancy: Person) -> None:
+async def test_a_system_says_whose_task_it_is(client: HubClient, nancy: ActingPerson) -> None:
     error = await client.error(CREATE, {"input": {"type": "CALL"}})
     assert (error["code"], error["argument"]) == ("PERSON_NEEDED", "input.staffId")
     task = (await client.query(CREATE, {"input": {"staffId": nancy.id}}))["taskCreate"]["task"]
     assert (task["type"], task["title"], task["staff"]) == ("OTHER", "Task", {"number": "1"})
 
 
-async def test_a_task_moves_with_its_customer_and_its_person(client: HubClient, nancy: Person) -> None:
+async def test_a_task_moves_with_its_customer_and_its_person(client: HubClient, nancy: ActingPerson) -> None:
     other = (await client.query("{ orgUnits(filter: {kind: {eq: OUTLET}}, first: 1) { nodes { id code } } }"))[
         "orgUnits"
     ]
@@ -122,7 +122,7 @@ async def test_a_task_moves_with_its_customer_and_its_person(client: HubClient, 
     await client.query(move, {"input": {"id": customer["id"], "unitId": customer["unit"]["id"]}})
 
 
-async def test_the_person_is_reminded_once_when_an_open_task_is_due(client: HubClient, nancy: Person) -> None:
+async def test_the_person_is_reminded_once_when_an_open_task_is_due(client: HubClient, nancy: ActingPerson) -> None:
     tasks = [{"title": title, "dueAt": "2026-03-03T01:00:00Z"} for title in ("Reminded", "Done before", "Moved")]
     ids = [(await client.query(CREATE, {"input": task}, key=nancy.key))["taskCreate"]["task"]["id"] for task in tasks]
     await client.query(DONE, {"input": {"id": ids[1]}}, key=nancy.key)
@@ -150,7 +150,7 @@ ME = "{ me { tasks(orderBy: {field: CREATED_AT}, first: 100) { totalCount nodes 
 
 
 async def test_a_member_has_own_tasks_a_head_those_of_the_unit_and_a_customer_none(
-    client: HubClient, nancy: Person
+    client: HubClient, nancy: ActingPerson
 ) -> None:
     everything = "{ tasks(orderBy: {field: CREATED_AT}, first: 100) { nodes { id staff { number } unit { code } } } }"
     tasks = (await client.query(everything))["tasks"]["nodes"]

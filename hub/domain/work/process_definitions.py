@@ -22,9 +22,9 @@ class ProcessStepInput(NamedTuple):
     code: Annotated[str, "Short name within the process: letters, digits and underscores."]
     name: Annotated[str, "Name of the step, for staff."]
     addressee: Annotated[StepAddressee, "Whose work it is."]
-    decisions: Annotated[list[StepDecision] | None, "How it may be decided; of an AUTO step, what follows from it."] = (
-        None
-    )
+    decisions: Annotated[
+        list[StepDecision] | None, "How it may be decided; of an AUTO step it follows from its criteria."
+    ] = None
     public_name: Annotated[str | None, "Name for the customer, who sees the step as a milestone then."] = None
     group_name: Annotated[str | None, "Steps in a row with one group are open at the same time."] = None
     role: Annotated[str | None, "The role of a step that is addressed to a ROLE."] = None
@@ -101,7 +101,9 @@ def _normal_form(step: ProcessStepInput, calendar: str | None, argument: str) ->
             except ValueError as fault:
                 _refuse(f"{argument}.{name}", str(fault))
     step = step._replace(**texts)
-    if step.decisions is None and step.addressee is StepAddressee.AUTO:
+    if step.addressee is StepAddressee.AUTO:
+        if step.decisions is not None:
+            _refuse(f"{argument}.decisions", "what an AUTO step decides follows from its criteria; leave it out")
         step = step._replace(decisions=list(_automatic_decisions(step)))
     return step._replace(
         allows_opener=step.allows_opener or step.addressee is StepAddressee.OPENER,

@@ -1,6 +1,6 @@
 """Checks what a report is: its period, its query, its sections and its subjects. reports.py stores it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -12,7 +12,7 @@ from hub.domain.access import api_keys
 from hub.domain.work.calendar_definitions import check_timezone
 from hub.errors import BadInput, HubError
 from hub.model import rows, stored_filters, validators
-from hub.schema.work.reports import Report, ReportPer
+from hub.schema.work.reports import Report, ReportPer, ReportStatus
 from hub.viewer import Viewer
 
 MAX_SECTIONS = 20
@@ -87,6 +87,28 @@ def check_due_after(seconds: int) -> int:
     if not 0 <= seconds <= MAX_DUE_AFTER:
         raise BadInput(f"due_after_seconds: give 0 to {MAX_DUE_AFTER:,}.", argument="due_after_seconds")
     return seconds
+
+
+def check_changes(supplied: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The other changes of a report in normal form: what is None is left out. A calendar that goes takes the due time along."""
+    checks: dict[str, Callable[[Any], Any]] = {
+        "variables": check_variables,
+        "sections": check_sections,
+        "subjects": lambda row_filter: row_filter or None,
+        "due_after_seconds": check_due_after,
+    }
+    active = supplied["active"]
+    checked = {
+        name: checks[name](value) if name in checks else value
+        for name, value in supplied.items()
+        if value is not None and name != "active"
+    }
+    if changes.get("calendar_id", NOBODY) is None:
+        checked["due_after_seconds"] = None
+    if active is not None:
+        checked["status"] = ReportStatus.ACTIVE if active else ReportStatus.PAUSED
+        checked["status_reason"] = None if active else "Paused by hand."
+    return checked
 
 
 def check_whole(report: Mapping[str, Any]) -> None:

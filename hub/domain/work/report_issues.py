@@ -9,9 +9,9 @@ from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from hub.db.pool import Connection
+from hub.domain.work.acting import acting_person
 from hub.domain.work.report_definitions import ReportTools, document_variables, fetch_row, owner_viewer
 from hub.domain.work.report_periods import midnight
-from hub.domain.work.tasks import require_person
 from hub.errors import BadInput, Forbidden
 from hub.model import exact_json, rows, validators
 from hub.model.commands import Injected, command
@@ -86,7 +86,7 @@ async def submit_report(
 ) -> ReportIssuePayload:
     """Submits a report that people write: the person whom it is about, or anybody of its unit. Without a check it is issued."""
     ReportIssue.require(viewer, "update")
-    person = require_person(viewer, "id: a person submits a report; use a key of one")
+    person = acting_person(viewer)
     issue = dict(await rows.lock_row(tx, viewer, ReportIssue, id, "id"))
     report = await fetch_row(tx, _READ_REPORT, issue["report_id"])
     if issue["staff_id"] not in (None, person):
@@ -136,7 +136,7 @@ async def check_report(
 ) -> ReportIssuePayload:
     """Checks a submitted report, which is issued then. Another person than the one who submitted it does that."""
     ReportIssue.require(viewer, "update")
-    person = require_person(viewer, "id: a person checks a report; use a key of one")
+    person = acting_person(viewer)
     issue = await fetch_row(tx, _READ, id)
     report = await fetch_row(tx, _READ_REPORT, issue["report_id"])
     await _require_checker(tx, viewer, person, report, issue, now)
@@ -177,7 +177,7 @@ async def correct_report(
 ) -> ReportIssuePayload:
     """Opens a correction of an issued report, which stays as it is. Its facts are read anew, its sections are copied."""
     ReportIssue.require(viewer, "update")
-    require_person(viewer, "id: a person corrects a report; use a key of one")
+    acting_person(viewer)
     issue = dict(await rows.lock_row(tx, viewer, ReportIssue, id, "id"))
     _require_status(issue, ReportIssueStatus.ISSUED, "corrected")
     if await tx.fetchval(_HAS_CORRECTION, id):

@@ -15,10 +15,8 @@ from hub.domain.work.report_definitions import (
     NOBODY,
     SUBJECT_TYPES,
     ReportTools,
-    check_due_after,
-    check_sections,
+    check_changes,
     check_texts,
-    check_variables,
     check_whole,
     decoded,
     document_variables,
@@ -119,18 +117,9 @@ async def upsert_report(
     name = validators.check_values({"name": name}, {"name": validators.slug})["name"]
     texts = {"title": title, "timezone": timezone, "document": document, "operation_name": operation_name}
     changes = check_texts(texts | {"checked_by": checked_by})
-    changes |= {} if period is None else {"period": period}
-    changes |= {} if per is None else {"per": per}
-    changes |= {} if variables is None else {"variables": check_variables(variables)}
-    changes |= {} if sections is None else {"sections": check_sections(sections)}
-    changes |= {} if subjects is None else {"subjects": subjects or None}
-    changes |= {} if due_after_seconds is None else {"due_after_seconds": check_due_after(due_after_seconds)}
-    if calendar is not None:
-        changes["calendar_id"] = await find_calendar(tx, calendar)
-        changes |= {"due_after_seconds": None} if changes["calendar_id"] is None else {}
-    if active is not None:
-        changes |= {"status": ReportStatus.ACTIVE if active else ReportStatus.PAUSED}
-        changes["status_reason"] = None if active else "Paused by hand."
+    changes |= {} if calendar is None else {"calendar_id": await find_calendar(tx, calendar)}
+    supplied = {"period": period, "per": per, "variables": variables, "sections": sections, "subjects": subjects}
+    changes |= check_changes({**supplied, "due_after_seconds": due_after_seconds, "active": active}, changes)
     await tx.execute(_LOCK_NAME, f"reports.name={name}")
     key = await tx.fetchval(_FIND, name)
     Report.require(viewer, "create" if key is None else "update")

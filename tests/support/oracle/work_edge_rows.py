@@ -1,12 +1,13 @@
-"""Edge rows of the work module: calendars, code rules, notifications."""
+"""Edge rows of the work module: calendars, code rules, notifications, processes."""
 
 import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from uuid import UUID
 
 from hub.schema.customers import customers
-from hub.schema.work import calendars, code_rules, notifications
+from hub.schema.work import calendars, code_rules, notifications, processes
 from oracle.edge_operations import NAMES, TIMESTAMPS
 from oracle.edge_row_builder import EdgeRowBuilder
 from oracle.task_rows import add_task_rows
@@ -30,6 +31,7 @@ def add_work_rows(builder: EdgeRowBuilder, units: Sequence[UUID], staff: Sequenc
     add_subject_rows(builder, units, staff)
     _notifications(builder, units, staff)
     add_task_rows(builder, units, staff)
+    _processes(builder, units)
 
 
 def _notifications(builder: EdgeRowBuilder, units: Sequence[UUID], staff: Sequence[UUID]) -> None:
@@ -51,6 +53,54 @@ def _notifications(builder: EdgeRowBuilder, units: Sequence[UUID], staff: Sequen
             customer_id=customer,
             unit_id=builder.maybe(units),
         )
+
+
+def _processes(builder: EdgeRowBuilder, units: Sequence[UUID]) -> None:
+    for number in range(6):
+        process = builder.add(
+            processes.Process,
+            code=f"edge{number // 2}",
+            revision=number % 2 + 1,
+            name=builder.pick(NAMES),
+            type=builder.member(processes.ProcessType),
+            about="Customer",
+            status=builder.member(processes.ProcessStatus),
+            max_rounds=builder.pick((1, 10)),
+            code_rule_id=builder.maybe([row["id"] for row in builder.rows_by_table[code_rules.CodeRule.table]]),
+        )
+        for position in range(1, number + 1):
+            _process_step(builder, process["id"], position, builder.maybe(units))
+
+
+def _process_step(builder: EdgeRowBuilder, process_id: UUID, position: int, unit_id: UUID | None) -> None:
+    builder.add(
+        processes.ProcessStep,
+        process_id=process_id,
+        position=position,
+        code=f"step{position}",
+        name=builder.pick(NAMES),
+        public_name=builder.text(),
+        group_name=builder.maybe(("a", "b")),
+        addressee="ROLE",
+        role=builder.maybe(("risk", "seal")),
+        unit_type=builder.member(processes.StepUnit),
+        unit_id=unit_id,
+        decisions=builder.pick((["DONE"], ["APPROVE", "REJECT"])),
+        returns_to=None,
+        quorum=builder.pick((1, 5)),
+        majority=builder.maybe(("2/3",)),
+        distinct_from=builder.pick(([], ["step1"])),
+        allows_opener=builder.pick((True, False)),
+        authority=builder.maybe(("credit",)),
+        verified=[],
+        about="Customer",
+        exit_criteria=builder.maybe((json.dumps({"country": {"eq": "DE"}}),)),
+        goal_seconds=builder.maybe((3_600, 54_000)),
+        calendar_id=builder.maybe([row["id"] for row in builder.rows_by_table[calendars.Calendar.table]]),
+        probability=builder.maybe((Decimal("0.5"), Decimal(1))),
+        forecast=builder.maybe([member.value for member in processes.ForecastCategory]),
+        buyer_step=builder.text(),
+    )
 
 
 def _calendar(builder: EdgeRowBuilder, number: int, zone: str) -> None:
