@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub.model.columns import metadata
+from hub.model.lasting import holding
 from hub.model.scopes import VIEWER_READS_PEOPLE, VIEWER_STAFF, RowPredicate
 from hub.model.work_scopes import in_viewer_units
 from hub.rights import Binding
@@ -30,13 +31,10 @@ def _leads(unit_id: sa.ColumnElement[Any], now: sa.ColumnElement[Any], binding: 
 
 def _holds(unit_id: sa.ColumnElement[Any], role: sa.ColumnElement[Any], now: sa.ColumnElement[Any]) -> RowPredicate:
     """Whether the person holds a job role in a unit."""
-    if "job_roles" not in metadata.tables:
-        return sa.false()
     job_role = metadata.tables["job_roles"].alias("v$job_role")
     return sa.exists().where(
         job_role.c.staff_id == VIEWER_STAFF,
         job_role.c.unit_id == unit_id,
         job_role.c.role == role,
-        job_role.c.from_at <= now,
-        sa.or_(job_role.c.to_at.is_(None), job_role.c.to_at > now),
+        holding(job_role, now),
     )

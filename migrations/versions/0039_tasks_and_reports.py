@@ -184,168 +184,6 @@ def upgrade() -> None:
     op.create_index("ix_reports_name_id", "reports", ["name", "id"], unique=False)
     op.create_index("ix_reports_updated_at_id", "reports", ["updated_at", "id"], unique=False)
     op.create_table(
-        "report_issues",
-        sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False, comment="Unique and permanent."),
-        sa.Column("name", sa.Text(), nullable=False, comment="Short name of the report."),
-        sa.Column("title", sa.Text(), nullable=False, comment="Title of the report, in plain words."),
-        sa.Column(
-            "section_names",
-            postgresql.ARRAY(sa.Text()),
-            nullable=False,
-            comment="Names of the sections that people write.",
-        ),
-        sa.Column("starts_on", sa.Date(), nullable=False, comment="First day of the period."),
-        sa.Column("ends_on", sa.Date(), nullable=False, comment="Last day of the period."),
-        sa.Column(
-            "revision",
-            sa.Integer(),
-            server_default=sa.text("1"),
-            nullable=False,
-            comment="1, and one more for each correction.",
-        ),
-        sa.Column(
-            "status",
-            sa.Enum(
-                "OPEN",
-                "SUBMITTED",
-                "CHECKED",
-                "ISSUED",
-                name="reportissuestatus",
-                native_enum=False,
-                create_constraint=True,
-                length=32,
-            ),
-            server_default=sa.text("'OPEN'"),
-            nullable=False,
-            comment="How far it is.",
-        ),
-        sa.Column(
-            "facts",
-            postgresql.JSONB(astext_type=sa.Text()),
-            nullable=True,
-            comment="The answer of the report's query; empty without one.",
-        ),
-        sa.Column(
-            "facts_read_at", sa.DateTime(timezone=True), nullable=True, comment="Time as of which the facts were read."
-        ),
-        sa.Column("fault", sa.Text(), nullable=True, comment="Why its facts could not be read."),
-        sa.Column(
-            "sections",
-            postgresql.JSONB(astext_type=sa.Text()),
-            server_default=sa.text("'{}'"),
-            nullable=False,
-            comment="What people wrote, by the name of the section.",
-        ),
-        sa.Column("note", sa.Text(), nullable=True, comment="What its checker said, or why it corrects another one."),
-        sa.Column(
-            "digest", sa.Text(), nullable=True, comment="SHA-256 of what was issued, in hexadecimal; see docs/work.md."
-        ),
-        sa.Column(
-            "submitted_at", sa.DateTime(timezone=True), nullable=True, comment="Time when it was submitted first."
-        ),
-        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True, comment="Time when it was checked."),
-        sa.Column("issued_at", sa.DateTime(timezone=True), nullable=True, comment="Time when it was issued."),
-        sa.Column("subject_id", sa.Uuid(), nullable=False, comment="Key of what it is about."),
-        sa.Column("facts_at", sa.DateTime(timezone=True), nullable=True, comment="Time at which its facts are read."),
-        sa.Column("report_id", sa.Uuid(), nullable=False, comment="The report."),
-        sa.Column("staff_id", sa.Uuid(), nullable=True, comment="The member of staff whom it is about."),
-        sa.Column(
-            "unit_id",
-            sa.Uuid(),
-            nullable=True,
-            comment="The unit that it is about, or in which its person or team works.",
-        ),
-        sa.Column("submitter_id", sa.Uuid(), nullable=True, comment="The person who submitted it."),
-        sa.Column("checker_id", sa.Uuid(), nullable=True, comment="The person who checks it."),
-        sa.Column("replaces_id", sa.Uuid(), nullable=True, comment="The issued one that it corrects."),
-        sa.Column(
-            "version",
-            sa.Integer(),
-            server_default=sa.text("1"),
-            nullable=False,
-            comment="Counts the row's edits, from 1; an update may name the version that it is based on.",
-        ),
-        sa.Column(
-            "created_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-            comment="Time of creation.",
-        ),
-        sa.Column(
-            "updated_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-            comment="Time of the last edit.",
-        ),
-        sa.CheckConstraint(
-            "(status = 'ISSUED') = (digest is not null)", name=op.f("ck_report_issues_issued_with_digest")
-        ),
-        sa.ForeignKeyConstraint(["checker_id"], ["staff.id"], name=op.f("fk_report_issues_checker_id")),
-        sa.ForeignKeyConstraint(["replaces_id"], ["report_issues.id"], name=op.f("fk_report_issues_replaces_id")),
-        sa.ForeignKeyConstraint(["report_id"], ["reports.id"], name=op.f("fk_report_issues_report_id")),
-        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_report_issues_staff_id")),
-        sa.ForeignKeyConstraint(["submitter_id"], ["staff.id"], name=op.f("fk_report_issues_submitter_id")),
-        sa.ForeignKeyConstraint(["unit_id"], ["org_units.id"], name=op.f("fk_report_issues_unit_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_report_issues")),
-        sa.UniqueConstraint(
-            "report_id",
-            "starts_on",
-            "subject_id",
-            "revision",
-            name=op.f("uq_report_issues_report_id_starts_on_subject_id_revision"),
-        ),
-        comment="A report of one period, about one member of staff, team or unit. Once issued it never changes.",
-    )
-    op.execute("insert into change_exceptions values ('report_issues', 'facts_at', 'unlogged') on conflict do nothing")
-    op.execute("select hub_capture('report_issues')")
-    op.create_index(
-        "ix_report_issues_facts_at",
-        "report_issues",
-        ["facts_at"],
-        unique=False,
-        postgresql_where=sa.text("facts_at is not null"),
-    )
-    op.create_index(
-        "ix_report_issues_issued_at_id",
-        "report_issues",
-        [sa.literal_column("coalesce(issued_at, 'infinity'::timestamptz)"), "id"],
-        unique=False,
-    )
-    op.create_index(
-        "ix_report_issues_open",
-        "report_issues",
-        ["staff_id", "starts_on"],
-        unique=False,
-        postgresql_where=sa.text("status = 'OPEN'"),
-    )
-    op.create_index(
-        "ix_report_issues_replaces_id_starts_on_id",
-        "report_issues",
-        ["replaces_id", "starts_on", "id"],
-        unique=False,
-        postgresql_where=sa.text("replaces_id IS NOT NULL"),
-    )
-    op.create_index(
-        "ix_report_issues_report_id_starts_on_id", "report_issues", ["report_id", "starts_on", "id"], unique=False
-    )
-    op.create_index(
-        "ix_report_issues_staff_id_starts_on_id",
-        "report_issues",
-        ["staff_id", "starts_on", "id"],
-        unique=False,
-        postgresql_where=sa.text("staff_id IS NOT NULL"),
-    )
-    op.create_index("ix_report_issues_starts_on_id", "report_issues", ["starts_on", "id"], unique=False)
-    op.create_index(
-        "ix_report_issues_unit_id_starts_on_id",
-        "report_issues",
-        ["unit_id", "starts_on", "id"],
-        unique=False,
-        postgresql_where=sa.text("unit_id IS NOT NULL"),
-    )
-    op.create_table(
         "milestones",
         sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False, comment="Unique and permanent."),
         sa.Column("customer_id", sa.Uuid(), nullable=True, comment="The customer whom the subject belongs to."),
@@ -466,6 +304,177 @@ def upgrade() -> None:
         postgresql_where=sa.text("unit_id IS NOT NULL"),
     )
     op.create_table(
+        "report_issues",
+        sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False, comment="Unique and permanent."),
+        sa.Column("name", sa.Text(), nullable=False, comment="Short name of the report."),
+        sa.Column("title", sa.Text(), nullable=False, comment="Title of the report, in plain words."),
+        sa.Column(
+            "section_names",
+            postgresql.ARRAY(sa.Text()),
+            nullable=False,
+            comment="Names of the sections that people write.",
+        ),
+        sa.Column("starts_on", sa.Date(), nullable=False, comment="First day of the period."),
+        sa.Column("ends_on", sa.Date(), nullable=False, comment="Last day of the period."),
+        sa.Column(
+            "revision",
+            sa.Integer(),
+            server_default=sa.text("1"),
+            nullable=False,
+            comment="1, and one more for each correction.",
+        ),
+        sa.Column(
+            "status",
+            sa.Enum(
+                "OPEN",
+                "SUBMITTED",
+                "CHECKED",
+                "ISSUED",
+                name="reportissuestatus",
+                native_enum=False,
+                create_constraint=True,
+                length=32,
+            ),
+            server_default=sa.text("'OPEN'"),
+            nullable=False,
+            comment="How far it is.",
+        ),
+        sa.Column(
+            "facts",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=True,
+            comment="The answer of the report's query; empty without one.",
+        ),
+        sa.Column(
+            "facts_read_at", sa.DateTime(timezone=True), nullable=True, comment="Time as of which the facts were read."
+        ),
+        sa.Column("fault", sa.Text(), nullable=True, comment="Why its facts could not be read."),
+        sa.Column(
+            "sections",
+            postgresql.JSONB(astext_type=sa.Text()),
+            server_default=sa.text("'{}'"),
+            nullable=False,
+            comment="What people wrote, by the name of the section.",
+        ),
+        sa.Column("note", sa.Text(), nullable=True, comment="What its checker said, or why it corrects another one."),
+        sa.Column(
+            "digest", sa.Text(), nullable=True, comment="SHA-256 of what was issued, in hexadecimal; see docs/work.md."
+        ),
+        sa.Column(
+            "submitted_at", sa.DateTime(timezone=True), nullable=True, comment="Time when it was submitted first."
+        ),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True, comment="Time when it was checked."),
+        sa.Column("issued_at", sa.DateTime(timezone=True), nullable=True, comment="Time when it was issued."),
+        sa.Column("subject_id", sa.Uuid(), nullable=False, comment="Key of what it is about."),
+        sa.Column("facts_at", sa.DateTime(timezone=True), nullable=True, comment="Time at which its facts are read."),
+        sa.Column("report_id", sa.Uuid(), nullable=False, comment="The report."),
+        sa.Column("staff_id", sa.Uuid(), nullable=True, comment="The member of staff whom it is about."),
+        sa.Column(
+            "unit_id",
+            sa.Uuid(),
+            nullable=True,
+            comment="The unit that it is about, or in which its person or team works.",
+        ),
+        sa.Column("team_id", sa.Uuid(), nullable=True, comment="The team that it is about."),
+        sa.Column("submitter_id", sa.Uuid(), nullable=True, comment="The person who submitted it."),
+        sa.Column("checker_id", sa.Uuid(), nullable=True, comment="The person who checks it."),
+        sa.Column("replaces_id", sa.Uuid(), nullable=True, comment="The issued one that it corrects."),
+        sa.Column(
+            "version",
+            sa.Integer(),
+            server_default=sa.text("1"),
+            nullable=False,
+            comment="Counts the row's edits, from 1; an update may name the version that it is based on.",
+        ),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="Time of creation.",
+        ),
+        sa.Column(
+            "updated_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="Time of the last edit.",
+        ),
+        sa.CheckConstraint(
+            "(status = 'ISSUED') = (digest is not null)", name=op.f("ck_report_issues_issued_with_digest")
+        ),
+        sa.ForeignKeyConstraint(["checker_id"], ["staff.id"], name=op.f("fk_report_issues_checker_id")),
+        sa.ForeignKeyConstraint(["replaces_id"], ["report_issues.id"], name=op.f("fk_report_issues_replaces_id")),
+        sa.ForeignKeyConstraint(["report_id"], ["reports.id"], name=op.f("fk_report_issues_report_id")),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_report_issues_staff_id")),
+        sa.ForeignKeyConstraint(["submitter_id"], ["staff.id"], name=op.f("fk_report_issues_submitter_id")),
+        sa.ForeignKeyConstraint(["team_id"], ["teams.id"], name=op.f("fk_report_issues_team_id")),
+        sa.ForeignKeyConstraint(["unit_id"], ["org_units.id"], name=op.f("fk_report_issues_unit_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_report_issues")),
+        sa.UniqueConstraint(
+            "report_id",
+            "starts_on",
+            "subject_id",
+            "revision",
+            name=op.f("uq_report_issues_report_id_starts_on_subject_id_revision"),
+        ),
+        comment="A report of one period, about one member of staff, team or unit. Once issued it never changes.",
+    )
+    op.execute("insert into change_exceptions values ('report_issues', 'facts_at', 'unlogged') on conflict do nothing")
+    op.execute("select hub_capture('report_issues')")
+    op.create_index(
+        "ix_report_issues_facts_at",
+        "report_issues",
+        ["facts_at"],
+        unique=False,
+        postgresql_where=sa.text("facts_at is not null"),
+    )
+    op.create_index(
+        "ix_report_issues_issued_at_id",
+        "report_issues",
+        [sa.literal_column("coalesce(issued_at, 'infinity'::timestamptz)"), "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_report_issues_open",
+        "report_issues",
+        ["staff_id", "starts_on"],
+        unique=False,
+        postgresql_where=sa.text("status = 'OPEN'"),
+    )
+    op.create_index(
+        "ix_report_issues_replaces_id_starts_on_id",
+        "report_issues",
+        ["replaces_id", "starts_on", "id"],
+        unique=False,
+        postgresql_where=sa.text("replaces_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_report_issues_report_id_starts_on_id", "report_issues", ["report_id", "starts_on", "id"], unique=False
+    )
+    op.create_index(
+        "ix_report_issues_staff_id_starts_on_id",
+        "report_issues",
+        ["staff_id", "starts_on", "id"],
+        unique=False,
+        postgresql_where=sa.text("staff_id IS NOT NULL"),
+    )
+    op.create_index("ix_report_issues_starts_on_id", "report_issues", ["starts_on", "id"], unique=False)
+    op.create_index(
+        "ix_report_issues_team_id_starts_on_id",
+        "report_issues",
+        ["team_id", "starts_on", "id"],
+        unique=False,
+        postgresql_where=sa.text("team_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_report_issues_unit_id_starts_on_id",
+        "report_issues",
+        ["unit_id", "starts_on", "id"],
+        unique=False,
+        postgresql_where=sa.text("unit_id IS NOT NULL"),
+    )
+    op.create_table(
         "tasks",
         sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False, comment="Unique and permanent."),
         sa.Column(
@@ -526,10 +535,12 @@ def upgrade() -> None:
             nullable=False,
             comment="Who created it.",
         ),
-        sa.Column("clock_id", sa.Uuid(), nullable=True, comment="The clock whose policy created it."),
         sa.Column(
             "reminds_at", sa.DateTime(timezone=True), nullable=True, comment="Time at which its person is reminded."
         ),
+        sa.Column("entity", sa.Text(), nullable=True, comment="Name of the type of the row that it is about."),
+        sa.Column("row_id", sa.Uuid(), nullable=True, comment="The row that it is about, beside its customer."),
+        sa.Column("clock_id", sa.Uuid(), nullable=True, comment="The clock whose policy created it."),
         sa.Column("customer_id", sa.Uuid(), nullable=True, comment="The customer whom it is about."),
         sa.Column(
             "staff_id",
@@ -565,7 +576,9 @@ def upgrade() -> None:
             nullable=False,
             comment="Time of the last edit.",
         ),
+        sa.CheckConstraint("(entity is null) = (row_id is null)", name=op.f("ck_tasks_subject_is_whole")),
         sa.CheckConstraint("minutes between 0 and 100000", name=op.f("ck_tasks_minutes_is_a_duration")),
+        sa.ForeignKeyConstraint(["clock_id"], ["clocks.id"], name=op.f("fk_tasks_clock_id"), ondelete="SET NULL"),
         sa.ForeignKeyConstraint(
             ["customer_id"], ["customers.id"], name=op.f("fk_tasks_customer_id"), ondelete="CASCADE"
         ),
@@ -617,11 +630,23 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("reminds_at is not null and status = 'OPEN'"),
     )
+    op.create_index(
+        "ix_tasks_row_id_created_at_id",
+        "tasks",
+        ["row_id", "created_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("row_id IS NOT NULL"),
+    )
     op.create_index("ix_tasks_staff_id_created_at_id", "tasks", ["staff_id", "created_at", "id"], unique=False)
     op.create_index("ix_tasks_unit_id_created_at_id", "tasks", ["unit_id", "created_at", "id"], unique=False)
+    op.execute("select hub_follow_subject('tasks', 'clocks')")
+    op.execute("select hub_follow_subject('report_issues', 'clocks')")
+    op.execute("select hub_follow_subject('tasks', 'notifications')")
+    op.execute("select hub_follow_subject('report_issues', 'notifications')")
     op.execute("select hub_follow_subject('tasks', 'moves')")
     op.execute("select hub_follow_subject('report_issues', 'moves')")
     op.execute("select hub_follow_subject('tasks', 'milestones')")
+    op.execute("select hub_follow_subject('report_issues', 'tasks')")
 
     op.execute(TASK_UNIT)
     op.execute(TASK_UNIT_TRIGGER)
@@ -642,6 +667,7 @@ def downgrade() -> None:
     op.execute("drop function hub_task_unit()")
     op.drop_index("ix_tasks_unit_id_created_at_id", table_name="tasks")
     op.drop_index("ix_tasks_staff_id_created_at_id", table_name="tasks")
+    op.drop_index("ix_tasks_row_id_created_at_id", table_name="tasks", postgresql_where=sa.text("row_id IS NOT NULL"))
     op.drop_index(
         "ix_tasks_reminds_at",
         table_name="tasks",
@@ -661,22 +687,14 @@ def downgrade() -> None:
     op.drop_index("ix_tasks_created_at_id", table_name="tasks")
     op.drop_table("tasks")
     op.drop_index(
-        "ix_milestones_unit_id_position_id", table_name="milestones", postgresql_where=sa.text("unit_id IS NOT NULL")
-    )
-    op.drop_index(
-        "ix_milestones_staff_id_position_id", table_name="milestones", postgresql_where=sa.text("staff_id IS NOT NULL")
-    )
-    op.drop_index("ix_milestones_row_id_position_id", table_name="milestones")
-    op.drop_index("ix_milestones_reached_at_id", table_name="milestones")
-    op.drop_index("ix_milestones_position_id", table_name="milestones")
-    op.drop_index("ix_milestones_planned_at_id", table_name="milestones")
-    op.drop_index("ix_milestones_customer_id_position_id", table_name="milestones")
-    op.drop_index("ix_milestones_created_at_id", table_name="milestones")
-    op.drop_table("milestones")
-    op.drop_index(
         "ix_report_issues_unit_id_starts_on_id",
         table_name="report_issues",
         postgresql_where=sa.text("unit_id IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_report_issues_team_id_starts_on_id",
+        table_name="report_issues",
+        postgresql_where=sa.text("team_id IS NOT NULL"),
     )
     op.drop_index("ix_report_issues_starts_on_id", table_name="report_issues")
     op.drop_index(
@@ -696,6 +714,19 @@ def downgrade() -> None:
         "ix_report_issues_facts_at", table_name="report_issues", postgresql_where=sa.text("facts_at is not null")
     )
     op.drop_table("report_issues")
+    op.drop_index(
+        "ix_milestones_unit_id_position_id", table_name="milestones", postgresql_where=sa.text("unit_id IS NOT NULL")
+    )
+    op.drop_index(
+        "ix_milestones_staff_id_position_id", table_name="milestones", postgresql_where=sa.text("staff_id IS NOT NULL")
+    )
+    op.drop_index("ix_milestones_row_id_position_id", table_name="milestones")
+    op.drop_index("ix_milestones_reached_at_id", table_name="milestones")
+    op.drop_index("ix_milestones_position_id", table_name="milestones")
+    op.drop_index("ix_milestones_planned_at_id", table_name="milestones")
+    op.drop_index("ix_milestones_customer_id_position_id", table_name="milestones")
+    op.drop_index("ix_milestones_created_at_id", table_name="milestones")
+    op.drop_table("milestones")
     op.drop_index("ix_reports_updated_at_id", table_name="reports")
     op.drop_index("ix_reports_name_id", table_name="reports")
     op.drop_index("ix_reports_closes_at", table_name="reports", postgresql_where=sa.text("status = 'ACTIVE'"))

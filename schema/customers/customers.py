@@ -68,6 +68,7 @@ class Customer(
     Entity,
     prefix="cus",
     owned_by=customer_itself,
+    subject_of=("Clock", "Notification"),
     writable_by=("unit",),
     order="name",
     sortable=("created_at", "updated_at"),

@@ -26,6 +26,7 @@ from hub.model import (
 from hub.schema.organisation.staff import Staff
 from hub.schema.organisation.units import OrgUnit
 from hub.schema.work.calendars import Calendar
+from hub.schema.work.teams import Team
 
 
 class ReportPeriod(DescribedEnum):
@@ -147,6 +148,7 @@ class ReportIssue(
     prefix="rpi",
     owned_by=issued_report,
     writable_by=("unit",),
+    subject_of=("Clock", "Notification", "Task"),
     operations=(),
     order="-starts_on",
     unique=(unique("report_id", "starts_on", "subject_id", "revision", among=GLOBAL),),
@@ -204,6 +206,13 @@ class ReportIssue(
         "The unit that it is about, or in which its person or team works.",
         optional=True,
         inverse=("report_issues", "Reports about the unit."),
+        index="not null",
+    )
+    team = to_one(
+        Team,
+        "The team that it is about.",
+        optional=True,
+        inverse=("report_issues", "Reports about the team."),
         index="not null",
     )
     submitter = to_one(Staff, "The person who submitted it.", optional=True)

@@ -1,7 +1,6 @@
 """Tasks: what a member of staff has to do, by when: calls, visits, meetings. Rules and commands: hub/domain/work/tasks.py."""
 
 from datetime import datetime
-from uuid import UUID
 
 from hub.model import (
     GLOBAL,
@@ -10,6 +9,7 @@ from hub.model import (
     Entity,
     PersonalData,
     Workflow,
+    any_of,
     field,
     index,
     move,
@@ -23,6 +23,7 @@ from hub.schema.customers.customers import Customer
 from hub.schema.engagement.interactions import Interaction
 from hub.schema.organisation.staff import Staff
 from hub.schema.organisation.units import OrgUnit
+from hub.schema.work.clocks import Clock
 
 
 class TaskType(DescribedEnum):
@@ -61,7 +62,7 @@ class Task(
     prefix="tsk",
     owned_by=unit_or_person,
     writable_by=("unit",),
-    subject_of=("Milestone",),
+    subject_of=("Clock", "Notification", "Milestone"),
     order="-created_at",
     unique=(unique("clock_id", "due_at", among=GLOBAL),),
     checks={"minutes_is_a_duration": "minutes between 0 and 100000"},
@@ -96,10 +97,21 @@ class Task(
         personal=PersonalData.BEHAVIOUR,
     )
     origin: Column[TaskOrigin] = field("Who created it.", default=TaskOrigin.PERSON, writable="command")
-    clock_id: Column[UUID | None] = field("The clock whose policy created it.", hidden=True)
     # When its person is reminded; cleared when that is done.
     reminds_at: Column[datetime | None] = field(
         "Time at which its person is reminded.", computed=True, hidden=True, unlogged=True
+    )
+    subject = any_of(
+        "The row that it is about, beside its customer.",
+        inverse=("work_tasks", "What has to be done about it."),
+        optional=True,
+    )
+    clock = to_one(
+        Clock,
+        "The clock whose policy created it.",
+        optional=True,
+        on_delete="set null",
+        writable="command",
     )
     customer = to_one(
         Customer,

@@ -3,26 +3,34 @@
 An issued one never changes, which the database refuses too; a correction is a new one that replaces it."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from hub.db.pool import Connection
 from hub.domain.work.acting import acting_person
+from hub.domain.work.clocks import start_clock, stop_clock
+from hub.domain.work.job_roles import head_of, holders
+from hub.domain.work.notifications import notify
 from hub.domain.work.report_definitions import ReportTools, document_variables, fetch_row, owner_viewer
 from hub.domain.work.report_periods import midnight
 from hub.errors import BadInput, Forbidden
 from hub.model import exact_json, rows, validators
 from hub.model.commands import Injected, command
 from hub.model.moves import move_row
+from hub.model.subjects import subject_values
 from hub.model.timers import timer
+from hub.schema.work.notifications import NotificationType
 from hub.schema.work.reports import ReportIssue, ReportIssueStatus, ReportPer
 from hub.viewer import ADMIN, Viewer
 
 MAX_SECTION = 20_000  # characters
 MAX_FAULT = 500
+CLOCK = "REPORT"
+UNIT_HEAD = "HEAD"
 
+_DUE_AT = "select due_at from clocks where id = $1"
 _READ_REPORT = "select * from reports where id = $1"
 _READ = "select * from report_issues where id = $1 for update"
 _HAS_CORRECTION = "select exists (select from report_issues where replaces_id = $1)"
@@ -36,7 +44,32 @@ class ReportIssuePayload(NamedTuple):
 
 
 async def open_issue(tx: Connection, report: Mapping[str, Any], issue: Mapping[str, Any], now: datetime) -> None:
-    """Tells a person who has to write an open report, and begins the clock by which it is due."""
+    """Notifies the person who has to write an open report, and starts the clock by which it is due."""
+    if not report["sections"]:
+        return
+    about = await subject_values(tx, ReportIssue, issue["id"])
+    clock = None
+    if report["due_after_seconds"] is not None:
+        goal = timedelta(seconds=report["due_after_seconds"])
+        clock = await start_clock(tx, about, CLOCK, now=now, goal=goal, calendar_id=report["calendar_id"])
+    author = await _author(tx, issue, now)
+    if author is not None:
+        due_at = None if clock is None else await tx.fetchval(_DUE_AT, clock)
+        due = "" if due_at is None else f", due {due_at:%Y-%m-%d %H:%M} UTC"
+        text = f"To be written: {report['title']} of {issue['starts_on'].isoformat()}{due}"
+        await notify(tx, about, staff_ids=[author], type=NotificationType.ASSIGNED, text=text, now=now)
+
+
+async def _author(tx: Connection, issue: Mapping[str, Any], now: datetime) -> UUID | None:
+    """Who writes a report: the person whom it is about, else the captain of its team or the head of its unit."""
+    if issue.get("staff_id") is not None:
+        author: UUID = issue["staff_id"]
+        return author
+    if issue.get("team_id") is not None:
+        captains = await holders(tx, "CAPTAIN", team_id=issue["team_id"], now=now)
+        if captains:
+            return captains[0]
+    return None if issue.get("unit_id") is None else await head_of(tx, issue["unit_id"], now=now)
 
 
 @timer("report.facts", ReportIssue.c.facts_at)
@@ -89,7 +122,7 @@ async def submit_report(
     person = acting_person(viewer)
     issue = dict(await rows.lock_row(tx, viewer, ReportIssue, id, "id"))
     report = await fetch_row(tx, _READ_REPORT, issue["report_id"])
-    if issue["staff_id"] not in (None, person):
+    if issue["staff_id"] not in (None, person):  # its checker sees it, too
         raise Forbidden("id: only the person whom the report is about submits it.", argument="id")
     _require_status(issue, ReportIssueStatus.OPEN, "submitted")
     if not issue["section_names"]:
@@ -99,9 +132,18 @@ async def submit_report(
         reason = issue["fault"] or "they are read at the end of the period"
         message = f"id: the facts of the report are missing: {reason}; submit it later."
         raise BadInput(message, code="REPORT_FACTS_MISSING", argument="id")
+    checkers = await _checkers(tx, report, {**issue, "submitter_id": person}, now)
+    checker = next((other for other in checkers if other != person), None)
+    if checker is not None:
+        changes["checker_id"] = checker
     await _move(tx, viewer, id, ReportIssueStatus.SUBMITTED, changes, now)
+    await stop_clock(tx, ReportIssue, id, CLOCK, now)
     if report["checked_by"] is None:
         await _issue(tx, viewer, id, now)
+    elif checker is not None:
+        text = f"To be checked: {issue['title']} of {issue['starts_on'].isoformat()}"
+        about = await subject_values(tx, ReportIssue, id)
+        await notify(tx, about, staff_ids=[checker], type=NotificationType.ASSIGNED, text=text, now=now)
     return ReportIssuePayload(id)
 
 
@@ -149,6 +191,9 @@ async def check_report(
     changes: dict[str, Any] = {"checker_id": person, "note": note}
     if not accepted:
         await _move(tx, viewer, id, ReportIssueStatus.OPEN, changes, now, reason=" ".join((note or "").split()))
+        about, text = await subject_values(tx, ReportIssue, id), f"Returned: {issue['title']}: {note}"
+        author = [issue["submitter_id"]]
+        await notify(tx, about, staff_ids=author, type=NotificationType.ASSIGNED, text=text, now=now)
         return ReportIssuePayload(id)
     await _move(tx, viewer, id, ReportIssueStatus.CHECKED, changes, now)
     await _issue(tx, viewer, id, now)
@@ -163,7 +208,29 @@ async def _require_checker(
     issue: Mapping[str, Any],
     now: datetime,
 ) -> None:
-    """Raises NotFound or Forbidden unless the person holds the role that checks the report."""
+    """Raises NotFound or Forbidden unless the person holds the role that checks the report.
+
+    Whoever holds it need not see the report before: it is handed to the person by the check."""
+    if person in await _checkers(tx, report, issue, now):
+        return
+    if not await rows.can_see(tx, viewer, ReportIssue.table, issue["id"]):
+        raise rows.not_visible("id")
+    message = f"id: a person with the role {report['checked_by']} of its unit checks it; ask one of them."
+    raise Forbidden(message, argument="id")
+
+
+async def _checkers(
+    tx: Connection, report: Mapping[str, Any], issue: Mapping[str, Any], now: datetime
+) -> Sequence[UUID]:
+    """Who may check a report now, never its author where the head of a unit does: then it is the head of one above."""
+    role, unit_id = report["checked_by"], issue["unit_id"]
+    if role is None:
+        return ()
+    people = [] if issue["team_id"] is None else await holders(tx, role, team_id=issue["team_id"], now=now)
+    if unit_id is not None and role == UNIT_HEAD:
+        chief = await head_of(tx, unit_id, now=now, besides=issue["submitter_id"] or issue["staff_id"])
+        return [*people, *([] if chief is None else [chief])]
+    return people + ([] if unit_id is None else await holders(tx, role, unit_id, now=now))
 
 
 @command("reportCorrect")
@@ -193,6 +260,7 @@ async def correct_report(
         "ends_on",
         "subject_id",
         "staff_id",
+        "team_id",
         "unit_id",
     )
     values = {name: issue[name] for name in copied if issue[name] is not None} | {

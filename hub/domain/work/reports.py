@@ -59,15 +59,16 @@ _COUNT_OWN = "select count(*) from reports where owner = $1"
 _READ = "select * from reports where id = $1"
 # Keys are unique across tables: that of the subject says which of the links it is.
 _OPEN_ISSUES = """
-insert into report_issues (report_id, name, title, section_names, starts_on, ends_on, subject_id, staff_id, unit_id, facts_at,
-    created_at, updated_at)
-select r.id, r.name, r.title, r.sections, $2, $3, subject.id, s.id, coalesce(s.unit_id, u.id, $5), $6, $7, $7
+insert into report_issues (report_id, name, title, section_names, starts_on, ends_on, subject_id, staff_id, team_id, unit_id,
+    facts_at, created_at, updated_at)
+select r.id, r.name, r.title, r.sections, $2, $3, subject.id, s.id, t.id, coalesce(s.unit_id, t.unit_id, u.id, $5), $6, $7, $7
 from reports as r cross join unnest($4::uuid[]) as subject(id)
 left join staff as s on s.id = subject.id
+left join teams as t on t.id = subject.id
 left join org_units as u on u.id = subject.id
 where r.id = $1
 on conflict (report_id, starts_on, subject_id, revision) do nothing
-returning id, staff_id, unit_id
+returning id, staff_id, team_id, unit_id
 """
 _ADVANCE = "update reports set starts_on = $2, closes_at = $3, version = version + 1, updated_at = $4 where id = $1"
 

@@ -16,6 +16,7 @@ from hub.model import rows, validators
 from hub.model.clock_skew import past_moment
 from hub.model.commands import command
 from hub.model.moves import move_row
+from hub.model.registry import entity_named
 from hub.model.rules import Write, checks, computes, resolves_missing
 from hub.model.subjects import subject_values
 from hub.model.timers import timer
@@ -39,8 +40,9 @@ TITLES = {
     TaskType.OTHER: "Task",
 }
 _CREATE_FOR_CLOCK = """
-insert into tasks (type, category, title, due_at, reminds_at, origin, clock_id, customer_id, staff_id, created_at, updated_at)
-values ($1, $2, $3, $4, $4, 'POLICY', $5, $6, $7, $8, $8)
+insert into tasks (type, category, title, due_at, reminds_at, origin, clock_id, customer_id, staff_id, entity, row_id, created_at,
+    updated_at)
+values ($1, $2, $3, $4, $4, 'POLICY', $5, $6, $7, $8, $9, $10, $10)
 on conflict (clock_id, due_at) do nothing returning id
 """
 _REMIND = "update tasks set reminds_at = null where id = $1 returning staff_id, title"
@@ -171,6 +173,14 @@ async def _record(
     return await rows.insert_row(tx, viewer, Interaction, written, now, fields=("channel", "direction", "body"))
 
 
+def _reference(subject_values: Mapping[str, Any]) -> tuple[str | None, UUID | None]:
+    """The entity and key of what a task is about; none for a customer, whom it names, and for what has no tasks."""
+    entity = subject_values.get("entity")
+    if entity is None or Task.__name__ not in entity_named(entity).definition.options.get("subject_of", ()):
+        return None, None
+    return entity, subject_values["row_id"]
+
+
 async def make_task(
     tx: Connection,
     subject_values: Mapping[str, Any],
@@ -188,7 +198,6 @@ async def make_task(
     title = validators.single_line(title)
     customer_id = subject_values.get("customer_id")
     category = TaskCategory.INTERNAL if customer_id is None else TaskCategory.SALES
-    key: UUID | None = await tx.fetchval(
-        _CREATE_FOR_CLOCK, type.value, category.value, title, due_at, clock_id, customer_id, staff_id, now
-    )
+    columns = (type.value, category.value, title, due_at, clock_id, customer_id, staff_id)
+    key: UUID | None = await tx.fetchval(_CREATE_FOR_CLOCK, *columns, *_reference(subject_values), now)
     return key
