@@ -20,6 +20,28 @@ def own_or_of_headed_unit(row: sa.FromClause, now: sa.ColumnElement[Any], bindin
     return sa.or_(row.c.staff_id == VIEWER_STAFF, _leads(row.c.unit_id, now, binding))
 
 
+def own_or_of_people_of_headed_unit(row: sa.FromClause, now: sa.ColumnElement[Any], binding: Binding) -> RowPredicate:
+    """Whether `staff_id` is the person who asks, or somebody of a unit that the person leads."""
+    person = metadata.tables["staff"].alias("v$person")
+    of_unit = sa.exists().where(person.c.id == row.c.staff_id, _leads(person.c.unit_id, now, binding))
+    return sa.or_(row.c.staff_id == VIEWER_STAFF, of_unit)
+
+
+def steps_of_person(row: sa.FromClause, now: sa.ColumnElement[Any], binding: Binding) -> RowPredicate:
+    """Whether a step is addressed to the person who asks, alone or with others, or is done in a unit that the person leads."""
+    notification = metadata.tables["notifications"].alias("v$notification")
+    addressed = sa.exists().where(
+        notification.c.row_id == row.c.id,
+        notification.c.staff_id == VIEWER_STAFF,
+        notification.c.type == sa.literal_column("'ASSIGNED'"),
+    )
+    return sa.or_(
+        row.c.addressee_id == VIEWER_STAFF,
+        sa.and_(row.c.addressee_id.is_(None), addressed),
+        _leads(row.c.working_unit_id, now, binding),
+    )
+
+
 def _leads(unit_id: sa.ColumnElement[Any], now: sa.ColumnElement[Any], binding: Binding) -> RowPredicate:
     """Whether the person leads a unit: by the job role, or with a key of the unit that reads about its people."""
     by_role = _holds(unit_id, sa.literal_column(f"'{UNIT_HEAD}'"), now)

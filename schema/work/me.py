@@ -6,6 +6,8 @@ from hub.model import DescribedEnum, root_group, viewer_list, viewer_object, vie
 from hub.schema.customers.customers import Customer
 from hub.schema.organisation.staff import Staff
 from hub.schema.organisation.units import OrgUnit
+from hub.schema.work.job_roles import JobRole
+from hub.schema.work.notifications import Notification
 from hub.schema.work.tasks import Task
 
 
@@ -42,5 +44,13 @@ ME = root_group(
         Task,
         "The tasks of the member of staff who asks, and those of the units that the person leads.",
         viewer_rows.own_or_of_headed_unit,
+        reads=(JobRole,),
+    ),
+    notifications=viewer_list(
+        Notification,
+        "The notifications of the member of staff who asks, and of the people of the units that the person leads, as far as"
+        " the viewer may read about them.",
+        viewer_rows.own_or_of_people_of_headed_unit,
+        reads=(JobRole, Staff),
     ),
 )
