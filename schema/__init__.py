@@ -37,6 +37,7 @@ MODULES = (
     "work.reports",
     "work.me",
     "work.credentials",
+    "work.verifications",
 )
 
 

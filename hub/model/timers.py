@@ -116,7 +116,7 @@ class Timer:
         counts = sa.true() if self.condition is None else self.condition
         keys = sa.bindparam("keys", type_=ARRAY(sa.Uuid))
         fired = sa.func.unnest(keys, sa.bindparam("moments", type_=ARRAY(timestamp())))
-        fired_rows = fired.table_valued("key", "moment", name="fired")
+        fired_rows = fired.table_valued("key", "moment", name="fired").render_derived()
         return to_sql(
             sa.select(self.table.c.id)
             .join_from(self.table, fired_rows, self.table.c.id == fired_rows.c.key)

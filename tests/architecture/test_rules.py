@@ -87,6 +87,7 @@ VOCABULARY = (
     "hub.model.working_time",
     "hub.model.code_patterns",
     "hub.model.viewer_rows",
+    "hub.model.clock_expressions",
 )
 
 # Names of entities that the engine uses in another sense.

@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$86) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$88) AS row_to_json_1 
 FROM (SELECT (SELECT coalesce(json_agg(CASE WHEN (t$0.type = 'cus') THEN (SELECT row_to_json(t$9) AS row_to_json_2 
 FROM (SELECT 'Customer'::text AS __typename, 'cus_' || replace(CAST(t$1.id AS TEXT), '-', '') AS id, t$1.name AS name, (SELECT row_to_json(t$8) AS row_to_json_3 
 FROM (SELECT t$7.v$0 AS "totalCount" 
@@ -131,5 +131,8 @@ FROM moves AS t$82
 WHERE t$82.id = t$0.key AND (t$82.audience != 'PERSON' OR t$82.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$83) WHEN (t$0.type = 'crd') THEN (SELECT row_to_json(t$85) AS row_to_json_41 
 FROM (SELECT 'Credential'::text AS __typename, 'crd_' || replace(CAST(t$84.id AS TEXT), '-', '') AS id 
 FROM credentials AS t$84 
-WHERE t$84.id = t$0.key AND (t$84.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$85) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
-FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$86) AS anon_1
+WHERE t$84.id = t$0.key AND (t$84.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$85) WHEN (t$0.type = 'ver') THEN (SELECT row_to_json(t$87) AS row_to_json_42 
+FROM (SELECT 'Verification'::text AS __typename, 'ver_' || replace(CAST(t$86.id AS TEXT), '-', '') AS id 
+FROM verifications AS t$86 
+WHERE t$86.id = t$0.key AND (t$86.audience != 'PERSON' OR t$86.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$87) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
+FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$88) AS anon_1

@@ -67,8 +67,8 @@ class Row:
         async with self.pool.transaction() as tx:
             calendar = await tx.fetchval("select id from calendars where code = 'china'")
             values = await subject_values(tx, Customer, self.key)
-            given = {} if goal is None else {"goal": goal, "calendar_id": calendar}
-            return await clocks.start_clock(tx, values, name, now=now, **given)
+            words = {} if goal is None else {"goal": goal, "calendar_id": calendar}
+            return await clocks.start_clock(tx, values, name, now=now, **words)
 
     async def change(self, verb: str, name: str, now: datetime) -> bool:
         async with self.pool.transaction() as tx:

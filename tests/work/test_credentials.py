@@ -174,3 +174,49 @@ async def test_a_person_sees_their_own_and_a_head_the_units(bank: Organisation) 
 async def test_what_cannot_be_granted(bank: Organisation, values: dict[str, Any], code: str, argument: str) -> None:
     manager, person = await bank.hire(f"Head {values}"), await bank.hire(f"Person {values}")
     assert await _refused(bank, manager, person, **values) == (code, argument)
+
+
+NOTIFICATIONS = """query ($staff: ID!) { notifications(filter: {staff: {id: {eq: $staff}}}) {
+    nodes { type text notifiedAt } } }"""
+
+
+async def test_the_end_is_announced_thirty_days_before_and_then_it_no_longer_counts(bank: Organisation) -> None:
+    manager, person = await bank.hire("Shen"), await bank.hire("Han", role="agent")
+    await bank.connection.execute("update staff set reports_to_id = $1 where id = $2", manager.uuid, person.uuid)
+    await _grant(bank, manager, person, limit="9", currency="CNY", validUntil="2026-05-01T00:00:00Z")
+    await _grant(bank, manager, person, code="SEAL", validUntil="2026-05-01T00:00:00Z")
+    await _grant(bank, manager, person, code="SEAL", validFrom="2026-05-01T00:00:00Z")  # goes on: no announcement
+    ended = await _grant(bank, manager, person, code="OLD", validUntil="2026-04-30T00:00:00Z")
+    await bank.client.query(END, {"id": ended["id"], "reason": "Not needed."}, key=manager.key)
+
+    async def texts(of: StaffKey) -> list[tuple[str, str, str]]:
+        nodes = (await bank.client.query(NOTIFICATIONS, {"staff": of.staff_id}, key=of.key))["notifications"]["nodes"]
+        return [(node["type"], node["text"], node["notifiedAt"]) for node in nodes]
+
+    await bank.advance("2026-03-31T23:59:59Z")
+    assert (await texts(person), await texts(manager)) == ([], [])
+    await bank.advance("2026-06-01T00:00:00Z")
+    moment = "2026-04-01T00:00:00+00:00"
+    assert await texts(person) == [("EXPIRY", "Your AUTHORITY LOAN ends at 2026-05-01 00:00 UTC.", moment)]
+    assert await texts(manager) == [("EXPIRY", "Han: AUTHORITY LOAN ends at 2026-05-01 00:00 UTC.", moment)]
+    last = datetime(2026, 5, 1, tzinfo=UTC)
+    limits = [
+        await credentials.authority(bank.connection, person.uuid, "LOAN", now=now)
+        for now in (last - timedelta(microseconds=1), last)
+    ]
+    assert limits == [{"CNY": Decimal(9)}, {}]
+
+
+async def test_a_credential_of_a_few_days_is_announced_at_once(bank: Organisation) -> None:
+    manager, person = await bank.hire("Yang"), await bank.hire("Zhu", role="agent")
+    await _grant(bank, manager, person, validFrom="2026-06-01T00:00:00Z", validUntil="2026-06-05T00:00:00Z")
+    await _grant(
+        bank, manager, person, code="PAST", validFrom="2020-06-01T00:00:00Z", validUntil="2021-06-05T00:00:00Z"
+    )
+    await bank.advance("2026-06-01T00:00:01Z")
+    nodes = (await bank.client.query(NOTIFICATIONS, {"staff": person.staff_id}, key=person.key))["notifications"][
+        "nodes"
+    ]
+    assert [(node["text"], node["notifiedAt"]) for node in nodes] == [
+        ("Your AUTHORITY LOAN ends at 2026-06-05 00:00 UTC.", "2026-06-01T00:00:00+00:00")
+    ]

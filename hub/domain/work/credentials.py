@@ -11,13 +11,16 @@ from uuid import UUID
 import asyncpg
 
 from hub.db.pool import Connection
+from hub.domain.work.notifications import notify
 from hub.errors import BadInput, Forbidden
 from hub.model import rows
 from hub.model.commands import command
+from hub.model.subjects import subject_values
 from hub.model.timers import timer
 from hub.model.writer import writer_of
 from hub.schema.organisation.staff import Staff
 from hub.schema.work.credentials import Credential, CredentialType
+from hub.schema.work.notifications import NotificationType
 from hub.viewer import ADMIN, Viewer
 
 NOTICE = timedelta(days=30)  # between the announcement and the end
@@ -45,6 +48,9 @@ select exists (
     and other.ended_at is null and (other.valid_until is null or other.valid_until > $5)
 )
 """
+
+
+_PERSON = "select name, unit_id, reports_to_id from staff where id = $1"
 
 
 class CredentialGrantPayload(NamedTuple):
@@ -180,6 +186,19 @@ async def announce_expiry(tx: Connection, key: UUID, now: datetime) -> None:
     stored = await rows.lock_row(tx, ADMIN, Credential, key, "id")
     moment = max(now, stored["created_at"])
     await rows.update_row(tx, ADMIN, Credential, key, {"announced_at": moment}, moment)
+    ends_at = stored["valid_until"]
+    arguments = (stored["staff_id"], stored["type"], stored["code"], key, ends_at)
+    if ends_at <= moment or await tx.fetchval(_SUCCESSOR, *arguments):
+        return
+    subject = await subject_values(tx, Credential, key)
+    person = await tx.fetchrow(_PERSON, stored["staff_id"])
+    assert person is not None  # the credential goes with the person
+    name = f"{stored['type']} {stored['code']}"
+    end = f"ends at {ends_at:%Y-%m-%d %H:%M} UTC"
+    words = {"type": NotificationType.EXPIRY, "now": moment}
+    await notify(tx, subject, staff_ids=[stored["staff_id"]], text=f"Your {name} {end}.", **words)
+    if person["reports_to_id"] is not None:
+        await notify(tx, subject, staff_ids=[person["reports_to_id"]], text=f"{person['name']}: {name} {end}.", **words)
 
 
 def _require_another_person(viewer: Viewer, staff_id: UUID, argument: str = "staff_id") -> None:

@@ -33,6 +33,7 @@ OPERATORS = {
     "contains": "Contains this text; case and accents are ignored.",
     "startsWith": "Begins with this text; case and accents are ignored.",
     "has": "Has this element.",
+    "isEmpty": "True matches a list without elements, false matches one with any.",
     "withinLast": "At most this long ago, and not in the future.",
     "olderThan": "More than this long ago.",
     "isNull": "True matches null, false matches any value.",
@@ -79,6 +80,7 @@ def _annotation_text(scalar: ScalarType) -> str:
         "Money": "Amount",
         "JSON": "Json",
         "StringList": "list[str]",
+        "UnindexedStringList": "list[str]",
     }
     return annotations.get(scalar.name, scalar.name)
 
@@ -93,7 +95,8 @@ def groupable(entity: CatalogEntity) -> list[ColumnField]:
     return [
         column
         for column in entity.filterable.values()
-        if column.name != "version" and column.scalar.name not in ("Decimal", "Money", "JSON", "StringList")
+        if column.name != "version" and column.scalar.name not in ("Decimal", "Money", "JSON")
+        if not column.scalar.is_list
     ]
 
 
@@ -107,6 +110,7 @@ def _operator_spec(scalar: ScalarType, name: str) -> FieldSpec:
         "in": f"list[{value_type}]",
         "notIn": f"list[{value_type}]",
         "isNull": "bool",
+        "isEmpty": "bool",
         "contains": "str",
         "startsWith": "str",
         "has": "str",
@@ -117,7 +121,7 @@ def _operator_spec(scalar: ScalarType, name: str) -> FieldSpec:
 
 def shared_inputs(factory: TypeFactory) -> None:
     """Adds the inputs that all entities share."""
-    for scalar in (scalars.ID, *dict.fromkeys(scalars.BY_PYTHON_TYPE.values())):
+    for scalar in (scalars.ID, *dict.fromkeys(scalars.BY_PYTHON_TYPE.values()), scalars.UNINDEXED_LIST):
         if scalar.operators and not scalar.is_money:
             specs = [_operator_spec(scalar, operator) for operator in scalar.operators]
             factory.input(f"{scalar.name}Filter", f"Conditions on {with_article(scalar.name)}; all must hold.", specs)

@@ -182,8 +182,8 @@ def _comparisons(
     for operator, part in tree.items():
         operator_path = f"{argument}.{operator}"
         value = required_value(part, operator_path, "FILTER_INVALID")
-        if operator == "isNull":
-            parts.append(Comparison(column, scalar, "isNull", None, bool(value.plan_value)))
+        if operator in ("isNull", "isEmpty"):
+            parts.append(Comparison(column, scalar, operator, None, bool(value.plan_value)))
         elif operator in ("in", "notIn"):
             parts.append(
                 Comparison(
@@ -374,7 +374,10 @@ def aggregate_expression(
             'amounts in different currencies cannot be compared; add a currency, such as currency: "EUR".',
         )
     parameter = planning.value_parameter(
-        scalars.STRING, currency_value, currency_argument, column=join.entity.columns["currency"]
+        scalars.STRING,
+        currency_value,
+        currency_argument,
+        column=join.entity.columns[camel_case(join.entity.declaration.amounts_in)],
     )
     return AggregateExpression(join, where, function, column, parameter)
 

@@ -15,7 +15,7 @@ AggregateFunctionName: TypeAlias = Literal["COUNT", "SUM", "AVG", "MIN", "MAX"]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A condition on a column: operator and parameter. `isNull` has `is_null` in place of the parameter."""
+    """A condition on a column: operator and parameter. `isNull` and `isEmpty` have `is_null` in its place."""
 
     column: ColumnField | None
     scalar: ScalarType

@@ -227,7 +227,9 @@ class SelectionCompiler:
         source, conditions = self.list_source(connection, outer)
         if connection.minimum:
             conditions.append(self._has_rows(connection, outer))
-        aggregates = ConnectionAggregates(source.row, requested, connection.minimum)
+        aggregates = ConnectionAggregates(
+            source.row, connection.entity.declaration.amounts_in, requested, connection.minimum
+        )
         scan_select = (
             sa.select(*aggregates.columns())
             .select_from(source.tables())

@@ -55,6 +55,10 @@ def _null_test(is_null: bool) -> RecordTest:
     return lambda value: (value is None) is is_null
 
 
+def _empty_test(is_empty: bool) -> RecordTest:
+    return lambda value: (not value) is is_empty
+
+
 def _aggregate_test(aggregate: Callable[[list[DataRecord]], Any], test: RecordTest) -> RecordTest:
     return lambda rows: test(aggregate(rows))
 
@@ -161,6 +165,8 @@ class FilterEvaluator:
                 raise OracleError("FILTER_INVALID", f"{operator} is null")
             if operator == "isNull":
                 tests.append(_null_test(value))
+            elif operator == "isEmpty":
+                tests.append(_empty_test(value))
             else:
                 tests.append(self._comparison(operator, self._comparable(operator, value, scalar)))
         return _all_of(tests)

@@ -154,6 +154,8 @@ class FilterGenerator:
             return [self._input_value(item, scalar) for item in [*own, *pool[: self.draw.random.randint(0, 3)]]]
         if operator in ("withinLast", "olderThan"):
             return self._age(value)
+        if operator == "isEmpty":
+            return (not value) is self.draw.chance(0.9)
         if operator == "has":
             return self.draw.pick((*value, *self.draw.pick(pool), ""))
         if operator == "contains":
