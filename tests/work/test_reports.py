@@ -133,3 +133,111 @@ async def test_a_daily_log_is_written_checked_and_keeps_its_digest_when_it_is_co
     assert first == before | {"corrections": {"nodes": [{"id": second["id"]}]}}
     assert (second["replaces"], second["note"]) == ({"id": first["id"]}, "A visit was left out.")
     assert second["digest"] == _digest("daily_log", second, nancy.id, replaces=first["digest"])
+
+
+CALENDAR = """mutation { calendarUpsert(input: {code: "cn", name: "Office", timezone: "Asia/Shanghai", country: "CN", weekly: {
+    mon: ["09:00-12:00", "13:30-18:00"], tue: ["09:00-12:00", "13:30-18:00"], wed: ["09:00-12:00", "13:30-18:00"],
+    thu: ["09:00-12:00", "13:30-18:00"], fri: ["09:00-12:00", "13:30-18:00"]}}) { created } }"""
+JOB_ROLE = "mutation ($input: JobRoleUpsertInput!) { jobRoleUpsert(input: $input) { jobRole { id } } }"
+ANDREWS_UNIT = '{ orgUnits(filter: {code: {eq: "northwind"}}) { nodes { id } } }'
+CLOCKS = "query ($id: ID!) { reportIssue(id: $id) { clocks { nodes { name status dueAt } } checker { number } } }"
+
+
+async def test_a_form_is_due_in_working_time_and_checked_by_the_head_of_the_unit(
+    client: HubClient, nancy: ActingPerson, andrew: ActingPerson
+) -> None:
+    await client.query(CALENDAR)
+    (unit,) = (await client.query(ANDREWS_UNIT))["orgUnits"]["nodes"]
+    await client.query(JOB_ROLE, {"input": {"staffId": andrew.id, "role": "HEAD", "unitId": unit["id"]}})
+    form = {
+        "name": "week_of_nancy", "title": "The week", "period": "WEEK", "timezone": "Asia/Shanghai", "per": "STAFF",
+        "sections": ["plan"], "subjects": {"number": {"eq": "1"}}, "dueAfterSeconds": 4 * 3600, "calendar": "cn",
+        "checkedBy": "HEAD",
+    }  # fmt: skip
+    await client.query(UPSERT, {"input": form})
+    await client.query(ADVANCE, {"to": "2026-03-08T16:00:00Z"})  # Monday, 00:00 in Shanghai
+    (issue,) = await _issues(client, "week_of_nancy", key=nancy.key)
+    assert (issue["startsOn"], issue["endsOn"], issue["facts"]) == ("2026-03-02", "2026-03-08", None)
+    clocks = (await client.query(CLOCKS, {"id": issue["id"]}, key=nancy.key))["reportIssue"]["clocks"]["nodes"]
+    assert clocks == [{"name": "REPORT", "status": "RUNNING", "dueAt": "2026-03-09T06:30:00+00:00"}]
+    told = """{ notifications(filter: {type: {eq: ASSIGNED}}, orderBy: {field: NOTIFIED_AT}) { nodes { text } } }"""
+    (assigned,) = (await client.query(told, key=nancy.key))["notifications"]["nodes"]
+    assert assigned["text"] == "To be written: The week of 2026-03-02, due 2026-03-09 06:30 UTC"
+    submit = {"id": issue["id"], "sections": {"plan": "Visit three customers."}}
+    early = await client.error(CHECK, {"input": {"id": issue["id"]}}, key=andrew.key)
+    assert (early["code"], early["argument"]) == ("MOVE_INVALID", "input.id")
+    submitted = (await client.query(SUBMIT, {"input": submit}, key=nancy.key))["reportSubmit"]["reportIssue"]
+    assert (submitted["status"], submitted["digest"]) == ("SUBMITTED", None)
+    stopped = (await client.query(CLOCKS, {"id": issue["id"]}, key=andrew.key))["reportIssue"]
+    assert (stopped["clocks"]["nodes"][0]["status"], stopped["checker"]) == ("MET", {"number": "2"})
+    own = await client.error(CHECK, {"input": {"id": issue["id"]}}, key=nancy.key)
+    assert own["code"] == "FORBIDDEN"
+    silent = await client.error(CHECK, {"input": {"id": issue["id"], "accepted": False}}, key=andrew.key)
+    assert (silent["code"], silent["argument"]) == ("ARGUMENT_MISSING", "input.note")
+    returned = {"id": issue["id"], "accepted": False, "note": "Which customers?"}
+    assert (await client.query(CHECK, {"input": returned}, key=andrew.key))["reportCheck"]["reportIssue"][
+        "status"
+    ] == "OPEN"
+    submit["sections"]["plan"] = "Visit QUICK-Stop."
+    await client.query(SUBMIT, {"input": submit}, key=nancy.key)
+    checked = (await client.query(CHECK, {"input": {"id": issue["id"], "note": "Good."}}, key=andrew.key))[
+        "reportCheck"
+    ]
+    assert checked["reportIssue"]["status"] == "ISSUED"
+    (issued,) = await _issues(client, "week_of_nancy", key=nancy.key)
+    assert [move["toValue"] for move in issued["moves"]["nodes"]] == [
+        "SUBMITTED", "OPEN", "SUBMITTED", "CHECKED", "ISSUED",
+    ]  # fmt: skip
+    assert issued["digest"] == _digest("week_of_nancy", issued, nancy.id)
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "argument"),
+    [
+        ({"period": None}, "ARGUMENT_MISSING", "input.period"),
+        ({"document": "", "sections": []}, "ARGUMENT_MISSING", "input.document"),
+        ({"document": "{ nothing }"}, "GRAPHQL_INVALID", "input.document"),
+        (
+            {"document": "mutation { notificationsSeen(input: {ids: []}) { seen } }"},
+            "METHOD_NOT_ALLOWED",
+            "input.document",
+        ),
+        ({"document": "subscription { customersLive { cursor } }"}, "STREAM_TRANSPORT", "input.document"),
+        ({"timezone": "Mars/Base"}, "TIMEZONE_UNKNOWN", "input.timezone"),
+        ({"sections": ["a b"]}, "VALUE_INVALID", "input.sections[0]"),
+        ({"sections": ["a", "a"]}, "VALUE_INVALID", "input.sections"),
+        ({"subjects": {"number": {"eq": "1"}}}, "VALUE_INVALID", "input.subjects"),
+        ({"per": "STAFF", "subjects": {"shoe": {"eq": "1"}}}, "FILTER_INVALID", "input.subjects"),
+        ({"variables": {"from": "x"}}, "VALUE_INVALID", "input.variables.from"),
+        ({"dueAfterSeconds": 1}, "ARGUMENT_MISSING", "input.calendar"),
+        ({"checkedBy": "HEAD"}, "VALUE_INVALID", "input.checkedBy"),
+        ({"calendar": "none"}, "VALUE_INVALID", "input.calendar"),
+    ],
+)
+async def test_a_report_that_could_not_be_issued_is_refused(
+    client: HubClient, change: dict[str, Any], code: str, argument: str
+) -> None:
+    report = {"name": "refused", "period": "DAY", "document": COUNT} | change
+    report = {name: value for name, value in report.items() if value is not None}
+    error = await client.error(UPSERT, {"input": report})
+    assert (error["code"], error["argument"]) == (code, argument)
+
+
+async def test_a_report_pauses_with_its_key_and_makes_up_for_missed_periods_when_it_resumes(client: HubClient) -> None:
+    systems = await person_of(client, "3", bound=False)
+    report = {"name": "paused", "period": "DAY", "document": COUNT}
+    await client.query(UPSERT, {"input": report}, key=systems.key)
+    taken = await client.error(UPSERT, {"input": report}, key=(await person_of(client, "4", bound=False)).key)
+    assert taken["code"] == "NOT_FOUND"
+    pause = report | {"active": False}
+    assert (await client.query(UPSERT, {"input": pause}))["reportUpsert"]["report"]["status"] == "PAUSED"
+    await client.query(ADVANCE, {"to": "2026-03-11T12:00:00Z"})
+    assert await _issues(client, "paused") == []
+    resumed = (await client.query(UPSERT, {"input": report | {"active": True}}))["reportUpsert"]["report"]
+    assert (resumed["status"], resumed["statusReason"]) == ("ACTIVE", None)
+    await client.query(ADVANCE, {"to": "2026-03-11T12:00:00Z"})
+    assert [issue["startsOn"] for issue in await _issues(client, "paused")] == [
+        "2026-03-08",
+        "2026-03-09",
+        "2026-03-10",
+    ]

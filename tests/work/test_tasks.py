@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
-from conftest import CreateDatabase
+from conftest import CreateDatabase, create_api_key
 from people import ActingPerson, person_of
 from writer_client import HubClient, open_hub_client
 
@@ -146,14 +147,62 @@ async def test_the_person_is_reminded_once_when_an_open_task_is_due(client: HubC
     assert (await client.query(moves, {"id": ids[1]}))["task"]["moves"]["nodes"] == [done]
 
 
-ME = "{ me { tasks(orderBy: {field: CREATED_AT}, first: 100) { totalCount nodes { id staff { number } } } } }"
+ME = """{ me {
+    tasks(orderBy: {field: CREATED_AT}, first: 100) { totalCount nodes { id } }
+    notifications(orderBy: {field: NOTIFIED_AT}, first: 100) { nodes { id } }
+} }"""
+EVERYTHING = """{
+    tasks(orderBy: {field: CREATED_AT}, first: 100) { nodes { id staff { number } unit { code } } }
+    notifications(orderBy: {field: NOTIFIED_AT}, first: 100) { nodes { id staff { number unit { code } } } }
+}"""
+JOB_ROLE = "mutation ($input: JobRoleUpsertInput!) { jobRoleUpsert(input: $input) { jobRole { id } } }"
+UNIT = "query ($code: String!) { orgUnits(filter: {code: {eq: $code}}) { nodes { id } } }"
 
 
-async def test_a_member_has_own_tasks_a_head_those_of_the_unit_and_a_customer_none(
+async def _work(client: HubClient, key: str) -> tuple[list[str], list[str]]:
+    """The ids of the tasks and notifications of who asks."""
+    me = (await client.query(ME, key=key))["me"]
+    assert me["tasks"]["totalCount"] == len(me["tasks"]["nodes"])
+    return [node["id"] for node in me["tasks"]["nodes"]], [node["id"] for node in me["notifications"]["nodes"]]
+
+
+async def test_a_member_has_own_work_a_head_that_of_the_unit_and_a_customer_none(
     client: HubClient, nancy: ActingPerson
 ) -> None:
-    everything = "{ tasks(orderBy: {field: CREATED_AT}, first: 100) { nodes { id staff { number } unit { code } } } }"
-    tasks = (await client.query(everything))["tasks"]["nodes"]
-    own = [task["id"] for task in tasks if task["staff"]["number"] == "1"]
-    assert [task["id"] for task in (await client.query(ME, key=nancy.key))["me"]["tasks"]["nodes"]] == own
-    assert (await client.query(ME))["me"]["tasks"]["totalCount"] == 0
+    andrew = await person_of(client, "2")
+    janet = await person_of(client, "3")
+    for person in (andrew, janet):
+        task = {"staffId": person.id, "title": f"Of {person.number}", "dueAt": "2026-03-06T01:00:00Z"}
+        await client.query(CREATE, {"input": task})
+    await client.query(ADVANCE, {"to": "2026-03-06T02:00:00Z"})
+    rows = await client.query(EVERYTHING)
+    tasks, notifications = rows["tasks"]["nodes"], rows["notifications"]["nodes"]
+    for person in (nancy, andrew, janet):
+        own = [row["id"] for row in tasks if row["staff"]["number"] == person.number]
+        read = [row["id"] for row in notifications if row["staff"]["number"] == person.number]
+        assert own
+        assert await _work(client, person.key) == (own, read)
+    (unit,) = (await client.query(UNIT, {"code": nancy.unit}))["orgUnits"]["nodes"]
+    role = {"staffId": janet.id, "role": "HEAD", "unitId": unit["id"], "toAt": "2026-03-07T00:00:00Z"}
+    await client.query(JOB_ROLE, {"input": role})
+    visible = (await client.query(EVERYTHING, key=janet.key))["tasks"]["nodes"]
+    headed = [row["id"] for row in visible if row["staff"]["number"] == "3" or row["unit"]["code"] == nancy.unit]
+    seen = [row["id"] for row in notifications if row["staff"]["number"] == "3"]
+    assert await _work(client, janet.key) == (headed, seen)
+    leading = await person_of(client, "3", bound=False)
+    unbound = [row["id"] for row in tasks if row["staff"]["number"] == "3" or row["unit"]["code"] == nancy.unit]
+    assert len(unbound) > len([row for row in tasks if row["staff"]["number"] == "3"])
+    assert (await _work(client, leading.key))[0] == unbound
+    administering = await person_of(client, "3", role="admin", bound=False)
+    told = [
+        row["id"]
+        for row in notifications
+        if row["staff"]["number"] == "3" or row["staff"]["unit"]["code"] == nancy.unit
+    ]
+    assert await _work(client, administering.key) == (unbound, told)
+    await client.query(ADVANCE, {"to": "2026-03-07T01:00:00Z"})  # Janet leads it no longer
+    own = [row["id"] for row in tasks if row["staff"]["number"] == "3"]
+    assert (await _work(client, leading.key))[0] == own
+    assert await _work(client, client.key) == ([], [])
+    customer = UUID((await client.query(CUSTOMER))["customerBy"]["id"].partition("_")[2])
+    assert await _work(client, await create_api_key(client.dsn, "reader", customer_id=customer)) == ([], [])
