@@ -41,8 +41,9 @@ ENDS: dict[str, tuple[str, Any]] = {
     "a revoked key": ("mutation ($input: ApiKeyRevokeInput!) { apiKeyRevoke(input: $input) { apiKey { id } } }", {}),
     "a person who left": ("mutation ($input: StaffUpdateInput!) { staffUpdate(input: $input) { staff { id } } }", {}),
     "an expired key": ("update api_keys set expires_at = clock_timestamp() where public_id = $1", None),
-    "a foreign network": ("update api_keys set networks = '{192.0.2.0/24}' where public_id = $1", None),
+    "a foreign network": ("update api_keys set allowed_networks = '{192.0.2.0/24}' where public_id = $1", None),
 }
+NO_END_OF_WEBHOOKS = {"a foreign network"}  # the hub itself sends them, from wherever it runs
 
 
 @dataclass
@@ -167,10 +168,12 @@ async def test_nothing_is_delivered_after_a_right_is_gone(hub: SocketHub, receiv
         await wait_until(lambda: is_true(time.time() > gone + 2 * LIMIT))
     late = [time_and_text for time_and_text in follower.received if time_and_text[0] > gone + LIMIT]
     assert not late, (len(late), late[-1], gone)
+    print(f"{end}: last message {max(t for t, _ in follower.received) - gone:+.2f} s", end=" ")
+    if end in NO_END_OF_WEBHOOKS:
+        return
     named = [request for request in await receiver.captured(path) if '"name"' in request.body.decode()]
     assert named
     assert max(request.received_at for request in named) <= gone + LIMIT
-    print(f"{end}: last message {max(t for t, _ in follower.received) - gone:+.2f} s,", end=" ")
     print(f"last delivery {max(request.received_at for request in named) - gone:+.2f} s")
     await write_after(hub, receiver, path)
 

@@ -56,7 +56,7 @@ async def open_transaction(dsn: str, what: str) -> AsyncIterator[None]:
 
 
 @pytest.mark.parametrize("what", ["snapshot", "transaction"])
-@pytest.mark.parametrize("changes", [100_000, pytest.param(1_000_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("changes", [10_000, pytest.param(1_000_000, marks=pytest.mark.soak)])
 async def test_open_snapshots_and_transactions_do_not_delay_sequencing(
     database_dsn: str, what: str, changes: int, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
 ) -> None:

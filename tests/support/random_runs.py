@@ -48,7 +48,7 @@ SIZES: Mapping[str, RunSize] = {
     "thousandths of the walk without predicates": RunSize(100, 2),
     "thousandths of the walk of a shipped role": RunSize(300, 3),
     "customers handed over": RunSize.with_a_tenth(1_000),
-    "schemathesis cases of each root": RunSize(17, 2),
+    "schemathesis cases of each root": RunSize(17, 1),
     "model stories": RunSize(500, 40),
     "rounds of identify at once": RunSize.with_a_tenth(100),
     "rounds of edits": RunSize(50, 10),
