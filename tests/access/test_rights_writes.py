@@ -17,7 +17,7 @@ from mutation_inputs import ABSENT_KEY, MutationInput, MutationInputs, entity_of
 from oracle import edge_rows
 from oracle.data import public_id
 from oracle.writable import runs, unwritable_columns
-from rolled_back_writes import COPIED, Effect, Writer, WritesDatabase, open_writes
+from rolled_back_writes import COPIED, ID, Effect, Writer, WritesDatabase, open_writes
 
 from hub.domain.access.shipped_roles import shipped_roles
 from hub.engine.catalog.catalog import CatalogEntity
@@ -26,7 +26,6 @@ from hub.text_case import camel_case
 from hub.viewer import Viewer
 
 SEED = str(random_runs.seed())
-ID = re.compile(r"\b[a-z]{3}_[0-9a-f]{32}\b")
 NOT_DRAWN = {"webhookDryRun"}  # writes nothing
 
 

@@ -3,6 +3,7 @@
 `open_writes` is the entry point; a `Writer` says what one viewer sees, does not see, and may write."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -29,6 +30,7 @@ from hub.engine.request import GraphQLRequest
 from hub.graph import build
 from hub.viewer import Viewer
 
+ID = re.compile(r"\b[a-z]{3}_[0-9a-f]{32}\b")
 TEXTS = {"Customer": "name", "Contact": "name", "Identifier": "value", "Staff": "name", "Interaction": "subject"}
 # What rows copy from the customer whose they are, and the triggers' own columns.
 COPIED = {"owner_id", "unit_id", "version", "updated_at"}
@@ -135,7 +137,7 @@ class Writer:
             past,
             visible,
             hidden,
-            frozenset(public_id(whole, row) for rows in hidden.values() for row in rows),
+            frozenset(public_id(whole, row) for rows in hidden.values() for row in rows) - mentioned_ids(visible.rows),
             frozenset(texts(hidden) - texts(visible.rows)),
         )
 
@@ -192,6 +194,12 @@ class Writer:
             if effect.before is None and not new_parent and not is_record and not self.sees(effect.after):
                 foreign.append(f"{effect}: it is hidden")
         return foreign
+
+
+def mentioned_ids(rows: Mapping[str, Iterable[DataRecord]]) -> set[str]:
+    """The ids that stand in texts of rows."""
+    values = (value for records in rows.values() for row in records for value in row.values() if isinstance(value, str))
+    return {row_id for value in values for row_id in ID.findall(value)}
 
 
 def texts(rows: Mapping[str, Iterable[DataRecord]]) -> set[str]:

@@ -24,12 +24,13 @@ def hide_inputs(
     """Adds to `hidden` what these rights may not name in the mutations of rows and in commands, and not find a row by."""
     for entity in whole.entities.values():
         writer = entity.declaration.writer
+        columns = dict.fromkeys((*writer.creatable, *writer.updatable))
         for suffix, verbs in WRITES:
             rules = _rules(rights, entity.name, verbs)
             rules = _readers(rights, entity.name) if rules == () else rules
             if rules is not None:
-                columns = dict.fromkeys((*writer.creatable, *writer.updatable))
                 hidden.members[f"{entity.name}{suffix}"].update(_unwritable(entity, writer, columns, rules))
+            hidden.members[f"{entity.name}{suffix}"].update(_inside(whole, entity, columns, rights))
         if _rules(rights, entity.name, (Verb.READ, *WRITE_VERBS)) == ():
             hidden.types.update(f"{entity.name}{suffix}" for suffix in (*(name for name, _ in WRITES), "DeleteInput"))
         for name, nested in writer.nested.items():
@@ -45,7 +46,7 @@ def hide_inputs(
         _hide_keys(hidden, entity, writer, narrowed)
     for mutation in mutations.values():
         if mutation.is_command and not mutation.is_bulk:
-            _hide_parameters(hidden, mutation, rights)
+            _hide_parameters(hidden, whole, mutation, rights)
 
 
 def _rules(rights: Rights, entity: str, verbs: Sequence[Verb]) -> tuple[AccessRule, ...] | None:
@@ -74,22 +75,25 @@ def _unwritable(
             yield name
 
 
-def _hide_parameters(hidden: HiddenMembers, mutation: MutationField, rights: Rights) -> None:
+def _inside(whole: Catalog, entity: CatalogEntity, columns: Iterable[str], rights: Rights) -> Iterable[str]:
+    """The API names of columns that are not for the customer, where its own viewer asks."""
+    inside = whole.inside.get(entity.name, frozenset()) if rights.binding == "customer" else frozenset()
+    return (name for name in map(camel_case, columns) if not inside.isdisjoint({name, name.removesuffix("Id")}))
+
+
+def _hide_parameters(hidden: HiddenMembers, whole: Catalog, mutation: MutationField, rights: Rights) -> None:
     """Hides parameters that are columns of the row which a command gives, if they are neither written nor read.
 
     A role that names the command may write whatever it writes."""
-    if any(mutation.name in (role.run or ()) for role in rights.roles):
-        return
     for entity in {field.entity.name: field.entity for field in mutation.payload if field.entity is not None}.values():
+        columns = [field.key for field in mutation.input.fields if field.key in entity.table.c and field.key != "id"]
+        hidden.members[mutation.input.name].update(_inside(whole, entity, columns, rights))
         writers, readers = _rules(rights, entity.name, (Verb.CREATE, Verb.UPDATE)), _readers(rights, entity.name)
-        if writers is not None and readers is not None:
-            columns = [
-                field.key for field in mutation.input.fields if field.key in entity.table.c and field.key != "id"
-            ]
-            unwritable = _unwritable(entity, entity.declaration.writer, columns, writers)
+        is_named = any(mutation.name in (role.run or ()) for role in rights.roles)
+        if writers is not None and readers is not None and not is_named:
             hidden.members[mutation.input.name].update(
                 name
-                for name in unwritable
+                for name in _unwritable(entity, entity.declaration.writer, columns, writers)
                 if not any(rule.shows(shown) for rule in readers for shown in (name, name.removesuffix("Id")))
             )
 

@@ -22,7 +22,9 @@ def lets_write(rule: AccessRule, column: str) -> bool:
 
 
 def is_readable(viewer: Viewer, entity: CatalogEntity, column: str) -> bool:
-    """Whether a rule shows the column as it is. A link shows the column behind it."""
+    """Whether a rule shows the column as it is, and it is for whoever asks. A link shows the column behind it."""
+    if viewer.binding == "customer" and camel_case(column).removesuffix("Id") in INSIDE_FIELDS.get(entity.name, ()):
+        return False
     if any(role.rules is None for role in viewer.all_roles):
         return True
     readers = (rule for rule in rules_for(viewer, entity, [Verb.READ]) if not rule.aggregate_only)
