@@ -67,7 +67,7 @@ class Sequencer:
     async def running(self) -> AsyncIterator["Sequencer"]:
         """Competes for leadership and leads in the background while the body runs."""
         task = asyncio.create_task(self._run())
-        remove_handler = add_handler(self._on_event)
+        remove_handler = add_handler(self._on_event, RequestDone)
         try:
             yield self
         finally:

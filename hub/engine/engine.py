@@ -201,7 +201,8 @@ class Engine:
             if operation.operation_type == "subscription":
                 raise BadInput("A subscription has many answers; open it as a stream.", code="STREAM_TRANSPORT")
             self._authorize(operation, request, viewer)
-            variables, cost = self._checked_variables(operation, request, viewer)
+            variables = self._coerce_variables(operation, request, viewer)
+            cost = operation.cost(variables)
             if charge is not None:
                 await self._charge(charge, operation, variables, cost)
             timer.finish_stage("parse")
@@ -259,7 +260,8 @@ class Engine:
                 code="OPERATION_UNKNOWN",
             )
         self._authorize(operation, request, viewer)
-        variables, cost = self._checked_variables(operation, request, viewer)
+        variables = self._coerce_variables(operation, request, viewer)
+        cost = operation.cost(variables)
         if charge is not None:
             await self._charge(charge, operation, variables, cost)
             charge.settle()  # to one point
@@ -299,7 +301,6 @@ class Engine:
                 "This key may not read the schema; use one that is not bound to a customer and whose role allows it.",
                 code="INTROSPECTION_FORBIDDEN",
             )
-        viewer.require("graph:read")
 
     def _coerce_variables(self, operation: Operation, request: GraphQLRequest, viewer: Viewer) -> Mapping[str, Any]:
         return coerce_variables(
@@ -309,13 +310,6 @@ class Engine:
             self._limits.errors,
             hide_suggestions=not viewer.can_introspect,
         )
-
-    def _checked_variables(
-        self, operation: Operation, request: GraphQLRequest, viewer: Viewer
-    ) -> tuple[Mapping[str, Any], int]:
-        """The coerced variables, and what the operation costs with them; raises LimitExceeded when that is too much."""
-        variables = self._coerce_variables(operation, request, viewer)
-        return variables, operation.cost(variables)
 
     async def _charge(
         self, charge: OperationCharge, operation: Operation, variables: Mapping[str, Any], cost: int
