@@ -209,9 +209,12 @@ class Engine:
             if operation.introspection_only:
                 body = await self._introspection.response_body(operation, variables, viewer.flow)
                 return completed_response(body, operation, timer)
-            context = ExecutionContext(variables, request.time, viewer, self._secret, meter=meter)
             if operation.operation_type == "mutation":
+                context = ExecutionContext(
+                    variables, request.time, viewer, self._secret, meter=meter, reads=ObservedReads()
+                )
                 return await self._execute_mutation(operation, context, request, timer)
+            context = ExecutionContext(variables, request.time, viewer, self._secret, meter=meter)
             query = await self._queries.get_or_compile(
                 operation, variables, viewer.rights, self._compile_query, viewer.flow
             )
@@ -342,29 +345,27 @@ class Engine:
         mutation = await self._mutation_compiler.compile(operation, context.variables, context.viewer)
         timer.finish_stage("plan")
         fingerprint_parts = (request.query, request.operation_name, request.variables)
-        reads = ObservedReads()
-        context = context._replace(reads=reads)
         try:
             body = await self._mutation_compiler.execute(
                 mutation, context, request.request_id, request.network, fingerprint_parts
             )
         except HubError as error:
-            self._audit_mutation(None, reads, operation, context, request)
+            self._audit_mutation(None, operation, context, request)
             return failed_response(error, operation, timer)
-        self._audit_mutation(mutation.audit, reads, operation, context, request)
+        self._audit_mutation(mutation.audit, operation, context, request)
         timer.finish_stage("sql")
         return completed_response(body, operation, timer)
 
     def _audit_mutation(
         self,
         payloads: ReadAudit | None,
-        reads: ObservedReads,
         operation: Operation,
         context: ExecutionContext,
         request: GraphQLRequest,
     ) -> None:
         """Records what the payloads of a mutation read, and what the errors of its conflicts show."""
-        if self._audit is None:
+        reads = context.reads
+        if self._audit is None or reads is None:
             return
         described = [] if payloads is None else [payloads.read]
         if reads.conflicts:
