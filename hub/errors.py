@@ -93,6 +93,9 @@ CODES: dict[str, str] = {
     # codes
     "CODE_INVALID": "The text is no code of the rule, or the pattern or its values are wrong.",
     "CODE_EXHAUSTED": "Too few numbers are left: all were drawn, and none may be used again yet.",
+    # reports
+    "REPORT_LIMIT": "The report's answer is too large, it has too many subjects, or the key has too many reports.",
+    "REPORT_FACTS_MISSING": "The facts of the report are not read yet, or could not be read; `fault` says why.",
     # processes
     "PROCESS_INVALID": "The process cannot be described this way: a step contradicts itself, or leads nowhere.",
     # people and their work

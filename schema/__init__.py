@@ -22,7 +22,6 @@ MODULES = (
     "webhooks.webhooks",
     "access.api_keys",
     "access.roles",
-    "access.me",
     "audit.audit_log",
     "work.calendars",
     "work.code_rules",
@@ -34,6 +33,10 @@ MODULES = (
     "work.job_roles",
     "work.assignments",
     "work.moves",
+    "work.milestones",
+    "work.tasks",
+    "work.reports",
+    "work.me",
     "work.credentials",
     "work.verifications",
 )
