@@ -60,15 +60,15 @@ class ClockedBranch:
         roots = await self.client.query('{ orgUnits(filter: {code: {eq: "root"}}) { nodes { id } } }')
         self.units["root"] = roots["orgUnits"]["nodes"][0]["id"]
         for code, unit_kind, parent in (("branch", "BRANCH", "root"), ("outlet", "OUTLET", "branch")):
-            unit = {"code": code, "name": code, "kind": unit_kind, "parentId": self.units[parent]}
-            self.units[code] = (await self.client.query(UNIT, {"input": unit}))["orgUnitCreate"]["orgUnit"]["id"]
+            unit_input = {"code": code, "name": code, "kind": unit_kind, "parentId": self.units[parent]}
+            self.units[code] = (await self.client.query(UNIT, {"input": unit_input}))["orgUnitCreate"]["orgUnit"]["id"]
         for number, role, unit in (
             ("OUTLET-HEAD", "HEAD", "outlet"), ("BRANCH-HEAD", "HEAD", "branch"),
             ("TOP-HEAD", "HEAD", "root"), ("RISK", "RISK", "branch"),
         ):  # fmt: skip
             person = {"number": number, "name": number, "unitId": self.units[unit]}
             staff = (await self.client.query(STAFF, {"input": person}))["staffCreate"]["staff"]["id"]
-            role_input: dict[str, str] = {
+            role_input = {
                 "staffId": staff,
                 "role": role,
                 "unitId": self.units[unit],
