@@ -14,7 +14,7 @@ from hub.db.sql_text import to_sql
 from hub.domain.work.clock_changes import rematch_clocks
 from hub.domain.work.clocks import pause_clock, resume_clock, start_clock, stop_clock, void_clock
 from hub.model.clock_rules import ClockRule
-from hub.model.entity import Entity
+from hub.model.entity import Entity, entity_of
 from hub.model.rules import after_change
 from hub.model.scopes import Audience
 from hub.model.subjects import subject_values
@@ -25,7 +25,7 @@ _OPEN = "select name, running_since is not null as runs from clocks where row_id
 async def apply_clock_rules(tx: Connection, entity: type[Entity], key: UUID, now: datetime) -> None:
     """Starts, pauses, resumes, stops and voids the clocks of a row by its state, and matches policies with it anew."""
     rules = entity.definition.options.get("clocks", ())
-    row = await tx.fetchrow(_state_sql(entity), key)
+    row = await tx.fetchrow(_state_sql(entity.table), key)
     if row is None:
         return
     running = {clock["name"]: clock["runs"] for clock in await tx.fetch(_OPEN, key)}
@@ -56,9 +56,11 @@ async def _apply(
 
 
 @cache
-def _state_sql(entity: type[Entity]) -> str:
-    columns = {rule.column: entity.c[rule.column] for rule in entity.definition.options.get("clocks", ())}
-    return to_sql(sa.select(*columns.values()).where(entity.c.id == sa.bindparam("key", type_=sa.Uuid)))
+def _state_sql(table: sa.Table) -> str:
+    """Reads the columns that the clock rules of a table's entity follow."""
+    names = dict.fromkeys(rule.column for rule in entity_of(table).definition.options.get("clocks", ()))
+    columns = (table.c[name] for name in names)
+    return to_sql(sa.select(*columns).where(table.c.id == sa.bindparam("key", type_=sa.Uuid)))
 
 
 for _entity in schema.entities():
