@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from hub.model import dual_control
+from hub.model.clock_rules import clock_rule_faults
 from hub.model.declarations import (
     TIMELINE,
     AscDesc,
@@ -98,6 +99,7 @@ def _faults(entity: type[Entity]) -> Iterator[str]:
         target = column.options.filter_entity
         if isinstance(target, str) and target not in entity.definition.columns:
             yield f"{entity.__name__}.{name} holds filters of the type in {target}, which is no column of it"
+    yield from clock_rule_faults(entity)
     for column_name, workflow in entity.definition.workflow_columns.items():
         for state in {target for member in workflow for target, move in member.moves().items() if move.guarded}:
             if (column_name, state.value) not in entity.rules.guards:
