@@ -77,6 +77,7 @@ CODES: dict[str, str] = {
     "IDENTIFIER_JUNK": "The identifier is a placeholder value, not one of a single customer.",
     "IDENTIFIER_LIMIT": "The input has no identifier, or too many.",
     "STAGE_MOVE_INVALID": "The customer cannot move from its current stage to this stage.",
+    "MOVE_INVALID": "The row cannot move to this state now; the error's `allowedMoves` lists the possible ones.",
     "STATUS_MOVE_INVALID": "The row cannot move to this status now; `allowedMoves` lists the possible ones.",
     # roles
     "ROLE_INVALID": "A part of the role is wrong: an unknown type, field, mask or command, or a rule that grants nothing.",

@@ -15,7 +15,7 @@ from hub.engine.sql.row_filters import RowFilterCompiler
 from hub.model import personal, scopes
 from hub.model.commands import Command, registered_commands
 from hub.model.declare import Declaration, declare
-from hub.model.moves import move_commands
+from hub.model.move_commands import move_commands
 from hub.model.personal import RegistryEntry
 from hub.model.stored_filters import StoredFilters
 

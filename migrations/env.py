@@ -20,6 +20,7 @@ from hub.domain.work import code_counters, working_intervals
 from hub.model import idempotency, test_clock, timers
 from hub.model.columns import DENORMALIZED_UNIT, SECRET, UNLOGGED, Ltree, metadata
 from hub.model.entity import entity_of
+from hub.model.subjects import followers
 from hub.settings import Settings
 
 # Imports every table into the metadata before alembic compares it with the database.
@@ -74,8 +75,18 @@ def _capture_triggers(name: str) -> list[ops.MigrateOperation]:
 
 @directive_rewriter.rewrites(ops.CreateTableOp)
 def with_triggers(_: object, __: object, table: ops.CreateTableOp) -> list[ops.MigrateOperation]:
-    """Adds change capture to a new table of the graph, and the trigger that copies the customer's unit and owner."""
+    """Adds change capture to a new table of the graph, and the triggers that keep copied owners right."""
     return [table, *_denormalization_triggers(table), *_capture_triggers(table.table_name)]
+
+
+@directive_rewriter.rewrites(ops.UpgradeOps)
+def with_followers(_: object, __: object, changes: ops.UpgradeOps) -> list[ops.MigrateOperation]:
+    """Adds the triggers of rows about rows, where one of the two tables is new."""
+    created = {operation.table_name for operation in changes.ops if isinstance(operation, ops.CreateTableOp)}
+    pairs = [pair for pair in followers(schema.entities()) if created & {table.name for table in pair}]
+    calls = (f"select hub_follow_subject('{pair.subject.name}', '{pair.follower.name}')" for pair in pairs)
+    changes.ops.extend(map(ops.ExecuteSQLOp, calls))
+    return [changes]
 
 
 @directive_rewriter.rewrites(ops.ModifyTableOps)

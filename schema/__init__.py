@@ -27,7 +27,10 @@ MODULES = (
     "work.calendars",
     "work.code_rules",
     "work.processes",
+    "work.processes",
     "work.notifications",
+    "work.teams",
+    "work.moves",
 )
 
 

@@ -69,7 +69,7 @@ async def edited_since(tx: Connection, table: str, row_id: UUID, known_version: 
 _REDACT = """
 update change_log set after = case when customer_id <> $1 and after ->> 'other_id' is distinct from $1::text then after end,
 before = case when operation = 'DELETE' or changed && array['customer_id', 'unit_id'] then (
-    select jsonb_object_agg(key, value) from jsonb_each(before) where key in ('id', 'customer_id', 'unit_id')
+    select jsonb_object_agg(key, value) from jsonb_each(before) where key in ('id', 'customer_id', 'unit_id', 'audience')
 ) || '{"erased": true}' end
 where customer_id = $1 or before ->> 'customer_id' = $1::text
     or table_name = 'identity_reviews' and coalesce(after, before) ->> 'other_id' = $1::text

@@ -16,18 +16,20 @@ from hub.model.fields import (
     normal_form,
     stored_filter,
 )
-from hub.model.links import SELF, filtered, group, index, merged, resolver, to_one, union
+from hub.model.links import SELF, any_of, filtered, group, index, merged, resolver, to_one, union
 from hub.model.ownership import (
     administered,
     any_key,
     customer_and_unit,
     customer_itself,
     customer_owned,
+    every_unit,
     inside,
     key_owned,
     person,
     role_itself,
     role_owned,
+    subject,
     unit_itself,
     unit_owned,
 )
@@ -54,11 +56,13 @@ __all__ = [
     "Workflow",
     "administered",
     "any_key",
+    "any_of",
     "copied",
     "current_by",
     "customer_and_unit",
     "customer_itself",
     "customer_owned",
+    "every_unit",
     "field",
     "filtered",
     "generated",
@@ -76,6 +80,7 @@ __all__ = [
     "root_group",
     "state",
     "stored_filter",
+    "subject",
     "to_one",
     "union",
     "unique",

@@ -34,11 +34,14 @@ class ToMany:
 
 @dataclass(frozen=True, slots=True)
 class UnionLink:
-    """A link to one row of several types, a union: the first foreign key that is set decides."""
+    """A link to one row of several types, a union: the first foreign key that is set decides.
+
+    With `type_column`, that column holds the name of the row's type, and decides."""
 
     name: str
     targets: Mapping[type[Any], str]
     description: str
+    type_column: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

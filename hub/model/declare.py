@@ -19,10 +19,11 @@ from hub.model.declarations import (
     ToOne,
     UnionLink,
 )
-from hub.model.entity import Entity
-from hub.model.moves import allowed_moves
+from hub.model.entity import Entity, entity_of
+from hub.model.move_commands import allowed_moves
 from hub.model.normal_forms import NormalForm, RowNormalForm, column_normal_form
-from hub.model.scopes import Scope
+from hub.model.scopes import Audience, Scope
+from hub.model.subjects import subject_faults, subjects_of
 from hub.model.versions import SYSTEM_COLUMNS
 from hub.model.writer import EntityWriter, writer_of
 
@@ -68,15 +69,15 @@ class Declaration:
 
 def declare(entities: Sequence[type[Entity]]) -> tuple[Declaration, ...]:
     """The declarations of all entities; raises InvalidDeclaration naming every rule that is missing."""
-    faults = [fault for entity in entities for fault in _faults(entity)]
+    faults = [fault for entity in entities for fault in _faults(entity)] + [*subject_faults(entities)]
     if faults:
         raise InvalidDeclaration("\n".join(["These declarations cannot stand:", *(f"- {fault}" for fault in faults)]))
     customer = next(entity for entity in entities if entity.definition.scope.customer_column == "id")
     inverse: dict[type[Entity], dict[str, AnyLink]] = {entity: {} for entity in entities}
     for entity in entities:
-        for owner, name, link in _inverse_links(entity, customer):
+        for owner, name, link in _inverse_links(entity, entities, customer):
             inverse[owner][name] = link
-    return tuple(_declaration(entity, customer, inverse[entity]) for entity in entities)
+    return tuple(_declaration(entity, entities, customer, inverse[entity]) for entity in entities)
 
 
 def _faults(entity: type[Entity]) -> Iterator[str]:
@@ -92,12 +93,19 @@ def _faults(entity: type[Entity]) -> Iterator[str]:
                 yield f"{entity.__name__}.{column_name}: moves to {state} are guarded, but no rule guards them"
 
 
-def _declaration(entity: type[Entity], customer: type[Entity], inverse: Mapping[str, AnyLink]) -> Declaration:
+def _declaration(
+    entity: type[Entity], entities: Sequence[type[Entity]], customer: type[Entity], inverse: Mapping[str, AnyLink]
+) -> Declaration:
     definition, options = entity.definition, entity.definition.options
     fields = {n: a for n, a in definition.annotations.items() if not definition.columns[n].options.is_hidden}
     hidden = [name for name in fields if not definition.columns[name].options.filterable]
     if definition.ownership.carries_key:
         fields["owner"] = str
+    if definition.subjects:
+        optional = any(subject.optional for subject in definition.subjects.values())
+        fields["entity"] = str | None if optional else str
+    if definition.ownership.carries_subject:
+        fields["audience"] = Audience
     python_fields = {
         name: FieldResolver(f.function, tuple(column.name for column in f.needs), f.returns, f.takes_now)
         for name, f in definition.python_fields.items()
@@ -117,7 +125,7 @@ def _declaration(entity: type[Entity], customer: type[Entity], inverse: Mapping[
         identifies=tuple(options.get("identifies", ())),
         tree=next((link.tree for link in definition.links.values() if link.tree is not None), None),
         annotations=fields,
-        links={**dict(_own_links(entity, customer)), **inverse},
+        links={**dict(_own_links(entity, entities, customer)), **inverse},
         groups=definition.link_groups,
         resolvers=python_fields | allowed_moves(entity),
         implements={TIMELINE.name: options["timeline"]} if "timeline" in options else {},
@@ -132,15 +140,24 @@ def _declaration(entity: type[Entity], customer: type[Entity], inverse: Mapping[
     )
 
 
-def _own_links(entity: type[Entity], customer: type[Entity]) -> Iterator[tuple[str, AnyLink]]:
+def _own_links(
+    entity: type[Entity], entities: Sequence[type[Entity]], customer: type[Entity]
+) -> Iterator[tuple[str, AnyLink]]:
     """The links that the entity declares, and the one to its owner."""
     definition = entity.definition
+    for name, subject in definition.subjects.items():
+        targets: dict[type[Any], str] = dict.fromkeys(subjects_of(entity, entities), "row_id")
+        yield name, UnionLink(f"{entity.__name__}Subject", targets, subject.description, "entity")
+    if definition.ownership.carries_subject:
+        for name in ("unit", "staff"):
+            column = entity.c[f"{name}_id"]
+            yield name, ToOne(_target_of(column), column.name, str(column.comment))
     if definition.has_customer and not definition.is_part:
         yield "customer", ToOne(customer, "customer_id", definition.ownership.description)
     for name, link in definition.all_links.items():
         yield name, ToOne(link.target, link.column_name, link.description)
     for name, union in definition.unions.items():
-        targets: dict[type[Any], str] = {link.target: link.column_name for link in union.links}
+        targets = {link.target: link.column_name for link in union.links}
         yield name, UnionLink(union.union_name, targets, union.description)
     for name, merged in definition.merged_lists.items():
         yield name, MergedConnection(merged.interface, "customer_id", merged.description)
@@ -157,9 +174,19 @@ def _inside(entity: type[Entity], inverse: Mapping[str, AnyLink]) -> Iterator[st
             yield from (name for own in by if own.inside)
 
 
-def _inverse_links(entity: type[Entity], customer: type[Entity]) -> Iterator[tuple[type[Entity], str, ToMany]]:
+def _target_of(column: sa.Column[Any]) -> type[Entity]:
+    """The entity that a column of one foreign key refers to."""
+    return next(entity_of(key.column.table) for key in column.foreign_keys if key.column.name == "id")
+
+
+def _inverse_links(
+    entity: type[Entity], entities: Sequence[type[Entity]], customer: type[Entity]
+) -> Iterator[tuple[type[Entity], str, ToMany]]:
     """The lists of this entity's rows on the other sides of its links."""
     definition = entity.definition
+    for subject in definition.subjects.values():
+        name, description = subject.inverse
+        yield from ((owner, name, ToMany(entity, "row_id", description)) for owner in subjects_of(entity, entities))
     if definition.ownership.inverse is not None and not definition.is_part:
         name, description = definition.ownership.inverse
         yield customer, name, ToMany(entity, "customer_id", description)

@@ -12,10 +12,10 @@ import sqlalchemy as sa
 
 from hub.model.declarations import LinkGroup
 from hub.model.fields import UNSET, Column, UniqueRange, split_optional
-from hub.model.links import Index, Inverse, Link, MergedList, PythonField, UnionOfLinks
+from hub.model.links import Index, Inverse, Link, MergedList, PythonField, SubjectLink, UnionOfLinks
 from hub.model.ownership import Ownership, customer_owned, inside
 from hub.model.scopes import Scope, pair, part_of_shared, shared
-from hub.model.workflows import Workflow
+from hub.model.workflows import AnyState, Workflow
 from hub.text_case import camel_case
 
 WriteOperation: TypeAlias = Literal["create", "update", "delete"]
@@ -83,7 +83,9 @@ class EntityOptions(TypedDict, total=False):
     indexes: Sequence[Index]  # beside those that follow from order, sortable fields, owners and inverses
     superseding: Superseding
     me: str  # the viewer's attribute that filters by id may name as "ME"
-    moves_of: sa.Column[Any]  # the workflow column of another entity, whose moves the rows are
+    # The workflow column of another entity, whose moves the rows are; ANY for all workflows that have no such entity.
+    moves_of: "sa.Column[Any] | AnyState"
+    subject_of: Sequence[str]  # names of the entities whose rows may be about a row of this one: see any_of
     overflow_columns: Sequence[str]  # columns that generated amounts are computed from
     frozen_when: Mapping[str, Sequence[str]]  # by column, the values of rows that take no generic update or delete
     captured: bool  # whether the change log records its changes; it does when left out. Without: no past, no streams
@@ -100,6 +102,7 @@ class EntityDefinition:
     annotations: Mapping[str, Any]  # of the columns, with `| None`
     links: Mapping[str, Link]
     unions: Mapping[str, UnionOfLinks]
+    subjects: Mapping[str, SubjectLink]  # one at most: its columns are `entity` and `row_id`
     merged_lists: Mapping[str, MergedList]
     link_groups: Mapping[str, LinkGroup]
     python_fields: Mapping[str, PythonField]
@@ -147,6 +150,11 @@ class EntityDefinition:
         """Whether each row carries the key of its customer."""
         return self.scope.customer_column == "customer_id"
 
+    @cached_property
+    def customer_optional(self) -> bool:
+        """Whether a row may belong to no customer."""
+        return self.scope.customer_optional
+
     @property
     def captured(self) -> bool:
         """Whether the change log records changes of the rows: without it they have no past, no stream and no live query."""
@@ -155,7 +163,7 @@ class EntityDefinition:
     @property
     def is_part(self) -> bool:
         """Whether a row takes its customer from the row that it is part of."""
-        return self.parent is not None and self.has_customer
+        return self.parent is not None and self.has_customer and not self.customer_optional
 
     @cached_property
     def sortable(self) -> dict[str, str | None]:
@@ -198,7 +206,7 @@ class EntityDefinition:
         """The columns that a caller may give a new row."""
         if "create" not in self.operations():
             return []
-        owner = ["customer_id"] if self.has_customer and not self.is_part else []
+        owner = ["customer_id"] if self.has_customer and not (self.is_part or self.customer_optional) else []
         parent = [self.parent.column_name] if self.parent else []
         return [*owner, *parent, *self._writable("always", "create")]
 
@@ -208,6 +216,8 @@ class EntityDefinition:
 
     def _writable(self, *when: str) -> Iterator[str]:
         for name in self.members:
+            if name in self.subjects:
+                continue  # a command says what the row is about
             if name in self.links:
                 link = self.links[name]
                 if link.writable in when and link.tree is None:
@@ -277,10 +287,11 @@ def define(entity: type[Any], options: EntityOptions) -> EntityDefinition:
         annotations,
         links,
         {name: value for name, value in body.items() if isinstance(value, UnionOfLinks)},
+        {name: value for name, value in body.items() if isinstance(value, SubjectLink)},
         {name: value for name, value in body.items() if isinstance(value, MergedList)},
         {name: value for name, value in body.items() if isinstance(value, LinkGroup)},
         {name: value for name, value in body.items() if isinstance(value, PythonField)},
-        tuple(name for name in body if name in columns or name in links),
+        tuple(name for name in body if name in columns or name in links or isinstance(body[name], SubjectLink)),
         _ownership(entity, options),
         _parent_link(options),
     )
@@ -290,7 +301,7 @@ def _ownership(entity: type[Any], options: EntityOptions) -> Ownership:
     if "owned_by" in options:
         return options["owned_by"]
     parent = options.get("part_of")
-    if parent is None or not parent.definition.has_customer:
+    if parent is None or not parent.definition.has_customer or parent.definition.customer_optional:
         raise TypeError(f"{entity.__name__}: say whose rows they are with owned_by=…")
     return inside if parent.definition.scope.name == "inside" else customer_owned
 

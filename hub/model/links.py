@@ -59,6 +59,17 @@ class UnionOfLinks:
 
 
 @dataclass(frozen=True, slots=True)
+class SubjectLink:
+    """A polymorphic reference: a link to a row of any entity that is declared `subject_of` this one.
+
+    The columns `entity` and `row_id` say which row; `inverse` is the list on the other side."""
+
+    description: str
+    inverse: Inverse
+    optional: bool
+
+
+@dataclass(frozen=True, slots=True)
 class MergedList:
     """A list that merges the rows of all entities that implement an interface."""
 
@@ -119,6 +130,13 @@ def to_one(
 def union(name: str, description: str, *links: Link) -> UnionOfLinks:
     """Declares a field that is the first of several links whose key is set; `name` is the GraphQL union's."""
     return UnionOfLinks(name, links, description)
+
+
+def any_of(description: str, *, inverse: Inverse, optional: bool = False) -> SubjectLink:
+    """Declares a link to a row of any entity that says `subject_of=("…",)` with this one's name: what the row is about.
+
+    `inverse` names and describes the list on those entities. The row goes with the row that it is about."""
+    return SubjectLink(description, inverse, optional)
 
 
 def merged(interface: Interface, description: str) -> MergedList:

@@ -16,6 +16,7 @@ class Ownership:
     scope: Scope
     carries_unit: bool = False  # whether each row has its customer's `unit_id` and `owner_id`
     carries_key: bool = False  # whether each row has the public id of its key, `owner`
+    carries_subject: bool = False  # whether each row has the customer, unit and person of the row that it is about
     description: str = "The customer that the row belongs to."
     inverse: Inverse | None = None
     index: LinkIndex = True
@@ -33,9 +34,14 @@ customer_and_unit = Ownership(scopes.customer_owned, carries_unit=True)
 inside = Ownership(scopes.inside)
 # About a member of staff, whom the column `staff_id` names.
 person = Ownership(scopes.person)
+# As visible as the row that it is about, which `any_of` links: see hub/model/subjects.py.
+subject = Ownership(
+    scopes.subject, carries_subject=True, description="The customer whom the subject belongs to.", index="not null"
+)
 customer_itself = Ownership(scopes.customer_itself)
 unit_itself = Ownership(scopes.unit_itself)
 unit_owned = Ownership(scopes.unit_owned)
+every_unit = Ownership(scopes.every_unit)
 any_key = Ownership(scopes.any_key)
 administered = Ownership(scopes.administered)
 key_owned = Ownership(scopes.key_owned, carries_key=True, description="The id of the key with whose rights it is sent.")

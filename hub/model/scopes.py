@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from hub.db import change_log
 from hub.model import registry
-from hub.model.columns import metadata
+from hub.model.columns import DescribedEnum, metadata
 from hub.rights import AccessRule, Binding, Rights, Verb
 from hub.text_case import camel_case
 from hub.viewer import Viewer
@@ -77,6 +77,29 @@ def _about_viewer_or_subtree(row: sa.FromClause, binding: Binding) -> RowPredica
     return sa.or_(_about_viewer(row), sa.and_(VIEWER_READS_PEOPLE, in_subtree))
 
 
+class Audience(DescribedEnum):
+    """Who sees a row that is about another one: whoever sees rows of this sort."""
+
+    CUSTOMER = "CUSTOMER", "Its customer, and the units that see the customer."
+    INSIDE = "INSIDE", "The units that see its customer, and never the customer."
+    UNIT = "UNIT", "Its unit and those above; without a unit, everybody but customers."
+    PERSON = "PERSON", "Its member of staff, and who may read about people."
+
+
+def _has_audience(row: sa.FromClause, audience: Audience) -> RowPredicate:
+    return row.c.audience == sa.literal_column(f"'{audience.value}'")
+
+
+def _subject_in_viewer_units(row: sa.FromClause, binding: Binding) -> RowPredicate:
+    """Whether the row is about something of the viewer's units, about no unit, or about a person whom it may read about."""
+    person = _has_audience(row, Audience.PERSON)
+    return sa.or_(
+        sa.and_(sa.not_(person), _in_viewer_units(row.c.unit_id, binding)),
+        sa.and_(_has_audience(row, Audience.UNIT), row.c.unit_id.is_(None)),
+        sa.and_(person, _about_viewer_or_subtree(row, binding)),
+    )
+
+
 def _everything(row: sa.FromClause) -> RowPredicate | None:
     return None
 
@@ -95,9 +118,12 @@ class Scope:
     for_unrestricted: Callable[[sa.FromClause], RowPredicate | None] = _everything
     customer_sees_all: bool = True  # whether a customer's own viewer sees all rows of the customer
     second_customer: str | None = None  # the column of another customer whom a viewer must see too
+    customer_optional: bool = False  # whether rows may belong to no customer, and who sees one may not see its customer
 
     def hides_rows_of_customers(self, binding: Binding) -> bool:
         """Whether viewers of the binding may see a customer and yet not all of its rows."""
+        if self.customer_optional:
+            return True
         if binding == "unrestricted":
             return False
         return self.second_customer is not None or (binding == "customer" and not self.customer_sees_all)
@@ -169,6 +195,20 @@ person = Scope(
     for_customer=_no_rows,
     for_unrestricted=lambda row: sa.or_(_about_viewer(row), VIEWER_READS_PEOPLE),
 )
+# As visible as the row that it is about, whose owners it carries: the subject itself is never read.
+subject = Scope(
+    "subject",
+    customer_column="customer_id",
+    for_units=_subject_in_viewer_units,
+    for_customer=lambda row: sa.and_(_has_audience(row, Audience.CUSTOMER), row.c.customer_id == VIEWER_CUSTOMER),
+    for_unrestricted=lambda row: sa.or_(
+        sa.not_(_has_audience(row, Audience.PERSON)), _about_viewer(row), VIEWER_READS_PEOPLE
+    ),
+    customer_sees_all=False,
+    customer_optional=True,
+)
+# Of the organisation: every key but those of customers.
+every_unit = Scope("every_unit", customer_column=None, for_units=lambda row, binding: None, for_customer=_no_rows)
 any_key = Scope("any_key", customer_column=None, for_units=lambda row, binding: None, for_customer=lambda row: None)
 
 # Rows of the key that created them; an unrestricted admin sees those of all keys.

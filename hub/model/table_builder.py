@@ -16,6 +16,7 @@ from hub.model.columns import (
     UNLOGGED,
     Ltree,
     code_index,
+    enum_column,
     foreign_key,
     metadata,
     search_column,
@@ -33,8 +34,9 @@ from hub.model.fields import (
     split_optional,
     sql_type,
 )
-from hub.model.links import Link, LinkIndex
+from hub.model.links import Link, LinkIndex, SubjectLink
 from hub.model.personal import PERSONAL, PersonalData, personal_of_field
+from hub.model.scopes import Audience
 
 SEARCH_TEXT = "search_text"
 SYSTEM_COLUMNS = ("id", "version", "created_at", "updated_at")
@@ -67,7 +69,9 @@ def build_table(definition: EntityDefinition) -> sa.Table:
 
 def _owner_columns(definition: EntityDefinition) -> Iterator[sa.schema.SchemaItem]:
     ownership, parent = definition.ownership, definition.parent
-    if definition.has_customer:
+    if ownership.carries_subject:
+        yield from _subject_owner_columns(ownership.description)
+    elif definition.has_customer:
         composite = ownership.carries_unit or definition.is_part
         if composite:
             yield sa.Column("customer_id", sa.Uuid, nullable=False, comment=ownership.description)
@@ -87,10 +91,33 @@ def _owner_columns(definition: EntityDefinition) -> Iterator[sa.schema.SchemaIte
         yield from _link_columns(definition, parent)
 
 
+def _subject_owner_columns(description: str) -> Iterator[sa.schema.SchemaItem]:
+    """Whose row the subject is, beside it; foreign keys and triggers keep them right (see hub/model/subjects.py)."""
+    yield sa.Column("customer_id", sa.Uuid, comment=description)
+    yield foreign_key("unit_id", "org_units.id", "The unit that the subject belongs to.", nullable=True)
+    yield sa.ForeignKeyConstraint(
+        ["customer_id", "unit_id"], ["customers.id", "customers.unit_id"], onupdate="CASCADE", ondelete="CASCADE"
+    )
+    yield sa.CheckConstraint("customer_id is null or unit_id is not null", name="a_customer_has_a_unit")
+    comment = "The member of staff whom the subject is about, or who does it."
+    yield foreign_key("staff_id", "staff.id", comment, nullable=True, ondelete="CASCADE")
+    yield sa.Column("audience", enum_column(Audience), nullable=False, comment="Who sees the row.")
+
+
+def _subject_columns(subject: SubjectLink) -> Iterator[sa.schema.SchemaItem]:
+    comment = "Name of the type of the row that it is about."
+    yield sa.Column("entity", sa.Text, nullable=subject.optional, comment=comment)
+    yield sa.Column("row_id", sa.Uuid, nullable=subject.optional, comment=subject.description)
+    if subject.optional:
+        yield sa.CheckConstraint("(entity is null) = (row_id is null)", name="subject_is_whole")
+
+
 def _body_columns(definition: EntityDefinition) -> Iterator[sa.schema.SchemaItem]:
     for name in definition.members:
         if name in definition.links:
             yield from _link_columns(definition, definition.links[name])
+        elif name in definition.subjects:
+            yield from _subject_columns(definition.subjects[name])
         else:
             yield _field_column(definition, name)
     if "search" in definition.options:
@@ -118,6 +145,8 @@ def _field_column(definition: EntityDefinition, name: str) -> sa.Column[Any]:
 def _is_composite(definition: EntityDefinition, link: Link) -> bool:
     """Whether both rows of a link belong to a customer, so that the key keeps them to the same one."""
     target = definition if link.target is definition.entity else link.target.definition
+    if definition.customer_optional or target.customer_optional:
+        return False  # a key with an empty column is not checked at all
     return link.enforced and definition.has_customer and bool(target.has_customer)
 
 
@@ -227,6 +256,11 @@ def _add_key_indexes(definition: EntityDefinition, table: sa.Table) -> None:
     """The indexes of lists that are reached by a key: the owner's, the unit's, and those of inverse links."""
     if definition.has_customer:
         _add_link_index(definition, table, "customer_id", () if definition.is_part else definition.ownership.index)
+    for subject in definition.subjects.values():
+        _add_link_index(definition, table, "row_id", "not null" if subject.optional else True)
+    if definition.ownership.carries_subject:
+        _add_link_index(definition, table, "unit_id", "not null")
+        _add_link_index(definition, table, "staff_id", "not null")
     if definition.ownership.carries_unit:
         _add_link_index(definition, table, "unit_id", True)
         _add_link_index(definition, table, "owner_id", "not null")

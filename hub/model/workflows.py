@@ -20,7 +20,7 @@ ANY: Final = AnyState.ANY
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class MoveRule:
     """A move to a state, and what it needs."""
 
     target: str | AnyState
@@ -30,6 +30,7 @@ class Move:
     counts: str | None = None
     guarded: bool = False
     by_hub: bool = False
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class State:
     """The meaning of a state, the moves from it, and the column that gets the time of entering it."""
 
     description: str
-    moves: tuple[Move, ...]
+    moves: tuple[MoveRule, ...]
     stamps: str | None
 
 
@@ -50,24 +51,28 @@ def move(
     counts: str | None = None,
     guarded: bool = False,
     by_hub: bool = False,
-) -> Move:
+    name: str | None = None,
+) -> MoveRule:
     """A move to a state, with what it asks for.
 
     It may ask for a `reason`, for columns that it `takes` as arguments, and for columns that must be set (`needs`). It
-    adds one to the column `counts`. A `guarded` move asks a rule of the domain; no client makes one `by_hub`."""
-    return Move(target, reason, tuple(takes), tuple(needs), counts, guarded, by_hub)
+    adds one to the column `counts`. A `guarded` move asks a rule of the domain; no client makes one `by_hub`. Its history
+    names it `name`, else by the target."""
+    return MoveRule(target, reason, tuple(takes), tuple(needs), counts, guarded, by_hub, name)
 
 
-def state(description: str, *, to: "Sequence[str | Move] | AnyState | Move" = (), stamps: str | None = None) -> State:
+def state(
+    description: str, *, to: "Sequence[str | MoveRule] | AnyState | MoveRule" = (), stamps: str | None = None
+) -> State:
     """A state; `to` names the states that may follow, `stamps` the column that gets the time of entering it first."""
-    targets = (to,) if isinstance(to, AnyState | Move) else to
-    return State(description, tuple(m if isinstance(m, Move) else Move(m) for m in targets), stamps)
+    targets = (to,) if isinstance(to, AnyState | MoveRule) else to
+    return State(description, tuple(m if isinstance(m, MoveRule) else MoveRule(m) for m in targets), stamps)
 
 
 class Workflow(DescribedEnum):
     """An enum that is a status workflow. `initial` names the states that a new row may have: all when left out.
 
-    With `history`, each move is stored as a row of the entity that declares `moves_of` this column."""
+    With `history`, each move is stored: as a row of the entity that declares `moves_of` this column, else as a `MoveRule`."""
 
     state: State
     initial_names: ClassVar[tuple[str, ...]]
@@ -86,9 +91,9 @@ class Workflow(DescribedEnum):
         cls.initial_names = tuple(initial)
         cls.has_history = history
 
-    def moves(self) -> dict[Self, Move]:
+    def moves(self) -> dict[Self, MoveRule]:
         """The moves from this state by their target, in the order of the declaration."""
-        allowed: dict[Self, Move] = {}
+        allowed: dict[Self, MoveRule] = {}
         for step in self.state.moves:
             targets = [other for other in type(self) if other is not self] if step.target is ANY else []
             if isinstance(step.target, str):

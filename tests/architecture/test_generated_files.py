@@ -16,10 +16,11 @@ from graphql import (
 )
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from hub import errors, settings
+from hub import errors, schema, settings
 from hub import graph as hub_graph
 from hub.db import migrate
 from hub.engine.graphql_types.schema_builder import Schema
+from hub.model import subjects
 from hub.model.columns import DENORMALIZED_UNIT, metadata
 
 # Facts of the tables in the schemas twin and public: (schema, kind, name, definition).
@@ -39,6 +40,10 @@ from pg_constraint where contype <> 'n' and connamespace::regnamespace::text in 
 """
 ROOT = Path(__file__).parents[2]
 BASICS = {"id": sa.Uuid, "version": sa.Integer, "created_at": sa.DateTime, "updated_at": sa.DateTime}
+FOLLOWERS = """
+select tgrelid::regclass::text, tgname from pg_trigger
+where tgfoid in ('hub_delete_followers'::regproc, 'hub_move_followers'::regproc)
+"""
 TRIGGERS = "select tgrelid::regclass::text, tgname from pg_trigger where tgname in ('place', 'move')"
 
 
@@ -50,6 +55,11 @@ def engine_schema() -> Schema:
 def entity_tables() -> list[sa.Table]:
     """The tables of the graph."""
     return [declaration.table for declaration in hub_graph.declarations()]
+
+
+def optional_tables() -> set[sa.Table]:
+    """Those whose rows may belong to a customer or to none."""
+    return {declaration.table for declaration in hub_graph.declarations() if declaration.scope.customer_optional}
 
 
 def customer_tables() -> list[sa.Table]:
@@ -143,6 +153,21 @@ async def test_a_table_with_denormalized_keys_has_the_triggers_that_maintain_the
     assert triggers == {(table, trigger) for table in table_names for trigger in ("place", "move")}
 
 
+async def test_rows_about_rows_have_the_triggers_that_let_them_follow(empty_dsn: str) -> None:
+    connection = await asyncpg.connect(empty_dsn)
+    try:
+        triggers = {tuple(record) for record in await connection.fetch(FOLLOWERS)}
+    finally:
+        await connection.close()
+    declared: set[tuple[str, str]] = set()
+    for subject, follower in subjects.followers(schema.entities()):
+        declared.add((subject.name, f"delete_{follower.name}"))
+        owners = {"customer_id", "unit_id", "staff_id"}.intersection(subject.c.keys())
+        if "audience" in follower.c and owners and subject.name != "customers":
+            declared.add((subject.name, f"move_{follower.name}"))
+    assert triggers == declared
+
+
 def test_every_row_has_a_key_a_version_and_two_times() -> None:
     columns = [
         (table.name, table.c.get(name), column_type)
@@ -162,15 +187,18 @@ def _has_type(column: sa.Column[object], column_type: type[sa.types.TypeEngine[o
 
 
 def test_every_row_of_a_customer_names_it() -> None:
-    faults = [table.name for table in customer_tables() if "customer_id" not in table.c or table.c.customer_id.nullable]
+    optional = optional_tables()
+    tables = ((table, table.c.get("customer_id")) for table in customer_tables())
+    faults = [table.name for table, key in tables if key is None or bool(key.nullable) is not (table in optional)]
     assert not faults, faults
 
 
 def test_two_rows_of_a_customer_are_joined_by_a_key_that_names_it() -> None:
-    keys = [(table, key) for table in customer_tables() for key in table.foreign_key_constraints]
+    tables = [table for table in customer_tables() if table not in optional_tables()]
+    keys = [(table, key) for table in tables for key in table.foreign_key_constraints]
     faults = [
         f"{table.name}: {', '.join(key.columns.keys())} → {key.referred_table.name}"
         for table, key in keys
-        if key.referred_table in customer_tables() and "customer_id" not in key.columns
+        if key.referred_table in tables and "customer_id" not in key.columns
     ]
     assert not faults, faults

@@ -82,7 +82,11 @@ CONTEXTS = ("organisation", "customers", "scoring", "sales", "access", "engageme
 VOCABULARY = ("hub.model", "hub.model.validators", "hub.model.working_time", "hub.model.code_patterns")
 
 # Names of entities that the engine uses in another sense.
-HOMONYMS = {"Order": "the sort order of a list", "roles": "what the variables of an operation are for"}
+HOMONYMS = {
+    "Order": "the sort order of a list",
+    "roles": "what the variables of an operation are for",
+    "moves": "what a row does that comes to another unit",
+}
 
 # Libraries that belong to some rooms; () stands for none.
 LIBRARIES: dict[str, tuple[str, ...]] = {

@@ -6,7 +6,7 @@ from hub import schema
 from hub.model import Column, Entity, Workflow, customer_owned, field, move, state
 from hub.model.declarations import InvalidDeclaration
 from hub.model.declare import declare
-from hub.model.moves import move_commands
+from hub.model.move_commands import move_commands
 from hub.model.rules import guards
 from hub.model.workflows import faults_of
 

@@ -1,4 +1,4 @@
-SELECT (SELECT row_to_json(t$70) AS row_to_json_1 
+SELECT (SELECT row_to_json(t$74) AS row_to_json_1 
 FROM (SELECT (SELECT coalesce(json_agg(CASE WHEN (t$0.type = 'cus') THEN (SELECT row_to_json(t$9) AS row_to_json_2 
 FROM (SELECT 'Customer'::text AS __typename, 'cus_' || replace(CAST(t$1.id AS TEXT), '-', '') AS id, t$1.name AS name, (SELECT row_to_json(t$8) AS row_to_json_3 
 FROM (SELECT t$7.v$0 AS "totalCount" 
@@ -107,5 +107,11 @@ FROM process_steps AS t$66
 WHERE t$66.id = t$0.key) AS t$67) WHEN (t$0.type = 'ntf') THEN (SELECT row_to_json(t$69) AS row_to_json_33 
 FROM (SELECT 'Notification'::text AS __typename, 'ntf_' || replace(CAST(t$68.id AS TEXT), '-', '') AS id 
 FROM notifications AS t$68 
-WHERE t$68.id = t$0.key AND (t$68.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$69) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
-FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$70) AS anon_1
+WHERE t$68.id = t$0.key AND (t$68.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$69) WHEN (t$0.type = 'tea') THEN (SELECT row_to_json(t$71) AS row_to_json_34 
+FROM (SELECT 'Team'::text AS __typename, 'tea_' || replace(CAST(t$70.id AS TEXT), '-', '') AS id 
+FROM teams AS t$70 
+WHERE t$70.id = t$0.key) AS t$71) WHEN (t$0.type = 'mov') THEN (SELECT row_to_json(t$73) AS row_to_json_35 
+FROM (SELECT 'Move'::text AS __typename, 'mov_' || replace(CAST(t$72.id AS TEXT), '-', '') AS id 
+FROM moves AS t$72 
+WHERE t$72.id = t$0.key AND (t$72.audience != 'PERSON' OR t$72.staff_id = $4::UUID OR $5::BOOLEAN)) AS t$73) END ORDER BY t$0.ordinality), '[]'::json) AS coalesce_1 
+FROM unnest($6::TEXT[], $7::UUID[]) WITH ORDINALITY AS t$0(type, key, ordinality)) AS nodes) AS t$74) AS anon_1

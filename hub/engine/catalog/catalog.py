@@ -227,6 +227,8 @@ class Catalog:
         """Whether rows joined by this foreign key always belong to one customer: the key includes the customer column."""
         entities = (self.whole or self).entities.values()
         entity = next(candidate for candidate in entities if candidate.table is by.table)
+        if entity.declaration.scope.customer_optional:
+            return False
         key = entity.declaration.scope.customer_column
         return key is not None and any(
             by in constraint.columns.values() and key in constraint.columns

@@ -51,7 +51,8 @@ def plan_join(planning: PlanningContext, entity: CatalogEntity, link: ToOne | To
     hides_rows = scopes.hides_rows_of_customers(target.table, planning.rights)
     their_column, our_column = ("id", link.by) if isinstance(link, ToOne) else (link.by, "id")
     check_visibility = planning.below_image or hides_rows or not preserves_owner
-    return Join(target, their_column, our_column, check_visibility, same_customer=preserves_owner)
+    about_it = their_column == "row_id"  # rows about a row belong to its customer, but may be hidden
+    return Join(target, their_column, our_column, check_visibility, same_customer=preserves_owner or about_it)
 
 
 def plan_filter(planning: PlanningContext, tree: ArgumentTree, entity: CatalogEntity, argument: str) -> Predicate:
@@ -138,7 +139,7 @@ def _condition(
 
 def list_rows(planning: PlanningContext, entity: CatalogEntity, link: ToMany) -> int:
     """How many rows a list is expected to have, by its declaration."""
-    own = planning.catalog.preserves_customer(planning.catalog.column(entity, link))
+    own = link.by == "row_id" or planning.catalog.preserves_customer(planning.catalog.column(entity, link))
     return OWN_LIST_ROWS if own else SHARED_LIST_ROWS
 
 

@@ -62,9 +62,10 @@ class ToOneSelection:
 
 @dataclass(frozen=True, slots=True)
 class UnionSelection:
-    """The first of several joins whose key is set."""
+    """The first of several joins whose key is set; with `type_column`, the one of the type that the column names."""
 
     choices: tuple[ToOneSelection, ...]
+    type_column: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,7 +164,8 @@ class SelectionPlanner:
         joins = [plan_join(self.planning, entity, to_one) for to_one in links]
         selections, resolver_tree = self.object_selections([join.entity for join in joins], selection_sets)
         return UnionSelection(
-            tuple(ToOneSelection(join, selection) for join, (_, selection) in zip(joins, selections, strict=True))
+            tuple(ToOneSelection(join, selection) for join, (_, selection) in zip(joins, selections, strict=True)),
+            link.type_column,
         ), resolver_tree
 
     def _group(

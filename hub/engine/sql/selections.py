@@ -59,6 +59,13 @@ from hub.rights import CellRules, Mask
 Columns = list[tuple[str, Value]]
 
 
+def _is_chosen(choice: ToOneSelection, type_column: str | None, row: sa.FromClause) -> Condition:
+    """Whether a union's row is of this type."""
+    if type_column is None:
+        return row.c[choice.join.our_column].is_not(None)
+    return row.c[type_column] == text(choice.join.entity.name)
+
+
 class SelectionCompiler:
     """Compiles the selections of one statement."""
 
@@ -94,9 +101,10 @@ class SelectionCompiler:
             case ToOneSelection(join, selection):
                 joined_row, conditions = join_table(self.aliases, join, row)
                 return self.select_row(selection, joined_row, conditions)
-            case UnionSelection(choices):
-                pairs = [(row.c[choice.join.our_column].is_not(None), self._value(choice, row)) for choice in choices]
-                return sa.case(*pairs)
+            case UnionSelection(choices, type_column):
+                return sa.case(
+                    *((_is_chosen(choice, type_column, row), self._value(choice, row)) for choice in choices)
+                )
             case ConnectionPlan():
                 return self.connection(part, row)
             case MergedConnectionPlan():

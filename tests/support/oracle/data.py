@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, cast
@@ -119,6 +119,8 @@ class Dataset:
                     or (viewer.reads_people and record["staff_id"] in people)
                 )
             ),
+            "subject": lambda record: sees_subject(record, viewer, units, people),
+            "every_unit": lambda record: not own,
             "key_owned": lambda record: not own and record["owner"] == viewer.key_public_id,
             "administered": lambda record: False,
             "role_itself": lambda record: not own and record["name"] in viewer.role_names,
@@ -135,6 +137,18 @@ class Dataset:
 INTERNAL_MARKS = {"Interaction": ("direction", "INTERNAL")}
 # What a customer's own viewer does not know of a type that it knows.
 INSIDE_FIELDS = {"Customer": {"attributes", "owner", "tier"}}
+
+
+def sees_subject(record: DataRecord, viewer: Viewer, units: Collection[UUID], people: Collection[UUID]) -> bool:
+    """Whether a viewer sees a row about another one; `units` and `people` are those that the viewer sees."""
+    if viewer.customer_id is not None:
+        return bool(record["audience"] == "CUSTOMER" and record["customer_id"] == viewer.customer_id)
+    if record["audience"] == "PERSON":
+        own = viewer.staff_id is not None and record["staff_id"] == viewer.staff_id
+        return bool(own) or (viewer.reads_people and record["staff_id"] in people)
+    if record["unit_id"] is None:
+        return bool(record["audience"] == "UNIT") or viewer.unit_path is None
+    return record["unit_id"] in units
 
 
 def is_internal(record: DataRecord) -> bool:

@@ -171,7 +171,8 @@ def _row_resolvers(entity: CatalogEntity, catalog: Catalog) -> Iterator[tuple[st
             case ToMany():
                 yield name, _to_many(entity, name, catalog.target(link.target), link.by)
             case UnionLink():
-                yield name, _union([(catalog.target(target), by) for target, by in link.targets.items()])
+                targets = [(catalog.target(target), by) for target, by in link.targets.items()]
+                yield name, _union(targets, link.type_column)
             case MergedConnection():
                 yield name, _merged_connection(entity, name, link.interface, link.by)
 
@@ -193,11 +194,11 @@ def _to_one(target: CatalogEntity, by: str) -> GraphQLFieldResolver:
     return resolve
 
 
-def _union(targets: Sequence[tuple[CatalogEntity, str]]) -> GraphQLFieldResolver:
+def _union(targets: Sequence[tuple[CatalogEntity, str]], type_column: str | None) -> GraphQLFieldResolver:
     def resolve(record: DataRecord, info: OracleInfo) -> DataRecord | None:
         context: OracleContext = info.context
         for target, by in targets:
-            if record[by] is not None:
+            if record[by] is not None and (type_column is None or record[type_column] == target.name):
                 return context.data.get(target.name, record[by])
         return None
 

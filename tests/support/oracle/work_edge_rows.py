@@ -10,6 +10,7 @@ from hub.schema.customers import customers
 from hub.schema.work import calendars, code_rules, notifications, processes
 from oracle.edge_operations import NAMES, TIMESTAMPS
 from oracle.edge_row_builder import EdgeRowBuilder
+from oracle.work_rows import add_subject_rows
 
 
 def add_work_rows(builder: EdgeRowBuilder, units: Sequence[UUID], staff: Sequence[UUID]) -> None:
@@ -26,6 +27,7 @@ def add_work_rows(builder: EdgeRowBuilder, units: Sequence[UUID], staff: Sequenc
             reuse_after_days=builder.maybe((1, 30)),
             timezone="UTC",
         )
+    add_subject_rows(builder, units, staff)
     _notifications(builder, units, staff)
     _processes(builder, units)
 

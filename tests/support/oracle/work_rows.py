@@ -1,0 +1,69 @@
+"""Edge rows about other rows, for every audience: teams and their moves."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from hub.model.scopes import Audience
+from hub.schema.customers.customers import Customer
+from hub.schema.work import moves, teams
+from oracle.edge_operations import NAMES, TIMESTAMPS
+from oracle.edge_row_builder import EdgeRowBuilder
+
+
+def add_subject_rows(builder: EdgeRowBuilder, units: Sequence[UUID], staff: Sequence[UUID]) -> None:
+    """Adds the rows; `units` and `staff` are keys that they may refer to."""
+    team_ids = [_team(builder, number, units, staff) for number in range(8)]
+    for _ in range(60):
+        _move(builder, builder.pick(team_ids), units, staff)
+
+
+def about(
+    builder: EdgeRowBuilder, entity: str, key: UUID, units: Sequence[UUID], staff: Sequence[UUID]
+) -> dict[str, Any]:
+    """The columns of a row about another one, for any audience; its owners need not be the subject's."""
+    audience = builder.member(Audience)
+    customer = builder.pick(builder.rows_by_table[Customer.table]) if audience in ("CUSTOMER", "INSIDE") else None
+    if audience == "PERSON" and builder.maybe((True,)):
+        customer = builder.pick(builder.rows_by_table[Customer.table])
+    return {
+        "entity": entity,
+        "row_id": key,
+        "customer_id": customer and customer["id"],
+        "unit_id": customer["unit_id"] if customer else builder.maybe(units),
+        "staff_id": builder.pick(staff) if audience == "PERSON" else builder.maybe(staff),
+        "audience": audience,
+    }
+
+
+def _team(builder: EdgeRowBuilder, number: int, units: Sequence[UUID], staff: Sequence[UUID]) -> UUID:
+    team = builder.add(
+        teams.Team,
+        code=f"edge{number}",
+        name=builder.pick(NAMES),
+        motto=builder.text(),
+        type=builder.member(teams.TeamType),
+        status=builder.member(teams.TeamStatus),
+        ended_at=builder.maybe(TIMESTAMPS),
+        unit_id=builder.pick(units),
+        sponsor_id=builder.maybe(staff),
+    )
+    key: UUID = team["id"]
+    return key
+
+
+def _move(builder: EdgeRowBuilder, team: UUID, units: Sequence[UUID], staff: Sequence[UUID]) -> None:
+    builder.add(
+        moves.Move,
+        **about(builder, "Team", team, units, staff),
+        column="status",
+        from_value=builder.member(teams.TeamStatus),
+        to_value=builder.member(teams.TeamStatus),
+        name=builder.pick(("ENDED", "ACTIVE")),
+        reason=builder.text(),
+        moved_at=builder.pick(TIMESTAMPS),
+        actor=builder.pick(("hub", "staff:1", "timer:x")),
+        moved_by_id=builder.maybe(staff),
+        stayed=builder.pick((0, 1, 86400)),
+        worked=builder.maybe((0, 3600)),
+    )
