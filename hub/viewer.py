@@ -24,8 +24,8 @@ class Role(StrEnum):
 # A scope is "subject:verb"; "*" stands for every subject.
 ROLE_SCOPES: dict[Role, frozenset[str]] = {
     Role.READER: frozenset({"*:read"}),
-    Role.WRITER: frozenset({"*:read", "*:write"}),
-    Role.ADMIN: frozenset({"*:read", "*:write", "*:admin"}),
+    Role.WRITER: frozenset({"*:read", "*:write", "*:verify"}),
+    Role.ADMIN: frozenset({"*:read", "*:write", "*:verify", "*:admin"}),
 }
 
 
@@ -246,7 +246,7 @@ def _may(role: Role, binding: Binding, permission: str, writable_by: frozenset[s
     if verb == "admin" and binding != "unrestricted":
         return False
     bound = "unit" if binding in ("single_unit", "unit_subtree") else binding
-    if verb == "write" and binding != "unrestricted" and bound not in writable_by:
+    if verb in ("write", "verify") and binding != "unrestricted" and bound not in writable_by:
         return False
     scopes = ROLE_SCOPES[role]
     return permission in scopes or f"*:{verb}" in scopes

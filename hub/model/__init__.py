@@ -16,6 +16,7 @@ from hub.model.fields import (
     normal_form,
     stored_filter,
 )
+from hub.model.lasting import never_two
 from hub.model.links import SELF, any_of, filtered, group, index, merged, resolver, to_one, union
 from hub.model.ownership import (
     administered,
@@ -25,16 +26,21 @@ from hub.model.ownership import (
     customer_owned,
     every_unit,
     inside,
+    issued_report,
     key_owned,
     person,
     role_itself,
     role_owned,
     subject,
     unit_itself,
+    unit_or_person,
     unit_owned,
+    work_item,
+    work_item_part,
+    work_step,
 )
 from hub.model.personal import PersonalData
-from hub.model.root_groups import RootGroup, root_group, viewer_object, viewer_row, viewer_value
+from hub.model.root_groups import RootGroup, root_group, viewer_list, viewer_object, viewer_row, viewer_value
 from hub.model.scalars import Json, MoneyAmount
 from hub.model.workflows import ANY, Workflow, move, state
 
@@ -69,9 +75,11 @@ __all__ = [
     "group",
     "index",
     "inside",
+    "issued_report",
     "key_owned",
     "merged",
     "move",
+    "never_two",
     "normal_form",
     "person",
     "resolver",
@@ -85,8 +93,13 @@ __all__ = [
     "union",
     "unique",
     "unit_itself",
+    "unit_or_person",
     "unit_owned",
+    "viewer_list",
     "viewer_object",
     "viewer_row",
     "viewer_value",
+    "work_item",
+    "work_item_part",
+    "work_step",
 ]

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from hub.model import dual_control
 from hub.model.declarations import (
     TIMELINE,
     AscDesc,
@@ -20,6 +21,7 @@ from hub.model.declarations import (
     UnionLink,
 )
 from hub.model.entity import Entity, entity_of
+from hub.model.fields import Reveals
 from hub.model.move_commands import allowed_moves
 from hub.model.normal_forms import NormalForm, RowNormalForm, column_normal_form
 from hub.model.scopes import Audience, Scope
@@ -47,6 +49,7 @@ class Declaration:
     search: tuple[str, ...]
     identifies: tuple[str, ...]
     tree: str | None
+    lasting: bool  # whether rows hold from `from_at` until `to_at`
     annotations: Mapping[str, Any]
     links: Mapping[str, AnyLink]
     groups: Mapping[str, LinkGroup]
@@ -60,6 +63,9 @@ class Declaration:
     writer: EntityWriter
     me: str | None
     captured: bool
+    amounts_in: str
+    verified: tuple[str, ...]  # columns under dual control
+    reveals: Mapping[str, Reveals]  # fields that name such columns: see hub/model/fields.py
 
     @property
     def name(self) -> str:
@@ -84,6 +90,10 @@ def _faults(entity: type[Entity]) -> Iterator[str]:
     for name, column in entity.definition.columns.items():
         if (column.options.computed or column.options.normal_form_of) and name not in entity.rules.computations:
             yield f"{entity.__name__}.{name} is computed, but no rule computes it"
+        if column.options.verified_by and not dual_control.is_recorded():
+            yield f"{entity.__name__}.{name} is under dual control, but nothing records who claims its values"
+        if column.options.verified_by and (column.options.rule_filled or column.options.is_hidden):
+            yield f"{entity.__name__}.{name} is under dual control, but no person writes and reads it"
         target = column.options.filter_entity
         if isinstance(target, str) and target not in entity.definition.columns:
             yield f"{entity.__name__}.{name} holds filters of the type in {target}, which is no column of it"
@@ -107,7 +117,9 @@ def _declaration(
     if definition.ownership.carries_subject:
         fields["audience"] = Audience
     python_fields = {
-        name: FieldResolver(f.function, tuple(column.name for column in f.needs), f.returns, f.takes_now)
+        name: FieldResolver(
+            f.function, tuple(column.name for column in f.needs), f.returns, f.takes_now, tuple(f.expressions.items())
+        )
         for name, f in definition.python_fields.items()
     }
     return Declaration(
@@ -124,6 +136,7 @@ def _declaration(
         search=tuple(options.get("search", ())),
         identifies=tuple(options.get("identifies", ())),
         tree=next((link.tree for link in definition.links.values() if link.tree is not None), None),
+        lasting="lasting" in options,
         annotations=fields,
         links={**dict(_own_links(entity, entities, customer)), **inverse},
         groups=definition.link_groups,
@@ -137,6 +150,13 @@ def _declaration(
         writer=writer_of(entity),
         me=options.get("me"),
         captured=definition.captured,
+        amounts_in=definition.options.get("amounts_in", "currency"),
+        verified=tuple(definition.verified_columns),
+        reveals={
+            name: column.options.reveals
+            for name, column in definition.columns.items()
+            if column.options.reveals is not None and not column.options.is_hidden
+        },
     )
 
 

@@ -3,7 +3,7 @@
 import inspect
 import re
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Required, TypeAlias, TypedDict
@@ -11,15 +11,18 @@ from typing import Any, Literal, Required, TypeAlias, TypedDict
 import sqlalchemy as sa
 
 from hub.model.declarations import LinkGroup
-from hub.model.fields import UNSET, Column, UniqueRange, split_optional
+from hub.model.fields import UNSET, Column, FieldOptions, UniqueRange, split_optional
+from hub.model.lasting import Exclusion
 from hub.model.links import Index, Inverse, Link, MergedList, PythonField, SubjectLink, UnionOfLinks
 from hub.model.ownership import Ownership, customer_owned, inside
+from hub.model.personal import PersonalData
 from hub.model.scopes import Scope, pair, part_of_shared, shared
 from hub.model.workflows import AnyState, Workflow
 from hub.text_case import camel_case
 
 WriteOperation: TypeAlias = Literal["create", "update", "delete"]
 BoundTo: TypeAlias = Literal["unit", "customer"]
+UNVERIFIED = "unverified"  # the column that an entity with columns under dual control has
 ALL_OPERATIONS: tuple[WriteOperation, ...] = ("create", "update", "delete")
 
 
@@ -82,10 +85,12 @@ class EntityOptions(TypedDict, total=False):
     checks: Mapping[str, str]  # SQL by name; a client reads the name
     indexes: Sequence[Index]  # beside those that follow from order, sortable fields, owners and inverses
     superseding: Superseding
+    lasting: Sequence[Exclusion]  # rows hold from `from_at` until `to_at`; no two that a never_two names at one moment
     me: str  # the viewer's attribute that filters by id may name as "ME"
     # The workflow column of another entity, whose moves the rows are; ANY for all workflows that have no such entity.
     moves_of: "sa.Column[Any] | AnyState"
     subject_of: Sequence[str]  # names of the entities whose rows may be about a row of this one: see any_of
+    amounts_in: str  # the column of the currency of the entity's amounts; `currency` when left out
     overflow_columns: Sequence[str]  # columns that generated amounts are computed from
     frozen_when: Mapping[str, Sequence[str]]  # by column, the values of rows that take no generic update or delete
     captured: bool  # whether the change log records its changes; it does when left out. Without: no past, no streams
@@ -238,6 +243,12 @@ class EntityDefinition:
         return [*fields, *(link.column_name for link in self.links.values() if link.server_filled)]
 
     @cached_property
+    def verified_columns(self) -> dict[str, str]:
+        """The columns under dual control, each with the permission to confirm its values."""
+        permissions = {name: column.options.verified_by for name, column in self.columns.items()}
+        return {name: permission for name, permission in permissions.items() if permission is not None}
+
+    @cached_property
     def merged_columns(self) -> frozenset[str]:
         """The JSON columns that an update merges by top-level key."""
         return frozenset(name for name, column in self.columns.items() if column.options.merged_by_key)
@@ -280,6 +291,10 @@ def define(entity: type[Any], options: EntityOptions) -> EntityDefinition:
     if bare:
         raise TypeError(f"{entity.__name__}.{min(bare)}: declare its type as Column[…]")
     links = {name: value for name, value in body.items() if isinstance(value, Link)}
+    members = [name for name in body if name in columns or name in links or isinstance(body[name], SubjectLink)]
+    if any(column.options.verified_by for column in columns.values()):
+        columns[UNVERIFIED], annotations[UNVERIFIED] = _unverified(columns.values()), list[str]
+        members.append(UNVERIFIED)
     return EntityDefinition(
         entity,
         options,
@@ -291,10 +306,24 @@ def define(entity: type[Any], options: EntityOptions) -> EntityDefinition:
         {name: value for name, value in body.items() if isinstance(value, MergedList)},
         {name: value for name, value in body.items() if isinstance(value, LinkGroup)},
         {name: value for name, value in body.items() if isinstance(value, PythonField)},
-        tuple(name for name in body if name in columns or name in links or isinstance(body[name], SubjectLink)),
+        tuple(members),
         _ownership(entity, options),
         _parent_link(options),
     )
+
+
+def _unverified(columns: Iterable[Column[Any]]) -> Column[Any]:
+    """The column of the fields under dual control whose values nobody else has confirmed."""
+    inside = all(column.options.inside for column in columns if column.options.verified_by)
+    options = FieldOptions(
+        description="Fields whose values another person must still confirm, or has refuted.",
+        server_default={},
+        writable="command",
+        inside=inside,
+        personal=PersonalData.NOT_PERSONAL,
+        reveals="row",
+    )
+    return Column(options)
 
 
 def _ownership(entity: type[Any], options: EntityOptions) -> Ownership:

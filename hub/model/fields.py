@@ -22,6 +22,7 @@ from hub.model.scalars import Json, MoneyAmount
 T = TypeVar("T")
 Writable: TypeAlias = Literal["always", "create", "command"]
 Prefix: TypeAlias = Literal["customer", "unit"]
+Reveals: TypeAlias = Literal["row", "subject"]
 
 
 class Unset(Enum):
@@ -77,6 +78,8 @@ class FieldWords(TypedDict, total=False):
     secret: bool  # hidden, and in no image of a row in the change log
     unlogged: bool  # whether the change log does not record its changes alone: they are too many
     filterable: bool  # whether filters may name it; True when left out
+    verified_by: str  # the permission to confirm values of it that somebody else wrote: dual control
+    reveals: Reveals  # whose columns under dual control it is about: unknown to whoever does not read all of these
     precision: tuple[int, int]  # digits in all, digits behind the point
 
 
@@ -103,6 +106,8 @@ class FieldOptions:
     secret: bool = False
     unlogged: bool = False
     filterable: bool = True
+    verified_by: str | None = None
+    reveals: Reveals | None = None
     precision: tuple[int, int] | None = None
     generated: str | None = None  # the SQL expression
     normal_form_of: tuple[str, ...] = ()  # the columns that a normal form is made from

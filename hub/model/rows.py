@@ -13,8 +13,9 @@ from hub.db.constraint_errors import in_use, to_hub_error, values_taken
 from hub.db.database_errors import ContentionError
 from hub.db.pool import Connection
 from hub.errors import BadInput, Forbidden, HubError, NotFound
-from hub.model import registry, statements
+from hub.model import dual_control, registry, statements
 from hub.model.columns import UNIQUE_AMONG_VISIBLE, metadata
+from hub.model.definition import UNVERIFIED
 from hub.model.entity import Entity
 from hub.model.statements import ColumnValues
 from hub.rights import Verb
@@ -59,6 +60,16 @@ async def prefixing_errors(argument: str, awaitable: Awaitable[T]) -> T:
         raise prefix_error(argument, refusal) from error
 
 
+async def blaming_id(argument: str, awaitable: Awaitable[T]) -> T:
+    """Awaits; an error of `argument`, which the command does not have, names the row in its place."""
+    try:
+        return await awaitable
+    except BadInput as error:
+        if error.argument == argument:
+            error.argument, error.message = "id", f"id{error.message.removeprefix(argument)}"
+        raise
+
+
 @contextmanager
 def hiding_references(viewer: Viewer) -> Iterator[None]:
     """In the block, a row that others refer to is refused without naming them, unless the viewer sees all rows."""
@@ -93,7 +104,9 @@ async def insert_row(
 
     Roles must let the caller write the columns among `fields`, what it named, in this row."""
     table, copied = entity.table, entity.definition.copied_columns
-    stamped = {**values, "created_at": now, "updated_at": now}
+    claim = dual_control.claim_of_insert(viewer, entity, values) if entity.definition.verified_columns else None
+    claimed = {} if claim is None else {UNVERIFIED: claim.unverified}
+    stamped = {**values, **claimed, "created_at": now, "updated_at": now}
     statement = statements.insert(table, tuple(stamped), copied, viewer.rights)
     key: UUID | None = await tx.fetchval(statement.text, *statement.bind(stamped, viewer))
     if key is None:
@@ -105,6 +118,8 @@ async def insert_row(
         await _require_within_rights(
             tx, viewer, entity, key, Verb.CREATE, _limited(viewer, entity, Verb.CREATE, fields)
         )
+    if claim is not None:
+        await dual_control.record(tx, viewer, entity, key, claim, now)
     return key
 
 
@@ -177,6 +192,12 @@ async def update_row(
     """Updates columns of a row; raises NotFound for one that the viewer does not see.
 
     Roles must let the caller write the columns among `fields`, what it named, in this row, before and after."""
+    claim = None
+    if dual_control.written_columns(entity, values):
+        stored = await lock_row(tx, viewer, entity, key, "id")
+        claim = await dual_control.claim_of_update(tx, viewer, entity, dict(stored), values)
+    if claim is not None:
+        values = {**values, UNVERIFIED: claim.unverified}
     limited = _limited(viewer, entity, Verb.UPDATE, fields)
     statement = statements.update(entity.table, tuple(values), viewer.rights, viewer.rows_for(Verb.UPDATE), limited)
     arguments = statement.bind({**values, "row_key": key, "now": now}, viewer)
@@ -185,6 +206,8 @@ async def update_row(
         raise await refused_row(tx, viewer, entity, key, Verb.UPDATE)
     if viewer.rights.roles:
         await _require_within_rights(tx, viewer, entity, key, Verb.UPDATE, limited)
+    if claim is not None:
+        await dual_control.record(tx, viewer, entity, key, claim, now)
 
 
 async def refused_row(tx: Connection, viewer: Viewer, entity: type[Entity], key: UUID, verb: Verb) -> HubError:

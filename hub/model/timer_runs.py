@@ -5,21 +5,24 @@ A command that fails is rolled back alone and tried again later; the moments of 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 import asyncpg
 
 from hub.db.database_errors import is_connection_fatal
 from hub.db.pool import Connection, Pool
-from hub.errors import HubError
-from hub.model.timers import Timer
+from hub.errors import HubError, Unavailable
+from hub.model.timers import BatchCommand, DueRow, Timer
 from hub.observability import TimerFailed, TimersFired, emit
 
 BATCH = 50  # rows in one transaction: more subtransactions than Postgres keeps at hand would slow it down
+LARGE_BATCH = 500  # rows in one transaction of a command that takes them together
 BACKOFF = timedelta(seconds=1)  # after the first failure; four times as long after each further one
 MAX_BACKOFF = timedelta(hours=1)
 MAX_EXPONENT = 6  # of the factor four: with it the backoff is at its maximum
 MAX_ERROR_LENGTH = 500
+NOTHING_INJECTED: Mapping[str, object] = MappingProxyType({})
 
 SAVEPOINT, RELEASE, ROLLBACK_TO = "savepoint timer", "release savepoint timer", "rollback to savepoint timer"
 _FAILED = """
@@ -61,43 +64,73 @@ def _peek_sql(queries: Sequence[str]) -> str:
     return f"select * from ({' union all '.join(parts)}) as next where moment is not null"
 
 
-async def fire_due(pool: Pool, moments: Mapping[Timer, datetime], now: datetime) -> FiredBatch:
+async def fire_due(
+    pool: Pool, moments: Mapping[Timer, datetime], now: datetime, injected: Mapping[str, object] = NOTHING_INJECTED
+) -> FiredBatch:
     """Fires a batch of the timer whose moment is next, up to the next moment of another one.
 
-    If other processes hold all its rows, the next timer has its turn."""
+    If other processes hold all its rows, the next timer has its turn. `injected` has what commands need, by name."""
     due = [(timer, moment) for timer, moment in moments.items() if moment <= now]
     for index, (timer, _) in enumerate(due):
         until = due[index + 1][1] if index + 1 < len(due) else now
-        batch = await _fire(pool, timer, until)
+        batch = await _fire(pool, timer, until, injected)
         if batch.fired or batch.failed:
             return batch
     return FiredBatch(0, 0, False)
 
 
-async def _fire(pool: Pool, timer: Timer, until: datetime) -> FiredBatch:
-    fired = failed = 0
-    lateness = 0.0
+async def _fire(pool: Pool, timer: Timer, until: datetime, injected: Mapping[str, object]) -> FiredBatch:
+    limit = BATCH if timer.batch is None else LARGE_BATCH
     async with pool.transaction() as tx:
         await tx.execute(f"set local hub.actor = 'timer:{timer.name}'")
-        rows = await tx.fetch(timer.claim_sql, until + timer.early, BATCH)
-        for row in rows:
-            if await _run(tx, timer, row):
-                fired += 1
-            else:
-                failed += 1
+        rows = await tx.fetch(timer.claim_sql, until + timer.early, limit)
+        more = len(rows) == limit
+        if (
+            timer.batch is None
+            or len(rows) < 2
+            or not await _run_together(tx, timer, timer.batch, rows, until, more=more)
+        ):
+            fired = sum([await _run(tx, timer, row, injected) for row in rows])
+        else:
+            fired = len(rows)
     if fired:
-        lateness = max(0.0, (until - rows[0]["moment"]).total_seconds())
-        emit(TimersFired(timer.name, fired, lateness))
-    return FiredBatch(fired, failed, len(rows) == BATCH)
+        emit(TimersFired(timer.name, fired, max(0.0, (until - rows[0]["moment"]).total_seconds())))
+    return FiredBatch(fired, len(rows) - fired, more)
 
 
-async def _run(tx: Connection, timer: Timer, row: asyncpg.Record) -> bool:
+async def _run_together(
+    tx: Connection, timer: Timer, command: BatchCommand, rows: Sequence[asyncpg.Record], until: datetime, *, more: bool
+) -> bool:
+    """Runs the command of several rows in a savepoint; returns False, with nothing done, if it fails for one of them."""
+    due = [DueRow(row["id"], row["moment"]) for row in rows]
+    retried = [row["id"] for row in rows if row["attempts"]]
+    await tx.execute(SAVEPOINT)
+    try:
+        await command(tx, due, rows[-1]["moment"] if more else until)
+        if await tx.fetchval(timer.stuck_sql, [row.key for row in due], [row.moment for row in due]) is not None:
+            raise TimerStuck("the command left a row due at its moment")
+        await tx.execute(RELEASE)
+    except Exception as error:
+        if tx.is_closed() or (isinstance(error, asyncpg.PostgresError) and is_connection_fatal(error)):
+            raise
+        await tx.execute(ROLLBACK_TO)
+        return False
+    for key in retried:
+        await tx.execute(_FORGET, timer.name, key)
+    return True
+
+
+async def _run(tx: Connection, timer: Timer, row: asyncpg.Record, injected: Mapping[str, object]) -> bool:
     """Runs the command of one row in a savepoint; returns whether it succeeded."""
     key, moment = row["id"], row["moment"]
     await tx.execute(SAVEPOINT)
     try:
-        await timer.command(tx, key, moment - timer.early)
-        if await tx.fetchval(timer.is_stuck_sql, key, moment) is not None:
+        if timer.batch is not None:
+            await timer.batch(tx, [DueRow(key, moment)], moment)
+        elif timer.command is not None:
+            needs = _needs(timer, injected)
+            await timer.command(tx, key, moment - timer.early, **needs)
+        if await tx.fetchval(timer.stuck_sql, [key], [moment]) is not None:
             raise TimerStuck(f"the command left the row due at {moment.isoformat()}")
         await tx.execute(RELEASE)
     except Exception as error:
@@ -109,6 +142,14 @@ async def _run(tx: Connection, timer: Timer, row: asyncpg.Record) -> bool:
     if row["attempts"]:
         await tx.execute(_FORGET, timer.name, key)
     return True
+
+
+def _needs(timer: Timer, injected: Mapping[str, object]) -> dict[str, object]:
+    """What the timer's command needs, by name; raises Unavailable in a process that does not have it."""
+    missing = [name for name in timer.needs if name not in injected]
+    if missing:
+        raise Unavailable(f"this process has no {missing[0]}; a serving process fires it")
+    return {name: injected[name] for name in timer.needs}
 
 
 async def _note_failure(tx: Connection, timer: Timer, row: asyncpg.Record, error: Exception) -> None:

@@ -127,6 +127,8 @@ class EntityWriter:
             return False
         if any(values.get(name) for name in self.nested) or rules.reads_other_rows:
             return False
+        if any(values.get(name) is not None for name in self.entity.definition.verified_columns):
+            return False
         return "unit_id" not in self._server_filled or values.get("unit_id") is not None or bool(viewer.unit_ids)
 
     async def create(self, tx: Connection, viewer: Viewer, values: ColumnValues, now: datetime) -> UUID:

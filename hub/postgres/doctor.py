@@ -10,7 +10,7 @@ import asyncpg
 
 from hub.postgres.binaries import MIN_MAJOR
 
-EXTENSIONS = ("pg_trgm", "unaccent", "ltree", "btree_gin")
+EXTENSIONS = ("pg_trgm", "unaccent", "ltree", "btree_gin", "btree_gist")
 UTC_NAMES = ("utc", "etc/utc", "universal", "zulu", "gmt", "etc/gmt")
 
 

@@ -30,7 +30,7 @@ FindKeys = Callable[[Sequence[str]], Awaitable[Iterable[api_keys.StoredKey]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Credential:
+class KeyCredential:
     """A valid key and its viewer."""
 
     public_id: str
@@ -65,12 +65,12 @@ class RejectedKey:
 class Credentials(Protocol):
     """Where transports get the credential of a request."""
 
-    def credential(self, authorization: bytes | None, client: Client | None = None) -> Awaitable[Credential]:
+    def credential(self, authorization: bytes | None, client: Client | None = None) -> Awaitable[KeyCredential]:
         """Returns the credential of an Authorization header; raises Unauthenticated or Unavailable if there is none.
 
         Raises Forbidden for a key that may not be used from where the client is."""
 
-    async def recheck(self, credentials: Sequence[Credential]) -> list[Credential | HubError]:
+    async def recheck(self, credentials: Sequence[KeyCredential]) -> list[KeyCredential | HubError]:
         """Looks up credentials again; returns each one, or the error if it is no longer valid."""
 
     def drain_usage(self) -> dict[UUID, datetime]:
@@ -88,11 +88,11 @@ class ApiKeyCache:
         self._time_source = time_source
         self._ttl = ttl
         self._size = size
-        self._entries: OrderedDict[bytes, Credential | RejectedKey] = OrderedDict()
-        self._pending: dict[bytes, asyncio.Task[Credential | RejectedKey]] = {}
+        self._entries: OrderedDict[bytes, KeyCredential | RejectedKey] = OrderedDict()
+        self._pending: dict[bytes, asyncio.Task[KeyCredential | RejectedKey]] = {}
         self._usage: dict[UUID, float] = {}
 
-    async def credential(self, authorization: bytes | None, client: Client | None = None) -> Credential:
+    async def credential(self, authorization: bytes | None, client: Client | None = None) -> KeyCredential:
         """Returns the credential of an Authorization header; raises Unauthenticated if there is no valid key.
 
         Raises Forbidden for a key that may not be used from where the client is."""
@@ -113,7 +113,7 @@ class ApiKeyCache:
         self._usage[entry.key_id] = now
         return entry
 
-    async def recheck(self, credentials: Sequence[Credential]) -> list[Credential | HubError]:
+    async def recheck(self, credentials: Sequence[KeyCredential]) -> list[KeyCredential | HubError]:
         """Looks up keys again in one query; returns each key's credential, or the error if it is no longer valid."""
         rows = {row.public_id: row for row in await self._rows([credential.public_id for credential in credentials])}
         entries = [self._cache_row(rows.get(credential.public_id), credential.digest) for credential in credentials]
@@ -128,7 +128,7 @@ class ApiKeyCache:
         usage, self._usage = self._usage, {}
         return {key_id: datetime.fromtimestamp(used_at, UTC) for key_id, used_at in usage.items()}
 
-    async def _fetch(self, digest: bytes, key: str) -> Credential | RejectedKey:
+    async def _fetch(self, digest: bytes, key: str) -> KeyCredential | RejectedKey:
         task = self._pending.get(digest)
         if task is None:
             task = self._pending[digest] = asyncio.create_task(self._look_up(digest, key))
@@ -136,7 +136,7 @@ class ApiKeyCache:
         # Shielded, because the first request may be cancelled while others wait.
         return await asyncio.shield(task)
 
-    async def _look_up(self, digest: bytes, key: str) -> Credential | RejectedKey:
+    async def _look_up(self, digest: bytes, key: str) -> KeyCredential | RejectedKey:
         public_id = api_keys.extract_public_id(key)
         rows = await self._rows([public_id]) if public_id else ()
         return self._cache_row(next(iter(rows), None), digest)
@@ -151,10 +151,10 @@ class ApiKeyCache:
                 "The hub cannot look up API keys because its database does not respond; try again."
             ) from None
 
-    def _cache_row(self, row: api_keys.StoredKey | None, digest: bytes) -> Credential | RejectedKey:
+    def _cache_row(self, row: api_keys.StoredKey | None, digest: bytes) -> KeyCredential | RejectedKey:
         """Caches and returns the state of the key with this digest, from its table row."""
         cached_until = time.monotonic() + self._ttl
-        entry: Credential | RejectedKey
+        entry: KeyCredential | RejectedKey
         is_current = row is not None and hmac.compare_digest(row.hash, digest)
         if row is None or row.viewer.key_id is None or not (is_current or _is_previous(row, digest)):
             entry = RejectedKey("KEY_UNKNOWN", cached_until)
@@ -164,7 +164,7 @@ class ApiKeyCache:
             entry = RejectedKey(end[1], cached_until)
         else:
             networks = tuple(parse_network(network) for network in row.allowed_networks)
-            entry = Credential(
+            entry = KeyCredential(
                 row.public_id, digest, row.viewer.key_id, row.viewer, end[0], cached_until, end[1], networks
             )
         self._entries[digest] = entry
@@ -183,7 +183,7 @@ REJECTION_TEXT = {
 }
 
 
-def require_network(credential: Credential, client: Client | None) -> None:
+def require_network(credential: KeyCredential, client: Client | None) -> None:
     """Raises Forbidden if the key may not be used from the client's address."""
     if not credential.networks:
         return

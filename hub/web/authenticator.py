@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from hub.errors import HubError
-from hub.web.auth import BEARER_PATTERN, ApiKeyCache, Client, Credential
+from hub.web.auth import BEARER_PATTERN, ApiKeyCache, Client, KeyCredential
 from hub.web.tokens import TokenCache, TokenCredential
 
 
@@ -18,7 +18,7 @@ class Authenticator:
         self._keys = keys
         self._tokens = tokens
 
-    def credential(self, authorization: bytes | None, client: Client | None = None) -> Awaitable[Credential]:
+    def credential(self, authorization: bytes | None, client: Client | None = None) -> Awaitable[KeyCredential]:
         """Returns the credential of an Authorization header; raises Unauthenticated or Unavailable if there is none.
 
         Raises Forbidden for a key that may not be used from where the client is."""
@@ -28,11 +28,11 @@ class Authenticator:
                 return self._tokens.credential(match[1])
         return self._keys.credential(authorization, client)
 
-    async def recheck(self, credentials: Sequence[Credential]) -> list[Credential | HubError]:
+    async def recheck(self, credentials: Sequence[KeyCredential]) -> list[KeyCredential | HubError]:
         """Looks up keys and tokens again; returns each one's credential, or the error if it is no longer valid."""
         keys = [credential for credential in credentials if not isinstance(credential, TokenCredential)]
         tokens = [credential for credential in credentials if isinstance(credential, TokenCredential)]
-        results: dict[bytes, Credential | HubError] = {}
+        results: dict[bytes, KeyCredential | HubError] = {}
         if keys:
             rechecked = await self._keys.recheck(keys)
             results.update(zip((credential.digest for credential in keys), rechecked, strict=True))

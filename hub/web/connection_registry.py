@@ -14,7 +14,7 @@ from hub.observability import InternalFailure, MessagesSent, emit
 from hub.settings import Settings
 from hub.time_source import REAL_TIME, TimeSource
 from hub.viewer import Viewer
-from hub.web.auth import Client, Credential, Credentials, require_network
+from hub.web.auth import Client, Credentials, KeyCredential, require_network
 
 KEYS_PER_LOOKUP = 500
 MESSAGE_COUNT_INTERVAL = 1.0  # seconds between two MessagesSent events
@@ -26,7 +26,7 @@ class RegisteredConnection(Client, Protocol):
     def on_key_rejected(self, error: HubError) -> None:
         """Called when the key was revoked or has expired."""
 
-    def on_rights_changed(self, credential: Credential) -> None:
+    def on_rights_changed(self, credential: KeyCredential) -> None:
         """Called when the key's viewer has changed."""
 
     def on_shutdown(self) -> None:
@@ -37,7 +37,7 @@ class RegisteredConnection(Client, Protocol):
 class KeyConnections:
     """All connections of one key."""
 
-    credential: Credential
+    credential: KeyCredential
     viewer: Viewer  # shared by all connections with the key's current rights, so that a comparison is one `is`
     connections: dict[RegisteredConnection, Viewer] = field(default_factory=dict)  # in order of registration
     expiry_timer: asyncio.TimerHandle | None = None
@@ -70,7 +70,7 @@ class ConnectionRegistry:
             raise Unavailable("Too many sockets are open; connect again later.")
         self._unauthenticated.add(connection)
 
-    def register(self, connection: RegisteredConnection, credential: Credential) -> None:
+    def register(self, connection: RegisteredConnection, credential: KeyCredential) -> None:
         """Registers a connection with its key; raises LimitExceeded if the key has too many, Unavailable if the hub stops."""
         if self.stopping:
             raise Unavailable("The hub is stopping; connect again.")
@@ -91,7 +91,7 @@ class ConnectionRegistry:
             self._rechecked_at = time.monotonic()
             self._tick()
 
-    def unregister(self, connection: RegisteredConnection, credential: Credential | None) -> None:
+    def unregister(self, connection: RegisteredConnection, credential: KeyCredential | None) -> None:
         """Removes a connection."""
         self._unauthenticated.discard(connection)
         key_connections = self._by_key.get(credential.digest) if credential else None
@@ -145,7 +145,7 @@ class ConnectionRegistry:
         finally:
             self._recheck_task = None
 
-    def _apply_recheck(self, key_connections: KeyConnections, result: Credential | HubError) -> None:
+    def _apply_recheck(self, key_connections: KeyConnections, result: KeyCredential | HubError) -> None:
         if isinstance(result, HubError):
             self._reject_all(key_connections, result)
             return

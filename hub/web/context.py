@@ -10,7 +10,7 @@ from hub.settings import Settings
 from hub.subscriptions.interfaces import SubscriptionOpener
 from hub.time_source import REAL_TIME, TimeSource
 from hub.viewer import Viewer
-from hub.web.auth import Credential, Credentials
+from hub.web.auth import Credentials, KeyCredential
 from hub.web.client_address import TrustedProxies
 from hub.web.connection_registry import ConnectionRegistry
 from hub.web.heartbeat import TimingWheel
@@ -49,7 +49,7 @@ class GatewayContext:
         # Seconds that a client has to receive the last bytes and close its side.
         self.close_timeout = min(5.0, settings.drain_timeout * 0.4)
 
-    def document_finder(self, credential: Credential) -> DocumentFinder:
+    def document_finder(self, credential: KeyCredential) -> DocumentFinder:
         """Returns the finder of a key's persisted and trusted documents."""
         trusted_only = credential.viewer.limits.trusted_only
         return DocumentFinder(

@@ -29,7 +29,7 @@ from hub.errors import HubError, Unauthenticated, Unavailable
 from hub.observability import InternalFailure, emit
 from hub.token_issuers import TokenIssuer
 from hub.viewer import Viewer
-from hub.web.auth import LOOKUP_TIMEOUT, Credential
+from hub.web.auth import LOOKUP_TIMEOUT, KeyCredential
 from hub.web.token_keys import IssuerKeys, IssuerKeySets
 
 MAX_TOKEN_BYTES = 16_384
@@ -174,7 +174,7 @@ def _check_times(claims: Mapping[str, Any], leeway: float, now: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class TokenCredential(Credential):
+class TokenCredential(KeyCredential):
     """A valid token and its viewer."""
 
     token: VerifiedToken = field(kw_only=True)
@@ -223,13 +223,13 @@ class TokenCache:
             raise _copy(entry.outcome)
         return entry.outcome
 
-    async def recheck(self, credentials: Sequence[TokenCredential]) -> list[Credential | HubError]:
+    async def recheck(self, credentials: Sequence[TokenCredential]) -> list[KeyCredential | HubError]:
         """Looks up again whom tokens stand for; returns each one's credential, or the error if it is no longer valid."""
         entries = [TokenEntry(credential.token) for credential in credentials]
         await self._look_up(
             [(credential.digest, entry) for credential, entry in zip(credentials, entries, strict=True)]
         )
-        results: list[Credential | HubError] = []
+        results: list[KeyCredential | HubError] = []
         for entry in entries:
             assert entry.outcome is not None
             try:

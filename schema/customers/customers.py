@@ -8,6 +8,7 @@ from hub.model import (
     DescribedEnum,
     Entity,
     Json,
+    MoneyAmount,
     PersonalData,
     Workflow,
     customer_itself,
@@ -68,6 +69,7 @@ class Customer(
     Entity,
     prefix="cus",
     owned_by=customer_itself,
+    subject_of=("Clock", "Notification", "Verification", "WorkItem"),
     writable_by=("unit",),
     order="name",
     sortable=("created_at", "updated_at"),
@@ -76,10 +78,12 @@ class Customer(
         "name_is_not_empty": "name <> ''",
         "country_is_a_code": "country ~ '^[A-Z]{2}$'",
         "currency_is_a_code": "currency ~ '^[A-Z]{3}$'",
+        "annual_revenue_stands_beside_its_currency": "(annual_revenue is null) = (annual_revenue_currency is null)",
         "attributes_are_an_object": "jsonb_typeof(attributes) = 'object'",
     },
     # Serves segments by country and stage, also those of one unit, without a look at the table.
     indexes=(index("country", "stage", "created_at", "id", include=("unit_id",)),),
+    amounts_in="annual_revenue_currency",
     long_running_delete=True,
 ):
     """A person or organisation that the business deals with."""
@@ -131,6 +135,20 @@ class Customer(
     )
     currency: Column[str | None] = field(
         "ISO 4217 code of the currency to bill in.", check=validators.currency, personal=PersonalData.PROFILE
+    )
+    annual_revenue: Column[MoneyAmount | None] = field(
+        "What the customer sells in a year; another person must confirm what one person writes.",
+        check=validators.non_negative_amount,
+        verified_by="customers:verify",
+        inside=True,
+        personal=PersonalData.FINANCIAL,
+    )
+    annual_revenue_currency: Column[str | None] = field(
+        "ISO 4217 code of the currency of the annual revenue.",
+        check=validators.currency,
+        verified_by="customers:verify",
+        inside=True,
+        personal=PersonalData.FINANCIAL,
     )
     attributes: Column[Json] = field(
         "Free facts as a JSON object, filterable by path.",

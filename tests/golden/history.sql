@@ -7,34 +7,34 @@ FROM (SELECT coalesce(json_agg(t$12.n$1) FILTER (WHERE t$12.i$ <= 3), '[]'::json
 FROM (SELECT (SELECT row_to_json(t$11) AS row_to_json_5 
 FROM (SELECT translate(encode(($1::BYTEA || SUBSTRING(sha256($2::BYTEA || sha256($2::BYTEA || convert_to(CAST(json_build_array(CAST(t$4.id AS TEXT)) AS TEXT), 'UTF8'))) FROM 1 FOR 10)) || convert_to(CAST(json_build_array(CAST(t$4.id AS TEXT)) AS TEXT), 'UTF8'), 'base64'), E'+/=\n', '-_') AS cursor, (SELECT row_to_json(t$10) AS row_to_json_6 
 FROM (SELECT CASE WHEN (t$4.operation IN ('CREATE', 'DELETE')) THEN t$4.operation WHEN (t$4.after$ AND t$4.before$) THEN 'UPDATE' WHEN t$4.after$ THEN 'ENTER' ELSE 'LEAVE' END AS operation, (SELECT coalesce(json_agg("t$5".field), '[]'::json) AS coalesce_1 
-FROM (values ('kind', array['kind']), ('name', array['name']), ('status', array['status']), ('stage', array['stage']), ('tier', array['tier']), ('country', array['country']), ('language', array['language']), ('currency', array['currency']), ('attributes', array['attributes']), ('version', array['version']), ('createdAt', array['created_at']), ('updatedAt', array['updated_at']), ('unit', array['unit_id']), ('owner', array['owner_id'])) as "t$5" (field, columns) 
+FROM (values ('kind', array['kind']), ('name', array['name']), ('status', array['status']), ('stage', array['stage']), ('tier', array['tier']), ('country', array['country']), ('language', array['language']), ('currency', array['currency']), ('annualRevenue', array['annual_revenue']), ('annualRevenueCurrency', array['annual_revenue_currency']), ('attributes', array['attributes']), ('unverified', array['unverified']), ('version', array['version']), ('createdAt', array['created_at']), ('updatedAt', array['updated_at']), ('unit', array['unit_id']), ('owner', array['owner_id'])) as "t$5" (field, columns) 
 WHERE t$4.changed && "t$5".columns) AS "changedFields", t$4.at AS at, t$4.actor AS actor, CASE WHEN (t$4.before$ AND NOT (t$4.before ? 'erased')) THEN (SELECT (SELECT row_to_json(t$7) AS row_to_json_7 
 FROM (SELECT t$6.name AS name) AS t$7) AS anon_2 
-FROM jsonb_populate_record(null::customers, t$4.before) AS t$6) END AS before, CASE WHEN (t$4.after$ AND NOT (t$4.after ? 'erased')) THEN (SELECT (SELECT row_to_json(t$9) AS row_to_json_8 
+FROM jsonb_populate_record(null::customers, jsonb_concat('{"unverified": []}'::jsonb, t$4.before)) AS t$6) END AS before, CASE WHEN (t$4.after$ AND NOT (t$4.after ? 'erased')) THEN (SELECT (SELECT row_to_json(t$9) AS row_to_json_8 
 FROM (SELECT 'cus_' || replace(CAST(t$8.id AS TEXT), '-', '') AS id, t$8.name AS name) AS t$9) AS anon_3 
-FROM jsonb_populate_record(null::customers, t$4.after) AS t$8) END AS after) AS t$10) AS node) AS t$11) AS n$1, row_number() OVER (ORDER BY t$4.id DESC) AS i$, CAST(json_build_array(CAST(t$4.id AS TEXT)) AS TEXT) AS k$ 
+FROM jsonb_populate_record(null::customers, jsonb_concat('{"unverified": []}'::jsonb, t$4.after)) AS t$8) END AS after) AS t$10) AS node) AS t$11) AS n$1, row_number() OVER (ORDER BY t$4.id DESC) AS i$, CAST(json_build_array(CAST(t$4.id AS TEXT)) AS TEXT) AS k$ 
 FROM (SELECT t$1.id AS id, t$1.row_id AS row_id, t$1.version AS version, t$1.operation AS operation, t$1.changed AS changed, t$1.before AS before, t$1.after AS after, t$1.customer_id AS customer_id, t$1.actor AS actor, t$1.request AS request, t$1.transaction_id AS transaction_id, t$1.at AS at, t$1.before IS NOT NULL AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::customers, t$1.before) AS t$2 
+FROM jsonb_populate_record(null::customers, jsonb_concat('{"unverified": []}'::jsonb, t$1.before)) AS t$2 
 WHERE t$2.unit_id = ANY ($3::UUID[]))) AS before$, t$1.after IS NOT NULL AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::customers, t$1.after) AS t$3 
+FROM jsonb_populate_record(null::customers, jsonb_concat('{"unverified": []}'::jsonb, t$1.after)) AS t$3 
 WHERE t$3.unit_id = ANY ($3::UUID[]))) AS after$ 
 FROM change_log AS t$1 
 WHERE t$1.row_id = t$0.id AND t$1.table_name = 'customers'::text AND (t$1.changed && $4::TEXT[]) AND t$1.at >= $5::TIMESTAMP WITH TIME ZONE AND (t$1.before IS NOT NULL AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::customers, t$1.before) AS t$2 
+FROM jsonb_populate_record(null::customers, jsonb_concat('{"unverified": []}'::jsonb, t$1.before)) AS t$2 
 WHERE t$2.unit_id = ANY ($3::UUID[]))) OR t$1.after IS NOT NULL AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::customers, t$1.after) AS t$3 
+FROM jsonb_populate_record(null::customers, jsonb_concat('{"unverified": []}'::jsonb, t$1.after)) AS t$3 
 WHERE t$3.unit_id = ANY ($3::UUID[]))))) AS t$4 ORDER BY t$4.id DESC 
  LIMIT 3 + 1) AS t$12) AS t$18, (SELECT count(*) AS c$ 
 FROM (SELECT t$13.id AS id, t$13.row_id AS row_id, t$13.version AS version, t$13.operation AS operation, t$13.changed AS changed, t$13.before AS before, t$13.after AS after, t$13.customer_id AS customer_id, t$13.actor AS actor, t$13.request AS request, t$13.transaction_id AS transaction_id, t$13.at AS at, t$13.before IS NOT NULL AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::customers, t$13.before) AS t$14 
+FROM jsonb_populate_record(null::customers, jsonb_concat('{"unverified": []}'::jsonb, t$13.before)) AS t$14 
 WHERE t$14.unit_id = ANY ($3::UUID[]))) AS before$, t$13.after IS NOT NULL AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::customers, t$13.after) AS t$15 
+FROM jsonb_populate_record(null::customers, jsonb_concat('{"unverified": []}'::jsonb, t$13.after)) AS t$15 
 WHERE t$15.unit_id = ANY ($3::UUID[]))) AS after$ 
 FROM change_log AS t$13 
 WHERE t$13.row_id = t$0.id AND t$13.table_name = 'customers'::text AND (t$13.changed && $4::TEXT[]) AND t$13.at >= $5::TIMESTAMP WITH TIME ZONE AND (t$13.before IS NOT NULL AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::customers, t$13.before) AS t$14 
+FROM jsonb_populate_record(null::customers, jsonb_concat('{"unverified": []}'::jsonb, t$13.before)) AS t$14 
 WHERE t$14.unit_id = ANY ($3::UUID[]))) OR t$13.after IS NOT NULL AND (EXISTS (SELECT 1 
-FROM jsonb_populate_record(null::customers, t$13.after) AS t$15 
+FROM jsonb_populate_record(null::customers, jsonb_concat('{"unverified": []}'::jsonb, t$13.after)) AS t$15 
 WHERE t$15.unit_id = ANY ($3::UUID[]))))) AS t$16) AS t$17) AS t$20) AS history, (SELECT row_to_json(t$34) AS row_to_json_9 
 FROM (SELECT t$33.l$0 AS nodes 
 FROM (SELECT coalesce(json_agg(t$32), '[]'::json) AS l$0 

@@ -69,7 +69,7 @@ async def test_a_misconfigured_database_is_reported_with_all_problems(
         "encoding": "the database stores text as SQL_ASCII",
         "time zone": "sessions begin in Asia/Tokyo",
         "rights": "hub may not create tables in the schema public of careless",
-        "extensions": "this role may not create pg_trgm, unaccent, ltree, btree_gin",
+        "extensions": "this role may not create pg_trgm, unaccent, ltree, btree_gin, btree_gist",
         "trigrams": "show_trgm cannot be called",
     }
     assert "CREATE EXTENSION pg_trgm; CREATE EXTENSION unaccent;" in checks["extensions"].fix

@@ -145,7 +145,8 @@ class CatalogEntity:
             column
             for column in self.columns.values()
             if (column.scalar.is_number or column.scalar.is_time) and column.name != "version"
-            if column.name not in self.cells and (not column.scalar.is_money or self.is_usable("currency"))
+            if column.name not in self.cells
+            and (not column.scalar.is_money or self.is_usable(self.declaration.amounts_in))
         )
 
     def is_usable(self, *columns: str) -> bool:
@@ -262,10 +263,13 @@ def _columns(declaration: Declaration, errors: list[str]) -> dict[str, ColumnFie
             )
         if not column.comment:
             errors.append(f"{declaration.name}.{name}: the column has no comment to describe it")
+        scalar = scalars.scalar_of(bare)
+        if scalar.is_list and not has_element_index(declaration.table, name):
+            scalar = scalars.UNINDEXED_LIST
         columns[camel_case(name)] = ColumnField(
             camel_case(name),
             column,
-            scalars.scalar_of(bare),
+            scalar,
             nullable,
             name in declaration.search,
             declaration.normal_forms.get(name),
@@ -316,8 +320,8 @@ def catalog_entity(declaration: Declaration, errors: list[str]) -> CatalogEntity
         names if filterable_names is None else {name: names[name] for name in filterable_names if name in names}
     )
     has_money = any(column.scalar.is_money for column in columns.values())
-    if has_money and "currency" not in names:
-        errors.append(f"{declaration.name} has money columns but no currency column")
+    if has_money and declaration.amounts_in not in names:
+        errors.append(f"{declaration.name} has money columns but no column {declaration.amounts_in} of their currency")
     for name, resolver in declaration.resolvers.items():
         if not resolver.function.__doc__:
             errors.append(f"{declaration.name}.{name} has no docstring to describe it")
@@ -345,10 +349,6 @@ def catalog_entity(declaration: Declaration, errors: list[str]) -> CatalogEntity
         {camel_case(name): group for name, group in declaration.groups.items()},
         {camel_case(name): resolver for name, resolver in declaration.resolvers.items()},
         _sort_keys(declaration, errors),
-        {
-            column.name: column
-            for column in filterable.values()
-            if not column.scalar.is_list or has_element_index(declaration.table, column.column.name)
-        },
-        "currency" if "currency" in names else None,
+        {column.name: column for column in filterable.values()},
+        declaration.amounts_in if declaration.amounts_in in names else None,
     )

@@ -3,7 +3,7 @@
 Planning reads the narrowed catalog; hub/engine/graphql_types/narrowed_schema.py shows the same to documents."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from hub.rights import AccessRule, CellRules, Mask, Rights
 T = TypeVar("T")
 Link = ToOne | ToMany | UnionLink | MergedConnection
 FILTER_NAME = re.compile(r"(\w+)\s*:")
-FILTER_WORDS = frozenset(("and", "or", "not", "id", "some", "none", "every", "where", "count"))
+FILTER_WORDS = frozenset(("and", "or", "not", "id", "some", "none", "every", "where", "count", "holds", "at"))
 IDENTIFYING = frozenset(
     (PersonalData.NAME, PersonalData.CONTACT, PersonalData.IDENTIFIER, PersonalData.BIRTH, PersonalData.FREE_TEXT)
 )
@@ -31,14 +31,33 @@ def narrow_catalog(catalog: Catalog, rights: Rights) -> Catalog:
     visible = {name for name, granted in rules.items() if granted is None or granted}
     aggregate_only = {name for name in visible if _is_aggregate_only(rules[name])}
     inside = catalog.inside if rights.binding == "customer" else {}
+    accesses = {name: _FieldAccess(rules[name], inside.get(name)) for name in visible}
+    revealing = _revealing(catalog, accesses)
     entities = {
-        name: _narrow_entity(catalog, entity, _FieldAccess(rules[name], inside.get(name)), visible, aggregate_only)
+        name: _narrow_entity(catalog, entity, accesses[name], visible, aggregate_only, revealing[name])
         for name, entity in catalog.entities.items()
         if name in visible
     }
     entities = {name: _without_lists(entity, entities) for name, entity in entities.items()}
     prefixes = {entity.declaration.prefix: entity for entity in entities.values() if not entity.aggregate_only}
     return Catalog(entities, catalog.interfaces, prefixes, whole=catalog)
+
+
+def _revealing(catalog: Catalog, accesses: "Mapping[str, _FieldAccess]") -> dict[str, set[str]]:
+    """By entity, the fields that name columns under dual control which the viewer does not know in every row."""
+    hiding = {
+        name
+        for name, entity in catalog.entities.items()
+        for column in entity.declaration.verified
+        if name not in accesses or not accesses[name].is_known_everywhere(camel_case(column))
+    }
+    revealing: dict[str, set[str]] = {}
+    for name in accesses:
+        fields = catalog.entities[name].declaration.reveals
+        revealing[name] = {
+            camel_case(field) for field, whose in fields.items() if (name in hiding if whose == "row" else bool(hiding))
+        }
+    return revealing
 
 
 def _without_lists(entity: CatalogEntity, entities: Mapping[str, CatalogEntity]) -> CatalogEntity:
@@ -81,8 +100,9 @@ def _narrow_entity(
     access: "_FieldAccess",
     visible: set[str],
     aggregate_only: set[str],
+    revealing: Collection[str],
 ) -> CatalogEntity:
-    columns = access.granted(entity.columns)
+    columns = {name: column for name, column in access.granted(entity.columns).items() if name not in revealing}
     cells = {name: cell for name in columns if (cell := access.cell(name)) is not None}
     is_counted = entity.name in aggregate_only
     usable = {column.column.name for name, column in columns.items() if name not in cells}
@@ -116,7 +136,7 @@ def _narrow_entity(
         resolvers=resolvers,
         sort_keys={name: key for name, key in entity.sort_keys.items() if key.column.name in usable},
         filterable={name: column for name, column in entity.filterable.items() if column.column.name in usable},
-        currency=entity.currency if "currency" in usable else None,
+        currency=entity.currency if entity.currency in usable else None,
         cells=cells,
         usable=frozenset(usable),
         aggregate_only=is_counted,
@@ -170,6 +190,10 @@ class _FieldAccess:
         if name in self._inside:
             return False
         return not self._rules or any(rule.fields is None or name in rule.fields for rule in self._rules)
+
+    def is_known_everywhere(self, name: str) -> bool:
+        """Whether every rule shows the field, as it is or masked."""
+        return self.grants(name) and all(rule.fields is None or name in rule.fields for rule in self._rules)
 
     @property
     def filters_rows(self) -> bool:

@@ -4,7 +4,7 @@ sql/conditions.py compiles the operators. Ids are encoded and decoded here too."
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import Enum
@@ -140,6 +140,7 @@ RANGE = ("lt", "lte", "gt", "gte")
 TEXT = ("contains", "startsWith")
 RELATIVE = ("withinLast", "olderThan")
 NULL = ("isNull",)
+EMPTY = ("isEmpty",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,9 @@ DATETIME = ScalarType(
 )
 DATE = ScalarType("Date", Date, sa.Date(), EQUALITY + RANGE + NULL, _as_is, is_time=True)
 JSON = ScalarType("JSON", Json, JSONB(), (), _as_is)
-STRING_LIST = ScalarType("StringList", list[str], ARRAY(sa.Text()), ("has",), _as_is, is_list=True)
+STRING_LIST = ScalarType("StringList", list[str], ARRAY(sa.Text()), ("has", *EMPTY), _as_is, is_list=True)
+# A list without an index of its elements.
+UNINDEXED_LIST = replace(STRING_LIST, name="UnindexedStringList", operators=EMPTY)
 ID = ScalarType("ID", strawberry.ID, sa.Uuid(), EQUALITY, _as_is)
 
 BY_PYTHON_TYPE: dict[Any, ScalarType] = {

@@ -33,6 +33,7 @@ OPERATORS = {
     "contains": "Contains this text; case and accents are ignored.",
     "startsWith": "Begins with this text; case and accents are ignored.",
     "has": "Has this element.",
+    "isEmpty": "True matches a list without elements, false matches one with any.",
     "withinLast": "At most this long ago, and not in the future.",
     "olderThan": "More than this long ago.",
     "isNull": "True matches null, false matches any value.",
@@ -45,7 +46,7 @@ FIELD_OPERATORS = {
     "gt": "Greater or later than this field.",
     "gte": "Greater, later, or equal to this field.",
 }
-COMPARE, UNDER = "compare", "under"  # parts of a filter beside the fields
+COMPARE, UNDER, HOLDS = "compare", "under", "holds"  # parts of a filter beside the fields
 JSON_OPERATORS = (
     FieldSpec("path", "list[str]", "Keys from the outermost inwards; a number selects a list element."),
     FieldSpec("eq", "Json | None", "Equal to this JSON value."),
@@ -79,6 +80,7 @@ def _annotation_text(scalar: ScalarType) -> str:
         "Money": "Amount",
         "JSON": "Json",
         "StringList": "list[str]",
+        "UnindexedStringList": "list[str]",
     }
     return annotations.get(scalar.name, scalar.name)
 
@@ -93,7 +95,8 @@ def groupable(entity: CatalogEntity) -> list[ColumnField]:
     return [
         column
         for column in entity.filterable.values()
-        if column.name != "version" and column.scalar.name not in ("Decimal", "Money", "JSON", "StringList")
+        if column.name != "version" and column.scalar.name not in ("Decimal", "Money", "JSON")
+        if not column.scalar.is_list
     ]
 
 
@@ -107,6 +110,7 @@ def _operator_spec(scalar: ScalarType, name: str) -> FieldSpec:
         "in": f"list[{value_type}]",
         "notIn": f"list[{value_type}]",
         "isNull": "bool",
+        "isEmpty": "bool",
         "contains": "str",
         "startsWith": "str",
         "has": "str",
@@ -117,11 +121,13 @@ def _operator_spec(scalar: ScalarType, name: str) -> FieldSpec:
 
 def shared_inputs(factory: TypeFactory) -> None:
     """Adds the inputs that all entities share."""
-    for scalar in (scalars.ID, *dict.fromkeys(scalars.BY_PYTHON_TYPE.values())):
+    for scalar in (scalars.ID, *dict.fromkeys(scalars.BY_PYTHON_TYPE.values()), scalars.UNINDEXED_LIST):
         if scalar.operators and not scalar.is_money:
             specs = [_operator_spec(scalar, operator) for operator in scalar.operators]
             factory.input(f"{scalar.name}Filter", f"Conditions on {with_article(scalar.name)}; all must hold.", specs)
     factory.input("JSONFilter", "Conditions on the value at a path of a JSON value; all must hold.", JSON_OPERATORS)
+    moment = FieldSpec("at", "DateTime | None", "The moment; that of the request when left out.")
+    factory.input("HoldsFilter", "The row holds at a moment: it has begun and not ended.", (moment,))
     factory.enum("SortDirection", "Direction of a sort order.", [("ASC", "Ascending."), ("DESC", "Descending.")])
     factory.enum(
         "TimeBucket",
@@ -166,6 +172,8 @@ def _filter_specs(entity: CatalogEntity, catalog: Catalog) -> Iterator[FieldSpec
     if entity.declaration.tree is not None:
         text = f"The {entity.name} with this id, and all below it in the tree; none if it is hidden."
         yield FieldSpec(UNDER, "ID | None", text)
+    if entity.declaration.lasting:
+        yield FieldSpec(HOLDS, "HoldsFilter | None", "The row holds: it has begun and not ended.")
     if comparable_fields(entity):
         text = "Conditions that compare fields of the row with each other; all must hold."
         yield FieldSpec(COMPARE, f"{entity.name}Comparison | None", text)

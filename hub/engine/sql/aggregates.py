@@ -26,9 +26,15 @@ class AggregateScan:
     Fewer values than `minimum` give no aggregate."""
 
     row: sa.FromClause
+    currency_column: str  # of the row's amounts
     minimum: int = 0
     columns: list[sa.Label[Any]] = field(default_factory=list)
     by_currency: bool = False
+
+    @property
+    def currency(self) -> sa.ColumnElement[Any]:
+        """The currency of the row's amounts."""
+        return self.row.c[self.currency_column]
 
     def enough(self, value: Value, count: Value) -> Value:
         """An aggregate over so many values, null where these are too few."""
@@ -126,7 +132,7 @@ class SortAggregate:
         for function in functions:
             value = getattr(sa.func, function)(column)
             if aggregate.currency is not None:
-                in_currency = scan.row.c.currency == param(aggregate.currency)
+                in_currency = scan.currency == param(aggregate.currency)
                 value = sa.type_coerce(sa.funcfilter(value, in_currency), sa.Numeric())
             values.append(value)
         return SortAggregate(scan, aggregate, tuple(scan.add_column(value) for value in values))
@@ -191,21 +197,23 @@ class ConnectionAggregates:
 
     row: sa.FromClause
 
-    def __init__(self, row: sa.FromClause, parts: Sequence[TotalCount | Stats], minimum: int = 0) -> None:
-        self._scan = AggregateScan(row, minimum)
+    def __init__(
+        self, row: sa.FromClause, currency_column: str, parts: Sequence[TotalCount | Stats], minimum: int = 0
+    ) -> None:
+        self._scan = AggregateScan(row, currency_column, minimum)
         self._parts = [
             (part, StatsTree.for_stats(self._scan, part if isinstance(part, Stats) else TOTAL_COUNT)) for part in parts
         ]
 
     def columns(self) -> list[sa.Label[Any]]:
         """The first level's columns."""
-        currency = [self._scan.row.c.currency.label("currency$")] if self._scan.by_currency else []
+        currency = [self._scan.currency.label("currency$")] if self._scan.by_currency else []
         # Without an aggregate this level would have all the rows instead of one.
         return [*currency, *self._scan.columns] or [sa.func.count().label("f$")]
 
     def group_by(self) -> list[Value]:
         """The GROUP BY of the first level."""
-        return [self._scan.row.c.currency] if self._scan.by_currency else []
+        return [self._scan.currency] if self._scan.by_currency else []
 
     def aggregate_over(self, scan_select: sa.Select[Any], aliases: AliasGenerator) -> None:
         """Builds the second level over the first one; `value` may be called afterwards."""

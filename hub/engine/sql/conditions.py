@@ -19,12 +19,14 @@ from hub.engine.plan.predicates import (
     Join,
     JsonComparison,
     Not,
+    OfViewer,
     Or,
     Predicate,
 )
 from hub.engine.sql.expressions import AliasGenerator, Condition, SelectSource, fold, param, pattern, sql_literal
 from hub.model import scopes
 
+EMPTY_ARRAY = sql_literal("'{}'")
 RANGE_OPERATORS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 
 
@@ -68,6 +70,8 @@ def condition(source: SelectSource, part: Predicate) -> Condition:
             return _json(part, source.row)
         case FieldComparison():
             return _compare_fields(part, source.row)
+        case OfViewer(rows, now):
+            return rows(source.row, param(now), source.aliases.rights.binding)
         case InSubtree():
             return _in_subtree(source, part)
         case Comparison():
@@ -85,6 +89,8 @@ def compare(comparison: Comparison, value: sa.ColumnElement[Any], *, nullable: b
     """One operator between a value and a parameter."""
     if comparison.operator == "isNull":
         return value.is_(None) if comparison.is_null else value.is_not(None)
+    if comparison.operator == "isEmpty":
+        return value == EMPTY_ARRAY if comparison.is_null else value != EMPTY_ARRAY
     assert comparison.parameter is not None
     parameter = param(comparison.parameter)
     match comparison.operator:
@@ -201,4 +207,5 @@ def _aggregate_function(aggregate: AggregateExpression, row: sa.FromClause) -> s
     value: sa.FunctionElement[Any] = function(row.c[aggregate.column.column.name])
     if aggregate.currency is None:
         return value
-    return sa.type_coerce(sa.funcfilter(value, row.c.currency == param(aggregate.currency)), sa.Numeric())
+    in_currency = row.c[aggregate.join.entity.declaration.amounts_in] == param(aggregate.currency)
+    return sa.type_coerce(sa.funcfilter(value, in_currency), sa.Numeric())

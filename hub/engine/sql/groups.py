@@ -81,14 +81,14 @@ def _scan(
     conditions = row_visibility(aliases, node.entity, source.row)
     conditions += [condition(source, node.where)] if node.where != And(()) else []
     conditions += [search_condition(node.search, node.entity, source)] if node.search else []
-    scan = AggregateScan(source.row, node.minimum)
+    scan = AggregateScan(source.row, node.entity.declaration.amounts_in, node.minimum)
     stats = [part for selection in _selections(node) for _, part in selection.fields if isinstance(part, Stats)]
     trees = {id(part): StatsTree.for_stats(scan, part) for part in stats}
     aggregates = [term.key for term in node.order if isinstance(term.key, GroupAggregate)]
     sort_aggregates = {aggregate: SortAggregate.for_scan(scan, aggregate) for aggregate in aggregates}
     rows = _linked_rows(node.keys, source)
     keys = [_group_expression(key, rows[key.path[:-1]]).label(f"k${index}") for index, key in enumerate(node.keys)]
-    currency = [source.row.c.currency.label("currency$")] if scan.by_currency else []
+    currency = [scan.currency.label("currency$")] if scan.by_currency else []
     group_by = [key.element for key in keys] + [column.element for column in currency]
     counts = [sa.func.count().label("n$")] if node.minimum else []
     scan_select = (

@@ -35,13 +35,17 @@ from hub.engine.sql.expressions import (
 from hub.engine.sql.merged_lists import ObjectCompiler, Totals
 from hub.model import scopes
 from hub.model.columns import readable_columns
+from hub.model.definition import UNVERIFIED
 
+NOTHING_UNVERIFIED = sql_literal(f"'{{\"{UNVERIFIED}\": []}}'::jsonb")
 EMPTY_IMAGE = sql_literal("'{}'::jsonb")  # the image of a row that did not exist
 
 
 def row_image(aliases: AliasGenerator, table: sa.Table, value: Value) -> sa.FromClause:
     """An image of the log as a row of its table, without the column that images do not hold."""
     columns = (sa.column(column.name, column.type) for column in table.c if column.name != "search_text")
+    if UNVERIFIED in table.c:  # images from before the column was there lack it, and it is never null
+        value = sa.func.jsonb_concat(NOTHING_UNVERIFIED, value)
     populated = sa.func.jsonb_populate_record(sql_literal(f"null::{table.name}"), value)
     return populated.table_valued(*columns, name=aliases.next())
 

@@ -16,7 +16,7 @@ from hub.errors import BadInput, HubError, Internal, Unavailable
 from hub.model.ip_networks import IpAddress
 from hub.observability import InternalFailure, RequestDone, emit
 from hub.subscriptions.interfaces import SubscriptionRejected
-from hub.web.auth import Credential
+from hub.web.auth import KeyCredential
 from hub.web.client_address import TrustedProxies
 from hub.web.context import GatewayContext
 from hub.web.http import negotiation, request_body, responses
@@ -209,7 +209,7 @@ class GraphQLEndpoint:
             return HttpReply(200, b"", [], response, EventStream.for_response(self.context, request, response.body))
         return _reply(response, accepted or negotiation.GRAPHQL_RESPONSE)
 
-    async def _read_post(self, state: RequestState, receive: Receive, credential: Credential) -> GraphQLRequest:
+    async def _read_post(self, state: RequestState, receive: Receive, credential: KeyCredential) -> GraphQLRequest:
         headers = state.headers
         if (
             not negotiation.is_json(headers.get(b"content-type"))

@@ -11,7 +11,7 @@ from starlette.types import Scope, Send
 from hub.engine.request import GraphQLRequest
 from hub.errors import HubError
 from hub.model.ip_networks import IpAddress
-from hub.web.auth import Client, Credential
+from hub.web.auth import Client, KeyCredential
 from hub.web.context import GatewayContext
 from hub.web.http import responses
 from hub.web.stream_sink import ErrorList, StreamSink, first_code
@@ -45,7 +45,7 @@ class EventStream(StreamSink):
         self,
         context: GatewayContext,
         request: GraphQLRequest,
-        credential: Credential | None,
+        credential: KeyCredential | None,
         client: Client | None = None,
     ) -> None:
         super().__init__(request, credential.public_id if credential else "")
@@ -113,7 +113,7 @@ class EventStream(StreamSink):
         """Ends the stream with an error, because the key is no longer valid."""
         self.reject([error.to_graphql()])
 
-    def on_rights_changed(self, credential: Credential) -> None:
+    def on_rights_changed(self, credential: KeyCredential) -> None:
         """Closes the stream. The client subscribes again and gets the new rights."""
         self.close_with_reason("PERMISSIONS_CHANGED")
 
@@ -188,7 +188,7 @@ class EventStream(StreamSink):
 
 
 async def open_event_stream(
-    context: GatewayContext, request: GraphQLRequest, credential: Credential, client: Client
+    context: GatewayContext, request: GraphQLRequest, credential: KeyCredential, client: Client
 ) -> EventStream:
     """Opens a subscription and returns its event stream; raises SubscriptionRejected or HubError."""
     stream = EventStream(context, request, credential, client)

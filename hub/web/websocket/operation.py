@@ -13,7 +13,7 @@ import orjson
 from hub.engine.request import GraphQLRequest, GraphQLResponse
 from hub.errors import Unavailable
 from hub.observability import RequestDone, emit
-from hub.web.auth import Credential
+from hub.web.auth import KeyCredential
 from hub.web.context import GatewayContext
 from hub.web.http import responses
 from hub.web.stream_sink import NAME_LENGTH, ErrorList, StreamSink, client_errors, first_code
@@ -113,7 +113,7 @@ class SocketOperation(StreamSink):
 
     # -- running --------------------------------------------------------------------------------------------------------
 
-    def run(self, credential: Credential) -> None:
+    def run(self, credential: KeyCredential) -> None:
         """Starts the operation. Calls `session.on_run_finished` when it has ended or is open as a stream."""
         self.task = asyncio.create_task(self._run(credential))
         self.task.add_done_callback(self._on_task_done)
@@ -122,7 +122,7 @@ class SocketOperation(StreamSink):
         self.task = self.request = None
         self.session.on_run_finished()
 
-    async def _run(self, credential: Credential) -> None:
+    async def _run(self, credential: KeyCredential) -> None:
         response: GraphQLResponse | None = None
         errors: ErrorList = ()
         status = 200
@@ -143,7 +143,7 @@ class SocketOperation(StreamSink):
         if response is not None or errors or status == responses.CLIENT_CLOSED_REQUEST:
             self._emit_request_done(response, errors, status)
 
-    async def _execute(self, credential: Credential) -> GraphQLResponse | None:
+    async def _execute(self, credential: KeyCredential) -> GraphQLResponse | None:
         """Executes the operation and sends its response, which it returns; opens a stream and returns None instead."""
         context, request = self.session.context, self.request
         assert request is not None

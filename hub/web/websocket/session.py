@@ -11,7 +11,7 @@ from typing import Any
 from hub.errors import Forbidden, HubError, LimitExceeded, Unauthenticated, Unavailable
 from hub.model.ip_networks import IpAddress
 from hub.observability import InternalFailure, emit
-from hub.web.auth import Credential
+from hub.web.auth import KeyCredential
 from hub.web.context import GatewayContext
 from hub.web.http import request_body
 from hub.web.stream_sink import new_request_id
@@ -61,7 +61,7 @@ class Session:
         self.context = context
         self.authorization = authorization
         self.state = SessionState.NEW
-        self.credential: Credential | None = None
+        self.credential: KeyCredential | None = None
         self.auth_task: asyncio.Task[None] | None = None
         self.operations: dict[str, SocketOperation] = {}
         self.running = 0
@@ -123,7 +123,7 @@ class Session:
             operation.reject_and_cancel([error.to_graphql()])
         self._close_rejected(error)
 
-    def on_rights_changed(self, credential: Credential) -> None:
+    def on_rights_changed(self, credential: KeyCredential) -> None:
         """Closes the streams; the client subscribes again and gets the new rights."""
         self.credential = credential
         self.close_streams("PERMISSIONS_CHANGED")

@@ -8,7 +8,7 @@ from typing import Any
 from hub.engine.catalog import scalars
 from hub.engine.catalog.catalog import CatalogEntity, ColumnField
 from hub.engine.catalog.scalars import ScalarType
-from hub.engine.graphql_types.inputs import COMPARE, UNDER
+from hub.engine.graphql_types.inputs import COMPARE, HOLDS, UNDER
 from hub.model.declarations import ToMany, ToOne
 from hub.model.normal_forms import NormalForm, RowNormalForm
 from hub.model.unicode_text import single_line
@@ -55,6 +55,10 @@ def _null_test(is_null: bool) -> RecordTest:
     return lambda value: (value is None) is is_null
 
 
+def _empty_test(is_empty: bool) -> RecordTest:
+    return lambda value: (not value) is is_empty
+
+
 def _aggregate_test(aggregate: Callable[[list[DataRecord]], Any], test: RecordTest) -> RecordTest:
     return lambda rows: test(aggregate(rows))
 
@@ -69,6 +73,7 @@ class FilterEvaluator:
     def __init__(self, data: Dataset, now: datetime) -> None:
         self._data = data
         self._rows = list(data.catalog.entities.values())
+        self._now = now
         self._operators = _operators(now)
 
     def record_test(self, entity: CatalogEntity, filter_input: Mapping[str, Any] | None) -> RecordTest:
@@ -101,6 +106,9 @@ class FilterEvaluator:
             )
         if key == UNDER and entity.declaration.tree is not None:
             return self._subtree_test(entity, entity.declaration.tree, value)
+        if key == HOLDS and entity.declaration.lasting:
+            moment = self._now if value.get("at") is None else to_comparable(value["at"], scalars.DATETIME)
+            return lambda record: record["from_at"] <= moment and (record["to_at"] is None or moment < record["to_at"])
         if key in entity.filterable:
             column = entity.filterable[key]
             return self._column(column, value, siblings)
@@ -157,6 +165,8 @@ class FilterEvaluator:
                 raise OracleError("FILTER_INVALID", f"{operator} is null")
             if operator == "isNull":
                 tests.append(_null_test(value))
+            elif operator == "isEmpty":
+                tests.append(_empty_test(value))
             else:
                 tests.append(self._comparison(operator, self._comparable(operator, value, scalar)))
         return _all_of(tests)

@@ -12,6 +12,8 @@ import asyncpg
 
 from hub.engine.catalog.catalog import Catalog
 from hub.viewer import Viewer
+from oracle.item_visibility import item_tests
+from oracle.work_scopes import work_tests
 
 # A row: its columns by their names in the table, `$type`, its type's name, and the links that roles hide in it.
 DataRecord = dict[str, Any]
@@ -107,6 +109,7 @@ class Dataset:
             "any_key": lambda record: True,
             "unit_itself": lambda record: record["id"] in units,
             "unit_owned": lambda record: record["unit_id"] in units,
+            **work_tests(viewer, units, unbound=unbound),
             "customer_itself": lambda record: record["id"] in customers,
             "customer_owned": lambda record: record["customer_id"] in customers,
             "shared": lambda record: record["customer_id"] in customers and not (own and is_internal(record)),
@@ -126,6 +129,9 @@ class Dataset:
             "role_itself": lambda record: not own and record["name"] in viewer.role_names,
             "role_owned": lambda record: not own and record["role_id"] in owned_by_role,
         }
+        visibility_tests |= item_tests(
+            self.rows["WorkItem"], self.rows["WorkStep"], viewer, units, visibility_tests["subject"]
+        )
         rows = {
             name: [record for record in self.rows[name] if visibility_tests[entity.declaration.scope.name](record)]
             for name, entity in self.catalog.entities.items()
