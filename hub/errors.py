@@ -102,6 +102,7 @@ CODES: dict[str, str] = {
     "DEPENDENCY_CYCLE": "Items would wait for one another in a circle.",
     "PROCESS_INVALID": "The process cannot be described this way: a step contradicts itself, or leads nowhere.",
     # people and their work
+    "OVERLAP": "Another row of this sort counts at that time, and only one may.",
     "AUTHORITY_LIMIT": "The person has no credential that lets it decide this amount now.",
     "DUAL_CONTROL": "Two people must do this: whoever began it, or is the one whom it is about, cannot finish it.",
     "UNVERIFIED": "Another person must confirm these facts first; `columns` lists them.",

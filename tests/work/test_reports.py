@@ -196,7 +196,7 @@ async def test_a_form_is_due_in_working_time_and_checked_by_the_head_of_the_unit
     [
         ({"period": None}, "ARGUMENT_MISSING", "input.period"),
         ({"document": "", "sections": []}, "ARGUMENT_MISSING", "input.document"),
-        ({"document": "{ nothing }"}, "GRAPHQL_INVALID", "input.document"),
+        ({"document": "{ nothing }"}, "FIELD_UNKNOWN", "input.document"),
         (
             {"document": "mutation { notificationsSeen(input: {ids: []}) { seen } }"},
             "METHOD_NOT_ALLOWED",

@@ -68,7 +68,7 @@ left join teams as t on t.id = subject.id
 left join org_units as u on u.id = subject.id
 where r.id = $1
 on conflict (report_id, starts_on, subject_id, revision) do nothing
-returning id, staff_id, team_id, unit_id
+returning id, starts_on, staff_id, team_id, unit_id
 """
 _ADVANCE = "update reports set starts_on = $2, closes_at = $3, version = version + 1, updated_at = $4 where id = $1"
 
