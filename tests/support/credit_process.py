@@ -52,8 +52,11 @@ COMMITTEE = ("c1", "c2", "c3", "c4", "c5")
 DECIDERS = {"REVIEW": "rev", "RISK": "risk", "CHIEF": "chief", "SEAL": "seal", "CASH": "cash"}
 
 
+@dataclass(eq=False)
 class CreditSubscriber(ReconnectingSubscriber):
     """A stream of the credit's records across reconnects; `records` has what came, in order."""
+
+    records: list[str] = field(default_factory=list)  # one line each
 
     def _subscribe_payload(self) -> Any:
         return {"query": SUBSCRIPTION, "variables": {"after": self.cursor}}
@@ -66,11 +69,6 @@ class CreditSubscriber(ReconnectingSubscriber):
             self.cursor = message["cursor"]
         else:
             super()._on_message(message)
-
-    @property
-    def records(self) -> list[str]:
-        """What came, one line each."""
-        return self.__dict__.setdefault("_records", [])
 
 
 def _record(change: Any) -> str:
