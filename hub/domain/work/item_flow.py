@@ -34,6 +34,7 @@ from hub.schema.work.work_items import WorkItem, WorkItemStatus, WorkStep, WorkS
 from hub.viewer import ADMIN, Viewer
 
 CLOCK = "STEP"
+OWNER_COLUMNS = ("customer_id", "unit_id", "staff_id", "audience")  # that steps share with their item
 
 _PROCESS = "select code, max_rounds from processes where id = $1"
 _RULES = "select * from process_steps where process_id = $1 order by position"
@@ -45,6 +46,7 @@ _OPEN = "select id, step_id from work_steps where item_id = $1 and status = 'OPE
 _VOTES = """
 select decision from work_steps where item_id = $1 and step_id = $2 and round = $3 and status = 'DECIDED'
 """
+_DUE = "select due_at from clocks where id = $1"
 _DEPENDENTS = """
 select i.id from work_item_dependencies as d join work_items as i on i.id = d.item_id
 where d.predecessor_id = $1 and i.status = 'WAITING' order by i.id
@@ -133,7 +135,7 @@ async def _concerns_customer(flow: ItemFlow) -> bool:
 
 def _subject_of(flow: ItemFlow, entity: str, key: UUID) -> dict[str, Any]:
     """The columns of rows about the item or one of its steps."""
-    owners = {name: flow.item[name] for name in ("customer_id", "unit_id", "staff_id", "audience")}
+    owners = {name: flow.item[name] for name in OWNER_COLUMNS}
     return {"entity": entity, "row_id": key, **owners}
 
 
@@ -169,27 +171,19 @@ async def _open_step(flow: ItemFlow, rule: StepRule) -> None:
 async def _insert_step(
     flow: ItemFlow, rule: StepRule, addressing: Addressing, number: int, person: UUID | None
 ) -> UUID:
-    """Inserts a step with its clock, whose goal is the step's."""
-    key: UUID = await flow.tx.fetchval("select uuidv7()")
-    values = _subject_of(flow, "WorkStep", key)
-    row = {name: value for name, value in values.items() if name not in ("entity", "row_id")}
-    row |= {"id": key, "item_id": flow.key, "step_id": rule.id, "position": rule.position, "round": flow.item["round"]}
+    """Inserts a step, and starts its clock, whose goal is the step's; a policy may match the row that there is then."""
+    row = {name: flow.item[name] for name in OWNER_COLUMNS}
+    row |= {"item_id": flow.key, "step_id": rule.id, "position": rule.position, "round": flow.item["round"]}
     row |= {"voter": number, "role": rule.role, "status": WorkStepStatus.OPEN, "opened_at": flow.now}
     row |= {"addressee_id": person, "working_unit_id": addressing.unit_id}
-    due_at = None
+    key = await rows.insert_row(flow.tx, ADMIN, WorkStep, row, flow.now)
     if rule.addressee is not StepAddressee.AUTO:
-        due_at = await _start_clock(flow, rule, values)
-    await rows.insert_row(flow.tx, ADMIN, WorkStep, row | {"due_at": due_at}, flow.now)
+        values = _subject_of(flow, "WorkStep", key)
+        clock = await start_clock(flow.tx, values, CLOCK, now=flow.now, goal=rule.goal, calendar_id=rule.calendar_id)
+        due_at = None if clock is None else await flow.tx.fetchval(_DUE, clock)
+        if due_at is not None:
+            await rows.update_row(flow.tx, ADMIN, WorkStep, key, {"due_at": due_at}, flow.now)
     return key
-
-
-async def _start_clock(flow: ItemFlow, rule: StepRule, values: dict[str, Any]) -> datetime | None:
-    """Starts the clock of a step; returns when it is due, None without a goal."""
-    clock = await start_clock(flow.tx, values, CLOCK, now=flow.now, goal=rule.goal, calendar_id=rule.calendar_id)
-    if clock is None:
-        return None
-    due_at: datetime | None = await flow.tx.fetchval("select due_at from clocks where id = $1", clock)
-    return due_at
 
 
 async def _notify(

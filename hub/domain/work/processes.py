@@ -15,6 +15,7 @@ from hub.model.commands import command
 from hub.model.entity import Entity, declared_entities
 from hub.model.versions import require_version
 from hub.schema.work.processes import Process, ProcessStatus, ProcessStep, ProcessType
+from hub.schema.work.work_items import WorkItem
 from hub.text_case import camel_case
 from hub.viewer import Viewer
 
@@ -167,10 +168,12 @@ def _comparable(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _subject_type(about: str) -> type[Entity]:
     """The entity that items may be about; raises BadInput."""
-    for entity in declared_entities():
+    subjects = [e for e in declared_entities() if WorkItem.__name__ in e.definition.options.get("subject_of", ())]
+    for entity in subjects:
         if entity.__name__ == about:
             return entity
-    raise BadInput(f"about: there is no type {about[:63]!r}; name one like Customer.", argument="about")
+    names = ", ".join(entity.__name__ for entity in subjects)
+    raise BadInput(f"about: no work item is about a {about[:63]!r}; name one of {names}.", argument="about")
 
 
 async def _code_rule(tx: Connection, name: str | None) -> UUID | None:
