@@ -240,11 +240,14 @@ async def test_an_escalation_of_a_step_orders_work_about_what_the_item_is_about(
     await people.describe("order", step("do", "CHECK"), type="ORDER")
     await people.describe("slow", step("slowly", goalSeconds=3600))
     rule = {"clock": "STEP", "level": 1, "atShare": "1", "act": "ORDER", "process": "order", "text": "It is late."}
+    skip = {"clock": "STEP", "level": 2, "atShare": "1.5", "act": "MOVE", "moveTo": "SKIPPED"}
     policy = {"code": "steps", "name": "Steps", "entity": "WorkStep", "match": {"step": {"code": {"eq": "slowly"}}}}
-    await people.client.query(POLICY, {"input": {**policy, "terms": [], "escalationRules": [rule]}})
-    item = await people.item((await people.open("ana", "slow"))["id"])
+    await people.client.query(POLICY, {"input": {**policy, "terms": [], "escalationRules": [rule, skip]}})
+    item_id = (await people.open("ana", "slow"))["id"]
+    item = await people.item(item_id)
     due = datetime.fromisoformat(item["steps"]["nodes"][0]["dueAt"])
     await people.client.query(ADVANCE, {"to": (due + timedelta(days=1)).isoformat()})
+    assert len(await people.open_steps(item_id)) == 1  # time alone closes no step
     orders = (await people.client.query(ORDERS))["workItems"]["nodes"]
     assert orders == [
         {"title": "It is late.", "openedBy": None, "subject": {"id": people.customer}, "step": {"code": "do"}}

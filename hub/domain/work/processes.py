@@ -11,6 +11,7 @@ from hub.db.pool import Connection
 from hub.domain.work.process_definitions import ProcessStepInput, check_steps
 from hub.errors import BadInput, NotFound
 from hub.model import rows, stored_filters, validators
+from hub.model.code_patterns import parse_pattern
 from hub.model.commands import command
 from hub.model.entity import Entity, declared_entities
 from hub.model.versions import require_version
@@ -29,7 +30,7 @@ _STEPS = "select * from process_steps where process_id = $1 order by position"
 _REMOVE_STEPS = "delete from process_steps where process_id = $1"
 _CALENDARS = "select code, id from calendars where code = any($1)"
 _UNITS = "select code, id from org_units where code = any($1)"
-_CODE_RULE = "select id from code_rules where name = $1"
+_CODE_RULE = "select id, pattern, check_digit from code_rules where name = $1"
 STEP_COLUMNS = (
     "position", "code", "name", "public_name", "group_name", "addressee", "role", "unit_type", "unit_id", "decisions",
     "returns_to", "quorum", "majority", "distinct_from", "allows_opener", "authority", "verified", "about",
@@ -177,10 +178,18 @@ def _subject_type(about: str) -> type[Entity]:
 
 
 async def _code_rule(tx: Connection, name: str | None) -> UUID | None:
-    key: UUID | None = None if name is None else await tx.fetchval(_CODE_RULE, name)
-    if key is None and name is not None:
+    """The rule of a name, whose pattern needs no values of its own; raises NotFound or BadInput."""
+    if name is None:
+        return None
+    row = await tx.fetchrow(_CODE_RULE, name)
+    if row is None:
         message = f"code_rule: there is no code rule {name[:63]!r}; `codeRules` lists them."
         raise NotFound(message, argument="code_rule")
+    names = parse_pattern(row["pattern"], row["check_digit"]).names
+    if names:
+        message = f"code_rule: its pattern asks for {', '.join(names)}, which an item has not; name another rule."
+        raise BadInput(message, code="CODE_INVALID", argument="code_rule")
+    key: UUID = row["id"]
     return key
 
 
